@@ -1,0 +1,7 @@
+//! What is learned: cases, clinical stages, taxonomy, importers, synthetic cases, checks, splits, prompts and phases.
+//!
+//! This crate knows words and pictures, never tensors, so the research logic builds and tests in seconds.
+
+pub mod case;
+pub mod conversation;
+pub mod random;
