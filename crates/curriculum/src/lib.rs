@@ -4,4 +4,5 @@
 
 pub mod case;
 pub mod conversation;
+pub mod prompt;
 pub mod random;
