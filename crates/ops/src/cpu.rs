@@ -1,0 +1,72 @@
+//! The way between Burn's tensors and plain `f32` slices of its CPU backend.
+
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{NodeGuard, Ops};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+/// A tensor of the CPU backend as a node of the autodiff graph.
+pub type Node = burn::backend::tensor::FloatTensor<Autodiff<Flex>>;
+
+/// Whether the kernels of this crate can take this tensor.
+pub fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor.dtype() == DType::F32 && tensor.device().without_autodiff() == Device::flex()
+}
+
+/// The values without the graph, contiguous.
+pub fn plain<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    contiguous(tensor.inner().try_into_primitive::<Flex>().expect("`takes` was asked first"))
+}
+
+/// The values and the node of the graph. A constant becomes a node nothing flows back to.
+pub fn node<const D: usize>(tensor: Tensor<D>) -> (FlexTensor, NodeGuard) {
+    let tensor: Node = tensor.autodiff().try_into_primitive::<Autodiff<Flex>>().expect("`takes` was asked first");
+    let (values, node) = tensor.into_parts();
+    (contiguous(values), node)
+}
+
+/// A tensor without a graph.
+pub fn tensor<const D: usize>(values: FlexTensor) -> Tensor<D> {
+    Tensor::from_primitive::<Flex>(values)
+}
+
+/// A tensor in the graph.
+pub fn tracked<const D: usize>(node: Node) -> Tensor<D> {
+    Tensor::from_primitive::<Autodiff<Flex>>(node)
+}
+
+/// Values laid out row by row.
+pub fn contiguous(values: FlexTensor) -> FlexTensor {
+    if values.as_slice::<f32>().is_some() { values } else { values.to_contiguous() }
+}
+
+/// The values of a contiguous tensor.
+pub fn slice(values: &FlexTensor) -> &[f32] {
+    values.as_slice::<f32>().expect("contiguous f32")
+}
+
+/// A new tensor of these values.
+pub fn from_vec(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, Shape::from(shape.to_vec())))
+}
+
+/// The gradient that arrives at an operation, contiguous.
+pub fn arriving<State, const N: usize>(ops: &Ops<State, N>, grads: &mut Gradients) -> FlexTensor {
+    contiguous(grads.consume::<Flex>(&ops.node))
+}
+
+/// Runs `row_kernel(index, row)` for every row of `out`, `width` values each, on all threads.
+pub fn each_row(out: &mut [f32], width: usize, row_kernel: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    if width == 0 || out.is_empty() {
+        return;
+    }
+    let rows = out.len() / width;
+    let rows_a_task = rows.div_ceil(rayon::current_num_threads() * 4).max((4096 / width).max(1));
+    out.par_chunks_mut(width * rows_a_task).enumerate().for_each(|(task, chunk)| {
+        for (row, values) in chunk.chunks_mut(width).enumerate() {
+            row_kernel(task * rows_a_task + row, values);
+        }
+    });
+}

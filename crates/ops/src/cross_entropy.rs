@@ -1,0 +1,204 @@
+//! The output head with cross-entropy, in chunks of rows: the logits of a batch never exist at once.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use crate::matmul::{Into, Target, View, product};
+use crate::{cpu, simd};
+
+/// Rows whose logits exist at once: 64 rows of 49,280 are 12.6 MB.
+const ROWS: usize = 64;
+
+/// `sum_i weights[i] * -log softmax(hidden[i] head^T)[targets[i]]`, one value.
+///
+/// `hidden` is `[rows, features]`, `head` `[vocabulary, features]`. With weights of 1 this is the summed negative
+/// log-likelihood; other weights, negative ones too, make any linear objective of log-probabilities.
+///
+/// # Panics
+/// When `targets`, `weights` and `hidden` differ in length or a target is outside the vocabulary.
+#[must_use]
+pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weights: &[f32]) -> Tensor<1> {
+    let ([rows, _], [vocabulary, _]) = (hidden.dims(), head.dims());
+    assert_eq!((rows, rows), (targets.len(), weights.len()), "a target and a weight for every row");
+    assert!(targets.iter().all(|target| (*target as usize) < vocabulary), "targets within the vocabulary");
+    if !cpu::takes(&hidden) || !cpu::takes(&head) {
+        let logprobs = composed_logprobs(hidden, head, targets);
+        let weights = Tensor::<1>::from_data(TensorData::new(weights.to_vec(), [rows]), &logprobs.device());
+        return (logprobs * weights).sum().neg();
+    }
+    let wanted = [hidden.is_tracked(), head.is_tracked()];
+    if wanted == [false, false] {
+        let loss = forward(&cpu::plain(hidden), &cpu::plain(head), targets, weights, wanted).0;
+        return cpu::tensor(cpu::from_vec(vec![loss], &[1]));
+    }
+    let ((hidden, hidden_node), (head, head_node)) = (cpu::node(hidden), cpu::node(head));
+    let (loss, gradients) = forward(&hidden, &head, targets, weights, wanted);
+    let loss = cpu::from_vec(vec![loss], &[1]);
+    let prepared = CrossEntropyBackward.prepare::<NoCheckpointing>([hidden_node, head_node]).compute_bound();
+    cpu::tracked(match prepared.stateful() {
+        OpsKind::Tracked(step) => step.finish(gradients, loss),
+        OpsKind::UnTracked(step) => step.finish(loss),
+    })
+}
+
+/// `log softmax(hidden[i] head^T)[targets[i]]` for every row, natural logarithm, without a graph.
+///
+/// # Panics
+/// As [`cross_entropy`].
+#[must_use]
+pub fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32]) -> Vec<f32> {
+    let ([rows, features], [vocabulary, _]) = (hidden.dims(), head.dims());
+    assert_eq!(rows, targets.len(), "a target for every row");
+    assert!(targets.iter().all(|target| (*target as usize) < vocabulary), "targets within the vocabulary");
+    if !cpu::takes(&hidden) || !cpu::takes(&head) {
+        let logprobs = composed_logprobs(hidden.inner(), head.inner(), targets);
+        return logprobs.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+    }
+    let (hidden, head) = (cpu::plain(hidden), cpu::plain(head));
+    let head = View::new(cpu::slice(&head), vocabulary, features);
+    let mut logits = Vec::new();
+    let mut logprobs = Vec::with_capacity(rows);
+    for (hidden, targets) in cpu::slice(&hidden).chunks(ROWS * features).zip(targets.chunks(ROWS)) {
+        chunk_logits(&mut logits, hidden, head, targets.len(), features, vocabulary);
+        logits
+            .par_chunks_mut(vocabulary)
+            .zip(targets)
+            .map(|(row, target)| {
+                let target = row[*target as usize];
+                let most = simd::max(row);
+                target - most - simd::exp_and_sum(row, most).ln()
+            })
+            .collect::<Vec<f32>>()
+            .into_iter()
+            .for_each(|logprob| logprobs.push(logprob));
+    }
+    logprobs
+}
+
+fn composed_logprobs(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32]) -> Tensor<1> {
+    let rows = targets.len();
+    let device = hidden.device().without_autodiff();
+    let targets: Vec<i64> = targets.iter().map(|target| i64::from(*target)).collect();
+    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [rows, 1]), &device);
+    log_softmax(hidden.matmul(head.transpose()), 1).gather(1, targets).reshape([rows])
+}
+
+fn chunk_logits(
+    logits: &mut Vec<f32>,
+    hidden: &[f32],
+    head: View<'_>,
+    rows: usize,
+    features: usize,
+    vocabulary: usize,
+) {
+    logits.resize(rows * vocabulary, 0.0);
+    let hidden = View::new(hidden, rows, features);
+    product(Target::new(logits, vocabulary), Into::Set, 1.0, hidden, head.transposed());
+}
+
+/// The loss and, where wanted, its gradients with respect to `hidden` and `head`.
+fn forward(
+    hidden: &FlexTensor,
+    head: &FlexTensor,
+    targets: &[u32],
+    weights: &[f32],
+    wanted: [bool; 2],
+) -> (f32, [Option<FlexTensor>; 2]) {
+    let (hidden_shape, head_shape) = (hidden.shape(), head.shape());
+    let (features, vocabulary) = (hidden_shape[1], head_shape[0]);
+    let head_view = View::new(cpu::slice(head), vocabulary, features);
+    let mut d_hidden = wanted[0].then(|| vec![0.0; targets.len() * features]);
+    let mut d_head = wanted[1].then(|| vec![0.0; vocabulary * features]);
+    let mut logits = Vec::new();
+    let mut loss = 0.0_f64;
+    for (chunk, (targets, weights)) in targets.chunks(ROWS).zip(weights.chunks(ROWS)).enumerate() {
+        let rows = targets.len();
+        let at = chunk * ROWS * features;
+        let hidden = &cpu::slice(hidden)[at..at + rows * features];
+        chunk_logits(&mut logits, hidden, head_view, rows, features, vocabulary);
+        let losses: Vec<f64> = logits
+            .par_chunks_mut(vocabulary)
+            .zip(targets.par_iter().zip(weights))
+            .map(|(row, (target, weight))| {
+                let target = *target as usize;
+                let target_logit = row[target];
+                let most = simd::max(row);
+                let sum = simd::exp_and_sum(row, most);
+                simd::scale(row, weight / sum); // The row becomes the gradient of its logits.
+                row[target] -= weight;
+                f64::from(*weight) * f64::from(most + sum.ln() - target_logit)
+            })
+            .collect();
+        loss += losses.iter().sum::<f64>();
+        let d_logits = View::new(&logits, rows, vocabulary);
+        if let Some(d_hidden) = &mut d_hidden {
+            product(Target::part(d_hidden, at, features), Into::Set, 1.0, d_logits, head_view);
+        }
+        if let Some(d_head) = &mut d_head {
+            let hidden = View::new(hidden, rows, features);
+            product(Target::new(d_head, features), Into::Add, 1.0, d_logits.transposed(), hidden);
+        }
+    }
+    let gradients = [
+        d_hidden.map(|values| cpu::from_vec(values, &[targets.len(), features])),
+        d_head.map(|values| cpu::from_vec(values, &[vocabulary, features])),
+    ];
+    (loss as f32, gradients)
+}
+
+#[derive(Debug)]
+struct CrossEntropyBackward;
+
+impl Backward<Flex, 2> for CrossEntropyBackward {
+    /// The gradients for an arriving gradient of 1.
+    type State = [Option<FlexTensor>; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_loss = cpu::slice(&cpu::arriving(&ops, grads))[0];
+        for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                let mut values = cpu::slice(&gradient).to_vec();
+                simd::scale(&mut values, d_loss);
+                grads.register::<Flex>(parent.id, cpu::from_vec(values, &gradient.shape()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{close, read, same_gradients, values};
+
+    #[test]
+    fn equals_the_composition() {
+        for (rows, features, vocabulary) in [(1, 1, 2), (5, 8, 11), (130, 16, 300)] {
+            let targets: Vec<u32> = (0..rows).map(|row| (row * 7 % vocabulary) as u32).collect();
+            let weights: Vec<f32> = (0..rows).map(|row| row as f32 % 3.0 - 0.5).collect();
+            let weight =
+                Tensor::<1>::from_data(TensorData::new(weights.clone(), [rows]), &burn::tensor::Device::flex());
+            same_gradients(
+                [values([rows, features], 1), values([vocabulary, features], 2)],
+                |[hidden, head]| cross_entropy(hidden, head, &targets, &weights).reshape([1, 1]),
+                |[hidden, head]| {
+                    (composed_logprobs(hidden, head, &targets) * weight.clone()).sum().neg().reshape([1, 1])
+                },
+            );
+            let (hidden, head) = (values([rows, features], 1), values([vocabulary, features], 2));
+            let mine = token_logprobs(hidden.clone(), head.clone(), &targets);
+            close("log-probabilities", &mine, &read(composed_logprobs(hidden, head, &targets)));
+        }
+    }
+
+    #[test]
+    fn nothing_supervised_is_no_loss() {
+        assert_eq!(read(cross_entropy(values([0, 4], 1), values([9, 4], 2), &[], &[])), [0.0]);
+        assert!(token_logprobs(values([0, 4], 1), values([9, 4], 2), &[]).is_empty());
+    }
+}

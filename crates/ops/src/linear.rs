@@ -1,0 +1,237 @@
+//! Linear layers, plain and with a LoRA adapter (Hu et al. 2021): the dense adapted weight is never built.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+
+use crate::matmul::{Into, Target, View, product};
+use crate::{cpu, simd};
+
+/// A low-rank addition to a weight: `scale * up * down`.
+#[derive(Clone, Debug)]
+pub struct Lora {
+    /// PEFT's `lora_A`, `[rank, in]`.
+    pub down: Tensor<2>,
+    /// PEFT's `lora_B`, `[out, rank]`.
+    pub up: Tensor<2>,
+    /// `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
+    pub scale: f32,
+}
+
+/// `x weight^T + bias`: `x` is `[tokens, in]`, `weight` `[out, in]` as in PyTorch, `bias` `[out]`.
+#[must_use]
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    fused(x, weight, bias, None)
+}
+
+/// `x weight^T + bias + scale (x down^T) up^T`.
+#[must_use]
+pub fn lora_linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Lora) -> Tensor<2> {
+    fused(x, weight, bias, Some(lora))
+}
+
+fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Option<Lora>) -> Tensor<2> {
+    let mut y = x.clone().matmul(weight.transpose());
+    if let Some(bias) = bias {
+        y = y + bias.unsqueeze();
+    }
+    match lora {
+        None => y,
+        Some(Lora { down, up, scale }) => y + x.matmul(down.transpose()).matmul(up.transpose()) * scale,
+    }
+}
+
+fn fused(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Option<Lora>) -> Tensor<2> {
+    let cpu_all = cpu::takes(&x)
+        && cpu::takes(&weight)
+        && bias.as_ref().is_none_or(cpu::takes)
+        && lora.as_ref().is_none_or(|lora| cpu::takes(&lora.down) && cpu::takes(&lora.up));
+    if !cpu_all {
+        return composed(x, weight, bias, lora);
+    }
+    let tracked = x.is_tracked()
+        || weight.is_tracked()
+        || bias.as_ref().is_some_and(Tensor::is_tracked)
+        || lora.as_ref().is_some_and(|lora| lora.down.is_tracked() || lora.up.is_tracked());
+    if !tracked {
+        let low_rank = lora.map(|Lora { down, up, scale }| LowRank {
+            hidden: None,
+            down: cpu::plain(down),
+            up: cpu::plain(up),
+            scale,
+        });
+        return cpu::tensor(forward(&cpu::plain(x), &cpu::plain(weight), bias.map(cpu::plain).as_ref(), low_rank).0);
+    }
+    // The graph wants a node for every argument; absent ones are constants of one value.
+    let absent = || Tensor::<2>::zeros([1, 1], &x.device().without_autodiff());
+    let bias_values = bias.as_ref().map(|bias| cpu::plain(bias.clone()));
+    let bias_node = cpu::node(bias.unwrap_or_else(|| absent().reshape([1]))).1;
+    let (down, up, scale) = match lora {
+        Some(Lora { down, up, scale }) => (down, up, Some(scale)),
+        None => (absent(), absent(), None),
+    };
+    let needs_x = weight.is_tracked() || down.is_tracked();
+    let ((x, x_node), (weight, weight_node)) = (cpu::node(x), cpu::node(weight));
+    let ((down, down_node), (up, up_node)) = (cpu::node(down), cpu::node(up));
+    let low_rank = scale.map(|scale| LowRank { hidden: None, down, up, scale });
+    let (out, low_rank) = forward(&x, &weight, bias_values.as_ref(), low_rank);
+    let nodes = [x_node, weight_node, bias_node, down_node, up_node];
+    cpu::tracked(match LinearBackward.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(Kept { x: needs_x.then_some(x), weight, low_rank }, out),
+        OpsKind::UnTracked(step) => step.finish(out),
+    })
+}
+
+#[derive(Clone, Debug)]
+struct LowRank {
+    /// `x down^T`, `[tokens, rank]`, once computed.
+    hidden: Option<FlexTensor>,
+    down: FlexTensor,
+    up: FlexTensor,
+    scale: f32,
+}
+
+/// What the backward needs of the forward.
+#[derive(Clone, Debug)]
+struct Kept {
+    x: Option<FlexTensor>,
+    weight: FlexTensor,
+    low_rank: Option<LowRank>,
+}
+
+fn sides(values: &FlexTensor) -> [usize; 2] {
+    let shape = values.shape();
+    [shape[0], shape[1]]
+}
+
+fn matrix(values: &FlexTensor) -> View<'_> {
+    let [rows, columns] = sides(values);
+    View::new(cpu::slice(values), rows, columns)
+}
+
+fn forward(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    bias: Option<&FlexTensor>,
+    low_rank: Option<LowRank>,
+) -> (FlexTensor, Option<LowRank>) {
+    let ([tokens, _], [out_features, _]) = (sides(x), sides(weight));
+    let mut y = vec![0.0; tokens * out_features];
+    if let Some(bias) = bias {
+        cpu::each_row(&mut y, out_features, |_, row| row.copy_from_slice(cpu::slice(bias)));
+    }
+    let into = if bias.is_some() { Into::Add } else { Into::Set };
+    product(Target::new(&mut y, out_features), into, 1.0, matrix(x), matrix(weight).transposed());
+    let low_rank = low_rank.map(|low_rank| {
+        let [rank, _] = sides(&low_rank.down);
+        let mut hidden = vec![0.0; tokens * rank];
+        product(Target::new(&mut hidden, rank), Into::Set, 1.0, matrix(x), matrix(&low_rank.down).transposed());
+        let hidden = cpu::from_vec(hidden, &[tokens, rank]);
+        let target = Target::new(&mut y, out_features);
+        product(target, Into::Add, low_rank.scale, matrix(&hidden), matrix(&low_rank.up).transposed());
+        LowRank { hidden: Some(hidden), ..low_rank }
+    });
+    (cpu::from_vec(y, &[tokens, out_features]), low_rank)
+}
+
+#[derive(Debug)]
+struct LinearBackward;
+
+impl Backward<Flex, 5> for LinearBackward {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_out = cpu::arriving(&ops, grads);
+        let Kept { x, weight, low_rank } = ops.state;
+        let [x_parent, weight_parent, bias_parent, down_parent, up_parent] = ops.parents;
+        let ([tokens, out_features], [_, in_features]) = (sides(&d_out), sides(&weight));
+
+        let d_hidden = low_rank.as_ref().map(|low_rank| {
+            let [rank, _] = sides(&low_rank.down);
+            let mut d_hidden = vec![0.0; tokens * rank];
+            product(Target::new(&mut d_hidden, rank), Into::Set, low_rank.scale, matrix(&d_out), matrix(&low_rank.up));
+            cpu::from_vec(d_hidden, &[tokens, rank])
+        });
+        if let Some(parent) = x_parent {
+            let mut d_x = vec![0.0; tokens * in_features];
+            product(Target::new(&mut d_x, in_features), Into::Set, 1.0, matrix(&d_out), matrix(&weight));
+            if let (Some(low_rank), Some(d_hidden)) = (&low_rank, &d_hidden) {
+                product(Target::new(&mut d_x, in_features), Into::Add, 1.0, matrix(d_hidden), matrix(&low_rank.down));
+            }
+            grads.register::<Flex>(parent.id, cpu::from_vec(d_x, &[tokens, in_features]));
+        }
+        if let (Some(parent), Some(x)) = (weight_parent, &x) {
+            grads.register::<Flex>(parent.id, outer(&d_out, x, 1.0));
+        }
+        if let Some(parent) = bias_parent {
+            let mut d_bias = vec![0.0; out_features];
+            for row in cpu::slice(&d_out).chunks_exact(out_features) {
+                simd::add_scaled(&mut d_bias, row, 1.0);
+            }
+            grads.register::<Flex>(parent.id, cpu::from_vec(d_bias, &[out_features]));
+        }
+        if let (Some(parent), Some(x), Some(d_hidden)) = (down_parent, &x, &d_hidden) {
+            grads.register::<Flex>(parent.id, outer(d_hidden, x, 1.0));
+        }
+        if let (Some(parent), Some(low_rank)) = (up_parent, &low_rank)
+            && let Some(hidden) = &low_rank.hidden
+        {
+            grads.register::<Flex>(parent.id, outer(&d_out, hidden, low_rank.scale));
+        }
+    }
+}
+
+/// `factor * a^T b`, `[a's columns, b's columns]`; zeros over no tokens.
+fn outer(a: &FlexTensor, b: &FlexTensor, factor: f32) -> FlexTensor {
+    let ([_, rows], [_, columns]) = (sides(a), sides(b));
+    let mut out = vec![0.0; rows * columns];
+    product(Target::new(&mut out, columns), Into::Add, factor, matrix(a).transposed(), matrix(b));
+    cpu::from_vec(out, &[rows, columns])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{same_gradients, values};
+
+    #[test]
+    fn equals_the_composition() {
+        for (tokens, inputs, outputs) in [(1, 1, 1), (5, 7, 3), (130, 96, 200), (0, 4, 2)] {
+            let row = |x: Tensor<2>| x.reshape([outputs]);
+            same_gradients(
+                [values([tokens, inputs], 1), values([outputs, inputs], 2), values([1, outputs], 3)],
+                |[x, weight, bias]| linear(x, weight, Some(row(bias))),
+                |[x, weight, bias]| composed(x, weight, Some(row(bias)), None),
+            );
+        }
+    }
+
+    #[test]
+    fn the_adapted_layer_equals_the_composition() {
+        for (tokens, inputs, outputs, rank) in [(1, 1, 1, 1), (5, 7, 3, 2), (130, 96, 200, 8), (0, 4, 2, 3)] {
+            let lora = |down, up| Lora { down, up, scale: 0.7 };
+            same_gradients(
+                [
+                    values([tokens, inputs], 1),
+                    values([outputs, inputs], 2),
+                    values([rank, inputs], 3),
+                    values([outputs, rank], 4),
+                ],
+                |[x, weight, down, up]| lora_linear(x, weight, None, lora(down, up)),
+                |[x, weight, down, up]| composed(x, weight, None, Some(lora(down, up))),
+            );
+        }
+    }
+
+    #[test]
+    fn a_strided_input_is_read_right() {
+        let x = values([6, 4], 1);
+        let narrow = x.clone().transpose().narrow(1, 1, 4); // [4, 4], strided
+        let weight = values([3, 4], 2);
+        let mine = crate::testing::read(linear(narrow.clone(), weight.clone(), None));
+        crate::testing::close("strided", &mine, &crate::testing::read(composed(narrow, weight, None, None)));
+    }
+}

@@ -1,0 +1,191 @@
+//! Matrix products over strided views, checked against the bounds of what they view.
+#![allow(unsafe_code)] // The gemm crate takes raw pointers; the bounds are checked before each call.
+
+/// Products below this many multiplications stay on one thread.
+const PARALLEL_FROM: usize = 1 << 20;
+
+/// A strided matrix inside a slice.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> View<'a> {
+    /// `rows` x `columns`, row by row, from the start of `values`.
+    pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self::strided(values, rows, columns, columns)
+    }
+
+    /// Rows `row_stride` values apart, from the start of `values`.
+    pub fn strided(values: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        assert!(reach(rows, columns, row_stride, 1) <= values.len(), "view within its slice");
+        Self { values, rows, columns, row_stride, column_stride: 1 }
+    }
+
+    /// Rows and columns exchanged.
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+/// How many values from the start a strided matrix reaches.
+fn reach(rows: usize, columns: usize, row_stride: usize, column_stride: usize) -> usize {
+    if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row_stride + (columns - 1) * column_stride + 1 }
+}
+
+/// Where a product goes: rows `row_stride` apart at `pointer`. Several tasks may hold targets in one buffer as long as
+/// their rows and columns are disjoint.
+#[derive(Clone, Copy)]
+pub struct Target {
+    pointer: *mut f32,
+    length: usize,
+    row_stride: usize,
+}
+
+// SAFETY: a target is only a place; whoever makes one from a shared buffer promises disjoint writes (`Shared::target`).
+unsafe impl Send for Target {}
+
+impl Target {
+    /// A matrix that fills `values` row by row.
+    pub fn new(values: &mut [f32], columns: usize) -> Self {
+        Self::part(values, 0, columns)
+    }
+
+    /// A matrix whose first value is at `offset` and whose rows are `row_stride` apart.
+    pub fn part(values: &mut [f32], offset: usize, row_stride: usize) -> Self {
+        let values = &mut values[offset..];
+        Self { pointer: values.as_mut_ptr(), length: values.len(), row_stride }
+    }
+}
+
+/// A buffer that several tasks fill at once, each its own part.
+pub struct Shared<'a> {
+    pointer: *mut f32,
+    length: usize,
+    buffer: std::marker::PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: all access goes through `target` and `slice`, whose callers promise disjoint parts.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    /// Shares a buffer for as long as it is borrowed.
+    pub fn new(values: &'a mut [f32]) -> Self {
+        Self { pointer: values.as_mut_ptr(), length: values.len(), buffer: std::marker::PhantomData }
+    }
+
+    /// The part from `offset` on, as a target with rows `row_stride` apart.
+    ///
+    /// # Safety
+    /// No other task may touch the values that will be written through it.
+    pub unsafe fn target(&self, offset: usize, row_stride: usize) -> Target {
+        assert!(offset <= self.length, "target within its buffer");
+        // SAFETY: the offset is inside the buffer.
+        Target { pointer: unsafe { self.pointer.add(offset) }, length: self.length - offset, row_stride }
+    }
+
+    /// The values from `offset` on.
+    ///
+    /// # Safety
+    /// No other task may touch them while the slice lives.
+    #[allow(clippy::mut_from_ref)] // The point of this type; its safety contract is above.
+    pub unsafe fn slice(&self, offset: usize, length: usize) -> &mut [f32] {
+        assert!(offset + length <= self.length, "slice within its buffer");
+        // SAFETY: inside the buffer, and the caller promises that nobody else uses it.
+        unsafe { std::slice::from_raw_parts_mut(self.pointer.add(offset), length) }
+    }
+}
+
+/// Whether a product replaces what is there or is added to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Into {
+    /// Replace.
+    Set,
+    /// Add.
+    Add,
+}
+
+/// `target (=, +=) factor * a * b` on as many threads as it is worth.
+pub fn product(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>) {
+    let work = a.rows * a.columns * b.columns;
+    let threads = if work < PARALLEL_FROM || rayon::current_num_threads() == 1 {
+        gemm::Parallelism::None
+    } else {
+        gemm::Parallelism::Rayon(0)
+    };
+    multiply(target, into, factor, a, b, threads);
+}
+
+/// [`product`] on the calling thread alone, for use inside a parallel task.
+pub fn product_here(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>) {
+    multiply(target, into, factor, a, b, gemm::Parallelism::None);
+}
+
+fn multiply(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>, threads: gemm::Parallelism) {
+    assert_eq!(a.columns, b.rows, "inner sides of a product");
+    let (rows, columns) = (a.rows, b.columns);
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!(reach(rows, columns, target.row_stride, 1) <= target.length, "target holds the product");
+    assert!(rows == 1 || target.row_stride >= columns, "rows of the target do not overlap");
+    let add = into == Into::Add;
+    if a.columns == 0 {
+        assert!(add, "a product over nothing is only ever added");
+        return;
+    }
+    // SAFETY: all three matrices lie inside their buffers: views are checked when made, the target just above.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            a.columns,
+            target.pointer,
+            1,
+            target.row_stride as isize,
+            add,
+            a.values.as_ptr(),
+            a.column_stride as isize,
+            a.row_stride as isize,
+            b.values.as_ptr(),
+            b.column_stride as isize,
+            b.row_stride as isize,
+            if add { 1.0 } else { 0.0 },
+            factor,
+            false,
+            false,
+            false,
+            threads,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Into, Target, View, product};
+
+    #[test]
+    fn transposed_and_added_products() {
+        let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // [2, 3]
+        let mut out = [10.0; 4];
+        product(Target::new(&mut out, 2), Into::Add, 2.0, View::new(&a, 2, 3), View::new(&a, 2, 3).transposed());
+        assert_eq!(out, [38.0, 74.0, 74.0, 164.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "target holds the product")]
+    fn a_target_too_small_is_refused() {
+        let a = [1.0; 6];
+        product(Target::new(&mut [0.0; 3], 2), Into::Set, 1.0, View::new(&a, 2, 3), View::new(&a, 3, 2));
+    }
+}

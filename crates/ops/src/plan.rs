@@ -1,0 +1,168 @@
+//! Which tokens see which: sequences and trees of segments laid end to end, without padding.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use crate::attention::Dense;
+
+/// A run of neighbouring tokens. Its tokens see every token of its ancestors and, of their own segment, themselves and
+/// those before them (all of them where the plan is not causal).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// How many tokens.
+    pub len: usize,
+    /// The segment this one continues, by index; it comes earlier in the list.
+    pub parent: Option<usize>,
+}
+
+/// Who sees whom among tokens laid end to end.
+///
+/// A plain batch is one parentless segment a sequence. A question chain over one image is a parentless segment for the
+/// image with a child a question: the image is computed once and every branch sees it and itself alone. Keys and values
+/// kept from an earlier pass are segments before [`Plan::past`].
+#[derive(Debug)]
+pub struct Plan {
+    segments: Vec<Placed>,
+    causal: bool,
+    past: usize,
+    total: usize,
+    pub(crate) dense: OnceLock<Dense>,
+}
+
+/// A segment with what follows from its place.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    /// Its own tokens.
+    pub own: Range<usize>,
+    /// Its ancestors' tokens, oldest first.
+    pub ancestors: Vec<Range<usize>>,
+    /// The parentless segment above it, numbered from 0.
+    pub tree: usize,
+}
+
+/// Some rows of one segment, the unit of work of the attention kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub segment: usize,
+    /// Tokens, in key numbering.
+    pub rows: Range<usize>,
+}
+
+impl Plan {
+    /// A plan over `segments`, of which those that end at or before token `past` are keys only (kept from before) and all
+    /// later ones are also queries.
+    ///
+    /// # Panics
+    /// When a parent does not come before its child, or `past` falls inside a segment.
+    #[must_use]
+    pub fn new(segments: &[Segment], causal: bool, past: usize) -> Self {
+        let mut placed: Vec<Placed> = Vec::with_capacity(segments.len());
+        let (mut start, mut trees) = (0, 0);
+        for (index, segment) in segments.iter().enumerate() {
+            let own = start..start + segment.len;
+            start = own.end;
+            assert!(own.end <= past || own.start >= past, "the past ends where a segment ends");
+            let (ancestors, tree) = match segment.parent {
+                None => {
+                    trees += 1;
+                    (Vec::new(), trees - 1)
+                }
+                Some(parent) => {
+                    assert!(parent < index, "a parent comes before its child");
+                    let parent = &placed[parent];
+                    let mut ancestors = parent.ancestors.clone();
+                    ancestors.push(parent.own.clone());
+                    (ancestors, parent.tree)
+                }
+            };
+            placed.push(Placed { own, ancestors, tree });
+        }
+        assert!(past <= start, "the past lies within the plan");
+        Self { segments: placed, causal, past, total: start, dense: OnceLock::new() }
+    }
+
+    /// Independent sequences of these lengths.
+    #[must_use]
+    pub fn sequences(lengths: &[usize], causal: bool) -> Self {
+        let segments: Vec<Segment> = lengths.iter().map(|&len| Segment { len, parent: None }).collect();
+        Self::new(&segments, causal, 0)
+    }
+
+    /// Tokens that are keys only.
+    #[must_use]
+    pub fn past(&self) -> usize {
+        self.past
+    }
+
+    /// Tokens that are keys.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.total
+    }
+
+    /// Tokens that are queries.
+    #[must_use]
+    pub fn queries(&self) -> usize {
+        self.total - self.past
+    }
+
+    pub(crate) fn causal(&self) -> bool {
+        self.causal
+    }
+
+    pub(crate) fn segments(&self) -> &[Placed] {
+        &self.segments
+    }
+
+    /// The query rows in blocks of at most `height`.
+    pub(crate) fn blocks(&self, height: usize) -> Vec<Block> {
+        let queries = self.segments.iter().enumerate().filter(|(_, placed)| placed.own.start >= self.past);
+        queries
+            .flat_map(|(segment, placed)| {
+                let own = placed.own.clone();
+                own.clone().step_by(height).map(move |row| Block { segment, rows: row..(row + height).min(own.end) })
+            })
+            .collect()
+    }
+
+    /// The keys a block of rows sees, range by range; the last is its own segment's, up to the block's end if causal.
+    pub(crate) fn seen(&self, block: &Block) -> Vec<Range<usize>> {
+        let placed = &self.segments[block.segment];
+        let end = if self.causal { block.rows.end } else { placed.own.end };
+        let mut ranges: Vec<_> = placed.ancestors.iter().filter(|range| !range.is_empty()).cloned().collect();
+        ranges.push(placed.own.start..end);
+        ranges
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, Segment};
+
+    fn segment(len: usize, parent: Option<usize>) -> Segment {
+        Segment { len, parent }
+    }
+
+    #[test]
+    fn a_branch_sees_its_ancestors_and_itself() {
+        let plan =
+            Plan::new(&[segment(3, None), segment(2, Some(0)), segment(4, Some(0)), segment(1, Some(2))], true, 0);
+        let blocks = plan.blocks(3);
+        let rows: Vec<_> = blocks.iter().map(|block| block.rows.clone()).collect();
+        assert_eq!(rows, [0..3, 3..5, 5..8, 8..9, 9..10]);
+        assert_eq!(plan.seen(&blocks[3]), [0..3, 5..9]);
+        assert_eq!(plan.seen(&blocks[4]), [0..3, 5..9, 9..10]);
+    }
+
+    #[test]
+    fn kept_keys_are_not_queries() {
+        let plan = Plan::new(&[segment(3, None), segment(2, Some(0))], true, 3);
+        assert_eq!((plan.keys(), plan.queries(), plan.blocks(64).len()), (5, 2, 1));
+    }
+
+    #[test]
+    #[should_panic(expected = "a parent comes before its child")]
+    fn a_parent_must_come_first() {
+        let _ = Plan::new(&[segment(1, Some(1)), segment(1, None)], true, 0);
+    }
+}

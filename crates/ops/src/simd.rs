@@ -1,0 +1,230 @@
+//! Loops over rows of `f32`, compiled for AVX-512 and AVX2 beside the portable form and chosen at run time.
+#![allow(unsafe_code)] // Calling a function compiled for an instruction set, after asking the processor for it.
+
+/// Lanes of the partial sums in a reduction: a fixed number, so that every instruction set adds in the same order.
+const LANES: usize = 16;
+
+/// exp(x) to about 1.5 units in the last place, for x clamped to [-87, 88] (Cephes `expf`: range reduction by ln 2 in
+/// two parts and a polynomial of degree six).
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to the nearest whole number
+    let x = x.clamp(-87.0, 88.0);
+    let power = x.mul_add(std::f32::consts::LOG2_E, ROUND) - ROUND;
+    let rest = power.mul_add(-0.693_359_4, x);
+    let rest = power.mul_add(2.121_944_4e-4, rest);
+    let mut polynomial = 1.987_569_1e-4_f32;
+    for coefficient in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.0e-1] {
+        polynomial = polynomial.mul_add(rest, coefficient);
+    }
+    let fraction = polynomial.mul_add(rest * rest, rest) + 1.0;
+    f32::from_bits(((power as i32 + 127) << 23) as u32) * fraction
+}
+
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// Declares `$name`, whose body is compiled three times.
+macro_rules! dispatched {
+    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block) => {
+        $(#[$doc])*
+        pub fn $name($($argument: $type),*) $(-> $result)? {
+            #[inline(always)]
+            fn portable($($argument: $type),*) $(-> $result)? $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+                fn avx512($($argument: $type),*) $(-> $result)? { portable($($argument),*) }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($argument: $type),*) $(-> $result)? { portable($($argument),*) }
+                if is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                {
+                    // SAFETY: the processor has just been asked.
+                    return unsafe { avx512($($argument),*) };
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: as above.
+                    return unsafe { avx2($($argument),*) };
+                }
+            }
+            portable($($argument),*)
+        }
+    };
+}
+
+dispatched! {
+    /// `out = gate * sigmoid(gate) * up`.
+    fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
+        for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
+            *out = gate * sigmoid(*gate) * up;
+        }
+    }
+}
+
+dispatched! {
+    /// Gradients of [`swiglu`] with respect to both arguments.
+    fn swiglu_backward(gate: &[f32], up: &[f32], d_out: &[f32], d_gate: &mut [f32], d_up: &mut [f32]) {
+        for i in 0..d_out.len().min(gate.len()).min(up.len()).min(d_gate.len()).min(d_up.len()) {
+            let s = sigmoid(gate[i]);
+            let silu = gate[i] * s;
+            d_up[i] = d_out[i] * silu;
+            d_gate[i] = d_out[i] * up[i] * (s + silu * (1.0 - s));
+        }
+    }
+}
+
+/// `2 * sqrt(2 / pi)`: with it `x * sigmoid(argument)` is the tanh form of GELU.
+const GELU_SCALE: f32 = 1.595_769_1;
+const GELU_CUBIC: f32 = 0.044_715;
+
+dispatched! {
+    /// `out = gelu(x)` in its tanh form, written with the equal `x * sigmoid(2 z)`.
+    fn gelu(x: &[f32], out: &mut [f32]) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = x * sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
+        }
+    }
+}
+
+dispatched! {
+    /// Gradient of [`gelu`].
+    fn gelu_backward(x: &[f32], d_out: &[f32], d_x: &mut [f32]) {
+        for ((d_x, x), d_out) in d_x.iter_mut().zip(x).zip(d_out) {
+            let s = sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
+            let slope = GELU_SCALE * (1.0 + 3.0 * GELU_CUBIC * x * x);
+            *d_x = d_out * (s + x * s * (1.0 - s) * slope);
+        }
+    }
+}
+
+dispatched! {
+    /// The largest value; negative infinity for none.
+    fn max(x: &[f32]) -> f32 {
+        let mut lanes = [f32::NEG_INFINITY; LANES];
+        let chunks = x.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, value) in lanes.iter_mut().zip(chunk) {
+                *lane = lane.max(*value);
+            }
+        }
+        rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |most, value| most.max(*value))
+    }
+}
+
+dispatched! {
+    /// Replaces `x` by `exp(x - shift)` and returns the sum.
+    fn exp_and_sum(x: &mut [f32], shift: f32) -> f32 {
+        let mut lanes = [0.0_f32; LANES];
+        let whole = x.len() / LANES * LANES;
+        let (head, rest) = x.split_at_mut(whole);
+        for chunk in head.chunks_exact_mut(LANES) {
+            for (lane, value) in lanes.iter_mut().zip(chunk) {
+                *value = exp(*value - shift);
+                *lane += *value;
+            }
+        }
+        let mut sum: f32 = lanes.iter().sum();
+        for value in rest {
+            *value = exp(*value - shift);
+            sum += *value;
+        }
+        sum
+    }
+}
+
+dispatched! {
+    /// `x *= factor`.
+    fn scale(x: &mut [f32], factor: f32) {
+        for value in x {
+            *value *= factor;
+        }
+    }
+}
+
+dispatched! {
+    /// `out += factor * x`.
+    fn add_scaled(out: &mut [f32], x: &[f32], factor: f32) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out += factor * x;
+        }
+    }
+}
+
+dispatched! {
+    /// The sum of products.
+    fn dot(x: &[f32], y: &[f32]) -> f32 {
+        let mut lanes = [0.0_f32; LANES];
+        let (x_chunks, y_chunks) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+        let (x_rest, y_rest) = (x_chunks.remainder(), y_chunks.remainder());
+        for (x, y) in x_chunks.zip(y_chunks) {
+            for lane in 0..LANES {
+                lanes[lane] += x[lane] * y[lane];
+            }
+        }
+        lanes.iter().sum::<f32>() + x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum::<f32>()
+    }
+}
+
+dispatched! {
+    /// One row of the attention backward: from scores `s` and the gradient of the probabilities `d` to the probabilities
+    /// `p = exp(s - log_sum)` (in place of `s`) and the gradient of the scores `p * (d - d_mean)` (in place of `d`).
+    fn softmax_backward(scores: &mut [f32], d_probabilities: &mut [f32], log_sum: f32, d_mean: f32) {
+        for (score, d) in scores.iter_mut().zip(d_probabilities) {
+            let p = exp(*score - log_sum);
+            *score = p;
+            *d = p * (*d - d_mean);
+        }
+    }
+}
+
+dispatched! {
+    /// `out = x * inverse * gain`.
+    fn normalise(x: &[f32], gain: &[f32], out: &mut [f32], inverse: f32) {
+        for ((out, x), gain) in out.iter_mut().zip(x).zip(gain) {
+            *out = x * inverse * gain;
+        }
+    }
+}
+
+dispatched! {
+    /// Gradient of RMS normalisation with respect to its input, for one row.
+    fn normalise_backward(x: &[f32], gain: &[f32], d_out: &[f32], d_x: &mut [f32], inverse: f32) {
+        let mut lanes = [0.0_f32; LANES];
+        let n = x.len().min(gain.len()).min(d_out.len()).min(d_x.len());
+        for i in 0..n {
+            lanes[i % LANES] += d_out[i] * gain[i] * x[i];
+        }
+        let pull = lanes.iter().sum::<f32>() * inverse * inverse * inverse / n as f32;
+        for i in 0..n {
+            d_x[i] = d_out[i] * gain[i] * inverse - x[i] * pull;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn exp_is_within_two_units_in_the_last_place() {
+        for i in -87_000..88_000_i32 {
+            let x = i as f32 / 1000.0;
+            let (mine, exact) = (super::exp(x), f64::from(x).exp());
+            let error = ((f64::from(mine) - exact) / exact).abs();
+            assert!(error < 2.5e-7, "exp({x}) is off by {error}");
+        }
+    }
+
+    #[test]
+    fn reductions_take_the_values_after_the_last_full_chunk() {
+        let x: Vec<f32> = (0..37).map(|i| i as f32).collect();
+        assert_eq!(super::dot(&x, &x), (0..37).map(|i| (i * i) as f32).sum::<f32>());
+        assert_eq!(super::max(&x), 36.0);
+        assert_eq!(super::max(&[]), f32::NEG_INFINITY);
+        let mut zeros = vec![3.0; 37];
+        assert_eq!(super::exp_and_sum(&mut zeros, 3.0), 37.0);
+    }
+}

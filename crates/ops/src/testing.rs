@@ -1,0 +1,64 @@
+//! Kernels against compositions: values and gradients on drawn tensors.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// A reproducible tensor with values of about unit size.
+pub fn values(shape: [usize; 2], seed: u32) -> Tensor<2> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9).wrapping_add(0x85EB_CA6B);
+    let drawn: Vec<f32> = (0..shape[0] * shape[1])
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state as f32 / u32::MAX as f32) * 4.0 - 2.0
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(drawn, shape), &Device::flex())
+}
+
+/// The values of a tensor.
+pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("f32")
+}
+
+/// Panics unless both are equal to 1e-5 of the largest value (of 0.1 where all are smaller).
+pub fn close(name: &str, mine: &[f32], reference: &[f32]) {
+    assert_eq!(mine.len(), reference.len(), "{name}: lengths");
+    let scale = reference.iter().fold(0.1_f32, |most, value| most.max(value.abs()));
+    for (index, (mine, reference)) in mine.iter().zip(reference).enumerate() {
+        assert!((mine - reference).abs() <= 1e-5 * scale, "{name}[{index}]: {mine} against {reference}");
+    }
+}
+
+/// Checks that a kernel and its composition agree: without a graph, and with one in value and in every gradient, both
+/// when all arguments are tracked and when only one is.
+pub fn same_gradients<const N: usize>(
+    arguments: [Tensor<2>; N],
+    kernel: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+    composition: impl Fn([Tensor<2>; N]) -> Tensor<2>,
+) {
+    close("untracked", &read(kernel(arguments.clone())), &read(composition(arguments.clone())));
+    for tracked in (0..N).map(|only| Some(only)).chain([None]) {
+        let run = |operation: &dyn Fn([Tensor<2>; N]) -> Tensor<2>| {
+            let mut index = 0;
+            let leaves = arguments.clone().map(|argument| {
+                let leaf = tracked.is_none_or(|only| only == index);
+                index += 1;
+                if leaf { argument.autodiff().require_grad() } else { argument }
+            });
+            let out = operation(leaves.clone());
+            let weights = values(out.dims(), 99).autodiff();
+            let grads = (out.clone() * weights).sum().backward();
+            let gradients = leaves.map(|leaf| if leaf.is_autodiff() { leaf.grad(&grads).map(read) } else { None });
+            (read(out), gradients)
+        };
+        let ((mine, my_gradients), (reference, gradients)) = (run(&kernel), run(&composition));
+        close("value", &mine, &reference);
+        for (index, (mine, reference)) in my_gradients.iter().zip(&gradients).enumerate() {
+            match (mine, reference) {
+                (Some(mine), Some(reference)) => close(&format!("gradient of argument {index}"), mine, reference),
+                (mine, reference) => assert_eq!(mine.is_some(), reference.is_some(), "gradient of argument {index}"),
+            }
+        }
+    }
+}
