@@ -1,0 +1,218 @@
+//! A recipe: one TOML file that says everything a run depends on.
+//!
+//! It has two tiers. The raw one is the file as written, every key and value with its place, and `--set` arguments laid
+//! over it. [`Recipe`] is the resolved one: checked, complete, written beside the results as `recipe.resolved.toml`, which
+//! loads again to the same recipe. All problems are reported at once.
+//!
+//! Relative paths start at the working directory, as with most command-line tools, so that a recipe can name its output
+//! folder the way a user would type it.
+
+mod benchmark;
+mod curriculum;
+mod data;
+mod document;
+mod names;
+mod problem;
+mod section;
+mod train;
+mod tuning;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+pub use benchmark::{Benchmark, Suite};
+pub use curriculum::{Context, Curriculum, Phase};
+pub use data::{CaseSource, Data, Synth};
+pub use problem::{Excerpt, Problem};
+pub use section::Key;
+pub use train::{ReportTo, Train};
+pub use tuning::{Full, Lora, TargetModules, Tuning};
+
+use document::{Document, Table};
+use section::{Findings, Section};
+
+/// The list of phases, `[[curriculum.phase]]`.
+const PHASES: &str = "curriculum.phase";
+
+/// TOML's whole numbers end here.
+const INTEGER_MAX: u64 = i64::MAX as u64;
+
+/// A checked and complete recipe.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recipe {
+    /// Folder of the base model, in the Hugging Face layout.
+    pub model_name_or_path: PathBuf,
+    /// Folder the run writes into.
+    pub output_dir: PathBuf,
+    /// Of every random draw.
+    pub seed: u64,
+    /// Longest sequence in tokens; a longer example is an error, never cut.
+    pub cutoff_len: usize,
+    /// Larger images are scaled down to this many pixels; as the model's processor does when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_max_pixels: Option<u64>,
+    /// Whether large images are shown in tiles; as the model's processor does when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub do_image_splitting: Option<bool>,
+    /// What is trained (`finetuning_type` and its table).
+    #[serde(flatten)]
+    pub tuning: Tuning,
+    /// `[data]`.
+    pub data: Data,
+    /// `[train]`.
+    pub train: Train,
+    /// `[curriculum]`.
+    pub curriculum: Curriculum,
+    /// `[benchmark]`.
+    pub benchmark: Benchmark,
+}
+
+/// Why a recipe was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// The file cannot be read.
+    #[error("{}: {source} -> check the path of the recipe", path.display())]
+    Read {
+        /// Of the recipe.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says something wrong.
+    #[error("{}", Listed(path, problems))]
+    Invalid {
+        /// Of the recipe.
+        path: PathBuf,
+        /// All of them, in the order of the file.
+        problems: Vec<Problem>,
+    },
+}
+
+struct Listed<'a>(&'a Path, &'a [Problem]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in self.1 {
+            writeln!(f, "{problem}\n")?;
+        }
+        let count = self.1.len();
+        write!(f, "{}: {count} problem{}", self.0.display(), if count == 1 { "" } else { "s" })
+    }
+}
+
+impl Recipe {
+    /// Reads the recipe at `path`, with each of `overrides` (`lora.r=32`) laid over it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and with every problem of its text.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, RecipeError> {
+        let text = std::fs::read(path)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
+            .map_err(|source| RecipeError::Read { path: path.into(), source })?;
+        Self::parse(path, text, overrides)
+    }
+
+    /// Reads `text` as the recipe at `path`.
+    ///
+    /// # Errors
+    /// With every problem of the text and of the overrides.
+    pub fn parse(path: &Path, text: String, overrides: &[String]) -> Result<Self, RecipeError> {
+        let invalid = |problems| RecipeError::Invalid { path: path.into(), problems };
+        let Document { sources, root } =
+            Document::parse(path.display().to_string(), text, overrides).map_err(invalid)?;
+        let findings = Findings::new(sources);
+        let recipe = read(path, root, &findings);
+        let problems = findings.problems(&reference());
+        if problems.is_empty() { Ok(recipe) } else { Err(invalid(problems)) }
+    }
+
+    /// The whole recipe as TOML, every default written out.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_else(|error| unreachable!("a recipe is made of what TOML can say: {error}"))
+    }
+
+    /// SHA-256 (lower-case hexadecimal) of what decides the weights: the resolved recipe without the keys that only say
+    /// where and how often results are written. A run resumes under the same digest only.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut decisive = self.clone();
+        decisive.output_dir = PathBuf::new();
+        decisive.train.logging_steps = 1;
+        decisive.train.save_steps = 0;
+        decisive.train.save_total_limit = None;
+        decisive.train.report_to = Vec::new();
+        Sha256::digest(decisive.to_toml()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Every key there is, in the order of the resolved recipe, documented by the code that reads it.
+#[must_use]
+pub fn reference() -> Vec<Key> {
+    let findings = Findings::new(Vec::new());
+    read(Path::new("recipe.toml"), Table::new(), &findings);
+    findings.keys()
+}
+
+fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
+    let mut top = Section::top(root, findings);
+    let model_given = top.has("model_name_or_path");
+    let model_name_or_path =
+        top.path("model_name_or_path", None, "Folder of the base model, in the Hugging Face layout.");
+    if !model_given {
+        top.report(
+            None,
+            "`model_name_or_path` is missing",
+            "name the folder of the base model, as in \
+                   `model_name_or_path = \"checkpoints/tiny-base\"`",
+        );
+    }
+    let output_dir = top
+        .path("output_dir", Some("`checkpoints/` and the recipe's file name"), "Folder the run writes into.")
+        .unwrap_or_else(|| {
+            Path::new("checkpoints").join(path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().as_ref())
+        });
+    let seed = top.integer("seed", 42, 0..=INTEGER_MAX, "Of every random draw; equal seeds give equal runs.");
+    let cutoff_len = top.integer(
+        "cutoff_len",
+        2048,
+        16..=1_048_576,
+        "Longest sequence in tokens; a longer example is an error, never cut.",
+    ) as usize;
+    let image_max_pixels = top.integer_or(
+        "image_max_pixels",
+        Some("as the model's processor does"),
+        1024..,
+        "Larger images are scaled down to this many pixels.",
+    );
+    let do_image_splitting = top.flag_or(
+        "do_image_splitting",
+        Some("as the model's processor does"),
+        "Whether large images are shown in tiles.",
+    );
+    let tuning = tuning::read(&mut top);
+    let data = data::read(top.section("data"), seed);
+    let train = train::read(top.section("train"), &tuning);
+    let curriculum = curriculum::read(top.section("curriculum"), &train);
+    let benchmark = benchmark::read(top.section("benchmark"));
+    top.finish();
+    Recipe {
+        model_name_or_path: model_name_or_path.unwrap_or_default(),
+        output_dir,
+        seed,
+        cutoff_len,
+        image_max_pixels,
+        do_image_splitting,
+        tuning,
+        data,
+        train,
+        curriculum,
+        benchmark,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Names that are not keys: misspelt ones, those of other tools, and keys of the field that are not built yet.
+
+use super::section::Key;
+
+/// Names other tools (or people) use, and ours.
+const ALIASES: &[(&str, &str)] = &[
+    ("adapter_dropout", "lora_dropout"),
+    ("alpha", "lora_alpha"),
+    ("base_model", "model_name_or_path"),
+    ("batch_size", "per_device_train_batch_size"),
+    ("betas", "adam_beta1"),
+    ("clip_grad", "max_grad_norm"),
+    ("clip_grad_norm", "max_grad_norm"),
+    ("data_path", "dataset"),
+    ("dataset_dir", "dataset"),
+    ("dataset_path", "dataset"),
+    ("do_resize_and_split", "do_image_splitting"),
+    ("dropout", "lora_dropout"),
+    ("epochs", "num_train_epochs"),
+    ("eps", "adam_epsilon"),
+    ("freeze_aligner", "freeze_multi_modal_projector"),
+    ("freeze_connector", "freeze_multi_modal_projector"),
+    ("freeze_llm", "freeze_language_model"),
+    ("freeze_projector", "freeze_multi_modal_projector"),
+    ("freeze_vision", "freeze_vision_tower"),
+    ("freeze_vit", "freeze_vision_tower"),
+    ("grad_accum", "gradient_accumulation_steps"),
+    ("grad_accum_steps", "gradient_accumulation_steps"),
+    ("gradient_accumulation", "gradient_accumulation_steps"),
+    ("gradient_clipping", "max_grad_norm"),
+    ("keep_checkpoints", "save_total_limit"),
+    ("log_every", "logging_steps"),
+    ("lora_exclude_modules", "exclude_modules"),
+    ("lora_modules", "target_modules"),
+    ("lora_r", "r"),
+    ("lora_rank", "r"),
+    ("lora_target", "target_modules"),
+    ("lora_target_modules", "target_modules"),
+    ("lr", "learning_rate"),
+    ("lr_schedule", "lr_scheduler_type"),
+    ("lr_scheduler", "lr_scheduler_type"),
+    ("max_length", "cutoff_len"),
+    ("max_pixels", "image_max_pixels"),
+    ("max_seq_len", "cutoff_len"),
+    ("max_seq_length", "cutoff_len"),
+    ("micro_batch_size", "per_device_train_batch_size"),
+    ("model", "model_name_or_path"),
+    ("model_id", "model_name_or_path"),
+    ("model_max_length", "cutoff_len"),
+    ("model_path", "model_name_or_path"),
+    ("n_epochs", "num_train_epochs"),
+    ("num_epochs", "num_train_epochs"),
+    ("output", "output_dir"),
+    ("random_seed", "seed"),
+    ("rank", "r"),
+    ("rslora", "use_rslora"),
+    ("save_every", "save_steps"),
+    ("scheduler", "lr_scheduler_type"),
+    ("sequence_len", "cutoff_len"),
+    ("sft_type", "finetuning_type"),
+    ("target", "target_modules"),
+    ("train_batch_size", "per_device_train_batch_size"),
+    ("train_type", "finetuning_type"),
+    ("tuner_type", "finetuning_type"),
+    ("warmup", "warmup_steps"),
+    ("wd", "weight_decay"),
+];
+
+/// Keys of Hugging Face, PEFT and LLaMA-Factory that mean something we do not do yet; with what to do instead, if
+/// there is something.
+const UNSUPPORTED: &[(&str, Option<&str>)] = &[
+    ("adapter_name_or_path", None),
+    ("alpha_pattern", None),
+    ("bf16", Some("the CPU backend computes in float32")),
+    ("bias", Some("LoRA trains no biases")),
+    ("deepspeed", Some("training runs on one device")),
+    ("early_stopping_patience", None),
+    ("fp16", Some("the CPU backend computes in float32")),
+    ("gradient_checkpointing", None),
+    ("init_lora_weights", Some("A is drawn as PEFT's default does, B is zero")),
+    ("loraplus_lr_ratio", None),
+    ("modules_to_save", None),
+    ("neftune_noise_alpha", None),
+    ("optim", Some("the optimiser is AdamW")),
+    ("overwrite_output_dir", Some("name another `output_dir`, or continue with `--resume`")),
+    ("packing", None),
+    ("quantization_bit", None),
+    ("rank_pattern", None),
+    ("resume_from_checkpoint", Some("continue a run with `stepwise train RECIPE --resume`")),
+    ("select", None),
+    ("use_dora", None),
+];
+
+/// The message and help for a name that is not a key of `section`.
+pub(super) fn unknown(section: &str, name: &str, known: &[Key]) -> (String, Option<String>) {
+    if let Some((_, instead)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
+        let help = instead.map_or("leave it out".to_owned(), |instead| format!("leave it out: {instead}"));
+        return (format!("`{name}` is not supported yet"), Some(help));
+    }
+    let message = format!("unknown key `{name}`{}", place(section));
+    if let Some((_, ours)) = ALIASES.iter().find(|(alias, _)| *alias == name)
+        && let Some(key) = owner(ours, section, known)
+    {
+        return (message, Some(format!("`{name}` is written `{ours}`{}", place(&key.section))));
+    }
+    let here = known.iter().filter(|key| key.section == section).map(|key| key.name);
+    let sections = sections_below(section, known);
+    if let Some(near) = nearest(name, here.clone().chain(sections.iter().map(String::as_str))) {
+        return (message, Some(format!("did you mean `{near}`?")));
+    }
+    if let Some(key) = owner(name, section, known) {
+        return (message, Some(format!("`{name}` belongs{}", place(&key.section))));
+    }
+    if let Some(near) = nearest(name, known.iter().map(|key| key.name))
+        && let Some(key) = owner(near, section, known)
+    {
+        return (message, Some(format!("did you mean `{near}`{}?", place(&key.section))));
+    }
+    let names: Vec<String> = here.map(|name| format!("`{name}`")).collect();
+    let help = (!names.is_empty()).then(|| format!("the keys{} are {}", place(section), names.join(", ")));
+    (message, help)
+}
+
+/// The candidate a misspelt `word` most likely stands for, if any is near: at most a third of it is wrong.
+pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| distance * 3 <= word.chars().count().max(candidate.chars().count()))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// The key called `name`: in `section` itself if it is there, else wherever it stands first.
+fn owner<'a>(name: &str, section: &str, known: &'a [Key]) -> Option<&'a Key> {
+    let called = || known.iter().filter(|key| key.name == name);
+    called().find(|key| key.section == section).or_else(|| called().next())
+}
+
+fn sections_below(section: &str, known: &[Key]) -> Vec<String> {
+    let prefix = if section.is_empty() { String::new() } else { format!("{section}.") };
+    let mut names: Vec<String> = known
+        .iter()
+        .filter_map(|key| key.section.strip_prefix(&prefix))
+        .filter_map(|rest| rest.split('.').next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    names.dedup();
+    names
+}
+
+/// ` in `[lora]``, ` at the top level`.
+fn place(section: &str) -> String {
+    match section {
+        "" => " at the top level".into(),
+        super::PHASES => format!(" in `[[{section}]]`"),
+        _ => format!(" in `[{section}]`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alias_names_a_key_and_is_none_itself() {
+        let known = crate::recipe::reference();
+        for (alias, ours) in ALIASES {
+            assert!(known.iter().any(|key| key.name == *ours), "{alias} points at {ours}, which is no key");
+            assert!(!known.iter().any(|key| key.name == *alias), "{alias} is a key");
+            assert!(!UNSUPPORTED.iter().any(|(name, _)| name == alias), "{alias} is in both tables");
+        }
+        for (name, _) in UNSUPPORTED {
+            assert!(!known.iter().any(|key| key.name == *name), "{name} is supported");
+        }
+    }
+
+    #[test]
+    fn far_words_are_not_near() {
+        let candidates = ["learning_rate", "r", "seed"];
+        assert_eq!(nearest("learning_rte", candidates.into_iter()), Some("learning_rate"));
+        assert_eq!(nearest("k", candidates.into_iter()), None);
+        assert_eq!(nearest("banana", candidates.into_iter()), None);
+    }
+}

@@ -1,0 +1,334 @@
+//! Reads one table of a recipe key by key. Each call says the key's name, default, range and meaning once; the same
+//! calls therefore check a recipe and document it.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::{Bound, RangeBounds};
+use std::path::PathBuf;
+
+use super::document::{Entry, Node, Table, Value};
+use super::names;
+use super::problem::{Excerpt, Location, Problem, Source};
+
+/// One key a recipe may hold, as documented by the code that reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The table it stands in, empty for the top level: `train`, `curriculum.phase`.
+    pub section: String,
+    /// Its name.
+    pub name: &'static str,
+    /// What may be written: `true or false`, `a whole number, at least 1`.
+    pub accepts: String,
+    /// What holds when it is left out, as TOML, or a word on how it is chosen; nothing when it stays unset.
+    pub default: Option<String>,
+    /// What it does.
+    pub help: &'static str,
+}
+
+/// A word out of a fixed list.
+pub(super) trait Choice: Copy + PartialEq + 'static {
+    /// Every word and what it stands for.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+/// What reading has brought to light so far.
+#[derive(Default)]
+pub(super) struct Findings {
+    problems: RefCell<Vec<(Option<Location>, Problem)>>,
+    keys: RefCell<Vec<Key>>,
+    unknown: RefCell<Vec<(String, String, Location)>>,
+    sources: Vec<Source>,
+}
+
+impl Findings {
+    pub fn new(sources: Vec<Source>) -> Self {
+        Self { sources, ..Self::default() }
+    }
+
+    pub fn report(&self, at: Option<&Location>, message: String, help: Option<String>) {
+        let excerpt = at.map(|at| Excerpt::new(&self.sources[at.source], &at.span));
+        self.problems.borrow_mut().push((at.cloned(), Problem { message, help, excerpt }));
+    }
+
+    /// Every key asked for.
+    pub fn keys(self) -> Vec<Key> {
+        self.keys.into_inner()
+    }
+
+    /// Every problem in the order of the file, then of the `--set` arguments; what is missing altogether comes first.
+    /// `known` are all keys there are.
+    pub fn problems(self, known: &[Key]) -> Vec<Problem> {
+        for (section, name, at) in self.unknown.take() {
+            let (message, help) = names::unknown(&section, &name, known);
+            self.report(Some(&at), message, help);
+        }
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|(at, _)| at.as_ref().map(|at| (at.source, at.span.start)));
+        problems.into_iter().map(|(_, problem)| problem).collect()
+    }
+}
+
+/// One table, less the keys read so far.
+pub(super) struct Section<'a> {
+    /// Dotted, empty for the top level.
+    name: String,
+    /// Its header or first key, if it is written at all.
+    pub at: Option<Location>,
+    entries: Table,
+    findings: &'a Findings,
+}
+
+impl<'a> Section<'a> {
+    pub fn top(entries: Table, findings: &'a Findings) -> Self {
+        Self { name: String::new(), at: None, entries, findings }
+    }
+
+    /// The table `name` of this one; empty when it is not written.
+    pub fn section(&mut self, name: &'static str) -> Section<'a> {
+        let full = if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) };
+        let (at, entries) = match self.entries.shift_remove(name) {
+            None => (None, Table::new()),
+            Some(Entry { key, node: Node { value: Value::Table(entries), .. } }) => (Some(key), entries),
+            Some(Entry { node, .. }) => {
+                self.mismatch(&node, name, &format!("the section `[{full}]`"));
+                (Some(node.at), Table::new())
+            }
+        };
+        Section { name: full, at, entries, findings: self.findings }
+    }
+
+    /// The tables `[[name]]` of this one, in order.
+    pub fn sections(&mut self, name: &'static str) -> Vec<Section<'a>> {
+        let full = format!("{}.{name}", self.name);
+        let Some(Entry { node, .. }) = self.entries.shift_remove(name) else { return Vec::new() };
+        let mut sections = Vec::new();
+        match node.value {
+            Value::List(elements) => {
+                for element in elements {
+                    let Node { value: Value::Table(entries), at } = element else {
+                        self.mismatch(&element, name, "a table");
+                        continue;
+                    };
+                    sections.push(Section { name: full.clone(), at: Some(at), entries, findings: self.findings });
+                }
+            }
+            _ => self.mismatch(&node, name, &format!("a list of tables, each under `[[{full}]]`")),
+        }
+        sections
+    }
+
+    /// A table called `name` of which nothing is written.
+    pub fn part(&self, name: &str) -> Section<'a> {
+        Section { name: name.to_owned(), at: self.at.clone(), entries: Table::new(), findings: self.findings }
+    }
+
+    /// Whether the key is written.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Where the key is written.
+    pub fn at(&self, key: &str) -> Option<Location> {
+        self.entries.get(key).map(|entry| entry.key.clone())
+    }
+
+    /// For two keys that exclude each other: where the second is written, if it is in the same source as the first. A
+    /// `--set` argument simply replaces the other key of the file.
+    pub fn rivals(&self, first: Option<&Location>, second: Option<&Location>) -> Option<Location> {
+        second.filter(|second| first.is_some_and(|first| first.source == second.source)).cloned()
+    }
+
+    /// Says what is wrong, pointing at `at` or else at the section.
+    pub fn report(&self, at: Option<&Location>, message: impl Into<String>, help: impl Into<String>) {
+        self.findings.report(at.or(self.at.as_ref()), message.into(), Some(help.into()));
+    }
+
+    /// Whatever was not read is not a key.
+    pub fn finish(self) {
+        let unknown = self.entries.into_iter().map(|(name, entry)| (self.name.clone(), name, entry.key));
+        self.findings.unknown.borrow_mut().extend(unknown);
+    }
+
+    /// A whole number.
+    pub fn integer(
+        &mut self,
+        key: &'static str,
+        default: u64,
+        range: impl RangeBounds<u64>,
+        help: &'static str,
+    ) -> u64 {
+        self.read_integer(key, Some(default.to_string()), &range, help).unwrap_or(default)
+    }
+
+    /// A whole number that may be left out; `otherwise` says what happens then.
+    pub fn integer_or(
+        &mut self,
+        key: &'static str,
+        otherwise: Option<&str>,
+        range: impl RangeBounds<u64>,
+        help: &'static str,
+    ) -> Option<u64> {
+        self.read_integer(key, otherwise.map(str::to_owned), &range, help)
+    }
+
+    fn read_integer(
+        &mut self,
+        key: &'static str,
+        default: Option<String>,
+        range: &impl RangeBounds<u64>,
+        help: &'static str,
+    ) -> Option<u64> {
+        let accepts = format!("a whole number{}", described(range));
+        let node = self.take(key, accepts.clone(), default, help)?;
+        match node.value {
+            Value::Integer(number) => {
+                // TOML ends at `INTEGER_MAX`; a larger number could not be written into the resolved recipe.
+                let fits = |number: &u64| *number <= super::INTEGER_MAX && range.contains(number);
+                match u64::try_from(number).ok().filter(fits) {
+                    Some(number) => return Some(number),
+                    None => self.out_of_range(&node, key, range),
+                }
+            }
+            _ => self.mismatch(&node, key, &accepts),
+        }
+        None
+    }
+
+    /// A number; whole numbers will do.
+    pub fn float(&mut self, key: &'static str, default: f64, range: impl RangeBounds<f64>, help: &'static str) -> f64 {
+        self.float_or(key, Some(&toml::Value::Float(default).to_string()), range, help).unwrap_or(default)
+    }
+
+    /// A number that may be left out; `otherwise` says what happens then.
+    pub fn float_or(
+        &mut self,
+        key: &'static str,
+        otherwise: Option<&str>,
+        range: impl RangeBounds<f64>,
+        help: &'static str,
+    ) -> Option<f64> {
+        let accepts = format!("a number{}", described(&range));
+        let node = self.take(key, accepts.clone(), otherwise.map(str::to_owned), help)?;
+        let number = match node.value {
+            Value::Float(number) => number,
+            Value::Integer(number) => number as f64,
+            _ => {
+                self.mismatch(&node, key, &accepts);
+                return None;
+            }
+        };
+        if number.is_finite() && range.contains(&number) {
+            return Some(number);
+        }
+        self.out_of_range(&node, key, &range);
+        None
+    }
+
+    /// True or false.
+    pub fn flag(&mut self, key: &'static str, default: bool, help: &'static str) -> bool {
+        self.flag_or(key, Some(&default.to_string()), help).unwrap_or(default)
+    }
+
+    /// True or false, or left out; `otherwise` says what happens then.
+    pub fn flag_or(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<bool> {
+        let node = self.take(key, "true or false".into(), otherwise.map(str::to_owned), help)?;
+        match node.value {
+            Value::Flag(flag) => return Some(flag),
+            _ => self.mismatch(&node, key, "true or false"),
+        }
+        None
+    }
+
+    /// A word out of a list.
+    pub fn choice<T: Choice>(&mut self, key: &'static str, default: T, help: &'static str) -> T {
+        let words: Vec<String> = T::WORDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let accepts = words.join(" or ");
+        let standard = T::WORDS.iter().zip(&words).find(|((_, choice), _)| *choice == default);
+        let Some(node) = self.take(key, accepts.clone(), standard.map(|(_, word)| word.clone()), help) else {
+            return default;
+        };
+        let Value::Text(written) = &node.value else {
+            self.mismatch(&node, key, &accepts);
+            return default;
+        };
+        if let Some((_, choice)) = T::WORDS.iter().find(|(word, _)| word == written) {
+            return *choice;
+        }
+        let help = match names::nearest(written, T::WORDS.iter().map(|(word, _)| *word)) {
+            Some(word) => format!("did you mean \"{word}\"? `{key}` is {accepts}"),
+            None => format!("`{key}` is {accepts}"),
+        };
+        self.report(Some(&node.at), format!("`{key}` cannot be \"{written}\""), help);
+        default
+    }
+
+    /// Words, not empty.
+    pub fn text(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<String> {
+        let node = self.take(key, "a string".into(), otherwise.map(str::to_owned), help)?;
+        match node.value {
+            Value::Text(text) if text.trim().is_empty() => {
+                self.report(Some(&node.at), format!("`{key}` is empty"), "write something, or leave the key out");
+                None
+            }
+            Value::Text(text) => Some(text),
+            _ => {
+                self.mismatch(&node, key, "a string");
+                None
+            }
+        }
+    }
+
+    /// A path; relative ones start at the working directory.
+    pub fn path(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<PathBuf> {
+        self.text(key, otherwise, help).map(PathBuf::from)
+    }
+
+    /// Removes the key and returns what is written, after noting the key for the reference.
+    pub fn take(
+        &mut self,
+        key: &'static str,
+        accepts: String,
+        default: Option<String>,
+        help: &'static str,
+    ) -> Option<Node> {
+        let section = self.name.clone();
+        self.findings.keys.borrow_mut().push(Key { section, name: key, accepts, default, help });
+        self.entries.shift_remove(key).map(|entry| entry.node)
+    }
+
+    /// Says that a value is of the wrong kind.
+    pub fn mismatch(&self, node: &Node, key: &str, expected: &str) {
+        let number_in_quotes = matches!(&node.value, Value::Text(text) if text.trim().parse::<f64>().is_ok());
+        let help = if number_in_quotes && expected.contains("number") {
+            "write the number without quotes".to_owned()
+        } else {
+            format!("write {expected}")
+        };
+        self.report(Some(&node.at), format!("`{key}` cannot be {}", node.value.kind()), help);
+    }
+
+    fn out_of_range<B: Display>(&self, node: &Node, key: &str, range: &impl RangeBounds<B>) {
+        let written = &self.findings.sources[node.at.source].text[node.at.span.clone()];
+        let help = format!("write a number{}", described(range));
+        self.report(Some(&node.at), format!("`{key}` cannot be {written}"), help);
+    }
+}
+
+/// `, at least 0 and below 1`, or nothing for a range without ends.
+fn described<T: Display>(range: &impl RangeBounds<T>) -> String {
+    let low = match range.start_bound() {
+        Bound::Included(low) => Some(format!("at least {low}")),
+        Bound::Excluded(low) => Some(format!("above {low}")),
+        Bound::Unbounded => None,
+    };
+    let high = match range.end_bound() {
+        Bound::Included(high) => Some(format!("at most {high}")),
+        Bound::Excluded(high) => Some(format!("below {high}")),
+        Bound::Unbounded => None,
+    };
+    match (low, high) {
+        (Some(low), Some(high)) => format!(", {low} and {high}"),
+        (Some(end), None) | (None, Some(end)) => format!(", {end}"),
+        (None, None) => String::new(),
+    }
+}

@@ -1,0 +1,281 @@
+//! Whole messages, whole recipes.
+
+use super::*;
+
+/// The smallest recipe.
+const LEAST: &str = "model_name_or_path = \"base\"\ndata.synth = { cases = 8 }\n";
+
+fn parse(text: &str, overrides: &[&str]) -> Result<Recipe, RecipeError> {
+    let overrides: Vec<String> = overrides.iter().map(|&argument| argument.to_owned()).collect();
+    Recipe::parse(Path::new("recipes/try.toml"), text.to_owned(), &overrides)
+}
+
+fn message(text: &str, overrides: &[&str]) -> String {
+    parse(text, overrides).expect_err("must be refused").to_string()
+}
+
+#[test]
+fn a_short_recipe_resolves_to_a_complete_one() {
+    insta::assert_snapshot!(parse(LEAST, &[]).expect("valid").to_toml());
+}
+
+const LONG: &str = r#"
+model_name_or_path = "base"
+output_dir = "out"
+seed = 9223372036854775807
+finetuning_type = "full"
+cutoff_len = 512
+image_max_pixels = 262144
+do_image_splitting = false
+
+[data]
+dataset = "cases"
+eval_split = "test"
+max_samples = 7
+
+[full]
+freeze_vision_tower = false
+
+[train]
+lr_scheduler_type = "constant_with_warmup"
+warmup_steps = 4
+adam_epsilon = 1e-12
+max_steps = 100
+save_total_limit = 2
+report_to = "none"
+answer_form = "letter"
+
+[[curriculum.phase]]
+stages = [1]
+
+[[curriculum.phase]]
+name = "look"
+stages = [3, 2]
+learning_rate = 3e-5
+replay = 0.25
+context = "gold"
+
+[benchmark]
+suite = "suites/mine.toml"
+max_cases = 50
+every = 2
+"#;
+
+#[test]
+fn a_resolved_recipe_loads_to_itself() {
+    for text in [LEAST, LONG] {
+        let recipe = parse(text, &[]).expect("valid");
+        let again = parse(&recipe.to_toml(), &[]).expect("a resolved recipe is a recipe");
+        assert_eq!(recipe, again);
+        assert_eq!(recipe.digest(), again.digest());
+    }
+    insta::assert_snapshot!(parse(LONG, &[]).expect("valid").to_toml());
+}
+
+#[test]
+fn misspelt_keys_are_never_dropped() {
+    insta::assert_snapshot!(message(
+        r#"
+model_name_or_path = "base"
+finetunig_type = "lora"
+batch_size = 2
+banana = 1
+
+[data]
+synth = { cases = 8, sed = 1 }
+
+[lora]
+lora_rank = 16
+use_dora = true
+seed = 3
+learnin_rate = 3
+
+[train]
+learning_rte = 1e-4
+lora_dropout = 0.1
+bf16 = true
+
+[trian]
+x = 1
+
+[[curriculum.phase]]
+stage = [1]
+epochs = 2
+"#,
+        &["lora.alpa=32", "lora.q.r=1"]
+    ));
+}
+
+#[test]
+fn wrong_values_are_reported_all_at_once_and_in_order() {
+    insta::assert_snapshot!(message(
+        r#"
+model_name_or_path = ""
+finetuning_type = "qlora"
+cutoff_len = 4
+image_max_pixels = 99999999999999999999999999999999999999999
+seed = -1
+do_image_splitting = 1
+output_dir = 1979-05-27
+
+[data]
+dataset = "d"
+synth = { cases = 0 }
+eval_split = "train"
+
+[lora]
+r = "16"
+lora_alpha = 2.5
+lora_dropout = 1.0
+target_modules = ["q_proj", 3, ""]
+exclude_modules = []
+
+[full]
+
+[train]
+learning_rate = -1
+weight_decay = nan
+max_grad_norm = inf
+warmup_ratio = 0.1
+warmup_steps = 10
+max_steps = 5
+report_to = ["tensorboard", "wandb"]
+
+[[curriculum.phase]]
+name = "a b"
+stages = [1, 5, 1]
+replay = 0.1
+context = "golden"
+
+[[curriculum.phase]]
+name = "two"
+stages = []
+[[curriculum.phase]]
+name = "two"
+
+[benchmark]
+suite = "fats"
+"#,
+        &["lora.use_rslora=abc", "train.num_train_epochs=0"]
+    ));
+}
+
+#[test]
+fn sections_that_do_not_fit_are_named() {
+    insta::assert_snapshot!(message(
+        "model_name_or_path = \"b\"\nlora = 3\ncurriculum = { phase = [1] }\n[benchmark]\n[full]\nfreeze_language_model = true\n\
+         [train]\nlr_scheduler_type = \"constant\"\nwarmup_ratio = 0.1\n",
+        &["finetuning_type=full"]
+    ));
+}
+
+#[test]
+fn an_empty_recipe_is_told_what_it_needs() {
+    insta::assert_snapshot!(message("", &[]));
+}
+
+#[test]
+fn what_is_not_toml_is_reported_all_at_once() {
+    insta::assert_snapshot!(message("a = \nb = = 1\n[c]\nd = 1\nd = 2", &["x", "seed.y=1", "=2", "a..b=1"]));
+}
+
+#[test]
+fn overrides_replace_what_the_file_says() {
+    let text = "model_name_or_path = \"base\"\nlora.r = 4\ndata.synth.cases = 8\n[[curriculum.phase]]\nreplay = 0\n";
+    let recipe = parse(
+        text,
+        &["lora.r=32", "train.learning_rate = 2e-5", "model_name_or_path=/models/x", "curriculum.phase.0.stages=[2]"],
+    )
+    .expect("valid");
+    let Tuning::Lora { lora } = &recipe.tuning else { panic!("not LoRA") };
+    assert_eq!((lora.r, lora.lora_alpha, recipe.train.learning_rate), (32, 64, 2e-5));
+    assert_eq!(recipe.model_name_or_path, Path::new("/models/x"));
+    assert_eq!(
+        (recipe.curriculum.phase[0].stages.as_slice(), recipe.curriculum.phase[0].name.as_str()),
+        (&[2][..], "s2")
+    );
+}
+
+#[test]
+fn an_override_takes_the_place_of_the_key_it_excludes() {
+    let file = "model_name_or_path = \"base\"\ndata.dataset = \"d\"\ntrain.warmup_ratio = 0.1\n";
+    let recipe = parse(file, &["data.synth.cases=4", "train.warmup_steps=3"]).expect("valid");
+    assert!(matches!(recipe.data.source, CaseSource::Synth(Synth { cases: 4, .. })));
+    assert_eq!(recipe.train.warmup, crate::schedule::Warmup::Steps(3));
+    let file = "model_name_or_path = \"base\"\ndata.synth.cases = 3\ntrain.warmup_steps = 3\n";
+    let recipe = parse(file, &["data.dataset=d", "train.warmup_ratio=0.5"]).expect("valid");
+    assert_eq!(recipe.data.source, CaseSource::Dataset("d".into()));
+    assert_eq!(recipe.train.warmup, crate::schedule::Warmup::Ratio(0.5));
+}
+
+#[test]
+fn the_digest_follows_what_decides_the_weights() {
+    let digest = |overrides: &[&str]| parse(LEAST, overrides).expect("valid").digest();
+    let usual = digest(&[]);
+    assert_eq!(usual, digest(&["output_dir=elsewhere", "train.save_steps=7", "train.logging_steps=1"]));
+    for decisive in ["seed=1", "lora.r=4", "train.learning_rate=1e-3", "data.synth.cases=9", "train.max_steps=9"] {
+        assert_ne!(usual, digest(&[decisive]), "{decisive}");
+    }
+}
+
+/// The reference is made by the code that reads; this holds it to what the code does when a key is left out.
+#[test]
+fn the_reference_states_the_defaults_that_hold() {
+    let keys = reference();
+    let resolved: toml::Table = parse(LEAST, &[]).expect("valid").to_toml().parse().expect("TOML");
+    let find = |key: &Key| {
+        let mut place = &toml::Value::Table(resolved.clone());
+        for step in key.section.split('.').filter(|step| !step.is_empty()) {
+            place = match place.get(step)? {
+                toml::Value::Array(elements) => elements.first()?,
+                inner => inner,
+            };
+        }
+        place.get(key.name).cloned()
+    };
+    let mut compared = 0;
+    for key in &keys {
+        assert!(!key.help.is_empty() && key.help.ends_with('.'), "{key:?}");
+        let literal = key.default.as_deref().and_then(|default| format!("x = {default}").parse::<toml::Table>().ok());
+        if let (Some(literal), Some(value), true) = (literal, find(key), key.name != "cases") {
+            assert_eq!(literal["x"], value, "{key:?}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 25, "only {compared} defaults are literal");
+    let mut seen: Vec<_> = keys.iter().map(|key| (&key.section, key.name)).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), keys.len(), "a key is documented twice");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_with_its_path() {
+    let error = Recipe::load(Path::new("no/such.toml"), &[]).expect_err("absent");
+    assert!(error.to_string().starts_with("no/such.toml: No such file"), "{error}");
+    let folder = tempfile::tempdir().expect("writable");
+    let path = folder.path().join("latin1.toml");
+    std::fs::write(&path, b"seed = 1 # caf\xe9").expect("writable");
+    let error = Recipe::load(&path, &[]).expect_err("not UTF-8");
+    assert!(error.to_string().contains("utf-8"), "{error}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[ -~\n\t\u{e9}\u{1F600}]{0,200}", argument in "[a-z.=\\[\\]0-9\" \u{e9}]{0,30}") {
+        let _ = parse(&text, &[&argument]).map_err(|error| error.to_string());
+        let _ = parse(&format!("{LEAST}{text}"), &[]).map_err(|error| error.to_string());
+    }
+
+    #[test]
+    fn any_value_at_any_key_is_accepted_or_reported(index in 0usize..60, value in "(-?[0-9]{1,40}|-?[0-9]\\.[0-9]e[0-9]{1,3}|true|\"[a-z]{0,3}\"|\\[\\]|\\{\\}|nan|inf)") {
+        let keys = reference();
+        let key = &keys[index % keys.len()];
+        let section = key.section.replace("curriculum.phase", "curriculum.phase.0");
+        let path = if section.is_empty() { key.name.to_owned() } else { format!("{section}.{}", key.name) };
+        let text = format!("{LEAST}[[curriculum.phase]]\n");
+        if let Ok(recipe) = parse(&text, &[&format!("{path}={value}")]) {
+            proptest::prop_assert_eq!(&parse(&recipe.to_toml(), &[]).expect("loads again"), &recipe);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `[train]`: batches, optimiser, schedule, and how often to log and save. Names and meanings are those of Hugging
+//! Face's `TrainingArguments`.
+
+use std::ops::Bound;
+
+use serde::Serialize;
+use stepwise_curriculum::prompt::AnswerForm;
+
+use super::document::{Node, Value};
+use super::problem::Location;
+use super::section::{Choice, Section};
+use super::tuning::Tuning;
+use crate::schedule::{LrScheduler, Warmup};
+
+/// `[train]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Train {
+    /// Cases in a micro-batch.
+    pub per_device_train_batch_size: usize,
+    /// Micro-batches in an optimiser step.
+    pub gradient_accumulation_steps: usize,
+    /// Peak learning rate, of phases that name none.
+    pub learning_rate: f64,
+    /// Shape of the learning rate over the steps.
+    pub lr_scheduler_type: LrScheduler,
+    /// The rise at the start.
+    #[serde(flatten)]
+    pub warmup: Warmup,
+    /// Decoupled weight decay, a step's share times the learning rate.
+    pub weight_decay: f64,
+    /// AdamW's decay of the first moment.
+    pub adam_beta1: f64,
+    /// AdamW's decay of the second moment.
+    pub adam_beta2: f64,
+    /// Added to the root of the second moment.
+    pub adam_epsilon: f64,
+    /// Gradients are scaled so that their global norm is at most this; 0 leaves them as they are.
+    pub max_grad_norm: f64,
+    /// Passes over the cases, of phases that name none.
+    pub num_train_epochs: u32,
+    /// Stops after this many optimiser steps, whatever the epochs say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
+    /// A log line each so many steps.
+    pub logging_steps: u64,
+    /// A checkpoint each so many steps, beside those at the ends of epochs; 0 for those alone.
+    pub save_steps: u64,
+    /// Keeps at most this many checkpoints, beside the best one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub save_total_limit: Option<usize>,
+    /// Where the log goes beside `trainer_log.jsonl`.
+    pub report_to: Vec<ReportTo>,
+    /// How choices are answered, in training and in testing.
+    pub answer_form: AnswerForm,
+}
+
+/// A reader of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportTo {
+    /// Event files under `runs/`.
+    Tensorboard,
+}
+
+impl Choice for LrScheduler {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("cosine", Self::Cosine),
+        ("linear", Self::Linear),
+        ("constant", Self::Constant),
+        ("constant_with_warmup", Self::ConstantWithWarmup),
+    ];
+}
+
+impl Choice for AnswerForm {
+    const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("letter", Self::Letter)];
+}
+
+/// Finite numbers above zero.
+pub(super) const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Unbounded);
+
+pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
+    let usual_rate = match tuning {
+        Tuning::Lora { .. } => 1e-4,
+        Tuning::Full { .. } => 1e-5,
+    };
+    let max_steps_at = section.at("max_steps");
+    let (lr_scheduler_type, warmup) = read_schedule(&mut section);
+    let train = Train {
+        per_device_train_batch_size: section.integer(
+            "per_device_train_batch_size",
+            1,
+            1..=65536,
+            "Cases in a micro-batch.",
+        ) as usize,
+        gradient_accumulation_steps: section.integer(
+            "gradient_accumulation_steps",
+            8,
+            1..=65536,
+            "Micro-batches in an optimiser step; the loss is averaged over all their supervised tokens.",
+        ) as usize,
+        learning_rate: section
+            .float_or(
+                "learning_rate",
+                Some("1e-4 for LoRA, 1e-5 for full fine-tuning"),
+                POSITIVE,
+                "Peak learning rate.",
+            )
+            .unwrap_or(usual_rate),
+        lr_scheduler_type,
+        warmup,
+        weight_decay: section.float("weight_decay", 0.0, 0.0.., "Decoupled weight decay."),
+        adam_beta1: section.float("adam_beta1", 0.9, 0.0..1.0, "AdamW's decay of the first moment."),
+        adam_beta2: section.float("adam_beta2", 0.999, 0.0..1.0, "AdamW's decay of the second moment."),
+        adam_epsilon: section.float("adam_epsilon", 1e-8, POSITIVE, "Added to the root of the second moment."),
+        max_grad_norm: section.float("max_grad_norm", 1.0, 0.0.., "Largest global gradient norm; 0 for no limit."),
+        num_train_epochs: section.integer("num_train_epochs", 3, 1..=100_000, "Passes over the cases, a phase.") as u32,
+        max_steps: section.integer_or("max_steps", None, 1.., "Stops after this many optimiser steps."),
+        logging_steps: section.integer("logging_steps", 10, 1.., "A log line each so many optimiser steps."),
+        save_steps: section.integer(
+            "save_steps",
+            500,
+            0..,
+            "A checkpoint each so many optimiser steps, beside those at the ends of epochs; 0 for those alone.",
+        ),
+        save_total_limit: section
+            .integer_or(
+                "save_total_limit",
+                None,
+                1..,
+                "Keeps at most this many checkpoints; the best one always stays.",
+            )
+            .map(|limit| limit as usize),
+        report_to: read_report_to(&mut section),
+        answer_form: section.choice(
+            "answer_form",
+            AnswerForm::Text,
+            "How choices are answered: option's words or letter.",
+        ),
+    };
+    if let (Some(max_steps), Warmup::Steps(steps)) = (train.max_steps, train.warmup)
+        && steps >= max_steps
+    {
+        section.report(
+            max_steps_at.as_ref(),
+            format!("the run ends after {max_steps} steps, inside the {steps} steps of warm-up"),
+            "lower `warmup_steps` or raise `max_steps`",
+        );
+    }
+    section.finish();
+    train
+}
+
+fn read_schedule(section: &mut Section<'_>) -> (LrScheduler, Warmup) {
+    let (steps_at, ratio_at) = (section.at("warmup_steps"), section.at("warmup_ratio"));
+    let shape = section.choice("lr_scheduler_type", LrScheduler::Cosine, "Shape of the learning rate over the steps.");
+    let steps =
+        section.integer_or("warmup_steps", Some("by `warmup_ratio`"), 0.., "Optimiser steps of linear rise from 0.");
+    let usual = if shape == LrScheduler::Constant { 0.0 } else { 0.03 };
+    let ratio = section
+        .float_or("warmup_ratio", Some("0.03, and 0 for `constant`"), 0.0..1.0, "The same as a share of all steps.")
+        .unwrap_or(usual);
+    if let Some(at) = section.rivals(steps_at.as_ref(), ratio_at.as_ref()) {
+        section.report(Some(&at), "`warmup_steps` and `warmup_ratio` are both given", "keep one of them");
+    }
+    // Of the two the later one counts: a `--set` argument over the file.
+    let later = |at: &Option<Location>| at.as_ref().map(|at| at.source);
+    let steps = steps.filter(|_| later(&steps_at) >= later(&ratio_at));
+    let warmup = steps.map_or(Warmup::Ratio(ratio), Warmup::Steps);
+    if shape == LrScheduler::Constant && warmup.steps(u64::from(u32::MAX)) > 0 {
+        section.report(
+            steps_at.or(ratio_at).as_ref(),
+            "the schedule `constant` has no warm-up",
+            "set `lr_scheduler_type = \"constant_with_warmup\"`, or remove the warm-up",
+        );
+    }
+    (shape, warmup)
+}
+
+fn read_report_to(section: &mut Section<'_>) -> Vec<ReportTo> {
+    const ACCEPTS: &str = "[\"tensorboard\"] or \"none\"";
+    let default = vec![ReportTo::Tensorboard];
+    let help = "Where the log goes beside `trainer_log.jsonl`.";
+    let Some(node) = section.take("report_to", ACCEPTS.into(), Some("[\"tensorboard\"]".into()), help) else {
+        return default;
+    };
+    let word = |node: &Node| match &node.value {
+        Value::Text(word) if word == "none" => Vec::new(),
+        Value::Text(word) if word == "tensorboard" => vec![ReportTo::Tensorboard],
+        Value::Text(word) => {
+            section.report(Some(&node.at), format!("`report_to` cannot be \"{word}\""), format!("write {ACCEPTS}"));
+            Vec::new()
+        }
+        _ => {
+            section.mismatch(node, "report_to", ACCEPTS);
+            Vec::new()
+        }
+    };
+    let mut sinks = match &node.value {
+        Value::List(elements) => elements.iter().flat_map(word).collect(),
+        _ => word(&node),
+    };
+    sinks.dedup();
+    sinks
+}

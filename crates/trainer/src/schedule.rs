@@ -1,0 +1,64 @@
+//! Learning-rate schedules, step for step those of transformers' `get_scheduler`.
+
+use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
+
+/// Shape of the learning rate over the optimiser steps; transformers' names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LrScheduler {
+    /// Rises over the warm-up, then falls to 0 along half a cosine.
+    Cosine,
+    /// Rises over the warm-up, then falls to 0 along a line.
+    Linear,
+    /// Stays, without warm-up.
+    Constant,
+    /// Rises over the warm-up, then stays.
+    ConstantWithWarmup,
+}
+
+/// Length of the linear rise from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Warmup {
+    /// In optimiser steps.
+    #[serde(rename = "warmup_steps")]
+    Steps(u64),
+    /// As a share of all steps, rounded up.
+    #[serde(rename = "warmup_ratio")]
+    Ratio(f64),
+}
+
+impl Warmup {
+    /// Steps of warm-up among `total_steps` (`TrainingArguments.get_warmup_steps`).
+    #[must_use]
+    pub fn steps(self, total_steps: u64) -> u64 {
+        match self {
+            Self::Steps(steps) => steps,
+            Self::Ratio(ratio) => (total_steps as f64 * ratio).ceil() as u64,
+        }
+    }
+}
+
+impl LrScheduler {
+    /// What the peak learning rate is multiplied by in the optimiser step after `steps_done` steps (the first step has
+    /// `steps_done` 0, and with a warm-up a rate of 0, as in transformers).
+    #[must_use]
+    pub fn factor(self, steps_done: u64, warmup_steps: u64, total_steps: u64) -> f64 {
+        if self == Self::Constant {
+            return 1.0;
+        }
+        if steps_done < warmup_steps {
+            return steps_done as f64 / warmup_steps as f64;
+        }
+        let falling = total_steps.saturating_sub(warmup_steps).max(1) as f64;
+        match self {
+            Self::Constant | Self::ConstantWithWarmup => 1.0,
+            Self::Linear => total_steps.saturating_sub(steps_done) as f64 / falling,
+            Self::Cosine => {
+                let progress = (steps_done - warmup_steps) as f64 / falling;
+                (0.5 * (1.0 + (PI * progress).cos())).max(0.0)
+            }
+        }
+    }
+}
