@@ -13,6 +13,8 @@ pub struct Segment {
     pub len: usize,
     /// The segment this one continues, by index; it comes earlier in the list.
     pub parent: Option<usize>,
+    /// Whether nobody sees its tokens, not even they themselves: they look at their ancestors and are looked at by none.
+    pub silent: bool,
 }
 
 /// Who sees whom among tokens laid end to end.
@@ -38,6 +40,8 @@ pub(crate) struct Placed {
     pub ancestors: Vec<Range<usize>>,
     /// The parentless segment above it, numbered from 0.
     pub tree: usize,
+    /// Whether its tokens are nobody's keys.
+    pub silent: bool,
 }
 
 /// Some rows of one segment, the unit of work of the attention kernel.
@@ -49,11 +53,11 @@ pub(crate) struct Block {
 }
 
 impl Plan {
-    /// A plan over `segments`, of which those that end at or before token `past` are keys only (kept from before) and all
-    /// later ones are also queries.
+    /// A plan over `segments`. Tokens before number `past` are keys only, kept from an earlier pass; all others are also
+    /// queries.
     ///
     /// # Panics
-    /// When a parent does not come before its child, or `past` falls inside a segment.
+    /// When a parent does not come before its child or is silent, or `past` is more than there is.
     #[must_use]
     pub fn new(segments: &[Segment], causal: bool, past: usize) -> Self {
         let mut placed: Vec<Placed> = Vec::with_capacity(segments.len());
@@ -61,7 +65,6 @@ impl Plan {
         for (index, segment) in segments.iter().enumerate() {
             let own = start..start + segment.len;
             start = own.end;
-            assert!(own.end <= past || own.start >= past, "the past ends where a segment ends");
             let (ancestors, tree) = match segment.parent {
                 None => {
                     trees += 1;
@@ -70,12 +73,13 @@ impl Plan {
                 Some(parent) => {
                     assert!(parent < index, "a parent comes before its child");
                     let parent = &placed[parent];
+                    assert!(!parent.silent, "a silent segment has no children");
                     let mut ancestors = parent.ancestors.clone();
                     ancestors.push(parent.own.clone());
                     (ancestors, parent.tree)
                 }
             };
-            placed.push(Placed { own, ancestors, tree });
+            placed.push(Placed { own, ancestors, tree, silent: segment.silent });
         }
         assert!(past <= start, "the past lies within the plan");
         Self { segments: placed, causal, past, total: start, dense: OnceLock::new() }
@@ -84,7 +88,7 @@ impl Plan {
     /// Independent sequences of these lengths.
     #[must_use]
     pub fn sequences(lengths: &[usize], causal: bool) -> Self {
-        let segments: Vec<Segment> = lengths.iter().map(|&len| Segment { len, parent: None }).collect();
+        let segments: Vec<Segment> = lengths.iter().map(|&len| Segment { len, parent: None, silent: false }).collect();
         Self::new(&segments, causal, 0)
     }
 
@@ -116,21 +120,22 @@ impl Plan {
 
     /// The query rows in blocks of at most `height`.
     pub(crate) fn blocks(&self, height: usize) -> Vec<Block> {
-        let queries = self.segments.iter().enumerate().filter(|(_, placed)| placed.own.start >= self.past);
-        queries
-            .flat_map(|(segment, placed)| {
-                let own = placed.own.clone();
-                own.clone().step_by(height).map(move |row| Block { segment, rows: row..(row + height).min(own.end) })
-            })
-            .collect()
+        let blocks = self.segments.iter().enumerate().flat_map(|(segment, placed)| {
+            let own = placed.own.start.max(self.past)..placed.own.end;
+            own.clone().step_by(height).map(move |row| Block { segment, rows: row..(row + height).min(own.end) })
+        });
+        blocks.collect()
     }
 
-    /// The keys a block of rows sees, range by range; the last is its own segment's, up to the block's end if causal.
+    /// The keys a block of rows sees, range by range; the last is its own segment's (unless that is silent), up to the
+    /// block's end if causal.
     pub(crate) fn seen(&self, block: &Block) -> Vec<Range<usize>> {
         let placed = &self.segments[block.segment];
-        let end = if self.causal { block.rows.end } else { placed.own.end };
         let mut ranges: Vec<_> = placed.ancestors.iter().filter(|range| !range.is_empty()).cloned().collect();
-        ranges.push(placed.own.start..end);
+        if !placed.silent {
+            let end = if self.causal { block.rows.end } else { placed.own.end };
+            ranges.push(placed.own.start..end);
+        }
         ranges
     }
 }
@@ -140,7 +145,7 @@ mod tests {
     use super::{Plan, Segment};
 
     fn segment(len: usize, parent: Option<usize>) -> Segment {
-        Segment { len, parent }
+        Segment { len, parent, silent: false }
     }
 
     #[test]
@@ -158,6 +163,13 @@ mod tests {
     fn kept_keys_are_not_queries() {
         let plan = Plan::new(&[segment(3, None), segment(2, Some(0))], true, 3);
         assert_eq!((plan.keys(), plan.queries(), plan.blocks(64).len()), (5, 2, 1));
+    }
+
+    #[test]
+    fn the_past_may_end_inside_a_segment() {
+        let plan = Plan::new(&[segment(5, None)], true, 4);
+        let blocks = plan.blocks(64);
+        assert_eq!((blocks.len(), blocks[0].rows.clone(), plan.seen(&blocks[0])), (1, 4..5, vec![0..5]));
     }
 
     #[test]

@@ -1,1 +1,7 @@
-//! placeholder
+//! Who learns: tokens, pixels, layout, model families, adapters, weights in and out, scoring, generation.
+
+pub mod adapter;
+pub mod generate;
+pub mod layout;
+pub mod model;
+pub mod weights;

@@ -28,9 +28,7 @@ impl Dense {
         let mut tree_queries: Vec<Vec<usize>> = vec![Vec::new(); trees];
         for placed in plan.segments() {
             tree_keys[placed.tree].extend(placed.own.clone());
-            if placed.own.start >= plan.past() {
-                tree_queries[placed.tree].extend(placed.own.clone());
-            }
+            tree_queries[placed.tree].extend(placed.own.start.max(plan.past())..placed.own.end);
         }
         let keys = tree_keys.iter().map(Vec::len).max().unwrap_or(0);
         let queries = tree_queries.iter().map(Vec::len).max().unwrap_or(0);

@@ -53,9 +53,11 @@ fn query_rows(plan: &Plan, block: &Block) -> Range<usize> {
     block.rows.start - plan.past()..block.rows.end - plan.past()
 }
 
-/// How many of `columns` keys the block's row number `row` sees: in a causal plan the block's own tokens are the last.
+/// How many of `columns` keys the block's row number `row` sees: in a causal plan the block's own tokens are the last,
+/// unless they are silent.
 fn visible(plan: &Plan, block: &Block, columns: usize, row: usize) -> usize {
-    if plan.causal() { columns - block.rows.len() + row + 1 } else { columns }
+    let own_last = plan.causal() && !plan.segments()[block.segment].silent;
+    if own_last { columns - block.rows.len() + row + 1 } else { columns }
 }
 
 /// Attention and, for the backward, the logarithm of each row's sum of exponentials, `[heads, queries]`.

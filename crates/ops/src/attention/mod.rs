@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn equals_the_composition_on_trees_and_kept_keys() {
-        let segment = |len, parent| Segment { len, parent };
+        let segment = |len, parent| Segment { len, parent, silent: false };
         let tree =
             [segment(20, None), segment(7, Some(0)), segment(70, Some(0)), segment(3, Some(2)), segment(4, None)];
         check(Plan::new(&tree, true, 0), 6, 2, 8);
@@ -124,8 +124,16 @@ mod tests {
     }
 
     #[test]
+    fn equals_the_composition_with_silent_tokens_and_a_past_inside_a_segment() {
+        let segment = |len, parent, silent| Segment { len, parent, silent };
+        let tiles = [segment(6, None, false), segment(3, Some(0), true), segment(4, None, false)];
+        check(Plan::new(&tiles, false, 0), 2, 2, 4);
+        check(Plan::new(&[segment(70, None, false)], true, 69), 4, 2, 8);
+    }
+
+    #[test]
     fn a_tree_equals_its_sequences() {
-        let segment = |len, parent| Segment { len, parent };
+        let segment = |len, parent| Segment { len, parent, silent: false };
         let tree = Arc::new(Plan::new(&[segment(3, None), segment(2, Some(0)), segment(4, Some(0))], true, 0));
         let (q, k, v) = (values([9, 8], 1), values([9, 4], 2), values([9, 4], 3));
         let whole = read(attention(q.clone(), k.clone(), v.clone(), &tree, 2, 1));

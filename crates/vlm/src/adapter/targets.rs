@@ -1,0 +1,123 @@
+//! Which modules a config selects, by PEFT's rules.
+
+use fancy_regex::Regex;
+
+use super::{AdapterError, LoraConfig, Targets};
+use crate::weights::nearest;
+
+/// The names that `config` selects out of `names`, in their order.
+///
+/// A list entry selects a module of that name and every module whose name ends in `.entry`; a pattern must match the whole
+/// name; `all-linear` selects all. Exclusions are taken off afterwards.
+pub fn select(config: &LoraConfig, names: &[String]) -> Result<Vec<String>, AdapterError> {
+    let wanted = Matcher::new("target_modules", &config.target_modules, names)?;
+    let unwanted = match &config.exclude_modules {
+        Some(targets) => Some(Matcher::new("exclude_modules", targets, names)?),
+        None => None,
+    };
+    let chosen: Vec<String> = names
+        .iter()
+        .filter(|name| wanted.takes(name) && !unwanted.as_ref().is_some_and(|matcher| matcher.takes(name)))
+        .cloned()
+        .collect();
+    if chosen.is_empty() {
+        let target = format!("{:?} without {:?}", config.target_modules, config.exclude_modules);
+        return Err(AdapterError::NoMatch { field: "target_modules", target, nearest: None });
+    }
+    Ok(chosen)
+}
+
+enum Matcher<'a> {
+    All,
+    Ends(&'a [String]),
+    Whole(Regex),
+}
+
+impl<'a> Matcher<'a> {
+    /// Refuses anything that matches none of `names`: a target without effect is a mistake.
+    fn new(field: &'static str, targets: &'a Targets, names: &[String]) -> Result<Self, AdapterError> {
+        let no_match = |target: &str| AdapterError::NoMatch {
+            field,
+            target: target.to_owned(),
+            nearest: nearest_module(target, names),
+        };
+        match targets {
+            Targets::Pattern(pattern) if pattern == "all-linear" => Ok(Self::All),
+            Targets::Pattern(pattern) => {
+                let whole = Regex::new(&format!("^(?:{pattern})$")).map_err(|problem| AdapterError::Pattern {
+                    field,
+                    pattern: pattern.clone(),
+                    problem: problem.to_string(),
+                })?;
+                let matcher = Self::Whole(whole);
+                if names.iter().any(|name| matcher.takes(name)) { Ok(matcher) } else { Err(no_match(pattern)) }
+            }
+            Targets::List(ends) => {
+                for end in ends {
+                    if !names.iter().any(|name| ends_in(name, end)) {
+                        return Err(no_match(end));
+                    }
+                }
+                Ok(Self::Ends(ends))
+            }
+        }
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ends(ends) => ends.iter().any(|end| ends_in(name, end)),
+            Self::Whole(pattern) => pattern.is_match(name).unwrap_or(false),
+        }
+    }
+}
+
+fn ends_in(name: &str, end: &str) -> bool {
+    name.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// The most similar last part of a name, or whole name where a whole one was asked for.
+fn nearest_module(target: &str, names: &[String]) -> Option<String> {
+    let whole = target.contains('.');
+    nearest(target, names.iter().map(|name| if whole { name } else { name.rsplit('.').next().unwrap_or(name) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Vec<String> {
+        [
+            "model.text_model.layers.0.self_attn.q_proj",
+            "model.text_model.layers.0.mlp.down_proj",
+            "model.vision_model.q_proj",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    fn config(target_modules: Targets, exclude_modules: Option<Targets>) -> LoraConfig {
+        LoraConfig { r: 2, lora_alpha: 4.0, lora_dropout: 0.0, target_modules, exclude_modules, use_rslora: false }
+    }
+
+    fn list(ends: &[&str]) -> Targets {
+        Targets::List(ends.iter().map(|end| (*end).to_owned()).collect())
+    }
+
+    #[test]
+    fn lists_match_ends_and_patterns_match_whole_names() {
+        let chosen = |targets, exclude| select(&config(targets, exclude), &names()).map(|chosen| chosen.len()).ok();
+        assert_eq!(chosen(list(&["q_proj"]), None), Some(2));
+        assert_eq!(chosen(list(&["proj"]), None), None);
+        assert_eq!(chosen(Targets::Pattern("q_proj".into()), None), None);
+        assert_eq!(chosen(Targets::Pattern(r".*text_model.*\.q_proj".into()), None), Some(1));
+        assert_eq!(chosen(Targets::Pattern("all-linear".into()), None), Some(3));
+        assert_eq!(chosen(list(&["q_proj"]), Some(Targets::Pattern(".*vision.*".into()))), Some(1));
+    }
+
+    #[test]
+    fn a_target_that_matches_nothing_names_the_nearest() {
+        let error = select(&config(list(&["q_porj"]), None), &names()).expect_err("no match").to_string();
+        assert_eq!(error, r#"target_modules: "q_porj" matches no linear layer; the nearest is "q_proj""#);
+    }
+}

@@ -1,0 +1,233 @@
+//! What the model is given: sequences packed end to end, with everything they share computed once.
+
+use std::collections::HashMap;
+
+use stepwise_ops::Segment;
+
+/// Sequences share a beginning only where it is at least this long; shorter ones are computed twice, since every shared
+/// part costs a segment of attention.
+const WORTH_SHARING: usize = 16;
+
+/// One sequence of tokens, alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sequence {
+    /// Token ids, image placeholders included.
+    pub ids: Vec<u32>,
+    /// Which runs of them are image features.
+    pub tiles: Vec<TileSpan>,
+    /// Which of them are predicted, and what each counts.
+    pub targets: Vec<Target>,
+}
+
+/// A run of image placeholders that takes all features of one tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileSpan {
+    /// First token.
+    pub start: usize,
+    /// Tokens; as many as a tile has features.
+    pub len: usize,
+    /// The tile, as an index into the features handed to the model.
+    pub tile: usize,
+}
+
+/// A token that is predicted from those before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Target {
+    /// Place in the sequence, at least 1.
+    pub index: usize,
+    /// Factor of its negative log-likelihood in the loss.
+    pub weight: f32,
+}
+
+/// Packed sequences. Nothing is padded and nothing is cut.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layout {
+    /// Token of each row.
+    pub ids: Vec<u32>,
+    /// Position of each row in its sequences.
+    pub positions: Vec<u32>,
+    /// Image feature of each row, as `(tile, feature)`.
+    pub features: Vec<Option<(usize, usize)>>,
+    /// Which rows see which.
+    pub segments: Vec<Segment>,
+    /// What is predicted, in the order of sequences and their targets.
+    pub predictions: Vec<Prediction>,
+    /// Row of each sequence's last token.
+    pub last: Vec<usize>,
+}
+
+/// A prediction to be made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// The row whose output predicts.
+    pub row: usize,
+    /// The token predicted.
+    pub token: u32,
+    /// Factor of its negative log-likelihood in the loss.
+    pub weight: f32,
+    /// The sequence it belongs to.
+    pub sequence: usize,
+}
+
+/// What makes two tokens the same to the model: the id, and for image features the tile and the place in it.
+type Key = (u32, Option<(usize, usize)>);
+
+impl Layout {
+    /// Packs `sequences`; with `share`, a beginning that several have in common is laid out once and they branch off it.
+    ///
+    /// # Panics
+    /// When a sequence is empty, a span leaves its sequence, or a target is the first token.
+    #[must_use]
+    pub fn pack(sequences: &[Sequence], share: bool) -> Self {
+        let keys: Vec<Vec<Key>> = sequences.iter().map(keys).collect();
+        let mut packer = Packer { keys: &keys, rows: vec![Vec::new(); sequences.len()], layout: Self::empty() };
+        let all: Vec<usize> = (0..sequences.len()).collect();
+        if share {
+            packer.place(&all, 0, None);
+        } else {
+            all.iter().for_each(|one| packer.place(&[*one], 0, None));
+        }
+        let Packer { rows, mut layout, .. } = packer;
+        for (index, (sequence, rows)) in sequences.iter().zip(&rows).enumerate() {
+            layout.last.push(rows[rows.len() - 1]);
+            layout.predictions.extend(sequence.targets.iter().map(|target| Prediction {
+                row: rows[target.index - 1],
+                token: sequence.ids[target.index],
+                weight: target.weight,
+                sequence: index,
+            }));
+        }
+        layout
+    }
+
+    /// Rows to compute.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn empty() -> Self {
+        Self {
+            ids: Vec::new(),
+            positions: Vec::new(),
+            features: Vec::new(),
+            segments: Vec::new(),
+            predictions: Vec::new(),
+            last: Vec::new(),
+        }
+    }
+}
+
+fn keys(sequence: &Sequence) -> Vec<Key> {
+    assert!(!sequence.ids.is_empty(), "a sequence has tokens");
+    let mut keys: Vec<Key> = sequence.ids.iter().map(|id| (*id, None)).collect();
+    for span in &sequence.tiles {
+        for feature in 0..span.len {
+            keys[span.start + feature].1 = Some((span.tile, feature));
+        }
+    }
+    keys
+}
+
+struct Packer<'a> {
+    keys: &'a [Vec<Key>],
+    /// Row of every token of every sequence.
+    rows: Vec<Vec<usize>>,
+    layout: Layout,
+}
+
+impl Packer<'_> {
+    /// Lays out what `members`, equal in their first `depth` tokens, have after those.
+    fn place(&mut self, members: &[usize], depth: usize, parent: Option<usize>) {
+        for group in self.groups(members, depth) {
+            let first = &self.keys[group[0]];
+            let common = group.iter().map(|member| common(&first[depth..], &self.keys[*member][depth..])).min();
+            let end = depth + common.unwrap_or(0);
+            if end == depth {
+                continue; // Ends where its parent ends.
+            }
+            let start = self.layout.ids.len();
+            for (position, (id, feature)) in first.iter().enumerate().take(end).skip(depth) {
+                self.layout.ids.push(*id);
+                self.layout.positions.push(position as u32);
+                self.layout.features.push(*feature);
+            }
+            for member in &group {
+                self.rows[*member].extend(start..start + end - depth);
+            }
+            let segment = self.layout.segments.len();
+            self.layout.segments.push(Segment { len: end - depth, parent, silent: false });
+            if group.len() > 1 {
+                self.place(&group, end, Some(segment));
+            }
+        }
+    }
+
+    /// The members that will share, in the order of first appearance: those equal over the next stretch worth sharing.
+    fn groups(&self, members: &[usize], depth: usize) -> Vec<Vec<usize>> {
+        let mut order: Vec<Vec<usize>> = Vec::new();
+        let mut known: HashMap<&[Key], usize> = HashMap::new();
+        for member in members {
+            let keys = &self.keys[*member];
+            let stretch = &keys[depth..(depth + WORTH_SHARING).min(keys.len())];
+            let group = *known.entry(stretch).or_insert_with(|| {
+                order.push(Vec::new());
+                order.len() - 1
+            });
+            order[group].push(*member);
+        }
+        order
+    }
+}
+
+fn common(a: &[Key], b: &[Key]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sequence(ids: impl IntoIterator<Item = u32>, targets: &[usize]) -> Sequence {
+        let targets = targets.iter().map(|index| Target { index: *index, weight: 1.0 }).collect();
+        Sequence { ids: ids.into_iter().collect(), tiles: Vec::new(), targets }
+    }
+
+    #[test]
+    fn a_common_beginning_is_laid_out_once() {
+        let prompt = 0..20;
+        let sequences = [
+            sequence(prompt.clone().chain([50, 51]), &[20, 21]),
+            sequence(prompt.chain([60]), &[20]),
+            sequence(90..95, &[4]),
+        ];
+        let layout = Layout::pack(&sequences, true);
+        let lengths: Vec<_> = layout.segments.iter().map(|segment| (segment.len, segment.parent)).collect();
+        assert_eq!(lengths, [(20, None), (2, Some(0)), (1, Some(0)), (5, None)]);
+        let predicted: Vec<_> = layout.predictions.iter().map(|p| (p.row, p.token, p.sequence)).collect();
+        assert_eq!(predicted, [(19, 50, 0), (20, 51, 0), (19, 60, 1), (26, 94, 2)]);
+        assert_eq!(layout.positions[22], 20);
+        assert_eq!(layout.last, [21, 22, 27]);
+    }
+
+    #[test]
+    fn short_beginnings_and_other_pictures_are_not_shared() {
+        let short = [sequence(0..10, &[]), sequence((0..9).chain([70]), &[])];
+        assert_eq!(Layout::pack(&short, true).rows(), 20);
+        let mut pictures = [sequence(0..20, &[]), sequence(0..20, &[])];
+        for (tile, sequence) in pictures.iter_mut().enumerate() {
+            sequence.tiles.push(TileSpan { start: 2, len: 4, tile });
+        }
+        assert_eq!(Layout::pack(&pictures, true).rows(), 40);
+        pictures[1].tiles[0].tile = 0;
+        assert_eq!(Layout::pack(&pictures, true).rows(), 20);
+    }
+
+    #[test]
+    fn a_sequence_that_ends_where_another_goes_on_keeps_its_last_row() {
+        let sequences = [sequence(0..20, &[19]), sequence(0..24, &[23])];
+        let layout = Layout::pack(&sequences, true);
+        assert_eq!((layout.rows(), layout.last.clone()), (24, vec![19, 23]));
+        assert_eq!(Layout::pack(&sequences, false).rows(), 44);
+    }
+}

@@ -1,0 +1,267 @@
+//! The architecture as `config.json` of a Hugging Face folder states it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What is wrong with a `config.json`.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It is not the JSON expected.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// A value this version has no arithmetic for.
+    #[error("{field} is {found}: {expected}")]
+    Unsupported {
+        /// Dotted path of the field.
+        field: &'static str,
+        /// What stands there.
+        found: String,
+        /// What would be read.
+        expected: &'static str,
+    },
+}
+
+/// A SmolVLM / Idefics3 model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelConfig {
+    /// The image encoder.
+    pub vision: VisionConfig,
+    /// The language model.
+    pub text: TextConfig,
+    /// Token id that stands for one image feature.
+    pub image_token_id: u32,
+    /// Side of the square of neighbouring patches that pixel shuffle folds into one feature.
+    pub scale_factor: usize,
+    /// Whether the output head is the embedding table.
+    pub tie_word_embeddings: bool,
+}
+
+/// The SigLIP image encoder.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct VisionConfig {
+    /// Width of a token.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward layers.
+    pub intermediate_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Side of a tile in pixels.
+    pub image_size: usize,
+    /// Side of a patch in pixels.
+    pub patch_size: usize,
+    /// Colours.
+    #[serde(default = "three")]
+    pub num_channels: usize,
+    /// Added to the variance in layer normalisation.
+    #[serde(default = "layer_norm_eps")]
+    pub layer_norm_eps: f64,
+    /// Standard deviation of fresh weights.
+    #[serde(default = "initializer_range")]
+    pub initializer_range: f64,
+    #[serde(default = "gelu_tanh")]
+    hidden_act: String,
+}
+
+/// The Llama decoder.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct TextConfig {
+    /// Width of a token.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward layers.
+    pub intermediate_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Query heads.
+    pub num_attention_heads: usize,
+    /// Key/value heads; as many as query heads when absent.
+    #[serde(default)]
+    num_key_value_heads: Option<usize>,
+    /// Width of a head; `hidden_size / num_attention_heads` when absent.
+    #[serde(default)]
+    head_dim: Option<usize>,
+    /// Token ids.
+    pub vocab_size: usize,
+    /// Longest sequence.
+    pub max_position_embeddings: usize,
+    /// Added to the mean square in RMS normalisation.
+    pub rms_norm_eps: f32,
+    /// Standard deviation of fresh weights.
+    #[serde(default = "initializer_range")]
+    pub initializer_range: f64,
+    #[serde(default)]
+    rope_theta: Option<f64>,
+    #[serde(default)]
+    rope_parameters: Option<Value>,
+    #[serde(default)]
+    rope_scaling: Option<Value>,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    #[serde(default = "silu")]
+    hidden_act: String,
+    #[serde(default)]
+    tie_word_embeddings: Option<bool>,
+}
+
+impl VisionConfig {
+    /// Patches along a side of a tile.
+    #[must_use]
+    pub fn patches_per_side(&self) -> usize {
+        self.image_size / self.patch_size
+    }
+}
+
+impl TextConfig {
+    /// Key/value heads.
+    #[must_use]
+    pub fn kv_heads(&self) -> usize {
+        self.num_key_value_heads.unwrap_or(self.num_attention_heads)
+    }
+
+    /// Width of a head.
+    #[must_use]
+    pub fn head_dim(&self) -> usize {
+        self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads)
+    }
+
+    /// Base of the rotary angles: `rope_theta`, in newer folders inside `rope_parameters`.
+    #[must_use]
+    pub fn rope_theta(&self) -> f64 {
+        let newer = self.rope_parameters.as_ref().and_then(|rope| rope.get("rope_theta")).and_then(Value::as_f64);
+        newer.or(self.rope_theta).unwrap_or(10_000.0)
+    }
+}
+
+impl ModelConfig {
+    /// Features a tile becomes.
+    #[must_use]
+    pub fn features_per_tile(&self) -> usize {
+        (self.vision.patches_per_side() / self.scale_factor).pow(2)
+    }
+
+    /// Reads the text of a `config.json`.
+    ///
+    /// # Errors
+    /// When it is not JSON, lacks a field, or asks for arithmetic that is not built.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        #[derive(Deserialize)]
+        struct Raw {
+            model_type: String,
+            vision_config: VisionConfig,
+            text_config: TextConfig,
+            image_token_id: u32,
+            scale_factor: usize,
+            #[serde(default)]
+            tie_word_embeddings: Option<bool>,
+        }
+        let raw: Raw = serde_json::from_str(text)?;
+        let config = Self {
+            tie_word_embeddings: raw.tie_word_embeddings.or(raw.text_config.tie_word_embeddings).unwrap_or(false),
+            vision: raw.vision_config,
+            text: raw.text_config,
+            image_token_id: raw.image_token_id,
+            scale_factor: raw.scale_factor,
+        };
+        unless(
+            matches!(raw.model_type.as_str(), "idefics3" | "smolvlm"),
+            "model_type",
+            &raw.model_type,
+            "idefics3 or smolvlm is read",
+        )?;
+        config.checked()
+    }
+
+    fn checked(self) -> Result<Self, ConfigError> {
+        let (vision, text) = (&self.vision, &self.text);
+        let gelu = matches!(vision.hidden_act.as_str(), "gelu_pytorch_tanh");
+        unless(gelu, "vision_config.hidden_act", &vision.hidden_act, "gelu_pytorch_tanh is built")?;
+        unless(text.hidden_act == "silu", "text_config.hidden_act", &text.hidden_act, "silu is built")?;
+        unless(!text.attention_bias, "text_config.attention_bias", "true", "false is built")?;
+        unless(!text.mlp_bias, "text_config.mlp_bias", "true", "false is built")?;
+        for rope in [&text.rope_scaling, &text.rope_parameters].into_iter().flatten() {
+            let kind = rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str).unwrap_or("default");
+            unless(kind == "default", "text_config.rope_parameters.rope_type", kind, "default is built")?;
+        }
+        let sizes = [
+            ("vision_config.hidden_size", vision.hidden_size),
+            ("vision_config.num_attention_heads", vision.num_attention_heads),
+            ("vision_config.patch_size", vision.patch_size),
+            ("vision_config.image_size", vision.image_size),
+            ("vision_config.num_channels", vision.num_channels),
+            ("text_config.hidden_size", text.hidden_size),
+            ("text_config.num_attention_heads", text.num_attention_heads),
+            ("text_config.num_key_value_heads", text.kv_heads()),
+            ("text_config.vocab_size", text.vocab_size),
+            ("scale_factor", self.scale_factor),
+        ];
+        for (field, size) in sizes {
+            unless((1..=1 << 24).contains(&size), field, size, "a size from 1 to 16777216 is read")?;
+        }
+        let divides = |part: usize, whole: usize| whole.is_multiple_of(part);
+        let heads = text.num_attention_heads;
+        unless(
+            divides(text.kv_heads(), heads),
+            "text_config.num_key_value_heads",
+            text.kv_heads(),
+            "it divides num_attention_heads",
+        )?;
+        unless(
+            text.head_dim().is_multiple_of(2),
+            "text_config.head_dim",
+            text.head_dim(),
+            "rotary embedding wants an even width",
+        )?;
+        unless(
+            divides(vision.num_attention_heads, vision.hidden_size),
+            "vision_config.num_attention_heads",
+            vision.num_attention_heads,
+            "it divides hidden_size",
+        )?;
+        unless(
+            divides(vision.patch_size, vision.image_size),
+            "vision_config.patch_size",
+            vision.patch_size,
+            "it divides image_size",
+        )?;
+        unless(
+            divides(self.scale_factor, vision.patches_per_side()),
+            "scale_factor",
+            self.scale_factor,
+            "it divides the patches along a side",
+        )?;
+        unless(
+            (self.image_token_id as usize) < text.vocab_size,
+            "image_token_id",
+            self.image_token_id,
+            "it is inside the vocabulary",
+        )?;
+        Ok(self)
+    }
+}
+
+fn unless(holds: bool, field: &'static str, found: impl ToString, expected: &'static str) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError::Unsupported { field, found: found.to_string(), expected }) }
+}
+
+fn three() -> usize {
+    3
+}
+
+fn layer_norm_eps() -> f64 {
+    1e-6
+}
+
+fn initializer_range() -> f64 {
+    0.02
+}
+
+fn gelu_tanh() -> String {
+    "gelu_pytorch_tanh".to_owned()
+}
+
+fn silu() -> String {
+    "silu".to_owned()
+}

@@ -1,0 +1,172 @@
+//! The layers everything is made of. All act on `[tokens, features]`.
+
+use burn::tensor::{Tensor, TensorData};
+use rand::RngCore;
+use stepwise_curriculum::random::stream;
+use stepwise_ops::{Lora, linear, lora_linear};
+
+use super::parameter::{Parameter, ParameterVisitor, Pass};
+use crate::weights::{Source, WeightError};
+
+/// A linear layer, with an adapter or without.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    name: String,
+    /// `[out, in]`.
+    pub(crate) weight: Parameter<2>,
+    bias: Option<Parameter<1>>,
+    pub(crate) adapter: Option<LoraLayer>,
+}
+
+/// A LoRA adapter of one linear layer.
+#[derive(Clone, Debug)]
+pub struct LoraLayer {
+    /// `lora_A`, `[r, in]`.
+    pub down: Parameter<2>,
+    /// `lora_B`, `[out, r]`.
+    pub up: Parameter<2>,
+    /// `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
+    pub scale: f32,
+    /// Share of inputs to `lora_A` dropped in training.
+    pub dropout: f32,
+}
+
+impl Linear {
+    /// Reads `name.weight` and, with `bias`, `name.bias`.
+    ///
+    /// # Errors
+    /// When the source lacks one or its shape differs.
+    pub(crate) fn read(
+        source: &mut dyn Source,
+        name: String,
+        [inputs, outputs]: [usize; 2],
+        bias: bool,
+    ) -> Result<Self, WeightError> {
+        let weight = Parameter::frozen(source.matrix(&format!("{name}.weight"), [outputs, inputs])?);
+        let bias = match bias {
+            true => Some(Parameter::frozen(source.vector(&format!("{name}.bias"), outputs)?)),
+            false => None,
+        };
+        Ok(Self { name, weight, bias, adapter: None })
+    }
+
+    /// Its module name, for example `model.text_model.layers.0.self_attn.q_proj`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `[in, out]`.
+    #[must_use]
+    pub fn sides(&self) -> [usize; 2] {
+        let [outputs, inputs] = self.weight.values().dims();
+        [inputs, outputs]
+    }
+
+    /// `x` is `[tokens, in]`; returns `[tokens, out]`.
+    pub(crate) fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let (weight, bias) = (self.weight.read(pass), self.bias.as_ref().map(|bias| bias.read(pass)));
+        let Some(adapter) = self.adapter.as_ref().filter(|_| pass.adapters) else {
+            return linear(x, weight, bias);
+        };
+        let (down, up, scale) = (adapter.down.read(pass), adapter.up.read(pass), adapter.scale);
+        match pass.dropout.filter(|_| adapter.dropout > 0.0) {
+            None => lora_linear(x, weight, bias, Lora { down, up, scale }),
+            Some(key) => {
+                let kept = self.dropped(x.clone(), key, adapter.dropout);
+                linear(x, weight, bias) + linear(linear(kept, down, None), up, None) * scale
+            }
+        }
+    }
+
+    /// `x` with a share of its values zeroed and the rest scaled up, by a mask that is a function of key and layer.
+    fn dropped(&self, x: Tensor<2>, key: u64, share: f32) -> Tensor<2> {
+        let mut random = stream(key, &["dropout", &self.name]);
+        let threshold = (f64::from(share) * f64::from(u32::MAX)) as u32;
+        let keep = 1.0 / (1.0 - share);
+        let shape = x.dims();
+        let mask: Vec<f32> =
+            (0..shape[0] * shape[1]).map(|_| if random.next_u32() < threshold { 0.0 } else { keep }).collect();
+        let mask = Tensor::<2>::from_data(TensorData::new(mask, shape), &x.device().without_autodiff());
+        x * mask
+    }
+
+    pub(crate) fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        visitor.visit(&format!("{}.weight", self.name), &mut self.weight);
+        if let Some(bias) = &mut self.bias {
+            visitor.visit(&format!("{}.bias", self.name), bias);
+        }
+        if let Some(adapter) = &mut self.adapter {
+            visitor.visit(&format!("{}.lora_A.weight", self.name), &mut adapter.down);
+            visitor.visit(&format!("{}.lora_B.weight", self.name), &mut adapter.up);
+        }
+    }
+}
+
+/// Layer normalisation (Ba et al. 2016) with gain and bias.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerNorm {
+    name: String,
+    gain: Parameter<1>,
+    bias: Parameter<1>,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f64) -> Result<Self, WeightError> {
+        let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
+        let bias = Parameter::frozen(source.vector(&format!("{name}.bias"), width)?);
+        Ok(Self { name, gain, bias, epsilon })
+    }
+
+    pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        burn::tensor::module::layer_norm(x, self.gain.read(pass), Some(self.bias.read(pass)), self.epsilon)
+    }
+
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        visitor.visit(&format!("{}.weight", self.name), &mut self.gain);
+        visitor.visit(&format!("{}.bias", self.name), &mut self.bias);
+    }
+}
+
+/// RMS normalisation with gain.
+#[derive(Clone, Debug)]
+pub(crate) struct RmsNorm {
+    name: String,
+    gain: Parameter<1>,
+    epsilon: f32,
+}
+
+impl RmsNorm {
+    pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
+        let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
+        Ok(Self { name, gain, epsilon })
+    }
+
+    pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        stepwise_ops::rms_norm(x, self.gain.read(pass), self.epsilon)
+    }
+
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        visitor.visit(&format!("{}.weight", self.name), &mut self.gain);
+    }
+}
+
+/// A table of rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    name: String,
+    /// `[rows, width]`.
+    pub weight: Parameter<2>,
+}
+
+impl Table {
+    pub fn read(source: &mut dyn Source, name: String, [rows, width]: [usize; 2]) -> Result<Self, WeightError> {
+        let weight = Parameter::frozen(source.matrix(&format!("{name}.weight"), [rows, width])?);
+        Ok(Self { name, weight })
+    }
+
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        visitor.visit(&format!("{}.weight", self.name), &mut self.weight);
+    }
+}

@@ -1,0 +1,156 @@
+//! Tensors of a model folder: `model.safetensors`, whole or sharded, in f32, f16 or bf16.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+
+use super::{Source, WeightError};
+
+/// Reads tensors by name from mapped safetensors files.
+pub struct SafetensorsSource {
+    files: Vec<(PathBuf, Mmap)>,
+    /// Tensor name to the file that holds it.
+    places: BTreeMap<String, usize>,
+    folder: String,
+    device: Device,
+}
+
+impl SafetensorsSource {
+    /// Opens `model.safetensors` of `folder`, or the shards its index names.
+    ///
+    /// # Errors
+    /// When there is neither, or a file is malformed or outside the folder.
+    pub fn open_model(folder: &Path, device: &Device) -> Result<Self, WeightError> {
+        let index = folder.join("model.safetensors.index.json");
+        if !index.is_file() {
+            return Self::open(&[folder.join("model.safetensors")], device);
+        }
+        let text = std::fs::read_to_string(&index).map_err(|error| at(&index, error))?;
+        let format = |problem: String| WeightError::Format { path: index.display().to_string(), problem };
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
+        let map = json
+            .get("weight_map")
+            .and_then(serde_json::Value::as_object)
+            .ok_or_else(|| format("weight_map is missing: it names the shard of every tensor".to_owned()))?;
+        let mut shards: Vec<PathBuf> = Vec::new();
+        for (tensor, shard) in map {
+            let name = shard.as_str().unwrap_or_default();
+            if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+                return Err(format(format!("weight_map.{tensor} is {shard}: a file name in this folder is expected")));
+            }
+            let path = folder.join(name);
+            if !shards.contains(&path) {
+                shards.push(path);
+            }
+        }
+        Self::open(&shards, device)
+    }
+
+    /// Opens these files.
+    ///
+    /// # Errors
+    /// When one cannot be read or is malformed, or two hold a tensor of the same name.
+    pub fn open(paths: &[PathBuf], device: &Device) -> Result<Self, WeightError> {
+        let mut files = Vec::new();
+        let mut places = BTreeMap::new();
+        for path in paths {
+            let file = File::open(path).map_err(|error| at(path, error))?;
+            let mapped = map(&file).map_err(|error| at(path, error))?;
+            let tensors = parse(path, &mapped)?;
+            for name in tensors.names() {
+                if places.insert(name.to_owned(), files.len()).is_some() {
+                    let problem = format!("tensor {name} stands in another shard too");
+                    return Err(WeightError::Format { path: path.display().to_string(), problem });
+                }
+            }
+            files.push((path.clone(), mapped));
+        }
+        let folder =
+            paths.first().and_then(|path| path.parent()).map_or(String::new(), |path| path.display().to_string());
+        Ok(Self { files, places, folder, device: device.clone() })
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(String::as_str)
+    }
+
+    /// Shape and values of a tensor, whatever its shape.
+    ///
+    /// # Errors
+    /// When it is missing or holds something else than floating-point numbers.
+    pub fn any(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>), WeightError> {
+        let missing = || WeightError::Missing {
+            name: name.to_owned(),
+            place: self.folder.clone(),
+            nearest: nearest(name, self.names()),
+        };
+        let (path, mapped) = &self.files[*self.places.get(name).ok_or_else(missing)?];
+        let tensors = parse(path, mapped)?;
+        let view = tensors.tensor(name).map_err(|error| malformed(path, &error))?;
+        let values = to_f32(view.dtype(), view.data()).ok_or_else(|| WeightError::Format {
+            path: path.display().to_string(),
+            problem: format!("tensor {name} is {:?}: F32, F16 or BF16 is read", view.dtype()),
+        })?;
+        Ok((view.shape().to_vec(), values))
+    }
+}
+
+impl Source for SafetensorsSource {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError> {
+        let (found, values) = self.any(name)?;
+        if found != shape {
+            let (name, place, expected) = (name.to_owned(), self.folder.clone(), shape.to_vec());
+            return Err(WeightError::Shape { name, place, found, expected });
+        }
+        Ok(values)
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+#[allow(unsafe_code)]
+fn map(file: &File) -> std::io::Result<Mmap> {
+    // SAFETY: the file is only read; as with every mapped file, nobody may shorten it while it is being loaded.
+    unsafe { Mmap::map(file) }
+}
+
+fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, WeightError> {
+    SafeTensors::deserialize(bytes).map_err(|error| malformed(path, &error))
+}
+
+fn malformed(path: &Path, error: &safetensors::SafeTensorError) -> WeightError {
+    WeightError::Format { path: path.display().to_string(), problem: format!("not a sound safetensors file: {error}") }
+}
+
+fn at(path: &Path, error: std::io::Error) -> WeightError {
+    WeightError::File { path: path.display().to_string(), error }
+}
+
+fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    let halves =
+        |convert: fn([u8; 2]) -> f32| bytes.chunks_exact(2).map(|bytes| convert([bytes[0], bytes[1]])).collect();
+    match dtype {
+        Dtype::F32 => Some(
+            bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect(),
+        ),
+        Dtype::F16 => Some(halves(|bytes| half::f16::from_le_bytes(bytes).to_f32())),
+        Dtype::BF16 => Some(halves(|bytes| half::bf16::from_le_bytes(bytes).to_f32())),
+        _ => None,
+    }
+}
+
+/// The most similar of `names`, if any resembles `name`.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    names
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate.to_owned())
+}
