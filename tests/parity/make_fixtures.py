@@ -1,0 +1,33 @@
+"""Makes every reference file under tests/parity. See README.md beside it.
+
+    python make_fixtures.py [--real FOLDER]
+
+FOLDER holds the configuration, processor, template and tokenizer files of HuggingFaceTB/SmolVLM-256M-Instruct (its
+weights are not used). Running it again gives the same files.
+"""
+
+import argparse
+from pathlib import Path
+
+from maker import environment, pictures, resize, suite, tiny_folder
+
+HERE = Path(__file__).resolve().parent
+REAL = HERE.parents[2] / "shared/models/smolvlm-256m-instruct"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", type=Path, default=REAL)
+    real = parser.parse_args().real
+    environment.check_versions(HERE / "requirements.txt")
+    environment.make_deterministic()
+
+    pictures.draw_all(HERE / "images")
+    tiny_folder.build(real, HERE / "tiny", HERE / "tiny-new-layout")
+    resize.record(HERE / "images", HERE / "lanczos.safetensors")
+    suite.record(HERE)
+    environment.write_json(HERE / "versions.json", environment.versions())
+
+
+if __name__ == "__main__":
+    main()

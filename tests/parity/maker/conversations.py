@@ -1,0 +1,77 @@
+"""The conversations of the tiny model, in the toolkit's own form: `image` parts index the list of pictures."""
+
+SYSTEM = "You read medical images."
+
+
+def _message(role: str, *parts: str | int, supervised: bool = False) -> dict:
+    content = [
+        {"type": "image", "index": part} if isinstance(part, int) else {"type": "text", "text": part}
+        for part in parts
+    ]
+    return {"role": role, "content": content, "supervised": supervised}
+
+
+def user(*parts: str | int) -> dict:
+    return _message("user", *parts)
+
+
+def system(text: str) -> dict:
+    return _message("system", text)
+
+
+def assistant(text: str) -> dict:
+    return _message("assistant", text, supervised=True)
+
+
+# Every one ends with a supervised answer; without it, it is the prompt of generation and option scoring.
+TINY = {
+    "single": {
+        "images": ["wide"],
+        "do_image_splitting": False,
+        "messages": [user(0, "What is the modality of this image?"), assistant("X-ray")],
+    },
+    "split": {
+        "images": ["photo"],
+        "do_image_splitting": True,
+        "messages": [user(0, "Which side shows the lesion?\nA. left\nB. right"), assistant("the left lung")],
+    },
+    "strip": {
+        "images": ["strip"],
+        "do_image_splitting": True,
+        "messages": [user("Look at this.", 0, "Is there an effusion?"), assistant("no")],
+    },
+    "small": {
+        "images": ["small"],
+        "do_image_splitting": False,
+        "messages": [user(0, "How many cells are there?"), assistant("There are 12.")],
+    },
+    "small_unsplit": {
+        "images": ["small"],
+        "do_image_splitting": True,
+        "size": {"longest_edge": 64},
+        "messages": [user(0, "Is the margin smooth or spiculated?"), assistant("smooth")],
+    },
+    "two_images": {
+        "images": ["wide", "small"],
+        "do_image_splitting": False,
+        "messages": [user(0, "The first image, and now the second:", 1, "What changed?"), assistant("It grew.")],
+    },
+    "text_only": {
+        "images": [],
+        "do_image_splitting": False,
+        "messages": [user("Name a sign of pneumonia."), assistant("consolidation")],
+    },
+    "multi_turn": {
+        "images": ["gray"],
+        "do_image_splitting": False,
+        "messages": [
+            system(SYSTEM),
+            user(0, "What is the modality of this image?"),
+            assistant("MRI"),
+            user("And which organ does it show? "),
+            assistant("the brain"),
+        ],
+    },
+}
+
+OPTIONS = (" CT", " MRI", " X-ray")

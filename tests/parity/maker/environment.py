@@ -1,0 +1,74 @@
+"""One place for what must hold before any number is recorded: determinism, versions, files."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import torch  # noqa: E402  (the variables above are read on import)
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "tokenizers",
+    "peft",
+    "safetensors",
+    "pillow",
+    "numpy",
+    "Jinja2",
+)
+
+
+def make_deterministic() -> None:
+    """One thread, so that sums are taken in one order, and no algorithm whose result may vary."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(0)
+
+
+def versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}
+
+
+def pinned(requirements: Path) -> dict[str, str]:
+    lines = requirements.read_text().split()
+    return dict(line.split("==") for line in lines)
+
+
+def check_versions(requirements: Path) -> None:
+    """Reference values are only comparable when made by the pinned versions: refuse any other."""
+    found = versions()
+    wrong = [
+        f"{name} is {found[name]}, pinned is {version}"
+        for name, version in pinned(requirements).items()
+        if found[name].split("+")[0] != version
+    ]
+    if wrong:
+        raise SystemExit("; ".join(wrong) + f" -> pip install -r {requirements}")
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_json(path: Path, value: object) -> None:
+    """Readable where it is a tree, one line where it is a list of numbers."""
+    path.write_text(_pretty(value, 0) + "\n", encoding="utf-8")
+
+
+def _pretty(value: object, depth: int) -> str:
+    inner, outer = " " * (depth + 1), " " * depth
+    if isinstance(value, dict) and value:
+        rows = [f"{inner}{json.dumps(key)}: {_pretty(item, depth + 1)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{outer}}}"
+    if isinstance(value, list) and any(isinstance(item, (dict, str)) for item in value):
+        rows = [inner + _pretty(item, depth + 1) for item in value]
+        return "[\n" + ",\n".join(rows) + f"\n{outer}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

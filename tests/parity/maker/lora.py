@@ -1,0 +1,100 @@
+"""LoRA by PEFT on the tiny model: adapters with values of our own, and everything one training step does to them."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from transformers import Idefics3ForConditionalGeneration
+
+from . import tiny_folder
+from .encoding import Encoded
+
+DECODER_LINEARS = r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+SEED = 77
+ADAMW = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
+STEPS = 3
+
+
+def adapted(folder: Path, targets: str, rslora: bool = False) -> PeftModel:
+    """A fresh tiny model with an adapter whose A and B both come from a fixed generator (B is not zero)."""
+    config = LoraConfig(
+        r=4,
+        lora_alpha=8,
+        lora_dropout=0.0,
+        target_modules=targets,
+        use_rslora=rslora,
+        task_type="CAUSAL_LM",
+        base_model_name_or_path="tiny",
+    )
+    model = get_peft_model(tiny_folder.load_model(folder), config).eval()
+    generator = torch.Generator().manual_seed(SEED)
+    with torch.no_grad():
+        for _, parameter in trainable(model):
+            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def trainable(model: PeftModel) -> list[tuple[str, torch.nn.Parameter]]:
+    """By the names an adapter file uses, sorted."""
+    named = {
+        name.replace(".default.", "."): parameter
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+    assert set(named) == set(get_peft_model_state_dict(model)), "the names are those of a saved adapter"
+    return sorted(named.items())
+
+
+def save(model: PeftModel, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    model.peft_config["default"].base_model_name_or_path = "tiny"
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+
+
+def record(folder: Path, encoded: Encoded, targets: str, adapter: Path) -> tuple[dict, dict]:
+    """Tensors and facts of an adapter saved under `adapter`: outputs, gradients, and weights after AdamW steps."""
+    model = adapted(folder, targets)
+    save(model, adapter)
+    parameters = trainable(model)
+    output = model(**encoded.inputs(), labels=encoded.labels, use_cache=False)
+    tensors = {"logits": output.logits.detach()[0], "loss": output.loss.detach().reshape(1)}
+    output.loss.backward()
+    tensors |= {f"grad.{name}": parameter.grad.clone() for name, parameter in parameters}
+
+    losses, norms = [], []
+    optimizer = torch.optim.AdamW([parameter for _, parameter in parameters], **ADAMW)
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        loss = model(**encoded.inputs(), labels=encoded.labels, use_cache=False).loss
+        loss.backward()
+        losses.append(loss.item())
+        norms.append(global_norm(parameters))
+        optimizer.step()
+        if step in (0, STEPS - 1):
+            tensors |= {f"step.{step + 1}.{name}": value.detach().clone() for name, value in parameters}
+    with torch.no_grad():
+        last = model(**encoded.inputs(), labels=encoded.labels, use_cache=False).loss
+    losses.append(last.item())
+
+    merged = adapted(folder, targets).merge_and_unload()
+    tensors["merged_logits"] = logits(merged, encoded)
+    facts = {
+        "targets": sorted(model.targeted_module_names),
+        "losses": losses,
+        "global_grad_norms": norms,
+        "adamw": {**ADAMW, "betas": list(ADAMW["betas"])},
+    }
+    return tensors, facts
+
+
+def global_norm(parameters: list[tuple[str, torch.nn.Parameter]]) -> float:
+    """As `clip_grad_norm_` takes it: the Euclidean norm over all gradients together."""
+    squares = sum(parameter.grad.double().square().sum() for _, parameter in parameters)
+    return squares.sqrt().item()
+
+
+@torch.no_grad()
+def logits(model: PeftModel | Idefics3ForConditionalGeneration, encoded: Encoded) -> torch.Tensor:
+    return model(**encoded.inputs(), use_cache=False).logits[0]
