@@ -62,3 +62,42 @@ impl LrScheduler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/parity/schedule_reference.py` wrote the table with transformers.
+    #[test]
+    fn every_schedule_equals_transformers() {
+        let table = include_str!("../../../tests/parity/schedule_reference.csv");
+        let mut compared = 0;
+        for row in table.lines().skip(1) {
+            let cells: Vec<&str> = row.split(',').collect();
+            let whole = |cell: usize| cells[cell].parse::<u64>().expect("a whole number");
+            let scheduler: LrScheduler =
+                serde_json::from_value(serde_json::Value::String(cells[0].into())).expect("a scheduler");
+            let expected: f64 = cells[4].parse().expect("a number");
+            let factor = scheduler.factor(whole(3), whole(1), whole(2));
+            assert!((factor - expected).abs() <= 1e-15, "{row}: {factor}");
+            compared += 1;
+        }
+        assert_eq!(compared, 184);
+    }
+
+    #[test]
+    fn a_ratio_of_warm_up_is_rounded_up() {
+        // TrainingArguments(warmup_steps=0.03).get_warmup_steps(100) is 3, of 101 it is 4; 0.1 of 15 is 2.
+        assert_eq!(Warmup::Ratio(0.03).steps(100), 3);
+        assert_eq!(Warmup::Ratio(0.03).steps(101), 4);
+        assert_eq!(Warmup::Ratio(0.1).steps(15), 2);
+        assert_eq!(Warmup::Steps(4).steps(15), 4);
+    }
+
+    #[test]
+    fn a_run_without_steps_has_a_finite_factor() {
+        for scheduler in [LrScheduler::Cosine, LrScheduler::Linear] {
+            assert!(scheduler.factor(0, 0, 0).is_finite());
+        }
+    }
+}

@@ -31,6 +31,7 @@ pub use section::Key;
 pub use train::{ReportTo, Train};
 pub use tuning::{Full, Lora, TargetModules, Tuning};
 
+use crate::files::hex;
 use document::{Document, Table};
 use section::{Findings, Section};
 
@@ -145,7 +146,7 @@ impl Recipe {
         decisive.train.save_steps = 0;
         decisive.train.save_total_limit = None;
         decisive.train.report_to = Vec::new();
-        Sha256::digest(decisive.to_toml()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(decisive.to_toml()))
     }
 }
 

@@ -1,0 +1,84 @@
+//! `digest.json`: what every file of a checkpoint must be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::CheckpointError;
+use crate::files::sha256_file;
+
+/// Name of the file.
+pub const DIGEST_FILE: &str = "digest.json";
+
+const SCHEMA: &str = "digest/1";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Digests {
+    schema: String,
+    /// By path relative to the checkpoint, with `/`.
+    files: BTreeMap<String, FileDigest>,
+}
+
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileDigest {
+    sha256: String,
+    bytes: u64,
+}
+
+/// The content of `digest.json` for the files `folder` holds now.
+pub(super) fn describe(folder: &Path) -> Result<Vec<u8>, CheckpointError> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![(folder.to_path_buf(), String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(CheckpointError::io(&folder))? {
+            let entry = entry.map_err(CheckpointError::io(&folder))?;
+            let (path, name) = (entry.path(), format!("{prefix}{}", entry.file_name().to_string_lossy()));
+            if path.is_dir() {
+                folders.push((path, format!("{name}/")));
+            } else {
+                let (sha256, bytes) = sha256_file(&path).map_err(CheckpointError::io(&path))?;
+                files.insert(name, FileDigest { sha256, bytes });
+            }
+        }
+    }
+    let digests = Digests { schema: SCHEMA.into(), files };
+    let mut json = serde_json::to_vec_pretty(&digests)
+        .map_err(|error| CheckpointError::Io { path: folder.join(DIGEST_FILE), source: error.into() })?;
+    json.push(b'\n');
+    Ok(json)
+}
+
+/// Checks that a checkpoint is whole: every file in its `digest.json` is there and is what was written.
+///
+/// # Errors
+/// [`CheckpointError::Torn`] naming the first file that is not.
+pub fn verify(checkpoint: &Path) -> Result<(), CheckpointError> {
+    let torn = |reason: String| CheckpointError::Torn { path: checkpoint.into(), reason };
+    let text = fs::read(checkpoint.join(DIGEST_FILE)).map_err(|error| torn(format!("{DIGEST_FILE}: {error}")))?;
+    let Ok(digests) = serde_json::from_slice::<Digests>(&text) else {
+        return Err(torn(format!("{DIGEST_FILE} is damaged")));
+    };
+    if digests.schema != SCHEMA {
+        return Err(torn(format!("{DIGEST_FILE} is of the unknown kind `{}`", digests.schema)));
+    }
+    for (name, expected) in &digests.files {
+        // Only files of the checkpoint itself are opened, whatever the list says.
+        if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(torn(format!("{DIGEST_FILE} names `{name}`, which is outside the checkpoint")));
+        }
+        let path = checkpoint.join(name);
+        let length = fs::metadata(&path).map_err(|error| torn(format!("{name}: {error}")))?.len();
+        if length != expected.bytes {
+            return Err(torn(format!("{name} has {length} bytes instead of {}", expected.bytes)));
+        }
+        let (sha256, _) = sha256_file(&path).map_err(|error| torn(format!("{name}: {error}")))?;
+        if sha256 != expected.sha256 {
+            return Err(torn(format!("{name} was changed after it was saved")));
+        }
+    }
+    Ok(())
+}

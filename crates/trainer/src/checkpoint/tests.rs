@@ -1,0 +1,239 @@
+use std::collections::BTreeSet;
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn save(run: &Path, step: u64, content: &str) -> PathBuf {
+    write(run, step, |folder| -> Result<(), CheckpointError> {
+        fs::write(folder.join("adapter_model.safetensors"), content).map_err(CheckpointError::io(folder))?;
+        fs::create_dir(folder.join("parts")).map_err(CheckpointError::io(folder))?;
+        fs::write(folder.join("parts/optimizer.safetensors"), format!("{content} {step}"))
+            .map_err(CheckpointError::io(folder))
+    })
+    .expect("written")
+}
+
+fn names(run: &Path) -> BTreeSet<String> {
+    fs::read_dir(run).expect("there").map(|e| e.expect("there").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn a_checkpoint_is_whole_and_nothing_is_left_beside() {
+    let run = tempfile::tempdir().expect("writable");
+    let path = save(run.path(), 200, "weights");
+    verify(&path).expect("whole");
+    assert_eq!(names(run.path()), ["checkpoint-200".to_owned()].into());
+    save(run.path(), 200, "others");
+    verify(&path).expect("whole again");
+    assert_eq!(fs::read_to_string(path.join("adapter_model.safetensors")).expect("there"), "others");
+    assert_eq!(names(run.path()), ["checkpoint-200".to_owned()].into());
+}
+
+#[test]
+fn a_failed_save_leaves_the_old_checkpoint_and_nothing_else() {
+    let run = tempfile::tempdir().expect("writable");
+    let path = save(run.path(), 200, "weights");
+    let failed = write(run.path(), 200, |folder| -> Result<(), CheckpointError> {
+        fs::write(folder.join("adapter_model.safetensors"), "half").map_err(CheckpointError::io(folder))?;
+        Err(CheckpointError::Io { path: folder.into(), source: std::io::ErrorKind::StorageFull.into() })
+    });
+    assert!(failed.expect_err("full").to_string().contains("no storage space -> check that the folder is writable"));
+    verify(&path).expect("as it was");
+    assert_eq!(fs::read_to_string(path.join("adapter_model.safetensors")).expect("there"), "weights");
+    assert_eq!(names(run.path()), ["checkpoint-200".to_owned()].into());
+}
+
+#[test]
+fn the_newest_complete_checkpoint_is_found_past_torn_ones() {
+    let run = tempfile::tempdir().expect("writable");
+    for step in [9, 10, 100, 1000] {
+        save(run.path(), step, "weights");
+    }
+    fs::write(run.path().join("checkpoint-1000/adapter_model.safetensors"), "Weights").expect("writable");
+    fs::remove_file(run.path().join("checkpoint-100/parts/optimizer.safetensors")).expect("there");
+    fs::create_dir(run.path().join("checkpoint-2000.tmp-1")).expect("writable");
+    fs::create_dir(run.path().join("checkpoint-007")).expect("writable");
+    let (newest, skipped) = newest_complete(run.path()).expect("readable");
+    assert_eq!(newest, Some(10));
+    let place = run.path().display();
+    assert_eq!(
+        skipped,
+        [
+            format!(
+                "{place}/checkpoint-1000: adapter_model.safetensors was changed after it was saved -> skipped, \
+                 the checkpoint before it is taken"
+            ),
+            format!(
+                "{place}/checkpoint-100: parts/optimizer.safetensors: No such file or directory (os error 2) -> skipped, \
+                 the checkpoint before it is taken"
+            ),
+        ]
+    );
+    assert_eq!(newest_complete(&run.path().join("absent")).expect("none"), (None, Vec::new()));
+}
+
+#[test]
+fn a_list_that_leads_out_of_the_checkpoint_is_refused() {
+    let run = tempfile::tempdir().expect("writable");
+    let path = save(run.path(), 1, "weights");
+    for outside in ["/etc/hostname", "../secret", "a/../../b"] {
+        let list = format!(r#"{{"schema":"digest/1","files":{{"{outside}":{{"sha256":"","bytes":0}}}}}}"#);
+        fs::write(path.join(DIGEST_FILE), list).expect("writable");
+        assert!(verify(&path).expect_err("refused").to_string().contains("is outside the checkpoint"), "{outside}");
+    }
+}
+
+#[test]
+fn leftovers_are_cleared_and_a_checkpoint_that_stepped_aside_returns() {
+    let run = tempfile::tempdir().expect("writable");
+    save(run.path(), 1, "one");
+    save(run.path(), 2, "two");
+    let rename = |from: &str, to: &str| fs::rename(run.path().join(from), run.path().join(to)).expect("renamed");
+    rename("checkpoint-1", "checkpoint-1.old-77");
+    for left in ["checkpoint-2.old-77", "checkpoint-3.tmp-77", "checkpoint-0.gone-77"] {
+        fs::create_dir(run.path().join(left)).expect("writable");
+    }
+    for kept in ["checkpoint-2.tmp-mine", "notes.tmp-77"] {
+        fs::create_dir(run.path().join(kept)).expect("writable");
+    }
+    clear_leftovers(run.path()).expect("cleared");
+    let expected = ["checkpoint-1", "checkpoint-2", "checkpoint-2.tmp-mine", "notes.tmp-77"].map(str::to_owned);
+    assert_eq!(names(run.path()), expected.into());
+    verify(&run.path().join("checkpoint-1")).expect("whole");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_replaced_and_never_take_a_folders_place() {
+    let run = tempfile::tempdir().expect("writable");
+    assert_eq!(linked(run.path(), BEST), None);
+    save(run.path(), 1, "one");
+    save(run.path(), 2, "two");
+    link(run.path(), BEST, 1).expect("linked");
+    link(run.path(), BEST, 2).expect("replaced");
+    assert_eq!(linked(run.path(), BEST), Some(2));
+    verify(&run.path().join(BEST)).expect("the link leads to the checkpoint");
+    fs::create_dir_all(run.path().join("last/full")).expect("writable");
+    link(run.path(), LAST, 1).expect_err("a folder is in the way");
+    assert!(run.path().join("last/full").is_dir());
+    assert_eq!(names(run.path()).len(), 4);
+}
+
+#[cfg(unix)]
+#[test]
+fn pruning_keeps_the_best_and_the_newest() {
+    let run = tempfile::tempdir().expect("writable");
+    for step in [1, 2, 3, 4] {
+        save(run.path(), step, "weights");
+    }
+    link(run.path(), BEST, 1).expect("linked");
+    assert_eq!(prune(run.path(), 2, 4).expect("pruned"), [2]);
+    assert_eq!(steps(run.path()).expect("readable"), [1, 3, 4]);
+    assert_eq!(names(run.path()).len(), 4);
+}
+
+#[test]
+fn a_new_run_does_not_mix_with_an_old_one() {
+    let place = tempfile::tempdir().expect("writable");
+    let root = place.path().join("run");
+    let folder = RunFolder::open(&root, false).expect("new");
+    RunFolder::open(&root, false).expect("still without a step");
+    save(folder.root(), 1, "weights");
+    let message = RunFolder::open(&root, false).expect_err("occupied").to_string();
+    assert!(
+        message
+            .ends_with("the folder holds a run already -> continue it with `--resume`, or name another `output_dir`")
+    );
+    RunFolder::open(&root, true).expect("resumed");
+}
+
+fn state() -> TrainerState {
+    TrainerState {
+        global_step: 12,
+        max_steps: 40,
+        phase: 1,
+        epoch: 2,
+        step_in_epoch: 3,
+        loss_history: vec![StepLoss { step: 10, loss: 0.1 + 0.2 }],
+        best: Some(Best { metric: "clean".into(), value: 1.0 / 3.0, step: 10 }),
+        seed: 42,
+        recipe_digest: "r".into(),
+        prompt_digest: "p".into(),
+        random_scheme: RANDOM_SCHEME.into(),
+    }
+}
+
+#[test]
+fn a_state_returns_to_the_last_bit_and_says_whom_it_fits() {
+    let folder = tempfile::tempdir().expect("writable");
+    let state = state();
+    state.write(folder.path()).expect("written");
+    assert_eq!(TrainerState::read(folder.path()).expect("there"), state);
+    assert_eq!(state.continues("r", "p"), Ok(()));
+    assert_eq!(state.continues("x", "p"), Err(Incompatible::Recipe));
+    assert_eq!(state.continues("r", "x"), Err(Incompatible::Prompt));
+    let other = TrainerState { random_scheme: "other/1".into(), ..state };
+    assert_eq!(other.continues("r", "p"), Err(Incompatible::RandomScheme));
+    fs::write(folder.path().join(STATE_FILE), "{\"global_step\": 1}").expect("writable");
+    assert!(TrainerState::read(folder.path()).expect_err("incomplete").to_string().contains("missing field"));
+}
+
+proptest! {
+    #[test]
+    fn the_limit_holds_and_spares_the_best_and_the_newest(
+        present in prop::collection::btree_set(0u64..50, 1..20),
+        limit in 1usize..6,
+        best in prop::option::of(0u64..50),
+        pick in any::<prop::sample::Index>(),
+    ) {
+        let present: Vec<u64> = present.into_iter().collect();
+        let saved = present[pick.index(present.len())];
+        let removed = superfluous(&present, limit, best, saved);
+        prop_assert!(!removed.contains(&saved));
+        prop_assert!(best.is_none_or(|best| !removed.contains(&best)));
+        let kept: Vec<u64> = present.iter().copied().filter(|s| *s <= saved && !removed.contains(s)).collect();
+        let beside_best = kept.iter().filter(|step| Some(**step) != best).count();
+        prop_assert!(beside_best <= limit);
+        // Nothing goes without need, and nothing newer goes before something older.
+        let due = present.iter().filter(|step| **step <= saved).count();
+        prop_assert!(kept.len() >= due.min(limit));
+        for gone in &removed {
+            prop_assert!(kept.iter().all(|step| step > gone || Some(*step) == best));
+            prop_assert!(present.contains(gone) && *gone < saved);
+        }
+    }
+
+    #[test]
+    fn a_torn_checkpoint_is_recognised(
+        content in prop::collection::vec(any::<u8>(), 1..300),
+        file in 0usize..3,
+        at in any::<prop::sample::Index>(),
+        flip in prop::option::of(1u8..=255),
+    ) {
+        let run = tempfile::tempdir().expect("writable");
+        let path = write(run.path(), 1, |folder| -> Result<(), CheckpointError> {
+            for name in ["a.safetensors", "b.json"] {
+                fs::write(folder.join(name), &content).map_err(CheckpointError::io(folder))?;
+            }
+            Ok(())
+        }).expect("written");
+        prop_assert!(verify(&path).is_ok());
+        let damaged = path.join(["a.safetensors", "b.json", DIGEST_FILE][file]);
+        let whole = fs::read(&damaged).expect("there");
+        let mut bytes = whole.clone();
+        let at = at.index(bytes.len());
+        match flip {
+            // A changed byte.
+            Some(bits) => bytes[at] ^= bits,
+            // A torn end.
+            None => bytes.truncate(at),
+        }
+        fs::write(&damaged, &bytes).expect("writable");
+        // White space of the list itself carries nothing: only there may a change be harmless.
+        let meaning = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).ok();
+        let still_means_the_same = file == 2 && meaning(&bytes) == meaning(&whole);
+        prop_assert_eq!(verify(&path).is_ok(), still_means_the_same);
+    }
+}

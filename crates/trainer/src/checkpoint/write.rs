@@ -1,0 +1,92 @@
+//! Writing a checkpoint so that it is whole or absent.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::{CheckpointError, DIGEST_FILE, digest, name, step_of};
+use crate::files::{beside, sync_folder};
+
+/// Writes the checkpoint of `step`: `fill` puts its files into a folder beside, which gets its digests, is synced and
+/// renamed. A checkpoint of the same step is replaced.
+///
+/// # Errors
+/// What `fill` returns, and what the file system refuses. No half-written checkpoint then has the name of a whole one.
+pub fn write<E: From<CheckpointError>>(
+    run: &Path,
+    step: u64,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<PathBuf, E> {
+    let checkpoint = run.join(name(step));
+    let partial = beside(&checkpoint, "tmp");
+    let written = fill_folder(&partial, fill).and_then(|()| Ok(put_in_place(run, &partial, &checkpoint)?));
+    if let Err(error) = written {
+        // The space is needed; if it cannot be freed now, the next start does it.
+        let _ = fs::remove_dir_all(&partial);
+        return Err(error);
+    }
+    Ok(checkpoint)
+}
+
+fn fill_folder<E: From<CheckpointError>>(partial: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    if partial.exists() {
+        fs::remove_dir_all(partial).map_err(CheckpointError::io(partial))?;
+    }
+    fs::create_dir_all(partial).map_err(CheckpointError::io(partial))?;
+    fill(partial)?;
+    let digests = digest::describe(partial)?;
+    let path = partial.join(DIGEST_FILE);
+    fs::write(&path, digests).map_err(CheckpointError::io(&path))?;
+    Ok(sync_tree(partial)?)
+}
+
+/// Renames the finished folder. A checkpoint that is replaced steps aside first, since folders cannot be exchanged; if
+/// the process dies in between, [`clear_leftovers`] puts it back.
+fn put_in_place(run: &Path, partial: &Path, checkpoint: &Path) -> Result<(), CheckpointError> {
+    let aside = beside(checkpoint, "old");
+    let replaces = checkpoint.exists();
+    if replaces {
+        fs::rename(checkpoint, &aside).map_err(CheckpointError::io(checkpoint))?;
+    }
+    fs::rename(partial, checkpoint).map_err(CheckpointError::io(checkpoint))?;
+    sync_folder(run).map_err(CheckpointError::io(run))?;
+    if replaces {
+        fs::remove_dir_all(&aside).map_err(CheckpointError::io(&aside))?;
+    }
+    Ok(())
+}
+
+fn sync_tree(folder: &Path) -> Result<(), CheckpointError> {
+    for entry in fs::read_dir(folder).map_err(CheckpointError::io(folder))? {
+        let path = entry.map_err(CheckpointError::io(folder))?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            File::open(&path).and_then(|file| file.sync_all()).map_err(CheckpointError::io(&path))?;
+        }
+    }
+    sync_folder(folder).map_err(CheckpointError::io(folder))
+}
+
+/// Removes what a killed process left beside the checkpoints of a run, and puts back a checkpoint that had stepped aside.
+/// To be called before the first step, by the one process that owns the run.
+///
+/// # Errors
+/// When the folder cannot be read or changed.
+pub fn clear_leftovers(run: &Path) -> Result<(), CheckpointError> {
+    for entry in fs::read_dir(run).map_err(CheckpointError::io(run))? {
+        let entry = entry.map_err(CheckpointError::io(run))?;
+        let (path, file_name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let Some((original, suffix)) = file_name.rsplit_once('.') else { continue };
+        let Some((kind, process)) = suffix.split_once('-') else { continue };
+        if step_of(original).is_none() || process.parse::<u32>().is_err() {
+            continue;
+        }
+        let original = run.join(original);
+        match kind {
+            "old" if !original.exists() => fs::rename(&path, &original).map_err(CheckpointError::io(&path))?,
+            "old" | "tmp" | "gone" => fs::remove_dir_all(&path).map_err(CheckpointError::io(&path))?,
+            _ => {}
+        }
+    }
+    Ok(())
+}

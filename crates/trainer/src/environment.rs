@@ -1,0 +1,149 @@
+//! `environment.json`: what ran a run, so that it can be run again. No host, no user, no home folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::files::write_atomic;
+
+/// What ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Version of stepwise.
+    pub stepwise: String,
+    /// Version of the engine under it.
+    pub engine: String,
+    /// For example `linux`.
+    pub os: String,
+    /// For example `x86_64`.
+    pub architecture: String,
+    /// The processor's name, where the system tells.
+    pub cpu: Option<String>,
+    /// Instruction sets that decide which kernels run, and with them the last bits.
+    pub cpu_features: Vec<String>,
+    /// Threads that run at once.
+    pub threads: usize,
+    /// What computed, for example `cpu` or `cuda:0`.
+    pub device: String,
+    /// Seeds by what they are for.
+    pub seeds: BTreeMap<String, u64>,
+    /// Digests by what was read: cases, base model, prompts, recipe.
+    pub digests: BTreeMap<String, String>,
+    /// Arguments of the command, without the program's folder; the home folder reads `~`.
+    pub command_line: Vec<String>,
+}
+
+impl Environment {
+    /// Looks at this machine and process. `engine` is the tensor library's version, `device` the one chosen.
+    #[must_use]
+    pub fn here(engine: &str, device: &str, seeds: BTreeMap<String, u64>, digests: BTreeMap<String, String>) -> Self {
+        let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        Self {
+            stepwise: env!("CARGO_PKG_VERSION").into(),
+            engine: engine.into(),
+            os: std::env::consts::OS.into(),
+            architecture: std::env::consts::ARCH.into(),
+            cpu: fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model_name(&text)),
+            cpu_features: cpu_features(),
+            threads: std::thread::available_parallelism().map_or(1, Into::into),
+            device: device.into(),
+            seeds,
+            digests,
+            command_line: anonymous(arguments, std::env::home_dir().as_deref()),
+        }
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        write_atomic(path, &json)
+    }
+}
+
+/// The first processor's name in Linux's `/proc/cpuinfo`.
+fn model_name(cpuinfo: &str) -> Option<String> {
+    let (_, name) = cpuinfo.lines().find(|line| line.starts_with("model name"))?.split_once(':')?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_features() -> Vec<String> {
+    let present = [
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ("avx512bf16", std::arch::is_x86_feature_detected!("avx512bf16")),
+    ];
+    present.into_iter().filter(|(_, present)| *present).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpu_features() -> Vec<String> {
+    Vec::new()
+}
+
+/// The arguments without what tells who ran them.
+fn anonymous(mut arguments: Vec<String>, home: Option<&Path>) -> Vec<String> {
+    if let Some(program) = arguments.first_mut() {
+        *program =
+            Path::new(&*program).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    }
+    // A home of `/` or nothing would replace every slash.
+    let home = home.map(|home| home.to_string_lossy().into_owned()).filter(|home| home.len() > 1);
+    if let Some(home) = home {
+        for argument in &mut arguments {
+            *argument = argument.replace(&home, "~");
+        }
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_tells_nobody_who_ran_it() {
+        let arguments =
+            ["/home/ada/.cargo/bin/stepwise", "train", "/home/ada/r.toml", "--set", "output_dir=/home/ada/x"];
+        let arguments: Vec<String> = arguments.map(str::to_owned).into();
+        let expected = ["stepwise", "train", "~/r.toml", "--set", "output_dir=~/x"];
+        assert_eq!(anonymous(arguments.clone(), Some(Path::new("/home/ada"))), expected);
+        assert_eq!(anonymous(arguments, Some(Path::new("/")))[2], "/home/ada/r.toml");
+    }
+
+    #[test]
+    fn the_processor_is_named_where_the_system_tells() {
+        let text = "processor\t: 0\nmodel name\t: AMD EPYC 9R14 96-Core: rev 1\nflags\t: fpu\n";
+        assert_eq!(model_name(text).as_deref(), Some("AMD EPYC 9R14 96-Core: rev 1"));
+        assert_eq!(model_name("processor : 0\n"), None);
+        assert_eq!(model_name("model name :\n"), None);
+    }
+
+    #[test]
+    fn the_file_holds_no_host_and_no_user() {
+        let folder = tempfile::tempdir().expect("writable");
+        let path = folder.path().join("environment.json");
+        let seeds = BTreeMap::from([("run".to_owned(), 42)]);
+        let digests = BTreeMap::from([("cases".to_owned(), "ab".to_owned())]);
+        let environment = Environment::here("burn 0", "cpu", seeds, digests);
+        environment.write(&path).expect("writable");
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
+        assert_eq!((&json["device"], &json["seeds"]["run"]), (&"cpu".into(), &42.into()));
+        let text = json.to_string();
+        for variable in ["USER", "HOSTNAME", "HOME"] {
+            // A short name (`a`, `/`) may stand in any text by chance.
+            if let Some(value) = std::env::var(variable).ok().filter(|value| value.len() > 4) {
+                assert!(!text.contains(&value), "{variable} is in {text}");
+            }
+        }
+        assert_eq!(serde_json::from_value::<Environment>(json).expect("reads back"), environment);
+    }
+}

@@ -1,0 +1,108 @@
+//! Ctrl-C: once asks for an orderly end, twice leaves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Exit code of a run that was interrupted, after its checkpoint was written.
+pub const EXIT_CODE: i32 = 130;
+
+/// A request to stop. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// One that nobody has requested yet and that no signal requests.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Listens to Ctrl-C and to the signals by which schedulers end a job (SIGTERM, SIGHUP). The first one requests an
+    /// orderly end and calls `first`; the second one ends the process at once with code 130. Checkpoints are renamed into
+    /// place, so leaving at any moment tears none. To be called once, by the program, not by a library.
+    ///
+    /// # Errors
+    /// When the process listens already.
+    pub fn listen(first: impl Fn() + Send + 'static) -> Result<Self, ctrlc::Error> {
+        let interrupt = Self::new();
+        let shared = interrupt.clone();
+        ctrlc::set_handler(move || {
+            if shared.0.swap(true, Ordering::SeqCst) {
+                std::process::exit(EXIT_CODE);
+            }
+            first();
+        })?;
+        Ok(interrupt)
+    }
+
+    /// Requests an orderly end.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether an end was requested: finish the step, save, and return.
+    #[must_use]
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    const CHILD: &str = "STEPWISE_TEST_INTERRUPT_CHILD";
+
+    /// Not a test of its own: what [`once_asks_and_twice_leaves`] runs in a process of its own.
+    #[test]
+    fn child() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let say = |word: &str| {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "\n{word}").and_then(|()| out.flush()).expect("a pipe");
+        };
+        let interrupt = Interrupt::listen(move || say("asked")).expect("the first to listen");
+        assert!(Interrupt::listen(|| ()).is_err(), "a second listener is refused");
+        say("ready");
+        std::thread::sleep(Duration::from_secs(60));
+        assert!(interrupt.requested());
+    }
+
+    #[test]
+    fn once_asks_and_twice_leaves() {
+        for signal in ["-INT", "-TERM"] {
+            let mut child = Command::new(std::env::current_exe().expect("this test"))
+                .args(["--exact", "interrupt::tests::child", "--nocapture"])
+                .env(CHILD, "1")
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("started");
+            let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+            let mut wait_for = |word: &str| assert!(lines.any(|line| line.expect("text") == word), "no {word}");
+            let send = || {
+                let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
+                assert!(status.expect("kill exists").success());
+            };
+            wait_for("ready");
+            send();
+            wait_for("asked");
+            send();
+            assert_eq!(child.wait().expect("ended").code(), Some(EXIT_CODE));
+        }
+    }
+
+    #[test]
+    fn clones_share_the_request() {
+        let interrupt = Interrupt::new();
+        let other = interrupt.clone();
+        assert!(!other.requested());
+        interrupt.request();
+        assert!(other.requested());
+    }
+}

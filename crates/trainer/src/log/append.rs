@@ -1,0 +1,142 @@
+//! A file that only grows, by whole records, and outlives a full disk.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+
+/// Records held back while nothing can be written; more are dropped.
+const HELD_BACK: usize = 4 << 20;
+
+/// What is appended to.
+pub(super) trait Target: Write + Seek + Send {
+    /// Cuts everything from `length` bytes on.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Target for File {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+/// Appends whole records or nothing.
+pub(super) struct Appender {
+    target: Box<dyn Target>,
+    /// Bytes known to be written.
+    length: u64,
+    pending: Vec<u8>,
+    failing: bool,
+}
+
+impl Appender {
+    /// Appends to `target`, which holds `length` bytes.
+    pub fn new(target: impl Target + 'static, length: u64) -> Self {
+        Self { target: Box::new(target), length, pending: Vec::new(), failing: false }
+    }
+
+    /// Adds a record to be written.
+    pub fn push(&mut self, record: &[u8]) {
+        if self.pending.len() + record.len() <= HELD_BACK {
+            self.pending.extend_from_slice(record);
+        }
+    }
+
+    /// Writes what was pushed. Returns the error when it fails now and did not fail before.
+    pub fn flush(&mut self) -> Option<io::Error> {
+        match self.write() {
+            Ok(()) => {
+                self.failing = false;
+                None
+            }
+            Err(error) => (!std::mem::replace(&mut self.failing, true)).then_some(error),
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if self.failing {
+            // A record may have been written in part.
+            self.target.cut(self.length)?;
+        }
+        self.target.seek(SeekFrom::Start(self.length))?;
+        self.target.write_all(&self.pending)?;
+        self.target.flush()?;
+        self.length += self.pending.len() as u64;
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A disk with so many bytes of room.
+    #[derive(Clone)]
+    struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (content, room) = &mut *self.0.lock().expect("not poisoned");
+            let count = bytes.len().min(*room - content.len());
+            content.extend_from_slice(&bytes[..count]);
+            if count == 0 && !bytes.is_empty() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Seek for Disk {
+        fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+            Ok(self.0.lock().expect("not poisoned").0.len() as u64)
+        }
+    }
+
+    impl Target for Disk {
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            self.0.lock().expect("not poisoned").0.truncate(length as usize);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_reported_once_and_nothing_is_lost_when_there_is_room_again() {
+        let disk = Disk(Arc::new(Mutex::new((Vec::new(), 10))));
+        let mut file = Appender::new(disk.clone(), 0);
+        let mut append = |record: &str| {
+            file.push(record.as_bytes());
+            file.flush()
+        };
+        assert!(append("first\n").is_none());
+        assert_eq!(append("second\n").expect("full").kind(), io::ErrorKind::StorageFull);
+        assert!(append("third\n").is_none(), "said once");
+        disk.0.lock().expect("not poisoned").1 = 100;
+        assert!(append("fourth\n").is_none());
+        assert_eq!(disk.0.lock().expect("not poisoned").0, b"first\nsecond\nthird\nfourth\n");
+        disk.0.lock().expect("not poisoned").1 = 30;
+        assert!(append("fifth\n").is_some(), "a new failure is said again");
+    }
+
+    #[test]
+    fn what_is_held_back_is_bounded() {
+        let mut file = Appender::new(Disk(Arc::new(Mutex::new((Vec::new(), 0)))), 0);
+        for _ in 0..10 {
+            file.push(&vec![b'x'; HELD_BACK / 4]);
+            let _ = file.flush();
+        }
+        assert_eq!(file.pending.len(), HELD_BACK);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_kernels_full_device_neither_stops_nor_panics() {
+        let device = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let mut file = Appender::new(device, 0);
+        file.push(b"x");
+        assert_eq!(file.flush().expect("full").raw_os_error(), Some(28));
+        file.push(b"x");
+        assert!(file.flush().is_none());
+    }
+}

@@ -1,0 +1,88 @@
+//! The log of a run: `trainer_log.jsonl`, the truth, and TensorBoard's event files.
+//!
+//! Neither can stop a run. What cannot be written (a full disk) is held back, up to a limit, and written when there is
+//! room again; the first failure is reported, the following ones are not.
+
+mod append;
+mod events;
+mod line;
+mod trainer_log;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+pub use events::Events;
+pub use line::{Pace, StepLine};
+pub use trainer_log::TrainerLog;
+
+/// Both logs of a run, written together.
+pub struct RunLog {
+    lines: TrainerLog,
+    events: Option<Events>,
+}
+
+impl RunLog {
+    /// Opens `trainer_log.jsonl`, and event files under `runs/` if `tensorboard`, in the folder of a run. A run resumed
+    /// after step `resumed` loses the lines that follow it, in both.
+    ///
+    /// # Errors
+    /// When the files cannot be opened: that is known before the first step, and better said then.
+    pub fn open(run: &Path, tensorboard: bool, resumed: Option<u64>) -> io::Result<Self> {
+        let events = tensorboard.then(|| Events::open(&run.join("runs"), resumed)).transpose()?;
+        Ok(Self { lines: TrainerLog::open(&run.join("trainer_log.jsonl"), resumed)?, events })
+    }
+
+    /// Writes a line, and its numbers as scalars: `train/*`, `phase/NAME/loss` and `stage/N/loss`. Returns warnings.
+    #[must_use]
+    pub fn step(&mut self, line: &StepLine) -> Vec<String> {
+        if let Some(events) = &mut self.events {
+            let step = line.current_steps;
+            events.scalar("train/loss", step, line.loss);
+            events.scalar("train/lr", step, line.lr);
+            events.scalar("train/grad_norm", step, line.grad_norm);
+            events.scalar("train/epoch", step, line.epoch);
+            events.scalar("train/supervised_tokens", step, line.supervised_tokens as f64);
+            events.scalar("train/wait_for_data", step, line.wait_for_data);
+            events.scalar(&format!("phase/{}/loss", line.phase), step, line.loss);
+            for (stage, loss) in &line.stage_loss {
+                events.scalar(&format!("stage/{stage}/loss"), step, *loss);
+            }
+        }
+        self.lines.append(line);
+        self.flush()
+    }
+
+    /// Writes numbers measured after `step` (a benchmark's), each under its own tag in TensorBoard. Returns warnings.
+    #[must_use]
+    pub fn metrics(&mut self, step: u64, epoch: f64, metrics: &BTreeMap<String, f64>) -> Vec<String> {
+        if let Some(events) = &mut self.events {
+            for (tag, value) in metrics {
+                events.scalar(tag, step, *value);
+            }
+        }
+        self.lines.append(&serde_json::json!({ "current_steps": step, "epoch": epoch, "metrics": metrics }));
+        self.flush()
+    }
+
+    /// Writes Markdown for TensorBoard's text page. Returns warnings.
+    #[must_use]
+    pub fn text(&mut self, tag: &str, step: u64, markdown: &str) -> Vec<String> {
+        if let Some(events) = &mut self.events {
+            events.text(tag, step, markdown);
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut warn = |name: &str, failed: Option<io::Error>| {
+            warnings.extend(failed.map(|error| {
+                format!("{name}: {error} -> training goes on; what is not written is held back until there is room")
+            }));
+        };
+        warn("trainer_log.jsonl", self.lines.flush());
+        warn("TensorBoard events", self.events.as_mut().and_then(Events::flush));
+        warnings
+    }
+}

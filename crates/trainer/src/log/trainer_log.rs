@@ -1,0 +1,101 @@
+//! `trainer_log.jsonl`: one JSON object a line, each with `current_steps`.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::append::Appender;
+use crate::files::write_atomic;
+
+/// The log file, open for more lines.
+pub struct TrainerLog {
+    file: Appender,
+}
+
+/// The one key every line has.
+#[derive(Deserialize)]
+struct Step {
+    current_steps: u64,
+}
+
+impl TrainerLog {
+    /// Begins a new log at `path`, or continues the one there after step `resumed`: what was logged later is cut, and
+    /// so is a line that was torn.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn open(path: &Path, resumed: Option<u64>) -> io::Result<Self> {
+        let kept = match (resumed, fs::read(path)) {
+            (Some(step), Ok(lines)) => up_to(&lines, step),
+            (None, Ok(_)) => Vec::new(),
+            (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            (_, Err(error)) => return Err(error),
+        };
+        write_atomic(path, &kept)?;
+        let file = OpenOptions::new().write(true).open(path)?;
+        Ok(Self { file: Appender::new(file, kept.len() as u64) })
+    }
+
+    /// Adds a line; it is written by the next [`TrainerLog::flush`].
+    pub fn append(&mut self, line: &impl Serialize) {
+        // Serialising to memory fails only for maps with keys that are not strings, and lines have none.
+        if let Ok(mut line) = serde_json::to_vec(line) {
+            line.push(b'\n');
+            self.file.push(&line);
+        }
+    }
+
+    /// Writes what was added. Returns the error when it fails now and did not fail before.
+    pub fn flush(&mut self) -> Option<io::Error> {
+        self.file.flush()
+    }
+}
+
+/// The whole lines of a log that are not later than `step`.
+fn up_to(lines: &[u8], step: u64) -> Vec<u8> {
+    lines
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| line.ends_with(b"\n"))
+        .filter(|line| serde_json::from_slice::<Step>(line).is_ok_and(|line| line.current_steps <= step))
+        .flatten()
+        .copied()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(path: &Path) -> Vec<u64> {
+        let text = fs::read_to_string(path).expect("there");
+        text.lines().map(|line| serde_json::from_str::<Step>(line).expect("whole").current_steps).collect()
+    }
+
+    #[test]
+    fn a_resumed_log_has_no_line_twice_and_none_torn() {
+        let folder = tempfile::tempdir().expect("writable");
+        let path = folder.path().join("trainer_log.jsonl");
+        let log = |resumed, steps: std::ops::RangeInclusive<u64>| {
+            let mut log = TrainerLog::open(&path, resumed).expect("writable");
+            for step in steps {
+                log.append(&serde_json::json!({ "current_steps": step }));
+                assert!(log.flush().is_none());
+            }
+        };
+        log(None, 1..=5);
+        fs::write(&path, [fs::read(&path).expect("there"), b"{\"current_steps\": 6, \"lo".to_vec()].concat())
+            .expect("writable");
+        log(Some(3), 4..=6);
+        assert_eq!(lines(&path), [1, 2, 3, 4, 5, 6]);
+        log(None, 1..=2);
+        assert_eq!(lines(&path), [1, 2], "a new run begins a new log");
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_even_when_its_step_counts() {
+        assert_eq!(up_to(b"{\"current_steps\":1}\n{\"current_steps\":2}", 9), b"{\"current_steps\":1}\n");
+        assert_eq!(up_to(b"\xff\xfe\n{\"current_steps\":1}\nnull\n", 9), b"{\"current_steps\":1}\n");
+    }
+}

@@ -1,0 +1,62 @@
+//! The event files of a run that was resumed, read by TensorBoard itself. Runs where `STEPWISE_PYTHON` names a Python
+//! that has the package tensorboard.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use stepwise_trainer::log::{Pace, RunLog, StepLine};
+
+fn line(step: u64, loss: f64) -> StepLine {
+    let (elapsed_time, remaining_time) = Pace::start(0).times(step, 8);
+    StepLine {
+        current_steps: step,
+        total_steps: 8,
+        loss,
+        lr: 1e-4 / step as f64,
+        epoch: step as f64 / 4.0,
+        percentage: step as f64 / 0.08,
+        elapsed_time,
+        remaining_time,
+        phase: "s12".into(),
+        stage_loss: BTreeMap::from([(1, loss / 2.0), (2, loss * 2.0)]),
+        supervised_tokens: 10,
+        grad_norm: 0.5,
+        wait_for_data: 0.0,
+    }
+}
+
+#[test]
+#[allow(clippy::print_stderr)]
+fn tensorboard_reads_what_the_log_says() {
+    let Some(python) = std::env::var_os("STEPWISE_PYTHON") else {
+        eprintln!("skipped: STEPWISE_PYTHON is not set");
+        return;
+    };
+    let run = tempfile::tempdir().expect("writable");
+    let write = |resumed: Option<u64>, steps: std::ops::RangeInclusive<u64>, loss: f64| {
+        let mut log = RunLog::open(run.path(), true, resumed).expect("writable");
+        assert!(log.text("recipe", 0, "```toml\nseed = 42\n```").is_empty());
+        for step in steps {
+            assert!(log.step(&line(step, loss / step as f64)).is_empty());
+            let metrics = BTreeMap::from([("benchmark/clean".to_owned(), 0.1 * step as f64)]);
+            assert!(log.metrics(step, step as f64 / 4.0, &metrics).is_empty());
+        }
+    };
+    write(None, 1..=6, 3.0);
+    // A killed process leaves half a record.
+    let first = std::fs::read_dir(run.path().join("runs")).expect("there").next().expect("one").expect("there").path();
+    let length = first.metadata().expect("there").len();
+    std::fs::OpenOptions::new().write(true).open(&first).and_then(|file| file.set_len(length - 5)).expect("cut");
+    // The steps after the fourth are done again, and must stand in the files once, with the new values.
+    write(Some(4), 5..=8, 2.0);
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/read_events.py");
+    let output = Command::new(python).arg(script).arg(run.path()).output().expect("the Python starts");
+    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{complained}");
+    for tag in ["benchmark/clean", "phase/s12/loss", "stage/1/loss", "stage/2/loss", "train/grad_norm", "train/lr"] {
+        assert!(said.contains(&format!("\"{tag}\"")), "{tag} is not among {said}");
+    }
+    assert!(said.contains("\"tensors\": [\"recipe\"]"), "{said}");
+}
