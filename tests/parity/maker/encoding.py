@@ -33,15 +33,20 @@ class Encoded:
         }
         return {name: value for name, value in named.items() if value is not None}
 
+    def supervised(self) -> list[int]:
+        """Places of the tokens the loss is taken on."""
+        return (self.labels[0] != IGNORED).nonzero()[:, 0].tolist()
+
 
 def render(processor: Idefics3Processor, messages: list[dict], generation_prompt: bool) -> str:
     return processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation_prompt)
 
 
-def encode(processor: Idefics3Processor, images: Path, case: dict, answered: bool) -> Encoded:
-    """With the last answer, or without it and ready for generation."""
-    messages = case["messages"] if answered else case["messages"][:-1]
-    text = render(processor, messages, generation_prompt=not answered)
+def encode(
+    processor: Idefics3Processor, images: Path, case: dict, messages: list[dict], generation_prompt: bool
+) -> Encoded:
+    """`messages` (some or all of the case's) with the case's pictures."""
+    text = render(processor, messages, generation_prompt)
     loaded = [pictures.load(images, name) for name in case["images"]] or None
     options = image_options(case)
     made = processor(text=text, images=loaded, return_tensors="pt", **(options if loaded else {}))

@@ -16,14 +16,14 @@ ADAMW = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
 STEPS = 3
 
 
-def adapted(folder: Path, targets: str, rslora: bool = False) -> PeftModel:
+def adapted(folder: Path, targets: str, use_rslora: bool = False) -> PeftModel:
     """A fresh tiny model with an adapter whose A and B both come from a fixed generator (B is not zero)."""
     config = LoraConfig(
         r=4,
         lora_alpha=8,
         lora_dropout=0.0,
         target_modules=targets,
-        use_rslora=rslora,
+        use_rslora=use_rslora,
         task_type="CAUSAL_LM",
         base_model_name_or_path="tiny",
     )
@@ -48,7 +48,10 @@ def trainable(model: PeftModel) -> list[tuple[str, torch.nn.Parameter]]:
 
 def save(model: PeftModel, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    model.peft_config["default"].base_model_name_or_path = "tiny"
+    config = model.peft_config["default"]
+    config.base_model_name_or_path = "tiny"
+    if isinstance(config.target_modules, set):
+        config.target_modules = sorted(config.target_modules)  # a set is written in an order that varies
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
 
@@ -84,9 +87,30 @@ def record(folder: Path, encoded: Encoded, targets: str, adapter: Path) -> tuple
         "targets": sorted(model.targeted_module_names),
         "losses": losses,
         "global_grad_norms": norms,
-        "adamw": {**ADAMW, "betas": list(ADAMW["betas"])},
     }
     return tensors, facts
+
+
+def rslora(folder: Path, encoded: Encoded, adapter: Path) -> torch.Tensor:
+    """Logits of the decoder's adapter scaled by alpha / sqrt(r) in place of alpha / r."""
+    model = adapted(folder, DECODER_LINEARS, use_rslora=True)
+    save(model, adapter)
+    return logits(model, encoded)
+
+
+def accumulated(folder: Path, micro_batches: list[Encoded]) -> tuple[dict, dict]:
+    """The gradient of the loss summed over every supervised token of all micro-batches, over their number."""
+    model = adapted(folder, DECODER_LINEARS)
+    tokens = [len(encoded.supervised()) for encoded in micro_batches]
+    total = 0.0
+    for encoded, own in zip(micro_batches, tokens, strict=True):
+        mean = model(**encoded.inputs(), labels=encoded.labels, use_cache=False).loss
+        loss = mean * own / sum(tokens)
+        loss.backward()
+        total += loss.item()
+    parameters = trainable(model)
+    tensors = {f"grad.{name}": parameter.grad.clone() for name, parameter in parameters}
+    return tensors, {"supervised_tokens": tokens, "loss": total, "global_grad_norm": global_norm(parameters)}
 
 
 def global_norm(parameters: list[tuple[str, torch.nn.Parameter]]) -> float:

@@ -5,13 +5,16 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from . import conversations, encoding, environment, lora, tiny_folder, trace
-from .encoding import IGNORED
+from . import batching, conversations, encoding, environment, full, lora, targets, tiny_folder, tower, trace
 
 # Where the gradient of the pixels is kept; elsewhere it would only make the file larger.
 PIXEL_GRADIENTS = {"single", "split", "two_images", "multi_turn"}
 # The conversation whose loss is trained on: an image, a system turn and two supervised answers.
 TRAINED = "multi_turn"
+# A shorter one, for the adapter on every linear and for variants of which only the logits matter.
+SHORT = "single"
+# Micro-batches with different numbers of supervised tokens.
+ACCUMULATED = ["multi_turn", "two_images"]
 
 
 def record(here: Path) -> None:
@@ -24,8 +27,9 @@ def record(here: Path) -> None:
     }
     answered = {}
     for name, case in conversations.TINY.items():
-        answered[name] = encoding.encode(processor, images, case, answered=True)
-        prompt = encoding.encode(processor, images, case, answered=False)
+        turns = case["messages"]
+        answered[name] = encoding.encode(processor, images, case, turns, generation_prompt=False)
+        prompt = encoding.encode(processor, images, case, turns[:-1], generation_prompt=True)
         recorded = trace.activations(model, answered[name])
         if name not in PIXEL_GRADIENTS:
             recorded.pop("pixel_gradient", None)
@@ -47,22 +51,42 @@ def record(here: Path) -> None:
             },
         }
 
-    recorded, facts["lora"] = lora.record(folder, answered[TRAINED], lora.DECODER_LINEARS, here / "tiny-lora")
-    tensors |= _prefixed("lora", recorded)
-    facts["lora"] = {"conversation": TRAINED, **facts["lora"]}
+    facts["batches"] = batching.record(model, processor, images, answered)
+    tensors |= _prefixed("tower", tower.record(model, tensors))
+    facts["position_buckets"] = tower.position_buckets(model)
+    recorded, facts["training"] = _training(here, folder, answered)
+    tensors |= recorded
+    facts["target_modules"] = targets.record(folder)
 
     save_file({name: value.contiguous() for name, value in tensors.items()}, here / "fixtures.safetensors")
     environment.write_json(here / "fixtures.json", facts)
 
 
+def _training(here: Path, folder: Path, answered: dict[str, encoding.Encoded]) -> tuple[dict, dict]:
+    trained, other = answered[TRAINED], answered[SHORT]
+    tensors: dict[str, torch.Tensor] = {}
+    facts: dict[str, dict] = {"adamw": lora.ADAMW | {"betas": list(lora.ADAMW["betas"])}}
+
+    def keep(name: str, conversation: str | list[str], recorded: dict, found: dict) -> None:
+        tensors.update(_prefixed(name, recorded))
+        facts[name] = {"conversation": conversation, **found}
+
+    keep("lora", TRAINED, *lora.record(folder, trained, lora.DECODER_LINEARS, here / "tiny-lora"))
+    keep("lora_all", SHORT, *lora.record(folder, other, "all-linear", here / "tiny-lora-all"))
+    keep("rslora", SHORT, {"logits": lora.rslora(folder, other, here / "tiny-lora-rslora")}, {})
+    keep("accumulated", ACCUMULATED, *lora.accumulated(folder, [answered[name] for name in ACCUMULATED]))
+    keep("full", TRAINED, *full.record(folder, trained))
+    keep("tied", SHORT, {"logits": full.tied_logits(folder, other)}, {})
+    return tensors, facts
+
+
 def _sequence(encoded: encoding.Encoded) -> dict:
-    labels = encoded.labels[0]
     mask = encoded.pixel_attention_mask
     assert encoded.attention_mask.all() and (mask is None or mask.all()), "one conversation alone has no padding"
     return {
         "text": encoded.text,
         "input_ids": encoded.input_ids[0].tolist(),
-        "supervised": (labels != IGNORED).nonzero()[:, 0].tolist(),
+        "supervised": encoded.supervised(),
     }
 
 
