@@ -95,6 +95,7 @@ fn leftovers_are_cleared_and_a_checkpoint_that_stepped_aside_returns() {
     for left in ["checkpoint-2.old-77", "checkpoint-3.tmp-77", "checkpoint-0.gone-77"] {
         fs::create_dir(run.path().join(left)).expect("writable");
     }
+    fs::write(run.path().join("trainer_log.jsonl.tmp-77"), "").expect("writable");
     for kept in ["checkpoint-2.tmp-mine", "notes.tmp-77"] {
         fs::create_dir(run.path().join(kept)).expect("writable");
     }
@@ -147,6 +148,61 @@ fn a_new_run_does_not_mix_with_an_old_one() {
             .ends_with("the folder holds a run already -> continue it with `--resume`, or name another `output_dir`")
     );
     RunFolder::open(&root, true).expect("resumed");
+}
+
+#[cfg(unix)]
+mod killed {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use rand::Rng;
+
+    use super::*;
+
+    const CHILD: &str = "STEPWISE_TEST_CHECKPOINT_CHILD";
+
+    /// Not a test of its own: saves without end, each checkpoint twice, in the folder it is told.
+    #[test]
+    fn child() {
+        let Some(run) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
+        for step in 1.. {
+            for content in ["first", "second"] {
+                save(&run, step, &content.repeat(10_000));
+                link(&run, LAST, step).expect("linked");
+            }
+            prune(&run, 2, step).expect("pruned");
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "\nsaved {step}").and_then(|()| out.flush()).expect("a pipe");
+        }
+    }
+
+    #[test]
+    fn at_any_moment_the_last_saved_checkpoint_is_there_and_whole() {
+        let mut random = stepwise_curriculum::random::stream(7, &["kill"]);
+        for _ in 0..20 {
+            let run = tempfile::tempdir().expect("writable");
+            let mut child = Command::new(std::env::current_exe().expect("this test"))
+                .args(["--exact", "checkpoint::tests::killed::child", "--nocapture"])
+                .env(CHILD, run.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("started");
+            let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+            let saved = |line: String| line.strip_prefix("saved ").and_then(|step| step.parse::<u64>().ok());
+            while lines.by_ref().find_map(|line| saved(line.expect("text"))) != Some(2) {}
+            std::thread::sleep(Duration::from_micros(random.random_range(0..20_000)));
+            child.kill().expect("alive");
+            child.wait().expect("ended");
+            let told = lines.map_while(Result::ok).filter_map(saved).last().unwrap_or(2);
+
+            RunFolder::open(run.path(), true).expect("cleared");
+            let (newest, skipped) = newest_complete(run.path()).expect("readable");
+            assert!(skipped.is_empty(), "{skipped:?}");
+            assert!(newest >= Some(told), "told of {told}, found {newest:?}");
+            assert!(names(run.path()).iter().all(|name| name == LAST || step_of(name).is_some()));
+        }
+    }
 }
 
 fn state() -> TrainerState {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::{CheckpointError, DIGEST_FILE, digest, name, step_of};
+use super::{BEST, CheckpointError, DIGEST_FILE, LAST, digest, name, step_of};
 use crate::files::{beside, sync_folder};
 
 /// Writes the checkpoint of `step`: `fill` puts its files into a folder beside, which gets its digests, is synced and
@@ -67,6 +67,10 @@ fn sync_tree(folder: &Path) -> Result<(), CheckpointError> {
     sync_folder(folder).map_err(CheckpointError::io(folder))
 }
 
+/// Files and links of a run that are written beside and renamed.
+const WRITTEN_BESIDE: [&str; 7] =
+    [BEST, LAST, "environment.json", "recipe.resolved.toml", "recipe.toml", "report.html", "trainer_log.jsonl"];
+
 /// Removes what a killed process left beside the checkpoints of a run, and puts back a checkpoint that had stepped aside.
 /// To be called before the first step, by the one process that owns the run.
 ///
@@ -78,7 +82,13 @@ pub fn clear_leftovers(run: &Path) -> Result<(), CheckpointError> {
         let (path, file_name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         let Some((original, suffix)) = file_name.rsplit_once('.') else { continue };
         let Some((kind, process)) = suffix.split_once('-') else { continue };
-        if step_of(original).is_none() || process.parse::<u32>().is_err() {
+        if process.parse::<u32>().is_err() {
+            continue;
+        }
+        if kind == "tmp" && WRITTEN_BESIDE.contains(&original) {
+            fs::remove_file(&path).map_err(CheckpointError::io(&path))?;
+        }
+        if step_of(original).is_none() {
             continue;
         }
         let original = run.join(original);
