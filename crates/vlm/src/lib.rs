@@ -4,4 +4,5 @@ pub mod adapter;
 pub mod generate;
 pub mod layout;
 pub mod model;
+pub mod processor;
 pub mod weights;

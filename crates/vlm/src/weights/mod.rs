@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 
 pub use random::RandomSource;
 pub use read::SafetensorsSource;
+pub(crate) use read::nearest;
 pub use write::{NamedTensor, write_safetensors};
 
 /// What can go wrong with weights.
