@@ -6,3 +6,4 @@ pub mod case;
 pub mod conversation;
 pub mod prompt;
 pub mod random;
+pub mod synth;

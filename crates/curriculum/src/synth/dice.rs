@@ -1,0 +1,49 @@
+//! Seeded draws. The mapping from random bits to values is spelled out here, so that cases stay byte-identical when a
+//! random-number crate changes its own.
+
+use rand::RngCore;
+use rand_chacha::ChaCha8Rng;
+
+use crate::random::stream;
+
+/// Draws for one purpose of one case; streams of different purposes are independent.
+pub(super) struct Dice(ChaCha8Rng);
+
+impl Dice {
+    pub(super) fn new(seed: u64, purpose: &str, index: u64) -> Self {
+        Self(stream(seed, &["synth", purpose, &index.to_string()]))
+    }
+
+    /// Uniform in `[0, 1)`, a multiple of 2^-53.
+    pub(super) fn unit(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    pub(super) fn within(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    pub(super) fn chance(&mut self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
+    /// Uniform in `0..count`.
+    pub(super) fn below(&mut self, count: usize) -> usize {
+        (self.unit() * count as f64) as usize
+    }
+
+    pub(super) fn pick<T: Copy>(&mut self, values: &[T]) -> T {
+        values[self.below(values.len())]
+    }
+
+    pub(super) fn shuffle<T>(&mut self, values: &mut [T]) {
+        for last in (1..values.len()).rev() {
+            values.swap(last, self.below(last + 1));
+        }
+    }
+
+    /// Seed of a noise field.
+    pub(super) fn seed(&mut self) -> u32 {
+        self.0.next_u32()
+    }
+}

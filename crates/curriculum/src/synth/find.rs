@@ -1,0 +1,113 @@
+//! Stage 2: is something abnormal or foreign, and where?
+
+use super::ask::{Asker, words};
+use super::facts::{Aid, Colour, Device, Distribution, Quadrant, Sign};
+use super::rule::CANNOT_TELL;
+use crate::case::Answer;
+
+pub(super) fn ask(asker: &mut Asker) {
+    if !asker.facts.sufficient {
+        // One of the questions that a picture nobody can read still allows.
+        if asker.wants(0.5) {
+            sign(asker, CANNOT_TELL);
+        } else {
+            device(asker, CANNOT_TELL);
+        }
+        return;
+    }
+    abnormality(asker);
+    count(asker);
+    if asker.facts.findings.is_some() {
+        named(asker);
+        place(asker);
+    }
+    // The odds make each sign as frequent an answer as none and as "cannot tell".
+    let shown = asker.facts.sign;
+    if asker.wants(if shown == Sign::None { 0.286 } else { 0.667 }) {
+        sign(asker, shown.name());
+    }
+    if asker.wants(0.5) || !asker.asked(2) {
+        device(asker, asker.facts.device.name());
+    }
+}
+
+/// 09: three cases in four that can be read are abnormal; the odds make yes as frequent as no.
+fn abnormality(asker: &mut Asker) {
+    let abnormal = asker.facts.findings.is_some();
+    if asker.wants(if abnormal { 0.25 } else { 0.75 }) {
+        let wordings = words(["Is there any finding?", "Does the image show a finding?"]);
+        asker.add(9, &wordings, Answer::Yesno { gold: abnormal, pair_of: None }, asker.regions.findings());
+    }
+}
+
+/// 10: a named sign or, as often, one that is not there.
+fn named(asker: &mut Asker) {
+    if !asker.wants(0.5) {
+        return;
+    }
+    let shown = asker.facts.sign;
+    let absent: Vec<Sign> = Sign::ALL.iter().copied().filter(|sign| ![Sign::None, shown].contains(sign)).collect();
+    // A sign is there in three abnormal cases of four.
+    let truth = shown != Sign::None && asker.wants(2.0 / 3.0);
+    let name = if truth { shown } else { asker.dice.pick(&absent) }.name();
+    let asks = [format!("Does the image show {name}?"), format!("Is there {name}?")];
+    let denies = [format!("Is the image free of {name}?"), format!("Is {name} absent?")];
+    let evidence = if truth { vec!["sign".to_owned()] } else { vec![] };
+    asker.twins(10, &asks, &denies, truth, evidence);
+}
+
+/// 11: which sign accompanies the findings.
+fn sign(asker: &mut Asker, gold: &str) {
+    let wordings = words(["Which sign is present?", "What sign does the image show?"]);
+    let mut values = Sign::names();
+    values.push(CANNOT_TELL);
+    let evidence = asker.regions.get("sign").map(|region| region.id.clone()).into_iter().collect();
+    asker.choice(11, &wordings, &values, gold, None, evidence);
+}
+
+/// 12, 13 and 16: boxes, quadrants and marks.
+fn place(asker: &mut Asker) {
+    let Some(findings) = &asker.facts.findings else { return };
+    let all = asker.regions.findings();
+    if findings.count <= 2 && asker.wants(0.8) {
+        let wordings = if findings.count == 1 {
+            words(["Mark the finding.", "Where is the finding?"])
+        } else {
+            words(["Mark both findings.", "Where are the two findings?"])
+        };
+        asker.add(12, &wordings, Answer::Box { gold: all.clone(), iou_ok: 0.5 }, all.clone());
+    }
+    if findings.distribution != Distribution::Single {
+        return;
+    }
+    if asker.wants(0.7) {
+        let wordings = words(["In which quadrant is the finding?", "Which image quadrant holds the finding?"]);
+        asker.choice(13, &wordings, &Quadrant::names(), findings.quadrant.name(), None, all.clone());
+    }
+    if let Aid::Marks(colours) = &asker.facts.aid
+        && asker.wants(0.9)
+    {
+        let wordings = words(["Which mark holds the finding?", "In which mark is the finding?"]);
+        asker.choice(16, &wordings, &Colour::names(), colours[0].name(), None, all);
+    }
+}
+
+/// 14: the odds make counts of 0 to 4 about as frequent.
+fn count(asker: &mut Asker) {
+    let count = asker.facts.findings.as_ref().map_or(0, |findings| findings.count);
+    let odds = [0.5, 0.5, 0.6, 0.85, 1.0];
+    if asker.wants(odds[count]) {
+        let wordings = words(["How many findings are there?", "Count the findings."]);
+        let answer = Answer::Number { gold: count as f64, unit: None, abs_tol: None, rel_tol: None };
+        asker.add(14, &wordings, answer, asker.regions.findings());
+    }
+}
+
+/// 15: device or foreign body.
+fn device(asker: &mut Asker, gold: &str) {
+    let wordings = words(["Which device is present?", "What device does the image show?"]);
+    let mut values = Device::names();
+    values.push(CANNOT_TELL);
+    let evidence = asker.regions.get("device").map(|region| region.id.clone()).into_iter().collect();
+    asker.choice(15, &wordings, &values, gold, None, evidence);
+}

@@ -1,0 +1,59 @@
+//! Shapes on the pixel grid: a pixel is inside when its centre is.
+
+use image::{GrayImage, Luma};
+
+use super::shape::Shape;
+
+/// The pixels of a `side` x `side` image inside all of `shapes`: 255 inside, 0 outside.
+pub(super) fn mask(shapes: &[&Shape], side: u32) -> GrayImage {
+    GrayImage::from_fn(side, side, |x, y| {
+        let point = centre(x, y, side);
+        Luma([if shapes.iter().all(|shape| shape.distance(point) <= 0.0) { 255 } else { 0 }])
+    })
+}
+
+/// The pixels inside both masks.
+pub(super) fn both(a: &GrayImage, b: &GrayImage) -> GrayImage {
+    GrayImage::from_fn(a.width(), a.height(), |x, y| Luma([a.get_pixel(x, y).0[0] & b.get_pixel(x, y).0[0]]))
+}
+
+/// The centre of a pixel in image units.
+pub(super) fn centre(x: u32, y: u32, side: u32) -> [f64; 2] {
+    [(f64::from(x) + 0.5) / f64::from(side), (f64::from(y) + 0.5) / f64::from(side)]
+}
+
+/// `[x0, y0, x1, y1]` in pixels, half-open, around the non-zero pixels; none when there are none.
+pub(super) fn bounds(mask: &GrayImage) -> Option<[f64; 4]> {
+    let mut found: Option<[u32; 4]> = None;
+    for (x, y, _) in mask.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] > 0) {
+        let [x0, y0, x1, y1] = found.unwrap_or([x, y, x, y]);
+        found = Some([x0.min(x), y0.min(y), x1.max(x), y1.max(y)]);
+    }
+    found.map(|[x0, y0, x1, y1]| [x0, y0, x1 + 1, y1 + 1].map(f64::from))
+}
+
+pub(super) fn area(mask: &GrayImage) -> usize {
+    mask.pixels().filter(|pixel| pixel.0[0] > 0).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bounds_touch_the_mask_on_every_side(x in 0.1..0.9, y in 0.1..0.9, r in 0.05..0.4) {
+            let mask = mask(&[&Shape::disc([x, y], r)], 40);
+            let [x0, y0, x1, y1] = bounds(&mask).expect("the disc covers pixels");
+            let inside = |x: u32, y: u32| mask.get_pixel(x, y).0[0] > 0;
+            let [left, top, right, bottom] = [x0, y0, x1 - 1.0, y1 - 1.0].map(|v| v as u32);
+            prop_assert!((top..=bottom).any(|y| inside(left, y)) && (top..=bottom).any(|y| inside(right, y)));
+            prop_assert!((left..=right).any(|x| inside(x, top)) && (left..=right).any(|x| inside(x, bottom)));
+            for (x, y, pixel) in mask.enumerate_pixels() {
+                let boxed = (left..=right).contains(&x) && (top..=bottom).contains(&y);
+                prop_assert!(boxed || pixel.0[0] == 0);
+            }
+        }
+    }
+}

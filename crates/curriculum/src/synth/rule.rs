@@ -1,0 +1,149 @@
+//! The conclusions of this drawn world, all in one place. Types, grades, risks and steps are invented for it: they follow
+//! from the described features by the tables below and say nothing about medicine.
+//!
+//! | conclusion | rule |
+//! | --- | --- |
+//! | type | no finding: `normal`; on both sides: `spread type`; else by the margin: spiculated: `alert type`; lobulated: `alert type` if large, else `calm type`; smooth: `alert type` if solid, else `calm type` |
+//! | deciding feature | the feature at which the rule above stopped |
+//! | excluded origin | ring: `tissue`; else bright: `fluid`, dark: `stone` |
+//! | grade | no finding: `grade 0`; not large and no halo: `grade 1`; not small and a halo: `grade 3`; else `grade 2` |
+//! | risk | margin (smooth 0, lobulated 1, spiculated 2) plus pattern (ring 0, spots 1, solid 2): up to 1 `low`, 2 `middle`, from 3 `high` |
+//! | next step | not judgeable: `repeat image`; gas: `act now`; normal: `no action`; spread: `full scan`; alert: `take sample`; calm: `wait` |
+//!
+//! Each table's outcomes are about equally likely under the facts' distribution, so that no conclusion is the safe guess.
+
+use super::facts::{Distribution, Facts, Findings, Intensity, Margin, Pattern, Sign, Size};
+
+pub(super) const NO_FINDING: &str = "no finding";
+pub(super) const CANNOT_TELL: &str = "cannot tell";
+
+pub(super) const TYPES: [&str; 4] = ["normal", "spread type", "alert type", "calm type"];
+pub(super) const FEATURES: [&str; 4] = ["distribution", "margin", "size", "pattern"];
+pub(super) const ORIGINS: [&str; 3] = ["fluid", "stone", "tissue"];
+pub(super) const GRADES: [&str; 4] = ["grade 0", "grade 1", "grade 2", "grade 3"];
+pub(super) const RISKS: [&str; 3] = ["low", "middle", "high"];
+pub(super) const STEPS: [&str; 6] = ["no action", "full scan", "take sample", "wait", "act now", "repeat image"];
+
+/// The type, with the feature that decided it.
+fn judged(findings: &Findings) -> (&'static str, &'static str) {
+    let alert_if = |alert: bool| if alert { "alert type" } else { "calm type" };
+    match (findings.distribution, findings.margin) {
+        (Distribution::BothSides, _) => ("spread type", "distribution"),
+        (_, Margin::Spiculated) => ("alert type", "margin"),
+        (_, Margin::Lobulated) => (alert_if(findings.size == Size::Large), "size"),
+        (_, Margin::Smooth) => (alert_if(findings.pattern == Pattern::Solid), "pattern"),
+    }
+}
+
+pub(super) fn type_of(findings: Option<&Findings>) -> &'static str {
+    findings.map_or("normal", |findings| judged(findings).0)
+}
+
+pub(super) fn deciding_feature(findings: &Findings) -> &'static str {
+    judged(findings).1
+}
+
+pub(super) fn excluded_origin(findings: &Findings) -> &'static str {
+    match (findings.pattern, findings.intensity) {
+        (Pattern::Ring, _) => "tissue",
+        (_, Intensity::Bright) => "fluid",
+        (_, Intensity::Dark) => "stone",
+    }
+}
+
+pub(super) fn grade(findings: Option<&Findings>) -> &'static str {
+    match findings {
+        None => "grade 0",
+        Some(Findings { size, halo: false, .. }) if *size != Size::Large => "grade 1",
+        Some(Findings { size, halo: true, .. }) if *size != Size::Small => "grade 3",
+        Some(_) => "grade 2",
+    }
+}
+
+pub(super) fn risk(findings: &Findings) -> &'static str {
+    match findings.margin as u8 + findings.pattern as u8 {
+        0 | 1 => "low",
+        2 => "middle",
+        _ => "high",
+    }
+}
+
+pub(super) fn next_step(facts: &Facts) -> &'static str {
+    if !facts.sufficient {
+        return "repeat image";
+    }
+    if facts.sign == Sign::Gas {
+        return "act now";
+    }
+    match type_of(facts.findings.as_ref()) {
+        "spread type" => "full scan",
+        "alert type" => "take sample",
+        "calm type" => "wait",
+        _ => "no action",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synth::facts::Quadrant;
+
+    fn every() -> Vec<Findings> {
+        let mut all = Vec::new();
+        for &distribution in Distribution::ALL {
+            for &size in Size::ALL {
+                for &margin in Margin::ALL {
+                    for &intensity in Intensity::ALL {
+                        for &pattern in Pattern::ALL {
+                            for halo in [false, true] {
+                                let quadrant = Quadrant::UpperLeft;
+                                all.push(Findings {
+                                    distribution,
+                                    count: 2,
+                                    quadrant,
+                                    size,
+                                    margin,
+                                    intensity,
+                                    pattern,
+                                    halo,
+                                });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn no_outcome_is_the_safe_guess() {
+        let all = every();
+        let share = |of: &dyn Fn(&Findings) -> &'static str, outcome: &str| {
+            all.iter().filter(|findings| of(findings) == outcome).count() as f64 / all.len() as f64
+        };
+        for outcome in ORIGINS {
+            assert!((share(&excluded_origin, outcome) - 1.0 / 3.0).abs() < 1e-9, "{outcome}");
+        }
+        for outcome in &GRADES[1..] {
+            assert!((share(&|f| grade(Some(f)), outcome) - 1.0 / 3.0).abs() < 1e-9, "{outcome}");
+        }
+        for outcome in RISKS {
+            assert!((share(&risk, outcome) - 1.0 / 3.0).abs() < 1e-9, "{outcome}");
+        }
+        for outcome in &TYPES[1..] {
+            assert!((share(&|f| type_of(Some(f)), outcome) - 1.0 / 3.0).abs() < 0.04, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn the_deciding_feature_decides() {
+        // Changing only a feature that did not decide, short of an earlier one in the rule, leaves the type alone.
+        for findings in every().iter().filter(|f| f.distribution != Distribution::BothSides) {
+            let changed = Findings { size: Size::Large, ..findings.clone() };
+            if deciding_feature(findings) != "size" {
+                assert_eq!(type_of(Some(findings)), type_of(Some(&changed)));
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Synthetic cases on disk: `images/`, `masks/` and, last, `cases.jsonl`.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use sha2::{Digest, Sha256};
+
+use super::{Baselines, MIN_IMAGE_SIZE, SynthOptions, baselines, case};
+use crate::case::Case;
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SynthReport {
+    /// Cases.
+    pub cases: usize,
+    /// Questions.
+    pub items: usize,
+    /// What can be scored without looking.
+    pub baselines: Baselines,
+}
+
+/// Why nothing was written, or not all.
+#[derive(Debug, thiserror::Error)]
+pub enum SynthError {
+    /// The options make no sense.
+    #[error("{field}: {problem} -> {advice}")]
+    Options {
+        /// Which option.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Something is there already.
+    #[error("{}: already there -> choose another folder, or remove it first", .0.display())]
+    Exists(PathBuf),
+    /// A file could not be written.
+    #[error("{}: cannot be written: {source} -> check the folder's permissions and free space", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A record could not be put into words.
+    #[error("{case_id}: cannot be written as JSON: {source} -> report this as a fault of the generator")]
+    Json {
+        /// Which case.
+        case_id: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Writes `options.cases` cases under `out` and calls `progress` with the number written after each.
+///
+/// `cases.jsonl` is written beside, synced and renamed after every picture it names: a run cut short leaves pictures
+/// without a case file, never one with missing pictures.
+///
+/// # Errors
+/// When the options make no sense, `cases.jsonl` is there already, or a file cannot be written.
+pub fn write(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(usize)) -> Result<SynthReport, SynthError> {
+    validate(options)?;
+    let target = out.join("cases.jsonl");
+    if target.exists() {
+        return Err(SynthError::Exists(target));
+    }
+    for folder in ["images", "masks"] {
+        let path = out.join(folder);
+        fs::create_dir_all(&path).map_err(|source| SynthError::Io { path, source })?;
+    }
+    let beside = out.join("cases.jsonl.partial");
+    let failed = |source| SynthError::Io { path: beside.clone(), source };
+    let mut lines = BufWriter::new(File::create(&beside).map_err(failed)?);
+    let mut cases: Vec<Case> = Vec::with_capacity(options.cases);
+    for index in 0..options.cases {
+        let drawn = case(index as u64, options);
+        save(&out.join(&drawn.case.images[0].path), &drawn.png)?;
+        for (path, mask) in &drawn.masks {
+            save(&out.join(path), &png(mask.as_raw(), mask.width(), ExtendedColorType::L8))?;
+        }
+        let line = serde_json::to_string(&drawn.case)
+            .map_err(|source| SynthError::Json { case_id: drawn.case.case_id.clone(), source })?;
+        writeln!(lines, "{line}").map_err(failed)?;
+        cases.push(drawn.case);
+        progress(index + 1);
+    }
+    let file = lines.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
+    fs::rename(&beside, &target).map_err(|source| SynthError::Io { path: target, source })?;
+    let items = cases.iter().map(|case| case.chain.len()).sum();
+    Ok(SynthReport { cases: cases.len(), items, baselines: baselines(&cases) })
+}
+
+fn validate(options: &SynthOptions) -> Result<(), SynthError> {
+    let wrong = |field, problem, advice| Err(SynthError::Options { field, problem, advice });
+    if options.cases == 0 {
+        return wrong("cases", "0 is nothing to write".into(), "ask for at least one");
+    }
+    if options.image_size < MIN_IMAGE_SIZE {
+        let problem = format!("at {} pixels findings cannot be told apart", options.image_size);
+        return wrong("image_size", problem, "use 64 or more; 128 is the default");
+    }
+    let sum: f64 = options.splits.iter().sum();
+    if !options.splits.iter().all(|share| (0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-6 {
+        let problem = format!("{:?} are no shares of one whole", options.splits);
+        return wrong("splits", problem, "give three numbers from 0 to 1 that sum to 1");
+    }
+    Ok(())
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<(), SynthError> {
+    fs::write(path, bytes).map_err(|source| SynthError::Io { path: path.to_owned(), source })
+}
+
+/// A square picture as PNG.
+pub(super) fn png(raw: &[u8], side: u32, colour: ExtendedColorType) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(raw, side, side, colour)
+        .expect("memory takes any bytes, and the buffer is an image's own");
+    bytes
+}
+
+/// Lower-case hexadecimal digest of a file's bytes.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
