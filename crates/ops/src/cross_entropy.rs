@@ -15,7 +15,7 @@ use crate::{cpu, simd};
 /// Rows whose logits exist at once: 64 rows of 49,280 are 12.6 MB.
 const ROWS: usize = 64;
 
-/// `sum_i weights[i] * -log softmax(hidden[i] head^T)[targets[i]]`, one value.
+/// `sum_i weights[i] * -log softmax(hidden[i] head^T)[targets[i]]`, one value, and the unweighted term of every row.
 ///
 /// `hidden` is `[rows, features]`, `head` `[vocabulary, features]`. With weights of 1 this is the summed negative
 /// log-likelihood; other weights, negative ones too, make any linear objective of log-probabilities.
@@ -23,28 +23,31 @@ const ROWS: usize = 64;
 /// # Panics
 /// When `targets`, `weights` and `hidden` differ in length or a target is outside the vocabulary.
 #[must_use]
-pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weights: &[f32]) -> Tensor<1> {
+pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weights: &[f32]) -> (Tensor<1>, Vec<f32>) {
     let ([rows, _], [vocabulary, _]) = (hidden.dims(), head.dims());
     assert_eq!((rows, rows), (targets.len(), weights.len()), "a target and a weight for every row");
     assert!(targets.iter().all(|target| (*target as usize) < vocabulary), "targets within the vocabulary");
     if !cpu::takes(&hidden) || !cpu::takes(&head) {
         let logprobs = composed_logprobs(hidden, head, targets);
-        let weights = Tensor::<1>::from_data(TensorData::new(weights.to_vec(), [rows]), &logprobs.device());
-        return (logprobs * weights).sum().neg();
+        let weights = TensorData::new(weights.to_vec(), [rows]);
+        let weights = Tensor::<1>::from_data(weights, &logprobs.device().without_autodiff());
+        let losses = logprobs.clone().inner().neg().into_data().convert::<f32>();
+        return ((logprobs * weights).sum().neg(), losses.try_to_vec().unwrap_or_default());
     }
     let wanted = [hidden.is_tracked(), head.is_tracked()];
     if wanted == [false, false] {
-        let loss = forward(&cpu::plain(hidden), &cpu::plain(head), targets, weights, wanted).0;
-        return cpu::tensor(cpu::from_vec(vec![loss], &[1]));
+        let (loss, losses, _) = forward(&cpu::plain(hidden), &cpu::plain(head), targets, weights, wanted);
+        return (cpu::tensor(cpu::from_vec(vec![loss], &[1])), losses);
     }
     let ((hidden, hidden_node), (head, head_node)) = (cpu::node(hidden), cpu::node(head));
-    let (loss, gradients) = forward(&hidden, &head, targets, weights, wanted);
+    let (loss, losses, gradients) = forward(&hidden, &head, targets, weights, wanted);
     let loss = cpu::from_vec(vec![loss], &[1]);
     let prepared = CrossEntropyBackward.prepare::<NoCheckpointing>([hidden_node, head_node]).compute_bound();
-    cpu::tracked(match prepared.stateful() {
+    let loss = match prepared.stateful() {
         OpsKind::Tracked(step) => step.finish(gradients, loss),
         OpsKind::UnTracked(step) => step.finish(loss),
-    })
+    };
+    (cpu::tracked(loss), losses)
 }
 
 /// `log softmax(hidden[i] head^T)[targets[i]]` for every row, natural logarithm, without a graph.
@@ -102,27 +105,27 @@ fn chunk_logits(
     product(Target::new(logits, vocabulary), Into::Set, 1.0, hidden, head.transposed());
 }
 
-/// The loss and, where wanted, its gradients with respect to `hidden` and `head`.
+/// The loss, its unweighted terms and, where wanted, its gradients with respect to `hidden` and `head`.
 fn forward(
     hidden: &FlexTensor,
     head: &FlexTensor,
     targets: &[u32],
     weights: &[f32],
     wanted: [bool; 2],
-) -> (f32, [Option<FlexTensor>; 2]) {
+) -> (f32, Vec<f32>, [Option<FlexTensor>; 2]) {
     let (hidden_shape, head_shape) = (hidden.shape(), head.shape());
     let (features, vocabulary) = (hidden_shape[1], head_shape[0]);
     let head_view = View::new(cpu::slice(head), vocabulary, features);
     let mut d_hidden = wanted[0].then(|| vec![0.0; targets.len() * features]);
     let mut d_head = wanted[1].then(|| vec![0.0; vocabulary * features]);
     let mut logits = Vec::new();
-    let mut loss = 0.0_f64;
+    let mut losses: Vec<f32> = Vec::with_capacity(targets.len());
     for (chunk, (targets, weights)) in targets.chunks(ROWS).zip(weights.chunks(ROWS)).enumerate() {
         let rows = targets.len();
         let at = chunk * ROWS * features;
         let hidden = &cpu::slice(hidden)[at..at + rows * features];
         chunk_logits(&mut logits, hidden, head_view, rows, features, vocabulary);
-        let losses: Vec<f64> = logits
+        let chunk_losses: Vec<f32> = logits
             .par_chunks_mut(vocabulary)
             .zip(targets.par_iter().zip(weights))
             .map(|(row, (target, weight))| {
@@ -132,10 +135,10 @@ fn forward(
                 let sum = simd::exp_and_sum(row, most);
                 simd::scale(row, weight / sum); // The row becomes the gradient of its logits.
                 row[target] -= weight;
-                f64::from(*weight) * f64::from(most + sum.ln() - target_logit)
+                most + sum.ln() - target_logit
             })
             .collect();
-        loss += losses.iter().sum::<f64>();
+        losses.extend(chunk_losses);
         let d_logits = View::new(&logits, rows, vocabulary);
         if let Some(d_hidden) = &mut d_hidden {
             product(Target::part(d_hidden, at, features), Into::Set, 1.0, d_logits, head_view);
@@ -149,7 +152,8 @@ fn forward(
         d_hidden.map(|values| cpu::from_vec(values, &[targets.len(), features])),
         d_head.map(|values| cpu::from_vec(values, &[vocabulary, features])),
     ];
-    (loss as f32, gradients)
+    let loss: f64 = losses.iter().zip(weights).map(|(loss, weight)| f64::from(*loss) * f64::from(*weight)).sum();
+    (loss as f32, losses, gradients)
 }
 
 #[derive(Debug)]
@@ -185,20 +189,22 @@ mod tests {
                 Tensor::<1>::from_data(TensorData::new(weights.clone(), [rows]), &burn::tensor::Device::flex());
             same_gradients(
                 [values([rows, features], 1), values([vocabulary, features], 2)],
-                |[hidden, head]| cross_entropy(hidden, head, &targets, &weights).reshape([1, 1]),
+                |[hidden, head]| cross_entropy(hidden, head, &targets, &weights).0.reshape([1, 1]),
                 |[hidden, head]| {
                     (composed_logprobs(hidden, head, &targets) * weight.clone()).sum().neg().reshape([1, 1])
                 },
             );
             let (hidden, head) = (values([rows, features], 1), values([vocabulary, features], 2));
             let mine = token_logprobs(hidden.clone(), head.clone(), &targets);
-            close("log-probabilities", &mine, &read(composed_logprobs(hidden, head, &targets)));
+            close("log-probabilities", &mine, &read(composed_logprobs(hidden.clone(), head.clone(), &targets)));
+            let terms: Vec<f32> = cross_entropy(hidden, head, &targets, &weights).1.iter().map(|loss| -loss).collect();
+            close("terms of the loss", &terms, &mine);
         }
     }
 
     #[test]
     fn nothing_supervised_is_no_loss() {
-        assert_eq!(read(cross_entropy(values([0, 4], 1), values([9, 4], 2), &[], &[])), [0.0]);
+        assert_eq!(read(cross_entropy(values([0, 4], 1), values([9, 4], 2), &[], &[]).0), [0.0]);
         assert!(token_logprobs(values([0, 4], 1), values([9, 4], 2), &[]).is_empty());
     }
 }

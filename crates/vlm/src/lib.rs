@@ -5,4 +5,5 @@ pub mod generate;
 pub mod layout;
 pub mod model;
 pub mod processor;
+pub mod reader;
 pub mod weights;

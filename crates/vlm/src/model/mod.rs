@@ -209,6 +209,12 @@ impl Vlm {
     /// The weighted sum of negative log-likelihoods over the layout's predictions, one value.
     #[must_use]
     pub fn loss(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<1> {
+        self.losses(layout, features, pass).0
+    }
+
+    /// [`Vlm::loss`], and the negative log-likelihood of each prediction without its weight.
+    #[must_use]
+    pub fn losses(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> (Tensor<1>, Vec<f32>) {
         let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
         let weights: Vec<f32> = layout.predictions.iter().map(|prediction| prediction.weight).collect();
         stepwise_ops::cross_entropy(self.predicting(layout, features, pass), self.decoder.head(pass), &tokens, &weights)

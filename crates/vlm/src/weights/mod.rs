@@ -2,6 +2,7 @@
 
 mod random;
 mod read;
+mod save;
 mod write;
 
 use burn::tensor::Tensor;
@@ -9,6 +10,7 @@ use burn::tensor::Tensor;
 pub use random::RandomSource;
 pub use read::SafetensorsSource;
 pub(crate) use read::nearest;
+pub use save::save_model;
 pub use write::{NamedTensor, write_safetensors};
 
 /// What can go wrong with weights.

@@ -1,0 +1,495 @@
+//! Model and processor together: pictures and conversations in, losses and answers out.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use image::RgbImage;
+use stepwise_curriculum::conversation::Conversation;
+
+use crate::generate::{Generated, generate};
+use crate::layout::{Layout, Sequence, Target, TileSpan};
+use crate::model::parameter::{Parameter, ParameterVisitor, Pass};
+use crate::model::{LoadError, ModelPart, Vlm};
+use crate::processor::pixels::{ImageGrid, Tiles};
+use crate::processor::{Encoded, Processor, ProcessorError};
+
+/// Rows computed in one forward pass when answering: enough to keep the processor busy, little enough to fit anywhere.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// Bytes of image features kept in memory.
+const FEATURE_BYTES: usize = 1 << 30;
+
+/// What can go wrong with a reader.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// The model cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The processor cannot be read, or refuses an input.
+    #[error(transparent)]
+    Processor(#[from] ProcessorError),
+    /// Model and processor do not belong together.
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+/// A picture, cut and digested.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Its tiles.
+    pub pixels: PreparedPixels,
+    /// How it was cut.
+    pub grid: ImageGrid,
+    /// A digest of each tile's pixels: equal digests have equal features.
+    digests: Vec<[u8; 32]>,
+}
+
+/// Pixels of a prepared picture, before normalisation.
+#[derive(Clone, Debug)]
+pub enum PreparedPixels {
+    /// Bytes, as cut from a picture.
+    Cut(Tiles),
+    /// Numbers in 0..1, `[tiles, 3, side, side]`, as an attack left them.
+    Unit(Arc<Vec<f32>>),
+}
+
+/// A conversation with its pictures.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// What is said.
+    pub conversation: Conversation,
+    /// The pictures it shows, in order of appearance.
+    pub images: Vec<Arc<Prepared>>,
+}
+
+/// How likely an option is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OptionScore {
+    /// Its tokens as they follow the prompt.
+    pub token_ids: Vec<u32>,
+    /// Natural logarithm of its probability, summed over the tokens.
+    pub loglikelihood: f64,
+}
+
+/// Model and processor of one folder.
+pub struct Reader {
+    /// The model.
+    pub model: Vlm,
+    /// Its processor.
+    pub processor: Processor,
+    features: Mutex<FeatureCache>,
+}
+
+/// A packed batch with the tiles it needs.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The rows.
+    pub layout: Layout,
+    tiles: TileSet,
+}
+
+impl Reader {
+    /// Loads a Hugging Face folder.
+    ///
+    /// # Errors
+    /// When the folder lacks something or asks for what is not built.
+    pub fn load(folder: &Path, device: &Device) -> Result<Self, ReaderError> {
+        let model = Vlm::load(folder, device)?;
+        Self::new(model, Processor::from_folder(folder)?)
+    }
+
+    /// Puts a model and its processor together.
+    ///
+    /// # Errors
+    /// When they disagree about tiles or tokens.
+    pub fn new(model: Vlm, processor: Processor) -> Result<Self, ReaderError> {
+        let config = model.config();
+        let (side, wanted) = (processor.pixels().max_image_size.longest_edge as usize, config.vision.image_size);
+        if side != wanted {
+            return Err(ReaderError::Mismatch(format!(
+                "max_image_size.longest_edge of the processor is {side}, vision_config.image_size of the model {wanted}"
+            )));
+        }
+        let (tokens, wanted) = (processor.image_seq_len(), config.features_per_tile());
+        if tokens != wanted {
+            return Err(ReaderError::Mismatch(format!(
+                "image_seq_len of the processor is {tokens}, but a tile has {wanted} features in the model"
+            )));
+        }
+        Ok(Self { model, processor, features: Mutex::new(FeatureCache::default()) })
+    }
+
+    /// Cuts a picture.
+    ///
+    /// # Errors
+    /// When it has no pixels.
+    pub fn prepare(&self, picture: &RgbImage) -> Result<Prepared, ReaderError> {
+        let tiles = self.processor.tiles(picture)?;
+        let digests = (0..tiles.grid.tiles()).map(|tile| tiles.digest(tile)).collect();
+        Ok(Prepared { grid: tiles.grid, digests, pixels: PreparedPixels::Cut(tiles) })
+    }
+
+    /// A picture with other pixels, `[tiles, 3, side, side]` in 0..1, on the grid of `like`.
+    ///
+    /// # Errors
+    /// When there are not as many as its tiles have.
+    pub fn repainted(&self, like: ImageGrid, unit: Vec<f32>) -> Result<Prepared, ReaderError> {
+        use sha2::{Digest, Sha256};
+        let size = self.tile_size();
+        if unit.len() != size * like.tiles() {
+            let problem =
+                format!("{} pixel values are given, {} tiles have {}", unit.len(), like.tiles(), size * like.tiles());
+            return Err(ReaderError::Mismatch(problem));
+        }
+        let digests = unit
+            .chunks(size)
+            .map(|tile| {
+                let mut digest = Sha256::new_with_prefix(b"unit");
+                tile.iter().for_each(|value| digest.update(value.to_le_bytes()));
+                digest.finalize().into()
+            })
+            .collect();
+        Ok(Prepared { grid: like, digests, pixels: PreparedPixels::Unit(Arc::new(unit)) })
+    }
+
+    /// Values of one tile: colours times pixels.
+    #[must_use]
+    pub fn tile_size(&self) -> usize {
+        3 * self.model.config().vision.image_size.pow(2)
+    }
+
+    /// Encodes one example; with `answering` up to where an answer begins.
+    ///
+    /// # Errors
+    /// As [`Processor::encode`].
+    pub fn encode(&self, example: &Example, answering: bool) -> Result<Encoded, ReaderError> {
+        Ok(self.processor.encode(&example.conversation, &grids(example), answering)?)
+    }
+
+    /// Packs examples for training, each supervised token with weight 1; beginnings in common are computed once if `share`.
+    ///
+    /// # Errors
+    /// As [`Processor::encode`].
+    pub fn batch(&self, examples: &[Example], share: bool) -> Result<Batch, ReaderError> {
+        let mut tiles = TileSet::default();
+        let sequences = examples
+            .iter()
+            .map(|example| {
+                let encoded = self.encode(example, false)?;
+                let places = encoded.supervised.iter().enumerate().filter(|(_, on)| **on);
+                let targets = places.map(|(index, _)| Target { index, weight: 1.0 }).collect();
+                Ok(tiles.sequence(&encoded, &example.images, encoded.ids.clone(), targets))
+            })
+            .collect::<Result<Vec<_>, ReaderError>>()?;
+        Ok(Batch { layout: Layout::pack(&sequences, share), tiles })
+    }
+
+    /// The weighted sum of negative log-likelihoods over a batch's predictions, and each one's own.
+    #[must_use]
+    pub fn losses(&self, batch: &Batch, pass: &Pass) -> (Tensor<1>, Vec<f32>) {
+        self.model.losses(&batch.layout, self.features(&batch.tiles, pass), pass)
+    }
+
+    /// The log-likelihood of every option of every example, in order.
+    ///
+    /// # Errors
+    /// As [`Processor::encode_options`].
+    pub fn score(&self, asked: &[(Example, Vec<String>)], pass: &Pass) -> Result<Vec<Vec<OptionScore>>, ReaderError> {
+        let mut scores = Vec::with_capacity(asked.len());
+        let mut waiting = Scoring::default();
+        for (example, options) in asked {
+            let (prompt, ends) = self.processor.encode_options(&example.conversation, &grids(example), options)?;
+            waiting.push(&prompt, &ends, example);
+            scores.push(
+                ends.into_iter().map(|token_ids| OptionScore { token_ids, loglikelihood: 0.0 }).collect::<Vec<_>>(),
+            );
+            if waiting.tokens >= ROWS_AT_ONCE * 4 {
+                self.settle(std::mem::take(&mut waiting), &mut scores, pass);
+            }
+        }
+        self.settle(waiting, &mut scores, pass);
+        Ok(scores)
+    }
+
+    fn settle(&self, waiting: Scoring, scores: &mut [Vec<OptionScore>], pass: &Pass) {
+        if waiting.sequences.is_empty() {
+            return;
+        }
+        let options: Vec<(usize, usize)> = {
+            let first = scores.len() - waiting.examples;
+            (first..scores.len())
+                .flat_map(|asked| (0..scores[asked].len()).map(move |option| (asked, option)))
+                .collect()
+        };
+        let layout = Layout::pack(&waiting.sequences, true);
+        let features = self.features(&waiting.tiles, pass);
+        let logprobs = self.model.logprobs(&layout, features, pass);
+        for (prediction, logprob) in layout.predictions.iter().zip(logprobs) {
+            let (asked, option) = options[prediction.sequence];
+            scores[asked][option].loglikelihood += f64::from(logprob);
+        }
+    }
+
+    /// Answers one example word by word, greedily.
+    ///
+    /// # Errors
+    /// As [`Processor::encode`].
+    pub fn generate(&self, example: &Example, max_new_tokens: usize, pass: &Pass) -> Result<Generated, ReaderError> {
+        let encoded = self.encode(example, true)?;
+        let mut tiles = TileSet::default();
+        let prompt = tiles.sequence(&encoded, &example.images, encoded.ids.clone(), Vec::new());
+        let features = self.features(&tiles, pass);
+        Ok(generate(&self.model, &prompt, features, self.processor.ends(), max_new_tokens, *pass))
+    }
+
+    /// An objective linear in option log-likelihoods, and its gradient with respect to the pixels (in 0..1) of the first
+    /// picture: `sum over options of weight * loglikelihood / tokens`. Returns value and gradient, the latter
+    /// `[tiles, 3, side, side]`.
+    ///
+    /// # Errors
+    /// As [`Processor::encode_options`], and when no picture is shown.
+    pub fn pixel_gradient(
+        &self,
+        example: &Example,
+        options: &[(String, f32)],
+        pass: &Pass,
+    ) -> Result<(f64, Vec<f32>), ReaderError> {
+        let Some(first) = example.images.first() else {
+            return Err(ReaderError::Mismatch("a pixel gradient needs a picture".to_owned()));
+        };
+        let texts: Vec<String> = options.iter().map(|(text, _)| text.clone()).collect();
+        let (prompt, ends) = self.processor.encode_options(&example.conversation, &grids(example), &texts)?;
+        // The first picture's tiles are numbered as they come, without merging equal ones: each has its own gradient.
+        let attacked = first.grid.tiles();
+        let mut rest = TileSet::default();
+        let sequences: Vec<Sequence> = ends
+            .iter()
+            .zip(options)
+            .map(|(end, (_, weight))| {
+                let ids: Vec<u32> = prompt.ids.iter().chain(end).copied().collect();
+                // The loss sums negative log-likelihoods, so the weight changes sign here.
+                let weight = -weight / end.len() as f32;
+                let targets = (prompt.ids.len()..ids.len()).map(|index| Target { index, weight }).collect();
+                let spans = prompt.images.iter().map(|span| TileSpan {
+                    start: span.start,
+                    len: span.len,
+                    tile: match span.image {
+                        0 => span.tile,
+                        image => attacked + rest.number(&example.images[image], span.tile),
+                    },
+                });
+                let tiles = spans.collect();
+                Sequence { ids, tiles, targets }
+            })
+            .collect();
+        let layout = Layout::pack(&sequences, true);
+        let (side, channels) = (self.model.config().vision.image_size, 3);
+        let unit = self.unit_pixels(first);
+        let unit = Tensor::<4>::from_data(TensorData::new(unit, [attacked, channels, side, side]), self.model.device());
+        let unit = unit.autodiff().require_grad();
+        let graph = Pass { gradients: true, ..*pass };
+        let features = self.model.connect(self.model.encode(self.normalised(unit.clone()), None, &graph), &graph);
+        let features = match self.features(&rest, pass) {
+            Some(rest) => Tensor::cat(vec![features, rest], 0),
+            None => features,
+        };
+        let (loss, rows) = self.model.losses(&layout, Some(features), &graph);
+        let gradients = loss.backward();
+        let weighted = layout.predictions.iter().zip(&rows).map(|(prediction, loss)| prediction.weight * loss);
+        let value: f32 = weighted.sum();
+        let gradient = unit.grad(&gradients).map(|gradient| gradient.into_data().convert::<f32>());
+        let gradient = gradient.and_then(|data| data.try_to_vec().ok()).unwrap_or_default();
+        Ok((f64::from(value), gradient))
+    }
+
+    /// A prepared picture's pixels in 0..1, `[tiles, 3, side, side]`.
+    #[must_use]
+    pub fn unit_pixels(&self, prepared: &Prepared) -> Vec<f32> {
+        match &prepared.pixels {
+            PreparedPixels::Cut(tiles) => self.processor.pixels().unit(&tiles.bytes),
+            PreparedPixels::Unit(values) => values.to_vec(),
+        }
+    }
+
+    /// Normalises pixels in 0..1 inside the gradient graph.
+    fn normalised(&self, unit: Tensor<4>) -> Tensor<4> {
+        let config = self.processor.pixels();
+        let device = self.model.device();
+        let row = |values: [f64; 3]| {
+            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            Tensor::<4>::from_data(TensorData::new(values, [1, 3, 1, 1]), device)
+        };
+        (unit - row(config.image_mean)) / row(config.image_std)
+    }
+
+    /// Features of all tiles of a set, `[tiles * features_per_tile, text width]`; none for no tiles. Where neither the image
+    /// encoder nor the connector learns, each tile is encoded once and remembered.
+    fn features(&self, set: &TileSet, pass: &Pass) -> Option<Tensor<2>> {
+        if set.tiles.is_empty() {
+            return None;
+        }
+        if pass.gradients && self.sees_learning() {
+            return Some(self.encode_tiles(&set.tiles, pass));
+        }
+        let quiet = Pass { gradients: false, dropout: None, ..*pass };
+        if self.sees_learning() {
+            return Some(self.encode_tiles(&set.tiles, &quiet));
+        }
+        let mut cache = self.features.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let missing: Vec<TileRef> = set.tiles.iter().filter(|tile| !cache.holds(&tile.digest())).cloned().collect();
+        let per_tile = self.model.config().features_per_tile();
+        for tiles in missing.chunks(16) {
+            let encoded = self.encode_tiles(tiles, &quiet);
+            for (index, tile) in tiles.iter().enumerate() {
+                cache.insert(tile.digest(), encoded.clone().slice([index * per_tile..(index + 1) * per_tile]));
+            }
+        }
+        let features = set.tiles.iter().map(|tile| match cache.get(&tile.digest()) {
+            Some(features) => features,
+            None => self.encode_tiles(std::slice::from_ref(tile), &quiet),
+        });
+        Some(Tensor::cat(features.collect(), 0))
+    }
+
+    fn encode_tiles(&self, tiles: &[TileRef], pass: &Pass) -> Tensor<2> {
+        let (side, size) = (self.model.config().vision.image_size, self.tile_size());
+        let mut values = Vec::with_capacity(tiles.len() * size);
+        for TileRef { prepared, tile } in tiles {
+            let range = tile * size..(tile + 1) * size;
+            match &prepared.pixels {
+                PreparedPixels::Cut(tiles) => values.extend(self.processor.pixels().unit(&tiles.bytes[range])),
+                PreparedPixels::Unit(unit) => values.extend_from_slice(&unit[range]),
+            }
+        }
+        self.processor.pixels().normalise(&mut values, side);
+        let pixels = TensorData::new(values, [tiles.len(), 3, side, side]);
+        let pixels = Tensor::<4>::from_data(pixels, self.model.device());
+        self.model.connect(self.model.encode(pixels, None, pass), pass)
+    }
+
+    /// Whether anything before the decoder can change: learns, or carries an adapter that may be switched off.
+    fn sees_learning(&self) -> bool {
+        self.features.lock().unwrap_or_else(std::sync::PoisonError::into_inner).bypassed
+    }
+
+    /// To be called after adapters were attached or parameters began or ceased to learn: decides whether image features can
+    /// be remembered, and forgets those remembered.
+    pub fn refresh(&mut self) {
+        struct Learns(bool);
+        impl ParameterVisitor for Learns {
+            fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+                self.0 |= ModelPart::of(name) != ModelPart::Decoder && (parameter.learns() || name.contains(".lora_"));
+            }
+        }
+        let mut learns = Learns(false);
+        self.model.visit(&mut learns);
+        *self.features.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            FeatureCache { bypassed: learns.0, ..FeatureCache::default() };
+    }
+}
+
+fn grids(example: &Example) -> Vec<ImageGrid> {
+    example.images.iter().map(|image| image.grid).collect()
+}
+
+/// Sequences waiting to be scored together.
+#[derive(Default)]
+struct Scoring {
+    sequences: Vec<Sequence>,
+    tiles: TileSet,
+    examples: usize,
+    tokens: usize,
+}
+
+impl Scoring {
+    fn push(&mut self, prompt: &Encoded, ends: &[Vec<u32>], example: &Example) {
+        self.examples += 1;
+        self.tokens += prompt.ids.len();
+        for end in ends {
+            let ids: Vec<u32> = prompt.ids.iter().chain(end).copied().collect();
+            let targets = (prompt.ids.len()..ids.len()).map(|index| Target { index, weight: 1.0 }).collect();
+            self.tokens += end.len();
+            self.sequences.push(self.tiles.sequence(prompt, &example.images, ids, targets));
+        }
+    }
+}
+
+/// One tile of a prepared picture.
+#[derive(Clone, Debug)]
+struct TileRef {
+    prepared: Arc<Prepared>,
+    tile: usize,
+}
+
+impl TileRef {
+    fn digest(&self) -> [u8; 32] {
+        self.prepared.digests[self.tile]
+    }
+}
+
+/// The different tiles of a batch, numbered in order of appearance.
+#[derive(Clone, Debug, Default)]
+struct TileSet {
+    tiles: Vec<TileRef>,
+    numbers: HashMap<[u8; 32], usize>,
+}
+
+impl TileSet {
+    fn number(&mut self, prepared: &Arc<Prepared>, tile: usize) -> usize {
+        let digest = prepared.digests[tile];
+        *self.numbers.entry(digest).or_insert_with(|| {
+            self.tiles.push(TileRef { prepared: Arc::clone(prepared), tile });
+            self.tiles.len() - 1
+        })
+    }
+
+    /// A sequence whose image spans are those of `encoded`.
+    fn sequence(
+        &mut self,
+        encoded: &Encoded,
+        images: &[Arc<Prepared>],
+        ids: Vec<u32>,
+        targets: Vec<Target>,
+    ) -> Sequence {
+        let tiles = encoded
+            .images
+            .iter()
+            .map(|span| TileSpan {
+                start: span.start,
+                len: span.len,
+                tile: self.number(&images[span.image], span.tile),
+            })
+            .collect();
+        Sequence { ids, tiles, targets }
+    }
+}
+
+/// Features by tile digest, forgotten all at once when they outgrow their share of memory.
+#[derive(Default)]
+struct FeatureCache {
+    known: HashMap<[u8; 32], Tensor<2>>,
+    bytes: usize,
+    bypassed: bool,
+}
+
+impl FeatureCache {
+    fn holds(&self, digest: &[u8; 32]) -> bool {
+        self.known.contains_key(digest)
+    }
+
+    fn get(&self, digest: &[u8; 32]) -> Option<Tensor<2>> {
+        self.known.get(digest).cloned()
+    }
+
+    fn insert(&mut self, digest: [u8; 32], features: Tensor<2>) {
+        let [rows, width] = features.dims();
+        if self.bytes > FEATURE_BYTES {
+            self.known.clear();
+            self.bytes = 0;
+        }
+        self.bytes += rows * width * 4;
+        self.known.insert(digest, features);
+    }
+}
