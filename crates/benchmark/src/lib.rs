@@ -3,4 +3,11 @@
 //! This crate knows words and pictures, never tensors. Whatever answers is a [`probe::Respondent`]: a vision-language
 //! model elsewhere, a planted one here.
 
+pub mod outcome;
+pub mod perturb;
+pub mod plan;
 pub mod probe;
+pub mod run;
+pub mod score;
+pub mod store;
+pub mod suite;

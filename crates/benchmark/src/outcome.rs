@@ -1,0 +1,93 @@
+//! What one item came to under one condition. One JSON line each; any tool that writes these lines can be compared.
+
+use serde::{Deserialize, Serialize};
+
+use crate::perturb::Named;
+use crate::probe::OptionScore;
+use crate::score::Verdict;
+
+/// One judged reply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// Digest of everything the reply depends on: respondent, words, pictures, what was asked. Equal keys are asked once.
+    /// Empty for outcomes made elsewhere.
+    #[serde(default)]
+    pub key: String,
+    /// The case.
+    pub case_id: String,
+    /// What intervals are clustered by.
+    pub group_id: String,
+    /// The item of the case.
+    pub item_id: String,
+    /// Clinical stage, 1 to 4.
+    pub stage: u8,
+    /// Category in the taxonomy.
+    pub category: String,
+    /// Id of the condition in the suite.
+    pub condition: String,
+    /// Right, wrong or unparsed.
+    pub verdict: Verdict,
+    /// The answer in canonical words; absent when unparsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// The stored option chosen (for yes/no: 0 is yes, 1 is no).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// The place in which that option was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
+    /// The right answer in words.
+    pub gold: String,
+    /// Share of right answers a random pick gets.
+    pub chance: f64,
+    /// The answer the condition put into the reader's mind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<Named>,
+    /// Whether the answer given is the named one.
+    #[serde(default)]
+    pub followed: bool,
+    /// Of the stored options, in their stored order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<Score>,
+    /// The generated words, where something was generated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
+    /// Mean intersection over union, for boxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iou: Option<f64>,
+}
+
+/// How likely one option was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// Natural logarithm, summed over the tokens; absent where it is not a finite number.
+    pub loglikelihood: Option<f64>,
+    /// Tokens summed.
+    pub tokens: usize,
+}
+
+impl From<OptionScore> for Score {
+    fn from(score: OptionScore) -> Self {
+        let loglikelihood = Some(score.loglikelihood).filter(|value| value.is_finite());
+        Self { loglikelihood, tokens: score.tokens }
+    }
+}
+
+impl Outcome {
+    /// Whether it is right.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        self.verdict == Verdict::Right
+    }
+
+    /// Whether two outcomes gave the same answer. Two unparsed replies did not answer alike: nothing was answered.
+    #[must_use]
+    pub fn answers_like(&self, other: &Self) -> bool {
+        match (self.index, other.index) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            _ => self.answer.is_some() && self.answer == other.answer,
+        }
+    }
+}

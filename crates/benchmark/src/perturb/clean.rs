@@ -1,0 +1,19 @@
+//! `clean`: the question as it is stored.
+
+use serde::Deserialize;
+
+use super::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Clean>("clean", Purpose::Reference, "the question as it is stored");
+
+/// No change.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clean {}
+
+impl Perturbation for Clean {
+    fn perturb(&self, _: &Scene<'_>) -> Result<Perturbed, Skip> {
+        Ok(Perturbed::default())
+    }
+}

@@ -1,0 +1,232 @@
+//! Perturbations: what a condition changes about a question. Each kind is one file here and one line in [`KINDS`].
+//!
+//! A perturbation is a pure function of the case, the item, the suite's seed and version, and the pool of cases around
+//! it. It describes the change and touches no pixels; an [`Edit`] does that when the probe is built, and an [`Attack`]
+//! when the respondent's gradients are at hand. An item a perturbation does not apply to is a [`Skip`] with its reason.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use image::RgbImage;
+use rand_chacha::ChaCha8Rng;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use stepwise_curriculum::case::{Case, Item};
+use stepwise_curriculum::prompt::Frame;
+use stepwise_curriculum::random::stream;
+
+use crate::probe::{Objective, PixelGrid, Probe, Respondent, RespondentError};
+
+pub mod blank;
+pub mod clean;
+pub mod cue;
+pub mod evidence;
+pub mod fgsm;
+pub mod gaussian_noise;
+pub mod geometry;
+pub mod hint;
+pub mod linf;
+pub mod permutation;
+pub mod pool;
+pub mod random_sign;
+pub mod region_mask;
+pub mod swap_near;
+pub mod wrong_answer;
+
+pub use pool::Pool;
+
+/// Every kind a suite can name.
+pub const KINDS: &[Kind] = &[
+    clean::KIND,
+    hint::PLUS,
+    hint::MINUS,
+    hint::ZERO,
+    blank::KIND,
+    swap_near::KIND,
+    region_mask::EVIDENCE,
+    region_mask::RANDOM,
+    cue::TRUE,
+    cue::WRONG,
+    permutation::KIND,
+    gaussian_noise::KIND,
+    fgsm::KIND,
+    random_sign::KIND,
+];
+
+/// One entry of the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// As a suite names it.
+    pub name: &'static str,
+    /// What the condition is for.
+    pub purpose: Purpose,
+    /// One line for people.
+    pub about: &'static str,
+    /// Reads its parameters from a suite's condition table.
+    pub build: fn(toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error>,
+}
+
+/// What a condition is for; decides where it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The question as it is stored.
+    Reference,
+    /// The evidence is intact and something pulls away from it: a robust reader's answer holds.
+    Attack,
+    /// Something true is added: accuracy may rise, and by how much tells what the reader leans on.
+    Help,
+    /// The evidence is gone: a reader that looks must get worse.
+    Removal,
+    /// The same surface change without the same content.
+    Control,
+}
+
+/// A change to a question.
+pub trait Perturbation: Debug + Send + Sync {
+    /// Describes the change for one item.
+    ///
+    /// # Errors
+    /// [`Skip`] when the change does not apply to this item.
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip>;
+}
+
+/// Why a condition was not asked of an item. Reasons are counted and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Skip(pub &'static str);
+
+/// The item to change and what stands around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The case.
+    pub case: &'a Case,
+    /// The item of the case.
+    pub item: &'a Item,
+    /// All cases of the run, this one among them.
+    pub pool: &'a Pool<'a>,
+    /// Seed and version of the suite.
+    pub draws: Draws,
+}
+
+/// Where random numbers come from: the suite's seed and version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draws {
+    /// Of the suite.
+    pub seed: u64,
+    /// Of the suite.
+    pub version: u32,
+}
+
+impl Draws {
+    /// The generator for one purpose about one thing; the same at every epoch.
+    #[must_use]
+    pub fn stream(self, purpose: &str, about: &[&str]) -> ChaCha8Rng {
+        let version = format!("suite/{}", self.version);
+        let mut key = vec![version.as_str(), purpose];
+        key.extend_from_slice(about);
+        stream(self.seed, &key)
+    }
+}
+
+impl Scene<'_> {
+    /// The generator for one purpose about this item.
+    #[must_use]
+    pub fn draw(&self, purpose: &str) -> ChaCha8Rng {
+        self.draws.stream(purpose, &[&self.case.case_id, &self.item.id])
+    }
+}
+
+/// A changed question.
+#[derive(Clone, Debug, Default)]
+pub struct Perturbed {
+    /// The words around the question.
+    pub frame: Frame,
+    /// Which pictures are shown.
+    pub pictures: Pictures,
+    /// An answer the change puts into the reader's mind.
+    pub named: Option<Named>,
+    /// How the pixels are attacked, if they are.
+    pub attack: Option<Arc<dyn Attack>>,
+}
+
+/// Which pictures are shown.
+#[derive(Clone, Debug, Default)]
+pub enum Pictures {
+    /// The case's own.
+    #[default]
+    Own,
+    /// Those of another case of the pool, by its index.
+    Of(usize),
+    /// The case's own, each changed.
+    Edited(Arc<dyn Edit>),
+}
+
+/// An answer that a hint names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Named {
+    /// Its words.
+    pub text: String,
+    /// Its index among the stored options (for yes/no: 0 is yes, 1 is no); none for other answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+}
+
+/// A change to the pixels of a decoded picture.
+pub trait Edit: Debug + Send + Sync {
+    /// Says completely what is done: equal keys mean equal pixels for the same picture.
+    fn key(&self) -> String;
+
+    /// Changes picture number `index` of the case in place.
+    fn apply(&self, index: usize, picture: &mut RgbImage);
+}
+
+/// A change to the pixels on the respondent's input grid, made with its gradients.
+pub trait Attack: Debug + Send + Sync {
+    /// Says completely what is done.
+    fn key(&self) -> String;
+
+    /// The attacked pixels, one grid each, in the same order.
+    ///
+    /// # Errors
+    /// When the respondent fails.
+    fn attack(
+        &self,
+        targets: &[Target],
+        draws: Draws,
+        respondent: &mut dyn Respondent,
+    ) -> Result<Vec<PixelGrid>, RespondentError>;
+}
+
+/// A probe about to be attacked.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The probe with its pictures as they are.
+    pub probe: Probe,
+    /// What to raise.
+    pub objective: Objective,
+    /// The pixels to start from.
+    pub pixels: Arc<PixelGrid>,
+}
+
+/// Looks a kind up by name.
+#[must_use]
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+impl Kind {
+    /// An entry whose parameters are the fields of `T`.
+    const fn of<T: Perturbation + DeserializeOwned + 'static>(
+        name: &'static str,
+        purpose: Purpose,
+        about: &'static str,
+    ) -> Self {
+        Self { name, purpose, about, build: build::<T> }
+    }
+}
+
+fn build<T: Perturbation + DeserializeOwned + 'static>(
+    parameters: toml::Table,
+) -> Result<Arc<dyn Perturbation>, toml::de::Error> {
+    Ok(Arc::new(parameters.try_into::<T>()?))
+}

@@ -1,0 +1,44 @@
+//! `permutation`: the options of a choice in another order. Answers should follow the words, not the places.
+
+use rand::seq::SliceRandom;
+use serde::Deserialize;
+use stepwise_curriculum::case::Answer;
+use stepwise_curriculum::prompt::Frame;
+
+use super::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+
+/// The registry entry.
+pub const KIND: Kind =
+    Kind::of::<Permutation>("permutation", Purpose::Attack, "the options of a choice in another order");
+
+/// Another order of the options.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Permutation {
+    /// Shifts the options by this many places, wrapping; a seeded random order when absent.
+    pub rotate: Option<usize>,
+    /// Tells several random orders of one suite apart.
+    pub draw: u32,
+}
+
+impl Perturbation for Permutation {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let Answer::Choice { options, .. } = &scene.item.answer else {
+            return Err(Skip("only a choice has options to reorder"));
+        };
+        let stored: Vec<usize> = (0..options.len()).collect();
+        let mut order = stored.clone();
+        if let Some(places) = self.rotate {
+            order.rotate_left(places % options.len());
+            if order == stored {
+                return Err(Skip("the rotation leaves this many options as they are"));
+            }
+        } else {
+            let mut rng = scene.draw(&format!("permutation/{}", self.draw));
+            while order == stored {
+                order.shuffle(&mut rng);
+            }
+        }
+        Ok(Perturbed { frame: Frame { order: Some(order), ..Frame::default() }, ..Perturbed::default() })
+    }
+}

@@ -1,0 +1,182 @@
+//! Which item is asked under which condition: the same for every respondent and every epoch, known before anything is
+//! asked, with every item that is left out counted under its reason.
+
+use std::collections::BTreeMap;
+
+use rand::RngCore;
+use stepwise_curriculum::case::{Case, Item};
+
+use crate::perturb::{Pool, Scene};
+use crate::suite::{Condition, Suite};
+
+/// What a suite asks of a set of cases.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    /// What is asked.
+    pub suite: &'a Suite,
+    /// All cases given; swapped pictures may come from cases that are not asked about.
+    pub pool: Pool<'a>,
+    /// Indices of the cases asked about.
+    pub chosen: Vec<usize>,
+    /// The questions, those about one case together.
+    pub entries: Vec<Entry>,
+    /// For each condition of the suite, how many items of the chosen cases are left out, by reason.
+    pub skipped: Vec<BTreeMap<&'static str, usize>>,
+}
+
+/// One item under one condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Entry {
+    /// Index of the case.
+    pub case: usize,
+    /// Index of the item in its chain.
+    pub item: usize,
+    /// Index of the condition in the suite.
+    pub condition: usize,
+}
+
+/// The reason under which items above a condition's cap are counted.
+pub const CAPPED: &str = "above the condition's cap on items";
+
+impl<'a> Plan<'a> {
+    /// Plans `suite` over `cases`.
+    #[must_use]
+    pub fn new(suite: &'a Suite, cases: &'a [Case]) -> Self {
+        let pool = Pool::new(cases);
+        let chosen = choose_cases(suite, cases);
+        let mut entries = Vec::new();
+        let mut skipped = Vec::new();
+        for (number, condition) in suite.conditions.iter().enumerate() {
+            let mut reasons: BTreeMap<&'static str, usize> = BTreeMap::new();
+            let mut applicable = Vec::new();
+            for &case in &chosen {
+                for (item, asked) in cases[case].chain.iter().enumerate() {
+                    let scene = Scene { case: &cases[case], item: asked, pool: &pool, draws: suite.draws() };
+                    match condition.perturbation.perturb(&scene) {
+                        Ok(_) => applicable.push(Entry { case, item, condition: number }),
+                        Err(skip) => *reasons.entry(skip.0).or_default() += 1,
+                    }
+                }
+            }
+            let kept = cap(suite, cases, &applicable, condition);
+            if kept.len() < applicable.len() {
+                *reasons.entry(CAPPED).or_default() += applicable.len() - kept.len();
+            }
+            entries.extend(kept);
+            skipped.push(reasons);
+        }
+        entries.sort_unstable();
+        Self { suite, pool, chosen, entries, skipped }
+    }
+
+    /// The case and item of an entry.
+    #[must_use]
+    pub fn item(&self, entry: Entry) -> (&'a Case, &'a Item) {
+        let case = &self.pool.cases()[entry.case];
+        (case, &case.chain[entry.item])
+    }
+
+    /// The condition of an entry.
+    #[must_use]
+    pub fn condition(&self, entry: Entry) -> &'a Condition {
+        &self.suite.conditions[entry.condition]
+    }
+
+    /// The entry's item with what stands around it.
+    #[must_use]
+    pub fn scene(&self, entry: Entry) -> Scene<'_> {
+        let (case, item) = self.item(entry);
+        Scene { case, item, pool: &self.pool, draws: self.suite.draws() }
+    }
+}
+
+/// At most `max_cases` cases, stratified by each case's rarest `(modality, stage, category)`, so that rare questions stay in.
+fn choose_cases(suite: &Suite, cases: &[Case]) -> Vec<usize> {
+    let mut frequency: BTreeMap<(&str, u8, &str), usize> = BTreeMap::new();
+    let of = |case: &'_ Case, item: &Item| -> (String, u8, String) {
+        (case.modality.clone(), item.stage, item.category.clone())
+    };
+    for case in cases {
+        for item in &case.chain {
+            *frequency.entry((&case.modality, item.stage, &item.category)).or_default() += 1;
+        }
+    }
+    let asked = (0..cases.len()).filter(|&index| !cases[index].chain.is_empty()).map(|index| {
+        let case = &cases[index];
+        let rarest = case
+            .chain
+            .iter()
+            .min_by_key(|item| {
+                (frequency[&(case.modality.as_str(), item.stage, item.category.as_str())], &item.category)
+            })
+            .map(|item| of(case, item));
+        (rarest, suite.draws().stream("choose_case", &[&case.case_id]).next_u64(), index)
+    });
+    let mut chosen = stratified(asked.collect(), suite.max_cases.unwrap_or(usize::MAX));
+    chosen.sort_unstable();
+    chosen
+}
+
+/// At most `max_items` entries, stratified by stage. The order in which items are taken does not depend on the condition,
+/// so that a condition and its control keep the same items wherever both apply.
+fn cap(suite: &Suite, cases: &[Case], entries: &[Entry], condition: &Condition) -> Vec<Entry> {
+    let Some(most) = condition.max_items else {
+        return entries.to_vec();
+    };
+    let ranked = entries.iter().map(|&entry| {
+        let case = &cases[entry.case];
+        let item = &case.chain[entry.item];
+        (item.stage, suite.draws().stream("cap_item", &[&case.case_id, &item.id]).next_u64(), entry)
+    });
+    stratified(ranked.collect(), most)
+}
+
+/// Takes `most` of the ranked things: from each stratum in proportion to its size (largest remainders first, the rarer
+/// stratum first among equals), and within a stratum by rank.
+fn stratified<S: Ord, T: Ord + Copy>(mut ranked: Vec<(S, u64, T)>, most: usize) -> Vec<T> {
+    let total = ranked.len();
+    if total <= most {
+        return ranked.into_iter().map(|(_, _, thing)| thing).collect();
+    }
+    ranked.sort_unstable();
+    let strata: Vec<&[(S, u64, T)]> = ranked.chunk_by(|a, b| a.0 == b.0).collect();
+    let exact = |size: usize| size as u128 * most as u128;
+    let mut quota: Vec<usize> = strata.iter().map(|stratum| (exact(stratum.len()) / total as u128) as usize).collect();
+    let mut order: Vec<usize> = (0..strata.len()).collect();
+    order.sort_by_key(|&index| {
+        let remainder = exact(strata[index].len()) % total as u128;
+        (std::cmp::Reverse(remainder), strata[index].len(), index)
+    });
+    let missing = most - quota.iter().sum::<usize>();
+    for &index in &order[..missing] {
+        quota[index] += 1;
+    }
+    strata.iter().zip(quota).flat_map(|(stratum, quota)| stratum[..quota].iter().map(|(_, _, thing)| *thing)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn strata_get_their_share_and_not_one_more(
+            things in prop::collection::vec((0u8..5, any::<u64>()), 0..200), most in 1usize..60
+        ) {
+            let ranked: Vec<_> = things.iter().enumerate().map(|(index, &(stratum, rank))| (stratum, rank, index)).collect();
+            let mut taken = stratified(ranked.clone(), most);
+            prop_assert_eq!(taken.len(), most.min(things.len()));
+            if things.len() > most {
+                for stratum in 0..5u8 {
+                    let share = things.iter().filter(|(s, _)| *s == stratum).count() as f64 * most as f64 / things.len() as f64;
+                    let got = taken.iter().filter(|&&index| things[index].0 == stratum).count() as f64;
+                    prop_assert!((got - share).abs() < 1.0, "{} of {}", got, share);
+                }
+            }
+            taken.sort_unstable();
+            taken.dedup();
+            prop_assert_eq!(taken.len(), most.min(things.len()));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! From a reply to a verdict: right, wrong, or unparsed.
+//!
+//! Choices and yes/no questions are decided by **option log-likelihood divided by the option's token count**: the option
+//! with the largest mean wins, the first shown one among equals. With [`Scoring::Generation`] they are generated and
+//! parsed instead. Numbers, texts and boxes are always generated greedily and read by the strict parser in [`parse`],
+//! which takes a reply as a whole or not at all. Unparsed counts as wrong for accuracy, and never as following a hint.
+
+use serde::{Deserialize, Serialize};
+use stepwise_curriculum::case::{Answer, Case, Item};
+use stepwise_curriculum::prompt::{AnswerForm, Prompt};
+
+use crate::probe::{Ask, OptionScore, Reply};
+
+pub mod boxes;
+pub mod parse;
+pub mod words;
+
+pub use words::{fold, number_is_right, text_is_right};
+
+/// How choices and yes/no questions are decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scoring {
+    /// By option log-likelihood over token count.
+    #[default]
+    Loglikelihood,
+    /// By generation and the strict parser.
+    Generation,
+}
+
+impl Scoring {
+    /// In words, for the report.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Loglikelihood => {
+                "choice and yes/no: largest option log-likelihood per token; number, text and box: greedy generation read \
+                 by the strict parser"
+            }
+            Self::Generation => "greedy generation read by the strict parser",
+        }
+    }
+}
+
+/// What a reply is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As stored, within the tolerance.
+    Right,
+    /// Something else.
+    Wrong,
+    /// Not an answer of the kind asked for.
+    Unparsed,
+}
+
+/// A judged reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// What it is worth.
+    pub verdict: Verdict,
+    /// The answer in canonical words; equal answers have equal words. None when unparsed.
+    pub answer: Option<String>,
+    /// The stored option chosen (for yes/no: 0 is yes, 1 is no).
+    pub index: Option<usize>,
+    /// The place in which that option was shown.
+    pub position: Option<usize>,
+    /// Mean intersection over union of the best matching, for boxes.
+    pub iou: Option<f64>,
+}
+
+impl Judged {
+    const UNPARSED: Self = Self { verdict: Verdict::Unparsed, answer: None, index: None, position: None, iou: None };
+}
+
+/// What to ask so that a reply to `prompt` can be judged.
+#[must_use]
+pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Ask {
+    if prompt.options.is_empty() || scoring == Scoring::Generation {
+        Ask::Generate { max_new_tokens }
+    } else {
+        Ask::Options(prompt.options.clone())
+    }
+}
+
+/// The share of right answers a reader gets that picks an option at random; 0 where there are no options.
+#[must_use]
+pub fn chance(answer: &Answer) -> f64 {
+    match answer {
+        Answer::Choice { options, gold, .. } => gold.len() as f64 / options.len() as f64,
+        Answer::Yesno { .. } => 0.5,
+        _ => 0.0,
+    }
+}
+
+/// Judges `reply` to `prompt`, which was rendered from `item` of `case`.
+#[must_use]
+pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply: &Reply) -> Judged {
+    match reply {
+        Reply::Options(scores) => chosen(item, prompt, most_likely(scores, prompt.options.len())),
+        Reply::Text(text) => match &item.answer {
+            Answer::Choice { .. } | Answer::Yesno { .. } => {
+                chosen(item, prompt, parse::option(text, prompt, &item.answer, form))
+            }
+            Answer::Number { gold, unit, abs_tol, rel_tol } => parse::number(text, unit.as_deref())
+                .map_or(Judged::UNPARSED, |value| {
+                    generated(number_is_right(value, *gold, *abs_tol, *rel_tol), value.to_string())
+                }),
+            Answer::Text { gold, aliases } => match fold(text) {
+                folded if folded.is_empty() => Judged::UNPARSED,
+                folded => generated(text_is_right(text, gold, aliases), folded),
+            },
+            Answer::Box { gold, iou_ok } => parse::boxes(text).map_or(Judged::UNPARSED, |found| {
+                let gold = boxes::gold(case, gold);
+                let matched = boxes::matched(&found, &gold);
+                let mean = matched.iter().sum::<f64>() / found.len().max(gold.len()) as f64;
+                let right = found.len() == gold.len() && matched.iter().all(|iou| iou >= iou_ok);
+                Judged { iou: Some(mean), ..generated(right, format!("{found:?}")) }
+            }),
+        },
+    }
+}
+
+/// The place of the largest log-likelihood per token, the first among equals. `None` where the scores are not numbers or
+/// not as many as the options.
+fn most_likely(scores: &[OptionScore], options: usize) -> Option<usize> {
+    let mean = |score: &OptionScore| score.loglikelihood / score.tokens.max(1) as f64;
+    if scores.len() != options || scores.is_empty() || scores.iter().any(|score| mean(score).is_nan()) {
+        return None;
+    }
+    let best = scores.iter().map(mean).fold(f64::NEG_INFINITY, f64::max);
+    scores.iter().position(|score| mean(score) == best)
+}
+
+fn chosen(item: &Item, prompt: &Prompt, position: Option<usize>) -> Judged {
+    let Some((position, &index)) = position.and_then(|position| Some((position, prompt.stored.get(position)?))) else {
+        return Judged::UNPARSED;
+    };
+    let (right, words) = match &item.answer {
+        Answer::Choice { options, gold, .. } => (gold.contains(&index), options[index].clone()),
+        Answer::Yesno { gold, .. } => (usize::from(!gold) == index, prompt.options[position].clone()),
+        _ => return Judged::UNPARSED,
+    };
+    Judged { index: Some(index), position: Some(position), ..generated(right, words) }
+}
+
+fn generated(right: bool, answer: String) -> Judged {
+    let verdict = if right { Verdict::Right } else { Verdict::Wrong };
+    Judged { verdict, answer: Some(answer), ..Judged::UNPARSED }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(values: &[(f64, usize)]) -> Vec<OptionScore> {
+        values.iter().map(|&(loglikelihood, tokens)| OptionScore { loglikelihood, tokens }).collect()
+    }
+
+    #[test]
+    fn the_mean_per_token_decides_and_the_first_wins_a_draw() {
+        assert_eq!(most_likely(&scores(&[(-3.0, 1), (-4.0, 4), (-2.0, 1)]), 3), Some(1));
+        assert_eq!(most_likely(&scores(&[(-2.0, 1), (-4.0, 2)]), 2), Some(0));
+        assert_eq!(most_likely(&scores(&[(f64::NEG_INFINITY, 1), (-4.0, 2)]), 2), Some(1));
+    }
+
+    #[test]
+    fn broken_scores_are_unparsed_never_a_guess() {
+        assert_eq!(most_likely(&scores(&[(f64::NAN, 1), (-4.0, 2)]), 2), None);
+        assert_eq!(most_likely(&scores(&[(-1.0, 1)]), 2), None);
+        assert_eq!(most_likely(&[], 0), None);
+    }
+}

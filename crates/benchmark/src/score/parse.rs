@@ -1,0 +1,145 @@
+//! The strict parser. A reply counts as a whole: words around a number or a box make it unparsed, because guessing what
+//! was meant scores the parser, not the reader.
+
+use stepwise_curriculum::case::Answer;
+use stepwise_curriculum::prompt::{AnswerForm, BOX_GRID, Prompt, letter};
+
+use super::fold;
+
+/// Version of the rules in this file; part of every suite's digest.
+pub const PARSER_VERSION: &str = "parse/1";
+
+/// A number, with the unit of the question or none, with or without a full stop at the end.
+#[must_use]
+pub fn number(reply: &str, unit: Option<&str>) -> Option<f64> {
+    let mut rest = reply.trim();
+    rest = rest.strip_suffix('.').unwrap_or(rest);
+    if let Some(unit) = unit.filter(|unit| !unit.is_empty()) {
+        rest = rest.strip_suffix(unit).unwrap_or(rest).trim_end();
+    }
+    decimal(rest)
+}
+
+/// One box or several, each `[left, top, right, bottom]` in percent, with nothing but spaces and commas between.
+#[must_use]
+pub fn boxes(reply: &str) -> Option<Vec<[f64; 4]>> {
+    let mut rest = reply.trim();
+    rest = rest.strip_suffix('.').unwrap_or(rest);
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let (inside, after) = rest.strip_prefix('[')?.split_once(']')?;
+        let sides: Vec<f64> = inside.split(',').map(|side| decimal(side.trim())).collect::<Option<_>>()?;
+        let [left, top, right, bottom] = <[f64; 4]>::try_from(sides).ok()?;
+        let on_grid = [left, top, right, bottom].iter().all(|side| (0.0..=BOX_GRID).contains(side));
+        if !on_grid || left >= right || top >= bottom {
+            return None;
+        }
+        found.push([left, top, right, bottom]);
+        rest = after.trim_start_matches(|character: char| character == ',' || character.is_whitespace());
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+/// The place of the option a generated reply names: its words, its letter, or both if they agree.
+#[must_use]
+pub fn option(reply: &str, prompt: &Prompt, answer: &Answer, form: AnswerForm) -> Option<usize> {
+    let folded = fold(reply);
+    let words: Vec<String> = match answer {
+        Answer::Choice { options, .. } => {
+            prompt.stored.iter().filter_map(|&index| options.get(index)).map(|text| fold(text)).collect()
+        }
+        _ => prompt.options.iter().map(|text| fold(text)).collect(),
+    };
+    // Two options may fold to the same words; then the words alone do not say which.
+    let only = |test: &dyn Fn(usize) -> bool| {
+        let mut places = (0..words.len()).filter(|&place| test(place));
+        places.next().filter(|_| places.next().is_none())
+    };
+    let lettered = |place: usize| letter(place).to_lowercase();
+    let is_choice = matches!(answer, Answer::Choice { .. });
+    let by_words = || only(&|place| !words[place].is_empty() && words[place] == folded);
+    let by_letter = || only(&|place| is_choice && lettered(place) == folded);
+    let by_both = || only(&|place| is_choice && format!("{} {}", lettered(place), words[place]) == folded);
+    // An option may itself read like a letter; what was asked for decides then.
+    match form {
+        AnswerForm::Text => by_words().or_else(by_letter).or_else(by_both),
+        AnswerForm::Letter => by_letter().or_else(by_words).or_else(by_both),
+    }
+}
+
+/// Digits with an optional sign and decimal point: no exponents, no `inf`, no separators.
+fn decimal(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let plain = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.ends_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if plain { text.parse().ok().filter(|value: &f64| value.is_finite()) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use stepwise_curriculum::conversation::Conversation;
+    use stepwise_curriculum::prompt::box_text;
+
+    #[test]
+    fn a_number_is_the_whole_reply() {
+        for (reply, value) in [("3", 3.0), (" 3.5 mm.", 3.5), ("-2", -2.0), ("12mm", 12.0), ("3.", 3.0)] {
+            assert_eq!(number(reply, Some("mm")), Some(value), "{reply}");
+        }
+        for reply in ["", "about 3", "3 cm", "3 4", "1e3", "inf", "NaN", "three", "1,000", ".", "1.2.3"] {
+            assert_eq!(number(reply, Some("mm")), None, "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_box_is_four_ordered_percents_and_nothing_else() {
+        assert_eq!(boxes("[10, 10, 30, 50]"), Some(vec![[10.0, 10.0, 30.0, 50.0]]));
+        assert_eq!(boxes("[1,2,3,4], [5, 6, 7, 8.5]").map(|found| found.len()), Some(2));
+        for reply in [
+            "",
+            "[]",
+            "10, 10, 30, 50",
+            "[10, 10, 30]",
+            "[30, 10, 10, 50]",
+            "[0, 0, 101, 5]",
+            "at [1, 2, 3, 4]",
+            "[1, 2, 3, 4] left",
+        ] {
+            assert_eq!(boxes(reply), None, "{reply}");
+        }
+    }
+
+    #[test]
+    fn an_option_is_named_by_words_letter_or_both() {
+        let answer =
+            Answer::Choice { options: ["CT", "MRI", "X-ray"].map(Into::into).to_vec(), gold: vec![0], refusal: None };
+        let prompt = Prompt {
+            conversation: Conversation::default(),
+            images: Vec::new(),
+            options: ["X-ray", "CT", "MRI"].map(Into::into).to_vec(),
+            stored: vec![2, 0, 1],
+            answer: String::new(),
+        };
+        let named = |reply| option(reply, &prompt, &answer, AnswerForm::Text);
+        assert_eq!(["x-ray", "CT.", "b", "C. MRI"].map(named), [Some(0), Some(1), Some(1), Some(2)]);
+        assert_eq!(["", "D", "CT or MRI", "A. MRI", "the CT"].map(named), [None; 5]);
+        let yes_no = Prompt { options: vec!["yes".into(), "no".into()], stored: vec![0, 1], ..prompt };
+        let said = |reply| option(reply, &yes_no, &Answer::Yesno { gold: true, pair_of: None }, AnswerForm::Text);
+        assert_eq!(["Yes.", "NO", "Normal", "None", "a"].map(said), [Some(0), Some(1), None, None, None]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_a_model_says_can_crash_the_parser(reply in "\\PC{0,60}") {
+            let _ = (number(&reply, Some("mm")), boxes(&reply));
+        }
+
+        #[test]
+        fn what_the_prompt_writes_the_parser_reads(x in 0.0f64..90.0, y in 0.0f64..90.0, w in 2.0f64..10.0, h in 2.0f64..10.0) {
+            let text = box_text([x, y, x + w, y + h], 100, 100);
+            prop_assert_eq!(boxes(&text), Some(vec![[x.round(), y.round(), (x + w).round(), (y + h).round()]]));
+        }
+    }
+}

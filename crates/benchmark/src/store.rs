@@ -1,0 +1,94 @@
+//! Outcomes as JSON Lines: written beside, synced, renamed; every problem of a file reported at once.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::outcome::Outcome;
+
+/// Why outcomes could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system said no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Some lines are not outcomes.
+    #[error("{}", problems.join("\n"))]
+    Lines {
+        /// One message a line, each with file and row.
+        problems: Vec<String>,
+    },
+}
+
+/// Writes all outcomes; the file is complete or not there.
+///
+/// # Errors
+/// When the file system says no.
+pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), StoreError> {
+    atomically(path, |file| {
+        for outcome in outcomes {
+            serde_json::to_writer(&mut *file, outcome)?;
+            file.write_all(b"\n")?;
+        }
+        Ok(())
+    })
+}
+
+/// Reads all outcomes.
+///
+/// # Errors
+/// When the file cannot be read, or with all lines that are not outcomes.
+pub fn read(path: &Path) -> Result<Vec<Outcome>, StoreError> {
+    let io_error = |source| StoreError::Io { path: path.to_owned(), source };
+    let mut outcomes = Vec::new();
+    let mut problems = Vec::new();
+    for (row, line) in BufReader::new(File::open(path).map_err(io_error)?).lines().enumerate() {
+        let line = line.map_err(io_error)?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let problem = |what: String| format!("{}:{}: {what}", path.display(), row + 1);
+        match serde_json::from_str::<Outcome>(&line) {
+            Ok(outcome) if !(1..=4).contains(&outcome.stage) => {
+                problems.push(problem(format!("stage: is {} -> write 1 to 4", outcome.stage)));
+            }
+            Ok(outcome) if !(0.0..=1.0).contains(&outcome.chance) => {
+                problems.push(problem(format!("chance: is {} -> write a share from 0 to 1", outcome.chance)));
+            }
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) => problems.push(problem(format!("{error} -> write one outcome a line"))),
+        }
+    }
+    if problems.is_empty() { Ok(outcomes) } else { Err(StoreError::Lines { problems }) }
+}
+
+/// Writes a file beside its place, syncs it and renames it into place.
+///
+/// # Errors
+/// When the file system says no; the file at `path` is then what it was.
+pub fn atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), StoreError> {
+    let io_error = |source| StoreError::Io { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(io_error)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let beside = path.with_file_name(name);
+    let written = File::create(&beside).and_then(|file| {
+        let mut file = BufWriter::new(file);
+        fill(&mut file)?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        // The part is worthless; if it cannot be removed, the first error is the one to tell.
+        let _ = fs::remove_file(&beside);
+    }
+    written.map_err(io_error)
+}
