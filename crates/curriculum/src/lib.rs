@@ -4,6 +4,10 @@
 
 pub mod case;
 pub mod conversation;
+pub mod files;
+pub mod phash;
+pub mod picture;
+pub mod problem;
 pub mod prompt;
 pub mod random;
 pub mod synth;
