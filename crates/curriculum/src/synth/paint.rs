@@ -3,14 +3,34 @@
 
 use image::{Rgb, RgbImage};
 
-use super::anatomy::Tissue;
+use super::anatomy::{Part, Tissue};
 use super::dice::Dice;
-use super::facts::{BodyPart, Colour, Device, Facts, Intensity, Modality, Plane, Power, Quality, Sign, Subject};
+use super::facts::{BodyPart, Colour, Facts, Intensity, Modality, Plane, Power, Quality, Sign, Subject};
 use super::raster;
 use super::scene::Scene;
 use super::shape::{Shape, length};
 use super::style::{Style, style};
 use super::texture::{cells, cloud, direction, grain, hash};
+
+/// How far around its outline anything's softness, walls or rim can be seen.
+const TRACE: f64 = 0.05;
+
+/// Something drawn, with the rectangle outside of which it leaves no trace and need not be measured.
+struct Drawn<'a> {
+    shape: &'a Shape,
+    bounds: [f64; 4],
+}
+
+impl<'a> Drawn<'a> {
+    fn new(shape: &'a Shape) -> Self {
+        let [x0, y0, x1, y1] = shape.bounds();
+        Self { shape, bounds: [x0 - TRACE, y0 - TRACE, x1 + TRACE, y1 + TRACE] }
+    }
+
+    fn reaches(&self, [x, y]: [f64; 2]) -> bool {
+        self.bounds[0] <= x && x <= self.bounds[2] && self.bounds[1] <= y && y <= self.bounds[3]
+    }
+}
 
 /// What differs between two pictures of one scene: never asked about.
 struct Nuisance {
@@ -33,6 +53,12 @@ struct Painter<'a> {
     style: Style,
     nuisance: Nuisance,
     pixel: f64,
+    /// The parts that are there.
+    parts: Vec<(&'a Part, Drawn<'a>)>,
+    sign: Option<Drawn<'a>>,
+    device: Option<Drawn<'a>>,
+    marker: Option<Drawn<'a>>,
+    cross: Option<Drawn<'a>>,
 }
 
 /// Draws case `index` with `side` pixels along each side.
@@ -53,8 +79,19 @@ pub(super) fn paint(facts: &Facts, scene: &Scene, seed: u64, index: u64, side: u
         },
         cover_grey: dice.within(90.0, 165.0),
     };
-    let style = style(facts.modality, facts.variant);
-    let painter = Painter { facts, scene, style, nuisance, pixel: 1.0 / f64::from(side) };
+    let present = scene.parts.iter().filter(|placed| placed.present).map(|placed| &placed.part);
+    let painter = Painter {
+        facts,
+        scene,
+        style: style(facts.modality, facts.variant),
+        nuisance,
+        pixel: 1.0 / f64::from(side),
+        parts: present.map(|part| (part, Drawn::new(&part.shape))).collect(),
+        sign: scene.sign.as_ref().map(Drawn::new),
+        device: scene.device.as_ref().map(Drawn::new),
+        marker: scene.marker.as_ref().map(Drawn::new),
+        cross: scene.cross.as_ref().map(Drawn::new),
+    };
     RgbImage::from_fn(side, side, |x, y| {
         let point = raster::centre(x, y, side);
         let colour = painter.colour(point, x as i32, y as i32);
@@ -70,9 +107,7 @@ impl Painter<'_> {
         if let Some(centre) = self.scene.flow {
             colour = flow(centre, colour, point);
         }
-        if self.facts.device != Device::None {
-            colour = self.outlined(colour, self.scene.device.as_ref(), point, [255.0; 3]);
-        }
+        colour = self.outlined(colour, self.device.as_ref(), point, [255.0; 3]);
         match self.facts.quality {
             Quality::Dim => colour.map(|channel| channel * 0.55),
             Quality::Blocked if self.nuisance.cover.distance(point) < 0.0 => [self.nuisance.cover_grey; 3],
@@ -95,9 +130,10 @@ impl Painter<'_> {
             self.organs(&mut value, point);
             return self.nuclei(value, point, power);
         }
-        blend(&mut value, level(Tissue::Fat), self.cover(&self.scene.body, point, soft));
-        let rind = self.scene.body.distance(point) + 0.022;
-        blend(&mut value, level(Tissue::Soft), (0.5 - rind / soft.max(self.pixel)).clamp(0.0, 1.0));
+        let depth = self.scene.body.distance(point);
+        let within = |inset: f64| (0.5 - (depth + inset) / soft.max(self.pixel)).clamp(0.0, 1.0);
+        blend(&mut value, level(Tissue::Fat), within(0.0));
+        blend(&mut value, level(Tissue::Soft), within(0.022));
         if self.facts.modality == Modality::Xray {
             value = self.ribs(value, point);
         }
@@ -105,10 +141,13 @@ impl Painter<'_> {
         value
     }
 
+    fn parts_at(&self, point: [f64; 2]) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(move |(_, drawn)| drawn.reaches(point)).map(|(part, _)| *part)
+    }
+
     fn organs(&self, value: &mut f64, point: [f64; 2]) {
         let soft = self.style.softness;
-        for placed in self.scene.parts.iter().filter(|placed| placed.present) {
-            let part = &placed.part;
+        for part in self.parts_at(point) {
             let share = match (part.label, self.facts.modality) {
                 // The macula fades out; a projection shows organs through one another.
                 ("macula", _) => self.cover(&part.shape, point, 0.08),
@@ -153,7 +192,7 @@ impl Painter<'_> {
         let distance = cells(self.nuisance.seed, x * per_side, y * per_side);
         let inside = |shape: &Shape| shape.distance([x, y]) < 0.0;
         // Organs hold none; findings keep few, or they would drown among them.
-        let depth = if self.scene.parts.iter().any(|placed| placed.present && inside(&placed.part.shape)) {
+        let depth = if self.parts_at([x, y]).any(|part| inside(&part.shape)) {
             0.0
         } else if self.scene.lesions.iter().any(|lesion| inside(&lesion.outline)) {
             0.07
@@ -168,6 +207,9 @@ impl Painter<'_> {
         let sign = if findings.intensity == Intensity::Bright { 1.0 } else { -1.0 };
         for lesion in &self.scene.lesions {
             let away = length(point[0] - lesion.centre[0], point[1] - lesion.centre[1]);
+            if away > 1.3 * lesion.radius + TRACE {
+                continue;
+            }
             if findings.halo {
                 // A band of the opposite sign around it.
                 let band = ((away - 1.02 * lesion.radius) / 0.02).min((1.02 * lesion.radius + 0.045 - away) / 0.012);
@@ -176,8 +218,8 @@ impl Painter<'_> {
             }
             value += sign * self.nuisance.contrast * lesion.strength(point, self.pixel);
         }
-        if let Some(shape) = &self.scene.sign {
-            let share = self.cover(shape, point, 0.0);
+        if let Some(sign) = self.sign.as_ref().filter(|sign| sign.reaches(point)) {
+            let share = self.cover(sign.shape, point, 0.0);
             let target = match self.facts.sign {
                 Sign::Effusion => 0.92,
                 Sign::Gas | Sign::Tear | Sign::None => 0.0,
@@ -239,9 +281,9 @@ impl Painter<'_> {
     }
 
     /// A shape in one colour with a thin black outline, so that it shows on any ground.
-    fn outlined(&self, colour: [f64; 3], shape: Option<&Shape>, point: [f64; 2], ink: [f64; 3]) -> [f64; 3] {
-        let Some(shape) = shape else { return colour };
-        let distance = shape.distance(point);
+    fn outlined(&self, colour: [f64; 3], drawn: Option<&Drawn>, point: [f64; 2], ink: [f64; 3]) -> [f64; 3] {
+        let Some(drawn) = drawn.filter(|drawn| drawn.reaches(point)) else { return colour };
+        let distance = drawn.shape.distance(point);
         if distance > 0.02 {
             return colour;
         }
@@ -255,8 +297,8 @@ impl Painter<'_> {
 
     /// Marker, cross and frames: drawn by the machine after everything else, in full colour.
     fn overlaid(&self, point: [f64; 2], colour: [f64; 3]) -> [f64; 3] {
-        let mut colour = self.outlined(colour, self.scene.marker.as_ref(), point, [255.0; 3]);
-        colour = self.outlined(colour, self.scene.cross.as_ref(), point, [255.0, 60.0, 230.0]);
+        let mut colour = self.outlined(colour, self.marker.as_ref(), point, [255.0; 3]);
+        colour = self.outlined(colour, self.cross.as_ref(), point, [255.0, 60.0, 230.0]);
         for (name, [x0, y0, x1, y1]) in &self.scene.marks {
             let frame = Shape::Rect { low: [*x0, *y0], high: [*x1, *y1] };
             let ink = match name {

@@ -6,10 +6,20 @@ use super::shape::Shape;
 
 /// The pixels of a `side` x `side` image inside all of `shapes`: 255 inside, 0 outside.
 pub(super) fn mask(shapes: &[&Shape], side: u32) -> GrayImage {
-    GrayImage::from_fn(side, side, |x, y| {
-        let point = centre(x, y, side);
-        Luma([if shapes.iter().all(|shape| shape.distance(point) <= 0.0) { 255 } else { 0 }])
-    })
+    let mut mask = GrayImage::new(side, side);
+    let bounds: Vec<[f64; 4]> = shapes.iter().map(|shape| shape.bounds()).collect();
+    let pixel = |edge: f64| (edge.clamp(0.0, 1.0) * f64::from(side)) as u32;
+    let first = |axis: usize| bounds.iter().map(|b| pixel(b[axis])).max().unwrap_or(0);
+    let last = |axis: usize| bounds.iter().map(|b| pixel(b[axis])).min().unwrap_or(side).min(side - 1);
+    for y in first(1)..=last(3) {
+        for x in first(0)..=last(2) {
+            let point = centre(x, y, side);
+            if shapes.iter().all(|shape| shape.distance(point) <= 0.0) {
+                mask.put_pixel(x, y, Luma([255]));
+            }
+        }
+    }
+    mask
 }
 
 /// The pixels inside both masks.

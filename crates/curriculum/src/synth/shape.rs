@@ -84,6 +84,26 @@ impl Shape {
         }
     }
 
+    /// A rectangle `[x0, y0, x1, y1]` that holds the shape, not always the smallest: what lies outside need not be
+    /// measured.
+    pub(super) fn bounds(&self) -> [f64; 4] {
+        const NOTHING: [f64; 4] = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+        const EVERYWHERE: [f64; 4] = [f64::NEG_INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::INFINITY];
+        let around = |[x, y]: [f64; 2], reach: f64| [x - reach, y - reach, x + reach, y + reach];
+        let hull = |a: [f64; 4], b: [f64; 4]| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])];
+        let common = |a: [f64; 4], b: [f64; 4]| [a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])];
+        match self {
+            Self::Ellipse { centre, radii, .. } => around(*centre, radii[0].max(radii[1])),
+            Self::Block { centre, radii, .. } => around(*centre, length(radii[0], radii[1])),
+            Self::Bar { from, to, radius, .. } => hull(around(*from, *radius), around(*to, *radius)),
+            Self::Rect { low, high } => [low[0], low[1], high[0], high[1]],
+            Self::Fan { .. } | Self::Half { .. } => EVERYWHERE,
+            Self::Any(shapes) => shapes.iter().map(Self::bounds).fold(NOTHING, hull),
+            Self::All(shapes) => shapes.iter().map(Self::bounds).fold(EVERYWHERE, common),
+            Self::Inset(shape, _) => shape.bounds(),
+        }
+    }
+
     /// This shape, drawn around the origin, moved by `pose`.
     pub(super) fn posed(&self, pose: &Pose) -> Self {
         match self {
@@ -148,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn posing_commutes_with_measuring(x in -0.5..0.5, y in -0.5..0.5, turns in 0.0..1.0, scale in 0.5..2.0,
+        fn posing_commutes_with_measuring_and_bounds_hold(x in -0.5..0.5, y in -0.5..0.5, turns in 0.0..1.0, scale in 0.5..2.0,
                                           mirrored: bool) {
             let pose = Pose { centre: [0.4, 0.6], scale, axis: direction(turns), mirrored };
             for shape in [
@@ -156,6 +176,10 @@ mod tests {
                 Shape::Block { centre: [0.0, 0.1], radii: [0.3, 0.4], axis: [1.0, 0.0] },
                 Shape::Bar { from: [0.0, 0.1], to: [0.3, 0.2], radius: 0.05, taper: true },
             ] {
+                let bounds = shape.bounds();
+                if shape.distance([x, y]) <= 0.0 {
+                    prop_assert!(bounds[0] <= x && x <= bounds[2] && bounds[1] <= y && y <= bounds[3]);
+                }
                 let before = shape.distance([x, y]) * scale;
                 let after = shape.posed(&pose).distance(pose.point([x, y]));
                 prop_assert!((before - after).abs() < 1e-9, "{before} {after}");
