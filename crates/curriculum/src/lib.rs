@@ -4,10 +4,13 @@
 
 pub mod case;
 pub mod conversation;
+pub mod dataset;
 pub mod files;
+pub mod jsonl;
 pub mod phash;
 pub mod picture;
 pub mod problem;
 pub mod prompt;
 pub mod random;
+mod schema;
 pub mod synth;

@@ -1,0 +1,150 @@
+//! A case file in memory, with the folder that its paths are relative to.
+
+use std::path::{Path, PathBuf};
+
+use crate::case::{Case, Split};
+use crate::jsonl::{CaseReader, CaseWriter};
+use crate::problem::{Problem, Problems};
+
+/// Name of the case file in a data set's folder.
+pub const CASE_FILE: &str = "cases.jsonl";
+
+/// The cases of one file. Row `n` of the file is case `n - 1`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The folder of the case file; the cases' paths are relative to it.
+    pub root: PathBuf,
+    /// The case file.
+    pub file: PathBuf,
+    /// In the order of the file.
+    pub cases: Vec<Case>,
+}
+
+impl Dataset {
+    /// Reads a case file, or the `cases.jsonl` of a folder. The cases are well formed; whether they make sense is for
+    /// [`crate::check`] to say.
+    ///
+    /// # Errors
+    /// All problems of all lines at once; also when the file cannot be read, or holds no case.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let file = if path.is_dir() { path.join(CASE_FILE) } else { path.to_owned() };
+        let (mut cases, mut problems) = (Vec::new(), Vec::new());
+        for line in CaseReader::open(&file)? {
+            match line {
+                Ok(case) => cases.push(case),
+                Err(Problems(all)) => problems.extend(all),
+            }
+        }
+        if cases.is_empty() && problems.is_empty() {
+            problems.push(Problem::new(&file, "holds no case", "write one case on each line"));
+        }
+        if problems.is_empty() { Ok(Self::new(&file, cases)) } else { Err(Problems(problems)) }
+    }
+
+    /// Cases that are, or will be, those of `file`.
+    #[must_use]
+    pub fn new(file: &Path, cases: Vec<Case>) -> Self {
+        let root = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self { root: root.to_owned(), file: file.to_owned(), cases }
+    }
+
+    /// Writes the cases to their file: beside it, synced and renamed.
+    ///
+    /// # Errors
+    /// When that fails; the file is then as it was.
+    pub fn save(&self) -> Result<(), Problems> {
+        let mut writer = CaseWriter::create(&self.file)?;
+        for case in &self.cases {
+            writer.write(case)?;
+        }
+        writer.finish()
+    }
+
+    /// The file of an image or mask.
+    #[must_use]
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// The cases on one side of the split, with their places in [`Dataset::cases`].
+    pub fn side(&self, split: Split) -> impl Iterator<Item = (usize, &Case)> {
+        self.cases.iter().enumerate().filter(move |(_, case)| case.split == split)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const LINE: &str = r#"{"schema":"case/1","case_id":"c","group_id":"g","split":"train","source":{"dataset":"d","licence":"l"},"modality":"ct","images":[],"chain":[]}"#;
+
+    fn load(text: impl AsRef<[u8]>) -> Result<Dataset, Vec<String>> {
+        let folder = tempfile::tempdir().expect("writable");
+        fs::write(folder.path().join(CASE_FILE), text).expect("written");
+        let root = format!("{}/", folder.path().display());
+        Dataset::load(folder.path())
+            .map_err(|Problems(all)| all.iter().map(|problem| problem.to_string().replace(&root, "")).collect())
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_by_file_or_folder() {
+        let folder = tempfile::tempdir().expect("writable");
+        let file = folder.path().join(CASE_FILE);
+        let case: Case = serde_json::from_str(LINE).expect("reads");
+        let validation = Case { split: Split::Validation, ..case.clone() };
+        let dataset = Dataset::new(&file, vec![case, validation]);
+        dataset.save().expect("written");
+        assert_eq!(Dataset::load(folder.path()), Ok(dataset.clone()));
+        assert_eq!(Dataset::load(&file), Ok(dataset.clone()));
+        assert_eq!(dataset.side(Split::Validation).map(|(place, _)| place).collect::<Vec<_>>(), [1]);
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1, "nothing is left beside");
+    }
+
+    #[test]
+    fn line_ends_and_byte_order_marks_do_not_matter() {
+        assert_eq!(load(format!("\u{feff}{LINE}\r\n{LINE}")).expect("loads").cases.len(), 2);
+    }
+
+    #[test]
+    fn problems_of_all_lines_are_reported_at_once_with_their_places() {
+        let text = [
+            LINE.to_owned(),
+            LINE.replace("\"split\":\"train\"", "\"split\":\"trian\",\"modalty\":1"),
+            String::new(),
+            "{\"schema\": ]".to_owned(),
+            LINE.replace("\"chain\":[]", "\"chain\":[],\"chain\":[]"),
+        ];
+        assert_eq!(
+            load(text.join("\n")).expect_err("refused"),
+            [
+                "cases.jsonl:2: split: \"trian\" is not known (did you mean \"train\"?) -> use one of \"train\", \"validation\", \"test\"",
+                "cases.jsonl:2: modalty: is not a known key (did you mean \"modality\"?) -> rename or remove it",
+                "cases.jsonl:3: the line is empty -> remove it",
+                "cases.jsonl:4:12: is not JSON: expected value -> one complete JSON object a line",
+                "cases.jsonl:5:149: duplicate field `chain` -> mend or remove it",
+            ]
+        );
+    }
+
+    #[test]
+    fn files_that_are_no_case_files_are_refused() {
+        assert_eq!(load("").expect_err("refused"), ["cases.jsonl: holds no case -> write one case on each line"]);
+        let [problem] = &load(b"\x89PNG\xff".as_slice()).expect_err("refused")[..] else { panic!("one problem") };
+        assert!(problem.starts_with("cases.jsonl:1:1: is not UTF-8"), "{problem}");
+        let absent = Dataset::load(Path::new("no/such/cases.jsonl")).expect_err("absent").to_string();
+        assert!(absent.starts_with("no/such/cases.jsonl: cannot be read"), "{absent}");
+    }
+
+    #[test]
+    fn a_writer_that_is_dropped_leaves_the_old_file() {
+        let folder = tempfile::tempdir().expect("writable");
+        let file = folder.path().join(CASE_FILE);
+        fs::write(&file, LINE).expect("written");
+        let mut writer = CaseWriter::create(&file).expect("created");
+        writer.write(&serde_json::from_str(LINE).expect("reads")).expect("written");
+        drop(writer);
+        assert_eq!(fs::read_to_string(&file).expect("there"), LINE);
+    }
+}
