@@ -42,6 +42,7 @@ mod write;
 use image::{GrayImage, RgbImage};
 
 use crate::case::Case;
+use crate::picture::sha256_hex;
 
 pub use baseline::{Baselines, Rate, baselines};
 pub use write::{SynthError, SynthReport, write};
@@ -94,7 +95,7 @@ pub fn case(index: u64, options: &SynthOptions) -> SynthCase {
     let image = paint::paint(&plan.facts, &plan.scene, options.seed, index, plan.side);
     let png = write::png(image.as_raw(), plan.side, image::ExtendedColorType::Rgb8);
     let (mut case, masks) = plan.record(options);
-    case.images[0].sha256 = write::sha256(&png);
+    case.images[0].sha256 = sha256_hex(&png);
     SynthCase { case, image, png, masks }
 }
 

@@ -1,15 +1,16 @@
 //! Synthetic cases on disk: `images/`, `masks/` and, last, `cases.jsonl`.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use sha2::{Digest, Sha256};
 
 use super::{Baselines, MIN_IMAGE_SIZE, SynthOptions, baselines, case};
 use crate::case::Case;
+use crate::dataset::CASE_FILE;
+use crate::jsonl::CaseWriter;
+use crate::problem::Problems;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,15 +48,9 @@ pub enum SynthError {
         #[source]
         source: std::io::Error,
     },
-    /// A record could not be put into words.
-    #[error("{case_id}: cannot be written as JSON: {source} -> report this as a fault of the generator")]
-    Json {
-        /// Which case.
-        case_id: String,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
+    /// The case file could not be written.
+    #[error(transparent)]
+    Cases(#[from] Problems),
 }
 
 /// Writes `options.cases` cases under `out` and calls `progress` with the number written after each.
@@ -67,7 +62,7 @@ pub enum SynthError {
 /// When the options make no sense, `cases.jsonl` is there already, or a file cannot be written.
 pub fn write(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(usize)) -> Result<SynthReport, SynthError> {
     validate(options)?;
-    let target = out.join("cases.jsonl");
+    let target = out.join(CASE_FILE);
     if target.exists() {
         return Err(SynthError::Exists(target));
     }
@@ -75,9 +70,7 @@ pub fn write(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(usize)
         let path = out.join(folder);
         fs::create_dir_all(&path).map_err(|source| SynthError::Io { path, source })?;
     }
-    let beside = out.join("cases.jsonl.partial");
-    let failed = |source| SynthError::Io { path: beside.clone(), source };
-    let mut lines = BufWriter::new(File::create(&beside).map_err(failed)?);
+    let mut file = CaseWriter::create(&target)?;
     let mut cases: Vec<Case> = Vec::with_capacity(options.cases);
     for index in 0..options.cases {
         let drawn = case(index as u64, options);
@@ -85,15 +78,11 @@ pub fn write(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(usize)
         for (path, mask) in &drawn.masks {
             save(&out.join(path), &png(mask.as_raw(), mask.width(), ExtendedColorType::L8))?;
         }
-        let line = serde_json::to_string(&drawn.case)
-            .map_err(|source| SynthError::Json { case_id: drawn.case.case_id.clone(), source })?;
-        writeln!(lines, "{line}").map_err(failed)?;
+        file.write(&drawn.case)?;
         cases.push(drawn.case);
         progress(index + 1);
     }
-    let file = lines.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
-    fs::rename(&beside, &target).map_err(|source| SynthError::Io { path: target, source })?;
+    file.finish()?;
     let items = cases.iter().map(|case| case.chain.len()).sum();
     Ok(SynthReport { cases: cases.len(), items, baselines: baselines(&cases) })
 }
@@ -126,9 +115,4 @@ pub(super) fn png(raw: &[u8], side: u32, colour: ExtendedColorType) -> Vec<u8> {
         .write_image(raw, side, side, colour)
         .expect("memory takes any bytes, and the buffer is an image's own");
     bytes
-}
-
-/// Lower-case hexadecimal digest of a file's bytes.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
