@@ -7,6 +7,7 @@ pub mod conversation;
 pub mod dataset;
 pub mod files;
 pub mod jsonl;
+pub mod phase;
 pub mod phash;
 pub mod picture;
 pub mod problem;

@@ -1,0 +1,392 @@
+//! The phase plan: which questions are learned at which step, as a pure function of (seed, phase, epoch, step).
+//!
+//! An epoch of a phase visits every case that has questions of the phase's stages once, in an order shuffled anew each
+//! epoch. A batch takes `batch_size` cases with all their questions of those stages, so the questions of a case stand
+//! together and share its image. With replay, questions of earlier phases' stages are mixed in, drawn without repetition
+//! until all have been drawn. Nothing is remembered between calls, so a run resumes at any step by asking for it.
+
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::case::{Case, Item};
+use crate::prompt::{Known, gold_text};
+use crate::random::stream;
+
+/// A leg of the schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Stands in logs and in the names of metrics.
+    pub name: String,
+    /// Clinical stages learned, 1 to 4.
+    pub stages: Vec<u8>,
+    /// Passes over the cases; a part of a pass is rounded up to whole steps. Either this or `max_steps` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_train_epochs: Option<f64>,
+    /// Batches in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<usize>,
+    /// Peak learning rate; the run's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Share of an epoch's questions drawn from the stages of earlier phases that this one lacks, from 0 to below 1.
+    #[serde(default)]
+    pub replay: f64,
+    /// Which answers to its parents a question is shown with.
+    #[serde(default)]
+    pub context: Context,
+}
+
+/// Which answers to its parents a question is shown with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Context {
+    /// None: each question stands alone.
+    #[default]
+    None,
+    /// The right ones.
+    Gold,
+}
+
+impl Context {
+    /// What the reader of `item` is told of earlier questions, in the order of the chain.
+    #[must_use]
+    pub fn known(self, case: &Case, item: &Item) -> Vec<Known> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Gold => {
+                let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
+                parents.map(|other| Known { question: other.question.clone(), answer: gold_text(case, other) }).collect()
+            }
+        }
+    }
+}
+
+/// A question to learn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sample {
+    /// Place of the case among those the plan was made from.
+    pub case: usize,
+    /// Place of the question in the case's chain.
+    pub item: usize,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// A value makes no sense.
+    #[error("curriculum.phase[{phase}].{field}: {what} -> {advice}")]
+    Value {
+        /// Place of the phase, from 0.
+        phase: usize,
+        /// Which of its fields.
+        field: &'static str,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Nothing would be learned from.
+    #[error("curriculum: {0}")]
+    Empty(&'static str),
+}
+
+/// Phases laid out over the training cases.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    phases: Vec<Phase>,
+    batch_size: usize,
+    /// The stage of each question of each case.
+    stages: Vec<Vec<u8>>,
+}
+
+impl Plan {
+    /// A plan over `cases` with `batch_size` cases a batch.
+    ///
+    /// # Errors
+    /// When a phase's values make no sense, a phase finds no question, or has nothing to replay.
+    pub fn new<'a>(
+        phases: Vec<Phase>,
+        cases: impl IntoIterator<Item = &'a Case>,
+        batch_size: usize,
+    ) -> Result<Self, PlanError> {
+        let stages = cases.into_iter().map(|case| case.chain.iter().map(|item| item.stage).collect()).collect();
+        let plan = Self { phases, batch_size, stages };
+        if plan.phases.is_empty() {
+            return Err(PlanError::Empty("there is no phase -> add a [[curriculum.phase]]"));
+        }
+        if batch_size == 0 {
+            return Err(PlanError::Empty("batches of 0 cases hold nothing -> use 1 or more"));
+        }
+        (0..plan.phases.len()).try_for_each(|phase| plan.check(phase))?;
+        Ok(plan)
+    }
+
+    /// The phases, in order.
+    #[must_use]
+    pub fn phases(&self) -> &[Phase] {
+        &self.phases
+    }
+
+    /// Batches of an epoch of this phase.
+    #[must_use]
+    pub fn steps_per_epoch(&self, phase: usize) -> usize {
+        self.fresh_cases(phase).len().div_ceil(self.batch_size)
+    }
+
+    /// Batches of this phase in all.
+    #[must_use]
+    pub fn steps(&self, phase: usize) -> usize {
+        let Phase { num_train_epochs, max_steps, .. } = &self.phases[phase];
+        match (max_steps, num_train_epochs) {
+            (Some(steps), _) => *steps,
+            (None, epochs) => (epochs.unwrap_or(1.0) * self.steps_per_epoch(phase) as f64).ceil() as usize,
+        }
+    }
+
+    /// The questions of one batch, those of a case together; `step` counts within the epoch. Past an epoch's last step
+    /// there are none.
+    ///
+    /// # Panics
+    /// When there is no such phase.
+    #[must_use]
+    pub fn batch(&self, seed: u64, phase: usize, epoch: usize, step: usize) -> Vec<Sample> {
+        let key = |what: &str| stream(seed, &["phase", what, &phase.to_string(), &epoch.to_string()]);
+        let mut order = self.fresh_cases(phase);
+        order.shuffle(&mut key("cases"));
+        let start = step.saturating_mul(self.batch_size).min(order.len());
+        let end = (start + self.batch_size).min(order.len());
+        let learned = &self.phases[phase].stages;
+        let mut samples: Vec<Sample> = order[start..end].iter().flat_map(|case| self.items(*case, learned)).collect();
+
+        // Replayed questions are spread over the epoch in step with the fresh ones.
+        let earlier = self.replayed_stages(phase);
+        if self.phases[phase].replay > 0.0 && !samples.is_empty() {
+            let before: usize = order[..start].iter().map(|case| self.items(*case, learned).count()).sum();
+            let ratio = self.phases[phase].replay / (1.0 - self.phases[phase].replay);
+            let due = |fresh: usize| (fresh as f64 * ratio).round() as usize;
+            let pool: Vec<Sample> = (0..self.stages.len()).flat_map(|case| self.items(case, &earlier)).collect();
+            samples.extend(drawn(&pool, due(before)..due(before + samples.len()), |lap| key(&format!("replay {lap}"))));
+        }
+        // Replayed questions of a case already present join it; cases keep the order in which they came.
+        let mut place: Vec<usize> = Vec::new();
+        for sample in &samples {
+            if !place.contains(&sample.case) {
+                place.push(sample.case);
+            }
+        }
+        samples.sort_by_key(|sample| (place.iter().position(|case| *case == sample.case), sample.item));
+        samples.dedup();
+        samples
+    }
+
+    /// Cases with questions of the phase's stages.
+    fn fresh_cases(&self, phase: usize) -> Vec<usize> {
+        let stages = &self.phases[phase].stages;
+        (0..self.stages.len()).filter(|case| self.items(*case, stages).next().is_some()).collect()
+    }
+
+    fn items(&self, case: usize, stages: &[u8]) -> impl Iterator<Item = Sample> {
+        let of_stages = self.stages[case].iter().enumerate().filter(|(_, stage)| stages.contains(stage));
+        of_stages.map(move |(item, _)| Sample { case, item })
+    }
+
+    /// Stages of earlier phases that this one lacks.
+    fn replayed_stages(&self, phase: usize) -> Vec<u8> {
+        let earlier = self.phases[..phase].iter().flat_map(|earlier| &earlier.stages);
+        earlier.copied().filter(|stage| !self.phases[phase].stages.contains(stage)).collect()
+    }
+
+    fn check(&self, phase: usize) -> Result<(), PlanError> {
+        let wrong = |field, what: String, advice| Err(PlanError::Value { phase, field, what, advice });
+        let Phase { stages, num_train_epochs, max_steps, learning_rate, replay, .. } = &self.phases[phase];
+        if stages.is_empty() || stages.iter().any(|stage| !(1..=4).contains(stage)) {
+            return wrong("stages", format!("{stages:?} are no stages"), "name one or more of 1, 2, 3 and 4");
+        }
+        if self.fresh_cases(phase).is_empty() {
+            return wrong("stages", format!("no case has a question of {stages:?}"), "choose stages that the cases have");
+        }
+        match (num_train_epochs, max_steps) {
+            (Some(_), Some(_)) => {
+                return wrong("max_steps", "is given beside num_train_epochs".into(), "keep one of them");
+            }
+            (Some(epochs), None) if !(epochs.is_finite() && *epochs > 0.0) => {
+                return wrong("num_train_epochs", format!("is {epochs}"), "use a number above 0");
+            }
+            (None, Some(0)) => return wrong("max_steps", "is 0".into(), "use 1 or more"),
+            _ => {}
+        }
+        if learning_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+            return wrong("learning_rate", format!("is {learning_rate:?}"), "use a number above 0");
+        }
+        if !(0.0..1.0).contains(replay) {
+            return wrong("replay", format!("is {replay}"), "use a share from 0 to below 1");
+        }
+        let earlier = self.replayed_stages(phase);
+        if *replay > 0.0 && (0..self.stages.len()).all(|case| self.items(case, &earlier).next().is_none()) {
+            return wrong("replay", "there is nothing to replay".into(), "remove it, or learn other stages before");
+        }
+        Ok(())
+    }
+}
+
+/// The samples in these places of an endless row: the pool, shuffled anew for each lap.
+fn drawn<R: rand::Rng>(pool: &[Sample], places: std::ops::Range<usize>, key: impl Fn(usize) -> R) -> Vec<Sample> {
+    let mut taken = Vec::with_capacity(places.len());
+    let mut shuffled: Option<(usize, Vec<Sample>)> = None;
+    for place in places {
+        let lap = place / pool.len();
+        if shuffled.as_ref().is_none_or(|(of, _)| *of != lap) {
+            let mut row = pool.to_vec();
+            row.shuffle(&mut key(lap));
+            shuffled = Some((lap, row));
+        }
+        if let Some((_, row)) = &shuffled {
+            taken.push(row[place % pool.len()]);
+        }
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn phase(stages: &[u8], replay: f64) -> Phase {
+        Phase {
+            name: "p".into(),
+            stages: stages.into(),
+            num_train_epochs: Some(1.0),
+            max_steps: None,
+            learning_rate: None,
+            replay,
+            context: Context::None,
+        }
+    }
+
+    /// Cases whose chains have questions of these stages.
+    fn cases(chains: &[Vec<u8>]) -> Vec<Case> {
+        let item = |(index, stage): (usize, &u8)| {
+            serde_json::json!({"id": format!("q{index}"), "stage": stage, "category": "01", "question": "?",
+                "parents": if index > 0 { vec!["q0"] } else { vec![] }, "answer": {"type": "yesno", "gold": true}})
+        };
+        let case = |chain: &Vec<u8>| {
+            serde_json::from_value(serde_json::json!({"schema": "case/1", "case_id": "c", "group_id": "g",
+                "split": "train", "source": {"dataset": "d", "licence": "l"}, "modality": "ct", "images": [],
+                "chain": chain.iter().enumerate().map(item).collect::<Vec<_>>()}))
+            .expect("valid")
+        };
+        chains.iter().map(case).collect()
+    }
+
+    fn chains() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let chain = prop::collection::vec(1u8..=4, 0..6);
+        prop::collection::vec(chain, 1..30).prop_map(|mut chains| {
+            chains.push(vec![1, 2, 3, 4]);
+            chains
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_epoch_holds_every_fresh_question_once_and_replay_its_share(
+            chains in chains(), batch in 1usize..5, replay in prop_oneof![Just(0.0), 0.05f64..0.6], seed: u64, epoch in 0usize..3,
+        ) {
+            let cases = cases(&chains);
+            let plan = Plan::new(vec![phase(&[1], 0.0), phase(&[2, 3], replay)], &cases, batch).expect("valid");
+            let mut fresh = Vec::new();
+            let mut replayed = 0;
+            for step in 0..plan.steps_per_epoch(1) {
+                let samples = plan.batch(seed, 1, epoch, step);
+                prop_assert!(!samples.is_empty());
+                let runs = 1 + samples.windows(2).filter(|pair| pair[0].case != pair[1].case).count();
+                let distinct: BTreeSet<usize> = samples.iter().map(|sample| sample.case).collect();
+                prop_assert_eq!(runs, distinct.len(), "the questions of a case stand together");
+                for sample in samples {
+                    match chains[sample.case][sample.item] {
+                        2 | 3 => fresh.push(sample),
+                        1 => replayed += 1,
+                        stage => prop_assert!(false, "stage {} was not asked for", stage),
+                    }
+                }
+            }
+            let count = fresh.len();
+            let unique: BTreeSet<Sample> = fresh.into_iter().collect();
+            let expected = chains.iter().flatten().filter(|stage| [2, 3].contains(*stage)).count();
+            prop_assert_eq!((count, unique.len()), (expected, expected));
+            // A small pool repeats within a batch, where a question is taken once; else the share is met exactly.
+            let due = (expected as f64 * replay / (1.0 - replay)).round() as usize;
+            let pool = chains.iter().flatten().filter(|stage| **stage == 1).count();
+            prop_assert!(replayed <= due && (replayed == due || pool < due));
+            prop_assert!(plan.batch(seed, 1, epoch, plan.steps_per_epoch(1)).is_empty());
+        }
+
+        #[test]
+        fn a_batch_depends_on_nothing_but_its_place(chains in chains(), seed: u64, step in 0usize..4) {
+            let cases = cases(&chains);
+            let plan = Plan::new(vec![phase(&[1], 0.0), phase(&[2, 3, 4], 0.3)], &cases, 3).expect("valid");
+            let batch = plan.batch(seed, 1, 2, step);
+            let _ = plan.batch(seed, 0, 0, 0);
+            prop_assert_eq!(batch, plan.clone().batch(seed, 1, 2, step));
+        }
+    }
+
+    #[test]
+    fn epochs_and_seeds_have_orders_of_their_own() {
+        let cases = cases(&vec![vec![1]; 40]);
+        let plan = Plan::new(vec![phase(&[1], 0.0)], &cases, 40).expect("valid");
+        let orders: BTreeSet<Vec<Sample>> =
+            [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(seed, epoch)| plan.batch(seed, 0, epoch, 0)).into();
+        assert_eq!(orders.len(), 4);
+    }
+
+    #[test]
+    fn replay_draws_all_before_any_twice() {
+        let cases = cases(&vec![vec![1, 2, 2]; 12]);
+        let plan = Plan::new(vec![phase(&[1], 0.0), phase(&[2], 0.5)], &cases, 1).expect("valid");
+        let mut times: BTreeMap<Sample, usize> = BTreeMap::new();
+        for step in 0..plan.steps_per_epoch(1) {
+            for sample in plan.batch(3, 1, 0, step) {
+                *times.entry(sample).or_default() += 1;
+            }
+        }
+        // 24 fresh questions bring 24 replayed ones from a pool of 12: two laps, of which a batch may join two draws.
+        let replayed: Vec<usize> = times.iter().filter(|(sample, _)| sample.item == 0).map(|(_, times)| *times).collect();
+        assert_eq!(replayed.len(), 12);
+        assert!(replayed.iter().all(|times| (1..=2).contains(times)));
+    }
+
+    #[test]
+    fn parts_of_epochs_are_rounded_up_to_steps() {
+        let cases = cases(&vec![vec![1]; 10]);
+        let steps = |epochs, max_steps| {
+            let phase = Phase { num_train_epochs: epochs, max_steps, ..phase(&[1], 0.0) };
+            Plan::new(vec![phase], &cases, 4).expect("valid").steps(0)
+        };
+        assert_eq!([steps(Some(1.0), None), steps(Some(2.5), None), steps(None, Some(7)), steps(None, None)], [3, 8, 7, 3]);
+    }
+
+    #[test]
+    fn plans_that_make_no_sense_are_refused() {
+        let cases = cases(&[vec![1, 2]]);
+        let message = |phases: Vec<Phase>| Plan::new(phases, &cases, 1).expect_err("refused").to_string();
+        assert!(message(vec![phase(&[5], 0.0)]).starts_with("curriculum.phase[0].stages: [5] are no stages"));
+        assert!(message(vec![phase(&[3], 0.0)]).contains("no case has a question of [3]"));
+        assert!(message(vec![phase(&[1], 0.2)]).starts_with("curriculum.phase[0].replay: there is nothing"));
+        assert!(message(vec![Phase { max_steps: Some(1), ..phase(&[1], 0.0) }]).contains("beside num_train_epochs"));
+        assert!(message(vec![Phase { num_train_epochs: Some(f64::NAN), ..phase(&[1], 0.0) }]).contains("is NaN"));
+        assert!(serde_json::from_str::<Phase>(r#"{"name":"p","stages":[1],"replays":0.1}"#).is_err());
+    }
+
+    #[test]
+    fn gold_context_tells_the_parents_answers() {
+        let cases = cases(&[vec![1, 2]]);
+        let known = Context::Gold.known(&cases[0], &cases[0].chain[1]);
+        assert_eq!(known, [Known { question: "?".into(), answer: "yes".into() }]);
+        assert_eq!(Context::None.known(&cases[0], &cases[0].chain[1]), []);
+    }
+}
