@@ -9,5 +9,6 @@ pub mod plan;
 pub mod probe;
 pub mod run;
 pub mod score;
+pub mod stats;
 pub mod store;
 pub mod suite;

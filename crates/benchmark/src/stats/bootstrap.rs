@@ -1,0 +1,187 @@
+//! The cluster bootstrap: whole groups are drawn with replacement, and the 2.5th and 97.5th percentile of the statistic
+//! over the draws bound its interval (Efron and Tibshirani, 1993; Field and Welsh, 2007).
+//!
+//! A statistic is a function of sums over items. The sums are formed once per group; a draw then costs one addition a
+//! group, not one a question, and all statistics share each draw, so their differences are paired.
+
+use std::thread;
+
+use rand::Rng;
+use stepwise_curriculum::random::stream;
+
+/// A function of column sums. `None` where it is not defined, as a share of nothing.
+pub type Formula = Box<dyn Fn(&[f64]) -> Option<f64> + Send + Sync>;
+
+/// Something to bound.
+pub struct Statistic {
+    /// `columns[c][g]` is the sum of column `c` over the items of group `g`.
+    pub columns: Vec<Vec<f64>>,
+    /// Of the sums of all columns over all groups.
+    pub formula: Formula,
+}
+
+impl Statistic {
+    /// The value on the groups as they are.
+    #[must_use]
+    pub fn value(&self) -> Option<f64> {
+        let totals: Vec<f64> = self.columns.iter().map(|column| column.iter().sum()).collect();
+        (self.formula)(&totals).filter(|value| value.is_finite())
+    }
+}
+
+/// How intervals are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bootstrap {
+    /// Draws.
+    pub resamples: usize,
+    /// Of the draws.
+    pub seed: u64,
+    /// Share of the draws inside the interval.
+    pub level: f64,
+}
+
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self { resamples: 10_000, seed: 0, level: 0.95 }
+    }
+}
+
+/// Draws that share a generator; the unit of work of a thread, so results do not depend on how many threads there are.
+const CHUNK: usize = 250;
+
+impl Bootstrap {
+    /// The percentile interval of every statistic, `[low, high]`. Draws in which a statistic is not defined are left out
+    /// of its percentiles; `None` where that is more than half of them, or where there are fewer than two groups.
+    #[must_use]
+    pub fn intervals(&self, statistics: &[Statistic], groups: usize) -> Vec<Option<[f64; 2]>> {
+        if groups < 2 || self.resamples == 0 {
+            return vec![None; statistics.len()];
+        }
+        let width: usize = statistics.iter().map(|statistic| statistic.columns.len()).sum();
+        // [groups, width]: one draw adds whole rows.
+        let mut rows = vec![0.0; groups * width];
+        for (place, column) in statistics.iter().flat_map(|statistic| &statistic.columns).enumerate() {
+            for (group, value) in column.iter().enumerate().take(groups) {
+                rows[group * width + place] = *value;
+            }
+        }
+        let chunks = self.resamples.div_ceil(CHUNK);
+        let workers = thread::available_parallelism().map_or(1, usize::from).min(chunks);
+        let mut drawn: Vec<Vec<f64>> = vec![Vec::with_capacity(self.resamples); statistics.len()];
+        thread::scope(|scope| {
+            let rows = &rows;
+            let running: Vec<_> = (0..workers)
+                .map(|worker| {
+                    scope.spawn(move || {
+                        (worker..chunks)
+                            .step_by(workers)
+                            .map(|chunk| self.chunk(chunk, statistics, rows, groups, width))
+                            .collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            for values in running.into_iter().flat_map(|worker| worker.join().unwrap_or_default()) {
+                for (all, part) in drawn.iter_mut().zip(values) {
+                    all.extend(part);
+                }
+            }
+        });
+        drawn.into_iter().map(|values| self.percentiles(values)).collect()
+    }
+
+    /// The defined values of every statistic over one chunk of draws.
+    fn chunk(
+        &self,
+        chunk: usize,
+        statistics: &[Statistic],
+        rows: &[f64],
+        groups: usize,
+        width: usize,
+    ) -> Vec<Vec<f64>> {
+        let mut rng = stream(self.seed, &["cluster_bootstrap", &chunk.to_string()]);
+        let mut values = vec![Vec::with_capacity(CHUNK); statistics.len()];
+        let mut times = vec![0u32; groups];
+        let mut totals = vec![0.0; width];
+        for _ in 0..CHUNK.min(self.resamples - chunk * CHUNK) {
+            times.fill(0);
+            for _ in 0..groups {
+                times[rng.random_range(0..groups)] += 1;
+            }
+            totals.fill(0.0);
+            for (row, &times) in rows.chunks_exact(width.max(1)).zip(&times).filter(|(_, times)| **times > 0) {
+                let times = f64::from(times);
+                totals.iter_mut().zip(row).for_each(|(total, value)| *total += times * value);
+            }
+            let mut rest = totals.as_slice();
+            for (statistic, values) in statistics.iter().zip(&mut values) {
+                let (own, after) = rest.split_at(statistic.columns.len());
+                values.extend((statistic.formula)(own).filter(|value| value.is_finite()));
+                rest = after;
+            }
+        }
+        values
+    }
+
+    fn percentiles(&self, mut values: Vec<f64>) -> Option<[f64; 2]> {
+        if values.len() * 2 < self.resamples || values.is_empty() {
+            return None;
+        }
+        values.sort_unstable_by(f64::total_cmp);
+        let tail = (1.0 - self.level) / 2.0;
+        Some([quantile(&values, tail), quantile(&values, 1.0 - tail)])
+    }
+}
+
+/// The quantile of sorted values with linear interpolation between neighbours (type 7 of Hyndman and Fan, 1996).
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
+    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    below + (above - below) * place.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mean(columns: Vec<Vec<f64>>) -> Statistic {
+        Statistic { columns, formula: Box::new(|t| (t[1] > 0.0).then(|| t[0] / t[1])) }
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_is_that_of_the_central_limit() {
+        // 400 single-item groups, half of them right: standard error 0.025.
+        let right: Vec<f64> = (0..400).map(|g| f64::from(g % 2)).collect();
+        let bootstrap = Bootstrap::default();
+        let [low, high] = bootstrap.intervals(&[mean(vec![right, vec![1.0; 400]])], 400)[0].expect("defined");
+        assert!(
+            (low - (0.5 - 1.96 * 0.025)).abs() < 0.003 && (high - (0.5 + 1.96 * 0.025)).abs() < 0.003,
+            "{low} {high}"
+        );
+    }
+
+    #[test]
+    fn clusters_widen_the_interval_and_ignoring_them_would_not() {
+        // The same 400 answers in 100 groups of four equal answers: the standard error doubles.
+        let right: Vec<f64> = (0..100).map(|g| f64::from(g % 2) * 4.0).collect();
+        let [low, high] =
+            Bootstrap::default().intervals(&[mean(vec![right, vec![4.0; 100]])], 100)[0].expect("defined");
+        assert!((high - low - 2.0 * 1.96 * 0.05).abs() < 0.012, "{low} {high}");
+    }
+
+    #[test]
+    fn a_difference_of_equals_is_exactly_zero_in_every_draw() {
+        let right: Vec<f64> = (0..30).map(|g| f64::from(g % 3)).collect();
+        let both = Statistic { columns: vec![right.clone(), right], formula: Box::new(|t| Some(t[0] - t[1])) };
+        assert_eq!(Bootstrap::default().intervals(&[both], 30), [Some([0.0, 0.0])]);
+    }
+
+    #[test]
+    fn what_is_mostly_undefined_has_no_interval() {
+        let rare = mean(vec![vec![0.0; 50], [vec![1.0], vec![0.0; 49]].concat()]);
+        assert!(rare.value().is_some());
+        // One group of fifty holds the only item: 36 % of the draws miss it, and enough stay.
+        assert_eq!(Bootstrap::default().intervals(&[rare], 50), [Some([0.0, 0.0])]);
+        let never = mean(vec![vec![0.0; 50], vec![0.0; 50]]);
+        assert_eq!((never.value(), Bootstrap::default().intervals(&[never], 50)), (None, vec![None]));
+    }
+}

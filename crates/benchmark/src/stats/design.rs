@@ -1,0 +1,44 @@
+//! What clustering costs, and how small a difference a run can see.
+
+/// Intra-cluster correlation of values grouped into clusters, by one-way analysis of variance with unequal sizes (Donner,
+/// 1986), kept within `0..=1`. `None` with fewer than two clusters or no cluster of two.
+#[must_use]
+pub fn intra_cluster_correlation(clusters: &[Vec<f64>]) -> Option<f64> {
+    let clusters: Vec<&Vec<f64>> = clusters.iter().filter(|cluster| !cluster.is_empty()).collect();
+    let groups = clusters.len() as f64;
+    let total: f64 = clusters.iter().map(|cluster| cluster.len() as f64).sum();
+    if groups < 2.0 || total <= groups {
+        return None;
+    }
+    let mean_of = |cluster: &[f64]| cluster.iter().sum::<f64>() / cluster.len() as f64;
+    let grand = clusters.iter().flat_map(|cluster| cluster.iter()).sum::<f64>() / total;
+    let between: f64 =
+        clusters.iter().map(|cluster| cluster.len() as f64 * (mean_of(cluster) - grand).powi(2)).sum::<f64>()
+            / (groups - 1.0);
+    let within: f64 = clusters
+        .iter()
+        .flat_map(|cluster| {
+            let mean = mean_of(cluster);
+            cluster.iter().map(move |value| (value - mean).powi(2))
+        })
+        .sum::<f64>()
+        / (total - groups);
+    let squares: f64 = clusters.iter().map(|cluster| (cluster.len() as f64).powi(2)).sum();
+    let size = (total - squares / total) / (groups - 1.0);
+    let scale = between + (size - 1.0) * within;
+    Some(if scale > 0.0 { ((between - within) / scale).clamp(0.0, 1.0) } else { 0.0 })
+}
+
+/// By how much clustering multiplies a variance: `1 + (m - 1) rho` for clusters of mean size `m` (Kish, 1965).
+#[must_use]
+pub fn design_effect(mean_size: f64, correlation: f64) -> f64 {
+    1.0 + (mean_size - 1.0).max(0.0) * correlation
+}
+
+/// The smallest difference of two paired shares that a two-sided 5 % test sees with a power of 80 %:
+/// `2.8 sqrt(deff p / n)` for `n` pairs of which a share `p` is discordant.
+#[must_use]
+pub fn minimum_detectable_difference(pairs: usize, discordant: f64, design_effect: f64) -> f64 {
+    // Normal quantiles at 0.975 and 0.8.
+    (1.959_963_984_540_054 + 0.841_621_233_572_914_3) * (design_effect * discordant / pairs as f64).sqrt()
+}
