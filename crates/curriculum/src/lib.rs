@@ -14,4 +14,6 @@ pub mod problem;
 pub mod prompt;
 pub mod random;
 mod schema;
+pub mod split;
 pub mod synth;
+pub mod taxonomy;

@@ -1,0 +1,204 @@
+//! Clinical stages and task categories, read from a data file; the project's own is built in.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::{Problem, Problems};
+
+/// The only schema this version reads.
+pub const TAXONOMY_SCHEMA: &str = "taxonomy/1";
+
+const EMBEDDED: &str = include_str!("../../../recipes/taxonomy/stepwise-31.toml");
+
+/// Stages and the categories of questions in them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taxonomy {
+    /// Always [`TAXONOMY_SCHEMA`].
+    pub schema: String,
+    /// What it is called in reports.
+    pub name: String,
+    /// The four stages, in order.
+    #[serde(rename = "stage")]
+    pub stages: Vec<Stage>,
+    /// In the order of stages.
+    #[serde(rename = "category")]
+    pub categories: Vec<Category>,
+}
+
+/// A clinical stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// 1 to 4.
+    pub number: u8,
+    /// One word.
+    pub name: String,
+    /// The question it answers.
+    pub question: String,
+    /// What it builds on.
+    pub needs: String,
+    /// What its answers typically rest on.
+    pub evidence: String,
+}
+
+/// A kind of question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Category {
+    /// Two digits.
+    pub id: String,
+    /// The stage it belongs to.
+    pub stage: u8,
+    /// A few words.
+    pub name: String,
+    /// Main types of its answers; others may occur.
+    pub answers: Vec<AnswerType>,
+}
+
+/// A type of answer, as in a case's `answer.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerType {
+    /// Of options.
+    Choice,
+    /// Yes or no.
+    Yesno,
+    /// Words.
+    Text,
+    /// A rectangle.
+    Box,
+    /// A number.
+    Number,
+}
+
+impl Default for Taxonomy {
+    /// The project's own, `stepwise-31`.
+    fn default() -> Self {
+        toml::from_str(EMBEDDED).expect("the embedded taxonomy is well formed: a test loads it")
+    }
+}
+
+impl Taxonomy {
+    /// Reads and checks a taxonomy file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no taxonomy, or contradicts itself; then with all contradictions at once.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Problem::new(path, format!("cannot be read: {error}"), "check that the file exists and may be read")
+        })?;
+        let taxonomy: Self = toml::from_str(&text).map_err(|error| {
+            let problem = Problem::new(path, error.message(), "compare with recipes/taxonomy/stepwise-31.toml");
+            match error.span().and_then(|span| text.get(..span.start)) {
+                Some(before) => {
+                    let line = before.rsplit('\n').next().unwrap_or_default();
+                    problem.at_row(before.matches('\n').count() + 1).at_column(line.chars().count() + 1)
+                }
+                None => problem,
+            }
+        })?;
+        let problems = taxonomy.problems(path);
+        if problems.is_empty() { Ok(taxonomy) } else { Err(Problems(problems)) }
+    }
+
+    /// The category with this id.
+    #[must_use]
+    pub fn category(&self, id: &str) -> Option<&Category> {
+        self.categories.iter().find(|category| category.id == id)
+    }
+
+    /// The stage with this number.
+    #[must_use]
+    pub fn stage(&self, number: u8) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.number == number)
+    }
+
+    fn problems(&self, path: &Path) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut report = |field: String, what: String, advice: &str| {
+            problems.push(Problem::new(path, what, advice).in_field(field));
+        };
+        if self.schema != TAXONOMY_SCHEMA {
+            report("schema".into(), format!("is \"{}\"", self.schema), "write \"taxonomy/1\"");
+        }
+        if !self.stages.iter().map(|stage| stage.number).eq(1..=4) {
+            report("stage".into(), "the stages are not 1, 2, 3 and 4 in order".into(), "name each once, in order");
+        }
+        if self.categories.is_empty() {
+            report("category".into(), "there is none".into(), "add categories");
+        }
+        let mut seen = BTreeSet::new();
+        for (index, category) in self.categories.iter().enumerate() {
+            let id = &category.id;
+            let field = |key: &str| format!("category[{index}].{key}");
+            if id.len() != 2 || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+                report(field("id"), format!("\"{id}\" is not two digits"), "write it as \"01\"");
+            }
+            if !seen.insert(id) {
+                report(field("id"), format!("\"{id}\" stands twice"), "give each category an id of its own");
+            }
+            if self.stage(category.stage).is_none() {
+                report(field("stage"), format!("there is no stage {}", category.stage), "use 1 to 4");
+            }
+            if category.answers.is_empty() {
+                report(field("answers"), "is empty".into(), "name at least one type");
+            }
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_taxonomy_has_31_categories_in_four_stages() {
+        let taxonomy = Taxonomy::default();
+        assert_eq!(taxonomy.problems(Path::new("embedded")), []);
+        let counts: Vec<usize> =
+            (1..=4).map(|stage| taxonomy.categories.iter().filter(|category| category.stage == stage).count()).collect();
+        assert_eq!(counts, [8, 8, 8, 7]);
+        let ids: Vec<String> = (1..=31).map(|id| format!("{id:02}")).collect();
+        assert!(taxonomy.categories.iter().map(|category| &category.id).eq(&ids));
+        assert!(taxonomy.categories.is_sorted_by_key(|category| category.stage));
+        assert_eq!(taxonomy.stage(3).map(|stage| stage.name.as_str()), Some("Describe"));
+        assert_eq!(taxonomy.category("12").map(|category| &category.answers[..]), Some(&[AnswerType::Box][..]));
+    }
+
+    fn problems(text: &str) -> String {
+        let folder = tempfile::tempdir().expect("writable");
+        let path = folder.path().join("t.toml");
+        fs::write(&path, text).expect("written");
+        let problems = Taxonomy::load(&path).expect_err("refused").to_string();
+        problems.replace(&format!("{}/", folder.path().display()), "")
+    }
+
+    #[test]
+    fn contradictions_are_reported_all_at_once() {
+        let text = EMBEDDED.replacen("taxonomy/1", "taxonomy/9", 1).replacen("number = 4", "number = 5", 1);
+        let text = text.replacen("id = \"02\"", "id = \"01\"", 1).replacen("id = \"03\"", "id = \"3\"", 1);
+        let problems = problems(&text);
+        for start in [
+            "t.toml: schema: is \"taxonomy/9\"",
+            "t.toml: stage: the stages are not",
+            "t.toml: category[1].id: \"01\" stands twice",
+            "t.toml: category[2].id: \"3\" is not two digits",
+            "t.toml: category[24].stage: there is no stage 4",
+        ] {
+            assert!(problems.lines().any(|line| line.starts_with(start)), "{start}\n{problems}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_syntax_have_a_place() {
+        assert!(problems("schema = \n").starts_with("t.toml:1:"));
+        let misspelt = EMBEDDED.replacen("needs", "nedes", 1);
+        let row = EMBEDDED[..EMBEDDED.find("needs").expect("there")].matches('\n').count() + 1;
+        assert!(problems(&misspelt).starts_with(&format!("t.toml:{row}:1: unknown field `nedes`")), "{}", problems(&misspelt));
+    }
+}
