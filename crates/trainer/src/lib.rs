@@ -1,10 +1,20 @@
 //! How it learns: recipe, loop, optimiser step, checkpoints, resume, events and the benchmark after every epoch.
 
+pub mod cases;
 pub mod checkpoint;
+pub mod course;
 pub mod environment;
+pub mod epoch_benchmark;
 pub mod files;
+pub mod gradients;
 pub mod interrupt;
+pub mod learner;
+pub mod lessons;
 pub mod log;
+pub mod optimizer;
 pub mod progress;
 pub mod recipe;
+pub mod respondent;
 pub mod schedule;
+pub mod step;
+pub mod train;

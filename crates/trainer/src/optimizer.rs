@@ -79,7 +79,8 @@ impl AdamW {
     pub fn restore(&mut self, steps: u64, saved: impl IntoIterator<Item = (String, Vec<f32>)>, device: &Device) {
         self.steps = steps;
         for (name, values) in saved {
-            let found = MOMENTS.iter().enumerate().find_map(|(which, prefix)| Some((which, name.strip_prefix(prefix)?)));
+            let found =
+                MOMENTS.iter().enumerate().find_map(|(which, prefix)| Some((which, name.strip_prefix(prefix)?)));
             if let Some((which, name)) = found {
                 let length = values.len();
                 let moment = Tensor::from_data(TensorData::new(values, [length]), device);

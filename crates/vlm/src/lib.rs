@@ -1,6 +1,7 @@
 //! Who learns: tokens, pixels, layout, model families, adapters, weights in and out, scoring, generation.
 
 pub mod adapter;
+pub mod fresh;
 pub mod generate;
 pub mod layout;
 pub mod model;

@@ -1,6 +1,7 @@
 //! `[[curriculum.phase]]`: which clinical stages are learned when.
 
 use serde::Serialize;
+use stepwise_curriculum::phase::Context;
 
 use super::PHASES;
 use super::document::Value;
@@ -29,16 +30,6 @@ pub struct Phase {
     pub replay: f64,
     /// Which answers to earlier questions a question is shown with.
     pub context: Context,
-}
-
-/// Which answers to its parents a question is shown with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Context {
-    /// None: each question stands alone.
-    None,
-    /// The right ones.
-    Gold,
 }
 
 impl Choice for Context {

@@ -24,7 +24,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use benchmark::{Benchmark, Suite};
-pub use curriculum::{Context, Curriculum, Phase};
+pub use curriculum::{Curriculum, Phase};
 pub use data::{CaseSource, Data, Synth};
 pub use problem::{Excerpt, Problem};
 pub use section::Key;

@@ -1,0 +1,120 @@
+//! The cases of a run and their pictures: read from a folder, or drawn on the spot.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbImage;
+use stepwise_curriculum::case::{Case, Split};
+use stepwise_curriculum::dataset::Dataset;
+use stepwise_curriculum::picture::load_picture;
+use stepwise_curriculum::synth::{self, SynthOptions};
+
+use crate::recipe::{CaseSource, Data};
+
+/// Why the cases of a run cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum CasesError {
+    /// The data set cannot be read.
+    #[error("{0}")]
+    Dataset(String),
+    /// A side of the split is empty.
+    #[error("no {split} cases in {place} -> {help}")]
+    Empty {
+        /// The side.
+        split: &'static str,
+        /// Where they were looked for.
+        place: String,
+        /// What to do.
+        help: &'static str,
+    },
+}
+
+/// The cases of a run.
+#[derive(Debug)]
+pub struct Cases {
+    /// Learned from.
+    pub train: Vec<Case>,
+    /// Tested on.
+    pub eval: Vec<Case>,
+    /// Where their pictures come from.
+    pub pictures: Pictures,
+}
+
+/// Where pictures come from.
+#[derive(Debug)]
+pub enum Pictures {
+    /// Files below a folder.
+    Folder(PathBuf),
+    /// Drawn when asked for; the number of each case by its id.
+    Drawn {
+        /// What is drawn.
+        options: SynthOptions,
+        /// The number of each case by its id.
+        numbers: HashMap<String, u64>,
+    },
+}
+
+impl Cases {
+    /// Loads or draws what `[data]` asks for.
+    ///
+    /// # Errors
+    /// When the data set cannot be read or lacks a side of the split.
+    pub fn open(data: &Data) -> Result<Self, CasesError> {
+        let (cases, pictures, place) = match &data.source {
+            CaseSource::Dataset(path) => {
+                let dataset = Dataset::load(path).map_err(|error| CasesError::Dataset(error.to_string()))?;
+                (dataset.cases, Pictures::Folder(dataset.root), path.display().to_string())
+            }
+            CaseSource::Synth(asked) => {
+                let options = SynthOptions {
+                    cases: asked.cases as usize,
+                    seed: asked.seed,
+                    image_size: asked.image_size,
+                    ..SynthOptions::default()
+                };
+                let cases: Vec<Case> = (0..asked.cases).map(|number| synth::record(number, &options)).collect();
+                let numbers = cases.iter().map(|case| case.case_id.clone()).zip(0..).collect();
+                (cases, Pictures::Drawn { options, numbers }, "the synthetic cases".to_owned())
+            }
+        };
+        let side = |split: Split| cases.iter().filter(move |case| case.split == split).cloned();
+        let mut train: Vec<Case> = side(Split::Train).collect();
+        train.truncate(data.max_samples.map_or(usize::MAX, |most| most as usize));
+        let eval: Vec<Case> = side(data.eval_split).collect();
+        let empty = |split, help| CasesError::Empty { split, place: place.clone(), help };
+        if train.is_empty() {
+            return Err(empty("training", "the `split` of each case says its side; `stepwise check` counts them"));
+        }
+        if eval.is_empty() {
+            return Err(empty("evaluation", "set `[data] eval_split` to a side that has cases, or add some"));
+        }
+        Ok(Self { train, eval, pictures })
+    }
+}
+
+impl Pictures {
+    /// Picture number `index` of `case`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
+        match self {
+            Self::Folder(root) => {
+                let image = case.images.get(index).ok_or("the case has no such image")?;
+                Ok(Arc::new(load_picture(&root.join(&image.path))?))
+            }
+            Self::Drawn { options, numbers } => {
+                let number = numbers.get(&case.case_id).ok_or("no synthetic case has this id")?;
+                Ok(Arc::new(synth::case(*number, options).image))
+            }
+        }
+    }
+}
+
+impl stepwise_benchmark::run::Images for Pictures {
+    fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
+        Pictures::load(self, case, index)
+    }
+}

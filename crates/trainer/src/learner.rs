@@ -1,0 +1,215 @@
+//! What learns: a reader with its adapter (or its own weights set free) and the optimiser that moves it.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use stepwise_vlm::adapter::{self, AdapterError, LoraConfig, Targets, load_adapter, save_adapter};
+use stepwise_vlm::model::ModelPart;
+use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::reader::{Reader, ReaderError};
+use stepwise_vlm::weights::{SafetensorsSource, WeightError, save_model, write_safetensors};
+
+use crate::optimizer::{AdamW, AdamWConfig};
+use crate::recipe::{Recipe, TargetModules, Tuning};
+
+/// The optimiser's moments in a checkpoint.
+const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+
+/// Why a model cannot be prepared, saved or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnerError {
+    /// The base model.
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
+    /// The adapter.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// A weight file.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+    /// Everything is frozen.
+    #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
+    Frozen,
+}
+
+/// A row of the table of what is trained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trained {
+    /// Vision tower, connector or decoder.
+    pub part: ModelPart,
+    /// Tensors that learn.
+    pub tensors: usize,
+    /// Their values.
+    pub parameters: usize,
+    /// Values of the part that stay as they are.
+    pub frozen: usize,
+}
+
+/// A model in training.
+pub struct Learner {
+    /// Model and processor.
+    pub reader: Reader,
+    /// Moves what learns.
+    pub optimizer: AdamW,
+    /// The adapter's config; none in full fine-tuning.
+    pub lora: Option<LoraConfig>,
+    base: std::path::PathBuf,
+}
+
+impl Learner {
+    /// Loads the recipe's base model and sets free what the recipe trains.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded, a target matches nothing, or nothing is left to train.
+    pub fn new(recipe: &Recipe, device: &Device) -> Result<Self, LearnerError> {
+        let mut reader = Reader::load(&recipe.model_name_or_path, device)?;
+        reader.processor.set_image_splitting(recipe.do_image_splitting);
+        let lora = match &recipe.tuning {
+            Tuning::Lora { lora } => {
+                let config = LoraConfig {
+                    r: lora.r as usize,
+                    lora_alpha: lora.lora_alpha as f32,
+                    lora_dropout: lora.lora_dropout as f32,
+                    target_modules: targets(&lora.target_modules),
+                    exclude_modules: lora.exclude_modules.as_ref().map(targets),
+                    use_rslora: lora.use_rslora,
+                };
+                let open = |part| match part {
+                    ModelPart::Vision => !lora.freeze_vision_tower,
+                    ModelPart::Connector => !lora.freeze_multi_modal_projector,
+                    ModelPart::Decoder => true,
+                };
+                adapter::attach(&mut reader.model, &config, recipe.seed, |name| open(ModelPart::of(name)))?;
+                Some(config)
+            }
+            Tuning::Full { full } => {
+                let open = |part| match part {
+                    ModelPart::Vision => !full.freeze_vision_tower,
+                    ModelPart::Connector => !full.freeze_multi_modal_projector,
+                    ModelPart::Decoder => !full.freeze_language_model,
+                };
+                reader.model.visit(&mut SetFree(open));
+                None
+            }
+        };
+        reader.refresh();
+        let train = &recipe.train;
+        let optimizer = AdamW::new(AdamWConfig {
+            beta1: train.adam_beta1,
+            beta2: train.adam_beta2,
+            epsilon: train.adam_epsilon,
+            weight_decay: train.weight_decay,
+        });
+        let mut learner = Self { reader, optimizer, lora, base: recipe.model_name_or_path.clone() };
+        if learner.trained().iter().all(|row| row.parameters == 0) {
+            return Err(LearnerError::Frozen);
+        }
+        Ok(learner)
+    }
+
+    /// What learns, part by part.
+    pub fn trained(&mut self) -> Vec<Trained> {
+        let parts = [ModelPart::Vision, ModelPart::Connector, ModelPart::Decoder];
+        let mut count = Count(parts.map(|part| Trained { part, tensors: 0, parameters: 0, frozen: 0 }).to_vec());
+        self.reader.model.visit(&mut count);
+        count.0
+    }
+
+    /// Writes what was learned and the optimiser's moments: a PEFT folder, or in full fine-tuning a whole model folder.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save(&mut self, folder: &Path) -> Result<(), LearnerError> {
+        match &self.lora {
+            Some(config) => {
+                save_adapter(&mut self.reader.model, config, &self.base.display().to_string(), folder)?;
+            }
+            None => save_model(&mut self.reader.model, &self.base, folder, false)?,
+        }
+        write_safetensors(&folder.join(OPTIMIZER_FILE), &self.optimizer.tensors(), false)?;
+        Ok(())
+    }
+
+    /// Goes on from a checkpoint made after `steps` steps.
+    ///
+    /// # Errors
+    /// When its files cannot be read.
+    pub fn restore(&mut self, folder: &Path, steps: u64) -> Result<(), LearnerError> {
+        let device = self.reader.model.device().clone();
+        match &self.lora {
+            Some(_) => {
+                load_adapter(&mut self.reader.model, folder)?;
+            }
+            None => {
+                let source = SafetensorsSource::open_model(folder, &device)?;
+                let mut restore = Restore { source, problem: None };
+                self.reader.model.visit(&mut restore);
+                if let Some(problem) = restore.problem {
+                    return Err(problem.into());
+                }
+            }
+        }
+        self.reader.refresh();
+        let saved = SafetensorsSource::open(&[folder.join(OPTIMIZER_FILE)], &device)?;
+        let names: Vec<String> = saved.names().map(str::to_owned).collect();
+        let moments = names.into_iter().map(|name| saved.any(&name).map(|(_, values)| (name, values)));
+        let moments = moments.collect::<Result<Vec<_>, _>>()?;
+        self.optimizer.restore(steps, moments, &device);
+        Ok(())
+    }
+}
+
+fn targets(modules: &TargetModules) -> Targets {
+    match modules {
+        TargetModules::Pattern(pattern) => Targets::Pattern(pattern.clone()),
+        TargetModules::Suffixes(ends) => Targets::List(ends.clone()),
+    }
+}
+
+struct SetFree<F>(F);
+
+impl<F: Fn(ModelPart) -> bool> ParameterVisitor for SetFree<F> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        parameter.set_learning((self.0)(ModelPart::of(name)));
+    }
+}
+
+struct Count(Vec<Trained>);
+
+impl ParameterVisitor for Count {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        let (part, values) = (ModelPart::of(name), parameter.leaf().shape().num_elements());
+        if let Some(row) = self.0.iter_mut().find(|row| row.part == part) {
+            if parameter.learns() {
+                row.tensors += 1;
+                row.parameters += values;
+            } else {
+                row.frozen += values;
+            }
+        }
+    }
+}
+
+/// Overwrites every parameter with the one of the same name in a folder.
+struct Restore {
+    source: SafetensorsSource,
+    problem: Option<WeightError>,
+}
+
+impl ParameterVisitor for Restore {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        let shape = parameter.values().shape();
+        match self.source.any(name) {
+            Ok((_, values)) if values.len() == shape.num_elements() => {
+                let device = parameter.values().device();
+                let data = burn::tensor::TensorData::new(values, shape);
+                parameter.replace(burn::tensor::Tensor::from_data(data, &device));
+            }
+            Ok((found, _)) => {
+                let (name, place, expected) = (name.to_owned(), "the checkpoint".to_owned(), shape.to_vec());
+                self.problem = Some(WeightError::Shape { name, place, found, expected });
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! The loop: phases, epochs, steps; a benchmark of the base first and of the learner after every epoch.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use burn::tensor::Device;
+use stepwise_curriculum::phase::PlanError;
+use stepwise_curriculum::prompt::PROMPT_VERSION;
+use stepwise_vlm::reader::Reader;
+
+use crate::cases::{Cases, CasesError};
+use crate::checkpoint::{
+    self, BEST, Best, CheckpointError, Incompatible, LAST, RANDOM_SCHEME, RunFolder, StepLoss, TrainerState,
+};
+use crate::course::{Course, Place, cases_per_step};
+use crate::environment::Environment;
+use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark};
+use crate::interrupt::Interrupt;
+use crate::learner::{Learner, LearnerError};
+use crate::lessons::{Lesson, LessonError, Lessons};
+use crate::log::{Pace, RunLog, StepLine};
+use crate::progress::{EpochLine, Progress};
+use crate::recipe::Recipe;
+use crate::step::{StepError, StepOptions, Stepped, step};
+
+/// How many logged losses a checkpoint remembers.
+const LOSS_HISTORY: usize = 100;
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The cases.
+    #[error(transparent)]
+    Cases(#[from] CasesError),
+    /// The model.
+    #[error(transparent)]
+    Learner(#[from] LearnerError),
+    /// A question.
+    #[error(transparent)]
+    Lesson(#[from] LessonError),
+    /// A step; what was learned before is in the newest checkpoint.
+    #[error("step {step}: {error}")]
+    Step {
+        /// Which, counted from 1.
+        step: u64,
+        /// Why.
+        error: StepError,
+    },
+    /// The run's folder.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The benchmark.
+    #[error(transparent)]
+    Benchmark(#[from] BenchmarkError),
+    /// A file of the run.
+    #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The newest checkpoint belongs to another run.
+    #[error("{path}: {error}")]
+    Incompatible {
+        /// The checkpoint.
+        path: String,
+        /// How it differs.
+        error: Incompatible,
+    },
+    /// A phase finds nothing to learn.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// What a run is started with.
+pub struct TrainOptions<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// Its text, as written.
+    pub recipe_text: &'a str,
+    /// Where the model lives.
+    pub device: Device,
+    /// What to call that in `environment.json`.
+    pub device_name: &'a str,
+    /// Whether to go on from the newest complete checkpoint.
+    pub resume: bool,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// Optimiser steps done.
+    pub global_step: u64,
+    /// Whether it was interrupted; then it can be resumed.
+    pub interrupted: bool,
+    /// The report, if the benchmark ran.
+    pub report: Option<PathBuf>,
+}
+
+/// Trains as the recipe says.
+///
+/// # Errors
+/// When anything cannot be read, computed or written. What was saved stays.
+pub fn train(
+    options: &TrainOptions<'_>,
+    progress: &mut dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Finished, TrainError> {
+    let recipe = options.recipe;
+    let cases = Cases::open(&recipe.data)?;
+    let course = Course::new(recipe, &cases.train)?;
+    let learner = Learner::new(recipe, &options.device)?;
+    let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
+    folder.write_recipe(options.recipe_text, recipe)?;
+    let mut run = Run::open(options, cases, course, learner, folder, progress)?;
+    run.describe(progress);
+    run.benchmark.base(&run.learner.reader, &run.cases, progress)?;
+    while run.done < run.course.total {
+        run.step(progress)?;
+        let place = run.course.at(run.done - 1);
+        if place.ends_epoch {
+            run.end_epoch(place, progress)?;
+        } else if interrupt.requested()
+            || (recipe.train.save_steps > 0 && run.done.is_multiple_of(recipe.train.save_steps))
+        {
+            run.save(progress)?;
+        }
+        if interrupt.requested() {
+            return Ok(run.finished(true));
+        }
+    }
+    Ok(run.finished(false))
+}
+
+/// A run under way.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    cases: Cases,
+    course: Course,
+    learner: Learner,
+    lessons: Lessons,
+    folder: RunFolder,
+    log: RunLog,
+    pace: Pace,
+    benchmark: EpochBenchmark,
+    prompt_digest: String,
+    done: u64,
+    history: Vec<StepLoss>,
+    best: Option<Best>,
+    /// Sum of losses and of supervised tokens since the epoch began.
+    epoch_loss: (f64, u64),
+}
+
+/// The digest of everything that turns a case into tokens and pixels.
+#[must_use]
+pub fn prompt_digest(reader: &Reader) -> String {
+    format!("{PROMPT_VERSION}:{}", reader.processor.digest())
+}
+
+impl<'a> Run<'a> {
+    fn open(
+        options: &TrainOptions<'a>,
+        cases: Cases,
+        course: Course,
+        mut learner: Learner,
+        folder: RunFolder,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, TrainError> {
+        let recipe = options.recipe;
+        let prompt_digest = prompt_digest(&learner.reader);
+        let mut state = None;
+        if options.resume {
+            let (newest, skipped) = checkpoint::newest_complete(folder.root())?;
+            skipped.iter().for_each(|message| progress.warning(message));
+            if let Some(step) = newest {
+                let path = folder.root().join(checkpoint::name(step));
+                let found = TrainerState::read(&path)?;
+                let incompatible = |error| TrainError::Incompatible { path: path.display().to_string(), error };
+                found.continues(&recipe.digest(), &prompt_digest).map_err(incompatible)?;
+                learner.restore(&path, found.global_step)?;
+                progress.note(&format!("resumed after step {step} of {}", course.total));
+                state = Some(found);
+            } else {
+                progress.note("nothing to resume from: starting at step 1");
+            }
+        }
+        checkpoint::clear_leftovers(folder.root())?;
+        let done = state.as_ref().map_or(0, |state| state.global_step);
+        let resumed = options.resume.then_some(done);
+        let tensorboard = !recipe.train.report_to.is_empty();
+        let file = |path: &Path| {
+            let path = path.display().to_string();
+            move |error| TrainError::File { path, error }
+        };
+        let log = RunLog::open(folder.root(), tensorboard, resumed).map_err(file(&folder.log()))?;
+        let seeds = [("seed".to_owned(), recipe.seed)].into_iter().collect();
+        let digests = [("prompt".to_owned(), prompt_digest.clone()), ("recipe".to_owned(), recipe.digest())];
+        Environment::here("burn 0.22.1", options.device_name, seeds, digests.into_iter().collect())
+            .write(&folder.environment())
+            .map_err(file(&folder.environment()))?;
+        let benchmark = EpochBenchmark::open(recipe, &cases, folder.root())?;
+        Ok(Self {
+            recipe,
+            cases,
+            course,
+            learner,
+            lessons: Lessons::default(),
+            folder,
+            log,
+            pace: Pace::start(done),
+            benchmark,
+            prompt_digest,
+            done,
+            history: state.as_ref().map_or_else(Vec::new, |state| state.loss_history.clone()),
+            best: state.and_then(|state| state.best),
+            epoch_loss: (0.0, 0),
+        })
+    }
+
+    /// Says what is trained, on what, for how long.
+    fn describe(&mut self, progress: &mut dyn Progress) {
+        for row in self.learner.trained() {
+            let part = format!("{:?}", row.part).to_lowercase();
+            progress.note(&format!(
+                "{part:<10} {:>11} trained in {:>3} tensors, {:>11} frozen",
+                row.parameters, row.tensors, row.frozen
+            ));
+        }
+        progress.note(&format!(
+            "{} training cases, {} evaluation cases, {} phases, {} epochs, {} steps of {} cases",
+            self.cases.train.len(),
+            self.cases.eval.len(),
+            self.course.phases(),
+            self.course.epochs,
+            self.course.total,
+            cases_per_step(self.recipe)
+        ));
+    }
+
+    fn step(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let recipe = self.recipe;
+        let place = self.course.at(self.done);
+        let started = Instant::now();
+        let micro_batches = self.micro_batches(place)?;
+        let wait_for_data = started.elapsed().as_secs_f64();
+        let phase = &recipe.curriculum.phase[place.phase];
+        let warmup = recipe.train.warmup.steps(place.phase_total);
+        let factor = recipe.train.lr_scheduler_type.factor(place.phase_step, warmup, place.phase_total);
+        let learning_rate = phase.learning_rate * factor;
+        let options = StepOptions {
+            learning_rate,
+            max_grad_norm: recipe.train.max_grad_norm,
+            cutoff_len: recipe.cutoff_len,
+            dropout_key: recipe.seed.wrapping_add(self.done << 16),
+        };
+        let Learner { reader, optimizer, .. } = &mut self.learner;
+        let stepped = step(reader, optimizer, &micro_batches, options)
+            .map_err(|error| TrainError::Step { step: self.done + 1, error })?;
+        self.done += 1;
+        self.epoch_loss.0 += stepped.loss * stepped.supervised_tokens as f64;
+        self.epoch_loss.1 += stepped.supervised_tokens;
+        progress.advance("train", self.done, self.course.total);
+        if self.done.is_multiple_of(recipe.train.logging_steps) || self.done == self.course.total {
+            self.log_step(&stepped, learning_rate, &phase.name, wait_for_data, progress);
+        }
+        Ok(())
+    }
+
+    fn micro_batches(&mut self, place: Place) -> Result<Vec<Vec<Lesson>>, TrainError> {
+        let recipe = self.recipe;
+        let samples = self.course.samples(place);
+        let context = recipe.curriculum.phase[place.phase].context;
+        let (reader, pictures, form) = (&self.learner.reader, &self.cases.pictures, recipe.train.answer_form);
+        let of_one_case: Vec<_> = samples.chunk_by(|a, b| a.case == b.case).collect();
+        let mut micro_batches = Vec::new();
+        for cases in of_one_case.chunks(recipe.train.per_device_train_batch_size) {
+            let mut lessons = Vec::new();
+            for sample in cases.iter().copied().flatten() {
+                let case = &self.cases.train[sample.case];
+                lessons.push(self.lessons.of(reader, pictures, case, sample.item, context, form)?);
+            }
+            micro_batches.push(lessons);
+        }
+        Ok(micro_batches)
+    }
+
+    fn log_step(&mut self, stepped: &Stepped, lr: f64, phase: &str, wait_for_data: f64, progress: &mut dyn Progress) {
+        let (elapsed_time, remaining_time) = self.pace.times(self.done, self.course.total);
+        let line = StepLine {
+            current_steps: self.done,
+            total_steps: self.course.total,
+            loss: stepped.loss,
+            lr,
+            epoch: self.course.epoch_at(self.done),
+            percentage: 100.0 * self.done as f64 / self.course.total as f64,
+            elapsed_time,
+            remaining_time,
+            phase: phase.to_owned(),
+            stage_loss: stepped.stage_loss.clone(),
+            supervised_tokens: stepped.supervised_tokens,
+            grad_norm: stepped.grad_norm,
+            wait_for_data,
+        };
+        self.log.step(&line).iter().for_each(|warning| progress.warning(warning));
+        progress.step(&line);
+        self.history.push(StepLoss { step: self.done, loss: stepped.loss });
+        let surplus = self.history.len().saturating_sub(LOSS_HISTORY);
+        self.history.drain(..surplus);
+    }
+
+    fn end_epoch(&mut self, place: Place, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let epoch = place.epochs_before + 1;
+        let last = self.done == self.course.total;
+        let metrics = if self.benchmark.is_due(epoch, last) {
+            self.benchmark.epoch(epoch, &self.learner.reader, &self.cases, progress)?
+        } else {
+            std::collections::BTreeMap::new()
+        };
+        let warnings = self.log.metrics(self.done, f64::from(epoch), &metrics);
+        warnings.iter().for_each(|warning| progress.warning(warning));
+        let better = self
+            .benchmark
+            .best_of(&metrics)
+            .filter(|(_, value)| self.best.as_ref().is_none_or(|best| *value > best.value));
+        if let Some((metric, value)) = better {
+            self.best = Some(Best { metric, value, step: self.done });
+        }
+        self.save(progress)?;
+        let (sum, tokens) = std::mem::take(&mut self.epoch_loss);
+        progress.epoch(&EpochLine {
+            phase: self.recipe.curriculum.phase[place.phase].name.clone(),
+            epoch,
+            epochs: self.course.epochs,
+            global_step: self.done,
+            loss: sum / tokens.max(1) as f64,
+            metrics,
+        });
+        Ok(())
+    }
+
+    fn save(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let place = self.course.at(self.done - 1);
+        let state = TrainerState {
+            global_step: self.done,
+            max_steps: self.course.total,
+            phase: place.phase,
+            epoch: place.epoch + u32::from(place.ends_epoch),
+            step_in_epoch: if place.ends_epoch { 0 } else { place.step + 1 },
+            loss_history: self.history.clone(),
+            best: self.best.clone(),
+            seed: self.recipe.seed,
+            recipe_digest: self.recipe.digest(),
+            prompt_digest: self.prompt_digest.clone(),
+            random_scheme: RANDOM_SCHEME.to_owned(),
+        };
+        let root = self.folder.root().to_path_buf();
+        let learner = &mut self.learner;
+        checkpoint::write(&root, self.done, |folder| -> Result<(), TrainError> {
+            learner.save(folder)?;
+            state.write(folder)?;
+            Ok(())
+        })?;
+        checkpoint::link(&root, LAST, self.done)?;
+        if let Some(best) = &self.best {
+            checkpoint::link(&root, BEST, best.step)?;
+        }
+        if let Some(limit) = self.recipe.train.save_total_limit {
+            checkpoint::prune(&root, limit, self.done)?;
+        }
+        progress.note(&format!("saved {}", root.join(checkpoint::name(self.done)).display()));
+        Ok(())
+    }
+
+    fn finished(self, interrupted: bool) -> Finished {
+        Finished {
+            folder: self.folder.root().to_path_buf(),
+            global_step: self.done,
+            interrupted,
+            report: self.benchmark.report(),
+        }
+    }
+}
