@@ -3,12 +3,15 @@
 //! This crate knows words and pictures, never tensors. Whatever answers is a [`probe::Respondent`]: a vision-language
 //! model elsewhere, a planted one here.
 
+pub mod metrics;
 pub mod outcome;
 pub mod perturb;
 pub mod plan;
+pub mod planted;
 pub mod probe;
 pub mod run;
 pub mod score;
 pub mod stats;
 pub mod store;
 pub mod suite;
+pub mod summary;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::perturb::Named;
 use crate::probe::OptionScore;
-use crate::score::Verdict;
+use crate::score::{Verdict, fold};
 
 /// One judged reply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Outcome {
     /// The place in which that option was shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
+    /// How many options were shown; 0 where the answer is not chosen among options.
+    #[serde(default)]
+    pub options: usize,
     /// The right answer in words.
     pub gold: String,
     /// Share of right answers a random pick gets.
@@ -80,6 +83,19 @@ impl Outcome {
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.verdict == Verdict::Right
+    }
+
+    /// Whether the answer given is the one named: the same option, or the same words.
+    #[must_use]
+    pub fn gives(&self, named: &Named) -> bool {
+        match (named.index, self.index, &self.answer) {
+            (Some(named), Some(given), _) => named == given,
+            (None, None, Some(answer)) => {
+                // A number is written one way in an answer, and folding would tear its decimal point out.
+                *answer == named.text || (answer.parse::<f64>().is_err() && *answer == fold(&named.text))
+            }
+            _ => false,
+        }
     }
 
     /// Whether two outcomes gave the same answer. Two unparsed replies did not answer alike: nothing was answered.

@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 use crate::perturb::{Attack, Pictures, Target};
 use crate::plan::{Entry, Plan};
 use crate::probe::{Objective, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown};
-use crate::score::{self, fold, parse::PARSER_VERSION};
+use crate::score::{self, parse::PARSER_VERSION};
 
 /// Gives the decoded pictures of cases. Any `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` is one.
 pub trait Images {
@@ -311,15 +311,6 @@ fn objective(answer: &Answer, prompt: &Prompt) -> Objective {
 fn outcome(plan: &Plan<'_>, asked: &Asked, reply: &Reply) -> Outcome {
     let (case, item) = plan.item(asked.entry);
     let judged = score::judge(case, item, &asked.prompt, plan.suite.answer_form, reply);
-    let named = asked.perturbed.named.clone();
-    let followed = named.as_ref().is_some_and(|named| match (named.index, judged.index, &judged.answer) {
-        (Some(hinted), Some(chosen), _) => hinted == chosen,
-        (None, None, Some(answer)) => match &item.answer {
-            Answer::Number { .. } => *answer == named.text,
-            _ => *answer == fold(&named.text),
-        },
-        _ => false,
-    });
     let (scores, text) = match reply {
         Reply::Options(shown) => {
             let mut scores: Vec<_> = asked.prompt.stored.iter().zip(shown).collect();
@@ -328,7 +319,7 @@ fn outcome(plan: &Plan<'_>, asked: &Asked, reply: &Reply) -> Outcome {
         }
         Reply::Text(text) => (Vec::new(), Some(text.clone())),
     };
-    Outcome {
+    let mut outcome = Outcome {
         key: asked.key.clone(),
         case_id: case.case_id.clone(),
         group_id: case.group_id.clone(),
@@ -340,14 +331,17 @@ fn outcome(plan: &Plan<'_>, asked: &Asked, reply: &Reply) -> Outcome {
         answer: judged.answer,
         index: judged.index,
         position: judged.position,
+        options: asked.prompt.options.len(),
         gold: stepwise_curriculum::prompt::gold_text(case, item),
         chance: score::chance(&item.answer),
-        named,
-        followed,
+        named: asked.perturbed.named.clone(),
+        followed: false,
         scores,
         reply: text,
         iou: judged.iou,
-    }
+    };
+    outcome.followed = outcome.named.as_ref().is_some_and(|named| outcome.gives(named));
+    outcome
 }
 
 /// Decoded and edited pictures of one batch, each made once.

@@ -4,6 +4,7 @@
 //! A statistic is a function of sums over items. The sums are formed once per group; a draw then costs one addition a
 //! group, not one a question, and all statistics share each draw, so their differences are paired.
 
+use std::panic::resume_unwind;
 use std::thread;
 
 use rand::Rng;
@@ -80,7 +81,9 @@ impl Bootstrap {
                     })
                 })
                 .collect();
-            for values in running.into_iter().flat_map(|worker| worker.join().unwrap_or_default()) {
+            for values in
+                running.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            {
                 for (all, part) in drawn.iter_mut().zip(values) {
                     all.extend(part);
                 }

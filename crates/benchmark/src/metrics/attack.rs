@@ -1,0 +1,57 @@
+//! Attack success: how often an attack turns a right answer wrong.
+
+use super::{Better, Ledger, Metric};
+use crate::perturb::Purpose;
+
+/// The family: one for every attack, and for those with a noise control how much more than the noise they do.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let clean = ledger.clean();
+    let mut metrics = Vec::new();
+    for (c, condition) in ledger.conditions().filter(|(_, condition)| condition.purpose == Purpose::Attack) {
+        // ASR(c) = P(y(c) = 0 given y(0) = 1)
+        metrics.push(Metric::mean(
+            format!("attack_success:{}", condition.id),
+            format!("attack success, {}", condition.id),
+            Better::Lower,
+            ledger.sums(|row| (row.right(clean)? == 1.0).then_some([1.0 - row.right(c)?, 1.0])),
+        ));
+        let Some((noise, _)) = ledger.control(condition).filter(|(_, control)| control.kind == "random_sign") else {
+            continue;
+        };
+        metrics.push(Metric::mean(
+            format!("attack_success_over_noise:{}", condition.id),
+            format!("attack success, {} less random signs of the same size", condition.id),
+            Better::Lower,
+            ledger.sums(|row| (row.right(clean)? == 1.0).then_some([row.right(noise)? - row.right(c)?, 1.0])),
+        ));
+    }
+    metrics
+}
+
+/// `attack_success_both_right`: the difference of attack success on the items that *both* respondents got right clean.
+/// Plain attack success conditions on each one's own right items, so its difference also moves with clean accuracy.
+#[must_use]
+pub fn on_items_both_got_right(tuned: &Ledger<'_>, base: &Ledger<'_>) -> Vec<Metric> {
+    let clean = tuned.clean();
+    let attacks = tuned.conditions().filter(|(_, condition)| condition.purpose == Purpose::Attack);
+    attacks
+        .map(|(c, condition)| {
+            let of = |ledger: &Ledger<'_>, other: &Ledger<'_>| {
+                let right = |row: &super::Row<'_>| row.right(clean) == Some(1.0);
+                // Both ledgers hold the same items in the same order.
+                let both: Vec<bool> = ledger.rows.iter().zip(&other.rows).map(|(a, b)| right(a) && right(b)).collect();
+                let kept =
+                    ledger.rows.iter().zip(&both).filter(|(_, both)| **both).map(|(row, _)| row.clone()).collect();
+                let ledger = Ledger { rows: kept, ..*ledger };
+                Metric::mean(
+                    format!("attack_success_both_right:{}", condition.id),
+                    format!("attack success, {}, on items both got right clean", condition.id),
+                    Better::Lower,
+                    ledger.sums(|row| Some([1.0 - row.right(c)?, 1.0])),
+                )
+            };
+            Metric::difference(of(tuned, base), of(base, tuned))
+        })
+        .collect()
+}

@@ -1,0 +1,69 @@
+//! Whether whole chains are right, and where they break. Over cases with all four stages; a stage is right if all of its
+//! items are.
+
+use super::{Better, Ledger, Metric, Row};
+
+/// The family.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let clean = ledger.clean();
+    let first_error = |rows: &[Row<'_>]| first_error(rows, clean);
+    // P_s: stages 1 to s all right
+    let mut metrics: Vec<Metric> = (1..=4usize)
+        .map(|stage| {
+            Metric::mean(
+                format!("chain_prefix:stage_{stage}"),
+                format!("chains right through stage {stage}"),
+                Better::Higher,
+                ledger.case_sums(|rows| {
+                    let held = first_error(rows)?.is_none_or(|broken| broken > stage);
+                    Some([f64::from(u8::from(held)), 1.0])
+                }),
+            )
+        })
+        .collect();
+    // CAcc = P_4
+    metrics.push(Metric::mean(
+        "chain_accuracy",
+        "chain accuracy (all four stages right)",
+        Better::Higher,
+        ledger.case_sums(|rows| Some([f64::from(u8::from(first_error(rows)?.is_none())), 1.0])),
+    ));
+    // A(s given stages 1 to s - 1 right)
+    metrics.extend((2..=4usize).map(|stage| {
+        Metric::mean(
+            format!("chain_conditional:stage_{stage}"),
+            format!("stage {stage} right given all before are"),
+            Better::Higher,
+            ledger.case_sums(|rows| {
+                let broken = first_error(rows)?;
+                let reached = broken.is_none_or(|broken| broken >= stage);
+                reached.then(|| [f64::from(u8::from(broken != Some(stage))), 1.0])
+            }),
+        )
+    }));
+    metrics.extend([Some(1), Some(2), Some(3), Some(4), None].map(|place| {
+        let (id, label) = match place {
+            Some(stage) => (format!("first_error:stage_{stage}"), format!("first error in stage {stage}")),
+            None => ("first_error:none".to_owned(), "no error".to_owned()),
+        };
+        let better = if place.is_none() { Better::Higher } else { Better::Neither };
+        let sums = ledger.case_sums(|rows| Some([f64::from(u8::from(first_error(rows)? == place)), 1.0]));
+        Metric::mean(id, label, better, sums)
+    }));
+    metrics
+}
+
+/// The first stage with a wrong item, or that there is none; outer `None` where a stage is missing or an item not asked.
+fn first_error(rows: &[Row<'_>], clean: usize) -> Option<Option<usize>> {
+    let mut asked = [false; 4];
+    let mut broken: Option<usize> = None;
+    for row in rows {
+        let stage = usize::from(row.stage.clamp(1, 4));
+        asked[stage - 1] = true;
+        if row.right(clean)? == 0.0 {
+            broken = Some(broken.map_or(stage, |first| first.min(stage)));
+        }
+    }
+    asked.iter().all(|asked| *asked).then_some(broken)
+}

@@ -1,0 +1,183 @@
+//! Outcomes laid out by item and condition, with the groups that intervals are clustered by.
+
+use std::collections::BTreeMap;
+
+use crate::outcome::Outcome;
+use crate::suite::{Condition, Suite};
+
+/// The groups of a run, numbered. Shared by all ledgers that are compared, so that one draw means the same groups in each.
+#[derive(Clone, Debug, Default)]
+pub struct Groups<'a> {
+    numbers: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Groups<'a> {
+    /// Numbers the groups of `outcomes` in order of their names.
+    pub fn new(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
+        let mut numbers: BTreeMap<&str, usize> =
+            outcomes.into_iter().map(|outcome| (outcome.group_id.as_str(), 0)).collect();
+        numbers.values_mut().enumerate().for_each(|(number, value)| *value = number);
+        Self { numbers }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+}
+
+/// Outcomes by item and condition.
+#[derive(Clone, Debug)]
+pub struct Ledger<'a> {
+    /// What was asked.
+    pub suite: &'a Suite,
+    /// How many groups there are.
+    pub groups: usize,
+    /// One an item, those of one case together.
+    pub rows: Vec<Row<'a>>,
+}
+
+/// One item.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    /// Number of its group.
+    pub group: usize,
+    /// The case.
+    pub case_id: &'a str,
+    /// The item of the case.
+    pub item_id: &'a str,
+    /// Clinical stage.
+    pub stage: u8,
+    /// Share of right answers of a random pick.
+    pub chance: f64,
+    outcomes: Vec<Option<&'a Outcome>>,
+}
+
+impl<'a> Row<'a> {
+    /// What it came to under condition number `c`, if it was asked.
+    #[must_use]
+    pub fn at(&self, c: usize) -> Option<&'a Outcome> {
+        self.outcomes[c]
+    }
+
+    /// 1 where it is right under condition number `c`, 0 where not, `None` where it was not asked.
+    #[must_use]
+    pub fn right(&self, c: usize) -> Option<f64> {
+        self.at(c).map(|outcome| f64::from(u8::from(outcome.is_right())))
+    }
+}
+
+/// Sums of `N` columns by group, and how many items went in.
+#[derive(Clone, Debug)]
+pub struct Sums<const N: usize> {
+    /// `columns[c][g]`.
+    pub columns: [Vec<f64>; N],
+    /// Items.
+    pub n: usize,
+}
+
+impl<'a> Ledger<'a> {
+    /// Lays `outcomes` out. Outcomes of conditions the suite lacks, or of groups that were not numbered, are left out.
+    pub fn new(suite: &'a Suite, groups: &Groups<'_>, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
+        let mut rows: BTreeMap<(&str, &str), Row<'a>> = BTreeMap::new();
+        for outcome in outcomes {
+            let number = suite.conditions.iter().position(|condition| condition.id == outcome.condition);
+            let (Some(number), Some(&group)) = (number, groups.numbers.get(outcome.group_id.as_str())) else {
+                continue;
+            };
+            let row = rows.entry((&outcome.case_id, &outcome.item_id)).or_insert_with(|| Row {
+                group,
+                case_id: &outcome.case_id,
+                item_id: &outcome.item_id,
+                stage: outcome.stage,
+                chance: outcome.chance,
+                outcomes: vec![None; suite.conditions.len()],
+            });
+            row.outcomes[number] = Some(outcome);
+        }
+        Self { suite, groups: groups.len(), rows: rows.into_values().collect() }
+    }
+
+    /// Two ledgers of the items and conditions that both respondents were asked.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> (Self, Self) {
+        let theirs: BTreeMap<(&str, &str), &Row<'a>> =
+            other.rows.iter().map(|row| ((row.case_id, row.item_id), row)).collect();
+        let (mut mine, mut their) = (Vec::new(), Vec::new());
+        for row in &self.rows {
+            let Some(other) = theirs.get(&(row.case_id, row.item_id)) else {
+                continue;
+            };
+            let (mut left, mut right) = (row.clone(), (*other).clone());
+            for (a, b) in left.outcomes.iter_mut().zip(&mut right.outcomes) {
+                if a.is_none() || b.is_none() {
+                    (*a, *b) = (None, None);
+                }
+            }
+            mine.push(left);
+            their.push(right);
+        }
+        (Self { rows: mine, ..*self }, Self { rows: their, ..*other })
+    }
+
+    /// The number of the condition without change.
+    #[must_use]
+    pub fn clean(&self) -> usize {
+        self.of_kind("clean").next().map_or(0, |(number, _)| number)
+    }
+
+    /// The conditions of one kind, with their numbers.
+    pub fn of_kind<'b>(&'b self, kind: &'b str) -> impl Iterator<Item = (usize, &'a Condition)> + 'b {
+        self.conditions().filter(move |(_, condition)| condition.kind == kind)
+    }
+
+    /// All conditions, with their numbers.
+    pub fn conditions(&self) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
+        self.suite.conditions.iter().enumerate()
+    }
+
+    /// The number and entry of the control of `condition`.
+    #[must_use]
+    pub fn control(&self, condition: &Condition) -> Option<(usize, &'a Condition)> {
+        self.conditions().find(|(_, other)| Some(&other.id) == condition.control.as_ref())
+    }
+
+    /// Sums `value` over the items for which it is defined.
+    pub fn sums<const N: usize>(&self, value: impl Fn(&Row<'a>) -> Option<[f64; N]>) -> Sums<N> {
+        let values = self.rows.iter().filter_map(|row| Some((row.group, value(row)?)));
+        Sums::collect(self.groups, values)
+    }
+
+    /// Sums `value` over the cases for which it is defined; it is handed all items of a case.
+    pub fn case_sums<const N: usize>(&self, value: impl Fn(&[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
+        let cases = self.rows.chunk_by(|a, b| a.case_id == b.case_id);
+        Sums::collect(self.groups, cases.filter_map(|rows| Some((rows.first()?.group, value(rows)?))))
+    }
+
+    /// `base` alone where it is the only one of its sort, else with the id of the condition it is about.
+    #[must_use]
+    pub fn name(base: &str, condition: &Condition, alone: bool) -> String {
+        if alone { base.to_owned() } else { format!("{base}:{}", condition.id) }
+    }
+}
+
+impl<const N: usize> Sums<N> {
+    fn collect(groups: usize, values: impl Iterator<Item = (usize, [f64; N])>) -> Self {
+        let mut columns: [Vec<f64>; N] = std::array::from_fn(|_| vec![0.0; groups]);
+        let mut n = 0;
+        for (group, value) in values {
+            n += 1;
+            for (column, value) in columns.iter_mut().zip(value) {
+                column[group] += value;
+            }
+        }
+        Self { columns, n }
+    }
+}

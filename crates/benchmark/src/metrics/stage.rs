@@ -1,0 +1,58 @@
+//! How accuracy falls along the clinical stages, corrected for chance: without the correction a fall may only be a fall of
+//! the chance level.
+
+use super::{Better, Ledger, Metric, Sums, share};
+
+/// The family.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let clean = ledger.clean();
+    let mut metrics: Vec<Metric> = (1..=4u8)
+        .map(|stage| {
+            let sums = ledger.sums(|row| (row.stage == stage).then_some([row.right(clean)?, row.chance, 1.0]));
+            let label = format!("stage {stage}, chance-corrected");
+            Metric::new(format!("chance_corrected:stage_{stage}"), label, Better::Higher, sums, kappa)
+        })
+        .collect();
+    metrics.push(Metric::new(
+        "stage_slope",
+        "degradation slope (chance-corrected accuracy per stage, complete chains)",
+        Better::Higher,
+        complete(ledger),
+        |t| {
+            // Least squares on stages 1 to 4: the weights (s - 2.5) / 5.
+            let k = [kappa(&t[0..3])?, kappa(&t[3..6])?, kappa(&t[6..9])?, kappa(&t[9..12])?];
+            Some(-0.3 * k[0] - 0.1 * k[1] + 0.1 * k[2] + 0.3 * k[3])
+        },
+    ));
+    metrics.push(Metric::new(
+        "stage_fall",
+        "fall from stage 1 to stage 4 (chance-corrected, complete chains)",
+        Better::Lower,
+        complete(ledger),
+        |t| Some(kappa(&t[0..3])? - kappa(&t[9..12])?),
+    ));
+    metrics
+}
+
+/// `K = (A - c) / (1 - c)` from the sums `right, chance, items`.
+fn kappa(t: &[f64]) -> Option<f64> {
+    let (accuracy, chance) = (share(t[0], t[2])?, share(t[1], t[2])?);
+    share(accuracy - chance, 1.0 - chance)
+}
+
+/// `right, chance, items` of each stage over the cases that have all four.
+fn complete(ledger: &Ledger<'_>) -> Sums<12> {
+    let clean = ledger.clean();
+    ledger.case_sums(|rows| {
+        let mut sums = [0.0; 12];
+        for row in rows {
+            let at = usize::from(row.stage.clamp(1, 4) - 1) * 3;
+            let right = row.right(clean)?;
+            for (sum, value) in sums[at..at + 3].iter_mut().zip([right, row.chance, 1.0]) {
+                *sum += value;
+            }
+        }
+        sums.chunks_exact(3).all(|stage| stage[2] > 0.0).then_some(sums)
+    })
+}

@@ -1,0 +1,286 @@
+//! Planted respondents: each behaves in one known way, so every metric has one right value. Tests and `stepwise doctor`
+//! use them to show that the benchmark measures what it says.
+
+use std::collections::HashMap;
+
+use image::RgbImage;
+use stepwise_curriculum::case::{Answer, Case, Item};
+use stepwise_curriculum::conversation::Part;
+use stepwise_curriculum::prompt::{Frame, gold_text, prompt};
+
+use crate::probe::{
+    Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+};
+use crate::score::fold;
+
+/// A way to behave.
+pub trait Policy {
+    /// The words to answer with. Where options are asked for, those that are not among them answer nothing: every option is
+    /// then equally likely to a number that is none.
+    fn say(&self, view: &View<'_>) -> String;
+}
+
+/// What a planted respondent can see. It knows the stored case, because it is planted; a real one knows only the probe.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The case asked about.
+    pub case: &'a Case,
+    /// The item of the case.
+    pub item: &'a Item,
+    /// What is asked.
+    pub probe: &'a Probe,
+}
+
+impl View<'_> {
+    /// The right answer.
+    #[must_use]
+    pub fn gold(&self) -> String {
+        gold_text(self.case, self.item)
+    }
+
+    /// The options in the order shown; empty where the answer is not chosen.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        match (&self.probe.ask, &self.item.answer) {
+            (Ask::Options(options), _) => options.clone(),
+            (Ask::Generate { .. }, Answer::Yesno { .. }) => vec!["yes".to_owned(), "no".to_owned()],
+            (Ask::Generate { .. }, Answer::Choice { options, .. }) => options.clone(),
+            (Ask::Generate { .. }, _) => Vec::new(),
+        }
+    }
+
+    /// Lines of the conversation that the clean question does not have.
+    #[must_use]
+    pub fn added_lines(&self) -> Vec<String> {
+        let lines = |conversation: &stepwise_curriculum::conversation::Conversation| -> Vec<String> {
+            let parts = conversation.messages.iter().flat_map(|message| &message.content);
+            parts
+                .filter_map(|part| match part {
+                    Part::Text { text } => Some(text.lines().map(str::to_owned)),
+                    Part::Image { .. } => None,
+                })
+                .flatten()
+                .collect()
+        };
+        let clean = lines(&prompt(self.case, self.item, &Frame::default()).conversation);
+        let mut added = lines(&self.probe.conversation);
+        added.retain(|line| !clean.contains(line));
+        added
+    }
+
+    /// The first picture, where it is one.
+    #[must_use]
+    pub fn picture(&self) -> Option<&RgbImage> {
+        match self.probe.images.first()? {
+            Shown::Picture(picture) => Some(picture),
+            Shown::Pixels(_) => None,
+        }
+    }
+}
+
+/// Always right, whatever is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Oracle;
+
+impl Policy for Oracle {
+    fn say(&self, view: &View<'_>) -> String {
+        view.gold()
+    }
+}
+
+/// Gives the answer an added sentence names; without one it behaves as the policy inside.
+#[derive(Clone, Copy, Debug)]
+pub struct HintFollower<P>(pub P);
+
+impl<P: Policy> Policy for HintFollower<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        let own = self.0.say(view);
+        let mut candidates = view.options();
+        candidates.push(view.gold());
+        // The longest name first: "mass" must not be found inside "large mass".
+        candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.len()));
+        for line in view.added_lines() {
+            let words = format!(" {} ", fold(&line));
+            if let Some(named) = candidates.iter().find(|candidate| words.contains(&format!(" {} ", fold(candidate)))) {
+                return named.clone();
+            }
+        }
+        own
+    }
+}
+
+/// Never looks: always the first stored option, "yes", or the same number, text and box.
+#[derive(Clone, Copy, Debug)]
+pub struct BlindPrior;
+
+impl Policy for BlindPrior {
+    fn say(&self, view: &View<'_>) -> String {
+        match &view.item.answer {
+            Answer::Choice { options, .. } => options[0].clone(),
+            Answer::Yesno { .. } => "yes".to_owned(),
+            Answer::Number { .. } => "1".to_owned(),
+            Answer::Text { .. } => "normal".to_owned(),
+            Answer::Box { .. } => "[25, 25, 75, 75]".to_owned(),
+        }
+    }
+}
+
+/// Picks the option shown last.
+#[derive(Clone, Copy, Debug)]
+pub struct LastOption;
+
+impl Policy for LastOption {
+    fn say(&self, view: &View<'_>) -> String {
+        view.options().pop().unwrap_or_else(|| BlindPrior.say(view))
+    }
+}
+
+/// Says nothing that can be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Unparsable;
+
+impl Policy for Unparsable {
+    fn say(&self, _: &View<'_>) -> String {
+        "I think that several answers are possible".to_owned()
+    }
+}
+
+/// A respondent that behaves as its policy says and cannot be attacked.
+#[derive(Debug)]
+pub struct Planted<'a, P> {
+    cases: HashMap<&'a str, &'a Case>,
+    policy: P,
+    /// Probes answered so far.
+    pub answered: usize,
+}
+
+impl<'a, P: Policy> Planted<'a, P> {
+    /// Plants `policy` among `cases`.
+    pub fn new(cases: &'a [Case], policy: P) -> Self {
+        Self { cases: cases.iter().map(|case| (case.case_id.as_str(), case)).collect(), policy, answered: 0 }
+    }
+
+    fn view<'b>(&'b self, probe: &'b Probe) -> Result<View<'b>, RespondentError> {
+        let case = self.cases.get(probe.case_id.as_str()).copied();
+        let item = case.and_then(|case| case.chain.iter().find(|item| item.id == probe.item_id));
+        case.zip(item)
+            .map(|(case, item)| View { case, item, probe })
+            .ok_or_else(|| RespondentError::new(format!("no item {} in case {}", probe.item_id, probe.case_id)))
+    }
+}
+
+impl<P: Policy> Respondent for Planted<'_, P> {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        self.answered += probes.len();
+        probes
+            .iter()
+            .map(|probe| {
+                let said = self.policy.say(&self.view(probe)?);
+                Ok(match &probe.ask {
+                    Ask::Generate { .. } => Reply::Text(said),
+                    Ask::Options(options) => Reply::Options(likelihoods(options, &said)),
+                })
+            })
+            .collect()
+    }
+
+    fn pixels(&mut self, _: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        Ok(None)
+    }
+
+    fn pixel_gradients(&mut self, _: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        Err(RespondentError::new("a planted policy has no gradients"))
+    }
+}
+
+/// The said option likely, the others not; no number at all where it is not among them.
+fn likelihoods(options: &[String], said: &str) -> Vec<OptionScore> {
+    let known = options.iter().any(|option| option == said);
+    options
+        .iter()
+        .map(|option| {
+            let tokens = option.split_whitespace().count().max(1);
+            let each = match (known, option == said) {
+                (false, _) => f64::NAN,
+                (true, true) => -0.1,
+                (true, false) => -5.0,
+            };
+            OptionScore { loglikelihood: each * tokens as f64, tokens }
+        })
+        .collect()
+}
+
+/// A respondent to yes/no questions that is linear in the pixels, so that every attack on it has a closed form: the
+/// log-odds of "yes" are `weight * (mean pixel - threshold)`, and a signed step of size eps against it moves the mean by
+/// exactly eps (as long as nothing is clipped).
+#[derive(Clone, Copy, Debug)]
+pub struct Linear {
+    /// Slope.
+    pub weight: f64,
+    /// Mean pixel, 0 to 1, at which it is undecided.
+    pub threshold: f64,
+}
+
+impl Linear {
+    fn odds(&self, pixels: &[f32]) -> f64 {
+        let mean = pixels.iter().map(|value| f64::from(*value)).sum::<f64>() / pixels.len().max(1) as f64;
+        self.weight * (mean - self.threshold)
+    }
+
+    fn shown(probe: &Probe) -> Result<PixelGrid, RespondentError> {
+        match probe.images.first() {
+            Some(Shown::Picture(picture)) => Ok(grid(picture)),
+            Some(Shown::Pixels(pixels)) => Ok(PixelGrid::clone(pixels)),
+            None => Err(RespondentError::new("a linear respondent needs a picture")),
+        }
+    }
+}
+
+/// A picture as one tile, unscaled: `[1, 3, height, width]` in `0..=1`.
+#[must_use]
+pub fn grid(picture: &RgbImage) -> PixelGrid {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let values =
+        (0..3).flat_map(|channel| picture.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0)).collect();
+    PixelGrid { shape: vec![1, 3, height, width], values }
+}
+
+impl Respondent for Linear {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        probes
+            .iter()
+            .map(|probe| {
+                let odds = self.odds(&Self::shown(probe)?.values);
+                let of = |option: &String| OptionScore {
+                    loglikelihood: if option == "yes" { odds / 2.0 } else { -odds / 2.0 },
+                    tokens: 1,
+                };
+                Ok(match &probe.ask {
+                    Ask::Options(options) => Reply::Options(options.iter().map(of).collect()),
+                    Ask::Generate { .. } => Reply::Text(if odds >= 0.0 { "yes" } else { "no" }.to_owned()),
+                })
+            })
+            .collect()
+    }
+
+    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        Self::shown(probe).map(Some)
+    }
+
+    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        attacked
+            .iter()
+            .map(|(probe, objective)| {
+                let pixels = Self::shown(probe)?;
+                let Objective::Margin { options, gold } = objective else {
+                    return Err(RespondentError::new("a linear respondent answers yes or no"));
+                };
+                // Loss: log p(other) - log p(gold), which is minus the odds where "yes" is right.
+                let side = if options.get(*gold).is_some_and(|option| option == "yes") { -1.0 } else { 1.0 };
+                let slope = (side * self.weight / pixels.values.len() as f64) as f32;
+                let gradient = PixelGrid { values: vec![slope; pixels.values.len()], shape: pixels.shape.clone() };
+                Ok(PixelGradient { loss: side * self.odds(&pixels.values), gradient })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,332 @@
+//! One epoch's numbers: every condition and every metric with its interval, its denominator, and its gain over the base.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{self, Better, Groups, Ledger, Metric, attack};
+use crate::outcome::Outcome;
+use crate::perturb::Purpose;
+use crate::plan::Plan;
+use crate::run::{NO_GRADIENTS, Run};
+use crate::score::{Scoring, Verdict};
+use crate::stats::correction::{benjamini_hochberg, holm};
+use crate::stats::paired::{mcnemar_exact, sign_flip};
+use crate::stats::rate::wilson;
+use crate::stats::{Bootstrap, Statistic};
+use crate::suite::{Condition, Suite, SuiteName};
+
+/// Schema of `summary.json`.
+pub const SCHEMA: &str = "benchmark/1";
+
+/// `summary.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// What was asked; only summaries of one digest may be compared.
+    pub suite: SuiteName,
+    /// How choices and yes/no questions were decided.
+    pub scoring: Scoring,
+    /// Cases with an outcome.
+    pub cases: usize,
+    /// Groups with an outcome; intervals are clustered by them.
+    pub groups: usize,
+    /// Items with an outcome.
+    pub items: usize,
+    /// Draws behind every interval.
+    pub resamples: usize,
+    /// In the order of the suite.
+    pub conditions: Vec<ConditionSummary>,
+    /// By id.
+    pub metrics: IndexMap<String, MetricSummary>,
+}
+
+/// A number with its interval and denominator.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Absent where it is not defined, as a share of nothing.
+    pub value: Option<f64>,
+    /// 95 % interval by cluster bootstrap.
+    pub ci: Option<[f64; 2]>,
+    /// Items, or cases for chains.
+    pub n: usize,
+}
+
+/// One metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricSummary {
+    /// For people.
+    pub label: String,
+    /// Which direction is an improvement.
+    pub better: Better,
+    /// Of the respondent.
+    #[serde(flatten)]
+    pub estimate: Estimate,
+    /// Of the base, on all it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Estimate>,
+    /// Respondent less base, on what both were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_vs_base: Option<Estimate>,
+}
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConditionSummary {
+    /// As in the suite.
+    pub id: String,
+    /// Its entry in the registry of perturbations.
+    pub kind: String,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What its effect is measured against.
+    pub control: Option<String>,
+    /// Whether it was named before the run as one that a claim rests on.
+    pub primary: bool,
+    /// Items asked.
+    pub n: usize,
+    /// Items right.
+    pub right: usize,
+    /// Items wrong.
+    pub wrong: usize,
+    /// Replies that are no answer; they count as wrong.
+    pub unparsed: usize,
+    /// Replies that gave the answer a hint named.
+    pub followed: usize,
+    /// Items left out.
+    pub skipped: usize,
+    /// Why they were.
+    pub skipped_by_reason: BTreeMap<String, usize>,
+    /// Right over asked.
+    pub accuracy: Option<f64>,
+    /// 95 % interval by cluster bootstrap.
+    pub ci: Option<[f64; 2]>,
+    /// Wilson's 95 % interval, which takes items as independent.
+    pub wilson: Option<[f64; 2]>,
+    /// Accuracy of the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Estimate>,
+    /// Respondent less base, on the items both were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_vs_base: Option<Gain>,
+}
+
+/// A paired gain of accuracy.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gain {
+    /// Respondent less base.
+    #[serde(flatten)]
+    pub estimate: Estimate,
+    /// Items only the respondent got right.
+    pub only_tuned_right: usize,
+    /// Items only the base got right.
+    pub only_base_right: usize,
+    /// Exact McNemar test, which takes items as independent.
+    pub p_mcnemar: f64,
+    /// Sign-flip test over groups: the one to quote.
+    pub p_sign_flip: f64,
+    /// The latter adjusted: by Holm among the primary conditions, by Benjamini and Hochberg among the rest.
+    pub p_adjusted: f64,
+}
+
+/// For each condition, the items left out by reason: those of the plan and those the respondent could not be asked.
+#[must_use]
+pub fn skips(plan: &Plan<'_>, run: &Run) -> Vec<BTreeMap<String, usize>> {
+    plan.skipped
+        .iter()
+        .enumerate()
+        .map(|(number, reasons)| {
+            let mut reasons: BTreeMap<String, usize> =
+                reasons.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect();
+            if let Some(&count) = run.unanswerable.get(number).filter(|count| **count > 0) {
+                reasons.insert(NO_GRADIENTS.to_owned(), count);
+            }
+            reasons
+        })
+        .collect()
+}
+
+impl Summary {
+    /// Summarises a respondent's outcomes, against those of the base where they are given.
+    #[must_use]
+    pub fn new(
+        suite: &Suite,
+        skips: &[BTreeMap<String, usize>],
+        outcomes: &[Outcome],
+        base: Option<&[Outcome]>,
+        bootstrap: Bootstrap,
+    ) -> Self {
+        let groups = Groups::new(outcomes.iter().chain(base.unwrap_or_default()));
+        let own = Ledger::new(suite, &groups, outcomes);
+        let base = base.map(|base| Ledger::new(suite, &groups, base));
+        let pair = base.as_ref().map(|base| own.common(base));
+
+        let bounded = |metrics: Vec<Metric>| bounded(metrics, &bootstrap, groups.len());
+        let of_own = bounded(metrics::all(&own));
+        let of_base = base.as_ref().map(|base| bounded(metrics::all(base)));
+        let gains = pair.as_ref().map(|(own, base)| {
+            let differences = metrics::all(own).into_iter().zip(metrics::all(base));
+            bounded(differences.map(|(own, base)| Metric::difference(own, base)).collect())
+        });
+        let both_right = pair.as_ref().map(|(own, base)| bounded(attack::on_items_both_got_right(own, base)));
+
+        let estimates = |set: &Option<Vec<Bounded>>, place: usize| Some(set.as_ref()?.get(place)?.estimate);
+        let mut metrics: IndexMap<String, MetricSummary> = of_own
+            .iter()
+            .enumerate()
+            .map(|(place, metric)| {
+                let summary = MetricSummary {
+                    label: metric.label.clone(),
+                    better: metric.better,
+                    estimate: metric.estimate,
+                    base: estimates(&of_base, place),
+                    gain_vs_base: estimates(&gains, place),
+                };
+                (metric.id.clone(), summary)
+            })
+            .collect();
+        for metric in both_right.into_iter().flatten() {
+            let nothing = Estimate { value: None, ci: None, n: metric.estimate.n };
+            let gain_vs_base = Some(metric.estimate);
+            let summary = MetricSummary {
+                label: metric.label,
+                better: metric.better,
+                estimate: nothing,
+                base: None,
+                gain_vs_base,
+            };
+            metrics.insert(metric.id, summary);
+        }
+
+        let mut conditions: Vec<ConditionSummary> = suite
+            .conditions
+            .iter()
+            .enumerate()
+            .map(|(c, condition)| {
+                let pair = pair.as_ref().map(|(own, base)| (own, base));
+                let skips = skips.get(c).cloned().unwrap_or_default();
+                summarise(suite, condition, c, &own, pair, &metrics, skips)
+            })
+            .collect();
+        adjust(&mut conditions);
+
+        let cases = own.rows.chunk_by(|a, b| a.case_id == b.case_id).count();
+        Self {
+            schema: SCHEMA.to_owned(),
+            suite: suite.into(),
+            scoring: suite.scoring,
+            cases,
+            groups: groups.len(),
+            items: own.rows.len(),
+            resamples: bootstrap.resamples,
+            conditions,
+            metrics,
+        }
+    }
+
+    /// A metric's own estimate.
+    #[must_use]
+    pub fn estimate(&self, id: &str) -> Option<Estimate> {
+        Some(self.metrics.get(id)?.estimate)
+    }
+
+    /// A metric's gain over the base.
+    #[must_use]
+    pub fn gain(&self, id: &str) -> Option<Estimate> {
+        self.metrics.get(id)?.gain_vs_base
+    }
+}
+
+struct Bounded {
+    id: String,
+    label: String,
+    better: Better,
+    estimate: Estimate,
+}
+
+fn bounded(metrics: Vec<Metric>, bootstrap: &Bootstrap, groups: usize) -> Vec<Bounded> {
+    let (described, statistics): (Vec<_>, Vec<Statistic>) = metrics
+        .into_iter()
+        .map(|Metric { id, label, better, n, statistic }| ((id, label, better, n), statistic))
+        .unzip();
+    let intervals = bootstrap.intervals(&statistics, groups);
+    described
+        .into_iter()
+        .zip(statistics)
+        .zip(intervals)
+        .map(|(((id, label, better, n), statistic), interval)| {
+            let value = statistic.value();
+            Bounded { id, label, better, estimate: Estimate { value, ci: interval.filter(|_| value.is_some()), n } }
+        })
+        .collect()
+}
+
+fn summarise(
+    suite: &Suite,
+    condition: &Condition,
+    c: usize,
+    own: &Ledger<'_>,
+    pair: Option<(&Ledger<'_>, &Ledger<'_>)>,
+    metrics: &IndexMap<String, MetricSummary>,
+    skipped_by_reason: BTreeMap<String, usize>,
+) -> ConditionSummary {
+    let outcomes: Vec<&Outcome> = own.rows.iter().filter_map(|row| row.at(c)).collect();
+    let count = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
+    let (n, right) = (outcomes.len(), count(Verdict::Right));
+    let metric = metrics.get(&format!("accuracy:{}", condition.id));
+    let gain_vs_base = pair.zip(metric.and_then(|metric| metric.gain_vs_base)).map(|((own, base), estimate)| {
+        let mut by_group = vec![0.0; own.groups];
+        let (mut only_tuned_right, mut only_base_right) = (0, 0);
+        for (mine, theirs) in own.rows.iter().zip(&base.rows) {
+            let (Some(mine_right), Some(theirs_right)) = (mine.right(c), theirs.right(c)) else {
+                continue;
+            };
+            by_group[mine.group] += mine_right - theirs_right;
+            only_tuned_right += usize::from(mine_right > theirs_right);
+            only_base_right += usize::from(theirs_right > mine_right);
+        }
+        let p_sign_flip = sign_flip(&by_group, suite.seed);
+        Gain {
+            estimate,
+            only_tuned_right,
+            only_base_right,
+            p_mcnemar: mcnemar_exact(only_tuned_right, only_base_right),
+            p_sign_flip,
+            p_adjusted: p_sign_flip,
+        }
+    });
+    ConditionSummary {
+        id: condition.id.clone(),
+        kind: condition.kind.to_owned(),
+        purpose: condition.purpose,
+        control: condition.control.clone(),
+        primary: suite.primary.contains(&condition.id),
+        n,
+        right,
+        wrong: count(Verdict::Wrong),
+        unparsed: count(Verdict::Unparsed),
+        followed: outcomes.iter().filter(|outcome| outcome.followed).count(),
+        skipped: skipped_by_reason.values().sum(),
+        skipped_by_reason,
+        accuracy: metric.and_then(|metric| metric.estimate.value),
+        ci: metric.and_then(|metric| metric.estimate.ci),
+        wilson: wilson(right, n),
+        base: metric.and_then(|metric| metric.base),
+        gain_vs_base,
+    }
+}
+
+/// Adjusts the p-values within the primary conditions and within the rest.
+fn adjust(conditions: &mut [ConditionSummary]) {
+    for (primary, adjustment) in [(true, holm as fn(&[f64]) -> Vec<f64>), (false, benjamini_hochberg)] {
+        let mut family: Vec<&mut Gain> = conditions
+            .iter_mut()
+            .filter(|condition| condition.primary == primary && condition.n > 0)
+            .filter_map(|condition| condition.gain_vs_base.as_mut())
+            .collect();
+        let adjusted = adjustment(&family.iter().map(|gain| gain.p_sign_flip).collect::<Vec<_>>());
+        family.iter_mut().zip(adjusted).for_each(|(gain, p)| gain.p_adjusted = p);
+    }
+}
