@@ -1,1 +1,39 @@
-fn main() {}
+//! The `stepwise` command: stepwise fine-tuning of vision-language models, and the adversarial benchmark of what they learned.
+//!
+//! stdout carries results, stderr everything else. Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130
+//! interrupted after a checkpoint was written.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // The one place that prints.
+
+mod commands;
+mod device;
+mod exit;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Stepwise fine-tuning of vision-language models, with an adversarial benchmark after every epoch.
+#[derive(Parser)]
+#[command(version, about, propagate_version = true, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fine-tune as a recipe says, and benchmark against the untouched base after every epoch.
+    Train(commands::train::Args),
+    /// Make a small model from nothing: its own tokenizer, random weights.
+    Create(commands::create::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Train(args) => commands::train::run(&args),
+        Command::Create(args) => commands::create::run(&args),
+    };
+    exit::code(result)
+}

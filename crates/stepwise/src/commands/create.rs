@@ -1,0 +1,61 @@
+//! `stepwise create OUT`: a small SmolVLM from nothing.
+
+use std::path::PathBuf;
+
+use stepwise_curriculum::case::Case;
+use stepwise_curriculum::prompt::{Frame, prompt};
+use stepwise_curriculum::synth::{self, SynthOptions};
+use stepwise_vlm::fresh::{FreshConfig, create};
+
+use crate::exit::{Failure, Outcome};
+
+/// Arguments of `create`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The folder to write.
+    out: PathBuf,
+    /// Sizes, as a TOML file; the defaults make a model of about five million parameters.
+    #[arg(long)]
+    sizes: Option<PathBuf>,
+    /// Synthetic cases whose words the tokenizer learns.
+    #[arg(long, default_value_t = 2000)]
+    cases: u64,
+    /// Of weights and cases.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    if args.out.exists() {
+        let problem = format!("{} exists already -> name a new folder", args.out.display());
+        return Err(Failure::input(problem));
+    }
+    let sizes = match &args.sizes {
+        None => FreshConfig::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(Failure::input)?;
+            toml::from_str(&text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?
+        }
+    };
+    let options = SynthOptions { seed: args.seed, ..SynthOptions::default() };
+    let texts = (0..args.cases).flat_map(move |number| words(&synth::record(number, &options)));
+    create(&args.out, &sizes, texts, args.seed).map_err(Failure::run)?;
+    println!("{}", args.out.display());
+    Ok(())
+}
+
+/// Every question of a case as it is asked, and its answer.
+fn words(case: &Case) -> Vec<String> {
+    let asked = case.chain.iter().map(|item| prompt(case, item, &Frame::default()));
+    asked
+        .flat_map(|prompt| {
+            let said = prompt.conversation.messages.into_iter().flat_map(|message| message.content);
+            let said = said.filter_map(|part| match part {
+                stepwise_curriculum::conversation::Part::Text { text } => Some(text),
+                stepwise_curriculum::conversation::Part::Image { .. } => None,
+            });
+            said.chain([format!(" {}", prompt.answer)]).collect::<Vec<_>>()
+        })
+        .collect()
+}

@@ -1,0 +1,56 @@
+//! `stepwise train RECIPE`.
+
+use std::path::PathBuf;
+
+use stepwise_trainer::interrupt::Interrupt;
+use stepwise_trainer::recipe::Recipe;
+use stepwise_trainer::train::{TrainError, TrainOptions, train};
+
+use crate::device;
+use crate::exit::{Failure, Outcome};
+use crate::progress::Shown;
+
+/// Arguments of `train`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The recipe, a TOML file.
+    recipe: PathBuf,
+    /// Lays a value over the recipe's, such as `lora.r=32`. May be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Go on from the newest complete checkpoint of the recipe's output folder.
+    #[arg(long)]
+    resume: bool,
+    /// cpu, cuda[:n] or wgpu[:n]; the best one built in when left out.
+    #[arg(long)]
+    device: Option<String>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
+    let recipe_text = std::fs::read_to_string(&args.recipe).map_err(Failure::input)?;
+    let chosen = device::choose(args.device.as_deref())?;
+    let interrupt = Interrupt::listen(|| eprintln!("\nfinishing the step and saving; again to leave at once"))
+        .map_err(Failure::run)?;
+    let options = TrainOptions {
+        recipe: &recipe,
+        recipe_text: &recipe_text,
+        device: chosen.device,
+        device_name: &chosen.name,
+        resume: args.resume,
+    };
+    let finished = train(&options, &mut Shown::new(), &interrupt).map_err(|error| match error {
+        TrainError::Step { .. } | TrainError::File { .. } => Failure::run(error),
+        _ => Failure::input(error),
+    })?;
+    println!("{}", finished.folder.display());
+    if let Some(report) = &finished.report {
+        println!("{}", report.display());
+    }
+    if finished.interrupted {
+        eprintln!("interrupted after step {}: go on with `--resume`", finished.global_step);
+        return Err(Failure::Interrupted);
+    }
+    Ok(())
+}

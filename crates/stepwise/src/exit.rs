@@ -1,0 +1,47 @@
+//! How a command ends: its exit code, and the one report of what went wrong.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use stepwise_trainer::interrupt;
+
+/// Why a command did not do what it was asked.
+pub enum Failure {
+    /// The input is wrong: recipe, data, folders, arguments.
+    Input(String),
+    /// The work failed.
+    Run(String),
+    /// Interrupted, with everything saved.
+    Interrupted,
+}
+
+/// What a command returns.
+pub type Outcome = Result<(), Failure>;
+
+impl Failure {
+    /// The input is wrong.
+    pub fn input(error: impl Display) -> Self {
+        Self::Input(error.to_string())
+    }
+
+    /// The work failed.
+    pub fn run(error: impl Display) -> Self {
+        Self::Run(error.to_string())
+    }
+}
+
+/// Reports a failure on stderr and gives the exit code.
+pub fn code(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Run(text)) => {
+            eprintln!("error: {text}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Input(text)) => {
+            eprintln!("error: {text}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_CODE as u8),
+    }
+}

@@ -1,0 +1,72 @@
+//! Shows a run: a bar on a terminal, one plain line per `logging_steps` elsewhere. All of it on stderr.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use stepwise_trainer::log::StepLine;
+use stepwise_trainer::progress::{EpochLine, Progress};
+
+/// Shows on stderr.
+pub struct Shown {
+    bar: ProgressBar,
+    task: String,
+}
+
+impl Shown {
+    /// Ready to show.
+    pub fn new() -> Self {
+        let target =
+            if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let style = ProgressStyle::with_template("{msg:<22} {wide_bar} {pos}/{len} {elapsed} eta {eta}");
+        Self { bar: style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)), task: String::new() }
+    }
+
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+}
+
+impl Progress for Shown {
+    fn advance(&mut self, task: &str, done: u64, total: u64) {
+        if self.task != task {
+            self.task = task.to_owned();
+            self.bar.reset();
+            self.bar.set_message(self.task.clone());
+        }
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+
+    fn step(&mut self, line: &StepLine) {
+        self.line(&format!(
+            "step {:>6}/{} {:>5.1}%  {}  epoch {:.2}  loss {:.4}  lr {:.2e}  grad {:.3}  {} tokens  wait {:.0} ms  left {}",
+            line.current_steps,
+            line.total_steps,
+            line.percentage,
+            line.phase,
+            line.epoch,
+            line.loss,
+            line.lr,
+            line.grad_norm,
+            line.supervised_tokens,
+            line.wait_for_data * 1000.0,
+            line.remaining_time,
+        ));
+    }
+
+    fn epoch(&mut self, line: &EpochLine) {
+        self.line(&format!("epoch {}/{} ({})  loss {:.4}", line.epoch, line.epochs, line.phase, line.loss));
+        for (name, value) in &line.metrics {
+            self.line(&format!("  {name:<44} {value:.3}"));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.line(text);
+    }
+
+    fn warning(&mut self, text: &str) {
+        self.line(&format!("warning: {text}"));
+    }
+}
