@@ -1,0 +1,280 @@
+//! Plans and runs: nothing dropped in silence, nothing asked twice, the same at every epoch.
+
+mod common;
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use common::{FINDING, Looker, SIDE, ask, ask_again, cases, load, uncapped};
+use image::{Rgb, RgbImage};
+use serde_json::json;
+use stepwise_benchmark::plan::{Entry, Plan};
+use stepwise_benchmark::planted::{HintFollower, Oracle, Planted};
+use stepwise_benchmark::probe::{
+    Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+};
+use stepwise_benchmark::run::{self, Options, RunError};
+use stepwise_benchmark::store;
+use stepwise_benchmark::suite::Suite;
+use stepwise_curriculum::case::{Answer, Case};
+
+#[test]
+fn every_item_is_asked_or_counted_under_its_reason() {
+    let (suite, cases) = (uncapped(), cases(6));
+    let plan = Plan::new(&suite, &cases);
+    for (c, condition) in suite.conditions.iter().enumerate() {
+        let asked = plan.entries.iter().filter(|entry| entry.condition == c).count();
+        let skipped: usize = plan.skipped[c].values().sum();
+        assert_eq!(asked + skipped, 24, "{}", condition.id);
+    }
+    let reasons = |id: &str| {
+        let c = suite.conditions.iter().position(|condition| condition.id == id).expect("known");
+        plan.skipped[c].clone()
+    };
+    assert_eq!(reasons("region_mask").into_iter().collect::<Vec<_>>(), [("no evidence region", 6)]);
+    assert_eq!(reasons("permutation").into_iter().collect::<Vec<_>>(), [("only a choice has options to reorder", 6)]);
+}
+
+#[test]
+fn a_condition_and_its_control_keep_the_same_items_under_a_cap() {
+    let (mut suite, cases) = (uncapped(), cases(12));
+    for condition in &mut suite.conditions {
+        condition.max_items = Some(9);
+    }
+    let plan = Plan::new(&suite, &cases);
+    let items = |id: &str| -> BTreeSet<(usize, usize)> {
+        let of = |entry: &&Entry| suite.conditions[entry.condition].id == id;
+        plan.entries.iter().filter(of).map(|entry| (entry.case, entry.item)).collect()
+    };
+    assert_eq!(items("region_mask").len(), 9);
+    assert_eq!(items("region_mask"), items("random_mask"));
+    assert_eq!(items("fgsm"), items("random_sign"));
+    // Stages 2 to 4 have as many items each.
+    for item in 1..4 {
+        assert_eq!(items("cue_true").iter().filter(|(_, of)| *of == item).count(), 3);
+    }
+}
+
+#[test]
+fn what_is_known_is_not_asked_again_and_comes_out_the_same() {
+    let (suite, cases) = (uncapped(), cases(5));
+    let plan = Plan::new(&suite, &cases);
+    let mut respondent = Planted::new(&cases, HintFollower(Looker));
+    let first = ask(&plan, &mut respondent);
+    let known: HashMap<_, _> = first.outcomes.iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect();
+    respondent.answered = 0;
+    let again = ask_again(&plan, &mut respondent, &known);
+    assert_eq!((respondent.answered, again.asked, again.reused), (0, 0, first.outcomes.len()));
+    assert_eq!(again.outcomes, first.outcomes);
+
+    // A changed question is another one.
+    let mut changed = cases.clone();
+    changed[2].chain[0].question.push('?');
+    let plan = Plan::new(&suite, &changed);
+    let mut respondent = Planted::new(&changed, HintFollower(Looker));
+    let again = ask_again(&plan, &mut respondent, &known);
+    assert!(
+        again
+            .outcomes
+            .iter()
+            .all(|outcome| known.contains_key(&outcome.key)
+                != (outcome.case_id == "case-002" && outcome.item_id == "q1"))
+    );
+    assert_eq!(again.asked, again.outcomes.iter().filter(|o| !known.contains_key(&o.key)).count());
+}
+
+#[test]
+fn outcomes_survive_the_store_and_bad_lines_are_all_named() {
+    let (suite, cases) = (uncapped(), cases(3));
+    let run = ask(&Plan::new(&suite, &cases), &mut Planted::new(&cases, Oracle));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("deep/outcomes.jsonl");
+    store::write(&path, &run.outcomes).expect("written");
+    assert_eq!(store::read(&path).expect("read"), run.outcomes);
+    assert_eq!(std::fs::read_dir(path.parent().expect("a parent")).expect("readable").count(), 1);
+
+    let mut text = std::fs::read_to_string(&path).expect("read");
+    text.push_str("{\"case_id\": 3}\nnot json\n");
+    std::fs::write(&path, text).expect("written");
+    let message = store::read(&path).expect_err("broken").to_string();
+    let rows = run.outcomes.len();
+    assert!(message.contains(&format!("outcomes.jsonl:{}: ", rows + 1)), "{message}");
+    assert!(message.contains(&format!("outcomes.jsonl:{}: ", rows + 2)), "{message}");
+}
+
+/// Answers nothing of interest and keeps every probe.
+#[derive(Default)]
+struct Recorder(Vec<Probe>);
+
+impl Respondent for Recorder {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        self.0.extend_from_slice(probes);
+        Ok(probes.iter().map(|_| Reply::Text(String::new())).collect())
+    }
+
+    fn pixels(&mut self, _: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        Ok(None)
+    }
+
+    fn pixel_gradients(&mut self, _: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        unreachable!("it has no pixels")
+    }
+}
+
+fn recorded(suite: &Suite, cases: &[Case]) -> Vec<Probe> {
+    let mut recorder = Recorder::default();
+    ask(&Plan::new(suite, cases), &mut recorder);
+    recorder.0
+}
+
+#[test]
+fn pictures_are_what_their_condition_says() {
+    let cases = cases(4);
+    let probes = recorded(&uncapped(), &cases);
+    let shown = |probe: &Probe| match &probe.images[0] {
+        Shown::Picture(picture) => Arc::clone(picture),
+        Shown::Pixels(_) => panic!("nothing is attacked here"),
+    };
+    for probe in &probes {
+        let case = cases.iter().find(|case| case.case_id == probe.case_id).expect("known");
+        let (own, shown) = (common::picture(case), shown(probe));
+        let changed: Vec<(u32, u32)> = own
+            .enumerate_pixels()
+            .filter(|(x, y, pixel)| shown.get_pixel(*x, *y) != *pixel)
+            .map(|(x, y, _)| (x, y))
+            .collect();
+        let [x0, y0, x1, y1] = FINDING;
+        let inside = |&(x, y): &(u32, u32)| (x0..x1).contains(&x) && (y0..y1).contains(&y);
+        match probe.condition.as_str() {
+            "clean" | "hint_plus" | "hint_minus" | "hint_zero" | "permutation" => assert!(changed.is_empty()),
+            "blank" => assert!(shown.pixels().all(|pixel| *pixel == Rgb([128; 3]))),
+            // 12 pixels of finding grown by 4 on each side, and moved as a whole.
+            "region_mask" => assert_eq!((changed.len(), changed.iter().filter(|at| inside(at)).count()), (400, 144)),
+            "random_mask" => assert!(changed.len() >= 399 && !changed.iter().any(|at| inside(at)), "{}", changed.len()),
+            "cue_true" | "cue_wrong" => {
+                // A line of two pixels around 12 by 12, outside of it.
+                assert_eq!(changed.len(), 16 * 16 - 12 * 12, "{}", probe.condition);
+                assert!(!changed.iter().any(|at| inside(at)));
+                assert!(changed.iter().all(|&(x, y)| *shown.get_pixel(x, y) == Rgb([255, 64, 64])));
+                let near = changed.iter().all(|&(x, y)| (x0 - 2..x1 + 2).contains(&x) && (y0 - 2..y1 + 2).contains(&y));
+                assert_eq!(near, probe.condition == "cue_true");
+            }
+            "gaussian_noise" => assert!(changed.len() > (SIDE * SIDE * 9 / 10) as usize),
+            "swap_near" => {
+                let (_, other) = cases
+                    .iter()
+                    .map(|case| (case, common::picture(case)))
+                    .find(|(_, picture)| *picture == *shown)
+                    .map(|(other, _)| (case, other))
+                    .expect("a picture of the pool");
+                assert_ne!(other.group_id, case.group_id);
+                let gold = |case: &Case| {
+                    let item = case.chain.iter().find(|item| item.id == probe.item_id).expect("the same chain");
+                    match &item.answer {
+                        Answer::Choice { gold, .. } => gold[0],
+                        Answer::Yesno { gold, .. } => usize::from(*gold),
+                        _ => unreachable!("no other answers here"),
+                    }
+                };
+                assert_ne!(gold(other), gold(case));
+            }
+            other => panic!("{other} is not checked"),
+        }
+    }
+    // One edited picture serves all items of a case that are edited alike.
+    let noisy: Vec<_> = probes
+        .iter()
+        .filter(|probe| probe.condition == "gaussian_noise" && probe.case_id == "case-000")
+        .map(|probe| shown(probe))
+        .collect();
+    assert!(noisy.len() == 4 && noisy.iter().all(|picture| Arc::ptr_eq(picture, &noisy[0])));
+}
+
+#[test]
+fn a_plan_depends_on_neither_the_order_of_the_cases_nor_the_epoch() {
+    let suite = uncapped();
+    let key = |probe: &Probe| (probe.case_id.clone(), probe.item_id.clone(), probe.condition.clone());
+    let sorted = |cases: &[Case]| {
+        let mut probes = recorded(&suite, cases);
+        probes.sort_by_key(key);
+        probes
+    };
+    let forward = cases(6);
+    let backward: Vec<Case> = forward.iter().rev().cloned().collect();
+    for (a, b) in sorted(&forward).iter().zip(sorted(&backward)) {
+        assert_eq!(key(a), key(&b));
+        assert_eq!((&a.conversation, &a.ask), (&b.conversation, &b.ask));
+        match (&a.images[0], &b.images[0]) {
+            (Shown::Picture(a), Shown::Picture(b)) => assert!(a == b),
+            _ => panic!("nothing is attacked here"),
+        }
+    }
+}
+
+#[test]
+fn answers_of_every_type_are_hinted_at_and_judged() {
+    let case: Case = serde_json::from_value(json!({
+        "schema": "case/1", "case_id": "a", "group_id": "a", "split": "test",
+        "source": {"dataset": "constructed", "licence": "CC0-1.0"}, "modality": "ct",
+        "images": [{"id": "i", "path": "i.png", "sha256": "", "width": SIDE, "height": SIDE}],
+        "regions": [{"id": "r", "image": "i", "label": "finding", "kind": "box", "box": [8, 8, 20, 20], "role": "finding"}],
+        "chain": [
+            {"id": "number", "stage": 2, "category": "14", "question": "How many?",
+             "answer": {"type": "number", "gold": 3.0, "abs_tol": 0.0}},
+            {"id": "box", "stage": 2, "category": "12", "question": "Where?",
+             "answer": {"type": "box", "gold": ["r"], "iou_ok": 0.5}},
+            {"id": "text", "stage": 4, "category": "25", "question": "What?",
+             "answer": {"type": "text", "gold": ["Cyst"], "aliases": ["benign cyst"]}},
+            {"id": "confusable", "stage": 3, "category": "18", "question": "Which?", "confusable": [2],
+             "answer": {"type": "choice", "options": ["a1", "b1", "c1", "d1"], "gold": [0]}}
+        ]
+    }))
+    .expect("valid");
+    let mut other = case.clone();
+    (other.case_id, other.group_id) = ("b".into(), "b".into());
+    other.chain[2].answer = Answer::Text { gold: vec!["Abscess".into()], aliases: Vec::new() };
+    let cases = [case, other];
+    let suite = uncapped();
+    let plan = Plan::new(&suite, &cases);
+    let run = ask(&plan, &mut Planted::new(&cases, HintFollower(Oracle)));
+    let outcome = |item: &str, condition: &str| {
+        let is = |o: &&stepwise_benchmark::outcome::Outcome| {
+            o.case_id == "a" && o.item_id == item && o.condition == condition
+        };
+        run.outcomes.iter().find(is)
+    };
+    for item in ["number", "box", "text", "confusable"] {
+        assert!(outcome(item, "clean").expect("asked").is_right(), "{item}");
+    }
+    assert!(outcome("box", "clean").expect("asked").iou.expect("a box") > 0.85);
+    let named = |item: &str| outcome(item, "hint_minus").expect("asked").named.clone().expect("named").text;
+    assert!(["2", "6"].contains(&named("number").as_str()), "{}", named("number"));
+    assert_eq!((named("text").as_str(), named("confusable").as_str()), ("Abscess", "c1"));
+    assert!(outcome("box", "hint_minus").is_none());
+    let misled = outcome("confusable", "hint_minus").expect("asked");
+    assert!(misled.followed && !misled.is_right());
+    assert!(outcome("text", "hint_plus").expect("asked").followed);
+}
+
+#[test]
+fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
+    let (suite, cases) = (uncapped(), cases(3));
+    let plan = Plan::new(&suite, &cases);
+    let mut go_on = |_: run::Progress<'_>| ControlFlow::Continue(());
+    let small = |_: &Case, _: usize| Ok(Arc::new(RgbImage::new(3, 3)));
+    let mut respondent = Planted::new(&cases, Oracle);
+    let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, progress: &mut go_on };
+    let error = run::run(&plan, &small, &mut respondent, options).expect_err("too small");
+    assert!(
+        error.to_string().contains("case case-000, picture 0: is (3, 3) pixels, the case states (64, 64)"),
+        "{error}"
+    );
+
+    let mut stop = |progress: run::Progress<'_>| {
+        assert!(!progress.fresh.is_empty() && progress.done < progress.total);
+        ControlFlow::Break(())
+    };
+    let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, progress: &mut stop };
+    assert!(matches!(run::run(&plan, &load, &mut respondent, options), Err(RunError::Stopped)));
+}
