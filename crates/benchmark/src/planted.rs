@@ -49,7 +49,7 @@ impl View<'_> {
         }
     }
 
-    /// Lines of the conversation that the clean question does not have.
+    /// Lines of the conversation that the clean question does not have. An option under another letter is none.
     #[must_use]
     pub fn added_lines(&self) -> Vec<String> {
         let lines = |conversation: &stepwise_curriculum::conversation::Conversation| -> Vec<String> {
@@ -64,7 +64,11 @@ impl View<'_> {
         };
         let clean = lines(&prompt(self.case, self.item, &Frame::default()).conversation);
         let mut added = lines(&self.probe.conversation);
-        added.retain(|line| !clean.contains(line));
+        let is_option = |line: &str| match (&self.item.answer, line.split_once(". ")) {
+            (Answer::Choice { options, .. }, Some((_, words))) => options.iter().any(|option| option == words),
+            _ => false,
+        };
+        added.retain(|line| !clean.contains(line) && !is_option(line));
         added
     }
 

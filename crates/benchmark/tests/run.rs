@@ -151,11 +151,11 @@ fn pictures_are_what_their_condition_says() {
             "blank" => assert!(shown.pixels().all(|pixel| *pixel == Rgb([128; 3]))),
             // 12 pixels of finding grown by 4 on each side, and moved as a whole.
             "region_mask" => assert_eq!((changed.len(), changed.iter().filter(|at| inside(at)).count()), (400, 144)),
-            "random_mask" => assert!(changed.len() >= 399 && !changed.iter().any(|at| inside(at)), "{}", changed.len()),
+            "random_mask" => assert!(changed.len() >= 399 && !changed.iter().any(inside), "{}", changed.len()),
             "cue_true" | "cue_wrong" => {
                 // A line of two pixels around 12 by 12, outside of it.
                 assert_eq!(changed.len(), 16 * 16 - 12 * 12, "{}", probe.condition);
-                assert!(!changed.iter().any(|at| inside(at)));
+                assert!(!changed.iter().any(inside));
                 assert!(changed.iter().all(|&(x, y)| *shown.get_pixel(x, y) == Rgb([255, 64, 64])));
                 let near = changed.iter().all(|&(x, y)| (x0 - 2..x1 + 2).contains(&x) && (y0 - 2..y1 + 2).contains(&y));
                 assert_eq!(near, probe.condition == "cue_true");
@@ -186,7 +186,7 @@ fn pictures_are_what_their_condition_says() {
     let noisy: Vec<_> = probes
         .iter()
         .filter(|probe| probe.condition == "gaussian_noise" && probe.case_id == "case-000")
-        .map(|probe| shown(probe))
+        .map(shown)
         .collect();
     assert!(noisy.len() == 4 && noisy.iter().all(|picture| Arc::ptr_eq(picture, &noisy[0])));
 }
