@@ -9,6 +9,7 @@ mod commands;
 mod device;
 mod exit;
 mod progress;
+mod table;
 
 use std::process::ExitCode;
 

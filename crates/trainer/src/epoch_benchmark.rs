@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::run::{Options, RunError, run};
+use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::store::{self, StoreError};
 use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::summary::{Summary, skips};
 use stepwise_vlm::model::parameter::Pass;
 use stepwise_vlm::reader::Reader;
 
 use crate::cases::Cases;
+use crate::files::write_atomic;
 use crate::progress::Progress;
 use crate::recipe::{Recipe, Suite as SuiteChoice};
 use crate::respondent::ModelRespondent;
@@ -32,6 +35,14 @@ pub enum BenchmarkError {
     /// Outcomes cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A file of the benchmark cannot be written.
+    #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
 }
 
 /// The benchmark of a run.
@@ -39,29 +50,34 @@ pub struct EpochBenchmark {
     suite: Option<Suite>,
     folder: PathBuf,
     every: u32,
+    /// Part of every outcome's key: recipe, prompts and pixels.
+    digest: String,
     base: Vec<Outcome>,
-    report: Option<PathBuf>,
+    /// What every epoch tested so far came to.
+    epochs: Vec<(u32, Summary)>,
 }
 
+/// The outcomes of one respondent, and for each condition what was left out by reason.
+type Asked = (Vec<Outcome>, Vec<BTreeMap<String, usize>>);
+
 impl EpochBenchmark {
-    /// Prepares what `[benchmark]` asks for.
+    /// Prepares what `[benchmark]` asks for, in the run's folder. `digest` tells this model and its prompts from others.
     ///
     /// # Errors
     /// When the suite cannot be read.
-    pub fn open(recipe: &Recipe, _cases: &Cases, run: &Path) -> Result<Self, BenchmarkError> {
+    pub fn open(recipe: &Recipe, run: &Path, digest: String) -> Result<Self, BenchmarkError> {
         let mut suite = match &recipe.benchmark.suite {
             SuiteChoice::None => None,
             SuiteChoice::Fast => Some(Suite::fast()),
             SuiteChoice::File(path) => Some(Suite::load(path)?),
         };
-        if let (Some(suite), Some(most)) = (&mut suite, recipe.benchmark.max_cases) {
-            suite.max_cases = Some(suite.max_cases.map_or(most as usize, |cap| cap.min(most as usize)));
-        }
         if let Some(suite) = &mut suite {
+            let most = recipe.benchmark.max_cases.map_or(usize::MAX, |most| most as usize);
+            suite.max_cases = Some(suite.max_cases.unwrap_or(usize::MAX).min(most));
             suite.answer_form = recipe.train.answer_form;
         }
-        let folder = run.join("benchmark");
-        Ok(Self { suite, folder, every: recipe.benchmark.every, base: Vec::new(), report: None })
+        let (folder, every) = (run.join("benchmark"), recipe.benchmark.every);
+        Ok(Self { suite, folder, every, digest, base: Vec::new(), epochs: Vec::new() })
     }
 
     /// Whether the benchmark runs after this epoch.
@@ -70,15 +86,17 @@ impl EpochBenchmark {
         self.suite.is_some() && (last || epoch.is_multiple_of(self.every))
     }
 
-    /// Asks the untouched base, unless an earlier start of the run has.
+    /// Asks the untouched base; what an earlier start of the run has asked is not asked again.
     ///
     /// # Errors
     /// When a question cannot be asked or its outcome kept.
     pub fn base(&mut self, reader: &Reader, cases: &Cases, progress: &mut dyn Progress) -> Result<(), BenchmarkError> {
-        let path = self.folder.join("base").join("outcomes.jsonl");
-        if self.suite.is_some() {
-            self.base = self.ask("base", &path, reader, Pass::BASE, cases, progress)?;
-        }
+        let Some(suite) = &self.suite else { return Ok(()) };
+        let folder = self.folder.join("base");
+        let (outcomes, skips) = self.ask(suite, "base", &folder, reader, Pass::BASE, cases, progress)?;
+        let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
+        write_summary(&folder, &summary)?;
+        self.base = outcomes;
         Ok(())
     }
 
@@ -93,73 +111,90 @@ impl EpochBenchmark {
         cases: &Cases,
         progress: &mut dyn Progress,
     ) -> Result<BTreeMap<String, f64>, BenchmarkError> {
-        let path = self.folder.join(format!("epoch-{epoch}")).join("outcomes.jsonl");
-        let outcomes = self.ask(&format!("epoch {epoch}"), &path, reader, Pass::ANSWER, cases, progress)?;
-        let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-        for (who, outcomes) in [("base", &self.base), ("now", &outcomes)] {
-            for outcome in outcomes {
-                for name in [
-                    format!("accuracy/{who}/{}", outcome.condition),
-                    format!("accuracy/{who}/{}/stage{}", outcome.condition, outcome.stage),
-                ] {
-                    let sum = sums.entry(name).or_default();
-                    sum.0 += f64::from(u8::from(outcome.is_right()));
-                    sum.1 += 1.0;
-                }
-            }
-        }
-        Ok(sums.into_iter().map(|(name, (right, all))| (name, right / all)).collect())
+        let Some(suite) = &self.suite else { return Ok(BTreeMap::new()) };
+        let name = format!("epoch-{epoch}");
+        let folder = self.folder.join(&name);
+        let (outcomes, skips) = self.ask(suite, &name, &folder, reader, Pass::ANSWER, cases, progress)?;
+        let summary = Summary::new(suite, &skips, &outcomes, Some(&self.base), Bootstrap::default());
+        write_summary(&folder, &summary)?;
+        let scalars = scalars(&summary);
+        self.epochs.retain(|(known, _)| *known != epoch);
+        self.epochs.push((epoch, summary));
+        Ok(scalars)
     }
 
+    #[allow(clippy::too_many_arguments)] // Who is asked, as what, on what, and who hears of it.
     fn ask(
         &self,
+        suite: &Suite,
         name: &str,
-        path: &Path,
+        folder: &Path,
         reader: &Reader,
         pass: Pass,
         cases: &Cases,
         progress: &mut dyn Progress,
-    ) -> Result<Vec<Outcome>, BenchmarkError> {
-        let Some(suite) = &self.suite else { return Ok(Vec::new()) };
+    ) -> Result<Asked, BenchmarkError> {
+        let path = folder.join("outcomes.jsonl");
         let plan = Plan::new(suite, &cases.eval);
-        let known = if path.is_file() { store::read(path)? } else { Vec::new() };
+        let known = if path.is_file() { store::read(&path)? } else { Vec::new() };
         let known: HashMap<String, Outcome> = known.into_iter().map(|outcome| (outcome.key.clone(), outcome)).collect();
         let task = format!("benchmark {name}");
-        let run = run(
-            &plan,
-            &cases.pictures,
-            &mut ModelRespondent::new(reader, pass),
-            Options {
-                respondent: name,
-                known: &known,
-                batch: BATCH,
-                progress: &mut |now| {
-                    progress.advance(&task, now.done as u64, now.total as u64);
-                    ControlFlow::Continue(())
-                },
+        let options = Options {
+            respondent: &format!("{name}:{}", self.digest),
+            known: &known,
+            batch: BATCH,
+            progress: &mut |now| {
+                progress.advance(&task, now.done as u64, now.total as u64);
+                ControlFlow::Continue(())
             },
-        )?;
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| RunError::Picture {
-                case_id: String::new(),
-                index: 0,
-                source: error.into(),
-            })?;
-        }
-        store::write(path, &run.outcomes)?;
-        Ok(run.outcomes)
+        };
+        let run = run(&plan, &cases.pictures, &mut ModelRespondent::new(reader, pass), options)?;
+        let skips = skips(&plan, &run);
+        std::fs::create_dir_all(folder).map_err(|error| file(folder, error))?;
+        store::write(&path, &run.outcomes)?;
+        Ok((run.outcomes, skips))
     }
 
-    /// The metric a checkpoint is chosen by, out of what an epoch measured.
+    /// The metric a checkpoint is chosen by, out of what an epoch measured: clean accuracy.
     #[must_use]
     pub fn best_of(&self, metrics: &BTreeMap<String, f64>) -> Option<(String, f64)> {
-        let name = "accuracy/now/clean".to_owned();
+        let name = "benchmark/accuracy/clean".to_owned();
         metrics.get(&name).map(|value| (name, *value))
     }
 
-    /// The report, once written.
+    /// What every epoch tested came to, in order.
     #[must_use]
-    pub fn report(&self) -> Option<PathBuf> {
-        self.report.clone()
+    pub fn into_epochs(self) -> Vec<(u32, Summary)> {
+        self.epochs
     }
+}
+
+fn file(path: &Path, error: std::io::Error) -> BenchmarkError {
+    BenchmarkError::File { path: path.display().to_string(), error }
+}
+
+fn write_summary(folder: &Path, summary: &Summary) -> Result<(), BenchmarkError> {
+    let path = folder.join("summary.json");
+    let json = serde_json::to_vec_pretty(summary).map_err(|error| file(&path, error.into()))?;
+    write_atomic(&path, &json).map_err(|error| file(&path, error))
+}
+
+/// A summary as named numbers: accuracies, metrics, and the gain of each over the base.
+fn scalars(summary: &Summary) -> BTreeMap<String, f64> {
+    let mut scalars = BTreeMap::new();
+    let mut put = |name: String, value: Option<f64>| {
+        if let Some(value) = value {
+            scalars.insert(name, value);
+        }
+    };
+    for condition in &summary.conditions {
+        put(format!("benchmark/accuracy/{}", condition.id), condition.accuracy);
+        let gain = condition.gain_vs_base.as_ref().and_then(|gain| gain.estimate.value);
+        put(format!("gain/accuracy/{}", condition.id), gain);
+    }
+    for (id, metric) in &summary.metrics {
+        put(format!("benchmark/{id}"), metric.estimate.value);
+        put(format!("gain/{id}"), metric.gain_vs_base.and_then(|gain| gain.value));
+    }
+    scalars
 }

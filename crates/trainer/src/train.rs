@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
+use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::phase::PlanError;
 use stepwise_curriculum::prompt::PROMPT_VERSION;
 use stepwise_vlm::reader::Reader;
@@ -96,8 +97,8 @@ pub struct Finished {
     pub global_step: u64,
     /// Whether it was interrupted; then it can be resumed.
     pub interrupted: bool,
-    /// The report, if the benchmark ran.
-    pub report: Option<PathBuf>,
+    /// What the benchmark of every epoch came to, in order.
+    pub epochs: Vec<(u32, Summary)>,
 }
 
 /// Trains as the recipe says.
@@ -201,7 +202,8 @@ impl<'a> Run<'a> {
         Environment::here("burn 0.22.1", options.device_name, seeds, digests.into_iter().collect())
             .write(&folder.environment())
             .map_err(file(&folder.environment()))?;
-        let benchmark = EpochBenchmark::open(recipe, &cases, folder.root())?;
+        let digest = format!("{}:{prompt_digest}", recipe.digest());
+        let benchmark = EpochBenchmark::open(recipe, folder.root(), digest)?;
         Ok(Self {
             recipe,
             cases,
@@ -379,7 +381,7 @@ impl<'a> Run<'a> {
             folder: self.folder.root().to_path_buf(),
             global_step: self.done,
             interrupted,
-            report: self.benchmark.report(),
+            epochs: self.benchmark.into_epochs(),
         }
     }
 }

@@ -9,6 +9,7 @@ use stepwise_trainer::train::{TrainError, TrainOptions, train};
 use crate::device;
 use crate::exit::{Failure, Outcome};
 use crate::progress::Shown;
+use crate::table;
 
 /// Arguments of `train`.
 #[derive(clap::Args)]
@@ -44,10 +45,10 @@ pub fn run(args: &Args) -> Outcome {
         TrainError::Step { .. } | TrainError::File { .. } => Failure::run(error),
         _ => Failure::input(error),
     })?;
-    println!("{}", finished.folder.display());
-    if let Some(report) = &finished.report {
-        println!("{}", report.display());
+    if let Some((epoch, summary)) = finished.epochs.last() {
+        println!("{}", table::gains(&format!("after epoch {epoch}"), summary));
     }
+    println!("{}", finished.folder.display());
     if finished.interrupted {
         eprintln!("interrupted after step {}: go on with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);
