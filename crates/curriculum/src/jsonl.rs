@@ -63,9 +63,8 @@ impl CaseReader {
             return Err(Problems(faults.into_iter().map(problem).collect()));
         }
         // From the text again, where a key that stands twice is still seen.
-        serde_json::from_str(text).map_err(|error| {
-            self.problem(message(&error), "mend or remove it").at_column(error.column()).into()
-        })
+        serde_json::from_str(text)
+            .map_err(|error| self.problem(message(&error), "mend or remove it").at_column(error.column()).into())
     }
 }
 

@@ -3,6 +3,7 @@
 //! This crate knows words and pictures, never tensors, so the research logic builds and tests in seconds.
 
 pub mod case;
+pub mod check;
 pub mod conversation;
 pub mod dataset;
 pub mod files;

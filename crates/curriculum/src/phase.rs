@@ -56,7 +56,9 @@ impl Context {
             Self::None => Vec::new(),
             Self::Gold => {
                 let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
-                parents.map(|other| Known { question: other.question.clone(), answer: gold_text(case, other) }).collect()
+                parents
+                    .map(|other| Known { question: other.question.clone(), answer: gold_text(case, other) })
+                    .collect()
             }
         }
     }
@@ -204,7 +206,11 @@ impl Plan {
             return wrong("stages", format!("{stages:?} are no stages"), "name one or more of 1, 2, 3 and 4");
         }
         if self.fresh_cases(phase).is_empty() {
-            return wrong("stages", format!("no case has a question of {stages:?}"), "choose stages that the cases have");
+            return wrong(
+                "stages",
+                format!("no case has a question of {stages:?}"),
+                "choose stages that the cases have",
+            );
         }
         match (num_train_epochs, max_steps) {
             (Some(_), Some(_)) => {
@@ -355,7 +361,8 @@ mod tests {
             }
         }
         // 24 fresh questions bring 24 replayed ones from a pool of 12: two laps, of which a batch may join two draws.
-        let replayed: Vec<usize> = times.iter().filter(|(sample, _)| sample.item == 0).map(|(_, times)| *times).collect();
+        let replayed: Vec<usize> =
+            times.iter().filter(|(sample, _)| sample.item == 0).map(|(_, times)| *times).collect();
         assert_eq!(replayed.len(), 12);
         assert!(replayed.iter().all(|times| (1..=2).contains(times)));
     }
@@ -367,7 +374,10 @@ mod tests {
             let phase = Phase { num_train_epochs: epochs, max_steps, ..phase(&[1], 0.0) };
             Plan::new(vec![phase], &cases, 4).expect("valid").steps(0)
         };
-        assert_eq!([steps(Some(1.0), None), steps(Some(2.5), None), steps(None, Some(7)), steps(None, None)], [3, 8, 7, 3]);
+        assert_eq!(
+            [steps(Some(1.0), None), steps(Some(2.5), None), steps(None, Some(7)), steps(None, None)],
+            [3, 8, 7, 3]
+        );
     }
 
     #[test]

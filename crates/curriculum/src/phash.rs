@@ -6,7 +6,7 @@ use image::RgbImage;
 
 /// Pictures whose hashes differ in at most this many bits are near-duplicates: the same picture stored anew, resized or
 /// with other grey levels.
-pub const NEAR_DUPLICATE_BITS: u32 = 3;
+pub const NEAR_DUPLICATE_BITS: u32 = 2;
 
 const WIDE: u32 = 9;
 const HIGH: u32 = 8;

@@ -177,8 +177,8 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, PictureError> {
     let (decoder, orientation) = decoder(Cursor::new(bytes), path)?;
-    let mut picture = DynamicImage::from_decoder(decoder)
-        .map_err(|source| PictureError::Decode { path: path.to_owned(), source })?;
+    let mut picture =
+        DynamicImage::from_decoder(decoder).map_err(|source| PictureError::Decode { path: path.to_owned(), source })?;
     picture.apply_orientation(orientation);
     Ok(picture)
 }

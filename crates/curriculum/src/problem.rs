@@ -104,7 +104,10 @@ mod tests {
         let problem = Problem::new("a/cases.jsonl", "is 5", "use 1 to 4").at_row(3).in_field("chain[0].stage");
         assert_eq!(problem.to_string(), "a/cases.jsonl:3: chain[0].stage: is 5 -> use 1 to 4");
         let syntax = Problem::new("c", "not JSON", "mend it").at_row(3).at_column(9);
-        assert_eq!(Problems(vec![syntax.clone(), syntax]).to_string(), "c:3:9: not JSON -> mend it\nc:3:9: not JSON -> mend it");
+        assert_eq!(
+            Problems(vec![syntax.clone(), syntax]).to_string(),
+            "c:3:9: not JSON -> mend it\nc:3:9: not JSON -> mend it"
+        );
     }
 
     #[test]

@@ -108,8 +108,7 @@ const ITEM: &[Field] = &[
     Field("vision_required", Nullable, Kind::Flag),
 ];
 
-const LATERALITY: &[Field] =
-    &[Field("dependent", Required, Kind::Flag), Field("flipped_gold", Nullable, Kind::Text)];
+const LATERALITY: &[Field] = &[Field("dependent", Required, Kind::Flag), Field("flipped_gold", Nullable, Kind::Text)];
 
 const ANSWER: Kind = Kind::Tagged(
     &[],
@@ -204,18 +203,16 @@ fn check_tagged(
         Some((_, fields)) => check_fields(&[common, fields], object, at, &[tag], faults),
         None => {
             let near = word.as_str().map(|word| did_you_mean(word, names.iter().copied())).unwrap_or_default();
-            faults.push(fault(&join(at, tag), format!("{word} is not known{near}"), format!("use one of {}", quoted(&names))));
+            faults.push(fault(
+                &join(at, tag),
+                format!("{word} is not known{near}"),
+                format!("use one of {}", quoted(&names)),
+            ));
         }
     }
 }
 
-fn check_fields(
-    groups: &[&[Field]],
-    object: &Map<String, Value>,
-    at: &str,
-    others: &[&str],
-    faults: &mut Vec<Fault>,
-) {
+fn check_fields(groups: &[&[Field]], object: &Map<String, Value>, at: &str, others: &[&str], faults: &mut Vec<Fault>) {
     let fields = || groups.iter().copied().flatten();
     for Field(name, need, kind) in fields() {
         match (object.get(*name), need) {
@@ -292,7 +289,9 @@ mod tests {
     /// JSON pointers of every value inside.
     fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
         match value {
-            Value::Object(object) => object.iter().for_each(|(key, value)| pointers(value, &format!("{at}/{key}"), all)),
+            Value::Object(object) => {
+                object.iter().for_each(|(key, value)| pointers(value, &format!("{at}/{key}"), all))
+            }
             Value::Array(list) => {
                 list.iter().enumerate().for_each(|(index, value)| pointers(value, &format!("{at}/{index}"), all));
             }
@@ -318,7 +317,8 @@ mod tests {
     fn shape_and_type_agree_on_every_key() {
         let mut all = Vec::new();
         pointers(&full(), "", &mut all);
-        let substitutes = [json!(null), json!("word"), json!(true), json!(2.5), json!(-1), json!([]), json!([1]), json!({})];
+        let substitutes =
+            [json!(null), json!("word"), json!(true), json!(2.5), json!(-1), json!([]), json!([1]), json!({})];
         for pointer in all {
             for substitute in &substitutes {
                 let mut changed = full();

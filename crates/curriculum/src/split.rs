@@ -39,7 +39,8 @@ pub fn are_shares(shares: Shares) -> bool {
 pub fn assign(seed: u64, groups: &[Group], shares: Shares) -> BTreeMap<String, Split> {
     let mut strata: BTreeMap<&str, BTreeMap<([u8; 32], &str), usize>> = BTreeMap::new();
     for group in groups {
-        let cases = strata.entry(&group.stratum).or_default().entry((order_key(seed, &group.id), &group.id)).or_default();
+        let cases =
+            strata.entry(&group.stratum).or_default().entry((order_key(seed, &group.id), &group.id)).or_default();
         *cases += group.cases;
     }
     let mut sides = BTreeMap::new();

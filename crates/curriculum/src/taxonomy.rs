@@ -160,8 +160,9 @@ mod tests {
     fn the_embedded_taxonomy_has_31_categories_in_four_stages() {
         let taxonomy = Taxonomy::default();
         assert_eq!(taxonomy.problems(Path::new("embedded")), []);
-        let counts: Vec<usize> =
-            (1..=4).map(|stage| taxonomy.categories.iter().filter(|category| category.stage == stage).count()).collect();
+        let counts: Vec<usize> = (1..=4)
+            .map(|stage| taxonomy.categories.iter().filter(|category| category.stage == stage).count())
+            .collect();
         assert_eq!(counts, [8, 8, 8, 7]);
         let ids: Vec<String> = (1..=31).map(|id| format!("{id:02}")).collect();
         assert!(taxonomy.categories.iter().map(|category| &category.id).eq(&ids));
@@ -199,6 +200,10 @@ mod tests {
         assert!(problems("schema = \n").starts_with("t.toml:1:"));
         let misspelt = EMBEDDED.replacen("needs", "nedes", 1);
         let row = EMBEDDED[..EMBEDDED.find("needs").expect("there")].matches('\n').count() + 1;
-        assert!(problems(&misspelt).starts_with(&format!("t.toml:{row}:1: unknown field `nedes`")), "{}", problems(&misspelt));
+        assert!(
+            problems(&misspelt).starts_with(&format!("t.toml:{row}:1: unknown field `nedes`")),
+            "{}",
+            problems(&misspelt)
+        );
     }
 }

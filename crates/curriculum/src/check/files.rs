@@ -1,0 +1,117 @@
+//! The rules of the files that a case names.
+
+use std::path::{Path, PathBuf};
+
+use super::record::is_inside;
+use super::{Faults, Files};
+use crate::case::{Case, Image, Shape};
+use crate::phash::{parse_phash, phash};
+use crate::picture::{PictureError, decode_picture, load_mask, picture_size, read_file, sha256_hex};
+
+pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
+    for (index, image) in case.images.iter().enumerate() {
+        let at = format!("images[{index}]");
+        let field = format!("{at}.path");
+        let Some(path) = existing(&image.path, &field, faults) else { continue };
+        match picture_size(&path) {
+            Ok(size) => check_size(size, image, &field, faults),
+            Err(error) => {
+                unreadable(&error, &field, faults);
+                continue;
+            }
+        }
+        if files == Files::Contents {
+            check_image(image, &path, &at, faults);
+        }
+    }
+    for (index, region) in case.regions.iter().enumerate() {
+        let Shape::Mask { path, bounds } = &region.shape else { continue };
+        let Some(image) = case.images.iter().find(|image| image.id == region.image) else { continue };
+        let at = format!("regions[{index}]");
+        let field = format!("{at}.path");
+        let Some(path) = existing(path, &field, faults) else { continue };
+        match picture_size(&path) {
+            Ok(size) => check_size(size, image, &field, faults),
+            Err(error) => {
+                unreadable(&error, &field, faults);
+                continue;
+            }
+        }
+        if files == Files::Contents {
+            match load_mask(&path).map(|mask| mask.bounds()) {
+                Ok(Some(found)) if found == *bounds => {}
+                Ok(Some(found)) => {
+                    let what = format!("is {bounds:?}, but the mask's is {found:?}");
+                    faults.add(format!("{at}.box"), what, "record the box around the mask's non-zero pixels");
+                }
+                Ok(None) => faults.add(field, "the mask is empty", "remove the region, or mend the mask"),
+                Err(error) => unreadable(&error, &field, faults),
+            }
+        }
+    }
+}
+
+/// The path of a file that is there and inside the data set's folder, links followed.
+fn existing(relative: &str, field: &str, faults: &mut Faults) -> Option<PathBuf> {
+    if !is_inside(relative) {
+        return None; // Reported with the record.
+    }
+    let path = faults.dataset.path(relative);
+    let real = match path.canonicalize() {
+        Ok(real) => real,
+        Err(error) => {
+            faults.add(
+                field,
+                format!("{} cannot be read: {error}", path.display()),
+                "add the file or correct the path",
+            );
+            return None;
+        }
+    };
+    if !faults.dataset.root.canonicalize().is_ok_and(|root| real.starts_with(root)) {
+        let what = format!("{} leads out of the data set's folder", path.display());
+        faults.add(field, what, "replace the link by the file itself");
+        return None;
+    }
+    if !real.is_file() {
+        faults.add(field, format!("{} is not a file", path.display()), "name the file itself");
+        return None;
+    }
+    Some(path)
+}
+
+fn check_size((width, height): (u32, u32), image: &Image, field: &str, faults: &mut Faults) {
+    if (width, height) != (image.width, image.height) {
+        let what = format!("is {width}x{height} pixels, not {}x{}", image.width, image.height);
+        faults.add(field, what, format!("make the file agree with the size recorded for image \"{}\"", image.id));
+    }
+}
+
+fn check_image(image: &Image, path: &Path, at: &str, faults: &mut Faults) {
+    let bytes = match read_file(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return unreadable(&error, &format!("{at}.path"), faults),
+    };
+    let digest = sha256_hex(&bytes);
+    if digest != image.sha256 {
+        let what = format!("is {}, but the file's is {digest}", image.sha256);
+        faults.add(format!("{at}.sha256"), what, "restore the file, or record its digest");
+    }
+    let recorded = image.phash.as_deref().and_then(parse_phash);
+    match decode_picture(&bytes, path) {
+        Ok(picture) => {
+            let found = phash(&picture);
+            if let Some(recorded) = recorded.filter(|recorded| *recorded != found) {
+                let what = format!("is {recorded:016x}, but the picture's is {found:016x}");
+                faults.add(format!("{at}.phash"), what, "record the picture's hash");
+            }
+        }
+        Err(error) => unreadable(&error, &format!("{at}.path"), faults),
+    }
+}
+
+fn unreadable(error: &PictureError, field: &str, faults: &mut Faults) {
+    let text = error.to_string();
+    let (what, advice) = text.split_once(" -> ").unwrap_or((&text, "mend the file"));
+    faults.add(field, what, advice);
+}

@@ -1,0 +1,107 @@
+//! Whether cases make sense: every rule of the record, of the files it names, and between cases.
+
+mod across;
+mod answer;
+mod files;
+mod item;
+mod record;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use crate::case::Case;
+use crate::dataset::Dataset;
+use crate::problem::Problem;
+use crate::taxonomy::Taxonomy;
+
+pub use summary::{CategoryCount, Summary, summary};
+
+/// How far the files that cases name are looked into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Files {
+    /// Not at all: only the records are checked.
+    Skip,
+    /// They exist, lie in the data set's folder and have the recorded size.
+    #[default]
+    Headers,
+    /// They also decode, and digest, hash and masks are as recorded.
+    Contents,
+}
+
+/// What to check against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// The stages and categories that items may name.
+    pub taxonomy: Taxonomy,
+    /// How far files are looked into.
+    pub files: Files,
+}
+
+/// All that is wrong with a data set, in the order of its rows. None means that every rule holds.
+#[must_use]
+pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (place, case) in dataset.cases.iter().enumerate() {
+        let mut faults = Faults { dataset, row: place + 1, problems: &mut problems };
+        record::check(case, &mut faults);
+        item::check_chain(case, &options.taxonomy, &mut faults);
+        if options.files > Files::Skip {
+            files::check(case, options.files, &mut faults);
+        }
+    }
+    across::check(dataset, &mut problems);
+    problems.sort_by_key(|problem| problem.row);
+    problems
+}
+
+/// Collects the faults of one case.
+struct Faults<'a> {
+    dataset: &'a Dataset,
+    row: usize,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, field: impl Into<String>, what: impl Into<String>, advice: impl Into<String>) {
+        self.problems.push(Problem::new(&self.dataset.file, what, advice).at_row(self.row).in_field(field));
+    }
+
+    /// Texts that must say something.
+    fn not_blank(&mut self, field: &str, text: &str) {
+        if text.trim().is_empty() {
+            self.add(field, "is empty", "write it");
+        }
+    }
+
+    /// Words that must differ from each other: ids, options, names.
+    fn all_different<'a>(&mut self, field: impl Fn(usize) -> String, words: impl IntoIterator<Item = &'a str>) {
+        let mut seen: Vec<&str> = Vec::new();
+        for (index, word) in words.into_iter().enumerate() {
+            if seen.contains(&word) {
+                self.add(field(index), format!("\"{word}\" stands twice"), "make them differ");
+            }
+            seen.push(word);
+        }
+    }
+
+    /// A name that must be one of `known`.
+    fn known<'a>(
+        &mut self,
+        field: &str,
+        name: &str,
+        what: &str,
+        known: impl IntoIterator<Item = &'a str> + Clone,
+    ) -> bool {
+        let found = known.clone().into_iter().any(|other| other == name);
+        if !found {
+            let near = crate::problem::did_you_mean(name, known);
+            self.add(field, format!("there is no {what} \"{name}\"{near}"), format!("name one of the case's {what}s"));
+        }
+        found
+    }
+}
+
+/// Ids of a case's regions.
+fn region_ids(case: &Case) -> impl Iterator<Item = &str> + Clone {
+    case.regions.iter().map(|region| region.id.as_str())
+}
