@@ -7,6 +7,7 @@ pub mod check;
 pub mod conversation;
 pub mod dataset;
 pub mod files;
+pub mod import;
 pub mod jsonl;
 pub mod phase;
 pub mod phash;

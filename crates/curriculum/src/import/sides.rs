@@ -1,0 +1,68 @@
+//! Which side of the split imported cases go to.
+
+use std::collections::BTreeMap;
+
+use crate::case::{Case, Split};
+use crate::phash::parse_phash;
+use crate::split::{Group, Shares, assign, join_near_duplicates};
+
+/// Shares of train, validation and test where a source has no split of its own.
+const SHARES: Shares = [0.7, 0.15, 0.15];
+
+/// Splits by group, each stratum for itself; groups with near-duplicate pictures stay together, and the lines returned
+/// name them. `strata` has one name a case.
+pub(super) fn split(seed: u64, cases: &mut [Case], strata: &[String]) -> Vec<String> {
+    let places = joined(cases);
+    let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
+    let ids: Vec<String> = places.iter().map(|place| cases[*place].group_id.clone()).collect();
+    for (id, stratum) in ids.iter().zip(strata) {
+        let group = || Group { id: id.clone(), stratum: stratum.clone(), cases: 0 };
+        groups.entry(id).or_insert_with(group).cases += 1;
+    }
+    let groups: Vec<Group> = groups.into_values().collect();
+    let sides = assign(seed, &groups, SHARES);
+    let mut notes = Vec::new();
+    for (case, id) in cases.iter_mut().zip(&ids) {
+        case.split = sides[id];
+        if case.group_id != *id {
+            notes.push(format!("{}: kept on the side of {id}, with which it shares near-duplicates", case.group_id));
+        }
+    }
+    notes.dedup();
+    notes
+}
+
+/// Keeps the sides that the source gives, but moves near-duplicates of a held-out case to its side, so that nothing
+/// learned from is asked again; the lines returned name what was moved.
+pub(super) fn keep(cases: &mut [Case]) -> Vec<String> {
+    let places = joined(cases);
+    let mut sides: BTreeMap<usize, Split> = BTreeMap::new();
+    for (case, place) in cases.iter().zip(&places) {
+        let side = sides.entry(*place).or_insert(case.split);
+        *side = case.split.max(*side);
+    }
+    let mut notes = Vec::new();
+    for (case, place) in cases.iter_mut().zip(&places) {
+        if case.split != sides[place] {
+            case.split = sides[place];
+            notes.push(format!("{}: moved to {:?}, where it has a near-duplicate", case.case_id, case.split));
+        }
+    }
+    notes
+}
+
+/// For each case the first case that must be on the same side: of the same group, or joined by near-duplicates.
+fn joined(cases: &[Case]) -> Vec<usize> {
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    let groups: Vec<usize> =
+        cases.iter().enumerate().map(|(place, case)| *first.entry(&case.group_id).or_insert(place)).collect();
+    let pictures: Vec<(usize, u64)> = cases
+        .iter()
+        .zip(&groups)
+        .flat_map(|(case, group)| {
+            case.images.iter().filter_map(|image| parse_phash(image.phash.as_deref()?)).map(|hash| (*group, hash))
+        })
+        .collect();
+    let joined = join_near_duplicates(cases.len(), &pictures);
+    groups.into_iter().map(|group| joined[group]).collect()
+}
