@@ -27,6 +27,17 @@ struct Cli {
 enum Command {
     /// Fine-tune as a recipe says, and benchmark against the untouched base after every epoch.
     Train(commands::train::Args),
+    /// Benchmark a run, a checkpoint, a PEFT folder or a model, against its base.
+    Eval(commands::eval::Args),
+    /// Ask a model one question.
+    Ask(commands::ask::Args),
+    /// Show what a recipe's model will be taught, token by token.
+    Preview(commands::preview::Args),
+    /// Draw synthetic cases, or look at cases.
+    #[command(subcommand)]
+    Data(commands::data::Command),
+    /// Write an adapter as a PEFT folder or merged into its model.
+    Export(commands::export::Args),
     /// Make a small model from nothing: its own tokenizer, random weights.
     Create(commands::create::Args),
 }
@@ -34,6 +45,11 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
+        Command::Eval(args) => commands::eval::run(&args),
+        Command::Ask(args) => commands::ask::run(&args),
+        Command::Preview(args) => commands::preview::run(&args),
+        Command::Data(command) => commands::data::run(&command),
+        Command::Export(args) => commands::export::run(&args),
         Command::Create(args) => commands::create::run(&args),
     };
     exit::code(result)

@@ -58,7 +58,7 @@ pub struct EpochBenchmark {
 }
 
 /// The outcomes of one respondent, and for each condition what was left out by reason.
-type Asked = (Vec<Outcome>, Vec<BTreeMap<String, usize>>);
+pub type Asked = (Vec<Outcome>, Vec<BTreeMap<String, usize>>);
 
 impl EpochBenchmark {
     /// Prepares what `[benchmark]` asks for, in the run's folder. `digest` tells this model and its prompts from others.
@@ -93,7 +93,7 @@ impl EpochBenchmark {
     pub fn base(&mut self, reader: &Reader, cases: &Cases, progress: &mut dyn Progress) -> Result<(), BenchmarkError> {
         let Some(suite) = &self.suite else { return Ok(()) };
         let folder = self.folder.join("base");
-        let (outcomes, skips) = self.ask(suite, "base", &folder, reader, Pass::BASE, cases, progress)?;
+        let (outcomes, skips) = self.ask(suite, "base", &folder, (reader, Pass::BASE), cases, progress)?;
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
         self.base = outcomes;
@@ -114,7 +114,7 @@ impl EpochBenchmark {
         let Some(suite) = &self.suite else { return Ok(BTreeMap::new()) };
         let name = format!("epoch-{epoch}");
         let folder = self.folder.join(&name);
-        let (outcomes, skips) = self.ask(suite, &name, &folder, reader, Pass::ANSWER, cases, progress)?;
+        let (outcomes, skips) = self.ask(suite, &name, &folder, (reader, Pass::ANSWER), cases, progress)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(&self.base), Bootstrap::default());
         write_summary(&folder, &summary)?;
         let scalars = scalars(&summary);
@@ -123,36 +123,22 @@ impl EpochBenchmark {
         Ok(scalars)
     }
 
-    #[allow(clippy::too_many_arguments)] // Who is asked, as what, on what, and who hears of it.
     fn ask(
         &self,
         suite: &Suite,
         name: &str,
         folder: &Path,
-        reader: &Reader,
-        pass: Pass,
+        asked: (&Reader, Pass),
         cases: &Cases,
         progress: &mut dyn Progress,
     ) -> Result<Asked, BenchmarkError> {
         let path = folder.join("outcomes.jsonl");
-        let plan = Plan::new(suite, &cases.eval);
         let known = if path.is_file() { store::read(&path)? } else { Vec::new() };
-        let known: HashMap<String, Outcome> = known.into_iter().map(|outcome| (outcome.key.clone(), outcome)).collect();
-        let task = format!("benchmark {name}");
-        let options = Options {
-            respondent: &format!("{name}:{}", self.digest),
-            known: &known,
-            batch: BATCH,
-            progress: &mut |now| {
-                progress.advance(&task, now.done as u64, now.total as u64);
-                ControlFlow::Continue(())
-            },
-        };
-        let run = run(&plan, &cases.pictures, &mut ModelRespondent::new(reader, pass), options)?;
-        let skips = skips(&plan, &run);
+        let key = format!("{name}:{}", self.digest);
+        let (outcomes, skips) = ask(suite, name, &key, asked, cases, known, progress)?;
         std::fs::create_dir_all(folder).map_err(|error| file(folder, error))?;
-        store::write(&path, &run.outcomes)?;
-        Ok((run.outcomes, skips))
+        store::write(&path, &outcomes)?;
+        Ok((outcomes, skips))
     }
 
     /// The metric a checkpoint is chosen by, out of what an epoch measured: clean accuracy.
@@ -167,6 +153,37 @@ impl EpochBenchmark {
     pub fn into_epochs(self) -> Vec<(u32, Summary)> {
         self.epochs
     }
+}
+
+/// Asks a suite of a model as it is in a pass. `key` tells it from all other models; outcomes `known` under it are not
+/// asked again.
+///
+/// # Errors
+/// When a question cannot be asked.
+pub fn ask(
+    suite: &Suite,
+    name: &str,
+    key: &str,
+    (reader, pass): (&Reader, Pass),
+    cases: &Cases,
+    known: Vec<Outcome>,
+    progress: &mut dyn Progress,
+) -> Result<Asked, BenchmarkError> {
+    let plan = Plan::new(suite, &cases.eval);
+    let known: HashMap<String, Outcome> = known.into_iter().map(|outcome| (outcome.key.clone(), outcome)).collect();
+    let task = format!("benchmark {name}");
+    let options = Options {
+        respondent: key,
+        known: &known,
+        batch: BATCH,
+        progress: &mut |now| {
+            progress.advance(&task, now.done as u64, now.total as u64);
+            ControlFlow::Continue(())
+        },
+    };
+    let run = run(&plan, &cases.pictures, &mut ModelRespondent::new(reader, pass), options)?;
+    let skips = skips(&plan, &run);
+    Ok((run.outcomes, skips))
 }
 
 fn file(path: &Path, error: std::io::Error) -> BenchmarkError {

@@ -17,4 +17,5 @@ pub mod recipe;
 pub mod respondent;
 pub mod schedule;
 pub mod step;
+pub mod subject;
 pub mod train;

@@ -129,6 +129,12 @@ impl Processor {
         format!("{}{}", self.digest, self.splitting.map_or(String::new(), |on| format!("-splitting-{on}")))
     }
 
+    /// The id of a token of the vocabulary.
+    #[must_use]
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+
     /// Ids as words, special tokens and surrounding blanks left out.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {

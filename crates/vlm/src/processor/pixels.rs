@@ -1,49 +1,11 @@
 //! From a picture to the tiles the image encoder sees, as the Idefics3 processor cuts them.
 
 use image::RgbImage;
-use image::imageops::crop_imm;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::resize::{Resample, resize};
-
-/// No side is ever larger, whatever the config says (the original's own bound).
-const LONGEST_SIDE: u32 = 4096;
-
-/// A length in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct LongestEdge {
-    /// Of the longer side.
-    pub longest_edge: u32,
-}
-
-/// The pixel pipeline as `preprocessor_config.json` states it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct PixelConfig {
-    /// Whether large pictures are cut into tiles.
-    #[serde(default = "yes")]
-    pub do_image_splitting: bool,
-    /// What the longer side is resized to first.
-    pub size: LongestEdge,
-    /// Side of a tile.
-    pub max_image_size: LongestEdge,
-    /// The filter.
-    #[serde(default = "lanczos")]
-    pub resample: Resample,
-    /// What a byte is multiplied by.
-    #[serde(default = "one_255th")]
-    pub rescale_factor: f64,
-    /// Subtracted, a channel.
-    pub image_mean: [f64; 3],
-    /// Divided by, a channel.
-    pub image_std: [f64; 3],
-    #[serde(default = "yes")]
-    do_resize: bool,
-    #[serde(default = "yes")]
-    do_rescale: bool,
-    #[serde(default = "yes")]
-    do_normalize: bool,
-}
+pub use super::config::{LongestEdge, PixelConfig};
+use super::config::LONGEST_SIDE;
+use super::resize::resize;
 
 /// How a picture was cut: rows and columns of tiles, both 0 where it is one tile alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -82,38 +44,17 @@ impl Tiles {
     }
 }
 
-/// Why a picture cannot be cut.
+/// A picture that has a side of no pixels.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PixelError {
-    /// A switch of the config that this version does not follow.
-    #[error("{0} is false: only true is built")]
-    Switch(&'static str),
-    /// A side of no pixels.
-    #[error("the picture is {0} x {1} pixels: both sides must be at least 1")]
-    Empty(u32, u32),
-    /// A size the encoder cannot take.
-    #[error("{0} is {1}: from 1 to 4096 is expected")]
-    Size(&'static str, u32),
+#[error("the picture is {width} x {height} pixels: both sides must be at least 1")]
+pub struct PixelError {
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
 }
 
 impl PixelConfig {
-    /// Refuses what is not built.
-    ///
-    /// # Errors
-    /// When a step is switched off or a size is out of range.
-    pub fn check(&self) -> Result<(), PixelError> {
-        let switches =
-            [("do_resize", self.do_resize), ("do_rescale", self.do_rescale), ("do_normalize", self.do_normalize)];
-        if let Some((name, _)) = switches.iter().find(|(_, on)| !on) {
-            return Err(PixelError::Switch(name));
-        }
-        let sizes = [("size.longest_edge", self.size), ("max_image_size.longest_edge", self.max_image_size)];
-        match sizes.iter().find(|(_, size)| !(1..=LONGEST_SIDE).contains(&size.longest_edge)) {
-            Some((name, size)) => Err(PixelError::Size(name, size.longest_edge)),
-            None => Ok(()),
-        }
-    }
-
     /// Resizes and cuts `picture`; `splitting` overrides the config.
     ///
     /// # Errors
@@ -121,27 +62,21 @@ impl PixelConfig {
     pub fn tiles(&self, picture: &RgbImage, splitting: Option<bool>) -> Result<Tiles, PixelError> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
-            return Err(PixelError::Empty(width, height));
+            return Err(PixelError { width, height });
         }
         let side = self.max_image_size.longest_edge;
         let (width, height) = self.first_size(width, height);
         let picture = resize(picture, width, height, self.resample);
         if !splitting.unwrap_or(self.do_image_splitting) {
-            let whole = resize(&picture, side, side, self.resample);
-            return Ok(gather(&[whole], ImageGrid::default(), side));
+            return Ok(cut(&resize(&picture, side, side, self.resample), None, side));
         }
         let (width, height) = multiples_of(side, width, height);
         let picture = resize(&picture, width, height, self.resample);
-        if width <= side && height <= side {
-            return Ok(gather(&[picture], ImageGrid::default(), side));
+        if (width, height) == (side, side) {
+            return Ok(cut(&picture, None, side));
         }
-        let grid = ImageGrid { rows: (height / side) as usize, columns: (width / side) as usize };
-        let mut tiles: Vec<RgbImage> = (0..height / side)
-            .flat_map(|row| (0..width / side).map(move |column| (column * side, row * side)))
-            .map(|(x, y)| crop_imm(&picture, x, y, side, side).to_image())
-            .collect();
-        tiles.push(resize(&picture, side, side, self.resample));
-        Ok(gather(&tiles, grid, side))
+        let whole = resize(&picture, side, side, self.resample);
+        Ok(cut(&whole, Some(&picture), side))
     }
 
     /// The first size: the longer side as the config says, the other in proportion, made even, and neither over the bound.
@@ -182,10 +117,11 @@ impl PixelConfig {
     }
 }
 
-/// Sides rounded up to multiples of a tile's, the shorter from the longer by the ratio.
+/// Sides rounded up to multiples of a tile's, the shorter from the longer by the ratio; at least one tile each, also
+/// where rounding takes the last pixel of a line (the original refuses such a picture).
 fn multiples_of(side: u32, width: u32, height: u32) -> (u32, u32) {
     let ratio = f64::from(width) / f64::from(height);
-    let up = |length: u32| length.div_ceil(side) * side;
+    let up = |length: u32| length.max(1).div_ceil(side) * side;
     if width >= height {
         let width = up(width);
         (width, up((f64::from(width) / ratio) as u32))
@@ -195,47 +131,84 @@ fn multiples_of(side: u32, width: u32, height: u32) -> (u32, u32) {
     }
 }
 
-/// Pictures of `side` x `side` as planes of colour.
-fn gather(pictures: &[RgbImage], grid: ImageGrid, side: u32) -> Tiles {
-    let mut bytes = Vec::with_capacity(pictures.len() * 3 * (side * side) as usize);
-    for picture in pictures {
-        for channel in 0..3 {
-            bytes.extend(picture.pixels().map(|pixel| pixel.0[channel]));
+/// The tiles of `large` row by row, if there is one, and then `whole`, which is one tile.
+fn cut(whole: &RgbImage, large: Option<&RgbImage>, side: u32) -> Tiles {
+    let grid = large.map_or(ImageGrid::default(), |large| ImageGrid {
+        rows: (large.height() / side) as usize,
+        columns: (large.width() / side) as usize,
+    });
+    let side = side as usize;
+    let mut bytes = Vec::with_capacity(grid.tiles() * 3 * side * side);
+    for row in 0..grid.rows {
+        for column in 0..grid.columns {
+            large.into_iter().for_each(|large| push_planes(&mut bytes, large, column * side, row * side, side));
         }
     }
-    Tiles { grid, side: side as usize, bytes }
+    push_planes(&mut bytes, whole, 0, 0, side);
+    Tiles { grid, side, bytes }
 }
 
-fn yes() -> bool {
-    true
-}
-
-fn lanczos() -> Resample {
-    Resample::Lanczos
-}
-
-fn one_255th() -> f64 {
-    1.0 / 255.0
+/// The square of `side` pixels at `left`, `top`, each colour on its own.
+fn push_planes(bytes: &mut Vec<u8>, picture: &RgbImage, left: usize, top: usize, side: usize) {
+    let rows = picture.as_raw().chunks_exact(picture.width() as usize * 3).skip(top).take(side);
+    for channel in 0..3 {
+        for row in rows.clone() {
+            bytes.extend(row[left * 3..(left + side) * 3].chunks_exact(3).map(|pixel| pixel[channel]));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
-    fn config() -> PixelConfig {
-        serde_json::from_str(
-            r#"{"size":{"longest_edge":128},"max_image_size":{"longest_edge":64},"resample":1,
-                "image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}"#,
-        )
-        .expect("valid")
+    fn config(longest_edge: u32, side: u32) -> PixelConfig {
+        let value = json!({ "size": { "longest_edge": longest_edge }, "max_image_size": { "longest_edge": side } });
+        PixelConfig::from_json(&value).expect("valid")
     }
 
     #[test]
     fn odd_shapes_are_cut_without_loss() {
         for (width, height) in [(1, 1), (1, 4000), (4000, 1), (63, 64), (129, 2)] {
-            let tiles = config().tiles(&RgbImage::new(width, height), None).expect("cut");
+            let tiles = config(128, 64).tiles(&RgbImage::new(width, height), None).expect("cut");
             assert_eq!(tiles.bytes.len(), tiles.grid.tiles() * 3 * 64 * 64, "{width} x {height}");
         }
-        assert_eq!(config().tiles(&RgbImage::new(0, 5), None), Err(PixelError::Empty(0, 5)));
+        let refused = config(128, 64).tiles(&RgbImage::new(0, 5), None);
+        assert_eq!(refused, Err(PixelError { width: 0, height: 5 }));
+    }
+
+    #[test]
+    fn a_line_whose_last_pixel_is_lost_to_rounding_is_still_a_tile() {
+        // 1 / 49 * 49 is a little less than 1 in floating point.
+        let tiles = config(49, 49).tiles(&RgbImage::new(1, 4000), None).expect("cut");
+        assert_eq!((tiles.grid, tiles.bytes.len()), (ImageGrid::default(), 3 * 49 * 49));
+    }
+
+    #[test]
+    fn tiles_are_the_picture_row_by_row() {
+        // Its size is already right, so nothing is resized but the whole.
+        let picture = RgbImage::from_fn(4, 2, |x, y| image::Rgb([x as u8, y as u8, 9]));
+        let tiles = config(4, 2).tiles(&picture, None).expect("cut");
+        assert_eq!(tiles.grid, ImageGrid { rows: 1, columns: 2 });
+        assert_eq!(tiles.bytes[..24], [0, 1, 0, 1, 0, 0, 1, 1, 9, 9, 9, 9, 2, 3, 2, 3, 0, 0, 1, 1, 9, 9, 9, 9]);
+    }
+
+    proptest! {
+        /// Any shape and any config of a real kind fill every tile, with and without splitting.
+        #[test]
+        fn every_shape_fills_its_tiles(
+            width in 1_u32..90, height in 1_u32..90, stretch in 1_u32..40, upright: bool,
+            longest_edge in 1_u32..200, side in 7_u32..60, splitting: bool,
+        ) {
+            let (width, height) = if upright { (width, height * stretch) } else { (width * stretch, height) };
+            let tiles = config(longest_edge, side).tiles(&RgbImage::new(width, height), Some(splitting)).expect("cut");
+            let side = side as usize;
+            prop_assert_eq!(tiles.bytes.len(), tiles.grid.tiles() * 3 * side * side);
+            prop_assert_eq!(tiles.grid.rows == 0, tiles.grid.columns == 0);
+            prop_assert!(splitting || tiles.grid == ImageGrid::default());
+        }
     }
 }

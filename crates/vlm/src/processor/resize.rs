@@ -1,20 +1,22 @@
 //! Resizing 8-bit RGB images with Pillow's arithmetic: two passes, an 8-bit picture between them, fixed-point weights.
 //!
-//! The result equals Pillow's `Image.resize` to the bit. Hugging Face's default processors for images resize through
-//! torchvision, whose results differ from Pillow's by up to two grey levels and depend on its version; Pillow is the
-//! reference here.
+//! The result equals Pillow's `Image.resize` to the bit, that of version 13 and later: a picture whose height shrinks by
+//! more than twice what its width shrinks is resized vertically first, where older versions always began horizontally;
+//! rounding between the passes then differs by a grey level here and there. Hugging Face's default processors for images
+//! resize through torchvision, whose results differ from Pillow's by up to two grey levels and depend on its version;
+//! Pillow is the reference here.
 
 use std::f64::consts::PI;
 
 use image::RgbImage;
 use rayon::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Fraction bits of the weights: 8 bits of pixel and 2 of head-room are left in 32.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 
 /// A resampling filter, by Pillow's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8")]
 pub enum Resample {
     /// 1: a windowed sinc with three lobes.
@@ -70,11 +72,29 @@ struct Window {
     weights: Vec<i32>,
 }
 
-/// `image` at `width` x `height`; both are at least 1.
+/// `image` at `width` x `height`. A picture without pixels gives black.
 #[must_use]
 pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Resample) -> RgbImage {
-    let across = if image.width() == width { image.clone() } else { horizontally(image, width, filter) };
-    if across.height() == height { across } else { vertically(&across, height, filter) }
+    if width == 0 || height == 0 || image.is_empty() {
+        return RgbImage::new(width, height);
+    }
+    let (across, down) = (image.width() != width, image.height() != height);
+    match (across, down) {
+        (false, false) => image.clone(),
+        (true, false) => horizontally(image, width, filter),
+        (false, true) => vertically(image, height, filter),
+        (true, true) if vertical_first(image, width, height) => {
+            horizontally(&vertically(image, height, filter), width, filter)
+        }
+        (true, true) => vertically(&horizontally(image, width, filter), height, filter),
+    }
+}
+
+/// Pillow's choice of the first pass since version 13: vertical where the height loses more than twice as many pixels as
+/// the width. Found by comparing Pillow 13.0.0 with both orders of single passes on some ten thousand sizes.
+fn vertical_first(image: &RgbImage, width: u32, height: u32) -> bool {
+    let lost = |from: u32, to: u32| i64::from(from) - i64::from(to);
+    height < image.height() && lost(image.height(), height) > 2 * lost(image.width(), width)
 }
 
 fn windows(input: u32, output: u32, filter: Resample) -> Vec<Window> {
@@ -101,11 +121,11 @@ fn windows(input: u32, output: u32, filter: Resample) -> Vec<Window> {
         .collect()
 }
 
-/// A weighted sum of bytes `step` apart, rounded and clipped.
-fn mixed(bytes: &[u8], step: usize, window: &Window) -> u8 {
-    let sum = window.weights.iter().enumerate().fold(1_i64 << (PRECISION_BITS - 1), |sum, (index, weight)| {
-        sum + i64::from(bytes[index * step]) * i64::from(*weight)
-    });
+/// Half a grey level: what the sums start from, so that cutting the fraction off rounds.
+const HALF: i32 = 1 << (PRECISION_BITS - 1);
+
+/// A finished sum as a byte. Sums stay within 32 bits: weights add up to 1, and no filter overshoots by half.
+fn byte(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
@@ -113,24 +133,40 @@ fn horizontally(image: &RgbImage, width: u32, filter: Resample) -> RgbImage {
     let windows = windows(image.width(), width, filter);
     let (in_row, out_row) = (image.width() as usize * 3, width as usize * 3);
     let mut out = vec![0; out_row * image.height() as usize];
-    out.par_chunks_mut(out_row).zip(image.as_raw().par_chunks(in_row)).for_each(|(out, row)| {
+    out.par_chunks_exact_mut(out_row).zip(image.par_chunks_exact(in_row)).for_each(|(out, row)| {
         for (pixel, window) in out.chunks_exact_mut(3).zip(&windows) {
-            for (channel, value) in pixel.iter_mut().enumerate() {
-                *value = mixed(&row[window.first * 3 + channel..], 3, window);
+            let mut sums = [HALF; 3];
+            let (taken, _) = row[window.first * 3..].as_chunks::<3>();
+            for (colour, weight) in taken.iter().zip(&window.weights) {
+                for (sum, value) in sums.iter_mut().zip(colour) {
+                    *sum = sum.wrapping_add(i32::from(*value).wrapping_mul(*weight));
+                }
             }
+            pixel.copy_from_slice(&sums.map(byte));
         }
     });
     RgbImage::from_raw(width, image.height(), out).unwrap_or_default()
 }
 
+/// Row by row rather than column by column: whole rows are added, which the compiler turns into vector instructions.
 fn vertically(image: &RgbImage, height: u32, filter: Resample) -> RgbImage {
     let windows = windows(image.height(), height, filter);
     let row = image.width() as usize * 3;
     let mut out = vec![0; row * height as usize];
-    out.par_chunks_mut(row).zip(&windows).for_each(|(out, window)| {
-        for (column, value) in out.iter_mut().enumerate() {
-            *value = mixed(&image.as_raw()[window.first * row + column..], row, window);
-        }
-    });
+    out.par_chunks_exact_mut(row).zip(&windows).for_each_init(
+        || vec![HALF; row],
+        |sums, (out, window)| {
+            sums.fill(HALF);
+            for (values, weight) in image.as_raw()[window.first * row..].chunks_exact(row).zip(&window.weights) {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum = sum.wrapping_add(i32::from(*value).wrapping_mul(*weight));
+                }
+            }
+            out.iter_mut().zip(sums.iter()).for_each(|(out, sum)| *out = byte(*sum));
+        },
+    );
     RgbImage::from_raw(image.width(), height, out).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

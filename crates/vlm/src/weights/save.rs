@@ -20,8 +20,10 @@ pub fn save_model(model: &mut Vlm, base: &Path, folder: &Path, bf16: bool) -> Re
         let path = entry.map_err(|error| failed(base, error))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let describes = [".json", ".jinja", ".txt"].iter().any(|ending| name.ends_with(ending));
-        if path.is_file() && describes && !name.ends_with(".index.json") {
-            std::fs::copy(&path, folder.join(name)).map_err(|error| failed(&path, error))?;
+        let copy = folder.join(name);
+        // A file copied onto itself would be emptied.
+        if path.is_file() && describes && !name.ends_with(".index.json") && !copy.exists() {
+            std::fs::copy(&path, copy).map_err(|error| failed(&path, error))?;
         }
     }
     Ok(())

@@ -1,0 +1,102 @@
+//! `stepwise ask`: one question to one model.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+use stepwise_curriculum::conversation::{Conversation, Part, Role};
+use stepwise_curriculum::picture::load_picture;
+use stepwise_trainer::subject::Subject;
+use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::reader::{Example, Reader};
+
+use crate::device;
+use crate::exit::{Failure, Outcome};
+
+/// Arguments of `ask`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Folder of the model.
+    #[arg(long = "model_name_or_path", alias = "model-name-or-path", value_name = "DIR")]
+    model: PathBuf,
+    /// Folder of a PEFT adapter to put on it.
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    /// An image to show, before the question. May be given again.
+    #[arg(long = "image", value_name = "FILE")]
+    images: Vec<PathBuf>,
+    /// What to ask.
+    #[arg(long)]
+    question: String,
+    /// Answers whose log-likelihood is wanted.
+    #[arg(long, num_args = 1..)]
+    options: Vec<String>,
+    /// Tokens after which generation stops.
+    #[arg(long = "max-new-tokens", alias = "max_new_tokens", default_value_t = 64)]
+    max_new_tokens: usize,
+    /// Cut images into tiles or not, whatever the model's folder says.
+    #[arg(long)]
+    do_image_splitting: Option<bool>,
+    /// cpu, cuda[:n] or wgpu[:n].
+    #[arg(long)]
+    device: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let chosen = device::choose(args.device.as_deref())?;
+    let subject = match &args.adapter {
+        Some(adapter) => Subject::find(adapter, Some(&args.model)),
+        None => Subject::find(&args.model, None),
+    };
+    let subject = subject.map_err(Failure::input)?;
+    let reader = subject.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
+    let example = example(&reader, args)?;
+    let prompt = reader.encode(&example, true).map_err(Failure::input)?;
+    let generated = reader.generate(&example, args.max_new_tokens, &Pass::ANSWER).map_err(Failure::run)?;
+    let text = reader.processor.decode(&generated.ids);
+    let options = match args.options.is_empty() {
+        true => Vec::new(),
+        false => {
+            let asked = [(example, args.options.clone())];
+            reader.score(&asked, &Pass::ANSWER).map_err(Failure::input)?.remove(0)
+        }
+    };
+    if args.json {
+        let mut answer = json!({
+            "prompt_token_ids": prompt.ids,
+            "text": text,
+            "token_ids": generated.ids,
+            "logprobs": generated.logprobs,
+        });
+        if !args.options.is_empty() {
+            let options = args.options.iter().zip(&options).map(|(text, score)| {
+                json!({ "text": text, "token_ids": score.token_ids, "loglikelihood": score.loglikelihood })
+            });
+            answer["options"] = options.collect();
+        }
+        println!("{answer}");
+    } else {
+        println!("{text}");
+        for (option, score) in args.options.iter().zip(&options) {
+            println!("{:>10.4}  {:>2} tokens  {option}", score.loglikelihood, score.token_ids.len());
+        }
+    }
+    Ok(())
+}
+
+fn example(reader: &Reader, args: &Args) -> Result<Example, Failure> {
+    let prepare = |path: &PathBuf| {
+        let picture = load_picture(path).map_err(Failure::input)?;
+        reader.prepare(&picture).map(Arc::new).map_err(Failure::input)
+    };
+    let images = args.images.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+    let mut content: Vec<Part> = (0..images.len()).map(|index| Part::Image { index }).collect();
+    content.push(Part::text(&args.question));
+    let mut conversation = Conversation::default();
+    conversation.push(Role::User, content);
+    Ok(Example { conversation, images })
+}

@@ -1,0 +1,96 @@
+//! `stepwise data`: synthetic cases, and what a case file holds.
+
+use std::path::PathBuf;
+
+use stepwise_curriculum::dataset::Dataset;
+use stepwise_curriculum::prompt::{Frame, prompt};
+use stepwise_curriculum::synth::{self, Rate, SynthOptions};
+use stepwise_trainer::progress::Progress;
+
+use crate::exit::{Failure, Outcome};
+use crate::progress::Shown;
+
+/// What to do with cases.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Draw synthetic cases, and say how well a blind reader would do.
+    Synth(SynthArgs),
+    /// Print the questions of a case.
+    Show(ShowArgs),
+}
+
+/// Arguments of `data synth`.
+#[derive(clap::Args)]
+pub struct SynthArgs {
+    /// The folder to write.
+    out: PathBuf,
+    /// How many.
+    #[arg(long, default_value_t = 1000)]
+    cases: usize,
+    /// Equal seeds give equal bytes.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Side of the square images, in pixels.
+    #[arg(long, default_value_t = 128)]
+    image_size: u32,
+}
+
+/// Arguments of `data show`.
+#[derive(clap::Args)]
+pub struct ShowArgs {
+    /// A case file, or a folder that holds `cases.jsonl`.
+    data: PathBuf,
+    /// Id of the case; the first one when left out.
+    #[arg(long)]
+    case: Option<String>,
+}
+
+/// Runs the command.
+pub fn run(command: &Command) -> Outcome {
+    match command {
+        Command::Synth(args) => draw(args),
+        Command::Show(args) => show(args),
+    }
+}
+
+fn draw(args: &SynthArgs) -> Outcome {
+    let options =
+        SynthOptions { cases: args.cases, seed: args.seed, image_size: args.image_size, ..SynthOptions::default() };
+    let mut shown = Shown::new();
+    let total = args.cases as u64;
+    let report = synth::write(&args.out, &options, &mut |done| shown.advance("drawing", done as u64, total));
+    let report = report.map_err(Failure::input)?;
+    println!("{} cases, {} questions in {}", report.cases, report.items, args.out.display());
+    println!("\nA reader who does not look is right this often, guessing or always giving the commonest answer:");
+    println!("{:<10}{:>10}{:>10}{:>10}", "", "questions", "guessing", "commonest");
+    let line = |name: &str, rate: &Rate| {
+        println!("{name:<10}{:>10}{:>10.3}{:>10.3}", rate.items, rate.chance, rate.majority);
+    };
+    line("all", &report.baselines.overall);
+    for (stage, rate) in report.baselines.stages.iter().enumerate() {
+        line(&format!("stage {}", stage + 1), rate);
+    }
+    Ok(())
+}
+
+fn show(args: &ShowArgs) -> Outcome {
+    let dataset = Dataset::load(&args.data).map_err(Failure::input)?;
+    let wanted = |id: &String| dataset.cases.iter().find(|case| case.case_id == *id);
+    let case = match &args.case {
+        Some(id) => wanted(id).ok_or_else(|| Failure::input(format!("--case {id}: no case has this id")))?,
+        None => &dataset.cases[0],
+    };
+    println!("{} ({}, {:?}, from {})", case.case_id, case.modality, case.split, case.source.dataset);
+    for image in &case.images {
+        println!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
+    }
+    for region in &case.regions {
+        let [x0, y0, x1, y1] = region.shape.bounds();
+        println!("region {}: {} ({:?}), {x0} {y0} to {x1} {y1}", region.id, region.label, region.role);
+    }
+    for item in &case.chain {
+        let answer = prompt(case, item, &Frame::default()).answer;
+        println!("{} stage {} category {}: {} -> {answer}", item.id, item.stage, item.category, item.question);
+    }
+    Ok(())
+}

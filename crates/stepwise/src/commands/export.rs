@@ -1,0 +1,114 @@
+//! `stepwise export PATH OUT`: an adapter as a PEFT folder, or merged into a whole model; read again before it says done.
+
+use std::path::{Path, PathBuf};
+
+use stepwise_curriculum::conversation::{Conversation, Part, Role};
+use stepwise_trainer::subject::Subject;
+use stepwise_vlm::adapter::{load_adapter, merge, save_adapter};
+use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::reader::{Example, Reader};
+use stepwise_vlm::weights::save_model;
+
+use crate::device;
+use crate::exit::{Failure, Outcome};
+
+/// Arguments of `export`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A run, a checkpoint or a PEFT folder.
+    path: PathBuf,
+    /// The folder to write.
+    out: PathBuf,
+    /// The adapter alone, or the model with the adapter added to its weights.
+    #[arg(long, value_parser = ["peft", "merged"])]
+    format: String,
+    /// Of merged weights.
+    #[arg(long, value_parser = ["float32", "bfloat16"], default_value = "float32")]
+    dtype: String,
+    /// Folder of the base model; what the adapter or run names when left out.
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
+}
+
+/// Answers of a model to a few words, `[sentence][option]`.
+type Answers = Vec<Vec<f64>>;
+
+/// Largest difference of a log-likelihood, in nats, between what was exported and what is read again: rounding of another
+/// order of sums in f32, and of every weight to 8 bits of mantissa in bf16.
+const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    if args.out.exists() {
+        return Err(Failure::input(format!("{} exists already -> name a new folder", args.out.display())));
+    }
+    let subject = Subject::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
+    let Some(adapter) = &subject.adapter else {
+        let problem = format!(
+            "{}: no adapter is here to export; a full fine-tune is a model folder already",
+            args.path.display()
+        );
+        return Err(Failure::input(problem));
+    };
+    let chosen = device::choose(Some("cpu"))?;
+    let mut reader = subject.load(&chosen.device, None).map_err(Failure::input)?;
+    let before = answers(&reader)?;
+    std::fs::create_dir_all(&args.out).map_err(Failure::run)?;
+    let (again, tolerance) = if args.format == "peft" {
+        let config = load_adapter(&mut reader.model, adapter).map_err(Failure::input)?;
+        let base = subject.model.display().to_string();
+        save_adapter(&mut reader.model, &config, &base, &args.out).map_err(Failure::run)?;
+        let written = Subject::find(&args.out, Some(&subject.model)).map_err(Failure::run)?;
+        (written, TOLERANCE[0].1)
+    } else {
+        merge(&mut reader.model);
+        let bf16 = args.dtype == "bfloat16";
+        save_model(&mut reader.model, &subject.model, &args.out, bf16).map_err(Failure::run)?;
+        (Subject::find(&args.out, None).map_err(Failure::run)?, TOLERANCE[usize::from(bf16)].1)
+    };
+    write_card(&args.out, &args.format, &subject.model)?;
+    let after = answers(&again.load(&chosen.device, None).map_err(Failure::run)?)?;
+    let difference = largest_difference(&before, &after);
+    if difference > tolerance {
+        let problem = format!(
+            "{}: read again, it answers differently: log-likelihoods differ by up to {difference:.2e} nats, {tolerance:.0e} is allowed",
+            args.out.display()
+        );
+        return Err(Failure::run(problem));
+    }
+    eprintln!("read again: log-likelihoods differ by at most {difference:.2e} nats");
+    println!("{}", args.out.display());
+    Ok(())
+}
+
+/// Log-likelihoods of a few sentences, which every weight of the decoder has a part in.
+fn answers(reader: &Reader) -> Result<Answers, Failure> {
+    let asked: Vec<(Example, Vec<String>)> =
+        ["Which modality is this?", "Is there a finding? Answer yes or no.", "1 2 3"]
+            .iter()
+            .map(|question| {
+                let mut conversation = Conversation::default();
+                conversation.push(Role::User, vec![Part::text(*question)]);
+                let options = ["yes", "no", "CT", "[10, 20, 30, 40]"].map(str::to_owned).to_vec();
+                (Example { conversation, images: Vec::new() }, options)
+            })
+            .collect();
+    let scores = reader.score(&asked, &Pass::ANSWER).map_err(Failure::run)?;
+    Ok(scores.into_iter().map(|scores| scores.into_iter().map(|score| score.loglikelihood).collect()).collect())
+}
+
+fn largest_difference(a: &Answers, b: &Answers) -> f64 {
+    let pairs = a.iter().flatten().zip(b.iter().flatten());
+    pairs
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |most, value| if value.is_nan() { f64::INFINITY } else { most.max(value) })
+}
+
+fn write_card(out: &Path, format: &str, base: &Path) -> Result<(), Failure> {
+    let (library, what) = if format == "peft" { ("peft", "A LoRA adapter") } else { ("transformers", "A model") };
+    let card = format!(
+        "---\nlibrary_name: {library}\nbase_model: {}\n---\n\n{what} made by Stepwise. Not for clinical use.\n",
+        base.display()
+    );
+    std::fs::write(out.join("README.md"), card).map_err(Failure::run)
+}

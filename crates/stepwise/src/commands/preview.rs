@@ -1,0 +1,85 @@
+//! `stepwise preview RECIPE`: what the model will be shown, word for word, with what it is to learn marked.
+
+use std::path::PathBuf;
+
+use stepwise_trainer::cases::Cases;
+use stepwise_trainer::lessons::Lessons;
+use stepwise_trainer::recipe::Recipe;
+use stepwise_vlm::processor::Processor;
+use stepwise_vlm::reader::Reader;
+
+use crate::device;
+use crate::exit::{Failure, Outcome};
+
+/// Arguments of `preview`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The recipe.
+    recipe: PathBuf,
+    /// Lays a value over the recipe's, such as `lora.r=32`. May be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// The training case, counted from 0.
+    #[arg(long, default_value_t = 0)]
+    case: usize,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
+    let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
+    let Some(case) = cases.train.get(args.case) else {
+        let problem = format!("--case {}: there are {} training cases, counted from 0", args.case, cases.train.len());
+        return Err(Failure::input(problem));
+    };
+    let chosen = device::choose(Some("cpu"))?;
+    let mut reader = Reader::load(&recipe.model_name_or_path, &chosen.device).map_err(Failure::input)?;
+    reader.processor.set_image_splitting(recipe.do_image_splitting);
+    let mut lessons = Lessons::default();
+    for image in &case.images {
+        println!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
+    }
+    for (index, item) in case.chain.iter().enumerate() {
+        let phase = recipe.curriculum.phase.iter().find(|phase| phase.stages.contains(&item.stage));
+        let context = phase.map(|phase| phase.context).unwrap_or_default();
+        let form = recipe.train.answer_form;
+        let lesson = lessons.of(&reader, &cases.pictures, case, index, context, form).map_err(Failure::input)?;
+        let encoded = reader.encode(&lesson.example, false).map_err(Failure::input)?;
+        let features: usize = encoded.images.iter().map(|span| span.len).sum();
+        let supervised = encoded.supervised.iter().filter(|on| **on).count();
+        println!(
+            "\n{} (stage {}, category {}): {} tokens, {features} of them image, {supervised} supervised",
+            lesson.name,
+            item.stage,
+            item.category,
+            encoded.ids.len()
+        );
+        println!("{}", marked(&reader.processor, &encoded.ids, &encoded.supervised));
+    }
+    Ok(())
+}
+
+/// The tokens as text: supervised ones between `[[` and `]]`, runs of image features counted.
+fn marked(processor: &Processor, ids: &[u32], supervised: &[bool]) -> String {
+    let words = processor.token_strings(ids);
+    let mut text = String::new();
+    let mut index = 0;
+    while index < ids.len() {
+        let run = words[index..].iter().take_while(|word| *word == "<image>").count();
+        if run > 0 {
+            text.push_str(&format!("<image> x {run}"));
+            index += run;
+            continue;
+        }
+        let before = index > 0 && supervised[index - 1];
+        if supervised[index] && !before {
+            text.push_str("[[");
+        }
+        text.push_str(&words[index]);
+        if supervised[index] && !supervised.get(index + 1).copied().unwrap_or(false) {
+            text.push_str("]]");
+        }
+        index += 1;
+    }
+    text
+}
