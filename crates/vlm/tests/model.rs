@@ -1,0 +1,238 @@
+//! The model against transformers, part by part, as recorded in `tests/parity`.
+
+mod common;
+
+use std::collections::HashMap;
+
+use burn::tensor::Device;
+use common::{CONVERSATIONS, Case, GRADIENTS, TOLERANCE};
+use common::{assert_close, facts, gradients_of, learn_everything, list, parity, reference, tensor, tiny, values};
+use safetensors::SafeTensors;
+use stepwise_vlm::generate::generate;
+use stepwise_vlm::layout::{Layout, Sequence};
+use stepwise_vlm::model::Vlm;
+use stepwise_vlm::model::config::ModelConfig;
+use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::processor::Processor;
+use stepwise_vlm::weights::{Source, WeightError};
+
+#[test]
+fn every_part_gives_the_recorded_activations() {
+    let (model, pass) = (tiny(), Pass::ANSWER);
+    for case in Case::all() {
+        let compare = |part: &str, found: Vec<f32>| {
+            assert_close(&format!("{}.{part}", case.name), &found, &case.reference(part), TOLERANCE);
+        };
+        let features = case.pixels().map(|pixels| {
+            compare("vision.embeddings", values(model.embed_patches(pixels.clone(), None, &pass)));
+            let encoded = model.encode(pixels, None, &pass);
+            compare("vision.output", values(encoded.clone()));
+            let features = model.connect(encoded, &pass);
+            compare("connector", values(features.clone()));
+            features
+        });
+        let layout = Layout::pack(&[case.mean_sequence()], true);
+        compare("text.inputs", values(model.embed(&layout, features.clone(), &pass)));
+        compare("text.layer.1", values(model.hidden(&layout, features.clone(), &pass)));
+        compare("logits", case.logits(&model, &pass));
+        compare("loss", values(model.loss(&layout, features.clone(), &pass)));
+        let (loss, each) = model.losses(&layout, features, &pass);
+        compare("loss", values(loss));
+        compare("loss", vec![each.iter().sum::<f32>() / each.len() as f32]);
+    }
+}
+
+#[test]
+fn greedy_answers_are_the_recorded_ones() {
+    let model = tiny();
+    let processor = Processor::from_folder(&parity().join("tiny")).expect("a processor");
+    for case in Case::all() {
+        let expected = &case.facts["prompt"]["greedy"];
+        let features = case.features(&model, &Pass::ANSWER);
+        let made = generate(&model, &case.prompt(), features, processor.ends(), 12, Pass::ANSWER);
+        assert_eq!(made.ids, list::<u32>(&expected["token_ids"]), "{}", case.name);
+        assert_close(case.name, &made.logprobs, &list::<f32>(&expected["logprobs"]), TOLERANCE);
+    }
+}
+
+#[test]
+fn options_have_the_recorded_likelihoods_shared_or_not() {
+    let model = tiny();
+    for case in Case::all() {
+        let options = case.options();
+        let score = |share: bool| -> (usize, Vec<f32>) {
+            let layout = Layout::pack(&options, share);
+            (layout.rows(), model.logprobs(&layout, case.features(&model, &Pass::ANSWER), &Pass::ANSWER))
+        };
+        let ((few, shared), (many, separate)) = (score(true), score(false));
+        assert!(few < many, "{}: the prompt is laid out once", case.name);
+        assert_close(case.name, &shared, &separate, 1e-5);
+        let recorded = case.facts["prompt"]["options"].as_array().expect("options");
+        let expected: Vec<f32> = recorded.iter().flat_map(|option| list::<f32>(&option["logprobs"])).collect();
+        assert_close(case.name, &shared, &expected, TOLERANCE);
+    }
+}
+
+#[test]
+fn pixel_gradients_are_the_recorded_ones() {
+    let model = tiny();
+    for name in ["single", "split", "two_images", "multi_turn"] {
+        let case = Case::load(name);
+        let pixels = case.pixels().expect("pictures").autodiff().require_grad();
+        let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
+        let layout = Layout::pack(&[case.mean_sequence()], true);
+        let gradients = model.loss(&layout, Some(features), &GRADIENTS).backward();
+        let found = values(pixels.grad(&gradients).expect("a gradient"));
+        assert_close(name, &found, &case.reference("pixel_gradient"), TOLERANCE);
+    }
+}
+
+#[test]
+fn the_tower_takes_tiles_that_are_not_square() {
+    let pixels = Case::load("single").pixels().expect("a picture").slice([0..1, 0..3, 0..48, 0..64]);
+    let found = values(tiny().encode(pixels, None, &Pass::ANSWER));
+    assert_close("tower.nonsquare", &found, &reference("tower.nonsquare.output"), TOLERANCE);
+}
+
+#[test]
+fn the_tower_takes_tiles_that_are_partly_empty() {
+    const PATCHES: usize = 16;
+    let file = std::fs::read(parity().join("fixtures.safetensors")).expect("fixtures");
+    let fixtures = SafeTensors::deserialize(&file).expect("fixtures");
+    let mask = fixtures.tensor("tower.padded.patch_attention_mask").expect("a mask").data().to_vec();
+    let valid: Vec<Vec<bool>> =
+        mask.chunks(PATCHES).map(|tile| tile.iter().map(|patch| *patch == 1).collect()).collect();
+    let pixels = Case::load("two_images").pixels().expect("pictures");
+    let found = values(tiny().encode(pixels, Some(&valid), &Pass::ANSWER));
+    let expected = reference("tower.padded.output");
+    let width = expected.len() / mask.len();
+    let pictured = |values: &[f32]| -> Vec<f32> {
+        let rows = values.chunks(width).zip(&mask).filter(|(_, patch)| **patch == 1);
+        rows.flat_map(|(row, _)| row.to_vec()).collect()
+    };
+    assert_eq!(pictured(&expected).len(), (12 + 6) * width);
+    assert_close("tower.padded", &pictured(&found), &pictured(&expected), TOLERANCE);
+}
+
+/// A model whose position table counts and whose every other value is zero.
+struct Counting(Device);
+
+impl Source for Counting {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError> {
+        let count: usize = shape.iter().product();
+        if !name.ends_with("position_embedding.weight") {
+            return Ok(vec![0.0; count]);
+        }
+        Ok((0..count).map(|index| (index / shape[1]) as f32).collect())
+    }
+
+    fn device(&self) -> &Device {
+        &self.0
+    }
+}
+
+#[test]
+fn patches_of_a_partly_filled_side_take_the_recorded_positions() {
+    for (side, recorded) in facts()["position_buckets"].as_object().expect("sides") {
+        let side: usize = side.parse().expect("a side");
+        let mut config = common::json(&parity().join("tiny/config.json"));
+        for (field, value) in [("image_size", side), ("patch_size", 1), ("num_hidden_layers", 0)] {
+            config["vision_config"][field] = value.into();
+        }
+        config["scale_factor"] = 1.into();
+        let config = ModelConfig::from_json(&config.to_string()).expect("a config");
+        let width = config.vision.hidden_size;
+        let model = Vlm::build(config, &mut Counting(Device::flex())).expect("a model");
+        let pixels = tensor(vec![0.0; 3 * side * side], [1, 3, side, side]);
+        for (filled, expected) in (1..).zip(recorded.as_array().expect("rows")) {
+            let valid: Vec<bool> = (0..side * side).map(|patch| patch < filled).collect();
+            let embedded = values(model.embed_patches(pixels.clone(), Some(&[valid]), &Pass::ANSWER));
+            let found: Vec<usize> = (0..filled).map(|patch| embedded[patch * width] as usize).collect();
+            assert_eq!(found, list::<usize>(expected), "{filled} of {side}");
+        }
+    }
+}
+
+#[test]
+fn the_head_can_be_the_embedding_table() {
+    let folder = common::copy_of("tiny", &[]);
+    common::edit_json(&folder.path().join("config.json"), |config| config["tie_word_embeddings"] = true.into());
+    let model = Vlm::load(folder.path(), &Device::flex()).expect("a model");
+    let logits = Case::load("single").logits(&model, &Pass::ANSWER);
+    assert_close("tied.logits", &logits, &reference("tied.logits"), TOLERANCE);
+}
+
+/// Conversations packed into one layout, their pictures numbered through.
+fn packed(cases: &[Case], share: bool) -> (Layout, Vec<f32>) {
+    let supervised: usize = cases.iter().map(|case| case.supervised.len()).sum();
+    let (mut first_tile, mut pixels) = (0, Vec::new());
+    let sequences: Vec<Sequence> = cases
+        .iter()
+        .map(|case| {
+            let sequence = case.sequence(1.0 / supervised as f32, first_tile);
+            first_tile += case.tiles;
+            pixels.extend(case.pixels().map(values).unwrap_or_default());
+            sequence
+        })
+        .collect();
+    (Layout::pack(&sequences, share), pixels)
+}
+
+#[test]
+fn conversations_packed_together_equal_each_alone() {
+    let (model, pass) = (tiny(), Pass::ANSWER);
+    for batch in facts()["batches"].as_object().expect("batches").values() {
+        let members: Vec<String> = list(&batch["members"]);
+        let known = |name: &String| CONVERSATIONS.into_iter().find(|known| known == name).expect("a conversation");
+        let cases: Vec<Case> = members.iter().map(|name| Case::load(known(name))).collect();
+        let (layout, pixels) = packed(&cases, true);
+        let pixels = tensor(pixels.clone(), [pixels.len() / (3 * 64 * 64), 3, 64, 64]);
+        let features = model.connect(model.encode(pixels, None, &pass), &pass);
+        let loss = values(model.loss(&layout, Some(features.clone()), &pass));
+        assert_close("loss", &loss, &[batch["loss"].as_f64().expect("a loss") as f32], TOLERANCE);
+        let mut start = 0;
+        for case in &cases {
+            let rows: Vec<usize> = (start..start + case.ids.len()).collect();
+            start += case.ids.len();
+            let together = values(model.logits(&layout, Some(features.clone()), &rows, &pass));
+            assert_close(case.name, &together, &case.logits(&model, &pass), 1e-5);
+            assert_close(case.name, &together, &case.reference("logits"), TOLERANCE);
+        }
+        assert_eq!(start, layout.rows(), "nothing is padded");
+    }
+}
+
+#[test]
+fn a_shared_tree_has_the_loss_and_all_gradients_of_separate_sequences() {
+    let mut model = tiny();
+    learn_everything(&mut model);
+    // Two prompts; each branches into three options, and one option once more.
+    let mut sequences = Case::load("multi_turn").options();
+    let again = Sequence { ids: sequences[2].ids.iter().copied().chain(40..60).collect(), ..sequences[2].clone() };
+    sequences.push(again);
+    let text: Vec<Sequence> = Case::load("text_only").options();
+    sequences.extend(text);
+    for (index, target) in sequences.iter_mut().flat_map(|sequence| &mut sequence.targets).enumerate() {
+        target.weight = [0.5, -0.25, 0.125][index % 3];
+    }
+    let mut run = |share: bool| {
+        let layout = Layout::pack(&sequences, share);
+        let pixels = Case::load("multi_turn").pixels().expect("a picture").autodiff().require_grad();
+        let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
+        let loss = model.loss(&layout, Some(features), &GRADIENTS);
+        let value = values(loss.clone());
+        let gradients = loss.backward();
+        let mut found: HashMap<String, Vec<f32>> = gradients_of(&mut model, &gradients).into_iter().collect();
+        found.insert("pixels".to_owned(), values(pixels.grad(&gradients).expect("a gradient")));
+        (layout.rows(), value, found)
+    };
+    let (many, separate_loss, separate) = run(false);
+    let (few, shared_loss, shared) = run(true);
+    assert!(few * 2 < many, "{few} rows of {many}");
+    assert_close("loss", &shared_loss, &separate_loss, 1e-5);
+    assert_eq!(separate.len(), 59 + 1);
+    // In exact arithmetic the key biases of the image encoder have no gradient; what they get is rounding.
+    for (name, expected) in separate.iter().filter(|(name, _)| !name.ends_with("k_proj.bias")) {
+        assert_close(name, &shared[name], expected, 1e-5);
+    }
+}
