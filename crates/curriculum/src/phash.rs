@@ -19,17 +19,17 @@ pub fn phash(picture: &RgbImage) -> u64 {
     if width == 0 || height == 0 {
         return 0;
     }
-    // Sums of luma over the areas, whose edges may cut pixels. In units of 1/(9 width) of a pixel's width and
-    // 1/(8 height) of its height all overlaps are whole numbers, so equal pictures give equal bits on every machine.
-    let across: Vec<Vec<(usize, u128)>> = (0..width).map(|x| overlaps(x, width, WIDE)).collect();
-    let mut sums = [[0u128; WIDE as usize]; HIGH as usize];
-    for y in 0..height {
-        let mut row = [0u128; WIDE as usize];
-        for x in 0..width {
-            let [r, g, b] = picture.get_pixel(x, y).0.map(u128::from);
-            for (column, length) in &across[x as usize] {
-                // Luma of ITU-R BT.601 in thousandths.
-                row[*column] += length * (299 * r + 587 * g + 114 * b);
+    // Sums of luma over the areas, whose edges may cut pixels. In ninths of a pixel across and eighths down all overlaps
+    // are whole numbers, so equal pictures give equal bits on every machine; 64 bits hold them for any picture read.
+    let across: Vec<Vec<(usize, u64)>> = (0..width).map(|x| overlaps(x, width, WIDE)).collect();
+    let mut sums = [[0u64; WIDE as usize]; HIGH as usize];
+    for (y, pixels) in (0..height).zip(picture.as_raw().chunks_exact(3 * width as usize)) {
+        let mut row = [0u64; WIDE as usize];
+        for (pixel, columns) in pixels.chunks_exact(3).zip(&across) {
+            // Luma of ITU-R BT.601 in thousandths.
+            let luma = 299 * u64::from(pixel[0]) + 587 * u64::from(pixel[1]) + 114 * u64::from(pixel[2]);
+            for (column, length) in columns {
+                row[*column] += length * luma;
             }
         }
         for (line, length) in overlaps(y, height, HIGH) {
@@ -43,13 +43,13 @@ pub fn phash(picture: &RgbImage) -> u64 {
 }
 
 /// The cells of `cells` that pixel `at` of `pixels` overlaps, with the lengths of the overlaps in 1/`cells` of a pixel.
-fn overlaps(at: u32, pixels: u32, cells: u32) -> Vec<(usize, u128)> {
+fn overlaps(at: u32, pixels: u32, cells: u32) -> Vec<(usize, u64)> {
     let (pixels, cells) = (u64::from(pixels), u64::from(cells));
     let (start, end) = (u64::from(at) * cells, (u64::from(at) + 1) * cells);
     (start / pixels..=(end - 1) / pixels)
         .map(|cell| {
             let length = end.min((cell + 1) * pixels) - start.max(cell * pixels);
-            (cell as usize, u128::from(length))
+            (cell as usize, length)
         })
         .collect()
 }

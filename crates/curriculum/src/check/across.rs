@@ -84,7 +84,9 @@ fn near_duplicates(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
 /// Items whose right answer contradicts that of an earlier item with the same images and wording: the cases' places and
 /// the item's place in the later one.
 fn contradictions(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
-    let mut asked: BTreeMap<(Vec<&str>, &str), Vec<(usize, &Item)>> = BTreeMap::new();
+    /// Digests of the images, and the wording.
+    type Question<'a> = (Vec<&'a str>, &'a str);
+    let mut asked: BTreeMap<Question, Vec<(usize, &Item)>> = BTreeMap::new();
     let mut found = Vec::new();
     for (place, case) in dataset.cases.iter().enumerate() {
         let images: Vec<&str> = case.images.iter().map(|image| image.sha256.as_str()).collect();
