@@ -13,7 +13,7 @@ use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::planted::{BlindPrior, Policy, View};
 use stepwise_benchmark::probe::Respondent;
-use stepwise_benchmark::run::{self, Options, Run};
+use stepwise_benchmark::run::{self, Images, Options, Run};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
@@ -110,6 +110,13 @@ pub fn uncapped() -> Suite {
 /// Asks everything afresh.
 pub fn ask(plan: &Plan<'_>, respondent: &mut dyn Respondent) -> Run {
     ask_again(plan, respondent, &HashMap::new())
+}
+
+/// Asks everything afresh, with other pictures.
+pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, respondent: &mut dyn Respondent) -> Run {
+    let mut progress = |_: run::Progress<'_>| ControlFlow::Continue(());
+    let options = Options { respondent: "planted", known: &HashMap::new(), batch: 16, progress: &mut progress };
+    run::run(plan, images, respondent, options).expect("planted respondents do not fail")
 }
 
 /// Asks what is not known.

@@ -1,0 +1,140 @@
+//! A plot area: from numbers to places in an SVG, with axes. Colours come from the page's style by class.
+
+use std::fmt::Write;
+
+/// Width of every drawing in its own units; a drawing scales to the column it stands in.
+pub const WIDTH: f64 = 440.0;
+
+/// A rectangle with a scale on each side.
+pub struct Plot {
+    height: f64,
+    x_range: [f64; 2],
+    y_range: [f64; 2],
+}
+
+const LEFT: f64 = 46.0;
+const RIGHT: f64 = 14.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 44.0;
+
+impl Plot {
+    /// A plot of this height over these ranges.
+    pub fn new(height: f64, x_range: [f64; 2], y_range: [f64; 2]) -> Self {
+        Self { height, x_range, y_range }
+    }
+
+    /// Place of a value on the horizontal scale.
+    pub fn x(&self, value: f64) -> f64 {
+        LEFT + (value - self.x_range[0]) / (self.x_range[1] - self.x_range[0]) * (WIDTH - LEFT - RIGHT)
+    }
+
+    /// Place of a value on the vertical scale.
+    pub fn y(&self, value: f64) -> f64 {
+        let share = (value - self.y_range[0]) / (self.y_range[1] - self.y_range[0]);
+        self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
+    }
+
+    /// Horizontal lines with their labels, labels below, and the names of both axes.
+    pub fn axes(&self, y_ticks: &[(f64, String)], x_ticks: &[(f64, String)], x_name: &str, y_name: &str) -> String {
+        let mut svg = String::new();
+        for (value, label) in y_ticks {
+            let y = self.y(*value);
+            let _ = write!(
+                svg,
+                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                 <text class=\"tick\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
+                WIDTH - RIGHT,
+                LEFT - 6.0,
+                y + 4.0
+            );
+        }
+        for (value, label) in x_ticks {
+            let (x, y) = (self.x(*value), self.height - BOTTOM + 17.0);
+            let _ = write!(svg, "<text class=\"tick\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{label}</text>");
+        }
+        let (middle, centre) = ((LEFT + WIDTH - RIGHT) / 2.0, (TOP + self.height - BOTTOM) / 2.0);
+        let _ = write!(
+            svg,
+            "<text class=\"axis\" x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{x_name}</text>\
+             <text class=\"axis\" transform=\"translate(11 {centre:.1}) rotate(-90)\" text-anchor=\"middle\">{y_name}</text>",
+            self.height - 8.0
+        );
+        svg
+    }
+
+    /// A line through points, left to right.
+    pub fn line(&self, class: &str, points: &[(f64, f64)]) -> String {
+        let places: Vec<String> = points.iter().map(|(x, y)| format!("{:.1},{:.1}", self.x(*x), self.y(*y))).collect();
+        format!("<polyline class=\"line {class}\" points=\"{}\"/>", places.join(" "))
+    }
+
+    /// An interval upright at `x`, moved aside by `shift` units.
+    pub fn interval(&self, class: &str, x: f64, shift: f64, [low, high]: [f64; 2]) -> String {
+        let (x, low, high) = (self.x(x) + shift, self.y(low), self.y(high));
+        format!(
+            "<path class=\"whisker {class}\" d=\"M{x:.1} {low:.1}V{high:.1}M{:.1} {low:.1}h8M{:.1} {high:.1}h8\"/>",
+            x - 4.0,
+            x - 4.0
+        )
+    }
+
+    /// A dot, hollow or filled by its class, moved aside by `shift` units.
+    pub fn dot(&self, class: &str, x: f64, y: f64, shift: f64) -> String {
+        format!("<circle class=\"dot {class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\"/>", self.x(x) + shift, self.y(y))
+    }
+
+    /// The drawing around `inside`, with words for those who cannot see it.
+    pub fn svg(&self, description: &str, inside: &str) -> String {
+        format!(
+            "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{description}\">{inside}</svg>",
+            self.height
+        )
+    }
+}
+
+/// Round steps that cover `[low, high]` in about `count` parts; the first is at or below `low`, the last at or above `high`.
+pub fn steps(low: f64, high: f64, count: f64) -> Vec<f64> {
+    let raw = ((high - low) / count).max(1e-6);
+    let power = 10f64.powf(raw.log10().floor());
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|unit| unit * power).find(|step| *step >= raw * 0.999);
+    let step = step.unwrap_or(10.0 * power);
+    let (first, last) = ((low / step + 1e-9).floor() as i64, (high / step - 1e-9).ceil() as i64);
+    (first..=last.max(first + 1)).map(|place| place as f64 * step).collect()
+}
+
+/// A tick label in whole percent, with a true minus.
+pub fn tick(value: f64) -> String {
+    let text = format!("{}", (value * 1000.0).round() / 10.0);
+    if text == "-0" { "0".to_owned() } else { text.replace('-', "\u{2212}") }
+}
+
+/// `base` and what is compared with it.
+pub fn legend(tuned: &str) -> String {
+    format!(
+        "<p class=\"legend\"><span><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><circle class=\"dot base\" cx=\"8\" cy=\"8\" r=\"5\"/></svg>base</span>\
+         <span><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><circle class=\"dot tuned\" cx=\"8\" cy=\"8\" r=\"5\"/></svg>{}</span></p>",
+        super::escape(tuned)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn steps_are_round() {
+        assert_eq!(steps(0.0, 1.0, 5.0), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(steps(-0.13, 0.07, 4.0), [-0.15000000000000002, -0.1, -0.05, 0.0, 0.05, 0.1]);
+        assert_eq!([tick(-0.05), tick(0.0), tick(0.125)], ["\u{2212}5", "0", "12.5"]);
+    }
+
+    proptest! {
+        #[test]
+        fn steps_cover_the_range(low in -1.0f64..1.0, width in 0.0f64..2.0, count in 2.0f64..8.0) {
+            let steps = steps(low, low + width, count);
+            prop_assert!(steps[0] <= low + 1e-6 && steps[steps.len() - 1] >= low + width - 1e-6);
+            prop_assert!((2..=20).contains(&steps.len()), "{:?}", steps);
+        }
+    }
+}
