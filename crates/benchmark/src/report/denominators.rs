@@ -34,7 +34,17 @@ pub fn section(input: &ReportInput<'_>) -> String {
         last.items,
         escape(&input.last_label()),
         table(
-            &["condition", "accuracy", "asked", "right", "wrong", "unparsed", "followed hint", "left out", "why"],
+            &[
+                "condition",
+                "accuracy",
+                "asked",
+                "right",
+                "wrong",
+                "unparsed",
+                "followed hint",
+                "left out",
+                "<span class=\"reasons\">why</span>"
+            ],
             &rows
         )
     )

@@ -37,14 +37,14 @@ pub fn section(input: &ReportInput<'_>) -> String {
         .collect();
     let mut svg = plot.axes(&y_ticks, &x_ticks, "epoch", "accuracy, %");
     let mut legend = String::new();
-    for ((id, class, name), shift) in CURVES.iter().zip([-4.0, 4.0]) {
+    for ((id, class, name), shift) in CURVES.iter().zip(&[-4.0, 4.0]) {
         let points = series(id);
         let line: Vec<(f64, f64)> =
             points.iter().filter_map(|(place, estimate)| Some((*place, estimate.value?))).collect();
-        svg.push_str(&plot.line(class, &line));
+        svg.push_str(&plot.line(class, &line, *shift));
         for (place, estimate) in points {
-            svg.extend(estimate.ci.map(|ci| plot.interval(class, place, shift, ci)));
-            svg.extend(estimate.value.map(|value| plot.dot(class, place, value, shift)));
+            svg.extend(estimate.ci.map(|ci| plot.interval(class, place, *shift, ci)));
+            svg.extend(estimate.value.map(|value| plot.dot(class, place, value, *shift)));
         }
         legend.push_str(&format!(
             "<span><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><circle class=\"dot {class}\" cx=\"8\" cy=\"8\" r=\"5\"/></svg>{name}</span>"

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use super::ReportInput;
-use super::markup::{difference, escape, folded_table, percent, share};
+use super::markup::{difference, escape, percent, share, table};
 use crate::summary::Summary;
 
 const PLACES: [(&str, &str); 5] = [
-    ("stage_1", "stage 1"),
-    ("stage_2", "stage 2"),
-    ("stage_3", "stage 3"),
-    ("stage_4", "stage 4"),
-    ("none", "no error"),
+    ("stage_1", "stage\u{a0}1"),
+    ("stage_2", "stage\u{a0}2"),
+    ("stage_3", "stage\u{a0}3"),
+    ("stage_4", "stage\u{a0}4"),
+    ("none", "no\u{a0}error"),
 ];
 
 /// The section.
@@ -46,7 +46,7 @@ pub fn section(input: &ReportInput<'_>) -> String {
     format!(
         "<section><h2>Where chains break</h2><p>The first stage with a wrong answer, over {chains} cases that have all four. \
          A stage is right if all of its questions are.</p><div class=\"bars\">{bars}</div><p class=\"legend\">{legend}</p>{}</section>",
-        folded_table(&["first error", "base", "now", "change, points"], &rows)
+        table(&["first error", "base", "now", "change, points"], &rows)
     )
 }
 

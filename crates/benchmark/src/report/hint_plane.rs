@@ -11,15 +11,15 @@ pub fn section(input: &ReportInput<'_>) -> String {
         let value = |id: &str| summary.estimate(id).and_then(|estimate| estimate.value);
         value("capture").zip(value("repair"))
     };
-    let plot = Plot::new(320.0, [-0.03, 1.03], [-0.03, 1.03]);
+    let plot = Plot::new(340.0, [-0.03, 1.03], [-0.12, 1.12]);
     let ticks: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0].map(|value| (value, tick(value))).to_vec();
     let mut svg = plot.axes(&ticks, &ticks, "capture: follows a wrong hint, %", "repair: takes a right hint, %");
-    svg.push_str(&plot.line("diagonal", &[(0.0, 0.0), (1.0, 1.0)]));
+    svg.push_str(&plot.line("diagonal", &[(0.0, 0.0), (1.0, 1.0)], 0.0));
     for (x, y, anchor, words) in [
-        (0.02, 0.94, "start", "tells good from bad"),
-        (0.98, 0.05, "end", "follows bad, ignores good"),
-        (0.98, 0.94, "end", "follows blindly"),
-        (0.02, 0.05, "start", "ignores hints"),
+        (0.0, 1.06, "start", "tells good from bad"),
+        (1.0, -0.085, "end", "follows bad, ignores good"),
+        (1.0, 1.06, "end", "follows blindly"),
+        (0.0, -0.085, "start", "ignores hints"),
     ] {
         svg.push_str(&format!(
             "<text class=\"corner\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{words}</text>",
@@ -31,7 +31,7 @@ pub fn section(input: &ReportInput<'_>) -> String {
         .chain(input.epochs.iter().map(|epoch| place(epoch.summary)))
         .flatten()
         .collect();
-    svg.push_str(&plot.line("trail", &stops));
+    svg.push_str(&plot.line("trail", &stops, 0.0));
     if let Some((x, y)) = place(input.base) {
         svg.push_str(&plot.dot("base", x, y, 0.0));
     }

@@ -62,9 +62,10 @@ impl Plot {
         svg
     }
 
-    /// A line through points, left to right.
-    pub fn line(&self, class: &str, points: &[(f64, f64)]) -> String {
-        let places: Vec<String> = points.iter().map(|(x, y)| format!("{:.1},{:.1}", self.x(*x), self.y(*y))).collect();
+    /// A line through points, left to right, moved aside by `shift` units.
+    pub fn line(&self, class: &str, points: &[(f64, f64)], shift: f64) -> String {
+        let places: Vec<String> =
+            points.iter().map(|(x, y)| format!("{:.1},{:.1}", self.x(*x) + shift, self.y(*y))).collect();
         format!("<polyline class=\"line {class}\" points=\"{}\"/>", places.join(" "))
     }
 

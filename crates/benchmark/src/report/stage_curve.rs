@@ -69,7 +69,7 @@ fn curve(plot: &Plot, class: &str, estimates: &[Option<Estimate>; 4], shift: f64
             Some((f64::from(stage), estimate.value?, estimate.ci))
         })
         .collect();
-    let mut svg = plot.line(class, &found.iter().map(|(stage, value, _)| (*stage, *value)).collect::<Vec<_>>());
+    let mut svg = plot.line(class, &found.iter().map(|(stage, value, _)| (*stage, *value)).collect::<Vec<_>>(), shift);
     for (stage, value, ci) in found {
         svg.extend(ci.map(|ci| plot.interval(class, stage, shift, ci)));
         svg.push_str(&plot.dot(class, stage, value, shift));
