@@ -31,13 +31,17 @@ enum Command {
     Eval(commands::eval::Args),
     /// Ask a model one question.
     Ask(commands::ask::Args),
+    /// Check a case file: every problem at once, and what it holds.
+    Check(commands::check::Args),
     /// Show what a recipe's model will be taught, token by token.
     Preview(commands::preview::Args),
-    /// Draw synthetic cases, or look at cases.
+    /// Import a data set, draw synthetic cases, or look at cases.
     #[command(subcommand)]
     Data(commands::data::Command),
     /// Write an adapter as a PEFT folder or merged into its model.
     Export(commands::export::Args),
+    /// Say what this program runs on, and test itself there.
+    Doctor(commands::doctor::Args),
     /// Make a small model from nothing: its own tokenizer, random weights.
     Create(commands::create::Args),
 }
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Ask(args) => commands::ask::run(&args),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
         Command::Preview(args) => commands::preview::run(&args),
         Command::Data(command) => commands::data::run(&command),
         Command::Export(args) => commands::export::run(&args),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::report::{self, EpochResult, ReportInput, worst};
 use stepwise_benchmark::run::{Options, RunError, run};
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::store::{self, StoreError};
@@ -52,10 +53,15 @@ pub struct EpochBenchmark {
     every: u32,
     /// Part of every outcome's key: recipe, prompts and pixels.
     digest: String,
-    base: Vec<Outcome>,
+    /// What stands in the report's head: name and value.
+    facts: Vec<(String, String)>,
+    base: Option<(Vec<Outcome>, Summary)>,
     /// What every epoch tested so far came to.
     epochs: Vec<(u32, Summary)>,
 }
+
+/// Cases shown as pictures in the report.
+const WORST: usize = 8;
 
 /// The outcomes of one respondent, and for each condition what was left out by reason.
 pub type Asked = (Vec<Outcome>, Vec<BTreeMap<String, usize>>);
@@ -65,7 +71,7 @@ impl EpochBenchmark {
     ///
     /// # Errors
     /// When the suite cannot be read.
-    pub fn open(recipe: &Recipe, run: &Path, digest: String) -> Result<Self, BenchmarkError> {
+    pub fn open(recipe: &Recipe, run: &Path, digest: String, device: &str) -> Result<Self, BenchmarkError> {
         let mut suite = match &recipe.benchmark.suite {
             SuiteChoice::None => None,
             SuiteChoice::Fast => Some(Suite::fast()),
@@ -77,7 +83,15 @@ impl EpochBenchmark {
             suite.answer_form = recipe.train.answer_form;
         }
         let (folder, every) = (run.join("benchmark"), recipe.benchmark.every);
-        Ok(Self { suite, folder, every, digest, base: Vec::new(), epochs: Vec::new() })
+        let facts = [
+            ("Base", recipe.model_name_or_path.display().to_string()),
+            ("Cases", recipe.data.source.to_string()),
+            ("Seed", recipe.seed.to_string()),
+            ("Device", device.to_owned()),
+        ];
+        let facts = facts.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let epochs = if suite.is_some() { earlier_epochs(&folder)? } else { Vec::new() };
+        Ok(Self { suite, folder, every, digest, facts, base: None, epochs })
     }
 
     /// Whether the benchmark runs after this epoch.
@@ -96,7 +110,7 @@ impl EpochBenchmark {
         let (outcomes, skips) = self.ask(suite, "base", &folder, (reader, Pass::BASE), cases, progress)?;
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
-        self.base = outcomes;
+        self.base = Some((outcomes, summary));
         Ok(())
     }
 
@@ -111,16 +125,33 @@ impl EpochBenchmark {
         cases: &Cases,
         progress: &mut dyn Progress,
     ) -> Result<BTreeMap<String, f64>, BenchmarkError> {
-        let Some(suite) = &self.suite else { return Ok(BTreeMap::new()) };
+        let (Some(suite), Some((base, _))) = (&self.suite, &self.base) else { return Ok(BTreeMap::new()) };
         let name = format!("epoch-{epoch}");
         let folder = self.folder.join(&name);
         let (outcomes, skips) = self.ask(suite, &name, &folder, (reader, Pass::ANSWER), cases, progress)?;
-        let summary = Summary::new(suite, &skips, &outcomes, Some(&self.base), Bootstrap::default());
+        let summary = Summary::new(suite, &skips, &outcomes, Some(base), Bootstrap::default());
         write_summary(&folder, &summary)?;
         let scalars = scalars(&summary);
-        self.epochs.retain(|(known, _)| *known != epoch);
+        self.epochs.retain(|(known, _)| *known < epoch);
         self.epochs.push((epoch, summary));
+        self.write_report(&outcomes, cases)?;
         Ok(scalars)
+    }
+
+    /// Writes `report.html` about all epochs tested so far; `outcomes` are the last one's.
+    fn write_report(&self, outcomes: &[Outcome], cases: &Cases) -> Result<(), BenchmarkError> {
+        let (Some(suite), Some((base_outcomes, base))) = (&self.suite, &self.base) else { return Ok(()) };
+        let plan = Plan::new(suite, &cases.eval);
+        let worst = worst::pick(&plan, &cases.pictures, outcomes, base_outcomes, WORST)?;
+        let labels: Vec<String> = self.epochs.iter().map(|(epoch, _)| epoch.to_string()).collect();
+        let epochs: Vec<EpochResult<'_>> =
+            self.epochs.iter().zip(&labels).map(|((_, summary), label)| EpochResult { label, summary }).collect();
+        let run = self.folder.parent().unwrap_or(&self.folder);
+        let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let page =
+            report::html(&ReportInput { title: &title, facts: &self.facts, base, epochs: &epochs, worst: &worst });
+        let path = run.join("report.html");
+        write_atomic(&path, page.as_bytes()).map_err(|error| file(&path, error))
     }
 
     fn ask(
@@ -184,6 +215,20 @@ pub fn ask(
     let run = run(&plan, &cases.pictures, &mut ModelRespondent::new(reader, pass), options)?;
     let skips = skips(&plan, &run);
     Ok((run.outcomes, skips))
+}
+
+/// Summaries that an earlier start of the run has left.
+fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, BenchmarkError> {
+    let mut epochs = Vec::new();
+    for epoch in 1.. {
+        let path = folder.join(format!("epoch-{epoch}")).join("summary.json");
+        if !path.is_file() {
+            break;
+        }
+        let json = std::fs::read(&path).map_err(|error| file(&path, error))?;
+        epochs.push((epoch, serde_json::from_slice(&json).map_err(|error| file(&path, error.into()))?));
+    }
+    Ok(epochs)
 }
 
 fn file(path: &Path, error: std::io::Error) -> BenchmarkError {

@@ -97,6 +97,8 @@ pub struct Finished {
     pub global_step: u64,
     /// Whether it was interrupted; then it can be resumed.
     pub interrupted: bool,
+    /// The report, if the benchmark ran.
+    pub report: Option<PathBuf>,
     /// What the benchmark of every epoch came to, in order.
     pub epochs: Vec<(u32, Summary)>,
 }
@@ -203,7 +205,7 @@ impl<'a> Run<'a> {
             .write(&folder.environment())
             .map_err(file(&folder.environment()))?;
         let digest = format!("{}:{prompt_digest}", recipe.digest());
-        let benchmark = EpochBenchmark::open(recipe, folder.root(), digest)?;
+        let benchmark = EpochBenchmark::open(recipe, folder.root(), digest, options.device_name)?;
         Ok(Self {
             recipe,
             cases,
@@ -381,6 +383,7 @@ impl<'a> Run<'a> {
             folder: self.folder.root().to_path_buf(),
             global_step: self.done,
             interrupted,
+            report: Some(self.folder.report()).filter(|report| report.is_file()),
             epochs: self.benchmark.into_epochs(),
         }
     }

@@ -1,8 +1,9 @@
-//! `stepwise data`: synthetic cases, and what a case file holds.
+//! `stepwise data`: importing, drawing and looking at cases.
 
 use std::path::PathBuf;
 
 use stepwise_curriculum::dataset::Dataset;
+use stepwise_curriculum::import::{IMPORTERS, ImportOptions, importer};
 use stepwise_curriculum::prompt::{Frame, prompt};
 use stepwise_curriculum::synth::{self, Rate, SynthOptions};
 use stepwise_trainer::progress::Progress;
@@ -13,10 +14,27 @@ use crate::progress::Shown;
 /// What to do with cases.
 #[derive(clap::Subcommand)]
 pub enum Command {
+    /// Turn a public data set into four-stage cases.
+    Import(ImportArgs),
     /// Draw synthetic cases, and say how well a blind reader would do.
     Synth(SynthArgs),
     /// Print the questions of a case.
     Show(ShowArgs),
+}
+
+/// Arguments of `data import`.
+#[derive(clap::Args)]
+pub struct ImportArgs {
+    /// Which data set: cxr (chest X-rays with masks), brain-mri (tumour slices with YOLO boxes), bccd (blood smears).
+    #[arg(value_parser = IMPORTERS.iter().map(|importer| importer.name).collect::<Vec<_>>())]
+    name: String,
+    /// Its folder, as published.
+    src: PathBuf,
+    /// The folder to write.
+    out: PathBuf,
+    /// Decides splits, the order of options, and which of many questions are asked.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
 }
 
 /// Arguments of `data synth`.
@@ -48,9 +66,25 @@ pub struct ShowArgs {
 /// Runs the command.
 pub fn run(command: &Command) -> Outcome {
     match command {
+        Command::Import(args) => import(args),
         Command::Synth(args) => draw(args),
         Command::Show(args) => show(args),
     }
+}
+
+fn import(args: &ImportArgs) -> Outcome {
+    let unknown = || Failure::input(format!("{}: no importer has this name", args.name));
+    let importer = importer(&args.name).ok_or_else(unknown)?;
+    let report = (importer.run)(&args.src, &args.out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
+    report.skipped.iter().for_each(|reason| eprintln!("left out: {reason}"));
+    println!(
+        "{} cases, {} questions, {} regions in {}",
+        report.cases,
+        report.items,
+        report.regions,
+        args.out.display()
+    );
+    Ok(())
 }
 
 fn draw(args: &SynthArgs) -> Outcome {

@@ -1,8 +1,10 @@
 //! One file a command.
 
 pub mod ask;
+pub mod check;
 pub mod create;
 pub mod data;
+pub mod doctor;
 pub mod eval;
 pub mod export;
 pub mod preview;

@@ -48,7 +48,11 @@ pub fn run(args: &Args) -> Outcome {
     if let Some((epoch, summary)) = finished.epochs.last() {
         println!("{}", table::gains(&format!("after epoch {epoch}"), summary));
     }
-    println!("{}", finished.folder.display());
+    println!("run     {}", finished.folder.display());
+    if let Some(report) = &finished.report {
+        println!("report  {}", report.display());
+    }
+    println!("next    stepwise eval {}", finished.folder.display());
     if finished.interrupted {
         eprintln!("interrupted after step {}: go on with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);

@@ -42,6 +42,15 @@ pub struct Synth {
     pub image_size: u32,
 }
 
+impl std::fmt::Display for CaseSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dataset(path) => write!(f, "{}", path.display()),
+            Self::Synth(Synth { cases, seed, .. }) => write!(f, "{cases} synthetic cases, seed {seed}"),
+        }
+    }
+}
+
 impl Choice for Split {
     const WORDS: &'static [(&'static str, Self)] = &[("validation", Self::Validation), ("test", Self::Test)];
 }

@@ -1,0 +1,120 @@
+//! `stepwise doctor`: what this program runs on, and whether it computes there as it should.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use stepwise_vlm::layout::{Layout, Sequence, Target, TileSpan};
+use stepwise_vlm::model::Vlm;
+use stepwise_vlm::model::config::ModelConfig;
+use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::weights::RandomSource;
+
+use crate::device;
+use crate::exit::{Failure, Outcome};
+
+/// Arguments of `doctor`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// cpu, cuda[:n] or wgpu[:n]; the best one built in when left out.
+    #[arg(long)]
+    device: Option<String>,
+}
+
+/// Largest relative difference between the CPU's and another device's training step.
+const TOLERANCE: f64 = 1e-3;
+
+/// A model small enough to train one step of in a blink.
+const CONFIG: &str = r#"{"model_type":"idefics3","image_token_id":3,"scale_factor":2,"tie_word_embeddings":false,
+"text_config":{"hidden_size":32,"intermediate_size":64,"num_hidden_layers":2,"num_attention_heads":4,
+"num_key_value_heads":2,"vocab_size":64,"max_position_embeddings":128,"rms_norm_eps":1e-5},
+"vision_config":{"hidden_size":32,"intermediate_size":64,"num_hidden_layers":2,"num_attention_heads":2,
+"image_size":32,"patch_size":8}}"#;
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    println!("stepwise {}", env!("CARGO_PKG_VERSION"));
+    println!("backends: {}", backends().join(", "));
+    println!("threads: {}", std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    println!("instructions: {}", instructions());
+    let chosen = device::choose(args.device.as_deref())?;
+    let here = training_step(&chosen.device)?;
+    let reference = training_step(&Device::flex())?;
+    let scale = reference.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    let apart = here.iter().zip(&reference).fold(0.0_f64, |most, (a, b)| most.max((a - b).abs())) / scale;
+    println!(
+        "self-test on {}: loss {:.6}, {} gradients, {apart:.1e} from the cpu",
+        chosen.name,
+        here[0],
+        here.len() - 1
+    );
+    if apart <= TOLERANCE {
+        println!("all is well");
+        Ok(())
+    } else {
+        let problem = format!("{} computes a training step differently from the cpu: use another device", chosen.name);
+        Err(Failure::run(problem))
+    }
+}
+
+fn backends() -> Vec<&'static str> {
+    let built = [("cpu", true), ("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))];
+    built.into_iter().filter(|(_, built)| *built).map(|(name, _)| name).collect()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn instructions() -> String {
+    let known = [
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+    ];
+    known.into_iter().filter(|(_, here)| *here).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn instructions() -> String {
+    std::env::consts::ARCH.to_owned()
+}
+
+/// The loss of a small fixed model and the norm of every parameter's gradient.
+fn training_step(device: &Device) -> Result<Vec<f64>, Failure> {
+    let config = ModelConfig::from_json(CONFIG).map_err(Failure::run)?;
+    let mut source = RandomSource { seed: 1, std: 0.2, device: device.clone() };
+    let mut model = Vlm::build(config, &mut source).map_err(Failure::run)?;
+    model.visit(&mut SetFree);
+    let pass = Pass::training(0);
+    let pixels: Vec<f32> = (0..3 * 32 * 32).map(|index| ((index * 37 % 101) as f32) / 50.0 - 1.0).collect();
+    let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, 32, 32]), device);
+    let features = model.connect(model.encode(pixels, None, &pass), &pass);
+    let sequence = Sequence {
+        ids: [1, 3, 3, 3, 3].into_iter().chain(10..30).collect(),
+        tiles: vec![TileSpan { start: 1, len: 4, tile: 0 }],
+        targets: (20..25).map(|index| Target { index, weight: 1.0 }).collect(),
+    };
+    let (loss, rows) = model.losses(&Layout::pack(&[sequence], true), Some(features), &pass);
+    let gradients = loss.backward();
+    let mut norms = Norms { gradients: &gradients, values: vec![rows.iter().map(|loss| f64::from(*loss)).sum()] };
+    model.visit(&mut norms);
+    Ok(norms.values)
+}
+
+struct SetFree;
+
+impl ParameterVisitor for SetFree {
+    fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
+        parameter.set_learning(true);
+    }
+}
+
+struct Norms<'a> {
+    gradients: &'a burn::tensor::Gradients,
+    values: Vec<f64>,
+}
+
+impl ParameterVisitor for Norms<'_> {
+    fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
+        if let Some(gradient) = parameter.leaf().grad(self.gradients) {
+            let values: Vec<f32> = gradient.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+            self.values.push(values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt());
+        }
+    }
+}

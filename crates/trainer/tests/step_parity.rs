@@ -1,0 +1,167 @@
+//! Optimiser steps against PEFT and torch: losses, gradient norms, parameters after one and three steps, accumulation.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use serde_json::Value;
+use stepwise_curriculum::conversation::{Conversation, Message};
+use stepwise_curriculum::picture::load_picture;
+use stepwise_trainer::lessons::Lesson;
+use stepwise_trainer::optimizer::{AdamW, AdamWConfig};
+use stepwise_trainer::step::{StepOptions, Stepped, step};
+use stepwise_vlm::adapter::load_adapter;
+use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::reader::{Example, Reader};
+use stepwise_vlm::weights::SafetensorsSource;
+
+fn parity() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity")
+}
+
+fn facts() -> Value {
+    serde_json::from_slice(&std::fs::read(parity().join("fixtures.json")).expect("fixtures.json")).expect("JSON")
+}
+
+fn reader() -> Reader {
+    let mut reader = Reader::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
+    reader.processor.set_image_splitting(Some(false));
+    reader
+}
+
+/// A recorded conversation as a lesson.
+fn lesson(reader: &Reader, name: &str) -> Lesson {
+    let facts = facts();
+    let recorded = &facts["conversations"][name];
+    let messages: Vec<Message> = serde_json::from_value(recorded["messages"].clone()).expect("messages");
+    let images = recorded["images"].as_array().expect("images").iter().map(|image| {
+        let path = parity().join("images").join(format!("{}.png", image.as_str().expect("a name")));
+        Arc::new(reader.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
+    });
+    let example = Example { conversation: Conversation { messages }, images: images.collect() };
+    Lesson { example, stage: 1, name: name.to_owned() }
+}
+
+fn optimizer() -> AdamW {
+    AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 })
+}
+
+const OPTIONS: StepOptions = StepOptions { learning_rate: 1e-3, max_grad_norm: 0.0, cutoff_len: 4096, dropout_key: 0 };
+
+fn near(what: &str, mine: f64, recorded: &Value, tolerance: f64) {
+    let recorded = recorded.as_f64().expect("a number");
+    assert!((mine - recorded).abs() <= tolerance * recorded.abs(), "{what}: {mine} against {recorded}");
+}
+
+/// Every learning parameter against `PREFIX.NAME` of the fixtures, where the reference gradient is not mere rounding.
+struct SameParameters<'a> {
+    references: &'a SafetensorsSource,
+    after: &'a str,
+    gradients: &'a str,
+    prefix: &'a str,
+    compared: usize,
+}
+
+impl ParameterVisitor for SameParameters<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        let after = self.references.any(&format!("{}.{}{name}", self.after, self.prefix));
+        let (true, Ok((_, after))) = (parameter.learns(), after) else { return };
+        let gradient = self.references.any(&format!("{}.{}{name}", self.gradients, self.prefix)).expect("a gradient").1;
+        let mine: Vec<f32> = parameter.values().into_data().try_to_vec().expect("f32");
+        for ((mine, after), gradient) in mine.iter().zip(&after).zip(&gradient) {
+            // A step of AdamW is about the learning rate whatever the gradient's size, so rounding noise would be compared.
+            if gradient.abs() > 1e-5 {
+                assert!((mine - after).abs() < 2e-5, "{name}: {mine} against {after}");
+            }
+        }
+        self.compared += 1;
+    }
+}
+
+#[test]
+fn three_lora_steps_equal_peft_and_torch() {
+    let facts = facts();
+    let references = SafetensorsSource::open(&[parity().join("fixtures.safetensors")], &Device::flex()).expect("opens");
+    for (which, folder) in [("lora", "tiny-lora"), ("lora_all", "tiny-lora-all")] {
+        let recorded = &facts["training"][which];
+        let mut reader = reader();
+        load_adapter(&mut reader.model, &parity().join(folder)).expect("the adapter");
+        reader.refresh();
+        let lesson = lesson(&reader, recorded["conversation"].as_str().expect("a name"));
+        let mut optimizer = optimizer();
+        for index in 0..3 {
+            let Stepped { loss, grad_norm, .. } =
+                step(&mut reader, &mut optimizer, &[vec![lesson.clone()]], OPTIONS).expect("a step");
+            near("loss", loss, &recorded["losses"][index], 1e-4);
+            near("gradient norm", grad_norm, &recorded["global_grad_norms"][index], 1e-3);
+            if index != 1 {
+                let (after, gradients) = (format!("{which}.step.{}", index + 1), format!("{which}.grad"));
+                let mut same = SameParameters {
+                    references: &references,
+                    after: &after,
+                    gradients: &gradients,
+                    prefix: "base_model.model.",
+                    compared: 0,
+                };
+                reader.model.visit(&mut same);
+                assert_eq!(same.compared, 2 * recorded["targets"].as_array().expect("targets").len());
+            }
+        }
+        let last = step(&mut reader, &mut optimizer, &[vec![lesson]], OPTIONS).expect("a step").loss;
+        near("loss after three steps", last, &recorded["losses"][3], 1e-4);
+    }
+}
+
+#[test]
+fn a_full_fine_tuning_step_equals_torch() {
+    struct SetFree;
+    impl ParameterVisitor for SetFree {
+        fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
+            parameter.set_learning(true);
+        }
+    }
+    let facts = facts();
+    let recorded = &facts["training"]["full"];
+    let references = SafetensorsSource::open(&[parity().join("fixtures.safetensors")], &Device::flex()).expect("opens");
+    let mut reader = reader();
+    reader.model.visit(&mut SetFree);
+    reader.refresh();
+    let lesson = lesson(&reader, recorded["conversation"].as_str().expect("a name"));
+    let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 });
+    let first = step(&mut reader, &mut optimizer, &[vec![lesson]], OPTIONS).expect("a step");
+    near("loss", first.loss, &recorded["losses"][0], 1e-4);
+    near("gradient norm", first.grad_norm, &recorded["global_grad_norm"], 1e-4);
+    let mut same = SameParameters {
+        references: &references,
+        after: "full.step.1",
+        gradients: "full.grad",
+        prefix: "",
+        compared: 0,
+    };
+    reader.model.visit(&mut same);
+    assert_eq!(same.compared, 9);
+}
+
+/// Never "loss averaged over micro-batches instead of supervised tokens".
+#[test]
+fn accumulation_counts_every_supervised_token_alike() {
+    let facts = facts();
+    let recorded = &facts["training"]["accumulated"];
+    let fresh = || {
+        let mut reader = reader();
+        load_adapter(&mut reader.model, &parity().join("tiny-lora")).expect("the adapter");
+        reader.refresh();
+        let lessons = ["multi_turn", "two_images"].map(|name| lesson(&reader, name));
+        (reader, lessons)
+    };
+    let run = |micro_batches: &dyn Fn([Lesson; 2]) -> Vec<Vec<Lesson>>| {
+        let (mut reader, lessons) = fresh();
+        step(&mut reader, &mut optimizer(), &micro_batches(lessons), OPTIONS).expect("a step")
+    };
+    let apart = run(&|[a, b]| vec![vec![a], vec![b]]);
+    let together = run(&|[a, b]| vec![vec![a, b]]);
+    near("loss", apart.loss, &recorded["loss"], 1e-4);
+    near("gradient norm", apart.grad_norm, &recorded["global_grad_norm"], 1e-3);
+    assert!((apart.loss - together.loss).abs() < 1e-6 * apart.loss, "{} against {}", apart.loss, together.loss);
+    assert!((apart.grad_norm - together.grad_norm).abs() < 1e-5 * apart.grad_norm);
+}
