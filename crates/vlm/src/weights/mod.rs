@@ -1,5 +1,6 @@
 //! Weights in and out of Hugging Face folders.
 
+mod names;
 mod random;
 mod read;
 mod save;

@@ -8,26 +8,27 @@ use burn::tensor::Device;
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 
-use super::{Source, WeightError};
+use super::{Source, WeightError, names};
 
 /// Reads tensors by name from mapped safetensors files.
 pub struct SafetensorsSource {
     files: Vec<(PathBuf, Mmap)>,
-    /// Tensor name to the file that holds it.
-    places: BTreeMap<String, usize>,
+    /// Tensor name to the file that holds it and its name there.
+    places: BTreeMap<String, (usize, String)>,
     folder: String,
     device: Device,
 }
 
 impl SafetensorsSource {
-    /// Opens `model.safetensors` of `folder`, or the shards its index names.
+    /// Opens `model.safetensors` of `folder`, or the shards its index names. Tensors under older names are found under
+    /// those of today.
     ///
     /// # Errors
     /// When there is neither, or a file is malformed or outside the folder.
     pub fn open_model(folder: &Path, device: &Device) -> Result<Self, WeightError> {
         let index = folder.join("model.safetensors.index.json");
         if !index.is_file() {
-            return Self::open(&[folder.join("model.safetensors")], device);
+            return Self::open_as(&[folder.join("model.safetensors")], device, names::current);
         }
         let text = std::fs::read_to_string(&index).map_err(|error| at(&index, error))?;
         let format = |problem: String| WeightError::Format { path: index.display().to_string(), problem };
@@ -47,7 +48,7 @@ impl SafetensorsSource {
                 shards.push(path);
             }
         }
-        Self::open(&shards, device)
+        Self::open_as(&shards, device, names::current)
     }
 
     /// Opens these files.
@@ -55,6 +56,10 @@ impl SafetensorsSource {
     /// # Errors
     /// When one cannot be read or is malformed, or two hold a tensor of the same name.
     pub fn open(paths: &[PathBuf], device: &Device) -> Result<Self, WeightError> {
+        Self::open_as(paths, device, str::to_owned)
+    }
+
+    fn open_as(paths: &[PathBuf], device: &Device, named: fn(&str) -> String) -> Result<Self, WeightError> {
         let mut files = Vec::new();
         let mut places = BTreeMap::new();
         for path in paths {
@@ -62,8 +67,8 @@ impl SafetensorsSource {
             let mapped = map(&file).map_err(|error| at(path, error))?;
             let tensors = parse(path, &mapped)?;
             for name in tensors.names() {
-                if places.insert(name.to_owned(), files.len()).is_some() {
-                    let problem = format!("tensor {name} stands in another shard too");
+                if places.insert(named(name), (files.len(), name.to_owned())).is_some() {
+                    let problem = format!("tensor {name} stands here or in another shard too");
                     return Err(WeightError::Format { path: path.display().to_string(), problem });
                 }
             }
@@ -89,9 +94,10 @@ impl SafetensorsSource {
             place: self.folder.clone(),
             nearest: nearest(name, self.names()),
         };
-        let (path, mapped) = &self.files[*self.places.get(name).ok_or_else(missing)?];
+        let (file, stored) = self.places.get(name).ok_or_else(missing)?;
+        let (path, mapped) = &self.files[*file];
         let tensors = parse(path, mapped)?;
-        let view = tensors.tensor(name).map_err(|error| malformed(path, &error))?;
+        let view = tensors.tensor(stored).map_err(|error| malformed(path, &error))?;
         let values = to_f32(view.dtype(), view.data()).ok_or_else(|| WeightError::Format {
             path: path.display().to_string(),
             problem: format!("tensor {name} is {:?}: F32, F16 or BF16 is read", view.dtype()),
@@ -102,7 +108,14 @@ impl SafetensorsSource {
 
 impl Source for SafetensorsSource {
     fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError> {
-        let (found, values) = self.any(name)?;
+        let (mut found, mut values) = self.any(name)?;
+        if let Some(rest) = names::split_off(name).filter(|rest| self.places.contains_key(*rest)) {
+            let (more, last) = self.any(rest)?;
+            if more.get(1..) == found.get(1..) && !more.is_empty() {
+                found[0] += more[0];
+                values.extend(last);
+            }
+        }
         if found != shape {
             let (name, place, expected) = (name.to_owned(), self.folder.clone(), shape.to_vec());
             return Err(WeightError::Shape { name, place, found, expected });
