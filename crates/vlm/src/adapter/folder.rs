@@ -20,14 +20,22 @@ fn built(field: &str, value: &Value) -> bool {
     match field {
         "peft_type" => value == "LORA",
         "bias" => value == "none",
-        "fan_in_fan_out" | "use_dora" | "lora_bias" => value == false,
+        "fan_in_fan_out" | "use_dora" | "lora_bias" | "use_qalora" => value == false,
+        // Some ways to initialise leave the base with other weights than its folder has.
+        "init_lora_weights" => value.is_boolean() || ["gaussian", "eva", "orthogonal"].iter().any(|way| value == way),
         "modules_to_save"
         | "rank_pattern"
         | "alpha_pattern"
         | "layers_to_transform"
         | "layer_replication"
         | "trainable_token_indices"
-        | "target_parameters" => {
+        | "target_parameters"
+        | "alora_invocation_tokens"
+        | "arrow_config"
+        | "kasa_config"
+        | "monteclora_config"
+        | "use_bdlora"
+        | "velora_config" => {
             value.is_null()
                 || value.as_object().is_some_and(serde_json::Map::is_empty)
                 || value.as_array().is_some_and(Vec::is_empty)
@@ -36,7 +44,8 @@ fn built(field: &str, value: &Value) -> bool {
     }
 }
 
-/// Reads a PEFT folder and puts its adapter on `model`, ready to answer or to learn on. Returns its config.
+/// Reads a PEFT folder and puts its adapter on `model` in place of any other, ready to answer or to learn on. Returns its
+/// config. On an error the model is as it was.
 ///
 /// # Errors
 /// When a file is missing or malformed, the config asks for what is not built, a target matches nothing, or the file does
@@ -68,8 +77,10 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
         return Err(WeightError::Format { path: file.display().to_string(), problem }.into());
     }
     let device = model.device().clone();
+    let mut adapters = Vec::new();
     for linear in model.linears() {
         if !chosen.iter().any(|name| name == linear.name()) {
+            adapters.push(None);
             continue;
         }
         let [inputs, outputs] = linear.sides();
@@ -82,13 +93,15 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
             }
             Ok(Parameter::learning(Tensor::from_data(TensorData::new(values, shape), &device)))
         };
-        let adapter = LoraLayer {
+        adapters.push(Some(LoraLayer {
             down: read("lora_A", [config.r, inputs])?,
             up: read("lora_B", [outputs, config.r])?,
             scale: config.scale(),
             dropout: config.lora_dropout,
-        };
-        linear.adapter = Some(adapter);
+        }));
+    }
+    for (linear, adapter) in model.linears().into_iter().zip(adapters) {
+        linear.adapter = adapter;
     }
     Ok(config)
 }
@@ -123,8 +136,8 @@ pub fn save_adapter(model: &mut Vlm, config: &LoraConfig, base: &str, folder: &P
         "layer_replication": null,
         "layers_pattern": null,
         "layers_to_transform": null,
-        "lora_alpha": whole_if_possible(config.lora_alpha),
-        "lora_dropout": config.lora_dropout,
+        "lora_alpha": as_written(config.lora_alpha),
+        "lora_dropout": as_written(config.lora_dropout),
         "modules_to_save": null,
         "peft_type": "LORA",
         "r": config.r,
@@ -146,6 +159,7 @@ pub fn save_adapter(model: &mut Vlm, config: &LoraConfig, base: &str, folder: &P
     Ok(())
 }
 
-fn whole_if_possible(value: f32) -> Value {
-    if value.fract() == 0.0 { json!(value as i64) } else { json!(value) }
+/// The number as a person writes it: 8 and 0.05, not 8.0 and 0.05000000074505806.
+fn as_written(value: f32) -> Value {
+    serde_json::from_str(&value.to_string()).unwrap_or_else(|_| json!(value))
 }

@@ -52,8 +52,9 @@ pub enum AdapterError {
     Weights(#[from] WeightError),
 }
 
-/// Puts a fresh adapter on every linear layer the config selects and `allowed` lets through: `lora_A` uniform within
-/// `1 / sqrt(in)` (Kaiming with a = sqrt 5, PEFT's default), `lora_B` zero. Returns the names of the adapted modules.
+/// Puts a fresh adapter, in place of any other, on every linear layer the config selects and `allowed` lets through:
+/// `lora_A` uniform within `1 / sqrt(in)` (Kaiming with a = sqrt 5, PEFT's default), `lora_B` zero. Returns the names of
+/// the adapted modules. The output head takes no adapter.
 ///
 /// # Errors
 /// When a target matches nothing.
@@ -68,6 +69,7 @@ pub fn attach(
     let chosen = targets::select(config, &names)?;
     let device = model.device().clone();
     for linear in model.linears() {
+        linear.adapter = None;
         if !chosen.iter().any(|name| name == linear.name()) {
             continue;
         }
