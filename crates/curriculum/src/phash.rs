@@ -1,45 +1,44 @@
-//! A 64-bit difference hash, and which pictures are near-duplicates by it.
+//! A 64-bit difference hash of a picture. Copies of a picture have hashes a few bits apart; see [`crate::near`].
 
 use std::collections::BTreeMap;
 
 use image::RgbImage;
 
-/// Pictures whose hashes differ in at most this many bits are near-duplicates: the same picture stored anew, resized or
-/// with other grey levels.
-pub const NEAR_DUPLICATE_BITS: u32 = 2;
-
-const WIDE: u32 = 9;
-const HIGH: u32 = 8;
-
 /// The difference hash of a picture: its luma, averaged over a grid of 9 x 8 equal areas, compared between neighbours in
 /// a row; a bit is set where the left one is darker. Most significant bit first, row by row.
 #[must_use]
 pub fn phash(picture: &RgbImage) -> u64 {
+    let sums = luma_sums(picture, 9, 8);
+    let bits = sums.chunks_exact(9).flat_map(|row| row.windows(2).map(|pair| pair[0] < pair[1]));
+    bits.fold(0, |hash, bit| hash << 1 | u64::from(bit))
+}
+
+/// Luma summed over a grid of `wide` x `high` equal areas, whose edges may cut pixels; row by row.
+///
+/// In parts of 1/`wide` of a pixel across and 1/`high` down all overlaps are whole numbers, so equal pictures give equal
+/// sums on every machine. Luma is that of ITU-R BT.601 in thousandths; a sum is `width * height` times an area's mean.
+pub(crate) fn luma_sums(picture: &RgbImage, wide: u32, high: u32) -> Vec<u64> {
     let (width, height) = picture.dimensions();
+    let mut sums = vec![0u64; (wide * high) as usize];
     if width == 0 || height == 0 {
-        return 0;
+        return sums;
     }
-    // Sums of luma over the areas, whose edges may cut pixels. In ninths of a pixel across and eighths down all overlaps
-    // are whole numbers, so equal pictures give equal bits on every machine; 64 bits hold them for any picture read.
-    let across: Vec<Vec<(usize, u64)>> = (0..width).map(|x| overlaps(x, width, WIDE)).collect();
-    let mut sums = [[0u64; WIDE as usize]; HIGH as usize];
+    let across: Vec<Vec<(usize, u64)>> = (0..width).map(|x| overlaps(x, width, wide)).collect();
     for (y, pixels) in (0..height).zip(picture.as_raw().chunks_exact(3 * width as usize)) {
-        let mut row = [0u64; WIDE as usize];
+        let mut row = vec![0u64; wide as usize];
         for (pixel, columns) in pixels.chunks_exact(3).zip(&across) {
-            // Luma of ITU-R BT.601 in thousandths.
             let luma = 299 * u64::from(pixel[0]) + 587 * u64::from(pixel[1]) + 114 * u64::from(pixel[2]);
             for (column, length) in columns {
                 row[*column] += length * luma;
             }
         }
-        for (line, length) in overlaps(y, height, HIGH) {
-            for (sum, part) in sums[line].iter_mut().zip(row) {
+        for (line, length) in overlaps(y, height, high) {
+            for (sum, part) in sums[line * wide as usize..].iter_mut().zip(&row) {
                 *sum += length * part;
             }
         }
     }
-    let bits = sums.iter().flat_map(|row| row.windows(2).map(|pair| pair[0] < pair[1]));
-    bits.fold(0, |hash, bit| hash << 1 | u64::from(bit))
+    sums
 }
 
 /// The cells of `cells` that pixel `at` of `pixels` overlaps, with the lengths of the overlaps in 1/`cells` of a pixel.
@@ -73,41 +72,26 @@ pub fn hamming(one: u64, other: u64) -> u32 {
     (one ^ other).count_ones()
 }
 
-/// Whether two pictures are near-duplicates by their hashes.
+/// All pairs of hashes that differ in at most `bits`, by index, the smaller first, in order.
 #[must_use]
-pub fn near_duplicates(one: u64, other: u64) -> bool {
-    hamming(one, other) <= NEAR_DUPLICATE_BITS
-}
-
-/// All pairs of near-duplicates among `hashes`, by index, the smaller first, in order. Of equal hashes each is paired with
-/// the first of its kind only, which stands for all of them.
-#[must_use]
-pub fn near_duplicate_pairs(hashes: &[u64]) -> Vec<(usize, usize)> {
-    let mut first: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut pairs = Vec::new();
-    for (index, hash) in hashes.iter().enumerate() {
-        match first.get(hash) {
-            Some(other) => pairs.push((*other, index)),
-            None => {
-                first.insert(*hash, index);
-            }
-        }
-    }
+pub fn pairs_within(hashes: &[u64], bits: u32) -> Vec<(usize, usize)> {
     // Hashes that differ in at most n bits agree in at least one of n + 1 bands: only those are compared.
-    let bands = NEAR_DUPLICATE_BITS + 1;
-    let width = 64 / bands;
-    for band in 0..bands {
-        let mut buckets: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
-        for (hash, index) in &first {
-            buckets.entry(hash >> (band * width) & ((1 << width) - 1)).or_default().push((*hash, *index));
+    let bands = bits + 1;
+    let edge = |band: u32| 64 * band / bands;
+    let mut pairs = Vec::new();
+    for band in 0..bands.min(64) {
+        let width = edge(band + 1) - edge(band);
+        let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
+        let mut buckets: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (index, hash) in hashes.iter().enumerate() {
+            buckets.entry(hash >> edge(band) & mask).or_default().push(index);
         }
         for bucket in buckets.values() {
-            for (place, (one, i)) in bucket.iter().enumerate() {
-                for (other, j) in &bucket[place + 1..] {
-                    if near_duplicates(*one, *other) {
-                        pairs.push((*i.min(j), *i.max(j)));
-                    }
-                }
+            for (place, one) in bucket.iter().enumerate() {
+                let others = bucket[place + 1..].iter();
+                pairs.extend(
+                    others.filter(|other| hamming(hashes[*one], hashes[**other]) <= bits).map(|other| (*one, *other)),
+                );
             }
         }
     }
@@ -149,28 +133,23 @@ mod tests {
         let smaller = resize(&picture, 130, 90, FilterType::Triangle);
         let mut brighter = picture.clone();
         brighter.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| value.saturating_add(8)));
-        assert!(near_duplicates(phash(&picture), phash(&smaller)));
-        assert!(near_duplicates(phash(&picture), phash(&brighter)));
+        assert!(hamming(phash(&picture), phash(&smaller)) <= 2);
+        assert!(hamming(phash(&picture), phash(&brighter)) <= 2);
         assert!(hamming(phash(&picture), phash(&blobs(200, 160, 1.9))) > 10);
     }
 
     proptest! {
         #[test]
-        fn banded_search_finds_what_comparing_all_finds(seeds in prop::collection::vec((any::<u64>(), 0u32..64, 0u32..64, 0u32..64), 0..12)) {
+        fn banded_search_finds_what_comparing_all_finds(
+            seeds in prop::collection::vec((any::<u64>(), 0u32..64, 0u32..64, 0u32..64), 0..12), bits in 0u32..10,
+        ) {
             let mut hashes = Vec::new();
             for (hash, a, b, c) in seeds {
                 hashes.extend([hash, hash ^ 1 << a, hash ^ 1 << a ^ 1 << b ^ 1 << c, hash]);
             }
-            let found = near_duplicate_pairs(&hashes);
-            let first = |i: usize| hashes.iter().position(|other| *other == hashes[i]).unwrap_or(i);
-            for i in 0..hashes.len() {
-                for j in i + 1..hashes.len() {
-                    let near = near_duplicates(hashes[i], hashes[j]);
-                    let standing = (first(i).min(first(j)), first(i).max(first(j)));
-                    let paired = found.contains(&(i, j)) || found.contains(&standing) || (first(i) == first(j));
-                    prop_assert_eq!(near, paired);
-                }
-            }
+            let all = (0..hashes.len()).flat_map(|i| (i + 1..hashes.len()).map(move |j| (i, j)));
+            let expected: Vec<(usize, usize)> = all.filter(|(i, j)| hamming(hashes[*i], hashes[*j]) <= bits).collect();
+            prop_assert_eq!(pairs_within(&hashes, bits), expected);
         }
 
         #[test]

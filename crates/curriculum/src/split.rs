@@ -1,11 +1,10 @@
-//! Which side of the split each group of cases goes to, and groups that must not be parted.
+//! Which side of the split each group of cases goes to, and which groups must stay together.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
 use crate::case::Split;
-use crate::phash::near_duplicate_pairs;
 
 /// The sides in the order of [`Shares`].
 pub const SIDES: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
@@ -66,16 +65,17 @@ fn order_key(seed: u64, id: &str) -> [u8; 32] {
     Sha256::new().chain_update(seed.to_le_bytes()).chain_update("split").chain_update(id).finalize().into()
 }
 
-/// Joins groups that hold equal or near-duplicate pictures. Each picture is given as the place of its group and its
-/// difference hash; returns for each of `groups` places the smallest place it is joined with.
+/// Joins what is linked, directly or by way of others: for each of `count` places the smallest place it is joined with.
+///
+/// # Panics
+/// When a link names a place beyond them.
 #[must_use]
-pub fn join_near_duplicates(groups: usize, pictures: &[(usize, u64)]) -> Vec<usize> {
-    let mut sets = Sets::new(groups);
-    let hashes: Vec<u64> = pictures.iter().map(|(_, hash)| *hash).collect();
-    for (one, other) in near_duplicate_pairs(&hashes) {
-        sets.join(pictures[one].0, pictures[other].0);
+pub fn join(count: usize, links: impl IntoIterator<Item = (usize, usize)>) -> Vec<usize> {
+    let mut sets = Sets::new(count);
+    for (one, other) in links {
+        sets.join(one, other);
     }
-    (0..groups).map(|place| sets.find(place)).collect()
+    (0..count).map(|place| sets.find(place)).collect()
 }
 
 /// Disjoint sets; the smallest member stands for each.
@@ -140,17 +140,8 @@ mod tests {
         }
 
         #[test]
-        fn joined_groups_are_the_connected_ones(links in prop::collection::vec((0usize..9, 0usize..9), 0..12)) {
-            // Two pictures of one hash link two groups; other hashes are far from each other.
-            let pictures: Vec<(usize, u64)> = links
-                .iter()
-                .enumerate()
-                .flat_map(|(index, (a, b))| {
-                    let hash = 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(index as u64 + 1);
-                    [(*a, hash), (*b, hash)]
-                })
-                .collect();
-            let joined = join_near_duplicates(9, &pictures);
+        fn joined_places_are_the_connected_ones(links in prop::collection::vec((0usize..9, 0usize..9), 0..12)) {
+            let joined = join(9, links.iter().copied());
             let mut reach = [[false; 9]; 9];
             (0..9).for_each(|i| reach[i][i] = true);
             links.iter().for_each(|(a, b)| { reach[*a][*b] = true; reach[*b][*a] = true; });

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use super::Files;
+use super::record::is_inside;
 use crate::case::{Answer, Case, Item, Split};
 use crate::dataset::Dataset;
-use crate::phash::{near_duplicate_pairs, parse_phash};
+use crate::near::{self, Thumbnail};
+use crate::phash::parse_phash;
+use crate::picture::load_picture;
 use crate::problem::Problem;
 
-pub(super) fn check(dataset: &Dataset, problems: &mut Vec<Problem>) {
+pub(super) fn check(dataset: &Dataset, files: Files, problems: &mut Vec<Problem>) {
     let mut report = |place: usize, field: String, what: String, advice: &str| {
         problems.push(Problem::new(&dataset.file, what, advice).at_row(place + 1).in_field(field));
     };
@@ -32,7 +36,8 @@ pub(super) fn check(dataset: &Dataset, problems: &mut Vec<Problem>) {
             }
         }
     }
-    for (one, other, index) in near_duplicates(dataset) {
+    let near = if files == Files::Contents { near_duplicates(dataset) } else { Vec::new() };
+    for (one, other, index) in near {
         let what = format!("a near-duplicate image is in {}", sides(dataset, one, other));
         report(other, format!("images[{index}].phash"), what, "put both cases into one group, on one side");
     }
@@ -69,16 +74,22 @@ fn near_duplicates(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
     for (place, case) in dataset.cases.iter().enumerate() {
         for (index, image) in case.images.iter().enumerate() {
             if let Some(hash) = image.phash.as_deref().and_then(parse_phash) {
-                images.push((place, index, &image.sha256, hash));
+                images.push((place, index, image, hash));
             }
         }
     }
     let hashes: Vec<u64> = images.iter().map(|image| image.3).collect();
-    let pairs = near_duplicate_pairs(&hashes).into_iter().map(|(one, other)| (&images[one], &images[other]));
-    pairs
-        .filter(|(one, other)| one.2 != other.2 && dataset.cases[one.0].split != dataset.cases[other.0].split)
-        .map(|(one, other)| (one.0, other.0, other.1))
-        .collect()
+    let wanted = |one: usize, other: usize| {
+        let [one, other] = [&images[one], &images[other]];
+        one.2.sha256 != other.2.sha256 && dataset.cases[one.0].split != dataset.cases[other.0].split
+    };
+    // What cannot be read is reported with the file.
+    let thumbnail = |place: usize| {
+        let path = Some(&images[place].2.path).filter(|path| is_inside(path))?;
+        load_picture(&dataset.path(path)).ok().as_ref().map(Thumbnail::of)
+    };
+    let pairs = near::near_duplicates(&hashes, wanted, thumbnail);
+    pairs.into_iter().map(|(one, other)| (images[one].0, images[other].0, images[other].1)).collect()
 }
 
 /// Items whose right answer contradicts that of an earlier item with the same images and wording: the cases' places and

@@ -24,7 +24,7 @@ pub enum Files {
     /// They exist, lie in the data set's folder and have the recorded size.
     #[default]
     Headers,
-    /// They also decode, and digest, hash and masks are as recorded.
+    /// They also decode, digest, hash and masks are as recorded, and no near-duplicates are on two sides of the split.
     Contents,
 }
 
@@ -49,7 +49,7 @@ pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
             files::check(case, options.files, &mut faults);
         }
     }
-    across::check(dataset, &mut problems);
+    across::check(dataset, options.files, &mut problems);
     problems.sort_by_key(|problem| problem.row);
     problems
 }

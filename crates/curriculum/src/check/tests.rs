@@ -242,15 +242,23 @@ fn nothing_is_on_both_sides_of_the_split() {
     assert!(
         found[1].starts_with("cases.jsonl:2: images[0].sha256: the same image is in train (row 1) and test (row 2)")
     );
-    // Another group and another file, two bits away; three bits are another picture.
+    // Another group and another file: the same picture a little brighter, and another one.
+    let picture = load_picture(&folder.path().join("a.png")).expect("decodes");
     second["group_id"] = json!("g2");
-    second["images"][0]["sha256"] = json!("0".repeat(64));
-    let hash = u64::from_str_radix(case["images"][0]["phash"].as_str().expect("text"), 16).expect("hash");
-    for (mask, count) in [(0b11, 1), (0b111, 0)] {
-        second["images"][0]["phash"] = json!(phash_hex(hash ^ mask));
-        let found = problems(&folder, &[case.clone(), second.clone()], Files::Skip);
+    second["images"][0]["path"] = json!("b.png");
+    let path = folder.path().join("b.png");
+    for (brighter, count) in [(true, 1), (false, 0)] {
+        let mut other = picture.clone();
+        other.enumerate_pixels_mut().for_each(|(x, y, pixel)| {
+            pixel.0 = if brighter { pixel.0.map(|value| value.saturating_add(3)) } else { [(x * y % 256) as u8; 3] };
+        });
+        other.save(&path).expect("saved");
+        second["images"][0]["sha256"] = json!(sha256_hex(&fs::read(&path).expect("there")));
+        second["images"][0]["phash"] = json!(phash_hex(phash(&other)));
+        let found = problems(&folder, &[case.clone(), second.clone()], Files::Contents);
         assert_eq!(found.len(), count, "{found:#?}");
         assert!(found.iter().all(|problem| problem.starts_with("cases.jsonl:2: images[0].phash: a near-duplicate")));
+        assert_eq!(problems(&folder, &[case.clone(), second.clone()], Files::Headers), [""; 0]);
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         cases.push(case(slice, case_id, image, options.seed));
     }
     let strata: Vec<String> = slices.iter().map(|slice| TUMOURS[slice.tumour].0.to_owned()).collect();
-    skipped.extend(sides::split(options.seed, &mut cases, &strata));
+    skipped.extend(sides::split(options.seed, output.root(), &mut cases, &strata));
     output.finish(cases, skipped)
 }
 

@@ -34,6 +34,11 @@ impl Output {
         Ok(output)
     }
 
+    /// The folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Copies an image file byte for byte to `images/<name>` and describes it.
     pub(super) fn image(&self, source: &Path, name: &str, orientation: Option<&str>) -> Result<Image, ImportError> {
         let bytes = read_file(source)?;

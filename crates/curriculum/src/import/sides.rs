@@ -1,18 +1,21 @@
 //! Which side of the split imported cases go to.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::case::{Case, Split};
+use crate::near::{Thumbnail, near_duplicates};
 use crate::phash::parse_phash;
-use crate::split::{Group, Shares, assign, join_near_duplicates};
+use crate::picture::load_picture;
+use crate::split::{Group, Shares, assign, join};
 
 /// Shares of train, validation and test where a source has no split of its own.
 const SHARES: Shares = [0.7, 0.15, 0.15];
 
 /// Splits by group, each stratum for itself; groups with near-duplicate pictures stay together, and the lines returned
-/// name them. `strata` has one name a case.
-pub(super) fn split(seed: u64, cases: &mut [Case], strata: &[String]) -> Vec<String> {
-    let places = joined(cases);
+/// name them. `strata` has one name a case; `root` holds the images.
+pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String]) -> Vec<String> {
+    let places = joined(root, cases);
     let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
     let ids: Vec<String> = places.iter().map(|place| cases[*place].group_id.clone()).collect();
     for (id, stratum) in ids.iter().zip(strata) {
@@ -34,8 +37,8 @@ pub(super) fn split(seed: u64, cases: &mut [Case], strata: &[String]) -> Vec<Str
 
 /// Keeps the sides that the source gives, but moves near-duplicates of a held-out case to its side, so that nothing
 /// learned from is asked again; the lines returned name what was moved.
-pub(super) fn keep(cases: &mut [Case]) -> Vec<String> {
-    let places = joined(cases);
+pub(super) fn keep(root: &Path, cases: &mut [Case]) -> Vec<String> {
+    let places = joined(root, cases);
     let mut sides: BTreeMap<usize, Split> = BTreeMap::new();
     for (case, place) in cases.iter().zip(&places) {
         let side = sides.entry(*place).or_insert(case.split);
@@ -52,17 +55,20 @@ pub(super) fn keep(cases: &mut [Case]) -> Vec<String> {
 }
 
 /// For each case the first case that must be on the same side: of the same group, or joined by near-duplicates.
-fn joined(cases: &[Case]) -> Vec<usize> {
+fn joined(root: &Path, cases: &[Case]) -> Vec<usize> {
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     let groups: Vec<usize> =
         cases.iter().enumerate().map(|(place, case)| *first.entry(&case.group_id).or_insert(place)).collect();
-    let pictures: Vec<(usize, u64)> = cases
-        .iter()
-        .zip(&groups)
-        .flat_map(|(case, group)| {
-            case.images.iter().filter_map(|image| parse_phash(image.phash.as_deref()?)).map(|hash| (*group, hash))
-        })
-        .collect();
-    let joined = join_near_duplicates(cases.len(), &pictures);
+    let mut images = Vec::new();
+    for (case, group) in cases.iter().zip(&groups) {
+        for image in &case.images {
+            images.extend(image.phash.as_deref().and_then(parse_phash).map(|hash| (*group, &image.path, hash)));
+        }
+    }
+    let hashes: Vec<u64> = images.iter().map(|image| image.2).collect();
+    // The images were decoded when they were copied.
+    let thumbnail = |place: usize| load_picture(&root.join(images[place].1)).ok().as_ref().map(Thumbnail::of);
+    let pairs = near_duplicates(&hashes, |one, other| images[one].0 != images[other].0, thumbnail);
+    let joined = join(cases.len(), pairs.into_iter().map(|(one, other)| (images[one].0, images[other].0)));
     groups.into_iter().map(|group| joined[group]).collect()
 }

@@ -72,7 +72,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             case_id,
         });
     }
-    skipped.extend(sides::keep(&mut cases));
+    skipped.extend(sides::keep(output.root(), &mut cases));
     output.finish(cases, skipped)
 }
 

@@ -87,7 +87,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         let advice = "check that images/ holds the files that the table names";
         return Err(Problem::new(metadata, "gives no case", advice).into());
     }
-    skipped.extend(sides::split(options.seed, &mut cases, &strata));
+    skipped.extend(sides::split(options.seed, output.root(), &mut cases, &strata));
     output.finish(cases, skipped)
 }
 
