@@ -35,9 +35,9 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
     let mut skipped = Vec::new();
     let mut slices = Vec::new();
     let mut problems = Vec::new();
-    for tumour in 0..TUMOURS.len() {
+    for (tumour, (folder, _)) in TUMOURS.iter().enumerate() {
         let first = slices.len();
-        for label in list(&source.join(TUMOURS[tumour].0), &["txt"])? {
+        for label in list(&source.join(folder), &["txt"])? {
             match slice(&label, tumour) {
                 Ok(slice) if !label.with_extension("jpg").is_file() => {
                     skipped.push(format!("{}: left out: there is no {}.jpg beside it", label.display(), slice.number));

@@ -100,8 +100,8 @@ impl Chain {
         self.choice(ask, scale[step], scale, &near)
     }
 
-    /// Asks whether something is so, and with `denial` whether it is not so, in random order. `paraphrases` of `ask` are
-    /// wordings of the first.
+    /// Asks whether something is so, and with `denial` whether it is not so, in random order. Other wordings in `ask`
+    /// are wordings of the first.
     pub(super) fn twins(&mut self, ask: Ask, denial: &str, truth: bool) -> String {
         let denied = Ask { question: denial.to_owned(), paraphrases: Vec::new(), ..ask.clone() };
         let ids = [1, 2].map(|step| format!("q{}", self.items.len() + step));

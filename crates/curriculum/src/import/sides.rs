@@ -12,6 +12,9 @@ use crate::split::{Group, Shares, assign, join};
 /// Shares of train, validation and test where a source has no split of its own.
 const SHARES: Shares = [0.7, 0.15, 0.15];
 
+/// Strata of fewer groups than this are put together: by themselves they would all go to one side.
+const LEAST_GROUPS: usize = 5;
+
 /// Splits by group, each stratum for itself; groups with near-duplicate pictures stay together, and the lines returned
 /// name them. `strata` has one name a case; `root` holds the images.
 pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String]) -> Vec<String> {
@@ -22,7 +25,12 @@ pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String
         let group = || Group { id: id.clone(), stratum: stratum.clone(), cases: 0 };
         groups.entry(id).or_insert_with(group).cases += 1;
     }
-    let groups: Vec<Group> = groups.into_values().collect();
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
+    groups.iter().for_each(|group| *sizes.entry(group.stratum.clone()).or_default() += 1);
+    for group in groups.iter_mut().filter(|group| sizes[&group.stratum] < LEAST_GROUPS) {
+        group.stratum = "few".into();
+    }
     let sides = assign(seed, &groups, SHARES);
     let mut notes = Vec::new();
     for (case, id) in cases.iter_mut().zip(&ids) {

@@ -1,7 +1,7 @@
 //! Blood smears with boxes of red cells, white cells and platelets, in Pascal VOC's layout.
 //!
-//! Layout: `JPEGImages/`, `Annotations/<name>.xml`, `ImageSets/Main/{train,val,test}.txt`. The set does not state how its
-//! smears were stained, and asks for no diagnosis; conclusions apply a rule that the question states.
+//! Layout: `JPEGImages/`, `Annotations/<name>.xml`, `ImageSets/Main/{train,val,test}.txt`. The set does not state how
+//! its smears were stained, and asks for no diagnosis; conclusions apply a rule that the question states.
 
 mod questions;
 mod voc;

@@ -5,7 +5,7 @@ use crate::case::{Item, Region, RegionRole, Shape};
 use crate::import::chain::{Ask, Chain};
 use crate::import::output::IMAGE;
 
-/// Red cells crowd and overlap: counts within this part of the right one are right.
+/// Red cells crowd, overlap and are cut by the edges: counts within this part of the right one are right.
 const RED_TOLERANCE: f64 = 0.1;
 
 pub(super) fn ask(smear: &Smear, case_id: &str, limits: [usize; 2], seed: u64) -> Vec<Item> {
@@ -36,9 +36,7 @@ fn count(chain: &mut Chain, smear: &Smear, oriented: &[String]) -> Vec<String> {
             .after(oriented)
             .on(on());
         let presence = chain.twins(ask, &format!("Is this image free of {}s?", cell.label), found > 0);
-        let ask = Ask::new("14", format!("How many {}s does this image show, cut ones included?", cell.label))
-            .after([&presence])
-            .on(on());
+        let ask = Ask::new("14", format!("How many {}s does this image show?", cell.label)).after([&presence]).on(on());
         counts.push(if *cell == *RED { chain.estimate(ask, found, RED_TOLERANCE) } else { chain.count(ask, found) });
     }
     counts
@@ -96,7 +94,8 @@ fn describe(chain: &mut Chain, smear: &Smear, limits: [usize; 2], counts: &[Stri
     if red > 0 {
         let [low, high] = limits;
         let question = format!(
-            "How densely do red blood cells cover this image? Fewer than {low} are sparse, {high} or more are dense, others are medium."
+            "How densely do red blood cells cover this image? \
+             Fewer than {low} are sparse, {high} or more are dense, others are medium."
         );
         let ask = Ask::new("20", question).after(counts).on(on()).because(format!("{red} are boxed"));
         let step = usize::from(red >= low) + usize::from(red >= high);
@@ -126,7 +125,8 @@ fn conclude(chain: &mut Chain, smear: &Smear, counts: &[String], described: &[St
         2
     };
     let question = format!(
-        "A laboratory's rule: with two or more white blood cells in the image, {}; otherwise, without any platelet, {}; otherwise, {}. What does it ask for here?",
+        "A laboratory's rule: with two or more white blood cells in the image, {}; \
+             otherwise, without any platelet, {}; otherwise, {}. What does it ask for here?",
         steps[0], steps[1], steps[2]
     );
     let evidence = [all(smear, WHITE), all(smear, PLATELET)].concat();

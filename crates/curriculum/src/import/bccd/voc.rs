@@ -100,7 +100,7 @@ impl Reader<'_> {
     fn number(&mut self, node: Node<'_, '_>, field: &str) -> f64 {
         let text = child(node, field).and_then(|node| node.text()).unwrap_or_default().trim().to_owned();
         match text.parse::<f64>() {
-            Ok(number) if number >= 0.0 && number <= 1e6 => number,
+            Ok(number) if (0.0..=1e6).contains(&number) => number,
             _ => {
                 self.problem(node, field, format!("{text:?} is no number of pixels"), "give pixels, 0 or more");
                 0.0

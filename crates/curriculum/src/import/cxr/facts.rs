@@ -36,6 +36,8 @@ pub(super) struct Finding {
     pub(super) lungs: Option<[f64; 2]>,
     /// Covered part of both lungs together.
     pub(super) extent: Option<f64>,
+    /// Covered part of the image.
+    pub(super) share: f64,
     /// Separate parts of at least [`REGION`] of the image.
     pub(super) parts: usize,
 }
@@ -160,6 +162,7 @@ impl Facts {
                 regions: self.regions(label).into_iter().map(str::to_owned).collect(),
                 lungs: parted,
                 extent,
+                share: mask.area() as f64 / mask.inside.len() as f64,
                 parts: parts(&mask, least),
             })
         };

@@ -8,7 +8,7 @@ mod facts;
 mod questions;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::output::{IMAGE, Output, slug};
@@ -31,7 +31,13 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
     for marking in tables::markings(&structure)? {
         markings.entry(marking.filename.clone()).or_default().push(marking);
     }
-    let diagnoses = count(pictures.iter().map(|picture| diagnosis(&picture.finding)));
+    let set = Counts {
+        diagnoses: count(pictures.iter().map(|picture| diagnosis(&picture.finding))),
+        marked: count(markings.values().flat_map(|own| {
+            let classes: BTreeSet<&str> = own.iter().map(|marking| marking.class.as_str()).collect();
+            classes.into_iter().map(str::to_owned)
+        })),
+    };
     let output = Output::create(out)?;
 
     let (mut cases, mut strata, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
@@ -58,7 +64,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             regions(&Place { source, table: &structure, output: &output }, &case_id, &image, &own, &mut skipped)?;
         let facts = Facts::of(picture, &image, marked);
         facts.check_sides(&structure)?;
-        let (chain, left_out) = questions::ask(&facts, &case_id, &diagnoses, options.seed);
+        let (chain, left_out) = questions::ask(&facts, &case_id, &set, options.seed);
         skipped.extend(left_out.into_iter().map(|reason| format!("{case_id}: {reason}")));
         cases.push(Case {
             schema: SCHEMA.into(),
@@ -96,11 +102,27 @@ fn diagnosis(finding: &str) -> String {
     finding.replace(", ", " with ")
 }
 
-/// Values with the number of times each occurs, in their order.
-fn count(values: impl Iterator<Item = String>) -> Vec<(String, usize)> {
+/// How often things occur in the whole set: what is often right is to be offered often where it is wrong.
+struct Counts {
+    /// Images of each diagnosis.
+    diagnoses: BTreeMap<String, usize>,
+    /// Images with each class, by its name in the table.
+    marked: BTreeMap<String, usize>,
+}
+
+impl Counts {
+    /// Images on which what we call `label` is marked.
+    fn of(&self, label: &str) -> usize {
+        let class = CLASSES.iter().find(|class| class.label == label);
+        class.and_then(|class| self.marked.get(class.name)).copied().unwrap_or(0)
+    }
+}
+
+/// Values with the number of times each occurs.
+fn count(values: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     values.for_each(|value| *counts.entry(value).or_default() += 1);
-    counts.into_iter().collect()
+    counts
 }
 
 /// Where markings come from and go to.

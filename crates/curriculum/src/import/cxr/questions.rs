@@ -2,7 +2,8 @@
 
 use rand::seq::{IndexedRandom, SliceRandom};
 
-use super::classes::{HEART, LEFT_LUNG, RIGHT_LUNG};
+use super::Counts;
+use super::classes::{CLASSES, HEART, LEFT_LUNG, RIGHT_LUNG};
 use super::facts::{AP, Facts, Finding, LATERAL, PA};
 use crate::case::{Item, RegionRole};
 use crate::import::chain::{Ask, Chain, draw};
@@ -12,9 +13,10 @@ const BOTH_LUNGS: &str = "both lungs";
 const SIDES: &str = "With the patient's right on the left of the image:";
 
 /// The chain, and what was left out of it and why.
-pub(super) fn ask(facts: &Facts, case_id: &str, diagnoses: &[(String, usize)], seed: u64) -> (Vec<Item>, Vec<String>) {
+pub(super) fn ask(facts: &Facts, case_id: &str, set: &Counts, seed: u64) -> (Vec<Item>, Vec<String>) {
     let mut asker = Asker {
         facts,
+        set,
         chain: Chain::new(seed, case_id, facts.width, facts.height),
         oriented: Vec::new(),
         found: Vec::new(),
@@ -25,15 +27,18 @@ pub(super) fn ask(facts: &Facts, case_id: &str, diagnoses: &[(String, usize)], s
     asker.presence();
     asker.select();
     asker.device();
-    for finding in facts.findings() {
-        asker.find(&finding);
+    let findings = facts.findings();
+    let found: Vec<Vec<String>> = findings.iter().map(|finding| asker.find(finding)).collect();
+    for (finding, found) in findings.iter().zip(&found) {
+        asker.describe(finding, found);
     }
-    asker.conclude(diagnoses);
+    asker.conclude();
     (asker.chain.finish(), asker.left_out)
 }
 
 struct Asker<'a> {
     facts: &'a Facts,
+    set: &'a Counts,
     chain: Chain,
     /// Ids of the questions that later ones build on.
     oriented: Vec<String>,
@@ -77,12 +82,13 @@ impl Asker<'_> {
         }
     }
 
-    /// Findings that are there, and as many that are not.
+    /// Findings that are there, and as many that are not; of the latter those first that are often there elsewhere.
     fn presence(&mut self) {
         let present = self.facts.present(RegionRole::Finding);
-        let mut absent = self.facts.absent(RegionRole::Finding);
-        absent.shuffle(&mut self.chain.dice("absent findings"));
-        absent.truncate(present.len().max(1));
+        // One more than its count, so that a finding that no image shows is asked about, too.
+        let pool: Vec<(&str, usize)> =
+            self.facts.absent(RegionRole::Finding).into_iter().map(|label| (label, self.set.of(label) + 1)).collect();
+        let absent = draw(&pool, present.len().max(1), &mut self.chain.dice("absent findings"));
         let mut asked: Vec<(&str, bool)> = present.iter().map(|label| (*label, true)).collect();
         asked.extend(absent.into_iter().map(|label| (label, false)));
         asked.shuffle(&mut self.chain.dice("order of findings"));
@@ -100,7 +106,8 @@ impl Asker<'_> {
         const NONE: &str = "none of these";
         let present = self.facts.present(RegionRole::Finding);
         let mut others = self.facts.absent(RegionRole::Finding);
-        let gold = present.choose(&mut self.chain.dice("selected finding")).copied().unwrap_or(NONE);
+        // The rarest, for the common ones are right often enough.
+        let gold = present.into_iter().min_by_key(|label| self.set.of(label)).unwrap_or(NONE);
         if gold != NONE {
             others.push(NONE);
         }
@@ -125,7 +132,7 @@ impl Asker<'_> {
         others.truncate(if gold == NONE { 3 } else { 2 });
         if gold != NONE {
             others.push(NONE);
-        } else if self.facts.absent(RegionRole::Device).len() < DEVICES {
+        } else if self.facts.absent(RegionRole::Device).len() < devices() {
             self.left_out.push("device not asked: none is marked, but the notes speak of one".into());
             return;
         }
@@ -136,61 +143,62 @@ impl Asker<'_> {
         self.chain.choice(ask, gold, &others, &near);
     }
 
-    /// Where a finding is, and what it is like.
-    fn find(&mut self, finding: &Finding) {
+    /// Where a finding is; returns the questions that ask.
+    fn find(&mut self, finding: &Finding) -> Vec<String> {
         let label = finding.label;
         let regions = || finding.regions.iter().map(String::as_str);
-        let mut where_ = Vec::new();
+        let mut places = Vec::new();
         if let Some(region) = &finding.region {
             let ask = Ask::new("12", format!("Draw one box around all of the {label}."))
                 .or(format!("Where is the {label}? Give one box around all of it."))
                 .after(&self.oriented);
-            where_.push(self.chain.locate(ask, region));
+            places.push(self.chain.locate(ask, region));
         }
-        let lung = finding.affected().map(|affected| match affected {
-            [true, false] => RIGHT_LUNG,
-            [false, true] => LEFT_LUNG,
-            _ => BOTH_LUNGS,
-        });
-        if let Some(gold) = lung {
+        if let Some(gold) = affected_lung(finding) {
             let ask = Ask::new("13", format!("{SIDES} which lung does the {label} affect?"))
-                .after(&where_)
+                .after(&places)
                 .on(regions().chain(self.facts.regions(RIGHT_LUNG)).chain(self.facts.regions(LEFT_LUNG)));
             let near = if gold == BOTH_LUNGS { [RIGHT_LUNG, LEFT_LUNG] } else { [opposite(gold), BOTH_LUNGS] };
-            where_.push(self.chain.choice(ask, gold, &[RIGHT_LUNG, LEFT_LUNG, BOTH_LUNGS], &near));
+            places.push(self.chain.choice(ask, gold, &[RIGHT_LUNG, LEFT_LUNG, BOTH_LUNGS], &near));
         } else {
             self.left_out
                 .push(format!("lungs of the {label} not asked: not both are marked, or one is barely touched"));
         }
         if finding.parts > 0 {
             let question = format!(
-                "How many separate regions of {label} are there? Count those that cover at least a thousandth of the image."
+                "How many separate regions of {label} are there? \
+                 Count those that cover at least a thousandth of the image."
             );
-            where_.push(self.chain.count(Ask::new("14", question).after(where_.first()).on(regions()), finding.parts));
+            places.push(self.chain.count(Ask::new("14", question).after(places.first()).on(regions()), finding.parts));
         }
-        self.describe(finding, lung, &where_);
-        self.found.extend(where_);
+        self.found.extend_from_slice(&places);
+        places
     }
 
-    fn describe(&mut self, finding: &Finding, lung: Option<&str>, found: &[String]) {
+    /// What a finding is like, on the ground of the questions that found it.
+    fn describe(&mut self, finding: &Finding, found: &[String]) {
         let label = finding.label;
+        let lung = affected_lung(finding);
         let evidence = || {
             let lungs = self.facts.regions(RIGHT_LUNG).into_iter().chain(self.facts.regions(LEFT_LUNG));
             finding.regions.iter().map(String::as_str).chain(lungs)
         };
         let mut asks = Vec::new();
-        if let Some(extent) = finding.extent {
-            let ask = Ask::new("17", format!("How much of the area of both lungs does the {label} cover?"))
-                .because(format!("it covers {:.0}% of the marked lungs", 100.0 * extent));
-            asks.push((ask, EXTENTS, EXTENT_FROM.iter().filter(|from| extent >= **from).count()));
-        }
+        let (extent, whole) = match finding.extent {
+            Some(extent) => (extent, "area of both lungs"),
+            None => (finding.share, "image"),
+        };
+        let ask = Ask::new("17", format!("How much of the {whole} does the {label} cover?"))
+            .because(format!("it covers {:.0}% of it", 100.0 * extent));
+        asks.push((ask, EXTENTS, EXTENT_FROM.iter().filter(|from| extent >= **from).count()));
         if let Some(lung) = lung.filter(|_| finding.parts > 0) {
             let step = if lung == BOTH_LUNGS { 2 } else { usize::from(finding.parts > 1) };
             asks.push((Ask::new("21", format!("How is the {label} distributed?")), DISTRIBUTIONS, step));
         }
         if let (Some([right, left]), Some(BOTH_LUNGS)) = (finding.lungs, lung) {
             let question = format!(
-                "{SIDES} of which lung does the {label} cover more? Shares less than ten percent of a lung apart are about equal."
+                "{SIDES} of which lung does the {label} cover more? \
+                 Shares less than ten percent of a lung apart are about equal."
             );
             let (right, left) = (100.0 * right, 100.0 * left);
             let step = if (right - left).abs() < 10.0 { 1 } else { 2 * usize::from(left > right) };
@@ -205,11 +213,11 @@ impl Asker<'_> {
     }
 
     /// Which diagnosis the source records, among others of the set. Names that share a disease exclude each other.
-    fn conclude(&mut self, diagnoses: &[(String, usize)]) {
+    fn conclude(&mut self) {
         let gold = &self.facts.diagnosis;
         let apart = |other: &str| other.split(" with ").all(|part| !gold.split(" with ").any(|own| own == part));
-        let pool: Vec<(&str, usize)> =
-            diagnoses.iter().filter(|(other, _)| apart(other)).map(|(other, count)| (other.as_str(), *count)).collect();
+        let others = self.set.diagnoses.iter().filter(|(other, _)| apart(other));
+        let pool: Vec<(&str, usize)> = others.map(|(other, count)| (other.as_str(), *count)).collect();
         let mut others: Vec<&str> = Vec::new();
         for other in draw(&pool, pool.len(), &mut self.chain.dice("diagnoses")) {
             let alone = others
@@ -234,13 +242,23 @@ impl Asker<'_> {
     }
 }
 
-/// Classes of devices.
-const DEVICES: usize = 5;
+/// Number of the classes of devices.
+fn devices() -> usize {
+    CLASSES.iter().filter(|class| class.role == RegionRole::Device).count()
+}
 
 const EXTENTS: &[&str] = &["less than 10%", "10% to 25%", "25% to 50%", "50% or more"];
 const EXTENT_FROM: &[f64] = &[0.10, 0.25, 0.50];
 const DISTRIBUTIONS: &[&str] = &["one region in one lung", "several regions in one lung", BOTH_LUNGS];
 const BALANCE: &[&str] = &[RIGHT_LUNG, "about equal", LEFT_LUNG];
+
+fn affected_lung(finding: &Finding) -> Option<&'static str> {
+    finding.affected().map(|affected| match affected {
+        [true, false] => RIGHT_LUNG,
+        [false, true] => LEFT_LUNG,
+        _ => BOTH_LUNGS,
+    })
+}
 
 fn opposite(lung: &str) -> &'static str {
     if lung == RIGHT_LUNG { LEFT_LUNG } else { RIGHT_LUNG }
