@@ -71,7 +71,7 @@ impl Set {
 
     fn import(&self, name: &str) -> (ImportReport, Dataset) {
         let report = self.import_to(name, "out", 0).expect("imports");
-        let dataset = sound(&self.folder.path().join("out"), Files::Contents);
+        let dataset = sound(&self.folder.path().join("out"));
         (report, dataset)
     }
 
@@ -81,9 +81,9 @@ impl Set {
 }
 
 /// The data set in a folder, after it has passed every check and shown all four stages in each case.
-fn sound(folder: &Path, files: Files) -> Dataset {
+fn sound(folder: &Path) -> Dataset {
     let dataset = Dataset::load(folder).expect("reads");
-    let problems = check(&dataset, &CheckOptions { files, ..CheckOptions::default() });
+    let problems = check(&dataset, &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
     assert!(problems.is_empty(), "{}", problems.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     for case in &dataset.cases {
         let stages: BTreeSet<u8> = case.chain.iter().map(|item| item.stage).collect();

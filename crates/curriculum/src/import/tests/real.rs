@@ -6,7 +6,6 @@ use std::path::Path;
 
 use super::{importer, sound};
 use crate::case::{Case, Split};
-use crate::check::Files;
 use crate::import::ImportOptions;
 
 /// Imports a real set, checks it, and returns its cases and what was left out; nothing where the set is absent.
@@ -19,7 +18,7 @@ fn real(name: &str) -> Option<(Vec<Case>, Vec<String>)> {
     let folder = tempfile::tempdir().expect("writable");
     let importer = importer(name).expect("known");
     let report = (importer.run)(&source, folder.path(), &ImportOptions::default()).expect("imports");
-    let dataset = sound(folder.path(), Files::Headers);
+    let dataset = sound(folder.path());
     assert_eq!(report.cases, dataset.cases.len());
     Some((dataset.cases, report.skipped))
 }
