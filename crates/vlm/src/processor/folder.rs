@@ -1,125 +1,170 @@
 //! The files of a Hugging Face folder that make a processor, in their older and newer places.
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::Value;
-use tokenizers::Tokenizer;
 
 use super::ProcessorError;
-use super::pixels::PixelConfig;
+use super::config::PixelConfig;
+use super::expand::END_OF_UTTERANCE;
 use super::template::ChatTemplate;
+use super::tokens::Tokens;
 
 /// No file of a processor is larger; real tokenizers have 2 to 20 MB.
 const LARGEST: u64 = 64 << 20;
 
-/// The token that ends a turn in this family's template.
-const END_OF_UTTERANCE: &str = "<end_of_utterance>";
+const PROCESSORS: &[&str] = &["Idefics3Processor", "SmolVLMProcessor"];
+const IMAGE_PROCESSORS: &[&str] = &["Idefics3ImageProcessor", "SmolVLMImageProcessor"];
 
+/// What a folder says.
 pub struct Read {
-    pub tokenizer: Tokenizer,
+    pub tokens: Tokens,
     pub tokenizer_bytes: Vec<u8>,
     pub template: ChatTemplate,
     pub pixels: PixelConfig,
-    pub pixels_text: String,
     pub image_seq_len: usize,
     pub ends: Vec<u32>,
 }
 
 pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     let tokenizer_bytes = bytes(folder, "tokenizer.json")?;
-    let tokenizer =
-        Tokenizer::from_bytes(&tokenizer_bytes).map_err(|error| problem(folder, "tokenizer.json", error))?;
+    let tokens = Tokens::from_bytes(&tokenizer_bytes).map_err(|error| problem(folder, "tokenizer.json", error))?;
     let processor = optional_json(folder, "processor_config.json")?;
-    let (pixels, pixels_text) = pixels(folder, processor.as_ref())?;
+    let words = optional_json(folder, "tokenizer_config.json")?;
+    let pixels = pixels(folder, processor.as_ref())?;
     let image_seq_len = image_seq_len(folder, processor.as_ref())?;
-    let template = ChatTemplate::new(&template(folder)?)?;
-    let ends = ends(folder, &tokenizer)?;
-    Ok(Read { tokenizer, tokenizer_bytes, template, pixels, pixels_text, image_seq_len, ends })
+    let (source, file) = template(folder, processor.as_ref(), words.as_ref())?;
+    let special = named_special_tokens(words.as_ref());
+    let template = ChatTemplate::new(&source, special).map_err(|error| problem(folder, file, error))?;
+    let ends = ends(folder, &tokens)?;
+    Ok(Read { tokens, tokenizer_bytes, template, pixels, image_seq_len, ends })
 }
 
 fn problem(folder: &Path, file: &str, problem: impl ToString) -> ProcessorError {
     ProcessorError::Folder { path: folder.join(file).display().to_string(), problem: problem.to_string() }
 }
 
+/// The size is bounded while reading: what the file system says of it may be 0 or change.
 fn bytes(folder: &Path, file: &str) -> Result<Vec<u8>, ProcessorError> {
     let path = folder.join(file);
-    let size = std::fs::metadata(&path).map_err(|error| problem(folder, file, error))?.len();
-    if size > LARGEST {
-        return Err(problem(folder, file, format!("{size} bytes: at most {LARGEST} are read")));
+    if !path.is_file() {
+        return Err(problem(folder, file, "there is no such file -> give a complete Hugging Face folder"));
     }
-    std::fs::read(&path).map_err(|error| problem(folder, file, error))
+    let mut bytes = Vec::new();
+    let opened = File::open(&path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    opened.map_err(|error| problem(folder, file, error))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(problem(folder, file, format!("is larger than {LARGEST} bytes, the most that is read")));
+    }
+    Ok(bytes)
 }
 
 fn text(folder: &Path, file: &str) -> Result<String, ProcessorError> {
     String::from_utf8(bytes(folder, file)?).map_err(|error| problem(folder, file, error))
 }
 
+fn json(folder: &Path, file: &str) -> Result<Value, ProcessorError> {
+    serde_json::from_str(&text(folder, file)?).map_err(|error| problem(folder, file, error))
+}
+
 fn optional_json(folder: &Path, file: &str) -> Result<Option<Value>, ProcessorError> {
-    if !folder.join(file).is_file() {
-        return Ok(None);
-    }
-    serde_json::from_str(&text(folder, file)?).map(Some).map_err(|error| problem(folder, file, error))
+    folder.join(file).is_file().then(|| json(folder, file)).transpose()
 }
 
 /// Newer folders keep the pixel pipeline inside `processor_config.json`.
-fn pixels(folder: &Path, processor: Option<&Value>) -> Result<(PixelConfig, String), ProcessorError> {
+fn pixels(folder: &Path, processor: Option<&Value>) -> Result<PixelConfig, ProcessorError> {
+    if let Some(processor) = processor {
+        check_class(folder, "processor_config.json", processor, "processor_class", PROCESSORS)?;
+    }
     let nested = processor.and_then(|processor| processor.get("image_processor")).cloned();
     let (value, file) = match nested {
         Some(nested) => (nested, "processor_config.json"),
-        None => (
-            serde_json::from_str(&text(folder, "preprocessor_config.json")?)
-                .map_err(|error| problem(folder, "preprocessor_config.json", error))?,
-            "preprocessor_config.json",
-        ),
+        None => (json(folder, "preprocessor_config.json")?, "preprocessor_config.json"),
     };
-    let class = value.get("image_processor_type").and_then(Value::as_str).unwrap_or("Idefics3ImageProcessor");
-    if !["Idefics3ImageProcessor", "SmolVLMImageProcessor"].iter().any(|known| class.starts_with(known)) {
-        return Err(problem(folder, file, format!("image_processor_type is {class}: Idefics3ImageProcessor is built")));
+    check_class(folder, file, &value, "processor_class", PROCESSORS)?;
+    check_class(folder, file, &value, "image_processor_type", IMAGE_PROCESSORS)?;
+    PixelConfig::from_json(&value).map_err(|error| problem(folder, file, error))
+}
+
+/// Classes end in `Fast` or `Pil` where a folder asks for one way of computing the same.
+fn check_class(folder: &Path, file: &str, value: &Value, field: &str, known: &[&str]) -> Result<(), ProcessorError> {
+    let Some(stated) = value.get(field).filter(|stated| !stated.is_null()) else { return Ok(()) };
+    let class = stated.as_str().unwrap_or_default();
+    let class = class.strip_suffix("Fast").or_else(|| class.strip_suffix("Pil")).unwrap_or(class);
+    if known.contains(&class) {
+        return Ok(());
     }
-    let text = value.to_string();
-    let config: PixelConfig = serde_json::from_value(value).map_err(|error| problem(folder, file, error))?;
-    config.check().map_err(|error| problem(folder, file, error))?;
-    Ok((config, text))
+    Err(problem(folder, file, format!("{field}: is {stated}: {} are built", known.join(" and "))))
 }
 
 fn image_seq_len(folder: &Path, processor: Option<&Value>) -> Result<usize, ProcessorError> {
-    let file = "processor_config.json";
-    let stated = processor.and_then(|processor| processor.get("image_seq_len")).and_then(Value::as_u64);
-    match stated {
+    let stated = processor.and_then(|processor| processor.get("image_seq_len"));
+    match stated.and_then(Value::as_u64) {
         Some(count @ 1..=65_536) => Ok(count as usize),
-        _ => Err(problem(folder, file, "image_seq_len is missing: the number of tokens a tile takes, 1 to 65536")),
+        _ => {
+            let stated = stated.map_or("missing".to_owned(), ToString::to_string);
+            let expected = "the number of tokens a tile takes, 1 to 65536, is expected";
+            Err(problem(folder, "processor_config.json", format!("image_seq_len: is {stated}: {expected}")))
+        }
     }
 }
 
-fn template(folder: &Path) -> Result<String, ProcessorError> {
+/// The template and the file it stands in, the places in the order in which the original looks.
+fn template(
+    folder: &Path,
+    processor: Option<&Value>,
+    words: Option<&Value>,
+) -> Result<(String, &'static str), ProcessorError> {
     if folder.join("chat_template.jinja").is_file() {
-        return text(folder, "chat_template.jinja");
+        return Ok((text(folder, "chat_template.jinja")?, "chat_template.jinja"));
     }
-    for file in ["chat_template.json", "processor_config.json", "tokenizer_config.json"] {
-        let json = optional_json(folder, file)?;
-        if let Some(template) = json.as_ref().and_then(|json| json.get("chat_template")).and_then(Value::as_str) {
-            return Ok(template.to_owned());
-        }
-    }
-    Err(problem(
-        folder,
-        "chat_template.jinja",
-        "no chat template here, in chat_template.json or in tokenizer_config.json",
-    ))
+    let own = optional_json(folder, "chat_template.json")?;
+    let places =
+        [(own.as_ref(), "chat_template.json"), (processor, "processor_config.json"), (words, "tokenizer_config.json")];
+    let found = places.into_iter().find_map(|(json, file)| default_template(json?).map(|template| (template, file)));
+    found.ok_or_else(|| {
+        let problem_text = "no chat template here, in chat_template.json or in tokenizer_config.json";
+        problem(folder, "chat_template.jinja", problem_text)
+    })
+}
+
+/// One template, or the one called `default` of several.
+fn default_template(json: &Value) -> Option<String> {
+    let stated = json.get("chat_template")?;
+    let several = || stated.as_array()?.iter().find(|template| template["name"] == "default")?["template"].as_str();
+    stated.as_str().or_else(several).map(str::to_owned)
+}
+
+/// The tokens that templates know by name, such as `bos_token`.
+fn named_special_tokens(words: Option<&Value>) -> BTreeMap<String, String> {
+    let names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+    let token = |name: &str| {
+        let stated = words?.get(name)?;
+        stated.as_str().or_else(|| stated.get("content")?.as_str()).map(str::to_owned)
+    };
+    names.into_iter().filter_map(|name| Some((name.to_owned(), token(name)?))).collect()
 }
 
 /// The end tokens of `generation_config.json`, and the one that ends a turn.
-fn ends(folder: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>, ProcessorError> {
+fn ends(folder: &Path, tokens: &Tokens) -> Result<Vec<u32>, ProcessorError> {
     let config = optional_json(folder, "generation_config.json")?;
-    let mut ends: Vec<u32> = match config.as_ref().and_then(|config| config.get("eos_token_id")) {
-        Some(Value::Array(ids)) => ids.iter().filter_map(Value::as_u64).map(|id| id as u32).collect(),
-        Some(id) => id.as_u64().map(|id| id as u32).into_iter().collect(),
+    let stated = config.as_ref().and_then(|config| config.get("eos_token_id")).filter(|stated| !stated.is_null());
+    let listed = match stated {
+        Some(Value::Array(ids)) => ids.iter().collect(),
+        Some(id) => vec![id],
         None => Vec::new(),
     };
-    if let Some(id) = tokenizer.token_to_id(END_OF_UTTERANCE)
-        && !ends.contains(&id)
-    {
-        ends.push(id);
+    let mut ends = Vec::new();
+    for stated in listed {
+        let id = stated.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| tokens.knows(*id));
+        let unknown = || format!("eos_token_id: {stated} is no token of tokenizer.json");
+        ends.push(id.ok_or_else(|| problem(folder, "generation_config.json", unknown()))?);
     }
+    ends.extend(tokens.id(END_OF_UTTERANCE));
+    ends.sort_unstable();
+    ends.dedup();
     Ok(ends)
 }

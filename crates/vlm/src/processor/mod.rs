@@ -1,20 +1,28 @@
 //! Words and pictures to what the model reads, as the processor of the Hugging Face folder says.
 
+mod config;
 mod encode;
+mod expand;
 mod folder;
 pub mod pixels;
 pub mod resize;
 pub mod template;
+mod tokens;
 
 use std::path::Path;
 
 use image::RgbImage;
+use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokenizers::Tokenizer;
 
+pub use config::ConfigError;
 pub use encode::{Encoded, ImageSpan};
 use pixels::{PixelConfig, PixelError, Tiles};
 use template::{ChatTemplate, TemplateError};
+use tokens::Tokens;
+
+/// Part of [`Processor::digest`]: rises whenever the same folder begins to give other tokens or pixels.
+const PIPELINE_VERSION: u32 = 2;
 
 /// What can go wrong between a folder or a conversation and its tokens.
 #[derive(Debug, thiserror::Error)]
@@ -49,15 +57,13 @@ pub enum ProcessorError {
 /// Tokenizer, chat template and pixel pipeline of one folder.
 #[derive(Debug)]
 pub struct Processor {
-    tokenizer: Tokenizer,
+    tokens: Tokens,
     template: ChatTemplate,
     pixels: PixelConfig,
     splitting: Option<bool>,
     image_seq_len: usize,
     ends: Vec<u32>,
-    /// Every special token's words.
-    special: Vec<String>,
-    digest: String,
+    tokenizer_digest: String,
 }
 
 impl Processor {
@@ -67,28 +73,14 @@ impl Processor {
     /// When a file is missing or says what is not built.
     pub fn from_folder(folder: &Path) -> Result<Self, ProcessorError> {
         let read = folder::read(folder)?;
-        let special = read
-            .tokenizer
-            .get_added_tokens_decoder()
-            .into_values()
-            .filter(|token| token.special)
-            .map(|token| token.content)
-            .collect();
-        let mut digest = Sha256::new();
-        for part in [read.tokenizer_bytes.as_slice(), read.template.source().as_bytes(), read.pixels_text.as_bytes()] {
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part);
-        }
-        digest.update((read.image_seq_len as u64).to_le_bytes());
         Ok(Self {
-            tokenizer: read.tokenizer,
+            tokens: read.tokens,
             template: read.template,
             pixels: read.pixels,
             splitting: None,
             image_seq_len: read.image_seq_len,
             ends: read.ends,
-            special,
-            digest: hex(&digest.finalize()),
+            tokenizer_digest: hex(&Sha256::digest(&read.tokenizer_bytes)),
         })
     }
 
@@ -117,37 +109,52 @@ impl Processor {
         self.image_seq_len
     }
 
-    /// Tokens that end an answer.
+    /// Tokens that end an answer: those of `generation_config.json` and the one that ends a turn.
     #[must_use]
     pub fn ends(&self) -> &[u32] {
         &self.ends
     }
 
-    /// Digest of template, tokenizer and pixel pipeline, hexadecimal: what must be equal in training and testing.
+    /// SHA-256, hexadecimal, over everything that decides on tokens and pixels: what must be equal in training and
+    /// testing. The layout of the folder does not matter, nor whether splitting was stated by it or set here.
     #[must_use]
     pub fn digest(&self) -> String {
-        format!("{}{}", self.digest, self.splitting.map_or(String::new(), |on| format!("-splitting-{on}")))
+        let mut pixels = self.pixels.clone();
+        pixels.do_image_splitting = self.splitting.unwrap_or(pixels.do_image_splitting);
+        let parts = json!({
+            "version": PIPELINE_VERSION,
+            "tokenizer": self.tokenizer_digest,
+            "template": self.template.source(),
+            "special_tokens": self.template.special_tokens(),
+            "pixels": pixels,
+            "image_seq_len": self.image_seq_len,
+            "ends": self.ends,
+        });
+        hex(&Sha256::digest(parts.to_string()))
     }
 
     /// The id of a token of the vocabulary.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<u32> {
-        self.tokenizer.token_to_id(token)
+        self.tokens.id(token)
     }
 
     /// Ids as words, special tokens and surrounding blanks left out.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
-        self.tokenizer.decode(ids, true).unwrap_or_default().trim().to_owned()
+        self.tokens.decode(ids)
     }
 
     /// Each id as its own words, special tokens included.
     #[must_use]
     pub fn token_strings(&self, ids: &[u32]) -> Vec<String> {
-        ids.iter().map(|id| self.tokenizer.decode(&[*id], false).unwrap_or_default()).collect()
+        self.tokens.strings(ids)
     }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The chat template: messages to the text a tokenizer reads.
 
+use std::collections::BTreeMap;
+
 use minijinja::{Environment, context};
 use serde_json::json;
 use stepwise_curriculum::conversation::{Message, Part, Role};
@@ -7,11 +9,15 @@ use stepwise_curriculum::conversation::{Message, Part, Role};
 /// Steps a template may take: real ones need some hundred; one that never ends is stopped.
 const FUEL: u64 = 2_000_000;
 
+/// Longer templates are not read: real ones have up to some ten thousand characters.
+const LONGEST: usize = 1 << 20;
+
 /// A compiled chat template.
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
     source: String,
+    special_tokens: BTreeMap<String, String>,
 }
 
 /// A template that cannot be used.
@@ -20,27 +26,39 @@ pub struct ChatTemplate {
 pub struct TemplateError(String);
 
 impl ChatTemplate {
-    /// Compiles a template under the settings transformers uses.
+    /// Compiles a template under the settings transformers uses; it knows `special_tokens` by their names, such as
+    /// `bos_token`.
     ///
     /// # Errors
     /// When it is not a template.
-    pub fn new(source: &str) -> Result<Self, TemplateError> {
+    pub fn new(source: &str, special_tokens: BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        if source.len() > LONGEST {
+            return Err(TemplateError(format!("{} bytes: at most {LONGEST} are read", source.len())));
+        }
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        // Its JSON is not Python's, so a template that writes some is refused rather than rendered differently.
+        environment.remove_filter("tojson");
         environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
             Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
         });
         environment.add_template_owned("chat", source.to_owned()).map_err(|error| TemplateError(error.to_string()))?;
-        Ok(Self { environment, source: source.to_owned() })
+        Ok(Self { environment, source: source.to_owned(), special_tokens })
     }
 
     /// The template's text.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The tokens it knows by name.
+    #[must_use]
+    pub fn special_tokens(&self) -> &BTreeMap<String, String> {
+        &self.special_tokens
     }
 
     /// Renders `messages`, ending in the start of an answer where asked.
@@ -51,7 +69,9 @@ impl ChatTemplate {
         let messages: Vec<_> = messages.iter().map(as_json).collect();
         let failed = |error: minijinja::Error| TemplateError(error.to_string());
         let template = self.environment.get_template("chat").map_err(failed)?;
-        template.render(context! { messages, add_generation_prompt, bos_token => "", eos_token => "" }).map_err(failed)
+        let values =
+            context! { messages, add_generation_prompt, ..minijinja::Value::from_serialize(&self.special_tokens) };
+        template.render(values).map_err(failed)
     }
 }
 
@@ -76,16 +96,54 @@ fn as_json(message: &Message) -> serde_json::Value {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_endless_template_is_stopped() {
-        let template = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}";
-        let error = ChatTemplate::new(template).expect("compiles").render(&[], false).expect_err("no end");
-        assert!(error.to_string().contains("fuel"), "{error}");
+    fn rendered(template: &str) -> Result<String, TemplateError> {
+        let message = Message { role: Role::User, content: vec![Part::text("hELLO <b> & co")], supervised: false };
+        let special = BTreeMap::from([("bos_token".to_owned(), "<s>".to_owned())]);
+        ChatTemplate::new(template, special)?.render(&[message], true)
     }
 
     #[test]
-    fn a_broken_template_says_where() {
-        let error = ChatTemplate::new("{% for %}").expect_err("broken").to_string();
-        assert!(error.starts_with("chat template: syntax error"), "{error}");
+    fn templates_render_as_in_transformers() {
+        let cases = [
+            // Blocks take their line with them, the last newline goes, nothing is escaped.
+            (
+                "{% for m in messages %}\n  {% if true %}\n{{ m['content'][0].text }}\n{% endif %}\n{% endfor %}\n",
+                "hELLO <b> & co\n",
+            ),
+            ("{{ messages[0].content[0]['text'] | capitalize }}", "Hello <b> & co"),
+            ("{{ messages[0]['content'][0]['text'].split(' ')[0].lower().strip('h') }}", "ello"),
+            ("{{ bos_token }}{{ eos_token }}{{ messages[-1]['role'].title() }}", "<s>User"),
+            (
+                "{% set n = namespace(a=0) %}{% for i in range(3) %}{% if i == 2 %}{% break %}{% endif %}{% set n.a = i %}{% endfor %}{{ n.a }}",
+                "1",
+            ),
+            ("{% if tools %}t{% endif %}{{ 'p' if add_generation_prompt }}", "p"),
+        ];
+        for (template, expected) in cases {
+            assert_eq!(rendered(template).expect(template), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn what_would_differ_or_fails_says_so() {
+        let error = |template: &str| rendered(template).expect_err(template).to_string();
+        assert!(error("{{ messages | tojson }}").contains("tojson"));
+        assert!(error("{{ raise_exception('roles must alternate') }}").contains("roles must alternate"));
+        assert!(error("{% for %}").starts_with("chat template: syntax error"));
+        assert!(error("{{ messages[0].nothing.at_all }}").contains("undefined"));
+        assert!(error(&"x".repeat(LONGEST + 1)).contains("at most"));
+        assert!(error("{% include 'other' %}").contains("other"));
+    }
+
+    #[test]
+    fn an_endless_template_is_stopped() {
+        for template in [
+            "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}",
+            "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+            "{{ 'a' * 100000000000 }}",
+            "{% for a in range(100000000000) %}{% endfor %}",
+        ] {
+            assert!(rendered(template).is_err(), "{template}");
+        }
     }
 }

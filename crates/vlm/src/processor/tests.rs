@@ -1,0 +1,147 @@
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::*;
+
+fn tiny() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny")
+}
+
+/// The processor's files of the tiny folder.
+fn copied() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "preprocessor_config.json",
+        "processor_config.json",
+        "chat_template.json",
+        "generation_config.json",
+    ];
+    for file in files {
+        std::fs::copy(tiny().join(file), folder.path().join(file)).expect(file);
+    }
+    folder
+}
+
+fn changed(file: &str, change: impl Fn(&mut Value)) -> Result<Processor, ProcessorError> {
+    let folder = copied();
+    let path = folder.path().join(file);
+    let mut value = serde_json::from_slice(&std::fs::read(&path).expect(file)).expect(file);
+    change(&mut value);
+    std::fs::write(&path, value.to_string()).expect(file);
+    Processor::from_folder(folder.path())
+}
+
+#[test]
+fn the_digest_changes_with_everything_that_decides() {
+    let processor = Processor::from_folder(&tiny()).expect("loads");
+    let digest = processor.digest();
+    assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{digest}");
+    let of = |file, change: &dyn Fn(&mut Value)| changed(file, change).expect(file).digest();
+    let others = [
+        of("tokenizer.json", &|value| value["added_tokens"][3]["content"] = "<other>".into()),
+        of("tokenizer_config.json", &|value| value["bos_token"] = "<other>".into()),
+        of("chat_template.json", &|value| value["chat_template"] = "<image>".into()),
+        of("processor_config.json", &|value| value["image_seq_len"] = 5.into()),
+        of("generation_config.json", &|value| value["eos_token_id"] = 1.into()),
+        of("preprocessor_config.json", &|value| value["resample"] = 3.into()),
+        of("preprocessor_config.json", &|value| value["size"]["longest_edge"] = 192.into()),
+        of("preprocessor_config.json", &|value| value["max_image_size"]["longest_edge"] = 32.into()),
+        of("preprocessor_config.json", &|value| value["image_mean"][1] = 0.4.into()),
+        of("preprocessor_config.json", &|value| value["image_std"][1] = 0.4.into()),
+        of("preprocessor_config.json", &|value| value["do_image_splitting"] = false.into()),
+    ];
+    for (index, other) in others.iter().enumerate() {
+        assert!(*other != digest && !others[..index].contains(other), "change {index}");
+    }
+    assert_eq!(of("preprocessor_config.json", &|value| value["do_pad"] = false.into()), digest);
+    // Splitting set here counts as if the folder had said so.
+    let mut processor = processor;
+    processor.set_image_splitting(Some(true));
+    assert_eq!(processor.digest(), digest);
+    processor.set_image_splitting(Some(false));
+    assert_eq!(&processor.digest(), others.last().expect("some"));
+}
+
+#[test]
+fn a_bad_field_is_refused_with_its_file_and_name() {
+    let refused = |file: &'static str, change: &dyn Fn(&mut Value)| changed(file, change).expect_err(file).to_string();
+    let cases = [
+        (
+            refused("preprocessor_config.json", &|value| value["resample"] = 7.into()),
+            "preprocessor_config.json: resample: is 7",
+        ),
+        (
+            refused("preprocessor_config.json", &|value| value["image_processor_type"] = "CLIPImageProcessor".into()),
+            "preprocessor_config.json: image_processor_type: is \"CLIPImageProcessor\"",
+        ),
+        (
+            refused("processor_config.json", &|value| value["processor_class"] = "Qwen2VLProcessor".into()),
+            "processor_config.json: processor_class: is \"Qwen2VLProcessor\"",
+        ),
+        (
+            refused("processor_config.json", &|value| value["image_seq_len"] = 0.into()),
+            "processor_config.json: image_seq_len: is 0",
+        ),
+        (
+            refused("generation_config.json", &|value| value["eos_token_id"] = 4_294_967_777_u64.into()),
+            "generation_config.json: eos_token_id: 4294967777",
+        ),
+        (
+            refused("chat_template.json", &|value| value["chat_template"] = "{% if %}".into()),
+            "chat_template.json: chat template: syntax error",
+        ),
+    ];
+    for (error, expected) in cases {
+        assert!(error.contains(expected), "{error}");
+    }
+    let fast = changed("preprocessor_config.json", |value| {
+        value["image_processor_type"] = "Idefics3ImageProcessorFast".into();
+    });
+    assert!(fast.is_ok());
+}
+
+#[test]
+fn a_bad_file_is_refused_with_its_name() {
+    for (bytes, expected) in
+        [(&b"\xff\xfe"[..], "tokenizer.json"), (b"", "tokenizer.json"), (b"{\"model\":", "tokenizer.json")]
+    {
+        let folder = copied();
+        std::fs::write(folder.path().join("tokenizer.json"), bytes).expect("written");
+        let error = Processor::from_folder(folder.path()).expect_err("refused").to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let folder = copied();
+    std::fs::write(folder.path().join("preprocessor_config.json"), b"{\"size\": \xff}").expect("written");
+    let error = Processor::from_folder(folder.path()).expect_err("refused").to_string();
+    assert!(error.contains("preprocessor_config.json: invalid utf-8"), "{error}");
+    let folder = copied();
+    std::fs::remove_file(folder.path().join("tokenizer.json")).expect("removed");
+    std::fs::create_dir(folder.path().join("tokenizer.json")).expect("made");
+    let error = Processor::from_folder(folder.path()).expect_err("refused").to_string();
+    assert!(error.contains("tokenizer.json: there is no such file"), "{error}");
+    // Larger than is read, without taking the space.
+    let folder = copied();
+    let file = std::fs::File::create(folder.path().join("tokenizer.json")).expect("made");
+    file.set_len((64 << 20) + 1).expect("set");
+    let error = Processor::from_folder(folder.path()).expect_err("refused").to_string();
+    assert!(error.contains("tokenizer.json: is larger than"), "{error}");
+}
+
+#[test]
+fn older_places_of_the_template_are_found() {
+    let folder = copied();
+    let template = "T{{ messages[0].content[0].text }}";
+    std::fs::remove_file(folder.path().join("chat_template.json")).expect("removed");
+    let write = |value: Value| {
+        let text = json!({ "chat_template": value, "eos_token": { "content": "<end_of_utterance>" } }).to_string();
+        std::fs::write(folder.path().join("tokenizer_config.json"), text).expect("written");
+        Processor::from_folder(folder.path()).map(|processor| processor.template.source().to_owned())
+    };
+    assert_eq!(write(json!(template)).expect("loads"), template);
+    let several = json!([{ "name": "tool_use", "template": "x" }, { "name": "default", "template": template }]);
+    assert_eq!(write(several).expect("loads"), template);
+    assert!(write(json!(null)).expect_err("refused").to_string().contains("no chat template"));
+}
