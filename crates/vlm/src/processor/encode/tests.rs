@@ -105,10 +105,16 @@ fn a_template_that_answers_otherwise_than_it_prompts_is_refused() {
                     {% if add_generation_prompt %}Reply: {% endif %}";
     let error = with_template(template).encode(&asked(&["a"]).answered("b"), &[], false).expect_err("refused");
     assert!(error.to_string().contains("differently from its generation prompt"), "{error}");
-    // Nothing at all to learn is refused as well.
-    let template =
-        "{% for m in messages %}{{ m.content[0].text }}{% endfor %}{% if add_generation_prompt %} {% endif %}";
-    assert!(with_template(template).encode(&asked(&["a"]).answered(""), &[], false).is_err());
+}
+
+#[test]
+fn a_supervised_turn_without_a_word_or_an_end_is_refused() {
+    // Its blank is the prompt's, and blanks at the end are not supervised: less than nothing would be left.
+    let template = "{% for m in messages %}{{ ' ' if m.role == 'assistant' }}{{ m.content[0].text }}{% endfor %}\
+                    {% if add_generation_prompt %}{{ ' ' }}{% endif %}";
+    let processor = with_template(template);
+    assert!(processor.encode(&asked(&["a"]).answered("9"), &[], false).is_ok());
+    assert!(processor.encode(&asked(&["a"]).answered(""), &[], false).is_err());
 }
 
 proptest! {
