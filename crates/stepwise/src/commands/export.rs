@@ -1,4 +1,5 @@
-//! `stepwise export PATH OUT`: an adapter as a PEFT folder, or merged into a whole model; read again before it says done.
+//! `stepwise export PATH OUT`: an adapter as a PEFT folder, or a whole model with what was learned merged in; read again
+//! before it says done.
 
 use std::path::{Path, PathBuf};
 
@@ -43,18 +44,15 @@ pub fn run(args: &Args) -> Outcome {
         return Err(Failure::input(format!("{} exists already -> name a new folder", args.out.display())));
     }
     let subject = Subject::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
-    let Some(adapter) = &subject.adapter else {
-        let problem = format!(
-            "{}: no adapter is here to export; a full fine-tune is a model folder already",
-            args.path.display()
-        );
+    if args.format == "peft" && subject.adapter.is_none() {
+        let problem = format!("{}: no adapter is here -> a full fine-tune is exported as merged", args.path.display());
         return Err(Failure::input(problem));
-    };
+    }
     let chosen = device::choose(Some("cpu"))?;
     let mut reader = subject.load(&chosen.device, None).map_err(Failure::input)?;
     let before = answers(&reader)?;
     std::fs::create_dir_all(&args.out).map_err(Failure::run)?;
-    let (again, tolerance) = if args.format == "peft" {
+    let (again, tolerance) = if let (Some(adapter), "peft") = (&subject.adapter, args.format.as_str()) {
         let config = load_adapter(&mut reader.model, adapter).map_err(Failure::input)?;
         let base = subject.model.display().to_string();
         save_adapter(&mut reader.model, &config, &base, &args.out).map_err(Failure::run)?;

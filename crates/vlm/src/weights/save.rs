@@ -6,6 +6,22 @@ use super::{NamedTensor, WeightError, write_safetensors};
 use crate::model::Vlm;
 use crate::model::parameter::{Parameter, ParameterVisitor};
 
+/// What makes a folder loadable beside its weights.
+const COMPANIONS: [&str; 12] = [
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.json",
+    "chat_template.jinja",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+];
+
 /// Writes the model's own weights (no adapters) to `folder/model.safetensors`, and copies beside it what else makes the
 /// folder of its `base` loadable: configs, tokenizer, chat template.
 ///
@@ -15,15 +31,11 @@ pub fn save_model(model: &mut Vlm, base: &Path, folder: &Path, bf16: bool) -> Re
     let mut collected = Collect(Vec::new());
     model.visit(&mut collected);
     write_safetensors(&folder.join("model.safetensors"), &collected.0, bf16)?;
-    let failed = |path: &Path, error: std::io::Error| WeightError::File { path: path.display().to_string(), error };
-    for entry in std::fs::read_dir(base).map_err(|error| failed(base, error))? {
-        let path = entry.map_err(|error| failed(base, error))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let describes = [".json", ".jinja", ".txt"].iter().any(|ending| name.ends_with(ending));
-        let copy = folder.join(name);
+    for name in COMPANIONS {
+        let (from, to) = (base.join(name), folder.join(name));
         // A file copied onto itself would be emptied.
-        if path.is_file() && describes && !name.ends_with(".index.json") && !copy.exists() {
-            std::fs::copy(&path, copy).map_err(|error| failed(&path, error))?;
+        if from.is_file() && !to.exists() {
+            std::fs::copy(&from, to).map_err(|error| WeightError::File { path: from.display().to_string(), error })?;
         }
     }
     Ok(())
