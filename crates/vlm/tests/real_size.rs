@@ -1,0 +1,60 @@
+//! One training step of a model in the shape of SmolVLM-256M, its weights random.
+
+mod common;
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use common::{gradients_of, tensor, values};
+use stepwise_vlm::adapter::{LoraConfig, Targets, attach};
+use stepwise_vlm::layout::{Layout, Sequence, Target, TileSpan};
+use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::model::{ModelPart, Vlm};
+use stepwise_vlm::weights::RandomSource;
+
+#[test]
+#[allow(clippy::print_stderr)]
+fn a_step_in_the_real_shape_is_finite() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models/smolvlm-256m-instruct");
+    if !folder.is_dir() {
+        eprintln!("skipped: ../shared is absent");
+        return;
+    }
+    let config = Vlm::load_config(&folder).expect("a config");
+    let (side, features, image) = (config.vision.image_size, config.features_per_tile(), config.image_token_id);
+    assert_eq!((side, features), (512, 64));
+    let mut source = RandomSource { seed: 5, std: config.text.initializer_range, device: Device::flex() };
+    let mut model = Vlm::build(config, &mut source).expect("a model");
+    let lora = LoraConfig {
+        r: 8,
+        lora_alpha: 16.0,
+        lora_dropout: 0.05,
+        target_modules: Targets::Pattern("all-linear".to_owned()),
+        exclude_modules: None,
+        use_rslora: false,
+    };
+    let modules = attach(&mut model, &lora, 5, |name| ModelPart::of(name) == ModelPart::Decoder).expect("an adapter");
+    assert_eq!(modules.len(), 7 * model.config().text.num_hidden_layers);
+
+    let words = 1000..1024;
+    let ids: Vec<u32> = std::iter::repeat_n(image, features).chain(words).collect();
+    let targets = (ids.len() - 6..ids.len()).map(|index| Target { index, weight: 1.0 / 6.0 }).collect();
+    let tiles = vec![TileSpan { start: 0, len: features, tile: 0 }];
+    let layout = Layout::pack(&[Sequence { ids, tiles, targets }], true);
+    let pixels: Vec<f32> = (0..3 * side * side).map(|place| (place % 509) as f32 / 254.0 - 1.0).collect();
+    let pass = Pass::training(1);
+    let encoded = model.encode(tensor(pixels, [1, 3, side, side]), None, &pass);
+    let loss = model.loss(&layout, Some(model.connect(encoded, &pass)), &pass);
+    // Random weights know nothing: about the logarithm of the vocabulary.
+    let value = values(loss.clone())[0];
+    let uniform = (model.config().text.vocab_size as f32).ln();
+    assert!((value - uniform).abs() < 0.2 * uniform, "loss {value}, uniform {uniform}");
+
+    let gradients = gradients_of(&mut model, &loss.backward());
+    assert_eq!(gradients.len(), 2 * modules.len());
+    for (name, gradient) in &gradients {
+        assert!(gradient.iter().all(|value| value.is_finite()), "{name}");
+        // B starts at zero: A does not learn in the first step, B does.
+        assert_eq!(gradient.iter().any(|value| *value != 0.0), name.ends_with("lora_B.weight"), "{name}");
+    }
+}
