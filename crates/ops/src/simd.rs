@@ -1,5 +1,6 @@
 //! Loops over rows of `f32`, compiled for AVX-512 and AVX2 beside the portable form and chosen at run time.
 #![allow(unsafe_code)] // Calling a function compiled for an instruction set, after asking the processor for it.
+#![allow(clippy::excessive_precision)] // Constants stand as published.
 
 /// Lanes of the partial sums in a reduction: a fixed number, so that every instruction set adds in the same order.
 const LANES: usize = 16;
