@@ -22,10 +22,26 @@ impl Shown {
         Self { bar: style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)), task: String::new() }
     }
 
+    /// A metric with its gain over the base.
+    fn pair(line: &EpochLine, name: &str) -> Option<String> {
+        let value = line.metrics.get(&format!("benchmark/{name}"))?;
+        let gain = line.metrics.get(&format!("gain/{name}"));
+        Some(gain.map_or_else(|| format!("{value:.3}"), |gain| format!("{value:.3} ({gain:+.3})")))
+    }
+
     fn line(&self, text: &str) {
         self.bar.suspend(|| eprintln!("{text}"));
     }
 }
+
+/// What the line of an epoch shows of its benchmark: label, and name of the metric. The rest is in the run's folder.
+const HEADLINE: [(&str, &str); 5] = [
+    ("clean", "accuracy/clean"),
+    ("misled", "accuracy/hint_minus"),
+    ("blank", "accuracy/blank"),
+    ("fgsm", "accuracy/fgsm"),
+    ("chains", "chain_accuracy"),
+];
 
 impl Progress for Shown {
     fn advance(&mut self, task: &str, done: u64, total: u64) {
@@ -56,10 +72,10 @@ impl Progress for Shown {
     }
 
     fn epoch(&mut self, line: &EpochLine) {
-        self.line(&format!("epoch {}/{} ({})  loss {:.4}", line.epoch, line.epochs, line.phase, line.loss));
-        for (name, value) in &line.metrics {
-            self.line(&format!("  {name:<44} {value:.3}"));
-        }
+        let headline =
+            HEADLINE.iter().filter_map(|(label, name)| Some(format!("  {label} {}", Self::pair(line, name)?)));
+        let headline: String = headline.collect();
+        self.line(&format!("epoch {}/{} ({})  loss {:.4}{headline}", line.epoch, line.epochs, line.phase, line.loss));
     }
 
     fn note(&mut self, text: &str) {

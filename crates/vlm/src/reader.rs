@@ -343,7 +343,7 @@ impl Reader {
         for tiles in missing.chunks(16) {
             let encoded = self.encode_tiles(tiles, &quiet);
             for (index, tile) in tiles.iter().enumerate() {
-                cache.insert(tile.digest(), encoded.clone().slice([index * per_tile..(index + 1) * per_tile]));
+                cache.insert(tile.digest(), encoded.clone().narrow(0, index * per_tile, per_tile));
             }
         }
         let features = set.tiles.iter().map(|tile| match cache.get(&tile.digest()) {

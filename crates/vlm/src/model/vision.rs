@@ -65,7 +65,7 @@ impl VisionTower {
         let embedded = self.embed(pixels.clone(), valid, pass);
         let [tiles, _, height, width] = pixels.dims();
         let patches = (height / self.config.patch_size) * (width / self.config.patch_size);
-        let packing = valid.map(|valid| Packing::new(valid));
+        let packing = valid.map(Packing::new);
         let (mut x, plan) = match &packing {
             None => (embedded, Plan::sequences(&vec![patches; tiles], false)),
             Some(packing) => (embedded.clone().select(0, packing.order(&embedded)), packing.plan()),
