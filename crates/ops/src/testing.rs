@@ -38,7 +38,7 @@ pub fn same_gradients<const N: usize>(
     composition: impl Fn([Tensor<2>; N]) -> Tensor<2>,
 ) {
     close("untracked", &read(kernel(arguments.clone())), &read(composition(arguments.clone())));
-    for tracked in (0..N).map(|only| Some(only)).chain([None]) {
+    for tracked in (0..N).map(Some).chain([None]) {
         let run = |operation: &dyn Fn([Tensor<2>; N]) -> Tensor<2>| {
             let mut index = 0;
             let leaves = arguments.clone().map(|argument| {
