@@ -2,12 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::case::{Case, Split};
+use image::RgbImage;
+
+use crate::case::{Case, Image, Split};
+use crate::inside::{self, InsideError};
 use crate::jsonl::{CaseReader, CaseWriter};
+use crate::picture::{PictureError, load_picture};
 use crate::problem::{Problem, Problems};
 
 /// Name of the case file in a data set's folder.
 pub const CASE_FILE: &str = "cases.jsonl";
+
+/// Why a data set gave no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetPictureError {
+    /// Its path names no file of the data set.
+    #[error(transparent)]
+    Inside(#[from] InsideError),
+    /// The file gives no picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+}
+
+/// The picture of an image whose path is relative to the folder `root`. Paths come from a file that may be another's, so
+/// one that leads out of the folder is not followed.
+///
+/// # Errors
+/// When the path leads out of the folder or to no file, or the file gives no picture.
+pub fn picture_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetPictureError> {
+    Ok(load_picture(&inside::resolve(root, &image.path)?)?)
+}
 
 /// The cases of one file. Row `n` of the file is case `n - 1`.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +84,15 @@ impl Dataset {
         writer.finish()
     }
 
-    /// The file of an image or mask.
+    /// The picture of an image of one of the cases.
+    ///
+    /// # Errors
+    /// As [`picture_below`].
+    pub fn picture(&self, image: &Image) -> Result<RgbImage, DatasetPictureError> {
+        picture_below(&self.root, image)
+    }
+
+    /// Where an image or mask should lie; [`inside::resolve`] says whether it does.
     #[must_use]
     pub fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
@@ -100,6 +132,28 @@ mod tests {
         assert_eq!(Dataset::load(&file), Ok(dataset.clone()));
         assert_eq!(dataset.side(Split::Validation).map(|(place, _)| place).collect::<Vec<_>>(), [1]);
         assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1, "nothing is left beside");
+    }
+
+    #[test]
+    fn pictures_are_read_from_the_folder_and_nowhere_else() {
+        let outer = tempfile::tempdir().expect("writable");
+        let root = outer.path().join("set");
+        fs::create_dir(&root).expect("created");
+        for (path, level) in [(root.join("a.png"), 7), (outer.path().join("b.png"), 9)] {
+            RgbImage::from_pixel(3, 2, image::Rgb([level; 3])).save(path).expect("saved");
+        }
+        fs::write(root.join("c.png"), "text").expect("written");
+        let dataset = Dataset::new(&root.join(CASE_FILE), Vec::new());
+        let picture = |path: &str| {
+            let text = format!(r#"{{"id":"i","path":"{path}","sha256":"","width":3,"height":2}}"#);
+            dataset.picture(&serde_json::from_str(&text).expect("reads"))
+        };
+        assert_eq!(picture("a.png").expect("decodes").get_pixel(2, 1).0, [7; 3]);
+        let absolute = outer.path().join("b.png").display().to_string();
+        for path in ["../b.png", &absolute] {
+            assert!(matches!(picture(path), Err(DatasetPictureError::Inside(InsideError::Path(_)))), "{path}");
+        }
+        assert!(matches!(picture("c.png"), Err(DatasetPictureError::Picture(_))));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod conversation;
 pub mod dataset;
 pub mod files;
 pub mod import;
+pub mod inside;
 pub mod jsonl;
 pub mod near;
 pub mod phase;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use stepwise_curriculum::case::{Case, Split};
-use stepwise_curriculum::dataset::Dataset;
-use stepwise_curriculum::picture::load_picture;
+use stepwise_curriculum::dataset::{Dataset, picture_below};
 use stepwise_curriculum::synth::{self, SynthOptions};
 
 use crate::recipe::{CaseSource, Data};
@@ -103,7 +102,7 @@ impl Pictures {
         match self {
             Self::Folder(root) => {
                 let image = case.images.get(index).ok_or("the case has no such image")?;
-                Ok(Arc::new(load_picture(&root.join(&image.path))?))
+                Ok(Arc::new(picture_below(root, image)?))
             }
             Self::Drawn { options, numbers } => {
                 let number = numbers.get(&case.case_id).ok_or("no synthetic case has this id")?;

@@ -152,7 +152,7 @@ pub fn create(
     }
     std::fs::write(folder.join("tokenizer.json"), tokenizer).map_err(|error| file("tokenizer.json", error))?;
     let config = ModelConfig::from_json(&config.to_string())?;
-    let mut source = RandomSource { seed, std: 0.02, device: Device::flex() };
+    let mut source = RandomSource { seed, device: Device::flex() };
     let mut model = Vlm::build(config, &mut source)?;
     save_model(&mut model, folder, folder, false)?;
     Ok(())

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::Files;
-use super::record::is_inside;
 use crate::case::{Answer, Case, Item, Split};
 use crate::dataset::Dataset;
 use crate::near::{self, Thumbnail};
-use crate::phash::parse_phash;
-use crate::picture::load_picture;
+use crate::phash::{parse_phash, phash};
 use crate::problem::Problem;
 
 pub(super) fn check(dataset: &Dataset, files: Files, problems: &mut Vec<Problem>) {
@@ -73,9 +71,10 @@ fn near_duplicates(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
     let mut images = Vec::new();
     for (place, case) in dataset.cases.iter().enumerate() {
         for (index, image) in case.images.iter().enumerate() {
-            if let Some(hash) = image.phash.as_deref().and_then(parse_phash) {
-                images.push((place, index, image, hash));
-            }
+            // A record may leave the hash out; that must not hide a picture. What cannot be read is reported with the file.
+            let recorded = image.phash.as_deref().and_then(parse_phash);
+            let hash = recorded.or_else(|| dataset.picture(image).ok().as_ref().map(phash));
+            images.extend(hash.map(|hash| (place, index, image, hash)));
         }
     }
     let hashes: Vec<u64> = images.iter().map(|image| image.3).collect();
@@ -83,11 +82,7 @@ fn near_duplicates(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
         let [one, other] = [&images[one], &images[other]];
         one.2.sha256 != other.2.sha256 && dataset.cases[one.0].split != dataset.cases[other.0].split
     };
-    // What cannot be read is reported with the file.
-    let thumbnail = |place: usize| {
-        let path = Some(&images[place].2.path).filter(|path| is_inside(path))?;
-        load_picture(&dataset.path(path)).ok().as_ref().map(Thumbnail::of)
-    };
+    let thumbnail = |place: usize| dataset.picture(images[place].2).ok().as_ref().map(Thumbnail::of);
     let pairs = near::near_duplicates(&hashes, wanted, thumbnail);
     pairs.into_iter().map(|(one, other)| (images[one].0, images[other].0, images[other].1)).collect()
 }

@@ -1,12 +1,13 @@
 //! The rules of the files that a case names.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use super::record::is_inside;
 use super::{Faults, Files};
 use crate::case::{Case, Image, Shape};
+use crate::inside::{self, is_inside};
 use crate::phash::{parse_phash, phash};
-use crate::picture::{PictureError, decode_picture, load_mask, picture_size, read_file, sha256_hex};
+use crate::picture::{decode_picture, load_mask, picture_size, read_file, sha256_hex};
 
 pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
     for (index, image) in case.images.iter().enumerate() {
@@ -56,28 +57,13 @@ fn existing(relative: &str, field: &str, faults: &mut Faults) -> Option<PathBuf>
     if !is_inside(relative) {
         return None; // Reported with the record.
     }
-    let path = faults.dataset.path(relative);
-    let real = match path.canonicalize() {
-        Ok(real) => real,
+    match inside::resolve(&faults.dataset.root, relative) {
+        Ok(path) => Some(path),
         Err(error) => {
-            faults.add(
-                field,
-                format!("{} cannot be read: {error}", path.display()),
-                "add the file or correct the path",
-            );
-            return None;
+            unreadable(&error, field, faults);
+            None
         }
-    };
-    if !faults.dataset.root.canonicalize().is_ok_and(|root| real.starts_with(root)) {
-        let what = format!("{} leads out of the data set's folder", path.display());
-        faults.add(field, what, "replace the link by the file itself");
-        return None;
     }
-    if !real.is_file() {
-        faults.add(field, format!("{} is not a file", path.display()), "name the file itself");
-        return None;
-    }
-    Some(path)
 }
 
 fn check_size((width, height): (u32, u32), image: &Image, field: &str, faults: &mut Faults) {
@@ -110,7 +96,8 @@ fn check_image(image: &Image, path: &Path, at: &str, faults: &mut Faults) {
     }
 }
 
-fn unreadable(error: &PictureError, field: &str, faults: &mut Faults) {
+/// Errors say what is wrong and, after an arrow, what to do.
+fn unreadable(error: &impl Display, field: &str, faults: &mut Faults) {
     let text = error.to_string();
     let (what, advice) = text.split_once(" -> ").unwrap_or((&text, "mend the file"));
     faults.add(field, what, advice);

@@ -1,9 +1,8 @@
 //! The rules of a case apart from its chain: names, source, images and regions.
 
-use std::path::{Component, Path};
-
 use super::Faults;
 use crate::case::{Case, Image, Region, SCHEMA, Shape};
+use crate::inside::is_inside;
 use crate::phash::parse_phash;
 use crate::picture::MAX_DIMENSION;
 
@@ -98,12 +97,4 @@ fn check_path(path: &str, field: &str, faults: &mut Faults) {
         let what = format!("\"{path}\" does not lead into the data set's folder");
         faults.add(field, what, "use a relative path with `/` and without `..`");
     }
-}
-
-/// Whether a recorded path is relative, goes down only, and means the same on every system.
-pub(super) fn is_inside(path: &str) -> bool {
-    let mut components = Path::new(path).components().peekable();
-    components.peek().is_some()
-        && components.all(|component| matches!(component, Component::Normal(_)))
-        && !path.contains(['\\', ':', '\0'])
 }

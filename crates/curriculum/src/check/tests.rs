@@ -263,6 +263,24 @@ fn nothing_is_on_both_sides_of_the_split() {
 }
 
 #[test]
+fn near_duplicates_without_a_recorded_hash_are_found_too() {
+    let (folder, mut case) = sound();
+    let mut copy = load_picture(&folder.path().join("a.png")).expect("decodes");
+    copy.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| value.saturating_add(3)));
+    let path = folder.path().join("b.png");
+    copy.save(&path).expect("saved");
+    case["images"][0].as_object_mut().expect("object").remove("phash");
+    let mut second = case.clone();
+    second["case_id"] = json!("c2");
+    second["group_id"] = json!("g2");
+    second["split"] = json!("test");
+    second["images"][0]["path"] = json!("b.png");
+    second["images"][0]["sha256"] = json!(sha256_hex(&fs::read(&path).expect("there")));
+    let found = problems(&folder, &[case, second], Files::Contents);
+    assert!(found.len() == 1 && found[0].contains("a near-duplicate image is in train (row 1) and test"), "{found:#?}");
+}
+
+#[test]
 fn ids_are_unique_and_answers_do_not_contradict_each_other() {
     let (folder, case) = sound();
     let found = problems(&folder, &[case.clone(), case.clone()], Files::Skip);

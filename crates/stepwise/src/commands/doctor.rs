@@ -78,7 +78,7 @@ fn instructions() -> String {
 /// The loss of a small fixed model and the norm of every parameter's gradient.
 fn training_step(device: &Device) -> Result<Vec<f64>, Failure> {
     let config = ModelConfig::from_json(CONFIG).map_err(Failure::run)?;
-    let mut source = RandomSource { seed: 1, std: 0.2, device: device.clone() };
+    let mut source = RandomSource { seed: 1, device: device.clone() };
     let mut model = Vlm::build(config, &mut source).map_err(Failure::run)?;
     model.visit(&mut SetFree);
     let pass = Pass::training(0);

@@ -7,12 +7,10 @@ use stepwise_curriculum::random::stream;
 use super::{Source, WeightError};
 
 /// Draws every tensor from its own stream, so its values depend on seed and name alone: gains 1, biases 0, all else
-/// normal with standard deviation `std`.
+/// normal, each at its own scale.
 pub struct RandomSource {
     /// Of the whole model.
     pub seed: u64,
-    /// Standard deviation of weights (`initializer_range` of the config).
-    pub std: f64,
     /// Where the tensors shall live.
     pub device: Device,
 }
@@ -26,11 +24,23 @@ impl Source for RandomSource {
         if shape.len() == 1 {
             return Ok(vec![1.0; count]);
         }
-        Ok(normal(self.seed, &["weights", name], count, self.std))
+        Ok(normal(self.seed, &["weights", name], count, deviation(name, shape)))
     }
 
     fn device(&self) -> &Device {
         &self.device
+    }
+}
+
+/// Deviation of a tensor's first values. Outputs of a layer come out as large as its inputs (LeCun et al. 1998); words and
+/// places are large enough to be told apart beside them, and the head starts close to indifferent.
+fn deviation(name: &str, shape: &[usize]) -> f64 {
+    if name == "lm_head.weight" {
+        0.02
+    } else if name.contains("embed_tokens") || name.contains("position_embedding") {
+        0.3
+    } else {
+        1.0 / (shape[1..].iter().product::<usize>() as f64).sqrt()
     }
 }
 

@@ -1,0 +1,92 @@
+//! Paths that a case file names: relative to its folder, and never out of it.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// Why a recorded path names no file of the data set.
+#[derive(Debug, thiserror::Error)]
+pub enum InsideError {
+    /// It is absolute, goes up, or means different things on different systems.
+    #[error("\"{0}\" does not lead into the data set's folder -> use a relative path with `/` and without `..`")]
+    Path(String),
+    /// There is nothing that can be read.
+    #[error("{} cannot be read: {source} -> add the file or correct the path", path.display())]
+    Io {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A link leads elsewhere.
+    #[error("{} leads out of the data set's folder -> replace the link by the file itself", .0.display())]
+    Link(PathBuf),
+    /// It is a folder or a device.
+    #[error("{} is not a file -> name the file itself", .0.display())]
+    NotAFile(PathBuf),
+}
+
+/// Whether a recorded path is relative, goes down only, and means the same on every system.
+#[must_use]
+pub fn is_inside(path: &str) -> bool {
+    let mut components = Path::new(path).components().peekable();
+    components.peek().is_some()
+        && components.all(|component| matches!(component, Component::Normal(_)))
+        && !path.contains(['\\', ':', '\0'])
+}
+
+/// The file at `relative` below the folder `root`, links followed to see that they stay inside.
+///
+/// # Errors
+/// When the path leads out of the folder, by itself or by a link, or names no file there.
+pub fn resolve(root: &Path, relative: &str) -> Result<PathBuf, InsideError> {
+    if !is_inside(relative) {
+        return Err(InsideError::Path(relative.to_owned()));
+    }
+    let path = root.join(relative);
+    let real = |path: &Path| path.canonicalize().map_err(|source| InsideError::Io { path: path.to_owned(), source });
+    let found = real(&path)?;
+    if !found.starts_with(real(root)?) {
+        return Err(InsideError::Link(path));
+    }
+    if found.is_file() { Ok(path) } else { Err(InsideError::NotAFile(path)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_files_below_the_folder_are_found() {
+        let outer = tempfile::tempdir().expect("writable");
+        let root = outer.path().join("set");
+        fs::create_dir_all(root.join("images")).expect("created");
+        fs::write(outer.path().join("secret.png"), "x").expect("written");
+        fs::write(root.join("images/a.png"), "x").expect("written");
+        assert_eq!(resolve(&root, "images/a.png").expect("inside"), root.join("images/a.png"));
+        let absolute = outer.path().join("secret.png").display().to_string();
+        for path in ["../secret.png", "images/../../secret.png", "./images/a.png", "C:a.png", "images\\a.png", "", "\0"]
+        {
+            assert!(matches!(resolve(&root, path), Err(InsideError::Path(_))), "{path:?}");
+        }
+        assert!(matches!(resolve(&root, &absolute), Err(InsideError::Path(_))));
+        assert!(matches!(resolve(&root, "images/b.png"), Err(InsideError::Io { .. })));
+        assert!(matches!(resolve(&root, "images"), Err(InsideError::NotAFile(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_may_stay_inside_but_not_lead_out() {
+        let outer = tempfile::tempdir().expect("writable");
+        let root = outer.path().join("set");
+        fs::create_dir(&root).expect("created");
+        fs::write(outer.path().join("secret.png"), "x").expect("written");
+        fs::write(root.join("a.png"), "x").expect("written");
+        std::os::unix::fs::symlink("a.png", root.join("b.png")).expect("linked");
+        std::os::unix::fs::symlink(outer.path(), root.join("out")).expect("linked");
+        assert!(resolve(&root, "b.png").is_ok());
+        assert!(matches!(resolve(&root, "out/secret.png"), Err(InsideError::Link(_))));
+    }
+}
