@@ -26,7 +26,10 @@ def read(path: Path) -> list[Record]:
     """An image's path is taken from the file's folder unless it is absolute."""
     records = []
     for row, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        value = json.loads(line)
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as problem:
+            raise SystemExit(f"{path}:{row}: not JSON: {problem}") from problem
         missing = [field for field in FIELDS if field not in value]
         if missing:
             raise SystemExit(f"{path}:{row}: {', '.join(missing)}: absent")
