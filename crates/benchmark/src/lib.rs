@@ -9,6 +9,7 @@ pub mod perturb;
 pub mod plan;
 pub mod planted;
 pub mod probe;
+mod recall;
 pub mod report;
 pub mod run;
 pub mod score;

@@ -1,7 +1,7 @@
 //! Which item is asked under which condition: the same for every respondent and every epoch, known before anything is
 //! asked, with every item that is left out counted under its reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngCore;
 use stepwise_curriculum::case::{Case, Item};
@@ -22,6 +22,8 @@ pub struct Plan<'a> {
     pub entries: Vec<Entry>,
     /// For each condition of the suite, how many items of the chosen cases are left out, by reason.
     pub skipped: Vec<BTreeMap<&'static str, usize>>,
+    /// What is asked instead of the stored item, where a condition changes options, answer or question.
+    replaced: BTreeMap<Entry, Item>,
 }
 
 /// One item under one condition.
@@ -44,15 +46,22 @@ impl<'a> Plan<'a> {
     pub fn new(suite: &'a Suite, cases: &'a [Case]) -> Self {
         let pool = Pool::new(cases);
         let chosen = choose_cases(suite, cases);
-        let mut entries = Vec::new();
+        let scene = |case: usize, item: usize| Scene {
+            case: &cases[case],
+            item: &cases[case].chain[item],
+            pool: &pool,
+            draws: suite.draws(),
+        };
+        let mut entries = BTreeSet::new();
+        let mut replaced = BTreeMap::new();
+        let mut recalled = BTreeSet::new();
         let mut skipped = Vec::new();
         for (number, condition) in suite.conditions.iter().enumerate() {
             let mut reasons: BTreeMap<&'static str, usize> = BTreeMap::new();
             let mut applicable = Vec::new();
             for &case in &chosen {
-                for (item, asked) in cases[case].chain.iter().enumerate() {
-                    let scene = Scene { case: &cases[case], item: asked, pool: &pool, draws: suite.draws() };
-                    match condition.perturbation.perturb(&scene) {
+                for item in 0..cases[case].chain.len() {
+                    match condition.perturbation.perturb(&scene(case, item)) {
                         Ok(_) => applicable.push(Entry { case, item, condition: number }),
                         Err(skip) => *reasons.entry(skip.0).or_default() += 1,
                     }
@@ -62,18 +71,31 @@ impl<'a> Plan<'a> {
             if kept.len() < applicable.len() {
                 *reasons.entry(CAPPED).or_default() += applicable.len() - kept.len();
             }
+            for &entry in &kept {
+                let Ok(perturbed) = condition.perturbation.perturb(&scene(entry.case, entry.item)) else { continue };
+                replaced.extend(perturbed.item.map(|item| (entry, item)));
+                let first = perturbed.recall.iter().flat_map(|recall| recall.items(entry.item));
+                recalled.extend(first.map(|item| (entry.case, item)));
+            }
             entries.extend(kept);
             skipped.push(reasons);
         }
-        entries.sort_unstable();
-        Self { suite, pool, chosen, entries, skipped }
+        // What another condition shows again is asked clean, even above the cap of the clean condition.
+        if let Some(clean) = suite.conditions.iter().position(|condition| condition.kind == "clean") {
+            for (case, item) in recalled {
+                if entries.insert(Entry { case, item, condition: clean }) {
+                    lower(&mut skipped[clean], CAPPED);
+                }
+            }
+        }
+        Self { suite, pool, chosen, entries: entries.into_iter().collect(), skipped, replaced }
     }
 
-    /// The case and item of an entry.
+    /// The case of an entry and the item it asks: the stored one, or what its condition asks instead.
     #[must_use]
-    pub fn item(&self, entry: Entry) -> (&'a Case, &'a Item) {
+    pub fn item(&self, entry: Entry) -> (&'a Case, &Item) {
         let case = &self.pool.cases()[entry.case];
-        (case, &case.chain[entry.item])
+        (case, self.replaced.get(&entry).unwrap_or(&case.chain[entry.item]))
     }
 
     /// The condition of an entry.
@@ -82,11 +104,21 @@ impl<'a> Plan<'a> {
         &self.suite.conditions[entry.condition]
     }
 
-    /// The entry's item with what stands around it.
+    /// The entry's stored item with what stands around it.
     #[must_use]
     pub fn scene(&self, entry: Entry) -> Scene<'_> {
-        let (case, item) = self.item(entry);
-        Scene { case, item, pool: &self.pool, draws: self.suite.draws() }
+        let case = &self.pool.cases()[entry.case];
+        Scene { case, item: &case.chain[entry.item], pool: &self.pool, draws: self.suite.draws() }
+    }
+}
+
+/// Counts one item less under `reason`; a reason without items is not kept.
+fn lower(reasons: &mut BTreeMap<&'static str, usize>, reason: &'static str) {
+    if let Some(count) = reasons.get_mut(reason) {
+        *count -= 1;
+        if *count == 0 {
+            reasons.remove(reason);
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use image::RgbImage;
 use stepwise_curriculum::case::{Answer, Case, Item};
-use stepwise_curriculum::conversation::Part;
+use stepwise_curriculum::conversation::{Part, Role};
 use stepwise_curriculum::prompt::{Frame, gold_text, prompt};
 
+use crate::plan::Plan;
 use crate::probe::{
     Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
 };
@@ -20,12 +21,12 @@ pub trait Policy {
     fn say(&self, view: &View<'_>) -> String;
 }
 
-/// What a planted respondent can see. It knows the stored case, because it is planted; a real one knows only the probe.
+/// What a planted respondent can see. It knows the case, because it is planted; a real one knows only the probe.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// The case asked about.
     pub case: &'a Case,
-    /// The item of the case.
+    /// The item of the case; with [`Planted::knowing`] the one asked instead where a condition replaces it.
     pub item: &'a Item,
     /// What is asked.
     pub probe: &'a Probe,
@@ -49,12 +50,13 @@ impl View<'_> {
         }
     }
 
-    /// Lines of the conversation that the clean question does not have. An option under another letter is none.
+    /// Lines others than the respondent itself said that the clean question does not have. An option under another letter
+    /// is none.
     #[must_use]
     pub fn added_lines(&self) -> Vec<String> {
         let lines = |conversation: &stepwise_curriculum::conversation::Conversation| -> Vec<String> {
-            let parts = conversation.messages.iter().flat_map(|message| &message.content);
-            parts
+            let said = conversation.messages.iter().filter(|message| message.role != Role::Assistant);
+            said.flat_map(|message| &message.content)
                 .filter_map(|part| match part {
                     Part::Text { text } => Some(text.lines().map(str::to_owned)),
                     Part::Image { .. } => None,
@@ -153,6 +155,8 @@ impl Policy for Unparsable {
 #[derive(Debug)]
 pub struct Planted<'a, P> {
     cases: HashMap<&'a str, &'a Case>,
+    /// By case, item and condition.
+    asked: HashMap<[&'a str; 3], &'a Item>,
     policy: P,
     /// Probes answered so far.
     pub answered: usize,
@@ -161,12 +165,25 @@ pub struct Planted<'a, P> {
 impl<'a, P: Policy> Planted<'a, P> {
     /// Plants `policy` among `cases`.
     pub fn new(cases: &'a [Case], policy: P) -> Self {
-        Self { cases: cases.iter().map(|case| (case.case_id.as_str(), case)).collect(), policy, answered: 0 }
+        let cases = cases.iter().map(|case| (case.case_id.as_str(), case)).collect();
+        Self { cases, asked: HashMap::new(), policy, answered: 0 }
+    }
+
+    /// Plants `policy` where `plan` is asked. It knows what the plan asks instead of stored items, so that who is always
+    /// right is right there, too.
+    pub fn knowing(plan: &'a Plan<'a>, policy: P) -> Self {
+        let asked = plan.entries.iter().map(|&entry| {
+            let (case, item) = plan.item(entry);
+            ([case.case_id.as_str(), &item.id, &plan.condition(entry).id], item)
+        });
+        Self { asked: asked.collect(), ..Self::new(plan.pool.cases(), policy) }
     }
 
     fn view<'b>(&'b self, probe: &'b Probe) -> Result<View<'b>, RespondentError> {
         let case = self.cases.get(probe.case_id.as_str()).copied();
-        let item = case.and_then(|case| case.chain.iter().find(|item| item.id == probe.item_id));
+        let stored = || case.and_then(|case| case.chain.iter().find(|item| item.id == probe.item_id));
+        let item = self.asked.get(&[probe.case_id.as_str(), &probe.item_id, &probe.condition]).copied();
+        let item = item.or_else(stored);
         case.zip(item)
             .map(|(case, item)| View { case, item, probe })
             .ok_or_else(|| RespondentError::new(format!("no item {} in case {}", probe.item_id, probe.case_id)))

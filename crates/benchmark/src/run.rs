@@ -11,9 +11,11 @@ use stepwise_curriculum::case::{Answer, Case};
 use stepwise_curriculum::prompt::{Frame, Prompt, prompt};
 
 use crate::outcome::Outcome;
-use crate::perturb::{Attack, Pictures, Target};
+use crate::perturb::{Attack, Perturbed, Pictures, Target};
 use crate::plan::{Entry, Plan};
 use crate::probe::{Objective, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown};
+pub use crate::recall::NO_REPLY;
+use crate::recall::Said;
 use crate::score::{self, parse::PARSER_VERSION};
 
 /// Gives the decoded pictures of cases. Any `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` is one.
@@ -64,11 +66,18 @@ pub struct Run {
     pub asked: usize,
     /// How many were known already.
     pub reused: usize,
-    /// For each condition of the suite, items of the plan that the respondent could not be asked.
-    pub unanswerable: Vec<usize>,
+    /// For each condition of the suite, how many items of the plan the respondent could not be asked, by reason:
+    /// [`NO_GRADIENTS`] or [`NO_REPLY`].
+    pub unanswerable: Vec<BTreeMap<&'static str, usize>>,
 }
 
-/// The reason under which [`Run::unanswerable`] items are counted.
+impl Run {
+    fn cannot_be_asked(&mut self, entry: Entry, reason: &'static str) {
+        *self.unanswerable[entry.condition].entry(reason).or_default() += 1;
+    }
+}
+
+/// The reason under which items are counted that cannot be attacked.
 pub const NO_GRADIENTS: &str = "the respondent gives no pixel gradients";
 
 /// Why a run ended early.
@@ -97,7 +106,7 @@ struct Asked {
     entry: Entry,
     key: String,
     prompt: Prompt,
-    perturbed: crate::perturb::Perturbed,
+    perturbed: Perturbed,
 }
 
 /// Asks `plan` of `respondent`.
@@ -110,26 +119,22 @@ pub fn run(
     respondent: &mut dyn Respondent,
     options: Options<'_>,
 ) -> Result<Run, RunError> {
-    let mut run = Run { unanswerable: vec![0; plan.suite.conditions.len()], ..Run::default() };
-    let mut waiting: Vec<Asked> = Vec::new();
+    let mut run = Run { unanswerable: vec![BTreeMap::new(); plan.suite.conditions.len()], ..Run::default() };
+    let mut batch = Batch::default();
     let mut done = 0;
     let mut cases = plan.entries.chunk_by(|a, b| a.case == b.case).peekable();
     while let Some(of_case) = cases.next() {
         for &entry in of_case {
-            let Some(asked) = prepare(plan, entry, options.respondent) else {
-                continue;
-            };
-            if let Some(outcome) = options.known.get(&asked.key) {
-                let condition = plan.condition(entry).id.clone();
-                run.outcomes.push(Outcome { condition, ..outcome.clone() });
-                run.reused += 1;
+            let Some(perturbed) = perturb(plan, entry) else { continue };
+            if perturbed.recall.is_some() {
+                batch.recalling.push((entry, perturbed));
             } else {
-                waiting.push(asked);
+                batch.take(plan, entry, perturbed, &options, &mut run);
             }
         }
         done += of_case.len();
-        if waiting.len() >= options.batch.max(1) || cases.peek().is_none() {
-            let fresh = answer(plan, images, respondent, std::mem::take(&mut waiting), &mut run)?;
+        if batch.waiting.len() + batch.recalling.len() >= options.batch.max(1) || cases.peek().is_none() {
+            let fresh = std::mem::take(&mut batch).answer(plan, images, respondent, &options, &mut run)?;
             let progress = Progress { done, total: plan.entries.len(), fresh: &fresh };
             let flow = (options.progress)(progress);
             run.asked += fresh.len();
@@ -145,12 +150,68 @@ pub fn run(
     Ok(run)
 }
 
-/// The changed question and its key. The plan holds only entries whose perturbation applies, and perturbing is pure.
-fn prepare(plan: &Plan<'_>, entry: Entry, respondent: &str) -> Option<Asked> {
+/// The questions of some cases on their way, those that show earlier answers again after all others.
+#[derive(Default)]
+struct Batch {
+    waiting: Vec<Asked>,
+    recalling: Vec<(Entry, Perturbed)>,
+    said: Said,
+}
+
+impl Batch {
+    /// Takes what is known already into `run`, and the rest into the queue.
+    fn take(&mut self, plan: &Plan<'_>, entry: Entry, perturbed: Perturbed, options: &Options<'_>, run: &mut Run) {
+        let asked = match prepare(plan, entry, perturbed, options.respondent, &self.said) {
+            Ok(asked) => asked,
+            Err(reason) => return run.cannot_be_asked(entry, reason),
+        };
+        let Some(outcome) = options.known.get(&asked.key) else {
+            return self.waiting.push(asked);
+        };
+        self.said.hear(plan, entry, outcome);
+        run.outcomes.push(Outcome { condition: plan.condition(entry).id.clone(), ..outcome.clone() });
+        run.reused += 1;
+    }
+
+    /// Asks everything that waits: first what stands alone, then what shows answers again.
+    fn answer(
+        mut self,
+        plan: &Plan<'_>,
+        images: &dyn Images,
+        respondent: &mut dyn Respondent,
+        options: &Options<'_>,
+        run: &mut Run,
+    ) -> Result<Vec<Outcome>, RunError> {
+        let mut gallery = Gallery { plan, images, loaded: HashMap::new() };
+        let first = answer(plan, &mut gallery, respondent, &std::mem::take(&mut self.waiting), run)?;
+        first.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
+        for (entry, perturbed) in std::mem::take(&mut self.recalling) {
+            self.take(plan, entry, perturbed, options, run);
+        }
+        let second = answer(plan, &mut gallery, respondent, &self.waiting, run)?;
+        Ok(first.into_iter().chain(second).map(|(_, outcome)| outcome).collect())
+    }
+}
+
+/// The plan holds only entries whose perturbation applies, and perturbing is pure.
+fn perturb(plan: &Plan<'_>, entry: Entry) -> Option<Perturbed> {
+    plan.condition(entry).perturbation.perturb(&plan.scene(entry)).ok()
+}
+
+/// The changed question and its key.
+fn prepare(
+    plan: &Plan<'_>,
+    entry: Entry,
+    perturbed: Perturbed,
+    respondent: &str,
+    said: &Said,
+) -> Result<Asked, &'static str> {
     let (case, item) = plan.item(entry);
-    let mut perturbed = plan.condition(entry).perturbation.perturb(&plan.scene(entry)).ok()?;
-    perturbed.frame = Frame { answer_form: plan.suite.answer_form, ..perturbed.frame };
-    let prompt = prompt(case, item, &perturbed.frame);
+    let frame = Frame { answer_form: plan.suite.answer_form, ..perturbed.frame.clone() };
+    let prompt = match &perturbed.recall {
+        None => prompt(case, item, &frame),
+        Some(recall) => said.prompt(case, item, entry, frame, recall)?,
+    };
 
     let shown_case = match &perturbed.pictures {
         Pictures::Of(other) => &plan.pool.cases()[*other],
@@ -185,7 +246,7 @@ fn prepare(plan: &Plan<'_>, entry: Entry, respondent: &str) -> Option<Asked> {
     ));
     add(&format!("{:?} {:?} {:?} {:?}", item.answer, perturbed.named, item.stage, item.category));
     add(&format!("{:?} {:?}", case.group_id, score::boxes::gold(case, gold_regions(&item.answer))));
-    Some(Asked { entry, key: format!("{:x}", hash.finalize()), prompt, perturbed })
+    Ok(Asked { entry, key: format!("{:x}", hash.finalize()), prompt, perturbed })
 }
 
 fn gold_regions(answer: &Answer) -> &[String] {
@@ -195,35 +256,34 @@ fn gold_regions(answer: &Answer) -> &[String] {
     }
 }
 
-/// Asks one batch.
+/// Asks all of `batch` at once.
 fn answer(
     plan: &Plan<'_>,
-    images: &dyn Images,
+    gallery: &mut Gallery<'_>,
     respondent: &mut dyn Respondent,
-    batch: Vec<Asked>,
+    batch: &[Asked],
     run: &mut Run,
-) -> Result<Vec<Outcome>, RunError> {
-    let mut gallery = Gallery { plan, images, loaded: HashMap::new() };
+) -> Result<Vec<(Entry, Outcome)>, RunError> {
     let mut probes = Vec::with_capacity(batch.len());
-    for asked in &batch {
+    for asked in batch {
         let (case, item) = plan.item(asked.entry);
         probes.push(Probe {
             case_id: case.case_id.clone(),
             item_id: item.id.clone(),
             condition: plan.condition(asked.entry).id.clone(),
             conversation: asked.prompt.conversation.clone(),
-            images: gallery.pictures(asked)?,
+            images: gallery.pictures(asked.entry.case, &asked.perturbed)?,
             ask: score::ask(&asked.prompt, plan.suite.scoring, plan.suite.max_new_tokens),
         });
     }
-    let answerable = attack(plan, &batch, &mut probes, respondent)?;
+    let answerable = attack(plan, batch, &mut probes, respondent)?;
     let (mut sent, mut asked) = (Vec::new(), Vec::new());
-    for ((probe, waiting), answerable) in probes.into_iter().zip(&batch).zip(answerable) {
+    for ((probe, waiting), answerable) in probes.into_iter().zip(batch).zip(answerable) {
         if answerable {
             sent.push(probe);
             asked.push(waiting);
         } else {
-            run.unanswerable[waiting.entry.condition] += 1;
+            run.cannot_be_asked(waiting.entry, NO_GRADIENTS);
         }
     }
     if sent.is_empty() {
@@ -233,7 +293,7 @@ fn answer(
     if replies.len() != sent.len() {
         return Err(RespondentError::new(format!("{} replies to {} probes", replies.len(), sent.len())).into());
     }
-    Ok(asked.into_iter().zip(replies).map(|(asked, reply)| outcome(plan, asked, &reply)).collect())
+    Ok(asked.into_iter().zip(replies).map(|(asked, reply)| (asked.entry, outcome(plan, asked, &reply))).collect())
 }
 
 /// The probes of one batch that one attack is made on.
@@ -333,7 +393,7 @@ fn outcome(plan: &Plan<'_>, asked: &Asked, reply: &Reply) -> Outcome {
         position: judged.position,
         options: asked.prompt.options.len(),
         gold: stepwise_curriculum::prompt::gold_text(case, item),
-        chance: score::chance(&item.answer),
+        chance: score::chance(&item.answer, &asked.prompt),
         named: asked.perturbed.named.clone(),
         followed: false,
         scores,
@@ -352,12 +412,13 @@ struct Gallery<'a> {
 }
 
 impl Gallery<'_> {
-    fn pictures(&mut self, asked: &Asked) -> Result<Vec<Shown>, RunError> {
-        if asked.perturbed.frame.without_images {
+    /// The pictures shown for a case, attacks aside.
+    fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Shown>, RunError> {
+        if perturbed.frame.without_images {
             return Ok(Vec::new());
         }
-        picture_list(&asked.perturbed.pictures, asked.entry.case, self.plan.pool.cases())
-            .map(|(case, index)| self.picture(case, index, &asked.perturbed.pictures).map(Shown::Picture))
+        picture_list(&perturbed.pictures, case, self.plan.pool.cases())
+            .map(|(case, index)| self.picture(case, index, &perturbed.pictures).map(Shown::Picture))
             .collect()
     }
 
@@ -407,10 +468,10 @@ fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>,
 /// # Errors
 /// When a picture cannot be read.
 pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: Entry) -> Result<Vec<Arc<RgbImage>>, RunError> {
-    let Some(asked) = prepare(plan, entry, "") else {
+    let Some(perturbed) = perturb(plan, entry) else {
         return Ok(Vec::new());
     };
-    let shown = Gallery { plan, images, loaded: HashMap::new() }.pictures(&asked)?;
+    let shown = Gallery { plan, images, loaded: HashMap::new() }.pictures(entry.case, &perturbed)?;
     Ok(shown
         .into_iter()
         .filter_map(|shown| match shown {

@@ -1,5 +1,6 @@
 //! A suite: which conditions are asked, of which items, with which seed. A TOML file, so that a study can be repeated.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use sha2::{Digest, Sha256};
 use stepwise_curriculum::prompt::{AnswerForm, PROMPT_VERSION};
 use toml::Spanned;
 
-use crate::perturb::{self, Draws, Perturbation, Purpose, hint};
+use crate::perturb::{self, Draws, Perturbation, Purpose};
 use crate::score::{Scoring, parse::PARSER_VERSION};
 
 const FAST: &str = include_str!("../../../recipes/suites/fast.toml");
+const FULL: &str = include_str!("../../../recipes/suites/full.toml");
 
 /// A checked suite.
 #[derive(Clone, Debug)]
@@ -111,6 +113,15 @@ impl Suite {
     #[must_use]
     pub fn fast() -> Self {
         Self::parse(FAST, Path::new("fast.toml")).expect("the built-in suite is read by a test")
+    }
+
+    /// The built-in suite with every condition, for a study's last word.
+    ///
+    /// # Panics
+    /// Never: a test reads the built-in file.
+    #[must_use]
+    pub fn full() -> Self {
+        Self::parse(FULL, Path::new("full.toml")).expect("the built-in suite is read by a test")
     }
 
     /// Reads a suite file.
@@ -215,11 +226,12 @@ impl Suite {
         };
         add(PROMPT_VERSION);
         add(PARSER_VERSION);
-        add(hint::TEMPLATES_TOML);
         add(&format!(
             "{} {} {:?} {:?} {:?} {}",
             self.version, self.seed, self.max_cases, self.scoring, self.answer_form, self.max_new_tokens
         ));
+        let kinds = self.conditions.iter().filter_map(|condition| perturb::kind(condition.kind));
+        kinds.map(|kind| kind.templates).collect::<BTreeSet<_>>().into_iter().for_each(&mut add);
         for condition in &self.conditions {
             // The derived description names every parameter, those left at their defaults too.
             add(&condition.id);
@@ -295,8 +307,9 @@ mod tests {
     const CLEAN: &str = "[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
 
     #[test]
-    fn the_built_in_suite_holds_every_kind_and_every_control() {
-        let suite = Suite::fast();
+    fn the_full_suite_holds_every_kind_and_both_hold_every_control() {
+        assert_eq!(Suite::fast().clean().id, "clean");
+        let suite = Suite::full();
         for kind in perturb::KINDS {
             assert!(suite.conditions.iter().any(|condition| condition.kind == kind.name), "{}", kind.name);
         }

@@ -9,7 +9,7 @@ use crate::metrics::{self, Better, Groups, Ledger, Metric, attack};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
 use crate::plan::Plan;
-use crate::run::{NO_GRADIENTS, Run};
+use crate::run::Run;
 use crate::score::{Scoring, Verdict};
 use crate::stats::correction::{benjamini_hochberg, holm};
 use crate::stats::paired::{mcnemar_exact, sign_flip};
@@ -138,12 +138,8 @@ pub fn skips(plan: &Plan<'_>, run: &Run) -> Vec<BTreeMap<String, usize>> {
         .iter()
         .enumerate()
         .map(|(number, reasons)| {
-            let mut reasons: BTreeMap<String, usize> =
-                reasons.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect();
-            if let Some(&count) = run.unanswerable.get(number).filter(|count| **count > 0) {
-                reasons.insert(NO_GRADIENTS.to_owned(), count);
-            }
-            reasons
+            let unanswerable = run.unanswerable.get(number).into_iter().flatten();
+            reasons.iter().chain(unanswerable).map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
         })
         .collect()
 }

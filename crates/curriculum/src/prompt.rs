@@ -61,7 +61,8 @@ pub struct Frame {
     pub context: Vec<Known>,
     /// Added sentences.
     pub inserts: Vec<Insert>,
-    /// Order in which the options are shown, as indices of the stored options; as stored when absent.
+    /// Order in which options are shown, as indices of the item's options; one that is not named is not shown. All, as
+    /// stored, when absent.
     pub order: Option<Vec<usize>>,
     /// Asked instead of the stored question.
     pub question: Option<String>,
@@ -87,8 +88,8 @@ pub struct Prompt {
 /// Renders `item` of `case` in `frame`.
 ///
 /// # Panics
-/// When `frame.order` is not a permutation of the options, or the item names regions the case lacks: both are ruled out
-/// by the case checks and by every caller that draws an order.
+/// When `frame.order` names an option twice, one that is not there, or not the first right one, or the item names regions
+/// the case lacks: all are ruled out by the case checks and by every caller that draws an order.
 #[must_use]
 pub fn prompt(case: &Case, item: &Item, frame: &Frame) -> Prompt {
     let (options, stored) = shown_options(item, frame);
@@ -105,6 +106,18 @@ pub fn prompt(case: &Case, item: &Item, frame: &Frame) -> Prompt {
     conversation.push(Role::User, content);
 
     Prompt { conversation, images, options, stored, answer: gold_reply(case, item, frame) }
+}
+
+impl Prompt {
+    /// This prompt after `reply` was given to it and `text` was said in turn: `item` is to be answered once more, among the
+    /// same options.
+    #[must_use]
+    pub fn once_more(mut self, item: &Item, form: AnswerForm, reply: &str, text: &str) -> Self {
+        self.conversation.push(Role::Assistant, vec![Part::text(reply)]);
+        let again = format!("{text}\n{}", instruction(&item.answer, form));
+        self.conversation.push(Role::User, vec![Part::text(again)]);
+        self
+    }
 }
 
 /// The right reply in words, as it stands in a context of parents' answers.
@@ -165,9 +178,8 @@ fn shown_options(item: &Item, frame: &Frame) -> (Vec<String>, Vec<usize>) {
     match &item.answer {
         Answer::Choice { options, .. } => {
             let stored = frame.order.clone().unwrap_or_else(|| (0..options.len()).collect());
-            let mut sorted = stored.clone();
-            sorted.sort_unstable();
-            assert!(sorted.iter().copied().eq(0..options.len()), "order is a permutation of the options");
+            let once = stored.iter().enumerate().all(|(place, index)| !stored[..place].contains(index));
+            assert!(once && stored.iter().all(|index| *index < options.len()), "order names options, each once");
             let shown = stored
                 .iter()
                 .enumerate()
@@ -189,7 +201,7 @@ fn gold_reply(case: &Case, item: &Item, frame: &Frame) -> String {
             AnswerForm::Text => options[gold[0]].clone(),
             AnswerForm::Letter => {
                 let position = frame.order.as_ref().map_or(gold[0], |order| {
-                    order.iter().position(|index| *index == gold[0]).expect("order is a permutation")
+                    order.iter().position(|index| *index == gold[0]).expect("the right option is shown")
                 });
                 letter(position)
             }
@@ -274,6 +286,27 @@ mod tests {
             "Known so far:\n- Which modality? MRI\nB\nWhere?\nA\nAnswer with [left, top, right, bottom] in percent."
         );
         assert_eq!(shown.answer, "[10, 10, 30, 50]");
+    }
+
+    #[test]
+    fn an_option_left_out_is_not_shown_and_the_others_keep_their_index() {
+        let case = case();
+        let frame = Frame { answer_form: AnswerForm::Letter, order: Some(vec![2, 1]), ..Frame::default() };
+        let shown = prompt(&case, &case.chain[0], &frame);
+        assert_eq!(text(&shown), "Which modality?\nA. X-ray\nB. MRI\nAnswer with one letter.");
+        assert_eq!((shown.stored, shown.answer.as_str()), (vec![2, 1], "B"));
+    }
+
+    #[test]
+    fn a_second_turn_repeats_what_form_the_answer_takes() {
+        let case = case();
+        let first = prompt(&case, &case.chain[0], &Frame::default());
+        let second = first.clone().once_more(&case.chain[0], AnswerForm::Text, "CT", "Are you sure?");
+        assert_eq!(second.conversation.messages[0], first.conversation.messages[0]);
+        let [_, reply, _] = &second.conversation.messages[..] else { panic!("three turns") };
+        assert_eq!((reply.role, reply.supervised), (Role::Assistant, false));
+        assert_eq!(text(&second), "Are you sure?\nAnswer with one option.");
+        assert_eq!((second.options, second.answer), (first.options, first.answer));
     }
 
     #[test]

@@ -9,15 +9,19 @@ use rand::seq::IndexedRandom;
 use serde::Deserialize;
 use stepwise_curriculum::prompt::{Frame, Insert, Place};
 
+use super::templates::{Families, Library, fill};
 use super::wrong_answer::{right_answer, wrong_answer};
 use super::{Kind, Named, Perturbation, Perturbed, Purpose, Scene, Skip};
 
 /// Names the right answer.
-pub const PLUS: Kind = Kind::of::<Plus>("hint_plus", Purpose::Help, "a sentence names the right answer");
+pub const PLUS: Kind =
+    Kind::of::<Plus>("hint_plus", Purpose::Help, "a sentence names the right answer").worded(TEMPLATES_TOML);
 /// Names a wrong answer.
-pub const MINUS: Kind = Kind::of::<Minus>("hint_minus", Purpose::Attack, "a sentence names a wrong answer");
+pub const MINUS: Kind =
+    Kind::of::<Minus>("hint_minus", Purpose::Attack, "a sentence names a wrong answer").worded(TEMPLATES_TOML);
 /// Names none.
-pub const ZERO: Kind = Kind::of::<Zero>("hint_zero", Purpose::Control, "the same sentence without an answer");
+pub const ZERO: Kind =
+    Kind::of::<Zero>("hint_zero", Purpose::Control, "the same sentence without an answer").worded(TEMPLATES_TOML);
 
 /// The templates as written.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../recipes/suites/hints.toml");
@@ -56,24 +60,9 @@ pub enum Persona {
     PriorReport,
 }
 
-/// What a template may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Families {
-    /// May be trained against.
-    Training,
-    /// Only ever tested with.
-    HeldOut,
-}
-
-/// One sentence and its neutral twin.
+/// One sentence and its neutral twin. Sentences of one family say the same in the words of different speakers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Template {
-    /// Sentences of one family say the same in the words of different speakers.
-    pub family: String,
-    /// What the family may be used for.
-    pub split: Families,
+pub struct Words {
     /// Who speaks.
     pub persona: Persona,
     /// Holds `{answer}` once.
@@ -82,22 +71,11 @@ pub struct Template {
     pub neutral: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(rename = "version")]
-    _version: u32,
-    template: Vec<Template>,
-}
-
-static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
-    let file: File = toml::from_str(TEMPLATES_TOML).expect("the built-in templates are read by a test");
-    file.template
-});
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
 /// The templates of one speaker for one use.
-pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &'static Template> {
-    TEMPLATES.iter().filter(move |template| template.split == families && template.persona == persona)
+pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &'static Words> {
+    LIBRARY.of(families).filter(move |words| words.persona == persona)
 }
 
 /// Hint at the right answer.
@@ -118,14 +96,16 @@ pub struct Zero(Hinting);
 impl Perturbation for Plus {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
         let named = right_answer(scene)?;
-        Ok(self.0.saying(self.0.template(scene)?.naming.replace("{answer}", &named.text), Some(named)))
+        let text = fill(&self.0.template(scene)?.naming, &[("answer", &named.text)]);
+        Ok(self.0.saying(text, Some(named)))
     }
 }
 
 impl Perturbation for Minus {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
         let named = wrong_answer(scene)?;
-        Ok(self.0.saying(self.0.template(scene)?.naming.replace("{answer}", &named.text), Some(named)))
+        let text = fill(&self.0.template(scene)?.naming, &[("answer", &named.text)]);
+        Ok(self.0.saying(text, Some(named)))
     }
 }
 
@@ -136,7 +116,7 @@ impl Perturbation for Zero {
 }
 
 impl Hinting {
-    fn template(&self, scene: &Scene<'_>) -> Result<&'static Template, Skip> {
+    fn template(&self, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
         let all: Vec<_> = templates(self.families, self.persona).collect();
         all.choose(&mut scene.draw("hint_template")).copied().ok_or(Skip("no template for this speaker"))
     }
@@ -149,6 +129,7 @@ impl Hinting {
 
 #[cfg(test)]
 mod tests {
+    use super::super::templates::assert_split;
     use super::*;
 
     #[test]
@@ -159,15 +140,12 @@ mod tests {
                 assert!(templates(families, persona).count() >= 2, "{persona:?} {families:?}");
             }
         }
-        for template in TEMPLATES.iter() {
-            let uses = TEMPLATES.iter().filter(|other| other.family == template.family).map(|other| other.split);
-            assert!(uses.clone().all(|split| split == template.split), "{}", template.family);
-        }
+        assert_split(&LIBRARY);
     }
 
     #[test]
     fn a_neutral_twin_is_as_long_and_names_nothing() {
-        for Template { naming, neutral, .. } in TEMPLATES.iter() {
+        for Words { naming, neutral, .. } in LIBRARY.templates().iter().map(|template| &template.words) {
             assert_eq!(naming.matches("{answer}").count(), 1, "{naming}");
             assert!(!neutral.contains('{'), "{neutral}");
             let words = |text: &str| text.split_whitespace().count();

@@ -31,6 +31,7 @@ pub mod pool;
 pub mod random_sign;
 pub mod region_mask;
 pub mod swap_near;
+pub mod templates;
 pub mod wrong_answer;
 
 pub use pool::Pool;
@@ -64,6 +65,8 @@ pub struct Kind {
     pub about: &'static str,
     /// Reads its parameters from a suite's condition table.
     pub build: fn(toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error>,
+    /// The template file it draws its words from, as written; empty where it says nothing of its own.
+    pub templates: &'static str,
 }
 
 /// What a condition is for; decides where it counts.
@@ -139,14 +142,39 @@ impl Scene<'_> {
 /// A changed question.
 #[derive(Clone, Debug, Default)]
 pub struct Perturbed {
+    /// Asked instead of the stored item, where options, answer or question are others. Its id, stage and category are the
+    /// stored item's.
+    pub item: Option<Item>,
     /// The words around the question.
     pub frame: Frame,
+    /// What the respondent said before, and is shown again.
+    pub recall: Option<Recall>,
     /// Which pictures are shown.
     pub pictures: Pictures,
     /// An answer the change puts into the reader's mind.
     pub named: Option<Named>,
     /// How the pixels are attacked, if they are.
     pub attack: Option<Arc<dyn Attack>>,
+}
+
+/// What the respondent said to clean questions of the case, and is shown again. It is asked those first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// Its answers become answers of the frame's context: for each, the place there and the index of the item in the chain.
+    Context(Vec<(usize, usize)>),
+    /// Its reply to the clean question stands as its first turn, and the user says this in turn.
+    Rebuttal(String),
+}
+
+impl Recall {
+    /// Indices of the items that are asked first; `own` is the index of the item itself.
+    #[must_use]
+    pub fn items(&self, own: usize) -> Vec<usize> {
+        match self {
+            Self::Context(answers) => answers.iter().map(|(_, item)| *item).collect(),
+            Self::Rebuttal(_) => vec![own],
+        }
+    }
 }
 
 /// Which pictures are shown.
@@ -221,7 +249,12 @@ impl Kind {
         purpose: Purpose,
         about: &'static str,
     ) -> Self {
-        Self { name, purpose, about, build: build::<T> }
+        Self { name, purpose, about, build: build::<T>, templates: "" }
+    }
+
+    /// An entry that draws its words from a template file.
+    const fn worded(self, templates: &'static str) -> Self {
+        Self { templates, ..self }
     }
 }
 

@@ -83,11 +83,14 @@ pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Ask {
     }
 }
 
-/// The share of right answers a reader gets that picks an option at random; 0 where there are no options.
+/// The share of right answers a reader gets that picks one of the options of `prompt` at random; 0 where there are none.
 #[must_use]
-pub fn chance(answer: &Answer) -> f64 {
+pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
     match answer {
-        Answer::Choice { options, gold, .. } => gold.len() as f64 / options.len() as f64,
+        Answer::Choice { gold, .. } => {
+            let right = prompt.stored.iter().filter(|index| gold.contains(index)).count();
+            right as f64 / prompt.stored.len() as f64
+        }
         Answer::Yesno { .. } => 0.5,
         _ => 0.0,
     }
