@@ -3,6 +3,8 @@
 //! This crate knows words and pictures, never tensors. Whatever answers is a [`probe::Respondent`]: a vision-language
 //! model elsewhere, a planted one here.
 
+mod attack;
+mod gallery;
 pub mod metrics;
 pub mod outcome;
 pub mod perturb;

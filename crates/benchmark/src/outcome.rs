@@ -59,6 +59,24 @@ pub struct Outcome {
     /// Mean intersection over union, for boxes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iou: Option<f64>,
+    /// How the pixels were attacked, where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<AttackTrace>,
+}
+
+/// The way of an attack, for telling a robust respondent from one whose gradients mislead. Every number is the quantity
+/// the attack raises: the margin by which the likeliest wrong option leads, the negative log-likelihood of the right
+/// answer, or, where a certain answer is aimed at, the log-likelihood of that; each a token. Absent where it is not finite.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttackTrace {
+    /// What the attack saw on its way, on the respondent it was made on: at its start, then after each step. A single step
+    /// sees its start alone, and noise sees nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Option<f64>>,
+    /// What the attacked pixels came to on the respondent asked, where likelihoods of options were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<f64>,
 }
 
 /// How likely one option was.

@@ -24,6 +24,8 @@ pub struct Plan<'a> {
     pub skipped: Vec<BTreeMap<&'static str, usize>>,
     /// What is asked instead of the stored item, where a condition changes options, answer or question.
     replaced: BTreeMap<Entry, Item>,
+    /// By case and condition: the case with its regions where the condition moves them.
+    moved: BTreeMap<(usize, usize), Case>,
 }
 
 /// One item under one condition.
@@ -54,6 +56,7 @@ impl<'a> Plan<'a> {
         };
         let mut entries = BTreeSet::new();
         let mut replaced = BTreeMap::new();
+        let mut moved = BTreeMap::new();
         let mut recalled = BTreeSet::new();
         let mut skipped = Vec::new();
         for (number, condition) in suite.conditions.iter().enumerate() {
@@ -74,6 +77,10 @@ impl<'a> Plan<'a> {
             for &entry in &kept {
                 let Ok(perturbed) = condition.perturbation.perturb(&scene(entry.case, entry.item)) else { continue };
                 replaced.extend(perturbed.item.map(|item| (entry, item)));
+                if let Some(regions) = perturbed.regions {
+                    let case = || Case { regions, ..cases[entry.case].clone() };
+                    moved.entry((entry.case, number)).or_insert_with(case);
+                }
                 let first = perturbed.recall.iter().flat_map(|recall| recall.items(entry.item));
                 recalled.extend(first.map(|item| (entry.case, item)));
             }
@@ -88,13 +95,14 @@ impl<'a> Plan<'a> {
                 }
             }
         }
-        Self { suite, pool, chosen, entries: entries.into_iter().collect(), skipped, replaced }
+        Self { suite, pool, chosen, entries: entries.into_iter().collect(), skipped, replaced, moved }
     }
 
-    /// The case of an entry and the item it asks: the stored one, or what its condition asks instead.
+    /// The case of an entry and the item it asks: the stored ones, or what its condition makes of them.
     #[must_use]
-    pub fn item(&self, entry: Entry) -> (&'a Case, &Item) {
-        let case = &self.pool.cases()[entry.case];
+    pub fn item(&self, entry: Entry) -> (&Case, &Item) {
+        let stored = &self.pool.cases()[entry.case];
+        let case = self.moved.get(&(entry.case, entry.condition)).unwrap_or(stored);
         (case, self.replaced.get(&entry).unwrap_or(&case.chain[entry.item]))
     }
 

@@ -156,7 +156,7 @@ impl Policy for Unparsable {
 pub struct Planted<'a, P> {
     cases: HashMap<&'a str, &'a Case>,
     /// By case, item and condition.
-    asked: HashMap<[&'a str; 3], &'a Item>,
+    asked: HashMap<[&'a str; 3], (&'a Case, &'a Item)>,
     policy: P,
     /// Probes answered so far.
     pub answered: usize,
@@ -174,17 +174,19 @@ impl<'a, P: Policy> Planted<'a, P> {
     pub fn knowing(plan: &'a Plan<'a>, policy: P) -> Self {
         let asked = plan.entries.iter().map(|&entry| {
             let (case, item) = plan.item(entry);
-            ([case.case_id.as_str(), &item.id, &plan.condition(entry).id], item)
+            ([case.case_id.as_str(), &item.id, &plan.condition(entry).id], (case, item))
         });
         Self { asked: asked.collect(), ..Self::new(plan.pool.cases(), policy) }
     }
 
     fn view<'b>(&'b self, probe: &'b Probe) -> Result<View<'b>, RespondentError> {
-        let case = self.cases.get(probe.case_id.as_str()).copied();
-        let stored = || case.and_then(|case| case.chain.iter().find(|item| item.id == probe.item_id));
-        let item = self.asked.get(&[probe.case_id.as_str(), &probe.item_id, &probe.condition]).copied();
-        let item = item.or_else(stored);
-        case.zip(item)
+        let stored = || {
+            let case = *self.cases.get(probe.case_id.as_str())?;
+            Some((case, case.chain.iter().find(|item| item.id == probe.item_id)?))
+        };
+        let asked = self.asked.get(&[probe.case_id.as_str(), &probe.item_id, &probe.condition]).copied();
+        asked
+            .or_else(stored)
             .map(|(case, item)| View { case, item, probe })
             .ok_or_else(|| RespondentError::new(format!("no item {} in case {}", probe.item_id, probe.case_id)))
     }
@@ -293,11 +295,14 @@ impl Respondent for Linear {
             .iter()
             .map(|(probe, objective)| {
                 let pixels = Self::shown(probe)?;
-                let Objective::Margin { options, gold } = objective else {
-                    return Err(RespondentError::new("a linear respondent answers yes or no"));
+                // The margin log p(other) - log p(gold) is minus the odds where "yes" is right; the negative log-likelihood
+                // of "yes" is minus half of them.
+                let side = match objective {
+                    Objective::Margin { options, gold } if options.get(*gold).is_some_and(|gold| gold == "yes") => -1.0,
+                    Objective::Margin { .. } => 1.0,
+                    Objective::Nll { target } if target == "yes" => -0.5,
+                    Objective::Nll { .. } => 0.5,
                 };
-                // Loss: log p(other) - log p(gold), which is minus the odds where "yes" is right.
-                let side = if options.get(*gold).is_some_and(|option| option == "yes") { -1.0 } else { 1.0 };
                 let slope = (side * self.weight / pixels.values.len() as f64) as f32;
                 let gradient = PixelGrid { values: vec![slope; pixels.values.len()], shape: pixels.shape.clone() };
                 Ok(PixelGradient { loss: side * self.odds(&pixels.values), gradient })

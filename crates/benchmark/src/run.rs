@@ -3,35 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use image::RgbImage;
 use sha2::{Digest, Sha256};
-use stepwise_curriculum::case::{Answer, Case};
+use stepwise_curriculum::case::Answer;
 use stepwise_curriculum::prompt::{Frame, Prompt, prompt};
 
+use crate::attack::{Fate, Made, attack};
+use crate::gallery::Gallery;
+pub use crate::gallery::{Images, pictures};
 use crate::outcome::Outcome;
-use crate::perturb::{Attack, Perturbed, Pictures, Target};
+use crate::perturb::{Attack, Perturbed, Pictures, Victim};
 use crate::plan::{Entry, Plan};
-use crate::probe::{Objective, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown};
+use crate::probe::{Probe, Reply, Respondent, RespondentError};
 pub use crate::recall::NO_REPLY;
 use crate::recall::Said;
 use crate::score::{self, parse::PARSER_VERSION};
-
-/// Gives the decoded pictures of cases. Any `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` is one.
-pub trait Images {
-    /// Picture number `index` of `case`, of the size the case states.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>;
-}
-
-impl<F: Fn(&Case, usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>> Images for F {
-    fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
-        self(case, index)
-    }
-}
 
 /// How a plan is asked.
 pub struct Options<'a> {
@@ -42,8 +28,19 @@ pub struct Options<'a> {
     pub known: &'a HashMap<String, Outcome>,
     /// Probes handed over at once, at least; those about one case are never parted.
     pub batch: usize,
+    /// Who attacks are made on that are then shown to the respondent; without one their items count as
+    /// [`NO_SURROGATE`].
+    pub surrogate: Option<Surrogate<'a>>,
     /// Hears of every batch and may stop the run.
     pub progress: &'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+}
+
+/// Another respondent with the same pixel pipeline: the base of an adapted one.
+pub struct Surrogate<'a> {
+    /// Its digest, as [`Options::respondent`].
+    pub key: &'a str,
+    /// It gives gradients and answers nothing.
+    pub respondent: &'a mut dyn Respondent,
 }
 
 /// How far a run is.
@@ -67,7 +64,7 @@ pub struct Run {
     /// How many were known already.
     pub reused: usize,
     /// For each condition of the suite, how many items of the plan the respondent could not be asked, by reason:
-    /// [`NO_GRADIENTS`] or [`NO_REPLY`].
+    /// [`NO_GRADIENTS`], [`NO_SURROGATE`] or [`NO_REPLY`].
     pub unanswerable: Vec<BTreeMap<&'static str, usize>>,
 }
 
@@ -79,6 +76,9 @@ impl Run {
 
 /// The reason under which items are counted that cannot be attacked.
 pub const NO_GRADIENTS: &str = "the respondent gives no pixel gradients";
+
+/// The reason under which items are counted whose attack is made on another respondent.
+pub const NO_SURROGATE: &str = "no base was given to make the attack on";
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
@@ -117,8 +117,9 @@ pub fn run(
     plan: &Plan<'_>,
     images: &dyn Images,
     respondent: &mut dyn Respondent,
-    options: Options<'_>,
+    mut options: Options<'_>,
 ) -> Result<Run, RunError> {
+    let mut gallery = Gallery::new(plan, images);
     let mut run = Run { unanswerable: vec![BTreeMap::new(); plan.suite.conditions.len()], ..Run::default() };
     let mut batch = Batch::default();
     let mut done = 0;
@@ -134,7 +135,8 @@ pub fn run(
         }
         done += of_case.len();
         if batch.waiting.len() + batch.recalling.len() >= options.batch.max(1) || cases.peek().is_none() {
-            let fresh = std::mem::take(&mut batch).answer(plan, images, respondent, &options, &mut run)?;
+            let fresh = std::mem::take(&mut batch).answer(plan, &mut gallery, respondent, &mut options, &mut run)?;
+            gallery.clear();
             let progress = Progress { done, total: plan.entries.len(), fresh: &fresh };
             let flow = (options.progress)(progress);
             run.asked += fresh.len();
@@ -161,7 +163,7 @@ struct Batch {
 impl Batch {
     /// Takes what is known already into `run`, and the rest into the queue.
     fn take(&mut self, plan: &Plan<'_>, entry: Entry, perturbed: Perturbed, options: &Options<'_>, run: &mut Run) {
-        let asked = match prepare(plan, entry, perturbed, options.respondent, &self.said) {
+        let asked = match prepare(plan, entry, perturbed, options, &self.said) {
             Ok(asked) => asked,
             Err(reason) => return run.cannot_be_asked(entry, reason),
         };
@@ -177,18 +179,17 @@ impl Batch {
     fn answer(
         mut self,
         plan: &Plan<'_>,
-        images: &dyn Images,
+        gallery: &mut Gallery<'_>,
         respondent: &mut dyn Respondent,
-        options: &Options<'_>,
+        options: &mut Options<'_>,
         run: &mut Run,
     ) -> Result<Vec<Outcome>, RunError> {
-        let mut gallery = Gallery { plan, images, loaded: HashMap::new() };
-        let first = answer(plan, &mut gallery, respondent, &std::mem::take(&mut self.waiting), run)?;
+        let first = answer(plan, gallery, respondent, options, &std::mem::take(&mut self.waiting), run)?;
         first.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
         for (entry, perturbed) in std::mem::take(&mut self.recalling) {
             self.take(plan, entry, perturbed, options, run);
         }
-        let second = answer(plan, &mut gallery, respondent, &self.waiting, run)?;
+        let second = answer(plan, gallery, respondent, options, &self.waiting, run)?;
         Ok(first.into_iter().chain(second).map(|(_, outcome)| outcome).collect())
     }
 }
@@ -203,7 +204,7 @@ fn prepare(
     plan: &Plan<'_>,
     entry: Entry,
     perturbed: Perturbed,
-    respondent: &str,
+    options: &Options<'_>,
     said: &Said,
 ) -> Result<Asked, &'static str> {
     let (case, item) = plan.item(entry);
@@ -215,28 +216,31 @@ fn prepare(
 
     let shown_case = match &perturbed.pictures {
         Pictures::Of(other) => &plan.pool.cases()[*other],
-        Pictures::Own | Pictures::Edited(_) => case,
+        Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => case,
     };
-    let edit = match &perturbed.pictures {
-        Pictures::Edited(edit) => edit.key(),
-        Pictures::Own | Pictures::Of(_) => String::new(),
+    // Equal content makes equal keys wherever a case stands in the file, so sources are named by what they hold.
+    let (edit, sources) = match &perturbed.pictures {
+        Pictures::MeanOf(sources) => {
+            let places: Vec<usize> = sources.iter().map(|(_, index)| *index).collect();
+            (format!("mean:{places:?}"), sources.iter().map(|(case, _)| &plan.pool.cases()[*case]).collect())
+        }
+        pictures => (pictures.key(), Vec::new()),
     };
-    let attack = perturbed.attack.as_ref().map(|attack| {
-        // Random starts are drawn by item.
-        let draws = plan.suite.draws();
-        format!("{} {} {} {} {}", attack.key(), draws.seed, draws.version, case.case_id, item.id)
-    });
+    let attack = perturbed.attack.as_ref().map(|attack| attack_key(plan, entry, &**attack, options)).transpose()?;
     let mut hash = Sha256::new();
     let mut add = |part: &str| {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     };
-    for part in [respondent, PARSER_VERSION, &case.case_id, &item.id, &edit, attack.as_deref().unwrap_or_default()] {
+    let attack = attack.unwrap_or_default();
+    for part in [options.respondent, PARSER_VERSION, &case.case_id, &item.id, &edit, &attack] {
         add(part);
     }
-    for image in &shown_case.images {
-        add(&image.sha256);
-        add(if image.sha256.is_empty() { &shown_case.case_id } else { "" });
+    for shown_case in sources.into_iter().chain([shown_case]) {
+        for image in &shown_case.images {
+            add(&image.sha256);
+            add(if image.sha256.is_empty() { &shown_case.case_id } else { "" });
+        }
     }
     add(&format!(
         "{:?} {:?} {:?}",
@@ -247,6 +251,23 @@ fn prepare(
     add(&format!("{:?} {:?} {:?} {:?}", item.answer, perturbed.named, item.stage, item.category));
     add(&format!("{:?} {:?}", case.group_id, score::boxes::gold(case, gold_regions(&item.answer))));
     Ok(Asked { entry, key: format!("{:x}", hash.finalize()), prompt, perturbed })
+}
+
+/// All that decides on the attacked pixels beside the pictures and words: random starts are drawn by item.
+fn attack_key(
+    plan: &Plan<'_>,
+    entry: Entry,
+    attack: &dyn Attack,
+    options: &Options<'_>,
+) -> Result<String, &'static str> {
+    let victim = match (attack.victim(), &options.surrogate) {
+        (Victim::Respondent, _) => "",
+        (Victim::Surrogate, Some(surrogate)) => surrogate.key,
+        (Victim::Surrogate, None) => return Err(NO_SURROGATE),
+    };
+    let (case, item) = plan.item(entry);
+    let draws = plan.suite.draws();
+    Ok(format!("{} {} {} {} {} {victim}", attack.key(), draws.seed, draws.version, case.case_id, item.id))
 }
 
 fn gold_regions(answer: &Answer) -> &[String] {
@@ -261,6 +282,7 @@ fn answer(
     plan: &Plan<'_>,
     gallery: &mut Gallery<'_>,
     respondent: &mut dyn Respondent,
+    options: &mut Options<'_>,
     batch: &[Asked],
     run: &mut Run,
 ) -> Result<Vec<(Entry, Outcome)>, RunError> {
@@ -276,15 +298,20 @@ fn answer(
             ask: score::ask(&asked.prompt, plan.suite.scoring, plan.suite.max_new_tokens),
         });
     }
-    let answerable = attack(plan, batch, &mut probes, respondent)?;
+    let attacked = batch.iter().map(|asked| (&asked.perturbed, plan.item(asked.entry).1, &asked.prompt));
+    let fates = attack(attacked, &mut probes, plan.suite.draws(), respondent, &mut options.surrogate)?;
     let (mut sent, mut asked) = (Vec::new(), Vec::new());
-    for ((probe, waiting), answerable) in probes.into_iter().zip(batch).zip(answerable) {
-        if answerable {
-            sent.push(probe);
-            asked.push(waiting);
-        } else {
-            run.cannot_be_asked(waiting.entry, NO_GRADIENTS);
-        }
+    for ((probe, waiting), fate) in probes.into_iter().zip(batch).zip(fates) {
+        let made = match fate {
+            Fate::Spared => None,
+            Fate::Attacked(made) => Some(made),
+            Fate::OutOfReach => {
+                run.cannot_be_asked(waiting.entry, NO_GRADIENTS);
+                continue;
+            }
+        };
+        sent.push(probe);
+        asked.push((waiting, made));
     }
     if sent.is_empty() {
         return Ok(Vec::new());
@@ -293,82 +320,14 @@ fn answer(
     if replies.len() != sent.len() {
         return Err(RespondentError::new(format!("{} replies to {} probes", replies.len(), sent.len())).into());
     }
-    Ok(asked.into_iter().zip(replies).map(|(asked, reply)| (asked.entry, outcome(plan, asked, &reply))).collect())
+    Ok(asked
+        .into_iter()
+        .zip(replies)
+        .map(|((asked, made), reply)| (asked.entry, outcome(plan, asked, made, &reply)))
+        .collect())
 }
 
-/// The probes of one batch that one attack is made on.
-struct Attacked {
-    attack: Arc<dyn Attack>,
-    numbers: Vec<usize>,
-    targets: Vec<Target>,
-}
-
-/// Replaces the first picture of every attacked probe by attacked pixels. False where the respondent gives no pixels.
-fn attack(
-    plan: &Plan<'_>,
-    batch: &[Asked],
-    probes: &mut [Probe],
-    respondent: &mut dyn Respondent,
-) -> Result<Vec<bool>, RunError> {
-    let mut answerable = vec![true; probes.len()];
-    let mut by_attack: BTreeMap<String, Attacked> = BTreeMap::new();
-    let mut pixels: HashMap<*const RgbImage, Option<Arc<PixelGrid>>> = HashMap::new();
-    for (number, asked) in batch.iter().enumerate() {
-        let Some(attack) = &asked.perturbed.attack else {
-            continue;
-        };
-        let probe = &probes[number];
-        let grid = match probe.images.first() {
-            // Pixels depend on the picture alone, which all items of a case share.
-            Some(Shown::Picture(picture)) => match pixels.get(&Arc::as_ptr(picture)) {
-                Some(known) => known.clone(),
-                None => {
-                    let grid = respondent.pixels(probe)?.map(Arc::new);
-                    pixels.insert(Arc::as_ptr(picture), grid.clone());
-                    grid
-                }
-            },
-            Some(Shown::Pixels(_)) | None => None,
-        };
-        let Some(grid) = grid else {
-            answerable[number] = false;
-            continue;
-        };
-        let (_, item) = plan.item(asked.entry);
-        let target = Target { probe: probe.clone(), objective: objective(&item.answer, &asked.prompt), pixels: grid };
-        let group = by_attack.entry(attack.key()).or_insert_with(|| Attacked {
-            attack: Arc::clone(attack),
-            numbers: Vec::new(),
-            targets: Vec::new(),
-        });
-        group.numbers.push(number);
-        group.targets.push(target);
-    }
-    for group in by_attack.into_values() {
-        let attacked = group.attack.attack(&group.targets, plan.suite.draws(), respondent)?;
-        for (number, grid) in group.numbers.into_iter().zip(attacked) {
-            if let Some(first) = probes[number].images.first_mut() {
-                *first = Shown::Pixels(Arc::new(grid));
-            }
-        }
-    }
-    Ok(answerable)
-}
-
-/// The margin where one option is right, else the likelihood of the right words.
-fn objective(answer: &Answer, prompt: &Prompt) -> Objective {
-    let only = match answer {
-        Answer::Choice { gold, .. } if gold.len() == 1 => Some(gold[0]),
-        Answer::Yesno { gold, .. } => Some(usize::from(!gold)),
-        _ => None,
-    };
-    match only.and_then(|stored| prompt.stored.iter().position(|index| *index == stored)) {
-        Some(gold) => Objective::Margin { options: prompt.options.clone(), gold },
-        None => Objective::Nll { target: prompt.answer.clone() },
-    }
-}
-
-fn outcome(plan: &Plan<'_>, asked: &Asked, reply: &Reply) -> Outcome {
+fn outcome(plan: &Plan<'_>, asked: &Asked, made: Option<Made>, reply: &Reply) -> Outcome {
     let (case, item) = plan.item(asked.entry);
     let judged = score::judge(case, item, &asked.prompt, plan.suite.answer_form, reply);
     let (scores, text) = match reply {
@@ -399,84 +358,8 @@ fn outcome(plan: &Plan<'_>, asked: &Asked, reply: &Reply) -> Outcome {
         scores,
         reply: text,
         iou: judged.iou,
+        attack: made.map(|made| made.trace(&asked.prompt, reply)),
     };
     outcome.followed = outcome.named.as_ref().is_some_and(|named| outcome.gives(named));
     outcome
-}
-
-/// Decoded and edited pictures of one batch, each made once.
-struct Gallery<'a> {
-    plan: &'a Plan<'a>,
-    images: &'a dyn Images,
-    loaded: HashMap<(usize, usize, String), Arc<RgbImage>>,
-}
-
-impl Gallery<'_> {
-    /// The pictures shown for a case, attacks aside.
-    fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Shown>, RunError> {
-        if perturbed.frame.without_images {
-            return Ok(Vec::new());
-        }
-        picture_list(&perturbed.pictures, case, self.plan.pool.cases())
-            .map(|(case, index)| self.picture(case, index, &perturbed.pictures).map(Shown::Picture))
-            .collect()
-    }
-
-    fn picture(&mut self, case: usize, index: usize, pictures: &Pictures) -> Result<Arc<RgbImage>, RunError> {
-        let edit = match pictures {
-            Pictures::Edited(edit) => Some(edit),
-            Pictures::Own | Pictures::Of(_) => None,
-        };
-        let key = (case, index, edit.map(|edit| edit.key()).unwrap_or_default());
-        if let Some(picture) = self.loaded.get(&key) {
-            return Ok(Arc::clone(picture));
-        }
-        let picture = match edit {
-            None => load(self.images, &self.plan.pool.cases()[case], index)?,
-            Some(edit) => {
-                let mut picture = RgbImage::clone(&*self.picture(case, index, &Pictures::Own)?);
-                edit.apply(index, &mut picture);
-                Arc::new(picture)
-            }
-        };
-        self.loaded.insert(key, Arc::clone(&picture));
-        Ok(picture)
-    }
-}
-
-fn picture_list(pictures: &Pictures, own: usize, cases: &[Case]) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let case = match pictures {
-        Pictures::Of(other) => *other,
-        Pictures::Own | Pictures::Edited(_) => own,
-    };
-    (0..cases[case].images.len()).map(move |index| (case, index))
-}
-
-/// Loads a picture and checks that it has the size its case states: regions are drawn in those pixels.
-fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
-    let failed = |source| RunError::Picture { case_id: case.case_id.clone(), index, source };
-    let picture = images.load(case, index).map_err(failed)?;
-    let stated = (case.images[index].width, case.images[index].height);
-    if picture.dimensions() != stated {
-        return Err(failed(format!("is {:?} pixels, the case states {stated:?}", picture.dimensions()).into()));
-    }
-    Ok(picture)
-}
-
-/// The pictures an entry shows, attacks aside: for reports.
-///
-/// # Errors
-/// When a picture cannot be read.
-pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: Entry) -> Result<Vec<Arc<RgbImage>>, RunError> {
-    let Some(perturbed) = perturb(plan, entry) else {
-        return Ok(Vec::new());
-    };
-    let shown = Gallery { plan, images, loaded: HashMap::new() }.pictures(entry.case, &perturbed)?;
-    Ok(shown
-        .into_iter()
-        .filter_map(|shown| match shown {
-            Shown::Picture(picture) => Some(picture),
-            Shown::Pixels(_) => None,
-        })
-        .collect())
 }

@@ -1,15 +1,17 @@
-//! FGSM and its noise control on a respondent for which both have a closed form.
+//! Attacks and their noise control on a respondent for which all have a closed form.
 
 mod common;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::{ask_again, expect};
 use image::{Rgb, RgbImage};
 use serde_json::json;
+use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::planted::Linear;
-use stepwise_benchmark::run::{self, NO_GRADIENTS, Options};
+use stepwise_benchmark::run::{self, NO_GRADIENTS, NO_SURROGATE, Options, Run, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
@@ -35,47 +37,121 @@ fn level(number: usize) -> u8 {
     if number.is_multiple_of(2) { 128 + distance } else { 128 - distance }
 }
 
-fn suite(eps: f64) -> Suite {
+/// Clean, `attack` at `eps`, and noise of the same size.
+fn suite(attack: &str, eps: f64) -> Suite {
     let text = format!(
         "name = \"a\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
-         [[condition]]\nid = \"fgsm\"\nkind = \"fgsm\"\neps = {eps}\ncontrol = \"noise\"\n\
+         [[condition]]\nid = \"attack\"\n{attack}\neps = {eps}\ncontrol = \"noise\"\n\
          [[condition]]\nid = \"noise\"\nkind = \"random_sign\"\neps = {eps}\ncontrol = \"clean\"\n"
     );
     Suite::parse(&text, "a.toml".as_ref()).expect("valid")
 }
 
-fn attacked(eps: f64) -> Summary {
+const RESPONDENT: Linear = Linear { weight: 1000.0, threshold: 128.0 / 255.0 };
+
+fn attacked(attack: &str, eps: f64, base: Option<Linear>) -> (Run, Summary) {
     let cases: Vec<Case> = (0..20).map(case).collect();
-    let suite = suite(eps);
+    let suite = suite(attack, eps);
     let plan = Plan::new(&suite, &cases);
     let load = |case: &Case, _: usize| {
         let number: usize = case.case_id.parse()?;
         Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([level(number); 3]))))
     };
     let mut progress = |_: run::Progress<'_>| std::ops::ControlFlow::Continue(());
-    let options = Options { respondent: "linear", known: &Default::default(), batch: 7, progress: &mut progress };
-    let mut respondent = Linear { weight: 1000.0, threshold: 128.0 / 255.0 };
-    let run = run::run(&plan, &load, &mut respondent, options).expect("runs");
+    let mut base = base;
+    let surrogate = base.as_mut().map(|base| Surrogate { key: "base", respondent: base });
+    let known = HashMap::new();
+    let options = Options { respondent: "linear", known: &known, batch: 7, surrogate, progress: &mut progress };
+    let run = run::run(&plan, &load, &mut RESPONDENT.clone(), options).expect("runs");
     let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
-    Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap)
+    let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
+    (run, summary)
 }
+
+/// Distances are 1 to 10 grey levels, two cases each, and a full step moves the mean by eps levels: how many it turns.
+const TURNED: [(f64, f64); 4] = [(0.5, 0.0), (1.5, 2.0), (4.5, 8.0), (9.5, 18.0)];
 
 #[test]
 fn a_signed_step_flips_exactly_the_margins_it_exceeds_and_noise_flips_none() {
-    // Distances 1 to 10, two cases each. A step of eps/255 towards the other side moves the mean by eps levels.
-    for (eps, flipped) in [(0.5, 0.0), (1.5, 2.0), (4.5, 8.0), (9.5, 18.0)] {
-        let summary = attacked(eps);
-        expect(&summary, "accuracy:clean", 1.0);
-        expect(&summary, "attack_success:fgsm", flipped / 20.0);
-        // The mean of 3,072 random signs is about 0.02, so such noise moves the mean by less than a fifth of a level.
-        expect(&summary, "accuracy:noise", 1.0);
-        expect(&summary, "attack_success_over_noise:fgsm", flipped / 20.0);
+    for (eps, turned) in TURNED {
+        for attack in ["kind = \"fgsm\"", "kind = \"fgsm\"\ntargeted = true"] {
+            let (_, summary) = attacked(attack, eps, None);
+            expect(&summary, "accuracy:clean", 1.0);
+            expect(&summary, "attack_success:attack", turned / 20.0);
+            // The mean of 3,072 random signs is about 0.02, so such noise moves the mean by less than a fifth of a level.
+            expect(&summary, "accuracy:noise", 1.0);
+            expect(&summary, "attack_success_over_noise:attack", turned / 20.0);
+        }
     }
 }
 
 #[test]
+fn many_steps_from_anywhere_in_the_ball_end_where_one_step_on_a_linear_respondent_does() {
+    for (eps, turned) in TURNED {
+        for attack in ["kind = \"pgd\"", "kind = \"pgd\"\nsteps = 5\nrestarts = 1\ntargeted = true"] {
+            let (_, summary) = attacked(attack, eps, None);
+            expect(&summary, "attack_success:attack", turned / 20.0);
+        }
+    }
+}
+
+#[test]
+fn a_trace_holds_the_loss_of_every_step_and_ends_where_the_reply_is() {
+    let traces = |attack: &str| -> Vec<_> {
+        let (run, _) = attacked(attack, 4.5, None);
+        let of = |outcome: &Outcome| outcome.condition == "attack";
+        run.outcomes
+            .into_iter()
+            .filter(of)
+            .map(|outcome| (level(outcome.case_id.parse().expect("a number")), outcome.attack.expect("traced")))
+            .collect()
+    };
+    // The margin of a picture 1 to 10 levels away, moved towards the other side by 4.5.
+    let distance = |level: u8| (f64::from(level) - 128.0).abs();
+    let margin = |levels: f64| 1000.0 * levels / 255.0;
+    for (level, trace) in traces("kind = \"pgd\"") {
+        let losses: Vec<f64> = trace.losses.iter().map(|loss| loss.expect("finite")).collect();
+        assert_eq!(losses.len(), 21);
+        assert!(losses.windows(2).all(|pair| pair[0] < pair[1] + 1e-9), "{losses:?}");
+        assert!((losses[0] + margin(distance(level))).abs() < margin(0.3), "starts anywhere in the ball: {losses:?}");
+        assert!((losses[20] - margin(4.5 - distance(level))).abs() < 0.01);
+        assert!((losses[20] - trace.reached.expect("options were scored")).abs() < 1e-6);
+    }
+    for (level, trace) in traces("kind = \"fgsm\"") {
+        assert!((trace.losses[0].expect("finite") + margin(distance(level))).abs() < 0.01 && trace.losses.len() == 1);
+        assert!((trace.reached.expect("scored") - margin(4.5 - distance(level))).abs() < 0.01);
+    }
+    // Aimed at the other answer, its log-likelihood is what rises: half the margin.
+    for (level, trace) in traces("kind = \"pgd\"\ntargeted = true") {
+        let last = trace.losses[20].expect("finite");
+        assert!((last - margin(4.5 - distance(level)) / 2.0).abs() < 0.01);
+        assert!((last - trace.reached.expect("scored")).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn a_transferred_attack_is_made_on_the_base_and_answered_by_the_respondent() {
+    let transfer = "kind = \"transfer\"";
+    for (eps, turned) in TURNED {
+        let (_, same) = attacked(transfer, eps, Some(RESPONDENT));
+        expect(&same, "attack_success:attack", turned / 20.0);
+        // What turns a base round that reads brightness the other way only makes this respondent surer.
+        let (run, opposite) = attacked(transfer, eps, Some(Linear { weight: -10.0, ..RESPONDENT }));
+        expect(&opposite, "attack_success:attack", 0.0);
+        for trace in
+            run.outcomes.iter().filter_map(|outcome| outcome.attack.as_ref()).filter(|trace| !trace.losses.is_empty())
+        {
+            assert!(trace.losses[20] > trace.losses[0] && trace.reached < Some(0.0), "{trace:?}");
+        }
+    }
+    let (run, _) = attacked(transfer, 2.0, None);
+    assert_eq!(run.unanswerable[1].get(NO_SURROGATE), Some(&20));
+    assert_eq!(run.outcomes.len(), 40);
+}
+
+#[test]
 fn who_cannot_be_attacked_is_counted_not_dropped() {
-    let (suite, cases) = (suite(2.0), common::cases(3));
+    let (suite, cases) = (suite("kind = \"fgsm\"", 2.0), common::cases(3));
     let plan = Plan::new(&suite, &cases);
     let mut respondent = stepwise_benchmark::planted::Planted::new(&cases, stepwise_benchmark::planted::Oracle);
     let run = ask_again(&plan, &mut respondent, &Default::default());

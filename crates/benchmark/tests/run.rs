@@ -264,7 +264,7 @@ fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
     let mut go_on = |_: run::Progress<'_>| ControlFlow::Continue(());
     let small = |_: &Case, _: usize| Ok(Arc::new(RgbImage::new(3, 3)));
     let mut respondent = Planted::new(&cases, Oracle);
-    let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, progress: &mut go_on };
+    let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut go_on };
     let error = run::run(&plan, &small, &mut respondent, options).expect_err("too small");
     assert!(
         error.to_string().contains("case case-000, picture 0: is (3, 3) pixels, the case states (64, 64)"),
@@ -275,6 +275,6 @@ fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
         assert!(!progress.fresh.is_empty() && progress.done < progress.total);
         ControlFlow::Break(())
     };
-    let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, progress: &mut stop };
+    let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut stop };
     assert!(matches!(run::run(&plan, &load, &mut respondent, options), Err(RunError::Stopped)));
 }

@@ -26,6 +26,21 @@ pub fn step(pixels: &mut [f32], size: f32, directions: impl Iterator<Item = f32>
     }
 }
 
+/// One step within the ball: `pixel + size * direction`, whose difference from `origin` is clipped to `radius`, then the
+/// sum to the range of pixels.
+pub fn projected_step(
+    pixels: &mut [f32],
+    origin: &[f32],
+    size: f32,
+    radius: f32,
+    directions: impl Iterator<Item = f32>,
+) {
+    for ((pixel, origin), direction) in pixels.iter_mut().zip(origin).zip(directions) {
+        let change = (*pixel + size * direction - origin).clamp(-radius, radius);
+        *pixel = (origin + change).clamp(0.0, 1.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +64,21 @@ mod tests {
             step(&mut moved, radius(eps), (0..).map(|i| if (seed >> (i % 64)) & 1 == 1 { 1.0 } else { -1.0 }));
             for (new, old) in moved.iter().zip(&pixels) {
                 prop_assert!((0.0..=1.0).contains(new) && (new - old).abs() <= radius(eps) + f32::EPSILON);
+            }
+        }
+
+        #[test]
+        fn no_walk_leaves_the_ball_and_a_long_one_reaches_its_edge(
+            origin in prop::collection::vec(0.0f32..=1.0, 1..50), eps in 0.1f64..16.0, steps in 1usize..40
+        ) {
+            let mut walked = origin.clone();
+            for _ in 0..steps {
+                projected_step(&mut walked, &origin, radius(eps / 8.0), radius(eps), std::iter::repeat(1.0));
+            }
+            let went = (steps as f32 / 8.0).min(1.0) * radius(eps);
+            for (new, old) in walked.iter().zip(&origin) {
+                prop_assert!((0.0..=1.0).contains(new) && (new - old).abs() <= radius(eps) + f32::EPSILON);
+                prop_assert!((new - (old + went).min(1.0)).abs() < 1e-5);
             }
         }
     }

@@ -11,7 +11,7 @@ use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use stepwise_curriculum::case::{Case, Item};
+use stepwise_curriculum::case::{Case, Item, Region};
 use stepwise_curriculum::prompt::Frame;
 use stepwise_curriculum::random::stream;
 
@@ -27,11 +27,13 @@ pub mod geometry;
 pub mod hint;
 pub mod linf;
 pub mod permutation;
+pub mod pgd;
 pub mod pool;
 pub mod random_sign;
 pub mod region_mask;
 pub mod swap_near;
 pub mod templates;
+pub mod white_box;
 pub mod wrong_answer;
 
 pub use pool::Pool;
@@ -51,6 +53,8 @@ pub const KINDS: &[Kind] = &[
     permutation::KIND,
     gaussian_noise::KIND,
     fgsm::KIND,
+    pgd::KIND,
+    pgd::TRANSFER,
     random_sign::KIND,
 ];
 
@@ -155,6 +159,9 @@ pub struct Perturbed {
     pub named: Option<Named>,
     /// How the pixels are attacked, if they are.
     pub attack: Option<Arc<dyn Attack>>,
+    /// The case's regions where they lie on the changed pictures, if they lie elsewhere than stored. They must not depend
+    /// on the item.
+    pub regions: Option<Vec<Region>>,
 }
 
 /// What the respondent said to clean questions of the case, and is shown again. It is asked those first.
@@ -187,6 +194,20 @@ pub enum Pictures {
     Of(usize),
     /// The case's own, each changed.
     Edited(Arc<dyn Edit>),
+    /// The case's own, each flat in the mean colour of these pictures: indices of a case and of a picture in it.
+    MeanOf(Vec<(usize, usize)>),
+}
+
+impl Pictures {
+    /// Says completely what is done to the pictures shown.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Own | Self::Of(_) => String::new(),
+            Self::Edited(edit) => edit.key(),
+            Self::MeanOf(sources) => format!("mean:{sources:?}"),
+        }
+    }
 }
 
 /// An answer that a hint names.
@@ -213,16 +234,53 @@ pub trait Attack: Debug + Send + Sync {
     /// Says completely what is done.
     fn key(&self) -> String;
 
+    /// Whose gradients it uses.
+    fn victim(&self) -> Victim {
+        Victim::Respondent
+    }
+
+    /// What it drives at.
+    fn goal(&self) -> Goal {
+        Goal::FromGold
+    }
+
     /// The attacked pixels, one grid each, in the same order.
     ///
     /// # Errors
-    /// When the respondent fails.
+    /// When the victim fails.
     fn attack(
         &self,
         targets: &[Target],
         draws: Draws,
-        respondent: &mut dyn Respondent,
-    ) -> Result<Vec<PixelGrid>, RespondentError>;
+        victim: &mut dyn Respondent,
+    ) -> Result<Vec<Attacked>, RespondentError>;
+}
+
+/// Whose gradients an attack uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Victim {
+    /// The respondent that is then asked: a white box.
+    Respondent,
+    /// Another one, given as [`crate::run::Surrogate`]: what is found there is transferred.
+    Surrogate,
+}
+
+/// What an attack drives at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Away from the right answer: the objective is raised.
+    FromGold,
+    /// To the answer [`Perturbed::named`]: its negative log-likelihood is the objective, and is lowered.
+    ToNamed,
+}
+
+/// What an attack came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attacked {
+    /// Shown instead of the picture.
+    pub pixels: PixelGrid,
+    /// What was raised, at the start and after each step; see [`crate::outcome::AttackTrace`].
+    pub losses: Vec<f64>,
 }
 
 /// A probe about to be attacked.
@@ -230,7 +288,7 @@ pub trait Attack: Debug + Send + Sync {
 pub struct Target {
     /// The probe with its pictures as they are.
     pub probe: Probe,
-    /// What to raise.
+    /// What to raise or, with [`Goal::ToNamed`], to lower.
     pub objective: Objective,
     /// The pixels to start from.
     pub pixels: Arc<PixelGrid>,

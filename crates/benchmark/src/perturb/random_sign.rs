@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rand::Rng;
 use serde::Deserialize;
 
-use super::fgsm::{attackable, eps};
-use super::{Attack, Draws, Kind, Perturbation, Perturbed, Purpose, Scene, Skip, Target, linf};
+use super::white_box::{attacked, eps};
+use super::{Attack, Attacked, Draws, Kind, Perturbation, Perturbed, Purpose, Scene, Skip, Target, linf};
 use crate::probe::{PixelGrid, Respondent, RespondentError};
 
 /// The registry entry.
@@ -24,8 +24,7 @@ pub struct RandomSign {
 
 impl Perturbation for RandomSign {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        attackable(scene)?;
-        Ok(Perturbed { attack: Some(Arc::new(self.clone())), ..Perturbed::default() })
+        attacked(scene, Arc::new(self.clone()))
     }
 }
 
@@ -39,7 +38,7 @@ impl Attack for RandomSign {
         targets: &[Target],
         draws: Draws,
         _: &mut dyn Respondent,
-    ) -> Result<Vec<PixelGrid>, RespondentError> {
+    ) -> Result<Vec<Attacked>, RespondentError> {
         Ok(targets
             .iter()
             .map(|target| {
@@ -47,7 +46,7 @@ impl Attack for RandomSign {
                 let mut pixels = PixelGrid::clone(&target.pixels);
                 let signs = std::iter::repeat_with(|| if rng.random::<bool>() { 1.0 } else { -1.0 });
                 linf::step(&mut pixels.values, linf::radius(self.eps), signs);
-                pixels
+                Attacked { pixels, losses: Vec::new() }
             })
             .collect())
     }

@@ -115,14 +115,15 @@ pub fn ask(plan: &Plan<'_>, respondent: &mut dyn Respondent) -> Run {
 /// Asks everything afresh, with other pictures.
 pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, respondent: &mut dyn Respondent) -> Run {
     let mut progress = |_: run::Progress<'_>| ControlFlow::Continue(());
-    let options = Options { respondent: "planted", known: &HashMap::new(), batch: 16, progress: &mut progress };
+    let options =
+        Options { respondent: "planted", known: &HashMap::new(), batch: 16, surrogate: None, progress: &mut progress };
     run::run(plan, images, respondent, options).expect("planted respondents do not fail")
 }
 
 /// Asks what is not known.
 pub fn ask_again(plan: &Plan<'_>, respondent: &mut dyn Respondent, known: &HashMap<String, Outcome>) -> Run {
     let mut progress = |_: run::Progress<'_>| ControlFlow::Continue(());
-    let options = Options { respondent: "planted", known, batch: 16, progress: &mut progress };
+    let options = Options { respondent: "planted", known, batch: 16, surrogate: None, progress: &mut progress };
     run::run(plan, &load, respondent, options).expect("planted respondents do not fail")
 }
 
