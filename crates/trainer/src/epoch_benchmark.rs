@@ -207,6 +207,7 @@ pub fn ask(
         respondent: key,
         known: &known,
         batch: BATCH,
+        surrogate: None,
         progress: &mut |now| {
             progress.advance(&task, now.done as u64, now.total as u64);
             ControlFlow::Continue(())
