@@ -12,9 +12,9 @@ pub struct Chosen {
     pub device: Device,
 }
 
-/// Takes `cpu`, `cuda[:n]` or `wgpu[:n]`; without a name the best one this program was built with.
+/// Takes `cpu`, `cuda[:n]` or `wgpu[:n]`; without a name the best one there is.
 pub fn choose(name: Option<&str>) -> Result<Chosen, Failure> {
-    let name = name.unwrap_or(BEST);
+    let name = name.unwrap_or(best());
     let (kind, index) = match name.split_once(':') {
         None => (name, 0),
         Some((kind, index)) => {
@@ -29,19 +29,28 @@ pub fn choose(name: Option<&str>) -> Result<Chosen, Failure> {
         ("cuda", index) => Device::cuda(index),
         #[cfg(feature = "wgpu")]
         ("wgpu", index) => Device::wgpu(burn::tensor::DeviceKind::DiscreteGpu(index)),
-        ("cuda" | "wgpu", _) => {
-            let problem =
-                format!("--device {name}: this program was built without it -> build with `--features {kind}`");
-            return Err(Failure::input(problem));
-        }
+        #[cfg(not(feature = "cuda"))]
+        ("cuda", _) => return Err(not_built(name, kind)),
+        #[cfg(not(feature = "wgpu"))]
+        ("wgpu", _) => return Err(not_built(name, kind)),
         _ => return Err(Failure::input(format!("--device {name}: cpu, cuda[:n] or wgpu[:n] is expected"))),
     };
     Ok(Chosen { name: name.to_owned(), device })
 }
 
-#[cfg(feature = "cuda")]
-const BEST: &str = "cuda";
-#[cfg(all(feature = "wgpu", not(feature = "cuda")))]
-const BEST: &str = "wgpu";
-#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
-const BEST: &str = "cpu";
+#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+fn not_built(name: &str, kind: &str) -> Failure {
+    Failure::input(format!("--device {name}: this program was built without it -> build with `--features {kind}`"))
+}
+
+/// CUDA where this program has it and the machine has NVIDIA's driver, then wgpu where this program has it, then the CPU.
+fn best() -> &'static str {
+    let driver = ["/dev/nvidiactl", "/dev/dxg", "C:\\Windows\\System32\\nvcuda.dll"];
+    if cfg!(feature = "cuda") && driver.iter().any(|path| std::path::Path::new(path).exists()) {
+        "cuda"
+    } else if cfg!(feature = "wgpu") {
+        "wgpu"
+    } else {
+        "cpu"
+    }
+}

@@ -56,7 +56,7 @@ impl Progress for Shown {
 
     fn step(&mut self, line: &StepLine) {
         self.line(&format!(
-            "step {:>6}/{} {:>5.1}%  {}  epoch {:.2}  loss {:.4}  lr {:.2e}  grad {:.3}  {} tokens  wait {:.0} ms  left {}",
+            "step {:>6}/{} {:>5.1}%  {}  epoch {:.2}  loss {:.4}  lr {:.2e}  grad {:.3}  {} tokens  {:.2} s  left {}",
             line.current_steps,
             line.total_steps,
             line.percentage,
@@ -66,7 +66,7 @@ impl Progress for Shown {
             line.lr,
             line.grad_norm,
             line.supervised_tokens,
-            line.wait_for_data * 1000.0,
+            line.seconds_per_step,
             line.remaining_time,
         ));
     }

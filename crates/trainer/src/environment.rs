@@ -67,6 +67,14 @@ impl Environment {
     }
 }
 
+/// The most memory this process has held, in MiB, where the system tells.
+#[must_use]
+pub fn peak_memory_mib() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kibibytes| kibibytes / 1024.0)
+}
+
 /// The first processor's name in Linux's `/proc/cpuinfo`.
 fn model_name(cpuinfo: &str) -> Option<String> {
     let (_, name) = cpuinfo.lines().find(|line| line.starts_with("model name"))?.split_once(':')?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use stepwise_vlm::adapter::{self, AdapterError, LoraConfig, Targets, load_adapter, save_adapter};
+use stepwise_vlm::features::FeatureLimits;
 use stepwise_vlm::model::ModelPart;
 use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
 use stepwise_vlm::reader::{Reader, ReaderError};
@@ -27,6 +28,20 @@ pub enum LearnerError {
     /// A weight file.
     #[error(transparent)]
     Weights(#[from] WeightError),
+    /// `[lora]` describes another adapter than the one to be trained on.
+    #[error(
+        "{folder}: the adapter has r = {r}, lora_alpha = {lora_alpha}, use_rslora = {use_rslora} -> write these in `[lora]`"
+    )]
+    OtherAdapter {
+        /// Where it lies.
+        folder: String,
+        /// Its rank.
+        r: usize,
+        /// Its scale's numerator.
+        lora_alpha: f32,
+        /// Its scale's denominator.
+        use_rslora: bool,
+    },
     /// Everything is frozen.
     #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
     Frozen,
@@ -79,7 +94,11 @@ impl Learner {
                     ModelPart::Connector => !lora.freeze_multi_modal_projector,
                     ModelPart::Decoder => true,
                 };
-                adapter::attach(&mut reader.model, &config, recipe.seed, |name| open(ModelPart::of(name)))?;
+                if let Some(folder) = &recipe.adapter_name_or_path {
+                    go_on_with(&mut reader, folder, &config)?;
+                } else {
+                    adapter::attach(&mut reader.model, &config, recipe.seed, |name| open(ModelPart::of(name)))?;
+                }
                 Some(config)
             }
             Tuning::Full { full } => {
@@ -92,8 +111,13 @@ impl Learner {
                 None
             }
         };
-        reader.refresh();
         let train = &recipe.train;
+        let bytes = |gibibytes: f64| (gibibytes * f64::from(1 << 30)) as u64;
+        reader.remember(&FeatureLimits {
+            memory_bytes: bytes(train.feature_cache_gb),
+            folder: train.feature_cache_dir.clone(),
+            disk_bytes: bytes(train.feature_cache_disk_gb),
+        });
         let optimizer = AdamW::new(AdamWConfig {
             beta1: train.adam_beta1,
             beta2: train.adam_beta2,
@@ -149,7 +173,6 @@ impl Learner {
                 }
             }
         }
-        self.reader.refresh();
         let saved = SafetensorsSource::open(&[folder.join(OPTIMIZER_FILE)], &device)?;
         let names: Vec<String> = saved.names().map(str::to_owned).collect();
         let moments = names.into_iter().map(|name| saved.any(&name).map(|(_, values)| (name, values)));
@@ -157,6 +180,22 @@ impl Learner {
         self.optimizer.restore(steps, moments, &device);
         Ok(())
     }
+}
+
+/// Loads the adapter of a PEFT folder to train it on. What the recipe says of it must be what it is.
+fn go_on_with(reader: &mut Reader, folder: &Path, wanted: &LoraConfig) -> Result<(), LearnerError> {
+    let found = load_adapter(&mut reader.model, folder)?;
+    let facts = |config: &LoraConfig| (config.r, config.lora_alpha, config.use_rslora);
+    if facts(&found) != facts(wanted) {
+        return Err(LearnerError::OtherAdapter {
+            folder: folder.display().to_string(),
+            r: found.r,
+            lora_alpha: found.lora_alpha,
+            use_rslora: found.use_rslora,
+        });
+    }
+    adapter::set_dropout(&mut reader.model, wanted.lora_dropout);
+    Ok(())
 }
 
 fn targets(modules: &TargetModules) -> Targets {

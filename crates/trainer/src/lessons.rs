@@ -1,4 +1,4 @@
-//! From a sample of the plan to what the model learns from: conversations with their pictures.
+//! From a sample of the plan to what the model learns from: conversations with their pictures, packed into micro-batches.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use stepwise_curriculum::case::Case;
 use stepwise_curriculum::phase::Context;
 use stepwise_curriculum::prompt::{AnswerForm, Frame, prompt};
-use stepwise_vlm::reader::{Example, Prepared, Reader, ReaderError};
+use stepwise_vlm::batch::{Batch, Example};
+use stepwise_vlm::processor::{Prepared, Processor, ProcessorError};
 
 use crate::cases::Pictures;
 
@@ -37,12 +38,54 @@ pub enum LessonError {
     },
     /// The processor refuses it.
     #[error("case {case}: {error}")]
-    Reader {
+    Processor {
         /// The case.
         case: String,
         /// Why.
-        error: ReaderError,
+        error: ProcessorError,
     },
+    /// A conversation cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] ProcessorError),
+    /// A sequence is longer than the recipe allows.
+    #[error("{name} has {tokens} tokens, cutoff_len is {cutoff_len} -> raise `cutoff_len`, or lower the image's size")]
+    TooLong {
+        /// The question.
+        name: String,
+        /// Its tokens.
+        tokens: usize,
+        /// The recipe's limit.
+        cutoff_len: usize,
+    },
+}
+
+/// Lessons packed for one forward and backward pass.
+#[derive(Clone, Debug)]
+pub struct MicroBatch {
+    /// What the model is handed.
+    pub batch: Batch,
+    /// Clinical stage of each lesson.
+    pub stages: Vec<u8>,
+    /// Name of each lesson.
+    pub names: Vec<String>,
+}
+
+impl MicroBatch {
+    /// Packs `lessons`; beginnings and pictures in common are computed once if `share`.
+    ///
+    /// # Errors
+    /// When a lesson cannot be encoded or has more than `cutoff_len` tokens.
+    pub fn new(processor: &Processor, lessons: &[Lesson], share: bool, cutoff_len: usize) -> Result<Self, LessonError> {
+        let batch = Batch::new(processor, lessons.iter().map(|lesson| &lesson.example), share)?;
+        for (lesson, row) in lessons.iter().zip(&batch.layout.last) {
+            let tokens = batch.layout.positions[*row] as usize + 1;
+            if tokens > cutoff_len {
+                return Err(LessonError::TooLong { name: lesson.name.clone(), tokens, cutoff_len });
+            }
+        }
+        let stages = lessons.iter().map(|lesson| lesson.stage).collect();
+        Ok(Self { batch, stages, names: lessons.iter().map(|lesson| lesson.name.clone()).collect() })
+    }
 }
 
 /// Makes lessons, and remembers pictures it has cut.
@@ -59,14 +102,14 @@ impl Lessons {
     /// When a picture cannot be read or cut.
     pub fn of(
         &mut self,
-        reader: &Reader,
+        processor: &Processor,
         pictures: &Pictures,
         case: &Case,
         item: usize,
         context: Context,
         answer_form: AnswerForm,
     ) -> Result<Lesson, LessonError> {
-        let images = self.images(reader, pictures, case)?;
+        let images = self.images(processor, pictures, case)?;
         let item = &case.chain[item];
         let frame = Frame { answer_form, context: context.known(case, item), ..Frame::default() };
         let prompt = prompt(case, item, &frame);
@@ -75,7 +118,12 @@ impl Lessons {
         Ok(Lesson { example, stage: item.stage, name: format!("{}/{}", case.case_id, item.id) })
     }
 
-    fn images(&mut self, reader: &Reader, pictures: &Pictures, case: &Case) -> Result<Vec<Arc<Prepared>>, LessonError> {
+    fn images(
+        &mut self,
+        processor: &Processor,
+        pictures: &Pictures,
+        case: &Case,
+    ) -> Result<Vec<Arc<Prepared>>, LessonError> {
         if let Some(known) = self.cut.get(&case.case_id) {
             return Ok(known.clone());
         }
@@ -85,15 +133,15 @@ impl Lessons {
                     case: case.case_id.clone(),
                     problem: problem.to_string(),
                 })?;
-                let failed = |error| LessonError::Reader { case: case.case_id.clone(), error };
-                reader.prepare(&picture).map(Arc::new).map_err(failed)
+                let failed = |error| LessonError::Processor { case: case.case_id.clone(), error };
+                processor.prepare(&picture).map(Arc::new).map_err(failed)
             })
             .collect::<Result<Vec<_>, _>>()?;
         if self.bytes > PICTURE_BYTES {
             self.cut.clear();
             self.bytes = 0;
         }
-        self.bytes += images.iter().map(|image| image.grid.tiles() * reader.tile_size()).sum::<usize>();
+        self.bytes += images.iter().map(|image| image.grid.tiles() * processor.tile_size()).sum::<usize>();
         self.cut.insert(case.case_id.clone(), images.clone());
         Ok(images)
     }

@@ -13,6 +13,7 @@ pub mod lessons;
 pub mod log;
 pub mod optimizer;
 pub mod progress;
+pub mod read_ahead;
 pub mod recipe;
 pub mod respondent;
 pub mod schedule;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use stepwise_benchmark::probe::{
     Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
 };
+use stepwise_vlm::batch::Example;
 use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::processor::Prepared;
 use stepwise_vlm::processor::pixels::ImageGrid;
-use stepwise_vlm::reader::{Example, Prepared, Reader, ReaderError};
+use stepwise_vlm::reader::{Reader, ReaderError};
 
 /// A reader that answers probes.
 pub struct ModelRespondent<'a> {
@@ -40,7 +42,7 @@ impl<'a> ModelRespondent<'a> {
                 if let Some((_, _, known)) = self.recent.iter().find(|(known, _, _)| *known == address) {
                     return Ok(Arc::clone(known));
                 }
-                let prepared = Arc::new(self.reader.prepare(picture).map_err(RespondentError::new)?);
+                let prepared = Arc::new(self.reader.processor.prepare(picture).map_err(RespondentError::new)?);
                 if self.recent.len() == RECENT {
                     self.recent.remove(0);
                 }
@@ -48,7 +50,7 @@ impl<'a> ModelRespondent<'a> {
                 Ok(prepared)
             }
             Shown::Pixels(pixels) => {
-                let prepared = self.reader.repainted(ImageGrid::default(), pixels.values.clone());
+                let prepared = self.reader.processor.repainted(ImageGrid::default(), pixels.values.clone());
                 Ok(Arc::new(prepared.map_err(RespondentError::new)?))
             }
         }
@@ -88,7 +90,7 @@ impl Respondent for ModelRespondent<'_> {
             return Ok(None); // Attacks are made on pictures of one tile.
         }
         let side = self.reader.model.config().vision.image_size;
-        let values = self.reader.unit_pixels(&prepared);
+        let values = self.reader.processor.unit_pixels(&prepared);
         Ok(Some(PixelGrid { shape: vec![prepared.grid.tiles(), 3, side, side], values }))
     }
 

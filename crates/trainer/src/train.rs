@@ -1,6 +1,7 @@
 //! The loop: phases, epochs, steps; a benchmark of the base first and of the learner after every epoch.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -14,15 +15,16 @@ use crate::checkpoint::{
     self, BEST, Best, CheckpointError, Incompatible, LAST, RANDOM_SCHEME, RunFolder, StepLoss, TrainerState,
 };
 use crate::course::{Course, Place, cases_per_step};
-use crate::environment::Environment;
+use crate::environment::{Environment, peak_memory_mib};
 use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark};
 use crate::interrupt::Interrupt;
 use crate::learner::{Learner, LearnerError};
-use crate::lessons::{Lesson, LessonError, Lessons};
-use crate::log::{Pace, RunLog, StepLine};
+use crate::lessons::LessonError;
+use crate::log::{Pace, RunLog, StepLine, Tally};
 use crate::progress::{EpochLine, Progress};
+use crate::read_ahead::{ReadAhead, Source};
 use crate::recipe::Recipe;
-use crate::step::{StepError, StepOptions, Stepped, step};
+use crate::step::{StepError, StepOptions, step};
 
 /// How many logged losses a checkpoint remembers.
 const LOSS_HISTORY: usize = 100;
@@ -121,8 +123,10 @@ pub fn train(
     let mut run = Run::open(options, cases, course, learner, folder, progress)?;
     run.describe(progress);
     run.benchmark.base(&run.learner.reader, &run.cases, progress)?;
+    let mut batches = run.read_ahead();
+    run.stopwatch = Stopwatch::start();
     while run.done < run.course.total {
-        run.step(progress)?;
+        run.step(&mut batches, progress)?;
         let place = run.course.at(run.done - 1);
         if place.ends_epoch {
             run.end_epoch(place, progress)?;
@@ -141,10 +145,9 @@ pub fn train(
 /// A run under way.
 struct Run<'a> {
     recipe: &'a Recipe,
-    cases: Cases,
+    cases: Arc<Cases>,
     course: Course,
     learner: Learner,
-    lessons: Lessons,
     folder: RunFolder,
     log: RunLog,
     pace: Pace,
@@ -153,8 +156,23 @@ struct Run<'a> {
     done: u64,
     history: Vec<StepLoss>,
     best: Option<Best>,
-    /// Sum of losses and of supervised tokens since the epoch began.
-    epoch_loss: (f64, u64),
+    since_line: Tally,
+    since_epoch: Tally,
+    stopwatch: Stopwatch,
+}
+
+/// Where the time went since the last line of the log.
+struct Stopwatch {
+    started: Instant,
+    /// Seconds that steps waited for data.
+    waited: f64,
+    steps: u64,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { started: Instant::now(), waited: 0.0, steps: 0 }
+    }
 }
 
 /// The digest of everything that turns a case into tokens and pixels.
@@ -208,10 +226,9 @@ impl<'a> Run<'a> {
         let benchmark = EpochBenchmark::open(recipe, folder.root(), digest, options.device_name)?;
         Ok(Self {
             recipe,
-            cases,
+            cases: Arc::new(cases),
             course,
             learner,
-            lessons: Lessons::default(),
             folder,
             log,
             pace: Pace::start(done),
@@ -219,8 +236,10 @@ impl<'a> Run<'a> {
             prompt_digest,
             done,
             history: state.as_ref().map_or_else(Vec::new, |state| state.loss_history.clone()),
+            since_line: state.as_ref().map(|state| state.since_line.clone()).unwrap_or_default(),
+            since_epoch: state.as_ref().map(|state| state.since_epoch.clone()).unwrap_or_default(),
             best: state.and_then(|state| state.best),
-            epoch_loss: (0.0, 0),
+            stopwatch: Stopwatch::start(),
         })
     }
 
@@ -244,12 +263,22 @@ impl<'a> Run<'a> {
         ));
     }
 
-    fn step(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
+    fn read_ahead(&self) -> ReadAhead {
+        let source = Source {
+            recipe: self.recipe.clone(),
+            cases: Arc::clone(&self.cases),
+            course: self.course.clone(),
+            processor: self.learner.reader.processor.clone(),
+        };
+        ReadAhead::start(source, self.done)
+    }
+
+    fn step(&mut self, batches: &mut ReadAhead, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let recipe = self.recipe;
         let place = self.course.at(self.done);
-        let started = Instant::now();
-        let micro_batches = self.micro_batches(place)?;
-        let wait_for_data = started.elapsed().as_secs_f64();
+        let asked = Instant::now();
+        let micro_batches = batches.next()?;
+        self.stopwatch.waited += asked.elapsed().as_secs_f64();
         let phase = &recipe.curriculum.phase[place.phase];
         let warmup = recipe.train.warmup.steps(place.phase_total);
         let factor = recipe.train.lr_scheduler_type.factor(place.phase_step, warmup, place.phase_total);
@@ -257,60 +286,47 @@ impl<'a> Run<'a> {
         let options = StepOptions {
             learning_rate,
             max_grad_norm: recipe.train.max_grad_norm,
-            cutoff_len: recipe.cutoff_len,
             dropout_key: recipe.seed.wrapping_add(self.done << 16),
         };
         let Learner { reader, optimizer, .. } = &mut self.learner;
         let stepped = step(reader, optimizer, &micro_batches, options)
             .map_err(|error| TrainError::Step { step: self.done + 1, error })?;
         self.done += 1;
-        self.epoch_loss.0 += stepped.loss * stepped.supervised_tokens as f64;
-        self.epoch_loss.1 += stepped.supervised_tokens;
+        self.stopwatch.steps += 1;
+        self.since_line.merge(&stepped.tally);
+        self.since_epoch.merge(&stepped.tally);
         progress.advance("train", self.done, self.course.total);
         if self.done.is_multiple_of(recipe.train.logging_steps) || self.done == self.course.total {
-            self.log_step(&stepped, learning_rate, &phase.name, wait_for_data, progress);
+            self.log_step(stepped.grad_norm, learning_rate, &phase.name, progress);
         }
         Ok(())
     }
 
-    fn micro_batches(&mut self, place: Place) -> Result<Vec<Vec<Lesson>>, TrainError> {
-        let recipe = self.recipe;
-        let samples = self.course.samples(place);
-        let context = recipe.curriculum.phase[place.phase].context;
-        let (reader, pictures, form) = (&self.learner.reader, &self.cases.pictures, recipe.train.answer_form);
-        let of_one_case: Vec<_> = samples.chunk_by(|a, b| a.case == b.case).collect();
-        let mut micro_batches = Vec::new();
-        for cases in of_one_case.chunks(recipe.train.per_device_train_batch_size) {
-            let mut lessons = Vec::new();
-            for sample in cases.iter().copied().flatten() {
-                let case = &self.cases.train[sample.case];
-                lessons.push(self.lessons.of(reader, pictures, case, sample.item, context, form)?);
-            }
-            micro_batches.push(lessons);
-        }
-        Ok(micro_batches)
-    }
-
-    fn log_step(&mut self, stepped: &Stepped, lr: f64, phase: &str, wait_for_data: f64, progress: &mut dyn Progress) {
+    fn log_step(&mut self, grad_norm: f64, lr: f64, phase: &str, progress: &mut dyn Progress) {
         let (elapsed_time, remaining_time) = self.pace.times(self.done, self.course.total);
+        let Stopwatch { started, waited, steps } = std::mem::replace(&mut self.stopwatch, Stopwatch::start());
+        let seconds = started.elapsed().as_secs_f64();
+        let tally = std::mem::take(&mut self.since_line);
         let line = StepLine {
             current_steps: self.done,
             total_steps: self.course.total,
-            loss: stepped.loss,
+            loss: tally.loss(),
             lr,
             epoch: self.course.epoch_at(self.done),
             percentage: 100.0 * self.done as f64 / self.course.total as f64,
             elapsed_time,
             remaining_time,
             phase: phase.to_owned(),
-            stage_loss: stepped.stage_loss.clone(),
-            supervised_tokens: stepped.supervised_tokens,
-            grad_norm: stepped.grad_norm,
-            wait_for_data,
+            stage_loss: tally.stage_loss(),
+            supervised_tokens: tally.tokens(),
+            grad_norm,
+            wait_for_data: waited / seconds,
+            seconds_per_step: seconds / steps as f64,
+            peak_memory_mib: peak_memory_mib(),
         };
         self.log.step(&line).iter().for_each(|warning| progress.warning(warning));
         progress.step(&line);
-        self.history.push(StepLoss { step: self.done, loss: stepped.loss });
+        self.history.push(StepLoss { step: self.done, loss: line.loss });
         let surplus = self.history.len().saturating_sub(LOSS_HISTORY);
         self.history.drain(..surplus);
     }
@@ -332,16 +348,17 @@ impl<'a> Run<'a> {
         if let Some((metric, value)) = better {
             self.best = Some(Best { metric, value, step: self.done });
         }
+        let loss = std::mem::take(&mut self.since_epoch).loss();
         self.save(progress)?;
-        let (sum, tokens) = std::mem::take(&mut self.epoch_loss);
         progress.epoch(&EpochLine {
             phase: self.recipe.curriculum.phase[place.phase].name.clone(),
             epoch,
             epochs: self.course.epochs,
             global_step: self.done,
-            loss: sum / tokens.max(1) as f64,
+            loss,
             metrics,
         });
+        self.stopwatch = Stopwatch::start();
         Ok(())
     }
 
@@ -353,6 +370,8 @@ impl<'a> Run<'a> {
             phase: place.phase,
             epoch: place.epoch + u32::from(place.ends_epoch),
             step_in_epoch: if place.ends_epoch { 0 } else { place.step + 1 },
+            since_line: self.since_line.clone(),
+            since_epoch: self.since_epoch.clone(),
             loss_history: self.history.clone(),
             best: self.best.clone(),
             seed: self.recipe.seed,

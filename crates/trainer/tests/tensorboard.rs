@@ -23,6 +23,8 @@ fn line(step: u64, loss: f64) -> StepLine {
         supervised_tokens: 10,
         grad_norm: 0.5,
         wait_for_data: 0.0,
+        seconds_per_step: 0.5,
+        peak_memory_mib: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Who learns: tokens, pixels, layout, model families, adapters, weights in and out, scoring, generation.
 
 pub mod adapter;
+pub mod batch;
+pub mod features;
 pub mod fresh;
 pub mod generate;
 pub mod layout;

@@ -1,25 +1,24 @@
 //! Model and processor together: pictures and conversations in, losses and answers out.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use image::RgbImage;
-use stepwise_curriculum::conversation::Conversation;
+use sha2::{Digest, Sha256};
 
+use crate::batch::{Batch, Example, TileRef, TileSet};
+use crate::features::{FeatureCache, FeatureLimits};
 use crate::generate::{Generated, generate};
 use crate::layout::{Layout, Sequence, Target, TileSpan};
 use crate::model::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::model::{LoadError, ModelPart, Vlm};
-use crate::processor::pixels::{ImageGrid, Tiles};
-use crate::processor::{Encoded, Processor, ProcessorError};
+use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError, hex};
 
 /// Rows computed in one forward pass when answering: enough to keep the processor busy, little enough to fit anywhere.
 const ROWS_AT_ONCE: usize = 4096;
 
-/// Bytes of image features kept in memory.
-const FEATURE_BYTES: usize = 1 << 30;
+/// Tiles encoded in one forward pass where features are remembered.
+const TILES_AT_ONCE: usize = 16;
 
 /// What can go wrong with a reader.
 #[derive(Debug, thiserror::Error)]
@@ -33,35 +32,6 @@ pub enum ReaderError {
     /// Model and processor do not belong together.
     #[error("{0}")]
     Mismatch(String),
-}
-
-/// A picture, cut and digested.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// Its tiles.
-    pub pixels: PreparedPixels,
-    /// How it was cut.
-    pub grid: ImageGrid,
-    /// A digest of each tile's pixels: equal digests have equal features.
-    digests: Vec<[u8; 32]>,
-}
-
-/// Pixels of a prepared picture, before normalisation.
-#[derive(Clone, Debug)]
-pub enum PreparedPixels {
-    /// Bytes, as cut from a picture.
-    Cut(Tiles),
-    /// Numbers in 0..1, `[tiles, 3, side, side]`, as an attack left them.
-    Unit(Arc<Vec<f32>>),
-}
-
-/// A conversation with its pictures.
-#[derive(Clone, Debug)]
-pub struct Example {
-    /// What is said.
-    pub conversation: Conversation,
-    /// The pictures it shows, in order of appearance.
-    pub images: Vec<Arc<Prepared>>,
 }
 
 /// How likely an option is.
@@ -79,15 +49,8 @@ pub struct Reader {
     pub model: Vlm,
     /// Its processor.
     pub processor: Processor,
-    features: Mutex<FeatureCache>,
-}
-
-/// A packed batch with the tiles it needs.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// The rows.
-    pub layout: Layout,
-    tiles: TileSet,
+    /// Absent where features may change from step to step.
+    features: Option<Mutex<FeatureCache>>,
 }
 
 impl Reader {
@@ -118,46 +81,9 @@ impl Reader {
                 "image_seq_len of the processor is {tokens}, but a tile has {wanted} features in the model"
             )));
         }
-        Ok(Self { model, processor, features: Mutex::new(FeatureCache::default()) })
-    }
-
-    /// Cuts a picture.
-    ///
-    /// # Errors
-    /// When it has no pixels.
-    pub fn prepare(&self, picture: &RgbImage) -> Result<Prepared, ReaderError> {
-        let tiles = self.processor.tiles(picture)?;
-        let digests = (0..tiles.grid.tiles()).map(|tile| tiles.digest(tile)).collect();
-        Ok(Prepared { grid: tiles.grid, digests, pixels: PreparedPixels::Cut(tiles) })
-    }
-
-    /// A picture with other pixels, `[tiles, 3, side, side]` in 0..1, on the grid of `like`.
-    ///
-    /// # Errors
-    /// When there are not as many as its tiles have.
-    pub fn repainted(&self, like: ImageGrid, unit: Vec<f32>) -> Result<Prepared, ReaderError> {
-        use sha2::{Digest, Sha256};
-        let size = self.tile_size();
-        if unit.len() != size * like.tiles() {
-            let problem =
-                format!("{} pixel values are given, {} tiles have {}", unit.len(), like.tiles(), size * like.tiles());
-            return Err(ReaderError::Mismatch(problem));
-        }
-        let digests = unit
-            .chunks(size)
-            .map(|tile| {
-                let mut digest = Sha256::new_with_prefix(b"unit");
-                tile.iter().for_each(|value| digest.update(value.to_le_bytes()));
-                digest.finalize().into()
-            })
-            .collect();
-        Ok(Prepared { grid: like, digests, pixels: PreparedPixels::Unit(Arc::new(unit)) })
-    }
-
-    /// Values of one tile: colours times pixels.
-    #[must_use]
-    pub fn tile_size(&self) -> usize {
-        3 * self.model.config().vision.image_size.pow(2)
+        let mut reader = Self { model, processor, features: None };
+        reader.refresh();
+        Ok(reader)
     }
 
     /// Encodes one example; with `answering` up to where an answer begins.
@@ -165,25 +91,7 @@ impl Reader {
     /// # Errors
     /// As [`Processor::encode`].
     pub fn encode(&self, example: &Example, answering: bool) -> Result<Encoded, ReaderError> {
-        Ok(self.processor.encode(&example.conversation, &grids(example), answering)?)
-    }
-
-    /// Packs examples for training, each supervised token with weight 1; beginnings in common are computed once if `share`.
-    ///
-    /// # Errors
-    /// As [`Processor::encode`].
-    pub fn batch(&self, examples: &[Example], share: bool) -> Result<Batch, ReaderError> {
-        let mut tiles = TileSet::default();
-        let sequences = examples
-            .iter()
-            .map(|example| {
-                let encoded = self.encode(example, false)?;
-                let places = encoded.supervised.iter().enumerate().filter(|(_, on)| **on);
-                let targets = places.map(|(index, _)| Target { index, weight: 1.0 }).collect();
-                Ok(tiles.sequence(&encoded, &example.images, encoded.ids.clone(), targets))
-            })
-            .collect::<Result<Vec<_>, ReaderError>>()?;
-        Ok(Batch { layout: Layout::pack(&sequences, share), tiles })
+        Ok(self.processor.encode(&example.conversation, &example.grids(), answering)?)
     }
 
     /// The weighted sum of negative log-likelihoods over a batch's predictions, and each one's own.
@@ -200,7 +108,7 @@ impl Reader {
         let mut scores = Vec::with_capacity(asked.len());
         let mut waiting = Scoring::default();
         for (example, options) in asked {
-            let (prompt, ends) = self.processor.encode_options(&example.conversation, &grids(example), options)?;
+            let (prompt, ends) = self.processor.encode_options(&example.conversation, &example.grids(), options)?;
             waiting.push(&prompt, &ends, example);
             scores.push(
                 ends.into_iter().map(|token_ids| OptionScore { token_ids, loglikelihood: 0.0 }).collect::<Vec<_>>(),
@@ -260,7 +168,7 @@ impl Reader {
             return Err(ReaderError::Mismatch("a pixel gradient needs a picture".to_owned()));
         };
         let texts: Vec<String> = options.iter().map(|(text, _)| text.clone()).collect();
-        let (prompt, ends) = self.processor.encode_options(&example.conversation, &grids(example), &texts)?;
+        let (prompt, ends) = self.processor.encode_options(&example.conversation, &example.grids(), &texts)?;
         // The first picture's tiles are numbered as they come, without merging equal ones: each has its own gradient.
         let attacked = first.grid.tiles();
         let mut rest = TileSet::default();
@@ -286,7 +194,7 @@ impl Reader {
             .collect();
         let layout = Layout::pack(&sequences, true);
         let (side, channels) = (self.model.config().vision.image_size, 3);
-        let unit = self.unit_pixels(first);
+        let unit = self.processor.unit_pixels(first);
         let unit = Tensor::<4>::from_data(TensorData::new(unit, [attacked, channels, side, side]), self.model.device());
         let unit = unit.autodiff().require_grad();
         let graph = Pass { gradients: true, ..*pass };
@@ -304,15 +212,6 @@ impl Reader {
         Ok((f64::from(value), gradient))
     }
 
-    /// A prepared picture's pixels in 0..1, `[tiles, 3, side, side]`.
-    #[must_use]
-    pub fn unit_pixels(&self, prepared: &Prepared) -> Vec<f32> {
-        match &prepared.pixels {
-            PreparedPixels::Cut(tiles) => self.processor.pixels().unit(&tiles.bytes),
-            PreparedPixels::Unit(values) => values.to_vec(),
-        }
-    }
-
     /// Normalises pixels in 0..1 inside the gradient graph.
     fn normalised(&self, unit: Tensor<4>) -> Tensor<4> {
         let config = self.processor.pixels();
@@ -325,36 +224,36 @@ impl Reader {
     }
 
     /// Features of all tiles of a set, `[tiles * features_per_tile, text width]`; none for no tiles. Where neither the image
-    /// encoder nor the connector learns, each tile is encoded once and remembered.
+    /// encoder nor the connector learns, each tile is encoded once and remembered; pixels made by an attack are not.
     fn features(&self, set: &TileSet, pass: &Pass) -> Option<Tensor<2>> {
         if set.tiles.is_empty() {
             return None;
         }
-        if pass.gradients && self.sees_learning() {
+        let Some(cache) = &self.features else {
             return Some(self.encode_tiles(&set.tiles, pass));
-        }
+        };
         let quiet = Pass { gradients: false, dropout: None, ..*pass };
-        if self.sees_learning() {
-            return Some(self.encode_tiles(&set.tiles, &quiet));
-        }
-        let mut cache = self.features.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let missing: Vec<TileRef> = set.tiles.iter().filter(|tile| !cache.holds(&tile.digest())).cloned().collect();
+        let mut cache = cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut found: Vec<Option<Tensor<2>>> =
+            set.tiles.iter().map(|tile| cache.get(&tile.digest(), self.model.device())).collect();
+        let missing: Vec<usize> = (0..found.len()).filter(|number| found[*number].is_none()).collect();
         let per_tile = self.model.config().features_per_tile();
-        for tiles in missing.chunks(16) {
-            let encoded = self.encode_tiles(tiles, &quiet);
-            for (index, tile) in tiles.iter().enumerate() {
-                cache.insert(tile.digest(), encoded.clone().narrow(0, index * per_tile, per_tile));
+        for numbers in missing.chunks(TILES_AT_ONCE) {
+            let tiles: Vec<TileRef> = numbers.iter().map(|number| set.tiles[*number].clone()).collect();
+            let encoded = self.encode_tiles(&tiles, &quiet);
+            for (index, (number, tile)) in numbers.iter().zip(&tiles).enumerate() {
+                let features = encoded.clone().narrow(0, index * per_tile, per_tile);
+                if matches!(tile.prepared.pixels, PreparedPixels::Cut(_)) {
+                    cache.insert(tile.digest(), &features);
+                }
+                found[*number] = Some(features);
             }
         }
-        let features = set.tiles.iter().map(|tile| match cache.get(&tile.digest()) {
-            Some(features) => features,
-            None => self.encode_tiles(std::slice::from_ref(tile), &quiet),
-        });
-        Some(Tensor::cat(features.collect(), 0))
+        Some(Tensor::cat(found.into_iter().flatten().collect(), 0))
     }
 
     fn encode_tiles(&self, tiles: &[TileRef], pass: &Pass) -> Tensor<2> {
-        let (side, size) = (self.model.config().vision.image_size, self.tile_size());
+        let (side, size) = (self.model.config().vision.image_size, self.processor.tile_size());
         let mut values = Vec::with_capacity(tiles.len() * size);
         for TileRef { prepared, tile } in tiles {
             let range = tile * size..(tile + 1) * size;
@@ -369,29 +268,40 @@ impl Reader {
         self.model.connect(self.model.encode(pixels, None, pass), pass)
     }
 
-    /// Whether anything before the decoder can change: learns, or carries an adapter that may be switched off.
-    fn sees_learning(&self) -> bool {
-        self.features.lock().unwrap_or_else(std::sync::PoisonError::into_inner).bypassed
-    }
-
     /// To be called after adapters were attached or parameters began or ceased to learn: decides whether image features can
     /// be remembered, and forgets those remembered.
     pub fn refresh(&mut self) {
-        struct Learns(bool);
-        impl ParameterVisitor for Learns {
-            fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-                self.0 |= ModelPart::of(name) != ModelPart::Decoder && (parameter.learns() || name.contains(".lora_"));
-            }
-        }
-        let mut learns = Learns(false);
-        self.model.visit(&mut learns);
-        *self.features.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            FeatureCache { bypassed: learns.0, ..FeatureCache::default() };
+        self.remember(&FeatureLimits::default());
+    }
+
+    /// [`Reader::refresh`] with limits to what is remembered; nothing is where anything before the decoder learns, or
+    /// carries an adapter that may be switched off.
+    pub fn remember(&mut self, limits: &FeatureLimits) {
+        let digest = limits.folder.is_some().then(|| Sha256::new_with_prefix(self.processor.digest()));
+        let mut seeing = Seeing { changes: false, digest };
+        self.model.visit(&mut seeing);
+        let digest = seeing.digest.map_or_else(String::new, |digest| hex(&digest.finalize()));
+        self.features = (!seeing.changes).then(|| Mutex::new(FeatureCache::new(limits, &digest)));
     }
 }
 
-fn grids(example: &Example) -> Vec<ImageGrid> {
-    example.images.iter().map(|image| image.grid).collect()
+/// Looks at everything before the decoder: whether it changes, and what it is.
+struct Seeing {
+    changes: bool,
+    digest: Option<Sha256>,
+}
+
+impl ParameterVisitor for Seeing {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if ModelPart::of(name) == ModelPart::Decoder {
+            return;
+        }
+        self.changes |= parameter.learns() || name.contains(".lora_");
+        if let Some(digest) = &mut self.digest {
+            digest.update(name);
+            digest.update(parameter.values().into_data().as_bytes());
+        }
+    }
 }
 
 /// Sequences waiting to be scored together.
@@ -413,83 +323,5 @@ impl Scoring {
             self.tokens += end.len();
             self.sequences.push(self.tiles.sequence(prompt, &example.images, ids, targets));
         }
-    }
-}
-
-/// One tile of a prepared picture.
-#[derive(Clone, Debug)]
-struct TileRef {
-    prepared: Arc<Prepared>,
-    tile: usize,
-}
-
-impl TileRef {
-    fn digest(&self) -> [u8; 32] {
-        self.prepared.digests[self.tile]
-    }
-}
-
-/// The different tiles of a batch, numbered in order of appearance.
-#[derive(Clone, Debug, Default)]
-struct TileSet {
-    tiles: Vec<TileRef>,
-    numbers: HashMap<[u8; 32], usize>,
-}
-
-impl TileSet {
-    fn number(&mut self, prepared: &Arc<Prepared>, tile: usize) -> usize {
-        let digest = prepared.digests[tile];
-        *self.numbers.entry(digest).or_insert_with(|| {
-            self.tiles.push(TileRef { prepared: Arc::clone(prepared), tile });
-            self.tiles.len() - 1
-        })
-    }
-
-    /// A sequence whose image spans are those of `encoded`.
-    fn sequence(
-        &mut self,
-        encoded: &Encoded,
-        images: &[Arc<Prepared>],
-        ids: Vec<u32>,
-        targets: Vec<Target>,
-    ) -> Sequence {
-        let tiles = encoded
-            .images
-            .iter()
-            .map(|span| TileSpan {
-                start: span.start,
-                len: span.len,
-                tile: self.number(&images[span.image], span.tile),
-            })
-            .collect();
-        Sequence { ids, tiles, targets }
-    }
-}
-
-/// Features by tile digest, forgotten all at once when they outgrow their share of memory.
-#[derive(Default)]
-struct FeatureCache {
-    known: HashMap<[u8; 32], Tensor<2>>,
-    bytes: usize,
-    bypassed: bool,
-}
-
-impl FeatureCache {
-    fn holds(&self, digest: &[u8; 32]) -> bool {
-        self.known.contains_key(digest)
-    }
-
-    fn get(&self, digest: &[u8; 32]) -> Option<Tensor<2>> {
-        self.known.get(digest).cloned()
-    }
-
-    fn insert(&mut self, digest: [u8; 32], features: Tensor<2>) {
-        let [rows, width] = features.dims();
-        if self.bytes > FEATURE_BYTES {
-            self.known.clear();
-            self.bytes = 0;
-        }
-        self.bytes += rows * width * 4;
-        self.known.insert(digest, features);
     }
 }

@@ -7,8 +7,9 @@ use serde_json::json;
 use stepwise_curriculum::conversation::{Conversation, Part, Role};
 use stepwise_curriculum::picture::load_picture;
 use stepwise_trainer::subject::Subject;
+use stepwise_vlm::batch::Example;
 use stepwise_vlm::model::parameter::Pass;
-use stepwise_vlm::reader::{Example, Reader};
+use stepwise_vlm::reader::Reader;
 
 use crate::device;
 use crate::exit::{Failure, Outcome};
@@ -91,7 +92,7 @@ pub fn run(args: &Args) -> Outcome {
 fn example(reader: &Reader, args: &Args) -> Result<Example, Failure> {
     let prepare = |path: &PathBuf| {
         let picture = load_picture(path).map_err(Failure::input)?;
-        reader.prepare(&picture).map(Arc::new).map_err(Failure::input)
+        reader.processor.prepare(&picture).map(Arc::new).map_err(Failure::input)
     };
     let images = args.images.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
     let mut content: Vec<Part> = (0..images.len()).map(|index| Part::Image { index }).collect();

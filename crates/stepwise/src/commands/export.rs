@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use stepwise_curriculum::conversation::{Conversation, Part, Role};
 use stepwise_trainer::subject::Subject;
 use stepwise_vlm::adapter::{load_adapter, merge, save_adapter};
+use stepwise_vlm::batch::Example;
 use stepwise_vlm::model::parameter::Pass;
-use stepwise_vlm::reader::{Example, Reader};
+use stepwise_vlm::reader::Reader;
 use stepwise_vlm::weights::save_model;
 
 use crate::device;

@@ -43,7 +43,8 @@ pub fn run(args: &Args) -> Outcome {
         let phase = recipe.curriculum.phase.iter().find(|phase| phase.stages.contains(&item.stage));
         let context = phase.map(|phase| phase.context).unwrap_or_default();
         let form = recipe.train.answer_form;
-        let lesson = lessons.of(&reader, &cases.pictures, case, index, context, form).map_err(Failure::input)?;
+        let lesson =
+            lessons.of(&reader.processor, &cases.pictures, case, index, context, form).map_err(Failure::input)?;
         let encoded = reader.encode(&lesson.example, false).map_err(Failure::input)?;
         let features: usize = encoded.images.iter().map(|span| span.len).sum();
         let supervised = encoded.supervised.iter().filter(|on| **on).count();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CheckpointError;
 use crate::files::write_atomic;
+use crate::log::Tally;
 
 /// Name of the file.
 pub const STATE_FILE: &str = "trainer_state.json";
@@ -29,6 +30,10 @@ pub struct TrainerState {
     pub epoch: u32,
     /// Optimiser steps done in the epoch under way.
     pub step_in_epoch: u64,
+    /// Losses since the last line of the log.
+    pub since_line: Tally,
+    /// Losses since the epoch began.
+    pub since_epoch: Tally,
     /// The last losses that were logged, oldest first.
     pub loss_history: Vec<StepLoss>,
     /// The best checkpoint so far.

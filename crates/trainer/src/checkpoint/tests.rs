@@ -4,6 +4,7 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::*;
+use crate::log::Tally;
 
 fn save(run: &Path, step: u64, content: &str) -> PathBuf {
     write(run, step, |folder| -> Result<(), CheckpointError> {
@@ -205,6 +206,12 @@ mod killed {
     }
 }
 
+fn tally() -> Tally {
+    let mut tally = Tally::default();
+    tally.add(3, 0.1 + 0.2);
+    tally
+}
+
 fn state() -> TrainerState {
     TrainerState {
         global_step: 12,
@@ -212,6 +219,8 @@ fn state() -> TrainerState {
         phase: 1,
         epoch: 2,
         step_in_epoch: 3,
+        since_line: tally(),
+        since_epoch: Tally::default(),
         loss_history: vec![StepLoss { step: 10, loss: 0.1 + 0.2 }],
         best: Some(Best { metric: "clean".into(), value: 1.0 / 3.0, step: 10 }),
         seed: 42,

@@ -34,6 +34,11 @@ pub struct StepLine {
     pub grad_norm: f64,
     /// Share of the time that steps waited for data, 0 to 1.
     pub wait_for_data: f64,
+    /// Wall-clock time of a step.
+    pub seconds_per_step: f64,
+    /// The most memory this process has held, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_mib: Option<f64>,
 }
 
 /// How fast steps go in this process.

@@ -6,6 +6,7 @@
 mod append;
 mod events;
 mod line;
+mod tally;
 mod trainer_log;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 pub use events::Events;
 pub use line::{Pace, StepLine};
+pub use tally::Tally;
 pub use trainer_log::TrainerLog;
 
 /// Both logs of a run, written together.
@@ -44,6 +46,10 @@ impl RunLog {
             events.scalar("train/epoch", step, line.epoch);
             events.scalar("train/supervised_tokens", step, line.supervised_tokens as f64);
             events.scalar("train/wait_for_data", step, line.wait_for_data);
+            events.scalar("train/seconds_per_step", step, line.seconds_per_step);
+            if let Some(mebibytes) = line.peak_memory_mib {
+                events.scalar("train/peak_memory_mib", step, mebibytes);
+            }
             events.scalar(&format!("phase/{}/loss", line.phase), step, line.loss);
             for (stage, loss) in &line.stage_loss {
                 events.scalar(&format!("stage/{stage}/loss"), step, *loss);

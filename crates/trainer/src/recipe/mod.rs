@@ -46,6 +46,9 @@ const INTEGER_MAX: u64 = i64::MAX as u64;
 pub struct Recipe {
     /// Folder of the base model, in the Hugging Face layout.
     pub model_name_or_path: PathBuf,
+    /// PEFT folder whose adapter is trained on, instead of a fresh one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter_name_or_path: Option<PathBuf>,
     /// Folder the run writes into.
     pub output_dir: PathBuf,
     /// Of every random draw.
@@ -146,6 +149,9 @@ impl Recipe {
         decisive.train.save_steps = 0;
         decisive.train.save_total_limit = None;
         decisive.train.report_to = Vec::new();
+        decisive.train.feature_cache_gb = 0.0;
+        decisive.train.feature_cache_dir = None;
+        decisive.train.feature_cache_disk_gb = 0.0;
         hex(&Sha256::digest(decisive.to_toml()))
     }
 }
@@ -171,6 +177,9 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
                    `model_name_or_path = \"checkpoints/tiny-base\"`",
         );
     }
+    let adapter_at = top.at("adapter_name_or_path");
+    let adapter_name_or_path =
+        top.path("adapter_name_or_path", None, "PEFT folder whose adapter is trained on, instead of a fresh one.");
     let output_dir = top
         .path("output_dir", Some("`checkpoints/` and the recipe's file name"), "Folder the run writes into.")
         .unwrap_or_else(|| {
@@ -195,6 +204,13 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         "Whether large images are shown in tiles.",
     );
     let tuning = tuning::read(&mut top);
+    if adapter_name_or_path.is_some() && matches!(tuning, Tuning::Full { .. }) {
+        top.report(
+            adapter_at.as_ref(),
+            "`adapter_name_or_path` has no effect with `finetuning_type = \"full\"`",
+            "remove it, or merge the adapter into the base first with `stepwise export --format merged`",
+        );
+    }
     let data = data::read(top.section("data"), seed);
     let train = train::read(top.section("train"), &tuning);
     let curriculum = curriculum::read(top.section("curriculum"), &train);
@@ -202,6 +218,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     top.finish();
     Recipe {
         model_name_or_path: model_name_or_path.unwrap_or_default(),
+        adapter_name_or_path,
         output_dir,
         seed,
         cutoff_len,

@@ -2,6 +2,7 @@
 //! Face's `TrainingArguments`.
 
 use std::ops::Bound;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use stepwise_curriculum::prompt::AnswerForm;
@@ -52,6 +53,15 @@ pub struct Train {
     pub report_to: Vec<ReportTo>,
     /// How choices are answered, in training and in testing.
     pub answer_form: AnswerForm,
+    /// Computes what the questions of a micro-batch have in common (their picture, above all) once.
+    pub share_prefix: bool,
+    /// Memory for the features of pictures, in GiB; used where nothing before the decoder learns.
+    pub feature_cache_gb: f64,
+    /// Folder where features outlive the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_cache_dir: Option<PathBuf>,
+    /// Room below that folder, in GiB.
+    pub feature_cache_disk_gb: f64,
 }
 
 /// A reader of the log.
@@ -136,6 +146,14 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             AnswerForm::Text,
             "How choices are answered: option's words or letter.",
         ),
+        share_prefix: section.flag(
+            "share_prefix",
+            true,
+            "Computes what the questions of a micro-batch have in common once; the result is the same.",
+        ),
+        feature_cache_gb: section.float("feature_cache_gb", 1.0, 0.0.., "Memory for image features, in GiB."),
+        feature_cache_dir: section.path("feature_cache_dir", None, "Folder where image features outlive the run."),
+        feature_cache_disk_gb: section.float("feature_cache_disk_gb", 16.0, 0.0.., "Room below that folder, in GiB."),
     };
     if let (Some(max_steps), Warmup::Steps(steps)) = (train.max_steps, train.warmup)
         && steps >= max_steps

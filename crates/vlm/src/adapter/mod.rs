@@ -89,6 +89,15 @@ pub fn attach(
     Ok(chosen)
 }
 
+/// Sets the share of inputs that every adapter drops in training.
+pub fn set_dropout(model: &mut Vlm, share: f32) {
+    for linear in model.linears() {
+        if let Some(adapter) = &mut linear.adapter {
+            adapter.dropout = share;
+        }
+    }
+}
+
 /// Adds every adapter's product to its weight and removes the adapter (PEFT's `merge_and_unload`).
 pub fn merge(model: &mut Vlm) {
     for linear in model.linears() {

@@ -5,6 +5,7 @@ mod encode;
 mod expand;
 mod folder;
 pub mod pixels;
+mod prepared;
 pub mod resize;
 pub mod template;
 mod tokens;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 pub use config::ConfigError;
 pub use encode::{Encoded, ImageSpan};
 use pixels::{PixelConfig, PixelError, Tiles};
+pub use prepared::{Prepared, PreparedPixels};
 use template::{ChatTemplate, TemplateError};
 use tokens::Tokens;
 
@@ -55,7 +57,7 @@ pub enum ProcessorError {
 }
 
 /// Tokenizer, chat template and pixel pipeline of one folder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Processor {
     tokens: Tokens,
     template: ChatTemplate,

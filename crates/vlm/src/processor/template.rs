@@ -13,7 +13,7 @@ const FUEL: u64 = 2_000_000;
 const LONGEST: usize = 1 << 20;
 
 /// A compiled chat template.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
     source: String,

@@ -7,7 +7,7 @@ use tokenizers::Tokenizer;
 use super::expand::{FAKE, IMAGE, is_structural};
 
 /// A byte-level tokenizer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tokens {
     tokenizer: Tokenizer,
     /// Bytes each id of the plain vocabulary stands for.

@@ -1,0 +1,60 @@
+//! Option log-likelihood of every record that has options.
+
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+use stepwise_vlm::model::parameter::Pass;
+
+use crate::measure::{Peaks, adapted, since};
+use crate::records::read;
+use crate::{Common, Failure};
+
+/// Arguments of `eval`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Questions handed over at once, as the benchmark does.
+const BATCH: usize = 64;
+
+/// Asks them all.
+pub fn run(common: &Common) -> Result<Map<String, Value>, Failure> {
+    let mut reader = adapted(common)?;
+    let records = read(&common.conversations)?;
+    let before = Instant::now();
+    let mut asked = Vec::new();
+    for (number, record) in records.iter().enumerate() {
+        if let Some(options) = &record.options {
+            asked.push((number, (record.example(&reader.processor, false)?, options.clone())));
+        }
+    }
+    let prepare_seconds = since(before);
+    let (numbers, asked): (Vec<usize>, Vec<_>) = asked.into_iter().unzip();
+
+    let peaks = Peaks::restart()?;
+    reader.score(&asked[..common.warmup.min(asked.len())], &Pass::ANSWER)?;
+    reader.refresh(); // What was remembered while warming up does not count.
+    let (mut answers, mut scores, mut option_tokens, mut seconds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for batch in asked.chunks(BATCH) {
+        let before = Instant::now();
+        let scored = reader.score(batch, &Pass::ANSWER)?;
+        let each = since(before) / batch.len() as f64;
+        for ((_, options), scored) in batch.iter().zip(scored) {
+            let rate = |index: usize| scored[index].loglikelihood / scored[index].token_ids.len() as f64;
+            let best = (1..options.len()).fold(0, |best, index| if rate(index) > rate(best) { index } else { best });
+            answers.push(options[best].clone());
+            scores.push(scored.iter().map(|score| score.loglikelihood).collect::<Vec<_>>());
+            option_tokens.push(scored.iter().map(|score| score.token_ids.len()).collect::<Vec<_>>());
+            seconds.push(each);
+        }
+    }
+    let result = json!({
+        "records": numbers, "answers": answers, "log_likelihoods": scores, "option_tokens": option_tokens,
+        "seconds": seconds, "prepare_seconds": prepare_seconds,
+    });
+    let Value::Object(mut result) = result else { unreachable!("an object was written") };
+    peaks.report(&mut result)?;
+    Ok(result)
+}

@@ -1,0 +1,88 @@
+//! Clocks, memory and the one form in which results are written.
+
+use std::fs;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use serde_json::{Map, Value, json};
+use stepwise_vlm::adapter::load_adapter;
+use stepwise_vlm::features::FeatureLimits;
+use stepwise_vlm::reader::Reader;
+
+use crate::{Common, Failure};
+
+/// Runs a measurement on the asked number of threads and writes what it found.
+pub fn run(
+    common: &Common,
+    measurement: impl FnOnce(&Common) -> Result<Map<String, Value>, Failure>,
+) -> Result<(), Failure> {
+    rayon::ThreadPoolBuilder::new().num_threads(common.threads).build_global()?;
+    let mut result = measurement(common)?;
+    let settings = result.entry("settings").or_insert_with(|| json!({}));
+    settings["threads"] = common.threads.into();
+    settings["warmup"] = common.warmup.into();
+    settings["dtype"] = "float32".into();
+    result.insert("versions".into(), json!({ "stepwise": env!("CARGO_PKG_VERSION"), "burn": "0.22.1" }));
+    let text = serde_json::to_string_pretty(&result)?;
+    match &common.json {
+        Some(path) => fs::write(path, text + "\n")?,
+        None => println!("{text}"),
+    }
+    Ok(())
+}
+
+/// The work folder's model with its adapter, which learns.
+pub fn adapted(common: &Common) -> Result<Reader, Failure> {
+    let mut reader = Reader::load(&common.work.join("model"), &Device::flex())?;
+    reader.processor.set_image_splitting(Some(false));
+    load_adapter(&mut reader.model, &common.work.join("adapter"))?;
+    reader.refresh();
+    Ok(reader)
+}
+
+/// Remembers no features.
+pub fn forgetful(reader: &mut Reader) {
+    reader.remember(&FeatureLimits { memory_bytes: 0, folder: None, disk_bytes: 0 });
+}
+
+/// Seconds since `from`.
+pub fn since(from: Instant) -> f64 {
+    from.elapsed().as_secs_f64()
+}
+
+/// Seconds since this process was started (Linux; field 22 of proc_pid_stat(5), in hundredths of a second).
+pub fn since_process_start() -> Result<f64, Failure> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let after_name = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?.1;
+    let started: f64 = after_name.split_whitespace().nth(19).ok_or("no start in /proc/self/stat")?.parse()?;
+    let uptime = fs::read_to_string("/proc/uptime")?;
+    let now: f64 = uptime.split_whitespace().next().ok_or("no time in /proc/uptime")?.parse()?;
+    Ok(now - started / 100.0)
+}
+
+/// Peak memory of the whole process, and of the work alone after model and data are loaded.
+pub struct Peaks {
+    loading: u64,
+}
+
+impl Peaks {
+    /// From here on a new peak is kept (Linux; proc_pid_clear_refs(5), value 5).
+    pub fn restart() -> Result<Self, Failure> {
+        let loading = peak_rss_bytes()?;
+        fs::write("/proc/self/clear_refs", "5")?;
+        Ok(Self { loading })
+    }
+
+    /// Adds both to a result.
+    pub fn report(&self, result: &mut Map<String, Value>) -> Result<(), Failure> {
+        let work = peak_rss_bytes()?;
+        result.insert("peak_rss_bytes".into(), self.loading.max(work).into());
+        result.insert("work_peak_rss_bytes".into(), work.into());
+        Ok(())
+    }
+}
+
+fn peak_rss_bytes() -> Result<u64, Failure> {
+    let mebibytes = stepwise_trainer::environment::peak_memory_mib().ok_or("no VmHWM in /proc/self/status")?;
+    Ok((mebibytes * f64::from(1 << 20)) as u64)
+}

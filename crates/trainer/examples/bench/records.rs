@@ -1,0 +1,192 @@
+//! The records both sides read, made from a folder of cases.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image::RgbImage;
+use serde_json::{Value, json};
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::probe::{Ask, Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, Shown};
+use stepwise_benchmark::probe::{OptionScore, RespondentError};
+use stepwise_benchmark::run::{Options, run};
+use stepwise_benchmark::suite::Suite;
+use stepwise_curriculum::case::Case;
+use stepwise_curriculum::conversation::{Conversation, Message, Part};
+use stepwise_curriculum::dataset::Dataset;
+use stepwise_curriculum::prompt::{Frame, prompt};
+use stepwise_trainer::cases::Pictures;
+use stepwise_vlm::batch::Example;
+use stepwise_vlm::processor::Processor;
+
+use crate::Failure;
+
+/// Arguments of `records`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Folder with `cases.jsonl`, as `stepwise data import` and `stepwise data synth` write it.
+    data: PathBuf,
+    /// The folder to write.
+    #[arg(long)]
+    out: PathBuf,
+    /// Cases the evaluation asks.
+    #[arg(long, default_value_t = 60)]
+    cases: usize,
+}
+
+/// Conditions that leave the picture as it is.
+const TEXT: [&str; 5] = ["clean", "hint_plus", "hint_minus", "hint_zero", "permutation"];
+
+/// Writes the three files and the pictures they name.
+pub fn write(args: &Args) -> Result<(), Failure> {
+    let dataset = Dataset::load(&args.data)?;
+    fs::create_dir_all(args.out.join("images"))?;
+    let mut gallery = Gallery { out: &args.out, known: HashMap::new() };
+    let pictures = Pictures::Folder(dataset.root.clone());
+
+    let mut train = fs::File::create(args.out.join("train.jsonl"))?;
+    for case in &dataset.cases {
+        let picture = pictures.load(case, 0)?;
+        let image = gallery.save(&picture)?;
+        for item in one_a_stage(case) {
+            let prompt = prompt(case, &case.chain[item], &Frame::default());
+            let options = Some(&prompt.options).filter(|options| !options.is_empty());
+            line(&mut train, record(case, &image, &prompt.conversation, &prompt.answer, options))?;
+        }
+    }
+
+    let mut suite = Suite::fast();
+    suite.max_cases = Some(args.cases);
+    let mut recorder = Recorder::default();
+    let plan = Plan::new(&suite, &dataset.cases);
+    let options = Options {
+        respondent: "",
+        known: &HashMap::new(),
+        batch: 64,
+        surrogate: None,
+        progress: &mut |_| std::ops::ControlFlow::Continue(()),
+    };
+    run(&plan, &pictures, &mut recorder, options)?;
+    let mut files =
+        [fs::File::create(args.out.join("eval-text.jsonl"))?, fs::File::create(args.out.join("eval-image.jsonl"))?];
+    for probe in &recorder.0 {
+        let Ask::Options(options) = &probe.ask else { continue };
+        let Some(Shown::Picture(picture)) = probe.images.first() else { continue };
+        let image = gallery.save(picture)?;
+        let case = dataset.cases.iter().find(|case| case.case_id == probe.case_id).ok_or("a probe is about a case")?;
+        let file = &mut files[usize::from(!TEXT.contains(&probe.condition.as_str()))];
+        line(file, record(case, &image, &probe.conversation, "", Some(options)))?;
+    }
+    Ok(())
+}
+
+/// The first question of each stage.
+fn one_a_stage(case: &Case) -> Vec<usize> {
+    (1..=4).filter_map(|stage| case.chain.iter().position(|item| item.stage == stage)).collect()
+}
+
+fn record(case: &Case, image: &str, conversation: &Conversation, answer: &str, options: Option<&Vec<String>>) -> Value {
+    json!({
+        "case": case.case_id, "image": image, "messages": conversation.messages, "answer": answer, "options": options,
+    })
+}
+
+fn line(file: &mut fs::File, record: Value) -> std::io::Result<()> {
+    writeln!(file, "{record}")
+}
+
+/// Pictures saved once each.
+struct Gallery<'a> {
+    out: &'a Path,
+    known: HashMap<Vec<u8>, String>,
+}
+
+impl Gallery<'_> {
+    fn save(&mut self, picture: &RgbImage) -> Result<String, Failure> {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(picture.as_raw()).to_vec();
+        if let Some(name) = self.known.get(&digest) {
+            return Ok(name.clone());
+        }
+        let name = format!("images/{}.png", self.known.len());
+        picture.save(self.out.join(&name))?;
+        self.known.insert(digest, name.clone());
+        Ok(name)
+    }
+}
+
+/// Keeps what it is asked.
+#[derive(Default)]
+struct Recorder(Vec<Probe>);
+
+impl Respondent for Recorder {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        self.0.extend(probes.iter().cloned());
+        let reply = |probe: &Probe| match &probe.ask {
+            Ask::Options(options) => Reply::Options(vec![OptionScore { loglikelihood: 0.0, tokens: 1 }; options.len()]),
+            Ask::Generate { .. } => Reply::Text(String::new()),
+        };
+        Ok(probes.iter().map(reply).collect())
+    }
+
+    fn pixels(&mut self, _: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        Ok(None) // Attacks are not timed.
+    }
+
+    fn pixel_gradients(&mut self, _: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A record as read back.
+#[derive(serde::Deserialize)]
+pub struct Record {
+    /// Beside the file.
+    pub image: PathBuf,
+    /// Ends with the user's turn.
+    pub messages: Vec<Message>,
+    /// The supervised reply.
+    pub answer: String,
+    /// Replies to be compared.
+    pub options: Option<Vec<String>>,
+}
+
+/// Reads a file of records. Image paths are completed.
+pub fn read(path: &Path) -> Result<Vec<Record>, Failure> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let text = fs::read_to_string(path)?;
+    text.lines()
+        .map(|line| {
+            let mut value: Value = serde_json::from_str(line)?;
+            index_images(&mut value);
+            let mut record: Record = serde_json::from_value(value)?;
+            record.image = folder.join(&record.image);
+            Ok(record)
+        })
+        .collect()
+}
+
+/// Records made elsewhere show their one image without a number.
+fn index_images(record: &mut Value) {
+    let messages = record["messages"].as_array_mut().into_iter().flatten();
+    for part in messages.filter_map(|message| message["content"].as_array_mut()).flatten() {
+        if part["type"] == "image" {
+            part["index"] = 0.into();
+        }
+    }
+}
+
+impl Record {
+    /// The question with its picture; `supervised` with its answer.
+    pub fn example(&self, processor: &Processor, supervised: bool) -> Result<Example, Failure> {
+        let picture = stepwise_curriculum::picture::load_picture(&self.image)?;
+        let question = Conversation { messages: self.messages.clone() };
+        let shows = question.messages.iter().flat_map(|message| &message.content);
+        let images = shows.filter(|part| matches!(part, Part::Image { .. })).count();
+        let prepared = Arc::new(processor.prepare(&picture)?);
+        let conversation = if supervised { question.answered(&self.answer) } else { question };
+        Ok(Example { conversation, images: vec![prepared; images] })
+    }
+}

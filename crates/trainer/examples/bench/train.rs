@@ -1,0 +1,108 @@
+//! Optimiser steps.
+
+use std::time::Instant;
+
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+use stepwise_trainer::lessons::{Lesson, MicroBatch};
+use stepwise_trainer::optimizer::{AdamW, AdamWConfig};
+use stepwise_trainer::step::{StepOptions, step};
+use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::reader::Reader;
+
+use crate::measure::{Peaks, adapted, forgetful, since, since_process_start};
+use crate::records::{Record, read};
+use crate::{Common, Failure};
+
+/// Arguments of `train`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    /// What is shared and remembered.
+    #[arg(long, value_enum, default_value_t = Mode::Plain)]
+    mode: Mode,
+    /// Questions an optimiser step.
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// Steps that are counted.
+    #[arg(long, default_value_t = 20)]
+    steps: usize,
+    /// Constant.
+    #[arg(long, default_value_t = 2e-4)]
+    learning_rate: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// Each question its own sequence with its own picture, nothing remembered.
+    Plain,
+    /// A first epoch: the questions of a step share what they have in common.
+    Shared,
+    /// A later epoch: the features of all pictures are known, too.
+    SharedCached,
+}
+
+/// Takes the steps.
+pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> {
+    let mut reader = adapted(common)?;
+    if args.mode != Mode::SharedCached {
+        forgetful(&mut reader);
+    }
+    let config = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+    let mut optimizer = AdamW::new(config);
+    let records = read(&common.conversations)?;
+    let total = common.warmup + args.steps;
+
+    let peaks = Peaks::restart()?;
+    let started = Instant::now();
+    if args.mode == Mode::SharedCached {
+        for batch in (0..total).map(|index| batch(&records, index, args.batch)) {
+            let made = prepare(&reader, &batch, true)?;
+            let _ = reader.losses(&made.batch, &Pass::ANSWER);
+        }
+    }
+    let cache_seconds = since(started);
+
+    let (mut seconds, mut prepare_seconds, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut supervised, mut tokens, mut first_step) = (Vec::new(), Vec::new(), None);
+    for index in 0..total {
+        let before = Instant::now();
+        let micro_batch = prepare(&reader, &batch(&records, index, args.batch), args.mode != Mode::Plain)?;
+        prepare_seconds.push(since(before));
+        let before = Instant::now();
+        let options = StepOptions { learning_rate: args.learning_rate, max_grad_norm: 1.0, dropout_key: 0 };
+        let stepped = step(&mut reader, &mut optimizer, std::slice::from_ref(&micro_batch), options)?;
+        seconds.push(since(before));
+        losses.push(stepped.tally.loss());
+        supervised.push(stepped.tally.tokens());
+        let layout = &micro_batch.batch.layout;
+        tokens.push(layout.last.iter().map(|row| u64::from(layout.positions[*row]) + 1).sum::<u64>());
+        if first_step.is_none() {
+            first_step = Some(since_process_start()?);
+        }
+    }
+    let mode = args.mode.to_possible_value().map(|value| value.get_name().to_owned());
+    let result = json!({
+        "settings": { "mode": mode, "batch": args.batch, "steps": args.steps, "learning_rate": args.learning_rate },
+        "seconds": seconds, "prepare_seconds": prepare_seconds, "losses": losses, "supervised_tokens": supervised,
+        "tokens": tokens, "cache_seconds": cache_seconds, "start_to_first_step_seconds": first_step,
+    });
+    let Value::Object(mut result) = result else { unreachable!("an object was written") };
+    peaks.report(&mut result)?;
+    Ok(result)
+}
+
+/// Batch `index`: the next `size` records, going round at the end.
+fn batch(records: &[Record], index: usize, size: usize) -> Vec<&Record> {
+    (index * size..(index + 1) * size).map(|place| &records[place % records.len()]).collect()
+}
+
+fn prepare(reader: &Reader, batch: &[&Record], share: bool) -> Result<MicroBatch, Failure> {
+    let lessons = batch.iter().map(|record| {
+        let example = record.example(&reader.processor, true)?;
+        Ok(Lesson { example, stage: 1, name: record.image.display().to_string() })
+    });
+    let lessons = lessons.collect::<Result<Vec<_>, Failure>>()?;
+    Ok(MicroBatch::new(&reader.processor, &lessons, share, usize::MAX)?)
+}

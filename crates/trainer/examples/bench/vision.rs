@@ -1,0 +1,73 @@
+//! The image encoder alone.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use burn::tensor::{Tensor, TensorData};
+use serde_json::{Map, Value, json};
+use stepwise_curriculum::picture::load_picture;
+use stepwise_vlm::model::parameter::Pass;
+
+use crate::measure::{Peaks, adapted, since};
+use crate::records::read;
+use crate::{Common, Failure};
+
+/// Arguments of `vision`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    /// Pictures a pass.
+    #[arg(long, default_value_t = 4)]
+    tiles: usize,
+    /// Passes that are counted.
+    #[arg(long, default_value_t = 20)]
+    steps: usize,
+}
+
+/// Values of each tile's first patch that are written.
+const SHOWN: usize = 8;
+
+/// Encodes the same tiles again and again.
+pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> {
+    let reader = adapted(common)?;
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for record in read(&common.conversations)? {
+        if !paths.contains(&record.image) {
+            paths.push(record.image);
+        }
+    }
+    let side = reader.model.config().vision.image_size;
+    let mut pixels = Vec::new();
+    for tile in 0..args.tiles {
+        let prepared = reader.processor.prepare(&load_picture(&paths[tile % paths.len()])?)?;
+        let mut unit = reader.processor.unit_pixels(&prepared);
+        reader.processor.pixels().normalise(&mut unit, side);
+        pixels.extend(unit);
+    }
+    let pixels = TensorData::new(pixels, [args.tiles, 3, side, side]);
+    let pixels = Tensor::<4>::from_data(pixels, reader.model.device());
+
+    let peaks = Peaks::restart()?;
+    let mut seconds = Vec::new();
+    let mut output = None;
+    for _ in 0..common.warmup + args.steps {
+        let before = Instant::now();
+        output = Some(reader.model.encode(pixels.clone(), None, &Pass::ANSWER));
+        seconds.push(since(before));
+    }
+    let output = output.ok_or("--warmup and --steps are both 0")?;
+    let [rows, width] = output.dims();
+    let values: Vec<f32> = output.into_data().try_to_vec().map_err(|error| format!("{error:?}"))?;
+    let patches = rows / args.tiles;
+    let shown: Vec<f32> = (0..args.tiles).flat_map(|tile| values[tile * patches * width..][..SHOWN].to_vec()).collect();
+    let squares: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
+    let result = json!({
+        "settings": { "tiles": args.tiles, "steps": args.steps },
+        "seconds": seconds, "shape": [args.tiles, patches, width], "values": shown,
+        "root_mean_square": (squares / values.len() as f64).sqrt(),
+    });
+    let Value::Object(mut result) = result else { unreachable!("an object was written") };
+    peaks.report(&mut result)?;
+    Ok(result)
+}

@@ -1,0 +1,184 @@
+//! Image features remembered by the digest of their tile: in memory, and on disk for the runs to come.
+//!
+//! Both are filled until they are full and then left as they are. Training visits its pictures in rounds, and under that
+//! order a store that drops the oldest entry would drop each one just before it is wanted.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use sha2::{Digest, Sha256};
+
+/// How much is remembered, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeatureLimits {
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Folder on disk, if features are to outlive the process.
+    pub folder: Option<PathBuf>,
+    /// Bytes below that folder.
+    pub disk_bytes: u64,
+}
+
+impl Default for FeatureLimits {
+    fn default() -> Self {
+        Self { memory_bytes: 1 << 30, folder: None, disk_bytes: 0 }
+    }
+}
+
+/// The digest of a tile's pixels.
+pub(crate) type TileDigest = [u8; 32];
+
+/// The store.
+pub(crate) struct FeatureCache {
+    known: HashMap<TileDigest, Tensor<2>>,
+    bytes: u64,
+    most: u64,
+    disk: Option<Disk>,
+}
+
+impl FeatureCache {
+    /// An empty store for the features of one model; `model` digests its image encoder, connector and normalisation.
+    pub fn new(limits: &FeatureLimits, model: &str) -> Self {
+        let disk = limits.folder.as_ref().map(|folder| Disk::open(&folder.join(model), limits.disk_bytes));
+        Self { known: HashMap::new(), bytes: 0, most: limits.memory_bytes, disk }
+    }
+
+    pub fn get(&mut self, digest: &TileDigest, device: &Device) -> Option<Tensor<2>> {
+        if let Some(features) = self.known.get(digest) {
+            return Some(features.clone());
+        }
+        let (shape, values) = self.disk.as_ref()?.read(digest)?;
+        let features = Tensor::from_data(TensorData::new(values, shape), device);
+        self.keep(*digest, features.clone());
+        Some(features)
+    }
+
+    pub fn insert(&mut self, digest: TileDigest, features: &Tensor<2>) {
+        self.keep(digest, features.clone());
+        if let Some(disk) = &mut self.disk
+            && disk.has_room()
+            && let Ok(values) = features.clone().into_data().convert::<f32>().try_to_vec::<f32>()
+        {
+            disk.write(&digest, features.dims(), &values);
+        }
+    }
+
+    fn keep(&mut self, digest: TileDigest, features: Tensor<2>) {
+        let [rows, width] = features.dims();
+        let bytes = (rows * width * size_of::<f32>()) as u64;
+        if self.bytes + bytes <= self.most {
+            self.bytes += bytes;
+            self.known.insert(digest, features);
+        }
+    }
+}
+
+/// One file a tile: SHA-256 of the rest, rows, width, values (little endian). A file that is not whole counts as absent.
+struct Disk {
+    folder: PathBuf,
+    bytes: u64,
+    most: u64,
+}
+
+/// Bytes before the values: digest and two 32-bit numbers.
+const HEAD: usize = 32 + 8;
+
+impl Disk {
+    fn open(folder: &Path, most: u64) -> Self {
+        let sizes = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok());
+        let bytes = sizes.map(|metadata| metadata.len()).sum();
+        // A folder that cannot be made takes no files: features are then computed anew.
+        let most = if fs::create_dir_all(folder).is_ok() { most } else { 0 };
+        Self { folder: folder.to_path_buf(), bytes, most }
+    }
+
+    fn path(&self, digest: &TileDigest) -> PathBuf {
+        self.folder.join(crate::processor::hex(digest))
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes < self.most
+    }
+
+    fn read(&self, digest: &TileDigest) -> Option<([usize; 2], Vec<f32>)> {
+        let bytes = fs::read(self.path(digest)).ok()?;
+        let (head, values) = bytes.split_at_checked(HEAD)?;
+        let (checksum, sides) = head.split_at(32);
+        let side = |at: usize| u32::from_le_bytes([sides[at], sides[at + 1], sides[at + 2], sides[at + 3]]) as usize;
+        let shape = [side(0), side(4)];
+        let whole = Sha256::digest(&bytes[32..]).as_slice() == checksum;
+        if !whole || shape[0].checked_mul(shape[1])?.checked_mul(4)? != values.len() {
+            return None;
+        }
+        Some((
+            shape,
+            values.chunks_exact(4).map(|value| f32::from_le_bytes([value[0], value[1], value[2], value[3]])).collect(),
+        ))
+    }
+
+    /// Writes beside and renames, so that several runs may share a folder. The first failure ends the writing.
+    fn write(&mut self, digest: &TileDigest, shape: [usize; 2], values: &[f32]) {
+        let mut rest: Vec<u8> = shape.iter().flat_map(|side| (*side as u32).to_le_bytes()).collect();
+        rest.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        let path = self.path(digest);
+        let beside = path.with_extension(std::process::id().to_string());
+        let written = fs::File::create(&beside).and_then(|mut file| {
+            file.write_all(&Sha256::digest(&rest))?;
+            file.write_all(&rest)?;
+            fs::rename(&beside, &path)
+        });
+        match written {
+            Ok(()) => self.bytes += (32 + rest.len()) as u64,
+            Err(_) => self.most = 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn features(value: f32) -> Tensor<2> {
+        Tensor::full([2, 3], value, &Device::flex())
+    }
+
+    fn values(features: Tensor<2>) -> Vec<f32> {
+        features.into_data().try_to_vec().expect("f32")
+    }
+
+    #[test]
+    fn memory_is_filled_and_then_left_as_it_is() {
+        let limits = FeatureLimits { memory_bytes: 50, ..FeatureLimits::default() };
+        let mut cache = FeatureCache::new(&limits, "m");
+        for number in 0..3 {
+            cache.insert([number; 32], &features(f32::from(number)));
+        }
+        let found = [0, 1, 2].map(|number| cache.get(&[number; 32], &Device::flex()).map(values));
+        assert_eq!(found, [Some(vec![0.0; 6]), Some(vec![1.0; 6]), None]);
+    }
+
+    #[test]
+    fn features_on_disk_outlive_the_store_and_a_broken_file_counts_as_absent() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let limits = FeatureLimits { memory_bytes: 0, folder: Some(folder.path().into()), disk_bytes: 100 };
+        let mut cache = FeatureCache::new(&limits, "m");
+        for number in 0..3 {
+            cache.insert([number; 32], &features(f32::from(number)));
+        }
+        let mut again = FeatureCache::new(&limits, "m");
+        assert_eq!(again.get(&[1; 32], &Device::flex()).map(values), Some(vec![1.0; 6]));
+        assert!(again.get(&[2; 32], &Device::flex()).is_none(), "two files of 64 bytes fill 100");
+        assert!(FeatureCache::new(&limits, "other").get(&[1; 32], &Device::flex()).is_none());
+
+        let file = folder.path().join("m").join(crate::processor::hex(&[1; 32]));
+        let mut bytes = fs::read(&file).expect("there");
+        bytes[50] ^= 1;
+        fs::write(&file, &bytes).expect("written");
+        assert!(again.get(&[1; 32], &Device::flex()).is_none());
+        fs::write(&file, &bytes[..20]).expect("written");
+        assert!(again.get(&[1; 32], &Device::flex()).is_none());
+    }
+}
