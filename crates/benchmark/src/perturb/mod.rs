@@ -24,12 +24,20 @@ pub mod evidence;
 pub mod fgsm;
 pub mod gaussian_noise;
 pub mod geometry;
+pub mod hedge;
 pub mod hint;
+pub mod injection;
 pub mod linf;
+pub mod negation;
+pub mod none_above;
+pub mod paraphrase;
+pub mod parents;
 pub mod permutation;
 pub mod pgd;
 pub mod pool;
+pub mod premise;
 pub mod random_sign;
+pub mod rebuttal;
 pub mod region_mask;
 pub mod swap_near;
 pub mod templates;
@@ -51,6 +59,27 @@ pub const KINDS: &[Kind] = &[
     cue::TRUE,
     cue::WRONG,
     permutation::KIND,
+    rebuttal::DOUBT,
+    rebuttal::WRONG,
+    rebuttal::RIGHT,
+    rebuttal::REPEAT,
+    premise::FALSE,
+    premise::TRUE,
+    negation::TWIN,
+    negation::NEGATED,
+    negation::AFFIRMED,
+    none_above::RIGHT,
+    none_above::WRONG,
+    paraphrase::STORED,
+    paraphrase::REWORDED,
+    hedge::LOW,
+    hedge::HIGH,
+    hedge::NEUTRAL,
+    parents::GOLD,
+    parents::PREDICTED,
+    parents::WRONG,
+    injection::INJECTED,
+    injection::PLAIN,
     gaussian_noise::KIND,
     fgsm::KIND,
     pgd::KIND,

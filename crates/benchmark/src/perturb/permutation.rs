@@ -1,5 +1,7 @@
 //! `permutation`: the options of a choice in another order. Answers should follow the words, not the places.
 
+use std::num::NonZeroUsize;
+
 use rand::seq::SliceRandom;
 use serde::Deserialize;
 use stepwise_curriculum::case::Answer;
@@ -15,8 +17,9 @@ pub const KIND: Kind =
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Permutation {
-    /// Shifts the options by this many places, wrapping; a seeded random order when absent.
-    pub rotate: Option<usize>,
+    /// Shifts the options by this many places, wrapping; a seeded random order when absent. Only choices with more options
+    /// than that are asked, so that conditions for 1, 2, ... ask every rotation of every choice once.
+    pub rotate: Option<NonZeroUsize>,
     /// Tells several random orders of one suite apart.
     pub draw: u32,
 }
@@ -26,13 +29,16 @@ impl Perturbation for Permutation {
         let Answer::Choice { options, .. } = &scene.item.answer else {
             return Err(Skip("only a choice has options to reorder"));
         };
+        if options.len() < 2 {
+            return Err(Skip("there is but one option"));
+        }
         let stored: Vec<usize> = (0..options.len()).collect();
         let mut order = stored.clone();
         if let Some(places) = self.rotate {
-            order.rotate_left(places % options.len());
-            if order == stored {
-                return Err(Skip("the rotation leaves this many options as they are"));
+            if places.get() >= options.len() {
+                return Err(Skip("it has no further rotation"));
             }
+            order.rotate_left(places.get());
         } else {
             let mut rng = scene.draw(&format!("permutation/{}", self.draw));
             while order == stored {

@@ -1,0 +1,148 @@
+//! Every change of the words is a pure function of case, item, seed and version, over synthetic cases.
+
+use proptest::prelude::*;
+use stepwise_benchmark::perturb::{Draws, Perturbed, Pool, Recall, Scene, Skip};
+use stepwise_benchmark::score::chance;
+use stepwise_benchmark::suite::{Condition, Suite};
+use stepwise_curriculum::case::{Answer, Case, Item};
+use stepwise_curriculum::prompt::{AnswerForm, Frame, prompt};
+use stepwise_curriculum::synth::{SynthOptions, record};
+
+const KINDS: [&str; 23] = [
+    "hint_minus",
+    "permutation",
+    "rebuttal_doubt",
+    "rebuttal_wrong",
+    "rebuttal_right",
+    "rebuttal_repeat",
+    "premise_false",
+    "premise_true",
+    "negated_twin",
+    "negation",
+    "affirmation",
+    "nota_right",
+    "nota_wrong",
+    "paraphrase",
+    "reworded",
+    "hedge_low",
+    "hedge_high",
+    "hedge_neutral",
+    "parents_gold",
+    "parents_predicted",
+    "parents_wrong",
+    "report_injected",
+    "report_plain",
+];
+
+/// Controls that apply to exactly the items their condition applies to.
+const PAIRS: [(&str, &str); 8] = [
+    ("rebuttal_doubt", "rebuttal_repeat"),
+    ("rebuttal_wrong", "rebuttal_repeat"),
+    ("premise_false", "premise_true"),
+    ("negation", "affirmation"),
+    ("nota_right", "nota_wrong"),
+    ("hedge_low", "hedge_neutral"),
+    ("parents_predicted", "parents_gold"),
+    ("report_injected", "report_plain"),
+];
+
+fn cases(seed: u64) -> Vec<Case> {
+    (0..8).map(|index| record(index, &SynthOptions { seed, ..SynthOptions::default() })).collect()
+}
+
+fn conditions() -> Vec<Condition> {
+    let all = Suite::full().conditions;
+    KINDS.map(|kind| all.iter().find(|condition| condition.kind == kind).expect("in the suite").clone()).to_vec()
+}
+
+/// An item with what each of [`KINDS`] makes of it.
+type Changed<'a> = (&'a Case, &'a Item, Vec<Result<Perturbed, Skip>>);
+
+/// What every condition makes of every item.
+fn changed(cases: &[Case], draws: Draws) -> Vec<Changed<'_>> {
+    let (pool, conditions) = (Pool::new(cases), conditions());
+    let items = cases.iter().flat_map(|case| case.chain.iter().map(move |item| (case, item)));
+    items
+        .map(|(case, item)| {
+            let scene = Scene { case, item, pool: &pool, draws };
+            (case, item, conditions.iter().map(|condition| condition.perturbation.perturb(&scene)).collect())
+        })
+        .collect()
+}
+
+fn at<'a>(results: &'a [Result<Perturbed, Skip>], kind: &str) -> Option<&'a Perturbed> {
+    results[KINDS.iter().position(|other| *other == kind).expect("listed")].as_ref().ok()
+}
+
+/// Indices of the right options; for yes/no 0 is yes.
+fn right(item: &Item) -> Vec<usize> {
+    match &item.answer {
+        Answer::Choice { gold, .. } => gold.clone(),
+        Answer::Yesno { gold, .. } => vec![usize::from(!gold)],
+        _ => Vec::new(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn the_same_input_gives_the_same_change(world in 0u64..1000, seed in any::<u64>(), version in any::<u32>()) {
+        let draws = Draws { seed, version };
+        let (cases, mut turned) = (cases(world), cases(world));
+        turned.reverse();
+        let once = changed(&cases, draws);
+        let again = changed(&turned, draws);
+        prop_assert_eq!(format!("{:?}", once), format!("{:?}", changed(&cases, draws)));
+        for (case, item, results) in &once {
+            // Nor does the order of the file matter.
+            let other = again.iter().find(|(c, i, _)| (&c.case_id, &i.id) == (&case.case_id, &item.id)).expect("there");
+            prop_assert_eq!(format!("{:?}", results), format!("{:?}", other.2));
+        }
+        for other in [Draws { seed: seed ^ 1, ..draws }, Draws { version: version ^ 1, ..draws }] {
+            prop_assert_ne!(format!("{:?}", once), format!("{:?}", changed(&cases, other)));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_can_be_asked_and_names_what_it_says(world in 0u64..1000, seed in any::<u64>()) {
+        for (case, item, results) in changed(&cases(world), Draws { seed, version: 1 }) {
+            for (kind, perturbed) in KINDS.iter().zip(&results).filter_map(|(kind, result)| Some((kind, result.as_ref().ok()?))) {
+                let asked = perturbed.item.as_ref().unwrap_or(item);
+                prop_assert_eq!((&asked.id, asked.stage, &asked.category), (&item.id, item.stage, &item.category));
+                for answer_form in [AnswerForm::Text, AnswerForm::Letter] {
+                    let shown = prompt(case, asked, &Frame { answer_form, ..perturbed.frame.clone() });
+                    prop_assert!(shown.options.is_empty() || shown.options.contains(&shown.answer), "{}", kind);
+                    let luck = chance(&asked.answer, &shown);
+                    prop_assert!((0.0..1.0).contains(&luck) && (luck > 0.0) != shown.options.is_empty(), "{}", kind);
+                }
+                if let Some(index) = perturbed.named.as_ref().and_then(|named| named.index) {
+                    prop_assert_eq!(right(asked).contains(&index), *kind == "rebuttal_right", "{}", kind);
+                }
+                if let Some(Recall::Context(own)) = &perturbed.recall {
+                    for &(place, parent) in own {
+                        prop_assert!(item.parents.contains(&case.chain[parent].id));
+                        prop_assert_eq!(&perturbed.frame.context[place].question, &case.chain[parent].question);
+                    }
+                }
+            }
+            for (kind, control) in PAIRS {
+                prop_assert_eq!(at(&results, kind).is_some(), at(&results, control).is_some(), "{} {}", kind, control);
+            }
+            // A false premise and its true twin ask about the same earlier question, and differ in its answer alone.
+            if let (Some(lie), Some(truth)) = (at(&results, "premise_false"), at(&results, "premise_true")) {
+                let (lie, truth) = (lie.item.as_ref().expect("replaced"), truth.item.as_ref().expect("replaced"));
+                let parent = case.chain.iter().find(|parent| lie.question.contains(&format!("\"{}\"", parent.question)));
+                prop_assert!(parent.is_some_and(|parent| item.parents.contains(&parent.id)), "{}", lie.question);
+                prop_assert!(lie.question != truth.question);
+                let same = format!("\"{}\"", parent.expect("named").question);
+                prop_assert!(truth.question.contains(&same), "{}", truth.question);
+            }
+            // One answer in the wrong context is not that of the right one.
+            if let (Some(wrong), Some(gold)) = (at(&results, "parents_wrong"), at(&results, "parents_gold")) {
+                let pairs = wrong.frame.context.iter().zip(&gold.frame.context);
+                prop_assert_eq!(pairs.filter(|(a, b)| a.answer != b.answer).count(), 1);
+            }
+        }
+    }
+}
