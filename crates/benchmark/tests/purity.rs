@@ -135,7 +135,12 @@ proptest! {
                 let parent = case.chain.iter().find(|parent| lie.question.contains(&format!("\"{}\"", parent.question)));
                 prop_assert!(parent.is_some_and(|parent| item.parents.contains(&parent.id)), "{}", lie.question);
                 prop_assert!(lie.question != truth.question);
-                let same = format!("\"{}\"", parent.expect("named").question);
+                let parent = parent.expect("named");
+                // One that looks for findings is preferred; a yes or no always has a wrong answer.
+                let finding = |other: &&Item| other.stage >= 2 && matches!(other.answer, Answer::Yesno { .. });
+                let mut parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
+                prop_assert!(parent.stage >= 2 || parents.find(finding).is_none(), "{}", lie.question);
+                let same = format!("\"{}\"", parent.question);
                 prop_assert!(truth.question.contains(&same), "{}", truth.question);
             }
             // One answer in the wrong context is not that of the right one.
