@@ -136,8 +136,9 @@ proptest! {
                 prop_assert!(parent.is_some_and(|parent| item.parents.contains(&parent.id)), "{}", lie.question);
                 prop_assert!(lie.question != truth.question);
                 let parent = parent.expect("named");
-                // One that looks for findings is preferred; a yes or no always has a wrong answer.
-                let finding = |other: &&Item| other.stage >= 2 && matches!(other.answer, Answer::Yesno { .. });
+                // One that looks for findings is preferred; where nobody may decline, there is always a wrong answer.
+                let sure = |answer: &Answer| matches!(answer, Answer::Yesno { .. } | Answer::Choice { refusal: None, .. });
+                let finding = |other: &&Item| other.stage >= 2 && sure(&other.answer);
                 let mut parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
                 prop_assert!(parent.stage >= 2 || parents.find(finding).is_none(), "{}", lie.question);
                 let same = format!("\"{}\"", parent.question);
