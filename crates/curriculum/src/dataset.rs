@@ -51,18 +51,8 @@ impl Dataset {
     /// # Errors
     /// All problems of all lines at once; also when the file cannot be read, or holds no case.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let file = if path.is_dir() { path.join(CASE_FILE) } else { path.to_owned() };
-        let (mut cases, mut problems) = (Vec::new(), Vec::new());
-        for line in CaseReader::open(&file)? {
-            match line {
-                Ok(case) => cases.push(case),
-                Err(Problems(all)) => problems.extend(all),
-            }
-        }
-        if cases.is_empty() && problems.is_empty() {
-            problems.push(Problem::new(&file, "holds no case", "write one case on each line"));
-        }
-        if problems.is_empty() { Ok(Self::new(&file, cases)) } else { Err(Problems(problems)) }
+        let Lines { dataset, problems, .. } = Lines::read(path)?;
+        if problems.is_empty() { Ok(dataset) } else { Err(Problems(problems)) }
     }
 
     /// Cases that are, or will be, those of `file`.
@@ -101,6 +91,37 @@ impl Dataset {
     /// The cases on one side of the split, with their places in [`Dataset::cases`].
     pub fn side(&self, split: Split) -> impl Iterator<Item = (usize, &Case)> {
         self.cases.iter().enumerate().filter(move |(_, case)| case.split == split)
+    }
+}
+
+/// A case file line by line: those that are cases, and what is wrong with the others.
+pub(crate) struct Lines {
+    /// The cases that could be read.
+    pub(crate) dataset: Dataset,
+    /// The row of each.
+    pub(crate) rows: Vec<usize>,
+    /// Of all other lines, or of the file.
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Lines {
+    /// Reads a case file, or the `cases.jsonl` of a folder.
+    pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
+        let file = if path.is_dir() { path.join(CASE_FILE) } else { path.to_owned() };
+        let (mut cases, mut rows, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, line) in CaseReader::open(&file)?.enumerate() {
+            match line {
+                Ok(case) => {
+                    cases.push(case);
+                    rows.push(place + 1);
+                }
+                Err(Problems(all)) => problems.extend(all),
+            }
+        }
+        if cases.is_empty() && problems.is_empty() {
+            problems.push(Problem::new(&file, "holds no case", "write one case on each line"));
+        }
+        Ok(Self { dataset: Dataset::new(&file, cases), rows, problems })
     }
 }
 

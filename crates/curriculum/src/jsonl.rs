@@ -50,6 +50,8 @@ impl CaseReader {
             self.problem("is not UTF-8", "save the file as UTF-8").at_column(error.valid_up_to() + 1)
         })?;
         let text = if self.row == 1 { text.trim_start_matches('\u{feff}') } else { text };
+        // Without its end, at which a fault would be said to stand on the next line.
+        let text = text.trim_end_matches(['\r', '\n']);
         if text.trim().is_empty() {
             return Err(self.problem("the line is empty", "remove it").into());
         }

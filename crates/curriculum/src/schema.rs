@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::case::SCHEMA;
 use crate::problem::did_you_mean;
 
 /// A fault inside one line.
@@ -48,7 +49,7 @@ const WORDS: Kind = Kind::List(&Kind::Text);
 const PLACES: Kind = Kind::List(&Kind::Whole(u64::MAX));
 
 const CASE: &[Field] = &[
-    Field("schema", Required, Kind::Text),
+    Field("schema", Required, Kind::Word(&[SCHEMA])),
     Field("case_id", Required, Kind::Text),
     Field("group_id", Required, Kind::Text),
     Field("split", Required, Kind::Word(&["train", "validation", "test"])),

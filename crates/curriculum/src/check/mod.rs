@@ -9,9 +9,11 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
 use crate::case::Case;
-use crate::dataset::Dataset;
-use crate::problem::Problem;
+use crate::dataset::{Dataset, Lines};
+use crate::problem::{Problem, Problems};
 use crate::taxonomy::Taxonomy;
 
 pub use summary::{CategoryCount, Summary, summary};
@@ -41,17 +43,44 @@ pub struct CheckOptions {
 #[must_use]
 pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (place, case) in dataset.cases.iter().enumerate() {
-        let mut faults = Faults { dataset, row: place + 1, problems: &mut problems };
+    check_each(dataset, 1.., options, &mut problems);
+    across::check(dataset, options.files, &mut problems);
+    problems.sort_by_key(|problem| problem.row);
+    problems
+}
+
+/// [`check`] of a case file, or of the `cases.jsonl` of a folder. Where some lines are no cases, their problems stand among
+/// those of the others, there is no data set, and what concerns several cases is left for the next time.
+#[must_use]
+pub fn check_file(path: &Path, options: &CheckOptions) -> (Option<Dataset>, Vec<Problem>) {
+    let Lines { dataset, rows, mut problems } = match Lines::read(path) {
+        Ok(lines) => lines,
+        Err(Problems(problems)) => return (None, problems),
+    };
+    if problems.is_empty() {
+        let problems = check(&dataset, options);
+        return (Some(dataset), problems);
+    }
+    check_each(&dataset, rows, options, &mut problems);
+    problems.sort_by_key(|problem| problem.row);
+    (None, problems)
+}
+
+/// The rules of single cases, which stand in these rows.
+fn check_each(
+    dataset: &Dataset,
+    rows: impl IntoIterator<Item = usize>,
+    options: &CheckOptions,
+    problems: &mut Vec<Problem>,
+) {
+    for (case, row) in dataset.cases.iter().zip(rows) {
+        let mut faults = Faults { dataset, row, problems };
         record::check(case, &mut faults);
         item::check_chain(case, &options.taxonomy, &mut faults);
         if options.files > Files::Skip {
             files::check(case, options.files, &mut faults);
         }
     }
-    across::check(dataset, options.files, &mut problems);
-    problems.sort_by_key(|problem| problem.row);
-    problems
 }
 
 /// Collects the faults of one case.

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use stepwise_curriculum::check::{CheckOptions, Files, Summary, check, summary};
-use stepwise_curriculum::dataset::Dataset;
+use stepwise_curriculum::check::{CheckOptions, Files, Summary, check_file, summary};
 use stepwise_curriculum::problem::Problem;
 use stepwise_curriculum::taxonomy::Taxonomy;
 
@@ -37,13 +36,8 @@ pub fn run(args: &Args) -> Outcome {
         "headers" => Files::Headers,
         _ => Files::Contents,
     };
-    let (found, problems) = match Dataset::load(&args.data) {
-        Ok(dataset) => {
-            let problems = check(&dataset, &CheckOptions { taxonomy, files });
-            (Some(summary(&dataset)), problems)
-        }
-        Err(problems) => (None, problems.0),
-    };
+    let (dataset, problems) = check_file(&args.data, &CheckOptions { taxonomy, files });
+    let found = dataset.as_ref().map(summary);
     if args.json {
         let listed: Vec<_> = problems.iter().map(as_json).collect();
         println!("{}", json!({ "summary": found, "problems": listed }));
