@@ -8,6 +8,7 @@
 mod commands;
 mod device;
 mod exit;
+mod folder;
 mod progress;
 mod table;
 

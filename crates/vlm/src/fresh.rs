@@ -114,12 +114,13 @@ pub fn create(
 ) -> Result<(), FreshError> {
     let file =
         |name: &str, error: std::io::Error| WeightError::File { path: folder.join(name).display().to_string(), error };
-    std::fs::create_dir_all(folder).map_err(|error| file("", error))?;
     let (tokenizer, vocabulary) = train_tokenizer(sizes, texts).map_err(FreshError::Tokenizer)?;
     let special = special_tokens();
     let id = |token: &str| special.iter().position(|special| special == token).unwrap_or_default();
     let config = config_json(sizes, vocabulary, id("<image>"));
-    let features = (sizes.image_size / sizes.patch_size / sizes.scale_factor).pow(2);
+    // Sizes that make no model leave no folder behind.
+    let checked = ModelConfig::from_json(&config.to_string())?;
+    let features = checked.features_per_tile();
     let pixels = json!({
         "do_convert_rgb": true, "do_image_splitting": false, "do_normalize": true, "do_pad": true, "do_rescale": true,
         "do_resize": true, "image_mean": [0.5, 0.5, 0.5], "image_processor_type": "Idefics3ImageProcessor",
@@ -147,13 +148,14 @@ pub fn create(
             }),
         ),
     ];
+    let failed = |error| WeightError::File { path: folder.display().to_string(), error };
+    std::fs::create_dir_all(folder).map_err(failed)?;
     for (name, value) in files {
         std::fs::write(folder.join(name), format!("{value:#}\n")).map_err(|error| file(name, error))?;
     }
     std::fs::write(folder.join("tokenizer.json"), tokenizer).map_err(|error| file("tokenizer.json", error))?;
-    let config = ModelConfig::from_json(&config.to_string())?;
     let mut source = RandomSource { seed, device: Device::flex() };
-    let mut model = Vlm::build(config, &mut source)?;
+    let mut model = Vlm::build(checked, &mut source)?;
     save_model(&mut model, folder, folder, false)?;
     Ok(())
 }
@@ -166,7 +168,7 @@ fn config_json(sizes: &FreshConfig, vocabulary: usize, image_token_id: usize) ->
         "scale_factor": sizes.scale_factor,
         "tie_word_embeddings": false,
         "text_config": {
-            "attention_bias": false, "head_dim": sizes.hidden_size / sizes.num_attention_heads, "hidden_act": "silu",
+            "attention_bias": false, "head_dim": sizes.hidden_size.checked_div(sizes.num_attention_heads), "hidden_act": "silu",
             "hidden_size": sizes.hidden_size, "initializer_range": 0.02, "intermediate_size": sizes.intermediate_size,
             "max_position_embeddings": 2048, "mlp_bias": false, "model_type": "llama",
             "num_attention_heads": sizes.num_attention_heads, "num_hidden_layers": sizes.num_hidden_layers,

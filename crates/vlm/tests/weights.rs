@@ -206,12 +206,12 @@ fn a_tensor_that_is_missing_or_of_another_shape_or_kind_is_named() {
     tensors.insert("model.text_model.norms.weight".to_owned(), tensor.clone());
     let problem = refusal(folder_with(&tensors).path());
     let expected = "(the nearest there is model.text_model.norms.weight)";
-    assert!(problem.starts_with(&format!("tensor {name} is missing")) && problem.ends_with(expected), "{problem}");
+    assert!(problem.starts_with(&format!("tensor {name} is missing")) && problem.contains(expected), "{problem}");
 
     tensor.shape = vec![16, 2];
     tensors.insert(name.to_owned(), tensor.clone());
     let problem = refusal(folder_with(&tensors).path());
-    assert!(problem.ends_with("has shape [16, 2], the config asks for [32]"), "{problem}");
+    assert!(problem.contains("has shape [16, 2], the config asks for [32] -> "), "{problem}");
 
     tensor = Stored { dtype: Dtype::I32, shape: vec![32], bytes: tensor.bytes };
     tensors.insert(name.to_owned(), tensor);

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use stepwise_curriculum::case::Case;
 use stepwise_curriculum::prompt::{Frame, prompt};
 use stepwise_curriculum::synth::{self, SynthOptions};
-use stepwise_vlm::fresh::{FreshConfig, create};
+use stepwise_vlm::fresh::{FreshConfig, FreshError, create};
 
 use crate::exit::{Failure, Outcome};
+use crate::folder;
 
 /// Arguments of `create`.
 #[derive(clap::Args)]
@@ -27,20 +28,23 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    if args.out.exists() {
-        let problem = format!("{} exists already -> name a new folder", args.out.display());
-        return Err(Failure::input(problem));
-    }
+    folder::must_be_new(&args.out)?;
     let sizes = match &args.sizes {
         None => FreshConfig::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(Failure::input)?;
-            toml::from_str(&text).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?
+            let failed = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| failed(format!("{error} -> check the path of the sizes")))?;
+            toml::from_str(&text).map_err(|error| failed(error.to_string()))?
         }
     };
     let options = SynthOptions { seed: args.seed, ..SynthOptions::default() };
     let texts = (0..args.cases).flat_map(move |number| words(&synth::record(number, &options)));
-    create(&args.out, &sizes, texts, args.seed).map_err(Failure::run)?;
+    create(&args.out, &sizes, texts, args.seed).map_err(|error| match error {
+        FreshError::Config(_) => Failure::input(format!("{error} -> change the sizes")),
+        FreshError::Weights(_) => Failure::input(format!("{error} -> name a folder that can be made and written")),
+        FreshError::Tokenizer(_) => Failure::run(error),
+    })?;
     println!("{}", args.out.display());
     Ok(())
 }

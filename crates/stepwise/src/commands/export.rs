@@ -13,6 +13,7 @@ use stepwise_vlm::weights::save_model;
 
 use crate::device;
 use crate::exit::{Failure, Outcome};
+use crate::folder;
 
 /// Arguments of `export`.
 #[derive(clap::Args)]
@@ -41,9 +42,7 @@ const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    if args.out.exists() {
-        return Err(Failure::input(format!("{} exists already -> name a new folder", args.out.display())));
-    }
+    folder::must_be_new(&args.out)?;
     let subject = Subject::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
     if args.format == "peft" && subject.adapter.is_none() {
         let problem = format!("{}: no adapter is here -> a full fine-tune is exported as merged", args.path.display());
@@ -52,7 +51,7 @@ pub fn run(args: &Args) -> Outcome {
     let chosen = device::choose(Some("cpu"))?;
     let mut reader = subject.load(&chosen.device, None).map_err(Failure::input)?;
     let before = answers(&reader)?;
-    std::fs::create_dir_all(&args.out).map_err(Failure::run)?;
+    folder::make(&args.out)?;
     let (again, tolerance) = if let (Some(adapter), "peft") = (&subject.adapter, args.format.as_str()) {
         let config = load_adapter(&mut reader.model, adapter).map_err(Failure::input)?;
         let base = subject.model.display().to_string();

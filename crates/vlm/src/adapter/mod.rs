@@ -20,7 +20,7 @@ use crate::weights::WeightError;
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
     /// A target names no module.
-    #[error("{field}: {target:?} matches no linear layer{}", nearest.as_ref().map_or(String::new(), |near| format!("; the nearest is {near:?}")))]
+    #[error("{field}: {target:?} matches no linear layer -> {}", nearest.as_ref().map_or("name some, or write \"all-linear\"".to_owned(), |near| format!("the nearest is {near:?}")))]
     NoMatch {
         /// The key that holds the target.
         field: &'static str,
@@ -30,7 +30,7 @@ pub enum AdapterError {
         nearest: Option<String>,
     },
     /// A pattern is not a regular expression.
-    #[error("{field}: {pattern:?} is not a regular expression: {problem}")]
+    #[error("{field}: {pattern:?} is not a regular expression: {problem} -> correct it, or give a list of names")]
     Pattern {
         /// The key that holds the pattern.
         field: &'static str,

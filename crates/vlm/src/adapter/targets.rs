@@ -118,6 +118,6 @@ mod tests {
     #[test]
     fn a_target_that_matches_nothing_names_the_nearest() {
         let error = select(&config(list(&["q_porj"]), None), &names()).expect_err("no match").to_string();
-        assert_eq!(error, r#"target_modules: "q_porj" matches no linear layer; the nearest is "q_proj""#);
+        assert_eq!(error, r#"target_modules: "q_porj" matches no linear layer -> the nearest is "q_proj""#);
     }
 }

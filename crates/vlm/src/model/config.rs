@@ -187,11 +187,13 @@ impl ModelConfig {
         }
         let sizes = [
             ("vision_config.hidden_size", vision.hidden_size),
+            ("vision_config.intermediate_size", vision.intermediate_size),
             ("vision_config.num_attention_heads", vision.num_attention_heads),
             ("vision_config.patch_size", vision.patch_size),
             ("vision_config.image_size", vision.image_size),
             ("vision_config.num_channels", vision.num_channels),
             ("text_config.hidden_size", text.hidden_size),
+            ("text_config.intermediate_size", text.intermediate_size),
             ("text_config.num_attention_heads", text.num_attention_heads),
             ("text_config.num_key_value_heads", text.kv_heads()),
             ("text_config.vocab_size", text.vocab_size),
@@ -206,7 +208,7 @@ impl ModelConfig {
             divides(text.kv_heads(), heads),
             "text_config.num_key_value_heads",
             text.kv_heads(),
-            "it divides num_attention_heads",
+            "it must divide num_attention_heads",
         )?;
         unless(
             text.head_dim().is_multiple_of(2),
@@ -218,25 +220,25 @@ impl ModelConfig {
             divides(vision.num_attention_heads, vision.hidden_size),
             "vision_config.num_attention_heads",
             vision.num_attention_heads,
-            "it divides hidden_size",
+            "it must divide hidden_size",
         )?;
         unless(
             divides(vision.patch_size, vision.image_size),
             "vision_config.patch_size",
             vision.patch_size,
-            "it divides image_size",
+            "it must divide image_size",
         )?;
         unless(
             divides(self.scale_factor, vision.patches_per_side()),
             "scale_factor",
             self.scale_factor,
-            "it divides the patches along a side",
+            "it must divide the patches along a side",
         )?;
         unless(
             (self.image_token_id as usize) < text.vocab_size,
             "image_token_id",
             self.image_token_id,
-            "it is inside the vocabulary",
+            "it must be inside the vocabulary",
         )?;
         Ok(self)
     }

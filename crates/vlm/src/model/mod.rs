@@ -25,6 +25,14 @@ use vision::VisionTower;
 /// What can go wrong when a model is loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// The folder holds no model, or is not there.
+    #[error(
+        "{folder}: no model is here -> name a Hugging Face folder with config.json, tokenizer.json and model.safetensors"
+    )]
+    Absent {
+        /// The folder.
+        folder: String,
+    },
     /// `config.json` cannot be read.
     #[error("{path}: {error}")]
     File {
@@ -34,7 +42,7 @@ pub enum LoadError {
         error: std::io::Error,
     },
     /// `config.json` is not what it should be.
-    #[error("{path}: {error}")]
+    #[error("{path}: {error} -> name the folder of a SmolVLM or Idefics3 model, complete")]
     Config {
         /// The file.
         path: String,
@@ -112,6 +120,9 @@ impl Vlm {
     pub fn load_config(folder: &Path) -> Result<ModelConfig, LoadError> {
         let path = folder.join("config.json");
         let name = path.display().to_string();
+        if !path.is_file() {
+            return Err(LoadError::Absent { folder: folder.display().to_string() });
+        }
         let text = std::fs::read_to_string(&path).map_err(|error| LoadError::File { path: name.clone(), error })?;
         ModelConfig::from_json(&text).map_err(|error| LoadError::Config { path: name, error })
     }

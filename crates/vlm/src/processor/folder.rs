@@ -126,7 +126,8 @@ fn template(
         [(own.as_ref(), "chat_template.json"), (processor, "processor_config.json"), (words, "tokenizer_config.json")];
     let found = places.into_iter().find_map(|(json, file)| default_template(json?).map(|template| (template, file)));
     found.ok_or_else(|| {
-        let problem_text = "no chat template here, in chat_template.json or in tokenizer_config.json";
+        let problem_text =
+            "no chat template is here, in chat_template.json or in tokenizer_config.json -> add the instruct model's";
         problem(folder, "chat_template.jinja", problem_text)
     })
 }

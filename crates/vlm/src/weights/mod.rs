@@ -34,7 +34,7 @@ pub enum WeightError {
         problem: String,
     },
     /// A tensor is not there.
-    #[error("tensor {name} is missing from {place}{}", nearest.as_ref().map_or(String::new(), |nearest| format!(" (the nearest there is {nearest})")))]
+    #[error("tensor {name} is missing from {place}{} -> take config and weights from the same model", nearest.as_ref().map_or(String::new(), |nearest| format!(" (the nearest there is {nearest})")))]
     Missing {
         /// Its Hugging Face name.
         name: String,
@@ -44,7 +44,9 @@ pub enum WeightError {
         nearest: Option<String>,
     },
     /// A tensor has another shape than the config asks for.
-    #[error("tensor {name} in {place} has shape {found:?}, the config asks for {expected:?}")]
+    #[error(
+        "tensor {name} in {place} has shape {found:?}, the config asks for {expected:?} -> take config and weights from the same model"
+    )]
     Shape {
         /// Its Hugging Face name.
         name: String,

@@ -28,7 +28,13 @@ impl SafetensorsSource {
     pub fn open_model(folder: &Path, device: &Device) -> Result<Self, WeightError> {
         let index = folder.join("model.safetensors.index.json");
         if !index.is_file() {
-            return Self::open_as(&[folder.join("model.safetensors")], device, names::current);
+            let whole = folder.join("model.safetensors");
+            if !whole.is_file() {
+                let problem = "no weights are here, neither model.safetensors nor shards with \
+                    model.safetensors.index.json -> download the whole model folder";
+                return Err(WeightError::Format { path: folder.display().to_string(), problem: problem.to_owned() });
+            }
+            return Self::open_as(&[whole], device, names::current);
         }
         let text = std::fs::read_to_string(&index).map_err(|error| at(&index, error))?;
         let format = |problem: String| WeightError::Format { path: index.display().to_string(), problem };
@@ -139,7 +145,8 @@ fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, WeightErro
 }
 
 fn malformed(path: &Path, error: &safetensors::SafeTensorError) -> WeightError {
-    WeightError::Format { path: path.display().to_string(), problem: format!("not a sound safetensors file: {error}") }
+    let problem = format!("not a sound safetensors file: {error} -> copy or download it again");
+    WeightError::Format { path: path.display().to_string(), problem }
 }
 
 fn at(path: &Path, error: std::io::Error) -> WeightError {

@@ -1,0 +1,20 @@
+//! Folders that commands write.
+
+use std::path::Path;
+
+use crate::exit::{Failure, Outcome};
+
+/// Refuses a place where something is already.
+pub fn must_be_new(path: &Path) -> Outcome {
+    match path.exists() {
+        true => Err(Failure::input(format!("{} exists already -> name a new folder", path.display()))),
+        false => Ok(()),
+    }
+}
+
+/// Makes a folder and those above it.
+pub fn make(path: &Path) -> Outcome {
+    std::fs::create_dir_all(path).map_err(|error| {
+        Failure::input(format!("{}: {error} -> name a folder that can be made and written", path.display()))
+    })
+}
