@@ -72,16 +72,7 @@ impl EpochBenchmark {
     /// # Errors
     /// When the suite cannot be read.
     pub fn open(recipe: &Recipe, run: &Path, digest: String, device: &str) -> Result<Self, BenchmarkError> {
-        let mut suite = match &recipe.benchmark.suite {
-            SuiteChoice::None => None,
-            SuiteChoice::Fast => Some(Suite::fast()),
-            SuiteChoice::File(path) => Some(Suite::load(path)?),
-        };
-        if let Some(suite) = &mut suite {
-            let most = recipe.benchmark.max_cases.map_or(usize::MAX, |most| most as usize);
-            suite.max_cases = Some(suite.max_cases.unwrap_or(usize::MAX).min(most));
-            suite.answer_form = recipe.train.answer_form;
-        }
+        let suite = suite(recipe)?;
         let (folder, every) = (run.join("benchmark"), recipe.benchmark.every);
         let facts = [
             ("Base", recipe.model_name_or_path.display().to_string()),
@@ -184,6 +175,22 @@ impl EpochBenchmark {
     pub fn into_epochs(self) -> Vec<(u32, Summary)> {
         self.epochs
     }
+}
+
+/// The suite that a recipe asks for after its epochs; none where nothing is tested.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn suite(recipe: &Recipe) -> Result<Option<Suite>, SuiteError> {
+    let mut suite = match &recipe.benchmark.suite {
+        SuiteChoice::None => return Ok(None),
+        SuiteChoice::Fast => Suite::fast(),
+        SuiteChoice::File(path) => Suite::load(path)?,
+    };
+    let most = recipe.benchmark.max_cases.map(|most| most as usize);
+    suite.max_cases = suite.max_cases.into_iter().chain(most).min();
+    suite.answer_form = recipe.train.answer_form;
+    Ok(Some(suite))
 }
 
 /// Asks a suite of a model as it is in a pass. `key` tells it from all other models; outcomes `known` under it are not

@@ -73,7 +73,8 @@ impl Subject {
     /// When it is nothing known.
     pub fn find(path: &Path, base: Option<&Path>) -> Result<Self, SubjectError> {
         if path.join(RECIPE).is_file() {
-            let step = checkpoint::linked(path, BEST).or_else(|| checkpoint::linked(path, LAST));
+            let linked = [BEST, LAST].iter().filter_map(|name| checkpoint::linked(path, name));
+            let step = linked.into_iter().find(|step| path.join(checkpoint::name(*step)).is_dir());
             let step = step.ok_or_else(|| SubjectError::NoCheckpoint(path.display().to_string()))?;
             return Self::find(&path.join(checkpoint::name(step)), base);
         }
@@ -104,6 +105,9 @@ impl Subject {
     /// # Errors
     /// When a file is missing or malformed, or the checkpoint's prompts differ.
     pub fn load(&self, device: &Device, image_splitting: Option<bool>) -> Result<Reader, SubjectError> {
+        if let Some(checkpoint) = &self.checkpoint {
+            checkpoint::verify(checkpoint)?;
+        }
         let mut reader = Reader::load(&self.model, device)?;
         reader.processor.set_image_splitting(image_splitting);
         if let Some(adapter) = &self.adapter {
@@ -111,7 +115,6 @@ impl Subject {
             reader.refresh();
         }
         if let Some(checkpoint) = &self.checkpoint {
-            checkpoint::verify(checkpoint)?;
             if TrainerState::read(checkpoint)?.prompt_digest != prompt_digest(&reader) {
                 return Err(SubjectError::Digest { path: checkpoint.display().to_string() });
             }
@@ -136,7 +139,11 @@ fn base_of_adapter(path: &Path) -> Result<PathBuf, SubjectError> {
     let json: Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
     match json.get("base_model_name_or_path").and_then(Value::as_str) {
         Some(base) if Path::new(base).is_dir() => Ok(base.into()),
-        Some(base) => Err(failed(format!("its base {base} is not a folder here -> name the base model's folder"))),
-        None => Err(failed("base_model_name_or_path is missing -> name the base model's folder".to_owned())),
+        Some(base) => Err(failed(format!(
+            "its base {base} is not a folder here -> name the base model's folder, as in `--base DIR`"
+        ))),
+        None => Err(failed(
+            "base_model_name_or_path is missing -> name the base model's folder, as in `--base DIR`".to_owned(),
+        )),
     }
 }

@@ -119,7 +119,6 @@ pub fn train(
     let course = Course::new(recipe, &cases.train)?;
     let learner = Learner::new(recipe, &options.device)?;
     let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
-    folder.write_recipe(options.recipe_text, recipe)?;
     let mut run = Run::open(options, cases, course, learner, folder, progress)?;
     run.describe(progress);
     run.benchmark.base(&run.learner.reader, &run.cases, progress)?;
@@ -208,7 +207,10 @@ impl<'a> Run<'a> {
                 progress.note("nothing to resume from: starting at step 1");
             }
         }
-        checkpoint::clear_leftovers(folder.root())?;
+        let digest = format!("{}:{prompt_digest}", recipe.digest());
+        let benchmark = EpochBenchmark::open(recipe, folder.root(), digest, options.device_name)?;
+        // Nothing of the run is touched before all that it is given has been found fit for it.
+        folder.write_recipe(options.recipe_text, recipe)?;
         let done = state.as_ref().map_or(0, |state| state.global_step);
         let resumed = options.resume.then_some(done);
         let tensorboard = !recipe.train.report_to.is_empty();
@@ -222,8 +224,6 @@ impl<'a> Run<'a> {
         Environment::here("burn 0.22.1", options.device_name, seeds, digests.into_iter().collect())
             .write(&folder.environment())
             .map_err(file(&folder.environment()))?;
-        let digest = format!("{}:{prompt_digest}", recipe.digest());
-        let benchmark = EpochBenchmark::open(recipe, folder.root(), digest, options.device_name)?;
         Ok(Self {
             recipe,
             cases: Arc::new(cases),

@@ -2,19 +2,21 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::case::Split;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::epoch_benchmark::ask;
-use stepwise_trainer::recipe::{CaseSource, Data, Recipe, Suite as SuiteChoice, Synth};
+use stepwise_trainer::epoch_benchmark::{self, ask};
+use stepwise_trainer::recipe::{CaseSource, Data, Recipe, Synth};
 use stepwise_trainer::subject::Subject;
 use stepwise_vlm::model::parameter::Pass;
 
 use crate::device;
 use crate::exit::{Failure, Outcome};
+use crate::folder;
 use crate::progress::Shown;
 use crate::table;
 
@@ -36,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     suite: Option<PathBuf>,
     /// Ask at most so many cases.
-    #[arg(long)]
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_cases: Option<usize>,
     /// Keep outcomes and summary in this folder; questions answered there already are not asked again.
     #[arg(long, value_name = "DIR")]
@@ -60,6 +62,10 @@ pub fn run(args: &Args) -> Outcome {
     let cases = Cases::open(&data(args, recipe.as_ref())).map_err(Failure::input)?;
     let suite = suite(args, recipe.as_ref())?;
     let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
+    // Before the work, so that none is lost to a folder that cannot be written.
+    if let Some(out) = &args.out {
+        folder::make(out)?;
+    }
     let reader = subject.load(&chosen.device, splitting).map_err(Failure::input)?;
     let other = match &subject.base {
         Some(base) => {
@@ -86,7 +92,7 @@ pub fn run(args: &Args) -> Outcome {
         let (outcomes, skips) =
             ask(&suite, name, &key, (reader, pass), &cases, known, &mut shown).map_err(Failure::run)?;
         if let Some(path) = &path {
-            path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(Failure::run)?;
+            path.parent().map_or(Ok(()), folder::make)?;
             store::write(path, &outcomes).map_err(Failure::run)?;
         }
         Ok::<_, Failure>((outcomes, skips))
@@ -129,16 +135,14 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
 }
 
 fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
-    let mut suite = match (&args.suite, recipe.map(|recipe| &recipe.benchmark.suite)) {
+    let own = recipe.map(epoch_benchmark::suite).transpose().map_err(Failure::input)?.flatten();
+    let mut suite = match (&args.suite, own) {
         (Some(path), _) => Suite::load(path).map_err(Failure::input)?,
-        (None, Some(SuiteChoice::File(path))) => Suite::load(path).map_err(Failure::input)?,
-        _ => Suite::fast(),
+        (None, own) => own.unwrap_or_else(Suite::fast),
     };
     if let Some(recipe) = recipe {
         suite.answer_form = recipe.train.answer_form;
     }
-    if let Some(most) = args.max_cases {
-        suite.max_cases = Some(most);
-    }
+    suite.max_cases = args.max_cases.or(suite.max_cases);
     Ok(suite)
 }

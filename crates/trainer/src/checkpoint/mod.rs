@@ -35,6 +35,12 @@ pub enum CheckpointError {
         /// Which file, and how it differs.
         reason: String,
     },
+    /// A file lies where the folder of a run shall be.
+    #[error("{}: is a file, not a folder -> name another `output_dir`", path.display())]
+    NotFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder is in use by another run.
     #[error("{}: the folder holds a run already -> continue it with `--resume`, or name another `output_dir`", path.display())]
     Occupied {

@@ -17,8 +17,11 @@ impl RunFolder {
     /// Makes the folder for a new run, or opens it to `resume` one, and clears what a killed process left.
     ///
     /// # Errors
-    /// [`CheckpointError::Occupied`] when a new run would mix with one that is there.
+    /// [`CheckpointError::NotFolder`] when a file is in the way, [`CheckpointError::Occupied`] when a new run would mix with one that is there.
     pub fn open(root: &Path, resume: bool) -> Result<Self, CheckpointError> {
+        if let Some(file) = root.ancestors().find(|path| path.is_file()) {
+            return Err(CheckpointError::NotFolder { path: file.into() });
+        }
         fs::create_dir_all(root).map_err(CheckpointError::io(root))?;
         let folder = Self { root: root.into() };
         if !resume && (folder.log().exists() || !steps(root)?.is_empty()) {

@@ -78,7 +78,7 @@ pub struct Recipe {
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// The file cannot be read.
-    #[error("{}: {source} -> check the path of the recipe", path.display())]
+    #[error("{}: {source} -> check the path of the recipe, a TOML file in UTF-8", path.display())]
     Read {
         /// Of the recipe.
         path: PathBuf,
