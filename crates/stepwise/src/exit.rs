@@ -35,13 +35,19 @@ pub fn code(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Run(text)) => {
-            eprintln!("error: {text}");
+            report(&text);
             ExitCode::from(1)
         }
         Err(Failure::Input(text)) => {
-            eprintln!("error: {text}");
+            report(&text);
             ExitCode::from(2)
         }
         Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_CODE as u8),
     }
+}
+
+/// The problems of a recipe, each with its excerpt, say `error:` themselves.
+fn report(text: &str) {
+    let prefix = if text.starts_with("error: ") { "" } else { "error: " };
+    eprintln!("{prefix}{}", text.trim_end());
 }

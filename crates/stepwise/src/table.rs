@@ -2,7 +2,8 @@
 
 use stepwise_benchmark::summary::{Estimate, Summary};
 
-/// Conditions and headline metrics of a summary beside those of the base.
+/// Conditions of a summary beside those of the base and, below an empty line, its headline metrics. Metrics of one condition,
+/// stage or attack have a colon in their id; the report has them.
 pub fn gains(title: &str, summary: &Summary) -> String {
     let mut rows =
         vec![["".into(), "n".into(), "base".into(), title.to_owned(), "gain [95 % interval]".into(), "p".into()]];
@@ -17,10 +18,8 @@ pub fn gains(title: &str, summary: &Summary) -> String {
             gain.map_or_else(String::new, |gain| format!("{:.3}", gain.p_adjusted)),
         ]);
     }
-    for (id, metric) in &summary.metrics {
-        if id.contains('/') {
-            continue; // Details of a condition or stage; the report has them.
-        }
+    rows.push(Default::default());
+    for (id, metric) in summary.metrics.iter().filter(|(id, _)| !id.contains(':')) {
         rows.push([
             id.clone(),
             metric.estimate.n.to_string(),

@@ -54,6 +54,10 @@ pub fn run(args: &Args) -> Outcome {
         None => Subject::find(&args.model, None),
     };
     let subject = subject.map_err(Failure::input)?;
+    if let (Some(folder), None) = (&args.adapter, &subject.adapter) {
+        let advice = "name a PEFT folder, or a whole model as --model_name_or_path";
+        return Err(Failure::input(format!("--adapter {}: no adapter is here -> {advice}", folder.display())));
+    }
     let reader = subject.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
     let example = example(&reader, args)?;
     let prompt = reader.encode(&example, true).map_err(Failure::input)?;

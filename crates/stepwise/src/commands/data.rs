@@ -76,7 +76,7 @@ fn import(args: &ImportArgs) -> Outcome {
     let unknown = || Failure::input(format!("{}: no importer has this name", args.name));
     let importer = importer(&args.name).ok_or_else(unknown)?;
     let report = (importer.run)(&args.src, &args.out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
-    report.skipped.iter().for_each(|reason| eprintln!("left out: {reason}"));
+    report.skipped.iter().for_each(|reason| eprintln!("note: {reason}"));
     println!(
         "{} cases, {} questions, {} regions in {}",
         report.cases,
@@ -111,7 +111,10 @@ fn show(args: &ShowArgs) -> Outcome {
     let dataset = Dataset::load(&args.data).map_err(Failure::input)?;
     let wanted = |id: &String| dataset.cases.iter().find(|case| case.case_id == *id);
     let case = match &args.case {
-        Some(id) => wanted(id).ok_or_else(|| Failure::input(format!("--case {id}: no case has this id")))?,
+        Some(id) => wanted(id).ok_or_else(|| {
+            let first = &dataset.cases[0].case_id;
+            Failure::input(format!("--case {id}: no case has this id -> give a `case_id` of the file, such as {first}"))
+        })?,
         None => &dataset.cases[0],
     };
     println!("{} ({}, {:?}, from {})", case.case_id, case.modality, case.split, case.source.dataset);

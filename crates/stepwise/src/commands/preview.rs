@@ -29,7 +29,8 @@ pub fn run(args: &Args) -> Outcome {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     let Some(case) = cases.train.get(args.case) else {
-        let problem = format!("--case {}: there are {} training cases, counted from 0", args.case, cases.train.len());
+        let count = cases.train.len();
+        let problem = format!("--case {}: there are {count} training cases -> give 0 to {}", args.case, count - 1);
         return Err(Failure::input(problem));
     };
     let chosen = device::choose(Some("cpu"))?;
