@@ -1,0 +1,87 @@
+//! `stepwise check`.
+
+use serde_json::{Value, json};
+
+use crate::common::Workplace;
+
+fn place() -> Workplace {
+    let place = Workplace::empty();
+    place.done("data synth cases --cases 12 --seed 1 --image-size 64");
+    place
+}
+
+/// Rewrites the case in a row, counted from 1.
+fn change(place: &Workplace, row: usize, change: impl Fn(&mut Value)) {
+    let text = place.read("cases/cases.jsonl");
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut case = serde_json::from_str(&lines[row - 1]).expect("JSON");
+    change(&mut case);
+    lines[row - 1] = case.to_string();
+    place.write("cases/cases.jsonl", lines.join("\n") + "\n");
+}
+
+#[test]
+fn a_sound_data_set_is_counted() {
+    insta::assert_snapshot!(place().done("check cases").shown());
+}
+
+#[test]
+fn json_has_a_summary_and_the_problems() {
+    let place = place();
+    let sound = place.done("check cases/cases.jsonl --json").json();
+    assert_eq!((&sound["summary"]["cases"], &sound["problems"]), (&json!(12), &json!([])));
+    for key in ["groups", "images", "items", "regions", "incomplete_chains"] {
+        assert!(sound["summary"][key].is_u64(), "{key}: {sound}");
+    }
+    change(&place, 2, |case| case["modality"] = "".into());
+    let ran = place.run("check cases --json");
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), "error: cases: 1 problem\n"), "{}", ran.stdout);
+    let problem = &ran.json()["problems"][0];
+    let keys: Vec<&String> = problem.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["file", "row", "column", "field", "problem", "advice"]);
+    assert_eq!((&problem["row"], &problem["field"]), (&json!(2), &json!("modality")));
+}
+
+#[test]
+fn all_problems_of_a_file_are_told_at_once() {
+    let place = place();
+    change(&place, 1, |case| {
+        case["split"] = "trian".into();
+    });
+    change(&place, 2, |case| {
+        case["chain"][0]["question"] = "".into();
+        case["chain"][1]["parents"] = json!(["q99"]);
+    });
+    change(&place, 3, |case| case["modalty"] = "ct".into());
+    change(&place, 4, |case| case["case_id"] = "synth-1-000004".into());
+    let text = place.read("cases/cases.jsonl");
+    place.write("cases/cases.jsonl", text + "{\"schema\": \"case/1\",\n");
+    insta::assert_snapshot!(place.run("check cases").shown());
+}
+
+#[test]
+fn pictures_are_looked_into_as_far_as_asked() {
+    let place = place();
+    let image = |number: usize| place.path(&format!("cases/images/synth-1-00000{number}.png"));
+    std::fs::remove_file(image(0)).expect("removed");
+    std::fs::write(image(1), "no picture").expect("written");
+    std::fs::write(image(2), &std::fs::read(image(2)).expect("there")[..200]).expect("written");
+    std::fs::copy(image(4), image(3)).expect("copied");
+    insta::assert_snapshot!(place.run("check cases").shown());
+    let headers = place.run("check cases --files headers");
+    assert_eq!((headers.code, headers.stderr.as_str()), (Some(2), "error: cases: 2 problems\n"), "{}", headers.stdout);
+    place.done("check cases --files skip");
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let place = place();
+    place.write("taxonomy.toml", "stages = 3");
+    let mut said = place.run("check nowhere").shown();
+    for line in ["cases --taxonomy no.toml", "cases --taxonomy taxonomy.toml", "cases --files all"] {
+        said.push_str(&place.refused(&format!("check {line}")));
+    }
+    place.write("empty/cases.jsonl", "");
+    said.push_str(&place.run("check empty").shown());
+    insta::assert_snapshot!(said);
+}

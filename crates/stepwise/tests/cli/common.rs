@@ -1,0 +1,261 @@
+//! A folder to run the command in, a small model, a finished run, and what the command said in a form that can be compared.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+/// A model of some eighty thousand parameters: nothing to be learned, all to be run.
+const SIZES: &str = "vocab_size = 400\nhidden_size = 32\nintermediate_size = 64\nnum_hidden_layers = 2\n\
+    num_attention_heads = 4\nnum_key_value_heads = 2\nvision_hidden_size = 32\nvision_intermediate_size = 64\n\
+    vision_num_hidden_layers = 1\nvision_num_attention_heads = 2\nimage_size = 64\npatch_size = 16\nscale_factor = 2\n";
+
+/// Two phases of one epoch on drawn cases, each followed by the benchmark of [`SUITE`].
+pub const RECIPE: &str = r#"model_name_or_path = "model"
+output_dir = "run"
+seed = 5
+
+[lora]
+r = 2
+
+[data]
+synth = { cases = 24, seed = 2, image_size = 64 }
+
+[train]
+per_device_train_batch_size = 2
+gradient_accumulation_steps = 2
+learning_rate = 5e-3
+logging_steps = 2
+
+[[curriculum.phase]]
+stages = [1, 2]
+num_train_epochs = 1
+
+[[curriculum.phase]]
+stages = [3, 4]
+num_train_epochs = 1
+replay = 0.2
+context = "gold"
+
+[benchmark]
+suite = "suite.toml"
+max_cases = 2
+"#;
+
+/// One condition of each way in which a condition is made: words, picture, gradient, and a control.
+pub const SUITE: &str = r#"name = "short"
+version = 1
+seed = 1
+primary = ["hint_minus"]
+
+[[condition]]
+id = "clean"
+kind = "clean"
+
+[[condition]]
+id = "hint_minus"
+kind = "hint_minus"
+
+[[condition]]
+id = "blank"
+kind = "blank"
+
+[[condition]]
+id = "fgsm"
+kind = "fgsm"
+eps = 4
+control = "random_sign"
+
+[[condition]]
+id = "random_sign"
+kind = "random_sign"
+eps = 4
+"#;
+
+/// A folder that commands are run in, gone afterwards.
+pub struct Workplace {
+    folder: tempfile::TempDir,
+}
+
+/// How a command ended.
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Workplace {
+    /// An empty one.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// With `model`, `recipe.toml` and `suite.toml`.
+    pub fn new() -> Self {
+        let place = Self::empty();
+        place.furnish();
+        place
+    }
+
+    /// The same with the finished run of that recipe in `run`.
+    pub fn with_run() -> Self {
+        let place = Self::new();
+        copy(&TRAINED.0.path("run"), &place.path("run"));
+        place
+    }
+
+    /// One that several tests start from. Nothing tells when the last of them has ended, so it stays where the build keeps
+    /// what its tests leave.
+    fn kept() -> Self {
+        Self { folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder") }
+    }
+
+    fn furnish(&self) {
+        self.write("recipe.toml", RECIPE);
+        self.write("suite.toml", SUITE);
+        copy(&SHARED.path("model"), &self.path("model"));
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("below the folder")).expect("made");
+        fs::write(path, content).expect("written");
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Writes `to` as `from` with every `old` made `new`; there must be one.
+    pub fn edit(&self, from: &str, to: &str, old: &str, new: &str) {
+        let text = self.read(from);
+        assert!(text.contains(old), "{from} has no {old}");
+        self.write(to, text.replace(old, new));
+    }
+
+    /// Copies a file or folder.
+    pub fn copy(&self, from: &str, to: &str) {
+        copy(&self.path(from), &self.path(to));
+    }
+
+    /// The command, not started yet.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepwise"));
+        command.args(args).current_dir(self.folder.path()).env_remove("COLUMNS");
+        command
+    }
+
+    /// Runs the command with the arguments of a line, which are parted by spaces.
+    pub fn run(&self, line: &str) -> Ran {
+        self.run_args(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    pub fn run_args(&self, args: &[&str]) -> Ran {
+        self.command(args).output().expect("the command starts").into()
+    }
+
+    /// Runs the command, which must do what it is asked.
+    pub fn done(&self, line: &str) -> Ran {
+        let ran = self.run(line);
+        assert_eq!(ran.code, Some(0), "stepwise {line}\n{}\n{}", ran.stdout, ran.stderr);
+        ran
+    }
+
+    /// Runs the command, which must refuse its input with nothing on stdout, and say what is wrong and what to do.
+    pub fn refused(&self, line: &str) -> String {
+        let ran = self.run(line);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "stepwise {line}\n{}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+        let advice = [" -> ", " = help: ", " expected", "written `cpu`", "For more information"];
+        assert!(advice.iter().any(|advice| ran.stderr.contains(advice)), "says not what to do: {}", ran.stderr);
+        steady(&ran.stderr)
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Ran {
+    /// All of it, times and measured numbers hidden.
+    pub fn shown(&self) -> String {
+        let code = self.code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+        let part = |name: &str, text: &str| match text.is_empty() {
+            true => String::new(),
+            false => format!("--- {name}\n{}\n", steady(text).trim_end()),
+        };
+        format!("exit {code}\n{}{}", part("stdout", &self.stdout), part("stderr", &self.stderr))
+    }
+
+    /// stdout as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+}
+
+/// What differs from run to run or from processor to processor is hidden, each digit by `#` so that columns stay.
+fn steady(text: &str) -> String {
+    static PATTERNS: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
+        let regex = |pattern| Regex::new(pattern).expect("a pattern");
+        [
+            (regex(r"(tokens  )(?:wait \d+ ms|\d+\.\d+ s)(  left )\S+"), "${1}TIME${2}TIME"),
+            (regex(r"[+-]?\b\d\.\d{3}\b"), "#.###"),
+            (regex(r"(loss|grad|differ by at most) [#\d.]+(?:e-?\d+)?"), "${1} #"),
+        ]
+    });
+    // A signed number keeps its width.
+    let signed =
+        PATTERNS[1].0.replace_all(
+            text,
+            |found: &regex::Captures<'_>| {
+                if found[0].len() > 5 { "~#.###".to_owned() } else { "#.###".to_owned() }
+            },
+        );
+    let text = PATTERNS[0].0.replace_all(&signed, PATTERNS[0].1);
+    PATTERNS[2].0.replace_all(&text, PATTERNS[2].1).into_owned()
+}
+
+/// Copies a file, or a folder with all in it; links become what they point at, as relative links stay within a run.
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).expect("made");
+        for entry in fs::read_dir(from).expect("a folder") {
+            let entry = entry.expect("an entry");
+            let (source, target) = (entry.path(), to.join(entry.file_name()));
+            #[cfg(unix)]
+            if source.is_symlink() {
+                std::os::unix::fs::symlink(fs::read_link(&source).expect("a link"), target).expect("linked");
+                continue;
+            }
+            copy(&source, &target);
+        }
+    } else {
+        fs::copy(from, to).expect("copied");
+    }
+}
+
+/// Where the model is made.
+static SHARED: LazyLock<Workplace> = LazyLock::new(|| {
+    let place = Workplace::kept();
+    place.write("sizes.toml", SIZES);
+    place.done("create model --sizes sizes.toml --cases 40 --seed 3");
+    place
+});
+
+/// The finished run of [`RECIPE`], and what training said.
+pub static TRAINED: LazyLock<(Workplace, Ran)> = LazyLock::new(|| {
+    let place = Workplace::kept();
+    place.furnish();
+    let ran = place.done("train recipe.toml");
+    (place, ran)
+});

@@ -1,0 +1,81 @@
+//! `stepwise data`.
+
+use crate::common::Workplace;
+
+#[test]
+fn drawn_cases_are_counted_with_what_a_blind_reader_gets_and_equal_for_a_seed() {
+    let place = Workplace::empty();
+    insta::assert_snapshot!(place.done("data synth cases --cases 12 --seed 1 --image-size 64").shown());
+    place.done("data synth again --cases 12 --seed 1 --image-size 64");
+    assert_eq!(place.read("cases/cases.jsonl"), place.read("again/cases.jsonl"));
+    let image = "images/synth-1-000003.png";
+    let bytes = |folder: &str| std::fs::read(place.path(folder).join(image)).expect("there");
+    assert!(bytes("cases") == bytes("again"));
+}
+
+#[test]
+fn a_case_is_shown_with_its_regions_and_answers() {
+    let place = Workplace::empty();
+    place.done("data synth cases --cases 3 --seed 1 --image-size 64");
+    let first = place.done("data show cases");
+    insta::assert_snapshot!(first.shown());
+    let third = place.done("data show cases --case synth-1-000002");
+    assert!(third.stdout.starts_with("synth-1-000002 (") && third.stdout != first.stdout, "{}", third.stdout);
+}
+
+/// Runs of brain slices as published, painted with drawn cases: what a file is, its bytes say, not its name.
+fn slices(place: &Workplace) {
+    place.done("data synth drawn --cases 12 --seed 1 --image-size 64");
+    let mut number = 0;
+    for (class, folder) in ["pituitary", "meningioma", "glioma"].into_iter().enumerate() {
+        for run in 0..4 {
+            let slice = 10 * run + 1;
+            place.copy(&format!("drawn/images/synth-1-{number:06}.png"), &format!("src/{folder}/{slice}.jpg"));
+            place.write(&format!("src/{folder}/{slice}.txt"), format!("{class} 0.25 0.75 0.2 0.1\n"));
+            number += 1;
+        }
+    }
+}
+
+#[test]
+fn an_import_says_what_it_made_and_what_it_left_out() {
+    let place = Workplace::empty();
+    std::fs::create_dir_all(place.path("src/pituitary")).expect("made");
+    std::fs::create_dir_all(place.path("src/meningioma")).expect("made");
+    std::fs::create_dir_all(place.path("src/glioma")).expect("made");
+    slices(&place);
+    place.write("src/glioma/99.txt", "2 0.5 0.5 0.1 0.1\n");
+    insta::assert_snapshot!(place.done("data import brain-mri src out").shown());
+    place.done("check out");
+    place.write("src/glioma/1.txt", "0 0.5 0.5 0.1 0.1\n2 0.5 0.5 0.1\n");
+    place.write("src/glioma/11.txt", "");
+    insta::assert_snapshot!(place.refused("data import brain-mri src other"));
+}
+
+#[test]
+fn what_cannot_be_drawn_shown_or_imported_is_refused() {
+    let place = Workplace::empty();
+    place.write("file", "text");
+    place.write("nothing/file", "text");
+    place.done("data synth cases --cases 3 --image-size 64");
+    let mut said = String::new();
+    for line in [
+        "synth cases --cases 3",
+        "synth file",
+        "synth new --cases 0",
+        "synth new --image-size 3",
+        "synth new --cases -1",
+        "show nowhere",
+        "show cases --case synth-9",
+        "show file",
+        "import cxr nowhere out",
+        "import cxr nothing out",
+        "import brain-mri nothing out",
+        "import bccd nothing out",
+        "import mri nothing out",
+    ] {
+        said.push_str(&format!("$ stepwise data {line}\n{}\n", place.refused(&format!("data {line}"))));
+    }
+    insta::assert_snapshot!(said);
+    assert!(!place.path("new").exists() && !place.path("out").exists());
+}

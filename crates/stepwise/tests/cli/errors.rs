@@ -1,0 +1,143 @@
+//! What a recipe, a model folder, a suite or a device can have wrong, met by `stepwise train`.
+
+use serde_json::Value;
+
+use crate::common::Workplace;
+
+/// What `train` says to these arguments after the recipe, one line after the other.
+fn said(place: &Workplace, lines: &[&str]) -> String {
+    let say = |line: &&str| {
+        let refused = place.refused(&format!("train recipe.toml {line}"));
+        assert!(!place.path("run").join("trainer_log.jsonl").exists(), "{line}: a run was begun");
+        format!("$ stepwise train recipe.toml {line}\n{refused}\n")
+    };
+    lines.iter().map(say).collect()
+}
+
+#[test]
+fn recipes() {
+    let place = Workplace::new();
+    place.edit("recipe.toml", "wrong.toml", "learning_rate = 5e-3", "learning_rat = 5e-3\nlogging_steps_ = 1");
+    place.write("latin1.toml", b"seed = 1 # caf\xe9");
+    place.write("text.toml", "not a recipe");
+    let mut all = String::new();
+    for line in ["absent.toml", "model", "wrong.toml", "latin1.toml", "text.toml"] {
+        all.push_str(&format!("$ stepwise train {line}\n{}\n", place.refused(&format!("train {line}"))));
+    }
+    let lines = [
+        "--set train.learning_rate=-1",
+        "--set lora.r=many",
+        "--set lora.rank=3",
+        "--set train",
+        "--set finetuning_type=qlora",
+        "--set curriculum.phase.0.stages=[5]",
+        "--set benchmark.suite=fats",
+    ];
+    insta::assert_snapshot!(all + &said(&place, &lines));
+}
+
+#[test]
+fn devices() {
+    let lines = ["--device tpu", "--device cpu:1", "--device cuda:x", "--device cpu:"];
+    insta::assert_snapshot!(said(&Workplace::new(), &lines));
+}
+
+#[test]
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+fn devices_that_are_not_built_in() {
+    insta::assert_snapshot!(said(&Workplace::new(), &["--device cuda", "--device wgpu:1"]));
+}
+
+#[test]
+fn model_folders() {
+    let place = Workplace::new();
+    let broken = |name: &str| {
+        place.copy("model", name);
+        place.path(name)
+    };
+    std::fs::remove_file(broken("no-weights").join("model.safetensors")).expect("removed");
+    std::fs::remove_file(broken("no-tokenizer").join("tokenizer.json")).expect("removed");
+    std::fs::remove_file(broken("no-template").join("chat_template.json")).expect("removed");
+    let weights = broken("half-weights").join("model.safetensors");
+    std::fs::write(&weights, &std::fs::read(&weights).expect("there")[..100_000]).expect("written");
+    std::fs::write(broken("empty-weights").join("model.safetensors"), "").expect("written");
+    std::fs::write(broken("no-json").join("config.json"), "{").expect("written");
+    broken("llama");
+    place.edit("llama/config.json", "llama/config.json", "\"idefics3\"", "\"llama\"");
+    broken("wider");
+    place.edit("wider/config.json", "wider/config.json", "\"intermediate_size\": 64", "\"intermediate_size\": 96");
+    let folders = [
+        "nowhere",
+        "run",
+        "no-weights",
+        "no-tokenizer",
+        "no-template",
+        "half-weights",
+        "empty-weights",
+        "no-json",
+        "llama",
+        "wider",
+    ];
+    let lines: Vec<String> = folders.iter().map(|folder| format!("--set model_name_or_path={folder}")).collect();
+    insta::assert_snapshot!(said(&place, &lines.iter().map(String::as_str).collect::<Vec<_>>()));
+}
+
+#[test]
+fn what_the_recipe_names() {
+    let place = Workplace::new();
+    place.write("file", "text");
+    place.edit("suite.toml", "sepia.toml", "kind = \"blank\"", "kind = \"sepia\"");
+    place.edit("suite.toml", "misspelt.toml", "primary =", "primry =");
+    let lines = [
+        "--set output_dir=file",
+        "--set output_dir=file/run",
+        "--set data.dataset=nowhere",
+        "--set data.synth.cases=1",
+        "--set benchmark.suite=absent.toml",
+        "--set benchmark.suite=sepia.toml",
+        "--set benchmark.suite=misspelt.toml",
+        "--set lora.target_modules=[\"q_prj\"]",
+        "--set lora.target_modules=\"(\"",
+    ];
+    insta::assert_snapshot!(said(&place, &lines));
+}
+
+#[test]
+fn data_sets() {
+    let place = Workplace::new();
+    place.done("data synth cases --cases 12 --seed 1 --image-size 64");
+    let text = place.read("cases/cases.jsonl");
+    let cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let side = |split: &str| {
+        let lines = cases.iter().filter(|case| case["split"] == split).map(|case| format!("{case}\n"));
+        lines.collect::<String>()
+    };
+    place.write("only-train/cases.jsonl", side("train"));
+    place.write("only-test/cases.jsonl", side("test"));
+    place.write("broken/cases.jsonl", "{\"schema\": \"case/2\"}\n[]\n");
+    let lines = ["only-train", "only-test", "broken"].map(|folder| format!("--set data.dataset={folder}"));
+    insta::assert_snapshot!(said(&place, &lines.iter().map(String::as_str).collect::<Vec<_>>()));
+}
+
+#[test]
+fn what_shows_only_in_the_middle_of_a_run() {
+    let place = Workplace::new();
+    place.done("data synth cases --cases 12 --seed 1 --image-size 64");
+    for entry in std::fs::read_dir(place.path("cases/images")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        // Training pictures only: which are those, the file says.
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("UTF-8").to_owned();
+        let text = place.read("cases/cases.jsonl");
+        let case = text.lines().find(|line| line.contains(&format!("\"case_id\":\"{name}\""))).expect("a case");
+        if case.contains("\"split\":\"train\"") {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    let missing = place.run("train recipe.toml --set data.dataset=cases --set benchmark.suite=none --set output_dir=a");
+    assert!(matches!(missing.code, Some(1 | 2)), "{}", missing.stderr);
+    let last = missing.stderr.lines().last().expect("lines");
+    assert!(last.starts_with("error: ") && last.contains(".png") && last.contains(" -> "), "{last}");
+    let long = place.run("train recipe.toml --set cutoff_len=20 --set benchmark.suite=none --set output_dir=b");
+    let last = long.stderr.lines().last().expect("lines");
+    assert!(last.contains(" tokens, cutoff_len is 20 -> raise `cutoff_len`"), "{last}");
+}

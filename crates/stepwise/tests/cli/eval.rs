@@ -1,0 +1,110 @@
+//! `stepwise eval`.
+
+use serde_json::Value;
+
+use crate::common::{TRAINED, Workplace};
+
+#[test]
+fn a_run_is_compared_with_its_base_as_its_last_epoch_was() {
+    let ran = TRAINED.0.done("eval run");
+    insta::assert_snapshot!(ran.shown());
+    // The best checkpoint may be an earlier one; asked of the last, the same questions get the same answers.
+    let last = TRAINED.0.done("eval run/last --json").json();
+    let trained: Value = serde_json::from_str(&TRAINED.0.read("run/benchmark/epoch-2/summary.json")).expect("JSON");
+    assert_eq!(last, trained);
+}
+
+#[test]
+fn json_is_the_summary() {
+    let summary = TRAINED.0.done("eval run --max-cases 1 --json").json();
+    assert_eq!(summary["cases"], 1);
+    let ids: Vec<&str> =
+        summary["conditions"].as_array().expect("a list").iter().filter_map(|c| c["id"].as_str()).collect();
+    assert_eq!(ids, ["clean", "hint_minus", "blank", "fgsm", "random_sign"]);
+    for condition in summary["conditions"].as_array().expect("a list") {
+        assert!(condition["n"].is_u64() && condition["kind"].is_string() && condition["gain_vs_base"].is_object());
+        for value in [&condition["accuracy"], &condition["base"]["value"]] {
+            assert!(value.as_f64().is_some_and(|value| (0.0..=1.0).contains(&value)), "{condition}");
+        }
+    }
+    let metrics = summary["metrics"].as_object().expect("an object");
+    // Details of a condition or stage stand here and not in the table.
+    for id in ["robust_accuracy", "visual_reliance_blank", "chain_accuracy", "accuracy:clean:stage_1"] {
+        assert!(metrics[id]["n"].is_u64() && metrics[id]["label"].is_string(), "{id}: {}", metrics[id]);
+    }
+    assert_eq!(summary["suite"]["name"], "short");
+    assert_eq!(summary["suite"]["digest"].as_str().map(str::len), Some(64));
+}
+
+#[test]
+fn a_peft_folder_away_from_its_run_is_asked_drawn_cases() {
+    let place = Workplace::new();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        place.write(&format!("peft/{name}"), std::fs::read(TRAINED.0.path("run/last").join(name)).expect("there"));
+    }
+    let named = place.done("eval peft --suite suite.toml --max-cases 1 --json").json();
+    let told = place.done("eval peft --base model --suite suite.toml --max-cases 1 --json").json();
+    assert_eq!(named, told);
+    assert!(named["conditions"][0]["base"].is_object());
+    place.edit("peft/adapter_config.json", "peft/adapter_config.json", "\"model\"", "\"gone\"");
+    insta::assert_snapshot!(place.refused("eval peft"));
+}
+
+#[test]
+fn a_model_alone_has_no_base() {
+    let place = Workplace::new();
+    let ran = place.done("eval model --suite suite.toml --max-cases 1");
+    insta::assert_snapshot!(ran.shown());
+}
+
+#[test]
+fn what_is_kept_is_not_asked_again() {
+    let place = Workplace::with_run();
+    place.done("data synth cases --cases 12 --seed 1 --image-size 64");
+    let first = place.done("eval run --data cases --split train --max-cases 1 --out kept --json");
+    assert_eq!(place.read("kept/summary.json").trim(), first.stdout.trim());
+    let outcomes = ["kept/base/outcomes.jsonl", "kept/tuned/outcomes.jsonl"].map(|name| place.read(name));
+    assert!(outcomes[0].lines().count() > 5 && outcomes[0].contains("synth-1-"), "{}", outcomes[0]);
+    // An answer that no model gave shows where the second summary comes from.
+    let right = ["wrong", "unparsed"].iter().fold(outcomes[1].clone(), |text, verdict| {
+        text.replace(&format!("\"verdict\":\"{verdict}\""), "\"verdict\":\"right\"")
+    });
+    assert_ne!(right, outcomes[1]);
+    place.write("kept/tuned/outcomes.jsonl", right);
+    let second = place.done("eval run --data cases --split train --max-cases 1 --out kept --json").json();
+    assert_eq!(second["conditions"][0]["accuracy"], 1.0);
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let place = Workplace::with_run();
+    place.write("file", "text");
+    place.write("nothing/file", "text");
+    let mut said = String::new();
+    for line in [
+        "nowhere",
+        "nothing",
+        "file",
+        "run --base nowhere",
+        "run --data nowhere",
+        "run --suite no.toml",
+        "run --split dev",
+        "run --max-cases 0",
+        "run --out file",
+    ] {
+        said.push_str(&format!("$ stepwise eval {line}\n{}\n", place.refused(&format!("eval {line}"))));
+    }
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_run_without_a_whole_checkpoint_is_refused() {
+    let place = Workplace::with_run();
+    let weights = place.path("run/checkpoint-5/adapter_model.safetensors");
+    std::fs::write(&weights, &std::fs::read(&weights).expect("there")[..100]).expect("written");
+    let torn = place.refused("eval run/checkpoint-5");
+    for checkpoint in ["run/checkpoint-5", "run/checkpoint-10"] {
+        std::fs::remove_dir_all(place.path(checkpoint)).expect("removed");
+    }
+    insta::assert_snapshot!(torn + &place.refused("eval run"));
+}

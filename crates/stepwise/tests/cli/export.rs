@@ -1,0 +1,59 @@
+//! `stepwise export`.
+
+use crate::common::{Ran, TRAINED, Workplace};
+
+const ASK: &str = "--question what? --max-new-tokens 1 --options CT MRI --json";
+
+fn likelihoods(ran: &Ran) -> Vec<f64> {
+    let answer = ran.json();
+    answer["options"].as_array().expect("a list").iter().filter_map(|option| option["loglikelihood"].as_f64()).collect()
+}
+
+#[test]
+fn what_is_written_answers_as_the_run_does() {
+    let place = Workplace::with_run();
+    let run = likelihoods(&place.done(&format!("ask --model_name_or_path run {ASK}")));
+    let base = likelihoods(&place.done(&format!("ask --model_name_or_path model {ASK}")));
+    let mut said = String::new();
+    for (format, dtype, tolerance) in
+        [("peft", "float32", 0.0), ("merged", "float32", 1e-4), ("merged", "bfloat16", 0.05)]
+    {
+        let out = format!("{format}-{dtype}");
+        let line = format!("export run {out} --format {format} --dtype {dtype}");
+        said.push_str(&format!("$ stepwise {line}\n{}\n", place.done(&line).shown()));
+        let exported = likelihoods(&place.done(&format!("ask --model_name_or_path {out} {ASK}")));
+        for (exported, run) in exported.iter().zip(&run) {
+            assert!((exported - run).abs() <= tolerance, "{out}: {exported} instead of {run}");
+        }
+        assert!(exported.len() == 2 && exported != base, "{out} answers as the base does");
+    }
+    insta::assert_snapshot!(said);
+    let card = place.read("peft-float32/README.md");
+    assert!(card.contains("library_name: peft\nbase_model: model\n"), "{card}");
+    assert!(
+        place.path("merged-bfloat16/tokenizer.json").is_file()
+            && !place.path("merged-float32/adapter_config.json").exists()
+    );
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused() {
+    let place = Workplace::with_run();
+    place.write("file", "text");
+    let mut said = String::new();
+    for line in [
+        "run model --format merged",
+        "run file --format peft",
+        "run file/out --format peft",
+        "model new --format peft",
+        "nowhere new --format peft",
+        "run new --format gguf",
+        "run new",
+        "run new --format merged --base nowhere",
+    ] {
+        said.push_str(&format!("$ stepwise export {line}\n{}\n", place.refused(&format!("export {line}"))));
+    }
+    insta::assert_snapshot!(said);
+    assert!(!place.path("new").exists());
+    assert!(TRAINED.0.path("run/last").exists());
+}

@@ -1,0 +1,47 @@
+//! Ctrl-C.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use crate::common::Workplace;
+
+#[test]
+fn it_saves_and_ends_with_130_and_resume_completes_the_run() {
+    let place = Workplace::new();
+    place.edit("recipe.toml", "recipe.toml", "num_train_epochs = 1", "num_train_epochs = 4");
+    place.edit("recipe.toml", "recipe.toml", "logging_steps = 2", "logging_steps = 1");
+    let train = ["train", "recipe.toml", "--set", "benchmark.suite=none"];
+    let mut child =
+        place.command(&train).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
+    let mut said = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.starts_with("step ") {
+        line.clear();
+        assert!(said.read_line(&mut line).expect("text") > 0, "ended before its first step");
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill exists");
+    assert!(sent.success());
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("text");
+    let output = child.wait_with_output().expect("ended");
+    assert_eq!(output.status.code(), Some(130), "{rest}");
+    assert!(rest.contains("finishing the step and saving; again to leave at once"), "{rest}");
+    let end = rest.lines().last().expect("lines");
+    let step = end.strip_prefix("interrupted after step ").and_then(|end| end.strip_suffix(": go on with `--resume`"));
+    let step: u64 = step.unwrap_or_else(|| panic!("ends with {end}")).parse().expect("a step");
+    assert!(place.path(&format!("run/checkpoint-{step}/digest.json")).is_file());
+
+    let ran = place.done("train recipe.toml --resume --set benchmark.suite=none");
+    let total: u64 = ran.stderr.lines().next().and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect("a total");
+    assert!(
+        ran.stderr.starts_with(&format!("resumed after step {step} of {total}\n")) && step < total,
+        "{}",
+        ran.stderr
+    );
+    assert!(place.path(&format!("run/checkpoint-{total}")).is_dir());
+    let first = format!("step {:>6}/{total}", step + 1);
+    assert_eq!(
+        ran.stderr.lines().find(|line| line.starts_with("step ")).map(|line| &line[..first.len()]),
+        Some(&*first)
+    );
+}

@@ -1,0 +1,19 @@
+//! The command as a user meets it: what it prints, where, and how it ends. One test program, so that the small model and the
+//! finished run that most tests start from are made once.
+
+#[cfg(unix)]
+mod interrupt;
+
+mod ask;
+mod check;
+mod common;
+mod create;
+mod data;
+mod doctor;
+mod errors;
+mod eval;
+mod export;
+mod help;
+mod preview;
+mod resume;
+mod train;

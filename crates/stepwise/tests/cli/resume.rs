@@ -1,0 +1,50 @@
+//! `stepwise train --resume`.
+
+use std::fs;
+
+use crate::common::{TRAINED, Workplace};
+
+#[test]
+fn a_finished_run_is_shown_again_and_not_trained_again() {
+    let place = Workplace::with_run();
+    let log = place.read("run/trainer_log.jsonl");
+    let ran = place.done("train recipe.toml --resume");
+    assert!(ran.stderr.starts_with("resumed after step 10 of 10\n"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("\nstep "), "{}", ran.stderr);
+    assert_eq!(ran.stdout, TRAINED.1.stdout);
+    assert_eq!(place.read("run/trainer_log.jsonl"), log);
+}
+
+#[test]
+fn with_nothing_to_resume_it_says_so_and_starts() {
+    let place = Workplace::new();
+    let ran = place.done("train recipe.toml --resume --set train.max_steps=1 --set benchmark.suite=none");
+    assert!(ran.stderr.starts_with("nothing to resume from: starting at step 1\n"), "{}", ran.stderr);
+    assert!(place.path("run/checkpoint-1").is_dir());
+}
+
+#[test]
+fn another_recipe_is_refused_and_the_run_stays_as_it_was() {
+    let place = Workplace::with_run();
+    let files = ["run/recipe.toml", "run/recipe.resolved.toml", "run/environment.json", "run/trainer_log.jsonl"];
+    let before = files.map(|name| place.read(name));
+    place.edit("recipe.toml", "recipe.toml", "seed = 5", "seed = 6");
+    insta::assert_snapshot!(place.refused("train recipe.toml --resume"));
+    assert_eq!(files.map(|name| place.read(name)), before);
+}
+
+#[test]
+fn a_torn_checkpoint_is_skipped_and_the_one_before_it_goes_on() {
+    let place = Workplace::with_run();
+    let weights = place.path("run/checkpoint-10/adapter_model.safetensors");
+    fs::write(&weights, &fs::read(&weights).expect("there")[..100]).expect("written");
+    let ran = place.done("train recipe.toml --resume");
+    insta::assert_snapshot!(ran.shown());
+    let whole = TRAINED.0.path("run/checkpoint-10/adapter_model.safetensors");
+    assert!(fs::read(weights).expect("there") == fs::read(whole).expect("there"), "other weights than the first time");
+}
+
+#[test]
+fn a_new_run_does_not_mix_with_one_that_is_there() {
+    insta::assert_snapshot!(Workplace::with_run().refused("train recipe.toml"));
+}

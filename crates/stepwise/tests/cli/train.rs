@@ -1,0 +1,56 @@
+//! `stepwise train`.
+
+use crate::common::{TRAINED, Workplace};
+
+#[test]
+fn a_run_shows_its_steps_its_epochs_and_what_was_gained() {
+    insta::assert_snapshot!(TRAINED.1.shown());
+}
+
+#[test]
+fn a_run_leaves_all_that_it_says() {
+    let place = &TRAINED.0;
+    for name in [
+        "recipe.toml",
+        "recipe.resolved.toml",
+        "environment.json",
+        "report.html",
+        "trainer_log.jsonl",
+        "best/adapter_config.json",
+        "last/trainer_state.json",
+        "benchmark/base/outcomes.jsonl",
+        "benchmark/epoch-2/summary.json",
+    ] {
+        assert!(place.path("run").join(name).is_file(), "{name} is missing");
+    }
+    let log = place.read("run/trainer_log.jsonl");
+    let steps: Vec<u64> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .filter_map(|line| line["current_steps"].as_u64().filter(|_| line["loss"].is_f64()))
+        .collect();
+    let shown: Vec<&str> = TRAINED.1.stderr.lines().filter(|line| line.starts_with("step ")).collect();
+    assert_eq!(steps.len(), shown.len(), "{log}\n{shown:?}");
+    assert_eq!(steps.last(), Some(&10));
+    assert_eq!(place.read("recipe.toml"), place.read("run/recipe.toml"));
+}
+
+#[test]
+fn values_of_the_command_line_lie_over_the_recipe() {
+    let place = Workplace::new();
+    let ran = place.run_args(&[
+        "train",
+        "recipe.toml",
+        "--device",
+        "cpu",
+        "--set",
+        "train.max_steps=1",
+        "--set",
+        "benchmark.suite=none",
+        "--set",
+        "output_dir=elsewhere",
+    ]);
+    insta::assert_snapshot!(ran.shown());
+    assert!(place.path("elsewhere/checkpoint-1").is_dir() && !place.path("run").exists());
+    assert!(place.read("elsewhere/recipe.resolved.toml").contains("max_steps = 1"));
+}
