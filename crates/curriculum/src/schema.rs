@@ -324,6 +324,11 @@ mod tests {
             for substitute in &substitutes {
                 let mut changed = full();
                 *changed.pointer_mut(&pointer).expect("there") = substitute.clone();
+                if pointer == "/schema" && substitute.is_string() {
+                    // A text to the type; here the one name of what is read, so that no file of another version is.
+                    assert_eq!((faults(&changed).len(), reads(&changed)), (1, true));
+                    continue;
+                }
                 assert_eq!(faults(&changed).is_empty(), reads(&changed), "{pointer} = {substitute}");
             }
             let (parent, key) = pointer.rsplit_once('/').expect("has a parent");
