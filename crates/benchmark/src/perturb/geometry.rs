@@ -54,6 +54,19 @@ impl Rect {
         (self.x1 - self.x0).max(0) * (self.y1 - self.y0).max(0)
     }
 
+    /// Its four corners, as a closed outline.
+    #[must_use]
+    pub fn corners(self) -> [[f64; 2]; 4] {
+        let [x0, y0, x1, y1] = [self.x0, self.y0, self.x1, self.y1].map(|side| side as f64);
+        [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
+    }
+
+    /// Its pixels that lie on `picture`.
+    pub fn pixels_in(self, picture: &image::RgbImage) -> impl Iterator<Item = (u32, u32)> + use<> {
+        let Self { x0, y0, x1, y1 } = self.clipped(Self::of_size(picture.width(), picture.height()));
+        (y0..y1).flat_map(move |y| (x0..x1).map(move |x| (x as u32, y as u32)))
+    }
+
     /// Whether any pixel is in both.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {

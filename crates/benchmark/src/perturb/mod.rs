@@ -17,18 +17,25 @@ use stepwise_curriculum::random::stream;
 
 use crate::probe::{Objective, PixelGrid, Probe, Respondent, RespondentError};
 
+pub mod artefact;
 pub mod blank;
 pub mod clean;
+pub mod corruption;
 pub mod cue;
+pub mod cue_text;
 pub mod evidence;
 pub mod fgsm;
-pub mod gaussian_noise;
+pub mod flip;
 pub mod geometry;
 pub mod hedge;
 pub mod hint;
 pub mod injection;
+pub mod lettering;
 pub mod linf;
+pub mod mark;
+pub mod masking;
 pub mod negation;
+pub mod no_image;
 pub mod none_above;
 pub mod paraphrase;
 pub mod parents;
@@ -37,11 +44,18 @@ pub mod pgd;
 pub mod pool;
 pub mod premise;
 pub mod random_sign;
+pub mod raster;
 pub mod rebuttal;
+pub mod region_decay;
 pub mod region_mask;
+pub mod region_only;
+pub mod swap;
+pub mod swap_far;
 pub mod swap_near;
+pub mod swap_same;
 pub mod templates;
 pub mod white_box;
+pub mod written;
 pub mod wrong_answer;
 
 pub use pool::Pool;
@@ -53,11 +67,24 @@ pub const KINDS: &[Kind] = &[
     hint::MINUS,
     hint::ZERO,
     blank::KIND,
+    no_image::KIND,
     swap_near::KIND,
+    swap_same::KIND,
+    swap_far::KIND,
     region_mask::EVIDENCE,
     region_mask::RANDOM,
+    region_only::EVIDENCE,
+    region_only::RANDOM,
+    region_decay::EVIDENCE,
+    region_decay::RANDOM,
+    flip::KIND,
     cue::TRUE,
     cue::WRONG,
+    cue::NEUTRAL,
+    cue_text::WRONG,
+    cue_text::TRUE,
+    written::WRONG,
+    written::UNRELATED,
     permutation::KIND,
     rebuttal::DOUBT,
     rebuttal::WRONG,
@@ -80,7 +107,30 @@ pub const KINDS: &[Kind] = &[
     parents::WRONG,
     injection::INJECTED,
     injection::PLAIN,
-    gaussian_noise::KIND,
+    corruption::gaussian_noise::KIND,
+    corruption::noises::SHOT,
+    corruption::noises::SPECKLE,
+    corruption::noises::SALT_PEPPER,
+    corruption::blurs::GAUSSIAN,
+    corruption::blurs::MOTION,
+    corruption::blurs::DEFOCUS,
+    corruption::jpeg::KIND,
+    corruption::resample::PIXELATE,
+    corruption::resample::RESIZE,
+    corruption::tone::BRIGHTNESS,
+    corruption::tone::CONTRAST,
+    corruption::tone::GAMMA,
+    artefact::radiography::WINDOW_SHIFT,
+    artefact::radiography::EXPOSURE,
+    artefact::radiography::GRID_LINES,
+    artefact::radiography::SCATTER,
+    artefact::ct::METAL_STREAK,
+    artefact::ct::BEAM_HARDENING,
+    artefact::mri::BIAS_FIELD,
+    artefact::mri::GHOST,
+    artefact::ultrasound::KIND,
+    artefact::stain::KIND,
+    artefact::specular::KIND,
     fgsm::KIND,
     pgd::KIND,
     pgd::TRANSFER,

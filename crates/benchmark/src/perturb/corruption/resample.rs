@@ -1,0 +1,95 @@
+//! `pixelate`, `resize`: fewer pixels than there were, shown as blocks or smoothed over.
+
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// Blocks.
+pub const PIXELATE: Kind = Kind::of::<Calibrated<Pixelate>>(
+    "pixelate",
+    Purpose::Attack,
+    "square blocks of one colour, five levels of similarity",
+);
+/// Smooth.
+pub const RESIZE: Kind = Kind::of::<Calibrated<Resize>>(
+    "resize",
+    Purpose::Attack,
+    "made smaller and larger again, five levels of similarity",
+);
+
+/// Blocks of one colour, the mean of the pixels that begin in them; at full intensity a 16th of the shorter side.
+#[derive(Clone, Copy, Debug)]
+pub struct Pixelate;
+
+impl Corruption for Pixelate {
+    const NAME: &'static str = "pixelate";
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
+        let sharp = Raster::of(picture);
+        let side = sharp.width.min(sharp.height) as f64;
+        Box::new(move |intensity| {
+            // A block may be any number of pixels wide, so that similarity has no steps to fall down.
+            let block = 1.0 + (side / 16.0 - 1.0).max(0.0) * intensity * intensity;
+            let within = |at: usize| (at as f64 / block) as usize;
+            let columns = within(sharp.width) + 1;
+            let mut sums = vec![([0.0; 3], 0.0); columns * (within(sharp.height) + 1)];
+            for (at, pixel) in sharp.pixels.iter().enumerate() {
+                let (x, y) = (at % sharp.width, at / sharp.width);
+                let (sum, count) = &mut sums[within(y) * columns + within(x)];
+                sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
+                *count += 1.0;
+            }
+            let mean = |x: usize, y: usize| {
+                let (sum, count) = sums[within(y) * columns + within(x)];
+                sum.map(|sum| sum / count)
+            };
+            sharp.map(|x, y, _| mean(x, y)).picture()
+        })
+    }
+}
+
+/// Made smaller, down to a 16th, and larger again, with a triangle filter. Whole pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct Resize;
+
+impl Corruption for Resize {
+    const NAME: &'static str = "resize";
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
+        Box::new(move |intensity| {
+            let (width, height) = picture.dimensions();
+            let shrunk = |side: u32| ((f64::from(side) / (1.0 + 15.0 * intensity * intensity)).round() as u32).max(1);
+            if (shrunk(width), shrunk(height)) == (width, height) {
+                return picture.clone();
+            }
+            let small = resize(picture, shrunk(width), shrunk(height), FilterType::Triangle);
+            resize(&small, width, height, FilterType::Triangle)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+    use std::collections::BTreeSet;
+    use stepwise_curriculum::random::stream;
+
+    #[test]
+    fn blocks_hold_the_mean_of_what_they_cover() {
+        let ramp = RgbImage::from_fn(64, 64, |x, _| Rgb([x as u8 * 2; 3]));
+        let spoil = Pixelate::of(&ramp, &Site::default(), &mut stream(1, &[]));
+        assert_eq!(spoil(0.0), ramp);
+        // Blocks of four: columns 0 to 3 hold 0, 2, 4, 6.
+        assert!((0..4).all(|x| *spoil(1.0).get_pixel(x, 9) == Rgb([3; 3])));
+        let resized = Resize::of(&ramp, &Site::default(), &mut stream(1, &[]));
+        assert_eq!(resized(0.0), ramp);
+        assert_eq!(resized(1.0).dimensions(), (64, 64));
+        let columns: BTreeSet<u8> = (0..8).map(|x| resized(1.0).get_pixel(x, 9).0[0]).collect();
+        assert!(columns.len() < 4, "eight columns come from one pixel and its neighbour: {columns:?}");
+    }
+}
