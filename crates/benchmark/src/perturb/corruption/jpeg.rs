@@ -13,7 +13,7 @@ use crate::perturb::{Kind, Purpose};
 pub const KIND: Kind =
     Kind::of::<Calibrated<Jpeg>>("jpeg", Purpose::Attack, "JPEG of low quality, five levels of similarity");
 
-/// Quality 100 at no intensity, 1 at full. Its steps are whole, so a band may lie between two of them.
+/// Quality 100 at no intensity, 5 at full. Its steps are whole, so a band may lie between two of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Jpeg;
 
@@ -22,7 +22,7 @@ impl Corruption for Jpeg {
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
         Box::new(move |intensity| {
-            let quality = (100.0 - 99.0 * intensity).round().clamp(1.0, 100.0) as u8;
+            let quality = (100.0 - 95.0 * intensity).round().clamp(1.0, 100.0) as u8;
             let mut file = Vec::new();
             let encoded = JpegEncoder::new_with_quality(&mut file, quality).encode_image(picture);
             let decoded = encoded.and_then(|()| image::load(Cursor::new(&file), ImageFormat::Jpeg));
