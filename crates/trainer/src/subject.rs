@@ -114,10 +114,10 @@ impl Subject {
             load_adapter(&mut reader.model, adapter)?;
             reader.refresh();
         }
-        if let Some(checkpoint) = &self.checkpoint {
-            if TrainerState::read(checkpoint)?.prompt_digest != prompt_digest(&reader) {
-                return Err(SubjectError::Digest { path: checkpoint.display().to_string() });
-            }
+        if let Some(checkpoint) = &self.checkpoint
+            && TrainerState::read(checkpoint)?.prompt_digest != prompt_digest(&reader)
+        {
+            return Err(SubjectError::Digest { path: checkpoint.display().to_string() });
         }
         Ok(reader)
     }
