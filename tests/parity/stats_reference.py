@@ -26,6 +26,12 @@ reference["wilson"] = [
     for k, n in [(0, 1), (0, 20), (3, 10), (10, 10), (81, 263), (1999, 2000)]
 ]
 
+# The one-sided exact (Clopper and Pearson) upper bound where none was seen.
+reference["none_seen"] = [
+    {"trials": n, "bound": float(scipy.stats.binomtest(0, n, alternative="less").proportion_ci(0.95, "exact").high)}
+    for n in [1, 10, 64, 3000]
+]
+
 reference["mcnemar"] = [
     {"b": b, "c": c, "p": float(mcnemar([[0, b], [c, 0]], exact=True).pvalue)}
     for b, c in [(0, 0), (1, 0), (5, 5), (2, 9), (10, 25), (100, 150), (900, 1100)]
@@ -73,6 +79,39 @@ for groups, mean_size in [(12, 2), (40, 3), (150, 2.6)]:
         "right": right.tolist(),
         "other": other.tolist(),
         "difference": float(difference(np.arange(groups))),
+        "interval": [float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)],
+        "standard_error": float(drawn.standard_error),
+    })
+
+# The slope of chance-corrected accuracy over four stages, one respondent's less another's: whole cases in groups.
+reference["slope_difference"] = []
+slopes_rng = np.random.default_rng(20261101)
+for groups, size in [(20, 1), (60, 3)]:
+    counts = 1 + slopes_rng.integers(0, size, size=groups)
+    chance = np.array([0.25, 0.5, 1 / 3, 0.2])
+    lean = slopes_rng.beta(4, 4, size=groups)[:, None]
+    first = np.stack([slopes_rng.binomial(counts, np.clip(lean[:, 0] + 0.3 - 0.15 * s, 0, 1)) for s in range(4)], axis=1)
+    second = np.stack([slopes_rng.binomial(counts, np.clip(lean[:, 0] + 0.2 - 0.05 * s, 0, 1)) for s in range(4)], axis=1)
+
+    def slope_difference(index, axis=-1):
+        total = counts[index].sum(axis=axis)
+        slopes = []
+        for right in (first, second):
+            accuracy = np.stack([right[:, s][index].sum(axis=axis) / total for s in range(4)], axis=-1)
+            corrected = (accuracy - chance) / (1 - chance)
+            slopes.append(corrected @ np.array([-0.3, -0.1, 0.1, 0.3]))
+        return slopes[1] - slopes[0]
+
+    point = [np.polyfit([1, 2, 3, 4], (r.sum(axis=0) / counts.sum() - chance) / (1 - chance), 1)[0] for r in (first, second)]
+    drawn = scipy.stats.bootstrap(
+        (np.arange(groups),), slope_difference, n_resamples=100_000, batch=10_000, method="percentile", rng=slopes_rng
+    )
+    reference["slope_difference"].append({
+        "counts": counts.tolist(),
+        "chance": chance.tolist(),
+        "first": first.tolist(),
+        "second": second.tolist(),
+        "difference": float(point[1] - point[0]),
         "interval": [float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)],
         "standard_error": float(drawn.standard_error),
     })

@@ -5,6 +5,7 @@
 
 mod attack;
 mod gallery;
+pub mod measure;
 pub mod metrics;
 pub mod outcome;
 pub mod perturb;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::Measure;
 use crate::perturb::Named;
 use crate::probe::OptionScore;
 use crate::score::{Verdict, fold};
@@ -59,6 +60,18 @@ pub struct Outcome {
     /// Mean intersection over union, for boxes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iou: Option<f64>,
+    /// How near a generated box, number or text came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Measure>,
+    /// Items of the case whose answers this one builds on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<String>,
+    /// The item of the case that asks the same the other way round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair_of: Option<String>,
+    /// The stored option that declines to answer, where there is one and declining is not right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<usize>,
     /// How the pixels were attacked, where they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attack: Option<AttackTrace>,

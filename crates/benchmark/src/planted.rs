@@ -8,6 +8,9 @@ use stepwise_curriculum::case::{Answer, Case, Item};
 use stepwise_curriculum::conversation::{Part, Role};
 use stepwise_curriculum::prompt::{Frame, gold_text, prompt};
 
+use crate::perturb::evidence::evidence;
+use crate::perturb::geometry::Rect;
+use crate::perturb::mark::Style;
 use crate::plan::Plan;
 use crate::probe::{
     Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
@@ -37,6 +40,22 @@ impl View<'_> {
     #[must_use]
     pub fn gold(&self) -> String {
         gold_text(self.case, self.item)
+    }
+
+    /// An answer that is wrong: the first stored option that is not right, the opposite of a yes or no, or what is right of
+    /// nothing.
+    #[must_use]
+    pub fn wrong(&self) -> String {
+        match &self.item.answer {
+            Answer::Choice { options, gold, .. } => {
+                let wrong = (0..options.len()).find(|index| !gold.contains(index));
+                wrong.map_or_else(String::new, |index| options[index].clone())
+            }
+            Answer::Yesno { gold, .. } => ["yes", "no"][usize::from(*gold)].to_owned(),
+            Answer::Number { gold, .. } => (gold + 1e6).to_string(),
+            Answer::Text { .. } => "none of the known".to_owned(),
+            Answer::Box { .. } => "[0, 0, 1, 1]".to_owned(),
+        }
     }
 
     /// The options in the order shown; empty where the answer is not chosen.
@@ -148,6 +167,70 @@ pub struct Unparsable;
 impl Policy for Unparsable {
     fn say(&self, _: &View<'_>) -> String {
         "I think that several answers are possible".to_owned()
+    }
+}
+
+/// Knows the answer and says it in a sentence, which the strict parser does not read: a format failure, no weakness.
+#[derive(Clone, Copy, Debug)]
+pub struct Wordy<P>(pub P);
+
+impl<P: Policy> Policy for Wordy<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        format!("The answer is {}.", self.0.say(view))
+    }
+}
+
+/// Says left for right and right for left.
+#[derive(Clone, Copy, Debug)]
+pub struct LateralitySwapper<P>(pub P);
+
+impl<P: Policy> Policy for LateralitySwapper<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        let said = self.0.say(view);
+        let swap = |word| match word {
+            "left" => "right",
+            "right" => "left",
+            other => other,
+        };
+        said.split(' ').map(swap).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Believes in marks: right where one stands on the evidence, wrong where it stands elsewhere; without one it behaves as the
+/// policy inside. It knows marks by the colour of the default style.
+#[derive(Clone, Copy, Debug)]
+pub struct CueFollower<P>(pub P);
+
+impl<P: Policy> Policy for CueFollower<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        let Some(mark) = view.picture().and_then(marked) else { return self.0.say(view) };
+        let evidence = evidence(view.case, view.item);
+        let is_marked = evidence.iter().flat_map(|on| &on.rects).all(|rect| rect.clipped(mark) == *rect);
+        if is_marked { view.gold() } else { view.wrong() }
+    }
+}
+
+/// The bounds of all pixels in the colour of marks.
+fn marked(picture: &RgbImage) -> Option<Rect> {
+    let colour = Style::default().colour;
+    let drawn = picture.enumerate_pixels().filter(|(_, _, pixel)| pixel.0 == colour);
+    drawn.fold(None, |bounds: Option<Rect>, (x, y, _)| {
+        let (x, y) = (i64::from(x), i64::from(y));
+        let known = bounds.unwrap_or(Rect { x0: x, y0: y, x1: x, y1: y });
+        Some(Rect { x0: known.x0.min(x), y0: known.y0.min(y), x1: known.x1.max(x + 1), y1: known.y1.max(y + 1) })
+    })
+}
+
+/// Declines wherever it may; else it behaves as the policy inside.
+#[derive(Clone, Copy, Debug)]
+pub struct Decliner<P>(pub P);
+
+impl<P: Policy> Policy for Decliner<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        match &view.item.answer {
+            Answer::Choice { options, refusal: Some(refusal), .. } => options[*refusal].clone(),
+            _ => self.0.say(view),
+        }
     }
 }
 
@@ -308,5 +391,43 @@ impl Respondent for Linear {
                 Ok(PixelGradient { loss: side * self.odds(&pixels.values), gradient })
             })
             .collect()
+    }
+}
+
+/// A [`Linear`] respondent whose gradients mislead: attacks made with them fail, and it looks robust without being so.
+#[derive(Clone, Copy, Debug)]
+pub struct Masker {
+    /// What it answers as.
+    pub inside: Linear,
+    /// What its gradients say.
+    pub mask: Mask,
+}
+
+/// How gradients mislead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// They are zero, as behind a rounding.
+    Flat,
+    /// They point the other way.
+    Reversed,
+}
+
+impl Respondent for Masker {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        self.inside.reply(probes)
+    }
+
+    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        self.inside.pixels(probe)
+    }
+
+    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        let mut gradients = self.inside.pixel_gradients(attacked)?;
+        let factor = match self.mask {
+            Mask::Flat => 0.0,
+            Mask::Reversed => -1.0,
+        };
+        gradients.iter_mut().flat_map(|found| &mut found.gradient.values).for_each(|slope| *slope *= factor);
+        Ok(gradients)
     }
 }

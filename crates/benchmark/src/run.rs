@@ -11,6 +11,7 @@ use stepwise_curriculum::prompt::{Frame, Prompt, prompt};
 use crate::attack::{Fate, Made, attack};
 use crate::gallery::Gallery;
 pub use crate::gallery::{Images, pictures};
+use crate::measure::measure;
 use crate::outcome::Outcome;
 use crate::perturb::{Attack, Perturbed, Pictures, Victim};
 use crate::plan::{Entry, Plan};
@@ -248,7 +249,7 @@ fn prepare(
         score::ask(&prompt, plan.suite.scoring, plan.suite.max_new_tokens),
         prompt.stored
     ));
-    add(&format!("{:?} {:?} {:?} {:?}", item.answer, perturbed.named, item.stage, item.category));
+    add(&format!("{:?} {:?} {:?} {:?} {:?}", item.answer, perturbed.named, item.stage, item.category, item.parents));
     add(&format!("{:?} {:?}", case.group_id, score::boxes::gold(case, gold_regions(&item.answer))));
     Ok(Asked { entry, key: format!("{:x}", hash.finalize()), prompt, perturbed })
 }
@@ -358,8 +359,26 @@ fn outcome(plan: &Plan<'_>, asked: &Asked, made: Option<Made>, reply: &Reply) ->
         scores,
         reply: text,
         iou: judged.iou,
+        measure: measure(case, item, reply),
+        parents: item.parents.clone(),
+        pair_of: pair_of(&item.answer),
+        refusal: refusal(&item.answer),
         attack: made.map(|made| made.trace(&asked.prompt, reply)),
     };
     outcome.followed = outcome.named.as_ref().is_some_and(|named| outcome.gives(named));
     outcome
+}
+
+fn pair_of(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Yesno { pair_of, .. } => pair_of.clone(),
+        _ => None,
+    }
+}
+
+fn refusal(answer: &Answer) -> Option<usize> {
+    match answer {
+        Answer::Choice { gold, refusal, .. } => refusal.filter(|refusal| !gold.contains(refusal)),
+        _ => None,
+    }
 }

@@ -51,8 +51,37 @@ pub struct Condition {
     pub control: Option<String>,
     /// Asked of at most this many items, stratified by stage and fixed by the seed.
     pub max_items: Option<usize>,
+    /// Its own parameters as the suite writes them; those left at their defaults are absent.
+    pub parameters: toml::Table,
     /// What it does.
     pub perturbation: Arc<dyn Perturbation>,
+}
+
+impl Condition {
+    /// A parameter that is a number, such as `eps` or `level`.
+    #[must_use]
+    pub fn number(&self, parameter: &str) -> Option<f64> {
+        match self.parameters.get(parameter)? {
+            toml::Value::Integer(value) => Some(*value as f64),
+            toml::Value::Float(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A parameter that is true or false; false where it is left out.
+    #[must_use]
+    pub fn flag(&self, parameter: &str) -> bool {
+        self.parameters.get(parameter).and_then(toml::Value::as_bool).unwrap_or_default()
+    }
+
+    /// Whether every parameter has its default, written or left out. No condition of a kind that must be given a
+    /// parameter has.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let plain = perturb::kind(self.kind).and_then(|kind| (kind.build)(toml::Table::new()).ok());
+        // The derived description names every parameter.
+        plain.is_some_and(|plain| format!("{plain:?}") == format!("{:?}", self.perturbation))
+    }
 }
 
 /// Why a suite was not loaded.
@@ -265,7 +294,7 @@ fn condition(mut table: toml::Table) -> Result<Condition, String> {
     if common.max_items == Some(0) {
         return Err(format!("condition `{}`: max_items is 0 -> write at least 1 or leave it out", common.id));
     }
-    let perturbation = (kind.build)(table).map_err(|error| {
+    let perturbation = (kind.build)(table.clone()).map_err(|error| {
         format!("condition `{}` of kind `{}`: {} -> correct it", common.id, kind.name, error.message())
     })?;
     Ok(Condition {
@@ -274,6 +303,7 @@ fn condition(mut table: toml::Table) -> Result<Condition, String> {
         purpose: kind.purpose,
         control: common.control,
         max_items: common.max_items,
+        parameters: table,
         perturbation,
     })
 }
@@ -344,6 +374,20 @@ mod tests {
         }
         assert!(problems(HEAD).contains("missing field `condition`"), "{}", problems(HEAD));
         assert!(problems(&format!("{HEAD}{}", CLEAN.replace("\"clean\"\n", "\"blank\"\n"))).contains("exactly one"));
+    }
+
+    #[test]
+    fn a_condition_tells_its_parameters_and_whether_they_are_the_usual_ones() {
+        let of = |rest: &str| {
+            let text = format!("{HEAD}{CLEAN}[[condition]]\nid = \"x\"\n{rest}");
+            Suite::parse(&text, Path::new("s")).expect("valid").conditions.remove(1)
+        };
+        let hint = |rest: &str| of(&format!("kind = \"hint_minus\"\n{rest}"));
+        assert!(hint("").is_plain() && hint("persona = \"neutral\"").is_plain());
+        assert!(!hint("persona = \"patient\"").is_plain());
+        let pgd = of("kind = \"pgd\"\neps = 1.5\nsteps = 3\ntargeted = true");
+        assert_eq!((pgd.number("eps"), pgd.number("steps"), pgd.number("restarts")), (Some(1.5), Some(3.0), None));
+        assert!(pgd.flag("targeted") && !pgd.flag("eps") && !pgd.is_plain());
     }
 
     #[test]

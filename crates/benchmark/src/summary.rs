@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::fake_robustness::{self, Check};
 use crate::metrics::{self, Better, Groups, Ledger, Metric, attack};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
@@ -13,7 +14,7 @@ use crate::run::Run;
 use crate::score::{Scoring, Verdict};
 use crate::stats::correction::{benjamini_hochberg, holm};
 use crate::stats::paired::{mcnemar_exact, sign_flip};
-use crate::stats::rate::wilson;
+use crate::stats::rate::{rule_of_three, wilson};
 use crate::stats::{Bootstrap, Statistic};
 use crate::suite::{Condition, Suite, SuiteName};
 
@@ -41,6 +42,9 @@ pub struct Summary {
     pub conditions: Vec<ConditionSummary>,
     /// By id.
     pub metrics: IndexMap<String, MetricSummary>,
+    /// Whether attacks worked as attacks do, so that what withstood them is robust and not merely badly attacked.
+    #[serde(default)]
+    pub checks: Vec<Check>,
 }
 
 /// A number with its interval and denominator.
@@ -105,6 +109,10 @@ pub struct ConditionSummary {
     pub ci: Option<[f64; 2]>,
     /// Wilson's 95 % interval, which takes items as independent.
     pub wilson: Option<[f64; 2]>,
+    /// Where nothing was wrong, the largest rate of errors that 95 % confidence does not rule out, by the rule of three;
+    /// takes items as independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_error_rate: Option<f64>,
     /// Accuracy of the base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,
@@ -219,6 +227,7 @@ impl Summary {
             resamples: bootstrap.resamples,
             conditions,
             metrics,
+            checks: fake_robustness::checks(&own),
         }
     }
 
@@ -309,6 +318,7 @@ fn summarise(
         accuracy: metric.and_then(|metric| metric.estimate.value),
         ci: metric.and_then(|metric| metric.estimate.ci),
         wilson: wilson(right, n),
+        unseen_error_rate: rule_of_three(n).filter(|_| right == n),
         base: metric.and_then(|metric| metric.base),
         gain_vs_base,
     }

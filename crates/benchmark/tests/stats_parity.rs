@@ -1,19 +1,24 @@
 //! The statistics against what scipy and statsmodels said (`tests/parity/stats_reference.py`).
 
 use serde::Deserialize;
+use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::stats::correction::{benjamini_hochberg, holm};
 use stepwise_benchmark::stats::design::{design_effect, intra_cluster_correlation, minimum_detectable_difference};
 use stepwise_benchmark::stats::paired::{mcnemar_exact, sign_flip};
-use stepwise_benchmark::stats::rate::wilson;
+use stepwise_benchmark::stats::rate::{rule_of_three, wilson};
 use stepwise_benchmark::stats::{Bootstrap, Statistic};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::summary::Summary;
 
 #[derive(Deserialize)]
 struct Reference {
     wilson: Vec<Wilson>,
+    none_seen: Vec<NoneSeen>,
     mcnemar: Vec<McNemar>,
     corrections: Vec<Corrections>,
     sign_flip: Vec<SignFlip>,
     cluster_bootstrap: Vec<ClusterBootstrap>,
+    slope_difference: Vec<SlopeDifference>,
     design: Vec<Design>,
     minimum_detectable_difference: Vec<Mde>,
 }
@@ -57,6 +62,23 @@ struct ClusterBootstrap {
 }
 
 #[derive(Deserialize)]
+struct NoneSeen {
+    trials: usize,
+    bound: f64,
+}
+
+#[derive(Deserialize)]
+struct SlopeDifference {
+    counts: Vec<usize>,
+    chance: [f64; 4],
+    first: Vec<[usize; 4]>,
+    second: Vec<[usize; 4]>,
+    difference: f64,
+    interval: [f64; 2],
+    standard_error: f64,
+}
+
+#[derive(Deserialize)]
 struct Design {
     clusters: Vec<Vec<f64>>,
     correlation: f64,
@@ -87,6 +109,13 @@ fn wilson_intervals() {
         for (ours, theirs) in ours.into_iter().zip(case.interval) {
             close(ours, theirs, 1e-12, &format!("{} of {}", case.successes, case.trials));
         }
+    }
+}
+
+#[test]
+fn bounds_where_none_was_seen() {
+    for case in reference().none_seen {
+        close(rule_of_three(case.trials).expect("trials"), case.bound, 1e-9, &format!("none of {}", case.trials));
     }
 }
 
@@ -129,6 +158,40 @@ fn cluster_bootstrap_intervals() {
         for (ours, theirs) in ours.into_iter().zip(case.interval) {
             // The 2.5th percentile of 10,000 draws has a standard error of about 0.03 standard errors of the statistic.
             close(ours, theirs, 0.12 * case.standard_error, &format!("{groups} groups"));
+        }
+    }
+}
+
+/// Outcomes of whole chains: in each group, of `counts` cases the first `right` are right on a stage.
+fn chains(case: &SlopeDifference, right: &[[usize; 4]]) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for (group, (&count, right)) in case.counts.iter().zip(right).enumerate() {
+        for number in 0..count {
+            for (stage, right) in right.iter().enumerate() {
+                let verdict = if number < *right { "right" } else { "wrong" };
+                let outcome = serde_json::json!({
+                    "case_id": format!("{group}/{number}"), "group_id": format!("{group:03}"),
+                    "item_id": stage.to_string(), "stage": stage + 1, "category": "01", "condition": "clean",
+                    "verdict": verdict, "gold": "yes", "chance": case.chance[stage],
+                });
+                outcomes.push(serde_json::from_value(outcome).expect("a valid outcome"));
+            }
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn slope_differences() {
+    let suite = "name = \"s\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
+    let suite = Suite::parse(suite, "s.toml".as_ref()).expect("valid");
+    for case in reference().slope_difference {
+        let (first, second) = (chains(&case, &case.first), chains(&case, &case.second));
+        let summary = Summary::new(&suite, &[], &second, Some(&first), Bootstrap::default());
+        let gain = summary.gain("stage_slope").expect("paired");
+        close(gain.value.expect("defined"), case.difference, 1e-10, "difference of slopes");
+        for (ours, theirs) in gain.ci.expect("bounded").into_iter().zip(case.interval) {
+            close(ours, theirs, 0.12 * case.standard_error, "interval of a difference of slopes");
         }
     }
 }

@@ -9,6 +9,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::report::{self, EpochResult, ReportInput, worst};
 use stepwise_benchmark::run::{Options, RunError, run};
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
+use stepwise_benchmark::stats::power::{describe, power};
 use stepwise_benchmark::store::{self, StoreError};
 use stepwise_benchmark::suite::{Suite, SuiteError};
 use stepwise_benchmark::summary::{Summary, skips};
@@ -99,6 +100,7 @@ impl EpochBenchmark {
         let Some(suite) = &self.suite else { return Ok(()) };
         let folder = self.folder.join("base");
         let (outcomes, skips) = self.ask(suite, "base", &folder, (reader, Pass::BASE), cases, progress)?;
+        progress.note(&describe(&power(&Plan::new(suite, &cases.eval), Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
         self.base = Some((outcomes, summary));

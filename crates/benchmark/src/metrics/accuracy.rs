@@ -1,8 +1,7 @@
-//! Accuracy under every condition, its effect against the condition's control, and accuracy over all attacks at once.
+//! Accuracy under every condition, and its effect against the condition's control.
 
-use super::{Better, Ledger, Metric, paired, share};
+use super::{Better, Ledger, Metric, paired};
 use crate::perturb::Purpose;
-use crate::stats::Statistic;
 
 /// The family.
 #[must_use]
@@ -33,7 +32,6 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
             ));
         }
     }
-    metrics.extend([robust(ledger), worst_case(ledger)]);
     metrics
 }
 
@@ -43,45 +41,4 @@ fn better(purpose: Purpose) -> Better {
         Purpose::Reference | Purpose::Attack | Purpose::Help => Better::Higher,
         Purpose::Removal | Purpose::Control => Better::Neither,
     }
-}
-
-fn attacks(ledger: &Ledger<'_>) -> Vec<usize> {
-    ledger.conditions().filter(|(_, condition)| condition.purpose == Purpose::Attack).map(|(c, _)| c).collect()
-}
-
-/// `robust_accuracy`: the mean over the attacks of the accuracy under each, every attack with equal weight.
-fn robust(ledger: &Ledger<'_>) -> Metric {
-    let mut columns = Vec::new();
-    let mut n = 0;
-    for c in attacks(ledger) {
-        let sums = ledger.sums(|row| Some([row.right(c)?, 1.0]));
-        n += sums.n;
-        columns.extend(sums.columns);
-    }
-    let formula = Box::new(|t: &[f64]| {
-        let asked: Vec<f64> = t.chunks_exact(2).filter_map(|pair| share(pair[0], pair[1])).collect();
-        share(asked.iter().sum(), asked.len() as f64)
-    });
-    Metric {
-        id: "robust_accuracy".into(),
-        label: "robust accuracy (mean over the attacks)".into(),
-        better: Better::Higher,
-        n,
-        statistic: Statistic { columns, formula },
-    }
-}
-
-/// `worst_case_accuracy`: the share of items right clean and under every attack they were asked under.
-fn worst_case(ledger: &Ledger<'_>) -> Metric {
-    let (clean, attacks) = (ledger.clean(), attacks(ledger));
-    let sums = ledger.sums(|row| {
-        let worst = attacks.iter().filter_map(|&c| row.right(c)).fold(row.right(clean)?, f64::min);
-        Some([worst, 1.0])
-    });
-    Metric::mean(
-        "worst_case_accuracy",
-        "worst-case accuracy (right clean and under every attack)",
-        Better::Higher,
-        sums,
-    )
 }

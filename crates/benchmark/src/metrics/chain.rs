@@ -3,7 +3,7 @@
 
 use super::{Better, Ledger, Metric, Row};
 
-/// The family.
+/// The set.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

@@ -55,8 +55,12 @@ pub struct Row<'a> {
     pub item_id: &'a str,
     /// Clinical stage.
     pub stage: u8,
-    /// Share of right answers of a random pick.
+    /// Category in the taxonomy.
+    pub category: &'a str,
+    /// Share of right answers of a random pick, of the question as it is stored.
     pub chance: f64,
+    /// Number of the condition without change.
+    clean: usize,
     outcomes: Vec<Option<&'a Outcome>>,
 }
 
@@ -70,8 +74,48 @@ impl<'a> Row<'a> {
     /// 1 where it is right under condition number `c`, 0 where not, `None` where it was not asked.
     #[must_use]
     pub fn right(&self, c: usize) -> Option<f64> {
-        self.at(c).map(|outcome| f64::from(u8::from(outcome.is_right())))
+        self.at(c).map(|outcome| one_if(outcome.is_right()))
     }
+
+    /// What it came to unchanged.
+    #[must_use]
+    pub fn clean(&self) -> Option<&'a Outcome> {
+        self.at(self.clean)
+    }
+
+    /// Whether the right answer under condition number `c` is the stored question's, so that a change of answer is a flip.
+    #[must_use]
+    pub fn keeps_gold(&self, c: usize) -> Option<bool> {
+        Some(self.at(c)?.gold == self.clean()?.gold)
+    }
+
+    /// 1 where the answer under condition number `c` is the one to the question unchanged, 0 where not.
+    #[must_use]
+    pub fn alike(&self, c: usize) -> Option<f64> {
+        Some(one_if(self.at(c)?.answers_like(self.clean()?)))
+    }
+
+    /// 1 where the answer under condition number `c` is the one the condition names, 0 where not; `None` where it names
+    /// none.
+    #[must_use]
+    pub fn follows(&self, c: usize) -> Option<f64> {
+        let outcome = self.at(c)?;
+        let named = outcome.named.as_ref()?;
+        Some(one_if(outcome.followed || outcome.gives(named)))
+    }
+
+    /// 1 where the answer under condition number `other` is the one that condition number `naming` names, 0 where not.
+    #[must_use]
+    pub fn says_named(&self, naming: usize, other: usize) -> Option<f64> {
+        let named = self.at(naming)?.named.as_ref()?;
+        Some(one_if(self.at(other)?.gives(named)))
+    }
+}
+
+/// 1 for true, 0 for false.
+#[must_use]
+pub fn one_if(is: bool) -> f64 {
+    f64::from(u8::from(is))
 }
 
 /// Sums of `N` columns by group, and how many items went in.
@@ -86,6 +130,7 @@ pub struct Sums<const N: usize> {
 impl<'a> Ledger<'a> {
     /// Lays `outcomes` out. Outcomes of conditions the suite lacks, or of groups that were not numbered, are left out.
     pub fn new(suite: &'a Suite, groups: &Groups<'_>, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
+        let clean = suite.conditions.iter().position(|condition| condition.kind == "clean").unwrap_or_default();
         let mut rows: BTreeMap<(&str, &str), Row<'a>> = BTreeMap::new();
         for outcome in outcomes {
             let number = suite.conditions.iter().position(|condition| condition.id == outcome.condition);
@@ -97,9 +142,15 @@ impl<'a> Ledger<'a> {
                 case_id: &outcome.case_id,
                 item_id: &outcome.item_id,
                 stage: outcome.stage,
+                category: &outcome.category,
                 chance: outcome.chance,
+                clean,
                 outcomes: vec![None; suite.conditions.len()],
             });
+            if number == clean {
+                // Other conditions may show more options or fewer.
+                row.chance = outcome.chance;
+            }
             row.outcomes[number] = Some(outcome);
         }
         Self { suite, groups: groups.len(), rows: rows.into_values().collect() }
@@ -138,6 +189,15 @@ impl<'a> Ledger<'a> {
         self.conditions().filter(move |(_, condition)| condition.kind == kind)
     }
 
+    /// The conditions of one kind: number, entry, and whether its metrics are the ones without a suffix. Those are of the
+    /// first one whose parameters all have their defaults; of the first one where none has.
+    #[must_use]
+    pub fn variants(&self, kind: &str) -> Vec<(usize, &'a Condition, bool)> {
+        let all: Vec<_> = self.of_kind(kind).collect();
+        let plain = all.iter().position(|(_, condition)| condition.is_plain()).unwrap_or_default();
+        all.into_iter().enumerate().map(|(place, (c, condition))| (c, condition, place == plain)).collect()
+    }
+
     /// All conditions, with their numbers.
     pub fn conditions(&self) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
         self.suite.conditions.iter().enumerate()
@@ -161,10 +221,17 @@ impl<'a> Ledger<'a> {
         Sums::collect(self.groups, cases.filter_map(|rows| Some((rows.first()?.group, value(rows)?))))
     }
 
-    /// `base` alone where it is the only one of its sort, else with the id of the condition it is about.
+    /// Sums `value` over the items for which it is defined; it is handed the item and all items of its case.
+    pub fn sums_within<const N: usize>(&self, value: impl Fn(&Row<'a>, &[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
+        let cases = self.rows.chunk_by(|a, b| a.case_id == b.case_id);
+        let items = cases.flat_map(|rows| rows.iter().map(move |row| (row, rows)));
+        Sums::collect(self.groups, items.filter_map(|(row, rows)| Some((row.group, value(row, rows)?))))
+    }
+
+    /// `base` alone for the first among conditions of its sort, else with the id of the condition it is about.
     #[must_use]
-    pub fn name(base: &str, condition: &Condition, alone: bool) -> String {
-        if alone { base.to_owned() } else { format!("{base}:{}", condition.id) }
+    pub fn name(base: &str, condition: &Condition, first: bool) -> String {
+        if first { base.to_owned() } else { format!("{base}:{}", condition.id) }
     }
 }
 

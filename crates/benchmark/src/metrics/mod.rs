@@ -8,26 +8,52 @@ use crate::stats::bootstrap::{Formula, Statistic};
 
 pub mod accuracy;
 pub mod attack;
+pub mod boxes;
 pub mod chain;
 pub mod consistency;
+pub mod context;
+pub mod cue;
+pub mod fake_robustness;
+pub mod family;
 pub mod hint;
+pub mod laterality;
 pub mod ledger;
+pub mod number;
+pub mod order;
+pub mod pair;
+pub mod reason;
+pub mod refusal;
 pub mod region;
+pub mod retention;
+pub mod robustness;
 pub mod stage;
+pub mod text;
 pub mod vision;
 
 pub use ledger::{Groups, Ledger, Row, Sums};
 
-/// Every family of metrics.
-pub const FAMILIES: &[fn(&Ledger<'_>) -> Vec<Metric>] = &[
+/// Every set of metrics. Which metrics there are depends on the suite alone, never on outcomes: those of two respondents
+/// stand at the same places.
+pub const SETS: &[fn(&Ledger<'_>) -> Vec<Metric>] = &[
     accuracy::metrics,
+    robustness::metrics,
     stage::metrics,
     hint::metrics,
     vision::metrics,
     region::metrics,
+    cue::metrics,
     attack::metrics,
     consistency::metrics,
+    order::metrics,
+    pair::metrics,
+    laterality::metrics,
+    refusal::metrics,
+    boxes::metrics,
+    number::metrics,
+    text::metrics,
     chain::metrics,
+    context::metrics,
+    reason::metrics,
 ];
 
 /// Which direction is an improvement.
@@ -93,7 +119,7 @@ impl Metric {
 /// All metrics of a ledger, in a fixed order.
 #[must_use]
 pub fn all(ledger: &Ledger<'_>) -> Vec<Metric> {
-    FAMILIES.iter().flat_map(|family| family(ledger)).collect()
+    SETS.iter().flat_map(|family| family(ledger)).collect()
 }
 
 /// A part over a whole; `None` of nothing.

@@ -3,7 +3,7 @@
 
 use super::{Better, Ledger, Metric, Sums, share};
 
-/// The family.
+/// The set.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -31,6 +31,16 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         Better::Lower,
         complete(ledger),
         |t| Some(kappa(&t[0..3])? - kappa(&t[9..12])?),
+    ));
+    metrics.push(Metric::new(
+        "stage_largest_step",
+        "largest fall from one stage to the next (chance-corrected, complete chains)",
+        Better::Lower,
+        complete(ledger),
+        |t| {
+            let k = [kappa(&t[0..3])?, kappa(&t[3..6])?, kappa(&t[6..9])?, kappa(&t[9..12])?];
+            k.windows(2).map(|pair| pair[0] - pair[1]).reduce(f64::max)
+        },
     ));
     metrics
 }

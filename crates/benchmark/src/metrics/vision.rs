@@ -1,56 +1,60 @@
-//! Whether the picture matters: what is lost when it is blank or another patient's.
+//! Whether the picture matters: what is lost when it is blank, missing or another patient's.
 
 use super::{Better, Ledger, Metric, paired};
 
-/// The family.
+/// The set.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let mut metrics = Vec::new();
-    let same_answer = |c: usize, same: f64| {
-        ledger.sums(move |row| {
-            let alike = row.at(c)?.answers_like(row.at(clean)?);
-            Some([if alike { same } else { 1.0 - same }, 1.0])
-        })
-    };
-    let blanks: Vec<_> = ledger.of_kind("blank").collect();
-    for &(c, condition) in &blanks {
-        let name = |base: &str| Ledger::name(base, condition, blanks.len() == 1);
-        // VR_blank = A(0) - A(blank)
-        let reliance = paired(ledger, clean, c);
-        metrics.push(Metric::mean(
-            name("visual_reliance_blank"),
-            "visual reliance (blank picture)",
-            Better::Higher,
-            reliance,
-        ));
-        // PF = P(a(blank) = a(0))
-        let prior = same_answer(c, 1.0);
-        metrics.push(Metric::mean(
-            name("prior_following"),
-            "prior following (same answer without the picture)",
-            Better::Lower,
-            prior,
-        ));
+    for (kind, suffix, what) in [("blank", "blank", "blank picture"), ("no_image", "no_image", "no picture")] {
+        for (c, condition, first) in ledger.variants(kind) {
+            let name = |base: &str| Ledger::name(&format!("{base}_{suffix}"), condition, first);
+            // VR = A(0) - A(c)
+            metrics.push(Metric::mean(
+                name("visual_reliance"),
+                format!("visual reliance ({what})"),
+                Better::Higher,
+                paired(ledger, clean, c),
+            ));
+            // PF = P(a(c) = a(0))
+            let id = if kind == "blank" {
+                Ledger::name("prior_following", condition, first)
+            } else {
+                name("prior_following")
+            };
+            let label = format!("prior following (same answer, {what})");
+            metrics.push(Metric::mean(id, label, Better::Lower, ledger.sums(|row| Some([row.alike(c)?, 1.0]))));
+        }
     }
-    let swaps: Vec<_> = ledger.of_kind("swap_near").collect();
-    for &(c, condition) in &swaps {
-        let name = |base: &str| Ledger::name(base, condition, swaps.len() == 1);
+    for (c, condition, first) in ledger.variants("swap_near") {
+        let name = |base: &str| Ledger::name(base, condition, first);
         // VR_swap = A(0) - A(swap)
-        let reliance = paired(ledger, clean, c);
         metrics.push(Metric::mean(
             name("visual_reliance_swap"),
             "visual reliance (another patient's picture)",
             Better::Higher,
-            reliance,
+            paired(ledger, clean, c),
         ));
-        // IS = P(a(swap) != a(0)), the right answers of the two patients being different
-        let sensitivity = same_answer(c, 0.0);
+        // IS = P(a(swap) != a(0)), the right answers of the two patients being different; a reply that cannot be read has
+        // not followed the picture
         metrics.push(Metric::mean(
             name("image_sensitivity"),
-            "image sensitivity (another picture, another answer)",
+            "image sensitivity (another picture with another answer, another answer given)",
             Better::Higher,
-            sensitivity,
+            ledger.sums(|row| {
+                let answered = row.at(c)?.answer.is_some() && row.clean()?.answer.is_some();
+                Some([if answered { 1.0 - row.alike(c)? } else { 0.0 }, 1.0])
+            }),
+        ));
+    }
+    for (c, condition, first) in ledger.variants("swap_same") {
+        // 1 - P(a(swap same) = a(0)): what of the sensitivity is mere unrest
+        metrics.push(Metric::mean(
+            Ledger::name("image_unrest", condition, first),
+            "image unrest (another picture with the same answer, another answer given)",
+            Better::Lower,
+            ledger.sums(|row| Some([1.0 - row.alike(c)?, 1.0])),
         ));
     }
     metrics

@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod correction;
 pub mod design;
 pub mod paired;
+pub mod power;
 pub mod rate;
 
 pub use bootstrap::{Bootstrap, Statistic};

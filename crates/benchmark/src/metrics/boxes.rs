@@ -1,0 +1,42 @@
+//! Boxes: how well those given lie on those wanted, on questions unchanged.
+
+use super::ledger::one_if;
+use super::{Better, Ledger, Metric, Row};
+use crate::measure::Measure;
+
+/// Thresholds of intersection over union, and what stands for them in an id.
+const THRESHOLDS: [(f64, &str); 3] = [(0.3, "30"), (0.5, "50"), (0.75, "75")];
+
+/// The set. Every item has the same weight. Boxes are matched one to one so that the sum of overlaps is largest, and shares
+/// are of the larger of the numbers of boxes wanted and given: a box too many costs as much as one too few.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let mean = |value: &dyn Fn(&[f64]) -> f64| {
+        ledger.sums(|row| {
+            let (overlaps, found) = boxes(row)?;
+            let most = overlaps.len().max(found);
+            (most > 0).then(|| [value(overlaps) / most as f64, 1.0])
+        })
+    };
+    let mut metrics =
+        vec![Metric::mean("box:iou", "boxes, mean intersection over union", Better::Higher, mean(&|o| o.iter().sum()))];
+    metrics.extend(THRESHOLDS.map(|(least, name)| {
+        let hits = mean(&|overlaps| overlaps.iter().filter(|overlap| **overlap >= least).count() as f64);
+        Metric::mean(format!("box:acc_{name}"), format!("boxes, Acc@{least}"), Better::Higher, hits)
+    }));
+    metrics.push(Metric::mean(
+        "box:none_given",
+        "boxes, replies without a box",
+        Better::Lower,
+        ledger.sums(|row| Some([one_if(boxes(row)?.1 == 0), 1.0])),
+    ));
+    metrics
+}
+
+/// Overlaps of the boxes wanted, and how many were given.
+fn boxes<'a>(row: &Row<'a>) -> Option<(&'a [f64], usize)> {
+    match row.clean()?.measure.as_ref()? {
+        Measure::Boxes { overlaps, found } => Some((overlaps, *found)),
+        Measure::Number { .. } | Measure::Text { .. } => None,
+    }
+}

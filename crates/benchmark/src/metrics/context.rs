@@ -1,0 +1,77 @@
+//! What answers to earlier questions in the context do: right ones, the reader's own, and wrong ones.
+
+use super::{Better, Ledger, Metric, Sums, paired};
+use crate::suite::Condition;
+
+/// The set.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let mut metrics = Vec::new();
+    let against_gold = |condition: &Condition| {
+        ledger.control(condition).filter(|(_, control)| control.kind == "parents_gold").map(|(c, _)| c)
+    };
+    let own: Vec<_> = predicted(ledger, |condition| !replaces(condition))
+        .filter_map(|(c, condition)| Some((c, condition, against_gold(condition)?)))
+        .collect();
+    for (place, &(c, condition, gold)) in own.iter().enumerate() {
+        // EP_s = A_s(gold parents) - A_s(predicted parents)
+        metrics.extend(by_stage(ledger, gold, c, &Ledger::name("error_propagation", condition, place == 0), |stage| {
+            format!("error propagation, stage {stage} (loss by its own earlier answers against the right ones)")
+        }));
+    }
+    for (c, condition, first) in ledger.variants("parents_wrong") {
+        let Some(gold) = against_gold(condition) else { continue };
+        // PO_s = A_s(gold parents) - A_s(one parent wrong)
+        metrics.extend(by_stage(ledger, gold, c, &Ledger::name("poisoning", condition, first), |stage| {
+            format!("poisoning, stage {stage} (loss by one wrong earlier answer)")
+        }));
+    }
+    for (c, condition) in predicted(ledger, replaces) {
+        let Some((own, _)) = ledger.control(condition).filter(|(_, control)| control.kind == "parents_predicted")
+        else {
+            continue;
+        };
+        // A_4(own answers, those of stage s right) - A_4(own answers)
+        let stages = stages(condition).collect::<Vec<_>>().join("_");
+        metrics.push(Metric::mean(
+            format!("stage_replacement:stage_{stages}"),
+            format!("gain in stage 4 when the answers of stage {stages} are set right"),
+            Better::Neither,
+            only_stage(ledger, 4, c, own),
+        ));
+    }
+    metrics
+}
+
+fn predicted<'a>(
+    ledger: &Ledger<'a>,
+    keep: impl Fn(&Condition) -> bool,
+) -> impl Iterator<Item = (usize, &'a Condition)> {
+    ledger.conditions().filter(move |(_, condition)| condition.kind == "parents_predicted" && keep(condition))
+}
+
+/// Whether some of the reader's own answers are set right.
+fn replaces(condition: &Condition) -> bool {
+    stages(condition).next().is_some()
+}
+
+/// Clinical stages whose answers are set right.
+fn stages(condition: &Condition) -> impl Iterator<Item = String> {
+    let stages = condition.parameters.get("gold_stages").and_then(toml::Value::as_array);
+    stages.into_iter().flatten().filter_map(toml::Value::as_integer).map(|stage| stage.to_string())
+}
+
+/// Accuracy under `c` less that under `reference` on one stage.
+fn only_stage(ledger: &Ledger<'_>, stage: u8, c: usize, reference: usize) -> Sums<2> {
+    ledger.sums(|row| (row.stage == stage).then_some([row.right(c)? - row.right(reference)?, 1.0]))
+}
+
+/// The same for all stages that build on others, and for each.
+fn by_stage(ledger: &Ledger<'_>, c: usize, reference: usize, id: &str, label: impl Fn(&str) -> String) -> Vec<Metric> {
+    let all = Metric::mean(id, label("2 to 4"), Better::Lower, paired(ledger, c, reference));
+    let each = (2..=4u8).map(|stage| {
+        let sums = only_stage(ledger, stage, c, reference);
+        Metric::mean(format!("{id}:stage_{stage}"), label(&stage.to_string()), Better::Lower, sums)
+    });
+    [all].into_iter().chain(each).collect()
+}

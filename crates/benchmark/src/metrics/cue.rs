@@ -1,0 +1,46 @@
+//! What marks on the picture do: on the evidence, elsewhere, and against words that contradict the picture.
+
+use super::{Better, Ledger, Metric, paired};
+
+/// Categories whose questions are about a mark: which mark holds the finding, and which description fits it.
+const ABOUT_MARKS: [&str; 2] = ["16", "24"];
+
+/// The set; of several shapes of mark, the box carries no suffix.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let clean = ledger.clean();
+    let mut metrics = Vec::new();
+    for (c, condition, first) in ledger.variants("cue_true") {
+        let name = |base: &str| Ledger::name(base, condition, first);
+        // CG = A(cue+) - A(0)
+        let gain = paired(ledger, c, clean);
+        metrics.push(Metric::mean(name("cue_gain"), "cue gain (true mark)", Better::Higher, gain));
+        // CAA = A(cue+) on the categories about marks, beside the same items without a mark and with a wrong one
+        let aligned = |id: String, label: &str, of: Option<usize>| {
+            let sums = ledger.sums(|row| {
+                row.right(c)?;
+                ABOUT_MARKS.contains(&row.category).then_some([row.right(of?)?, 1.0])
+            });
+            Metric::mean(id, format!("cue alignment accuracy, {label} (questions about marks)"), Better::Higher, sums)
+        };
+        let wrong = ledger.of_kind("cue_wrong").find(|(_, wrong)| wrong.control.as_ref() == Some(&condition.id));
+        metrics.push(aligned(name("cue_alignment_accuracy"), "true mark", Some(c)));
+        metrics.push(aligned(name("cue_alignment_accuracy:no_mark"), "no mark", Some(clean)));
+        metrics.push(aligned(name("cue_alignment_accuracy:wrong_mark"), "wrong mark", wrong.map(|(c, _)| c)));
+    }
+    for (c, condition, first) in ledger.variants("cue_wrong") {
+        // CH = A(0) - A(cue-)
+        let name = Ledger::name("cue_harm", condition, first);
+        metrics.push(Metric::mean(name, "false-cue harm (wrong mark)", Better::Lower, paired(ledger, clean, c)));
+    }
+    for (c, condition, first) in ledger.variants("cue_text_wrong") {
+        // TD = P(a = h given a true mark and a wrong claim about it)
+        metrics.push(Metric::mean(
+            Ledger::name("text_dominance", condition, first),
+            "text dominance (follows a wrong claim about what is truly marked)",
+            Better::Lower,
+            ledger.sums(|row| Some([row.follows(c)?, 1.0])),
+        ));
+    }
+    metrics
+}

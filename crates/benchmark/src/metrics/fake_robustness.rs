@@ -1,0 +1,228 @@
+//! Signs that an attack failed and not that a respondent withstood it (Athalye, Carlini and Wagner, 2018; Carlini et al.,
+//! 2019): more room that does not help it, a loss that falls on the way, aim that does no more than none, and an attack made
+//! elsewhere that does more than one made here.
+//!
+//! Attacks are compared on the items asked under both. One counts as weaker where it leaves more items right than chance
+//! would at 5 % (one-sided exact sign test on the items that differ), so that one unlucky item raises no alarm.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::{Ledger, Row, share};
+use crate::stats::paired::mcnemar_exact;
+use crate::suite::Condition;
+
+/// One check of one attack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What is checked, and after a colon of which conditions.
+    pub id: String,
+    /// For people.
+    pub label: String,
+    /// What came out.
+    pub verdict: CheckVerdict,
+    /// Items it rests on.
+    pub n: usize,
+    /// What was compared, by name.
+    pub numbers: IndexMap<String, f64>,
+    /// Why it does not apply; empty where it does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// What a check came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckVerdict {
+    /// As it should be.
+    Pass,
+    /// Robustness shown by this attack is not to be believed.
+    Fail,
+    /// There was nothing to compare.
+    NotApplicable,
+}
+
+/// Significance of a difference in the wrong direction.
+const LEVEL: f64 = 0.05;
+
+/// Share of the loss's whole rise that it may fall back on the way: steps of one size overshoot.
+const FALL: f64 = 0.1;
+
+/// All checks that the suite's conditions allow for; of those it has no conditions for, one line each that says so.
+#[must_use]
+pub fn checks(ledger: &Ledger<'_>) -> Vec<Check> {
+    let families: [(&str, &str, Vec<Check>); 5] = [
+        ("accuracy_does_not_rise_with_eps", "accuracy does not rise with the size of the attack", rises(ledger)),
+        ("loss_does_not_fall", "the attacked loss does not fall along the steps", falls(ledger)),
+        ("pgd_at_least_as_strong_as_fgsm", "many steps do at least what one does", many_steps(ledger)),
+        ("at_least_as_strong_as_noise", "an aimed attack does at least what random signs do", against_noise(ledger)),
+        (
+            "transfer_weaker_than_white_box",
+            "an attack made on the base does no more than one made here",
+            transfers(ledger),
+        ),
+    ];
+    let mut checks = Vec::new();
+    for (id, label, found) in families {
+        if found.is_empty() {
+            checks.push(Check {
+                id: id.to_owned(),
+                label: label.to_owned(),
+                verdict: CheckVerdict::NotApplicable,
+                n: 0,
+                numbers: IndexMap::new(),
+                reason: "the suite has no conditions to compare".to_owned(),
+            });
+        }
+        checks.extend(found.into_iter().map(|check| Check { label: format!("{label}{}", check.label), ..check }));
+    }
+    checks
+}
+
+/// An attack that starts from the picture and ends away from the right answer, at a size.
+struct Aimed<'a> {
+    c: usize,
+    condition: &'a Condition,
+    eps: f64,
+}
+
+fn aimed<'a>(ledger: &Ledger<'a>, kind: &str) -> Vec<Aimed<'a>> {
+    let of_kind = ledger.of_kind(kind).filter(|(_, condition)| !condition.flag("targeted"));
+    of_kind.filter_map(|(c, condition)| Some(Aimed { c, condition, eps: condition.number("eps")? })).collect()
+}
+
+fn rises(ledger: &Ledger<'_>) -> Vec<Check> {
+    let clean = ledger.clean();
+    let of = |kind: &str| {
+        let mut sizes = aimed(ledger, kind);
+        if sizes.is_empty() {
+            return None;
+        }
+        sizes.sort_by(|a, b| a.eps.total_cmp(&b.eps));
+        let ladder: Vec<(f64, usize)> =
+            [(0.0, clean)].into_iter().chain(sizes.iter().map(|size| (size.eps, size.c))).collect();
+        let asked: Vec<&Row<'_>> =
+            ledger.rows.iter().filter(|row| ladder.iter().all(|(_, c)| row.at(*c).is_some())).collect();
+        let mut numbers = IndexMap::new();
+        let mut rises = false;
+        for (place, &(eps, c)) in ladder.iter().enumerate() {
+            let right: f64 = asked.iter().filter_map(|row| row.right(c)).sum();
+            numbers.extend(share(right, asked.len() as f64).map(|share| (format!("accuracy at {eps}/255"), share)));
+            // A slow rise shows against sizes further below.
+            if let Some(p) = ladder[..place].iter().map(|(_, smaller)| more_right(&asked, c, *smaller)).reduce(f64::min)
+            {
+                rises |= p < LEVEL;
+                numbers.insert(format!("p of a rise to {eps}/255"), p);
+            }
+        }
+        let id = format!("accuracy_does_not_rise_with_eps:{kind}");
+        Some(check(id, format!(", {kind}"), asked.len(), numbers, rises))
+    };
+    ["fgsm", "pgd"].into_iter().filter_map(of).collect()
+}
+
+fn falls(ledger: &Ledger<'_>) -> Vec<Check> {
+    let of = |(c, condition): (usize, &Condition)| {
+        let losses: Vec<Vec<f64>> = ledger
+            .rows
+            .iter()
+            .filter_map(|row| row.at(c)?.attack.as_ref()?.losses.iter().copied().collect::<Option<Vec<f64>>>())
+            .filter(|losses| losses.len() > 1)
+            .collect();
+        let steps = losses.iter().map(Vec::len).min().unwrap_or_default();
+        let mean = |step: usize| losses.iter().map(|losses| losses[step]).sum::<f64>() / losses.len() as f64;
+        let curve: Vec<f64> = (0..steps).map(mean).collect();
+        let (mut highest, mut fall) = (f64::NEG_INFINITY, 0.0f64);
+        for &loss in &curve {
+            highest = highest.max(loss);
+            fall = fall.max(highest - loss);
+        }
+        let (first, last) = (curve.first().copied().unwrap_or_default(), curve.last().copied().unwrap_or_default());
+        let lower = losses.iter().filter(|losses| losses[steps - 1] < losses[0]).count() as f64;
+        // Sums of equal losses differ in their last bits.
+        let noise = 1e-6 * (1.0 + first.abs());
+        let fell = fall > (FALL * (highest - first)).max(noise);
+        let numbers = [
+            ("mean loss at the start", first),
+            ("mean loss at the end", last),
+            ("largest fall on the way", fall),
+            ("share of items whose loss ended lower", share(lower, losses.len() as f64).unwrap_or_default()),
+        ];
+        let numbers = numbers.map(|(name, number)| (name.to_owned(), number)).into_iter().collect();
+        check(
+            format!("loss_does_not_fall:{}", condition.id),
+            format!(", {}", condition.id),
+            losses.len(),
+            numbers,
+            fell,
+        )
+    };
+    ledger.of_kind("pgd").chain(ledger.of_kind("transfer")).map(of).collect()
+}
+
+fn many_steps(ledger: &Ledger<'_>) -> Vec<Check> {
+    let single = aimed(ledger, "fgsm");
+    let pairs = aimed(ledger, "pgd").into_iter().flat_map(|many| {
+        let one = single.iter().filter(move |one| one.eps == many.eps);
+        one.map(move |one| ((many.c, many.condition), (one.c, one.condition)))
+    });
+    pairs.map(|(many, one)| stronger(ledger, "pgd_at_least_as_strong_as_fgsm", many, one)).collect()
+}
+
+fn against_noise(ledger: &Ledger<'_>) -> Vec<Check> {
+    let noises = aimed(ledger, "random_sign");
+    let attacks = ["fgsm", "pgd"].into_iter().flat_map(|kind| aimed(ledger, kind));
+    let pairs = attacks.flat_map(|attack| {
+        let noise = noises.iter().filter(move |noise| noise.eps == attack.eps);
+        noise.map(move |noise| ((attack.c, attack.condition), (noise.c, noise.condition)))
+    });
+    pairs.map(|(attack, noise)| stronger(ledger, "at_least_as_strong_as_noise", attack, noise)).collect()
+}
+
+fn transfers(ledger: &Ledger<'_>) -> Vec<Check> {
+    let white = aimed(ledger, "pgd");
+    let pairs = aimed(ledger, "transfer").into_iter().flat_map(|black| {
+        let white = white.iter().filter(move |white| white.eps == black.eps);
+        white.map(move |white| ((white.c, white.condition), (black.c, black.condition)))
+    });
+    pairs.map(|(white, black)| stronger(ledger, "transfer_weaker_than_white_box", white, black)).collect()
+}
+
+/// Whether the first attack leaves no more right than the second.
+fn stronger(
+    ledger: &Ledger<'_>,
+    id: &str,
+    (strong, strong_is): (usize, &Condition),
+    (weak, weak_is): (usize, &Condition),
+) -> Check {
+    let asked: Vec<&Row<'_>> =
+        ledger.rows.iter().filter(|row| row.at(strong).is_some() && row.at(weak).is_some()).collect();
+    let p = more_right(&asked, strong, weak);
+    let accuracy = |c: usize| share(asked.iter().filter_map(|row| row.right(c)).sum(), asked.len() as f64);
+    let numbers = [
+        (format!("accuracy, {}", strong_is.id), accuracy(strong)),
+        (format!("accuracy, {}", weak_is.id), accuracy(weak)),
+        ("p".to_owned(), Some(p)),
+    ];
+    let numbers = numbers.into_iter().filter_map(|(name, number)| Some((name, number?))).collect();
+    let label = format!(", {} against {}", strong_is.id, weak_is.id);
+    check(format!("{id}:{}:{}", strong_is.id, weak_is.id), label, asked.len(), numbers, p < LEVEL)
+}
+
+/// How likely chance alone leaves as many more items right under `c` than under `other`; 1 where there are none more.
+fn more_right(asked: &[&Row<'_>], c: usize, other: usize) -> f64 {
+    let only = |c: usize, other: usize| {
+        asked.iter().filter(|row| row.right(c) == Some(1.0) && row.right(other) == Some(0.0)).count()
+    };
+    let (more, fewer) = (only(c, other), only(other, c));
+    if more > fewer { mcnemar_exact(more, fewer) / 2.0 } else { 1.0 }
+}
+
+fn check(id: String, label: String, n: usize, numbers: IndexMap<String, f64>, failed: bool) -> Check {
+    let (verdict, numbers, reason) = match (n, failed) {
+        (0, _) => (CheckVerdict::NotApplicable, IndexMap::new(), "no item was asked under all of them"),
+        (_, true) => (CheckVerdict::Fail, numbers, ""),
+        (_, false) => (CheckVerdict::Pass, numbers, ""),
+    };
+    Check { id, label, verdict, n, numbers, reason: reason.to_owned() }
+}

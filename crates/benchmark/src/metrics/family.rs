@@ -1,0 +1,105 @@
+//! Which attacks are variants of one another, so that a suite with twenty levels of noise and one hint is not mostly about
+//! noise.
+
+use super::Ledger;
+use crate::perturb::Purpose;
+use crate::suite::Condition;
+
+/// Kinds of attack that are variants of one another; a kind that is not listed is a family of its own.
+const FAMILIES: &[(&str, &[&str])] = &[
+    ("rebuttal", &["rebuttal_doubt", "rebuttal_wrong"]),
+    ("negation", &["negated_twin", "negation"]),
+    ("wording", &["paraphrase", "reworded"]),
+    ("hedge", &["hedge_low", "hedge_high"]),
+    ("false cue", &["cue_wrong", "cue_text_wrong"]),
+    ("noise", &["gaussian_noise", "shot_noise", "speckle_noise", "salt_pepper"]),
+    ("blur", &["gaussian_blur", "motion_blur", "defocus_blur"]),
+    ("resolution", &["jpeg", "pixelate", "resize"]),
+    ("tone", &["brightness", "contrast", "gamma"]),
+    (
+        "artefact",
+        &[
+            "window_shift",
+            "exposure",
+            "grid_lines",
+            "scatter",
+            "metal_streak",
+            "beam_hardening",
+            "bias_field",
+            "ghost",
+            "acoustic_shadow",
+            "stain_shift",
+            "specular",
+        ],
+    ),
+    ("gradient", &["fgsm", "pgd"]),
+];
+
+/// The family of a kind.
+#[must_use]
+pub fn family(kind: &'static str) -> &'static str {
+    FAMILIES.iter().find(|(_, kinds)| kinds.contains(&kind)).map_or(kind, |(family, _)| family)
+}
+
+/// One attack of every family: one the suite names primary before others, then the level nearest to the middle of five,
+/// then the first in the suite. In the order of the suite's families.
+#[must_use]
+pub fn representatives(ledger: &Ledger<'_>) -> Vec<usize> {
+    let mut chosen: Vec<(&str, usize)> = Vec::new();
+    let rank = |(number, condition): (usize, &Condition)| {
+        let from_middle = condition.number("level").map_or(0, |level| (level - 3.0).abs() as u32);
+        (!ledger.suite.primary.contains(&condition.id), from_middle, number)
+    };
+    for (c, condition) in attacks(ledger) {
+        let family = family(condition.kind);
+        match chosen.iter_mut().find(|(known, _)| *known == family) {
+            None => chosen.push((family, c)),
+            Some((_, best)) if rank((c, condition)) < rank((*best, &ledger.suite.conditions[*best])) => *best = c,
+            Some(_) => {}
+        }
+    }
+    chosen.into_iter().map(|(_, c)| c).collect()
+}
+
+/// All attacks.
+pub fn attacks<'a>(ledger: &Ledger<'a>) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
+    ledger.conditions().filter(|(_, condition)| condition.purpose == Purpose::Attack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Groups;
+    use crate::perturb;
+    use crate::suite::Suite;
+
+    #[test]
+    fn every_kind_of_a_family_is_a_registered_attack() {
+        for name in FAMILIES.iter().flat_map(|(_, kinds)| *kinds) {
+            let kind = perturb::kind(name).unwrap_or_else(|| panic!("{name} is not registered"));
+            assert_eq!(kind.purpose, Purpose::Attack, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_family_is_spoken_for_by_its_primary_then_its_middle_then_its_first() {
+        let mut text = "name = \"s\"\nversion = 1\nseed = 1\nprimary = [\"pgd_4\"]\n".to_owned();
+        for (id, rest) in [
+            ("clean", "kind = \"clean\""),
+            ("hint_patient", "kind = \"hint_minus\"\npersona = \"patient\""),
+            ("hint", "kind = \"hint_minus\""),
+            ("noise_1", "kind = \"gaussian_noise\"\nlevel = 1"),
+            ("noise_4", "kind = \"gaussian_noise\"\nlevel = 4"),
+            ("noise_2", "kind = \"gaussian_noise\"\nlevel = 2"),
+            ("fgsm", "kind = \"fgsm\"\neps = 4"),
+            ("pgd_4", "kind = \"pgd\"\neps = 4"),
+            ("blank", "kind = \"blank\""),
+        ] {
+            text.push_str(&format!("[[condition]]\nid = \"{id}\"\n{rest}\n"));
+        }
+        let suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
+        let ledger = Ledger::new(&suite, &Groups::default(), []);
+        let ids: Vec<&str> = representatives(&ledger).iter().map(|&c| suite.conditions[c].id.as_str()).collect();
+        assert_eq!(ids, ["hint_patient", "noise_4", "pgd_4"]);
+    }
+}

@@ -1,0 +1,131 @@
+//! Numbers: how many are within their tolerance, and how far off they usually are, on questions unchanged.
+
+use super::{Better, Ledger, Metric, Row};
+use crate::measure::Measure;
+use crate::stats::Statistic;
+
+/// The set.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let clean = ledger.clean();
+    let within = ledger.sums(|row| {
+        number(row)?;
+        Some([row.right(clean)?, 1.0])
+    });
+    vec![
+        Metric::mean("number:within_tolerance", "numbers within their tolerance", Better::Higher, within),
+        median(ledger),
+    ]
+}
+
+/// Errors told apart. Where there are more different ones, neighbours in size are taken together and stand for by their
+/// mean, which moves the median by less than one in as many ranks.
+const LEVELS: usize = 256;
+
+/// `number:median_relative_error`: a reply that is no number is off by more than any number. Items whose right answer is 0
+/// have no relative error and are left out.
+fn median(ledger: &Ledger<'_>) -> Metric {
+    let mut errors: Vec<f64> = ledger.rows.iter().filter_map(error).collect();
+    errors.sort_unstable_by(f64::total_cmp);
+    let levels = levels(&errors);
+    // One column a level: how many errors are on it.
+    let (mut columns, mut n) = (vec![vec![0.0; ledger.groups]; levels.len()], 0);
+    for (row, error) in ledger.rows.iter().filter_map(|row| Some((row, error(row)?))) {
+        let level = levels.partition_point(|(most, _)| *most < error).min(levels.len() - 1);
+        columns[level][row.group] += 1.0;
+        n += 1;
+    }
+    let values: Vec<f64> = levels.into_iter().map(|(_, value)| value).collect();
+    Metric {
+        id: "number:median_relative_error".into(),
+        label: "numbers, median relative error".into(),
+        better: Better::Lower,
+        n,
+        statistic: Statistic { columns, formula: Box::new(move |counts| weighted_median(&values, counts)) },
+    }
+}
+
+/// For each level, from the least: its largest error, and the one it stands for.
+fn levels(sorted: &[f64]) -> Vec<(f64, f64)> {
+    let different: Vec<&[f64]> = sorted.chunk_by(|a, b| a == b).collect();
+    if different.len() <= LEVELS {
+        return different.iter().map(|same| (same[0], same[0])).collect();
+    }
+    let mut levels: Vec<(f64, f64)> = sorted
+        .chunks(sorted.len().div_ceil(LEVELS))
+        .map(|part| (part[part.len() - 1], part.iter().sum::<f64>() / part.len() as f64))
+        .collect();
+    // Equal errors that a cut has parted belong to the first level that reaches them.
+    levels.dedup_by(|later, earlier| later.0 == earlier.0);
+    levels
+}
+
+/// The middle value, or the mean of the two middle ones, of ascending `values` that occur `counts` times.
+fn weighted_median(values: &[f64], counts: &[f64]) -> Option<f64> {
+    let total: f64 = counts.iter().sum();
+    let at = |rank: f64| {
+        let mut below = 0.0;
+        values.iter().zip(counts).find_map(|(value, count)| {
+            below += count;
+            (below > rank).then_some(*value)
+        })
+    };
+    let last = total - 1.0;
+    (total > 0.0).then(|| Some((at((last / 2.0).floor())? + at((last / 2.0).ceil())?) / 2.0)).flatten()
+}
+
+fn error(row: &Row<'_>) -> Option<f64> {
+    match number(row)? {
+        (Some(error), _) => Some(error),
+        (None, false) => Some(f64::INFINITY),
+        (None, true) => None,
+    }
+}
+
+/// The relative error and whether a number was given.
+fn number(row: &Row<'_>) -> Option<(Option<f64>, bool)> {
+    match row.clean()?.measure.as_ref()? {
+        Measure::Number { relative_error, given } => Some((*relative_error, *given)),
+        Measure::Boxes { .. } | Measure::Text { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn by_counting(errors: &[f64]) -> Option<f64> {
+        let mut sorted = errors.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let levels = levels(&sorted);
+        let mut counts = vec![0.0; levels.len()];
+        for error in errors {
+            counts[levels.partition_point(|(most, _)| most < error).min(levels.len() - 1)] += 1.0;
+        }
+        weighted_median(&levels.iter().map(|(_, value)| *value).collect::<Vec<_>>(), &counts)
+    }
+
+    #[test]
+    fn medians_of_known_lists() {
+        assert_eq!(by_counting(&[]), None);
+        assert_eq!(by_counting(&[0.5]), Some(0.5));
+        assert_eq!(by_counting(&[0.5, 0.1, 0.1, 0.9]), Some(0.3));
+        assert_eq!(by_counting(&[0.5, f64::INFINITY, 0.1]), Some(0.5));
+        assert_eq!(by_counting(&[f64::INFINITY, f64::INFINITY, 0.1]), Some(f64::INFINITY));
+    }
+
+    proptest! {
+        #[test]
+        fn few_levels_are_exact_and_many_are_near(errors in prop::collection::vec(0.0f64..1.0, 1..2000)) {
+            let mut sorted = errors.clone();
+            sorted.sort_unstable_by(f64::total_cmp);
+            let exact = (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0;
+            let found = by_counting(&errors).expect("not empty");
+            let (low, high) = (sorted.len() / 2 - sorted.len() / 2 / 64, sorted.len() / 2 + sorted.len() / 64);
+            let near = sorted[low.saturating_sub(1)]..=sorted[high.min(sorted.len() - 1)];
+            let right = if sorted.len() <= LEVELS { found == exact } else { near.contains(&found) };
+            prop_assert!(right);
+        }
+    }
+}

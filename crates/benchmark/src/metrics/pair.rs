@@ -1,0 +1,31 @@
+//! Questions asked both ways round: only who is right on both knows.
+
+use super::{Better, Ledger, Metric};
+
+/// The set. Answering "yes" to everything is right on half of the questions and on none of the pairs.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let clean = ledger.clean();
+    // PA = mean of y(q) y(q') over pairs of recorded twins, each pair once
+    let recorded = ledger.sums_within(|row, of_case| {
+        let twin = row.clean()?.pair_of.as_deref()?;
+        let other = of_case.iter().find(|other| other.item_id == twin)?;
+        let is_mutual = other.clean()?.pair_of.as_deref() == Some(row.item_id);
+        let counts = !is_mutual || row.item_id < other.item_id;
+        counts.then_some([row.right(clean)? * other.right(clean)?, 1.0])
+    });
+    let label = "pair accuracy (right on a question and on its recorded twin)";
+    let mut metrics = vec![Metric::mean("pair_accuracy", label, Better::Higher, recorded)];
+    for (c, condition, first) in ledger.variants("negation") {
+        let Some((affirmed, _)) = ledger.control(condition).filter(|(_, control)| control.kind == "affirmation") else {
+            continue;
+        };
+        metrics.push(Metric::mean(
+            Ledger::name("negation_pair_accuracy", condition, first),
+            "negation pair accuracy (right whether asked about \"yes\" or about \"no\")",
+            Better::Higher,
+            ledger.sums(|row| Some([row.right(c)? * row.right(affirmed)?, 1.0])),
+        ));
+    }
+    metrics
+}

@@ -1,0 +1,39 @@
+//! Right for the wrong reason: a conclusion that is right although something it builds on was answered wrongly.
+
+use super::ledger::one_if;
+use super::{Better, Ledger, Metric, Row};
+
+/// The set.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let clean = ledger.clean();
+    // RWR = P(some ancestor wrong given the item of stage 4 right)
+    let sums = ledger.sums_within(|row, of_case| {
+        if row.stage != 4 || row.right(clean)? == 0.0 {
+            return None;
+        }
+        let ancestors = ancestors(row, of_case)?;
+        let worst = ancestors
+            .iter()
+            .map(|ancestor| ancestor.right(clean))
+            .try_fold(1.0, |worst, right| right.map(|right| f64::min(worst, right)))?;
+        (!ancestors.is_empty()).then_some([one_if(worst == 0.0), 1.0])
+    });
+    let label = "right for the wrong reason (stage 4 right, something it builds on wrong)";
+    vec![Metric::mean("right_for_the_wrong_reason", label, Better::Lower, sums)]
+}
+
+/// All items that `row` builds on, directly or not; none where one of them is not known.
+fn ancestors<'b, 'a>(row: &Row<'a>, of_case: &'b [Row<'a>]) -> Option<Vec<&'b Row<'a>>> {
+    let mut found: Vec<&Row<'a>> = Vec::new();
+    let mut wanted: Vec<&str> = row.clean()?.parents.iter().map(String::as_str).collect();
+    while let Some(parent) = wanted.pop() {
+        if found.iter().any(|known| known.item_id == parent) {
+            continue;
+        }
+        let parent = of_case.iter().find(|other| other.item_id == parent)?;
+        wanted.extend(parent.clean()?.parents.iter().map(String::as_str));
+        found.push(parent);
+    }
+    Some(found)
+}

@@ -1,0 +1,161 @@
+//! Accuracy over all attacks at once, and how much of it is more than clean accuracy promises.
+
+use super::family::{attacks, representatives};
+use super::{Better, Ledger, Metric, share};
+use crate::stats::Statistic;
+use crate::summary::Summary;
+
+/// The set.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let representatives = representatives(ledger);
+    vec![
+        // RA = mean of the smallest y(c) over clean and one attack of every family
+        worst(
+            ledger,
+            "robust_accuracy",
+            "robust accuracy (right clean and under one attack of every family)",
+            &representatives,
+        ),
+        // RA over every attack of the suite
+        worst(
+            ledger,
+            "worst_case_accuracy",
+            "worst-case accuracy (right clean and under every attack)",
+            &attacks(ledger).map(|(c, _)| c).collect::<Vec<_>>(),
+        ),
+        mean(ledger, &representatives),
+    ]
+}
+
+/// The share of items right clean and under all `attacks` they were asked under, of those asked under at least one. An
+/// item is asked under more attacks the more apply to it, so suites with other attacks or caps do not compare.
+fn worst(ledger: &Ledger<'_>, id: &str, label: &str, attacks: &[usize]) -> Metric {
+    let clean = ledger.clean();
+    let sums = ledger.sums(|row| {
+        let mut asked = attacks.iter().filter_map(|&c| row.right(c)).peekable();
+        asked.peek()?;
+        Some([asked.fold(row.right(clean)?, f64::min), 1.0])
+    });
+    Metric::mean(id, label, Better::Higher, sums)
+}
+
+/// `mean_attacked_accuracy`: the mean over the families of attacks of the accuracy under one attack of each, every family
+/// with equal weight.
+fn mean(ledger: &Ledger<'_>, attacks: &[usize]) -> Metric {
+    let mut columns = Vec::new();
+    let mut n = 0;
+    for &c in attacks {
+        let sums = ledger.sums(|row| Some([row.right(c)?, 1.0]));
+        n += sums.n;
+        columns.extend(sums.columns);
+    }
+    let formula = Box::new(|t: &[f64]| {
+        let asked: Vec<f64> = t.chunks_exact(2).filter_map(|pair| share(pair[0], pair[1])).collect();
+        share(asked.iter().sum(), asked.len() as f64)
+    });
+    Metric {
+        id: "mean_attacked_accuracy".into(),
+        label: "accuracy under attack (mean over the families of attacks)".into(),
+        better: Better::Higher,
+        n,
+        statistic: Statistic { columns, formula },
+    }
+}
+
+/// How accuracy under an attack goes with clean accuracy among reference points, on the logit scale, where such lines are
+/// straight (Taori et al., 2020; Miller et al., 2021).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trend {
+    /// Attacked log-odds where clean log-odds are zero.
+    pub intercept: f64,
+    /// Attacked log-odds for one of clean log-odds.
+    pub slope: f64,
+    /// Points the line was fitted to.
+    pub points: usize,
+}
+
+/// One point of a trend.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Accuracy on questions unchanged.
+    pub clean: f64,
+    /// Accuracy under the attack.
+    pub attacked: f64,
+    /// Items behind the smaller of the two denominators; shares of 0 and 1 are drawn in by half an item.
+    pub n: usize,
+}
+
+impl Point {
+    /// Clean and attacked accuracy under a condition of a summary; none where either is not defined.
+    #[must_use]
+    pub fn of(summary: &Summary, condition: &str) -> Option<Self> {
+        let clean = summary.estimate("accuracy:clean")?;
+        let attacked = summary.estimate(&format!("accuracy:{condition}"))?;
+        Some(Self { clean: clean.value?, attacked: attacked.value?, n: clean.n.min(attacked.n) })
+    }
+
+    /// Log-odds of both, clean first.
+    fn logits(self) -> [f64; 2] {
+        let edge = 0.5 / self.n.max(1) as f64;
+        [self.clean, self.attacked].map(|share| {
+            let share = share.clamp(edge, 1.0 - edge);
+            (share / (1.0 - share)).ln()
+        })
+    }
+}
+
+impl Trend {
+    /// Least squares over the points: the epochs of a run, or of several, that are no better than usual, as those trained
+    /// on all stages shuffled. None with fewer than two different clean accuracies.
+    #[must_use]
+    pub fn fit(points: &[Point]) -> Option<Self> {
+        let logits: Vec<[f64; 2]> = points.iter().map(|point| point.logits()).collect();
+        let count = logits.len() as f64;
+        let mean = |place: usize| logits.iter().map(|point| point[place]).sum::<f64>() / count;
+        let (x, y) = (mean(0), mean(1));
+        let spread: f64 = logits.iter().map(|point| (point[0] - x).powi(2)).sum();
+        let together: f64 = logits.iter().map(|point| (point[0] - x) * (point[1] - y)).sum();
+        let slope = together / spread;
+        // Clean accuracies that are equal but for rounding give no direction.
+        (spread > 1e-12 * count).then_some(Self { intercept: y - slope * x, slope, points: points.len() })
+    }
+
+    /// Effective robustness: by how much the point's attacked log-odds exceed the trend's at its clean accuracy. Above zero
+    /// it is more robust than its clean accuracy explains.
+    #[must_use]
+    pub fn residual(&self, point: Point) -> f64 {
+        let [clean, attacked] = point.logits();
+        attacked - (self.intercept + self.slope * clean)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A point whose log-odds are these.
+    fn point(clean: f64, attacked: f64) -> Point {
+        let share = |logit: f64| 1.0 / (1.0 + (-logit).exp());
+        Point { clean: share(clean), attacked: share(attacked), n: 1_000_000 }
+    }
+
+    #[test]
+    fn points_on_a_line_have_no_residual_and_one_above_it_has_its_height() {
+        let on: Vec<Point> = [-1.0, 0.0, 0.5, 2.0].map(|clean| point(clean, 0.8 * clean - 0.7)).to_vec();
+        let trend = Trend::fit(&on).expect("different clean accuracies");
+        assert!((trend.slope - 0.8).abs() < 1e-9 && (trend.intercept + 0.7).abs() < 1e-9, "{trend:?}");
+        assert!(on.iter().all(|point| trend.residual(*point).abs() < 1e-9));
+        assert!((trend.residual(point(1.5, 0.8 * 1.5 - 0.7 + 0.4)) - 0.4).abs() < 1e-9);
+    }
+
+    #[test]
+    fn one_clean_accuracy_makes_no_trend_and_a_perfect_share_no_infinity() {
+        assert_eq!(Trend::fit(&[]), None);
+        assert_eq!(Trend::fit(&[point(0.3, 0.1), point(0.3, 0.2)]), None);
+        let edge = Point { clean: 1.0, attacked: 0.0, n: 10 };
+        let trend = Trend::fit(&[edge, point(0.0, 0.0)]).expect("a line");
+        // Half an item of ten: log-odds of 19 to 1.
+        assert!((trend.slope + 1.0).abs() < 1e-9 && trend.intercept.abs() < 1e-9, "{trend:?}");
+    }
+}

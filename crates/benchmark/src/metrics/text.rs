@@ -1,0 +1,30 @@
+//! Texts: how much of a right answer was said, on questions unchanged. Exact match alone scores wording, recall alone scores
+//! talking much; they are shown side by side.
+
+use super::ledger::one_if;
+use super::{Better, Ledger, Metric};
+use crate::measure::Measure;
+
+/// One score of a text out of its measure.
+type Score = fn(bool, bool, f64, f64) -> f64;
+
+/// Id, label and score.
+const SCORES: [(&str, &str, Score); 4] = [
+    ("text:exact", "texts, exact match", |exact, _, _, _| one_if(exact)),
+    ("text:alias", "texts, exact match with an alias", |_, alias, _, _| one_if(alias)),
+    ("text:token_recall", "texts, recall of words", |_, _, recall, _| recall),
+    ("text:token_f1", "texts, F1 of words", |_, _, _, f1| f1),
+];
+
+/// The set.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    let of = |(id, label, score): (&str, &str, Score)| {
+        let sums = ledger.sums(|row| match row.clean()?.measure.as_ref()? {
+            Measure::Text { exact, alias, recall, f1 } => Some([score(*exact, *alias, *recall, *f1), 1.0]),
+            Measure::Boxes { .. } | Measure::Number { .. } => None,
+        });
+        Metric::mean(id, label, Better::Higher, sums)
+    };
+    SCORES.into_iter().map(of).collect()
+}

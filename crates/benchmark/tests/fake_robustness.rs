@@ -1,0 +1,169 @@
+//! The checks that tell robust respondents from badly attacked ones, on respondents of both sorts.
+
+mod common;
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use image::{Rgb, RgbImage};
+use serde_json::json;
+use stepwise_benchmark::metrics::fake_robustness::{Check, CheckVerdict};
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::planted::{Linear, Mask, Masker, Oracle, Planted};
+use stepwise_benchmark::probe::Respondent;
+use stepwise_benchmark::run::{self, Options, Surrogate};
+use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_curriculum::case::Case;
+
+const SIDE: u32 = 32;
+
+/// A flat picture 1 to 12 grey levels above or below the undecided one. Those an odd number of levels away are labelled as
+/// they look, the others the other way round, so that they are answered wrongly.
+fn case(number: usize) -> Case {
+    let gold = number.is_multiple_of(2) != (number % 4 >= 2);
+    serde_json::from_value(json!({
+        "schema": "case/1", "case_id": format!("{number:02}"), "group_id": format!("{number:02}"), "split": "test",
+        "source": {"dataset": "constructed", "licence": "CC0-1.0"}, "modality": "ct",
+        "images": [{"id": "i", "path": "i.png", "sha256": "", "width": SIDE, "height": SIDE}],
+        "chain": [{"id": "q", "stage": 2, "category": "09", "question": "Is it bright?",
+                   "answer": {"type": "yesno", "gold": gold}}]
+    }))
+    .expect("a valid case")
+}
+
+fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn std::error::Error + Send + Sync>> {
+    let number: usize = case.case_id.parse()?;
+    let distance = number as u8 / 2 + 1;
+    let level = if number.is_multiple_of(2) { 128 + distance } else { 128 - distance };
+    Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([level; 3]))))
+}
+
+/// Both attacks, noise and transfer at two sizes.
+fn suite() -> Suite {
+    let mut text = "name = \"c\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n".to_owned();
+    for eps in [8, 4] {
+        for kind in ["fgsm", "pgd", "transfer", "random_sign"] {
+            text.push_str(&format!("[[condition]]\nid = \"{kind}_{eps}\"\nkind = \"{kind}\"\neps = {eps}\n"));
+        }
+    }
+    Suite::parse(&text, "c.toml".as_ref()).expect("valid")
+}
+
+const LINEAR: Linear = Linear { weight: 1000.0, threshold: 128.0 / 255.0 };
+
+fn checks(respondent: &mut dyn Respondent, mut base: Linear) -> Vec<Check> {
+    let (suite, cases) = (suite(), (0..24).map(case).collect::<Vec<_>>());
+    let plan = Plan::new(&suite, &cases);
+    let mut progress = |_: run::Progress<'_>| ControlFlow::Continue(());
+    let surrogate = Some(Surrogate { key: "base", respondent: &mut base });
+    let known = HashMap::new();
+    let options = Options { respondent: "r", known: &known, batch: 8, surrogate, progress: &mut progress };
+    let run = run::run(&plan, &load, respondent, options).expect("runs");
+    let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
+    let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
+    let read: Summary = serde_json::from_str(&serde_json::to_string(&summary).expect("serialises")).expect("reads");
+    assert_eq!(read, summary);
+    summary.checks
+}
+
+fn failed(checks: &[Check]) -> Vec<&str> {
+    let failed = checks.iter().filter(|check| check.verdict == CheckVerdict::Fail);
+    failed.map(|check| check.id.as_str()).collect()
+}
+
+fn find<'a>(checks: &'a [Check], id: &str) -> &'a Check {
+    checks.iter().find(|check| check.id == id).unwrap_or_else(|| panic!("no check {id}"))
+}
+
+#[test]
+fn an_honest_respondent_passes_every_check_with_the_numbers_shown() {
+    // The base turns at the same grey, so what is found there works here as well, and no better.
+    let checks = checks(&mut LINEAR.clone(), Linear { weight: 500.0, ..LINEAR });
+    assert_eq!(failed(&checks), [""; 0], "{checks:#?}");
+    let ids: Vec<&str> = checks.iter().map(|check| check.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "accuracy_does_not_rise_with_eps:fgsm",
+            "accuracy_does_not_rise_with_eps:pgd",
+            "loss_does_not_fall:pgd_8",
+            "loss_does_not_fall:pgd_4",
+            "loss_does_not_fall:transfer_8",
+            "loss_does_not_fall:transfer_4",
+            "pgd_at_least_as_strong_as_fgsm:pgd_8:fgsm_8",
+            "pgd_at_least_as_strong_as_fgsm:pgd_4:fgsm_4",
+            "at_least_as_strong_as_noise:fgsm_8:random_sign_8",
+            "at_least_as_strong_as_noise:fgsm_4:random_sign_4",
+            "at_least_as_strong_as_noise:pgd_8:random_sign_8",
+            "at_least_as_strong_as_noise:pgd_4:random_sign_4",
+            "transfer_weaker_than_white_box:pgd_8:transfer_8",
+            "transfer_weaker_than_white_box:pgd_4:transfer_4",
+        ]
+    );
+    assert!(checks.iter().all(|check| check.verdict == CheckVerdict::Pass && check.n == 24), "{checks:#?}");
+    // Twelve are right, two each 1, 3, 5, ... levels away; the sizes come in order though the suite has them in another.
+    let sizes = &find(&checks, "accuracy_does_not_rise_with_eps:pgd").numbers;
+    let names: Vec<&str> = sizes.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["accuracy at 0/255", "accuracy at 4/255", "p of a rise to 4/255", "accuracy at 8/255", "p of a rise to 8/255"]
+    );
+    assert_eq!(["0", "4", "8"].map(|eps| sizes[&format!("accuracy at {eps}/255")]), [12.0, 8.0, 4.0].map(|n| n / 24.0));
+    assert_eq!(sizes["p of a rise to 8/255"], 1.0);
+    let loss = &find(&checks, "loss_does_not_fall:pgd_8").numbers;
+    assert!(loss["mean loss at the end"] > loss["mean loss at the start"] + 10.0, "{loss:?}");
+    assert_eq!(loss["share of items whose loss ended lower"], 0.0);
+}
+
+#[test]
+fn flat_gradients_are_betrayed_by_an_attack_made_elsewhere() {
+    let checks = checks(&mut Masker { inside: LINEAR, mask: Mask::Flat }, LINEAR);
+    // At 8 levels the transfer turns eight right answers more; at 4 it turns four, which chance might.
+    assert_eq!(failed(&checks), ["transfer_weaker_than_white_box:pgd_8:transfer_8"]);
+    let transfer = &find(&checks, "transfer_weaker_than_white_box:pgd_8:transfer_8").numbers;
+    assert_eq!((transfer["accuracy, pgd_8"], transfer["accuracy, transfer_8"]), (0.5, 4.0 / 24.0));
+    assert!((transfer["p"] - 1.0 / 256.0).abs() < 1e-12);
+    assert!((find(&checks, "transfer_weaker_than_white_box:pgd_4:transfer_4").numbers["p"] - 1.0 / 16.0).abs() < 1e-12);
+}
+
+#[test]
+fn reversed_gradients_are_betrayed_by_a_loss_that_falls_and_an_accuracy_that_rises() {
+    let checks = checks(&mut Masker { inside: LINEAR, mask: Mask::Reversed }, LINEAR);
+    let failed = failed(&checks);
+    for id in [
+        "loss_does_not_fall:pgd_8",
+        "loss_does_not_fall:pgd_4",
+        "accuracy_does_not_rise_with_eps:fgsm",
+        "accuracy_does_not_rise_with_eps:pgd",
+        "at_least_as_strong_as_noise:pgd_8:random_sign_8",
+        "transfer_weaker_than_white_box:pgd_8:transfer_8",
+    ] {
+        assert!(failed.contains(&id), "{id} is not among {failed:?}");
+    }
+    let loss = &find(&checks, "loss_does_not_fall:pgd_8").numbers;
+    assert_eq!(loss["share of items whose loss ended lower"], 1.0);
+}
+
+#[test]
+fn what_cannot_be_compared_does_not_pass() {
+    let (suite, cases) = (suite(), (0..4).map(case).collect::<Vec<_>>());
+    let plan = Plan::new(&suite, &cases);
+    let run = common::ask_with(&plan, &load, &mut Planted::new(&cases, Oracle));
+    let of = |suite: &Suite| {
+        let bootstrap = Bootstrap { resamples: 0, ..Bootstrap::default() };
+        Summary::new(suite, &[], &run.outcomes, None, bootstrap).checks
+    };
+    let unattackable = of(&suite);
+    assert_eq!(unattackable.len(), 14);
+    let mut bare = suite.clone();
+    bare.conditions.truncate(1);
+    let unasked = of(&bare);
+    assert_eq!(unasked.len(), 5);
+    for check in unattackable.iter().chain(&unasked) {
+        assert_eq!((check.verdict, check.n), (CheckVerdict::NotApplicable, 0), "{}", check.id);
+        assert!(!check.reason.is_empty() && check.numbers.is_empty());
+    }
+}
