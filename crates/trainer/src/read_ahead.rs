@@ -82,7 +82,7 @@ impl ReadAhead {
     ///
     /// # Panics
     /// When the thread panicked, and past the last step.
-    pub fn next(&mut self) -> Result<Vec<MicroBatch>, LessonError> {
+    pub fn take(&mut self) -> Result<Vec<MicroBatch>, LessonError> {
         match self.ready.as_ref().map(Receiver::recv) {
             Some(Ok(made)) => made,
             _ => match self.thread.take().map(JoinHandle::join) {

@@ -277,7 +277,7 @@ impl<'a> Run<'a> {
         let recipe = self.recipe;
         let place = self.course.at(self.done);
         let asked = Instant::now();
-        let micro_batches = batches.next()?;
+        let micro_batches = batches.take()?;
         self.stopwatch.waited += asked.elapsed().as_secs_f64();
         let phase = &recipe.curriculum.phase[place.phase];
         let warmup = recipe.train.warmup.steps(place.phase_total);

@@ -17,9 +17,6 @@ use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError, hex};
 /// Rows computed in one forward pass when answering: enough to keep the processor busy, little enough to fit anywhere.
 const ROWS_AT_ONCE: usize = 4096;
 
-/// Tiles encoded in one forward pass where features are remembered.
-const TILES_AT_ONCE: usize = 16;
-
 /// What can go wrong with a reader.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaderError {
@@ -236,18 +233,13 @@ impl Reader {
         let mut cache = cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut found: Vec<Option<Tensor<2>>> =
             set.tiles.iter().map(|tile| cache.get(&tile.digest(), self.model.device())).collect();
-        let missing: Vec<usize> = (0..found.len()).filter(|number| found[*number].is_none()).collect();
-        let per_tile = self.model.config().features_per_tile();
-        for numbers in missing.chunks(TILES_AT_ONCE) {
-            let tiles: Vec<TileRef> = numbers.iter().map(|number| set.tiles[*number].clone()).collect();
-            let encoded = self.encode_tiles(&tiles, &quiet);
-            for (index, (number, tile)) in numbers.iter().zip(&tiles).enumerate() {
-                let features = encoded.clone().narrow(0, index * per_tile, per_tile);
-                if matches!(tile.prepared.pixels, PreparedPixels::Cut(_)) {
-                    cache.insert(tile.digest(), &features);
-                }
-                found[*number] = Some(features);
+        for (tile, found) in set.tiles.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+            // Alone, because matrix products round as their sizes have it: whatever else was missing, these are its features.
+            let features = self.encode_tiles(std::slice::from_ref(tile), &quiet);
+            if matches!(tile.prepared.pixels, PreparedPixels::Cut(_)) {
+                cache.insert(tile.digest(), &features);
             }
+            *found = Some(features);
         }
         Some(Tensor::cat(found.into_iter().flatten().collect(), 0))
     }

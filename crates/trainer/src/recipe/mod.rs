@@ -55,9 +55,6 @@ pub struct Recipe {
     pub seed: u64,
     /// Longest sequence in tokens; a longer example is an error, never cut.
     pub cutoff_len: usize,
-    /// Larger images are scaled down to this many pixels; as the model's processor does when unset.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_max_pixels: Option<u64>,
     /// Whether large images are shown in tiles; as the model's processor does when unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub do_image_splitting: Option<bool>,
@@ -192,12 +189,6 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         16..=1_048_576,
         "Longest sequence in tokens; a longer example is an error, never cut.",
     ) as usize;
-    let image_max_pixels = top.integer_or(
-        "image_max_pixels",
-        Some("as the model's processor does"),
-        1024..,
-        "Larger images are scaled down to this many pixels.",
-    );
     let do_image_splitting = top.flag_or(
         "do_image_splitting",
         Some("as the model's processor does"),
@@ -222,7 +213,6 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         output_dir,
         seed,
         cutoff_len,
-        image_max_pixels,
         do_image_splitting,
         tuning,
         data,

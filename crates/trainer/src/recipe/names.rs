@@ -40,7 +40,6 @@ const ALIASES: &[(&str, &str)] = &[
     ("lr_schedule", "lr_scheduler_type"),
     ("lr_scheduler", "lr_scheduler_type"),
     ("max_length", "cutoff_len"),
-    ("max_pixels", "image_max_pixels"),
     ("max_seq_len", "cutoff_len"),
     ("max_seq_length", "cutoff_len"),
     ("micro_batch_size", "per_device_train_batch_size"),
@@ -69,7 +68,6 @@ const ALIASES: &[(&str, &str)] = &[
 /// Keys of Hugging Face, PEFT and LLaMA-Factory that mean something we do not do yet; with what to do instead, if
 /// there is something.
 const UNSUPPORTED: &[(&str, Option<&str>)] = &[
-    ("adapter_name_or_path", None),
     ("alpha_pattern", None),
     ("bf16", Some("the CPU backend computes in float32")),
     ("bias", Some("LoRA trains no biases")),
@@ -77,6 +75,10 @@ const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("early_stopping_patience", None),
     ("fp16", Some("the CPU backend computes in float32")),
     ("gradient_checkpointing", None),
+    (
+        "image_max_pixels",
+        Some("the processor scales every picture to one size; `do_image_splitting = false` takes fewer tokens"),
+    ),
     ("init_lora_weights", Some("A is drawn as PEFT's default does, B is zero")),
     ("loraplus_lr_ratio", None),
     ("modules_to_save", None),

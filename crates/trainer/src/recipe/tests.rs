@@ -25,7 +25,6 @@ output_dir = "out"
 seed = 9223372036854775807
 finetuning_type = "full"
 cutoff_len = 512
-image_max_pixels = 262144
 do_image_splitting = false
 
 [data]
@@ -113,7 +112,6 @@ fn wrong_values_are_reported_all_at_once_and_in_order() {
 model_name_or_path = ""
 finetuning_type = "qlora"
 cutoff_len = 4
-image_max_pixels = 99999999999999999999999999999999999999999
 seed = -1
 do_image_splitting = 1
 output_dir = 1979-05-27
