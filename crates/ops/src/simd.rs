@@ -184,6 +184,63 @@ dispatched! {
 }
 
 dispatched! {
+    /// The sum.
+    fn sum(x: &[f32]) -> f32 {
+        let mut lanes = [0.0_f32; LANES];
+        let chunks = x.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, value) in lanes.iter_mut().zip(chunk) {
+                *lane += value;
+            }
+        }
+        lanes.iter().sum::<f32>() + rest.iter().sum::<f32>()
+    }
+}
+
+dispatched! {
+    /// The sum of `(x - from)^2`.
+    fn square_distance(x: &[f32], from: f32) -> f32 {
+        let mut lanes = [0.0_f32; LANES];
+        let chunks = x.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, value) in lanes.iter_mut().zip(chunk) {
+                *lane += (value - from) * (value - from);
+            }
+        }
+        lanes.iter().sum::<f32>() + rest.iter().map(|value| (value - from) * (value - from)).sum::<f32>()
+    }
+}
+
+dispatched! {
+    /// `out = (x - mean) * inverse * gain + bias`.
+    fn standardise(x: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32], mean: f32, inverse: f32) {
+        for (((out, x), gain), bias) in out.iter_mut().zip(x).zip(gain).zip(bias) {
+            *out = (x - mean) * inverse * gain + bias;
+        }
+    }
+}
+
+dispatched! {
+    /// Gradient of [`standardise`] with respect to `x`, of which `mean` and `inverse` are functions, for one row.
+    fn standardise_backward(x: &[f32], gain: &[f32], d_out: &[f32], d_x: &mut [f32], mean: f32, inverse: f32) {
+        let (mut plain, mut along) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        let n = x.len().min(gain.len()).min(d_out.len()).min(d_x.len());
+        for i in 0..n {
+            let d = d_out[i] * gain[i];
+            plain[i % LANES] += d;
+            along[i % LANES] += d * (x[i] - mean);
+        }
+        let shift = plain.iter().sum::<f32>() / n as f32;
+        let pull = along.iter().sum::<f32>() * inverse * inverse / n as f32;
+        for i in 0..n {
+            d_x[i] = inverse * (d_out[i] * gain[i] - shift - (x[i] - mean) * pull);
+        }
+    }
+}
+
+dispatched! {
     /// `out = x * inverse * gain`.
     fn normalise(x: &[f32], gain: &[f32], out: &mut [f32], inverse: f32) {
         for ((out, x), gain) in out.iter_mut().zip(x).zip(gain) {

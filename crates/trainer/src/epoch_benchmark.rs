@@ -251,22 +251,17 @@ fn write_summary(folder: &Path, summary: &Summary) -> Result<(), BenchmarkError>
     write_atomic(&path, &json).map_err(|error| file(&path, error))
 }
 
-/// A summary as named numbers: accuracies, metrics, and the gain of each over the base.
+/// A summary as named numbers: metrics, and the gain of each over the base. The parts of a name are its levels.
 fn scalars(summary: &Summary) -> BTreeMap<String, f64> {
     let mut scalars = BTreeMap::new();
-    let mut put = |name: String, value: Option<f64>| {
+    let mut put = |group: &str, id: &str, value: Option<f64>| {
         if let Some(value) = value {
-            scalars.insert(name, value);
+            scalars.insert(format!("{group}/{}", id.replace(':', "/")), value);
         }
     };
-    for condition in &summary.conditions {
-        put(format!("benchmark/accuracy/{}", condition.id), condition.accuracy);
-        let gain = condition.gain_vs_base.as_ref().and_then(|gain| gain.estimate.value);
-        put(format!("gain/accuracy/{}", condition.id), gain);
-    }
     for (id, metric) in &summary.metrics {
-        put(format!("benchmark/{id}"), metric.estimate.value);
-        put(format!("gain/{id}"), metric.gain_vs_base.and_then(|gain| gain.value));
+        put("benchmark", id, metric.estimate.value);
+        put("gain", id, metric.gain_vs_base.and_then(|gain| gain.value));
     }
     scalars
 }

@@ -109,18 +109,18 @@ pub(crate) struct LayerNorm {
     name: String,
     gain: Parameter<1>,
     bias: Parameter<1>,
-    epsilon: f64,
+    epsilon: f32,
 }
 
 impl LayerNorm {
-    pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f64) -> Result<Self, WeightError> {
+    pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
         let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
         let bias = Parameter::frozen(source.vector(&format!("{name}.bias"), width)?);
         Ok(Self { name, gain, bias, epsilon })
     }
 
     pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        burn::tensor::module::layer_norm(x, self.gain.read(pass), Some(self.bias.read(pass)), self.epsilon)
+        stepwise_ops::layer_norm(x, self.gain.read(pass), self.bias.read(pass), self.epsilon)
     }
 
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {

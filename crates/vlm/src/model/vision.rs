@@ -55,7 +55,7 @@ impl VisionTower {
             patch_bias: Parameter::frozen(patch_bias),
             positions,
             layers,
-            final_norm: LayerNorm::read(source, format!("{prefix}.post_layernorm"), width, config.layer_norm_eps)?,
+            final_norm: LayerNorm::read(source, format!("{prefix}.post_layernorm"), width, config.layer_norm_eps as f32)?,
         })
     }
 
@@ -117,7 +117,7 @@ impl VisionTower {
 
 impl VisionLayer {
     fn read(source: &mut dyn Source, prefix: String, config: &VisionConfig) -> Result<Self, WeightError> {
-        let (width, inner, epsilon) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
+        let (width, inner, epsilon) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps as f32);
         let mut square = |part: &str| Linear::read(source, format!("{prefix}.self_attn.{part}"), [width; 2], true);
         let (q, k, v, out) = (square("q_proj")?, square("k_proj")?, square("v_proj")?, square("out_proj")?);
         Ok(Self {
