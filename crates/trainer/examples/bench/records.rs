@@ -53,7 +53,7 @@ pub fn write(args: &Args) -> Result<(), Failure> {
         for item in one_a_stage(case) {
             let prompt = prompt(case, &case.chain[item], &Frame::default());
             let options = Some(&prompt.options).filter(|options| !options.is_empty());
-            line(&mut train, record(case, &image, &prompt.conversation, &prompt.answer, options))?;
+            line(&mut train, record(case, "clean", &image, &prompt.conversation, &prompt.answer, options))?;
         }
     }
 
@@ -76,8 +76,9 @@ pub fn write(args: &Args) -> Result<(), Failure> {
         let Some(Shown::Picture(picture)) = probe.images.first() else { continue };
         let image = gallery.save(picture)?;
         let case = dataset.cases.iter().find(|case| case.case_id == probe.case_id).ok_or("a probe is about a case")?;
-        let file = &mut files[usize::from(!TEXT.contains(&probe.condition.as_str()))];
-        line(file, record(case, &image, &probe.conversation, "", Some(options)))?;
+        let condition = probe.condition.as_str();
+        let file = &mut files[usize::from(!TEXT.contains(&condition))];
+        line(file, record(case, condition, &image, &probe.conversation, "", Some(options)))?;
     }
     Ok(())
 }
@@ -87,9 +88,17 @@ fn one_a_stage(case: &Case) -> Vec<usize> {
     (1..=4).filter_map(|stage| case.chain.iter().position(|item| item.stage == stage)).collect()
 }
 
-fn record(case: &Case, image: &str, conversation: &Conversation, answer: &str, options: Option<&Vec<String>>) -> Value {
+fn record(
+    case: &Case,
+    condition: &str,
+    image: &str,
+    conversation: &Conversation,
+    answer: &str,
+    options: Option<&Vec<String>>,
+) -> Value {
     json!({
-        "case": case.case_id, "image": image, "messages": conversation.messages, "answer": answer, "options": options,
+        "case": case.case_id, "condition": condition, "image": image, "messages": conversation.messages,
+        "answer": answer, "options": options,
     })
 }
 

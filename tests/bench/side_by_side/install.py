@@ -1,0 +1,35 @@
+"""What a user downloads and keeps on disk: one binary against the Python environment."""
+
+import json
+import subprocess
+import zlib
+from pathlib import Path
+
+from .plan import Bound
+from .quantities import MIB
+from .rows import line
+
+HERE = Path(__file__).resolve().parent.parent
+TARGET = Bound("at_most", 0.02)
+NAMES = {
+    "install-disk": ("disk", "disk for a user's install, one binary against what requirements.txt brings (MiB)"),
+    "install-download": ("download", "download for the same, compressed (MiB)"),
+}
+
+
+def measured(python: str, binary: Path) -> dict:
+    """Bytes; `peer` for each distribution, `ours` the binary and the binary compressed."""
+    command = [python, str(HERE / "torch_side" / "installed.py"), str(HERE / "requirements.txt")]
+    peer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    bytes_of = binary.read_bytes()
+    return {"peer": peer, "ours": {"disk": len(bytes_of), "download": len(zlib.compress(bytes_of))}}
+
+
+def judged(name: str, found: dict) -> dict:
+    quantity, what = NAMES[name]
+    peer, ours = sum(found["peer"][quantity].values()) / MIB, found["ours"][quantity] / MIB
+    ratio = TARGET.ratio(peer, ours)
+    absent = found["peer"]["absent"]
+    # The environment would be larger with them: the row can only be worse than the truth.
+    note = f", not installed: {' '.join(absent)}" if absent else ""
+    return line(what + note, peer, ours, ratio, TARGET, [], TARGET.holds(ratio))
