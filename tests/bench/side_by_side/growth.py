@@ -80,19 +80,23 @@ def chain(sizes: list[int], arguments: str, folder: Path) -> Growth:
 
 
 def conditions(sizes: list[int], plan: Plan, folder: Path) -> Growth:
-    """More and more of the image conditions, the same number of questions each: every one shows pictures of its own."""
-    everything = work.read(folder / "growth-image.jsonl")
-    asked: dict[str, list[dict]] = {}
-    for record in everything:
-        asked.setdefault(record["condition"], []).append(record)
-    fewest = min(map(len, asked.values()))
-    groups = [records[:fewest] for records in asked.values()]
+    """One question of every case under more and more image conditions. Each case begins with another condition, so that
+    dear and cheap ones are as common at every size."""
+    asked: dict[str, dict[str, dict]] = {}
+    for record in work.read(folder / "growth-image.jsonl"):
+        asked.setdefault(record["case"], {}).setdefault(record["condition"], record)
+    names = list(dict.fromkeys(name for of_case in asked.values() for name in of_case))
+    whole = [of_case for of_case in asked.values() if len(of_case) == len(names)]
     points = []
-    for size in within(sizes, len(groups)):
+    for size in within(sizes, len(names)):
         name = f"growth/conditions-{size}"
-        work.write(folder / f"{name}.jsonl", [record for group in groups[:size] for record in group])
-        count = len({record["case"] for record in groups[0]})
-        points.append(Point(size, ours("eval", plan.settings["arguments"]["eval"], name), count))
+        made = [
+            of_case[names[(first + further) % len(names)]]
+            for first, of_case in enumerate(whole)
+            for further in range(size)
+        ]
+        work.write(folder / f"{name}.jsonl", made)
+        points.append(Point(size, ours("eval", plan.settings["arguments"]["eval"], name), len(whole)))
     return Growth("growth-conditions", "cost per case as conditions grow (slope of log time to log conditions)", points)
 
 

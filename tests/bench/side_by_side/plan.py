@@ -74,10 +74,10 @@ def load(path: Path, profile: str, runs: int | None) -> Plan:
     """`runs` replaces every number of runs."""
     text = tomllib.loads(path.read_text(encoding="utf-8"))
     settings = text[profile]
-    return Plan(profile, settings, [row(entry, settings, runs) for entry in text["row"]])
+    return Plan(profile, settings, [row(entry, profile, settings, runs) for entry in text["row"]])
 
 
-def row(entry: dict, settings: dict, runs: int | None) -> Row:
+def row(entry: dict, profile: str, settings: dict, runs: int | None) -> Row:
     def measurement(side: str) -> Measurement:
         words = entry[side]
         arguments = entry.get("arguments", settings["arguments"][words.split()[0]])
@@ -86,11 +86,12 @@ def row(entry: dict, settings: dict, runs: int | None) -> Row:
     kind = "at_least" if "at_least" in entry else "at_most"
     return Row(
         name=entry["name"],
-        what=settings["label"] + entry["what"],
+        # The tiny model is what it is in every profile.
+        what=("" if entry.get("work") == "tiny" else settings["label"]) + entry["what"],
         quantity=entry["quantity"],
         bound=Bound(kind, entry[kind]),
         ours=measurement("ours"),
         peer=measurement("peer"),
-        runs=runs or entry.get("runs", settings["runs"]),
+        runs=runs or entry.get("runs", {}).get(profile, settings["runs"]),
         tolerance=entry.get("tolerance"),
     )
