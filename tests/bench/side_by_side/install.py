@@ -17,16 +17,21 @@ NAMES = {
 }
 
 
-def measured(python: str, binary: Path) -> dict:
-    """Bytes; `peer` for each distribution, `ours` the binary and the binary compressed."""
+def measured(python: str, binary: Path) -> dict | None:
+    """Bytes; `peer` for each distribution, `ours` the binary and the binary compressed. None where PYTHON cannot say."""
     command = [python, str(HERE / "torch_side" / "installed.py"), str(HERE / "requirements.txt")]
-    peer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if ended.returncode != 0:
+        return None
+    peer = json.loads(ended.stdout)
     bytes_of = binary.read_bytes()
     return {"peer": peer, "ours": {"disk": len(bytes_of), "download": len(zlib.compress(bytes_of))}}
 
 
-def judged(name: str, found: dict) -> dict:
+def judged(name: str, found: dict | None) -> dict:
     quantity, what = NAMES[name]
+    if found is None:
+        return line(what, "", "", "", TARGET, ["the sizes of PYTHON's packages were not found"], False)
     peer, ours = sum(found["peer"][quantity].values()) / MIB, found["ours"][quantity] / MIB
     ratio = TARGET.ratio(peer, ours)
     absent = found["peer"]["absent"]

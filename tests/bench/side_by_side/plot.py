@@ -14,10 +14,9 @@ def growth(curves: dict[str, list[tuple[float, float]]]) -> str:
         name: [(x / points[0][0], y / points[0][1]) for x, y in points] for name, points in curves.items() if points
     }
     most = max((x for points in relative.values() for x, _ in points), default=2.0)
-    lows = [y for points in relative.values() for _, y in points] + [1.0]
-    highs = [*lows, most]
+    costs = [y for points in relative.values() for _, y in points] + [1.0]
     right = max(ceil(log2(most)), 1)
-    low, high = floor(log2(min(lows))), max(ceil(log2(max(highs))), 1)
+    low, high = floor(log2(min(costs))), max(ceil(log2(max(costs))), right)
     top = MARGIN + LEGEND * len(relative)
 
     def place(x: float, y: float) -> str:
@@ -26,7 +25,7 @@ def growth(curves: dict[str, list[tuple[float, float]]]) -> str:
         return f"{across:.1f},{HEIGHT - MARGIN - up:.1f}"
 
     parts = [*axes(right, low, high, place)]
-    parts.append(path([place(1, 1), place(2**right, 2**right)] if right <= high else [], "#555555", "6 4"))
+    parts.append(path([place(1, 1), place(2**right, 2**right)], "#555555", "6 4"))
     for number, (name, points) in enumerate(relative.items()):
         colour = COLOURS[number % len(COLOURS)]
         parts.append(path([place(x, y) for x, y in points], colour, "none"))
@@ -36,7 +35,7 @@ def growth(curves: dict[str, list[tuple[float, float]]]) -> str:
         parts.append(label(MARGIN, LEGEND * (number + 1), name, colour, "start"))
     parts.append(label(WIDTH / 2, HEIGHT - 16, "times the smallest size", "#000000", "middle"))
     parts.append(label(MARGIN, top - 12, "times its cost; dashed: linear", "#000000", "start"))
-    body = "\n".join(part for part in parts if part)
+    body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
         f'font-size="13">\n<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>\n{body}\n</svg>\n'
@@ -57,8 +56,6 @@ def axes(right: int, low: int, high: int, place) -> Iterator[str]:
 
 
 def path(points: list[str], colour: str, dashes: str) -> str:
-    if not points:
-        return ""
     return (
         f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="1.5" '
         f'stroke-dasharray="{dashes}"/>'

@@ -21,7 +21,7 @@ def lines(measurements: list[Measurement], runner: Runner) -> Iterator[tuple]:
                 found = value(result, quantity)
                 if found is not None:
                     yield (*about, quantity, unit, "", f"{found:.6g}")
-            yield (*about, "load before", "", "", f"{result['load_before']:.2f}")
+            yield (*about, "others", "cores", "", f"{result['others_cores']:.2f}")
             for name, unit in STEPS.items() if "records" not in result else ():
                 entries = result.get(name)
                 for step, entry in enumerate(entries if isinstance(entries, list) else ()):

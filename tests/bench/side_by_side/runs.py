@@ -12,6 +12,9 @@ from pathlib import Path
 
 from .plan import SIDES, Measurement, Row
 
+# Cores that other programs may use during a run without its being called disturbed.
+DISTURBED = 0.1
+
 
 @dataclass(frozen=True)
 class Runner:
@@ -38,16 +41,18 @@ class Runner:
             *("--threads", str(self.threads)),
             *("--json", str(unfinished)),
         ]
-        load = os.getloadavg()[0]
         print(f"{measurement.name}, run {run} ... ", end="", file=sys.stderr, flush=True)
-        started = time.monotonic()
+        started, busy = time.monotonic(), others_seconds()
         environment = os.environ | {"RAYON_NUM_THREADS": str(self.threads)}
         with log.open("w", encoding="utf-8") as file:
             ended = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment).returncode
-        print(f"{time.monotonic() - started:.1f} s" + ("" if ended == 0 else f", FAILED: {log}"), file=sys.stderr)
+        seconds = time.monotonic() - started
+        others = (others_seconds() - busy) / seconds
+        notes = [f", FAILED: {log}"] * (ended != 0) + [f", disturbed by {others:.1f} cores"] * (others > DISTURBED)
+        print(f"{seconds:.1f} s{''.join(notes)}", file=sys.stderr)
         if ended == 0:
             found = json.loads(unfinished.read_text())
-            unfinished.write_text(json.dumps(found | {"load_before": load}, indent=1) + "\n")
+            unfinished.write_text(json.dumps(found | {"others_cores": others}, indent=1) + "\n")
             unfinished.rename(result)
 
     def path(self, measurement: Measurement, run: int) -> Path:
@@ -57,6 +62,13 @@ class Runner:
         """The results of all its runs."""
         paths = sorted(self.results.glob(f"{measurement.name}-[0-9]*.json"))
         return [json.loads(path.read_text()) for path in paths if path.stem.removeprefix(f"{measurement.name}-").isdigit()]
+
+
+def others_seconds() -> float:
+    """Processor time of everything but this program and what it has waited for (proc_stat(5): all but idle and waiting)."""
+    user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    own = os.times()
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK") - sum(own[:4])
 
 
 def rounds(rows: Iterable[Row]) -> Iterable[tuple[Measurement, int]]:
