@@ -1,7 +1,8 @@
 """Makes the folder that both sides load: `model/` (random weights) and `adapter/` (the LoRA both start from).
 
-    python make_work.py --real FOLDER --out WORK     # FOLDER: HuggingFaceTB/SmolVLM-256M-Instruct without its weights
-    python make_work.py --tiny FOLDER --out WORK     # FOLDER: any small Idefics3 folder, for a quick trial
+    python make_work.py --from FOLDER --out WORK                                  # FOLDER: an Idefics3 folder
+    python make_work.py --from FOLDER --shape shapes/smolvlm-256m.json --out WORK # its tokenizer, another model's sizes
+    python make_work.py --from FOLDER --must-be shapes/smolvlm-256m.json --out WORK
 
 Only configuration, tokenizer and processor of FOLDER are used. Running it again gives the same bytes.
 """
@@ -19,55 +20,76 @@ from peft import LoraConfig, get_peft_model  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from transformers import AutoConfig, Idefics3ForConditionalGeneration  # noqa: E402
 
-COPIED = ("tokenizer.json", "chat_template.json", "generation_config.json", "processor_config.json")
+COPIED = ("tokenizer.json", "chat_template.json", "generation_config.json")
 DECODER_LINEARS = r".*text_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 RANK, ALPHA = 8, 16
-# What a measurement named after the 256M model must have been taken on.
-REAL_SHAPE = {
-    "text_config": {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "vocab_size": 49280},
-    "vision_config": {"hidden_size": 768, "num_hidden_layers": 12, "image_size": 512, "patch_size": 16},
-}
+# What Idefics3 has where a configuration does not say.
+DEFAULTS = {("vision_config", "intermediate_size"): 3072}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--real", type=Path, metavar="FOLDER")
-    source.add_argument("--tiny", type=Path, metavar="FOLDER")
+    parser.add_argument("--from", dest="source", type=Path, required=True, metavar="FOLDER")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--shape", type=Path, metavar="JSON", help="sizes that replace the folder's")
+    shape.add_argument("--must-be", type=Path, metavar="JSON", help="sizes that the folder must have")
     parser.add_argument("--out", type=Path, required=True, metavar="WORK")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
 
-    config = json.loads(((arguments.real or arguments.tiny) / "config.json").read_text())
-    if arguments.real:
-        check_shape(config, arguments.real)
+    config = json.loads((arguments.source / "config.json").read_text())
+    if arguments.must_be:
+        check_shape(config, json.loads(arguments.must_be.read_text()), arguments.source)
+    if arguments.shape:
+        config = reshaped(config, json.loads(arguments.shape.read_text()))
     model_folder, adapter_folder = arguments.out / "model", arguments.out / "adapter"
     for folder in (model_folder, adapter_folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    write_configuration(arguments.real or arguments.tiny, model_folder, config)
+    write_configuration(arguments.source, model_folder, config)
     write_weights(model_folder, arguments.seed)
     write_adapter(model_folder, adapter_folder, arguments.seed + 1)
 
 
-def check_shape(config: dict, folder: Path) -> None:
-    for part, wanted in REAL_SHAPE.items():
-        for name, value in wanted.items():
-            if config[part].get(name) != value:
-                raise SystemExit(f"{folder}: {part}.{name} is {config[part].get(name)}, SmolVLM-256M has {value}")
+def check_shape(config: dict, shape: dict, folder: Path) -> None:
+    for part, wanted in shape.items():
+        for name, value in wanted.items() if isinstance(wanted, dict) else ():
+            found = config[part].get(name, DEFAULTS.get((part, name)))
+            if found != value:
+                raise SystemExit(f"{folder}: {part}.{name} is {found}, the shape asked for has {value}")
+        if not isinstance(wanted, dict) and config[part] != wanted:
+            raise SystemExit(f"{folder}: {part} is {config[part]}, the shape asked for has {wanted}")
+
+
+def reshaped(config: dict, shape: dict) -> dict:
+    parts = {part: {**config[part], **value} if isinstance(value, dict) else value for part, value in shape.items()}
+    return config | parts
 
 
 def write_configuration(source: Path, folder: Path, config: dict) -> None:
-    """The source's files, with one tile an image, f32, and a tokenizer class that reads tokenizer.json as it stands
-    (GPT2Tokenizer, which the real folder names, loses a pre-tokenizer in transformers 5)."""
+    """The source's files, with one tile an image, the processor's sizes following the model's, f32, and a tokenizer class
+    that reads tokenizer.json as it stands (GPT2Tokenizer, which the real folder names, loses a pre-tokenizer in
+    transformers 5)."""
     for name in COPIED:
         shutil.copyfile(source / name, folder / name)
     config["torch_dtype"] = "float32"
     config["text_config"]["torch_dtype"] = "float32"
-    preprocessor = json.loads((source / "preprocessor_config.json").read_text()) | {"do_image_splitting": False}
+    vision = config["vision_config"]
+    tile = {"longest_edge": vision["image_size"]}
+    preprocessor = json.loads((source / "preprocessor_config.json").read_text())
+    # The picture goes straight to one tile where the folder's own sizes were those of another model.
+    size = preprocessor["size"] if preprocessor["max_image_size"] == tile else tile
+    preprocessor |= {"do_image_splitting": False, "max_image_size": tile, "size": size}
+    tokens = (vision["image_size"] // vision["patch_size"] // config["scale_factor"]) ** 2
+    processor = json.loads((source / "processor_config.json").read_text()) | {"image_seq_len": tokens}
     tokenizer = json.loads((source / "tokenizer_config.json").read_text())
     tokenizer["tokenizer_class"] = "PreTrainedTokenizerFast"
-    written = {"config.json": config, "preprocessor_config.json": preprocessor, "tokenizer_config.json": tokenizer}
+    written = {
+        "config.json": config,
+        "preprocessor_config.json": preprocessor,
+        "processor_config.json": processor,
+        "tokenizer_config.json": tokenizer,
+    }
     for name, value in written.items():
         (folder / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 

@@ -22,7 +22,7 @@ pub fn run(
     settings["threads"] = common.threads.into();
     settings["warmup"] = common.warmup.into();
     settings["dtype"] = "float32".into();
-    result.insert("versions".into(), json!({ "stepwise": env!("CARGO_PKG_VERSION"), "burn": "0.22.1" }));
+    result.insert("versions".into(), json!({ "stepwise": env!("CARGO_PKG_VERSION") }));
     let text = serde_json::to_string_pretty(&result)?;
     match &common.json {
         Some(path) => fs::write(path, text + "\n")?,
@@ -34,7 +34,6 @@ pub fn run(
 /// The work folder's model with its adapter, which learns.
 pub fn adapted(common: &Common) -> Result<Reader, Failure> {
     let mut reader = Reader::load(&common.work.join("model"), &Device::flex())?;
-    reader.processor.set_image_splitting(Some(false));
     load_adapter(&mut reader.model, &common.work.join("adapter"))?;
     reader.refresh();
     Ok(reader)

@@ -46,21 +46,22 @@ pub fn write(args: &Args) -> Result<(), Failure> {
     let mut gallery = Gallery { out: &args.out, known: HashMap::new() };
     let pictures = Pictures::Folder(dataset.root.clone());
 
+    let cases: Vec<Case> = dataset.cases.iter().map(one_question_a_stage).collect();
     let mut train = fs::File::create(args.out.join("train.jsonl"))?;
-    for case in &dataset.cases {
+    for case in &cases {
         let picture = pictures.load(case, 0)?;
         let image = gallery.save(&picture)?;
-        for item in one_a_stage(case) {
-            let prompt = prompt(case, &case.chain[item], &Frame::default());
+        for item in &case.chain {
+            let prompt = prompt(case, item, &Frame::default());
             let options = Some(&prompt.options).filter(|options| !options.is_empty());
-            line(&mut train, record(case, &image, &prompt.conversation, &prompt.answer, options))?;
+            line(&mut train, record(case, "clean", &image, &prompt.conversation, &prompt.answer, options))?;
         }
     }
 
     let mut suite = Suite::fast();
     suite.max_cases = Some(args.cases);
     let mut recorder = Recorder::default();
-    let plan = Plan::new(&suite, &dataset.cases);
+    let plan = Plan::new(&suite, &cases);
     let options = Options {
         respondent: "",
         known: &HashMap::new(),
@@ -75,21 +76,31 @@ pub fn write(args: &Args) -> Result<(), Failure> {
         let Ask::Options(options) = &probe.ask else { continue };
         let Some(Shown::Picture(picture)) = probe.images.first() else { continue };
         let image = gallery.save(picture)?;
-        let case = dataset.cases.iter().find(|case| case.case_id == probe.case_id).ok_or("a probe is about a case")?;
-        let file = &mut files[usize::from(!TEXT.contains(&probe.condition.as_str()))];
-        line(file, record(case, &image, &probe.conversation, "", Some(options)))?;
+        let case = cases.iter().find(|case| case.case_id == probe.case_id).ok_or("a probe is about a case")?;
+        let condition = probe.condition.as_str();
+        let file = &mut files[usize::from(!TEXT.contains(&condition))];
+        line(file, record(case, condition, &image, &probe.conversation, "", Some(options)))?;
     }
     Ok(())
 }
 
-/// The first question of each stage.
-fn one_a_stage(case: &Case) -> Vec<usize> {
-    (1..=4).filter_map(|stage| case.chain.iter().position(|item| item.stage == stage)).collect()
+/// The chain with the first question of each stage.
+fn one_question_a_stage(case: &Case) -> Case {
+    let first = |stage| case.chain.iter().find(|item| item.stage == stage).cloned();
+    Case { chain: (1..=4).filter_map(first).collect(), ..case.clone() }
 }
 
-fn record(case: &Case, image: &str, conversation: &Conversation, answer: &str, options: Option<&Vec<String>>) -> Value {
+fn record(
+    case: &Case,
+    condition: &str,
+    image: &str,
+    conversation: &Conversation,
+    answer: &str,
+    options: Option<&Vec<String>>,
+) -> Value {
     json!({
-        "case": case.case_id, "image": image, "messages": conversation.messages, "answer": answer, "options": options,
+        "case": case.case_id, "condition": condition, "image": image, "messages": conversation.messages,
+        "answer": answer, "options": options,
     })
 }
 

@@ -1,0 +1,103 @@
+"""Tests of what `run` computes. Standard library only: python tests/bench/check.py"""
+
+import json
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+from side_by_side import growth, plan, plot, rows, runs, work
+
+HERE = Path(__file__).resolve().parent
+
+
+def losses(values: list[float], seconds: list[float], mebibytes: int = 100) -> dict:
+    settings = {"warmup": 1}
+    return {"losses": values, "seconds": seconds, "settings": settings, "peak_rss_bytes": mebibytes << 20}
+
+
+def answers(values: list[str], seconds: float) -> dict:
+    return {"records": list(range(len(values))), "answers": values, "seconds": [seconds] * len(values), "settings": {}}
+
+
+class Rows(unittest.TestCase):
+    """One row's verdict from results on disk."""
+
+    def judged(self, name: str, ours: list[dict], peer: list[dict]) -> dict:
+        row = next(row for row in plan.load(HERE / "plan.toml", "full", None).rows if row.name == name)
+        with tempfile.TemporaryDirectory() as folder:
+            runner = runs.Runner({}, Path(folder), Path(folder), 2)
+            for side, results in (("ours", ours), ("peer", peer)):
+                for run, result in enumerate(results, start=1):
+                    runner.path(row.sides[side], run).write_text(json.dumps(result))
+            return rows.compared(row, runner)
+
+    def test_the_median_run_decides_and_warming_up_does_not_count(self):
+        ours = [losses([2.0, 1.0], [99.0, seconds]) for seconds in (1.0, 2.0, 50.0)]
+        row = self.judged("plain-f32", ours, [losses([2.0, 1.0005], [0.0, 3.0])])
+        self.assertEqual((row["peer"], row["ours"], row["ratio"], row["met"]), ("3", "2", "1.5", "yes"))
+
+    def test_a_ratio_below_its_target_is_not_met(self):
+        row = self.judged("plain-f32", [losses([1.0], [0.0, 2.0])], [losses([1.0], [0.0, 2.2])])
+        self.assertEqual((row["ratio"], row["target"], row["met"]), ("1.1", ">= 1.2", "no"))
+
+    def test_fast_but_unequal_is_not_met(self):
+        row = self.judged("plain-f32", [losses([1.0, 2.0], [0.0, 1.0])], [losses([1.0, 2.002], [0.0, 9.0])])
+        self.assertEqual(row["met"], "no")
+        self.assertIn("results differ by 0.002", row["what"])
+
+    def test_one_unequal_run_of_many_is_enough(self):
+        ours = [losses([1.0], [0.0, 1.0]), losses([1.5], [0.0, 1.0])]
+        self.assertEqual(self.judged("plain-f32", ours, [losses([1.0], [0.0, 9.0])])["met"], "no")
+
+    def test_a_loss_that_is_no_number_is_unequal(self):
+        for place in (0, 1):
+            values = [1.0, 1.0]
+            values[place] = float("nan")
+            row = self.judged("plain-f32", [losses(values, [0.0, 1.0])], [losses([1.0, 1.0], [0.0, 9.0])])
+            self.assertEqual(row["met"], "no")
+
+    def test_a_changed_answer_is_counted(self):
+        row = self.judged("eval-text-loop", [answers(["a", "b"], 1.0)], [answers(["a", "c"], 9.0)])
+        self.assertEqual((row["met"], row["ratio"]), ("no", "9"))
+        self.assertIn("1 of 2 answers differ", row["what"])
+
+    def test_memory_is_a_share(self):
+        ours, peer = [losses([1.0], [0.0, 1.0], 50)], [losses([1.0], [0.0, 1.0], 100)]
+        row = self.judged("memory-plain", ours, peer)
+        self.assertEqual((row["ratio"], row["target"], row["met"]), ("0.5", "<= 0.6", "yes"))
+
+    def test_a_failed_run_leaves_a_row(self):
+        row = self.judged("plain-f32", [losses([1.0], [0.0, 1.0])], [])
+        self.assertEqual(row["met"], "no")
+        self.assertIn("peer-train-plain-train: no run succeeded", row["what"])
+
+    def test_different_work_is_said(self):
+        row = self.judged("plain-f32", [losses([1.0], [0.0, 1.0])], [losses([1.0, 1.0], [0.0, 9.0])])
+        self.assertIn("different work", row["what"])
+
+
+class Order(unittest.TestCase):
+    def test_sides_take_turns_and_no_measurement_is_taken_twice_a_round(self):
+        taken = list(runs.rounds(plan.load(HERE / "plan.toml", "full", None).rows))
+        self.assertEqual(len(taken), len(set(taken)))
+        self.assertEqual([measurement.side for measurement, _ in taken[:2]], ["ours", "peer"])
+        self.assertEqual(len({measurement.name for measurement, _ in taken}), len({one for one, _ in taken}))
+
+    def test_sources_take_turns(self):
+        self.assertEqual(work.alternating([[1, 2, 3], [4]]), [1, 4, 2, 3])
+
+
+class Growth(unittest.TestCase):
+    def test_slopes(self):
+        self.assertAlmostEqual(growth.slope([(x, 3.0 * x) for x in (1, 2, 8)]), 1.0)
+        self.assertAlmostEqual(growth.slope([(x, 0.5 * x * x) for x in (1, 2, 8)]), 2.0)
+
+    def test_the_plot_is_well_formed_and_has_every_point(self):
+        picture = xml.fromstring(plot.growth({"a < b": [(1, 2.0), (4, 3.0)], "c": [(2, 1.0), (4, 5.0), (8, 9.0)]}))
+        self.assertEqual(len(list(picture.iter("{http://www.w3.org/2000/svg}circle"))), 5)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
