@@ -27,26 +27,31 @@ impl<F: Fn(&Case, usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>>
     }
 }
 
-/// Pictures of a batch, each made once, and mean colours of the run.
-pub(crate) struct Gallery<'a> {
-    plan: &'a Plan<'a>,
+/// Pictures of a batch, each made once, and mean colours of the run. For whoever shows what a perturbation describes.
+pub struct Gallery<'a> {
+    cases: &'a [Case],
     images: &'a dyn Images,
     made: HashMap<(usize, usize, String), Arc<RgbImage>>,
     means: HashMap<Vec<(usize, usize)>, Rgb<u8>>,
 }
 
 impl<'a> Gallery<'a> {
-    pub(crate) fn new(plan: &'a Plan<'a>, images: &'a dyn Images) -> Self {
-        Self { plan, images, made: HashMap::new(), means: HashMap::new() }
+    /// Of `cases`, which are those of the pool that perturbations draw from.
+    #[must_use]
+    pub fn new(cases: &'a [Case], images: &'a dyn Images) -> Self {
+        Self { cases, images, made: HashMap::new(), means: HashMap::new() }
     }
 
     /// Forgets the pictures of the batch before.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.made.clear();
     }
 
-    /// The pictures shown for a case.
-    pub(crate) fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Shown>, RunError> {
+    /// The pictures shown for a case, by its index.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Shown>, RunError> {
         if perturbed.frame.without_images {
             return Ok(Vec::new());
         }
@@ -54,7 +59,7 @@ impl<'a> Gallery<'a> {
             Pictures::Of(other) => *other,
             Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => case,
         };
-        (0..self.plan.pool.cases()[case].images.len())
+        (0..self.cases[case].images.len())
             .map(|index| self.picture(case, index, &perturbed.pictures).map(Shown::Picture))
             .collect()
     }
@@ -65,14 +70,14 @@ impl<'a> Gallery<'a> {
             return Ok(Arc::clone(picture));
         }
         let picture = match pictures {
-            Pictures::Own | Pictures::Of(_) => load(self.images, &self.plan.pool.cases()[case], index)?,
+            Pictures::Own | Pictures::Of(_) => load(self.images, &self.cases[case], index)?,
             Pictures::Edited(edit) => {
                 let mut picture = RgbImage::clone(&*self.picture(case, index, &Pictures::Own)?);
                 edit.apply(index, &mut picture);
                 Arc::new(picture)
             }
             Pictures::MeanOf(sources) => {
-                let image = &self.plan.pool.cases()[case].images[index];
+                let image = &self.cases[case].images[index];
                 Arc::new(RgbImage::from_pixel(image.width, image.height, self.mean(sources)?))
             }
         };
@@ -87,7 +92,7 @@ impl<'a> Gallery<'a> {
         }
         let (mut sums, mut count) = ([0u64; 3], 0u64);
         for &(case, index) in sources {
-            let picture = load(self.images, &self.plan.pool.cases()[case], index)?;
+            let picture = load(self.images, &self.cases[case], index)?;
             for pixel in picture.pixels() {
                 sums.iter_mut().zip(pixel.0).for_each(|(sum, value)| *sum += u64::from(value));
             }
@@ -118,7 +123,7 @@ pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: Entry) -> Result<Ve
     let Ok(perturbed) = plan.condition(entry).perturbation.perturb(&plan.scene(entry)) else {
         return Ok(Vec::new());
     };
-    let shown = Gallery::new(plan, images).pictures(entry.case, &perturbed)?;
+    let shown = Gallery::new(plan.pool.cases(), images).pictures(entry.case, &perturbed)?;
     Ok(shown
         .into_iter()
         .filter_map(|shown| match shown {

@@ -9,8 +9,7 @@ use stepwise_curriculum::case::Answer;
 use stepwise_curriculum::prompt::{Frame, Prompt, prompt};
 
 use crate::attack::{Fate, Made, attack};
-use crate::gallery::Gallery;
-pub use crate::gallery::{Images, pictures};
+pub use crate::gallery::{Gallery, Images, pictures};
 use crate::measure::measure;
 use crate::outcome::Outcome;
 use crate::perturb::{Attack, Perturbed, Pictures, Victim};
@@ -120,7 +119,7 @@ pub fn run(
     respondent: &mut dyn Respondent,
     mut options: Options<'_>,
 ) -> Result<Run, RunError> {
-    let mut gallery = Gallery::new(plan, images);
+    let mut gallery = Gallery::new(plan.pool.cases(), images);
     let mut run = Run { unanswerable: vec![BTreeMap::new(); plan.suite.conditions.len()], ..Run::default() };
     let mut batch = Batch::default();
     let mut done = 0;

@@ -1,9 +1,11 @@
 //! The phase plan: which questions are learned at which step, as a pure function of (seed, phase, epoch, step).
 //!
 //! An epoch of a phase visits every case that has questions of the phase's stages once, in an order shuffled anew each
-//! epoch. A batch takes `batch_size` cases with all their questions of those stages, so the questions of a case stand
-//! together and share its image. With replay, questions of earlier phases' stages are mixed in, drawn without repetition
-//! until all have been drawn. Nothing is remembered between calls, so a run resumes at any step by asking for it.
+//! epoch. A batch takes `batch_size` visits, each with all the case's questions of those stages, so the questions of a case
+//! stand together and share its image. Phases that are to be compared at equal budget make a visit for each stage of a
+//! case instead ([`Visits`]): as many visits, with as many questions, whatever the order of the stages. With replay,
+//! questions of earlier phases' stages are mixed in, drawn without repetition until all have been drawn. Nothing is
+//! remembered between calls, so a run resumes at any step by asking for it.
 
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -32,36 +34,29 @@ pub struct Phase {
     /// Share of an epoch's questions drawn from the stages of earlier phases that this one lacks, from 0 to below 1.
     #[serde(default)]
     pub replay: f64,
-    /// Which answers to its parents a question is shown with.
+    /// What a visit takes.
     #[serde(default)]
-    pub context: Context,
+    pub visits: Visits,
 }
 
-/// Which answers to its parents a question is shown with.
+/// What is taken of a case at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Context {
-    /// None: each question stands alone.
+pub enum Visits {
+    /// All its questions of the phase's stages.
     #[default]
-    None,
-    /// The right ones.
-    Gold,
+    Case,
+    /// Those of one stage; the case is visited for each of its stages, at places of their own.
+    Stage,
+    /// As `Stage`, with the stages taking turns. Each gets as many visits, so a stage that fewer cases have comes again.
+    Balanced,
 }
 
-impl Context {
-    /// What the reader of `item` is told of earlier questions, in the order of the chain.
-    #[must_use]
-    pub fn known(self, case: &Case, item: &Item) -> Vec<Known> {
-        match self {
-            Self::None => Vec::new(),
-            Self::Gold => {
-                let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
-                parents
-                    .map(|other| Known { question: other.question.clone(), answer: gold_text(case, other) })
-                    .collect()
-            }
-        }
-    }
+/// The questions that `item` builds on with their right answers, in the order of the chain.
+#[must_use]
+pub fn gold_context(case: &Case, item: &Item) -> Vec<Known> {
+    let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
+    parents.map(|other| Known { question: other.question.clone(), answer: gold_text(case, other) }).collect()
 }
 
 /// A question to learn from.
@@ -91,6 +86,13 @@ pub enum PlanError {
     /// Nothing would be learned from.
     #[error("curriculum: {0}")]
     Empty(&'static str),
+}
+
+/// One case, and the one stage it is visited for unless it is visited for all of the phase's.
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    case: usize,
+    stage: Option<u8>,
 }
 
 /// Phases laid out over the training cases.
@@ -133,7 +135,7 @@ impl Plan {
     /// Batches of an epoch of this phase.
     #[must_use]
     pub fn steps_per_epoch(&self, phase: usize) -> usize {
-        self.fresh_cases(phase).len().div_ceil(self.batch_size)
+        self.visits(phase).len().div_ceil(self.batch_size)
     }
 
     /// Batches of this phase in all.
@@ -154,17 +156,15 @@ impl Plan {
     #[must_use]
     pub fn batch(&self, seed: u64, phase: usize, epoch: usize, step: usize) -> Vec<Sample> {
         let key = |what: &str| stream(seed, &["phase", what, &phase.to_string(), &epoch.to_string()]);
-        let mut order = self.fresh_cases(phase);
-        order.shuffle(&mut key("cases"));
+        let order = self.order(phase, key);
         let start = step.saturating_mul(self.batch_size).min(order.len());
         let end = (start + self.batch_size).min(order.len());
-        let learned = &self.phases[phase].stages;
-        let mut samples: Vec<Sample> = order[start..end].iter().flat_map(|case| self.items(*case, learned)).collect();
+        let mut samples: Vec<Sample> = order[start..end].iter().flat_map(|visit| self.visited(phase, *visit)).collect();
 
         // Replayed questions are spread over the epoch in step with the fresh ones.
         let earlier = self.replayed_stages(phase);
         if self.phases[phase].replay > 0.0 && !samples.is_empty() {
-            let before: usize = order[..start].iter().map(|case| self.items(*case, learned).count()).sum();
+            let before: usize = order[..start].iter().map(|visit| self.visited(phase, *visit).count()).sum();
             let ratio = self.phases[phase].replay / (1.0 - self.phases[phase].replay);
             let due = |fresh: usize| (fresh as f64 * ratio).round() as usize;
             let pool: Vec<Sample> = (0..self.stages.len()).flat_map(|case| self.items(case, &earlier)).collect();
@@ -182,10 +182,48 @@ impl Plan {
         samples
     }
 
-    /// Cases with questions of the phase's stages.
-    fn fresh_cases(&self, phase: usize) -> Vec<usize> {
+    /// The visits of an epoch, not shuffled.
+    fn visits(&self, phase: usize) -> Vec<Visit> {
+        let Phase { stages, visits, .. } = &self.phases[phase];
+        let has = |case: usize, stages: &[u8]| self.items(case, stages).next().is_some();
+        let cases = 0..self.stages.len();
+        match visits {
+            Visits::Case => cases.filter(|case| has(*case, stages)).map(|case| Visit { case, stage: None }).collect(),
+            Visits::Stage | Visits::Balanced => {
+                let of_case = |case: usize| {
+                    let found = stages.iter().filter(move |stage| has(case, &[**stage]));
+                    found.map(move |stage| Visit { case, stage: Some(*stage) })
+                };
+                cases.flat_map(of_case).collect()
+            }
+        }
+    }
+
+    /// The visits of an epoch in their order.
+    fn order<R: rand::Rng>(&self, phase: usize, key: impl Fn(&str) -> R) -> Vec<Visit> {
+        let mut visits = self.visits(phase);
+        let Phase { stages, visits: manner, .. } = &self.phases[phase];
+        if *manner != Visits::Balanced {
+            visits.shuffle(&mut key("cases"));
+            return visits;
+        }
+        let of_stage = |stage: &u8| visits.iter().filter(|visit| visit.stage == Some(*stage)).copied().collect();
+        let rows: Vec<(u8, Vec<Visit>)> = stages.iter().map(|stage| (*stage, of_stage(stage))).collect();
+        let rows: Vec<&(u8, Vec<Visit>)> = rows.iter().filter(|(_, row)| !row.is_empty()).collect();
+        let turns = visits.len().div_ceil(rows.len().max(1));
+        let rows: Vec<Vec<Visit>> = rows
+            .iter()
+            .map(|(stage, row)| drawn(row, 0..turns, |lap| key(&format!("cases of stage {stage}, lap {lap}"))))
+            .collect();
+        (0..visits.len()).map(|place| rows[place % rows.len()][place / rows.len()]).collect()
+    }
+
+    /// The questions of a visit.
+    fn visited(&self, phase: usize, visit: Visit) -> impl Iterator<Item = Sample> {
         let stages = &self.phases[phase].stages;
-        (0..self.stages.len()).filter(|case| self.items(*case, stages).next().is_some()).collect()
+        let wanted = move |stage: u8| visit.stage.map_or_else(|| stages.contains(&stage), |only| only == stage);
+        let items = self.stages[visit.case].iter().enumerate().filter(move |(_, stage)| wanted(**stage));
+        items.map(move |(item, _)| Sample { case: visit.case, item })
     }
 
     fn items(&self, case: usize, stages: &[u8]) -> impl Iterator<Item = Sample> {
@@ -205,7 +243,7 @@ impl Plan {
         if stages.is_empty() || stages.iter().any(|stage| !(1..=4).contains(stage)) {
             return wrong("stages", format!("{stages:?} are no stages"), "name one or more of 1, 2, 3 and 4");
         }
-        if self.fresh_cases(phase).is_empty() {
+        if self.visits(phase).is_empty() {
             return wrong(
                 "stages",
                 format!("no case has a question of {stages:?}"),
@@ -236,10 +274,10 @@ impl Plan {
     }
 }
 
-/// The samples in these places of an endless row: the pool, shuffled anew for each lap.
-fn drawn<R: rand::Rng>(pool: &[Sample], places: std::ops::Range<usize>, key: impl Fn(usize) -> R) -> Vec<Sample> {
+/// What stands in these places of an endless row: the pool, shuffled anew for each lap.
+fn drawn<T: Copy, R: rand::Rng>(pool: &[T], places: std::ops::Range<usize>, key: impl Fn(usize) -> R) -> Vec<T> {
     let mut taken = Vec::with_capacity(places.len());
-    let mut shuffled: Option<(usize, Vec<Sample>)> = None;
+    let mut shuffled: Option<(usize, Vec<T>)> = None;
     for place in places {
         let lap = place / pool.len();
         if shuffled.as_ref().is_none_or(|(of, _)| *of != lap) {
@@ -270,7 +308,7 @@ mod tests {
             max_steps: None,
             learning_rate: None,
             replay,
-            context: Context::None,
+            visits: Visits::Case,
         }
     }
 
@@ -329,6 +367,29 @@ mod tests {
             let pool = chains.iter().flatten().filter(|stage| **stage == 1).count();
             prop_assert!(replayed <= due && (replayed == due || pool < due));
             prop_assert!(plan.batch(seed, 1, epoch, plan.steps_per_epoch(1)).is_empty());
+        }
+
+        #[test]
+        fn visits_by_stage_hold_the_questions_that_stages_one_by_one_hold(chains in chains(), seed: u64) {
+            let cases = cases(&chains);
+            let epoch = |phases: Vec<Phase>| {
+                let plan = Plan::new(phases, &cases, 1).expect("valid");
+                let steps = |phase| (0..plan.steps_per_epoch(phase)).map(move |step| (phase, step));
+                let all: Vec<(usize, usize)> = (0..plan.phases().len()).flat_map(steps).collect();
+                all.into_iter().map(|(phase, step)| plan.batch(seed, phase, 0, step)).collect::<Vec<_>>()
+            };
+            let joint = epoch(vec![Phase { visits: Visits::Stage, ..phase(&[1, 2, 3, 4], 0.0) }]);
+            let apart = epoch((1..=4).map(|stage| phase(&[stage], 0.0)).collect());
+            prop_assert_eq!(joint.len(), apart.len(), "as many visits");
+            let sorted = |mut batches: Vec<Vec<Sample>>| { batches.sort(); batches };
+            prop_assert_eq!(sorted(joint), sorted(apart), "with the same questions");
+
+            let balanced = epoch(vec![Phase { visits: Visits::Balanced, ..phase(&[1, 2, 3, 4], 0.0) }]);
+            let stages: Vec<u8> = balanced.iter().map(|batch| chains[batch[0].case][batch[0].item]).collect();
+            prop_assert_eq!(stages.len(), chains.iter().map(|chain| chain.iter().collect::<BTreeSet<_>>().len()).sum::<usize>());
+            for turn in stages.chunks(4) {
+                prop_assert_eq!(turn, &[1, 2, 3, 4][..turn.len()], "stages take turns");
+            }
         }
 
         #[test]
@@ -395,8 +456,8 @@ mod tests {
     #[test]
     fn gold_context_tells_the_parents_answers() {
         let cases = cases(&[vec![1, 2]]);
-        let known = Context::Gold.known(&cases[0], &cases[0].chain[1]);
+        let known = gold_context(&cases[0], &cases[0].chain[1]);
         assert_eq!(known, [Known { question: "?".into(), answer: "yes".into() }]);
-        assert_eq!(Context::None.known(&cases[0], &cases[0].chain[1]), []);
+        assert_eq!(gold_context(&cases[0], &cases[0].chain[0]), []);
     }
 }

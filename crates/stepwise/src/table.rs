@@ -1,6 +1,8 @@
-//! Tables for people: what was measured, against the base, with intervals.
+//! Tables for people: what was measured, against the base, with intervals; and what is going to be taught.
 
 use stepwise_benchmark::summary::{Estimate, Summary};
+use stepwise_trainer::augment::Told;
+use stepwise_trainer::outline::{Outline, PhaseOutline};
 
 /// Conditions of a summary beside those of the base and, below an empty line, its headline metrics. Metrics of one condition,
 /// stage or attack have a colon in their id; the report has them.
@@ -30,6 +32,61 @@ pub fn gains(title: &str, summary: &Summary) -> String {
         ]);
     }
     aligned(&rows)
+}
+
+/// Phases with what they teach, and below an empty line how lessons differ from the questions as they are stored.
+pub fn outline(outline: &Outline) -> String {
+    let head = ["phase", "steps", "epochs", "rate", "stage 1", "stage 2", "stage 3", "stage 4", "lessons"];
+    let mut rows = vec![head.map(str::to_owned)];
+    for phase in &outline.phases {
+        let [first, second, third, fourth] = phase.stages.map(|count| count.to_string());
+        rows.push([
+            phase.name.clone(),
+            phase.steps.to_string(),
+            shortest(phase.epochs),
+            phase.learning_rate.to_string(),
+            first,
+            second,
+            third,
+            fourth,
+            phase.lessons().to_string(),
+        ]);
+    }
+    let sum = |count: &dyn Fn(&PhaseOutline) -> usize| outline.phases.iter().map(count).sum::<usize>().to_string();
+    rows.push([
+        "all".into(),
+        outline.phases.iter().map(|phase| phase.steps).sum::<u64>().to_string(),
+        String::new(),
+        String::new(),
+        sum(&|phase| phase.stages[0]),
+        sum(&|phase| phase.stages[1]),
+        sum(&|phase| phase.stages[2]),
+        sum(&|phase| phase.stages[3]),
+        sum(&|phase| phase.lessons()),
+    ]);
+
+    let mut shows = vec![["phase", "lessons with", "count", "share"].map(str::to_owned)];
+    for phase in &outline.phases {
+        let told = phase.told.iter().filter_map(|(told, count)| match told {
+            Told::Nothing => None,
+            Told::Gold => Some(("right answers to earlier questions", *count)),
+            Told::Wrong => Some(("a wrong answer to an earlier question", *count)),
+        });
+        for (what, count) in phase.conditions.iter().map(|(kind, count)| (*kind, *count)).chain(told) {
+            let share = format!("{:.1} %", 100.0 * count as f64 / phase.lessons().max(1) as f64);
+            shows.push([phase.name.clone(), what.to_owned(), count.to_string(), share]);
+        }
+    }
+    let shows = match shows.len() {
+        1 => "every lesson is the question as it is stored".to_owned(),
+        _ => aligned(&shows),
+    };
+    format!("{}\n\n{shows}", aligned(&rows))
+}
+
+/// Two decimals at most.
+fn shortest(value: f64) -> String {
+    ((value * 100.0).round() / 100.0).to_string()
 }
 
 fn number(value: Option<f64>) -> String {

@@ -1,7 +1,7 @@
 //! The course of a run: which phase, epoch and step every optimiser step is. A function of the recipe and the cases.
 
 use stepwise_curriculum::case::Case;
-use stepwise_curriculum::phase::{Phase, Plan, PlanError, Sample};
+use stepwise_curriculum::phase::{Phase, Plan, PlanError, Sample, Visits};
 
 use crate::recipe::Recipe;
 
@@ -20,7 +20,14 @@ pub struct Course {
 #[derive(Clone, Debug, PartialEq)]
 struct Leg {
     steps_per_epoch: u64,
-    epochs: u32,
+    /// Steps of the phase; its last epoch is cut short where they are no whole number of epochs.
+    steps: u64,
+}
+
+impl Leg {
+    fn epochs(&self) -> u32 {
+        self.steps.div_ceil(self.steps_per_epoch) as u32
+    }
 }
 
 /// Where a step stands.
@@ -48,22 +55,12 @@ impl Course {
     /// # Errors
     /// When a phase finds no question among them.
     pub fn new(recipe: &Recipe, cases: &[Case]) -> Result<Self, PlanError> {
-        let phases = recipe.curriculum.phase.iter().map(|phase| Phase {
-            name: phase.name.clone(),
-            stages: phase.stages.clone(),
-            num_train_epochs: Some(f64::from(phase.num_train_epochs)),
-            max_steps: None,
-            learning_rate: Some(phase.learning_rate),
-            replay: phase.replay,
-            context: phase.context,
-        });
-        let plan = Plan::new(phases.collect(), cases, cases_per_step(recipe))?;
-        let leg = |(index, phase): (usize, &crate::recipe::Phase)| Leg {
-            steps_per_epoch: plan.steps_per_epoch(index) as u64,
-            epochs: phase.num_train_epochs,
-        };
-        let legs: Vec<Leg> = recipe.curriculum.phase.iter().enumerate().map(leg).collect();
-        let all = legs.iter().map(|leg| leg.steps_per_epoch * u64::from(leg.epochs)).sum::<u64>();
+        let phases = phases(recipe, cases)?;
+        let plan = Plan::new(phases, cases, cases_per_step(recipe))?;
+        let leg =
+            |phase: usize| Leg { steps_per_epoch: plan.steps_per_epoch(phase) as u64, steps: plan.steps(phase) as u64 };
+        let legs: Vec<Leg> = (0..plan.phases().len()).map(leg).collect();
+        let all = legs.iter().map(|leg| leg.steps).sum::<u64>();
         let total = recipe.train.max_steps.map_or(all, |most| most.min(all));
         let mut course = Self { plan, seed: recipe.seed, legs, total, epochs: 0 };
         course.epochs = total.checked_sub(1).map_or(0, |last| course.at(last).epochs_before + 1);
@@ -82,6 +79,24 @@ impl Course {
         self.legs.len()
     }
 
+    /// The place of the first step of a phase, whether or not the run gets that far.
+    ///
+    /// # Panics
+    /// When there is no such phase.
+    #[must_use]
+    pub fn beginning(&self, phase: usize) -> Place {
+        let leg = &self.legs[phase];
+        Place {
+            phase,
+            epoch: 0,
+            epochs_before: self.legs[..phase].iter().map(Leg::epochs).sum(),
+            step: 0,
+            phase_step: 0,
+            phase_total: leg.steps,
+            ends_epoch: leg.steps == 1,
+        }
+    }
+
     /// The place of step `done`, counted from 0.
     ///
     /// # Panics
@@ -90,17 +105,18 @@ impl Course {
     pub fn at(&self, done: u64) -> Place {
         let (mut before, mut epochs_before) = (0, 0);
         for (phase, leg) in self.legs.iter().enumerate() {
-            let phase_total = leg.steps_per_epoch * u64::from(leg.epochs);
+            let phase_total = leg.steps;
             if done < before + phase_total {
                 let phase_step = done - before;
                 let epoch = (phase_step / leg.steps_per_epoch) as u32;
                 let step = phase_step % leg.steps_per_epoch;
-                let ends_epoch = step + 1 == leg.steps_per_epoch || done + 1 == self.total;
+                let ends_epoch =
+                    step + 1 == leg.steps_per_epoch || phase_step + 1 == phase_total || done + 1 == self.total;
                 let epochs_before = epochs_before + epoch;
                 return Place { phase, epoch, epochs_before, step, phase_step, phase_total, ends_epoch };
             }
             before += phase_total;
-            epochs_before += leg.epochs;
+            epochs_before += leg.epochs();
         }
         unreachable!("step {done} of {before}")
     }
@@ -119,8 +135,133 @@ impl Course {
     }
 }
 
-/// Cases of one optimiser step.
+/// The phases as the plan takes them. Those of an order have no epochs of their own: the run's steps, which are the same
+/// for every order, are parted among them equally.
+fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
+    let written = &recipe.curriculum.phase;
+    let phase = |phase: &crate::recipe::Phase| Phase {
+        name: phase.name.clone(),
+        stages: phase.stages.clone(),
+        num_train_epochs: Some(f64::from(phase.num_train_epochs)),
+        max_steps: None,
+        learning_rate: Some(phase.learning_rate),
+        replay: phase.lesson.replay,
+        visits: Visits::Case,
+    };
+    let mut phases: Vec<Phase> = written.iter().map(phase).collect();
+    let Some(order) = recipe.curriculum.order else { return Ok(phases) };
+    let everything = Phase {
+        name: "all".into(),
+        stages: vec![1, 2, 3, 4],
+        num_train_epochs: None,
+        max_steps: None,
+        learning_rate: None,
+        replay: 0.0,
+        visits: Visits::Stage,
+    };
+    let epoch = Plan::new(vec![everything], cases, cases_per_step(recipe))?.steps_per_epoch(0);
+    let all = epoch as u64 * u64::from(recipe.train.num_train_epochs);
+    let all = recipe.train.max_steps.map_or(all, |most| most.min(all)) as usize;
+    let count = phases.len();
+    for (index, phase) in phases.iter_mut().enumerate() {
+        phase.num_train_epochs = None;
+        phase.max_steps = Some((index + 1) * all / count - index * all / count);
+        phase.visits = order.visits();
+    }
+    Ok(phases)
+}
+
+/// Visits to cases in one optimiser step.
 #[must_use]
 pub fn cases_per_step(recipe: &Recipe) -> usize {
     recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use stepwise_curriculum::synth::{SynthOptions, record};
+
+    use super::*;
+
+    fn cases() -> Vec<Case> {
+        (0..40).map(|number| record(number, &SynthOptions::default())).collect()
+    }
+
+    fn course(order: &str, cases: &[Case]) -> Course {
+        let text = format!(
+            "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\ngradient_accumulation_steps = 4\n\
+             num_train_epochs = 2\n[curriculum]\norder = \"{order}\"\n"
+        );
+        let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
+        Course::new(&recipe, cases).expect("a course")
+    }
+
+    /// Stages of the questions of each step.
+    fn stages(course: &Course, cases: &[Case]) -> Vec<Vec<u8>> {
+        let of_step = |step| {
+            let samples = course.samples(course.at(step));
+            samples.iter().map(|sample| cases[sample.case].chain[sample.item].stage).collect()
+        };
+        (0..course.total).map(of_step).collect()
+    }
+
+    #[test]
+    fn orders_take_as_many_steps_and_see_what_they_say() {
+        let cases = cases();
+        let mut totals = BTreeSet::new();
+        for order in ["stepwise", "reverse", "cumulative", "joint", "balanced", "random", "only_4"] {
+            let course = course(order, &cases);
+            totals.insert(course.total);
+            let steps = stages(&course, &cases);
+            assert!(steps.iter().all(|step| !step.is_empty()), "{order}");
+            let quarter = |number: usize| -> BTreeSet<u8> {
+                steps[number * steps.len() / 4..(number + 1) * steps.len() / 4].concat().into_iter().collect()
+            };
+            let quarters: Vec<Vec<u8>> = (0..4).map(|number| quarter(number).into_iter().collect()).collect();
+            match order {
+                "stepwise" => assert_eq!(quarters, [[1], [2], [3], [4]]),
+                "reverse" => assert_eq!(quarters, [[4], [3], [2], [1]]),
+                "cumulative" => assert_eq!(quarters, [&[1][..], &[1, 2], &[1, 2, 3], &[1, 2, 3, 4]]),
+                "random" => assert!(quarters.iter().all(|stages| stages.len() == 1)),
+                "only_4" => assert!(quarters.iter().all(|stages| stages == &[4])),
+                _ => assert!(quarters.iter().all(|stages| stages == &[1, 2, 3, 4]), "{order}"),
+            }
+        }
+        assert_eq!(totals.len(), 1, "{totals:?}");
+    }
+
+    #[test]
+    fn stepwise_and_joint_see_every_question_as_often() {
+        let cases = cases();
+        let counts = |order: &str| {
+            let course = course(order, &cases);
+            let mut counts: BTreeMap<Sample, usize> = BTreeMap::new();
+            (0..course.total).flat_map(|step| course.samples(course.at(step))).for_each(|sample| {
+                *counts.entry(sample).or_default() += 1;
+            });
+            counts
+        };
+        // 40 cases have all four stages and are whole batches.
+        let joint = counts("joint");
+        assert_eq!(joint, counts("stepwise"));
+        assert!(joint.values().all(|times| *times == 2), "twice in two epochs");
+    }
+
+    #[test]
+    fn a_phase_ends_its_epoch_where_its_steps_end() {
+        let cases = cases();
+        let course = course("cumulative", &cases);
+        let ends: Vec<(usize, u32, u64)> = (0..course.total)
+            .map(|step| course.at(step))
+            .filter(|place| place.ends_epoch)
+            .map(|place| (place.phase, place.epochs_before, place.phase_step + 1))
+            .collect();
+        // 80 steps: 20 a phase; an epoch of the first has 10 steps, of the last 40.
+        assert_eq!(ends, [(0, 0, 10), (0, 1, 20), (1, 2, 20), (2, 3, 20), (3, 4, 20)]);
+        assert_eq!((course.total, course.epochs), (80, 5));
+        assert_eq!(course.beginning(2), course.at(40));
+    }
 }

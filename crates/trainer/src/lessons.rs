@@ -1,15 +1,22 @@
 //! From a sample of the plan to what the model learns from: conversations with their pictures, packed into micro-batches.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use stepwise_benchmark::perturb::{Perturbed, Pictures};
+use stepwise_benchmark::probe::Shown;
+use stepwise_benchmark::run::Gallery;
 use stepwise_curriculum::case::Case;
-use stepwise_curriculum::phase::Context;
+use stepwise_curriculum::phase::Sample;
 use stepwise_curriculum::prompt::{AnswerForm, Frame, prompt};
 use stepwise_vlm::batch::{Batch, Example};
 use stepwise_vlm::processor::{Prepared, Processor, ProcessorError};
 
-use crate::cases::Pictures;
+use crate::augment::{Asked, Augmenter};
+use crate::cases::Cases;
+use crate::course::Place;
+use crate::recipe::Recipe;
 
 /// Bytes of cut pictures kept in memory.
 const PICTURE_BYTES: usize = 512 << 20;
@@ -23,6 +30,8 @@ pub struct Lesson {
     pub stage: u8,
     /// `case_id/item_id`, for messages.
     pub name: String,
+    /// The kind of condition it stands under.
+    pub condition: Option<&'static str>,
 }
 
 /// Why a lesson cannot be made.
@@ -89,60 +98,75 @@ impl MicroBatch {
 }
 
 /// Makes lessons, and remembers pictures it has cut.
-#[derive(Default)]
-pub struct Lessons {
-    cut: HashMap<String, Vec<Arc<Prepared>>>,
+pub struct Lessons<'a> {
+    processor: &'a Processor,
+    answer_form: AnswerForm,
+    augmenter: Augmenter<'a>,
+    gallery: Gallery<'a>,
+    /// The pictures of a case as they are, by its index.
+    cut: HashMap<usize, Vec<Arc<Prepared>>>,
     bytes: usize,
 }
 
-impl Lessons {
-    /// Question number `item` of `case` with its right answer.
+impl<'a> Lessons<'a> {
+    /// Lessons of `recipe` from the training side of `cases`.
+    #[must_use]
+    pub fn new(recipe: &Recipe, cases: &'a Cases, processor: &'a Processor) -> Self {
+        Self {
+            processor,
+            answer_form: recipe.train.answer_form,
+            augmenter: Augmenter::new(recipe, &cases.train),
+            gallery: Gallery::new(&cases.train, &cases.pictures),
+            cut: HashMap::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The question `sample` with its right answer, as the step at `place` teaches it.
     ///
     /// # Errors
     /// When a picture cannot be read or cut.
-    pub fn of(
-        &mut self,
-        processor: &Processor,
-        pictures: &Pictures,
-        case: &Case,
-        item: usize,
-        context: Context,
-        answer_form: AnswerForm,
-    ) -> Result<Lesson, LessonError> {
-        let images = self.images(processor, pictures, case)?;
-        let item = &case.chain[item];
-        let frame = Frame { answer_form, context: context.known(case, item), ..Frame::default() };
-        let prompt = prompt(case, item, &frame);
+    pub fn of(&mut self, place: Place, sample: Sample) -> Result<Lesson, LessonError> {
+        let asked = self.augmenter.asked(place, sample);
+        let images = self.images(&asked)?;
+        let stored = &self.augmenter.cases()[sample.case];
+        let Perturbed { item, frame, regions, .. } = asked.perturbed;
+        let case = regions.map_or(Cow::Borrowed(stored), |regions| Cow::Owned(Case { regions, ..stored.clone() }));
+        let item = item.as_ref().unwrap_or(&stored.chain[sample.item]);
+        let prompt = prompt(&case, item, &Frame { answer_form: self.answer_form, ..frame });
         let conversation = prompt.conversation.answered(&prompt.answer);
-        let example = Example { conversation, images };
-        Ok(Lesson { example, stage: item.stage, name: format!("{}/{}", case.case_id, item.id) })
+        let name = format!("{}/{}", stored.case_id, item.id);
+        Ok(Lesson { example: Example { conversation, images }, stage: item.stage, name, condition: asked.condition })
     }
 
-    fn images(
-        &mut self,
-        processor: &Processor,
-        pictures: &Pictures,
-        case: &Case,
-    ) -> Result<Vec<Arc<Prepared>>, LessonError> {
-        if let Some(known) = self.cut.get(&case.case_id) {
+    fn images(&mut self, asked: &Asked) -> Result<Vec<Arc<Prepared>>, LessonError> {
+        let index = match &asked.perturbed.pictures {
+            Pictures::Of(other) => *other,
+            Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => asked.sample.case,
+        };
+        let as_they_are = asked.perturbed.pictures.key().is_empty() && !asked.perturbed.frame.without_images;
+        if as_they_are && let Some(known) = self.cut.get(&index) {
             return Ok(known.clone());
         }
-        let images = (0..case.images.len())
-            .map(|index| {
-                let picture = pictures.load(case, index).map_err(|problem| LessonError::Picture {
-                    case: case.case_id.clone(),
-                    problem: problem.to_string(),
-                })?;
-                let failed = |error| LessonError::Processor { case: case.case_id.clone(), error };
-                processor.prepare(&picture).map(Arc::new).map_err(failed)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        if self.bytes > PICTURE_BYTES {
-            self.cut.clear();
-            self.bytes = 0;
+        let case = || self.augmenter.cases()[index].case_id.clone();
+        let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed);
+        let shown = shown.map_err(|problem| LessonError::Picture { case: case(), problem: problem.to_string() })?;
+        let mut images = Vec::new();
+        for shown in shown {
+            // Only attacks show anything but pictures, and no lesson is made under one.
+            let Shown::Picture(picture) = shown else { continue };
+            let failed = |error| LessonError::Processor { case: case(), error };
+            images.push(Arc::new(self.processor.prepare(&picture).map_err(failed)?));
         }
-        self.bytes += images.iter().map(|image| image.grid.tiles() * processor.tile_size()).sum::<usize>();
-        self.cut.insert(case.case_id.clone(), images.clone());
+        self.gallery.clear();
+        if as_they_are {
+            if self.bytes > PICTURE_BYTES {
+                self.cut.clear();
+                self.bytes = 0;
+            }
+            self.bytes += images.iter().map(|image| image.grid.tiles() * self.processor.tile_size()).sum::<usize>();
+            self.cut.insert(index, images.clone());
+        }
         Ok(images)
     }
 }

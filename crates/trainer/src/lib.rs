@@ -1,5 +1,6 @@
 //! How it learns: recipe, loop, optimiser step, checkpoints, resume, events and the benchmark after every epoch.
 
+pub mod augment;
 pub mod cases;
 pub mod checkpoint;
 pub mod course;
@@ -12,6 +13,7 @@ pub mod learner;
 pub mod lessons;
 pub mod log;
 pub mod optimizer;
+pub mod outline;
 pub mod progress;
 pub mod read_ahead;
 pub mod recipe;

@@ -30,20 +30,15 @@ pub struct Source {
 
 impl Source {
     /// The micro-batches of step `done`, counted from 0.
-    fn micro_batches(&self, lessons: &mut Lessons, done: u64) -> Result<Vec<MicroBatch>, LessonError> {
+    fn micro_batches(&self, lessons: &mut Lessons<'_>, done: u64) -> Result<Vec<MicroBatch>, LessonError> {
         let train = &self.recipe.train;
         let place = self.course.at(done);
         let samples = self.course.samples(place);
-        let context = self.recipe.curriculum.phase[place.phase].context;
         let of_one_case: Vec<_> = samples.chunk_by(|a, b| a.case == b.case).collect();
         let mut micro_batches = Vec::new();
         for cases in of_one_case.chunks(train.per_device_train_batch_size) {
-            let mut together = Vec::new();
-            for sample in cases.iter().copied().flatten() {
-                let case = &self.cases.train[sample.case];
-                let pictures = &self.cases.pictures;
-                together.push(lessons.of(&self.processor, pictures, case, sample.item, context, train.answer_form)?);
-            }
+            let samples = cases.iter().copied().flatten();
+            let together = samples.map(|sample| lessons.of(place, *sample)).collect::<Result<Vec<_>, _>>()?;
             let cutoff_len = self.recipe.cutoff_len;
             micro_batches.push(MicroBatch::new(&self.processor, &together, train.share_prefix, cutoff_len)?);
         }
@@ -63,7 +58,7 @@ impl ReadAhead {
     pub fn start(source: Source, done: u64) -> Self {
         let (sender, ready) = sync_channel(AHEAD);
         let thread = std::thread::spawn(move || {
-            let mut lessons = Lessons::default();
+            let mut lessons = Lessons::new(&source.recipe, &source.cases, &source.processor);
             for step in done..source.course.total {
                 let made = source.micro_batches(&mut lessons, step);
                 let failed = made.is_err();

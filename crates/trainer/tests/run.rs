@@ -60,7 +60,9 @@ num_train_epochs = 1
 stages = [3, 4]
 num_train_epochs = 1
 replay = 0.2
-context = "gold"
+context = {{ gold = 0.5, wrong = 0.3 }}
+evidence = "fading"
+augment = {{ hint_minus = 0.2, blank = {{ share = 0.3, fill = "noise" }}, region_mask = 0.1, swap_near = 0.2 }}
 [benchmark]
 suite = "fast"
 max_cases = 2

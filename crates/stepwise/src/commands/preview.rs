@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use stepwise_curriculum::phase::Sample;
 use stepwise_trainer::cases::Cases;
+use stepwise_trainer::course::Course;
 use stepwise_trainer::lessons::Lessons;
 use stepwise_trainer::recipe::Recipe;
 use stepwise_vlm::processor::Processor;
@@ -36,24 +38,25 @@ pub fn run(args: &Args) -> Outcome {
     let chosen = device::choose(Some("cpu"))?;
     let mut reader = Reader::load(&recipe.model_name_or_path, &chosen.device).map_err(Failure::input)?;
     reader.processor.set_image_splitting(recipe.do_image_splitting);
-    let mut lessons = Lessons::default();
+    let course = Course::new(&recipe, &cases.train).map_err(Failure::input)?;
+    let mut lessons = Lessons::new(&recipe, &cases, &reader.processor);
     for image in &case.images {
         println!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
     }
     for (index, item) in case.chain.iter().enumerate() {
-        let phase = recipe.curriculum.phase.iter().find(|phase| phase.stages.contains(&item.stage));
-        let context = phase.map(|phase| phase.context).unwrap_or_default();
-        let form = recipe.train.answer_form;
-        let lesson =
-            lessons.of(&reader.processor, &cases.pictures, case, index, context, form).map_err(Failure::input)?;
+        // As the first phase of its stage teaches it, or else as the first phase would.
+        let phase = recipe.curriculum.phase.iter().position(|phase| phase.stages.contains(&item.stage));
+        let sample = Sample { case: args.case, item: index };
+        let lesson = lessons.of(course.beginning(phase.unwrap_or(0)), sample).map_err(Failure::input)?;
         let encoded = reader.encode(&lesson.example, false).map_err(Failure::input)?;
         let features: usize = encoded.images.iter().map(|span| span.len).sum();
         let supervised = encoded.supervised.iter().filter(|on| **on).count();
         println!(
-            "\n{} (stage {}, category {}): {} tokens, {features} of them image, {supervised} supervised",
+            "\n{} (stage {}, category {}{}): {} tokens, {features} of them image, {supervised} supervised",
             lesson.name,
             item.stage,
             item.category,
+            lesson.condition.map_or_else(String::new, |condition| format!(", under {condition}")),
             encoded.ids.len()
         );
         println!("{}", marked(&reader.processor, &encoded.ids, &encoded.supervised));

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use stepwise_trainer::cases::Cases;
+use stepwise_trainer::course::Course;
 use stepwise_trainer::interrupt::Interrupt;
+use stepwise_trainer::outline::Outline;
 use stepwise_trainer::recipe::Recipe;
 use stepwise_trainer::train::{TrainError, TrainOptions, train};
 
@@ -22,6 +25,9 @@ pub struct Args {
     /// Go on from the newest complete checkpoint of the recipe's output folder.
     #[arg(long)]
     resume: bool,
+    /// Say what each phase would teach, and train nothing.
+    #[arg(long, conflicts_with = "resume")]
+    plan: bool,
     /// cpu, cuda[:n] or wgpu[:n]; the best one built in when left out.
     #[arg(long)]
     device: Option<String>,
@@ -30,6 +36,9 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
+    if args.plan {
+        return plan(&recipe);
+    }
     let recipe_text = std::fs::read_to_string(&args.recipe).map_err(Failure::input)?;
     let chosen = device::choose(args.device.as_deref())?;
     let interrupt = Interrupt::listen(|| eprintln!("\nfinishing the step and saving; again to leave at once"))
@@ -57,5 +66,13 @@ pub fn run(args: &Args) -> Outcome {
         eprintln!("interrupted after step {}: go on with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);
     }
+    Ok(())
+}
+
+/// What the run would teach. Needs the cases, and neither model nor pictures.
+fn plan(recipe: &Recipe) -> Outcome {
+    let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
+    let course = Course::new(recipe, &cases.train).map_err(Failure::input)?;
+    println!("{}", table::outline(&Outline::new(recipe, &cases.train, &course)));
     Ok(())
 }

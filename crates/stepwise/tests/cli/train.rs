@@ -54,3 +54,18 @@ fn values_of_the_command_line_lie_over_the_recipe() {
     assert!(place.path("elsewhere/checkpoint-1").is_dir() && !place.path("run").exists());
     assert!(place.read("elsewhere/recipe.resolved.toml").contains("max_steps = 1"));
 }
+
+#[test]
+fn a_plan_says_what_each_phase_would_teach_and_touches_nothing() {
+    let place = Workplace::new();
+    let shows = "context = { gold = 0.5, wrong = 0.25 }\nevidence = \"fading\"\n\
+                 augment = { hint_minus = 0.2, blank = { share = 0.3, fill = \"noise\" }, jpeg = [{ share = 0.1, level = 2 }] }\n";
+    place.edit("recipe.toml", "more.toml", "context = \"gold\"\n", shows);
+    let mut said = String::new();
+    for line in ["recipe.toml", "more.toml", "recipe.toml --set curriculum.order=cumulative"] {
+        said.push_str(&format!("$ stepwise train --plan {line}\n"));
+        said.push_str(&place.done(&format!("train --plan {line}")).shown());
+    }
+    insta::assert_snapshot!(said);
+    assert!(!place.path("run").exists());
+}

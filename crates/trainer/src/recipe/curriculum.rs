@@ -1,18 +1,40 @@
-//! `[[curriculum.phase]]`: which clinical stages are learned when.
+//! `[curriculum]` and `[[curriculum.phase]]`: which clinical stages are learned when, and what lessons show.
 
-use serde::Serialize;
-use stepwise_curriculum::phase::Context;
+use serde::{Serialize, Serializer};
 
 use super::PHASES;
+use super::augment::{self, Augment};
+use super::context::{self, Context};
 use super::document::Value;
+use super::order::Order;
+use super::problem::Location;
 use super::section::{Choice, Section};
 use super::train::{POSITIVE, Train};
 
 /// `[curriculum]`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Curriculum {
+    /// Which made the phases, if they were not written one by one.
+    pub order: Option<Order>,
+    /// What all phases of that order have in common.
+    pub lesson: LessonKeys,
     /// One after the other; at least one.
     pub phase: Vec<Phase>,
+}
+
+/// The keys that `[curriculum]` sets for all phases, and a phase for itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LessonKeys {
+    /// Share of questions taken again from the stages of earlier phases.
+    pub replay: f64,
+    /// Which answers to earlier questions a question is shown with.
+    pub context: Context,
+    /// How the evidence is shown.
+    #[serde(skip_serializing_if = "Evidence::is_none")]
+    pub evidence: Evidence,
+    /// Which conditions of the benchmark lessons stand under.
+    #[serde(skip_serializing_if = "Augment::is_empty")]
+    pub augment: Augment,
 }
 
 /// A leg of the schedule.
@@ -22,42 +44,139 @@ pub struct Phase {
     pub name: String,
     /// Clinical stages learned, 1 to 4, ascending.
     pub stages: Vec<u8>,
-    /// Passes over the cases.
+    /// Passes over the cases. A phase of an order has its part of the run's steps instead.
     pub num_train_epochs: u32,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Share of questions taken again from the stages of earlier phases.
-    pub replay: f64,
-    /// Which answers to earlier questions a question is shown with.
-    pub context: Context,
+    /// What lessons show.
+    #[serde(flatten)]
+    pub lesson: LessonKeys,
 }
 
-impl Choice for Context {
-    const WORDS: &'static [(&'static str, Self)] = &[("none", Self::None), ("gold", Self::Gold)];
+/// How the evidence is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// As the picture shows it.
+    #[default]
+    None,
+    /// A mark is drawn on it, in every lesson that has any.
+    Drawn,
+    /// A mark is drawn on it in a share of lessons that falls from all to none over the phase.
+    Fading,
 }
 
-pub(super) fn read(mut section: Section<'_>, train: &Train) -> Curriculum {
-    let mut written = section.sections("phase");
-    if written.is_empty() {
-        // Without phases all stages are learned together: the phase whose every key is left out.
-        written.push(section.part(PHASES));
+impl Evidence {
+    fn is_none(&self) -> bool {
+        *self == Self::None
     }
+}
+
+impl Choice for Evidence {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("none", Self::None), ("drawn", Self::Drawn), ("fading", Self::Fading)];
+}
+
+impl Serialize for Curriculum {
+    /// By its order where it has one, else by its phases: either says all.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Ordered<'a> {
+            order: Order,
+            #[serde(flatten)]
+            lesson: &'a LessonKeys,
+        }
+        #[derive(Serialize)]
+        struct Phased<'a> {
+            phase: &'a [Phase],
+        }
+        match self.order {
+            Some(order) => Ordered { order, lesson: &self.lesson }.serialize(serializer),
+            None => Phased { phase: &self.phase }.serialize(serializer),
+        }
+    }
+}
+
+pub(super) fn read(mut section: Section<'_>, train: &Train, seed: u64) -> Curriculum {
+    let (order_at, phase_at) = (section.at("order"), section.at("phase"));
+    let order = section.choice::<Option<Order>>(
+        "order",
+        None,
+        "Phases by one word instead of `[[curriculum.phase]]`; all orders take as many steps and share them equally.",
+    );
+    if let Some(at) = section.rivals(phase_at.as_ref(), order_at.as_ref()) {
+        let help = "keep one: `order` makes the phases, `[[curriculum.phase]]` writes them one by one";
+        section.report(Some(&at), "`order` and phases are both given", help);
+    }
+    // Of the two the later one counts: a `--set` argument over the file.
+    let later = |at: &Option<Location>| at.as_ref().map(|at| at.source);
+    let order = order.filter(|_| later(&order_at) >= later(&phase_at));
+
+    let replay_at = section.at("replay");
+    let none = LessonKeys::default();
+    let replay = section.float("replay", none.replay, 0.0..1.0, "That of phases that have something to replay.");
+    let lesson = LessonKeys { replay, ..read_lesson(&mut section, &none, Level::Run) };
+    let mut written = section.sections("phase");
     let mut phases: Vec<Phase> = Vec::new();
-    for phase in written {
-        let phase = read_phase(phase, train, &phases);
-        phases.push(phase);
+    if let Some(order) = order {
+        phases = ordered(order, seed, train, &lesson);
+        // Documents the keys of a phase, none of which is written.
+        read_phase(section.part(PHASES), train, &lesson, &[]);
+    } else {
+        if written.is_empty() {
+            // Without phases all stages are learned together: the phase whose every key is left out.
+            written.push(section.part(PHASES));
+        }
+        for phase in written {
+            let phase = read_phase(phase, train, &lesson, &phases);
+            phases.push(phase);
+        }
+    }
+    if lesson.replay > 0.0 && order.is_none() && phases.iter().all(|phase| phase.lesson.replay == 0.0) {
+        section.report(replay_at.as_ref(), NOTHING_TO_REPLAY, "remove `replay`");
     }
     section.finish();
-    Curriculum { phase: phases }
+    // Without an order the phases have taken over what holds for all of them.
+    let lesson = if order.is_some() { lesson } else { LessonKeys::default() };
+    Curriculum { order, lesson, phase: phases }
 }
 
-fn read_phase(mut section: Section<'_>, train: &Train, earlier: &[Phase]) -> Phase {
+const NOTHING_TO_REPLAY: &str = "there is nothing to replay: no earlier phase has a stage that this one lacks";
+
+/// The phases of an order.
+fn ordered(order: Order, seed: u64, train: &Train, lesson: &LessonKeys) -> Vec<Phase> {
+    let mut phases: Vec<Phase> = Vec::new();
+    for stages in order.stages(seed) {
+        let mut phase = Phase {
+            name: usual_name(&stages),
+            stages,
+            num_train_epochs: train.num_train_epochs,
+            learning_rate: train.learning_rate,
+            lesson: lesson.clone(),
+        };
+        if !has_replay(&phases, &phase.stages) {
+            phase.lesson.replay = 0.0;
+        }
+        phases.push(phase);
+    }
+    phases
+}
+
+fn usual_name(stages: &[u8]) -> String {
+    format!("s{}", stages.iter().map(ToString::to_string).collect::<Vec<_>>().concat())
+}
+
+/// Whether an earlier phase has a stage that these lack.
+fn has_replay(earlier: &[Phase], stages: &[u8]) -> bool {
+    earlier.iter().any(|other| other.stages.iter().any(|stage| !stages.contains(stage)))
+}
+
+fn read_phase(mut section: Section<'_>, train: &Train, common: &LessonKeys, earlier: &[Phase]) -> Phase {
     let (name_at, replay_at) = (section.at("name"), section.at("replay"));
     let name = section.text("name", Some("`s` and the stages, as in `s12`"), "Stands in logs and metric names.");
     let stages = read_stages(&mut section);
-    let phase = Phase {
-        name: name
-            .unwrap_or_else(|| format!("s{}", stages.iter().map(ToString::to_string).collect::<Vec<_>>().concat())),
+    let mut phase = Phase {
+        name: name.unwrap_or_else(|| usual_name(&stages)),
         stages,
         num_train_epochs: section
             .integer_or("num_train_epochs", Some("that of `[train]`"), 1..=100_000, "Passes over the cases.")
@@ -65,14 +184,19 @@ fn read_phase(mut section: Section<'_>, train: &Train, earlier: &[Phase]) -> Pha
         learning_rate: section
             .float_or("learning_rate", Some("that of `[train]`"), POSITIVE, "Peak learning rate.")
             .unwrap_or(train.learning_rate),
-        replay: section.float(
+        lesson: common.clone(),
+    };
+    let has_replay = has_replay(earlier, &phase.stages);
+    let usual = if has_replay { common.replay } else { 0.0 };
+    let replay = section
+        .float_or(
             "replay",
-            0.0,
+            Some("that of `[curriculum]`, where there is something to replay"),
             0.0..1.0,
             "Share of questions taken again from the stages of earlier phases.",
-        ),
-        context: section.choice("context", Context::None, "Which answers to its parents a question is shown with."),
-    };
+        )
+        .unwrap_or(usual);
+    phase.lesson = LessonKeys { replay, ..read_lesson(&mut section, common, Level::Phase) };
     if !phase.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         let message = format!("the phase name \"{}\" has more than letters, digits, `-`, `_` and `.`", phase.name);
         section.report(name_at.as_ref(), message, "it stands in metric names and paths; shorten it");
@@ -81,15 +205,32 @@ fn read_phase(mut section: Section<'_>, train: &Train, earlier: &[Phase]) -> Pha
         let message = format!("two phases are called \"{}\"", phase.name);
         section.report(name_at.as_ref(), message, "give each phase a `name` of its own");
     }
-    if phase.replay > 0.0 && earlier.iter().all(|other| other.stages.iter().all(|s| phase.stages.contains(s))) {
-        section.report(
-            replay_at.as_ref(),
-            "there is nothing to replay: no earlier phase has a stage that this one lacks",
-            "remove `replay`",
-        );
+    if replay > 0.0 && !has_replay {
+        section.report(replay_at.as_ref(), NOTHING_TO_REPLAY, "remove `replay`");
     }
     section.finish();
     phase
+}
+
+/// Where the keys of lessons stand.
+#[derive(Clone, Copy, PartialEq)]
+enum Level {
+    Run,
+    Phase,
+}
+
+/// The keys of lessons but `replay`.
+fn read_lesson(section: &mut Section<'_>, common: &LessonKeys, level: Level) -> LessonKeys {
+    let otherwise = match level {
+        Level::Run => "\"none\"",
+        Level::Phase => "that of `[curriculum]`",
+    };
+    LessonKeys {
+        replay: common.replay,
+        context: context::read(section, common.context, otherwise),
+        evidence: section.choice_or("evidence", common.evidence, otherwise, "How lessons show the evidence."),
+        augment: augment::read(section, &common.augment),
+    }
 }
 
 fn read_stages(section: &mut Section<'_>) -> Vec<u8> {

@@ -50,6 +50,24 @@ impl Value {
     }
 }
 
+impl Node {
+    /// The value without its place. A date, which nothing here takes, becomes a word that nothing takes either.
+    pub fn plain(&self) -> toml::Value {
+        match &self.value {
+            Value::Text(text) => text.clone().into(),
+            Value::Integer(number) => i64::try_from(*number).unwrap_or(i64::MAX).into(),
+            Value::Float(number) => (*number).into(),
+            Value::Flag(flag) => (*flag).into(),
+            Value::Date => "a date".into(),
+            Value::List(elements) => elements.iter().map(Self::plain).collect::<Vec<_>>().into(),
+            Value::Table(entries) => {
+                let plain = entries.iter().map(|(name, entry)| (name.clone(), entry.node.plain()));
+                toml::Value::Table(plain.collect())
+            }
+        }
+    }
+}
+
 /// A recipe's sources and what they say together.
 #[derive(Debug)]
 pub(super) struct Document {

@@ -7,11 +7,14 @@
 //! Relative paths start at the working directory, as with most command-line tools, so that a recipe can name its output
 //! folder the way a user would type it.
 
+mod augment;
 mod benchmark;
+mod context;
 mod curriculum;
 mod data;
 mod document;
 mod names;
+mod order;
 mod problem;
 mod section;
 mod train;
@@ -23,9 +26,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+pub(crate) use augment::build;
+pub use augment::{Augment, Augmentation};
 pub use benchmark::{Benchmark, Suite};
-pub use curriculum::{Curriculum, Phase};
+pub use context::Context;
+pub use curriculum::{Curriculum, Evidence, LessonKeys, Phase};
 pub use data::{CaseSource, Data, Synth};
+pub use order::Order;
 pub use problem::{Excerpt, Problem};
 pub use section::Key;
 pub use train::{ReportTo, Train};
@@ -204,7 +211,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     }
     let data = data::read(top.section("data"), seed);
     let train = train::read(top.section("train"), &tuning);
-    let curriculum = curriculum::read(top.section("curriculum"), &train);
+    let curriculum = curriculum::read(top.section("curriculum"), &train, seed);
     let benchmark = benchmark::read(top.section("benchmark"));
     top.finish();
     Recipe {

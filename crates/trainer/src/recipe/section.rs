@@ -117,6 +117,16 @@ impl<'a> Section<'a> {
         sections
     }
 
+    /// A table of this one that has been taken out of it already.
+    pub fn nested(&self, name: &str, at: Option<Location>, entries: Table) -> Section<'a> {
+        Section { name: format!("{}.{name}", self.name), at, entries, findings: self.findings }
+    }
+
+    /// Takes a key out unread; where it was written.
+    pub fn remove(&mut self, key: &str) -> Option<Location> {
+        self.entries.shift_remove(key).map(|entry| entry.key)
+    }
+
     /// A table called `name` of which nothing is written.
     pub fn part(&self, name: &str) -> Section<'a> {
         Section { name: name.to_owned(), at: self.at.clone(), entries: Table::new(), findings: self.findings }
@@ -241,10 +251,25 @@ impl<'a> Section<'a> {
 
     /// A word out of a list.
     pub fn choice<T: Choice>(&mut self, key: &'static str, default: T, help: &'static str) -> T {
+        let standard = T::WORDS.iter().find(|(_, choice)| *choice == default);
+        self.read_choice(key, default, standard.map(|(word, _)| format!("\"{word}\"")), help)
+    }
+
+    /// A word out of a list; `otherwise` says where the default comes from.
+    pub fn choice_or<T: Choice>(&mut self, key: &'static str, default: T, otherwise: &str, help: &'static str) -> T {
+        self.read_choice(key, default, Some(otherwise.to_owned()), help)
+    }
+
+    fn read_choice<T: Choice>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        otherwise: Option<String>,
+        help: &'static str,
+    ) -> T {
         let words: Vec<String> = T::WORDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         let accepts = words.join(" or ");
-        let standard = T::WORDS.iter().zip(&words).find(|((_, choice), _)| *choice == default);
-        let Some(node) = self.take(key, accepts.clone(), standard.map(|(_, word)| word.clone()), help) else {
+        let Some(node) = self.take(key, accepts.clone(), otherwise, help) else {
             return default;
         };
         let Value::Text(written) = &node.value else {

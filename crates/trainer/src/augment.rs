@@ -1,0 +1,235 @@
+//! What a lesson shows beside the question as it is stored: a condition of the benchmark, a mark on the evidence, answers
+//! to earlier questions. And which answer is right then.
+//!
+//! All of it is a function of (seed, epoch, case, question): whoever makes a lesson again, before or after a resume, makes
+//! the same. Sentences come from the families of templates for training; the benchmark asks with the others, so what is
+//! gained there was not learned by heart.
+
+use std::sync::Arc;
+
+use rand::{Rng, RngCore};
+use stepwise_benchmark::perturb::{self, Draws, Kind, Perturbation, Perturbed, Pictures, Pool, Purpose, Scene};
+use stepwise_benchmark::score::fold;
+use stepwise_curriculum::case::{Answer, Case, Item};
+use stepwise_curriculum::phase::{Sample, gold_context};
+use stepwise_curriculum::prompt::Known;
+use stepwise_curriculum::random::stream;
+
+use crate::course::Place;
+use crate::recipe::{Augmentation, Context, Evidence, Phase, Recipe, build};
+
+/// Version of the draws below, in the place of a suite's.
+const VERSION: u32 = 1;
+
+/// Why no lesson can stand under a condition, for those under which none can.
+#[must_use]
+pub fn untrainable(kind: &Kind) -> Option<&'static str> {
+    match kind.name {
+        "clean" => Some("leave it out: it is what all other lessons are"),
+        "parents_gold" | "parents_predicted" | "parents_wrong" => {
+            Some("write `context`, as in `context = { gold = 0.9, wrong = 0.1 }`")
+        }
+        "fgsm" | "pgd" | "pgd_transfer" | "random_sign" => {
+            Some("lessons are made before the step whose gradients it would need; leave it to the benchmark")
+        }
+        "rebuttal_doubt" | "rebuttal_wrong" | "rebuttal_right" | "rebuttal_repeat" => {
+            Some("it answers a reply that the model has yet to give; leave it to the benchmark")
+        }
+        "region_decay" => Some("with part of the evidence gone no answer is known to be right; use `region_mask`"),
+        "random_decay" => Some("it is the control of `region_decay`; use `random_mask`"),
+        _ => None,
+    }
+}
+
+/// Which answers to earlier questions a lesson is shown with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Told {
+    /// None.
+    Nothing,
+    /// The right ones.
+    Gold,
+    /// The right ones but one.
+    Wrong,
+}
+
+/// A question as a lesson asks it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Whose question it is.
+    pub sample: Sample,
+    /// The kind of condition it stands under.
+    pub condition: Option<&'static str>,
+    /// Which answers to earlier questions it is shown with.
+    pub told: Told,
+    /// The change. Its item, where it has one, has the answer that is right under the condition.
+    pub perturbed: Perturbed,
+}
+
+/// Decides what each lesson shows.
+pub struct Augmenter<'a> {
+    seed: u64,
+    pool: Pool<'a>,
+    phases: Vec<Legend>,
+    cue: Arc<dyn Perturbation>,
+    wrong_parent: Arc<dyn Perturbation>,
+}
+
+/// What a phase's lessons show.
+struct Legend {
+    context: Context,
+    evidence: Evidence,
+    conditions: Vec<(f64, &'static Kind, Arc<dyn Perturbation>)>,
+}
+
+impl<'a> Augmenter<'a> {
+    /// For the phases of `recipe` over its training cases, from which swapped pictures and other cases' answers come too.
+    #[must_use]
+    pub fn new(recipe: &Recipe, cases: &'a [Case]) -> Self {
+        let legend = |phase: &Phase| Legend {
+            context: phase.lesson.context,
+            evidence: phase.lesson.evidence,
+            conditions: phase.lesson.augment.conditions.iter().map(built).collect(),
+        };
+        Self {
+            seed: recipe.seed,
+            pool: Pool::new(cases),
+            phases: recipe.curriculum.phase.iter().map(legend).collect(),
+            cue: plain("cue_true"),
+            wrong_parent: plain("parents_wrong"),
+        }
+    }
+
+    /// The cases lessons are made from.
+    #[must_use]
+    pub fn cases(&self) -> &'a [Case] {
+        self.pool.cases()
+    }
+
+    /// The question `sample` as the step at `place` asks it.
+    #[must_use]
+    pub fn asked(&self, place: Place, sample: Sample) -> Asked {
+        let Legend { context, evidence, conditions } = &self.phases[place.phase];
+        let case = &self.cases()[sample.case];
+        let item = &case.chain[sample.item];
+        let epoch = place.epochs_before.to_string();
+        let draws = Draws { seed: stream(self.seed, &["augment", &epoch]).next_u64(), version: VERSION };
+        let scene = Scene { case, item, pool: &self.pool, draws };
+        let uniform = |purpose: &str| scene.draw(purpose).random::<f64>();
+
+        // One draw a lesson; each condition has a piece of the unit interval as long as its share.
+        let mut left = uniform("condition");
+        let drawn = conditions.iter().find(|(share, ..)| {
+            left -= share;
+            left < 0.0
+        });
+        let mut asked = Asked { sample, condition: None, told: Told::Nothing, perturbed: Perturbed::default() };
+        let mut told_too = true;
+        if let Some((_, kind, perturbation)) = drawn {
+            if let Some(perturbed) = answered(kind, &**perturbation, &scene) {
+                asked.condition = Some(kind.name);
+                asked.perturbed = perturbed;
+                told_too = kind.purpose != Purpose::Removal && !matches!(kind.name, "swap_same" | "flip");
+            }
+        } else if uniform("evidence") < marked(*evidence, place)
+            && let Ok(perturbed) = self.cue.perturb(&scene)
+        {
+            asked.condition = Some("cue_true");
+            asked.perturbed = perturbed;
+        }
+        // What was right of the case's own picture says nothing of another one, or says what is to be seen no more.
+        if told_too {
+            let (told, known) = self.told(*context, uniform("context"), &scene);
+            asked.told = told;
+            asked.perturbed.frame.context = known;
+        }
+        asked
+    }
+
+    fn told(&self, context: Context, drawn: f64, scene: &Scene<'_>) -> (Told, Vec<Known>) {
+        let gold = || gold_context(scene.case, scene.item);
+        let (told, known) = if drawn < context.wrong {
+            match self.wrong_parent.perturb(scene) {
+                Ok(perturbed) => (Told::Wrong, perturbed.frame.context),
+                // No wrong answer to what it builds on: those of its kind are told what is right.
+                Err(_) => (Told::Gold, gold()),
+            }
+        } else if drawn < context.wrong + context.gold {
+            (Told::Gold, gold())
+        } else {
+            (Told::Nothing, Vec::new())
+        };
+        if known.is_empty() { (Told::Nothing, known) } else { (told, known) }
+    }
+}
+
+/// The share of lessons with a mark on the evidence.
+fn marked(evidence: Evidence, place: Place) -> f64 {
+    match evidence {
+        Evidence::None => 0.0,
+        Evidence::Drawn => 1.0,
+        Evidence::Fading => 1.0 - place.phase_step as f64 / place.phase_total.saturating_sub(1).max(1) as f64,
+    }
+}
+
+fn built(condition: &Augmentation) -> (f64, &'static Kind, Arc<dyn Perturbation>) {
+    let kind = perturb::kind(condition.kind).unwrap_or_else(|| unreachable!("a recipe names kinds of the registry"));
+    let perturbation = condition.perturbation();
+    (condition.share, kind, perturbation.unwrap_or_else(|error| unreachable!("the recipe was checked: {error}")))
+}
+
+fn plain(name: &str) -> Arc<dyn Perturbation> {
+    let kind = perturb::kind(name).unwrap_or_else(|| unreachable!("`{name}` is in the registry"));
+    build(kind, toml::Table::new()).unwrap_or_else(|error| unreachable!("`{name}` needs no parameter: {error}"))
+}
+
+/// The question under a condition with the answer that is right there; none where the condition does not apply, or no
+/// answer is known to be right.
+fn answered(kind: &Kind, perturbation: &dyn Perturbation, scene: &Scene<'_>) -> Option<Perturbed> {
+    let mut perturbed = perturbation.perturb(scene).ok()?;
+    match (kind.name, kind.purpose) {
+        ("swap_near", _) => perturbed.item = Some(as_shown(scene, &perturbed.pictures)?),
+        // Any picture answers what the first stage asks of it.
+        ("swap_far", _) if scene.item.stage == 1 => return None,
+        (_, Purpose::Removal) => perturbed.item = Some(declined(scene.item)?),
+        _ => {}
+    }
+    Some(perturbed)
+}
+
+/// `item` with declining as its right answer, where it can be declined.
+fn declined(item: &Item) -> Option<Item> {
+    let Answer::Choice { options, refusal: Some(refusal), .. } = &item.answer else { return None };
+    let answer = Answer::Choice { options: options.clone(), gold: vec![*refusal], refusal: Some(*refusal) };
+    Some(Item { answer, ..item.clone() })
+}
+
+/// `item` with what is right of another case's picture. Nothing in such a lesson tells that the picture is not the case's
+/// own, so a reader that looks can but say what it shows; declining would be taught at random. Where the other case was
+/// not asked the same question among the same options, it is not known.
+fn as_shown(scene: &Scene<'_>, pictures: &Pictures) -> Option<Item> {
+    let Pictures::Of(other) = pictures else { return None };
+    let item = scene.item;
+    let same = |other: &&Item| other.category == item.category && fold(&other.question) == fold(&item.question);
+    let mut others = scene.pool.cases()[*other].chain.iter().filter(same);
+    others.find_map(|other| {
+        let answer = match (&item.answer, &other.answer) {
+            (Answer::Choice { options, refusal, .. }, Answer::Choice { options: theirs, gold: their_gold, .. }) => {
+                let own = |text: &String| options.iter().position(|option| fold(option) == fold(text));
+                let all: Option<Vec<usize>> = theirs.iter().map(own).collect();
+                if all?.len() != options.len() {
+                    return None;
+                }
+                let gold: Option<Vec<usize>> = their_gold.iter().map(|&index| own(&theirs[index])).collect();
+                Answer::Choice { options: options.clone(), gold: gold?, refusal: *refusal }
+            }
+            (Answer::Yesno { .. }, Answer::Yesno { gold, .. }) => Answer::Yesno { gold: *gold, pair_of: None },
+            (Answer::Number { .. }, theirs @ Answer::Number { .. })
+            | (Answer::Text { .. }, theirs @ Answer::Text { .. }) => theirs.clone(),
+            _ => return None,
+        };
+        Some(Item { answer, ..item.clone() })
+    })
+}
+
+#[cfg(test)]
+mod tests;

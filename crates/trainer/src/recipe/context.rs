@@ -1,0 +1,76 @@
+//! `context`: which answers to the questions it builds on a lesson is shown with.
+
+use serde::{Serialize, Serializer};
+
+use super::augment::ROUNDING;
+use super::document::{Table, Value};
+use super::names::nearest;
+use super::section::Section;
+
+/// Shares of lessons; the rest is told nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Context {
+    /// Told the right answers.
+    pub gold: f64,
+    /// Told the right answers but one, which is plausible and wrong.
+    pub wrong: f64,
+}
+
+/// Words for shares of everything.
+const WORDS: &[(&str, Context)] = &[
+    ("none", Context { gold: 0.0, wrong: 0.0 }),
+    ("gold", Context { gold: 1.0, wrong: 0.0 }),
+    ("wrong", Context { gold: 0.0, wrong: 1.0 }),
+];
+
+const ACCEPTS: &str = "\"none\", \"gold\", \"wrong\", or shares, as in `{ gold = 0.9, wrong = 0.1 }`";
+
+impl Serialize for Context {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some((word, _)) = WORDS.iter().find(|(_, shares)| shares == self) {
+            return serializer.serialize_str(word);
+        }
+        toml::Table::from_iter([("gold".to_owned(), self.gold.into()), ("wrong".to_owned(), self.wrong.into())])
+            .serialize(serializer)
+    }
+}
+
+/// Reads `context`; `inherited` where it is left out, which is `otherwise` in words.
+pub(super) fn read(section: &mut Section<'_>, inherited: Context, otherwise: &str) -> Context {
+    let help = "Which answers to the questions it builds on a question is shown with.";
+    let node = section.take("context", ACCEPTS.into(), Some(otherwise.into()), help);
+    let (at, entries) = match &node {
+        Some(node) => match &node.value {
+            Value::Table(entries) => (Some(node.at.clone()), entries.clone()),
+            _ => (None, Table::new()),
+        },
+        None => (None, Table::new()),
+    };
+    let mut shares = section.nested("context", at, entries);
+    let gold = shares.float("gold", 0.0, 0.0..=1.0, "Share of lessons told the right answers.");
+    let wrong = shares.float("wrong", 0.0, 0.0..=1.0, "Share of lessons told the right answers but one.");
+    if gold + wrong > 1.0 + ROUNDING {
+        let message = format!("the shares of `context` sum to {}", gold + wrong);
+        shares.report(None, message, "lower them to 1 or less; the rest is told nothing");
+    }
+    shares.finish();
+    let Some(node) = node else { return inherited };
+    match &node.value {
+        Value::Table(_) => Context { gold, wrong },
+        Value::Text(written) => match WORDS.iter().find(|(word, _)| word == written) {
+            Some((_, shares)) => *shares,
+            None => {
+                let help = match nearest(written, WORDS.iter().map(|(word, _)| *word)) {
+                    Some(word) => format!("did you mean \"{word}\"? `context` is {ACCEPTS}"),
+                    None => format!("`context` is {ACCEPTS}"),
+                };
+                section.report(Some(&node.at), format!("`context` cannot be \"{written}\""), help);
+                inherited
+            }
+        },
+        _ => {
+            section.mismatch(&node, "context", ACCEPTS);
+            inherited
+        }
+    }
+}
