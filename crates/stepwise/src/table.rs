@@ -17,7 +17,7 @@ pub fn gains(title: &str, summary: &Summary) -> String {
             number(condition.base.and_then(|base| base.value)),
             number(condition.accuracy),
             gain.map_or_else(String::new, |gain| with_interval(&gain.estimate)),
-            gain.map_or_else(String::new, |gain| format!("{:.3}", gain.p_adjusted)),
+            gain.map_or_else(String::new, |gain| p_value(gain.p_adjusted)),
         ]);
     }
     rows.push(Default::default());
@@ -87,6 +87,11 @@ pub fn outline(outline: &Outline) -> String {
 /// Two decimals at most.
 fn shortest(value: f64) -> String {
     ((value * 100.0).round() / 100.0).to_string()
+}
+
+/// A probability in three digits; the smallest are said to be small, not to be none.
+fn p_value(p: f64) -> String {
+    if p < 0.001 { "<.001".to_owned() } else { format!("{p:.3}") }
 }
 
 fn number(value: Option<f64>) -> String {

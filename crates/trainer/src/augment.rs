@@ -29,7 +29,7 @@ pub fn untrainable(kind: &Kind) -> Option<&'static str> {
         "parents_gold" | "parents_predicted" | "parents_wrong" => {
             Some("write `context`, as in `context = { gold = 0.9, wrong = 0.1 }`")
         }
-        "fgsm" | "pgd" | "pgd_transfer" | "random_sign" => {
+        "fgsm" | "pgd" | "transfer" | "random_sign" => {
             Some("lessons are made before the step whose gradients it would need; leave it to the benchmark")
         }
         "rebuttal_doubt" | "rebuttal_wrong" | "rebuttal_right" | "rebuttal_repeat" => {

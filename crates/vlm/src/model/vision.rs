@@ -55,7 +55,12 @@ impl VisionTower {
             patch_bias: Parameter::frozen(patch_bias),
             positions,
             layers,
-            final_norm: LayerNorm::read(source, format!("{prefix}.post_layernorm"), width, config.layer_norm_eps as f32)?,
+            final_norm: LayerNorm::read(
+                source,
+                format!("{prefix}.post_layernorm"),
+                width,
+                config.layer_norm_eps as f32,
+            )?,
         })
     }
 
