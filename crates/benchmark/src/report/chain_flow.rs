@@ -39,7 +39,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         title: "Where chains break",
         intro: format!(
             "Of {chains} cases that have all four stages: how many are right so far after each stage, and where the others \
-             broke first. A stage is right if all of its questions are."
+             broke first, in percent of all. A stage is right if all of its questions are."
         ),
         body: format!(
             "{panels}<p class=\"legend\"><span><i class=\"swatch error-0\"></i>right so far</span>{legend}</p>"

@@ -23,6 +23,12 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         [] => String::new(),
         ids => format!("<p class=\"tally bad\">Asked of no item at all: {}.</p>", escape(&ids.join(", "))),
     };
+    let mut tables = vec![by_condition(input)];
+    if !reasons.is_empty() {
+        let rows = reasons.into_iter().map(|(reason, count)| [Cell::text(reason), Cell::Count(count)]);
+        let columns = [("reason", "reason"), ("questions", "questions")];
+        tables.insert(0, Table::new("skipped", "why questions were left out", columns, rows).open());
+    }
     Some(Section {
         id: "denominators",
         title: "Denominators",
@@ -38,16 +44,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             total(|condition| condition.skipped),
         ),
         body: never,
-        tables: vec![
-            Table::new(
-                "skipped",
-                "why questions were left out",
-                [("reason", "reason"), ("questions", "questions")],
-                reasons.into_iter().map(|(reason, count)| [Cell::text(reason), Cell::Count(count)]),
-            )
-            .open(),
-            by_condition(input),
-        ],
+        tables,
         half: false,
     })
 }

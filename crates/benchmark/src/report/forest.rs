@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::ReportInput;
-use super::markup::{NONE, difference, escape, plural, share};
+use super::markup::{NONE, breakable, difference, escape, plural, share};
 use super::plot::{steps, tick};
 use super::section::Section;
 use super::table::{Cell, Table};
@@ -135,14 +135,14 @@ fn row(condition: &ConditionSummary, scale: &Scale) -> String {
         .iter()
         .map(|value| {
             let class = if scale.is_gain && value.abs() < 1e-9 { "zero" } else { "grid" };
-            format!("<line class=\"{class}\" x1=\"{0:.2}%\" x2=\"{0:.2}%\" y1=\"0\" y2=\"30\"/>", scale.place(*value))
+            format!("<line class=\"{class}\" x1=\"{0:.2}%\" x2=\"{0:.2}%\" y1=\"0\" y2=\"100%\"/>", scale.place(*value))
         })
         .collect();
     let found = placed(condition, scale.is_gain).filter(|estimate| estimate.value.is_some());
     if let Some([low, high]) = found.and_then(|estimate| estimate.ci) {
         let _ = write!(
             svg,
-            "<line class=\"reach\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"15\" y2=\"15\"/>",
+            "<line class=\"reach\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"50%\" y2=\"50%\"/>",
             scale.place(low),
             scale.place(high)
         );
@@ -150,12 +150,12 @@ fn row(condition: &ConditionSummary, scale: &Scale) -> String {
     if let Some(Estimate { value: Some(value), ci, .. }) = found {
         let is_sure = !scale.is_gain || ci.is_some_and(|[low, high]| low > 0.0 || high < 0.0);
         let class = if is_sure { "tuned" } else { "unsure" };
-        let _ = write!(svg, "<circle class=\"dot {class}\" cx=\"{:.2}%\" cy=\"15\" r=\"5.5\"/>", scale.place(value));
+        let _ = write!(svg, "<circle class=\"dot {class}\" cx=\"{:.2}%\" cy=\"50%\" r=\"5.5\"/>", scale.place(value));
     }
     let about = kind(&condition.kind).map_or("", |kind| kind.about);
     let mut marks = String::new();
     for (is, sign, words) in
-        [(condition.primary, '\u{2605}', "primary"), (condition.representative, '\u{25c6}', "in robust accuracy")]
+        [(condition.primary, '\u{2605}', "primary"), (is_counted(condition), '\u{25c6}', "in robust accuracy")]
     {
         if is {
             let _ = write!(marks, " <span role=\"img\" aria-label=\"{words}\">{sign}</span>");
@@ -171,11 +171,16 @@ fn row(condition: &ConditionSummary, scale: &Scale) -> String {
     };
     format!(
         "<div class=\"row\"><span class=\"name\" title=\"{}\">{}{marks}</span>\
-         <span class=\"strip\"><svg height=\"30\" width=\"100%\" aria-hidden=\"true\">{svg}</svg></span>\
+         <span class=\"strip\"><svg class=\"row-strip\" width=\"100%\" aria-hidden=\"true\">{svg}</svg></span>\
          <span class=\"result\">{result}</span></div>",
         escape(about),
-        escape(&condition.id)
+        breakable(&condition.id)
     )
+}
+
+/// Whether robust accuracy counts it: it speaks for its family and was asked.
+fn is_counted(condition: &ConditionSummary) -> bool {
+    condition.representative && condition.n > 0
 }
 
 fn numbers(summary: &Summary) -> Table {

@@ -119,7 +119,7 @@ fn card(summary: &Summary, id: &str, name: &str, about: &str) -> Option<String> 
         format!("<p class=\"gain\">{}{ci}</p>", points(gain))
     });
     Some(format!(
-        "<div class=\"card\"><h3>{name}</h3><p class=\"value\"><span class=\"was\">{}</span>{}</p>{}<p class=\"about\">{about}; of {}</p></div>",
+        "<div class=\"card\"><h3>{name}</h3><p class=\"value\"><span class=\"was\">{}</span>{}</p>{}<p class=\"about\">{about} <span class=\"n\">of {}</span></p></div>",
         was.unwrap_or_default(),
         percent(value),
         gain.unwrap_or_default(),

@@ -21,6 +21,11 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// Escaped text whose names may be parted at their joints, where a line is too short for them.
+pub fn breakable(text: &str) -> String {
+    escape(text).replace('_', "_<wbr>").replace(':', ":<wbr>")
+}
+
 /// `3 items`, `1 item`.
 pub fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })

@@ -50,8 +50,9 @@ pub fn ticks(all: &[Series], [low, high]: [f64; 2]) -> Vec<(f64, String)> {
 /// All lines, beside each other where they meet, with the numbers of each point as words that pop up.
 pub fn draw(plot: &Plot, all: &[Series]) -> String {
     let mut svg = String::new();
-    let middle = (all.len() as f64 - 1.0) / 2.0;
-    for (number, Series { style, name, points }) in all.iter().enumerate() {
+    let drawn: Vec<&Series> = all.iter().filter(|series| !series.points.is_empty()).collect();
+    let middle = (drawn.len() as f64 - 1.0) / 2.0;
+    for (number, Series { style, name, points }) in drawn.into_iter().enumerate() {
         let shift = (number as f64 - middle) * 8.0;
         let line: Vec<(f64, f64)> =
             points.iter().filter_map(|(place, _, estimate)| Some((*place, estimate.value?))).collect();

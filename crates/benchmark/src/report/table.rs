@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::CsvFile;
-use super::markup::{NONE, difference, escape, p_value, plain, share};
+use super::markup::{NONE, breakable, difference, escape, p_value, plain, share};
 use crate::metrics::Better;
 use crate::summary::Estimate;
 
@@ -68,7 +68,11 @@ impl Table {
     /// The table with a link that saves it as CSV.
     pub fn markup(&self) -> String {
         let (caption, csv) = (escape(&self.caption), self.csv());
-        let head: String = self.columns.iter().map(|(_, head)| format!("<th scope=\"col\">{head}</th>")).collect();
+        let head = self.columns.iter().enumerate().map(|(place, (_, head))| {
+            let is_words = self.rows.first().is_some_and(|row| matches!(row[place], Cell::Text(_)));
+            format!("<th scope=\"col\"{}>{head}</th>", if is_words { " class=\"words\"" } else { "" })
+        });
+        let head: String = head.collect();
         let rows: String = self.rows.iter().map(|row| row_markup(row)).collect();
         let table = format!(
             "<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table><caption>{caption}</caption>\
@@ -117,7 +121,7 @@ impl Cell {
             text + &n
         };
         match self {
-            Self::Text(words) => escape(words),
+            Self::Text(words) => breakable(words),
             Self::Count(count) => count.to_string(),
             Self::Share(estimate) => with_n(share(*estimate), estimate),
             Self::Points(estimate) => with_n(difference(*estimate), estimate),

@@ -56,7 +56,7 @@ fn figure(case: &WorstCase, label: &str) -> String {
     }
     answers.push_str(&answer(label, case.now.as_deref(), false));
     // A clean item that is wrong is its own clean answer.
-    answers.extend(case.clean.as_deref().map(|clean| answer("when clean", Some(clean), true)));
+    answers.extend(case.clean.as_deref().map(|clean| answer("clean question", Some(clean), true)));
     format!(
         "<figure>{views}<figcaption><p class=\"tags\"><b>{}</b> <span>stage {}</span> <span>{} \u{b7} {}</span></p>\
          <p class=\"about\">{}</p>{turns}<dl class=\"answers\">{answers}</dl></figcaption></figure>",
@@ -120,7 +120,7 @@ fn table(worst: &[WorstCase]) -> Table {
             ("base", "base"),
             ("base_verdict", "base is"),
             ("now", "now"),
-            ("clean", "when clean"),
+            ("clean", "clean question"),
         ],
         rows,
     )
