@@ -67,7 +67,7 @@ fn hero(input: &ReportInput<'_>, last: &Summary) -> String {
     let Some((gain, base)) = metric.and_then(|metric| metric.gain_vs_base.zip(metric.base)) else {
         let estimate = metric.map(|metric| metric.estimate);
         return format!(
-            "<div class=\"hero\"><p class=\"what\">{name} of the base</p><p class=\"big\">{}</p><p>Of {}. {about}</p>{warning}</div>",
+            "<div class=\"hero\"><p class=\"what\">{name} of the base</p><p class=\"big\">{}</p>{warning}<p class=\"about\">Of {}. {about}</p></div>",
             share(estimate),
             plural(estimate.map_or(0, |estimate| estimate.n), "item"),
         );

@@ -21,9 +21,10 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Escaped text whose names may be parted at their joints, where a line is too short for them.
+/// Escaped text. A name alone may be parted at its joints where a line is too short for it.
 pub fn breakable(text: &str) -> String {
-    escape(text).replace('_', "_<wbr>").replace(':', ":<wbr>")
+    let escaped = escape(text);
+    if text.contains(' ') { escaped } else { escaped.replace('_', "_<wbr>").replace(':', ":<wbr>") }
 }
 
 /// `3 items`, `1 item`.
