@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::fake_robustness::{self, Check};
+use crate::metrics::family::representatives;
 use crate::metrics::{self, Better, Groups, Ledger, Metric, attack};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
@@ -89,6 +90,9 @@ pub struct ConditionSummary {
     pub control: Option<String>,
     /// Whether it was named before the run as one that a claim rests on.
     pub primary: bool,
+    /// Whether it speaks for its family of attacks in `robust_accuracy` and `mean_attacked_accuracy`.
+    #[serde(default)]
+    pub representative: bool,
     /// Items asked.
     pub n: usize,
     /// Items right.
@@ -308,6 +312,7 @@ fn summarise(
         purpose: condition.purpose,
         control: condition.control.clone(),
         primary: suite.primary.contains(&condition.id),
+        representative: representatives(own).contains(&c),
         n,
         right,
         wrong: count(Verdict::Wrong),

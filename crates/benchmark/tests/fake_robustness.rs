@@ -4,10 +4,8 @@ mod common;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use image::{Rgb, RgbImage};
-use serde_json::json;
+use common::bright::{LINEAR, case, load, suite};
 use stepwise_benchmark::metrics::fake_robustness::{Check, CheckVerdict};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::planted::{Linear, Mask, Masker, Oracle, Planted};
@@ -16,43 +14,6 @@ use stepwise_benchmark::run::{self, Options, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
-use stepwise_curriculum::case::Case;
-
-const SIDE: u32 = 32;
-
-/// A flat picture 1 to 12 grey levels above or below the undecided one. Those an odd number of levels away are labelled as
-/// they look, the others the other way round, so that they are answered wrongly.
-fn case(number: usize) -> Case {
-    let gold = number.is_multiple_of(2) != (number % 4 >= 2);
-    serde_json::from_value(json!({
-        "schema": "case/1", "case_id": format!("{number:02}"), "group_id": format!("{number:02}"), "split": "test",
-        "source": {"dataset": "constructed", "licence": "CC0-1.0"}, "modality": "ct",
-        "images": [{"id": "i", "path": "i.png", "sha256": "", "width": SIDE, "height": SIDE}],
-        "chain": [{"id": "q", "stage": 2, "category": "09", "question": "Is it bright?",
-                   "answer": {"type": "yesno", "gold": gold}}]
-    }))
-    .expect("a valid case")
-}
-
-fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn std::error::Error + Send + Sync>> {
-    let number: usize = case.case_id.parse()?;
-    let distance = number as u8 / 2 + 1;
-    let level = if number.is_multiple_of(2) { 128 + distance } else { 128 - distance };
-    Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([level; 3]))))
-}
-
-/// Both attacks, noise and transfer at two sizes.
-fn suite() -> Suite {
-    let mut text = "name = \"c\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n".to_owned();
-    for eps in [8, 4] {
-        for kind in ["fgsm", "pgd", "transfer", "random_sign"] {
-            text.push_str(&format!("[[condition]]\nid = \"{kind}_{eps}\"\nkind = \"{kind}\"\neps = {eps}\n"));
-        }
-    }
-    Suite::parse(&text, "c.toml".as_ref()).expect("valid")
-}
-
-const LINEAR: Linear = Linear { weight: 1000.0, threshold: 128.0 / 255.0 };
 
 fn checks(respondent: &mut dyn Respondent, mut base: Linear) -> Vec<Check> {
     let (suite, cases) = (suite(), (0..24).map(case).collect::<Vec<_>>());

@@ -131,7 +131,8 @@ impl EpochBenchmark {
         Ok(scalars)
     }
 
-    /// Writes `report.html` about all epochs tested so far; `outcomes` are the last one's.
+    /// Writes `report.html` about all epochs tested so far, and its tables as CSV under `benchmark/tables`; `outcomes` are
+    /// the last one's.
     fn write_report(&self, outcomes: &[Outcome], cases: &Cases) -> Result<(), BenchmarkError> {
         let (Some(suite), Some((base_outcomes, base))) = (&self.suite, &self.base) else { return Ok(()) };
         let plan = Plan::new(suite, &cases.eval);
@@ -141,10 +142,15 @@ impl EpochBenchmark {
             self.epochs.iter().zip(&labels).map(|((_, summary), label)| EpochResult { label, summary }).collect();
         let run = self.folder.parent().unwrap_or(&self.folder);
         let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let page =
-            report::html(&ReportInput { title: &title, facts: &self.facts, base, epochs: &epochs, worst: &worst });
-        let path = run.join("report.html");
-        write_atomic(&path, page.as_bytes()).map_err(|error| file(&path, error))
+        let report =
+            report::render(&ReportInput { title: &title, facts: &self.facts, base, epochs: &epochs, worst: &worst });
+        let tables = self.folder.join("tables");
+        std::fs::create_dir_all(&tables).map_err(|error| file(&tables, error))?;
+        let tables = report.tables.iter().map(|table| (tables.join(&table.name), &table.text));
+        for (path, text) in tables.chain([(run.join("report.html"), &report.html)]) {
+            write_atomic(&path, text.as_bytes()).map_err(|error| file(&path, error))?;
+        }
+        Ok(())
     }
 
     fn ask(

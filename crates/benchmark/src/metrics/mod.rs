@@ -13,6 +13,7 @@ pub mod chain;
 pub mod consistency;
 pub mod context;
 pub mod cue;
+pub mod epsilon;
 pub mod fake_robustness;
 pub mod family;
 pub mod hint;
@@ -43,6 +44,7 @@ pub const SETS: &[fn(&Ledger<'_>) -> Vec<Metric>] = &[
     region::metrics,
     cue::metrics,
     attack::metrics,
+    epsilon::metrics,
     consistency::metrics,
     order::metrics,
     pair::metrics,

@@ -98,11 +98,14 @@ impl Point {
     /// Log-odds of both, clean first.
     fn logits(self) -> [f64; 2] {
         let edge = 0.5 / self.n.max(1) as f64;
-        [self.clean, self.attacked].map(|share| {
-            let share = share.clamp(edge, 1.0 - edge);
-            (share / (1.0 - share)).ln()
-        })
+        [self.clean, self.attacked].map(|share| logit(share.clamp(edge, 1.0 - edge)))
     }
+}
+
+/// Log-odds of a share strictly between 0 and 1.
+#[must_use]
+pub fn logit(share: f64) -> f64 {
+    (share / (1.0 - share)).ln()
 }
 
 impl Trend {
@@ -128,6 +131,12 @@ impl Trend {
         let [clean, attacked] = point.logits();
         attacked - (self.intercept + self.slope * clean)
     }
+
+    /// The accuracy under the attack that the trend promises at a clean accuracy strictly between 0 and 1.
+    #[must_use]
+    pub fn expected(&self, clean: f64) -> f64 {
+        1.0 / (1.0 + (-(self.intercept + self.slope * logit(clean))).exp())
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +156,8 @@ mod tests {
         assert!((trend.slope - 0.8).abs() < 1e-9 && (trend.intercept + 0.7).abs() < 1e-9, "{trend:?}");
         assert!(on.iter().all(|point| trend.residual(*point).abs() < 1e-9));
         assert!((trend.residual(point(1.5, 0.8 * 1.5 - 0.7 + 0.4)) - 0.4).abs() < 1e-9);
+        let promised = trend.expected(point(1.5, 0.0).clean);
+        assert!((logit(promised) - (0.8 * 1.5 - 0.7)).abs() < 1e-9, "{promised}");
     }
 
     #[test]

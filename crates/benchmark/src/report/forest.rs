@@ -1,12 +1,17 @@
 //! The gain under every condition as a forest plot: a dot for the paired gain, a line for its interval, zero in the middle.
+//! Of a base alone, its accuracies.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::ReportInput;
-use super::markup::{difference, escape, p_value, percent, table};
+use super::markup::{NONE, breakable, difference, escape, plural, share};
 use super::plot::{steps, tick};
+use super::section::Section;
+use super::table::{Cell, Table};
+use crate::metrics::Better;
 use crate::perturb::{Purpose, kind};
-use crate::summary::{ConditionSummary, Summary};
+use crate::summary::{ConditionSummary, Estimate, Summary};
 
 const GROUPS: [(Purpose, &str, &str); 5] = [
     (Purpose::Reference, "Clean", "the question as it is"),
@@ -16,130 +21,197 @@ const GROUPS: [(Purpose, &str, &str); 5] = [
     (Purpose::Control, "Controls", "the same surface change without its content"),
 ];
 
-/// The section.
-pub fn section(input: &ReportInput<'_>) -> String {
-    let last = input.last();
-    if input.epochs.is_empty() {
-        return accuracies(last);
-    }
-    let (low, high) = range(last);
-    let ticks = steps(low, high, 6.0);
-    let (low, high) = (ticks[0], ticks[ticks.len() - 1]);
-    let place = |value: f64| (value - low) / (high - low) * 100.0;
+/// The horizontal scale and what is placed on it.
+struct Scale {
+    ticks: Vec<f64>,
+    is_gain: bool,
+}
 
-    let mut rows = String::new();
+impl Scale {
+    fn new(summary: &Summary, is_gain: bool) -> Self {
+        let found = summary.conditions.iter().filter_map(|condition| placed(condition, is_gain));
+        let ends = found.flat_map(|estimate| estimate.ci.into_iter().flatten().chain(estimate.value));
+        let least: (f64, f64) = if is_gain { (-0.05, 0.05) } else { (0.0, 1.0) };
+        let (low, high) = ends.fold(least, |(low, high), end| (low.min(end), high.max(end)));
+        Self { ticks: steps(low, high, 6.0), is_gain }
+    }
+
+    /// In percent of the width.
+    fn place(&self, value: f64) -> f64 {
+        let (low, high) = (self.ticks[0], self.ticks[self.ticks.len() - 1]);
+        (value - low) / (high - low) * 100.0
+    }
+}
+
+/// What stands on the scale.
+fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
+    if is_gain {
+        condition.gain_vs_base.map(|gain| gain.estimate)
+    } else {
+        Some(Estimate { value: condition.accuracy, ci: condition.ci, n: condition.n })
+    }
+}
+
+/// The section.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    let (last, is_gain) = (input.last(), input.is_compared());
+    let scale = Scale::new(last, is_gain);
+    let mut rows = axis(&scale, "");
     for (purpose, name, about) in GROUPS {
         let members: Vec<&ConditionSummary> =
             last.conditions.iter().filter(|condition| condition.purpose == purpose).collect();
-        if !members.is_empty() {
-            let _ = write!(rows, "<div class=\"group\"><b>{name}</b> <span>{about}</span></div>");
-            rows.extend(members.into_iter().map(|condition| row(condition, &ticks, &place)));
+        if members.is_empty() {
+            continue;
+        }
+        let (speaking, others) = divided(members);
+        let _ = write!(rows, "<div class=\"group\"><b>{name}</b> <span>{about}</span></div>");
+        rows.extend(speaking.into_iter().map(|condition| row(condition, &scale)));
+        if !others.is_empty() {
+            let words = plural(others.len(), "more variant");
+            let _ = write!(rows, "<details><summary>{words}: other levels, shapes, speakers and kinds</summary>");
+            rows.extend(others.into_iter().map(|condition| row(condition, &scale)));
+            rows.push_str("</details>");
         }
     }
-    let labels: String = ticks
+    rows.push_str(&axis(&scale, if is_gain { "gain over the base, percentage points" } else { "accuracy, %" }));
+    let (title, intro) = if is_gain {
+        (
+            "Gain over the base, condition by condition",
+            format!(
+                "Accuracy of {} less that of the base on the same items, with its 95 % interval. Filled where the interval \
+                 excludes zero. \u{2605} marks the primary conditions, \u{25c6} those that count in robust accuracy.",
+                escape(&input.last_label())
+            ),
+        )
+    } else {
+        (
+            "Accuracy, condition by condition",
+            "With 95 % intervals. \u{2605} marks the primary conditions, \u{25c6} those that count in robust accuracy."
+                .to_owned(),
+        )
+    };
+    Some(Section {
+        id: "conditions",
+        title,
+        intro,
+        body: format!("<div class=\"forest\">{rows}</div>"),
+        tables: vec![numbers(last)],
+        half: false,
+    })
+}
+
+/// Those shown at once, and the others. Shown are primary conditions, the attacks that speak for their family, and of
+/// whatever is no attack the first of each kind.
+fn divided(members: Vec<&ConditionSummary>) -> (Vec<&ConditionSummary>, Vec<&ConditionSummary>) {
+    let mut kinds = BTreeSet::new();
+    members.into_iter().partition(|condition| {
+        let is_first = kinds.insert(condition.kind.as_str());
+        condition.primary || condition.representative || (condition.purpose != Purpose::Attack && is_first)
+    })
+}
+
+/// Tick labels, and the name of the axis where one is given.
+fn axis(scale: &Scale, name: &str) -> String {
+    let mut svg: String = scale
+        .ticks
         .iter()
         .map(|value| {
-            format!(
-                "<text class=\"tick\" x=\"{:.2}%\" y=\"14\" text-anchor=\"middle\">{}</text>",
-                place(*value),
-                tick(*value)
-            )
+            format!("<text x=\"{:.2}%\" y=\"14\" text-anchor=\"middle\">{}</text>", scale.place(*value), tick(*value))
         })
         .collect();
-    let axis = format!(
-        "<div class=\"row axis-row\"><span></span><span class=\"strip\"><svg height=\"38\" width=\"100%\" aria-hidden=\"true\">{labels}\
-         <text class=\"axis\" x=\"50%\" y=\"33\" text-anchor=\"middle\">gain over the base, percentage points</text></svg></span><span></span></div>"
-    );
+    let height = if name.is_empty() { 20 } else { 38 };
+    if !name.is_empty() {
+        let _ = write!(svg, "<text x=\"50%\" y=\"33\" text-anchor=\"middle\">{name}</text>");
+    }
     format!(
-        "<section><h2>Gain over the base, condition by condition</h2>\
-         <p>Accuracy of {} less that of the base on the same items, with its 95 % interval. Filled where the interval \
-         excludes zero. \u{2605} marks the primary conditions.</p>\
-         <div class=\"forest\">{rows}{axis}</div>{}</section>",
-        escape(&input.last_label()),
-        numbers(last)
+        "<div class=\"row axis-row\"><span></span><span class=\"strip\"><svg height=\"{height}\" width=\"100%\" \
+         aria-hidden=\"true\">{svg}</svg></span><span></span></div>"
     )
 }
 
-fn range(summary: &Summary) -> (f64, f64) {
-    let gains = summary.conditions.iter().filter_map(|condition| condition.gain_vs_base);
-    let ends = gains.flat_map(|gain| gain.estimate.ci.into_iter().flatten().chain(gain.estimate.value));
-    ends.fold((-0.05, 0.05), |(low, high), end| (low.min(end), high.max(end)))
-}
-
-fn row(condition: &ConditionSummary, ticks: &[f64], place: &impl Fn(f64) -> f64) -> String {
-    let mut svg: String = ticks
+fn row(condition: &ConditionSummary, scale: &Scale) -> String {
+    let mut svg: String = scale
+        .ticks
         .iter()
         .map(|value| {
-            let class = if value.abs() < 1e-9 { "zero" } else { "grid" };
-            format!("<line class=\"{class}\" x1=\"{0:.2}%\" x2=\"{0:.2}%\" y1=\"0\" y2=\"30\"/>", place(*value))
+            let class = if scale.is_gain && value.abs() < 1e-9 { "zero" } else { "grid" };
+            format!("<line class=\"{class}\" x1=\"{0:.2}%\" x2=\"{0:.2}%\" y1=\"0\" y2=\"100%\"/>", scale.place(*value))
         })
         .collect();
-    let gain = condition.gain_vs_base;
-    if let Some([low, high]) = gain.and_then(|gain| gain.estimate.ci) {
+    let found = placed(condition, scale.is_gain).filter(|estimate| estimate.value.is_some());
+    if let Some([low, high]) = found.and_then(|estimate| estimate.ci) {
         let _ = write!(
             svg,
-            "<line class=\"reach\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"15\" y2=\"15\"/>",
-            place(low),
-            place(high)
+            "<line class=\"reach\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"50%\" y2=\"50%\"/>",
+            scale.place(low),
+            scale.place(high)
         );
     }
-    if let Some(value) = gain.and_then(|gain| gain.estimate.value) {
-        let sure = gain.and_then(|gain| gain.estimate.ci).is_some_and(|[low, high]| low > 0.0 || high < 0.0);
-        let class = if sure { "tuned" } else { "unsure" };
-        let _ = write!(svg, "<circle class=\"dot {class}\" cx=\"{:.2}%\" cy=\"15\" r=\"5.5\"/>", place(value));
+    if let Some(Estimate { value: Some(value), ci, .. }) = found {
+        let is_sure = !scale.is_gain || ci.is_some_and(|[low, high]| low > 0.0 || high < 0.0);
+        let class = if is_sure { "tuned" } else { "unsure" };
+        let _ = write!(svg, "<circle class=\"dot {class}\" cx=\"{:.2}%\" cy=\"50%\" r=\"5.5\"/>", scale.place(value));
     }
     let about = kind(&condition.kind).map_or("", |kind| kind.about);
-    let star = if condition.primary { " \u{2605}" } else { "" };
-    let result = if condition.n == 0 {
-        "<span class=\"none\">no item asked</span>".to_owned()
-    } else {
-        difference(gain.map(|gain| gain.estimate))
+    let mut marks = String::new();
+    for (is, sign, words) in
+        [(condition.primary, '\u{2605}', "primary"), (is_counted(condition), '\u{25c6}', "in robust accuracy")]
+    {
+        if is {
+            let _ = write!(marks, " <span role=\"img\" aria-label=\"{words}\">{sign}</span>");
+        }
+    }
+    let result = match found {
+        Some(estimate) => {
+            let text = if scale.is_gain { difference(found) } else { share(found) };
+            format!("{text} <span class=\"n\">of {}</span>", estimate.n)
+        }
+        None if condition.n == 0 => "<span class=\"none\">no item asked</span>".to_owned(),
+        None => NONE.to_owned(),
     };
     format!(
-        "<div class=\"row\"><span class=\"name\" title=\"{}\">{}{star}</span>\
-         <span class=\"strip\"><svg height=\"30\" width=\"100%\" aria-hidden=\"true\">{svg}</svg></span>\
+        "<div class=\"row\"><span class=\"name\" title=\"{}\">{}{marks}</span>\
+         <span class=\"strip\"><svg class=\"row-strip\" width=\"100%\" aria-hidden=\"true\">{svg}</svg></span>\
          <span class=\"result\">{result}</span></div>",
         escape(about),
-        escape(&condition.id)
+        breakable(&condition.id)
     )
 }
 
-fn numbers(summary: &Summary) -> String {
-    let head = ["condition", "base", "now", "gain, points", "items", "won", "lost", "p, sign flip", "p, adjusted"];
-    let rows: Vec<Vec<String>> = summary
-        .conditions
-        .iter()
-        .filter_map(|condition| {
-            let gain = condition.gain_vs_base?;
-            let value = |value: Option<f64>| value.map_or_else(|| "n/a".to_owned(), percent);
-            Some(vec![
-                escape(&condition.id),
-                value(condition.base.and_then(|base| base.value)),
-                value(condition.accuracy),
-                difference(Some(gain.estimate)),
-                gain.estimate.n.to_string(),
-                gain.only_tuned_right.to_string(),
-                gain.only_base_right.to_string(),
-                p_value(gain.p_sign_flip),
-                p_value(gain.p_adjusted),
-            ])
-        })
-        .collect();
-    super::markup::folded_table(&head, &rows)
+/// Whether robust accuracy counts it: it speaks for its family and was asked.
+fn is_counted(condition: &ConditionSummary) -> bool {
+    condition.representative && condition.n > 0
 }
 
-/// Before anything is compared: the accuracies alone.
-fn accuracies(summary: &Summary) -> String {
-    let rows: Vec<Vec<String>> = summary
-        .conditions
-        .iter()
-        .map(|condition| {
-            let estimate = summary.estimate(&format!("accuracy:{}", condition.id));
-            vec![escape(&condition.id), super::markup::share(estimate), condition.n.to_string()]
-        })
-        .collect();
-    format!(
-        "<section><h2>Accuracy, condition by condition</h2>{}</section>",
-        table(&["condition", "accuracy", "items"], &rows)
+fn numbers(summary: &Summary) -> Table {
+    let rows = summary.conditions.iter().map(|condition| {
+        let gain = condition.gain_vs_base;
+        [
+            Cell::text(condition.id.as_str()),
+            Cell::Share(condition.base),
+            Cell::Share(Some(Estimate { value: condition.accuracy, ci: condition.ci, n: condition.n })),
+            Cell::Gain(gain.map(|gain| gain.estimate), Better::Higher),
+            Cell::Count(gain.map_or(0, |gain| gain.only_tuned_right)),
+            Cell::Count(gain.map_or(0, |gain| gain.only_base_right)),
+            Cell::P(gain.map(|gain| gain.p_mcnemar)),
+            Cell::P(gain.map(|gain| gain.p_sign_flip)),
+            Cell::P(gain.map(|gain| gain.p_adjusted)),
+        ]
+    });
+    Table::new(
+        "conditions",
+        "accuracy by condition, paired with the base",
+        [
+            ("condition", "condition"),
+            ("base", "base"),
+            ("now", "now"),
+            ("gain", "gain, points"),
+            ("won", "won"),
+            ("lost", "lost"),
+            ("p_mcnemar", "p, McNemar"),
+            ("p_sign_flip", "p, sign flip"),
+            ("p_adjusted", "p, adjusted"),
+        ],
+        rows,
     )
 }

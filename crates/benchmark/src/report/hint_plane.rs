@@ -1,16 +1,26 @@
 //! Repair against capture: does a reader take good hints, and does it reject bad ones?
 
-use super::markup::{difference, escape, folded_table, share};
-use super::plot::{Plot, tick};
-use super::{EpochResult, ReportInput};
-use crate::summary::Summary;
+use super::ReportInput;
+use super::markup::{escape, spoken};
+use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, tick};
+use super::section::Section;
+use super::table::{Cell, Table};
+use crate::metrics::Better;
+use crate::summary::{Estimate, Summary};
 
-/// The section.
-pub fn section(input: &ReportInput<'_>) -> String {
-    let place = |summary: &Summary| {
-        let value = |id: &str| summary.estimate(id).and_then(|estimate| estimate.value);
-        value("capture").zip(value("repair"))
-    };
+/// The section; none where the suite has no hints, or none of them was asked.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    let stops = input.stops();
+    let places: Vec<(String, Estimate, Estimate)> = stops
+        .iter()
+        .filter_map(|(_, label, summary)| {
+            let of = |id: &str| summary.estimate(id).filter(|estimate| estimate.value.is_some());
+            Some((label.clone(), of("capture")?, of("repair")?))
+        })
+        .collect();
+    if places.is_empty() {
+        return None;
+    }
     let plot = Plot::new(340.0, [-0.03, 1.03], [-0.12, 1.12]);
     let ticks: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0].map(|value| (value, tick(value))).to_vec();
     let mut svg = plot.axes(&ticks, &ticks, "capture: follows a wrong hint, %", "repair: takes a right hint, %");
@@ -27,41 +37,72 @@ pub fn section(input: &ReportInput<'_>) -> String {
             plot.y(y)
         ));
     }
-    let stops: Vec<(f64, f64)> = std::iter::once(place(input.base))
-        .chain(input.epochs.iter().map(|epoch| place(epoch.summary)))
-        .flatten()
-        .collect();
-    svg.push_str(&plot.line("trail", &stops, 0.0));
-    if let Some((x, y)) = place(input.base) {
-        svg.push_str(&plot.dot("base", x, y, 0.0));
+    let value = |estimate: &Estimate| estimate.value.unwrap_or_default();
+    let trail: Vec<(f64, f64)> = places.iter().map(|(_, capture, repair)| (value(capture), value(repair))).collect();
+    svg.push_str(&plot.line("trail", &trail, 0.0));
+    for (number, (label, capture, repair)) in places.iter().enumerate() {
+        let is_last = number + 1 == places.len();
+        let style: Style = match number {
+            0 => BASE,
+            _ if is_last => TUNED,
+            _ => PASSED,
+        };
+        let (x, y) = (value(capture), value(repair));
+        let mut drawn = String::new();
+        // Intervals of all epochs would hide the way.
+        if number == 0 || is_last {
+            drawn.extend(capture.ci.map(|ci| plot.across(style.class, y, ci)));
+            drawn.extend(repair.ci.map(|ci| plot.interval(style.class, x, 0.0, ci)));
+        }
+        svg.push_str(&format!(
+            "<g><title>{}: capture {}, repair {}</title>{drawn}{}</g>",
+            escape(label),
+            spoken(*capture),
+            spoken(*repair),
+            plot.mark(style, x, y, 0.0)
+        ));
     }
-    let epochs: Vec<(&EpochResult<'_>, (f64, f64))> =
-        input.epochs.iter().filter_map(|epoch| Some((epoch, place(epoch.summary)?))).collect();
-    for (number, (epoch, (x, y))) in epochs.iter().enumerate() {
-        let class = if number + 1 == epochs.len() { "tuned" } else { "passed" };
-        svg.push_str(&format!("<g><title>epoch {}</title>{}</g>", escape(epoch.label), plot.dot(class, *x, *y, 0.0)));
+    let mut entries = vec![(BASE, "base".to_owned())];
+    if places.len() > 2 {
+        entries.push((PASSED, "epochs on the way".to_owned()));
     }
-    let mut rows = vec![row("base".to_owned(), input.base)];
-    rows.extend(input.epochs.iter().map(|epoch| row(format!("epoch {}", escape(epoch.label)), epoch.summary)));
-    format!(
-        "<section><h2>Good hints and bad hints</h2><p>Among items wrong before, how many a right hint repairs; among items right \
-         before, how many a wrong hint captures. On the diagonal hints are followed or ignored blindly; up and left is \
-         discrimination.</p>{}{}{}</section>",
-        super::plot::legend(&input.last_label()),
-        plot.svg("Repair against capture, base and epochs", &svg),
-        folded_table(&["", "capture", "of", "repair", "of", "discrimination", "gain, points"], &rows)
-    )
+    if input.is_compared() {
+        entries.push((TUNED, escape(&input.last_label())));
+    }
+    Some(Section {
+        id: "hints",
+        title: "Good hints and bad hints",
+        intro:
+            "Among items wrong before, how many a right hint repairs; among items right before, how many a wrong hint \
+                captures. On the diagonal hints are followed or ignored blindly; up and left is discrimination."
+                .into(),
+        body: legend(&entries)
+            + &plot.svg("Repair against capture, base and epochs; the numbers are in the table", &svg),
+        tables: vec![table(&stops)],
+        half: true,
+    })
 }
 
-fn row(name: String, summary: &Summary) -> Vec<String> {
-    let n = |id: &str| summary.estimate(id).map_or(0, |estimate| estimate.n).to_string();
-    vec![
-        name,
-        share(summary.estimate("capture")),
-        n("capture"),
-        share(summary.estimate("repair")),
-        n("repair"),
-        difference(summary.estimate("hint_discrimination")),
-        difference(summary.gain("hint_discrimination")),
-    ]
+fn table(stops: &[(f64, String, &Summary)]) -> Table {
+    let rows = stops.iter().map(|(_, label, summary)| {
+        [
+            Cell::text(label.as_str()),
+            Cell::Share(summary.estimate("capture")),
+            Cell::Share(summary.estimate("repair")),
+            Cell::Points(summary.estimate("hint_discrimination")),
+            Cell::Gain(summary.gain("hint_discrimination"), Better::Higher),
+        ]
+    });
+    Table::new(
+        "hints",
+        "capture, repair and their difference by epoch",
+        [
+            ("epoch", "epoch"),
+            ("capture", "capture"),
+            ("repair", "repair"),
+            ("discrimination", "discrimination"),
+            ("gain", "gain, points"),
+        ],
+        rows,
+    )
 }

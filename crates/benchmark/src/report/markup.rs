@@ -1,4 +1,4 @@
-//! Text into markup: escaping, numbers as people read them, tables.
+//! Text into markup: escaping, and numbers as people read them.
 
 use crate::summary::Estimate;
 
@@ -19,6 +19,12 @@ pub fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// Escaped text. A name alone may be parted at its joints where a line is too short for it.
+pub fn breakable(text: &str) -> String {
+    let escaped = escape(text);
+    if text.contains(' ') { escaped } else { escaped.replace('_', "_<wbr>").replace(':', ":<wbr>") }
 }
 
 /// `3 items`, `1 item`.
@@ -48,6 +54,15 @@ pub fn p_value(p: f64) -> String {
     if p < 0.001 { "&lt;\u{202f}0.001".to_owned() } else { format!("{p:.3}") }
 }
 
+/// A plain number with two decimals and a true minus.
+pub fn plain(value: f64) -> String {
+    let text = format!("{value:.2}");
+    if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "\u{2212}") }
+}
+
+/// What stands where a number is not defined.
+pub const NONE: &str = "<span class=\"none\">n/a</span>";
+
 /// A share with its interval: `43.2 % [40.1, 46.0]`.
 pub fn share(estimate: Option<Estimate>) -> String {
     with_interval(estimate, percent, |bound| number(bound * 100.0))
@@ -58,38 +73,24 @@ pub fn difference(estimate: Option<Estimate>) -> String {
     with_interval(estimate, points, points)
 }
 
+/// How an estimate reads without markup: `43.2 % [40.1, 46.0] of 120`, for words that pop up over a drawing.
+pub fn spoken(estimate: Estimate) -> String {
+    let value = estimate.value.map_or_else(|| "n/a".to_owned(), percent);
+    let interval = estimate
+        .ci
+        .map_or_else(String::new, |[low, high]| format!(" [{}, {}]", number(low * 100.0), number(high * 100.0)));
+    format!("{value}{interval} of {}", estimate.n)
+}
+
 fn with_interval(estimate: Option<Estimate>, value: fn(f64) -> String, bound: impl Fn(f64) -> String) -> String {
     let Some(found) = estimate.and_then(|estimate| Some((estimate.value?, estimate.ci))) else {
-        return "<span class=\"none\">n/a</span>".to_owned();
+        return NONE.to_owned();
     };
     let interval = found
         .1
         .map(|[low, high]| format!(" <span class=\"ci\">[{}, {}]</span>", bound(low), bound(high)))
         .unwrap_or_default();
     format!("<span class=\"num\">{}{interval}</span>", value(found.0))
-}
-
-/// A table that scrolls on its own where it is too wide. Cells are markup already; the first of each row is its heading.
-pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let head: String = head.iter().map(|cell| format!("<th scope=\"col\">{cell}</th>")).collect();
-    let rows: String = rows
-        .iter()
-        .map(|row| {
-            let cells = row.iter().enumerate().map(|(place, cell)| match place {
-                0 => format!("<th scope=\"row\">{cell}</th>"),
-                _ => format!("<td>{cell}</td>"),
-            });
-            format!("<tr>{}</tr>", cells.collect::<String>())
-        })
-        .collect();
-    format!(
-        "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
-}
-
-/// A table that is folded away until asked for.
-pub fn folded_table(head: &[&str], rows: &[Vec<String>]) -> String {
-    format!("<details><summary>The numbers</summary>{}</details>", table(head, rows))
 }
 
 #[cfg(test)]

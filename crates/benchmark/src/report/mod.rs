@@ -1,26 +1,35 @@
 //! The report: one HTML file that needs nothing else, no script and no network. Light and dark, wide and narrow.
 //!
-//! Every chart stands beside the table of its numbers, with their denominators. All text from cases, models and recipes is
-//! escaped; a content security policy in the page forbids whatever escaping might miss.
+//! Every chart stands beside the table of its numbers, with their denominators, and every table is a CSV file as well: inside
+//! the page behind a link, and beside it. A chart whose conditions the suite lacks is left out. All text from cases, models
+//! and recipes is escaped; a content security policy in the page forbids whatever escaping might miss.
 
 use crate::summary::Summary;
 
-mod behaviour;
+mod chain_flow;
 mod denominators;
+mod effective;
 mod epochs;
-mod first_error;
+mod epsilon;
 mod forest;
 mod headline;
 mod hint_plane;
 mod markup;
+mod metrics;
+mod page;
 mod plot;
+mod retention;
+mod section;
+mod series;
 mod stage_curve;
+mod table;
 pub mod worst;
 mod worst_cases;
 
 pub use worst::WorstCase;
 
-use markup::{escape, plural};
+use plot::Plot;
+use section::Section;
 
 /// What a report shows.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +55,24 @@ pub struct EpochResult<'a> {
     pub summary: &'a Summary,
 }
 
+/// A rendered report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The page.
+    pub html: String,
+    /// Every table of the page, in its order.
+    pub tables: Vec<CsvFile>,
+}
+
+/// A table as a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvFile {
+    /// Its name, such as `stages.csv`.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+}
+
 impl<'a> ReportInput<'a> {
     /// What the report is about: the last epoch, or the base where there is none yet.
     fn last(&self) -> &'a Summary {
@@ -56,77 +83,53 @@ impl<'a> ReportInput<'a> {
     fn last_label(&self) -> String {
         self.epochs.last().map_or_else(|| "base".to_owned(), |epoch| format!("epoch {}", epoch.label))
     }
+
+    /// Whether there is anything but the base.
+    fn is_compared(&self) -> bool {
+        !self.epochs.is_empty()
+    }
+
+    /// The base and all epochs: place on an axis, name, numbers.
+    fn stops(&self) -> Vec<(f64, String, &'a Summary)> {
+        let epochs = self.epochs.iter().map(|epoch| (format!("epoch {}", epoch.label), epoch.summary));
+        let all = std::iter::once(("base".to_owned(), self.base)).chain(epochs);
+        all.enumerate().map(|(place, (name, summary))| (place as f64, name, summary)).collect()
+    }
+
+    /// A plot whose horizontal axis holds all stops.
+    fn over_epochs(&self, y_range: [f64; 2]) -> Plot {
+        Plot::new(300.0, [-0.35, self.epochs.len() as f64 + 0.35], y_range)
+    }
+
+    /// Names of the stops on that axis, as markup: no more than fit side by side, counted from the last one.
+    fn epoch_ticks(&self) -> Vec<(f64, String)> {
+        let labels = self.epochs.iter().map(|epoch| markup::escape(epoch.label));
+        let all: Vec<String> = std::iter::once("base".to_owned()).chain(labels).collect();
+        let (every, last) = (all.len().div_ceil(9), all.len() - 1);
+        let kept = all.into_iter().enumerate().filter(|(place, _)| (last - place).is_multiple_of(every));
+        kept.map(|(place, label)| (place as f64, label)).collect()
+    }
 }
 
-const STYLE: &str = include_str!("style.css");
+/// Every section, in order.
+const SECTIONS: [fn(&ReportInput<'_>) -> Option<Section>; 11] = [
+    forest::section,
+    stage_curve::section,
+    chain_flow::section,
+    hint_plane::section,
+    epochs::section,
+    retention::section,
+    effective::section,
+    epsilon::section,
+    worst_cases::section,
+    metrics::section,
+    denominators::section,
+];
 
-/// Renders the page.
+/// Renders the page and its tables.
 #[must_use]
-pub fn html(input: &ReportInput<'_>) -> String {
-    let sections = [
-        headline::section(input),
-        forest::section(input),
-        format!("<div class=\"pair\">{}{}</div>", stage_curve::section(input), first_error::section(input)),
-        format!("<div class=\"pair\">{}{}</div>", hint_plane::section(input), epochs::section(input)),
-        behaviour::section(input),
-        worst_cases::section(input),
-        denominators::section(input),
-        method(input),
-    ];
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
-         <title>{}</title><style>{STYLE}</style></head><body><main>{}{}</main></body></html>\n",
-        escape(input.title),
-        header(input),
-        sections.concat(),
-    )
-}
-
-fn header(input: &ReportInput<'_>) -> String {
-    let summary = input.last();
-    let mut facts: Vec<(String, String)> = input.facts.to_vec();
-    facts.push((
-        "Asked".to_owned(),
-        format!(
-            "{}, {}, {}",
-            plural(summary.items, "item"),
-            plural(summary.cases, "case"),
-            plural(summary.groups, "group")
-        ),
-    ));
-    let digest: String = summary.suite.digest.chars().take(12).collect();
-    facts.push(("Suite".to_owned(), format!("{}, version {}, {digest}", summary.suite.name, summary.suite.version)));
-    let facts: String = facts
-        .iter()
-        .map(|(name, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value)))
-        .collect();
-    format!(
-        "<header><p class=\"kind\">Adversarial robustness report</p><h1>{}</h1><dl class=\"facts\">{facts}</dl></header>",
-        escape(input.title)
-    )
-}
-
-fn method(input: &ReportInput<'_>) -> String {
-    let summary = input.last();
-    format!(
-        "<section><h2>How the numbers are made</h2><ul class=\"method\">\
-         <li><b>Scoring.</b> {}. A reply that is no answer is <em>unparsed</em>: wrong for accuracy, never counted as \
-         following a hint.</li>\
-         <li><b>Gain.</b> Always against the untouched base on the very same items under the same condition.</li>\
-         <li><b>Intervals.</b> 95 %, percentile bootstrap of {} draws over {} (patients or slice runs), not over items.</li>\
-         <li><b>Tests.</b> Two-sided sign flips over groups; adjusted by Holm among the primary conditions and by Benjamini \
-         and Hochberg among the others.</li>\
-         <li><b>Comparable</b> only with results of the same suite digest: <code>{}</code>.</li></ul></section>",
-        escape(&capital(summary.scoring.describe())),
-        summary.resamples,
-        plural(summary.groups, "group"),
-        escape(&summary.suite.digest)
-    )
-}
-
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+pub fn render(input: &ReportInput<'_>) -> Report {
+    let sections: Vec<Section> = SECTIONS.iter().filter_map(|section| section(input)).collect();
+    let tables = sections.iter().flat_map(|section| &section.tables).map(|table| table.csv()).collect();
+    Report { html: page::html(input, &sections), tables }
 }

@@ -79,9 +79,19 @@ impl Plot {
         )
     }
 
-    /// A dot, hollow or filled by its class, moved aside by `shift` units.
-    pub fn dot(&self, class: &str, x: f64, y: f64, shift: f64) -> String {
-        format!("<circle class=\"dot {class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\"/>", self.x(x) + shift, self.y(y))
+    /// An interval along `y`.
+    pub fn across(&self, class: &str, y: f64, [low, high]: [f64; 2]) -> String {
+        let (y, low, high) = (self.y(y), self.x(low), self.x(high));
+        format!(
+            "<path class=\"whisker {class}\" d=\"M{low:.1} {y:.1}H{high:.1}M{low:.1} {:.1}v8M{high:.1} {:.1}v8\"/>",
+            y - 4.0,
+            y - 4.0
+        )
+    }
+
+    /// A mark in a style, moved aside by `shift` units.
+    pub fn mark(&self, style: Style, x: f64, y: f64, shift: f64) -> String {
+        style.at(self.x(x) + shift, self.y(y))
     }
 
     /// The drawing around `inside`, with words for those who cannot see it.
@@ -109,13 +119,62 @@ pub fn tick(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.replace('-', "\u{2212}") }
 }
 
-/// `base` and what is compared with it.
-pub fn legend(tuned: &str) -> String {
-    format!(
-        "<p class=\"legend\"><span><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><circle class=\"dot base\" cx=\"8\" cy=\"8\" r=\"5\"/></svg>base</span>\
-         <span><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><circle class=\"dot tuned\" cx=\"8\" cy=\"8\" r=\"5\"/></svg>{}</span></p>",
-        super::escape(tuned)
-    )
+/// How a series looks: colour by class, and a shape, so that colour is not all that tells it from others.
+#[derive(Clone, Copy)]
+pub struct Style {
+    /// In the page's style.
+    pub class: &'static str,
+    shape: Shape,
+}
+
+#[derive(Clone, Copy)]
+enum Shape {
+    Circle,
+    Square,
+    Triangle,
+    Diamond,
+}
+
+/// The base.
+pub const BASE: Style = Style { class: "base", shape: Shape::Circle };
+/// What is compared with it.
+pub const TUNED: Style = Style { class: "tuned", shape: Shape::Circle };
+/// An epoch on the way.
+pub const PASSED: Style = Style { class: "passed", shape: Shape::Circle };
+/// Things of one rank, at most four.
+pub const RANKED: [Style; 4] = [
+    Style { class: "c0", shape: Shape::Circle },
+    Style { class: "c1", shape: Shape::Square },
+    Style { class: "c2", shape: Shape::Triangle },
+    Style { class: "c3", shape: Shape::Diamond },
+];
+
+impl Style {
+    /// The mark at a place in the drawing.
+    fn at(self, x: f64, y: f64) -> String {
+        let class = self.class;
+        let corners = |places: &[(f64, f64)]| {
+            let places: Vec<String> = places.iter().map(|(dx, dy)| format!("{:.1},{:.1}", x + dx, y + dy)).collect();
+            format!("<polygon class=\"dot {class}\" points=\"{}\"/>", places.join(" "))
+        };
+        match self.shape {
+            Shape::Circle => format!("<circle class=\"dot {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.8\"/>"),
+            Shape::Square => corners(&[(-4.4, -4.4), (4.4, -4.4), (4.4, 4.4), (-4.4, 4.4)]),
+            Shape::Triangle => corners(&[(0.0, -5.6), (5.2, 4.0), (-5.2, 4.0)]),
+            Shape::Diamond => corners(&[(0.0, -6.2), (5.6, 0.0), (0.0, 6.2), (-5.6, 0.0)]),
+        }
+    }
+}
+
+/// What each style stands for. Names are markup.
+pub fn legend(entries: &[(Style, String)]) -> String {
+    let entries: String = entries
+        .iter()
+        .map(|(style, name)| {
+            format!("<span><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\">{}</svg>{name}</span>", style.at(8.0, 8.0))
+        })
+        .collect();
+    format!("<p class=\"legend\">{entries}</p>")
 }
 
 #[cfg(test)]

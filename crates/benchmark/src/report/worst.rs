@@ -8,13 +8,15 @@ use base64::engine::general_purpose::STANDARD;
 use image::imageops::{FilterType, resize};
 use image::{ImageFormat, RgbImage};
 use stepwise_curriculum::case::Answer;
-use stepwise_curriculum::conversation::Part;
+use stepwise_curriculum::conversation::{Conversation, Message, Part, Role};
 use stepwise_curriculum::prompt::{Frame, prompt};
 
 use crate::outcome::Outcome;
-use crate::perturb::evidence::evidence;
-use crate::perturb::{Pictures, Purpose, kind};
+use crate::perturb::evidence::{Evidence, evidence};
+use crate::perturb::geometry::Rect;
+use crate::perturb::{Perturbed, Pictures, Purpose, kind};
 use crate::plan::{Entry, Plan};
+use crate::recall::Said;
 use crate::run::{Images, RunError, pictures};
 
 /// Longest side of an embedded picture.
@@ -33,26 +35,57 @@ pub struct WorstCase {
     pub condition: String,
     /// What the condition does.
     pub about: String,
-    /// The conversation as it was shown.
-    pub shown: String,
+    /// The conversation as it was shown, the learner's own first reply among it where it was doubted.
+    pub turns: Vec<Turn>,
     /// The right answer.
     pub gold: String,
-    /// What the base said; none when unparsed or not asked.
+    /// Whether the base was asked the same.
+    pub base_asked: bool,
+    /// What the base said; none when unparsed.
     pub base: Option<String>,
     /// Whether that was right.
     pub base_right: bool,
     /// What the learner said; none when unparsed.
     pub now: Option<String>,
-    /// What the learner said to the clean question.
+    /// What the learner said to the clean question; none where this is the clean question.
     pub clean: Option<String>,
-    /// The answer a hint named.
+    /// The answer the condition named.
     pub named: Option<String>,
-    /// The picture as a data URI, perturbed as it was shown.
-    pub picture: Option<String>,
-    /// Evidence on it, `[x, y, width, height]` in percent of its sides.
-    pub evidence: Vec<[f64; 4]>,
-    /// Whether the pixels were attacked as well, which a picture of this size does not show.
-    pub attacked: bool,
+    /// The picture: as stored, as shown, and what changed between them, as far as they differ.
+    pub views: Vec<View>,
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Who speaks.
+    pub speaker: Speaker,
+    /// The words.
+    pub text: String,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// Standing instructions.
+    System,
+    /// The one who asks.
+    User,
+    /// The learner.
+    Model,
+}
+
+/// One picture of a case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// What it is.
+    pub caption: String,
+    /// As a data URI.
+    pub picture: String,
+    /// Width and height in which outlines are given.
+    pub size: [u32; 2],
+    /// Where the evidence lies: the corners of each region, in pixels of that size.
+    pub outlines: Vec<Vec<[f64; 2]>>,
 }
 
 /// The `most` worst: wrong under an attack though right clean, or wrong clean though the base was right. Items that the
@@ -114,7 +147,11 @@ pub fn pick(
             }
         }
     }
-    picked.into_iter().map(|wrong| show(plan, images, wrong)).filter_map(Result::transpose).collect()
+    let mut said = Said::default();
+    for outcome in tuned {
+        asked.get(&key(outcome)).into_iter().for_each(|entry| said.hear(plan, *entry, outcome));
+    }
+    picked.into_iter().map(|wrong| show(plan, images, &said, wrong)).filter_map(Result::transpose).collect()
 }
 
 /// Case, item and condition.
@@ -148,57 +185,129 @@ fn sureness(plan: &Plan<'_>, entry: Entry, outcome: &Outcome) -> f64 {
     outcome.index.and_then(mean).zip(right).map_or(0.0, |(chosen, right)| chosen - right)
 }
 
-fn show(plan: &Plan<'_>, images: &dyn Images, wrong: &Wrong<'_>) -> Result<Option<WorstCase>, RunError> {
+fn show(plan: &Plan<'_>, images: &dyn Images, said: &Said, wrong: &Wrong<'_>) -> Result<Option<WorstCase>, RunError> {
     let &Wrong { entry, base_right, outcome, base, clean, .. } = wrong;
     let (case, item) = plan.item(entry);
     let condition = plan.condition(entry);
     let Ok(perturbed) = condition.perturbation.perturb(&plan.scene(entry)) else {
         return Ok(None);
     };
-    let frame = Frame { answer_form: plan.suite.answer_form, ..perturbed.frame };
-    let conversation = prompt(case, item, &frame).conversation;
-    let shown: Vec<&str> = conversation
-        .messages
-        .iter()
-        .flat_map(|message| &message.content)
-        .filter_map(|part| match part {
-            Part::Text { text } => Some(text.as_str()),
-            Part::Image { .. } => None,
-        })
-        .collect();
-    let places = evidence(case, item);
-    let which = places.first().map_or(0, |found| found.image);
-    let own = !matches!(perturbed.pictures, Pictures::Of(_));
-    let rects = places.first().filter(|_| own).map(|found| {
-        let (width, height) = (found.frame.x1 as f64, found.frame.y1 as f64);
-        let share = |part: i64, whole: f64| part as f64 / whole * 100.0;
-        let of = |r: &crate::perturb::geometry::Rect| {
-            [share(r.x0, width), share(r.y0, height), share(r.x1 - r.x0, width), share(r.y1 - r.y0, height)]
-        };
-        found.rects.iter().map(of).collect()
-    });
-    let picture = pictures(plan, images, entry)?.get(which).map(|picture| data_uri(picture));
+    let frame = Frame { answer_form: plan.suite.answer_form, ..perturbed.frame.clone() };
+    let prompt = match &perturbed.recall {
+        None => prompt(case, item, &frame),
+        Some(recall) => match said.prompt(case, item, entry, frame, recall) {
+            Ok(prompt) => prompt,
+            Err(_) => return Ok(None),
+        },
+    };
     Ok(Some(WorstCase {
         case_id: outcome.case_id.clone(),
         item_id: outcome.item_id.clone(),
         stage: outcome.stage,
         condition: outcome.condition.clone(),
         about: kind(condition.kind).map_or_else(String::new, |kind| kind.about.to_owned()),
-        shown: shown.join("\n"),
+        turns: turns(&prompt.conversation),
         gold: outcome.gold.clone(),
-        base: base.and_then(said),
+        base_asked: base.is_some(),
+        base: base.and_then(words),
         base_right,
-        now: said(outcome),
-        clean: clean.and_then(said),
+        now: words(outcome),
+        clean: clean.filter(|clean| clean.condition != outcome.condition).and_then(words),
         named: outcome.named.as_ref().map(|named| named.text.clone()),
-        picture,
-        evidence: rects.unwrap_or_default(),
-        attacked: perturbed.attack.is_some(),
+        views: views(plan, images, entry, &perturbed)?,
     }))
 }
 
+fn turns(conversation: &Conversation) -> Vec<Turn> {
+    let of = |message: &Message| {
+        let text = message.content.iter().filter_map(|part| match part {
+            Part::Text { text } => Some(text.as_str()),
+            Part::Image { .. } => None,
+        });
+        let speaker = match message.role {
+            Role::System => Speaker::System,
+            Role::User => Speaker::User,
+            Role::Assistant => Speaker::Model,
+        };
+        Turn { speaker, text: text.collect::<Vec<_>>().join("\n") }
+    };
+    conversation.messages.iter().map(of).collect()
+}
+
+/// What of a picture was shown and what changed. The first picture with evidence stands for a case of many.
+fn views(plan: &Plan<'_>, images: &dyn Images, entry: Entry, perturbed: &Perturbed) -> Result<Vec<View>, RunError> {
+    let clean = plan.suite.conditions.iter().position(|condition| condition.kind == "clean");
+    let clean = Entry { condition: clean.unwrap_or(entry.condition), ..entry };
+    let (stored, shown) = (pictures(plan, images, clean)?, pictures(plan, images, entry)?);
+    let places = |(case, item)| evidence(case, item);
+    let (own, moved) = (places(plan.item(clean)), places(plan.item(entry)));
+    let which = own.first().map_or(0, |found| found.image);
+    let Some(before) = stored.get(which) else { return Ok(Vec::new()) };
+    let view = |caption: String, picture: &RgbImage, found: &[Evidence]| View {
+        caption,
+        picture: data_uri(picture),
+        size: picture.dimensions().into(),
+        outlines: found.iter().filter(|found| found.image == which).flat_map(corners).collect(),
+    };
+    let as_stored = || view("as stored".into(), before, &own);
+    Ok(match (&perturbed.pictures, &perturbed.attack, shown.get(which).or(shown.first())) {
+        (_, _, None) => vec![view("not shown to the model".into(), before, &own)],
+        (_, Some(_), _) => {
+            let eps = plan.condition(entry).number("eps").unwrap_or_default();
+            let caption = format!("before the attack, which moves each value by at most {eps}/255: too little to see");
+            vec![view(caption, before, &own)]
+        }
+        (Pictures::Own, None, Some(_)) => vec![view("as shown".into(), before, &own)],
+        (Pictures::Of(_), None, Some(after)) => {
+            vec![as_stored(), view("shown instead: another case".into(), after, &[])]
+        }
+        (Pictures::Edited(_) | Pictures::MeanOf(_), None, Some(after)) => {
+            let mut views = vec![as_stored(), view("as shown".into(), after, &moved)];
+            if let Some((factor, change)) = faint_change(before, after) {
+                views.push(view(format!("what changed, {factor} times as strong"), &change, &[]));
+            }
+            views
+        }
+    })
+}
+
+/// The corners of each region; the box of one whose outline is not at hand.
+fn corners(found: &Evidence) -> Vec<Vec<[f64; 2]>> {
+    let of_box = |r: &Rect| {
+        let [x0, y0, x1, y1] = [r.x0, r.y0, r.x1, r.y1].map(|edge| edge as f64);
+        vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
+    };
+    found
+        .rects
+        .iter()
+        .zip(&found.outlines)
+        .map(|(rect, outline)| outline.clone().unwrap_or_else(|| of_box(rect)))
+        .collect()
+}
+
+/// A change of at most this many grey levels is drawn for itself.
+const FAINT: u8 = 48;
+
+/// The change between two pictures of one size around mid-grey, made as strong as grey levels allow, and by how much; none
+/// where it is plain to see, or there is none.
+fn faint_change(before: &RgbImage, after: &RgbImage) -> Option<(u8, RgbImage)> {
+    if before.dimensions() != after.dimensions() {
+        return None;
+    }
+    let most = before.iter().zip(after.iter()).map(|(a, b)| a.abs_diff(*b)).max().filter(|most| *most > 0)?;
+    if most > FAINT {
+        return None;
+    }
+    let factor = i16::from(127 / most);
+    let mut change = before.clone();
+    for (value, after) in change.iter_mut().zip(after.iter()) {
+        *value = (128 + (i16::from(*after) - i16::from(*value)) * factor).clamp(0, 255) as u8;
+    }
+    Some((127 / most, change))
+}
+
 /// The answer as said: the generated words where there are any.
-fn said(outcome: &Outcome) -> Option<String> {
+fn words(outcome: &Outcome) -> Option<String> {
     outcome.answer.as_ref()?;
     outcome.reply.clone().or_else(|| outcome.answer.clone())
 }
@@ -219,4 +328,25 @@ fn data_uri(picture: &RgbImage) -> String {
         |_| "data:,".to_owned(),
         |()| format!("data:image/png;base64,{}", STANDARD.encode(bytes.get_ref())),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    #[test]
+    fn a_faint_change_is_drawn_around_grey_and_a_plain_one_is_not() {
+        let before = RgbImage::from_pixel(2, 1, Rgb([100; 3]));
+        let after = |level: u8| {
+            let mut picture = before.clone();
+            picture.put_pixel(1, 0, Rgb([100, level, 100]));
+            picture
+        };
+        let (factor, change) = faint_change(&before, &after(92)).expect("eight levels are faint");
+        assert_eq!((factor, change.get_pixel(0, 0).0, change.get_pixel(1, 0).0), (15, [128; 3], [128, 8, 128]));
+        assert_eq!(faint_change(&before, &after(200)), None);
+        assert_eq!(faint_change(&before, &before), None);
+        assert_eq!(faint_change(&before, &RgbImage::new(1, 1)), None);
+    }
 }

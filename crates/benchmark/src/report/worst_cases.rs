@@ -1,63 +1,127 @@
 //! The worst cases as pictures, with what was asked and what each answered.
 
 use super::markup::escape;
+use super::section::Section;
+use super::table::{Cell, Table};
+use super::worst::{Speaker, View};
 use super::{ReportInput, WorstCase};
 
-/// The section.
-pub fn section(input: &ReportInput<'_>) -> String {
+/// The section; none where nothing was picked.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     if input.worst.is_empty() {
-        return String::new();
+        return None;
     }
     let figures: String = input.worst.iter().map(|case| figure(case, &input.last_label())).collect();
-    format!(
-        "<section><h2>Worst cases</h2><p>Right when clean and wrong under an attack, or wrong where the base was right; the surest \
-         mistakes first. The dashed outline is where the evidence lies: drawn for you, not shown to the model.</p>\
-         <div class=\"worst\">{figures}</div></section>"
-    )
+    Some(Section {
+        id: "worst",
+        title: "Worst cases",
+        intro: "Right when clean and wrong under an attack, or wrong where the base was right; the surest mistakes first. The \
+                dashed outline is where the evidence lies: drawn for you, not shown to the model."
+            .into(),
+        body: format!("<div class=\"worst\">{figures}</div>"),
+        tables: vec![table(input.worst)],
+        half: false,
+    })
 }
 
 fn figure(case: &WorstCase, label: &str) -> String {
-    let outlines: String = case
-        .evidence
+    let views: String = case.views.iter().map(view).collect();
+    let views = if views.is_empty() { views } else { format!("<div class=\"views\">{views}</div>") };
+    let turns: String = case
+        .turns
         .iter()
-        .map(|[x, y, width, height]| {
-            format!(
-                "<rect class=\"halo\" x=\"{x:.2}%\" y=\"{y:.2}%\" width=\"{width:.2}%\" height=\"{height:.2}%\"/>\
-                 <rect class=\"evidence\" x=\"{x:.2}%\" y=\"{y:.2}%\" width=\"{width:.2}%\" height=\"{height:.2}%\"/>"
-            )
+        .map(|turn| {
+            let (class, name) = match turn.speaker {
+                Speaker::System => ("user", "System"),
+                Speaker::User => ("user", "User"),
+                Speaker::Model => ("model", "Model"),
+            };
+            format!("<blockquote class=\"{class}\"><b>{name}</b> {}</blockquote>", escape(&turn.text))
         })
         .collect();
-    let picture = case.picture.as_ref().map_or_else(String::new, |uri| {
-        format!(
-            "<div class=\"picture\"><div><img src=\"{}\" alt=\"the picture as shown\"><svg aria-hidden=\"true\">{outlines}</svg></div></div>",
-            escape(uri)
-        )
-    });
-    let note =
-        if case.attacked { "<p class=\"about\">The change to its pixels is too small to see here.</p>" } else { "" };
-    let answer = |name: &str, words: Option<&str>, right: bool| {
-        let (class, mark) = if right { ("good", "\u{2714}") } else { ("bad", "\u{2718}") };
+    let answer = |name: &str, words: Option<&str>, is_right: bool| {
+        let (class, mark, meaning) =
+            if is_right { ("good", "\u{2714}", "right") } else { ("bad", "\u{2718}", "wrong") };
         let words = words.map_or_else(|| "<em>unparsed</em>".to_owned(), escape);
-        format!("<div><dt>{name}</dt><dd class=\"{class}\">{words} {mark}</dd></div>")
+        format!(
+            "<div><dt>{}</dt><dd class=\"{class}\">{words} <span role=\"img\" aria-label=\"{meaning}\">{mark}</span></dd></div>",
+            escape(name)
+        )
     };
-    let clean = case.clean.as_ref().filter(|_| case.clean.as_ref() != case.now.as_ref());
-    let named = case
-        .named
-        .as_ref()
-        .map_or_else(String::new, |named| format!("<div><dt>hint named</dt><dd>{}</dd></div>", escape(named)));
+    let plain = |name: &str, words: &str| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(words));
+    let mut answers = plain("right answer", &case.gold);
+    answers.extend(case.named.as_deref().map(|named| plain("answer named", named)));
+    if case.base_asked {
+        answers.push_str(&answer("base", case.base.as_deref(), case.base_right));
+    }
+    answers.push_str(&answer(label, case.now.as_deref(), false));
+    // A clean item that is wrong is its own clean answer.
+    answers.extend(case.clean.as_deref().map(|clean| answer("clean question", Some(clean), true)));
     format!(
-        "<figure>{picture}<figcaption><p class=\"tags\"><b>{}</b> <span>stage {}</span> <span>{} \u{b7} {}</span></p>\
-         <p class=\"about\">{}</p>{note}<blockquote>{}</blockquote><dl class=\"answers\">\
-         <div><dt>right answer</dt><dd>{}</dd></div>{named}{}{}{}</dl></figcaption></figure>",
+        "<figure>{views}<figcaption><p class=\"tags\"><b>{}</b> <span>stage {}</span> <span>{} \u{b7} {}</span></p>\
+         <p class=\"about\">{}</p>{turns}<dl class=\"answers\">{answers}</dl></figcaption></figure>",
         escape(&case.condition),
         case.stage,
         escape(&case.case_id),
         escape(&case.item_id),
         escape(&case.about),
-        escape(&case.shown),
-        escape(&case.gold),
-        answer("base", case.base.as_deref(), case.base_right),
-        answer(&escape(label), case.now.as_deref(), false),
-        clean.map_or_else(String::new, |clean| answer("when clean", Some(clean), true)),
+    )
+}
+
+fn view(view: &View) -> String {
+    let [width, height] = view.size;
+    let outlines: String = view
+        .outlines
+        .iter()
+        .map(|corners| {
+            let places: Vec<String> = corners.iter().map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
+            let places = places.join(" ");
+            format!("<polygon class=\"halo\" points=\"{places}\"/><polygon class=\"evidence\" points=\"{places}\"/>")
+        })
+        .collect();
+    let caption = escape(&view.caption);
+    format!(
+        "<div class=\"view\"><div class=\"picture\"><img src=\"{}\" alt=\"{caption}\"><svg viewBox=\"0 0 {width} {height}\" \
+         preserveAspectRatio=\"none\" aria-hidden=\"true\">{outlines}</svg></div><p class=\"about\">{caption}</p></div>",
+        escape(&view.picture)
+    )
+}
+
+fn table(worst: &[WorstCase]) -> Table {
+    let words = |text: &Option<String>| Cell::text(text.clone().unwrap_or_default());
+    let rows = worst.iter().map(|case| {
+        [
+            Cell::text(case.case_id.as_str()),
+            Cell::text(case.item_id.as_str()),
+            Cell::Count(case.stage.into()),
+            Cell::text(case.condition.as_str()),
+            Cell::text(case.gold.as_str()),
+            words(&case.named),
+            words(&case.base),
+            Cell::text(match (case.base_asked, case.base_right) {
+                (false, _) => "not asked",
+                (true, true) => "right",
+                (true, false) => "wrong",
+            }),
+            words(&case.now),
+            words(&case.clean),
+        ]
+    });
+    Table::new(
+        "worst_cases",
+        "the answers to the worst cases",
+        [
+            ("case", "case"),
+            ("item", "item"),
+            ("stage", "stage"),
+            ("condition", "condition"),
+            ("gold", "right answer"),
+            ("named", "answer named"),
+            ("base", "base"),
+            ("base_verdict", "base is"),
+            ("now", "now"),
+            ("clean", "clean question"),
+        ],
+        rows,
     )
 }

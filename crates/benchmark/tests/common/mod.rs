@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod bright;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::ops::ControlFlow;

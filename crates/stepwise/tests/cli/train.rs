@@ -20,6 +20,7 @@ fn a_run_leaves_all_that_it_says() {
         "last/trainer_state.json",
         "benchmark/base/outcomes.jsonl",
         "benchmark/epoch-2/summary.json",
+        "benchmark/tables/stages.csv",
     ] {
         assert!(place.path("run").join(name).is_file(), "{name} is missing");
     }

@@ -1,0 +1,62 @@
+//! Accuracy against the size of an attack, on the same items at every size, so that a curve falls or rises by the attack and
+//! not by other items.
+
+use super::{Better, Ledger, Metric, Row};
+use crate::suite::Condition;
+
+/// Kinds that have a size. Those that drive at a certain answer are another attack and stand apart.
+const KINDS: [&str; 4] = ["fgsm", "pgd", "transfer", "random_sign"];
+
+/// The set: `eps_accuracy:KIND:EPS` for every kind with at least two sizes, 0 being the question unchanged.
+#[must_use]
+pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+    KINDS.iter().flat_map(|kind| of_kind(ledger, kind)).collect()
+}
+
+fn of_kind(ledger: &Ledger<'_>, kind: &str) -> Vec<Metric> {
+    let sized = |(c, condition): (usize, &Condition)| Some((condition.number("eps")?, c));
+    let untargeted = ledger.of_kind(kind).filter(|(_, condition)| !condition.flag("targeted"));
+    let mut ladder: Vec<(f64, usize)> = untargeted.filter_map(sized).collect();
+    ladder.sort_by(|a, b| a.0.total_cmp(&b.0));
+    ladder.dedup_by_key(|(eps, _)| *eps);
+    if ladder.len() < 2 {
+        return Vec::new();
+    }
+    ladder.insert(0, (0.0, ledger.clean()));
+    let everywhere = |row: &Row<'_>| ladder.iter().all(|(_, c)| row.at(*c).is_some());
+    let of_size = |&(eps, c): &(f64, usize)| {
+        Metric::mean(
+            format!("eps_accuracy:{kind}:{eps}"),
+            format!("accuracy, {kind} of size {eps}/255, on the items asked at every size"),
+            Better::Higher,
+            ledger.sums(|row| everywhere(row).then_some([row.right(c)?, 1.0])),
+        )
+    };
+    ladder.iter().map(of_size).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Groups;
+    use crate::suite::Suite;
+
+    #[test]
+    fn sizes_come_in_order_and_one_size_makes_no_curve() {
+        let mut text =
+            "name = \"s\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n".to_owned();
+        for (id, rest) in [
+            ("a", "kind = \"pgd\"\neps = 8"),
+            ("b", "kind = \"pgd\"\neps = 0.5"),
+            ("c", "kind = \"pgd\"\neps = 2\ntargeted = true"),
+            ("d", "kind = \"pgd\"\neps = 8\nsteps = 3"),
+            ("e", "kind = \"fgsm\"\neps = 2"),
+        ] {
+            text.push_str(&format!("[[condition]]\nid = \"{id}\"\n{rest}\n"));
+        }
+        let suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
+        let ids: Vec<String> =
+            metrics(&Ledger::new(&suite, &Groups::default(), [])).into_iter().map(|metric| metric.id).collect();
+        assert_eq!(ids, ["eps_accuracy:pgd:0", "eps_accuracy:pgd:0.5", "eps_accuracy:pgd:8"]);
+    }
+}

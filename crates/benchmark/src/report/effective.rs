@@ -1,0 +1,133 @@
+//! Effective robustness: how much of the accuracy under an attack is more than clean accuracy alone explains.
+
+use super::ReportInput;
+use super::markup::{escape, percent};
+use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, tick};
+use super::section::Section;
+use super::table::{Cell, Table};
+use crate::metrics::robustness::{Point, Trend, logit};
+use crate::summary::ConditionSummary;
+
+/// With fewer reference points a line says nothing.
+const FEWEST: usize = 3;
+
+/// Shares at which an axis in log-odds may be labelled.
+const LABELS: [f64; 21] = [
+    0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98,
+    0.99,
+];
+
+/// One attack with its trend.
+struct Fitted<'a> {
+    attack: &'a ConditionSummary,
+    trend: Trend,
+    reference: Vec<Point>,
+    last: Point,
+}
+
+/// The section; none with fewer than two epochs before the last, whose line the last could leave.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    let fitted: Vec<Fitted<'_>> = input.last().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
+    let drawn = fitted.iter().find(|fitted| fitted.attack.primary).or_else(|| fitted.first())?;
+    let rows = fitted.iter().map(|Fitted { attack, trend, last, .. }| {
+        [
+            Cell::text(attack.id.as_str()),
+            Cell::Share(input.last().estimate("accuracy:clean")),
+            Cell::Share(input.last().estimate(&format!("accuracy:{}", attack.id))),
+            Cell::Number(Some(trend.expected(last.clean.clamp(1e-6, 1.0 - 1e-6)) * 100.0)),
+            Cell::Number(Some(trend.residual(*last))),
+            Cell::Number(Some(trend.slope)),
+            Cell::Count(trend.points),
+        ]
+    });
+    let table = Table::new(
+        "effective_robustness",
+        "effective robustness by attack",
+        [
+            ("attack", "attack"),
+            ("clean", "clean"),
+            ("attacked", "under the attack"),
+            ("expected_percent", "the line says, %"),
+            ("effective_robustness", "above the line, log-odds"),
+            ("slope", "slope of the line"),
+            ("reference_points", "points of the line"),
+        ],
+        rows,
+    );
+    let shown = escape(&drawn.attack.id);
+    Some(Section {
+        id: "effective",
+        title: "More than clean accuracy explains",
+        intro: format!(
+            "A model that is better on the clean questions is usually better under attack as well, along a line in log-odds. \
+             The line here is fitted to the base and the epochs before the last, {} points of this very run; the last epoch is \
+             effectively more robust as far as it lies above. Drawn for <b>{shown}</b>. So few points give no interval.",
+            drawn.trend.points
+        ),
+        body: legend(&[
+            (BASE, "base".to_owned()),
+            (PASSED, "earlier epochs".to_owned()),
+            (TUNED, escape(&input.last_label())),
+        ]) + &picture(drawn, &shown),
+        tables: vec![table],
+        half: true,
+    })
+}
+
+fn fit<'a>(input: &ReportInput<'a>, attack: &'a ConditionSummary) -> Option<Fitted<'a>> {
+    let (_, before) = input.epochs.split_last()?;
+    let summaries = std::iter::once(input.base).chain(before.iter().map(|epoch| epoch.summary));
+    let reference: Vec<Point> = summaries.filter_map(|summary| Point::of(summary, &attack.id)).collect();
+    let last = Point::of(input.last(), &attack.id)?;
+    let trend = Trend::fit(&reference).filter(|trend| trend.points >= FEWEST)?;
+    attack.representative.then_some(Fitted { attack, trend, reference, last })
+}
+
+/// Clean against attacked accuracy, both in log-odds.
+fn picture(fitted: &Fitted<'_>, name: &str) -> String {
+    let inside = |share: f64| logit(share.clamp(0.005, 0.995));
+    let all = || fitted.reference.iter().chain([&fitted.last]);
+    let range = |values: Vec<f64>| {
+        let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
+        [low - 0.3, high + 0.3]
+    };
+    let x_range = range(all().map(|point| inside(point.clean)).collect());
+    let y_range = range(all().map(|point| inside(point.attacked)).collect());
+    let labels = |[low, high]: [f64; 2]| -> Vec<(f64, String)> {
+        let mut kept: Vec<(f64, String)> = Vec::new();
+        for share in LABELS.into_iter().filter(|share| (low..=high).contains(&logit(*share))) {
+            // As many as fit side by side.
+            if kept.last().is_none_or(|(before, _)| logit(share) - before > (high - low) / 8.0) {
+                kept.push((logit(share), tick(share)));
+            }
+        }
+        kept
+    };
+    let plot = Plot::new(300.0, x_range, y_range);
+    let mut svg = plot.axes(&labels(y_range), &labels(x_range), "clean accuracy, %", "under attack, %");
+    let at = |x: f64| fitted.trend.intercept + fitted.trend.slope * x;
+    let ends: Vec<(f64, f64)> = clipped(at, x_range, y_range);
+    svg.push_str(&plot.line("trend", &ends, 0.0));
+    let point = |style: Style, words: &str, point: &Point| {
+        let mark = plot.mark(style, inside(point.clean), inside(point.attacked), 0.0);
+        format!(
+            "<g><title>{words}: {} clean, {} attacked</title>{mark}</g>",
+            percent(point.clean),
+            percent(point.attacked)
+        )
+    };
+    for (place, reference) in fitted.reference.iter().enumerate() {
+        let (style, words) = if place == 0 { (BASE, "base") } else { (PASSED, "an earlier epoch") };
+        svg.push_str(&point(style, words, reference));
+    }
+    svg.push_str(&point(TUNED, "last epoch", &fitted.last));
+    plot.svg(&format!("Accuracy under {name} against clean accuracy in log-odds; the numbers are in the table"), &svg)
+}
+
+/// The part of a straight line that lies inside the ranges, as its two ends; nothing where it misses them.
+fn clipped(at: impl Fn(f64) -> f64, [left, right]: [f64; 2], [low, high]: [f64; 2]) -> Vec<(f64, f64)> {
+    const PARTS: u32 = 200;
+    let places = (0..=PARTS).map(|part| left + (right - left) * f64::from(part) / f64::from(PARTS));
+    let inside: Vec<(f64, f64)> = places.map(|x| (x, at(x))).filter(|(_, y)| (low..=high).contains(y)).collect();
+    inside.first().into_iter().chain(inside.last()).copied().collect()
+}

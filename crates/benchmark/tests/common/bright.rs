@@ -1,0 +1,48 @@
+//! Questions on flat pictures, whose attacks have a closed form on a linear respondent.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use image::{Rgb, RgbImage};
+use serde_json::json;
+use stepwise_benchmark::planted::Linear;
+use stepwise_benchmark::suite::Suite;
+use stepwise_curriculum::case::Case;
+
+const SIDE: u32 = 32;
+
+/// A flat picture 1 to 12 grey levels above or below the undecided one. Those an odd number of levels away are labelled as
+/// they look, the others the other way round, so that they are answered wrongly.
+pub fn case(number: usize) -> Case {
+    let gold = number.is_multiple_of(2) != (number % 4 >= 2);
+    serde_json::from_value(json!({
+        "schema": "case/1", "case_id": format!("{number:02}"), "group_id": format!("{number:02}"), "split": "test",
+        "source": {"dataset": "constructed", "licence": "CC0-1.0"}, "modality": "ct",
+        "images": [{"id": "i", "path": "i.png", "sha256": "", "width": SIDE, "height": SIDE}],
+        "chain": [{"id": "q", "stage": 2, "category": "09", "question": "Is it bright?",
+                   "answer": {"type": "yesno", "gold": gold}}]
+    }))
+    .expect("a valid case")
+}
+
+/// The picture of a case.
+pub fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
+    let number: usize = case.case_id.parse()?;
+    let distance = number as u8 / 2 + 1;
+    let level = if number.is_multiple_of(2) { 128 + distance } else { 128 - distance };
+    Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([level; 3]))))
+}
+
+/// Both attacks, noise and transfer at two sizes.
+pub fn suite() -> Suite {
+    let mut text = "name = \"c\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n".to_owned();
+    for eps in [8, 4] {
+        for kind in ["fgsm", "pgd", "transfer", "random_sign"] {
+            text.push_str(&format!("[[condition]]\nid = \"{kind}_{eps}\"\nkind = \"{kind}\"\neps = {eps}\n"));
+        }
+    }
+    Suite::parse(&text, "c.toml".as_ref()).expect("valid")
+}
+
+/// Undecided at grey level 128.
+pub const LINEAR: Linear = Linear { weight: 1000.0, threshold: 128.0 / 255.0 };
