@@ -21,24 +21,32 @@ use crate::recipe::{Augmentation, Context, Evidence, Phase, Recipe, build};
 /// Version of the draws below, in the place of a suite's.
 const VERSION: u32 = 1;
 
-/// Why no lesson can stand under a condition, for those under which none can.
+const GRADIENTS: &str = "lessons are made before the step whose gradients it would need; leave it to the benchmark";
+const REPLY: &str = "it answers a reply that the model has yet to give; leave it to the benchmark";
+const CONTEXT: &str = "write `context`, as in `context = { gold = 0.9, wrong = 0.1 }`";
+
+/// Kinds of conditions under which no lesson can stand, with what to do instead.
+const UNTRAINABLE: &[(&str, &str)] = &[
+    ("clean", "leave it out: it is what all other lessons are"),
+    ("parents_gold", CONTEXT),
+    ("parents_predicted", CONTEXT),
+    ("parents_wrong", CONTEXT),
+    ("fgsm", GRADIENTS),
+    ("pgd", GRADIENTS),
+    ("transfer", GRADIENTS),
+    ("random_sign", GRADIENTS),
+    ("rebuttal_doubt", REPLY),
+    ("rebuttal_wrong", REPLY),
+    ("rebuttal_right", REPLY),
+    ("rebuttal_repeat", REPLY),
+    ("region_decay", "with part of the evidence gone no answer is known to be right; use `region_mask`"),
+    ("random_decay", "it is the control of `region_decay`; use `random_mask`"),
+];
+
+/// Why no lesson can stand under a condition, for those under which none can, and what to do instead.
 #[must_use]
 pub fn untrainable(kind: &Kind) -> Option<&'static str> {
-    match kind.name {
-        "clean" => Some("leave it out: it is what all other lessons are"),
-        "parents_gold" | "parents_predicted" | "parents_wrong" => {
-            Some("write `context`, as in `context = { gold = 0.9, wrong = 0.1 }`")
-        }
-        "fgsm" | "pgd" | "transfer" | "random_sign" => {
-            Some("lessons are made before the step whose gradients it would need; leave it to the benchmark")
-        }
-        "rebuttal_doubt" | "rebuttal_wrong" | "rebuttal_right" | "rebuttal_repeat" => {
-            Some("it answers a reply that the model has yet to give; leave it to the benchmark")
-        }
-        "region_decay" => Some("with part of the evidence gone no answer is known to be right; use `region_mask`"),
-        "random_decay" => Some("it is the control of `region_decay`; use `random_mask`"),
-        _ => None,
-    }
+    UNTRAINABLE.iter().find(|(name, _)| *name == kind.name).map(|(_, reason)| *reason)
 }
 
 /// Which answers to earlier questions a lesson is shown with.

@@ -76,6 +76,32 @@ fn sentences(templates: &str, split: Families) -> BTreeSet<String> {
 }
 
 #[test]
+fn conditions_that_need_the_model_are_those_refused() {
+    for (name, _) in UNTRAINABLE {
+        assert!(perturb::kind(name).is_some(), "{name} is no kind");
+    }
+    let cases = cases();
+    let pool = Pool::new(&cases);
+    let draws = Draws { seed: 1, version: VERSION };
+    for kind in KINDS {
+        let Some(perturbation) = any(kind) else { panic!("{} needs parameters not tried here", kind.name) };
+        for case in &cases[..20] {
+            for item in &case.chain {
+                let Ok(perturbed) = perturbation.perturb(&Scene { case, item, pool: &pool, draws }) else { continue };
+                let needs_model = perturbed.attack.is_some() || perturbed.recall.is_some();
+                assert!(!needs_model || untrainable(kind).is_some(), "{}", kind.name);
+            }
+        }
+    }
+}
+
+/// The perturbation of a kind with what it must be given.
+fn any(kind: &Kind) -> Option<Arc<dyn Perturbation>> {
+    let tries = ["", "level = 3", "eps = 2", "share = 33", "shape = \"box\"", "percent = 33"];
+    tries.iter().find_map(|given| build(kind, given.parse().expect("TOML")).ok())
+}
+
+#[test]
 fn no_held_out_sentence_can_stand_in_a_lesson() {
     let cases = cases();
     let worded: Vec<_> =
