@@ -19,9 +19,7 @@ impl AtomicFile {
     /// # Errors
     /// When the folder cannot be written to.
     pub fn create(target: &Path) -> io::Result<Self> {
-        let mut name = OsString::from(target);
-        name.push(format!(".tmp-{}", std::process::id()));
-        let beside = PathBuf::from(name);
+        let beside = beside(target, "tmp");
         let writer = Some(BufWriter::new(File::create(&beside)?));
         Ok(Self { target: target.to_owned(), beside, writer })
     }
@@ -38,9 +36,7 @@ impl AtomicFile {
                 return Err(error);
             }
         }
-        let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Elsewhere a folder cannot be opened as a file, and the file system orders renames by itself.
-        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+        sync_folder(self.target.parent().unwrap_or(Path::new(".")))
     }
 
     fn discard(&self) {
@@ -77,6 +73,24 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
+/// The path of this process's own file or folder beside `path`: `checkpoint-200.tmp-4711`.
+#[must_use]
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(format!(".{suffix}-{}", std::process::id()));
+    PathBuf::from(name)
+}
+
+/// Makes renames and new names in `folder` outlast a power failure.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    // Elsewhere a folder cannot be opened as a file, and the file system orders renames by itself.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +107,15 @@ mod tests {
         write_atomic(&path, b"second").expect("replaced");
         assert_eq!(fs::read(&path).expect("there"), b"second");
         assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_what_was_there() {
+        let folder = tempfile::tempdir().expect("writable");
+        let path = folder.path().join("taken");
+        fs::create_dir_all(path.join("inside")).expect("writable");
+        write_atomic(&path, b"x").expect_err("a folder is in the way");
+        assert!(path.join("inside").is_dir());
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1, "the file beside is gone");
     }
 }

@@ -1,8 +1,10 @@
 //! The way between Burn's tensors and plain `f32` slices of its CPU backend.
 
+use std::ops::Range;
+
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{NodeGuard, Ops};
-use burn::backend::{Autodiff, Flex};
+use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -69,4 +71,16 @@ pub fn each_row(out: &mut [f32], width: usize, row_kernel: impl Fn(usize, &mut [
             row_kernel(task * rows_a_task + row, values);
         }
     });
+}
+
+/// A tensor of `x`'s shape, made row by row on all threads: `row_kernel(row of x, row of the result, their values' places)`.
+pub fn map_rows(x: &FlexTensor, row_kernel: impl Fn(&[f32], &mut [f32], Range<usize>) + Sync + Send) -> FlexTensor {
+    let (values, shape) = (slice(x), x.shape());
+    let width = shape[1];
+    let mut out = vec![0.0; values.len()];
+    each_row(&mut out, width, |index, out| {
+        let at = index * width..(index + 1) * width;
+        row_kernel(&values[at.clone()], out, at);
+    });
+    from_vec(out, &shape)
 }

@@ -1,12 +1,9 @@
 //! Layer normalisation (Ba et al. 2016).
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
+use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
 /// `gain * (x - mean) / sqrt(variance + epsilon) + bias`, mean and variance over features; `x` is `[tokens, features]`,
@@ -18,62 +15,44 @@ pub fn layer_norm(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f32) 
     if learns || !cpu::takes(&x) || !cpu::takes(&gain) || !cpu::takes(&bias) {
         return composed(x, gain, bias, epsilon);
     }
-    let (gain, bias) = (cpu::plain(gain), cpu::plain(bias));
-    if !x.is_tracked() {
-        return cpu::tensor(forward(&cpu::plain(x), &gain, &bias, epsilon));
-    }
-    let (x, node) = cpu::node(x);
-    let out = forward(&x, &gain, &bias, epsilon);
-    cpu::tracked(match LayerNormBackward.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish((x, gain, epsilon), out),
-        OpsKind::UnTracked(step) => step.finish(out),
-    })
+    apply(LayerNorm { gain: cpu::plain(gain), bias: cpu::plain(bias), epsilon }, x)
 }
 
 fn composed(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f32) -> Tensor<2> {
     burn::tensor::module::layer_norm(x, gain, Some(bias), f64::from(epsilon))
 }
 
-/// Mean and inverse root of the variance of one row.
-fn moments(row: &[f32], epsilon: f32) -> (f32, f32) {
-    let mean = simd::sum(row) / row.len() as f32;
-    (mean, 1.0 / (simd::square_distance(row, mean) / row.len() as f32 + epsilon).sqrt())
+#[derive(Clone, Debug)]
+struct LayerNorm {
+    gain: FlexTensor,
+    bias: FlexTensor,
+    epsilon: f32,
 }
 
-fn forward(x: &FlexTensor, gain: &FlexTensor, bias: &FlexTensor, epsilon: f32) -> FlexTensor {
-    let (values, gain, bias) = (cpu::slice(x), cpu::slice(gain), cpu::slice(bias));
-    let width = gain.len();
-    let mut out = vec![0.0; values.len()];
-    cpu::each_row(&mut out, width, |index, out| {
-        let row = &values[index * width..][..width];
-        let (mean, inverse) = moments(row, epsilon);
-        simd::standardise(row, gain, bias, out, mean, inverse);
-    });
-    cpu::from_vec(out, &x.shape())
+impl LayerNorm {
+    /// Mean and inverse root of the variance of one row.
+    fn moments(&self, row: &[f32]) -> (f32, f32) {
+        let width = row.len() as f32;
+        let mean = simd::sum(row) / width;
+        (mean, 1.0 / (simd::square_distance(row, mean) / width + self.epsilon).sqrt())
+    }
 }
 
-#[derive(Debug)]
-struct LayerNormBackward;
+impl Unary for LayerNorm {
+    fn forward(&self, x: &FlexTensor) -> FlexTensor {
+        let (gain, bias) = (cpu::slice(&self.gain), cpu::slice(&self.bias));
+        cpu::map_rows(x, |row, out, _| {
+            let (mean, inverse) = self.moments(row);
+            simd::standardise(row, gain, bias, out, mean, inverse);
+        })
+    }
 
-impl Backward<Flex, 1> for LayerNormBackward {
-    type State = (FlexTensor, FlexTensor, f32);
-
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_out = cpu::arriving(&ops, grads);
-        let (x, gain, epsilon) = ops.state;
-        let (values, gain, d_values) = (cpu::slice(&x), cpu::slice(&gain), cpu::slice(&d_out));
-        let width = gain.len();
-        let mut d_x = vec![0.0; values.len()];
-        cpu::each_row(&mut d_x, width, |index, d_x| {
-            let row = &values[index * width..][..width];
-            let d_row = &d_values[index * width..][..width];
-            let (mean, inverse) = moments(row, epsilon);
-            simd::standardise_backward(row, gain, d_row, d_x, mean, inverse);
-        });
-        let [parent] = ops.parents;
-        if let Some(parent) = parent {
-            grads.register::<Flex>(parent.id, cpu::from_vec(d_x, &x.shape()));
-        }
+    fn backward(&self, x: &FlexTensor, d_out: &FlexTensor) -> FlexTensor {
+        let (gain, d_values) = (cpu::slice(&self.gain), cpu::slice(d_out));
+        cpu::map_rows(x, |row, d_x, at| {
+            let (mean, inverse) = self.moments(row);
+            simd::standardise_backward(row, gain, &d_values[at], d_x, mean, inverse);
+        })
     }
 }
 

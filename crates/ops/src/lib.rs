@@ -19,6 +19,7 @@ mod simd;
 mod swiglu;
 #[cfg(test)]
 mod testing;
+mod unary;
 
 pub use attention::attention;
 pub use cross_entropy::{cross_entropy, token_logprobs};

@@ -1,12 +1,9 @@
 //! RMS normalisation (Zhang and Sennrich 2019).
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
+use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
 /// `gain * x / sqrt(mean(x^2) + epsilon)`, the mean over features; `x` is `[tokens, features]`, `gain` `[features]`.
@@ -16,16 +13,7 @@ pub fn rms_norm(x: Tensor<2>, gain: Tensor<1>, epsilon: f32) -> Tensor<2> {
     if !cpu::takes(&x) || !cpu::takes(&gain) || gain.is_tracked() {
         return composed(x, gain, epsilon);
     }
-    let gain = cpu::plain(gain);
-    if !x.is_tracked() {
-        return cpu::tensor(forward(&cpu::plain(x), &gain, epsilon));
-    }
-    let (x, node) = cpu::node(x);
-    let out = forward(&x, &gain, epsilon);
-    cpu::tracked(match RmsNormBackward.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish((x, gain, epsilon), out),
-        OpsKind::UnTracked(step) => step.finish(out),
-    })
+    apply(RmsNorm { gain: cpu::plain(gain), epsilon }, x)
 }
 
 fn composed(x: Tensor<2>, gain: Tensor<1>, epsilon: f32) -> Tensor<2> {
@@ -33,42 +21,29 @@ fn composed(x: Tensor<2>, gain: Tensor<1>, epsilon: f32) -> Tensor<2> {
     x / root * gain.unsqueeze()
 }
 
-fn inverse_root(row: &[f32], epsilon: f32) -> f32 {
-    1.0 / (simd::dot(row, row) / row.len() as f32 + epsilon).sqrt()
+#[derive(Clone, Debug)]
+struct RmsNorm {
+    gain: FlexTensor,
+    epsilon: f32,
 }
 
-fn forward(x: &FlexTensor, gain: &FlexTensor, epsilon: f32) -> FlexTensor {
-    let (values, gain) = (cpu::slice(x), cpu::slice(gain));
-    let width = gain.len();
-    let mut out = vec![0.0; values.len()];
-    cpu::each_row(&mut out, width, |index, out| {
-        let row = &values[index * width..][..width];
-        simd::normalise(row, gain, out, inverse_root(row, epsilon));
-    });
-    cpu::from_vec(out, &x.shape())
+impl RmsNorm {
+    fn inverse_root(&self, row: &[f32]) -> f32 {
+        1.0 / (simd::dot(row, row) / row.len() as f32 + self.epsilon).sqrt()
+    }
 }
 
-#[derive(Debug)]
-struct RmsNormBackward;
+impl Unary for RmsNorm {
+    fn forward(&self, x: &FlexTensor) -> FlexTensor {
+        let gain = cpu::slice(&self.gain);
+        cpu::map_rows(x, |row, out, _| simd::normalise(row, gain, out, self.inverse_root(row)))
+    }
 
-impl Backward<Flex, 1> for RmsNormBackward {
-    type State = (FlexTensor, FlexTensor, f32);
-
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_out = cpu::arriving(&ops, grads);
-        let (x, gain, epsilon) = ops.state;
-        let (values, gain, d_values) = (cpu::slice(&x), cpu::slice(&gain), cpu::slice(&d_out));
-        let width = gain.len();
-        let mut d_x = vec![0.0; values.len()];
-        cpu::each_row(&mut d_x, width, |index, d_x| {
-            let row = &values[index * width..][..width];
-            let d_row = &d_values[index * width..][..width];
-            simd::normalise_backward(row, gain, d_row, d_x, inverse_root(row, epsilon));
-        });
-        let [parent] = ops.parents;
-        if let Some(parent) = parent {
-            grads.register::<Flex>(parent.id, cpu::from_vec(d_x, &x.shape()));
-        }
+    fn backward(&self, x: &FlexTensor, d_out: &FlexTensor) -> FlexTensor {
+        let (gain, d_values) = (cpu::slice(&self.gain), cpu::slice(d_out));
+        cpu::map_rows(x, |row, d_x, at| {
+            simd::normalise_backward(row, gain, &d_values[at], d_x, self.inverse_root(row));
+        })
     }
 }
 

@@ -13,11 +13,11 @@ use stepwise_benchmark::stats::power::{describe, power};
 use stepwise_benchmark::store::{self, StoreError};
 use stepwise_benchmark::suite::{Suite, SuiteError};
 use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_curriculum::files::write_atomic;
 use stepwise_vlm::model::parameter::Pass;
 use stepwise_vlm::reader::Reader;
 
 use crate::cases::Cases;
-use crate::files::write_atomic;
 use crate::progress::Progress;
 use crate::recipe::{Recipe, Suite as SuiteChoice};
 use crate::respondent::ModelRespondent;

@@ -4,8 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use stepwise_curriculum::files::{beside, sync_folder};
+
 use super::{CheckpointError, name, step_of};
-use crate::files::{beside, sync_folder};
 
 /// The checkpoint chosen by its metric.
 pub const BEST: &str = "best";

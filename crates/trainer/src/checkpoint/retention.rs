@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use stepwise_curriculum::files::beside;
+
 use super::{BEST, CheckpointError, linked, name, steps};
-use crate::files::beside;
 
 /// The steps, out of the checkpoints `present`, that `limit` leaves no room for once `saved` has been written. The newest
 /// `limit` stay, and the best one beside them. Checkpoints later than `saved` are left over from before a resume; they

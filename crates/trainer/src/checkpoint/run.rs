@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use stepwise_curriculum::files::write_atomic;
+
 use super::{CheckpointError, clear_leftovers, steps};
-use crate::files::write_atomic;
 use crate::recipe::Recipe;
 
 /// The folder of a run, and the names in it.

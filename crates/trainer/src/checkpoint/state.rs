@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use stepwise_curriculum::files::write_atomic;
 
 use super::CheckpointError;
-use crate::files::write_atomic;
 use crate::log::Tally;
 
 /// Name of the file.

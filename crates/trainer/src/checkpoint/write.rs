@@ -3,8 +3,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use stepwise_curriculum::files::{beside, sync_folder};
+
 use super::{BEST, CheckpointError, DIGEST_FILE, LAST, digest, name, step_of};
-use crate::files::{beside, sync_folder};
 
 /// Writes the checkpoint of `step`: `fill` puts its files into a folder beside, which gets its digests, is synced and
 /// renamed. A checkpoint of the same step is replaced.

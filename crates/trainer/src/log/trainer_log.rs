@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use stepwise_curriculum::files::write_atomic;
 
 use super::append::Appender;
-use crate::files::write_atomic;
 
 /// The log file, open for more lines.
 pub struct TrainerLog {

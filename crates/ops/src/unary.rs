@@ -1,0 +1,51 @@
+//! Operations with one argument that may learn.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use burn::backend::Flex;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+
+use crate::cpu;
+
+/// A kernel with its gradient. All tensors are contiguous `[tokens, features]`.
+pub trait Unary: Clone + Debug + Send + Sync + 'static {
+    /// The values.
+    fn forward(&self, x: &FlexTensor) -> FlexTensor;
+
+    /// The gradient with respect to `x`, given that of the values.
+    fn backward(&self, x: &FlexTensor, d_out: &FlexTensor) -> FlexTensor;
+}
+
+/// Runs a kernel; `x` is one that [`cpu::takes`] accepts.
+pub fn apply<O: Unary>(operation: O, x: Tensor<2>) -> Tensor<2> {
+    if !x.is_tracked() {
+        return cpu::tensor(operation.forward(&cpu::plain(x)));
+    }
+    let (x, node) = cpu::node(x);
+    let out = operation.forward(&x);
+    cpu::tracked(match UnaryBackward::<O>(PhantomData).prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish((operation, x), out),
+        OpsKind::UnTracked(step) => step.finish(out),
+    })
+}
+
+#[derive(Debug)]
+struct UnaryBackward<O>(PhantomData<O>);
+
+impl<O: Unary> Backward<Flex, 1> for UnaryBackward<O> {
+    type State = (O, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_out = cpu::arriving(&ops, grads);
+        let (operation, x) = ops.state;
+        let [parent] = ops.parents;
+        if let Some(parent) = parent {
+            grads.register::<Flex>(parent.id, operation.backward(&x, &d_out));
+        }
+    }
+}
