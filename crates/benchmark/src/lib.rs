@@ -4,6 +4,7 @@
 //! model elsewhere, a planted one here.
 
 mod attack;
+pub mod compare;
 mod gallery;
 pub mod measure;
 pub mod metrics;

@@ -57,6 +57,9 @@ pub struct Outcome {
     /// The generated words, where something was generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
+    /// Version of the rules that read the reply ([`crate::score::parse::PARSER_VERSION`]); empty where nothing was read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub parser: String,
     /// Mean intersection over union, for boxes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iou: Option<f64>,

@@ -106,6 +106,16 @@ impl<'a> Plan<'a> {
         (case, self.replaced.get(&entry).unwrap_or(&case.chain[entry.item]))
     }
 
+    /// The entry of an item under a condition, where it is asked.
+    #[must_use]
+    pub fn entry(&self, case_id: &str, item_id: &str, condition: &str) -> Option<Entry> {
+        let case = self.pool.number(case_id)?;
+        let item = self.pool.cases()[case].chain.iter().position(|item| item.id == item_id)?;
+        let condition = self.suite.conditions.iter().position(|of_suite| of_suite.id == condition)?;
+        let entry = Entry { case, item, condition };
+        self.entries.binary_search(&entry).is_ok().then_some(entry)
+    }
+
     /// The condition of an entry.
     #[must_use]
     pub fn condition(&self, entry: Entry) -> &'a Condition {

@@ -65,7 +65,11 @@ impl Said {
     /// The reply as it was given: the generated words, or the option preferred among those `first` shows.
     fn reply(&self, entry: Entry, first: &Prompt) -> Option<String> {
         let outcome = self.outcomes.get(&(entry.case, entry.item))?;
-        let chosen = || first.options.get(outcome.position?).cloned();
+        // By its stored index: `first` may show the options in another order than the one answered.
+        let chosen = || {
+            let place = first.stored.iter().position(|stored| Some(*stored) == outcome.index)?;
+            first.options.get(place).cloned()
+        };
         let words = outcome.reply.as_ref().map(|reply| reply.trim().to_owned()).or_else(chosen);
         words.filter(|words| !words.is_empty())
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use stepwise_curriculum::case::Answer;
 use stepwise_curriculum::prompt::{Frame, Prompt, prompt};
 
-use crate::attack::{Fate, Made, attack};
+use crate::attack::{Fate, attack};
 pub use crate::gallery::{Gallery, Images, pictures};
 use crate::measure::measure;
 use crate::outcome::Outcome;
@@ -17,7 +17,8 @@ use crate::plan::{Entry, Plan};
 use crate::probe::{Probe, Reply, Respondent, RespondentError};
 pub use crate::recall::NO_REPLY;
 use crate::recall::Said;
-use crate::score::{self, parse::PARSER_VERSION};
+use crate::score::parse::PARSER_VERSION;
+use crate::score::{self, Scoring, letters};
 
 /// How a plan is asked.
 pub struct Options<'a> {
@@ -106,6 +107,8 @@ struct Asked {
     entry: Entry,
     key: String,
     prompt: Prompt,
+    /// Orders of the options asked beside that of `prompt`, and their prompts; empty unless letters are averaged.
+    others: Vec<(Vec<usize>, Prompt)>,
     perturbed: Perturbed,
 }
 
@@ -208,11 +211,21 @@ fn prepare(
     said: &Said,
 ) -> Result<Asked, &'static str> {
     let (case, item) = plan.item(entry);
-    let frame = Frame { answer_form: plan.suite.answer_form, ..perturbed.frame.clone() };
-    let prompt = match &perturbed.recall {
-        None => prompt(case, item, &frame),
-        Some(recall) => said.prompt(case, item, entry, frame, recall)?,
+    let shown = |frame: Frame| match &perturbed.recall {
+        None => Ok(prompt(case, item, &frame)),
+        Some(recall) => said.prompt(case, item, entry, frame, recall),
     };
+    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    let prompt = shown(frame.clone())?;
+    let mut others = Vec::new();
+    if plan.suite.scoring == Scoring::Letter && matches!(item.answer, Answer::Choice { .. }) {
+        let permutations = plan.suite.letter_permutations;
+        let orders = letters::orders(&prompt.stored, permutations, plan.suite.draws(), &case.case_id, &item.id);
+        for order in orders.into_iter().skip(1) {
+            let frame = Frame { order: Some(order.clone()), ..frame.clone() };
+            others.push((order, shown(frame)?));
+        }
+    }
 
     let shown_case = match &perturbed.pictures {
         Pictures::Of(other) => &plan.pool.cases()[*other],
@@ -242,15 +255,17 @@ fn prepare(
             add(if image.sha256.is_empty() { &shown_case.case_id } else { "" });
         }
     }
-    add(&format!(
-        "{:?} {:?} {:?}",
-        prompt.conversation,
-        score::ask(&prompt, plan.suite.scoring, plan.suite.max_new_tokens),
-        prompt.stored
-    ));
+    for prompt in std::iter::once(&prompt).chain(others.iter().map(|(_, prompt)| prompt)) {
+        add(&format!(
+            "{:?} {:?} {:?}",
+            prompt.conversation,
+            score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
+            prompt.stored
+        ));
+    }
     add(&format!("{:?} {:?} {:?} {:?} {:?}", item.answer, perturbed.named, item.stage, item.category, item.parents));
     add(&format!("{:?} {:?}", case.group_id, score::boxes::gold(case, gold_regions(&item.answer))));
-    Ok(Asked { entry, key: format!("{:x}", hash.finalize()), prompt, perturbed })
+    Ok(Asked { entry, key: format!("{:x}", hash.finalize()), prompt, others, perturbed })
 }
 
 /// All that decides on the attacked pixels beside the pictures and words: random starts are drawn by item.
@@ -310,7 +325,15 @@ fn answer(
                 continue;
             }
         };
+        // Other orders show the same pictures: an attack is made once, on the order shown first.
+        let of_order = |(_, prompt): &(_, Prompt)| Probe {
+            conversation: prompt.conversation.clone(),
+            ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
+            ..probe.clone()
+        };
+        let others: Vec<Probe> = waiting.others.iter().map(of_order).collect();
         sent.push(probe);
+        sent.extend(others);
         asked.push((waiting, made));
     }
     if sent.is_empty() {
@@ -320,49 +343,79 @@ fn answer(
     if replies.len() != sent.len() {
         return Err(RespondentError::new(format!("{} replies to {} probes", replies.len(), sent.len())).into());
     }
-    Ok(asked
-        .into_iter()
-        .zip(replies)
-        .map(|((asked, made), reply)| (asked.entry, outcome(plan, asked, made, &reply)))
-        .collect())
+    let mut rest = replies.as_slice();
+    let mut outcomes = Vec::with_capacity(asked.len());
+    for (asked, made) in asked {
+        let (own, after) = rest.split_at(1 + asked.others.len());
+        rest = after;
+        let perturbed = &asked.perturbed;
+        let trace = made.map(|made| made.trace(&asked.prompt, &own[0]));
+        let outcome =
+            Outcome { attack: trace, ..outcome(plan, asked.entry, perturbed, &asked.prompt, &merged(asked, own)) };
+        outcomes.push((asked.entry, Outcome { key: asked.key.clone(), ..outcome }));
+    }
+    Ok(outcomes)
 }
 
-fn outcome(plan: &Plan<'_>, asked: &Asked, made: Option<Made>, reply: &Reply) -> Outcome {
-    let (case, item) = plan.item(asked.entry);
-    let judged = score::judge(case, item, &asked.prompt, plan.suite.answer_form, reply);
+/// One reply out of those to all orders of an entry's options.
+fn merged(asked: &Asked, replies: &[Reply]) -> Reply {
+    match replies {
+        [only] => only.clone(),
+        _ => {
+            let orders = std::iter::once(&asked.prompt.stored).chain(asked.others.iter().map(|(order, _)| order));
+            letters::averaged(&orders.cloned().collect::<Vec<_>>(), replies)
+        }
+    }
+}
+
+/// What `reply` to an entry comes to, given elsewhere and to whatever was shown there. None where the entry's condition does
+/// not apply.
+#[must_use]
+pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Reply) -> Option<Outcome> {
+    let perturbed = perturb(plan, entry)?;
+    let (case, item) = plan.item(entry);
+    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    Some(outcome(plan, entry, &perturbed, &prompt(case, item, &frame), reply))
+}
+
+fn outcome(plan: &Plan<'_>, entry: Entry, perturbed: &Perturbed, prompt: &Prompt, reply: &Reply) -> Outcome {
+    let (case, item) = plan.item(entry);
+    let judged = score::judge(case, item, prompt, plan.suite.form(), reply);
     let (scores, text) = match reply {
         Reply::Options(shown) => {
-            let mut scores: Vec<_> = asked.prompt.stored.iter().zip(shown).collect();
+            let mut scores: Vec<_> = prompt.stored.iter().zip(shown).collect();
             scores.sort_by_key(|(stored, _)| **stored);
             (scores.into_iter().map(|(_, score)| (*score).into()).collect(), None)
         }
         Reply::Text(text) => (Vec::new(), Some(text.clone())),
     };
+    let parser = if text.is_some() { PARSER_VERSION } else { "" };
     let mut outcome = Outcome {
-        key: asked.key.clone(),
+        key: String::new(),
         case_id: case.case_id.clone(),
         group_id: case.group_id.clone(),
         item_id: item.id.clone(),
         stage: item.stage,
         category: item.category.clone(),
-        condition: plan.condition(asked.entry).id.clone(),
+        condition: plan.condition(entry).id.clone(),
         verdict: judged.verdict,
         answer: judged.answer,
         index: judged.index,
         position: judged.position,
-        options: asked.prompt.options.len(),
+        options: prompt.options.len(),
         gold: stepwise_curriculum::prompt::gold_text(case, item),
-        chance: score::chance(&item.answer, &asked.prompt),
-        named: asked.perturbed.named.clone(),
+        chance: score::chance(&item.answer, prompt),
+        named: perturbed.named.clone(),
         followed: false,
         scores,
         reply: text,
+        parser: parser.to_owned(),
         iou: judged.iou,
         measure: measure(case, item, reply),
         parents: item.parents.clone(),
         pair_of: pair_of(&item.answer),
         refusal: refusal(&item.answer),
-        attack: made.map(|made| made.trace(&asked.prompt, reply)),
+        attack: None,
     };
     outcome.followed = outcome.named.as_ref().is_some_and(|named| outcome.gives(named));
     outcome

@@ -44,27 +44,42 @@ pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), StoreError> {
 /// # Errors
 /// When the file cannot be read, or with all lines that are not outcomes.
 pub fn read(path: &Path) -> Result<Vec<Outcome>, StoreError> {
+    lines(path, parse)
+}
+
+/// One line of our own.
+pub(crate) fn parse(line: &str) -> Result<Outcome, Vec<String>> {
+    match serde_json::from_str::<Outcome>(line) {
+        Ok(outcome) if !(1..=4).contains(&outcome.stage) => {
+            Err(vec![format!("stage: is {} -> write 1 to 4", outcome.stage)])
+        }
+        Ok(outcome) if !(0.0..=1.0).contains(&outcome.chance) => {
+            Err(vec![format!("chance: is {} -> write a share from 0 to 1", outcome.chance)])
+        }
+        Ok(outcome) => Ok(outcome),
+        Err(error) => Err(vec![format!("{error} -> write one outcome a line")]),
+    }
+}
+
+/// Reads every line that is not empty; what `parse` finds wrong gets file and row before it.
+pub(crate) fn lines<T>(
+    path: &Path,
+    mut parse: impl FnMut(&str) -> Result<T, Vec<String>>,
+) -> Result<Vec<T>, StoreError> {
     let io_error = |source| StoreError::Io { path: path.to_owned(), source };
-    let mut outcomes = Vec::new();
+    let mut found = Vec::new();
     let mut problems = Vec::new();
     for (row, line) in BufReader::new(File::open(path).map_err(io_error)?).lines().enumerate() {
         let line = line.map_err(io_error)?;
         if line.trim().is_empty() {
             continue;
         }
-        let problem = |what: String| format!("{}:{}: {what}", path.display(), row + 1);
-        match serde_json::from_str::<Outcome>(&line) {
-            Ok(outcome) if !(1..=4).contains(&outcome.stage) => {
-                problems.push(problem(format!("stage: is {} -> write 1 to 4", outcome.stage)));
-            }
-            Ok(outcome) if !(0.0..=1.0).contains(&outcome.chance) => {
-                problems.push(problem(format!("chance: is {} -> write a share from 0 to 1", outcome.chance)));
-            }
-            Ok(outcome) => outcomes.push(outcome),
-            Err(error) => problems.push(problem(format!("{error} -> write one outcome a line"))),
+        match parse(&line) {
+            Ok(read) => found.push(read),
+            Err(all) => problems.extend(all.into_iter().map(|what| format!("{}:{}: {what}", path.display(), row + 1))),
         }
     }
-    if problems.is_empty() { Ok(outcomes) } else { Err(StoreError::Lines { problems }) }
+    if problems.is_empty() { Ok(found) } else { Err(StoreError::Lines { problems }) }
 }
 
 /// Writes a file beside its place, syncs it and renames it into place.

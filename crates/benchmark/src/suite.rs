@@ -28,7 +28,9 @@ pub struct Suite {
     pub max_cases: Option<usize>,
     /// How choices and yes/no questions are decided.
     pub scoring: Scoring,
-    /// Whether a choice is answered with its words or its letter.
+    /// With [`Scoring::Letter`]: in how many orders of its options a choice is asked; in all rotations when absent.
+    pub letter_permutations: Option<usize>,
+    /// Whether a choice is answered with its words or its letter; [`Suite::form`] is what is asked for.
     pub answer_form: AnswerForm,
     /// Tokens after which generation stops.
     pub max_new_tokens: usize,
@@ -112,6 +114,7 @@ struct File {
     max_cases: Option<usize>,
     #[serde(default)]
     scoring: Scoring,
+    letter_permutations: Option<usize>,
     #[serde(default)]
     answer_form: AnswerForm,
     #[serde(default = "default_max_new_tokens")]
@@ -208,16 +211,48 @@ impl Suite {
             problems
                 .push(at(0, "condition: exactly one must be of the kind `clean` -> every metric is paired with it"));
         }
-        for (key, value) in [("max_cases", file.max_cases), ("max_new_tokens", Some(file.max_new_tokens))] {
+        let counts = [
+            ("max_cases", file.max_cases),
+            ("max_new_tokens", Some(file.max_new_tokens)),
+            ("letter_permutations", file.letter_permutations),
+        ];
+        for (key, value) in counts {
             if value == Some(0) {
                 problems.push(at(0, &format!("{key}: is 0 -> write at least 1")));
             }
         }
+        if file.letter_permutations.is_some() && file.scoring != Scoring::Letter {
+            problems.push(at(0, "letter_permutations: only letters are averaged -> write `scoring = \"letter\"`"));
+        }
         if !problems.is_empty() {
             return Err(SuiteError::Content(problems));
         }
-        let File { name, version, seed, max_cases, scoring, answer_form, max_new_tokens, primary, .. } = file;
-        Ok(Self { name, version, seed, max_cases, scoring, answer_form, max_new_tokens, primary, conditions })
+        Ok(Self {
+            name: file.name,
+            version: file.version,
+            seed: file.seed,
+            max_cases: file.max_cases,
+            scoring: file.scoring,
+            letter_permutations: file.letter_permutations,
+            answer_form: file.answer_form,
+            max_new_tokens: file.max_new_tokens,
+            primary: file.primary,
+            conditions,
+        })
+    }
+
+    /// How choices are answered: with letters where those are scored.
+    #[must_use]
+    pub fn form(&self) -> AnswerForm {
+        if self.scoring == Scoring::Letter { AnswerForm::Letter } else { self.answer_form }
+    }
+
+    /// The same questions without caps on cases and items.
+    #[must_use]
+    pub fn uncapped(&self) -> Self {
+        let mut suite = Self { max_cases: None, ..self.clone() };
+        suite.conditions.iter_mut().for_each(|condition| condition.max_items = None);
+        suite
     }
 
     /// Where the suite's random numbers come from.
@@ -256,8 +291,14 @@ impl Suite {
         add(PROMPT_VERSION);
         add(PARSER_VERSION);
         add(&format!(
-            "{} {} {:?} {:?} {:?} {}",
-            self.version, self.seed, self.max_cases, self.scoring, self.answer_form, self.max_new_tokens
+            "{} {} {:?} {:?} {:?} {:?} {}",
+            self.version,
+            self.seed,
+            self.max_cases,
+            self.scoring,
+            self.letter_permutations,
+            self.form(),
+            self.max_new_tokens
         ));
         let kinds = self.conditions.iter().filter_map(|condition| perturb::kind(condition.kind));
         kinds.map(|kind| kind.templates).collect::<BTreeSet<_>>().into_iter().for_each(&mut add);

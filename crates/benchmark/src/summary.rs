@@ -12,6 +12,8 @@ use crate::outcome::Outcome;
 use crate::perturb::Purpose;
 use crate::plan::Plan;
 use crate::run::Run;
+use crate::score::compat::CompatScore;
+use crate::score::parse::PARSER_VERSION;
 use crate::score::{Scoring, Verdict};
 use crate::stats::correction::{benjamini_hochberg, holm};
 use crate::stats::paired::{mcnemar_exact, sign_flip};
@@ -31,6 +33,9 @@ pub struct Summary {
     pub suite: SuiteName,
     /// How choices and yes/no questions were decided.
     pub scoring: Scoring,
+    /// Version of the rules that read generated replies.
+    #[serde(default)]
+    pub parser: String,
     /// Cases with an outcome.
     pub cases: usize,
     /// Groups with an outcome; intervals are clustered by them.
@@ -46,6 +51,9 @@ pub struct Summary {
     /// Whether attacks worked as attacks do, so that what withstood them is robust and not merely badly attacked.
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// What published scoring rules make of the same replies; empty where that was not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compat: Vec<CompatScore>,
 }
 
 /// A number with its interval and denominator.
@@ -225,6 +233,7 @@ impl Summary {
             schema: SCHEMA.to_owned(),
             suite: suite.into(),
             scoring: suite.scoring,
+            parser: PARSER_VERSION.to_owned(),
             cases,
             groups: groups.len(),
             items: own.rows.len(),
@@ -232,6 +241,7 @@ impl Summary {
             conditions,
             metrics,
             checks: fake_robustness::checks(&own),
+            compat: Vec::new(),
         }
     }
 

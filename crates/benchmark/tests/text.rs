@@ -180,7 +180,7 @@ fn the_first_turn_is_the_respondents_own_reply_in_every_form_of_answer() {
     let cases = cases(3);
     // The option shown last: its letter, its words as the likelier option, its words as generated.
     let forms = [(AnswerForm::Letter, Scoring::Loglikelihood), (AnswerForm::Text, Scoring::Loglikelihood)];
-    for (form, scoring) in forms.into_iter().chain([(AnswerForm::Text, Scoring::Generation)]) {
+    for (form, scoring) in forms.into_iter().chain([(AnswerForm::Text, Scoring::Generate)]) {
         let mut suite = suite(&REBUTTALS);
         (suite.answer_form, suite.scoring) = (form, scoring);
         let (probes, _) = recorded(&suite, &cases, LastOption);
@@ -222,7 +222,7 @@ fn without_a_reply_there_is_no_second_turn_and_that_is_counted() {
     assert_eq!(run.outcomes.len(), 12);
 
     // Generated words are a reply, whatever they are worth.
-    suite.scoring = Scoring::Generation;
+    suite.scoring = Scoring::Generate;
     let (probes, run) = recorded(&suite, &cases, Unparsable);
     assert!(run.unanswerable.iter().all(BTreeMap::is_empty));
     let said = "I think that several answers are possible";

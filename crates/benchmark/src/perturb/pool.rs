@@ -11,6 +11,8 @@ type ByCategory<'a> = HashMap<&'a str, Vec<(usize, usize)>>;
 #[derive(Clone, Debug)]
 pub struct Pool<'a> {
     cases: &'a [Case],
+    /// Case id to its number.
+    numbers: HashMap<&'a str, usize>,
     /// Modality, then category, to `(case, item)`, ordered by case id: draws do not depend on the order of the file.
     alike: HashMap<&'a str, ByCategory<'a>>,
     /// Modality to cases, ordered by case id.
@@ -35,7 +37,14 @@ impl<'a> Pool<'a> {
             }
         }
         let far = far(cases);
-        Self { cases, alike, modalities, far }
+        let numbers = cases.iter().enumerate().map(|(number, case)| (case.case_id.as_str(), number)).collect();
+        Self { cases, numbers, alike, modalities, far }
+    }
+
+    /// The number of a case by its id.
+    #[must_use]
+    pub fn number(&self, case_id: &str) -> Option<usize> {
+        self.numbers.get(case_id).copied()
     }
 
     /// All cases, as given.

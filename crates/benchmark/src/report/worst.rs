@@ -192,7 +192,7 @@ fn show(plan: &Plan<'_>, images: &dyn Images, said: &Said, wrong: &Wrong<'_>) ->
     let Ok(perturbed) = condition.perturbation.perturb(&plan.scene(entry)) else {
         return Ok(None);
     };
-    let frame = Frame { answer_form: plan.suite.answer_form, ..perturbed.frame.clone() };
+    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
     let prompt = match &perturbed.recall {
         None => prompt(case, item, &frame),
         Some(recall) => match said.prompt(case, item, entry, frame, recall) {

@@ -1,7 +1,8 @@
 //! From a reply to a verdict: right, wrong, or unparsed.
 //!
 //! Choices and yes/no questions are decided by **option log-likelihood divided by the option's token count**: the option
-//! with the largest mean wins, the first shown one among equals. With [`Scoring::Generation`] they are generated and
+//! with the largest mean wins, the first shown one among equals. With [`Scoring::Letter`] a choice is decided by its
+//! letters' probabilities, averaged over orders of the options; with [`Scoring::Generate`] everything is generated and
 //! parsed instead. Numbers, texts and boxes are always generated greedily and read by the strict parser in [`parse`],
 //! which takes a reply as a whole or not at all. Unparsed counts as wrong for accuracy, and never as following a hint.
 
@@ -12,6 +13,8 @@ use stepwise_curriculum::prompt::{AnswerForm, Prompt};
 use crate::probe::{Ask, OptionScore, Reply};
 
 pub mod boxes;
+pub mod compat;
+pub mod letters;
 pub mod parse;
 pub mod words;
 
@@ -24,8 +27,10 @@ pub enum Scoring {
     /// By option log-likelihood over token count.
     #[default]
     Loglikelihood,
+    /// A choice by the probabilities of its letters, averaged over orders of its options; yes/no by log-likelihood.
+    Letter,
     /// By generation and the strict parser.
-    Generation,
+    Generate,
 }
 
 impl Scoring {
@@ -37,7 +42,11 @@ impl Scoring {
                 "choice and yes/no: largest option log-likelihood per token; number, text and box: greedy generation read \
                  by the strict parser"
             }
-            Self::Generation => "greedy generation read by the strict parser",
+            Self::Letter => {
+                "choice: largest probability of the option's letter, averaged over orders of the options; yes/no: largest \
+                 option log-likelihood per token; number, text and box: greedy generation read by the strict parser"
+            }
+            Self::Generate => "greedy generation read by the strict parser",
         }
     }
 }
@@ -76,7 +85,7 @@ impl Judged {
 /// What to ask so that a reply to `prompt` can be judged.
 #[must_use]
 pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Ask {
-    if prompt.options.is_empty() || scoring == Scoring::Generation {
+    if prompt.options.is_empty() || scoring == Scoring::Generate {
         Ask::Generate { max_new_tokens }
     } else {
         Ask::Options(prompt.options.clone())

@@ -6,8 +6,9 @@ use stepwise_curriculum::prompt::{AnswerForm, BOX_GRID, Prompt, letter};
 
 use super::fold;
 
-/// Version of the rules in this file; part of every suite's digest.
-pub const PARSER_VERSION: &str = "parse/1";
+/// Version of the rules in this file and of [`fold`]; part of every suite's digest, and written into summaries and beside
+/// every reply that they read. `parse/2` keeps signs such as `<` and `-` apart, which `parse/1` dropped as punctuation.
+pub const PARSER_VERSION: &str = "parse/2";
 
 /// A number, with the unit of the question or none, with or without a full stop at the end.
 #[must_use]
@@ -125,6 +126,11 @@ mod tests {
         let named = |reply| option(reply, &prompt, &answer, AnswerForm::Text);
         assert_eq!(["x-ray", "CT.", "b", "C. MRI"].map(named), [Some(0), Some(1), Some(1), Some(2)]);
         assert_eq!(["", "D", "CT or MRI", "A. MRI", "the CT"].map(named), [None; 5]);
+        let sizes =
+            Answer::Choice { options: ["<5 mm", ">5 mm"].map(Into::into).to_vec(), gold: vec![0], refusal: None };
+        let shown = Prompt { options: vec!["<5 mm".into(), ">5 mm".into()], stored: vec![0, 1], ..prompt.clone() };
+        let sized = |reply| option(reply, &shown, &sizes, AnswerForm::Text);
+        assert_eq!(["< 5 mm", "B. >5 mm", "5 mm", "A. >5 mm"].map(sized), [Some(0), Some(1), None, None]);
         let yes_no = Prompt { options: vec!["yes".into(), "no".into()], stored: vec![0, 1], ..prompt };
         let said = |reply| option(reply, &yes_no, &Answer::Yesno { gold: true, pair_of: None }, AnswerForm::Text);
         assert_eq!(["Yes.", "NO", "Normal", "None", "a"].map(said), [Some(0), Some(1), None, None, None]);

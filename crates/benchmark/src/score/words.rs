@@ -1,14 +1,25 @@
 //! When two texts, or two numbers, are the same answer.
 
 /// Lower case, punctuation gone, runs of white space as one space. "X-ray." and "x ray" fold to the same; the words
-/// themselves are kept, so "no effusion" and "effusion" do not.
+/// themselves are kept, so "no effusion" and "effusion" do not, and so are signs that change the meaning: "< 5 mm" is not
+/// "> 5 mm", "HER2+" is not "HER2", "-2" is not "2".
 #[must_use]
 pub fn fold(text: &str) -> String {
-    let spaced: String = text
-        .chars()
-        .flat_map(char::to_lowercase)
-        .map(|character| if character.is_alphanumeric() { character } else { ' ' })
-        .collect();
+    let mut spaced = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_minus = matches!(character, '-' | '\u{2212}')
+            && !before.is_alphanumeric()
+            && characters.peek().is_some_and(char::is_ascii_digit);
+        match character {
+            _ if character.is_alphanumeric() => spaced.extend(character.to_lowercase()),
+            _ if is_minus => spaced.push_str(" -"),
+            '<' | '>' | '≤' | '≥' | '±' | '+' => spaced.extend([' ', character, ' ']),
+            _ => spaced.push(' '),
+        }
+        before = character;
+    }
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -36,6 +47,17 @@ mod tests {
         assert_eq!(fold("ÖDEM, left"), "ödem left");
         assert_ne!(fold("no effusion"), fold("effusion"));
         assert_ne!(fold("None"), fold("No"));
+        assert_eq!(fold("T1-weighted, grade 1-2"), "t1 weighted grade 1 2");
+    }
+
+    #[test]
+    fn signs_that_change_the_meaning_are_kept() {
+        for (one, other) in
+            [("<5 mm", "> 5 mm"), ("≤3", "<3"), ("HER2+", "HER2"), ("-2", "2"), ("\u{2212}2 SD", "2 SD")]
+        {
+            assert_ne!(fold(one), fold(other), "{one} and {other}");
+        }
+        assert_eq!((fold("<5mm."), fold("-2"), fold("\u{2212}2")), ("< 5mm".into(), "-2".into(), "-2".into()));
     }
 
     #[test]

@@ -103,10 +103,7 @@ impl Policy for Looker {
 
 /// The whole built-in suite without caps or noise levels that matter here.
 pub fn uncapped() -> Suite {
-    let mut suite = Suite::fast();
-    suite.max_cases = None;
-    suite.conditions.iter_mut().for_each(|condition| condition.max_items = None);
-    suite
+    Suite::fast().uncapped()
 }
 
 /// Asks everything afresh.

@@ -1,0 +1,55 @@
+//! LLaVA-Med, `llava/eval/run_eval.py` at 635c532 (and `run_eval_pvqa.py`): accuracy on closed questions.
+//!
+//! The reply, in lower case and normalised as in VQA evaluation, is right where it contains the right word anywhere. One that
+//! contains "yes" or "no" and not the right word appends nothing to the list of hits, so it leaves the denominator; only a
+//! reply with neither counts as wrong. "Normal" contains "no".
+
+use super::{Asks, Reading, Rule, Scored};
+
+pub(super) const RULE: Rule = Rule {
+    id: "llava_med_closed",
+    source: "LLaVA-Med, llava/eval/run_eval.py @635c532",
+    fault: "a wrong yes or no leaves the denominator; words are found inside others",
+    asks: Asks::YesNo,
+    score,
+};
+
+fn score(readings: &[Reading<'_>]) -> Scored {
+    let mut scored = Scored::default();
+    for reading in readings {
+        let said = normalised(reading.reply);
+        if !said.contains("yes") && !said.contains("no") {
+            scored.n += 1;
+        } else if said.contains(reading.gold()) {
+            scored.n += 1;
+            scored.right += 1;
+        }
+    }
+    scored
+}
+
+/// Of the rule's normalisation, what decides whether "yes" or "no" is found: full stops vanish, other punctuation parts
+/// words, and the word "none" becomes a number.
+fn normalised(reply: &str) -> String {
+    let spaced: String = reply
+        .to_lowercase()
+        .chars()
+        .filter(|character| *character != '.')
+        .map(|character| if character.is_ascii_punctuation() && character != '\'' { ' ' } else { character })
+        .collect();
+    let words = spaced.split_whitespace().map(|word| if word == "none" { "0" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::yes_no;
+    use super::RULE;
+
+    #[test]
+    fn a_wrong_answer_is_lost_and_an_empty_one_is_wrong() {
+        assert_eq!(yes_no(&RULE, &[("yes", "Yes."), ("yes", "No."), ("no", "Yes, it is"), ("no", "unclear")]), (1, 2));
+        assert_eq!(yes_no(&RULE, &[("no", "Normal"), ("no", "None."), ("yes", "No, but yes")]), (2, 3));
+        assert_eq!(yes_no(&RULE, &[("yes", "no")]), (0, 0));
+    }
+}

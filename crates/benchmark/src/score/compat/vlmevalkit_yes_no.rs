@@ -1,0 +1,67 @@
+//! VLMEvalKit, `vlmeval/dataset/utils/yorn.py`: POPE. A reply says yes where its words hold "yes" and not "no", and the other
+//! way round; else it is unknown. Accuracy counts unknown as wrong, and F1, the headline, as a no: an abstention costs
+//! nothing where no is right.
+
+use super::{Asks, OtherScore, Reading, Rule, Scored, f1, strict_f1};
+
+pub(super) const RULE: Rule = Rule {
+    id: "vlmevalkit_pope",
+    source: "VLMEvalKit, vlmeval/dataset/utils/yorn.py",
+    fault: "a reply that is no answer counts as a no in F1",
+    asks: Asks::YesNo,
+    score,
+};
+
+fn score(readings: &[Reading<'_>]) -> Scored {
+    let count = |gold: usize, says_yes: bool| {
+        readings.iter().filter(|reading| reading.gold == gold && (said(reading.reply) == Some(0)) == says_yes).count()
+    };
+    let value = Some(f1(count(0, true), count(1, true), count(0, false)));
+    Scored {
+        other: vec![OtherScore { measure: "f1".to_owned(), value, strict: Some(strict_f1(readings)) }],
+        ..Scored::all(readings, |reading| said(reading.reply) == Some(reading.gold))
+    }
+}
+
+/// 0 for yes, 1 for no, none for unknown.
+fn said(reply: &str) -> Option<usize> {
+    let spaced: String = reply.to_lowercase().chars().map(|c| if c.is_ascii_punctuation() { ' ' } else { c }).collect();
+    let has = |wanted: &str| spaced.split_whitespace().any(|word| word == wanted);
+    match (has("yes"), has("no")) {
+        (true, false) => Some(0),
+        (false, true) => Some(1),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Reading;
+    use super::super::tests::{outcome, yes_no};
+    use super::{RULE, score};
+    use crate::score::Verdict;
+
+    #[test]
+    fn whole_words_decide() {
+        assert_eq!(
+            yes_no(&RULE, &[("yes", "I say yes!"), ("no", "Normal"), ("no", "No."), ("yes", "yes or no")]),
+            (2, 4)
+        );
+    }
+
+    #[test]
+    fn silence_is_a_no_in_f1_and_an_error_in_the_strict_one() {
+        let (right, silent) = (outcome(Verdict::Right), outcome(Verdict::Unparsed));
+        let reading = |outcome, reply, gold| Reading {
+            outcome,
+            reply,
+            options: vec!["yes".to_owned(), "no".to_owned()],
+            gold,
+            inserted: String::new(),
+        };
+        let scored = score(&[reading(&right, "yes", 0), reading(&silent, "?", 1), reading(&silent, "?", 1)]);
+        assert_eq!((scored.right, scored.n), (1, 3));
+        // One true positive and nothing else, against two false positives besides.
+        assert_eq!((scored.other[0].value, scored.other[0].strict), (Some(1.0), Some(0.5)));
+    }
+}

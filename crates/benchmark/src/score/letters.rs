@@ -1,0 +1,140 @@
+//! Choices decided by letters. A model prefers some letters whatever they stand for, so one order of the options scores
+//! the letters and not the options. Each option's probability is averaged over orders in which it stands under different
+//! letters (as the cyclic permutations of Zheng et al., 2024, "Large language models are not robust multiple choice
+//! selectors").
+
+use rand::seq::SliceRandom;
+
+use crate::perturb::Draws;
+use crate::probe::{OptionScore, Reply};
+
+/// The orders in which `shown` options (by their stored index) are asked: the order shown first, then the others of its
+/// rotations, or, where `permutations` says how many, so many different orders drawn by item, or all there are. They do
+/// not depend on the condition, so a condition and its control are asked in the same ones.
+#[must_use]
+pub fn orders(
+    shown: &[usize],
+    permutations: Option<usize>,
+    draws: Draws,
+    case_id: &str,
+    item_id: &str,
+) -> Vec<Vec<usize>> {
+    let Some(wanted) = permutations else {
+        return (0..shown.len().max(1)).map(|shift| rotated(shown, shift)).collect();
+    };
+    let all = (1..=shown.len()).try_fold(1usize, |product, factor| product.checked_mul(factor)).unwrap_or(usize::MAX);
+    let mut rng = draws.stream("letter_order", &[case_id, item_id]);
+    // Drawn as places, so that what is drawn does not depend on which options stand there.
+    let mut places: Vec<usize> = (0..shown.len()).collect();
+    let mut drawn = vec![places.clone()];
+    while drawn.len() < wanted.min(all) {
+        places.shuffle(&mut rng);
+        if !drawn.contains(&places) {
+            drawn.push(places.clone());
+        }
+    }
+    drawn.into_iter().map(|order| order.into_iter().map(|place| shown[place]).collect()).collect()
+}
+
+fn rotated(shown: &[usize], shift: usize) -> Vec<usize> {
+    shown.iter().cycle().skip(shift).take(shown.len()).copied().collect()
+}
+
+/// One reply out of those to several orders: for each option, in the order shown first, the logarithm of its mean
+/// probability among the letters. Letters are compared by log-likelihood per token, and their probabilities within one
+/// order sum to one. No numbers at all where a reply is not made of one score a letter.
+#[must_use]
+pub fn averaged(orders: &[Vec<usize>], replies: &[Reply]) -> Reply {
+    let Some(first) = orders.first() else { return Reply::Options(Vec::new()) };
+    let mut found: Vec<Vec<f64>> = vec![Vec::new(); first.len()];
+    for (order, reply) in orders.iter().zip(replies) {
+        let probabilities = match reply {
+            Reply::Options(scores) if scores.len() == order.len() => softmax(scores),
+            _ => vec![f64::NAN; order.len()],
+        };
+        for (stored, probability) in order.iter().zip(probabilities) {
+            if let Some(place) = first.iter().position(|index| index == stored) {
+                found[place].push(probability);
+            }
+        }
+    }
+    let score = |mut probabilities: Vec<f64>| {
+        // In order of size, so that equal sets have equal sums and a draw stays one.
+        probabilities.sort_unstable_by(f64::total_cmp);
+        let mean = probabilities.iter().sum::<f64>() / probabilities.len() as f64;
+        OptionScore { loglikelihood: mean.ln(), tokens: 1 }
+    };
+    Reply::Options(found.into_iter().map(score).collect())
+}
+
+fn softmax(scores: &[OptionScore]) -> Vec<f64> {
+    let rates: Vec<f64> = scores.iter().map(|score| score.loglikelihood / score.tokens.max(1) as f64).collect();
+    let largest = rates.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = rates.iter().map(|rate| (rate - largest).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / total).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DRAWS: Draws = Draws { seed: 1, version: 1 };
+
+    fn letters(likelihoods: &[f64]) -> Reply {
+        let score = |likelihood: &f64| OptionScore { loglikelihood: likelihood.ln(), tokens: 1 };
+        Reply::Options(likelihoods.iter().map(score).collect())
+    }
+
+    #[test]
+    fn rotations_put_every_option_under_every_letter_once() {
+        assert_eq!(orders(&[2, 0, 1], None, DRAWS, "c", "q"), [vec![2, 0, 1], vec![0, 1, 2], vec![1, 2, 0]]);
+    }
+
+    #[test]
+    fn a_taste_for_a_letter_averages_out_and_what_is_left_is_the_option() {
+        // P = (0.6, 0.3, 0.1) for places, whatever stands there: every option gets 1/3.
+        let rotations = orders(&[0, 1, 2], None, DRAWS, "c", "q");
+        let blind = vec![letters(&[0.6, 0.3, 0.1]); 3];
+        let Reply::Options(scores) = averaged(&rotations, &blind) else { panic!("scores") };
+        assert!(scores.iter().all(|score| (score.loglikelihood - (1.0f64 / 3.0).ln()).abs() < 1e-12), "{scores:?}");
+        // Option 1 is likelier where it stands: 0.5 instead of 0.3 under B, and so on.
+        let seeing = [letters(&[0.45, 0.5, 0.05]), letters(&[0.8, 0.15, 0.05]), letters(&[0.5, 0.2, 0.3])];
+        let Reply::Options(scores) = averaged(&rotations, &seeing) else { panic!("scores") };
+        let shares: Vec<f64> = scores.iter().map(|score| score.loglikelihood.exp()).collect();
+        // Option 0 under A, C, B; option 1 under B, A, C; option 2 under C, B, A.
+        for (share, expected) in shares.iter().zip([(0.45 + 0.05 + 0.2) / 3.0, 1.6 / 3.0, (0.05 + 0.15 + 0.5) / 3.0]) {
+            assert!((share - expected).abs() < 1e-12, "{shares:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_reply_to_one_order_breaks_the_answer() {
+        let rotations = orders(&[0, 1], None, DRAWS, "c", "q");
+        for broken in [letters(&[1.0]), Reply::Text("A".into()), letters(&[f64::NAN, 0.5])] {
+            let Reply::Options(scores) = averaged(&rotations, &[letters(&[0.9, 0.1]), broken]) else {
+                panic!("scores")
+            };
+            assert!(scores.iter().all(|score| score.loglikelihood.is_nan()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn drawn_orders_differ_start_as_shown_and_hold_the_options_shown(
+            count in 1usize..6, wanted in 1usize..30, seed in any::<u64>()
+        ) {
+            let shown: Vec<usize> = (0..count).rev().collect();
+            let drawn = orders(&shown, Some(wanted), Draws { seed, version: 1 }, "c", "q");
+            prop_assert_eq!(drawn.len(), wanted.min((1..=count).product()));
+            prop_assert_eq!(&drawn[0], &shown);
+            for (place, order) in drawn.iter().enumerate() {
+                let mut sorted = order.clone();
+                sorted.sort_unstable();
+                prop_assert_eq!(sorted, (0..count).collect::<Vec<_>>());
+                prop_assert!(!drawn[..place].contains(order));
+            }
+        }
+    }
+}

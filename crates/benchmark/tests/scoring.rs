@@ -1,0 +1,153 @@
+//! Letters, averaged over orders of the options, asked of a reader whose taste for a letter is known.
+
+mod common;
+
+use common::{ask, cases, expect, summary};
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::planted::grid;
+use stepwise_benchmark::probe::{
+    Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+};
+use stepwise_benchmark::score::Scoring;
+use stepwise_benchmark::suite::Suite;
+use stepwise_curriculum::case::Case;
+use stepwise_curriculum::conversation::Part;
+use stepwise_curriculum::prompt::{AnswerForm, gold_text};
+
+/// Knows every answer and loves the letter A more: a right option under another letter loses against A.
+struct LetterLover<'a> {
+    cases: &'a [Case],
+    probes: Vec<Probe>,
+}
+
+impl Respondent for LetterLover<'_> {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        self.probes.extend_from_slice(probes);
+        Ok(probes.iter().map(|probe| self.scores(probe)).collect())
+    }
+
+    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        Ok(probe.images.first().map(|shown| match shown {
+            Shown::Picture(picture) => grid(picture),
+            Shown::Pixels(pixels) => PixelGrid::clone(pixels),
+        }))
+    }
+
+    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        let gradient = |(probe, _): &(Probe, Objective)| {
+            let grid = self.pixels(probe)?.expect("a picture");
+            Ok(PixelGradient { loss: 0.0, gradient: PixelGrid { values: vec![1.0; grid.values.len()], ..grid } })
+        };
+        attacked.to_vec().iter().map(gradient).collect()
+    }
+}
+
+impl LetterLover<'_> {
+    fn scores(&self, probe: &Probe) -> Reply {
+        let Ask::Options(options) = &probe.ask else { panic!("only options are asked for") };
+        let case = self.cases.iter().find(|case| case.case_id == probe.case_id).expect("a case");
+        let gold = gold_text(case, case.chain.iter().find(|item| item.id == probe.item_id).expect("an item"));
+        let message = probe.conversation.messages.last().expect("a turn");
+        let lines: Vec<&str> = message
+            .content
+            .iter()
+            .filter_map(|part| match part {
+                Part::Text { text } => Some(text.lines()),
+                Part::Image { .. } => None,
+            })
+            .flatten()
+            .collect();
+        let knows = |option: &String| lines.contains(&format!("{option}. {gold}").as_str()) || *option == gold;
+        let loves = |option: &String| option == "A";
+        let score = |option: &String| OptionScore {
+            loglikelihood: f64::from(u8::from(knows(option))) + 3.0 * f64::from(u8::from(loves(option))),
+            tokens: 1,
+        };
+        Reply::Options(options.iter().map(score).collect())
+    }
+}
+
+fn suite(scoring: Scoring, permutations: Option<usize>) -> Suite {
+    let text = "name = \"s\"\nversion = 1\nseed = 3\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
+                [[condition]]\nid = \"rebuttal\"\nkind = \"rebuttal_doubt\"\n[[condition]]\nid = \"fgsm\"\nkind = \"fgsm\"\neps = 4\n";
+    let mut suite = Suite::parse(text, "s.toml".as_ref()).expect("valid");
+    (suite.scoring, suite.letter_permutations, suite.answer_form) = (scoring, permutations, AnswerForm::Letter);
+    suite
+}
+
+#[test]
+fn a_taste_for_a_letter_decides_one_order_and_not_the_average() {
+    let cases = cases(12);
+    // Of one order: the yes/no question, and choices whose right option stands first: 3, 4 and 6 of 12.
+    let one_order = (12.0 + 3.0 + 4.0 + 6.0) / 48.0;
+    for (scoring, permutations, expected) in [
+        (Scoring::Loglikelihood, None, one_order),
+        (Scoring::Letter, Some(1), one_order),
+        (Scoring::Letter, None, 1.0),
+        // All 24, 6 and 2 orders, as no choice has more options than four.
+        (Scoring::Letter, Some(100), 1.0),
+    ] {
+        let suite = suite(scoring, permutations);
+        let plan = Plan::new(&suite, &cases);
+        let run = ask(&plan, &mut LetterLover { cases: &cases, probes: Vec::new() });
+        let summary = summary(&plan, &run, None);
+        expect(&summary, "accuracy:clean", expected);
+        expect(&summary, "accuracy:fgsm", expected);
+        assert_eq!((summary.scoring, summary.parser.as_str()), (scoring, "parse/2"));
+    }
+}
+
+#[test]
+fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
+    let (suite, cases) = (suite(Scoring::Letter, None), cases(2));
+    let plan = Plan::new(&suite, &cases);
+    let mut lover = LetterLover { cases: &cases, probes: Vec::new() };
+    let run = ask(&plan, &mut lover);
+    // Four, one, three and two orders of the four questions, under three conditions.
+    assert_eq!((lover.probes.len(), run.outcomes.len()), (2 * 3 * 10, 2 * 3 * 4));
+    let of = |condition: &str| -> Vec<&Probe> {
+        let is = |probe: &&Probe| {
+            (probe.case_id.as_str(), probe.item_id.as_str(), probe.condition.as_str()) == ("case-000", "q1", condition)
+        };
+        lover.probes.iter().filter(is).collect()
+    };
+    let attacked: Vec<_> = of("fgsm")
+        .into_iter()
+        .map(|probe| match &probe.images[0] {
+            Shown::Pixels(pixels) => pixels,
+            Shown::Picture(_) => panic!("not attacked"),
+        })
+        .collect();
+    assert!(attacked.len() == 4 && attacked.iter().all(|pixels| std::sync::Arc::ptr_eq(pixels, attacked[0])));
+    // Each second turn shows the letter under which the option chosen stands there.
+    let said: Vec<String> = of("rebuttal")
+        .iter()
+        .map(|probe| match &probe.conversation.messages[1].content[0] {
+            Part::Text { text } => text.clone(),
+            Part::Image { .. } => panic!("words"),
+        })
+        .collect();
+    assert_eq!(said, ["A", "D", "C", "B"]);
+    let outcome = run.outcomes.iter().find(|outcome| outcome.item_id == "q1").expect("asked");
+    assert_eq!((outcome.scores.len(), outcome.position, outcome.answer.as_deref()), (4, Some(0), Some("CT")));
+    let total: f64 = outcome.scores.iter().map(|score| score.loglikelihood.expect("finite").exp()).sum();
+    assert!((total - 1.0).abs() < 1e-12, "probabilities of the options sum to one: {total}");
+}
+
+#[test]
+fn a_suite_says_how_letters_are_averaged() {
+    let head = "name = \"s\"\nversion = 1\nseed = 3\n";
+    let clean = "[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
+    let parse = |keys: &str| Suite::parse(&format!("{head}{keys}{clean}"), "s.toml".as_ref());
+    let letter = parse("scoring = \"letter\"\nletter_permutations = 4\n").expect("valid");
+    assert_eq!(
+        (letter.scoring, letter.letter_permutations, letter.form()),
+        (Scoring::Letter, Some(4), AnswerForm::Letter)
+    );
+    let digests =
+        ["", "scoring = \"letter\"\n", "scoring = \"letter\"\nletter_permutations = 4\n", "scoring = \"generate\"\n"]
+            .map(|keys| parse(keys).expect("valid").digest());
+    assert!((1..4).all(|place| !digests[..place].contains(&digests[place])), "{digests:?}");
+    let said = parse("letter_permutations = 0\n").expect_err("neither letters nor a count").to_string();
+    assert!(said.contains("letter_permutations: is 0") && said.contains("write `scoring = \"letter\"`"), "{said}");
+}
