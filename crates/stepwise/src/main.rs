@@ -9,6 +9,7 @@ mod commands;
 mod device;
 mod exit;
 mod folder;
+mod markup;
 mod progress;
 mod table;
 
@@ -30,6 +31,8 @@ enum Command {
     Train(commands::train::Args),
     /// Benchmark a run, a checkpoint, a PEFT folder or a model, against its base.
     Eval(commands::eval::Args),
+    /// Compare two runs, checkpoints or files of outcomes on the questions both answered.
+    Compare(commands::compare::Args),
     /// Ask a model one question.
     Ask(commands::ask::Args),
     /// Check a case file: every problem at once, and what it holds.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Compare(args) => commands::compare::run(&args),
         Command::Ask(args) => commands::ask::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),

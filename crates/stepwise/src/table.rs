@@ -1,8 +1,36 @@
 //! Tables for people: what was measured, against the base, with intervals; and what is going to be taught.
 
+use stepwise_benchmark::score::compat::CompatScore;
 use stepwise_benchmark::summary::{Estimate, Summary};
 use stepwise_trainer::augment::Told;
 use stepwise_trainer::outline::{Outline, PhaseOutline};
+
+/// A table in no format yet.
+pub struct Table {
+    /// What it shows.
+    pub title: String,
+    /// Of the columns.
+    pub head: Vec<String>,
+    /// As many cells each as the head has.
+    pub rows: Vec<Vec<String>>,
+    /// What stands below it.
+    pub notes: Vec<String>,
+}
+
+impl Table {
+    /// An empty one.
+    pub fn new<const N: usize>(title: impl Into<String>, head: [&str; N]) -> Self {
+        Self { title: title.into(), head: head.map(str::to_owned).to_vec(), rows: Vec::new(), notes: Vec::new() }
+    }
+
+    /// As aligned text.
+    pub fn text(&self) -> String {
+        let rows: Vec<&Vec<String>> = std::iter::once(&self.head).chain(&self.rows).collect();
+        let table = if self.rows.is_empty() { String::new() } else { aligned(&rows) };
+        let parts = std::iter::once(&self.title).chain((!table.is_empty()).then_some(&table)).chain(&self.notes);
+        parts.cloned().collect::<Vec<_>>().join("\n")
+    }
+}
 
 /// Conditions of a summary beside those of the base and, below an empty line, its headline metrics. Metrics of one condition,
 /// stage or attack have a colon in their id; the report has them.
@@ -90,27 +118,66 @@ fn shortest(value: f64) -> String {
 }
 
 /// A probability in three digits; the smallest are said to be small, not to be none.
-fn p_value(p: f64) -> String {
+pub fn p_value(p: f64) -> String {
     if p < 0.001 { "<.001".to_owned() } else { format!("{p:.3}") }
 }
 
-fn number(value: Option<f64>) -> String {
+/// Published scoring rules beside the strict score.
+pub fn compat(scores: &[CompatScore]) -> Table {
+    let mut table = Table::new("published scoring rules", ["", "n", "as published", "n", "strict", "difference"]);
+    for score in scores {
+        match &score.skipped {
+            Some(reason) => table.notes.push(format!("{}: not scored: {reason}", score.id)),
+            None => {
+                table.rows.push(vec![
+                    score.id.clone(),
+                    score.n.to_string(),
+                    number(score.accuracy),
+                    score.strict_n.to_string(),
+                    number(score.strict_accuracy),
+                    signed(score.difference),
+                ]);
+                for other in &score.other {
+                    table.rows.push(vec![
+                        format!("  {}", other.measure),
+                        String::new(),
+                        number(other.value),
+                        String::new(),
+                        number(other.strict),
+                        signed(other.value.zip(other.strict).map(|(value, strict)| value - strict)),
+                    ]);
+                }
+                table.notes.push(format!("{}: {}: {}", score.id, score.source, score.fault));
+            }
+        }
+    }
+    table
+}
+
+/// Three decimals, a dash for nothing.
+pub fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
 }
 
-fn with_interval(estimate: &Estimate) -> String {
+/// The same with its sign.
+pub fn signed(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"))
+}
+
+/// A difference with its interval.
+pub fn with_interval(estimate: &Estimate) -> String {
     match (estimate.value, estimate.ci) {
         (Some(value), Some([low, high])) => format!("{value:+.3} [{low:+.3}, {high:+.3}]"),
-        (Some(value), None) => format!("{value:+.3}"),
-        _ => "-".to_owned(),
+        (value, _) => signed(value),
     }
 }
 
 /// The first column to the left, all others to the right.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
+fn aligned(rows: &[impl AsRef<[String]>]) -> String {
+    let columns = rows.first().map_or(0, |row| row.as_ref().len());
+    let width = |column: usize| rows.iter().map(|row| row.as_ref()[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &[String]| {
         let cells = row.iter().zip(&widths).enumerate();
         let cells = cells.map(
             |(column, (cell, width))| {
@@ -119,7 +186,7 @@ fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
         );
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    rows.iter().map(|row| line(row.as_ref())).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

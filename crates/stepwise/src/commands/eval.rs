@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::score::{Scoring, compat};
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
@@ -37,6 +40,12 @@ pub struct Args {
     /// A suite file; the run's own, or the fast one, when left out.
     #[arg(long, value_name = "FILE")]
     suite: Option<PathBuf>,
+    /// How choices and yes/no questions are decided; as the suite says when left out.
+    #[arg(long, value_enum)]
+    scoring: Option<ScoringChoice>,
+    /// Score generated replies by published rules as well, faults included, beside the strict score.
+    #[arg(long)]
+    compat: bool,
     /// Ask at most so many cases.
     #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_cases: Option<usize>,
@@ -49,6 +58,17 @@ pub struct Args {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// As in a suite.
+#[derive(Clone, Copy, ValueEnum)]
+enum ScoringChoice {
+    /// By option log-likelihood per token.
+    Loglikelihood,
+    /// By letters, averaged over orders of the options.
+    Letter,
+    /// By generation and the strict parser.
+    Generate,
 }
 
 /// Runs the command.
@@ -100,7 +120,10 @@ pub fn run(args: &Args) -> Outcome {
     let base = base.map(|base| asked("base", base, Pass::BASE)).transpose()?;
     let (outcomes, skips) = asked("tuned", &reader, Pass::ANSWER)?;
     let base = base.as_ref().map(|(outcomes, _)| outcomes.as_slice());
-    let summary = Summary::new(&suite, &skips, &outcomes, base, Bootstrap::default());
+    let mut summary = Summary::new(&suite, &skips, &outcomes, base, Bootstrap::default());
+    if args.compat {
+        summary.compat = compat::scores(&Plan::new(&suite, &cases.eval), &outcomes);
+    }
     let json = serde_json::to_string_pretty(&summary).map_err(Failure::run)?;
     if let Some(out) = &args.out {
         std::fs::write(out.join("summary.json"), &json).map_err(Failure::run)?;
@@ -109,6 +132,9 @@ pub fn run(args: &Args) -> Outcome {
         println!("{json}");
     } else {
         println!("{}", table::gains(&args.path.display().to_string(), &summary));
+        if args.compat {
+            println!("\n{}", table::compat(&summary.compat).text());
+        }
     }
     Ok(())
 }
@@ -142,6 +168,14 @@ fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
     };
     if let Some(recipe) = recipe {
         suite.answer_form = recipe.train.answer_form;
+    }
+    if let Some(chosen) = args.scoring {
+        suite.scoring = match chosen {
+            ScoringChoice::Loglikelihood => Scoring::Loglikelihood,
+            ScoringChoice::Letter => Scoring::Letter,
+            ScoringChoice::Generate => Scoring::Generate,
+        };
+        suite.letter_permutations = suite.letter_permutations.filter(|_| suite.scoring == Scoring::Letter);
     }
     suite.max_cases = args.max_cases.or(suite.max_cases);
     Ok(suite)

@@ -1,7 +1,8 @@
-//! One file a command.
+//! One file or folder a command.
 
 pub mod ask;
 pub mod check;
+pub mod compare;
 pub mod create;
 pub mod data;
 pub mod doctor;

@@ -76,6 +76,25 @@ fn what_is_kept_is_not_asked_again() {
 }
 
 #[test]
+fn published_rules_stand_beside_the_strict_score() {
+    // Option scores hold no words to read; every rule says so.
+    insta::assert_snapshot!(TRAINED.0.done("eval run --max-cases 1 --compat").shown());
+    let generated = TRAINED.0.done("eval run --max-cases 2 --scoring generate --compat --json").json();
+    assert_eq!((&generated["scoring"], &generated["parser"]), (&"generate".into(), &"parse/2".into()));
+    let rules = generated["compat"].as_array().expect("a list");
+    let of = |id: &str| rules.iter().find(|rule| rule["id"] == id).expect("a rule");
+    for rule in rules.iter().filter(|rule| rule.get("skipped").is_none()) {
+        let value = |key: &str| rule[key].as_f64();
+        let difference = value("accuracy").zip(value("strict_accuracy")).map(|(rule, strict)| rule - strict);
+        assert_eq!(value("difference"), difference, "{rule}");
+    }
+    assert!(of("omnimedvqa")["n"].as_u64().is_some_and(|n| n > 0), "{}", of("omnimedvqa"));
+    assert!(of("drvd_joint")["skipped"].is_string());
+    let letters = TRAINED.0.done("eval run --max-cases 1 --scoring letter --json").json();
+    assert_eq!(letters["scoring"], "letter");
+}
+
+#[test]
 fn what_cannot_be_compared_is_refused() {
     let place = Workplace::with_run();
     place.write("file", "text");

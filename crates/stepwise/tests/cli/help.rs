@@ -9,6 +9,7 @@ fn every_command_has_its_help() {
         "",
         "train",
         "eval",
+        "compare",
         "ask",
         "check",
         "preview",

@@ -7,6 +7,7 @@ mod interrupt;
 mod ask;
 mod check;
 mod common;
+mod compare;
 mod create;
 mod data;
 mod doctor;

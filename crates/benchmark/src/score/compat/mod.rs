@@ -273,17 +273,15 @@ mod tests {
     /// What `rule` makes of yes/no replies `(gold, reply)`: right and counted.
     pub(super) fn yes_no(rule: &Rule, replies: &[(&str, &str)]) -> (usize, usize) {
         let unparsed = outcome(Verdict::Unparsed);
-        let options = || vec!["yes".to_owned(), "no".to_owned()];
-        let reading = |&(gold, reply): &(&str, &'static str)| Reading {
+        let reading = |&(gold, reply): &(&str, _)| Reading {
             outcome: &unparsed,
             reply,
-            options: options(),
+            options: vec!["yes".to_owned(), "no".to_owned()],
             gold: usize::from(gold == "no"),
             inserted: String::new(),
         };
-        let owned: Vec<(&str, &'static str)> =
-            replies.iter().map(|(gold, reply)| (*gold, &*Box::leak(reply.to_string().into_boxed_str()))).collect();
-        let scored = (rule.score)(&owned.iter().map(reading).collect::<Vec<_>>());
+        let readings: Vec<Reading<'_>> = replies.iter().map(reading).collect();
+        let scored = (rule.score)(&readings);
         (scored.right, scored.n)
     }
 

@@ -1,0 +1,239 @@
+//! Two planted respondents compared, and outcomes made elsewhere: every number is known beforehand.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Looker, ask, cases};
+use stepwise_benchmark::compare::{Adjustment, CompareError, Comparison, History, Side, compare, elsewhere};
+use stepwise_benchmark::outcome::Outcome;
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::planted::{BlindPrior, HintFollower, Oracle, Planted, Policy, Unparsable};
+use stepwise_benchmark::score::{Scoring, Verdict};
+use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::stats::paired::mcnemar_exact;
+use stepwise_benchmark::store;
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::summary::Summary;
+use stepwise_curriculum::case::Case;
+
+const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 500, seed: 0, level: 0.95 };
+
+fn suite() -> Suite {
+    let text = "name = \"s\"\nversion = 1\nseed = 5\nprimary = [\"hint_minus\", \"blank\"]\n\
+                [[condition]]\nid = \"clean\"\nkind = \"clean\"\n[[condition]]\nid = \"hint_minus\"\nkind = \"hint_minus\"\n\
+                [[condition]]\nid = \"blank\"\nkind = \"blank\"\n";
+    Suite::parse(text, "s.toml".as_ref()).expect("valid")
+}
+
+fn outcomes(suite: &Suite, cases: &[Case], policy: impl Policy) -> Vec<Outcome> {
+    let plan = Plan::new(suite, cases);
+    ask(&plan, &mut Planted::new(cases, policy)).outcomes
+}
+
+fn side<'a>(name: &'a str, outcomes: &'a [Outcome]) -> Side<'a> {
+    Side { name, outcomes, history: None }
+}
+
+fn compared(suite: &Suite, a: &[Outcome], b: &[Outcome]) -> Comparison {
+    compare(suite, side("a", a), side("b", b), &[], BOOTSTRAP).expect("comparable")
+}
+
+#[test]
+fn differences_are_b_less_a_on_what_both_answered() {
+    let (suite, cases) = (suite(), cases(12));
+    let blind = outcomes(&suite, &cases, BlindPrior);
+    let mut follower = outcomes(&suite, &cases, HintFollower(Looker));
+    // B was not asked one clean question that A got right, and something else that A was not asked.
+    let lost = follower.iter().position(|o| o.condition == "clean" && o.case_id == "case-000" && o.item_id == "q1");
+    follower.remove(lost.expect("asked"));
+    let found = compared(&suite, &blind, &follower);
+    assert_eq!((found.both, found.a.alone, found.b.alone, found.items, found.groups), (143, 1, 0, 48, 6));
+
+    let of = |id: &str| found.conditions.iter().find(|pair| pair.id == id).expect("asked of both");
+    // Of 48 clean answers the prior gets 3 + 6 + 4 + 6, of which one is not compared.
+    let clean = of("clean");
+    assert_eq!((clean.n, clean.only_a_right, clean.only_b_right), (47, 0, 47 - 18));
+    assert_eq!((clean.accuracy_a, clean.accuracy_b), (Some(18.0 / 47.0), Some(1.0)));
+    assert_eq!((clean.p_mcnemar, clean.adjustment), (mcnemar_exact(0, 29), Adjustment::BenjaminiHochberg));
+    // All six groups point one way: 2 of the 64 signs are as extreme, and BH over one test changes nothing.
+    assert_eq!((clean.p_sign_flip, clean.p_adjusted), (2.0 / 64.0, 2.0 / 64.0));
+    // The follower is wrong wherever a hint names a wrong answer, the prior as often as before.
+    let hint = of("hint_minus");
+    assert_eq!((hint.n, hint.only_a_right, hint.only_b_right, hint.difference.value), (48, 19, 0, Some(-19.0 / 48.0)));
+    // Without the picture both fall back on one prior; Holm doubles the smaller of two p-values.
+    let blank = of("blank");
+    assert_eq!((blank.difference.value, blank.difference.ci, blank.p_sign_flip), (Some(0.0), Some([0.0, 0.0]), 1.0));
+    assert_eq!((hint.p_adjusted, blank.p_adjusted, hint.adjustment), (4.0 / 64.0, 1.0, Adjustment::Holm));
+
+    let stages: Vec<_> = found.stages.iter().map(|pair| (pair.stage, pair.accuracy.difference.n)).collect();
+    assert_eq!(stages, [(1, 11), (2, 12), (3, 12), (4, 12)]);
+    assert_eq!(found.stages[1].accuracy.difference.value, Some(0.5));
+    let headline = &found.metrics["visual_reliance_blank"];
+    assert_eq!(headline.a.and_then(|a| a.value), Some(0.0));
+    assert_eq!(headline.difference.value, headline.b.and_then(|b| b.value));
+    let json = serde_json::to_string(&found).expect("JSON");
+    assert_eq!(serde_json::from_str::<Comparison>(&json).expect("the same"), found);
+}
+
+#[test]
+fn who_disagrees_about_the_questions_is_not_compared() {
+    let (suite, cases) = (suite(), cases(3));
+    let a = outcomes(&suite, &cases, Oracle);
+    let mut b = a.clone();
+    b.iter_mut().for_each(|outcome| outcome.group_id = "one".into());
+    b[0].gold = "another".into();
+    let Err(CompareError::Disagree(problems)) = compare(&suite, side("a", &a), side("b", &b), &[], BOOTSTRAP) else {
+        panic!("they disagree");
+    };
+    assert_eq!(problems.len(), 2);
+    assert!(
+        problems[0].starts_with("case case-000, item q1, condition clean: gold: is `CT` in A and `another` in B -> ")
+    );
+    assert!(
+        problems[1].contains("group_id: is `patient-000` in A and `one` in B (and 35 more) -> "),
+        "{}",
+        problems[1]
+    );
+    b.iter_mut().for_each(|outcome| outcome.case_id.push('x'));
+    assert_eq!(compare(&suite, side("a", &a), side("b", &b), &[], BOOTSTRAP), Err(CompareError::NothingInCommon));
+}
+
+#[test]
+fn the_epochs_of_the_reference_say_what_is_more_than_clean_accuracy() {
+    let (suite, cases) = (suite(), cases(12));
+    let (blind, looker) = (outcomes(&suite, &cases, BlindPrior), outcomes(&suite, &cases, Looker));
+    let follower = outcomes(&suite, &cases, HintFollower(Looker));
+    let of = |outcomes: &[Outcome]| Summary::new(&suite, &[], outcomes, None, BOOTSTRAP);
+    // Epochs that withstand hints as well as they answer: the line is the diagonal.
+    let history = History { epochs: vec![of(&blind), of(&looker)], learned: [Some(0), Some(1), None, None] };
+    let a = Side { history: Some(&history), ..side("a", &looker) };
+    let found = compare(&suite, a, side("b", &follower), &history.epochs, BOOTSTRAP).expect("comparable");
+    let [hint] = &found.effective_robustness[..] else { panic!("one attack") };
+    assert_eq!((hint.condition.as_str(), hint.points), ("hint_minus", 2));
+    assert!((hint.slope - 1.0).abs() < 1e-9 && hint.intercept.abs() < 1e-9 && hint.a.abs() < 1e-9, "{hint:?}");
+    // From 47.5 of 48 right, drawn in by half an item, to 0.5 of 48: twice the log-odds of 95 to 1.
+    assert!((hint.difference + 2.0 * 95f64.ln()).abs() < 1e-9, "{hint:?}");
+
+    assert_eq!(found.b.retention, []);
+    let stages: Vec<_> = found.a.retention.iter().map(|stage| (stage.stage, stage.best, stage.forgetting)).collect();
+    assert_eq!(stages, [(1, 0.25, -0.75), (2, 0.5, -0.5), (3, 4.0 / 12.0, 4.0 / 12.0 - 1.0), (4, 0.5, -0.5)]);
+    // Stage 1 was taught before the last epoch and gained three quarters since; stage 2 was taught last.
+    assert_eq!(found.a.backward_transfer, Some(0.75));
+}
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("compare-{name}.jsonl"));
+    std::fs::write(&path, text).expect("written");
+    path
+}
+
+/// What a respondent said, as somebody else would write it down.
+fn elsewhere_lines(outcomes: &[Outcome]) -> String {
+    let line = |outcome: &Outcome| {
+        let (case, item, condition) = (&outcome.case_id, &outcome.item_id, &outcome.condition);
+        let reply = outcome.reply.as_ref().expect("generated");
+        serde_json::json!({"case_id": case, "item_id": item, "condition": condition, "reply": reply}).to_string() + "\n"
+    };
+    outcomes.iter().map(line).collect()
+}
+
+#[test]
+fn replies_written_elsewhere_come_to_what_our_own_run_came_to() {
+    let mut suite = suite();
+    suite.scoring = Scoring::Generate;
+    let cases = cases(6);
+    let plan = Plan::new(&suite, &cases);
+    let own = [outcomes(&suite, &cases, HintFollower(Looker)), outcomes(&suite, &cases, Unparsable)];
+    for (number, own) in own.iter().enumerate() {
+        let path = file(&format!("replies-{number}"), &elsewhere_lines(own));
+        let read = elsewhere::read(&path, &suite, Some(&plan)).expect("sound");
+        let without_keys: Vec<Outcome> = own.iter().map(|own| Outcome { key: String::new(), ..own.clone() }).collect();
+        assert_eq!(read, without_keys);
+        // Our own lines are read as they are, with cases or without.
+        let path = file(&format!("own-{number}"), "");
+        store::write(&path, own).expect("written");
+        assert_eq!(&elsewhere::read(&path, &suite, None).expect("sound"), own);
+    }
+}
+
+#[test]
+fn answers_and_verdicts_are_taken_as_they_are() {
+    let (suite, cases) = (suite(), cases(2));
+    let plan = Plan::new(&suite, &cases);
+    let text = r#"{"case_id": "case-000", "item_id": "q1", "condition": "clean", "answer": "A"}
+{"case_id": "case-000", "item_id": "q2", "condition": "clean", "verdict": "wrong"}
+{"case_id": "case-000", "item_id": "q3", "condition": "clean", "reply": "It is smooth.", "verdict": "right"}
+"#;
+    let read = elsewhere::read(&file("answers", text), &suite, Some(&plan)).expect("sound");
+    let said: Vec<_> = read.iter().map(|o| (o.verdict, o.answer.as_deref(), o.reply.as_deref(), o.stage)).collect();
+    let expected = [
+        (Verdict::Right, Some("CT"), None, 1),
+        (Verdict::Wrong, None, None, 2),
+        (Verdict::Right, None, Some("It is smooth."), 3),
+    ];
+    assert_eq!(said, expected);
+    assert!(read.iter().all(|outcome| outcome.group_id == "patient-000"));
+
+    // Verdicts alone need no cases: the other side knows group, stage and right answer.
+    let all: String = (0..2)
+        .flat_map(|case| (1..=4).map(move |item| (case, item)))
+        .map(|(case, item)| {
+            format!("{{\"case_id\": \"case-00{case}\", \"item_id\": \"q{item}\", \"condition\": \"clean\", \"verdict\": \"right\"}}\n")
+        })
+        .collect();
+    let mut told = elsewhere::read(&file("verdicts", &all), &suite, None).expect("sound");
+    assert!(told.iter().all(|outcome| outcome.group_id == outcome.case_id && outcome.gold.is_empty()));
+    let alone = compared(&suite, &told, &told);
+    assert_eq!((alone.groups, alone.stages.len()), (2, 0));
+    let blind = outcomes(&suite, &cases, BlindPrior);
+    elsewhere::fill(&mut told, &blind);
+    let found = compared(&suite, &blind, &told);
+    assert_eq!((found.groups, found.stages.len(), found.conditions[0].n), (1, 4, 8));
+    assert_eq!(found.conditions[0].accuracy_b, Some(1.0));
+}
+
+#[test]
+fn all_that_is_wrong_with_a_file_is_told_at_once_with_its_row() {
+    let (suite, cases) = (suite(), cases(2));
+    let plan = Plan::new(&suite, &cases);
+    let text = r#"{"case_id": "case-000", "item_id": "q1", "condition": "clean", "reply": "CT"}
+{"case_id": "case-000", "item_id": "q1", "condition": "clean", "reply": "MRI"}
+not JSON
+
+{"case_id": "case-000", "item": "q1", "condition": "clean", "reply": "CT"}
+{"item_id": "q1", "condition": "", "stage": 5}
+{"case_id": "case-009", "item_id": "q1", "condition": "clean", "reply": "CT"}
+{"case_id": "case-000", "item_id": "q9", "condition": "clean", "reply": "CT"}
+{"case_id": "case-000", "item_id": "q1", "condition": "sepia", "reply": "CT"}
+{"case_id": "case-000", "item_id": "q2", "condition": "clean", "verdict": "maybe"}
+"#;
+    let path = file("wrong", text);
+    let said = elsewhere::read(&path, &suite, Some(&plan)).expect_err("wrong throughout").to_string();
+    let said = said.replace(&path.display().to_string(), "f");
+    let starts = [
+        "f:2: case_id: case case-000, item q1, condition clean stands here for the second time -> keep one",
+        "f:3: expected ident at line 1 column 2 -> write one JSON object a line",
+        "f:5: unknown field `item`, expected one of ",
+        "f:6: case_id: is missing -> name the case",
+        "f:6: condition: is missing -> name the condition of the suite",
+        "f:6: reply: is missing -> write the model's `reply`, or its `answer`, or a `verdict`",
+        "f:6: stage: is 5 -> write 1 to 4",
+        "f:7: case_id: there is no case `case-009` -> give the cases",
+        "f:8: item_id: case case-000 has no item `q9` -> name one of q1, q2, q3, q4",
+        "f:9: condition: `sepia` is not in the suite `s` -> name the suite",
+        "f:10: unknown variant `maybe`, expected one of ",
+    ];
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), starts.len(), "{said}");
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start) && line.contains(" -> "), "{line}\n{start}");
+    }
+    let blind =
+        file("blind", "{\"case_id\": \"c\", \"item_id\": \"q\", \"condition\": \"clean\", \"reply\": \"CT\"}\n");
+    let said = elsewhere::read(&blind, &suite, None).expect_err("no cases").to_string();
+    assert!(
+        said.contains(":1: reply: cannot be judged without its case -> give the cases with `--cases FILE`"),
+        "{said}"
+    );
+}

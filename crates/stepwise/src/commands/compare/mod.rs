@@ -1,0 +1,147 @@
+//! `stepwise compare A B`: two runs, checkpoints or files of outcomes on the questions both answered.
+
+mod side;
+mod tables;
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use stepwise_benchmark::compare::{Comparison, Side, compare, elsewhere};
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::summary::Summary;
+use stepwise_curriculum::case::{Case, Split};
+use stepwise_curriculum::dataset::Dataset;
+use stepwise_trainer::cases::Cases;
+use stepwise_trainer::epoch_benchmark;
+
+use crate::exit::{Failure, Outcome};
+use crate::markup;
+use crate::table::Table;
+use side::Found;
+
+/// Arguments of `compare`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The reference: a run, a checkpoint, a folder that `eval --out` or a run's benchmark wrote, or a file of outcomes.
+    a: PathBuf,
+    /// What is compared with it; every difference is B less A.
+    b: PathBuf,
+    /// Case file, or folder with `cases.jsonl`, to judge replies made elsewhere by; a run's own cases when left out.
+    #[arg(long, value_name = "FILE")]
+    cases: Option<PathBuf>,
+    /// The side of the split of those cases that was asked; all when left out.
+    #[arg(long, value_parser = ["train", "validation", "test"])]
+    split: Option<String>,
+    /// The suite that was asked; a run's own, or the fast one, when left out.
+    #[arg(long, value_name = "FILE")]
+    suite: Option<PathBuf>,
+    /// A run whose epochs show how robustness goes with clean accuracy; A when left out. May be given again.
+    #[arg(long, value_name = "RUN")]
+    reference: Vec<PathBuf>,
+    /// How tables are written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Print everything as JSON.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Markdown,
+    Latex,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let (a, b) = (Found::at(&args.a), Found::at(&args.b));
+    let (a, b) = both(a, b)?;
+    side::same_suite(&a, &b)?;
+    let suite = suite(args, [&a, &b])?;
+    let cases = cases(args, [&a, &b])?;
+    let uncapped = suite.uncapped();
+    let plan = cases.as_ref().map(|cases| Plan::new(&uncapped, cases));
+    let read = |found: &Found| elsewhere::read(&found.outcomes, &suite, plan.as_ref()).map_err(Failure::input);
+    let (mut of_a, mut of_b) = both(read(&a), read(&b))?;
+    elsewhere::fill(&mut of_a, &of_b);
+    elsewhere::fill(&mut of_b, &of_a);
+
+    let mut reference: Vec<Summary> = Vec::new();
+    for path in &args.reference {
+        let epochs = Found::at(path)?.history.map(|history| history.epochs).unwrap_or_default();
+        if epochs.is_empty() {
+            let what = "has no tested epochs -> name a run with a benchmark";
+            return Err(Failure::input(format!("{}: {what}", path.display())));
+        }
+        reference.extend(epochs);
+    }
+    if args.reference.is_empty() {
+        reference.extend(a.history.iter().flat_map(|history| history.epochs.clone()));
+    }
+    let side_a = Side { name: &a.name, outcomes: &of_a, history: a.history.as_ref() };
+    let side_b = Side { name: &b.name, outcomes: &of_b, history: b.history.as_ref() };
+    let comparison = compare(&suite, side_a, side_b, &reference, Bootstrap::default()).map_err(Failure::input)?;
+    print(args, &comparison)
+}
+
+fn print(args: &Args, comparison: &Comparison) -> Outcome {
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(comparison).map_err(Failure::run)?);
+        return Ok(());
+    }
+    let write = match args.format {
+        Format::Text => |table: &Table| format!("{}\n", table.text()),
+        Format::Markdown => markup::markdown,
+        Format::Latex => markup::latex,
+    };
+    let tables: Vec<String> = tables::all(comparison).iter().map(write).collect();
+    println!("{}", tables.join("\n").trim_end());
+    Ok(())
+}
+
+/// Both, or what is wrong with both.
+fn both<T>(a: Result<T, Failure>, b: Result<T, Failure>) -> Result<(T, T), Failure> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(Failure::Input(a)), Err(Failure::Input(b))) if a != b => Err(Failure::Input(format!("{a}\n{b}"))),
+        (Err(failure), _) | (_, Err(failure)) => Err(failure),
+    }
+}
+
+fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
+    if let Some(path) = &args.suite {
+        return Suite::load(path).map_err(Failure::input);
+    }
+    for recipe in sides.into_iter().filter_map(|side| side.recipe.as_ref()) {
+        if let Some(suite) = epoch_benchmark::suite(recipe).map_err(Failure::input)? {
+            return Ok(suite);
+        }
+    }
+    Ok(Suite::fast())
+}
+
+/// The cases replies are judged by; none where nobody names them.
+fn cases(args: &Args, sides: [&Found; 2]) -> Result<Option<Vec<Case>>, Failure> {
+    let Some(path) = &args.cases else {
+        if sides.iter().all(|side| !side.is_file) {
+            return Ok(None);
+        }
+        let recipe = sides.into_iter().find_map(|side| side.recipe.as_ref());
+        return recipe.map(|recipe| Ok(Cases::open(&recipe.data).map_err(Failure::input)?.eval)).transpose();
+    };
+    let split = match args.split.as_deref() {
+        Some("train") => Some(Split::Train),
+        Some("validation") => Some(Split::Validation),
+        Some(_) => Some(Split::Test),
+        None => None,
+    };
+    let cases = Dataset::load(path).map_err(Failure::input)?.cases;
+    let asked: Vec<Case> = cases.into_iter().filter(|case| split.is_none_or(|split| case.split == split)).collect();
+    if asked.is_empty() {
+        return Err(Failure::input(format!("{}: no cases on that side of the split -> name another", path.display())));
+    }
+    Ok(Some(asked))
+}

@@ -1,0 +1,157 @@
+//! What A or B turned out to be: where its outcomes lie, which recipe asked for them, and how its epochs went.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use stepwise_benchmark::compare::History;
+use stepwise_benchmark::summary::Summary;
+use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
+use stepwise_trainer::recipe::Recipe;
+
+use crate::exit::{Failure, Outcome};
+
+const RECIPE: &str = "recipe.resolved.toml";
+const OUTCOMES: &str = "outcomes.jsonl";
+
+/// One of the two.
+pub struct Found {
+    /// As it was named.
+    pub name: String,
+    /// Its outcomes.
+    pub outcomes: PathBuf,
+    /// Of the run it belongs to.
+    pub recipe: Option<Recipe>,
+    /// The epochs of the run up to this one.
+    pub history: Option<History>,
+    /// Whether it was named as a file, which may be made elsewhere.
+    pub is_file: bool,
+    /// Digest of the suite that asked, where a summary lies beside the outcomes.
+    digest: Option<String>,
+}
+
+impl Found {
+    /// Finds out what `path` is.
+    pub fn at(path: &Path) -> Result<Self, Failure> {
+        if path.is_file() {
+            return Self::of(path, path.to_owned(), path.with_file_name("summary.json"), None);
+        }
+        if path.join(RECIPE).is_file() {
+            let epoch = tested(path).pop();
+            let epoch = epoch.ok_or_else(|| no_outcomes(path, "the run has tested no epoch"))?;
+            return Self::of_run(path, path, epoch);
+        }
+        if path.join(STATE_FILE).is_file() {
+            return Self::of_checkpoint(path);
+        }
+        if path.join("tuned").join(OUTCOMES).is_file() {
+            return Self::of(path, path.join("tuned").join(OUTCOMES), path.join("summary.json"), None);
+        }
+        if path.join(OUTCOMES).is_file() {
+            return Self::of(path, path.join(OUTCOMES), path.join("summary.json"), None);
+        }
+        let what = "neither a file of outcomes nor a run, a checkpoint or a folder with outcomes";
+        let advice =
+            "a JSONL file, or a folder with recipe.resolved.toml, trainer_state.json or outcomes.jsonl is expected";
+        Err(Failure::input(format!("{}: {what} -> {advice}", path.display())))
+    }
+
+    /// The epoch that a checkpoint ended.
+    fn of_checkpoint(path: &Path) -> Result<Self, Failure> {
+        let state = TrainerState::read(path).map_err(Failure::input)?;
+        let run = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
+        let run = run.filter(|run| run.join(RECIPE).is_file());
+        let run = run.ok_or_else(|| no_outcomes(path, "the checkpoint is away from its run"))?;
+        let recipe = Recipe::load(&run.join(RECIPE), &[]).map_err(Failure::input)?;
+        let before: u32 = recipe.curriculum.phase.iter().take(state.phase).map(|phase| phase.num_train_epochs).sum();
+        let epoch = before + state.epoch;
+        if state.step_in_epoch != 0 || !tested(&run).contains(&epoch) {
+            return Err(no_outcomes(path, "no tested epoch ends at this checkpoint"));
+        }
+        Self::of_run(path, &run, epoch)
+    }
+
+    fn of_run(path: &Path, run: &Path, epoch: u32) -> Result<Self, Failure> {
+        let recipe = Recipe::load(&run.join(RECIPE), &[]).map_err(Failure::input)?;
+        let epochs: Vec<u32> = tested(run).into_iter().filter(|tested| *tested <= epoch).collect();
+        let mut summaries = Vec::new();
+        for epoch in &epochs {
+            let file = folder(run, *epoch).join("summary.json");
+            summaries.push(read_summary(&file)?.ok_or_else(|| missing(&file))?);
+        }
+        let history = History { epochs: summaries, learned: learned(&recipe, &epochs) };
+        let folder = folder(run, epoch);
+        let found = Self::of(path, folder.join(OUTCOMES), folder.join("summary.json"), Some(recipe))?;
+        Ok(Self { history: Some(history), ..found })
+    }
+
+    fn of(path: &Path, outcomes: PathBuf, summary: PathBuf, recipe: Option<Recipe>) -> Result<Self, Failure> {
+        let is_file = path.is_file();
+        // Beside a single file may lie a summary of anything; only its own folder's counts.
+        let own = !is_file || path.file_name().is_some_and(|name| name == OUTCOMES);
+        let digest = if own { read_summary(&summary)?.map(|summary| summary.suite.digest) } else { None };
+        Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, digest })
+    }
+}
+
+/// Refuses outcomes of different suites, where both say which it was.
+pub fn same_suite(a: &Found, b: &Found) -> Outcome {
+    match (&a.digest, &b.digest) {
+        (Some(of_a), Some(of_b)) if of_a != of_b => Err(Failure::input(format!(
+            "{} and {} were asked by different suites -> ask both by one: `stepwise eval PATH --suite FILE --out DIR`, \
+             then compare the folders",
+            a.name, b.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn folder(run: &Path, epoch: u32) -> PathBuf {
+    run.join("benchmark").join(format!("epoch-{epoch}"))
+}
+
+/// The epochs of a run that have outcomes, in order.
+fn tested(run: &Path) -> Vec<u32> {
+    let entries = fs::read_dir(run.join("benchmark")).into_iter().flatten().flatten();
+    let number = |name: &str| name.strip_prefix("epoch-")?.parse().ok();
+    let mut epochs: Vec<u32> = entries
+        .filter(|entry| entry.path().join(OUTCOMES).is_file())
+        .filter_map(|entry| number(entry.file_name().to_str()?))
+        .collect();
+    epochs.sort_unstable();
+    epochs
+}
+
+/// For each stage, the place among `tested` epochs of the first one after its last phase.
+fn learned(recipe: &Recipe, tested: &[u32]) -> [Option<usize>; 4] {
+    let mut learned = [None; 4];
+    let mut done = 0;
+    for phase in &recipe.curriculum.phase {
+        done += phase.num_train_epochs;
+        for stage in &phase.stages {
+            if let Some(place) = usize::from(*stage).checked_sub(1).and_then(|place| learned.get_mut(place)) {
+                *place = tested.iter().position(|epoch| *epoch >= done);
+            }
+        }
+    }
+    learned
+}
+
+fn read_summary(path: &Path) -> Result<Option<Summary>, Failure> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read(path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    let advice = "it is written by another version of stepwise, or damaged: evaluate again";
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| Failure::input(format!("{}: {error} -> {advice}", path.display())))
+}
+
+fn missing(path: &Path) -> Failure {
+    Failure::input(format!("{}: is missing -> evaluate again", path.display()))
+}
+
+fn no_outcomes(path: &Path, what: &str) -> Failure {
+    let path = path.display();
+    Failure::input(format!("{path}: {what} -> `stepwise eval {path} --out DIR`, then compare DIR"))
+}

@@ -1,0 +1,130 @@
+//! A comparison as tables.
+
+use stepwise_benchmark::compare::{Adjustment, Comparison, MetricPair, SideSummary};
+use stepwise_benchmark::perturb::Purpose;
+
+use crate::table::{Table, number, p_value, signed, with_interval};
+
+const DIFFERENCE: &str = "B - A [95 % interval]";
+
+/// All tables that have something to show, the one on who is compared first.
+pub fn all(comparison: &Comparison) -> Vec<Table> {
+    let tables = [
+        sides(comparison),
+        conditions(comparison),
+        stages(comparison),
+        metrics(comparison),
+        effective_robustness(comparison),
+        retention(comparison),
+    ];
+    tables.into_iter().filter(|table| !table.rows.is_empty() || !table.notes.is_empty()).collect()
+}
+
+fn sides(comparison: &Comparison) -> Table {
+    let mut table = Table::new("what is compared", ["", "path", "answers", "left out"]);
+    for (letter, side) in [("A", &comparison.a), ("B", &comparison.b)] {
+        let cells = [letter.to_owned(), side.name.clone(), side.outcomes.to_string(), side.alone.to_string()];
+        table.rows.push(cells.into());
+    }
+    table.notes.push(format!(
+        "suite {}: {} answers of both to {} items in {} groups, by which all intervals and sign flips are clustered",
+        comparison.suite.name, comparison.both, comparison.items, comparison.groups
+    ));
+    table
+}
+
+fn conditions(comparison: &Comparison) -> Table {
+    let head = ["", "n", "A", "B", DIFFERENCE, "only A", "only B", "unparsed", "p McNemar", "p sign flip", "adjusted"];
+    let mut table = Table::new("accuracy by condition", head);
+    for pair in &comparison.conditions {
+        let adjusted = match pair.adjustment {
+            Adjustment::Holm => format!("{} Holm", p_value(pair.p_adjusted)),
+            Adjustment::BenjaminiHochberg => format!("{} BH", p_value(pair.p_adjusted)),
+        };
+        table.rows.push(vec![
+            pair.id.clone(),
+            pair.n.to_string(),
+            number(pair.accuracy_a),
+            number(pair.accuracy_b),
+            with_interval(&pair.difference),
+            pair.only_a_right.to_string(),
+            pair.only_b_right.to_string(),
+            format!("{}, {}", pair.unparsed_a, pair.unparsed_b),
+            p_value(pair.p_mcnemar),
+            p_value(pair.p_sign_flip),
+            adjusted,
+        ]);
+    }
+    table.notes.push(
+        "adjusted: the sign-flip p by Holm among the conditions named primary before the run, by Benjamini and Hochberg \
+         (BH) among the rest"
+            .to_owned(),
+    );
+    table
+}
+
+fn stages(comparison: &Comparison) -> Table {
+    let mut table = Table::new("clean accuracy by stage", ["", "n", "A", "B", DIFFERENCE]);
+    for pair in &comparison.stages {
+        table.rows.push(row(format!("stage {}", pair.stage), &pair.accuracy));
+        table.rows.push(row(format!("stage {}, chance-corrected", pair.stage), &pair.chance_corrected));
+    }
+    table
+}
+
+/// Metrics of one condition, stage or attack have a colon in their id; the JSON has them.
+fn metrics(comparison: &Comparison) -> Table {
+    let mut table = Table::new("headline metrics", ["", "n", "A", "B", DIFFERENCE]);
+    let headline = comparison.metrics.iter().filter(|(id, _)| !id.contains(':'));
+    let defined = headline.filter(|(_, pair)| pair.difference.value.is_some());
+    table.rows.extend(defined.map(|(id, pair)| row(id.clone(), pair)));
+    table
+}
+
+fn row(name: String, pair: &MetricPair) -> Vec<String> {
+    let value =
+        |estimate: Option<stepwise_benchmark::summary::Estimate>| number(estimate.and_then(|found| found.value));
+    vec![name, pair.difference.n.to_string(), value(pair.a), value(pair.b), with_interval(&pair.difference)]
+}
+
+fn effective_robustness(comparison: &Comparison) -> Table {
+    let head = ["", "epochs", "slope", "A", "B", "B - A"];
+    let mut table = Table::new("effective robustness (log-odds above the line of the reference epochs)", head);
+    for found in &comparison.effective_robustness {
+        table.rows.push(vec![
+            found.condition.clone(),
+            found.points.to_string(),
+            signed(Some(found.slope)),
+            signed(Some(found.a)),
+            signed(Some(found.b)),
+            signed(Some(found.difference)),
+        ]);
+    }
+    let attacked = comparison.conditions.iter().any(|pair| pair.purpose == Purpose::Attack);
+    if table.rows.is_empty() && attacked {
+        let why = "no reference run has two tested epochs of different clean accuracy";
+        table.notes.push(format!("not shown: {why} -> name one with `--reference RUN`"));
+    }
+    table
+}
+
+fn retention(comparison: &Comparison) -> Table {
+    let mut table =
+        Table::new("retention (clean accuracy over a run's epochs)", ["", "best before", "last", "forgetting"]);
+    let mut add = |letter: &str, side: &SideSummary| {
+        for found in &side.retention {
+            table.rows.push(vec![
+                format!("{letter}, stage {}", found.stage),
+                number(Some(found.best)),
+                number(Some(found.last)),
+                signed(Some(found.forgetting)),
+            ]);
+        }
+        if let Some(transfer) = side.backward_transfer {
+            table.notes.push(format!("backward transfer of {letter}: {transfer:+.3}"));
+        }
+    };
+    add("A", &comparison.a);
+    add("B", &comparison.b);
+    table
+}

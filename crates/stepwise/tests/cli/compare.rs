@@ -1,0 +1,128 @@
+//! `stepwise compare`.
+
+use crate::common::{TRAINED, Workplace};
+
+/// The guide to outcomes, whose example is run here.
+const GUIDE: &str = include_str!("../../../../docs/outcomes.md");
+
+/// The fenced blocks of the guide: what stands behind the fence, and what it holds.
+fn blocks() -> Vec<(&'static str, &'static str)> {
+    let mut blocks = Vec::new();
+    let mut rest = GUIDE;
+    while let Some((_, after)) = rest.split_once("\n```") {
+        let (head, body) = after.split_once('\n').expect("a fence ends its line");
+        let (body, after) = body.split_once("```\n").expect("a fence is closed");
+        blocks.push((head, body));
+        rest = after;
+    }
+    blocks
+}
+
+/// With the files of the guide.
+fn guided() -> Workplace {
+    let place = Workplace::empty();
+    for (head, body) in blocks() {
+        if let Some(name) = head.strip_prefix("json ") {
+            place.write(name, body);
+        }
+    }
+    place
+}
+
+#[test]
+fn the_example_of_the_guide_prints_what_the_guide_says() {
+    let place = guided();
+    let mut shown = 0;
+    for (_, body) in blocks().into_iter().filter(|(head, _)| *head == "console") {
+        let (line, output) =
+            body.strip_prefix("$ stepwise ").and_then(|body| body.split_once('\n')).expect("a command");
+        assert_eq!(place.done(line).stdout, output, "stepwise {line}");
+        shown += 1;
+    }
+    assert_eq!(shown, 2);
+}
+
+#[test]
+fn tables_for_papers_are_latex() {
+    insta::assert_snapshot!(guided().done("compare a.jsonl b.jsonl --cases cases.jsonl --format latex").stdout);
+}
+
+#[test]
+fn json_holds_everything() {
+    let found = guided().done("compare a.jsonl b.jsonl --cases cases.jsonl --json").json();
+    assert_eq!((&found["schema"], &found["both"]), (&"compare/1".into(), &8.into()));
+    let clean = &found["conditions"][0];
+    assert_eq!((&clean["n"], &clean["accuracy_a"], &clean["accuracy_b"]), (&8.into(), &0.5.into(), &0.875.into()));
+    assert_eq!((&clean["difference"]["value"], &clean["unparsed_a"]), (&0.375.into(), &1.into()));
+    assert!(found["metrics"]["accuracy:clean:stage_1"]["difference"]["ci"].is_array());
+}
+
+#[test]
+fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
+    let place = Workplace::with_run();
+    let base = place.done("compare run/benchmark/base run");
+    insta::assert_snapshot!(base.shown());
+    // What the benchmark of the last epoch said of the same two.
+    let found = place.done("compare run/benchmark/base run --json").json();
+    let summary: serde_json::Value =
+        serde_json::from_str(&place.read("run/benchmark/epoch-2/summary.json")).expect("JSON");
+    for (pair, condition) in
+        found["conditions"].as_array().expect("a list").iter().zip(summary["conditions"].as_array().expect("a list"))
+    {
+        assert_eq!((&pair["id"], &pair["accuracy_b"]), (&condition["id"], &condition["accuracy"]));
+        assert_eq!(pair["difference"]["ci"], condition["gain_vs_base"]["ci"]);
+        assert_eq!(pair["p_adjusted"], condition["gain_vs_base"]["p_adjusted"]);
+    }
+    // The checkpoint that ended the last epoch is the run; the one before it is not.
+    let same = place.done("compare run run/checkpoint-10 --json").json();
+    let other = place.done("compare run run/checkpoint-5 --json").json();
+    let differs = |found: &serde_json::Value| {
+        found["conditions"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .any(|c| c["difference"]["ci"] != serde_json::json!([0.0, 0.0]))
+    };
+    assert!(!differs(&same));
+    assert_eq!(other["b"]["retention"].as_array().map(Vec::len), Some(0));
+    // One verdict made elsewhere takes group, stage and right answer from the run.
+    let first: serde_json::Value =
+        serde_json::from_str(place.read("run/benchmark/epoch-2/outcomes.jsonl").lines().next().expect("a line"))
+            .expect("JSON");
+    let line = serde_json::json!({"case_id": first["case_id"], "item_id": first["item_id"], "condition": first["condition"], "verdict": "right"});
+    place.write("judged.jsonl", line.to_string());
+    let judged = place.done("compare run judged.jsonl --json").json();
+    assert_eq!((&judged["both"], &judged["conditions"][0]["accuracy_b"]), (&1.into(), &1.0.into()));
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let place = Workplace::with_run();
+    for (head, body) in blocks() {
+        if let Some(name) = head.strip_prefix("json ") {
+            place.write(name, body);
+        }
+    }
+    place.write("nothing/file", "text");
+    place.write("wrong.jsonl", "{\"case_id\": \"scan-1\"}\nnot JSON\n");
+    place.edit("b.jsonl", "again.jsonl", "scan-2", "scan-1");
+    place.edit("suite.toml", "other.toml", "seed = 1", "seed = 2");
+    place.done("eval run --suite other.toml --out other");
+    let mut said = String::new();
+    for line in [
+        "nowhere nothing",
+        "model run",
+        "a.jsonl b.jsonl",
+        "a.jsonl wrong.jsonl --cases cases.jsonl",
+        "a.jsonl again.jsonl --cases cases.jsonl",
+        "a.jsonl b.jsonl --cases cases.jsonl --split train",
+        "a.jsonl b.jsonl --cases nowhere",
+        "a.jsonl b.jsonl --cases cases.jsonl --suite nowhere.toml",
+        "a.jsonl b.jsonl --cases cases.jsonl --reference a.jsonl",
+        "a.jsonl run --cases cases.jsonl",
+        "run other",
+    ] {
+        said.push_str(&format!("$ stepwise compare {line}\n{}\n", place.refused(&format!("compare {line}"))));
+    }
+    insta::assert_snapshot!(said);
+}
