@@ -106,11 +106,15 @@ fn the_epochs_of_the_reference_say_what_is_more_than_clean_accuracy() {
     let follower = outcomes(&suite, &cases, HintFollower(Looker));
     let of = |outcomes: &[Outcome]| Summary::new(&suite, &[], outcomes, None, BOOTSTRAP);
     // Epochs that withstand hints as well as they answer: the line is the diagonal.
-    let history = History { epochs: vec![of(&blind), of(&looker)], learned: [Some(0), Some(1), None, None] };
+    let epochs = vec![of(&blind), of(&looker)];
+    let history = History { base: Some(of(&blind)), epochs, learned: [Some(0), Some(1), None, None] };
     let a = Side { history: Some(&history), ..side("a", &looker) };
-    let found = compare(&suite, a, side("b", &follower), &history.epochs, BOOTSTRAP).expect("comparable");
+    let reference: Vec<Summary> = history.reference().cloned().collect();
+    let two = compare(&suite, a, side("b", &follower), &reference[1..], BOOTSTRAP).expect("comparable");
+    assert_eq!(two.effective_robustness, [], "two points are no line");
+    let found = compare(&suite, a, side("b", &follower), &reference, BOOTSTRAP).expect("comparable");
     let [hint] = &found.effective_robustness[..] else { panic!("one attack") };
-    assert_eq!((hint.condition.as_str(), hint.points), ("hint_minus", 2));
+    assert_eq!((hint.condition.as_str(), hint.points), ("hint_minus", 3));
     assert!((hint.slope - 1.0).abs() < 1e-9 && hint.intercept.abs() < 1e-9 && hint.a.abs() < 1e-9, "{hint:?}");
     // From 47.5 of 48 right, drawn in by half an item, to 0.5 of 48: twice the log-odds of 95 to 1.
     assert!((hint.difference + 2.0 * 95f64.ln()).abs() < 1e-9, "{hint:?}");

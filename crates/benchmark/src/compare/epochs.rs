@@ -14,6 +14,8 @@ use crate::summary::{Estimate, Summary};
 /// The epochs of a run.
 #[derive(Clone, Debug, Default)]
 pub struct History {
+    /// The untouched base, where it was tested.
+    pub base: Option<Summary>,
     /// What each came to, in order; epochs that were not tested are left out.
     pub epochs: Vec<Summary>,
     /// For stages 1 to 4, the place among `epochs` of the first one tested after the stage was taught last; none where it
@@ -35,6 +37,11 @@ pub struct StageRetention {
 }
 
 impl History {
+    /// What shows how robustness goes with clean accuracy: the base and all epochs.
+    pub fn reference(&self) -> impl Iterator<Item = &Summary> {
+        self.base.iter().chain(&self.epochs)
+    }
+
     fn accuracies(&self) -> Vec<StageAccuracies> {
         self.epochs.iter().map(stage_accuracies).collect()
     }
@@ -90,7 +97,7 @@ pub(super) fn effective_robustness(
         .filter(|condition| condition.purpose == Purpose::Attack)
         .filter_map(|condition| {
             let points: Vec<Point> = reference.iter().filter_map(|epoch| Point::of(epoch, &condition.id)).collect();
-            let trend = Trend::fit(&points)?;
+            let trend = Trend::fit(&points).filter(|trend| trend.points >= Trend::FEWEST)?;
             let (clean, attacked) = (clean?, metrics.get(&format!("accuracy:{}", condition.id))?);
             let a = trend.residual(point(clean.a?, attacked.a?)?);
             let b = trend.residual(point(clean.b?, attacked.b?)?);

@@ -109,6 +109,9 @@ pub fn logit(share: f64) -> f64 {
 }
 
 impl Trend {
+    /// With fewer reference points a line says nothing.
+    pub const FEWEST: usize = 3;
+
     /// Least squares over the points: the epochs of a run, or of several, that are no better than usual, as those trained
     /// on all stages shuffled. None with fewer than two different clean accuracies.
     #[must_use]

@@ -8,9 +8,6 @@ use super::table::{Cell, Table};
 use crate::metrics::robustness::{Point, Trend, logit};
 use crate::summary::ConditionSummary;
 
-/// With fewer reference points a line says nothing.
-const FEWEST: usize = 3;
-
 /// Shares at which an axis in log-odds may be labelled.
 const LABELS: [f64; 21] = [
     0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98,
@@ -79,7 +76,7 @@ fn fit<'a>(input: &ReportInput<'a>, attack: &'a ConditionSummary) -> Option<Fitt
     let summaries = std::iter::once(input.base).chain(before.iter().map(|epoch| epoch.summary));
     let reference: Vec<Point> = summaries.filter_map(|summary| Point::of(summary, &attack.id)).collect();
     let last = Point::of(input.last(), &attack.id)?;
-    let trend = Trend::fit(&reference).filter(|trend| trend.points >= FEWEST)?;
+    let trend = Trend::fit(&reference).filter(|trend| trend.points >= Trend::FEWEST)?;
     attack.representative.then_some(Fitted { attack, trend, reference, last })
 }
 

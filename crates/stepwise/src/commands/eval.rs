@@ -63,11 +63,8 @@ pub struct Args {
 /// As in a suite.
 #[derive(Clone, Copy, ValueEnum)]
 enum ScoringChoice {
-    /// By option log-likelihood per token.
     Loglikelihood,
-    /// By letters, averaged over orders of the options.
     Letter,
-    /// By generation and the strict parser.
     Generate,
 }
 

@@ -1,6 +1,6 @@
 //! `stepwise compare`.
 
-use crate::common::{TRAINED, Workplace};
+use crate::common::Workplace;
 
 /// The guide to outcomes, whose example is run here.
 const GUIDE: &str = include_str!("../../../../docs/outcomes.md");
@@ -61,7 +61,9 @@ fn json_holds_everything() {
 fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
     let place = Workplace::with_run();
     let base = place.done("compare run/benchmark/base run");
-    insta::assert_snapshot!(base.shown());
+    // How many answers differ depends on the processor.
+    let counts = regex::Regex::new(r"\] +\d+ +\d+ +\d+, \d+ ").expect("a pattern");
+    insta::assert_snapshot!(counts.replace_all(&base.shown(), "]  COUNTS "));
     // What the benchmark of the last epoch said of the same two.
     let found = place.done("compare run/benchmark/base run --json").json();
     let summary: serde_json::Value =

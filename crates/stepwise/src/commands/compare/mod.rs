@@ -37,7 +37,7 @@ pub struct Args {
     /// The suite that was asked; a run's own, or the fast one, when left out.
     #[arg(long, value_name = "FILE")]
     suite: Option<PathBuf>,
-    /// A run whose epochs show how robustness goes with clean accuracy; A when left out. May be given again.
+    /// A run whose base and epochs show how robustness goes with clean accuracy; A when left out. May be given again.
     #[arg(long, value_name = "RUN")]
     reference: Vec<PathBuf>,
     /// How tables are written.
@@ -71,15 +71,13 @@ pub fn run(args: &Args) -> Outcome {
 
     let mut reference: Vec<Summary> = Vec::new();
     for path in &args.reference {
-        let epochs = Found::at(path)?.history.map(|history| history.epochs).unwrap_or_default();
-        if epochs.is_empty() {
-            let what = "has no tested epochs -> name a run with a benchmark";
-            return Err(Failure::input(format!("{}: {what}", path.display())));
-        }
-        reference.extend(epochs);
+        let what = "is no run with tested epochs -> name a run with a benchmark";
+        let history = Found::at(path)?.history;
+        let history = history.ok_or_else(|| Failure::input(format!("{}: {what}", path.display())))?;
+        reference.extend(history.reference().cloned());
     }
     if args.reference.is_empty() {
-        reference.extend(a.history.iter().flat_map(|history| history.epochs.clone()));
+        reference.extend(a.history.iter().flat_map(|history| history.reference().cloned()));
     }
     let side_a = Side { name: &a.name, outcomes: &of_a, history: a.history.as_ref() };
     let side_b = Side { name: &b.name, outcomes: &of_b, history: b.history.as_ref() };

@@ -78,7 +78,8 @@ impl Found {
             let file = folder(run, *epoch).join("summary.json");
             summaries.push(read_summary(&file)?.ok_or_else(|| missing(&file))?);
         }
-        let history = History { epochs: summaries, learned: learned(&recipe, &epochs) };
+        let base = read_summary(&run.join("benchmark/base/summary.json"))?;
+        let history = History { base, epochs: summaries, learned: learned(&recipe, &epochs) };
         let folder = folder(run, epoch);
         let found = Self::of(path, folder.join(OUTCOMES), folder.join("summary.json"), Some(recipe))?;
         Ok(Self { history: Some(history), ..found })

@@ -88,8 +88,8 @@ fn row(name: String, pair: &MetricPair) -> Vec<String> {
 }
 
 fn effective_robustness(comparison: &Comparison) -> Table {
-    let head = ["", "epochs", "slope", "A", "B", "B - A"];
-    let mut table = Table::new("effective robustness (log-odds above the line of the reference epochs)", head);
+    let head = ["", "points", "slope", "A", "B", "B - A"];
+    let mut table = Table::new("effective robustness (log-odds above the line of the reference)", head);
     for found in &comparison.effective_robustness {
         table.rows.push(vec![
             found.condition.clone(),
@@ -102,7 +102,7 @@ fn effective_robustness(comparison: &Comparison) -> Table {
     }
     let attacked = comparison.conditions.iter().any(|pair| pair.purpose == Purpose::Attack);
     if table.rows.is_empty() && attacked {
-        let why = "no reference run has two tested epochs of different clean accuracy";
+        let why = "the reference runs have not three tested models of different clean accuracy";
         table.notes.push(format!("not shown: {why} -> name one with `--reference RUN`"));
     }
     table
