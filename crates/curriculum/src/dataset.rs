@@ -45,16 +45,6 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads a case file, or the `cases.jsonl` of a folder. The cases are well formed; whether they make sense is for
-    /// [`crate::check`] to say.
-    ///
-    /// # Errors
-    /// All problems of all lines at once; also when the file cannot be read, or holds no case.
-    pub fn load(path: &Path) -> Result<Self, Problems> {
-        let Lines { dataset, problems, .. } = Lines::read(path)?;
-        if problems.is_empty() { Ok(dataset) } else { Err(Problems(problems)) }
-    }
-
     /// Cases that are, or will be, those of `file`.
     #[must_use]
     pub fn new(file: &Path, cases: Vec<Case>) -> Self {
@@ -133,11 +123,17 @@ mod tests {
 
     const LINE: &str = r#"{"schema":"case/1","case_id":"c","group_id":"g","split":"train","source":{"dataset":"d","licence":"l"},"modality":"ct","images":[],"chain":[]}"#;
 
+    /// The cases of a file, when every line of it is one.
+    fn read(path: &Path) -> Result<Dataset, Problems> {
+        let Lines { dataset, problems, .. } = Lines::read(path)?;
+        if problems.is_empty() { Ok(dataset) } else { Err(Problems(problems)) }
+    }
+
     fn load(text: impl AsRef<[u8]>) -> Result<Dataset, Vec<String>> {
         let folder = tempfile::tempdir().expect("writable");
         fs::write(folder.path().join(CASE_FILE), text).expect("written");
         let root = format!("{}/", folder.path().display());
-        Dataset::load(folder.path())
+        read(folder.path())
             .map_err(|Problems(all)| all.iter().map(|problem| problem.to_string().replace(&root, "")).collect())
     }
 
@@ -149,8 +145,8 @@ mod tests {
         let validation = Case { split: Split::Validation, ..case.clone() };
         let dataset = Dataset::new(&file, vec![case, validation]);
         dataset.save().expect("written");
-        assert_eq!(Dataset::load(folder.path()), Ok(dataset.clone()));
-        assert_eq!(Dataset::load(&file), Ok(dataset.clone()));
+        assert_eq!(read(folder.path()), Ok(dataset.clone()));
+        assert_eq!(read(&file), Ok(dataset.clone()));
         assert_eq!(dataset.side(Split::Validation).map(|(place, _)| place).collect::<Vec<_>>(), [1]);
         assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1, "nothing is left beside");
     }
@@ -208,7 +204,7 @@ mod tests {
         assert_eq!(load("").expect_err("refused"), ["cases.jsonl: holds no case -> write one case on each line"]);
         let [problem] = &load(b"\x89PNG\xff".as_slice()).expect_err("refused")[..] else { panic!("one problem") };
         assert!(problem.starts_with("cases.jsonl:1:1: is not UTF-8"), "{problem}");
-        let absent = Dataset::load(Path::new("no/such/cases.jsonl")).expect_err("absent").to_string();
+        let absent = read(Path::new("no/such/cases.jsonl")).expect_err("absent").to_string();
         assert!(absent.starts_with("no/such/cases.jsonl: cannot be read"), "{absent}");
     }
 

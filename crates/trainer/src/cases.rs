@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use stepwise_curriculum::case::{Case, Split};
-use stepwise_curriculum::dataset::{Dataset, picture_below};
+use stepwise_curriculum::check;
+use stepwise_curriculum::dataset::picture_below;
 use stepwise_curriculum::synth::{self, SynthOptions};
 
 use crate::recipe::{CaseSource, Data};
@@ -15,7 +16,7 @@ use crate::recipe::{CaseSource, Data};
 /// Why the cases of a run cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum CasesError {
-    /// The data set cannot be read.
+    /// The data set cannot be read, or its cases do not make sense.
     #[error("{0}")]
     Dataset(String),
     /// A side of the split is empty.
@@ -63,7 +64,7 @@ impl Cases {
     pub fn open(data: &Data) -> Result<Self, CasesError> {
         let (cases, pictures, place) = match &data.source {
             CaseSource::Dataset(path) => {
-                let dataset = Dataset::load(path).map_err(|error| CasesError::Dataset(error.to_string()))?;
+                let dataset = check::load(path).map_err(|error| CasesError::Dataset(error.to_string()))?;
                 (dataset.cases, Pictures::Folder(dataset.root), path.display().to_string())
             }
             CaseSource::Synth(asked) => {

@@ -124,6 +124,6 @@ impl ModelRespondent<'_> {
         let rate = |index: usize| scores[0][index].loglikelihood / scores[0][index].token_ids.len() as f64;
         let rivals = (0..options.len()).filter(|index| *index != gold);
         let best = rivals.max_by(|a, b| rate(*a).total_cmp(&rate(*b)));
-        best.ok_or_else(|| ReaderError::Mismatch("a margin needs two options".to_owned()))
+        best.ok_or(ReaderError::NoGradient("a margin needs two options"))
     }
 }

@@ -27,8 +27,11 @@ pub enum ReaderError {
     #[error(transparent)]
     Processor(#[from] ProcessorError),
     /// Model and processor do not belong together.
-    #[error("{0}")]
+    #[error("{0} -> take model, tokenizer and processor files from one folder")]
     Mismatch(String),
+    /// There is nothing that could have a gradient.
+    #[error("{0}")]
+    NoGradient(&'static str),
 }
 
 /// How likely an option is.
@@ -76,6 +79,12 @@ impl Reader {
         if tokens != wanted {
             return Err(ReaderError::Mismatch(format!(
                 "image_seq_len of the processor is {tokens}, but a tile has {wanted} features in the model"
+            )));
+        }
+        let (largest, rows) = (processor.largest_token_id(), config.text.vocab_size);
+        if largest as usize >= rows {
+            return Err(ReaderError::Mismatch(format!(
+                "the tokenizer knows token id {largest}, but text_config.vocab_size of the model is {rows}"
             )));
         }
         let mut reader = Self { model, processor, features: None };
@@ -162,7 +171,7 @@ impl Reader {
         pass: &Pass,
     ) -> Result<(f64, Vec<f32>), ReaderError> {
         let Some(first) = example.images.first() else {
-            return Err(ReaderError::Mismatch("a pixel gradient needs a picture".to_owned()));
+            return Err(ReaderError::NoGradient("a pixel gradient needs a picture"));
         };
         let texts: Vec<String> = options.iter().map(|(text, _)| text.clone()).collect();
         let (prompt, ends) = self.processor.encode_options(&example.conversation, &example.grids(), &texts)?;

@@ -4,7 +4,7 @@ use super::{Faults, answer, region_ids};
 use crate::case::{Answer, Case, Item, Laterality};
 use crate::taxonomy::Taxonomy;
 
-pub(super) fn check_chain(case: &Case, taxonomy: &Taxonomy, faults: &mut Faults) {
+pub(super) fn check_chain(case: &Case, taxonomy: Option<&Taxonomy>, faults: &mut Faults) {
     if case.chain.is_empty() {
         faults.add("chain", "there is no question", "add at least one");
     }
@@ -29,10 +29,14 @@ pub(super) fn check_chain(case: &Case, taxonomy: &Taxonomy, faults: &mut Faults)
     }
 }
 
-fn check_kind(item: &Item, taxonomy: &Taxonomy, at: &str, faults: &mut Faults) {
-    if taxonomy.stage(item.stage).is_none() {
+fn check_kind(item: &Item, taxonomy: Option<&Taxonomy>, at: &str, faults: &mut Faults) {
+    if !(1..=4).contains(&item.stage) {
         faults.add(format!("{at}.stage"), format!("there is no stage {}", item.stage), "use 1 to 4");
     }
+    let Some(taxonomy) = taxonomy else {
+        faults.not_blank(&format!("{at}.category"), &item.category);
+        return;
+    };
     match taxonomy.category(&item.category) {
         None => {
             let what = format!("there is no category \"{}\"", item.category);

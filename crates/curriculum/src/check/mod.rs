@@ -31,12 +31,29 @@ pub enum Files {
 }
 
 /// What to check against.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckOptions {
-    /// The stages and categories that items may name.
-    pub taxonomy: Taxonomy,
+    /// The stages and categories that items may name; without one, any category of a stage from 1 to 4.
+    pub taxonomy: Option<Taxonomy>,
     /// How far files are looked into.
     pub files: Files,
+}
+
+impl Default for CheckOptions {
+    /// The project's own taxonomy, and files as far as their headers.
+    fn default() -> Self {
+        Self { taxonomy: Some(Taxonomy::default()), files: Files::default() }
+    }
+}
+
+/// Reads a case file, or the `cases.jsonl` of a folder, whose records hold every rule that needs neither the files they
+/// name nor a taxonomy: whoever uses cases relies on these rules, so there is no other way to read a file of them.
+///
+/// # Errors
+/// All problems of all rows at once; also when the file cannot be read, or holds no case.
+pub fn load(path: &Path) -> Result<Dataset, Problems> {
+    let (dataset, problems) = check_file(path, &CheckOptions { taxonomy: None, files: Files::Skip });
+    dataset.filter(|_| problems.is_empty()).ok_or(Problems(problems))
 }
 
 /// All that is wrong with a data set, in the order of its rows. None means that every rule holds.
@@ -76,7 +93,7 @@ fn check_each(
     for (case, row) in dataset.cases.iter().zip(rows) {
         let mut faults = Faults { dataset, row, problems };
         record::check(case, &mut faults);
-        item::check_chain(case, &options.taxonomy, &mut faults);
+        item::check_chain(case, options.taxonomy.as_ref(), &mut faults);
         if options.files > Files::Skip {
             files::check(case, options.files, &mut faults);
         }

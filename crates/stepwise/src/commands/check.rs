@@ -31,6 +31,7 @@ pub fn run(args: &Args) -> Outcome {
         Some(path) => Taxonomy::load(path).map_err(Failure::input)?,
         None => Taxonomy::default(),
     };
+    let taxonomy = Some(taxonomy);
     let files = match args.files.as_str() {
         "skip" => Files::Skip,
         "headers" => Files::Headers,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use stepwise_curriculum::dataset::Dataset;
+use stepwise_curriculum::check;
 use stepwise_curriculum::import::{IMPORTERS, ImportOptions, importer};
 use stepwise_curriculum::prompt::{Frame, prompt};
 use stepwise_curriculum::synth::{self, Rate, SynthOptions};
@@ -108,7 +108,7 @@ fn draw(args: &SynthArgs) -> Outcome {
 }
 
 fn show(args: &ShowArgs) -> Outcome {
-    let dataset = Dataset::load(&args.data).map_err(Failure::input)?;
+    let dataset = check::load(&args.data).map_err(Failure::input)?;
     let wanted = |id: &String| dataset.cases.iter().find(|case| case.case_id == *id);
     let case = match &args.case {
         Some(id) => wanted(id).ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! What a recipe, a model folder, a suite or a device can have wrong, met by `stepwise train`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::Workplace;
 
@@ -66,6 +66,21 @@ fn model_folders() {
     place.edit("llama/config.json", "llama/config.json", "\"idefics3\"", "\"llama\"");
     broken("wider");
     place.edit("wider/config.json", "wider/config.json", "\"intermediate_size\": 64", "\"intermediate_size\": 96");
+    let set = |name: &str, old: &str, new: &str| {
+        broken(name);
+        place.edit(&format!("{name}/config.json"), &format!("{name}/config.json"), old, new);
+    };
+    set("headless", "\"head_dim\": 8", "\"head_dim\": 0");
+    set("grey", "\"num_channels\": 3", "\"num_channels\": 1");
+    // Weights of another number of tokens would be refused before: only the tokenizer is another's.
+    broken("fewer-tokens");
+    place.edit(
+        "fewer-tokens/tokenizer.json",
+        "fewer-tokens/tokenizer.json",
+        "\"added_tokens\": [",
+        "\"added_tokens\": [{\"id\": 5000, \"content\": \"<more>\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \
+         \"normalized\": false, \"special\": true}, ",
+    );
     let folders = [
         "nowhere",
         "run",
@@ -77,6 +92,9 @@ fn model_folders() {
         "no-json",
         "llama",
         "wider",
+        "headless",
+        "grey",
+        "fewer-tokens",
     ];
     let lines: Vec<String> = folders.iter().map(|folder| format!("--set model_name_or_path={folder}")).collect();
     insta::assert_snapshot!(said(&place, &lines.iter().map(String::as_str).collect::<Vec<_>>()));
@@ -115,7 +133,23 @@ fn data_sets() {
     place.write("only-train/cases.jsonl", side("train"));
     place.write("only-test/cases.jsonl", side("test"));
     place.write("broken/cases.jsonl", "{\"schema\": \"case/2\"}\n[]\n");
-    let lines = ["only-train", "only-test", "broken"].map(|folder| format!("--set data.dataset={folder}"));
+    // Each is a case by its form alone: whoever asks it would have to guess what is meant.
+    let senseless: [(&str, &dyn Fn(&mut Value)); 4] = [
+        ("gold", &|case| case["chain"][0]["answer"]["gold"] = json!([99])),
+        ("no-gold", &|case| case["chain"][0]["answer"]["gold"] = json!([])),
+        ("evidence", &|case| case["chain"][0]["evidence"] = json!(["r99"])),
+        ("no-image", &|case| case["images"] = json!([])),
+    ];
+    for (folder, change) in senseless {
+        let mut changed = cases.clone();
+        change(&mut changed[0]);
+        place.write(
+            &format!("{folder}/cases.jsonl"),
+            changed.iter().map(|case| format!("{case}\n")).collect::<String>(),
+        );
+    }
+    let folders = ["only-train", "only-test", "broken", "gold", "no-gold", "evidence", "no-image"];
+    let lines = folders.map(|folder| format!("--set data.dataset={folder}"));
     insta::assert_snapshot!(said(&place, &lines.iter().map(String::as_str).collect::<Vec<_>>()));
 }
 

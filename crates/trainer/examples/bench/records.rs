@@ -14,8 +14,8 @@ use stepwise_benchmark::probe::{OptionScore, RespondentError};
 use stepwise_benchmark::run::{Options, run};
 use stepwise_benchmark::suite::Suite;
 use stepwise_curriculum::case::Case;
+use stepwise_curriculum::check;
 use stepwise_curriculum::conversation::{Conversation, Message, Part};
-use stepwise_curriculum::dataset::Dataset;
 use stepwise_curriculum::prompt::{Frame, prompt};
 use stepwise_trainer::cases::Pictures;
 use stepwise_vlm::batch::Example;
@@ -41,7 +41,7 @@ const TEXT: [&str; 5] = ["clean", "hint_plus", "hint_minus", "hint_zero", "permu
 
 /// Writes the three files and the pictures they name.
 pub fn write(args: &Args) -> Result<(), Failure> {
-    let dataset = Dataset::load(&args.data)?;
+    let dataset = check::load(&args.data)?;
     fs::create_dir_all(args.out.join("images"))?;
     let mut gallery = Gallery { out: &args.out, known: HashMap::new() };
     let pictures = Pictures::Folder(dataset.root.clone());

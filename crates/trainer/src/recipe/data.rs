@@ -63,7 +63,7 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
         seed: synth
             .integer_or("seed", Some("the recipe's `seed`"), 0..=super::INTEGER_MAX, "Equal seeds give equal cases.")
             .unwrap_or(run_seed),
-        image_size: synth.integer("image_size", 128, 32..=2048, "Side of the square images, in pixels.") as u32,
+        image_size: synth.integer("image_size", 128, 64..=2048, "Side of the square images, in pixels.") as u32,
     };
     synth.finish();
     let dataset_at = section.at("dataset");

@@ -191,7 +191,6 @@ impl ModelConfig {
             ("vision_config.num_attention_heads", vision.num_attention_heads),
             ("vision_config.patch_size", vision.patch_size),
             ("vision_config.image_size", vision.image_size),
-            ("vision_config.num_channels", vision.num_channels),
             ("text_config.hidden_size", text.hidden_size),
             ("text_config.intermediate_size", text.intermediate_size),
             ("text_config.num_attention_heads", text.num_attention_heads),
@@ -202,6 +201,14 @@ impl ModelConfig {
         for (field, size) in sizes {
             unless((1..=1 << 24).contains(&size), field, size, "a size from 1 to 16777216 is read")?;
         }
+        let layers = [
+            ("vision_config.num_hidden_layers", vision.num_hidden_layers),
+            ("text_config.num_hidden_layers", text.num_hidden_layers),
+        ];
+        for (field, layers) in layers {
+            unless((1..=1 << 10).contains(&layers), field, layers, "1 to 1024 layers are read")?;
+        }
+        unless(vision.num_channels == 3, "vision_config.num_channels", vision.num_channels, "3 is built")?;
         let divides = |part: usize, whole: usize| whole.is_multiple_of(part);
         let heads = text.num_attention_heads;
         unless(
@@ -211,10 +218,10 @@ impl ModelConfig {
             "it must divide num_attention_heads",
         )?;
         unless(
-            text.head_dim().is_multiple_of(2),
+            text.head_dim() > 0 && text.head_dim().is_multiple_of(2),
             "text_config.head_dim",
             text.head_dim(),
-            "rotary embedding wants an even width",
+            "rotary embedding wants an even width, 2 or more",
         )?;
         unless(
             divides(vision.num_attention_heads, vision.hidden_size),

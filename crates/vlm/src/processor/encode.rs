@@ -135,6 +135,9 @@ impl Processor {
 
     fn tokenise(&self, expanded: &Expanded, supervised: &[Range<usize>]) -> Result<Encoded, ProcessorError> {
         let tokenised = self.tokens.encode(&expanded.text).map_err(ProcessorError::Layout)?;
+        if tokenised.ids.is_empty() {
+            return Err(ProcessorError::Layout("the chat template renders this conversation to nothing".to_owned()));
+        }
         let token_at = |byte: usize| {
             let problem = || format!("a token spans the boundary at byte {byte} of the rendered conversation");
             tokenised.at(byte).ok_or_else(|| ProcessorError::Layout(problem()))

@@ -135,6 +135,12 @@ impl Processor {
         hex(&Sha256::digest(parts.to_string()))
     }
 
+    /// The largest token id that a text can come to.
+    #[must_use]
+    pub fn largest_token_id(&self) -> u32 {
+        self.tokens.largest_id()
+    }
+
     /// The id of a token of the vocabulary.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<u32> {

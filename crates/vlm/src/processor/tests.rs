@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use stepwise_curriculum::conversation::Conversation;
+
 use super::*;
 
 fn tiny() -> PathBuf {
@@ -128,6 +130,13 @@ fn a_bad_file_is_refused_with_its_name() {
     file.set_len((64 << 20) + 1).expect("set");
     let error = Processor::from_folder(folder.path()).expect_err("refused").to_string();
     assert!(error.contains("tokenizer.json: is larger than"), "{error}");
+}
+
+#[test]
+fn a_template_that_says_nothing_is_refused_when_it_is_used() {
+    let silent = changed("chat_template.json", |value| value["chat_template"] = "".into()).expect("loads");
+    let error = silent.encode(&Conversation::default(), &[], true).expect_err("refused").to_string();
+    assert_eq!(error, "the chat template renders this conversation to nothing");
 }
 
 #[test]

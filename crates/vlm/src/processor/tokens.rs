@@ -68,6 +68,11 @@ impl Tokens {
         self.tokenizer.token_to_id(token)
     }
 
+    /// The largest id that a text can come to.
+    pub fn largest_id(&self) -> u32 {
+        self.tokenizer.get_vocab(true).into_values().max().unwrap_or(0)
+    }
+
     /// Whether an id stands for a token.
     pub fn knows(&self, id: u32) -> bool {
         self.added.contains_key(&id) || self.tokenizer.id_to_token(id).is_some()

@@ -13,7 +13,7 @@ use image::{GrayImage, Luma, Rgba, RgbaImage};
 
 use super::*;
 use crate::case::{Answer, Case, Item};
-use crate::check::{CheckOptions, Files, check};
+use crate::check::{CheckOptions, Files, check_file};
 use crate::dataset::Dataset;
 use crate::picture::sha256_hex;
 
@@ -82,9 +82,9 @@ impl Set {
 
 /// The data set in a folder, after it has passed every check and shown all four stages in each case.
 fn sound(folder: &Path) -> Dataset {
-    let dataset = Dataset::load(folder).expect("reads");
-    let problems = check(&dataset, &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
+    let (dataset, problems) = check_file(folder, &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
     assert!(problems.is_empty(), "{}", problems.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    let dataset = dataset.expect("reads");
     for case in &dataset.cases {
         let stages: BTreeSet<u8> = case.chain.iter().map(|item| item.stage).collect();
         assert!(stages.into_iter().eq(1..=4), "{} lacks a stage", case.case_id);

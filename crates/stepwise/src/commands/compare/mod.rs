@@ -12,7 +12,7 @@ use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::case::{Case, Split};
-use stepwise_curriculum::dataset::Dataset;
+use stepwise_curriculum::check;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::epoch_benchmark;
 
@@ -136,7 +136,7 @@ fn cases(args: &Args, sides: [&Found; 2]) -> Result<Option<Vec<Case>>, Failure> 
         Some(_) => Some(Split::Test),
         None => None,
     };
-    let cases = Dataset::load(path).map_err(Failure::input)?.cases;
+    let cases = check::load(path).map_err(Failure::input)?.cases;
     let asked: Vec<Case> = cases.into_iter().filter(|case| split.is_none_or(|split| case.split == split)).collect();
     if asked.is_empty() {
         return Err(Failure::input(format!("{}: no cases on that side of the split -> name another", path.display())));
