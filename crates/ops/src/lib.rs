@@ -12,6 +12,7 @@ mod gelu;
 mod layer_norm;
 mod linear;
 mod matmul;
+mod packed;
 mod plan;
 mod rms_norm;
 mod rotary;
@@ -19,13 +20,15 @@ mod simd;
 mod swiglu;
 #[cfg(test)]
 mod testing;
+mod tile;
 mod unary;
 
 pub use attention::attention;
 pub use cross_entropy::{cross_entropy, token_logprobs};
 pub use gelu::gelu_tanh;
 pub use layer_norm::layer_norm;
-pub use linear::{Lora, linear, lora_linear};
+pub use linear::{Lora, Weight, linear, lora_linear};
+pub use packed::{Packed, Precision};
 pub use plan::{Plan, Segment};
 pub use rms_norm::rms_norm;
 pub use rotary::rotary;

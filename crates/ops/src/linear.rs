@@ -4,11 +4,46 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckp
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use burn_flex::FlexTensor;
 
+use std::sync::Arc;
+
 use crate::matmul::{Into, Target, View, product};
-use crate::{cpu, simd};
+use crate::{Packed, cpu, simd};
+
+/// The weight of a linear layer, `[out, in]` as in PyTorch.
+#[derive(Clone, Debug)]
+pub enum Weight {
+    /// A tensor, which may learn.
+    Tensor(Tensor<2>),
+    /// Frozen, on the CPU.
+    Packed(Arc<Packed>),
+}
+
+impl From<Tensor<2>> for Weight {
+    fn from(weight: Tensor<2>) -> Self {
+        Self::Tensor(weight)
+    }
+}
+
+impl From<Arc<Packed>> for Weight {
+    fn from(weight: Arc<Packed>) -> Self {
+        Self::Packed(weight)
+    }
+}
+
+impl Weight {
+    /// As a tensor beside `x`.
+    fn tensor(self, x: &Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Tensor(weight) => weight,
+            Self::Packed(weight) => {
+                Tensor::from_data(TensorData::new(weight.unpacked(), weight.sides()), &x.device().without_autodiff())
+            }
+        }
+    }
+}
 
 /// A low-rank addition to a weight: `scale * up * down`.
 #[derive(Clone, Debug)]
@@ -21,16 +56,21 @@ pub struct Lora {
     pub scale: f32,
 }
 
-/// `x weight^T + bias`: `x` is `[tokens, in]`, `weight` `[out, in]` as in PyTorch, `bias` `[out]`.
+/// `x weight^T + bias`: `x` is `[tokens, in]`, `bias` `[out]`.
 #[must_use]
-pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    fused(x, weight, bias, None)
+pub fn linear(x: Tensor<2>, weight: impl std::convert::Into<Weight>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    fused(x, weight.into(), bias, None)
 }
 
 /// `x weight^T + bias + scale (x down^T) up^T`.
 #[must_use]
-pub fn lora_linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Lora) -> Tensor<2> {
-    fused(x, weight, bias, Some(lora))
+pub fn lora_linear(
+    x: Tensor<2>,
+    weight: impl std::convert::Into<Weight>,
+    bias: Option<Tensor<1>>,
+    lora: Lora,
+) -> Tensor<2> {
+    fused(x, weight.into(), bias, Some(lora))
 }
 
 fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Option<Lora>) -> Tensor<2> {
@@ -44,16 +84,18 @@ fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Opti
     }
 }
 
-fn fused(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Option<Lora>) -> Tensor<2> {
+fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lora>) -> Tensor<2> {
     let cpu_all = cpu::takes(&x)
-        && cpu::takes(&weight)
+        && matches!(&weight, Weight::Packed(_)) | matches!(&weight, Weight::Tensor(weight) if cpu::takes(weight))
         && bias.as_ref().is_none_or(cpu::takes)
         && lora.as_ref().is_none_or(|lora| cpu::takes(&lora.down) && cpu::takes(&lora.up));
     if !cpu_all {
+        let weight = weight.tensor(&x);
         return composed(x, weight, bias, lora);
     }
+    let weight_learns = matches!(&weight, Weight::Tensor(weight) if weight.is_tracked());
     let tracked = x.is_tracked()
-        || weight.is_tracked()
+        || weight_learns
         || bias.as_ref().is_some_and(Tensor::is_tracked)
         || lora.as_ref().is_some_and(|lora| lora.down.is_tracked() || lora.up.is_tracked());
     if !tracked {
@@ -63,7 +105,11 @@ fn fused(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Option<
             up: cpu::plain(up),
             scale,
         });
-        return cpu::tensor(forward(&cpu::plain(x), &cpu::plain(weight), bias.map(cpu::plain).as_ref(), low_rank).0);
+        let weight = match weight {
+            Weight::Tensor(weight) => Values::Tensor(cpu::plain(weight)),
+            Weight::Packed(weight) => Values::Packed(weight),
+        };
+        return cpu::tensor(forward(&cpu::plain(x), &weight, bias.map(cpu::plain).as_ref(), low_rank).0);
     }
     // The graph wants a node for every argument; absent ones are constants of one value.
     let absent = || Tensor::<2>::zeros([1, 1], &x.device().without_autodiff());
@@ -73,8 +119,15 @@ fn fused(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Option<
         Some(Lora { down, up, scale }) => (down, up, Some(scale)),
         None => (absent(), absent(), None),
     };
-    let needs_x = weight.is_tracked() || down.is_tracked();
-    let ((x, x_node), (weight, weight_node)) = (cpu::node(x), cpu::node(weight));
+    let needs_x = weight_learns || down.is_tracked();
+    let (weight, weight_node) = match weight {
+        Weight::Tensor(weight) => {
+            let (weight, node) = cpu::node(weight);
+            (Values::Tensor(weight), node)
+        }
+        Weight::Packed(weight) => (Values::Packed(weight), cpu::node(absent()).1),
+    };
+    let (x, x_node) = cpu::node(x);
     let ((down, down_node), (up, up_node)) = (cpu::node(down), cpu::node(up));
     let low_rank = scale.map(|scale| LowRank { hidden: None, down, up, scale });
     let (out, low_rank) = forward(&x, &weight, bias_values.as_ref(), low_rank);
@@ -94,11 +147,28 @@ struct LowRank {
     scale: f32,
 }
 
+/// The weight without the graph.
+#[derive(Clone, Debug)]
+enum Values {
+    Tensor(FlexTensor),
+    Packed(Arc<Packed>),
+}
+
+impl Values {
+    /// `[out, in]`.
+    fn sides(&self) -> [usize; 2] {
+        match self {
+            Self::Tensor(weight) => sides(weight),
+            Self::Packed(weight) => weight.sides(),
+        }
+    }
+}
+
 /// What the backward needs of the forward.
 #[derive(Clone, Debug)]
 struct Kept {
     x: Option<FlexTensor>,
-    weight: FlexTensor,
+    weight: Values,
     low_rank: Option<LowRank>,
 }
 
@@ -114,17 +184,22 @@ fn matrix(values: &FlexTensor) -> View<'_> {
 
 fn forward(
     x: &FlexTensor,
-    weight: &FlexTensor,
+    weight: &Values,
     bias: Option<&FlexTensor>,
     low_rank: Option<LowRank>,
 ) -> (FlexTensor, Option<LowRank>) {
-    let ([tokens, _], [out_features, _]) = (sides(x), sides(weight));
+    let ([tokens, _], [out_features, _]) = (sides(x), weight.sides());
     let mut y = vec![0.0; tokens * out_features];
     if let Some(bias) = bias {
         cpu::each_row(&mut y, out_features, |_, row| row.copy_from_slice(cpu::slice(bias)));
     }
     let into = if bias.is_some() { Into::Add } else { Into::Set };
-    product(Target::new(&mut y, out_features), into, 1.0, matrix(x), matrix(weight).transposed());
+    match weight {
+        Values::Tensor(weight) => {
+            product(Target::new(&mut y, out_features), into, 1.0, matrix(x), matrix(weight).transposed());
+        }
+        Values::Packed(weight) => weight.forward(cpu::slice(x), tokens, &mut y, into),
+    }
     let low_rank = low_rank.map(|low_rank| {
         let [rank, _] = sides(&low_rank.down);
         let mut hidden = vec![0.0; tokens * rank];
@@ -147,7 +222,7 @@ impl Backward<Flex, 5> for LinearBackward {
         let d_out = cpu::arriving(&ops, grads);
         let Kept { x, weight, low_rank } = ops.state;
         let [x_parent, weight_parent, bias_parent, down_parent, up_parent] = ops.parents;
-        let ([tokens, out_features], [_, in_features]) = (sides(&d_out), sides(&weight));
+        let ([tokens, out_features], [_, in_features]) = (sides(&d_out), weight.sides());
 
         let d_hidden = low_rank.as_ref().map(|low_rank| {
             let [rank, _] = sides(&low_rank.down);
@@ -157,7 +232,12 @@ impl Backward<Flex, 5> for LinearBackward {
         });
         if let Some(parent) = x_parent {
             let mut d_x = vec![0.0; tokens * in_features];
-            product(Target::new(&mut d_x, in_features), Into::Set, 1.0, matrix(&d_out), matrix(&weight));
+            match &weight {
+                Values::Tensor(weight) => {
+                    product(Target::new(&mut d_x, in_features), Into::Set, 1.0, matrix(&d_out), matrix(weight));
+                }
+                Values::Packed(weight) => weight.backward(cpu::slice(&d_out), tokens, &mut d_x, Into::Set),
+            }
             if let (Some(low_rank), Some(d_hidden)) = (&low_rank, &d_hidden) {
                 product(Target::new(&mut d_x, in_features), Into::Add, 1.0, matrix(d_hidden), matrix(&low_rank.down));
             }
@@ -195,6 +275,7 @@ fn outer(a: &FlexTensor, b: &FlexTensor, factor: f32) -> FlexTensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Precision;
     use crate::testing::{same_gradients, values};
 
     #[test]
@@ -205,6 +286,27 @@ mod tests {
                 [values([tokens, inputs], 1), values([outputs, inputs], 2), values([1, outputs], 3)],
                 |[x, weight, bias]| linear(x, weight, Some(row(bias))),
                 |[x, weight, bias]| composed(x, weight, Some(row(bias)), None),
+            );
+        }
+    }
+
+    #[test]
+    fn a_packed_weight_equals_the_composition() {
+        for (tokens, inputs, outputs, rank) in [(1, 1, 1, 1), (5, 7, 3, 2), (130, 96, 200, 8), (0, 4, 2, 3)] {
+            let weight = values([outputs, inputs], 2);
+            let packed = Packed::new(&crate::testing::read(weight.clone()), [outputs, inputs], Precision::F32);
+            let packed = Arc::new(packed);
+            let lora = |down, up| Lora { down, up, scale: 0.7 };
+            let row = |x: Tensor<2>| Some(x.reshape([outputs]));
+            same_gradients(
+                [
+                    values([tokens, inputs], 1),
+                    values([1, outputs], 5),
+                    values([rank, inputs], 3),
+                    values([outputs, rank], 4),
+                ],
+                |[x, bias, down, up]| lora_linear(x, Arc::clone(&packed), row(bias), lora(down, up)),
+                |[x, bias, down, up]| composed(x, weight.clone(), row(bias), Some(lora(down, up))),
             );
         }
     }

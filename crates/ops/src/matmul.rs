@@ -75,7 +75,7 @@ pub struct Shared<'a> {
     buffer: std::marker::PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: all access goes through `target` and `slice`, whose callers promise disjoint parts.
+// SAFETY: all access goes through `pointer` and `slice`, whose callers promise disjoint parts.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
@@ -84,14 +84,12 @@ impl<'a> Shared<'a> {
         Self { pointer: values.as_mut_ptr(), length: values.len(), buffer: std::marker::PhantomData }
     }
 
-    /// The part from `offset` on, as a target with rows `row_stride` apart.
-    ///
-    /// # Safety
-    /// No other task may touch the values that will be written through it.
-    pub unsafe fn target(&self, offset: usize, row_stride: usize) -> Target {
-        assert!(offset <= self.length, "target within its buffer");
-        // SAFETY: the offset is inside the buffer.
-        Target { pointer: unsafe { self.pointer.add(offset) }, length: self.length - offset, row_stride }
+    /// The place of `length` values from `offset` on. Whoever writes through it promises that no other task touches what
+    /// is written.
+    pub fn pointer(&self, offset: usize, length: usize) -> *mut f32 {
+        assert!(offset + length <= self.length, "place within its buffer");
+        // SAFETY: inside the buffer.
+        unsafe { self.pointer.add(offset) }
     }
 
     /// The values from `offset` on.
@@ -124,11 +122,6 @@ pub fn product(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>
         gemm::Parallelism::Rayon(0)
     };
     multiply(target, into, factor, a, b, threads);
-}
-
-/// [`product`] on the calling thread alone, for use inside a parallel task.
-pub fn product_here(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>) {
-    multiply(target, into, factor, a, b, gemm::Parallelism::None);
 }
 
 fn multiply(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>, threads: gemm::Parallelism) {

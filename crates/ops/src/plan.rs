@@ -36,8 +36,8 @@ pub struct Plan {
 pub(crate) struct Placed {
     /// Its own tokens.
     pub own: Range<usize>,
-    /// Its ancestors' tokens, oldest first.
-    pub ancestors: Vec<Range<usize>>,
+    /// Its ancestors, oldest first.
+    pub ancestors: Vec<usize>,
     /// The parentless segment above it, numbered from 0.
     pub tree: usize,
     /// Whether its tokens are nobody's keys.
@@ -72,11 +72,11 @@ impl Plan {
                 }
                 Some(parent) => {
                     assert!(parent < index, "a parent comes before its child");
-                    let parent = &placed[parent];
-                    assert!(!parent.silent, "a silent segment has no children");
-                    let mut ancestors = parent.ancestors.clone();
-                    ancestors.push(parent.own.clone());
-                    (ancestors, parent.tree)
+                    let above = &placed[parent];
+                    assert!(!above.silent, "a silent segment has no children");
+                    let mut ancestors = above.ancestors.clone();
+                    ancestors.push(parent);
+                    (ancestors, above.tree)
                 }
             };
             placed.push(Placed { own, ancestors, tree, silent: segment.silent });
@@ -110,10 +110,6 @@ impl Plan {
         self.total - self.past
     }
 
-    pub(crate) fn causal(&self) -> bool {
-        self.causal
-    }
-
     pub(crate) fn segments(&self) -> &[Placed] {
         &self.segments
     }
@@ -127,16 +123,23 @@ impl Plan {
         blocks.collect()
     }
 
-    /// The keys a block of rows sees, range by range; the last is its own segment's (unless that is silent), up to the
-    /// block's end if causal.
-    pub(crate) fn seen(&self, block: &Block) -> Vec<Range<usize>> {
+    /// The segments whose keys a block of rows sees, each with how many of its first keys: all of an ancestor's, and of
+    /// the block's own segment, which comes last (unless it is silent), those up to the block's end if causal.
+    pub(crate) fn seen(&self, block: &Block) -> Vec<(usize, usize)> {
         let placed = &self.segments[block.segment];
-        let mut ranges: Vec<_> = placed.ancestors.iter().filter(|range| !range.is_empty()).cloned().collect();
+        let whole = |segment: &usize| (*segment, self.segments[*segment].own.len());
+        let mut seen: Vec<_> = placed.ancestors.iter().map(whole).filter(|(_, keys)| *keys > 0).collect();
         if !placed.silent {
             let end = if self.causal { block.rows.end } else { placed.own.end };
-            ranges.push(placed.own.start..end);
+            seen.push((block.segment, end - placed.own.start));
         }
-        ranges
+        seen
+    }
+
+    /// How many of its own segment's keys the token `row` sees, itself included.
+    pub(crate) fn own_keys(&self, segment: usize, row: usize) -> usize {
+        let own = &self.segments[segment].own;
+        if self.causal { row + 1 - own.start } else { own.len() }
     }
 }
 
@@ -155,8 +158,9 @@ mod tests {
         let blocks = plan.blocks(3);
         let rows: Vec<_> = blocks.iter().map(|block| block.rows.clone()).collect();
         assert_eq!(rows, [0..3, 3..5, 5..8, 8..9, 9..10]);
-        assert_eq!(plan.seen(&blocks[3]), [0..3, 5..9]);
-        assert_eq!(plan.seen(&blocks[4]), [0..3, 5..9, 9..10]);
+        assert_eq!(plan.seen(&blocks[3]), [(0, 3), (2, 4)]);
+        assert_eq!(plan.seen(&blocks[4]), [(0, 3), (2, 4), (3, 1)]);
+        assert_eq!((plan.own_keys(2, 5), plan.own_keys(2, 8)), (1, 4));
     }
 
     #[test]
@@ -169,7 +173,7 @@ mod tests {
     fn the_past_may_end_inside_a_segment() {
         let plan = Plan::new(&[segment(5, None)], true, 4);
         let blocks = plan.blocks(64);
-        assert_eq!((blocks.len(), blocks[0].rows.clone(), plan.seen(&blocks[0])[0].clone()), (1, 4..5, 0..5));
+        assert_eq!((blocks.len(), blocks[0].rows.clone(), plan.seen(&blocks[0])[0]), (1, 4..5, (0, 5)));
     }
 
     #[test]

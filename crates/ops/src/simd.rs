@@ -2,6 +2,8 @@
 #![allow(unsafe_code)] // Calling a function compiled for an instruction set, after asking the processor for it.
 #![allow(clippy::excessive_precision)] // Constants stand as published.
 
+use crate::tile::COLUMNS;
+
 /// Lanes of the partial sums in a reduction: a fixed number, so that every instruction set adds in the same order.
 const LANES: usize = 16;
 
@@ -171,14 +173,47 @@ dispatched! {
     }
 }
 
+/// One value a column of a panel.
+pub type Columns = [f32; COLUMNS];
+
 dispatched! {
-    /// One row of the attention backward: from scores `s` and the gradient of the probabilities `d` to the probabilities
-    /// `p = exp(s - log_sum)` (in place of `s`) and the gradient of the scores `p * (d - d_mean)` (in place of `d`).
-    fn softmax_backward(scores: &mut [f32], d_probabilities: &mut [f32], log_sum: f32, d_mean: f32) {
-        for (score, d) in scores.iter_mut().zip(d_probabilities) {
-            let p = exp(*score - log_sum);
-            *score = p;
-            *d = p * (*d - d_mean);
+    /// The largest value of each column of `x`, `[rows, COLUMNS]`; negative infinity over no rows.
+    fn column_max(x: &[f32]) -> Columns {
+        let mut most = [f32::NEG_INFINITY; COLUMNS];
+        for row in x.chunks_exact(COLUMNS) {
+            for (most, value) in most.iter_mut().zip(row) {
+                *most = most.max(*value);
+            }
+        }
+        most
+    }
+}
+
+dispatched! {
+    /// Replaces each value of `x`, `[rows, COLUMNS]`, by `exp(x - shift of its column)` and returns each column's sum.
+    fn column_exp_and_sum(x: &mut [f32], shift: &Columns) -> Columns {
+        let mut sums = [0.0; COLUMNS];
+        for row in x.chunks_exact_mut(COLUMNS) {
+            for ((value, shift), sum) in row.iter_mut().zip(shift).zip(&mut sums) {
+                *value = exp(*value - shift);
+                *sum += *value;
+            }
+        }
+        sums
+    }
+}
+
+dispatched! {
+    /// The attention backward between its products, `[keys, COLUMNS]` both: from scores `s` and the gradient of the
+    /// probabilities `d` to the probabilities `p = exp(s - log_sum)` (in place of `s`) and the gradient of the scores
+    /// `p * (d - d_mean)` (in place of `d`), with each column's own `log_sum` and `d_mean`.
+    fn column_softmax_backward(scores: &mut [f32], d_probabilities: &mut [f32], log_sum: &Columns, d_mean: &Columns) {
+        for (scores, d) in scores.chunks_exact_mut(COLUMNS).zip(d_probabilities.chunks_exact_mut(COLUMNS)) {
+            for column in 0..COLUMNS {
+                let p = exp(scores[column] - log_sum[column]);
+                scores[column] = p;
+                d[column] = p * (d[column] - d_mean[column]);
+            }
         }
     }
 }

@@ -57,8 +57,10 @@ impl Dense {
         for block in plan.blocks(1) {
             let row = block.rows.start;
             let base = back[row - plan.past()] as usize * keys;
-            for key in plan.seen(&block).into_iter().flatten() {
-                hidden[base + place_of_key[key]] = false;
+            for (segment, keys) in plan.seen(&block) {
+                for key in plan.segments()[segment].own.clone().take(keys) {
+                    hidden[base + place_of_key[key]] = false;
+                }
             }
         }
         let ints = |values: Vec<i64>| {

@@ -1,230 +1,217 @@
-//! Attention on the CPU: blocks of rows, one head at a time, scores in a scratch buffer.
+//! Attention on the CPU. A unit of work is a panel of queries against all keys they see: its scores lie in a scratch buffer,
+//! `[keys][COLUMNS]`, so that the softmax runs down the columns and both products have their operands laid out.
 #![allow(unsafe_code)] // Tasks write disjoint rows and columns of one buffer (`matmul::Shared`).
-
-use std::ops::Range;
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::Kept;
-use crate::matmul::{Into, Shared, Target, View, product_here};
+use super::heads::Heads;
+use super::keys::{Tree, feature_panels, feature_tiles};
+use super::panel::{block_rows, panels};
+use crate::matmul::Shared;
 use crate::plan::Block;
+use crate::tile::{COLUMNS, ROWS, pack_rows, tile};
 use crate::{Plan, cpu, simd};
-
-/// Rows of a block: its scores against a thousand keys fit the second-level cache.
-const ROWS: usize = 64;
-
-/// The heads of an attention layer.
-#[derive(Clone, Copy, Debug)]
-pub struct Heads {
-    pub heads: usize,
-    pub kv_heads: usize,
-    pub head_dim: usize,
-}
-
-impl Heads {
-    /// Values in a row of queries.
-    fn width(self) -> usize {
-        self.heads * self.head_dim
-    }
-
-    /// Values in a row of keys.
-    fn kv_width(self) -> usize {
-        self.kv_heads * self.head_dim
-    }
-
-    /// The key/value head of a query head.
-    fn kv_head(self, head: usize) -> usize {
-        head / (self.heads / self.kv_heads)
-    }
-
-    fn scale(self) -> f32 {
-        1.0 / (self.head_dim as f32).sqrt()
-    }
-}
-
-/// One head of some rows, `[rows, head_dim]`, out of `values` whose rows are `width` wide.
-fn one_head<'a>(values: &'a [f32], rows: &Range<usize>, width: usize, head: usize, head_dim: usize) -> View<'a> {
-    View::strided(&values[rows.start * width + head * head_dim..], rows.len(), head_dim, width)
-}
-
-/// The block's rows as rows of `q`, which starts after the past.
-fn query_rows(plan: &Plan, block: &Block) -> Range<usize> {
-    block.rows.start - plan.past()..block.rows.end - plan.past()
-}
-
-/// How many of `columns` keys the block's row number `row` sees: in a causal plan the block's own tokens are the last,
-/// unless they are silent.
-fn visible(plan: &Plan, block: &Block, columns: usize, row: usize) -> usize {
-    let own_last = plan.causal() && !plan.segments()[block.segment].silent;
-    if own_last { columns - block.rows.len() + row + 1 } else { columns }
-}
 
 /// Attention and, for the backward, the logarithm of each row's sum of exponentials, `[heads, queries]`.
 pub fn forward(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, plan: &Plan, shape: Heads) -> (FlexTensor, Vec<f32>) {
     let (q_values, k_values, v_values) = (cpu::slice(q), cpu::slice(k), cpu::slice(v));
     let queries = plan.queries();
-    let (width, kv_width, head_dim) = (shape.width(), shape.kv_width(), shape.head_dim);
-    let mut out = vec![0.0; queries * width];
+    let mut out = vec![0.0; queries * shape.width()];
     let mut log_sums = vec![0.0; shape.heads * queries];
     let (out_shared, sums_shared) = (Shared::new(&mut out), Shared::new(&mut log_sums));
-    let blocks = plan.blocks(ROWS);
-    (0..blocks.len() * shape.heads).into_par_iter().with_max_len(4).for_each(|task| {
-        let (block, head) = (&blocks[task / shape.heads], task % shape.heads);
-        let (rows, seen, kv_head) = (query_rows(plan, block), plan.seen(block), shape.kv_head(head));
-        let columns: usize = seen.iter().map(Range::len).sum();
-        let mut scores = vec![0.0; rows.len() * columns];
-        let mut column = 0;
-        for keys in &seen {
-            let target = Target::part(&mut scores, column, columns);
-            let query = one_head(q_values, &rows, width, head, head_dim);
-            let key = one_head(k_values, keys, kv_width, kv_head, head_dim);
-            product_here(target, Into::Set, shape.scale(), query, key.transposed());
-            column += keys.len();
-        }
-        // SAFETY: this task alone owns these rows of this head.
-        let sums = unsafe { sums_shared.slice(head * queries + rows.start, rows.len()) };
-        for (row, (scores, log_sum)) in scores.chunks_exact_mut(columns).zip(sums).enumerate() {
-            let (shown, hidden) = scores.split_at_mut(visible(plan, block, columns, row));
-            let most = simd::max(shown);
-            let sum = simd::exp_and_sum(shown, most);
-            simd::scale(shown, 1.0 / sum);
-            hidden.fill(0.0);
-            *log_sum = most + sum.ln();
-        }
-        // SAFETY: this task alone writes these rows and columns.
-        let target = unsafe { out_shared.target(rows.start * width + head * head_dim, width) };
-        let mut column = 0;
-        for keys in &seen {
-            let probabilities = View::strided(&scores[column..], rows.len(), keys.len(), columns);
-            let value = one_head(v_values, keys, kv_width, kv_head, head_dim);
-            product_here(target, Into::Add, 1.0, probabilities, value);
-            column += keys.len();
+    let trees = Tree::all(plan, block_rows(shape));
+    let packed: Vec<(Vec<f32>, Vec<f32>)> = (0..trees.len() * shape.kv_heads)
+        .into_par_iter()
+        .map(|task| {
+            let (tree, kv_head) = (&trees[task / shape.kv_heads], task % shape.kv_heads);
+            (tree.by_key(plan, k_values, kv_head, shape), tree.by_feature(plan, v_values, kv_head, shape))
+        })
+        .collect();
+    let tasks: Vec<(usize, &Block, usize)> = trees
+        .iter()
+        .enumerate()
+        .flat_map(|(tree, it)| (0..shape.kv_heads).flat_map(move |head| it.blocks.iter().map(move |b| (tree, b, head))))
+        .collect();
+    tasks.par_iter().for_each_init(Scratch::default, |scratch, (tree, block, kv_head)| {
+        let (keys, values) = &packed[tree * shape.kv_heads + kv_head];
+        let tree = &trees[*tree];
+        for panel in panels(plan, block, *kv_head, shape) {
+            panel.side_by_side(q_values, shape.scale(), &mut scratch.query);
+            let seen = scratch.scores(plan, tree, block, keys, shape);
+            for part in &seen {
+                panel.hide(plan, part.segment, part.keys, part.of(&mut scratch.scores), f32::NEG_INFINITY);
+            }
+            let most = simd::column_max(&scratch.scores);
+            let sums = simd::column_exp_and_sum(&mut scratch.scores, &most);
+            for part in &seen {
+                panel.hide(plan, part.segment, part.keys, part.of(&mut scratch.scores), 0.0);
+            }
+            scratch.weighted(tree, &seen, values, shape);
+            for (column, (row, head)) in panel.columns().iter().enumerate() {
+                // SAFETY: this task alone owns this row of this head.
+                let (out, log_sum) = unsafe {
+                    let at = row * shape.width() + head * shape.head_dim;
+                    (out_shared.slice(at, shape.head_dim), sums_shared.slice(head * queries + row, 1))
+                };
+                let inverse = 1.0 / sums[column];
+                for (out, value) in out.iter_mut().zip(scratch.result[column..].iter().step_by(COLUMNS)) {
+                    *out = value * inverse;
+                }
+                log_sum[0] = most[column] + sums[column].ln();
+            }
         }
     });
-    (cpu::from_vec(out, &[queries, width]), log_sums)
+    (cpu::from_vec(out, &[queries, shape.width()]), log_sums)
 }
 
 /// Gradients with respect to `q`, `k` and `v`, given the gradient of the output.
 pub fn backward(kept: &Kept, d_out: &FlexTensor) -> [Vec<f32>; 3] {
     let Kept { plan, shape, .. } = kept;
-    let (width, kv_width) = (shape.width(), shape.kv_width());
-    let mut d_q = vec![0.0; plan.queries() * width];
-    let d_q_shared = Shared::new(&mut d_q);
-    let trees = by_tree(plan);
-    // One task a head and tree: it alone touches its columns of d_q, and keeps its part of d_k and d_v to itself, since
-    // the heads of a group share those.
-    let parts: Vec<(Vec<f32>, Vec<f32>)> = (0..trees.len() * shape.heads)
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|task| head_backward(kept, cpu::slice(d_out), &trees[task / shape.heads], task % shape.heads, &d_q_shared))
-        .collect();
-    let (mut d_k, mut d_v) = (vec![0.0; plan.keys() * kv_width], vec![0.0; plan.keys() * kv_width]);
-    let group = shape.heads / shape.kv_heads;
-    for (tree_index, tree) in trees.iter().enumerate() {
-        for (local, key) in tree.keys.iter().flat_map(Clone::clone).enumerate() {
-            for kv_head in 0..shape.kv_heads {
-                let at = key * kv_width + kv_head * shape.head_dim;
-                for head in kv_head * group..(kv_head + 1) * group {
-                    let (part_k, part_v) = &parts[tree_index * shape.heads + head];
-                    let from = local * shape.head_dim..(local + 1) * shape.head_dim;
-                    simd::add_scaled(&mut d_k[at..at + shape.head_dim], &part_k[from.clone()], 1.0);
-                    simd::add_scaled(&mut d_v[at..at + shape.head_dim], &part_v[from], 1.0);
+    let mut d_q = vec![0.0; plan.queries() * shape.width()];
+    let (mut d_k, mut d_v) = (vec![0.0; plan.keys() * shape.kv_width()], vec![0.0; plan.keys() * shape.kv_width()]);
+    let shared = [Shared::new(&mut d_q), Shared::new(&mut d_k), Shared::new(&mut d_v)];
+    let trees = Tree::all(plan, block_rows(*shape));
+    // One task a tree and key/value head: it alone touches its columns of all three gradients.
+    (0..trees.len() * shape.kv_heads).into_par_iter().with_max_len(1).for_each(|task| {
+        head_backward(kept, cpu::slice(d_out), &trees[task / shape.kv_heads], task % shape.kv_heads, &shared);
+    });
+    [d_q, d_k, d_v]
+}
+
+/// One key/value head of one tree: writes its rows and columns of all three gradients.
+fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, d_k, d_v]: &[Shared<'_>; 3]) {
+    let Kept { q, k, v, out, log_sums, plan, shape } = kept;
+    let (q, k, v, out) = (cpu::slice(q), cpu::slice(k), cpu::slice(v), cpu::slice(out));
+    let (shape, queries) = (*shape, plan.queries());
+    let keys = tree.by_key(plan, k, kv_head, shape);
+    let values = tree.by_key(plan, v, kv_head, shape);
+    let key_features = tree.by_feature(plan, k, kv_head, shape);
+    let side = feature_panels(shape) * COLUMNS;
+    let (mut own_d_k, mut own_d_v) = (vec![0.0; tree.tiles * ROWS * side], vec![0.0; tree.tiles * ROWS * side]);
+    let (mut forth, mut back) = (Scratch::default(), Scratch::default());
+    let (mut q_stacked, mut d_stacked, mut left) = (Vec::new(), Vec::new(), vec![0.0; COLUMNS * ROWS]);
+    for block in &tree.blocks {
+        for panel in panels(plan, block, kv_head, shape) {
+            panel.side_by_side(q, shape.scale(), &mut forth.query);
+            panel.side_by_side(d_out, 1.0, &mut back.query);
+            panel.stacked(q, shape.scale(), &mut q_stacked);
+            panel.stacked(d_out, 1.0, &mut d_stacked);
+            let log_sum = panel.each(|row, head| log_sums[head * queries + row]);
+            let d_mean = panel.each(|row, head| {
+                let at = row * shape.width() + head * shape.head_dim;
+                simd::dot(&out[at..at + shape.head_dim], &d_out[at..at + shape.head_dim])
+            });
+            let seen = forth.scores(plan, tree, block, &keys, shape);
+            back.scores(plan, tree, block, &values, shape);
+            simd::column_softmax_backward(&mut forth.scores, &mut back.scores, &log_sum, &d_mean);
+            for part in &seen {
+                panel.hide(plan, part.segment, part.keys, part.of(&mut forth.scores), 0.0);
+                panel.hide(plan, part.segment, part.keys, part.of(&mut back.scores), 0.0);
+                let first = tree.first_tile(part.segment);
+                for (scores, own, right) in
+                    [(&mut back.scores, &mut own_d_k, &q_stacked), (&mut forth.scores, &mut own_d_v, &d_stacked)]
+                {
+                    for (index, scores) in part.of(scores).chunks_exact(ROWS * COLUMNS).enumerate() {
+                        pack_rows(scores, ROWS, COLUMNS, COLUMNS, &mut left);
+                        for (place, right) in right.chunks_exact(COLUMNS * COLUMNS).enumerate() {
+                            let own = &mut own[(first + index) * ROWS * side + place * COLUMNS..];
+                            tile(COLUMNS, &left, right, own, side, true);
+                        }
+                    }
+                }
+            }
+            back.weighted(tree, &seen, &key_features, shape);
+            for (column, (row, head)) in panel.columns().iter().enumerate() {
+                // SAFETY: this task alone owns this row of this head.
+                let d_q = unsafe { d_q.slice(row * shape.width() + head * shape.head_dim, shape.head_dim) };
+                for (d_q, value) in d_q.iter_mut().zip(back.result[column..].iter().step_by(COLUMNS)) {
+                    *d_q = value * shape.scale();
                 }
             }
         }
     }
-    [d_q, d_k, d_v]
-}
-
-/// The tokens of one tree of segments.
-struct Tree {
-    blocks: Vec<Block>,
-    /// Key rows of its segments, in order.
-    keys: Vec<Range<usize>>,
-}
-
-impl Tree {
-    /// Where a key row stands among the tree's own.
-    fn local(&self, key: usize) -> usize {
-        let mut before = 0;
-        for range in &self.keys {
-            if range.contains(&key) {
-                return before + key - range.start;
+    for segment in &tree.segments {
+        for (key, row) in plan.segments()[*segment].own.clone().enumerate() {
+            let from = (tree.first_tile(*segment) * ROWS + key) * side;
+            for (target, own) in [(d_k, &own_d_k), (d_v, &own_d_v)] {
+                // SAFETY: this task alone owns these columns of its tree's rows.
+                let target = unsafe { target.slice(row * shape.kv_width() + kv_head * shape.head_dim, shape.head_dim) };
+                target.copy_from_slice(&own[from..from + shape.head_dim]);
             }
-            before += range.len();
         }
-        unreachable!("a block sees keys of its own tree")
     }
 }
 
-fn by_tree(plan: &Plan) -> Vec<Tree> {
-    let mut trees: Vec<Tree> = Vec::new();
-    for placed in plan.segments() {
-        if placed.tree == trees.len() {
-            trees.push(Tree { blocks: Vec::new(), keys: Vec::new() });
-        }
-        trees[placed.tree].keys.push(placed.own.clone());
-    }
-    for block in plan.blocks(ROWS) {
-        trees[plan.segments()[block.segment].tree].blocks.push(block);
-    }
-    trees
+/// Part of a panel's scores: the keys of one segment.
+struct Part {
+    segment: usize,
+    /// Keys that are seen; tiles are filled up beyond them.
+    keys: usize,
+    /// Rows of the scores before it.
+    start: usize,
 }
 
-/// One head of one tree: writes its columns of `d_q`, returns its `d_k` and `d_v`, `[tree's keys, head_dim]` each.
-fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, head: usize, d_q: &Shared<'_>) -> (Vec<f32>, Vec<f32>) {
-    let Kept { q, k, v, out, log_sums, plan, shape } = kept;
-    let (q, k, v, out) = (cpu::slice(q), cpu::slice(k), cpu::slice(v), cpu::slice(out));
-    let (width, kv_width, head_dim) = (shape.width(), shape.kv_width(), shape.head_dim);
-    let kv_head = shape.kv_head(head);
-    let tree_keys: usize = tree.keys.iter().map(Range::len).sum();
-    let (mut d_k, mut d_v) = (vec![0.0; tree_keys * head_dim], vec![0.0; tree_keys * head_dim]);
-    let (mut scores, mut d_scores) = (Vec::new(), Vec::new());
-    for block in &tree.blocks {
-        let (rows, seen) = (query_rows(plan, block), plan.seen(block));
-        let columns: usize = seen.iter().map(Range::len).sum();
-        scores.resize(rows.len() * columns, 0.0);
-        d_scores.resize(rows.len() * columns, 0.0);
-        let query = one_head(q, &rows, width, head, head_dim);
-        let d_row = one_head(d_out, &rows, width, head, head_dim);
-        let mut column = 0;
-        for keys in &seen {
-            let key = one_head(k, keys, kv_width, kv_head, head_dim);
-            let value = one_head(v, keys, kv_width, kv_head, head_dim);
-            let target = Target::part(&mut scores, column, columns);
-            product_here(target, Into::Set, shape.scale(), query, key.transposed());
-            product_here(Target::part(&mut d_scores, column, columns), Into::Set, 1.0, d_row, value.transposed());
-            column += keys.len();
+impl Part {
+    /// Rows of the scores, `[rows][COLUMNS]`.
+    fn rows(&self) -> usize {
+        self.keys.div_ceil(ROWS) * ROWS
+    }
+
+    /// Its rows of the scores.
+    fn of<'a>(&self, scores: &'a mut [f32]) -> &'a mut [f32] {
+        &mut scores[self.start * COLUMNS..(self.start + self.rows()) * COLUMNS]
+    }
+}
+
+/// Buffers of one panel, used again for the next.
+#[derive(Default)]
+struct Scratch {
+    /// The panel's right operand, `[head_dim][COLUMNS]`.
+    query: Vec<f32>,
+    /// `[keys][COLUMNS]`.
+    scores: Vec<f32>,
+    /// `[head_dim, filled up to tiles][COLUMNS]`.
+    result: Vec<f32>,
+}
+
+impl Scratch {
+    /// Fills the scores with the products of all keys (or values) the block sees, `[tiles][head_dim][ROWS]`, and the
+    /// panel's right operand.
+    fn scores(&mut self, plan: &Plan, tree: &Tree, block: &Block, keys: &[f32], shape: Heads) -> Vec<Part> {
+        let mut start = 0;
+        let parts: Vec<Part> = plan
+            .seen(block)
+            .into_iter()
+            .map(|(segment, keys)| {
+                let part = Part { segment, keys, start };
+                start += part.rows();
+                part
+            })
+            .collect();
+        self.scores.resize(start * COLUMNS, 0.0);
+        for part in &parts {
+            let keys = &keys[tree.first_tile(part.segment) * shape.head_dim * ROWS..];
+            let left = keys.chunks_exact(shape.head_dim * ROWS);
+            for (scores, left) in part.of(&mut self.scores).chunks_exact_mut(ROWS * COLUMNS).zip(left) {
+                tile(shape.head_dim, left, &self.query, scores, COLUMNS, false);
+            }
         }
-        for (row, (scores, d_scores)) in
-            scores.chunks_exact_mut(columns).zip(d_scores.chunks_exact_mut(columns)).enumerate()
-        {
-            let token = rows.start + row;
-            let at = token * width + head * head_dim..token * width + (head + 1) * head_dim;
-            let d_mean = simd::dot(&out[at.clone()], &d_out[at]);
-            let shown = visible(plan, block, columns, row);
-            simd::softmax_backward(
-                &mut scores[..shown],
-                &mut d_scores[..shown],
-                log_sums[head * plan.queries() + token],
-                d_mean,
-            );
-            scores[shown..].fill(0.0);
-            d_scores[shown..].fill(0.0);
-        }
-        // SAFETY: this task alone writes these rows and columns of d_q.
-        let d_query = unsafe { d_q.target(rows.start * width + head * head_dim, width) };
-        let mut column = 0;
-        for keys in &seen {
-            let p = View::strided(&scores[column..], rows.len(), keys.len(), columns);
-            let d_s = View::strided(&d_scores[column..], rows.len(), keys.len(), columns);
-            let at = tree.local(keys.start) * head_dim;
-            product_here(d_query, Into::Add, shape.scale(), d_s, one_head(k, keys, kv_width, kv_head, head_dim));
-            product_here(Target::part(&mut d_k, at, head_dim), Into::Add, shape.scale(), d_s.transposed(), query);
-            product_here(Target::part(&mut d_v, at, head_dim), Into::Add, 1.0, p.transposed(), d_row);
-            column += keys.len();
+        parts
+    }
+
+    /// The sum over keys of scores times values, laid out by feature.
+    fn weighted(&mut self, tree: &Tree, parts: &[Part], values: &[f32], shape: Heads) {
+        self.result.clear();
+        self.result.resize(feature_tiles(shape) * ROWS * COLUMNS, 0.0);
+        for part in parts {
+            let values = &values[tree.feature_offset(part.segment, shape)..];
+            let whole = tree.whole_rows(part.segment);
+            for (place, result) in self.result.chunks_exact_mut(ROWS * COLUMNS).enumerate() {
+                let left = &values[place * whole * ROWS..];
+                tile(part.rows(), left, &self.scores[part.start * COLUMNS..], result, COLUMNS, true);
+            }
         }
     }
-    (d_k, d_v)
 }

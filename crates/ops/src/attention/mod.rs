@@ -1,7 +1,10 @@
 //! Scaled dot-product attention over a [`Plan`], with grouped key/value heads.
 
 mod composed;
+mod heads;
 mod kernel;
+mod keys;
+mod panel;
 
 use std::sync::Arc;
 
@@ -14,7 +17,7 @@ use burn_flex::FlexTensor;
 
 use crate::{Plan, cpu};
 pub(crate) use composed::Dense;
-use kernel::Heads;
+use heads::Heads;
 
 /// `softmax(q k^T / sqrt(head_dim)) v` where the plan allows a query to see a key.
 ///

@@ -1,0 +1,94 @@
+//! The queries of one unit of work side by side: a column for each row and head that share a key/value head.
+
+use crate::Plan;
+use crate::attention::heads::Heads;
+use crate::plan::Block;
+use crate::simd::Columns;
+use crate::tile::COLUMNS;
+
+/// Some queries as columns of a panel. All belong to one segment and one key/value head.
+pub struct Panel {
+    /// Row of the queries and head of each column that is used.
+    columns: Vec<(usize, usize)>,
+    /// The segment.
+    segment: usize,
+    past: usize,
+    shape: Heads,
+}
+
+/// The units of work of one key/value head on a block of rows: the block's rows times the heads of the group, in as many
+/// panels as these need.
+pub fn panels(plan: &Plan, block: &Block, kv_head: usize, shape: Heads) -> Vec<Panel> {
+    let first = kv_head * shape.group();
+    let heads: Vec<usize> = (first..first + shape.group()).collect();
+    let some = heads.chunks(COLUMNS);
+    some.map(|heads| {
+        let rows = block.rows.start - plan.past()..block.rows.end - plan.past();
+        let columns = rows.flat_map(|row| heads.iter().map(move |head| (row, *head))).collect();
+        Panel { columns, segment: block.segment, past: plan.past(), shape }
+    })
+    .collect()
+}
+
+/// Rows of a block, so that its panels are full: a row takes a column for each head of a group.
+pub fn block_rows(shape: Heads) -> usize {
+    (COLUMNS / shape.group()).max(1)
+}
+
+impl Panel {
+    /// Row of the queries and head of each column that is used.
+    pub fn columns(&self) -> &[(usize, usize)] {
+        &self.columns
+    }
+
+    /// Each column's part of `values`, `[queries, width]`, times `factor`, side by side: `[head_dim][COLUMNS]`.
+    pub fn side_by_side(&self, values: &[f32], factor: f32, out: &mut Vec<f32>) {
+        out.clear();
+        out.resize(self.shape.head_dim * COLUMNS, 0.0);
+        for (column, (row, head)) in self.columns.iter().enumerate() {
+            let line = &values[row * self.shape.width() + head * self.shape.head_dim..][..self.shape.head_dim];
+            for (out, value) in out[column..].iter_mut().step_by(COLUMNS).zip(line) {
+                *out = factor * value;
+            }
+        }
+    }
+
+    /// Each column's part of `values`, times `factor`, one below the other, in panels: `[head_dim / COLUMNS, rounded
+    /// up][COLUMNS][COLUMNS]`.
+    pub fn stacked(&self, values: &[f32], factor: f32, out: &mut Vec<f32>) {
+        out.clear();
+        out.resize(self.shape.head_dim.div_ceil(COLUMNS) * COLUMNS * COLUMNS, 0.0);
+        for (column, (row, head)) in self.columns.iter().enumerate() {
+            let line = &values[row * self.shape.width() + head * self.shape.head_dim..][..self.shape.head_dim];
+            for (panel, line) in line.chunks(COLUMNS).enumerate() {
+                let out = &mut out[(panel * COLUMNS + column) * COLUMNS..][..line.len()];
+                for (out, value) in out.iter_mut().zip(line) {
+                    *out = factor * value;
+                }
+            }
+        }
+    }
+
+    /// Sets what a column does not see to `value`: `scores` holds `rows` keys of `segment`, of which the first `seen` are
+    /// seen by some of the panel's columns, and those after only fill a tile.
+    pub fn hide(&self, plan: &Plan, segment: usize, seen: usize, scores: &mut [f32], value: f32) {
+        let own = segment == self.segment;
+        let shown = |column: usize| match self.columns.get(column) {
+            Some((row, _)) if own => plan.own_keys(segment, row + self.past).min(seen),
+            _ => seen,
+        };
+        let always = shown(0);
+        for (key, scores) in scores.chunks_exact_mut(COLUMNS).enumerate().skip(always) {
+            for (column, score) in scores.iter_mut().enumerate() {
+                if key >= shown(column) {
+                    *score = value;
+                }
+            }
+        }
+    }
+
+    /// A value for each used column, zero for the others.
+    pub fn each(&self, of: impl Fn(usize, usize) -> f32) -> Columns {
+        std::array::from_fn(|column| self.columns.get(column).map_or(0.0, |(row, head)| of(*row, *head)))
+    }
+}

@@ -1,0 +1,324 @@
+//! A frozen weight laid out once for the products it takes part in, in f32 or bf16.
+#![allow(unsafe_code)] // Tasks write disjoint tiles of one buffer; tiles are bounded before.
+
+use rayon::prelude::*;
+
+use crate::matmul::{Into, Shared};
+use crate::tile::{COLUMNS, Lane, Pair, ROWS, pack_rows};
+
+/// Values of a [`Packed`] weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// As they are.
+    F32,
+    /// Rounded to bf16. Where the processor multiplies bf16, so are the values they are multiplied with; sums are f32.
+    Bf16,
+}
+
+/// A weight `[outputs, inputs]`, held in panels of 32 outputs and in no other form.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    outputs: usize,
+    inputs: usize,
+    values: Values,
+}
+
+/// `[outputs / COLUMNS, rounded up][inputs / DEPTH, rounded up][COLUMNS]`.
+#[derive(Clone, Debug)]
+enum Values {
+    F32(Vec<f32>),
+    Bf16(Vec<Pair>),
+}
+
+impl Packed {
+    /// Lays out `weight`, `[outputs, inputs]` row by row.
+    ///
+    /// # Panics
+    /// When `weight` has another number of values.
+    #[must_use]
+    pub fn new(weight: &[f32], [outputs, inputs]: [usize; 2], precision: Precision) -> Self {
+        assert_eq!(weight.len(), outputs * inputs, "a value for each output and input");
+        let values = match precision {
+            Precision::F32 => Values::F32(panels(weight, outputs, inputs)),
+            Precision::Bf16 => Values::Bf16(panels(weight, outputs, inputs)),
+        };
+        Self { outputs, inputs, values }
+    }
+
+    /// `[outputs, inputs]`.
+    #[must_use]
+    pub fn sides(&self) -> [usize; 2] {
+        [self.outputs, self.inputs]
+    }
+
+    /// How its values are held.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        match self.values {
+            Values::F32(_) => Precision::F32,
+            Values::Bf16(_) => Precision::Bf16,
+        }
+    }
+
+    /// The weight row by row.
+    #[must_use]
+    pub fn unpacked(&self) -> Vec<f32> {
+        let mut weight = vec![0.0; self.outputs * self.inputs];
+        if self.inputs > 0 {
+            weight.par_chunks_exact_mut(self.inputs).enumerate().for_each(|(output, row)| {
+                for (input, value) in row.iter_mut().enumerate() {
+                    *value = self.at(output, input);
+                }
+            });
+        }
+        weight
+    }
+
+    #[inline(always)]
+    fn at(&self, output: usize, input: usize) -> f32 {
+        let (panel, column) = (output / COLUMNS, output % COLUMNS);
+        match &self.values {
+            Values::F32(values) => values[(panel * self.inputs + input) * COLUMNS + column],
+            Values::Bf16(values) => {
+                let pair = values[(panel * self.inputs.div_ceil(2) + input / 2) * COLUMNS + column];
+                pair.halves()[input % 2]
+            }
+        }
+    }
+
+    /// `out (=, +=) x weight^T`: `x` is `[tokens, inputs]`, `out` `[tokens, outputs]`.
+    pub(crate) fn forward(&self, x: &[f32], tokens: usize, out: &mut [f32], into: Into) {
+        let product = Product { tokens, inner: self.inputs, columns: self.outputs, into };
+        match &self.values {
+            Values::F32(values) => product.run(x, &Right::Ready(values), out),
+            Values::Bf16(values) if Pair::native() => product.run(x, &Right::Ready(values), out),
+            Values::Bf16(values) => {
+                let lanes = self.inputs.div_ceil(2) * COLUMNS;
+                let widen = |panel: usize, out: &mut [f32]| {
+                    for (index, pair) in values[panel * lanes..(panel + 1) * lanes].iter().enumerate() {
+                        let (lane, column) = (index / COLUMNS, index % COLUMNS);
+                        for (half, value) in pair.halves().into_iter().enumerate().take(self.inputs - lane * 2) {
+                            out[(lane * 2 + half) * COLUMNS + column] = value;
+                        }
+                    }
+                };
+                product.run(x, &Right::Made(&widen), out);
+            }
+        }
+    }
+
+    /// `out (=, +=) d weight`: `d` is `[tokens, outputs]`, `out` `[tokens, inputs]`.
+    pub(crate) fn backward(&self, d: &[f32], tokens: usize, out: &mut [f32], into: Into) {
+        let product = Product { tokens, inner: self.outputs, columns: self.inputs, into };
+        match &self.values {
+            Values::F32(values) => {
+                product.run(d, &Right::Made(&|panel, out: &mut [f32]| self.turn(values, panel, out)), out);
+            }
+            Values::Bf16(values) if Pair::native() => {
+                product.run(d, &Right::Made(&|panel, out: &mut [Pair]| self.turn_pairs(values, panel, out)), out);
+            }
+            Values::Bf16(_) => {
+                let widen = |panel: usize, out: &mut [f32]| {
+                    for (output, out) in out.chunks_exact_mut(COLUMNS).enumerate() {
+                        for (input, out) in (panel * COLUMNS..self.inputs).zip(out) {
+                            *out = self.at(output, input);
+                        }
+                    }
+                };
+                product.run(d, &Right::Made(&widen), out);
+            }
+        }
+    }
+
+    /// A panel of inputs, `[outputs][COLUMNS]`, out of panels of outputs.
+    fn turn(&self, values: &[f32], panel: usize, out: &mut [f32]) {
+        let inputs = panel * COLUMNS..self.inputs.min((panel + 1) * COLUMNS);
+        for (block, out) in out.chunks_mut(COLUMNS * COLUMNS).enumerate() {
+            let from = &values[(block * self.inputs + inputs.start) * COLUMNS..][..inputs.len() * COLUMNS];
+            for (output, out) in out.chunks_exact_mut(COLUMNS).enumerate() {
+                for (out, value) in out.iter_mut().zip(from[output..].iter().step_by(COLUMNS)) {
+                    *out = *value;
+                }
+            }
+        }
+    }
+
+    /// The same, `[outputs / 2, rounded up][COLUMNS]`: neighbouring inputs become neighbouring outputs.
+    fn turn_pairs(&self, values: &[Pair], panel: usize, out: &mut [Pair]) {
+        let lanes = self.inputs.div_ceil(2);
+        let inputs = panel * COLUMNS / 2..lanes.min((panel + 1) * COLUMNS / 2);
+        for (block, out) in out.chunks_mut(COLUMNS * COLUMNS / 2).enumerate() {
+            let from = &values[(block * lanes + inputs.start) * COLUMNS..][..inputs.len() * COLUMNS];
+            for (output, out) in out.chunks_exact_mut(COLUMNS).enumerate() {
+                let rows = from[output * 2..].chunks(COLUMNS);
+                for (out, row) in out.chunks_exact_mut(2).zip(rows) {
+                    let ([a, b], [c, d]) = (row[0].halves(), row[1].halves());
+                    (out[0], out[1]) = (Pair::new(a, c), Pair::new(b, d));
+                }
+            }
+        }
+    }
+}
+
+/// Panels of outputs.
+fn panels<L: Lane>(weight: &[f32], outputs: usize, inputs: usize) -> Vec<L> {
+    let lanes = inputs.div_ceil(L::DEPTH);
+    let mut out = vec![L::default(); outputs.div_ceil(COLUMNS) * lanes * COLUMNS];
+    if lanes > 0 {
+        out.par_chunks_exact_mut(lanes * COLUMNS).enumerate().for_each(|(panel, out)| {
+            let rows = weight[panel * COLUMNS * inputs..].chunks_exact(inputs).take(COLUMNS);
+            for (column, row) in rows.enumerate() {
+                for (lane, out) in out[column..].iter_mut().step_by(COLUMNS).enumerate() {
+                    *out = L::take(row, lane * L::DEPTH);
+                }
+            }
+        });
+    }
+    out
+}
+
+/// A right operand, panel by panel.
+enum Right<'a, L> {
+    /// Laid out already.
+    Ready(&'a [L]),
+    /// Each made when it is needed, in a buffer that is zero before the first.
+    Made(&'a (dyn Fn(usize, &mut [L]) + Sync)),
+}
+
+/// The sides of a product and what becomes of it.
+struct Product {
+    tokens: usize,
+    inner: usize,
+    columns: usize,
+    into: Into,
+}
+
+impl Product {
+    /// `out (=, +=) left right`, `left` being `[tokens, inner]`.
+    fn run<L: Lane>(&self, left: &[f32], right: &Right<'_, L>, out: &mut [f32]) {
+        assert_eq!(left.len(), self.tokens * self.inner, "the left operand is [tokens, inner]");
+        assert_eq!(out.len(), self.tokens * self.columns, "the target is [tokens, columns]");
+        let lanes = self.inner.div_ceil(L::DEPTH);
+        let tiles = self.tokens.div_ceil(ROWS);
+        if out.is_empty() || lanes == 0 {
+            assert!(self.into == Into::Add || out.is_empty(), "a product over nothing is only ever added");
+            return;
+        }
+        let mut packed = vec![L::default(); tiles * lanes * ROWS];
+        packed.par_chunks_mut(lanes * ROWS).with_min_len(4).enumerate().for_each(|(tile, packed)| {
+            let first = tile * ROWS;
+            let rows = ROWS.min(self.tokens - first);
+            pack_rows(&left[first * self.inner..], rows, self.inner, self.inner, packed);
+        });
+        let panels = self.columns.div_ceil(COLUMNS);
+        // A panel is made once a task, so rows are divided only as far as the threads want work.
+        let parts = (rayon::current_num_threads() * 3).div_ceil(panels).min(tiles);
+        let part = tiles.div_ceil(parts);
+        let shared = Shared::new(out);
+        (0..panels * parts).into_par_iter().with_max_len(1).for_each_init(Vec::new, |buffer, task| {
+            let (panel, part_start) = (task / parts, task % parts * part);
+            let right = match right {
+                Right::Ready(values) => &values[panel * lanes * COLUMNS..(panel + 1) * lanes * COLUMNS],
+                Right::Made(make) => {
+                    buffer.resize(lanes * COLUMNS, L::default());
+                    make(panel, buffer);
+                    &buffer[..]
+                }
+            };
+            for tile in part_start..tiles.min(part_start + part) {
+                let left = &packed[tile * lanes * ROWS..(tile + 1) * lanes * ROWS];
+                self.tile(left, right, &shared, tile * ROWS, panel * COLUMNS);
+            }
+        });
+    }
+
+    /// The tile whose first value is at `row` and `column` of the target. No other task computes it.
+    fn tile<L: Lane>(&self, left: &[L], right: &[L], out: &Shared<'_>, row: usize, column: usize) {
+        let (rows, columns) = (ROWS.min(self.tokens - row), COLUMNS.min(self.columns - column));
+        let lanes = left.len() / ROWS;
+        let add = self.into == Into::Add;
+        if (rows, columns) == (ROWS, COLUMNS) {
+            let target = out.pointer(row * self.columns + column, (ROWS - 1) * self.columns + COLUMNS);
+            // SAFETY: operands hold `lanes`, the target was bounded just now, and it is this task's alone.
+            unsafe { L::tile_at(lanes, left.as_ptr(), right.as_ptr(), target, self.columns, add) };
+            return;
+        }
+        let mut whole = [0.0; ROWS * COLUMNS];
+        // SAFETY: as above; the target is a buffer of one tile.
+        unsafe { L::tile_at(lanes, left.as_ptr(), right.as_ptr(), whole.as_mut_ptr(), COLUMNS, false) };
+        for (index, line) in whole.chunks_exact(COLUMNS).take(rows).enumerate() {
+            // SAFETY: these values are this task's alone.
+            let target = unsafe { out.slice((row + index) * self.columns + column, columns) };
+            for (target, value) in target.iter_mut().zip(line) {
+                *target = if add { *target + value } else { *value };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(count: usize, step: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * step) % 1009) as f32 / 504.0 - 1.0).collect()
+    }
+
+    fn rounded(values: &[f32]) -> Vec<f32> {
+        values.iter().map(|value| Pair::new(*value, 0.0).halves()[0]).collect()
+    }
+
+    /// `a [rows, inner] b [inner, columns]` in f64.
+    fn exact(a: &[f32], b: impl Fn(usize, usize) -> f32, rows: usize, inner: usize, columns: usize) -> Vec<f64> {
+        let value = |row: usize, column: usize| -> f64 {
+            (0..inner).map(|step| f64::from(a[row * inner + step]) * f64::from(b(step, column))).sum()
+        };
+        (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))).map(|(r, c)| value(r, c)).collect()
+    }
+
+    fn assert_close(mine: &[f32], exact: &[f64], what: &str) {
+        assert_eq!(mine.len(), exact.len());
+        for (mine, exact) in mine.iter().zip(exact) {
+            assert!((f64::from(*mine) - exact).abs() <= 1e-5 * exact.abs().max(10.0), "{what}: {mine} for {exact}");
+        }
+    }
+
+    const SIDES: [[usize; 3]; 7] =
+        [[1, 1, 1], [3, 5, 7], [8, 32, 32], [9, 33, 31], [40, 64, 96], [70, 129, 200], [0, 4, 6]];
+
+    #[test]
+    fn both_products_are_those_of_the_weight() {
+        for [tokens, inputs, outputs] in SIDES {
+            let (x, d, weight) = (drawn(tokens * inputs, 31), drawn(tokens * outputs, 17), drawn(outputs * inputs, 7));
+            for precision in [Precision::F32, Precision::Bf16] {
+                let packed = Packed::new(&weight, [outputs, inputs], precision);
+                let is_rounded = precision == Precision::Bf16;
+                let weight = if is_rounded { rounded(&weight) } else { weight.clone() };
+                assert_eq!(packed.unpacked(), weight, "{precision:?}");
+                let operand = |x: &[f32]| if is_rounded && Pair::native() { rounded(x) } else { x.to_vec() };
+                let what = format!("{precision:?} [{tokens}, {inputs}] to {outputs}");
+                let mut y = vec![0.5; tokens * outputs];
+                packed.forward(&x, tokens, &mut y, Into::Set);
+                let expected = exact(&operand(&x), |i, o| weight[o * inputs + i], tokens, inputs, outputs);
+                assert_close(&y, &expected, &what);
+                let mut d_x = vec![0.5; tokens * inputs];
+                packed.backward(&d, tokens, &mut d_x, Into::Add);
+                let expected = exact(&operand(&d), |o, i| weight[o * inputs + i], tokens, outputs, inputs);
+                assert_close(&d_x, &expected.iter().map(|v| v + 0.5).collect::<Vec<_>>(), &what);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_how_many_there_are() {
+        let (inputs, outputs) = (96, 160);
+        let (x, weight) = (drawn(37 * inputs, 31), drawn(outputs * inputs, 7));
+        let packed = Packed::new(&weight, [outputs, inputs], Precision::F32);
+        let product = |tokens: usize| {
+            let mut y = vec![0.0; tokens * outputs];
+            packed.forward(&x[..tokens * inputs], tokens, &mut y, Into::Set);
+            y
+        };
+        assert_eq!(product(5), product(37)[..5 * outputs]);
+    }
+}

@@ -1,0 +1,153 @@
+//! The innermost loop of a matrix product: eight rows times a panel of 32 columns, held in registers while the inner side
+//! passes by. Compiled for AVX-512 and AVX2 beside the portable form and chosen at run time; in pairs of bf16 where the
+//! processor multiplies those.
+#![allow(unsafe_code)] // Vector instructions, after asking the processor for them; bounds are checked before.
+
+mod pair;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use pair::Pair;
+
+/// Rows of a tile. A left operand is laid out `[rows / ROWS][inner][ROWS]`.
+pub const ROWS: usize = 8;
+/// Columns of a tile. A right operand is laid out `[columns / COLUMNS][inner][COLUMNS]`.
+pub const COLUMNS: usize = 32;
+
+/// `out (=, +=) a b` for one tile: `a` is `[inner][ROWS]`, `b` `[inner][COLUMNS]`, `out` has rows `stride` apart.
+pub fn tile(inner: usize, a: &[f32], b: &[f32], out: &mut [f32], stride: usize, add: bool) {
+    assert!(a.len() >= inner * ROWS && b.len() >= inner * COLUMNS, "operands hold the inner side");
+    assert!(stride >= COLUMNS && out.len() >= (ROWS - 1) * stride + COLUMNS, "target holds the tile");
+    // SAFETY: the lengths have just been checked.
+    unsafe { f32::tile_at(inner, a.as_ptr(), b.as_ptr(), out.as_mut_ptr(), stride, add) }
+}
+
+/// What a tile is made of: one value of the inner side, or two of half the size.
+pub trait Lane: Copy + Default + Send + Sync {
+    /// Values of the inner side in one.
+    const DEPTH: usize;
+
+    /// The lane that starts at `values[at]`; what is beyond the end is zero.
+    fn take(values: &[f32], at: usize) -> Self;
+
+    /// [`tile`] without its checks; `inner` counts lanes.
+    ///
+    /// # Safety
+    /// The pointers hold what [`tile`] checks, and nobody else touches the target.
+    unsafe fn tile_at(inner: usize, a: *const Self, b: *const Self, out: *mut f32, stride: usize, add: bool);
+}
+
+impl Lane for f32 {
+    const DEPTH: usize = 1;
+
+    #[inline(always)]
+    fn take(values: &[f32], at: usize) -> Self {
+        values.get(at).copied().unwrap_or(0.0)
+    }
+
+    unsafe fn tile_at(inner: usize, a: *const Self, b: *const Self, out: *mut f32, stride: usize, add: bool) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                // SAFETY: the processor has just been asked; the rest is the caller's promise.
+                return unsafe { x86::avx512(inner, a, b, out, stride, add) };
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                // SAFETY: as above.
+                return unsafe { x86::avx2(inner, a, b, out, stride, add) };
+            }
+        }
+        // SAFETY: the caller's promise.
+        unsafe { portable(inner, a, b, out, stride, add) }
+    }
+}
+
+unsafe fn portable(inner: usize, a: *const f32, b: *const f32, out: *mut f32, stride: usize, add: bool) {
+    for row in 0..ROWS {
+        let mut sums = [0.0_f32; COLUMNS];
+        for step in 0..inner {
+            // SAFETY: inside the operands.
+            let (a, b) =
+                unsafe { (*a.add(step * ROWS + row), std::slice::from_raw_parts(b.add(step * COLUMNS), COLUMNS)) };
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum += a * b;
+            }
+        }
+        // SAFETY: inside the target.
+        let out = unsafe { std::slice::from_raw_parts_mut(out.add(row * stride), COLUMNS) };
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = if add { *out + sum } else { sum };
+        }
+    }
+}
+
+/// Lays out rows for a left operand: `values` holds `rows` of `inner` values, `row_stride` apart; what is missing to whole
+/// tiles and lanes is zero. `out` is `[rows / ROWS, rounded up][inner / DEPTH, rounded up][ROWS]`.
+pub fn pack_rows<L: Lane>(values: &[f32], rows: usize, inner: usize, row_stride: usize, out: &mut [L]) {
+    let lanes = inner.div_ceil(L::DEPTH);
+    for (tile, out) in out.chunks_exact_mut((lanes * ROWS).max(1)).take(rows.div_ceil(ROWS)).enumerate() {
+        let lines: [&[f32]; ROWS] = std::array::from_fn(|line| {
+            let row = tile * ROWS + line;
+            if row < rows { &values[row * row_stride..row * row_stride + inner] } else { &[] }
+        });
+        for (lane, out) in out.chunks_exact_mut(ROWS).enumerate() {
+            for (out, line) in out.iter_mut().zip(lines) {
+                *out = L::take(line, lane * L::DEPTH);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whole numbers small enough that every instruction set, and bf16, computes them without rounding.
+    fn whole(count: usize, step: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * step) % 13) as f32 - 6.0).collect()
+    }
+
+    #[test]
+    fn every_form_of_the_tile_computes_the_same() {
+        for inner in [0, 1, 7, 64] {
+            let (a, b) = (whole(inner * ROWS, 5), whole(inner * COLUMNS, 7));
+            let before = whole(ROWS * 40, 3);
+            let mut expected = before.clone();
+            for (row, column) in (0..ROWS).flat_map(|row| (0..COLUMNS).map(move |column| (row, column))) {
+                let products = (0..inner).map(|step| a[step * ROWS + row] * b[step * COLUMNS + column]);
+                expected[row * 40 + column] += products.sum::<f32>();
+            }
+            let mut mine = before.clone();
+            tile(inner, &a, &b, &mut mine, 40, true);
+            assert_eq!(mine, expected, "chosen at run time, {inner}");
+            type Form = unsafe fn(usize, *const f32, *const f32, *mut f32, usize, bool);
+            let mut forms: Vec<Form> = vec![portable];
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                forms.push(x86::avx2);
+            }
+            for form in forms {
+                let mut mine = before.clone();
+                // SAFETY: lengths as `tile` checks them; the processor was asked.
+                unsafe { form(inner, a.as_ptr(), b.as_ptr(), mine.as_mut_ptr(), 40, true) };
+                assert_eq!(mine, expected, "another form, {inner}");
+            }
+        }
+    }
+
+    #[test]
+    fn packing_fills_up_with_zeros() {
+        let mut out = vec![9.0_f32; 2 * 3 * ROWS];
+        pack_rows(&whole(50, 1), 9, 3, 5, &mut out);
+        assert_eq!((out[1], out[ROWS], out[3 * ROWS], out[3 * ROWS + 1]), (-1.0, -5.0, whole(50, 1)[40], 0.0));
+        let mut pairs = vec![Pair::default(); 2 * 2 * ROWS];
+        pack_rows(&whole(50, 1), 9, 3, 5, &mut pairs);
+        assert_eq!((pairs[0].halves(), pairs[ROWS].halves()), ([-6.0, -5.0], [-4.0, 0.0]));
+    }
+
+    #[test]
+    #[should_panic(expected = "target holds the tile")]
+    fn a_target_too_small_is_refused() {
+        tile(1, &[0.0; ROWS], &[0.0; COLUMNS], &mut [0.0; 255], COLUMNS, false);
+    }
+}
