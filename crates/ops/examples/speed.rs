@@ -1,6 +1,6 @@
 //! How fast the operations are at the sizes of SmolVLM-256M, in billions of floating-point operations a second.
 //!
-//!     cargo run --release -p stepwise-ops --example speed
+//!     cargo run --release -p stepwise-ops --example speed [what its name holds]
 #![allow(clippy::print_stdout)] // A measuring program.
 
 use std::sync::Arc;
@@ -32,7 +32,15 @@ fn report(name: &str, operations: usize, seconds: f64) {
     println!("{name:<58}{:>9.2} ms{:>9.1}", seconds * 1e3, operations as f64 / seconds / 1e9);
 }
 
+/// Whether the user asked for this.
+fn wanted(name: &str) -> bool {
+    std::env::args().nth(1).is_none_or(|part| name.contains(&part))
+}
+
 fn products(name: &str, tokens: usize, inputs: usize, outputs: usize) {
+    if !wanted(name) {
+        return;
+    }
     let (x, weight) = (values([tokens, inputs]), values([outputs, inputs]));
     let read: Vec<f32> = weight.clone().into_data().try_to_vec().expect("f32");
     let packed = |precision| Arc::new(Packed::new(&read, [outputs, inputs], precision)).into();
@@ -52,6 +60,9 @@ fn products(name: &str, tokens: usize, inputs: usize, outputs: usize) {
 
 /// `pairs` is how many queries see how many keys, summed.
 fn attend(name: &str, plan: Plan, pairs: usize, [heads, kv_heads]: [usize; 2]) {
+    if !wanted(name) {
+        return;
+    }
     let plan = Arc::new(plan);
     let (q, k) = (values([plan.queries(), heads * 64]), values([plan.keys(), kv_heads * 64]));
     let operations = 4 * pairs * heads * 64;
@@ -65,6 +76,7 @@ fn attend(name: &str, plan: Plan, pairs: usize, [heads, kv_heads]: [usize; 2]) {
 }
 
 fn main() {
+    stepwise_ops::keep_freed_memory();
     println!("{:<58}{:>12}{:>9}", "", "fastest", "GF/s");
     products("tower, square", 1024, 768, 768);
     products("tower, fc1", 1024, 768, 3072);

@@ -14,6 +14,7 @@ use crate::{Packed, cpu, simd};
 
 /// The weight of a linear layer, `[out, in]` as in PyTorch.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // Made and taken apart within one call.
 pub enum Weight {
     /// A tensor, which may learn.
     Tensor(Tensor<2>),
@@ -189,17 +190,19 @@ fn forward(
     low_rank: Option<LowRank>,
 ) -> (FlexTensor, Option<LowRank>) {
     let ([tokens, _], [out_features, _]) = (sides(x), weight.sides());
-    let mut y = vec![0.0; tokens * out_features];
-    if let Some(bias) = bias {
-        cpu::each_row(&mut y, out_features, |_, row| row.copy_from_slice(cpu::slice(bias)));
-    }
-    let into = if bias.is_some() { Into::Add } else { Into::Set };
-    match weight {
+    let bias = bias.map(cpu::slice);
+    let mut y = match weight {
+        Values::Packed(weight) => weight.forward(cpu::slice(x), tokens, bias),
         Values::Tensor(weight) => {
+            let mut y = vec![0.0; tokens * out_features];
+            if let Some(bias) = bias {
+                cpu::each_row(&mut y, out_features, |_, row| row.copy_from_slice(bias));
+            }
+            let into = if bias.is_some() { Into::Add } else { Into::Set };
             product(Target::new(&mut y, out_features), into, 1.0, matrix(x), matrix(weight).transposed());
+            y
         }
-        Values::Packed(weight) => weight.forward(cpu::slice(x), tokens, &mut y, into),
-    }
+    };
     let low_rank = low_rank.map(|low_rank| {
         let [rank, _] = sides(&low_rank.down);
         let mut hidden = vec![0.0; tokens * rank];
@@ -231,13 +234,14 @@ impl Backward<Flex, 5> for LinearBackward {
             cpu::from_vec(d_hidden, &[tokens, rank])
         });
         if let Some(parent) = x_parent {
-            let mut d_x = vec![0.0; tokens * in_features];
-            match &weight {
+            let mut d_x = match &weight {
+                Values::Packed(weight) => weight.backward(cpu::slice(&d_out), tokens),
                 Values::Tensor(weight) => {
+                    let mut d_x = vec![0.0; tokens * in_features];
                     product(Target::new(&mut d_x, in_features), Into::Set, 1.0, matrix(&d_out), matrix(weight));
+                    d_x
                 }
-                Values::Packed(weight) => weight.backward(cpu::slice(&d_out), tokens, &mut d_x, Into::Set),
-            }
+            };
             if let (Some(low_rank), Some(d_hidden)) = (&low_rank, &d_hidden) {
                 product(Target::new(&mut d_x, in_features), Into::Add, 1.0, matrix(d_hidden), matrix(&low_rank.down));
             }

@@ -84,6 +84,13 @@ impl<'a> Shared<'a> {
         Self { pointer: values.as_mut_ptr(), length: values.len(), buffer: std::marker::PhantomData }
     }
 
+    /// Shares room for `length` values in what `values` has reserved and not filled; they may only be written.
+    pub fn spare(values: &'a mut Vec<f32>, length: usize) -> Self {
+        let spare = values.spare_capacity_mut();
+        assert!(length <= spare.len(), "room for the values");
+        Self { pointer: spare.as_mut_ptr().cast(), length, buffer: std::marker::PhantomData }
+    }
+
     /// The place of `length` values from `offset` on. Whoever writes through it promises that no other task touches what
     /// is written.
     pub fn pointer(&self, offset: usize, length: usize) -> *mut f32 {
@@ -95,7 +102,7 @@ impl<'a> Shared<'a> {
     /// The values from `offset` on.
     ///
     /// # Safety
-    /// No other task may touch them while the slice lives.
+    /// They have been written, and no other task may touch them while the slice lives.
     #[allow(clippy::mut_from_ref)] // The point of this type; its safety contract is above.
     pub unsafe fn slice(&self, offset: usize, length: usize) -> &mut [f32] {
         assert!(offset + length <= self.length, "slice within its buffer");

@@ -3,8 +3,9 @@
 
 use rayon::prelude::*;
 
-use crate::matmul::{Into, Shared};
-use crate::tile::{COLUMNS, Lane, Pair, ROWS, pack_rows};
+use crate::matmul::Shared;
+use crate::simd;
+use crate::tile::{COLUMNS, Lane, Pair, ROWS, interleave};
 
 /// Values of a [`Packed`] weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,12 +87,12 @@ impl Packed {
         }
     }
 
-    /// `out (=, +=) x weight^T`: `x` is `[tokens, inputs]`, `out` `[tokens, outputs]`.
-    pub(crate) fn forward(&self, x: &[f32], tokens: usize, out: &mut [f32], into: Into) {
-        let product = Product { tokens, inner: self.inputs, columns: self.outputs, into };
+    /// `x weight^T + bias`, `[tokens, outputs]`, of `x`, `[tokens, inputs]`.
+    pub(crate) fn forward(&self, x: &[f32], tokens: usize, bias: Option<&[f32]>) -> Vec<f32> {
+        let product = Product { tokens, inner: self.inputs, columns: self.outputs, bias };
         match &self.values {
-            Values::F32(values) => product.run(x, &Right::Ready(values), out),
-            Values::Bf16(values) if Pair::native() => product.run(x, &Right::Ready(values), out),
+            Values::F32(values) => product.run(x, &Right::Ready(values)),
+            Values::Bf16(values) if Pair::native() => product.run(x, &Right::Ready(values)),
             Values::Bf16(values) => {
                 let lanes = self.inputs.div_ceil(2) * COLUMNS;
                 let widen = |panel: usize, out: &mut [f32]| {
@@ -102,20 +103,20 @@ impl Packed {
                         }
                     }
                 };
-                product.run(x, &Right::Made(&widen), out);
+                product.run(x, &Right::Made(&widen))
             }
         }
     }
 
-    /// `out (=, +=) d weight`: `d` is `[tokens, outputs]`, `out` `[tokens, inputs]`.
-    pub(crate) fn backward(&self, d: &[f32], tokens: usize, out: &mut [f32], into: Into) {
-        let product = Product { tokens, inner: self.outputs, columns: self.inputs, into };
+    /// `d weight`, `[tokens, inputs]`, of `d`, `[tokens, outputs]`.
+    pub(crate) fn backward(&self, d: &[f32], tokens: usize) -> Vec<f32> {
+        let product = Product { tokens, inner: self.outputs, columns: self.inputs, bias: None };
         match &self.values {
             Values::F32(values) => {
-                product.run(d, &Right::Made(&|panel, out: &mut [f32]| self.turn(values, panel, out)), out);
+                product.run(d, &Right::Made(&|panel, out: &mut [f32]| self.turn(values, panel, out)))
             }
             Values::Bf16(values) if Pair::native() => {
-                product.run(d, &Right::Made(&|panel, out: &mut [Pair]| self.turn_pairs(values, panel, out)), out);
+                product.run(d, &Right::Made(&|panel, out: &mut [Pair]| self.turn_pairs(values, panel, out)))
             }
             Values::Bf16(_) => {
                 let widen = |panel: usize, out: &mut [f32]| {
@@ -125,7 +126,7 @@ impl Packed {
                         }
                     }
                 };
-                product.run(d, &Right::Made(&widen), out);
+                product.run(d, &Right::Made(&widen))
             }
         }
     }
@@ -166,12 +167,8 @@ fn panels<L: Lane>(weight: &[f32], outputs: usize, inputs: usize) -> Vec<L> {
     let mut out = vec![L::default(); outputs.div_ceil(COLUMNS) * lanes * COLUMNS];
     if lanes > 0 {
         out.par_chunks_exact_mut(lanes * COLUMNS).enumerate().for_each(|(panel, out)| {
-            let rows = weight[panel * COLUMNS * inputs..].chunks_exact(inputs).take(COLUMNS);
-            for (column, row) in rows.enumerate() {
-                for (lane, out) in out[column..].iter_mut().step_by(COLUMNS).enumerate() {
-                    *out = L::take(row, lane * L::DEPTH);
-                }
-            }
+            let rows = COLUMNS.min(outputs - panel * COLUMNS);
+            interleave::<_, COLUMNS>(&weight[panel * COLUMNS * inputs..], rows, inputs, inputs, out);
         });
     }
     out
@@ -185,36 +182,37 @@ enum Right<'a, L> {
     Made(&'a (dyn Fn(usize, &mut [L]) + Sync)),
 }
 
-/// The sides of a product and what becomes of it.
-struct Product {
+/// The sides of a product, and what is added to each of its rows.
+struct Product<'a> {
     tokens: usize,
     inner: usize,
     columns: usize,
-    into: Into,
+    bias: Option<&'a [f32]>,
 }
 
-impl Product {
-    /// `out (=, +=) left right`, `left` being `[tokens, inner]`.
-    fn run<L: Lane>(&self, left: &[f32], right: &Right<'_, L>, out: &mut [f32]) {
+impl Product<'_> {
+    /// `left right + bias`, `left` being `[tokens, inner]`.
+    fn run<L: Lane>(&self, left: &[f32], right: &Right<'_, L>) -> Vec<f32> {
         assert_eq!(left.len(), self.tokens * self.inner, "the left operand is [tokens, inner]");
-        assert_eq!(out.len(), self.tokens * self.columns, "the target is [tokens, columns]");
+        assert!(self.bias.is_none_or(|bias| bias.len() == self.columns), "the bias has a value a column");
         let lanes = self.inner.div_ceil(L::DEPTH);
         let tiles = self.tokens.div_ceil(ROWS);
-        if out.is_empty() || lanes == 0 {
-            assert!(self.into == Into::Add || out.is_empty(), "a product over nothing is only ever added");
-            return;
+        if tiles == 0 || self.columns == 0 {
+            return Vec::new();
         }
-        let mut packed = vec![L::default(); tiles * lanes * ROWS];
-        packed.par_chunks_mut(lanes * ROWS).with_min_len(4).enumerate().for_each(|(tile, packed)| {
+        let mut packed = L::buffers().take(tiles * lanes * ROWS);
+        packed.par_chunks_mut((lanes * ROWS).max(1)).with_min_len(4).enumerate().for_each(|(tile, packed)| {
             let first = tile * ROWS;
             let rows = ROWS.min(self.tokens - first);
-            pack_rows(&left[first * self.inner..], rows, self.inner, self.inner, packed);
+            interleave::<_, ROWS>(&left[first * self.inner..], rows, self.inner, self.inner, packed);
         });
         let panels = self.columns.div_ceil(COLUMNS);
         // A panel is made once a task, so rows are divided only as far as the threads want work.
         let parts = (rayon::current_num_threads() * 3).div_ceil(panels).min(tiles);
         let part = tiles.div_ceil(parts);
-        let shared = Shared::new(out);
+        let length = self.tokens * self.columns;
+        let mut out = Vec::with_capacity(length);
+        let shared = Shared::spare(&mut out, length);
         (0..panels * parts).into_par_iter().with_max_len(1).for_each_init(Vec::new, |buffer, task| {
             let (panel, part_start) = (task / parts, task % parts * part);
             let right = match right {
@@ -230,27 +228,35 @@ impl Product {
                 self.tile(left, right, &shared, tile * ROWS, panel * COLUMNS);
             }
         });
+        L::buffers().give(packed);
+        // SAFETY: every tile of every panel has been written.
+        unsafe { out.set_len(length) };
+        out
     }
 
     /// The tile whose first value is at `row` and `column` of the target. No other task computes it.
     fn tile<L: Lane>(&self, left: &[L], right: &[L], out: &Shared<'_>, row: usize, column: usize) {
         let (rows, columns) = (ROWS.min(self.tokens - row), COLUMNS.min(self.columns - column));
         let lanes = left.len() / ROWS;
-        let add = self.into == Into::Add;
         if (rows, columns) == (ROWS, COLUMNS) {
             let target = out.pointer(row * self.columns + column, (ROWS - 1) * self.columns + COLUMNS);
             // SAFETY: operands hold `lanes`, the target was bounded just now, and it is this task's alone.
-            unsafe { L::tile_at(lanes, left.as_ptr(), right.as_ptr(), target, self.columns, add) };
-            return;
+            unsafe { L::tile_at(lanes, left.as_ptr(), right.as_ptr(), target, self.columns, false) };
+        } else {
+            let mut whole = [0.0; ROWS * COLUMNS];
+            // SAFETY: as above; the target is a buffer of one tile.
+            unsafe { L::tile_at(lanes, left.as_ptr(), right.as_ptr(), whole.as_mut_ptr(), COLUMNS, false) };
+            for (index, line) in whole.chunks_exact(COLUMNS).take(rows).enumerate() {
+                let target = out.pointer((row + index) * self.columns + column, columns);
+                // SAFETY: the place was bounded just now, and it is this task's alone.
+                unsafe { target.copy_from_nonoverlapping(line.as_ptr(), columns) };
+            }
         }
-        let mut whole = [0.0; ROWS * COLUMNS];
-        // SAFETY: as above; the target is a buffer of one tile.
-        unsafe { L::tile_at(lanes, left.as_ptr(), right.as_ptr(), whole.as_mut_ptr(), COLUMNS, false) };
-        for (index, line) in whole.chunks_exact(COLUMNS).take(rows).enumerate() {
-            // SAFETY: these values are this task's alone.
-            let target = unsafe { out.slice((row + index) * self.columns + column, columns) };
-            for (target, value) in target.iter_mut().zip(line) {
-                *target = if add { *target + value } else { *value };
+        if let Some(bias) = self.bias {
+            for index in 0..rows {
+                // SAFETY: written above, and this task's alone.
+                let target = unsafe { out.slice((row + index) * self.columns + column, columns) };
+                simd::add_scaled(target, &bias[column..column + columns], 1.0);
             }
         }
     }
@@ -297,14 +303,13 @@ mod tests {
                 assert_eq!(packed.unpacked(), weight, "{precision:?}");
                 let operand = |x: &[f32]| if is_rounded && Pair::native() { rounded(x) } else { x.to_vec() };
                 let what = format!("{precision:?} [{tokens}, {inputs}] to {outputs}");
-                let mut y = vec![0.5; tokens * outputs];
-                packed.forward(&x, tokens, &mut y, Into::Set);
-                let expected = exact(&operand(&x), |i, o| weight[o * inputs + i], tokens, inputs, outputs);
-                assert_close(&y, &expected, &what);
-                let mut d_x = vec![0.5; tokens * inputs];
-                packed.backward(&d, tokens, &mut d_x, Into::Add);
+                let bias = drawn(outputs, 11);
+                let mut expected = exact(&operand(&x), |i, o| weight[o * inputs + i], tokens, inputs, outputs);
+                assert_close(&packed.forward(&x, tokens, None), &expected, &what);
+                expected.iter_mut().enumerate().for_each(|(at, value)| *value += f64::from(bias[at % outputs]));
+                assert_close(&packed.forward(&x, tokens, Some(&bias)), &expected, &what);
                 let expected = exact(&operand(&d), |o, i| weight[o * inputs + i], tokens, outputs, inputs);
-                assert_close(&d_x, &expected.iter().map(|v| v + 0.5).collect::<Vec<_>>(), &what);
+                assert_close(&packed.backward(&d, tokens), &expected, &what);
             }
         }
     }
@@ -314,11 +319,7 @@ mod tests {
         let (inputs, outputs) = (96, 160);
         let (x, weight) = (drawn(37 * inputs, 31), drawn(outputs * inputs, 7));
         let packed = Packed::new(&weight, [outputs, inputs], Precision::F32);
-        let product = |tokens: usize| {
-            let mut y = vec![0.0; tokens * outputs];
-            packed.forward(&x[..tokens * inputs], tokens, &mut y, Into::Set);
-            y
-        };
+        let product = |tokens: usize| packed.forward(&x[..tokens * inputs], tokens, None);
         assert_eq!(product(5), product(37)[..5 * outputs]);
     }
 }

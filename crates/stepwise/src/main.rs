@@ -51,6 +51,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    stepwise_vlm::keep_freed_memory();
     let result = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),

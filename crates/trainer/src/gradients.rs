@@ -54,7 +54,7 @@ impl ParameterVisitor for Collect<'_> {
         if !parameter.learns() {
             return;
         }
-        if let Some(gradient) = parameter.leaf().grad(self.gradients) {
+        if let Some(gradient) = parameter.gradient(self.gradients) {
             let gradient = gradient.flatten::<1>(0, D - 1);
             let sum = match self.sum.by_name.remove(name) {
                 Some(sum) => sum + gradient,

@@ -217,7 +217,7 @@ struct Count(Vec<Trained>);
 
 impl ParameterVisitor for Count {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        let (part, values) = (ModelPart::of(name), parameter.leaf().shape().num_elements());
+        let (part, values) = (ModelPart::of(name), parameter.shape().num_elements());
         if let Some(row) = self.0.iter_mut().find(|row| row.part == part) {
             if parameter.learns() {
                 row.tensors += 1;
@@ -237,7 +237,7 @@ struct Restore {
 
 impl ParameterVisitor for Restore {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        let shape = parameter.values().shape();
+        let shape = parameter.shape();
         match self.source.any(name) {
             Ok((_, values)) if values.len() == shape.num_elements() => {
                 let device = parameter.values().device();

@@ -10,3 +10,5 @@ pub mod model;
 pub mod processor;
 pub mod reader;
 pub mod weights;
+
+pub use stepwise_ops::{Precision, keep_freed_memory};

@@ -136,7 +136,7 @@ fn patches_of_a_partly_filled_side_take_the_recorded_positions() {
     for (side, recorded) in facts()["position_buckets"].as_object().expect("sides") {
         let side: usize = side.parse().expect("a side");
         let mut config = common::json(&parity().join("tiny/config.json"));
-        for (field, value) in [("image_size", side), ("patch_size", 1), ("num_hidden_layers", 0)] {
+        for (field, value) in [("image_size", side), ("patch_size", 1)] {
             config["vision_config"][field] = value.into();
         }
         config["scale_factor"] = 1.into();

@@ -11,7 +11,7 @@ use super::keys::{Tree, feature_panels, feature_tiles};
 use super::panel::{block_rows, panels};
 use crate::matmul::Shared;
 use crate::plan::Block;
-use crate::tile::{COLUMNS, ROWS, pack_rows, tile};
+use crate::tile::{COLUMNS, ROWS, interleave, tile};
 use crate::{Plan, cpu, simd};
 
 /// Attention and, for the backward, the logarithm of each row's sum of exponentials, `[heads, queries]`.
@@ -114,7 +114,7 @@ fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, 
                     [(&mut back.scores, &mut own_d_k, &q_stacked), (&mut forth.scores, &mut own_d_v, &d_stacked)]
                 {
                     for (index, scores) in part.of(scores).chunks_exact(ROWS * COLUMNS).enumerate() {
-                        pack_rows(scores, ROWS, COLUMNS, COLUMNS, &mut left);
+                        interleave::<_, ROWS>(scores, ROWS, COLUMNS, COLUMNS, &mut left);
                         for (place, right) in right.chunks_exact(COLUMNS * COLUMNS).enumerate() {
                             let own = &mut own[(first + index) * ROWS * side + place * COLUMNS..];
                             tile(COLUMNS, &left, right, own, side, true);

@@ -3,7 +3,7 @@
 use crate::Plan;
 use crate::attention::heads::Heads;
 use crate::plan::Block;
-use crate::tile::{COLUMNS, ROWS, pack_rows};
+use crate::tile::{COLUMNS, ROWS, interleave};
 
 /// A tree of segments: what the kernels need to know before they look at any values.
 pub struct Tree {
@@ -56,7 +56,7 @@ impl Tree {
             let at = own.start * shape.kv_width() + kv_head * shape.head_dim;
             let out = &mut out[self.first_tile(*segment) * shape.head_dim * ROWS..];
             if !own.is_empty() {
-                pack_rows(&values[at..], own.len(), shape.head_dim, shape.kv_width(), out);
+                interleave::<_, ROWS>(&values[at..], own.len(), shape.head_dim, shape.kv_width(), out);
             }
         }
         out

@@ -3,6 +3,8 @@
 //! processor multiplies those.
 #![allow(unsafe_code)] // Vector instructions, after asking the processor for them; bounds are checked before.
 
+use std::sync::{Mutex, PoisonError};
+
 mod pair;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -23,9 +25,12 @@ pub fn tile(inner: usize, a: &[f32], b: &[f32], out: &mut [f32], stride: usize, 
 }
 
 /// What a tile is made of: one value of the inner side, or two of half the size.
-pub trait Lane: Copy + Default + Send + Sync {
+pub trait Lane: Copy + Default + Send + Sync + 'static {
     /// Values of the inner side in one.
     const DEPTH: usize;
+
+    /// Where buffers of lanes are kept between products.
+    fn buffers() -> &'static Buffers<Self>;
 
     /// The lane that starts at `values[at]`; what is beyond the end is zero.
     fn take(values: &[f32], at: usize) -> Self;
@@ -37,8 +42,34 @@ pub trait Lane: Copy + Default + Send + Sync {
     unsafe fn tile_at(inner: usize, a: *const Self, b: *const Self, out: *mut f32, stride: usize, add: bool);
 }
 
+/// Buffers that are used again: fresh memory costs a product a tenth of its time.
+pub struct Buffers<L>(Mutex<Vec<Vec<L>>>);
+
+impl<L: Lane> Buffers<L> {
+    const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// A buffer of `length` lanes of any values.
+    pub fn take(&self, length: usize) -> Vec<L> {
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        buffer.resize(length, L::default());
+        buffer
+    }
+
+    /// Keeps a buffer for the next product.
+    pub fn give(&self, buffer: Vec<L>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
+}
+
 impl Lane for f32 {
     const DEPTH: usize = 1;
+
+    fn buffers() -> &'static Buffers<Self> {
+        static KEPT: Buffers<f32> = Buffers::new();
+        &KEPT
+    }
 
     #[inline(always)]
     fn take(values: &[f32], at: usize) -> Self {
@@ -81,16 +112,23 @@ unsafe fn portable(inner: usize, a: *const f32, b: *const f32, out: *mut f32, st
     }
 }
 
-/// Lays out rows for a left operand: `values` holds `rows` of `inner` values, `row_stride` apart; what is missing to whole
-/// tiles and lanes is zero. `out` is `[rows / ROWS, rounded up][inner / DEPTH, rounded up][ROWS]`.
-pub fn pack_rows<L: Lane>(values: &[f32], rows: usize, inner: usize, row_stride: usize, out: &mut [L]) {
+/// Lays out rows for an operand, `N` being [`ROWS`] for a left one and [`COLUMNS`] for a right one: `values` holds `rows` of
+/// `inner` values, `row_stride` apart; what is missing to whole tiles and lanes is zero. `out` is `[rows / N, rounded
+/// up][inner / DEPTH, rounded up][N]`.
+pub fn interleave<L: Lane, const N: usize>(
+    values: &[f32],
+    rows: usize,
+    inner: usize,
+    row_stride: usize,
+    out: &mut [L],
+) {
     let lanes = inner.div_ceil(L::DEPTH);
-    for (tile, out) in out.chunks_exact_mut((lanes * ROWS).max(1)).take(rows.div_ceil(ROWS)).enumerate() {
-        let lines: [&[f32]; ROWS] = std::array::from_fn(|line| {
-            let row = tile * ROWS + line;
+    for (group, out) in out.chunks_exact_mut((lanes * N).max(1)).take(rows.div_ceil(N)).enumerate() {
+        let lines: [&[f32]; N] = std::array::from_fn(|line| {
+            let row = group * N + line;
             if row < rows { &values[row * row_stride..row * row_stride + inner] } else { &[] }
         });
-        for (lane, out) in out.chunks_exact_mut(ROWS).enumerate() {
+        for (lane, out) in out.chunks_exact_mut(N).enumerate() {
             for (out, line) in out.iter_mut().zip(lines) {
                 *out = L::take(line, lane * L::DEPTH);
             }
@@ -136,12 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn packing_fills_up_with_zeros() {
+    fn interleaving_fills_up_with_zeros() {
         let mut out = vec![9.0_f32; 2 * 3 * ROWS];
-        pack_rows(&whole(50, 1), 9, 3, 5, &mut out);
+        interleave::<_, ROWS>(&whole(50, 1), 9, 3, 5, &mut out);
         assert_eq!((out[1], out[ROWS], out[3 * ROWS], out[3 * ROWS + 1]), (-1.0, -5.0, whole(50, 1)[40], 0.0));
         let mut pairs = vec![Pair::default(); 2 * 2 * ROWS];
-        pack_rows(&whole(50, 1), 9, 3, 5, &mut pairs);
+        interleave::<_, ROWS>(&whole(50, 1), 9, 3, 5, &mut pairs);
         assert_eq!((pairs[0].halves(), pairs[ROWS].halves()), ([-6.0, -5.0], [-4.0, 0.0]));
     }
 

@@ -1,6 +1,6 @@
 //! Two neighbours of the inner side as bf16: half the memory, and twice the products an instruction.
 
-use super::Lane;
+use super::{Buffers, Lane};
 
 /// Two values of eight significant bits, the first in the lower half.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,11 @@ fn round(value: f32) -> u32 {
 
 impl Lane for Pair {
     const DEPTH: usize = 2;
+
+    fn buffers() -> &'static Buffers<Self> {
+        static KEPT: Buffers<Pair> = Buffers::new();
+        &KEPT
+    }
 
     #[inline(always)]
     fn take(values: &[f32], at: usize) -> Self {

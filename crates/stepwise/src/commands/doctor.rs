@@ -112,7 +112,7 @@ struct Norms<'a> {
 
 impl ParameterVisitor for Norms<'_> {
     fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
-        if let Some(gradient) = parameter.leaf().grad(self.gradients) {
+        if let Some(gradient) = parameter.gradient(self.gradients) {
             let values: Vec<f32> = gradient.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
             self.values.push(values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt());
         }

@@ -67,6 +67,7 @@ enum Dtype {
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
+    stepwise_vlm::keep_freed_memory();
     match Cli::parse().command {
         Command::Records(args) => records::write(&args),
         Command::Train(args) => measure::run(&args.common, |common| train::run(common, &args)),

@@ -42,7 +42,7 @@ impl Linear {
         [inputs, outputs]: [usize; 2],
         bias: bool,
     ) -> Result<Self, WeightError> {
-        let weight = Parameter::frozen(source.matrix(&format!("{name}.weight"), [outputs, inputs])?);
+        let weight = source.weight(&format!("{name}.weight"), [outputs, inputs])?;
         let bias = match bias {
             true => Some(Parameter::frozen(source.vector(&format!("{name}.bias"), outputs)?)),
             false => None,
@@ -59,13 +59,13 @@ impl Linear {
     /// `[in, out]`.
     #[must_use]
     pub fn sides(&self) -> [usize; 2] {
-        let [outputs, inputs] = self.weight.values().dims();
-        [inputs, outputs]
+        let shape = self.weight.shape();
+        [shape[1], shape[0]]
     }
 
     /// `x` is `[tokens, in]`; returns `[tokens, out]`.
     pub(crate) fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let (weight, bias) = (self.weight.read(pass), self.bias.as_ref().map(|bias| bias.read(pass)));
+        let (weight, bias) = (self.weight.weight(pass), self.bias.as_ref().map(|bias| bias.read(pass)));
         let Some(adapter) = self.adapter.as_ref().filter(|_| pass.adapters) else {
             return linear(x, weight, bias);
         };

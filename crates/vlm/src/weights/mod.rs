@@ -6,7 +6,10 @@ mod read;
 mod save;
 mod write;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use stepwise_ops::{Packed, Precision};
+
+use crate::model::parameter::Parameter;
 
 pub use random::RandomSource;
 pub use read::SafetensorsSource;
@@ -68,7 +71,12 @@ pub trait Source {
     fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError>;
 
     /// Where the tensors shall live.
-    fn device(&self) -> &burn::tensor::Device;
+    fn device(&self) -> &Device;
+
+    /// How frozen weights of linear layers shall be held where the device can choose.
+    fn precision(&self) -> Precision {
+        Precision::F32
+    }
 }
 
 impl dyn Source + '_ {
@@ -86,6 +94,18 @@ impl dyn Source + '_ {
     /// As [`Source::values`].
     pub fn matrix(&mut self, name: &str, sides: [usize; 2]) -> Result<Tensor<2>, WeightError> {
         self.tensor(name, sides)
+    }
+
+    /// A frozen weight of a linear layer, `[out, in]` as in PyTorch, in the form that the device multiplies fastest.
+    ///
+    /// # Errors
+    /// As [`Source::values`].
+    pub fn weight(&mut self, name: &str, sides: [usize; 2]) -> Result<Parameter<2>, WeightError> {
+        if *self.device() != Device::flex() {
+            return Ok(Parameter::frozen(self.matrix(name, sides)?));
+        }
+        let values = self.values(name, &sides)?;
+        Ok(Parameter::packed(Packed::new(&values, sides, self.precision())))
     }
 
     /// A convolution kernel.

@@ -218,7 +218,7 @@ pub fn gradients_of(model: &mut Vlm, gradients: &Gradients) -> BTreeMap<String, 
     struct Collect<'a>(&'a Gradients, BTreeMap<String, Vec<f32>>);
     impl ParameterVisitor for Collect<'_> {
         fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-            if let Some(gradient) = parameter.leaf().grad(self.0) {
+            if let Some(gradient) = parameter.gradient(self.0) {
                 self.1.insert(name.to_owned(), values(gradient));
             }
         }
