@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{self, AdapterError, LoraConfig, Targets, load_adapter, save_adapter};
 use stepwise_vlm::features::FeatureLimits;
 use stepwise_vlm::model::ModelPart;
@@ -77,7 +78,8 @@ impl Learner {
     /// # Errors
     /// When the model cannot be loaded, a target matches nothing, or nothing is left to train.
     pub fn new(recipe: &Recipe, device: &Device) -> Result<Self, LearnerError> {
-        let mut reader = Reader::load(&recipe.model_name_or_path, device)?;
+        let precision = if recipe.train.bf16 { Precision::Bf16 } else { Precision::F32 };
+        let mut reader = Reader::load_in(precision, &recipe.model_name_or_path, device)?;
         reader.processor.set_image_splitting(recipe.do_image_splitting);
         let lora = match &recipe.tuning {
             Tuning::Lora { lora } => {

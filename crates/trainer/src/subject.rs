@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde_json::Value;
+use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{AdapterError, load_adapter};
 use stepwise_vlm::reader::{Reader, ReaderError};
 
@@ -108,7 +109,12 @@ impl Subject {
         if let Some(checkpoint) = &self.checkpoint {
             checkpoint::verify(checkpoint)?;
         }
-        let mut reader = Reader::load(&self.model, device)?;
+        let bf16 = match &self.recipe {
+            Some(recipe) => bf16_of_recipe(recipe)?,
+            None => false,
+        };
+        let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
+        let mut reader = Reader::load_in(precision, &self.model, device)?;
         reader.processor.set_image_splitting(image_splitting);
         if let Some(adapter) = &self.adapter {
             load_adapter(&mut reader.model, adapter)?;
@@ -123,14 +129,27 @@ impl Subject {
     }
 }
 
-fn base_of_recipe(path: &Path) -> Result<PathBuf, SubjectError> {
+fn read_recipe(path: &Path) -> Result<toml::Table, SubjectError> {
     let failed = |problem: String| SubjectError::File { path: path.display().to_string(), problem };
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
+    text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))
+}
+
+fn base_of_recipe(path: &Path) -> Result<PathBuf, SubjectError> {
+    let table = read_recipe(path)?;
     match table.get("model_name_or_path").and_then(toml::Value::as_str) {
         Some(base) => Ok(base.into()),
-        None => Err(failed("model_name_or_path is missing".to_owned())),
+        None => Err(SubjectError::File {
+            path: path.display().to_string(),
+            problem: "model_name_or_path is missing".to_owned(),
+        }),
     }
+}
+
+/// Whether the run computed in bf16: what it trained is answered for in the same arithmetic.
+fn bf16_of_recipe(path: &Path) -> Result<bool, SubjectError> {
+    let table = read_recipe(path)?;
+    Ok(table.get("train").and_then(|train| train.get("bf16")).and_then(toml::Value::as_bool).unwrap_or(false))
 }
 
 fn base_of_adapter(path: &Path) -> Result<PathBuf, SubjectError> {

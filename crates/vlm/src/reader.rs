@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
+use stepwise_ops::Precision;
 
 use crate::batch::{Batch, Example, TileRef, TileSet};
 use crate::features::{FeatureCache, FeatureLimits};
@@ -29,6 +30,9 @@ pub enum ReaderError {
     /// Model and processor do not belong together.
     #[error("{0} -> take model, tokenizer and processor files from one folder")]
     Mismatch(String),
+    /// The device computes in f32 only.
+    #[error("bf16 is built for the CPU only -> leave `bf16` out, or choose `--device cpu`")]
+    Precision,
     /// There is nothing that could have a gradient.
     #[error("{0}")]
     NoGradient(&'static str),
@@ -59,7 +63,19 @@ impl Reader {
     /// # Errors
     /// When the folder lacks something or asks for what is not built.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, ReaderError> {
-        let model = Vlm::load(folder, device)?;
+        Self::load_in(Precision::F32, folder, device)
+    }
+
+    /// [`Reader::load`] with the frozen weights of linear layers held, and multiplied, in another precision: on the CPU,
+    /// which alone has that arithmetic of ours.
+    ///
+    /// # Errors
+    /// As [`Reader::load`], and for another precision than f32 on another device.
+    pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, ReaderError> {
+        if precision != Precision::F32 && *device != Device::flex() {
+            return Err(ReaderError::Precision);
+        }
+        let model = Vlm::load_in(precision, folder, device)?;
         Self::new(model, Processor::from_folder(folder)?)
     }
 

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use common::{CONVERSATIONS, Case, GRADIENTS, TOLERANCE};
 use common::{assert_close, facts, gradients_of, learn_everything, list, parity, reference, tensor, tiny, values};
 use safetensors::SafeTensors;
+use stepwise_vlm::Precision;
 use stepwise_vlm::generate::generate;
 use stepwise_vlm::layout::{Layout, Sequence};
 use stepwise_vlm::model::Vlm;
@@ -151,6 +152,19 @@ fn patches_of_a_partly_filled_side_take_the_recorded_positions() {
             assert_eq!(found, list::<usize>(expected), "{filled} of {side}");
         }
     }
+}
+
+#[test]
+fn a_model_held_in_bf16_answers_as_its_rounded_weights_do() {
+    let logits = |precision| {
+        let model = Vlm::load_in(precision, &parity().join("tiny"), &Device::flex()).expect("a model");
+        common::Case::load("single").logits(&model, &Pass::ANSWER)
+    };
+    let (whole, half) = (logits(Precision::F32), logits(Precision::Bf16));
+    let scale = whole.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    let furthest = whole.iter().zip(&half).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+    assert!(furthest > 1e-5 * scale, "something was rounded");
+    assert!(furthest < 2e-2 * scale, "{furthest} beside {scale}: eight bits are kept");
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod vision;
 use std::error::Error;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 /// Timings of the same work as the reference.
 #[derive(Parser)]
@@ -53,14 +53,9 @@ struct Common {
     /// Steps, questions or passes done first and not counted.
     #[arg(long, default_value_t = 3)]
     warmup: usize,
-    /// Only f32 is built on the CPU.
-    #[arg(long, value_enum, default_value_t = Dtype::Float32)]
-    dtype: Dtype,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Dtype {
-    Float32,
+    /// How frozen weights are held and multiplied: float32 or bfloat16.
+    #[arg(long, value_parser = ["float32", "bfloat16"], default_value = "float32")]
+    dtype: String,
 }
 
 /// Anything that ends a measurement.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use serde_json::{Map, Value, json};
+use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::features::FeatureLimits;
 use stepwise_vlm::reader::Reader;
@@ -21,7 +22,7 @@ pub fn run(
     let settings = result.entry("settings").or_insert_with(|| json!({}));
     settings["threads"] = common.threads.into();
     settings["warmup"] = common.warmup.into();
-    settings["dtype"] = "float32".into();
+    settings["dtype"] = common.dtype.clone().into();
     result.insert("versions".into(), json!({ "stepwise": env!("CARGO_PKG_VERSION") }));
     let text = serde_json::to_string_pretty(&result)?;
     match &common.json {
@@ -33,7 +34,8 @@ pub fn run(
 
 /// The work folder's model with its adapter, which learns.
 pub fn adapted(common: &Common) -> Result<Reader, Failure> {
-    let mut reader = Reader::load(&common.work.join("model"), &Device::flex())?;
+    let precision = if common.dtype == "bfloat16" { Precision::Bf16 } else { Precision::F32 };
+    let mut reader = Reader::load_in(precision, &common.work.join("model"), &Device::flex())?;
     load_adapter(&mut reader.model, &common.work.join("adapter"))?;
     reader.refresh();
     Ok(reader)

@@ -69,11 +69,10 @@ const ALIASES: &[(&str, &str)] = &[
 /// there is something.
 const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("alpha_pattern", None),
-    ("bf16", Some("the CPU backend computes in float32")),
     ("bias", Some("LoRA trains no biases")),
     ("deepspeed", Some("training runs on one device")),
     ("early_stopping_patience", None),
-    ("fp16", Some("the CPU backend computes in float32")),
+    ("fp16", Some("`bf16 = true` takes as little memory")),
     ("gradient_checkpointing", None),
     (
         "image_max_pixels",

@@ -179,7 +179,7 @@ learnin_rate = 3
 [train]
 learning_rte = 1e-4
 lora_dropout = 0.1
-bf16 = true
+fp16 = true
 
 [trian]
 x = 1

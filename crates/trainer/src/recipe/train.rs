@@ -35,6 +35,9 @@ pub struct Train {
     pub adam_beta2: f64,
     /// Added to the root of the second moment.
     pub adam_epsilon: f64,
+    /// Holds frozen weights of linear layers in bf16, half their memory, and multiplies them in bf16 where the processor
+    /// does (AVX-512 BF16); sums, what learns and its optimiser stay f32.
+    pub bf16: bool,
     /// Gradients are scaled so that their global norm is at most this; 0 leaves them as they are.
     pub max_grad_norm: f64,
     /// Passes over the cases, of phases that name none.
@@ -123,6 +126,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         adam_beta2: section.float("adam_beta2", 0.999, 0.0..1.0, "AdamW's decay of the second moment."),
         adam_epsilon: section.float("adam_epsilon", 1e-8, POSITIVE, "Added to the root of the second moment."),
         max_grad_norm: section.float("max_grad_norm", 1.0, 0.0.., "Largest global gradient norm; 0 for no limit."),
+        bf16: section.flag("bf16", false, "Holds and multiplies frozen weights in bf16; what learns stays f32."),
         num_train_epochs: section.integer("num_train_epochs", 3, 1..=100_000, "Passes over the cases, a phase.") as u32,
         max_steps: section.integer_or("max_steps", None, 1.., "Stops after this many optimiser steps."),
         logging_steps: section.integer("logging_steps", 10, 1.., "A log line each so many optimiser steps."),

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use stepwise_ops::{Plan, Segment};
+use stepwise_ops::{Plan, Precision, Segment};
 
 use crate::layout::Layout;
 use crate::weights::{SafetensorsSource, Source, WeightError};
@@ -109,8 +109,16 @@ impl Vlm {
     /// # Errors
     /// When a file is missing, malformed, or asks for arithmetic that is not built.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
+        Self::load_in(Precision::F32, folder, device)
+    }
+
+    /// [`Vlm::load`] with the frozen weights of linear layers held, and on the CPU multiplied, in another precision.
+    ///
+    /// # Errors
+    /// As [`Vlm::load`].
+    pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, LoadError> {
         let config = Self::load_config(folder)?;
-        Ok(Self::build(config, &mut SafetensorsSource::open_model(folder, device)?)?)
+        Ok(Self::build(config, &mut SafetensorsSource::open_model(folder, device)?.held_in(precision))?)
     }
 
     /// Reads `config.json` of a Hugging Face folder.

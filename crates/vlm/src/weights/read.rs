@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
+use stepwise_ops::Precision;
 
 use super::{Source, WeightError, names};
 
@@ -17,6 +18,7 @@ pub struct SafetensorsSource {
     places: BTreeMap<String, (usize, String)>,
     folder: String,
     device: Device,
+    precision: Precision,
 }
 
 impl SafetensorsSource {
@@ -82,7 +84,13 @@ impl SafetensorsSource {
         }
         let folder =
             paths.first().and_then(|path| path.parent()).map_or(String::new(), |path| path.display().to_string());
-        Ok(Self { files, places, folder, device: device.clone() })
+        Ok(Self { files, places, folder, device: device.clone(), precision: Precision::F32 })
+    }
+
+    /// The same, its frozen weights of linear layers held in another precision.
+    #[must_use]
+    pub fn held_in(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The names of all tensors, sorted.
@@ -127,6 +135,10 @@ impl Source for SafetensorsSource {
             return Err(WeightError::Shape { name, place, found, expected });
         }
         Ok(values)
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision
     }
 
     fn device(&self) -> &Device {
