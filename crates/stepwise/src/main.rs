@@ -27,6 +27,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a commented recipe to start from.
+    Init(commands::init::Args),
+    /// Translate a recipe of LLaMA-Factory, ms-swift or TRL.
+    Import(commands::import::Args),
     /// Fine-tune as a recipe says, and benchmark against the untouched base after every epoch.
     Train(commands::train::Args),
     /// Benchmark a run, a checkpoint, a PEFT folder or a model, against its base.
@@ -46,6 +50,8 @@ enum Command {
     Export(commands::export::Args),
     /// Say what this program runs on, and test itself there.
     Doctor(commands::doctor::Args),
+    /// Print the JSON Schema of recipes, or their reference page.
+    Schema(commands::schema::Args),
     /// Make a small model from nothing: its own tokenizer, random weights.
     Create(commands::create::Args),
 }
@@ -53,6 +59,8 @@ enum Command {
 fn main() -> ExitCode {
     stepwise_vlm::keep_freed_memory();
     let result = match Cli::parse().command {
+        Command::Init(args) => commands::init::run(&args),
+        Command::Import(args) => commands::import::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
@@ -62,6 +70,7 @@ fn main() -> ExitCode {
         Command::Preview(args) => commands::preview::run(&args),
         Command::Data(command) => commands::data::run(&command),
         Command::Export(args) => commands::export::run(&args),
+        Command::Schema(args) => commands::schema::run(&args),
         Command::Create(args) => commands::create::run(&args),
     };
     exit::code(result)

@@ -8,5 +8,8 @@ pub mod data;
 pub mod doctor;
 pub mod eval;
 pub mod export;
+pub mod import;
+pub mod init;
 pub mod preview;
+pub mod schema;
 pub mod train;

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use stepwise_benchmark::perturb::{self, KINDS, Kind, Perturbation};
 
 use super::document::{Node, Value};
+use super::kind::{Accepts, ValueKind};
 use super::section::Section;
 use crate::augment::untrainable;
 
@@ -22,6 +23,15 @@ pub(super) const ROUNDING: f64 = 1e-9;
 
 const ACCEPTS: &str =
     "a number from 0 to 1, a table with `share` and the condition's parameters, or a list of such tables";
+
+/// For the reference.
+const ABOUT: &str = "Shares of lessons that are asked under a condition of the benchmark, by the condition's kind.";
+
+fn accepts() -> Accepts {
+    let table = || ValueKind::Map(Box::new(ValueKind::Other));
+    let share = ValueKind::number(&(0.0..=1.0));
+    ValueKind::Either(vec![share, table(), ValueKind::list(table())]).called(ACCEPTS)
+}
 
 /// The conditions of a phase; at most one stands in a lesson.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,13 +100,13 @@ impl Serialize for Augment {
 /// Reads `augment`; `inherited` where it is left out.
 pub(super) fn read(section: &mut Section<'_>, inherited: &Augment) -> Augment {
     let written = section.has("augment");
-    let mut table = section.section("augment");
+    let mut table = section.section("augment").about(ABOUT);
     let mut conditions = Vec::new();
     for kind in KINDS {
         match untrainable(kind) {
             None => {
                 let help = "Share of the lessons it applies to that are asked under this condition of the benchmark.";
-                if let Some(node) = table.take(kind.name, ACCEPTS.into(), None, help) {
+                if let Some(node) = table.take(kind.name, accepts(), None, help) {
                     conditions.extend(read_kind(&table, kind, &node));
                 }
             }

@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::augment::ROUNDING;
 use super::document::{Table, Value};
+use super::kind::ValueKind;
 use super::names::nearest;
 use super::section::Section;
 
@@ -38,7 +39,10 @@ impl Serialize for Context {
 /// Reads `context`; `inherited` where it is left out, which is `otherwise` in words.
 pub(super) fn read(section: &mut Section<'_>, inherited: Context, otherwise: &str) -> Context {
     let help = "Which answers to the questions it builds on a question is shown with.";
-    let node = section.take("context", ACCEPTS.into(), Some(otherwise.into()), help);
+    let words = ValueKind::Word(WORDS.iter().map(|(word, _)| *word).collect());
+    // The shares are keys of their own, below.
+    let accepts = words.called(ACCEPTS);
+    let node = section.take("context", accepts, Some(otherwise.into()), help);
     let (at, entries) = match &node {
         Some(node) => match &node.value {
             Value::Table(entries) => (Some(node.at.clone()), entries.clone()),
@@ -46,7 +50,7 @@ pub(super) fn read(section: &mut Section<'_>, inherited: Context, otherwise: &st
         },
         None => (None, Table::new()),
     };
-    let mut shares = section.nested("context", at, entries);
+    let mut shares = section.nested("context", at, entries).about("Shares of lessons; the rest is told nothing.");
     let gold = shares.float("gold", 0.0, 0.0..=1.0, "Share of lessons told the right answers.");
     let wrong = shares.float("wrong", 0.0, 0.0..=1.0, "Share of lessons told the right answers but one.");
     if gold + wrong > 1.0 + ROUNDING {

@@ -6,6 +6,7 @@ use super::PHASES;
 use super::augment::{self, Augment};
 use super::context::{self, Context};
 use super::document::Value;
+use super::kind::ValueKind;
 use super::order::Order;
 use super::problem::Location;
 use super::section::{Choice, Section};
@@ -171,7 +172,8 @@ fn has_replay(earlier: &[Phase], stages: &[u8]) -> bool {
     earlier.iter().any(|other| other.stages.iter().any(|stage| !stages.contains(stage)))
 }
 
-fn read_phase(mut section: Section<'_>, train: &Train, common: &LessonKeys, earlier: &[Phase]) -> Phase {
+fn read_phase(section: Section<'_>, train: &Train, common: &LessonKeys, earlier: &[Phase]) -> Phase {
+    let mut section = section.about("A leg of the schedule; phases follow one another as they are written.");
     let (name_at, replay_at) = (section.at("name"), section.at("replay"));
     let name = section.text("name", Some("`s` and the stages, as in `s12`"), "Stands in logs and metric names.");
     let stages = read_stages(&mut section);
@@ -237,7 +239,12 @@ fn read_stages(section: &mut Section<'_>) -> Vec<u8> {
     const ACCEPTS: &str = "a list of stages, each 1, 2, 3 or 4";
     let all = vec![1, 2, 3, 4];
     let help = "Clinical stages learned in the phase.";
-    let Some(node) = section.take("stages", ACCEPTS.into(), Some("[1, 2, 3, 4]".into()), help) else {
+    let Some(node) = section.take(
+        "stages",
+        ValueKind::list(ValueKind::Integer(1, 4)).called(ACCEPTS),
+        Some("[1, 2, 3, 4]".into()),
+        help,
+    ) else {
         return all;
     };
     let Value::List(elements) = &node.value else {

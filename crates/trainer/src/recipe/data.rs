@@ -57,7 +57,7 @@ impl Choice for Split {
 
 pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
     let written = section.at("synth");
-    let mut synth = section.section("synth");
+    let mut synth = section.section("synth").about("Cases generated on the spot.");
     let generated = Synth {
         cases: synth.integer("cases", 400, 1..=10_000_000, "How many cases to generate, over all sides of the split."),
         seed: synth

@@ -13,9 +13,15 @@ mod context;
 mod curriculum;
 mod data;
 mod document;
+mod import;
+mod kind;
 mod names;
 mod order;
+mod page;
+mod preset;
 mod problem;
+mod reference;
+mod schema;
 mod section;
 mod train;
 mod tuning;
@@ -32,9 +38,12 @@ pub use benchmark::{Benchmark, Suite};
 pub use context::Context;
 pub use curriculum::{Curriculum, Evidence, LessonKeys, Phase};
 pub use data::{CaseSource, Data, Synth};
+pub use import::{ImportError, Imported, Left, Tool, import};
+pub use kind::{Accepts, ValueKind};
 pub use order::Order;
+pub use preset::{PRESETS, Preset, commented};
 pub use problem::{Excerpt, Problem};
-pub use section::Key;
+pub use reference::{Key, Reference, SectionKind};
 pub use train::{ReportTo, Train};
 pub use tuning::{Full, Lora, TargetModules, Tuning};
 
@@ -133,7 +142,7 @@ impl Recipe {
             Document::parse(path.display().to_string(), text, overrides).map_err(invalid)?;
         let findings = Findings::new(sources);
         let recipe = read(path, root, &findings);
-        let problems = findings.problems(&reference());
+        let problems = findings.problems(&reference().keys);
         if problems.is_empty() { Ok(recipe) } else { Err(invalid(problems)) }
     }
 
@@ -160,27 +169,21 @@ impl Recipe {
     }
 }
 
-/// Every key there is, in the order of the resolved recipe, documented by the code that reads it.
+/// Every key and table there is, in the order of the resolved recipe, documented by the code that reads them.
 #[must_use]
-pub fn reference() -> Vec<Key> {
+pub fn reference() -> Reference {
     let findings = Findings::new(Vec::new());
     read(Path::new("recipe.toml"), Table::new(), &findings);
-    findings.keys()
+    findings.reference()
 }
 
 fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
-    let mut top = Section::top(root, findings);
-    let model_given = top.has("model_name_or_path");
-    let model_name_or_path =
-        top.path("model_name_or_path", None, "Folder of the base model, in the Hugging Face layout.");
-    if !model_given {
-        top.report(
-            None,
-            "`model_name_or_path` is missing",
-            "name the folder of the base model, as in \
-                   `model_name_or_path = \"checkpoints/tiny-base\"`",
-        );
-    }
+    let mut top = Section::top(root, findings).about("The model, where results go, and what is trained.");
+    let model_name_or_path = top.path_required(
+        "model_name_or_path",
+        "checkpoints/tiny-base",
+        "Folder of the base model, in the Hugging Face layout.",
+    );
     let adapter_at = top.at("adapter_name_or_path");
     let adapter_name_or_path =
         top.path("adapter_name_or_path", None, "PEFT folder whose adapter is trained on, instead of a fresh one.");
@@ -209,13 +212,15 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
             "remove it, or merge the adapter into the base first with `stepwise export --format merged`",
         );
     }
-    let data = data::read(top.section("data"), seed);
-    let train = train::read(top.section("train"), &tuning);
-    let curriculum = curriculum::read(top.section("curriculum"), &train, seed);
-    let benchmark = benchmark::read(top.section("benchmark"));
+    let data = data::read(top.section("data").about("Which cases are learned from and tested on."), seed);
+    let section = top.section("train").about("Batches, optimiser, schedule, and how often to log and save.");
+    let train = train::read(section, &tuning);
+    let section = top.section("curriculum").about("Which clinical stages are learned when, and what lessons show.");
+    let curriculum = curriculum::read(section, &train, seed);
+    let benchmark = benchmark::read(top.section("benchmark").about("What is tested after every epoch."));
     top.finish();
     Recipe {
-        model_name_or_path: model_name_or_path.unwrap_or_default(),
+        model_name_or_path,
         adapter_name_or_path,
         output_dir,
         seed,

@@ -1,13 +1,18 @@
 //! Names that are not keys: misspelt ones, those of other tools, and keys of the field that are not built yet.
 
-use super::section::Key;
+use super::reference::Key;
 
 /// Names other tools (or people) use, and ours.
 const ALIASES: &[(&str, &str)] = &[
+    ("adam_eps", "adam_epsilon"),
     ("adapter_dropout", "lora_dropout"),
+    ("adapters", "adapter_name_or_path"),
+    ("additional_target", "modules_to_save"),
     ("alpha", "lora_alpha"),
     ("base_model", "model_name_or_path"),
     ("batch_size", "per_device_train_batch_size"),
+    ("beta1", "adam_beta1"),
+    ("beta2", "adam_beta2"),
     ("betas", "adam_beta1"),
     ("clip_grad", "max_grad_norm"),
     ("clip_grad_norm", "max_grad_norm"),
@@ -15,23 +20,33 @@ const ALIASES: &[(&str, &str)] = &[
     ("dataset_dir", "dataset"),
     ("dataset_path", "dataset"),
     ("do_resize_and_split", "do_image_splitting"),
+    ("dora", "use_dora"),
     ("dropout", "lora_dropout"),
     ("epochs", "num_train_epochs"),
     ("eps", "adam_epsilon"),
     ("freeze_aligner", "freeze_multi_modal_projector"),
+    ("freeze_backbone", "freeze_language_model"),
     ("freeze_connector", "freeze_multi_modal_projector"),
+    ("freeze_language", "freeze_language_model"),
     ("freeze_llm", "freeze_language_model"),
     ("freeze_projector", "freeze_multi_modal_projector"),
     ("freeze_vision", "freeze_vision_tower"),
+    ("freeze_vision_model", "freeze_vision_tower"),
     ("freeze_vit", "freeze_vision_tower"),
     ("grad_accum", "gradient_accumulation_steps"),
     ("grad_accum_steps", "gradient_accumulation_steps"),
     ("gradient_accumulation", "gradient_accumulation_steps"),
+    ("gradient_clip_val", "max_grad_norm"),
     ("gradient_clipping", "max_grad_norm"),
     ("keep_checkpoints", "save_total_limit"),
+    ("load_in_4bit", "quantization_bit"),
     ("log_every", "logging_steps"),
+    ("logging_interval", "logging_steps"),
+    ("lora_bias", "bias"),
     ("lora_exclude_modules", "exclude_modules"),
+    ("lora_lr_ratio", "loraplus_lr_ratio"),
     ("lora_modules", "target_modules"),
+    ("lora_modules_to_save", "modules_to_save"),
     ("lora_r", "r"),
     ("lora_rank", "r"),
     ("lora_target", "target_modules"),
@@ -40,34 +55,44 @@ const ALIASES: &[(&str, &str)] = &[
     ("lr_schedule", "lr_scheduler_type"),
     ("lr_scheduler", "lr_scheduler_type"),
     ("max_length", "cutoff_len"),
+    ("max_pixels", "image_max_pixels"),
     ("max_seq_len", "cutoff_len"),
     ("max_seq_length", "cutoff_len"),
     ("micro_batch_size", "per_device_train_batch_size"),
     ("model", "model_name_or_path"),
     ("model_id", "model_name_or_path"),
+    ("model_id_or_path", "model_name_or_path"),
     ("model_max_length", "cutoff_len"),
     ("model_path", "model_name_or_path"),
     ("n_epochs", "num_train_epochs"),
     ("num_epochs", "num_train_epochs"),
+    ("num_steps", "max_steps"),
     ("output", "output_dir"),
+    ("per_gpu_train_batch_size", "per_device_train_batch_size"),
+    ("pretrained_model_name_or_path", "model_name_or_path"),
+    ("quant_bits", "quantization_bit"),
     ("random_seed", "seed"),
     ("rank", "r"),
     ("rslora", "use_rslora"),
     ("save_every", "save_steps"),
+    ("save_limit", "save_total_limit"),
     ("scheduler", "lr_scheduler_type"),
     ("sequence_len", "cutoff_len"),
     ("sft_type", "finetuning_type"),
     ("target", "target_modules"),
+    ("total_steps", "max_steps"),
     ("train_batch_size", "per_device_train_batch_size"),
     ("train_type", "finetuning_type"),
     ("tuner_type", "finetuning_type"),
+    ("use_gradient_checkpointing", "gradient_checkpointing"),
     ("warmup", "warmup_steps"),
+    ("warmup_proportion", "warmup_ratio"),
     ("wd", "weight_decay"),
 ];
 
 /// Keys of Hugging Face, PEFT and LLaMA-Factory that mean something we do not do yet; with what to do instead, if
 /// there is something.
-const UNSUPPORTED: &[(&str, Option<&str>)] = &[
+pub(super) const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("alpha_pattern", None),
     ("bias", Some("LoRA trains no biases")),
     ("deepspeed", Some("training runs on one device")),
@@ -94,12 +119,12 @@ const UNSUPPORTED: &[(&str, Option<&str>)] = &[
 
 /// The message and help for a name that is not a key of `section`.
 pub(super) fn unknown(section: &str, name: &str, known: &[Key]) -> (String, Option<String>) {
-    if let Some((_, instead)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
+    if let Some(instead) = unsupported(alias(name).unwrap_or(name)) {
         let help = instead.map_or("leave it out".to_owned(), |instead| format!("leave it out: {instead}"));
         return (format!("`{name}` is not supported yet"), Some(help));
     }
     let message = format!("unknown key `{name}`{}", place(section));
-    if let Some((_, ours)) = ALIASES.iter().find(|(alias, _)| *alias == name)
+    if let Some(ours) = alias(name)
         && let Some(key) = owner(ours, section, known)
     {
         return (message, Some(format!("`{name}` is written `{ours}`{}", place(&key.section))));
@@ -120,6 +145,21 @@ pub(super) fn unknown(section: &str, name: &str, known: &[Key]) -> (String, Opti
     let names: Vec<String> = here.map(|name| format!("`{name}`")).collect();
     let help = (!names.is_empty()).then(|| format!("the keys{} are {}", place(section), names.join(", ")));
     (message, help)
+}
+
+/// Our name for a name used elsewhere.
+pub(super) fn alias(name: &str) -> Option<&'static str> {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, ours)| *ours)
+}
+
+/// Whether a key of the field is not built yet; with what to do instead, if there is something.
+pub(super) fn unsupported(name: &str) -> Option<Option<&'static str>> {
+    UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name).map(|(_, instead)| *instead)
+}
+
+/// Every name used elsewhere with the key it stands for.
+pub(super) fn aliases(known: &[Key]) -> impl Iterator<Item = (&'static str, &Key)> {
+    ALIASES.iter().filter_map(|(alias, ours)| Some((*alias, owner(ours, "", known)?)))
 }
 
 /// The candidate a misspelt `word` most likely stands for, if any is near: at most a third of it is wrong.
@@ -165,9 +205,10 @@ mod tests {
 
     #[test]
     fn every_alias_names_a_key_and_is_none_itself() {
-        let known = crate::recipe::reference();
+        let known = crate::recipe::reference().keys;
         for (alias, ours) in ALIASES {
-            assert!(known.iter().any(|key| key.name == *ours), "{alias} points at {ours}, which is no key");
+            let leads = known.iter().any(|key| key.name == *ours) || unsupported(ours).is_some();
+            assert!(leads, "{alias} points at {ours}, which is no key");
             assert!(!known.iter().any(|key| key.name == *alias), "{alias} is a key");
             assert!(!UNSUPPORTED.iter().any(|(name, _)| name == alias), "{alias} is in both tables");
         }

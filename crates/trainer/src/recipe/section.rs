@@ -3,27 +3,14 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::ops::{Bound, RangeBounds};
+use std::ops::RangeBounds;
 use std::path::PathBuf;
 
 use super::document::{Entry, Node, Table, Value};
+use super::kind::{Accepts, ValueKind, described};
 use super::names;
 use super::problem::{Excerpt, Location, Problem, Source};
-
-/// One key a recipe may hold, as documented by the code that reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// The table it stands in, empty for the top level: `train`, `curriculum.phase`.
-    pub section: String,
-    /// Its name.
-    pub name: &'static str,
-    /// What may be written: `true or false`, `a whole number, at least 1`.
-    pub accepts: String,
-    /// What holds when it is left out, as TOML, or a word on how it is chosen; nothing when it stays unset.
-    pub default: Option<String>,
-    /// What it does.
-    pub help: &'static str,
-}
+use super::reference::{Key, Reference};
 
 /// A word out of a fixed list.
 pub(super) trait Choice: Copy + PartialEq + 'static {
@@ -35,7 +22,7 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
 #[derive(Default)]
 pub(super) struct Findings {
     problems: RefCell<Vec<(Option<Location>, Problem)>>,
-    keys: RefCell<Vec<Key>>,
+    reference: RefCell<Reference>,
     unknown: RefCell<Vec<(String, String, Location)>>,
     sources: Vec<Source>,
 }
@@ -50,9 +37,9 @@ impl Findings {
         self.problems.borrow_mut().push((at.cloned(), Problem { message, help, excerpt }));
     }
 
-    /// Every key asked for.
-    pub fn keys(self) -> Vec<Key> {
-        self.keys.into_inner()
+    /// Every key and table asked for.
+    pub fn reference(self) -> Reference {
+        self.reference.into_inner()
     }
 
     /// Every problem in the order of the file, then of the `--set` arguments; what is missing altogether comes first.
@@ -80,7 +67,18 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub fn top(entries: Table, findings: &'a Findings) -> Self {
-        Self { name: String::new(), at: None, entries, findings }
+        Self::new(String::new(), None, entries, findings)
+    }
+
+    fn new(name: String, at: Option<Location>, entries: Table, findings: &'a Findings) -> Self {
+        findings.reference.borrow_mut().sections.entry(name.clone()).or_default();
+        Self { name, at, entries, findings }
+    }
+
+    /// Says what the section is about, for the reference.
+    pub fn about(self, about: &'static str) -> Self {
+        self.findings.reference.borrow_mut().sections.entry(self.name.clone()).or_default().about = about;
+        self
     }
 
     /// The table `name` of this one; empty when it is not written.
@@ -94,12 +92,13 @@ impl<'a> Section<'a> {
                 (Some(node.at), Table::new())
             }
         };
-        Section { name: full, at, entries, findings: self.findings }
+        Section::new(full, at, entries, self.findings)
     }
 
     /// The tables `[[name]]` of this one, in order.
     pub fn sections(&mut self, name: &'static str) -> Vec<Section<'a>> {
         let full = format!("{}.{name}", self.name);
+        self.findings.reference.borrow_mut().sections.entry(full.clone()).or_default().list = true;
         let Some(Entry { node, .. }) = self.entries.shift_remove(name) else { return Vec::new() };
         let mut sections = Vec::new();
         match node.value {
@@ -109,7 +108,7 @@ impl<'a> Section<'a> {
                         self.mismatch(&element, name, "a table");
                         continue;
                     };
-                    sections.push(Section { name: full.clone(), at: Some(at), entries, findings: self.findings });
+                    sections.push(Section::new(full.clone(), Some(at), entries, self.findings));
                 }
             }
             _ => self.mismatch(&node, name, &format!("a list of tables, each under `[[{full}]]`")),
@@ -119,7 +118,7 @@ impl<'a> Section<'a> {
 
     /// A table of this one that has been taken out of it already.
     pub fn nested(&self, name: &str, at: Option<Location>, entries: Table) -> Section<'a> {
-        Section { name: format!("{}.{name}", self.name), at, entries, findings: self.findings }
+        Section::new(format!("{}.{name}", self.name), at, entries, self.findings)
     }
 
     /// Takes a key out unread; where it was written.
@@ -129,7 +128,7 @@ impl<'a> Section<'a> {
 
     /// A table called `name` of which nothing is written.
     pub fn part(&self, name: &str) -> Section<'a> {
-        Section { name: name.to_owned(), at: self.at.clone(), entries: Table::new(), findings: self.findings }
+        Section::new(name.to_owned(), self.at.clone(), Table::new(), self.findings)
     }
 
     /// Whether the key is written.
@@ -188,7 +187,7 @@ impl<'a> Section<'a> {
         range: &impl RangeBounds<u64>,
         help: &'static str,
     ) -> Option<u64> {
-        let accepts = format!("a whole number{}", described(range));
+        let accepts = ValueKind::integer(range).called(format!("a whole number{}", described(range)));
         let node = self.take(key, accepts.clone(), default, help)?;
         match node.value {
             Value::Integer(number) => {
@@ -199,7 +198,7 @@ impl<'a> Section<'a> {
                     None => self.out_of_range(&node, key, range),
                 }
             }
-            _ => self.mismatch(&node, key, &accepts),
+            _ => self.mismatch(&node, key, &accepts.words),
         }
         None
     }
@@ -217,13 +216,13 @@ impl<'a> Section<'a> {
         range: impl RangeBounds<f64>,
         help: &'static str,
     ) -> Option<f64> {
-        let accepts = format!("a number{}", described(&range));
+        let accepts = Accepts::from(ValueKind::number(&range));
         let node = self.take(key, accepts.clone(), otherwise.map(str::to_owned), help)?;
         let number = match node.value {
             Value::Float(number) => number,
             Value::Integer(number) => number as f64,
             _ => {
-                self.mismatch(&node, key, &accepts);
+                self.mismatch(&node, key, &accepts.words);
                 return None;
             }
         };
@@ -241,7 +240,7 @@ impl<'a> Section<'a> {
 
     /// True or false, or left out; `otherwise` says what happens then.
     pub fn flag_or(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<bool> {
-        let node = self.take(key, "true or false".into(), otherwise.map(str::to_owned), help)?;
+        let node = self.take(key, ValueKind::Flag.into(), otherwise.map(str::to_owned), help)?;
         match node.value {
             Value::Flag(flag) => return Some(flag),
             _ => self.mismatch(&node, key, "true or false"),
@@ -267,11 +266,11 @@ impl<'a> Section<'a> {
         otherwise: Option<String>,
         help: &'static str,
     ) -> T {
-        let words: Vec<String> = T::WORDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        let accepts = words.join(" or ");
+        let accepts = Accepts::from(ValueKind::Word(T::WORDS.iter().map(|(word, _)| *word).collect()));
         let Some(node) = self.take(key, accepts.clone(), otherwise, help) else {
             return default;
         };
+        let accepts = accepts.words;
         let Value::Text(written) = &node.value else {
             self.mismatch(&node, key, &accepts);
             return default;
@@ -289,7 +288,7 @@ impl<'a> Section<'a> {
 
     /// Words, not empty.
     pub fn text(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<String> {
-        let node = self.take(key, "a string".into(), otherwise.map(str::to_owned), help)?;
+        let node = self.take(key, ValueKind::Text.into(), otherwise.map(str::to_owned), help)?;
         match node.value {
             Value::Text(text) if text.trim().is_empty() => {
                 self.report(Some(&node.at), format!("`{key}` is empty"), "write something, or leave the key out");
@@ -312,13 +311,30 @@ impl<'a> Section<'a> {
     pub fn take(
         &mut self,
         key: &'static str,
-        accepts: String,
+        accepts: Accepts,
         default: Option<String>,
         help: &'static str,
     ) -> Option<Node> {
-        let section = self.name.clone();
-        self.findings.keys.borrow_mut().push(Key { section, name: key, accepts, default, help });
+        self.note(Key { section: self.name.clone(), name: key, accepts, default, help, required: false });
         self.entries.shift_remove(key).map(|entry| entry.node)
+    }
+
+    fn note(&self, key: Key) {
+        self.findings.reference.borrow_mut().keys.push(key);
+    }
+
+    /// A path that must be given; `example` shows one.
+    pub fn path_required(&mut self, key: &'static str, example: &str, help: &'static str) -> PathBuf {
+        let given = self.has(key);
+        let path = self.path(key, None, help);
+        if let Some(noted) = self.findings.reference.borrow_mut().keys.last_mut() {
+            noted.required = true;
+        }
+        if !given {
+            let help = format!("write it as `{key} = \"{example}\"`");
+            self.report(None, format!("`{key}` is missing"), help);
+        }
+        path.unwrap_or_default()
     }
 
     /// Says that a value is of the wrong kind.
@@ -336,24 +352,5 @@ impl<'a> Section<'a> {
         let written = &self.findings.sources[node.at.source].text[node.at.span.clone()];
         let help = format!("write a number{}", described(range));
         self.report(Some(&node.at), format!("`{key}` cannot be {written}"), help);
-    }
-}
-
-/// `, at least 0 and below 1`, or nothing for a range without ends.
-fn described<T: Display>(range: &impl RangeBounds<T>) -> String {
-    let low = match range.start_bound() {
-        Bound::Included(low) => Some(format!("at least {low}")),
-        Bound::Excluded(low) => Some(format!("above {low}")),
-        Bound::Unbounded => None,
-    };
-    let high = match range.end_bound() {
-        Bound::Included(high) => Some(format!("at most {high}")),
-        Bound::Excluded(high) => Some(format!("below {high}")),
-        Bound::Unbounded => None,
-    };
-    match (low, high) {
-        (Some(low), Some(high)) => format!(", {low} and {high}"),
-        (Some(end), None) | (None, Some(end)) => format!(", {end}"),
-        (None, None) => String::new(),
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use stepwise_curriculum::prompt::AnswerForm;
 
 use super::document::{Node, Value};
+use super::kind::ValueKind;
 use super::problem::Location;
 use super::section::{Choice, Section};
 use super::tuning::Tuning;
@@ -202,7 +203,9 @@ fn read_report_to(section: &mut Section<'_>) -> Vec<ReportTo> {
     const ACCEPTS: &str = "[\"tensorboard\"] or \"none\"";
     let default = vec![ReportTo::Tensorboard];
     let help = "Where the log goes beside `trainer_log.jsonl`.";
-    let Some(node) = section.take("report_to", ACCEPTS.into(), Some("[\"tensorboard\"]".into()), help) else {
+    let words = ValueKind::Word(vec!["tensorboard", "none"]);
+    let accepts = ValueKind::Either(vec![words.clone(), ValueKind::list(words)]).called(ACCEPTS);
+    let Some(node) = section.take("report_to", accepts, Some("[\"tensorboard\"]".into()), help) else {
         return default;
     };
     let word = |node: &Node| match &node.value {

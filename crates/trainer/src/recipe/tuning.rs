@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::document::Value;
+use super::kind::ValueKind;
 use super::section::{Choice, Section};
 
 /// What is trained.
@@ -84,7 +85,8 @@ const CONNECTOR: &str = "Keeps the connector between vision tower and decoder as
 
 pub(super) fn read(top: &mut Section<'_>) -> Tuning {
     let kind = top.choice("finetuning_type", Kind::Lora, "Trains low-rank adapters, or the model's own weights.");
-    let (lora_section, full_section) = (top.section("lora"), top.section("full"));
+    let lora_section = top.section("lora").about("Low-rank adapters, with PEFT's names and meanings.");
+    let full_section = top.section("full").about("Training of the model's own weights.");
     let (unused, name, used) = match kind {
         Kind::Lora => (&full_section, "full", "lora"),
         Kind::Full => (&lora_section, "lora", "full"),
@@ -154,7 +156,8 @@ fn modules(
 ) -> Option<TargetModules> {
     const ACCEPTS: &str = "a string or a list of strings";
     let default = default.map(|default| format!("\"{default}\""));
-    let node = section.take(key, ACCEPTS.into(), default, help)?;
+    let accepts = ValueKind::Either(vec![ValueKind::Text, ValueKind::list(ValueKind::Text)]).called(ACCEPTS);
+    let node = section.take(key, accepts, default, help)?;
     match &node.value {
         Value::Text(text) if !text.is_empty() => return Some(TargetModules::Pattern(text.clone())),
         Value::List(elements) if !elements.is_empty() => {

@@ -1,0 +1,51 @@
+//! `stepwise init FILE`: a recipe to start from, every key explained.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use stepwise_trainer::recipe::{PRESETS, Recipe, commented};
+
+use crate::exit::{Failure, Outcome};
+
+/// Arguments of `init`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The recipe to write; a file that is there is not written over.
+    #[arg(default_value = "recipe.toml")]
+    file: PathBuf,
+    /// The recipe whose values it takes.
+    #[arg(long, value_parser = presets(), default_value = PRESETS[0].name)]
+    preset: String,
+}
+
+fn presets() -> clap::builder::PossibleValuesParser {
+    PRESETS.iter().map(|preset| PossibleValue::new(preset.name).help(preset.about)).into()
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let path = args.file.display();
+    let preset = PRESETS.iter().find(|preset| preset.name == args.preset);
+    let text = preset.and_then(commented).ok_or_else(|| Failure::run("the preset cannot be read"))?;
+    // Nobody else's file is written over, even one made this moment.
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(|error| {
+        let advice = match error.kind() {
+            ErrorKind::AlreadyExists => "name another file, or remove this one",
+            _ => "check that the folder is there and writable",
+        };
+        Failure::input(format!("{path}: {error} -> {advice}"))
+    })?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
+        Failure::run(format!("{path}: {error} -> check that the disk has room, and remove the file"))
+    })?;
+    println!("recipe  {path}");
+    let recipe = Recipe::load(&args.file, &[]).map_err(Failure::run)?;
+    let model = recipe.model_name_or_path;
+    if !model.is_dir() {
+        println!("model   {} is not here yet -> put the model there, or edit `model_name_or_path`", model.display());
+    }
+    println!("next    stepwise check {path}\n        stepwise train {path}");
+    Ok(())
+}
