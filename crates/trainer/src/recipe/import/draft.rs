@@ -6,6 +6,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 use super::super::kind::ValueKind;
+use super::super::problem::Problem;
 use super::super::reference::{Key, Reference};
 use super::super::{Recipe, RecipeError};
 use super::rules::Fate;
@@ -174,8 +175,16 @@ fn tried(key: &Key, value: &toml::Value) -> Result<(), String> {
     let text = if key.name == "finetuning_type" { least.to_owned() } else { format!("{least}{tuning}") };
     match Recipe::parse(Path::new("recipe.toml"), text, &[format!("{path}={value}")]) {
         Err(RecipeError::Invalid { problems, .. }) => {
-            Err(problems.into_iter().map(|problem| problem.message).collect())
+            Err(problems.into_iter().map(said).collect())
         }
         _ => Ok(()),
+    }
+}
+
+/// A problem on one line.
+fn said(problem: Problem) -> String {
+    match problem.help {
+        Some(help) => format!("{} -> {help}", problem.message),
+        None => problem.message,
     }
 }

@@ -10,6 +10,7 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
+use super::preset::comment;
 use super::{Recipe, RecipeError, names, reference};
 use draft::Draft;
 use rules::Fate;
@@ -102,17 +103,26 @@ pub fn import(path: &Path, text: &str, from: Option<Tool>) -> Result<Imported, I
             Fate::Left(why) => left.push(Left { line: entry.line, key: entry.key.clone(), why }),
         }
     }
+    if tool == Tool::MsSwift && !draft.given("gradient_accumulation_steps") {
+        // It accumulates up to 16 conversations a step, whatever the batch.
+        let batch = entries.iter().find(|entry| entry.key == "per_device_train_batch_size");
+        let batch = batch.and_then(|entry| entry.value.number()).filter(|batch| *batch >= 1.0).unwrap_or(1.0);
+        let steps = (16.0 / batch).ceil().to_string();
+        draft.put_default("train", "gradient_accumulation_steps", &steps, tool.name());
+    }
     for (section, name, value) in tool.defaults(full) {
-        draft.put_default(section, name, value, tool.name());
+        // Where the file says something that has no place here, its tool's default would be a third thing.
+        if !entries.iter().any(|entry| names::alias(&entry.key).unwrap_or(&entry.key) == name) {
+            draft.put_default(section, name, value, tool.name());
+        }
     }
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let recipe = format!(
-        "# Translated from {name}, a recipe of {}, by `stepwise import`. {} has no clinical stages: all are\n\
-         # learned together here. `order = \"stepwise\"` below `[curriculum]` learns them one after the other.\n{}",
-        tool.name(),
-        tool.name(),
-        draft.text()
-    );
+    let head = comment(&format!(
+        "Translated from {name}, a recipe of {tool}, by `stepwise import`. {tool} has no clinical stages: all are learned \
+         together here; `order = \"stepwise\"` below `[curriculum]` learns them one after the other.",
+        tool = tool.name(),
+    ));
+    let recipe = format!("{head}{}", draft.text());
     match Recipe::parse(Path::new("recipe.toml"), recipe.clone(), &[]) {
         Ok(_) => Ok(Imported { tool, recipe, carried, left }),
         Err(error) => Err(ImportError::Refused { path: path.into(), error }),

@@ -124,9 +124,11 @@ fn of_every_tool(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate>
         "logging_strategy" => Fate::implied_if(text == "steps", "the log has a line each so many steps"),
         "eval_strategy" | "evaluation_strategy" => Fate::implied_if(text == "no", TESTING),
         "report_to" => report_to(value, draft),
-        "torch_dtype" | "dtype" => {
-            Fate::implied_if(["float32", "auto"].contains(&text.as_str()), "the base model is held in float32")
-        }
+        "torch_dtype" | "dtype" => match text.as_str() {
+            "float32" | "auto" => Fate::Implied,
+            "bfloat16" => draft.put("train", "bf16", &Yaml::Flag(true)),
+            _ => Fate::left("numbers are held in float32, or in bfloat16 with `bf16 = true`"),
+        },
         "attention_dropout" | "label_smoothing_factor" if value.number() == Some(0.0) => Fate::Implied,
         _ => return None,
     })
