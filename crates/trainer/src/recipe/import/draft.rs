@@ -174,9 +174,7 @@ fn tried(key: &Key, value: &toml::Value) -> Result<(), String> {
     let path = if key.section.is_empty() { key.name.to_owned() } else { format!("{}.{}", key.section, key.name) };
     let text = if key.name == "finetuning_type" { least.to_owned() } else { format!("{least}{tuning}") };
     match Recipe::parse(Path::new("recipe.toml"), text, &[format!("{path}={value}")]) {
-        Err(RecipeError::Invalid { problems, .. }) => {
-            Err(problems.into_iter().map(said).collect())
-        }
+        Err(RecipeError::Invalid { problems, .. }) => Err(problems.into_iter().map(said).collect()),
         _ => Ok(()),
     }
 }
