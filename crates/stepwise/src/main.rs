@@ -10,6 +10,7 @@ mod device;
 mod exit;
 mod folder;
 mod markup;
+mod prepared;
 mod progress;
 mod table;
 

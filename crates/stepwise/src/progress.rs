@@ -4,7 +4,10 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use stepwise_trainer::log::StepLine;
+use stepwise_trainer::preparation::Preparation;
 use stepwise_trainer::progress::{EpochLine, Progress};
+
+use crate::prepared;
 
 /// Shows on stderr.
 pub struct Shown {
@@ -52,6 +55,13 @@ impl Progress for Shown {
         }
         self.bar.set_length(total);
         self.bar.set_position(done);
+    }
+
+    fn prepared(&mut self, preparation: &Preparation) {
+        self.line(&prepared::text(preparation));
+        if let Some(warning) = prepared::warning(&preparation.memory) {
+            self.warning(&warning);
+        }
     }
 
     fn step(&mut self, line: &StepLine) {

@@ -73,6 +73,14 @@ impl Course {
         self.plan.batch(self.seed, place.phase, place.epoch as usize, place.step as usize)
     }
 
+    /// The questions of the step at `place`, a list for every micro-batch of this many cases.
+    #[must_use]
+    pub fn micro_batches(&self, place: Place, cases: usize) -> Vec<Vec<Sample>> {
+        let samples = self.samples(place);
+        let of_one_case: Vec<&[Sample]> = samples.chunk_by(|a, b| a.case == b.case).collect();
+        of_one_case.chunks(cases).map(<[&[Sample]]>::concat).collect()
+    }
+
     /// How many phases there are.
     #[must_use]
     pub fn phases(&self) -> usize {

@@ -13,6 +13,7 @@ use stepwise_vlm::weights::{SafetensorsSource, WeightError, save_model, write_sa
 
 use crate::optimizer::{AdamW, AdamWConfig};
 use crate::recipe::{Recipe, TargetModules, Tuning};
+use crate::trained::Inventory;
 
 /// The optimiser's moments in a checkpoint.
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
@@ -46,19 +47,6 @@ pub enum LearnerError {
     /// Everything is frozen.
     #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
     Frozen,
-}
-
-/// A row of the table of what is trained.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trained {
-    /// Vision tower, connector or decoder.
-    pub part: ModelPart,
-    /// Tensors that learn.
-    pub tensors: usize,
-    /// Their values.
-    pub parameters: usize,
-    /// Values of the part that stay as they are.
-    pub frozen: usize,
 }
 
 /// A model in training.
@@ -127,18 +115,10 @@ impl Learner {
             weight_decay: train.weight_decay,
         });
         let mut learner = Self { reader, optimizer, lora, base: recipe.model_name_or_path.clone() };
-        if learner.trained().iter().all(|row| row.parameters == 0) {
+        if Inventory::of(&mut learner.reader.model).groups.is_empty() {
             return Err(LearnerError::Frozen);
         }
         Ok(learner)
-    }
-
-    /// What learns, part by part.
-    pub fn trained(&mut self) -> Vec<Trained> {
-        let parts = [ModelPart::Vision, ModelPart::Connector, ModelPart::Decoder];
-        let mut count = Count(parts.map(|part| Trained { part, tensors: 0, parameters: 0, frozen: 0 }).to_vec());
-        self.reader.model.visit(&mut count);
-        count.0
     }
 
     /// Writes what was learned and the optimiser's moments: a PEFT folder, or in full fine-tuning a whole model folder.
@@ -212,22 +192,6 @@ struct SetFree<F>(F);
 impl<F: Fn(ModelPart) -> bool> ParameterVisitor for SetFree<F> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
         parameter.set_learning((self.0)(ModelPart::of(name)));
-    }
-}
-
-struct Count(Vec<Trained>);
-
-impl ParameterVisitor for Count {
-    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        let (part, values) = (ModelPart::of(name), parameter.shape().num_elements());
-        if let Some(row) = self.0.iter_mut().find(|row| row.part == part) {
-            if parameter.learns() {
-                row.tensors += 1;
-                row.parameters += values;
-            } else {
-                row.frozen += values;
-            }
-        }
     }
 }
 

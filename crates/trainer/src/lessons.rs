@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stepwise_benchmark::perturb::{Perturbed, Pictures};
 use stepwise_benchmark::probe::Shown;
 use stepwise_benchmark::run::Gallery;
-use stepwise_curriculum::case::Case;
+use stepwise_curriculum::case::{Case, Image};
 use stepwise_curriculum::phase::Sample;
 use stepwise_curriculum::prompt::{AnswerForm, Frame, prompt};
 use stepwise_vlm::batch::{Batch, Example};
@@ -19,7 +19,7 @@ use crate::course::Place;
 use crate::recipe::Recipe;
 
 /// Bytes of cut pictures kept in memory.
-const PICTURE_BYTES: usize = 512 << 20;
+pub(crate) const PICTURE_BYTES: usize = 512 << 20;
 
 /// One question with its answer, to be learned.
 #[derive(Clone, Debug)]
@@ -129,6 +129,29 @@ impl<'a> Lessons<'a> {
     pub fn of(&mut self, place: Place, sample: Sample) -> Result<Lesson, LessonError> {
         let asked = self.augmenter.asked(place, sample);
         let images = self.images(&asked)?;
+        Ok(self.lesson(asked, images))
+    }
+
+    /// The same lesson with pictures that have a size and no pixels: enough to count tokens and tiles. No change to a picture
+    /// changes its size.
+    #[must_use]
+    pub fn outline(&self, place: Place, sample: Sample) -> Lesson {
+        let asked = self.augmenter.asked(place, sample);
+        let index = shown(&asked);
+        let images = if asked.perturbed.frame.without_images {
+            Vec::new()
+        } else {
+            let outline = |(number, image): (usize, &Image)| {
+                let same = format!("{index}:{number}:{}", asked.perturbed.pictures.key());
+                Arc::new(Prepared::outline(self.processor.grid(image.width, image.height), &same))
+            };
+            self.augmenter.cases()[index].images.iter().enumerate().map(outline).collect()
+        };
+        self.lesson(asked, images)
+    }
+
+    fn lesson(&self, asked: Asked, images: Vec<Arc<Prepared>>) -> Lesson {
+        let sample = asked.sample;
         let stored = &self.augmenter.cases()[sample.case];
         let Perturbed { item, frame, regions, .. } = asked.perturbed;
         let case = regions.map_or(Cow::Borrowed(stored), |regions| Cow::Owned(Case { regions, ..stored.clone() }));
@@ -136,14 +159,11 @@ impl<'a> Lessons<'a> {
         let prompt = prompt(&case, item, &Frame { answer_form: self.answer_form, ..frame });
         let conversation = prompt.conversation.answered(&prompt.answer);
         let name = format!("{}/{}", stored.case_id, item.id);
-        Ok(Lesson { example: Example { conversation, images }, stage: item.stage, name, condition: asked.condition })
+        Lesson { example: Example { conversation, images }, stage: item.stage, name, condition: asked.condition }
     }
 
     fn images(&mut self, asked: &Asked) -> Result<Vec<Arc<Prepared>>, LessonError> {
-        let index = match &asked.perturbed.pictures {
-            Pictures::Of(other) => *other,
-            Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => asked.sample.case,
-        };
+        let index = shown(asked);
         let as_they_are = asked.perturbed.pictures.key().is_empty() && !asked.perturbed.frame.without_images;
         if as_they_are && let Some(known) = self.cut.get(&index) {
             return Ok(known.clone());
@@ -168,5 +188,13 @@ impl<'a> Lessons<'a> {
             self.cut.insert(index, images.clone());
         }
         Ok(images)
+    }
+}
+
+/// The case whose pictures are shown.
+fn shown(asked: &Asked) -> usize {
+    match &asked.perturbed.pictures {
+        Pictures::Of(other) => *other,
+        Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => asked.sample.case,
     }
 }

@@ -7,18 +7,27 @@ pub mod course;
 pub mod environment;
 pub mod epoch_benchmark;
 pub mod files;
+pub mod frozen;
 pub mod gradients;
 pub mod interrupt;
 pub mod learner;
 pub mod lessons;
 pub mod log;
+pub mod memory;
 pub mod optimizer;
 pub mod outline;
+pub mod preparation;
 pub mod progress;
 pub mod read_ahead;
 pub mod recipe;
+pub mod rehearsal;
 pub mod respondent;
 pub mod schedule;
 pub mod step;
 pub mod subject;
+pub mod survey;
 pub mod train;
+pub mod trained;
+
+#[cfg(test)]
+mod testing;

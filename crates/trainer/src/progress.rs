@@ -3,12 +3,18 @@
 use std::collections::BTreeMap;
 
 use crate::log::StepLine;
+use crate::preparation::Preparation;
 
 /// A listener to a run. Every method may be left out.
 pub trait Progress {
     /// Work has advanced: `done` of `total` in `task` (`train`, `benchmark`, ...), for a bar. Called often.
     fn advance(&mut self, task: &str, done: u64, total: u64) {
         let _ = (task, done, total);
+    }
+
+    /// The run is about to begin.
+    fn prepared(&mut self, preparation: &Preparation) {
+        let _ = preparation;
     }
 
     /// A log line, each `logging_steps`.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use stepwise_curriculum::phase::Sample;
 use stepwise_vlm::processor::Processor;
 
 use crate::cases::Cases;
-use crate::course::Course;
+use crate::course::{Course, Place};
 use crate::lessons::{LessonError, Lessons, MicroBatch};
 use crate::recipe::Recipe;
 
@@ -31,18 +32,31 @@ pub struct Source {
 impl Source {
     /// The micro-batches of step `done`, counted from 0.
     fn micro_batches(&self, lessons: &mut Lessons<'_>, done: u64) -> Result<Vec<MicroBatch>, LessonError> {
-        let train = &self.recipe.train;
         let place = self.course.at(done);
-        let samples = self.course.samples(place);
-        let of_one_case: Vec<_> = samples.chunk_by(|a, b| a.case == b.case).collect();
-        let mut micro_batches = Vec::new();
-        for cases in of_one_case.chunks(train.per_device_train_batch_size) {
-            let samples = cases.iter().copied().flatten();
-            let together = samples.map(|sample| lessons.of(place, *sample)).collect::<Result<Vec<_>, _>>()?;
-            let cutoff_len = self.recipe.cutoff_len;
-            micro_batches.push(MicroBatch::new(&self.processor, &together, train.share_prefix, cutoff_len)?);
-        }
-        Ok(micro_batches)
+        let all = self.course.micro_batches(place, self.recipe.train.per_device_train_batch_size);
+        all.iter().map(|samples| self.micro_batch(lessons, place, samples)).collect()
+    }
+
+    /// One of them.
+    fn micro_batch(
+        &self,
+        lessons: &mut Lessons<'_>,
+        place: Place,
+        samples: &[Sample],
+    ) -> Result<MicroBatch, LessonError> {
+        let together = samples.iter().map(|sample| lessons.of(place, *sample)).collect::<Result<Vec<_>, _>>()?;
+        MicroBatch::new(&self.processor, &together, self.recipe.train.share_prefix, self.recipe.cutoff_len)
+    }
+
+    /// Micro-batch number `index` of step `done`, both counted from 0; none where there is no such.
+    ///
+    /// # Errors
+    /// When a question cannot be made into a lesson.
+    pub fn one(&self, done: u64, index: usize) -> Result<Option<MicroBatch>, LessonError> {
+        let mut lessons = Lessons::new(&self.recipe, &self.cases, &self.processor);
+        let place = self.course.at(done);
+        let all = self.course.micro_batches(place, self.recipe.train.per_device_train_batch_size);
+        all.get(index).map(|samples| self.micro_batch(&mut lessons, place, samples)).transpose()
     }
 }
 

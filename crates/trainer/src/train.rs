@@ -14,17 +14,21 @@ use crate::cases::{Cases, CasesError};
 use crate::checkpoint::{
     self, BEST, Best, CheckpointError, Incompatible, LAST, RANDOM_SCHEME, RunFolder, StepLoss, TrainerState,
 };
-use crate::course::{Course, Place, cases_per_step};
+use crate::course::{Course, Place};
 use crate::environment::{Environment, peak_memory_mib};
 use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark};
+use crate::frozen::{Frozen, Moved};
 use crate::interrupt::Interrupt;
 use crate::learner::{Learner, LearnerError};
 use crate::lessons::LessonError;
 use crate::log::{Pace, RunLog, StepLine, Tally};
+use crate::preparation::Preparation;
 use crate::progress::{EpochLine, Progress};
 use crate::read_ahead::{ReadAhead, Source};
 use crate::recipe::Recipe;
+use crate::rehearsal::{Unreached, rehearse};
 use crate::step::{StepError, StepOptions, step};
+use crate::survey::Largest;
 
 /// How many logged losses a checkpoint remembers.
 const LOSS_HISTORY: usize = 100;
@@ -71,6 +75,12 @@ pub enum TrainError {
         /// How it differs.
         error: Incompatible,
     },
+    /// Something that is to learn cannot.
+    #[error(transparent)]
+    Unreached(#[from] Unreached),
+    /// Something that is not to learn did.
+    #[error(transparent)]
+    Moved(#[from] Moved),
     /// A phase finds nothing to learn.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -117,10 +127,13 @@ pub fn train(
     let recipe = options.recipe;
     let cases = Cases::open(&recipe.data)?;
     let course = Course::new(recipe, &cases.train)?;
-    let learner = Learner::new(recipe, &options.device)?;
+    let mut learner = Learner::new(recipe, &options.device)?;
+    let preparation = Preparation::new(recipe, &cases, &course, &mut learner, progress)?;
+    progress.prepared(&preparation);
     let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
     let mut run = Run::open(options, cases, course, learner, folder, progress)?;
-    run.describe(progress);
+    run.largest = preparation.survey.largest;
+    run.rehearse(progress)?;
     run.benchmark.base(&run.learner.reader, &run.cases, progress)?;
     let mut batches = run.read_ahead();
     run.stopwatch = Stopwatch::start();
@@ -152,6 +165,8 @@ struct Run<'a> {
     pace: Pace,
     benchmark: EpochBenchmark,
     prompt_digest: String,
+    largest: Largest,
+    frozen: Frozen,
     done: u64,
     history: Vec<StepLoss>,
     best: Option<Best>,
@@ -224,8 +239,11 @@ impl<'a> Run<'a> {
         Environment::here("burn 0.22.1", options.device_name, seeds, digests.into_iter().collect())
             .write(&folder.environment())
             .map_err(file(&folder.environment()))?;
+        let frozen = Frozen::of(&mut learner.reader.model);
         Ok(Self {
             recipe,
+            largest: Largest::default(),
+            frozen,
             cases: Arc::new(cases),
             course,
             learner,
@@ -243,34 +261,29 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Says what is trained, on what, for how long.
-    fn describe(&mut self, progress: &mut dyn Progress) {
-        for row in self.learner.trained() {
-            let part = format!("{:?}", row.part).to_lowercase();
-            progress.note(&format!(
-                "{part:<10} {:>11} trained in {:>3} tensors, {:>11} frozen",
-                row.parameters, row.tensors, row.frozen
-            ));
-        }
+    /// The largest micro-batch goes first.
+    fn rehearse(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let Largest { step, micro_batch, rows, lessons, cases, .. } = self.largest;
+        let Some(largest) = self.source().one(step, micro_batch)? else { return Ok(()) };
         progress.note(&format!(
-            "{} training cases, {} evaluation cases, {} phases, {} epochs, {} steps of {} cases",
-            self.cases.train.len(),
-            self.cases.eval.len(),
-            self.course.phases(),
-            self.course.epochs,
-            self.course.total,
-            cases_per_step(self.recipe)
+            "trying the largest micro-batch: {lessons} lessons of {cases} cases, {rows} rows, of step {}",
+            step + 1
         ));
+        rehearse(&mut self.learner.reader, &largest, self.recipe.seed)?;
+        Ok(())
     }
 
-    fn read_ahead(&self) -> ReadAhead {
-        let source = Source {
+    fn source(&self) -> Source {
+        Source {
             recipe: self.recipe.clone(),
             cases: Arc::clone(&self.cases),
             course: self.course.clone(),
             processor: self.learner.reader.processor.clone(),
-        };
-        ReadAhead::start(source, self.done)
+        }
+    }
+
+    fn read_ahead(&self) -> ReadAhead {
+        ReadAhead::start(self.source(), self.done)
     }
 
     fn step(&mut self, batches: &mut ReadAhead, progress: &mut dyn Progress) -> Result<(), TrainError> {
@@ -381,6 +394,7 @@ impl<'a> Run<'a> {
         };
         let root = self.folder.root().to_path_buf();
         let learner = &mut self.learner;
+        self.frozen.unmoved(&mut learner.reader.model)?;
         checkpoint::write(&root, self.done, |folder| -> Result<(), TrainError> {
             learner.save(folder)?;
             state.write(folder)?;

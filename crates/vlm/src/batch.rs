@@ -60,6 +60,14 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// Tiles to encode, equal ones once where beginnings are shared.
+    #[must_use]
+    pub fn tiles(&self) -> usize {
+        self.tiles.tiles.len()
+    }
+}
+
 /// One tile of a prepared picture.
 #[derive(Clone, Debug)]
 pub(crate) struct TileRef {

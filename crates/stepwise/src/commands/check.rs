@@ -1,4 +1,5 @@
-//! `stepwise check DATA`: every rule of a case file, all problems at once; and what it holds.
+//! `stepwise check DATA`: every rule of a case file, all problems at once; and what it holds. `stepwise check RECIPE`: all
+//! that `stepwise train` would find out before its first step.
 
 use std::path::PathBuf;
 
@@ -6,14 +7,23 @@ use serde_json::json;
 use stepwise_curriculum::check::{CheckOptions, Files, Summary, check_file, summary};
 use stepwise_curriculum::problem::Problem;
 use stepwise_curriculum::taxonomy::Taxonomy;
+use stepwise_trainer::cases::Cases;
+use stepwise_trainer::course::Course;
+use stepwise_trainer::epoch_benchmark;
+use stepwise_trainer::learner::Learner;
+use stepwise_trainer::preparation::Preparation;
+use stepwise_trainer::recipe::Recipe;
 
 use crate::exit::{Failure, Outcome};
+use crate::progress::Shown;
+use crate::{device, prepared};
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A case file, or a folder that holds `cases.jsonl`.
-    data: PathBuf,
+    /// A case file, a folder that holds `cases.jsonl`, or a recipe (a TOML file).
+    #[arg(value_name = "DATA|RECIPE")]
+    path: PathBuf,
     /// Stages and categories to check against; the 31 built-in ones when left out.
     #[arg(long, value_name = "FILE")]
     taxonomy: Option<PathBuf>,
@@ -23,10 +33,21 @@ pub struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Lays a value over the recipe's, such as `lora.r=32`. May be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
+    if args.path.extension().is_some_and(|extension| extension == "toml") {
+        return recipe(args);
+    }
+    if !args.overrides.is_empty() {
+        return Err(Failure::input(
+            "--set changes a recipe, and cases are checked -> leave it out, or name a TOML file",
+        ));
+    }
     let taxonomy = match &args.taxonomy {
         Some(path) => Taxonomy::load(path).map_err(Failure::input)?,
         None => Taxonomy::default(),
@@ -37,7 +58,7 @@ pub fn run(args: &Args) -> Outcome {
         "headers" => Files::Headers,
         _ => Files::Contents,
     };
-    let (dataset, problems) = check_file(&args.data, &CheckOptions { taxonomy, files });
+    let (dataset, problems) = check_file(&args.path, &CheckOptions { taxonomy, files });
     let found = dataset.as_ref().map(summary);
     if args.json {
         let listed: Vec<_> = problems.iter().map(as_json).collect();
@@ -50,9 +71,30 @@ pub fn run(args: &Args) -> Outcome {
     }
     match problems.len() {
         0 => Ok(()),
-        1 => Err(Failure::input(format!("{}: 1 problem", args.data.display()))),
-        count => Err(Failure::input(format!("{}: {count} problems", args.data.display()))),
+        1 => Err(Failure::input(format!("{}: 1 problem", args.path.display()))),
+        count => Err(Failure::input(format!("{}: {count} problems", args.path.display()))),
     }
+}
+
+/// Reads the recipe, its cases and its model, and measures every lesson. Nothing is computed and nothing written.
+fn recipe(args: &Args) -> Outcome {
+    if args.json || args.taxonomy.is_some() {
+        let problem = "--json and --taxonomy are for cases, and a recipe is checked -> leave them out";
+        return Err(Failure::input(problem));
+    }
+    let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
+    let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
+    let course = Course::new(&recipe, &cases.train).map_err(Failure::input)?;
+    epoch_benchmark::suite(&recipe).map_err(Failure::input)?;
+    let chosen = device::choose(Some("cpu"))?;
+    let mut learner = Learner::new(&recipe, &chosen.device).map_err(Failure::input)?;
+    let preparation =
+        Preparation::new(&recipe, &cases, &course, &mut learner, &mut Shown::new()).map_err(Failure::input)?;
+    println!("{}", prepared::text(&preparation));
+    if let Some(warning) = prepared::warning(&preparation.memory) {
+        eprintln!("warning: {warning}");
+    }
+    Ok(())
 }
 
 fn as_json(problem: &Problem) -> serde_json::Value {

@@ -79,6 +79,20 @@ impl PixelConfig {
         Ok(cut(&whole, Some(&picture), side))
     }
 
+    /// How a picture of this size will be cut; `splitting` overrides the config.
+    #[must_use]
+    pub fn grid(&self, width: u32, height: u32, splitting: Option<bool>) -> ImageGrid {
+        let side = self.max_image_size.longest_edge;
+        if !splitting.unwrap_or(self.do_image_splitting) {
+            return ImageGrid::default();
+        }
+        let (width, height) = self.first_size(width.max(1), height.max(1));
+        match multiples_of(side, width, height) {
+            (width, height) if (width, height) == (side, side) => ImageGrid::default(),
+            (width, height) => ImageGrid { rows: (height / side) as usize, columns: (width / side) as usize },
+        }
+    }
+
     /// The first size: the longer side as the config says, the other in proportion, made even, and neither over the bound.
     fn first_size(&self, width: u32, height: u32) -> (u32, u32) {
         let longest = self.size.longest_edge;

@@ -29,7 +29,24 @@ pub enum PreparedPixels {
     Unit(Arc<Vec<f32>>),
 }
 
+impl Prepared {
+    /// A picture that was never read, to count tokens and tiles with; the model cannot be shown it. Equal `name`s stand for
+    /// equal pictures.
+    #[must_use]
+    pub fn outline(grid: ImageGrid, name: &str) -> Self {
+        let digest = |tile: usize| Sha256::digest(format!("{tile}:{name}")).into();
+        let digests = (0..grid.tiles()).map(digest).collect();
+        Self { pixels: PreparedPixels::Unit(Arc::new(Vec::new())), grid, digests }
+    }
+}
+
 impl Processor {
+    /// How a picture of this size, of at least one pixel, will be cut.
+    #[must_use]
+    pub fn grid(&self, width: u32, height: u32) -> ImageGrid {
+        self.pixels().grid(width, height, self.splitting)
+    }
+
     /// Cuts a picture.
     ///
     /// # Errors

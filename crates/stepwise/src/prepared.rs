@@ -1,0 +1,116 @@
+//! What is known of a run before its first step, for people.
+
+use stepwise_trainer::memory::{Estimate, available};
+use stepwise_trainer::preparation::Preparation;
+use stepwise_trainer::survey::Spread;
+use stepwise_trainer::trained::Group;
+use stepwise_vlm::model::ModelPart;
+
+use crate::table::Table;
+
+/// Tables of what is trained, of its lessons, and of memory.
+pub fn text(preparation: &Preparation) -> String {
+    [trained(preparation), lessons(preparation), memory(&preparation.memory)].map(|table| table.text()).join("\n\n")
+}
+
+/// What to lower where the run may not fit; none where it does, or the system does not tell.
+pub fn warning(estimate: &Estimate) -> Option<String> {
+    let available = available()?;
+    (estimate.to_come() > available).then(|| {
+        format!(
+            "{} MiB more will be needed and {} MiB are free -> {}",
+            mebibytes(estimate.to_come()),
+            mebibytes(available),
+            estimate.advice()
+        )
+    })
+}
+
+fn trained(preparation: &Preparation) -> Table {
+    let inventory = &preparation.inventory;
+    let mut table = Table::new("what is trained", ["part", "modules", "rank", "parameters", "rate"]);
+    let rate = match preparation.learning_rates {
+        [low, high] if low == high => shown(low),
+        [low, high] => format!("{} to {}", shown(low), shown(high)),
+    };
+    for Group { part, rank, modules, parameters } in &inventory.groups {
+        let modules: Vec<String> = modules.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        table.rows.push(vec![
+            name(*part).to_owned(),
+            modules.join(", "),
+            rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
+            grouped(*parameters),
+            rate.clone(),
+        ]);
+    }
+    let frozen: Vec<String> =
+        inventory.frozen.iter().map(|(part, values)| format!("{} {}", name(*part), grouped(*values))).collect();
+    table.notes.push(format!("frozen: {}", frozen.join(", ")));
+    table
+}
+
+fn lessons(preparation: &Preparation) -> Table {
+    let head = [
+        "phase",
+        "steps",
+        "lessons",
+        "tokens p50",
+        "p95",
+        "max",
+        "supervised p50",
+        "p95",
+        "max",
+        "image p50",
+        "p95",
+        "max",
+    ];
+    let mut table = Table::new("what is learned", head);
+    for phase in &preparation.survey.phases {
+        let mut row = vec![phase.name.clone(), phase.steps.to_string(), phase.lessons.to_string()];
+        for Spread { p50, p95, max } in [phase.tokens, phase.supervised, phase.image] {
+            row.extend([p50, p95, max].map(|count| count.to_string()));
+        }
+        table.rows.push(row);
+    }
+    table.notes.push(format!(
+        "{} training cases, {} evaluation cases; nothing is cut: the longest lesson has {} tokens, cutoff_len is {}",
+        preparation.training_cases,
+        preparation.evaluation_cases,
+        preparation.survey.longest(),
+        preparation.cutoff_len
+    ));
+    table
+}
+
+fn memory(estimate: &Estimate) -> Table {
+    let mut table = Table::new("memory at most, estimated", ["", "MiB"]);
+    for one in &estimate.uses {
+        table.rows.push(vec![one.what.to_owned(), mebibytes(one.bytes)]);
+    }
+    table.rows.push(vec!["together".to_owned(), mebibytes(estimate.peak())]);
+    table
+}
+
+fn name(part: ModelPart) -> &'static str {
+    match part {
+        ModelPart::Vision => "vision",
+        ModelPart::Connector => "connector",
+        ModelPart::Decoder => "decoder",
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.0}", bytes as f64 / f64::from(1 << 20))
+}
+
+fn shown(rate: f64) -> String {
+    if rate < 1e-3 { format!("{rate:e}") } else { rate.to_string() }
+}
+
+/// Digits in threes.
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let threes: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|three| std::str::from_utf8(three).unwrap_or_default()).collect();
+    threes.join(",")
+}

@@ -1,0 +1,241 @@
+//! How much memory a run will need at most, and what for.
+//!
+//! What is held before the first step (program, cases, weights) is measured, the rest is counted: the tensors that each
+//! operation of `stepwise-ops` keeps for its backward, times the rows of the largest micro-batch. Everything is f32.
+
+use std::fs;
+
+use stepwise_vlm::model::ModelPart;
+use stepwise_vlm::model::config::ModelConfig;
+
+use crate::environment::peak_memory_mib;
+use crate::recipe::{Recipe, Suite, Tuning};
+use crate::survey::Largest;
+use crate::trained::Inventory;
+
+/// Bytes of a value.
+const VALUE: u64 = 4;
+
+/// Bytes of cut pictures that lessons keep at most, and the pictures of the steps read ahead.
+const PICTURES_KEPT: u64 = crate::lessons::PICTURE_BYTES as u64;
+
+/// Rows scored at once by the benchmark; answers to a question share their beginning.
+const SCORED_ROWS: u64 = 8192;
+
+/// Rows of the decoder that an attack on one picture differentiates: a question and its options.
+const ATTACKED_ROWS: u64 = 512;
+
+/// Rows whose logits exist at once.
+const LOGIT_ROWS: u64 = 64;
+
+/// Values that AdamW and the gradients take for each one that learns: two moments, the gradient, its sum over micro-batches,
+/// and the new value beside the old one.
+const PER_LEARNING_VALUE: u64 = 5;
+
+/// A use of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// What for.
+    pub what: &'static str,
+    /// Bytes.
+    pub bytes: u64,
+    /// Which key lowers it, if one does.
+    pub lowered_by: Option<&'static str>,
+}
+
+/// How much a run will need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// What adds up at the moment that needs most.
+    pub uses: Vec<Use>,
+    /// What the process has held at most so far, which is more only where loading was the hardest.
+    pub reached: u64,
+}
+
+impl Estimate {
+    /// Bytes held at the hardest moment.
+    #[must_use]
+    pub fn peak(&self) -> u64 {
+        self.uses.iter().map(|one| one.bytes).sum::<u64>().max(self.reached)
+    }
+
+    /// Bytes beyond what is held already.
+    #[must_use]
+    pub fn to_come(&self) -> u64 {
+        self.peak().saturating_sub(self.uses.first().map_or(0, |held| held.bytes))
+    }
+
+    /// What to lower, the largest use first.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        let mut uses: Vec<&Use> = self.uses.iter().filter(|one| one.lowered_by.is_some()).collect();
+        uses.sort_by_key(|one| std::cmp::Reverse(one.bytes));
+        let keys: Vec<String> = uses.iter().filter_map(|one| Some(format!("`{}`", one.lowered_by?))).collect();
+        format!("lower {}", keys.join(", then "))
+    }
+}
+
+/// Tiles of the pictures of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pictures {
+    /// Of all of them together.
+    pub tiles: u64,
+    /// Of the one that has most.
+    pub most: u64,
+}
+
+/// What a run needs, from what is known before its first step.
+#[must_use]
+pub fn estimate(
+    recipe: &Recipe,
+    config: &ModelConfig,
+    inventory: &Inventory,
+    largest: &Largest,
+    pictures: Pictures,
+) -> Estimate {
+    let Pictures { tiles, most } = pictures;
+    let Shapes { decoder, tile, backward, encode } = Shapes::new(recipe, config, inventory);
+    let rows = largest.rows as u64;
+    let seeing = inventory.learns(ModelPart::Vision) || inventory.learns(ModelPart::Connector);
+    let tile_bytes = 3 * (config.vision.image_size as u64).pow(2);
+    let feature = (config.features_per_tile() * config.text.hidden_size) as u64 * VALUE;
+    let cache = (recipe.train.feature_cache_gb * f64::from(1 << 30)) as u64;
+
+    let of_rows = rows * decoder * VALUE;
+    let of_tiles = if seeing { largest.tiles as u64 * tile * VALUE } else { 0 };
+    let logits = LOGIT_ROWS.min(largest.predictions as u64) * config.text.vocab_size as u64 * VALUE;
+    let step = [
+        Use {
+            what: "kept for the backward pass",
+            bytes: of_rows,
+            lowered_by: Some("train.per_device_train_batch_size"),
+        },
+        Use { what: "kept of the image encoder", bytes: of_tiles, lowered_by: Some("do_image_splitting") },
+        Use { what: "passing through", bytes: rows * backward * VALUE + logits + encode * VALUE, lowered_by: None },
+    ];
+    let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
+    // Attacks differentiate a picture's pixels through image encoder and decoder.
+    let attack = (tile + encode) * most + ATTACKED_ROWS * decoder;
+    let tested = recipe.benchmark.suite != Suite::None;
+    let test = [Use {
+        what: "the benchmark",
+        bytes: if tested { (SCORED_ROWS * wide).max(attack) * VALUE } else { 0 },
+        lowered_by: None,
+    }];
+    let sum = |uses: &[Use]| uses.iter().map(|one| one.bytes).sum::<u64>();
+    let hardest: Vec<Use> = if sum(&step) >= sum(&test) { step.to_vec() } else { test.to_vec() };
+
+    let mut uses = vec![
+        Use { what: "held now: program, cases, weights", bytes: held(), lowered_by: Some("train.bf16") },
+        Use {
+            what: "gradients and optimiser",
+            bytes: inventory.parameters() as u64 * PER_LEARNING_VALUE * VALUE,
+            lowered_by: None,
+        },
+        Use {
+            what: "image features remembered",
+            bytes: if seeing { 0 } else { cache.min(tiles * feature) },
+            lowered_by: Some("train.feature_cache_gb"),
+        },
+        Use { what: "pictures read ahead", bytes: PICTURES_KEPT.min(tiles * tile_bytes), lowered_by: None },
+    ];
+    uses.extend(hardest);
+    uses.retain(|one| one.bytes > 0);
+    Estimate { uses, reached: (peak_memory_mib().unwrap_or(0.0) * f64::from(1 << 20)) as u64 }
+}
+
+/// Values a row or tile takes.
+struct Shapes {
+    /// Kept for the backward pass by every row of the decoder.
+    decoder: u64,
+    /// Kept by every tile in the image encoder.
+    tile: u64,
+    /// Passing through the backward pass of the widest layer, by row.
+    backward: u64,
+    /// Passing through the image encoder, by tile.
+    encode: u64,
+}
+
+impl Shapes {
+    fn new(recipe: &Recipe, config: &ModelConfig, inventory: &Inventory) -> Self {
+        let (text, vision) = (&config.text, &config.vision);
+        let dropout = match &recipe.tuning {
+            Tuning::Lora { lora } => lora.lora_dropout > 0.0,
+            Tuning::Full { .. } => false,
+        };
+        let [width, inner] = [text.hidden_size, text.intermediate_size];
+        let [queries, keys] = [text.num_attention_heads * text.head_dim(), text.kv_heads() * text.head_dim()];
+        let decoder = |names: &[&str]| names.iter().any(|name| inventory.module_learns(ModelPart::Decoder, name));
+        // A linear layer keeps its input where it, or its adapter, learns; layers with one input keep it once. Dropout
+        // keeps a mask and the masked input of each.
+        let input = |names: &[&str], width: usize| {
+            let own = if dropout { names.iter().filter(|name| decoder(&[name])).count() * 2 } else { 0 };
+            if decoder(names) { width * (1 + own) } else { 0 }
+        };
+        // A norm keeps its input; one whose gain learns is composed of operations that keep three more.
+        let norm = |part: ModelPart, width: usize| {
+            let gains = ["layer_norm1", "layer_norm2", "input_layernorm", "post_attention_layernorm"];
+            if gains.iter().any(|gain| inventory.module_learns(part, gain)) { 4 * width } else { width }
+        };
+        let layer = norm(ModelPart::Decoder, width)
+            + input(&["q_proj", "k_proj", "v_proj"], width)
+            + 2 * queries // q, and what attention gives
+            + 2 * keys
+            + text.num_attention_heads
+            + norm(ModelPart::Decoder, width)
+            + input(&["gate_proj", "up_proj"], width)
+            + 2 * inner // gate and up
+            + input(&["down_proj"], inner)
+            + ranks(inventory, ModelPart::Decoder);
+
+        let patches = vision.patches_per_side().pow(2);
+        let [seen, hidden] = [vision.hidden_size, vision.intermediate_size];
+        let kept = |names: &[&str], width: usize| {
+            if names.iter().any(|name| inventory.module_learns(ModelPart::Vision, name)) { width } else { 0 }
+        };
+        let vision_layer = norm(ModelPart::Vision, seen)
+            + kept(&["q_proj", "k_proj", "v_proj"], seen)
+            + 4 * seen
+            + vision.num_attention_heads
+            + norm(ModelPart::Vision, seen)
+            + kept(&["fc1"], seen)
+            + hidden
+            + kept(&["fc2"], hidden)
+            + ranks(inventory, ModelPart::Vision);
+        let pixels = 3 * vision.image_size.pow(2);
+        Self {
+            decoder: (layer * text.num_hidden_layers + 3 * width) as u64,
+            tile: (vision_layer * vision.num_hidden_layers * patches + 3 * pixels) as u64,
+            backward: (3 * inner + 3 * width) as u64,
+            encode: ((2 * hidden + 3 * seen) * patches + 2 * pixels) as u64,
+        }
+    }
+}
+
+/// Mean over layers of what `x A` takes by row: the ranks of a layer's adapters.
+fn ranks(inventory: &Inventory, part: ModelPart) -> usize {
+    let groups = inventory.groups.iter().filter(|group| group.part == part);
+    groups.map(|group| group.rank.unwrap_or(0) * group.modules.len()).sum()
+}
+
+/// What the process holds at this moment, where the system tells.
+fn held() -> u64 {
+    kibibytes("/proc/self/status", "VmRSS:").unwrap_or(0) * 1024
+}
+
+/// What the system could give at this moment, where it tells: of the machine, and of the group of processes it is bound to.
+#[must_use]
+pub fn available() -> Option<u64> {
+    let machine = kibibytes("/proc/meminfo", "MemAvailable:").map(|kibibytes| kibibytes * 1024);
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let group = number("/sys/fs/cgroup/memory.max")
+        .zip(number("/sys/fs/cgroup/memory.current"))
+        .map(|(most, now)| most.saturating_sub(now));
+    machine.into_iter().chain(group).min()
+}
+
+fn kibibytes(path: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
