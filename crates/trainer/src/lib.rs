@@ -20,5 +20,6 @@ pub mod recipe;
 pub mod respondent;
 pub mod schedule;
 pub mod step;
+pub mod study;
 pub mod subject;
 pub mod train;

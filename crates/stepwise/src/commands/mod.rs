@@ -12,4 +12,5 @@ pub mod import;
 pub mod init;
 pub mod preview;
 pub mod schema;
+pub mod study;
 pub mod train;
