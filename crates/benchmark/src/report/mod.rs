@@ -25,6 +25,8 @@ mod retention;
 mod section;
 mod series;
 mod stage_curve;
+mod strip;
+pub mod study;
 mod table;
 pub mod worst;
 mod worst_cases;

@@ -46,7 +46,7 @@ impl fmt::Display for Unequal {
         }
         write!(
             f,
-            "-> make them equal (`train.max_steps`, epochs, orders of one budget), or say in the study why they differ: \
+            " -> make them equal (`train.max_steps`, epochs, orders of one budget), or say in the study why they differ: \
              `unequal_budget = \"...\"`"
         )
     }

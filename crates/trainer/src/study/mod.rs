@@ -6,13 +6,14 @@
 
 pub mod budget;
 pub mod claim;
+pub mod collect;
 mod file;
 pub mod manifest;
 pub mod task;
 
 use std::path::{Path, PathBuf};
 
-use stepwise_benchmark::metrics::{self, Groups, Ledger};
+use stepwise_benchmark::study::endpoints;
 use stepwise_benchmark::suite::{Suite, SuiteError};
 
 use crate::cases::{Cases, CasesError};
@@ -27,9 +28,9 @@ pub use task::Task;
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
     /// The file cannot be read.
-    #[error("{}: {source} -> check the path of the study, a TOML file in UTF-8", path.display())]
+    #[error("{}: {source} -> check the path of the study, or of its `base`: TOML files in UTF-8", path.display())]
     Read {
-        /// Of the study.
+        /// Of the study, or of its base.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
@@ -159,10 +160,7 @@ impl Study {
             |path: &Path| std::fs::read(path).and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other));
         let written = text(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
         let file = StudyFile::parse(path, written)?;
-        let base_text = text(&file.base).map_err(|source| StudyError::Recipe {
-            arm: "base".into(),
-            error: Box::new(RecipeError::Read { path: file.base.clone(), source }),
-        })?;
+        let base_text = text(&file.base).map_err(|source| StudyError::Read { path: file.base.clone(), source })?;
         let senseless = |what: String, advice: String| StudyError::Senseless { path: path.into(), what, advice };
         let arms = arms(&file);
         if let Some(twice) =
@@ -222,12 +220,6 @@ impl Study {
         }
         Ok(())
     }
-}
-
-/// The ids of all metrics that a summary of this suite has.
-#[must_use]
-pub fn endpoints(suite: &Suite) -> Vec<String> {
-    metrics::all(&Ledger::new(suite, &Groups::default(), [])).into_iter().map(|metric| metric.id).collect()
 }
 
 /// One value of every axis, in all combinations.
