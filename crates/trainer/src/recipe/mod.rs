@@ -14,7 +14,7 @@ mod curriculum;
 mod data;
 pub(crate) mod document;
 mod import;
-mod kind;
+pub(crate) mod kind;
 pub(crate) mod names;
 mod order;
 mod page;

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::recipe::document::{Document, Node, Table, Value};
+use crate::recipe::kind::{Accepts, ValueKind};
 use crate::recipe::section::{Findings, Section};
-use crate::recipe::{Key, Problem};
+use crate::recipe::{Problem, Reference};
 
 use super::StudyError;
 
@@ -60,17 +61,21 @@ impl StudyFile {
         let Document { sources, root } = Document::parse(path.display().to_string(), text, &[]).map_err(invalid)?;
         let findings = Findings::new(sources);
         let study = read(path, root, &findings);
-        let problems: Vec<Problem> = findings.problems(&reference());
+        let problems: Vec<Problem> = findings.problems(&reference().keys);
         if problems.is_empty() { Ok(study) } else { Err(invalid(problems)) }
     }
 }
 
 /// Every key of a study file, documented by the code that reads it.
 #[must_use]
-pub fn reference() -> Vec<Key> {
+pub fn reference() -> Reference {
     let findings = Findings::new(Vec::new());
     read(Path::new("study.toml"), Table::new(), &findings);
-    findings.keys()
+    findings.reference()
+}
+
+fn list(words: &str, of: ValueKind) -> Accepts {
+    Accepts { words: words.to_owned(), kind: ValueKind::List(Box::new(of)) }
 }
 
 fn read(path: &Path, root: Table, findings: &Findings) -> StudyFile {
@@ -111,8 +116,12 @@ fn read(path: &Path, root: Table, findings: &Findings) -> StudyFile {
 
 fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
     const ACCEPTS: &str = "a list of whole numbers, each once";
-    let Some(node) = top.take("seeds", ACCEPTS.into(), Some("[1, 2, 3]".into()), "One run of every arm for each.")
-    else {
+    let Some(node) = top.take(
+        "seeds",
+        list(ACCEPTS, ValueKind::Integer(0, i64::MAX as u64)),
+        Some("[1, 2, 3]".into()),
+        "One run of every arm for each.",
+    ) else {
         return vec![1, 2, 3];
     };
     let Value::List(elements) = &node.value else {
@@ -149,7 +158,7 @@ fn read_primary(top: &mut Section<'_>) -> Vec<String> {
             "name the endpoints before the first run: `primary = [\"chain_accuracy\"]`",
         );
     }
-    let Some(node) = top.take("primary", ACCEPTS.into(), None, HELP) else { return Vec::new() };
+    let Some(node) = top.take("primary", list(ACCEPTS, ValueKind::Text), None, HELP) else { return Vec::new() };
     let Value::List(elements) = &node.value else {
         top.mismatch(&node, "primary", ACCEPTS);
         return Vec::new();
