@@ -5,6 +5,7 @@
 
 mod attack;
 pub mod compare;
+pub mod forgetting;
 mod gallery;
 pub mod measure;
 pub mod metrics;
@@ -19,5 +20,6 @@ pub mod run;
 pub mod score;
 pub mod stats;
 pub mod store;
+pub mod study;
 pub mod suite;
 pub mod summary;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use common::{FINDING, SIDE, ask_with, bright, uncapped};
 use image::{Rgb, RgbImage};
+use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::planted::{HintFollower, Linear, Mask, Masker, Oracle, Planted, Policy, View, grid};
 use stepwise_benchmark::probe::{
@@ -160,12 +161,17 @@ fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Summary
     let last = &runs[runs.len() - 1];
     let worst = worst::pick(&plan, &load, &last.outcomes, &runs[0].outcomes, 8).expect("pictures are there");
     let facts = [("Model".to_owned(), "planted".to_owned()), ("Recipe".to_owned(), HOSTILE.to_owned())];
+    let mut forgetting = Forgetting::new(&summaries[0]);
+    for (epoch, summary) in (1u32..).zip(&summaries[1..]) {
+        forgetting.push(&format!("phase_{epoch}"), &[epoch.min(4) as u8], epoch, u64::from(epoch) * 50, summary);
+    }
     let report = render(&ReportInput {
         title: "Planted learner, four stages",
         facts: &facts,
         base: &summaries[0],
         epochs: &epochs,
         worst: &worst,
+        forgetting: Some(&forgetting),
     });
     (report, summaries)
 }
@@ -341,7 +347,7 @@ fn attacked(respondent: &mut dyn Respondent) -> Report {
     let run = run::run(&plan, &bright::load, respondent, options).expect("runs");
     let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
     let base = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
-    render(&ReportInput { title: "Attacked", facts: &[], base: &base, epochs: &[], worst: &[] })
+    render(&ReportInput { title: "Attacked", facts: &[], base: &base, epochs: &[], worst: &[], forgetting: None })
 }
 
 #[test]
@@ -438,10 +444,18 @@ fn a_report_of_the_base_alone_or_of_nothing_is_still_a_page() {
     let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
     for outcomes in [run.outcomes.as_slice(), &[]] {
         let base = Summary::new(&suite, &skips(&plan, &run), outcomes, None, bootstrap);
-        let alone = render(&ReportInput { title: "Base", facts: &[], base: &base, epochs: &[], worst: &[] });
+        let alone =
+            render(&ReportInput { title: "Base", facts: &[], base: &base, epochs: &[], worst: &[], forgetting: None });
         let same = Summary::new(&suite, &[], outcomes, Some(outcomes), bootstrap);
         let epochs = [EpochResult { label: "1", summary: &same }];
-        let compared = render(&ReportInput { title: "Same", facts: &[], base: &base, epochs: &epochs, worst: &[] });
+        let compared = render(&ReportInput {
+            title: "Same",
+            facts: &[],
+            base: &base,
+            epochs: &epochs,
+            worst: &[],
+            forgetting: None,
+        });
         for page in [alone.html, compared.html] {
             assert!(!page.contains("NaN") && page.ends_with("</html>\n"));
         }
@@ -459,7 +473,14 @@ fn the_whole_suite_to_look_at() {
     let (report, summaries) = learned(&suite, &common::cases(60), 4);
     keep("report-full.html", &report.html);
     keep("report-full-base.html", &{
-        let base = ReportInput { title: "Base alone", facts: &[], base: &summaries[0], epochs: &[], worst: &[] };
+        let base = ReportInput {
+            title: "Base alone",
+            facts: &[],
+            base: &summaries[0],
+            epochs: &[],
+            worst: &[],
+            forgetting: None,
+        };
         render(&base).html
     });
 }

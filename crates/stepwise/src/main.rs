@@ -38,6 +38,10 @@ enum Command {
     Eval(commands::eval::Args),
     /// Compare two runs, checkpoints or files of outcomes on the questions both answered.
     Compare(commands::compare::Args),
+    /// Run the arms of a study, each a run of its own, here or on a cluster.
+    Study(commands::study::Args),
+    /// Compare the arms of a study: tables for the paper, the tests, and one page with all pictures.
+    Report(commands::report::Args),
     /// Ask a model one question.
     Ask(commands::ask::Args),
     /// Check a case file: every problem at once, and what it holds.
@@ -65,6 +69,8 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
+        Command::Study(args) => commands::study::run(&args),
+        Command::Report(args) => commands::report::run(&args),
         Command::Ask(args) => commands::ask::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),

@@ -84,7 +84,10 @@ impl Progress for Shown {
     fn epoch(&mut self, line: &EpochLine) {
         let headline =
             HEADLINE.iter().filter_map(|(label, name)| Some(format!("  {label} {}", Self::pair(line, name)?)));
-        let headline: String = headline.collect();
+        let mut headline: String = headline.collect();
+        if let Some(transfer) = line.metrics.get("forgetting/backward_transfer") {
+            headline.push_str(&format!("  earlier stages {transfer:+.3}"));
+        }
         self.line(&format!("epoch {}/{} ({})  loss {:.4}{headline}", line.epoch, line.epochs, line.phase, line.loss));
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::report::{self, EpochResult, ReportInput, worst};
@@ -19,7 +20,7 @@ use stepwise_vlm::reader::Reader;
 
 use crate::cases::Cases;
 use crate::progress::Progress;
-use crate::recipe::{Recipe, Suite as SuiteChoice};
+use crate::recipe::{Phase, Recipe, Suite as SuiteChoice};
 use crate::respondent::ModelRespondent;
 
 /// Probes handed to the model at once.
@@ -59,6 +60,19 @@ pub struct EpochBenchmark {
     base: Option<(Vec<Outcome>, Summary)>,
     /// What every epoch tested so far came to.
     epochs: Vec<(u32, Summary)>,
+    /// What every phase that has ended left.
+    forgetting: Option<Forgetting>,
+}
+
+/// An epoch that is to be tested.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochEnd<'a> {
+    /// Epochs of the run that are done.
+    pub epoch: u32,
+    /// Optimiser steps that are done.
+    pub step: u64,
+    /// The phase that ends with it, where one does.
+    pub phase: Option<&'a Phase>,
 }
 
 /// Cases shown as pictures in the report.
@@ -83,13 +97,13 @@ impl EpochBenchmark {
         ];
         let facts = facts.map(|(name, value)| (name.to_owned(), value)).to_vec();
         let epochs = if suite.is_some() { earlier_epochs(&folder)? } else { Vec::new() };
-        Ok(Self { suite, folder, every, digest, facts, base: None, epochs })
+        Ok(Self { suite, folder, every, digest, facts, base: None, epochs, forgetting: None })
     }
 
-    /// Whether the benchmark runs after this epoch.
+    /// Whether the benchmark runs after this epoch: always where a phase ends.
     #[must_use]
-    pub fn is_due(&self, epoch: u32, last: bool) -> bool {
-        self.suite.is_some() && (last || epoch.is_multiple_of(self.every))
+    pub fn is_due(&self, end: EpochEnd<'_>) -> bool {
+        self.suite.is_some() && (end.phase.is_some() || end.epoch.is_multiple_of(self.every))
     }
 
     /// Asks the untouched base; what an earlier start of the run has asked is not asked again.
@@ -103,28 +117,36 @@ impl EpochBenchmark {
         progress.note(&describe(&power(&Plan::new(suite, &cases.eval), Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
+        self.forgetting = Some(read_forgetting(&self.folder)?.unwrap_or_else(|| Forgetting::new(&summary)));
         self.base = Some((outcomes, summary));
         Ok(())
     }
 
-    /// Asks the learner after an epoch; returns what was measured, by name.
+    /// Asks the learner after an epoch; returns what was measured, by name. Where a phase ends, what it left of earlier ones
+    /// is among it.
     ///
     /// # Errors
     /// When a question cannot be asked or its outcome kept.
     pub fn epoch(
         &mut self,
-        epoch: u32,
+        end: EpochEnd<'_>,
         reader: &Reader,
         cases: &Cases,
         progress: &mut dyn Progress,
     ) -> Result<BTreeMap<String, f64>, BenchmarkError> {
         let (Some(suite), Some((base, _))) = (&self.suite, &self.base) else { return Ok(BTreeMap::new()) };
+        let epoch = end.epoch;
         let name = format!("epoch-{epoch}");
         let folder = self.folder.join(&name);
         let (outcomes, skips) = self.ask(suite, &name, &folder, (reader, Pass::ANSWER), cases, progress)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(base), Bootstrap::default());
         write_summary(&folder, &summary)?;
-        let scalars = scalars(&summary);
+        let mut scalars = scalars(&summary);
+        if let (Some(phase), Some(forgetting)) = (end.phase, &mut self.forgetting) {
+            forgetting.push(&phase.name, &phase.stages, epoch, end.step, &summary);
+            write_json(&self.folder.join(FORGETTING), forgetting)?;
+            scalars.extend(forgotten(forgetting));
+        }
         self.epochs.retain(|(known, _)| *known < epoch);
         self.epochs.push((epoch, summary));
         self.write_report(&outcomes, cases)?;
@@ -142,8 +164,14 @@ impl EpochBenchmark {
             self.epochs.iter().zip(&labels).map(|((_, summary), label)| EpochResult { label, summary }).collect();
         let run = self.folder.parent().unwrap_or(&self.folder);
         let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let report =
-            report::render(&ReportInput { title: &title, facts: &self.facts, base, epochs: &epochs, worst: &worst });
+        let report = report::render(&ReportInput {
+            title: &title,
+            facts: &self.facts,
+            base,
+            epochs: &epochs,
+            worst: &worst,
+            forgetting: self.forgetting.as_ref(),
+        });
         let tables = self.folder.join("tables");
         std::fs::create_dir_all(&tables).map_err(|error| file(&tables, error))?;
         let tables = report.tables.iter().map(|table| (tables.join(&table.name), &table.text));
@@ -176,6 +204,12 @@ impl EpochBenchmark {
     pub fn best_of(&self, metrics: &BTreeMap<String, f64>) -> Option<(String, f64)> {
         let name = "benchmark/accuracy/clean".to_owned();
         metrics.get(&name).map(|value| (name, *value))
+    }
+
+    /// What every phase that has ended left of what was learned before.
+    #[must_use]
+    pub fn forgetting(&self) -> Option<&Forgetting> {
+        self.forgetting.as_ref()
     }
 
     /// What every epoch tested came to, in order.
@@ -252,9 +286,36 @@ fn file(path: &Path, error: std::io::Error) -> BenchmarkError {
 }
 
 fn write_summary(folder: &Path, summary: &Summary) -> Result<(), BenchmarkError> {
-    let path = folder.join("summary.json");
-    let json = serde_json::to_vec_pretty(summary).map_err(|error| file(&path, error.into()))?;
-    write_atomic(&path, &json).map_err(|error| file(&path, error))
+    write_json(&folder.join("summary.json"), summary)
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), BenchmarkError> {
+    let json = serde_json::to_vec_pretty(value).map_err(|error| file(path, error.into()))?;
+    write_atomic(path, &json).map_err(|error| file(path, error))
+}
+
+/// The forgetting ledger below the folder of a run's benchmark.
+pub const FORGETTING: &str = "forgetting.json";
+
+/// The ledger that a run's benchmark has left; none where no phase has ended.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_forgetting(folder: &Path) -> Result<Option<Forgetting>, BenchmarkError> {
+    let path = folder.join(FORGETTING);
+    match std::fs::read(&path) {
+        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| file(&path, error.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file(&path, error)),
+    }
+}
+
+/// The ledger's last row as named numbers.
+fn forgotten(forgetting: &Forgetting) -> BTreeMap<String, f64> {
+    let by_stage = (1..).zip(forgetting.forgotten());
+    let by_stage = by_stage.filter_map(|(stage, lost)| Some((format!("forgetting/stage_{stage}"), lost?)));
+    let transfer = forgetting.backward_transfer.map(|transfer| ("forgetting/backward_transfer".to_owned(), transfer));
+    by_stage.chain(transfer).collect()
 }
 
 /// A summary as named numbers: metrics, and the gain of each over the base. The parts of a name are its levels.

@@ -24,6 +24,7 @@ pub mod rehearsal;
 pub mod respondent;
 pub mod schedule;
 pub mod step;
+pub mod study;
 pub mod subject;
 pub mod survey;
 pub mod train;

@@ -16,7 +16,7 @@ use crate::checkpoint::{
 };
 use crate::course::{Course, Place};
 use crate::environment::{Environment, peak_memory_mib};
-use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark};
+use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark, EpochEnd};
 use crate::frozen::{Frozen, Moved};
 use crate::interrupt::Interrupt;
 use crate::learner::{Learner, LearnerError};
@@ -346,13 +346,18 @@ impl<'a> Run<'a> {
 
     fn end_epoch(&mut self, place: Place, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let epoch = place.epochs_before + 1;
-        let last = self.done == self.course.total;
-        let metrics = if self.benchmark.is_due(epoch, last) {
-            self.benchmark.epoch(epoch, &self.learner.reader, &self.cases, progress)?
+        let phase = &self.recipe.curriculum.phase[place.phase];
+        let ends_phase = place.phase_step + 1 == place.phase_total || self.done == self.course.total;
+        let end = EpochEnd { epoch, step: self.done, phase: ends_phase.then_some(phase) };
+        let metrics = if self.benchmark.is_due(end) {
+            self.benchmark.epoch(end, &self.learner.reader, &self.cases, progress)?
         } else {
             std::collections::BTreeMap::new()
         };
-        let warnings = self.log.metrics(self.done, f64::from(epoch), &metrics);
+        let mut warnings = self.log.metrics(self.done, f64::from(epoch), &metrics);
+        if let Some(forgetting) = self.benchmark.forgetting().filter(|_| ends_phase) {
+            warnings.extend(self.log.text("forgetting", self.done, &forgetting.markdown()));
+        }
         warnings.iter().for_each(|warning| progress.warning(warning));
         let better = self
             .benchmark
@@ -364,7 +369,7 @@ impl<'a> Run<'a> {
         let loss = std::mem::take(&mut self.since_epoch).loss();
         self.save(progress)?;
         progress.epoch(&EpochLine {
-            phase: self.recipe.curriculum.phase[place.phase].name.clone(),
+            phase: phase.name.clone(),
             epoch,
             epochs: self.course.epochs,
             global_step: self.done,

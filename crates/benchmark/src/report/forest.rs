@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use super::ReportInput;
 use super::markup::{NONE, breakable, difference, escape, plural, share};
-use super::plot::{steps, tick};
 use super::section::Section;
+use super::strip::{self, Scale};
 use super::table::{Cell, Table};
 use crate::metrics::Better;
 use crate::perturb::{Purpose, kind};
@@ -21,28 +21,6 @@ const GROUPS: [(Purpose, &str, &str); 5] = [
     (Purpose::Control, "Controls", "the same surface change without its content"),
 ];
 
-/// The horizontal scale and what is placed on it.
-struct Scale {
-    ticks: Vec<f64>,
-    is_gain: bool,
-}
-
-impl Scale {
-    fn new(summary: &Summary, is_gain: bool) -> Self {
-        let found = summary.conditions.iter().filter_map(|condition| placed(condition, is_gain));
-        let ends = found.flat_map(|estimate| estimate.ci.into_iter().flatten().chain(estimate.value));
-        let least: (f64, f64) = if is_gain { (-0.05, 0.05) } else { (0.0, 1.0) };
-        let (low, high) = ends.fold(least, |(low, high), end| (low.min(end), high.max(end)));
-        Self { ticks: steps(low, high, 6.0), is_gain }
-    }
-
-    /// In percent of the width.
-    fn place(&self, value: f64) -> f64 {
-        let (low, high) = (self.ticks[0], self.ticks[self.ticks.len() - 1]);
-        (value - low) / (high - low) * 100.0
-    }
-}
-
 /// What stands on the scale.
 fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
     if is_gain {
@@ -55,8 +33,8 @@ fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
 /// The section.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let (last, is_gain) = (input.last(), input.is_compared());
-    let scale = Scale::new(last, is_gain);
-    let mut rows = axis(&scale, "");
+    let scale = Scale::new(last.conditions.iter().filter_map(|condition| placed(condition, is_gain)), is_gain);
+    let mut rows = scale.axis("");
     for (purpose, name, about) in GROUPS {
         let members: Vec<&ConditionSummary> =
             last.conditions.iter().filter(|condition| condition.purpose == purpose).collect();
@@ -64,16 +42,16 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             continue;
         }
         let (speaking, others) = divided(members);
-        let _ = write!(rows, "<div class=\"group\"><b>{name}</b> <span>{about}</span></div>");
-        rows.extend(speaking.into_iter().map(|condition| row(condition, &scale)));
+        rows.push_str(&strip::group(name, about));
+        rows.extend(speaking.into_iter().map(|condition| row(condition, &scale, is_gain)));
         if !others.is_empty() {
             let words = plural(others.len(), "more variant");
             let _ = write!(rows, "<details><summary>{words}: other levels, shapes, speakers and kinds</summary>");
-            rows.extend(others.into_iter().map(|condition| row(condition, &scale)));
+            rows.extend(others.into_iter().map(|condition| row(condition, &scale, is_gain)));
             rows.push_str("</details>");
         }
     }
-    rows.push_str(&axis(&scale, if is_gain { "gain over the base, percentage points" } else { "accuracy, %" }));
+    rows.push_str(&scale.axis(if is_gain { "gain over the base, percentage points" } else { "accuracy, %" }));
     let (title, intro) = if is_gain {
         (
             "Gain over the base, condition by condition",
@@ -110,48 +88,9 @@ fn divided(members: Vec<&ConditionSummary>) -> (Vec<&ConditionSummary>, Vec<&Con
     })
 }
 
-/// Tick labels, and the name of the axis where one is given.
-fn axis(scale: &Scale, name: &str) -> String {
-    let mut svg: String = scale
-        .ticks
-        .iter()
-        .map(|value| {
-            format!("<text x=\"{:.2}%\" y=\"14\" text-anchor=\"middle\">{}</text>", scale.place(*value), tick(*value))
-        })
-        .collect();
-    let height = if name.is_empty() { 20 } else { 38 };
-    if !name.is_empty() {
-        let _ = write!(svg, "<text x=\"50%\" y=\"33\" text-anchor=\"middle\">{name}</text>");
-    }
-    format!(
-        "<div class=\"row axis-row\"><span></span><span class=\"strip\"><svg height=\"{height}\" width=\"100%\" \
-         aria-hidden=\"true\">{svg}</svg></span><span></span></div>"
-    )
-}
-
-fn row(condition: &ConditionSummary, scale: &Scale) -> String {
-    let mut svg: String = scale
-        .ticks
-        .iter()
-        .map(|value| {
-            let class = if scale.is_gain && value.abs() < 1e-9 { "zero" } else { "grid" };
-            format!("<line class=\"{class}\" x1=\"{0:.2}%\" x2=\"{0:.2}%\" y1=\"0\" y2=\"100%\"/>", scale.place(*value))
-        })
-        .collect();
-    let found = placed(condition, scale.is_gain).filter(|estimate| estimate.value.is_some());
-    if let Some([low, high]) = found.and_then(|estimate| estimate.ci) {
-        let _ = write!(
-            svg,
-            "<line class=\"reach\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"50%\" y2=\"50%\"/>",
-            scale.place(low),
-            scale.place(high)
-        );
-    }
-    if let Some(Estimate { value: Some(value), ci, .. }) = found {
-        let is_sure = !scale.is_gain || ci.is_some_and(|[low, high]| low > 0.0 || high < 0.0);
-        let class = if is_sure { "tuned" } else { "unsure" };
-        let _ = write!(svg, "<circle class=\"dot {class}\" cx=\"{:.2}%\" cy=\"50%\" r=\"5.5\"/>", scale.place(value));
-    }
+fn row(condition: &ConditionSummary, scale: &Scale, is_gain: bool) -> String {
+    let found = placed(condition, is_gain).filter(|estimate| estimate.value.is_some());
+    let is_sure = !is_gain || found.and_then(|found| found.ci).is_some_and(|[low, high]| low > 0.0 || high < 0.0);
     let about = kind(&condition.kind).map_or("", |kind| kind.about);
     let mut marks = String::new();
     for (is, sign, words) in
@@ -163,19 +102,14 @@ fn row(condition: &ConditionSummary, scale: &Scale) -> String {
     }
     let result = match found {
         Some(estimate) => {
-            let text = if scale.is_gain { difference(found) } else { share(found) };
+            let text = if is_gain { difference(found) } else { share(found) };
             format!("{text} <span class=\"n\">of {}</span>", estimate.n)
         }
         None if condition.n == 0 => "<span class=\"none\">no item asked</span>".to_owned(),
         None => NONE.to_owned(),
     };
-    format!(
-        "<div class=\"row\"><span class=\"name\" title=\"{}\">{}{marks}</span>\
-         <span class=\"strip\"><svg class=\"row-strip\" width=\"100%\" aria-hidden=\"true\">{svg}</svg></span>\
-         <span class=\"result\">{result}</span></div>",
-        escape(about),
-        breakable(&condition.id)
-    )
+    let name = format!("{}{marks}", breakable(&condition.id));
+    scale.row((&name, &escape(about)), found, is_sure, &result)
 }
 
 /// Whether robust accuracy counts it: it speaks for its family and was asked.

@@ -73,6 +73,13 @@ pub fn difference(estimate: Option<Estimate>) -> String {
     with_interval(estimate, points, points)
 }
 
+/// A difference of log-odds with its interval: `+0.31 [-0.02, +0.60]`.
+pub fn odds(estimate: Option<Estimate>) -> String {
+    let signed =
+        |value: f64| if value > 0.0 && plain(value) != "0.00" { format!("+{}", plain(value)) } else { plain(value) };
+    with_interval(estimate, signed, signed)
+}
+
 /// How an estimate reads without markup: `43.2 % [40.1, 46.0] of 120`, for words that pop up over a drawing.
 pub fn spoken(estimate: Estimate) -> String {
     let value = estimate.value.map_or_else(|| "n/a".to_owned(), percent);
@@ -82,7 +89,7 @@ pub fn spoken(estimate: Estimate) -> String {
     format!("{value}{interval} of {}", estimate.n)
 }
 
-fn with_interval(estimate: Option<Estimate>, value: fn(f64) -> String, bound: impl Fn(f64) -> String) -> String {
+fn with_interval(estimate: Option<Estimate>, value: impl Fn(f64) -> String, bound: impl Fn(f64) -> String) -> String {
     let Some(found) = estimate.and_then(|estimate| Some((estimate.value?, estimate.ci))) else {
         return NONE.to_owned();
     };

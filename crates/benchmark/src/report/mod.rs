@@ -4,6 +4,7 @@
 //! the page behind a link, and beside it. A chart whose conditions the suite lacks is left out. All text from cases, models
 //! and recipes is escaped; a content security policy in the page forbids whatever escaping might miss.
 
+use crate::forgetting::Forgetting;
 use crate::summary::Summary;
 
 mod chain_flow;
@@ -12,7 +13,9 @@ mod effective;
 mod epochs;
 mod epsilon;
 mod forest;
+mod forgetting;
 mod headline;
+mod heat;
 mod hint_plane;
 mod markup;
 mod metrics;
@@ -22,6 +25,8 @@ mod retention;
 mod section;
 mod series;
 mod stage_curve;
+mod strip;
+pub mod study;
 mod table;
 pub mod worst;
 mod worst_cases;
@@ -44,6 +49,8 @@ pub struct ReportInput<'a> {
     pub epochs: &'a [EpochResult<'a>],
     /// Items the last epoch got wrong, as pictures.
     pub worst: &'a [WorstCase],
+    /// What each phase left of what was learned before, where the run has phases.
+    pub forgetting: Option<&'a Forgetting>,
 }
 
 /// One benchmark of the learner.
@@ -112,13 +119,14 @@ impl<'a> ReportInput<'a> {
 }
 
 /// Every section, in order.
-const SECTIONS: [fn(&ReportInput<'_>) -> Option<Section>; 11] = [
+const SECTIONS: [fn(&ReportInput<'_>) -> Option<Section>; 12] = [
     forest::section,
     stage_curve::section,
     chain_flow::section,
     hint_plane::section,
     epochs::section,
     retention::section,
+    forgetting::section,
     effective::section,
     epsilon::section,
     worst_cases::section,

@@ -49,11 +49,20 @@ pub fn ticks(all: &[Series], [low, high]: [f64; 2]) -> Vec<(f64, String)> {
 
 /// All lines, beside each other where they meet, with the numbers of each point as words that pop up.
 pub fn draw(plot: &Plot, all: &[Series]) -> String {
+    drawn(plot, all, 8.0)
+}
+
+/// The same on top of each other where they meet: without intervals, on an axis of many places.
+pub fn draw_together(plot: &Plot, all: &[Series]) -> String {
+    drawn(plot, all, 0.0)
+}
+
+fn drawn(plot: &Plot, all: &[Series], apart: f64) -> String {
     let mut svg = String::new();
-    let drawn: Vec<&Series> = all.iter().filter(|series| !series.points.is_empty()).collect();
-    let middle = (drawn.len() as f64 - 1.0) / 2.0;
-    for (number, Series { style, name, points }) in drawn.into_iter().enumerate() {
-        let shift = (number as f64 - middle) * 8.0;
+    let kept: Vec<&Series> = all.iter().filter(|series| !series.points.is_empty()).collect();
+    let middle = (kept.len() as f64 - 1.0) / 2.0;
+    for (number, Series { style, name, points }) in kept.into_iter().enumerate() {
+        let shift = (number as f64 - middle) * apart;
         let line: Vec<(f64, f64)> =
             points.iter().filter_map(|(place, _, estimate)| Some((*place, estimate.value?))).collect();
         svg.push_str(&plot.line(style.class, &line, shift));

@@ -1,10 +1,12 @@
 //! A table of numbers: markup for people, CSV for programs, both from the same cells.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::CsvFile;
-use super::markup::{NONE, breakable, difference, escape, p_value, plain, share};
+use super::markup::{NONE, breakable, difference, escape, odds, p_value, plain, share};
 use crate::metrics::Better;
 use crate::summary::Estimate;
 
@@ -21,7 +23,7 @@ pub struct Table {
 }
 
 /// One column: its name in CSV, and its heading.
-type Column = (&'static str, &'static str);
+type Column = (Cow<'static, str>, Cow<'static, str>);
 
 /// One value. All cells of a column are of one variant.
 pub enum Cell {
@@ -35,6 +37,8 @@ pub enum Cell {
     Points(Option<Estimate>),
     /// A difference of shares, marked where its interval excludes zero and one direction is an improvement.
     Gain(Option<Estimate>, Better),
+    /// A difference of log-odds.
+    Odds(Option<Estimate>),
     /// Any other number.
     Number(Option<f64>),
     /// A p-value.
@@ -53,11 +57,23 @@ impl Table {
     pub fn new<const N: usize>(
         name: &'static str,
         caption: impl Into<String>,
-        columns: [Column; N],
+        columns: [(&'static str, &'static str); N],
         rows: impl IntoIterator<Item = [Cell; N]>,
     ) -> Self {
-        let rows = rows.into_iter().map(Vec::from).collect();
-        Self { name, caption: caption.into(), open: false, columns: columns.to_vec(), rows }
+        let columns = columns.map(|(name, head)| (name.into(), head.into())).to_vec();
+        Self { name, caption: caption.into(), open: false, columns, rows: rows.into_iter().map(Vec::from).collect() }
+    }
+
+    /// The same with as many columns as there are names in CSV with their headings, which are markup. Every row has a cell for
+    /// each.
+    pub fn wide(
+        name: &'static str,
+        caption: impl Into<String>,
+        columns: impl IntoIterator<Item = (String, String)>,
+        rows: Vec<Vec<Cell>>,
+    ) -> Self {
+        let columns = columns.into_iter().map(|(name, head)| (name.into(), head.into())).collect();
+        Self { name, caption: caption.into(), open: false, columns, rows }
     }
 
     /// The same table, shown at once.
@@ -111,7 +127,7 @@ fn row_markup(row: &[Cell]) -> String {
 
 impl Cell {
     fn is_estimate(&self) -> bool {
-        matches!(self, Self::Share(_) | Self::Points(_) | Self::Gain(..))
+        matches!(self, Self::Share(_) | Self::Points(_) | Self::Odds(_) | Self::Gain(..))
     }
 
     fn markup(&self) -> String {
@@ -126,6 +142,7 @@ impl Cell {
             Self::Share(estimate) => with_n(share(*estimate), estimate),
             Self::Points(estimate) => with_n(difference(*estimate), estimate),
             Self::Gain(estimate, better) => with_n(judged(*estimate, *better), estimate),
+            Self::Odds(estimate) => with_n(odds(*estimate), estimate),
             Self::Number(value) => value.map_or_else(|| NONE.to_owned(), plain),
             Self::P(p) => p.map_or_else(|| NONE.to_owned(), p_value),
         }
@@ -137,7 +154,7 @@ impl Cell {
             Self::Text(words) => vec![quoted(words)],
             Self::Count(count) => vec![count.to_string()],
             Self::Number(value) | Self::P(value) => vec![field(*value)],
-            Self::Share(estimate) | Self::Points(estimate) | Self::Gain(estimate, _) => {
+            Self::Share(estimate) | Self::Points(estimate) | Self::Odds(estimate) | Self::Gain(estimate, _) => {
                 let ci = estimate.and_then(|estimate| estimate.ci);
                 let n = estimate.map_or_else(String::new, |estimate| estimate.n.to_string());
                 let value = estimate.and_then(|estimate| estimate.value);

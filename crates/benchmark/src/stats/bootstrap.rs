@@ -1,6 +1,10 @@
 //! The cluster bootstrap: whole groups are drawn with replacement, and the 2.5th and 97.5th percentile of the statistic
 //! over the draws bound its interval (Efron and Tibshirani, 1993; Field and Welsh, 2007).
 //!
+//! Where a model was trained with several seeds, each draw takes seeds with replacement as well, and the groups drawn are the
+//! same in all of them: every seed was asked the same cases, so seeds do not make the cases more. The mean over the seeds
+//! drawn is what is bounded. Few seeds bound their own spread badly; three are few.
+//!
 //! A statistic is a function of sums over items. The sums are formed once per group; a draw then costs one addition a
 //! group, not one a question, and all statistics share each draw, so their differences are paired.
 
@@ -55,20 +59,32 @@ impl Bootstrap {
     /// of its percentiles; `None` where that is more than half of them, or where there are fewer than two groups.
     #[must_use]
     pub fn intervals(&self, statistics: &[Statistic], groups: usize) -> Vec<Option<[f64; 2]>> {
+        self.intervals_over_seeds(&[statistics.iter().collect()], groups)
+    }
+
+    /// The same of the means over seeds: `seeds[s][m]` is statistic `m` of seed `s`. All seeds have the same statistics over
+    /// the same groups.
+    ///
+    /// # Panics
+    /// When there is no seed.
+    #[must_use]
+    pub fn intervals_over_seeds(&self, seeds: &[Vec<&Statistic>], groups: usize) -> Vec<Option<[f64; 2]>> {
+        let statistics = seeds[0].len();
         if groups < 2 || self.resamples == 0 {
-            return vec![None; statistics.len()];
+            return vec![None; statistics];
         }
-        let width: usize = statistics.iter().map(|statistic| statistic.columns.len()).sum();
+        let all = || seeds.iter().flatten();
+        let width: usize = all().map(|statistic| statistic.columns.len()).sum();
         // [groups, width]: one draw adds whole rows.
         let mut rows = vec![0.0; groups * width];
-        for (place, column) in statistics.iter().flat_map(|statistic| &statistic.columns).enumerate() {
+        for (place, column) in all().flat_map(|statistic| &statistic.columns).enumerate() {
             for (group, value) in column.iter().enumerate().take(groups) {
                 rows[group * width + place] = *value;
             }
         }
         let chunks = self.resamples.div_ceil(CHUNK);
         let workers = thread::available_parallelism().map_or(1, usize::from).min(chunks);
-        let mut drawn: Vec<Vec<f64>> = vec![Vec::with_capacity(self.resamples); statistics.len()];
+        let mut drawn: Vec<Vec<f64>> = vec![Vec::with_capacity(self.resamples); statistics];
         thread::scope(|scope| {
             let rows = &rows;
             let running: Vec<_> = (0..workers)
@@ -76,7 +92,7 @@ impl Bootstrap {
                     scope.spawn(move || {
                         (worker..chunks)
                             .step_by(workers)
-                            .map(|chunk| self.chunk(chunk, statistics, rows, groups, width))
+                            .map(|chunk| self.chunk(chunk, seeds, rows, groups, width))
                             .collect::<Vec<_>>()
                     })
                 })
@@ -96,13 +112,16 @@ impl Bootstrap {
     fn chunk(
         &self,
         chunk: usize,
-        statistics: &[Statistic],
+        seeds: &[Vec<&Statistic>],
         rows: &[f64],
         groups: usize,
         width: usize,
     ) -> Vec<Vec<f64>> {
         let mut rng = stream(self.seed, &["cluster_bootstrap", &chunk.to_string()]);
-        let mut values = vec![Vec::with_capacity(CHUNK); statistics.len()];
+        let mut seed_rng = stream(self.seed, &["seed_bootstrap", &chunk.to_string()]);
+        let mut seed_times = vec![1u32; seeds.len()];
+        let mut values = vec![Vec::with_capacity(CHUNK); seeds[0].len()];
+        let mut means = vec![Some(0.0); seeds[0].len()];
         let mut times = vec![0u32; groups];
         let mut totals = vec![0.0; width];
         for _ in 0..CHUNK.min(self.resamples - chunk * CHUNK) {
@@ -115,12 +134,26 @@ impl Bootstrap {
                 let times = f64::from(times);
                 totals.iter_mut().zip(row).for_each(|(total, value)| *total += times * value);
             }
-            let mut rest = totals.as_slice();
-            for (statistic, values) in statistics.iter().zip(&mut values) {
-                let (own, after) = rest.split_at(statistic.columns.len());
-                values.extend((statistic.formula)(own).filter(|value| value.is_finite()));
-                rest = after;
+            if seeds.len() > 1 {
+                seed_times.fill(0);
+                for _ in 0..seeds.len() {
+                    seed_times[seed_rng.random_range(0..seeds.len())] += 1;
+                }
             }
+            means.fill(Some(0.0));
+            let mut rest = totals.as_slice();
+            for (of_seed, &times) in seeds.iter().zip(&seed_times) {
+                let share = f64::from(times) / seeds.len() as f64;
+                for (statistic, mean) in of_seed.iter().zip(&mut means) {
+                    let (own, after) = rest.split_at(statistic.columns.len());
+                    rest = after;
+                    if times > 0 {
+                        let value = (statistic.formula)(own).filter(|value| value.is_finite());
+                        *mean = mean.zip(value).map(|(mean, value)| mean + share * value);
+                    }
+                }
+            }
+            means.iter().zip(&mut values).for_each(|(mean, values)| values.extend(mean));
         }
         values
     }
@@ -169,6 +202,25 @@ mod tests {
         let [low, high] =
             Bootstrap::default().intervals(&[mean(vec![right, vec![4.0; 100]])], 100)[0].expect("defined");
         assert!((high - low - 2.0 * 1.96 * 0.05).abs() < 0.012, "{low} {high}");
+    }
+
+    #[test]
+    fn seeds_that_agree_change_nothing_and_seeds_that_differ_widen_the_interval() {
+        let groups = 200;
+        let seed = |right: fn(usize) -> f64| vec![mean(vec![(0..groups).map(right).collect(), vec![1.0; groups]])];
+        let half = |g: usize| f64::from(g as u32 % 2);
+        let bootstrap = Bootstrap::default();
+        let width = |seeds: &[Vec<Statistic>]| {
+            let seeds: Vec<Vec<&Statistic>> = seeds.iter().map(|of_seed| of_seed.iter().collect()).collect();
+            let [low, high] = bootstrap.intervals_over_seeds(&seeds, groups)[0].expect("defined");
+            high - low
+        };
+        let one = width(&[seed(half)]);
+        // Three seeds that answer alike are asked the same cases: they say no more than one.
+        assert!((width(&[seed(half), seed(half), seed(half)]) - one).abs() < 1e-12);
+        // Seeds of which one is always right and one always wrong: seeds alone decide.
+        let apart = width(&[seed(|_| 1.0), seed(|_| 0.0), seed(half)]);
+        assert!(apart > 0.9 && apart > 3.0 * one, "{apart} {one}");
     }
 
     #[test]

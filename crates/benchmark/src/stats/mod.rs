@@ -6,5 +6,6 @@ pub mod design;
 pub mod paired;
 pub mod power;
 pub mod rate;
+pub mod swap;
 
 pub use bootstrap::{Bootstrap, Statistic};

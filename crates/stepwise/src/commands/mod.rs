@@ -11,5 +11,7 @@ pub mod export;
 pub mod import;
 pub mod init;
 pub mod preview;
+pub mod report;
 pub mod schema;
+pub mod study;
 pub mod train;

@@ -10,6 +10,8 @@ fn every_command_has_its_help() {
         "train",
         "eval",
         "compare",
+        "study",
+        "report",
         "ask",
         "check",
         "preview",

@@ -17,4 +17,5 @@ mod export;
 mod help;
 mod preview;
 mod resume;
+mod study;
 mod train;

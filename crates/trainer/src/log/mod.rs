@@ -16,7 +16,7 @@ use std::path::Path;
 pub use events::Events;
 pub use line::{Pace, StepLine};
 pub use tally::Tally;
-pub use trainer_log::TrainerLog;
+pub use trainer_log::{TrainerLog, tested_steps};
 
 /// Both logs of a run, written together.
 pub struct RunLog {

@@ -14,6 +14,25 @@ pub struct TrainerLog {
     file: Appender,
 }
 
+/// A line that ends an epoch.
+#[derive(Deserialize)]
+struct EpochEnd {
+    current_steps: u64,
+    epoch: f64,
+    #[serde(rename = "metrics")]
+    _metrics: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The epochs that a run has ended, each with the optimiser steps done by then, in order.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn tested_steps(path: &Path) -> io::Result<Vec<(u32, u64)>> {
+    let text = fs::read_to_string(path)?;
+    let ends = text.lines().filter_map(|line| serde_json::from_str::<EpochEnd>(line).ok());
+    Ok(ends.map(|end| (end.epoch as u32, end.current_steps)).collect())
+}
+
 /// The one key every line has.
 #[derive(Deserialize)]
 struct Step {

@@ -15,7 +15,7 @@ pub struct Benchmark {
     /// Asks at most this many cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cases: Option<u64>,
-    /// Asks after each so many epochs, and always after the last.
+    /// Asks after each so many epochs, and always where a phase ends.
     pub every: u32,
 }
 
@@ -59,8 +59,12 @@ pub(super) fn read(mut section: Section<'_>) -> Benchmark {
     let benchmark = Benchmark {
         suite,
         max_cases: section.integer_or("max_cases", None, 1.., "Asks at most this many cases."),
-        every: section.integer("every", 1, 1..=100_000, "Asks after each so many epochs, and always after the last.")
-            as u32,
+        every: section.integer(
+            "every",
+            1,
+            1..=100_000,
+            "Asks after each so many epochs, and always where a phase ends.",
+        ) as u32,
     };
     section.finish();
     benchmark

@@ -8,14 +8,14 @@ use super::problem::{Excerpt, Location, Problem, Source};
 
 /// A value as written.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub value: Value,
     pub at: Location,
 }
 
 /// What TOML knows.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(String),
     Integer(i128),
     Float(f64),
@@ -26,11 +26,11 @@ pub(super) enum Value {
 }
 
 /// Keys in the order of the file.
-pub(super) type Table = IndexMap<String, Entry>;
+pub(crate) type Table = IndexMap<String, Entry>;
 
 /// A key and its value.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: Location,
     pub node: Node,
 }
@@ -70,7 +70,7 @@ impl Node {
 
 /// A recipe's sources and what they say together.
 #[derive(Debug)]
-pub(super) struct Document {
+pub(crate) struct Document {
     pub sources: Vec<Source>,
     pub root: Table,
 }

@@ -163,7 +163,7 @@ pub(super) fn aliases(known: &[Key]) -> impl Iterator<Item = (&'static str, &Key
 }
 
 /// The candidate a misspelt `word` most likely stands for, if any is near: at most a third of it is wrong.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| distance * 3 <= word.chars().count().max(candidate.chars().count()))

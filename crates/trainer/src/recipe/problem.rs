@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// A text that values of a recipe come from: the file, or one `--set` argument.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// The file's path, or `--set`.
     pub name: String,
     /// All of it.
@@ -14,7 +14,7 @@ pub(super) struct Source {
 
 /// Where a key or a value stands: which source, and its bytes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Location {
+pub(crate) struct Location {
     pub source: usize,
     pub span: Range<usize>,
 }
@@ -47,7 +47,7 @@ pub struct Excerpt {
 
 impl Excerpt {
     /// The first line of `span` in `source`. A span past the end points behind the last character.
-    pub(super) fn new(source: &Source, span: &Range<usize>) -> Self {
+    pub(crate) fn new(source: &Source, span: &Range<usize>) -> Self {
         let text = &source.text;
         let at = |offset: usize| (0..=offset.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
         let (start, end) = (at(span.start), at(span.end));

@@ -13,14 +13,14 @@ use super::problem::{Excerpt, Location, Problem, Source};
 use super::reference::{Key, Reference};
 
 /// A word out of a fixed list.
-pub(super) trait Choice: Copy + PartialEq + 'static {
+pub(crate) trait Choice: Copy + PartialEq + 'static {
     /// Every word and what it stands for.
     const WORDS: &'static [(&'static str, Self)];
 }
 
 /// What reading has brought to light so far.
 #[derive(Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     problems: RefCell<Vec<(Option<Location>, Problem)>>,
     reference: RefCell<Reference>,
     unknown: RefCell<Vec<(String, String, Location)>>,
@@ -56,7 +56,7 @@ impl Findings {
 }
 
 /// One table, less the keys read so far.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     /// Dotted, empty for the top level.
     name: String,
     /// Its header or first key, if it is written at all.
@@ -124,6 +124,11 @@ impl<'a> Section<'a> {
     /// Takes a key out unread; where it was written.
     pub fn remove(&mut self, key: &str) -> Option<Location> {
         self.entries.shift_remove(key).map(|entry| entry.key)
+    }
+
+    /// Takes out every key that is left, for a table whose names are the writer's own.
+    pub fn drain(&mut self) -> Table {
+        std::mem::take(&mut self.entries)
     }
 
     /// A table called `name` of which nothing is written.

@@ -1,0 +1,154 @@
+//! What each phase of a curriculum left of what the phases before it had taught: clean accuracy of all four stages after every
+//! phase, as a matrix of phases by stages.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::retention::{StageAccuracies, backward_transfer, retention};
+use crate::summary::{Estimate, Summary};
+
+/// Schema of `forgetting.json`.
+pub const SCHEMA: &str = "forgetting/1";
+
+/// The matrix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forgetting {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Of the untouched base, stages 1 to 4; none where a stage has no items.
+    pub base: [Option<Estimate>; 4],
+    /// In the order in which they were learned.
+    pub phases: Vec<PhaseRow>,
+    /// Mean change of a stage's accuracy since the phase that taught it last (Lopez-Paz and Ranzato, 2017); none where no
+    /// stage was done before the last phase.
+    pub backward_transfer: Option<f64>,
+}
+
+/// The end of one phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseRow {
+    /// Its name.
+    pub phase: String,
+    /// Clinical stages it taught, 1 to 4, replayed ones not among them.
+    pub stages: Vec<u8>,
+    /// Epochs of the run that are done.
+    pub epoch: u32,
+    /// Optimiser steps that are done.
+    pub step: u64,
+    /// Clean accuracy of stages 1 to 4.
+    pub accuracy: [Option<Estimate>; 4],
+}
+
+/// Clean accuracy of stages 1 to 4.
+fn accuracy(summary: &Summary) -> [Option<Estimate>; 4] {
+    [1, 2, 3, 4].map(|stage| {
+        summary.estimate(&format!("accuracy:clean:stage_{stage}")).filter(|estimate| estimate.value.is_some())
+    })
+}
+
+fn values(accuracy: &[Option<Estimate>; 4]) -> StageAccuracies {
+    accuracy.map(|estimate| estimate.and_then(|estimate| estimate.value))
+}
+
+impl Forgetting {
+    /// Before the first phase.
+    #[must_use]
+    pub fn new(base: &Summary) -> Self {
+        Self { schema: SCHEMA.to_owned(), base: accuracy(base), phases: Vec::new(), backward_transfer: None }
+    }
+
+    /// Adds the end of a phase. What was noted of this epoch or of later ones is left over from before a resume, and goes.
+    pub fn push(&mut self, phase: &str, stages: &[u8], epoch: u32, step: u64, summary: &Summary) {
+        self.phases.retain(|row| row.epoch < epoch);
+        let row =
+            PhaseRow { phase: phase.to_owned(), stages: stages.to_vec(), epoch, step, accuracy: accuracy(summary) };
+        self.phases.push(row);
+        let accuracies: Vec<StageAccuracies> = self.phases.iter().map(|row| values(&row.accuracy)).collect();
+        self.backward_transfer = backward_transfer(&accuracies, self.learned());
+    }
+
+    /// For stages 1 to 4, the place of the last phase that taught them.
+    #[must_use]
+    pub fn learned(&self) -> [Option<usize>; 4] {
+        [1, 2, 3, 4].map(|stage| self.phases.iter().rposition(|row| row.stages.contains(&stage)))
+    }
+
+    /// For stages 1 to 4, the best that the base or an earlier phase had reached less what is left after the last one.
+    #[must_use]
+    pub fn forgotten(&self) -> [Option<f64>; 4] {
+        let stops = std::iter::once(&self.base).chain(self.phases.iter().map(|row| &row.accuracy));
+        let kept = retention(&stops.map(values).collect::<Vec<_>>());
+        kept.map(|kept| kept.map(|kept| kept.forgetting()))
+    }
+
+    /// The matrix as a Markdown table; in bold what the phase itself taught.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let cell = |estimate: Option<Estimate>, taught: bool| match estimate.and_then(|estimate| estimate.value) {
+            None => "-".to_owned(),
+            Some(value) if taught => format!("**{value:.3}**"),
+            Some(value) => format!("{value:.3}"),
+        };
+        let line = |name: &str, stages: &[u8], accuracy: &[Option<Estimate>; 4]| {
+            let cells = (1..=4u8).zip(accuracy).map(|(stage, found)| cell(*found, stages.contains(&stage)));
+            format!("| {name} | {} |\n", cells.collect::<Vec<_>>().join(" | "))
+        };
+        let mut text =
+            "| after | stage 1 | stage 2 | stage 3 | stage 4 |\n| :-- | --: | --: | --: | --: |\n".to_owned();
+        text.push_str(&line("base", &[], &self.base));
+        for row in &self.phases {
+            text.push_str(&line(&row.phase, &row.stages, &row.accuracy));
+        }
+        if let Some(transfer) = self.backward_transfer {
+            text.push_str(&format!("\nBackward transfer: {transfer:+.3}\n"));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimates(values: [f64; 4]) -> [Option<Estimate>; 4] {
+        values.map(|value| Some(Estimate { value: Some(value), ci: None, n: 10 }))
+    }
+
+    fn row(phase: &str, stages: &[u8], epoch: u32, values: [f64; 4]) -> PhaseRow {
+        PhaseRow { phase: phase.into(), stages: stages.into(), epoch, step: 10, accuracy: estimates(values) }
+    }
+
+    #[test]
+    fn what_later_phases_took_is_counted_since_the_phase_that_taught_it() {
+        let forgetting = Forgetting {
+            schema: SCHEMA.into(),
+            base: estimates([0.5, 0.5, 0.25, 0.25]),
+            phases: vec![
+                row("s1", &[1], 1, [0.9, 0.5, 0.25, 0.25]),
+                row("s2", &[2], 2, [0.8, 0.75, 0.25, 0.25]),
+                row("s12", &[1, 2], 3, [0.875, 0.625, 0.25, 0.25]),
+                row("s4", &[4], 4, [0.75, 0.75, 0.125, 0.5]),
+            ],
+            backward_transfer: None,
+        };
+        assert_eq!(forgetting.learned(), [Some(2), Some(2), None, Some(3)]);
+        // The base was best at stage 3.
+        assert_eq!(
+            forgetting.forgotten().map(|value| value.map(|value| (value * 1000.0).round())),
+            [Some(150.0), Some(0.0), Some(125.0), Some(-250.0)]
+        );
+        let markdown = forgetting.markdown();
+        assert!(markdown.contains("| s12 | **0.875** | **0.625** | 0.250 | 0.250 |\n"), "{markdown}");
+    }
+
+    #[test]
+    fn a_resumed_run_notes_each_phase_once() {
+        use crate::stats::Bootstrap;
+        use crate::suite::Suite;
+        let summary = Summary::new(&Suite::fast(), &[], &[], None, Bootstrap { resamples: 0, ..Bootstrap::default() });
+        let mut forgetting = Forgetting::new(&summary);
+        for (phase, epoch) in [("a", 1), ("b", 2), ("b", 2), ("a", 1)] {
+            forgetting.push(phase, &[1], epoch, u64::from(epoch), &summary);
+        }
+        assert_eq!(forgetting.phases.len(), 1, "the run went back to its first phase");
+    }
+}

@@ -1,0 +1,72 @@
+//! A matrix of shares whose cells are tinted by a change: blue where it rose, orange where it fell, both readable without
+//! colour by the signed number in the cell.
+
+use std::fmt::Write;
+
+use super::markup::{NONE, escape, percent, points};
+
+/// One cell.
+pub struct Cell {
+    /// A share of 1.
+    pub value: Option<f64>,
+    /// What it changed by, which tints it.
+    pub change: Option<f64>,
+    /// Whether it stands out.
+    pub framed: bool,
+}
+
+/// Changes at which the tint grows stronger.
+const LEVELS: [f64; 3] = [0.01, 0.05, 0.15];
+
+/// The matrix; names of rows are markup.
+pub fn matrix(
+    description: &str,
+    corner: &str,
+    columns: &[&str],
+    rows: impl IntoIterator<Item = (String, Vec<Cell>)>,
+) -> String {
+    let head: String = columns.iter().map(|column| format!("<th scope=\"col\">{}</th>", escape(column))).collect();
+    let mut body = String::new();
+    for (name, cells) in rows {
+        let _ = write!(body, "<tr><th scope=\"row\">{name}</th>");
+        for cell in cells {
+            body.push_str(&square(&cell));
+        }
+        body.push_str("</tr>");
+    }
+    format!(
+        "<div class=\"scroll\" role=\"region\" aria-label=\"{0}\" tabindex=\"0\"><table class=\"heat\"><caption>{0}</caption>\
+         <thead><tr><th scope=\"col\">{corner}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>",
+        escape(description)
+    )
+}
+
+fn square(cell: &Cell) -> String {
+    let Some(value) = cell.value else { return format!("<td>{NONE}</td>") };
+    let change = cell.change.unwrap_or_default();
+    let level = LEVELS.iter().filter(|level| change.abs() >= **level).count();
+    let tint = match level {
+        0 => String::new(),
+        level => format!(" {}{level}", if change > 0.0 { "rose" } else { "fell" }),
+    };
+    let framed = if cell.framed { " framed" } else { "" };
+    let about = cell
+        .change
+        .filter(|change| *change != 0.0)
+        .map_or_else(String::new, |change| format!("<span class=\"n\">{}</span>", points(change)));
+    format!("<td class=\"square{tint}{framed}\">{}{about}</td>", percent(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_by_tint_and_by_number() {
+        let markup = square(&Cell { value: Some(0.5), change: Some(-0.06), framed: true });
+        assert!(markup.contains("class=\"square fell2 framed\"") && markup.contains("\u{2212}6.0"), "{markup}");
+        let markup = square(&Cell { value: Some(0.5), change: Some(0.004), framed: false });
+        assert!(markup.contains("class=\"square\"") && markup.contains("+0.4"), "{markup}");
+        assert!(square(&Cell { value: None, change: None, framed: false }).contains("n/a"));
+    }
+}

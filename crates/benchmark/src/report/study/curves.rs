@@ -1,0 +1,140 @@
+//! How each arm came where it is: clean accuracy of the four stages and accuracy under attack over the steps, phase by phase.
+
+use std::fmt::Write;
+
+use super::super::markup::breakable;
+use super::super::plot::{Plot, RANKED};
+use super::super::section::Section;
+use super::super::series::{self, Series};
+use super::super::stage_curve::NAMES;
+use super::super::table::{Cell, Table};
+use super::StudyInput;
+use crate::study::ArmRuns;
+use crate::summary::Estimate;
+
+/// One tested step of an arm: accuracy of each stage, and under attack, means over seeds.
+struct Stop {
+    step: u64,
+    stages: [Option<f64>; 4],
+    /// Items behind each stage, in one seed.
+    items: [usize; 4],
+    attacked: Option<f64>,
+}
+
+/// The section; none where nothing was tested on the way.
+pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+    let arms: Vec<(&ArmRuns, Vec<Stop>)> =
+        input.runs.arms.iter().map(|arm| (arm, stops(arm))).filter(|(_, stops)| stops.len() > 1).collect();
+    let drawn: Vec<(&ArmRuns, Vec<Series>, u64)> = arms
+        .iter()
+        .map(|(arm, stops)| (*arm, lines(stops), stops.last().map_or(1, |stop| stop.step)))
+        .filter(|(_, lines, _)| !series::is_empty(lines))
+        .collect();
+    let (_, first, _) = drawn.first()?;
+    let names = series::names(first);
+    let every: Vec<Series> = arms.iter().flat_map(|(_, stops)| lines(stops)).collect();
+    let y_ticks = series::ticks(&every, [0.4, 0.6]);
+    let mut panels = String::new();
+    for (arm, lines, last) in &drawn {
+        let end = *last as f64;
+        let plot = Plot::new(270.0, [-0.03 * end, 1.03 * end], [y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
+        let mut svg = plot.axes(
+            &y_ticks,
+            &phase_ends(arm, *last),
+            "optimiser steps; a line ends each phase",
+            "clean accuracy, %",
+        );
+        for (at, _) in phase_ends(arm, *last).iter().skip(1) {
+            svg.push_str(&plot.line("trend", &[(*at, y_ticks[0].0), (*at, y_ticks[y_ticks.len() - 1].0)], 0.0));
+        }
+        svg.push_str(&series::draw_together(&plot, lines));
+        let words = format!(
+            "Clean accuracy of each stage over the steps of {}; the numbers are in the table",
+            super::escape(&arm.name)
+        );
+        let _ =
+            write!(panels, "<div><h3 class=\"panel\">{}</h3>{}</div>", breakable(&arm.name), plot.svg(&words, &svg));
+    }
+    let rows = arms.iter().flat_map(|(arm, stops)| {
+        stops.iter().map(|stop| {
+            let share = |value: Option<f64>| Cell::Share(Some(Estimate { value, ci: None, n: arm.runs.len() }));
+            let [first, second, third, fourth] = stop.stages.map(share);
+            let step = Cell::Count(stop.step as usize);
+            [Cell::text(arm.name.as_str()), step, first, second, third, fourth, share(stop.attacked)]
+        })
+    });
+    let table = Table::new(
+        "curves",
+        "accuracy by arm and step, means over seeds",
+        [
+            ("arm", "arm"),
+            ("step", "step"),
+            ("stage_1", NAMES[0]),
+            ("stage_2", NAMES[1]),
+            ("stage_3", NAMES[2]),
+            ("stage_4", NAMES[3]),
+            ("attacked", "under attack, mean"),
+        ],
+        rows,
+    );
+    Some(Section {
+        id: "curves",
+        title: "Phase by phase",
+        intro:
+            "Clean accuracy of the four stages over the steps, means over seeds; all arms on one scale. In the table a \
+                denominator counts seeds."
+                .into(),
+        body: format!("{names}<div class=\"panels\">{panels}</div>"),
+        tables: vec![table],
+        half: false,
+    })
+}
+
+/// The tested steps that all seeds of an arm have.
+fn stops(arm: &ArmRuns) -> Vec<Stop> {
+    let Some(first) = arm.runs.first() else { return Vec::new() };
+    let of_step = |step: u64| {
+        let summaries: Option<Vec<_>> = arm
+            .runs
+            .iter()
+            .map(|run| run.stops.iter().find(|(at, _)| *at == step).map(|(_, summary)| summary))
+            .collect();
+        let summaries = summaries?;
+        let mean = |id: &str| {
+            let values = summaries.iter().map(|summary| summary.estimate(id).and_then(|found| found.value));
+            Some(values.sum::<Option<f64>>()? / summaries.len() as f64)
+        };
+        let stages = [1, 2, 3, 4].map(|stage| mean(&format!("accuracy:clean:stage_{stage}")));
+        let items = [1, 2, 3, 4].map(|stage| {
+            summaries[0].estimate(&format!("accuracy:clean:stage_{stage}")).map_or(0, |estimate| estimate.n)
+        });
+        Some(Stop { step, stages, items, attacked: mean("mean_attacked_accuracy") })
+    };
+    first.stops.iter().filter_map(|(step, _)| of_step(*step)).collect()
+}
+
+fn lines(stops: &[Stop]) -> Vec<Series> {
+    let line = |(stage, (name, style)): (usize, (&&str, _))| Series {
+        style,
+        name: (*name).to_owned(),
+        points: stops
+            .iter()
+            .filter_map(|stop| {
+                let estimate = Estimate { value: Some(stop.stages[stage]?), ci: None, n: stop.items[stage] };
+                Some((stop.step as f64, format!("step {}", stop.step), estimate))
+            })
+            .collect(),
+    };
+    NAMES.iter().zip(RANKED).enumerate().map(line).collect()
+}
+
+/// The first step and the last step of each phase, as far as labels fit side by side.
+fn phase_ends(arm: &ArmRuns, last: u64) -> Vec<(f64, String)> {
+    let phases =
+        arm.runs.first().and_then(|run| run.forgetting.as_ref()).map_or(&[][..], |forgetting| &forgetting.phases);
+    let mut ends: Vec<u64> = std::iter::once(0).chain(phases.iter().map(|phase| phase.step)).collect();
+    if ends.last() != Some(&last) {
+        ends.push(last);
+    }
+    ends.into_iter().map(|step| (step as f64, step.to_string())).collect()
+}

@@ -1,0 +1,69 @@
+//! Every endpoint of every arm as a table.
+
+use super::super::section::Section;
+use super::super::table::{Cell, Table};
+use super::{StudyInput, difference};
+use crate::summary::Estimate;
+
+/// The section.
+pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+    let rows = input.summary.endpoints.iter().flat_map(|(id, endpoint)| {
+        let arms = input.summary.arms.iter().zip(&endpoint.arms);
+        arms.map(move |((name, _), arm)| {
+            let value = |estimate: Estimate| {
+                if endpoint.in_points { Cell::Share(Some(estimate)) } else { Cell::Odds(Some(estimate)) }
+            };
+            let gain = |estimate: Option<Estimate>| {
+                if endpoint.in_points { Cell::Gain(estimate, endpoint.better) } else { Cell::Odds(estimate) }
+            };
+            let found = arm.difference.as_ref();
+            [
+                Cell::text(id.as_str()),
+                Cell::text(name.as_str()),
+                Cell::text(if endpoint.primary { "primary" } else { "" }),
+                value(endpoint.base),
+                value(arm.estimate),
+                Cell::text(seeds(&arm.by_seed)),
+                gain(difference(arm)),
+                Cell::text(
+                    found.map_or_else(String::new, |found| format!("{} of {}", found.agreeing, found.by_seed.len())),
+                ),
+                Cell::P(found.and_then(|found| found.p)),
+                Cell::P(found.and_then(|found| found.p_adjusted)),
+            ]
+        })
+    });
+    let count = input.summary.endpoints.len();
+    Some(Section {
+        id: "endpoints",
+        title: "All endpoints",
+        intro: format!(
+            "All {count} endpoints of all arms, in points of 100; effective robustness in log-odds. What is not primary was not \
+             named before the first run, and no claim rests on it."
+        ),
+        body: String::new(),
+        tables: vec![Table::new(
+            "endpoints",
+            "every endpoint of every arm",
+            [
+                ("endpoint", "endpoint"),
+                ("arm", "arm"),
+                ("named", "named before"),
+                ("base", "base"),
+                ("value", "mean over seeds"),
+                ("by_seed", "each seed"),
+                ("difference", "less the reference"),
+                ("agreeing", "seeds that agree"),
+                ("p", "p, swap"),
+                ("p_adjusted", "p, adjusted"),
+            ],
+            rows,
+        )],
+        half: false,
+    })
+}
+
+fn seeds(values: &[Option<f64>]) -> String {
+    let value = |value: &Option<f64>| value.map_or_else(|| "n/a".to_owned(), |value| format!("{value:.3}"));
+    values.iter().map(value).collect::<Vec<_>>().join(" ")
+}

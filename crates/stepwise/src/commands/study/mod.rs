@@ -1,0 +1,173 @@
+//! `stepwise study FILE`.
+
+mod emit;
+mod jobs;
+
+use std::path::PathBuf;
+
+use stepwise_trainer::interrupt::Interrupt;
+use stepwise_trainer::study::claim::{self, Claimed, Holder};
+use stepwise_trainer::study::manifest::{self, Manifest};
+use stepwise_trainer::study::task::Stage;
+use stepwise_trainer::study::{Study, StudyError, Task};
+use stepwise_trainer::train::{TrainOptions, train};
+
+use crate::device;
+use crate::exit::{Failure, Outcome};
+use crate::progress::Shown;
+use crate::table::Table;
+
+pub use emit::Target;
+
+/// Arguments of `study`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The study, a TOML file.
+    study: PathBuf,
+    /// Print what would be run and how far it is, and run nothing.
+    #[arg(long, conflicts_with_all = ["task", "emit"])]
+    dry_run: bool,
+    /// Run the task of this number alone, as an array job on a cluster does.
+    #[arg(long, value_name = "K", conflicts_with_all = ["jobs", "devices"])]
+    task: Option<usize>,
+    /// Runs at once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    jobs: Option<u32>,
+    /// Devices that the runs take turns on, such as `cuda:0,cuda:1`; as many runs at once unless `--jobs` says otherwise.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "device")]
+    devices: Vec<String>,
+    /// The device of every run: cpu, cuda[:n] or wgpu[:n]; the best one built in when left out.
+    #[arg(long)]
+    device: Option<String>,
+    /// Print what runs the study on a cluster or in a shell, a task at a time, and run nothing.
+    #[arg(long, value_enum, value_name = "TARGET", conflicts_with_all = ["task", "jobs", "devices"])]
+    emit: Option<Target>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Outcome {
+    let study = Study::load(&args.study).map_err(Failure::input)?;
+    if args.dry_run {
+        let manifest = Manifest::plan(&study).map_err(Failure::input)?;
+        println!("{}", overview(&study, &manifest)?.text());
+        return Ok(());
+    }
+    let manifest = Manifest::open(&study).map_err(Failure::input)?;
+    if let Some(target) = args.emit {
+        eprintln!("manifest  {}", manifest::path(&study).display());
+        print!("{}", emit::text(target, &study, args.device.as_deref()));
+        return Ok(());
+    }
+    if let Some(number) = args.task {
+        return task(&study, study.task(number).map_err(Failure::input)?, args.device.as_deref());
+    }
+    if let Some(reason) = &manifest.unequal_budget {
+        eprintln!("arms are not taught the same: {reason}");
+    }
+    let mut devices: Vec<Option<String>> = args.devices.iter().cloned().map(Some).collect();
+    if devices.is_empty() {
+        devices.push(args.device.clone());
+    }
+    for name in &devices {
+        device::choose(name.as_deref())?; // A name that means nothing is better said once than by every run.
+    }
+    let jobs = args.jobs.map_or(devices.len(), |jobs| jobs as usize);
+    jobs::run(&study, &args.study, jobs, &devices)?;
+    println!("study   {}", study.file.output_dir.display());
+    println!("next    stepwise report {}", args.study.display());
+    Ok(())
+}
+
+/// Runs one task in this process: claims it, goes on where it was left, and notes that it is done.
+fn task(study: &Study, task: &Task, device: Option<&str>) -> Outcome {
+    let name = jobs::name(study, task);
+    if task.stage().map_err(Failure::run)? == Stage::Finished {
+        eprintln!("{name}: finished before");
+        return Ok(());
+    }
+    let claimed = claim::claim(&task.claim()).map_err(|error| claim_failed(task, &error))?;
+    let claim = match claimed {
+        Claimed::Ours { claim, stale } => {
+            if let Some(holder) = stale {
+                eprintln!("{name}: left behind by {}, taken over", holder_name(&holder));
+            }
+            claim
+        }
+        Claimed::Theirs(holder) => {
+            let who = holder_name(&holder);
+            return Err(Failure::run(format!("{name}: is being run by {who} -> leave it to that, or end that first")));
+        }
+    };
+    let chosen = device::choose(device)?;
+    let interrupt = Interrupt::listen(|| eprintln!("\nfinishing the step and saving; again to leave at once"))
+        .map_err(Failure::run)?;
+    let options = TrainOptions {
+        recipe: &task.recipe,
+        recipe_text: &study.base_text,
+        device: chosen.device,
+        device_name: &chosen.name,
+        resume: true,
+    };
+    let finished = train(&options, &mut Shown::new(), &interrupt).map_err(Failure::run)?;
+    if finished.interrupted {
+        eprintln!("{name}: interrupted after step {}; the same command goes on", finished.global_step);
+        return Err(Failure::Interrupted);
+    }
+    task.finish(finished.global_step).map_err(Failure::run)?;
+    drop(claim);
+    eprintln!("{name}: finished after step {}", finished.global_step);
+    Ok(())
+}
+
+fn claim_failed(task: &Task, error: &std::io::Error) -> Failure {
+    let path = task.claim();
+    Failure::run(format!("{}: {error} -> check that the folder is writable and the disk has room", path.display()))
+}
+
+fn holder_name(holder: &Holder) -> String {
+    format!("process {} on {}", holder.pid, if holder.host.is_empty() { "an unknown host" } else { &holder.host })
+}
+
+/// What the study runs, what each run is taught, and how far it is.
+fn overview(study: &Study, manifest: &Manifest) -> Result<Table, Failure> {
+    let title = format!("study {}: {} arms, {} seeds", manifest.name, study.arms.len(), study.file.seeds.len());
+    let mut table = Table::new(title, ["task", "arm", "seed", "steps", "samples", "supervised tokens", "state"]);
+    for (task, entry) in study.tasks.iter().zip(&manifest.tasks) {
+        let state = match (task.stage().map_err(Failure::run)?, held(task)?) {
+            (Stage::Finished, _) => "finished".to_owned(),
+            (_, Some(holder)) => format!("run by {}", holder_name(&holder)),
+            (Stage::Partial(step), None) => format!("stopped after step {step}"),
+            (Stage::Waiting, None) => "to be run".to_owned(),
+        };
+        table.rows.push(vec![
+            task.number.to_string(),
+            entry.arm.clone(),
+            task.seed.to_string(),
+            entry.budget.steps.to_string(),
+            entry.budget.samples.to_string(),
+            entry.budget.supervised_tokens.to_string(),
+            state,
+        ]);
+    }
+    table.notes.push(String::new());
+    table.notes.push(format!("base       {}", manifest.base.display()));
+    table.notes.push(format!("folder     {}", study.file.output_dir.display()));
+    table.notes.push(format!("reference  {}", manifest.reference));
+    table.notes.push(format!("primary    {}", manifest.primary.join(", ")));
+    table.notes.push(format!("suite      {}, {} conditions", study.suite.name, study.suite.conditions.len()));
+    table.notes.push(match &manifest.unequal_budget {
+        None => "budget     equal in all arms".to_owned(),
+        Some(reason) => format!("budget     unequal: {reason}"),
+    });
+    Ok(table)
+}
+
+fn held(task: &Task) -> Result<Option<Holder>, Failure> {
+    claim::held(&task.claim()).map_err(|error| claim_failed(task, &error))
+}
+
+impl From<StudyError> for Failure {
+    fn from(error: StudyError) -> Self {
+        Self::input(error)
+    }
+}

@@ -1,0 +1,211 @@
+//! `stepwise study` and `stepwise report`.
+
+use std::fs;
+use std::process::Stdio;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use crate::common::{RECIPE, Workplace};
+
+/// Two arms of one budget: 16 training cases are whole batches of every stage.
+const STUDY: &str = r#"base = "base.toml"
+output_dir = "out"
+seeds = [1, 2]
+reference = "joint"
+primary = ["chain_accuracy", "accuracy:hint_minus"]
+
+[axes.order]
+stepwise = { curriculum.order = "stepwise" }
+joint = { curriculum.order = "joint" }
+"#;
+
+fn base() -> String {
+    let (head, rest) = RECIPE.split_once("[[curriculum.phase]]").expect("phases");
+    let benchmark = &rest[rest.find("[benchmark]").expect("a benchmark")..];
+    let head = head.replace("synth =", "max_samples = 16\nsynth =").replace("output_dir = \"run\"\nseed = 5\n", "");
+    format!("{}num_train_epochs = 1\nsave_steps = 2\n\n{benchmark}", head.trim_end().to_owned() + "\n")
+}
+
+fn furnished() -> Workplace {
+    let place = Workplace::new();
+    place.write("base.toml", base());
+    place.write("order.toml", STUDY);
+    place
+}
+
+/// The finished study, and what was said.
+static STUDIED: LazyLock<(Workplace, String)> = LazyLock::new(|| {
+    let place = furnished();
+    let said = place.done("study order.toml --jobs 2").stderr;
+    (place, said)
+});
+
+#[test]
+fn a_dry_run_counts_what_every_run_is_taught_and_touches_nothing() {
+    let place = furnished();
+    insta::assert_snapshot!(place.done("study order.toml --dry-run").shown());
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn runs_are_made_once_and_the_arms_compared() {
+    let (place, said) = &*STUDIED;
+    for task in 1..=4 {
+        let of_task = said.lines().filter(|line| line.starts_with(&format!("[{task}/4] ")));
+        let words: Vec<&str> = of_task.filter_map(|line| line.split_once(": ")?.1.split([' ', ',']).next()).collect();
+        assert_eq!(words, ["started", "finished"], "{said}");
+    }
+    let log = place.read("out/joint/seed-1/trainer_log.jsonl");
+    let again = place.done("study order.toml");
+    insta::assert_snapshot!("a finished study", again.shown());
+    assert_eq!(place.read("out/joint/seed-1/trainer_log.jsonl"), log);
+    assert!(!place.path("out/joint/seed-1.claim").exists());
+
+    insta::assert_snapshot!("the report of a study", place.done("report order.toml").shown());
+    let latex = place.read("out/report/report.tex");
+    assert!(
+        latex.contains("\\toprule\narm & endpoint & difference [95 \\% interval] & seeds that agree & p & p adjusted")
+    );
+    assert!(place.read("out/report/report.md").contains("| stepwise | chain_accuracy | "));
+    let summary: serde_json::Value = serde_json::from_str(&place.read("out/report/summary.json")).expect("JSON");
+    let accuracy = &summary["endpoints"]["accuracy:clean"];
+    let of_run = |arm: &str, seed: u64, epoch: u32| {
+        let path = format!("out/{arm}/seed-{seed}/benchmark/epoch-{epoch}/summary.json");
+        let summary: serde_json::Value = serde_json::from_str(&place.read(&path)).expect("JSON");
+        summary["metrics"]["accuracy:clean"]["value"].as_f64().expect("a share")
+    };
+    // The study's numbers are those of its runs.
+    for (arm, name, epoch) in [(0, "stepwise", 4), (1, "joint", 1)] {
+        let each = [of_run(name, 1, epoch), of_run(name, 2, epoch)];
+        assert_eq!(accuracy["arms"][arm]["by_seed"], serde_json::json!(each));
+        let mean = accuracy["arms"][arm]["estimate"]["value"].as_f64().expect("a mean");
+        assert!((mean - (each[0] + each[1]) / 2.0).abs() < 1e-12);
+    }
+    let page = place.read("out/report/report.html");
+    for part in ["id=\"primary\"", "id=\"curves\"", "id=\"forgetting\"", "id=\"endpoints\"", "class=\"heat\""] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    let forgetting = place.read("out/report/tables/forgetting.csv");
+    assert_eq!(forgetting.lines().count(), 1 + 5 + 2, "base and phases of both arms\n{forgetting}");
+}
+
+#[test]
+fn a_killed_run_is_taken_over_and_ends_as_one_that_was_never_killed() {
+    let place = furnished();
+    let mut child =
+        place.command(&["study", "order.toml", "--task", "0"]).stderr(Stdio::null()).spawn().expect("started");
+    let began = Instant::now();
+    while !place.path("out/stepwise/seed-1/checkpoint-2").is_dir() {
+        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert!(!place.path("out/stepwise/seed-1/finished.json").exists(), "it was killed too late to show anything");
+    assert!(place.path("out/stepwise/seed-1.claim").is_file(), "nobody gives a killed run's claim back");
+    assert!(place.done("study order.toml --dry-run").stdout.contains("stopped after step"));
+    let said = place.done("study order.toml --task 0").stderr;
+    assert!(said.contains("left behind by process") && said.contains("resumed after step"), "{said}");
+    assert!(said.ends_with("stepwise seed-1: finished after step 16\n"), "{said}");
+    for name in
+        ["checkpoint-16/adapter_model.safetensors", "benchmark/epoch-4/outcomes.jsonl", "benchmark/forgetting.json"]
+    {
+        let file = |place: &Workplace| fs::read(place.path(&format!("out/stepwise/seed-1/{name}"))).expect("there");
+        assert!(file(&place) == file(&STUDIED.0), "{name} differs");
+    }
+    assert!(place.done("study order.toml --task 0").stderr.contains("finished before"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_all_runs_and_the_same_command_goes_on() {
+    let place = furnished();
+    place.edit("base.toml", "base.toml", "num_train_epochs = 1", "num_train_epochs = 30");
+    let mut child =
+        place.command(&["study", "order.toml", "--jobs", "2"]).stderr(Stdio::piped()).spawn().expect("started");
+    let began = Instant::now();
+    let runs = ["out/stepwise/seed-1", "out/joint/seed-1"];
+    while !runs.iter().all(|run| place.path(run).join("checkpoint-2").is_dir()) {
+        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoints");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill exists").success());
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().expect("piped"), &mut said).expect("text");
+    assert_eq!(child.wait().expect("ended").code(), Some(130), "{said}");
+    assert_eq!(said.matches("saved and stopped after").count(), 2, "{said}");
+    assert!(said.ends_with("interrupted: the same command goes on where the runs were left\n"), "{said}");
+    for run in runs {
+        assert!(!place.path(&format!("{run}.claim")).exists() && !place.path(run).join("finished.json").exists());
+    }
+    let states = place.done("study order.toml --dry-run").stdout;
+    assert_eq!(states.matches("stopped after step").count(), 2, "{states}");
+    assert_eq!(states.matches("to be run").count(), 2, "{states}");
+}
+
+#[test]
+fn what_runs_it_elsewhere_is_printed_whole() {
+    let place = furnished();
+    for target in ["slurm", "kubernetes", "shell"] {
+        let ran = place.done(&format!("study order.toml --emit {target} --device cpu"));
+        insta::assert_snapshot!(format!("emit {target}"), ran.stdout);
+    }
+    assert!(place.path("out/manifest.json").is_file());
+}
+
+#[test]
+fn studies_that_make_no_sense_are_refused() {
+    let place = furnished();
+    let mut said = String::new();
+    let mut refuse = |what: &str, old: &str, new: &str| {
+        place.edit("order.toml", "other.toml", old, new);
+        said.push_str(&format!("# {what}\n{}\n", place.refused("study other.toml --dry-run")));
+    };
+    refuse("an endpoint that no suite has", "chain_accuracy", "chain_acuracy");
+    refuse("a reference that is no arm", "reference = \"joint\"", "reference = \"jiont\"");
+    refuse("an arm that is no recipe", "\"stepwise\" }", "\"stepwize\" }");
+    refuse("a base that is not there", "base.toml", "bsae.toml");
+    let longer = "joint = { curriculum.order = \"joint\", train.num_train_epochs = 2 }";
+    refuse("arms of unequal budget", "joint = { curriculum.order = \"joint\" }", longer);
+    refuse("two suites", "\"joint\" }", "\"joint\", benchmark.suite = \"fast\" }");
+    refuse("no benchmark", "\"joint\" }", "\"joint\", benchmark.suite = \"none\" }");
+    said.push_str(&format!("# no such task\n{}\n", place.refused("study order.toml --task 4")));
+    said.push_str(&format!("# nothing to report\n{}", place.refused("report order.toml")));
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn unequal_arms_are_compared_where_the_study_says_why() {
+    let place = furnished();
+    let longer = "joint = { curriculum.order = \"joint\", train.num_train_epochs = 2 }";
+    place.edit("order.toml", "other.toml", "joint = { curriculum.order = \"joint\" }", longer);
+    place.edit("other.toml", "other.toml", "seeds =", "unequal_budget = \"epochs are what is varied\"\nseeds =");
+    let ran = place.done("study other.toml --dry-run");
+    assert!(ran.stdout.ends_with("budget     unequal: epochs are what is varied\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_study_that_changed_since_its_first_run_is_refused() {
+    let place = furnished();
+    place.done("study order.toml --emit shell");
+    let mut said = String::new();
+    for (what, old, new) in [
+        ("endpoints", "\"chain_accuracy\", ", ""),
+        ("arms", "joint = {", "both = {"),
+        ("seeds", "[1, 2]", "[1, 2, 3]"),
+        ("reference", "reference = \"joint\"\n", ""),
+        ("a recipe", "\"stepwise\" }", "\"stepwise\", train.learning_rate = 1e-3 }"),
+    ] {
+        let text = STUDY.replace(old, new).replace(
+            "reference = \"joint\"",
+            if what == "arms" { "reference = \"both\"" } else { "reference = \"joint\"" },
+        );
+        place.write("order.toml", text);
+        said.push_str(&format!("# {what}\n{}\n", place.refused("study order.toml")));
+    }
+    place.write("order.toml", STUDY);
+    fs::write(place.path("model/model.safetensors"), b"another").expect("written");
+    said.push_str(&format!("# the base\n{}", place.refused("study order.toml")));
+    insta::assert_snapshot!(said);
+}
