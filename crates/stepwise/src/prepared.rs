@@ -28,7 +28,7 @@ pub fn warning(estimate: &Estimate) -> Option<String> {
 
 fn trained(preparation: &Preparation) -> Table {
     let inventory = &preparation.inventory;
-    let mut table = Table::new("what is trained", ["part", "modules", "rank", "parameters", "rate"]);
+    let mut table = Table::new("what is trained", ["part: modules", "rank", "parameters", "rate"]);
     let rate = match preparation.learning_rates {
         [low, high] if low == high => shown(low),
         [low, high] => format!("{} to {}", shown(low), shown(high)),
@@ -36,8 +36,7 @@ fn trained(preparation: &Preparation) -> Table {
     for Group { part, rank, modules, parameters } in &inventory.groups {
         let modules: Vec<String> = modules.iter().map(|(name, count)| format!("{count} {name}")).collect();
         table.rows.push(vec![
-            name(*part).to_owned(),
-            modules.join(", "),
+            format!("{}: {}", name(*part), modules.join(", ")),
             rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
             grouped(*parameters),
             rate.clone(),
@@ -72,10 +71,18 @@ fn lessons(preparation: &Preparation) -> Table {
         }
         table.rows.push(row);
     }
+    let phases = &preparation.survey.phases;
     table.notes.push(format!(
-        "{} training cases, {} evaluation cases; nothing is cut: the longest lesson has {} tokens, cutoff_len is {}",
+        "{} training cases, {} evaluation cases, {} phases, {} epochs, {} steps of {} cases",
         preparation.training_cases,
         preparation.evaluation_cases,
+        phases.len(),
+        preparation.epochs,
+        phases.iter().map(|phase| phase.steps).sum::<u64>(),
+        preparation.cases_per_step,
+    ));
+    table.notes.push(format!(
+        "nothing is cut: the longest lesson has {} tokens, cutoff_len is {}",
         preparation.survey.longest(),
         preparation.cutoff_len
     ));

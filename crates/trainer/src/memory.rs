@@ -78,8 +78,10 @@ impl Estimate {
 /// Tiles of the pictures of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pictures {
-    /// Of all of them together.
-    pub tiles: u64,
+    /// Of all that lessons show.
+    pub learned: u64,
+    /// Of all that the benchmark shows.
+    pub tested: u64,
     /// Of the one that has most.
     pub most: u64,
 }
@@ -93,7 +95,7 @@ pub fn estimate(
     largest: &Largest,
     pictures: Pictures,
 ) -> Estimate {
-    let Pictures { tiles, most } = pictures;
+    let Pictures { learned, tested, most } = pictures;
     let Shapes { decoder, tile, backward, encode } = Shapes::new(recipe, config, inventory);
     let rows = largest.rows as u64;
     let seeing = inventory.learns(ModelPart::Vision) || inventory.learns(ModelPart::Connector);
@@ -116,10 +118,9 @@ pub fn estimate(
     let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
     // Attacks differentiate a picture's pixels through image encoder and decoder.
     let attack = (tile + encode) * most + ATTACKED_ROWS * decoder;
-    let tested = recipe.benchmark.suite != Suite::None;
     let test = [Use {
         what: "the benchmark",
-        bytes: if tested { (SCORED_ROWS * wide).max(attack) * VALUE } else { 0 },
+        bytes: if recipe.benchmark.suite != Suite::None { (SCORED_ROWS * wide).max(attack) * VALUE } else { 0 },
         lowered_by: None,
     }];
     let sum = |uses: &[Use]| uses.iter().map(|one| one.bytes).sum::<u64>();
@@ -134,10 +135,10 @@ pub fn estimate(
         },
         Use {
             what: "image features remembered",
-            bytes: if seeing { 0 } else { cache.min(tiles * feature) },
+            bytes: if seeing { 0 } else { cache.min((learned + tested) * feature) },
             lowered_by: Some("train.feature_cache_gb"),
         },
-        Use { what: "pictures read ahead", bytes: PICTURES_KEPT.min(tiles * tile_bytes), lowered_by: None },
+        Use { what: "pictures read ahead", bytes: PICTURES_KEPT.min(learned * tile_bytes), lowered_by: None },
     ];
     uses.extend(hardest);
     uses.retain(|one| one.bytes > 0);

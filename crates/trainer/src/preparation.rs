@@ -1,7 +1,14 @@
 //! Everything that is known of a run before its first step.
 
+use std::collections::HashSet;
+
+use stepwise_benchmark::perturb::Pictures as Shown;
+use stepwise_benchmark::plan::Plan;
+use stepwise_vlm::processor::Processor;
+
 use crate::cases::Cases;
-use crate::course::Course;
+use crate::course::{Course, cases_per_step};
+use crate::epoch_benchmark::suite;
 use crate::learner::Learner;
 use crate::lessons::LessonError;
 use crate::memory::{self, Estimate, Pictures};
@@ -21,6 +28,10 @@ pub struct Preparation {
     pub survey: Survey,
     /// No lesson is longer.
     pub cutoff_len: usize,
+    /// Epochs of the whole run.
+    pub epochs: u32,
+    /// Visits to cases in one optimiser step.
+    pub cases_per_step: usize,
     /// Training cases.
     pub training_cases: usize,
     /// Cases the benchmark asks.
@@ -44,11 +55,9 @@ impl Preparation {
         let processor = &learner.reader.processor;
         let survey = Survey::new(recipe, cases, course, processor, progress)?;
         let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
-        let tiles = images.map(|image| processor.grid(image.width, image.height).tiles() as u64);
-        let pictures = tiles.fold(Pictures { tiles: 0, most: 0 }, |sum, tiles| Pictures {
-            tiles: sum.tiles + tiles,
-            most: sum.most.max(tiles),
-        });
+        let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
+        let (learned, tested) = (survey.tiles as u64, tested(recipe, cases, processor));
+        let pictures = Pictures { learned, tested, most: most.unwrap_or(0) };
         let inventory = Inventory::of(&mut learner.reader.model);
         let memory = memory::estimate(recipe, learner.reader.model.config(), &inventory, &survey.largest, pictures);
         let rates = recipe.curriculum.phase.iter().map(|phase| phase.learning_rate);
@@ -59,9 +68,31 @@ impl Preparation {
             learning_rates,
             survey,
             cutoff_len: recipe.cutoff_len,
+            epochs: course.epochs,
+            cases_per_step: cases_per_step(recipe),
             training_cases,
             evaluation_cases,
             memory,
         })
     }
+}
+
+/// Tiles of all pictures the benchmark shows, equal ones once, attacked ones left out. A suite that cannot be read has its
+/// error where the run opens it.
+fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
+    let Ok(Some(suite)) = suite(recipe) else { return 0 };
+    let plan = Plan::new(&suite, &cases.eval);
+    let mut shown: HashSet<(usize, String)> = HashSet::new();
+    for entry in &plan.entries {
+        let Ok(perturbed) = plan.condition(*entry).perturbation.perturb(&plan.scene(*entry)) else { continue };
+        let case = match &perturbed.pictures {
+            Shown::Of(other) => *other,
+            Shown::Own | Shown::Edited(_) | Shown::MeanOf(_) => entry.case,
+        };
+        if !perturbed.frame.without_images {
+            shown.insert((case, perturbed.pictures.key()));
+        }
+    }
+    let images = shown.iter().flat_map(|(case, _)| &cases.eval[*case].images);
+    images.map(|image| processor.grid(image.width, image.height).tiles() as u64).sum()
 }

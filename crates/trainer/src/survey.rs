@@ -2,6 +2,8 @@
 //!
 //! No picture is decoded for it: how many tiles a picture becomes is a function of its size.
 
+use std::collections::HashSet;
+
 use stepwise_vlm::processor::Processor;
 
 use crate::cases::Cases;
@@ -67,6 +69,8 @@ pub struct Survey {
     pub phases: Vec<PhaseSurvey>,
     /// The largest micro-batch.
     pub largest: Largest,
+    /// Tiles of all pictures shown, equal ones once.
+    pub tiles: usize,
 }
 
 /// Counts of one lesson.
@@ -83,6 +87,7 @@ struct Part {
     /// Phase, and the counts of its lessons.
     lessons: Vec<(usize, Counts)>,
     largest: Largest,
+    tiles: HashSet<[u8; 32]>,
     too_long: Option<(usize, String)>,
 }
 
@@ -142,6 +147,7 @@ impl Survey {
                 image: Spread::of(lessons.iter().map(|lesson| lesson.image)),
             });
         }
+        survey.tiles = parts.iter().flat_map(|part| &part.tiles).collect::<HashSet<_>>().len();
         let largest = parts.iter().map(|part| &part.largest);
         survey.largest = largest
             .reduce(|most, other| if other.rows > most.rows { other } else { most })
@@ -175,6 +181,7 @@ impl Part {
                 // Any length: the longest of the run is what the error names.
                 let packed = MicroBatch::new(processor, &together, recipe.train.share_prefix, usize::MAX)?;
                 let layout = &packed.batch.layout;
+                part.tiles.extend(packed.batch.tile_digests());
                 for (index, name) in packed.names.iter().enumerate() {
                     let tokens = layout.positions[layout.last[index]] as usize + 1;
                     let of = |prediction: &&stepwise_vlm::layout::Prediction| prediction.sequence == index;

@@ -129,11 +129,12 @@ pub fn train(
     let course = Course::new(recipe, &cases.train)?;
     let mut learner = Learner::new(recipe, &options.device)?;
     let preparation = Preparation::new(recipe, &cases, &course, &mut learner, progress)?;
-    progress.prepared(&preparation);
     let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
     let mut run = Run::open(options, cases, course, learner, folder, progress)?;
-    run.largest = preparation.survey.largest;
-    run.rehearse(progress)?;
+    if run.done < run.course.total {
+        progress.prepared(&preparation);
+        run.rehearse(preparation.survey.largest, progress)?;
+    }
     run.benchmark.base(&run.learner.reader, &run.cases, progress)?;
     let mut batches = run.read_ahead();
     run.stopwatch = Stopwatch::start();
@@ -165,7 +166,6 @@ struct Run<'a> {
     pace: Pace,
     benchmark: EpochBenchmark,
     prompt_digest: String,
-    largest: Largest,
     frozen: Frozen,
     done: u64,
     history: Vec<StepLoss>,
@@ -242,7 +242,6 @@ impl<'a> Run<'a> {
         let frozen = Frozen::of(&mut learner.reader.model);
         Ok(Self {
             recipe,
-            largest: Largest::default(),
             frozen,
             cases: Arc::new(cases),
             course,
@@ -262,8 +261,8 @@ impl<'a> Run<'a> {
     }
 
     /// The largest micro-batch goes first.
-    fn rehearse(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
-        let Largest { step, micro_batch, rows, lessons, cases, .. } = self.largest;
+    fn rehearse(&mut self, largest: Largest, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let Largest { step, micro_batch, rows, lessons, cases, .. } = largest;
         let Some(largest) = self.source().one(step, micro_batch)? else { return Ok(()) };
         progress.note(&format!(
             "trying the largest micro-batch: {lessons} lessons of {cases} cases, {rows} rows, of step {}",

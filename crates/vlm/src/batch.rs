@@ -61,6 +61,11 @@ impl Batch {
 }
 
 impl Batch {
+    /// What tells its tiles apart: equal digests have equal pixels.
+    pub fn tile_digests(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.tiles.tiles.iter().map(TileRef::digest)
+    }
+
     /// Tiles to encode, equal ones once where beginnings are shared.
     #[must_use]
     pub fn tiles(&self) -> usize {

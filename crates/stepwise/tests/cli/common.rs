@@ -205,11 +205,17 @@ impl Ran {
 
 /// What differs from run to run or from processor to processor is hidden, each digit by `#` so that columns stay.
 fn steady(text: &str) -> String {
-    static PATTERNS: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
+    static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
         let regex = |pattern| Regex::new(pattern).expect("a pattern");
         [
             (regex(r"(tokens  )(?:wait \d+ ms|\d+\.\d+ s)(  left )\S+"), "${1}TIME${2}TIME"),
             (regex(r"[+-]?\b\d\.\d{3}\b"), "#.###"),
+            (
+                regex(
+                    r"(?m)^(held now: program, cases, weights|gradients and optimiser|image features remembered|pictures read ahead|kept .+?|passing through|the benchmark|together) +\d+$",
+                ),
+                "${1}  MEMORY",
+            ),
             (regex(r"(loss|grad|differ by at most) [#\d.]+(?:e-?\d+)?"), "${1} #"),
         ]
     });
@@ -222,7 +228,8 @@ fn steady(text: &str) -> String {
             },
         );
     let text = PATTERNS[0].0.replace_all(&signed, PATTERNS[0].1);
-    PATTERNS[2].0.replace_all(&text, PATTERNS[2].1).into_owned()
+    let text = PATTERNS[2].0.replace_all(&text, PATTERNS[2].1);
+    PATTERNS[3].0.replace_all(&text, PATTERNS[3].1).into_owned()
 }
 
 /// Copies a file, or a folder with all in it; links become what they point at, as relative links stay within a run.
