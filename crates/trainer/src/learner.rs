@@ -14,7 +14,7 @@ use crate::optimizer::{AdamW, AdamWConfig};
 use crate::recipe::{Recipe, TargetModules, Tuning};
 
 /// The optimiser's moments in a checkpoint.
-const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 
 /// Why a model cannot be prepared, saved or restored.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +137,19 @@ impl Learner {
         let mut count = Count(parts.map(|part| Trained { part, tensors: 0, parameters: 0, frozen: 0 }).to_vec());
         self.reader.model.visit(&mut count);
         count.0
+    }
+
+    /// The untouched base, loaded beside the learner, where switching an adapter off does not give it: in full fine-tuning.
+    ///
+    /// # Errors
+    /// When it cannot be loaded again.
+    pub fn other_base(&self) -> Result<Option<Reader>, LearnerError> {
+        if self.lora.is_some() {
+            return Ok(None);
+        }
+        let mut base = Reader::load(&self.base, self.reader.model.device())?;
+        base.processor = self.reader.processor.clone();
+        Ok(Some(base))
     }
 
     /// Writes what was learned and the optimiser's moments: a PEFT folder, or in full fine-tuning a whole model folder.
