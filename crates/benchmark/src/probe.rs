@@ -97,15 +97,21 @@ pub struct PixelGradient {
     pub gradient: PixelGrid,
 }
 
-/// Why a respondent could not answer.
+/// Why a respondent did not answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the respondent failed: {0}")]
-pub struct RespondentError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+pub enum RespondentError {
+    /// It could not.
+    #[error("the respondent failed: {0}")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It was asked to stop, and did so between two answers.
+    #[error("the respondent was asked to stop")]
+    Stopped,
+}
 
 impl RespondentError {
     /// Wraps any error or message.
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(error.into())
+        Self::Failed(error.into())
     }
 }
 

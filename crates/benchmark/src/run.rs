@@ -79,7 +79,7 @@ impl Run {
 pub const NO_GRADIENTS: &str = "the respondent gives no pixel gradients";
 
 /// The reason under which items are counted whose attack is made on another respondent.
-pub const NO_SURROGATE: &str = "no base was given to make the attack on";
+pub const NO_SURROGATE: &str = "there is no other model to make the attack on";
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
@@ -96,10 +96,19 @@ pub enum RunError {
     },
     /// The respondent failed.
     #[error(transparent)]
-    Respondent(#[from] RespondentError),
-    /// The progress callback asked to stop.
+    Respondent(RespondentError),
+    /// The progress callback or the respondent was asked to stop.
     #[error("stopped before all probes were asked")]
     Stopped,
+}
+
+impl From<RespondentError> for RunError {
+    fn from(error: RespondentError) -> Self {
+        match error {
+            RespondentError::Stopped => Self::Stopped,
+            RespondentError::Failed(_) => Self::Respondent(error),
+        }
+    }
 }
 
 /// An entry on its way.
@@ -137,6 +146,11 @@ pub fn run(
             }
         }
         done += of_case.len();
+        if batch.waiting.is_empty() {
+            // All that the case's answers show again is known, so nothing has to wait, and a run that goes on where another
+            // was cut short asks in the batches in which that one would have.
+            batch.recall(plan, &options, &mut run);
+        }
         if batch.waiting.len() + batch.recalling.len() >= options.batch.max(1) || cases.peek().is_none() {
             let fresh = std::mem::take(&mut batch).answer(plan, &mut gallery, respondent, &mut options, &mut run)?;
             gallery.clear();
@@ -178,6 +192,13 @@ impl Batch {
         run.reused += 1;
     }
 
+    /// Takes what shows answers again, once those are heard.
+    fn recall(&mut self, plan: &Plan<'_>, options: &Options<'_>, run: &mut Run) {
+        for (entry, perturbed) in std::mem::take(&mut self.recalling) {
+            self.take(plan, entry, perturbed, options, run);
+        }
+    }
+
     /// Asks everything that waits: first what stands alone, then what shows answers again.
     fn answer(
         mut self,
@@ -189,9 +210,7 @@ impl Batch {
     ) -> Result<Vec<Outcome>, RunError> {
         let first = answer(plan, gallery, respondent, options, &std::mem::take(&mut self.waiting), run)?;
         first.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
-        for (entry, perturbed) in std::mem::take(&mut self.recalling) {
-            self.take(plan, entry, perturbed, options, run);
-        }
+        self.recall(plan, options, run);
         let second = answer(plan, gallery, respondent, options, &self.waiting, run)?;
         Ok(first.into_iter().chain(second).map(|(_, outcome)| outcome).collect())
     }

@@ -25,6 +25,55 @@ pub enum StoreError {
     },
 }
 
+/// Outcomes kept as they come, in a file that only grows: a run cut short loses no more than the batch it was asking.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Opens a journal, or begins one, and gives what it holds. A line that is no outcome - torn when a process ended, or of
+    /// another version - is passed over: what it said is asked again.
+    ///
+    /// # Errors
+    /// When the file system says no.
+    pub fn open(path: &Path) -> Result<(Self, Vec<Outcome>), StoreError> {
+        let io_error = |source| StoreError::Io { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(io_error)?;
+        }
+        let mut file = File::options().read(true).append(true).create(true).open(path).map_err(io_error)?;
+        let mut held = Vec::new();
+        let mut whole = true;
+        for line in BufReader::new(&mut file).split(b'\n') {
+            let line = line.map_err(io_error)?;
+            let read = std::str::from_utf8(&line).ok().and_then(|line| parse(line).ok());
+            whole = read.is_some() || line.is_empty();
+            held.extend(read);
+        }
+        if !whole {
+            // What follows must not be taken for the rest of a torn line.
+            file.write_all(b"\n").map_err(io_error)?;
+        }
+        Ok((Self { path: path.to_owned(), file }, held))
+    }
+
+    /// Keeps more outcomes: they are with the operating system when this returns.
+    ///
+    /// # Errors
+    /// When the file system says no.
+    pub fn keep(&mut self, outcomes: &[Outcome]) -> Result<(), StoreError> {
+        let io_error = |source| StoreError::Io { path: self.path.clone(), source };
+        let mut lines = Vec::new();
+        for outcome in outcomes {
+            serde_json::to_writer(&mut lines, outcome).map_err(|error| io_error(error.into()))?;
+            lines.push(b'\n');
+        }
+        self.file.write_all(&lines).map_err(io_error)
+    }
+}
+
 /// Writes all outcomes; the file is complete or not there.
 ///
 /// # Errors

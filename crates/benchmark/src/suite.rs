@@ -255,6 +255,12 @@ impl Suite {
         suite
     }
 
+    /// Whether some attack is made on another respondent than the one asked.
+    #[must_use]
+    pub fn needs_surrogate(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.kind == perturb::pgd::TRANSFER.name)
+    }
+
     /// Where the suite's random numbers come from.
     #[must_use]
     pub fn draws(&self) -> Draws {

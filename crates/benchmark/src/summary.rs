@@ -38,6 +38,9 @@ pub struct Summary {
     pub parser: String,
     /// Cases with an outcome.
     pub cases: usize,
+    /// Cases that the suite asks at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cases: Option<usize>,
     /// Groups with an outcome; intervals are clustered by them.
     pub groups: usize,
     /// Items with an outcome.
@@ -111,6 +114,9 @@ pub struct ConditionSummary {
     pub unparsed: usize,
     /// Replies that gave the answer a hint named.
     pub followed: usize,
+    /// Items that the suite asks at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<usize>,
     /// Items left out.
     pub skipped: usize,
     /// Why they were.
@@ -235,6 +241,7 @@ impl Summary {
             scoring: suite.scoring,
             parser: PARSER_VERSION.to_owned(),
             cases,
+            max_cases: suite.max_cases,
             groups: groups.len(),
             items: own.rows.len(),
             resamples: bootstrap.resamples,
@@ -328,6 +335,7 @@ fn summarise(
         wrong: count(Verdict::Wrong),
         unparsed: count(Verdict::Unparsed),
         followed: outcomes.iter().filter(|outcome| outcome.followed).count(),
+        max_items: condition.max_items,
         skipped: skipped_by_reason.values().sum(),
         skipped_by_reason,
         accuracy: metric.and_then(|metric| metric.estimate.value),

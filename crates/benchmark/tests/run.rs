@@ -278,3 +278,75 @@ fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
     let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut stop };
     assert!(matches!(run::run(&plan, &load, &mut respondent, options), Err(RunError::Stopped)));
 }
+
+/// Notes how many probes come together, and stops when it has had enough.
+struct Tired<'a, R> {
+    inside: &'a mut R,
+    batches: Vec<usize>,
+    left: usize,
+}
+
+impl<R: Respondent> Respondent for Tired<'_, R> {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        self.left = self.left.checked_sub(1).ok_or(RespondentError::Stopped)?;
+        self.batches.push(probes.len());
+        self.inside.reply(probes)
+    }
+
+    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        self.inside.pixels(probe)
+    }
+
+    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        self.inside.pixel_gradients(attacked)
+    }
+}
+
+#[test]
+fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
+    // Rebuttals and contexts show answers again, so they wait for others.
+    let mut text = "name = \"s\"\nversion = 1\nseed = 1\n".to_owned();
+    for kind in ["clean", "hint_minus", "rebuttal_doubt", "parents_predicted", "blank"] {
+        text.push_str(&format!("[[condition]]\nid = \"{kind}\"\nkind = \"{kind}\"\n"));
+    }
+    let suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
+    let cases = cases(12);
+    let plan = Plan::new(&suite, &cases);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("deep/answers.jsonl");
+    let asked = |respondent: &mut Planted<'_, HintFollower<Looker>>, batches: usize, path: &std::path::Path| {
+        let (mut journal, held) = store::Journal::open(path).expect("opened");
+        let known: HashMap<_, _> = held.into_iter().map(|outcome| (outcome.key.clone(), outcome)).collect();
+        let mut tired = Tired { inside: respondent, batches: Vec::new(), left: batches };
+        let mut progress = |now: run::Progress<'_>| {
+            journal.keep(now.fresh).expect("kept");
+            ControlFlow::Continue(())
+        };
+        let options =
+            Options { respondent: "planted", known: &known, batch: 20, surrogate: None, progress: &mut progress };
+        let ran = run::run(&plan, &load, &mut tired, options);
+        (ran, tired.batches, known.len())
+    };
+    let mut respondent = Planted::new(&cases, HintFollower(Looker));
+    let (whole, batches, _) = asked(&mut respondent, usize::MAX, &folder.path().join("whole.jsonl"));
+    let whole = whole.expect("runs");
+    assert!(batches.len() > 4, "{batches:?}");
+    for stop in 0..batches.len() {
+        let path = path.with_file_name(format!("{stop}.jsonl"));
+        let mut respondent = Planted::new(&cases, HintFollower(Looker));
+        let (stopped, before, _) = asked(&mut respondent, stop, &path);
+        assert!(matches!(stopped, Err(RunError::Stopped)));
+        // What a process that is killed leaves of its last line.
+        let mut torn = std::fs::read(&path).expect("there");
+        torn.extend_from_slice(b"{\"key\": \"torn");
+        std::fs::write(&path, torn).expect("written");
+        let (resumed, after, known) = asked(&mut respondent, usize::MAX, &path);
+        let resumed = resumed.expect("runs");
+        assert_eq!(resumed.outcomes, whole.outcomes);
+        assert_eq!((resumed.reused, resumed.asked), (known, whole.asked - known));
+        // The second half of a batch that was cut through is asked with the first half again.
+        let cut = before.len().min(batches.len()) - usize::from(known < before.iter().sum::<usize>());
+        assert_eq!([&before[..cut], &after].concat(), batches, "stopped before batch {stop}");
+        assert_eq!(store::Journal::open(&path).expect("opened").1.len(), whole.asked, "each answer is kept once");
+    }
+}

@@ -30,7 +30,15 @@ pub enum DatasetPictureError {
 /// # Errors
 /// When the path leads out of the folder or to no file, or the file gives no picture.
 pub fn picture_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetPictureError> {
-    Ok(load_picture(&inside::resolve(root, &image.path)?)?)
+    Ok(load_picture(&picture_path(root, &image.path)?)?)
+}
+
+/// Where the picture of a path relative to the folder `root` lies.
+///
+/// # Errors
+/// When the path leads out of the folder or to no file.
+pub fn picture_path(root: &Path, path: &str) -> Result<PathBuf, DatasetPictureError> {
+    Ok(inside::resolve(root, path)?)
 }
 
 /// The cases of one file. Row `n` of the file is case `n - 1`.

@@ -49,5 +49,5 @@ pub fn code(outcome: Outcome) -> ExitCode {
 /// The problems of a recipe, each with its excerpt, say `error:` themselves.
 fn report(text: &str) {
     let prefix = if text.starts_with("error: ") { "" } else { "error: " };
-    eprintln!("{prefix}{}", text.trim_end());
+    tell!("{prefix}{}", text.trim_end());
 }

@@ -3,7 +3,8 @@
 //! stdout carries results, stderr everything else. Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130
 //! interrupted after a checkpoint was written.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)] // The one place that prints.
+#[macro_use]
+mod output;
 
 mod commands;
 mod device;

@@ -1,5 +1,8 @@
 //! Tables for people: what was measured, against the base, with intervals; and what is going to be taught.
 
+use indexmap::IndexMap;
+use stepwise_benchmark::metrics::fake_robustness::CheckVerdict;
+use stepwise_benchmark::plan::CAPPED;
 use stepwise_benchmark::score::compat::CompatScore;
 use stepwise_benchmark::summary::{Estimate, Summary};
 use stepwise_trainer::augment::Told;
@@ -35,13 +38,14 @@ impl Table {
 /// Conditions of a summary beside those of the base and, below an empty line, its headline metrics. Metrics of one condition,
 /// stage or attack have a colon in their id; the report has them.
 pub fn gains(title: &str, summary: &Summary) -> String {
-    let mut rows =
-        vec![["".into(), "n".into(), "base".into(), title.to_owned(), "gain [95 % interval]".into(), "p".into()]];
+    let head = ["", "n", "left out", "base", title, "gain [95 % interval]", "p"];
+    let mut rows = vec![head.map(str::to_owned)];
     for condition in &summary.conditions {
         let gain = condition.gain_vs_base.as_ref();
         rows.push([
             condition.id.clone(),
             condition.n.to_string(),
+            condition.skipped.to_string(),
             number(condition.base.and_then(|base| base.value)),
             number(condition.accuracy),
             gain.map_or_else(String::new, |gain| with_interval(&gain.estimate)),
@@ -53,13 +57,57 @@ pub fn gains(title: &str, summary: &Summary) -> String {
         rows.push([
             id.clone(),
             metric.estimate.n.to_string(),
+            String::new(),
             number(metric.base.and_then(|base| base.value)),
             number(metric.estimate.value),
             metric.gain_vs_base.as_ref().map_or_else(String::new, with_interval),
             String::new(),
         ]);
     }
-    aligned(&rows)
+    std::iter::once(aligned(&rows)).chain(footnotes(summary)).collect::<Vec<_>>().join("\n")
+}
+
+/// Names listed before the rest is only counted.
+const NAMED: usize = 4;
+
+/// What was left out and why, what was capped, and whether the attacks can be believed.
+fn footnotes(summary: &Summary) -> Vec<String> {
+    let mut notes = vec![String::new()];
+    let mut reasons: IndexMap<&str, (usize, Vec<String>)> = IndexMap::new();
+    for condition in &summary.conditions {
+        for (reason, count) in &condition.skipped_by_reason {
+            let (all, conditions) = reasons.entry(reason).or_default();
+            *all += count;
+            conditions.push(match condition.max_items.filter(|_| reason == CAPPED) {
+                Some(most) => format!("{} at {most}", condition.id),
+                None => condition.id.clone(),
+            });
+        }
+    }
+    notes.extend(reasons.into_iter().map(|(reason, (count, of))| format!("left out {count}: {reason} ({})", few(&of))));
+    if let Some(most) = summary.max_cases.filter(|most| *most <= summary.cases) {
+        notes.push(format!("cases: {most}, more are not asked by this suite"));
+    }
+    let of = |verdict| summary.checks.iter().filter(move |check| check.verdict == verdict);
+    let counts = [CheckVerdict::Pass, CheckVerdict::Fail, CheckVerdict::NotApplicable].map(|verdict| of(verdict).count());
+    if counts[0] + counts[1] > 0 {
+        let [pass, fail, idle] = counts;
+        notes.push(format!(
+            "checks against fake robustness: {pass} passed, {fail} failed, {idle} with nothing to compare"
+        ));
+    }
+    for check in of(CheckVerdict::Fail) {
+        let numbers = check.numbers.iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>();
+        notes.push(format!("FAILED: {} ({} items; {})", check.label, check.n, numbers.join(", ")));
+    }
+    if notes.len() == 1 { Vec::new() } else { notes }
+}
+
+fn few(names: &[String]) -> String {
+    match names.split_at_checked(NAMED) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(", "),
+    }
 }
 
 /// Phases with what they teach, and below an empty line how lessons differ from the questions as they are stored.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use image::RgbImage;
 use stepwise_curriculum::case::{Case, Split};
 use stepwise_curriculum::check;
-use stepwise_curriculum::dataset::picture_below;
+use stepwise_curriculum::dataset::{picture_below, picture_path};
 use stepwise_curriculum::synth::{self, SynthOptions};
 
+use crate::files::sha256_file;
 use crate::recipe::{CaseSource, Data};
 
 /// Why the cases of a run cannot be had.
@@ -91,6 +92,28 @@ impl Cases {
             return Err(empty("evaluation", "set `[data] eval_split` to a side that has cases, or add some"));
         }
         Ok(Self { train, eval, pictures })
+    }
+}
+
+impl Cases {
+    /// Names the pictures of the cases tested on by what they hold now, so that answers can be remembered by it. A picture
+    /// that cannot be read keeps its name; whoever asks about it says what is wrong with it.
+    pub fn name_pictures(&mut self) {
+        for case in &mut self.eval {
+            for image in &mut case.images {
+                match &self.pictures {
+                    Pictures::Folder(root) => {
+                        let digest = picture_path(root, &image.path).ok().and_then(|path| sha256_file(&path).ok());
+                        image.sha256 = digest.map_or_else(|| std::mem::take(&mut image.sha256), |(digest, _)| digest);
+                    }
+                    Pictures::Drawn { options, numbers } => {
+                        let SynthOptions { seed, image_size, .. } = options;
+                        let number = numbers.get(&case.case_id);
+                        image.sha256 = format!("{} {seed} {image_size} {number:?}", synth::WORLD_VERSION);
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -1,30 +1,26 @@
 //! The benchmark of a run: of the base first, and of the learner after every epoch, always the same questions.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::report::{self, EpochResult, ReportInput, worst};
-use stepwise_benchmark::run::{Options, RunError, run};
+use stepwise_benchmark::run::RunError;
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::stats::power::{describe, power};
 use stepwise_benchmark::store::{self, StoreError};
 use stepwise_benchmark::suite::{Suite, SuiteError};
-use stepwise_benchmark::summary::{Summary, skips};
-use stepwise_curriculum::files::write_atomic;
+use stepwise_benchmark::summary::Summary;
 use stepwise_vlm::model::parameter::Pass;
 use stepwise_vlm::reader::Reader;
 
+use crate::asking::{Answers, Asking, Memory, Model};
+use crate::benchmark_report::{Reported, file, write_json, write_summary};
 use crate::cases::Cases;
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::recipe::{Phase, Recipe, Suite as SuiteChoice};
-use crate::respondent::ModelRespondent;
-
-/// Probes handed to the model at once.
-const BATCH: usize = 64;
 
 /// Why a benchmark ended early.
 #[derive(Debug, thiserror::Error)]
@@ -75,11 +71,25 @@ pub struct EpochEnd<'a> {
     pub phase: Option<&'a Phase>,
 }
 
-/// Cases shown as pictures in the report.
-const WORST: usize = 8;
+/// Who is tested, how it is shown, and what ends it early.
+pub struct Exam<'a> {
+    /// The learner.
+    pub reader: &'a Reader,
+    /// What it is asked.
+    pub cases: &'a Cases,
+    /// Hears how far it is.
+    pub progress: &'a mut dyn Progress,
+    /// Ends it between two answers; those given stay and are not asked again.
+    pub interrupt: &'a Interrupt,
+}
 
-/// The outcomes of one respondent, and for each condition what was left out by reason.
-pub type Asked = (Vec<Outcome>, Vec<BTreeMap<String, usize>>);
+impl BenchmarkError {
+    /// Whether it was interrupted. What was answered until then is kept.
+    #[must_use]
+    pub fn is_interrupt(&self) -> bool {
+        matches!(self, Self::Run(RunError::Stopped))
+    }
+}
 
 impl EpochBenchmark {
     /// Prepares what `[benchmark]` asks for, in the run's folder. `digest` tells this model and its prompts from others.
@@ -106,15 +116,27 @@ impl EpochBenchmark {
         self.suite.is_some() && (end.phase.is_some() || end.epoch.is_multiple_of(self.every))
     }
 
+    /// Whether the benchmark after this epoch is still to be made, or to be ended: a run was interrupted in it.
+    #[must_use]
+    pub fn owes(&self, end: EpochEnd<'_>) -> bool {
+        self.is_due(end) && self.epochs.iter().all(|(known, _)| *known != end.epoch)
+    }
+
+    /// Whether attacks are to be made on another model than the one asked: then an epoch is given its base.
+    #[must_use]
+    pub fn needs_surrogate(&self) -> bool {
+        self.suite.as_ref().is_some_and(Suite::needs_surrogate)
+    }
+
     /// Asks the untouched base; what an earlier start of the run has asked is not asked again.
     ///
     /// # Errors
-    /// When a question cannot be asked or its outcome kept.
-    pub fn base(&mut self, reader: &Reader, cases: &Cases, progress: &mut dyn Progress) -> Result<(), BenchmarkError> {
+    /// When a question cannot be asked or its outcome kept, and when it is interrupted.
+    pub fn base(&mut self, exam: &mut Exam<'_>) -> Result<(), BenchmarkError> {
         let Some(suite) = &self.suite else { return Ok(()) };
         let folder = self.folder.join("base");
-        let (outcomes, skips) = self.ask(suite, "base", &folder, (reader, Pass::BASE), cases, progress)?;
-        progress.note(&describe(&power(&Plan::new(suite, &cases.eval), Some(&outcomes))));
+        let Answers { outcomes, skips, .. } = self.ask(suite, "base", Pass::BASE, None, exam)?;
+        exam.progress.note(&describe(&power(&Plan::new(suite, &exam.cases.eval), Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
         self.forgetting = Some(read_forgetting(&self.folder)?.unwrap_or_else(|| Forgetting::new(&summary)));
@@ -123,24 +145,23 @@ impl EpochBenchmark {
     }
 
     /// Asks the learner after an epoch; returns what was measured, by name. Where a phase ends, what it left of earlier ones
-    /// is among it.
+    /// is among it. Transferred attacks are made on `base`: a reader of the untouched base, or the learner's own with its
+    /// adapter off.
     ///
     /// # Errors
-    /// When a question cannot be asked or its outcome kept.
+    /// When a question cannot be asked or its outcome kept, and when it is interrupted.
     pub fn epoch(
         &mut self,
         end: EpochEnd<'_>,
-        reader: &Reader,
-        cases: &Cases,
-        progress: &mut dyn Progress,
+        base: Option<&Reader>,
+        exam: &mut Exam<'_>,
     ) -> Result<BTreeMap<String, f64>, BenchmarkError> {
-        let (Some(suite), Some((base, _))) = (&self.suite, &self.base) else { return Ok(BTreeMap::new()) };
+        let (Some(suite), Some((base_outcomes, _))) = (&self.suite, &self.base) else { return Ok(BTreeMap::new()) };
         let epoch = end.epoch;
         let name = format!("epoch-{epoch}");
-        let folder = self.folder.join(&name);
-        let (outcomes, skips) = self.ask(suite, &name, &folder, (reader, Pass::ANSWER), cases, progress)?;
-        let summary = Summary::new(suite, &skips, &outcomes, Some(base), Bootstrap::default());
-        write_summary(&folder, &summary)?;
+        let Answers { outcomes, skips, .. } = self.ask(suite, &name, Pass::ANSWER, base, exam)?;
+        let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes), Bootstrap::default());
+        write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
         if let (Some(phase), Some(forgetting)) = (end.phase, &mut self.forgetting) {
             forgetting.push(&phase.name, &phase.stages, epoch, end.step, &summary);
@@ -149,7 +170,7 @@ impl EpochBenchmark {
         }
         self.epochs.retain(|(known, _)| *known < epoch);
         self.epochs.push((epoch, summary));
-        self.write_report(&outcomes, cases)?;
+        self.write_report(&outcomes, exam.cases)?;
         Ok(scalars)
     }
 
@@ -157,46 +178,40 @@ impl EpochBenchmark {
     /// the last one's.
     fn write_report(&self, outcomes: &[Outcome], cases: &Cases) -> Result<(), BenchmarkError> {
         let (Some(suite), Some((base_outcomes, base))) = (&self.suite, &self.base) else { return Ok(()) };
-        let plan = Plan::new(suite, &cases.eval);
-        let worst = worst::pick(&plan, &cases.pictures, outcomes, base_outcomes, WORST)?;
-        let labels: Vec<String> = self.epochs.iter().map(|(epoch, _)| epoch.to_string()).collect();
-        let epochs: Vec<EpochResult<'_>> =
-            self.epochs.iter().zip(&labels).map(|((_, summary), label)| EpochResult { label, summary }).collect();
+        let tested: Vec<_> = self.epochs.iter().map(|(epoch, summary)| (epoch.to_string(), summary)).collect();
         let run = self.folder.parent().unwrap_or(&self.folder);
         let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let report = report::render(&ReportInput {
-            title: &title,
-            facts: &self.facts,
-            base,
-            epochs: &epochs,
-            worst: &worst,
-            forgetting: self.forgetting.as_ref(),
-        });
-        let tables = self.folder.join("tables");
-        std::fs::create_dir_all(&tables).map_err(|error| file(&tables, error))?;
-        let tables = report.tables.iter().map(|table| (tables.join(&table.name), &table.text));
-        for (path, text) in tables.chain([(run.join("report.html"), &report.html)]) {
-            write_atomic(&path, text.as_bytes()).map_err(|error| file(&path, error))?;
-        }
-        Ok(())
+        let outcomes = Some((outcomes, base_outcomes.as_slice()));
+        let forgetting = self.forgetting.as_ref();
+        Reported { title: &title, facts: &self.facts, suite, cases, base, tested: &tested, outcomes, forgetting }
+            .write(&run.join("report.html"), &self.folder.join("tables"))
     }
 
+    /// Asks what `NAME/outcomes.jsonl` does not hold. Until all is answered, answers are in a journal beside it.
     fn ask(
         &self,
         suite: &Suite,
         name: &str,
-        folder: &Path,
-        asked: (&Reader, Pass),
-        cases: &Cases,
-        progress: &mut dyn Progress,
-    ) -> Result<Asked, BenchmarkError> {
-        let path = folder.join("outcomes.jsonl");
-        let known = if path.is_file() { store::read(&path)? } else { Vec::new() };
-        let key = format!("{name}:{}", self.digest);
-        let (outcomes, skips) = ask(suite, name, &key, asked, cases, known, progress)?;
-        std::fs::create_dir_all(folder).map_err(|error| file(folder, error))?;
-        store::write(&path, &outcomes)?;
-        Ok((outcomes, skips))
+        pass: Pass,
+        base: Option<&Reader>,
+        exam: &mut Exam<'_>,
+    ) -> Result<Answers, BenchmarkError> {
+        let folder = self.folder.join(name);
+        let (path, journal) = (folder.join("outcomes.jsonl"), folder.join("outcomes.part.jsonl"));
+        let (key, base_key) = (format!("{name}:{}", self.digest), format!("base:{}", self.digest));
+        let asking = Asking {
+            name,
+            model: Model { key: &key, reader: exam.reader, pass },
+            surrogate: base.map(|reader| Model { key: &base_key, reader, pass: Pass::BASE }),
+            suite,
+            cases: exam.cases,
+        };
+        let mut memory = Memory::journal(&journal)?.and_file(&path)?;
+        let answers = asking.ask(&mut memory, exam.progress, exam.interrupt)?;
+        store::write(&path, &answers.outcomes)?;
+        // Everything it held is in its place now.
+        std::fs::remove_file(&journal).map_err(|error| file(&journal, error))?;
+        Ok(answers)
     }
 
     /// The metric a checkpoint is chosen by, out of what an epoch measured: clean accuracy.
@@ -235,63 +250,25 @@ pub fn suite(recipe: &Recipe) -> Result<Option<Suite>, SuiteError> {
     Ok(Some(suite))
 }
 
-/// Asks a suite of a model as it is in a pass. `key` tells it from all other models; outcomes `known` under it are not
-/// asked again.
-///
-/// # Errors
-/// When a question cannot be asked.
-pub fn ask(
-    suite: &Suite,
-    name: &str,
-    key: &str,
-    (reader, pass): (&Reader, Pass),
-    cases: &Cases,
-    known: Vec<Outcome>,
-    progress: &mut dyn Progress,
-) -> Result<Asked, BenchmarkError> {
-    let plan = Plan::new(suite, &cases.eval);
-    let known: HashMap<String, Outcome> = known.into_iter().map(|outcome| (outcome.key.clone(), outcome)).collect();
-    let task = format!("benchmark {name}");
-    let options = Options {
-        respondent: key,
-        known: &known,
-        batch: BATCH,
-        surrogate: None,
-        progress: &mut |now| {
-            progress.advance(&task, now.done as u64, now.total as u64);
-            ControlFlow::Continue(())
-        },
-    };
-    let run = run(&plan, &cases.pictures, &mut ModelRespondent::new(reader, pass), options)?;
-    let skips = skips(&plan, &run);
-    Ok((run.outcomes, skips))
-}
-
-/// Summaries that an earlier start of the run has left.
+/// Summaries that an earlier start of the run has left, in order; epochs without a benchmark have none.
 fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, BenchmarkError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(file(folder, error)),
+    };
     let mut epochs = Vec::new();
-    for epoch in 1.. {
-        let path = folder.join(format!("epoch-{epoch}")).join("summary.json");
-        if !path.is_file() {
-            break;
-        }
+    for entry in entries {
+        let entry = entry.map_err(|error| file(folder, error))?;
+        let name = entry.file_name();
+        let epoch = name.to_str().and_then(|name| name.strip_prefix("epoch-")).and_then(|number| number.parse().ok());
+        let path = entry.path().join("summary.json");
+        let Some(epoch) = epoch.filter(|_| path.is_file()) else { continue };
         let json = std::fs::read(&path).map_err(|error| file(&path, error))?;
         epochs.push((epoch, serde_json::from_slice(&json).map_err(|error| file(&path, error.into()))?));
     }
+    epochs.sort_unstable_by_key(|(epoch, _)| *epoch);
     Ok(epochs)
-}
-
-fn file(path: &Path, error: std::io::Error) -> BenchmarkError {
-    BenchmarkError::File { path: path.display().to_string(), error }
-}
-
-fn write_summary(folder: &Path, summary: &Summary) -> Result<(), BenchmarkError> {
-    write_json(&folder.join("summary.json"), summary)
-}
-
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), BenchmarkError> {
-    let json = serde_json::to_vec_pretty(value).map_err(|error| file(path, error.into()))?;
-    write_atomic(path, &json).map_err(|error| file(path, error))
 }
 
 /// The forgetting ledger below the folder of a run's benchmark.
@@ -331,4 +308,27 @@ fn scalars(summary: &Summary) -> BTreeMap<String, f64> {
         put("gain", id, metric.gain_vs_base.and_then(|gain| gain.value));
     }
     scalars
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_between_which_nothing_was_tested_are_all_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(earlier_epochs(&folder.path().join("none")).expect("nothing yet").is_empty());
+        let suite = Suite::fast();
+        let summary = Summary::new(&suite, &[], &[], None, Bootstrap { resamples: 1, ..Bootstrap::default() });
+        for name in ["epoch-10", "epoch-2", "epoch-4", "base", "tables"] {
+            let folder = folder.path().join(name);
+            std::fs::create_dir_all(&folder).expect("made");
+            write_summary(&folder, &summary).expect("written");
+        }
+        // One that was interrupted has no summary yet.
+        std::fs::create_dir_all(folder.path().join("epoch-12")).expect("made");
+        let found = earlier_epochs(folder.path()).expect("read");
+        assert_eq!(found.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [2, 4, 10]);
+        assert_eq!(found[0].1, summary);
+    }
 }

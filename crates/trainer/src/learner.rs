@@ -16,7 +16,7 @@ use crate::recipe::{Recipe, TargetModules, Tuning};
 use crate::trained::Inventory;
 
 /// The optimiser's moments in a checkpoint.
-const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 
 /// Why a model cannot be prepared, saved or restored.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,7 @@ pub struct Learner {
     /// The adapter's config; none in full fine-tuning.
     pub lora: Option<LoraConfig>,
     base: std::path::PathBuf,
+    precision: Precision,
 }
 
 impl Learner {
@@ -114,11 +115,24 @@ impl Learner {
             epsilon: train.adam_epsilon,
             weight_decay: train.weight_decay,
         });
-        let mut learner = Self { reader, optimizer, lora, base: recipe.model_name_or_path.clone() };
+        let mut learner = Self { reader, optimizer, lora, base: recipe.model_name_or_path.clone(), precision };
         if Inventory::of(&mut learner.reader.model).groups.is_empty() {
             return Err(LearnerError::Frozen);
         }
         Ok(learner)
+    }
+
+    /// The untouched base, loaded beside the learner, where switching an adapter off does not give it: in full fine-tuning.
+    ///
+    /// # Errors
+    /// When it cannot be loaded again.
+    pub fn other_base(&self) -> Result<Option<Reader>, LearnerError> {
+        if self.lora.is_some() {
+            return Ok(None);
+        }
+        let mut base = Reader::load_in(self.precision, &self.base, self.reader.model.device())?;
+        base.processor = self.reader.processor.clone();
+        Ok(Some(base))
     }
 
     /// Writes what was learned and the optimiser's moments: a PEFT folder, or in full fine-tuning a whole model folder.

@@ -1,6 +1,9 @@
 //! How it learns: recipe, loop, optimiser step, checkpoints, resume, events and the benchmark after every epoch.
 
+pub mod answer_cache;
+pub mod asking;
 pub mod augment;
+pub mod benchmark_report;
 pub mod cases;
 pub mod checkpoint;
 pub mod course;

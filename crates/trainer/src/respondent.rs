@@ -7,26 +7,39 @@ use stepwise_benchmark::probe::{
 };
 use stepwise_vlm::batch::Example;
 use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::pixel_gradient::{PixelObjective, PixelSlope};
 use stepwise_vlm::processor::Prepared;
 use stepwise_vlm::processor::pixels::ImageGrid;
-use stepwise_vlm::reader::{Reader, ReaderError};
+use stepwise_vlm::reader::Reader;
+
+use crate::interrupt::Interrupt;
 
 /// A reader that answers probes.
 pub struct ModelRespondent<'a> {
     reader: &'a Reader,
     pass: Pass,
+    interrupt: &'a Interrupt,
     /// Pictures cut lately: probes about one case come together and show the same ones again and again.
     recent: Vec<(*const image::RgbImage, Arc<image::RgbImage>, Arc<Prepared>)>,
 }
 
 /// How many cut pictures are remembered.
 const RECENT: usize = 64;
+/// Questions scored between two looks at the interrupt.
+const SCORED_AT_ONCE: usize = 64;
+/// Gradients taken between two looks at the interrupt.
+const GRADIENTS_AT_ONCE: usize = 16;
 
 impl<'a> ModelRespondent<'a> {
-    /// The adapted model ([`Pass::ANSWER`]) or its base ([`Pass::BASE`]).
+    /// The adapted model ([`Pass::ANSWER`]) or its base ([`Pass::BASE`]). Once an interrupt is requested it answers no
+    /// more: what is asked of it fails with [`RespondentError::Stopped`].
     #[must_use]
-    pub fn new(reader: &'a Reader, pass: Pass) -> Self {
-        Self { reader, pass, recent: Vec::new() }
+    pub fn new(reader: &'a Reader, pass: Pass, interrupt: &'a Interrupt) -> Self {
+        Self { reader, pass, interrupt, recent: Vec::new() }
+    }
+
+    fn go_on(&self) -> Result<(), RespondentError> {
+        if self.interrupt.requested() { Err(RespondentError::Stopped) } else { Ok(()) }
     }
 
     fn example(&mut self, probe: &Probe) -> Result<Example, RespondentError> {
@@ -66,6 +79,7 @@ impl Respondent for ModelRespondent<'_> {
             match &probe.ask {
                 Ask::Options(options) => scored.push((index, (example, options.clone()))),
                 Ask::Generate { max_new_tokens } => {
+                    self.go_on()?;
                     let generated = self.reader.generate(&example, *max_new_tokens, &self.pass);
                     let ids = generated.map_err(RespondentError::new)?.ids;
                     replies[index] = Some(Reply::Text(self.reader.processor.decode(&ids)));
@@ -73,7 +87,11 @@ impl Respondent for ModelRespondent<'_> {
             }
         }
         let (places, asked): (Vec<usize>, Vec<_>) = scored.into_iter().unzip();
-        let scores = self.reader.score(&asked, &self.pass).map_err(RespondentError::new)?;
+        let mut scores = Vec::with_capacity(asked.len());
+        for asked in asked.chunks(SCORED_AT_ONCE) {
+            self.go_on()?;
+            scores.extend(self.reader.score(asked, &self.pass).map_err(RespondentError::new)?);
+        }
         for (place, scores) in places.into_iter().zip(scores) {
             let scores = scores
                 .into_iter()
@@ -95,35 +113,31 @@ impl Respondent for ModelRespondent<'_> {
     }
 
     fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
-        attacked.iter().map(|(probe, objective)| self.gradient(probe, objective)).collect()
+        let mut shapes = Vec::with_capacity(attacked.len());
+        let mut asked = Vec::with_capacity(attacked.len());
+        for (probe, objective) in attacked {
+            let Some(Shown::Pixels(pixels)) = probe.images.first() else {
+                return Err(RespondentError::new("an attack starts from pixels"));
+            };
+            shapes.push(pixels.shape.clone());
+            asked.push((self.example(probe)?, pixel_objective(objective)));
+        }
+        let mut slopes = Vec::with_capacity(asked.len());
+        for asked in asked.chunks(GRADIENTS_AT_ONCE) {
+            self.go_on()?;
+            slopes.extend(self.reader.pixel_gradients(asked, &self.pass).map_err(RespondentError::new)?);
+        }
+        let gradient = |(slope, shape): (PixelSlope, Vec<usize>)| PixelGradient {
+            loss: slope.value,
+            gradient: PixelGrid { shape, values: slope.gradient },
+        };
+        Ok(slopes.into_iter().zip(shapes).map(gradient).collect())
     }
 }
 
-impl ModelRespondent<'_> {
-    fn gradient(&mut self, probe: &Probe, objective: &Objective) -> Result<PixelGradient, RespondentError> {
-        let example = self.example(probe)?;
-        let shape = match probe.images.first() {
-            Some(Shown::Pixels(pixels)) => pixels.shape.clone(),
-            _ => return Err(RespondentError::new("an attack starts from pixels")),
-        };
-        let weights: Vec<(String, f32)> = match objective {
-            Objective::Nll { target } => vec![(target.clone(), -1.0)],
-            Objective::Margin { options, gold } => {
-                let rival = self.likeliest_rival(&example, options, *gold).map_err(RespondentError::new)?;
-                vec![(options[rival].clone(), 1.0), (options[*gold].clone(), -1.0)]
-            }
-        };
-        let (loss, gradient) =
-            self.reader.pixel_gradient(&example, &weights, &self.pass).map_err(RespondentError::new)?;
-        Ok(PixelGradient { loss, gradient: PixelGrid { shape, values: gradient } })
-    }
-
-    /// The option other than the right one with the highest log-likelihood a token.
-    fn likeliest_rival(&self, example: &Example, options: &[String], gold: usize) -> Result<usize, ReaderError> {
-        let scores = self.reader.score(&[(example.clone(), options.to_vec())], &self.pass)?;
-        let rate = |index: usize| scores[0][index].loglikelihood / scores[0][index].token_ids.len() as f64;
-        let rivals = (0..options.len()).filter(|index| *index != gold);
-        let best = rivals.max_by(|a, b| rate(*a).total_cmp(&rate(*b)));
-        best.ok_or(ReaderError::NoGradient("a margin needs two options"))
+fn pixel_objective(objective: &Objective) -> PixelObjective {
+    match objective.clone() {
+        Objective::Nll { target } => PixelObjective::Nll { target },
+        Objective::Margin { options, gold } => PixelObjective::Margin { options, gold },
     }
 }

@@ -1,5 +1,6 @@
 //! The loop: phases, epochs, steps; a benchmark of the base first and of the learner after every epoch.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +17,7 @@ use crate::checkpoint::{
 };
 use crate::course::{Course, Place};
 use crate::environment::{Environment, peak_memory_mib};
-use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark, EpochEnd};
+use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark, EpochEnd, Exam};
 use crate::frozen::{Frozen, Moved};
 use crate::interrupt::Interrupt;
 use crate::learner::{Learner, LearnerError};
@@ -135,14 +136,21 @@ pub fn train(
         progress.prepared(&preparation);
         run.rehearse(preparation.survey.largest, progress)?;
     }
-    run.benchmark.base(&run.learner.reader, &run.cases, progress)?;
+    let tested = run.test_base(progress, interrupt)?;
+    if !tested {
+        return Ok(run.finished(true));
+    }
+    run.end_what_was_interrupted(progress, interrupt)?;
+    if interrupt.requested() {
+        return Ok(run.finished(true));
+    }
     let mut batches = run.read_ahead();
     run.stopwatch = Stopwatch::start();
     while run.done < run.course.total {
         run.step(&mut batches, progress)?;
         let place = run.course.at(run.done - 1);
         if place.ends_epoch {
-            run.end_epoch(place, progress)?;
+            run.end_epoch(place, progress, interrupt)?;
         } else if interrupt.requested()
             || (recipe.train.save_steps > 0 && run.done.is_multiple_of(recipe.train.save_steps))
         {
@@ -343,18 +351,57 @@ impl<'a> Run<'a> {
         self.history.drain(..surplus);
     }
 
-    fn end_epoch(&mut self, place: Place, progress: &mut dyn Progress) -> Result<(), TrainError> {
-        let epoch = place.epochs_before + 1;
-        let phase = &self.recipe.curriculum.phase[place.phase];
+    /// Asks the untouched base. False where that was interrupted; its answers are kept.
+    fn test_base(&mut self, progress: &mut dyn Progress, interrupt: &Interrupt) -> Result<bool, TrainError> {
+        let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
+        match self.benchmark.base(&mut exam) {
+            Err(error) if error.is_interrupt() => Ok(false),
+            tested => Ok(tested.map(|()| true)?),
+        }
+    }
+
+    /// An epoch whose benchmark was interrupted is tested to its end before the next one begins.
+    fn end_what_was_interrupted(
+        &mut self,
+        progress: &mut dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(), TrainError> {
+        let Some(step) = self.done.checked_sub(1) else { return Ok(()) };
+        let place = self.course.at(step);
+        if place.ends_epoch && self.benchmark.owes(self.epoch_end(place)) {
+            self.end_epoch(place, progress, interrupt)?;
+        }
+        Ok(())
+    }
+
+    /// The epoch that ends with the last step done.
+    fn epoch_end(&self, place: Place) -> EpochEnd<'a> {
         let ends_phase = place.phase_step + 1 == place.phase_total || self.done == self.course.total;
-        let end = EpochEnd { epoch, step: self.done, phase: ends_phase.then_some(phase) };
-        let metrics = if self.benchmark.is_due(end) {
-            self.benchmark.epoch(end, &self.learner.reader, &self.cases, progress)?
-        } else {
-            std::collections::BTreeMap::new()
-        };
-        let mut warnings = self.log.metrics(self.done, f64::from(epoch), &metrics);
-        if let Some(forgetting) = self.benchmark.forgetting().filter(|_| ends_phase) {
+        let phase = ends_phase.then_some(&self.recipe.curriculum.phase[place.phase]);
+        EpochEnd { epoch: place.epochs_before + 1, step: self.done, phase }
+    }
+
+    /// Tests what was learned and saves it. An interrupt ends the test; what was learned is saved all the same, and the test
+    /// is made to its end when the run goes on.
+    fn end_epoch(
+        &mut self,
+        place: Place,
+        progress: &mut dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(), TrainError> {
+        let end = self.epoch_end(place);
+        let mut metrics = BTreeMap::new();
+        if self.benchmark.is_due(end) {
+            let other = if self.benchmark.needs_surrogate() { self.learner.other_base()? } else { None };
+            let base = Some(other.as_ref().unwrap_or(&self.learner.reader));
+            let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
+            match self.benchmark.epoch(end, base, &mut exam) {
+                Err(error) if error.is_interrupt() => return self.save(progress),
+                tested => metrics = tested?,
+            }
+        }
+        let mut warnings = self.log.metrics(self.done, f64::from(end.epoch), &metrics);
+        if let Some(forgetting) = self.benchmark.forgetting().filter(|_| end.phase.is_some()) {
             warnings.extend(self.log.text("forgetting", self.done, &forgetting.markdown()));
         }
         warnings.iter().for_each(|warning| progress.warning(warning));
@@ -368,8 +415,8 @@ impl<'a> Run<'a> {
         let loss = std::mem::take(&mut self.since_epoch).loss();
         self.save(progress)?;
         progress.epoch(&EpochLine {
-            phase: phase.name.clone(),
-            epoch,
+            phase: self.recipe.curriculum.phase[place.phase].name.clone(),
+            epoch: end.epoch,
             epochs: self.course.epochs,
             global_step: self.done,
             loss,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use stepwise_benchmark::store;
 use stepwise_curriculum::synth::{SynthOptions, record};
 use stepwise_trainer::checkpoint;
 use stepwise_trainer::interrupt::Interrupt;
@@ -72,26 +73,42 @@ max_cases = 2
     )
 }
 
-/// Remembers every logged loss, and asks for an end after some steps.
+/// Remembers every logged loss, and asks for an end at some time.
 struct Watch {
     losses: Vec<(u64, f64)>,
-    stop_after: Option<u64>,
+    stop: Stop,
     interrupt: Interrupt,
 }
 
+/// When a run is asked to end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Never,
+    /// After this step.
+    After(u64),
+    /// Once this task has begun.
+    Within(&'static str),
+}
+
 impl Progress for Watch {
+    fn advance(&mut self, task: &str, done: u64, total: u64) {
+        if matches!(self.stop, Stop::Within(name) if name == task) && done < total {
+            self.interrupt.request();
+        }
+    }
+
     fn step(&mut self, line: &StepLine) {
         self.losses.push((line.current_steps, line.loss));
-        if self.stop_after == Some(line.current_steps) {
+        if self.stop == Stop::After(line.current_steps) {
             self.interrupt.request();
         }
     }
 }
 
-fn run(text: &str, stop_after: Option<u64>, resume: bool) -> (Finished, Vec<(u64, f64)>) {
+fn run(text: &str, stop: Stop, resume: bool) -> (Finished, Vec<(u64, f64)>) {
     let recipe = Recipe::parse(Path::new("test.toml"), text.to_owned(), &[]).expect("a recipe");
     let interrupt = Interrupt::new();
-    let mut watch = Watch { losses: Vec::new(), stop_after, interrupt: interrupt.clone() };
+    let mut watch = Watch { losses: Vec::new(), stop, interrupt: interrupt.clone() };
     let options =
         TrainOptions { recipe: &recipe, recipe_text: text, device: Device::flex(), device_name: "cpu", resume };
     let finished = train(&options, &mut watch, &interrupt).expect("trains");
@@ -122,7 +139,7 @@ fn a_resumed_run_differs_by_not_one_bit() {
     let model = model(folder.path());
     let lora = "[lora]\nr = 2\nlora_dropout = 0.1\ntarget_modules = \"all-linear\"";
     let whole = folder.path().join("whole");
-    let (finished, losses) = run(&recipe_text(&model, &whole, lora), None, false);
+    let (finished, losses) = run(&recipe_text(&model, &whole, lora), Stop::Never, false);
     assert!(!finished.interrupted && finished.report.is_some());
     let last = losses.last().expect("steps").0;
     assert!(losses.iter().all(|(_, loss)| loss.is_finite()) && last > 4);
@@ -130,9 +147,9 @@ fn a_resumed_run_differs_by_not_one_bit() {
     // The same folder name, so that recipe and digests are the same.
     std::fs::rename(&whole, folder.path().join("kept")).expect("moved");
     let text = recipe_text(&model, &whole, lora);
-    let (stopped, mut parted) = run(&text, Some(3), false);
+    let (stopped, mut parted) = run(&text, Stop::After(3), false);
     assert!(stopped.interrupted && stopped.global_step == 3);
-    let (resumed, rest) = run(&text, None, true);
+    let (resumed, rest) = run(&text, Stop::Never, true);
     assert!(!resumed.interrupted);
     parted.extend(rest);
     assert_eq!(parted, losses);
@@ -156,8 +173,82 @@ fn full_fine_tuning_leaves_a_model_folder_that_loads() {
     let model = model(folder.path());
     let out = folder.path().join("full");
     let full = "finetuning_type = \"full\"\n[full]\nfreeze_vision_tower = false\nfreeze_multi_modal_projector = false";
-    let (finished, _) = run(&recipe_text(&model, &out, full), None, false);
+    let suite = folder.path().join("suite.toml");
+    std::fs::write(&suite, TRANSFER).expect("written");
+    let text = recipe_text(&model, &out, full).replace("\"fast\"", &format!("{:?}", suite.display().to_string()));
+    let (finished, _) = run(&text, Stop::Never, false);
     let subject = stepwise_trainer::subject::Subject::find(&finished.folder, None).expect("a subject");
     assert_eq!(subject.base.as_deref(), Some(model.as_path()));
     subject.load(&Device::flex(), None).expect("loads");
+    transferred_from_the_base(&out);
+}
+
+/// A suite with an attack that is made on the base, and the same made on whoever is asked.
+const TRANSFER: &str = "name = \"t\"\nversion = 1\nseed = 1\n\
+    [[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
+    [[condition]]\nid = \"pgd\"\nkind = \"pgd\"\neps = 4\nsteps = 2\nrestarts = 1\n\
+    [[condition]]\nid = \"transfer\"\nkind = \"transfer\"\neps = 4\nsteps = 2\nrestarts = 1\n";
+
+/// What an attack made on the base raises is the same after every epoch, whatever was learned in between; what one made on
+/// the learner raises is not.
+fn transferred_from_the_base(run: &Path) {
+    let losses = |epoch: &str, condition: &str| -> Vec<Vec<Option<f64>>> {
+        let outcomes = store::read(&run.join("benchmark").join(epoch).join("outcomes.jsonl")).expect("outcomes");
+        let of = outcomes.into_iter().filter(|outcome| outcome.condition == condition);
+        of.map(|outcome| outcome.attack.expect("an attack").losses).collect()
+    };
+    let first = losses("epoch-1", "transfer");
+    assert!(first.len() > 4);
+    assert_eq!(first, losses("epoch-2", "transfer"));
+    // The base's own pixels and draws; its frozen weights may be laid out otherwise there, and round otherwise.
+    for (transferred, own) in first.iter().flatten().zip(losses("base", "pgd").iter().flatten()) {
+        let (transferred, own) = (transferred.expect("a number"), own.expect("a number"));
+        assert!((transferred - own).abs() < 1e-4, "{transferred} {own}");
+    }
+    assert_ne!(losses("epoch-1", "pgd"), losses("epoch-2", "pgd"));
+    assert!(losses("base", "transfer").is_empty(), "the base has no other base");
+}
+
+#[test]
+fn attacks_transfer_from_the_base_whose_adapter_is_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(folder.path());
+    let out = folder.path().join("run");
+    let suite = folder.path().join("suite.toml");
+    std::fs::write(&suite, TRANSFER).expect("written");
+    let text = recipe_text(&model, &out, "[lora]\nr = 2\ntarget_modules = \"all-linear\"");
+    run(&text.replace("\"fast\"", &format!("{:?}", suite.display().to_string())), Stop::Never, false);
+    transferred_from_the_base(&out);
+}
+
+#[test]
+fn a_benchmark_that_was_interrupted_is_made_to_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(folder.path());
+    let out = folder.path().join("run");
+    let text = recipe_text(&model, &out, "[lora]\nr = 2");
+    let (_, losses) = run(&text, Stop::Never, false);
+    std::fs::rename(&out, folder.path().join("kept")).expect("moved");
+
+    let mut parted = Vec::new();
+    let mut held = 0;
+    for (place, task) in ["base", "epoch-1", "epoch-2"].into_iter().enumerate() {
+        let within = Stop::Within(["benchmark base", "benchmark epoch-1", "benchmark epoch-2"][place]);
+        let (stopped, steps) = run(&text, within, place > 0);
+        assert!(stopped.interrupted, "{task}");
+        parted.extend(steps);
+        let folder = out.join("benchmark").join(task);
+        assert!(!folder.join("outcomes.jsonl").exists(), "{task} has not ended");
+        held += std::fs::read_to_string(folder.join("outcomes.part.jsonl")).expect("a journal").lines().count();
+    }
+    assert!(held > 100, "answers were kept: {held}");
+    let (finished, steps) = run(&text, Stop::Never, true);
+    assert!(!finished.interrupted && finished.epochs.len() == 2);
+    parted.extend(steps);
+    assert_eq!(parted, losses);
+    let (kept, again) = (contents(&folder.path().join("kept/benchmark")), contents(&out.join("benchmark")));
+    assert_eq!(kept.keys().collect::<Vec<_>>(), again.keys().collect::<Vec<_>>());
+    for (file, bytes) in &kept {
+        assert!(again[file] == *bytes, "benchmark/{} differs", file.display());
+    }
 }

@@ -7,6 +7,7 @@ pub mod fresh;
 pub mod generate;
 pub mod layout;
 pub mod model;
+pub mod pixel_gradient;
 pub mod processor;
 pub mod reader;
 pub mod weights;

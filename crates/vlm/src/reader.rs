@@ -10,13 +10,13 @@ use stepwise_ops::Precision;
 use crate::batch::{Batch, Example, TileRef, TileSet};
 use crate::features::{FeatureCache, FeatureLimits};
 use crate::generate::{Generated, generate};
-use crate::layout::{Layout, Sequence, Target, TileSpan};
+use crate::layout::{Layout, Sequence, Target};
 use crate::model::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::model::{LoadError, ModelPart, Vlm};
 use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError, hex};
 
 /// Rows computed in one forward pass when answering: enough to keep the processor busy, little enough to fit anywhere.
-const ROWS_AT_ONCE: usize = 4096;
+pub(crate) const ROWS_AT_ONCE: usize = 4096;
 
 /// What can go wrong with a reader.
 #[derive(Debug, thiserror::Error)]
@@ -174,80 +174,9 @@ impl Reader {
         Ok(generate(&self.model, &prompt, features, self.processor.ends(), max_new_tokens, *pass))
     }
 
-    /// An objective linear in option log-likelihoods, and its gradient with respect to the pixels (in 0..1) of the first
-    /// picture: `sum over options of weight * loglikelihood / tokens`. Returns value and gradient, the latter
-    /// `[tiles, 3, side, side]`.
-    ///
-    /// # Errors
-    /// As [`Processor::encode_options`], and when no picture is shown.
-    pub fn pixel_gradient(
-        &self,
-        example: &Example,
-        options: &[(String, f32)],
-        pass: &Pass,
-    ) -> Result<(f64, Vec<f32>), ReaderError> {
-        let Some(first) = example.images.first() else {
-            return Err(ReaderError::NoGradient("a pixel gradient needs a picture"));
-        };
-        let texts: Vec<String> = options.iter().map(|(text, _)| text.clone()).collect();
-        let (prompt, ends) = self.processor.encode_options(&example.conversation, &example.grids(), &texts)?;
-        // The first picture's tiles are numbered as they come, without merging equal ones: each has its own gradient.
-        let attacked = first.grid.tiles();
-        let mut rest = TileSet::default();
-        let sequences: Vec<Sequence> = ends
-            .iter()
-            .zip(options)
-            .map(|(end, (_, weight))| {
-                let ids: Vec<u32> = prompt.ids.iter().chain(end).copied().collect();
-                // The loss sums negative log-likelihoods, so the weight changes sign here.
-                let weight = -weight / end.len() as f32;
-                let targets = (prompt.ids.len()..ids.len()).map(|index| Target { index, weight }).collect();
-                let spans = prompt.images.iter().map(|span| TileSpan {
-                    start: span.start,
-                    len: span.len,
-                    tile: match span.image {
-                        0 => span.tile,
-                        image => attacked + rest.number(&example.images[image], span.tile),
-                    },
-                });
-                let tiles = spans.collect();
-                Sequence { ids, tiles, targets }
-            })
-            .collect();
-        let layout = Layout::pack(&sequences, true);
-        let (side, channels) = (self.model.config().vision.image_size, 3);
-        let unit = self.processor.unit_pixels(first);
-        let unit = Tensor::<4>::from_data(TensorData::new(unit, [attacked, channels, side, side]), self.model.device());
-        let unit = unit.autodiff().require_grad();
-        let graph = Pass { gradients: true, ..*pass };
-        let features = self.model.connect(self.model.encode(self.normalised(unit.clone()), None, &graph), &graph);
-        let features = match self.features(&rest, pass) {
-            Some(rest) => Tensor::cat(vec![features, rest], 0),
-            None => features,
-        };
-        let (loss, rows) = self.model.losses(&layout, Some(features), &graph);
-        let gradients = loss.backward();
-        let weighted = layout.predictions.iter().zip(&rows).map(|(prediction, loss)| prediction.weight * loss);
-        let value: f32 = weighted.sum();
-        let gradient = unit.grad(&gradients).map(|gradient| gradient.into_data().convert::<f32>());
-        let gradient = gradient.and_then(|data| data.try_to_vec().ok()).unwrap_or_default();
-        Ok((f64::from(value), gradient))
-    }
-
-    /// Normalises pixels in 0..1 inside the gradient graph.
-    fn normalised(&self, unit: Tensor<4>) -> Tensor<4> {
-        let config = self.processor.pixels();
-        let device = self.model.device();
-        let row = |values: [f64; 3]| {
-            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-            Tensor::<4>::from_data(TensorData::new(values, [1, 3, 1, 1]), device)
-        };
-        (unit - row(config.image_mean)) / row(config.image_std)
-    }
-
     /// Features of all tiles of a set, `[tiles * features_per_tile, text width]`; none for no tiles. Where neither the image
     /// encoder nor the connector learns, each tile is encoded once and remembered; pixels made by an attack are not.
-    fn features(&self, set: &TileSet, pass: &Pass) -> Option<Tensor<2>> {
+    pub(crate) fn features(&self, set: &TileSet, pass: &Pass) -> Option<Tensor<2>> {
         if set.tiles.is_empty() {
             return None;
         }

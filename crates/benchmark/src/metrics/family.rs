@@ -32,7 +32,7 @@ const FAMILIES: &[(&str, &[&str])] = &[
             "specular",
         ],
     ),
-    ("gradient", &["fgsm", "pgd"]),
+    ("gradient", &["fgsm", "pgd", "transfer"]),
 ];
 
 /// The family of a kind.
@@ -91,6 +91,7 @@ mod tests {
             ("noise_1", "kind = \"gaussian_noise\"\nlevel = 1"),
             ("noise_4", "kind = \"gaussian_noise\"\nlevel = 4"),
             ("noise_2", "kind = \"gaussian_noise\"\nlevel = 2"),
+            ("transfer", "kind = \"transfer\"\neps = 4"),
             ("fgsm", "kind = \"fgsm\"\neps = 4"),
             ("pgd_4", "kind = \"pgd\"\neps = 4"),
             ("blank", "kind = \"blank\""),

@@ -56,10 +56,17 @@ pub struct ReportInput<'a> {
 /// One benchmark of the learner.
 #[derive(Clone, Copy, Debug)]
 pub struct EpochResult<'a> {
-    /// For example `1` or `2.5`.
+    /// A number, such as `1` or `2.5`, or what else was tested in its place.
     pub label: &'a str,
     /// Its numbers, with gains over the base.
     pub summary: &'a Summary,
+}
+
+impl EpochResult<'_> {
+    fn name(&self) -> String {
+        let is_number = self.label.parse::<f64>().is_ok();
+        if is_number { format!("epoch {}", self.label) } else { self.label.to_owned() }
+    }
 }
 
 /// A rendered report.
@@ -88,7 +95,7 @@ impl<'a> ReportInput<'a> {
 
     /// Names the last epoch.
     fn last_label(&self) -> String {
-        self.epochs.last().map_or_else(|| "base".to_owned(), |epoch| format!("epoch {}", epoch.label))
+        self.epochs.last().map_or_else(|| "base".to_owned(), EpochResult::name)
     }
 
     /// Whether there is anything but the base.
@@ -98,7 +105,7 @@ impl<'a> ReportInput<'a> {
 
     /// The base and all epochs: place on an axis, name, numbers.
     fn stops(&self) -> Vec<(f64, String, &'a Summary)> {
-        let epochs = self.epochs.iter().map(|epoch| (format!("epoch {}", epoch.label), epoch.summary));
+        let epochs = self.epochs.iter().map(|epoch| (epoch.name(), epoch.summary));
         let all = std::iter::once(("base".to_owned(), self.base)).chain(epochs);
         all.enumerate().map(|(place, (name, summary))| (place as f64, name, summary)).collect()
     }

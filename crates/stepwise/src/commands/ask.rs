@@ -83,11 +83,11 @@ pub fn run(args: &Args) -> Outcome {
             });
             answer["options"] = options.collect();
         }
-        println!("{answer}");
+        say!("{answer}");
     } else {
-        println!("{text}");
+        say!("{text}");
         for (option, score) in args.options.iter().zip(&options) {
-            println!("{:>10.4}  {:>2} tokens  {option}", score.loglikelihood, score.token_ids.len());
+            say!("{:>10.4}  {:>2} tokens  {option}", score.loglikelihood, score.token_ids.len());
         }
     }
     Ok(())

@@ -62,12 +62,12 @@ pub fn run(args: &Args) -> Outcome {
     let found = dataset.as_ref().map(summary);
     if args.json {
         let listed: Vec<_> = problems.iter().map(as_json).collect();
-        println!("{}", json!({ "summary": found, "problems": listed }));
+        say!("{}", json!({ "summary": found, "problems": listed }));
     } else {
         if let Some(found) = &found {
             print_summary(found);
         }
-        problems.iter().for_each(|problem| println!("{problem}"));
+        problems.iter().for_each(|problem| say!("{problem}"));
     }
     match problems.len() {
         0 => Ok(()),
@@ -105,19 +105,19 @@ fn as_json(problem: &Problem) -> serde_json::Value {
 }
 
 fn print_summary(found: &Summary) {
-    println!(
+    say!(
         "{} cases in {} groups, {} images, {} regions, {} questions",
         found.cases, found.groups, found.images, found.regions, found.items
     );
     for (split, cases) in &found.cases_by_split {
         let items = found.items_by_split.get(split).copied().unwrap_or(0);
-        println!("  {:<12}{cases:>6} cases {items:>7} questions", format!("{split:?}").to_lowercase());
+        say!("  {:<12}{cases:>6} cases {items:>7} questions", format!("{split:?}").to_lowercase());
     }
     for (stage, items) in &found.items_by_stage {
-        println!("  stage {stage}     {items:>6} questions");
+        say!("  stage {stage}     {items:>6} questions");
     }
-    println!("  {} cases lack a stage", found.incomplete_chains);
-    println!(
+    say!("  {} cases lack a stage", found.incomplete_chains);
+    say!(
         "  blind baselines: guessing {:.3}, always the commonest answer to a question {:.3}",
         found.chance, found.majority
     );

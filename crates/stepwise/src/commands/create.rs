@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Outcome {
         FreshError::Weights(_) => Failure::input(format!("{error} -> name a folder that can be made and written")),
         FreshError::Tokenizer(_) => Failure::run(error),
     })?;
-    println!("{}", args.out.display());
+    say!("{}", args.out.display());
     Ok(())
 }
 

@@ -76,8 +76,8 @@ fn import(args: &ImportArgs) -> Outcome {
     let unknown = || Failure::input(format!("{}: no importer has this name", args.name));
     let importer = importer(&args.name).ok_or_else(unknown)?;
     let report = (importer.run)(&args.src, &args.out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
-    report.skipped.iter().for_each(|reason| eprintln!("note: {reason}"));
-    println!(
+    report.skipped.iter().for_each(|reason| tell!("note: {reason}"));
+    say!(
         "{} cases, {} questions, {} regions in {}",
         report.cases,
         report.items,
@@ -94,11 +94,11 @@ fn draw(args: &SynthArgs) -> Outcome {
     let total = args.cases as u64;
     let report = synth::write(&args.out, &options, &mut |done| shown.advance("drawing", done as u64, total));
     let report = report.map_err(Failure::input)?;
-    println!("{} cases, {} questions in {}", report.cases, report.items, args.out.display());
-    println!("\nA reader who does not look is right this often, guessing or always giving the commonest answer:");
-    println!("{:<10}{:>10}{:>10}{:>10}", "", "questions", "guessing", "commonest");
+    say!("{} cases, {} questions in {}", report.cases, report.items, args.out.display());
+    say!("\nA reader who does not look is right this often, guessing or always giving the commonest answer:");
+    say!("{:<10}{:>10}{:>10}{:>10}", "", "questions", "guessing", "commonest");
     let line = |name: &str, rate: &Rate| {
-        println!("{name:<10}{:>10}{:>10.3}{:>10.3}", rate.items, rate.chance, rate.majority);
+        say!("{name:<10}{:>10}{:>10.3}{:>10.3}", rate.items, rate.chance, rate.majority);
     };
     line("all", &report.baselines.overall);
     for (stage, rate) in report.baselines.stages.iter().enumerate() {
@@ -117,17 +117,17 @@ fn show(args: &ShowArgs) -> Outcome {
         })?,
         None => &dataset.cases[0],
     };
-    println!("{} ({}, {:?}, from {})", case.case_id, case.modality, case.split, case.source.dataset);
+    say!("{} ({}, {:?}, from {})", case.case_id, case.modality, case.split, case.source.dataset);
     for image in &case.images {
-        println!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
+        say!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
     }
     for region in &case.regions {
         let [x0, y0, x1, y1] = region.shape.bounds();
-        println!("region {}: {} ({:?}), {x0} {y0} to {x1} {y1}", region.id, region.label, region.role);
+        say!("region {}: {} ({:?}), {x0} {y0} to {x1} {y1}", region.id, region.label, region.role);
     }
     for item in &case.chain {
         let answer = prompt(case, item, &Frame::default()).answer;
-        println!("{} stage {} category {}: {} -> {answer}", item.id, item.stage, item.category, item.question);
+        say!("{} stage {} category {}: {} -> {answer}", item.id, item.stage, item.category, item.question);
     }
     Ok(())
 }

@@ -30,23 +30,23 @@ const CONFIG: &str = r#"{"model_type":"idefics3","image_token_id":3,"scale_facto
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    println!("stepwise {}", env!("CARGO_PKG_VERSION"));
-    println!("backends: {}", backends().join(", "));
-    println!("threads: {}", std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    println!("instructions: {}", instructions());
+    say!("stepwise {}", env!("CARGO_PKG_VERSION"));
+    say!("backends: {}", backends().join(", "));
+    say!("threads: {}", std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    say!("instructions: {}", instructions());
     let chosen = device::choose(args.device.as_deref())?;
     let here = training_step(&chosen.device)?;
     let reference = training_step(&Device::flex())?;
     let scale = reference.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
     let apart = here.iter().zip(&reference).fold(0.0_f64, |most, (a, b)| most.max((a - b).abs())) / scale;
-    println!(
+    say!(
         "self-test on {}: loss {:.6}, {} gradients, {apart:.1e} from the cpu",
         chosen.name,
         here[0],
         here.len() - 1
     );
     if apart <= TOLERANCE {
-        println!("all is well");
+        say!("all is well");
         Ok(())
     } else {
         let problem = format!("{} computes a training step differently from the cpu: use another device", chosen.name);

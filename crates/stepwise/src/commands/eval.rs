@@ -7,12 +7,18 @@ use clap::builder::RangedU64ValueParser;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::score::{Scoring, compat};
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
+use stepwise_benchmark::stats::power::{describe, power};
 use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::case::Split;
+use stepwise_trainer::answer_cache::{self, AnswerCache, model_key};
+use stepwise_trainer::asking::{Answers, Asking, Memory, Model};
+use stepwise_trainer::benchmark_report::{Reported, write_summary};
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::epoch_benchmark::{self, ask};
+use stepwise_trainer::epoch_benchmark;
+use stepwise_trainer::interrupt::Interrupt;
+use stepwise_trainer::progress::Progress;
 use stepwise_trainer::recipe::{CaseSource, Data, Recipe, Synth};
 use stepwise_trainer::subject::Subject;
 use stepwise_vlm::model::parameter::Pass;
@@ -49,9 +55,16 @@ pub struct Args {
     /// Ask at most so many cases.
     #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_cases: Option<usize>,
-    /// Keep outcomes and summary in this folder; questions answered there already are not asked again.
+    /// Keep outcomes, summary, report and its tables in this folder; questions answered there already are not asked again.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Remember answers in this folder, so that no model is asked the same twice; `stepwise/answers` in the user's cache
+    /// folder when left out. Above 1 GiB, the models asked longest ago are forgotten.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Ask everything anew, and remember nothing.
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
     /// cpu, cuda[:n] or wgpu[:n].
     #[arg(long)]
     device: Option<String>,
@@ -76,64 +89,180 @@ pub fn run(args: &Args) -> Outcome {
         Some(path) => Some(Recipe::load(path, &[]).map_err(Failure::input)?),
         None => None,
     };
-    let cases = Cases::open(&data(args, recipe.as_ref())).map_err(Failure::input)?;
+    let data = data(args, recipe.as_ref());
+    let mut cases = Cases::open(&data).map_err(Failure::input)?;
+    cases.name_pictures();
     let suite = suite(args, recipe.as_ref())?;
     let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
     // Before the work, so that none is lost to a folder that cannot be written.
     if let Some(out) = &args.out {
         folder::make(out)?;
     }
+    let cache = cache(args)?;
     let reader = subject.load(&chosen.device, splitting).map_err(Failure::input)?;
     let other = match &subject.base {
         Some(base) => {
             let base = Subject::find(base, None).map_err(Failure::input)?;
-            Some(base.load(&chosen.device, splitting).map_err(Failure::input)?)
+            let reader = base.load(&chosen.device, splitting).map_err(Failure::input)?;
+            Some((base, reader))
         }
         None => None,
     };
-    // The base is the adapted model with its adapter off, another folder, or - a model alone - not there.
+    let kind = chosen.name.split(':').next().unwrap_or_default();
+    let key = |subject: &Subject, reader, adapter| model_key(subject, reader, kind, adapter).map_err(Failure::input);
+    let own = (key(&subject, &reader, true)?, &reader);
+    // The base is another folder, the adapted model with its adapter off, or - a model alone - not there.
     let base = match (&other, &subject.adapter) {
-        (Some(base), _) => Some(base),
-        (None, Some(_)) => Some(&reader),
+        (Some((base, reader)), _) => Some((key(base, reader, false)?, reader)),
+        (None, Some(_)) => Some((key(&subject, &reader, false)?, &reader)),
         (None, None) => None,
     };
 
-    let mut shown = Shown::new();
-    let mut asked = |name: &str, reader, pass| {
-        let path = args.out.as_ref().map(|out| out.join(name).join("outcomes.jsonl"));
-        let known = match &path {
-            Some(path) if path.is_file() => store::read(path).map_err(Failure::input)?,
-            _ => Vec::new(),
-        };
-        let key = format!("{name}:{}", args.path.display());
-        let (outcomes, skips) =
-            ask(&suite, name, &key, (reader, pass), &cases, known, &mut shown).map_err(Failure::run)?;
-        if let Some(path) = &path {
-            path.parent().map_or(Ok(()), folder::make)?;
-            store::write(path, &outcomes).map_err(Failure::run)?;
-        }
-        Ok::<_, Failure>((outcomes, skips))
-    };
-    let base = base.map(|base| asked("base", base, Pass::BASE)).transpose()?;
-    let (outcomes, skips) = asked("tuned", &reader, Pass::ANSWER)?;
-    let base = base.as_ref().map(|(outcomes, _)| outcomes.as_slice());
-    let mut summary = Summary::new(&suite, &skips, &outcomes, base, Bootstrap::default());
-    if args.compat {
-        summary.compat = compat::scores(&Plan::new(&suite, &cases.eval), &outcomes);
+    let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
+    let mut examiner = Examiner { args, suite: &suite, cases: &cases, cache, interrupt, shown: Shown::new() };
+    let base = base.as_ref().map(|(key, reader)| Model { key, reader, pass: Pass::BASE });
+    let own = Model { key: &own.0, reader: own.1, pass: Pass::ANSWER };
+    let plan = Plan::new(&suite, &cases.eval);
+    if base.is_none() {
+        examiner.shown.note(&describe(&power(&plan, None)));
     }
-    let json = serde_json::to_string_pretty(&summary).map_err(Failure::run)?;
+    let of_base = base.map(|base| examiner.ask("base", base, None)).transpose()?;
+    if let Some(answers) = &of_base {
+        examiner.shown.note(&describe(&power(&plan, Some(&answers.outcomes))));
+    }
+    let answers = examiner.ask("tuned", own, base)?;
+    let base_outcomes = of_base.as_ref().map(|answers| answers.outcomes.as_slice());
+    let bootstrap = Bootstrap::default();
+    let mut summary = Summary::new(&suite, &answers.skips, &answers.outcomes, base_outcomes, bootstrap);
+    if args.compat {
+        summary.compat = compat::scores(&plan, &answers.outcomes);
+    }
+    let mut report = None;
     if let Some(out) = &args.out {
-        std::fs::write(out.join("summary.json"), &json).map_err(Failure::run)?;
+        let facts = facts(args, &subject, &data, &suite, &chosen.name);
+        let title = args.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let of_base = of_base.as_ref().map(|of_base| {
+            (Summary::new(&suite, &of_base.skips, &of_base.outcomes, None, bootstrap), of_base.outcomes.as_slice())
+        });
+        let page = out.join("report.html");
+        let tested = [("tuned".to_owned(), &summary)];
+        let reported = match &of_base {
+            Some((base, of_base)) => Reported {
+                title: &title,
+                facts: &facts,
+                suite: &suite,
+                cases: &cases,
+                base,
+                tested: &tested,
+                outcomes: Some((&answers.outcomes, of_base)),
+                forgetting: None,
+            },
+            None => Reported {
+                title: &title,
+                facts: &facts,
+                suite: &suite,
+                cases: &cases,
+                base: &summary,
+                tested: &[],
+                outcomes: None,
+                forgetting: None,
+            },
+        };
+        if let Some((base, _)) = &of_base {
+            write_summary(&out.join("base"), base).map_err(Failure::run)?;
+        }
+        write_summary(out, &summary).map_err(Failure::run)?;
+        reported.write(&page, &out.join("tables")).map_err(Failure::run)?;
+        report = Some(page);
     }
     if args.json {
-        println!("{json}");
-    } else {
-        println!("{}", table::gains(&args.path.display().to_string(), &summary));
-        if args.compat {
-            println!("\n{}", table::compat(&summary.compat).text());
-        }
+        say!("{}", serde_json::to_string_pretty(&summary).map_err(Failure::run)?);
+        return Ok(());
+    }
+    say!("{}", table::gains(&args.path.display().to_string(), &summary));
+    if args.compat {
+        say!("\n{}", table::compat(&summary.compat).text());
+    }
+    if let Some(report) = report {
+        say!("\nreport  {}", report.display());
     }
     Ok(())
+}
+
+/// Asks models, and remembers what they said.
+struct Examiner<'a> {
+    args: &'a Args,
+    suite: &'a Suite,
+    cases: &'a Cases,
+    cache: Option<AnswerCache>,
+    interrupt: Interrupt,
+    shown: Shown,
+}
+
+impl Examiner<'_> {
+    fn ask(&mut self, name: &str, model: Model<'_>, surrogate: Option<Model<'_>>) -> Result<Answers, Failure> {
+        let mut memory = match &self.cache {
+            Some(cache) => {
+                let journal = cache.journal(model.key).map_err(Failure::run)?;
+                Memory::journal(&journal).map_err(Failure::run)?
+            }
+            None => Memory::default(),
+        };
+        let kept = self.args.out.as_ref().map(|out| out.join(name).join("outcomes.jsonl"));
+        if let Some(kept) = &kept {
+            memory = memory.and_file(kept).map_err(Failure::input)?;
+        }
+        let asking = Asking { name, model, surrogate, suite: self.suite, cases: self.cases };
+        let answers = asking.ask(&mut memory, &mut self.shown, &self.interrupt).map_err(|error| {
+            if !error.is_interrupt() {
+                return Failure::run(error);
+            }
+            self.shown.note(match &self.cache {
+                Some(_) => "interrupted; what was answered is remembered: the same command goes on from here",
+                None => "interrupted; nothing is remembered under `--no-cache`",
+            });
+            Failure::Interrupted
+        })?;
+        self.shown.note(&format!("{name}: {} answers asked for, {} remembered", answers.asked, answers.remembered));
+        if let Some(kept) = &kept {
+            store::write(kept, &answers.outcomes).map_err(Failure::run)?;
+        }
+        Ok(answers)
+    }
+}
+
+/// Where answers are remembered. A folder that was named must do; the user's own is gone without where it cannot be had.
+fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
+    if args.no_cache {
+        return Ok(None);
+    }
+    if let Some(folder) = &args.cache {
+        return AnswerCache::open(folder, answer_cache::LIMIT).map(Some).map_err(|error| {
+            Failure::input(format!("{}: {error} -> name a folder that can be made and written", folder.display()))
+        });
+    }
+    let Some(folder) = AnswerCache::default_folder() else { return Ok(None) };
+    match AnswerCache::open(&folder, answer_cache::LIMIT) {
+        Ok(cache) => Ok(Some(cache)),
+        Err(error) => {
+            let folder = folder.display();
+            tell!("warning: {folder}: {error}: no answers are remembered -> name another folder with `--cache DIR`");
+            Ok(None)
+        }
+    }
+}
+
+/// What stands in the report's head.
+fn facts(args: &Args, subject: &Subject, data: &Data, suite: &Suite, device: &str) -> Vec<(String, String)> {
+    let base = subject.base.as_ref().or(subject.adapter.as_ref().map(|_| &subject.model));
+    let facts = [
+        ("Model", Some(args.path.display().to_string())),
+        ("Base", base.map(|base| base.display().to_string())),
+        ("Cases", Some(data.source.to_string())),
+        ("Suite", Some(suite.name.clone())),
+        ("Device", Some(device.to_owned())),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 fn data(args: &Args, recipe: Option<&Recipe>) -> Data {

@@ -74,8 +74,8 @@ pub fn run(args: &Args) -> Outcome {
         );
         return Err(Failure::run(problem));
     }
-    eprintln!("read again: log-likelihoods differ by at most {difference:.2e} nats");
-    println!("{}", args.out.display());
+    tell!("read again: log-likelihoods differ by at most {difference:.2e} nats");
+    say!("{}", args.out.display());
     Ok(())
 }
 

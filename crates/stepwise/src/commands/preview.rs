@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> Outcome {
     let course = Course::new(&recipe, &cases.train).map_err(Failure::input)?;
     let mut lessons = Lessons::new(&recipe, &cases, &reader.processor);
     for image in &case.images {
-        println!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
+        say!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
     }
     for (index, item) in case.chain.iter().enumerate() {
         // As the first phase of its stage teaches it, or else as the first phase would.
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Outcome {
         let encoded = reader.encode(&lesson.example, false).map_err(Failure::input)?;
         let features: usize = encoded.images.iter().map(|span| span.len).sum();
         let supervised = encoded.supervised.iter().filter(|on| **on).count();
-        println!(
+        say!(
             "\n{} (stage {}, category {}{}): {} tokens, {features} of them image, {supervised} supervised",
             lesson.name,
             item.stage,
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Outcome {
             lesson.condition.map_or_else(String::new, |condition| format!(", under {condition}")),
             encoded.ids.len()
         );
-        println!("{}", marked(&reader.processor, &encoded.ids, &encoded.supervised));
+        say!("{}", marked(&reader.processor, &encoded.ids, &encoded.supervised));
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> Outcome {
     }
     let recipe_text = std::fs::read_to_string(&args.recipe).map_err(Failure::input)?;
     let chosen = device::choose(args.device.as_deref())?;
-    let interrupt = Interrupt::listen(|| eprintln!("\nfinishing the step and saving; again to leave at once"))
+    let interrupt = Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once"))
         .map_err(Failure::run)?;
     let options = TrainOptions {
         recipe: &recipe,
@@ -55,15 +55,15 @@ pub fn run(args: &Args) -> Outcome {
         _ => Failure::input(error),
     })?;
     if let Some((epoch, summary)) = finished.epochs.last() {
-        println!("{}", table::gains(&format!("after epoch {epoch}"), summary));
+        say!("{}", table::gains(&format!("after epoch {epoch}"), summary));
     }
-    println!("run     {}", finished.folder.display());
+    say!("run     {}", finished.folder.display());
     if let Some(report) = &finished.report {
-        println!("report  {}", report.display());
+        say!("report  {}", report.display());
     }
-    println!("next    stepwise eval {}", finished.folder.display());
+    say!("next    stepwise eval {}", finished.folder.display());
     if finished.interrupted {
-        eprintln!("interrupted after step {}: go on with `--resume`", finished.global_step);
+        tell!("interrupted after step {}: go on with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);
     }
     Ok(())
@@ -73,6 +73,6 @@ pub fn run(args: &Args) -> Outcome {
 fn plan(recipe: &Recipe) -> Outcome {
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     let course = Course::new(recipe, &cases.train).map_err(Failure::input)?;
-    println!("{}", table::outline(&Outline::new(recipe, &cases.train, &course)));
+    say!("{}", table::outline(&Outline::new(recipe, &cases.train, &course)));
     Ok(())
 }

@@ -70,6 +70,14 @@ eps = 4
 control = "random_sign"
 
 [[condition]]
+id = "transfer"
+kind = "transfer"
+eps = 4
+steps = 2
+restarts = 1
+control = "random_sign"
+
+[[condition]]
 id = "random_sign"
 kind = "random_sign"
 eps = 4
@@ -149,6 +157,8 @@ impl Workplace {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stepwise"));
         command.args(args).current_dir(self.folder.path()).env_remove("COLUMNS");
+        // What one test asked must not be remembered by another, nor in the home of whoever runs the tests.
+        command.env("XDG_CACHE_HOME", self.path("caches")).env("LOCALAPPDATA", self.path("caches"));
         command
     }
 

@@ -20,9 +20,15 @@ fn json_is_the_summary() {
     assert_eq!(summary["cases"], 1);
     let ids: Vec<&str> =
         summary["conditions"].as_array().expect("a list").iter().filter_map(|c| c["id"].as_str()).collect();
-    assert_eq!(ids, ["clean", "hint_minus", "blank", "fgsm", "random_sign"]);
+    assert_eq!(ids, ["clean", "hint_minus", "blank", "fgsm", "transfer", "random_sign"]);
     for condition in summary["conditions"].as_array().expect("a list") {
-        assert!(condition["n"].is_u64() && condition["kind"].is_string() && condition["gain_vs_base"].is_object());
+        assert!(condition["n"].is_u64() && condition["kind"].is_string(), "{condition}");
+        if condition["id"] == "transfer" {
+            // The attack is made on the base, so the base itself is not asked.
+            assert!(condition["n"].as_u64() > Some(0) && condition["base"]["value"].is_null(), "{condition}");
+            continue;
+        }
+        assert!(condition["gain_vs_base"].is_object(), "{condition}");
         for value in [&condition["accuracy"], &condition["base"]["value"]] {
             assert!(value.as_f64().is_some_and(|value| (0.0..=1.0).contains(&value)), "{condition}");
         }
@@ -73,6 +79,72 @@ fn what_is_kept_is_not_asked_again() {
     place.write("kept/tuned/outcomes.jsonl", right);
     let second = place.done("eval run --data cases --split train --max-cases 1 --out kept --json").json();
     assert_eq!(second["conditions"][0]["accuracy"], 1.0);
+}
+
+/// How many answers of base and adapted model were asked for and remembered, as the command said.
+fn counted(said: &str) -> Vec<(usize, usize)> {
+    let number = |text: &str| text.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    let lines = said.lines().filter_map(|line| {
+        let counts = line.strip_prefix("base: ").or(line.strip_prefix("tuned: "))?;
+        let (asked, remembered) = counts.split_once(" answers asked for, ")?;
+        Some((number(asked), number(remembered)))
+    });
+    lines.collect()
+}
+
+#[test]
+fn nothing_is_asked_twice_unless_it_changed() {
+    let place = Workplace::with_run();
+    place.done("data synth cases --cases 12 --seed 1 --image-size 64");
+    let ask = |line: &str| {
+        let ran = place.done(&format!("eval {line} --data cases --split train --max-cases 1 --json"));
+        (counted(&ran.stderr), ran.json())
+    };
+    let (first, told) = ask("run");
+    assert!(first.len() == 2 && first.iter().all(|(asked, remembered)| *asked > 9 && *remembered == 0), "{first:?}");
+    let all = |counts: &[(usize, usize)]| counts.iter().map(|(asked, known)| (0, asked + known)).collect::<Vec<_>>();
+    let (again, retold) = ask("run");
+    assert_eq!((again, &retold), (all(&first), &told));
+    // The model of a checkpoint's copy is the same model, and its base is anybody's.
+    place.copy("run/checkpoint-10", "elsewhere");
+    let (copy, _) = ask("elsewhere --base model --suite suite.toml");
+    assert_eq!(copy[0], all(&first)[0]);
+    let (alone, _) = ask("model --suite suite.toml");
+    assert_eq!(alone, [all(&first)[0]]);
+    // Other weights, other pictures, another folder, or none: asked anew.
+    place.copy("run/checkpoint-5", "older");
+    let (older, _) = ask("older --base model --suite suite.toml");
+    assert_eq!((older[0], older[1].1), (all(&first)[0], 0));
+    let (elsewhere, _) = ask("run --cache there");
+    assert_eq!(elsewhere, first);
+    assert_eq!(std::fs::read_dir(place.path("there")).expect("made").count(), 2);
+    assert_eq!(ask("run --no-cache").0, first);
+    let pictures = std::fs::read_dir(place.path("cases/images")).expect("pictures");
+    for path in pictures.map(|entry| entry.expect("a picture").path()) {
+        let mut picture = image::open(&path).expect("a picture").to_rgb8();
+        picture.get_pixel_mut(0, 0).0[0] ^= 64;
+        picture.save(&path).expect("written");
+    }
+    let (changed, _) = ask("run");
+    assert!(changed.iter().all(|(asked, _)| *asked > 0), "{changed:?}");
+}
+
+#[test]
+fn a_folder_holds_all_that_an_epoch_of_a_run_leaves() {
+    let place = Workplace::with_run();
+    let ran = place.done("eval run --max-cases 1 --out kept");
+    assert!(ran.stdout.trim_end().ends_with("report  kept/report.html"), "{}", ran.stdout);
+    let page = place.read("kept/report.html");
+    assert!(page.contains("gain over the untouched base") && page.contains("suite.toml") || page.contains("short"));
+    for name in ["base/outcomes.jsonl", "base/summary.json", "tuned/outcomes.jsonl", "summary.json", "tables/denominators.csv"]
+    {
+        assert!(!place.read(&format!("kept/{name}")).is_empty(), "{name}");
+    }
+    assert!(place.read("kept/tables/denominators.csv").contains("transfer"), "the attack on the base was made");
+    // A model alone is reported as what others are compared with.
+    place.done("eval model --suite suite.toml --max-cases 1 --out alone");
+    assert!(place.read("alone/report.html").contains("of the base"));
+    assert!(!place.path("alone/base").exists());
 }
 
 #[test]

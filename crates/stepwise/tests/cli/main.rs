@@ -15,6 +15,8 @@ mod errors;
 mod eval;
 mod export;
 mod help;
+#[cfg(unix)]
+mod pipe;
 mod preview;
 mod resume;
 mod study;

@@ -239,6 +239,22 @@ impl Vlm {
         stepwise_ops::cross_entropy(self.predicting(layout, features, pass), self.decoder.head(pass), &tokens, &weights)
     }
 
+    /// [`Vlm::loss`] with weights that follow from what is predicted: `weigh` is given the log-probability of each of the
+    /// layout's predictions and returns the weight of its negative log-likelihood; the layout's own weights do not count.
+    #[must_use]
+    pub fn reweighted_loss(
+        &self,
+        layout: &Layout,
+        features: Option<Tensor<2>>,
+        pass: &Pass,
+        weigh: impl FnOnce(&[f32]) -> Vec<f32>,
+    ) -> Tensor<1> {
+        let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
+        let (hidden, head) = (self.predicting(layout, features, pass), self.decoder.head(pass));
+        let logprobs = stepwise_ops::token_logprobs(hidden.clone(), head.clone(), &tokens);
+        stepwise_ops::cross_entropy(hidden, head, &tokens, &weigh(&logprobs)).0
+    }
+
     /// The natural log-probability of each of the layout's predictions, in order.
     #[must_use]
     pub fn logprobs(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Vec<f32> {

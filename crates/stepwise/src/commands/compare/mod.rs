@@ -87,7 +87,7 @@ pub fn run(args: &Args) -> Outcome {
 
 fn print(args: &Args, comparison: &Comparison) -> Outcome {
     if args.json {
-        println!("{}", serde_json::to_string_pretty(comparison).map_err(Failure::run)?);
+        say!("{}", serde_json::to_string_pretty(comparison).map_err(Failure::run)?);
         return Ok(());
     }
     let write = match args.format {
@@ -96,7 +96,7 @@ fn print(args: &Args, comparison: &Comparison) -> Outcome {
         Format::Latex => markup::latex,
     };
     let tables: Vec<String> = tables::all(comparison).iter().map(write).collect();
-    println!("{}", tables.join("\n").trim_end());
+    say!("{}", tables.join("\n").trim_end());
     Ok(())
 }
 

@@ -1,0 +1,128 @@
+//! The arithmetic of attacks against single precision elsewhere (tests/parity/yardstick.py): real gradients of a published
+//! classifier, and the pixels that the same steps gave there, equal to the last bit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use stepwise_benchmark::perturb::fgsm::Fgsm;
+use stepwise_benchmark::perturb::random_sign::RandomSign;
+use stepwise_benchmark::perturb::{Attack, Attacked, Draws, Target, linf};
+use stepwise_benchmark::probe::{
+    Ask, Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+};
+use stepwise_benchmark::suite::Suite;
+use stepwise_curriculum::conversation::Conversation;
+
+#[derive(Deserialize)]
+struct Stored {
+    shape: Vec<usize>,
+    f32: String,
+}
+
+/// The fixture's tensors.
+struct Fixture(BTreeMap<String, Stored>);
+
+impl Fixture {
+    fn open() -> Self {
+        Self(serde_json::from_str(include_str!("../../../tests/parity/yardstick_pixels.json")).expect("the fixture"))
+    }
+
+    fn get(&self, name: &str) -> PixelGrid {
+        let Stored { shape, f32 } = self.0.get(name).unwrap_or_else(|| panic!("{name} is missing"));
+        let bytes = STANDARD.decode(f32).expect("base64");
+        let values: Vec<f32> = bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
+        assert_eq!(values.len(), shape.iter().product::<usize>());
+        PixelGrid { shape: [&[1], shape.as_slice()].concat(), values }
+    }
+}
+
+/// A respondent that knows nothing but a recorded gradient.
+struct Recorded(PixelGrid);
+
+impl Respondent for Recorded {
+    fn reply(&mut self, _: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        Err(RespondentError::new("it answers nothing"))
+    }
+
+    fn pixels(&mut self, _: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        Ok(None)
+    }
+
+    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        Ok(attacked.iter().map(|_| PixelGradient { loss: 0.0, gradient: self.0.clone() }).collect())
+    }
+}
+
+fn equal(what: &str, found: &[f32], expected: &PixelGrid) {
+    let wrong = found.iter().zip(&expected.values).filter(|(found, expected)| found.to_bits() != expected.to_bits());
+    assert_eq!((found.len(), wrong.count()), (expected.values.len(), 0), "{what}: values, and how many differ");
+}
+
+const PICTURES: [&str; 2] = ["drawn_1", "drawn_2"];
+
+/// Pixels after an attack on a picture of the fixture.
+fn attacked(fixture: &Fixture, picture: &str, attack: &dyn Attack) -> Vec<f32> {
+    let pixels = Arc::new(fixture.get(&format!("{picture}.pixels")));
+    let probe = Probe {
+        case_id: picture.to_owned(),
+        item_id: "q".to_owned(),
+        condition: "attack".to_owned(),
+        conversation: Conversation::default(),
+        images: vec![Shown::Pixels(Arc::clone(&pixels))],
+        ask: Ask::Options(Vec::new()),
+    };
+    let target = Target { probe, objective: Objective::Nll { target: String::new() }, pixels };
+    let draws: Draws = Suite::full().draws();
+    assert_eq!((draws.seed, draws.version), (24601, 1), "what the fixture was drawn with");
+    let mut victim = Recorded(fixture.get(&format!("{picture}.gradient")));
+    let mut all = attack.attack(&[target], draws, &mut victim).expect("an attack");
+    let Attacked { pixels, .. } = all.remove(0);
+    pixels.values
+}
+
+#[test]
+fn fgsm_gives_the_same_pixels() {
+    let fixture = Fixture::open();
+    for picture in PICTURES {
+        for eps in [1, 2, 4] {
+            let attack = Fgsm { eps: f64::from(eps), targeted: false };
+            let name = format!("{picture}.fgsm.{eps}");
+            let found = attacked(&fixture, picture, &attack);
+            equal(&name, &found, &fixture.get(&name));
+            let start = fixture.get(&format!("{picture}.pixels"));
+            let moved = found.iter().zip(&start.values).filter(|(found, start)| found != start).count();
+            assert!(moved > found.len() / 4, "{name}: only {moved} pixels moved");
+        }
+    }
+}
+
+#[test]
+fn random_signs_are_drawn_and_added_the_same() {
+    let fixture = Fixture::open();
+    for picture in PICTURES {
+        for eps in [1, 2, 4] {
+            let name = format!("{picture}.random_sign.{eps}");
+            equal(&name, &attacked(&fixture, picture, &RandomSign { eps: f64::from(eps) }), &fixture.get(&name));
+        }
+    }
+}
+
+#[test]
+fn every_step_of_pgd_is_projected_to_the_same_pixels() {
+    let fixture = Fixture::open();
+    for picture in PICTURES {
+        let get = |name: String| fixture.get(&format!("{picture}.{name}"));
+        let origin = get("pixels".to_owned()).values;
+        let mut pixels = get("pgd.start".to_owned()).values;
+        for number in 0..5 {
+            let signs = get(format!("pgd.gradient.{number}")).values.into_iter().map(linf::sign);
+            linf::projected_step(&mut pixels, &origin, linf::radius(2.5 * 2.0 / 5.0), linf::radius(2.0), signs);
+            equal(&format!("{picture}, step {number}"), &pixels, &get(format!("pgd.pixels.{number}")));
+        }
+        let edge = pixels.iter().zip(&origin).filter(|(new, old)| (*new - *old).abs() > linf::radius(1.99)).count();
+        assert!(edge > pixels.len() / 10, "{picture}: the ball's edge was reached by {edge} pixels only");
+    }
+}

@@ -1,0 +1,78 @@
+//! The files a benchmark leaves: outcomes and summary of each model, the report about them, and its tables as CSV.
+
+use std::path::Path;
+
+use stepwise_benchmark::forgetting::Forgetting;
+use stepwise_benchmark::outcome::Outcome;
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::report::{self, EpochResult, ReportInput, worst};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::summary::Summary;
+use stepwise_curriculum::files::write_atomic;
+
+use crate::cases::Cases;
+use crate::epoch_benchmark::BenchmarkError;
+
+/// Cases shown as pictures in the report.
+const WORST: usize = 8;
+
+/// What a report is about.
+pub struct Reported<'a> {
+    /// Names it.
+    pub title: &'a str,
+    /// What stands in its head: name and value.
+    pub facts: &'a [(String, String)],
+    /// What was asked.
+    pub suite: &'a Suite,
+    /// Of whom.
+    pub cases: &'a Cases,
+    /// The untouched base; where there is no other model, the model itself.
+    pub base: &'a Summary,
+    /// What was tested against it, in order, each with a label for people: the number of an epoch, or another name.
+    pub tested: &'a [(String, &'a Summary)],
+    /// Outcomes of the last one tested and of the base, from which the worst are shown as pictures.
+    pub outcomes: Option<(&'a [Outcome], &'a [Outcome])>,
+    /// What each phase left of earlier ones, where a run had phases.
+    pub forgetting: Option<&'a Forgetting>,
+}
+
+impl Reported<'_> {
+    /// Writes the page to `report` and its tables into `tables`.
+    ///
+    /// # Errors
+    /// When a picture cannot be read or a file cannot be written.
+    pub fn write(&self, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
+        let plan = Plan::new(self.suite, &self.cases.eval);
+        let worst = match self.outcomes {
+            Some((own, base)) => worst::pick(&plan, &self.cases.pictures, own, base, WORST)?,
+            None => Vec::new(),
+        };
+        let tested: Vec<EpochResult<'_>> =
+            self.tested.iter().map(|(label, summary)| EpochResult { label, summary }).collect();
+        let Self { title, facts, base, forgetting, .. } = *self;
+        let rendered = report::render(&ReportInput { title, facts, base, epochs: &tested, worst: &worst, forgetting });
+        std::fs::create_dir_all(tables).map_err(|error| file(tables, error))?;
+        let tables = rendered.tables.iter().map(|table| (tables.join(&table.name), &table.text));
+        for (path, text) in tables.chain([(report.to_path_buf(), &rendered.html)]) {
+            write_atomic(&path, text.as_bytes()).map_err(|error| file(&path, error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes `summary.json` into a folder.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_summary(folder: &Path, summary: &Summary) -> Result<(), BenchmarkError> {
+    write_json(&folder.join("summary.json"), summary)
+}
+
+pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), BenchmarkError> {
+    let json = serde_json::to_vec_pretty(value).map_err(|error| file(path, error.into()))?;
+    write_atomic(path, &json).map_err(|error| file(path, error))
+}
+
+pub(crate) fn file(path: &Path, error: std::io::Error) -> BenchmarkError {
+    BenchmarkError::File { path: path.display().to_string(), error }
+}

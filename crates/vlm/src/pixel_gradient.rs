@@ -1,0 +1,368 @@
+//! How answers follow the pixels: derivatives for many questions in one pass, with respect to nothing but the pixels.
+//!
+//! Weights are read as plain values, those that learn too, so the graph holds the pixels' side alone. Every question has
+//! tiles of its own and no row sees another question's, so the gradient of the sum of all objectives is, tile by tile, the
+//! gradient of each.
+
+use burn::tensor::{Gradients, Tensor, TensorData};
+
+use crate::batch::{Example, TileSet};
+use crate::layout::{Layout, Sequence, Target, TileSpan};
+use crate::model::parameter::Pass;
+use crate::processor::Encoded;
+use crate::reader::{ROWS_AT_ONCE, Reader, ReaderError};
+
+/// What is differentiated. Likelihoods are means over an answer's tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PixelObjective {
+    /// The negative log-likelihood of an answer.
+    Nll {
+        /// The answer's words.
+        target: String,
+    },
+    /// The log-likelihood of the likeliest other option less that of the right one.
+    Margin {
+        /// All options.
+        options: Vec<String>,
+        /// Index of the right one.
+        gold: usize,
+    },
+}
+
+/// An objective's value and its gradient.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PixelSlope {
+    /// In nats a token.
+    pub value: f64,
+    /// With respect to the first picture's pixels in 0..1, `[tiles, 3, side, side]`.
+    pub gradient: Vec<f32>,
+}
+
+impl PixelObjective {
+    fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Nll { target } => vec![target.clone()],
+            Self::Margin { options, .. } => options.clone(),
+        }
+    }
+
+    fn check(&self) -> Result<(), ReaderError> {
+        match self {
+            Self::Margin { options, gold } if options.len() < 2 || *gold >= options.len() => {
+                Err(ReaderError::NoGradient("a margin needs two options, one of them right"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The objective's value at these mean log-likelihoods, and its derivative with respect to each.
+    fn at(&self, rates: &[f64]) -> (f64, Vec<f32>) {
+        match self {
+            Self::Nll { .. } => (-rates[0], vec![-1.0]),
+            Self::Margin { gold, .. } => {
+                let rivals = (0..rates.len()).filter(|option| option != gold);
+                let rival = rivals.max_by(|a, b| rates[*a].total_cmp(&rates[*b])).unwrap_or(*gold);
+                let mut slopes = vec![0.0; rates.len()];
+                slopes[rival] += 1.0;
+                slopes[*gold] -= 1.0;
+                (rates[rival] - rates[*gold], slopes)
+            }
+        }
+    }
+}
+
+/// A question on its way.
+struct Asked<'a> {
+    example: &'a Example,
+    objective: &'a PixelObjective,
+    prompt: Encoded,
+    ends: Vec<Vec<u32>>,
+    /// Tiles of its first picture.
+    tiles: usize,
+}
+
+impl Asked<'_> {
+    /// Rows it brings to the image encoder or to the decoder, whichever are more.
+    fn rows(&self, patches: usize) -> usize {
+        let words = self.prompt.ids.len() + self.ends.iter().map(Vec::len).sum::<usize>();
+        words.max(self.tiles * patches)
+    }
+}
+
+impl Reader {
+    /// Values and pixel gradients of objectives, one each, in order. As many questions go through the model at once as keep
+    /// it busy; beside which others a question is asked changes its gradient by rounding only.
+    ///
+    /// # Errors
+    /// As [`crate::processor::Processor::encode_options`]; when no picture is shown or a margin has no rival.
+    pub fn pixel_gradients(
+        &self,
+        asked: &[(Example, PixelObjective)],
+        pass: &Pass,
+    ) -> Result<Vec<PixelSlope>, ReaderError> {
+        let patches = self.model.config().vision.patches_per_side().pow(2);
+        let (mut slopes, mut waiting, mut rows) = (Vec::with_capacity(asked.len()), Vec::new(), 0);
+        for (example, objective) in asked {
+            let asked = self.asked(example, objective)?;
+            let more = asked.rows(patches);
+            if rows + more > ROWS_AT_ONCE && !waiting.is_empty() {
+                slopes.extend(self.climb(&waiting, pass).0);
+                (waiting, rows) = (Vec::new(), 0);
+            }
+            waiting.push(asked);
+            rows += more;
+        }
+        if !waiting.is_empty() {
+            slopes.extend(self.climb(&waiting, pass).0);
+        }
+        Ok(slopes)
+    }
+
+    fn asked<'a>(&self, example: &'a Example, objective: &'a PixelObjective) -> Result<Asked<'a>, ReaderError> {
+        objective.check()?;
+        let Some(first) = example.images.first() else {
+            return Err(ReaderError::NoGradient("a pixel gradient needs a picture"));
+        };
+        let texts = objective.texts();
+        let (prompt, ends) = self.processor.encode_options(&example.conversation, &example.grids(), &texts)?;
+        Ok(Asked { example, objective, prompt, ends, tiles: first.grid.tiles() })
+    }
+
+    /// One pass forward and one back for all of `asked`, and what the way back left.
+    fn climb(&self, asked: &[Asked<'_>], pass: &Pass) -> (Vec<PixelSlope>, Gradients) {
+        let plain = Pass { gradients: false, dropout: None, ..*pass };
+        let attacked: usize = asked.iter().map(|asked| asked.tiles).sum();
+        let (mut rest, mut sequences, mut first) = (TileSet::default(), Vec::new(), 0);
+        let mut unit = Vec::new();
+        for Asked { example, prompt, ends, tiles, .. } in asked {
+            unit.extend(self.processor.unit_pixels(&example.images[0]));
+            for end in ends {
+                let ids: Vec<u32> = prompt.ids.iter().chain(end).copied().collect();
+                let targets = (prompt.ids.len()..ids.len()).map(|index| Target { index, weight: 1.0 }).collect();
+                let spans = prompt.images.iter().map(|span| TileSpan {
+                    start: span.start,
+                    len: span.len,
+                    // The first picture's tiles are numbered as they come, without merging equal ones: each has its own
+                    // gradient.
+                    tile: match span.image {
+                        0 => first + span.tile,
+                        image => attacked + rest.number(&example.images[image], span.tile),
+                    },
+                });
+                let tiles = spans.collect();
+                sequences.push(Sequence { ids, tiles, targets });
+            }
+            first += tiles;
+        }
+        let layout = Layout::pack(&sequences, true);
+        let side = self.model.config().vision.image_size;
+        let unit = Tensor::<4>::from_data(TensorData::new(unit, [attacked, 3, side, side]), self.model.device());
+        let unit = unit.autodiff().require_grad();
+        let features = self.model.connect(self.model.encode(self.normalised(unit.clone()), None, &plain), &plain);
+        let features = match self.features(&rest, &plain) {
+            Some(rest) => Tensor::cat(vec![features, rest], 0),
+            None => features,
+        };
+        let mut values = Vec::with_capacity(asked.len());
+        let weigh = |logprobs: &[f32]| {
+            let (mut weights, mut logprobs) = (Vec::with_capacity(logprobs.len()), logprobs);
+            for Asked { objective, ends, .. } in asked {
+                let rates = ends.iter().map(|end| {
+                    let own = logprobs.split_off(..end.len()).unwrap_or_default();
+                    own.iter().map(|logprob| f64::from(*logprob)).sum::<f64>() / end.len() as f64
+                });
+                let (value, slopes) = objective.at(&rates.collect::<Vec<_>>());
+                values.push(value);
+                // The loss sums negative log-likelihoods, so the weight changes sign here.
+                let each = ends.iter().zip(slopes).map(|(end, slope)| (end.len(), -slope / end.len() as f32));
+                weights.extend(each.flat_map(|(tokens, weight)| std::iter::repeat_n(weight, tokens)));
+            }
+            weights
+        };
+        let gradients = self.model.reweighted_loss(&layout, Some(features), &plain, weigh).backward();
+        let all = unit.grad(&gradients).map(|gradient| gradient.into_data().convert::<f32>());
+        let all = all.and_then(|data| data.try_to_vec::<f32>().ok()).unwrap_or_default();
+        let mut all = all.as_slice();
+        let slopes = asked.iter().zip(values).map(|(asked, value)| {
+            let own = all.split_off(..asked.tiles * self.processor.tile_size()).unwrap_or_default();
+            PixelSlope { value, gradient: own.to_vec() }
+        });
+        (slopes.collect(), gradients)
+    }
+
+    /// Normalises pixels in 0..1 inside the gradient graph.
+    fn normalised(&self, unit: Tensor<4>) -> Tensor<4> {
+        let config = self.processor.pixels();
+        let device = self.model.device();
+        let row = |values: [f64; 3]| {
+            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            Tensor::<4>::from_data(TensorData::new(values, [1, 3, 1, 1]), device)
+        };
+        (unit - row(config.image_mean)) / row(config.image_std)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+
+    use burn::tensor::Device;
+    use image::{Rgb, RgbImage};
+    use stepwise_curriculum::conversation::{Conversation, Part, Role};
+
+    use super::*;
+    use crate::adapter::load_adapter;
+    use crate::model::parameter::{Parameter, ParameterVisitor};
+    use crate::processor::pixels::ImageGrid;
+
+    fn parity(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity").join(name)
+    }
+
+    /// The tiny model of the parity fixtures, whole pictures only, with an adapter everywhere that learns.
+    fn adapted() -> Reader {
+        let mut reader = Reader::load(&parity("tiny"), &Device::flex()).expect("the tiny model");
+        reader.processor.set_image_splitting(Some(false));
+        load_adapter(&mut reader.model, &parity("tiny-lora-all")).expect("the adapter");
+        reader.model.visit(&mut Learn);
+        reader.refresh();
+        reader
+    }
+
+    struct Learn;
+
+    impl ParameterVisitor for Learn {
+        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+            if name.contains(".lora_") {
+                parameter.set_learning(true);
+            }
+        }
+    }
+
+    /// Counts what learns and what got a gradient.
+    struct Graph<'a> {
+        gradients: &'a Gradients,
+        learning: usize,
+        reached: usize,
+    }
+
+    impl ParameterVisitor for Graph<'_> {
+        fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
+            self.learning += usize::from(parameter.learns());
+            self.reached += usize::from(parameter.gradient(self.gradients).is_some());
+        }
+    }
+
+    fn picture(reader: &Reader, seed: u32) -> Vec<f32> {
+        let picture = RgbImage::from_fn(64, 64, |x, y| {
+            Rgb([seed * 40 + x * 2, y * 3, (x * y + seed * 7) / 20].map(|value| (value % 256) as u8))
+        });
+        reader.processor.unit_pixels(&reader.processor.prepare(&picture).expect("a picture"))
+    }
+
+    fn example(reader: &Reader, unit: &[Vec<f32>], question: &str) -> Example {
+        let mut conversation = Conversation::default();
+        let mut parts: Vec<Part> = (0..unit.len()).map(|index| Part::Image { index }).collect();
+        parts.push(Part::text(question));
+        conversation.push(Role::User, parts);
+        let grid = ImageGrid::default();
+        let repainted = |unit: &Vec<f32>| Arc::new(reader.processor.repainted(grid, unit.clone()).expect("one tile"));
+        Example { conversation, images: unit.iter().map(repainted).collect() }
+    }
+
+    fn margin(gold: usize) -> PixelObjective {
+        PixelObjective::Margin { options: ["smooth", "lobulated margin", "no"].map(str::to_owned).to_vec(), gold }
+    }
+
+    /// Six questions about three pictures, one of them beside another picture.
+    fn asked(reader: &Reader) -> Vec<(Example, PixelObjective)> {
+        let pictures: Vec<Vec<f32>> = (1..4).map(|seed| picture(reader, seed)).collect();
+        let mut asked: Vec<_> = pictures
+            .iter()
+            .flat_map(|unit| {
+                let one = example(reader, std::slice::from_ref(unit), "How is its margin?");
+                let nll = PixelObjective::Nll { target: "a carcinoma".to_owned() };
+                [(one.clone(), margin(1)), (one, nll)]
+            })
+            .collect();
+        asked[5].0 = example(reader, &[pictures[2].clone(), pictures[0].clone()], "What changed?");
+        asked
+    }
+
+    fn distance(one: &[f32], other: &[f32]) -> f32 {
+        assert_eq!(one.len(), other.len());
+        let most = one.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
+        assert!(most > 0.0, "a gradient that is nothing tells nothing");
+        apart / most
+    }
+
+    #[test]
+    fn many_at_once_are_each_alone_but_for_rounding() {
+        let reader = adapted();
+        for pass in [Pass::ANSWER, Pass::BASE] {
+            let asked = asked(&reader);
+            let together = reader.pixel_gradients(&asked, &pass).expect("gradients");
+            for (alone, together) in asked.chunks(1).zip(&together) {
+                let alone = reader.pixel_gradients(alone, &pass).expect("a gradient").remove(0);
+                assert!((alone.value - together.value).abs() < 1e-5, "{} {}", alone.value, together.value);
+                let apart = distance(&alone.gradient, &together.gradient);
+                assert!(apart < 1e-4, "apart by {apart} of the largest slope");
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_those_of_scoring_and_slopes_those_of_differences() {
+        let reader = adapted();
+        let unit = picture(&reader, 2);
+        let one = example(&reader, std::slice::from_ref(&unit), "How is its margin?");
+        let rates = |example: &Example, texts: Vec<String>| -> Vec<f64> {
+            let scores = reader.score(&[(example.clone(), texts)], &Pass::ANSWER).expect("scores").remove(0);
+            scores.iter().map(|score| score.loglikelihood / score.token_ids.len() as f64).collect()
+        };
+        let value = |example: &Example, objective: &PixelObjective| objective.at(&rates(example, objective.texts())).0;
+        for objective in [margin(0), margin(2), PixelObjective::Nll { target: "a carcinoma".to_owned() }] {
+            let found = reader.pixel_gradients(&[(one.clone(), objective.clone())], &Pass::ANSWER).expect("a gradient");
+            let PixelSlope { value: here, gradient } = &found[0];
+            assert!((here - value(&one, &objective)).abs() < 1e-5);
+            // Along the gradient's own signs, so that the difference is far above rounding.
+            let step = 2e-4f32;
+            let moved = |sign: f32| -> Vec<f32> {
+                unit.iter().zip(gradient).map(|(pixel, slope)| pixel + sign * step * slope.signum()).collect()
+            };
+            let at = |unit: Vec<f32>| value(&example(&reader, &[unit], "How is its margin?"), &objective);
+            let measured = (at(moved(1.0)) - at(moved(-1.0))) / (2.0 * f64::from(step));
+            let told: f64 = gradient.iter().map(|slope| f64::from(slope.abs())).sum();
+            assert!((measured / told - 1.0).abs() < 0.02, "{measured} measured, {told} told");
+        }
+    }
+
+    #[test]
+    fn nothing_but_the_pixels_gets_a_gradient() {
+        let mut reader = adapted();
+        let asked = asked(&reader);
+        let waiting: Vec<_> = asked.iter().map(|(example, objective)| reader.asked(example, objective)).collect();
+        let waiting = waiting.into_iter().collect::<Result<Vec<_>, _>>().expect("encoded");
+        let (slopes, gradients) = reader.climb(&waiting, &Pass { gradients: true, ..Pass::ANSWER });
+        assert_eq!(slopes.len(), 6);
+        let mut graph = Graph { gradients: &gradients, learning: 0, reached: 0 };
+        reader.model.visit(&mut graph);
+        assert!(graph.learning > 20, "the adapter learns: {}", graph.learning);
+        assert_eq!(graph.reached, 0);
+    }
+
+    #[test]
+    fn what_has_no_gradient_is_refused() {
+        let reader = adapted();
+        let unit = picture(&reader, 1);
+        let nll = PixelObjective::Nll { target: "no".to_owned() };
+        let refused = |example: Example, objective| {
+            reader.pixel_gradients(&[(example, objective)], &Pass::ANSWER).expect_err("refused").to_string()
+        };
+        assert!(refused(example(&reader, &[], "What is this?"), nll).contains("needs a picture"));
+        let alone = PixelObjective::Margin { options: vec!["yes".to_owned()], gold: 0 };
+        assert!(refused(example(&reader, &[unit], "What is this?"), alone).contains("two options"));
+    }
+}
