@@ -141,7 +141,7 @@ fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lor
 
 #[derive(Clone, Debug)]
 struct LowRank {
-    /// `x down^T`, `[tokens, rank]`, once computed.
+    /// `scale * x down^T`, `[tokens, rank]`, once computed.
     hidden: Option<FlexTensor>,
     down: FlexTensor,
     up: FlexTensor,
@@ -190,9 +190,19 @@ fn forward(
     low_rank: Option<LowRank>,
 ) -> (FlexTensor, Option<LowRank>) {
     let ([tokens, _], [out_features, _]) = (sides(x), weight.sides());
-    let bias = bias.map(cpu::slice);
-    let mut y = match weight {
-        Values::Packed(weight) => weight.forward(cpu::slice(x), tokens, bias),
+    let (x_values, bias) = (cpu::slice(x), bias.map(cpu::slice));
+    let low_rank = low_rank.map(|low_rank| {
+        let [rank, _] = sides(&low_rank.down);
+        let mut hidden = vec![0.0; tokens * rank];
+        let down = matrix(&low_rank.down).transposed();
+        product(Target::new(&mut hidden, rank), Into::Set, low_rank.scale, matrix(x), down);
+        LowRank { hidden: Some(cpu::from_vec(hidden, &[tokens, rank])), ..low_rank }
+    });
+    let y = match weight {
+        Values::Packed(weight) => {
+            let added = low_rank.as_ref().and_then(|low_rank| Some((low_rank.hidden.as_ref()?, &low_rank.up)));
+            weight.forward(x_values, tokens, bias, added.map(|(hidden, up)| (cpu::slice(hidden), cpu::slice(up))))
+        }
         Values::Tensor(weight) => {
             let mut y = vec![0.0; tokens * out_features];
             if let Some(bias) = bias {
@@ -200,18 +210,12 @@ fn forward(
             }
             let into = if bias.is_some() { Into::Add } else { Into::Set };
             product(Target::new(&mut y, out_features), into, 1.0, matrix(x), matrix(weight).transposed());
+            if let Some(LowRank { hidden: Some(hidden), up, .. }) = &low_rank {
+                product(Target::new(&mut y, out_features), Into::Add, 1.0, matrix(hidden), matrix(up).transposed());
+            }
             y
         }
     };
-    let low_rank = low_rank.map(|low_rank| {
-        let [rank, _] = sides(&low_rank.down);
-        let mut hidden = vec![0.0; tokens * rank];
-        product(Target::new(&mut hidden, rank), Into::Set, 1.0, matrix(x), matrix(&low_rank.down).transposed());
-        let hidden = cpu::from_vec(hidden, &[tokens, rank]);
-        let target = Target::new(&mut y, out_features);
-        product(target, Into::Add, low_rank.scale, matrix(&hidden), matrix(&low_rank.up).transposed());
-        LowRank { hidden: Some(hidden), ..low_rank }
-    });
     (cpu::from_vec(y, &[tokens, out_features]), low_rank)
 }
 
@@ -234,17 +238,21 @@ impl Backward<Flex, 5> for LinearBackward {
             cpu::from_vec(d_hidden, &[tokens, rank])
         });
         if let Some(parent) = x_parent {
-            let mut d_x = match &weight {
-                Values::Packed(weight) => weight.backward(cpu::slice(&d_out), tokens),
+            let added = low_rank.as_ref().zip(d_hidden.as_ref()).map(|(low_rank, d_hidden)| (d_hidden, &low_rank.down));
+            let d_x = match &weight {
+                Values::Packed(weight) => {
+                    let added = added.map(|(d_hidden, down)| (cpu::slice(d_hidden), cpu::slice(down)));
+                    weight.backward(cpu::slice(&d_out), tokens, added)
+                }
                 Values::Tensor(weight) => {
                     let mut d_x = vec![0.0; tokens * in_features];
                     product(Target::new(&mut d_x, in_features), Into::Set, 1.0, matrix(&d_out), matrix(weight));
+                    if let Some((d_hidden, down)) = added {
+                        product(Target::new(&mut d_x, in_features), Into::Add, 1.0, matrix(d_hidden), matrix(down));
+                    }
                     d_x
                 }
             };
-            if let (Some(low_rank), Some(d_hidden)) = (&low_rank, &d_hidden) {
-                product(Target::new(&mut d_x, in_features), Into::Add, 1.0, matrix(d_hidden), matrix(&low_rank.down));
-            }
             grads.register::<Flex>(parent.id, cpu::from_vec(d_x, &[tokens, in_features]));
         }
         if let (Some(parent), Some(x)) = (weight_parent, &x) {
@@ -263,7 +271,7 @@ impl Backward<Flex, 5> for LinearBackward {
         if let (Some(parent), Some(low_rank)) = (up_parent, &low_rank)
             && let Some(hidden) = &low_rank.hidden
         {
-            grads.register::<Flex>(parent.id, outer(&d_out, hidden, low_rank.scale));
+            grads.register::<Flex>(parent.id, outer(&d_out, hidden, 1.0));
         }
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::matmul::Shared;
 use crate::simd;
-use crate::tile::{COLUMNS, Lane, Pair, ROWS, interleave};
+use crate::tile::{COLUMNS, Lane, Pair, ROWS, interleave, tile};
 
 /// Values of a [`Packed`] weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +87,23 @@ impl Packed {
         }
     }
 
-    /// `x weight^T + bias`, `[tokens, outputs]`, of `x`, `[tokens, inputs]`.
-    pub(crate) fn forward(&self, x: &[f32], tokens: usize, bias: Option<&[f32]>) -> Vec<f32> {
-        let product = Product { tokens, inner: self.inputs, columns: self.outputs, bias };
+    /// `x weight^T + bias`, `[tokens, outputs]`, of `x`, `[tokens, inputs]`; with `added`, a left operand `[tokens, rank]` and a
+    /// right one `[outputs, rank]`, their product too.
+    pub(crate) fn forward(
+        &self,
+        x: &[f32],
+        tokens: usize,
+        bias: Option<&[f32]>,
+        added: Option<(&[f32], &[f32])>,
+    ) -> Vec<f32> {
+        let rank = added.map_or(0, |(_, right)| right.len() / self.outputs.max(1));
+        let panel = |panel: usize, out: &mut [f32]| {
+            let (first, right) = (panel * COLUMNS, added.map_or(&[][..], |(_, right)| right));
+            let rows = COLUMNS.min(self.outputs - first);
+            interleave::<_, COLUMNS>(&right[first * rank..], rows, rank, rank, out);
+        };
+        let added = added.map(|(left, _)| Added::new(left, rank, tokens, &panel));
+        let product = Product { tokens, inner: self.inputs, columns: self.outputs, bias, added };
         match &self.values {
             Values::F32(values) => product.run(x, &Right::Ready(values)),
             Values::Bf16(values) if Pair::native() => product.run(x, &Right::Ready(values)),
@@ -108,9 +122,19 @@ impl Packed {
         }
     }
 
-    /// `d weight`, `[tokens, inputs]`, of `d`, `[tokens, outputs]`.
-    pub(crate) fn backward(&self, d: &[f32], tokens: usize) -> Vec<f32> {
-        let product = Product { tokens, inner: self.outputs, columns: self.inputs, bias: None };
+    /// `d weight`, `[tokens, inputs]`, of `d`, `[tokens, outputs]`; with `added`, a left operand `[tokens, rank]` and a right one
+    /// `[rank, inputs]`, their product too.
+    pub(crate) fn backward(&self, d: &[f32], tokens: usize, added: Option<(&[f32], &[f32])>) -> Vec<f32> {
+        let rank = added.map_or(0, |(_, right)| right.len() / self.inputs.max(1));
+        let panel = |panel: usize, out: &mut [f32]| {
+            let columns = panel * COLUMNS..self.inputs.min((panel + 1) * COLUMNS);
+            for (row, out) in out.chunks_exact_mut(COLUMNS).enumerate() {
+                let right = added.map_or(&[][..], |(_, right)| right);
+                out[..columns.len()].copy_from_slice(&right[row * self.inputs..][columns.clone()]);
+            }
+        };
+        let added = added.map(|(left, _)| Added::new(left, rank, tokens, &panel));
+        let product = Product { tokens, inner: self.outputs, columns: self.inputs, bias: None, added };
         match &self.values {
             Values::F32(values) => {
                 product.run(d, &Right::Made(&|panel, out: &mut [f32]| self.turn(values, panel, out)))
@@ -182,12 +206,33 @@ enum Right<'a, L> {
     Made(&'a (dyn Fn(usize, &mut [L]) + Sync)),
 }
 
-/// The sides of a product, and what is added to each of its rows.
+/// A second product over a short inner side, added to the first while its tiles are at hand.
+struct Added<'a> {
+    /// `[tokens / ROWS, rounded up][rank][ROWS]`.
+    left: Vec<f32>,
+    rank: usize,
+    /// Makes a panel of the right operand, `[rank][COLUMNS]`.
+    panel: &'a (dyn Fn(usize, &mut [f32]) + Sync),
+}
+
+impl<'a> Added<'a> {
+    /// `left` is `[tokens, rank]`.
+    fn new(left: &[f32], rank: usize, tokens: usize, panel: &'a (dyn Fn(usize, &mut [f32]) + Sync)) -> Self {
+        assert_eq!(left.len(), tokens * rank, "the left operand is [tokens, rank]");
+        let mut packed = vec![0.0; tokens.div_ceil(ROWS) * rank * ROWS];
+        interleave::<_, ROWS>(left, tokens, rank, rank, &mut packed);
+        Self { left: packed, rank, panel }
+    }
+}
+
+/// The sides of a product, and what is added to it.
 struct Product<'a> {
     tokens: usize,
     inner: usize,
     columns: usize,
+    /// A value a column.
     bias: Option<&'a [f32]>,
+    added: Option<Added<'a>>,
 }
 
 impl Product<'_> {
@@ -213,7 +258,8 @@ impl Product<'_> {
         let length = self.tokens * self.columns;
         let mut out = Vec::with_capacity(length);
         let shared = Shared::spare(&mut out, length);
-        (0..panels * parts).into_par_iter().with_max_len(1).for_each_init(Vec::new, |buffer, task| {
+        let buffers = || (Vec::new(), Vec::new());
+        (0..panels * parts).into_par_iter().with_max_len(1).for_each_init(buffers, |(buffer, short), task| {
             let (panel, part_start) = (task / parts, task % parts * part);
             let right = match right {
                 Right::Ready(values) => &values[panel * lanes * COLUMNS..(panel + 1) * lanes * COLUMNS],
@@ -223,9 +269,13 @@ impl Product<'_> {
                     &buffer[..]
                 }
             };
+            if let Some(added) = &self.added {
+                short.resize(added.rank * COLUMNS, 0.0);
+                (added.panel)(panel, short);
+            }
             for tile in part_start..tiles.min(part_start + part) {
                 let left = &packed[tile * lanes * ROWS..(tile + 1) * lanes * ROWS];
-                self.tile(left, right, &shared, tile * ROWS, panel * COLUMNS);
+                self.tile(left, right, short, &shared, tile * ROWS, panel * COLUMNS);
             }
         });
         L::buffers().give(packed);
@@ -235,17 +285,25 @@ impl Product<'_> {
     }
 
     /// The tile whose first value is at `row` and `column` of the target. No other task computes it.
-    fn tile<L: Lane>(&self, left: &[L], right: &[L], out: &Shared<'_>, row: usize, column: usize) {
+    fn tile<L: Lane>(&self, left: &[L], right: &[L], short: &[f32], out: &Shared<'_>, row: usize, column: usize) {
         let (rows, columns) = (ROWS.min(self.tokens - row), COLUMNS.min(self.columns - column));
         let lanes = left.len() / ROWS;
         if (rows, columns) == (ROWS, COLUMNS) {
             let target = out.pointer(row * self.columns + column, (ROWS - 1) * self.columns + COLUMNS);
             // SAFETY: operands hold `lanes`, the target was bounded just now, and it is this task's alone.
             unsafe { L::tile_at(lanes, left.as_ptr(), right.as_ptr(), target, self.columns, false) };
+            if let Some(Added { left, rank, .. }) = &self.added {
+                let left = &left[row * rank..(row + ROWS) * rank];
+                // SAFETY: as above; `short` is `[rank][COLUMNS]`.
+                unsafe { f32::tile_at(*rank, left.as_ptr(), short.as_ptr(), target, self.columns, true) };
+            }
         } else {
             let mut whole = [0.0; ROWS * COLUMNS];
             // SAFETY: as above; the target is a buffer of one tile.
             unsafe { L::tile_at(lanes, left.as_ptr(), right.as_ptr(), whole.as_mut_ptr(), COLUMNS, false) };
+            if let Some(Added { left, rank, .. }) = &self.added {
+                tile(*rank, &left[row * rank..], short, &mut whole, COLUMNS, true);
+            }
             for (index, line) in whole.chunks_exact(COLUMNS).take(rows).enumerate() {
                 let target = out.pointer((row + index) * self.columns + column, columns);
                 // SAFETY: the place was bounded just now, and it is this task's alone.
@@ -305,11 +363,11 @@ mod tests {
                 let what = format!("{precision:?} [{tokens}, {inputs}] to {outputs}");
                 let bias = drawn(outputs, 11);
                 let mut expected = exact(&operand(&x), |i, o| weight[o * inputs + i], tokens, inputs, outputs);
-                assert_close(&packed.forward(&x, tokens, None), &expected, &what);
+                assert_close(&packed.forward(&x, tokens, None, None), &expected, &what);
                 expected.iter_mut().enumerate().for_each(|(at, value)| *value += f64::from(bias[at % outputs]));
-                assert_close(&packed.forward(&x, tokens, Some(&bias)), &expected, &what);
+                assert_close(&packed.forward(&x, tokens, Some(&bias), None), &expected, &what);
                 let expected = exact(&operand(&d), |o, i| weight[o * inputs + i], tokens, outputs, inputs);
-                assert_close(&packed.backward(&d, tokens), &expected, &what);
+                assert_close(&packed.backward(&d, tokens, None), &expected, &what);
             }
         }
     }
@@ -319,7 +377,7 @@ mod tests {
         let (inputs, outputs) = (96, 160);
         let (x, weight) = (drawn(37 * inputs, 31), drawn(outputs * inputs, 7));
         let packed = Packed::new(&weight, [outputs, inputs], Precision::F32);
-        let product = |tokens: usize| packed.forward(&x[..tokens * inputs], tokens, None);
+        let product = |tokens: usize| packed.forward(&x[..tokens * inputs], tokens, None, None);
         assert_eq!(product(5), product(37)[..5 * outputs]);
     }
 }

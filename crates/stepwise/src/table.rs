@@ -89,7 +89,8 @@ fn footnotes(summary: &Summary) -> Vec<String> {
         notes.push(format!("cases: {most}, more are not asked by this suite"));
     }
     let of = |verdict| summary.checks.iter().filter(move |check| check.verdict == verdict);
-    let counts = [CheckVerdict::Pass, CheckVerdict::Fail, CheckVerdict::NotApplicable].map(|verdict| of(verdict).count());
+    let counts =
+        [CheckVerdict::Pass, CheckVerdict::Fail, CheckVerdict::NotApplicable].map(|verdict| of(verdict).count());
     if counts[0] + counts[1] > 0 {
         let [pass, fail, idle] = counts;
         notes.push(format!(
