@@ -392,7 +392,8 @@ fn a_chart_whose_conditions_are_missing_is_left_out() {
     let cases = common::cases(8);
     let always = ["metrics", "denominators", "method"];
     assert_eq!(sections(&cases, 0), [&["conditions", "stages", "chains"][..], &always].concat());
-    assert_eq!(sections(&cases, 1), [&["conditions", "stages", "chains", "epochs", "retention"][..], &always].concat());
+    let trained = ["conditions", "stages", "chains", "epochs", "retention", "forgetting"];
+    assert_eq!(sections(&cases, 1), [&trained[..], &always].concat());
     let mut unchained = cases;
     unchained.iter_mut().for_each(|case| case.chain.truncate(1));
     assert_eq!(sections(&unchained, 0), [&["conditions", "stages"][..], &always].concat());

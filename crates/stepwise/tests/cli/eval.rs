@@ -112,9 +112,11 @@ fn nothing_is_asked_twice_unless_it_changed() {
     let (alone, _) = ask("model --suite suite.toml");
     assert_eq!(alone, [all(&first)[0]]);
     // Other weights, other pictures, another folder, or none: asked anew.
-    place.copy("run/checkpoint-5", "older");
-    let (older, _) = ask("older --base model --suite suite.toml");
-    assert_eq!((older[0], older[1].1), (all(&first)[0], 0));
+    let best = std::fs::read_link(place.path("run/best")).expect("a link");
+    let other = if best.ends_with("checkpoint-5") { "checkpoint-10" } else { "checkpoint-5" };
+    place.copy(&format!("run/{other}"), "other");
+    let (other, _) = ask("other --base model --suite suite.toml");
+    assert_eq!((other[0], other[1].1), (all(&first)[0], 0));
     let (elsewhere, _) = ask("run --cache there");
     assert_eq!(elsewhere, first);
     assert_eq!(std::fs::read_dir(place.path("there")).expect("made").count(), 2);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use stepwise_ops::{Plan, attention, rotary, swiglu};
 
 use super::config::{ModelConfig, TextConfig};
@@ -76,18 +76,21 @@ impl Decoder {
         Angles { cos: table(f32::cos), sin: table(f32::sin) }
     }
 
-    /// Hidden states before the final norm; `x` is `[plan.queries(), hidden]`. Keys and values of the plan's past are taken
-    /// from `kept`, which grows by the new ones.
+    /// Hidden states before the final norm, of `rows` or of all; `x` is `[plan.queries(), hidden]`. Keys and values of the
+    /// plan's past are taken from `kept`, which grows by the new ones.
     pub fn forward(
         &self,
         mut x: Tensor<2>,
         angles: &Angles,
         plan: &Arc<Plan>,
         mut kept: Option<&mut Kept>,
+        rows: Option<Tensor<1, Int>>,
         pass: &Pass,
     ) -> Tensor<2> {
+        let last = self.layers.len() - 1;
         for (index, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x, angles, plan, index, kept.as_deref_mut(), pass);
+            let rows = rows.as_ref().filter(|_| index == last);
+            x = layer.forward(x, angles, plan, index, kept.as_deref_mut(), rows, pass);
         }
         x
     }
@@ -141,6 +144,8 @@ impl DecoderLayer {
         })
     }
 
+    /// With `rows` nobody reads the others: after the attention, which needs them all, only those are computed.
+    #[allow(clippy::too_many_arguments)] // One caller, just above.
     fn forward(
         &self,
         x: Tensor<2>,
@@ -148,6 +153,7 @@ impl DecoderLayer {
         plan: &Arc<Plan>,
         index: usize,
         kept: Option<&mut Kept>,
+        rows: Option<&Tensor<1, Int>>,
         pass: &Pass,
     ) -> Tensor<2> {
         let [heads, kv_heads] = self.heads;
@@ -165,7 +171,12 @@ impl DecoderLayer {
                 None => kept.push((k.clone(), v.clone())),
             }
         }
-        let x = x + self.o.forward(attention(q, k, v, plan, heads, kv_heads), pass);
+        let mut attended = attention(q, k, v, plan, heads, kv_heads);
+        let mut x = x;
+        if let Some(rows) = rows {
+            (x, attended) = (x.select(0, rows.clone()), attended.select(0, rows.clone()));
+        }
+        let x = x + self.o.forward(attended, pass);
         let y = self.norm2.forward(x.clone(), pass);
         let inner = swiglu(self.gate.forward(y.clone(), pass), self.up.forward(y, pass));
         x + self.down.forward(inner, pass)

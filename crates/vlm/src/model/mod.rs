@@ -214,15 +214,27 @@ impl Vlm {
     /// Hidden states of every row before the final norm, `[rows, text width]`.
     #[must_use]
     pub fn hidden(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+        self.hidden_of(layout, features, None, pass)
+    }
+
+    /// [`Vlm::hidden`] of these rows alone, `[rows.len(), text width]`.
+    fn hidden_of(
+        &self,
+        layout: &Layout,
+        features: Option<Tensor<2>>,
+        rows: Option<Vec<i64>>,
+        pass: &Pass,
+    ) -> Tensor<2> {
         let plan = Arc::new(Plan::new(&layout.segments, true, 0));
         let angles = self.decoder.angles(&layout.positions, &self.device);
-        self.decoder.forward(self.embed(layout, features, pass), &angles, &plan, None, pass)
+        let rows = rows.map(|rows| self.indices(rows));
+        self.decoder.forward(self.embed(layout, features, pass), &angles, &plan, None, rows, pass)
     }
 
     /// Normalised hidden states of the rows that predict, `[predictions, text width]`.
     fn predicting(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         let rows = layout.predictions.iter().map(|prediction| prediction.row as i64).collect();
-        self.decoder.normalise(self.hidden(layout, features, pass).select(0, self.indices(rows)), pass)
+        self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass)
     }
 
     /// The weighted sum of negative log-likelihoods over the layout's predictions, one value.
@@ -266,8 +278,7 @@ impl Vlm {
     #[must_use]
     pub fn logits(&self, layout: &Layout, features: Option<Tensor<2>>, rows: &[usize], pass: &Pass) -> Tensor<2> {
         let rows = rows.iter().map(|row| *row as i64).collect();
-        let hidden = self.hidden(layout, features, pass).select(0, self.indices(rows));
-        self.logits_of(hidden, pass)
+        self.logits_of(self.hidden_of(layout, features, Some(rows), pass), pass)
     }
 
     fn logits_of(&self, hidden: Tensor<2>, pass: &Pass) -> Tensor<2> {
@@ -328,7 +339,7 @@ impl Decoding<'_> {
         let positions: Vec<u32> = (past..self.tokens).map(|position| position as u32).collect();
         let decoder = &self.model.decoder;
         let angles = decoder.angles(&positions, &self.model.device);
-        let hidden = decoder.forward(x, &angles, &plan, Some(&mut self.kept), &self.pass);
+        let hidden = decoder.forward(x, &angles, &plan, Some(&mut self.kept), None, &self.pass);
         self.model.logits_of(hidden.narrow(0, new - 1, 1), &self.pass)
     }
 }
