@@ -33,7 +33,8 @@ impl Fixture {
     fn get(&self, name: &str) -> PixelGrid {
         let Stored { shape, f32 } = self.0.get(name).unwrap_or_else(|| panic!("{name} is missing"));
         let bytes = STANDARD.decode(f32).expect("base64");
-        let values: Vec<f32> = bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
+        let values: Vec<f32> =
+            bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
         assert_eq!(values.len(), shape.iter().product::<usize>());
         PixelGrid { shape: [&[1], shape.as_slice()].concat(), values }
     }

@@ -107,7 +107,11 @@ fn as_json(problem: &Problem) -> serde_json::Value {
 fn print_summary(found: &Summary) {
     say!(
         "{} cases in {} groups, {} images, {} regions, {} questions",
-        found.cases, found.groups, found.images, found.regions, found.items
+        found.cases,
+        found.groups,
+        found.images,
+        found.regions,
+        found.items
     );
     for (split, cases) in &found.cases_by_split {
         let items = found.items_by_split.get(split).copied().unwrap_or(0);
@@ -119,6 +123,7 @@ fn print_summary(found: &Summary) {
     say!("  {} cases lack a stage", found.incomplete_chains);
     say!(
         "  blind baselines: guessing {:.3}, always the commonest answer to a question {:.3}",
-        found.chance, found.majority
+        found.chance,
+        found.majority
     );
 }

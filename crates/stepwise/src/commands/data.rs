@@ -77,13 +77,7 @@ fn import(args: &ImportArgs) -> Outcome {
     let importer = importer(&args.name).ok_or_else(unknown)?;
     let report = (importer.run)(&args.src, &args.out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
     report.skipped.iter().for_each(|reason| tell!("note: {reason}"));
-    say!(
-        "{} cases, {} questions, {} regions in {}",
-        report.cases,
-        report.items,
-        report.regions,
-        args.out.display()
-    );
+    say!("{} cases, {} questions, {} regions in {}", report.cases, report.items, report.regions, args.out.display());
     Ok(())
 }
 

@@ -39,12 +39,7 @@ pub fn run(args: &Args) -> Outcome {
     let reference = training_step(&Device::flex())?;
     let scale = reference.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
     let apart = here.iter().zip(&reference).fold(0.0_f64, |most, (a, b)| most.max((a - b).abs())) / scale;
-    say!(
-        "self-test on {}: loss {:.6}, {} gradients, {apart:.1e} from the cpu",
-        chosen.name,
-        here[0],
-        here.len() - 1
-    );
+    say!("self-test on {}: loss {:.6}, {} gradients, {apart:.1e} from the cpu", chosen.name, here[0], here.len() - 1);
     if apart <= TOLERANCE {
         say!("all is well");
         Ok(())

@@ -41,8 +41,8 @@ pub fn run(args: &Args) -> Outcome {
     }
     let recipe_text = std::fs::read_to_string(&args.recipe).map_err(Failure::input)?;
     let chosen = device::choose(args.device.as_deref())?;
-    let interrupt = Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once"))
-        .map_err(Failure::run)?;
+    let interrupt =
+        Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
     let options = TrainOptions {
         recipe: &recipe,
         recipe_text: &recipe_text,

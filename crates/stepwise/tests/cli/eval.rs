@@ -136,7 +136,8 @@ fn a_folder_holds_all_that_an_epoch_of_a_run_leaves() {
     assert!(ran.stdout.trim_end().ends_with("report  kept/report.html"), "{}", ran.stdout);
     let page = place.read("kept/report.html");
     assert!(page.contains("gain over the untouched base") && page.contains("suite.toml") || page.contains("short"));
-    for name in ["base/outcomes.jsonl", "base/summary.json", "tuned/outcomes.jsonl", "summary.json", "tables/denominators.csv"]
+    for name in
+        ["base/outcomes.jsonl", "base/summary.json", "tuned/outcomes.jsonl", "summary.json", "tables/denominators.csv"]
     {
         assert!(!place.read(&format!("kept/{name}")).is_empty(), "{name}");
     }
