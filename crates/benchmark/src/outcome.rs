@@ -132,6 +132,16 @@ impl Outcome {
         }
     }
 
+    /// The answer as it stands in the context of a later question: an option's words whatever form it was given in, anything
+    /// else as said. None where nothing was said.
+    #[must_use]
+    pub fn in_context(&self) -> Option<String> {
+        let said = if self.index.is_some() { &self.answer } else { &self.reply };
+        // A context has one line for each question.
+        let words = said.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(words).filter(|words| !words.is_empty())
+    }
+
     /// Whether two outcomes gave the same answer. Two unparsed replies did not answer alike: nothing was answered.
     #[must_use]
     pub fn answers_like(&self, other: &Self) -> bool {

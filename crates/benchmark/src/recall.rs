@@ -53,13 +53,8 @@ impl Said {
         }
     }
 
-    /// The answer as it stands in a context: an option's words whatever form it was given in, anything else as said.
     fn answer(&self, case: usize, item: usize) -> Option<String> {
-        let outcome = self.outcomes.get(&(case, item))?;
-        let said = if outcome.index.is_some() { &outcome.answer } else { &outcome.reply };
-        // A context has one line for each question.
-        let words = said.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
-        Some(words).filter(|words| !words.is_empty())
+        self.outcomes.get(&(case, item))?.in_context()
     }
 
     /// The reply as it was given: the generated words, or the option preferred among those `first` shows.

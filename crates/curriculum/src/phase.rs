@@ -50,6 +50,23 @@ pub enum Visits {
     Stage,
     /// As `Stage`, with the stages taking turns. Each gets as many visits, so a stage that fewer cases have comes again.
     Balanced,
+    /// As `Stage`, drawn anew for each batch from the easiest visits, of which more and more are eligible as the phase goes on
+    /// (competence-based curricula: Platanios et al., 2019, with the square-root schedule). A later stage is harder, and within
+    /// a stage a question that builds on more others.
+    Competence,
+}
+
+/// Share of the visits that are eligible at the first step.
+const FIRST_COMPETENCE: f64 = 0.1;
+
+/// Share of the phase's steps after which all visits are eligible.
+const FULL_COMPETENCE: f64 = 0.9;
+
+/// Share of the visits, the easiest ones, that are eligible once `done` of `steps` steps are done.
+fn competence(done: usize, steps: usize) -> f64 {
+    let first = FIRST_COMPETENCE * FIRST_COMPETENCE;
+    let way = done as f64 / (FULL_COMPETENCE * steps as f64).max(1.0);
+    (way * (1.0 - first) + first).sqrt().min(1.0)
 }
 
 /// The questions that `item` builds on with their right answers, in the order of the chain.
@@ -102,6 +119,8 @@ pub struct Plan {
     batch_size: usize,
     /// The stage of each question of each case.
     stages: Vec<Vec<u8>>,
+    /// How many others each of them builds on, those that they build on in turn among them.
+    depths: Vec<Vec<usize>>,
 }
 
 impl Plan {
@@ -114,8 +133,9 @@ impl Plan {
         cases: impl IntoIterator<Item = &'a Case>,
         batch_size: usize,
     ) -> Result<Self, PlanError> {
-        let stages = cases.into_iter().map(|case| case.chain.iter().map(|item| item.stage).collect()).collect();
-        let plan = Self { phases, batch_size, stages };
+        let (stages, depths) =
+            cases.into_iter().map(|case| (case.chain.iter().map(|item| item.stage).collect(), depths(case))).unzip();
+        let plan = Self { phases, batch_size, stages, depths };
         if plan.phases.is_empty() {
             return Err(PlanError::Empty("there is no phase -> add a [[curriculum.phase]]"));
         }
@@ -156,9 +176,16 @@ impl Plan {
     #[must_use]
     pub fn batch(&self, seed: u64, phase: usize, epoch: usize, step: usize) -> Vec<Sample> {
         let key = |what: &str| stream(seed, &["phase", what, &phase.to_string(), &epoch.to_string()]);
-        let order = self.order(phase, key);
-        let start = step.saturating_mul(self.batch_size).min(order.len());
-        let end = (start + self.batch_size).min(order.len());
+        let (order, start, end) = if self.phases[phase].visits == Visits::Competence {
+            let drawn = self.eligible(phase, epoch, step, key);
+            let end = drawn.len();
+            (drawn, 0, end)
+        } else {
+            let order = self.order(phase, key);
+            let start = step.saturating_mul(self.batch_size).min(order.len());
+            let end = (start + self.batch_size).min(order.len());
+            (order, start, end)
+        };
         let mut samples: Vec<Sample> = order[start..end].iter().flat_map(|visit| self.visited(phase, *visit)).collect();
 
         // Replayed questions are spread over the epoch in step with the fresh ones.
@@ -189,7 +216,7 @@ impl Plan {
         let cases = 0..self.stages.len();
         match visits {
             Visits::Case => cases.filter(|case| has(*case, stages)).map(|case| Visit { case, stage: None }).collect(),
-            Visits::Stage | Visits::Balanced => {
+            Visits::Stage | Visits::Balanced | Visits::Competence => {
                 let of_case = |case: usize| {
                     let found = stages.iter().filter(move |stage| has(case, &[**stage]));
                     found.map(move |stage| Visit { case, stage: Some(*stage) })
@@ -216,6 +243,30 @@ impl Plan {
             .map(|(stage, row)| drawn(row, 0..turns, |lap| key(&format!("cases of stage {stage}, lap {lap}"))))
             .collect();
         (0..visits.len()).map(|place| rows[place % rows.len()][place / rows.len()]).collect()
+    }
+
+    /// The visits of one batch, drawn from those that are easy enough by then. Past the last step there are none.
+    fn eligible<R: rand::Rng>(&self, phase: usize, epoch: usize, step: usize, key: impl Fn(&str) -> R) -> Vec<Visit> {
+        let per_epoch = self.steps_per_epoch(phase);
+        if step >= per_epoch {
+            return Vec::new();
+        }
+        let mut visits = self.visits(phase);
+        // The order of the cases decides nothing: equally hard visits stand in an order drawn once.
+        visits.shuffle(&mut key("cases"));
+        visits.sort_by_key(|visit| self.difficulty(*visit));
+        let share = competence(epoch * per_epoch + step, self.steps(phase));
+        let eligible =
+            ((share * visits.len() as f64).ceil() as usize).clamp(self.batch_size.min(visits.len()), visits.len());
+        let (drawn, _) = visits[..eligible].partial_shuffle(&mut key(&format!("step {step}")), self.batch_size);
+        drawn.to_vec()
+    }
+
+    /// Its stage, then the most that one of its questions builds on.
+    fn difficulty(&self, visit: Visit) -> (u8, usize) {
+        let of_stage = |item: &usize| visit.stage.is_none_or(|stage| self.stages[visit.case][*item] == stage);
+        let items = (0..self.stages[visit.case].len()).filter(of_stage);
+        (visit.stage.unwrap_or_default(), items.map(|item| self.depths[visit.case][item]).max().unwrap_or_default())
     }
 
     /// The questions of a visit.
@@ -272,6 +323,24 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// For each question of a case, how many others it builds on, directly or not. Questions stand after those they build on.
+fn depths(case: &Case) -> Vec<usize> {
+    let mut ancestors: Vec<Vec<usize>> = Vec::new();
+    for item in &case.chain {
+        let mut found: Vec<usize> = Vec::new();
+        for (place, parent) in case.chain.iter().enumerate().take(ancestors.len()) {
+            if item.parents.contains(&parent.id) {
+                found.push(place);
+                found.extend(&ancestors[place]);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        ancestors.push(found);
+    }
+    ancestors.into_iter().map(|found| found.len()).collect()
 }
 
 /// What stands in these places of an endless row: the pool, shuffled anew for each lap.
@@ -333,6 +402,24 @@ mod tests {
             chains.push(vec![1, 2, 3, 4]);
             chains
         })
+    }
+
+    #[test]
+    fn competence_grows_to_all_and_easy_visits_come_first() {
+        assert!((competence(0, 100) - 0.1).abs() < 1e-12);
+        assert!((0..100).all(|done| competence(done, 100) <= competence(done + 1, 100)));
+        assert_eq!((competence(90, 100), competence(100, 100)), (1.0, 1.0));
+
+        let cases = cases(&vec![vec![1, 2, 3, 4]; 40]);
+        let pacing = Phase { visits: Visits::Competence, ..phase(&[1, 2, 3, 4], 0.0) };
+        let plan = Plan::new(vec![pacing], &cases, 4).expect("valid");
+        let batches: Vec<Vec<Sample>> = (0..plan.steps_per_epoch(0)).map(|step| plan.batch(7, 0, 0, step)).collect();
+        assert!(batches.iter().all(|batch| batch.len() == 4), "as many visits as any other order");
+        let hardest = |batches: &[Vec<Sample>]| batches.iter().flatten().map(|sample| sample.item).max();
+        assert_eq!(hardest(&batches[..2]), Some(0), "the first stage alone at first");
+        assert_eq!(hardest(&batches[20..]), Some(3));
+        assert_eq!(batches[5], plan.batch(7, 0, 0, 5));
+        assert!(plan.batch(7, 0, 0, 40).is_empty());
     }
 
     proptest! {

@@ -148,6 +148,7 @@ pub fn outline(outline: &Outline) -> String {
             Told::Nothing => None,
             Told::Gold => Some(("right answers to earlier questions", *count)),
             Told::Wrong => Some(("a wrong answer to an earlier question", *count)),
+            Told::Predicted => Some(("the model's own answers to earlier questions", *count)),
         });
         for (what, count) in phase.conditions.iter().map(|(kind, count)| (*kind, *count)).chain(told) {
             let share = format!("{:.1} %", 100.0 * count as f64 / phase.lessons().max(1) as f64);

@@ -16,14 +16,21 @@ use stepwise_curriculum::prompt::Known;
 use stepwise_curriculum::random::stream;
 
 use crate::course::Place;
+use crate::predicted::Predicted;
 use crate::recipe::{Augmentation, Context, Evidence, Phase, Recipe, build};
 
 /// Version of the draws below, in the place of a suite's.
 const VERSION: u32 = 1;
 
-const GRADIENTS: &str = "lessons are made before the step whose gradients it would need; leave it to the benchmark";
+const SURROGATE: &str = "a lesson is attacked on the model that learns; use `pgd`, and leave this to the benchmark";
 const REPLY: &str = "it answers a reply that the model has yet to give; leave it to the benchmark";
 const CONTEXT: &str = "write `context`, as in `context = { gold = 0.9, wrong = 0.1 }`";
+
+/// How many of the lessons that have evidence ask where it is, where it is asked for.
+const BOX_SHARE: f64 = 0.5;
+
+/// What such a lesson is counted as.
+const EVIDENCE_BOX: &str = "evidence_box";
 
 /// Kinds of conditions under which no lesson can stand, with what to do instead.
 const UNTRAINABLE: &[(&str, &str)] = &[
@@ -31,10 +38,7 @@ const UNTRAINABLE: &[(&str, &str)] = &[
     ("parents_gold", CONTEXT),
     ("parents_predicted", CONTEXT),
     ("parents_wrong", CONTEXT),
-    ("fgsm", GRADIENTS),
-    ("pgd", GRADIENTS),
-    ("transfer", GRADIENTS),
-    ("random_sign", GRADIENTS),
+    ("transfer", SURROGATE),
     ("rebuttal_doubt", REPLY),
     ("rebuttal_wrong", REPLY),
     ("rebuttal_right", REPLY),
@@ -58,6 +62,8 @@ pub enum Told {
     Gold,
     /// The right ones but one.
     Wrong,
+    /// What the model itself answered when the phase began.
+    Predicted,
 }
 
 /// A question as a lesson asks it.
@@ -80,12 +86,16 @@ pub struct Augmenter<'a> {
     phases: Vec<Legend>,
     cue: Arc<dyn Perturbation>,
     wrong_parent: Arc<dyn Perturbation>,
+    blank: Arc<dyn Perturbation>,
+    /// Of the phase under way; where there are none, right answers stand in for what nobody has answered yet.
+    predicted: Option<Arc<Predicted>>,
 }
 
 /// What a phase's lessons show.
 struct Legend {
     context: Context,
     evidence: Evidence,
+    blank_images: bool,
     conditions: Vec<(f64, &'static Kind, Arc<dyn Perturbation>)>,
 }
 
@@ -96,6 +106,7 @@ impl<'a> Augmenter<'a> {
         let legend = |phase: &Phase| Legend {
             context: phase.lesson.context,
             evidence: phase.lesson.evidence,
+            blank_images: phase.lesson.blank_images,
             conditions: phase.lesson.augment.conditions.iter().map(built).collect(),
         };
         Self {
@@ -104,7 +115,15 @@ impl<'a> Augmenter<'a> {
             phases: recipe.curriculum.phase.iter().map(legend).collect(),
             cue: plain("cue_true"),
             wrong_parent: plain("parents_wrong"),
+            blank: plain("blank"),
+            predicted: None,
         }
+    }
+
+    /// The same with what the model answered when the phase under way began.
+    #[must_use]
+    pub fn with_predicted(self, predicted: Option<Arc<Predicted>>) -> Self {
+        Self { predicted, ..self }
     }
 
     /// The cases lessons are made from.
@@ -116,11 +135,10 @@ impl<'a> Augmenter<'a> {
     /// The question `sample` as the step at `place` asks it.
     #[must_use]
     pub fn asked(&self, place: Place, sample: Sample) -> Asked {
-        let Legend { context, evidence, conditions } = &self.phases[place.phase];
+        let Legend { context, evidence, blank_images, conditions } = &self.phases[place.phase];
         let case = &self.cases()[sample.case];
         let item = &case.chain[sample.item];
-        let epoch = place.epochs_before.to_string();
-        let draws = Draws { seed: stream(self.seed, &["augment", &epoch]).next_u64(), version: VERSION };
+        let draws = self.draws(place);
         let scene = Scene { case, item, pool: &self.pool, draws };
         let uniform = |purpose: &str| scene.draw(purpose).random::<f64>();
 
@@ -138,6 +156,12 @@ impl<'a> Augmenter<'a> {
                 asked.perturbed = perturbed;
                 told_too = kind.purpose != Purpose::Removal && !matches!(kind.name, "swap_same" | "flip");
             }
+        } else if matches!(evidence, Evidence::Box | Evidence::Both)
+            && uniform("box") < BOX_SHARE
+            && let Some(item) = located(item)
+        {
+            asked.condition = Some(EVIDENCE_BOX);
+            asked.perturbed.item = Some(item);
         } else if uniform("evidence") < marked(*evidence, place)
             && let Ok(perturbed) = self.cue.perturb(&scene)
         {
@@ -150,7 +174,17 @@ impl<'a> Augmenter<'a> {
             asked.told = told;
             asked.perturbed.frame.context = known;
         }
+        if *blank_images && let Ok(blank) = self.blank.perturb(&scene) {
+            asked.perturbed.pictures = blank.pictures;
+        }
         asked
+    }
+
+    /// Where the random numbers of the lessons of an epoch come from.
+    #[must_use]
+    pub fn draws(&self, place: Place) -> Draws {
+        let epoch = place.epochs_before.to_string();
+        Draws { seed: stream(self.seed, &["augment", &epoch]).next_u64(), version: VERSION }
     }
 
     fn told(&self, context: Context, drawn: f64, scene: &Scene<'_>) -> (Told, Vec<Known>) {
@@ -163,18 +197,34 @@ impl<'a> Augmenter<'a> {
             }
         } else if drawn < context.wrong + context.gold {
             (Told::Gold, gold())
+        } else if drawn < context.wrong + context.gold + context.predicted {
+            (Told::Predicted, self.predicted_context(scene))
         } else {
             (Told::Nothing, Vec::new())
         };
         if known.is_empty() { (Told::Nothing, known) } else { (told, known) }
+    }
+
+    /// The questions that the scene's one builds on, with the model's own answers.
+    fn predicted_context(&self, scene: &Scene<'_>) -> Vec<Known> {
+        let parents = scene.case.chain.iter().filter(|other| scene.item.parents.contains(&other.id));
+        let mut known = gold_context(scene.case, scene.item);
+        if let Some(predicted) = &self.predicted {
+            for (known, parent) in known.iter_mut().zip(parents) {
+                if let Some(answer) = predicted.answer(&scene.case.case_id, &parent.id) {
+                    known.answer = answer.to_owned();
+                }
+            }
+        }
+        known
     }
 }
 
 /// The share of lessons with a mark on the evidence.
 fn marked(evidence: Evidence, place: Place) -> f64 {
     match evidence {
-        Evidence::None => 0.0,
-        Evidence::Drawn => 1.0,
+        Evidence::None | Evidence::Box => 0.0,
+        Evidence::Drawn | Evidence::Both => 1.0,
         Evidence::Fading => 1.0 - place.phase_step as f64 / place.phase_total.saturating_sub(1).max(1) as f64,
     }
 }
@@ -202,6 +252,16 @@ fn answered(kind: &Kind, perturbation: &dyn Perturbation, scene: &Scene<'_>) -> 
         _ => {}
     }
     Some(perturbed)
+}
+
+/// The question where the evidence for `item` is; none where it has none, or asks that already.
+fn located(item: &Item) -> Option<Item> {
+    if item.evidence.is_empty() || matches!(item.answer, Answer::Box { .. }) {
+        return None;
+    }
+    let question = format!("Mark what must be seen to answer this: {}", item.question);
+    let answer = Answer::Box { gold: item.evidence.clone(), iou_ok: 0.5 };
+    Some(Item { question, answer, ..item.clone() })
 }
 
 /// `item` with declining as its right answer, where it can be declined.

@@ -44,7 +44,7 @@ pub struct Cases {
 }
 
 /// Where pictures come from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Pictures {
     /// Files below a folder.
     Folder(PathBuf),

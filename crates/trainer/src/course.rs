@@ -11,6 +11,8 @@ pub struct Course {
     plan: Plan,
     seed: u64,
     legs: Vec<Leg>,
+    /// The recipe's `max_steps`.
+    most: Option<u64>,
     /// Optimiser steps of the whole run.
     pub total: u64,
     /// Epochs of the whole run, the last one perhaps cut short by `max_steps`.
@@ -60,11 +62,32 @@ impl Course {
         let leg =
             |phase: usize| Leg { steps_per_epoch: plan.steps_per_epoch(phase) as u64, steps: plan.steps(phase) as u64 };
         let legs: Vec<Leg> = (0..plan.phases().len()).map(leg).collect();
-        let all = legs.iter().map(|leg| leg.steps).sum::<u64>();
-        let total = recipe.train.max_steps.map_or(all, |most| most.min(all));
-        let mut course = Self { plan, seed: recipe.seed, legs, total, epochs: 0 };
-        course.epochs = total.checked_sub(1).map_or(0, |last| course.at(last).epochs_before + 1);
+        let mut course = Self { plan, seed: recipe.seed, legs, most: recipe.train.max_steps, total: 0, epochs: 0 };
+        course.count();
         Ok(course)
+    }
+
+    /// Adds up what the run comes to.
+    fn count(&mut self) {
+        let all = self.legs.iter().map(|leg| leg.steps).sum::<u64>();
+        self.total = self.most.map_or(all, |most| most.min(all));
+        self.epochs = self.total.checked_sub(1).map_or(0, |last| self.at(last).epochs_before + 1);
+    }
+
+    /// Ends a phase after `steps` of its steps; those after it move up.
+    ///
+    /// # Panics
+    /// When there is no such phase.
+    pub fn cut(&mut self, phase: usize, steps: u64) {
+        self.legs[phase].steps = steps.min(self.legs[phase].steps);
+        self.count();
+    }
+
+    /// The first step after the phase of step `done`, both counted from 0, or the end of the run.
+    #[must_use]
+    pub fn phase_end(&self, done: u64) -> u64 {
+        let place = self.at(done);
+        (done - place.phase_step + place.phase_total).min(self.total)
     }
 
     /// The questions of the step at `place`.
@@ -150,8 +173,8 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
     let phase = |phase: &crate::recipe::Phase| Phase {
         name: phase.name.clone(),
         stages: phase.stages.clone(),
-        num_train_epochs: Some(f64::from(phase.num_train_epochs)),
-        max_steps: None,
+        num_train_epochs: phase.max_steps.is_none().then(|| f64::from(phase.num_train_epochs)),
+        max_steps: phase.max_steps.map(|steps| steps as usize),
         learning_rate: Some(phase.learning_rate),
         replay: phase.lesson.replay,
         visits: Visits::Case,
@@ -220,7 +243,7 @@ mod tests {
     fn orders_take_as_many_steps_and_see_what_they_say() {
         let cases = cases();
         let mut totals = BTreeSet::new();
-        for order in ["stepwise", "reverse", "cumulative", "joint", "balanced", "random", "only_4"] {
+        for order in ["stepwise", "reverse", "cumulative", "joint", "balanced", "competence", "random", "only_4"] {
             let course = course(order, &cases);
             totals.insert(course.total);
             let steps = stages(&course, &cases);
@@ -233,6 +256,7 @@ mod tests {
                 "stepwise" => assert_eq!(quarters, [[1], [2], [3], [4]]),
                 "reverse" => assert_eq!(quarters, [[4], [3], [2], [1]]),
                 "cumulative" => assert_eq!(quarters, [&[1][..], &[1, 2], &[1, 2, 3], &[1, 2, 3, 4]]),
+                "competence" => assert!(!quarters[0].contains(&4) && quarters[3] == [1, 2, 3, 4], "{quarters:?}"),
                 "random" => assert!(quarters.iter().all(|stages| stages.len() == 1)),
                 "only_4" => assert!(quarters.iter().all(|stages| stages == &[4])),
                 _ => assert!(quarters.iter().all(|stages| stages == &[1, 2, 3, 4]), "{order}"),
@@ -256,6 +280,16 @@ mod tests {
         let joint = counts("joint");
         assert_eq!(joint, counts("stepwise"));
         assert!(joint.values().all(|times| *times == 2), "twice in two epochs");
+    }
+
+    #[test]
+    fn a_phase_that_is_cut_moves_the_others_up() {
+        let cases = cases();
+        let mut course = course("stepwise", &cases);
+        assert_eq!((course.total, course.phase_end(3), course.phase_end(79)), (80, 20, 80));
+        course.cut(1, 10);
+        assert_eq!((course.total, course.phase_end(25), course.at(30).phase), (70, 30, 2));
+        assert_eq!((course.at(29).phase, course.at(29).ends_epoch, course.epochs), (1, true, 7));
     }
 
     #[test]

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::forgetting::Forgetting;
+use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::run::RunError;
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::stats::power::{describe, power};
 use stepwise_benchmark::store::{self, StoreError};
+use stepwise_benchmark::study::endpoints;
 use stepwise_benchmark::suite::{Suite, SuiteError};
 use stepwise_benchmark::summary::Summary;
 use stepwise_vlm::model::parameter::Pass;
@@ -20,6 +22,7 @@ use crate::benchmark_report::{Reported, file, write_json, write_summary};
 use crate::cases::Cases;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::recipe::names::nearest;
 use crate::recipe::{Phase, Recipe, Suite as SuiteChoice};
 
 /// Why a benchmark ended early.
@@ -34,6 +37,14 @@ pub enum BenchmarkError {
     /// Outcomes cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A promotion rule asks for what is not measured.
+    #[error("promotion: the benchmark does not measure `{metric}` -> {help}")]
+    Promotion {
+        /// The metric.
+        metric: String,
+        /// What to do.
+        help: String,
+    },
     /// A file of the benchmark cannot be written.
     #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
     File {
@@ -67,8 +78,39 @@ pub struct EpochEnd<'a> {
     pub epoch: u32,
     /// Optimiser steps that are done.
     pub step: u64,
-    /// The phase that ends with it, where one does.
-    pub phase: Option<&'a Phase>,
+    /// The phase it belongs to.
+    pub phase: &'a Phase,
+    /// That phase's first epoch.
+    pub first_epoch: u32,
+    /// Whether the phase has no more steps.
+    pub ends_phase: bool,
+}
+
+/// What testing an epoch came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tested {
+    /// What was measured, by name.
+    pub metrics: BTreeMap<String, f64>,
+    /// Whether the phase's promotion rule ends it here, though it has steps left.
+    pub promoted: bool,
+}
+
+/// Refuses a promotion rule whose metric the suite does not measure: the phase would never end by it.
+fn check_promotions(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), BenchmarkError> {
+    let rules = recipe.curriculum.phase.iter().filter_map(|phase| phase.lesson.promotion.as_ref());
+    let known = suite.map(endpoints).unwrap_or_default();
+    for promotion in rules {
+        if !known.contains(&promotion.metric) {
+            let near = nearest(&promotion.metric, known.iter().map(String::as_str));
+            let help = match (suite, near) {
+                (None, _) => "set `benchmark.suite`: a phase is promoted by what the benchmark measures".to_owned(),
+                (_, Some(near)) => format!("did you mean `{near}`?"),
+                _ => "name a metric as a run's `summary.json` does, such as `accuracy:clean:stage_1`".to_owned(),
+            };
+            return Err(BenchmarkError::Promotion { metric: promotion.metric.clone(), help });
+        }
+    }
+    Ok(())
 }
 
 /// Who is tested, how it is shown, and what ends it early.
@@ -98,6 +140,7 @@ impl EpochBenchmark {
     /// When the suite cannot be read.
     pub fn open(recipe: &Recipe, run: &Path, digest: String, device: &str) -> Result<Self, BenchmarkError> {
         let suite = suite(recipe)?;
+        check_promotions(recipe, suite.as_ref())?;
         let (folder, every) = (run.join("benchmark"), recipe.benchmark.every);
         let facts = [
             ("Base", recipe.model_name_or_path.display().to_string()),
@@ -113,7 +156,7 @@ impl EpochBenchmark {
     /// Whether the benchmark runs after this epoch: always where a phase ends.
     #[must_use]
     pub fn is_due(&self, end: EpochEnd<'_>) -> bool {
-        self.suite.is_some() && (end.phase.is_some() || end.epoch.is_multiple_of(self.every))
+        self.suite.is_some() && (end.ends_phase || end.epoch.is_multiple_of(self.every))
     }
 
     /// Whether the benchmark after this epoch is still to be made, or to be ended: a run was interrupted in it.
@@ -155,23 +198,36 @@ impl EpochBenchmark {
         end: EpochEnd<'_>,
         base: Option<&Reader>,
         exam: &mut Exam<'_>,
-    ) -> Result<BTreeMap<String, f64>, BenchmarkError> {
-        let (Some(suite), Some((base_outcomes, _))) = (&self.suite, &self.base) else { return Ok(BTreeMap::new()) };
+    ) -> Result<Tested, BenchmarkError> {
+        let (Some(suite), Some((base_outcomes, _))) = (&self.suite, &self.base) else { return Ok(Tested::default()) };
         let epoch = end.epoch;
         let name = format!("epoch-{epoch}");
         let Answers { outcomes, skips, .. } = self.ask(suite, &name, Pass::ANSWER, base, exam)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes), Bootstrap::default());
         write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
-        if let (Some(phase), Some(forgetting)) = (end.phase, &mut self.forgetting) {
-            forgetting.push(&phase.name, &phase.stages, epoch, end.step, &summary);
+        self.epochs.retain(|(known, _)| *known < epoch);
+        self.epochs.push((epoch, summary));
+        let promoted = !end.ends_phase && self.is_promoted(end);
+        if let (true, Some(forgetting), Some((_, summary))) =
+            (end.ends_phase || promoted, &mut self.forgetting, self.epochs.last())
+        {
+            forgetting.push(&end.phase.name, &end.phase.stages, epoch, end.step, summary);
             write_json(&self.folder.join(FORGETTING), forgetting)?;
             scalars.extend(forgotten(forgetting));
         }
-        self.epochs.retain(|(known, _)| *known < epoch);
-        self.epochs.push((epoch, summary));
         self.write_report(&outcomes, exam.cases)?;
-        Ok(scalars)
+        Ok(Tested { metrics: scalars, promoted })
+    }
+
+    /// Whether the promotion rule of the phase ends it after its last tested epoch.
+    fn is_promoted(&self, end: EpochEnd<'_>) -> bool {
+        let Some(promotion) = &end.phase.lesson.promotion else { return false };
+        let of_phase = self.epochs.iter().filter(|(epoch, _)| *epoch >= end.first_epoch);
+        let found: Vec<_> = of_phase.filter_map(|(_, summary)| summary.metrics.get(&promotion.metric)).collect();
+        let higher = found.last().is_none_or(|metric| metric.better != Better::Lower);
+        let values: Vec<Option<f64>> = found.iter().map(|metric| metric.estimate.value).collect();
+        promotion.is_due(&values, higher)
     }
 
     /// Writes `report.html` about all epochs tested so far, and its tables as CSV under `benchmark/tables`; `outcomes` are

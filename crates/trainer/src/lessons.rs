@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use stepwise_benchmark::perturb::{Perturbed, Pictures};
-use stepwise_benchmark::probe::Shown;
+use stepwise_benchmark::perturb::{Attack, Draws, Goal, Perturbed, Pictures};
+use stepwise_benchmark::probe::{RespondentError, Shown};
 use stepwise_benchmark::run::Gallery;
 use stepwise_curriculum::case::{Case, Image};
+use stepwise_curriculum::conversation::Conversation;
 use stepwise_curriculum::phase::Sample;
 use stepwise_curriculum::prompt::{AnswerForm, Frame, prompt};
 use stepwise_vlm::batch::{Batch, Example};
@@ -16,6 +17,7 @@ use stepwise_vlm::processor::{Prepared, Processor, ProcessorError};
 use crate::augment::{Asked, Augmenter};
 use crate::cases::Cases;
 use crate::course::Place;
+use crate::predicted::Predicted;
 use crate::recipe::Recipe;
 
 /// Bytes of cut pictures kept in memory.
@@ -32,6 +34,23 @@ pub struct Lesson {
     pub name: String,
     /// The kind of condition it stands under.
     pub condition: Option<&'static str>,
+    /// The attack on its first picture, to be made on the model that learns, just before the step.
+    pub attack: Option<Attacked>,
+}
+
+/// An attack that a lesson is to stand under.
+#[derive(Clone, Debug)]
+pub struct Attacked {
+    /// How it is made.
+    pub attack: Arc<dyn Attack>,
+    /// Where its random numbers come from.
+    pub draws: Draws,
+    /// What is asked, without its answer.
+    pub question: Conversation,
+    /// The answer it leads away from, or to.
+    pub target: String,
+    /// Case and item, for its draws.
+    pub about: (String, String),
 }
 
 /// Why a lesson cannot be made.
@@ -56,6 +75,14 @@ pub enum LessonError {
     /// A conversation cannot be encoded.
     #[error(transparent)]
     Encode(#[from] ProcessorError),
+    /// The attack that a lesson stands under cannot be made.
+    #[error("{name}: the attack on its picture: {error} -> leave the attack out of `augment`")]
+    Attack {
+        /// The question.
+        name: String,
+        /// Why.
+        error: RespondentError,
+    },
     /// A sequence is longer than the recipe allows.
     #[error("{name} has {tokens} tokens, cutoff_len is {cutoff_len} -> raise `cutoff_len`, or lower the image's size")]
     TooLong {
@@ -112,10 +139,21 @@ impl<'a> Lessons<'a> {
     /// Lessons of `recipe` from the training side of `cases`.
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &'a Cases, processor: &'a Processor) -> Self {
+        Self::told(recipe, cases, processor, None)
+    }
+
+    /// The same, with what the model answered when the phase under way began.
+    #[must_use]
+    pub fn told(
+        recipe: &Recipe,
+        cases: &'a Cases,
+        processor: &'a Processor,
+        predicted: Option<Arc<Predicted>>,
+    ) -> Self {
         Self {
             processor,
             answer_form: recipe.train.answer_form,
-            augmenter: Augmenter::new(recipe, &cases.train),
+            augmenter: Augmenter::new(recipe, &cases.train).with_predicted(predicted),
             gallery: Gallery::new(&cases.train, &cases.pictures),
             cut: HashMap::new(),
             bytes: 0,
@@ -129,7 +167,7 @@ impl<'a> Lessons<'a> {
     pub fn of(&mut self, place: Place, sample: Sample) -> Result<Lesson, LessonError> {
         let asked = self.augmenter.asked(place, sample);
         let images = self.images(&asked)?;
-        Ok(self.lesson(asked, images))
+        Ok(self.lesson(place, asked, images))
     }
 
     /// The same lesson with pictures that have a size and no pixels: enough to count tokens and tiles. No change to a picture
@@ -147,19 +185,30 @@ impl<'a> Lessons<'a> {
             };
             self.augmenter.cases()[index].images.iter().enumerate().map(outline).collect()
         };
-        self.lesson(asked, images)
+        self.lesson(place, asked, images)
     }
 
-    fn lesson(&self, asked: Asked, images: Vec<Arc<Prepared>>) -> Lesson {
+    fn lesson(&self, place: Place, asked: Asked, images: Vec<Arc<Prepared>>) -> Lesson {
         let sample = asked.sample;
         let stored = &self.augmenter.cases()[sample.case];
-        let Perturbed { item, frame, regions, .. } = asked.perturbed;
+        let Perturbed { item, frame, regions, attack, named, .. } = asked.perturbed;
         let case = regions.map_or(Cow::Borrowed(stored), |regions| Cow::Owned(Case { regions, ..stored.clone() }));
         let item = item.as_ref().unwrap_or(&stored.chain[sample.item]);
         let prompt = prompt(&case, item, &Frame { answer_form: self.answer_form, ..frame });
+        let attack = attack.map(|attack| {
+            let named = named.filter(|_| attack.goal() == Goal::ToNamed).map(|named| named.text);
+            Attacked {
+                attack,
+                draws: self.augmenter.draws(place),
+                question: prompt.conversation.clone(),
+                target: named.unwrap_or_else(|| prompt.answer.clone()),
+                about: (stored.case_id.clone(), item.id.clone()),
+            }
+        });
         let conversation = prompt.conversation.answered(&prompt.answer);
         let name = format!("{}/{}", stored.case_id, item.id);
-        Lesson { example: Example { conversation, images }, stage: item.stage, name, condition: asked.condition }
+        let example = Example { conversation, images };
+        Lesson { example, stage: item.stage, name, condition: asked.condition, attack }
     }
 
     fn images(&mut self, asked: &Asked) -> Result<Vec<Arc<Prepared>>, LessonError> {
@@ -173,7 +222,7 @@ impl<'a> Lessons<'a> {
         let shown = shown.map_err(|problem| LessonError::Picture { case: case(), problem: problem.to_string() })?;
         let mut images = Vec::new();
         for shown in shown {
-            // Only attacks show anything but pictures, and no lesson is made under one.
+            // Attacked pixels are made later, from the picture as it is.
             let Shown::Picture(picture) = shown else { continue };
             let failed = |error| LessonError::Processor { case: case(), error };
             images.push(Arc::new(self.processor.prepare(&picture).map_err(failed)?));

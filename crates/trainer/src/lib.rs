@@ -1,5 +1,6 @@
 //! How it learns: recipe, loop, optimiser step, checkpoints, resume, events and the benchmark after every epoch.
 
+pub mod adversary;
 pub mod answer_cache;
 pub mod asking;
 pub mod augment;
@@ -19,6 +20,7 @@ pub mod log;
 pub mod memory;
 pub mod optimizer;
 pub mod outline;
+pub mod predicted;
 pub mod preparation;
 pub mod progress;
 pub mod read_ahead;

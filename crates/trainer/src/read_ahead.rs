@@ -9,9 +9,11 @@ use std::thread::JoinHandle;
 use stepwise_curriculum::phase::Sample;
 use stepwise_vlm::processor::Processor;
 
+use crate::adversary::Material;
 use crate::cases::Cases;
 use crate::course::{Course, Place};
-use crate::lessons::{LessonError, Lessons, MicroBatch};
+use crate::lessons::{Lesson, LessonError, Lessons, MicroBatch};
+use crate::predicted::Predicted;
 use crate::recipe::Recipe;
 
 /// Steps made ready beyond the one under way.
@@ -27,28 +29,24 @@ pub struct Source {
     pub course: Course,
     /// What turns them into tokens and pixels.
     pub processor: Processor,
+    /// What the model answered when the phase under way began.
+    pub predicted: Option<Arc<Predicted>>,
 }
 
 impl Source {
     /// The micro-batches of step `done`, counted from 0.
-    fn micro_batches(&self, lessons: &mut Lessons<'_>, done: u64) -> Result<Vec<MicroBatch>, LessonError> {
+    fn micro_batches(&self, lessons: &mut Lessons<'_>, done: u64) -> Result<Vec<Material>, LessonError> {
         let place = self.course.at(done);
         let all = self.course.micro_batches(place, self.recipe.train.per_device_train_batch_size);
-        all.iter().map(|samples| self.micro_batch(lessons, place, samples)).collect()
+        let (share, cutoff_len) = (self.recipe.train.share_prefix, self.recipe.cutoff_len);
+        let made = |samples: &Vec<Sample>| {
+            Material::new(&self.processor, together(lessons, place, samples)?, share, cutoff_len)
+        };
+        all.iter().map(made).collect()
     }
 
-    /// One of them.
-    fn micro_batch(
-        &self,
-        lessons: &mut Lessons<'_>,
-        place: Place,
-        samples: &[Sample],
-    ) -> Result<MicroBatch, LessonError> {
-        let together = samples.iter().map(|sample| lessons.of(place, *sample)).collect::<Result<Vec<_>, _>>()?;
-        MicroBatch::new(&self.processor, &together, self.recipe.train.share_prefix, self.recipe.cutoff_len)
-    }
-
-    /// Micro-batch number `index` of step `done`, both counted from 0; none where there is no such.
+    /// Micro-batch number `index` of step `done`, both counted from 0, its pictures as they are before any attack; none where
+    /// there is no such.
     ///
     /// # Errors
     /// When a question cannot be made into a lesson.
@@ -56,24 +54,31 @@ impl Source {
         let mut lessons = Lessons::new(&self.recipe, &self.cases, &self.processor);
         let place = self.course.at(done);
         let all = self.course.micro_batches(place, self.recipe.train.per_device_train_batch_size);
-        all.get(index).map(|samples| self.micro_batch(&mut lessons, place, samples)).transpose()
+        let Some(samples) = all.get(index) else { return Ok(None) };
+        let lessons = together(&mut lessons, place, samples)?;
+        MicroBatch::new(&self.processor, &lessons, self.recipe.train.share_prefix, self.recipe.cutoff_len).map(Some)
     }
+}
+
+fn together(lessons: &mut Lessons<'_>, place: Place, samples: &[Sample]) -> Result<Vec<Lesson>, LessonError> {
+    samples.iter().map(|sample| lessons.of(place, *sample)).collect()
 }
 
 /// Micro-batches in the order of the steps. Dropping it ends the thread.
 pub struct ReadAhead {
-    ready: Option<Receiver<Result<Vec<MicroBatch>, LessonError>>>,
+    ready: Option<Receiver<Result<Vec<Material>, LessonError>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl ReadAhead {
-    /// Begins with step `done`, counted from 0.
+    /// The steps from `done` to before `end`, counted from 0.
     #[must_use]
-    pub fn start(source: Source, done: u64) -> Self {
+    pub fn start(source: Source, done: u64, end: u64) -> Self {
         let (sender, ready) = sync_channel(AHEAD);
         let thread = std::thread::spawn(move || {
-            let mut lessons = Lessons::new(&source.recipe, &source.cases, &source.processor);
-            for step in done..source.course.total {
+            let predicted = source.predicted.clone();
+            let mut lessons = Lessons::told(&source.recipe, &source.cases, &source.processor, predicted);
+            for step in done..end {
                 let made = source.micro_batches(&mut lessons, step);
                 let failed = made.is_err();
                 if sender.send(made).is_err() || failed {
@@ -91,7 +96,7 @@ impl ReadAhead {
     ///
     /// # Panics
     /// When the thread panicked, and past the last step.
-    pub fn take(&mut self) -> Result<Vec<MicroBatch>, LessonError> {
+    pub fn take(&mut self) -> Result<Vec<Material>, LessonError> {
         match self.ready.as_ref().map(Receiver::recv) {
             Some(Ok(made)) => made,
             _ => match self.thread.take().map(JoinHandle::join) {

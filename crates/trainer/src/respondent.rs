@@ -104,12 +104,7 @@ impl Respondent for ModelRespondent<'_> {
     fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
         let Some(first) = probe.images.first() else { return Ok(None) };
         let prepared = self.prepared(first)?;
-        if prepared.grid != ImageGrid::default() {
-            return Ok(None); // Attacks are made on pictures of one tile.
-        }
-        let side = self.reader.model.config().vision.image_size;
-        let values = self.reader.processor.unit_pixels(&prepared);
-        Ok(Some(PixelGrid { shape: vec![prepared.grid.tiles(), 3, side, side], values }))
+        Ok(unit_pixels(self.reader, &prepared))
     }
 
     fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
@@ -133,6 +128,14 @@ impl Respondent for ModelRespondent<'_> {
         };
         Ok(slopes.into_iter().zip(shapes).map(gradient).collect())
     }
+}
+
+/// The pixels that an attack moves; none of a picture that is shown in several tiles.
+pub(crate) fn unit_pixels(reader: &Reader, prepared: &Prepared) -> Option<PixelGrid> {
+    let side = reader.model.config().vision.image_size;
+    let shape = vec![prepared.grid.tiles(), 3, side, side];
+    let is_one = prepared.grid == ImageGrid::default();
+    is_one.then(|| PixelGrid { shape, values: reader.processor.unit_pixels(prepared) })
 }
 
 fn pixel_objective(objective: &Objective) -> PixelObjective {

@@ -17,12 +17,13 @@ use crate::checkpoint::{
 };
 use crate::course::{Course, Place};
 use crate::environment::{Environment, peak_memory_mib};
-use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark, EpochEnd, Exam};
+use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark, EpochEnd, Exam, Tested};
 use crate::frozen::{Frozen, Moved};
 use crate::interrupt::Interrupt;
 use crate::learner::{Learner, LearnerError};
 use crate::lessons::LessonError;
 use crate::log::{Pace, RunLog, StepLine, Tally};
+use crate::predicted::Predicted;
 use crate::preparation::Preparation;
 use crate::progress::{EpochLine, Progress};
 use crate::read_ahead::{ReadAhead, Source};
@@ -144,10 +145,18 @@ pub fn train(
     if interrupt.requested() {
         return Ok(run.finished(true));
     }
-    let mut batches = run.read_ahead();
+    let mut batches = None;
     run.stopwatch = Stopwatch::start();
     while run.done < run.course.total {
-        run.step(&mut batches, progress)?;
+        // Nothing of a phase is made before it begins: what it tells may be what the model answers then.
+        let mut ready = match batches.take() {
+            Some(ready) => ready,
+            None => match run.begin_phase(progress, interrupt)? {
+                Some(ready) => ready,
+                None => return Ok(run.finished(true)),
+            },
+        };
+        run.step(&mut ready, progress)?;
         let place = run.course.at(run.done - 1);
         if place.ends_epoch {
             run.end_epoch(place, progress, interrupt)?;
@@ -159,6 +168,8 @@ pub fn train(
         if interrupt.requested() {
             return Ok(run.finished(true));
         }
+        let goes_on = run.done < run.course.total && run.course.at(run.done).phase == place.phase;
+        batches = Some(ready).filter(|_| goes_on);
     }
     Ok(run.finished(false))
 }
@@ -176,6 +187,8 @@ struct Run<'a> {
     prompt_digest: String,
     frozen: Frozen,
     done: u64,
+    /// Steps of the phases that their promotion rule has ended.
+    promoted: BTreeMap<usize, u64>,
     history: Vec<StepLoss>,
     best: Option<Best>,
     since_line: Tally,
@@ -207,7 +220,7 @@ impl<'a> Run<'a> {
     fn open(
         options: &TrainOptions<'a>,
         cases: Cases,
-        course: Course,
+        mut course: Course,
         mut learner: Learner,
         folder: RunFolder,
         progress: &mut dyn Progress,
@@ -224,6 +237,7 @@ impl<'a> Run<'a> {
                 let incompatible = |error| TrainError::Incompatible { path: path.display().to_string(), error };
                 found.continues(&recipe.digest(), &prompt_digest).map_err(incompatible)?;
                 learner.restore(&path, found.global_step)?;
+                found.promoted.iter().for_each(|(phase, steps)| course.cut(*phase, *steps));
                 progress.note(&format!("resumed after step {step} of {}", course.total));
                 state = Some(found);
             } else {
@@ -260,6 +274,7 @@ impl<'a> Run<'a> {
             benchmark,
             prompt_digest,
             done,
+            promoted: state.as_ref().map(|state| state.promoted.clone()).unwrap_or_default(),
             history: state.as_ref().map_or_else(Vec::new, |state| state.loss_history.clone()),
             since_line: state.as_ref().map(|state| state.since_line.clone()).unwrap_or_default(),
             since_epoch: state.as_ref().map(|state| state.since_epoch.clone()).unwrap_or_default(),
@@ -271,7 +286,7 @@ impl<'a> Run<'a> {
     /// The largest micro-batch goes first.
     fn rehearse(&mut self, largest: Largest, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let Largest { step, micro_batch, rows, lessons, cases, .. } = largest;
-        let Some(largest) = self.source().one(step, micro_batch)? else { return Ok(()) };
+        let Some(largest) = self.source(None).one(step, micro_batch)? else { return Ok(()) };
         progress.note(&format!(
             "trying the largest micro-batch: {lessons} lessons of {cases} cases, {rows} rows, of step {}",
             step + 1
@@ -280,28 +295,47 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn source(&self) -> Source {
+    fn source(&self, predicted: Option<Arc<Predicted>>) -> Source {
         Source {
             recipe: self.recipe.clone(),
             cases: Arc::clone(&self.cases),
             course: self.course.clone(),
             processor: self.learner.reader.processor.clone(),
+            predicted,
         }
     }
 
-    fn read_ahead(&self) -> ReadAhead {
-        ReadAhead::start(self.source(), self.done)
+    /// Begins the phase of the next step, or goes on with it, and makes its lessons; none where that was interrupted.
+    fn begin_phase(
+        &mut self,
+        progress: &mut dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Option<ReadAhead>, TrainError> {
+        let place = self.course.at(self.done);
+        let first = self.done - place.phase_step;
+        let digest = format!("{}:{}", self.recipe.digest(), self.prompt_digest);
+        let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
+        let predicted = match Predicted::at((self.recipe, &digest), self.folder.root(), (place, first), &mut exam) {
+            Err(error) if error.is_interrupt() => return Ok(None),
+            predicted => predicted?.map(Arc::new),
+        };
+        self.stopwatch.started = Instant::now();
+        Ok(Some(ReadAhead::start(self.source(predicted), self.done, self.course.phase_end(self.done))))
     }
 
     fn step(&mut self, batches: &mut ReadAhead, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let recipe = self.recipe;
         let place = self.course.at(self.done);
         let asked = Instant::now();
-        let micro_batches = batches.take()?;
+        let material = batches.take()?;
         self.stopwatch.waited += asked.elapsed().as_secs_f64();
+        let (share, cutoff_len) = (recipe.train.share_prefix, recipe.cutoff_len);
+        let made = material.into_iter().map(|made| made.finish(&self.learner.reader, share, cutoff_len));
+        let micro_batches = made.collect::<Result<Vec<_>, _>>()?;
         let phase = &recipe.curriculum.phase[place.phase];
-        let warmup = recipe.train.warmup.steps(place.phase_total);
-        let factor = recipe.train.lr_scheduler_type.factor(place.phase_step, warmup, place.phase_total);
+        let of_phase = (place.phase_step, place.phase_total);
+        let (at, of) = if recipe.curriculum.rewarm { of_phase } else { (self.done, self.course.total) };
+        let factor = recipe.train.lr_scheduler_type.factor(at, recipe.train.warmup.steps(of), of);
         let learning_rate = phase.learning_rate * factor;
         let options = StepOptions {
             learning_rate,
@@ -376,9 +410,13 @@ impl<'a> Run<'a> {
 
     /// The epoch that ends with the last step done.
     fn epoch_end(&self, place: Place) -> EpochEnd<'a> {
-        let ends_phase = place.phase_step + 1 == place.phase_total || self.done == self.course.total;
-        let phase = ends_phase.then_some(&self.recipe.curriculum.phase[place.phase]);
-        EpochEnd { epoch: place.epochs_before + 1, step: self.done, phase }
+        EpochEnd {
+            epoch: place.epochs_before + 1,
+            step: self.done,
+            phase: &self.recipe.curriculum.phase[place.phase],
+            first_epoch: place.epochs_before + 1 - place.epoch,
+            ends_phase: place.phase_step + 1 == place.phase_total || self.done == self.course.total,
+        }
     }
 
     /// Tests what was learned and saves it. An interrupt ends the test; what was learned is saved all the same, and the test
@@ -390,18 +428,25 @@ impl<'a> Run<'a> {
         interrupt: &Interrupt,
     ) -> Result<(), TrainError> {
         let end = self.epoch_end(place);
-        let mut metrics = BTreeMap::new();
+        let mut tested = Tested::default();
         if self.benchmark.is_due(end) {
             let other = if self.benchmark.needs_surrogate() { self.learner.other_base()? } else { None };
             let base = Some(other.as_ref().unwrap_or(&self.learner.reader));
             let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
             match self.benchmark.epoch(end, base, &mut exam) {
                 Err(error) if error.is_interrupt() => return self.save(progress),
-                tested => metrics = tested?,
+                made => tested = made?,
             }
         }
+        let Tested { metrics, promoted } = tested;
+        if promoted {
+            let steps = place.phase_step + 1;
+            self.course.cut(place.phase, steps);
+            self.promoted.insert(place.phase, steps);
+            progress.note(&format!("{} ends by its promotion rule after {steps} steps", end.phase.name));
+        }
         let mut warnings = self.log.metrics(self.done, f64::from(end.epoch), &metrics);
-        if let Some(forgetting) = self.benchmark.forgetting().filter(|_| end.phase.is_some()) {
+        if let Some(forgetting) = self.benchmark.forgetting().filter(|_| end.ends_phase || promoted) {
             warnings.extend(self.log.text("forgetting", self.done, &forgetting.markdown()));
         }
         warnings.iter().for_each(|warning| progress.warning(warning));
@@ -415,7 +460,7 @@ impl<'a> Run<'a> {
         let loss = std::mem::take(&mut self.since_epoch).loss();
         self.save(progress)?;
         progress.epoch(&EpochLine {
-            phase: self.recipe.curriculum.phase[place.phase].name.clone(),
+            phase: end.phase.name.clone(),
             epoch: end.epoch,
             epochs: self.course.epochs,
             global_step: self.done,
@@ -434,6 +479,7 @@ impl<'a> Run<'a> {
             phase: place.phase,
             epoch: place.epoch + u32::from(place.ends_epoch),
             step_in_epoch: if place.ends_epoch { 0 } else { place.step + 1 },
+            promoted: self.promoted.clone(),
             since_line: self.since_line.clone(),
             since_epoch: self.since_epoch.clone(),
             loss_history: self.history.clone(),

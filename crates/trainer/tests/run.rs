@@ -61,9 +61,9 @@ num_train_epochs = 1
 stages = [3, 4]
 num_train_epochs = 1
 replay = 0.2
-context = {{ gold = 0.5, wrong = 0.3 }}
-evidence = "fading"
-augment = {{ hint_minus = 0.2, blank = {{ share = 0.3, fill = "noise" }}, region_mask = 0.1, swap_near = 0.2 }}
+context = {{ gold = 0.3, wrong = 0.2, predicted = 0.4 }}
+evidence = "both"
+augment = {{ hint_minus = 0.2, blank = {{ share = 0.2, fill = "noise" }}, region_mask = 0.1, swap_near = 0.1, pgd = {{ share = 0.2, eps = 8, steps = 2, restarts = 1 }} }}
 [benchmark]
 suite = "fast"
 max_cases = 2
@@ -149,6 +149,13 @@ fn a_resumed_run_differs_by_not_one_bit() {
     let text = recipe_text(&model, &whole, lora);
     let (stopped, mut parted) = run(&text, Stop::After(3), false);
     assert!(stopped.interrupted && stopped.global_step == 3);
+    // And while the model is asked what the second phase's lessons tell, and within that phase.
+    let (stopped, rest) = run(&text, Stop::Within("benchmark own answers before s34"), true);
+    assert!(stopped.interrupted && whole.join("predicted/phase-2.part.jsonl").is_file());
+    parted.extend(rest);
+    let (stopped, rest) = run(&text, Stop::After(last - 2), true);
+    assert!(stopped.interrupted && whole.join("predicted/phase-2.json").is_file());
+    parted.extend(rest);
     let (resumed, rest) = run(&text, Stop::Never, true);
     assert!(!resumed.interrupted);
     parted.extend(rest);
@@ -251,4 +258,48 @@ fn a_benchmark_that_was_interrupted_is_made_to_its_end() {
     for (file, bytes) in &kept {
         assert!(again[file] == *bytes, "benchmark/{} differs", file.display());
     }
+}
+
+/// A first phase of three epochs at most, which ends once anything has been measured.
+fn promoting(model: &Path, out: &Path) -> String {
+    let text = recipe_text(model, out, "[lora]\nr = 2");
+    let first = "stages = [1, 2]\nnum_train_epochs = 1\n";
+    assert!(text.contains(first));
+    let rule = "promotion = { metric = \"accuracy:clean\", at_least = 0.0 }\n";
+    text.replace(first, &format!("stages = [1, 2]\nnum_train_epochs = 3\n{rule}"))
+}
+
+#[test]
+fn a_phase_is_promoted_and_a_resumed_run_remembers_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(folder.path());
+    let out = folder.path().join("promoted");
+    let text = promoting(&model, &out);
+    let (finished, losses) = run(&text, Stop::Never, false);
+    let last = losses.last().expect("steps").0;
+    let plain = recipe_text(&model, &folder.path().join("plain"), "[lora]\nr = 2");
+    let planned = run(&plain, Stop::Never, false).0.global_step;
+    assert_eq!((finished.global_step, last), (planned, planned), "one epoch of three, as the plain recipe has");
+    let ledger: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("benchmark/forgetting.json")).expect("there")).expect("JSON");
+    let phases = ledger["phases"].as_array().expect("phases");
+    assert_eq!(phases.iter().map(|phase| phase["epoch"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2)]);
+
+    std::fs::rename(&out, folder.path().join("kept")).expect("moved");
+    let (stopped, _) = run(&text, Stop::After(last - 1), false);
+    assert!(stopped.interrupted);
+    let (resumed, _) = run(&text, Stop::Never, true);
+    assert_eq!(resumed.global_step, last);
+    let name = checkpoint::name(last);
+    let (kept, again) = (contents(&folder.path().join("kept").join(&name)), contents(&out.join(&name)));
+    for (file, bytes) in &kept {
+        assert!(again[file] == *bytes, "{} differs", file.display());
+    }
+    let unknown = text.replace("\"accuracy:clean\"", "\"acuracy:clean\"");
+    let recipe = Recipe::parse(Path::new("test.toml"), unknown.clone(), &[]).expect("a recipe");
+    let device = Device::flex();
+    let options = TrainOptions { recipe: &recipe, recipe_text: &unknown, device, device_name: "cpu", resume: true };
+    std::fs::remove_dir_all(&out).expect("removed");
+    let refused = train(&options, &mut (), &Interrupt::new()).expect_err("no such metric").to_string();
+    assert!(refused.ends_with("does not measure `acuracy:clean` -> did you mean `accuracy:clean`?"), "{refused}");
 }

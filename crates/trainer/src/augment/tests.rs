@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use stepwise_benchmark::perturb::KINDS;
 use stepwise_benchmark::perturb::templates::Families;
+use stepwise_benchmark::perturb::{KINDS, Victim};
 use stepwise_curriculum::conversation::Part;
 use stepwise_curriculum::prompt::prompt;
 use stepwise_curriculum::synth::{SynthOptions, record};
 
 use super::*;
+
 use crate::course::Course;
 
 fn cases() -> Vec<Case> {
@@ -76,7 +77,7 @@ fn sentences(templates: &str, split: Families) -> BTreeSet<String> {
 }
 
 #[test]
-fn conditions_that_need_the_model_are_those_refused() {
+fn conditions_that_need_a_reply_or_another_model_are_those_refused() {
     for (name, _) in UNTRAINABLE {
         assert!(perturb::kind(name).is_some(), "{name} is no kind");
     }
@@ -88,8 +89,8 @@ fn conditions_that_need_the_model_are_those_refused() {
         for case in &cases[..20] {
             for item in &case.chain {
                 let Ok(perturbed) = perturbation.perturb(&Scene { case, item, pool: &pool, draws }) else { continue };
-                let needs_model = perturbed.attack.is_some() || perturbed.recall.is_some();
-                assert!(!needs_model || untrainable(kind).is_some(), "{}", kind.name);
+                let elsewhere = perturbed.attack.is_some_and(|attack| attack.victim() == Victim::Surrogate);
+                assert!(!(elsewhere || perturbed.recall.is_some()) || untrainable(kind).is_some(), "{}", kind.name);
             }
         }
     }
@@ -179,7 +180,13 @@ fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
     let cases = cases();
     let mut taught = BTreeSet::new();
     for kind in KINDS.iter().filter(|kind| untrainable(kind).is_none()) {
-        let level = if build(kind, toml::Table::new()).is_err() { "{ share = 1, level = 3 }" } else { "1" };
+        let level = if build(kind, toml::Table::new()).is_ok() {
+            "1"
+        } else if ["fgsm", "pgd", "random_sign"].contains(&kind.name) {
+            "{ share = 1, eps = 2 }"
+        } else {
+            "{ share = 1, level = 3 }"
+        };
         for (_, asked) in lessons(&recipe(&format!("augment = {{ {} = {level} }}", kind.name)), &cases) {
             let Some(condition) = asked.condition else { continue };
             assert_eq!(condition, kind.name);
@@ -253,6 +260,7 @@ fn contexts_are_told_in_their_shares() {
             Told::Nothing => assert!(asked.perturbed.frame.context.is_empty()),
             Told::Gold => assert_eq!(asked.perturbed.frame.context, gold),
             Told::Wrong => assert_eq!((differ, asked.perturbed.frame.context.len()), (1, gold.len())),
+            Told::Predicted => panic!("nobody was to be told what the model answered"),
         }
         if item.stage > 1 && !gold.is_empty() {
             *counts.entry(asked.told).or_default() += 1.0;
@@ -283,4 +291,75 @@ fn marks_fade_over_the_phase() {
     let (all, half, none) = (marked(0), marked(50), marked(100));
     assert!(all > 100.0 && none == 0.0, "{all} {none}");
     assert!((half - all / 2.0).abs() < 5.0 * (all / 4.0).sqrt(), "{half} of {all}");
+}
+
+#[test]
+fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
+    let cases = cases();
+    let recipe = recipe("context = \"predicted\"");
+    let said = cases.iter().filter(|case| case.case_id.ends_with(['0', '2', '4'])).map(|case| {
+        let answers = case.chain.iter().map(|item| (item.id.clone(), format!("my {}", item.id)));
+        (case.case_id.clone(), answers.collect())
+    });
+    let predicted = Arc::new(Predicted::of(said.collect()));
+    let augmenter = Augmenter::new(&recipe, &cases).with_predicted(Some(predicted));
+    let place = Course::new(&recipe, &cases).expect("a course").beginning(0);
+    let (mut own, mut right) = (0, 0);
+    for (index, case) in cases.iter().enumerate() {
+        for (number, item) in case.chain.iter().enumerate() {
+            let asked = augmenter.asked(place, Sample { case: index, item: number });
+            let gold = gold_context(case, item);
+            assert_eq!(asked.told, if gold.is_empty() { Told::Nothing } else { Told::Predicted });
+            let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
+            for ((known, gold), parent) in asked.perturbed.frame.context.iter().zip(&gold).zip(parents) {
+                assert_eq!(known.question, gold.question);
+                if case.case_id.ends_with(['0', '2', '4']) {
+                    assert_eq!(known.answer, format!("my {}", parent.id));
+                    own += 1;
+                } else {
+                    assert_eq!(known.answer, gold.answer);
+                    right += 1;
+                }
+            }
+        }
+    }
+    assert!(own > 20 && right > 20, "{own} {right}");
+}
+
+#[test]
+fn blank_images_keep_the_answers() {
+    let cases = cases();
+    for (_, asked) in lessons(&recipe("blank_images = true\naugment = { hint_minus = 0.2 }"), &cases) {
+        assert!(asked.perturbed.pictures.key().starts_with("blank:"), "{}", asked.perturbed.pictures.key());
+        let stored = &cases[asked.sample.case];
+        let gold = stepwise_curriculum::prompt::gold_text(stored, &stored.chain[asked.sample.item]);
+        assert_eq!(words(&cases, &asked).1, gold);
+    }
+}
+
+#[test]
+fn half_of_what_has_evidence_asks_where_it_is() {
+    let cases = cases();
+    let (mut located, mut marked, mut with_evidence) = (0.0, 0.0, 0.0);
+    for (_, asked) in lessons(&recipe("evidence = \"both\""), &cases) {
+        let item = &cases[asked.sample.case].chain[asked.sample.item];
+        if item.evidence.is_empty() || matches!(item.answer, Answer::Box { .. }) {
+            assert_ne!(asked.condition, Some("evidence_box"));
+            continue;
+        }
+        with_evidence += 1.0;
+        match asked.condition {
+            Some("evidence_box") => {
+                let (question, answer) = words(&cases, &asked);
+                assert!(question.contains(&item.question) && answer.starts_with('['), "{question} {answer}");
+                located += 1.0;
+            }
+            Some("cue_true") => marked += 1.0,
+            // Questions about marks are given none.
+            other => assert_eq!(other, None),
+        }
+    }
+    let bound = 5.0 * (with_evidence / 4.0f64).sqrt();
+    assert!((located - with_evidence / 2.0).abs() < bound, "{located} of {with_evidence}");
+    assert!(marked > with_evidence / 4.0, "{marked} of {with_evidence}");
 }

@@ -1,6 +1,7 @@
 //! `trainer_state.json`: where a run stands. There is no iterator or generator state in it, because the batch of a step
 //! and every random draw are functions of the seed and the step.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -30,6 +31,9 @@ pub struct TrainerState {
     pub epoch: u32,
     /// Optimiser steps done in the epoch under way.
     pub step_in_epoch: u64,
+    /// Steps of the phases, by their place, that ended before their time by their promotion rule.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub promoted: BTreeMap<usize, u64>,
     /// Losses since the last line of the log.
     pub since_line: Tally,
     /// Losses since the epoch began.

@@ -219,6 +219,7 @@ fn state() -> TrainerState {
         phase: 1,
         epoch: 2,
         step_in_epoch: 3,
+        promoted: [(0, 7)].into(),
         since_line: tally(),
         since_epoch: Tally::default(),
         loss_history: vec![StepLoss { step: 10, loss: 0.1 + 0.2 }],

@@ -15,24 +15,29 @@ pub struct Context {
     pub gold: f64,
     /// Told the right answers but one, which is plausible and wrong.
     pub wrong: f64,
+    /// Told what the model itself answered when the phase began.
+    pub predicted: f64,
 }
 
 /// Words for shares of everything.
 const WORDS: &[(&str, Context)] = &[
-    ("none", Context { gold: 0.0, wrong: 0.0 }),
-    ("gold", Context { gold: 1.0, wrong: 0.0 }),
-    ("wrong", Context { gold: 0.0, wrong: 1.0 }),
+    ("none", Context { gold: 0.0, wrong: 0.0, predicted: 0.0 }),
+    ("gold", Context { gold: 1.0, wrong: 0.0, predicted: 0.0 }),
+    ("wrong", Context { gold: 0.0, wrong: 1.0, predicted: 0.0 }),
+    ("predicted", Context { gold: 0.0, wrong: 0.0, predicted: 1.0 }),
 ];
 
-const ACCEPTS: &str = "\"none\", \"gold\", \"wrong\", or shares, as in `{ gold = 0.9, wrong = 0.1 }`";
+const ACCEPTS: &str = "\"none\", \"gold\", \"wrong\", \"predicted\", or shares, as in `{ gold = 0.9, wrong = 0.1 }`";
 
 impl Serialize for Context {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let Some((word, _)) = WORDS.iter().find(|(_, shares)| shares == self) {
             return serializer.serialize_str(word);
         }
-        toml::Table::from_iter([("gold".to_owned(), self.gold.into()), ("wrong".to_owned(), self.wrong.into())])
-            .serialize(serializer)
+        let shares = [("gold", self.gold), ("wrong", self.wrong), ("predicted", self.predicted)];
+        // The first two are always written out, as they were before there was a third.
+        let shares = shares.into_iter().filter(|(name, share)| *name != "predicted" || *share > 0.0);
+        toml::Table::from_iter(shares.map(|(name, share)| (name.to_owned(), share.into()))).serialize(serializer)
     }
 }
 
@@ -53,14 +58,21 @@ pub(super) fn read(section: &mut Section<'_>, inherited: Context, otherwise: &st
     let mut shares = section.nested("context", at, entries).about("Shares of lessons; the rest is told nothing.");
     let gold = shares.float("gold", 0.0, 0.0..=1.0, "Share of lessons told the right answers.");
     let wrong = shares.float("wrong", 0.0, 0.0..=1.0, "Share of lessons told the right answers but one.");
-    if gold + wrong > 1.0 + ROUNDING {
-        let message = format!("the shares of `context` sum to {}", gold + wrong);
+    let predicted = shares.float(
+        "predicted",
+        0.0,
+        0.0..=1.0,
+        "Share of lessons told what the model answered when the phase began.",
+    );
+    let sum = gold + wrong + predicted;
+    if sum > 1.0 + ROUNDING {
+        let message = format!("the shares of `context` sum to {sum}");
         shares.report(None, message, "lower them to 1 or less; the rest is told nothing");
     }
     shares.finish();
     let Some(node) = node else { return inherited };
     match &node.value {
-        Value::Table(_) => Context { gold, wrong },
+        Value::Table(_) => Context { gold, wrong, predicted },
         Value::Text(written) => match WORDS.iter().find(|(word, _)| word == written) {
             Some((_, shares)) => *shares,
             None => {

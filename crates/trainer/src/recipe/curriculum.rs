@@ -9,6 +9,7 @@ use super::document::Value;
 use super::kind::ValueKind;
 use super::order::Order;
 use super::problem::Location;
+use super::promotion::{self, Promotion};
 use super::section::{Choice, Section};
 use super::train::{POSITIVE, Train};
 
@@ -17,6 +18,8 @@ use super::train::{POSITIVE, Train};
 pub struct Curriculum {
     /// Which made the phases, if they were not written one by one.
     pub order: Option<Order>,
+    /// Whether the learning rate warms up and decays anew in every phase; else one schedule spans the run.
+    pub rewarm: bool,
     /// What all phases of that order have in common.
     pub lesson: LessonKeys,
     /// One after the other; at least one.
@@ -36,6 +39,12 @@ pub struct LessonKeys {
     /// Which conditions of the benchmark lessons stand under.
     #[serde(skip_serializing_if = "Augment::is_empty")]
     pub augment: Augment,
+    /// Whether every picture is blank while the answers stay: a control of what is learned without looking.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub blank_images: bool,
+    /// What ends the phase before its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
 }
 
 /// A leg of the schedule.
@@ -47,6 +56,9 @@ pub struct Phase {
     pub stages: Vec<u8>,
     /// Passes over the cases. A phase of an order has its part of the run's steps instead.
     pub num_train_epochs: u32,
+    /// Optimiser steps, instead of whole passes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// What lessons show.
@@ -65,6 +77,10 @@ pub enum Evidence {
     Drawn,
     /// A mark is drawn on it in a share of lessons that falls from all to none over the phase.
     Fading,
+    /// Half of the lessons that have any ask where it is instead, to be answered with its box.
+    Box,
+    /// As `Box`, and a mark is drawn in the other half.
+    Both,
 }
 
 impl Evidence {
@@ -74,8 +90,13 @@ impl Evidence {
 }
 
 impl Choice for Evidence {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("none", Self::None), ("drawn", Self::Drawn), ("fading", Self::Fading)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("none", Self::None),
+        ("drawn", Self::Drawn),
+        ("fading", Self::Fading),
+        ("box", Self::Box),
+        ("both", Self::Both),
+    ];
 }
 
 impl Serialize for Curriculum {
@@ -84,16 +105,18 @@ impl Serialize for Curriculum {
         #[derive(Serialize)]
         struct Ordered<'a> {
             order: Order,
+            rewarm: bool,
             #[serde(flatten)]
             lesson: &'a LessonKeys,
         }
         #[derive(Serialize)]
         struct Phased<'a> {
+            rewarm: bool,
             phase: &'a [Phase],
         }
         match self.order {
-            Some(order) => Ordered { order, lesson: &self.lesson }.serialize(serializer),
-            None => Phased { phase: &self.phase }.serialize(serializer),
+            Some(order) => Ordered { order, rewarm: self.rewarm, lesson: &self.lesson }.serialize(serializer),
+            None => Phased { rewarm: self.rewarm, phase: &self.phase }.serialize(serializer),
         }
     }
 }
@@ -113,6 +136,11 @@ pub(super) fn read(mut section: Section<'_>, train: &Train, seed: u64) -> Curric
     let later = |at: &Option<Location>| at.as_ref().map(|at| at.source);
     let order = order.filter(|_| later(&order_at) >= later(&phase_at));
 
+    let rewarm = section.flag(
+        "rewarm",
+        true,
+        "Warms up and decays anew in every phase; else one schedule spans the run, and phases set its peak.",
+    );
     let replay_at = section.at("replay");
     let none = LessonKeys::default();
     let replay = section.float("replay", none.replay, 0.0..1.0, "That of phases that have something to replay.");
@@ -139,7 +167,7 @@ pub(super) fn read(mut section: Section<'_>, train: &Train, seed: u64) -> Curric
     section.finish();
     // Without an order the phases have taken over what holds for all of them.
     let lesson = if order.is_some() { lesson } else { LessonKeys::default() };
-    Curriculum { order, lesson, phase: phases }
+    Curriculum { order, rewarm, lesson, phase: phases }
 }
 
 const NOTHING_TO_REPLAY: &str = "there is nothing to replay: no earlier phase has a stage that this one lacks";
@@ -152,6 +180,7 @@ fn ordered(order: Order, seed: u64, train: &Train, lesson: &LessonKeys) -> Vec<P
             name: usual_name(&stages),
             stages,
             num_train_epochs: train.num_train_epochs,
+            max_steps: None,
             learning_rate: train.learning_rate,
             lesson: lesson.clone(),
         };
@@ -183,6 +212,7 @@ fn read_phase(section: Section<'_>, train: &Train, common: &LessonKeys, earlier:
         num_train_epochs: section
             .integer_or("num_train_epochs", Some("that of `[train]`"), 1..=100_000, "Passes over the cases.")
             .map_or(train.num_train_epochs, |epochs| epochs as u32),
+        max_steps: section.integer_or("max_steps", None, 1.., "Optimiser steps of the phase, instead of whole passes."),
         learning_rate: section
             .float_or("learning_rate", Some("that of `[train]`"), POSITIVE, "Peak learning rate.")
             .unwrap_or(train.learning_rate),
@@ -232,6 +262,14 @@ fn read_lesson(section: &mut Section<'_>, common: &LessonKeys, level: Level) -> 
         context: context::read(section, common.context, otherwise),
         evidence: section.choice_or("evidence", common.evidence, otherwise, "How lessons show the evidence."),
         augment: augment::read(section, &common.augment),
+        blank_images: section
+            .flag_or(
+                "blank_images",
+                Some(if level == Level::Run { "false" } else { otherwise }),
+                "Blanks every picture and keeps the answers: a control of what is learned without looking.",
+            )
+            .unwrap_or(common.blank_images),
+        promotion: promotion::read(section, common.promotion.as_ref()),
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Order {
     Joint,
     /// All together, in turns.
     Balanced,
+    /// All together, drawn from the easiest first and from more and more of them.
+    Competence,
     /// One after the other, drawn from the seed.
     Random,
     /// The first alone.
@@ -44,6 +46,7 @@ impl Choice for Option<Order> {
         ("cumulative", Some(Order::Cumulative)),
         ("joint", Some(Order::Joint)),
         ("balanced", Some(Order::Balanced)),
+        ("competence", Some(Order::Competence)),
         ("random", Some(Order::Random)),
         ("only_1", Some(Order::Only1)),
         ("only_2", Some(Order::Only2)),
@@ -61,7 +64,7 @@ impl Order {
             Self::Stepwise => one_by_one([1, 2, 3, 4]),
             Self::Reverse => one_by_one([4, 3, 2, 1]),
             Self::Cumulative => (1..=4).map(|last| (1..=last).collect()).collect(),
-            Self::Joint | Self::Balanced => vec![vec![1, 2, 3, 4]],
+            Self::Joint | Self::Balanced | Self::Competence => vec![vec![1, 2, 3, 4]],
             Self::Random => {
                 let mut stages = [1, 2, 3, 4];
                 stages.shuffle(&mut stream(seed, &["order of stages"]));
@@ -77,7 +80,11 @@ impl Order {
     /// What a visit to a case takes: one stage, so that equal steps see as many questions whatever the order.
     #[must_use]
     pub fn visits(self) -> Visits {
-        if self == Self::Balanced { Visits::Balanced } else { Visits::Stage }
+        match self {
+            Self::Balanced => Visits::Balanced,
+            Self::Competence => Visits::Competence,
+            _ => Visits::Stage,
+        }
     }
 }
 
