@@ -7,6 +7,8 @@ fn every_command_has_its_help() {
     let place = Workplace::empty();
     let commands = [
         "",
+        "init",
+        "import",
         "train",
         "eval",
         "compare",
@@ -21,6 +23,7 @@ fn every_command_has_its_help() {
         "data show",
         "export",
         "doctor",
+        "schema",
         "create",
     ];
     let mut pages = String::new();

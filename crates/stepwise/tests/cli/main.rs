@@ -18,6 +18,7 @@ mod help;
 #[cfg(unix)]
 mod pipe;
 mod preview;
+mod recipes;
 mod resume;
 mod study;
 mod train;

@@ -134,6 +134,12 @@ pub(super) fn unknown(section: &str, name: &str, known: &[Key]) -> (String, Opti
     if let Some(near) = nearest(name, here.clone().chain(sections.iter().map(String::as_str))) {
         return (message, Some(format!("did you mean `{near}`?")));
     }
+    if let Some(near) = nearest(name, ALIASES.iter().map(|(alias, _)| *alias))
+        && let Some(key) = alias(near).and_then(|ours| owner(ours, section, known))
+        && key.section == section
+    {
+        return (message, Some(format!("did you mean `{}`?", key.name)));
+    }
     if let Some(key) = owner(name, section, known) {
         return (message, Some(format!("`{name}` belongs{}", place(&key.section))));
     }

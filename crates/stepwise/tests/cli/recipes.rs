@@ -1,0 +1,119 @@
+//! `stepwise init`, `schema`, `import`, and `check` of a recipe.
+
+use crate::common::Workplace;
+
+#[test]
+fn init_writes_a_recipe_that_runs_and_never_over_another() {
+    let place = Workplace::new();
+    let mut said = String::new();
+    for line in [
+        "init",
+        "init",
+        "init --preset cxr a/b.toml",
+        "init --preset smolvlm-256m-lora big.toml",
+        "init --preset quik x.toml",
+    ] {
+        said.push_str(&format!("$ stepwise {line}\n{}", place.run(line).shown()));
+    }
+    insta::assert_snapshot!(said);
+    let set = "--set model_name_or_path=model --set train.max_steps=1 --set benchmark.suite=none";
+    place.write("base.toml", place.read("recipe.toml"));
+    place.done("init mine.toml");
+    place.done(&format!("train mine.toml {set} --set data.synth.cases=24 --set data.synth.image_size=64"));
+    assert!(place.path("checkpoints/mine/checkpoint-1").is_dir(), "a run is named after its recipe");
+}
+
+#[test]
+fn the_schema_and_the_page_are_those_of_the_repository() {
+    let place = Workplace::empty();
+    for (line, name) in [("schema", "recipe.schema.json"), ("schema --markdown", "recipe.md")] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+        assert_eq!(place.done(line).stdout, std::fs::read_to_string(path).expect("committed"), "{name}");
+    }
+}
+
+#[test]
+fn import_says_what_it_could_not_carry_over() {
+    let place = Workplace::empty();
+    place.write(
+        "lf.yaml",
+        "stage: sft\nmodel_name_or_path: m\nfinetuning_type: lora\nlora_rank: 16\ndeepspeed: ds.json\n",
+    );
+    place.write("unclear.yaml", "learning_rate: 1e-4\n");
+    place.write("broken.yaml", "a: [1\n");
+    let mut said = String::new();
+    for line in [
+        "import lf.yaml",
+        "import lf.yaml --out ours.toml",
+        "import lf.yaml --out ours.toml",
+        "import unclear.yaml",
+        "import unclear.yaml --from hf",
+        "import broken.yaml",
+        "import absent.yaml",
+    ] {
+        said.push_str(&format!("$ stepwise {line}\n{}", place.run(line).shown()));
+    }
+    insta::assert_snapshot!(said);
+    assert!(place.read("ours.toml").contains("\nr = 16\n"));
+}
+
+#[test]
+fn check_says_what_a_run_would_do_and_need() {
+    let place = Workplace::new();
+    let mut said = String::new();
+    for line in [
+        "check recipe.toml",
+        "check recipe.toml --set lora.r=4 --set lora.freeze_vision_tower=false",
+        "check recipe.toml --set finetuning_type=full --set lora=1",
+        "check recipe.toml --set lora.rank=4",
+        "check recipe.toml --set cutoff_len=20",
+        "check recipe.toml --json",
+        "check model --set lora.r=4",
+        "preview recipe.toml --set lora.alpa=4",
+    ] {
+        said.push_str(&format!("$ stepwise {line}\n{}", place.run(line).shown()));
+    }
+    insta::assert_snapshot!(said);
+    assert!(!place.path("run").exists());
+}
+
+#[test]
+fn a_target_that_matches_nothing_is_refused() {
+    let place = Workplace::new();
+    let mut said = String::new();
+    for target in [r#"["q_proj","q_prj"]"#, "nothing_.*", "["] {
+        for command in ["check", "train"] {
+            let set = format!("lora.target_modules={target}");
+            let ran = place.run_args(&[command, "recipe.toml", "--set", &set]);
+            assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+            said.push_str(&format!("$ stepwise {command} recipe.toml --set '{set}'\n{}", ran.shown()));
+        }
+    }
+    insta::assert_snapshot!(said);
+    assert!(!place.path("run").exists());
+}
+
+/// On the shipped model: the estimate before the first step, and the most that the process then held.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_memory_estimate_is_within_a_quarter_of_the_measured_peak() {
+    let place = Workplace::empty();
+    let base = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../checkpoints/tiny-base");
+    let model = base.display();
+    for (name, tuning) in [("lora", "[lora]\nr = 8\n"), ("full", "finetuning_type = \"full\"\n")] {
+        let recipe = format!(
+            "model_name_or_path = \"{model}\"\noutput_dir = \"{name}\"\n{tuning}[data]\nsynth = {{ cases = 60, image_size = 128 }}\n\
+             [train]\nper_device_train_batch_size = 16\ngradient_accumulation_steps = 1\nmax_steps = 2\nlogging_steps = 1\n\
+             [benchmark]\nsuite = \"none\"\n"
+        );
+        place.write(&format!("{name}.toml"), recipe);
+        let ran = place.done(&format!("train {name}.toml"));
+        let together = ran.stderr.lines().find_map(|line| line.strip_prefix("together")).expect("an estimate");
+        let estimated: f64 = together.trim().parse().expect("a number");
+        let log = place.read(&format!("{name}/trainer_log.jsonl"));
+        let peaks = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let measured = peaks.filter_map(|line| line["peak_memory_mib"].as_f64()).fold(0.0, f64::max);
+        let ratio = estimated / measured;
+        assert!((0.75..1.25).contains(&ratio), "{name}: {estimated} MiB estimated, {measured} MiB measured");
+    }
+}

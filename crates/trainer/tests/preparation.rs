@@ -1,0 +1,101 @@
+//! What is known before the first step: which micro-batch is the largest, and that no lesson is cut.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use stepwise_trainer::cases::Cases;
+use stepwise_trainer::course::Course;
+use stepwise_trainer::learner::Learner;
+use stepwise_trainer::preparation::Preparation;
+use stepwise_trainer::read_ahead::{ReadAhead, Source};
+use stepwise_trainer::recipe::Recipe;
+use stepwise_trainer::rehearsal::rehearse;
+
+/// Lessons of many lengths on the shipped model, with pictures that are the case's own, another's, edited and none.
+fn recipe(more: &str) -> Recipe {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = format!(
+        r#"model_name_or_path = "{}"
+[data]
+synth = {{ cases = 24, seed = 2, image_size = 128 }}
+[train]
+per_device_train_batch_size = 3
+gradient_accumulation_steps = 2
+[curriculum]
+augment = {{ blank = 0.2, no_image = 0.2, swap_near = 0.1, jpeg = {{ share = 0.2, level = 2 }} }}
+[[curriculum.phase]]
+stages = [1, 2]
+num_train_epochs = 1
+[[curriculum.phase]]
+stages = [3, 4]
+num_train_epochs = 1
+context = "gold"
+{more}"#,
+        root.join("checkpoints/tiny-base").display()
+    );
+    Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_largest_batch_goes_first() {
+    let recipe = recipe("");
+    let cases = Cases::open(&recipe.data).expect("cases");
+    let course = Course::new(&recipe, &cases.train).expect("a course");
+    let mut learner = Learner::new(&recipe, &Device::flex()).expect("a learner");
+    let preparation = Preparation::new(&recipe, &cases, &course, &mut learner, &mut ()).expect("measured");
+    let largest = preparation.survey.largest;
+
+    let source = || Source {
+        recipe: recipe.clone(),
+        cases: Arc::new(Cases::open(&recipe.data).expect("cases")),
+        course: course.clone(),
+        processor: learner.reader.processor.clone(),
+    };
+    let mut batches = ReadAhead::start(source(), 0);
+    let (mut rows, mut lessons, mut supervised, mut image) = (0, 0, 0, 0);
+    for step in 0..course.total {
+        for (index, micro_batch) in batches.take().expect("lessons").iter().enumerate() {
+            let layout = &micro_batch.batch.layout;
+            rows = rows.max(layout.rows());
+            lessons += micro_batch.names.len();
+            for sequence in 0..micro_batch.names.len() {
+                let of = |prediction: &&stepwise_vlm::layout::Prediction| prediction.sequence == sequence;
+                supervised = supervised.max(layout.predictions.iter().filter(of).count());
+            }
+            image = image.max(micro_batch.batch.tiles());
+            if (step, index) == (largest.step, largest.micro_batch) {
+                assert_eq!(micro_batch.names.len(), largest.lessons);
+                assert_eq!(layout.predictions.len(), largest.predictions);
+                // Edited pictures that came out equal are one picture here, and two there.
+                assert!(layout.rows() <= largest.rows && micro_batch.batch.tiles() <= largest.tiles);
+            }
+        }
+    }
+    assert!(rows <= largest.rows && largest.rows <= rows * 11 / 10, "{rows} rows, {} measured", largest.rows);
+    let phases = &preparation.survey.phases;
+    assert_eq!(phases.iter().map(|phase| phase.lessons).sum::<usize>(), lessons);
+    assert_eq!(phases.iter().map(|phase| phase.supervised.max).max(), Some(supervised));
+    assert_eq!(phases.iter().map(|phase| phase.steps).sum::<u64>(), course.total);
+    assert!(image > 0);
+
+    let first = source().one(largest.step, largest.micro_batch).expect("lessons").expect("there");
+    rehearse(&mut learner.reader, &first, 7).expect("every tensor that learns has a gradient");
+}
+
+#[test]
+fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
+    let mut recipe = recipe("");
+    let cases = Cases::open(&recipe.data).expect("cases");
+    let course = Course::new(&recipe, &cases.train).expect("a course");
+    let mut learner = Learner::new(&recipe, &Device::flex()).expect("a learner");
+    let mut measure = |recipe: &Recipe| Preparation::new(recipe, &cases, &course, &mut learner, &mut ());
+    let longest = measure(&recipe).expect("measured").survey.longest();
+    recipe.cutoff_len = longest;
+    assert!(measure(&recipe).is_ok());
+    recipe.cutoff_len = longest - 1;
+    let error = measure(&recipe).expect_err("too long").to_string();
+    assert!(error.contains(&format!("{longest} tokens, cutoff_len is {}", longest - 1)), "{error}");
+    let case = error.split('/').next().expect("a case");
+    assert!(cases.train.iter().any(|other| other.case_id == case), "{error}");
+}
