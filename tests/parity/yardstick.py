@@ -36,7 +36,7 @@ SEED, VERSION = 24601, 1
 """Of the draws, as in recipes/suites/full.toml."""
 RUN = 10
 """Neighbouring slices; one of each run is taken, since neighbours are often of one patient."""
-RUNS = 12
+RUNS = 8
 """Of each class."""
 HERE = pathlib.Path(__file__).resolve().parent
 

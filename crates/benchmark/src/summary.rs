@@ -302,7 +302,9 @@ fn summarise(
     let count = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
     let (n, right) = (outcomes.len(), count(Verdict::Right));
     let metric = metrics.get(&format!("accuracy:{}", condition.id));
-    let gain_vs_base = pair.zip(metric.and_then(|metric| metric.gain_vs_base)).map(|((own, base), estimate)| {
+    // Where both were asked nothing in common there is nothing to test, and no test to correct others for.
+    let gain = metric.and_then(|metric| metric.gain_vs_base).filter(|gain| gain.n > 0);
+    let gain_vs_base = pair.zip(gain).map(|((own, base), estimate)| {
         let mut by_group = vec![0.0; own.groups];
         let (mut only_tuned_right, mut only_base_right) = (0, 0);
         for (mine, theirs) in own.rows.iter().zip(&base.rows) {

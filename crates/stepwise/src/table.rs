@@ -86,7 +86,7 @@ fn footnotes(summary: &Summary) -> Vec<String> {
     }
     notes.extend(reasons.into_iter().map(|(reason, (count, of))| format!("left out {count}: {reason} ({})", few(&of))));
     if let Some(most) = summary.max_cases.filter(|most| *most <= summary.cases) {
-        notes.push(format!("cases: {most}, more are not asked by this suite"));
+        notes.push(format!("the suite asks {most} cases at most"));
     }
     let of = |verdict| summary.checks.iter().filter(move |check| check.verdict == verdict);
     let counts =

@@ -105,6 +105,14 @@ pub fn normal_kernel(sigma: f64, radius: usize) -> Vec<f64> {
     weights.into_iter().map(|weight| weight / sum).collect()
 }
 
+/// Every value changed by one curve.
+pub fn curved(picture: &RgbImage, curve: impl Fn(f64) -> f64) -> RgbImage {
+    let table: Vec<u8> = (0..=255u8).map(|value| byte(curve(f64::from(value)))).collect();
+    let mut changed = picture.clone();
+    changed.iter_mut().for_each(|value| *value = table[usize::from(*value)]);
+    changed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,3 +45,30 @@ fn it_saves_and_ends_with_130_and_resume_completes_the_run() {
         Some(&*first)
     );
 }
+
+#[test]
+fn an_evaluation_stops_between_two_answers_and_the_same_command_goes_on() {
+    let place = Workplace::with_run();
+    place.done("data synth cases --cases 80 --seed 1 --image-size 64");
+    let line = ["eval", "run", "--data", "cases", "--split", "train", "--max-cases", "60"];
+    let mut child =
+        place.command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
+    let mut said = BufReader::new(child.stderr.take().expect("piped"));
+    let mut first = String::new();
+    while !first.starts_with("base: ") {
+        first.clear();
+        assert!(said.read_line(&mut first).expect("text") > 0, "ended before the base was asked");
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill exists");
+    assert!(sent.success());
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("text");
+    let output = child.wait_with_output().expect("ended");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(130), &b""[..]), "{rest}");
+    assert!(rest.contains("interrupted; what was answered is remembered: the same command goes on from here"), "{rest}");
+    assert!(!rest.contains("tuned: "), "{rest}");
+
+    let again = place.done(&line.join(" "));
+    let asked = first.trim_start_matches("base: ").split(' ').next().expect("a number");
+    assert!(again.stderr.contains(&format!("base: 0 answers asked for, {asked} remembered")), "{}", again.stderr);
+}

@@ -5,12 +5,20 @@ use rand::Rng;
 
 use super::corruption::Site;
 
-pub mod ct;
-pub mod mri;
-pub mod radiography;
+pub mod beam_hardening;
+pub mod bias_field;
+pub mod exposure;
+pub mod ghost;
+pub mod grid_lines;
+pub mod metal_streak;
+pub mod scatter;
 pub mod specular;
 pub mod stain;
 pub mod ultrasound;
+pub mod window_shift;
+
+/// Names of radiography.
+const XRAY: &[&str] = &["xray", "radiograph", "radiography", "cr", "dx", "mammography"];
 
 /// A place drawn within the middle of the picture, between `margin` and `1 - margin` of its sides, that is in no evidence
 /// where 64 draws find one.

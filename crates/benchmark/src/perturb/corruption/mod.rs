@@ -18,13 +18,20 @@ use super::geometry::Rect;
 use super::{Draws, Edit, Perturbation, Perturbed, Pictures, Scene, Skip};
 use ssim::Reference;
 
-pub mod blurs;
+pub mod brightness;
+pub mod contrast;
+pub mod defocus_blur;
+pub mod gamma;
+pub mod gaussian_blur;
 pub mod gaussian_noise;
 pub mod jpeg;
-pub mod noises;
-pub mod resample;
+pub mod motion_blur;
+pub mod pixelate;
+pub mod resize;
+pub mod salt_pepper;
+pub mod shot_noise;
+pub mod speckle_noise;
 pub mod ssim;
-pub mod tone;
 
 /// Structural similarity aimed at, at levels 1 to 5.
 pub const TARGETS: [f64; 5] = [0.95, 0.85, 0.70, 0.55, 0.40];
@@ -157,4 +164,10 @@ fn solve(original: &RgbImage, target: f64, spoil: &dyn Fn(f64) -> RgbImage) -> R
         }
     }
     nearest.map_or_else(|| original.clone(), |(_, spoilt)| spoilt)
+}
+
+/// The extent of a blur in pixels, from its largest as a share of the shorter side; intensity is squared, as weak blurs
+/// differ most.
+fn blur_extent(picture: &RgbImage, largest: f64, intensity: f64) -> f64 {
+    largest * f64::from(picture.width().min(picture.height())) * intensity * intensity
 }

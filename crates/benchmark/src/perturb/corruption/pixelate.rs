@@ -1,24 +1,17 @@
-//! `pixelate`, `resize`: fewer pixels than there were, shown as blocks or smoothed over.
+//! `pixelate`: fewer pixels than there were, shown as blocks.
 
 use image::RgbImage;
-use image::imageops::{FilterType, resize};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::raster::Raster;
 use crate::perturb::{Kind, Purpose};
 
-/// Blocks.
-pub const PIXELATE: Kind = Kind::of::<Calibrated<Pixelate>>(
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<Pixelate>>(
     "pixelate",
     Purpose::Attack,
     "square blocks of one colour, five levels of similarity",
-);
-/// Smooth.
-pub const RESIZE: Kind = Kind::of::<Calibrated<Resize>>(
-    "resize",
-    Purpose::Attack,
-    "made smaller and larger again, five levels of similarity",
 );
 
 /// Blocks of one colour, the mean of the pixels that begin in them; at full intensity a 16th of the shorter side.
@@ -52,31 +45,10 @@ impl Corruption for Pixelate {
     }
 }
 
-/// Made smaller, down to a 16th, and larger again, with a triangle filter. Whole pixels.
-#[derive(Clone, Copy, Debug)]
-pub struct Resize;
-
-impl Corruption for Resize {
-    const NAME: &'static str = "resize";
-
-    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
-        Box::new(move |intensity| {
-            let (width, height) = picture.dimensions();
-            let shrunk = |side: u32| ((f64::from(side) / (1.0 + 15.0 * intensity * intensity)).round() as u32).max(1);
-            if (shrunk(width), shrunk(height)) == (width, height) {
-                return picture.clone();
-            }
-            let small = resize(picture, shrunk(width), shrunk(height), FilterType::Triangle);
-            resize(&small, width, height, FilterType::Triangle)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use image::Rgb;
-    use std::collections::BTreeSet;
     use stepwise_curriculum::random::stream;
 
     #[test]
@@ -86,10 +58,5 @@ mod tests {
         assert_eq!(spoil(0.0), ramp);
         // Blocks of four: columns 0 to 3 hold 0, 2, 4, 6.
         assert!((0..4).all(|x| *spoil(1.0).get_pixel(x, 9) == Rgb([3; 3])));
-        let resized = Resize::of(&ramp, &Site::default(), &mut stream(1, &[]));
-        assert_eq!(resized(0.0), ramp);
-        assert_eq!(resized(1.0).dimensions(), (64, 64));
-        let columns: BTreeSet<u8> = (0..8).map(|x| resized(1.0).get_pixel(x, 9).0[0]).collect();
-        assert!(columns.len() < 4, "eight columns come from one pixel and its neighbour: {columns:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! `metal_streak`, `beam_hardening`: faults of computed tomography.
+//! `metal_streak`: what a piece of metal does to computed tomography.
 
 use image::RgbImage;
 use rand::Rng;
@@ -9,17 +9,11 @@ use crate::perturb::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::raster::Raster;
 use crate::perturb::{Kind, Purpose};
 
-/// Streaks from a piece of metal.
-pub const METAL_STREAK: Kind = Kind::of::<Calibrated<MetalStreak>>(
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<MetalStreak>>(
     "metal_streak",
     Purpose::Attack,
     "CT: bright and dark streaks from a piece of metal, five levels",
-);
-/// Cupping.
-pub const BEAM_HARDENING: Kind = Kind::of::<Calibrated<BeamHardening>>(
-    "beam_hardening",
-    Purpose::Attack,
-    "CT: the middle of the body darker than its rim, five levels",
 );
 
 /// A white disc of a 40th of the shorter side where no evidence is, and twelve streaks through it in drawn directions,
@@ -62,27 +56,6 @@ impl Corruption for MetalStreak {
                 pixel.map(|value| (value + 2.0 * 255.0 * intensity * streak) * (1.0 - white) + 255.0 * white)
             };
             values.map(spoil).picture()
-        })
-    }
-}
-
-/// Values shrink towards the middle, there down to a tenth, with the square of the distance from the rim.
-#[derive(Clone, Copy, Debug)]
-pub struct BeamHardening;
-
-impl Corruption for BeamHardening {
-    const NAME: &'static str = "beam_hardening";
-    const MODALITIES: &'static [&'static str] = &["ct"];
-
-    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
-        let values = Raster::of(picture);
-        let (half_width, half_height) = (values.width as f64 / 2.0, values.height as f64 / 2.0);
-        Box::new(move |intensity| {
-            let cup = |x: usize, y: usize| {
-                let (dx, dy) = ((x as f64 + 0.5) / half_width - 1.0, (y as f64 + 0.5) / half_height - 1.0);
-                1.0 - 0.9 * intensity * (1.0 - (dx * dx + dy * dy).min(1.0))
-            };
-            values.map(|x, y, pixel| pixel.map(|value| value * cup(x, y))).picture()
         })
     }
 }

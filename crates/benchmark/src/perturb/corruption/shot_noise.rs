@@ -1,30 +1,17 @@
-//! `shot_noise`, `speckle_noise`, `salt_pepper`: noise that depends on what it falls on, or replaces it.
+//! `shot_noise`: a count of too few quanta for every channel.
 
-use image::{Rgb, RgbImage};
-use rand::Rng;
+use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
 
 use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{Kind, Purpose};
 
-/// Too few quanta.
-pub const SHOT: Kind = Kind::of::<Calibrated<ShotNoise>>(
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<ShotNoise>>(
     "shot_noise",
     Purpose::Attack,
     "counting noise of too few quanta, five levels of similarity",
-);
-/// Noise in proportion.
-pub const SPECKLE: Kind = Kind::of::<Calibrated<SpeckleNoise>>(
-    "speckle_noise",
-    Purpose::Attack,
-    "noise in proportion to brightness, five levels of similarity",
-);
-/// Black and white pixels.
-pub const SALT_PEPPER: Kind = Kind::of::<Calibrated<SaltPepper>>(
-    "salt_pepper",
-    Purpose::Attack,
-    "single pixels black or white, five levels of similarity",
 );
 
 /// A Poisson count for every channel; white is one quantum at full intensity and `1 / intensity^2` below it.
@@ -61,64 +48,18 @@ pub(crate) fn poisson(mean: f64, normal: f64) -> f64 {
     (mean + mean.sqrt() * normal + (normal * normal - 1.0) / 6.0).round().max(0.0)
 }
 
-/// Every channel times one plus a normal number; its deviation is 2 at full intensity.
-#[derive(Clone, Copy, Debug)]
-pub struct SpeckleNoise;
-
-impl Corruption for SpeckleNoise {
-    const NAME: &'static str = "speckle_noise";
-
-    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
-        let normals = normals(picture.len(), rng);
-        Box::new(move |intensity| each(picture, &normals, |value, normal| value * (1.0 + 2.0 * intensity * normal)))
-    }
-}
-
-/// Each pixel black or white with a probability that is the intensity. A stronger one spoils all that a weaker one does.
-#[derive(Clone, Copy, Debug)]
-pub struct SaltPepper;
-
-impl Corruption for SaltPepper {
-    const NAME: &'static str = "salt_pepper";
-
-    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
-        let drawn: Vec<(f64, bool)> = picture.pixels().map(|_| (rng.random(), rng.random())).collect();
-        Box::new(move |intensity| {
-            let mut spoilt = picture.clone();
-            for (pixel, (rank, white)) in spoilt.pixels_mut().zip(&drawn) {
-                if *rank < intensity {
-                    *pixel = Rgb([if *white { 255 } else { 0 }; 3]);
-                }
-            }
-            spoilt
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::perturb::corruption::gaussian_noise::spread;
     use stepwise_curriculum::random::stream;
 
-    fn spread<C: Corruption>(value: u8, intensity: f64) -> (f64, f64) {
-        let flat = RgbImage::from_pixel(200, 200, Rgb([value; 3]));
-        let noisy = C::of(&flat, &Site::default(), &mut stream(3, &["n"]))(intensity);
-        let mean = noisy.iter().map(|v| f64::from(*v)).sum::<f64>() / noisy.len() as f64;
-        let variance = noisy.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / noisy.len() as f64;
-        (mean, variance.sqrt())
-    }
-
     #[test]
-    fn noise_grows_as_its_law_says() {
+    fn noise_grows_as_the_root_of_what_is_counted() {
         // 100 quanta for white, so 50 for 127.5: a deviation of the root of 50 quanta of 2.55 levels each.
         let (mean, deviation) = spread::<ShotNoise>(128, 0.1);
         assert!((mean - 128.0).abs() < 0.5 && (deviation - 2.55 * 50.2f64.sqrt()).abs() < 0.3, "{mean} {deviation}");
-        let (mean, deviation) = spread::<SpeckleNoise>(100, 0.05);
-        assert!((mean - 100.0).abs() < 0.3 && (deviation - 10.0).abs() < 0.2, "{mean} {deviation}");
         assert_eq!(spread::<ShotNoise>(0, 1.0), (0.0, 0.0));
-        assert_eq!(spread::<SpeckleNoise>(0, 1.0), (0.0, 0.0));
-        let (mean, _) = spread::<SaltPepper>(0, 0.2);
-        assert!((mean - 25.5).abs() < 1.5, "{mean}");
     }
 
     #[test]
