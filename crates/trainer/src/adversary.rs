@@ -15,6 +15,7 @@ use crate::respondent::{ModelRespondent, unit_pixels};
 
 /// What a step learns from, as far as it can be made without the model.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // A few at a time.
 pub enum Material {
     /// All of it.
     Ready(MicroBatch),

@@ -99,14 +99,14 @@ pub fn estimate(
     pictures: Pictures,
 ) -> Estimate {
     let Pictures { learned, tested, most } = pictures;
-    let Shapes { decoder, tile, backward, encode } = Shapes::new(recipe, config, inventory);
+    let Shapes { decoder, read, tile, backward, encode } = Shapes::new(recipe, config, inventory);
     let rows = largest.rows as u64;
     let seeing = inventory.learns(ModelPart::Vision) || inventory.learns(ModelPart::Connector);
     let tile_bytes = 3 * (config.vision.image_size as u64).pow(2);
     let feature = (config.features_per_tile() * config.text.hidden_size) as u64 * VALUE;
     let cache = (recipe.train.feature_cache_gb * f64::from(1 << 30)) as u64;
 
-    let of_rows = rows * decoder * VALUE;
+    let of_rows = (rows * decoder + largest.predictions as u64 * read) * VALUE;
     let of_tiles = if seeing { largest.tiles as u64 * tile * VALUE } else { 0 };
     let logits = LOGIT_ROWS.min(largest.predictions as u64) * config.text.vocab_size as u64 * VALUE;
     let step = [
@@ -158,6 +158,8 @@ pub fn estimate(
 struct Shapes {
     /// Kept for the backward pass by every row of the decoder.
     decoder: u64,
+    /// The same beyond that by a row that predicts: the last layer's end, which others do not reach.
+    read: u64,
     /// Kept by every tile in the image encoder.
     tile: u64,
     /// Passing through the backward pass of the widest layer, by row.
@@ -187,12 +189,12 @@ impl Shapes {
             let gains = ["layer_norm1", "layer_norm2", "input_layernorm", "post_attention_layernorm"];
             if gains.iter().any(|gain| inventory.module_learns(part, gain)) { 4 * width } else { width }
         };
-        let layer = norm(ModelPart::Decoder, width)
+        let attending = norm(ModelPart::Decoder, width)
             + input(&["q_proj", "k_proj", "v_proj"], width)
             + 2 * queries // q, and what attention gives
             + 2 * keys
-            + text.num_attention_heads
-            + norm(ModelPart::Decoder, width)
+            + text.num_attention_heads;
+        let feeding = norm(ModelPart::Decoder, width)
             + input(&["gate_proj", "up_proj"], width)
             + 2 * inner // gate and up
             + input(&["down_proj"], inner)
@@ -214,7 +216,8 @@ impl Shapes {
             + ranks(inventory, ModelPart::Vision);
         let pixels = 3 * vision.image_size.pow(2);
         Self {
-            decoder: (layer * text.num_hidden_layers + 3 * width) as u64,
+            decoder: (attending * text.num_hidden_layers + feeding * (text.num_hidden_layers - 1)) as u64,
+            read: (feeding + 3 * width) as u64,
             tile: (vision_layer * vision.num_hidden_layers * patches + 3 * pixels) as u64,
             backward: (3 * inner + 3 * width) as u64,
             encode: ((2 * hidden + 3 * seen) * patches + 2 * pixels) as u64,

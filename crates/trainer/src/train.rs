@@ -131,11 +131,12 @@ pub fn train(
     let course = Course::new(recipe, &cases.train)?;
     let mut learner = Learner::new(recipe, &options.device)?;
     let preparation = Preparation::new(recipe, &cases, &course, &mut learner, progress)?;
+    let planned = course.clone();
     let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
     let mut run = Run::open(options, cases, course, learner, folder, progress)?;
     if run.done < run.course.total {
         progress.prepared(&preparation);
-        run.rehearse(preparation.survey.largest, progress)?;
+        run.rehearse(planned, preparation.survey.largest, progress)?;
     }
     let tested = run.test_base(progress, interrupt)?;
     if !tested {
@@ -283,10 +284,11 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The largest micro-batch goes first.
-    fn rehearse(&mut self, largest: Largest, progress: &mut dyn Progress) -> Result<(), TrainError> {
+    /// The largest micro-batch goes first: of the course as it was planned, whatever promotion has cut from it since.
+    fn rehearse(&mut self, planned: Course, largest: Largest, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let Largest { step, micro_batch, rows, lessons, cases, .. } = largest;
-        let Some(largest) = self.source(None).one(step, micro_batch)? else { return Ok(()) };
+        let source = Source { course: planned, ..self.source(None) };
+        let Some(largest) = source.one(step, micro_batch)? else { return Ok(()) };
         progress.note(&format!(
             "trying the largest micro-batch: {lessons} lessons of {cases} cases, {rows} rows, of step {}",
             step + 1

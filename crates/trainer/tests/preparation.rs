@@ -8,7 +8,7 @@ use stepwise_trainer::cases::Cases;
 use stepwise_trainer::course::Course;
 use stepwise_trainer::learner::Learner;
 use stepwise_trainer::preparation::Preparation;
-use stepwise_trainer::read_ahead::{ReadAhead, Source};
+use stepwise_trainer::read_ahead::Source;
 use stepwise_trainer::recipe::Recipe;
 use stepwise_trainer::rehearsal::rehearse;
 
@@ -46,16 +46,17 @@ fn the_largest_batch_goes_first() {
     let preparation = Preparation::new(&recipe, &cases, &course, &mut learner, &mut ()).expect("measured");
     let largest = preparation.survey.largest;
 
-    let source = || Source {
+    let source = Source {
         recipe: recipe.clone(),
         cases: Arc::new(Cases::open(&recipe.data).expect("cases")),
         course: course.clone(),
         processor: learner.reader.processor.clone(),
+        predicted: None,
     };
-    let mut batches = ReadAhead::start(source(), 0);
     let (mut rows, mut lessons, mut supervised, mut image) = (0, 0, 0, 0);
     for step in 0..course.total {
-        for (index, micro_batch) in batches.take().expect("lessons").iter().enumerate() {
+        let made = (0..).map_while(|index| source.one(step, index).expect("lessons").map(|batch| (index, batch)));
+        for (index, micro_batch) in made {
             let layout = &micro_batch.batch.layout;
             rows = rows.max(layout.rows());
             lessons += micro_batch.names.len();
@@ -79,7 +80,7 @@ fn the_largest_batch_goes_first() {
     assert_eq!(phases.iter().map(|phase| phase.steps).sum::<u64>(), course.total);
     assert!(image > 0);
 
-    let first = source().one(largest.step, largest.micro_batch).expect("lessons").expect("there");
+    let first = source.one(largest.step, largest.micro_batch).expect("lessons").expect("there");
     rehearse(&mut learner.reader, &first, 7).expect("every tensor that learns has a gradient");
 }
 

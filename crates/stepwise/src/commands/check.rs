@@ -90,9 +90,9 @@ fn recipe(args: &Args) -> Outcome {
     let mut learner = Learner::new(&recipe, &chosen.device).map_err(Failure::input)?;
     let preparation =
         Preparation::new(&recipe, &cases, &course, &mut learner, &mut Shown::new()).map_err(Failure::input)?;
-    println!("{}", prepared::text(&preparation));
+    say!("{}", prepared::text(&preparation));
     if let Some(warning) = prepared::warning(&preparation.memory) {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     Ok(())
 }

@@ -42,17 +42,17 @@ pub fn run(args: &Args) -> Outcome {
     }
     let from = Tool::ALL.into_iter().find(|tool| Some(tool.id()) == args.from.as_deref());
     let imported = import(&args.file, &text, from).map_err(Failure::input)?;
-    eprintln!("a recipe of {}", imported.tool.name());
+    tell!("a recipe of {}", imported.tool.name());
     for Left { line, key, why } in &imported.left {
-        eprintln!("{path}:{line}: {key}: not carried over: {why}");
+        tell!("{path}:{line}: {key}: not carried over: {why}");
     }
-    eprintln!("{} keys carried over, {} not", imported.carried, imported.left.len());
+    tell!("{} keys carried over, {} not", imported.carried, imported.left.len());
     match &args.out {
-        None => print!("{}", imported.recipe),
+        None => say!("{}", imported.recipe.trim_end()),
         Some(out) => {
             write_atomic(out, imported.recipe.as_bytes())
                 .map_err(|error| Failure::run(format!("{}: {error} -> check the folder", out.display())))?;
-            println!("recipe  {}", out.display());
+            say!("recipe  {}", out.display());
         }
     }
     Ok(())

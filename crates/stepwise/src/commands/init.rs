@@ -40,12 +40,12 @@ pub fn run(args: &Args) -> Outcome {
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
         Failure::run(format!("{path}: {error} -> check that the disk has room, and remove the file"))
     })?;
-    println!("recipe  {path}");
+    say!("recipe  {path}");
     let recipe = Recipe::load(&args.file, &[]).map_err(Failure::run)?;
     let model = recipe.model_name_or_path;
     if !model.is_dir() {
-        println!("model   {} is not here yet -> put the model there, or edit `model_name_or_path`", model.display());
+        say!("model   {} is not here yet -> put the model there, or edit `model_name_or_path`", model.display());
     }
-    println!("next    stepwise check {path}\n        stepwise train {path}");
+    say!("next    stepwise check {path}\n        stepwise train {path}");
     Ok(())
 }

@@ -49,12 +49,12 @@ pub fn run(args: &Args) -> Outcome {
         write(&out.join("tables").join(&table.name), &table.text)?;
     }
     if args.json {
-        println!("{json}");
+        say!("{json}");
         return Ok(());
     }
-    println!("{}", tables.iter().map(Table::text).collect::<Vec<_>>().join("\n\n"));
-    println!("\nreport  {}", out.join("report.html").display());
-    println!(
+    say!("{}", tables.iter().map(Table::text).collect::<Vec<_>>().join("\n\n"));
+    say!("\nreport  {}", out.join("report.html").display());
+    say!(
         "tables  {} and {}, CSV in {}",
         out.join("report.md").display(),
         out.join("report.tex").display(),

@@ -16,9 +16,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let reference = reference();
     if args.markdown {
-        print!("{}", reference.markdown());
+        say!("{}", reference.markdown().trim_end());
     } else {
-        println!("{}", serde_json::to_string_pretty(&reference.json_schema()).map_err(Failure::run)?);
+        say!("{}", serde_json::to_string_pretty(&reference.json_schema()).map_err(Failure::run)?);
     }
     Ok(())
 }

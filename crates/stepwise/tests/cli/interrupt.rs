@@ -65,7 +65,10 @@ fn an_evaluation_stops_between_two_answers_and_the_same_command_goes_on() {
     said.read_to_string(&mut rest).expect("text");
     let output = child.wait_with_output().expect("ended");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(130), &b""[..]), "{rest}");
-    assert!(rest.contains("interrupted; what was answered is remembered: the same command goes on from here"), "{rest}");
+    assert!(
+        rest.contains("interrupted; what was answered is remembered: the same command goes on from here"),
+        "{rest}"
+    );
     assert!(!rest.contains("tuned: "), "{rest}");
 
     let again = place.done(&line.join(" "));

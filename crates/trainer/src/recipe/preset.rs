@@ -46,11 +46,6 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../../../../recipes/bccd.toml"),
     },
     Preset {
-        name: "study-base",
-        about: "what the ready studies start from: LoRA on the shipped tiny base, every order at one budget",
-        text: include_str!("../../../../recipes/study-base.toml"),
-    },
-    Preset {
         name: "tiny-base",
         about: "full training from random weights, as the shipped base was made",
         text: include_str!("../../../../recipes/tiny-base.toml"),

@@ -111,15 +111,15 @@ mod tests {
     fn accepts(schema: &Value, value: &toml::Value) -> bool {
         let Some(rules) = schema.as_object() else { return schema.as_bool() == Some(true) };
         rules.iter().all(|(rule, wanted)| match (rule.as_str(), value) {
-            ("type", value) => match (wanted.as_str(), value) {
+            ("type", value) => matches!(
+                (wanted.as_str(), value),
                 (Some("object"), toml::Value::Table(_))
-                | (Some("array"), toml::Value::Array(_))
-                | (Some("string"), toml::Value::String(_))
-                | (Some("boolean"), toml::Value::Boolean(_))
-                | (Some("integer" | "number"), toml::Value::Integer(_))
-                | (Some("number"), toml::Value::Float(_)) => true,
-                _ => false,
-            },
+                    | (Some("array"), toml::Value::Array(_))
+                    | (Some("string"), toml::Value::String(_))
+                    | (Some("boolean"), toml::Value::Boolean(_))
+                    | (Some("integer" | "number"), toml::Value::Integer(_))
+                    | (Some("number"), toml::Value::Float(_))
+            ),
             ("enum", value) => {
                 wanted.as_array().is_some_and(|words| words.iter().any(|word| word.as_str() == value.as_str()))
             }

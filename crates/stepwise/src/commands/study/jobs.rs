@@ -34,13 +34,12 @@ pub fn name(study: &Study, task: &Task) -> String {
 
 /// Runs all tasks that are not finished, `jobs` at once; slot n uses device n, counted round.
 pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) -> Outcome {
-    let interrupt =
-        Interrupt::listen(|| eprintln!("\nstopping: every run finishes its step and saves; again to leave"))
-            .map_err(Failure::run)?;
+    let interrupt = Interrupt::listen(|| tell!("\nstopping: every run finishes its step and saves; again to leave"))
+        .map_err(Failure::run)?;
     let total = study.tasks.len();
     let mut waiting: VecDeque<&Task> = VecDeque::new();
     for task in &study.tasks {
-        let say = |what: &str| eprintln!("[{}/{total}] {}: {what}", task.number + 1, name(study, task));
+        let say = |what: &str| tell!("[{}/{total}] {}: {what}", task.number + 1, name(study, task));
         match (task.stage()?, held(task)?) {
             (Stage::Finished, _) => say("finished before"),
             (_, Some(holder)) => say(&format!("is being run by {}", holder_name(&holder))),
@@ -61,7 +60,7 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
             let device = devices[slot % devices.len()].as_deref();
             let child = start(study, file, task, jobs, device)?;
             let on = device.map_or_else(String::new, |device| format!(" on {device}"));
-            eprintln!("[{}/{total}] {}: started{on}, process {}", task.number + 1, name(study, task), child.id());
+            tell!("[{}/{total}] {}: started{on}, process {}", task.number + 1, name(study, task), child.id());
             running.push(Running { task, child, slot, began: Instant::now() });
         }
         let mut still = Vec::new();
@@ -82,7 +81,7 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
                             format!("{how} after {took}, see {}: {}", log.display(), last_words(&log))
                         }
                     };
-                    eprintln!("[{}/{total}] {label}: {what}", process.task.number + 1);
+                    tell!("[{}/{total}] {label}: {what}", process.task.number + 1);
                 }
             }
         }
@@ -90,12 +89,12 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
         if said.elapsed() > LINE && !running.is_empty() {
             said = Instant::now();
             let done: Vec<String> = running.iter().map(|process| how_far(study, process.task)).collect();
-            eprintln!("running: {}; {} waiting", done.join(", "), waiting.len());
+            tell!("running: {}; {} waiting", done.join(", "), waiting.len());
         }
         std::thread::sleep(TICK);
     }
     if interrupt.requested() {
-        eprintln!("interrupted: the same command goes on where the runs were left");
+        tell!("interrupted: the same command goes on where the runs were left");
         return Err(Failure::Interrupted);
     }
     if failed.is_empty() {

@@ -49,20 +49,20 @@ pub fn run(args: &Args) -> Outcome {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     if args.dry_run {
         let manifest = Manifest::plan(&study).map_err(Failure::input)?;
-        println!("{}", overview(&study, &manifest)?.text());
+        say!("{}", overview(&study, &manifest)?.text());
         return Ok(());
     }
     let manifest = Manifest::open(&study).map_err(Failure::input)?;
     if let Some(target) = args.emit {
-        eprintln!("manifest  {}", manifest::path(&study).display());
-        print!("{}", emit::text(target, &study, args.device.as_deref()));
+        tell!("manifest  {}", manifest::path(&study).display());
+        say!("{}", emit::text(target, &study, args.device.as_deref()).trim_end());
         return Ok(());
     }
     if let Some(number) = args.task {
         return task(&study, study.task(number).map_err(Failure::input)?, args.device.as_deref());
     }
     if let Some(reason) = &manifest.unequal_budget {
-        eprintln!("arms are not taught the same: {reason}");
+        tell!("arms are not taught the same: {reason}");
     }
     let mut devices: Vec<Option<String>> = args.devices.iter().cloned().map(Some).collect();
     if devices.is_empty() {
@@ -73,8 +73,8 @@ pub fn run(args: &Args) -> Outcome {
     }
     let jobs = args.jobs.map_or(devices.len(), |jobs| jobs as usize);
     jobs::run(&study, &args.study, jobs, &devices)?;
-    println!("study   {}", study.file.output_dir.display());
-    println!("next    stepwise report {}", args.study.display());
+    say!("study   {}", study.file.output_dir.display());
+    say!("next    stepwise report {}", args.study.display());
     Ok(())
 }
 
@@ -82,14 +82,14 @@ pub fn run(args: &Args) -> Outcome {
 fn task(study: &Study, task: &Task, device: Option<&str>) -> Outcome {
     let name = jobs::name(study, task);
     if task.stage().map_err(Failure::run)? == Stage::Finished {
-        eprintln!("{name}: finished before");
+        tell!("{name}: finished before");
         return Ok(());
     }
     let claimed = claim::claim(&task.claim()).map_err(|error| claim_failed(task, &error))?;
     let claim = match claimed {
         Claimed::Ours { claim, stale } => {
             if let Some(holder) = stale {
-                eprintln!("{name}: left behind by {}, taken over", holder_name(&holder));
+                tell!("{name}: left behind by {}, taken over", holder_name(&holder));
             }
             claim
         }
@@ -99,8 +99,8 @@ fn task(study: &Study, task: &Task, device: Option<&str>) -> Outcome {
         }
     };
     let chosen = device::choose(device)?;
-    let interrupt = Interrupt::listen(|| eprintln!("\nfinishing the step and saving; again to leave at once"))
-        .map_err(Failure::run)?;
+    let interrupt =
+        Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
     let options = TrainOptions {
         recipe: &task.recipe,
         recipe_text: &study.base_text,
@@ -110,12 +110,12 @@ fn task(study: &Study, task: &Task, device: Option<&str>) -> Outcome {
     };
     let finished = train(&options, &mut Shown::new(), &interrupt).map_err(Failure::run)?;
     if finished.interrupted {
-        eprintln!("{name}: interrupted after step {}; the same command goes on", finished.global_step);
+        tell!("{name}: interrupted after step {}; the same command goes on", finished.global_step);
         return Err(Failure::Interrupted);
     }
     task.finish(finished.global_step).map_err(Failure::run)?;
     drop(claim);
-    eprintln!("{name}: finished after step {}", finished.global_step);
+    tell!("{name}: finished after step {}", finished.global_step);
     Ok(())
 }
 
