@@ -99,7 +99,7 @@ pub fn estimate(
     pictures: Pictures,
 ) -> Estimate {
     let Pictures { learned, tested, most } = pictures;
-    let Shapes { decoder, read, tile, backward, encode } = Shapes::new(recipe, config, inventory);
+    let Shapes { decoder, attending, read, tile, backward, encode } = Shapes::new(recipe, config, inventory);
     let rows = largest.rows as u64;
     let seeing = inventory.learns(ModelPart::Vision) || inventory.learns(ModelPart::Connector);
     let tile_bytes = 3 * (config.vision.image_size as u64).pow(2);
@@ -108,6 +108,8 @@ pub fn estimate(
 
     let of_rows = (rows * decoder + largest.predictions as u64 * read) * VALUE;
     let of_tiles = if seeing { largest.tiles as u64 * tile * VALUE } else { 0 };
+    // Few rows pass through the end of the last layer; before the others do, what that layer kept is free again.
+    let passing = (largest.predictions as u64 * backward).max(rows * backward.saturating_sub(attending));
     let logits = LOGIT_ROWS.min(largest.predictions as u64) * config.text.vocab_size as u64 * VALUE;
     let step = [
         Use {
@@ -116,7 +118,7 @@ pub fn estimate(
             lowered_by: Some("train.per_device_train_batch_size"),
         },
         Use { what: "kept of the image encoder", bytes: of_tiles, lowered_by: Some("do_image_splitting") },
-        Use { what: "passing through", bytes: rows * backward * VALUE + logits + encode * VALUE, lowered_by: None },
+        Use { what: "passing through", bytes: (passing + encode) * VALUE + logits, lowered_by: None },
     ];
     let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
     // Attacks differentiate a picture's pixels through image encoder and decoder.
@@ -158,6 +160,8 @@ pub fn estimate(
 struct Shapes {
     /// Kept for the backward pass by every row of the decoder.
     decoder: u64,
+    /// Of that, the part of one layer's attention.
+    attending: u64,
     /// The same beyond that by a row that predicts: the last layer's end, which others do not reach.
     read: u64,
     /// Kept by every tile in the image encoder.
@@ -217,6 +221,7 @@ impl Shapes {
         let pixels = 3 * vision.image_size.pow(2);
         Self {
             decoder: (attending * text.num_hidden_layers + feeding * (text.num_hidden_layers - 1)) as u64,
+            attending: attending as u64,
             read: (feeding + 3 * width) as u64,
             tile: (vision_layer * vision.num_hidden_layers * patches + 3 * pixels) as u64,
             backward: (3 * inner + 3 * width) as u64,
