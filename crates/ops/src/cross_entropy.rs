@@ -50,36 +50,46 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weight
     (cpu::tracked(loss), losses)
 }
 
-/// `log softmax(hidden[i] head^T)[targets[i]]` for every row, natural logarithm, without a graph.
+/// `log softmax(hidden[row] head^T)[token]` for each `(row, token)` of `asked`, natural logarithm, without a graph. Each row of
+/// `hidden` is multiplied once, however many tokens are asked of it.
 ///
 /// # Panics
-/// As [`cross_entropy`].
+/// When a row is not one of `hidden` or a token is outside the vocabulary.
 #[must_use]
-pub fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32]) -> Vec<f32> {
+pub fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, asked: &[(usize, u32)]) -> Vec<f32> {
     let ([rows, features], [vocabulary, _]) = (hidden.dims(), head.dims());
-    assert_eq!(rows, targets.len(), "a target for every row");
-    assert!(targets.iter().all(|target| (*target as usize) < vocabulary), "targets within the vocabulary");
+    assert!(asked.iter().all(|(row, _)| *row < rows), "rows there are");
+    assert!(asked.iter().all(|(_, token)| (*token as usize) < vocabulary), "tokens within the vocabulary");
     if !cpu::takes(&hidden) || !cpu::takes(&head) {
-        let logprobs = composed_logprobs(hidden.inner(), head.inner(), targets);
+        let rows = asked.iter().map(|(row, _)| *row as i64).collect();
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [asked.len()]), &hidden.device().without_autodiff());
+        let tokens: Vec<u32> = asked.iter().map(|(_, token)| *token).collect();
+        let logprobs = composed_logprobs(hidden.inner().select(0, rows), head.inner(), &tokens);
         return logprobs.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+    }
+    let mut of_row: Vec<Vec<usize>> = vec![Vec::new(); rows];
+    for (place, (row, _)) in asked.iter().enumerate() {
+        of_row[*row].push(place);
     }
     let (hidden, head) = (cpu::plain(hidden), cpu::plain(head));
     let head = View::new(cpu::slice(&head), vocabulary, features);
     let mut logits = Vec::new();
-    let mut logprobs = Vec::with_capacity(rows);
-    for (hidden, targets) in cpu::slice(&hidden).chunks(ROWS * features).zip(targets.chunks(ROWS)) {
-        chunk_logits(&mut logits, hidden, head, targets.len(), features, vocabulary);
-        logits
+    let mut logprobs = vec![0.0; asked.len()];
+    for (hidden, of_row) in cpu::slice(&hidden).chunks(ROWS * features).zip(of_row.chunks(ROWS)) {
+        chunk_logits(&mut logits, hidden, head, of_row.len(), features, vocabulary);
+        let found: Vec<(usize, f32)> = logits
             .par_chunks_mut(vocabulary)
-            .zip(targets)
-            .map(|(row, target)| {
-                let target = row[*target as usize];
+            .zip(of_row)
+            .flat_map_iter(|(row, places)| {
+                let of_tokens: Vec<f32> = places.iter().map(|place| row[asked[*place].1 as usize]).collect();
                 let most = simd::max(row);
-                target - most - simd::exp_and_sum(row, most).ln()
+                let log_sum = simd::exp_and_sum(row, most).ln();
+                places.iter().copied().zip(of_tokens).map(move |(place, logit)| (place, logit - most - log_sum))
             })
-            .collect::<Vec<f32>>()
-            .into_iter()
-            .for_each(|logprob| logprobs.push(logprob));
+            .collect();
+        for (place, logprob) in found {
+            logprobs[place] = logprob;
+        }
     }
     logprobs
 }
@@ -195,11 +205,21 @@ mod tests {
                 },
             );
             let (hidden, head) = (values([rows, features], 1), values([vocabulary, features], 2));
-            let mine = token_logprobs(hidden.clone(), head.clone(), &targets);
+            let asked: Vec<(usize, u32)> = targets.iter().copied().enumerate().collect();
+            let mine = token_logprobs(hidden.clone(), head.clone(), &asked);
             close("log-probabilities", &mine, &read(composed_logprobs(hidden.clone(), head.clone(), &targets)));
             let terms: Vec<f32> = cross_entropy(hidden, head, &targets, &weights).1.iter().map(|loss| -loss).collect();
             close("terms of the loss", &terms, &mine);
         }
+    }
+
+    #[test]
+    fn several_tokens_are_asked_of_a_row_and_none_of_another() {
+        let (hidden, head) = (values([3, 4], 1), values([9, 4], 2));
+        let asked = [(2, 5), (0, 1), (2, 0), (2, 5)];
+        let rows = Tensor::<1, Int>::from_data([2, 0, 2, 2], &hidden.device());
+        let wanted = read(composed_logprobs(hidden.clone().select(0, rows), head.clone(), &[5, 1, 0, 5]));
+        close("log-probabilities", &token_logprobs(hidden, head, &asked), &wanted);
     }
 
     #[test]

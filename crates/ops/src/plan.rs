@@ -44,10 +44,11 @@ pub(crate) struct Placed {
     pub silent: bool,
 }
 
-/// Some rows of one segment, the unit of work of the attention kernel.
+/// Some neighbouring rows of one tree, the unit of work of the attention kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    pub segment: usize,
+    /// The segments they are of.
+    pub segments: Range<usize>,
     /// Tokens, in key numbering.
     pub rows: Range<usize>,
 }
@@ -114,32 +115,53 @@ impl Plan {
         &self.segments
     }
 
-    /// The query rows in blocks of at most `height`.
+    /// The query rows in blocks of at most `height`. A block may hold several short segments: to look at what their
+    /// ancestors hold in common costs as much for one row as for a block of them.
     pub(crate) fn blocks(&self, height: usize) -> Vec<Block> {
-        let blocks = self.segments.iter().enumerate().flat_map(|(segment, placed)| {
-            let own = placed.own.start.max(self.past)..placed.own.end;
-            own.clone().step_by(height).map(move |row| Block { segment, rows: row..(row + height).min(own.end) })
-        });
-        blocks.collect()
+        let mut blocks: Vec<Block> = Vec::new();
+        for (segment, placed) in self.segments.iter().enumerate() {
+            let mut rows = placed.own.start.max(self.past)..placed.own.end;
+            if let Some(open) = blocks.last_mut().filter(|open| self.segments[open.segments.start].tree == placed.tree) {
+                let taken = rows.len().min(height - open.rows.len());
+                if taken > 0 {
+                    (open.segments.end, open.rows.end) = (segment + 1, rows.start + taken);
+                    rows.start += taken;
+                }
+            }
+            blocks.extend(rows.clone().step_by(height).map(|row| Block {
+                segments: segment..segment + 1,
+                rows: row..(row + height).min(rows.end),
+            }));
+        }
+        blocks
     }
 
-    /// The segments whose keys a block of rows sees, each with how many of its first keys: all of an ancestor's, and of
-    /// the block's own segment, which comes last (unless it is silent), those up to the block's end if causal.
+    /// The segments whose keys some row of a block sees, each with how many of its first keys, in order.
     pub(crate) fn seen(&self, block: &Block) -> Vec<(usize, usize)> {
-        let placed = &self.segments[block.segment];
-        let whole = |segment: &usize| (*segment, self.segments[*segment].own.len());
-        let mut seen: Vec<_> = placed.ancestors.iter().map(whole).filter(|(_, keys)| *keys > 0).collect();
-        if !placed.silent {
-            let end = if self.causal { block.rows.end } else { placed.own.end };
-            seen.push((block.segment, end - placed.own.start));
+        let mut seen: Vec<(usize, usize)> = Vec::new();
+        for segment in block.segments.clone() {
+            let placed = &self.segments[segment];
+            if placed.own.is_empty() {
+                continue;
+            }
+            let last = block.rows.end.min(placed.own.end) - 1;
+            seen.extend(placed.ancestors.iter().chain([&segment]).map(|of| (*of, self.keys_seen(*of, segment, last))));
         }
+        seen.sort_by_key(|(segment, keys)| (*segment, std::cmp::Reverse(*keys)));
+        seen.dedup_by_key(|(segment, _)| *segment);
+        seen.retain(|(_, keys)| *keys > 0);
         seen
     }
 
-    /// How many of its own segment's keys the token `row` sees, itself included.
-    pub(crate) fn own_keys(&self, segment: usize, row: usize) -> usize {
-        let own = &self.segments[segment].own;
-        if self.causal { row + 1 - own.start } else { own.len() }
+    /// How many of the first keys of segment `of` the token `row` of `segment` sees.
+    pub(crate) fn keys_seen(&self, of: usize, segment: usize, row: usize) -> usize {
+        let own = &self.segments[of].own;
+        match self.segments[segment].ancestors.contains(&of) {
+            true => own.len(),
+            false if of != segment || self.segments[of].silent => 0,
+            false if self.causal => row + 1 - own.start,
+            false => own.len(),
+        }
     }
 }
 
@@ -157,10 +179,19 @@ mod tests {
             Plan::new(&[segment(3, None), segment(2, Some(0)), segment(4, Some(0)), segment(1, Some(2))], true, 0);
         let blocks = plan.blocks(3);
         let rows: Vec<_> = blocks.iter().map(|block| block.rows.clone()).collect();
-        assert_eq!(rows, [0..3, 3..5, 5..8, 8..9, 9..10]);
-        assert_eq!(plan.seen(&blocks[3]), [(0, 3), (2, 4)]);
-        assert_eq!(plan.seen(&blocks[4]), [(0, 3), (2, 4), (3, 1)]);
-        assert_eq!((plan.own_keys(2, 5), plan.own_keys(2, 8)), (1, 4));
+        assert_eq!(rows, [0..3, 3..6, 6..9, 9..10]);
+        assert_eq!(plan.seen(&blocks[1]), [(0, 3), (1, 2), (2, 1)]);
+        assert_eq!(plan.seen(&blocks[2]), [(0, 3), (2, 4)]);
+        assert_eq!(plan.seen(&blocks[3]), [(0, 3), (2, 4), (3, 1)]);
+        assert_eq!((plan.keys_seen(2, 2, 5), plan.keys_seen(2, 2, 8)), (1, 4));
+        assert_eq!((plan.keys_seen(1, 2, 8), plan.keys_seen(2, 3, 9)), (0, 4));
+    }
+
+    #[test]
+    fn trees_share_no_block() {
+        let plan = Plan::new(&[segment(1, None), segment(1, None), segment(2, Some(1))], true, 0);
+        let blocks: Vec<_> = plan.blocks(8).into_iter().map(|block| (block.segments, block.rows)).collect();
+        assert_eq!(blocks, [(0..1, 0..1), (1..3, 1..4)]);
     }
 
     #[test]

@@ -113,8 +113,7 @@ impl MicroBatch {
     /// When a lesson cannot be encoded or has more than `cutoff_len` tokens.
     pub fn new(processor: &Processor, lessons: &[Lesson], share: bool, cutoff_len: usize) -> Result<Self, LessonError> {
         let batch = Batch::new(processor, lessons.iter().map(|lesson| &lesson.example), share)?;
-        for (lesson, row) in lessons.iter().zip(&batch.layout.last) {
-            let tokens = batch.layout.positions[*row] as usize + 1;
+        for (lesson, &tokens) in lessons.iter().zip(&batch.layout.lengths) {
             if tokens > cutoff_len {
                 return Err(LessonError::TooLong { name: lesson.name.clone(), tokens, cutoff_len });
             }

@@ -183,7 +183,7 @@ impl Part {
                 let layout = &packed.batch.layout;
                 part.tiles.extend(packed.batch.tile_digests());
                 for (index, name) in packed.names.iter().enumerate() {
-                    let tokens = layout.positions[layout.last[index]] as usize + 1;
+                    let tokens = layout.lengths[index];
                     let of = |prediction: &&stepwise_vlm::layout::Prediction| prediction.sequence == index;
                     let supervised = layout.predictions.iter().filter(of).count();
                     let tiles: usize = together[index].example.grids().iter().map(|grid| grid.tiles()).sum();

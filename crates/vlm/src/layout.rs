@@ -6,7 +6,7 @@ use stepwise_ops::Segment;
 
 /// Sequences share a beginning only where it is at least this long; shorter ones are computed twice, since every shared
 /// part costs a segment of attention.
-const WORTH_SHARING: usize = 16;
+const WORTH_SHARING: usize = 4;
 
 /// One sequence of tokens, alone.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,7 +39,7 @@ pub struct Target {
     pub weight: f32,
 }
 
-/// Packed sequences. Nothing is padded and nothing is cut.
+/// Packed sequences. Nothing is padded, and nothing is cut that a prediction depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     /// Token of each row.
@@ -52,8 +52,8 @@ pub struct Layout {
     pub segments: Vec<Segment>,
     /// What is predicted, in the order of sequences and their targets.
     pub predictions: Vec<Prediction>,
-    /// Row of each sequence's last token.
-    pub last: Vec<usize>,
+    /// Tokens of each sequence. Those that only come after its last prediction have no rows.
+    pub lengths: Vec<usize>,
 }
 
 /// A prediction to be made.
@@ -79,7 +79,7 @@ impl Layout {
     /// When a sequence is empty, a span leaves its sequence, or a target is the first token.
     #[must_use]
     pub fn pack(sequences: &[Sequence], share: bool) -> Self {
-        let keys: Vec<Vec<Key>> = sequences.iter().map(keys).collect();
+        let keys: Vec<Vec<Key>> = sequences.iter().map(needed_keys).collect();
         let mut packer = Packer { keys: &keys, rows: vec![Vec::new(); sequences.len()], layout: Self::empty() };
         let all: Vec<usize> = (0..sequences.len()).collect();
         if share {
@@ -89,7 +89,7 @@ impl Layout {
         }
         let Packer { rows, mut layout, .. } = packer;
         for (index, (sequence, rows)) in sequences.iter().zip(&rows).enumerate() {
-            layout.last.push(rows[rows.len() - 1]);
+            layout.lengths.push(sequence.ids.len());
             layout.predictions.extend(sequence.targets.iter().map(|target| Prediction {
                 row: rows[target.index - 1],
                 token: sequence.ids[target.index],
@@ -113,12 +113,13 @@ impl Layout {
             features: Vec::new(),
             segments: Vec::new(),
             predictions: Vec::new(),
-            last: Vec::new(),
+            lengths: Vec::new(),
         }
     }
 }
 
-fn keys(sequence: &Sequence) -> Vec<Key> {
+/// The sequence up to its last prediction: what comes after has no part in any. All of one that predicts nothing.
+fn needed_keys(sequence: &Sequence) -> Vec<Key> {
     assert!(!sequence.ids.is_empty(), "a sequence has tokens");
     let mut keys: Vec<Key> = sequence.ids.iter().map(|id| (*id, None)).collect();
     for span in &sequence.tiles {
@@ -126,6 +127,7 @@ fn keys(sequence: &Sequence) -> Vec<Key> {
             keys[span.start + feature].1 = Some((span.tile, feature));
         }
     }
+    keys.truncate(sequence.targets.iter().map(|target| target.index).max().unwrap_or(keys.len()));
     keys
 }
 
@@ -203,11 +205,11 @@ mod tests {
         ];
         let layout = Layout::pack(&sequences, true);
         let lengths: Vec<_> = layout.segments.iter().map(|segment| (segment.len, segment.parent)).collect();
-        assert_eq!(lengths, [(20, None), (2, Some(0)), (1, Some(0)), (5, None)]);
+        assert_eq!(lengths, [(20, None), (1, Some(0)), (4, None)]);
         let predicted: Vec<_> = layout.predictions.iter().map(|p| (p.row, p.token, p.sequence)).collect();
-        assert_eq!(predicted, [(19, 50, 0), (20, 51, 0), (19, 60, 1), (26, 94, 2)]);
-        assert_eq!(layout.positions[22], 20);
-        assert_eq!(layout.last, [21, 22, 27]);
+        assert_eq!(predicted, [(19, 50, 0), (20, 51, 0), (19, 60, 1), (24, 94, 2)]);
+        assert_eq!(layout.positions[20], 20);
+        assert_eq!(layout.lengths, [22, 21, 5]);
     }
 
     #[test]
@@ -224,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_that_ends_where_another_goes_on_keeps_its_last_row() {
-        let sequences = [sequence(0..20, &[19]), sequence(0..24, &[23])];
+    fn a_sequence_may_end_where_another_goes_on() {
+        let sequences = [sequence(0..20, &[]), sequence(0..24, &[23])];
         let layout = Layout::pack(&sequences, true);
-        assert_eq!((layout.rows(), layout.last.clone()), (24, vec![19, 23]));
-        assert_eq!(Layout::pack(&sequences, false).rows(), 44);
+        assert_eq!((layout.rows(), layout.predictions[0].row), (23, 22));
+        assert_eq!(Layout::pack(&sequences, false).rows(), 43);
     }
 }

@@ -32,7 +32,7 @@ impl Tree {
             tree.tiles += tiles;
         }
         for block in plan.blocks(height) {
-            trees[plan.segments()[block.segment].tree].blocks.push(block);
+            trees[plan.segments()[block.segments.start].tree].blocks.push(block);
         }
         trees
     }

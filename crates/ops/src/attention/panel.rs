@@ -6,12 +6,12 @@ use crate::plan::Block;
 use crate::simd::Columns;
 use crate::tile::COLUMNS;
 
-/// Some queries as columns of a panel. All belong to one segment and one key/value head.
+/// Some queries as columns of a panel. All belong to one tree and one key/value head.
 pub struct Panel {
     /// Row of the queries and head of each column that is used.
     columns: Vec<(usize, usize)>,
-    /// The segment.
-    segment: usize,
+    /// The segment of each of them.
+    segments: Vec<usize>,
     past: usize,
     shape: Heads,
 }
@@ -21,11 +21,14 @@ pub struct Panel {
 pub fn panels(plan: &Plan, block: &Block, kv_head: usize, shape: Heads) -> Vec<Panel> {
     let first = kv_head * shape.group();
     let heads: Vec<usize> = (first..first + shape.group()).collect();
+    let of_row = |row: &usize| block.segments.clone().find(|segment| plan.segments()[*segment].own.contains(row));
+    let segments: Vec<usize> = block.rows.clone().map(|row| of_row(&row).expect("a block's rows are its segments'")).collect();
     let some = heads.chunks(COLUMNS);
     some.map(|heads| {
         let rows = block.rows.start - plan.past()..block.rows.end - plan.past();
         let columns = rows.flat_map(|row| heads.iter().map(move |head| (row, *head))).collect();
-        Panel { columns, segment: block.segment, past: plan.past(), shape }
+        let segments = segments.iter().flat_map(|segment| heads.iter().map(|_| *segment)).collect();
+        Panel { columns, segments, past: plan.past(), shape }
     })
     .collect()
 }
@@ -69,18 +72,17 @@ impl Panel {
         }
     }
 
-    /// Sets what a column does not see to `value`: `scores` holds `rows` keys of `segment`, of which the first `seen` are
-    /// seen by some of the panel's columns, and those after only fill a tile.
+    /// Sets what a column does not see to `value`: `scores` holds keys of `segment`, of which the first `seen` are seen by
+    /// some of the panel's columns, and those after only fill a tile.
     pub fn hide(&self, plan: &Plan, segment: usize, seen: usize, scores: &mut [f32], value: f32) {
-        let own = segment == self.segment;
-        let shown = |column: usize| match self.columns.get(column) {
-            Some((row, _)) if own => plan.own_keys(segment, row + self.past).min(seen),
-            _ => seen,
-        };
-        let always = shown(0);
+        let shown: [usize; COLUMNS] = std::array::from_fn(|column| match self.columns.get(column) {
+            Some((row, _)) => plan.keys_seen(segment, self.segments[column], row + self.past).min(seen),
+            None => seen,
+        });
+        let always = shown.into_iter().min().unwrap_or(0);
         for (key, scores) in scores.chunks_exact_mut(COLUMNS).enumerate().skip(always) {
-            for (column, score) in scores.iter_mut().enumerate() {
-                if key >= shown(column) {
+            for (score, shown) in scores.iter_mut().zip(shown) {
+                if key >= shown {
                     *score = value;
                 }
             }

@@ -77,7 +77,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
         losses.push(stepped.tally.loss());
         supervised.push(stepped.tally.tokens());
         let layout = &micro_batch.batch.layout;
-        tokens.push(layout.last.iter().map(|row| u64::from(layout.positions[*row]) + 1).sum::<u64>());
+        tokens.push(layout.lengths.iter().map(|tokens| *tokens as u64).sum::<u64>());
         if first_step.is_none() {
             first_step = Some(since_process_start()?);
         }

@@ -263,15 +263,23 @@ impl Vlm {
     ) -> Tensor<1> {
         let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
         let (hidden, head) = (self.predicting(layout, features, pass), self.decoder.head(pass));
-        let logprobs = stepwise_ops::token_logprobs(hidden.clone(), head.clone(), &tokens);
+        let asked: Vec<(usize, u32)> = tokens.iter().copied().enumerate().collect();
+        let logprobs = stepwise_ops::token_logprobs(hidden.clone(), head.clone(), &asked);
         stepwise_ops::cross_entropy(hidden, head, &tokens, &weigh(&logprobs)).0
     }
 
     /// The natural log-probability of each of the layout's predictions, in order.
     #[must_use]
     pub fn logprobs(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Vec<f32> {
-        let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
-        stepwise_ops::token_logprobs(self.predicting(layout, features, pass), self.decoder.head(pass), &tokens)
+        // Options of one question follow the same row.
+        let mut rows: Vec<usize> = layout.predictions.iter().map(|prediction| prediction.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let place = |row: usize| rows.binary_search(&row).expect("every row was taken");
+        let asked: Vec<(usize, u32)> = layout.predictions.iter().map(|p| (place(p.row), p.token)).collect();
+        let rows = rows.iter().map(|row| *row as i64).collect();
+        let hidden = self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass);
+        stepwise_ops::token_logprobs(hidden, self.decoder.head(pass), &asked)
     }
 
     /// Logits after these rows, `[rows.len(), vocabulary]`.
