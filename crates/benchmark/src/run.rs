@@ -27,12 +27,13 @@ pub struct Options<'a> {
     pub respondent: &'a str,
     /// Outcomes already known, by key; they are not asked again.
     pub known: &'a HashMap<String, Outcome>,
-    /// Probes handed over at once, at least; those about one case are never parted.
+    /// Questions planned at once, at least, and always all about a case. Of these, what is not attacked is handed over at
+    /// once, and then all that each attack is made on.
     pub batch: usize,
     /// Who attacks are made on that are then shown to the respondent; without one their items count as
     /// [`NO_SURROGATE`].
     pub surrogate: Option<Surrogate<'a>>,
-    /// Hears of every batch and may stop the run.
+    /// Hears of all that was asked at once and may stop the run.
     pub progress: &'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 }
 
@@ -51,7 +52,7 @@ pub struct Progress<'a> {
     pub done: usize,
     /// Entries planned.
     pub total: usize,
-    /// Outcomes of the batch just asked.
+    /// Outcomes of what was just asked.
     pub fresh: &'a [Outcome],
 }
 
@@ -70,6 +71,22 @@ pub struct Run {
 }
 
 impl Run {
+    /// Takes answers in, and tells whoever listens, who may end the run.
+    fn keep(
+        &mut self,
+        plan: &Plan<'_>,
+        answered: Vec<(Entry, Outcome)>,
+        options: &mut Options<'_>,
+    ) -> Result<(), RunError> {
+        let fresh: Vec<Outcome> = answered.into_iter().map(|(_, outcome)| outcome).collect();
+        let unanswerable: usize = self.unanswerable.iter().flat_map(BTreeMap::values).sum();
+        let done = self.outcomes.len() + fresh.len() + unanswerable;
+        let flow = (options.progress)(Progress { done, total: plan.entries.len(), fresh: &fresh });
+        self.asked += fresh.len();
+        self.outcomes.extend(fresh);
+        if flow.is_break() { Err(RunError::Stopped) } else { Ok(()) }
+    }
+
     fn cannot_be_asked(&mut self, entry: Entry, reason: &'static str) {
         *self.unanswerable[entry.condition].entry(reason).or_default() += 1;
     }
@@ -134,7 +151,7 @@ pub fn run(
     let mut gallery = Gallery::new(plan.pool.cases(), images);
     let mut run = Run { unanswerable: vec![BTreeMap::new(); plan.suite.conditions.len()], ..Run::default() };
     let mut batch = Batch::default();
-    let mut done = 0;
+    let mut planned = 0;
     let mut cases = plan.entries.chunk_by(|a, b| a.case == b.case).peekable();
     while let Some(of_case) = cases.next() {
         for &entry in of_case {
@@ -145,22 +162,12 @@ pub fn run(
                 batch.take(plan, entry, perturbed, &options, &mut run);
             }
         }
-        done += of_case.len();
-        if batch.waiting.is_empty() {
-            // All that the case's answers show again is known, so nothing has to wait, and a run that goes on where another
-            // was cut short asks in the batches in which that one would have.
-            batch.recall(plan, &options, &mut run);
-        }
-        if batch.waiting.len() + batch.recalling.len() >= options.batch.max(1) || cases.peek().is_none() {
-            let fresh = std::mem::take(&mut batch).answer(plan, &mut gallery, respondent, &mut options, &mut run)?;
+        // What is known counts too: so a run that goes on where another was cut short asks in that one's batches.
+        planned += of_case.len();
+        if planned >= options.batch || cases.peek().is_none() {
+            std::mem::take(&mut batch).answer(plan, &mut gallery, respondent, &mut options, &mut run)?;
             gallery.clear();
-            let progress = Progress { done, total: plan.entries.len(), fresh: &fresh };
-            let flow = (options.progress)(progress);
-            run.asked += fresh.len();
-            run.outcomes.extend(fresh);
-            if flow.is_break() {
-                return Err(RunError::Stopped);
-            }
+            planned = 0;
         }
     }
     let place =
@@ -207,13 +214,29 @@ impl Batch {
         respondent: &mut dyn Respondent,
         options: &mut Options<'_>,
         run: &mut Run,
-    ) -> Result<Vec<Outcome>, RunError> {
-        let first = answer(plan, gallery, respondent, options, &std::mem::take(&mut self.waiting), run)?;
-        first.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
+    ) -> Result<(), RunError> {
+        for part in parts(std::mem::take(&mut self.waiting)) {
+            let answered = answer(plan, gallery, respondent, options, &part, run)?;
+            answered.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
+            run.keep(plan, answered, options)?;
+        }
         self.recall(plan, options, run);
-        let second = answer(plan, gallery, respondent, options, &self.waiting, run)?;
-        Ok(first.into_iter().chain(second).map(|(_, outcome)| outcome).collect())
+        for part in parts(self.waiting) {
+            let answered = answer(plan, gallery, respondent, options, &part, run)?;
+            run.keep(plan, answered, options)?;
+        }
+        run.keep(plan, Vec::new(), options)
     }
+}
+
+/// What is asked at once: all that is not attacked, then everything one attack is made on. Attacks take long, so what was
+/// answered before one is kept before it begins.
+fn parts(waiting: Vec<Asked>) -> impl Iterator<Item = Vec<Asked>> {
+    let mut parts: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
+    for asked in waiting {
+        parts.entry(asked.perturbed.attack.as_ref().map(|attack| attack.key())).or_default().push(asked);
+    }
+    parts.into_values()
 }
 
 /// The plan holds only entries whose perturbation applies, and perturbing is pure.

@@ -2,10 +2,12 @@
 //!
 //! An epoch of a phase visits every case that has questions of the phase's stages once, in an order shuffled anew each
 //! epoch. A batch takes `batch_size` visits, each with all the case's questions of those stages, so the questions of a case
-//! stand together and share its image. Phases that are to be compared at equal budget make a visit for each stage of a
+//! stand together and share its image. A data set may be visited more or less often than once. Phases that are to be compared at equal budget make a visit for each stage of a
 //! case instead ([`Visits`]): as many visits, with as many questions, whatever the order of the stages. With replay,
 //! questions of earlier phases' stages are mixed in, drawn without repetition until all have been drawn. Nothing is
 //! remembered between calls, so a run resumes at any step by asking for it.
+
+use std::collections::BTreeMap;
 
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,10 @@ pub struct Phase {
     /// What a visit takes.
     #[serde(default)]
     pub visits: Visits,
+    /// How often an epoch visits each case of a data set, as [`crate::case::Source::dataset`] names it; 1 for those not named.
+    /// Of a part, as many cases as it comes to are drawn anew each epoch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dataset_weights: BTreeMap<String, f64>,
 }
 
 /// What is taken of a case at once.
@@ -117,6 +123,8 @@ struct Visit {
 pub struct Plan {
     phases: Vec<Phase>,
     batch_size: usize,
+    /// The data set of each case.
+    datasets: Vec<String>,
     /// The stage of each question of each case.
     stages: Vec<Vec<u8>>,
     /// How many others each of them builds on, those that they build on in turn among them.
@@ -133,9 +141,13 @@ impl Plan {
         cases: impl IntoIterator<Item = &'a Case>,
         batch_size: usize,
     ) -> Result<Self, PlanError> {
-        let (stages, depths) =
-            cases.into_iter().map(|case| (case.chain.iter().map(|item| item.stage).collect(), depths(case))).unzip();
-        let plan = Self { phases, batch_size, stages, depths };
+        let (mut datasets, mut stages, mut all_depths) = (Vec::new(), Vec::new(), Vec::new());
+        for case in cases {
+            datasets.push(case.source.dataset.clone());
+            stages.push(case.chain.iter().map(|item| item.stage).collect());
+            all_depths.push(depths(case));
+        }
+        let plan = Self { phases, batch_size, datasets, stages, depths: all_depths };
         if plan.phases.is_empty() {
             return Err(PlanError::Empty("there is no phase -> add a [[curriculum.phase]]"));
         }
@@ -155,7 +167,8 @@ impl Plan {
     /// Batches of an epoch of this phase.
     #[must_use]
     pub fn steps_per_epoch(&self, phase: usize) -> usize {
-        self.visits(phase).len().div_ceil(self.batch_size)
+        let visits: usize = self.by_weight(phase).iter().map(|(_, count)| count).sum();
+        visits.div_ceil(self.batch_size)
     }
 
     /// Batches of this phase in all.
@@ -209,8 +222,35 @@ impl Plan {
         samples
     }
 
-    /// The visits of an epoch, not shuffled.
-    fn visits(&self, phase: usize) -> Vec<Visit> {
+    /// The visits of an epoch, not shuffled: all of them, or as many of each data set as its weight has it.
+    fn visits<R: rand::Rng>(&self, phase: usize, key: &impl Fn(&str) -> R) -> Vec<Visit> {
+        let of_weight = |(visits, count): (Vec<Visit>, usize)| {
+            let Some(first) = visits.first() else { return visits };
+            let dataset = &self.datasets[first.case];
+            if count == visits.len() {
+                return visits;
+            }
+            drawn(&visits, 0..count, |lap| key(&format!("cases of {dataset}, lap {lap}")))
+        };
+        self.by_weight(phase).into_iter().flat_map(of_weight).collect()
+    }
+
+    /// All visits of an epoch, those of a weight of its own apart, with how many of them an epoch makes.
+    fn by_weight(&self, phase: usize) -> Vec<(Vec<Visit>, usize)> {
+        let mut rest = self.all_visits(phase);
+        let mut parts = Vec::new();
+        for (dataset, weight) in &self.phases[phase].dataset_weights {
+            let (own, others): (Vec<Visit>, _) = rest.into_iter().partition(|v| self.datasets[v.case] == *dataset);
+            let count = (weight * own.len() as f64).round() as usize;
+            parts.push((own, count));
+            rest = others;
+        }
+        let count = rest.len();
+        parts.push((rest, count));
+        parts
+    }
+
+    fn all_visits(&self, phase: usize) -> Vec<Visit> {
         let Phase { stages, visits, .. } = &self.phases[phase];
         let has = |case: usize, stages: &[u8]| self.items(case, stages).next().is_some();
         let cases = 0..self.stages.len();
@@ -228,7 +268,7 @@ impl Plan {
 
     /// The visits of an epoch in their order.
     fn order<R: rand::Rng>(&self, phase: usize, key: impl Fn(&str) -> R) -> Vec<Visit> {
-        let mut visits = self.visits(phase);
+        let mut visits = self.visits(phase, &key);
         let Phase { stages, visits: manner, .. } = &self.phases[phase];
         if *manner != Visits::Balanced {
             visits.shuffle(&mut key("cases"));
@@ -251,7 +291,7 @@ impl Plan {
         if step >= per_epoch {
             return Vec::new();
         }
-        let mut visits = self.visits(phase);
+        let mut visits = self.visits(phase, &key);
         // The order of the cases decides nothing: equally hard visits stand in an order drawn once.
         visits.shuffle(&mut key("cases"));
         visits.sort_by_key(|visit| self.difficulty(*visit));
@@ -290,11 +330,27 @@ impl Plan {
 
     fn check(&self, phase: usize) -> Result<(), PlanError> {
         let wrong = |field, what: String, advice| Err(PlanError::Value { phase, field, what, advice });
-        let Phase { stages, num_train_epochs, max_steps, learning_rate, replay, .. } = &self.phases[phase];
+        let Phase { stages, num_train_epochs, max_steps, learning_rate, replay, dataset_weights, .. } =
+            &self.phases[phase];
         if stages.is_empty() || stages.iter().any(|stage| !(1..=4).contains(stage)) {
             return wrong("stages", format!("{stages:?} are no stages"), "name one or more of 1, 2, 3 and 4");
         }
-        if self.visits(phase).is_empty() {
+        if let Some((name, weight)) =
+            dataset_weights.iter().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0))
+        {
+            return wrong("dataset_weights", format!("{name} has {weight}"), "use numbers, at least 0");
+        }
+        if let Some(name) = dataset_weights.keys().find(|name| !self.datasets.contains(name)) {
+            let mut known: Vec<&str> = self.datasets.iter().map(String::as_str).collect();
+            known.sort_unstable();
+            known.dedup();
+            let what = format!("no case is of a data set `{name}`; there are: {}", known.join(", "));
+            return wrong("dataset_weights", what, "use the names that `source.dataset` of cases has");
+        }
+        if self.steps_per_epoch(phase) == 0 && !self.all_visits(phase).is_empty() {
+            return wrong("dataset_weights", "they leave no case".into(), "raise one of them");
+        }
+        if self.all_visits(phase).is_empty() {
             return wrong(
                 "stages",
                 format!("no case has a question of {stages:?}"),
@@ -378,6 +434,7 @@ mod tests {
             learning_rate: None,
             replay,
             visits: Visits::Case,
+            dataset_weights: BTreeMap::new(),
         }
     }
 
@@ -402,6 +459,36 @@ mod tests {
             chains.push(vec![1, 2, 3, 4]);
             chains
         })
+    }
+
+    #[test]
+    fn a_data_set_is_visited_as_often_as_its_weight_says() {
+        let mut cases = cases(&vec![vec![1]; 30]);
+        for (index, case) in cases.iter_mut().enumerate() {
+            case.source.dataset = ["a", "b", "c"][index % 3].into();
+        }
+        let weights = |of: &[(&str, f64)]| of.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect();
+        let weighted = Phase { dataset_weights: weights(&[("a", 2.5), ("b", 0.3)]), ..phase(&[1], 0.0) };
+        let plan = Plan::new(vec![weighted.clone()], &cases, 1).expect("valid");
+        assert_eq!(plan.steps_per_epoch(0), 25 + 3 + 10);
+        let epoch = |epoch| -> Vec<usize> { (0..38).map(|step| plan.batch(1, 0, epoch, step)[0].case).collect() };
+        let times = |epoch: &[usize], case: usize| epoch.iter().filter(|other| **other == case).count();
+        let first = epoch(0);
+        for case in 0..30 {
+            let allowed = [2..=3, 0..=1, 1..=1][case % 3].clone();
+            assert!(allowed.contains(&times(&first, case)), "case {case}: {}", times(&first, case));
+        }
+        let of_b =
+            |epoch: &[usize]| -> BTreeSet<usize> { epoch.iter().copied().filter(|case| case % 3 == 1).collect() };
+        assert_ne!(of_b(&first), of_b(&epoch(1)), "drawn anew");
+
+        let refused = |of: &[(&str, f64)]| {
+            let phase = Phase { dataset_weights: weights(of), ..phase(&[1], 0.0) };
+            Plan::new(vec![phase], &cases, 1).expect_err("refused").to_string()
+        };
+        assert!(refused(&[("d", 1.0)]).contains("no case is of a data set `d`; there are: a, b, c ->"));
+        assert!(refused(&[("a", 0.0), ("b", 0.0), ("c", 0.0)]).contains("they leave no case"));
+        assert!(refused(&[("a", -1.0)]).contains("a has -1"));
     }
 
     #[test]

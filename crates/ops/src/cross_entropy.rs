@@ -62,7 +62,8 @@ pub fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, asked: &[(usize, u32)]
     assert!(asked.iter().all(|(_, token)| (*token as usize) < vocabulary), "tokens within the vocabulary");
     if !cpu::takes(&hidden) || !cpu::takes(&head) {
         let rows = asked.iter().map(|(row, _)| *row as i64).collect();
-        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [asked.len()]), &hidden.device().without_autodiff());
+        let rows =
+            Tensor::<1, Int>::from_data(TensorData::new(rows, [asked.len()]), &hidden.device().without_autodiff());
         let tokens: Vec<u32> = asked.iter().map(|(_, token)| *token).collect();
         let logprobs = composed_logprobs(hidden.inner().select(0, rows), head.inner(), &tokens);
         return logprobs.into_data().convert::<f32>().try_to_vec().unwrap_or_default();

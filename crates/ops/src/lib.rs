@@ -13,6 +13,7 @@ mod layer_norm;
 mod linear;
 mod matmul;
 mod memory;
+mod nf4;
 mod packed;
 mod plan;
 mod rms_norm;

@@ -1,9 +1,10 @@
-//! A frozen weight laid out once for the products it takes part in, in f32 or bf16.
+//! A frozen weight laid out once for the products it takes part in, in f32, bf16 or four bits.
 #![allow(unsafe_code)] // Tasks write disjoint tiles of one buffer; tiles are bounded before.
 
 use rayon::prelude::*;
 
 use crate::matmul::Shared;
+use crate::nf4::Nf4;
 use crate::simd;
 use crate::tile::{COLUMNS, Lane, Pair, ROWS, interleave, tile};
 
@@ -14,21 +15,30 @@ pub enum Precision {
     F32,
     /// Rounded to bf16. Where the processor multiplies bf16, so are the values they are multiplied with; sums are f32.
     Bf16,
+    /// In blocks of four bits (NF4), each made f32 again when a product comes to it.
+    Nf4 {
+        /// Whether the scales of blocks are held in eight bits.
+        double_quant: bool,
+        /// Whether what is made of them is multiplied as [`Precision::Bf16`] is.
+        bf16: bool,
+    },
 }
 
-/// A weight `[outputs, inputs]`, held in panels of 32 outputs and in no other form.
+/// A weight `[outputs, inputs]`, held in panels of 32 outputs (in four bits: row by row) and in no other form.
 #[derive(Clone, Debug)]
 pub struct Packed {
     outputs: usize,
     inputs: usize,
+    precision: Precision,
     values: Values,
 }
 
-/// `[outputs / COLUMNS, rounded up][inputs / DEPTH, rounded up][COLUMNS]`.
+/// Panels are `[outputs / COLUMNS, rounded up][inputs / DEPTH, rounded up][COLUMNS]`.
 #[derive(Clone, Debug)]
 enum Values {
     F32(Vec<f32>),
     Bf16(Vec<Pair>),
+    Nf4(Nf4),
 }
 
 impl Packed {
@@ -42,8 +52,9 @@ impl Packed {
         let values = match precision {
             Precision::F32 => Values::F32(panels(weight, outputs, inputs)),
             Precision::Bf16 => Values::Bf16(panels(weight, outputs, inputs)),
+            Precision::Nf4 { double_quant, .. } => Values::Nf4(Nf4::new(weight, double_quant)),
         };
-        Self { outputs, inputs, values }
+        Self { outputs, inputs, precision, values }
     }
 
     /// `[outputs, inputs]`.
@@ -55,9 +66,16 @@ impl Packed {
     /// How its values are held.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        match self.values {
-            Values::F32(_) => Precision::F32,
-            Values::Bf16(_) => Precision::Bf16,
+        self.precision
+    }
+
+    /// Bytes its values take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.values {
+            Values::F32(values) => size_of_val(&values[..]),
+            Values::Bf16(values) => size_of_val(&values[..]),
+            Values::Nf4(values) => values.bytes(),
         }
     }
 
@@ -66,24 +84,27 @@ impl Packed {
     pub fn unpacked(&self) -> Vec<f32> {
         let mut weight = vec![0.0; self.outputs * self.inputs];
         if self.inputs > 0 {
-            weight.par_chunks_exact_mut(self.inputs).enumerate().for_each(|(output, row)| {
-                for (input, value) in row.iter_mut().enumerate() {
-                    *value = self.at(output, input);
-                }
-            });
+            weight.par_chunks_exact_mut(self.inputs).enumerate().for_each(|(output, row)| self.read(output, 0, row));
         }
         weight
     }
 
+    /// Part of the row of `output`: its values from input number `first` on.
     #[inline(always)]
-    fn at(&self, output: usize, input: usize) -> f32 {
+    fn read(&self, output: usize, first: usize, out: &mut [f32]) {
         let (panel, column) = (output / COLUMNS, output % COLUMNS);
         match &self.values {
-            Values::F32(values) => values[(panel * self.inputs + input) * COLUMNS + column],
-            Values::Bf16(values) => {
-                let pair = values[(panel * self.inputs.div_ceil(2) + input / 2) * COLUMNS + column];
-                pair.halves()[input % 2]
+            Values::F32(values) => {
+                let row = values[(panel * self.inputs + first) * COLUMNS + column..].iter().step_by(COLUMNS);
+                out.iter_mut().zip(row).for_each(|(out, value)| *out = *value);
             }
+            Values::Bf16(values) => {
+                for (input, out) in (first..).zip(out) {
+                    let pair = values[(panel * self.inputs.div_ceil(2) + input / 2) * COLUMNS + column];
+                    *out = pair.halves()[input % 2];
+                }
+            }
+            Values::Nf4(values) => values.read(output * self.inputs + first, out),
         }
     }
 
@@ -119,6 +140,12 @@ impl Packed {
                 };
                 product.run(x, &Right::Made(&widen))
             }
+            Values::Nf4(values) => match self.precision {
+                Precision::Nf4 { bf16: true, .. } if Pair::native() => {
+                    product.run(x, &Right::Made(&|panel, out: &mut [Pair]| self.panel(values, panel, out)))
+                }
+                _ => product.run(x, &Right::Made(&|panel, out: &mut [f32]| self.panel(values, panel, out))),
+            },
         }
     }
 
@@ -142,17 +169,40 @@ impl Packed {
             Values::Bf16(values) if Pair::native() => {
                 product.run(d, &Right::Made(&|panel, out: &mut [Pair]| self.turn_pairs(values, panel, out)))
             }
-            Values::Bf16(_) => {
-                let widen = |panel: usize, out: &mut [f32]| {
-                    for (output, out) in out.chunks_exact_mut(COLUMNS).enumerate() {
-                        for (input, out) in (panel * COLUMNS..self.inputs).zip(out) {
-                            *out = self.at(output, input);
+            Values::Nf4(_) if matches!(self.precision, Precision::Nf4 { bf16: true, .. }) && Pair::native() => {
+                let made = |panel: usize, out: &mut [Pair]| {
+                    let columns = panel * COLUMNS..self.inputs.min((panel + 1) * COLUMNS);
+                    for (lane, out) in out.chunks_exact_mut(COLUMNS).enumerate() {
+                        let mut rows = [[0.0; COLUMNS]; 2];
+                        for (output, row) in (lane * 2..self.outputs).zip(&mut rows) {
+                            self.read(output, columns.start, &mut row[..columns.len()]);
+                        }
+                        for (column, out) in out.iter_mut().enumerate() {
+                            *out = Pair::new(rows[0][column], rows[1][column]);
                         }
                     }
                 };
-                product.run(d, &Right::Made(&widen))
+                product.run(d, &Right::Made(&made))
+            }
+            Values::Bf16(_) | Values::Nf4(_) => {
+                let made = |panel: usize, out: &mut [f32]| {
+                    let columns = panel * COLUMNS..self.inputs.min((panel + 1) * COLUMNS);
+                    for (output, out) in out.chunks_exact_mut(COLUMNS).enumerate() {
+                        self.read(output, columns.start, &mut out[..columns.len()]);
+                    }
+                };
+                product.run(d, &Right::Made(&made))
             }
         }
+    }
+
+    /// A panel of outputs out of rows in four bits.
+    fn panel<L: Lane>(&self, values: &Nf4, panel: usize, out: &mut [L]) {
+        let first = panel * COLUMNS;
+        let rows = COLUMNS.min(self.outputs - first);
+        let mut read = vec![0.0; rows * self.inputs];
+        values.read(first * self.inputs, &mut read);
+        interleave::<_, COLUMNS>(&read, rows, self.inputs, self.inputs, out);
     }
 
     /// A panel of inputs, `[outputs][COLUMNS]`, out of panels of outputs.
@@ -354,11 +404,27 @@ mod tests {
     fn both_products_are_those_of_the_weight() {
         for [tokens, inputs, outputs] in SIDES {
             let (x, d, weight) = (drawn(tokens * inputs, 31), drawn(tokens * outputs, 17), drawn(outputs * inputs, 7));
-            for precision in [Precision::F32, Precision::Bf16] {
+            let four_bits = |double_quant, bf16| Precision::Nf4 { double_quant, bf16 };
+            for precision in [
+                Precision::F32,
+                Precision::Bf16,
+                four_bits(false, false),
+                four_bits(true, false),
+                four_bits(true, true),
+            ] {
                 let packed = Packed::new(&weight, [outputs, inputs], precision);
-                let is_rounded = precision == Precision::Bf16;
-                let weight = if is_rounded { rounded(&weight) } else { weight.clone() };
-                assert_eq!(packed.unpacked(), weight, "{precision:?}");
+                let is_rounded = matches!(precision, Precision::Bf16 | Precision::Nf4 { bf16: true, .. });
+                let held = match precision {
+                    Precision::F32 => weight.clone(),
+                    Precision::Bf16 => rounded(&weight),
+                    Precision::Nf4 { double_quant, .. } => {
+                        let mut held = vec![0.0; weight.len()];
+                        Nf4::new(&weight, double_quant).read(0, &mut held);
+                        held
+                    }
+                };
+                assert_eq!(packed.unpacked(), held, "{precision:?}");
+                let weight = if is_rounded && Pair::native() { rounded(&held) } else { held };
                 let operand = |x: &[f32]| if is_rounded && Pair::native() { rounded(x) } else { x.to_vec() };
                 let what = format!("{precision:?} [{tokens}, {inputs}] to {outputs}");
                 let bias = drawn(outputs, 11);

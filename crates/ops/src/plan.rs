@@ -121,17 +121,19 @@ impl Plan {
         let mut blocks: Vec<Block> = Vec::new();
         for (segment, placed) in self.segments.iter().enumerate() {
             let mut rows = placed.own.start.max(self.past)..placed.own.end;
-            if let Some(open) = blocks.last_mut().filter(|open| self.segments[open.segments.start].tree == placed.tree) {
+            if let Some(open) = blocks.last_mut().filter(|open| self.segments[open.segments.start].tree == placed.tree)
+            {
                 let taken = rows.len().min(height - open.rows.len());
                 if taken > 0 {
                     (open.segments.end, open.rows.end) = (segment + 1, rows.start + taken);
                     rows.start += taken;
                 }
             }
-            blocks.extend(rows.clone().step_by(height).map(|row| Block {
-                segments: segment..segment + 1,
-                rows: row..(row + height).min(rows.end),
-            }));
+            blocks.extend(
+                rows.clone()
+                    .step_by(height)
+                    .map(|row| Block { segments: segment..segment + 1, rows: row..(row + height).min(rows.end) }),
+            );
         }
         blocks
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::RgbImage;
@@ -20,6 +20,16 @@ pub enum CasesError {
     /// The data set cannot be read, or its cases do not make sense.
     #[error("{0}")]
     Dataset(String),
+    /// Two data sets have a case of one name.
+    #[error("{}: the case `{case_id}` is in {} too -> give the cases of one of them other ids", second.display(), first.display())]
+    Twice {
+        /// The case.
+        case_id: String,
+        /// Where it is first.
+        first: PathBuf,
+        /// Where it is again.
+        second: PathBuf,
+    },
     /// A side of the split is empty.
     #[error("no {split} cases in {place} -> {help}")]
     Empty {
@@ -46,8 +56,11 @@ pub struct Cases {
 /// Where pictures come from.
 #[derive(Clone, Debug)]
 pub enum Pictures {
-    /// Files below a folder.
-    Folder(PathBuf),
+    /// Files below folders.
+    Files {
+        /// The folder of each case by its id.
+        folders: HashMap<String, Arc<Path>>,
+    },
     /// Drawn when asked for; the number of each case by its id.
     Drawn {
         /// What is drawn.
@@ -63,11 +76,12 @@ impl Cases {
     /// # Errors
     /// When the data set cannot be read or lacks a side of the split.
     pub fn open(data: &Data) -> Result<Self, CasesError> {
-        let (cases, pictures, place) = match &data.source {
-            CaseSource::Dataset(path) => {
-                let dataset = check::load(path).map_err(|error| CasesError::Dataset(error.to_string()))?;
-                (dataset.cases, Pictures::Folder(dataset.root), path.display().to_string())
-            }
+        let place = match &data.source {
+            CaseSource::Dataset(_) => data.source.to_string(),
+            CaseSource::Synth(_) => "the synthetic cases".to_owned(),
+        };
+        let (cases, pictures) = match &data.source {
+            CaseSource::Dataset(folders) => read(folders)?,
             CaseSource::Synth(asked) => {
                 let options = SynthOptions {
                     cases: asked.cases as usize,
@@ -77,7 +91,7 @@ impl Cases {
                 };
                 let cases: Vec<Case> = (0..asked.cases).map(|number| synth::record(number, &options)).collect();
                 let numbers = cases.iter().map(|case| case.case_id.clone()).zip(0..).collect();
-                (cases, Pictures::Drawn { options, numbers }, "the synthetic cases".to_owned())
+                (cases, Pictures::Drawn { options, numbers })
             }
         };
         let side = |split: Split| cases.iter().filter(move |case| case.split == split).cloned();
@@ -95,6 +109,22 @@ impl Cases {
     }
 }
 
+/// The cases of some folders, one after the other.
+fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, Pictures), CasesError> {
+    let (mut cases, mut places) = (Vec::new(), HashMap::<String, Arc<Path>>::new());
+    for folder in folders {
+        let dataset = check::load(folder).map_err(|error| CasesError::Dataset(error.to_string()))?;
+        let Pictures::Files { folders: own } = Pictures::below(&dataset.root, &dataset.cases) else { continue };
+        for (case_id, place) in own {
+            if let Some(first) = places.insert(case_id.clone(), place) {
+                return Err(CasesError::Twice { case_id, first: first.to_path_buf(), second: dataset.root });
+            }
+        }
+        cases.extend(dataset.cases);
+    }
+    Ok((cases, Pictures::Files { folders: places }))
+}
+
 impl Cases {
     /// Names the pictures of the cases tested on by what they hold now, so that answers can be remembered by it. A picture
     /// that cannot be read keeps its name; whoever asks about it says what is wrong with it.
@@ -102,8 +132,9 @@ impl Cases {
         for case in &mut self.eval {
             for image in &mut case.images {
                 match &self.pictures {
-                    Pictures::Folder(root) => {
-                        let digest = picture_path(root, &image.path).ok().and_then(|path| sha256_file(&path).ok());
+                    Pictures::Files { folders } => {
+                        let path = folders.get(&case.case_id).and_then(|root| picture_path(root, &image.path).ok());
+                        let digest = path.and_then(|path| sha256_file(&path).ok());
                         image.sha256 = digest.map_or_else(|| std::mem::take(&mut image.sha256), |(digest, _)| digest);
                     }
                     Pictures::Drawn { options, numbers } => {
@@ -118,13 +149,21 @@ impl Cases {
 }
 
 impl Pictures {
+    /// Those of `cases`, below one folder.
+    #[must_use]
+    pub fn below(root: &Path, cases: &[Case]) -> Self {
+        let root: Arc<Path> = root.into();
+        Self::Files { folders: cases.iter().map(|case| (case.case_id.clone(), Arc::clone(&root))).collect() }
+    }
+
     /// Picture number `index` of `case`.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
         match self {
-            Self::Folder(root) => {
+            Self::Files { folders } => {
+                let root = folders.get(&case.case_id).ok_or("no folder has this case")?;
                 let image = case.images.get(index).ok_or("the case has no such image")?;
                 Ok(Arc::new(picture_below(root, image)?))
             }

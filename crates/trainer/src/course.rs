@@ -178,6 +178,7 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
         learning_rate: Some(phase.learning_rate),
         replay: phase.lesson.replay,
         visits: Visits::Case,
+        dataset_weights: phase.lesson.dataset_weights.clone(),
     };
     let mut phases: Vec<Phase> = written.iter().map(phase).collect();
     let Some(order) = recipe.curriculum.order else { return Ok(phases) };
@@ -189,6 +190,7 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
         learning_rate: None,
         replay: 0.0,
         visits: Visits::Stage,
+        dataset_weights: recipe.curriculum.lesson.dataset_weights.clone(),
     };
     let epoch = Plan::new(vec![everything], cases, cases_per_step(recipe))?.steps_per_epoch(0);
     let all = epoch as u64 * u64::from(recipe.train.num_train_epochs);

@@ -67,7 +67,7 @@ impl Learner {
     /// # Errors
     /// When the model cannot be loaded, a target matches nothing, or nothing is left to train.
     pub fn new(recipe: &Recipe, device: &Device) -> Result<Self, LearnerError> {
-        let precision = if recipe.train.bf16 { Precision::Bf16 } else { Precision::F32 };
+        let precision = recipe.train.precision();
         let mut reader = Reader::load_in(precision, &recipe.model_name_or_path, device)?;
         reader.processor.set_image_splitting(recipe.do_image_splitting);
         let lora = match &recipe.tuning {

@@ -26,7 +26,7 @@ pub struct ModelRespondent<'a> {
 /// How many cut pictures are remembered.
 const RECENT: usize = 64;
 /// Questions scored between two looks at the interrupt.
-const SCORED_AT_ONCE: usize = 64;
+const SCORED_AT_ONCE: usize = 256;
 /// Gradients taken between two looks at the interrupt.
 const GRADIENTS_AT_ONCE: usize = 16;
 

@@ -9,6 +9,7 @@ use stepwise_vlm::adapter::{AdapterError, load_adapter};
 use stepwise_vlm::reader::{Reader, ReaderError};
 
 use crate::checkpoint::{self, BEST, CheckpointError, LAST, STATE_FILE, TrainerState};
+use crate::recipe::precision;
 use crate::train::prompt_digest;
 
 /// What a path turned out to be.
@@ -109,11 +110,10 @@ impl Subject {
         if let Some(checkpoint) = &self.checkpoint {
             checkpoint::verify(checkpoint)?;
         }
-        let bf16 = match &self.recipe {
-            Some(recipe) => bf16_of_recipe(recipe)?,
-            None => false,
+        let precision = match &self.recipe {
+            Some(recipe) => precision_of_recipe(recipe)?,
+            None => Precision::F32,
         };
-        let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
         let mut reader = Reader::load_in(precision, &self.model, device)?;
         reader.processor.set_image_splitting(image_splitting);
         if let Some(adapter) = &self.adapter {
@@ -146,10 +146,12 @@ fn base_of_recipe(path: &Path) -> Result<PathBuf, SubjectError> {
     }
 }
 
-/// Whether the run computed in bf16: what it trained is answered for in the same arithmetic.
-fn bf16_of_recipe(path: &Path) -> Result<bool, SubjectError> {
+/// How the run held its base: what it trained is answered for in the same arithmetic.
+fn precision_of_recipe(path: &Path) -> Result<Precision, SubjectError> {
     let table = read_recipe(path)?;
-    Ok(table.get("train").and_then(|train| train.get("bf16")).and_then(toml::Value::as_bool).unwrap_or(false))
+    let flag = |key: &str| table.get("train").and_then(|train| train.get(key)).and_then(toml::Value::as_bool);
+    let flag = |key: &str| flag(key).unwrap_or(false);
+    Ok(precision(flag("bf16"), flag("load_in_4bit"), flag("bnb_4bit_use_double_quant")))
 }
 
 fn base_of_adapter(path: &Path) -> Result<PathBuf, SubjectError> {

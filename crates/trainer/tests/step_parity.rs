@@ -10,6 +10,7 @@ use stepwise_curriculum::picture::load_picture;
 use stepwise_trainer::lessons::{Lesson, MicroBatch};
 use stepwise_trainer::optimizer::{AdamW, AdamWConfig};
 use stepwise_trainer::step::{StepOptions, Stepped, step};
+use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::batch::Example;
 use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
@@ -116,6 +117,27 @@ fn three_lora_steps_equal_peft_and_torch() {
         let last = step(&mut reader, &mut optimizer, &micro_batches, OPTIONS).expect("a step").tally;
         near("loss after three steps", last.loss(), &recorded["losses"][3], 1e-4);
     }
+}
+
+#[test]
+fn a_step_beside_a_base_in_four_bits_equals_qlora() {
+    let references = SafetensorsSource::open(&[parity().join("qlora.safetensors")], &Device::flex()).expect("opens");
+    let precision = Precision::Nf4 { double_quant: true, bf16: false };
+    let mut reader = Reader::load_in(precision, &parity().join("tiny"), &Device::flex()).expect("the tiny model");
+    reader.processor.set_image_splitting(Some(false));
+    load_adapter(&mut reader.model, &parity().join("tiny-lora")).expect("the adapter");
+    reader.refresh();
+    let micro_batches = [micro_batch(&reader, &[lesson(&reader, "multi_turn")])];
+    step(&mut reader, &mut optimizer(), &micro_batches, OPTIONS).expect("a step");
+    let mut same = SameParameters {
+        references: &references,
+        after: "step.1",
+        gradients: "grad",
+        prefix: "base_model.model.",
+        compared: 0,
+    };
+    reader.model.visit(&mut same);
+    assert_eq!(same.compared, 28);
 }
 
 #[test]

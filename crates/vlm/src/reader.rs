@@ -31,7 +31,9 @@ pub enum ReaderError {
     #[error("{0} -> take model, tokenizer and processor files from one folder")]
     Mismatch(String),
     /// The device computes in f32 only.
-    #[error("bf16 is built for the CPU only -> leave `bf16` out, or choose `--device cpu`")]
+    #[error(
+        "weights in bf16 or four bits are built for the CPU only -> leave `bf16` and `load_in_4bit` out, or choose `--device cpu`"
+    )]
     Precision,
     /// There is nothing that could have a gradient.
     #[error("{0}")]

@@ -16,8 +16,9 @@ ADAMW = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
 STEPS = 3
 
 
-def adapted(folder: Path, targets: str, use_rslora: bool = False) -> PeftModel:
-    """A fresh tiny model with an adapter whose A and B both come from a fixed generator (B is not zero)."""
+def adapted(base: Path | Idefics3ForConditionalGeneration, targets: str, use_rslora: bool = False) -> PeftModel:
+    """A tiny model, fresh if its folder is given, with an adapter whose A and B come from a fixed generator (B is not 0)."""
+    base = tiny_folder.load_model(base) if isinstance(base, Path) else base
     config = LoraConfig(
         r=4,
         lora_alpha=8,
@@ -27,7 +28,7 @@ def adapted(folder: Path, targets: str, use_rslora: bool = False) -> PeftModel:
         task_type="CAUSAL_LM",
         base_model_name_or_path="tiny",
     )
-    model = get_peft_model(tiny_folder.load_model(folder), config).eval()
+    model = get_peft_model(base, config).eval()
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
         for _, parameter in trainable(model):

@@ -22,7 +22,8 @@ pub fn panels(plan: &Plan, block: &Block, kv_head: usize, shape: Heads) -> Vec<P
     let first = kv_head * shape.group();
     let heads: Vec<usize> = (first..first + shape.group()).collect();
     let of_row = |row: &usize| block.segments.clone().find(|segment| plan.segments()[*segment].own.contains(row));
-    let segments: Vec<usize> = block.rows.clone().map(|row| of_row(&row).expect("a block's rows are its segments'")).collect();
+    let segments: Vec<usize> =
+        block.rows.clone().map(|row| of_row(&row).expect("a block's rows are its segments'")).collect();
     let some = heads.chunks(COLUMNS);
     some.map(|heads| {
         let rows = block.rows.start - plan.past()..block.rows.end - plan.past();

@@ -275,7 +275,7 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
         },
     };
     if let Some(folder) = &args.data {
-        data.source = CaseSource::Dataset(folder.clone());
+        data.source = CaseSource::Dataset(vec![folder.clone()]);
     }
     match args.split.as_deref() {
         Some("train") => data.eval_split = Split::Train,

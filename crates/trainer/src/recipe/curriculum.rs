@@ -1,5 +1,7 @@
 //! `[curriculum]` and `[[curriculum.phase]]`: which clinical stages are learned when, and what lessons show.
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 
 use super::PHASES;
@@ -12,6 +14,7 @@ use super::problem::Location;
 use super::promotion::{self, Promotion};
 use super::section::{Choice, Section};
 use super::train::{POSITIVE, Train};
+use super::weights;
 
 /// `[curriculum]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +34,9 @@ pub struct Curriculum {
 pub struct LessonKeys {
     /// Share of questions taken again from the stages of earlier phases.
     pub replay: f64,
+    /// How often a pass visits each case of a data set; 1 for those not named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dataset_weights: BTreeMap<String, f64>,
     /// Which answers to earlier questions a question is shown with.
     pub context: Context,
     /// How the evidence is shown.
@@ -259,6 +265,11 @@ fn read_lesson(section: &mut Section<'_>, common: &LessonKeys, level: Level) -> 
     };
     LessonKeys {
         replay: common.replay,
+        dataset_weights: weights::read(
+            section,
+            &common.dataset_weights,
+            if level == Level::Run { "1 for each" } else { otherwise },
+        ),
         context: context::read(section, common.context, otherwise),
         evidence: section.choice_or("evidence", common.evidence, otherwise, "How lessons show the evidence."),
         augment: augment::read(section, &common.augment),

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use stepwise_curriculum::case::Split;
 
+use super::document::Value;
+use super::kind::ValueKind;
 use super::problem::Location;
 use super::section::{Choice, Section};
 
@@ -25,8 +27,9 @@ pub struct Data {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseSource {
-    /// A folder with `cases.jsonl` and its images.
-    Dataset(PathBuf),
+    /// Folders with `cases.jsonl` and its images.
+    #[serde(serialize_with = "one_or_several")]
+    Dataset(Vec<PathBuf>),
     /// Cases generated on the spot.
     Synth(Synth),
 }
@@ -42,10 +45,21 @@ pub struct Synth {
     pub image_size: u32,
 }
 
+/// As a recipe has it: one folder stands without brackets.
+fn one_or_several<S: Serializer>(folders: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    match folders {
+        [one] => one.serialize(serializer),
+        several => several.serialize(serializer),
+    }
+}
+
 impl std::fmt::Display for CaseSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Dataset(path) => write!(f, "{}", path.display()),
+            Self::Dataset(folders) => {
+                let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+                write!(f, "{}", folders.join(", "))
+            }
             Self::Synth(Synth { cases, seed, .. }) => write!(f, "{cases} synthetic cases, seed {seed}"),
         }
     }
@@ -67,7 +81,7 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
     };
     synth.finish();
     let dataset_at = section.at("dataset");
-    let dataset = section.path("dataset", None, "Folder with `cases.jsonl` and its images.");
+    let dataset = folders(&mut section);
     if let Some(at) = section.rivals(written.as_ref(), dataset_at.as_ref()) {
         section.report(
             Some(&at),
@@ -92,4 +106,32 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
     };
     section.finish();
     data
+}
+
+/// `dataset`: a folder, or several.
+fn folders(section: &mut Section<'_>) -> Option<Vec<PathBuf>> {
+    const ACCEPTS: &str = "a folder, or a list of folders";
+    let accepts = ValueKind::Either(vec![ValueKind::Text, ValueKind::list(ValueKind::Text)]).called(ACCEPTS);
+    let node = section.take("dataset", accepts, None, "Folder with `cases.jsonl` and its images, or several.")?;
+    let elements = match &node.value {
+        Value::List(elements) => elements.as_slice(),
+        _ => std::slice::from_ref(&node),
+    };
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for element in elements {
+        match &element.value {
+            Value::Text(folder) if folders.iter().any(|other| other.as_os_str() == folder.as_str()) => {
+                section.report(Some(&element.at), format!("\"{folder}\" is named twice"), "remove one of them");
+            }
+            Value::Text(folder) if !folder.trim().is_empty() => folders.push(folder.into()),
+            Value::Text(_) => {
+                section.report(Some(&element.at), "`dataset` is empty", "write something, or leave the key out");
+            }
+            _ => section.mismatch(element, "dataset", ACCEPTS),
+        }
+    }
+    if elements.is_empty() {
+        section.report(Some(&node.at), "`dataset` names no folder", format!("write {ACCEPTS}"));
+    }
+    (!folders.is_empty()).then_some(folders)
 }

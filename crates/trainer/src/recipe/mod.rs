@@ -26,6 +26,7 @@ mod schema;
 pub(crate) mod section;
 mod train;
 mod tuning;
+mod weights;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ pub use preset::{PRESETS, Preset, commented};
 pub use problem::{Excerpt, Problem};
 pub use promotion::Promotion;
 pub use reference::{Key, Reference, SectionKind};
+pub(crate) use train::precision;
 pub use train::{ReportTo, Train};
 pub use tuning::{Full, Lora, TargetModules, Tuning};
 

@@ -289,7 +289,7 @@ fn an_override_takes_the_place_of_the_key_it_excludes() {
     assert_eq!(recipe.train.warmup, crate::schedule::Warmup::Steps(3));
     let file = "model_name_or_path = \"base\"\ndata.synth.cases = 3\ntrain.warmup_steps = 3\n";
     let recipe = parse(file, &["data.dataset=d", "train.warmup_ratio=0.5"]).expect("valid");
-    assert_eq!(recipe.data.source, CaseSource::Dataset("d".into()));
+    assert_eq!(recipe.data.source, CaseSource::Dataset(vec!["d".into()]));
     assert_eq!(recipe.train.warmup, crate::schedule::Warmup::Ratio(0.5));
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use stepwise_curriculum::prompt::AnswerForm;
+use stepwise_vlm::Precision;
 
 use super::document::{Node, Value};
 use super::kind::ValueKind;
@@ -39,6 +40,11 @@ pub struct Train {
     /// Holds frozen weights of linear layers in bf16, half their memory, and multiplies them in bf16 where the processor
     /// does (AVX-512 BF16); sums, what learns and its optimiser stay f32.
     pub bf16: bool,
+    /// Holds frozen weights of linear layers in blocks of four bits (NF4), about an eighth of their memory; adapters learn
+    /// beside them (QLoRA).
+    pub load_in_4bit: bool,
+    /// With `load_in_4bit`: holds the scales of blocks in eight bits.
+    pub bnb_4bit_use_double_quant: bool,
     /// Gradients are scaled so that their global norm is at most this; 0 leaves them as they are.
     pub max_grad_norm: f64,
     /// Passes over the cases, of phases that name none.
@@ -76,6 +82,22 @@ pub enum ReportTo {
     Tensorboard,
 }
 
+impl Train {
+    /// How frozen weights of linear layers are held.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        precision(self.bf16, self.load_in_4bit, self.bnb_4bit_use_double_quant)
+    }
+}
+
+pub(crate) fn precision(bf16: bool, load_in_4bit: bool, double_quant: bool) -> Precision {
+    match (load_in_4bit, bf16) {
+        (true, bf16) => Precision::Nf4 { double_quant, bf16 },
+        (false, true) => Precision::Bf16,
+        (false, false) => Precision::F32,
+    }
+}
+
 impl Choice for LrScheduler {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("cosine", Self::Cosine),
@@ -97,7 +119,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         Tuning::Lora { .. } => 1e-4,
         Tuning::Full { .. } => 1e-5,
     };
-    let max_steps_at = section.at("max_steps");
+    let (max_steps_at, four_bits_at) = (section.at("max_steps"), section.at("load_in_4bit"));
     let (lr_scheduler_type, warmup) = read_schedule(&mut section);
     let train = Train {
         per_device_train_batch_size: section.integer(
@@ -128,6 +150,12 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         adam_epsilon: section.float("adam_epsilon", 1e-8, POSITIVE, "Added to the root of the second moment."),
         max_grad_norm: section.float("max_grad_norm", 1.0, 0.0.., "Largest global gradient norm; 0 for no limit."),
         bf16: section.flag("bf16", false, "Holds and multiplies frozen weights in bf16; what learns stays f32."),
+        load_in_4bit: section.flag("load_in_4bit", false, "Holds frozen weights in four bits (NF4), as QLoRA does."),
+        bnb_4bit_use_double_quant: section.flag(
+            "bnb_4bit_use_double_quant",
+            true,
+            "With `load_in_4bit`: holds the scales of its blocks in eight bits.",
+        ),
         num_train_epochs: section.integer("num_train_epochs", 3, 1..=100_000, "Passes over the cases, a phase.") as u32,
         max_steps: section.integer_or("max_steps", None, 1.., "Stops after this many optimiser steps."),
         logging_steps: section.integer("logging_steps", 10, 1.., "A log line each so many optimiser steps."),
@@ -167,6 +195,13 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             max_steps_at.as_ref(),
             format!("the run ends after {max_steps} steps, inside the {steps} steps of warm-up"),
             "lower `warmup_steps` or raise `max_steps`",
+        );
+    }
+    if train.load_in_4bit && matches!(tuning, Tuning::Full { .. }) {
+        section.report(
+            four_bits_at.as_ref(),
+            "weights in four bits cannot be trained themselves",
+            "remove `load_in_4bit`, or set `finetuning_type = \"lora\"`",
         );
     }
     section.finish();

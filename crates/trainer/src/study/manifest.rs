@@ -206,8 +206,8 @@ fn inputs(study: &Study) -> Result<BTreeMap<String, String>, StudyError> {
         Ok(())
     };
     for task in &study.tasks {
-        if let CaseSource::Dataset(folder) = &task.recipe.data.source {
-            add(folder.join("cases.jsonl"))?;
+        if let CaseSource::Dataset(folders) = &task.recipe.data.source {
+            folders.iter().map(|folder| folder.join("cases.jsonl")).try_for_each(&mut add)?;
         }
         for folder in std::iter::once(&task.recipe.model_name_or_path).chain(&task.recipe.adapter_name_or_path) {
             let entries = fs::read_dir(folder).map_err(StudyError::file(folder))?;

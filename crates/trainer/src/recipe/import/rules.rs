@@ -129,6 +129,19 @@ fn of_every_tool(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate>
             "bfloat16" => draft.put("train", "bf16", &Yaml::Flag(true)),
             _ => Fate::left("numbers are held in float32, or in bfloat16 with `bf16 = true`"),
         },
+        "quantization_bit" | "quant_bits" => match value.number() {
+            Some(4.0) => draft.put("train", "load_in_4bit", &Yaml::Flag(true)),
+            _ => Fate::left("weights are held in four bits, bf16 or f32"),
+        },
+        "quantization_method" | "quant_method" => {
+            Fate::implied_if(["bnb", "bitsandbytes"].contains(&text.as_str()), "four bits are those of bitsandbytes")
+        }
+        "quantization_type" | "bnb_4bit_quant_type" => Fate::implied_if(text == "nf4", "four bits are NF4"),
+        "bnb_4bit_compute_dtype" => match text.as_str() {
+            "float32" => Fate::Implied,
+            "bfloat16" => draft.put("train", "bf16", &Yaml::Flag(true)),
+            _ => Fate::left("weights are multiplied in float32, or in bfloat16 with `bf16 = true`"),
+        },
         "attention_dropout" | "label_smoothing_factor" if value.number() == Some(0.0) => Fate::Implied,
         _ => return None,
     })
@@ -184,6 +197,10 @@ fn of_ms_swift(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
 fn of_trl(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
     Some(match key {
         "use_peft" => Fate::Implied, // Decides between `[lora]` and `[full]` beforehand.
+        "load_in_4bit" if value.flag() == Some(true) && !draft.given("use_bnb_nested_quant") => {
+            draft.put("train", "bnb_4bit_use_double_quant", &Yaml::Flag(false));
+            draft.put("train", "load_in_4bit", value)
+        }
         "lora_target_modules" => targets(value, draft),
         "lora_task_type" => Fate::Implied,
         "assistant_only_loss" | "completion_only_loss" => {

@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# A study as an array job on a real Slurm: six runs on one node, one of them killed under way and requeued, all of them finished,
+# and the requeued one equal to the last bit to the same run that nobody disturbed.
+#
+#     tests/slurm/proof.sh PATH/TO/stepwise
+#
+# Needs Debian's slurm-wlm and munge (`apt-get install slurm-wlm munge`) and root, which slurmd runs as. Everything it starts
+# lives in a folder of its own, on ports of its own, and ends with it. Five minutes, of which Slurm waits two before it starts a
+# requeued job.
+set -euo pipefail
+
+stepwise=$(realpath "${1:?the stepwise program}")
+for program in munged slurmctld slurmd sbatch scontrol squeue; do
+  command -v "$program" >/dev/null || { echo "skipped: $program is not installed (apt-get install slurm-wlm munge)"; exit 0; }
+done
+[ "$(id -u)" -eq 0 ] || { echo "skipped: slurmd runs as root"; exit 0; }
+
+place=$(mktemp -d)
+pids=()
+finish() {
+  code=$?
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  sleep 1
+  if [ "$code" -ne 0 ]; then tail -n 20 "$place"/*.log "$place"/work/out/*.out 2>/dev/null || true; fi
+  rm -rf "$place"
+  exit "$code"
+}
+trap finish EXIT
+
+# --- one node -----------------------------------------------------------------------------------------------------------
+node=$(hostname -s)
+mkdir -p "$place"/{state,spool,munge,work}
+chmod 0711 "$place"
+chmod 0700 "$place/munge"
+dd if=/dev/urandom of="$place/munge/key" bs=1024 count=1 status=none
+chmod 0400 "$place/munge/key"
+cat >"$place/slurm.conf" <<CONF
+ClusterName=proof
+SlurmctldHost=$node(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+SlurmctldPort=16817
+SlurmdPort=16818
+AuthType=auth/munge
+AuthInfo=socket=$place/munge/socket
+CredType=cred/munge
+StateSaveLocation=$place/state
+SlurmdSpoolDir=$place/spool
+SlurmctldPidFile=$place/slurmctld.pid
+SlurmdPidFile=$place/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+MailProg=/bin/true
+SchedulerType=sched/backfill
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+JobRequeue=1
+KillWait=5
+ReturnToService=2
+NodeName=$node NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+CONF
+export SLURM_CONF="$place/slurm.conf"
+munged --foreground --force --key-file="$place/munge/key" --socket="$place/munge/socket" --pid-file="$place/munge/pid" \
+  --log-file="$place/munge/log" --seed-file="$place/munge/seed" >"$place/munged.log" 2>&1 &
+pids+=($!)
+for _ in $(seq 50); do [ -S "$place/munge/socket" ] && break; sleep 0.2; done
+slurmctld -D >"$place/slurmctld.log" 2>&1 &
+pids+=($!)
+slurmd -D -N "$node" >"$place/slurmd.log" 2>&1 &
+pids+=($!)
+for _ in $(seq 150); do sinfo -h -o %T 2>/dev/null | grep -q '^idle' && break; sleep 0.2; done
+sinfo
+
+# --- a study of six runs, each of some ten seconds --------------------------------------------------------------------------
+cd "$place/work"
+cat >sizes.toml <<'TOML'
+vocab_size = 400
+hidden_size = 32
+intermediate_size = 64
+num_hidden_layers = 2
+num_attention_heads = 4
+num_key_value_heads = 2
+vision_hidden_size = 32
+vision_intermediate_size = 64
+vision_num_hidden_layers = 1
+vision_num_attention_heads = 2
+image_size = 64
+patch_size = 16
+scale_factor = 2
+TOML
+"$stepwise" create model --sizes sizes.toml --cases 40 --seed 3 >/dev/null
+cat >base.toml <<'TOML'
+model_name_or_path = "model"
+
+[lora]
+r = 2
+
+[data]
+synth = { cases = 24, seed = 2, image_size = 64 }
+max_samples = 16
+
+[train]
+per_device_train_batch_size = 2
+gradient_accumulation_steps = 2
+learning_rate = 5e-3
+num_train_epochs = 60
+save_steps = 20
+
+[benchmark]
+suite = "fast"
+max_cases = 2
+every = 1000
+TOML
+cat >study.toml <<'TOML'
+name = "proof"
+base = "base.toml"
+output_dir = "out"
+seeds = [1, 2, 3]
+primary = ["accuracy:clean"]
+
+[axes.order]
+joint = { curriculum.order = "joint" }
+stepwise = { curriculum.order = "stepwise" }
+TOML
+mkdir -p out
+"$stepwise" study study.toml --emit slurm --device cpu >job.sh
+array=$(PATH="$(dirname "$stepwise"):$PATH" sbatch --parsable job.sh)
+echo "array job $array"
+
+# --- one of them is killed and requeued ---------------------------------------------------------------------------------------
+victim=out/joint/seed-1
+for _ in $(seq 600); do compgen -G "$victim/checkpoint-*" >/dev/null && break; sleep 0.1; done
+kill -KILL "$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$victim.claim")"
+for _ in $(seq 100); do squeue -h -o '%K %T' | grep -q '^0 RUNNING' || break; sleep 0.1; done
+if [ -e "$victim/finished.json" ]; then echo "task 0 was killed too late to show anything" >&2; exit 1; fi
+echo "killed task 0 after $(ls -d "$victim"/checkpoint-* | sort -V | tail -n 1); its claim: $(cat "$victim.claim")"
+scontrol requeue "${array}_0"
+
+# --- all of them finish ---------------------------------------------------------------------------------------------------------
+for _ in $(seq 900); do
+  [ "$(find out -name finished.json | wc -l)" -eq 6 ] && [ -z "$(squeue -h)" ] && break
+  sleep 1
+done
+"$stepwise" study study.toml --dry-run
+[ "$("$stepwise" study study.toml --dry-run | grep -c ' finished$')" -eq 6 ]
+grep -h "left behind by\|resumed after" out/slurm-0.out
+cp -r out/joint/seed-1 disturbed
+rm -r out/joint/seed-1
+"$stepwise" study study.toml --task 0 --device cpu 2>/dev/null
+last=$(ls -d disturbed/checkpoint-* | sort -V | tail -n 1)
+for file in adapter_model.safetensors optimizer.safetensors trainer_state.json; do
+  cmp "$last/$file" "out/joint/seed-1/$(basename "$last")/$file"
+done
+"$stepwise" report study.toml | head -n 8
+echo "proof: six runs of an array job, one killed and requeued, equal to the last bit"
