@@ -137,10 +137,15 @@ impl Case {
         self.pixels().map(|pixels| model.connect(model.encode(pixels, None, pass), pass))
     }
 
-    /// The whole conversation; every supervised token counts `weight`. Its tiles are numbered from `first_tile`.
+    /// The conversation with its supervised tokens predicted; each counts `weight`. Its tiles are numbered from `first_tile`.
     pub fn sequence(&self, weight: f32, first_tile: usize) -> Sequence {
         let targets = self.supervised.iter().map(|index| Target { index: *index, weight }).collect();
         Sequence { targets, ..sequence(self.ids.clone(), first_tile) }
+    }
+
+    /// The whole conversation, nothing of which is predicted.
+    pub fn whole(&self) -> Sequence {
+        sequence(self.ids.clone(), 0)
     }
 
     /// The conversation as its mean loss is taken.
@@ -171,7 +176,7 @@ impl Case {
 
     /// Logits after every token.
     pub fn logits(&self, model: &Vlm, pass: &Pass) -> Vec<f32> {
-        let layout = Layout::pack(&[self.sequence(1.0, 0)], false);
+        let layout = Layout::pack(&[self.whole()], false);
         let rows: Vec<usize> = (0..layout.rows()).collect();
         values(model.logits(&layout, self.features(model, pass), &rows, pass))
     }
