@@ -200,7 +200,7 @@ fn conversations_packed_together_equal_each_alone() {
         let members: Vec<String> = list(&batch["members"]);
         let known = |name: &String| CONVERSATIONS.into_iter().find(|known| known == name).expect("a conversation");
         let cases: Vec<Case> = members.iter().map(|name| Case::load(known(name))).collect();
-        let (layout, pixels) = packed(&cases, true);
+        let (layout, pixels) = packed(&cases, false);
         let pixels = tensor(pixels.clone(), [pixels.len() / (3 * 64 * 64), 3, 64, 64]);
         let features = model.connect(model.encode(pixels, None, &pass), &pass);
         let loss = values(model.loss(&layout, Some(features.clone()), &pass));
