@@ -1,8 +1,10 @@
 //! Outcomes as JSON Lines: written beside, synced, renamed; every problem of a file reported at once.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+
+use stepwise_curriculum::files::AtomicFile;
 
 use crate::outcome::Outcome;
 
@@ -10,7 +12,7 @@ use crate::outcome::Outcome;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system said no.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source} -> check that it is there, may be read and written, and that the disk has room", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -74,18 +76,21 @@ impl Journal {
     }
 }
 
-/// Writes all outcomes; the file is complete or not there.
+/// Writes all outcomes, beside the file's place, synced and renamed.
 ///
 /// # Errors
-/// When the file system says no.
+/// When the file system says no; the file at `path` is then what it was.
 pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), StoreError> {
-    atomically(path, |file| {
-        for outcome in outcomes {
-            serde_json::to_writer(&mut *file, outcome)?;
-            file.write_all(b"\n")?;
-        }
-        Ok(())
-    })
+    let io_error = |source| StoreError::Io { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(io_error)?;
+    }
+    let mut file = AtomicFile::create(path).map_err(io_error)?;
+    for outcome in outcomes {
+        serde_json::to_writer(&mut file, outcome).map_err(|error| io_error(error.into()))?;
+        file.write_all(b"\n").map_err(io_error)?;
+    }
+    file.commit().map_err(io_error)
 }
 
 /// Reads all outcomes.
@@ -129,30 +134,4 @@ pub(crate) fn lines<T>(
         }
     }
     if problems.is_empty() { Ok(found) } else { Err(StoreError::Lines { problems }) }
-}
-
-/// Writes a file beside its place, syncs it and renames it into place.
-///
-/// # Errors
-/// When the file system says no; the file at `path` is then what it was.
-pub fn atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), StoreError> {
-    let io_error = |source| StoreError::Io { path: path.to_owned(), source };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(io_error)?;
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let beside = path.with_file_name(name);
-    let written = File::create(&beside).and_then(|file| {
-        let mut file = BufWriter::new(file);
-        fill(&mut file)?;
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        fs::rename(&beside, path)
-    });
-    if written.is_err() {
-        // The part is worthless; if it cannot be removed, the first error is the one to tell.
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(io_error)
 }

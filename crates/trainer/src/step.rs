@@ -18,20 +18,42 @@ pub struct Stepped {
 }
 
 /// Why a step cannot be taken. The parameters are as they were.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StepError {
     /// A loss or gradient that is not a number.
     #[error(
-        "{what} is {value} at {names} -> lower the learning rate, or look at these questions with `stepwise preview`"
+        "{} -> look at these questions with `stepwise preview`, lower the learning rate, or set \
+         `train.on_nonfinite = \"skip\"`",
+        cause(what, *value, names)
     )]
     NotFinite {
         /// Loss or gradient norm.
         what: &'static str,
         /// Its value.
         value: f64,
-        /// The questions of the step.
-        names: String,
+        /// The questions it comes from.
+        names: Vec<String>,
     },
+}
+
+impl StepError {
+    /// What is not finite, and where.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        let Self::NotFinite { what, value, names } = self;
+        cause(what, *value, names)
+    }
+}
+
+/// Questions named before the rest is only counted.
+const NAMED: usize = 4;
+
+fn cause(what: &str, value: f64, names: &[String]) -> String {
+    let at = match names.split_at_checked(NAMED) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(", "),
+    };
+    format!("{what} is {value} at {at}")
 }
 
 /// What decides a step beside its lessons.
@@ -57,24 +79,41 @@ pub fn step(
 ) -> Result<Stepped, StepError> {
     let tokens: usize = micro_batches.iter().map(|micro| micro.batch.layout.predictions.len()).sum();
     let share = 1.0 / tokens.max(1) as f64;
+    let pass = |index: usize| Pass::training(options.dropout_key.wrapping_add(index as u64));
 
     let mut tally = Tally::default();
     let mut gradients = GradientSum::default();
-    for (index, MicroBatch { batch, stages, .. }) in micro_batches.iter().enumerate() {
-        let pass = Pass::training(options.dropout_key.wrapping_add(index as u64));
-        let (loss, terms) = reader.losses(batch, &pass);
+    let mut lost: Vec<String> = Vec::new();
+    for (index, MicroBatch { batch, stages, names }) in micro_batches.iter().enumerate() {
+        let (loss, terms) = reader.losses(batch, &pass(index));
         for (prediction, term) in batch.layout.predictions.iter().zip(terms) {
             tally.add(stages[prediction.sequence], f64::from(term));
+            if !term.is_finite() && lost.last() != Some(&names[prediction.sequence]) {
+                lost.push(names[prediction.sequence].clone());
+            }
         }
         let backward = (loss * share).backward();
         gradients.add(&mut reader.model, &backward);
     }
+    if !lost.is_empty() {
+        return Err(StepError::NotFinite { what: "the loss", value: tally.loss(), names: lost });
+    }
     let grad_norm = gradients.norm();
-    for (what, value) in [("the loss", tally.loss()), ("the gradient's norm", grad_norm)] {
-        if !value.is_finite() {
-            let names: Vec<&str> = micro_batches.iter().flat_map(|micro| &micro.names).map(String::as_str).collect();
-            return Err(StepError::NotFinite { what, value, names: names.join(", ") });
+    if !grad_norm.is_finite() {
+        // Whose it is shows each micro-batch by itself. Where none does, only their sum is too large.
+        let mut names = Vec::new();
+        for (index, micro) in micro_batches.iter().enumerate() {
+            let (loss, _) = reader.losses(&micro.batch, &pass(index));
+            let mut own = GradientSum::default();
+            own.add(&mut reader.model, &(loss * share).backward());
+            if !own.norm().is_finite() {
+                names.extend(micro.names.iter().cloned());
+            }
         }
+        if names.is_empty() {
+            names.extend(micro_batches.iter().flat_map(|micro| micro.names.iter().cloned()));
+        }
+        return Err(StepError::NotFinite { what: "the gradient's norm", value: grad_norm, names });
     }
     if options.max_grad_norm > 0.0 {
         // As torch.nn.utils.clip_grad_norm_.

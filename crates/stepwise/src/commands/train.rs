@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use stepwise_trainer::cases::Cases;
+use stepwise_trainer::checkpoint::BEST;
 use stepwise_trainer::course::Course;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::outline::Outline;
@@ -51,17 +52,25 @@ pub fn run(args: &Args) -> Outcome {
         resume: args.resume,
     };
     let finished = train(&options, &mut Shown::new(), &interrupt).map_err(|error| match error {
-        TrainError::Step { .. } | TrainError::File { .. } => Failure::run(error),
+        TrainError::Stopped { .. } | TrainError::File { .. } => Failure::run(error),
         _ => Failure::input(error),
     })?;
     if let Some((epoch, summary)) = finished.epochs.last() {
         say!("{}", table::gains(&format!("after epoch {epoch}"), summary));
     }
     say!("run     {}", finished.folder.display());
+    if let Some(best) = &finished.best {
+        say!("best    {} ({best})", finished.folder.join(BEST).display());
+    } else if !finished.epochs.is_empty() {
+        say!("best    none: every tested epoch lost more of its guard than `train.select.max_drop` allows");
+    }
     if let Some(report) = &finished.report {
         say!("report  {}", report.display());
     }
     say!("next    stepwise eval {}", finished.folder.display());
+    if finished.stopped_early {
+        tell!("stopped early after step {}: no better epoch was to be expected", finished.global_step);
+    }
     if finished.interrupted {
         tell!("interrupted after step {}: go on with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);
