@@ -28,14 +28,21 @@ pub enum StoreError {
 }
 
 /// Outcomes kept as they come, in a file that only grows: a run cut short loses no more than the batch it was asking.
+///
+/// A batch ends with an empty line, and one without it, or with a line that is no outcome, is passed over as a whole: a
+/// model's answers depend in their last digits on what it is asked beside, so that a run that goes on in the same batches
+/// equals one that was never cut short.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
 }
 
+/// Ends a batch of which nothing is taken.
+const TORN: &[u8] = b"torn\n\n";
+
 impl Journal {
-    /// Opens a journal, or begins one, and gives what it holds. A line that is no outcome - torn when a process ended, or of
+    /// Opens a journal, or begins one, and gives what it holds. A batch that is not whole - torn when a process ended, or of
     /// another version - is passed over: what it said is asked again.
     ///
     /// # Errors
@@ -46,32 +53,42 @@ impl Journal {
             fs::create_dir_all(folder).map_err(io_error)?;
         }
         let mut file = File::options().read(true).append(true).create(true).open(path).map_err(io_error)?;
-        let mut held = Vec::new();
-        let mut whole = true;
+        let (mut held, mut batch, mut whole, mut ended) = (Vec::new(), Vec::new(), true, true);
         for line in BufReader::new(&mut file).split(b'\n') {
             let line = line.map_err(io_error)?;
-            let read = std::str::from_utf8(&line).ok().and_then(|line| parse(line).ok());
-            whole = read.is_some() || line.is_empty();
-            held.extend(read);
+            ended = line.is_empty();
+            if ended {
+                held.extend(std::mem::take(&mut batch).into_iter().filter(|_| whole));
+                whole = true;
+                continue;
+            }
+            match std::str::from_utf8(&line).ok().and_then(|line| parse(line).ok()) {
+                Some(outcome) => batch.push(outcome),
+                None => whole = false,
+            }
         }
-        if !whole {
-            // What follows must not be taken for the rest of a torn line.
-            file.write_all(b"\n").map_err(io_error)?;
+        if !ended {
+            // What follows must not be taken for the rest of it.
+            file.write_all(TORN).map_err(io_error)?;
         }
         Ok((Self { path: path.to_owned(), file }, held))
     }
 
-    /// Keeps more outcomes: they are with the operating system when this returns.
+    /// Keeps a batch of outcomes: they are with the operating system when this returns.
     ///
     /// # Errors
     /// When the file system says no.
     pub fn keep(&mut self, outcomes: &[Outcome]) -> Result<(), StoreError> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
         let io_error = |source| StoreError::Io { path: self.path.clone(), source };
         let mut lines = Vec::new();
         for outcome in outcomes {
             serde_json::to_writer(&mut lines, outcome).map_err(|error| io_error(error.into()))?;
             lines.push(b'\n');
         }
+        lines.push(b'\n');
         self.file.write_all(&lines).map_err(io_error)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::checkpoint::BEST;
+use stepwise_trainer::checkpoint::{BEST, LAST};
 use stepwise_trainer::course::Course;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::outline::Outline;
@@ -62,15 +62,18 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(best) = &finished.best {
         say!("best    {} ({best})", finished.folder.join(BEST).display());
     } else if !finished.epochs.is_empty() {
-        say!("best    none: every tested epoch lost more of its guard than `train.select.max_drop` allows");
+        say!(
+            "best    none: every tested epoch lost more than `select` allows; the newest is {}",
+            finished.folder.join(LAST).display()
+        );
+    }
+    if finished.stopped_early {
+        say!("ended   early, after step {}: no better epoch was to be expected", finished.global_step);
     }
     if let Some(report) = &finished.report {
         say!("report  {}", report.display());
     }
     say!("next    stepwise eval {}", finished.folder.display());
-    if finished.stopped_early {
-        tell!("stopped early after step {}: no better epoch was to be expected", finished.global_step);
-    }
     if finished.interrupted {
         tell!("interrupted after step {}: go on with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);

@@ -194,8 +194,8 @@ fn a_picture_that_changed_before_a_run_or_an_evaluation_is_refused() {
     for line in ["train files.toml --set output_dir=new", "eval run --data cases", "check cases --files contents"] {
         let ran = place.run(line);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        let problems: Vec<&str> = ran.stdout.lines().take(1).collect();
-        said.push_str(&format!("$ stepwise {line}\n{}{}", problems.join("\n"), ran.error()));
+        let problem = ran.stdout.lines().find(|line| line.contains("sha256")).map(|line| format!("{line}\n"));
+        said.push_str(&format!("$ stepwise {line}\n{}{}", problem.unwrap_or_default(), ran.error()));
     }
     insta::assert_snapshot!(said);
 }
@@ -257,7 +257,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_names_the_question() {
     match done {
         0 => assert!(resumed.stderr.starts_with("nothing to resume from"), "{}", resumed.stderr),
         done => {
-            assert!(resumed.stderr.starts_with(&format!("resumed after step {done} of 10\n")), "{}", resumed.stderr)
+            assert!(resumed.stderr.starts_with(&format!("resumed after step {done} of ")), "{}", resumed.stderr)
         }
     }
     place.done(&format!("train recipe.toml {QUIET} --set train.on_nonfinite=skip --set output_dir=skipping"));

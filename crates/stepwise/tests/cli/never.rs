@@ -1,5 +1,4 @@
 //! What must never happen: fifteen things that have hurt users of training tools, each held by the test that has its name.
-//! `docs/` and the help promise nothing beyond what stands here.
 
 use std::path::Path;
 
@@ -55,6 +54,7 @@ fn never_01_image_tokens_differ_from_image_features() {
     let place = Workplace::new();
     for (size, splitting) in [(64, false), (64, true), (150, false), (150, true)] {
         let set = [format!("data.synth.image_size={size}"), format!("do_image_splitting={splitting}")];
+        change(&place, "model/preprocessor_config.json", |content| content["size"] = json!({ "longest_edge": 128 }));
         let (reader, _, made) = lessons(&place, &set.each_ref().map(String::as_str));
         let config = reader.model.config();
         let mut tiles_seen = 0;
@@ -70,7 +70,7 @@ fn never_01_image_tokens_differ_from_image_features() {
             assert!(reader.losses(&batch, &Pass::ANSWER).1.iter().all(|loss| loss.is_finite()));
             tiles_seen = tiles_seen.max(tiles);
         }
-        assert_eq!(tiles_seen > 1, splitting && size > 64, "{size} {splitting}");
+        assert_eq!(tiles_seen > 1, splitting, "{size} {splitting}");
     }
     // Files that would make them differ are refused.
     let mut said = String::new();
@@ -107,9 +107,9 @@ fn never_02_a_wrong_label_mask_trains() {
             assert_eq!(words, format!(" {answer}<end_of_utterance>"), "{}", lesson.name);
         }
     }
-    // A template whose answers begin otherwise than its prompts end would move the mask.
+    // Templates whose answers begin otherwise than their prompts end, or in the middle of a token, would move the mask.
     let mut said = String::new();
-    for (old, new) in [("'Assistant:'", "'Answer:'"), ("<end_of_utterance>", "")] {
+    for (old, new) in [("'Assistant:'", "'Answer:'"), ("'Assistant:'", "'Assistant: '")] {
         let place = Workplace::new();
         change(&place, "model/chat_template.json", |content| {
             let template = content["chat_template"].as_str().expect("a template");
@@ -117,11 +117,9 @@ fn never_02_a_wrong_label_mask_trains() {
             content["chat_template"] = template.replace(old, new).into();
         });
         let ran = place.run("train recipe.toml --set benchmark.suite=none");
-        if old.starts_with('\'') {
-            assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-            assert!(!ran.stderr.contains("\nstep "), "{}", ran.stderr);
-        }
-        said.push_str(&format!("{old} -> {new}: {}\n", if ran.code == Some(0) { "trains" } else { ran.error() }));
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("\nstep "), "{}", ran.stderr);
+        said.push_str(&format!("{old} -> {new}: {}", ran.error()));
     }
     insta::assert_snapshot!(said);
 }
@@ -313,7 +311,6 @@ fn never_09_an_unknown_or_misspelt_key_is_dropped() {
     place.done("data synth cases --cases 12 --seed 1 --image-size 64");
     place.edit("suite.toml", "misspelt.toml", "control =", "contrl =");
     place.edit("cases/cases.jsonl", "cases/cases.jsonl", "\"modality\"", "\"modalty\"");
-    place.edit("model/config.json", "model/config.json", "\"text_config\"", "\"text_confg\"");
     let mut said = String::new();
     for line in [
         "eval model --suite misspelt.toml",

@@ -32,7 +32,11 @@ pub enum TrainError {
         error: StepError,
     },
     /// Too many steps were skipped in a row.
-    #[error("step {step} is the {count}th in a row of which nothing can be learned: {error}")]
+    #[error(
+        "step {step} is the {count}th in a row of which nothing can be learned: {} -> the weights are past use: lower the \
+         learning rate and begin anew, or remove the checkpoints since then",
+        error.cause()
+    )]
     Lost {
         /// Which, counted from 1.
         step: u64,
@@ -56,6 +60,12 @@ pub enum TrainError {
     /// The run's folder.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A checkpoint cannot be written.
+    #[error("{}", advised(problem))]
+    Unsaved {
+        /// Which file of it, and why.
+        problem: String,
+    },
     /// The benchmark.
     #[error(transparent)]
     Benchmark(#[from] BenchmarkError),
@@ -87,6 +97,14 @@ pub enum TrainError {
     /// A phase finds nothing to learn.
     #[error(transparent)]
     Plan(#[from] PlanError),
+}
+
+/// The problem of a file that is written, with what to do.
+fn advised(problem: &str) -> String {
+    if problem.contains(" -> ") {
+        return problem.to_owned();
+    }
+    format!("{problem} -> check that the folder is writable and the disk has room")
 }
 
 /// What a run that stopped after `done` steps has saved.

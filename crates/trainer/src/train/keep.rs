@@ -36,10 +36,17 @@ impl Run<'_> {
         if let Some(name) = not_finite(&mut learner.reader.model) {
             return Err(TrainError::Ruined(name));
         }
-        checkpoint::write(&root, self.done, |folder| -> Result<(), TrainError> {
+        let mut beside = None;
+        let written = checkpoint::write(&root, self.done, |folder| -> Result<(), TrainError> {
+            beside = Some(folder.display().to_string());
             learner.save(folder)?;
             state.write(folder)?;
             Ok(())
+        });
+        let checkpoint = root.join(checkpoint::name(self.done)).display().to_string();
+        written.map_err(|error| TrainError::Unsaved {
+            // Where a checkpoint is written before it has its name is nobody's concern.
+            problem: beside.iter().fold(error.to_string(), |problem, beside| problem.replace(beside, &checkpoint)),
         })?;
         self.saved = self.done;
         self.settle()?;
@@ -66,7 +73,7 @@ impl Run<'_> {
         // What keeps a checkpoint from being written once would do so again.
         let unsaved = matches!(
             error,
-            TrainError::Checkpoint(_) | TrainError::Learner(_) | TrainError::Moved(_) | TrainError::Ruined(_)
+            TrainError::Unsaved { .. } | TrainError::Checkpoint(_) | TrainError::Moved(_) | TrainError::Ruined(_)
         );
         if self.done > self.saved && !unsaved {
             // The run stopped for the error that is told; what is saved is told with it.
