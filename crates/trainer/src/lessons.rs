@@ -99,6 +99,8 @@ pub struct MicroBatch {
     pub stages: Vec<u8>,
     /// Name of each lesson.
     pub names: Vec<String>,
+    /// What was packed, to look at each lesson alone.
+    pub examples: Vec<Example>,
 }
 
 impl MicroBatch {
@@ -114,7 +116,8 @@ impl MicroBatch {
             }
         }
         let stages = lessons.iter().map(|lesson| lesson.stage).collect();
-        Ok(Self { batch, stages, names: lessons.iter().map(|lesson| lesson.name.clone()).collect() })
+        let names = lessons.iter().map(|lesson| lesson.name.clone()).collect();
+        Ok(Self { batch, stages, names, examples: lessons.iter().map(|lesson| lesson.example.clone()).collect() })
     }
 }
 

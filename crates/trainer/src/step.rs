@@ -1,5 +1,6 @@
 //! One optimiser step: losses of the micro-batches, summed over all their supervised tokens; clip; move.
 
+use stepwise_vlm::batch::Batch;
 use stepwise_vlm::model::parameter::Pass;
 use stepwise_vlm::reader::Reader;
 
@@ -83,36 +84,27 @@ pub fn step(
 
     let mut tally = Tally::default();
     let mut gradients = GradientSum::default();
-    let mut lost: Vec<String> = Vec::new();
-    for (index, MicroBatch { batch, stages, names }) in micro_batches.iter().enumerate() {
+    // Micro-batches with a loss that is no number.
+    let mut lost = Vec::new();
+    for (index, micro) in micro_batches.iter().enumerate() {
+        let MicroBatch { batch, stages, .. } = micro;
         let (loss, terms) = reader.losses(batch, &pass(index));
+        if terms.iter().any(|term| !term.is_finite()) {
+            lost.push(micro);
+        }
         for (prediction, term) in batch.layout.predictions.iter().zip(terms) {
             tally.add(stages[prediction.sequence], f64::from(term));
-            if !term.is_finite() && lost.last() != Some(&names[prediction.sequence]) {
-                lost.push(names[prediction.sequence].clone());
-            }
         }
         let backward = (loss * share).backward();
         gradients.add(&mut reader.model, &backward);
     }
     if !lost.is_empty() {
-        return Err(StepError::NotFinite { what: "the loss", value: tally.loss(), names: lost });
+        let names = culprits(reader, &lost);
+        return Err(StepError::NotFinite { what: "the loss", value: tally.loss(), names });
     }
     let grad_norm = gradients.norm();
     if !grad_norm.is_finite() {
-        // Whose it is shows each micro-batch by itself. Where none does, only their sum is too large.
-        let mut names = Vec::new();
-        for (index, micro) in micro_batches.iter().enumerate() {
-            let (loss, _) = reader.losses(&micro.batch, &pass(index));
-            let mut own = GradientSum::default();
-            own.add(&mut reader.model, &(loss * share).backward());
-            if !own.norm().is_finite() {
-                names.extend(micro.names.iter().cloned());
-            }
-        }
-        if names.is_empty() {
-            names.extend(micro_batches.iter().flat_map(|micro| micro.names.iter().cloned()));
-        }
+        let names = culprits(reader, &micro_batches.iter().collect::<Vec<_>>());
         return Err(StepError::NotFinite { what: "the gradient's norm", value: grad_norm, names });
     }
     if options.max_grad_norm > 0.0 {
@@ -121,4 +113,21 @@ pub fn step(
     }
     optimizer.step(&mut reader.model, &gradients, options.learning_rate);
     Ok(Stepped { tally, grad_norm })
+}
+
+/// The questions of these micro-batches whose loss or gradient is not finite when each is computed alone: what is computed
+/// together spoils its neighbours. All of them where that shows none.
+fn culprits(reader: &mut Reader, micro_batches: &[&MicroBatch]) -> Vec<String> {
+    let questions = || micro_batches.iter().flat_map(|micro| micro.examples.iter().zip(&micro.names));
+    let mut found = Vec::new();
+    for (example, name) in questions() {
+        let Ok(batch) = Batch::new(&reader.processor, std::iter::once(example), false) else { continue };
+        let (loss, terms) = reader.losses(&batch, &Pass::training(0));
+        let mut own = GradientSum::default();
+        own.add(&mut reader.model, &loss.backward());
+        if terms.iter().any(|term| !term.is_finite()) || !own.norm().is_finite() {
+            found.push(name.clone());
+        }
+    }
+    if found.is_empty() { questions().map(|(_, name)| name.clone()).collect() } else { found }
 }
