@@ -56,12 +56,21 @@ impl Forgetting {
         Self { schema: SCHEMA.to_owned(), base: accuracy(base), phases: Vec::new(), backward_transfer: None }
     }
 
-    /// Adds the end of a phase. What was noted of this epoch or of later ones is left over from before a resume, and goes.
+    /// Adds the end of a phase.
     pub fn push(&mut self, phase: &str, stages: &[u8], epoch: u32, step: u64, summary: &Summary) {
-        self.phases.retain(|row| row.epoch < epoch);
         let row =
             PhaseRow { phase: phase.to_owned(), stages: stages.to_vec(), epoch, step, accuracy: accuracy(summary) };
         self.phases.push(row);
+        self.count();
+    }
+
+    /// Forgets phases that ended after the run's epoch `epoch`: a run that is resumed before them learns them again.
+    pub fn keep_through(&mut self, epoch: u32) {
+        self.phases.retain(|row| row.epoch <= epoch);
+        self.count();
+    }
+
+    fn count(&mut self) {
         let accuracies: Vec<StageAccuracies> = self.phases.iter().map(|row| values(&row.accuracy)).collect();
         self.backward_transfer = backward_transfer(&accuracies, self.learned());
     }
@@ -146,7 +155,8 @@ mod tests {
         use crate::suite::Suite;
         let summary = Summary::new(&Suite::fast(), &[], &[], None, Bootstrap { resamples: 0, ..Bootstrap::default() });
         let mut forgetting = Forgetting::new(&summary);
-        for (phase, epoch) in [("a", 1), ("b", 2), ("b", 2), ("a", 1)] {
+        for (phase, epoch, through) in [("a", 1, 0), ("b", 2, 1), ("b", 2, 1), ("a", 1, 0)] {
+            forgetting.keep_through(through);
             forgetting.push(phase, &[1], epoch, u64::from(epoch), &summary);
         }
         assert_eq!(forgetting.phases.len(), 1, "the run went back to its first phase");

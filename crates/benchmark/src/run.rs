@@ -102,7 +102,7 @@ pub const NO_SURROGATE: &str = "there is no other model to make the attack on";
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A picture is missing or broken.
-    #[error("case {case_id}, picture {index}: {source} -> check the data set with `stepwise check`")]
+    #[error("case {case_id}, picture {index}: {source}; `stepwise check` finds all such files")]
     Picture {
         /// The case.
         case_id: String,

@@ -1,8 +1,10 @@
 //! Outcomes as JSON Lines: written beside, synced, renamed; every problem of a file reported at once.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+
+use stepwise_curriculum::files::AtomicFile;
 
 use crate::outcome::Outcome;
 
@@ -10,7 +12,7 @@ use crate::outcome::Outcome;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system said no.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source} -> check that it is there, may be read and written, and that the disk has room", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -26,14 +28,21 @@ pub enum StoreError {
 }
 
 /// Outcomes kept as they come, in a file that only grows: a run cut short loses no more than the batch it was asking.
+///
+/// A batch ends with an empty line, and one without it, or with a line that is no outcome, is passed over as a whole: a
+/// model's answers depend in their last digits on what it is asked beside, so that a run that goes on in the same batches
+/// equals one that was never cut short.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
 }
 
+/// Ends a batch of which nothing is taken.
+const TORN: &[u8] = b"torn\n\n";
+
 impl Journal {
-    /// Opens a journal, or begins one, and gives what it holds. A line that is no outcome - torn when a process ended, or of
+    /// Opens a journal, or begins one, and gives what it holds. A batch that is not whole - torn when a process ended, or of
     /// another version - is passed over: what it said is asked again.
     ///
     /// # Errors
@@ -44,48 +53,61 @@ impl Journal {
             fs::create_dir_all(folder).map_err(io_error)?;
         }
         let mut file = File::options().read(true).append(true).create(true).open(path).map_err(io_error)?;
-        let mut held = Vec::new();
-        let mut whole = true;
+        let (mut held, mut batch, mut whole, mut ended) = (Vec::new(), Vec::new(), true, true);
         for line in BufReader::new(&mut file).split(b'\n') {
             let line = line.map_err(io_error)?;
-            let read = std::str::from_utf8(&line).ok().and_then(|line| parse(line).ok());
-            whole = read.is_some() || line.is_empty();
-            held.extend(read);
+            ended = line.is_empty();
+            if ended {
+                held.extend(std::mem::take(&mut batch).into_iter().filter(|_| whole));
+                whole = true;
+                continue;
+            }
+            match std::str::from_utf8(&line).ok().and_then(|line| parse(line).ok()) {
+                Some(outcome) => batch.push(outcome),
+                None => whole = false,
+            }
         }
-        if !whole {
-            // What follows must not be taken for the rest of a torn line.
-            file.write_all(b"\n").map_err(io_error)?;
+        if !ended {
+            // What follows must not be taken for the rest of it.
+            file.write_all(TORN).map_err(io_error)?;
         }
         Ok((Self { path: path.to_owned(), file }, held))
     }
 
-    /// Keeps more outcomes: they are with the operating system when this returns.
+    /// Keeps a batch of outcomes: they are with the operating system when this returns.
     ///
     /// # Errors
     /// When the file system says no.
     pub fn keep(&mut self, outcomes: &[Outcome]) -> Result<(), StoreError> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
         let io_error = |source| StoreError::Io { path: self.path.clone(), source };
         let mut lines = Vec::new();
         for outcome in outcomes {
             serde_json::to_writer(&mut lines, outcome).map_err(|error| io_error(error.into()))?;
             lines.push(b'\n');
         }
+        lines.push(b'\n');
         self.file.write_all(&lines).map_err(io_error)
     }
 }
 
-/// Writes all outcomes; the file is complete or not there.
+/// Writes all outcomes, beside the file's place, synced and renamed.
 ///
 /// # Errors
-/// When the file system says no.
+/// When the file system says no; the file at `path` is then what it was.
 pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), StoreError> {
-    atomically(path, |file| {
-        for outcome in outcomes {
-            serde_json::to_writer(&mut *file, outcome)?;
-            file.write_all(b"\n")?;
-        }
-        Ok(())
-    })
+    let io_error = |source| StoreError::Io { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(io_error)?;
+    }
+    let mut file = AtomicFile::create(path).map_err(io_error)?;
+    for outcome in outcomes {
+        serde_json::to_writer(&mut file, outcome).map_err(|error| io_error(error.into()))?;
+        file.write_all(b"\n").map_err(io_error)?;
+    }
+    file.commit().map_err(io_error)
 }
 
 /// Reads all outcomes.
@@ -129,30 +151,4 @@ pub(crate) fn lines<T>(
         }
     }
     if problems.is_empty() { Ok(found) } else { Err(StoreError::Lines { problems }) }
-}
-
-/// Writes a file beside its place, syncs it and renames it into place.
-///
-/// # Errors
-/// When the file system says no; the file at `path` is then what it was.
-pub fn atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), StoreError> {
-    let io_error = |source| StoreError::Io { path: path.to_owned(), source };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(io_error)?;
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let beside = path.with_file_name(name);
-    let written = File::create(&beside).and_then(|file| {
-        let mut file = BufWriter::new(file);
-        fill(&mut file)?;
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        fs::rename(&beside, path)
-    });
-    if written.is_err() {
-        // The part is worthless; if it cannot be removed, the first error is the one to tell.
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(io_error)
 }

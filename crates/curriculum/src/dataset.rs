@@ -7,7 +7,7 @@ use image::RgbImage;
 use crate::case::{Case, Image, Split};
 use crate::inside::{self, InsideError};
 use crate::jsonl::{CaseReader, CaseWriter};
-use crate::picture::{PictureError, load_picture};
+use crate::picture::{PictureError, decode_picture, read_file, sha256_hex};
 use crate::problem::{Problem, Problems};
 
 /// Name of the case file in a data set's folder.
@@ -22,15 +22,24 @@ pub enum DatasetPictureError {
     /// The file gives no picture.
     #[error(transparent)]
     Picture(#[from] PictureError),
+    /// The file is another than the one that the case was recorded with.
+    #[error("{} changed after its digest was recorded -> restore the file, or record its digest anew", .0.display())]
+    Changed(PathBuf),
 }
 
 /// The picture of an image whose path is relative to the folder `root`. Paths come from a file that may be another's, so
-/// one that leads out of the folder is not followed.
+/// one that leads out of the folder is not followed; and a file whose digest is not the recorded one is not shown, for its
+/// answers and regions are those of another picture. An empty digest, which no checked case has, is not compared.
 ///
 /// # Errors
-/// When the path leads out of the folder or to no file, or the file gives no picture.
+/// When the path leads out of the folder or to no file, and when the file gives no picture or is not the recorded one.
 pub fn picture_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetPictureError> {
-    Ok(load_picture(&picture_path(root, &image.path)?)?)
+    let path = picture_path(root, &image.path)?;
+    let bytes = read_file(&path)?;
+    if !image.sha256.is_empty() && sha256_hex(&bytes) != image.sha256 {
+        return Err(DatasetPictureError::Changed(path));
+    }
+    Ok(decode_picture(&bytes, &path)?)
 }
 
 /// Where the picture of a path relative to the folder `root` lies.
@@ -169,16 +178,26 @@ mod tests {
         }
         fs::write(root.join("c.png"), "text").expect("written");
         let dataset = Dataset::new(&root.join(CASE_FILE), Vec::new());
-        let picture = |path: &str| {
-            let text = format!(r#"{{"id":"i","path":"{path}","sha256":"","width":3,"height":2}}"#);
+        let recorded = |path: &str, sha256: &str| {
+            let text = format!(r#"{{"id":"i","path":"{path}","sha256":"{sha256}","width":3,"height":2}}"#);
             dataset.picture(&serde_json::from_str(&text).expect("reads"))
         };
+        let picture = |path: &str| recorded(path, "");
         assert_eq!(picture("a.png").expect("decodes").get_pixel(2, 1).0, [7; 3]);
         let absolute = outer.path().join("b.png").display().to_string();
         for path in ["../b.png", &absolute] {
             assert!(matches!(picture(path), Err(DatasetPictureError::Inside(InsideError::Path(_)))), "{path}");
         }
         assert!(matches!(picture("c.png"), Err(DatasetPictureError::Picture(_))));
+        let digest = sha256_hex(&fs::read(root.join("a.png")).expect("there"));
+        assert!(recorded("a.png", &digest).is_ok());
+        fs::copy(outer.path().join("b.png"), root.join("a.png")).expect("copied");
+        let changed = recorded("a.png", &digest).expect_err("another picture").to_string();
+        assert!(
+            changed.ends_with(
+                "a.png changed after its digest was recorded -> restore the file, or record its digest anew"
+            )
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use image::RgbImage;
 use stepwise_curriculum::case::{Case, Split};
 use stepwise_curriculum::check;
-use stepwise_curriculum::dataset::{picture_below, picture_path};
+use stepwise_curriculum::dataset::{DatasetPictureError, picture_below, picture_path};
 use stepwise_curriculum::synth::{self, SynthOptions};
 
 use crate::files::sha256_file;
@@ -30,6 +30,9 @@ pub enum CasesError {
         /// Where it is again.
         second: PathBuf,
     },
+    /// A picture is not the one that a case was recorded with.
+    #[error("case {0}: {1}; `stepwise check` finds all such files")]
+    Changed(String, DatasetPictureError),
     /// A side of the split is empty.
     #[error("no {split} cases in {place} -> {help}")]
     Empty {
@@ -126,25 +129,34 @@ fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, Pictures), CasesError> {
 }
 
 impl Cases {
-    /// Names the pictures of the cases tested on by what they hold now, so that answers can be remembered by it. A picture
-    /// that cannot be read keeps its name; whoever asks about it says what is wrong with it.
-    pub fn name_pictures(&mut self) {
-        for case in &mut self.eval {
-            for image in &mut case.images {
-                match &self.pictures {
-                    Pictures::Files { folders } => {
-                        let path = folders.get(&case.case_id).and_then(|root| picture_path(root, &image.path).ok());
-                        let digest = path.and_then(|path| sha256_file(&path).ok());
-                        image.sha256 = digest.map_or_else(|| std::mem::take(&mut image.sha256), |(digest, _)| digest);
+    /// Makes sure that the pictures of the cases tested on are known by what they hold, so that answers can be remembered by it:
+    /// those of files must have their recorded digests, drawn ones are named by what they are drawn from. A file that cannot be
+    /// read has its error where it is shown.
+    ///
+    /// # Errors
+    /// When a file is not the one that was recorded.
+    pub fn identify_pictures(&mut self) -> Result<(), CasesError> {
+        match &self.pictures {
+            Pictures::Files { folders } => {
+                let images = self.eval.iter().flat_map(|case| case.images.iter().map(move |image| (case, image)));
+                for (case, image) in images {
+                    let path = folders.get(&case.case_id).and_then(|root| picture_path(root, &image.path).ok());
+                    let Some(path) = path else { continue };
+                    if sha256_file(&path).is_ok_and(|(digest, _)| digest != image.sha256) {
+                        return Err(CasesError::Changed(case.case_id.clone(), DatasetPictureError::Changed(path)));
                     }
-                    Pictures::Drawn { options, numbers } => {
-                        let SynthOptions { seed, image_size, .. } = options;
-                        let number = numbers.get(&case.case_id);
+                }
+            }
+            Pictures::Drawn { options: SynthOptions { seed, image_size, .. }, numbers } => {
+                for case in &mut self.eval {
+                    let number = numbers.get(&case.case_id);
+                    for image in &mut case.images {
                         image.sha256 = format!("{} {seed} {image_size} {number:?}", synth::WORLD_VERSION);
                     }
                 }
             }
         }
+        Ok(())
     }
 }
 

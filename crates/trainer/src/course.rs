@@ -11,7 +11,7 @@ pub struct Course {
     plan: Plan,
     seed: u64,
     legs: Vec<Leg>,
-    /// The recipe's `max_steps`.
+    /// The recipe's `max_steps`, or the step after which the run ended early.
     most: Option<u64>,
     /// Optimiser steps of the whole run.
     pub total: u64,
@@ -80,6 +80,12 @@ impl Course {
     /// When there is no such phase.
     pub fn cut(&mut self, phase: usize, steps: u64) {
         self.legs[phase].steps = steps.min(self.legs[phase].steps);
+        self.count();
+    }
+
+    /// Ends the run after `done` steps.
+    pub fn end_after(&mut self, done: u64) {
+        self.most = Some(done);
         self.count();
     }
 

@@ -24,6 +24,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::recipe::names::nearest;
 use crate::recipe::{Phase, Recipe, Suite as SuiteChoice};
+use crate::selection::{Best, Rule, Selection, Weighed};
 
 /// Why a benchmark ended early.
 #[derive(Debug, thiserror::Error)]
@@ -37,9 +38,11 @@ pub enum BenchmarkError {
     /// Outcomes cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A promotion rule asks for what is not measured.
-    #[error("promotion: the benchmark does not measure `{metric}` -> {help}")]
-    Promotion {
+    /// A rule goes by what is not measured.
+    #[error("{key}: the benchmark does not measure `{metric}` -> {help}")]
+    Unmeasured {
+        /// Of the recipe.
+        key: &'static str,
         /// The metric.
         metric: String,
         /// What to do.
@@ -58,6 +61,8 @@ pub enum BenchmarkError {
 /// The benchmark of a run.
 pub struct EpochBenchmark {
     suite: Option<Suite>,
+    /// What the best epoch is chosen by.
+    rule: Option<Rule>,
     folder: PathBuf,
     every: u32,
     /// Part of every outcome's key: recipe, prompts and pixels.
@@ -93,21 +98,31 @@ pub struct Tested {
     pub metrics: BTreeMap<String, f64>,
     /// Whether the phase's promotion rule ends it here, though it has steps left.
     pub promoted: bool,
+    /// How the epoch compares with those before it.
+    pub weighed: Option<Weighed>,
 }
 
-/// Refuses a promotion rule whose metric the suite does not measure: the phase would never end by it.
-fn check_promotions(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), BenchmarkError> {
-    let rules = recipe.curriculum.phase.iter().filter_map(|phase| phase.lesson.promotion.as_ref());
+/// Refuses a rule whose metric the suite does not measure: a phase would never end by it, and no epoch be chosen.
+///
+/// # Errors
+/// With the first such rule.
+pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), BenchmarkError> {
+    let promotions = recipe.curriculum.phase.iter().filter_map(|phase| phase.lesson.promotion.as_ref());
+    let select = &recipe.train.select;
+    // Without a suite no epoch is chosen, and whatever chooses it may be left as it stands.
+    let selecting = [("train.select.metric", select.metric.as_ref()), ("train.select.guard", Some(&select.guard))];
+    let selecting = selecting.into_iter().filter(|_| suite.is_some());
+    let rules = promotions.map(|promotion| ("promotion", Some(&promotion.metric))).chain(selecting);
     let known = suite.map(endpoints).unwrap_or_default();
-    for promotion in rules {
-        if !known.contains(&promotion.metric) {
-            let near = nearest(&promotion.metric, known.iter().map(String::as_str));
+    for (key, metric) in rules.filter_map(|(key, metric)| Some((key, metric?))) {
+        if !known.contains(metric) {
+            let near = nearest(metric, known.iter().map(String::as_str));
             let help = match (suite, near) {
                 (None, _) => "set `benchmark.suite`: a phase is promoted by what the benchmark measures".to_owned(),
                 (_, Some(near)) => format!("did you mean `{near}`?"),
                 _ => "name a metric as a run's `summary.json` does, such as `accuracy:clean:stage_1`".to_owned(),
             };
-            return Err(BenchmarkError::Promotion { metric: promotion.metric.clone(), help });
+            return Err(BenchmarkError::Unmeasured { key, metric: metric.clone(), help });
         }
     }
     Ok(())
@@ -134,13 +149,22 @@ impl BenchmarkError {
 }
 
 impl EpochBenchmark {
-    /// Prepares what `[benchmark]` asks for, in the run's folder. `digest` tells this model and its prompts from others.
+    /// Prepares what `[benchmark]` asks for, in the run's folder. `digest` tells this model and its prompts from others. What a
+    /// run that is resumed has found after epochs later than `through` is found again.
     ///
     /// # Errors
     /// When the suite cannot be read.
-    pub fn open(recipe: &Recipe, run: &Path, digest: String, device: &str) -> Result<Self, BenchmarkError> {
+    pub fn open(
+        recipe: &Recipe,
+        run: &Path,
+        digest: String,
+        device: &str,
+        through: u32,
+    ) -> Result<Self, BenchmarkError> {
         let suite = suite(recipe)?;
-        check_promotions(recipe, suite.as_ref())?;
+        check_rules(recipe, suite.as_ref())?;
+        let train = &recipe.train;
+        let rule = suite.as_ref().map(|suite| Rule::new(&train.select, train.early_stopping, suite));
         let (folder, every) = (run.join("benchmark"), recipe.benchmark.every);
         let facts = [
             ("Base", recipe.model_name_or_path.display().to_string()),
@@ -149,20 +173,22 @@ impl EpochBenchmark {
             ("Device", device.to_owned()),
         ];
         let facts = facts.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        let epochs = if suite.is_some() { earlier_epochs(&folder)? } else { Vec::new() };
-        Ok(Self { suite, folder, every, digest, facts, base: None, epochs, forgetting: None })
+        let (mut epochs, mut forgetting) = (Vec::new(), None);
+        if suite.is_some() {
+            epochs = earlier_epochs(&folder)?;
+            epochs.retain(|(epoch, _)| *epoch <= through);
+            forgetting = read_forgetting(&folder)?;
+        }
+        if let Some(forgetting) = &mut forgetting {
+            forgetting.keep_through(through);
+        }
+        Ok(Self { suite, rule, folder, every, digest, facts, base: None, epochs, forgetting })
     }
 
     /// Whether the benchmark runs after this epoch: always where a phase ends.
     #[must_use]
     pub fn is_due(&self, end: EpochEnd<'_>) -> bool {
         self.suite.is_some() && (end.ends_phase || end.epoch.is_multiple_of(self.every))
-    }
-
-    /// Whether the benchmark after this epoch is still to be made, or to be ended: a run was interrupted in it.
-    #[must_use]
-    pub fn owes(&self, end: EpochEnd<'_>) -> bool {
-        self.is_due(end) && self.epochs.iter().all(|(known, _)| *known != end.epoch)
     }
 
     /// Whether attacks are to be made on another model than the one asked: then an epoch is given its base.
@@ -182,14 +208,14 @@ impl EpochBenchmark {
         exam.progress.note(&describe(&power(&Plan::new(suite, &exam.cases.eval), Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
-        self.forgetting = Some(read_forgetting(&self.folder)?.unwrap_or_else(|| Forgetting::new(&summary)));
+        self.forgetting.get_or_insert_with(|| Forgetting::new(&summary));
         self.base = Some((outcomes, summary));
         Ok(())
     }
 
-    /// Asks the learner after an epoch; returns what was measured, by name. Where a phase ends, what it left of earlier ones
-    /// is among it. Transferred attacks are made on `base`: a reader of the untouched base, or the learner's own with its
-    /// adapter off.
+    /// Asks the learner after an epoch; returns what was measured, by name, and weighs it in `selection`. Where a phase ends,
+    /// what it left of earlier ones is among it. Transferred attacks are made on `base`: a reader of the untouched base, or
+    /// the learner's own with its adapter off.
     ///
     /// # Errors
     /// When a question cannot be asked or its outcome kept, and when it is interrupted.
@@ -197,27 +223,32 @@ impl EpochBenchmark {
         &mut self,
         end: EpochEnd<'_>,
         base: Option<&Reader>,
+        selection: &mut Selection,
         exam: &mut Exam<'_>,
     ) -> Result<Tested, BenchmarkError> {
-        let (Some(suite), Some((base_outcomes, _))) = (&self.suite, &self.base) else { return Ok(Tested::default()) };
+        let (Some(suite), Some((base_outcomes, base_summary))) = (&self.suite, &self.base) else {
+            return Ok(Tested::default());
+        };
         let epoch = end.epoch;
         let name = format!("epoch-{epoch}");
         let Answers { outcomes, skips, .. } = self.ask(suite, &name, Pass::ANSWER, base, exam)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes), Bootstrap::default());
         write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
-        self.epochs.retain(|(known, _)| *known < epoch);
+        let weigh = |rule| selection.weigh(rule, base_summary, (epoch, end.step), &summary);
+        let weighed = self.rule.as_ref().map(weigh);
+        let stops = weighed.as_ref().is_some_and(|weighed| weighed.stop);
         self.epochs.push((epoch, summary));
         let promoted = !end.ends_phase && self.is_promoted(end);
         if let (true, Some(forgetting), Some((_, summary))) =
-            (end.ends_phase || promoted, &mut self.forgetting, self.epochs.last())
+            (end.ends_phase || promoted || stops, &mut self.forgetting, self.epochs.last())
         {
             forgetting.push(&end.phase.name, &end.phase.stages, epoch, end.step, summary);
             write_json(&self.folder.join(FORGETTING), forgetting)?;
             scalars.extend(forgotten(forgetting));
         }
-        self.write_report(&outcomes, exam.cases)?;
-        Ok(Tested { metrics: scalars, promoted })
+        self.write_report(&outcomes, exam.cases, selection.best.as_ref())?;
+        Ok(Tested { metrics: scalars, promoted, weighed })
     }
 
     /// Whether the promotion rule of the phase ends it after its last tested epoch.
@@ -232,14 +263,16 @@ impl EpochBenchmark {
 
     /// Writes `report.html` about all epochs tested so far, and its tables as CSV under `benchmark/tables`; `outcomes` are
     /// the last one's.
-    fn write_report(&self, outcomes: &[Outcome], cases: &Cases) -> Result<(), BenchmarkError> {
+    fn write_report(&self, outcomes: &[Outcome], cases: &Cases, best: Option<&Best>) -> Result<(), BenchmarkError> {
         let (Some(suite), Some((base_outcomes, base))) = (&self.suite, &self.base) else { return Ok(()) };
         let tested: Vec<_> = self.epochs.iter().map(|(epoch, summary)| (epoch.to_string(), summary)).collect();
         let run = self.folder.parent().unwrap_or(&self.folder);
         let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let outcomes = Some((outcomes, base_outcomes.as_slice()));
         let forgetting = self.forgetting.as_ref();
-        Reported { title: &title, facts: &self.facts, suite, cases, base, tested: &tested, outcomes, forgetting }
+        let chosen = best.map_or_else(|| "no epoch: each lost more than it may".to_owned(), ToString::to_string);
+        let facts: Vec<_> = self.facts.iter().cloned().chain([("Best".to_owned(), chosen)]).collect();
+        Reported { title: &title, facts: &facts, suite, cases, base, tested: &tested, outcomes, forgetting }
             .write(&run.join("report.html"), &self.folder.join("tables"))
     }
 
@@ -268,13 +301,6 @@ impl EpochBenchmark {
         // Everything it held is in its place now.
         std::fs::remove_file(&journal).map_err(|error| file(&journal, error))?;
         Ok(answers)
-    }
-
-    /// The metric a checkpoint is chosen by, out of what an epoch measured: clean accuracy.
-    #[must_use]
-    pub fn best_of(&self, metrics: &BTreeMap<String, f64>) -> Option<(String, f64)> {
-        let name = "benchmark/accuracy/clean".to_owned();
-        metrics.get(&name).map(|value| (name, *value))
     }
 
     /// What every phase that has ended left of what was learned before.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stepwise_benchmark::perturb::{Attack, Draws, Goal, Perturbed, Pictures};
 use stepwise_benchmark::probe::{RespondentError, Shown};
-use stepwise_benchmark::run::Gallery;
+use stepwise_benchmark::run::{Gallery, RunError};
 use stepwise_curriculum::case::{Case, Image};
 use stepwise_curriculum::conversation::Conversation;
 use stepwise_curriculum::phase::Sample;
@@ -56,14 +56,9 @@ pub struct Attacked {
 /// Why a lesson cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LessonError {
-    /// A picture is missing or broken.
-    #[error("case {case}: {problem} -> check the data set with `stepwise check`")]
-    Picture {
-        /// The case.
-        case: String,
-        /// What is wrong.
-        problem: String,
-    },
+    /// A picture is missing, broken, or not the recorded one.
+    #[error(transparent)]
+    Picture(RunError),
     /// The processor refuses it.
     #[error("case {case}: {error}")]
     Processor {
@@ -104,6 +99,8 @@ pub struct MicroBatch {
     pub stages: Vec<u8>,
     /// Name of each lesson.
     pub names: Vec<String>,
+    /// What was packed, to look at each lesson alone.
+    pub examples: Vec<Example>,
 }
 
 impl MicroBatch {
@@ -119,7 +116,8 @@ impl MicroBatch {
             }
         }
         let stages = lessons.iter().map(|lesson| lesson.stage).collect();
-        Ok(Self { batch, stages, names: lessons.iter().map(|lesson| lesson.name.clone()).collect() })
+        let names = lessons.iter().map(|lesson| lesson.name.clone()).collect();
+        Ok(Self { batch, stages, names, examples: lessons.iter().map(|lesson| lesson.example.clone()).collect() })
     }
 }
 
@@ -217,8 +215,7 @@ impl<'a> Lessons<'a> {
             return Ok(known.clone());
         }
         let case = || self.augmenter.cases()[index].case_id.clone();
-        let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed);
-        let shown = shown.map_err(|problem| LessonError::Picture { case: case(), problem: problem.to_string() })?;
+        let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed).map_err(LessonError::Picture)?;
         let mut images = Vec::new();
         for shown in shown {
             // Attacked pixels are made later, from the picture as it is.

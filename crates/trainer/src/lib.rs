@@ -28,6 +28,7 @@ pub mod recipe;
 pub mod rehearsal;
 pub mod respondent;
 pub mod schedule;
+pub mod selection;
 pub mod step;
 pub mod study;
 pub mod subject;

@@ -241,7 +241,8 @@ fn held() -> u64 {
     kibibytes("/proc/self/status", "VmRSS:").unwrap_or(0) * 1024
 }
 
-/// What the system could give at this moment, where it tells: of the machine, and of the group of processes it is bound to.
+/// What the system could give at this moment, where it tells: of the machine, of the group of processes it is bound to, and
+/// within the limit set for this process (`ulimit -v`).
 #[must_use]
 pub fn available() -> Option<u64> {
     let machine = kibibytes("/proc/meminfo", "MemAvailable:").map(|kibibytes| kibibytes * 1024);
@@ -249,7 +250,17 @@ pub fn available() -> Option<u64> {
     let group = number("/sys/fs/cgroup/memory.max")
         .zip(number("/sys/fs/cgroup/memory.current"))
         .map(|(most, now)| most.saturating_sub(now));
-    machine.into_iter().chain(group).min()
+    let own = address_space()
+        .zip(kibibytes("/proc/self/status", "VmSize:"))
+        .map(|(most, now)| most.saturating_sub(now * 1024));
+    machine.into_iter().chain(group).chain(own).min()
+}
+
+/// Bytes of addresses this process may use; none where that is not limited.
+fn address_space() -> Option<u64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn kibibytes(path: &str, name: &str) -> Option<u64> {

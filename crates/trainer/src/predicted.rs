@@ -62,11 +62,17 @@ impl Predicted {
         }
         let folder = run.join("predicted");
         let path = folder.join(format!("phase-{}.json", place.phase + 1));
+        // An interrupt keeps what was answered until then.
+        let journal = folder.join(format!("phase-{}.part.jsonl", place.phase + 1));
         let failed = |error: std::io::Error| BenchmarkError::File { path: path.display().to_string(), error };
         if let Ok(json) = std::fs::read(&path)
             && let Ok(kept) = serde_json::from_slice::<Self>(&json)
             && (kept.digest.as_str(), kept.step) == (digest, step)
         {
+            // Everything it held is in its place; a process that was killed in between has left it.
+            if journal.is_file() {
+                std::fs::remove_file(&journal).map_err(failed)?;
+            }
             return Ok(Some(kept));
         }
         // Replayed questions are told what the model answers as well.
@@ -75,8 +81,6 @@ impl Predicted {
         let eval: Vec<Case> = exam.cases.train.iter().filter_map(|case| parents(case, &taught)).collect();
         let asked = Cases { train: Vec::new(), eval, pictures: exam.cases.pictures.clone() };
         std::fs::create_dir_all(&folder).map_err(failed)?;
-        // An interrupt keeps what was answered until then.
-        let journal = folder.join(format!("phase-{}.part.jsonl", place.phase + 1));
         let asking = Asking {
             name: &format!("own answers before {}", phase.name),
             model: Model { key: &format!("{digest}:{step}"), reader: exam.reader, pass: Pass::ANSWER },

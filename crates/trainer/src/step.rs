@@ -1,5 +1,6 @@
 //! One optimiser step: losses of the micro-batches, summed over all their supervised tokens; clip; move.
 
+use stepwise_vlm::batch::Batch;
 use stepwise_vlm::model::parameter::Pass;
 use stepwise_vlm::reader::Reader;
 
@@ -18,20 +19,42 @@ pub struct Stepped {
 }
 
 /// Why a step cannot be taken. The parameters are as they were.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StepError {
     /// A loss or gradient that is not a number.
     #[error(
-        "{what} is {value} at {names} -> lower the learning rate, or look at these questions with `stepwise preview`"
+        "{} -> look at these questions with `stepwise preview`, lower the learning rate, or set \
+         `train.on_nonfinite = \"skip\"`",
+        cause(what, *value, names)
     )]
     NotFinite {
         /// Loss or gradient norm.
         what: &'static str,
         /// Its value.
         value: f64,
-        /// The questions of the step.
-        names: String,
+        /// The questions it comes from.
+        names: Vec<String>,
     },
+}
+
+impl StepError {
+    /// What is not finite, and where.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        let Self::NotFinite { what, value, names } = self;
+        cause(what, *value, names)
+    }
+}
+
+/// Questions named before the rest is only counted.
+const NAMED: usize = 4;
+
+fn cause(what: &str, value: f64, names: &[String]) -> String {
+    let at = match names.split_at_checked(NAMED) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(", "),
+    };
+    format!("{what} is {value} at {at}")
 }
 
 /// What decides a step beside its lessons.
@@ -57,24 +80,32 @@ pub fn step(
 ) -> Result<Stepped, StepError> {
     let tokens: usize = micro_batches.iter().map(|micro| micro.batch.layout.predictions.len()).sum();
     let share = 1.0 / tokens.max(1) as f64;
+    let pass = |index: usize| Pass::training(options.dropout_key.wrapping_add(index as u64));
 
     let mut tally = Tally::default();
     let mut gradients = GradientSum::default();
-    for (index, MicroBatch { batch, stages, .. }) in micro_batches.iter().enumerate() {
-        let pass = Pass::training(options.dropout_key.wrapping_add(index as u64));
-        let (loss, terms) = reader.losses(batch, &pass);
+    // Micro-batches with a loss that is no number.
+    let mut lost = Vec::new();
+    for (index, micro) in micro_batches.iter().enumerate() {
+        let MicroBatch { batch, stages, .. } = micro;
+        let (loss, terms) = reader.losses(batch, &pass(index));
+        if terms.iter().any(|term| !term.is_finite()) {
+            lost.push(micro);
+        }
         for (prediction, term) in batch.layout.predictions.iter().zip(terms) {
             tally.add(stages[prediction.sequence], f64::from(term));
         }
         let backward = (loss * share).backward();
         gradients.add(&mut reader.model, &backward);
     }
+    if !lost.is_empty() {
+        let names = culprits(reader, &lost);
+        return Err(StepError::NotFinite { what: "the loss", value: tally.loss(), names });
+    }
     let grad_norm = gradients.norm();
-    for (what, value) in [("the loss", tally.loss()), ("the gradient's norm", grad_norm)] {
-        if !value.is_finite() {
-            let names: Vec<&str> = micro_batches.iter().flat_map(|micro| &micro.names).map(String::as_str).collect();
-            return Err(StepError::NotFinite { what, value, names: names.join(", ") });
-        }
+    if !grad_norm.is_finite() {
+        let names = culprits(reader, &micro_batches.iter().collect::<Vec<_>>());
+        return Err(StepError::NotFinite { what: "the gradient's norm", value: grad_norm, names });
     }
     if options.max_grad_norm > 0.0 {
         // As torch.nn.utils.clip_grad_norm_.
@@ -82,4 +113,21 @@ pub fn step(
     }
     optimizer.step(&mut reader.model, &gradients, options.learning_rate);
     Ok(Stepped { tally, grad_norm })
+}
+
+/// The questions of these micro-batches whose loss or gradient is not finite when each is computed alone: what is computed
+/// together spoils its neighbours. All of them where that shows none.
+fn culprits(reader: &mut Reader, micro_batches: &[&MicroBatch]) -> Vec<String> {
+    let questions = || micro_batches.iter().flat_map(|micro| micro.examples.iter().zip(&micro.names));
+    let mut found = Vec::new();
+    for (example, name) in questions() {
+        let Ok(batch) = Batch::new(&reader.processor, std::iter::once(example), false) else { continue };
+        let (loss, terms) = reader.losses(&batch, &Pass::training(0));
+        let mut own = GradientSum::default();
+        own.add(&mut reader.model, &loss.backward());
+        if terms.iter().any(|term| !term.is_finite()) || !own.norm().is_finite() {
+            found.push(name.clone());
+        }
+    }
+    if found.is_empty() { questions().map(|(_, name)| name.clone()).collect() } else { found }
 }

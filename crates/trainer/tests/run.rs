@@ -260,6 +260,40 @@ fn a_benchmark_that_was_interrupted_is_made_to_its_end() {
     }
 }
 
+/// The lines of a run's log, each with its step and what kind of line it is.
+fn log(run: &Path) -> Vec<(u64, bool)> {
+    let text = std::fs::read_to_string(run.join("trainer_log.jsonl")).expect("a log");
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    lines.map(|line| (line["current_steps"].as_u64().expect("a step"), line["metrics"].is_object())).collect()
+}
+
+#[test]
+fn a_run_killed_after_an_interrupted_benchmark_was_made_and_before_it_was_saved_makes_it_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(folder.path());
+    let out = folder.path().join("run");
+    let text = recipe_text(&model, &out, "[lora]\nr = 2");
+    let (stopped, _) = run(&text, Stop::Within("benchmark epoch-1"), false);
+    assert!(stopped.interrupted);
+    let name = checkpoint::name(stopped.global_step);
+    let untested = contents(&out.join(&name));
+    let (finished, _) = run(&text, Stop::Never, true);
+    let last = checkpoint::name(finished.global_step);
+    let whole = (contents(&out.join(&last)), log(&out));
+    // As if the process had died before the checkpoint was written anew.
+    for (file, bytes) in &untested {
+        std::fs::write(out.join(&name).join(file), bytes).expect("written");
+    }
+    std::fs::remove_dir_all(out.join(&last)).expect("removed");
+    let (again, _) = run(&text, Stop::Never, true);
+    assert_eq!((again.epochs.len(), again.best), (2, finished.best));
+    let found = (contents(&out.join(&last)), log(&out));
+    assert_eq!(found.1, whole.1);
+    for (file, bytes) in &whole.0 {
+        assert!(found.0[file] == *bytes, "{} differs", file.display());
+    }
+}
+
 /// A first phase of three epochs at most, which ends once anything has been measured.
 fn promoting(model: &Path, out: &Path) -> String {
     let text = recipe_text(model, out, "[lora]\nr = 2");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use stepwise_trainer::log::{Pace, RunLog, StepLine};
+use stepwise_trainer::log::{Pace, Resumed, RunLog, StepLine};
 
 fn line(step: u64, loss: f64) -> StepLine {
     let (elapsed_time, remaining_time) = Pace::start(0).times(step, 8);
@@ -37,12 +37,13 @@ fn tensorboard_reads_what_the_log_says() {
     };
     let run = tempfile::tempdir().expect("writable");
     let write = |resumed: Option<u64>, steps: std::ops::RangeInclusive<u64>, loss: f64| {
+        let resumed = resumed.map(|step| Resumed { step, untested: false });
         let mut log = RunLog::open(run.path(), true, resumed).expect("writable");
         assert!(log.text("recipe", 0, "```toml\nseed = 42\n```").is_empty());
         for step in steps {
             assert!(log.step(&line(step, loss / step as f64)).is_empty());
             let metrics = BTreeMap::from([("benchmark/clean".to_owned(), 0.1 * step as f64)]);
-            assert!(log.metrics(step, step as f64 / 4.0, &metrics).is_empty());
+            assert!(log.metrics(step, step as f64 / 4.0, &metrics, None).is_empty());
         }
     };
     write(None, 1..=6, 3.0);

@@ -85,7 +85,8 @@ fn recipe(args: &Args) -> Outcome {
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     let course = Course::new(&recipe, &cases.train).map_err(Failure::input)?;
-    epoch_benchmark::suite(&recipe).map_err(Failure::input)?;
+    let suite = epoch_benchmark::suite(&recipe).map_err(Failure::input)?;
+    epoch_benchmark::check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
     let mut learner = Learner::new(&recipe, &chosen.device).map_err(Failure::input)?;
     let preparation =

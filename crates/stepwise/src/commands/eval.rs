@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Outcome {
     };
     let data = data(args, recipe.as_ref());
     let mut cases = Cases::open(&data).map_err(Failure::input)?;
-    cases.name_pictures();
+    cases.identify_pictures().map_err(Failure::input)?;
     let suite = suite(args, recipe.as_ref())?;
     let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
     // Before the work, so that none is lost to a folder that cannot be written.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use stepwise_trainer::cases::Cases;
+use stepwise_trainer::checkpoint::{BEST, LAST};
 use stepwise_trainer::course::Course;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::outline::Outline;
@@ -51,13 +52,24 @@ pub fn run(args: &Args) -> Outcome {
         resume: args.resume,
     };
     let finished = train(&options, &mut Shown::new(), &interrupt).map_err(|error| match error {
-        TrainError::Step { .. } | TrainError::File { .. } => Failure::run(error),
+        TrainError::Stopped { .. } | TrainError::File { .. } => Failure::run(error),
         _ => Failure::input(error),
     })?;
     if let Some((epoch, summary)) = finished.epochs.last() {
         say!("{}", table::gains(&format!("after epoch {epoch}"), summary));
     }
     say!("run     {}", finished.folder.display());
+    if let Some(best) = &finished.best {
+        say!("best    {} ({best})", finished.folder.join(BEST).display());
+    } else if !finished.epochs.is_empty() {
+        say!(
+            "best    none: every tested epoch lost more than `select` allows; the newest is {}",
+            finished.folder.join(LAST).display()
+        );
+    }
+    if finished.stopped_early {
+        say!("ended   early, after step {}: no better epoch was to be expected", finished.global_step);
+    }
     if let Some(report) = &finished.report {
         say!("report  {}", report.display());
     }

@@ -29,6 +29,7 @@ per_device_train_batch_size = 2
 gradient_accumulation_steps = 2
 learning_rate = 5e-3
 logging_steps = 2
+select = { max_drop = 1.0 }
 
 [[curriculum.phase]]
 stages = [1, 2]
@@ -155,8 +156,22 @@ impl Workplace {
 
     /// The command, not started yet.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stepwise"));
-        command.args(args).current_dir(self.folder.path()).env_remove("COLUMNS");
+        let mut command = self.program(env!("CARGO_BIN_EXE_stepwise"));
+        command.args(args);
+        command
+    }
+
+    /// Runs the command after a shell has limited it, as in `ulimit -f 40`.
+    #[cfg(unix)]
+    pub fn limited(&self, limits: &str, line: &str) -> Ran {
+        let mut shell = self.program("sh");
+        shell.args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_stepwise")]);
+        shell.args(line.split_whitespace()).output().expect("the shell starts").into()
+    }
+
+    fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).env_remove("COLUMNS");
         // What one test asked must not be remembered by another, nor in the home of whoever runs the tests.
         command.env("XDG_CACHE_HOME", self.path("caches")).env("LOCALAPPDATA", self.path("caches"));
         command
@@ -205,6 +220,19 @@ impl Ran {
             false => format!("--- {name}\n{}\n", steady(text).trim_end()),
         };
         format!("exit {code}\n{}{}", part("stdout", &self.stdout), part("stderr", &self.stderr))
+    }
+
+    /// The same with the steps hidden at which it happened to be.
+    pub fn shown_at_some_step(&self) -> String {
+        static STEP: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"\b(after step |checkpoint-|case synth-\d+-|images/synth-\d+-)\d+").expect("a pattern")
+        });
+        STEP.replace_all(&self.shown(), "${1}N").into_owned()
+    }
+
+    /// The last lines of stderr from the one that begins with `error: `.
+    pub fn error(&self) -> &str {
+        self.stderr.rfind("error: ").map_or("", |start| &self.stderr[start..])
     }
 
     /// stdout as JSON.

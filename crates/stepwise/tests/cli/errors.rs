@@ -32,6 +32,12 @@ fn recipes() {
         "--set finetuning_type=qlora",
         "--set curriculum.phase.0.stages=[5]",
         "--set benchmark.suite=fats",
+        "--set train.on_nonfinite=skp",
+        "--set train.select.metrc=x",
+        "--set train.select.max_drop=-1",
+        "--set train.metric_for_best_model=x",
+        "--set train.early_stopping_threshold=0.1",
+        "--set train.early_stopping_patience=2 --set benchmark.suite=none",
     ];
     insta::assert_snapshot!(all + &said(&place, &lines));
 }
@@ -114,6 +120,8 @@ fn what_the_recipe_names() {
         "--set benchmark.suite=absent.toml",
         "--set benchmark.suite=sepia.toml",
         "--set benchmark.suite=misspelt.toml",
+        "--set train.select.metric=robust_acuracy",
+        "--set train.select.guard=banana",
         "--set lora.target_modules=[\"q_prj\"]",
         "--set lora.target_modules=\"(\"",
     ];

@@ -1,6 +1,7 @@
 //! `stepwise eval`.
 
 use serde_json::Value;
+use stepwise_curriculum::picture::sha256_hex;
 
 use crate::common::{TRAINED, Workplace};
 
@@ -125,6 +126,17 @@ fn nothing_is_asked_twice_unless_it_changed() {
         picture.get_pixel_mut(0, 0).0[0] ^= 64;
         picture.save(&path).expect("written");
     }
+    // Not what was recorded: refused until it is recorded anew.
+    let refused = place.refused("eval run/last --data cases --split train --max-cases 1 --json");
+    assert!(refused.contains("changed after its digest was recorded"), "{refused}");
+    let text = place.read("cases/cases.jsonl");
+    let recorded = text.lines().map(|line| {
+        let mut case: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let path = place.path("cases").join(case["images"][0]["path"].as_str().expect("a path"));
+        case["images"][0]["sha256"] = sha256_hex(&std::fs::read(path).expect("a picture")).into();
+        format!("{case}\n")
+    });
+    place.write("cases/cases.jsonl", recorded.collect::<String>());
     let (changed, _) = ask("run/last");
     assert!(changed.iter().all(|(asked, _)| *asked > 0), "{changed:?}");
 }

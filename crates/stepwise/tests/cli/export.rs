@@ -1,31 +1,14 @@
 //! `stepwise export`.
 
-use crate::common::{Ran, TRAINED, Workplace};
-
-const ASK: &str = "--question what? --max-new-tokens 1 --options CT MRI --json";
-
-fn likelihoods(ran: &Ran) -> Vec<f64> {
-    let answer = ran.json();
-    answer["options"].as_array().expect("a list").iter().filter_map(|option| option["loglikelihood"].as_f64()).collect()
-}
+use crate::common::{TRAINED, Workplace};
 
 #[test]
-fn what_is_written_answers_as_the_run_does() {
+fn what_is_written_is_said() {
     let place = Workplace::with_run();
-    let run = likelihoods(&place.done(&format!("ask --model_name_or_path run {ASK}")));
-    let base = likelihoods(&place.done(&format!("ask --model_name_or_path model {ASK}")));
     let mut said = String::new();
-    for (format, dtype, tolerance) in
-        [("peft", "float32", 0.0), ("merged", "float32", 1e-4), ("merged", "bfloat16", 0.05)]
-    {
-        let out = format!("{format}-{dtype}");
-        let line = format!("export run {out} --format {format} --dtype {dtype}");
+    for (format, dtype) in [("peft", "float32"), ("merged", "float32"), ("merged", "bfloat16")] {
+        let line = format!("export run {format}-{dtype} --format {format} --dtype {dtype}");
         said.push_str(&format!("$ stepwise {line}\n{}\n", place.done(&line).shown()));
-        let exported = likelihoods(&place.done(&format!("ask --model_name_or_path {out} {ASK}")));
-        for (exported, run) in exported.iter().zip(&run) {
-            assert!((exported - run).abs() <= tolerance, "{out}: {exported} instead of {run}");
-        }
-        assert!(exported.len() == 2 && exported != base, "{out} answers as the base does");
     }
     insta::assert_snapshot!(said);
     let card = place.read("peft-float32/README.md");

@@ -47,6 +47,33 @@ fn it_saves_and_ends_with_130_and_resume_completes_the_run() {
 }
 
 #[test]
+fn twice_leaves_at_once() {
+    let place = Workplace::new();
+    // Steps long enough to be left in the middle.
+    let line = "train recipe.toml --set benchmark.suite=none --set train.gradient_accumulation_steps=32 \
+                --set data.synth.cases=200 --set train.logging_steps=1";
+    let mut child = place
+        .command(&line.split_whitespace().collect::<Vec<_>>())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines().map(|line| line.expect("text"));
+    let interrupt = || {
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill exists");
+        assert!(sent.success());
+    };
+    assert!(said.any(|line| line.starts_with("step ")), "ended before its first step");
+    interrupt();
+    assert!(said.any(|line| line == "finishing the step and saving; again to leave at once"));
+    interrupt();
+    let rest: Vec<String> = said.collect();
+    assert_eq!(child.wait().expect("ended").code(), Some(130), "{rest:?}");
+    assert!(rest.iter().all(|line| !line.starts_with("interrupted after step")), "it finished the step: {rest:?}");
+    assert!(!place.path("run/last").exists(), "nothing was to be saved yet");
+}
+
+#[test]
 fn an_evaluation_stops_between_two_answers_and_the_same_command_goes_on() {
     let place = Workplace::with_run();
     place.done("data synth cases --cases 80 --seed 1 --image-size 64");

@@ -2,7 +2,11 @@
 //! finished run that most tests start from are made once.
 
 #[cfg(unix)]
+mod faults;
+#[cfg(unix)]
 mod interrupt;
+#[cfg(unix)]
+mod killed;
 
 mod ask;
 mod check;
@@ -15,6 +19,7 @@ mod errors;
 mod eval;
 mod export;
 mod help;
+mod never;
 #[cfg(unix)]
 mod pipe;
 mod preview;

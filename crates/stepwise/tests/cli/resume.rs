@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use stepwise_trainer::checkpoint::{DIGEST_FILE, newest_complete};
+
 use crate::common::{TRAINED, Workplace};
 
 #[test]
@@ -42,6 +44,51 @@ fn a_torn_checkpoint_is_skipped_and_the_one_before_it_goes_on() {
     insta::assert_snapshot!(ran.shown());
     let whole = TRAINED.0.path("run/checkpoint-10/adapter_model.safetensors");
     assert!(fs::read(weights).expect("there") == fs::read(whole).expect("there"), "other weights than the first time");
+}
+
+/// A byte flipped, the end cut off, or the file gone: each of them, in each file of the newest checkpoint.
+#[test]
+fn a_checkpoint_with_any_file_damaged_is_passed_over_for_the_one_before() {
+    let place = Workplace::with_run();
+    let run = place.path("run");
+    let mut said = std::collections::BTreeSet::new();
+    for entry in fs::read_dir(run.join("checkpoint-10")).expect("a checkpoint") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let whole = fs::read(&path).expect("a file");
+        let damages: [(&str, Box<dyn Fn()>); 3] = [
+            ("flipped", {
+                let mut flipped = whole.clone();
+                // In the middle of a value, also of the list of digests: white space there means nothing.
+                let middle = (whole.len() / 2..).find(|at| whole[*at].is_ascii_hexdigit()).unwrap_or(whole.len() / 2);
+                flipped[middle] ^= 1;
+                let path = path.clone();
+                Box::new(move || fs::write(&path, &flipped).expect("written"))
+            }),
+            ("cut", {
+                let (path, half) = (path.clone(), whole[..whole.len() / 2].to_vec());
+                Box::new(move || fs::write(&path, &half).expect("written"))
+            }),
+            ("gone", {
+                let path = path.clone();
+                Box::new(move || fs::remove_file(&path).expect("removed"))
+            }),
+        ];
+        for (damage, make) in damages {
+            make();
+            let (newest, skipped) = newest_complete(&run).expect("readable");
+            assert_eq!(newest, Some(5), "{name} {damage}");
+            let [line] = &skipped[..] else { panic!("{name} {damage}: {skipped:?}") };
+            let line = line.replace(&run.display().to_string(), "run");
+            assert!(name == DIGEST_FILE || line.contains(&name), "{name} {damage}: {line}");
+            said.insert(format!("{name} {damage}: {line}"));
+            fs::write(&path, &whole).expect("restored");
+        }
+    }
+    assert_eq!(newest_complete(&run).expect("readable"), (Some(10), Vec::new()));
+    let text = said.into_iter().collect::<Vec<_>>().join("\n");
+    let digits = regex::Regex::new(r"\d{3,}").expect("a pattern");
+    insta::assert_snapshot!(digits.replace_all(&text, "N"));
 }
 
 #[test]

@@ -56,6 +56,34 @@ fn values_of_the_command_line_lie_over_the_recipe() {
     assert!(place.read("elsewhere/recipe.resolved.toml").contains("max_steps = 1"));
 }
 
+/// Four epochs of which none learns anything.
+const FLAT: &str = "train recipe.toml --set curriculum.order=joint --set train.num_train_epochs=4 \
+    --set train.learning_rate=1e-30 --set train.early_stopping_patience=1 --set train.save_total_limit=1";
+
+#[test]
+fn a_run_that_becomes_no_better_stops_early_and_keeps_its_best_epoch() {
+    let place = Workplace::new();
+    let ran = place.done(FLAT);
+    insta::assert_snapshot!(ran.shown());
+    let steps = stepwise_trainer::checkpoint::steps(&place.path("run")).expect("readable");
+    let [best, last] = steps[..] else { panic!("the best and the last one stay: {steps:?}") };
+    for (link, step) in [("best", best), ("last", last)] {
+        let target = std::fs::read_link(place.path("run").join(link)).expect("a link");
+        assert_eq!(target, std::path::PathBuf::from(format!("checkpoint-{step}")), "{link}");
+    }
+    assert!(last == 2 * best, "after the second epoch of four");
+    let chosen = format!("epoch 1, step {best}: robust_accuracy");
+    assert!(place.read("run/report.html").contains(&chosen), "the report does not name {chosen}");
+    let log = place.read("run/trainer_log.jsonl");
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let named: Vec<u64> = lines.filter_map(|line| line["best"]["step"].as_u64()).collect();
+    assert_eq!(named, [best, best]);
+    // It has ended: going on trains nothing.
+    let again = place.done(&format!("{FLAT} --resume"));
+    assert_eq!(again.stdout, ran.stdout);
+    assert!(!again.stderr.contains("\nstep "), "{}", again.stderr);
+}
+
 #[test]
 fn a_plan_says_what_each_phase_would_teach_and_touches_nothing() {
     let place = Workplace::new();

@@ -30,6 +30,18 @@ pub fn link(run: &Path, link_name: &str, step: u64) -> Result<(), CheckpointErro
     sync_folder(run).map_err(CheckpointError::io(run))
 }
 
+/// Removes the link `link_name` of a run, if there is one.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn unlink(run: &Path, link_name: &str) -> Result<(), CheckpointError> {
+    let path = run.join(link_name);
+    match fs::read_link(&path).and_then(|_| fs::remove_file(&path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(CheckpointError::io(&path)),
+    }
+}
+
 /// The step the link points at; nothing when there is no such link.
 #[must_use]
 pub fn linked(run: &Path, link_name: &str) -> Option<u64> {

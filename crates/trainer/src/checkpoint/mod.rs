@@ -10,10 +10,10 @@ mod write;
 use std::path::{Path, PathBuf};
 
 pub use digest::{DIGEST_FILE, verify};
-pub use links::{BEST, LAST, link, linked};
+pub use links::{BEST, LAST, link, linked, unlink};
 pub use retention::{prune, superfluous};
 pub use run::RunFolder;
-pub use state::{Best, Incompatible, RANDOM_SCHEME, STATE_FILE, StepLoss, TrainerState};
+pub use state::{Incompatible, RANDOM_SCHEME, STATE_FILE, Skipped, StepLoss, TrainerState};
 pub use write::{clear_leftovers, write};
 
 /// Why a checkpoint could not be written, read or removed.

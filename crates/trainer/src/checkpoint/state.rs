@@ -10,6 +10,7 @@ use stepwise_curriculum::files::write_atomic;
 
 use super::CheckpointError;
 use crate::log::Tally;
+use crate::selection::Selection;
 
 /// Name of the file.
 pub const STATE_FILE: &str = "trainer_state.json";
@@ -31,6 +32,9 @@ pub struct TrainerState {
     pub epoch: u32,
     /// Optimiser steps done in the epoch under way.
     pub step_in_epoch: u64,
+    /// Steps of which nothing was learned, since their loss or gradient was not finite.
+    #[serde(default, skip_serializing_if = "Skipped::is_none")]
+    pub skipped: Skipped,
     /// Steps of the phases, by their place, that ended before their time by their promotion rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub promoted: BTreeMap<usize, u64>,
@@ -40,8 +44,14 @@ pub struct TrainerState {
     pub since_epoch: Tally,
     /// The last losses that were logged, oldest first.
     pub loss_history: Vec<StepLoss>,
-    /// The best checkpoint so far.
-    pub best: Option<Best>,
+    /// Which tested epoch is the best so far.
+    pub selection: Selection,
+    /// Whether the run ended here before its time, since no better epoch was to be expected.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped_early: bool,
+    /// Whether the step ended an epoch whose benchmark did not come to its end: what follows from it is still to be done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untested: bool,
     /// The recipe's seed.
     pub seed: u64,
     /// [`crate::recipe::Recipe::digest`].
@@ -52,6 +62,22 @@ pub struct TrainerState {
     pub random_scheme: String,
 }
 
+/// Steps of which nothing was learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skipped {
+    /// All of them. The optimiser has taken so many steps fewer than the run.
+    pub steps: u64,
+    /// Those since the last step that was taken.
+    pub in_a_row: u64,
+}
+
+impl Skipped {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A loss that was logged.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepLoss {
@@ -59,17 +85,6 @@ pub struct StepLoss {
     pub step: u64,
     /// Mean over supervised tokens, in nats.
     pub loss: f64,
-}
-
-/// The best checkpoint so far.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// What was compared.
-    pub metric: String,
-    /// Its value.
-    pub value: f64,
-    /// The checkpoint's step.
-    pub step: u64,
 }
 
 /// Why a checkpoint cannot be continued by this run.

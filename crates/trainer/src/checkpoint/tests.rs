@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::log::Tally;
+use crate::selection::{Best, Selection};
 
 fn save(run: &Path, step: u64, content: &str) -> PathBuf {
     write(run, step, |folder| -> Result<(), CheckpointError> {
@@ -97,11 +98,18 @@ fn leftovers_are_cleared_and_a_checkpoint_that_stepped_aside_returns() {
         fs::create_dir(run.path().join(left)).expect("writable");
     }
     fs::write(run.path().join("trainer_log.jsonl.tmp-77"), "").expect("writable");
+    let tested = run.path().join("benchmark/epoch-1");
+    fs::create_dir_all(&tested).expect("writable");
+    for name in ["summary.json.tmp-77", "summary.json", "outcomes.part.jsonl"] {
+        fs::write(tested.join(name), "").expect("writable");
+    }
     for kept in ["checkpoint-2.tmp-mine", "notes.tmp-77"] {
         fs::create_dir(run.path().join(kept)).expect("writable");
     }
     clear_leftovers(run.path()).expect("cleared");
-    let expected = ["checkpoint-1", "checkpoint-2", "checkpoint-2.tmp-mine", "notes.tmp-77"].map(str::to_owned);
+    let expected = ["benchmark", "checkpoint-1", "checkpoint-2", "checkpoint-2.tmp-mine", "notes.tmp-77"];
+    let expected = expected.map(str::to_owned);
+    assert_eq!(names(&tested), ["outcomes.part.jsonl", "summary.json"].map(str::to_owned).into());
     assert_eq!(names(run.path()), expected.into());
     verify(&run.path().join("checkpoint-1")).expect("whole");
 }
@@ -118,6 +126,10 @@ fn links_are_replaced_and_never_take_a_folders_place() {
     assert_eq!(linked(run.path(), BEST), Some(2));
     verify(&run.path().join(BEST)).expect("the link leads to the checkpoint");
     fs::create_dir_all(run.path().join("last/full")).expect("writable");
+    unlink(run.path(), BEST).expect("removed");
+    unlink(run.path(), BEST).expect("gone already");
+    assert_eq!(linked(run.path(), BEST), None);
+    link(run.path(), BEST, 2).expect("linked again");
     link(run.path(), LAST, 1).expect_err("a folder is in the way");
     assert!(run.path().join("last/full").is_dir());
     assert_eq!(names(run.path()).len(), 4);
@@ -212,6 +224,19 @@ fn tally() -> Tally {
     tally
 }
 
+fn selection() -> Selection {
+    let mut selection = Selection::default();
+    selection.best = Some(Best {
+        metric: "robust_accuracy".into(),
+        value: 1.0 / 3.0,
+        guard: "accuracy:clean".into(),
+        guard_value: Some(0.1 + 0.2),
+        epoch: 1,
+        step: 10,
+    });
+    selection
+}
+
 fn state() -> TrainerState {
     TrainerState {
         global_step: 12,
@@ -219,11 +244,14 @@ fn state() -> TrainerState {
         phase: 1,
         epoch: 2,
         step_in_epoch: 3,
+        skipped: Skipped { steps: 3, in_a_row: 1 },
         promoted: [(0, 7)].into(),
         since_line: tally(),
         since_epoch: Tally::default(),
         loss_history: vec![StepLoss { step: 10, loss: 0.1 + 0.2 }],
-        best: Some(Best { metric: "clean".into(), value: 1.0 / 3.0, step: 10 }),
+        selection: selection(),
+        stopped_early: false,
+        untested: true,
         seed: 42,
         recipe_digest: "r".into(),
         prompt_digest: "p".into(),

@@ -72,6 +72,16 @@ fn sync_tree(folder: &Path) -> Result<(), CheckpointError> {
 const WRITTEN_BESIDE: [&str; 7] =
     [BEST, LAST, "environment.json", "recipe.resolved.toml", "recipe.toml", "report.html", "trainer_log.jsonl"];
 
+/// Folders of a run that hold nothing but what it writes.
+const OWN_FOLDERS: [&str; 2] = ["benchmark", "predicted"];
+
+/// The name and the ending that a process of any number put after it: `checkpoint-200`, `tmp`.
+fn left(file_name: &str) -> Option<(&str, &str)> {
+    let (original, suffix) = file_name.rsplit_once('.')?;
+    let (kind, process) = suffix.split_once('-')?;
+    process.parse::<u32>().ok().map(|_| (original, kind))
+}
+
 /// Removes what a killed process left beside the checkpoints of a run, and puts back a checkpoint that had stepped aside.
 /// To be called before the first step, by the one process that owns the run.
 ///
@@ -81,11 +91,10 @@ pub fn clear_leftovers(run: &Path) -> Result<(), CheckpointError> {
     for entry in fs::read_dir(run).map_err(CheckpointError::io(run))? {
         let entry = entry.map_err(CheckpointError::io(run))?;
         let (path, file_name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        let Some((original, suffix)) = file_name.rsplit_once('.') else { continue };
-        let Some((kind, process)) = suffix.split_once('-') else { continue };
-        if process.parse::<u32>().is_err() {
-            continue;
+        if OWN_FOLDERS.contains(&file_name.as_str()) && path.is_dir() {
+            clear_below(&path)?;
         }
+        let Some((original, kind)) = left(&file_name) else { continue };
         if kind == "tmp" && WRITTEN_BESIDE.contains(&original) {
             fs::remove_file(&path).map_err(CheckpointError::io(&path))?;
         }
@@ -97,6 +106,20 @@ pub fn clear_leftovers(run: &Path) -> Result<(), CheckpointError> {
             "old" if !original.exists() => fs::rename(&path, &original).map_err(CheckpointError::io(&path))?,
             "old" | "tmp" | "gone" => fs::remove_dir_all(&path).map_err(CheckpointError::io(&path))?,
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Removes files that were being written when a process was killed.
+fn clear_below(folder: &Path) -> Result<(), CheckpointError> {
+    for entry in fs::read_dir(folder).map_err(CheckpointError::io(folder))? {
+        let entry = entry.map_err(CheckpointError::io(folder))?;
+        let path = entry.path();
+        if entry.file_type().map_err(CheckpointError::io(&path))?.is_dir() {
+            clear_below(&path)?;
+        } else if left(&entry.file_name().to_string_lossy()).is_some_and(|(_, kind)| kind == "tmp") {
+            fs::remove_file(&path).map_err(CheckpointError::io(&path))?;
         }
     }
     Ok(())

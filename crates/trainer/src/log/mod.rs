@@ -16,7 +16,9 @@ use std::path::Path;
 pub use events::Events;
 pub use line::{Pace, StepLine};
 pub use tally::Tally;
-pub use trainer_log::{TrainerLog, tested_steps};
+pub use trainer_log::{Resumed, TrainerLog, tested_steps};
+
+use crate::selection::Best;
 
 /// Both logs of a run, written together.
 pub struct RunLog {
@@ -25,13 +27,14 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// Opens `trainer_log.jsonl`, and event files under `runs/` if `tensorboard`, in the folder of a run. A run resumed
-    /// after step `resumed` loses the lines that follow it, in both.
+    /// Opens `trainer_log.jsonl`, and event files under `runs/` if `tensorboard`, in the folder of a run. Where a run is
+    /// `resumed`, it loses the lines that follow, in both.
     ///
     /// # Errors
     /// When the files cannot be opened: that is known before the first step, and better said then.
-    pub fn open(run: &Path, tensorboard: bool, resumed: Option<u64>) -> io::Result<Self> {
-        let events = tensorboard.then(|| Events::open(&run.join("runs"), resumed)).transpose()?;
+    pub fn open(run: &Path, tensorboard: bool, resumed: Option<Resumed>) -> io::Result<Self> {
+        let step = resumed.map(|resumed| resumed.step);
+        let events = tensorboard.then(|| Events::open(&run.join("runs"), step)).transpose()?;
         Ok(Self { lines: TrainerLog::open(&run.join("trainer_log.jsonl"), resumed)?, events })
     }
 
@@ -59,15 +62,30 @@ impl RunLog {
         self.flush()
     }
 
-    /// Writes numbers measured after `step` (a benchmark's), each under its own tag in TensorBoard. Returns warnings.
+    /// Writes numbers measured after `step` (a benchmark's), each under its own tag in TensorBoard, and which epoch is the best
+    /// so far. Returns warnings.
     #[must_use]
-    pub fn metrics(&mut self, step: u64, epoch: f64, metrics: &BTreeMap<String, f64>) -> Vec<String> {
+    pub fn metrics(
+        &mut self,
+        step: u64,
+        epoch: f64,
+        metrics: &BTreeMap<String, f64>,
+        best: Option<&Best>,
+    ) -> Vec<String> {
         if let Some(events) = &mut self.events {
             for (tag, value) in metrics {
                 events.scalar(tag, step, *value);
             }
         }
-        self.lines.append(&serde_json::json!({ "current_steps": step, "epoch": epoch, "metrics": metrics }));
+        let line = serde_json::json!({ "current_steps": step, "epoch": epoch, "metrics": metrics, "best": best });
+        self.lines.append(&line);
+        self.flush()
+    }
+
+    /// Writes that nothing was learned from a step, and why. Returns warnings.
+    #[must_use]
+    pub fn skipped(&mut self, step: u64, why: &str) -> Vec<String> {
+        self.lines.append(&serde_json::json!({ "current_steps": step, "skipped": why }));
         self.flush()
     }
 

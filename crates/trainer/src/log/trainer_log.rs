@@ -33,21 +33,31 @@ pub fn tested_steps(path: &Path) -> io::Result<Vec<(u32, u64)>> {
     Ok(ends.map(|end| (end.epoch as u32, end.current_steps)).collect())
 }
 
-/// The one key every line has.
+/// Where a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Whether the epoch that ends with them is still to be tested: what was logged of that is logged again.
+    pub untested: bool,
+}
+
+/// The one key every line has, and the one that tells the end of an epoch.
 #[derive(Deserialize)]
 struct Step {
     current_steps: u64,
+    metrics: Option<serde::de::IgnoredAny>,
 }
 
 impl TrainerLog {
-    /// Begins a new log at `path`, or continues the one there after step `resumed`: what was logged later is cut, and
-    /// so is a line that was torn.
+    /// Begins a new log at `path`, or continues the one there where the run is `resumed`: what was logged later is cut, and so
+    /// is a line that was torn.
     ///
     /// # Errors
     /// When the file cannot be read or written.
-    pub fn open(path: &Path, resumed: Option<u64>) -> io::Result<Self> {
+    pub fn open(path: &Path, resumed: Option<Resumed>) -> io::Result<Self> {
         let kept = match (resumed, fs::read(path)) {
-            (Some(step), Ok(lines)) => up_to(&lines, step),
+            (Some(resumed), Ok(lines)) => up_to(&lines, resumed),
             (None, Ok(_)) => Vec::new(),
             (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             (_, Err(error)) => return Err(error),
@@ -72,12 +82,16 @@ impl TrainerLog {
     }
 }
 
-/// The whole lines of a log that are not later than `step`.
-fn up_to(lines: &[u8], step: u64) -> Vec<u8> {
+/// The whole lines of a log that stay where a run is resumed.
+fn up_to(lines: &[u8], Resumed { step, untested }: Resumed) -> Vec<u8> {
+    let stays = |line: &Step| match line.metrics {
+        Some(_) if untested => line.current_steps < step,
+        _ => line.current_steps <= step,
+    };
     lines
         .split_inclusive(|byte| *byte == b'\n')
         .filter(|line| line.ends_with(b"\n"))
-        .filter(|line| serde_json::from_slice::<Step>(line).is_ok_and(|line| line.current_steps <= step))
+        .filter(|line| serde_json::from_slice::<Step>(line).is_ok_and(|line| stays(&line)))
         .flatten()
         .copied()
         .collect()
@@ -96,7 +110,8 @@ mod tests {
     fn a_resumed_log_has_no_line_twice_and_none_torn() {
         let folder = tempfile::tempdir().expect("writable");
         let path = folder.path().join("trainer_log.jsonl");
-        let log = |resumed, steps: std::ops::RangeInclusive<u64>| {
+        let log = |resumed: Option<u64>, steps: std::ops::RangeInclusive<u64>| {
+            let resumed = resumed.map(|step| Resumed { step, untested: false });
             let mut log = TrainerLog::open(&path, resumed).expect("writable");
             for step in steps {
                 log.append(&serde_json::json!({ "current_steps": step }));
@@ -114,7 +129,16 @@ mod tests {
 
     #[test]
     fn a_torn_last_line_is_cut_even_when_its_step_counts() {
-        assert_eq!(up_to(b"{\"current_steps\":1}\n{\"current_steps\":2}", 9), b"{\"current_steps\":1}\n");
-        assert_eq!(up_to(b"\xff\xfe\n{\"current_steps\":1}\nnull\n", 9), b"{\"current_steps\":1}\n");
+        let resumed = Resumed { step: 9, untested: false };
+        assert_eq!(up_to(b"{\"current_steps\":1}\n{\"current_steps\":2}", resumed), b"{\"current_steps\":1}\n");
+        assert_eq!(up_to(b"\xff\xfe\n{\"current_steps\":1}\nnull\n", resumed), b"{\"current_steps\":1}\n");
+    }
+
+    #[test]
+    fn the_end_of_an_epoch_that_is_tested_again_is_not_told_twice() {
+        let log =
+            b"{\"current_steps\":4,\"metrics\":{}}\n{\"current_steps\":8}\n{\"current_steps\":8,\"metrics\":{}}\n";
+        let kept = |untested| up_to(log, Resumed { step: 8, untested }).split(|byte| *byte == b'\n').count() - 1;
+        assert_eq!((kept(false), kept(true)), (3, 2));
     }
 }

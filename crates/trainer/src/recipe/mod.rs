@@ -24,6 +24,7 @@ mod promotion;
 mod reference;
 mod schema;
 pub(crate) mod section;
+mod select;
 mod train;
 mod tuning;
 mod weights;
@@ -47,8 +48,9 @@ pub use preset::{PRESETS, Preset, commented};
 pub use problem::{Excerpt, Problem};
 pub use promotion::Promotion;
 pub use reference::{Key, Reference, SectionKind};
+pub use select::{EarlyStopping, Select};
 pub(crate) use train::precision;
-pub use train::{ReportTo, Train};
+pub use train::{OnNonfinite, ReportTo, Train};
 pub use tuning::{Full, Lora, TargetModules, Tuning};
 
 use crate::files::hex;
@@ -166,6 +168,8 @@ impl Recipe {
         decisive.train.save_steps = 0;
         decisive.train.save_total_limit = None;
         decisive.train.report_to = Vec::new();
+        // A run that stopped may go on by skipping the step: it then equals one that skips from the start.
+        decisive.train.on_nonfinite = OnNonfinite::Stop;
         decisive.train.feature_cache_gb = 0.0;
         decisive.train.feature_cache_dir = None;
         decisive.train.feature_cache_disk_gb = 0.0;
@@ -218,10 +222,18 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     }
     let data = data::read(top.section("data").about("Which cases are learned from and tested on."), seed);
     let section = top.section("train").about("Batches, optimiser, schedule, and how often to log and save.");
+    let patience_at = section.at("early_stopping_patience");
     let train = train::read(section, &tuning);
     let section = top.section("curriculum").about("Which clinical stages are learned when, and what lessons show.");
     let curriculum = curriculum::read(section, &train, seed);
     let benchmark = benchmark::read(top.section("benchmark").about("What is tested after every epoch."));
+    if train.early_stopping.patience.is_some() && benchmark.suite == Suite::None {
+        top.report(
+            patience_at.as_ref(),
+            "`early_stopping_patience` counts tested epochs, and `benchmark.suite = \"none\"` tests none",
+            "set `suite = \"fast\"` in `[benchmark]`, or remove `early_stopping_patience`",
+        );
+    }
     top.finish();
     Recipe {
         model_name_or_path,

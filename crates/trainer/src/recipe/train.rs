@@ -12,6 +12,7 @@ use super::document::{Node, Value};
 use super::kind::ValueKind;
 use super::problem::Location;
 use super::section::{Choice, Section};
+use super::select::{self, EarlyStopping, Select};
 use super::tuning::Tuning;
 use crate::schedule::{LrScheduler, Warmup};
 
@@ -47,6 +48,8 @@ pub struct Train {
     pub bnb_4bit_use_double_quant: bool,
     /// Gradients are scaled so that their global norm is at most this; 0 leaves them as they are.
     pub max_grad_norm: f64,
+    /// What becomes of a step whose loss or gradient is not a number.
+    pub on_nonfinite: OnNonfinite,
     /// Passes over the cases, of phases that name none.
     pub num_train_epochs: u32,
     /// Stops after this many optimiser steps, whatever the epochs say.
@@ -72,6 +75,11 @@ pub struct Train {
     pub feature_cache_dir: Option<PathBuf>,
     /// Room below that folder, in GiB.
     pub feature_cache_disk_gb: f64,
+    /// When no better epoch is to be expected.
+    #[serde(flatten)]
+    pub early_stopping: EarlyStopping,
+    /// Which tested epoch is the best one.
+    pub select: Select,
 }
 
 /// A reader of the log.
@@ -96,6 +104,20 @@ pub(crate) fn precision(bf16: bool, load_in_4bit: bool, double_quant: bool) -> P
         (false, true) => Precision::Bf16,
         (false, false) => Precision::F32,
     }
+}
+
+/// What becomes of a step whose loss or gradient is not a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNonfinite {
+    /// The run ends before it, with what was learned saved.
+    Stop,
+    /// Nothing is learned from it, which is said; too many in a row end the run all the same.
+    Skip,
+}
+
+impl Choice for OnNonfinite {
+    const WORDS: &'static [(&'static str, Self)] = &[("stop", Self::Stop), ("skip", Self::Skip)];
 }
 
 impl Choice for LrScheduler {
@@ -149,6 +171,11 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         adam_beta2: section.float("adam_beta2", 0.999, 0.0..1.0, "AdamW's decay of the second moment."),
         adam_epsilon: section.float("adam_epsilon", 1e-8, POSITIVE, "Added to the root of the second moment."),
         max_grad_norm: section.float("max_grad_norm", 1.0, 0.0.., "Largest global gradient norm; 0 for no limit."),
+        on_nonfinite: section.choice(
+            "on_nonfinite",
+            OnNonfinite::Stop,
+            "What becomes of a step whose loss or gradient is not finite: the run ends, or nothing is learned from it.",
+        ),
         bf16: section.flag("bf16", false, "Holds and multiplies frozen weights in bf16; what learns stays f32."),
         load_in_4bit: section.flag("load_in_4bit", false, "Holds frozen weights in four bits (NF4), as QLoRA does."),
         bnb_4bit_use_double_quant: section.flag(
@@ -187,6 +214,8 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         feature_cache_gb: section.float("feature_cache_gb", 1.0, 0.0.., "Memory for image features, in GiB."),
         feature_cache_dir: section.path("feature_cache_dir", None, "Folder where image features outlive the run."),
         feature_cache_disk_gb: section.float("feature_cache_disk_gb", 16.0, 0.0.., "Room below that folder, in GiB."),
+        early_stopping: select::read_early_stopping(&mut section),
+        select: select::read_select(&mut section),
     };
     if let (Some(max_steps), Warmup::Steps(steps)) = (train.max_steps, train.warmup)
         && steps >= max_steps

@@ -19,6 +19,9 @@ pub struct Encoded {
     pub supervised: Vec<bool>,
 }
 
+/// What to do about a template that does not fit its model.
+const OWN_TEMPLATE: &str = "take the chat template that the model was trained with, from its own folder";
+
 /// The tokens that take one tile's features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSpan {
@@ -105,7 +108,8 @@ impl Processor {
         if placeholders == shown {
             Ok(rendered)
         } else {
-            let problem = format!("the chat template writes {IMAGE} {placeholders} times for {shown} images");
+            let problem =
+                format!("the chat template writes {IMAGE} {placeholders} times for {shown} images -> {OWN_TEMPLATE}");
             Err(ProcessorError::Layout(problem))
         }
     }
@@ -127,7 +131,7 @@ impl Processor {
                 Ok(range)
             } else {
                 let problem = "the chat template renders a supervised answer differently from its generation prompt";
-                Err(ProcessorError::Layout(problem.to_owned()))
+                Err(ProcessorError::Layout(format!("{problem} -> {OWN_TEMPLATE}")))
             }
         });
         ranges.collect()
@@ -139,7 +143,8 @@ impl Processor {
             return Err(ProcessorError::Layout("the chat template renders this conversation to nothing".to_owned()));
         }
         let token_at = |byte: usize| {
-            let problem = || format!("a token spans the boundary at byte {byte} of the rendered conversation");
+            let problem =
+                || format!("a token spans the boundary at byte {byte} of the rendered conversation -> {OWN_TEMPLATE}");
             tokenised.at(byte).ok_or_else(|| ProcessorError::Layout(problem()))
         };
         let tokens = |bytes: Range<usize>| Ok::<_, ProcessorError>(token_at(bytes.start)?..token_at(bytes.end)?);

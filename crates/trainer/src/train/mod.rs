@@ -1,5 +1,8 @@
 //! The loop: phases, epochs, steps; a benchmark of the base first and of the learner after every epoch.
 
+mod error;
+mod keep;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,86 +10,35 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use stepwise_benchmark::summary::Summary;
-use stepwise_curriculum::phase::PlanError;
 use stepwise_curriculum::prompt::PROMPT_VERSION;
 use stepwise_vlm::reader::Reader;
 
-use crate::cases::{Cases, CasesError};
-use crate::checkpoint::{
-    self, BEST, Best, CheckpointError, Incompatible, LAST, RANDOM_SCHEME, RunFolder, StepLoss, TrainerState,
-};
+pub use error::TrainError;
+
+use crate::cases::Cases;
+use crate::checkpoint::{self, RunFolder, Skipped, StepLoss, TrainerState};
 use crate::course::{Course, Place};
 use crate::environment::{Environment, peak_memory_mib};
-use crate::epoch_benchmark::{BenchmarkError, EpochBenchmark, EpochEnd, Exam, Tested};
-use crate::frozen::{Frozen, Moved};
+use crate::epoch_benchmark::{EpochBenchmark, EpochEnd, Exam, Tested};
+use crate::frozen::Frozen;
 use crate::interrupt::Interrupt;
-use crate::learner::{Learner, LearnerError};
-use crate::lessons::LessonError;
-use crate::log::{Pace, RunLog, StepLine, Tally};
+use crate::learner::Learner;
+use crate::log::{Pace, Resumed, RunLog, StepLine, Tally};
 use crate::predicted::Predicted;
 use crate::preparation::Preparation;
 use crate::progress::{EpochLine, Progress};
 use crate::read_ahead::{ReadAhead, Source};
-use crate::recipe::Recipe;
-use crate::rehearsal::{Unreached, rehearse};
+use crate::recipe::{OnNonfinite, Recipe};
+use crate::rehearsal::rehearse;
+use crate::selection::{Best, Selection};
 use crate::step::{StepError, StepOptions, step};
 use crate::survey::Largest;
 
 /// How many logged losses a checkpoint remembers.
 const LOSS_HISTORY: usize = 100;
 
-/// Why a run ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// The cases.
-    #[error(transparent)]
-    Cases(#[from] CasesError),
-    /// The model.
-    #[error(transparent)]
-    Learner(#[from] LearnerError),
-    /// A question.
-    #[error(transparent)]
-    Lesson(#[from] LessonError),
-    /// A step; what was learned before is in the newest checkpoint.
-    #[error("step {step}: {error}")]
-    Step {
-        /// Which, counted from 1.
-        step: u64,
-        /// Why.
-        error: StepError,
-    },
-    /// The run's folder.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The benchmark.
-    #[error(transparent)]
-    Benchmark(#[from] BenchmarkError),
-    /// A file of the run.
-    #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
-    File {
-        /// Which.
-        path: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The newest checkpoint belongs to another run.
-    #[error("{path}: {error}")]
-    Incompatible {
-        /// The checkpoint.
-        path: String,
-        /// How it differs.
-        error: Incompatible,
-    },
-    /// Something that is to learn cannot.
-    #[error(transparent)]
-    Unreached(#[from] Unreached),
-    /// Something that is not to learn did.
-    #[error(transparent)]
-    Moved(#[from] Moved),
-    /// A phase finds nothing to learn.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-}
+/// Steps that may be skipped in a row: after so many it is the model that is ruined, and not a case.
+const SKIPPED_IN_A_ROW: u64 = 10;
 
 /// What a run is started with.
 pub struct TrainOptions<'a> {
@@ -115,6 +67,10 @@ pub struct Finished {
     pub report: Option<PathBuf>,
     /// What the benchmark of every epoch came to, in order.
     pub epochs: Vec<(u32, Summary)>,
+    /// The epoch that is linked as `best`; none where none was tested, or each lost more than it may.
+    pub best: Option<Best>,
+    /// Whether it ended before its time, since no better epoch was to be expected.
+    pub stopped_early: bool,
 }
 
 /// Trains as the recipe says.
@@ -134,45 +90,18 @@ pub fn train(
     let planned = course.clone();
     let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
     let mut run = Run::open(options, cases, course, learner, folder, progress)?;
+    if run.done > 0 {
+        // A process that was killed right after it had written a checkpoint has not come to this.
+        run.settle()?;
+    }
     if run.done < run.course.total {
         progress.prepared(&preparation);
         run.rehearse(planned, preparation.survey.largest, progress)?;
     }
-    let tested = run.test_base(progress, interrupt)?;
-    if !tested {
-        return Ok(run.finished(true));
+    match run.carry_out(progress, interrupt) {
+        Ok(interrupted) => Ok(run.finished(interrupted)),
+        Err(error) => Err(run.stopped(error, progress)),
     }
-    run.end_what_was_interrupted(progress, interrupt)?;
-    if interrupt.requested() {
-        return Ok(run.finished(true));
-    }
-    let mut batches = None;
-    run.stopwatch = Stopwatch::start();
-    while run.done < run.course.total {
-        // Nothing of a phase is made before it begins: what it tells may be what the model answers then.
-        let mut ready = match batches.take() {
-            Some(ready) => ready,
-            None => match run.begin_phase(progress, interrupt)? {
-                Some(ready) => ready,
-                None => return Ok(run.finished(true)),
-            },
-        };
-        run.step(&mut ready, progress)?;
-        let place = run.course.at(run.done - 1);
-        if place.ends_epoch {
-            run.end_epoch(place, progress, interrupt)?;
-        } else if interrupt.requested()
-            || (recipe.train.save_steps > 0 && run.done.is_multiple_of(recipe.train.save_steps))
-        {
-            run.save(progress)?;
-        }
-        if interrupt.requested() {
-            return Ok(run.finished(true));
-        }
-        let goes_on = run.done < run.course.total && run.course.at(run.done).phase == place.phase;
-        batches = Some(ready).filter(|_| goes_on);
-    }
-    Ok(run.finished(false))
 }
 
 /// A run under way.
@@ -188,10 +117,16 @@ struct Run<'a> {
     prompt_digest: String,
     frozen: Frozen,
     done: u64,
+    /// Optimiser steps that the newest checkpoint holds; 0 without one.
+    saved: u64,
+    skipped: Skipped,
     /// Steps of the phases that their promotion rule has ended.
     promoted: BTreeMap<usize, u64>,
     history: Vec<StepLoss>,
-    best: Option<Best>,
+    selection: Selection,
+    stopped_early: bool,
+    /// Whether the last step done ended an epoch whose test did not come to its end.
+    untested: bool,
     since_line: Tally,
     since_epoch: Tally,
     stopwatch: Stopwatch,
@@ -237,8 +172,11 @@ impl<'a> Run<'a> {
                 let found = TrainerState::read(&path)?;
                 let incompatible = |error| TrainError::Incompatible { path: path.display().to_string(), error };
                 found.continues(&recipe.digest(), &prompt_digest).map_err(incompatible)?;
-                learner.restore(&path, found.global_step)?;
+                learner.restore(&path, found.global_step - found.skipped.steps.min(found.global_step))?;
                 found.promoted.iter().for_each(|(phase, steps)| course.cut(*phase, *steps));
+                if found.stopped_early {
+                    course.end_after(found.global_step);
+                }
                 progress.note(&format!("resumed after step {step} of {}", course.total));
                 state = Some(found);
             } else {
@@ -246,11 +184,16 @@ impl<'a> Run<'a> {
             }
         }
         let digest = format!("{}:{prompt_digest}", recipe.digest());
-        let benchmark = EpochBenchmark::open(recipe, folder.root(), digest, options.device_name)?;
+        let done = state.as_ref().map_or(0, |state| state.global_step);
+        let untested = state.as_ref().is_some_and(|state| state.untested);
+        let through = done.checked_sub(1).map_or(0, |last| {
+            let place = course.at(last);
+            place.epochs_before + u32::from(place.ends_epoch && !untested)
+        });
+        let benchmark = EpochBenchmark::open(recipe, folder.root(), digest, options.device_name, through)?;
         // Nothing of the run is touched before all that it is given has been found fit for it.
         folder.write_recipe(options.recipe_text, recipe)?;
-        let done = state.as_ref().map_or(0, |state| state.global_step);
-        let resumed = options.resume.then_some(done);
+        let resumed = options.resume.then_some(Resumed { step: done, untested });
         let tensorboard = !recipe.train.report_to.is_empty();
         let file = |path: &Path| {
             let path = path.display().to_string();
@@ -275,13 +218,55 @@ impl<'a> Run<'a> {
             benchmark,
             prompt_digest,
             done,
+            saved: done,
+            skipped: state.as_ref().map(|state| state.skipped).unwrap_or_default(),
             promoted: state.as_ref().map(|state| state.promoted.clone()).unwrap_or_default(),
             history: state.as_ref().map_or_else(Vec::new, |state| state.loss_history.clone()),
             since_line: state.as_ref().map(|state| state.since_line.clone()).unwrap_or_default(),
             since_epoch: state.as_ref().map(|state| state.since_epoch.clone()).unwrap_or_default(),
-            best: state.and_then(|state| state.best),
+            stopped_early: state.as_ref().is_some_and(|state| state.stopped_early),
+            untested,
+            selection: state.map(|state| state.selection).unwrap_or_default(),
             stopwatch: Stopwatch::start(),
         })
+    }
+
+    /// Tests the base, and takes every step that is left. Whether that was interrupted.
+    fn carry_out(&mut self, progress: &mut dyn Progress, interrupt: &Interrupt) -> Result<bool, TrainError> {
+        let tested = self.test_base(progress, interrupt)?;
+        if !tested {
+            return Ok(true);
+        }
+        self.end_what_was_interrupted(progress, interrupt)?;
+        if interrupt.requested() {
+            return Ok(true);
+        }
+        let save_steps = self.recipe.train.save_steps;
+        let mut batches = None;
+        self.stopwatch = Stopwatch::start();
+        while self.done < self.course.total {
+            // Nothing of a phase is made before it begins: what it tells may be what the model answers then.
+            let mut ready = match batches.take() {
+                Some(ready) => ready,
+                None => match self.begin_phase(progress, interrupt)? {
+                    Some(ready) => ready,
+                    None => return Ok(true),
+                },
+            };
+            self.step(&mut ready, progress)?;
+            let place = self.course.at(self.done - 1);
+            if place.ends_epoch {
+                self.end_epoch(place, progress, interrupt)?;
+            } else if interrupt.requested() || (save_steps > 0 && self.done.is_multiple_of(save_steps)) {
+                self.save(progress)?;
+            }
+            if interrupt.requested() {
+                return Ok(true);
+            }
+            let goes_on = self.done < self.course.total && self.course.at(self.done).phase == place.phase;
+            batches = Some(ready).filter(|_| goes_on);
+        }
+        Ok(false)
     }
 
     /// The largest micro-batch goes first: of the course as it was planned, whatever promotion has cut from it since.
@@ -345,8 +330,12 @@ impl<'a> Run<'a> {
             dropout_key: recipe.seed.wrapping_add(self.done << 16),
         };
         let Learner { reader, optimizer, .. } = &mut self.learner;
-        let stepped = step(reader, optimizer, &micro_batches, options)
-            .map_err(|error| TrainError::Step { step: self.done + 1, error })?;
+        let stepped = step(reader, optimizer, &micro_batches, options);
+        let stepped = match stepped {
+            Ok(stepped) => stepped,
+            Err(error) => return self.skip(error, progress),
+        };
+        self.skipped.in_a_row = 0;
         self.done += 1;
         self.stopwatch.steps += 1;
         self.since_line.merge(&stepped.tally);
@@ -355,6 +344,26 @@ impl<'a> Run<'a> {
         if self.done.is_multiple_of(recipe.train.logging_steps) || self.done == self.course.total {
             self.log_step(stepped.grad_norm, learning_rate, &phase.name, progress);
         }
+        Ok(())
+    }
+
+    /// A step of which nothing can be learned. The parameters are as they were.
+    fn skip(&mut self, error: StepError, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        let step = self.done + 1;
+        if self.recipe.train.on_nonfinite == OnNonfinite::Stop {
+            return Err(TrainError::Step { step, error });
+        }
+        if self.skipped.in_a_row + 1 >= SKIPPED_IN_A_ROW {
+            return Err(TrainError::Lost { step, count: SKIPPED_IN_A_ROW, error });
+        }
+        self.skipped.steps += 1;
+        self.skipped.in_a_row += 1;
+        self.done = step;
+        self.stopwatch.steps += 1;
+        let why = error.cause();
+        self.log.skipped(step, &why).iter().for_each(|warning| progress.warning(warning));
+        progress.warning(&format!("step {step}: {why} -> nothing is learned from this step"));
+        progress.advance("train", self.done, self.course.total);
         Ok(())
     }
 
@@ -404,7 +413,7 @@ impl<'a> Run<'a> {
     ) -> Result<(), TrainError> {
         let Some(step) = self.done.checked_sub(1) else { return Ok(()) };
         let place = self.course.at(step);
-        if place.ends_epoch && self.benchmark.owes(self.epoch_end(place)) {
+        if self.untested {
             self.end_epoch(place, progress, interrupt)?;
         }
         Ok(())
@@ -432,33 +441,42 @@ impl<'a> Run<'a> {
         let end = self.epoch_end(place);
         let mut tested = Tested::default();
         if self.benchmark.is_due(end) {
+            // Of a test that does not come to its end nothing stays but its answers.
+            let mut selection = self.selection.clone();
             let other = if self.benchmark.needs_surrogate() { self.learner.other_base()? } else { None };
             let base = Some(other.as_ref().unwrap_or(&self.learner.reader));
             let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
-            match self.benchmark.epoch(end, base, &mut exam) {
-                Err(error) if error.is_interrupt() => return self.save(progress),
-                made => tested = made?,
+            match self.benchmark.epoch(end, base, &mut selection, &mut exam) {
+                Err(error) if error.is_interrupt() => {
+                    self.untested = true;
+                    return self.save(progress);
+                }
+                Err(error) => {
+                    self.untested = true;
+                    return Err(error.into());
+                }
+                Ok(made) => (tested, self.selection) = (made, selection),
             }
         }
-        let Tested { metrics, promoted } = tested;
-        if promoted {
+        self.untested = false;
+        let Tested { metrics, promoted, weighed } = tested;
+        let stopped = weighed.as_ref().is_some_and(|weighed| weighed.stop) && self.done < self.course.total;
+        if stopped {
+            self.course.end_after(self.done);
+            self.stopped_early = true;
+        } else if promoted {
             let steps = place.phase_step + 1;
             self.course.cut(place.phase, steps);
             self.promoted.insert(place.phase, steps);
             progress.note(&format!("{} ends by its promotion rule after {steps} steps", end.phase.name));
         }
-        let mut warnings = self.log.metrics(self.done, f64::from(end.epoch), &metrics);
-        if let Some(forgetting) = self.benchmark.forgetting().filter(|_| end.ends_phase || promoted) {
+        let best = self.selection.best.as_ref();
+        let mut warnings = self.log.metrics(self.done, f64::from(end.epoch), &metrics, best);
+        let ends_phase = end.ends_phase || promoted || stopped;
+        if let Some(forgetting) = self.benchmark.forgetting().filter(|_| ends_phase) {
             warnings.extend(self.log.text("forgetting", self.done, &forgetting.markdown()));
         }
         warnings.iter().for_each(|warning| progress.warning(warning));
-        let better = self
-            .benchmark
-            .best_of(&metrics)
-            .filter(|(_, value)| self.best.as_ref().is_none_or(|best| *value > best.value));
-        if let Some((metric, value)) = better {
-            self.best = Some(Best { metric, value, step: self.done });
-        }
         let loss = std::mem::take(&mut self.since_epoch).loss();
         self.save(progress)?;
         progress.epoch(&EpochLine {
@@ -469,44 +487,13 @@ impl<'a> Run<'a> {
             loss,
             metrics,
         });
+        if let Some(weighed) = &weighed {
+            progress.note(&weighed.verdict);
+        }
+        if stopped {
+            progress.note(&format!("stopped early after step {}: no better epoch is to be expected", self.done));
+        }
         self.stopwatch = Stopwatch::start();
-        Ok(())
-    }
-
-    fn save(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
-        let place = self.course.at(self.done - 1);
-        let state = TrainerState {
-            global_step: self.done,
-            max_steps: self.course.total,
-            phase: place.phase,
-            epoch: place.epoch + u32::from(place.ends_epoch),
-            step_in_epoch: if place.ends_epoch { 0 } else { place.step + 1 },
-            promoted: self.promoted.clone(),
-            since_line: self.since_line.clone(),
-            since_epoch: self.since_epoch.clone(),
-            loss_history: self.history.clone(),
-            best: self.best.clone(),
-            seed: self.recipe.seed,
-            recipe_digest: self.recipe.digest(),
-            prompt_digest: self.prompt_digest.clone(),
-            random_scheme: RANDOM_SCHEME.to_owned(),
-        };
-        let root = self.folder.root().to_path_buf();
-        let learner = &mut self.learner;
-        self.frozen.unmoved(&mut learner.reader.model)?;
-        checkpoint::write(&root, self.done, |folder| -> Result<(), TrainError> {
-            learner.save(folder)?;
-            state.write(folder)?;
-            Ok(())
-        })?;
-        checkpoint::link(&root, LAST, self.done)?;
-        if let Some(best) = &self.best {
-            checkpoint::link(&root, BEST, best.step)?;
-        }
-        if let Some(limit) = self.recipe.train.save_total_limit {
-            checkpoint::prune(&root, limit, self.done)?;
-        }
-        progress.note(&format!("saved {}", root.join(checkpoint::name(self.done)).display()));
         Ok(())
     }
 
@@ -516,6 +503,8 @@ impl<'a> Run<'a> {
             global_step: self.done,
             interrupted,
             report: Some(self.folder.report()).filter(|report| report.is_file()),
+            best: self.selection.best,
+            stopped_early: self.stopped_early,
             epochs: self.benchmark.into_epochs(),
         }
     }
