@@ -3,6 +3,7 @@
 use stepwise_trainer::memory::{Estimate, available};
 use stepwise_trainer::preparation::Preparation;
 use stepwise_trainer::rates::Rates;
+use stepwise_trainer::recipe::{InitLoraWeights, Lora, Tuning};
 use stepwise_trainer::survey::Spread;
 use stepwise_trainer::trained::Group;
 use stepwise_vlm::model::ModelPart;
@@ -39,10 +40,26 @@ fn trained(preparation: &Preparation) -> Table {
             rate(&preparation.rates, *part, rank.is_some()),
         ]);
     }
+    if let Tuning::Lora { lora } = &preparation.tuning {
+        table.notes.extend(beside_plain(lora));
+    }
     let frozen: Vec<String> =
         inventory.frozen.iter().map(|(part, values)| format!("{} {}", name(*part), grouped(*values))).collect();
     table.notes.push(format!("frozen: {}", frozen.join(", ")));
     table
+}
+
+/// What makes the adapters other than plain LoRA.
+fn beside_plain(lora: &Lora) -> Option<String> {
+    let said = [
+        (lora.use_rslora, "rsLoRA".to_owned()),
+        (lora.use_dora, "DoRA".to_owned()),
+        (lora.init_lora_weights == InitLoraWeights::Pissa, "PiSSA".to_owned()),
+        (lora.loraplus_lr_ratio.is_some(), "LoRA+".to_owned()),
+        (lora.lora_dropout > 0.0, format!("dropout {}", lora.lora_dropout)),
+    ];
+    let said: Vec<String> = said.into_iter().filter_map(|(so, name)| so.then_some(name)).collect();
+    (!said.is_empty()).then(|| format!("adapters: {}", said.join(", ")))
 }
 
 /// Peak learning rates of all phases; with LoRA+ those of `lora_B`, too.

@@ -14,13 +14,15 @@ use crate::lessons::LessonError;
 use crate::memory::{self, Estimate, Pictures};
 use crate::progress::Progress;
 use crate::rates::Rates;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Tuning};
 use crate::survey::Survey;
 use crate::trained::Inventory;
 
 /// What a run will do and need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preparation {
+    /// How it learns.
+    pub tuning: Tuning,
     /// What learns, and what does not.
     pub inventory: Inventory,
     /// Peak learning rates of its phases, in order.
@@ -64,6 +66,7 @@ impl Preparation {
         let rates = recipe.curriculum.phase.iter().map(|phase| Rates::peak(recipe, phase)).collect();
         let (training_cases, evaluation_cases) = (cases.train.len(), cases.eval.len());
         Ok(Self {
+            tuning: recipe.tuning.clone(),
             inventory,
             rates,
             survey,

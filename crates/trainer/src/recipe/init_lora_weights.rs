@@ -49,8 +49,8 @@ pub(super) fn read(section: &mut Section<'_>) -> InitLoraWeights {
     const ACCEPTS: &str = "true, false, \"gaussian\" or \"pissa\"";
     let words = ValueKind::Word(vec!["gaussian", "pissa"]);
     let accepts = ValueKind::Either(vec![ValueKind::Flag, words]).called(ACCEPTS);
-    let help = "A fresh adapter: changes nothing at first (`true`, \"gaussian\"), or begins with the weight's principal \
-                singular vectors (\"pissa\").";
+    let help = "A fresh adapter: changes nothing at first (`true`, \"gaussian\"), is random (`false`), or begins with the \
+                weight's principal singular vectors (\"pissa\", saved as plain LoRA of twice the rank).";
     let Some(node) = section.take(KEY, accepts, Some("true".into()), help) else { return InitLoraWeights::True };
     match &node.value {
         Value::Flag(true) => InitLoraWeights::True,

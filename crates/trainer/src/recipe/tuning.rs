@@ -11,6 +11,7 @@ use super::section::{Choice, Section};
 /// What is trained.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "finetuning_type", rename_all = "lowercase")]
+#[allow(clippy::large_enum_variant)] // A recipe has one.
 pub enum Tuning {
     /// Low-rank adapters; the base stays as it is.
     Lora {

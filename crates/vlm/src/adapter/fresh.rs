@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngCore;
+use rayon::prelude::*;
 use stepwise_curriculum::random::stream;
 
 use super::patterns::Patterns;
@@ -34,11 +35,12 @@ pub fn attach(
     let chosen = targets::select(config, &names)?;
     let patterns = Patterns::new(config, &chosen)?;
     let device = model.device().clone();
-    let mut adapters = Vec::new();
-    for linear in model.linears() {
+    // Singular vectors take their time, and each layer its own stream of numbers.
+    let adapter = |linear: &&mut Linear| {
         let taken = chosen.iter().any(|name| name == linear.name());
-        adapters.push(if taken { Some(fresh(linear, &patterns, config, seed, &device)?) } else { None });
-    }
+        taken.then(|| fresh(linear, &patterns, config, seed, &device)).transpose()
+    };
+    let adapters = model.linears().par_iter().map(adapter).collect::<Result<Vec<_>, _>>()?;
     for (linear, adapter) in model.linears().into_iter().zip(adapters) {
         linear.adapter = adapter;
     }
@@ -121,16 +123,16 @@ pub fn take_apart(model: &mut Vlm, config: &LoraConfig) -> Result<(), AdapterErr
     let adapted: Vec<String> = adapted.map(|linear| linear.name().to_owned()).collect();
     let patterns = Patterns::new(config, &adapted)?;
     for linear in linears {
-        let (rank, scale) = (patterns.rank(linear.name()), patterns.scale(linear.name()));
+        let scale = patterns.scale(linear.name());
         if let Some(adapter) = linear.adapter.as_mut().filter(|adapter| adapter.initial.is_none()) {
             let (down, up) = (adapter.down.values(), adapter.up.values());
-            let more = down.dims()[0] - rank;
+            let half = down.dims()[0] / 2;
             adapter.initial = Some(Initial {
-                down: Parameter::frozen(down.clone().narrow(0, rank, more)),
-                up: Parameter::frozen(up.clone().narrow(1, rank, more)),
+                down: Parameter::frozen(down.clone().narrow(0, half, half)),
+                up: Parameter::frozen(up.clone().narrow(1, half, half)),
             });
-            adapter.down = Parameter::learning(down.narrow(0, 0, rank));
-            adapter.up = Parameter::learning(up.narrow(1, 0, rank));
+            adapter.down = Parameter::learning(down.narrow(0, 0, half));
+            adapter.up = Parameter::learning(up.narrow(1, 0, half));
             adapter.scale = scale;
         }
     }

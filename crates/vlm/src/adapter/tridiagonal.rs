@@ -1,5 +1,8 @@
 //! Eigenvalues and eigenvectors of a symmetric tridiagonal matrix, by QL steps with implicit shifts (Bowdler et al. 1968).
 
+/// Steps for one eigenvalue: two or three will do, unless there are values that are no numbers.
+const ROUNDS: usize = 64;
+
 /// Of the matrix with this diagonal and these values beside it (one fewer): eigenvalues, and for each its vector of length 1,
 /// in no order.
 pub(super) fn eigen(diagonal: &[f64], beside: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
@@ -10,7 +13,7 @@ pub(super) fn eigen(diagonal: &[f64], beside: &[f64]) -> (Vec<f64>, Vec<Vec<f64>
     let unit = |at: usize| (0..size).map(|index| f64::from(u8::from(index == at))).collect();
     let mut vectors: Vec<Vec<f64>> = (0..size).map(unit).collect();
     for low in 0..size {
-        loop {
+        for _ in 0..ROUNDS {
             // The block that begins at `low` ends where the value beside the diagonal is nothing next to it.
             let ends = |at: &usize| e[*at].abs() <= f64::EPSILON * (d[*at].abs() + d[at + 1].abs());
             let high = (low..size - 1).find(ends).unwrap_or(size - 1);
