@@ -9,7 +9,7 @@ weights are not used). Running it again gives the same files.
 import argparse
 from pathlib import Path
 
-from maker import environment, old_keys, pictures, real_folder, resize, suite, tiny_folder
+from maker import environment, old_keys, pictures, real_folder, resize, suite, tiny_folder, variants
 
 HERE = Path(__file__).resolve().parent
 REAL = HERE.parents[2] / "shared/models/smolvlm-256m-instruct"
@@ -26,6 +26,7 @@ def main() -> None:
     tiny_folder.build(real, HERE / "tiny", HERE / "tiny-new-layout")
     resize.record(HERE / "images", HERE / "lanczos.safetensors")
     suite.record(HERE)
+    variants.record(HERE)
     environment.write_json(HERE / "tiny-old-keys.json", old_keys.record(HERE / "tiny/model.safetensors"))
     environment.write_json(HERE / "real_folder.json", real_folder.record(real, HERE / "images"))
     environment.write_json(HERE / "versions.json", environment.versions())

@@ -2,6 +2,8 @@
 
 use stepwise_trainer::memory::{Estimate, available};
 use stepwise_trainer::preparation::Preparation;
+use stepwise_trainer::rates::Rates;
+use stepwise_trainer::recipe::{InitLoraWeights, Lora, Tuning};
 use stepwise_trainer::survey::Spread;
 use stepwise_trainer::trained::Group;
 use stepwise_vlm::model::ModelPart;
@@ -29,23 +31,48 @@ pub fn warning(estimate: &Estimate) -> Option<String> {
 fn trained(preparation: &Preparation) -> Table {
     let inventory = &preparation.inventory;
     let mut table = Table::new("what is trained", ["part: modules", "rank", "parameters", "rate"]);
-    let rate = match preparation.learning_rates {
-        [low, high] if low == high => shown(low),
-        [low, high] => format!("{} to {}", shown(low), shown(high)),
-    };
     for Group { part, rank, modules, parameters } in &inventory.groups {
         let modules: Vec<String> = modules.iter().map(|(name, count)| format!("{count} {name}")).collect();
         table.rows.push(vec![
             format!("{}: {}", name(*part), modules.join(", ")),
             rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
             grouped(*parameters),
-            rate.clone(),
+            rate(&preparation.rates, *part, rank.is_some()),
         ]);
+    }
+    if let Tuning::Lora { lora } = &preparation.tuning {
+        table.notes.extend(beside_plain(lora));
     }
     let frozen: Vec<String> =
         inventory.frozen.iter().map(|(part, values)| format!("{} {}", name(*part), grouped(*values))).collect();
     table.notes.push(format!("frozen: {}", frozen.join(", ")));
     table
+}
+
+/// What makes the adapters other than plain LoRA.
+fn beside_plain(lora: &Lora) -> Option<String> {
+    let said = [
+        (lora.use_rslora, "rsLoRA".to_owned()),
+        (lora.use_dora, "DoRA".to_owned()),
+        (lora.init_lora_weights == InitLoraWeights::Pissa, "PiSSA".to_owned()),
+        (lora.loraplus_lr_ratio.is_some(), "LoRA+".to_owned()),
+        (lora.lora_dropout > 0.0, format!("dropout {}", lora.lora_dropout)),
+    ];
+    let said: Vec<String> = said.into_iter().filter_map(|(so, name)| so.then_some(name)).collect();
+    (!said.is_empty()).then(|| format!("adapters: {}", said.join(", ")))
+}
+
+/// Peak learning rates of all phases; with LoRA+ those of `lora_B`, too.
+fn rate(rates: &[Rates], part: ModelPart, adapters: bool) -> String {
+    let span = |ratio: f64| {
+        let peaks = rates.iter().map(|rates| rates.of_part(part) * ratio);
+        let (low, high) = (peaks.clone().fold(f64::INFINITY, f64::min), peaks.fold(0.0, f64::max));
+        if low == high { shown(low) } else { format!("{} to {}", shown(low), shown(high)) }
+    };
+    match rates.first().map(|rates| rates.loraplus_ratio).filter(|ratio| adapters && *ratio > 1.0) {
+        Some(ratio) => format!("{}, lora_B {}", span(1.0), span(ratio)),
+        None => span(1.0),
+    }
 }
 
 fn lessons(preparation: &Preparation) -> Table {

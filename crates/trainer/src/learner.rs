@@ -12,7 +12,7 @@ use stepwise_vlm::reader::{Reader, ReaderError};
 use stepwise_vlm::weights::{SafetensorsSource, WeightError, save_model, write_safetensors};
 
 use crate::optimizer::{AdamW, AdamWConfig};
-use crate::recipe::{Recipe, TargetModules, Tuning};
+use crate::recipe::{Lora, Recipe, TargetModules, Tuning};
 use crate::trained::Inventory;
 
 /// The optimiser's moments in a checkpoint.
@@ -31,18 +31,12 @@ pub enum LearnerError {
     #[error(transparent)]
     Weights(#[from] WeightError),
     /// `[lora]` describes another adapter than the one to be trained on.
-    #[error(
-        "{folder}: the adapter has r = {r}, lora_alpha = {lora_alpha}, use_rslora = {use_rslora} -> write these in `[lora]`"
-    )]
+    #[error("{folder}: the adapter has {has} -> write these in `[lora]`")]
     OtherAdapter {
         /// Where it lies.
         folder: String,
-        /// Its rank.
-        r: usize,
-        /// Its scale's numerator.
-        lora_alpha: f32,
-        /// Its scale's denominator.
-        use_rslora: bool,
+        /// Its settings as a recipe writes them.
+        has: String,
     },
     /// Everything is frozen.
     #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
@@ -72,21 +66,14 @@ impl Learner {
         reader.processor.set_image_splitting(recipe.do_image_splitting);
         let lora = match &recipe.tuning {
             Tuning::Lora { lora } => {
-                let config = LoraConfig {
-                    r: lora.r as usize,
-                    lora_alpha: lora.lora_alpha as f32,
-                    lora_dropout: lora.lora_dropout as f32,
-                    target_modules: targets(&lora.target_modules),
-                    exclude_modules: lora.exclude_modules.as_ref().map(targets),
-                    use_rslora: lora.use_rslora,
-                };
+                let mut config = config(lora);
                 let open = |part| match part {
                     ModelPart::Vision => !lora.freeze_vision_tower,
                     ModelPart::Connector => !lora.freeze_multi_modal_projector,
                     ModelPart::Decoder => true,
                 };
                 if let Some(folder) = &recipe.adapter_name_or_path {
-                    go_on_with(&mut reader, folder, &config)?;
+                    config.init_lora_weights = go_on_with(&mut reader, folder, &config)?;
                 } else {
                     adapter::attach(&mut reader.model, &config, recipe.seed, |name| open(ModelPart::of(name)))?;
                 }
@@ -157,8 +144,11 @@ impl Learner {
     pub fn restore(&mut self, folder: &Path, steps: u64) -> Result<(), LearnerError> {
         let device = self.reader.model.device().clone();
         match &self.lora {
-            Some(_) => {
+            Some(config) => {
                 load_adapter(&mut self.reader.model, folder)?;
+                if config.init_lora_weights == adapter::InitLoraWeights::Pissa {
+                    adapter::take_apart(&mut self.reader.model, config)?;
+                }
             }
             None => {
                 let source = SafetensorsSource::open_model(folder, &device)?;
@@ -178,20 +168,54 @@ impl Learner {
     }
 }
 
-/// Loads the adapter of a PEFT folder to train it on. What the recipe says of it must be what it is.
-fn go_on_with(reader: &mut Reader, folder: &Path, wanted: &LoraConfig) -> Result<(), LearnerError> {
+/// Loads the adapter of a PEFT folder to train it on. What the recipe says of it must be what it is. Returns how it was made.
+fn go_on_with(
+    reader: &mut Reader,
+    folder: &Path,
+    wanted: &LoraConfig,
+) -> Result<adapter::InitLoraWeights, LearnerError> {
     let found = load_adapter(&mut reader.model, folder)?;
-    let facts = |config: &LoraConfig| (config.r, config.lora_alpha, config.use_rslora);
-    if facts(&found) != facts(wanted) {
-        return Err(LearnerError::OtherAdapter {
-            folder: folder.display().to_string(),
-            r: found.r,
-            lora_alpha: found.lora_alpha,
-            use_rslora: found.use_rslora,
-        });
+    let has = settings(&found);
+    if has != settings(wanted) {
+        return Err(LearnerError::OtherAdapter { folder: folder.display().to_string(), has });
     }
     adapter::set_dropout(&mut reader.model, wanted.lora_dropout);
-    Ok(())
+    Ok(found.init_lora_weights)
+}
+
+/// What decides an adapter's arithmetic, as a recipe writes it.
+fn settings(config: &LoraConfig) -> String {
+    let LoraConfig { r, lora_alpha, use_rslora, .. } = config;
+    let mut said = format!("r = {r}, lora_alpha = {lora_alpha}, use_rslora = {use_rslora}");
+    if config.use_dora {
+        said.push_str(", use_dora = true");
+    }
+    let patterns = [
+        ("rank_pattern", config.rank_pattern.iter().map(|(name, rank)| format!("{name:?} = {rank}")).collect()),
+        ("alpha_pattern", config.alpha_pattern.iter().map(|(name, alpha)| format!("{name:?} = {alpha}")).collect()),
+    ];
+    for (key, entries) in patterns.into_iter().filter(|(_, entries): &(_, Vec<String>)| !entries.is_empty()) {
+        said.push_str(&format!(", {key} = {{ {} }}", entries.join(", ")));
+    }
+    if !config.modules_to_save.is_empty() {
+        said.push_str(&format!(", modules_to_save = {:?}", config.modules_to_save));
+    }
+    said
+}
+
+/// The adapter that `[lora]` describes.
+fn config(lora: &Lora) -> LoraConfig {
+    LoraConfig {
+        lora_dropout: lora.lora_dropout as f32,
+        exclude_modules: lora.exclude_modules.as_ref().map(targets),
+        use_rslora: lora.use_rslora,
+        use_dora: lora.use_dora,
+        rank_pattern: lora.rank_pattern.iter().map(|(name, rank)| (name.clone(), *rank as usize)).collect(),
+        alpha_pattern: lora.alpha_pattern.iter().map(|(name, alpha)| (name.clone(), *alpha as f32)).collect(),
+        init_lora_weights: lora.init_lora_weights.into(),
+        modules_to_save: lora.modules_to_save.clone(),
+        ..LoraConfig::new(lora.r as usize, lora.lora_alpha as f32, targets(&lora.target_modules))
+    }
 }
 
 fn targets(modules: &TargetModules) -> Targets {

@@ -23,6 +23,7 @@ pub mod outline;
 pub mod predicted;
 pub mod preparation;
 pub mod progress;
+pub mod rates;
 pub mod read_ahead;
 pub mod recipe;
 pub mod rehearsal;

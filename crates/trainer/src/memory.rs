@@ -9,7 +9,7 @@ use stepwise_vlm::model::ModelPart;
 use stepwise_vlm::model::config::ModelConfig;
 
 use crate::environment::peak_memory_mib;
-use crate::recipe::{Recipe, Suite, Tuning};
+use crate::recipe::{InitLoraWeights, Recipe, Suite, Tuning};
 use crate::survey::Largest;
 use crate::trained::Inventory;
 
@@ -175,9 +175,12 @@ struct Shapes {
 impl Shapes {
     fn new(recipe: &Recipe, config: &ModelConfig, inventory: &Inventory) -> Self {
         let (text, vision) = (&config.text, &config.vision);
-        let dropout = match &recipe.tuning {
-            Tuning::Lora { lora } => lora.lora_dropout > 0.0,
-            Tuning::Full { .. } => false,
+        let (dropout, dora, joined) = match &recipe.tuning {
+            Tuning::Lora { lora } => {
+                let joined = lora.init_lora_weights == InitLoraWeights::Pissa;
+                (lora.lora_dropout > 0.0, lora.use_dora, 1 + usize::from(joined))
+            }
+            Tuning::Full { .. } => (false, false, 1),
         };
         let [width, inner] = [text.hidden_size, text.intermediate_size];
         let [queries, keys] = [text.num_attention_heads * text.head_dim(), text.kv_heads() * text.head_dim()];
@@ -193,23 +196,34 @@ impl Shapes {
             let gains = ["layer_norm1", "layer_norm2", "input_layernorm", "post_attention_layernorm"];
             if gains.iter().any(|gain| inventory.module_learns(part, gain)) { 4 * width } else { width }
         };
+        // DoRA keeps what each of its layers gives before the magnitude scales it.
+        let given = |part: ModelPart, outputs: &[(&str, usize)]| -> usize {
+            let own = outputs.iter().filter(|(name, _)| dora && inventory.module_learns(part, name));
+            own.map(|(_, width)| width).sum()
+        };
         let attending = norm(ModelPart::Decoder, width)
+            + given(ModelPart::Decoder, &[("q_proj", queries), ("k_proj", keys), ("v_proj", keys)])
             + input(&["q_proj", "k_proj", "v_proj"], width)
             + 2 * queries // q, and what attention gives
             + 2 * keys
             + text.num_attention_heads;
+        let fed = [("o_proj", width), ("gate_proj", inner), ("up_proj", inner), ("down_proj", width)];
         let feeding = norm(ModelPart::Decoder, width)
+            + given(ModelPart::Decoder, &fed)
             + input(&["gate_proj", "up_proj"], width)
             + 2 * inner // gate and up
             + input(&["down_proj"], inner)
-            + ranks(inventory, ModelPart::Decoder);
+            + joined * ranks(inventory, ModelPart::Decoder);
 
         let patches = vision.patches_per_side().pow(2);
         let [seen, hidden] = [vision.hidden_size, vision.intermediate_size];
         let kept = |names: &[&str], width: usize| {
             if names.iter().any(|name| inventory.module_learns(ModelPart::Vision, name)) { width } else { 0 }
         };
+        let shown = ["q_proj", "k_proj", "v_proj", "out_proj", "fc2"].map(|name| (name, seen));
         let vision_layer = norm(ModelPart::Vision, seen)
+            + given(ModelPart::Vision, &shown)
+            + given(ModelPart::Vision, &[("fc1", hidden)])
             + kept(&["q_proj", "k_proj", "v_proj"], seen)
             + 4 * seen
             + vision.num_attention_heads
@@ -217,7 +231,7 @@ impl Shapes {
             + kept(&["fc1"], seen)
             + hidden
             + kept(&["fc2"], hidden)
-            + ranks(inventory, ModelPart::Vision);
+            + joined * ranks(inventory, ModelPart::Vision);
         let pixels = 3 * vision.image_size.pow(2);
         Self {
             decoder: (attending * text.num_hidden_layers + feeding * (text.num_hidden_layers - 1)) as u64,

@@ -8,6 +8,7 @@ use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
 use stepwise_vlm::weights::NamedTensor;
 
 use crate::gradients::GradientSum;
+use crate::rates::Rates;
 
 /// AdamW's constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,9 +42,9 @@ impl AdamW {
     }
 
     /// Moves every learning parameter that has a gradient.
-    pub fn step(&mut self, model: &mut Vlm, gradients: &GradientSum, learning_rate: f64) {
+    pub fn step(&mut self, model: &mut Vlm, gradients: &GradientSum, rates: Rates) {
         self.steps += 1;
-        model.visit(&mut Move { optimizer: self, gradients, learning_rate });
+        model.visit(&mut Move { optimizer: self, gradients, rates });
     }
 
     fn moved(&mut self, name: &str, value: Tensor<1>, gradient: Tensor<1>, learning_rate: f64) -> Tensor<1> {
@@ -102,7 +103,7 @@ fn decays(name: &str) -> bool {
 struct Move<'a> {
     optimizer: &'a mut AdamW,
     gradients: &'a GradientSum,
-    learning_rate: f64,
+    rates: Rates,
 }
 
 impl ParameterVisitor for Move<'_> {
@@ -114,7 +115,7 @@ impl ParameterVisitor for Move<'_> {
             let value = parameter.values();
             let shape = value.shape();
             let flat = value.flatten::<1>(0, D - 1);
-            let moved = self.optimizer.moved(name, flat, gradient.clone(), self.learning_rate);
+            let moved = self.optimizer.moved(name, flat, gradient.clone(), self.rates.of(name, D));
             parameter.replace(moved.reshape(shape));
         }
     }

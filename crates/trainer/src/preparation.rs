@@ -13,17 +13,20 @@ use crate::learner::Learner;
 use crate::lessons::LessonError;
 use crate::memory::{self, Estimate, Pictures};
 use crate::progress::Progress;
-use crate::recipe::Recipe;
+use crate::rates::Rates;
+use crate::recipe::{Recipe, Tuning};
 use crate::survey::Survey;
 use crate::trained::Inventory;
 
 /// What a run will do and need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preparation {
+    /// How it learns.
+    pub tuning: Tuning,
     /// What learns, and what does not.
     pub inventory: Inventory,
-    /// Lowest and highest peak learning rate of its phases.
-    pub learning_rates: [f64; 2],
+    /// Peak learning rates of its phases, in order.
+    pub rates: Vec<Rates>,
     /// Steps and lessons.
     pub survey: Survey,
     /// No lesson is longer.
@@ -60,12 +63,12 @@ impl Preparation {
         let pictures = Pictures { learned, tested, most: most.unwrap_or(0) };
         let inventory = Inventory::of(&mut learner.reader.model);
         let memory = memory::estimate(recipe, learner.reader.model.config(), &inventory, &survey.largest, pictures);
-        let rates = recipe.curriculum.phase.iter().map(|phase| phase.learning_rate);
-        let learning_rates = [rates.clone().fold(f64::INFINITY, f64::min), rates.fold(0.0, f64::max)];
+        let rates = recipe.curriculum.phase.iter().map(|phase| Rates::peak(recipe, phase)).collect();
         let (training_cases, evaluation_cases) = (cases.train.len(), cases.eval.len());
         Ok(Self {
+            tuning: recipe.tuning.clone(),
             inventory,
-            learning_rates,
+            rates,
             survey,
             cutoff_len: recipe.cutoff_len,
             epochs: course.epochs,

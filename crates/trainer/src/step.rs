@@ -8,6 +8,7 @@ use crate::gradients::GradientSum;
 use crate::lessons::MicroBatch;
 use crate::log::Tally;
 use crate::optimizer::AdamW;
+use crate::rates::Rates;
 
 /// What a step came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +61,8 @@ fn cause(what: &str, value: f64, names: &[String]) -> String {
 /// What decides a step beside its lessons.
 #[derive(Clone, Copy, Debug)]
 pub struct StepOptions {
-    /// Of this step.
-    pub learning_rate: f64,
+    /// Learning rates of this step.
+    pub rates: Rates,
     /// Largest global gradient norm; 0 for no limit.
     pub max_grad_norm: f64,
     /// Key of the step's dropout masks.
@@ -111,7 +112,7 @@ pub fn step(
         // As torch.nn.utils.clip_grad_norm_.
         gradients.scale((options.max_grad_norm / (grad_norm + 1e-6)).min(1.0));
     }
-    optimizer.step(&mut reader.model, &gradients, options.learning_rate);
+    optimizer.step(&mut reader.model, &gradients, options.rates);
     Ok(Stepped { tally, grad_norm })
 }
 

@@ -66,12 +66,15 @@ impl ParameterVisitor for Count {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
         let (part, shape) = (ModelPart::of(name), parameter.shape());
         let values = shape.num_elements();
-        if !parameter.learns() {
-            *self.inventory.frozen.entry(part).or_default() += values;
-            return;
-        }
         // `….q_proj.lora_A.weight`, `….q_proj.lora_magnitude_vector`, `….q_proj.weight`
         let adapter = name.split_once(".lora_");
+        if !parameter.learns() {
+            // What an adapter holds beside what it learns is none of the model's own.
+            if adapter.is_none() {
+                *self.inventory.frozen.entry(part).or_default() += values;
+            }
+            return;
+        }
         let module =
             adapter.map_or_else(|| name.rsplit_once('.').map_or(name, |(module, _)| module), |(module, _)| module);
         if adapter.is_some_and(|(_, matrix)| matrix.starts_with("A.")) {

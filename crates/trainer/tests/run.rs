@@ -174,6 +174,37 @@ fn a_resumed_run_differs_by_not_one_bit() {
     }
 }
 
+/// Adapters beside plain LoRA: the product that PiSSA begins with and the copies of modules trained whole come back with a
+/// checkpoint, too.
+#[test]
+fn a_resumed_run_with_any_adapter_differs_by_not_one_bit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(folder.path());
+    for (kind, keys) in [
+        ("pissa", "init_lora_weights = \"pissa\"\nrank_pattern = { q_proj = 3 }\nuse_rslora = true"),
+        (
+            "dora",
+            "use_dora = true\nloraplus_lr_ratio = 4\nmodules_to_save = [\"lm_head\", \"modality_projection.proj\"]",
+        ),
+    ] {
+        let lora = format!("[lora]\nr = 2\nlora_dropout = 0.1\nfreeze_multi_modal_projector = false\n{keys}");
+        let out = folder.path().join(kind);
+        let text = recipe_text(&model, &out, &lora).replace("\"fast\"", "\"none\"");
+        let (finished, losses) = run(&text, Stop::Never, false);
+        let kept = folder.path().join(format!("{kind}-kept"));
+        std::fs::rename(&out, &kept).expect("moved");
+        let (stopped, mut parted) = run(&text, Stop::After(2), false);
+        assert!(stopped.interrupted && finished.global_step > 4);
+        parted.extend(run(&text, Stop::Never, true).1);
+        assert_eq!(parted, losses, "{kind}");
+        let name = checkpoint::name(finished.global_step);
+        let (kept, again) = (contents(&kept.join(&name)), contents(&out.join(&name)));
+        assert!(kept == again && kept.len() > 3, "{kind}");
+        let subject = stepwise_trainer::subject::Subject::find(&out, None).expect("a subject");
+        subject.load(&Device::flex(), None).expect("loads");
+    }
+}
+
 #[test]
 fn full_fine_tuning_leaves_a_model_folder_that_loads() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -146,14 +146,7 @@ fn dropout_acts_in_training_alone_and_keeps_the_mean() {
 }
 
 fn config(r: usize) -> LoraConfig {
-    LoraConfig {
-        r,
-        lora_alpha: 8.0,
-        lora_dropout: 0.0,
-        target_modules: Targets::Pattern("all-linear".to_owned()),
-        exclude_modules: None,
-        use_rslora: false,
-    }
+    LoraConfig::new(r, 8.0, Targets::Pattern("all-linear".to_owned()))
 }
 
 #[test]
@@ -261,19 +254,26 @@ fn configs_that_ask_for_other_arithmetic_are_refused() {
     for (field, value) in [
         ("peft_type", json!("LOHA")),
         ("bias", json!("all")),
-        ("use_dora", json!(true)),
         ("use_qalora", json!(true)),
         ("fan_in_fan_out", json!(true)),
-        ("init_lora_weights", json!("pissa")),
-        ("modules_to_save", json!(["lm_head"])),
-        ("rank_pattern", json!({"q_proj": 8})),
-        ("alpha_pattern", json!({"q_proj": 8})),
+        ("init_lora_weights", json!("pissa_niter_4")),
+        ("trainable_token_indices", json!([1])),
         ("layers_to_transform", json!([0])),
         ("alora_invocation_tokens", json!([1, 2])),
     ] {
         let problem = refused(field, value);
         assert!(problem.contains("adapter_config.json") && problem.contains(field), "{problem}");
     }
+    for (field, value, tensor) in [
+        ("use_dora", json!(true), "q_proj.lora_magnitude_vector is missing"),
+        ("modules_to_save", json!(["lm_head"]), "lm_head.weight is missing"),
+        ("rank_pattern", json!({"q_proj": 8}), "q_proj.lora_A.weight in"),
+    ] {
+        let problem = refused(field, value);
+        assert!(problem.contains(tensor), "{problem}");
+    }
+    let problem = refused("rank_pattern", json!({"q_proj": 0}));
+    assert!(problem.contains("r is at least 1"), "{problem}");
     let problem = refused("r", json!(0));
     assert!(problem.contains("r is at least 1"), "{problem}");
     let problem = refused("target_modules", json!(["q_porj"]));
@@ -295,12 +295,10 @@ fn ours() -> (Vlm, LoraConfig) {
     }
     let names = ["q_proj", "v_proj", "down_proj", "fc1", "modality_projection.proj"];
     let config = LoraConfig {
-        r: 3,
-        lora_alpha: 12.5,
         lora_dropout: 0.05,
-        target_modules: Targets::List(names.map(str::to_owned).to_vec()),
         exclude_modules: Some(Targets::Pattern(r".*encoder\.layers\.0.*".to_owned())),
         use_rslora: true,
+        ..LoraConfig::new(3, 12.5, Targets::List(names.map(str::to_owned).to_vec()))
     };
     let mut model = tiny();
     attach(&mut model, &config, 2026, |_| true).expect("attached");

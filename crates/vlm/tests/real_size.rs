@@ -25,14 +25,8 @@ fn a_step_in_the_real_shape_is_finite() {
     assert_eq!((side, features), (512, 64));
     let mut source = RandomSource { seed: 5, device: Device::flex() };
     let mut model = Vlm::build(config, &mut source).expect("a model");
-    let lora = LoraConfig {
-        r: 8,
-        lora_alpha: 16.0,
-        lora_dropout: 0.05,
-        target_modules: Targets::Pattern("all-linear".to_owned()),
-        exclude_modules: None,
-        use_rslora: false,
-    };
+    let all = Targets::Pattern("all-linear".to_owned());
+    let lora = LoraConfig { lora_dropout: 0.05, ..LoraConfig::new(8, 16.0, all) };
     let modules = attach(&mut model, &lora, 5, |name| ModelPart::of(name) == ModelPart::Decoder).expect("an adapter");
     assert_eq!(modules.len(), 7 * model.config().text.num_hidden_layers);
 

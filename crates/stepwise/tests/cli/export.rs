@@ -1,6 +1,7 @@
 //! `stepwise export`.
 
 use crate::common::{TRAINED, Workplace};
+use crate::never::likelihoods;
 
 #[test]
 fn what_is_written_is_said() {
@@ -17,6 +18,28 @@ fn what_is_written_is_said() {
         place.path("merged-bfloat16/tokenizer.json").is_file()
             && !place.path("merged-float32/adapter_config.json").exists()
     );
+}
+
+/// What an adapter has beside plain LoRA goes with it, into a PEFT folder and into the merged weights.
+#[test]
+fn adapters_of_every_kind_answer_as_their_run_does() {
+    let place = Workplace::new();
+    for (name, keys) in [
+        ("dora", "lora.use_dora=true --set lora.modules_to_save=[\"lm_head\"] --set lora.rank_pattern.q_proj=3"),
+        ("pissa", "lora.init_lora_weights=pissa --set lora.use_rslora=true --set lora.alpha_pattern.up_proj=5"),
+    ] {
+        let short = "--set train.max_steps=3 --set benchmark.suite=none";
+        place.done(&format!("train recipe.toml --set output_dir={name} {short} --set {keys}"));
+        let run = likelihoods(&place, name);
+        let base = likelihoods(&place, "model");
+        for format in ["peft", "merged"] {
+            let out = format!("{name}-{format}");
+            place.done(&format!("export {name} {out} --format {format}"));
+            let exported = likelihoods(&place, &out);
+            let apart = exported.iter().zip(&run).map(|(exported, run)| (exported - run).abs()).fold(0.0, f64::max);
+            assert!(exported.len() == 2 && exported != base && apart <= 1e-4, "{out}: {exported:?} instead of {run:?}");
+        }
+    }
 }
 
 #[test]

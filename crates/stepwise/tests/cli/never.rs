@@ -133,7 +133,7 @@ fn never_03_a_resume_differs_by_a_bit() {
 const ASK: &str = "--question what? --max-new-tokens 1 --options CT MRI --json";
 
 /// Log-likelihoods of two answers.
-fn likelihoods(place: &Workplace, who: &str) -> Vec<f64> {
+pub fn likelihoods(place: &Workplace, who: &str) -> Vec<f64> {
     let answer = place.done(&format!("ask --model_name_or_path {who} {ASK}")).json();
     let options = answer["options"].as_array().expect("a list");
     options.iter().map(|option| option["loglikelihood"].as_f64().expect("a number")).collect()

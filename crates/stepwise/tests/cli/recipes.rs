@@ -64,6 +64,10 @@ fn check_says_what_a_run_would_do_and_need() {
     for line in [
         "check recipe.toml",
         "check recipe.toml --set lora.r=4 --set lora.freeze_vision_tower=false",
+        "check recipe.toml --set lora.rank_pattern.q_proj=4 --set lora.loraplus_lr_ratio=16 --set lora.use_dora=true --set lora.modules_to_save=[\"lm_head\"] --set lora.freeze_vision_tower=false --set train.vision_tower_lr=1e-4",
+        "check recipe.toml --set lora.modules_to_save=[\"modality_projection.proj\"]",
+        "check recipe.toml --set lora.rank_pattern.q_prj=4",
+        "check recipe.toml --set lora.init_lora_weights=pissa --set lora.r=33",
         "check recipe.toml --set finetuning_type=full --set lora=1",
         "check recipe.toml --set lora.rank=4",
         "check recipe.toml --set cutoff_len=20",

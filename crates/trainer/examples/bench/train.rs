@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use stepwise_trainer::lessons::{Lesson, MicroBatch};
 use stepwise_trainer::optimizer::{AdamW, AdamWConfig};
+use stepwise_trainer::rates::Rates;
 use stepwise_trainer::step::{StepOptions, step};
 use stepwise_vlm::model::parameter::Pass;
 use stepwise_vlm::reader::Reader;
@@ -71,7 +72,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
         let micro_batch = prepare(&reader, &batch(&records, index, args.batch), args.mode != Mode::Plain)?;
         prepare_seconds.push(since(before));
         let before = Instant::now();
-        let options = StepOptions { learning_rate: args.learning_rate, max_grad_norm: 1.0, dropout_key: 0 };
+        let options = StepOptions { rates: Rates::same(args.learning_rate), max_grad_norm: 1.0, dropout_key: 0 };
         let stepped = step(&mut reader, &mut optimizer, std::slice::from_ref(&micro_batch), options)?;
         seconds.push(since(before));
         losses.push(stepped.tally.loss());

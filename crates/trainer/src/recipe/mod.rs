@@ -14,6 +14,7 @@ mod curriculum;
 mod data;
 pub(crate) mod document;
 mod import;
+mod init_lora_weights;
 pub(crate) mod kind;
 pub(crate) mod names;
 mod order;
@@ -42,6 +43,7 @@ pub use context::Context;
 pub use curriculum::{Curriculum, Evidence, LessonKeys, Phase};
 pub use data::{CaseSource, Data, Synth};
 pub use import::{ImportError, Imported, Left, Tool, import};
+pub use init_lora_weights::InitLoraWeights;
 pub use kind::{Accepts, ValueKind};
 pub use order::Order;
 pub use preset::{PRESETS, Preset, commented};
@@ -213,6 +215,15 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         "Whether large images are shown in tiles.",
     );
     let tuning = tuning::read(&mut top);
+    if let (Some(_), Tuning::Lora { lora }) = (&adapter_name_or_path, &tuning)
+        && lora.init_lora_weights != InitLoraWeights::default()
+    {
+        top.report(
+            adapter_at.as_ref(),
+            "`init_lora_weights` has no effect with `adapter_name_or_path`",
+            "remove one of them: an adapter that is trained on is not made anew",
+        );
+    }
     if adapter_name_or_path.is_some() && matches!(tuning, Tuning::Full { .. }) {
         top.report(
             adapter_at.as_ref(),

@@ -78,6 +78,60 @@ fn a_resolved_recipe_loads_to_itself() {
     insta::assert_snapshot!(parse(LONG, &[]).expect("valid").to_toml());
 }
 
+const ADAPTED: &str = r#"
+model_name_or_path = "base"
+data.synth = { cases = 8 }
+
+[lora]
+use_dora = true
+init_lora_weights = "gaussian"
+loraplus_lr_ratio = 16
+modules_to_save = ["lm_head", "modality_projection.proj"]
+freeze_vision_tower = false
+freeze_multi_modal_projector = false
+
+[lora.rank_pattern]
+'layers\.0\..*q_proj' = 4
+down_proj = 16
+
+[lora.alpha_pattern]
+down_proj = 64
+
+[train]
+vision_tower_lr = 2e-6
+multi_modal_projector_lr = 1e-5
+"#;
+
+#[test]
+fn adapters_of_every_kind_resolve_and_load_again() {
+    let recipe = parse(ADAPTED, &[]).expect("valid");
+    assert_eq!(parse(&recipe.to_toml(), &[]).expect("a resolved recipe is a recipe"), recipe);
+    insta::assert_snapshot!(recipe.to_toml());
+    for way in ["true", "false", "pissa"] {
+        let overrides = [format!("lora.init_lora_weights={way}"), "lora.use_dora=false".to_owned()];
+        let recipe = parse(ADAPTED, &[&overrides[0], &overrides[1]]).expect("valid");
+        assert_eq!(parse(&recipe.to_toml(), &[]).expect("loads again"), recipe, "{way}");
+    }
+}
+
+#[test]
+fn what_adapters_cannot_be_is_refused() {
+    let mut said = String::new();
+    for overrides in [
+        &["lora.use_dora=true", "lora.init_lora_weights=pissa"][..],
+        &["lora.init_lora_weights=pissa", "adapter_name_or_path=earlier"],
+        &["lora.init_lora_weights=olora", "lora.loraplus_lr_ratio=0.5"],
+        &["lora.rank_pattern={ q_proj = 0, k_proj = 4.5 }", "lora.alpha_pattern=8"],
+        &["lora.modules_to_save=lm_head"],
+        &["lora.modules_to_save=[\"\", 1]"],
+        &["train.vision_tower_lr=1e-5", "train.multi_modal_projector_lr=0"],
+        &["finetuning_type=full", "train.vision_tower_lr=1e-5", "lora.use_dora=true"],
+    ] {
+        said.push_str(&format!("--set {}\n{}\n\n", overrides.join(" --set "), message(LEAST, overrides)));
+    }
+    insta::assert_snapshot!(said);
+}
+
 const ORDERED: &str = r#"
 model_name_or_path = "base"
 data.synth = { cases = 8 }

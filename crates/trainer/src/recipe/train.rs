@@ -25,6 +25,12 @@ pub struct Train {
     pub gradient_accumulation_steps: usize,
     /// Peak learning rate, of phases that name none.
     pub learning_rate: f64,
+    /// That of the vision tower in every phase; the phase's when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vision_tower_lr: Option<f64>,
+    /// That of the connector in every phase; the phase's when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_modal_projector_lr: Option<f64>,
     /// Shape of the learning rate over the steps.
     pub lr_scheduler_type: LrScheduler,
     /// The rise at the start.
@@ -142,6 +148,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         Tuning::Full { .. } => 1e-5,
     };
     let (max_steps_at, four_bits_at) = (section.at("max_steps"), section.at("load_in_4bit"));
+    let rates_at = ["vision_tower_lr", "multi_modal_projector_lr"].map(|key| section.at(key));
     let (lr_scheduler_type, warmup) = read_schedule(&mut section);
     let train = Train {
         per_device_train_batch_size: section.integer(
@@ -164,6 +171,18 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
                 "Peak learning rate.",
             )
             .unwrap_or(usual_rate),
+        vision_tower_lr: section.float_or(
+            "vision_tower_lr",
+            Some("`learning_rate`, or that of the phase"),
+            POSITIVE,
+            "Peak learning rate of the vision tower.",
+        ),
+        multi_modal_projector_lr: section.float_or(
+            "multi_modal_projector_lr",
+            Some("`learning_rate`, or that of the phase"),
+            POSITIVE,
+            "Peak learning rate of the connector.",
+        ),
         lr_scheduler_type,
         warmup,
         weight_decay: section.float("weight_decay", 0.0, 0.0.., "Decoupled weight decay."),
@@ -232,6 +251,17 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             "weights in four bits cannot be trained themselves",
             "remove `load_in_4bit`, or set `finetuning_type = \"lora\"`",
         );
+    }
+    let frozen = match tuning {
+        Tuning::Lora { lora } => [lora.freeze_vision_tower, lora.freeze_multi_modal_projector],
+        Tuning::Full { full } => [full.freeze_vision_tower, full.freeze_multi_modal_projector],
+    };
+    let parts = ["vision_tower", "multi_modal_projector"];
+    for ((part, frozen), at) in parts.iter().zip(frozen).zip(rates_at) {
+        if frozen && at.is_some() {
+            let message = format!("`{part}_lr` has no effect: that part is frozen");
+            section.report(at.as_ref(), message, format!("set `freeze_{part} = false`, or remove `{part}_lr`"));
+        }
     }
     section.finish();
     train

@@ -1,14 +1,17 @@
 //! `finetuning_type` with its table: `[lora]` or `[full]`.
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::document::Value;
+use super::document::{Node, Value};
+use super::init_lora_weights::{self, InitLoraWeights};
 use super::kind::ValueKind;
 use super::section::{Choice, Section};
 
 /// What is trained.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "finetuning_type", rename_all = "lowercase")]
+#[allow(clippy::large_enum_variant)] // A recipe has one.
 pub enum Tuning {
     /// Low-rank adapters; the base stays as it is.
     Lora {
@@ -38,10 +41,26 @@ pub struct Lora {
     pub exclude_modules: Option<TargetModules>,
     /// Scales by the square root of the rank.
     pub use_rslora: bool,
+    /// Learns the magnitude of every adapted weight apart from its direction.
+    pub use_dora: bool,
+    /// What a fresh adapter's matrices are.
+    pub init_lora_weights: InitLoraWeights,
+    /// How many times the learning rate `lora_B` learns with (LoRA+); all learn alike when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loraplus_lr_ratio: Option<f64>,
+    /// Modules that are trained whole, by whole names or their ends.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules_to_save: Vec<String>,
     /// No adapters in the vision tower.
     pub freeze_vision_tower: bool,
     /// No adapters in the connector.
     pub freeze_multi_modal_projector: bool,
+    /// Ranks of modules that have another than `r`.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub rank_pattern: IndexMap<String, u32>,
+    /// `lora_alpha` of modules that have another.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub alpha_pattern: IndexMap<String, u32>,
 }
 
 /// A choice of modules as PEFT writes it.
@@ -103,6 +122,7 @@ pub(super) fn read(top: &mut Section<'_>) -> Tuning {
 }
 
 fn read_lora(mut section: Section<'_>) -> Lora {
+    let dora_at = section.at("use_dora");
     let r = section.integer("r", 8, 1..=4096, "Rank of the update.") as u32;
     let lora = Lora {
         r,
@@ -124,9 +144,32 @@ fn read_lora(mut section: Section<'_>) -> Lora {
             "Layers that get none although `target_modules` names them.",
         ),
         use_rslora: section.flag("use_rslora", false, "Scales by `lora_alpha / sqrt(r)` instead."),
+        use_dora: section.flag("use_dora", false, "Learns every adapted weight's magnitude apart from its direction."),
+        init_lora_weights: init_lora_weights::read(&mut section),
+        loraplus_lr_ratio: section.float_or(
+            "loraplus_lr_ratio",
+            Some("`lora_B` learns as `lora_A` does"),
+            1.0..,
+            "LoRA+: `lora_B`, and vectors, learn with so many times the learning rate.",
+        ),
+        modules_to_save: texts(&mut section, "modules_to_save", "Modules that are trained and saved whole."),
+        rank_pattern: pattern(&mut section, "rank_pattern", 4096, "Ranks of modules that have another than `r`."),
+        alpha_pattern: pattern(
+            &mut section,
+            "alpha_pattern",
+            65536,
+            "Values of `lora_alpha` of modules that have another.",
+        ),
         freeze_vision_tower: section.flag("freeze_vision_tower", true, VISION),
         freeze_multi_modal_projector: section.flag("freeze_multi_modal_projector", true, CONNECTOR),
     };
+    if lora.use_dora && lora.init_lora_weights == InitLoraWeights::Pissa {
+        section.report(
+            dora_at.as_ref(),
+            "`use_dora` and `init_lora_weights = \"pissa\"` are both given",
+            "keep one of them: what PiSSA saves is plain LoRA, which has no magnitudes",
+        );
+    }
     section.finish();
     lora
 }
@@ -161,17 +204,7 @@ fn modules(
     match &node.value {
         Value::Text(text) if !text.is_empty() => return Some(TargetModules::Pattern(text.clone())),
         Value::List(elements) if !elements.is_empty() => {
-            let mut names = Vec::new();
-            for element in elements {
-                match &element.value {
-                    Value::Text(name) if !name.is_empty() => names.push(name.clone()),
-                    Value::Text(_) => {
-                        section.report(Some(&element.at), format!("`{key}` has an empty name"), "remove it")
-                    }
-                    _ => section.mismatch(element, key, ACCEPTS),
-                }
-            }
-            return Some(TargetModules::Suffixes(names));
+            return Some(TargetModules::Suffixes(names(section, key, elements, ACCEPTS)));
         }
         Value::Text(_) | Value::List(_) => {
             section.report(
@@ -183,4 +216,55 @@ fn modules(
         _ => section.mismatch(&node, key, ACCEPTS),
     }
     None
+}
+
+fn names(section: &Section<'_>, key: &'static str, elements: &[Node], accepts: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for element in elements {
+        match &element.value {
+            Value::Text(name) if !name.is_empty() => names.push(name.clone()),
+            Value::Text(_) => section.report(Some(&element.at), format!("`{key}` has an empty name"), "remove it"),
+            _ => section.mismatch(element, key, accepts),
+        }
+    }
+    names
+}
+
+fn texts(section: &mut Section<'_>, key: &'static str, help: &'static str) -> Vec<String> {
+    const ACCEPTS: &str = "a list of strings";
+    let accepts = ValueKind::list(ValueKind::Text).called(ACCEPTS);
+    match section.take(key, accepts, None, help) {
+        None => Vec::new(),
+        Some(Node { value: Value::List(elements), .. }) => names(section, key, &elements, ACCEPTS),
+        Some(node) => {
+            section.mismatch(&node, key, ACCEPTS);
+            Vec::new()
+        }
+    }
+}
+
+/// Whole numbers by module: a regular expression that fits a module's whole name, or its end from a dot on.
+fn pattern(section: &mut Section<'_>, key: &'static str, most: u64, help: &'static str) -> IndexMap<String, u32> {
+    const ACCEPTS: &str = "a table of module names or regular expressions, each with a whole number";
+    let accepts = ValueKind::Map(Box::new(ValueKind::Integer(1, most))).called(ACCEPTS);
+    let Some(node) = section.take(key, accepts, None, help) else { return IndexMap::new() };
+    let Value::Table(entries) = &node.value else {
+        section.mismatch(&node, key, ACCEPTS);
+        return IndexMap::new();
+    };
+    let mut found = IndexMap::new();
+    for (name, entry) in entries {
+        match entry.node.value {
+            Value::Integer(number) if (1..=i128::from(most)).contains(&number) => {
+                found.insert(name.clone(), number as u32);
+            }
+            Value::Integer(number) => section.report(
+                Some(&entry.node.at),
+                format!("`{key}` of `{name}` cannot be {number}"),
+                format!("write a number, at least 1 and at most {most}"),
+            ),
+            _ => section.mismatch(&entry.node, key, "a whole number"),
+        }
+    }
+    found
 }

@@ -27,6 +27,7 @@ use crate::log::{Pace, Resumed, RunLog, StepLine, Tally};
 use crate::predicted::Predicted;
 use crate::preparation::Preparation;
 use crate::progress::{EpochLine, Progress};
+use crate::rates::Rates;
 use crate::read_ahead::{ReadAhead, Source};
 use crate::recipe::{OnNonfinite, Recipe};
 use crate::rehearsal::rehearse;
@@ -323,9 +324,9 @@ impl<'a> Run<'a> {
         let of_phase = (place.phase_step, place.phase_total);
         let (at, of) = if recipe.curriculum.rewarm { of_phase } else { (self.done, self.course.total) };
         let factor = recipe.train.lr_scheduler_type.factor(at, recipe.train.warmup.steps(of), of);
-        let learning_rate = phase.learning_rate * factor;
+        let rates = Rates::peak(recipe, phase).times(factor);
         let options = StepOptions {
-            learning_rate,
+            rates,
             max_grad_norm: recipe.train.max_grad_norm,
             dropout_key: recipe.seed.wrapping_add(self.done << 16),
         };
@@ -342,7 +343,7 @@ impl<'a> Run<'a> {
         self.since_epoch.merge(&stepped.tally);
         progress.advance("train", self.done, self.course.total);
         if self.done.is_multiple_of(recipe.train.logging_steps) || self.done == self.course.total {
-            self.log_step(stepped.grad_norm, learning_rate, &phase.name, progress);
+            self.log_step(stepped.grad_norm, rates.decoder, &phase.name, progress);
         }
         Ok(())
     }

@@ -4,29 +4,31 @@ use std::io::Write;
 use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{AdapterError, LoraConfig, targets};
+use super::patterns::Patterns;
+use super::{AdapterError, InitLoraWeights, LoraConfig, fresh, saved, targets};
 use crate::model::Vlm;
-use crate::model::layers::LoraLayer;
-use crate::model::parameter::Parameter;
+use crate::model::lora::{LoraLayer, Magnitude};
+use crate::model::parameter::{Parameter, ParameterVisitor};
 use crate::weights::{NamedTensor, SafetensorsSource, WeightError, write_safetensors};
 
-/// What PEFT puts before a module's name.
-const PREFIX: &str = "base_model.model.";
+/// What a PEFT folder calls a parameter.
+pub(super) fn key(name: &str) -> String {
+    format!("base_model.model.{name}")
+}
 
-/// Settings of PEFT's that change the arithmetic, with the one value of each that is built here.
+/// Settings of PEFT's that change the arithmetic, with the values of each that are built here.
 fn built(field: &str, value: &Value) -> bool {
     match field {
         "peft_type" => value == "LORA",
         "bias" => value == "none",
-        "fan_in_fan_out" | "use_dora" | "lora_bias" | "use_qalora" => value == false,
+        "fan_in_fan_out" | "lora_bias" | "use_qalora" => value == false,
         // Some ways to initialise leave the base with other weights than its folder has.
-        "init_lora_weights" => value.is_boolean() || ["gaussian", "eva", "orthogonal"].iter().any(|way| value == way),
-        "modules_to_save"
-        | "rank_pattern"
-        | "alpha_pattern"
-        | "layers_to_transform"
+        "init_lora_weights" => {
+            value.is_boolean() || ["gaussian", "eva", "orthogonal", "pissa"].iter().any(|way| value == way)
+        }
+        "layers_to_transform"
         | "layer_replication"
         | "trainable_token_indices"
         | "target_parameters"
@@ -37,95 +39,135 @@ fn built(field: &str, value: &Value) -> bool {
         | "use_bdlora"
         | "velora_config" => {
             value.is_null()
-                || value.as_object().is_some_and(serde_json::Map::is_empty)
+                || value.as_object().is_some_and(Map::is_empty)
                 || value.as_array().is_some_and(Vec::is_empty)
         }
         _ => true,
     }
 }
 
-/// Reads a PEFT folder and puts its adapter on `model` in place of any other, ready to answer or to learn on. Returns its
-/// config. On an error the model is as it was.
-///
-/// # Errors
-/// When a file is missing or malformed, the config asks for what is not built, a target matches nothing, or the file does
-/// not hold exactly the tensors that the config calls for.
-pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, AdapterError> {
+fn read_config(folder: &Path) -> Result<LoraConfig, AdapterError> {
     let path = folder.join("adapter_config.json");
     let problem = |problem: String| AdapterError::Config { path: path.display().to_string(), problem };
     let text = std::fs::read_to_string(&path).map_err(|error| problem(error.to_string()))?;
     let raw: Value = serde_json::from_str(&text).map_err(|error| problem(error.to_string()))?;
     let fields = raw.as_object().ok_or_else(|| problem("a JSON object is expected".to_owned()))?;
     if let Some((field, value)) = fields.iter().find(|(field, value)| !built(field, value)) {
-        return Err(problem(format!("{field} is {value}, which is not built")));
+        let instead = match field.as_str() {
+            "init_lora_weights" => " -> save it in PEFT with `path_initial_model_for_weight_conversion`",
+            _ => "",
+        };
+        return Err(problem(format!("{field} is {value}, which is not built{instead}")));
     }
     let config: LoraConfig = serde_json::from_value(raw).map_err(|error| problem(error.to_string()))?;
-    if config.r == 0 || !config.lora_alpha.is_finite() || !(0.0..1.0).contains(&config.lora_dropout) {
+    let finite = config.lora_alpha.is_finite() && config.alpha_pattern.values().all(|alpha| alpha.is_finite());
+    if config.r == 0
+        || config.rank_pattern.values().any(|rank| *rank == 0)
+        || !finite
+        || !(0.0..1.0).contains(&config.lora_dropout)
+    {
         return Err(problem("r is at least 1, lora_alpha a number, lora_dropout from 0 up to 1".to_owned()));
     }
+    if config.use_dora && config.init_lora_weights == InitLoraWeights::Pissa {
+        return Err(problem("use_dora with init_lora_weights \"pissa\" is not built".to_owned()));
+    }
+    Ok(config)
+}
 
+/// Reads a PEFT folder and puts its adapter on `model` in place of any other, ready to answer or to learn on. Returns its
+/// config. On an error the model is as it was.
+///
+/// An adapter made with PiSSA and saved as it is says what is added to a weight without its principal singular vectors: they
+/// are computed again.
+///
+/// # Errors
+/// When a file is missing or malformed, the config asks for what is not built, a target matches nothing, or the file does
+/// not hold exactly the tensors that the config calls for.
+pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, AdapterError> {
+    let config = read_config(folder)?;
     let file = folder.join("adapter_model.safetensors");
+    let place = file.display().to_string();
     let source = SafetensorsSource::open(std::slice::from_ref(&file), model.device())?;
-    let names: Vec<String> = model.linears().iter().map(|linear| linear.name().to_owned()).collect();
+    let whole = saved::parameters(model, &config)?;
+    let names = model.linears().into_iter().map(|linear| linear.name().to_owned());
+    let names: Vec<String> = names.filter(|name| !saved::holds(&config.modules_to_save, name)).collect();
     let chosen = targets::select(&config, &names)?;
-    let expected: Vec<String> = chosen
-        .iter()
-        .flat_map(|name| ["lora_A", "lora_B"].map(|part| format!("{PREFIX}{name}.{part}.weight")))
-        .collect();
+    let patterns = Patterns::new(&config, &chosen)?;
+    let parts: &[&str] = match config.use_dora {
+        true => &["lora_A.weight", "lora_B.weight", "lora_magnitude_vector"],
+        false => &["lora_A.weight", "lora_B.weight"],
+    };
+    let of_adapters = chosen.iter().flat_map(|name| parts.iter().map(move |part| key(&format!("{name}.{part}"))));
+    let expected: Vec<String> = of_adapters.chain(whole.iter().map(|name| key(name))).collect();
     if let Some(stray) = source.names().find(|name| !expected.iter().any(|expected| expected == name)) {
         let problem = format!("tensor {stray} belongs to no module that adapter_config.json targets");
-        return Err(WeightError::Format { path: file.display().to_string(), problem }.into());
+        return Err(WeightError::Format { path: place, problem }.into());
     }
+    saved::check(model, &whole, &source, &place)?;
     let device = model.device().clone();
     let mut adapters = Vec::new();
     for linear in model.linears() {
-        if !chosen.iter().any(|name| name == linear.name()) {
+        let name = linear.name();
+        if !chosen.iter().any(|chosen| chosen == name) {
             adapters.push(None);
             continue;
         }
-        let [inputs, outputs] = linear.sides();
-        let read = |part: &str, shape: [usize; 2]| -> Result<Parameter<2>, WeightError> {
-            let name = format!("{PREFIX}{}.{part}.weight", linear.name());
+        let ([inputs, outputs], rank, scale) = (linear.sides(), patterns.rank(name), patterns.scale(name));
+        let read = |part: &str, shape: &[usize]| -> Result<TensorData, WeightError> {
+            let name = key(&format!("{name}.{part}"));
             let (found, values) = source.any(&name)?;
             if found != shape {
-                let (place, expected) = (file.display().to_string(), shape.to_vec());
-                return Err(WeightError::Shape { name, place, found, expected });
+                return Err(WeightError::Shape { name, place: place.clone(), found, expected: shape.to_vec() });
             }
-            Ok(Parameter::learning(Tensor::from_data(TensorData::new(values, shape), &device)))
+            Ok(TensorData::new(values, found))
         };
-        adapters.push(Some(LoraLayer {
-            down: read("lora_A", [config.r, inputs])?,
-            up: read("lora_B", [outputs, config.r])?,
-            scale: config.scale(),
-            dropout: config.lora_dropout,
-        }));
+        let down = Tensor::from_data(read("lora_A.weight", &[rank, inputs])?, &device);
+        let up = Tensor::from_data(read("lora_B.weight", &[outputs, rank])?, &device);
+        let mut adapter = LoraLayer::plain(down, up, scale, config.lora_dropout);
+        if config.use_dora {
+            let values = Tensor::from_data(read("lora_magnitude_vector", &[outputs])?, &device);
+            adapter.magnitude = Some(Magnitude::learned(&linear.weight, values));
+        }
+        if config.init_lora_weights == InitLoraWeights::Pissa {
+            adapter.initial = Some(fresh::principal(linear, rank, scale)?);
+        }
+        adapters.push(Some(adapter));
     }
     for (linear, adapter) in model.linears().into_iter().zip(adapters) {
         linear.adapter = adapter;
     }
+    saved::load(model, &whole, &source);
     Ok(config)
 }
 
 /// Writes the model's adapter to `folder` as PEFT does. The modules are named in full, so that PEFT adapts exactly these.
 ///
+/// One that was made with PiSSA is written as PEFT's `path_initial_model_for_weight_conversion` does: as plain LoRA of twice
+/// the rank on the base's own weights.
+///
 /// # Errors
 /// When a file cannot be written.
 pub fn save_adapter(model: &mut Vlm, config: &LoraConfig, base: &str, folder: &Path) -> Result<(), AdapterError> {
-    let (mut modules, mut tensors) = (Vec::new(), Vec::new());
+    let (mut modules, mut written, mut apart) = (Vec::new(), Learned(Vec::new()), false);
     for linear in model.linears() {
         let Some(adapter) = &linear.adapter else { continue };
-        modules.push(linear.name().to_owned());
-        for (part, parameter) in [("lora_A", &adapter.down), ("lora_B", &adapter.up)] {
-            tensors.push(NamedTensor {
-                name: format!("{PREFIX}{}.{part}.weight", linear.name()),
-                shape: parameter.values().dims().to_vec(),
-                values: parameter.values().into_data().convert::<f32>().try_to_vec().unwrap_or_default(),
-            });
+        let name = linear.name();
+        apart |= adapter.initial.is_some();
+        let (down, up) = adapter.joined();
+        written.push(format!("{name}.lora_A.weight"), down);
+        written.push(format!("{name}.lora_B.weight"), up);
+        if let Some(magnitude) = &adapter.magnitude {
+            written.push(format!("{name}.lora_magnitude_vector"), magnitude.values.values());
         }
+        modules.push(name.to_owned());
     }
+    model.visit(&mut written);
     modules.sort();
+    let config = if apart { config.doubled() } else { config.clone() };
+    let alphas = config.alpha_pattern.iter().map(|(name, alpha)| (name.clone(), as_written(*alpha)));
+    let whole = Some(&config.modules_to_save).filter(|modules| !modules.is_empty());
     let description = json!({
-        "alpha_pattern": {},
+        "alpha_pattern": alphas.collect::<Map<_, _>>(),
         "auto_mapping": null,
         "base_model_name_or_path": base,
         "bias": "none",
@@ -138,17 +180,17 @@ pub fn save_adapter(model: &mut Vlm, config: &LoraConfig, base: &str, folder: &P
         "layers_to_transform": null,
         "lora_alpha": as_written(config.lora_alpha),
         "lora_dropout": as_written(config.lora_dropout),
-        "modules_to_save": null,
+        "modules_to_save": whole,
         "peft_type": "LORA",
         "r": config.r,
-        "rank_pattern": {},
+        "rank_pattern": config.rank_pattern,
         "revision": null,
         "target_modules": modules,
         "task_type": "CAUSAL_LM",
-        "use_dora": false,
+        "use_dora": config.use_dora,
         "use_rslora": config.use_rslora,
     });
-    write_safetensors(&folder.join("adapter_model.safetensors"), &tensors, false)?;
+    write_safetensors(&folder.join("adapter_model.safetensors"), &written.0, false)?;
     let path = folder.join("adapter_config.json");
     let failed = |error: std::io::Error| WeightError::File { path: path.display().to_string(), error };
     let beside = path.with_extension(format!("json.{}.tmp", std::process::id()));
@@ -157,6 +199,26 @@ pub fn save_adapter(model: &mut Vlm, config: &LoraConfig, base: &str, folder: &P
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     std::fs::rename(&beside, &path).map_err(failed)?;
     Ok(())
+}
+
+/// The tensors of an adapter file.
+struct Learned(Vec<NamedTensor>);
+
+impl Learned {
+    fn push<const D: usize>(&mut self, name: String, values: Tensor<D>) {
+        let shape = values.dims().to_vec();
+        let values = values.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+        self.0.push(NamedTensor { name: key(&name), shape, values });
+    }
+}
+
+impl ParameterVisitor for Learned {
+    /// Those of modules trained whole.
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if parameter.is_beside() {
+            self.push(name.to_owned(), parameter.values());
+        }
+    }
 }
 
 /// The number as a person writes it: 8 and 0.05, not 8.0 and 0.05000000074505806.

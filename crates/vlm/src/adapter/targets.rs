@@ -72,12 +72,12 @@ impl<'a> Matcher<'a> {
     }
 }
 
-fn ends_in(name: &str, end: &str) -> bool {
+pub(super) fn ends_in(name: &str, end: &str) -> bool {
     name.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 /// The most similar last part of a name, or whole name where a whole one was asked for.
-fn nearest_module(target: &str, names: &[String]) -> Option<String> {
+pub(super) fn nearest_module(target: &str, names: &[String]) -> Option<String> {
     let whole = target.contains('.');
     nearest(target, names.iter().map(|name| if whole { name } else { name.rsplit('.').next().unwrap_or(name) }))
 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn config(target_modules: Targets, exclude_modules: Option<Targets>) -> LoraConfig {
-        LoraConfig { r: 2, lora_alpha: 4.0, lora_dropout: 0.0, target_modules, exclude_modules, use_rslora: false }
+        LoraConfig { exclude_modules, ..LoraConfig::new(2, 4.0, target_modules) }
     }
 
     fn list(ends: &[&str]) -> Targets {

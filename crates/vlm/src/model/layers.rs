@@ -1,10 +1,9 @@
 //! The layers everything is made of. All act on `[tokens, features]`.
 
-use burn::tensor::{Tensor, TensorData};
-use rand::RngCore;
-use stepwise_curriculum::random::stream;
-use stepwise_ops::{Lora, linear, lora_linear};
+use burn::tensor::Tensor;
+use stepwise_ops::linear;
 
+use super::lora::LoraLayer;
 use super::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::weights::{Source, WeightError};
 
@@ -16,19 +15,6 @@ pub struct Linear {
     pub(crate) weight: Parameter<2>,
     bias: Option<Parameter<1>>,
     pub(crate) adapter: Option<LoraLayer>,
-}
-
-/// A LoRA adapter of one linear layer.
-#[derive(Clone, Debug)]
-pub struct LoraLayer {
-    /// `lora_A`, `[r, in]`.
-    pub down: Parameter<2>,
-    /// `lora_B`, `[out, r]`.
-    pub up: Parameter<2>,
-    /// `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
-    pub scale: f32,
-    /// Share of inputs to `lora_A` dropped in training.
-    pub dropout: f32,
 }
 
 impl Linear {
@@ -66,29 +52,10 @@ impl Linear {
     /// `x` is `[tokens, in]`; returns `[tokens, out]`.
     pub(crate) fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let (weight, bias) = (self.weight.weight(pass), self.bias.as_ref().map(|bias| bias.read(pass)));
-        let Some(adapter) = self.adapter.as_ref().filter(|_| pass.adapters) else {
-            return linear(x, weight, bias);
-        };
-        let (down, up, scale) = (adapter.down.read(pass), adapter.up.read(pass), adapter.scale);
-        match pass.dropout.filter(|_| adapter.dropout > 0.0) {
-            None => lora_linear(x, weight, bias, Lora { down, up, scale }),
-            Some(key) => {
-                let kept = self.dropped(x.clone(), key, adapter.dropout);
-                linear(x, weight, bias) + linear(linear(kept, down, None), up, None) * scale
-            }
+        match self.adapter.as_ref().filter(|_| pass.adapters) {
+            Some(adapter) => adapter.forward(&self.name, x, weight, bias, pass),
+            None => linear(x, weight, bias),
         }
-    }
-
-    /// `x` with a share of its values zeroed and the rest scaled up, by a mask that is a function of key and layer.
-    fn dropped(&self, x: Tensor<2>, key: u64, share: f32) -> Tensor<2> {
-        let mut random = stream(key, &["dropout", &self.name]);
-        let threshold = (f64::from(share) * f64::from(u32::MAX)) as u32;
-        let keep = 1.0 / (1.0 - share);
-        let shape = x.dims();
-        let mask: Vec<f32> =
-            (0..shape[0] * shape[1]).map(|_| if random.next_u32() < threshold { 0.0 } else { keep }).collect();
-        let mask = Tensor::<2>::from_data(TensorData::new(mask, shape), &x.device().without_autodiff());
-        x * mask
     }
 
     pub(crate) fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
@@ -97,8 +64,7 @@ impl Linear {
             visitor.visit(&format!("{}.bias", self.name), bias);
         }
         if let Some(adapter) = &mut self.adapter {
-            visitor.visit(&format!("{}.lora_A.weight", self.name), &mut adapter.down);
-            visitor.visit(&format!("{}.lora_B.weight", self.name), &mut adapter.up);
+            adapter.visit(&self.name, visitor);
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod config;
 mod connector;
 mod decoder;
 pub mod layers;
+pub mod lora;
 pub mod parameter;
 mod vision;
 

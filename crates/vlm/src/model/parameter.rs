@@ -9,6 +9,8 @@ use stepwise_ops::{Packed, Weight};
 #[derive(Clone, Debug)]
 pub struct Parameter<const D: usize> {
     value: Value<D>,
+    /// What stands here with adapters off, where `value` is a copy that learns in its place (PEFT's `modules_to_save`).
+    original: Option<Value<D>>,
 }
 
 #[derive(Clone, Debug)]
@@ -23,15 +25,33 @@ impl Parameter<2> {
     /// A frozen weight of a linear layer, `[out, in]`, laid out for products.
     #[must_use]
     pub fn packed(weight: Packed) -> Self {
-        Self { value: Value::Packed(Arc::new(weight)) }
+        Value::Packed(Arc::new(weight)).into()
     }
 
     /// The weight of a linear layer for a forward pass.
     #[must_use]
     pub fn weight(&self, pass: &Pass) -> Weight {
-        match &self.value {
+        match self.taking_part(pass) {
             Value::Tensor(_) => self.read(pass).into(),
             Value::Packed(weight) => Arc::clone(weight).into(),
+        }
+    }
+}
+
+impl<const D: usize> From<Value<D>> for Parameter<D> {
+    fn from(value: Value<D>) -> Self {
+        Self { value, original: None }
+    }
+}
+
+impl<const D: usize> Value<D> {
+    /// The values without a graph.
+    fn plain(&self) -> Tensor<D> {
+        match self {
+            Self::Tensor(value) => value.clone().inner(),
+            Self::Packed(weight) => {
+                Tensor::from_data(TensorData::new(weight.unpacked(), weight.sides()), &Device::flex())
+            }
         }
     }
 }
@@ -40,13 +60,13 @@ impl<const D: usize> Parameter<D> {
     /// A frozen weight.
     #[must_use]
     pub fn frozen(value: Tensor<D>) -> Self {
-        Self { value: Value::Tensor(value.inner()) }
+        Value::Tensor(value.inner()).into()
     }
 
     /// A weight that learns.
     #[must_use]
     pub fn learning(value: Tensor<D>) -> Self {
-        Self { value: Value::Tensor(value.inner().autodiff().require_grad()) }
+        Value::Tensor(value.inner().autodiff().require_grad()).into()
     }
 
     /// Whether it learns.
@@ -59,27 +79,45 @@ impl<const D: usize> Parameter<D> {
     pub fn set_learning(&mut self, learns: bool) {
         if learns != self.learns() {
             let value = self.values();
-            *self = if learns { Self::learning(value) } else { Self::frozen(value) };
+            self.value = if learns { Self::learning(value) } else { Self::frozen(value) }.value;
         }
     }
 
     /// The tensor for a forward pass.
     #[must_use]
     pub fn read(&self, pass: &Pass) -> Tensor<D> {
-        match &self.value {
+        match self.taking_part(pass) {
             Value::Tensor(value) if pass.gradients => value.clone(),
-            _ => self.values(),
+            value => value.plain(),
         }
+    }
+
+    fn taking_part(&self, pass: &Pass) -> &Value<D> {
+        self.original.as_ref().filter(|_| !pass.adapters).unwrap_or(&self.value)
     }
 
     /// The values without a graph.
     #[must_use]
     pub fn values(&self) -> Tensor<D> {
-        match &self.value {
-            Value::Tensor(value) => value.clone().inner(),
-            Value::Packed(weight) => {
-                Tensor::from_data(TensorData::new(weight.unpacked(), self.shape()), &Device::flex())
-            }
+        self.value.plain()
+    }
+
+    /// Lets a copy learn in its place; it stays what stands here with adapters off.
+    pub(crate) fn learn_beside(&mut self, values: Tensor<D>) {
+        let copy = Self::learning(values).value;
+        let before = std::mem::replace(&mut self.value, copy);
+        self.original.get_or_insert(before);
+    }
+
+    /// Whether a copy learns in its place.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.original.is_some()
+    }
+
+    /// Ends that with what was there before, or else with the copy.
+    pub(crate) fn end_beside(&mut self, keep_copy: bool) {
+        if let Some(original) = self.original.take() {
+            self.value = if keep_copy { Self::frozen(self.values()).value } else { original };
         }
     }
 
@@ -103,7 +141,7 @@ impl<const D: usize> Parameter<D> {
 
     /// New values; it goes on learning if it did.
     pub fn replace(&mut self, value: Tensor<D>) {
-        *self = if self.learns() { Self::learning(value) } else { Self::frozen(value) };
+        self.value = if self.learns() { Self::learning(value) } else { Self::frozen(value) }.value;
     }
 }
 

@@ -12,6 +12,7 @@ use stepwise_ops::{Packed, Precision};
 use crate::model::parameter::Parameter;
 
 pub use random::RandomSource;
+pub(crate) use random::normal;
 pub use read::SafetensorsSource;
 pub(crate) use read::nearest;
 pub use save::save_model;

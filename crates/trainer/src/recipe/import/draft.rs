@@ -40,6 +40,16 @@ impl<'a> Draft<'a> {
         self.entries.iter().any(|entry| entry.key == key && entry.value.number().is_some_and(|number| number > 0.0))
     }
 
+    /// Whether it says yes there.
+    pub fn given_true(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key && entry.value.flag() == Some(true))
+    }
+
+    /// Whether it says no there.
+    pub fn given_false(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key && entry.value.flag() == Some(false))
+    }
+
     /// Whether it says this word there.
     pub fn says(&self, key: &str, word: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value.text().as_deref() == Some(word))
@@ -170,7 +180,12 @@ fn converted(kind: &ValueKind, value: &Yaml) -> Option<toml::Value> {
 /// What the reader of recipes has against a value, alone in a recipe of its section.
 fn tried(key: &Key, value: &toml::Value) -> Result<(), String> {
     let least = "model_name_or_path = \"m\"\ndata.dataset = \"d\"\n";
-    let tuning = if key.section == "full" { "finetuning_type = \"full\"\n" } else { "" };
+    let tuning = match key.section.as_str() {
+        "full" => "finetuning_type = \"full\"\n",
+        // What a part is trained with is for its freezing to allow, of which a rule knows.
+        "train" => "lora.freeze_vision_tower = false\nlora.freeze_multi_modal_projector = false\n",
+        _ => "",
+    };
     let path = if key.section.is_empty() { key.name.to_owned() } else { format!("{}.{}", key.section, key.name) };
     let text = if key.name == "finetuning_type" { least.to_owned() } else { format!("{least}{tuning}") };
     match Recipe::parse(Path::new("recipe.toml"), text, &[format!("{path}={value}")]) {

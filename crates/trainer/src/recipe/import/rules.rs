@@ -171,6 +171,15 @@ fn of_llama_factory(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fa
         "pissa_init" if value.flag() == Some(true) => {
             draft.put("lora", "init_lora_weights", &Yaml::Text("pissa".to_owned()))
         }
+        "pissa_init" => Fate::Implied,
+        "pissa_iter" => Fate::implied_if(
+            !draft.given_true("pissa_init") || value.number() == Some(-1.0),
+            "singular vectors are computed to the end, not for a number of rounds",
+        ),
+        "pissa_convert" => Fate::implied_if(
+            !draft.given_true("pissa_init") || value.flag() == Some(true),
+            "what PiSSA makes is always saved as plain LoRA on the base's own weights",
+        ),
         "overwrite_cache" => Fate::Implied,
         "val_size" if value.number() == Some(0.0) => Fate::Implied,
         _ => return None,
@@ -188,6 +197,8 @@ fn of_ms_swift(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
             value.flag() == Some(false),
             "adapters in the decoder are chosen by name -> name them in `[lora] exclude_modules`",
         ),
+        "vit_lr" if !draft.given_false("freeze_vit") => Fate::left("the vision tower is frozen"),
+        "aligner_lr" if !draft.given_false("freeze_aligner") => Fate::left("the connector is frozen"),
         "model_kwargs" => Fate::left("the processor of the model's folder decides on pixels"),
         "lora_dtype" => Fate::implied_if(text == "float32", "adapters are held in float32"),
         _ => return None,

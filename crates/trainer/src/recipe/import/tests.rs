@@ -153,6 +153,22 @@ fn recipes_of_trl() {
     insta::assert_snapshot!(shown("full.yaml", TRL_FULL, None));
 }
 
+/// What beside plain LoRA other tools have.
+#[test]
+fn adapters_of_every_kind() {
+    const LLAMA_FACTORY: &str = "stage: sft\nmodel_name_or_path: m\nfinetuning_type: lora\nlora_rank: 8\nuse_dora: false\n\
+        loraplus_lr_ratio: 16.0\npissa_init: true\npissa_iter: 16\npissa_convert: true\n\
+        additional_target: embed_tokens,lm_head\nfreeze_vision_tower: false\n";
+    const MS_SWIFT: &str = "model: m\ntuner_type: lora\nuse_dora: true\nuse_rslora: true\ninit_weights: gaussian\n\
+        lorap_lr_ratio: 4\nmodules_to_save: [lm_head]\nfreeze_vit: false\nfreeze_aligner: false\nvit_lr: 1e-5\n\
+        aligner_lr: 2e-5\n";
+    const TRL: &str =
+        "model_name_or_path: m\nuse_peft: true\nlora_r: 4\nuse_dora: true\nlora_modules_to_save:\n  - lm_head\n";
+    for (name, text) in [("factory.yaml", LLAMA_FACTORY), ("swift.yaml", MS_SWIFT), ("trl.yaml", TRL)] {
+        insta::assert_snapshot!(name, shown(name, text, None));
+    }
+}
+
 #[test]
 fn what_is_no_recipe_of_a_known_tool() {
     let mut said = String::new();

@@ -1,0 +1,81 @@
+//! Learning rates: of each part of the model, and of `lora_B` beside `lora_A` (LoRA+, Hayou et al. 2024).
+
+use stepwise_vlm::model::ModelPart;
+
+use crate::recipe::{Phase, Recipe, Tuning};
+
+/// Learning rates of a step, or at the peak of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Of the image encoder.
+    pub vision: f64,
+    /// Of the connector.
+    pub connector: f64,
+    /// Of the decoder; the one that logs name.
+    pub decoder: f64,
+    /// How many times that of its part `lora_B` and vectors learn with.
+    pub loraplus_ratio: f64,
+}
+
+impl Rates {
+    /// One for all.
+    #[must_use]
+    pub const fn same(rate: f64) -> Self {
+        Self { vision: rate, connector: rate, decoder: rate, loraplus_ratio: 1.0 }
+    }
+
+    /// At the peak of a phase.
+    #[must_use]
+    pub fn peak(recipe: &Recipe, phase: &Phase) -> Self {
+        let (train, own) = (&recipe.train, phase.learning_rate);
+        let ratio = match &recipe.tuning {
+            Tuning::Lora { lora } => lora.loraplus_lr_ratio,
+            Tuning::Full { .. } => None,
+        };
+        Self {
+            vision: train.vision_tower_lr.unwrap_or(own),
+            connector: train.multi_modal_projector_lr.unwrap_or(own),
+            decoder: own,
+            loraplus_ratio: ratio.unwrap_or(1.0),
+        }
+    }
+
+    /// All of them multiplied, as a schedule does.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        let Self { vision, connector, decoder, loraplus_ratio } = self;
+        Self { vision: factor * vision, connector: factor * connector, decoder: factor * decoder, loraplus_ratio }
+    }
+
+    /// Of a part, without LoRA+.
+    #[must_use]
+    pub fn of_part(&self, part: ModelPart) -> f64 {
+        match part {
+            ModelPart::Vision => self.vision,
+            ModelPart::Connector => self.connector,
+            ModelPart::Decoder => self.decoder,
+        }
+    }
+
+    /// Of a parameter with so many axes. With LoRA+ these are the groups of PEFT's `create_loraplus_optimizer`.
+    #[must_use]
+    pub fn of(&self, name: &str, axes: usize) -> f64 {
+        let rate = self.of_part(ModelPart::of(name));
+        if name.contains("lora_B") || axes == 1 { rate * self.loraplus_ratio } else { rate }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_learns_with_the_rate_of_its_part_and_kind() {
+        let rates = Rates { vision: 1.0, connector: 2.0, decoder: 3.0, loraplus_ratio: 10.0 }.times(0.5);
+        assert_eq!(rates.of("model.vision_model.x.lora_A.weight", 2), 0.5);
+        assert_eq!(rates.of("model.vision_model.x.lora_B.weight", 2), 5.0);
+        assert_eq!(rates.of("model.connector.modality_projection.proj.weight", 2), 1.0);
+        assert_eq!(rates.of("model.text_model.x.lora_magnitude_vector", 1), 15.0);
+        assert_eq!(rates.of("lm_head.weight", 2), 1.5);
+    }
+}

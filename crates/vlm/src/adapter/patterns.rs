@@ -1,0 +1,105 @@
+//! `rank_pattern` and `alpha_pattern`: modules whose rank or scale is another than the config's, by PEFT's rules.
+
+use fancy_regex::Regex;
+use indexmap::IndexMap;
+
+use super::targets::nearest_module;
+use super::{AdapterError, LoraConfig};
+
+/// Rank and scale of every module of a config.
+pub(super) struct Patterns<'a> {
+    config: &'a LoraConfig,
+    ranks: Vec<(Regex, usize)>,
+    alphas: Vec<(Regex, f32)>,
+}
+
+impl<'a> Patterns<'a> {
+    /// Refuses a name that is no regular expression or fits none of the `adapted` modules: it would have no effect.
+    pub fn new(config: &'a LoraConfig, adapted: &[String]) -> Result<Self, AdapterError> {
+        Ok(Self {
+            config,
+            ranks: compiled("rank_pattern", &config.rank_pattern, adapted)?,
+            alphas: compiled("alpha_pattern", &config.alpha_pattern, adapted)?,
+        })
+    }
+
+    /// The rank of a module's adapter.
+    pub fn rank(&self, module: &str) -> usize {
+        first(&self.ranks, module).unwrap_or(self.config.r)
+    }
+
+    /// What its product is multiplied by.
+    pub fn scale(&self, module: &str) -> f32 {
+        let alpha = first(&self.alphas, module).unwrap_or(self.config.lora_alpha);
+        self.config.scale(self.rank(module), alpha)
+    }
+}
+
+/// The value of the first name that fits, in the order they are written.
+fn first<T: Copy>(patterns: &[(Regex, T)], module: &str) -> Option<T> {
+    patterns.iter().find(|(pattern, _)| fits(pattern, module)).map(|(_, value)| *value)
+}
+
+fn fits(pattern: &Regex, module: &str) -> bool {
+    pattern.is_match(module).unwrap_or(false)
+}
+
+fn compiled<T: Copy>(
+    field: &'static str,
+    patterns: &IndexMap<String, T>,
+    adapted: &[String],
+) -> Result<Vec<(Regex, T)>, AdapterError> {
+    let one = |(name, value): (&String, &T)| {
+        // PEFT's `re.match(rf"(.*\.)?({name})$", module)`.
+        let pattern = Regex::new(&format!(r"^(?:.*\.)?(?:{name})$")).map_err(|problem| AdapterError::Pattern {
+            field,
+            pattern: name.clone(),
+            problem: problem.to_string(),
+        })?;
+        if !adapted.iter().any(|module| fits(&pattern, module)) {
+            let nearest = nearest_module(name, adapted);
+            return Err(AdapterError::NoMatch { field, target: name.clone(), nearest });
+        }
+        Ok((pattern, *value))
+    };
+    patterns.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Targets;
+    use super::*;
+
+    fn modules() -> Vec<String> {
+        ["model.text_model.layers.0.self_attn.q_proj", "model.text_model.layers.1.self_attn.q_proj", "model.x.up_proj"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    fn config(ranks: &[(&str, usize)], alphas: &[(&str, f32)]) -> LoraConfig {
+        LoraConfig {
+            rank_pattern: ranks.iter().map(|(name, rank)| ((*name).to_owned(), *rank)).collect(),
+            alpha_pattern: alphas.iter().map(|(name, alpha)| ((*name).to_owned(), *alpha)).collect(),
+            ..LoraConfig::new(4, 8.0, Targets::Pattern("all-linear".to_owned()))
+        }
+    }
+
+    #[test]
+    fn the_first_name_that_fits_counts_and_ranks_change_scales() {
+        let config = config(&[(r"layers\.1\..*", 16), ("q_proj", 2)], &[("q_proj", 6.0)]);
+        let patterns = Patterns::new(&config, &modules()).expect("patterns");
+        let found = modules().iter().map(|module| (patterns.rank(module), patterns.scale(module))).collect::<Vec<_>>();
+        assert_eq!(found, [(2, 3.0), (16, 6.0 / 16.0), (4, 2.0)]);
+    }
+
+    #[test]
+    fn names_are_whole_parts_and_without_effect_are_refused() {
+        let refused = |name: &str| {
+            let config = config(&[(name, 2)], &[]);
+            Patterns::new(&config, &modules()).err().expect("refused").to_string()
+        };
+        assert!(refused("proj").contains("rank_pattern"), "an end inside a part fits nothing");
+        assert!(refused("q_porj").ends_with(r#"the nearest is "q_proj""#));
+        assert!(refused("(").contains("not a regular expression"));
+    }
+}
