@@ -187,6 +187,7 @@ fn a_step_beside_a_base_in_four_bits_equals_qlora() {
         after: "step.1",
         gradients: "grad",
         prefix: "base_model.model.",
+        tolerance: 2e-5,
         compared: 0,
     };
     reader.model.visit(&mut same);

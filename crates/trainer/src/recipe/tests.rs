@@ -120,6 +120,7 @@ fn what_adapters_cannot_be_is_refused() {
     for overrides in [
         &["lora.use_dora=true", "lora.init_lora_weights=pissa"][..],
         &["lora.init_lora_weights=pissa", "adapter_name_or_path=earlier"],
+        &["lora.init_lora_weights=pissa", "train.load_in_4bit=true"],
         &["lora.init_lora_weights=olora", "lora.loraplus_lr_ratio=0.5"],
         &["lora.rank_pattern={ q_proj = 0, k_proj = 4.5 }", "lora.alpha_pattern=8"],
         &["lora.modules_to_save=lm_head"],

@@ -9,6 +9,7 @@ use stepwise_curriculum::prompt::AnswerForm;
 use stepwise_vlm::Precision;
 
 use super::document::{Node, Value};
+use super::init_lora_weights::InitLoraWeights;
 use super::kind::ValueKind;
 use super::problem::Location;
 use super::section::{Choice, Section};
@@ -250,6 +251,16 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             four_bits_at.as_ref(),
             "weights in four bits cannot be trained themselves",
             "remove `load_in_4bit`, or set `finetuning_type = \"lora\"`",
+        );
+    }
+    if let Tuning::Lora { lora } = tuning
+        && train.load_in_4bit
+        && lora.init_lora_weights == InitLoraWeights::Pissa
+    {
+        section.report(
+            four_bits_at.as_ref(),
+            "`load_in_4bit` and `init_lora_weights = \"pissa\"` are both given",
+            "keep one of them: singular vectors are those of whole weights, not of rounded ones",
         );
     }
     let frozen = match tuning {
