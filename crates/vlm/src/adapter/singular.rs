@@ -149,15 +149,6 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::print_stderr)]
-    fn zz_timing() {
-        let matrix = crate::weights::normal(1, &["t"], 576 * 1536, 1.0);
-        let start = std::time::Instant::now();
-        let found = leading(&matrix, [1536, 576], 8);
-        eprintln!("TIMING {:?} {}", start.elapsed(), found[7].value);
-    }
-
-    #[test]
     fn values_and_products_are_those_the_matrix_was_made_of() {
         for [rows, columns] in [[40, 30], [30, 40], [6, 6], [7, 90]] {
             // Two equal ones: the first vector reaches but one of their plane.
