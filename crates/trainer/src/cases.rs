@@ -31,8 +31,13 @@ pub enum CasesError {
         second: PathBuf,
     },
     /// A picture is not the one that a case was recorded with.
-    #[error("case {0}: {1}; `stepwise check` finds all such files")]
-    Changed(String, DatasetPictureError),
+    #[error("case {case_id}: {problem}; `stepwise check` finds all such files")]
+    Changed {
+        /// The case.
+        case_id: String,
+        /// Which picture, and what to do.
+        problem: String,
+    },
     /// A side of the split is empty.
     #[error("no {split} cases in {place} -> {help}")]
     Empty {
@@ -143,7 +148,8 @@ impl Cases {
                     let path = folders.get(&case.case_id).and_then(|root| picture_path(root, &image.path).ok());
                     let Some(path) = path else { continue };
                     if sha256_file(&path).is_ok_and(|(digest, _)| digest != image.sha256) {
-                        return Err(CasesError::Changed(case.case_id.clone(), DatasetPictureError::Changed(path)));
+                        let problem = DatasetPictureError::Changed(path).to_string();
+                        return Err(CasesError::Changed { case_id: case.case_id.clone(), problem });
                     }
                 }
             }

@@ -434,22 +434,19 @@ fn never_13_patients_near_duplicates_or_paraphrases_are_on_both_sides_of_a_split
     let digest = stepwise_curriculum::picture::sha256_hex(
         &std::fs::read(place.path("cases/images/brighter.png")).expect("there"),
     );
-    let changes: [(&str, Box<dyn Fn(&mut Value)>); 3] = [
-        ("patient", Box::new(|case| case["group_id"] = cases[train]["group_id"].clone())),
-        ("picture", Box::new(|case| case["images"][0] = cases[train]["images"][0].clone())),
-        (
-            "near-duplicate",
-            Box::new(|case| {
+    let mut said = String::new();
+    for name in ["patient", "picture", "near-duplicate"] {
+        let mut changed = cases.clone();
+        let case = &mut changed[test];
+        match name {
+            "patient" => case["group_id"] = cases[train]["group_id"].clone(),
+            "picture" => case["images"][0] = cases[train]["images"][0].clone(),
+            _ => {
                 case["images"][0]["path"] = json!("images/brighter.png");
                 case["images"][0]["sha256"] = json!(digest);
                 case["images"][0].as_object_mut().expect("an object").remove("phash");
-            }),
-        ),
-    ];
-    let mut said = String::new();
-    for (name, change) in changes {
-        let mut changed = cases.clone();
-        change(&mut changed[test]);
+            }
+        }
         place.write("cases/cases.jsonl", changed.iter().map(|case| format!("{case}\n")).collect::<String>());
         let ran = place.run("check cases");
         assert_eq!(ran.code, Some(2), "{name}: {}", ran.stdout);

@@ -56,26 +56,16 @@ fn a_checkpoint_with_any_file_damaged_is_passed_over_for_the_one_before() {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let whole = fs::read(&path).expect("a file");
-        let damages: [(&str, Box<dyn Fn()>); 3] = [
-            ("flipped", {
-                let mut flipped = whole.clone();
-                // In the middle of a value, also of the list of digests: white space there means nothing.
-                let middle = (whole.len() / 2..).find(|at| whole[*at].is_ascii_hexdigit()).unwrap_or(whole.len() / 2);
-                flipped[middle] ^= 1;
-                let path = path.clone();
-                Box::new(move || fs::write(&path, &flipped).expect("written"))
-            }),
-            ("cut", {
-                let (path, half) = (path.clone(), whole[..whole.len() / 2].to_vec());
-                Box::new(move || fs::write(&path, &half).expect("written"))
-            }),
-            ("gone", {
-                let path = path.clone();
-                Box::new(move || fs::remove_file(&path).expect("removed"))
-            }),
-        ];
-        for (damage, make) in damages {
-            make();
+        // In the middle of a value, also of the list of digests: white space there means nothing.
+        let middle = (whole.len() / 2..).find(|at| whole[*at].is_ascii_hexdigit()).expect("a digit");
+        let mut flipped = whole.clone();
+        flipped[middle] ^= 1;
+        let damages = [("flipped", Some(&flipped[..])), ("cut", Some(&whole[..whole.len() / 2])), ("gone", None)];
+        for (damage, left) in damages {
+            match left {
+                Some(left) => fs::write(&path, left).expect("written"),
+                None => fs::remove_file(&path).expect("removed"),
+            }
             let (newest, skipped) = newest_complete(&run).expect("readable");
             assert_eq!(newest, Some(5), "{name} {damage}");
             let [line] = &skipped[..] else { panic!("{name} {damage}: {skipped:?}") };
