@@ -10,6 +10,7 @@ use stepwise_curriculum::picture::load_picture;
 use stepwise_trainer::lessons::{Lesson, MicroBatch};
 use stepwise_trainer::optimizer::{AdamW, AdamWConfig};
 use stepwise_trainer::rates::Rates;
+use stepwise_trainer::schedule::{LrScheduler, Warmup};
 use stepwise_trainer::step::{StepOptions, Stepped, step};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
@@ -172,6 +173,50 @@ fn three_steps_of_every_kind_equal_peft_and_torch() {
     }
 }
 
+/// Loss over supervised tokens, accumulation, clipping, AdamW and the schedule with its warm-up, all at once.
+#[test]
+fn ten_steps_equal_the_curve_of_trl() {
+    let file = std::fs::read(parity().join("sft.json")).expect("sft.json");
+    let recorded: Value = serde_json::from_slice(&file).expect("JSON");
+    let settings = &recorded["settings"];
+    let number = |key: &str| settings[key].as_f64().expect("a number");
+    let whole = |key: &str| settings[key].as_u64().expect("a whole number");
+    let scheduler: LrScheduler = serde_json::from_value(settings["lr_scheduler_type"].clone()).expect("a schedule");
+    let warmup = Warmup::Steps(whole("warmup_steps"));
+    let (batch, accumulated) = (whole("per_device_train_batch_size"), whole("gradient_accumulation_steps"));
+
+    let mut reader = reader();
+    load_adapter(&mut reader.model, &parity().join("tiny-lora")).expect("the adapter");
+    reader.refresh();
+    let taught = recorded["taught"].as_array().expect("names").iter().map(|name| {
+        let mut lesson = lesson(&reader, name.as_str().expect("a name"));
+        // TRL supervises the completion, here the last answer; one before it is part of the prompt.
+        let messages = &mut lesson.example.conversation.messages;
+        let earlier = messages.len() - 1;
+        messages[..earlier].iter_mut().for_each(|message| message.supervised = false);
+        lesson
+    });
+    let taught: Vec<Lesson> = taught.collect();
+    let mut lessons = taught.iter().cycle().cloned();
+    let weight_decay = number("weight_decay");
+    let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay });
+    let losses = recorded["losses"].as_array().expect("losses");
+    for (index, loss) in losses.iter().enumerate() {
+        let micro_batches = (0..accumulated)
+            .map(|_| micro_batch(&reader, &lessons.by_ref().take(batch as usize).collect::<Vec<_>>()))
+            .collect::<Vec<_>>();
+        let total = losses.len() as u64;
+        let learning_rate = number("learning_rate") * scheduler.factor(index as u64, warmup.steps(total), total);
+        near("learning rate", learning_rate, &recorded["learning_rates"][index], 1e-12);
+        let options = StepOptions { rates: Rates::same(learning_rate), max_grad_norm: number("max_grad_norm"), ..OPTIONS };
+        let Stepped { tally, grad_norm } = step(&mut reader, &mut optimizer, &micro_batches, options).expect("a step");
+        let (mine, loss) = (tally.loss(), loss.as_f64().expect("a loss"));
+        assert!((mine - loss).abs() < 1e-4, "loss of step {}: {mine} against {loss}", index + 1);
+        near("gradient norm", grad_norm, &recorded["global_grad_norms"][index], 1e-3);
+    }
+    assert_eq!(losses.len(), 10);
+}
+
 #[test]
 fn a_step_beside_a_base_in_four_bits_equals_qlora() {
     let references = SafetensorsSource::open(&[parity().join("qlora.safetensors")], &Device::flex()).expect("opens");
@@ -252,4 +297,39 @@ fn accumulation_counts_every_supervised_token_alike() {
     near("gradient norm", apart.grad_norm, &recorded["global_grad_norm"], 1e-3);
     assert!((apart_loss - together_loss).abs() < 1e-6 * apart_loss, "{apart_loss} against {together_loss}");
     assert!((apart.grad_norm - together.grad_norm).abs() < 1e-5 * apart.grad_norm);
+}
+
+/// Eight lessons one by one, and all at once: the same step, whatever their lengths.
+#[test]
+fn eight_micro_batches_of_one_equal_one_of_eight() {
+    struct Values(Vec<f32>);
+    impl ParameterVisitor for Values {
+        fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
+            if parameter.learns() {
+                self.0.extend(parameter.values().into_data().try_to_vec::<f32>().expect("f32"));
+            }
+        }
+    }
+    let names = ["single", "multi_turn", "strip", "two_images", "small", "text_only", "split", "single"];
+    let after = |each: usize| {
+        let mut reader = reader();
+        load_adapter(&mut reader.model, &parity().join("tiny-lora")).expect("the adapter");
+        reader.refresh();
+        let lessons = names.map(|name| lesson(&reader, name));
+        let micro_batches: Vec<MicroBatch> =
+            lessons.chunks(each).map(|lessons| micro_batch(&reader, lessons)).collect();
+        assert_eq!(micro_batches.len(), names.len() / each);
+        let stepped = step(&mut reader, &mut optimizer(), &micro_batches, OPTIONS).expect("a step");
+        let mut values = Values(Vec::new());
+        reader.model.visit(&mut values);
+        (stepped, values.0)
+    };
+    let ((apart, moved_apart), (together, moved_together)) = (after(1), after(8));
+    assert_eq!(apart.tally.tokens(), together.tally.tokens());
+    let (loss, norm) = (apart.tally.loss(), apart.grad_norm);
+    assert!((loss - together.tally.loss()).abs() <= 1e-6 * loss, "{loss} against {}", together.tally.loss());
+    assert!((norm - together.grad_norm).abs() <= 1e-6 * norm, "{norm} against {}", together.grad_norm);
+    assert_eq!(moved_apart.len(), moved_together.len());
+    let furthest = moved_apart.iter().zip(&moved_together).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(furthest <= 1e-6, "a parameter moved otherwise by {furthest}");
 }

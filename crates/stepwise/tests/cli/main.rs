@@ -19,6 +19,7 @@ mod errors;
 mod eval;
 mod export;
 mod help;
+mod hostile;
 mod never;
 #[cfg(unix)]
 mod pipe;
