@@ -208,7 +208,8 @@ fn ten_steps_equal_the_curve_of_trl() {
         let total = losses.len() as u64;
         let learning_rate = number("learning_rate") * scheduler.factor(index as u64, warmup.steps(total), total);
         near("learning rate", learning_rate, &recorded["learning_rates"][index], 1e-12);
-        let options = StepOptions { rates: Rates::same(learning_rate), max_grad_norm: number("max_grad_norm"), ..OPTIONS };
+        let options =
+            StepOptions { rates: Rates::same(learning_rate), max_grad_norm: number("max_grad_norm"), ..OPTIONS };
         let Stepped { tally, grad_norm } = step(&mut reader, &mut optimizer, &micro_batches, options).expect("a step");
         let (mine, loss) = (tally.loss(), loss.as_f64().expect("a loss"));
         assert!((mine - loss).abs() < 1e-4, "loss of step {}: {mine} against {loss}", index + 1);
