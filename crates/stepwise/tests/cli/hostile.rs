@@ -175,7 +175,7 @@ fn an_adapter_that_is_none_is_refused() {
     for name in ["vast-rank", "endless-alpha", "long-header"] {
         place.write(&format!("{name}/adapter_model.safetensors"), safetensors(1 << 60, "{}"));
     }
-    place.write("vast-rank/adapter_model.safetensors", safetensors(2, "{}")[..10].to_vec());
+    place.write("vast-rank/adapter_model.safetensors", &safetensors(2, "{}")[..10]);
     let said = ["vast-rank", "nan-alpha", "endless-alpha", "nested", "long-header"].map(|name| {
         let refused = place.refused(&format!("train recipe.toml --set adapter_name_or_path={name}"));
         format!("$ stepwise train recipe.toml --set adapter_name_or_path={name}\n{refused}\n")
