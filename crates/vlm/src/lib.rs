@@ -2,6 +2,7 @@
 
 pub mod adapter;
 pub mod batch;
+mod bounded;
 pub mod features;
 pub mod fresh;
 pub mod generate;

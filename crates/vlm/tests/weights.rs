@@ -118,7 +118,7 @@ fn sharded_folders_are_read_like_whole_ones() {
 
     common::edit_json(&index, |index| index["weight_map"]["lm_head.weight"] = "../elsewhere.safetensors".into());
     let problem = refusal(folder.path());
-    assert!(problem.contains("weight_map.lm_head.weight") && problem.contains("in this folder"), "{problem}");
+    assert!(problem.contains("weight_map.lm_head.weight") && problem.contains("lies in this folder"), "{problem}");
     common::edit_json(&index, |index| index["weight_map"]["lm_head.weight"] = "absent.safetensors".into());
     assert!(refusal(folder.path()).contains("absent.safetensors"));
     std::fs::write(&index, "{}").expect("written");

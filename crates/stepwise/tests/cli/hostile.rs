@@ -4,20 +4,22 @@ use serde_json::{Value, json};
 
 use crate::common::Workplace;
 
-/// A PNG whose header promises so many pixels, with a correct checksum and nothing behind it.
+/// A PNG whose header promises so many pixels, with a correct checksum and little data behind it.
 fn png_bomb(width: u32, height: u32) -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend(width.to_be_bytes());
     header.extend(height.to_be_bytes());
     header.extend([8, 2, 0, 0, 0]);
+    let data = b"\0\0\0\x04IDAT\x78\x9c\0\0\0\0\0\0";
     let crc = !header.iter().fold(!0u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
     });
-    [b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec(), header, crc.to_be_bytes().to_vec()].concat()
+    [b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec(), header, crc.to_be_bytes().to_vec(), data.to_vec()].concat()
 }
 
 /// A JPEG whose frame promises 65,535 pixels a side.
-const JPEG_BOMB: &[u8] = b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03\x01\x11\0\x02\x11\0\x03\x11\0\xff\xd9";
+const JPEG_BOMB: &[u8] = b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03\x01\x11\0\x02\x11\0\x03\x11\0\
+    \xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0\0\0\0\0\xff\xd9";
 
 /// Twelve drawn cases below `cases`, each line through `change` with its row, counted from 1.
 fn cases(change: impl Fn(usize, &mut Value)) -> Workplace {

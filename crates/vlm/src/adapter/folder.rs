@@ -49,27 +49,32 @@ fn built(field: &str, value: &Value) -> bool {
 fn read_config(folder: &Path) -> Result<LoraConfig, AdapterError> {
     let path = folder.join("adapter_config.json");
     let problem = |problem: String| AdapterError::Config { path: path.display().to_string(), problem };
-    let text = std::fs::read_to_string(&path).map_err(|error| problem(error.to_string()))?;
-    let raw: Value = serde_json::from_str(&text).map_err(|error| problem(error.to_string()))?;
-    let fields = raw.as_object().ok_or_else(|| problem("a JSON object is expected".to_owned()))?;
+    let unread = |what: &dyn std::fmt::Display| problem(format!("{what} -> name a folder that PEFT saved, complete"));
+    let text = crate::bounded::text(&path).map_err(|error| unread(&error))?;
+    let raw: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
+    let fields = raw.as_object().ok_or_else(|| unread(&"a JSON object is expected"))?;
     if let Some((field, value)) = fields.iter().find(|(field, value)| !built(field, value)) {
         let instead = match field.as_str() {
             "init_lora_weights" => " -> save it in PEFT with `path_initial_model_for_weight_conversion`",
-            _ => "",
+            _ => " -> train the adapter without it",
         };
         return Err(problem(format!("{field} is {value}, which is not built{instead}")));
     }
-    let config: LoraConfig = serde_json::from_value(raw).map_err(|error| problem(error.to_string()))?;
+    let config: LoraConfig = serde_json::from_value(raw).map_err(|error| unread(&error))?;
     let finite = config.lora_alpha.is_finite() && config.alpha_pattern.values().all(|alpha| alpha.is_finite());
     if config.r == 0
         || config.rank_pattern.values().any(|rank| *rank == 0)
         || !finite
         || !(0.0..1.0).contains(&config.lora_dropout)
     {
-        return Err(problem("r is at least 1, lora_alpha a number, lora_dropout from 0 up to 1".to_owned()));
+        return Err(problem(
+            "r is at least 1, lora_alpha a number, lora_dropout from 0 up to 1 -> correct it".to_owned(),
+        ));
     }
     if config.use_dora && config.init_lora_weights == InitLoraWeights::Pissa {
-        return Err(problem("use_dora with init_lora_weights \"pissa\" is not built".to_owned()));
+        return Err(problem(
+            "use_dora with init_lora_weights \"pissa\" is not built -> train the adapter with one of them".to_owned(),
+        ));
     }
     Ok(config)
 }

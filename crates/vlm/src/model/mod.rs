@@ -35,7 +35,7 @@ pub enum LoadError {
         folder: String,
     },
     /// `config.json` cannot be read.
-    #[error("{path}: {error}")]
+    #[error("{path}: {error} -> copy or download the model folder again, and see that it may be read")]
     File {
         /// The file.
         path: String,
@@ -132,7 +132,7 @@ impl Vlm {
         if !path.is_file() {
             return Err(LoadError::Absent { folder: folder.display().to_string() });
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| LoadError::File { path: name.clone(), error })?;
+        let text = crate::bounded::text(&path).map_err(|error| LoadError::File { path: name.clone(), error })?;
         ModelConfig::from_json(&text).map_err(|error| LoadError::Config { path: name, error })
     }
 

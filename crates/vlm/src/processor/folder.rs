@@ -1,8 +1,6 @@
 //! The files of a Hugging Face folder that make a processor, in their older and newer places.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -12,9 +10,7 @@ use super::config::PixelConfig;
 use super::expand::END_OF_UTTERANCE;
 use super::template::ChatTemplate;
 use super::tokens::Tokens;
-
-/// No file of a processor is larger; real tokenizers have 2 to 20 MB.
-const LARGEST: u64 = 64 << 20;
+use crate::bounded;
 
 const PROCESSORS: &[&str] = &["Idefics3Processor", "SmolVLMProcessor"];
 const IMAGE_PROCESSORS: &[&str] = &["Idefics3ImageProcessor", "SmolVLMImageProcessor"];
@@ -44,22 +40,19 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
 }
 
 fn problem(folder: &Path, file: &str, problem: impl ToString) -> ProcessorError {
-    ProcessorError::Folder { path: folder.join(file).display().to_string(), problem: problem.to_string() }
+    let mut problem = problem.to_string();
+    if !problem.contains(" -> ") {
+        problem.push_str(" -> copy or download the model folder again");
+    }
+    ProcessorError::Folder { path: folder.join(file).display().to_string(), problem }
 }
 
-/// The size is bounded while reading: what the file system says of it may be 0 or change.
 fn bytes(folder: &Path, file: &str) -> Result<Vec<u8>, ProcessorError> {
     let path = folder.join(file);
     if !path.is_file() {
         return Err(problem(folder, file, "there is no such file -> give a complete Hugging Face folder"));
     }
-    let mut bytes = Vec::new();
-    let opened = File::open(&path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    opened.map_err(|error| problem(folder, file, error))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(problem(folder, file, format!("is larger than {LARGEST} bytes, the most that is read")));
-    }
-    Ok(bytes)
+    bounded::bytes(&path).map_err(|error| problem(folder, file, error))
 }
 
 fn text(folder: &Path, file: &str) -> Result<String, ProcessorError> {

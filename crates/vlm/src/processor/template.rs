@@ -22,7 +22,7 @@ pub struct ChatTemplate {
 
 /// A template that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("chat template: {0}")]
+#[error("chat template: {0} -> use the chat template of the model's own folder")]
 pub struct TemplateError(String);
 
 impl ChatTemplate {

@@ -38,18 +38,22 @@ impl SafetensorsSource {
             }
             return Self::open_as(&[whole], device, names::current);
         }
-        let text = std::fs::read_to_string(&index).map_err(|error| at(&index, error))?;
+        let text = crate::bounded::text(&index).map_err(|error| at(&index, error))?;
         let format = |problem: String| WeightError::Format { path: index.display().to_string(), problem };
-        let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
-        let map = json
-            .get("weight_map")
-            .and_then(serde_json::Value::as_object)
-            .ok_or_else(|| format("weight_map is missing: it names the shard of every tensor".to_owned()))?;
+        let json: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| format(format!("{error} -> copy or download it again")))?;
+        let map = json.get("weight_map").and_then(serde_json::Value::as_object).ok_or_else(|| {
+            format(
+                "weight_map is missing, which names the shard of every tensor -> download the index again".to_owned(),
+            )
+        })?;
         let mut shards: Vec<PathBuf> = Vec::new();
         for (tensor, shard) in map {
             let name = shard.as_str().unwrap_or_default();
             if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-                return Err(format(format!("weight_map.{tensor} is {shard}: a file name in this folder is expected")));
+                return Err(format(format!(
+                    "weight_map.{tensor} is {shard}: a file name is expected -> name a shard that lies in this folder"
+                )));
             }
             let path = folder.join(name);
             if !shards.contains(&path) {
@@ -76,7 +80,7 @@ impl SafetensorsSource {
             let tensors = parse(path, &mapped)?;
             for name in tensors.names() {
                 if places.insert(named(name), (files.len(), name.to_owned())).is_some() {
-                    let problem = format!("tensor {name} stands here or in another shard too");
+                    let problem = format!("tensor {name} stands here and in another shard -> keep one of them");
                     return Err(WeightError::Format { path: path.display().to_string(), problem });
                 }
             }
@@ -114,7 +118,7 @@ impl SafetensorsSource {
         let view = tensors.tensor(stored).map_err(|error| malformed(path, &error))?;
         let values = to_f32(view.dtype(), view.data()).ok_or_else(|| WeightError::Format {
             path: path.display().to_string(),
-            problem: format!("tensor {name} is {:?}: F32, F16 or BF16 is read", view.dtype()),
+            problem: format!("tensor {name} is {:?}: F32, F16 or BF16 is read -> convert it", view.dtype()),
         })?;
         Ok((view.shape().to_vec(), values))
     }
