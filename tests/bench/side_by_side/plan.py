@@ -54,6 +54,8 @@ class Row:
     bound: Bound
     ours: Measurement
     peer: Measurement
+    # What ours must equal: the peer, or a more exact measurement of its side.
+    reference: Measurement
     runs: int
     # None where answers are compared.
     tolerance: float | None
@@ -61,6 +63,10 @@ class Row:
     @property
     def sides(self) -> dict[str, Measurement]:
         return {"ours": self.ours, "peer": self.peer}
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        return [self.ours, self.peer, self.reference]
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,7 @@ def load(path: Path, profile: str, runs: int | None) -> Plan:
 
 
 def row(entry: dict, profile: str, settings: dict, runs: int | None) -> Row:
-    def measurement(side: str) -> Measurement:
-        words = entry[side]
+    def measurement(side: str, words: str) -> Measurement:
         arguments = entry.get("arguments", settings["arguments"][words.split()[0]])
         return Measurement(side, words, arguments, entry.get("work", "model"), entry["records"])
 
@@ -90,8 +95,9 @@ def row(entry: dict, profile: str, settings: dict, runs: int | None) -> Row:
         what=("" if entry.get("work") == "tiny" else settings["label"]) + entry["what"],
         quantity=entry["quantity"],
         bound=Bound(kind, entry[kind]),
-        ours=measurement("ours"),
-        peer=measurement("peer"),
+        ours=measurement("ours", entry["ours"]),
+        peer=measurement("peer", entry["peer"]),
+        reference=measurement("peer", entry.get("reference", entry["peer"])),
         runs=runs or entry.get("runs", {}).get(profile, settings["runs"]),
         tolerance=entry.get("tolerance"),
     )

@@ -31,10 +31,10 @@ def lines(measurements: list[Measurement], runner: Runner) -> Iterator[tuple]:
 def differences(rows, runner: Runner) -> Iterator[tuple]:
     """For each row, the largest difference of the first runs' losses, values or log-likelihoods."""
     for row in rows:
-        ours, peer = runner.found(row.ours), runner.found(row.peer)
-        if ours and peer:
+        ours, reference = runner.found(row.ours), runner.found(row.reference)
+        if ours and reference:
             try:
-                found = f"{largest_difference(ours[0], peer[0]):.3g}"
+                found = f"{largest_difference(ours[0], reference[0]):.3g}"
             except (TypeError, ValueError):
                 found = "different work"
             yield ("both", row.name, "", 1, "largest difference", "", "", found)

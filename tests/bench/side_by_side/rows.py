@@ -21,19 +21,21 @@ def text(cell: object) -> str:
 
 
 def compared(row: Row, runner: Runner) -> dict:
-    """The median over each side's runs, and whether every pair of runs did equal work."""
+    """The median over each side's runs, and whether every run of ours equals every run of the reference."""
     found = {side: runner.found(row.sides[side]) for side in SIDES}
     faults = [f"{row.sides[side].name}: no run succeeded" for side in SIDES if not found[side]]
     if faults:
         return line(row.what, "", "", "", row.bound, faults, False)
     middle = {side: median(value(result, row.quantity) for result in found[side]) for side in SIDES}
     ratio = row.bound.ratio(middle["peer"], middle["ours"])
-    faults = inequalities(row, found["ours"], found["peer"])
+    faults = inequalities(row, found["ours"], runner.found(row.reference))
     return line(row.what, middle["peer"], middle["ours"], ratio, row.bound, faults, row.bound.holds(ratio))
 
 
-def inequalities(row: Row, ours: list[dict], peer: list[dict]) -> list[str]:
-    pairs = [(one, other) for one in ours for other in peer]
+def inequalities(row: Row, ours: list[dict], reference: list[dict]) -> list[str]:
+    pairs = [(one, other) for one in ours for other in reference]
+    if not pairs:
+        return [f"{row.reference.name}: no run succeeded"]
     try:
         if row.tolerance is None:
             changed = max(different_answers(one, other) for one, other in pairs)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .plan import SIDES, Measurement, Row
+from .plan import Measurement, Row
 
 # Cores that other programs may use during a run without its being called disturbed.
 DISTURBED = 0.1
@@ -75,6 +75,6 @@ def rounds(rows: Iterable[Row]) -> Iterable[tuple[Measurement, int]]:
     """Every measurement once a round, ours and the peer's in turn, as many rounds as the row that wants most of them."""
     rows = list(rows)
     for run in range(1, max((row.runs for row in rows), default=0) + 1):
-        wanted = [row.sides[side] for row in rows if run <= row.runs for side in SIDES]
+        wanted = [measurement for row in rows if run <= row.runs for measurement in row.measurements]
         for measurement in dict.fromkeys(wanted):
             yield measurement, run
