@@ -233,11 +233,22 @@ impl Shapes {
             + kept(&["fc2"], hidden)
             + joined * ranks(inventory, ModelPart::Vision);
         let pixels = 3 * vision.image_size.pow(2);
+        // With gradient checkpointing what goes into each block is kept, and one block's own at a time.
+        let (decoder, tower) = match recipe.train.gradient_checkpointing {
+            true => (
+                width * text.num_hidden_layers + attending + feeding,
+                seen * (vision.num_hidden_layers + 1) + vision_layer,
+            ),
+            false => (
+                attending * text.num_hidden_layers + feeding * (text.num_hidden_layers - 1),
+                vision_layer * vision.num_hidden_layers,
+            ),
+        };
         Self {
-            decoder: (attending * text.num_hidden_layers + feeding * (text.num_hidden_layers - 1)) as u64,
+            decoder: decoder as u64,
             attending: attending as u64,
             read: (feeding + 3 * width) as u64,
-            tile: (vision_layer * vision.num_hidden_layers * patches + 3 * pixels) as u64,
+            tile: (tower * patches + 3 * pixels) as u64,
             backward: (3 * inner + 3 * width) as u64,
             encode: ((2 * hidden + 3 * seen) * patches + 2 * pixels) as u64,
         }

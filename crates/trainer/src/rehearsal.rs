@@ -31,10 +31,16 @@ pub struct Unreached {
 ///
 /// # Errors
 /// When one has none.
-pub fn rehearse(reader: &mut Reader, micro_batch: &MicroBatch, dropout_key: u64) -> Result<(), Unreached> {
-    let (loss, _) = reader.losses(&micro_batch.batch, &Pass::training(dropout_key));
+pub fn rehearse(
+    reader: &mut Reader,
+    micro_batch: &MicroBatch,
+    dropout_key: u64,
+    gradient_checkpointing: bool,
+) -> Result<(), Unreached> {
+    let pass = Pass::training(dropout_key);
+    let (_, parts) = reader.gradients(&micro_batch.batch, 1.0, gradient_checkpointing, &pass);
     let mut gradients = GradientSum::default();
-    gradients.add(&mut reader.model, &loss.backward());
+    parts.iter().for_each(|part| gradients.add(&mut reader.model, part));
     reached(&mut reader.model, &gradients, micro_batch.batch.tiles() > 0)
 }
 

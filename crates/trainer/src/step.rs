@@ -67,6 +67,8 @@ pub struct StepOptions {
     pub max_grad_norm: f64,
     /// Key of the step's dropout masks.
     pub dropout_key: u64,
+    /// Whether what a block computes is computed again on the way back instead of being kept.
+    pub gradient_checkpointing: bool,
 }
 
 /// Takes one step over `micro_batches`. Every supervised token counts the same, whichever micro-batch it is in.
@@ -89,15 +91,14 @@ pub fn step(
     let mut lost = Vec::new();
     for (index, micro) in micro_batches.iter().enumerate() {
         let MicroBatch { batch, stages, .. } = micro;
-        let (loss, terms) = reader.losses(batch, &pass(index));
+        let (terms, parts) = reader.gradients(batch, share, options.gradient_checkpointing, &pass(index));
         if terms.iter().any(|term| !term.is_finite()) {
             lost.push(micro);
         }
         for (prediction, term) in batch.layout.predictions.iter().zip(terms) {
             tally.add(stages[prediction.sequence], f64::from(term));
         }
-        let backward = (loss * share).backward();
-        gradients.add(&mut reader.model, &backward);
+        parts.iter().for_each(|part| gradients.add(&mut reader.model, part));
     }
     if !lost.is_empty() {
         let names = culprits(reader, &lost);

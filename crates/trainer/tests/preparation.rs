@@ -81,7 +81,7 @@ fn the_largest_batch_goes_first() {
     assert!(image > 0);
 
     let first = source.one(largest.step, largest.micro_batch).expect("lessons").expect("there");
-    rehearse(&mut learner.reader, &first, 7).expect("every tensor that learns has a gradient");
+    rehearse(&mut learner.reader, &first, 7, false).expect("every tensor that learns has a gradient");
 }
 
 #[test]

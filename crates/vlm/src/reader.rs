@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 use stepwise_ops::Precision;
 
@@ -11,6 +11,7 @@ use crate::batch::{Batch, Example, TileRef, TileSet};
 use crate::features::{FeatureCache, FeatureLimits};
 use crate::generate::{Generated, generate};
 use crate::layout::{Layout, Sequence, Target};
+use crate::model::checkpointed::Seen;
 use crate::model::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::model::{LoadError, ModelPart, Vlm};
 use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError, hex};
@@ -124,6 +125,28 @@ impl Reader {
         self.model.losses(&batch.layout, self.features(&batch.tiles, pass), pass)
     }
 
+    /// Each prediction's negative log-likelihood, and the gradients of `share` times their weighted sum. With
+    /// `gradient_checkpointing` they come in parts, a block of the model at a time, and nothing but the blocks' inputs is kept
+    /// meanwhile.
+    #[must_use]
+    pub fn gradients(
+        &self,
+        batch: &Batch,
+        share: f64,
+        gradient_checkpointing: bool,
+        pass: &Pass,
+    ) -> (Vec<f32>, Vec<Gradients>) {
+        if !gradient_checkpointing {
+            let (loss, terms) = self.losses(batch, pass);
+            return (terms, vec![(loss * share).backward()]);
+        }
+        let seen = match (&self.features, batch.tiles()) {
+            (Some(_), _) | (None, 0) => Seen::Features(self.features(&batch.tiles, pass)),
+            (None, _) => Seen::Pixels(self.pixels(&batch.tiles.tiles)),
+        };
+        self.model.checkpointed(&batch.layout, seen, share, pass)
+    }
+
     /// The log-likelihood of every option of every example, in order.
     ///
     /// # Errors
@@ -201,6 +224,11 @@ impl Reader {
     }
 
     fn encode_tiles(&self, tiles: &[TileRef], pass: &Pass) -> Tensor<2> {
+        self.model.connect(self.model.encode(self.pixels(tiles), None, pass), pass)
+    }
+
+    /// Normalised pixels, `[tiles, 3, side, side]`.
+    fn pixels(&self, tiles: &[TileRef]) -> Tensor<4> {
         let (side, size) = (self.model.config().vision.image_size, self.processor.tile_size());
         let mut values = Vec::with_capacity(tiles.len() * size);
         for TileRef { prepared, tile } in tiles {
@@ -212,8 +240,7 @@ impl Reader {
         }
         self.processor.pixels().normalise(&mut values, side);
         let pixels = TensorData::new(values, [tiles.len(), 3, side, side]);
-        let pixels = Tensor::<4>::from_data(pixels, self.model.device());
-        self.model.connect(self.model.encode(pixels, None, pass), pass)
+        Tensor::from_data(pixels, self.model.device())
     }
 
     /// To be called after adapters were attached or parameters began or ceased to learn: decides whether image features can

@@ -88,10 +88,16 @@ fn the_memory_estimate_is_within_a_quarter_of_the_measured_peak() {
     let place = Workplace::empty();
     let base = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../checkpoints/tiny-base");
     let model = base.display();
-    for (name, tuning) in [("lora", "[lora]\nr = 8\n"), ("full", "finetuning_type = \"full\"\n")] {
+    let mut peaks = Vec::new();
+    for (name, tuning, checkpointing) in [
+        ("lora", "[lora]\nr = 8\n", false),
+        ("full", "finetuning_type = \"full\"\n", false),
+        ("checkpointed", "finetuning_type = \"full\"\n", true),
+    ] {
         let recipe = format!(
             "model_name_or_path = \"{model}\"\noutput_dir = \"{name}\"\n{tuning}[data]\nsynth = {{ cases = 60, image_size = 128 }}\n\
              [train]\nper_device_train_batch_size = 16\ngradient_accumulation_steps = 1\nmax_steps = 2\nlogging_steps = 1\n\
+             gradient_checkpointing = {checkpointing}\n\
              [benchmark]\nsuite = \"none\"\n"
         );
         place.write(&format!("{name}.toml"), recipe);
@@ -99,9 +105,11 @@ fn the_memory_estimate_is_within_a_quarter_of_the_measured_peak() {
         let together = ran.stderr.lines().find_map(|line| line.strip_prefix("together")).expect("an estimate");
         let estimated: f64 = together.trim().parse().expect("a number");
         let log = place.read(&format!("{name}/trainer_log.jsonl"));
-        let peaks = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
-        let measured = peaks.filter_map(|line| line["peak_memory_mib"].as_f64()).fold(0.0, f64::max);
+        let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let measured = lines.filter_map(|line| line["peak_memory_mib"].as_f64()).fold(0.0, f64::max);
         let ratio = estimated / measured;
         assert!((0.75..1.25).contains(&ratio), "{name}: {estimated} MiB estimated, {measured} MiB measured");
+        peaks.push(measured);
     }
+    assert!(peaks[2] < 0.8 * peaks[1], "gradient checkpointing saves memory: {peaks:?} MiB");
 }

@@ -72,7 +72,12 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
         let micro_batch = prepare(&reader, &batch(&records, index, args.batch), args.mode != Mode::Plain)?;
         prepare_seconds.push(since(before));
         let before = Instant::now();
-        let options = StepOptions { rates: Rates::same(args.learning_rate), max_grad_norm: 1.0, dropout_key: 0 };
+        let options = StepOptions {
+            rates: Rates::same(args.learning_rate),
+            max_grad_norm: 1.0,
+            dropout_key: 0,
+            gradient_checkpointing: false,
+        };
         let stepped = step(&mut reader, &mut optimizer, std::slice::from_ref(&micro_batch), options)?;
         seconds.push(since(before));
         losses.push(stepped.tally.loss());

@@ -110,7 +110,6 @@ pub(super) const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("bias", Some("LoRA trains no biases")),
     ("deepspeed", Some("training runs on one device")),
     ("fp16", Some("`bf16 = true` takes as little memory")),
-    ("gradient_checkpointing", None),
     ("greater_is_better", Some("every metric of the benchmark knows its direction")),
     (
         "image_max_pixels",

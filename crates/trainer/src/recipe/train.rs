@@ -53,6 +53,9 @@ pub struct Train {
     pub load_in_4bit: bool,
     /// With `load_in_4bit`: holds the scales of blocks in eight bits.
     pub bnb_4bit_use_double_quant: bool,
+    /// Computes each block of the model again on the way back instead of keeping what it computed: less memory, about a third
+    /// more time, the same gradients.
+    pub gradient_checkpointing: bool,
     /// Gradients are scaled so that their global norm is at most this; 0 leaves them as they are.
     pub max_grad_norm: f64,
     /// What becomes of a step whose loss or gradient is not a number.
@@ -197,6 +200,11 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             "What becomes of a step whose loss or gradient is not finite: the run ends, or nothing is learned from it.",
         ),
         bf16: section.flag("bf16", false, "Holds and multiplies frozen weights in bf16; what learns stays f32."),
+        gradient_checkpointing: section.flag(
+            "gradient_checkpointing",
+            false,
+            "Computes each block again on the way back instead of keeping it: less memory, more time, the same result.",
+        ),
         load_in_4bit: section.flag("load_in_4bit", false, "Holds frozen weights in four bits (NF4), as QLoRA does."),
         bnb_4bit_use_double_quant: section.flag(
             "bnb_4bit_use_double_quant",

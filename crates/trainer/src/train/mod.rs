@@ -279,7 +279,8 @@ impl<'a> Run<'a> {
             "trying the largest micro-batch: {lessons} lessons of {cases} cases, {rows} rows, of step {}",
             step + 1
         ));
-        rehearse(&mut self.learner.reader, &largest, self.recipe.seed)?;
+        let checkpointing = self.recipe.train.gradient_checkpointing;
+        rehearse(&mut self.learner.reader, &largest, self.recipe.seed, checkpointing)?;
         Ok(())
     }
 
@@ -329,6 +330,7 @@ impl<'a> Run<'a> {
             rates,
             max_grad_norm: recipe.train.max_grad_norm,
             dropout_key: recipe.seed.wrapping_add(self.done << 16),
+            gradient_checkpointing: recipe.train.gradient_checkpointing,
         };
         let Learner { reader, optimizer, .. } = &mut self.learner;
         let stepped = step(reader, optimizer, &micro_batches, options);

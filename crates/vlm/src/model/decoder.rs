@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use stepwise_ops::{Plan, attention, rotary, swiglu};
 
+use super::blocks::Block;
 use super::config::{ModelConfig, TextConfig};
 use super::layers::{Linear, RmsNorm, Table};
 use super::parameter::{ParameterVisitor, Pass};
@@ -95,6 +96,22 @@ impl Decoder {
         x
     }
 
+    /// [`Decoder::forward`] of `rows` in blocks.
+    pub fn blocks<'a>(
+        &'a self,
+        angles: &'a Angles,
+        plan: &'a Arc<Plan>,
+        rows: &'a Tensor<1, Int>,
+        pass: &'a Pass,
+    ) -> Vec<Block<'a>> {
+        let last = self.layers.len() - 1;
+        let block = |(index, layer): (usize, &'a DecoderLayer)| -> Block<'a> {
+            let rows = Some(rows).filter(|_| index == last);
+            Box::new(move |x| layer.forward(x, angles, plan, index, None, rows, pass))
+        };
+        self.layers.iter().enumerate().map(block).collect()
+    }
+
     /// The final normalisation, done only for the rows that need logits.
     pub fn normalise(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         self.final_norm.forward(x, pass)
@@ -145,7 +162,7 @@ impl DecoderLayer {
     }
 
     /// With `rows` nobody reads the others: after the attention, which needs them all, only those are computed.
-    #[allow(clippy::too_many_arguments)] // One caller, just above.
+    #[allow(clippy::too_many_arguments)] // Two callers, just above.
     fn forward(
         &self,
         x: Tensor<2>,

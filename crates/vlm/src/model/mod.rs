@@ -1,5 +1,7 @@
 //! SmolVLM / Idefics3: image encoder, connector and decoder.
 
+mod blocks;
+pub(crate) mod checkpointed;
 pub mod config;
 mod connector;
 mod decoder;

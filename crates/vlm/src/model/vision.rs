@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Int, Tensor, TensorData};
 use stepwise_ops::{Plan, attention, gelu_tanh};
 
+use super::blocks::Block;
 use super::config::VisionConfig;
 use super::layers::{LayerNorm, Linear, Table};
 use super::parameter::{Parameter, ParameterVisitor, Pass};
@@ -84,6 +85,13 @@ impl VisionTower {
             None => x,
             Some(packing) => x.clone().select(0, packing.back(&x)),
         }
+    }
+
+    /// [`VisionTower::forward`] after [`VisionTower::embed`], of tiles that are all picture, in blocks.
+    pub fn blocks<'a>(&'a self, plan: &'a Arc<Plan>, pass: &'a Pass) -> Vec<Block<'a>> {
+        let layers = self.layers.iter().map(|layer| -> Block<'a> { Box::new(move |x| layer.forward(x, plan, pass)) });
+        let last: Block<'a> = Box::new(move |x| self.final_norm.forward(x, pass));
+        layers.chain([last]).collect()
     }
 
     /// Patches with their positions, `[tiles * patches, hidden]`.
