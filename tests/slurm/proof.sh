@@ -21,7 +21,7 @@ finish() {
   code=$?
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   sleep 1
-  if [ "$code" -ne 0 ]; then tail -n 20 "$place"/*.log "$place"/work/out/*.out 2>/dev/null || true; fi
+  if [ "$code" -ne 0 ]; then tail -n 20 "$place"/*.log "$place"/site/out/*.out 2>/dev/null || true; fi
   rm -rf "$place"
   exit "$code"
 }
@@ -29,7 +29,8 @@ trap finish EXIT
 
 # --- one node -----------------------------------------------------------------------------------------------------------
 node=$(hostname -s)
-mkdir -p "$place"/{state,spool,munge,work}
+mkdir -p "$place"/{state,spool,munge,site,bin}
+ln -s "$stepwise" "$place/bin/stepwise"
 chmod 0711 "$place"
 chmod 0700 "$place/munge"
 dd if=/dev/urandom of="$place/munge/key" bs=1024 count=1 status=none
@@ -75,7 +76,7 @@ for _ in $(seq 150); do sinfo -h -o %T 2>/dev/null | grep -q '^idle' && break; s
 sinfo
 
 # --- a study of six runs, each of some ten seconds --------------------------------------------------------------------------
-cd "$place/work"
+cd "$place/site"
 cat >sizes.toml <<'TOML'
 vocab_size = 400
 hidden_size = 32
@@ -127,7 +128,7 @@ stepwise = { curriculum.order = "stepwise" }
 TOML
 mkdir -p out
 "$stepwise" study study.toml --emit slurm --device cpu >job.sh
-array=$(PATH="$(dirname "$stepwise"):$PATH" sbatch --parsable job.sh)
+array=$(PATH="$place/bin:$PATH" sbatch --parsable job.sh)
 echo "array job $array"
 
 # --- one of them is killed and requeued ---------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ scontrol requeue "${array}_0"
 
 # --- all of them finish ---------------------------------------------------------------------------------------------------------
 for _ in $(seq 900); do
-  [ "$(find out -name finished.json | wc -l)" -eq 6 ] && [ -z "$(squeue -h)" ] && break
+  [ "$(ls out/*/seed-*/finished.json 2>/dev/null | wc -l)" -eq 6 ] && [ -z "$(squeue -h)" ] && break
   sleep 1
 done
 "$stepwise" study study.toml --dry-run
