@@ -7,10 +7,11 @@ use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
 /// `gain * x / sqrt(mean(x^2) + epsilon)`, the mean over features; `x` is `[tokens, features]`, `gain` `[features]`.
+/// `learns` says that the gain does, though it is not tracked now: the values are then those of a pass in which it is.
 #[must_use]
-pub fn rms_norm(x: Tensor<2>, gain: Tensor<1>, epsilon: f32) -> Tensor<2> {
+pub fn rms_norm(x: Tensor<2>, gain: Tensor<1>, epsilon: f32, learns: bool) -> Tensor<2> {
     // A gain that learns takes the composition: the kernel's backward is for frozen gains, the case of every adapter.
-    if !cpu::takes(&x) || !cpu::takes(&gain) || gain.is_tracked() {
+    if learns || gain.is_tracked() || !cpu::takes(&x) || !cpu::takes(&gain) {
         return composed(x, gain, epsilon);
     }
     apply(RmsNorm { gain: cpu::plain(gain), epsilon }, x)
@@ -58,7 +59,7 @@ mod tests {
             let gain: Tensor<1> = values([1, shape[1]], 8).squeeze_dim(0);
             same_gradients(
                 [values(shape, 3)],
-                |[x]| rms_norm(x, gain.clone(), 1e-5),
+                |[x]| rms_norm(x, gain.clone(), 1e-5, false),
                 |[x]| composed(x, gain.clone(), 1e-5),
             );
         }
@@ -67,7 +68,7 @@ mod tests {
     #[test]
     fn a_gain_that_learns_gets_its_gradient() {
         let gain = values([1, 6], 8).squeeze_dim::<1>(0).autodiff().require_grad();
-        let grads = rms_norm(values([4, 6], 1), gain.clone(), 1e-5).sum().backward();
+        let grads = rms_norm(values([4, 6], 1), gain.clone(), 1e-5, false).sum().backward();
         assert!(gain.grad(&grads).is_some());
     }
 }

@@ -38,9 +38,10 @@ impl Vlm {
         };
         let patches = self.config.vision.patches_per_side().pow(2);
         let plan = Arc::new(Plan::sequences(&vec![patches; pixels.dims()[0]], false));
-        let mut blocks = self.vision.blocks(&plan, pass);
-        blocks.push(Box::new(|x| self.connect(x, pass)));
-        let (tower, features) = Blocks::run(blocks, self.vision.embed(pixels.clone(), None, pass));
+        let mut blocks = self.vision.blocks(&plan);
+        blocks.push(Box::new(|x, pass| self.connect(x, pass)));
+        let embedded = self.vision.embed(pixels.clone(), None, &pass.without_gradients());
+        let (tower, features) = Blocks::run(blocks, embedded, pass);
         let features = features.autodiff().require_grad();
         let (terms, d_features) = self.checkpointed_decoder(layout, Some(features), share, pass, &mut found);
         if let Some(d_features) = d_features {
@@ -68,8 +69,8 @@ impl Vlm {
         let plan = Arc::new(Plan::new(&layout.segments, true, 0));
         let angles = self.decoder.angles(&layout.positions, &self.device);
 
-        let blocks = self.decoder.blocks(&angles, &plan, &rows, pass);
-        let (blocks, hidden) = Blocks::run(blocks, self.embed(layout, features.clone(), pass));
+        let embedded = self.embed(layout, features.clone().map(Tensor::inner), &pass.without_gradients());
+        let (blocks, hidden) = Blocks::run(self.decoder.blocks(&angles, &plan, &rows), embedded, pass);
         let hidden = hidden.autodiff().require_grad();
         let predicting = self.decoder.normalise(hidden.clone(), pass);
         let (loss, terms) = cross_entropy(predicting, self.decoder.head(pass), &tokens, &weights);

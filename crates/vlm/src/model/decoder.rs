@@ -97,17 +97,11 @@ impl Decoder {
     }
 
     /// [`Decoder::forward`] of `rows` in blocks.
-    pub fn blocks<'a>(
-        &'a self,
-        angles: &'a Angles,
-        plan: &'a Arc<Plan>,
-        rows: &'a Tensor<1, Int>,
-        pass: &'a Pass,
-    ) -> Vec<Block<'a>> {
+    pub fn blocks<'a>(&'a self, angles: &'a Angles, plan: &'a Arc<Plan>, rows: &'a Tensor<1, Int>) -> Vec<Block<'a>> {
         let last = self.layers.len() - 1;
         let block = |(index, layer): (usize, &'a DecoderLayer)| -> Block<'a> {
             let rows = Some(rows).filter(|_| index == last);
-            Box::new(move |x| layer.forward(x, angles, plan, index, None, rows, pass))
+            Box::new(move |x, pass| layer.forward(x, angles, plan, index, None, rows, pass))
         };
         self.layers.iter().enumerate().map(block).collect()
     }

@@ -86,7 +86,8 @@ impl LayerNorm {
     }
 
     pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        stepwise_ops::layer_norm(x, self.gain.read(pass), self.bias.read(pass), self.epsilon)
+        let learns = self.gain.learns_in(pass) || self.bias.learns_in(pass);
+        stepwise_ops::layer_norm(x, self.gain.read(pass), self.bias.read(pass), self.epsilon, learns)
     }
 
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
@@ -110,7 +111,7 @@ impl RmsNorm {
     }
 
     pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        stepwise_ops::rms_norm(x, self.gain.read(pass), self.epsilon)
+        stepwise_ops::rms_norm(x, self.gain.read(pass), self.epsilon, self.gain.learns_in(pass))
     }
 
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {

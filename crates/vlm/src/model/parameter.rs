@@ -75,6 +75,12 @@ impl<const D: usize> Parameter<D> {
         matches!(&self.value, Value::Tensor(value) if value.is_require_grad())
     }
 
+    /// Whether it learns from this pass, be it now or when a part of it is run again with a graph.
+    #[must_use]
+    pub fn learns_in(&self, pass: &Pass) -> bool {
+        pass.dropout.is_some() && self.learns()
+    }
+
     /// Starts or stops learning.
     pub fn set_learning(&mut self, learns: bool) {
         if learns != self.learns() {
@@ -158,7 +164,7 @@ pub struct Pass {
     pub adapters: bool,
     /// Whether a graph for gradients is kept.
     pub gradients: bool,
-    /// Key of this pass's dropout masks; none outside training.
+    /// Key of this pass's dropout masks; none outside a training step.
     pub dropout: Option<u64>,
 }
 
@@ -172,5 +178,11 @@ impl Pass {
     #[must_use]
     pub fn training(key: u64) -> Self {
         Self { adapters: true, gradients: true, dropout: Some(key) }
+    }
+
+    /// To the bit the same values, without a graph.
+    #[must_use]
+    pub fn without_gradients(self) -> Self {
+        Self { gradients: false, ..self }
     }
 }

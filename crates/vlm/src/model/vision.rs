@@ -88,9 +88,10 @@ impl VisionTower {
     }
 
     /// [`VisionTower::forward`] after [`VisionTower::embed`], of tiles that are all picture, in blocks.
-    pub fn blocks<'a>(&'a self, plan: &'a Arc<Plan>, pass: &'a Pass) -> Vec<Block<'a>> {
-        let layers = self.layers.iter().map(|layer| -> Block<'a> { Box::new(move |x| layer.forward(x, plan, pass)) });
-        let last: Block<'a> = Box::new(move |x| self.final_norm.forward(x, pass));
+    pub fn blocks<'a>(&'a self, plan: &'a Arc<Plan>) -> Vec<Block<'a>> {
+        let layers = self.layers.iter();
+        let layers = layers.map(|layer| -> Block<'a> { Box::new(move |x, pass| layer.forward(x, plan, pass)) });
+        let last: Block<'a> = Box::new(move |x, pass| self.final_norm.forward(x, pass));
         layers.chain([last]).collect()
     }
 
