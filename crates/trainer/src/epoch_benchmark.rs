@@ -65,8 +65,12 @@ pub struct EpochBenchmark {
     rule: Option<Rule>,
     folder: PathBuf,
     every: u32,
-    /// Part of every outcome's key: recipe, prompts and pixels.
+    /// Part of the key of every answer of the learner: recipe, prompts and pixels.
     digest: String,
+    /// The key of the base: what decides its answers, prompts, pixels and device.
+    base_key: String,
+    /// What another run's base has answered.
+    base_answers: Option<PathBuf>,
     /// What stands in the report's head: name and value.
     facts: Vec<(String, String)>,
     base: Option<(Vec<Outcome>, Summary)>,
@@ -149,17 +153,19 @@ impl BenchmarkError {
 }
 
 impl EpochBenchmark {
-    /// Prepares what `[benchmark]` asks for, in the run's folder. `digest` tells this model and its prompts from others. What a
-    /// run that is resumed has found after epochs later than `through` is found again.
+    /// Prepares what `[benchmark]` asks for, in the run's folder. `prompt_digest` tells how cases are shown. What a run that is
+    /// resumed has found after epochs later than `through` is found again. `base_answers` is an outcome file: where it holds
+    /// what the same base was asked on the same device, that is not asked again.
     ///
     /// # Errors
     /// When the suite cannot be read.
     pub fn open(
         recipe: &Recipe,
         run: &Path,
-        digest: String,
+        prompt_digest: &str,
         device: &str,
         through: u32,
+        base_answers: Option<&Path>,
     ) -> Result<Self, BenchmarkError> {
         let suite = suite(recipe)?;
         check_rules(recipe, suite.as_ref())?;
@@ -182,7 +188,19 @@ impl EpochBenchmark {
         if let Some(forgetting) = &mut forgetting {
             forgetting.keep_through(through);
         }
-        Ok(Self { suite, rule, folder, every, digest, facts, base: None, epochs, forgetting })
+        Ok(Self {
+            suite,
+            rule,
+            folder,
+            every,
+            digest: format!("{}:{prompt_digest}", recipe.digest()),
+            base_key: format!("base:{}:{prompt_digest}:{device}", recipe.base_digest()),
+            base_answers: base_answers.map(Path::to_owned),
+            facts,
+            base: None,
+            epochs,
+            forgetting,
+        })
     }
 
     /// Whether the benchmark runs after this epoch: always where a phase ends.
@@ -204,7 +222,8 @@ impl EpochBenchmark {
     pub fn base(&mut self, exam: &mut Exam<'_>) -> Result<(), BenchmarkError> {
         let Some(suite) = &self.suite else { return Ok(()) };
         let folder = self.folder.join("base");
-        let Answers { outcomes, skips, .. } = self.ask(suite, "base", Pass::BASE, None, exam)?;
+        let model = Model { key: &self.base_key, reader: exam.reader, pass: Pass::BASE };
+        let Answers { outcomes, skips, .. } = self.ask(suite, "base", model, None, exam)?;
         exam.progress.note(&describe(&power(&Plan::new(suite, &exam.cases.eval), Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
@@ -231,7 +250,10 @@ impl EpochBenchmark {
         };
         let epoch = end.epoch;
         let name = format!("epoch-{epoch}");
-        let Answers { outcomes, skips, .. } = self.ask(suite, &name, Pass::ANSWER, base, exam)?;
+        let key = format!("{name}:{}", self.digest);
+        let model = Model { key: &key, reader: exam.reader, pass: Pass::ANSWER };
+        let base = base.map(|reader| Model { key: &self.base_key, reader, pass: Pass::BASE });
+        let Answers { outcomes, skips, .. } = self.ask(suite, &name, model, base, exam)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes), Bootstrap::default());
         write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
@@ -276,26 +298,23 @@ impl EpochBenchmark {
             .write(&run.join("report.html"), &self.folder.join("tables"))
     }
 
-    /// Asks what `NAME/outcomes.jsonl` does not hold. Until all is answered, answers are in a journal beside it.
+    /// Asks what neither `NAME/outcomes.jsonl` holds nor, of the base, another run's. Until all is answered, answers
+    /// are in a journal beside it.
     fn ask(
         &self,
         suite: &Suite,
         name: &str,
-        pass: Pass,
-        base: Option<&Reader>,
+        model: Model<'_>,
+        surrogate: Option<Model<'_>>,
         exam: &mut Exam<'_>,
     ) -> Result<Answers, BenchmarkError> {
         let folder = self.folder.join(name);
-        let (path, journal) = (folder.join("outcomes.jsonl"), folder.join("outcomes.part.jsonl"));
-        let (key, base_key) = (format!("{name}:{}", self.digest), format!("base:{}", self.digest));
-        let asking = Asking {
-            name,
-            model: Model { key: &key, reader: exam.reader, pass },
-            surrogate: base.map(|reader| Model { key: &base_key, reader, pass: Pass::BASE }),
-            suite,
-            cases: exam.cases,
-        };
+        let (path, journal) = (folder.join(OUTCOMES), folder.join("outcomes.part.jsonl"));
+        let asking = Asking { name, model, surrogate, suite, cases: exam.cases };
         let mut memory = Memory::journal(&journal)?.and_file(&path)?;
+        if let Some(answers) = self.base_answers.as_ref().filter(|_| model.pass == Pass::BASE) {
+            memory = memory.and_file(answers)?;
+        }
         let answers = asking.ask(&mut memory, exam.progress, exam.interrupt)?;
         store::write(&path, &answers.outcomes)?;
         // Everything it held is in its place now.
@@ -351,6 +370,15 @@ fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, BenchmarkError> 
     }
     epochs.sort_unstable_by_key(|(epoch, _)| *epoch);
     Ok(epochs)
+}
+
+/// What was answered, below the folder of an epoch's benchmark.
+const OUTCOMES: &str = "outcomes.jsonl";
+
+/// Where the run in `folder` keeps what its untouched base has answered.
+#[must_use]
+pub fn base_outcomes(folder: &Path) -> PathBuf {
+    folder.join("benchmark").join("base").join(OUTCOMES)
 }
 
 /// The forgetting ledger below the folder of a run's benchmark.

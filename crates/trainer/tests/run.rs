@@ -109,8 +109,14 @@ fn run(text: &str, stop: Stop, resume: bool) -> (Finished, Vec<(u64, f64)>) {
     let recipe = Recipe::parse(Path::new("test.toml"), text.to_owned(), &[]).expect("a recipe");
     let interrupt = Interrupt::new();
     let mut watch = Watch { losses: Vec::new(), stop, interrupt: interrupt.clone() };
-    let options =
-        TrainOptions { recipe: &recipe, recipe_text: text, device: Device::flex(), device_name: "cpu", resume };
+    let options = TrainOptions {
+        recipe: &recipe,
+        recipe_text: text,
+        device: Device::flex(),
+        device_name: "cpu",
+        resume,
+        base_answers: None,
+    };
     let finished = train(&options, &mut watch, &interrupt).expect("trains");
     (finished, watch.losses)
 }
@@ -363,7 +369,14 @@ fn a_phase_is_promoted_and_a_resumed_run_remembers_it() {
     let unknown = text.replace("\"accuracy:clean\"", "\"acuracy:clean\"");
     let recipe = Recipe::parse(Path::new("test.toml"), unknown.clone(), &[]).expect("a recipe");
     let device = Device::flex();
-    let options = TrainOptions { recipe: &recipe, recipe_text: &unknown, device, device_name: "cpu", resume: true };
+    let options = TrainOptions {
+        recipe: &recipe,
+        recipe_text: &unknown,
+        device,
+        device_name: "cpu",
+        resume: true,
+        base_answers: None,
+    };
     std::fs::remove_dir_all(&out).expect("removed");
     let refused = train(&options, &mut (), &Interrupt::new()).expect_err("no such metric").to_string();
     assert!(refused.ends_with("does not measure `acuracy:clean` -> did you mean `accuracy:clean`?"), "{refused}");

@@ -50,6 +50,7 @@ pub fn run(args: &Args) -> Outcome {
         device: chosen.device,
         device_name: &chosen.name,
         resume: args.resume,
+        base_answers: None,
     };
     let finished = train(&options, &mut Shown::new(), &interrupt).map_err(|error| match error {
         TrainError::Stopped { .. } | TrainError::File { .. } => Failure::run(error),

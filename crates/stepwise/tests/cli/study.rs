@@ -90,6 +90,27 @@ fn runs_are_made_once_and_the_arms_compared() {
 }
 
 #[test]
+fn the_base_is_asked_by_the_first_run_alone() {
+    let place = furnished();
+    let joint = "joint = { curriculum.order = \"joint\" }\n";
+    place.edit(
+        "order.toml",
+        "order.toml",
+        joint,
+        &format!("{joint}higher = {{ curriculum.order = \"joint\", lora.r = 3 }}\n"),
+    );
+    place.done("study order.toml --task 0");
+    let base = |run: &str| format!("out/{run}/benchmark/base/outcomes.jsonl");
+    // A mark on what it answered shows who took it from there: another seed and curriculum, but not what may be another model.
+    let marked = place.read(&base("stepwise/seed-1")).replace("\"answer\":\"", "\"answer\":\"marked ");
+    place.write(&base("stepwise/seed-1"), &marked);
+    place.done("study order.toml --task 4");
+    assert_eq!(place.read(&base("joint/seed-2")), marked);
+    place.done("study order.toml --task 2");
+    assert!(!place.read(&base("higher/seed-1")).contains("marked"));
+}
+
+#[test]
 fn a_killed_run_is_taken_over_and_ends_as_one_that_was_never_killed() {
     let place = furnished();
     let mut child =

@@ -177,6 +177,16 @@ impl Recipe {
         decisive.train.feature_cache_disk_gb = 0.0;
         hex(&Sha256::digest(decisive.to_toml()))
     }
+
+    /// As [`Recipe::digest`], of what decides how the untouched base answers the benchmark, and of more than that: recipes
+    /// that differ in their seed and curriculum alone have one base, asked one suite about the same cases.
+    #[must_use]
+    pub fn base_digest(&self) -> String {
+        let mut asked = self.clone();
+        asked.seed = 0;
+        asked.curriculum = Curriculum { order: None, rewarm: false, lesson: LessonKeys::default(), phase: Vec::new() };
+        asked.digest()
+    }
 }
 
 /// Every key and table there is, in the order of the resolved recipe, documented by the code that reads them.

@@ -197,6 +197,16 @@ impl Study {
         self.tasks.get(task).ok_or(StudyError::NoTask { task, count: self.tasks.len() })
     }
 
+    /// What the base of `task` has answered in another run of the study, whose recipe asks the same base the same questions;
+    /// none where no such run has come so far.
+    #[must_use]
+    pub fn base_answers(&self, task: &Task) -> Option<PathBuf> {
+        let base = task.recipe.base_digest();
+        let others =
+            self.tasks.iter().filter(|other| other.number != task.number && other.recipe.base_digest() == base);
+        others.map(|other| epoch_benchmark::base_outcomes(other.folder())).find(|path| path.is_file())
+    }
+
     /// The cases of a task.
     ///
     /// # Errors

@@ -53,6 +53,8 @@ pub struct TrainOptions<'a> {
     pub device_name: &'a str,
     /// Whether to go on from the newest complete checkpoint.
     pub resume: bool,
+    /// Outcomes of another run's base: what the same base was asked is not asked again.
+    pub base_answers: Option<&'a Path>,
 }
 
 /// How a run ended.
@@ -184,14 +186,14 @@ impl<'a> Run<'a> {
                 progress.note("nothing to resume from: starting at step 1");
             }
         }
-        let digest = format!("{}:{prompt_digest}", recipe.digest());
         let done = state.as_ref().map_or(0, |state| state.global_step);
         let untested = state.as_ref().is_some_and(|state| state.untested);
         let through = done.checked_sub(1).map_or(0, |last| {
             let place = course.at(last);
             place.epochs_before + u32::from(place.ends_epoch && !untested)
         });
-        let benchmark = EpochBenchmark::open(recipe, folder.root(), digest, options.device_name, through)?;
+        let (device, base_answers) = (options.device_name, options.base_answers);
+        let benchmark = EpochBenchmark::open(recipe, folder.root(), &prompt_digest, device, through, base_answers)?;
         // Nothing of the run is touched before all that it is given has been found fit for it.
         folder.write_recipe(options.recipe_text, recipe)?;
         let resumed = options.resume.then_some(Resumed { step: done, untested });

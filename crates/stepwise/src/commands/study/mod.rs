@@ -101,12 +101,14 @@ fn task(study: &Study, task: &Task, device: Option<&str>) -> Outcome {
     let chosen = device::choose(device)?;
     let interrupt =
         Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
+    let base_answers = study.base_answers(task);
     let options = TrainOptions {
         recipe: &task.recipe,
         recipe_text: &study.base_text,
         device: chosen.device,
         device_name: &chosen.name,
         resume: true,
+        base_answers: base_answers.as_deref(),
     };
     let finished = train(&options, &mut Shown::new(), &interrupt).map_err(Failure::run)?;
     if finished.interrupted {
