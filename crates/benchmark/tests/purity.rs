@@ -1,5 +1,8 @@
 //! Every change of the words is a pure function of case, item, seed and version, over synthetic cases.
 
+mod common;
+
+use common::WORDS;
 use proptest::prelude::*;
 use stepwise_benchmark::perturb::{Draws, Perturbed, Pool, Recall, Scene, Skip};
 use stepwise_benchmark::score::chance;
@@ -7,32 +10,6 @@ use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_curriculum::case::{Answer, Case, Item};
 use stepwise_curriculum::prompt::{AnswerForm, Frame, prompt};
 use stepwise_curriculum::synth::{SynthOptions, record};
-
-const KINDS: [&str; 23] = [
-    "hint_minus",
-    "permutation",
-    "rebuttal_doubt",
-    "rebuttal_wrong",
-    "rebuttal_right",
-    "rebuttal_repeat",
-    "premise_false",
-    "premise_true",
-    "negated_twin",
-    "negation",
-    "affirmation",
-    "nota_right",
-    "nota_wrong",
-    "paraphrase",
-    "reworded",
-    "hedge_low",
-    "hedge_high",
-    "hedge_neutral",
-    "parents_gold",
-    "parents_predicted",
-    "parents_wrong",
-    "report_injected",
-    "report_plain",
-];
 
 /// Controls that apply to exactly the items their condition applies to.
 const PAIRS: [(&str, &str); 8] = [
@@ -52,10 +29,10 @@ fn cases(seed: u64) -> Vec<Case> {
 
 fn conditions() -> Vec<Condition> {
     let all = Suite::full().conditions;
-    KINDS.map(|kind| all.iter().find(|condition| condition.kind == kind).expect("in the suite").clone()).to_vec()
+    WORDS.map(|kind| all.iter().find(|condition| condition.kind == kind).expect("in the suite").clone()).to_vec()
 }
 
-/// An item with what each of [`KINDS`] makes of it.
+/// An item with what each of [`WORDS`] makes of it.
 type Changed<'a> = (&'a Case, &'a Item, Vec<Result<Perturbed, Skip>>);
 
 /// What every condition makes of every item.
@@ -71,7 +48,7 @@ fn changed(cases: &[Case], draws: Draws) -> Vec<Changed<'_>> {
 }
 
 fn at<'a>(results: &'a [Result<Perturbed, Skip>], kind: &str) -> Option<&'a Perturbed> {
-    results[KINDS.iter().position(|other| *other == kind).expect("listed")].as_ref().ok()
+    results[WORDS.iter().position(|other| *other == kind).expect("listed")].as_ref().ok()
 }
 
 /// Indices of the right options; for yes/no 0 is yes.
@@ -107,7 +84,7 @@ proptest! {
     #[test]
     fn what_is_asked_can_be_asked_and_names_what_it_says(world in 0u64..1000, seed in any::<u64>()) {
         for (case, item, results) in changed(&cases(world), Draws { seed, version: 1 }) {
-            for (kind, perturbed) in KINDS.iter().zip(&results).filter_map(|(kind, result)| Some((kind, result.as_ref().ok()?))) {
+            for (kind, perturbed) in WORDS.iter().zip(&results).filter_map(|(kind, result)| Some((kind, result.as_ref().ok()?))) {
                 let asked = perturbed.item.as_ref().unwrap_or(item);
                 prop_assert_eq!((&asked.id, asked.stage, &asked.category), (&item.id, item.stage, &item.category));
                 for answer_form in [AnswerForm::Text, AnswerForm::Letter] {

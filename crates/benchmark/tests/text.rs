@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{Looker, ask, ask_again, ask_with, cases, expect, summary};
+use common::{Looker, WORDS, ask, ask_again, ask_with, cases, expect, summary};
 use image::RgbImage;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
@@ -87,36 +87,9 @@ fn outcomes<'a>(run: &'a Run, condition: &'a str) -> impl Iterator<Item = &'a Ou
 
 /// Kinds that change words alone.
 fn text_suite() -> Suite {
-    const TEXT: [&str; 26] = [
-        "clean",
-        "hint_plus",
-        "hint_minus",
-        "hint_zero",
-        "permutation",
-        "rebuttal_doubt",
-        "rebuttal_wrong",
-        "rebuttal_right",
-        "rebuttal_repeat",
-        "premise_false",
-        "premise_true",
-        "negated_twin",
-        "negation",
-        "affirmation",
-        "nota_right",
-        "nota_wrong",
-        "paraphrase",
-        "reworded",
-        "hedge_low",
-        "hedge_high",
-        "hedge_neutral",
-        "parents_gold",
-        "parents_predicted",
-        "parents_wrong",
-        "report_injected",
-        "report_plain",
-    ];
     let mut suite = Suite::full();
-    suite.conditions.retain(|condition| TEXT.contains(&condition.kind));
+    let asked = |kind| WORDS.contains(&kind) || ["clean", "hint_plus", "hint_zero"].contains(&kind);
+    suite.conditions.retain(|condition| asked(condition.kind));
     suite
 }
 

@@ -2,17 +2,11 @@
 
 use super::ReportInput;
 use super::markup::{escape, percent};
-use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, tick};
+use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, steps, tick};
 use super::section::Section;
 use super::table::{Cell, Table};
 use crate::metrics::robustness::{Point, Trend, logit};
 use crate::summary::ConditionSummary;
-
-/// Shares at which an axis in log-odds may be labelled.
-const LABELS: [f64; 21] = [
-    0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98,
-    0.99,
-];
 
 /// One attack with its trend.
 struct Fitted<'a> {
@@ -91,8 +85,11 @@ fn picture(fitted: &Fitted<'_>, name: &str) -> String {
     let x_range = range(all().map(|point| inside(point.clean)).collect());
     let y_range = range(all().map(|point| inside(point.attacked)).collect());
     let labels = |[low, high]: [f64; 2]| -> Vec<(f64, String)> {
+        let share = |log_odds: f64| 1.0 / (1.0 + (-log_odds).exp());
         let mut kept: Vec<(f64, String)> = Vec::new();
-        for share in LABELS.into_iter().filter(|share| (low..=high).contains(&logit(*share))) {
+        for share in
+            steps(share(low), share(high), 5.0).into_iter().filter(|share| (low..=high).contains(&logit(*share)))
+        {
             // As many as fit side by side.
             if kept.last().is_none_or(|(before, _)| logit(share) - before > (high - low) / 8.0) {
                 kept.push((logit(share), tick(share)));

@@ -21,6 +21,33 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
 use stepwise_curriculum::case::{Answer, Case};
 
+/// Kinds that change a question's words; of the hints one stands for all.
+pub const WORDS: [&str; 23] = [
+    "hint_minus",
+    "permutation",
+    "rebuttal_doubt",
+    "rebuttal_wrong",
+    "rebuttal_right",
+    "rebuttal_repeat",
+    "premise_false",
+    "premise_true",
+    "negated_twin",
+    "negation",
+    "affirmation",
+    "nota_right",
+    "nota_wrong",
+    "paraphrase",
+    "reworded",
+    "hedge_low",
+    "hedge_high",
+    "hedge_neutral",
+    "parents_gold",
+    "parents_predicted",
+    "parents_wrong",
+    "report_injected",
+    "report_plain",
+];
+
 /// Side of every picture.
 pub const SIDE: u32 = 64;
 /// The finding: its bounds in pixels.

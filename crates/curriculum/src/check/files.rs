@@ -13,14 +13,7 @@ pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
     for (index, image) in case.images.iter().enumerate() {
         let at = format!("images[{index}]");
         let field = format!("{at}.path");
-        let Some(path) = existing(&image.path, &field, faults) else { continue };
-        match picture_size(&path) {
-            Ok(size) => check_size(size, image, &field, faults),
-            Err(error) => {
-                unreadable(&error, &field, faults);
-                continue;
-            }
-        }
+        let Some(path) = sized(&image.path, image, &field, faults) else { continue };
         if files == Files::Contents {
             check_image(image, &path, &at, faults);
         }
@@ -30,14 +23,7 @@ pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
         let Some(image) = case.images.iter().find(|image| image.id == region.image) else { continue };
         let at = format!("regions[{index}]");
         let field = format!("{at}.path");
-        let Some(path) = existing(path, &field, faults) else { continue };
-        match picture_size(&path) {
-            Ok(size) => check_size(size, image, &field, faults),
-            Err(error) => {
-                unreadable(&error, &field, faults);
-                continue;
-            }
-        }
+        let Some(path) = sized(path, image, &field, faults) else { continue };
         if files == Files::Contents {
             match load_mask(&path).map(|mask| mask.bounds()) {
                 Ok(Some(found)) if found == *bounds => {}
@@ -66,10 +52,25 @@ fn existing(relative: &str, field: &str, faults: &mut Faults) -> Option<PathBuf>
     }
 }
 
-fn check_size((width, height): (u32, u32), image: &Image, field: &str, faults: &mut Faults) {
-    if (width, height) != (image.width, image.height) {
-        let what = format!("is {width}x{height} pixels, not {}x{}", image.width, image.height);
-        faults.add(field, what, format!("make the file agree with the size recorded for image \"{}\"", image.id));
+/// As [`existing`], of a picture that can be read; that its size is the one recorded for `image` is checked.
+fn sized(relative: &str, image: &Image, field: &str, faults: &mut Faults) -> Option<PathBuf> {
+    let path = existing(relative, field, faults)?;
+    match picture_size(&path) {
+        Ok((width, height)) => {
+            if (width, height) != (image.width, image.height) {
+                let what = format!("is {width}x{height} pixels, not {}x{}", image.width, image.height);
+                faults.add(
+                    field,
+                    what,
+                    format!("make the file agree with the size recorded for image \"{}\"", image.id),
+                );
+            }
+            Some(path)
+        }
+        Err(error) => {
+            unreadable(&error, field, faults);
+            None
+        }
     }
 }
 

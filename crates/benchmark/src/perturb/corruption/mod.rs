@@ -171,3 +171,28 @@ fn solve(original: &RgbImage, target: f64, spoil: &dyn Fn(f64) -> RgbImage) -> R
 fn blur_extent(picture: &RgbImage, largest: f64, intensity: f64) -> f64 {
     largest * f64::from(picture.width().min(picture.height())) * intensity * intensity
 }
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+    use stepwise_curriculum::random::stream;
+
+    use super::*;
+
+    #[test]
+    fn no_blur_blurs_at_no_intensity_nor_ever_a_flat_picture() {
+        fn holds<C: Corruption>() {
+            let flat = RgbImage::from_pixel(30, 20, Rgb([9, 90, 200]));
+            let busy = RgbImage::from_fn(30, 20, |x, y| Rgb([(x * 8) as u8, (y * 12) as u8, ((x * y) % 256) as u8]));
+            let of = |picture, intensity| C::of(picture, &Site::default(), &mut stream(1, &["b"]))(intensity);
+            for intensity in [0.0, 0.3, 1.0] {
+                assert_eq!(of(&flat, intensity), flat, "{}", C::NAME);
+            }
+            assert_eq!(of(&busy, 0.0), busy, "{}", C::NAME);
+            assert_ne!(of(&busy, 1.0), busy, "{}", C::NAME);
+        }
+        holds::<defocus_blur::DefocusBlur>();
+        holds::<gaussian_blur::GaussianBlur>();
+        holds::<motion_blur::MotionBlur>();
+    }
+}
