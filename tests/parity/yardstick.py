@@ -18,7 +18,6 @@ import importlib.metadata
 import importlib.resources
 import json
 import pathlib
-import struct
 import subprocess
 import tempfile
 
@@ -28,6 +27,8 @@ import onnxruntime
 import torch
 from PIL import Image
 from torch.nn import functional
+
+from maker.draws import stream
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 SIZES = [1, 2, 4]
@@ -98,35 +99,9 @@ class Classifier:
         return float(np.abs(ours - theirs).max())
 
 
-def stream(*key):
-    """Words of ChaCha with 8 rounds, its key the SHA-256 of seed and parts: the generator of the toolkit."""
-    digest = hashlib.sha256(struct.pack("<Q", SEED))
-    for part in (f"suite/{VERSION}", *key):
-        digest.update(struct.pack("<Q", len(part.encode())) + part.encode())
-    key = struct.unpack("<8I", digest.digest())
-    counter = 0
-
-    def quarter(s, a, b, c, d):
-        for first, second, turned, by in [(a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)]:
-            s[first] = (s[first] + s[second]) & 0xFFFFFFFF
-            mixed = s[turned] ^ s[first]
-            s[turned] = ((mixed << by) | (mixed >> (32 - by))) & 0xFFFFFFFF
-
-    while True:
-        state = [0x61707865, 0x3320646E, 0x79622D32, 0x6B206574, *key, counter & 0xFFFFFFFF, counter >> 32, 0, 0]
-        mixed = list(state)
-        for _ in range(4):
-            for column in range(4):
-                quarter(mixed, column, 4 + column, 8 + column, 12 + column)
-            for column in range(4):
-                quarter(mixed, column, 4 + (column + 1) % 4, 8 + (column + 2) % 4, 12 + (column + 3) % 4)
-        yield from ((word + start) & 0xFFFFFFFF for word, start in zip(mixed, state))
-        counter += 1
-
-
 def random_signs(shape, case, item):
     """A sign for every value, in the order `[3, height, width]`: the highest bit of each word."""
-    words = stream("random_sign", case, item)
+    words = stream(SEED, f"suite/{VERSION}", "random_sign", case, item)
     count = int(np.prod(shape))
     return torch.tensor([1.0 if next(words) >> 31 else -1.0 for _ in range(count)]).reshape(shape)
 
