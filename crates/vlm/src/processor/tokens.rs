@@ -126,7 +126,10 @@ impl Tokenised {
 }
 
 fn not_byte_level(problem: &str) -> String {
-    format!("tokenizer.json: {problem}: byte-level tokenizers that add nothing to a text are built")
+    format!(
+        "tokenizer.json: {problem}: byte-level tokenizers that add nothing to a text are built -> take the tokenizer of the \
+         model's own folder"
+    )
 }
 
 fn lengths(tokenizer: &Tokenizer) -> Vec<u32> {
