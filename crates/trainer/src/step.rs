@@ -224,6 +224,7 @@ mod tests {
         let config =
             LoraConfig { target_modules: Targets::List(vec!["modality_projection.proj".to_owned()]), ..lora() };
         attach(&mut reader.model, &config, 1, |_| true).expect("attached");
+        reader.refresh();
         // Their product is zero and changes no loss; the gradient of the first is what the second multiplies.
         change(&mut reader, |name, numbers| match name.rsplit_once(".lora_") {
             Some((_, "A.weight")) => numbers.values.fill(0.0),
@@ -244,6 +245,7 @@ mod tests {
         let values = [f32::MAX, f32::MIN].map(|vast| {
             let mut reader = reader();
             attach(&mut reader.model, &lora(), 1, |_| true).expect("attached");
+            reader.refresh();
             let question = asked(&reader, true);
             let mut impossible = together(&reader, vec![question], &["b/q1"]);
             impossible.batch.layout.predictions.truncate(1);

@@ -195,7 +195,7 @@ impl ModelConfig {
             ("text_config.intermediate_size", text.intermediate_size),
             ("text_config.num_attention_heads", text.num_attention_heads),
             ("text_config.num_key_value_heads", text.kv_heads()),
-            ("text_config.head_dim", text.head_dim.unwrap_or(1)),
+            ("text_config.head_dim", text.head_dim.unwrap_or(1).max(1)),
             ("text_config.vocab_size", text.vocab_size),
             ("scale_factor", self.scale_factor),
         ];
