@@ -9,6 +9,7 @@ pub mod dataset;
 pub mod files;
 pub mod import;
 pub mod inside;
+mod jpeg;
 pub mod jsonl;
 pub mod near;
 pub mod phase;

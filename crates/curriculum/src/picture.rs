@@ -15,6 +15,8 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use sha2::{Digest, Sha256};
 
+use crate::jpeg;
+
 /// No side of a picture may be longer.
 pub const MAX_DIMENSION: u32 = 16_384;
 /// No picture may have more pixels.
@@ -42,6 +44,12 @@ pub enum PictureError {
     /// The file is neither PNG nor JPEG.
     #[error("{}: is neither PNG nor JPEG -> convert it to PNG", .0.display())]
     Format(PathBuf),
+    /// The file is a JPEG for printing.
+    #[error(
+        "{}: is a JPEG of printing inks (CMYK), whose colours only the printer's profile tells -> save it anew as RGB or grey",
+        .0.display()
+    )]
+    Cmyk(PathBuf),
     /// The picture is beyond the limits.
     #[error(
         "{}: is {width}x{height} pixels; at most {MAX_DIMENSION} a side and {MAX_PIXELS} in all are read -> shrink it",
@@ -191,11 +199,20 @@ fn decoder<'a, R: io::BufRead + io::Seek + 'a>(
     path: &Path,
 ) -> Result<(impl ImageDecoder + 'a, Orientation), PictureError> {
     let failed = |source| PictureError::Decode { path: path.to_owned(), source };
-    let mut reader = ImageReader::new(reader)
-        .with_guessed_format()
-        .map_err(|source| PictureError::Io { path: path.to_owned(), source })?;
-    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
-        return Err(PictureError::Format(path.to_owned()));
+    let unread = |source| PictureError::Io { path: path.to_owned(), source };
+    let mut reader = ImageReader::new(reader).with_guessed_format().map_err(unread)?;
+    match reader.format() {
+        Some(ImageFormat::Png) => {}
+        Some(ImageFormat::Jpeg) => {
+            let mut inner = reader.into_inner();
+            // The decoder would turn inks into some colours or others, by whether they look inverted to it.
+            if jpeg::components(&mut inner).map_err(unread)? == Some(4) {
+                return Err(PictureError::Cmyk(path.to_owned()));
+            }
+            inner.rewind().map_err(unread)?;
+            reader = ImageReader::with_format(inner, ImageFormat::Jpeg);
+        }
+        _ => return Err(PictureError::Format(path.to_owned())),
     }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOC);
@@ -275,6 +292,22 @@ mod tests {
             assert_eq!(picture_size(&path).expect("has a header"), picture.dimensions());
             assert!(picture.get_pixel(dark[0], dark[1]).0[0] < 30, "{turn}");
             assert!(picture.get_pixel(bright[0], bright[1]).0[0] > 220, "{turn}");
+        }
+    }
+
+    #[test]
+    fn a_jpeg_of_printing_inks_is_refused() {
+        let folder = tempfile::tempdir().expect("writable");
+        let path = folder.path().join("scan.jpg");
+        // The same picture as it is written without a word on inversion, and as Adobe's programs write it.
+        for bytes in [
+            include_bytes!("../../../fuzz/corpus/picture/cmyk.jpg").as_slice(),
+            include_bytes!("../../../fuzz/corpus/picture/cmyk-adobe.jpg").as_slice(),
+        ] {
+            std::fs::write(&path, bytes).expect("written");
+            for refused in [load_picture(&path).map(drop), picture_size(&path).map(drop)] {
+                assert!(matches!(refused, Err(PictureError::Cmyk(_))), "{refused:?}");
+            }
         }
     }
 

@@ -124,12 +124,147 @@ fn culprits(reader: &mut Reader, micro_batches: &[&MicroBatch]) -> Vec<String> {
     let mut found = Vec::new();
     for (example, name) in questions() {
         let Ok(batch) = Batch::new(&reader.processor, std::iter::once(example), false) else { continue };
-        let (loss, terms) = reader.losses(&batch, &Pass::training(0));
+        let (terms, parts) = reader.gradients(&batch, 1.0, false, &Pass::training(0));
         let mut own = GradientSum::default();
-        own.add(&mut reader.model, &loss.backward());
+        parts.iter().for_each(|part| own.add(&mut reader.model, part));
         if terms.iter().any(|term| !term.is_finite()) || !own.norm().is_finite() {
             found.push(name.clone());
         }
     }
     if found.is_empty() { questions().map(|(_, name)| name.clone()).collect() } else { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use burn::tensor::{Device, Tensor};
+    use image::RgbImage;
+    use stepwise_curriculum::conversation::{Conversation, Part, Role};
+    use stepwise_vlm::adapter::{LoraConfig, Targets, attach};
+    use stepwise_vlm::batch::Example;
+    use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
+
+    use super::*;
+    use crate::optimizer::AdamWConfig;
+    use crate::testing::lora;
+
+    fn reader() -> Reader {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
+        Reader::load(&folder, &Device::flex()).expect("the tiny model")
+    }
+
+    /// A question, about a picture or about none.
+    fn asked(reader: &Reader, picture: bool) -> Example {
+        let mut conversation = Conversation::default();
+        let shown = picture.then_some(Part::Image { index: 0 });
+        conversation.push(Role::User, shown.into_iter().chain([Part::text("Which side?")]).collect());
+        let prepared = || Arc::new(reader.processor.prepare(&RgbImage::new(64, 64)).expect("a picture"));
+        Example { conversation: conversation.answered("left"), images: picture.then(prepared).into_iter().collect() }
+    }
+
+    fn together(reader: &Reader, examples: Vec<Example>, names: &[&str]) -> MicroBatch {
+        let batch = Batch::new(&reader.processor, &examples, true).expect("they are encoded");
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        MicroBatch { batch, stages: vec![1; examples.len()], names, examples }
+    }
+
+    /// The step's error, and that nothing has moved.
+    fn lost(reader: &mut Reader, micro_batches: &[MicroBatch]) -> (&'static str, f64, Vec<String>) {
+        let rates = Rates { vision: 0.1, connector: 0.1, decoder: 0.1, loraplus_ratio: 1.0 };
+        let options = StepOptions { rates, max_grad_norm: 1.0, dropout_key: 0, gradient_checkpointing: false };
+        let before = learned(reader);
+        let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 });
+        let StepError::NotFinite { what, value, names } =
+            step(reader, &mut optimizer, micro_batches, options).expect_err("not finite");
+        assert_eq!(learned(reader), before);
+        assert!(optimizer.tensors().is_empty(), "no moments");
+        (what, value, names)
+    }
+
+    /// All that learns, as numbers.
+    fn learned(reader: &mut Reader) -> Vec<f32> {
+        let mut values = Vec::new();
+        change(reader, |_, parameter| {
+            if parameter.learns {
+                values.extend_from_slice(&parameter.values);
+            }
+        });
+        values
+    }
+
+    struct Numbers {
+        learns: bool,
+        values: Vec<f32>,
+    }
+
+    /// Shows every parameter as numbers, which may be changed.
+    fn change(reader: &mut Reader, with: impl FnMut(&str, &mut Numbers)) {
+        struct Change<F>(F);
+        impl<F: FnMut(&str, &mut Numbers)> ParameterVisitor for Change<F> {
+            fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+                let held = parameter.values();
+                let values: Vec<f32> = held.clone().into_data().try_to_vec().expect("numbers");
+                let mut numbers = Numbers { learns: parameter.learns(), values: values.clone() };
+                (self.0)(name, &mut numbers);
+                if numbers.values != values {
+                    let flat = Tensor::<1>::from_floats(numbers.values.as_slice(), &held.device());
+                    parameter.replace(flat.reshape(held.shape()));
+                }
+            }
+        }
+        reader.model.visit(&mut Change(with));
+    }
+
+    #[test]
+    fn an_infinite_gradient_of_a_finite_loss_is_an_error_and_its_question_is_named() {
+        let mut reader = reader();
+        // Only a picture's gradient comes to the connector.
+        let config =
+            LoraConfig { target_modules: Targets::List(vec!["modality_projection.proj".to_owned()]), ..lora() };
+        attach(&mut reader.model, &config, 1, |_| true).expect("attached");
+        reader.refresh();
+        // Their product is zero and changes no loss; the gradient of the first is what the second multiplies.
+        change(&mut reader, |name, numbers| match name.rsplit_once(".lora_") {
+            Some((_, "A.weight")) => numbers.values.fill(0.0),
+            Some((_, "B.weight")) => numbers.values.fill(1e30),
+            _ => {}
+        });
+        let (shown, told) = (asked(&reader, true), asked(&reader, false));
+        let of_both = together(&reader, vec![told, shown], &["a/q1", "b/q1"]);
+        let (what, value, names) = lost(&mut reader, &[of_both]);
+        assert_eq!((what, value), ("the gradient's norm", f64::INFINITY));
+        assert_eq!(names, ["b/q1"]);
+    }
+
+    #[test]
+    fn an_infinite_loss_is_an_error_and_its_question_is_named() {
+        // The answer's first token is impossible: its logit is one feature, far beyond the others, times a vast number. Which
+        // sign that feature has, the model decides.
+        let values = [f32::MAX, f32::MIN].map(|vast| {
+            let mut reader = reader();
+            attach(&mut reader.model, &lora(), 1, |_| true).expect("attached");
+            reader.refresh();
+            let question = asked(&reader, true);
+            let mut impossible = together(&reader, vec![question], &["b/q1"]);
+            impossible.batch.layout.predictions.truncate(1);
+            let token = impossible.batch.layout.predictions[0].token as usize;
+            let vocabulary = reader.model.config().text.vocab_size;
+            change(&mut reader, |name, numbers| match name {
+                "model.text_model.norm.weight" => numbers.values.iter_mut().for_each(|value| *value *= 1000.0),
+                "lm_head.weight" => {
+                    let width = numbers.values.len() / vocabulary;
+                    let row = &mut numbers.values[token * width..(token + 1) * width];
+                    row.fill(0.0);
+                    row[0] = vast;
+                }
+                _ => {}
+            });
+            let (what, value, names) = lost(&mut reader, &[impossible]);
+            assert_eq!((what, names), ("the loss", vec!["b/q1".to_owned()]));
+            value
+        });
+        assert!(values.contains(&f64::INFINITY), "{values:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Reading the small files of a folder, never more of one than such a file has.
+//! Reading small files, those of a folder and recipes: never more of one than such a file has.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,6 +9,9 @@ pub const LARGEST: u64 = 64 << 20;
 
 /// The bytes of a file, at most [`LARGEST`]: bounded while reading, for what the file system says of its size may be 0 or
 /// change.
+///
+/// # Errors
+/// When it cannot be read, or is larger.
 pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
@@ -20,6 +23,9 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The same as text.
+///
+/// # Errors
+/// As [`bytes`], and when it is not UTF-8.
 pub fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes(path)?).map_err(|error| {
         let place = error.utf8_error().valid_up_to() + 1;

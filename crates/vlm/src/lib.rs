@@ -2,7 +2,7 @@
 
 pub mod adapter;
 pub mod batch;
-mod bounded;
+pub mod bounded;
 pub mod features;
 pub mod fresh;
 pub mod generate;

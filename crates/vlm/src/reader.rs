@@ -138,7 +138,9 @@ impl Reader {
     ) -> (Vec<f32>, Vec<Gradients>) {
         if !gradient_checkpointing {
             let (loss, terms) = self.losses(batch, pass);
-            return (terms, vec![(loss * share).backward()]);
+            // Nothing learns of what shows no picture where only the image encoder does.
+            let gradients = loss.is_tracked().then(|| (loss * share).backward());
+            return (terms, gradients.into_iter().collect());
         }
         let seen = match (&self.features, batch.tiles()) {
             (Some(_), _) | (None, 0) => Seen::Features(self.features(&batch.tiles, pass)),

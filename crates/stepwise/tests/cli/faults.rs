@@ -294,6 +294,44 @@ fn nothing_is_learned_from_a_step_that_is_skipped() {
     same_end(&place, "run", "kept");
 }
 
+/// The adapter of a finished run, its matrices filled with two numbers.
+fn filled(place: &Workplace, down: f32, up: f32) {
+    place.copy("run/checkpoint-10", "adapter");
+    let path = place.path("adapter/adapter_model.safetensors");
+    let mut bytes = std::fs::read(&path).expect("weights");
+    let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let tensors: Value = serde_json::from_slice(&bytes[8..8 + header]).expect("JSON");
+    for (name, tensor) in tensors.as_object().expect("tensors").iter().filter(|(name, _)| name.contains(".lora_")) {
+        let value = if name.contains(".lora_A.") { down } else { up };
+        assert_eq!(tensor["dtype"], "F32");
+        let [start, end] = [0, 1].map(|side| tensor["data_offsets"][side].as_u64().expect("an offset") as usize);
+        bytes[8 + header + start..8 + header + end]
+            .chunks_exact_mut(4)
+            .for_each(|place| place.copy_from_slice(&value.to_le_bytes()));
+    }
+    std::fs::write(path, bytes).expect("written");
+}
+
+#[test]
+fn a_gradient_that_is_infinite_stops_the_run_or_is_skipped() {
+    let place = Workplace::with_run();
+    // The model answers as its base, and whatever changes the adapter changes the answer beyond measure.
+    filled(&place, 0.0, 1e30);
+    let line = format!("train recipe.toml {QUIET} --set adapter_name_or_path=adapter --set output_dir=");
+    let stopped = place.run(&format!("{line}stop"));
+    assert_eq!(stopped.code, Some(1), "{}", stopped.stderr);
+    assert!(stopped.error().starts_with("error: step 1: the gradient's norm is inf at "), "{}", stopped.error());
+    let skipping = place.run(&format!("{line}skip --set train.on_nonfinite=skip"));
+    assert_eq!(skipping.code, Some(1), "{}", skipping.stderr);
+    let warnings = skipping.stderr.lines().filter(|line| line.starts_with("warning: step ")).count();
+    assert_eq!(warnings, 9, "{}", skipping.stderr);
+    insta::assert_snapshot!(format!(
+        "$ stepwise train\n{}\n$ stepwise train --set train.on_nonfinite=skip\n{}",
+        stopped.error(),
+        skipping.error()
+    ));
+}
+
 #[test]
 fn a_run_whose_every_step_is_lost_ends_although_it_may_skip() {
     let place = Workplace::new();

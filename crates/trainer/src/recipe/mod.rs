@@ -134,9 +134,8 @@ impl Recipe {
     /// # Errors
     /// When the file cannot be read, and with every problem of its text.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, RecipeError> {
-        let text = std::fs::read(path)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
-            .map_err(|source| RecipeError::Read { path: path.into(), source })?;
+        let text =
+            stepwise_vlm::bounded::text(path).map_err(|source| RecipeError::Read { path: path.into(), source })?;
         Self::parse(path, text, overrides)
     }
 

@@ -397,7 +397,7 @@ fn a_file_that_cannot_be_read_is_an_error_with_its_path() {
     let path = folder.path().join("latin1.toml");
     std::fs::write(&path, b"seed = 1 # caf\xe9").expect("writable");
     let error = Recipe::load(&path, &[]).expect_err("not UTF-8");
-    assert!(error.to_string().contains("utf-8"), "{error}");
+    assert!(error.to_string().contains("is not UTF-8 from byte 15 on"), "{error}");
 }
 
 proptest::proptest! {
@@ -418,4 +418,19 @@ proptest::proptest! {
             proptest::prop_assert_eq!(&parse(&recipe.to_toml(), &[]).expect("loads again"), &recipe);
         }
     }
+}
+
+#[test]
+fn vast_numbers_and_files_are_refused() {
+    let said = message(LEAST, &["lora.r=1000000000", "lora.lora_alpha=1000000000000000000000000000000000000000000"]);
+    assert!(said.contains("`r` cannot be 1000000000\n"), "{said}");
+    assert!(said.contains("`lora_alpha` cannot be"), "{said}");
+    let ranks = message(LEAST, &["lora.rank_pattern={q_proj=1000000000}"]);
+    assert!(ranks.contains("write a number, at least 1 and at most 4096"), "{ranks}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("recipe.toml");
+    // A file of holes: it takes no room on the disk.
+    std::fs::File::create(&path).and_then(|file| file.set_len(1 << 40)).expect("made");
+    let error = Recipe::load(&path, &[]).expect_err("vast").to_string();
+    assert!(error.contains("is larger than 67108864 bytes, the most that is read -> "), "{error}");
 }

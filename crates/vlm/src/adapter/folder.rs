@@ -105,7 +105,9 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
     let of_adapters = chosen.iter().flat_map(|name| parts.iter().map(move |part| key(&format!("{name}.{part}"))));
     let expected: Vec<String> = of_adapters.chain(whole.iter().map(|name| key(name))).collect();
     if let Some(stray) = source.names().find(|name| !expected.iter().any(|expected| expected == name)) {
-        let problem = format!("tensor {stray} belongs to no module that adapter_config.json targets");
+        let problem = format!(
+            "tensor {stray} belongs to no module that adapter_config.json targets -> name a folder that PEFT saved, complete"
+        );
         return Err(WeightError::Format { path: place, problem }.into());
     }
     saved::check(model, &whole, &source, &place)?;

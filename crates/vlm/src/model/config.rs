@@ -195,11 +195,13 @@ impl ModelConfig {
             ("text_config.intermediate_size", text.intermediate_size),
             ("text_config.num_attention_heads", text.num_attention_heads),
             ("text_config.num_key_value_heads", text.kv_heads()),
+            ("text_config.head_dim", text.head_dim.unwrap_or(1).max(1)),
             ("text_config.vocab_size", text.vocab_size),
             ("scale_factor", self.scale_factor),
         ];
         for (field, size) in sizes {
-            unless((1..=1 << 24).contains(&size), field, size, "a size from 1 to 16777216 is read")?;
+            // The product of any three of them is a number yet.
+            unless((1..=1 << 20).contains(&size), field, size, "a size from 1 to 1048576 is read")?;
         }
         let layers = [
             ("vision_config.num_hidden_layers", vision.num_hidden_layers),

@@ -34,7 +34,7 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     let image_seq_len = image_seq_len(folder, processor.as_ref())?;
     let (source, file) = template(folder, processor.as_ref(), words.as_ref())?;
     let special = named_special_tokens(words.as_ref());
-    let template = ChatTemplate::new(&source, special).map_err(|error| problem(folder, file, error))?;
+    let template = ChatTemplate::new(&folder.join(file), &source, special)?;
     let ends = ends(folder, &tokens)?;
     Ok(Read { tokens, tokenizer_bytes, template, pixels, image_seq_len, ends })
 }

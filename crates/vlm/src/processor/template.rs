@@ -1,6 +1,7 @@
 //! The chat template: messages to the text a tokenizer reads.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use minijinja::{Environment, context};
 use serde_json::json;
@@ -15,6 +16,8 @@ const LONGEST: usize = 1 << 20;
 /// A compiled chat template.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
+    /// Where it stands, for errors.
+    file: PathBuf,
     environment: Environment<'static>,
     source: String,
     special_tokens: BTreeMap<String, String>,
@@ -22,18 +25,22 @@ pub struct ChatTemplate {
 
 /// A template that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("chat template: {0} -> use the chat template of the model's own folder")]
-pub struct TemplateError(String);
+#[error("{}: chat template: {problem} -> use the chat template of the model's own folder", file.display())]
+pub struct TemplateError {
+    file: PathBuf,
+    problem: String,
+}
 
 impl ChatTemplate {
-    /// Compiles a template under the settings transformers uses; it knows `special_tokens` by their names, such as
-    /// `bos_token`.
+    /// Compiles the template of a file under the settings transformers uses; it knows `special_tokens` by their names, such
+    /// as `bos_token`.
     ///
     /// # Errors
     /// When it is not a template.
-    pub fn new(source: &str, special_tokens: BTreeMap<String, String>) -> Result<Self, TemplateError> {
+    pub fn new(file: &Path, source: &str, special_tokens: BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        let failed = |problem: String| TemplateError { file: file.to_owned(), problem };
         if source.len() > LONGEST {
-            return Err(TemplateError(format!("{} bytes: at most {LONGEST} are read", source.len())));
+            return Err(failed(format!("{} bytes: at most {LONGEST} are read", source.len())));
         }
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
@@ -45,8 +52,8 @@ impl ChatTemplate {
         environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
             Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
         });
-        environment.add_template_owned("chat", source.to_owned()).map_err(|error| TemplateError(error.to_string()))?;
-        Ok(Self { environment, source: source.to_owned(), special_tokens })
+        environment.add_template_owned("chat", source.to_owned()).map_err(|error| failed(error.to_string()))?;
+        Ok(Self { file: file.to_owned(), environment, source: source.to_owned(), special_tokens })
     }
 
     /// The template's text.
@@ -67,7 +74,7 @@ impl ChatTemplate {
     /// When the template raises an error or does not end.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
         let messages: Vec<_> = messages.iter().map(as_json).collect();
-        let failed = |error: minijinja::Error| TemplateError(error.to_string());
+        let failed = |error: minijinja::Error| TemplateError { file: self.file.clone(), problem: error.to_string() };
         let template = self.environment.get_template("chat").map_err(failed)?;
         let values =
             context! { messages, add_generation_prompt, ..minijinja::Value::from_serialize(&self.special_tokens) };
@@ -99,7 +106,7 @@ mod tests {
     fn rendered(template: &str) -> Result<String, TemplateError> {
         let message = Message { role: Role::User, content: vec![Part::text("hELLO <b> & co")], supervised: false };
         let special = BTreeMap::from([("bos_token".to_owned(), "<s>".to_owned())]);
-        ChatTemplate::new(template, special)?.render(&[message], true)
+        ChatTemplate::new(Path::new("own.jinja"), template, special)?.render(&[message], true)
     }
 
     #[test]
@@ -129,7 +136,8 @@ mod tests {
         let error = |template: &str| rendered(template).expect_err(template).to_string();
         assert!(error("{{ messages | tojson }}").contains("tojson"));
         assert!(error("{{ raise_exception('roles must alternate') }}").contains("roles must alternate"));
-        assert!(error("{% for %}").starts_with("chat template: syntax error"));
+        assert!(error("{% for %}").starts_with("own.jinja: chat template: syntax error"));
+        assert!(error("{{ raise_exception('x') }}").starts_with("own.jinja: chat template: "));
         assert!(error("{{ messages[0].nothing.at_all }}").contains("undefined"));
         assert!(error(&"x".repeat(LONGEST + 1)).contains("at most"));
         assert!(error("{% include 'other' %}").contains("other"));

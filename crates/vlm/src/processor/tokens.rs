@@ -30,6 +30,8 @@ pub struct Tokenised {
 impl Tokens {
     /// Reads `tokenizer.json`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        // What reads it panics where the part on decoding is not JSON.
+        serde_json::from_slice::<serde_json::Value>(bytes).map_err(|error| error.to_string())?;
         let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
         // A file may ask for these; a conversation is never cut or filled silently.
         tokenizer.with_truncation(None).map_err(|error| error.to_string())?.with_padding(None);
@@ -126,7 +128,10 @@ impl Tokenised {
 }
 
 fn not_byte_level(problem: &str) -> String {
-    format!("tokenizer.json: {problem}: byte-level tokenizers that add nothing to a text are built")
+    format!(
+        "tokenizer.json: {problem}: byte-level tokenizers that add nothing to a text are built -> take the tokenizer of the \
+         model's own folder"
+    )
 }
 
 fn lengths(tokenizer: &Tokenizer) -> Vec<u32> {
@@ -184,6 +189,14 @@ mod tests {
         let lower = changed(|value| value["normalizer"] = serde_json::json!({ "type": "Prepend", "prepend": "x" }));
         let error = Tokens::from_bytes(&lower).and_then(|tokens| tokens.encode("word")).expect_err("refused");
         assert!(error.contains("do not add up to the text"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_breaks_off_anywhere_is_refused() {
+        let decoder = TOKENIZER.windows(10).position(|bytes| bytes == b"\"decoder\":").expect("it has one");
+        for length in (0..TOKENIZER.len()).step_by(997).chain(decoder..decoder + 60) {
+            assert!(Tokens::from_bytes(&TOKENIZER[..length]).is_err(), "{length} bytes");
+        }
     }
 
     #[test]
