@@ -46,7 +46,12 @@ impl ChatTemplate {
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
         environment.set_fuel(Some(FUEL));
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_unknown_method_callback(|state, value, method, arguments| match method {
+            "format" => Err(minijinja::ErrorKind::UnknownMethod.into()),
+            _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments),
+        });
+        // What fills up to a width takes as much memory as a template writes digits.
+        ["format", "indent"].into_iter().for_each(|filter| environment.remove_filter(filter));
         // Its JSON is not Python's, so a template that writes some is refused rather than rendered differently.
         environment.remove_filter("tojson");
         environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
@@ -150,6 +155,9 @@ mod tests {
             "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
             "{{ 'a' * 100000000000 }}",
             "{% for a in range(100000000000) %}{% endfor %}",
+            "{{ '{:1000000000}'.format(3) }}",
+            "{{ '%1000000000d' | format(3) }}",
+            "{{ 'a\nb' | indent(1000000000) }}",
         ] {
             assert!(rendered(template).is_err(), "{template}");
         }
