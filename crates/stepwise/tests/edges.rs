@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 /// Who may use whom.
-const EDGES: [(&str, &[&str]); 6] = [
+const EDGES: [(&str, &[&str]); 7] = [
     ("stepwise-curriculum", &[]),
     ("stepwise-ops", &[]),
     ("stepwise-vlm", &["stepwise-curriculum", "stepwise-ops"]),
     ("stepwise-benchmark", &["stepwise-curriculum"]),
     ("stepwise-trainer", &["stepwise-curriculum", "stepwise-vlm", "stepwise-benchmark"]),
     ("stepwise", &["stepwise-curriculum", "stepwise-vlm", "stepwise-benchmark", "stepwise-trainer"]),
+    ("stepwise-fuzzed", &["stepwise-curriculum", "stepwise-vlm", "stepwise-trainer"]),
 ];
 
 #[test]
