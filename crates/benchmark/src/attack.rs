@@ -11,7 +11,7 @@ use stepwise_curriculum::prompt::Prompt;
 use crate::outcome::AttackTrace;
 use crate::perturb::{Attack, Draws, Goal, Perturbed, Target, Victim};
 use crate::probe::{Objective, OptionScore, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown};
-use crate::run::Surrogate;
+use crate::run::{NO_GRADIENTS, NO_PICTURE, NO_SURROGATE, Surrogate};
 
 /// What is known of one probe's attack before it is answered.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub(crate) struct Made {
 pub(crate) enum Fate {
     /// It is not attacked.
     Spared,
-    /// The victim gives no pixels.
-    OutOfReach,
+    /// It cannot be, for this reason.
+    OutOfReach(&'static str),
     /// It shows attacked pixels.
     Attacked(Made),
 }
@@ -59,16 +59,21 @@ pub(crate) fn attack<'a>(
         let grid = match (probe.images.first(), who(attack.victim(), respondent, surrogate)) {
             (Some(Shown::Picture(picture)), Some(victim)) => {
                 // Pixels depend on the picture alone, which all items of a case share.
-                match grids.entry((attack.victim(), Arc::as_ptr(picture))) {
+                let grid = match grids.entry((attack.victim(), Arc::as_ptr(picture))) {
                     Slot::Occupied(known) => known.get().clone(),
                     Slot::Vacant(slot) => slot.insert(victim.pixels(probe)?.map(Arc::new)).clone(),
-                }
+                };
+                grid.ok_or(NO_GRADIENTS)
             }
-            _ => None,
+            (_, None) => Err(NO_SURROGATE),
+            _ => Err(NO_PICTURE),
         };
-        let Some(pixels) = grid else {
-            fates.push(Fate::OutOfReach);
-            continue;
+        let pixels = match grid {
+            Ok(pixels) => pixels,
+            Err(reason) => {
+                fates.push(Fate::OutOfReach(reason));
+                continue;
+            }
         };
         let goal = attack.goal();
         let objective = objective(goal, perturbed, item, prompt);

@@ -348,7 +348,7 @@ pub fn grid(picture: &RgbImage) -> PixelGrid {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let values =
         (0..3).flat_map(|channel| picture.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0)).collect();
-    PixelGrid { shape: vec![1, 3, height, width], values }
+    PixelGrid { shape: vec![1, 3, height, width], cut: [0, 0], values }
 }
 
 impl Respondent for Linear {
@@ -387,7 +387,7 @@ impl Respondent for Linear {
                     Objective::Nll { .. } => 0.5,
                 };
                 let slope = (side * self.weight / pixels.values.len() as f64) as f32;
-                let gradient = PixelGrid { values: vec![slope; pixels.values.len()], shape: pixels.shape.clone() };
+                let gradient = PixelGrid { values: vec![slope; pixels.values.len()], ..pixels.clone() };
                 Ok(PixelGradient { loss: side * self.odds(&pixels.values), gradient })
             })
             .collect()

@@ -20,6 +20,8 @@ pub enum Shown {
 pub struct PixelGrid {
     /// `[tiles, 3, height, width]`.
     pub shape: Vec<usize>,
+    /// Rows and columns of tiles that the picture is cut into, whose overview comes last; both 0 where it is one tile.
+    pub cut: [usize; 2],
     /// Row-major, as many as `shape` says.
     pub values: Vec<f32>,
 }
@@ -71,7 +73,8 @@ pub enum Reply {
     Text(String),
 }
 
-/// What an attack raises. Both are losses: larger means further from the right answer.
+/// What an attack drives at. Both are losses: larger means further from the answer they are about. It is raised to drive a
+/// reader away from the right answer, and lowered to drive it to another one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Objective {
     /// `max over other options of log p(other) - log p(gold)`, each log-likelihood divided by its token count.
@@ -81,9 +84,9 @@ pub enum Objective {
         /// Index of the right one.
         gold: usize,
     },
-    /// Mean negative log-likelihood over the tokens of the right answer.
+    /// Mean negative log-likelihood over the tokens of an answer.
     Nll {
-        /// The right answer's words.
+        /// Its words: the right answer's, or those a targeted attack drives at.
         target: String,
     },
 }
@@ -125,7 +128,8 @@ pub trait Respondent {
     fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError>;
 
     /// The pixels an attack may change, as this probe would show them: the first picture, resized and tiled, before
-    /// normalisation. `None` when the respondent cannot be attacked.
+    /// normalisation. All its tiles and the overview are moved, each pixel for itself: nobody who changes the picture before
+    /// it is tiled can do more. `None` when the respondent cannot be attacked.
     ///
     /// # Errors
     /// When the respondent itself fails.

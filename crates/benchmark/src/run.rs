@@ -66,7 +66,7 @@ pub struct Run {
     /// How many were known already.
     pub reused: usize,
     /// For each condition of the suite, how many items of the plan the respondent could not be asked, by reason:
-    /// [`NO_GRADIENTS`], [`NO_SURROGATE`] or [`NO_REPLY`].
+    /// [`NO_GRADIENTS`], [`NO_PICTURE`], [`NO_SURROGATE`] or [`NO_REPLY`].
     pub unanswerable: Vec<BTreeMap<&'static str, usize>>,
 }
 
@@ -94,6 +94,9 @@ impl Run {
 
 /// The reason under which items are counted that cannot be attacked.
 pub const NO_GRADIENTS: &str = "the respondent gives no pixel gradients";
+
+/// The reason under which items are counted that show nothing an attack could change.
+pub const NO_PICTURE: &str = "there is no picture to attack";
 
 /// The reason under which items are counted whose attack is made on another respondent.
 pub const NO_SURROGATE: &str = "there is no other model to make the attack on";
@@ -229,14 +232,27 @@ impl Batch {
     }
 }
 
-/// What is asked at once: all that is not attacked, then everything one attack is made on. Attacks take long, so what was
-/// answered before one is kept before it begins.
+/// Questions attacked at once. Pixels of each are held several times over while it is, and those of a picture that is cut
+/// into tiles are many: 17 tiles of 512 x 512 are 53 MB.
+const ATTACKED_AT_ONCE: usize = 16;
+
+/// What is asked at once: all that is not attacked, then what one attack is made on, in pieces. Attacks take long, so what
+/// was answered before one is kept before it begins.
 fn parts(waiting: Vec<Asked>) -> impl Iterator<Item = Vec<Asked>> {
     let mut parts: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
     for asked in waiting {
         parts.entry(asked.perturbed.attack.as_ref().map(|attack| attack.key())).or_default().push(asked);
     }
-    parts.into_values()
+    parts.into_iter().flat_map(|(attack, mut part)| {
+        let most = if attack.is_some() { ATTACKED_AT_ONCE } else { part.len() };
+        let mut pieces = Vec::new();
+        while part.len() > most {
+            let rest = part.split_off(most);
+            pieces.push(std::mem::replace(&mut part, rest));
+        }
+        pieces.push(part);
+        pieces
+    })
 }
 
 /// The plan holds only entries whose perturbation applies, and perturbing is pure.
@@ -362,8 +378,8 @@ fn answer(
         let made = match fate {
             Fate::Spared => None,
             Fate::Attacked(made) => Some(made),
-            Fate::OutOfReach => {
-                run.cannot_be_asked(waiting.entry, NO_GRADIENTS);
+            Fate::OutOfReach(reason) => {
+                run.cannot_be_asked(waiting.entry, reason);
                 continue;
             }
         };

@@ -60,17 +60,14 @@ impl Material {
     }
 }
 
-/// Replaces the lesson's first picture by attacked pixels. One that is shown in several tiles stays as it is, as in the
-/// benchmark.
+/// Replaces the lesson's first picture by attacked pixels.
 fn attack(lesson: &mut Lesson, attacked: &Attacked, reader: &Reader) -> Result<(), RespondentError> {
     let Some(first) = lesson.example.images.first() else { return Ok(()) };
     let grid = first.grid;
-    let Some(pixels) = unit_pixels(reader, first) else { return Ok(()) };
-    let pixels = Arc::new(pixels);
+    let pixels = Arc::new(unit_pixels(reader, first));
     let (case_id, item_id) = attacked.about.clone();
     // Later pictures are handed over as pixels too.
-    let others = lesson.example.images.iter().skip(1).map(|image| unit_pixels(reader, image).map(Arc::new));
-    let Some(others) = others.collect::<Option<Vec<_>>>() else { return Ok(()) };
+    let others = lesson.example.images.iter().skip(1).map(|image| Arc::new(unit_pixels(reader, image)));
     let probe = Probe {
         case_id,
         item_id,
