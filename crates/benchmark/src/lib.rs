@@ -21,5 +21,6 @@ pub mod score;
 pub mod stats;
 pub mod store;
 pub mod study;
+pub mod subset;
 pub mod suite;
 pub mod summary;

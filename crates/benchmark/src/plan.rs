@@ -7,6 +7,7 @@ use rand::RngCore;
 use stepwise_curriculum::case::{Case, Item};
 
 use crate::perturb::{Pool, Scene};
+use crate::subset::OUTSIDE;
 use crate::suite::{Condition, Suite};
 
 /// What a suite asks of a set of cases.
@@ -64,6 +65,10 @@ impl<'a> Plan<'a> {
             let mut applicable = Vec::new();
             for &case in &chosen {
                 for item in 0..cases[case].chain.len() {
+                    if !asks(suite, condition, &cases[case], item) {
+                        *reasons.entry(OUTSIDE).or_default() += 1;
+                        continue;
+                    }
                     match condition.perturbation.perturb(&scene(case, item)) {
                         Ok(_) => applicable.push(Entry { case, item, condition: number }),
                         Err(skip) => *reasons.entry(skip.0).or_default() += 1,
@@ -87,11 +92,12 @@ impl<'a> Plan<'a> {
             entries.extend(kept);
             skipped.push(reasons);
         }
-        // What another condition shows again is asked clean, even above the cap of the clean condition.
+        // What another condition shows again is asked clean, even above the cap or outside the subset of the clean condition.
         if let Some(clean) = suite.conditions.iter().position(|condition| condition.kind == "clean") {
             for (case, item) in recalled {
                 if entries.insert(Entry { case, item, condition: clean }) {
-                    lower(&mut skipped[clean], CAPPED);
+                    let inside = asks(suite, &suite.conditions[clean], &cases[case], item);
+                    lower(&mut skipped[clean], if inside { CAPPED } else { OUTSIDE });
                 }
             }
         }
@@ -130,6 +136,12 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Whether item number `item` of `case` lies in the subsets of the suite and of the condition.
+fn asks(suite: &Suite, condition: &Condition, case: &Case, item: usize) -> bool {
+    let item = &case.chain[item];
+    suite.subset.holds(case, item) && condition.subset.holds(case, item)
+}
+
 /// Counts one item less under `reason`; a reason without items is not kept.
 fn lower(reasons: &mut BTreeMap<&'static str, usize>, reason: &'static str) {
     if let Some(count) = reasons.get_mut(reason) {
@@ -151,7 +163,8 @@ fn choose_cases(suite: &Suite, cases: &[Case]) -> Vec<usize> {
             *frequency.entry((&case.modality, item.stage, &item.category)).or_default() += 1;
         }
     }
-    let asked = (0..cases.len()).filter(|&index| !cases[index].chain.is_empty()).map(|index| {
+    let about = |case: &Case| case.chain.iter().any(|item| suite.subset.holds(case, item));
+    let asked = (0..cases.len()).filter(|&index| about(&cases[index])).map(|index| {
         let case = &cases[index];
         let rarest = case
             .chain

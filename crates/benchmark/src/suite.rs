@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 use stepwise_curriculum::prompt::{AnswerForm, PROMPT_VERSION};
 use toml::Spanned;
 
+use crate::perturb::templates::{FAMILIES, Families};
 use crate::perturb::{self, Draws, Perturbation, Purpose};
 use crate::score::{Scoring, parse::PARSER_VERSION};
+use crate::subset::Subset;
 
 const FAST: &str = include_str!("../../../recipes/suites/fast.toml");
 const FULL: &str = include_str!("../../../recipes/suites/full.toml");
@@ -26,6 +28,8 @@ pub struct Suite {
     pub seed: u64,
     /// At most this many cases are asked about, stratified and fixed by the seed.
     pub max_cases: Option<usize>,
+    /// What every condition is asked of at most.
+    pub subset: Subset,
     /// How choices and yes/no questions are decided.
     pub scoring: Scoring,
     /// With [`Scoring::Letter`]: in how many orders of its options a choice is asked; in all rotations when absent.
@@ -53,6 +57,8 @@ pub struct Condition {
     pub control: Option<String>,
     /// Asked of at most this many items, stratified by stage and fixed by the seed.
     pub max_items: Option<usize>,
+    /// Asked of nothing else.
+    pub subset: Subset,
     /// Its own parameters as the suite writes them; those left at their defaults are absent.
     pub parameters: toml::Table,
     /// What it does.
@@ -76,13 +82,16 @@ impl Condition {
         self.parameters.get(parameter).and_then(toml::Value::as_bool).unwrap_or_default()
     }
 
-    /// Whether every parameter has its default, written or left out. No condition of a kind that must be given a
-    /// parameter has.
+    /// Whether every parameter has its default, written or left out, in whichever sentences it is asked. No condition of a
+    /// kind that must be given a parameter has.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let plain = perturb::kind(self.kind).and_then(|kind| (kind.build)(toml::Table::new()).ok());
+        let build = perturb::kind(self.kind).map(|kind| kind.build);
+        let mut own = self.parameters.clone();
+        own.remove(FAMILIES);
         // The derived description names every parameter.
-        plain.is_some_and(|plain| format!("{plain:?}") == format!("{:?}", self.perturbation))
+        let built = |parameters| build.and_then(|build| Some(format!("{:?}", build(parameters).ok()?)));
+        built(toml::Table::new()).is_some_and(|plain| Some(plain) == built(own))
     }
 }
 
@@ -113,6 +122,10 @@ struct File {
     seed: u64,
     max_cases: Option<usize>,
     #[serde(default)]
+    subset: Subset,
+    #[serde(default)]
+    families: Families,
+    #[serde(default)]
     scoring: Scoring,
     letter_permutations: Option<usize>,
     #[serde(default)]
@@ -135,9 +148,29 @@ struct Common {
     kind: String,
     control: Option<String>,
     max_items: Option<usize>,
+    #[serde(default)]
+    subset: Subset,
 }
 
 impl Suite {
+    /// The built-in suite of this name.
+    #[must_use]
+    pub fn built_in(name: &str) -> Option<Self> {
+        match name {
+            "fast" => Some(Self::fast()),
+            "full" => Some(Self::full()),
+            _ => None,
+        }
+    }
+
+    /// A suite as people name it: `fast`, `full`, or the path of a file.
+    ///
+    /// # Errors
+    /// As [`Suite::load`].
+    pub fn named(name: &Path) -> Result<Self, SuiteError> {
+        name.to_str().and_then(Self::built_in).map_or_else(|| Self::load(name), Ok)
+    }
+
     /// The built-in suite for every epoch.
     ///
     /// # Panics
@@ -185,7 +218,7 @@ impl Suite {
         let mut starts = Vec::new();
         for spanned in &file.condition {
             let start = spanned.span().start;
-            match condition(spanned.get_ref().clone()) {
+            match condition(spanned.get_ref().clone(), file.families) {
                 Ok(read) if conditions.iter().any(|other| other.id == read.id) => {
                     let what = "is named twice -> give each condition its own id";
                     problems.push(at(start, &format!("condition `{}`: {what}", read.id)));
@@ -207,10 +240,18 @@ impl Suite {
         for id in file.primary.iter().filter(|id| !ids.contains(&id.as_str())) {
             problems.push(at(0, &format!("primary: {}", unknown(id))));
         }
-        if problems.is_empty() && conditions.iter().filter(|condition| condition.kind == "clean").count() != 1 {
-            problems
-                .push(at(0, "condition: exactly one must be of the kind `clean` -> every metric is paired with it"));
+        let clean: Vec<&Condition> = conditions.iter().filter(|condition| condition.kind == "clean").collect();
+        match clean.as_slice() {
+            _ if !problems.is_empty() => {}
+            [only] if only.id == "clean" => {}
+            [only] => {
+                let what = "metrics find the kind `clean` by its name -> write id = \"clean\"";
+                problems.push(at(0, &format!("condition `{}`: {what}", only.id)));
+            }
+            _ => problems
+                .push(at(0, "condition: exactly one must be of the kind `clean` -> every metric is paired with it")),
         }
+        problems.extend(file.subset.problem().map(|what| at(0, &what)));
         let counts = [
             ("max_cases", file.max_cases),
             ("max_new_tokens", Some(file.max_new_tokens)),
@@ -232,6 +273,7 @@ impl Suite {
             version: file.version,
             seed: file.seed,
             max_cases: file.max_cases,
+            subset: file.subset,
             scoring: file.scoring,
             letter_permutations: file.letter_permutations,
             answer_form: file.answer_form,
@@ -297,10 +339,11 @@ impl Suite {
         add(PROMPT_VERSION);
         add(PARSER_VERSION);
         add(&format!(
-            "{} {} {:?} {:?} {:?} {:?} {}",
+            "{} {} {:?} {:?} {:?} {:?} {:?} {}",
             self.version,
             self.seed,
             self.max_cases,
+            self.subset,
             self.scoring,
             self.letter_permutations,
             self.form(),
@@ -312,17 +355,18 @@ impl Suite {
             // The derived description names every parameter, those left at their defaults too.
             add(&condition.id);
             add(&format!(
-                "{} {:?} {:?} {:?}",
-                condition.kind, condition.control, condition.max_items, condition.perturbation
+                "{} {:?} {:?} {:?} {:?}",
+                condition.kind, condition.control, condition.max_items, condition.subset, condition.perturbation
             ));
         }
         format!("{:x}", hash.finalize())
     }
 }
 
-fn condition(mut table: toml::Table) -> Result<Condition, String> {
+/// Reads a condition; its words are drawn from `families` where it does not say from which.
+fn condition(mut table: toml::Table, families: Families) -> Result<Condition, String> {
     let mut common = toml::Table::new();
-    for key in ["id", "kind", "control", "max_items"] {
+    for key in ["id", "kind", "control", "max_items", "subset"] {
         common.extend(table.remove(key).map(|value| (key.to_owned(), value)));
     }
     let common: Common = common
@@ -341,7 +385,14 @@ fn condition(mut table: toml::Table) -> Result<Condition, String> {
     if common.max_items == Some(0) {
         return Err(format!("condition `{}`: max_items is 0 -> write at least 1 or leave it out", common.id));
     }
-    let perturbation = (kind.build)(table.clone()).map_err(|error| {
+    if let Some(what) = common.subset.problem() {
+        return Err(format!("condition `{}`: {what}", common.id));
+    }
+    let mut given = table.clone();
+    if !kind.templates.is_empty() {
+        given.entry(FAMILIES).or_insert_with(|| families.name().into());
+    }
+    let perturbation = (kind.build)(given).map_err(|error| {
         format!("condition `{}` of kind `{}`: {} -> correct it", common.id, kind.name, error.message())
     })?;
     Ok(Condition {
@@ -350,6 +401,7 @@ fn condition(mut table: toml::Table) -> Result<Condition, String> {
         purpose: kind.purpose,
         control: common.control,
         max_items: common.max_items,
+        subset: common.subset,
         parameters: table,
         perturbation,
     })
@@ -384,13 +436,101 @@ mod tests {
     const CLEAN: &str = "[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
 
     #[test]
-    fn the_full_suite_holds_every_kind_and_both_hold_every_control() {
-        assert_eq!(Suite::fast().clean().id, "clean");
+    fn the_full_suite_holds_every_kind() {
         let suite = Suite::full();
         for kind in perturb::KINDS {
             assert!(suite.conditions.iter().any(|condition| condition.kind == kind.name), "{}", kind.name);
         }
-        assert_eq!(suite.clean().id, "clean");
+    }
+
+    #[test]
+    fn every_condition_has_the_control_of_its_kind() {
+        let twins = [
+            ("hint_plus", "hint_zero"),
+            ("hint_minus", "hint_zero"),
+            ("swap_near", "swap_same"),
+            ("region_mask", "random_mask"),
+            ("region_only", "random_only"),
+            ("region_decay", "random_decay"),
+            ("cue_true", "cue_neutral"),
+            ("cue_wrong", "cue_true"),
+            ("cue_text_wrong", "cue_text_true"),
+            ("cue_text_true", "cue_true"),
+            ("written_wrong", "written_unrelated"),
+            ("rebuttal_doubt", "rebuttal_repeat"),
+            ("rebuttal_wrong", "rebuttal_repeat"),
+            ("rebuttal_right", "rebuttal_repeat"),
+            ("premise_false", "premise_true"),
+            ("negation", "affirmation"),
+            ("nota_right", "nota_wrong"),
+            ("hedge_low", "hedge_neutral"),
+            ("hedge_high", "hedge_neutral"),
+            ("parents_wrong", "parents_gold"),
+            ("report_injected", "report_plain"),
+            ("fgsm", "random_sign"),
+            ("pgd", "random_sign"),
+            ("transfer", "random_sign"),
+        ];
+        for suite in [Suite::fast(), Suite::full()] {
+            let kind = |id: &str| suite.condition(id).map(|condition| condition.kind);
+            // What is shown of a model's own answers is held against more than one thing.
+            let of_one = |condition: &&Condition| !["clean", "parents_predicted"].contains(&condition.kind);
+            for condition in suite.conditions.iter().filter(of_one) {
+                let control = condition.control.as_deref().and_then(kind);
+                let twin = twins.iter().find(|(kind, _)| *kind == condition.kind).map_or("clean", |(_, twin)| twin);
+                assert_eq!(control, Some(twin), "{}: {}", suite.name, condition.id);
+                // The same place, shape, size: all but the aim is the same.
+                let of = condition.control.as_deref().and_then(|id| suite.condition(id));
+                for key in ["persona", "place", "shape", "colour", "width", "eps", "level", "contrast", "share"] {
+                    let own = condition.parameters.get(key);
+                    assert!(
+                        twin == "clean" || own == of.and_then(|of| of.parameters.get(key)),
+                        "{}: {key}",
+                        condition.id
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn epochs_are_asked_in_other_sentences_than_the_last_word() {
+        let families = |suite: &Suite| -> BTreeSet<String> {
+            let described = suite.conditions.iter().map(|condition| format!("{:?}", condition.perturbation));
+            let said = described.filter_map(|text| Some(text.split_once("families: ")?.1.to_owned()));
+            said.map(|text| text.chars().take_while(char::is_ascii_alphabetic).collect()).collect()
+        };
+        assert_eq!(families(&Suite::fast()), BTreeSet::from(["Validation".to_owned()]));
+        assert_eq!(families(&Suite::full()), BTreeSet::from(["HeldOut".to_owned()]));
+        // A suite's word is for conditions that say nothing themselves.
+        let hint = "[[condition]]\nid = \"h\"\nkind = \"hint_zero\"\n";
+        let of = |own: &str| {
+            let text = format!("{HEAD}families = \"validation\"\n{CLEAN}{hint}{own}");
+            Suite::parse(&text, Path::new("s")).expect("valid")
+        };
+        assert_eq!(families(&of("families = \"training\"")), BTreeSet::from(["Training".to_owned()]));
+        assert!(of("").conditions[1].is_plain() && of("families = \"held_out\"").conditions[1].is_plain());
+        assert_ne!(of("").digest(), of("families = \"held_out\"").digest());
+    }
+
+    #[test]
+    fn a_suite_is_found_by_name_or_path() {
+        let named = |name: &str| Suite::named(Path::new(name));
+        assert_eq!(named("full").expect("built in").name, "full");
+        assert_eq!(named("fast").expect("built in").name, "fast");
+        assert!(named("./full").expect_err("a path").to_string().starts_with("./full: "));
+    }
+
+    #[test]
+    fn a_subset_that_asks_nothing_is_refused() {
+        let text =
+            |subset: &str| format!("{HEAD}{CLEAN}[[condition]]\nid = \"b\"\nkind = \"blank\"\nsubset = {subset}\n");
+        let message = problems(&text("{ stages = [1, 5] }"));
+        assert_eq!(message, "s.toml:7: condition `b`: subset.stages: 5 -> the stages are 1 to 4");
+        assert!(problems(&text("{ modalities = [] }")).contains("subset.modalities: is empty"));
+        assert!(problems(&text("{ stage = [1] }")).contains("unknown field `stage`"));
+        let whole = problems(&format!("{HEAD}subset = {{ stages = [0] }}\n{CLEAN}"));
+        assert_eq!(whole, "s.toml:1: subset.stages: 0 -> the stages are 1 to 4");
     }
 
     #[test]
@@ -421,6 +561,11 @@ mod tests {
         }
         assert!(problems(HEAD).contains("missing field `condition`"), "{}", problems(HEAD));
         assert!(problems(&format!("{HEAD}{}", CLEAN.replace("\"clean\"\n", "\"blank\"\n"))).contains("exactly one"));
+        let renamed = problems(&format!("{HEAD}{}", CLEAN.replacen("\"clean\"", "\"plain\"", 1)));
+        assert_eq!(
+            renamed,
+            "s.toml:1: condition `plain`: metrics find the kind `clean` by its name -> write id = \"clean\""
+        );
     }
 
     #[test]
@@ -444,5 +589,6 @@ mod tests {
         assert_eq!(noise(""), noise("# a comment\nvalue = 128\n"));
         assert_ne!(noise(""), noise("value = 127\n"));
         assert_ne!(noise(""), noise("max_items = 5\n"));
+        assert_ne!(noise(""), noise("subset = { stages = [2] }\n"));
     }
 }

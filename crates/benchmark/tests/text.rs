@@ -105,7 +105,8 @@ fn an_oracle_is_right_under_every_change_of_the_words() {
     let run = ask_with(&plan, &grey, &mut Planted::knowing(&plan, Oracle));
     for condition in &suite.conditions {
         let asked: Vec<&Outcome> = outcomes(&run, &condition.id).collect();
-        assert!(!asked.is_empty(), "{}", condition.id);
+        // No synthetic choice has five options.
+        assert_eq!(asked.is_empty(), ["rotation_4", "rotation_5"].contains(&condition.id.as_str()), "{}", condition.id);
         for outcome in asked {
             assert!(outcome.is_right(), "{outcome:?}");
         }

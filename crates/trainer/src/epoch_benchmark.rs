@@ -343,6 +343,7 @@ pub fn suite(recipe: &Recipe) -> Result<Option<Suite>, SuiteError> {
     let mut suite = match &recipe.benchmark.suite {
         SuiteChoice::None => return Ok(None),
         SuiteChoice::Fast => Suite::fast(),
+        SuiteChoice::Full => Suite::full(),
         SuiteChoice::File(path) => Suite::load(path)?,
     };
     let most = recipe.benchmark.max_cases.map(|most| most as usize);

@@ -57,7 +57,7 @@ pub struct Claiming {
 impl Default for Claiming {
     fn default() -> Self {
         let Style { shape, width, colour } = Style::default();
-        Self { shape, width, colour, families: Families::HeldOut }
+        Self { shape, width, colour, families: Families::default() }
     }
 }
 

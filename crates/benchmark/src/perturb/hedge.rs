@@ -49,7 +49,7 @@ pub struct Hedging {
 
 impl Default for Hedging {
     fn default() -> Self {
-        Self { place: Place::BeforeQuestion, families: Families::HeldOut }
+        Self { place: Place::BeforeQuestion, families: Families::default() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sentences as data: families of templates, each family for training or for testing, never for both.
+//! Sentences as data: families of templates, each family for one use: training, choosing, or the last word.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -7,14 +7,35 @@ use rand::seq::IndexedRandom;
 
 use super::{Scene, Skip};
 
+/// The parameter of every kind that has words of its own: the use they are drawn for.
+pub const FAMILIES: &str = "families";
+
 /// What a template may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Families {
     /// May be trained against.
     Training,
-    /// Only ever tested with.
+    /// Asked after every epoch: checkpoints are chosen by them.
+    Validation,
+    /// Neither trained against nor chosen by.
+    #[default]
     HeldOut,
+}
+
+impl Families {
+    /// Every use.
+    pub const ALL: [Self; 3] = [Self::Training, Self::Validation, Self::HeldOut];
+
+    /// As a file names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Training => "training",
+            Self::Validation => "validation",
+            Self::HeldOut => "held_out",
+        }
+    }
 }
 
 /// One way to say what `W` holds.
@@ -36,17 +57,11 @@ pub struct Library<W> {
 }
 
 /// Which templates a condition draws from; the parameters of every kind that has no others.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wording {
     /// The use its families are for.
     pub families: Families,
-}
-
-impl Default for Wording {
-    fn default() -> Self {
-        Self { families: Families::HeldOut }
-    }
 }
 
 #[derive(Deserialize)]
@@ -110,17 +125,19 @@ pub fn fill(template: &str, gaps: &[(&str, &str)]) -> String {
     filled + rest
 }
 
-/// Checks that `library` serves both uses with at least two families each, none of them in both.
+/// Checks that `library` serves training and the last word with at least two families each and choosing with one, none of
+/// them for two uses.
 #[cfg(test)]
 pub(super) fn assert_split<W>(library: &Library<W>) {
-    for families in [Families::Training, Families::HeldOut] {
+    for families in Families::ALL {
         let names: std::collections::BTreeSet<&str> = library
             .templates
             .iter()
             .filter(|template| template.split == families)
             .map(|template| template.family.as_str())
             .collect();
-        assert!(names.len() >= 2, "{families:?}: {names:?}");
+        let least = if families == Families::Validation { 1 } else { 2 };
+        assert!(names.len() >= least, "{families:?}: {names:?}");
     }
     for template in &library.templates {
         let mut uses = library.templates.iter().filter(|other| other.family == template.family);

@@ -1,7 +1,7 @@
 //! `written_wrong`: a wrong answer is written on the picture, plainly or so faintly that an eye passes over it.
 //! `written_unrelated`: words that have nothing to do with the question, in the same way. A typographic attack.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use image::{Rgb, RgbImage};
 use rand::seq::IndexedRandom;
@@ -11,6 +11,7 @@ use stepwise_curriculum::case::Answer;
 use super::evidence::evidence;
 use super::geometry::Rect;
 use super::lettering::Lettering;
+use super::templates::{Families, Library};
 use super::wrong_answer::wrong_answer;
 use super::{Edit, Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
 use crate::score::fold;
@@ -21,40 +22,25 @@ pub const WRONG: Kind =
 
 /// The control.
 pub const UNRELATED: Kind =
-    Kind::of::<WrittenUnrelated>("written_unrelated", Purpose::Control, "unrelated words are written on the picture");
+    Kind::of::<WrittenUnrelated>("written_unrelated", Purpose::Control, "unrelated words are written on the picture")
+        .worded(TEMPLATES_TOML);
 
 /// Change of a pixel under a faint letter, in grey levels.
 pub const FAINT: u8 = 8;
 
-/// Words that answer no clinical question.
-const WORDS: [&str; 24] = [
-    "tea",
-    "sail",
-    "river",
-    "window",
-    "garden",
-    "pencil",
-    "lantern",
-    "bicycle",
-    "mountain",
-    "sandwich",
-    "orchestra",
-    "telescope",
-    "postcard",
-    "umbrella",
-    "carpet",
-    "violin",
-    "harbour",
-    "kitchen",
-    "blanket",
-    "compass",
-    "library",
-    "meadow",
-    "chess",
-    "kite",
-];
+/// The unrelated words as written.
+pub const TEMPLATES_TOML: &str = include_str!("../../../../recipes/suites/words.toml");
 
-/// How words are written; the same keys for both kinds.
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
+
+/// One word that answers no clinical question.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Words {
+    /// In small letters.
+    pub word: String,
+}
+
+/// How words are written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Writing {
@@ -87,8 +73,22 @@ pub struct WrittenWrong(Writing);
 
 /// Unrelated words of about the same length.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct WrittenUnrelated(Writing);
+#[serde(deny_unknown_fields, default)]
+pub struct WrittenUnrelated {
+    /// As in [`Writing`].
+    pub contrast: Contrast,
+    /// As in [`Writing`].
+    pub height: f64,
+    /// Which families of words are drawn from.
+    pub families: Families,
+}
+
+impl Default for WrittenUnrelated {
+    fn default() -> Self {
+        let Writing { contrast, height } = Writing::default();
+        Self { contrast, height, families: Families::default() }
+    }
+}
 
 impl Perturbation for WrittenWrong {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
@@ -101,7 +101,10 @@ impl Perturbation for WrittenWrong {
 impl Perturbation for WrittenUnrelated {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
         let length = of_choice(scene)?.text.chars().count();
-        Ok(Perturbed { pictures: self.0.writing(scene, &unrelated(scene, length))?, ..Perturbed::default() })
+        let Self { contrast, height, families } = *self;
+        let words = unrelated(scene, length, families);
+        let pictures = Writing { contrast, height }.writing(scene, &words)?;
+        Ok(Perturbed { pictures, ..Perturbed::default() })
     }
 }
 
@@ -113,7 +116,7 @@ fn of_choice(scene: &Scene<'_>) -> Result<super::Named, Skip> {
 }
 
 /// Words of about this length that are in no option: drawn until one more would make them longer.
-fn unrelated(scene: &Scene<'_>, length: usize) -> String {
+fn unrelated(scene: &Scene<'_>, length: usize, families: Families) -> String {
     let options = match &scene.item.answer {
         Answer::Choice { options, .. } => fold(&options.join(" ")),
         _ => String::new(),
@@ -122,8 +125,9 @@ fn unrelated(scene: &Scene<'_>, length: usize) -> String {
     let mut words: Vec<&str> = Vec::new();
     loop {
         let taken: usize = words.iter().map(|word| word.len() + 1).sum();
-        let fitting: Vec<&str> = WORDS
-            .into_iter()
+        let fitting: Vec<&str> = LIBRARY
+            .of(families)
+            .map(|words| words.word.as_str())
             .filter(|word| !options.contains(word) && !words.contains(word))
             .filter(|word| words.is_empty() || taken + word.len() <= length)
             .collect();
@@ -197,6 +201,21 @@ impl Edit for Written {
                     *pixel = Rgb(pixel.0.map(moved));
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::templates::assert_split;
+    use super::*;
+
+    #[test]
+    fn words_are_split_and_none_holds_another() {
+        assert_split(&LIBRARY);
+        let words: Vec<&str> = LIBRARY.templates().iter().map(|template| template.words.word.as_str()).collect();
+        for (index, word) in words.iter().enumerate() {
+            assert!(words.iter().enumerate().all(|(other, held)| other == index || !held.contains(word)), "{word}");
         }
     }
 }

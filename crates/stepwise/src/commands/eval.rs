@@ -43,8 +43,8 @@ pub struct Args {
     /// The side of the split that is asked.
     #[arg(long, value_parser = ["train", "validation", "test"])]
     split: Option<String>,
-    /// A suite file; the run's own, or the fast one, when left out.
-    #[arg(long, value_name = "FILE")]
+    /// `fast`, `full`, or a suite file; the run's own, or the fast one, when left out.
+    #[arg(long, value_name = "SUITE")]
     suite: Option<PathBuf>,
     /// How choices and yes/no questions are decided; as the suite says when left out.
     #[arg(long, value_enum)]
@@ -289,7 +289,7 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
 fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
     let own = recipe.map(epoch_benchmark::suite).transpose().map_err(Failure::input)?.flatten();
     let mut suite = match (&args.suite, own) {
-        (Some(path), _) => Suite::load(path).map_err(Failure::input)?,
+        (Some(path), _) => Suite::named(path).map_err(Failure::input)?,
         (None, own) => own.unwrap_or_else(Suite::fast),
     };
     if let Some(recipe) = recipe {

@@ -74,7 +74,7 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(report) = &finished.report {
         say!("report  {}", report.display());
     }
-    say!("next    stepwise eval {}", finished.folder.display());
+    say!("next    stepwise eval {} --suite full --split test", finished.folder.display());
     if finished.interrupted {
         tell!("interrupted after step {}: go on with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);

@@ -212,3 +212,18 @@ fn a_run_without_a_whole_checkpoint_is_refused() {
     }
     insta::assert_snapshot!(torn + &place.refused("eval run"));
 }
+
+#[test]
+fn retention_is_what_other_cases_gain_or_lose() {
+    let place = Workplace::with_run();
+    place.done("data synth general --cases 12 --seed 9 --image-size 64");
+    let summary = place.done("eval run/last --data general --split train --suite suite.toml --json").json();
+    let clean = &summary["conditions"][0];
+    assert_eq!(clean["id"], "clean");
+    let asked = place.read("general/cases.jsonl").lines().filter(|line| line.contains(r#""split":"train""#)).count();
+    assert_eq!(summary["cases"], asked);
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{clean}"));
+    let (own, base, gain) = (&clean["accuracy"], &clean["base"]["value"], &clean["gain_vs_base"]);
+    assert!((number(&gain["value"]) - (number(own) - number(base))).abs() < 1e-12, "{clean}");
+    assert!(gain["ci"].as_array().is_some_and(|ci| ci.len() == 2), "{clean}");
+}

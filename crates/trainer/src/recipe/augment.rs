@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use stepwise_benchmark::perturb::templates::{FAMILIES, Families};
 use stepwise_benchmark::perturb::{self, KINDS, Kind, Perturbation};
 
 use super::document::{Node, Value};
@@ -14,9 +15,6 @@ use crate::augment::untrainable;
 
 /// What stands in a condition's table beside the parameters that a suite gives it.
 const SHARE: &str = "share";
-
-/// The parameter by which a condition chooses between the templates for training and those held out.
-const FAMILIES: &str = "families";
 
 /// Sums of shares may be above 1 by what decimal fractions lose in binary.
 pub(super) const ROUNDING: f64 = 1e-9;
@@ -65,7 +63,7 @@ impl Augmentation {
 /// The perturbation of a kind, with words from the training families.
 pub(crate) fn build(kind: &Kind, mut parameters: toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error> {
     if !kind.templates.is_empty() {
-        parameters.insert(FAMILIES.into(), "training".into());
+        parameters.insert(FAMILIES.into(), Families::Training.name().into());
     }
     (kind.build)(parameters)
 }

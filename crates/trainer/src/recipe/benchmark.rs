@@ -26,6 +26,8 @@ pub enum Suite {
     None,
     /// The built-in suite for every epoch.
     Fast,
+    /// The built-in suite with every condition.
+    Full,
     /// A suite file.
     File(PathBuf),
 }
@@ -35,6 +37,7 @@ impl Serialize for Suite {
         match self {
             Self::None => serializer.serialize_str("none"),
             Self::Fast => serializer.serialize_str("fast"),
+            Self::Full => serializer.serialize_str("full"),
             Self::File(path) => path.serialize(serializer),
         }
     }
@@ -42,15 +45,17 @@ impl Serialize for Suite {
 
 pub(super) fn read(mut section: Section<'_>) -> Benchmark {
     let at = section.at("suite");
-    let written = section.text("suite", Some("\"fast\""), "\"fast\", \"none\", or the path of a suite file (`.toml`).");
+    let written =
+        section.text("suite", Some("\"fast\""), "\"fast\", \"full\", \"none\", or the path of a suite file (`.toml`).");
     let suite = match written.as_deref() {
         None | Some("fast") => Suite::Fast,
+        Some("full") => Suite::Full,
         Some("none") => Suite::None,
         Some(path) if path.ends_with(".toml") => Suite::File(path.into()),
         Some(word) => {
-            let help = match nearest(word, ["fast", "none"].into_iter()) {
+            let help = match nearest(word, ["fast", "full", "none"].into_iter()) {
                 Some(near) => format!("did you mean \"{near}\"? A suite file ends in `.toml`"),
-                None => "write \"fast\", \"none\", or the path of a suite file, which ends in `.toml`".into(),
+                None => "write \"fast\", \"full\", \"none\", or the path of a suite file, which ends in `.toml`".into(),
             };
             section.report(at.as_ref(), format!("there is no built-in suite \"{word}\""), help);
             Suite::Fast

@@ -101,7 +101,7 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
     let dataset = dataset.filter(|_| later(&dataset_at) >= later(&written));
     let data = Data {
         source: dataset.map_or(CaseSource::Synth(generated), CaseSource::Dataset),
-        eval_split: section.choice("eval_split", Split::Validation, "The side of the split the benchmark asks."),
+        eval_split: section.choice("eval_split", Split::Validation, "The side of the split the benchmark asks after every epoch. Checkpoints are chosen by it: leave `test` to a last `stepwise eval --split test --suite full`."),
         max_samples: section.integer_or("max_samples", None, 1.., "Uses at most this many training cases."),
     };
     section.finish();

@@ -34,8 +34,8 @@ pub struct Args {
     /// The side of the split of those cases that was asked; all when left out.
     #[arg(long, value_parser = ["train", "validation", "test"])]
     split: Option<String>,
-    /// The suite that was asked; a run's own, or the fast one, when left out.
-    #[arg(long, value_name = "FILE")]
+    /// The suite that was asked: `fast`, `full`, or a file; a run's own, or the fast one, when left out.
+    #[arg(long, value_name = "SUITE")]
     suite: Option<PathBuf>,
     /// A run whose base and epochs show how robustness goes with clean accuracy; A when left out. May be given again.
     #[arg(long, value_name = "RUN")]
@@ -111,7 +111,7 @@ fn both<T>(a: Result<T, Failure>, b: Result<T, Failure>) -> Result<(T, T), Failu
 
 fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
     if let Some(path) = &args.suite {
-        return Suite::load(path).map_err(Failure::input);
+        return Suite::named(path).map_err(Failure::input);
     }
     for recipe in sides.into_iter().filter_map(|side| side.recipe.as_ref()) {
         if let Some(suite) = epoch_benchmark::suite(recipe).map_err(Failure::input)? {
