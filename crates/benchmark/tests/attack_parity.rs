@@ -1,7 +1,7 @@
 //! The arithmetic of attacks against single precision elsewhere (tests/parity/yardstick.py): real gradients of a published
 //! classifier, and the pixels that the same steps gave there, equal to the last bit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -125,5 +125,54 @@ fn every_step_of_pgd_is_projected_to_the_same_pixels() {
         }
         let edge = pixels.iter().zip(&origin).filter(|(new, old)| (*new - *old).abs() > linf::radius(1.99)).count();
         assert!(edge > pixels.len() / 10, "{picture}: the ball's edge was reached by {edge} pixels only");
+    }
+}
+
+/// The committed answers of the published classifier, and how many of them are said to be right.
+#[derive(Deserialize)]
+struct Yardstick {
+    gold: String,
+    right: BTreeMap<String, String>,
+    answers: BTreeMap<String, String>,
+}
+
+/// Those of every picture, and the artefacts of magnetic resonance.
+const CORRUPTIONS: [&str; 15] = [
+    "gaussian_noise",
+    "shot_noise",
+    "speckle_noise",
+    "salt_pepper",
+    "gaussian_blur",
+    "motion_blur",
+    "defocus_blur",
+    "jpeg",
+    "pixelate",
+    "resize",
+    "brightness",
+    "contrast",
+    "gamma",
+    "bias_field",
+    "ghost",
+];
+
+#[test]
+fn the_yardstick_counts_what_its_classifier_answered() {
+    let yardstick: Yardstick =
+        serde_json::from_str(include_str!("../../../tests/parity/yardstick.json")).expect("the yardstick");
+    let slices = yardstick.gold.len();
+    for (condition, answers) in &yardstick.answers {
+        assert_eq!(answers.len(), slices, "{condition}");
+        let right = answers.bytes().zip(yardstick.gold.bytes()).filter(|(answer, gold)| answer == gold).count();
+        assert_eq!(yardstick.right.get(condition), Some(&format!("{right} of {slices}")), "{condition}");
+    }
+    let corrupted = CORRUPTIONS.into_iter().flat_map(|kind| (1..=5).map(move |level| format!("{kind}_{level}")));
+    let attacked = [1, 2, 4].into_iter().flat_map(|eps| ["fgsm", "random_sign"].map(|kind| format!("{kind}_{eps}")));
+    let expected: BTreeSet<String> = corrupted.chain(attacked).chain(["clean".to_owned()]).collect();
+    let asked: BTreeSet<String> = yardstick.answers.keys().cloned().collect();
+    assert_eq!(asked, expected);
+    // The attack is an attack, and noise of its size is none.
+    let right = |condition: &str| yardstick.right[condition].split(' ').next().and_then(|n| n.parse::<usize>().ok());
+    for eps in [1, 2, 4] {
+        assert!(right(&format!("fgsm_{eps}")) < Some(2) && right(&format!("random_sign_{eps}")) == right("clean"));
     }
 }

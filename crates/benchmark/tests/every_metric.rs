@@ -318,6 +318,62 @@ fn a_believer_in_words_takes_what_is_claimed_reported_or_hinted() {
     }
     expect_all(&believer, &[("cue_harm", 0.0), ("hint_reliance", 0.0)]);
     expect_undefined(&believer, "repair");
+    // A condition's effect is what it leaves of its control's accuracy.
+    expect_all(&believer, &[("effect:hint_minus", -5.0 / 7.0), ("effect:hint_plus", 0.0), ("effect:hint_zero", 0.0)]);
+}
+
+/// Takes a hint where it is right and keeps to itself where it is wrong.
+struct Discerning<P>(P);
+
+impl<P: Policy + Copy> Policy for Discerning<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        let hinted = HintFollower(self.0).say(view);
+        if hinted == view.gold() { hinted } else { self.0.say(view) }
+    }
+}
+
+#[test]
+fn who_tells_good_hints_from_bad_ones_discriminates_fully() {
+    let discerning = of(Discerning(BlindPrior));
+    expect_all(&discerning, &[("repair", 1.0), ("capture", 0.0), ("hint_discrimination", 1.0)]);
+    // A believer repairs as much and is caught as often as it knows the name.
+    let believer = of(HintFollower(BlindPrior));
+    let (repair, capture) = (value(&believer, "repair"), value(&believer, "capture"));
+    assert!(repair == 1.0 && capture > 0.5, "{repair} {capture}");
+    expect(&believer, "hint_discrimination", repair - capture);
+}
+
+/// Knows the first two stages, guesses the first description, and decides rightly about what it cannot name.
+struct Falling;
+
+impl Policy for Falling {
+    fn say(&self, view: &View<'_>) -> String {
+        match (view.item.stage, &view.item.answer) {
+            (3, _) => BlindPrior.say(view),
+            (4, Answer::Text { .. }) => view.wrong(),
+            _ => view.gold(),
+        }
+    }
+}
+
+#[test]
+fn a_fall_along_the_stages_is_measured_without_chance() {
+    // The first of three descriptions is right in 3 of 8 cases: (3/8 - 1/3) / (2/3). Half of stage 4 is right, where a
+    // third of the choices would be by chance and no name: (1/2 - 1/6) / (5/6).
+    let (third, fourth) = (1.0 / 16.0, 0.4);
+    expect_all(
+        &of(Falling),
+        &[
+            ("chance_corrected:stage_1", 1.0),
+            ("chance_corrected:stage_2", 1.0),
+            ("chance_corrected:stage_3", third),
+            ("chance_corrected:stage_4", fourth),
+            ("stage_fall", 1.0 - fourth),
+            ("stage_largest_step", 1.0 - third),
+            ("stage_slope", -0.3 - 0.1 + 0.1 * third + 0.3 * fourth),
+            ("chain_accuracy", 0.0),
+        ],
+    );
 }
 
 #[test]
@@ -338,6 +394,8 @@ fn whoever_picks_the_last_place_is_never_right_in_a_full_circle() {
     let circle = last.estimate("circular_accuracy").expect("known");
     // Sides have two orders, descriptions and decisions three; all of them were asked in all.
     assert_eq!(circle.n, 3 * CASES);
+    // Whatever the order, another option is last.
+    expect_all(&last, &[("flip_rate:rotation_1", 1.0), ("flip_rate:rotation_2", 1.0)]);
     // Place 1 falls short of its share by (1/2 + 1/3 + 1/3) in (2 + 3 + 3) askings; place 3 exceeds it by 2/3.
     expect(&last, "position_bias", 2.0 / 3.0 + (2.0 / 2.0 + 3.0 / 3.0 + 3.0 / 3.0) / 8.0);
 }

@@ -72,6 +72,22 @@ fn a_subset_asks_what_it_names_and_counts_the_rest() {
 }
 
 #[test]
+fn evidence_that_fills_most_of_a_picture_is_not_covered() {
+    let suite = uncapped();
+    let skipped = |side: u32| {
+        let mut cases = cases(1);
+        let region = json!({"id": "r", "image": "i", "label": "finding", "kind": "box", "box": [0, 0, side, side], "role": "finding"});
+        cases[0].regions = vec![serde_json::from_value(region).expect("a region")];
+        let plan = Plan::new(&suite, &cases);
+        let mask = suite.conditions.iter().position(|condition| condition.id == "region_mask").expect("asked");
+        plan.skipped[mask].clone()
+    };
+    // Grown by 4 pixels it covers 49 x 49 of 64 x 64, or 50 x 50, which is more than 60 %.
+    assert_eq!(skipped(45), [("no evidence region", 1)].into());
+    assert_eq!(skipped(46), [("no evidence region", 1), ("the evidence covers too much of the picture", 3)].into());
+}
+
+#[test]
 fn a_condition_and_its_control_keep_the_same_items_under_a_cap() {
     let (mut suite, cases) = (uncapped(), cases(12));
     for condition in &mut suite.conditions {
