@@ -1,5 +1,5 @@
-//! Planted respondents: each behaves in one known way, so every metric has one right value. Tests and `stepwise doctor`
-//! use them to show that the benchmark measures what it says.
+//! Planted respondents: each behaves in one known way, so every metric has one right value. Tests use them to show that the
+//! benchmark measures what it says.
 
 use std::collections::HashMap;
 

@@ -59,7 +59,7 @@ pub struct Progress<'a> {
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// In the order of the plan.
+    /// By case, item, and place of the condition in the suite.
     pub outcomes: Vec<Outcome>,
     /// How many were asked now.
     pub asked: usize,

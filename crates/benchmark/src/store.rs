@@ -128,8 +128,13 @@ pub(crate) fn parse(line: &str) -> Result<Outcome, Vec<String>> {
             Err(vec![format!("chance: is {} -> write a share from 0 to 1", outcome.chance)])
         }
         Ok(outcome) => Ok(outcome),
-        Err(error) => Err(vec![format!("{error} -> write one outcome a line")]),
+        Err(error) => Err(vec![format!("{} -> write one outcome a line", within_line(&error))]),
     }
+}
+
+/// What is wrong with a line of JSON. Its parser counts lines from the line's own beginning, where file and row stand before.
+pub(crate) fn within_line(error: &serde_json::Error) -> String {
+    error.to_string().replacen("line 1 column", "column", 1)
 }
 
 /// Reads every line that is not empty; what `parse` finds wrong gets file and row before it.

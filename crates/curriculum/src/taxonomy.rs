@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,16 @@ pub struct Category {
     pub name: String,
     /// Main types of its answers; others may occur.
     pub answers: Vec<AnswerType>,
+    /// Whether its questions are about a mark on the picture: which one holds the finding, what fits it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub about_marks: bool,
+}
+
+/// Whether questions of this category of the project's own taxonomy are about a mark on the picture.
+#[must_use]
+pub fn is_about_marks(category: &str) -> bool {
+    static OWN: LazyLock<Taxonomy> = LazyLock::new(Taxonomy::default);
+    OWN.category(category).is_some_and(|category| category.about_marks)
 }
 
 /// A type of answer, as in a case's `answer.type`.

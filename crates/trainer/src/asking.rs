@@ -85,7 +85,7 @@ fn by_key(outcomes: Vec<Outcome>) -> impl Iterator<Item = (String, Outcome)> {
 /// What asking came to.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    /// In the order of the plan.
+    /// By case, item, and place of the condition in the suite.
     pub outcomes: Vec<Outcome>,
     /// For each condition, what was left out by reason.
     pub skips: Vec<BTreeMap<String, usize>>,

@@ -44,8 +44,8 @@ const OWN_KEY: &str = "chance";
 pub fn read(path: &Path, suite: &Suite, plan: Option<&Plan<'_>>) -> Result<Vec<Outcome>, StoreError> {
     let mut seen = HashSet::new();
     store::lines(path, |text| {
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| vec![format!("{error} -> write one JSON object a line")])?;
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| vec![format!("{} -> write one JSON object a line", store::within_line(&error))])?;
         let outcome = match value.get(OWN_KEY) {
             Some(_) => store::parse(text)?,
             None => {

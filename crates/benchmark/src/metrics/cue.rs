@@ -1,9 +1,8 @@
 //! What marks on the picture do: on the evidence, elsewhere, and against words that contradict the picture.
 
-use super::{Better, Ledger, Metric, paired};
+use stepwise_curriculum::taxonomy::is_about_marks;
 
-/// Categories whose questions are about a mark: which mark holds the finding, and which description fits it.
-const ABOUT_MARKS: [&str; 2] = ["16", "24"];
+use super::{Better, Ledger, Metric, paired};
 
 /// The set; of several shapes of mark, the box carries no suffix.
 #[must_use]
@@ -19,7 +18,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         let aligned = |id: String, label: &str, of: Option<usize>| {
             let sums = ledger.sums(|row| {
                 row.right(c)?;
-                ABOUT_MARKS.contains(&row.category).then_some([row.right(of?)?, 1.0])
+                is_about_marks(row.category).then_some([row.right(of?)?, 1.0])
             });
             Metric::mean(id, format!("cue alignment accuracy, {label} (questions about marks)"), Better::Higher, sums)
         };

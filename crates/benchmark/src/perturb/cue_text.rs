@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 use stepwise_curriculum::prompt::{Frame, Insert, Place};
+use stepwise_curriculum::taxonomy::is_about_marks;
 
 use super::cue::true_marks;
 use super::mark::{Shape, Style};
@@ -85,8 +86,8 @@ impl Perturbation for TrueClaim {
 
 impl Claiming {
     fn claiming(&self, scene: &Scene<'_>, named: Named) -> Result<Perturbed, Skip> {
-        if scene.item.stage != 3 && !matches!(scene.item.category.as_str(), "16" | "24") {
-            return Err(Skip("claims are made of stage 3 and of the categories with visual cues"));
+        if scene.item.stage != 3 && !is_about_marks(&scene.item.category) {
+            return Err(Skip("claims are made of stage 3 and of questions about marks"));
         }
         let style = Style { shape: self.shape, width: self.width, colour: self.colour };
         let marks = true_marks(scene, &style)?;

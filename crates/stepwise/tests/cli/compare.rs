@@ -124,6 +124,7 @@ fn what_cannot_be_compared_is_refused() {
         "a.jsonl b.jsonl --cases cases.jsonl --reference a.jsonl",
         "a.jsonl run --cases cases.jsonl",
         "run other",
+        "run run/benchmark/base --suite fast",
     ] {
         said.push_str(&format!("$ stepwise compare {line}\n{}\n", place.refused(&format!("compare {line}"))));
     }

@@ -61,6 +61,8 @@ pub fn run(args: &Args) -> Outcome {
     let (a, b) = both(a, b)?;
     side::same_suite(&a, &b)?;
     let suite = suite(args, [&a, &b])?;
+    side::of_this_suite(&a, &suite)?;
+    side::of_this_suite(&b, &suite)?;
     let cases = cases(args, [&a, &b])?;
     let uncapped = suite.uncapped();
     let plan = cases.as_ref().map(|cases| Plan::new(&uncapped, cases));
@@ -118,7 +120,8 @@ fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
             return Ok(suite);
         }
     }
-    Ok(Suite::fast())
+    let named = sides.into_iter().find_map(|side| side.asked_by.as_ref());
+    Ok(named.and_then(|named| Suite::built_in(&named.name)).unwrap_or_else(Suite::fast))
 }
 
 /// The cases replies are judged by; none where nobody names them.

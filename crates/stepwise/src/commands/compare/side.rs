@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::compare::History;
+use stepwise_benchmark::suite::{Suite, SuiteName};
 use stepwise_benchmark::summary::Summary;
 use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
 use stepwise_trainer::recipe::Recipe;
@@ -25,8 +26,8 @@ pub struct Found {
     pub history: Option<History>,
     /// Whether it was named as a file, which may be made elsewhere.
     pub is_file: bool,
-    /// Digest of the suite that asked, where a summary lies beside the outcomes.
-    digest: Option<String>,
+    /// The suite that asked, where a summary lies beside the outcomes.
+    pub asked_by: Option<SuiteName>,
 }
 
 impl Found {
@@ -89,18 +90,30 @@ impl Found {
         let is_file = path.is_file();
         // Beside a single file may lie a summary of anything; only its own folder's counts.
         let own = !is_file || path.file_name().is_some_and(|name| name == OUTCOMES);
-        let digest = if own { read_summary(&summary)?.map(|summary| summary.suite.digest) } else { None };
-        Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, digest })
+        let asked_by = if own { read_summary(&summary)?.map(|summary| summary.suite) } else { None };
+        Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, asked_by })
     }
 }
 
 /// Refuses outcomes of different suites, where both say which it was.
 pub fn same_suite(a: &Found, b: &Found) -> Outcome {
-    match (&a.digest, &b.digest) {
-        (Some(of_a), Some(of_b)) if of_a != of_b => Err(Failure::input(format!(
+    match (&a.asked_by, &b.asked_by) {
+        (Some(of_a), Some(of_b)) if of_a.digest != of_b.digest => Err(Failure::input(format!(
             "{} and {} were asked by different suites -> ask both by one: `stepwise eval PATH --suite FILE --out DIR`, \
              then compare the folders",
             a.name, b.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a suite that is not the one a side says it was asked by: its controls and primaries would be another's. Caps may
+/// differ.
+pub fn of_this_suite(side: &Found, suite: &Suite) -> Outcome {
+    match &side.asked_by {
+        Some(asked) if (&asked.name, asked.version) != (&suite.name, suite.version) => Err(Failure::input(format!(
+            "{} was asked by the suite {}, version {}, not by {}, version {} -> name that suite with `--suite`",
+            side.name, asked.name, asked.version, suite.name, suite.version
         ))),
         _ => Ok(()),
     }
