@@ -10,6 +10,7 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::files::write_atomic;
 
+use crate::asking::Asking;
 use crate::cases::Cases;
 use crate::epoch_benchmark::BenchmarkError;
 
@@ -30,10 +31,21 @@ pub struct Reported<'a> {
     pub base: &'a Summary,
     /// What was tested against it, in order, each with a label for people: the number of an epoch, or another name.
     pub tested: &'a [(String, &'a Summary)],
-    /// Outcomes of the last one tested and of the base, from which the worst are shown as pictures.
-    pub outcomes: Option<(&'a [Outcome], &'a [Outcome])>,
+    /// From which the worst are shown as pictures.
+    pub outcomes: Option<Told<'a>>,
     /// What each phase left of earlier ones, where a run had phases.
     pub forgetting: Option<&'a Forgetting>,
+}
+
+/// What the last one tested and the base answered, and who can be attacked again.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    /// Outcomes of the last one tested.
+    pub own: &'a [Outcome],
+    /// Outcomes of the base.
+    pub base: &'a [Outcome],
+    /// The last one tested.
+    pub asking: Asking<'a>,
 }
 
 impl Reported<'_> {
@@ -44,7 +56,10 @@ impl Reported<'_> {
     pub fn write(&self, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
         let plan = Plan::new(self.suite, &self.cases.eval);
         let worst = match self.outcomes {
-            Some((own, base)) => worst::pick(&plan, &self.cases.pictures, own, base, WORST)?,
+            Some(Told { own, base, asking }) => {
+                let mut remake = |plan: &Plan<'_>, entry| asking.remake(plan, entry);
+                worst::pick(&plan, &self.cases.pictures, own, base, WORST, &mut remake)?
+            }
             None => Vec::new(),
         };
         let tested: Vec<EpochResult<'_>> =

@@ -14,7 +14,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::case::Split;
 use stepwise_trainer::answer_cache::{self, AnswerCache, model_key};
 use stepwise_trainer::asking::{Answers, Asking, Memory, Model};
-use stepwise_trainer::benchmark_report::{Reported, write_summary};
+use stepwise_trainer::benchmark_report::{Reported, Told, write_summary};
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::epoch_benchmark;
 use stepwise_trainer::interrupt::Interrupt;
@@ -147,14 +147,18 @@ pub fn run(args: &Args) -> Outcome {
         let page = out.join("report.html");
         let tested = [("tuned".to_owned(), &summary)];
         let reported = match &of_base {
-            Some((base, of_base)) => Reported {
+            Some((summary_of_base, of_base)) => Reported {
                 title: &title,
                 facts: &facts,
                 suite: &suite,
                 cases: &cases,
-                base,
+                base: summary_of_base,
                 tested: &tested,
-                outcomes: Some((&answers.outcomes, of_base)),
+                outcomes: Some(Told {
+                    own: &answers.outcomes,
+                    base: of_base,
+                    asking: examiner.asking("tuned", own, base),
+                }),
                 forgetting: None,
             },
             None => Reported {
@@ -199,7 +203,14 @@ struct Examiner<'a> {
     shown: Shown,
 }
 
-impl Examiner<'_> {
+impl<'a> Examiner<'a> {
+    fn asking<'m>(&self, name: &'m str, model: Model<'m>, surrogate: Option<Model<'m>>) -> Asking<'m>
+    where
+        'a: 'm,
+    {
+        Asking { name, model, surrogate, suite: self.suite, cases: self.cases }
+    }
+
     fn ask(&mut self, name: &str, model: Model<'_>, surrogate: Option<Model<'_>>) -> Result<Answers, Failure> {
         let mut memory = match &self.cache {
             Some(cache) => {
@@ -212,7 +223,7 @@ impl Examiner<'_> {
         if let Some(kept) = &kept {
             memory = memory.and_file(kept).map_err(Failure::input)?;
         }
-        let asking = Asking { name, model, surrogate, suite: self.suite, cases: self.cases };
+        let asking = self.asking(name, model, surrogate);
         let answers = asking.ask(&mut memory, &mut self.shown, &self.interrupt).map_err(|error| {
             if !error.is_interrupt() {
                 return Failure::run(error);
