@@ -15,7 +15,6 @@ pub mod plan;
 pub mod planted;
 pub mod probe;
 mod recall;
-pub mod remake;
 pub mod report;
 pub mod run;
 pub mod score;

@@ -14,7 +14,7 @@ use crate::measure::measure;
 use crate::outcome::Outcome;
 use crate::perturb::{Attack, Perturbed, Pictures, Victim};
 use crate::plan::{Entry, Plan};
-use crate::probe::{Probe, Reply, Respondent, RespondentError, Shown};
+use crate::probe::{Probe, Reply, Respondent, RespondentError};
 pub use crate::recall::NO_REPLY;
 use crate::recall::Said;
 use crate::score::parse::PARSER_VERSION;
@@ -350,25 +350,6 @@ fn gold_regions(answer: &Answer) -> &[String] {
     }
 }
 
-/// An entry as it is asked.
-pub(crate) fn probe(plan: &Plan<'_>, entry: Entry, prompt: &Prompt, images: Vec<Shown>) -> Probe {
-    let (case, item) = plan.item(entry);
-    Probe {
-        case_id: case.case_id.clone(),
-        item_id: item.id.clone(),
-        condition: plan.condition(entry).id.clone(),
-        conversation: prompt.conversation.clone(),
-        images,
-        ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
-    }
-}
-
-/// The prompt of an entry that shows no earlier reply again.
-pub(crate) fn prompted(plan: &Plan<'_>, entry: Entry, perturbed: &Perturbed) -> Prompt {
-    let (case, item) = plan.item(entry);
-    prompt(case, item, &Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() })
-}
-
 /// Asks all of `batch` at once.
 fn answer(
     plan: &Plan<'_>,
@@ -380,8 +361,15 @@ fn answer(
 ) -> Result<Vec<(Entry, Outcome)>, RunError> {
     let mut probes = Vec::with_capacity(batch.len());
     for asked in batch {
-        let images = gallery.pictures(asked.entry.case, &asked.perturbed)?;
-        probes.push(probe(plan, asked.entry, &asked.prompt, images));
+        let (case, item) = plan.item(asked.entry);
+        probes.push(Probe {
+            case_id: case.case_id.clone(),
+            item_id: item.id.clone(),
+            condition: plan.condition(asked.entry).id.clone(),
+            conversation: asked.prompt.conversation.clone(),
+            images: gallery.pictures(asked.entry.case, &asked.perturbed)?,
+            ask: score::ask(&asked.prompt, plan.suite.scoring, plan.suite.max_new_tokens),
+        });
     }
     let attacked = batch.iter().map(|asked| (&asked.perturbed, plan.item(asked.entry).1, &asked.prompt));
     let fates = attack(attacked, &mut probes, plan.suite.draws(), respondent, &mut options.surrogate)?;
@@ -443,7 +431,9 @@ fn merged(asked: &Asked, replies: &[Reply]) -> Reply {
 #[must_use]
 pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Reply) -> Option<Outcome> {
     let perturbed = perturb(plan, entry)?;
-    Some(outcome(plan, entry, &perturbed, &prompted(plan, entry, &perturbed), reply))
+    let (case, item) = plan.item(entry);
+    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    Some(outcome(plan, entry, &perturbed, &prompt(case, item, &frame), reply))
 }
 
 fn outcome(plan: &Plan<'_>, entry: Entry, perturbed: &Perturbed, prompt: &Prompt, reply: &Reply) -> Outcome {

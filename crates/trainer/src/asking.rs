@@ -5,9 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use stepwise_benchmark::outcome::Outcome;
-use stepwise_benchmark::plan::{Entry, Plan};
-use stepwise_benchmark::remake::{Remade, remade};
-use stepwise_benchmark::run::{Options, RunError, Surrogate, run};
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::run::{Options, Surrogate, run};
 use stepwise_benchmark::store::{self, Journal, StoreError};
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::skips;
@@ -134,17 +133,5 @@ impl Asking<'_> {
         let run = ran?;
         let skips = skips(&plan, &run);
         Ok(Answers { outcomes: run.outcomes, skips, asked: run.asked, remembered: run.reused })
-    }
-
-    /// Makes the attack of an entry again, to show it. It is made to its end, whatever is requested meanwhile.
-    ///
-    /// # Errors
-    /// When a picture cannot be read or a gradient cannot be computed.
-    pub fn remake(&self, plan: &Plan<'_>, entry: Entry) -> Result<Option<Remade>, RunError> {
-        let never = Interrupt::new();
-        let mut surrogate = self.surrogate.map(|of| (of.key, ModelRespondent::new(of.reader, of.pass, &never)));
-        let surrogate = surrogate.as_mut().map(|(key, respondent)| Surrogate { key, respondent });
-        let mut respondent = ModelRespondent::new(self.model.reader, self.model.pass, &never);
-        remade(plan, &self.cases.pictures, entry, &mut respondent, surrogate)
     }
 }

@@ -10,7 +10,6 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::files::write_atomic;
 
-use crate::asking::Asking;
 use crate::cases::Cases;
 use crate::epoch_benchmark::BenchmarkError;
 
@@ -31,21 +30,10 @@ pub struct Reported<'a> {
     pub base: &'a Summary,
     /// What was tested against it, in order, each with a label for people: the number of an epoch, or another name.
     pub tested: &'a [(String, &'a Summary)],
-    /// From which the worst are shown as pictures.
-    pub outcomes: Option<Told<'a>>,
+    /// Outcomes of the last one tested and of the base, from which the worst are shown as pictures.
+    pub outcomes: Option<(&'a [Outcome], &'a [Outcome])>,
     /// What each phase left of earlier ones, where a run had phases.
     pub forgetting: Option<&'a Forgetting>,
-}
-
-/// What the last one tested and the base answered, and who can be attacked again.
-#[derive(Clone, Copy)]
-pub struct Told<'a> {
-    /// Outcomes of the last one tested.
-    pub own: &'a [Outcome],
-    /// Outcomes of the base.
-    pub base: &'a [Outcome],
-    /// The last one tested.
-    pub asking: Asking<'a>,
 }
 
 impl Reported<'_> {
@@ -56,10 +44,7 @@ impl Reported<'_> {
     pub fn write(&self, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
         let plan = Plan::new(self.suite, &self.cases.eval);
         let worst = match self.outcomes {
-            Some(Told { own, base, asking }) => {
-                let mut remake = |plan: &Plan<'_>, entry| asking.remake(plan, entry);
-                worst::pick(&plan, &self.cases.pictures, own, base, WORST, &mut remake)?
-            }
+            Some((own, base)) => worst::pick(&plan, &self.cases.pictures, own, base, WORST)?,
             None => Vec::new(),
         };
         let tested: Vec<EpochResult<'_>> =

@@ -18,7 +18,7 @@ use stepwise_vlm::model::parameter::Pass;
 use stepwise_vlm::reader::Reader;
 
 use crate::asking::{Answers, Asking, Memory, Model};
-use crate::benchmark_report::{Reported, Told, file, write_json, write_summary};
+use crate::benchmark_report::{Reported, file, write_json, write_summary};
 use crate::cases::Cases;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -223,8 +223,7 @@ impl EpochBenchmark {
         let Some(suite) = &self.suite else { return Ok(()) };
         let folder = self.folder.join("base");
         let model = Model { key: &self.base_key, reader: exam.reader, pass: Pass::BASE };
-        let asking = Asking { name: "base", model, surrogate: None, suite, cases: exam.cases };
-        let Answers { outcomes, skips, .. } = self.ask(asking, exam)?;
+        let Answers { outcomes, skips, .. } = self.ask(suite, "base", model, None, exam)?;
         exam.progress.note(&describe(&power(&Plan::new(suite, &exam.cases.eval), Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
@@ -254,8 +253,7 @@ impl EpochBenchmark {
         let key = format!("{name}:{}", self.digest);
         let model = Model { key: &key, reader: exam.reader, pass: Pass::ANSWER };
         let base = base.map(|reader| Model { key: &self.base_key, reader, pass: Pass::BASE });
-        let asking = Asking { name: &name, model, surrogate: base, suite, cases: exam.cases };
-        let Answers { outcomes, skips, .. } = self.ask(asking, exam)?;
+        let Answers { outcomes, skips, .. } = self.ask(suite, &name, model, base, exam)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes), Bootstrap::default());
         write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
@@ -271,7 +269,7 @@ impl EpochBenchmark {
             write_json(&self.folder.join(FORGETTING), forgetting)?;
             scalars.extend(forgotten(forgetting));
         }
-        self.write_report(Told { own: &outcomes, base: base_outcomes, asking }, selection.best.as_ref())?;
+        self.write_report(&outcomes, exam.cases, selection.best.as_ref())?;
         Ok(Tested { metrics: scalars, promoted, weighed })
     }
 
@@ -285,14 +283,14 @@ impl EpochBenchmark {
         promotion.is_due(&values, higher)
     }
 
-    /// Writes `report.html` about all epochs tested so far, and its tables as CSV under `benchmark/tables`; `told` is of the
-    /// last one.
-    fn write_report(&self, told: Told<'_>, best: Option<&Best>) -> Result<(), BenchmarkError> {
-        let (Some(suite), Some((_, base))) = (&self.suite, &self.base) else { return Ok(()) };
+    /// Writes `report.html` about all epochs tested so far, and its tables as CSV under `benchmark/tables`; `outcomes` are
+    /// the last one's.
+    fn write_report(&self, outcomes: &[Outcome], cases: &Cases, best: Option<&Best>) -> Result<(), BenchmarkError> {
+        let (Some(suite), Some((base_outcomes, base))) = (&self.suite, &self.base) else { return Ok(()) };
         let tested: Vec<_> = self.epochs.iter().map(|(epoch, summary)| (epoch.to_string(), summary)).collect();
         let run = self.folder.parent().unwrap_or(&self.folder);
         let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let (cases, outcomes) = (told.asking.cases, Some(told));
+        let outcomes = Some((outcomes, base_outcomes.as_slice()));
         let forgetting = self.forgetting.as_ref();
         let chosen = best.map_or_else(|| "no epoch: each lost more than it may".to_owned(), ToString::to_string);
         let facts: Vec<_> = self.facts.iter().cloned().chain([("Best".to_owned(), chosen)]).collect();
@@ -302,11 +300,19 @@ impl EpochBenchmark {
 
     /// Asks what neither `NAME/outcomes.jsonl` holds nor, of the base, another run's. Until all is answered, answers
     /// are in a journal beside it.
-    fn ask(&self, asking: Asking<'_>, exam: &mut Exam<'_>) -> Result<Answers, BenchmarkError> {
-        let folder = self.folder.join(asking.name);
+    fn ask(
+        &self,
+        suite: &Suite,
+        name: &str,
+        model: Model<'_>,
+        surrogate: Option<Model<'_>>,
+        exam: &mut Exam<'_>,
+    ) -> Result<Answers, BenchmarkError> {
+        let folder = self.folder.join(name);
         let (path, journal) = (folder.join(OUTCOMES), folder.join("outcomes.part.jsonl"));
+        let asking = Asking { name, model, surrogate, suite, cases: exam.cases };
         let mut memory = Memory::journal(&journal)?.and_file(&path)?;
-        if let Some(answers) = self.base_answers.as_ref().filter(|_| asking.model.pass == Pass::BASE) {
+        if let Some(answers) = self.base_answers.as_ref().filter(|_| model.pass == Pass::BASE) {
             memory = memory.and_file(answers)?;
         }
         let answers = asking.ask(&mut memory, exam.progress, exam.interrupt)?;

@@ -9,7 +9,7 @@ use image::imageops::{FilterType, resize};
 use image::{ImageFormat, RgbImage};
 use stepwise_curriculum::case::Answer;
 use stepwise_curriculum::conversation::{Conversation, Message, Part, Role};
-use stepwise_curriculum::prompt::Frame;
+use stepwise_curriculum::prompt::{Frame, prompt};
 
 use crate::outcome::Outcome;
 use crate::perturb::evidence::{Evidence, evidence};
@@ -17,8 +17,7 @@ use crate::perturb::geometry::Rect;
 use crate::perturb::{Perturbed, Pictures, Purpose, kind};
 use crate::plan::{Entry, Plan};
 use crate::recall::Said;
-use crate::remake::Remade;
-use crate::run::{Images, RunError, pictures, prompted};
+use crate::run::{Images, RunError, pictures};
 
 /// Longest side of an embedded picture.
 const SIDE: u32 = 320;
@@ -89,9 +88,6 @@ pub struct View {
     pub outlines: Vec<Vec<[f64; 2]>>,
 }
 
-/// Makes the attack of an entry again, to show it; none where nobody is at hand to make it on.
-pub type Remake<'a> = dyn FnMut(&Plan<'_>, Entry) -> Result<Option<Remade>, RunError> + 'a;
-
 /// The `most` worst: wrong under an attack though right clean, or wrong clean though the base was right. Items that the
 /// base got right come first, then the surest mistakes. No case and, as far as others are left, no condition comes twice.
 ///
@@ -103,7 +99,6 @@ pub fn pick(
     tuned: &[Outcome],
     base: &[Outcome],
     most: usize,
-    remake: &mut Remake<'_>,
 ) -> Result<Vec<WorstCase>, RunError> {
     let asked: BTreeMap<Key<'_>, Entry> = plan
         .entries
@@ -156,7 +151,7 @@ pub fn pick(
     for outcome in tuned {
         asked.get(&key(outcome)).into_iter().for_each(|entry| said.hear(plan, *entry, outcome));
     }
-    picked.into_iter().map(|wrong| show(plan, images, &said, wrong, remake)).filter_map(Result::transpose).collect()
+    picked.into_iter().map(|wrong| show(plan, images, &said, wrong)).filter_map(Result::transpose).collect()
 }
 
 /// Case, item and condition.
@@ -190,28 +185,20 @@ fn sureness(plan: &Plan<'_>, entry: Entry, outcome: &Outcome) -> f64 {
     outcome.index.and_then(mean).zip(right).map_or(0.0, |(chosen, right)| chosen - right)
 }
 
-fn show(
-    plan: &Plan<'_>,
-    images: &dyn Images,
-    said: &Said,
-    wrong: &Wrong<'_>,
-    remake: &mut Remake<'_>,
-) -> Result<Option<WorstCase>, RunError> {
+fn show(plan: &Plan<'_>, images: &dyn Images, said: &Said, wrong: &Wrong<'_>) -> Result<Option<WorstCase>, RunError> {
     let &Wrong { entry, base_right, outcome, base, clean, .. } = wrong;
     let (case, item) = plan.item(entry);
     let condition = plan.condition(entry);
     let Ok(perturbed) = condition.perturbation.perturb(&plan.scene(entry)) else {
         return Ok(None);
     };
+    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
     let prompt = match &perturbed.recall {
-        None => prompted(plan, entry, &perturbed),
-        Some(recall) => {
-            let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
-            match said.prompt(case, item, entry, frame, recall) {
-                Ok(prompt) => prompt,
-                Err(_) => return Ok(None),
-            }
-        }
+        None => prompt(case, item, &frame),
+        Some(recall) => match said.prompt(case, item, entry, frame, recall) {
+            Ok(prompt) => prompt,
+            Err(_) => return Ok(None),
+        },
     };
     Ok(Some(WorstCase {
         case_id: outcome.case_id.clone(),
@@ -227,7 +214,7 @@ fn show(
         now: words(outcome),
         clean: clean.filter(|clean| clean.condition != outcome.condition).and_then(words),
         named: outcome.named.as_ref().map(|named| named.text.clone()),
-        views: views(plan, images, entry, &perturbed, remake)?,
+        views: views(plan, images, entry, &perturbed)?,
     }))
 }
 
@@ -248,13 +235,7 @@ fn turns(conversation: &Conversation) -> Vec<Turn> {
 }
 
 /// What of a picture was shown and what changed. The first picture with evidence stands for a case of many.
-fn views(
-    plan: &Plan<'_>,
-    images: &dyn Images,
-    entry: Entry,
-    perturbed: &Perturbed,
-    remake: &mut Remake<'_>,
-) -> Result<Vec<View>, RunError> {
+fn views(plan: &Plan<'_>, images: &dyn Images, entry: Entry, perturbed: &Perturbed) -> Result<Vec<View>, RunError> {
     let clean = plan.suite.conditions.iter().position(|condition| condition.kind == "clean");
     let clean = Entry { condition: clean.unwrap_or(entry.condition), ..entry };
     let (stored, shown) = (pictures(plan, images, clean)?, pictures(plan, images, entry)?);
@@ -273,15 +254,8 @@ fn views(
         (_, _, None) => vec![view("not shown to the model".into(), before, &own)],
         (_, Some(_), _) => {
             let eps = plan.condition(entry).number("eps").unwrap_or_default();
-            let mut views =
-                vec![view(format!("as stored; the attack moves each value by at most {eps}/255"), before, &own)];
-            if let Some(Remade { before, after }) = remake(plan, entry)? {
-                views.push(view("attacked, on the model's input grid".into(), &after, &[]));
-                if let Some((factor, change)) = faint_change(&before, &after) {
-                    views.push(view(format!("what the attack changed, {factor} times as strong"), &change, &[]));
-                }
-            }
-            views
+            let caption = format!("before the attack, which moves each value by at most {eps}/255: too little to see");
+            vec![view(caption, before, &own)]
         }
         (Pictures::Own, None, Some(_)) => vec![view("as shown".into(), before, &own)],
         (Pictures::Of(_), None, Some(after)) => {

@@ -14,7 +14,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::case::Split;
 use stepwise_trainer::answer_cache::{self, AnswerCache, model_key};
 use stepwise_trainer::asking::{Answers, Asking, Memory, Model};
-use stepwise_trainer::benchmark_report::{Reported, Told, write_summary};
+use stepwise_trainer::benchmark_report::{Reported, write_summary};
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::epoch_benchmark;
 use stepwise_trainer::interrupt::Interrupt;
@@ -147,18 +147,14 @@ pub fn run(args: &Args) -> Outcome {
         let page = out.join("report.html");
         let tested = [("tuned".to_owned(), &summary)];
         let reported = match &of_base {
-            Some((summary_of_base, of_base)) => Reported {
+            Some((base, of_base)) => Reported {
                 title: &title,
                 facts: &facts,
                 suite: &suite,
                 cases: &cases,
-                base: summary_of_base,
+                base,
                 tested: &tested,
-                outcomes: Some(Told {
-                    own: &answers.outcomes,
-                    base: of_base,
-                    asking: examiner.asking("tuned", own, base),
-                }),
+                outcomes: Some((&answers.outcomes, of_base)),
                 forgetting: None,
             },
             None => Reported {
@@ -203,14 +199,7 @@ struct Examiner<'a> {
     shown: Shown,
 }
 
-impl<'a> Examiner<'a> {
-    fn asking<'m>(&self, name: &'m str, model: Model<'m>, surrogate: Option<Model<'m>>) -> Asking<'m>
-    where
-        'a: 'm,
-    {
-        Asking { name, model, surrogate, suite: self.suite, cases: self.cases }
-    }
-
+impl Examiner<'_> {
     fn ask(&mut self, name: &str, model: Model<'_>, surrogate: Option<Model<'_>>) -> Result<Answers, Failure> {
         let mut memory = match &self.cache {
             Some(cache) => {
@@ -223,7 +212,7 @@ impl<'a> Examiner<'a> {
         if let Some(kept) = &kept {
             memory = memory.and_file(kept).map_err(Failure::input)?;
         }
-        let asking = self.asking(name, model, surrogate);
+        let asking = Asking { name, model, surrogate, suite: self.suite, cases: self.cases };
         let answers = asking.ask(&mut memory, &mut self.shown, &self.interrupt).map_err(|error| {
             if !error.is_interrupt() {
                 return Failure::run(error);
