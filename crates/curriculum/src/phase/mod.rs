@@ -1,0 +1,25 @@
+//! The phase plan: which questions are learned at which step, as a pure function of (seed, phase, epoch, step).
+//!
+//! An epoch of a phase visits every case that has questions of the phase's stages once, in an order shuffled anew each
+//! epoch. A batch takes `batch_size` visits, each with all the case's questions of those stages, so the questions of a case
+//! stand together and share its image. A data set may be visited more or less often than once. Phases that are to be
+//! compared at equal budget make a visit for each stage of a case instead ([`Visits`]): as many visits, with as many
+//! questions, whatever the order of the stages. With replay, questions of earlier phases' stages are mixed in, drawn without
+//! repetition until all have been drawn. Nothing is remembered between calls, so a run resumes at any step by asking for it.
+
+mod check;
+mod competence;
+mod context;
+mod laps;
+mod plan;
+mod record;
+mod replay;
+mod visits;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::PlanError;
+pub use context::gold_context;
+pub use plan::{Plan, Sample};
+pub use record::{Phase, Visits};
