@@ -3,9 +3,10 @@
 use stepwise_trainer::memory::{Estimate, available};
 use stepwise_trainer::preparation::Preparation;
 use stepwise_trainer::rates::Rates;
-use stepwise_trainer::recipe::{InitLoraWeights, Lora, Tuning};
+use stepwise_trainer::recipe::{Freeze, InitLoraWeights, Lora, Tuning};
+use stepwise_trainer::regime::Regime;
 use stepwise_trainer::survey::Spread;
-use stepwise_trainer::trained::Group;
+use stepwise_trainer::trained::{Group, Inventory};
 use stepwise_vlm::model::ModelPart;
 
 use crate::table::Table;
@@ -34,17 +35,18 @@ fn trained(preparation: &Preparation) -> Table {
     for Group { part, rank, modules, parameters } in &inventory.groups {
         let modules: Vec<String> = modules.iter().map(|(name, count)| format!("{count} {name}")).collect();
         table.rows.push(vec![
-            format!("{}: {}", name(*part), modules.join(", ")),
+            format!("{}: {}", part.name(), modules.join(", ")),
             rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
             grouped(*parameters),
-            rate(&preparation.rates, *part, rank.is_some()),
+            rate(&preparation.regimes, *part, rank.is_some()),
         ]);
     }
     if let Tuning::Lora { lora } = &preparation.tuning {
         table.notes.extend(beside_plain(lora));
     }
+    table.notes.extend(by_phase(inventory, &preparation.regimes));
     let frozen: Vec<String> =
-        inventory.frozen.iter().map(|(part, values)| format!("{} {}", name(*part), grouped(*values))).collect();
+        inventory.frozen.iter().map(|(part, values)| format!("{} {}", part.name(), grouped(*values))).collect();
     table.notes.push(format!("frozen: {}", frozen.join(", ")));
     table
 }
@@ -62,16 +64,32 @@ fn beside_plain(lora: &Lora) -> Option<String> {
     (!said.is_empty()).then(|| format!("adapters: {}", said.join(", ")))
 }
 
-/// Peak learning rates of all phases; with LoRA+ those of `lora_B`, too.
-fn rate(rates: &[Rates], part: ModelPart, adapters: bool) -> String {
+/// Which parts learn in which phases, where that differs.
+fn by_phase(inventory: &Inventory, regimes: &[Regime]) -> Vec<String> {
+    if regimes.iter().all(|regime| regime.freeze == Freeze::default()) {
+        return Vec::new();
+    }
+    let learning = |Regime { freeze, phases, .. }: &Regime| {
+        let phases: Vec<&str> = phases.iter().map(|(name, _)| name.as_str()).collect();
+        let inventory = inventory.but(*freeze);
+        let parts = ModelPart::ALL.into_iter().filter(|part| inventory.learns(*part)).map(ModelPart::name);
+        format!("learning in {}: {}", phases.join(", "), parts.collect::<Vec<_>>().join(", "))
+    };
+    regimes.iter().map(learning).collect()
+}
+
+/// Peak learning rates of the phases that a part learns in; with LoRA+ those of `lora_B`, too.
+fn rate(regimes: &[Regime], part: ModelPart, adapters: bool) -> String {
+    let rates: Vec<&Rates> = regimes.iter().flat_map(|regime| regime.rates(part)).collect();
     let span = |ratio: f64| {
         let peaks = rates.iter().map(|rates| rates.of_part(part) * ratio);
         let (low, high) = (peaks.clone().fold(f64::INFINITY, f64::min), peaks.fold(0.0, f64::max));
         if low == high { shown(low) } else { format!("{} to {}", shown(low), shown(high)) }
     };
-    match rates.first().map(|rates| rates.loraplus_ratio).filter(|ratio| adapters && *ratio > 1.0) {
-        Some(ratio) => format!("{}, lora_B {}", span(1.0), span(ratio)),
-        None => span(1.0),
+    match rates.first().map(|rates| rates.loraplus_ratio) {
+        None => "frozen in every phase".to_owned(),
+        Some(ratio) if adapters && ratio > 1.0 => format!("{}, lora_B {}", span(1.0), span(ratio)),
+        Some(_) => span(1.0),
     }
 }
 
@@ -123,14 +141,6 @@ fn memory(estimate: &Estimate) -> Table {
     }
     table.rows.push(vec!["together".to_owned(), mebibytes(estimate.peak())]);
     table
-}
-
-fn name(part: ModelPart) -> &'static str {
-    match part {
-        ModelPart::Vision => "vision",
-        ModelPart::Connector => "connector",
-        ModelPart::Decoder => "decoder",
-    }
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -7,6 +7,7 @@ use stepwise_benchmark::score::compat::CompatScore;
 use stepwise_benchmark::summary::{Estimate, Summary};
 use stepwise_trainer::augment::Told;
 use stepwise_trainer::outline::{Outline, PhaseOutline};
+use stepwise_trainer::recipe::Freeze;
 
 /// A table in no format yet.
 pub struct Table {
@@ -159,7 +160,9 @@ pub fn outline(outline: &Outline) -> String {
         1 => "every lesson is the question as it is stored".to_owned(),
         _ => aligned(&shows),
     };
-    format!("{}\n\n{shows}", aligned(&rows))
+    let freezing = outline.phases.iter().filter(|phase| phase.freeze != Freeze::default());
+    let frozen: String = freezing.map(|phase| format!("\n{} freezes: {}", phase.name, phase.freeze.names())).collect();
+    format!("{}{frozen}\n\n{shows}", aligned(&rows))
 }
 
 /// Two decimals at most.

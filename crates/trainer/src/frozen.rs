@@ -1,12 +1,23 @@
-//! What does not learn stays as it is: its digests before the first step are compared whenever a checkpoint is written.
+//! What does not learn stays as it is: its digests are compared whenever a checkpoint is written. Those of what the recipe
+//! does not train are taken before the first step, those of what a phase freezes when it begins.
+
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use stepwise_vlm::model::Vlm;
 use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
 
-/// Digests of the tensors that do not learn, by name, in the model's order.
+/// Digests of tensors by name.
+type Digests = BTreeMap<String, [u8; 32]>;
+
+/// Digests of the tensors that do not learn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Frozen(Vec<(String, [u8; 32])>);
+pub struct Frozen {
+    /// In no phase.
+    never: Digests,
+    /// In the phase under way.
+    resting: Digests,
+}
 
 /// A tensor that changed although it does not learn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,11 +28,14 @@ pub struct Frozen(Vec<(String, [u8; 32])>);
 pub struct Moved(pub String);
 
 impl Frozen {
-    /// Looks through a model.
+    /// Looks through a model in which all learns that does in any phase.
     pub fn of(model: &mut Vlm) -> Self {
-        let mut frozen = Self::default();
-        model.visit(&mut frozen);
-        frozen
+        Self { never: digests(model, &Digests::new()), resting: Digests::new() }
+    }
+
+    /// From now on another choice of what learns holds.
+    pub fn rest(&mut self, model: &mut Vlm) {
+        self.resting = digests(model, &self.never);
     }
 
     /// Compares with the model as it is now.
@@ -29,24 +43,33 @@ impl Frozen {
     /// # Errors
     /// With the first tensor that differs, or is no longer there.
     pub fn unmoved(&self, model: &mut Vlm) -> Result<(), Moved> {
-        let now = Self::of(model);
-        let moved = self.0.iter().zip(&now.0).find(|(before, after)| before != after);
-        match moved {
-            Some(((name, _), _)) => Err(Moved(name.clone())),
-            None if self.0.len() != now.0.len() => {
-                let longer = if self.0.len() > now.0.len() { &self.0 } else { &now.0 };
-                Err(Moved(longer[self.0.len().min(now.0.len())].0.clone()))
-            }
+        let now = digests(model, &Digests::new());
+        let before: BTreeMap<_, _> = self.never.iter().chain(&self.resting).collect();
+        let gone = before.iter().find(|(name, digest)| now.get(**name) != Some(**digest)).map(|(name, _)| *name);
+        match gone.or_else(|| now.keys().find(|name| !before.contains_key(name))) {
+            Some(name) => Err(Moved(name.clone())),
             None => Ok(()),
         }
     }
 }
 
-impl ParameterVisitor for Frozen {
+/// Those of what does not learn and is not among `known`.
+fn digests(model: &mut Vlm, known: &Digests) -> Digests {
+    let mut look = Look { known, found: Digests::new() };
+    model.visit(&mut look);
+    look.found
+}
+
+struct Look<'a> {
+    known: &'a Digests,
+    found: Digests,
+}
+
+impl ParameterVisitor for Look<'_> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        if !parameter.learns() {
+        if !parameter.learns() && !self.known.contains_key(name) {
             let digest = Sha256::digest(parameter.values().into_data().as_bytes()).into();
-            self.0.push((name.to_owned(), digest));
+            self.found.insert(name.to_owned(), digest);
         }
     }
 }
@@ -76,5 +99,33 @@ mod tests {
         model.visit(&mut Nudge("layers.1.mlp.up_proj.weight"));
         let name = "model.text_model.layers.1.mlp.up_proj.weight".to_owned();
         assert_eq!(before.unmoved(&mut model), Err(Moved(name)));
+    }
+
+    #[test]
+    fn what_a_phase_freezes_may_not_move_in_it_and_may_before_and_after() {
+        struct Rest(bool);
+        impl ParameterVisitor for Rest {
+            fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+                if name.contains("text_model") && name.contains("lora_") {
+                    parameter.set_learning(!self.0);
+                }
+            }
+        }
+        let mut model = model();
+        stepwise_vlm::adapter::attach(&mut model, &crate::testing::lora(), 1, |_| true).expect("attached");
+        let mut frozen = Frozen::of(&mut model);
+        model.visit(&mut Nudge("lora_"));
+        model.visit(&mut Rest(true));
+        let first = "model.text_model.layers.0.mlp.down_proj.lora_A.weight".to_owned();
+        assert_eq!(frozen.unmoved(&mut model), Err(Moved(first.clone())), "nobody has said that it rests");
+        frozen.rest(&mut model);
+        assert_eq!(frozen.unmoved(&mut model), Ok(()));
+        model.visit(&mut Nudge("vision_model.encoder.layers.0.mlp.fc1.lora_"));
+        assert_eq!(frozen.unmoved(&mut model), Ok(()), "another part learns on");
+        model.visit(&mut Nudge("text_model.layers.0.mlp.down_proj.lora_A"));
+        assert_eq!(frozen.unmoved(&mut model), Err(Moved(first)));
+        model.visit(&mut Rest(false));
+        frozen.rest(&mut model);
+        assert_eq!(frozen.unmoved(&mut model), Ok(()));
     }
 }

@@ -9,7 +9,7 @@ use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
 /// The gradient of every learning parameter, each as one row of values.
 #[derive(Clone, Debug, Default)]
 pub struct GradientSum {
-    by_name: BTreeMap<String, Tensor<1>>,
+    pub(crate) by_name: BTreeMap<String, Tensor<1>>,
 }
 
 impl GradientSum {

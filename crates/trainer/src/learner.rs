@@ -1,5 +1,6 @@
 //! What learns: a reader with its adapter (or its own weights set free) and the optimiser that moves it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -12,7 +13,7 @@ use stepwise_vlm::reader::{Reader, ReaderError};
 use stepwise_vlm::weights::{SafetensorsSource, WeightError, save_model, write_safetensors};
 
 use crate::optimizer::{AdamW, AdamWConfig};
-use crate::recipe::{Lora, Recipe, TargetModules, Tuning};
+use crate::recipe::{Freeze, Lora, Recipe, TargetModules, Tuning};
 use crate::trained::Inventory;
 
 /// The optimiser's moments in a checkpoint.
@@ -41,6 +42,12 @@ pub enum LearnerError {
     /// Everything is frozen.
     #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
     Frozen,
+    /// Everything is frozen in one phase.
+    #[error(
+        "nothing learns in phase {0}: it freezes every part in which anything is trained -> leave one of its `freeze_*` keys \
+         out, or choose another `target_modules`"
+    )]
+    FrozenPhase(String),
 }
 
 /// A model in training.
@@ -53,6 +60,11 @@ pub struct Learner {
     pub lora: Option<LoraConfig>,
     base: std::path::PathBuf,
     precision: Precision,
+    limits: FeatureLimits,
+    /// Names of the parameters that the recipe trains.
+    trained: BTreeSet<String>,
+    /// What of that does not learn now.
+    freeze: Freeze,
 }
 
 impl Learner {
@@ -64,49 +76,71 @@ impl Learner {
         let precision = recipe.train.precision();
         let mut reader = Reader::load_in(precision, &recipe.model_name_or_path, device)?;
         reader.processor.set_image_splitting(recipe.do_image_splitting);
+        let never = recipe.tuning.freeze();
         let lora = match &recipe.tuning {
             Tuning::Lora { lora } => {
                 let mut config = config(lora);
-                let open = |part| match part {
-                    ModelPart::Vision => !lora.freeze_vision_tower,
-                    ModelPart::Connector => !lora.freeze_multi_modal_projector,
-                    ModelPart::Decoder => true,
-                };
                 if let Some(folder) = &recipe.adapter_name_or_path {
                     config.init_lora_weights = go_on_with(&mut reader, folder, &config)?;
                 } else {
-                    adapter::attach(&mut reader.model, &config, recipe.seed, |name| open(ModelPart::of(name)))?;
+                    adapter::attach(&mut reader.model, &config, recipe.seed, |name| !never.holds(ModelPart::of(name)))?;
                 }
                 Some(config)
             }
-            Tuning::Full { full } => {
-                let open = |part| match part {
-                    ModelPart::Vision => !full.freeze_vision_tower,
-                    ModelPart::Connector => !full.freeze_multi_modal_projector,
-                    ModelPart::Decoder => !full.freeze_language_model,
-                };
-                reader.model.visit(&mut SetFree(open));
+            Tuning::Full { .. } => {
+                reader.model.visit(&mut SetLearning(|name: &str| !never.holds(ModelPart::of(name))));
                 None
             }
         };
         let train = &recipe.train;
         let bytes = |gibibytes: f64| (gibibytes * f64::from(1 << 30)) as u64;
-        reader.remember(&FeatureLimits {
+        let limits = FeatureLimits {
             memory_bytes: bytes(train.feature_cache_gb),
             folder: train.feature_cache_dir.clone(),
             disk_bytes: bytes(train.feature_cache_disk_gb),
-        });
+        };
+        reader.remember(&limits);
         let optimizer = AdamW::new(AdamWConfig {
             beta1: train.adam_beta1,
             beta2: train.adam_beta2,
             epsilon: train.adam_epsilon,
             weight_decay: train.weight_decay,
         });
-        let mut learner = Self { reader, optimizer, lora, base: recipe.model_name_or_path.clone(), precision };
-        if Inventory::of(&mut learner.reader.model).groups.is_empty() {
+        let inventory = Inventory::of(&mut reader.model);
+        if inventory.groups.is_empty() {
             return Err(LearnerError::Frozen);
         }
-        Ok(learner)
+        if let Some(phase) = recipe.curriculum.phase.iter().find(|phase| inventory.but(phase.freeze).groups.is_empty())
+        {
+            return Err(LearnerError::FrozenPhase(phase.name.clone()));
+        }
+        let mut trained = Trained::default();
+        reader.model.visit(&mut trained);
+        let (base, trained, freeze) = (recipe.model_name_or_path.clone(), trained.0, Freeze::default());
+        Ok(Self { reader, optimizer, lora, base, precision, limits, trained, freeze })
+    }
+
+    /// Lets learn what the recipe trains but for these parts; whether that is another choice than before. What does not learn
+    /// takes no step, and its moments stay as they are.
+    pub fn freeze(&mut self, freeze: Freeze) -> bool {
+        if freeze == self.freeze {
+            return false;
+        }
+        self.freeze = freeze;
+        let trained = &self.trained;
+        let learns = |name: &str| trained.contains(name) && !freeze.holds(ModelPart::of(name));
+        self.reader.model.visit(&mut SetLearning(learns));
+        // What was remembered may come from other weights than the present ones.
+        self.reader.remember(&self.limits);
+        true
+    }
+
+    /// The parts that have taken another number of optimiser steps than `all`, with theirs.
+    #[must_use]
+    pub fn steps_other_than(&self, all: u64) -> BTreeMap<ModelPart, u64> {
+        let parts: BTreeSet<ModelPart> = self.trained.iter().map(|name| ModelPart::of(name)).collect();
+        let steps = parts.into_iter().map(|part| (part, self.optimizer.steps(part)));
+        steps.filter(|(_, steps)| *steps != all).collect()
     }
 
     /// The untouched base, loaded beside the learner, where switching an adapter off does not give it: in full fine-tuning.
@@ -137,11 +171,11 @@ impl Learner {
         Ok(())
     }
 
-    /// Goes on from a checkpoint made after `steps` steps.
+    /// Goes on from a checkpoint made after so many steps of each part. All that the recipe trains then learns.
     ///
     /// # Errors
     /// When its files cannot be read.
-    pub fn restore(&mut self, folder: &Path, steps: u64) -> Result<(), LearnerError> {
+    pub fn restore(&mut self, folder: &Path, steps: BTreeMap<ModelPart, u64>) -> Result<(), LearnerError> {
         let device = self.reader.model.device().clone();
         match &self.lora {
             Some(config) => {
@@ -225,11 +259,23 @@ fn targets(modules: &TargetModules) -> Targets {
     }
 }
 
-struct SetFree<F>(F);
+struct SetLearning<F>(F);
 
-impl<F: Fn(ModelPart) -> bool> ParameterVisitor for SetFree<F> {
+impl<F: Fn(&str) -> bool> ParameterVisitor for SetLearning<F> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        parameter.set_learning((self.0)(ModelPart::of(name)));
+        parameter.set_learning((self.0)(name));
+    }
+}
+
+/// Names of what learns.
+#[derive(Default)]
+struct Trained(BTreeSet<String>);
+
+impl ParameterVisitor for Trained {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if parameter.learns() {
+            self.0.insert(name.to_owned());
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub mod progress;
 pub mod rates;
 pub mod read_ahead;
 pub mod recipe;
+pub mod regime;
 pub mod rehearsal;
 pub mod respondent;
 pub mod schedule;

@@ -35,6 +35,9 @@ const LOGIT_ROWS: u64 = 64;
 /// and the new value beside the old one.
 const PER_LEARNING_VALUE: u64 = 5;
 
+/// Those that one takes which rests in a phase: its moments.
+const PER_RESTING_VALUE: u64 = 2;
+
 /// A use of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
@@ -47,7 +50,7 @@ pub struct Use {
 }
 
 /// How much a run will need.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
     /// What adds up at the moment that needs most: a step, the benchmark, or both.
     pub uses: Vec<Use>,
@@ -141,7 +144,8 @@ pub fn estimate(
         Use { what: "held now: program, cases, weights", bytes: held(), lowered_by: Some("train.bf16") },
         Use {
             what: "gradients and optimiser",
-            bytes: inventory.parameters() as u64 * PER_LEARNING_VALUE * VALUE,
+            bytes: (inventory.parameters() as u64 * PER_LEARNING_VALUE + inventory.resting as u64 * PER_RESTING_VALUE)
+                * VALUE,
             lowered_by: None,
         },
         Use {

@@ -6,7 +6,7 @@ use stepwise_curriculum::case::Case;
 
 use crate::augment::{Augmenter, Told};
 use crate::course::Course;
-use crate::recipe::Recipe;
+use crate::recipe::{Freeze, Recipe};
 
 /// All phases.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct PhaseOutline {
     pub name: String,
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// Parts that it freezes of what the recipe trains.
+    pub freeze: Freeze,
     /// Optimiser steps.
     pub steps: u64,
     /// Passes over what it learns, the last perhaps not whole.
@@ -55,6 +57,7 @@ impl Outline {
                 phases.push(PhaseOutline {
                     name: phase.name.clone(),
                     learning_rate: phase.learning_rate,
+                    freeze: phase.freeze,
                     steps: 0,
                     epochs: 0.0,
                     stages: [0; 4],

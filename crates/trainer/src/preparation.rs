@@ -13,8 +13,8 @@ use crate::learner::Learner;
 use crate::lessons::LessonError;
 use crate::memory::{self, Estimate, Pictures};
 use crate::progress::Progress;
-use crate::rates::Rates;
 use crate::recipe::{Recipe, Tuning};
+use crate::regime::Regime;
 use crate::survey::Survey;
 use crate::trained::Inventory;
 
@@ -25,8 +25,8 @@ pub struct Preparation {
     pub tuning: Tuning,
     /// What learns, and what does not.
     pub inventory: Inventory,
-    /// Peak learning rates of its phases, in order.
-    pub rates: Vec<Rates>,
+    /// What of that learns when, and at which rate at most.
+    pub regimes: Vec<Regime>,
     /// Steps and lessons.
     pub survey: Survey,
     /// No lesson is longer.
@@ -62,13 +62,19 @@ impl Preparation {
         let (learned, tested) = (survey.tiles as u64, tested(recipe, cases, processor));
         let pictures = Pictures { learned, tested, most: most.unwrap_or(0) };
         let inventory = Inventory::of(&mut learner.reader.model);
-        let memory = memory::estimate(recipe, learner.reader.model.config(), &inventory, &survey.largest, pictures);
-        let rates = recipe.curriculum.phase.iter().map(|phase| Rates::peak(recipe, phase)).collect();
+        let regimes = Regime::all(recipe, &survey);
+        let config = learner.reader.model.config();
+        let needs = regimes.iter().map(|Regime { freeze, largest, .. }| {
+            memory::estimate(recipe, config, &inventory.but(*freeze), largest, pictures)
+        });
+        // That of the phases that need most.
+        let hardest = |most: Estimate, other: Estimate| if other.peak() > most.peak() { other } else { most };
+        let memory = needs.fold(Estimate::default(), hardest);
         let (training_cases, evaluation_cases) = (cases.train.len(), cases.eval.len());
         Ok(Self {
             tuning: recipe.tuning.clone(),
             inventory,
-            rates,
+            regimes,
             survey,
             cutoff_len: recipe.cutoff_len,
             epochs: course.epochs,

@@ -11,7 +11,7 @@ pub struct Rates {
     pub vision: f64,
     /// Of the connector.
     pub connector: f64,
-    /// Of the decoder; the one that logs name.
+    /// Of the decoder.
     pub decoder: f64,
     /// How many times that of its part `lora_B` and vectors learn with.
     pub loraplus_ratio: f64,
@@ -38,6 +38,14 @@ impl Rates {
             decoder: own,
             loraplus_ratio: ratio.unwrap_or(1.0),
         }
+    }
+
+    /// The one that logs name: of the decoder or, where a phase freezes that, of the last part before it that learns.
+    #[must_use]
+    pub fn named(&self, recipe: &Recipe, phase: &Phase) -> f64 {
+        let never = recipe.tuning.freeze();
+        let learns = |part: &ModelPart| !never.holds(*part) && !phase.freeze.holds(*part);
+        self.of_part(ModelPart::ALL.into_iter().rev().find(learns).unwrap_or(ModelPart::Decoder))
     }
 
     /// All of them multiplied, as a schedule does.
@@ -67,6 +75,8 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -77,5 +87,15 @@ mod tests {
         assert_eq!(rates.of("model.connector.modality_projection.proj.weight", 2), 1.0);
         assert_eq!(rates.of("model.text_model.x.lora_magnitude_vector", 1), 15.0);
         assert_eq!(rates.of("lm_head.weight", 2), 1.5);
+    }
+
+    #[test]
+    fn logs_name_the_rate_of_the_last_part_that_learns() {
+        let text = "model_name_or_path = \"m\"\ndata.synth = { cases = 8 }\n[lora]\nfreeze_vision_tower = false\n\
+            [train]\nlearning_rate = 1e-3\nvision_tower_lr = 1e-5\n[[curriculum.phase]]\nstages = [1]\n\
+            freeze_language_model = true\n[[curriculum.phase]]\nstages = [2]\n";
+        let recipe = Recipe::parse(Path::new("r.toml"), text.to_owned(), &[]).expect("valid");
+        let named = |phase: &Phase| Rates::peak(&recipe, phase).named(&recipe, phase);
+        assert_eq!(recipe.curriculum.phase.iter().map(named).collect::<Vec<_>>(), [1e-5, 1e-3]);
     }
 }

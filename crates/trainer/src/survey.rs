@@ -2,7 +2,7 @@
 //!
 //! No picture is decoded for it: how many tiles a picture becomes is a function of its size.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use stepwise_vlm::processor::Processor;
 
@@ -29,6 +29,8 @@ pub struct Spread {
 /// One phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PhaseSurvey {
+    /// Its place among the recipe's phases.
+    pub phase: usize,
     /// Its name.
     pub name: String,
     /// Optimiser steps.
@@ -41,6 +43,8 @@ pub struct PhaseSurvey {
     pub supervised: Spread,
     /// Of those, features of pictures.
     pub image: Spread,
+    /// Its largest micro-batch.
+    pub largest: Largest,
 }
 
 /// A forward and backward pass that takes as much as any other of the run.
@@ -67,8 +71,6 @@ pub struct Largest {
 pub struct Survey {
     /// In order; those that `max_steps` leaves no step are missing.
     pub phases: Vec<PhaseSurvey>,
-    /// The largest micro-batch.
-    pub largest: Largest,
     /// Tiles of all pictures shown, equal ones once.
     pub tiles: usize,
 }
@@ -86,7 +88,8 @@ struct Counts {
 struct Part {
     /// Phase, and the counts of its lessons.
     lessons: Vec<(usize, Counts)>,
-    largest: Largest,
+    /// Of each phase.
+    largest: BTreeMap<usize, Largest>,
     tiles: HashSet<[u8; 32]>,
     too_long: Option<(usize, String)>,
 }
@@ -139,21 +142,24 @@ impl Survey {
                 continue;
             }
             survey.phases.push(PhaseSurvey {
+                phase: index,
                 name: phase.name.clone(),
                 steps,
                 lessons: lessons.len(),
                 tokens: Spread::of(lessons.iter().map(|lesson| lesson.tokens)),
                 supervised: Spread::of(lessons.iter().map(|lesson| lesson.supervised)),
                 image: Spread::of(lessons.iter().map(|lesson| lesson.image)),
+                largest: Largest::of(parts.iter().filter_map(|part| part.largest.get(&index))),
             });
         }
         survey.tiles = parts.iter().flat_map(|part| &part.tiles).collect::<HashSet<_>>().len();
-        let largest = parts.iter().map(|part| &part.largest);
-        survey.largest = largest
-            .reduce(|most, other| if other.rows > most.rows { other } else { most })
-            .copied()
-            .unwrap_or_default();
         survey
+    }
+
+    /// The largest micro-batch of the run.
+    #[must_use]
+    pub fn largest(&self) -> Largest {
+        Largest::of(self.phases.iter().map(|phase| &phase.largest))
     }
 
     /// Tokens of the longest lesson.
@@ -194,10 +200,11 @@ impl Part {
                         part.too_long = Some((tokens, name.clone()));
                     }
                 }
-                if layout.rows() > part.largest.rows {
+                let largest = part.largest.entry(place.phase).or_default();
+                if layout.rows() > largest.rows {
                     let mut cases: Vec<usize> = samples.iter().map(|sample| sample.case).collect();
                     cases.dedup();
-                    part.largest = Largest {
+                    *largest = Largest {
                         step,
                         micro_batch,
                         rows: layout.rows(),
@@ -210,6 +217,13 @@ impl Part {
             }
         }
         Ok(part)
+    }
+}
+
+impl Largest {
+    /// The first of the largest of them; nothing of none.
+    pub(crate) fn of<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        all.fold(Self::default(), |most, other| if other.rows > most.rows { *other } else { most })
     }
 }
 

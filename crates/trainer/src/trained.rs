@@ -6,6 +6,8 @@ use indexmap::IndexMap;
 use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
 use stepwise_vlm::model::{ModelPart, Vlm};
 
+use crate::recipe::Freeze;
+
 /// Layers of one part that learn in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -26,15 +28,28 @@ pub struct Inventory {
     pub groups: Vec<Group>,
     /// Values that stay as they are, of each part.
     pub frozen: BTreeMap<ModelPart, usize>,
+    /// Values that learn in other phases.
+    pub resting: usize,
 }
 
 impl Inventory {
     /// Looks through a model.
     pub fn of(model: &mut Vlm) -> Self {
-        let mut count =
-            Count { ranks: BTreeMap::new(), inventory: Self { groups: Vec::new(), frozen: BTreeMap::new() } };
+        let mut count = Count {
+            ranks: BTreeMap::new(),
+            inventory: Self { groups: Vec::new(), frozen: BTreeMap::new(), resting: 0 },
+        };
         model.visit(&mut count);
         count.inventory
+    }
+
+    /// What of it learns in a phase that freezes these parts.
+    #[must_use]
+    pub fn but(&self, freeze: Freeze) -> Self {
+        let (resting, groups): (Vec<Group>, Vec<Group>) =
+            self.groups.iter().cloned().partition(|group| freeze.holds(group.part));
+        let resting = self.resting + resting.iter().map(|group| group.parameters).sum::<usize>();
+        Self { groups, resting, frozen: self.frozen.clone() }
     }
 
     /// Values that learn.

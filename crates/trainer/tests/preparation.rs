@@ -44,7 +44,7 @@ fn the_largest_batch_goes_first() {
     let course = Course::new(&recipe, &cases.train).expect("a course");
     let mut learner = Learner::new(&recipe, &Device::flex()).expect("a learner");
     let preparation = Preparation::new(&recipe, &cases, &course, &mut learner, &mut ()).expect("measured");
-    let largest = preparation.survey.largest;
+    let largest = preparation.survey.largest();
 
     let source = Source {
         recipe: recipe.clone(),

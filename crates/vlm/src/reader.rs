@@ -56,8 +56,22 @@ pub struct Reader {
     pub model: Vlm,
     /// Its processor.
     pub processor: Processor,
-    /// Absent where features may change from step to step.
-    features: Option<Mutex<FeatureCache>>,
+    sight: Sight,
+}
+
+/// How image features come about.
+enum Sight {
+    /// Nothing that they follow from learns: they are remembered.
+    Remembered {
+        cache: Mutex<FeatureCache>,
+        /// Whether adapters make them, which may be switched off: then only those with adapters on.
+        adapted: bool,
+    },
+    /// They may change from step to step.
+    Anew {
+        /// Whether the image encoder does, and not only the connector.
+        encoder_learns: bool,
+    },
 }
 
 impl Reader {
@@ -106,7 +120,7 @@ impl Reader {
                 "the tokenizer knows token id {largest}, but text_config.vocab_size of the model is {rows}"
             )));
         }
-        let mut reader = Self { model, processor, features: None };
+        let mut reader = Self { model, processor, sight: Sight::Anew { encoder_learns: false } };
         reader.refresh();
         Ok(reader)
     }
@@ -142,9 +156,12 @@ impl Reader {
             let gradients = loss.is_tracked().then(|| (loss * share).backward());
             return (terms, gradients.into_iter().collect());
         }
-        let seen = match (&self.features, batch.tiles()) {
-            (Some(_), _) | (None, 0) => Seen::Features(self.features(&batch.tiles, pass)),
-            (None, _) => Seen::Pixels(self.pixels(&batch.tiles.tiles)),
+        let seen = match (&self.sight, batch.tiles()) {
+            (Sight::Remembered { .. }, _) | (_, 0) => Seen::Features(self.features(&batch.tiles, pass)),
+            (Sight::Anew { encoder_learns: false }, _) => {
+                Seen::Encoded(self.model.encode(self.pixels(&batch.tiles.tiles), None, &pass.without_gradients()))
+            }
+            (Sight::Anew { encoder_learns: true }, _) => Seen::Pixels(self.pixels(&batch.tiles.tiles)),
         };
         self.model.checkpointed(&batch.layout, seen, share, pass)
     }
@@ -207,8 +224,9 @@ impl Reader {
         if set.tiles.is_empty() {
             return None;
         }
-        let Some(cache) = &self.features else {
-            return Some(self.encode_tiles(&set.tiles, pass));
+        let cache = match &self.sight {
+            Sight::Remembered { cache, adapted } if pass.adapters || !adapted => cache,
+            _ => return Some(self.encode_tiles(&set.tiles, pass)),
         };
         let quiet = Pass { gradients: false, dropout: None, ..*pass };
         let mut cache = cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -251,29 +269,42 @@ impl Reader {
         self.remember(&FeatureLimits::default());
     }
 
-    /// [`Reader::refresh`] with limits to what is remembered; nothing is where anything before the decoder learns, or
-    /// carries an adapter that may be switched off.
+    /// [`Reader::refresh`] with limits to what is remembered; nothing is where anything before the decoder learns. Features
+    /// that adapters make are remembered in memory alone, and only for passes with adapters on.
     pub fn remember(&mut self, limits: &FeatureLimits) {
         let digest = limits.folder.is_some().then(|| Sha256::new_with_prefix(self.processor.digest()));
-        let mut seeing = Seeing { changes: false, digest };
+        let mut seeing = Seeing { encoder_learns: false, connector_learns: false, adapted: false, digest };
         self.model.visit(&mut seeing);
-        let digest = seeing.digest.map_or_else(String::new, |digest| hex(&digest.finalize()));
-        self.features = (!seeing.changes).then(|| Mutex::new(FeatureCache::new(limits, &digest)));
+        let Seeing { encoder_learns, connector_learns, adapted, digest } = seeing;
+        self.sight = if encoder_learns || connector_learns {
+            Sight::Anew { encoder_learns }
+        } else {
+            // Weights that are learned are not met again by another run.
+            let folder = limits.folder.clone().filter(|_| !adapted);
+            let digest = digest.map_or_else(String::new, |digest| hex(&digest.finalize()));
+            let cache = FeatureCache::new(&FeatureLimits { folder, ..limits.clone() }, &digest);
+            Sight::Remembered { cache: Mutex::new(cache), adapted }
+        };
     }
 }
 
 /// Looks at everything before the decoder: whether it changes, and what it is.
 struct Seeing {
-    changes: bool,
+    encoder_learns: bool,
+    connector_learns: bool,
+    /// Whether it has adapters, or copies of modules trained whole.
+    adapted: bool,
     digest: Option<Sha256>,
 }
 
 impl ParameterVisitor for Seeing {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        if ModelPart::of(name) == ModelPart::Decoder {
-            return;
+        match ModelPart::of(name) {
+            ModelPart::Vision => self.encoder_learns |= parameter.learns(),
+            ModelPart::Connector => self.connector_learns |= parameter.learns(),
+            ModelPart::Decoder => return,
         }
-        self.changes |= parameter.learns() || name.contains(".lora_");
+        self.adapted |= name.contains(".lora_") || parameter.is_beside();
         if let Some(digest) = &mut self.digest {
             digest.update(name);
             digest.update(parameter.values().into_data().as_bytes());

@@ -1,4 +1,4 @@
-//! Gradients with and without checkpointing are the same, to the bit.
+//! Gradients with and without checkpointing are the same, to the bit, whichever parts rest.
 
 mod common;
 
@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use common::{copy_of, edit_json, facts, gradients_of, learn_everything, parity};
+use common::{assert_close, copy_of, deviation, edit_json, facts, gradients_of, learn_everything, parity};
 use stepwise_curriculum::conversation::{Conversation, Message};
 use stepwise_curriculum::picture::load_picture;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::batch::{Batch, Example};
-use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::model::ModelPart;
+use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor, Pass};
 use stepwise_vlm::reader::Reader;
 
 /// A recorded conversation.
@@ -41,29 +42,87 @@ fn gradients(reader: &mut Reader, names: &[&str], checkpointing: bool) -> (Vec<f
     (terms, sum)
 }
 
+/// Lets nothing of some parts learn.
+struct Rest<'a>(&'a [ModelPart]);
+
+impl ParameterVisitor for Rest<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if self.0.contains(&ModelPart::of(name)) {
+            parameter.set_learning(false);
+        }
+    }
+}
+
 #[test]
 fn checkpointed_gradients_are_those_of_one_pass() {
+    use ModelPart::{Connector, Decoder, Vision};
     // With dropout, whose masks are drawn again on the way back.
     let dropping = copy_of("tiny-lora-all", &[]);
     edit_json(&dropping.path().join("adapter_config.json"), |config| config["lora_dropout"] = 0.5.into());
     let adapters = [Some(parity().join("tiny-lora")), Some(dropping.path().to_path_buf()), None];
-    for adapter in adapters {
+    let rests = [&[][..], &[Vision], &[Decoder], &[Connector], &[Vision, Connector], &[Vision, Decoder]];
+    for (adapter, rests) in adapters.iter().flat_map(|adapter| rests.map(|rests| (adapter, rests))) {
         let mut reader = Reader::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
         reader.processor.set_image_splitting(Some(false));
-        match &adapter {
+        match adapter {
+            // Of the decoder alone.
+            Some(folder) if folder.ends_with("tiny-lora") && rests.contains(&Decoder) => continue,
             Some(folder) => drop(load_adapter(&mut reader.model, folder).expect("an adapter")),
             None => learn_everything(&mut reader.model),
         }
+        reader.model.visit(&mut Rest(rests));
         reader.refresh();
         for names in [&["multi_turn", "two_images"][..], &["text_only"]] {
+            let at = format!("{names:?} of {adapter:?} without {rests:?}");
             let (terms, whole) = gradients(&mut reader, names, false);
             let (again, parts) = gradients(&mut reader, names, true);
-            assert_eq!(terms, again, "{adapter:?}");
-            assert_eq!(whole.keys().collect::<Vec<_>>(), parts.keys().collect::<Vec<_>>(), "{adapter:?} {names:?}");
-            assert!(!whole.is_empty());
+            assert_eq!(terms, again, "{at}");
+            assert_eq!(whole.keys().collect::<Vec<_>>(), parts.keys().collect::<Vec<_>>(), "{at}");
+            assert_eq!(whole.is_empty(), names == ["text_only"] && rests.contains(&Decoder), "{at}");
+            assert!(!whole.keys().any(|name| rests.contains(&ModelPart::of(name))), "{at}");
             for (name, values) in &whole {
-                assert_eq!(values, &parts[name], "{name} of {adapter:?}");
+                assert_eq!(values, &parts[name], "{name}, {at}");
             }
+        }
+    }
+}
+
+#[test]
+fn an_adapter_that_rests_drops_nothing_and_what_it_sees_is_remembered_while_it_is_on() {
+    let dropping = copy_of("tiny-lora-all", &[]);
+    edit_json(&dropping.path().join("adapter_config.json"), |config| config["lora_dropout"] = 0.5.into());
+    let mut reader = Reader::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
+    reader.processor.set_image_splitting(Some(false));
+    let base = {
+        let examples = [example(&reader, "two_images")];
+        Batch::new(&reader.processor, examples.iter(), true).expect("a batch")
+    };
+    let terms = |reader: &Reader, pass: Pass| reader.losses(&base, &pass).1;
+    let untouched = terms(&reader, Pass::ANSWER);
+    load_adapter(&mut reader.model, dropping.path()).expect("an adapter");
+    reader.refresh();
+    assert_ne!(terms(&reader, Pass::training(1)), terms(&reader, Pass::training(2)), "what learns drops");
+    reader.model.visit(&mut Rest(&ModelPart::ALL));
+    reader.refresh();
+    let adapted = terms(&reader, Pass::ANSWER);
+    assert_eq!(terms(&reader, Pass::training(1)), adapted);
+    // Once with features remembered of the adapted model, and the other way round.
+    assert_close("the base", &terms(&reader, Pass::BASE), &untouched, 1e-5);
+    assert!(deviation(&adapted, &untouched) > 1e-3);
+    assert_eq!(terms(&reader, Pass::ANSWER), adapted);
+    // Other weights are seen once that is said.
+    reader.model.visit(&mut Nudge);
+    reader.refresh();
+    assert_ne!(terms(&reader, Pass::ANSWER), adapted);
+}
+
+/// Moves the connector's adapter.
+struct Nudge;
+
+impl ParameterVisitor for Nudge {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if name.contains("connector") && name.contains("lora_B") {
+            parameter.replace(parameter.values() + 0.1);
         }
     }
 }

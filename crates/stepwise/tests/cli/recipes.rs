@@ -65,6 +65,7 @@ fn check_says_what_a_run_would_do_and_need() {
         "check recipe.toml",
         "check recipe.toml --set lora.r=4 --set lora.freeze_vision_tower=false",
         "check recipe.toml --set lora.rank_pattern.q_proj=4 --set lora.loraplus_lr_ratio=16 --set lora.use_dora=true --set lora.modules_to_save=[\"lm_head\"] --set lora.freeze_vision_tower=false --set train.vision_tower_lr=1e-4",
+        "check recipe.toml --set lora.freeze_multi_modal_projector=false --set train.multi_modal_projector_lr=1e-4 --set curriculum.phase.0.freeze_language_model=true --set curriculum.phase.1.freeze_multi_modal_projector=true",
         "check recipe.toml --set lora.modules_to_save=[\"modality_projection.proj\"]",
         "check recipe.toml --set lora.rank_pattern.q_prj=4",
         "check recipe.toml --set lora.init_lora_weights=pissa --set lora.r=33",

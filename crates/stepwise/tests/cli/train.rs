@@ -91,7 +91,12 @@ fn a_plan_says_what_each_phase_would_teach_and_touches_nothing() {
                  augment = { hint_minus = 0.2, blank = { share = 0.3, fill = \"noise\" }, jpeg = [{ share = 0.1, level = 2 }] }\n";
     place.edit("recipe.toml", "more.toml", "context = \"gold\"\n", shows);
     let mut said = String::new();
-    for line in ["recipe.toml", "more.toml", "recipe.toml --set curriculum.order=cumulative"] {
+    for line in [
+        "recipe.toml",
+        "more.toml",
+        "recipe.toml --set curriculum.order=cumulative",
+        "recipe.toml --set lora.freeze_multi_modal_projector=false --set curriculum.phase.0.freeze_language_model=true",
+    ] {
         said.push_str(&format!("$ stepwise train --plan {line}\n"));
         said.push_str(&place.done(&format!("train --plan {line}")).shown());
     }

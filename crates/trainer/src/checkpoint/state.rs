@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use stepwise_curriculum::files::write_atomic;
+use stepwise_vlm::model::ModelPart;
 
 use super::CheckpointError;
 use crate::log::Tally;
@@ -35,6 +36,9 @@ pub struct TrainerState {
     /// Steps of which nothing was learned, since their loss or gradient was not finite.
     #[serde(default, skip_serializing_if = "Skipped::is_none")]
     pub skipped: Skipped,
+    /// Optimiser steps of the parts that have taken fewer than the run, since a phase froze them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub optimizer_steps: BTreeMap<ModelPart, u64>,
     /// Steps of the phases, by their place, that ended before their time by their promotion rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub promoted: BTreeMap<usize, u64>,
@@ -106,6 +110,13 @@ pub enum Incompatible {
 }
 
 impl TrainerState {
+    /// Optimiser steps that each part has taken.
+    #[must_use]
+    pub fn steps(&self) -> BTreeMap<ModelPart, u64> {
+        let all = self.global_step.saturating_sub(self.skipped.steps);
+        ModelPart::ALL.into_iter().map(|part| (part, self.optimizer_steps.get(&part).copied().unwrap_or(all))).collect()
+    }
+
     /// Writes the state into a checkpoint's folder.
     ///
     /// # Errors

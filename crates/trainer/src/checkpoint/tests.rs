@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use proptest::prelude::*;
+use stepwise_vlm::model::ModelPart;
 
 use super::*;
 use crate::log::Tally;
@@ -245,6 +246,7 @@ fn state() -> TrainerState {
         epoch: 2,
         step_in_epoch: 3,
         skipped: Skipped { steps: 3, in_a_row: 1 },
+        optimizer_steps: [(ModelPart::Decoder, 4)].into(),
         promoted: [(0, 7)].into(),
         since_line: tally(),
         since_epoch: Tally::default(),
@@ -265,6 +267,8 @@ fn a_state_returns_to_the_last_bit_and_says_whom_it_fits() {
     let state = state();
     state.write(folder.path()).expect("written");
     assert_eq!(TrainerState::read(folder.path()).expect("there"), state);
+    let steps = [(ModelPart::Vision, 9), (ModelPart::Connector, 9), (ModelPart::Decoder, 4)];
+    assert_eq!(state.steps(), steps.into());
     assert_eq!(state.continues("r", "p"), Ok(()));
     assert_eq!(state.continues("x", "p"), Err(Incompatible::Recipe));
     assert_eq!(state.continues("r", "x"), Err(Incompatible::Prompt));

@@ -8,12 +8,14 @@ use super::PHASES;
 use super::augment::{self, Augment};
 use super::context::{self, Context};
 use super::document::Value;
+use super::freeze::{self, Freeze};
 use super::kind::ValueKind;
 use super::order::Order;
 use super::problem::Location;
 use super::promotion::{self, Promotion};
 use super::section::{Choice, Section};
 use super::train::{POSITIVE, Train};
+use super::tuning::Tuning;
 use super::weights;
 
 /// `[curriculum]`.
@@ -67,6 +69,9 @@ pub struct Phase {
     pub max_steps: Option<u64>,
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// Parts that stay as they are while it lasts, of those that the recipe trains.
+    #[serde(flatten)]
+    pub freeze: Freeze,
     /// What lessons show.
     #[serde(flatten)]
     pub lesson: LessonKeys,
@@ -127,7 +132,8 @@ impl Serialize for Curriculum {
     }
 }
 
-pub(super) fn read(mut section: Section<'_>, train: &Train, seed: u64) -> Curriculum {
+/// Reads the section. `tuning` says what the recipe trains; none where an adapter from elsewhere does.
+pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Train, seed: u64) -> Curriculum {
     let (order_at, phase_at) = (section.at("order"), section.at("phase"));
     let order = section.choice::<Option<Order>>(
         "order",
@@ -156,14 +162,14 @@ pub(super) fn read(mut section: Section<'_>, train: &Train, seed: u64) -> Curric
     if let Some(order) = order {
         phases = ordered(order, seed, train, &lesson);
         // Documents the keys of a phase, none of which is written.
-        read_phase(section.part(PHASES), train, &lesson, &[]);
+        read_phase(section.part(PHASES), tuning, train, &lesson, &[]);
     } else {
         if written.is_empty() {
             // Without phases all stages are learned together: the phase whose every key is left out.
             written.push(section.part(PHASES));
         }
         for phase in written {
-            let phase = read_phase(phase, train, &lesson, &phases);
+            let phase = read_phase(phase, tuning, train, &lesson, &phases);
             phases.push(phase);
         }
     }
@@ -188,6 +194,7 @@ fn ordered(order: Order, seed: u64, train: &Train, lesson: &LessonKeys) -> Vec<P
             num_train_epochs: train.num_train_epochs,
             max_steps: None,
             learning_rate: train.learning_rate,
+            freeze: Freeze::default(),
             lesson: lesson.clone(),
         };
         if !has_replay(&phases, &phase.stages) {
@@ -207,7 +214,13 @@ fn has_replay(earlier: &[Phase], stages: &[u8]) -> bool {
     earlier.iter().any(|other| other.stages.iter().any(|stage| !stages.contains(stage)))
 }
 
-fn read_phase(section: Section<'_>, train: &Train, common: &LessonKeys, earlier: &[Phase]) -> Phase {
+fn read_phase(
+    section: Section<'_>,
+    tuning: Option<&Tuning>,
+    train: &Train,
+    common: &LessonKeys,
+    earlier: &[Phase],
+) -> Phase {
     let mut section = section.about("A leg of the schedule; phases follow one another as they are written.");
     let (name_at, replay_at) = (section.at("name"), section.at("replay"));
     let name = section.text("name", Some("`s` and the stages, as in `s12`"), "Stands in logs and metric names.");
@@ -222,6 +235,7 @@ fn read_phase(section: Section<'_>, train: &Train, common: &LessonKeys, earlier:
         learning_rate: section
             .float_or("learning_rate", Some("that of `[train]`"), POSITIVE, "Peak learning rate.")
             .unwrap_or(train.learning_rate),
+        freeze: freeze::read(&mut section, tuning),
         lesson: common.clone(),
     };
     let has_replay = has_replay(earlier, &phase.stages);

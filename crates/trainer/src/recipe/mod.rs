@@ -13,6 +13,7 @@ mod context;
 mod curriculum;
 mod data;
 pub(crate) mod document;
+mod freeze;
 mod import;
 mod init_lora_weights;
 pub(crate) mod kind;
@@ -42,6 +43,7 @@ pub use benchmark::{Benchmark, Suite};
 pub use context::Context;
 pub use curriculum::{Curriculum, Evidence, LessonKeys, Phase};
 pub use data::{CaseSource, Data, Synth};
+pub use freeze::Freeze;
 pub use import::{ImportError, Imported, Left, Tool, import};
 pub use init_lora_weights::InitLoraWeights;
 pub use kind::{Accepts, ValueKind};
@@ -245,7 +247,8 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     let patience_at = section.at("early_stopping_patience");
     let train = train::read(section, &tuning);
     let section = top.section("curriculum").about("Which clinical stages are learned when, and what lessons show.");
-    let curriculum = curriculum::read(section, &train, seed);
+    let own = adapter_name_or_path.is_none().then_some(&tuning);
+    let curriculum = curriculum::read(section, own, &train, seed);
     let benchmark = benchmark::read(top.section("benchmark").about("What is tested after every epoch."));
     if train.early_stopping.patience.is_some() && benchmark.suite == Suite::None {
         top.report(

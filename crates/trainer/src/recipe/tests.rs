@@ -214,6 +214,37 @@ augment = { blank = 0.6, swap_far = 0.3, no_image = 0.2 }
 }
 
 #[test]
+fn a_phase_freezes_parts_that_the_recipe_trains() {
+    let text = format!(
+        "{LEAST}[lora]\nfreeze_multi_modal_projector = false\n[[curriculum.phase]]\nstages = [1]\nfreeze_language_model = true\n\
+         [[curriculum.phase]]\nstages = [2]\nfreeze_multi_modal_projector = true\n[[curriculum.phase]]\nstages = [3]\n\
+         freeze_language_model = false\n"
+    );
+    let recipe = parse(&text, &[]).expect("valid");
+    let frozen: Vec<String> = recipe.curriculum.phase.iter().map(|phase| phase.freeze.names()).collect();
+    assert_eq!(frozen, ["decoder", "connector", ""]);
+    assert_eq!(recipe, parse(&recipe.to_toml(), &[]).expect("a resolved recipe is a recipe"));
+    let without = parse(&text, &["curriculum.phase.0.freeze_language_model=false"]).expect("valid");
+    assert_ne!(recipe.digest(), without.digest());
+    assert_eq!(recipe.base_digest(), without.base_digest());
+
+    // What an adapter from elsewhere trains is known when it is read.
+    let elsewhere = ["adapter_name_or_path=a", "curriculum.phase.0.freeze_vision_tower=true"];
+    assert!(parse(&text, &elsewhere).is_ok());
+    let mut said = String::new();
+    for overrides in [
+        &["curriculum.phase.0.freeze_multi_modal_projector=true"][..],
+        &["curriculum.phase.0.freeze_vision_tower=true"],
+        &["curriculum.phase.0.freeze_llm=true"],
+    ] {
+        said.push_str(&format!("--set {}\n{}\n\n", overrides.join(" --set "), message(&text, overrides)));
+    }
+    let full = format!("{LEAST}finetuning_type = \"full\"\n[[curriculum.phase]]\nfreeze_language_model = true\n");
+    said.push_str(&message(&full, &[]));
+    insta::assert_snapshot!(said);
+}
+
+#[test]
 fn misspelt_keys_are_never_dropped() {
     insta::assert_snapshot!(message(
         r#"

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::document::{Node, Value};
+use super::freeze::Freeze;
 use super::init_lora_weights::{self, InitLoraWeights};
 use super::kind::ValueKind;
 use super::section::{Choice, Section};
@@ -23,6 +24,33 @@ pub enum Tuning {
         /// `[full]`.
         full: Full,
     },
+}
+
+impl Tuning {
+    /// The parts that it trains nothing of.
+    #[must_use]
+    pub fn freeze(&self) -> Freeze {
+        match self {
+            Self::Lora { lora } => Freeze {
+                vision: lora.freeze_vision_tower,
+                connector: lora.freeze_multi_modal_projector,
+                decoder: false,
+            },
+            Self::Full { full } => Freeze {
+                vision: full.freeze_vision_tower,
+                connector: full.freeze_multi_modal_projector,
+                decoder: full.freeze_language_model,
+            },
+        }
+    }
+
+    /// The name of its table.
+    pub(super) const fn table(&self) -> &'static str {
+        match self {
+            Self::Lora { .. } => "lora",
+            Self::Full { .. } => "full",
+        }
+    }
 }
 
 /// `[lora]`, with PEFT's names and meanings.

@@ -236,6 +236,7 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Recipe;
 
     fn parse(text: &str) -> Result<StudyFile, StudyError> {
         StudyFile::parse(Path::new("studies/order.toml"), text.to_owned())
@@ -263,6 +264,20 @@ mod tests {
             arms(&study.axes[1]),
             [pair("plain", ""), pair("wide", "lora.r=64 lora.target_modules=[\"q_proj\", \"v_proj\"]")]
         );
+    }
+
+    #[test]
+    fn an_arm_says_what_learns_in_a_phase() {
+        let text = "base = \"b.toml\"\nprimary = [\"chain_accuracy\"]\n[axes.first]\nall = {}\n\
+            connector = { curriculum.phase.0.freeze_language_model = true }\n";
+        let base = "model_name_or_path = \"b\"\ndata.synth = { cases = 8 }\nlora.freeze_multi_modal_projector = false\n\
+            [[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2]\n";
+        let frozen = |arm: &AxisArm| {
+            let recipe = Recipe::parse(Path::new("b.toml"), base.to_owned(), &arm.set).expect("valid");
+            recipe.curriculum.phase.iter().map(|phase| phase.freeze.names()).collect::<Vec<_>>()
+        };
+        let arms = &parse(text).expect("sound").axes[0].arms;
+        assert_eq!(arms.iter().map(frozen).collect::<Vec<_>>(), [["", ""], ["decoder", ""]]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ impl Run<'_> {
             epoch: place.epoch + u32::from(place.ends_epoch),
             step_in_epoch: if place.ends_epoch { 0 } else { place.step + 1 },
             skipped: self.skipped,
+            optimizer_steps: self.learner.steps_other_than(self.done - self.skipped.steps),
             promoted: self.promoted.clone(),
             since_line: self.since_line.clone(),
             since_epoch: self.since_epoch.clone(),

@@ -29,7 +29,8 @@ use crate::preparation::Preparation;
 use crate::progress::{EpochLine, Progress};
 use crate::rates::Rates;
 use crate::read_ahead::{ReadAhead, Source};
-use crate::recipe::{OnNonfinite, Recipe};
+use crate::recipe::{Freeze, OnNonfinite, Recipe};
+use crate::regime::Regime;
 use crate::rehearsal::rehearse;
 use crate::selection::{Best, Selection};
 use crate::step::{StepError, StepOptions, step};
@@ -99,7 +100,7 @@ pub fn train(
     }
     if run.done < run.course.total {
         progress.prepared(&preparation);
-        run.rehearse(planned, preparation.survey.largest, progress)?;
+        run.rehearse(planned, &preparation.regimes, progress)?;
     }
     match run.carry_out(progress, interrupt) {
         Ok(interrupted) => Ok(run.finished(interrupted)),
@@ -175,7 +176,7 @@ impl<'a> Run<'a> {
                 let found = TrainerState::read(&path)?;
                 let incompatible = |error| TrainError::Incompatible { path: path.display().to_string(), error };
                 found.continues(&recipe.digest(), &prompt_digest).map_err(incompatible)?;
-                learner.restore(&path, found.global_step - found.skipped.steps.min(found.global_step))?;
+                learner.restore(&path, found.steps())?;
                 found.promoted.iter().for_each(|(phase, steps)| course.cut(*phase, *steps));
                 if found.stopped_early {
                     course.end_after(found.global_step);
@@ -272,18 +273,39 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
-    /// The largest micro-batch goes first: of the course as it was planned, whatever promotion has cut from it since.
-    fn rehearse(&mut self, planned: Course, largest: Largest, progress: &mut dyn Progress) -> Result<(), TrainError> {
-        let Largest { step, micro_batch, rows, lessons, cases, .. } = largest;
+    /// The largest micro-batch goes first, of phases in which other parts learn the largest of theirs: of the course as it
+    /// was planned, whatever promotion has cut from it since.
+    fn rehearse(&mut self, planned: Course, regimes: &[Regime], progress: &mut dyn Progress) -> Result<(), TrainError> {
         let source = Source { course: planned, ..self.source(None) };
-        let Some(largest) = source.one(step, micro_batch)? else { return Ok(()) };
-        progress.note(&format!(
-            "trying the largest micro-batch: {lessons} lessons of {cases} cases, {rows} rows, of step {}",
-            step + 1
-        ));
-        let checkpointing = self.recipe.train.gradient_checkpointing;
-        rehearse(&mut self.learner.reader, &largest, self.recipe.seed, checkpointing)?;
+        for Regime { freeze, largest, .. } in regimes.iter().filter(|regime| regime.largest.lessons > 0) {
+            let Largest { step, micro_batch, rows, lessons, cases, .. } = *largest;
+            let Some(largest) = source.one(step, micro_batch)? else { continue };
+            let frozen = match freeze.names() {
+                names if names.is_empty() => names,
+                names => format!(", with {names} frozen"),
+            };
+            progress.note(&format!(
+                "trying the largest micro-batch: {lessons} lessons of {cases} cases, {rows} rows, of step {}{frozen}",
+                step + 1
+            ));
+            self.learner.freeze(*freeze);
+            let checkpointing = self.recipe.train.gradient_checkpointing;
+            rehearse(&mut self.learner.reader, &largest, self.recipe.seed, checkpointing)?;
+        }
+        self.learner.freeze(Freeze::default());
         Ok(())
+    }
+
+    /// Lets learn what the phase at `place` does not freeze. What a test answers is rounded as that has it, too: whoever goes
+    /// on within a phase, or with the test at its end, comes here first.
+    fn enter(&mut self, place: Place, progress: &mut dyn Progress) {
+        let phase = &self.recipe.curriculum.phase[place.phase];
+        if self.learner.freeze(phase.freeze) {
+            self.frozen.rest(&mut self.learner.reader.model);
+            let frozen = phase.freeze.names();
+            let frozen = if frozen.is_empty() { "nothing".to_owned() } else { frozen };
+            progress.note(&format!("{}: {frozen} frozen beside what is never trained", phase.name));
+        }
     }
 
     fn source(&self, predicted: Option<Arc<Predicted>>) -> Source {
@@ -303,6 +325,7 @@ impl<'a> Run<'a> {
         interrupt: &Interrupt,
     ) -> Result<Option<ReadAhead>, TrainError> {
         let place = self.course.at(self.done);
+        self.enter(place, progress);
         let first = self.done - place.phase_step;
         let digest = format!("{}:{}", self.recipe.digest(), self.prompt_digest);
         let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
@@ -347,7 +370,7 @@ impl<'a> Run<'a> {
         self.since_epoch.merge(&stepped.tally);
         progress.advance("train", self.done, self.course.total);
         if self.done.is_multiple_of(recipe.train.logging_steps) || self.done == self.course.total {
-            self.log_step(stepped.grad_norm, rates.decoder, &phase.name, progress);
+            self.log_step(stepped.grad_norm, rates.named(recipe, phase), &phase.name, progress);
         }
         Ok(())
     }
@@ -419,6 +442,7 @@ impl<'a> Run<'a> {
         let Some(step) = self.done.checked_sub(1) else { return Ok(()) };
         let place = self.course.at(step);
         if self.untested {
+            self.enter(place, progress);
             self.end_epoch(place, progress, interrupt)?;
         }
         Ok(())

@@ -15,6 +15,8 @@ use crate::layout::Layout;
 pub(crate) enum Seen {
     /// Image features, `[tiles * features_per_tile, text width]`, before which nothing learns; none for no tiles.
     Features(Option<Tensor<2>>),
+    /// Outputs of the image encoder, `[tiles * patches, vision width]`, before which nothing learns.
+    Encoded(Tensor<2>),
     /// Normalised pixels, `[tiles, channels, height, width]`.
     Pixels(Tensor<4>),
 }
@@ -29,26 +31,30 @@ impl Vlm {
         pass: &Pass,
     ) -> (Vec<f32>, Vec<Gradients>) {
         let mut found = Vec::new();
-        let pixels = match seen {
+        let (pixels, seen) = match seen {
             Seen::Features(features) => {
                 let (terms, _) = self.checkpointed_decoder(layout, features, share, pass, &mut found);
                 return (terms, found);
             }
-            Seen::Pixels(pixels) => pixels,
+            Seen::Encoded(encoded) => (None, encoded),
+            Seen::Pixels(pixels) => {
+                let embedded = self.vision.embed(pixels.clone(), None, &pass.without_gradients());
+                (Some(pixels), embedded)
+            }
         };
         let patches = self.config.vision.patches_per_side().pow(2);
-        let plan = Arc::new(Plan::sequences(&vec![patches; pixels.dims()[0]], false));
-        let mut blocks = self.vision.blocks(&plan);
+        let tiles = pixels.as_ref().map_or(0, |pixels| pixels.dims()[0]);
+        let plan = Arc::new(Plan::sequences(&vec![patches; tiles], false));
+        let mut blocks = if pixels.is_some() { self.vision.blocks(&plan) } else { Vec::new() };
         blocks.push(Box::new(|x, pass| self.connect(x, pass)));
-        let embedded = self.vision.embed(pixels.clone(), None, &pass.without_gradients());
-        let (tower, features) = Blocks::run(blocks, embedded, pass);
+        let (tower, features) = Blocks::run(blocks, seen, pass);
         let features = features.autodiff().require_grad();
         let (terms, d_features) = self.checkpointed_decoder(layout, Some(features), share, pass, &mut found);
         if let Some(d_features) = d_features {
-            let d_embedded = tower.backward(d_features, &mut found);
-            let embedded = self.vision.embed(pixels, None, pass);
-            if embedded.is_tracked() {
-                found.push((embedded * d_embedded).sum().backward());
+            let d_seen = tower.backward(d_features, &mut found);
+            let embedded = pixels.map(|pixels| self.vision.embed(pixels, None, pass));
+            if let Some(embedded) = embedded.filter(Tensor::is_tracked) {
+                found.push((embedded * d_seen).sum().backward());
             }
         }
         (terms, found)

@@ -92,7 +92,8 @@ impl LoraLayer {
         pass: &Pass,
     ) -> Tensor<2> {
         let lora = Lora { down: self.down.read(pass), up: self.up.read(pass), scale: self.scale };
-        let key = pass.dropout.filter(|_| self.dropout > 0.0);
+        // One that does not learn is as it is when it answers.
+        let key = pass.dropout.filter(|_| self.dropout > 0.0 && self.down.learns());
         let kept = key.map(|key| dropped(x.clone(), key, name, self.dropout));
         if let Some(magnitude) = &self.magnitude {
             let norms = norms(&magnitude.squares, weight.clone(), self.down.values(), self.up.values(), self.scale);

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 use stepwise_ops::{Plan, Precision, Segment};
 
 use crate::layout::Layout;
@@ -68,7 +69,8 @@ pub struct Vlm {
 }
 
 /// The parts of a model that adapters and freezing speak of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ModelPart {
     /// The image encoder.
     Vision,
@@ -79,6 +81,19 @@ pub enum ModelPart {
 }
 
 impl ModelPart {
+    /// All of them, in the order in which a model computes them.
+    pub const ALL: [Self; 3] = [Self::Vision, Self::Connector, Self::Decoder];
+
+    /// What tables call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vision => "vision",
+            Self::Connector => "connector",
+            Self::Decoder => "decoder",
+        }
+    }
+
     /// The part a parameter belongs to, by its Hugging Face name.
     #[must_use]
     pub fn of(name: &str) -> Self {

@@ -1,5 +1,7 @@
 //! Whole runs on a model made from nothing: what they leave behind, and that a resumed run equals one never stopped.
 
+mod trainables;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,154 @@
+//! Phases in which different parts learn.
+
+use std::collections::BTreeMap;
+
+use stepwise_trainer::checkpoint::TrainerState;
+use stepwise_trainer::learner::Learner;
+use stepwise_vlm::model::ModelPart;
+use stepwise_vlm::weights::SafetensorsSource;
+
+use super::*;
+
+/// The connector alone for three steps, the decoder alone for four, then all three parts for three.
+fn text(model: &Path, out: &Path, tuning: &str, suite: &str) -> String {
+    format!(
+        r#"model_name_or_path = "{}"
+output_dir = "{}"
+seed = 5
+{tuning}
+freeze_vision_tower = false
+freeze_multi_modal_projector = false
+[data]
+synth = {{ cases = 24, seed = 2, image_size = 64 }}
+[train]
+per_device_train_batch_size = 2
+gradient_accumulation_steps = 2
+learning_rate = 5e-3
+weight_decay = 0.1
+logging_steps = 1
+save_steps = 1
+[curriculum]
+augment = {{ pgd = {{ share = 0.2, eps = 8, steps = 2, restarts = 1 }} }}
+[[curriculum.phase]]
+name = "connect"
+stages = [1]
+max_steps = 3
+freeze_vision_tower = true
+freeze_language_model = true
+[[curriculum.phase]]
+name = "read"
+stages = [1, 2]
+max_steps = 4
+freeze_vision_tower = true
+freeze_multi_modal_projector = true
+context = {{ gold = 0.3, predicted = 0.5 }}
+[[curriculum.phase]]
+name = "all"
+stages = [3, 4]
+max_steps = 3
+[benchmark]
+suite = "{suite}"
+max_cases = 2
+"#,
+        model.display(),
+        out.display()
+    )
+}
+
+/// The tensors of a checkpoint's file, those of each part apart.
+fn by_part(file: &Path) -> BTreeMap<ModelPart, BTreeMap<String, Vec<f32>>> {
+    let source = SafetensorsSource::open(&[file.to_path_buf()], &Device::flex()).expect("a file");
+    let mut parts: BTreeMap<ModelPart, BTreeMap<String, Vec<f32>>> = BTreeMap::new();
+    for name in source.names() {
+        let whole = ["base_model.model.", "exp_avg.", "exp_avg_sq."].iter().find_map(|start| name.strip_prefix(start));
+        let part = ModelPart::of(whole.unwrap_or(name));
+        parts.entry(part).or_default().insert(name.to_owned(), source.any(name).expect("values").1);
+    }
+    parts
+}
+
+/// Which parts differ.
+fn moved(before: &Path, after: &Path, file: &str) -> Vec<ModelPart> {
+    let (before, after) = (by_part(&before.join(file)), by_part(&after.join(file)));
+    ModelPart::ALL.into_iter().filter(|part| before.get(part) != after.get(part)).collect()
+}
+
+/// Runs three phases, looks at what moved in each, and stops and resumes within the second.
+fn three_phases(tuning: &str, suite: &str, weights: &str) {
+    use ModelPart::{Connector, Decoder, Vision};
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(folder.path());
+    let out = folder.path().join("run");
+    let text = text(&model, &out, tuning, suite);
+    let recipe = Recipe::parse(Path::new("test.toml"), text.clone(), &[]).expect("a recipe");
+    let fresh = folder.path().join("fresh");
+    std::fs::create_dir(&fresh).expect("a folder");
+    let mut learner = Learner::new(&recipe, &Device::flex()).expect("a learner");
+    learner.save(&fresh).expect("saved");
+
+    let (finished, losses) = run(&text, Stop::Never, false);
+    assert_eq!(finished.global_step, 10);
+    let kept = folder.path().join("kept");
+    std::fs::rename(&out, &kept).expect("moved");
+    let at = |step: u64| kept.join(checkpoint::name(step));
+    assert_eq!(moved(&fresh, &at(3), weights), [Connector]);
+    assert_eq!(moved(&at(3), &at(7), weights), [Decoder]);
+    assert_eq!(moved(&at(7), &at(10), weights), [Vision, Connector, Decoder]);
+    assert_eq!(moved(&at(3), &at(7), "optimizer.safetensors"), [Decoder], "moments of what rests do not decay");
+    let steps = |step: u64| TrainerState::read(&at(step)).expect("a state").steps();
+    assert_eq!(steps(3), [(Vision, 0), (Connector, 3), (Decoder, 0)].into());
+    assert_eq!(steps(10), [(Vision, 3), (Connector, 6), (Decoder, 7)].into());
+
+    // Stopped within the first, the second and the third phase, and in the test at the end of the second.
+    let mut parted = Vec::new();
+    let tested = suite != "none";
+    let within = if tested { Stop::Within("benchmark epoch-2") } else { Stop::After(7) };
+    for (place, stop) in [Stop::After(2), Stop::After(5), within, Stop::After(8), Stop::Never].into_iter().enumerate() {
+        let (stopped, rest) = run(&text, stop, place > 0);
+        assert_eq!(stopped.interrupted, place < 4, "{place}");
+        parted.extend(rest);
+    }
+    assert_eq!(parted, losses);
+    for step in [5, 7, 10] {
+        let (kept, again) = (contents(&at(step)), contents(&out.join(checkpoint::name(step))));
+        assert_eq!(kept.keys().collect::<Vec<_>>(), again.keys().collect::<Vec<_>>());
+        for (file, bytes) in &kept {
+            assert!(again[file] == *bytes, "{} after step {step} differs", file.display());
+        }
+    }
+    if tested {
+        let (kept, again) = (contents(&kept.join("benchmark")), contents(&out.join("benchmark")));
+        for (file, bytes) in &kept {
+            assert!(again[file] == *bytes, "benchmark/{} differs", file.display());
+        }
+    }
+}
+
+#[test]
+fn a_part_moves_in_the_phases_that_let_it_and_resuming_changes_no_bit() {
+    three_phases("[lora]\nr = 2\nlora_dropout = 0.1", "fast", "adapter_model.safetensors");
+}
+
+#[test]
+fn so_do_magnitudes_and_modules_trained_whole() {
+    let dora = "[lora]\nr = 2\nlora_dropout = 0.1\nuse_dora = true\nexclude_modules = [\"modality_projection.proj\"]\n\
+                modules_to_save = [\"lm_head\", \"modality_projection.proj\"]";
+    three_phases(dora, "none", "adapter_model.safetensors");
+}
+
+#[test]
+fn so_do_the_models_own_weights() {
+    three_phases("finetuning_type = \"full\"\n[full]", "none", "model.safetensors");
+}
+
+#[test]
+fn a_phase_in_which_nothing_learns_is_refused_before_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(folder.path());
+    let out = folder.path().join("run");
+    let vision = "[lora]\nr = 2\ntarget_modules = [\"fc1\"]";
+    let text = text(&model, &out, vision, "none");
+    let recipe = Recipe::parse(Path::new("test.toml"), text, &[]).expect("a recipe");
+    let refused = Learner::new(&recipe, &Device::flex()).err().expect("the tower alone has adapters").to_string();
+    assert!(refused.starts_with("nothing learns in phase connect: "), "{refused}");
+}
