@@ -217,7 +217,7 @@ not JSON
     let said = said.replace(&path.display().to_string(), "f");
     let starts = [
         "f:2: case_id: case case-000, item q1, condition clean stands here for the second time -> keep one",
-        "f:3: expected ident at line 1 column 2 -> write one JSON object a line",
+        "f:3: expected ident at column 2 -> write one JSON object a line",
         "f:5: unknown field `item`, expected one of ",
         "f:6: case_id: is missing -> name the case",
         "f:6: condition: is missing -> name the condition of the suite",

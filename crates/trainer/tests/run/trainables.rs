@@ -131,7 +131,7 @@ fn a_part_moves_in_the_phases_that_let_it_and_resuming_changes_no_bit() {
 
 #[test]
 fn so_do_magnitudes_and_modules_trained_whole() {
-    let dora = "[lora]\nr = 2\nlora_dropout = 0.1\nuse_dora = true\nexclude_modules = [\"modality_projection.proj\"]\n\
+    let dora = "[lora]\nr = 2\nlora_dropout = 0.1\nuse_dora = true\n\
                 modules_to_save = [\"lm_head\", \"modality_projection.proj\"]";
     three_phases(dora, "none", "adapter_model.safetensors");
 }
