@@ -141,16 +141,6 @@ fn effective_id(attack: &str) -> String {
 /// What the ids of effective robustness begin with.
 pub const EFFECTIVE: &str = "effective_robustness:";
 
-/// A median is counted on levels that follow from the answers, so two arms cannot be swapped in it.
-const UNTESTED: &str = "number:median_relative_error";
-
-/// The ids of all metrics of this suite that may be an endpoint.
-#[must_use]
-pub fn endpoints(suite: &Suite) -> Vec<String> {
-    let all = metrics::all(&Ledger::new(suite, &Groups::default(), []));
-    all.into_iter().map(|metric| metric.id).filter(|id| id != UNTESTED).collect()
-}
-
 /// What is shown of a suite's metrics when they are not primary: the headline, and accuracy by condition and by stage.
 fn is_shown(id: &str) -> bool {
     let by_condition = id.starts_with("accuracy:") && !id.contains(":stage_");

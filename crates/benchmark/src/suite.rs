@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use stepwise_curriculum::nearest::nearest;
 use stepwise_curriculum::prompt::{AnswerForm, PROMPT_VERSION};
 use toml::Spanned;
 
+use crate::metrics;
 use crate::perturb::templates::{FAMILIES, Families};
 use crate::perturb::{self, Draws, Perturbation, Purpose};
 use crate::score::{Scoring, parse::PARSER_VERSION};
@@ -38,7 +40,7 @@ pub struct Suite {
     pub answer_form: AnswerForm,
     /// Tokens after which generation stops.
     pub max_new_tokens: usize,
-    /// Conditions named before the run as those a claim rests on.
+    /// Endpoints named before the run as those a claim rests on: ids of conditions, whose accuracy is meant, and of metrics.
     pub primary: Vec<String>,
     /// What is asked. One of them, and only one, is of the kind `clean`.
     pub conditions: Vec<Condition>,
@@ -237,9 +239,6 @@ impl Suite {
                 problems.push(at(start, &format!("condition `{}`: control {}", condition.id, unknown(control))));
             }
         }
-        for id in file.primary.iter().filter(|id| !ids.contains(&id.as_str())) {
-            problems.push(at(0, &format!("primary: {}", unknown(id))));
-        }
         let clean: Vec<&Condition> = conditions.iter().filter(|condition| condition.kind == "clean").collect();
         match clean.as_slice() {
             _ if !problems.is_empty() => {}
@@ -268,7 +267,7 @@ impl Suite {
         if !problems.is_empty() {
             return Err(SuiteError::Content(problems));
         }
-        Ok(Self {
+        let suite = Self {
             name: file.name,
             version: file.version,
             seed: file.seed,
@@ -280,7 +279,30 @@ impl Suite {
             max_new_tokens: file.max_new_tokens,
             primary: file.primary,
             conditions,
-        })
+        };
+        // Which metrics there are depends on the conditions, so this comes last.
+        let problems: Vec<String> = suite.unknown_endpoints().iter().map(|what| at(0, what)).collect();
+        if problems.is_empty() { Ok(suite) } else { Err(SuiteError::Content(problems)) }
+    }
+
+    /// What is wrong with `primary`.
+    fn unknown_endpoints(&self) -> Vec<String> {
+        let is_condition = |id: &&String| self.condition(id).is_some();
+        let others: Vec<&String> = self.primary.iter().filter(|id| !is_condition(id)).collect();
+        if others.is_empty() {
+            return Vec::new();
+        }
+        let metrics = metrics::endpoints(self);
+        let known =
+            || self.conditions.iter().map(|condition| condition.id.as_str()).chain(metrics.iter().map(|id| &**id));
+        let problem = |id: &String| {
+            let advice = nearest(id, known()).map_or_else(
+                || "name conditions by id, or metrics as docs/suite.md lists them".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            format!("primary: `{id}` is neither a condition nor a metric of this suite -> {advice}")
+        };
+        others.into_iter().filter(|id| !metrics.contains(id)).map(problem).collect()
     }
 
     /// How choices are answered: with letters where those are scored.
@@ -327,6 +349,19 @@ impl Suite {
         self.conditions.iter().find(|condition| condition.id == id)
     }
 
+    /// Whether `id` is a primary endpoint that is a metric. A condition of the same name comes first.
+    #[must_use]
+    pub fn is_primary_metric(&self, id: &str) -> bool {
+        self.primary.iter().any(|primary| primary == id) && self.condition(id).is_none()
+    }
+
+    /// Whether a primary endpoint is this condition's accuracy, or a metric that bears its name.
+    #[must_use]
+    pub fn claims(&self, condition: &str) -> bool {
+        let bears = |id: &String| id.rsplit(':').next() == Some(condition);
+        self.primary.iter().any(bears)
+    }
+
     /// SHA-256 in hexadecimal over all that decides what is asked and how it is judged. Results with different digests
     /// must not be compared.
     #[must_use]
@@ -338,6 +373,8 @@ impl Suite {
         };
         add(PROMPT_VERSION);
         add(PARSER_VERSION);
+        // They decide which tests are adjusted together, in whatever order they were named.
+        self.primary.iter().collect::<BTreeSet<_>>().into_iter().for_each(|id| add(id));
         add(&format!(
             "{} {} {:?} {:?} {:?} {:?} {:?} {}",
             self.version,

@@ -18,6 +18,7 @@ use crate::score::{Scoring, Verdict};
 use crate::stats::correction::{benjamini_hochberg, holm};
 use crate::stats::paired::{mcnemar_exact, sign_flip};
 use crate::stats::rate::{rule_of_three, wilson};
+use crate::stats::swap::swap;
 use crate::stats::{Bootstrap, Statistic};
 use crate::suite::{Condition, Suite, SuiteName};
 
@@ -86,6 +87,25 @@ pub struct MetricSummary {
     /// Respondent less base, on what both were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gain_vs_base: Option<Estimate>,
+    /// Whether it was named before the run as one that a claim rests on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub primary: bool,
+    /// Of the gain, where it is primary and the gain is defined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<EndpointTest>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// The test of a primary endpoint that is a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndpointTest {
+    /// Swap test over groups, two-sided.
+    pub p_swap: f64,
+    /// Adjusted by Holm among all primary endpoints, conditions and metrics together.
+    pub p_adjusted: f64,
 }
 
 /// One condition.
@@ -153,8 +173,29 @@ pub struct Gain {
     pub p_mcnemar: f64,
     /// Sign-flip test over groups: the one to quote.
     pub p_sign_flip: f64,
-    /// The latter adjusted: by Holm among the primary conditions, by Benjamini and Hochberg among the rest.
+    /// The latter adjusted: by Holm among all primary endpoints, by Benjamini and Hochberg among the other conditions.
     pub p_adjusted: f64,
+}
+
+/// A primary endpoint: the accuracy under a condition, or a metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrimaryEndpoint<'a> {
+    /// Of the condition or the metric.
+    pub id: &'a str,
+    /// Which direction is an improvement.
+    pub better: Better,
+    /// Of the base, on all it was asked.
+    pub base: Option<Estimate>,
+    /// Of the respondent.
+    pub estimate: Estimate,
+    /// Respondent less base, on what both were asked.
+    pub gain: Option<Estimate>,
+    /// How the gain is tested.
+    pub test: &'static str,
+    /// What that gave.
+    pub p: Option<f64>,
+    /// Adjusted by Holm among all primary endpoints.
+    pub p_adjusted: Option<f64>,
 }
 
 /// For each condition, the items left out by reason: those of the plan and those the respondent could not be asked.
@@ -188,10 +229,8 @@ impl Summary {
         let bounded = |metrics: Vec<Metric>| bounded(metrics, &bootstrap, groups.len());
         let of_own = bounded(metrics::all(&own));
         let of_base = base.as_ref().map(|base| bounded(metrics::all(base)));
-        let gains = pair.as_ref().map(|(own, base)| {
-            let differences = metrics::all(own).into_iter().zip(metrics::all(base));
-            bounded(differences.map(|(own, base)| Metric::difference(own, base)).collect())
-        });
+        let (tests, gains) = pair.as_ref().map(|(own, base)| against(own, base)).unzip();
+        let gains = gains.map(bounded);
         let both_right = pair.as_ref().map(|(own, base)| bounded(attack::on_items_both_got_right(own, base)));
 
         let estimates = |set: &Option<Vec<Bounded>>, place: usize| Some(set.as_ref()?.get(place)?.estimate);
@@ -205,6 +244,8 @@ impl Summary {
                     estimate: metric.estimate,
                     base: estimates(&of_base, place),
                     gain_vs_base: estimates(&gains, place),
+                    primary: suite.is_primary_metric(&metric.id),
+                    test: tests.as_ref().and_then(|tests| tests[place]),
                 };
                 (metric.id.clone(), summary)
             })
@@ -218,6 +259,8 @@ impl Summary {
                 estimate: nothing,
                 base: None,
                 gain_vs_base,
+                primary: false,
+                test: None,
             };
             metrics.insert(metric.id, summary);
         }
@@ -232,7 +275,7 @@ impl Summary {
                 summarise(suite, condition, c, &own, pair, &metrics, skips)
             })
             .collect();
-        adjust(&mut conditions);
+        adjust(&mut conditions, &mut metrics);
 
         let cases = own.rows.chunk_by(|a, b| a.case_id == b.case_id).count();
         Self {
@@ -252,6 +295,32 @@ impl Summary {
         }
     }
 
+    /// What was named before the run as that which claims rest on: conditions, then metrics.
+    pub fn primary(&self) -> impl Iterator<Item = PrimaryEndpoint<'_>> {
+        let conditions =
+            self.conditions.iter().filter(|condition| condition.primary).map(|condition| PrimaryEndpoint {
+                id: &condition.id,
+                better: Better::Higher,
+                base: condition.base,
+                estimate: Estimate { value: condition.accuracy, ci: condition.ci, n: condition.n },
+                gain: condition.gain_vs_base.map(|gain| gain.estimate),
+                test: "sign flip",
+                p: condition.gain_vs_base.map(|gain| gain.p_sign_flip),
+                p_adjusted: condition.gain_vs_base.map(|gain| gain.p_adjusted),
+            });
+        let metrics = self.metrics.iter().filter(|(_, metric)| metric.primary).map(|(id, metric)| PrimaryEndpoint {
+            id,
+            better: metric.better,
+            base: metric.base,
+            estimate: metric.estimate,
+            gain: metric.gain_vs_base,
+            test: "swap",
+            p: metric.test.map(|test| test.p_swap),
+            p_adjusted: metric.test.map(|test| test.p_adjusted),
+        });
+        conditions.chain(metrics)
+    }
+
     /// A metric's own estimate.
     #[must_use]
     pub fn estimate(&self, id: &str) -> Option<Estimate> {
@@ -263,6 +332,22 @@ impl Summary {
     pub fn gain(&self, id: &str) -> Option<Estimate> {
         self.metrics.get(id)?.gain_vs_base
     }
+}
+
+/// Of every metric the test, where it is primary, and the difference; both ledgers hold the same items.
+fn against(own: &Ledger<'_>, base: &Ledger<'_>) -> (Vec<Option<EndpointTest>>, Vec<Metric>) {
+    let pairs = metrics::all(own).into_iter().zip(metrics::all(base));
+    pairs
+        .map(|(tuned, untuned)| {
+            let test = own
+                .suite
+                .is_primary_metric(&tuned.id)
+                .then(|| swap(&[(&untuned.statistic, &tuned.statistic)], own.groups, own.suite.seed))
+                .flatten()
+                .map(|p_swap| EndpointTest { p_swap, p_adjusted: p_swap });
+            (test, Metric::difference(tuned, untuned))
+        })
+        .unzip()
 }
 
 struct Bounded {
@@ -349,15 +434,21 @@ fn summarise(
     }
 }
 
-/// Adjusts the p-values within the primary conditions and within the rest.
-fn adjust(conditions: &mut [ConditionSummary]) {
-    for (primary, adjustment) in [(true, holm as fn(&[f64]) -> Vec<f64>), (false, benjamini_hochberg)] {
-        let mut family: Vec<&mut Gain> = conditions
-            .iter_mut()
-            .filter(|condition| condition.primary == primary && condition.n > 0)
-            .filter_map(|condition| condition.gain_vs_base.as_mut())
-            .collect();
-        let adjusted = adjustment(&family.iter().map(|gain| gain.p_sign_flip).collect::<Vec<_>>());
-        family.iter_mut().zip(adjusted).for_each(|(gain, p)| gain.p_adjusted = p);
+/// Adjusts the p-values within the primary endpoints and within the other conditions.
+fn adjust(conditions: &mut [ConditionSummary], metrics: &mut IndexMap<String, MetricSummary>) {
+    let (primary, others): (Vec<_>, Vec<_>) =
+        conditions.iter_mut().filter(|condition| condition.n > 0).partition(|condition| condition.primary);
+    // The p-value of each test, and where its adjusted one goes.
+    let of_gain = |condition| {
+        let condition: &mut ConditionSummary = condition;
+        condition.gain_vs_base.as_mut().map(|gain| (gain.p_sign_flip, &mut gain.p_adjusted))
+    };
+    let of_metrics = metrics.values_mut().filter_map(|metric| metric.test.as_mut());
+    let of_metrics = of_metrics.map(|test| (test.p_swap, &mut test.p_adjusted));
+    let claims: Vec<(f64, &mut f64)> = primary.into_iter().filter_map(of_gain).chain(of_metrics).collect();
+    let rest: Vec<(f64, &mut f64)> = others.into_iter().filter_map(of_gain).collect();
+    for (family, adjustment) in [(claims, holm as fn(&[f64]) -> Vec<f64>), (rest, benjamini_hochberg)] {
+        let (p, adjusted): (Vec<f64>, Vec<&mut f64>) = family.into_iter().unzip();
+        adjusted.into_iter().zip(adjustment(&p)).for_each(|(place, p)| *place = p);
     }
 }

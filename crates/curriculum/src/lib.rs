@@ -12,6 +12,7 @@ pub mod inside;
 mod jpeg;
 pub mod jsonl;
 pub mod near;
+pub mod nearest;
 pub mod phase;
 pub mod phash;
 pub mod picture;

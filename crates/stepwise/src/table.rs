@@ -37,7 +37,7 @@ impl Table {
 }
 
 /// Conditions of a summary beside those of the base and, below an empty line, its headline metrics. Metrics of one condition,
-/// stage or attack have a colon in their id; the report has them.
+/// stage or attack have a colon in their id; but for the primary ones, the report has them.
 pub fn gains(title: &str, summary: &Summary) -> String {
     let head = ["", "n", "left out", "base", title, "gain [95 % interval]", "p"];
     let mut rows = vec![head.map(str::to_owned)];
@@ -54,7 +54,7 @@ pub fn gains(title: &str, summary: &Summary) -> String {
         ]);
     }
     rows.push(Default::default());
-    for (id, metric) in summary.metrics.iter().filter(|(id, _)| !id.contains(':')) {
+    for (id, metric) in summary.metrics.iter().filter(|(id, metric)| metric.primary || !id.contains(':')) {
         rows.push([
             id.clone(),
             metric.estimate.n.to_string(),
@@ -62,7 +62,7 @@ pub fn gains(title: &str, summary: &Summary) -> String {
             number(metric.base.and_then(|base| base.value)),
             number(metric.estimate.value),
             metric.gain_vs_base.as_ref().map_or_else(String::new, with_interval),
-            String::new(),
+            metric.test.map_or_else(String::new, |test| p_value(test.p_adjusted)),
         ]);
     }
     std::iter::once(aligned(&rows)).chain(footnotes(summary)).collect::<Vec<_>>().join("\n")
@@ -74,6 +74,7 @@ const NAMED: usize = 4;
 /// What was left out and why, what was capped, and whether the attacks can be believed.
 fn footnotes(summary: &Summary) -> Vec<String> {
     let mut notes = vec![String::new()];
+    notes.extend(tests(summary));
     let mut reasons: IndexMap<&str, (usize, Vec<String>)> = IndexMap::new();
     for condition in &summary.conditions {
         for (reason, count) in &condition.skipped_by_reason {
@@ -103,6 +104,20 @@ fn footnotes(summary: &Summary) -> Vec<String> {
         notes.push(format!("FAILED: {} ({} items; {})", check.label, check.n, numbers.join(", ")));
     }
     if notes.len() == 1 { Vec::new() } else { notes }
+}
+
+/// What was named primary, and how p-values were made; nothing without a base.
+fn tests(summary: &Summary) -> Option<String> {
+    let primary: Vec<&str> = summary.primary().map(|endpoint| endpoint.id).collect();
+    summary.conditions.iter().any(|condition| condition.gain_vs_base.is_some()).then(|| {
+        let holm = match primary.as_slice() {
+            [] => String::new(),
+            named => format!("by Holm over the primary endpoints ({}), ", named.join(", ")),
+        };
+        format!(
+            "p: sign flips or swaps of whole groups, adjusted {holm}by Benjamini and Hochberg over the other conditions"
+        )
+    })
 }
 
 fn few(names: &[String]) -> String {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::metrics::Better;
+use stepwise_benchmark::metrics::endpoints;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::run::RunError;
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::stats::power::{describe, power};
 use stepwise_benchmark::store::{self, StoreError};
-use stepwise_benchmark::study::endpoints;
 use stepwise_benchmark::suite::{Suite, SuiteError};
 use stepwise_benchmark::summary::Summary;
 use stepwise_vlm::model::parameter::Pass;

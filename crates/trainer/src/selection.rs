@@ -167,7 +167,15 @@ mod tests {
             ("attack_success", lost, Better::Lower),
         ] {
             let estimate = Estimate { value, ci: None, n: 100 };
-            let metric = MetricSummary { label: id.into(), better, estimate, base: None, gain_vs_base: None };
+            let metric = MetricSummary {
+                label: id.into(),
+                better,
+                estimate,
+                base: None,
+                gain_vs_base: None,
+                primary: false,
+                test: None,
+            };
             summary.metrics.insert(id.into(), metric);
         }
         summary

@@ -12,7 +12,7 @@ use crate::perturb::Purpose;
 use crate::score::Verdict;
 use crate::stats::Bootstrap;
 use crate::suite::{Suite, SuiteName};
-use crate::summary::{ConditionSummary, Estimate, MetricSummary, Summary};
+use crate::summary::{ConditionSummary, EndpointTest, Estimate, MetricSummary, Summary};
 
 pub mod elsewhere;
 pub mod epochs;
@@ -108,7 +108,7 @@ pub struct ConditionPair {
     pub p_sign_flip: f64,
     /// The latter adjusted, as `adjustment` says.
     pub p_adjusted: f64,
-    /// Holm's among the primary conditions, Benjamini and Hochberg's among the rest.
+    /// Holm's among all primary endpoints, Benjamini and Hochberg's among the other conditions.
     pub adjustment: Adjustment,
 }
 
@@ -146,6 +146,12 @@ pub struct MetricPair {
     pub b: Option<Estimate>,
     /// B less A.
     pub difference: Estimate,
+    /// Whether it was named before the run as one that a claim rests on.
+    #[serde(default)]
+    pub primary: bool,
+    /// Of the difference, where it is primary and the difference is defined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<EndpointTest>,
 }
 
 /// Why two sides cannot be compared.
@@ -270,7 +276,15 @@ fn condition_pair(condition: &ConditionSummary) -> Option<ConditionPair> {
 fn metric_pair(metric: &MetricSummary) -> Option<MetricPair> {
     let difference = metric.gain_vs_base?;
     let b = Some(metric.estimate).filter(|_| metric.base.is_some());
-    Some(MetricPair { label: metric.label.clone(), better: metric.better, a: metric.base, b, difference })
+    Some(MetricPair {
+        label: metric.label.clone(),
+        better: metric.better,
+        a: metric.base,
+        b,
+        difference,
+        primary: metric.primary,
+        test: metric.test,
+    })
 }
 
 /// That both were asked the same: the same right answer, group and stage for the same question.

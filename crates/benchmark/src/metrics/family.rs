@@ -41,14 +41,14 @@ pub fn family(kind: &'static str) -> &'static str {
     FAMILIES.iter().find(|(_, kinds)| kinds.contains(&kind)).map_or(kind, |(family, _)| family)
 }
 
-/// One attack of every family: one the suite names primary before others, then the level nearest to the middle of five,
+/// One attack of every family: one that a primary endpoint is about before others, then the level nearest to the middle of five,
 /// then the first in the suite. In the order of the suite's families.
 #[must_use]
 pub fn representatives(ledger: &Ledger<'_>) -> Vec<usize> {
     let mut chosen: Vec<(&str, usize)> = Vec::new();
     let rank = |(number, condition): (usize, &Condition)| {
         let from_middle = condition.number("level").map_or(0, |level| (level - 3.0).abs() as u32);
-        (!ledger.suite.primary.contains(&condition.id), from_middle, number)
+        (!ledger.suite.claims(&condition.id), from_middle, number)
     };
     for (c, condition) in attacks(ledger) {
         let family = family(condition.kind);

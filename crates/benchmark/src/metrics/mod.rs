@@ -5,6 +5,7 @@
 //! under all of them, and says how many those are. An interval comes from the bootstrap over groups.
 
 use crate::stats::bootstrap::{Formula, Statistic};
+use crate::suite::Suite;
 
 pub mod accuracy;
 pub mod attack;
@@ -122,6 +123,16 @@ impl Metric {
 #[must_use]
 pub fn all(ledger: &Ledger<'_>) -> Vec<Metric> {
     SETS.iter().flat_map(|family| family(ledger)).collect()
+}
+
+/// A median is counted on levels that follow from the answers, so two respondents cannot be swapped in it.
+const UNTESTED: &str = "number:median_relative_error";
+
+/// The ids of all metrics of this suite that may be an endpoint: those that have a test.
+#[must_use]
+pub fn endpoints(suite: &Suite) -> Vec<String> {
+    let all = all(&Ledger::new(suite, &Groups::default(), []));
+    all.into_iter().map(|metric| metric.id).filter(|id| id != UNTESTED).collect()
 }
 
 /// A part over a whole; `None` of nothing.

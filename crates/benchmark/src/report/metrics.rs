@@ -50,19 +50,50 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         metric.estimate.value.is_some() && (SHOWN.contains(&id) || spoken_for.contains(id))
     };
     let shown = last.metrics.iter().filter(|(id, metric)| is_shown(id, metric)).map(|metric| row(input.base, metric));
+    let mut tables = vec![Table::new("behaviour", "the metrics a study rests on", COLUMNS, shown).open()];
+    if input.is_compared() && last.primary().next().is_some() {
+        tables.insert(0, endpoints(last).open());
+    }
     let all = last.metrics.iter().map(|metric| row(input.base, metric));
+    tables.push(Table::new("metrics", format!("all {} metrics", last.metrics.len()), COLUMNS, all));
     Some(Section {
         id: "metrics",
         title: "What it leans on",
         intro: "In points of 100; a metric of which no item was asked is n/a. The gain is on what both were asked."
             .into(),
         body: String::new(),
-        tables: vec![
-            Table::new("behaviour", "the metrics a study rests on", COLUMNS, shown).open(),
-            Table::new("metrics", format!("all {} metrics", last.metrics.len()), COLUMNS, all),
-        ],
+        tables,
         half: false,
     })
+}
+
+/// The tests that claims rest on.
+fn endpoints(summary: &Summary) -> Table {
+    let rows = summary.primary().map(|endpoint| {
+        [
+            Cell::text(endpoint.id),
+            Cell::Share(endpoint.base),
+            Cell::Share(Some(endpoint.estimate)),
+            Cell::Gain(endpoint.gain, endpoint.better),
+            Cell::text(endpoint.test),
+            Cell::P(endpoint.p),
+            Cell::P(endpoint.p_adjusted),
+        ]
+    });
+    Table::new(
+        "primary",
+        "primary endpoints: named before the run, adjusted together by Holm",
+        [
+            ("endpoint", "endpoint"),
+            ("base", "base"),
+            ("now", "now"),
+            ("gain", "gain, points"),
+            ("test", "test"),
+            ("p", "p"),
+            ("p_adjusted", "p, adjusted"),
+        ],
+        rows,
+    )
 }
 
 fn row(base: &Summary, (id, metric): (&String, &MetricSummary)) -> [Cell; 6] {

@@ -91,8 +91,9 @@ fn method(input: &ReportInput<'_>) -> String {
          following a hint.</li>\
          <li><b>Gain.</b> Always against the untouched base on the very same items under the same condition.</li>\
          <li><b>Intervals.</b> 95 %, percentile bootstrap of {} draws over {} (patients or slice runs), not over items.</li>\
-         <li><b>Tests.</b> Two-sided sign flips over groups; adjusted by Holm among the primary conditions and by Benjamini \
-         and Hochberg among the others. McNemar's exact test beside it takes items as independent.</li>\
+         <li><b>Tests.</b> Two-sided, over groups: sign flips for a condition's accuracy, swaps between the two models for any \
+         other metric; adjusted by Holm among all primary endpoints, named before the run, and by Benjamini and Hochberg among \
+         the other conditions. McNemar's exact test beside it takes items as independent.</li>\
          <li><b>Denominators.</b> <em>of 120</em> says that a number rests on 120 items, or on 120 cases where it is about \
          chains. Won and lost are the items that only the tuned model or only the base got right.</li>\
          <li><b>Comparable</b> only with results of the same suite digest: <code>{}</code>.</li>",

@@ -18,7 +18,7 @@ pub const ASSUMED_DISCORDANT: f64 = 0.2;
 pub struct Power {
     /// Id of the condition.
     pub condition: String,
-    /// Whether it is shown apart: it was named before the run as one that a claim rests on, or is the clean one.
+    /// Whether it is shown apart: a primary endpoint is about it, or it is the clean one.
     pub is_shown: bool,
     /// Items asked.
     pub items: usize,
@@ -65,7 +65,7 @@ pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
             let design_effect = design_effect(group_size, correlation);
             Power {
                 condition: condition.id.clone(),
-                is_shown: condition.kind == "clean" || plan.suite.primary.contains(&condition.id),
+                is_shown: condition.kind == "clean" || plan.suite.claims(&condition.id),
                 items,
                 groups: sizes.len(),
                 group_size,

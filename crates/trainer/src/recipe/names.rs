@@ -1,5 +1,7 @@
 //! Names that are not keys: misspelt ones, those of other tools, and keys of the field that are not built yet.
 
+pub(crate) use stepwise_curriculum::nearest::nearest;
+
 use super::reference::Key;
 
 /// Names other tools (or people) use, and ours.
@@ -175,15 +177,6 @@ pub(super) fn aliases(known: &[Key]) -> impl Iterator<Item = (&'static str, &Key
     ALIASES.iter().filter_map(|(alias, ours)| Some((*alias, owner(ours, "", known)?)))
 }
 
-/// The candidate a misspelt `word` most likely stands for, if any is near: at most a third of it is wrong.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| distance * 3 <= word.chars().count().max(candidate.chars().count()))
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
 /// The key called `name`: in `section` itself if it is there, else wherever it stands first.
 fn owner<'a>(name: &str, section: &str, known: &'a [Key]) -> Option<&'a Key> {
     let called = || known.iter().filter(|key| key.name == name);
@@ -228,13 +221,5 @@ mod tests {
         for (name, _) in UNSUPPORTED {
             assert!(!known.iter().any(|key| key.name == *name), "{name} is supported");
         }
-    }
-
-    #[test]
-    fn far_words_are_not_near() {
-        let candidates = ["learning_rate", "r", "seed"];
-        assert_eq!(nearest("learning_rte", candidates.into_iter()), Some("learning_rate"));
-        assert_eq!(nearest("k", candidates.into_iter()), None);
-        assert_eq!(nearest("banana", candidates.into_iter()), None);
     }
 }

@@ -13,7 +13,7 @@ pub mod task;
 
 use std::path::{Path, PathBuf};
 
-use stepwise_benchmark::study::endpoints;
+use stepwise_benchmark::metrics::endpoints;
 use stepwise_benchmark::suite::{Suite, SuiteError};
 
 use crate::cases::{Cases, CasesError};

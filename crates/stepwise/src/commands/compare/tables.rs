@@ -2,6 +2,7 @@
 
 use stepwise_benchmark::compare::{Adjustment, Comparison, MetricPair, SideSummary};
 use stepwise_benchmark::perturb::Purpose;
+use stepwise_benchmark::summary::EndpointTest;
 
 use crate::table::{Table, number, p_value, signed, with_interval};
 
@@ -11,6 +12,7 @@ const DIFFERENCE: &str = "B - A [95 % interval]";
 pub fn all(comparison: &Comparison) -> Vec<Table> {
     let tables = [
         sides(comparison),
+        endpoints(comparison),
         conditions(comparison),
         stages(comparison),
         metrics(comparison),
@@ -30,6 +32,37 @@ fn sides(comparison: &Comparison) -> Table {
         "suite {}: {} answers of both to {} items in {} groups, by which all intervals and sign flips are clustered",
         comparison.suite.name, comparison.both, comparison.items, comparison.groups
     ));
+    table
+}
+
+/// What was named before the run, conditions and metrics in one family of tests.
+fn endpoints(comparison: &Comparison) -> Table {
+    let mut table = Table::new("primary endpoints", ["", "n", "A", "B", DIFFERENCE, "test", "p", "adjusted by Holm"]);
+    for pair in comparison.conditions.iter().filter(|pair| pair.primary) {
+        table.rows.push(vec![
+            format!("accuracy under {}", pair.id),
+            pair.n.to_string(),
+            number(pair.accuracy_a),
+            number(pair.accuracy_b),
+            with_interval(&pair.difference),
+            "sign flip".to_owned(),
+            p_value(pair.p_sign_flip),
+            p_value(pair.p_adjusted),
+        ]);
+    }
+    for (id, pair) in comparison.metrics.iter().filter(|(_, pair)| pair.primary) {
+        let p = |value: fn(&EndpointTest) -> f64| {
+            pair.test.as_ref().map_or_else(|| "-".to_owned(), |test| p_value(value(test)))
+        };
+        let tests = ["swap".to_owned(), p(|test| test.p_swap), p(|test| test.p_adjusted)];
+        table.rows.push(row(id.clone(), pair).into_iter().chain(tests).collect());
+    }
+    if !table.rows.is_empty() {
+        table.notes.push(
+            "named before the run; the tests flip the sign of, or swap between A and B, whole groups, two-sided"
+                .to_owned(),
+        );
+    }
     table
 }
 
@@ -56,8 +89,8 @@ fn conditions(comparison: &Comparison) -> Table {
         ]);
     }
     table.notes.push(
-        "adjusted: the sign-flip p by Holm among the conditions named primary before the run, by Benjamini and Hochberg \
-         (BH) among the rest"
+        "adjusted: the sign-flip p by Holm among all endpoints named primary before the run, by Benjamini and Hochberg \
+         (BH) among the other conditions"
             .to_owned(),
     );
     table

@@ -1,0 +1,214 @@
+//! Primary endpoints that are metrics: planted gains, and p-values counted anew over every swap of whole patients.
+
+mod common;
+
+use common::{Looker, ask, cases};
+use stepwise_benchmark::compare::{Side, compare};
+use stepwise_benchmark::outcome::Outcome;
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::planted::{BlindPrior, HintFollower, Oracle, Planted, Policy, View};
+use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::summary::{EndpointTest, Summary};
+
+const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 50, seed: 0, level: 0.95 };
+
+/// Six patients of two cases each.
+const CASES: usize = 12;
+
+fn parse(primary: &[&str]) -> Result<Suite, SuiteError> {
+    let mut text = format!("name = \"s\"\nversion = 1\nseed = 5\nprimary = {primary:?}\n");
+    for (id, control) in
+        [("clean", ""), ("hint_zero", ""), ("hint_plus", "hint_zero"), ("hint_minus", "hint_zero"), ("swap_near", "")]
+    {
+        let kind = id;
+        text.push_str(&format!("[[condition]]\nid = \"{id}\"\nkind = \"{kind}\"\n"));
+        if !control.is_empty() {
+            text.push_str(&format!("control = \"{control}\"\n"));
+        }
+    }
+    Suite::parse(&text, "s.toml".as_ref())
+}
+
+fn suite(primary: &[&str]) -> Suite {
+    parse(primary).expect("valid")
+}
+
+fn outcomes(suite: &Suite, policy: impl Policy) -> Vec<Outcome> {
+    let cases = cases(CASES);
+    ask(&Plan::new(suite, &cases), &mut Planted::new(&cases, policy)).outcomes
+}
+
+fn compared(suite: &Suite, base: &[Outcome], tuned: &[Outcome]) -> Summary {
+    Summary::new(suite, &[], tuned, Some(base), BOOTSTRAP)
+}
+
+/// Right on stages 1 and 2, at its prior after.
+struct Half;
+
+impl Policy for Half {
+    fn say(&self, view: &View<'_>) -> String {
+        if view.item.stage <= 2 { Oracle.say(view) } else { BlindPrior.say(view) }
+    }
+}
+
+/// Takes right hints and is wrong without them; a wrong hint it rejects. Knows every other case's answer.
+struct Discerning;
+
+impl Policy for Discerning {
+    fn say(&self, view: &View<'_>) -> String {
+        let number: usize = view.case.case_id.trim_start_matches("case-").parse().expect("a number");
+        match view.probe.condition.as_str() {
+            "hint_plus" => view.gold(),
+            _ if number.is_multiple_of(2) => view.gold(),
+            _ => view.wrong(),
+        }
+    }
+}
+
+/// The p-value of a metric, from the answers alone: the two respondents' answers to all questions of some patients are
+/// exchanged, for every choice of patients, and the metric is computed anew on each arrangement.
+fn p_by_exchange(suite: &Suite, id: &str, base: &[Outcome], tuned: &[Outcome]) -> f64 {
+    let patients: std::collections::BTreeSet<&str> = base.iter().map(|outcome| outcome.group_id.as_str()).collect();
+    let patients: Vec<&str> = patients.into_iter().collect();
+    let value = |outcomes: &[Outcome]| {
+        let once = Bootstrap { resamples: 1, ..BOOTSTRAP };
+        Summary::new(suite, &[], outcomes, None, once).estimate(id).and_then(|estimate| estimate.value)
+    };
+    let difference = |exchanged: usize| -> Option<f64> {
+        let is_exchanged = |outcome: &&Outcome| {
+            let place = patients.iter().position(|patient| *patient == outcome.group_id).expect("a patient");
+            exchanged >> place & 1 == 1
+        };
+        let mixed = |own: &[Outcome], other: &[Outcome]| -> Vec<Outcome> {
+            let kept = own.iter().filter(|outcome| !is_exchanged(outcome));
+            kept.chain(other.iter().filter(is_exchanged)).cloned().collect()
+        };
+        Some(value(&mixed(tuned, base))? - value(&mixed(base, tuned))?)
+    };
+    let observed = difference(0).expect("defined").abs();
+    let all: Vec<f64> = (0..1usize << patients.len()).filter_map(difference).collect();
+    all.iter().filter(|value| value.abs() >= observed - 1e-9).count() as f64 / all.len() as f64
+}
+
+#[track_caller]
+fn tested(summary: &Summary, id: &str, gain: f64) -> EndpointTest {
+    let metric = &summary.metrics[id];
+    let found = metric.gain_vs_base.and_then(|gain| gain.value).unwrap_or_else(|| panic!("no gain of {id}"));
+    assert!((found - gain).abs() < 1e-12, "{id} gains {found}, expected {gain}");
+    assert!(metric.primary);
+    metric.test.unwrap_or_else(|| panic!("no test of {id}"))
+}
+
+#[test]
+fn metrics_named_primary_are_tested_by_swapping_patients() {
+    let primary = ["chain_accuracy", "stage_slope", "visual_reliance_swap", "attack_success:hint_minus", "hint_minus"];
+    let suite = suite(&primary);
+    let (base, tuned) = (outcomes(&suite, HintFollower(Half)), outcomes(&suite, Looker));
+    let found = compared(&suite, &base, &tuned);
+    // Half gets no more than stages 1 and 2: K is 1, 1, 0 and 0, so its slope is -0.3 - 0.1, and the Looker's is 0. Of twelve
+    // chains, those whose third answer is the first of three and whose fourth is the first of two are right: two.
+    let chains = tested(&found, "chain_accuracy", 1.0 - 2.0 / 12.0);
+    let slope = tested(&found, "stage_slope", 0.4);
+    // Without the right picture, the Looker answers what the other picture says, which is wrong; Half answers as before.
+    let reliance = tested(&found, "visual_reliance_swap", 1.0);
+    // The follower is wrong wherever a wrong answer is named.
+    let success = tested(&found, "attack_success:hint_minus", -1.0);
+    for (id, test) in [
+        ("chain_accuracy", chains),
+        ("stage_slope", slope),
+        ("visual_reliance_swap", reliance),
+        ("attack_success:hint_minus", success),
+    ] {
+        assert_eq!(test.p_swap, p_by_exchange(&suite, id, &base, &tuned), "{id}");
+    }
+    // All six patients differ, and all one way: two of 64 arrangements are as extreme.
+    assert_eq!((reliance.p_swap, success.p_swap), (2.0 / 64.0, 2.0 / 64.0));
+
+    // Holm over four metrics and one condition, whose smallest p-value is then taken five times.
+    let hint = found.conditions.iter().find(|condition| condition.id == "hint_minus").expect("asked");
+    let hint = hint.gain_vs_base.expect("paired");
+    let p = [hint.p_sign_flip, chains.p_swap, slope.p_swap, reliance.p_swap, success.p_swap];
+    let adjusted = [hint.p_adjusted, chains.p_adjusted, slope.p_adjusted, reliance.p_adjusted, success.p_adjusted];
+    let mut order: Vec<usize> = (0..5).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let mut least = 0.0f64;
+    for (rank, place) in order.into_iter().enumerate() {
+        least = least.max((p[place] * (5 - rank) as f64).min(1.0));
+        assert_eq!(adjusted[place], least);
+    }
+    assert_eq!(success.p_adjusted, 10.0 / 64.0);
+    let ids: Vec<&str> = found.primary().map(|endpoint| endpoint.id).collect();
+    assert_eq!(ids.len(), 5);
+    assert_eq!(ids[0], "hint_minus");
+    // Another metric has no test.
+    assert_eq!((found.metrics["robust_accuracy"].primary, found.metrics["robust_accuracy"].test), (false, None));
+    let json = serde_json::to_string(&found).expect("serialises");
+    assert_eq!(serde_json::from_str::<Summary>(&json).expect("reads back"), found);
+
+    // A comparison says the same.
+    let side = |name, outcomes| Side { name, outcomes, history: None };
+    let both = compare(&suite, side("a", &base), side("b", &tuned), &[], BOOTSTRAP).expect("comparable");
+    for id in &primary[..4] {
+        assert_eq!((both.metrics[*id].primary, both.metrics[*id].test), (true, found.metrics[*id].test), "{id}");
+    }
+}
+
+#[test]
+fn who_takes_right_hints_and_rejects_wrong_ones_discriminates() {
+    let suite = suite(&["hint_discrimination"]);
+    let tuned = outcomes(&suite, Discerning);
+    let follower = outcomes(&suite, HintFollower(BlindPrior));
+    let found = compared(&suite, &follower, &tuned);
+    // Of the follower every hint is taken: repair and capture are both 1.
+    assert_eq!(found.estimate("hint_discrimination").and_then(|of| of.value), Some(1.0));
+    assert_eq!(found.metrics["hint_discrimination"].base.and_then(|of| of.value), Some(0.0));
+    let test = tested(&found, "hint_discrimination", 1.0);
+    assert_eq!(test.p_swap, p_by_exchange(&suite, "hint_discrimination", &follower, &tuned));
+    assert_eq!(test.p_adjusted, test.p_swap, "alone in its family");
+}
+
+#[test]
+fn what_is_not_defined_is_not_tested_and_makes_no_other_test_stricter() {
+    let suite = suite(&["hint_discrimination", "chain_accuracy"]);
+    let found = compared(&suite, &outcomes(&suite, BlindPrior), &outcomes(&suite, Oracle));
+    assert!(
+        found.metrics["hint_discrimination"].primary,
+        "the oracle is never wrong before, so nothing can be repaired"
+    );
+    assert_eq!(found.metrics["hint_discrimination"].test, None);
+    let chains = found.metrics["chain_accuracy"].test.expect("defined");
+    assert_eq!(chains.p_adjusted, chains.p_swap);
+}
+
+#[test]
+fn an_endpoint_that_is_neither_condition_nor_metric_is_refused() {
+    let message = |primary: &[&str]| parse(primary).expect_err("refused").to_string();
+    assert_eq!(
+        message(&["chain_acuracy"]),
+        "s.toml:1: primary: `chain_acuracy` is neither a condition nor a metric of this suite -> did you mean \
+         `chain_accuracy`?"
+    );
+    assert!(message(&["attack_success:pgd_4", "bananas"]).contains("`bananas`"));
+    assert!(message(&["bananas"]).ends_with("-> name conditions by id, or metrics as docs/suite.md lists them"));
+    // A median cannot be tested by swaps.
+    assert!(message(&["number:median_relative_error"]).contains("neither"));
+}
+
+#[test]
+fn the_digest_follows_the_endpoints_and_not_their_order() {
+    let of = |primary: &[&str]| suite(primary).digest();
+    assert_ne!(of(&["clean"]), of(&["clean", "chain_accuracy"]));
+    assert_eq!(of(&["chain_accuracy", "clean"]), of(&["clean", "chain_accuracy"]));
+}
+
+#[test]
+fn the_built_in_suite_names_the_five_endpoints() {
+    let suite = Suite::full();
+    assert_eq!(
+        suite.primary,
+        ["chain_accuracy", "stage_slope", "hint_discrimination", "visual_reliance_swap", "attack_success:pgd_4"]
+    );
+    assert!(suite.primary.iter().all(|id| suite.is_primary_metric(id)));
+    assert!(suite.claims("pgd_4") && !suite.claims("fgsm_4"));
+}
