@@ -132,6 +132,9 @@ pub struct ConditionSummary {
     pub wrong: usize,
     /// Replies that are no answer; they count as wrong.
     pub unparsed: usize,
+    /// Those of the base, on all it was asked; absent where that is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unparsed_base: Option<usize>,
     /// Replies that gave the answer a hint named.
     pub followed: usize,
     /// Items that the suite asks at most.
@@ -225,59 +228,20 @@ impl Summary {
         let own = Ledger::new(suite, &groups, outcomes);
         let base = base.map(|base| Ledger::new(suite, &groups, base));
         let pair = base.as_ref().map(|base| own.common(base));
-
-        let bounded = |metrics: Vec<Metric>| bounded(metrics, &bootstrap, groups.len());
-        let of_own = bounded(metrics::all(&own));
-        let of_base = base.as_ref().map(|base| bounded(metrics::all(base)));
-        let (tests, gains) = pair.as_ref().map(|(own, base)| against(own, base)).unzip();
-        let gains = gains.map(bounded);
-        let both_right = pair.as_ref().map(|(own, base)| bounded(attack::on_items_both_got_right(own, base)));
-
-        let estimates = |set: &Option<Vec<Bounded>>, place: usize| Some(set.as_ref()?.get(place)?.estimate);
-        let mut metrics: IndexMap<String, MetricSummary> = of_own
-            .iter()
-            .enumerate()
-            .map(|(place, metric)| {
-                let summary = MetricSummary {
-                    label: metric.label.clone(),
-                    better: metric.better,
-                    estimate: metric.estimate,
-                    base: estimates(&of_base, place),
-                    gain_vs_base: estimates(&gains, place),
-                    primary: suite.is_primary_metric(&metric.id),
-                    test: tests.as_ref().and_then(|tests| tests[place]),
-                };
-                (metric.id.clone(), summary)
-            })
-            .collect();
-        for metric in both_right.into_iter().flatten() {
-            let nothing = Estimate { value: None, ci: None, n: metric.estimate.n };
-            let gain_vs_base = Some(metric.estimate);
-            let summary = MetricSummary {
-                label: metric.label,
-                better: metric.better,
-                estimate: nothing,
-                base: None,
-                gain_vs_base,
-                primary: false,
-                test: None,
-            };
-            metrics.insert(metric.id, summary);
-        }
-
+        let asked = Asked { own, base, pair };
+        let mut metrics = asked.metrics(&bootstrap);
         let mut conditions: Vec<ConditionSummary> = suite
             .conditions
             .iter()
             .enumerate()
             .map(|(c, condition)| {
-                let pair = pair.as_ref().map(|(own, base)| (own, base));
                 let skips = skips.get(c).cloned().unwrap_or_default();
-                summarise(suite, condition, c, &own, pair, &metrics, skips)
+                asked.condition(condition, c, &metrics, skips)
             })
             .collect();
         adjust(&mut conditions, &mut metrics);
 
-        let cases = own.rows.chunk_by(|a, b| a.case_id == b.case_id).count();
+        let cases = asked.own.rows.chunk_by(|a, b| a.case_id == b.case_id).count();
         Self {
             schema: SCHEMA.to_owned(),
             suite: suite.into(),
@@ -286,11 +250,11 @@ impl Summary {
             cases,
             max_cases: suite.max_cases,
             groups: groups.len(),
-            items: own.rows.len(),
+            items: asked.own.rows.len(),
             resamples: bootstrap.resamples,
             conditions,
             metrics,
-            checks: fake_robustness::checks(&own),
+            checks: fake_robustness::checks(&asked.own),
             compat: Vec::new(),
         }
     }
@@ -334,6 +298,118 @@ impl Summary {
     }
 }
 
+/// Who was asked: the respondent and the base, each on all it was asked, and both on what both were.
+struct Asked<'a> {
+    own: Ledger<'a>,
+    base: Option<Ledger<'a>>,
+    pair: Option<(Ledger<'a>, Ledger<'a>)>,
+}
+
+impl Asked<'_> {
+    /// All metrics by id.
+    fn metrics(&self, bootstrap: &Bootstrap) -> IndexMap<String, MetricSummary> {
+        let Self { own, base, pair } = self;
+        let bounded = |metrics: Vec<Metric>| bounded(metrics, bootstrap, own.groups);
+        let of_own = bounded(metrics::all(own));
+        let of_base = base.as_ref().map(|base| bounded(metrics::all(base)));
+        let (tests, gains) = pair.as_ref().map(|(own, base)| against(own, base)).unzip();
+        let gains = gains.map(bounded);
+        let both_right = pair.as_ref().map(|(own, base)| bounded(attack::on_items_both_got_right(own, base)));
+
+        let estimates = |set: &Option<Vec<Bounded>>, place: usize| Some(set.as_ref()?.get(place)?.estimate);
+        let of_one = of_own.iter().enumerate().map(|(place, metric)| {
+            let summary = MetricSummary {
+                label: metric.label.clone(),
+                better: metric.better,
+                estimate: metric.estimate,
+                base: estimates(&of_base, place),
+                gain_vs_base: estimates(&gains, place),
+                primary: own.suite.is_primary_metric(&metric.id),
+                test: tests.as_ref().and_then(|tests| tests[place]),
+            };
+            (metric.id.clone(), summary)
+        });
+        let of_both = both_right.into_iter().flatten().map(|metric| {
+            let summary = MetricSummary {
+                label: metric.label,
+                better: metric.better,
+                estimate: Estimate { value: None, ci: None, n: metric.estimate.n },
+                base: None,
+                gain_vs_base: Some(metric.estimate),
+                primary: false,
+                test: None,
+            };
+            (metric.id, summary)
+        });
+        of_one.chain(of_both).collect()
+    }
+
+    /// Condition number `c`.
+    fn condition(
+        &self,
+        condition: &Condition,
+        c: usize,
+        metrics: &IndexMap<String, MetricSummary>,
+        skipped_by_reason: BTreeMap<String, usize>,
+    ) -> ConditionSummary {
+        let Self { own, base, pair } = self;
+        let outcomes: Vec<&Outcome> = own.rows.iter().filter_map(|row| row.at(c)).collect();
+        let count = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
+        let is_unparsed = |outcome: &&Outcome| outcome.verdict == Verdict::Unparsed;
+        let (n, right) = (outcomes.len(), count(Verdict::Right));
+        let metric = metrics.get(&format!("accuracy:{}", condition.id));
+        // Where both were asked nothing in common there is nothing to test, and no test to correct others for.
+        let gain = metric.and_then(|metric| metric.gain_vs_base).filter(|gain| gain.n > 0);
+        let gain_vs_base = pair.as_ref().zip(gain).map(|((own, base), estimate)| {
+            let mut by_group = vec![0.0; own.groups];
+            let (mut only_tuned_right, mut only_base_right) = (0, 0);
+            for (mine, theirs) in own.rows.iter().zip(&base.rows) {
+                let (Some(mine_right), Some(theirs_right)) = (mine.right(c), theirs.right(c)) else {
+                    continue;
+                };
+                by_group[mine.group] += mine_right - theirs_right;
+                only_tuned_right += usize::from(mine_right > theirs_right);
+                only_base_right += usize::from(theirs_right > mine_right);
+            }
+            let p_sign_flip = sign_flip(&by_group, own.suite.seed);
+            Gain {
+                estimate,
+                only_tuned_right,
+                only_base_right,
+                p_mcnemar: mcnemar_exact(only_tuned_right, only_base_right),
+                p_sign_flip,
+                p_adjusted: p_sign_flip,
+            }
+        });
+        ConditionSummary {
+            id: condition.id.clone(),
+            kind: condition.kind.to_owned(),
+            purpose: condition.purpose,
+            control: condition.control.clone(),
+            primary: own.suite.primary.contains(&condition.id),
+            representative: representatives(own).contains(&c),
+            n,
+            right,
+            wrong: count(Verdict::Wrong),
+            unparsed: count(Verdict::Unparsed),
+            unparsed_base: base.as_ref().and_then(|base| {
+                let asked: Vec<&Outcome> = base.rows.iter().filter_map(|row| row.at(c)).collect();
+                (!asked.is_empty()).then(|| asked.into_iter().filter(is_unparsed).count())
+            }),
+            followed: outcomes.iter().filter(|outcome| outcome.followed).count(),
+            max_items: condition.max_items,
+            skipped: skipped_by_reason.values().sum(),
+            skipped_by_reason,
+            accuracy: metric.and_then(|metric| metric.estimate.value),
+            ci: metric.and_then(|metric| metric.estimate.ci),
+            wilson: wilson(right, n),
+            unseen_error_rate: rule_of_three(n).filter(|_| right == n),
+            base: metric.and_then(|metric| metric.base),
+            gain_vs_base,
+        }
+    }
+}
+
 /// Of every metric the test, where it is primary, and the difference; both ledgers hold the same items.
 fn against(own: &Ledger<'_>, base: &Ledger<'_>) -> (Vec<Option<EndpointTest>>, Vec<Metric>) {
     let pairs = metrics::all(own).into_iter().zip(metrics::all(base));
@@ -372,66 +448,6 @@ fn bounded(metrics: Vec<Metric>, bootstrap: &Bootstrap, groups: usize) -> Vec<Bo
             Bounded { id, label, better, estimate: Estimate { value, ci: interval.filter(|_| value.is_some()), n } }
         })
         .collect()
-}
-
-fn summarise(
-    suite: &Suite,
-    condition: &Condition,
-    c: usize,
-    own: &Ledger<'_>,
-    pair: Option<(&Ledger<'_>, &Ledger<'_>)>,
-    metrics: &IndexMap<String, MetricSummary>,
-    skipped_by_reason: BTreeMap<String, usize>,
-) -> ConditionSummary {
-    let outcomes: Vec<&Outcome> = own.rows.iter().filter_map(|row| row.at(c)).collect();
-    let count = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
-    let (n, right) = (outcomes.len(), count(Verdict::Right));
-    let metric = metrics.get(&format!("accuracy:{}", condition.id));
-    // Where both were asked nothing in common there is nothing to test, and no test to correct others for.
-    let gain = metric.and_then(|metric| metric.gain_vs_base).filter(|gain| gain.n > 0);
-    let gain_vs_base = pair.zip(gain).map(|((own, base), estimate)| {
-        let mut by_group = vec![0.0; own.groups];
-        let (mut only_tuned_right, mut only_base_right) = (0, 0);
-        for (mine, theirs) in own.rows.iter().zip(&base.rows) {
-            let (Some(mine_right), Some(theirs_right)) = (mine.right(c), theirs.right(c)) else {
-                continue;
-            };
-            by_group[mine.group] += mine_right - theirs_right;
-            only_tuned_right += usize::from(mine_right > theirs_right);
-            only_base_right += usize::from(theirs_right > mine_right);
-        }
-        let p_sign_flip = sign_flip(&by_group, suite.seed);
-        Gain {
-            estimate,
-            only_tuned_right,
-            only_base_right,
-            p_mcnemar: mcnemar_exact(only_tuned_right, only_base_right),
-            p_sign_flip,
-            p_adjusted: p_sign_flip,
-        }
-    });
-    ConditionSummary {
-        id: condition.id.clone(),
-        kind: condition.kind.to_owned(),
-        purpose: condition.purpose,
-        control: condition.control.clone(),
-        primary: suite.primary.contains(&condition.id),
-        representative: representatives(own).contains(&c),
-        n,
-        right,
-        wrong: count(Verdict::Wrong),
-        unparsed: count(Verdict::Unparsed),
-        followed: outcomes.iter().filter(|outcome| outcome.followed).count(),
-        max_items: condition.max_items,
-        skipped: skipped_by_reason.values().sum(),
-        skipped_by_reason,
-        accuracy: metric.and_then(|metric| metric.estimate.value),
-        ci: metric.and_then(|metric| metric.estimate.ci),
-        wilson: wilson(right, n),
-        unseen_error_rate: rule_of_three(n).filter(|_| right == n),
-        base: metric.and_then(|metric| metric.base),
-        gain_vs_base,
-    }
 }
 
 /// Adjusts the p-values within the primary endpoints and within the other conditions.

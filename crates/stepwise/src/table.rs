@@ -39,8 +39,9 @@ impl Table {
 /// Conditions of a summary beside those of the base and, below an empty line, its headline metrics. Metrics of one condition,
 /// stage or attack have a colon in their id; but for the primary ones, the report has them.
 pub fn gains(title: &str, summary: &Summary) -> String {
-    let head = ["", "n", "left out", "base", title, "gain [95 % interval]", "p"];
+    let head = ["", "n", "left out", "base", title, "gain [95 % interval]", "p, adjusted", "unparsed"];
     let mut rows = vec![head.map(str::to_owned)];
+    let is_paired = is_paired(summary);
     for condition in &summary.conditions {
         let gain = condition.gain_vs_base.as_ref();
         rows.push([
@@ -51,6 +52,11 @@ pub fn gains(title: &str, summary: &Summary) -> String {
             number(condition.accuracy),
             gain.map_or_else(String::new, |gain| with_interval(&gain.estimate)),
             gain.map_or_else(String::new, |gain| p_value(gain.p_adjusted)),
+            match (is_paired, condition.unparsed_base) {
+                (false, _) => condition.unparsed.to_string(),
+                (true, None) => format!("{}, -", condition.unparsed),
+                (true, Some(base)) => format!("{}, {base}", condition.unparsed),
+            },
         ]);
     }
     rows.push(Default::default());
@@ -63,6 +69,7 @@ pub fn gains(title: &str, summary: &Summary) -> String {
             number(metric.estimate.value),
             metric.gain_vs_base.as_ref().map_or_else(String::new, with_interval),
             metric.test.map_or_else(String::new, |test| p_value(test.p_adjusted)),
+            String::new(),
         ]);
     }
     std::iter::once(aligned(&rows)).chain(footnotes(summary)).collect::<Vec<_>>().join("\n")
@@ -73,7 +80,7 @@ const NAMED: usize = 4;
 
 /// What was left out and why, what was capped, and whether the attacks can be believed.
 fn footnotes(summary: &Summary) -> Vec<String> {
-    let mut notes = vec![String::new()];
+    let mut notes = vec![String::new(), judged(summary)];
     notes.extend(tests(summary));
     let mut reasons: IndexMap<&str, (usize, Vec<String>)> = IndexMap::new();
     for condition in &summary.conditions {
@@ -103,13 +110,29 @@ fn footnotes(summary: &Summary) -> Vec<String> {
         let numbers = check.numbers.iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>();
         notes.push(format!("FAILED: {} ({} items; {})", check.label, check.n, numbers.join(", ")));
     }
-    if notes.len() == 1 { Vec::new() } else { notes }
+    notes
+}
+
+/// Whether a base was asked the same.
+fn is_paired(summary: &Summary) -> bool {
+    summary.conditions.iter().any(|condition| condition.gain_vs_base.is_some())
+}
+
+/// How replies became right, wrong or unparsed.
+fn judged(summary: &Summary) -> String {
+    let unparsed = if is_paired(summary) {
+        "replies that are no answer, its own and the base's"
+    } else {
+        "replies that are no answer"
+    };
+    let how = summary.scoring.describe();
+    format!("scoring: {how}; parser {}; unparsed: {unparsed}, counted as wrong", summary.parser)
 }
 
 /// What was named primary, and how p-values were made; nothing without a base.
 fn tests(summary: &Summary) -> Option<String> {
     let primary: Vec<&str> = summary.primary().map(|endpoint| endpoint.id).collect();
-    summary.conditions.iter().any(|condition| condition.gain_vs_base.is_some()).then(|| {
+    is_paired(summary).then(|| {
         let holm = match primary.as_slice() {
             [] => String::new(),
             named => format!("by Holm over the primary endpoints ({}), ", named.join(", ")),
