@@ -9,6 +9,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use common::{FINDING, SIDE, ask_with, bright, uncapped};
 use image::{Rgb, RgbImage};
 use stepwise_benchmark::forgetting::Forgetting;
@@ -159,7 +161,7 @@ fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Summary
     let epochs: Vec<EpochResult<'_>> =
         labels.iter().zip(&summaries[1..]).map(|(label, summary)| EpochResult { label, summary }).collect();
     let last = &runs[runs.len() - 1];
-    let worst = worst::pick(&plan, &load, &last.outcomes, &runs[0].outcomes, 8).expect("pictures are there");
+    let worst = worst::pick(&plan, &load, &last.outcomes, &runs[0].outcomes, 8, None).expect("pictures are there");
     let facts = [("Model".to_owned(), "planted".to_owned()), ("Recipe".to_owned(), HOSTILE.to_owned())];
     let mut forgetting = Forgetting::new(&summaries[0]);
     for (epoch, summary) in (1u32..).zip(&summaries[1..]) {
@@ -416,7 +418,7 @@ fn a_worst_case_shows_the_second_turn_and_what_was_done_to_the_picture() {
     let plan = Plan::new(&suite, &cases);
     let tuned = asked(&plan, &mut Attackable(Planted::new(&cases, WeakToChange)));
     let base = ask_with(&plan, &load, &mut Planted::new(&cases, Oracle));
-    let worst = worst::pick(&plan, &load, &tuned.outcomes, &base.outcomes, 8).expect("pictures are there");
+    let worst = worst::pick(&plan, &load, &tuned.outcomes, &base.outcomes, 8, None).expect("pictures are there");
     let of = |condition: &str| worst.iter().find(|case| case.condition == condition).expect("one of each");
 
     let rebuttal = of("rebuttal_wrong");
@@ -430,7 +432,31 @@ fn a_worst_case_shows_the_second_turn_and_what_was_done_to_the_picture() {
     assert_eq!(captions("rebuttal_wrong"), ["as shown"]);
     assert_eq!(captions("cue_wrong"), ["as stored", "as shown"]);
     assert_eq!(captions("written"), ["as stored", "as shown", "what changed, 15 times as strong"]);
-    assert_eq!(captions("fgsm"), ["before the attack, which moves each value by at most 2/255: too little to see"]);
+    assert_eq!(
+        captions("fgsm"),
+        [
+            "before the attack, which moves each value by at most 2/255: too little to see, and not drawn, for no model is at hand"
+        ]
+    );
+    let mut attacker = Attackable(Planted::new(&cases, WeakToChange));
+    let at_hand = worst::AtHand { respondent: &mut attacker, surrogate: None };
+    let drawn =
+        worst::pick(&plan, &load, &tuned.outcomes, &base.outcomes, 8, Some(at_hand)).expect("pictures are there");
+    let fgsm = drawn.iter().find(|case| case.condition == "fgsm").expect("one of each");
+    let captions: Vec<&str> = fgsm.views.iter().map(|view| view.caption.as_str()).collect();
+    let expected = [
+        "before the attack, which moves each value by at most 2/255: too little to see",
+        "what the attack changed, made again on the pixels the model sees, 63 times as strong",
+    ];
+    assert_eq!(captions, expected);
+    // Its gradient has one sign, so every value moves down by two levels: 63 times as much around 128.
+    let png = STANDARD.decode(fgsm.views[1].picture.trim_start_matches("data:image/png;base64,")).expect("base64");
+    let change = image::load_from_memory(&png).expect("a picture").to_rgb8();
+    assert_eq!(change.dimensions(), (SIDE, SIDE));
+    assert!(change.pixels().all(|pixel| pixel.0 == [128 - 126; 3]));
+    // All else is as before.
+    assert!(drawn.iter().zip(&worst).all(|(a, b)| a.condition == "fgsm" || a == b));
+
     let [x0, y0, x1, y1] = FINDING.map(f64::from);
     assert_eq!(of("cue_wrong").views[1].outlines, [vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]]);
     assert!(of("cue_wrong").views.iter().all(|view| view.size == [SIDE; 2]));

@@ -5,13 +5,17 @@ use std::path::Path;
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::report::{self, EpochResult, ReportInput, worst};
+use stepwise_benchmark::report::{self, EpochResult, ReportInput, WorstCase, worst};
+use stepwise_benchmark::run::Surrogate;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::files::write_atomic;
 
+use crate::asking::Model;
 use crate::cases::Cases;
 use crate::epoch_benchmark::BenchmarkError;
+use crate::interrupt::Interrupt;
+use crate::respondent::ModelRespondent;
 
 /// Cases shown as pictures in the report.
 const WORST: usize = 8;
@@ -32,8 +36,21 @@ pub struct Reported<'a> {
     pub tested: &'a [(String, &'a Summary)],
     /// Outcomes of the last one tested and of the base, from which the worst are shown as pictures.
     pub outcomes: Option<(&'a [Outcome], &'a [Outcome])>,
+    /// The last one tested, to make attacks on those pictures again; without it, their pixels are not drawn.
+    pub at_hand: Option<AtHand<'a>>,
     /// What each phase left of earlier ones, where a run had phases.
     pub forgetting: Option<&'a Forgetting>,
+}
+
+/// Models as they were asked.
+#[derive(Clone, Copy)]
+pub struct AtHand<'a> {
+    /// The one tested.
+    pub model: Model<'a>,
+    /// The one that transferred attacks were made on.
+    pub surrogate: Option<Model<'a>>,
+    /// Ends attacks, but not the report.
+    pub interrupt: &'a Interrupt,
 }
 
 impl Reported<'_> {
@@ -44,7 +61,7 @@ impl Reported<'_> {
     pub fn write(&self, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
         let plan = Plan::new(self.suite, &self.cases.eval);
         let worst = match self.outcomes {
-            Some((own, base)) => worst::pick(&plan, &self.cases.pictures, own, base, WORST)?,
+            Some((own, base)) => self.worst(&plan, own, base)?,
             None => Vec::new(),
         };
         let tested: Vec<EpochResult<'_>> =
@@ -57,6 +74,15 @@ impl Reported<'_> {
             write_atomic(&path, text.as_bytes()).map_err(|error| file(&path, error))?;
         }
         Ok(())
+    }
+
+    fn worst(&self, plan: &Plan<'_>, own: &[Outcome], base: &[Outcome]) -> Result<Vec<WorstCase>, BenchmarkError> {
+        let pick = |at_hand| worst::pick(plan, &self.cases.pictures, own, base, WORST, at_hand);
+        let Some(AtHand { model, surrogate, interrupt }) = self.at_hand else { return Ok(pick(None)?) };
+        let mut respondent = ModelRespondent::new(model.reader, model.pass, interrupt);
+        let mut surrogate = surrogate.map(|of| (of.key, ModelRespondent::new(of.reader, of.pass, interrupt)));
+        let surrogate = surrogate.as_mut().map(|(key, respondent)| Surrogate { key, respondent });
+        Ok(pick(Some(worst::AtHand { respondent: &mut respondent, surrogate }))?)
     }
 }
 

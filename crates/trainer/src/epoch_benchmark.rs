@@ -18,7 +18,7 @@ use stepwise_vlm::model::parameter::Pass;
 use stepwise_vlm::reader::Reader;
 
 use crate::asking::{Answers, Asking, Memory, Model};
-use crate::benchmark_report::{Reported, file, write_json, write_summary};
+use crate::benchmark_report::{AtHand, Reported, file, write_json, write_summary};
 use crate::cases::Cases;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -269,7 +269,8 @@ impl EpochBenchmark {
             write_json(&self.folder.join(FORGETTING), forgetting)?;
             scalars.extend(forgotten(forgetting));
         }
-        self.write_report(&outcomes, exam.cases, selection.best.as_ref())?;
+        let at_hand = AtHand { model, surrogate: base, interrupt: exam.interrupt };
+        self.write_report(&outcomes, at_hand, exam.cases, selection.best.as_ref())?;
         Ok(Tested { metrics: scalars, promoted, weighed })
     }
 
@@ -285,7 +286,13 @@ impl EpochBenchmark {
 
     /// Writes `report.html` about all epochs tested so far, and its tables as CSV under `benchmark/tables`; `outcomes` are
     /// the last one's.
-    fn write_report(&self, outcomes: &[Outcome], cases: &Cases, best: Option<&Best>) -> Result<(), BenchmarkError> {
+    fn write_report(
+        &self,
+        outcomes: &[Outcome],
+        at_hand: AtHand<'_>,
+        cases: &Cases,
+        best: Option<&Best>,
+    ) -> Result<(), BenchmarkError> {
         let (Some(suite), Some((base_outcomes, base))) = (&self.suite, &self.base) else { return Ok(()) };
         let tested: Vec<_> = self.epochs.iter().map(|(epoch, summary)| (epoch.to_string(), summary)).collect();
         let run = self.folder.parent().unwrap_or(&self.folder);
@@ -294,7 +301,8 @@ impl EpochBenchmark {
         let forgetting = self.forgetting.as_ref();
         let chosen = best.map_or_else(|| "no epoch: each lost more than it may".to_owned(), ToString::to_string);
         let facts: Vec<_> = self.facts.iter().cloned().chain([("Best".to_owned(), chosen)]).collect();
-        Reported { title: &title, facts: &facts, suite, cases, base, tested: &tested, outcomes, forgetting }
+        let (title, facts, tested, at_hand) = (&title, &facts, &tested, Some(at_hand));
+        Reported { title, facts, suite, cases, base, tested, outcomes, at_hand, forgetting }
             .write(&run.join("report.html"), &self.folder.join("tables"))
     }
 

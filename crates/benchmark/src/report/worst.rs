@@ -9,15 +9,18 @@ use image::imageops::{FilterType, resize};
 use image::{ImageFormat, RgbImage};
 use stepwise_curriculum::case::Answer;
 use stepwise_curriculum::conversation::{Conversation, Message, Part, Role};
-use stepwise_curriculum::prompt::{Frame, prompt};
+use stepwise_curriculum::prompt::{Frame, Prompt, prompt};
 
+use crate::attack::{Fate, attack};
 use crate::outcome::Outcome;
 use crate::perturb::evidence::{Evidence, evidence};
 use crate::perturb::geometry::Rect;
 use crate::perturb::{Perturbed, Pictures, Purpose, kind};
 use crate::plan::{Entry, Plan};
+use crate::probe::{PixelGrid, Probe, Respondent, RespondentError, Shown};
 use crate::recall::Said;
-use crate::run::{Images, RunError, pictures};
+use crate::run::{Gallery, Images, RunError, Surrogate, pictures};
+use crate::score;
 
 /// Longest side of an embedded picture.
 const SIDE: u32 = 320;
@@ -88,17 +91,27 @@ pub struct View {
     pub outlines: Vec<Vec<[f64; 2]>>,
 }
 
+/// Who attacks on pixels were made on, to make those that are shown again: nobody keeps attacked pixels.
+pub struct AtHand<'a> {
+    /// Who was asked.
+    pub respondent: &'a mut dyn Respondent,
+    /// Who transferred attacks were made on.
+    pub surrogate: Option<Surrogate<'a>>,
+}
+
 /// The `most` worst: wrong under an attack though right clean, or wrong clean though the base was right. Items that the
 /// base got right come first, then the surest mistakes. No case and, as far as others are left, no condition comes twice.
+/// What attacks did to the pixels is drawn where whom they were made on is `at_hand`.
 ///
 /// # Errors
-/// When a picture cannot be read.
+/// When a picture cannot be read, or an attack cannot be made again.
 pub fn pick(
     plan: &Plan<'_>,
     images: &dyn Images,
     tuned: &[Outcome],
     base: &[Outcome],
     most: usize,
+    mut at_hand: Option<AtHand<'_>>,
 ) -> Result<Vec<WorstCase>, RunError> {
     let asked: BTreeMap<Key<'_>, Entry> = plan
         .entries
@@ -151,7 +164,8 @@ pub fn pick(
     for outcome in tuned {
         asked.get(&key(outcome)).into_iter().for_each(|entry| said.hear(plan, *entry, outcome));
     }
-    picked.into_iter().map(|wrong| show(plan, images, &said, wrong)).filter_map(Result::transpose).collect()
+    let show = |wrong| show(plan, images, &said, wrong, at_hand.as_mut());
+    picked.into_iter().map(show).filter_map(Result::transpose).collect()
 }
 
 /// Case, item and condition.
@@ -185,7 +199,13 @@ fn sureness(plan: &Plan<'_>, entry: Entry, outcome: &Outcome) -> f64 {
     outcome.index.and_then(mean).zip(right).map_or(0.0, |(chosen, right)| chosen - right)
 }
 
-fn show(plan: &Plan<'_>, images: &dyn Images, said: &Said, wrong: &Wrong<'_>) -> Result<Option<WorstCase>, RunError> {
+fn show(
+    plan: &Plan<'_>,
+    images: &dyn Images,
+    said: &Said,
+    wrong: &Wrong<'_>,
+    at_hand: Option<&mut AtHand<'_>>,
+) -> Result<Option<WorstCase>, RunError> {
     let &Wrong { entry, base_right, outcome, base, clean, .. } = wrong;
     let (case, item) = plan.item(entry);
     let condition = plan.condition(entry);
@@ -199,6 +219,10 @@ fn show(plan: &Plan<'_>, images: &dyn Images, said: &Said, wrong: &Wrong<'_>) ->
             Ok(prompt) => prompt,
             Err(_) => return Ok(None),
         },
+    };
+    let change = match at_hand {
+        Some(at_hand) => attack_again(plan, images, entry, &perturbed, &prompt, at_hand)?,
+        None => None,
     };
     Ok(Some(WorstCase {
         case_id: outcome.case_id.clone(),
@@ -214,7 +238,7 @@ fn show(plan: &Plan<'_>, images: &dyn Images, said: &Said, wrong: &Wrong<'_>) ->
         now: words(outcome),
         clean: clean.filter(|clean| clean.condition != outcome.condition).and_then(words),
         named: outcome.named.as_ref().map(|named| named.text.clone()),
-        views: views(plan, images, entry, &perturbed)?,
+        views: views(plan, images, entry, &perturbed, change)?,
     }))
 }
 
@@ -234,8 +258,65 @@ fn turns(conversation: &Conversation) -> Vec<Turn> {
     conversation.messages.iter().map(of).collect()
 }
 
-/// What of a picture was shown and what changed. The first picture with evidence stands for a case of many.
-fn views(plan: &Plan<'_>, images: &dyn Images, entry: Entry, perturbed: &Perturbed) -> Result<Vec<View>, RunError> {
+/// What an attack does to the pixels; none where the condition attacks none, where they are out of reach, and when the model
+/// was told to stop: all is answered by now, and a picture is not worth the answers' report.
+fn attack_again(
+    plan: &Plan<'_>,
+    images: &dyn Images,
+    entry: Entry,
+    perturbed: &Perturbed,
+    prompt: &Prompt,
+    at_hand: &mut AtHand<'_>,
+) -> Result<Option<Drawn>, RunError> {
+    if perturbed.attack.is_none() {
+        return Ok(None);
+    }
+    let (case, item) = plan.item(entry);
+    let clean = Probe {
+        case_id: case.case_id.clone(),
+        item_id: item.id.clone(),
+        condition: plan.condition(entry).id.clone(),
+        conversation: prompt.conversation.clone(),
+        images: Gallery::new(plan.pool.cases(), images).pictures(entry.case, perturbed)?,
+        ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
+    };
+    let AtHand { respondent, surrogate } = at_hand;
+    let mut probes = [clean.clone()];
+    let asked = std::iter::once((perturbed, item, prompt));
+    let made = attack(asked, &mut probes, plan.suite.draws(), &mut **respondent, surrogate)
+        .and_then(|fates| Ok((fates, respondent.pixels(&clean)?)));
+    match (made, probes[0].images.first()) {
+        (Err(RespondentError::Stopped), _) => Ok(None),
+        (Err(error), _) => Err(error.into()),
+        (Ok((fates, Some(before))), Some(Shown::Pixels(after))) if matches!(fates[0], Fate::Attacked(_)) => {
+            Ok(moved(&before, after))
+        }
+        (Ok(_), _) => Ok(None),
+    }
+}
+
+/// A change made plain: how many times as strong, and the picture around mid-grey.
+type Drawn = (u32, RgbImage);
+
+/// What moved between two grids; of a picture in tiles on its overview, which comes last. None where nothing did.
+fn moved(before: &PixelGrid, after: &PixelGrid) -> Option<Drawn> {
+    let &[_, 3, height, width] = before.shape.as_slice() else { return None };
+    let area = height * width;
+    let start = before.values.len().checked_sub(3 * area).filter(|_| before.shape == after.shape)?;
+    let change = |place: usize| 255.0 * (after.values[start + place] - before.values[start + place]);
+    let interleaved = (0..area).flat_map(|pixel| (0..3).map(move |channel| channel * area + pixel));
+    amplified([width as u32, height as u32], &interleaved.map(change).collect::<Vec<f32>>())
+}
+
+/// What of a picture was shown and what changed; `change` is what an attack did. The first picture with evidence stands for a
+/// case of many.
+fn views(
+    plan: &Plan<'_>,
+    images: &dyn Images,
+    entry: Entry,
+    perturbed: &Perturbed,
+    change: Option<Drawn>,
+) -> Result<Vec<View>, RunError> {
     let clean = plan.suite.conditions.iter().position(|condition| condition.kind == "clean");
     let clean = Entry { condition: clean.unwrap_or(entry.condition), ..entry };
     let (stored, shown) = (pictures(plan, images, clean)?, pictures(plan, images, entry)?);
@@ -255,7 +336,13 @@ fn views(plan: &Plan<'_>, images: &dyn Images, entry: Entry, perturbed: &Perturb
         (_, Some(_), _) => {
             let eps = plan.condition(entry).number("eps").unwrap_or_default();
             let caption = format!("before the attack, which moves each value by at most {eps}/255: too little to see");
-            vec![view(caption, before, &own)]
+            match change {
+                Some((factor, change)) => {
+                    let what = "what the attack changed, made again on the pixels the model sees";
+                    vec![view(caption, before, &own), view(format!("{what}, {factor} times as strong"), &change, &[])]
+                }
+                None => vec![view(format!("{caption}, and not drawn, for no model is at hand"), before, &own)],
+            }
         }
         (Pictures::Own, None, Some(_)) => vec![view("as shown".into(), before, &own)],
         (Pictures::Of(_), None, Some(after)) => {
@@ -286,24 +373,28 @@ fn corners(found: &Evidence) -> Vec<Vec<[f64; 2]>> {
 }
 
 /// A change of at most this many grey levels is drawn for itself.
-const FAINT: u8 = 48;
+const FAINT: f32 = 48.0;
 
-/// The change between two pictures of one size around mid-grey, made as strong as grey levels allow, and by how much; none
-/// where it is plain to see, or there is none.
-fn faint_change(before: &RgbImage, after: &RgbImage) -> Option<(u8, RgbImage)> {
+/// The change between two pictures of one size; none where it is plain to see, or there is none.
+fn faint_change(before: &RgbImage, after: &RgbImage) -> Option<Drawn> {
     if before.dimensions() != after.dimensions() {
         return None;
     }
-    let most = before.iter().zip(after.iter()).map(|(a, b)| a.abs_diff(*b)).max().filter(|most| *most > 0)?;
-    if most > FAINT {
+    let change: Vec<f32> = before.iter().zip(after.iter()).map(|(a, b)| f32::from(*b) - f32::from(*a)).collect();
+    amplified(before.dimensions().into(), &change)
+}
+
+/// Changes in grey levels, row by row, around mid-grey: made as strong as grey levels allow, a whole number of times. None
+/// where one is plain to see as it is, or there is none.
+fn amplified([width, height]: [u32; 2], change: &[f32]) -> Option<Drawn> {
+    let most = change.iter().map(|value| value.abs()).fold(0.0f32, f32::max);
+    if most <= 0.0 || most > FAINT {
         return None;
     }
-    let factor = i16::from(127 / most);
-    let mut change = before.clone();
-    for (value, after) in change.iter_mut().zip(after.iter()) {
-        *value = (128 + (i16::from(*after) - i16::from(*value)) * factor).clamp(0, 255) as u8;
-    }
-    Some((127 / most, change))
+    // Attacks step on pixels in f32, so the largest step may lie a rounding above its size.
+    let factor = (127.0 / most + 1e-3).floor();
+    let level = |value: &f32| (128.0 + value * factor).round().clamp(0.0, 255.0) as u8;
+    Some((factor as u32, RgbImage::from_raw(width, height, change.iter().map(level).collect())?))
 }
 
 /// The answer as said: the generated words where there are any.

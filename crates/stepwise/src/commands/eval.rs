@@ -1,9 +1,8 @@
 //! `stepwise eval PATH`: the benchmark of a run, a checkpoint, a PEFT folder or a model, against its base.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use clap::builder::RangedU64ValueParser;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::score::{Scoring, compat};
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
@@ -14,7 +13,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::case::Split;
 use stepwise_trainer::answer_cache::{self, AnswerCache, model_key};
 use stepwise_trainer::asking::{Answers, Asking, Memory, Model};
-use stepwise_trainer::benchmark_report::{Reported, write_summary};
+use stepwise_trainer::benchmark_report::{AtHand, Reported, write_summary};
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::epoch_benchmark;
 use stepwise_trainer::interrupt::Interrupt;
@@ -53,7 +52,7 @@ pub struct Args {
     #[arg(long)]
     compat: bool,
     /// Ask at most so many cases.
-    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_parser = at_least_one)]
     max_cases: Option<usize>,
     /// Keep outcomes, summary, report and its tables in this folder; questions answered there already are not asked again.
     #[arg(long, value_name = "DIR")]
@@ -71,6 +70,15 @@ pub struct Args {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// A count of cases.
+fn at_least_one(written: &str) -> Result<usize, String> {
+    match written.parse() {
+        Ok(0) => Err("asks nothing: write at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("is no count of cases: write a whole number, at least 1".to_owned()),
+    }
 }
 
 /// As in a suite.
@@ -130,51 +138,18 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(answers) = &of_base {
         examiner.shown.note(&describe(&power(&plan, Some(&answers.outcomes))));
     }
-    let answers = examiner.ask("tuned", own, base)?;
+    let answers = examiner.ask(if base.is_some() { TUNED } else { ALONE }, own, base)?;
     let base_outcomes = of_base.as_ref().map(|answers| answers.outcomes.as_slice());
-    let bootstrap = Bootstrap::default();
-    let mut summary = Summary::new(&suite, &answers.skips, &answers.outcomes, base_outcomes, bootstrap);
+    let mut summary = Summary::new(&suite, &answers.skips, &answers.outcomes, base_outcomes, Bootstrap::default());
     if args.compat {
         summary.compat = compat::scores(&plan, &answers.outcomes);
     }
-    let mut report = None;
-    if let Some(out) = &args.out {
-        let facts = facts(args, &subject, &data, &suite, &chosen.name);
-        let title = args.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let of_base = of_base.as_ref().map(|of_base| {
-            (Summary::new(&suite, &of_base.skips, &of_base.outcomes, None, bootstrap), of_base.outcomes.as_slice())
-        });
-        let page = out.join("report.html");
-        let tested = [("tuned".to_owned(), &summary)];
-        let reported = match &of_base {
-            Some((base, of_base)) => Reported {
-                title: &title,
-                facts: &facts,
-                suite: &suite,
-                cases: &cases,
-                base,
-                tested: &tested,
-                outcomes: Some((&answers.outcomes, of_base)),
-                forgetting: None,
-            },
-            None => Reported {
-                title: &title,
-                facts: &facts,
-                suite: &suite,
-                cases: &cases,
-                base: &summary,
-                tested: &[],
-                outcomes: None,
-                forgetting: None,
-            },
-        };
-        if let Some((base, _)) = &of_base {
-            write_summary(&out.join("base"), base).map_err(Failure::run)?;
-        }
-        write_summary(out, &summary).map_err(Failure::run)?;
-        reported.write(&page, &out.join("tables")).map_err(Failure::run)?;
-        report = Some(page);
-    }
+    let at_hand = AtHand { model: own, surrogate: base, interrupt: &examiner.interrupt };
+    let kept = Kept { args, subject: &subject, data: &data, suite: &suite, cases: &cases, device: &chosen.name };
+    let report = match &args.out {
+        Some(out) => Some(kept.write(out, (&summary, &answers), of_base.as_ref(), at_hand)?),
+        None => None,
+    };
     if args.json {
         say!("{}", serde_json::to_string_pretty(&summary).map_err(Failure::run)?);
         return Ok(());
@@ -187,6 +162,80 @@ pub fn run(args: &Args) -> Outcome {
         say!("\nreport  {}", report.display());
     }
     Ok(())
+}
+
+/// What a model is called, and the folder of its answers, beside `base`: one that has a base, and one that has none.
+pub const TUNED: &str = "tuned";
+/// The same of a model alone.
+pub const ALONE: &str = "model";
+
+/// What the folder of `--out` says about the model.
+struct Kept<'a> {
+    args: &'a Args,
+    subject: &'a Subject,
+    data: &'a Data,
+    suite: &'a Suite,
+    cases: &'a Cases,
+    device: &'a str,
+}
+
+impl Kept<'_> {
+    /// Writes summaries, report and tables; gives the report's path. Worst cases are those of a model against its base.
+    fn write(
+        &self,
+        out: &Path,
+        (summary, answers): (&Summary, &Answers),
+        of_base: Option<&Answers>,
+        at_hand: AtHand<'_>,
+    ) -> Result<PathBuf, Failure> {
+        let title = self.args.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let untouched = of_base.map(|base| {
+            let summary = Summary::new(self.suite, &base.skips, &base.outcomes, None, Bootstrap::default());
+            (summary, base.outcomes.as_slice())
+        });
+        if let Some((base, _)) = &untouched {
+            write_summary(&out.join("base"), base).map_err(Failure::run)?;
+        }
+        write_summary(out, summary).map_err(Failure::run)?;
+        let tested = [(TUNED.to_owned(), summary)];
+        let alone = Reported {
+            title: &title,
+            facts: &self.facts(),
+            suite: self.suite,
+            cases: self.cases,
+            base: summary,
+            tested: &[],
+            outcomes: None,
+            at_hand: None,
+            forgetting: None,
+        };
+        let reported = match &untouched {
+            None => alone,
+            Some((base, of_base)) => Reported {
+                base,
+                tested: &tested,
+                outcomes: Some((&answers.outcomes, of_base)),
+                at_hand: Some(at_hand),
+                ..alone
+            },
+        };
+        let page = out.join("report.html");
+        reported.write(&page, &out.join("tables")).map_err(Failure::run)?;
+        Ok(page)
+    }
+
+    /// What stands in the report's head.
+    fn facts(&self) -> Vec<(String, String)> {
+        let base = self.subject.base.as_ref().or(self.subject.adapter.as_ref().map(|_| &self.subject.model));
+        let facts = [
+            ("Model", Some(self.args.path.display().to_string())),
+            ("Base", base.map(|base| base.display().to_string())),
+            ("Cases", Some(self.data.source.to_string())),
+            ("Suite", Some(self.suite.name.clone())),
+            ("Device", Some(self.device.to_owned())),
+        ];
+        facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
 }
 
 /// Asks models, and remembers what they said.
@@ -250,19 +299,6 @@ fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
             Ok(None)
         }
     }
-}
-
-/// What stands in the report's head.
-fn facts(args: &Args, subject: &Subject, data: &Data, suite: &Suite, device: &str) -> Vec<(String, String)> {
-    let base = subject.base.as_ref().or(subject.adapter.as_ref().map(|_| &subject.model));
-    let facts = [
-        ("Model", Some(args.path.display().to_string())),
-        ("Base", base.map(|base| base.display().to_string())),
-        ("Cases", Some(data.source.to_string())),
-        ("Suite", Some(suite.name.clone())),
-        ("Device", Some(device.to_owned())),
-    ];
-    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 fn data(args: &Args, recipe: Option<&Recipe>) -> Data {

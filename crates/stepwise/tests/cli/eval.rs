@@ -86,7 +86,7 @@ fn what_is_kept_is_not_asked_again() {
 fn counted(said: &str) -> Vec<(usize, usize)> {
     let number = |text: &str| text.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
     let lines = said.lines().filter_map(|line| {
-        let counts = line.strip_prefix("base: ").or(line.strip_prefix("tuned: "))?;
+        let counts = ["base: ", "tuned: ", "model: "].into_iter().find_map(|name| line.strip_prefix(name))?;
         let (asked, remembered) = counts.split_once(" answers asked for, ")?;
         Some((number(asked), number(remembered)))
     });

@@ -9,6 +9,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
 use stepwise_trainer::recipe::Recipe;
 
+use crate::commands::eval::{ALONE, TUNED};
 use crate::exit::{Failure, Outcome};
 
 const RECIPE: &str = "recipe.resolved.toml";
@@ -44,8 +45,9 @@ impl Found {
         if path.join(STATE_FILE).is_file() {
             return Self::of_checkpoint(path);
         }
-        if path.join("tuned").join(OUTCOMES).is_file() {
-            return Self::of(path, path.join("tuned").join(OUTCOMES), path.join("summary.json"), None);
+        let asked = [TUNED, ALONE].map(|name| path.join(name).join(OUTCOMES));
+        if let Some(outcomes) = asked.into_iter().find(|outcomes| outcomes.is_file()) {
+            return Self::of(path, outcomes, path.join("summary.json"), None);
         }
         if path.join(OUTCOMES).is_file() {
             return Self::of(path, path.join(OUTCOMES), path.join("summary.json"), None);
