@@ -7,6 +7,7 @@ mod attack;
 pub mod compare;
 pub mod forgetting;
 mod gallery;
+pub mod guide;
 pub mod measure;
 pub mod metrics;
 pub mod outcome;

@@ -19,6 +19,9 @@ use crate::subset::Subset;
 const FAST: &str = include_str!("../../../recipes/suites/fast.toml");
 const FULL: &str = include_str!("../../../recipes/suites/full.toml");
 
+/// Where the keys of suites and kinds are to be found, from an installed program too.
+const LISTED: &str = " -> `stepwise schema --suite` lists what it takes";
+
 /// A checked suite.
 #[derive(Clone, Debug)]
 pub struct Suite {
@@ -143,6 +146,9 @@ fn default_max_new_tokens() -> usize {
     32
 }
 
+/// Their names.
+pub(crate) const COMMON: [&str; 5] = ["id", "kind", "control", "max_items", "subset"];
+
 /// The keys every condition has; the others are its perturbation's.
 #[derive(Deserialize)]
 struct Common {
@@ -212,7 +218,7 @@ impl Suite {
         };
         let file: File = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
-            SuiteError::Content(vec![at(start, &format!("{} -> see recipes/suites/fast.toml", error.message()))])
+            SuiteError::Content(vec![at(start, &format!("{}{LISTED}", error.message()))])
         })?;
 
         let mut problems = Vec::new();
@@ -297,7 +303,7 @@ impl Suite {
             || self.conditions.iter().map(|condition| condition.id.as_str()).chain(metrics.iter().map(|id| &**id));
         let problem = |id: &String| {
             let advice = nearest(id, known()).map_or_else(
-                || "name conditions by id, or metrics as docs/suite.md lists them".to_owned(),
+                || "name conditions by id, or metrics as `stepwise schema --suite` lists them".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
             format!("primary: `{id}` is neither a condition nor a metric of this suite -> {advice}")
@@ -403,12 +409,11 @@ impl Suite {
 /// Reads a condition; its words are drawn from `families` where it does not say from which.
 fn condition(mut table: toml::Table, families: Families) -> Result<Condition, String> {
     let mut common = toml::Table::new();
-    for key in ["id", "kind", "control", "max_items", "subset"] {
+    for key in COMMON {
         common.extend(table.remove(key).map(|value| (key.to_owned(), value)));
     }
-    let common: Common = common
-        .try_into()
-        .map_err(|error: toml::de::Error| format!("condition: {} -> see recipes/suites/fast.toml", error.message()))?;
+    let common: Common =
+        common.try_into().map_err(|error: toml::de::Error| format!("condition: {}{LISTED}", error.message()))?;
     let names = || perturb::KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
     let kind = perturb::kind(&common.kind).ok_or_else(|| {
         format!("condition `{}`: there is no kind `{}` -> name one of {}", common.id, common.kind, names())
@@ -430,7 +435,9 @@ fn condition(mut table: toml::Table, families: Families) -> Result<Condition, St
         given.entry(FAMILIES).or_insert_with(|| families.name().into());
     }
     let perturbation = (kind.build)(given).map_err(|error| {
-        format!("condition `{}` of kind `{}`: {} -> correct it", common.id, kind.name, error.message())
+        // Problems with a value bring their own advice.
+        let advice = if error.message().contains(" -> ") { "" } else { LISTED };
+        format!("condition `{}` of kind `{}`: {}{advice}", common.id, kind.name, error.message())
     })?;
     Ok(Condition {
         id: common.id,

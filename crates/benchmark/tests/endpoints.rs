@@ -190,7 +190,9 @@ fn an_endpoint_that_is_neither_condition_nor_metric_is_refused() {
          `chain_accuracy`?"
     );
     assert!(message(&["attack_success:pgd_4", "bananas"]).contains("`bananas`"));
-    assert!(message(&["bananas"]).ends_with("-> name conditions by id, or metrics as docs/suite.md lists them"));
+    assert!(
+        message(&["bananas"]).ends_with("-> name conditions by id, or metrics as `stepwise schema --suite` lists them")
+    );
     // A median cannot be tested by swaps.
     assert!(message(&["number:median_relative_error"]).contains("neither"));
 }

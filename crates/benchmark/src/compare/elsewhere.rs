@@ -114,39 +114,49 @@ fn judge(line: Line, suite: &Suite, plan: Option<&Plan<'_>>) -> Result<Outcome, 
             }
             Ok(outcome)
         }
-        (None, Some(verdict)) => Ok(Outcome {
-            key: String::new(),
-            group_id: line.group_id.unwrap_or_else(|| case_id.clone()),
-            case_id,
-            item_id,
-            stage: line.stage.unwrap_or(UNKNOWN_STAGE),
-            category: String::new(),
-            condition,
-            verdict,
-            answer: line.answer.filter(|_| verdict != Verdict::Unparsed),
-            index: None,
-            position: None,
-            options: 0,
-            gold: String::new(),
-            chance: 0.0,
-            named: None,
-            followed: false,
-            scores: Vec::new(),
-            reply: line.reply,
-            parser: String::new(),
-            iou: None,
-            measure: None,
-            parents: Vec::new(),
-            pair_of: None,
-            refusal: None,
-            attack: None,
-        }),
+        (None, Some(verdict)) => {
+            let stage = line.stage.unwrap_or(UNKNOWN_STAGE);
+            let group_id = line.group_id.unwrap_or_else(|| case_id.clone());
+            let answer = line.answer.filter(|_| verdict != Verdict::Unparsed);
+            Ok(Outcome { answer, reply: line.reply, ..bare(verdict, [case_id, item_id, condition], group_id, stage) })
+        }
         (None, None) => {
             let field = if line.reply.is_some() { "reply" } else { "answer" };
             Err(vec![format!(
                 "{field}: cannot be judged without its case -> give the cases with `--cases FILE`, or write a `verdict`"
             )])
         }
+    }
+}
+
+/// A verdict without its case: [`fill`] adds what the other side knows.
+fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: String, stage: u8) -> Outcome {
+    Outcome {
+        key: String::new(),
+        case_id,
+        group_id,
+        item_id,
+        stage,
+        category: String::new(),
+        condition,
+        verdict,
+        answer: None,
+        index: None,
+        position: None,
+        options: 0,
+        gold: String::new(),
+        chance: 0.0,
+        named: None,
+        followed: false,
+        scores: Vec::new(),
+        reply: None,
+        parser: String::new(),
+        iou: None,
+        measure: None,
+        parents: Vec::new(),
+        pair_of: None,
+        refusal: None,
+        attack: None,
     }
 }
 

@@ -1,5 +1,6 @@
-//! `stepwise schema`: what a recipe may hold.
+//! `stepwise schema`: what a recipe or a suite may hold.
 
+use stepwise_benchmark::guide;
 use stepwise_trainer::recipe::reference;
 
 use crate::exit::{Failure, Outcome};
@@ -10,10 +11,17 @@ pub struct Args {
     /// The reference page instead, in Markdown.
     #[arg(long)]
     markdown: bool,
+    /// The reference page of suites: their keys, kinds of conditions, parameters and metrics.
+    #[arg(long, conflicts_with = "markdown")]
+    suite: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
+    if args.suite {
+        say!("{}", guide::markdown().trim_end());
+        return Ok(());
+    }
     let reference = reference();
     if args.markdown {
         say!("{}", reference.markdown().trim_end());

@@ -26,7 +26,8 @@ fn init_writes_a_recipe_that_runs_and_never_over_another() {
 #[test]
 fn the_schema_and_the_page_are_those_of_the_repository() {
     let place = Workplace::empty();
-    for (line, name) in [("schema", "recipe.schema.json"), ("schema --markdown", "recipe.md")] {
+    let files = [("schema", "recipe.schema.json"), ("schema --markdown", "recipe.md"), ("schema --suite", "suite.md")];
+    for (line, name) in files {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
         assert_eq!(place.done(line).stdout, std::fs::read_to_string(path).expect("committed"), "{name}");
     }

@@ -61,8 +61,6 @@ pub fn run(args: &Args) -> Outcome {
     let (a, b) = both(a, b)?;
     side::same_suite(&a, &b)?;
     let suite = suite(args, [&a, &b])?;
-    side::of_this_suite(&a, &suite)?;
-    side::of_this_suite(&b, &suite)?;
     let cases = cases(args, [&a, &b])?;
     let uncapped = suite.uncapped();
     let plan = cases.as_ref().map(|cases| Plan::new(&uncapped, cases));
@@ -111,17 +109,32 @@ fn both<T>(a: Result<T, Failure>, b: Result<T, Failure>) -> Result<(T, T), Failu
     }
 }
 
+/// The suite that asked. Where the outcomes say which it was it must be that one, or controls, endpoints and families of tests
+/// would be another's.
 fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
-    if let Some(path) = &args.suite {
-        return Suite::named(path).map_err(Failure::input);
-    }
-    for recipe in sides.into_iter().filter_map(|side| side.recipe.as_ref()) {
-        if let Some(suite) = epoch_benchmark::suite(recipe).map_err(Failure::input)? {
-            return Ok(suite);
+    let mut candidates = Vec::new();
+    match &args.suite {
+        Some(path) => candidates.push(Suite::named(path).map_err(Failure::input)?),
+        None => {
+            for recipe in sides.into_iter().filter_map(|side| side.recipe.as_ref()) {
+                candidates.extend(epoch_benchmark::suite(recipe).map_err(Failure::input)?);
+            }
+            candidates.extend([Suite::fast(), Suite::full()]);
         }
     }
-    let named = sides.into_iter().find_map(|side| side.asked_by.as_ref());
-    Ok(named.and_then(|named| Suite::built_in(&named.name)).unwrap_or_else(Suite::fast))
+    let Some((side, asked)) = sides.into_iter().find_map(|side| Some((side, side.asked.as_ref()?))) else {
+        return Ok(candidates.swap_remove(0));
+    };
+    candidates.iter().find_map(|suite| asked.recognised(suite)).ok_or_else(|| {
+        let (side, name) = (&side.name, &asked.suite.name);
+        Failure::input(match &args.suite {
+            Some(path) => format!(
+                "--suite {}: {side} was asked by another suite, `{name}` -> name the file that asked it, as it was then",
+                path.display()
+            ),
+            None => format!("{side}: was asked by the suite `{name}`, which is not at hand -> name it with `--suite FILE`"),
+        })
+    })
 }
 
 /// The cases replies are judged by; none where nobody names them.

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::compare::History;
+use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::{Suite, SuiteName};
 use stepwise_benchmark::summary::Summary;
+use stepwise_curriculum::prompt::AnswerForm;
 use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
 use stepwise_trainer::recipe::Recipe;
 
@@ -27,8 +29,8 @@ pub struct Found {
     pub history: Option<History>,
     /// Whether it was named as a file, which may be made elsewhere.
     pub is_file: bool,
-    /// The suite that asked, where a summary lies beside the outcomes.
-    pub asked_by: Option<SuiteName>,
+    /// What asked, where a summary lies beside the outcomes.
+    pub asked: Option<AskedBy>,
 }
 
 impl Found {
@@ -92,30 +94,45 @@ impl Found {
         let is_file = path.is_file();
         // Beside a single file may lie a summary of anything; only its own folder's counts.
         let own = !is_file || path.file_name().is_some_and(|name| name == OUTCOMES);
-        let asked_by = if own { read_summary(&summary)?.map(|summary| summary.suite) } else { None };
-        Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, asked_by })
+        let asked = if own { read_summary(&summary)?.map(AskedBy::from) } else { None };
+        Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, asked })
+    }
+}
+
+/// The suite that asked, and what a command line may have changed of it.
+#[derive(PartialEq)]
+pub struct AskedBy {
+    /// Name, version and digest.
+    pub suite: SuiteName,
+    scoring: Scoring,
+    max_cases: Option<usize>,
+}
+
+impl From<Summary> for AskedBy {
+    fn from(summary: Summary) -> Self {
+        Self { suite: summary.suite, scoring: summary.scoring, max_cases: summary.max_cases }
+    }
+}
+
+impl AskedBy {
+    /// `suite` as it was asked, if it is the one: its cap and its scoring may have been laid over it, and the form of answers is
+    /// the recipe's.
+    pub fn recognised(&self, suite: &Suite) -> Option<Suite> {
+        [suite.answer_form, AnswerForm::Text, AnswerForm::Letter].into_iter().find_map(|answer_form| {
+            let mut suite = Suite { scoring: self.scoring, max_cases: self.max_cases, answer_form, ..suite.clone() };
+            suite.letter_permutations = suite.letter_permutations.filter(|_| suite.scoring == Scoring::Letter);
+            (suite.digest() == self.suite.digest).then_some(suite)
+        })
     }
 }
 
 /// Refuses outcomes of different suites, where both say which it was.
 pub fn same_suite(a: &Found, b: &Found) -> Outcome {
-    match (&a.asked_by, &b.asked_by) {
-        (Some(of_a), Some(of_b)) if of_a.digest != of_b.digest => Err(Failure::input(format!(
+    match (&a.asked, &b.asked) {
+        (Some(of_a), Some(of_b)) if of_a.suite.digest != of_b.suite.digest => Err(Failure::input(format!(
             "{} and {} were asked by different suites -> ask both by one: `stepwise eval PATH --suite FILE --out DIR`, \
              then compare the folders",
             a.name, b.name
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses a suite that is not the one a side says it was asked by: its controls and primaries would be another's. Caps may
-/// differ.
-pub fn of_this_suite(side: &Found, suite: &Suite) -> Outcome {
-    match &side.asked_by {
-        Some(asked) if (&asked.name, asked.version) != (&suite.name, suite.version) => Err(Failure::input(format!(
-            "{} was asked by the suite {}, version {}, not by {}, version {} -> name that suite with `--suite`",
-            side.name, asked.name, asked.version, suite.name, suite.version
         ))),
         _ => Ok(()),
     }
