@@ -36,7 +36,7 @@ pub use ledger::{Groups, Ledger, Row, Sums};
 
 /// Every set of metrics. Which metrics there are depends on the suite alone, never on outcomes: those of two respondents
 /// stand at the same places.
-pub const SETS: &[fn(&Ledger<'_>) -> Vec<Metric>] = &[
+const SETS: &[fn(&Ledger<'_>) -> Vec<Metric>] = &[
     accuracy::metrics,
     robustness::metrics,
     stage::metrics,

@@ -125,8 +125,14 @@ fn what_cannot_be_compared_is_refused() {
         "a.jsonl run --cases cases.jsonl",
         "run other",
         "run run/benchmark/base --suite fast",
+        "run/benchmark/base run/benchmark/epoch-2",
     ] {
         said.push_str(&format!("$ stepwise compare {line}\n{}\n", place.refused(&format!("compare {line}"))));
     }
     insta::assert_snapshot!(said);
+    // Named, it is known although the run capped its cases.
+    let found = place.done("compare run/benchmark/base run/benchmark/epoch-2 --suite suite.toml --json").json();
+    let digest =
+        |path: &str| serde_json::from_str::<serde_json::Value>(&place.read(path)).expect("JSON")["suite"].clone();
+    assert_eq!(found["suite"], digest("run/benchmark/epoch-2/summary.json"));
 }
