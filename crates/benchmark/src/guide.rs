@@ -91,8 +91,8 @@ const fn parameter(
 
 use Default::{Required, Said, Value};
 
-/// Those of certain kinds before those of any.
-const PARAMETERS: &[Parameter] = &[
+/// Those of certain kinds before those of any. One place in memory: entries are told apart by where they stand.
+static PARAMETERS: &[Parameter] = &[
     parameter(
         "place",
         &["hedge_low", "hedge_high", "hedge_neutral"],
