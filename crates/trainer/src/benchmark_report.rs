@@ -49,8 +49,6 @@ pub struct AtHand<'a> {
     pub model: Model<'a>,
     /// The one that transferred attacks were made on.
     pub surrogate: Option<Model<'a>>,
-    /// Ends attacks, but not the report.
-    pub interrupt: &'a Interrupt,
 }
 
 impl Reported<'_> {
@@ -78,9 +76,11 @@ impl Reported<'_> {
 
     fn worst(&self, plan: &Plan<'_>, own: &[Outcome], base: &[Outcome]) -> Result<Vec<WorstCase>, BenchmarkError> {
         let pick = |at_hand| worst::pick(plan, &self.cases.pictures, own, base, WORST, at_hand);
-        let Some(AtHand { model, surrogate, interrupt }) = self.at_hand else { return Ok(pick(None)?) };
-        let mut respondent = ModelRespondent::new(model.reader, model.pass, interrupt);
-        let mut surrogate = surrogate.map(|of| (of.key, ModelRespondent::new(of.reader, of.pass, interrupt)));
+        let Some(AtHand { model, surrogate }) = self.at_hand else { return Ok(pick(None)?) };
+        // All is answered by now, and a run that goes on later does not write this report again.
+        let never = Interrupt::new();
+        let mut respondent = ModelRespondent::new(model.reader, model.pass, &never);
+        let mut surrogate = surrogate.map(|of| (of.key, ModelRespondent::new(of.reader, of.pass, &never)));
         let surrogate = surrogate.as_mut().map(|(key, respondent)| Surrogate { key, respondent });
         Ok(pick(Some(worst::AtHand { respondent: &mut respondent, surrogate }))?)
     }

@@ -269,7 +269,7 @@ impl EpochBenchmark {
             write_json(&self.folder.join(FORGETTING), forgetting)?;
             scalars.extend(forgotten(forgetting));
         }
-        let at_hand = AtHand { model, surrogate: base, interrupt: exam.interrupt };
+        let at_hand = AtHand { model, surrogate: base };
         self.write_report(&outcomes, at_hand, exam.cases, selection.best.as_ref())?;
         Ok(Tested { metrics: scalars, promoted, weighed })
     }

@@ -11,13 +11,13 @@ use stepwise_curriculum::case::Answer;
 use stepwise_curriculum::conversation::{Conversation, Message, Part, Role};
 use stepwise_curriculum::prompt::{Frame, Prompt, prompt};
 
-use crate::attack::{Fate, attack};
+use crate::attack::attack;
 use crate::outcome::Outcome;
 use crate::perturb::evidence::{Evidence, evidence};
 use crate::perturb::geometry::Rect;
 use crate::perturb::{Perturbed, Pictures, Purpose, kind};
 use crate::plan::{Entry, Plan};
-use crate::probe::{PixelGrid, Probe, Respondent, RespondentError, Shown};
+use crate::probe::{PixelGrid, Probe, Respondent, Shown};
 use crate::recall::Said;
 use crate::run::{Gallery, Images, RunError, Surrogate, pictures};
 use crate::score;
@@ -258,8 +258,7 @@ fn turns(conversation: &Conversation) -> Vec<Turn> {
     conversation.messages.iter().map(of).collect()
 }
 
-/// What an attack does to the pixels; none where the condition attacks none, where they are out of reach, and when the model
-/// was told to stop: all is answered by now, and a picture is not worth the answers' report.
+/// What an attack does to the pixels; none where the condition attacks none, and where they are out of reach.
 fn attack_again(
     plan: &Plan<'_>,
     images: &dyn Images,
@@ -283,15 +282,10 @@ fn attack_again(
     let AtHand { respondent, surrogate } = at_hand;
     let mut probes = [clean.clone()];
     let asked = std::iter::once((perturbed, item, prompt));
-    let made = attack(asked, &mut probes, plan.suite.draws(), &mut **respondent, surrogate)
-        .and_then(|fates| Ok((fates, respondent.pixels(&clean)?)));
-    match (made, probes[0].images.first()) {
-        (Err(RespondentError::Stopped), _) => Ok(None),
-        (Err(error), _) => Err(error.into()),
-        (Ok((fates, Some(before))), Some(Shown::Pixels(after))) if matches!(fates[0], Fate::Attacked(_)) => {
-            Ok(moved(&before, after))
-        }
-        (Ok(_), _) => Ok(None),
+    attack(asked, &mut probes, plan.suite.draws(), &mut **respondent, surrogate)?;
+    match (respondent.pixels(&clean)?, probes[0].images.first()) {
+        (Some(before), Some(Shown::Pixels(after))) => Ok(moved(&before, after)),
+        _ => Ok(None),
     }
 }
 

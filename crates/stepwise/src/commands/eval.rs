@@ -144,7 +144,7 @@ pub fn run(args: &Args) -> Outcome {
     if args.compat {
         summary.compat = compat::scores(&plan, &answers.outcomes);
     }
-    let at_hand = AtHand { model: own, surrogate: base, interrupt: &examiner.interrupt };
+    let at_hand = AtHand { model: own, surrogate: base };
     let kept = Kept { args, subject: &subject, data: &data, suite: &suite, cases: &cases, device: &chosen.name };
     let report = match &args.out {
         Some(out) => Some(kept.write(out, (&summary, &answers), of_base.as_ref(), at_hand)?),
