@@ -13,6 +13,7 @@ use stepwise_vlm::reader::{Reader, ReaderError};
 use stepwise_vlm::weights::{SafetensorsSource, WeightError, save_model, write_safetensors};
 
 use crate::optimizer::{AdamW, AdamWConfig};
+use crate::progress::Progress;
 use crate::recipe::{Freeze, Lora, Recipe, TargetModules, Tuning};
 use crate::trained::Inventory;
 
@@ -72,7 +73,7 @@ impl Learner {
     ///
     /// # Errors
     /// When the model cannot be loaded, a target matches nothing, or nothing is left to train.
-    pub fn new(recipe: &Recipe, device: &Device) -> Result<Self, LearnerError> {
+    pub fn new(recipe: &Recipe, device: &Device, progress: &mut dyn Progress) -> Result<Self, LearnerError> {
         let precision = recipe.train.precision();
         let mut reader = Reader::load_in(precision, &recipe.model_name_or_path, device)?;
         reader.processor.set_image_splitting(recipe.do_image_splitting);
@@ -83,7 +84,16 @@ impl Learner {
                 if let Some(folder) = &recipe.adapter_name_or_path {
                     config.init_lora_weights = go_on_with(&mut reader, folder, &config)?;
                 } else {
-                    adapter::attach(&mut reader.model, &config, recipe.seed, |name| !never.holds(ModelPart::of(name)))?;
+                    let allowed = |name: &str| !never.holds(ModelPart::of(name));
+                    let mut slow = config.init_lora_weights == adapter::InitLoraWeights::Pissa;
+                    adapter::attach_watched(&mut reader.model, &config, recipe.seed, allowed, &mut |done, all| {
+                        progress.advance("adapters", done as u64, all as u64);
+                        if std::mem::take(&mut slow) && done < all {
+                            progress.note(&format!(
+                                "taking principal singular vectors of {all} weights (PiSSA), {done} of them by now"
+                            ));
+                        }
+                    })?;
                 }
                 Some(config)
             }
