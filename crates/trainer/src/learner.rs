@@ -33,12 +33,14 @@ pub enum LearnerError {
     #[error(transparent)]
     Weights(#[from] WeightError),
     /// `[lora]` describes another adapter than the one to be trained on.
-    #[error("{folder}: the adapter has {has} -> write these in `[lora]`")]
+    #[error("{folder}: the adapter has {has}; the recipe asks for {wanted} -> write in `[lora]` what the adapter has")]
     OtherAdapter {
         /// Where it lies.
         folder: String,
         /// Its settings as a recipe writes them.
         has: String,
+        /// Those of the recipe.
+        wanted: String,
     },
     /// Everything is frozen.
     #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
@@ -219,11 +221,11 @@ fn go_on_with(
     wanted: &LoraConfig,
 ) -> Result<adapter::InitLoraWeights, LearnerError> {
     let found = load_adapter(&mut reader.model, folder)?;
-    let has = settings(&found);
-    if has != settings(wanted) {
-        return Err(LearnerError::OtherAdapter { folder: folder.display().to_string(), has });
-    }
     adapter::set_dropout(&mut reader.model, wanted.lora_dropout);
+    let (has, wanted) = (settings(&found), settings(wanted));
+    if has != wanted {
+        return Err(LearnerError::OtherAdapter { folder: folder.display().to_string(), has, wanted });
+    }
     Ok(found.init_lora_weights)
 }
 
