@@ -123,11 +123,15 @@ fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, Pictures), CasesError> {
     for folder in folders {
         let dataset = check::load(folder).map_err(|error| CasesError::Dataset(error.to_string()))?;
         let Pictures::Files { folders: own } = Pictures::below(&dataset.root, &dataset.cases) else { continue };
-        for (case_id, place) in own {
-            if let Some(first) = places.insert(case_id.clone(), place) {
-                return Err(CasesError::Twice { case_id, first: first.to_path_buf(), second: dataset.root });
-            }
+        let again = dataset.cases.iter().find_map(|case| places.get_key_value(&case.case_id));
+        if let Some((case_id, first)) = again {
+            return Err(CasesError::Twice {
+                case_id: case_id.clone(),
+                first: first.to_path_buf(),
+                second: dataset.root,
+            });
         }
+        places.extend(own);
         cases.extend(dataset.cases);
     }
     Ok((cases, Pictures::Files { folders: places }))

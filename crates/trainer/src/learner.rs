@@ -13,6 +13,7 @@ use stepwise_vlm::reader::{Reader, ReaderError};
 use stepwise_vlm::weights::{SafetensorsSource, WeightError, save_model, write_safetensors};
 
 use crate::optimizer::{AdamW, AdamWConfig};
+use crate::progress::Progress;
 use crate::recipe::{Freeze, Lora, Recipe, TargetModules, Tuning};
 use crate::trained::Inventory;
 
@@ -32,12 +33,14 @@ pub enum LearnerError {
     #[error(transparent)]
     Weights(#[from] WeightError),
     /// `[lora]` describes another adapter than the one to be trained on.
-    #[error("{folder}: the adapter has {has} -> write these in `[lora]`")]
+    #[error("{folder}: the adapter has {has}; the recipe asks for {wanted} -> write in `[lora]` what the adapter has")]
     OtherAdapter {
         /// Where it lies.
         folder: String,
         /// Its settings as a recipe writes them.
         has: String,
+        /// Those of the recipe.
+        wanted: String,
     },
     /// Everything is frozen.
     #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
@@ -72,7 +75,7 @@ impl Learner {
     ///
     /// # Errors
     /// When the model cannot be loaded, a target matches nothing, or nothing is left to train.
-    pub fn new(recipe: &Recipe, device: &Device) -> Result<Self, LearnerError> {
+    pub fn new(recipe: &Recipe, device: &Device, progress: &mut dyn Progress) -> Result<Self, LearnerError> {
         let precision = recipe.train.precision();
         let mut reader = Reader::load_in(precision, &recipe.model_name_or_path, device)?;
         reader.processor.set_image_splitting(recipe.do_image_splitting);
@@ -83,7 +86,16 @@ impl Learner {
                 if let Some(folder) = &recipe.adapter_name_or_path {
                     config.init_lora_weights = go_on_with(&mut reader, folder, &config)?;
                 } else {
-                    adapter::attach(&mut reader.model, &config, recipe.seed, |name| !never.holds(ModelPart::of(name)))?;
+                    let allowed = |name: &str| !never.holds(ModelPart::of(name));
+                    let mut slow = config.init_lora_weights == adapter::InitLoraWeights::Pissa;
+                    adapter::attach_watched(&mut reader.model, &config, recipe.seed, allowed, &mut |done, all| {
+                        progress.advance("adapters", done as u64, all as u64);
+                        if std::mem::take(&mut slow) && done < all {
+                            progress.note(&format!(
+                                "taking principal singular vectors of {all} weights (PiSSA), {done} of them by now"
+                            ));
+                        }
+                    })?;
                 }
                 Some(config)
             }
@@ -209,11 +221,11 @@ fn go_on_with(
     wanted: &LoraConfig,
 ) -> Result<adapter::InitLoraWeights, LearnerError> {
     let found = load_adapter(&mut reader.model, folder)?;
-    let has = settings(&found);
-    if has != settings(wanted) {
-        return Err(LearnerError::OtherAdapter { folder: folder.display().to_string(), has });
-    }
     adapter::set_dropout(&mut reader.model, wanted.lora_dropout);
+    let (has, wanted) = (settings(&found), settings(wanted));
+    if has != wanted {
+        return Err(LearnerError::OtherAdapter { folder: folder.display().to_string(), has, wanted });
+    }
     Ok(found.init_lora_weights)
 }
 

@@ -5,6 +5,7 @@
 
 use std::fs;
 
+use stepwise_vlm::Precision;
 use stepwise_vlm::model::ModelPart;
 use stepwise_vlm::model::config::ModelConfig;
 
@@ -45,8 +46,8 @@ pub struct Use {
     pub what: &'static str,
     /// Bytes.
     pub bytes: u64,
-    /// Which key lowers it, if one does.
-    pub lowered_by: Option<&'static str>,
+    /// What to do about it, if anything can be done.
+    pub advice: Option<&'static str>,
 }
 
 /// How much a run will need.
@@ -71,13 +72,16 @@ impl Estimate {
         self.peak().saturating_sub(self.uses.first().map_or(0, |held| held.bytes))
     }
 
-    /// What to lower, the largest use first.
+    /// What to do, the largest use first.
     #[must_use]
     pub fn advice(&self) -> String {
-        let mut uses: Vec<&Use> = self.uses.iter().filter(|one| one.lowered_by.is_some()).collect();
+        let mut uses: Vec<&Use> = self.uses.iter().collect();
         uses.sort_by_key(|one| std::cmp::Reverse(one.bytes));
-        let keys: Vec<String> = uses.iter().filter_map(|one| Some(format!("`{}`", one.lowered_by?))).collect();
-        format!("lower {}", keys.join(", then "))
+        let advice: Vec<&str> = uses.iter().filter_map(|one| one.advice).collect();
+        match advice.is_empty() {
+            true => "take a machine with more memory".to_owned(),
+            false => advice.join(", then "),
+        }
     }
 }
 
@@ -118,10 +122,17 @@ pub fn estimate(
         Use {
             what: "kept for the backward pass",
             bytes: of_rows,
-            lowered_by: Some("train.per_device_train_batch_size"),
+            advice: Some(match recipe.train.gradient_checkpointing {
+                true => "lower `train.per_device_train_batch_size`",
+                false => "lower `train.per_device_train_batch_size` or set `train.gradient_checkpointing = true`",
+            }),
         },
-        Use { what: "kept of the image encoder", bytes: of_tiles, lowered_by: Some("do_image_splitting") },
-        Use { what: "passing through", bytes: (passing + encode) * VALUE + logits, lowered_by: None },
+        Use {
+            what: "kept of the image encoder",
+            bytes: of_tiles,
+            advice: (most > 1).then_some("set `do_image_splitting = false`"),
+        },
+        Use { what: "passing through", bytes: (passing + encode) * VALUE + logits, advice: None },
     ];
     let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
     // Attacks differentiate a picture's pixels through image encoder and decoder.
@@ -129,7 +140,7 @@ pub fn estimate(
     let test = [Use {
         what: "the benchmark",
         bytes: if recipe.benchmark.suite != Suite::None { (SCORED_ROWS * wide).max(attack) * VALUE } else { 0 },
-        lowered_by: None,
+        advice: None,
     }];
     let sum = |uses: &[Use]| uses.iter().map(|one| one.bytes).sum::<u64>();
     // What the benchmark frees in pieces that the allocator keeps fits the pieces of a step but by chance.
@@ -141,23 +152,36 @@ pub fn estimate(
     };
 
     let mut uses = vec![
-        Use { what: "held now: program, cases, weights", bytes: held(), lowered_by: Some("train.bf16") },
+        Use { what: "held now: program, cases, weights", bytes: held(), advice: held_smaller(recipe) },
         Use {
             what: "gradients and optimiser",
             bytes: (inventory.parameters() as u64 * PER_LEARNING_VALUE + inventory.resting as u64 * PER_RESTING_VALUE)
                 * VALUE,
-            lowered_by: None,
+            advice: None,
         },
         Use {
             what: "image features remembered",
             bytes: if seeing { 0 } else { cache.min((learned + tested) * feature) },
-            lowered_by: Some("train.feature_cache_gb"),
+            advice: Some("lower `train.feature_cache_gb`"),
         },
-        Use { what: "pictures read ahead", bytes: PICTURES_KEPT.min(learned * tile_bytes), lowered_by: None },
+        Use { what: "pictures read ahead", bytes: PICTURES_KEPT.min(learned * tile_bytes), advice: None },
     ];
     uses.extend(hardest);
     uses.retain(|one| one.bytes > 0);
     Estimate { uses, reached: (peak_memory_mib().unwrap_or(0.0) * f64::from(1 << 20)) as u64 }
+}
+
+/// In what less memory the base could be held; only frozen weights can.
+fn held_smaller(recipe: &Recipe) -> Option<&'static str> {
+    let Tuning::Lora { lora } = &recipe.tuning else { return None };
+    match recipe.train.precision() {
+        Precision::F32 => Some("set `train.bf16 = true`"),
+        // Singular vectors are not taken off weights in four bits.
+        Precision::Bf16 => {
+            (lora.init_lora_weights != InitLoraWeights::Pissa).then_some("set `train.load_in_4bit = true`")
+        }
+        Precision::Nf4 { .. } => None,
+    }
 }
 
 /// Values a row or tile takes.
@@ -296,4 +320,36 @@ fn kibibytes(path: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_takes_most_is_advised_upon_first() {
+        let one = |bytes, advice| Use { what: "", bytes, advice };
+        let of = |uses| Estimate { uses, reached: 0 }.advice();
+        assert_eq!(of(vec![one(1, Some("a")), one(3, Some("b")), one(2, None)]), "b, then a");
+        assert_eq!(of(vec![one(2, None)]), "take a machine with more memory");
+    }
+
+    #[test]
+    fn nobody_is_advised_what_the_recipe_has_or_may_not_have() {
+        let advised = |more: &str| {
+            let text = format!(
+                "model_name_or_path = \"m\"\noutput_dir = \"o\"\n{more}\n[data]\nsynth = {{ cases = 12 }}\n\
+                 [[curriculum.phase]]\nstages = [1]\n[benchmark]\nsuite = \"none\"\n"
+            );
+            let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
+            held_smaller(&recipe)
+        };
+        assert_eq!(advised(""), Some("set `train.bf16 = true`"));
+        assert_eq!(advised("train.bf16 = true"), Some("set `train.load_in_4bit = true`"));
+        assert_eq!(advised("train.bf16 = true\nlora.init_lora_weights = \"pissa\""), None);
+        assert_eq!(advised("train.load_in_4bit = true"), None);
+        assert_eq!(advised("finetuning_type = \"full\""), None);
+    }
 }

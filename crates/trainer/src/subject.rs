@@ -131,8 +131,10 @@ impl Subject {
 
 fn read_recipe(path: &Path) -> Result<toml::Table, SubjectError> {
     let failed = |problem: String| SubjectError::File { path: path.display().to_string(), problem };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))
+    let text = std::fs::read_to_string(path).map_err(|error| failed(format!("{error} -> see that it may be read")))?;
+    text.parse().map_err(|error: toml::de::Error| {
+        failed(format!("{} -> it is not what the run has written: restore it, or train again", error.message()))
+    })
 }
 
 fn base_of_recipe(path: &Path) -> Result<PathBuf, SubjectError> {
@@ -141,7 +143,8 @@ fn base_of_recipe(path: &Path) -> Result<PathBuf, SubjectError> {
         Some(base) => Ok(base.into()),
         None => Err(SubjectError::File {
             path: path.display().to_string(),
-            problem: "model_name_or_path is missing".to_owned(),
+            problem: "model_name_or_path is missing -> it is not the recipe that the run has written: train again"
+                .to_owned(),
         }),
     }
 }
@@ -156,8 +159,9 @@ fn precision_of_recipe(path: &Path) -> Result<Precision, SubjectError> {
 
 fn base_of_adapter(path: &Path) -> Result<PathBuf, SubjectError> {
     let failed = |problem: String| SubjectError::File { path: path.display().to_string(), problem };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    let json: Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    let unread = |error: &dyn std::fmt::Display| failed(format!("{error} -> name a folder that PEFT saved, complete"));
+    let text = std::fs::read_to_string(path).map_err(|error| unread(&error))?;
+    let json: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
     match json.get("base_model_name_or_path").and_then(Value::as_str) {
         Some(base) if Path::new(base).is_dir() => Ok(base.into()),
         Some(base) => Err(failed(format!(

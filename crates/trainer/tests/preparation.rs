@@ -42,7 +42,7 @@ fn the_largest_batch_goes_first() {
     let recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
     let course = Course::new(&recipe, &cases.train).expect("a course");
-    let mut learner = Learner::new(&recipe, &Device::flex()).expect("a learner");
+    let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
     let preparation = Preparation::new(&recipe, &cases, &course, &mut learner, &mut ()).expect("measured");
     let largest = preparation.survey.largest();
 
@@ -89,7 +89,7 @@ fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
     let mut recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
     let course = Course::new(&recipe, &cases.train).expect("a course");
-    let mut learner = Learner::new(&recipe, &Device::flex()).expect("a learner");
+    let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
     let mut measure = |recipe: &Recipe| Preparation::new(recipe, &cases, &course, &mut learner, &mut ());
     let longest = measure(&recipe).expect("measured").survey.longest();
     recipe.cutoff_len = longest;

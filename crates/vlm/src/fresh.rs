@@ -73,7 +73,7 @@ impl Default for FreshConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum FreshError {
     /// The tokenizer cannot be trained.
-    #[error("the tokenizer cannot be trained: {0}")]
+    #[error("the tokenizer cannot be trained: {0} -> give it more words, or another `vocab_size`")]
     Tokenizer(String),
     /// The sizes make no model.
     #[error(transparent)]

@@ -11,7 +11,8 @@ use common::{Case, GRADIENTS, TOLERANCE, assert_close, deviation, gradients_of, 
 use serde_json::Value;
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{
-    InitLoraWeights, LoraConfig, Targets, attach, load_adapter, merge, save_adapter, set_dropout, take_apart,
+    InitLoraWeights, LoraConfig, Targets, attach, attach_watched, load_adapter, merge, save_adapter, set_dropout,
+    take_apart,
 };
 use stepwise_vlm::layout::Layout;
 use stepwise_vlm::model::Vlm;
@@ -149,6 +150,17 @@ fn pissa_begins_with_pefts_product_and_answers_as_the_base() {
     let loss = case().loss(&model, &GRADIENTS);
     let found = norm(&gradients_of(&mut model, &loss.backward()));
     assert_close("gradient", &[found], &[number(&facts()["pissa.fresh"]["global_grad_norm"])], TOLERANCE);
+}
+
+/// Singular vectors of a large model take long enough that somebody waits to hear of them.
+#[test]
+fn whoever_waits_for_adapters_is_told_how_many_there_are() {
+    let config = LoraConfig { init_lora_weights: InitLoraWeights::Pissa, ..LoraConfig::new(4, 8.0, few()) };
+    let mut told = Vec::new();
+    let chosen = attach_watched(&mut tiny(), &config, 1, |_| true, &mut |done, all| told.push((done, all)));
+    let all = chosen.expect("attached").len();
+    assert!(told.is_sorted() && told.iter().all(|(_, of)| *of == all), "{told:?}");
+    assert_eq!(told.last(), Some(&(all, all)));
 }
 
 /// `scale * lora_B lora_A` of every adapter, as what learns has it: from a folder of ours for a plain one.

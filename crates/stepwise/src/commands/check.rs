@@ -88,9 +88,9 @@ fn recipe(args: &Args) -> Outcome {
     let suite = epoch_benchmark::suite(&recipe).map_err(Failure::input)?;
     epoch_benchmark::check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
-    let mut learner = Learner::new(&recipe, &chosen.device).map_err(Failure::input)?;
-    let preparation =
-        Preparation::new(&recipe, &cases, &course, &mut learner, &mut Shown::new()).map_err(Failure::input)?;
+    let mut shown = Shown::new();
+    let mut learner = Learner::new(&recipe, &chosen.device, &mut shown).map_err(Failure::input)?;
+    let preparation = Preparation::new(&recipe, &cases, &course, &mut learner, &mut shown).map_err(Failure::input)?;
     say!("{}", prepared::text(&preparation));
     if let Some(warning) = prepared::warning(&preparation.memory) {
         tell!("warning: {warning}");

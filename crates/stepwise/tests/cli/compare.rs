@@ -129,6 +129,23 @@ fn what_cannot_be_compared_is_refused() {
     ] {
         said.push_str(&format!("$ stepwise compare {line}\n{}\n", place.refused(&format!("compare {line}"))));
     }
+    // Each line of a file made elsewhere that cannot be taken.
+    let line = |case: &str, item: &str, condition: &str, more: &str| {
+        format!("{{\"case_id\": \"{case}\", \"item_id\": \"{item}\", \"condition\": \"{condition}\", {more}}}\n")
+    };
+    let lines = [
+        line("scan-9", "q1", "clean", "\"reply\": \"CT\""),
+        line("scan-1", "q9", "clean", "\"reply\": \"CT\""),
+        line("scan-1", "q1", "sepia", "\"reply\": \"CT\""),
+        line("scan-1", "q1", "region_mask", "\"reply\": \"CT\""),
+        line("scan-1", "q1", "clean", "\"reply\": \"CT\", \"stage\": 5"),
+        line("scan-1", "q1", "clean", "\"verdict\": \"rihgt\""),
+        line("scan-1", "q1", "clean", "\"replay\": \"CT\""),
+    ];
+    place.write("lines.jsonl", lines.concat());
+    place.write("full.toml", include_str!("../../../../recipes/suites/full.toml"));
+    let compared = "compare a.jsonl lines.jsonl --cases cases.jsonl --suite full.toml";
+    said.push_str(&format!("$ stepwise {compared}\n{}\n", place.refused(compared)));
     insta::assert_snapshot!(said);
     // Named, it is known although the run capped its cases.
     let found = place.done("compare run/benchmark/base run/benchmark/epoch-2 --suite suite.toml --json").json();

@@ -13,6 +13,8 @@ fn the_program_tests_itself_on_the_cpu() {
         "{lines:?}"
     );
     assert!(lines[4].ends_with(", 0.0e0 from the cpu"), "{}", lines[4]);
+    let machine = regex::Regex::new(r"(?m)^(stepwise|backends:|threads:|instructions:) .*$").expect("a pattern");
+    insta::assert_snapshot!(machine.replace_all(&ran.shown(), "$1 HERE"));
 }
 
 #[test]

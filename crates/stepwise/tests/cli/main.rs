@@ -8,6 +8,7 @@ mod interrupt;
 #[cfg(unix)]
 mod killed;
 
+mod adapters;
 mod ask;
 mod check;
 mod common;
@@ -20,6 +21,7 @@ mod eval;
 mod export;
 mod help;
 mod hostile;
+mod json;
 mod never;
 #[cfg(unix)]
 mod pipe;
@@ -27,4 +29,5 @@ mod preview;
 mod recipes;
 mod resume;
 mod study;
+mod suites;
 mod train;

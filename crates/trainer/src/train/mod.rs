@@ -89,7 +89,7 @@ pub fn train(
     let recipe = options.recipe;
     let cases = Cases::open(&recipe.data)?;
     let course = Course::new(recipe, &cases.train)?;
-    let mut learner = Learner::new(recipe, &options.device)?;
+    let mut learner = Learner::new(recipe, &options.device, progress)?;
     let preparation = Preparation::new(recipe, &cases, &course, &mut learner, progress)?;
     let planned = course.clone();
     let folder = RunFolder::open(&recipe.output_dir, options.resume)?;

@@ -83,7 +83,7 @@ fn three_phases(tuning: &str, suite: &str, weights: &str) {
     let recipe = Recipe::parse(Path::new("test.toml"), text.clone(), &[]).expect("a recipe");
     let fresh = folder.path().join("fresh");
     std::fs::create_dir(&fresh).expect("a folder");
-    let mut learner = Learner::new(&recipe, &Device::flex()).expect("a learner");
+    let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
     learner.save(&fresh).expect("saved");
 
     let (finished, losses) = run(&text, Stop::Never, false);
@@ -149,6 +149,7 @@ fn a_phase_in_which_nothing_learns_is_refused_before_the_run() {
     let vision = "[lora]\nr = 2\ntarget_modules = [\"fc1\"]";
     let text = text(&model, &out, vision, "none");
     let recipe = Recipe::parse(Path::new("test.toml"), text, &[]).expect("a recipe");
-    let refused = Learner::new(&recipe, &Device::flex()).err().expect("the tower alone has adapters").to_string();
+    let refused =
+        Learner::new(&recipe, &Device::flex(), &mut ()).err().expect("the tower alone has adapters").to_string();
     assert!(refused.starts_with("nothing learns in phase connect: "), "{refused}");
 }

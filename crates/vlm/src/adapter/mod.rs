@@ -13,7 +13,7 @@ mod tridiagonal;
 pub use config::{InitLoraWeights, LoraConfig, Targets};
 pub use error::AdapterError;
 pub use folder::{load_adapter, save_adapter};
-pub use fresh::{attach, take_apart};
+pub use fresh::{attach, attach_watched, take_apart};
 
 use crate::model::Vlm;
 

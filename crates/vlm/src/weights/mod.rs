@@ -21,7 +21,7 @@ pub use write::{NamedTensor, write_safetensors};
 /// What can go wrong with weights.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightError {
-    /// A file cannot be read or written.
+    /// A file cannot be written.
     #[error("{path}: {error}")]
     File {
         /// The file.

@@ -78,7 +78,10 @@ impl SafetensorsSource {
             let file = File::open(path).map_err(|error| at(path, error))?;
             let mapped = map(&file).map_err(|error| at(path, error))?;
             let tensors = parse(path, &mapped)?;
-            for name in tensors.names() {
+            // In an order, so that the same files are refused with the same words.
+            let mut names = tensors.names();
+            names.sort_unstable();
+            for name in names {
                 if places.insert(named(name), (files.len(), name.to_owned())).is_some() {
                     let problem = format!("tensor {name} stands here and in another shard -> keep one of them");
                     return Err(WeightError::Format { path: path.display().to_string(), problem });
@@ -166,7 +169,8 @@ fn malformed(path: &Path, error: &safetensors::SafeTensorError) -> WeightError {
 }
 
 fn at(path: &Path, error: std::io::Error) -> WeightError {
-    WeightError::File { path: path.display().to_string(), error }
+    let problem = format!("{error} -> copy or download the folder again, and see that the file may be read");
+    WeightError::Format { path: path.display().to_string(), problem }
 }
 
 fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {

@@ -173,7 +173,8 @@ fn read_summary(path: &Path) -> Result<Option<Summary>, Failure> {
     if !path.is_file() {
         return Ok(None);
     }
-    let text = fs::read(path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    let text = fs::read(path)
+        .map_err(|error| Failure::input(format!("{}: {error} -> see that it may be read", path.display())))?;
     let advice = "it is written by another version of stepwise, or damaged: evaluate again";
     serde_json::from_slice(&text)
         .map(Some)

@@ -110,7 +110,9 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
 /// Starts the process of a task. It stands in a process group of its own, so that a Ctrl-C reaches it once, from here.
 fn start(study: &Study, file: &Path, task: &Task, jobs: usize, device: Option<&str>) -> Result<Child, Failure> {
     let path = task.log();
-    let unwritable = |error| Failure::run(format!("{}: {error}", path.display()));
+    let unwritable = |error| {
+        Failure::run(format!("{}: {error} -> check that the folder is writable and the disk has room", path.display()))
+    };
     fs::create_dir_all(path.parent().unwrap_or(&study.file.output_dir)).map_err(unwritable)?;
     let log = OpenOptions::new().create(true).append(true).open(&path).map_err(unwritable)?;
     let mut command = Command::new(std::env::current_exe().map_err(Failure::run)?);
