@@ -191,6 +191,8 @@ fn studies_that_make_no_sense_are_refused() {
     refuse("arms of unequal budget", "joint = { curriculum.order = \"joint\" }", longer);
     refuse("two suites", "\"joint\" }", "\"joint\", benchmark.suite = \"fast\" }");
     refuse("no benchmark", "\"joint\" }", "\"joint\", benchmark.suite = \"none\" }");
+    refuse("a model that is not there", "\"joint\" }", "\"joint\", model_name_or_path = \"no/model\" }");
+    refuse("cases that are not there", "\"joint\" }", "\"joint\", data = { dataset = \"no/cases\" } }");
     said.push_str(&format!("# no such task\n{}\n", place.refused("study order.toml --task 4")));
     said.push_str(&format!("# nothing to report\n{}", place.refused("report order.toml")));
     insta::assert_snapshot!(said);

@@ -84,7 +84,7 @@ fn run(task: &Task) -> Result<SeedRun, StudyError> {
     let log = task.folder().join("trainer_log.jsonl");
     let mut stops = vec![(0, summary(&benchmark.join("base/summary.json"))?)];
     let mut last = None;
-    for (epoch, step) in tested_steps(&log).map_err(StudyError::file(&log))? {
+    for (epoch, step) in tested_steps(&log).map_err(StudyError::unread(&log))? {
         let folder = benchmark.join(format!("epoch-{epoch}"));
         if folder.join("summary.json").is_file() {
             stops.push((step, summary(&folder.join("summary.json"))?));
@@ -97,15 +97,15 @@ fn run(task: &Task) -> Result<SeedRun, StudyError> {
         advice: "remove its folder and run the study again".to_owned(),
     })?;
     let forgetting = epoch_benchmark::read_forgetting(&benchmark)
-        .map_err(|error| StudyError::file(&benchmark)(std::io::Error::other(error)))?;
+        .map_err(|error| StudyError::unread(&benchmark)(std::io::Error::other(error)))?;
     Ok(SeedRun { seed: task.seed, outcomes: outcomes(&last.join("outcomes.jsonl"))?, stops, forgetting })
 }
 
 fn outcomes(path: &Path) -> Result<Vec<Outcome>, StudyError> {
-    store::read(path).map_err(|error| StudyError::file(path)(std::io::Error::other(error)))
+    store::read(path).map_err(|error| StudyError::unread(path)(std::io::Error::other(error)))
 }
 
 fn summary(path: &PathBuf) -> Result<Summary, StudyError> {
-    let json = std::fs::read(path).map_err(StudyError::file(path))?;
-    serde_json::from_slice(&json).map_err(|error| StudyError::file(path)(error.into()))
+    let json = std::fs::read(path).map_err(StudyError::unread(path))?;
+    serde_json::from_slice(&json).map_err(|error| StudyError::unread(path)(error.into()))
 }

@@ -190,9 +190,9 @@ pub fn path(study: &Study) -> PathBuf {
 /// When it cannot be read.
 pub fn read(path: &Path) -> Result<Option<Manifest>, StudyError> {
     match fs::read(path) {
-        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| StudyError::file(path)(error.into())),
+        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| StudyError::unread(path)(error.into())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StudyError::file(path)(error)),
+        Err(error) => Err(StudyError::unread(path)(error)),
     }
 }
 
@@ -201,7 +201,7 @@ fn inputs(study: &Study) -> Result<BTreeMap<String, String>, StudyError> {
     let mut inputs = BTreeMap::new();
     let mut add = |path: PathBuf| -> Result<(), StudyError> {
         if let std::collections::btree_map::Entry::Vacant(slot) = inputs.entry(path.display().to_string()) {
-            slot.insert(sha256_file(&path).map_err(StudyError::file(&path))?.0);
+            slot.insert(sha256_file(&path).map_err(StudyError::unread(&path))?.0);
         }
         Ok(())
     };
@@ -210,7 +210,7 @@ fn inputs(study: &Study) -> Result<BTreeMap<String, String>, StudyError> {
             folders.iter().map(|folder| folder.join("cases.jsonl")).try_for_each(&mut add)?;
         }
         for folder in std::iter::once(&task.recipe.model_name_or_path).chain(&task.recipe.adapter_name_or_path) {
-            let entries = fs::read_dir(folder).map_err(StudyError::file(folder))?;
+            let entries = fs::read_dir(folder).map_err(StudyError::unread(folder))?;
             let paths = entries.flatten().map(|entry| entry.path());
             let mut weights: Vec<PathBuf> =
                 paths.filter(|path| path.extension().is_some_and(|end| end == "safetensors")).collect();

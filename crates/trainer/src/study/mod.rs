@@ -83,7 +83,15 @@ pub enum StudyError {
     /// Arms are taught more or less than others.
     #[error("{0}")]
     Unequal(budget::Unequal),
-    /// A file of the study cannot be read or written.
+    /// A file that the study needs, or that its runs have left, cannot be read.
+    #[error("{}: cannot be read: {error} -> check that the file exists and may be read", path.display())]
+    Unread {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file of the study cannot be written.
     #[error("{}: {error} -> check that the folder is writable and the disk has room", path.display())]
     File {
         /// Which.
@@ -112,6 +120,10 @@ pub enum StudyError {
 }
 
 impl StudyError {
+    fn unread(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        |error| Self::Unread { path: path.into(), error }
+    }
+
     fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         |error| Self::File { path: path.into(), error }
     }

@@ -95,11 +95,10 @@ impl Task {
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StudyError::File { path, error }),
+            Err(error) => return Err(StudyError::unread(&path)(error)),
         }
-        let steps = checkpoint::steps(self.folder());
-        let steps = steps
-            .map_err(|error| StudyError::File { path: self.folder().into(), error: std::io::Error::other(error) })?;
+        let steps = checkpoint::steps(self.folder())
+            .map_err(|error| StudyError::unread(self.folder())(std::io::Error::other(error)))?;
         Ok(steps.last().map_or(Stage::Waiting, |step| Stage::Partial(*step)))
     }
 
