@@ -1,6 +1,8 @@
-//! Folders that commands write.
+//! Folders and files that commands write.
 
 use std::path::Path;
+
+use stepwise_curriculum::files::write_atomic;
 
 use crate::exit::{Failure, Outcome};
 
@@ -16,5 +18,12 @@ pub fn must_be_new(path: &Path) -> Outcome {
 pub fn make(path: &Path) -> Outcome {
     std::fs::create_dir_all(path).map_err(|error| {
         Failure::input(format!("{}: {error} -> name a folder that can be made and written", path.display()))
+    })
+}
+
+/// Writes a file, whole or not at all.
+pub fn write(path: &Path, text: &str) -> Outcome {
+    write_atomic(path, text.as_bytes()).map_err(|error| {
+        Failure::run(format!("{}: {error} -> check that the folder is writable and the disk has room", path.display()))
     })
 }

@@ -66,6 +66,19 @@ pub enum Told {
     Predicted,
 }
 
+impl Told {
+    /// In a word, as recipes have it; none for nothing.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Gold => Some("gold"),
+            Self::Wrong => Some("wrong"),
+            Self::Predicted => Some("predicted"),
+        }
+    }
+}
+
 /// A question as a lesson asks it.
 #[derive(Clone, Debug)]
 pub struct Asked {

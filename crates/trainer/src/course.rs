@@ -11,8 +11,12 @@ pub struct Course {
     plan: Plan,
     seed: u64,
     legs: Vec<Leg>,
-    /// The recipe's `max_steps`, or the step after which the run ended early.
+    /// The recipe's `max_steps`.
     most: Option<u64>,
+    /// The step after which the run ended early.
+    ended: Option<u64>,
+    /// Optimiser steps of the whole run as planned, whatever ends before its time: what a schedule over the run spans.
+    pub planned: u64,
     /// Optimiser steps of the whole run.
     pub total: u64,
     /// Epochs of the whole run, the last one perhaps cut short by `max_steps`.
@@ -22,7 +26,9 @@ pub struct Course {
 #[derive(Clone, Debug, PartialEq)]
 struct Leg {
     steps_per_epoch: u64,
-    /// Steps of the phase; its last epoch is cut short where they are no whole number of epochs.
+    /// Steps of the phase as written or cut.
+    written: u64,
+    /// Those that `max_steps` leaves of them; the last epoch is cut short where they are no whole number of epochs.
     steps: u64,
 }
 
@@ -59,18 +65,28 @@ impl Course {
     pub fn new(recipe: &Recipe, cases: &[Case]) -> Result<Self, PlanError> {
         let phases = phases(recipe, cases)?;
         let plan = Plan::new(phases, cases, cases_per_step(recipe))?;
-        let leg =
-            |phase: usize| Leg { steps_per_epoch: plan.steps_per_epoch(phase) as u64, steps: plan.steps(phase) as u64 };
+        let leg = |phase: usize| {
+            let steps = plan.steps(phase) as u64;
+            Leg { steps_per_epoch: plan.steps_per_epoch(phase) as u64, written: steps, steps }
+        };
         let legs: Vec<Leg> = (0..plan.phases().len()).map(leg).collect();
-        let mut course = Self { plan, seed: recipe.seed, legs, most: recipe.train.max_steps, total: 0, epochs: 0 };
+        let (seed, most) = (recipe.seed, recipe.train.max_steps);
+        let mut course = Self { plan, seed, legs, most, ended: None, planned: 0, total: 0, epochs: 0 };
         course.count();
+        course.planned = course.total;
         Ok(course)
     }
 
-    /// Adds up what the run comes to.
+    /// Adds up what the run comes to: `max_steps` shortens the phase in which it falls, with its schedule, and leaves none to
+    /// those after it.
     fn count(&mut self) {
+        let mut left = self.most.unwrap_or(u64::MAX);
+        for leg in &mut self.legs {
+            leg.steps = leg.written.min(left);
+            left -= leg.steps;
+        }
         let all = self.legs.iter().map(|leg| leg.steps).sum::<u64>();
-        self.total = self.most.map_or(all, |most| most.min(all));
+        self.total = self.ended.map_or(all, |ended| ended.min(all));
         self.epochs = self.total.checked_sub(1).map_or(0, |last| self.at(last).epochs_before + 1);
     }
 
@@ -79,13 +95,13 @@ impl Course {
     /// # Panics
     /// When there is no such phase.
     pub fn cut(&mut self, phase: usize, steps: u64) {
-        self.legs[phase].steps = steps.min(self.legs[phase].steps);
+        self.legs[phase].written = steps.min(self.legs[phase].written);
         self.count();
     }
 
     /// Ends the run after `done` steps.
     pub fn end_after(&mut self, done: u64) {
-        self.most = Some(done);
+        self.ended = Some(done);
         self.count();
     }
 
@@ -183,7 +199,7 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
         max_steps: phase.max_steps.map(|steps| steps as usize),
         learning_rate: Some(phase.learning_rate),
         replay: phase.lesson.replay,
-        visits: Visits::Case,
+        visits: phase.pacing.visits(),
         dataset_weights: phase.lesson.dataset_weights.clone(),
     };
     let mut phases: Vec<Phase> = written.iter().map(phase).collect();

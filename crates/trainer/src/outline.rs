@@ -1,11 +1,14 @@
-//! What a run will teach, counted before it runs: phase by phase which questions, told what, under which conditions.
+//! What a run will teach, known before it runs: step by step which questions, told what, under which conditions; and counted
+//! phase by phase.
 
 use std::collections::BTreeMap;
 
 use stepwise_curriculum::case::Case;
+use stepwise_curriculum::phase::Sample;
 
 use crate::augment::{Augmenter, Told};
-use crate::course::Course;
+use crate::course::{Course, Place};
+use crate::rates::Rates;
 use crate::recipe::{Freeze, Recipe};
 
 /// All phases.
@@ -45,13 +48,12 @@ impl PhaseOutline {
 }
 
 impl Outline {
-    /// Walks through every step of `course`.
+    /// Counts what the steps of `course` teach.
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &[Case], course: &Course) -> Self {
-        let augmenter = Augmenter::new(recipe, cases);
         let mut phases: Vec<PhaseOutline> = Vec::new();
-        for step in 0..course.total {
-            let place = course.at(step);
+        for (done, step) in (1..).zip(steps(recipe, cases, course)) {
+            let place = step.place;
             if place.phase_step == 0 {
                 let phase = &recipe.curriculum.phase[place.phase];
                 phases.push(PhaseOutline {
@@ -67,17 +69,62 @@ impl Outline {
             }
             let Some(phase) = phases.last_mut() else { continue };
             phase.steps += 1;
-            phase.epochs = course.epoch_at(step + 1) - f64::from(place.epochs_before - place.epoch);
-            for sample in course.samples(place) {
-                let asked = augmenter.asked(place, sample);
-                let stage = cases[sample.case].chain[sample.item].stage;
-                phase.stages[usize::from(stage) - 1] += 1;
-                *phase.told.entry(asked.told).or_default() += 1;
-                if let Some(condition) = asked.condition {
+            phase.epochs = course.epoch_at(done) - f64::from(place.epochs_before - place.epoch);
+            for lesson in step.lessons {
+                phase.stages[usize::from(lesson.stage) - 1] += 1;
+                *phase.told.entry(lesson.told).or_default() += 1;
+                if let Some(condition) = lesson.condition {
                     *phase.conditions.entry(condition).or_default() += 1;
                 }
             }
         }
         Self { phases }
     }
+}
+
+/// An optimiser step that is to come.
+#[derive(Clone, Debug)]
+pub struct PlannedStep {
+    /// Where it stands.
+    pub place: Place,
+    /// The learning rate that logs will name.
+    pub learning_rate: f64,
+    /// What it will learn from.
+    pub lessons: Vec<PlannedLesson>,
+}
+
+/// A question that will be learned from.
+#[derive(Clone, Debug)]
+pub struct PlannedLesson {
+    /// Which one.
+    pub sample: Sample,
+    /// Its clinical stage, 1 to 4.
+    pub stage: u8,
+    /// Whether it comes back from an earlier phase.
+    pub replayed: bool,
+    /// What it is told of earlier questions.
+    pub told: Told,
+    /// The condition it stands under.
+    pub condition: Option<&'static str>,
+}
+
+/// Every step of `course` with its lessons, one after the other.
+pub fn steps<'a>(
+    recipe: &'a Recipe,
+    cases: &'a [Case],
+    course: &'a Course,
+) -> impl Iterator<Item = PlannedStep> + use<'a> {
+    let augmenter = Augmenter::new(recipe, cases);
+    (0..course.total).map(move |done| {
+        let place = course.at(done);
+        let phase = &recipe.curriculum.phase[place.phase];
+        let lesson = |sample: Sample| {
+            let asked = augmenter.asked(place, sample);
+            let stage = cases[sample.case].chain[sample.item].stage;
+            let replayed = !phase.stages.contains(&stage);
+            PlannedLesson { sample, stage, replayed, told: asked.told, condition: asked.condition }
+        };
+        let learning_rate = Rates::at(recipe, place, (done, course.planned)).named(recipe, phase);
+        PlannedStep { place, learning_rate, lessons: course.samples(place).into_iter().map(lesson).collect() }
+    })
 }

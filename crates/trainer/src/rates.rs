@@ -2,6 +2,7 @@
 
 use stepwise_vlm::model::ModelPart;
 
+use crate::course::Place;
 use crate::recipe::{Phase, Recipe, Tuning};
 
 /// Learning rates of a step, or at the peak of a schedule.
@@ -38,6 +39,16 @@ impl Rates {
             decoder: own,
             loraplus_ratio: ratio.unwrap_or(1.0),
         }
+    }
+
+    /// Of the step at `place`, before which `done` of the run's `planned` steps are done.
+    #[must_use]
+    pub fn at(recipe: &Recipe, place: Place, (done, planned): (u64, u64)) -> Self {
+        let phase = &recipe.curriculum.phase[place.phase];
+        let of_phase = (place.phase_step, place.phase_total);
+        let (at, of) = if recipe.curriculum.rewarm { of_phase } else { (done, planned) };
+        let warmup = phase.warmup.unwrap_or(recipe.train.warmup);
+        Self::peak(recipe, phase).times(recipe.train.lr_scheduler_type.factor(at, warmup.steps(of), of))
     }
 
     /// The one that logs name: of the decoder or, where a phase freezes that, of the last part before it that learns.

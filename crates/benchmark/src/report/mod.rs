@@ -20,6 +20,7 @@ mod hint_plane;
 mod markup;
 mod metrics;
 mod page;
+pub mod plan;
 mod plot;
 mod retention;
 mod section;

@@ -31,6 +31,9 @@ impl Plan {
         if stages.is_empty() || stages.iter().any(|stage| !(1..=4).contains(stage)) {
             return wrong("stages", format!("{stages:?} are no stages"), "name one or more of 1, 2, 3 and 4");
         }
+        if !(0.0..1.0).contains(replay) {
+            return wrong("replay", format!("is {replay}"), "use a share from 0 to below 1");
+        }
         if let Some((name, weight)) =
             dataset_weights.iter().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0))
         {
@@ -43,7 +46,7 @@ impl Plan {
             let what = format!("no case is of a data set `{name}`; there are: {}", known.join(", "));
             return wrong("dataset_weights", what, "use the names that `source.dataset` of cases has");
         }
-        if self.steps_per_epoch(phase) == 0 && !self.all_visits(phase).is_empty() {
+        if self.visits_per_epoch(phase) == 0 && !self.all_visits(phase).is_empty() {
             return wrong("dataset_weights", "they leave no case".into(), "raise one of them");
         }
         if self.all_visits(phase).is_empty() {
@@ -66,11 +69,7 @@ impl Plan {
         if learning_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
             return wrong("learning_rate", format!("is {learning_rate:?}"), "use a number above 0");
         }
-        if !(0.0..1.0).contains(replay) {
-            return wrong("replay", format!("is {replay}"), "use a share from 0 to below 1");
-        }
-        let earlier = self.replayed_stages(phase);
-        if *replay > 0.0 && (0..self.stages.len()).all(|case| self.items(case, &earlier).next().is_none()) {
+        if *replay > 0.0 && self.replay_pool(phase).is_empty() {
             return wrong("replay", "there is nothing to replay".into(), "remove it, or learn other stages before");
         }
         Ok(())

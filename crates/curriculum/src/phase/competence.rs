@@ -20,27 +20,13 @@ pub(super) fn competence(done: usize, steps: usize) -> f64 {
 }
 
 impl Plan {
-    /// The visits of one batch, drawn from those that are easy enough by then. Past the last step there are none.
-    pub(super) fn eligible<R: rand::Rng>(
-        &self,
-        phase: usize,
-        epoch: usize,
-        step: usize,
-        key: impl Fn(&str) -> R,
-    ) -> Vec<Visit> {
-        let per_epoch = self.steps_per_epoch(phase);
-        if step >= per_epoch {
-            return Vec::new();
-        }
-        let mut visits = self.visits(phase, &key);
-        // The order of the cases decides nothing: equally hard visits stand in an order drawn once.
-        visits.shuffle(&mut key("cases"));
-        visits.sort_by_key(|visit| self.difficulty(*visit));
-        let share = competence(epoch * per_epoch + step, self.steps(phase));
-        let eligible =
-            ((share * visits.len() as f64).ceil() as usize).clamp(self.batch_size.min(visits.len()), visits.len());
-        let (drawn, _) = visits[..eligible].partial_shuffle(&mut key(&format!("step {step}")), self.batch_size);
-        drawn.to_vec()
+    /// All visits of an epoch with the easiest first. The order of the cases decides nothing: equally hard visits stand in an
+    /// order drawn once.
+    pub(super) fn easiest_first<R: rand::Rng>(&self, phase: usize, draw: impl Fn(&str) -> R) -> Vec<Visit> {
+        let mut visits = self.visits(phase, &draw);
+        visits.shuffle(&mut draw("cases"));
+        visits.sort_by_cached_key(|visit| self.difficulty(*visit));
+        visits
     }
 
     /// Its stage, then the most that one of its questions builds on.

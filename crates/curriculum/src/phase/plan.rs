@@ -2,9 +2,10 @@
 
 use super::check::PlanError;
 use super::competence::depths;
-use super::record::{Phase, Visits};
+use super::epoch::LastEpoch;
+use super::record::Phase;
+use super::replay::Shape;
 use crate::case::Case;
-use crate::random::stream;
 
 /// A question to learn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +27,9 @@ pub struct Plan {
     pub(super) stages: Vec<Vec<u8>>,
     /// How many others each of them builds on, those that they build on in turn among them.
     pub(super) depths: Vec<Vec<usize>>,
+    /// What an epoch of each phase comes to.
+    pub(super) shapes: Vec<Shape>,
+    pub(super) last: LastEpoch,
 }
 
 impl Plan {
@@ -44,7 +48,8 @@ impl Plan {
             stages.push(case.chain.iter().map(|item| item.stage).collect());
             all_depths.push(depths(case));
         }
-        let plan = Self { phases, batch_size, datasets, stages, depths: all_depths };
+        let (shapes, last) = (Vec::new(), LastEpoch::default());
+        let mut plan = Self { phases, batch_size, datasets, stages, depths: all_depths, shapes, last };
         if plan.phases.is_empty() {
             return Err(PlanError::Empty("there is no phase -> add a [[curriculum.phase]]"));
         }
@@ -52,6 +57,7 @@ impl Plan {
             return Err(PlanError::Empty("batches of 0 cases hold nothing -> use 1 or more"));
         }
         (0..plan.phases.len()).try_for_each(|phase| plan.check(phase))?;
+        plan.shapes = (0..plan.phases.len()).map(|phase| plan.shape(phase)).collect();
         Ok(plan)
     }
 
@@ -64,8 +70,7 @@ impl Plan {
     /// Batches of an epoch of this phase.
     #[must_use]
     pub fn steps_per_epoch(&self, phase: usize) -> usize {
-        let visits: usize = self.by_weight(phase).iter().map(|(_, count)| count).sum();
-        visits.div_ceil(self.batch_size)
+        self.shapes[phase].steps
     }
 
     /// Batches of this phase in all.
@@ -85,22 +90,10 @@ impl Plan {
     /// When there is no such phase.
     #[must_use]
     pub fn batch(&self, seed: u64, phase: usize, epoch: usize, step: usize) -> Vec<Sample> {
-        let key = |what: &str| stream(seed, &["phase", what, &phase.to_string(), &epoch.to_string()]);
-        let (order, start, end) = if self.phases[phase].visits == Visits::Competence {
-            let drawn = self.eligible(phase, epoch, step, key);
-            let end = drawn.len();
-            (drawn, 0, end)
-        } else {
-            let order = self.order(phase, key);
-            let start = step.saturating_mul(self.batch_size).min(order.len());
-            let end = (start + self.batch_size).min(order.len());
-            (order, start, end)
-        };
-        let mut samples: Vec<Sample> = order[start..end].iter().flat_map(|visit| self.visited(phase, *visit)).collect();
-
-        let before: usize = order[..start].iter().map(|visit| self.visited(phase, *visit).count()).sum();
-        samples.extend(self.replayed(phase, before..before + samples.len(), key));
-        // Replayed questions of a case already present join it; cases keep the order in which they came.
+        let visits = self.visits_of((seed, phase, epoch), step);
+        let mut samples: Vec<Sample> = visits.into_iter().flat_map(|visit| self.visited(phase, visit)).collect();
+        // Questions of a case already present join it; cases keep the order in which they came. A case that a batch visits
+        // twice for the same question, as a weight may ask, is learned from twice.
         let mut place: Vec<usize> = Vec::new();
         for sample in &samples {
             if !place.contains(&sample.case) {
@@ -108,7 +101,6 @@ impl Plan {
             }
         }
         samples.sort_by_key(|sample| (place.iter().position(|case| *case == sample.case), sample.item));
-        samples.dedup();
         samples
     }
 

@@ -21,7 +21,7 @@ pub struct Phase {
     /// Peak learning rate; the run's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
-    /// Share of an epoch's questions drawn from the stages of earlier phases that this one lacks, from 0 to below 1.
+    /// Share of every batch that visits cases for the stages of earlier phases that this one lacks, from 0 to below 1.
     #[serde(default)]
     pub replay: f64,
     /// What a visit takes.

@@ -1,31 +1,81 @@
-//! Questions of earlier phases' stages, mixed into later ones.
+//! Earlier stages come again: a share of every batch is visits to cases for the stages of earlier phases.
 
 use std::ops::Range;
 
-use super::laps::drawn;
-use super::plan::{Plan, Sample};
+use super::plan::Plan;
+use super::visits::Visit;
+
+/// What an epoch of a phase comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Visits for the phase's own stages.
+    pub fresh: usize,
+    /// Visits for stages of earlier phases.
+    pub replayed: usize,
+    /// Batches.
+    pub steps: usize,
+}
+
+/// Which visits of an epoch a batch is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// Of those for the phase's own stages.
+    pub fresh: Range<usize>,
+    /// Of those for stages of earlier phases.
+    pub replayed: Range<usize>,
+}
 
 impl Plan {
-    /// What is replayed beside these of an epoch's fresh questions, counted from 0: spread over the epoch in step with them.
-    pub(super) fn replayed<R: rand::Rng>(
-        &self,
-        phase: usize,
-        fresh: Range<usize>,
-        key: impl Fn(&str) -> R,
-    ) -> Vec<Sample> {
-        let share = self.phases[phase].replay;
-        if share == 0.0 {
-            return Vec::new();
+    /// What an epoch comes to: steps until all fresh visits are made, and as many replayed ones as their share asks.
+    pub(super) fn shape(&self, phase: usize) -> Shape {
+        let (fresh, share) = (self.visits_per_epoch(phase), self.phases[phase].replay);
+        let made = |steps: usize| steps * self.batch_size - self.due(phase, steps);
+        let about = fresh as f64 / (self.batch_size as f64 * (1.0 - share));
+        let mut steps = (about as usize).saturating_sub(1);
+        while made(steps) < fresh {
+            steps += 1;
         }
-        let due = |fresh: usize| (fresh as f64 * (share / (1.0 - share))).round() as usize;
-        let earlier = self.replayed_stages(phase);
-        let pool: Vec<Sample> = (0..self.stages.len()).flat_map(|case| self.items(case, &earlier)).collect();
-        drawn(&pool, due(fresh.start)..due(fresh.end), |lap| key(&format!("replay {lap}")))
+        let before_last = self.due(phase, steps.saturating_sub(1));
+        let room = (steps * self.batch_size).saturating_sub(fresh);
+        let replayed = (fresh as f64 * share / (1.0 - share)).round() as usize;
+        Shape { fresh, replayed: replayed.clamp(before_last, room.max(before_last)), steps }
     }
 
-    /// Stages of earlier phases that this one lacks.
-    pub(super) fn replayed_stages(&self, phase: usize) -> Vec<u8> {
-        let earlier = self.phases[..phase].iter().flat_map(|earlier| &earlier.stages);
-        earlier.copied().filter(|stage| !self.phases[phase].stages.contains(stage)).collect()
+    /// Replayed visits of the first so many batches, as long as those are full.
+    fn due(&self, phase: usize, steps: usize) -> usize {
+        ((steps * self.batch_size) as f64 * self.phases[phase].replay).round() as usize
+    }
+
+    /// What the batch of a step is made of. Its size is the same with and without replay; the last one of an epoch has what is
+    /// left.
+    pub(super) fn parts(&self, phase: usize, step: usize) -> Parts {
+        let Shape { fresh, replayed, steps } = self.shapes[phase];
+        let before = |step: usize| {
+            if step >= steps {
+                return (fresh, replayed);
+            }
+            let due = self.due(phase, step);
+            (step * self.batch_size - due, due)
+        };
+        let (from, to) = (before(step), before(step.saturating_add(1)));
+        Parts { fresh: from.0..to.0, replayed: from.1..to.1 }
+    }
+
+    /// All visits that can be replayed, one stage of a case each: stages that this phase lacks, of data sets that an earlier
+    /// phase taught them from.
+    pub(super) fn replay_pool(&self, phase: usize) -> Vec<Visit> {
+        let taught = |case: usize, stage: u8| {
+            let of_phase = |earlier: &super::Phase| {
+                let weight = earlier.dataset_weights.get(&self.datasets[case]);
+                earlier.stages.contains(&stage) && weight.is_none_or(|weight| *weight > 0.0)
+            };
+            self.phases[..phase].iter().any(of_phase)
+        };
+        let lacking: Vec<u8> = (1..=4).filter(|stage| !self.phases[phase].stages.contains(stage)).collect();
+        let of_case = |case: usize| {
+            let found = lacking.iter().copied().filter(move |stage| self.items(case, &[*stage]).next().is_some());
+            found.filter(move |stage| taught(case, *stage)).map(move |stage| Visit { case, stage: Some(stage) })
+        };
+        (0..self.stages.len()).flat_map(of_case).collect()
     }
 }

@@ -1,6 +1,4 @@
-//! The visits of an epoch: to which cases, for which of their stages, how often and in which order.
-
-use rand::seq::SliceRandom;
+//! The visits of an epoch: to which cases, for which of their stages, and how often.
 
 use super::laps::drawn;
 use super::plan::{Plan, Sample};
@@ -42,6 +40,11 @@ impl Plan {
         parts
     }
 
+    /// How many visits an epoch makes for the phase's own stages.
+    pub(super) fn visits_per_epoch(&self, phase: usize) -> usize {
+        self.by_weight(phase).iter().map(|(_, count)| count).sum()
+    }
+
     pub(super) fn all_visits(&self, phase: usize) -> Vec<Visit> {
         let Phase { stages, visits, .. } = &self.phases[phase];
         let has = |case: usize, stages: &[u8]| self.items(case, stages).next().is_some();
@@ -56,25 +59,6 @@ impl Plan {
                 cases.flat_map(of_case).collect()
             }
         }
-    }
-
-    /// The visits of an epoch in their order.
-    pub(super) fn order<R: rand::Rng>(&self, phase: usize, key: impl Fn(&str) -> R) -> Vec<Visit> {
-        let mut visits = self.visits(phase, &key);
-        let Phase { stages, visits: manner, .. } = &self.phases[phase];
-        if *manner != Visits::Balanced {
-            visits.shuffle(&mut key("cases"));
-            return visits;
-        }
-        let of_stage = |stage: &u8| visits.iter().filter(|visit| visit.stage == Some(*stage)).copied().collect();
-        let rows: Vec<(u8, Vec<Visit>)> = stages.iter().map(|stage| (*stage, of_stage(stage))).collect();
-        let rows: Vec<&(u8, Vec<Visit>)> = rows.iter().filter(|(_, row)| !row.is_empty()).collect();
-        let turns = visits.len().div_ceil(rows.len().max(1));
-        let rows: Vec<Vec<Visit>> = rows
-            .iter()
-            .map(|(stage, row)| drawn(row, 0..turns, |lap| key(&format!("cases of stage {stage}, lap {lap}"))))
-            .collect();
-        (0..visits.len()).map(|place| rows[place % rows.len()][place / rows.len()]).collect()
     }
 
     /// The questions of a visit.

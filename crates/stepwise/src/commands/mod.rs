@@ -10,6 +10,7 @@ pub mod eval;
 pub mod export;
 pub mod import;
 pub mod init;
+mod plan;
 pub mod preview;
 pub mod report;
 pub mod schema;

@@ -1,11 +1,10 @@
 //! `stepwise report STUDY`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use stepwise_benchmark::report::study::{StudyInput, render};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::study::{ArmEndpoint, EFFECTIVE, Endpoint, StudySummary};
-use stepwise_curriculum::files::write_atomic;
 use stepwise_trainer::study::Study;
 use stepwise_trainer::study::collect::collect;
 use stepwise_trainer::study::manifest::Manifest;
@@ -41,12 +40,12 @@ pub fn run(args: &Args) -> Outcome {
     let out = args.out.clone().unwrap_or_else(|| study.file.output_dir.join("report"));
     folder::make(&out.join("tables"))?;
     let json = serde_json::to_string_pretty(&summary).map_err(Failure::run)?;
-    write(&out.join("report.html"), &report.html)?;
-    write(&out.join("report.md"), &joined(markup::markdown))?;
-    write(&out.join("report.tex"), &joined(markup::latex))?;
-    write(&out.join("summary.json"), &json)?;
+    folder::write(&out.join("report.html"), &report.html)?;
+    folder::write(&out.join("report.md"), &joined(markup::markdown))?;
+    folder::write(&out.join("report.tex"), &joined(markup::latex))?;
+    folder::write(&out.join("summary.json"), &json)?;
     for table in &report.tables {
-        write(&out.join("tables").join(&table.name), &table.text)?;
+        folder::write(&out.join("tables").join(&table.name), &table.text)?;
     }
     if args.json {
         say!("{json}");
@@ -61,12 +60,6 @@ pub fn run(args: &Args) -> Outcome {
         out.join("tables").display()
     );
     Ok(())
-}
-
-fn write(path: &Path, text: &str) -> Outcome {
-    write_atomic(path, text.as_bytes()).map_err(|error| {
-        Failure::run(format!("{}: {error} -> check that the folder is writable and the disk has room", path.display()))
-    })
 }
 
 /// What a paper shows: arms by primary endpoints, their differences with tests, and effective robustness.

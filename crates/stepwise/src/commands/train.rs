@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use stepwise_trainer::cases::Cases;
 use stepwise_trainer::checkpoint::{BEST, LAST};
-use stepwise_trainer::course::Course;
 use stepwise_trainer::interrupt::Interrupt;
-use stepwise_trainer::outline::Outline;
 use stepwise_trainer::recipe::Recipe;
 use stepwise_trainer::train::{TrainError, TrainOptions, train};
 
+use super::plan;
 use crate::device;
 use crate::exit::{Failure, Outcome};
 use crate::progress::Shown;
@@ -26,9 +24,10 @@ pub struct Args {
     /// Go on from the newest complete checkpoint of the recipe's output folder.
     #[arg(long)]
     resume: bool,
-    /// Say what each phase would teach, and train nothing.
-    #[arg(long, conflicts_with = "resume")]
-    plan: bool,
+    /// Say what each phase would teach, and train nothing; with a file, write every lesson at its step as `.csv`, or draw them
+    /// as `.html`.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "resume")]
+    plan: Option<Option<PathBuf>>,
     /// cpu, cuda[:n] or wgpu[:n]; the best one built in when left out.
     #[arg(long)]
     device: Option<String>,
@@ -37,8 +36,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
-    if args.plan {
-        return plan(&recipe);
+    if let Some(file) = &args.plan {
+        return plan::run(&recipe, &args.recipe, file.as_deref());
     }
     let recipe_text = std::fs::read_to_string(&args.recipe).map_err(Failure::input)?;
     let chosen = device::choose(args.device.as_deref())?;
@@ -79,13 +78,5 @@ pub fn run(args: &Args) -> Outcome {
         tell!("interrupted after step {}: go on with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);
     }
-    Ok(())
-}
-
-/// What the run would teach. Needs the cases, and neither model nor pictures.
-fn plan(recipe: &Recipe) -> Outcome {
-    let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
-    let course = Course::new(recipe, &cases.train).map_err(Failure::input)?;
-    say!("{}", table::outline(&Outline::new(recipe, &cases.train, &course)));
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
+use stepwise_curriculum::phase::Visits;
 
 use super::PHASES;
 use super::augment::{self, Augment};
@@ -16,7 +17,8 @@ use super::promotion::{self, Promotion};
 use super::section::{Choice, Section};
 use super::train::{POSITIVE, Train};
 use super::tuning::Tuning;
-use super::weights;
+use super::{warmup, weights};
+use crate::schedule::Warmup;
 
 /// `[curriculum]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +36,7 @@ pub struct Curriculum {
 /// The keys that `[curriculum]` sets for all phases, and a phase for itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LessonKeys {
-    /// Share of questions taken again from the stages of earlier phases.
+    /// Share of every batch that comes again from the stages of earlier phases.
     pub replay: f64,
     /// How often a pass visits each case of a data set; 1 for those not named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -69,12 +71,53 @@ pub struct Phase {
     pub max_steps: Option<u64>,
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// Its own warm-up; that of `[train]` when absent.
+    #[serde(flatten)]
+    pub warmup: Option<Warmup>,
+    /// Which of its lessons come when.
+    #[serde(skip_serializing_if = "Pacing::is_shuffled")]
+    pub pacing: Pacing,
     /// Parts that stay as they are while it lasts, of those that the recipe trains.
     #[serde(flatten)]
     pub freeze: Freeze,
     /// What lessons show.
     #[serde(flatten)]
     pub lesson: LessonKeys,
+}
+
+/// Which lessons of a phase come when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pacing {
+    /// Case by case, shuffled, all of a case's questions together.
+    #[default]
+    Shuffled,
+    /// A stage of a case at a time, the stages in turns.
+    Balanced,
+    /// A stage of a case at a time, drawn from the easiest first and from more and more of them (Platanios et al. 2019,
+    /// "Competence-based Curriculum Learning"): earlier stages before later ones, then questions that build on fewer others.
+    Competence,
+}
+
+impl Pacing {
+    fn is_shuffled(&self) -> bool {
+        *self == Self::Shuffled
+    }
+
+    /// What a visit to a case takes.
+    #[must_use]
+    pub fn visits(self) -> Visits {
+        match self {
+            Self::Shuffled => Visits::Case,
+            Self::Balanced => Visits::Balanced,
+            Self::Competence => Visits::Competence,
+        }
+    }
+}
+
+impl Choice for Pacing {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("shuffled", Self::Shuffled), ("balanced", Self::Balanced), ("competence", Self::Competence)];
 }
 
 /// How the evidence is shown.
@@ -162,14 +205,14 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
     if let Some(order) = order {
         phases = ordered(order, seed, train, &lesson);
         // Documents the keys of a phase, none of which is written.
-        read_phase(section.part(PHASES), tuning, train, &lesson, &[]);
+        read_phase(section.part(PHASES), tuning, train, rewarm, &lesson, &[]);
     } else {
         if written.is_empty() {
             // Without phases all stages are learned together: the phase whose every key is left out.
             written.push(section.part(PHASES));
         }
         for phase in written {
-            let phase = read_phase(phase, tuning, train, &lesson, &phases);
+            let phase = read_phase(phase, tuning, train, rewarm, &lesson, &phases);
             phases.push(phase);
         }
     }
@@ -194,6 +237,8 @@ fn ordered(order: Order, seed: u64, train: &Train, lesson: &LessonKeys) -> Vec<P
             num_train_epochs: train.num_train_epochs,
             max_steps: None,
             learning_rate: train.learning_rate,
+            warmup: None,
+            pacing: Pacing::default(),
             freeze: Freeze::default(),
             lesson: lesson.clone(),
         };
@@ -218,6 +263,7 @@ fn read_phase(
     section: Section<'_>,
     tuning: Option<&Tuning>,
     train: &Train,
+    rewarm: bool,
     common: &LessonKeys,
     earlier: &[Phase],
 ) -> Phase {
@@ -225,16 +271,24 @@ fn read_phase(
     let (name_at, replay_at) = (section.at("name"), section.at("replay"));
     let name = section.text("name", Some("`s` and the stages, as in `s12`"), "Stands in logs and metric names.");
     let stages = read_stages(&mut section);
+    let max_steps =
+        section.integer_or("max_steps", None, 1.., "Optimiser steps of the phase, instead of whole passes.");
     let mut phase = Phase {
         name: name.unwrap_or_else(|| usual_name(&stages)),
         stages,
         num_train_epochs: section
             .integer_or("num_train_epochs", Some("that of `[train]`"), 1..=100_000, "Passes over the cases.")
             .map_or(train.num_train_epochs, |epochs| epochs as u32),
-        max_steps: section.integer_or("max_steps", None, 1.., "Optimiser steps of the phase, instead of whole passes."),
+        max_steps,
         learning_rate: section
             .float_or("learning_rate", Some("that of `[train]`"), POSITIVE, "Peak learning rate.")
             .unwrap_or(train.learning_rate),
+        warmup: warmup::read_of_phase(&mut section, train, rewarm, max_steps),
+        pacing: section.choice(
+            "pacing",
+            Pacing::default(),
+            "Which lessons come when: case by case, or a stage of a case at a time, the stages in turns or easy before hard.",
+        ),
         freeze: freeze::read(&mut section, tuning),
         lesson: common.clone(),
     };
@@ -245,7 +299,7 @@ fn read_phase(
             "replay",
             Some("that of `[curriculum]`, where there is something to replay"),
             0.0..1.0,
-            "Share of questions taken again from the stages of earlier phases.",
+            "Share of every batch that comes again from the stages of earlier phases, a stage of a case at a time.",
         )
         .unwrap_or(usual);
     phase.lesson = LessonKeys { replay, ..read_lesson(&mut section, common, Level::Phase) };

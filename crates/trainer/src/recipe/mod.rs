@@ -29,6 +29,7 @@ pub(crate) mod section;
 mod select;
 mod train;
 mod tuning;
+mod warmup;
 mod weights;
 
 use std::fmt;
@@ -41,7 +42,7 @@ pub(crate) use augment::build;
 pub use augment::{Augment, Augmentation};
 pub use benchmark::{Benchmark, Suite};
 pub use context::Context;
-pub use curriculum::{Curriculum, Evidence, LessonKeys, Phase};
+pub use curriculum::{Curriculum, Evidence, LessonKeys, Pacing, Phase};
 pub use data::{CaseSource, Data, Synth};
 pub use freeze::Freeze;
 pub use import::{ImportError, Imported, Left, Tool, import};

@@ -11,10 +11,10 @@ use stepwise_vlm::Precision;
 use super::document::{Node, Value};
 use super::init_lora_weights::InitLoraWeights;
 use super::kind::ValueKind;
-use super::problem::Location;
 use super::section::{Choice, Section};
 use super::select::{self, EarlyStopping, Select};
 use super::tuning::Tuning;
+use super::warmup;
 use crate::schedule::{LrScheduler, Warmup};
 
 /// `[train]`.
@@ -287,28 +287,12 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
 }
 
 fn read_schedule(section: &mut Section<'_>) -> (LrScheduler, Warmup) {
-    let (steps_at, ratio_at) = (section.at("warmup_steps"), section.at("warmup_ratio"));
     let shape = section.choice("lr_scheduler_type", LrScheduler::Cosine, "Shape of the learning rate over the steps.");
-    let steps =
-        section.integer_or("warmup_steps", Some("by `warmup_ratio`"), 0.., "Optimiser steps of linear rise from 0.");
     let usual = if shape == LrScheduler::Constant { 0.0 } else { 0.03 };
-    let ratio = section
-        .float_or("warmup_ratio", Some("0.03, and 0 for `constant`"), 0.0..1.0, "The same as a share of all steps.")
-        .unwrap_or(usual);
-    if let Some(at) = section.rivals(steps_at.as_ref(), ratio_at.as_ref()) {
-        section.report(Some(&at), "`warmup_steps` and `warmup_ratio` are both given", "keep one of them");
-    }
-    // Of the two the later one counts: a `--set` argument over the file.
-    let later = |at: &Option<Location>| at.as_ref().map(|at| at.source);
-    let steps = steps.filter(|_| later(&steps_at) >= later(&ratio_at));
-    let warmup = steps.map_or(Warmup::Ratio(ratio), Warmup::Steps);
-    if shape == LrScheduler::Constant && warmup.steps(u64::from(u32::MAX)) > 0 {
-        section.report(
-            steps_at.or(ratio_at).as_ref(),
-            "the schedule `constant` has no warm-up",
-            "set `lr_scheduler_type = \"constant_with_warmup\"`, or remove the warm-up",
-        );
-    }
+    let Some((warmup, at)) = warmup::read(section, ["by `warmup_ratio`", "0.03, and 0 for `constant`"]) else {
+        return (shape, Warmup::Ratio(usual));
+    };
+    warmup::check(section, shape, warmup, &at);
     (shape, warmup)
 }
 

@@ -347,10 +347,7 @@ impl<'a> Run<'a> {
         let made = material.into_iter().map(|made| made.finish(&self.learner.reader, share, cutoff_len));
         let micro_batches = made.collect::<Result<Vec<_>, _>>()?;
         let phase = &recipe.curriculum.phase[place.phase];
-        let of_phase = (place.phase_step, place.phase_total);
-        let (at, of) = if recipe.curriculum.rewarm { of_phase } else { (self.done, self.course.total) };
-        let factor = recipe.train.lr_scheduler_type.factor(at, recipe.train.warmup.steps(of), of);
-        let rates = Rates::peak(recipe, phase).times(factor);
+        let rates = Rates::at(recipe, place, (self.done, self.course.planned));
         let options = StepOptions {
             rates,
             max_grad_norm: recipe.train.max_grad_norm,

@@ -1,0 +1,83 @@
+//! `stepwise train RECIPE --plan`: what a run would teach. Needs the cases, and neither model nor pictures.
+
+use std::path::Path;
+
+use stepwise_benchmark::report::plan::{PlanInput, PlannedLesson, PlannedStep, render};
+use stepwise_trainer::cases::Cases;
+use stepwise_trainer::course::Course;
+use stepwise_trainer::outline::{self, Outline};
+use stepwise_trainer::recipe::Recipe;
+
+use crate::exit::{Failure, Outcome};
+use crate::{folder, table};
+
+/// How a plan is written.
+enum Form {
+    List,
+    Page,
+}
+
+/// Says what each phase would teach, and writes the whole plan to `file`.
+pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> Outcome {
+    let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
+    let cases = Cases::open(&recipe.data).map_err(Failure::input)?.train;
+    let course = Course::new(recipe, &cases).map_err(Failure::input)?;
+    say!("{}", table::outline(&Outline::new(recipe, &cases, &course)));
+    let Some((file, form)) = file else { return Ok(()) };
+
+    let planned: Vec<outline::PlannedStep> = outline::steps(recipe, &cases, &course).collect();
+    let lesson = |lesson: &outline::PlannedLesson| {
+        let case = &cases[lesson.sample.case];
+        PlannedLesson {
+            case: lesson.sample.case,
+            case_id: &case.case_id,
+            question: &case.chain[lesson.sample.item].id,
+            stage: lesson.stage,
+            replayed: lesson.replayed,
+            condition: lesson.condition,
+            context: lesson.told.name(),
+        }
+    };
+    let steps: Vec<PlannedStep<'_>> = planned
+        .iter()
+        .map(|step| PlannedStep {
+            epoch: step.place.epochs_before as usize + 1,
+            rate: step.learning_rate,
+            lessons: step.lessons.iter().map(lesson).collect(),
+        })
+        .collect();
+    let mut phases: Vec<(String, usize)> = Vec::new();
+    for (done, step) in (1..).zip(&planned) {
+        let name = &recipe.curriculum.phase[step.place.phase].name;
+        match phases.last_mut() {
+            Some((last, end)) if last == name => *end = done,
+            _ => phases.push((name.clone(), done)),
+        }
+    }
+    let facts = [
+        ("Recipe".to_owned(), path.display().to_string()),
+        ("Seed".to_owned(), recipe.seed.to_string()),
+        ("Base".to_owned(), recipe.model_name_or_path.display().to_string()),
+    ];
+    let title = recipe.output_dir.file_name().unwrap_or(recipe.output_dir.as_os_str()).to_string_lossy();
+    let report =
+        render(&PlanInput { title: &title, facts: &facts, cases: cases.len(), phases: &phases, steps: &steps });
+    let text = match form {
+        Form::Page => &report.html,
+        Form::List => &report.tables[0].text,
+    };
+    folder::write(file, text)?;
+    say!("\nplan    {}", file.display());
+    Ok(())
+}
+
+fn form(file: &Path) -> Result<Form, Failure> {
+    match file.extension().and_then(|ending| ending.to_str()) {
+        Some("csv") => Ok(Form::List),
+        Some("html") => Ok(Form::Page),
+        _ => Err(Failure::input(format!(
+            "{}: a plan is a list or a page -> end its name in .csv or .html",
+            file.display()
+        ))),
+    }
+}
