@@ -18,8 +18,8 @@ pub struct Forgetting {
     pub base: [Option<Estimate>; 4],
     /// In the order in which they were learned.
     pub phases: Vec<PhaseRow>,
-    /// Mean change of a stage's accuracy since the phase that taught it last (Lopez-Paz and Ranzato, 2017); none where no
-    /// stage was done before the last phase.
+    /// Mean change of a stage's accuracy since the phase that taught it first (Lopez-Paz and Ranzato, 2017); none where every
+    /// stage was taught by the last phase first, or not at all.
     pub backward_transfer: Option<f64>,
 }
 
@@ -75,10 +75,10 @@ impl Forgetting {
         self.backward_transfer = backward_transfer(&accuracies, self.learned());
     }
 
-    /// For stages 1 to 4, the place of the last phase that taught them.
+    /// For stages 1 to 4, the place of the first phase that taught them.
     #[must_use]
     pub fn learned(&self) -> [Option<usize>; 4] {
-        [1, 2, 3, 4].map(|stage| self.phases.iter().rposition(|row| row.stages.contains(&stage)))
+        [1, 2, 3, 4].map(|stage| self.phases.iter().position(|row| row.stages.contains(&stage)))
     }
 
     /// For stages 1 to 4, the best that the base or an earlier phase had reached less what is left after the last one.
@@ -107,9 +107,10 @@ impl Forgetting {
         for row in &self.phases {
             text.push_str(&line(&row.phase, &row.stages, &row.accuracy));
         }
-        if let Some(transfer) = self.backward_transfer {
-            text.push_str(&format!("\nBackward transfer: {transfer:+.3}\n"));
-        }
+        text.push_str(&match self.backward_transfer {
+            Some(transfer) => format!("\nBackward transfer: {transfer:+.3}\n"),
+            None => "\nBackward transfer: not defined, no stage was taught before the last phase\n".to_owned(),
+        });
         text
     }
 }
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_later_phases_took_is_counted_since_the_phase_that_taught_it() {
-        let forgetting = Forgetting {
+        let mut forgetting = Forgetting {
             schema: SCHEMA.into(),
             base: estimates([0.5, 0.5, 0.25, 0.25]),
             phases: vec![
@@ -139,13 +140,17 @@ mod tests {
             ],
             backward_transfer: None,
         };
-        assert_eq!(forgetting.learned(), [Some(2), Some(2), None, Some(3)]);
+        forgetting.count();
+        assert_eq!(forgetting.learned(), [Some(0), Some(1), None, Some(3)]);
+        // Stage 1 went from 0.9 to 0.75, though a later phase taught it again; stage 2 came back to where it was.
+        assert!((forgetting.backward_transfer.expect("two stages") + 0.075).abs() < 1e-12);
         // The base was best at stage 3.
         assert_eq!(
             forgetting.forgotten().map(|value| value.map(|value| (value * 1000.0).round())),
             [Some(150.0), Some(0.0), Some(125.0), Some(-250.0)]
         );
         let markdown = forgetting.markdown();
+        assert!(markdown.ends_with("\nBackward transfer: -0.075\n"), "{markdown}");
         assert!(markdown.contains("| s12 | **0.875** | **0.625** | 0.250 | 0.250 |\n"), "{markdown}");
     }
 

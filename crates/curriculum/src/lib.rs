@@ -19,6 +19,7 @@ pub mod picture;
 pub mod problem;
 pub mod prompt;
 pub mod random;
+pub mod refusal;
 mod schema;
 pub mod split;
 pub mod synth;

@@ -53,6 +53,12 @@ pub fn untrainable(kind: &Kind) -> Option<&'static str> {
     UNTRAINABLE.iter().find(|(name, _)| *name == kind.name).map(|(_, reason)| *reason)
 }
 
+/// Whether the right answer under a kind of condition is to decline.
+#[must_use]
+pub fn teaches_to_decline(kind: &str) -> bool {
+    perturb::kind(kind).is_some_and(|kind| kind.purpose == Purpose::Removal && kind.name != "swap_near")
+}
+
 /// Which answers to earlier questions a lesson is shown with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Told {
@@ -163,12 +169,12 @@ impl<'a> Augmenter<'a> {
         });
         let mut asked = Asked { sample, condition: None, told: Told::Nothing, perturbed: Perturbed::default() };
         let mut told_too = true;
-        if let Some((_, kind, perturbation)) = drawn {
-            if let Some(perturbed) = answered(kind, &**perturbation, &scene) {
-                asked.condition = Some(kind.name);
-                asked.perturbed = perturbed;
-                told_too = kind.purpose != Purpose::Removal && !matches!(kind.name, "swap_same" | "flip");
-            }
+        // A condition that does not apply leaves the lesson as it would be without it.
+        let standing = drawn.and_then(|(_, kind, perturbation)| Some((kind, answered(kind, &**perturbation, &scene)?)));
+        if let Some((kind, perturbed)) = standing {
+            asked.condition = Some(kind.name);
+            asked.perturbed = perturbed;
+            told_too = kind.purpose != Purpose::Removal && !matches!(kind.name, "swap_same" | "flip");
         } else if matches!(evidence, Evidence::Box | Evidence::Both)
             && uniform("box") < BOX_SHARE
             && let Some(item) = located(item)
@@ -258,7 +264,7 @@ fn plain(name: &str) -> Arc<dyn Perturbation> {
 fn answered(kind: &Kind, perturbation: &dyn Perturbation, scene: &Scene<'_>) -> Option<Perturbed> {
     let mut perturbed = perturbation.perturb(scene).ok()?;
     match (kind.name, kind.purpose) {
-        ("swap_near", _) => perturbed.item = Some(as_shown(scene, &perturbed.pictures)?),
+        ("swap_near" | "swap_same", _) => perturbed.item = Some(as_shown(scene, &perturbed.pictures)?),
         // Any picture answers what the first stage asks of it.
         ("swap_far", _) if scene.item.stage == 1 => return None,
         (_, Purpose::Removal) => perturbed.item = Some(declined(scene.item)?),

@@ -9,6 +9,7 @@ use image::RgbImage;
 use stepwise_curriculum::case::{Case, Split};
 use stepwise_curriculum::check;
 use stepwise_curriculum::dataset::{DatasetPictureError, picture_below, picture_path};
+use stepwise_curriculum::refusal;
 use stepwise_curriculum::synth::{self, SynthOptions};
 
 use crate::files::sha256_file;
@@ -88,7 +89,7 @@ impl Cases {
             CaseSource::Dataset(_) => data.source.to_string(),
             CaseSource::Synth(_) => "the synthetic cases".to_owned(),
         };
-        let (cases, pictures) = match &data.source {
+        let (mut cases, pictures) = match &data.source {
             CaseSource::Dataset(folders) => read(folders)?,
             CaseSource::Synth(asked) => {
                 let options = SynthOptions {
@@ -102,6 +103,9 @@ impl Cases {
                 (cases, Pictures::Drawn { options, numbers })
             }
         };
+        if let Some(words) = &data.refusal {
+            cases.iter_mut().for_each(|case| refusal::offer(case, words));
+        }
         let side = |split: Split| cases.iter().filter(move |case| case.split == split).cloned();
         let mut train: Vec<Case> = side(Split::Train).collect();
         train.truncate(data.max_samples.map_or(usize::MAX, |most| most as usize));

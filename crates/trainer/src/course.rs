@@ -203,7 +203,7 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
         dataset_weights: phase.lesson.dataset_weights.clone(),
     };
     let mut phases: Vec<Phase> = written.iter().map(phase).collect();
-    let Some(order) = recipe.curriculum.order else { return Ok(phases) };
+    let Some(order) = &recipe.curriculum.order else { return Ok(phases) };
     let everything = Phase {
         name: "all".into(),
         stages: vec![1, 2, 3, 4],
@@ -218,6 +218,9 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
     let all = epoch as u64 * u64::from(recipe.train.num_train_epochs);
     let all = recipe.train.max_steps.map_or(all, |most| most.min(all)) as usize;
     let count = phases.len();
+    if all < count {
+        return Err(PlanError::Short { steps: all, phases: count });
+    }
     for (index, phase) in phases.iter_mut().enumerate() {
         phase.num_train_epochs = None;
         phase.max_steps = Some((index + 1) * all / count - index * all / count);

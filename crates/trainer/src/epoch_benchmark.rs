@@ -48,6 +48,17 @@ pub enum BenchmarkError {
         /// What to do.
         help: String,
     },
+    /// What the model answered when a phase began is gone.
+    #[error(
+        "{path}: is missing, or of another run, and the phase `{phase}` is under way -> bring it back, or resume from a checkpoint at \
+         the end of the phase before: its lessons are told what the model answered then"
+    )]
+    Predicted {
+        /// Where it was kept.
+        path: String,
+        /// The phase.
+        phase: String,
+    },
     /// A file of the benchmark cannot be written.
     #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
     File {

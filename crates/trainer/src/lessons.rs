@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stepwise_benchmark::perturb::{Attack, Draws, Goal, Perturbed, Pictures};
 use stepwise_benchmark::probe::{RespondentError, Shown};
 use stepwise_benchmark::run::{Gallery, RunError};
-use stepwise_curriculum::case::{Case, Image};
+use stepwise_curriculum::case::{Answer, Case, Image};
 use stepwise_curriculum::conversation::Conversation;
 use stepwise_curriculum::phase::Sample;
 use stepwise_curriculum::prompt::{AnswerForm, Frame, prompt};
@@ -34,6 +34,8 @@ pub struct Lesson {
     pub name: String,
     /// The kind of condition it stands under.
     pub condition: Option<&'static str>,
+    /// Weight of its answer's tokens in the loss.
+    pub weight: f32,
     /// The attack on its first picture, to be made on the model that learns, just before the step.
     pub attack: Option<Attacked>,
 }
@@ -109,7 +111,8 @@ impl MicroBatch {
     /// # Errors
     /// When a lesson cannot be encoded or has more than `cutoff_len` tokens.
     pub fn new(processor: &Processor, lessons: &[Lesson], share: bool, cutoff_len: usize) -> Result<Self, LessonError> {
-        let batch = Batch::new(processor, lessons.iter().map(|lesson| &lesson.example), share)?;
+        let weighted = lessons.iter().map(|lesson| (&lesson.example, lesson.weight));
+        let batch = Batch::weighted(processor, weighted, share)?;
         for (lesson, &tokens) in lessons.iter().zip(&batch.layout.lengths) {
             if tokens > cutoff_len {
                 return Err(LessonError::TooLong { name: lesson.name.clone(), tokens, cutoff_len });
@@ -125,6 +128,8 @@ impl MicroBatch {
 pub struct Lessons<'a> {
     processor: &'a Processor,
     answer_form: AnswerForm,
+    /// Of answers that are boxes, in each phase.
+    box_weights: Vec<f32>,
     augmenter: Augmenter<'a>,
     gallery: Gallery<'a>,
     /// The pictures of a case as they are, by its index.
@@ -150,6 +155,7 @@ impl<'a> Lessons<'a> {
         Self {
             processor,
             answer_form: recipe.train.answer_form,
+            box_weights: recipe.curriculum.phase.iter().map(|phase| phase.lesson.box_loss_weight as f32).collect(),
             augmenter: Augmenter::new(recipe, &cases.train).with_predicted(predicted),
             gallery: Gallery::new(&cases.train, &cases.pictures),
             cut: HashMap::new(),
@@ -205,7 +211,9 @@ impl<'a> Lessons<'a> {
         let conversation = prompt.conversation.answered(&prompt.answer);
         let name = format!("{}/{}", stored.case_id, item.id);
         let example = Example { conversation, images };
-        Lesson { example, stage: item.stage, name, condition: asked.condition, attack }
+        let is_box = matches!(item.answer, Answer::Box { .. });
+        let weight = if is_box { self.box_weights[place.phase] } else { 1.0 };
+        Lesson { example, stage: item.stage, name, condition: asked.condition, weight, attack }
     }
 
     fn images(&mut self, asked: &Asked) -> Result<Vec<Arc<Prepared>>, LessonError> {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use stepwise_curriculum::case::Case;
 use stepwise_curriculum::phase::Sample;
 
-use crate::augment::{Augmenter, Told};
+use crate::augment::{Augmenter, Told, teaches_to_decline};
 use crate::course::{Course, Place};
 use crate::rates::Rates;
-use crate::recipe::{Freeze, Recipe};
+use crate::recipe::{Freeze, Phase, Recipe};
 
 /// All phases.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +79,30 @@ impl Outline {
             }
         }
         Self { phases }
+    }
+}
+
+/// Lessons expected under a condition, from which on it is no chance that there is none.
+const EXPECTED: f64 = 5.0;
+
+impl Outline {
+    /// Conditions of `augment` that no lesson stands under, though their share asks for some: a line for each phase that has any.
+    #[must_use]
+    pub fn idle(&self, recipe: &Recipe) -> Vec<String> {
+        let of_phase = |(outline, phase): (&PhaseOutline, &Phase)| {
+            let idle = phase.lesson.augment.conditions.iter().filter(|one| {
+                one.share * outline.lessons() as f64 >= EXPECTED && !outline.conditions.contains_key(one.kind)
+            });
+            let kinds: Vec<&str> = idle.map(|one| one.kind).collect();
+            let help = if kinds.iter().any(|kind| teaches_to_decline(kind)) {
+                "without the picture only a question with an option to decline has an answer: `refusal` in `[data]` offers one"
+            } else {
+                "they do not apply to the questions of its stages"
+            };
+            (!kinds.is_empty())
+                .then(|| format!("{}: no lesson stands under {} -> {help}", outline.name, kinds.join(", ")))
+        };
+        self.phases.iter().zip(&recipe.curriculum.phase).filter_map(of_phase).collect()
     }
 }
 

@@ -22,6 +22,9 @@ use crate::recipe::Recipe;
 /// The question as it is stored, and nothing else.
 const SUITE: &str = "name = \"own answers\"\nversion = 1\nseed = 0\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
 
+/// And without a picture to look at.
+const BLANK: &str = "[[condition]]\nid = \"blank\"\nkind = \"blank\"\n";
+
 /// Answers by case and item.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Predicted {
@@ -75,21 +78,27 @@ impl Predicted {
             }
             return Ok(Some(kept));
         }
+        if place.phase_step > 0 {
+            // The model has learned since, and would answer otherwise.
+            return Err(BenchmarkError::Predicted { path: path.display().to_string(), phase: phase.name.clone() });
+        }
         // Replayed questions are told what the model answers as well.
         let taught: BTreeSet<u8> =
             recipe.curriculum.phase[..=place.phase].iter().flat_map(|phase| phase.stages.iter().copied()).collect();
         let eval: Vec<Case> = exam.cases.train.iter().filter_map(|case| parents(case, &taught)).collect();
         let asked = Cases { train: Vec::new(), eval, pictures: exam.cases.pictures.clone() };
         std::fs::create_dir_all(&folder).map_err(failed)?;
+        let blank = phase.lesson.blank_images;
         let asking = Asking {
             name: &format!("own answers before {}", phase.name),
             model: Model { key: &format!("{digest}:{step}"), reader: exam.reader, pass: Pass::ANSWER },
             surrogate: None,
-            suite: &suite(recipe.train.answer_form),
+            suite: &suite(recipe.train.answer_form, blank),
             cases: &asked,
         };
         let answered = asking.ask(&mut Memory::journal(&journal)?, exam.progress, exam.interrupt)?;
-        let outcomes = answered.outcomes;
+        let wanted = if blank { "blank" } else { "clean" };
+        let outcomes: Vec<_> = answered.outcomes.into_iter().filter(|outcome| outcome.condition == wanted).collect();
         let mut answers: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for outcome in &outcomes {
             if let Some(words) = outcome.in_context() {
@@ -110,8 +119,9 @@ impl Predicted {
     }
 }
 
-fn suite(answer_form: AnswerForm) -> Suite {
-    let suite = Suite::parse(SUITE, Path::new("own answers"));
+/// Lessons whose pictures are blank are told what the model answered to a blank one.
+fn suite(answer_form: AnswerForm, blank: bool) -> Suite {
+    let suite = Suite::parse(&format!("{SUITE}{}", if blank { BLANK } else { "" }), Path::new("own answers"));
     Suite { answer_form, ..suite.unwrap_or_else(|error| unreachable!("it is written above: {error}")) }
 }
 
@@ -138,6 +148,6 @@ mod tests {
         }
         let first = parents(&case, &BTreeSet::from([1])).map_or(Vec::new(), |case| case.chain);
         assert!(first.iter().all(|item| item.stage == 1) && first.len() < asked.chain.len());
-        assert_eq!(suite(AnswerForm::Letter).conditions.len(), 1);
+        assert_eq!([false, true].map(|blank| suite(AnswerForm::Letter, blank).conditions.len()), [1, 2]);
     }
 }

@@ -12,6 +12,7 @@ use crate::epoch_benchmark::suite;
 use crate::learner::Learner;
 use crate::lessons::LessonError;
 use crate::memory::{self, Estimate, Pictures};
+use crate::outline::Outline;
 use crate::progress::Progress;
 use crate::recipe::{Recipe, Tuning};
 use crate::regime::Regime;
@@ -57,6 +58,7 @@ impl Preparation {
     ) -> Result<Self, LessonError> {
         let processor = &learner.reader.processor;
         let survey = Survey::new(recipe, cases, course, processor, progress)?;
+        Outline::new(recipe, &cases.train, course).idle(recipe).iter().for_each(|line| progress.warning(line));
         let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
         let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
         let (learned, tested) = (survey.tiles as u64, tested(recipe, cases, processor));

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use stepwise_trainer::log::{Pace, Resumed, RunLog, StepLine};
+use stepwise_benchmark::forgetting::Forgetting;
+use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::summary::Summary;
+use stepwise_trainer::log::{MetricsLine, Pace, Resumed, RunLog, StepLine};
 
 fn line(step: u64, loss: f64) -> StepLine {
     let (elapsed_time, remaining_time) = Pace::start(0).times(step, 8);
@@ -35,15 +39,25 @@ fn tensorboard_reads_what_the_log_says() {
         eprintln!("skipped: STEPWISE_PYTHON is not set");
         return;
     };
+    let nothing = Bootstrap { resamples: 0, ..Bootstrap::default() };
+    let summary = Summary::new(&Suite::fast(), &[], &[], None, nothing);
     let run = tempfile::tempdir().expect("writable");
     let write = |resumed: Option<u64>, steps: std::ops::RangeInclusive<u64>, loss: f64| {
         let resumed = resumed.map(|step| Resumed { step, untested: false });
         let mut log = RunLog::open(run.path(), true, resumed).expect("writable");
-        assert!(log.text("recipe", 0, "```toml\nseed = 42\n```").is_empty());
         for step in steps {
             assert!(log.step(&line(step, loss / step as f64)).is_empty());
             let metrics = BTreeMap::from([("benchmark/clean".to_owned(), 0.1 * step as f64)]);
-            assert!(log.metrics(step, step as f64 / 4.0, &metrics, None).is_empty());
+            let forgetting = (step % 4 == 0).then(|| Forgetting::new(&summary));
+            let line = MetricsLine {
+                current_steps: step,
+                epoch: step as f64 / 4.0,
+                phase: "s12",
+                metrics: &metrics,
+                best: None,
+                forgetting: forgetting.as_ref(),
+            };
+            assert!(log.metrics(&line).is_empty());
         }
     };
     write(None, 1..=6, 3.0);
@@ -61,5 +75,5 @@ fn tensorboard_reads_what_the_log_says() {
     for tag in ["benchmark/clean", "phase/s12/loss", "stage/1/loss", "stage/2/loss", "train/grad_norm", "train/lr"] {
         assert!(said.contains(&format!("\"{tag}\"")), "{tag} is not among {said}");
     }
-    assert!(said.contains("\"tensors\": [\"recipe\"]"), "{said}");
+    assert!(said.contains("\"tensors\": [\"forgetting\"]"), "{said}");
 }

@@ -46,13 +46,25 @@ impl Batch {
         examples: impl IntoIterator<Item = &'a Example>,
         share: bool,
     ) -> Result<Self, ProcessorError> {
+        Self::weighted(processor, examples.into_iter().map(|example| (example, 1.0)), share)
+    }
+
+    /// The same with a weight of each example's tokens in the loss.
+    ///
+    /// # Errors
+    /// As [`Processor::encode`].
+    pub fn weighted<'a>(
+        processor: &Processor,
+        examples: impl IntoIterator<Item = (&'a Example, f32)>,
+        share: bool,
+    ) -> Result<Self, ProcessorError> {
         let mut tiles = TileSet { apart: !share, ..TileSet::default() };
         let sequences = examples
             .into_iter()
-            .map(|example| {
+            .map(|(example, weight)| {
                 let encoded = processor.encode(&example.conversation, &example.grids(), false)?;
                 let places = encoded.supervised.iter().enumerate().filter(|(_, on)| **on);
-                let targets = places.map(|(index, _)| Target { index, weight: 1.0 }).collect();
+                let targets = places.map(|(index, _)| Target { index, weight }).collect();
                 Ok(tiles.sequence(&encoded, &example.images, encoded.ids.clone(), targets))
             })
             .collect::<Result<Vec<_>, ProcessorError>>()?;

@@ -18,7 +18,7 @@ pub struct History {
     pub base: Option<Summary>,
     /// What each came to, in order; epochs that were not tested are left out.
     pub epochs: Vec<Summary>,
-    /// For stages 1 to 4, the place among `epochs` of the first one tested after the stage was taught last; none where it
+    /// For stages 1 to 4, the place among `epochs` of the one that ended the first phase that taught the stage; none where it
     /// was not taught.
     pub learned: [Option<usize>; 4],
 }
@@ -58,7 +58,7 @@ impl History {
             .collect()
     }
 
-    /// Mean change of a stage's accuracy since it was taught; none where no stage was done before the last epoch.
+    /// Mean change of a stage's accuracy since the phase that taught it first; none where no stage was taught before the last epoch.
     #[must_use]
     pub fn backward_transfer(&self) -> Option<f64> {
         backward_transfer(&self.accuracies(), self.learned)

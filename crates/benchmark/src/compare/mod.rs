@@ -73,7 +73,7 @@ pub struct SideSummary {
     pub alone: usize,
     /// What later epochs did to earlier stages; empty where it is no run of two epochs or more.
     pub retention: Vec<StageRetention>,
-    /// Mean change of a stage's accuracy since the epoch that taught it last (Lopez-Paz and Ranzato, 2017).
+    /// Mean change of a stage's accuracy since the phase that taught it first (Lopez-Paz and Ranzato, 2017).
     pub backward_transfer: Option<f64>,
 }
 

@@ -38,9 +38,9 @@ pub fn retention(epochs: &[StageAccuracies]) -> [Option<Retention>; 4] {
     })
 }
 
-/// Backward transfer (Lopez-Paz and Ranzato, 2017): over the stages that were done learning before the last epoch, the mean
-/// of the accuracy after the last epoch less that right after the stage was learned. `learned[s]` is the place among
-/// `epochs` of the last one that taught stage `s + 1`. None where no stage was done before.
+/// Backward transfer (Lopez-Paz and Ranzato, 2017): over the stages that were learned before the last epoch, the mean of the
+/// accuracy after the last epoch less that right after the stage was learned. `learned[s]` is the place among `epochs` of the
+/// one that taught stage `s + 1`. None where no stage was learned before.
 #[must_use]
 pub fn backward_transfer(epochs: &[StageAccuracies], learned: [Option<usize>; 4]) -> Option<f64> {
     let last = epochs.len().checked_sub(1)?;

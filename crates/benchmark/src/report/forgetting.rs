@@ -20,7 +20,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         id: "forgetting",
         title: "What each phase left",
         intro: "Clean accuracy of every stage after every phase. Framed is what the phase itself taught; the colour is the \
-                change from the base. Backward transfer is the mean change of a stage since the phase that taught it last: \
+                change from the base. Backward transfer is the mean change of a stage since the phase that taught it first: \
                 below zero, later phases cost what earlier ones had taught."
             .into(),
         body: matrix(forgetting) + &transfer,

@@ -18,6 +18,17 @@ pub enum PlanError {
         /// What to do.
         advice: &'static str,
     },
+    /// An order has more phases than there are steps to share among them.
+    #[error(
+        "curriculum.order: its {phases} phases share {steps} optimiser steps of the run -> raise `max_steps` or `num_train_epochs`, add \
+         cases, or make smaller batches"
+    )]
+    Short {
+        /// Of the run.
+        steps: usize,
+        /// Of the order.
+        phases: usize,
+    },
     /// Nothing would be learned from.
     #[error("curriculum: {0}")]
     Empty(&'static str),

@@ -308,6 +308,7 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
             source: CaseSource::Synth(Synth { cases: 400, seed: 0, image_size: 128 }),
             eval_split: Split::Validation,
             max_samples: None,
+            refusal: None,
         },
     };
     if let Some(folder) = &args.data {

@@ -22,7 +22,9 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> Outcome {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?.train;
     let course = Course::new(recipe, &cases).map_err(Failure::input)?;
-    say!("{}", table::outline(&Outline::new(recipe, &cases, &course)));
+    let outline = Outline::new(recipe, &cases, &course);
+    say!("{}", table::outline(&outline));
+    outline.idle(recipe).iter().for_each(|line| tell!("warning: {line}"));
     let Some((file, form)) = file else { return Ok(()) };
 
     let planned: Vec<outline::PlannedStep> = outline::steps(recipe, &cases, &course).collect();

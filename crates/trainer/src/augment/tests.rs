@@ -223,7 +223,7 @@ fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
             }
             let named = asked.perturbed.named.as_ref().map(|named| named.text.as_str());
             match condition {
-                "hint_minus" | "written_wrong" | "injection" | "cue_text_wrong" => {
+                "hint_minus" | "written_wrong" | "report_injected" | "cue_text_wrong" => {
                     assert_ne!(named, Some(gold.as_str()), "{at}")
                 }
                 "hint_plus" | "cue_text_true" => assert_eq!(named, Some(gold.as_str()), "{at}"),

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use stepwise_benchmark::forgetting::Forgetting;
+
+use crate::selection::Best;
 
 /// Means since the line before, under the names of LLaMA-Factory's `trainer_log.jsonl`, and ours after them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +42,24 @@ pub struct StepLine {
     /// The most memory this process has held, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory_mib: Option<f64>,
+}
+
+/// What was measured at the end of an epoch.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct MetricsLine<'a> {
+    /// Optimiser steps done.
+    pub current_steps: u64,
+    /// Epochs of the run that are done.
+    pub epoch: f64,
+    /// Name of the phase.
+    pub phase: &'a str,
+    /// A benchmark's numbers by name; nothing where the epoch was not tested.
+    pub metrics: &'a BTreeMap<String, f64>,
+    /// Which epoch is the best so far.
+    pub best: Option<&'a Best>,
+    /// Where a phase ended: every stage after every phase so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forgetting: Option<&'a Forgetting>,
 }
 
 /// How fast steps go in this process.

@@ -9,16 +9,13 @@ mod line;
 mod tally;
 mod trainer_log;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 pub use events::Events;
-pub use line::{Pace, StepLine};
+pub use line::{MetricsLine, Pace, StepLine};
 pub use tally::Tally;
 pub use trainer_log::{Resumed, TrainerLog, tested_steps};
-
-use crate::selection::Best;
 
 /// Both logs of a run, written together.
 pub struct RunLog {
@@ -62,23 +59,18 @@ impl RunLog {
         self.flush()
     }
 
-    /// Writes numbers measured after `step` (a benchmark's), each under its own tag in TensorBoard, and which epoch is the best
-    /// so far. Returns warnings.
+    /// Writes what was measured after a step (a benchmark's), each number under its own tag in TensorBoard. Returns warnings.
     #[must_use]
-    pub fn metrics(
-        &mut self,
-        step: u64,
-        epoch: f64,
-        metrics: &BTreeMap<String, f64>,
-        best: Option<&Best>,
-    ) -> Vec<String> {
+    pub fn metrics(&mut self, line: &MetricsLine<'_>) -> Vec<String> {
         if let Some(events) = &mut self.events {
-            for (tag, value) in metrics {
-                events.scalar(tag, step, *value);
+            for (tag, value) in line.metrics {
+                events.scalar(tag, line.current_steps, *value);
+            }
+            if let Some(forgetting) = line.forgetting {
+                events.text("forgetting", line.current_steps, &forgetting.markdown());
             }
         }
-        let line = serde_json::json!({ "current_steps": step, "epoch": epoch, "metrics": metrics, "best": best });
-        self.lines.append(&line);
+        self.lines.append(line);
         self.flush()
     }
 
@@ -86,15 +78,6 @@ impl RunLog {
     #[must_use]
     pub fn skipped(&mut self, step: u64, why: &str) -> Vec<String> {
         self.lines.append(&serde_json::json!({ "current_steps": step, "skipped": why }));
-        self.flush()
-    }
-
-    /// Writes Markdown for TensorBoard's text page. Returns warnings.
-    #[must_use]
-    pub fn text(&mut self, tag: &str, step: u64, markdown: &str) -> Vec<String> {
-        if let Some(events) = &mut self.events {
-            events.text(tag, step, markdown);
-        }
         self.flush()
     }
 

@@ -11,7 +11,7 @@ use stepwise_benchmark::perturb::{self, KINDS, Kind, Perturbation};
 use super::document::{Node, Value};
 use super::kind::{Accepts, ValueKind};
 use super::section::Section;
-use crate::augment::untrainable;
+use crate::augment::{teaches_to_decline, untrainable};
 
 /// What stands in a condition's table beside the parameters that a suite gives it.
 const SHARE: &str = "share";
@@ -23,7 +23,10 @@ const ACCEPTS: &str =
     "a number from 0 to 1, a table with `share` and the condition's parameters, or a list of such tables";
 
 /// For the reference.
-const ABOUT: &str = "Shares of lessons that are asked under a condition of the benchmark, by the condition's kind.";
+const ABOUT: &str = "Shares of lessons that are asked under a condition of the benchmark, by the condition's kind (`docs/suite.md` \
+    says what each does). The answer taught is the one that is right there. Where the evidence is gone (blank, no_image, swap_far, \
+    region_mask, random_only, ...), that is to decline, in questions that can be declined and no others (`refusal` in `[data]` makes \
+    choices such questions); under swap_near it is what the other picture shows. Sentences come from the templates for training.";
 
 fn accepts() -> Accepts {
     let table = || ValueKind::Map(Box::new(ValueKind::Other));
@@ -73,6 +76,12 @@ impl Augment {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()
+    }
+
+    /// A kind of condition, if there is one, that takes the evidence away, so that lessons teach to decline.
+    #[must_use]
+    pub fn removal(&self) -> Option<&'static str> {
+        self.conditions.iter().map(|one| one.kind).find(|kind| teaches_to_decline(kind))
     }
 }
 

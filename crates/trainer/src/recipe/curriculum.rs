@@ -11,7 +11,7 @@ use super::context::{self, Context};
 use super::document::Value;
 use super::freeze::{self, Freeze};
 use super::kind::ValueKind;
-use super::order::Order;
+use super::order::{self, Order};
 use super::problem::Location;
 use super::promotion::{self, Promotion};
 use super::section::{Choice, Section};
@@ -34,7 +34,7 @@ pub struct Curriculum {
 }
 
 /// The keys that `[curriculum]` sets for all phases, and a phase for itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LessonKeys {
     /// Share of every batch that comes again from the stages of earlier phases.
     pub replay: f64,
@@ -46,6 +46,9 @@ pub struct LessonKeys {
     /// How the evidence is shown.
     #[serde(skip_serializing_if = "Evidence::is_none")]
     pub evidence: Evidence,
+    /// Weight in the loss of the tokens of an answer that is a box.
+    #[serde(skip_serializing_if = "is_one")]
+    pub box_loss_weight: f64,
     /// Which conditions of the benchmark lessons stand under.
     #[serde(skip_serializing_if = "Augment::is_empty")]
     pub augment: Augment,
@@ -55,6 +58,25 @@ pub struct LessonKeys {
     /// What ends the phase before its time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
+}
+
+impl Default for LessonKeys {
+    fn default() -> Self {
+        Self {
+            replay: 0.0,
+            dataset_weights: BTreeMap::new(),
+            context: Context::default(),
+            evidence: Evidence::default(),
+            box_loss_weight: 1.0,
+            augment: Augment::default(),
+            blank_images: false,
+            promotion: None,
+        }
+    }
+}
+
+fn is_one(weight: &f64) -> bool {
+    *weight == 1.0
 }
 
 /// A leg of the schedule.
@@ -158,7 +180,7 @@ impl Serialize for Curriculum {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Ordered<'a> {
-            order: Order,
+            order: &'a Order,
             rewarm: bool,
             #[serde(flatten)]
             lesson: &'a LessonKeys,
@@ -168,7 +190,7 @@ impl Serialize for Curriculum {
             rewarm: bool,
             phase: &'a [Phase],
         }
-        match self.order {
+        match &self.order {
             Some(order) => Ordered { order, rewarm: self.rewarm, lesson: &self.lesson }.serialize(serializer),
             None => Phased { rewarm: self.rewarm, phase: &self.phase }.serialize(serializer),
         }
@@ -178,11 +200,7 @@ impl Serialize for Curriculum {
 /// Reads the section. `tuning` says what the recipe trains; none where an adapter from elsewhere does.
 pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Train, seed: u64) -> Curriculum {
     let (order_at, phase_at) = (section.at("order"), section.at("phase"));
-    let order = section.choice::<Option<Order>>(
-        "order",
-        None,
-        "Phases by one word instead of `[[curriculum.phase]]`; all orders take as many steps and share them equally.",
-    );
+    let order = order::read(&mut section);
     if let Some(at) = section.rivals(phase_at.as_ref(), order_at.as_ref()) {
         let help = "keep one: `order` makes the phases, `[[curriculum.phase]]` writes them one by one";
         section.report(Some(&at), "`order` and phases are both given", help);
@@ -202,7 +220,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
     let lesson = LessonKeys { replay, ..read_lesson(&mut section, &none, Level::Run) };
     let mut written = section.sections("phase");
     let mut phases: Vec<Phase> = Vec::new();
-    if let Some(order) = order {
+    if let Some(order) = &order {
         phases = ordered(order, seed, train, &lesson);
         // Documents the keys of a phase, none of which is written.
         read_phase(section.part(PHASES), tuning, train, rewarm, &lesson, &[]);
@@ -216,7 +234,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
             phases.push(phase);
         }
     }
-    if lesson.replay > 0.0 && order.is_none() && phases.iter().all(|phase| phase.lesson.replay == 0.0) {
+    if lesson.replay > 0.0 && phases.iter().all(|phase| phase.lesson.replay == 0.0) {
         section.report(replay_at.as_ref(), NOTHING_TO_REPLAY, "remove `replay`");
     }
     section.finish();
@@ -228,7 +246,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
 const NOTHING_TO_REPLAY: &str = "there is nothing to replay: no earlier phase has a stage that this one lacks";
 
 /// The phases of an order.
-fn ordered(order: Order, seed: u64, train: &Train, lesson: &LessonKeys) -> Vec<Phase> {
+fn ordered(order: &Order, seed: u64, train: &Train, lesson: &LessonKeys) -> Vec<Phase> {
     let mut phases: Vec<Phase> = Vec::new();
     for stages in order.stages(seed) {
         let mut phase = Phase {
@@ -271,8 +289,12 @@ fn read_phase(
     let (name_at, replay_at) = (section.at("name"), section.at("replay"));
     let name = section.text("name", Some("`s` and the stages, as in `s12`"), "Stands in logs and metric names.");
     let stages = read_stages(&mut section);
+    let (epochs_at, max_steps_at) = (section.at("num_train_epochs"), section.at("max_steps"));
     let max_steps =
         section.integer_or("max_steps", None, 1.., "Optimiser steps of the phase, instead of whole passes.");
+    if let Some(at) = section.rivals(epochs_at.as_ref(), max_steps_at.as_ref()) {
+        section.report(Some(&at), "`num_train_epochs` and `max_steps` are both given", "keep one of them");
+    }
     let mut phase = Phase {
         name: name.unwrap_or_else(|| usual_name(&stages)),
         stages,
@@ -331,7 +353,8 @@ fn read_lesson(section: &mut Section<'_>, common: &LessonKeys, level: Level) -> 
         Level::Run => "\"none\"",
         Level::Phase => "that of `[curriculum]`",
     };
-    LessonKeys {
+    let blank_at = section.at("blank_images");
+    let lesson = LessonKeys {
         replay: common.replay,
         dataset_weights: weights::read(
             section,
@@ -339,7 +362,15 @@ fn read_lesson(section: &mut Section<'_>, common: &LessonKeys, level: Level) -> 
             if level == Level::Run { "1 for each" } else { otherwise },
         ),
         context: context::read(section, common.context, otherwise),
-        evidence: section.choice_or("evidence", common.evidence, otherwise, "How lessons show the evidence."),
+        evidence: section.choice_or("evidence", common.evidence, otherwise, EVIDENCE),
+        box_loss_weight: section
+            .float_or(
+                "box_loss_weight",
+                Some(if level == Level::Run { "1" } else { otherwise }),
+                POSITIVE,
+                "Weight in the loss of the tokens of an answer that is a box.",
+            )
+            .unwrap_or(common.box_loss_weight),
         augment: augment::read(section, &common.augment),
         blank_images: section
             .flag_or(
@@ -349,8 +380,20 @@ fn read_lesson(section: &mut Section<'_>, common: &LessonKeys, level: Level) -> 
             )
             .unwrap_or(common.blank_images),
         promotion: promotion::read(section, common.promotion.as_ref()),
+    };
+    if let Some(kind) = lesson.augment.removal().filter(|_| lesson.blank_images) {
+        section.report(
+            blank_at.as_ref(),
+            format!("`blank_images` keeps the answers, and `{kind}` in `augment` teaches to decline"),
+            "remove one of them",
+        );
     }
+    lesson
 }
+
+const EVIDENCE: &str = "How lessons show the evidence: as it is (none), with a mark drawn on it (drawn), with a mark in fewer and fewer \
+    lessons over the phase (fading), by asking half of the lessons that have any for its box instead (box), or by that and a mark in \
+    the other half (both). A lesson under a condition of `augment` has neither.";
 
 fn read_stages(section: &mut Section<'_>) -> Vec<u8> {
     const ACCEPTS: &str = "a list of stages, each 1, 2, 3 or 4";

@@ -21,6 +21,9 @@ pub struct Data {
     /// Uses at most this many training cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_samples: Option<u64>,
+    /// The option to decline that choices without one offer as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
 }
 
 /// Where cases come from.
@@ -103,6 +106,12 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
         source: dataset.map_or(CaseSource::Synth(generated), CaseSource::Dataset),
         eval_split: section.choice("eval_split", Split::Validation, "The side of the split the benchmark asks after every epoch. Checkpoints are chosen by it: leave `test` to a last `stepwise eval --split test --suite full`."),
         max_samples: section.integer_or("max_samples", None, 1.., "Uses at most this many training cases."),
+        refusal: section.text(
+            "refusal",
+            None,
+            "An option such as \"cannot tell\" that every choice without an option to decline offers as well, in lessons and in the \
+             benchmark: what `augment` teaches where the evidence is gone, and `silent_failure` and `false_refusal` measure.",
+        ),
     };
     section.finish();
     data

@@ -157,7 +157,8 @@ pub(super) fn unknown(section: &str, name: &str, known: &[Key]) -> (String, Opti
     {
         return (message, Some(format!("did you mean `{near}`{}?", place(&key.section))));
     }
-    let names: Vec<String> = here.map(|name| format!("`{name}`")).collect();
+    let below = sections.iter().map(String::as_str).filter(|below| !here.clone().any(|name| name == *below));
+    let names: Vec<String> = here.clone().chain(below).map(|name| format!("`{name}`")).collect();
     let help = (!names.is_empty()).then(|| format!("the keys{} are {}", place(section), names.join(", ")));
     (message, help)
 }

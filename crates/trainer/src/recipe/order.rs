@@ -1,15 +1,16 @@
-//! `order = "stepwise"`: phases by one word, every word at the same budget.
+//! `order = "stepwise"`, `order = [3, 1, 4, 2]`: phases by one word or a list, all at the same budget.
 
 use rand::seq::SliceRandom;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use stepwise_curriculum::phase::Visits;
 use stepwise_curriculum::random::stream;
 
-use super::section::Choice;
+use super::document::Value;
+use super::kind::ValueKind;
+use super::section::Section;
 
 /// In which order the clinical stages are learned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// One after the other, from the first.
     Stepwise,
@@ -23,42 +24,84 @@ pub enum Order {
     Balanced,
     /// All together, drawn from the easiest first and from more and more of them.
     Competence,
-    /// One after the other, drawn from the seed.
+    /// One after the other, as the seed draws them.
     Random,
-    /// The first alone.
-    #[serde(rename = "only_1")]
-    Only1,
-    /// The second alone.
-    #[serde(rename = "only_2")]
-    Only2,
-    /// The third alone.
-    #[serde(rename = "only_3")]
-    Only3,
-    /// The fourth alone.
-    #[serde(rename = "only_4")]
-    Only4,
+    /// One after the other as they are listed, each once; those that are missing are not learned.
+    Listed(Vec<u8>),
 }
 
-impl Choice for Option<Order> {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("stepwise", Some(Order::Stepwise)),
-        ("reverse", Some(Order::Reverse)),
-        ("cumulative", Some(Order::Cumulative)),
-        ("joint", Some(Order::Joint)),
-        ("balanced", Some(Order::Balanced)),
-        ("competence", Some(Order::Competence)),
-        ("random", Some(Order::Random)),
-        ("only_1", Some(Order::Only1)),
-        ("only_2", Some(Order::Only2)),
-        ("only_3", Some(Order::Only3)),
-        ("only_4", Some(Order::Only4)),
-    ];
+/// The words, with what they stand for.
+const WORDS: [(&str, Order); 7] = [
+    ("stepwise", Order::Stepwise),
+    ("reverse", Order::Reverse),
+    ("cumulative", Order::Cumulative),
+    ("joint", Order::Joint),
+    ("balanced", Order::Balanced),
+    ("competence", Order::Competence),
+    ("random", Order::Random),
+];
+
+const HELP: &str = "Phases by one word instead of `[[curriculum.phase]]`; all orders take as many steps and share them equally. The \
+    stages one after the other (stepwise), from the last to the first (reverse), as the seed draws them (random), as a list has them \
+    (such as [3, 1, 4, 2]; [4] is the last stage alone) or each added to those before (cumulative); all together, shuffled (joint), in \
+    turns (balanced), or easy before hard (competence).";
+
+/// Reads `order`.
+pub(super) fn read(section: &mut Section<'_>) -> Option<Order> {
+    let words = ValueKind::Word(WORDS.iter().map(|(word, _)| *word).collect());
+    let accepts = ValueKind::Either(vec![words, ValueKind::list(ValueKind::Integer(1, 4))]);
+    let said = format!(
+        "{}, or a list of stages, each 1, 2, 3 or 4 and named once",
+        WORDS.map(|(word, _)| format!("\"{word}\"")).join(", ")
+    );
+    let node = section.take("order", accepts.called(&said), None, HELP)?;
+    match &node.value {
+        Value::Text(written) => {
+            if let Some((_, order)) = WORDS.iter().find(|(word, _)| word == written) {
+                return Some(order.clone());
+            }
+            let help = match super::names::nearest(written, WORDS.iter().map(|(word, _)| *word)) {
+                Some(word) => format!("did you mean \"{word}\"? `order` is {said}"),
+                None => format!("`order` is {said}"),
+            };
+            section.report(Some(&node.at), format!("`order` cannot be \"{written}\""), help);
+        }
+        Value::List(elements) => {
+            let stage = |element: &super::document::Node| match element.value {
+                Value::Integer(stage @ 1..=4) => Some(stage as u8),
+                _ => None,
+            };
+            let stages: Option<Vec<u8>> = elements.iter().map(stage).collect();
+            match stages {
+                Some(stages) if !stages.is_empty() && (1..stages.len()).all(|n| !stages[..n].contains(&stages[n])) => {
+                    return Some(Order::Listed(stages));
+                }
+                _ => section.report(
+                    Some(&node.at),
+                    "`order` lists no stages that can follow one another",
+                    format!("write {said}"),
+                ),
+            }
+        }
+        _ => section.mismatch(&node, "order", &said),
+    }
+    None
+}
+
+impl Serialize for Order {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self, WORDS.iter().find(|(_, order)| order == self)) {
+            (Self::Listed(stages), _) => stages.serialize(serializer),
+            (_, Some((word, _))) => word.serialize(serializer),
+            (_, None) => unreachable!("every order but a list has a word"),
+        }
+    }
 }
 
 impl Order {
     /// The stages of each phase; the phases share the run's steps equally.
     #[must_use]
-    pub fn stages(self, seed: u64) -> Vec<Vec<u8>> {
+    pub fn stages(&self, seed: u64) -> Vec<Vec<u8>> {
         let one_by_one = |stages: [u8; 4]| stages.map(|stage| vec![stage]).to_vec();
         match self {
             Self::Stepwise => one_by_one([1, 2, 3, 4]),
@@ -70,16 +113,13 @@ impl Order {
                 stages.shuffle(&mut stream(seed, &["order of stages"]));
                 one_by_one(stages)
             }
-            Self::Only1 => vec![vec![1]],
-            Self::Only2 => vec![vec![2]],
-            Self::Only3 => vec![vec![3]],
-            Self::Only4 => vec![vec![4]],
+            Self::Listed(stages) => stages.iter().map(|stage| vec![*stage]).collect(),
         }
     }
 
     /// What a visit to a case takes: one stage, so that equal steps see as many questions whatever the order.
     #[must_use]
-    pub fn visits(self) -> Visits {
+    pub fn visits(&self) -> Visits {
         match self {
             Self::Balanced => Visits::Balanced,
             Self::Competence => Visits::Competence,

@@ -111,6 +111,12 @@ impl<'a> Section<'a> {
                     sections.push(Section::new(full.clone(), Some(at), entries, self.findings));
                 }
             }
+            // `--set curriculum.phase.0.replay=0.1` on a recipe that writes no phases.
+            Value::Table(_) => self.report(
+                Some(&node.at),
+                format!("there is no `[[{full}]]` to change"),
+                format!("write the tables in the recipe, each under `[[{full}]]`, or give `--set {full}=[{{ ... }}]`"),
+            ),
             _ => self.mismatch(&node, name, &format!("a list of tables, each under `[[{full}]]`")),
         }
         sections

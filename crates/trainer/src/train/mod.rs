@@ -23,7 +23,7 @@ use crate::epoch_benchmark::{EpochBenchmark, EpochEnd, Exam, Tested};
 use crate::frozen::Frozen;
 use crate::interrupt::Interrupt;
 use crate::learner::Learner;
-use crate::log::{Pace, Resumed, RunLog, StepLine, Tally};
+use crate::log::{MetricsLine, Pace, Resumed, RunLog, StepLine, Tally};
 use crate::predicted::Predicted;
 use crate::preparation::Preparation;
 use crate::progress::{EpochLine, Progress};
@@ -496,12 +496,15 @@ impl<'a> Run<'a> {
             self.promoted.insert(place.phase, steps);
             progress.note(&format!("{} ends by its promotion rule after {steps} steps", end.phase.name));
         }
-        let best = self.selection.best.as_ref();
-        let mut warnings = self.log.metrics(self.done, f64::from(end.epoch), &metrics, best);
         let ends_phase = end.ends_phase || promoted || stopped;
-        if let Some(forgetting) = self.benchmark.forgetting().filter(|_| ends_phase) {
-            warnings.extend(self.log.text("forgetting", self.done, &forgetting.markdown()));
-        }
+        let warnings = self.log.metrics(&MetricsLine {
+            current_steps: self.done,
+            epoch: f64::from(end.epoch),
+            phase: &end.phase.name,
+            metrics: &metrics,
+            best: self.selection.best.as_ref(),
+            forgetting: self.benchmark.forgetting().filter(|_| ends_phase),
+        });
         warnings.iter().for_each(|warning| progress.warning(warning));
         let loss = std::mem::take(&mut self.since_epoch).loss();
         self.save(progress)?;

@@ -40,7 +40,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
                 let each: Vec<String> = transfer.iter().flatten().map(|value| points(*value)).collect();
                 format!("backward transfer {} points ({})", points(value), each.join(", "))
             }
-            None => "no stage was done before the last phase".to_owned(),
+            None => "backward transfer is not defined: no stage was taught before the last phase".to_owned(),
         };
         let _ = write!(
             panels,
@@ -59,7 +59,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         id: "forgetting",
         title: "What each phase left",
         intro: "Clean accuracy of every stage after every phase, the mean over seeds; framed is what the phase taught, tinted by the \
-                change from the base. Backward transfer is the mean change of a stage since the phase that taught it last, in \
+                change from the base. Backward transfer is the mean change of a stage since the phase that taught it first, in \
                 brackets seed by seed. In the table a denominator counts seeds."
             .into(),
         body: format!("<div class=\"panels\">{panels}</div>"),

@@ -9,6 +9,8 @@ use stepwise_benchmark::suite::{Suite, SuiteName};
 use stepwise_benchmark::summary::Summary;
 use stepwise_curriculum::prompt::AnswerForm;
 use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
+use stepwise_trainer::epoch_benchmark::read_forgetting;
+use stepwise_trainer::log::tested_steps;
 use stepwise_trainer::recipe::Recipe;
 
 use crate::commands::eval::{ALONE, TUNED};
@@ -66,13 +68,14 @@ impl Found {
         let run = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
         let run = run.filter(|run| run.join(RECIPE).is_file());
         let run = run.ok_or_else(|| no_outcomes(path, "the checkpoint is away from its run"))?;
-        let recipe = Recipe::load(&run.join(RECIPE), &[]).map_err(Failure::input)?;
-        let before: u32 = recipe.curriculum.phase.iter().take(state.phase).map(|phase| phase.num_train_epochs).sum();
-        let epoch = before + state.epoch;
-        if state.step_in_epoch != 0 || !tested(&run).contains(&epoch) {
-            return Err(no_outcomes(path, "no tested epoch ends at this checkpoint"));
-        }
-        Self::of_run(path, &run, epoch)
+        let log = run.join("trainer_log.jsonl");
+        let ends = tested_steps(&log).map_err(|error| {
+            Failure::input(format!("{}: {error} -> it tells which epoch ended at a step; bring it back", log.display()))
+        })?;
+        let tested = tested(&run);
+        let ended = ends.iter().find(|(epoch, step)| *step == state.global_step && tested.contains(epoch));
+        let (epoch, _) = ended.ok_or_else(|| no_outcomes(path, "no tested epoch ends at this checkpoint"))?;
+        Self::of_run(path, &run, *epoch)
     }
 
     fn of_run(path: &Path, run: &Path, epoch: u32) -> Result<Self, Failure> {
@@ -84,7 +87,7 @@ impl Found {
             summaries.push(read_summary(&file)?.ok_or_else(|| missing(&file))?);
         }
         let base = read_summary(&run.join("benchmark/base/summary.json"))?;
-        let history = History { base, epochs: summaries, learned: learned(&recipe, &epochs) };
+        let history = History { base, epochs: summaries, learned: learned(run, &epochs)? };
         let folder = folder(run, epoch);
         let found = Self::of(path, folder.join(OUTCOMES), folder.join("summary.json"), Some(recipe))?;
         Ok(Self { history: Some(history), ..found })
@@ -154,19 +157,13 @@ fn tested(run: &Path) -> Vec<u32> {
     epochs
 }
 
-/// For each stage, the place among `tested` epochs of the first one after its last phase.
-fn learned(recipe: &Recipe, tested: &[u32]) -> [Option<usize>; 4] {
-    let mut learned = [None; 4];
-    let mut done = 0;
-    for phase in &recipe.curriculum.phase {
-        done += phase.num_train_epochs;
-        for stage in &phase.stages {
-            if let Some(place) = usize::from(*stage).checked_sub(1).and_then(|place| learned.get_mut(place)) {
-                *place = tested.iter().position(|epoch| *epoch >= done);
-            }
-        }
-    }
-    learned
+/// For each stage, the place among `tested` epochs of the one that ended the first phase that taught it.
+fn learned(run: &Path, tested: &[u32]) -> Result<[Option<usize>; 4], Failure> {
+    let Some(forgetting) = read_forgetting(&run.join("benchmark")).map_err(Failure::input)? else {
+        return Ok([None; 4]);
+    };
+    let place = |phase: usize| tested.iter().position(|epoch| *epoch == forgetting.phases[phase].epoch);
+    Ok(forgetting.learned().map(|phase| phase.and_then(place)))
 }
 
 fn read_summary(path: &Path) -> Result<Option<Summary>, Failure> {
