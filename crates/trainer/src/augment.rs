@@ -12,7 +12,7 @@ use stepwise_benchmark::perturb::{self, Draws, Kind, Perturbation, Perturbed, Pi
 use stepwise_benchmark::score::fold;
 use stepwise_curriculum::case::{Answer, Case, Item};
 use stepwise_curriculum::phase::{Sample, gold_context};
-use stepwise_curriculum::prompt::Known;
+use stepwise_curriculum::prompt::{Known, gold_text};
 use stepwise_curriculum::random::stream;
 
 use crate::course::Place;
@@ -264,7 +264,14 @@ fn plain(name: &str) -> Arc<dyn Perturbation> {
 fn answered(kind: &Kind, perturbation: &dyn Perturbation, scene: &Scene<'_>) -> Option<Perturbed> {
     let mut perturbed = perturbation.perturb(scene).ok()?;
     match (kind.name, kind.purpose) {
-        ("swap_near" | "swap_same", _) => perturbed.item = Some(as_shown(scene, &perturbed.pictures)?),
+        ("swap_near", _) => perturbed.item = Some(as_shown(scene, &perturbed.pictures)?),
+        // The control of it is only one where the same question has the same answer.
+        ("swap_same", _) => {
+            let shown = as_shown(scene, &perturbed.pictures)?;
+            if gold_text(scene.case, &shown) != gold_text(scene.case, scene.item) {
+                return None;
+            }
+        }
         // Any picture answers what the first stage asks of it.
         ("swap_far", _) if scene.item.stage == 1 => return None,
         (_, Purpose::Removal) => perturbed.item = Some(declined(scene.item)?),

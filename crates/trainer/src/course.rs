@@ -4,6 +4,7 @@ use stepwise_curriculum::case::Case;
 use stepwise_curriculum::phase::{Phase, Plan, PlanError, Sample, Visits};
 
 use crate::recipe::Recipe;
+use crate::schedule::Warmup;
 
 /// All phases laid end to end.
 #[derive(Clone, Debug)]
@@ -74,7 +75,28 @@ impl Course {
         let mut course = Self { plan, seed, legs, most, ended: None, planned: 0, total: 0, epochs: 0 };
         course.count();
         course.planned = course.total;
+        course.check_warmup(recipe)?;
         Ok(course)
+    }
+
+    /// Refuses a phase that would end inside its warm-up.
+    fn check_warmup(&self, recipe: &Recipe) -> Result<(), PlanError> {
+        if !recipe.curriculum.rewarm {
+            return Ok(());
+        }
+        for (phase, (leg, keys)) in self.legs.iter().zip(&recipe.curriculum.phase).enumerate() {
+            if let Warmup::Steps(warmup) = keys.warmup.unwrap_or(recipe.train.warmup)
+                && warmup >= leg.written.max(1)
+            {
+                return Err(PlanError::Value {
+                    phase,
+                    field: "warmup_steps",
+                    what: format!("a warm-up of {warmup} steps, and the phase has {}", leg.written),
+                    advice: "lower it, lengthen the phase, or set `rewarm = false` for one schedule over the run",
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Adds up what the run comes to: `max_steps` shortens the phase in which it falls, with its schedule, and leaves none to
@@ -249,9 +271,10 @@ mod tests {
     }
 
     fn course(order: &str, cases: &[Case]) -> Course {
+        let order = if order.starts_with('[') { order.to_owned() } else { format!("\"{order}\"") };
         let text = format!(
             "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\ngradient_accumulation_steps = 4\n\
-             num_train_epochs = 2\n[curriculum]\norder = \"{order}\"\n"
+             num_train_epochs = 2\n[curriculum]\norder = {order}\n"
         );
         let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
         Course::new(&recipe, cases).expect("a course")
@@ -270,7 +293,8 @@ mod tests {
     fn orders_take_as_many_steps_and_see_what_they_say() {
         let cases = cases();
         let mut totals = BTreeSet::new();
-        for order in ["stepwise", "reverse", "cumulative", "joint", "balanced", "competence", "random", "only_4"] {
+        for order in ["stepwise", "reverse", "cumulative", "joint", "balanced", "competence", "random", "[3, 1]", "[4]"]
+        {
             let course = course(order, &cases);
             totals.insert(course.total);
             let steps = stages(&course, &cases);
@@ -284,8 +308,9 @@ mod tests {
                 "reverse" => assert_eq!(quarters, [[4], [3], [2], [1]]),
                 "cumulative" => assert_eq!(quarters, [&[1][..], &[1, 2], &[1, 2, 3], &[1, 2, 3, 4]]),
                 "competence" => assert!(!quarters[0].contains(&4) && quarters[3] == [1, 2, 3, 4], "{quarters:?}"),
+                "[3, 1]" => assert_eq!(quarters, [[3], [3], [1], [1]]),
                 "random" => assert!(quarters.iter().all(|stages| stages.len() == 1)),
-                "only_4" => assert!(quarters.iter().all(|stages| stages == &[4])),
+                "[4]" => assert!(quarters.iter().all(|stages| stages == &[4])),
                 _ => assert!(quarters.iter().all(|stages| stages == &[1, 2, 3, 4]), "{order}"),
             }
         }
@@ -317,6 +342,38 @@ mod tests {
         course.cut(1, 10);
         assert_eq!((course.total, course.phase_end(25), course.at(30).phase), (70, 30, 2));
         assert_eq!((course.at(29).phase, course.at(29).ends_epoch, course.epochs), (1, true, 7));
+    }
+
+    #[test]
+    fn max_steps_shortens_the_phase_it_falls_into_with_its_schedule() {
+        let cases = cases();
+        let of = |lines: &str| {
+            let text = format!(
+                "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\ngradient_accumulation_steps = 4\n\
+                 learning_rate = 1.0\nwarmup_steps = 0\n{lines}"
+            );
+            Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let phases = "[[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2]\n[[curriculum.phase]]\nstages = [3]\n";
+        for (rewarm, ends) in [(true, [0.0, 0.0]), (false, [0.5, 0.0])] {
+            let recipe = of(&format!(
+                "lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n[curriculum]\nrewarm = {rewarm}\n{phases}"
+            ));
+            let mut course = Course::new(&recipe, &cases).expect("a course");
+            assert_eq!((course.total, course.phases(), course.at(39).phase), (40, 3, 1));
+            let rate = |course: &Course, done: u64| {
+                crate::rates::Rates::at(&recipe, course.at(done), (done, course.planned)).decoder
+            };
+            // The step before each end is one step's fall above it: of 20 steps, or of 40.
+            let fall = if rewarm { 1.0 / 20.0 } else { 1.0 / 40.0 };
+            let last = [19, 39].map(|done| rate(&course, done));
+            assert!(last.iter().zip(ends).all(|(rate, end)| (rate - end - fall).abs() < 1e-12), "{rewarm}: {last:?}");
+            // A phase that ends early moves the others up, and one schedule over the run goes on where it was.
+            let (before, after) = (rate(&course, 9), rate(&course, 10));
+            course.cut(0, 10);
+            assert_eq!((course.total, course.at(10).phase), (40, 1), "max_steps reaches into the third phase");
+            assert_eq!(rate(&course, 10), if rewarm { 1.0 } else { after }, "{before}");
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn lesson(reader: &Reader, name: &str) -> Lesson {
         Arc::new(reader.processor.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
     });
     let example = Example { conversation: Conversation { messages }, images: images.collect() };
-    Lesson { example, stage: 1, condition: None, attack: None, name: name.to_owned() }
+    Lesson { example, stage: 1, condition: None, weight: 1.0, attack: None, name: name.to_owned() }
 }
 
 fn micro_batch(reader: &Reader, lessons: &[Lesson]) -> MicroBatch {

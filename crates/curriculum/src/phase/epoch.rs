@@ -20,12 +20,14 @@ pub(super) struct Epoch {
     replayed: Vec<Visit>,
 }
 
-/// The epoch that was asked for last.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LastEpoch(Arc<Mutex<Option<(Key, Arc<Epoch>)>>>);
-
 /// Seed, phase and epoch.
 type Key = (u64, usize, usize);
+
+type Made = Option<(Key, Arc<Epoch>)>;
+
+/// The epoch that was asked for last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastEpoch(Arc<Mutex<Made>>);
 
 impl Plan {
     fn epoch(&self, (seed, phase, epoch): Key) -> Arc<Epoch> {

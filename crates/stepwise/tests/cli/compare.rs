@@ -77,7 +77,7 @@ fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
         assert_eq!(pair["p_adjusted"], condition["gain_vs_base"]["p_adjusted"]);
     }
     // The checkpoint that ended the last epoch is the run; the one before it is not.
-    let same = place.done("compare run run/checkpoint-10 --json").json();
+    let same = place.done("compare run run/checkpoint-11 --json").json();
     let other = place.done("compare run run/checkpoint-5 --json").json();
     let differs = |found: &serde_json::Value| {
         found["conditions"]

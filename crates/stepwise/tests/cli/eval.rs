@@ -107,7 +107,7 @@ fn nothing_is_asked_twice_unless_it_changed() {
     let (again, retold) = ask("run/last");
     assert_eq!((again, &retold), (all(&first), &told));
     // The model of a checkpoint's copy is the same model, and its base is anybody's.
-    place.copy("run/checkpoint-10", "elsewhere");
+    place.copy("run/checkpoint-11", "elsewhere");
     let (copy, _) = ask("elsewhere --base model --suite suite.toml");
     assert_eq!(copy, all(&first));
     let (alone, _) = ask("model --suite suite.toml");
@@ -207,7 +207,7 @@ fn a_run_without_a_whole_checkpoint_is_refused() {
     let weights = place.path("run/checkpoint-5/adapter_model.safetensors");
     std::fs::write(&weights, &std::fs::read(&weights).expect("there")[..100]).expect("written");
     let torn = place.refused("eval run/checkpoint-5");
-    for checkpoint in ["run/checkpoint-5", "run/checkpoint-10"] {
+    for checkpoint in ["run/checkpoint-5", "run/checkpoint-11"] {
         std::fs::remove_dir_all(place.path(checkpoint)).expect("removed");
     }
     insta::assert_snapshot!(torn + &place.refused("eval run"));

@@ -68,7 +68,7 @@ fn a_full_disk_ends_a_run_and_leaves_what_was_saved() {
     ));
 
     let resumed = place.done(&format!("{line}run --resume"));
-    assert!(resumed.stderr.starts_with("resumed after step 4 of 10\n"), "{}", resumed.stderr);
+    assert!(resumed.stderr.starts_with("resumed after step 4 of 11\n"), "{}", resumed.stderr);
     same_end(&place, "run", "whole");
 }
 
@@ -163,7 +163,7 @@ fn spoiled(spoil: impl Fn(&Path)) -> String {
     std::fs::remove_dir_all(place.path("cases")).expect("removed");
     place.copy("kept", "cases");
     let resumed = place.done(&format!("{line} --resume"));
-    assert!(resumed.stderr.starts_with(&format!("resumed after step {step} of 10\n")), "{}", resumed.stderr);
+    assert!(resumed.stderr.starts_with(&format!("resumed after step {step} of 11\n")), "{}", resumed.stderr);
     same_end(&place, "run", "whole");
     Ran { stderr: ran.error().to_owned(), ..ran }.shown_at_some_step()
 }
@@ -287,7 +287,7 @@ fn nothing_is_learned_from_a_step_that_is_skipped() {
     }
     // The optimiser has taken a step fewer than the run; a run that goes on after it knows.
     place.copy("run", "kept");
-    for later in step + 1..=10 {
+    for later in step + 1..=11 {
         std::fs::remove_dir_all(place.path(&format!("run/checkpoint-{later}"))).expect("there");
     }
     place.done(&format!("{line} --resume"));
@@ -296,7 +296,7 @@ fn nothing_is_learned_from_a_step_that_is_skipped() {
 
 /// The adapter of a finished run, its matrices filled with two numbers.
 fn filled(place: &Workplace, down: f32, up: f32) {
-    place.copy("run/checkpoint-10", "adapter");
+    place.copy("run/checkpoint-11", "adapter");
     let path = place.path("adapter/adapter_model.safetensors");
     let mut bytes = std::fs::read(&path).expect("weights");
     let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;

@@ -11,7 +11,7 @@ fn a_finished_run_is_shown_again_and_not_trained_again() {
     let place = Workplace::with_run();
     let log = place.read("run/trainer_log.jsonl");
     let ran = place.done("train recipe.toml --resume");
-    assert!(ran.stderr.starts_with("resumed after step 10 of 10\n"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("resumed after step 11 of 11\n"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("\nstep "), "{}", ran.stderr);
     assert_eq!(ran.stdout, TRAINED.1.stdout);
     assert_eq!(place.read("run/trainer_log.jsonl"), log);
@@ -38,11 +38,11 @@ fn another_recipe_is_refused_and_the_run_stays_as_it_was() {
 #[test]
 fn a_torn_checkpoint_is_skipped_and_the_one_before_it_goes_on() {
     let place = Workplace::with_run();
-    let weights = place.path("run/checkpoint-10/adapter_model.safetensors");
+    let weights = place.path("run/checkpoint-11/adapter_model.safetensors");
     fs::write(&weights, &fs::read(&weights).expect("there")[..100]).expect("written");
     let ran = place.done("train recipe.toml --resume");
     insta::assert_snapshot!(ran.shown());
-    let whole = TRAINED.0.path("run/checkpoint-10/adapter_model.safetensors");
+    let whole = TRAINED.0.path("run/checkpoint-11/adapter_model.safetensors");
     assert!(fs::read(weights).expect("there") == fs::read(whole).expect("there"), "other weights than the first time");
 }
 
@@ -52,7 +52,7 @@ fn a_checkpoint_with_any_file_damaged_is_passed_over_for_the_one_before() {
     let place = Workplace::with_run();
     let run = place.path("run");
     let mut said = std::collections::BTreeSet::new();
-    for entry in fs::read_dir(run.join("checkpoint-10")).expect("a checkpoint") {
+    for entry in fs::read_dir(run.join("checkpoint-11")).expect("a checkpoint") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let whole = fs::read(&path).expect("a file");
@@ -75,7 +75,7 @@ fn a_checkpoint_with_any_file_damaged_is_passed_over_for_the_one_before() {
             fs::write(&path, &whole).expect("restored");
         }
     }
-    assert_eq!(newest_complete(&run).expect("readable"), (Some(10), Vec::new()));
+    assert_eq!(newest_complete(&run).expect("readable"), (Some(11), Vec::new()));
     let text = said.into_iter().collect::<Vec<_>>().join("\n");
     let digits = regex::Regex::new(r"\d{3,}").expect("a pattern");
     insta::assert_snapshot!(digits.replace_all(&text, "N"));

@@ -32,7 +32,7 @@ fn a_run_leaves_all_that_it_says() {
         .collect();
     let shown: Vec<&str> = TRAINED.1.stderr.lines().filter(|line| line.starts_with("step ")).collect();
     assert_eq!(steps.len(), shown.len(), "{log}\n{shown:?}");
-    assert_eq!(steps.last(), Some(&10));
+    assert_eq!(steps.last(), Some(&11));
     assert_eq!(place.read("recipe.toml"), place.read("run/recipe.toml"));
 }
 

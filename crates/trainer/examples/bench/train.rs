@@ -107,7 +107,14 @@ fn batch(records: &[Record], index: usize, size: usize) -> Vec<&Record> {
 fn prepare(reader: &Reader, batch: &[&Record], share: bool) -> Result<MicroBatch, Failure> {
     let lessons = batch.iter().map(|record| {
         let example = record.example(&reader.processor, true)?;
-        Ok(Lesson { example, stage: 1, condition: None, attack: None, name: record.image.display().to_string() })
+        Ok(Lesson {
+            example,
+            stage: 1,
+            condition: None,
+            weight: 1.0,
+            attack: None,
+            name: record.image.display().to_string(),
+        })
     });
     let lessons = lessons.collect::<Result<Vec<_>, Failure>>()?;
     Ok(MicroBatch::new(&reader.processor, &lessons, share, usize::MAX)?)

@@ -234,7 +234,8 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
             phases.push(phase);
         }
     }
-    if lesson.replay > 0.0 && phases.iter().all(|phase| phase.lesson.replay == 0.0) {
+    // An order may have nothing to replay: then the arms of a study that has one for all orders do without.
+    if lesson.replay > 0.0 && order.is_none() && phases.iter().all(|phase| phase.lesson.replay == 0.0) {
         section.report(replay_at.as_ref(), NOTHING_TO_REPLAY, "remove `replay`");
     }
     section.finish();

@@ -164,7 +164,7 @@ fn an_order_makes_its_phases_and_stands_for_them() {
 fn an_override_takes_an_order_in_place_of_phases() {
     let recipe = parse(LONG, &["curriculum.order=joint", "train.max_steps=40"]).expect("valid");
     let Curriculum { order, phase, .. } = &recipe.curriculum;
-    assert_eq!((*order, phase.len(), phase[0].stages.as_slice()), (Some(Order::Joint), 1, &[1, 2, 3, 4][..]));
+    assert_eq!((order.clone(), phase.len(), phase[0].stages.as_slice()), (Some(Order::Joint), 1, &[1, 2, 3, 4][..]));
 }
 
 #[test]

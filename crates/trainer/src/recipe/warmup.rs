@@ -9,7 +9,12 @@ use crate::schedule::{LrScheduler, Warmup};
 pub(super) fn read(section: &mut Section<'_>, usual: [&'static str; 2]) -> Option<(Warmup, Location)> {
     let (steps_at, ratio_at) = (section.at("warmup_steps"), section.at("warmup_ratio"));
     let steps = section.integer_or("warmup_steps", Some(usual[0]), 0.., "Optimiser steps of linear rise from 0.");
-    let ratio = section.float_or("warmup_ratio", Some(usual[1]), 0.0..1.0, "The same as a share of all steps.");
+    let ratio = section.float_or(
+        "warmup_ratio",
+        Some(usual[1]),
+        0.0..1.0,
+        "The same as a share of the schedule's steps: a phase's, or all of the run's with `rewarm = false`.",
+    );
     if let Some(at) = section.rivals(steps_at.as_ref(), ratio_at.as_ref()) {
         section.report(Some(&at), "`warmup_steps` and `warmup_ratio` are both given", "keep one of them");
     }

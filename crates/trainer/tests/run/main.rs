@@ -13,7 +13,7 @@ use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::log::StepLine;
 use stepwise_trainer::progress::Progress;
 use stepwise_trainer::recipe::Recipe;
-use stepwise_trainer::train::{Finished, TrainOptions, train};
+use stepwise_trainer::train::{Finished, TrainError, TrainOptions, train};
 use stepwise_vlm::fresh::{FreshConfig, create};
 
 /// A model of some ten thousand parameters whose tokenizer knows the words of the synthetic cases.
@@ -108,6 +108,11 @@ impl Progress for Watch {
 }
 
 fn run(text: &str, stop: Stop, resume: bool) -> (Finished, Vec<(u64, f64)>) {
+    let (finished, losses) = attempt(text, stop, resume);
+    (finished.expect("trains"), losses)
+}
+
+fn attempt(text: &str, stop: Stop, resume: bool) -> (Result<Finished, TrainError>, Vec<(u64, f64)>) {
     let recipe = Recipe::parse(Path::new("test.toml"), text.to_owned(), &[]).expect("a recipe");
     let interrupt = Interrupt::new();
     let mut watch = Watch { losses: Vec::new(), stop, interrupt: interrupt.clone() };
@@ -119,7 +124,7 @@ fn run(text: &str, stop: Stop, resume: bool) -> (Finished, Vec<(u64, f64)>) {
         resume,
         base_answers: None,
     };
-    let finished = train(&options, &mut watch, &interrupt).expect("trains");
+    let finished = train(&options, &mut watch, &interrupt);
     (finished, watch.losses)
 }
 
@@ -162,8 +167,13 @@ fn a_resumed_run_differs_by_not_one_bit() {
     assert!(stopped.interrupted && whole.join("predicted/phase-2.part.jsonl").is_file());
     parted.extend(rest);
     let (stopped, rest) = run(&text, Stop::After(last - 2), true);
-    assert!(stopped.interrupted && whole.join("predicted/phase-2.json").is_file());
     parted.extend(rest);
+    // What the model answered then cannot be asked of the model as it is now.
+    let (answers, elsewhere) = (whole.join("predicted/phase-2.json"), folder.path().join("answers.json"));
+    std::fs::rename(&answers, &elsewhere).expect("answers were kept");
+    let refused = attempt(&text, Stop::Never, true).0.expect_err("the answers are gone").to_string();
+    assert!(stopped.interrupted && refused.contains("the phase `s34` is under way -> bring it back"), "{refused}");
+    std::fs::rename(&elsewhere, &answers).expect("moved back");
     let (resumed, rest) = run(&text, Stop::Never, true);
     assert!(!resumed.interrupted);
     parted.extend(rest);
@@ -179,6 +189,56 @@ fn a_resumed_run_differs_by_not_one_bit() {
     let again = contents(&whole.join("benchmark"));
     for (file, bytes) in &kept {
         assert!(again[file] == *bytes, "benchmark/{} differs", file.display());
+    }
+}
+
+/// The rest of what a phase can say: pacing by competence, a plateau that ends it, marks that fade, pictures that are blank, and
+/// one schedule over the run.
+#[test]
+fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(folder.path());
+    let out = folder.path().join("run");
+    let text = recipe_text(&model, &out, "[lora]\nr = 2");
+    let (before, after) =
+        (text.find("[[curriculum.phase]]").expect("phases"), text.find("[benchmark]").expect("a suite"));
+    let phases = "[curriculum]\nrewarm = false\n\
+        [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 3\npacing = \"competence\"\n\
+        promotion = { metric = \"accuracy:clean\", patience = 1, min_delta = 1.0 }\n\
+        [[curriculum.phase]]\nname = \"marks\"\nstages = [3]\nnum_train_epochs = 1\nreplay = 0.3\nevidence = \"fading\"\n\
+        [[curriculum.phase]]\nname = \"blank\"\nstages = [4]\nnum_train_epochs = 1\nblank_images = true\npacing = \"balanced\"\n\
+        context = { predicted = 0.8 }\n";
+    let text = format!("{}{phases}{}", &text[..before], &text[after..]);
+    let (finished, losses) = run(&text, Stop::Never, false);
+    let planned = losses.len() as u64;
+    assert_eq!(finished.global_step, planned);
+    std::fs::rename(&out, folder.path().join("kept")).expect("moved");
+    let mut parted = Vec::new();
+    for (place, stop) in [3, planned - 6, planned - 2].into_iter().enumerate() {
+        let (stopped, rest) = run(&text, Stop::After(stop), place > 0);
+        assert!(stopped.interrupted && stopped.global_step == stop);
+        parted.extend(rest);
+    }
+    parted.extend(run(&text, Stop::Never, true).1);
+    assert_eq!(parted, losses);
+    let ledger = std::fs::read_to_string(out.join("benchmark/forgetting.json")).expect("there");
+    let ledger: serde_json::Value = serde_json::from_str(&ledger).expect("JSON");
+    assert_eq!(ledger["phases"][0]["epoch"], 2, "a plateau of one epoch ends the phase of three");
+    let logged = std::fs::read_to_string(out.join("trainer_log.jsonl")).expect("there");
+    let ends: Vec<serde_json::Value> = logged
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .filter(|line: &serde_json::Value| line["forgetting"].is_object())
+        .collect();
+    assert_eq!(
+        ends.iter().map(|line| line["phase"].as_str()).collect::<Vec<_>>(),
+        [Some("s12"), Some("marks"), Some("blank")]
+    );
+    assert_eq!(ends[2]["forgetting"], ledger, "the log holds the ledger");
+    let name = checkpoint::name(finished.global_step);
+    let (kept, again) = (contents(&folder.path().join("kept").join(&name)), contents(&out.join(&name)));
+    for (file, bytes) in &kept {
+        assert!(again[file] == *bytes, "{} differs", file.display());
     }
 }
 
