@@ -19,8 +19,10 @@ done
 place=$(mktemp -d)
 out='runs at 50%'
 pids=()
+array=
 finish() {
   code=$?
+  if [ -n "$array" ]; then scancel --signal=KILL --full "$array" 2>/dev/null || true; fi
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   sleep 1
   if [ "$code" -ne 0 ]; then tail -n 20 "$place"/*.log "$place/site/$out"/*.out 2>/dev/null || true; fi
@@ -140,17 +142,17 @@ checkpoint() { for _ in $(seq 600); do compgen -G "$1/checkpoint-*" >/dev/null &
 checkpoint "$victim"
 kill -KILL "$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$victim.claim")"
 checkpoint "$late"
-scancel --signal=USR1 --batch "${array}_1"
+# Slurm may say that this failed, and ask again, although the signal has come; whether it has shows in what the job says.
+timeout 10 scancel --signal=USR1 --batch "${array}_1" || true
 for _ in $(seq 300); do squeue -h -o '%K %T' | grep -q '^[01] RUNNING' || break; sleep 0.1; done
 for run in "$victim" "$late"; do
   if [ -e "$run/finished.json" ]; then echo "$run was ended too late to show anything" >&2; exit 1; fi
 done
 echo "killed task 0 after $(ls -d "$victim"/checkpoint-* | sort -V | tail -n 1); its claim: $(cat "$victim.claim")"
 scontrol requeue "${array}_0"
-# The other one has saved, given its claim back and put itself into the queue.
+# The other one has saved, given its claim back and, as it will be resumed below, put itself into the queue.
 grep "interrupted after" "$out/slurm-1.out"
 [ ! -e "$late.claim" ]
-squeue -h -o '%K %T' | grep '^1 '
 
 # --- all of them finish ---------------------------------------------------------------------------------------------------------
 for _ in $(seq 900); do
@@ -160,7 +162,8 @@ done
 "$stepwise" study study.toml --dry-run
 [ "$("$stepwise" study study.toml --dry-run | grep -c ' finished$')" -eq 6 ]
 grep -h "left behind by" "$out/slurm-0.out"
-grep -h "resumed after" "$out"/slurm-[01].out
+grep -h "resumed after" "$out/slurm-0.out"
+grep -h "resumed after" "$out/slurm-1.out"
 mkdir disturbed
 mv "$victim" disturbed/0
 mv "$late" disturbed/1
