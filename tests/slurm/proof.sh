@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A study as an array job on a real Slurm: six runs on one node, one of them killed under way and requeued, all of them finished,
-# and the requeued one equal to the last bit to the same run that nobody disturbed.
+# A study as an array job on a real Slurm: six runs on one node, one of them killed under way and requeued, one told that its time
+# is up, which saves and requeues itself, all of them finished, and these two equal to the last bit to the same runs that nobody
+# disturbed. The folder's name is one that Slurm would read otherwise if nobody quoted it.
 #
 #     tests/slurm/proof.sh PATH/TO/stepwise
 #
@@ -16,12 +17,15 @@ done
 [ "$(id -u)" -eq 0 ] || { echo "skipped: slurmd runs as root"; exit 0; }
 
 place=$(mktemp -d)
+out='runs at 50%'
 pids=()
+array=
 finish() {
   code=$?
+  if [ -n "$array" ]; then scancel --signal=KILL --full "$array" 2>/dev/null || true; fi
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   sleep 1
-  if [ "$code" -ne 0 ]; then tail -n 20 "$place"/*.log "$place"/site/out/*.out 2>/dev/null || true; fi
+  if [ "$code" -ne 0 ]; then tail -n 20 "$place"/*.log "$place/site/$out"/*.out 2>/dev/null || true; fi
   rm -rf "$place"
   exit "$code"
 }
@@ -118,7 +122,7 @@ TOML
 cat >study.toml <<'TOML'
 name = "proof"
 base = "base.toml"
-output_dir = "out"
+output_dir = "runs at 50%"
 seeds = [1, 2, 3]
 primary = ["accuracy:clean"]
 
@@ -126,34 +130,50 @@ primary = ["accuracy:clean"]
 joint = { curriculum.order = "joint" }
 stepwise = { curriculum.order = "stepwise" }
 TOML
-mkdir -p out
+mkdir -p "$out"
 "$stepwise" study study.toml --emit slurm --device cpu >job.sh
 array=$(PATH="$place/bin:$PATH" sbatch --parsable job.sh)
 echo "array job $array"
 
-# --- one of them is killed and requeued ---------------------------------------------------------------------------------------
-victim=out/joint/seed-1
-for _ in $(seq 600); do compgen -G "$victim/checkpoint-*" >/dev/null && break; sleep 0.1; done
+# --- one of them is killed, and the time of another is up, as Slurm says it before the end of --time -------------------------
+victim="$out/joint/seed-1"
+late="$out/stepwise/seed-1"
+checkpoint() { for _ in $(seq 600); do compgen -G "$1/checkpoint-*" >/dev/null && break; sleep 0.1; done; }
+checkpoint "$victim"
 kill -KILL "$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$victim.claim")"
-for _ in $(seq 100); do squeue -h -o '%K %T' | grep -q '^0 RUNNING' || break; sleep 0.1; done
-if [ -e "$victim/finished.json" ]; then echo "task 0 was killed too late to show anything" >&2; exit 1; fi
+checkpoint "$late"
+# Slurm may say that this failed, and ask again, although the signal has come; whether it has shows in what the job says.
+timeout 10 scancel --signal=USR1 --batch "${array}_1" || true
+for _ in $(seq 300); do squeue -h -o '%K %T' | grep -q '^[01] RUNNING' || break; sleep 0.1; done
+for run in "$victim" "$late"; do
+  if [ -e "$run/finished.json" ]; then echo "$run was ended too late to show anything" >&2; exit 1; fi
+done
 echo "killed task 0 after $(ls -d "$victim"/checkpoint-* | sort -V | tail -n 1); its claim: $(cat "$victim.claim")"
 scontrol requeue "${array}_0"
+# The other one has saved, given its claim back and, as it will be resumed below, put itself into the queue.
+grep "interrupted after" "$out/slurm-1.out"
+[ ! -e "$late.claim" ]
 
 # --- all of them finish ---------------------------------------------------------------------------------------------------------
 for _ in $(seq 900); do
-  [ "$(ls out/*/seed-*/finished.json 2>/dev/null | wc -l)" -eq 6 ] && [ -z "$(squeue -h)" ] && break
+  [ "$(ls "$out"/*/seed-*/finished.json 2>/dev/null | wc -l)" -eq 6 ] && [ -z "$(squeue -h)" ] && break
   sleep 1
 done
 "$stepwise" study study.toml --dry-run
 [ "$("$stepwise" study study.toml --dry-run | grep -c ' finished$')" -eq 6 ]
-grep -h "left behind by\|resumed after" out/slurm-0.out
-cp -r out/joint/seed-1 disturbed
-rm -r out/joint/seed-1
-"$stepwise" study study.toml --task 0 --device cpu 2>/dev/null
-last=$(ls -d disturbed/checkpoint-* | sort -V | tail -n 1)
-for file in adapter_model.safetensors optimizer.safetensors trainer_state.json; do
-  cmp "$last/$file" "out/joint/seed-1/$(basename "$last")/$file"
+grep -h "left behind by" "$out/slurm-0.out"
+grep -h "resumed after" "$out/slurm-0.out"
+grep -h "resumed after" "$out/slurm-1.out"
+mkdir disturbed
+mv "$victim" disturbed/0
+mv "$late" disturbed/1
+for task in 0 1; do
+  "$stepwise" study study.toml --task "$task" --device cpu 2>/dev/null
+  run=$([ "$task" -eq 0 ] && echo "$victim" || echo "$late")
+  last=$(ls -d "disturbed/$task"/checkpoint-* | sort -V | tail -n 1)
+  for file in adapter_model.safetensors optimizer.safetensors trainer_state.json; do
+    cmp "$last/$file" "$run/$(basename "$last")/$file"
+  done
 done
 "$stepwise" report study.toml | head -n 8
-echo "proof: six runs of an array job, one killed and requeued, equal to the last bit"
+echo "proof: six runs of an array job, one killed and requeued, one out of time, both equal to the last bit"

@@ -11,9 +11,14 @@ pub enum Failure {
     Input(String),
     /// The work failed.
     Run(String),
+    /// Another process does it, or some of it.
+    Held(String),
     /// Interrupted, with everything saved.
     Interrupted,
 }
+
+/// Exit code of what another process does.
+pub const HELD: u8 = 3;
 
 /// What a command returns.
 pub type Outcome = Result<(), Failure>;
@@ -41,6 +46,10 @@ pub fn code(outcome: Outcome) -> ExitCode {
         Err(Failure::Input(text)) => {
             report(&text);
             ExitCode::from(2)
+        }
+        Err(Failure::Held(text)) => {
+            report(&text);
+            ExitCode::from(HELD)
         }
         Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_CODE as u8),
     }

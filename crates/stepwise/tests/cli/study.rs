@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Stdio;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::common::{RECIPE, Workplace};
+use crate::common::{RECIPE, Ran, Workplace};
 
 /// Two arms of one budget: 16 training cases are whole batches of every stage.
 const STUDY: &str = r#"base = "base.toml"
@@ -163,6 +163,142 @@ fn ctrl_c_saves_all_runs_and_the_same_command_goes_on() {
     let states = place.done("study order.toml --dry-run").stdout;
     assert_eq!(states.matches("stopped after step").count(), 2, "{states}");
     assert_eq!(states.matches("to be run").count(), 2, "{states}");
+}
+
+#[test]
+fn two_studies_at_once_share_the_runs() {
+    let place = furnished();
+    let both = [(); 2].map(|()| {
+        let mut command = place.command(&["study", "order.toml"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
+    });
+    let both = both.map(|child| Ran::from(child.wait_with_output().expect("ended")));
+    let said = format!("{}\n{}", both[0].stderr, both[1].stderr);
+    // Whoever ends first may leave a run to the other, and says so.
+    assert!(both.iter().any(|ran| ran.code == Some(0)), "{said}");
+    for ran in &both {
+        let left = ran.stderr.contains("not finished, is being run by process");
+        assert_eq!(ran.code, Some(if left { 3 } else { 0 }), "{said}");
+    }
+    assert_eq!((said.matches(": finished in ").count(), said.matches("failed").count()), (4, 0), "{said}");
+    for run in ["out/stepwise/seed-1", "out/joint/seed-1", "out/stepwise/seed-2", "out/joint/seed-2"] {
+        let file = |place: &Workplace| fs::read(place.path(&format!("{run}/checkpoint-16/adapter_model.safetensors")));
+        assert!(file(&place).expect("there") == file(&STUDIED.0).expect("there"), "{run} differs");
+        assert!(!place.path(&format!("{run}.claim")).exists());
+    }
+}
+
+#[test]
+fn what_another_machine_runs_is_left_to_it_until_it_has_been_silent_for_long() {
+    let place = furnished();
+    let claim = "out/joint/seed-1.claim";
+    place.write(claim, r#"{"host":"elsewhere","pid":1,"started":1}"#);
+    let ran = place.run("study order.toml --jobs 2");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{}", ran.stderr);
+    assert_eq!(
+        ran.stderr.matches("] joint seed-1: is being run by process 1 on elsewhere\n").count(),
+        1,
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(ran.stderr.matches(": finished in ").count(), 3, "{}", ran.stderr);
+    assert_eq!(
+        ran.stderr.split_once("[2/4] joint seed-1: not").expect("what is not finished").1,
+        " finished, is being run by process 1 on elsewhere\nerror: the study is not finished: 1 run left to other processes \
+         -> start the same command again once they have ended\n"
+    );
+    let ran = place.run("study order.toml --task 1 --no-wait");
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert_eq!(
+        ran.stderr,
+        "error: joint seed-1: is being run by process 1 on elsewhere -> leave it to that, or end that first\n"
+    );
+    // Its node failed: seconds are left of the five minutes that it may be silent for, and they are waited for.
+    let file = fs::OpenOptions::new().write(true).open(place.path(claim)).expect("there");
+    file.set_modified(SystemTime::now() - Duration::from_secs(297)).expect("touched");
+    let said = place.done("study order.toml --task 1").stderr;
+    let words = [
+        "joint seed-1: is being run by process 1 on elsewhere; waited 0:00:00, taken over after 0:00:0",
+        "joint seed-1: left behind by process 1 on elsewhere, taken over\n",
+        "joint seed-1: finished after step 16\n",
+    ];
+    assert!(words.iter().all(|words| said.matches(words).count() == 1), "{said}");
+    place.done("study order.toml");
+}
+
+/// The last step of a run that is saved.
+#[cfg(unix)]
+fn saved(place: &Workplace, run: &str) -> Option<u64> {
+    let entries = fs::read_dir(place.path(run)).ok()?.flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.strip_prefix("checkpoint-")?.parse().ok()).max()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_batch_job_saves_when_it_is_ended_and_is_requeued_only_when_its_time_is_up() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+    let place = furnished();
+    place.edit("base.toml", "base.toml", "num_train_epochs = 1", "num_train_epochs = 30");
+    place.write("job.sh", place.done("study order.toml --emit slurm --device cpu").stdout);
+    place.write("requeued", "");
+    place.write("bin/scontrol", "#!/bin/sh\necho \"$@\" >>requeued\n");
+    fs::set_permissions(place.path("bin/scontrol"), fs::Permissions::from_mode(0o755)).expect("a program");
+    symlink(env!("CARGO_BIN_EXE_stepwise"), place.path("bin/stepwise")).expect("a program");
+    let path = format!("{}:{}", place.path("bin").display(), std::env::var("PATH").expect("programs"));
+    let run = "out/stepwise/seed-1";
+    // Slurm's signal to a job that is cancelled or preempted reaches every process; the one before its time is up, the shell.
+    for (signal, to_all, requeued) in [("-TERM", true, ""), ("-USR1", false, "requeue 7_0\n")] {
+        let before = saved(&place, run);
+        let mut command = Command::new("bash");
+        command
+            .arg("job.sh")
+            .current_dir(place.path(""))
+            .env("PATH", &path)
+            .env("XDG_CACHE_HOME", place.path("caches"));
+        for (name, value) in [("SUBMIT_DIR", "."), ("ARRAY_JOB_ID", "7"), ("ARRAY_TASK_ID", "0")] {
+            command.env(format!("SLURM_{name}"), value);
+        }
+        let job = command.process_group(0).stderr(Stdio::piped()).spawn().expect("started");
+        let began = Instant::now();
+        while saved(&place, run) == before {
+            assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let whom = if to_all { format!("-{}", job.id()) } else { job.id().to_string() };
+        assert!(Command::new("kill").args([signal, "--", &whom]).status().expect("kill exists").success());
+        let ran = Ran::from(job.wait_with_output().expect("ended"));
+        assert_eq!(ran.code, Some(130), "{signal}: {}", ran.stderr);
+        let step = saved(&place, run).expect("a checkpoint");
+        let saved = format!("stepwise seed-1: interrupted after step {step}; the same command goes on\n");
+        assert!(ran.stderr.ends_with(&saved), "{signal}: {}", ran.stderr);
+        assert_eq!(place.read("requeued"), requeued, "{signal}");
+        assert!(!place.path(&format!("{run}.claim")).exists(), "given back");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_batch_script_quotes_what_slurm_and_the_shell_read() {
+    let place = furnished();
+    place.edit(
+        "order.toml",
+        "my study's.toml",
+        "output_dir = \"out\"",
+        "name = \"order\"\noutput_dir = 'runs at 50% \"'",
+    );
+    let ran = place.run_args(&["study", "my study's.toml", "--emit", "slurm"]);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(lines.contains(&r#"#SBATCH --output="runs at 50%% \"/slurm-%a.out""#), "{}", ran.stdout);
+    assert!(
+        lines.contains(&r#"stepwise study 'my study'\''s.toml' --task "$SLURM_ARRAY_TASK_ID" &"#),
+        "{}",
+        ran.stdout
+    );
+    place.write("job.sh", &ran.stdout);
+    let read = std::process::Command::new("bash").arg("-n").arg(place.path("job.sh")).output().expect("bash exists");
+    assert!(read.status.success() && read.stderr.is_empty(), "{}", String::from_utf8_lossy(&read.stderr));
 }
 
 #[test]

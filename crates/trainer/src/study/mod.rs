@@ -8,6 +8,7 @@ pub mod budget;
 pub mod claim;
 pub mod collect;
 mod file;
+pub mod holder;
 pub mod manifest;
 pub mod task;
 

@@ -1,20 +1,24 @@
 //! Runs the tasks of a study as processes of this same program, a few at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use stepwise_trainer::interrupt::{self, Interrupt};
+use stepwise_trainer::study::holder::Holder;
 use stepwise_trainer::study::task::Stage;
 use stepwise_trainer::study::{Study, Task};
 
-use super::{held, holder_name};
-use crate::exit::{Failure, Outcome};
+use super::{clock, held, holder_name, name};
+use crate::exit::{self, Failure, Outcome};
 
 /// How often the processes are looked after.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How often tasks that are held elsewhere are looked at again.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How often a line says how far they are.
 const LINE: Duration = Duration::from_secs(60);
@@ -27,61 +31,77 @@ struct Running<'a> {
     began: Instant,
 }
 
-/// How a task is called: its arm and its seed.
-pub fn name(study: &Study, task: &Task) -> String {
-    format!("{} seed-{}", study.arms[task.arm].name, task.seed)
-}
-
-/// Runs all tasks that are not finished, `jobs` at once; slot n uses device n, counted round.
+/// Runs all tasks that are not finished, `jobs` at once; slot n uses device n, counted round. Those that other processes run are
+/// looked at again for as long as there is something else to do.
 pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) -> Outcome {
     let interrupt = Interrupt::listen(|| tell!("\nstopping: every run finishes its step and saves; again to leave"))
         .map_err(Failure::run)?;
-    let total = study.tasks.len();
+    let say = |task: &Task, what: &str| {
+        tell!("[{}/{}] {}: {what}", task.number + 1, study.tasks.len(), name(study, task));
+    };
     let mut waiting: VecDeque<&Task> = VecDeque::new();
     for task in &study.tasks {
-        let say = |what: &str| tell!("[{}/{total}] {}: {what}", task.number + 1, name(study, task));
-        match (task.stage()?, held(task)?) {
-            (Stage::Finished, _) => say("finished before"),
-            (_, Some(holder)) => say(&format!("is being run by {}", holder_name(&holder))),
+        match task.stage()? {
+            Stage::Finished => say(task, "finished before"),
             _ => waiting.push_back(task),
         }
     }
     let mut running: Vec<Running<'_>> = Vec::new();
+    let mut elsewhere: BTreeMap<usize, Holder> = BTreeMap::new();
     let mut failed: Vec<String> = Vec::new();
-    let (mut stopping, mut said) = (false, Instant::now());
-    while !running.is_empty() || (!waiting.is_empty() && !interrupt.requested()) {
+    let (mut stopping, mut said, mut looked) = (false, Instant::now(), None::<Instant>);
+    loop {
         if interrupt.requested() && !stopping {
             stopping = true;
             running.iter_mut().for_each(stop);
         }
-        while !interrupt.requested() && running.len() < jobs {
+        // Each task that waits is looked at once; those that are held elsewhere wait for the next time.
+        let mut left = if looked.is_none_or(|at| at.elapsed() > LOOK) { waiting.len() } else { 0 };
+        while left > 0 && running.len() < jobs && !interrupt.requested() {
             let Some(task) = waiting.pop_front() else { break };
+            (left, looked) = (left - 1, Some(Instant::now()));
+            // Whoever finishes a task notes that first and gives the claim back then.
+            if let Some(holder) = held(task)? {
+                if elsewhere.get(&task.number) != Some(&holder) {
+                    say(task, &format!("is being run by {}", holder_name(&holder)));
+                    elsewhere.insert(task.number, holder);
+                }
+                waiting.push_back(task);
+                continue;
+            }
+            if task.stage()? == Stage::Finished {
+                say(task, "finished by another process");
+                continue;
+            }
             let slot = (0..jobs).find(|slot| running.iter().all(|other| other.slot != *slot)).unwrap_or_default();
             let device = devices[slot % devices.len()].as_deref();
             let child = start(study, file, task, jobs, device)?;
             let on = device.map_or_else(String::new, |device| format!(" on {device}"));
-            tell!("[{}/{total}] {}: started{on}, process {}", task.number + 1, name(study, task), child.id());
+            say(task, &format!("started{on}, process {}", child.id()));
             running.push(Running { task, child, slot, began: Instant::now() });
+        }
+        // What waits now is held elsewhere, or is not to be begun any more.
+        if running.is_empty() {
+            break;
         }
         let mut still = Vec::new();
         for mut process in running {
-            match process.child.try_wait().map_err(Failure::run)? {
-                None => still.push(process),
-                Some(status) => {
-                    let label = name(study, process.task);
-                    let took = clock(process.began.elapsed());
-                    let log = process.task.log();
-                    let what = match status.code() {
-                        Some(0) => format!("finished in {took}"),
-                        Some(interrupt::EXIT_CODE) if stopping => format!("saved and stopped after {took}"),
-                        code => {
-                            failed.push(label.clone());
-                            let how =
-                                code.map_or("was killed".to_owned(), |code| format!("failed with exit code {code}"));
-                            format!("{how} after {took}, see {}: {}", log.display(), last_words(&log))
-                        }
-                    };
-                    tell!("[{}/{total}] {label}: {what}", process.task.number + 1);
+            let Some(status) = process.child.try_wait().map_err(Failure::run)? else {
+                still.push(process);
+                continue;
+            };
+            looked = None;
+            let (task, took) = (process.task, clock(process.began.elapsed()));
+            match status.code() {
+                Some(0) => say(task, &format!("finished in {took}")),
+                Some(interrupt::EXIT_CODE) if stopping => say(task, &format!("saved and stopped after {took}")),
+                // Another process was faster.
+                Some(code) if code == i32::from(exit::HELD) => waiting.push_back(task),
+                code => {
+                    failed.push(name(study, task));
+                    let how = code.map_or("was killed".to_owned(), |code| format!("failed with exit code {code}"));
+                    let log = task.log();
+                    say(task, &format!("{how} after {took}, see {}: {}", log.display(), last_words(&log)));
                 }
             }
         }
@@ -97,14 +117,27 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
         tell!("interrupted: the same command goes on where the runs were left");
         return Err(Failure::Interrupted);
     }
-    if failed.is_empty() {
-        return Ok(());
+    for task in &waiting {
+        let who = elsewhere.get(&task.number).map_or("another process".to_owned(), holder_name);
+        say(task, &format!("not finished, is being run by {who}"));
     }
-    let many = if failed.len() == 1 { "1 run".to_owned() } else { format!("{} runs", failed.len()) };
-    let names = failed.join(", ");
-    Err(Failure::run(format!(
-        "{many} failed: {names} -> read the logs, mend the cause, and start the same command again"
-    )))
+    if !failed.is_empty() {
+        let (many, names) = (runs(failed.len()), failed.join(", "));
+        return Err(Failure::run(format!(
+            "{many} failed: {names} -> read the logs, mend the cause, and start the same command again"
+        )));
+    }
+    if !waiting.is_empty() {
+        return Err(Failure::Held(format!(
+            "the study is not finished: {} left to other processes -> start the same command again once they have ended",
+            runs(waiting.len())
+        )));
+    }
+    Ok(())
+}
+
+fn runs(count: usize) -> String {
+    if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
 }
 
 /// Starts the process of a task. It stands in a process group of its own, so that a Ctrl-C reaches it once, from here.
@@ -116,7 +149,7 @@ fn start(study: &Study, file: &Path, task: &Task, jobs: usize, device: Option<&s
     fs::create_dir_all(path.parent().unwrap_or(&study.file.output_dir)).map_err(unwritable)?;
     let log = OpenOptions::new().create(true).append(true).open(&path).map_err(unwritable)?;
     let mut command = Command::new(std::env::current_exe().map_err(Failure::run)?);
-    command.arg("study").arg(file).args(["--task", &task.number.to_string()]);
+    command.arg("study").arg(file).args(["--task", &task.number.to_string(), "--no-wait"]);
     command.args(device.into_iter().flat_map(|device| ["--device", device]));
     command.stdin(Stdio::null()).stdout(log.try_clone().map_err(unwritable)?).stderr(log);
     // Runs side by side share the processor's cores instead of each taking all of them.
@@ -154,9 +187,4 @@ fn how_far(study: &Study, task: &Task) -> String {
 fn last_words(log: &Path) -> String {
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing").to_owned()
-}
-
-fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }

@@ -2,19 +2,19 @@
 
 mod emit;
 mod jobs;
+mod task;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use stepwise_trainer::interrupt::Interrupt;
-use stepwise_trainer::study::claim::{self, Claimed, Holder};
+use stepwise_trainer::study::claim;
+use stepwise_trainer::study::holder::Holder;
 use stepwise_trainer::study::manifest::{self, Manifest};
 use stepwise_trainer::study::task::Stage;
 use stepwise_trainer::study::{Study, StudyError, Task};
-use stepwise_trainer::train::{TrainOptions, train};
 
 use crate::device;
 use crate::exit::{Failure, Outcome};
-use crate::progress::Shown;
 use crate::table::Table;
 
 pub use emit::Target;
@@ -30,6 +30,9 @@ pub struct Args {
     /// Run the task of this number alone, as an array job on a cluster does.
     #[arg(long, value_name = "K", conflicts_with_all = ["jobs", "devices"])]
     task: Option<usize>,
+    /// End at once where another process runs the task, instead of waiting until that is known to live or to be gone.
+    #[arg(long, requires = "task")]
+    no_wait: bool,
     /// Runs at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
@@ -59,7 +62,8 @@ pub fn run(args: &Args) -> Outcome {
         return Ok(());
     }
     if let Some(number) = args.task {
-        return task(&study, study.task(number).map_err(Failure::input)?, args.device.as_deref());
+        let task = study.task(number).map_err(Failure::input)?;
+        return task::run(&study, task, args.device.as_deref(), args.no_wait);
     }
     if let Some(reason) = &manifest.unequal_budget {
         tell!("arms are not taught the same: {reason}");
@@ -78,47 +82,9 @@ pub fn run(args: &Args) -> Outcome {
     Ok(())
 }
 
-/// Runs one task in this process: claims it, goes on where it was left, and notes that it is done.
-fn task(study: &Study, task: &Task, device: Option<&str>) -> Outcome {
-    let name = jobs::name(study, task);
-    if task.stage().map_err(Failure::run)? == Stage::Finished {
-        tell!("{name}: finished before");
-        return Ok(());
-    }
-    let claimed = claim::claim(&task.claim()).map_err(|error| claim_failed(task, &error))?;
-    let claim = match claimed {
-        Claimed::Ours { claim, stale } => {
-            if let Some(holder) = stale {
-                tell!("{name}: left behind by {}, taken over", holder_name(&holder));
-            }
-            claim
-        }
-        Claimed::Theirs(holder) => {
-            let who = holder_name(&holder);
-            return Err(Failure::run(format!("{name}: is being run by {who} -> leave it to that, or end that first")));
-        }
-    };
-    let chosen = device::choose(device)?;
-    let interrupt =
-        Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
-    let base_answers = study.base_answers(task);
-    let options = TrainOptions {
-        recipe: &task.recipe,
-        recipe_text: &study.base_text,
-        device: chosen.device,
-        device_name: &chosen.name,
-        resume: true,
-        base_answers: base_answers.as_deref(),
-    };
-    let finished = train(&options, &mut Shown::new(), &interrupt).map_err(Failure::run)?;
-    if finished.interrupted {
-        tell!("{name}: interrupted after step {}; the same command goes on", finished.global_step);
-        return Err(Failure::Interrupted);
-    }
-    task.finish(finished.global_step).map_err(Failure::run)?;
-    drop(claim);
-    tell!("{name}: finished after step {}", finished.global_step);
-    Ok(())
+/// How a task is called: its arm and its seed.
+fn name(study: &Study, task: &Task) -> String {
+    format!("{} seed-{}", study.arms[task.arm].name, task.seed)
 }
 
 fn claim_failed(task: &Task, error: &std::io::Error) -> Failure {
@@ -128,6 +94,11 @@ fn claim_failed(task: &Task, error: &std::io::Error) -> Failure {
 
 fn holder_name(holder: &Holder) -> String {
     format!("process {} on {}", holder.pid, if holder.host.is_empty() { "an unknown host" } else { &holder.host })
+}
+
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 /// What the study runs, what each run is taught, and how far it is.

@@ -1,0 +1,206 @@
+//! Who holds a claim: a process, told apart from all others wherever it lives, and whether it still lives.
+
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::BuildHasher;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::claim::SILENCE;
+
+/// Who holds a claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its machine.
+    pub host: String,
+    /// The start of that machine's system, where the system tells: machines may share a name.
+    pub boot: Option<String>,
+    /// What its number counts in, where the system tells: each container has a process 1.
+    pub pid_namespace: Option<String>,
+    /// Its process.
+    pub pid: u32,
+    /// When the process started, in the system's own unit, where the system tells: numbers of processes are used again.
+    pub started: Option<u64>,
+    /// Drawn for this one claim.
+    pub token: Option<u64>,
+}
+
+/// What can be seen of a process.
+enum Seen {
+    /// It lives, and started then, where that is known.
+    Living(Option<u64>),
+    Gone,
+    Unknown,
+}
+
+impl Holder {
+    /// This process, about to hold one claim.
+    pub(super) fn here() -> Self {
+        Self {
+            host: host(),
+            boot: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()),
+            pid_namespace: pid_namespace(),
+            pid: std::process::id(),
+            started: stat("self").map(|(_, started)| started),
+            token: Some(RandomState::new().hash_one(std::process::id())),
+        }
+    }
+
+    /// Whether it is gone. `untouched` says for how long nobody has touched the claim.
+    pub(super) fn is_gone(&self, untouched: Duration) -> bool {
+        let here = Self::here();
+        // A number says something only of the machine and the namespace that it counts in.
+        if (&self.host, &self.boot, &self.pid_namespace) != (&here.host, &here.boot, &here.pid_namespace) {
+            return untouched > SILENCE;
+        }
+        match look_for(self.pid) {
+            Seen::Gone => true,
+            Seen::Unknown => untouched > SILENCE,
+            Seen::Living(started) => match (self.started, started) {
+                (Some(then), Some(now)) => then != now,
+                // Nobody else has this process's number now, so one that had it is gone.
+                _ => self.pid == here.pid,
+            },
+        }
+    }
+}
+
+/// This machine's name. One without a name is told from all others by nothing, so its claims become stale by silence.
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).or_else(|| std::env::var("COMPUTERNAME").ok());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("process-{}", std::process::id()))
+}
+
+/// The namespace that this process is numbered in.
+fn pid_namespace() -> Option<String> {
+    let name = fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned();
+    // A `/proc` that numbers processes otherwise tells nothing about the others of this namespace.
+    let (own, pid) = (fs::read_link("/proc/self").ok()?, std::process::id());
+    Some(if own == Path::new(&pid.to_string()) { name } else { format!("{name}, unseen by process {pid}") })
+}
+
+fn look_for(pid: u32) -> Seen {
+    match stat(&pid.to_string()) {
+        // Zombies run nothing any more; whoever should collect them may never do so.
+        Some((state, _)) if ["Z", "X", "x"].contains(&state.as_str()) => Seen::Gone,
+        Some((_, started)) => Seen::Living(Some(started)),
+        // No such process, no `/proc`, or one that hides what other users run.
+        None => match is_signalled(pid) {
+            Some(true) => Seen::Living(None),
+            Some(false) => Seen::Gone,
+            None if Path::new("/proc/self/stat").exists() => Seen::Gone,
+            None => Seen::Unknown,
+        },
+    }
+}
+
+/// A process's state, and when it started in clock ticks since the machine did; none where `/proc` does not show it.
+fn stat(pid: &str) -> Option<(String, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may hold anything; the state is the third, the start the 22nd.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.nth(18)?.parse().ok()?))
+}
+
+/// Whether there is a process that a signal would reach, or may not reach as it is another user's; none where nothing can ask.
+fn is_signalled(pid: u32) -> Option<bool> {
+    if !cfg!(unix) {
+        return None;
+    }
+    let asked = Command::new("kill").args(["-0", &pid.to_string()]).env("LC_ALL", "C").output().ok()?;
+    Some(asked.status.success() || String::from_utf8_lossy(&asked.stderr).contains("not permitted"))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(SILENCE.as_secs() + 1);
+
+    /// A process that lives, and is not this one.
+    fn other() -> std::process::Child {
+        Command::new("sleep").arg("60").spawn().expect("a process")
+    }
+
+    fn of(child: &std::process::Child) -> Holder {
+        let (_, started) = stat(&child.id().to_string()).expect("a process");
+        Holder { pid: child.id(), started: Some(started), ..Holder::here() }
+    }
+
+    fn end(mut child: std::process::Child) {
+        child.kill().expect("ended");
+        child.wait().expect("ended");
+    }
+
+    #[test]
+    fn a_process_is_gone_once_it_has_ended_or_its_number_is_anothers() {
+        let child = other();
+        let holder = of(&child);
+        assert!(!holder.is_gone(LONG), "it lives, however silent it is");
+        assert!(Holder { started: Some(1), ..holder.clone() }.is_gone(Duration::ZERO));
+        end(child);
+        assert!(holder.is_gone(Duration::ZERO));
+    }
+
+    #[test]
+    fn this_process_is_not_gone_but_another_of_its_number_is() {
+        let here = Holder::here();
+        assert!(!here.is_gone(LONG));
+        assert!(Holder { started: Some(1), ..here.clone() }.is_gone(Duration::ZERO));
+        assert!(Holder { started: None, ..here }.is_gone(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_number_that_counts_elsewhere_says_nothing() {
+        let here = Holder::here();
+        assert!(here.boot.is_some() && here.pid_namespace.is_some());
+        // Dead here, alive here, and this process's own number: all of another boot, namespace or machine.
+        let child = other();
+        for (pid, started) in [(i32::MAX as u32, Some(1)), (child.id(), of(&child).started), (here.pid, here.started)] {
+            for elsewhere in [
+                Holder { host: "elsewhere".into(), pid, started, ..here.clone() },
+                Holder { boot: Some("another".into()), pid, started, ..here.clone() },
+                Holder { boot: None, pid, started, ..here.clone() },
+                Holder { pid_namespace: Some("pid:[1]".into()), pid, started, ..here.clone() },
+                Holder { pid_namespace: None, pid, started, ..here.clone() },
+            ] {
+                assert!(!elsewhere.is_gone(SILENCE), "{elsewhere:?}");
+                assert!(elsewhere.is_gone(LONG), "{elsewhere:?}");
+            }
+        }
+        end(child);
+    }
+
+    #[test]
+    fn one_that_nobody_collects_is_gone() {
+        let mut child = other();
+        let holder = of(&child);
+        child.kill().expect("ended");
+        let state = || stat(&child.id().to_string()).map(|(state, _)| state);
+        while state().is_some_and(|state| state != "Z") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(state().as_deref(), Some("Z"));
+        assert!(holder.is_gone(Duration::ZERO));
+        child.wait().expect("ended");
+    }
+
+    #[test]
+    fn a_signal_tells_the_living_from_the_dead_without_proc() {
+        let child = other();
+        let pid = child.id();
+        assert_eq!(is_signalled(pid), Some(true));
+        end(child);
+        assert_eq!(is_signalled(pid), Some(false));
+        assert_eq!(is_signalled(1), Some(true), "another user's, unless root runs this test");
+    }
+
+    #[test]
+    fn every_claim_has_a_token_of_its_own() {
+        assert_ne!(Holder::here().token, Holder::here().token);
+    }
+}
