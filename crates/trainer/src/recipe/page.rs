@@ -28,10 +28,7 @@ impl Reference {
                 Some(other) => {
                     let _ = write!(page, "\nThe keys are those of `{}`.\n", self.place(other));
                 }
-                None => {
-                    page.push_str("\n| key | value | when left out | |\n| --- | --- | --- | --- |\n");
-                    self.keys_of(section).for_each(|key| page.push_str(&row(key)));
-                }
+                None => page.push_str(&rows(self.keys_of(section))),
             }
         }
         page.push_str("\n## Names elsewhere\n\n| elsewhere | here |\n| --- | --- |\n");
@@ -51,6 +48,16 @@ impl Reference {
     fn order<'a>(&'a self, section: &'a str) -> Vec<&'a str> {
         let inner = self.tables_of(section).flat_map(|(full, ..)| self.order(full));
         std::iter::once(section).chain(inner).collect()
+    }
+}
+
+/// A table of keys; nothing where there are none.
+pub(crate) fn rows<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
+    let rows: String = keys.map(row).collect();
+    if rows.is_empty() {
+        rows
+    } else {
+        format!("\n| key | value | when left out | |\n| --- | --- | --- | --- |\n{rows}")
     }
 }
 
