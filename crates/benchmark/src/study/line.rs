@@ -13,10 +13,10 @@ pub const EFFECTIVE: &str = "effective_robustness:";
 
 /// What gives a study lines that can be used.
 pub const LINE_ADVICE: &str = "effective robustness needs a reference that is tested on its way, at clean accuracies that \
-     differ: several epochs, or a `curriculum.order` with phases";
+     differ: several epochs, or a curriculum.order with phases";
 
-/// The base and two tested steps: two places make a line of whatever they hold.
-const FEWEST_STOPS: usize = 3;
+/// Tested steps of a run beside its base: two places make a line of whatever they hold.
+const FEWEST_STEPS: usize = 2;
 
 /// How accuracy under one attack goes with clean accuracy, in log-odds: least squares through the base and every tested step of
 /// all runs of the reference (Taori et al., 2020). What an arm has above it is its effective robustness.
@@ -91,7 +91,7 @@ impl Points {
         Statistic { columns: self.columns.clone(), formula }
     }
 
-    fn line(&self, attack: &str, stops: usize, bootstrap: &Bootstrap, groups: usize) -> Line {
+    fn line(&self, attack: &str, steps: usize, bootstrap: &Bootstrap, groups: usize) -> Line {
         let sums: Vec<f64> = self.columns.iter().map(|column| column.iter().sum()).collect();
         let found = points(&sums, &self.items).unwrap_or_default();
         let trend = Trend::fit(&found);
@@ -112,18 +112,18 @@ impl Points {
             clean,
             refused: None,
         };
-        line.refused = line.refusal(stops, intervals[1].map(|[_, high]| high));
+        line.refused = line.refusal(steps, intervals[1].map(|[_, high]| high));
         line
     }
 }
 
 impl Line {
-    /// What keeps it from being used. `stops` are those of one run with its base, `chance` is the range of clean accuracy that
+    /// What keeps it from being used. `steps` are the tested ones of one run, `chance` is the range of clean accuracy that
     /// points would have that are all alike.
-    fn refusal(&self, stops: usize, chance: Option<f64>) -> Option<String> {
-        if stops < FEWEST_STOPS {
+    fn refusal(&self, steps: usize, chance: Option<f64>) -> Option<String> {
+        if steps < FEWEST_STEPS {
             return Some(format!(
-                "a run of the reference has {stops} tested models with its base; a line needs {FEWEST_STOPS}"
+                "tested steps of the reference beside its base: {steps}, and a line needs {FEWEST_STEPS}"
             ));
         }
         let (Some(slope), Some([least, most]), Some([low, high]), Some(chance)) =
@@ -154,11 +154,11 @@ pub(super) fn lines(
     // The base is the same for all seeds, and counts once.
     let all = [&runs.base].into_iter().chain(tested);
     let stops: Vec<Ledger<'_>> = all.map(|outcomes| Ledger::new(suite, groups, outcomes)).collect();
-    let of_run = reference.iter().map(|run| run.earlier.len() + 2).max().unwrap_or_default();
+    let steps = reference.iter().map(|run| run.earlier.len() + 1).max().unwrap_or_default();
     let attacks = family::representatives(&Ledger::new(suite, groups, []));
     let line = |attack: usize| {
         let points = Points::new(&stops, attack);
-        (points.line(&suite.conditions[attack].id, of_run, bootstrap, groups.len()), points)
+        (points.line(&suite.conditions[attack].id, steps, bootstrap, groups.len()), points)
     };
     attacks.into_iter().map(line).collect()
 }

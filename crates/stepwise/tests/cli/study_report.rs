@@ -48,14 +48,14 @@ fn a_report_is_of_the_study_that_was_run() {
 fn a_line_of_base_and_end_is_refused_in_every_output() {
     let place = finished();
     let report = place.done("report order.toml").stdout;
-    let why = "a run of the reference has 2 tested models with its base; a line needs 3";
-    let advice = "several epochs, or a `curriculum.order` with phases";
+    let why = "tested steps of the reference beside its base: 1, and a line needs 2";
+    let advice = "several epochs, or a curriculum.order with phases";
     for text in [&report, &place.read("out/report/report.md"), &place.read("out/report/report.tex")] {
         assert!(text.contains(why) && text.contains(advice), "{text}");
     }
     let page = place.read("out/report/report.html");
     assert!(page.contains(why) && page.contains(advice));
-    assert!(place.read("out/report/tables/lines.csv").contains(why));
+    assert!(place.read("out/report/tables/lines.csv").contains(&format!("\"{why}\"")));
     let summary: serde_json::Value = serde_json::from_str(&place.read("out/report/summary.json")).expect("JSON");
     assert_eq!(summary["lines"][0]["refused"], why);
     assert!(
@@ -119,13 +119,20 @@ fn a_study_goes_on_with_the_lessons_that_it_began_with() {
     let said = place.refused("study order.toml --task 3");
     assert!(said.contains("lays out other lessons for the arm `joint` with seed 2"), "{said}");
     place.done("study order.toml --task 2");
+
+    // A manifest of an earlier version is still reported on.
+    manifest["schema"] = "study/1".into();
+    manifest["unequal_budget"] = "one reason".into();
+    place.write("out/manifest.json", manifest.to_string());
+    place.edit("order.toml", "order.toml", "seeds =", "unequal_budget = \"one reason\"\nseeds =");
     place.done("report order.toml");
+    assert!(place.refused("study order.toml").contains("its manifest is of the schema `study/1`"));
 }
 
 #[test]
 fn runs_that_ended_early_are_named_and_want_a_reason_beforehand() {
     let place = finished();
-    place.edit("out/joint/seed-2/finished.json", "out/joint/seed-2/finished.json", "16", "12");
+    place.edit("out/joint/seed-2/finished.json", "out/joint/seed-2/finished.json", "step\": 16", "step\": 12");
     let said = place.done("report order.toml").stdout;
     assert!(said.contains("ended before their time: joint seed 2 after 12 of 16 steps\n"), "{said}");
 

@@ -51,14 +51,10 @@ impl Reference {
     }
 }
 
-/// A table of keys; nothing where there are none.
+/// A table of keys.
 pub(crate) fn rows<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
-    let rows: String = keys.map(row).collect();
-    if rows.is_empty() {
-        rows
-    } else {
-        format!("\n| key | value | when left out | |\n| --- | --- | --- | --- |\n{rows}")
-    }
+    let head = "\n| key | value | when left out | |\n| --- | --- | --- | --- |\n".to_owned();
+    keys.fold(head, |table, key| table + &row(key))
 }
 
 fn row(key: &Key) -> String {

@@ -61,7 +61,7 @@ pub struct Unequal {
 impl fmt::Display for Unequal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let differs: Vec<String> = self.differs.iter().map(|name| name.replace('_', " ")).collect();
-        writeln!(f, "the arms would not be taught the same {} (seed {}):", differs.join(" and "), self.seed)?;
+        writeln!(f, "the arms would not be taught the same {} (seed {}):", differs.join(", "), self.seed)?;
         let width = self.rows.iter().map(|(arm, _)| arm.len()).max().unwrap_or(0).max(3);
         writeln!(f, "  {:<width$}  {:>8}  {:>8}  {:>17}", "arm", "steps", "samples", "supervised tokens")?;
         for (arm, Budget { steps, samples, supervised_tokens }) in &self.rows {

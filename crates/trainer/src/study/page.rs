@@ -30,7 +30,10 @@ pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
     for (section, kind) in &reference.sections {
         let title = if section.is_empty() { "Top level".to_owned() } else { format!("`{section}`") };
-        let _ = write!(page, "\n## {title}\n\n{}\n{}", kind.about, rows(reference.keys_of(section)));
+        let _ = writeln!(page, "\n## {title}\n\n{}", kind.about);
+        if reference.keys_of(section).next().is_some() {
+            page.push_str(&rows(reference.keys_of(section)));
+        }
     }
     page + TAIL
 }

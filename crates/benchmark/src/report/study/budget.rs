@@ -8,7 +8,7 @@ use crate::study::EndedEarly;
 /// The section.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     let rows = input.summary.arms.iter().zip(&input.summary.taught).map(|((name, _), taught)| {
-        let number = |value| Cell::Number(Some(value));
+        let number = |value: f64| Cell::Count(value.round() as usize);
         [Cell::text(name.as_str()), number(taught.steps), number(taught.samples), number(taught.supervised_tokens)]
     });
     let early = match input.summary.ended_early.as_slice() {

@@ -102,7 +102,7 @@ fn method(input: &StudyInput<'_>) -> String {
          below 0.05 and the interval excludes zero.</li>\
          <li><b>Effective robustness.</b> Log-odds under an attack above a line of least squares through the base and all tested \
          steps of the reference's runs. It is fitted anew in every draw of groups; seeds are not drawn for it, and the test holds \
-         it fixed. A line is used where a run of the reference has three tested models with its base, their clean accuracies lie \
+         it fixed. A line is used where the reference was tested at two steps or more beside its base, clean accuracies lie \
          further apart than chance puts models that are alike (97.5th percentile over draws), and the interval of its slope lies \
          above zero.</li>\
          <li><b>Suite.</b> {}, version {}: <code>{}</code></li>",
