@@ -133,6 +133,7 @@ enum Shape {
     Square,
     Triangle,
     Diamond,
+    Cross,
 }
 
 /// The base.
@@ -141,6 +142,8 @@ pub const BASE: Style = Style { class: "base", shape: Shape::Circle };
 pub const TUNED: Style = Style { class: "tuned", shape: Shape::Circle };
 /// An epoch on the way.
 pub const PASSED: Style = Style { class: "passed", shape: Shape::Circle };
+/// What is attacked, beside things of one rank.
+pub const ATTACKED: Style = Style { class: "attacked", shape: Shape::Cross };
 /// Things of one rank, at most four.
 pub const RANKED: [Style; 4] = [
     Style { class: "c0", shape: Shape::Circle },
@@ -162,6 +165,10 @@ impl Style {
             Shape::Square => corners(&[(-4.4, -4.4), (4.4, -4.4), (4.4, 4.4), (-4.4, 4.4)]),
             Shape::Triangle => corners(&[(0.0, -5.6), (5.2, 4.0), (-5.2, 4.0)]),
             Shape::Diamond => corners(&[(0.0, -6.2), (5.6, 0.0), (0.0, 6.2), (-5.6, 0.0)]),
+            Shape::Cross => {
+                let (left, top) = (x - 4.4, y - 4.4);
+                format!("<path class=\"dot {class}\" d=\"M{left:.1} {top:.1}l8.8 8.8m0 -8.8l-8.8 8.8\"/>")
+            }
         }
     }
 }

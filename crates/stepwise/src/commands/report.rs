@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use stepwise_benchmark::report::study::{StudyInput, render};
+use stepwise_benchmark::report::study::{StudyInput, ended_early, render};
 use stepwise_benchmark::stats::Bootstrap;
-use stepwise_benchmark::study::{ArmEndpoint, EFFECTIVE, Endpoint, StudySummary};
+use stepwise_benchmark::study::{Difference, EFFECTIVE, Endpoint, LINE_ADVICE, StudySummary};
 use stepwise_trainer::study::Study;
 use stepwise_trainer::study::collect::collect;
 use stepwise_trainer::study::manifest::Manifest;
@@ -12,7 +12,7 @@ use stepwise_trainer::study::manifest::Manifest;
 use crate::exit::{Failure, Outcome};
 use crate::folder;
 use crate::markup;
-use crate::table::{Table, number, p_value, with_interval};
+use crate::table::{Table, number, p_value, signed, with_interval};
 
 /// Arguments of `report`.
 #[derive(clap::Args)]
@@ -30,7 +30,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     let study = Study::load(&args.study).map_err(Failure::input)?;
-    let manifest = Manifest::plan(&study).map_err(Failure::input)?;
+    let manifest = Manifest::stored(&study).map_err(Failure::input)?;
     let runs = collect(&study, &manifest).map_err(Failure::input)?;
     let summary = StudySummary::new(&study.suite, &runs, Bootstrap::default());
     let report = render(&StudyInput { summary: &summary, runs: &runs });
@@ -62,18 +62,25 @@ pub fn run(args: &Args) -> Outcome {
     Ok(())
 }
 
-/// What a paper shows: arms by primary endpoints, their differences with tests, and effective robustness.
+/// What a paper shows: arms by primary endpoints, their differences with tests, what they were taught, and effective robustness
+/// with its lines.
 fn tables(summary: &StudySummary) -> Vec<Table> {
     let primary: Vec<(&String, &Endpoint)> =
         summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
     let effective: Vec<(&String, &Endpoint)> =
         summary.endpoints.iter().filter(|(id, _)| id.starts_with(EFFECTIVE)).collect();
-    let mut tables = vec![values(summary, &primary), differences(summary, &primary)];
+    let mut tables = vec![values(summary, &primary), differences(summary, &primary), taught(summary)];
+    if !summary.lines.is_empty() {
+        tables.push(lines(summary));
+    }
     if !effective.is_empty() {
         let mut table = differences(summary, &effective);
         table.title = format!("effective robustness less {}, log-odds", summary.reference);
-        table.notes.clear();
+        table.notes = vec![format!("{TESTED}; {LOOKED_AT}; the test holds the line fixed. {SURE}")];
         tables.push(table);
+    }
+    if summary.unfinished().is_some() {
+        tables.iter_mut().for_each(|table| table.title.insert_str(0, "NOT FINISHED: "));
     }
     tables
 }
@@ -87,7 +94,7 @@ fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
         (value, _) => number(value),
     };
     let base = endpoints.iter().map(|(_, endpoint)| cell(&endpoint.base));
-    table.rows.push(["base".to_owned(), String::new()].into_iter().chain(base).collect());
+    table.rows.push([BASE.to_owned(), String::new()].into_iter().chain(base).collect());
     for (place, (name, seeds)) in summary.arms.iter().enumerate() {
         let found = endpoints.iter().map(|(_, endpoint)| cell(&endpoint.arms[place].estimate));
         table
@@ -98,27 +105,42 @@ fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
         "95 % intervals over seeds and then {} groups; {} draws; suite {}",
         summary.groups, summary.resamples, summary.suite.name
     ));
+    if let Some(lacking) = summary.unfinished() {
+        table.notes.push(format!("this study is not finished: {lacking}; p is adjusted over all that is planned"));
+    }
+    if !summary.later_seeds.is_empty() {
+        let seeds: Vec<String> = summary.later_seeds.iter().map(u64::to_string).collect();
+        table.notes.push(format!("seeds added after the first run: {}", seeds.join(", ")));
+    }
     table
 }
+
+/// What stands for the untouched base among arms.
+const BASE: &str = "base";
+
+const TESTED: &str = "p: swap test over groups, two-sided";
+const LOOKED_AT: &str = "adjusted by Benjamini and Hochberg over all that is not primary";
+const SURE: &str = "* adjusted p below 0.05 and an interval without zero";
 
 fn differences(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
     let title = format!("less {}, paired by seed and item", summary.reference);
     let mut table =
         Table::new(title, ["arm", "endpoint", "difference [95 % interval]", "seeds that agree", "p", "p adjusted"]);
+    let base = endpoints.iter().filter_map(|(id, endpoint)| row(BASE, id, endpoint.base_difference.as_ref()));
+    table.rows.extend(base);
     for (place, (name, _)) in summary.arms.iter().enumerate() {
-        let of_arm = endpoints.iter().filter_map(|(id, endpoint)| row(name, id, &endpoint.arms[place]));
+        let of_arm =
+            endpoints.iter().filter_map(|(id, endpoint)| row(name, id, endpoint.arms[place].difference.as_ref()));
         table.rows.extend(of_arm);
     }
-    table.notes.push(
-        "p: swap test over groups, two-sided; adjusted by Holm over all arms and primary endpoints. * adjusted p below 0.05 and an \
-         interval without zero"
-            .to_owned(),
-    );
+    table.notes.push(format!(
+        "{TESTED}; adjusted by Holm over all arms and primary endpoints; of the base, which is no arm, {LOOKED_AT}. {SURE}"
+    ));
     table
 }
 
-fn row(arm: &str, id: &str, found: &ArmEndpoint) -> Option<Vec<String>> {
-    let difference = found.difference.as_ref()?;
+fn row(arm: &str, id: &str, difference: Option<&Difference>) -> Option<Vec<String>> {
+    let difference = difference?;
     let p = |p: Option<f64>| p.map_or_else(|| "-".to_owned(), p_value);
     let mark = if difference.is_sure() { " *" } else { "" };
     Some(vec![
@@ -129,4 +151,44 @@ fn row(arm: &str, id: &str, found: &ArmEndpoint) -> Option<Vec<String>> {
         p(difference.p),
         p(difference.p_adjusted) + mark,
     ])
+}
+
+/// What a run of each arm was to be taught, and which runs ended before that.
+fn taught(summary: &StudySummary) -> Table {
+    let title = "what a run of each arm is taught, mean over seeds";
+    let mut table = Table::new(title, ["arm", "steps", "samples", "supervised tokens"]);
+    for ((name, _), taught) in summary.arms.iter().zip(&summary.taught) {
+        let counts = [taught.steps, taught.samples, taught.supervised_tokens];
+        table.rows.push([name.clone()].into_iter().chain(counts.map(|count| count.round().to_string())).collect());
+    }
+    if !summary.ended_early.is_empty() {
+        table.notes.push(format!("ended before their time: {}", ended_early(&summary.ended_early)));
+    }
+    table
+}
+
+/// The reference's lines, with why one is not used.
+fn lines(summary: &StudySummary) -> Table {
+    let title =
+        format!("lines of {} under attack, log-odds: effective robustness is what lies above", summary.reference);
+    let mut table =
+        Table::new(title, ["attack", "slope [95 % interval]", "intercept", "points", "clean accuracy", "used"]);
+    for line in &summary.lines {
+        let slope = match (line.slope, line.slope_ci) {
+            (Some(slope), Some([low, high])) => format!("{slope:+.3} [{low:+.3}, {high:+.3}]"),
+            (slope, _) => signed(slope),
+        };
+        table.rows.push(vec![
+            line.attack.clone(),
+            slope,
+            signed(line.intercept),
+            line.points.to_string(),
+            line.clean.map_or_else(|| "-".to_owned(), |[low, high]| format!("{low:.3} to {high:.3}")),
+            line.refused.as_ref().map_or_else(|| "yes".to_owned(), |reason| format!("no: {reason}")),
+        ]);
+    }
+    if summary.lines.iter().all(|line| line.refused.is_some()) {
+        table.notes.push(format!("no line can be used: {LINE_ADVICE}"));
+    }
+    table
 }

@@ -1,7 +1,8 @@
-//! `stepwise schema`: what a recipe or a suite may hold.
+//! `stepwise schema`: what a recipe, a suite or a study may hold.
 
 use stepwise_benchmark::guide;
 use stepwise_trainer::recipe::reference;
+use stepwise_trainer::study;
 
 use crate::exit::{Failure, Outcome};
 
@@ -14,12 +15,19 @@ pub struct Args {
     /// The reference page of suites: their keys, kinds of conditions, parameters and metrics.
     #[arg(long, conflicts_with = "markdown")]
     suite: bool,
+    /// The reference page of studies.
+    #[arg(long, conflicts_with_all = ["markdown", "suite"])]
+    study: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     if args.suite {
         say!("{}", guide::markdown().trim_end());
+        return Ok(());
+    }
+    if args.study {
+        say!("{}", study::markdown().trim_end());
         return Ok(());
     }
     let reference = reference();

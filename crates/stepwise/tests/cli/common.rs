@@ -122,6 +122,11 @@ impl Workplace {
         Self { folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder") }
     }
 
+    /// Copies a file or folder out of another workplace.
+    pub fn bring(&self, other: &Self, name: &str) {
+        copy(&other.path(name), &self.path(name));
+    }
+
     fn furnish(&self) {
         self.write("recipe.toml", RECIPE);
         self.write("suite.toml", SUITE);

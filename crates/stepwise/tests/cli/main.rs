@@ -29,5 +29,6 @@ mod preview;
 mod recipes;
 mod resume;
 mod study;
+mod study_report;
 mod suites;
 mod train;

@@ -26,7 +26,7 @@ fn base() -> String {
     format!("{}num_train_epochs = 1\nsave_steps = 2\n\n{benchmark}", head.trim_end().to_owned() + "\n")
 }
 
-fn furnished() -> Workplace {
+pub fn furnished() -> Workplace {
     let place = Workplace::new();
     place.write("base.toml", base());
     place.write("order.toml", STUDY);
@@ -34,7 +34,7 @@ fn furnished() -> Workplace {
 }
 
 /// The finished study, and what was said.
-static STUDIED: LazyLock<(Workplace, String)> = LazyLock::new(|| {
+pub static STUDIED: LazyLock<(Workplace, String)> = LazyLock::new(|| {
     let place = furnished();
     let said = place.done("study order.toml --jobs 2").stderr;
     (place, said)
@@ -339,20 +339,29 @@ fn unequal_arms_are_compared_where_the_study_says_why() {
     let place = furnished();
     let longer = "joint = { curriculum.order = \"joint\", train.num_train_epochs = 2 }";
     place.edit("order.toml", "other.toml", "joint = { curriculum.order = \"joint\" }", longer);
-    place.edit("other.toml", "other.toml", "seeds =", "unequal_budget = \"epochs are what is varied\"\nseeds =");
+    // One reason for all is none for steps.
+    place.edit("other.toml", "plain.toml", "seeds =", "unequal_budget = \"epochs are what is varied\"\nseeds =");
+    let refused = place.refused("study plain.toml --dry-run");
+    assert!(refused.contains("the same steps (seed 1)") && refused.ends_with("{ steps = \"...\" }`\n"), "{refused}");
+    let reason = "\"epochs are what is varied\"";
+    let reasons = format!("{{ steps = {reason}, samples = {reason}, supervised_tokens = \"more lessons\" }}");
+    place.edit("other.toml", "other.toml", "seeds =", &format!("unequal_budget = {reasons}\nseeds ="));
     let ran = place.done("study other.toml --dry-run");
-    assert!(ran.stdout.ends_with("budget     unequal: epochs are what is varied\n"), "{}", ran.stdout);
+    let said =
+        "budget     may differ in steps and samples: epochs are what is varied; supervised tokens: more lessons\n";
+    assert!(ran.stdout.ends_with(said), "{}", ran.stdout);
 }
 
 #[test]
 fn a_study_that_changed_since_its_first_run_is_refused() {
     let place = furnished();
-    place.done("study order.toml --emit shell");
+    place.bring(&STUDIED.0, "out");
     let mut said = String::new();
     for (what, old, new) in [
         ("endpoints", "\"chain_accuracy\", ", ""),
         ("arms", "joint = {", "both = {"),
-        ("seeds", "[1, 2]", "[1, 2, 3]"),
+        ("fewer seeds", "[1, 2]", "[1]"),
+        ("seeds before others", "[1, 2]", "[3, 1, 2]"),
         ("reference", "reference = \"joint\"\n", ""),
         ("a recipe", "\"stepwise\" }", "\"stepwise\", train.learning_rate = 1e-3 }"),
     ] {

@@ -19,7 +19,7 @@ mod init_lora_weights;
 pub(crate) mod kind;
 pub(crate) mod names;
 mod order;
-mod page;
+pub(crate) mod page;
 mod preset;
 pub(crate) mod problem;
 mod promotion;

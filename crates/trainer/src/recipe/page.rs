@@ -28,10 +28,7 @@ impl Reference {
                 Some(other) => {
                     let _ = write!(page, "\nThe keys are those of `{}`.\n", self.place(other));
                 }
-                None => {
-                    page.push_str("\n| key | value | when left out | |\n| --- | --- | --- | --- |\n");
-                    self.keys_of(section).for_each(|key| page.push_str(&row(key)));
-                }
+                None => page.push_str(&rows(self.keys_of(section))),
             }
         }
         page.push_str("\n## Names elsewhere\n\n| elsewhere | here |\n| --- | --- |\n");
@@ -52,6 +49,12 @@ impl Reference {
         let inner = self.tables_of(section).flat_map(|(full, ..)| self.order(full));
         std::iter::once(section).chain(inner).collect()
     }
+}
+
+/// A table of keys.
+pub(crate) fn rows<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
+    let head = "\n| key | value | when left out | |\n| --- | --- | --- | --- |\n".to_owned();
+    keys.fold(head, |table, key| table + &row(key))
 }
 
 fn row(key: &Key) -> String {

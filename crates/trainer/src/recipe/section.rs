@@ -338,14 +338,19 @@ impl<'a> Section<'a> {
     pub fn path_required(&mut self, key: &'static str, example: &str, help: &'static str) -> PathBuf {
         let given = self.has(key);
         let path = self.path(key, None, help);
-        if let Some(noted) = self.findings.reference.borrow_mut().keys.last_mut() {
-            noted.required = true;
-        }
+        self.requires();
         if !given {
             let help = format!("write it as `{key} = \"{example}\"`");
             self.report(None, format!("`{key}` is missing"), help);
         }
         path.unwrap_or_default()
+    }
+
+    /// Notes that the key read last must be given.
+    pub fn requires(&self) {
+        if let Some(noted) = self.findings.reference.borrow_mut().keys.last_mut() {
+            noted.required = true;
+        }
     }
 
     /// Says that a value is of the wrong kind.

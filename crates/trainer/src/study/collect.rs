@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::store;
-use stepwise_benchmark::study::{ArmRuns, SeedRun, StudyRuns};
+use stepwise_benchmark::study::{ArmRuns, SeedRun, StudyRuns, Taught};
 use stepwise_benchmark::summary::Summary;
 
+use super::budget::Budget;
 use super::manifest::Manifest;
-use super::task::Stage;
 use super::{Study, StudyError, Task};
 use crate::epoch_benchmark;
 use crate::log::tested_steps;
@@ -18,14 +18,13 @@ use crate::log::tested_steps;
 /// # Errors
 /// When none is, when the reference has none, and when a file of one cannot be read.
 pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyError> {
-    let mut arms: Vec<ArmRuns> =
-        study.arms.iter().map(|arm| ArmRuns { name: arm.name.clone(), runs: Vec::new() }).collect();
+    let empty = |name: &String| ArmRuns { name: name.clone(), taught: taught(manifest, name), runs: Vec::new() };
+    let mut arms: Vec<ArmRuns> = study.arms.iter().map(|arm| empty(&arm.name)).collect();
     let mut base = None;
-    for task in &study.tasks {
-        if task.stage()? != Stage::Finished {
-            continue;
-        }
-        let run = run(task)?;
+    // Seeds that the study has since been given have no entry yet.
+    for (task, entry) in study.tasks.iter().zip(&manifest.tasks) {
+        let Some(steps) = task.finished()? else { continue };
+        let run = run(task, (steps, entry.budget.steps), task.arm == study.reference)?;
         if task.arm == study.reference && base.is_none() {
             base = Some(outcomes(&task.folder().join("benchmark/base/outcomes.jsonl"))?);
         }
@@ -42,15 +41,28 @@ pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyErr
         primary: study.file.primary.clone(),
         reference: study.reference,
         seeds: study.file.seeds.clone(),
+        later_seeds: manifest.later_seeds.clone(),
         base,
         arms,
     })
 }
 
+/// What a run of the arm was to be taught, the mean over seeds.
+fn taught(manifest: &Manifest, arm: &str) -> Taught {
+    let budgets: Vec<Budget> =
+        manifest.tasks.iter().filter(|entry| entry.arm == arm).map(|entry| entry.budget).collect();
+    let mean = |of: fn(&Budget) -> u64| budgets.iter().map(of).sum::<u64>() as f64 / budgets.len().max(1) as f64;
+    Taught {
+        steps: mean(|budget| budget.steps),
+        samples: mean(|budget| budget.samples),
+        supervised_tokens: mean(|budget| budget.supervised_tokens),
+    }
+}
+
 fn facts(study: &Study, manifest: &Manifest) -> Vec<(String, String)> {
     let recipe = &study.tasks[0].recipe;
     let budgets = manifest.tasks.iter().map(|task| task.budget);
-    let range = |of: fn(&super::budget::Budget) -> u64| {
+    let range = |of: fn(&Budget) -> u64| {
         let (least, most) = (budgets.clone().map(|b| of(&b)).min(), budgets.clone().map(|b| of(&b)).max());
         match (least, most) {
             (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
@@ -64,11 +76,14 @@ fn facts(study: &Study, manifest: &Manifest) -> Vec<(String, String)> {
         range(|budget| budget.samples),
         range(|budget| budget.supervised_tokens)
     );
-    let budget = match &manifest.unequal_budget {
+    let budget = match manifest.unequal_budget.words() {
         None => format!("{budget}; equal in all arms"),
-        Some(reason) => format!("{budget}; unequal: {reason}"),
+        Some(reasons) => format!("{budget}; may differ in {reasons}"),
     };
-    let seeds: Vec<String> = study.file.seeds.iter().map(u64::to_string).collect();
+    let seed = |seed: &u64| {
+        if manifest.later_seeds.contains(seed) { format!("{seed} (added later)") } else { seed.to_string() }
+    };
+    let seeds: Vec<String> = study.file.seeds.iter().map(seed).collect();
     let facts = [
         ("Base", recipe.model_name_or_path.display().to_string()),
         ("Cases", recipe.data.source.to_string()),
@@ -79,26 +94,29 @@ fn facts(study: &Study, manifest: &Manifest) -> Vec<(String, String)> {
     facts.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
-fn run(task: &Task) -> Result<SeedRun, StudyError> {
+/// What the run of `task` left, which did and was to do so many steps. What it answered on its way is read of the reference alone.
+fn run(task: &Task, (steps, planned): (u64, u64), is_reference: bool) -> Result<SeedRun, StudyError> {
     let benchmark = task.folder().join("benchmark");
     let log = task.folder().join("trainer_log.jsonl");
     let mut stops = vec![(0, summary(&benchmark.join("base/summary.json"))?)];
-    let mut last = None;
+    let mut tested = Vec::new();
     for (epoch, step) in tested_steps(&log).map_err(StudyError::unread(&log))? {
         let folder = benchmark.join(format!("epoch-{epoch}"));
         if folder.join("summary.json").is_file() {
             stops.push((step, summary(&folder.join("summary.json"))?));
-            last = Some(folder);
+            tested.push(folder.join("outcomes.jsonl"));
         }
     }
-    let last = last.ok_or_else(|| StudyError::Senseless {
+    let last = tested.pop().ok_or_else(|| StudyError::Senseless {
         path: benchmark.clone(),
         what: "the run has tested no epoch".to_owned(),
         advice: "remove its folder and run the study again".to_owned(),
     })?;
+    let earlier =
+        if is_reference { tested.iter().map(|path| outcomes(path)).collect::<Result<_, _>>()? } else { Vec::new() };
     let forgetting = epoch_benchmark::read_forgetting(&benchmark)
         .map_err(|error| StudyError::unread(&benchmark)(std::io::Error::other(error)))?;
-    Ok(SeedRun { seed: task.seed, outcomes: outcomes(&last.join("outcomes.jsonl"))?, stops, forgetting })
+    Ok(SeedRun { seed: task.seed, steps, planned, outcomes: outcomes(&last)?, earlier, stops, forgetting })
 }
 
 fn outcomes(path: &Path) -> Result<Vec<Outcome>, StudyError> {

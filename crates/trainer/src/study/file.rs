@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::recipe::document::{Document, Node, Table, Value};
+use crate::recipe::document::{Document, Entry, Table, Value};
 use crate::recipe::kind::{Accepts, ValueKind};
+use crate::recipe::problem::Location;
 use crate::recipe::section::{Findings, Section};
 use crate::recipe::{Problem, Reference};
 
 use super::StudyError;
+use super::unequal::{self, UnequalBudget};
 
 /// A study as written.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +28,7 @@ pub struct StudyFile {
     /// The arm that all others are compared with; the first one when left out.
     pub reference: Option<String>,
     /// Why arms that are taught more or less than others may be compared all the same.
-    pub unequal_budget: Option<String>,
+    pub unequal_budget: UnequalBudget,
     /// Laid over the base in every arm, as `--set` arguments.
     pub set: Vec<String>,
     /// What is varied.
@@ -79,7 +81,7 @@ fn list(words: &str, of: ValueKind) -> Accepts {
 }
 
 fn read(path: &Path, root: Table, findings: &Findings) -> StudyFile {
-    let mut top = Section::top(root, findings);
+    let mut top = Section::top(root, findings).about(ABOUT);
     let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let name_at = top.at("name");
     let name = top.text("name", Some("the file's name"), "For people, and the name of its jobs on a cluster.");
@@ -88,14 +90,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> StudyFile {
         let message = format!("the study's name `{name}` has more than letters, digits, `-`, `_` and `.`");
         top.report(name_at.as_ref(), message, "it stands in the names of jobs and tables; write a shorter `name`");
     }
-    if !top.has("base") {
-        top.report(
-            None,
-            "`base` is missing",
-            "name the recipe that every arm starts from: `base = \"recipes/quickstart.toml\"`",
-        );
-    }
-    let base = top.path("base", None, "The recipe that every arm starts from.");
+    let base = top.path_required("base", "recipes/quickstart.toml", "The recipe that every arm starts from.");
     let output_dir = top
         .path("output_dir", Some("`checkpoints/` and the study's name"), "Folder that holds the runs.")
         .unwrap_or_else(|| Path::new("checkpoints").join(&name));
@@ -103,16 +98,22 @@ fn read(path: &Path, root: Table, findings: &Findings) -> StudyFile {
     let primary = read_primary(&mut top);
     let reference =
         top.text("reference", Some("the first arm"), "The arm that all others are compared with, by its whole name.");
-    let unequal_budget = top.text(
-        "unequal_budget",
-        None,
-        "Why arms of unequal optimiser steps, samples or supervised tokens are compared; without it they are refused.",
-    );
-    let set = top.section("set").drain().into_iter().flat_map(|(key, entry)| overrides(&key, &entry.node)).collect();
-    let axes = read_axes(top.section("axes"));
+    let unequal_budget = unequal::read(&mut top);
+    let set = top.section("set").about(SET).drain();
+    let set = set.iter().flat_map(|(key, entry)| overrides(&top, key, entry)).map(Override::argument).collect();
+    let axes = read_axes(top.section("axes").about(AXES));
     top.finish();
-    StudyFile { name, base: base.unwrap_or_default(), output_dir, seeds, primary, reference, unequal_budget, set, axes }
+    StudyFile { name, base, output_dir, seeds, primary, reference, unequal_budget, set, axes }
 }
+
+const ABOUT: &str = "What is compared, and what a claim may rest on.";
+
+const SET: &str = "Keys of the recipe, laid over the base in every arm: `set.train.max_steps = 100`.";
+
+const AXES: &str = "What is varied. `[axes.NAME]` has an arm a line: its name, and the keys of the recipe that are laid over the \
+                    base, as in `stepwise = { curriculum.order = \"stepwise\" }`. Of several axes every combination is an arm, its \
+                    name those of its values joined by `+`; no two axes may set one key. `seed` and `output_dir` are the \
+                    study's own.";
 
 fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
     const ACCEPTS: &str = "a list of whole numbers, each once";
@@ -120,7 +121,7 @@ fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
         "seeds",
         list(ACCEPTS, ValueKind::Integer(0, i64::MAX as u64)),
         Some("[1, 2, 3]".into()),
-        "One run of every arm for each.",
+        "One run of every arm for each. More may be added at the end when the study has begun; the report says which.",
     ) else {
         return vec![1, 2, 3];
     };
@@ -149,8 +150,7 @@ fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
 
 fn read_primary(top: &mut Section<'_>) -> Vec<String> {
     const ACCEPTS: &str = "a list of metrics of the benchmark's summary, such as [\"chain_accuracy\"]";
-    const HELP: &str =
-        "Endpoints that a claim may rest on, named before the first run; their p-values are adjusted by Holm.";
+    const HELP: &str = "Endpoints that a claim may rest on, named before the first run; their p-values are adjusted by Holm over all arms.";
     if !top.has("primary") {
         top.report(
             None,
@@ -158,7 +158,9 @@ fn read_primary(top: &mut Section<'_>) -> Vec<String> {
             "name the endpoints before the first run: `primary = [\"chain_accuracy\"]`",
         );
     }
-    let Some(node) = top.take("primary", list(ACCEPTS, ValueKind::Text), None, HELP) else { return Vec::new() };
+    let node = top.take("primary", list(ACCEPTS, ValueKind::Text), None, HELP);
+    top.requires();
+    let Some(node) = node else { return Vec::new() };
     let Value::List(elements) = &node.value else {
         top.mismatch(&node, "primary", ACCEPTS);
         return Vec::new();
@@ -183,12 +185,15 @@ fn read_axes(mut section: Section<'_>) -> Vec<Axis> {
     const HELP: &str =
         "write its arms as tables of recipe keys, as in `stepwise = { curriculum.order = \"stepwise\" }`";
     let mut axes = Vec::new();
+    // The keys of earlier axes, with the axis.
+    let mut taken: Vec<(String, String)> = Vec::new();
     for (name, entry) in section.drain() {
         let Value::Table(written) = &entry.node.value else {
             section.report(Some(&entry.key), format!("the axis `{name}` has no arms"), HELP);
             continue;
         };
         let mut arms = Vec::new();
+        let mut own: Vec<(String, String)> = Vec::new();
         for (arm, entry) in written {
             let Value::Table(keys) = &entry.node.value else {
                 section.report(
@@ -202,12 +207,20 @@ fn read_axes(mut section: Section<'_>) -> Vec<Axis> {
                 let message = format!("the arm's name `{arm}` has more than letters, digits, `-`, `_` and `.`");
                 section.report(Some(&entry.key), message, "it stands in the names of folders; rename it");
             }
-            let set = keys.iter().flat_map(|(key, entry)| overrides(key, &entry.node)).collect();
-            arms.push(AxisArm { name: arm.clone(), set });
+            let set: Vec<Override> = keys.iter().flat_map(|(key, entry)| overrides(&section, key, entry)).collect();
+            for found in &set {
+                if let Some((key, axis)) = taken.iter().find(|(key, _)| overlap(key, &found.key)) {
+                    let message = format!("`{}` is set here, and `{key}` by the axis `{axis}`", found.key);
+                    section.report(Some(&found.at), message, "one would overrule the other; set it in one axis alone");
+                }
+                own.push((found.key.clone(), name.clone()));
+            }
+            arms.push(AxisArm { name: arm.clone(), set: set.into_iter().map(Override::argument).collect() });
         }
         if arms.is_empty() {
             section.report(Some(&entry.key), format!("the axis `{name}` has no arms"), HELP);
         }
+        taken.extend(own);
         axes.push(Axis { name, arms });
     }
     if axes.is_empty() {
@@ -216,15 +229,44 @@ fn read_axes(mut section: Section<'_>) -> Vec<Axis> {
     axes
 }
 
-/// A value as `--set` arguments: a table is laid over the recipe key by key; anything else replaces what is there, and so does
-/// a table without keys, which empties it.
-fn overrides(path: &str, node: &Node) -> Vec<String> {
-    match &node.value {
-        Value::Table(entries) if !entries.is_empty() => {
-            entries.iter().flat_map(|(key, entry)| overrides(&format!("{path}.{key}"), &entry.node)).collect()
-        }
-        _ => vec![format!("{path}={}", node.plain())],
+/// A key of the recipe with its value.
+struct Override {
+    key: String,
+    value: toml::Value,
+    at: Location,
+}
+
+impl Override {
+    /// As a `--set` argument.
+    fn argument(self) -> String {
+        format!("{}={}", self.key, self.value)
     }
+}
+
+/// Keys that the study sets itself, with where they are said.
+const OWN: [(&str, &str); 2] = [("seed", "seeds"), ("output_dir", "output_dir")];
+
+/// A value as keys of the recipe: a table is laid over the recipe key by key; anything else replaces what is there, and so does
+/// a table without keys, which empties it.
+fn overrides(section: &Section<'_>, key: &str, entry: &Entry) -> Vec<Override> {
+    if let Some((_, ours)) = OWN.iter().find(|(own, _)| *own == key) {
+        let message = format!("`{key}` is the study's own, and each run's follows from it");
+        section.report(Some(&entry.key), message, format!("remove it, and write `{ours}` at the top of the study"));
+    }
+    match &entry.node.value {
+        Value::Table(entries) if !entries.is_empty() => {
+            entries.iter().flat_map(|(inner, entry)| overrides(section, &format!("{key}.{inner}"), entry)).collect()
+        }
+        _ => vec![Override { key: key.to_owned(), value: entry.node.plain(), at: entry.key.clone() }],
+    }
+}
+
+/// Whether two keys are the same, or one is inside the other.
+fn overlap(a: &str, b: &str) -> bool {
+    let inside = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    inside(a, b) || inside(b, a)
 }
 
 /// Whether a name may stand in paths, job names and LaTeX labels as it is.
@@ -264,6 +306,30 @@ mod tests {
             arms(&study.axes[1]),
             [pair("plain", ""), pair("wide", "lora.r=64 lora.target_modules=[\"q_proj\", \"v_proj\"]")]
         );
+    }
+
+    #[test]
+    fn what_would_be_overruled_in_silence_is_refused() {
+        let text = "base = \"b.toml\"\nprimary = [\"chain_accuracy\"]\nset.seed = 4\n[axes.lora]\nr2 = { lora.r = 2, seed = 3 }\n\
+            r4 = { lora = { r = 4 }, output_dir = \"elsewhere\" }\n[axes.other]\nplain = {}\nwide = { lora.r = 8 }\nnone = { lora = {} }\n";
+        insta::assert_snapshot!(parse(text).expect_err("overruled").to_string());
+        assert!(overlap("lora.r", "lora.r") && !overlap("lora.r", "lora.rank") && overlap("lora", "lora.r"));
+    }
+
+    #[test]
+    fn a_reason_waives_what_it_names_and_a_plain_one_all_but_steps() {
+        let of = |written: &str| {
+            let text = format!("base = \"b\"\nprimary = [\"x\"]\nunequal_budget = {written}\n[axes.a]\nb = {{}}\n");
+            parse(&text).map(|study| study.unequal_budget)
+        };
+        let plain = of("\"why\"").expect("sound");
+        assert_eq!(
+            (plain.steps, plain.samples, plain.supervised_tokens),
+            (None, Some("why".into()), Some("why".into()))
+        );
+        let table = of("{ steps = \"they end early\" }").expect("sound");
+        assert_eq!((table.steps, table.samples, table.supervised_tokens), (Some("they end early".into()), None, None));
+        assert!(of("3").is_err() && of("\" \"").is_err() && of("{ step = \"why\" }").is_err() && of("{}").is_err());
     }
 
     #[test]

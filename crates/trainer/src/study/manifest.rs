@@ -1,5 +1,6 @@
 //! `manifest.json`: what a study is, written before its first run. Every later start of the study, on whatever machine, finds
-//! the same or is refused: endpoints, arms, recipes, cases and models cannot change once there may be results.
+//! the same or is refused: endpoints, arms, recipes, lessons, cases and models cannot change once there may be results. Only
+//! seeds may be added, behind those that are there. While no run has begun the manifest follows the study.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stepwise_curriculum::files::write_atomic;
 
-use super::budget::{Budget, budgets};
-use super::{Study, StudyError};
+use super::budget::{Budget, check, count};
+use super::task::Stage;
+use super::{Study, StudyError, Task, UnequalBudget};
 use crate::files::{hex, sha256_file};
 use crate::recipe::CaseSource;
 
 /// Schema of the file.
-pub const SCHEMA: &str = "study/1";
+pub const SCHEMA: &str = "study/2";
 
 /// Its name in the folder of the study.
 pub const FILE: &str = "manifest.json";
@@ -26,7 +28,7 @@ pub const FILE: &str = "manifest.json";
 pub struct Manifest {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// SHA-256 of all below but the budgets, which follow from it.
+    /// SHA-256 of all below but what the tasks are taught, which follows from it.
     pub digest: String,
     /// For people.
     pub name: String,
@@ -37,12 +39,15 @@ pub struct Manifest {
     /// The arm that all others are compared with.
     pub reference: String,
     /// Why arms of unequal budget are compared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unequal_budget: Option<String>,
+    #[serde(default, skip_serializing_if = "UnequalBudget::is_empty")]
+    pub unequal_budget: UnequalBudget,
     /// Digest of the suite that all arms are asked.
     pub suite: String,
     /// SHA-256 of what is read: case files and weights.
     pub inputs: BTreeMap<String, String>,
+    /// Seeds that were added after the first run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later_seeds: Vec<u64>,
     /// In the order in which they are run.
     pub tasks: Vec<TaskEntry>,
 }
@@ -63,17 +68,17 @@ pub struct TaskEntry {
     pub set: Vec<String>,
     /// Digest of the recipe that comes of it.
     pub recipe: String,
-    /// What it is taught.
+    /// How much it is taught.
     #[serde(default)]
     pub budget: Budget,
+    /// Digest of its lessons.
+    #[serde(default)]
+    pub lessons: String,
 }
 
 impl Manifest {
-    /// The manifest of `study` without budgets. Reads what the runs will read.
-    ///
-    /// # Errors
-    /// When a case file or weight file cannot be read.
-    fn new(study: &Study) -> Result<Self, StudyError> {
+    /// What the file of `study` says: a manifest without inputs and what tasks are taught.
+    fn written(study: &Study) -> Self {
         let tasks = study.tasks.iter().map(|task| TaskEntry {
             task: task.number,
             arm: study.arms[task.arm].name.clone(),
@@ -82,8 +87,9 @@ impl Manifest {
             set: task.set.clone(),
             recipe: task.recipe.digest(),
             budget: Budget::default(),
+            lessons: String::new(),
         });
-        let mut manifest = Self {
+        Self {
             schema: SCHEMA.to_owned(),
             digest: String::new(),
             name: study.file.name.clone(),
@@ -92,37 +98,54 @@ impl Manifest {
             reference: study.arms[study.reference].name.clone(),
             unequal_budget: study.file.unequal_budget.clone(),
             suite: study.suite.digest(),
-            inputs: inputs(study)?,
+            inputs: BTreeMap::new(),
+            later_seeds: Vec::new(),
             tasks: tasks.collect(),
-        };
-        let json = serde_json::to_vec(&manifest).map_err(|error| StudyError::file(&path(study))(error.into()))?;
-        manifest.digest = hex(&Sha256::digest(json));
-        Ok(manifest)
+        }
     }
 
-    /// The manifest of `study` with what its runs would be taught; what is there already must agree. Writes nothing.
+    /// The manifest that the runs of `study` were made under, which its file must agree with. Reads neither cases nor models:
+    /// a report can be made where they are not.
     ///
     /// # Errors
-    /// When the study was changed since its manifest was written, or its arms are not taught the same.
-    pub fn plan(study: &Study) -> Result<Self, StudyError> {
-        let mut manifest = Self::new(study)?;
-        if let Some(there) = read(&path(study))? {
-            return there.same_as(manifest, study);
+    /// When the study has not begun, or was changed since.
+    pub fn stored(study: &Study) -> Result<Self, StudyError> {
+        let there = read(&path(study))?.ok_or_else(|| StudyError::Senseless {
+            path: study.path.clone(),
+            what: format!("the study has not begun: there is no {}", path(study).display()),
+            advice: format!("run it first: `stepwise study {}`", study.path.display()),
+        })?;
+        match there.difference(&Self::written(study)) {
+            Some(what) => Err(StudyError::Changed { path: path(study), what }),
+            None => Ok(there),
         }
-        for (task, budget) in manifest.tasks.iter_mut().zip(budgets(study)?) {
-            task.budget = budget;
-        }
-        Ok(manifest)
     }
 
-    /// As [`Manifest::plan`], and writes it where there is none.
+    /// The manifest of `study` with what its runs are taught; what is there already must agree once a run has begun. Writes
+    /// nothing. Lessons are compared of the task numbered `only`, or else of every one that is not finished.
+    ///
+    /// # Errors
+    /// When the study or its lessons were changed since its first run, or its arms are not taught the same.
+    pub fn plan(study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
+        let now = Self { inputs: inputs(study)?, ..Self::written(study) };
+        let Some(there) = read(&path(study))? else { return now.taught(study, 0) };
+        let has_begun = there.has_begun();
+        match there.goes_on(now.clone(), study, only) {
+            Ok(same) if has_begun || same.later_seeds.is_empty() => Ok(same),
+            Err(error) if has_begun => Err(error),
+            // Before the first run whatever has changed is written anew.
+            _ => now.taught(study, 0),
+        }
+    }
+
+    /// As [`Manifest::plan`], and writes it where it is not there.
     ///
     /// # Errors
     /// As [`Manifest::plan`], and when the folder cannot be written.
-    pub fn open(study: &Study) -> Result<Self, StudyError> {
-        let manifest = Self::plan(study)?;
+    pub fn open(study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
+        let manifest = Self::plan(study, only)?;
         let path = path(study);
-        if !path.is_file() {
+        if read(&path)?.as_ref() != Some(&manifest) {
             let folder = path.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder).map_err(StudyError::file(folder))?;
             // Two that begin at once write the same bytes.
@@ -134,46 +157,101 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn same_as(self, now: Self, study: &Study) -> Result<Self, StudyError> {
-        if self.digest == now.digest {
-            return Ok(self);
+    /// The same with what its tasks from number `first` on are taught; those before have it already.
+    fn taught(mut self, study: &Study, first: usize) -> Result<Self, StudyError> {
+        for (entry, counted) in self.tasks[first..].iter_mut().zip(count(study, &study.tasks[first..])?) {
+            (entry.budget, entry.lessons) = (counted.budget, counted.lessons);
         }
-        Err(StudyError::Changed { path: path(study), what: self.difference(&now) })
+        check(study, &self.tasks.iter().map(|entry| entry.budget).collect::<Vec<_>>())?;
+        let mut bare = self.clone();
+        bare.digest.clear();
+        bare.tasks.iter_mut().for_each(|entry| (entry.budget, entry.lessons) = Default::default());
+        let json = serde_json::to_vec(&bare).map_err(|error| StudyError::file(&path(study))(error.into()))?;
+        self.digest = hex(&Sha256::digest(json));
+        Ok(self)
     }
 
-    /// The first thing that differs, in words.
-    fn difference(&self, now: &Self) -> String {
+    /// Whether a run of it has left something, or is being begun.
+    fn has_begun(&self) -> bool {
+        self.tasks.iter().any(|entry| entry.folder.exists() || entry.folder.with_extension("claim").exists())
+    }
+
+    /// This manifest, with the seeds that the study has `now` behind its own.
+    fn goes_on(self, now: Self, study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
+        let changed = |what: String| StudyError::Changed { path: path(study), what };
+        if self.schema != SCHEMA {
+            return Err(changed(format!(
+                "its manifest is of the schema `{}`, and this version of the program writes `{SCHEMA}`",
+                self.schema
+            )));
+        }
+        if let Some(what) = self.difference(&now) {
+            return Err(changed(what));
+        }
+        let mut inputs = self.inputs.keys().chain(now.inputs.keys());
+        if let Some(input) = inputs.find(|input| self.inputs.get(*input) != now.inputs.get(*input)) {
+            return Err(changed(format!("{input} is another file")));
+        }
+        let known = self.tasks.len();
+        let mut open: Vec<&Task> = Vec::new();
+        for task in &study.tasks[..known] {
+            let is_open =
+                only.map_or_else(|| task.stage().map(|stage| stage != Stage::Finished), |only| Ok(task.number == only));
+            if is_open? {
+                open.push(task);
+            }
+        }
+        for (task, counted) in open.iter().zip(count(study, open.iter().copied())?) {
+            if self.tasks[task.number].lessons != counted.lessons {
+                let arm = &study.arms[task.arm].name;
+                return Err(changed(format!(
+                    "this version of the program lays out other lessons for the arm `{arm}` with seed {}",
+                    task.seed
+                )));
+            }
+        }
+        if now.tasks.len() == known {
+            return Ok(self);
+        }
+        let mut later_seeds = self.later_seeds;
+        later_seeds.extend(now.tasks[known..].chunk_by(|a, b| a.seed == b.seed).map(|of_seed| of_seed[0].seed));
+        let tasks = self.tasks.into_iter().chain(now.tasks[known..].iter().cloned()).collect();
+        Self { later_seeds, tasks, ..now }.taught(study, known)
+    }
+
+    /// The first thing that differs in what the study's file says, in words. Seeds may have been added.
+    fn difference(&self, now: &Self) -> Option<String> {
         if self.primary != now.primary {
-            return format!(
+            return Some(format!(
                 "its primary endpoints were {} and are {}",
                 self.primary.join(", "),
                 now.primary.join(", ")
-            );
+            ));
         }
         if self.reference != now.reference {
-            return format!("its reference was `{}` and is `{}`", self.reference, now.reference);
+            return Some(format!("its reference was `{}` and is `{}`", self.reference, now.reference));
         }
         if self.suite != now.suite {
-            return "its benchmark asks another suite".to_owned();
-        }
-        if let Some(input) =
-            self.inputs.keys().chain(now.inputs.keys()).find(|input| self.inputs.get(*input) != now.inputs.get(*input))
-        {
-            return format!("{input} is another file");
-        }
-        if self.tasks.len() != now.tasks.len() {
-            return format!("it had {} runs and has {}", self.tasks.len(), now.tasks.len());
+            return Some("its benchmark asks another suite".to_owned());
         }
         let differs = self.tasks.iter().zip(&now.tasks).find(|(then, now)| {
-            (&then.arm, then.seed, &then.recipe, &then.folder) != (&now.arm, now.seed, &now.recipe, &now.folder)
+            (&then.arm, then.seed, &then.recipe, &then.folder, &then.set)
+                != (&now.arm, now.seed, &now.recipe, &now.folder, &now.set)
         });
-        match differs {
-            Some((then, now)) if (&then.arm, then.seed) != (&now.arm, now.seed) => format!(
+        let added = now.tasks.get(self.tasks.len()..);
+        let is_new = |entry: &TaskEntry| self.tasks.iter().all(|then| then.seed != entry.seed);
+        match (differs, added) {
+            (Some((then, now)), _) if (&then.arm, then.seed) != (&now.arm, now.seed) => Some(format!(
                 "task {} was the arm `{}` with seed {} and is `{}` with seed {}",
                 then.task, then.arm, then.seed, now.arm, now.seed
-            ),
-            Some((_, now)) => format!("the recipe of the arm `{}` is another one", now.arm),
-            None => "its name, its base's path or its reason for unequal budgets is another one".to_owned(),
+            )),
+            (Some((_, now)), _) => Some(format!("the recipe of the arm `{}` is another one", now.arm)),
+            (None, Some(added)) if added.iter().all(is_new) => {
+                let same =
+                    (&self.name, &self.base, &self.unequal_budget) == (&now.name, &now.base, &now.unequal_budget);
+                (!same).then(|| "its name, its base's path or its reason for unequal budgets is another one".to_owned())
+            }
+            (None, _) => Some(format!("it had {} runs and has {}", self.tasks.len(), now.tasks.len())),
         }
     }
 }

@@ -10,11 +10,14 @@ pub mod collect;
 mod file;
 pub mod holder;
 pub mod manifest;
+mod page;
 pub mod task;
+mod unequal;
 
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::metrics::endpoints;
+use stepwise_benchmark::study::EFFECTIVE;
 use stepwise_benchmark::suite::{Suite, SuiteError};
 
 use crate::cases::{Cases, CasesError};
@@ -23,7 +26,9 @@ use crate::recipe::names::nearest;
 use crate::recipe::{Problem, RecipeError};
 
 pub use file::{Axis, AxisArm, StudyFile, reference};
+pub use page::markdown;
 pub use task::Task;
+pub use unequal::UnequalBudget;
 
 /// Why a study cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -196,6 +201,12 @@ impl Study {
                 tasks.push(Task::new(tasks.len(), &file, &base_text, (arm, name), set, *seed)?);
             }
         }
+        let of_first_seed = tasks.chunk_by(|a, b| a.seed == b.seed).next().unwrap_or_default();
+        if let Some((first, second)) = twins(of_first_seed) {
+            let (first, second) = (&arms[first].name, &arms[second].name);
+            let what = format!("the arms `{first}` and `{second}` come to one recipe");
+            return Err(senseless(what, "let them differ in a key that decides what is learned, or remove one".into()));
+        }
         let suite = suite(path, &tasks, &arms)?;
         let study = Self { path: path.into(), file, base_text, arms, reference, tasks, suite };
         study.check_primary()?;
@@ -232,6 +243,13 @@ impl Study {
     fn check_primary(&self) -> Result<(), StudyError> {
         let known = endpoints(&self.suite);
         for id in &self.file.primary {
+            if let Some(attack) = id.strip_prefix(EFFECTIVE) {
+                let what = format!(
+                    "primary: `{id}` cannot be primary: whether the reference's line can be used shows after the runs"
+                );
+                let advice = format!("name `accuracy:{attack}`; the report has the other beside it");
+                return Err(StudyError::Senseless { path: self.path.clone(), what, advice });
+            }
             if !known.contains(id) {
                 let advice = match nearest(id, known.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -257,6 +275,15 @@ fn arms(file: &StudyFile) -> Vec<Arm> {
             arms.iter().flat_map(|arm| axis.arms.iter().map(|value| joined(arm, value)).collect::<Vec<_>>()).collect();
     }
     arms
+}
+
+/// The first two arms of one seed whose runs would be one and the same.
+fn twins(of_seed: &[Task]) -> Option<(usize, usize)> {
+    let digests: Vec<String> = of_seed.iter().map(|task| task.recipe.digest()).collect();
+    let twin = |(place, digest): (usize, &String)| {
+        Some((digests[..place].iter().position(|earlier| earlier == digest)?, place))
+    };
+    digests.iter().enumerate().find_map(twin)
 }
 
 /// The suite that all arms ask.

@@ -81,21 +81,29 @@ impl Task {
         self.folder().with_extension("log")
     }
 
+    /// Optimiser steps it has done, where all of it is done.
+    ///
+    /// # Errors
+    /// When its folder cannot be read.
+    pub fn finished(&self) -> Result<Option<u64>, StudyError> {
+        let path = self.folder().join(DONE);
+        match fs::read(&path) {
+            Ok(json) => {
+                let done = serde_json::from_slice::<Done>(&json).ok();
+                Ok(done.filter(|done| done.recipe_digest == self.recipe.digest()).map(|done| done.global_step))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StudyError::unread(&path)(error)),
+        }
+    }
+
     /// How far it is.
     ///
     /// # Errors
     /// When its folder cannot be read.
     pub fn stage(&self) -> Result<Stage, StudyError> {
-        let path = self.folder().join(DONE);
-        match fs::read(&path) {
-            Ok(json) => {
-                let done = serde_json::from_slice::<Done>(&json);
-                if done.is_ok_and(|done| done.recipe_digest == self.recipe.digest()) {
-                    return Ok(Stage::Finished);
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StudyError::unread(&path)(error)),
+        if self.finished()?.is_some() {
+            return Ok(Stage::Finished);
         }
         let steps = checkpoint::steps(self.folder())
             .map_err(|error| StudyError::unread(self.folder())(std::io::Error::other(error)))?;

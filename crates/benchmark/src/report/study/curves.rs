@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::super::markup::breakable;
-use super::super::plot::{Plot, RANKED};
+use super::super::plot::{ATTACKED, Plot, RANKED};
 use super::super::section::Section;
 use super::super::series::{self, Series};
 use super::super::stage_curve::NAMES;
@@ -12,13 +12,16 @@ use super::StudyInput;
 use crate::study::ArmRuns;
 use crate::summary::Estimate;
 
-/// One tested step of an arm: accuracy of each stage, and under attack, means over seeds.
+/// The metric of the dashed line.
+const ATTACKED_ID: &str = "mean_attacked_accuracy";
+
+/// One tested step of an arm: accuracy of each stage, and under attack with the items of one seed, means over seeds.
 struct Stop {
     step: u64,
     stages: [Option<f64>; 4],
     /// Items behind each stage, in one seed.
     items: [usize; 4],
-    attacked: Option<f64>,
+    attacked: Option<Estimate>,
 }
 
 /// The section; none where nothing was tested on the way.
@@ -38,18 +41,14 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     for (arm, lines, last) in &drawn {
         let end = *last as f64;
         let plot = Plot::new(270.0, [-0.03 * end, 1.03 * end], [y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
-        let mut svg = plot.axes(
-            &y_ticks,
-            &phase_ends(arm, *last),
-            "optimiser steps; a line ends each phase",
-            "clean accuracy, %",
-        );
+        let mut svg =
+            plot.axes(&y_ticks, &phase_ends(arm, *last), "optimiser steps; a line ends each phase", "accuracy, %");
         for (at, _) in phase_ends(arm, *last).iter().skip(1) {
             svg.push_str(&plot.line("trend", &[(*at, y_ticks[0].0), (*at, y_ticks[y_ticks.len() - 1].0)], 0.0));
         }
         svg.push_str(&series::draw_together(&plot, lines));
         let words = format!(
-            "Clean accuracy of each stage over the steps of {}; the numbers are in the table",
+            "Clean accuracy of each stage, and accuracy under attack, over the steps of {}; the numbers are in the table",
             super::escape(&arm.name)
         );
         let _ =
@@ -60,7 +59,15 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             let share = |value: Option<f64>| Cell::Share(Some(Estimate { value, ci: None, n: arm.runs.len() }));
             let [first, second, third, fourth] = stop.stages.map(share);
             let step = Cell::Count(stop.step as usize);
-            [Cell::text(arm.name.as_str()), step, first, second, third, fourth, share(stop.attacked)]
+            [
+                Cell::text(arm.name.as_str()),
+                step,
+                first,
+                second,
+                third,
+                fourth,
+                share(stop.attacked.and_then(|found| found.value)),
+            ]
         })
     });
     let table = Table::new(
@@ -80,10 +87,9 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     Some(Section {
         id: "curves",
         title: "Phase by phase",
-        intro:
-            "Clean accuracy of the four stages over the steps, means over seeds; all arms on one scale. In the table a \
-                denominator counts seeds."
-                .into(),
+        intro: "Clean accuracy of the four stages over the steps and, dashed, accuracy under attack, the mean over the families of \
+                attacks; means over seeds, all arms on one scale. In the table a denominator counts seeds."
+            .into(),
         body: format!("{names}<div class=\"panels\">{panels}</div>"),
         tables: vec![table],
         half: false,
@@ -108,24 +114,31 @@ fn stops(arm: &ArmRuns) -> Vec<Stop> {
         let items = [1, 2, 3, 4].map(|stage| {
             summaries[0].estimate(&format!("accuracy:clean:stage_{stage}")).map_or(0, |estimate| estimate.n)
         });
-        Some(Stop { step, stages, items, attacked: mean("mean_attacked_accuracy") })
+        let attacked = summaries[0].estimate(ATTACKED_ID).map(|found| Estimate { value: mean(ATTACKED_ID), ..found });
+        Some(Stop { step, stages, items, attacked })
     };
     first.stops.iter().filter_map(|(step, _)| of_step(*step)).collect()
 }
 
 fn lines(stops: &[Stop]) -> Vec<Series> {
-    let line = |(stage, (name, style)): (usize, (&&str, _))| Series {
+    let points = |of: &dyn Fn(&Stop) -> Option<(f64, usize)>| {
+        let point = |stop: &Stop| {
+            let (value, n) = of(stop)?;
+            Some((stop.step as f64, format!("step {}", stop.step), Estimate { value: Some(value), ci: None, n }))
+        };
+        stops.iter().filter_map(point).collect()
+    };
+    let of_stage = |(stage, (name, style)): (usize, (&&str, _))| Series {
         style,
         name: (*name).to_owned(),
-        points: stops
-            .iter()
-            .filter_map(|stop| {
-                let estimate = Estimate { value: Some(stop.stages[stage]?), ci: None, n: stop.items[stage] };
-                Some((stop.step as f64, format!("step {}", stop.step), estimate))
-            })
-            .collect(),
+        points: points(&|stop| Some((stop.stages[stage]?, stop.items[stage]))),
     };
-    NAMES.iter().zip(RANKED).enumerate().map(line).collect()
+    let attacked = Series {
+        style: ATTACKED,
+        name: "under attack".to_owned(),
+        points: points(&|stop| Some((stop.attacked?.value?, stop.attacked?.n))),
+    };
+    NAMES.iter().zip(RANKED).enumerate().map(of_stage).chain([attacked]).collect()
 }
 
 /// The first step and the last step of each phase, as far as labels fit side by side.

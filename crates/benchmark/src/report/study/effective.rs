@@ -1,56 +1,55 @@
-//! Whether a gain under attack is more than clean accuracy explains: effective robustness of every arm.
+//! Whether a gain under attack is more than clean accuracy explains: effective robustness of every arm, and the lines it rests on.
 
 use super::super::markup::{breakable, odds, p_value};
 use super::super::section::Section;
 use super::super::strip::{Scale, group};
 use super::super::table::{Cell, Table};
-use super::{StudyInput, difference};
-use crate::study::{Difference, EFFECTIVE, Endpoint};
+use super::{StudyInput, difference, escape};
+use crate::study::{Difference, EFFECTIVE, Endpoint, LINE_ADVICE, Line};
+use crate::summary::Estimate;
 
-/// The section; none where the reference's epochs make no line.
+/// The section; none where the suite attacks nothing.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+    let lines = &input.summary.lines;
+    if lines.is_empty() {
+        return None;
+    }
     let found: Vec<(&str, &Endpoint)> = input
         .summary
         .endpoints
         .iter()
         .filter_map(|(id, endpoint)| Some((id.strip_prefix(EFFECTIVE)?, endpoint)))
         .collect();
+    let mut body = String::new();
     if found.is_empty() {
-        return None;
+        body = format!("<p class=\"tally\">No line can be used: {}.</p>", escape(LINE_ADVICE));
     }
-    let mut rows = String::new();
     for (attack, endpoint) in &found {
-        rows.push_str(&group(&breakable(attack), "to the right, more of it withstands than clean accuracy explains"));
-        let scale = Scale::new(input.others(endpoint).filter_map(|(_, arm)| difference(arm)), true).plain();
-        for (name, arm) in input.others(endpoint) {
-            let found = difference(arm).filter(|found| found.value.is_some());
-            let is_sure = arm.difference.as_ref().is_some_and(Difference::is_sure);
-            let p = arm.difference.as_ref().and_then(|difference| difference.p_adjusted);
+        body.push_str(&group(&breakable(attack), "to the right, more of it withstands than clean accuracy explains"));
+        let scale = Scale::new(input.others(endpoint).filter_map(|(_, found)| difference(found)), true).plain();
+        for (name, compared) in input.others(endpoint) {
+            let found = difference(compared).filter(|found| found.value.is_some());
+            let is_sure = compared.is_some_and(Difference::is_sure);
+            let p = compared.and_then(|difference| difference.p_adjusted);
             let p = p.map_or_else(String::new, |p| format!(" <span class=\"n\">p {}</span>", p_value(p)));
-            rows.push_str(&scale.row((&breakable(name), ""), found, is_sure, &(odds(found) + &p)));
+            body.push_str(&scale.row((&breakable(name), ""), found, is_sure, &(odds(found) + &p)));
         }
-        rows.push_str(&scale.axis("less the reference, log-odds"));
+        body.push_str(&scale.axis("less the reference, log-odds"));
     }
     let table = found.iter().flat_map(|(attack, endpoint)| {
-        let arms = input.summary.arms.iter().zip(&endpoint.arms);
-        arms.map(|((name, _), arm)| {
+        input.rows(endpoint).map(|(name, estimate, _, compared)| {
             [
                 Cell::text(*attack),
-                Cell::text(name.as_str()),
-                Cell::Odds(Some(arm.estimate)),
-                Cell::Odds(difference(arm)),
-                Cell::P(arm.difference.as_ref().and_then(|difference| difference.p_adjusted)),
+                Cell::text(name),
+                Cell::Odds(Some(estimate)),
+                Cell::Odds(difference(compared)),
+                Cell::P(compared.and_then(|difference| difference.p_adjusted)),
             ]
         })
     });
-    Some(Section {
-        id: "effective",
-        title: "More than clean accuracy explains",
-        intro: "Models that are better on clean questions are usually better under attack as well, along a line in log-odds. The \
-                line is that of the reference's base and epochs; what an arm has above it is robustness of its own."
-            .into(),
-        body: format!("<div class=\"forest\">{rows}</div>"),
-        tables: vec![Table::new(
+    let mut tables = vec![line_table(lines)];
+    if !found.is_empty() {
+        tables.push(Table::new(
             "effective_robustness",
             "effective robustness by attack and arm",
             [
@@ -61,7 +60,47 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
                 ("p_adjusted", "p, adjusted"),
             ],
             table,
-        )],
+        ));
+    }
+    Some(Section {
+        id: "effective",
+        title: "More than clean accuracy explains",
+        intro: "Models that are better on clean questions are usually better under attack as well, along a line in log-odds. \
+                The line is that of the base and all tested steps of the reference's runs; what an arm has above it is \
+                robustness of its own. A line that does not surely rise, or whose points differ no more than by chance, is \
+                refused. Filled where the interval excludes zero and p, adjusted by Benjamini and Hochberg over all endpoints \
+                that are not primary, is below 0.05."
+            .into(),
+        body: format!("<div class=\"forest\">{body}</div>"),
+        tables,
         half: false,
     })
+}
+
+/// What each line is, and why it is refused where it is.
+fn line_table(lines: &[Line]) -> Table {
+    let rows = lines.iter().map(|line| {
+        [
+            Cell::text(line.attack.as_str()),
+            Cell::Odds(Some(Estimate { value: line.slope, ci: line.slope_ci, n: line.points })),
+            Cell::Number(line.intercept),
+            Cell::Number(line.clean.map(|[low, _]| low * 100.0)),
+            Cell::Number(line.clean.map(|[_, high]| high * 100.0)),
+            Cell::text(line.refused.as_deref().unwrap_or("used")),
+        ]
+    });
+    Table::new(
+        "lines",
+        "the reference's lines, by attack; a denominator counts points",
+        [
+            ("attack", "attack"),
+            ("slope", "slope"),
+            ("intercept", "intercept"),
+            ("clean_low_percent", "lowest clean accuracy, %"),
+            ("clean_high_percent", "highest, %"),
+            ("used", "used"),
+        ],
+        rows,
+    )
+    .open()
 }

@@ -8,23 +8,21 @@ use crate::summary::Estimate;
 /// The section.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     let rows = input.summary.endpoints.iter().flat_map(|(id, endpoint)| {
-        let arms = input.summary.arms.iter().zip(&endpoint.arms);
-        arms.map(move |((name, _), arm)| {
+        input.rows(endpoint).map(move |(name, estimate, by_seed, found)| {
             let value = |estimate: Estimate| {
                 if endpoint.in_points { Cell::Share(Some(estimate)) } else { Cell::Odds(Some(estimate)) }
             };
             let gain = |estimate: Option<Estimate>| {
                 if endpoint.in_points { Cell::Gain(estimate, endpoint.better) } else { Cell::Odds(estimate) }
             };
-            let found = arm.difference.as_ref();
             [
                 Cell::text(id.as_str()),
-                Cell::text(name.as_str()),
+                Cell::text(name),
                 Cell::text(if endpoint.primary { "primary" } else { "" }),
                 value(endpoint.base),
-                value(arm.estimate),
-                Cell::text(seeds(&arm.by_seed)),
-                gain(difference(arm)),
+                value(estimate),
+                Cell::text(seeds(by_seed)),
+                gain(difference(found)),
                 Cell::text(
                     found.map_or_else(String::new, |found| format!("{} of {}", found.agreeing, found.by_seed.len())),
                 ),

@@ -1,16 +1,19 @@
 //! The report of a study: one HTML file about all its arms, made of the same parts as that of a run.
 
+mod budget;
 mod curves;
 mod effective;
 mod endpoints;
 mod forgetting;
 mod primary;
 
+pub use budget::ended_early;
+
 use super::markup::{escape, plural};
 use super::page::Page;
 use super::section::Section;
 use super::{CsvFile, Report};
-use crate::study::{Endpoint, StudyRuns, StudySummary};
+use crate::study::{Difference, Endpoint, StudyRuns, StudySummary};
 use crate::summary::Estimate;
 
 /// What the report shows.
@@ -22,8 +25,8 @@ pub struct StudyInput<'a> {
     pub runs: &'a StudyRuns,
 }
 
-const SECTIONS: [fn(&StudyInput<'_>) -> Option<Section>; 5] =
-    [primary::section, effective::section, curves::section, forgetting::section, endpoints::section];
+const SECTIONS: [fn(&StudyInput<'_>) -> Option<Section>; 6] =
+    [primary::section, effective::section, budget::section, curves::section, forgetting::section, endpoints::section];
 
 /// Renders the page and its tables.
 #[must_use]
@@ -43,33 +46,46 @@ pub fn render(input: &StudyInput<'_>) -> Report {
     Report { html: page.html(&sections), tables }
 }
 
+/// What stands for the untouched base among arms.
+const BASE: &str = "base, untouched";
+
+/// A row of an endpoint: name, mean over seeds, each seed, less the reference.
+type Row<'a> = (&'a str, Estimate, &'a [Option<f64>], Option<&'a Difference>);
+
 impl<'a> StudyInput<'a> {
-    /// An endpoint's arms but the reference: name, numbers.
-    fn others(&self, endpoint: &'a Endpoint) -> impl Iterator<Item = (&'a str, &'a crate::study::ArmEndpoint)> {
-        let names = self.summary.arms.iter().map(|(name, _)| name.as_str());
+    /// The base and all arms.
+    fn rows(&self, endpoint: &'a Endpoint) -> impl Iterator<Item = Row<'a>> {
+        let base: Row<'a> = (BASE, endpoint.base, &[], endpoint.base_difference.as_ref());
+        let arms = self.summary.arms.iter().zip(&endpoint.arms);
+        let arm = |((name, _), arm): (&'a (String, Vec<u64>), &'a crate::study::ArmEndpoint)| {
+            (name.as_str(), arm.estimate, arm.by_seed.as_slice(), arm.difference.as_ref())
+        };
+        std::iter::once(base).chain(arms.map(arm))
+    }
+
+    /// The base and all arms but the reference, each less the reference.
+    fn others(&self, endpoint: &'a Endpoint) -> impl Iterator<Item = (&'a str, Option<&'a Difference>)> {
         let reference = self.summary.reference.as_str();
-        names.zip(&endpoint.arms).filter(move |(name, _)| *name != reference)
+        let rows = self.rows(endpoint).enumerate();
+        rows.filter(move |(place, (name, ..))| *place == 0 || *name != reference)
+            .map(|(_, (name, _, _, difference))| (name, difference))
     }
 }
 
-/// The difference of an arm from the reference, as an estimate.
-fn difference(arm: &crate::study::ArmEndpoint) -> Option<Estimate> {
-    arm.difference.as_ref().map(|difference| difference.estimate)
+/// The difference from the reference, as an estimate.
+fn difference(found: Option<&Difference>) -> Option<Estimate> {
+    found.map(|difference| difference.estimate)
 }
 
 /// What is not there yet: a report of half a study must not be taken for one of a whole.
 fn missing(input: &StudyInput<'_>) -> String {
-    let seeds = &input.runs.seeds;
-    let lacking = input.summary.arms.iter().filter(|(_, done)| done.len() < seeds.len());
-    let lacking: Vec<String> =
-        lacking.map(|(arm, done)| format!("{} ({} of {} seeds)", escape(arm), done.len(), seeds.len())).collect();
-    if lacking.is_empty() {
-        return String::new();
-    }
-    format!(
-        "<p class=\"tally bad\">This study is not finished: {}. Differences are on the seeds that both arms have.</p>",
-        lacking.join(", ")
-    )
+    input.summary.unfinished().map_or_else(String::new, |lacking| {
+        format!(
+            "<p class=\"tally bad\">This study is not finished: {}. Differences are on the seeds that both arms have; p-values \
+             are adjusted over all that is planned.</p>",
+            escape(&lacking)
+        )
+    })
 }
 
 fn method(input: &StudyInput<'_>) -> String {
@@ -81,10 +97,14 @@ fn method(input: &StudyInput<'_>) -> String {
          <li><b>Intervals.</b> 95 %, percentile bootstrap of {resamples} draws over seeds ({seeds}) and then over {}, the same in \
          all seeds. With few seeds the part of the seeds is too narrow; every seed's own number is in the tables.</li>\
          <li><b>Tests.</b> Two-sided: both arms are swapped within a group, in all seeds at once. They speak of other cases and \
-         these seeds. Adjusted by Holm over all arms and primary endpoints, and by Benjamini and Hochberg over all others. A dot is \
-         filled, and a claim may rest on it, where the adjusted p is below 0.05 and the interval excludes zero.</li>\
-         <li><b>Effective robustness.</b> Log-odds under an attack above the line of the reference's own base and epochs, which is \
-         held fixed.</li>\
+         these seeds. Adjusted by Holm over all arms and primary endpoints that were planned, and by Benjamini and Hochberg over \
+         all others, and over the base less the reference. A dot is filled, and a claim may rest on it, where the adjusted p is \
+         below 0.05 and the interval excludes zero.</li>\
+         <li><b>Effective robustness.</b> Log-odds under an attack above a line of least squares through the base and all tested \
+         steps of the reference's runs. It is fitted anew in every draw of groups; seeds are not drawn for it, and the test holds \
+         it fixed. A line is used where the reference was tested at two steps or more beside its base, clean accuracies lie \
+         further apart than chance puts models that are alike (97.5th percentile over draws), and the interval of its slope lies \
+         above zero.</li>\
          <li><b>Suite.</b> {}, version {}: <code>{}</code></li>",
         escape(reference),
         plural(*groups, "group"),

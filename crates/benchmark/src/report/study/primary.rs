@@ -4,7 +4,7 @@ use super::super::markup::{breakable, difference as in_points, escape, p_value};
 use super::super::section::Section;
 use super::super::strip::{Scale, group};
 use super::super::table::{Cell, Table};
-use super::{StudyInput, difference};
+use super::{BASE, StudyInput, difference};
 use crate::metrics::Better;
 use crate::study::{Difference, Endpoint};
 
@@ -20,11 +20,11 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             Better::Neither => "it describes and does not judge",
         };
         rows.push_str(&group(&breakable(id), &format!("{}; {better}", escape(&endpoint.label))));
-        let scale = Scale::new(input.others(endpoint).filter_map(|(_, arm)| difference(arm)), true);
-        for (name, arm) in input.others(endpoint) {
-            let found = difference(arm).filter(|found| found.value.is_some());
-            let is_sure = arm.difference.as_ref().is_some_and(Difference::is_sure);
-            rows.push_str(&scale.row((&breakable(name), ""), found, is_sure, &result(arm.difference.as_ref())));
+        let scale = Scale::new(input.others(endpoint).filter_map(|(_, found)| difference(found)), true);
+        for (name, compared) in input.others(endpoint) {
+            let found = difference(compared).filter(|found| found.value.is_some());
+            let is_sure = compared.is_some_and(Difference::is_sure);
+            rows.push_str(&scale.row((&breakable(name), ""), found, is_sure, &result(compared)));
         }
         rows.push_str(&scale.axis("less the reference, percentage points"));
     }
@@ -34,7 +34,8 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         title: "Primary endpoints, arm by arm",
         intro: format!(
             "Every arm less <b>{reference}</b>, with its 95 % interval over seeds and groups. Filled where the interval excludes \
-             zero and p, adjusted by Holm over all of these, is below 0.05."
+             zero and p, adjusted by Holm over all arms here, is below 0.05. The base is no arm: its p is adjusted with those of \
+             the endpoints that are not primary."
         ),
         body: format!("<div class=\"forest\">{rows}</div>"),
         tables: vec![arms(input, &primary).open()],
@@ -53,7 +54,7 @@ fn result(difference: Option<&Difference>) -> String {
 fn arms(input: &StudyInput<'_>, primary: &[(&String, &Endpoint)]) -> Table {
     let columns = [("arm".to_owned(), "arm".to_owned()), ("seeds".to_owned(), "seeds".to_owned())];
     let columns = columns.into_iter().chain(primary.iter().map(|(id, _)| ((*id).clone(), breakable(id))));
-    let base: Vec<Cell> = [Cell::text("base, untouched"), Cell::Count(0)]
+    let base: Vec<Cell> = [Cell::text(BASE), Cell::Count(0)]
         .into_iter()
         .chain(primary.iter().map(|(_, endpoint)| Cell::Share(Some(endpoint.base))))
         .collect();

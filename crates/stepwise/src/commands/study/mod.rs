@@ -51,11 +51,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     if args.dry_run {
-        let manifest = Manifest::plan(&study).map_err(Failure::input)?;
+        let manifest = Manifest::plan(&study, None).map_err(Failure::input)?;
         say!("{}", overview(&study, &manifest)?.text());
         return Ok(());
     }
-    let manifest = Manifest::open(&study).map_err(Failure::input)?;
+    let manifest = Manifest::open(&study, args.task).map_err(Failure::input)?;
     if let Some(target) = args.emit {
         tell!("manifest  {}", manifest::path(&study).display());
         say!("{}", emit::text(target, &study, args.device.as_deref()).trim_end());
@@ -65,8 +65,8 @@ pub fn run(args: &Args) -> Outcome {
         let task = study.task(number).map_err(Failure::input)?;
         return task::run(&study, task, args.device.as_deref(), args.no_wait);
     }
-    if let Some(reason) = &manifest.unequal_budget {
-        tell!("arms are not taught the same: {reason}");
+    if let Some(reasons) = manifest.unequal_budget.words() {
+        tell!("arms need not be taught the same {reasons}");
     }
     let mut devices: Vec<Option<String>> = args.devices.iter().cloned().map(Some).collect();
     if devices.is_empty() {
@@ -128,9 +128,9 @@ fn overview(study: &Study, manifest: &Manifest) -> Result<Table, Failure> {
     table.notes.push(format!("reference  {}", manifest.reference));
     table.notes.push(format!("primary    {}", manifest.primary.join(", ")));
     table.notes.push(format!("suite      {}, {} conditions", study.suite.name, study.suite.conditions.len()));
-    table.notes.push(match &manifest.unequal_budget {
+    table.notes.push(match manifest.unequal_budget.words() {
         None => "budget     equal in all arms".to_owned(),
-        Some(reason) => format!("budget     unequal: {reason}"),
+        Some(reasons) => format!("budget     may differ in {reasons}"),
     });
     Ok(table)
 }

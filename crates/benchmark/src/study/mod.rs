@@ -1,18 +1,21 @@
 //! The arms of a study compared: every endpoint of every arm over its seeds, against a reference arm, with intervals that draw
 //! seeds and groups, and tests adjusted over the endpoints that were named before the first run.
 
+mod line;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::forgetting::Forgetting;
-use crate::metrics::robustness::{Point, Trend};
-use crate::metrics::{self, Better, Groups, Ledger, Metric, family};
+use crate::metrics::{self, Better, Groups, Ledger, Metric};
 use crate::outcome::Outcome;
 use crate::stats::correction::{benjamini_hochberg, holm};
 use crate::stats::swap::swap;
 use crate::stats::{Bootstrap, Statistic};
 use crate::suite::{Suite, SuiteName};
 use crate::summary::{Estimate, Summary};
+
+pub use line::{EFFECTIVE, LINE_ADVICE, Line};
 
 /// Schema of a study's JSON.
 pub const SCHEMA: &str = "study-report/1";
@@ -30,6 +33,8 @@ pub struct StudyRuns {
     pub reference: usize,
     /// Every seed of the study.
     pub seeds: Vec<u64>,
+    /// Those of them that were added after the first run.
+    pub later_seeds: Vec<u64>,
     /// What the untouched base answered.
     pub base: Vec<Outcome>,
     /// In the order of the study.
@@ -41,8 +46,21 @@ pub struct StudyRuns {
 pub struct ArmRuns {
     /// Its name.
     pub name: String,
+    /// What its runs were to be taught.
+    pub taught: Taught,
     /// Those that are finished, in the order of their seeds.
     pub runs: Vec<SeedRun>,
+}
+
+/// What a run of an arm is to be taught, the mean over seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Taught {
+    /// Optimiser steps.
+    pub steps: f64,
+    /// Lessons; a question taught twice counts twice.
+    pub samples: f64,
+    /// Tokens the loss is taken on.
+    pub supervised_tokens: f64,
 }
 
 /// One run.
@@ -50,8 +68,14 @@ pub struct ArmRuns {
 pub struct SeedRun {
     /// Its seed.
     pub seed: u64,
+    /// Optimiser steps it did.
+    pub steps: u64,
+    /// Optimiser steps it was to do.
+    pub planned: u64,
     /// What it answered after its last epoch.
     pub outcomes: Vec<Outcome>,
+    /// What it answered at every tested step before that, of the reference's runs alone: points of its lines.
+    pub earlier: Vec<Vec<Outcome>>,
     /// The base as this run asked it, and every epoch it tested: optimiser steps done, and what they came to.
     pub stops: Vec<(u64, Summary)>,
     /// Its phases.
@@ -71,14 +95,35 @@ pub struct StudySummary {
     pub reference: String,
     /// Every arm with the seeds that are finished.
     pub arms: Vec<(String, Vec<u64>)>,
+    /// What their runs were to be taught, in the order of the arms.
+    pub taught: Vec<Taught>,
+    /// Runs that did fewer optimiser steps than they were to.
+    pub ended_early: Vec<EndedEarly>,
     /// Seeds a whole arm has.
     pub seeds: usize,
+    /// Seeds that were added after the first run.
+    pub later_seeds: Vec<u64>,
     /// Groups that intervals and tests are clustered by.
     pub groups: usize,
     /// Draws behind every interval.
     pub resamples: usize,
+    /// The reference's lines, those that are refused as well: one attack of every family.
+    pub lines: Vec<Line>,
     /// By id, those named before the first run first.
     pub endpoints: IndexMap<String, Endpoint>,
+}
+
+/// A run that did fewer optimiser steps than it was to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedEarly {
+    /// Its arm.
+    pub arm: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Done.
+    pub steps: u64,
+    /// To be done.
+    pub planned: u64,
 }
 
 /// One endpoint.
@@ -94,6 +139,9 @@ pub struct Endpoint {
     pub in_points: bool,
     /// Of the untouched base.
     pub base: Estimate,
+    /// The base less the reference in each of its seeds. It is no arm: whatever the endpoint, its test is among those that are
+    /// there to be looked at.
+    pub base_difference: Option<Difference>,
     /// In the order of the arms.
     pub arms: Vec<ArmEndpoint>,
 }
@@ -121,7 +169,8 @@ pub struct Difference {
     pub agreeing: usize,
     /// Swap test over groups; none where the difference is not defined.
     pub p: Option<f64>,
-    /// Adjusted: by Holm over all arms and primary endpoints, by Benjamini and Hochberg over all others.
+    /// Adjusted: by Holm over all arms and primary endpoints, by Benjamini and Hochberg over all others. Comparisons whose runs
+    /// are not finished count among them.
     pub p_adjusted: Option<f64>,
 }
 
@@ -133,14 +182,6 @@ impl Difference {
     }
 }
 
-/// The id of an attack's effective robustness among the endpoints.
-fn effective_id(attack: &str) -> String {
-    format!("{EFFECTIVE}{attack}")
-}
-
-/// What the ids of effective robustness begin with.
-pub const EFFECTIVE: &str = "effective_robustness:";
-
 /// What is shown of a suite's metrics when they are not primary: the headline, and accuracy by condition and by stage.
 fn is_shown(id: &str) -> bool {
     let by_condition = id.starts_with("accuracy:") && !id.contains(":stage_");
@@ -151,35 +192,49 @@ impl StudySummary {
     /// Compares the arms of `runs`, which `suite` asked.
     #[must_use]
     pub fn new(suite: &Suite, runs: &StudyRuns, bootstrap: Bootstrap) -> Self {
-        let all = runs.arms.iter().flat_map(|arm| &arm.runs).flat_map(|run| &run.outcomes);
+        let finished = || runs.arms.iter().flat_map(|arm| &arm.runs);
+        let all = finished().flat_map(|run| run.earlier.iter().chain([&run.outcomes])).flatten();
         let groups = Groups::new(all.chain(&runs.base));
-        let trends = trends(suite, runs);
-        let measure = |outcomes: &[Outcome]| measured(suite, &groups, outcomes, &trends, &runs.primary);
+        let lines = line::lines(suite, &groups, runs, &bootstrap);
+        let measured = |outcomes: &[Outcome], is_drawn: bool| {
+            let ledger = Ledger::new(suite, &groups, outcomes);
+            let wanted = |metric: &Metric| is_shown(&metric.id) || runs.primary.contains(&metric.id);
+            let used = lines.iter().filter(|(line, _)| line.refused.is_none());
+            let effective =
+                used.filter_map(|(line, points)| line::effective(&ledger, line, is_drawn.then_some(points)));
+            metrics::all(&ledger).into_iter().filter(wanted).chain(effective).collect::<Vec<_>>()
+        };
+        let measure = |outcomes: &[Outcome]| measured(outcomes, true);
         let base = vec![measure(&runs.base)];
         let base_estimates = bounded(&base, &bootstrap, groups.len());
         let of_arm = |arm: &ArmRuns| arm.runs.iter().map(|run| measure(&run.outcomes)).collect::<Vec<_>>();
         let arms: Vec<Vec<Vec<Metric>>> = runs.arms.iter().map(of_arm).collect();
         let estimates: Vec<Vec<Estimate>> = arms.iter().map(|seeds| bounded(seeds, &bootstrap, groups.len())).collect();
-        let reference = &runs.arms[runs.reference];
-        let against_reference = |(place, arm): (usize, &ArmRuns)| {
-            let seeds: Vec<(&SeedRun, &SeedRun)> = arm
-                .runs
-                .iter()
-                .filter_map(|run| Some((run, reference.runs.iter().find(|other| other.seed == run.seed)?)))
-                .collect();
-            if place == runs.reference || seeds.is_empty() {
-                return vec![None; base[0].len()];
-            }
-            let own: Vec<Vec<Metric>> = seeds.iter().map(|(run, _)| measure(&run.outcomes)).collect();
-            let theirs: Vec<Vec<Metric>> = seeds.iter().map(|(_, run)| measure(&run.outcomes)).collect();
-            let difference = |(run, other): &(&SeedRun, &SeedRun)| {
-                let both = measure(&run.outcomes).into_iter().zip(measure(&other.outcomes));
+
+        let reference = &runs.arms[runs.reference].runs;
+        let compare = |pairs: &[(&Vec<Outcome>, &Vec<Outcome>)]| {
+            // The test exchanges the answers of these two alone, so lines stay as they are.
+            let own: Vec<Vec<Metric>> = pairs.iter().map(|(own, _)| measured(own, false)).collect();
+            let theirs: Vec<Vec<Metric>> = pairs.iter().map(|(_, theirs)| measured(theirs, false)).collect();
+            let difference = |(own, theirs): &(&Vec<Outcome>, &Vec<Outcome>)| {
+                let both = measure(own).into_iter().zip(measure(theirs));
                 both.map(|(own, theirs)| Metric::difference(own, theirs)).collect()
             };
-            let differences: Vec<Vec<Metric>> = seeds.iter().map(difference).collect();
+            let differences: Vec<Vec<Metric>> = pairs.iter().map(difference).collect();
             compared(&own, &theirs, &differences, &bootstrap, groups.len(), suite.seed)
         };
+        let against_reference = |(place, arm): (usize, &ArmRuns)| {
+            let theirs = |seed: u64| reference.iter().find(|run| run.seed == seed);
+            let own = arm.runs.iter();
+            let pairs: Vec<_> = own.filter_map(|run| Some((&run.outcomes, &theirs(run.seed)?.outcomes))).collect();
+            if place == runs.reference || pairs.is_empty() {
+                return vec![None; base[0].len()];
+            }
+            compare(&pairs)
+        };
         let differences: Vec<Vec<Option<Difference>>> = runs.arms.iter().enumerate().map(against_reference).collect();
+        let untouched: Vec<_> = reference.iter().map(|run| (&runs.base, &run.outcomes)).collect();
+        let base_differences = if untouched.is_empty() { vec![None; base[0].len()] } else { compare(&untouched) };
 
         let mut endpoints: Vec<(String, Endpoint)> = base[0]
             .iter()
@@ -197,6 +252,7 @@ impl StudySummary {
                     primary: runs.primary.contains(&metric.id),
                     in_points: !metric.id.starts_with(EFFECTIVE),
                     base: base_estimates[place],
+                    base_difference: base_differences[place].clone(),
                     arms: arms.collect(),
                 };
                 (metric.id.clone(), endpoint)
@@ -216,70 +272,35 @@ impl StudySummary {
                 .iter()
                 .map(|arm| (arm.name.clone(), arm.runs.iter().map(|run| run.seed).collect()))
                 .collect(),
+            taught: runs.arms.iter().map(|arm| arm.taught).collect(),
+            ended_early: ended_early(runs),
             seeds: runs.seeds.len(),
+            later_seeds: runs.later_seeds.clone(),
             groups: groups.len(),
             resamples: bootstrap.resamples,
+            lines: lines.into_iter().map(|(line, _)| line).collect(),
             endpoints,
         }
     }
+
+    /// Arms whose seeds are not all finished, in words; none where nothing is missing.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<String> {
+        let lacking = self.arms.iter().filter(|(_, done)| done.len() < self.seeds);
+        let lacking: Vec<String> =
+            lacking.map(|(arm, done)| format!("{arm} ({} of {} seeds)", done.len(), self.seeds)).collect();
+        (!lacking.is_empty()).then(|| lacking.join(", "))
+    }
 }
 
-const NOTHING: Estimate = Estimate { value: None, ci: None, n: 0 };
-
-/// The line of accuracy under each attack on clean accuracy, over the base and all epochs of the reference arm.
-fn trends(suite: &Suite, runs: &StudyRuns) -> Vec<(String, Trend)> {
-    let reference = &runs.arms[runs.reference].runs;
-    // The base is the same for all seeds, and counts once.
-    let of_run = |(place, run): (usize, &SeedRun)| -> Vec<Summary> {
-        run.stops.iter().skip(usize::from(place > 0)).map(|(_, summary)| summary.clone()).collect()
-    };
-    let stops: Vec<Summary> = reference.iter().enumerate().flat_map(of_run).collect();
-    let groups = Groups::default();
-    let representatives = family::representatives(&Ledger::new(suite, &groups, []));
-    let attacks = representatives.into_iter().map(|number| suite.conditions[number].id.clone());
-    attacks
-        .filter_map(|attack| {
-            let points: Vec<Point> = stops.iter().filter_map(|stop| Point::of(stop, &attack)).collect();
-            let trend = Trend::fit(&points).filter(|trend| trend.points >= Trend::FEWEST)?;
-            Some((attack, trend))
-        })
+fn ended_early(runs: &StudyRuns) -> Vec<EndedEarly> {
+    let all = runs.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
+    all.filter(|(_, run)| run.steps < run.planned)
+        .map(|(arm, run)| EndedEarly { arm: arm.name.clone(), seed: run.seed, steps: run.steps, planned: run.planned })
         .collect()
 }
 
-/// The metrics of one run that are shown, always the same ones at the same places.
-fn measured(
-    suite: &Suite,
-    groups: &Groups<'_>,
-    outcomes: &[Outcome],
-    trends: &[(String, Trend)],
-    primary: &[String],
-) -> Vec<Metric> {
-    let ledger = Ledger::new(suite, groups, outcomes);
-    let all = metrics::all(&ledger);
-    let effective = trends.iter().filter_map(|(attack, trend)| effective(&all, attack, *trend)).collect::<Vec<_>>();
-    let wanted = |metric: &Metric| is_shown(&metric.id) || primary.contains(&metric.id);
-    all.into_iter().filter(wanted).chain(effective).collect()
-}
-
-/// By how much the log-odds under an attack exceed those that the line promises at the run's clean accuracy. The line is held
-/// fixed where the interval is drawn.
-fn effective(all: &[Metric], attack: &str, trend: Trend) -> Option<Metric> {
-    let of = |id: &str| all.iter().find(|metric| metric.id == id);
-    let (clean, attacked) = (of("accuracy:clean")?, of(&format!("accuracy:{attack}"))?);
-    let n = clean.n.min(attacked.n);
-    let columns = clean.statistic.columns.iter().chain(&attacked.statistic.columns).cloned().collect();
-    let formula = Box::new(move |t: &[f64]| {
-        let share = |right: f64, asked: f64| (asked > 0.0).then(|| right / asked);
-        Some(trend.residual(Point { clean: share(t[0], t[1])?, attacked: share(t[2], t[3])?, n }))
-    });
-    Some(Metric {
-        id: effective_id(attack),
-        label: format!("effective robustness under {attack} (log-odds above the reference's line)"),
-        better: Better::Higher,
-        n,
-        statistic: Statistic { columns, formula },
-    })
-}
+const NOTHING: Estimate = Estimate { value: None, ci: None, n: 0 };
 
 /// Means over seeds with their intervals.
 fn bounded(seeds: &[Vec<Metric>], bootstrap: &Bootstrap, groups: usize) -> Vec<Estimate> {
@@ -329,14 +350,25 @@ fn compared(
     bounded(differences, bootstrap, groups).into_iter().enumerate().map(compare).collect()
 }
 
-/// Adjusts the p-values over all arms and primary endpoints, and over all others.
+/// Adjusts the p-values over all arms and primary endpoints, and over all others with those of the base. A comparison that is
+/// planned and has no p-value yet stands in with 1, so that what is adjusted does not become less sure as runs are finished.
 fn adjust(endpoints: &mut IndexMap<String, Endpoint>) {
     for (primary, adjustment) in [(true, holm as fn(&[f64]) -> Vec<f64>), (false, benjamini_hochberg)] {
-        let of_family = endpoints.values_mut().filter(|endpoint| endpoint.primary == primary);
-        let arms = of_family.flat_map(|endpoint| &mut endpoint.arms);
-        let mut family: Vec<&mut Difference> =
-            arms.filter_map(|arm| arm.difference.as_mut()).filter(|difference| difference.p.is_some()).collect();
-        let adjusted = adjustment(&family.iter().filter_map(|difference| difference.p).collect::<Vec<_>>());
-        family.iter_mut().zip(adjusted).for_each(|(difference, p)| difference.p_adjusted = Some(p));
+        let mut planned = 0;
+        let mut family: Vec<&mut Difference> = Vec::new();
+        for endpoint in endpoints.values_mut() {
+            if endpoint.primary == primary {
+                planned += endpoint.arms.len() - 1;
+                family.extend(endpoint.arms.iter_mut().filter_map(|arm| arm.difference.as_mut()));
+            }
+            if !primary {
+                planned += 1;
+                family.extend(endpoint.base_difference.as_mut());
+            }
+        }
+        family.retain(|difference| difference.p.is_some());
+        let mut p: Vec<f64> = family.iter().filter_map(|difference| difference.p).collect();
+        p.resize(planned, 1.0);
+        family.iter_mut().zip(adjustment(&p)).for_each(|(difference, p)| difference.p_adjusted = Some(p));
     }
 }

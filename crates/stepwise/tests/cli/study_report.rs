@@ -1,0 +1,175 @@
+//! What a study has on record: its manifest, and reports that are made from it.
+
+use std::fs;
+
+use crate::common::Workplace;
+use crate::study::{STUDIED, furnished};
+
+/// The finished study in a folder of its own.
+fn finished() -> Workplace {
+    let place = furnished();
+    place.bring(&STUDIED.0, "out");
+    place
+}
+
+fn with_a_seed_more(place: &Workplace) {
+    place.edit("order.toml", "order.toml", "[1, 2]", "[1, 2, 3]");
+}
+
+#[test]
+fn a_report_needs_neither_model_nor_cases() {
+    let place = finished();
+    place.done("report order.toml");
+    let with_model = place.read("out/report/summary.json");
+    fs::remove_dir_all(place.path("model")).expect("removed");
+    fs::remove_dir_all(place.path("out/report")).expect("removed");
+    place.done("report order.toml");
+    assert_eq!(place.read("out/report/summary.json"), with_model);
+    // The study itself needs it.
+    assert!(place.refused("study order.toml").contains("model"));
+}
+
+#[test]
+fn a_report_is_of_the_study_that_was_run() {
+    let place = finished();
+    let mut said = String::new();
+    for (what, old, new) in [
+        ("endpoints", "\"chain_accuracy\", ", ""),
+        ("an arm", "\"stepwise\" }", "\"stepwise\", train.learning_rate = 1e-3 }"),
+        ("fewer seeds", "[1, 2]", "[1]"),
+    ] {
+        place.edit("order.toml", "other.toml", old, new);
+        said.push_str(&format!("# {what}\n{}\n", place.refused("report other.toml")));
+    }
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_line_of_base_and_end_is_refused_in_every_output() {
+    let place = finished();
+    let report = place.done("report order.toml").stdout;
+    let why = "tested steps of the reference beside its base: 1, and a line needs 2";
+    let advice = "several epochs, or a curriculum.order with phases";
+    for text in [&report, &place.read("out/report/report.md"), &place.read("out/report/report.tex")] {
+        assert!(text.contains(why) && text.contains(advice), "{text}");
+    }
+    let page = place.read("out/report/report.html");
+    assert!(page.contains(why) && page.contains(advice));
+    assert!(place.read("out/report/tables/lines.csv").contains(&format!("\"{why}\"")));
+    let summary: serde_json::Value = serde_json::from_str(&place.read("out/report/summary.json")).expect("JSON");
+    assert_eq!(summary["lines"][0]["refused"], why);
+    assert!(
+        summary["lines"][0]["points"] == 3 && summary["lines"][0]["attack"] == "hint_minus",
+        "{}",
+        summary["lines"]
+    );
+    assert!(!summary["endpoints"].as_object().expect("a map").keys().any(|id| id.starts_with("effective_robustness")));
+    let budget = place.read("out/report/tables/budget.csv");
+    assert_eq!(budget, "arm,steps,samples,supervised_tokens\nstepwise,16,194,968\njoint,16,194,968\n");
+}
+
+#[test]
+fn seeds_are_added_later_and_the_report_says_which() {
+    let place = finished();
+    with_a_seed_more(&place);
+    let plan = place.done("study order.toml --dry-run").stdout;
+    assert_eq!((plan.matches("finished").count(), plan.matches("to be run").count()), (4, 2), "{plan}");
+    place.done("study order.toml --task 5");
+    let manifest: serde_json::Value = serde_json::from_str(&place.read("out/manifest.json")).expect("JSON");
+    assert_eq!(manifest["later_seeds"], serde_json::json!([3]));
+    assert_eq!(manifest["tasks"].as_array().map(Vec::len), Some(6));
+    insta::assert_snapshot!(place.done("report order.toml").shown());
+    for name in ["report.md", "report.tex"] {
+        let text = place.read(&format!("out/report/{name}"));
+        assert!(
+            text.contains("NOT FINISHED: study order") && text.contains("seeds added after the first run: 3"),
+            "{text}"
+        );
+    }
+    let page = place.read("out/report/report.html");
+    assert!(page.contains("not finished: stepwise (2 of 3 seeds)") && page.contains("1, 2, 3 (added later)"));
+    // What was added is as fixed as the rest.
+    place.edit("order.toml", "fewer.toml", "[1, 2, 3]", "[1, 2]");
+    assert!(place.refused("study fewer.toml").contains("it had 6 runs and has 4"));
+}
+
+#[test]
+fn the_manifest_follows_the_study_until_a_run_has_begun() {
+    let place = furnished();
+    place.done("study order.toml --emit shell");
+    place.edit("order.toml", "order.toml", "\"chain_accuracy\", ", "");
+    place.done("study order.toml --emit shell");
+    assert!(!place.read("out/manifest.json").contains("chain_accuracy"));
+    fs::create_dir_all(place.path("out/joint/seed-1")).expect("made");
+    place.edit("order.toml", "order.toml", "[\"accuracy", "[\"chain_accuracy\", \"accuracy");
+    assert!(place.refused("study order.toml --emit shell").contains("its primary endpoints were accuracy:hint_minus"));
+}
+
+#[test]
+fn a_study_goes_on_with_the_lessons_that_it_began_with() {
+    let place = finished();
+    let mut manifest: serde_json::Value = serde_json::from_str(&place.read("out/manifest.json")).expect("JSON");
+    let lessons = |task: usize| manifest["tasks"][task]["lessons"].as_str().map(str::len);
+    assert_eq!((lessons(0), lessons(3)), (Some(64), Some(64)));
+    assert_ne!(manifest["tasks"][0]["lessons"], manifest["tasks"][1]["lessons"], "orders differ");
+    manifest["tasks"][3]["lessons"] = "those of another version".into();
+    place.write("out/manifest.json", manifest.to_string());
+    place.done("study order.toml");
+    fs::remove_file(place.path("out/joint/seed-2/finished.json")).expect("removed");
+    let said = place.refused("study order.toml --task 3");
+    assert!(said.contains("lays out other lessons for the arm `joint` with seed 2"), "{said}");
+    place.done("study order.toml --task 2");
+
+    // A manifest of an earlier version is still reported on.
+    manifest["schema"] = "study/1".into();
+    manifest["unequal_budget"] = "one reason".into();
+    place.write("out/manifest.json", manifest.to_string());
+    place.edit("order.toml", "order.toml", "seeds =", "unequal_budget = \"one reason\"\nseeds =");
+    place.done("report order.toml");
+    assert!(place.refused("study order.toml").contains("its manifest is of the schema `study/1`"));
+}
+
+#[test]
+fn runs_that_ended_early_are_named_and_want_a_reason_beforehand() {
+    let place = finished();
+    place.edit("out/joint/seed-2/finished.json", "out/joint/seed-2/finished.json", "step\": 16", "step\": 12");
+    let said = place.done("report order.toml").stdout;
+    assert!(said.contains("ended before their time: joint seed 2 after 12 of 16 steps\n"), "{said}");
+
+    let place = furnished();
+    place.edit("base.toml", "base.toml", "num_train_epochs = 1", "num_train_epochs = 1\nearly_stopping_patience = 2");
+    let said = place.refused("study order.toml --dry-run");
+    assert!(said.contains("may end before their steps are done (`train.early_stopping_patience`)"), "{said}");
+    place.edit(
+        "order.toml",
+        "order.toml",
+        "seeds =",
+        "unequal_budget = { steps = \"each until it is done\" }\nseeds =",
+    );
+    assert!(place.done("study order.toml --dry-run").stdout.ends_with("may differ in steps: each until it is done\n"));
+}
+
+#[test]
+fn arms_that_are_one_and_endpoints_that_come_after_are_refused() {
+    let place = furnished();
+    let mut said = String::new();
+    let mut refuse = |what: &str, old: &str, new: &str| {
+        place.edit("order.toml", "other.toml", old, new);
+        said.push_str(&format!("# {what}\n{}\n", place.refused("study other.toml --dry-run")));
+    };
+    refuse("twins", "\"stepwise\" }", "\"joint\", train.logging_steps = 1 }");
+    refuse("a seed of its own", "\"stepwise\" }", "\"stepwise\", seed = 4 }");
+    refuse(
+        "one key in two axes",
+        "[axes.order]",
+        "[axes.other]\nplain = { curriculum.order = \"reverse\" }\n[axes.order]",
+    );
+    refuse("an endpoint that rests on a line", "\"chain_accuracy\"", "\"effective_robustness:hint_minus\"");
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn the_page_of_studies_is_printed() {
+    let page = Workplace::empty().done("schema --study").stdout;
+    assert!(page.starts_with("# Study\n") && page.contains("| `unequal_budget` | "), "{page}");
+}
