@@ -152,3 +152,50 @@ pub fn steps<'a>(
         PlannedStep { place, learning_rate, lessons: course.samples(place).into_iter().map(lesson).collect() }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use stepwise_curriculum::case::Answer;
+    use stepwise_curriculum::refusal::offer;
+    use stepwise_curriculum::synth::{SynthOptions, record};
+
+    use super::*;
+
+    fn idle(cases: &[Case], augment: &str) -> Vec<String> {
+        let text = format!(
+            "model_name_or_path = \"m\"\ndata.synth = {{ cases = 8 }}\n[curriculum]\naugment = {augment}\n\
+             [[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2, 3, 4]\n"
+        );
+        let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let course = Course::new(&recipe, cases).expect("a course");
+        Outline::new(&recipe, cases, &course).idle(&recipe)
+    }
+
+    #[test]
+    fn a_condition_that_no_lesson_stands_under_is_named() {
+        let mut cases: Vec<Case> = (0..40).map(|number| record(number, &SynthOptions::default())).collect();
+        for item in cases.iter_mut().flat_map(|case| &mut case.chain) {
+            if let Answer::Choice { refusal, .. } = &mut item.answer {
+                *refusal = None;
+            }
+        }
+        let augment = "{ blank = 0.2, swap_far = 0.2, hint_minus = 0.2 }";
+        let said = idle(&cases, augment);
+        assert_eq!(said.len(), 2, "{said:?}");
+        for (line, phase) in said.iter().zip(["s1", "s234"]) {
+            let start = format!("{phase}: no lesson stands under blank, swap_far -> ");
+            assert!(line.starts_with(&start) && line.ends_with("`refusal` in `[data]` offers one"), "{line}");
+        }
+        cases.iter_mut().for_each(|case| offer(case, "cannot be told"));
+        // Any picture answers what the first stage asks of it.
+        let said = idle(&cases, augment);
+        assert!(said.len() == 1 && said[0].starts_with("s1: no lesson stands under swap_far -> "), "{said:?}");
+        assert_eq!(
+            idle(&cases, "{ premise_false = 0.3 }")[0],
+            "s1: no lesson stands under premise_false -> they do not apply to the questions of its stages"
+        );
+        assert!(idle(&cases, "{ blank = 0.0001 }").is_empty(), "by chance");
+    }
+}

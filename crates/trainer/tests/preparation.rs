@@ -4,9 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use stepwise_curriculum::case::Answer;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::course::Course;
 use stepwise_trainer::learner::Learner;
+use stepwise_trainer::lessons::{Lessons, MicroBatch};
+use stepwise_trainer::outline;
 use stepwise_trainer::preparation::Preparation;
 use stepwise_trainer::read_ahead::Source;
 use stepwise_trainer::recipe::Recipe;
@@ -99,4 +102,27 @@ fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
     assert!(error.contains(&format!("{longest} tokens, cutoff_len is {}", longest - 1)), "{error}");
     let case = error.split('/').next().expect("a case");
     assert!(cases.train.iter().any(|other| other.case_id == case), "{error}");
+}
+
+#[test]
+fn answers_that_are_boxes_weigh_as_their_phase_says() {
+    let recipe = recipe("evidence = \"box\"\nbox_loss_weight = 0.5\n");
+    let cases = Cases::open(&recipe.data).expect("cases");
+    let course = Course::new(&recipe, &cases.train).expect("a course");
+    let learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
+    let mut lessons = Lessons::new(&recipe, &cases, &learner.reader.processor);
+    let mut weighed = [0, 0];
+    for step in outline::steps(&recipe, &cases.train, &course) {
+        for planned in step.lessons {
+            let stored = &cases.train[planned.sample.case].chain[planned.sample.item].answer;
+            let is_box = planned.condition == Some("evidence_box") || matches!(stored, Answer::Box { .. });
+            let lesson = lessons.of(step.place, planned.sample).expect("a lesson");
+            let micro_batch = MicroBatch::new(&learner.reader.processor, &[lesson], true, 4096).expect("packed");
+            let expected = if is_box && step.place.phase == 1 { 0.5 } else { 1.0 };
+            let predictions = &micro_batch.batch.layout.predictions;
+            assert!(!predictions.is_empty() && predictions.iter().all(|prediction| prediction.weight == expected));
+            weighed[usize::from(expected < 1.0)] += 1;
+        }
+    }
+    assert!(weighed[0] > 100 && weighed[1] > 10, "{weighed:?}");
 }

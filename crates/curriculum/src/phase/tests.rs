@@ -156,12 +156,19 @@ proptest! {
     }
 
     #[test]
-    fn a_batch_depends_on_nothing_but_its_place(chains in chains(), seed: u64, step in 0usize..4) {
+    fn a_batch_depends_on_nothing_but_its_place(chains in chains(), seed: u64, step in 0usize..4, paced: bool) {
         let cases = cases(&chains);
-        let plan = Plan::new(vec![phase(&[1], 0.0), phase(&[2, 3, 4], 0.3)], &cases, 3).expect("valid");
-        let batch = plan.batch(seed, 1, 2, step);
-        let _ = plan.batch(seed, 0, 0, 0);
-        prop_assert_eq!(batch, plan.clone().batch(seed, 1, 2, step));
+        let visits = if paced { Visits::Competence } else { Visits::Case };
+        let plan = || {
+            let later = Phase { visits, num_train_epochs: Some(3.0), ..phase(&[2, 3, 4], 0.3) };
+            Plan::new(vec![phase(&[1], 0.0), later], &cases, 3).expect("valid")
+        };
+        // The one asks for other epochs in between, the other for this batch alone.
+        let asked = plan();
+        let batch = asked.batch(seed, 1, 2, step);
+        let _ = (asked.batch(seed, 1, 1, step), asked.batch(seed, 0, 0, 0), asked.batch(seed ^ 1, 1, 2, step));
+        prop_assert_eq!(&batch, &asked.batch(seed, 1, 2, step));
+        prop_assert_eq!(batch, plan().batch(seed, 1, 2, step));
     }
 }
 

@@ -215,7 +215,10 @@ fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
                     assert!(!options.contains(&answer) && text.contains(&answer), "{at}");
                 }
                 ("negated_twin" | "negation", _) => assert!(["yes", "no"].contains(&answer.as_str()), "{at}"),
-                ("flip", _) => {}
+                ("flip", _) => {
+                    let mirrored = item.laterality.as_ref().and_then(|laterality| laterality.flipped_gold.clone());
+                    assert_eq!(answer, mirrored.unwrap_or(gold.clone()), "{at}");
+                }
                 _ => assert_eq!(answer, gold, "{at}"),
             }
             if condition == "negation" {
