@@ -42,7 +42,7 @@ pub enum BenchmarkError {
     #[error("{key}: the benchmark does not measure `{metric}` -> {help}")]
     Unmeasured {
         /// Of the recipe.
-        key: &'static str,
+        key: String,
         /// The metric.
         metric: String,
         /// What to do.
@@ -122,12 +122,15 @@ pub struct Tested {
 /// # Errors
 /// With the first such rule.
 pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), BenchmarkError> {
-    let promotions = recipe.curriculum.phase.iter().filter_map(|phase| phase.lesson.promotion.as_ref());
+    let promotions = recipe.curriculum.phase.iter().filter_map(|phase| {
+        let promotion = phase.lesson.promotion.as_ref()?;
+        Some((format!("the promotion of the phase `{}`", phase.name), Some(&promotion.metric)))
+    });
     let select = &recipe.train.select;
     // Without a suite no epoch is chosen, and whatever chooses it may be left as it stands.
     let selecting = [("train.select.metric", select.metric.as_ref()), ("train.select.guard", Some(&select.guard))];
-    let selecting = selecting.into_iter().filter(|_| suite.is_some());
-    let rules = promotions.map(|promotion| ("promotion", Some(&promotion.metric))).chain(selecting);
+    let selecting = selecting.into_iter().filter(|_| suite.is_some()).map(|(key, metric)| (key.to_owned(), metric));
+    let rules = promotions.chain(selecting);
     let known = suite.map(endpoints).unwrap_or_default();
     for (key, metric) in rules.filter_map(|(key, metric)| Some((key, metric?))) {
         if !known.contains(metric) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use stepwise_benchmark::report::plan::{PlanInput, PlannedLesson, PlannedStep, render};
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::course::Course;
+use stepwise_trainer::epoch_benchmark;
 use stepwise_trainer::outline::{self, Outline};
 use stepwise_trainer::recipe::Recipe;
 
@@ -20,6 +21,8 @@ enum Form {
 /// Says what each phase would teach, and writes the whole plan to `file`.
 pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> Outcome {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
+    let suite = epoch_benchmark::suite(recipe).map_err(Failure::input)?;
+    epoch_benchmark::check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?.train;
     let course = Course::new(recipe, &cases).map_err(Failure::input)?;
     let outline = Outline::new(recipe, &cases, &course);

@@ -103,3 +103,25 @@ fn a_plan_says_what_each_phase_would_teach_and_touches_nothing() {
     insta::assert_snapshot!(said);
     assert!(!place.path("run").exists());
 }
+
+#[test]
+fn a_plan_is_written_as_a_list_or_a_page() {
+    let place = Workplace::new();
+    let listed = place.done("train recipe.toml --plan=plan.csv");
+    assert!(listed.stdout.ends_with("\nplan    plan.csv\n"), "{}", listed.stdout);
+    let list = place.read("plan.csv");
+    let lessons: Vec<Vec<&str>> = list.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(lessons.len(), 239, "as many as the table counts");
+    let of = |column: usize, value: &str| lessons.iter().filter(|row| row[column] == value).count();
+    assert_eq!((of(1, "s12"), of(1, "s34"), of(6, "3"), of(9, "gold")), (131, 108, 57, 106));
+    assert_eq!((of(7, "1"), lessons[238][0]), (8 + 13, "11"), "stages 1 and 2 come again in the second phase");
+
+    place.done("train recipe.toml --plan=plan.html");
+    assert!(place.read("plan.html").contains("11 steps, 239 lessons, 18 cases"));
+    let said = place.refused("train recipe.toml --plan=plan.txt")
+        + &place.refused("train recipe.toml --plan --set curriculum.phase.0.promotion={metric=\"clen\",at_least=0.5}")
+        + &place.refused("train recipe.toml --plan --set curriculum.order=stepwise --set train.max_steps=3")
+        + &place.refused("train recipe.toml --plan --set train.warmup_steps=5");
+    insta::assert_snapshot!(said);
+    assert!(!place.path("run").exists());
+}
