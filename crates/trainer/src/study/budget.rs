@@ -43,7 +43,9 @@ pub struct Counted {
 pub const TOLERANCE: f64 = 0.01;
 
 /// A quantity of a budget: its key in `unequal_budget`, its value, and by what share arms may differ in it.
-const QUANTITIES: [(&str, fn(&Budget) -> u64, f64); 3] = [
+type Quantity = (&'static str, fn(&Budget) -> u64, f64);
+
+const QUANTITIES: [Quantity; 3] = [
     ("steps", |budget| budget.steps, 0.0),
     ("samples", |budget| budget.samples, TOLERANCE),
     ("supervised_tokens", |budget| budget.supervised_tokens, TOLERANCE),
@@ -191,7 +193,7 @@ fn ends_early(recipe: &Recipe) -> Option<&'static str> {
 /// The keys of what differs and has no reason to.
 fn differing<'a>(budgets: impl Iterator<Item = &'a Budget> + Clone, reasons: &UnequalBudget) -> Vec<&'static str> {
     let waived = [&reasons.steps, &reasons.samples, &reasons.supervised_tokens];
-    let differs = |(_, of, tolerance): &(&str, fn(&Budget) -> u64, f64)| {
+    let differs = |(_, of, tolerance): &Quantity| {
         let (least, most) = (budgets.clone().map(of).min(), budgets.clone().map(of).max());
         least.zip(most).is_some_and(|(least, most)| (most - least) as f64 > tolerance * most as f64)
     };
