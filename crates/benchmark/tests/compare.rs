@@ -112,6 +112,13 @@ fn the_epochs_of_the_reference_say_what_is_more_than_clean_accuracy() {
     let reference: Vec<Summary> = history.reference().cloned().collect();
     let two = compare(&suite, a, side("b", &follower), &reference[1..], BOOTSTRAP).expect("comparable");
     assert_eq!(two.effective_robustness, [], "two points are no line");
+    let alike = vec![of(&looker), of(&looker), of(&looker)];
+    let found = compare(&suite, a, side("b", &follower), &alike, BOOTSTRAP).expect("comparable");
+    assert_eq!(found.effective_robustness, [], "models of one clean accuracy give no direction");
+    // What answers better is misled more.
+    let falling = vec![of(&blind), of(&blind), of(&follower)];
+    let found = compare(&suite, a, side("b", &follower), &falling, BOOTSTRAP).expect("comparable");
+    assert_eq!(found.effective_robustness, [], "a line that falls promises nothing");
     let found = compare(&suite, a, side("b", &follower), &reference, BOOTSTRAP).expect("comparable");
     let [hint] = &found.effective_robustness[..] else { panic!("one attack") };
     assert_eq!((hint.condition.as_str(), hint.points), ("hint_minus", 3));

@@ -383,6 +383,40 @@ fn curves_over_sizes_are_exact_and_a_failed_check_is_told_at_the_top() {
 }
 
 #[test]
+fn a_line_is_drawn_through_models_that_surely_differ() {
+    let (suite, cases) = (common::uncapped(), common::cases(24));
+    let plan = Plan::new(&suite, &cases);
+    let summary = |policy: &mut dyn Respondent| {
+        let run = asked(&plan, policy);
+        Summary::new(
+            &suite,
+            &skips(&plan, &run),
+            &run.outcomes,
+            None,
+            Bootstrap { resamples: 200, ..Bootstrap::default() },
+        )
+    };
+    let base = summary(&mut Attackable(Planted::new(&cases, Prior)));
+    let of = |epoch: usize| summary(&mut Attackable(Planted::new(&cases, Learner { epoch })));
+    let summaries = [of(0), of(1), of(3)];
+    let epochs: Vec<EpochResult<'_>> =
+        ["1", "2", "3"].into_iter().zip(&summaries).map(|(label, summary)| EpochResult { label, summary }).collect();
+    let report =
+        render(&ReportInput { title: "Line", facts: &[], base: &base, epochs: &epochs, worst: &[], forgetting: None });
+    assert!(report.html.contains("class=\"line trend\"") && !report.html.contains("No line can be used"));
+    let all = rows(table(&report, "effective_robustness.csv"));
+    let place = |name: &str| all[0].iter().position(|column| column == name).expect("a column");
+    for row in &all[1..] {
+        assert_eq!(row[place("used")], "used", "{row:?}");
+        let of = |name: &str| row[place(name)].parse::<f64>().expect("a number");
+        // Above the line is what its promise at the same clean accuracy leaves of the log-odds under attack.
+        let odds = |share: f64| (share / (1.0 - share)).ln();
+        let above = odds(of("attacked")) - odds(of("expected_percent") / 100.0);
+        assert!(of("slope") > 0.0 && (of("effective_robustness") - above).abs() < 1e-6, "{row:?}");
+    }
+}
+
+#[test]
 fn a_chart_whose_conditions_are_missing_is_left_out() {
     let text = "name = \"s\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
     let suite = Suite::parse(text, "s.toml".as_ref()).expect("valid");

@@ -84,20 +84,20 @@ pub struct EffectiveRobustness {
     pub difference: f64,
 }
 
-/// For every attack that both were asked and the reference epochs make a line of.
+/// For every attack that both were asked and of which the reference epochs make a line that can be used.
 pub(super) fn effective_robustness(
     suite: &Suite,
     metrics: &IndexMap<String, MetricPair>,
     reference: &[Summary],
 ) -> Vec<EffectiveRobustness> {
     let clean = metrics.get(&format!("accuracy:{}", suite.clean().id));
+    let reference: Vec<&Summary> = reference.iter().collect();
     suite
         .conditions
         .iter()
         .filter(|condition| condition.purpose == Purpose::Attack)
         .filter_map(|condition| {
-            let points: Vec<Point> = reference.iter().filter_map(|epoch| Point::of(epoch, &condition.id)).collect();
-            let trend = Trend::fit(&points).filter(|trend| trend.points >= Trend::FEWEST)?;
+            let trend = Trend::of(&reference, &condition.id).ok()?;
             let (clean, attacked) = (clean?, metrics.get(&format!("accuracy:{}", condition.id))?);
             let a = trend.residual(point(clean.a?, attacked.a?)?);
             let b = trend.residual(point(clean.b?, attacked.b?)?);

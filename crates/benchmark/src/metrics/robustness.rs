@@ -112,6 +112,27 @@ impl Trend {
     /// With fewer reference points a line says nothing.
     pub const FEWEST: usize = 3;
 
+    /// The line through clean accuracy and accuracy under `attack` of reference models, where it can be used.
+    ///
+    /// # Errors
+    /// Why it is refused: there are fewer than [`Self::FEWEST`] models, the 95 % intervals of their lowest and highest clean
+    /// accuracy overlap, so that nothing tells where the line leads, or it does not rise.
+    pub fn of(reference: &[&Summary], attack: &str) -> Result<Self, String> {
+        let points: Vec<Point> = reference.iter().filter_map(|summary| Point::of(summary, attack)).collect();
+        if points.len() < Self::FEWEST {
+            return Err(format!("tested models of the reference: {}, and a line needs {}", points.len(), Self::FEWEST));
+        }
+        let intervals = || reference.iter().filter_map(|summary| summary.estimate("accuracy:clean")?.ci);
+        let lowest = intervals().map(|[_, high]| high).fold(f64::INFINITY, f64::min);
+        let highest = intervals().map(|[low, _]| low).fold(f64::NEG_INFINITY, f64::max);
+        let trend = Self::fit(&points).filter(|_| lowest < highest);
+        let trend = trend.ok_or("clean accuracies of the reference do not surely differ: their intervals overlap")?;
+        if trend.slope <= 0.0 {
+            return Err(format!("its slope {:.2} is not above 0", trend.slope));
+        }
+        Ok(trend)
+    }
+
     /// Least squares over the points: the epochs of a run, or of several, that are no better than usual, as those trained
     /// on all stages shuffled. None with fewer than two different clean accuracies.
     #[must_use]

@@ -8,10 +8,10 @@ use super::table::{Cell, Table};
 use crate::metrics::robustness::{Point, Trend, logit};
 use crate::summary::ConditionSummary;
 
-/// One attack with its trend.
+/// One attack with its trend, or why that is refused.
 struct Fitted<'a> {
     attack: &'a ConditionSummary,
-    trend: Trend,
+    trend: Result<Trend, String>,
     reference: Vec<Point>,
     last: Point,
 }
@@ -19,16 +19,18 @@ struct Fitted<'a> {
 /// The section; none with fewer than two epochs before the last, whose line the last could leave.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let fitted: Vec<Fitted<'_>> = input.last().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
-    let drawn = fitted.iter().find(|fitted| fitted.attack.primary).or_else(|| fitted.first())?;
+    // Best an attack that decides something, on a line that says something.
+    let drawn = fitted.iter().min_by_key(|fitted| (fitted.trend.is_err(), !fitted.attack.primary))?;
     let rows = fitted.iter().map(|Fitted { attack, trend, last, .. }| {
+        let line = trend.as_ref().ok();
         [
             Cell::text(attack.id.as_str()),
             Cell::Share(input.last().estimate("accuracy:clean")),
             Cell::Share(input.last().estimate(&format!("accuracy:{}", attack.id))),
-            Cell::Number(Some(trend.expected(last.clean.clamp(1e-6, 1.0 - 1e-6)) * 100.0)),
-            Cell::Number(Some(trend.residual(*last))),
-            Cell::Number(Some(trend.slope)),
-            Cell::Count(trend.points),
+            Cell::Number(line.map(|line| line.expected(last.clean.clamp(1e-6, 1.0 - 1e-6)) * 100.0)),
+            Cell::Number(line.map(|line| line.residual(*last))),
+            Cell::Number(line.map(|line| line.slope)),
+            Cell::text(trend.as_ref().err().map_or("used", String::as_str)),
         ]
     });
     let table = Table::new(
@@ -41,25 +43,32 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             ("expected_percent", "the line says, %"),
             ("effective_robustness", "above the line, log-odds"),
             ("slope", "slope of the line"),
-            ("reference_points", "points of the line"),
+            ("used", "used"),
         ],
         rows,
     );
     let shown = escape(&drawn.attack.id);
+    let refused = drawn
+        .trend
+        .as_ref()
+        .err()
+        .map_or_else(String::new, |why| format!("<p class=\"tally\">No line can be used: {}.</p>", escape(why)));
     Some(Section {
         id: "effective",
         title: "More than clean accuracy explains",
         intro: format!(
             "A model that is better on the clean questions is usually better under attack as well, along a line in log-odds. \
-             The line here is fitted to the base and the epochs before the last, {} points of this very run; the last epoch is \
-             effectively more robust as far as it lies above. Drawn for <b>{shown}</b>. So few points give no interval.",
-            drawn.trend.points
+             The line here is that of the base and the epochs before the last, {} points of this very run; the last epoch is \
+             effectively more robust as far as it lies above. A line that does not rise, or whose points do not surely differ \
+             in clean accuracy, is refused. Drawn for <b>{shown}</b>. So few points give no interval.",
+            drawn.reference.len()
         ),
         body: legend(&[
             (BASE, "base".to_owned()),
             (PASSED, "earlier epochs".to_owned()),
             (TUNED, escape(&input.last_label())),
-        ]) + &picture(drawn, &shown),
+        ]) + &refused
+            + &picture(drawn, &shown),
         tables: vec![table],
         half: true,
     })
@@ -67,11 +76,12 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
 
 fn fit<'a>(input: &ReportInput<'a>, attack: &'a ConditionSummary) -> Option<Fitted<'a>> {
     let (_, before) = input.epochs.split_last()?;
-    let summaries = std::iter::once(input.base).chain(before.iter().map(|epoch| epoch.summary));
-    let reference: Vec<Point> = summaries.filter_map(|summary| Point::of(summary, &attack.id)).collect();
+    let summaries: Vec<_> = std::iter::once(input.base).chain(before.iter().map(|epoch| epoch.summary)).collect();
+    let reference: Vec<Point> = summaries.iter().filter_map(|summary| Point::of(summary, &attack.id)).collect();
     let last = Point::of(input.last(), &attack.id)?;
-    let trend = Trend::fit(&reference).filter(|trend| trend.points >= Trend::FEWEST)?;
-    attack.representative.then_some(Fitted { attack, trend, reference, last })
+    let trend = Trend::of(&summaries, &attack.id);
+    let is_told = attack.representative && reference.len() >= Trend::FEWEST;
+    is_told.then_some(Fitted { attack, trend, reference, last })
 }
 
 /// Clean against attacked accuracy, both in log-odds.
@@ -99,9 +109,10 @@ fn picture(fitted: &Fitted<'_>, name: &str) -> String {
     };
     let plot = Plot::new(300.0, x_range, y_range);
     let mut svg = plot.axes(&labels(y_range), &labels(x_range), "clean accuracy, %", "under attack, %");
-    let at = |x: f64| fitted.trend.intercept + fitted.trend.slope * x;
-    let ends: Vec<(f64, f64)> = clipped(at, x_range, y_range);
-    svg.push_str(&plot.line("trend", &ends, 0.0));
+    if let Ok(trend) = &fitted.trend {
+        let ends = clipped(|x| trend.intercept + trend.slope * x, x_range, y_range);
+        svg.push_str(&plot.line("trend", &ends, 0.0));
+    }
     let point = |style: Style, words: &str, point: &Point| {
         let mark = plot.mark(style, inside(point.clean), inside(point.attacked), 0.0);
         format!(

@@ -135,7 +135,8 @@ fn effective_robustness(comparison: &Comparison) -> Table {
     }
     let attacked = comparison.conditions.iter().any(|pair| pair.purpose == Purpose::Attack);
     if table.rows.is_empty() && attacked {
-        let why = "the reference runs have not three tested models of different clean accuracy";
+        let why =
+            "the reference runs have not three tested models whose clean accuracy surely differs, on a line that rises";
         table.notes.push(format!("not shown: {why} -> name one with `--reference RUN`"));
     }
     table
