@@ -182,10 +182,11 @@ impl Difference {
     }
 }
 
-/// What is shown of a suite's metrics when they are not primary: the headline, and accuracy by condition and by stage.
+/// What is shown of a suite's metrics when they are not primary: the headline, accuracy by condition and by stage, and silent
+/// failures.
 fn is_shown(id: &str) -> bool {
     let by_condition = id.starts_with("accuracy:") && !id.contains(":stage_");
-    !id.contains(':') || by_condition || id.starts_with("chance_corrected:")
+    !id.contains(':') || by_condition || ["chance_corrected:", "silent_failure:"].iter().any(|of| id.starts_with(of))
 }
 
 impl StudySummary {

@@ -43,9 +43,7 @@ impl Plan {
         } else {
             self.order(phase, draw)
         };
-        let count = self.shapes[phase].replayed;
-        let pool = if count == 0 { Vec::new() } else { self.replay_pool(phase) };
-        let replayed = drawn(&pool, 0..count, |lap| draw(&format!("replay {lap}")));
+        let replayed = self.replayed(phase, draw);
         let made = Arc::new(Epoch { fresh, replayed });
         *last = Some(((seed, phase, epoch), Arc::clone(&made)));
         made

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::laps::drawn;
 use super::plan::Plan;
 use super::visits::Visit;
 
@@ -61,20 +62,42 @@ impl Plan {
         Parts { fresh: from.0..to.0, replayed: from.1..to.1 }
     }
 
-    /// All visits that can be replayed, one stage of a case each: stages that this phase lacks, of data sets that an earlier
-    /// phase taught them from.
-    pub(super) fn replay_pool(&self, phase: usize) -> Vec<Visit> {
-        let taught = |case: usize, stage: u8| {
+    /// The visits for stages of earlier phases that an epoch makes, so that the data sets among them stand as the weights have it
+    /// that they were taught with.
+    pub(super) fn replayed<R: rand::Rng>(&self, phase: usize, draw: impl Fn(&str) -> R) -> Vec<Visit> {
+        let count = self.shapes[phase].replayed;
+        let mut rest = if count == 0 { Vec::new() } else { self.replay_pool(phase) };
+        let mut pool = Vec::new();
+        while let Some((first, weight)) = rest.first().copied() {
+            let dataset = &self.datasets[first.case];
+            let is_alike = |(visit, other): &(Visit, f64)| self.datasets[visit.case] == *dataset && *other == weight;
+            let (own, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_alike);
+            let own: Vec<Visit> = own.into_iter().map(|(visit, _)| visit).collect();
+            let due = ((weight * own.len() as f64).round() as usize).max(1);
+            if due == own.len() {
+                pool.extend(own);
+            } else {
+                pool.extend(drawn(&own, 0..due, |lap| draw(&format!("replay of {dataset}, lap {lap}"))));
+            }
+            rest = others;
+        }
+        drawn(&pool, 0..count, |lap| draw(&format!("replay {lap}")))
+    }
+
+    /// All visits that can be replayed, one stage of a case each, with their weights: stages that this phase lacks, of data sets
+    /// that an earlier phase taught them from, as the last of those weighs them.
+    pub(super) fn replay_pool(&self, phase: usize) -> Vec<(Visit, f64)> {
+        let weight = |case: usize, stage: u8| {
             let of_phase = |earlier: &super::Phase| {
-                let weight = earlier.dataset_weights.get(&self.datasets[case]);
-                earlier.stages.contains(&stage) && weight.is_none_or(|weight| *weight > 0.0)
+                let weight = earlier.dataset_weights.get(&self.datasets[case]).copied().unwrap_or(1.0);
+                (earlier.stages.contains(&stage) && weight > 0.0).then_some(weight)
             };
-            self.phases[..phase].iter().any(of_phase)
+            self.phases[..phase].iter().rev().find_map(of_phase)
         };
         let lacking: Vec<u8> = (1..=4).filter(|stage| !self.phases[phase].stages.contains(stage)).collect();
         let of_case = |case: usize| {
             let found = lacking.iter().copied().filter(move |stage| self.items(case, &[*stage]).next().is_some());
-            found.filter(move |stage| taught(case, *stage)).map(move |stage| Visit { case, stage: Some(stage) })
+            found.filter_map(move |stage| Some((Visit { case, stage: Some(stage) }, weight(case, stage)?)))
         };
         (0..self.stages.len()).flat_map(of_case).collect()
     }

@@ -73,6 +73,22 @@ fn a_data_set_is_visited_as_often_as_its_weight_says() {
 }
 
 #[test]
+fn replay_keeps_the_weights_that_data_sets_were_taught_with() {
+    let mut cases = cases(&vec![vec![1, 2]; 40]);
+    for (index, case) in cases.iter_mut().enumerate() {
+        case.source.dataset = ["a", "b"][usize::from(index >= 10)].into();
+    }
+    let weighted =
+        |stages: &[u8], replay| Phase { dataset_weights: [("a".to_owned(), 3.0)].into(), ..phase(stages, replay) };
+    let plan = Plan::new(vec![weighted(&[1], 0.0), weighted(&[2], 0.5)], &cases, 6).expect("valid");
+    // An epoch of 60 fresh visits, 30 of either data set, and as many again.
+    let samples = (0..plan.steps_per_epoch(1)).flat_map(|step| plan.batch(3, 1, 0, step));
+    let again: Vec<Sample> = samples.filter(|sample| sample.item == 0).collect();
+    let of_a = again.iter().filter(|sample| sample.case < 10).count();
+    assert_eq!((of_a, again.len()), (30, 60));
+}
+
+#[test]
 fn competence_grows_to_all_and_easy_visits_come_first() {
     assert!((competence(0, 100) - 0.1).abs() < 1e-12);
     assert!((0..100).all(|done| competence(done, 100) <= competence(done + 1, 100)));

@@ -94,6 +94,37 @@ fn seeds_are_added_later_and_the_report_says_which() {
 }
 
 #[test]
+fn a_manifest_that_was_edited_or_is_gone_is_not_written_anew() {
+    let place = finished();
+    let written = place.read("out/manifest.json");
+    place.edit("out/manifest.json", "out/manifest.json", "\"chain_accuracy\",", "");
+    place.edit("order.toml", "order.toml", "\"chain_accuracy\", ", "");
+    let mut said = format!("# edited\n{}\n", place.refused("report order.toml"));
+    fs::remove_file(place.path("out/manifest.json")).expect("removed");
+    said.push_str(&format!("# gone\n{}", place.refused("study order.toml")));
+    insta::assert_snapshot!(said);
+    assert!(!place.path("out/manifest.json").exists());
+    place.write("out/manifest.json", written);
+    assert!(place.refused("study order.toml").contains("its primary endpoints were chain_accuracy"));
+}
+
+#[test]
+fn a_run_whose_last_test_is_not_on_record_is_not_reported() {
+    let place = finished();
+    let log = place.read("out/stepwise/seed-1/trainer_log.jsonl");
+    let (before, _) = log.rsplit_once("\n{\"current_steps\":16,\"epoch\"").expect("tested");
+    place.write("out/stepwise/seed-1/trainer_log.jsonl", format!("{before}\n"));
+    assert!(place.refused("report order.toml").contains("the log of the run lacks its last test"));
+}
+
+#[test]
+fn arms_that_would_be_asked_about_different_cases_are_refused() {
+    let place = furnished();
+    place.edit("order.toml", "order.toml", "\"joint\" }", "\"joint\", data.eval_split = \"test\" }");
+    insta::assert_snapshot!(place.refused("study order.toml --dry-run"));
+}
+
+#[test]
 fn the_manifest_follows_the_study_until_a_run_has_begun() {
     let place = furnished();
     place.done("study order.toml --emit shell");

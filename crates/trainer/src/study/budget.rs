@@ -42,6 +42,9 @@ pub struct Counted {
 /// ends in a smaller one, in each phase anew. Steps may not differ at all.
 pub const TOLERANCE: f64 = 0.01;
 
+/// What is said of arms that need no reason.
+pub const EQUAL: &str = "equal in all arms, seed by seed: steps exactly, samples and tokens within 1 %";
+
 /// A quantity of a budget: its key in `unequal_budget`, its value, and by what share arms may differ in it.
 type Quantity = (&'static str, fn(&Budget) -> u64, f64);
 

@@ -7,7 +7,7 @@ use stepwise_benchmark::store;
 use stepwise_benchmark::study::{ArmRuns, SeedRun, StudyRuns, Taught};
 use stepwise_benchmark::summary::Summary;
 
-use super::budget::Budget;
+use super::budget::{Budget, EQUAL};
 use super::manifest::Manifest;
 use super::{Study, StudyError, Task};
 use crate::epoch_benchmark;
@@ -77,7 +77,7 @@ fn facts(study: &Study, manifest: &Manifest) -> Vec<(String, String)> {
         range(|budget| budget.supervised_tokens)
     );
     let budget = match manifest.unequal_budget.words() {
-        None => format!("{budget}; equal in all arms"),
+        None => format!("{budget}; {EQUAL}"),
         Some(reasons) => format!("{budget}; may differ in {reasons}"),
     };
     let seed = |seed: &u64| {
@@ -107,11 +107,15 @@ fn run(task: &Task, (steps, planned): (u64, u64), is_reference: bool) -> Result<
             tested.push(folder.join("outcomes.jsonl"));
         }
     }
-    let last = tested.pop().ok_or_else(|| StudyError::Senseless {
+    let senseless = |what: &str| StudyError::Senseless {
         path: benchmark.clone(),
-        what: "the run has tested no epoch".to_owned(),
+        what: what.to_owned(),
         advice: "remove its folder and run the study again".to_owned(),
-    })?;
+    };
+    let last = tested.pop().ok_or_else(|| senseless("the run has tested no epoch"))?;
+    if stops.last().is_none_or(|(step, _)| *step < steps) {
+        return Err(senseless("the log of the run lacks its last test"));
+    }
     let earlier =
         if is_reference { tested.iter().map(|path| outcomes(path)).collect::<Result<_, _>>()? } else { Vec::new() };
     let forgetting = epoch_benchmark::read_forgetting(&benchmark)

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use stepwise_curriculum::files::write_atomic;
 
 use super::budget::{Budget, check, count};
+use super::questions::check_questions;
 use super::task::Stage;
 use super::{Study, StudyError, Task, UnequalBudget};
 use crate::files::{hex, sha256_file};
@@ -128,7 +129,14 @@ impl Manifest {
     /// When the study or its lessons were changed since its first run, or its arms are not taught the same.
     pub fn plan(study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
         let now = Self { inputs: inputs(study)?, ..Self::written(study) };
-        let Some(there) = read(&path(study))? else { return now.taught(study, 0) };
+        let Some(there) = read(&path(study))? else {
+            if now.has_begun() {
+                let what =
+                    "it is gone, while runs of the study are there, and with it what they were to show".to_owned();
+                return Err(StudyError::Changed { path: path(study), what });
+            }
+            return now.taught(study, 0);
+        };
         let has_begun = there.has_begun();
         match there.goes_on(now.clone(), study, only) {
             Ok(same) if has_begun || same.later_seeds.is_empty() => Ok(same),
@@ -163,12 +171,17 @@ impl Manifest {
             (entry.budget, entry.lessons) = (counted.budget, counted.lessons);
         }
         check(study, &self.tasks.iter().map(|entry| entry.budget).collect::<Vec<_>>())?;
+        check_questions(study)?;
+        self.digest = self.digested().map_err(|error| StudyError::file(&path(study))(error.into()))?;
+        Ok(self)
+    }
+
+    /// What its digest is to be.
+    fn digested(&self) -> serde_json::Result<String> {
         let mut bare = self.clone();
         bare.digest.clear();
         bare.tasks.iter_mut().for_each(|entry| (entry.budget, entry.lessons) = Default::default());
-        let json = serde_json::to_vec(&bare).map_err(|error| StudyError::file(&path(study))(error.into()))?;
-        self.digest = hex(&Sha256::digest(json));
-        Ok(self)
+        Ok(hex(&Sha256::digest(serde_json::to_vec(&bare)?)))
     }
 
     /// Whether a run of it has left something, or is being begun.
@@ -265,13 +278,23 @@ pub fn path(study: &Study) -> PathBuf {
 /// Reads a manifest; none where there is none.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read, or was edited.
 pub fn read(path: &Path) -> Result<Option<Manifest>, StudyError> {
-    match fs::read(path) {
-        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| StudyError::unread(path)(error.into())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StudyError::unread(path)(error)),
+    let json = match fs::read(path) {
+        Ok(json) => json,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StudyError::unread(path)(error)),
+    };
+    let unread = |error: serde_json::Error| StudyError::unread(path)(error.into());
+    let manifest: Manifest = serde_json::from_slice(&json).map_err(unread)?;
+    if manifest.schema == SCHEMA && manifest.digest != manifest.digested().map_err(unread)? {
+        return Err(StudyError::Senseless {
+            path: path.into(),
+            what: "the manifest was edited: it does not agree with its own digest".to_owned(),
+            advice: "put it back as it was, or name another `output_dir`".to_owned(),
+        });
     }
+    Ok(Some(manifest))
 }
 
 /// Digests of the case files and weights that the runs of a study read.

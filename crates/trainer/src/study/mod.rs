@@ -11,6 +11,7 @@ mod file;
 pub mod holder;
 pub mod manifest;
 mod page;
+mod questions;
 pub mod task;
 mod unequal;
 
@@ -307,4 +308,37 @@ fn suite(path: &Path, tasks: &[Task], arms: &[Arm]) -> Result<Suite, StudyError>
         }
     }
     found.map(|(suite, _)| suite).ok_or_else(|| senseless("there is nothing to run".into(), "add an axis and a seed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_studies_can_be_run() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(root.join("recipes")).expect("recipes") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            if !name.starts_with("study-") {
+                continue;
+            }
+            // Their paths are meant from the root of the repository.
+            let text = std::fs::read_to_string(&path).expect("text");
+            let copy = folder.path().join(&name);
+            std::fs::write(&copy, text.replace("\"recipes/", &format!("\"{}/recipes/", root.display())))
+                .expect("written");
+            let study = Study::load(&copy).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(study.file.seeds.len() >= 3 && study.arms.len() > 1, "{name}");
+            names.push(name);
+        }
+        names.sort_unstable();
+        let block = |name: &str| names.iter().any(|found| found == &format!("study-{name}.toml"));
+        assert!(
+            ["order", "order-real", "context", "evidence", "adversarial", "adapter"].into_iter().all(block),
+            "{names:?}"
+        );
+    }
 }

@@ -7,6 +7,7 @@ mod task;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use stepwise_trainer::study::budget::EQUAL;
 use stepwise_trainer::study::claim;
 use stepwise_trainer::study::holder::Holder;
 use stepwise_trainer::study::manifest::{self, Manifest};
@@ -129,7 +130,7 @@ fn overview(study: &Study, manifest: &Manifest) -> Result<Table, Failure> {
     table.notes.push(format!("primary    {}", manifest.primary.join(", ")));
     table.notes.push(format!("suite      {}, {} conditions", study.suite.name, study.suite.conditions.len()));
     table.notes.push(match manifest.unequal_budget.words() {
-        None => "budget     equal in all arms".to_owned(),
+        None => format!("budget     {EQUAL}"),
         Some(reasons) => format!("budget     may differ in {reasons}"),
     });
     Ok(table)
