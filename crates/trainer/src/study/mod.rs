@@ -337,7 +337,9 @@ mod tests {
         names.sort_unstable();
         let block = |name: &str| names.iter().any(|found| found == &format!("study-{name}.toml"));
         assert!(
-            ["order", "order-real", "context", "evidence", "adversarial", "adapter"].into_iter().all(block),
+            ["order", "order-real", "rewarm-real", "context", "evidence", "adversarial", "adapter"]
+                .into_iter()
+                .all(block),
             "{names:?}"
         );
     }
