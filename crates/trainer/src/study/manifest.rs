@@ -130,10 +130,12 @@ impl Manifest {
     pub fn plan(study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
         let now = Self { inputs: inputs(study)?, ..Self::written(study) };
         let Some(there) = read(&path(study))? else {
-            if now.has_begun() {
-                let what =
-                    "it is gone, while runs of the study are there, and with it what they were to show".to_owned();
-                return Err(StudyError::Changed { path: path(study), what });
+            if now.tasks.iter().any(|entry| entry.folder.exists()) {
+                return Err(StudyError::Senseless {
+                    path: path(study),
+                    what: "the manifest is gone, while runs of the study are there".to_owned(),
+                    advice: "put it back, or name another `output_dir`".to_owned(),
+                });
             }
             return now.taught(study, 0);
         };
