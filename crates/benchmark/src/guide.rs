@@ -380,7 +380,7 @@ mod tests {
         let accepted: Vec<&str> = message.split("expected one of ").nth(1).expect("a list").split('`').collect();
         let accepted: Vec<&str> = accepted.into_iter().skip(1).step_by(2).take(KEYS.len()).collect();
         assert_eq!(accepted, KEYS.map(|(key, _)| key));
-        assert_eq!(COMMON.map(|(key, _)| key), crate::suite::COMMON);
+        assert_eq!(COMMON.map(|(key, _)| key), crate::suite::condition::COMMON);
     }
 
     /// What `stepwise schema --suite` would write over the committed page.
