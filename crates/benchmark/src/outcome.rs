@@ -25,6 +25,10 @@ pub struct Outcome {
     pub stage: u8,
     /// Category in the taxonomy.
     pub category: String,
+    /// The question in the words of the case, whatever the condition made of them; empty where they are not known. Cases of one
+    /// sort are asked in the same words, and answers to one question are not independent either.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub question: String,
     /// Id of the condition in the suite.
     pub condition: String,
     /// Right, wrong or unparsed.

@@ -198,7 +198,8 @@ impl Batch {
             return self.waiting.push(asked);
         };
         self.said.hear(plan, entry, outcome);
-        run.outcomes.push(Outcome { condition: plan.condition(entry).id.clone(), ..outcome.clone() });
+        let (condition, question) = (plan.condition(entry).id.clone(), plan.item(entry).1.question.clone());
+        run.outcomes.push(Outcome { condition, question, ..outcome.clone() });
         run.reused += 1;
     }
 
@@ -455,6 +456,7 @@ fn outcome(plan: &Plan<'_>, entry: Entry, perturbed: &Perturbed, prompt: &Prompt
         item_id: item.id.clone(),
         stage: item.stage,
         category: item.category.clone(),
+        question: item.question.clone(),
         condition: plan.condition(entry).id.clone(),
         verdict: judged.verdict,
         answer: judged.answer,

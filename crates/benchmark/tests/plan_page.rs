@@ -20,6 +20,7 @@ fn steps() -> Vec<PlannedStep<'static>> {
                 replayed,
                 condition: (second && (step - 30) % 30 < 10 && place > 1).then_some("cue_true"),
                 context: (place == 3).then_some("gold"),
+                is_blank: false,
             }
         };
         PlannedStep {
@@ -70,6 +71,7 @@ fn a_long_plan_stays_small() {
         replayed: false,
         condition: None,
         context: None,
+        is_blank: false,
     };
     let steps: Vec<PlannedStep<'_>> = (0..9000)
         .map(|step| PlannedStep {

@@ -86,7 +86,7 @@ fn planted_differences_have_the_p_values_of_their_groups_adjusted_by_holm() {
     ] {
         let found = difference(&summary, id, place);
         assert!(is_near(found.estimate.value, mean), "{id} {found:?}");
-        assert!(is_near(found.p, p) && is_near(found.p_adjusted, adjusted), "{id} {found:?}");
+        assert!(is_near(found.p(), p) && is_near(found.p_adjusted, adjusted), "{id} {found:?}");
         assert!(found.by_seed.iter().all(|value| is_near(*value, mean)) && found.by_seed.len() == 2);
         assert_eq!(found.agreeing, if mean > 0.0 { 2 } else { 0 });
     }
@@ -96,13 +96,70 @@ fn planted_differences_have_the_p_values_of_their_groups_adjusted_by_holm() {
     assert_eq!(summary.unfinished(), None);
 }
 
+/// So many questions put to each of `groups` in the same words: which are right clean; all are under the hint.
+fn asked(questions: usize, right: impl Fn(usize, usize) -> bool) -> Vec<Outcome> {
+    let of_question = |question: usize| {
+        let mut outcomes = answers(GROUPS, |group| right(group, question), |_| true);
+        for outcome in &mut outcomes {
+            outcome.item_id = format!("q{question}");
+            outcome.stage = 1 + question as u8 % 4;
+            outcome.question = format!("Question {question}?");
+        }
+        outcomes
+    };
+    (0..questions).flat_map(of_question).collect()
+}
+
+#[test]
+fn one_question_answered_otherwise_in_every_case_is_no_claim_and_many_are() {
+    let questions = 10;
+    let both = |name: &str, right: fn(usize, usize) -> bool| {
+        arm(name, vec![run(1, asked(questions, right)), run(2, asked(questions, right))])
+    };
+    let arms = vec![
+        both("plain", |_, _| false),
+        both("one", |_, question| question == 3),
+        both("all", |group, _| group % 2 == 0),
+    ];
+    let runs = study(asked(questions, |_, _| false), arms, &[1, 2]);
+    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    assert_eq!((summary.groups, summary.questions), (GROUPS, Some(questions)));
+
+    let one = difference(&summary, "accuracy:clean", 1);
+    assert!(is_near(one.estimate.value, 0.1) && one.estimate.ci == Some([0.1, 0.1]), "{one:?}");
+    assert!(one.p_groups.is_some_and(|p| p < 0.001) && one.p_questions == Some(1.0) && !one.is_sure(), "{one:?}");
+    assert!(one.over_questions.is_some_and(|[low, high]| low == 0.0 && high > 0.1), "{one:?}");
+
+    let all = difference(&summary, "accuracy:clean", 2);
+    assert!(is_near(all.estimate.value, 0.5), "{all:?}");
+    // Ten groups differ, and ten questions: 2 of 2^10 arrangements are as far apart in either.
+    assert!(is_near(all.p_groups, 2.0 / 1024.0) && is_near(all.p_questions, 2.0 / 1024.0) && all.is_sure(), "{all:?}");
+
+    // All questions of a case make a chain: it belongs to none of them.
+    let chain = difference(&summary, "chain_accuracy", 2);
+    assert!(chain.estimate.ci.is_some() && chain.p_groups.is_some(), "{chain:?}");
+    assert_eq!((chain.over_questions, chain.p_questions), (None, None));
+    assert_eq!(chain.p(), chain.p_groups);
+}
+
+#[test]
+fn where_one_run_does_not_say_its_questions_there_is_nothing_over_them() {
+    let mut runs = study(asked(4, |_, _| false), vec![arm("plain", vec![run(1, asked(4, |_, _| true))])], &[1]);
+    assert_eq!(StudySummary::new(&suite(), &runs, BOOTSTRAP).questions, Some(4));
+    runs.arms[0].runs[0].outcomes[0].question.clear();
+    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    assert_eq!(summary.questions, None);
+    assert_eq!(summary.endpoints["accuracy:clean"].base_difference.as_ref().and_then(|found| found.p_questions), None);
+    assert!(render(&StudyInput { summary: &summary, runs: &runs }).html.contains("do not say their questions"));
+}
+
 #[test]
 fn the_base_is_compared_and_is_none_of_the_claims() {
     let summary = StudySummary::new(&suite(), &planted(), BOOTSTRAP);
     let of = |id: &str| summary.endpoints[id].base_difference.clone().expect("compared");
     let clean = of("accuracy:clean");
-    assert!(is_near(clean.estimate.value, -0.1) && is_near(clean.p, 0.5), "{clean:?}");
-    assert_eq!(of("accuracy:hint_minus").p, Some(1.0));
+    assert!(is_near(clean.estimate.value, -0.1) && is_near(clean.p(), 0.5), "{clean:?}");
+    assert_eq!(of("accuracy:hint_minus").p(), Some(1.0));
 }
 
 #[test]
@@ -113,7 +170,7 @@ fn what_is_planned_and_not_finished_counts_as_a_test() {
     let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
     let clean = difference(&summary, "accuracy:clean", 1);
     assert_eq!((clean.by_seed.len(), clean.agreeing), (1, 1));
-    assert!(is_near(clean.p, 2.0 / 256.0) && is_near(clean.p_adjusted, 4.0 * 2.0 / 256.0), "{clean:?}");
+    assert!(is_near(clean.p(), 2.0 / 256.0) && is_near(clean.p_adjusted, 4.0 * 2.0 / 256.0), "{clean:?}");
     assert!(is_near(difference(&summary, "accuracy:hint_minus", 1).p_adjusted, 3.0 * 2.0 / 32.0));
     assert_eq!(summary.endpoints["accuracy:clean"].arms[2].difference, None);
     assert_eq!(summary.unfinished().as_deref(), Some("more (1 of 2 seeds), some (0 of 2 seeds)"));

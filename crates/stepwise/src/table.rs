@@ -189,7 +189,8 @@ pub fn outline(outline: &Outline) -> String {
             Told::Wrong => Some(("a wrong answer to an earlier question", *count)),
             Told::Predicted => Some(("the model's own answers to earlier questions", *count)),
         });
-        for (what, count) in phase.conditions.iter().map(|(kind, count)| (*kind, *count)).chain(told) {
+        let blank = (phase.blank > 0).then_some(("blank pictures", phase.blank));
+        for (what, count) in phase.conditions.iter().map(|(kind, count)| (*kind, *count)).chain(told).chain(blank) {
             let share = format!("{:.1} %", 100.0 * count as f64 / phase.lessons().max(1) as f64);
             shows.push([phase.name.clone(), what.to_owned(), count.to_string(), share]);
         }
@@ -258,9 +259,14 @@ pub fn signed(value: Option<f64>) -> String {
 /// A difference with its interval.
 pub fn with_interval(estimate: &Estimate) -> String {
     match (estimate.value, estimate.ci) {
-        (Some(value), Some([low, high])) => format!("{value:+.3} [{low:+.3}, {high:+.3}]"),
+        (Some(value), Some(ci)) => format!("{value:+.3} {}", interval(ci)),
         (value, _) => signed(value),
     }
+}
+
+/// Of a difference.
+pub fn interval([low, high]: [f64; 2]) -> String {
+    format!("[{low:+.3}, {high:+.3}]")
 }
 
 /// The first column to the left, all others to the right.

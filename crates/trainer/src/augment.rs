@@ -94,6 +94,8 @@ pub struct Asked {
     pub condition: Option<&'static str>,
     /// Which answers to earlier questions it is shown with.
     pub told: Told,
+    /// Whether its pictures are blanked, whatever it stands under.
+    pub is_blank: bool,
     /// The change. Its item, where it has one, has the answer that is right under the condition.
     pub perturbed: Perturbed,
 }
@@ -167,10 +169,21 @@ impl<'a> Augmenter<'a> {
             left -= share;
             left < 0.0
         });
-        let mut asked = Asked { sample, condition: None, told: Told::Nothing, perturbed: Perturbed::default() };
+        let mut asked = Asked {
+            sample,
+            condition: None,
+            told: Told::Nothing,
+            is_blank: *blank_images,
+            perturbed: Perturbed::default(),
+        };
         let mut told_too = true;
-        // A condition that does not apply leaves the lesson as it would be without it.
-        let standing = drawn.and_then(|(_, kind, perturbation)| Some((kind, answered(kind, &**perturbation, &scene)?)));
+        // A condition that does not apply leaves the lesson as it would be without it: on a blank picture, one of pictures.
+        let applies = |perturbed: &Perturbed| {
+            !blank_images || (matches!(perturbed.pictures, Pictures::Own) && perturbed.attack.is_none())
+        };
+        let standing = drawn
+            .and_then(|(_, kind, perturbation)| Some((kind, answered(kind, &**perturbation, &scene)?)))
+            .filter(|(_, perturbed)| applies(perturbed));
         if let Some((kind, perturbed)) = standing {
             asked.condition = Some(kind.name);
             asked.perturbed = perturbed;
@@ -181,7 +194,8 @@ impl<'a> Augmenter<'a> {
         {
             asked.condition = Some(EVIDENCE_BOX);
             asked.perturbed.item = Some(item);
-        } else if uniform("evidence") < marked(*evidence, place)
+        } else if !blank_images
+            && uniform("evidence") < marked(*evidence, place)
             && let Ok(perturbed) = self.cue.perturb(&scene)
         {
             asked.condition = Some("cue_true");

@@ -76,13 +76,19 @@ impl Course {
         course.count();
         course.planned = course.total;
         course.check_warmup(recipe)?;
+        course.check_promotion(recipe)?;
         Ok(course)
     }
 
-    /// Refuses a phase that would end inside its warm-up.
+    /// Refuses a schedule that would end inside its warm-up: that of the run, or of a phase where each has its own.
     fn check_warmup(&self, recipe: &Recipe) -> Result<(), PlanError> {
         if !recipe.curriculum.rewarm {
-            return Ok(());
+            return match recipe.train.warmup {
+                Warmup::Steps(warmup) if warmup >= self.total.max(1) => {
+                    Err(PlanError::Warmup { warmup, steps: self.total })
+                }
+                _ => Ok(()),
+            };
         }
         for (phase, (leg, keys)) in self.legs.iter().zip(&recipe.curriculum.phase).enumerate() {
             if let Warmup::Steps(warmup) = keys.warmup.unwrap_or(recipe.train.warmup)
@@ -95,6 +101,25 @@ impl Course {
                     advice: "lower it, lengthen the phase, or set `rewarm = false` for one schedule over the run",
                 });
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses a promotion rule that could never end its phase: one without a tested epoch before its last.
+    fn check_promotion(&self, recipe: &Recipe) -> Result<(), PlanError> {
+        let mut before = 0;
+        for (phase, (leg, keys)) in self.legs.iter().zip(&recipe.curriculum.phase).enumerate() {
+            let epochs = leg.written.div_ceil(leg.steps_per_epoch.max(1)) as u32;
+            let is_tested = |epoch: u32| epoch.is_multiple_of(recipe.benchmark.every);
+            if keys.lesson.promotion.is_some() && !(before + 1..before + epochs).any(is_tested) {
+                return Err(PlanError::Value {
+                    phase,
+                    field: "promotion",
+                    what: "no epoch of the phase is tested before its last, so it could end no earlier".to_owned(),
+                    advice: "give the phase more epochs, lower `every` in `[benchmark]`, or remove the rule",
+                });
+            }
+            before += epochs;
         }
         Ok(())
     }
@@ -217,7 +242,7 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
     let phase = |phase: &crate::recipe::Phase| Phase {
         name: phase.name.clone(),
         stages: phase.stages.clone(),
-        num_train_epochs: phase.max_steps.is_none().then(|| f64::from(phase.num_train_epochs)),
+        num_train_epochs: phase.num_train_epochs.map(f64::from),
         max_steps: phase.max_steps.map(|steps| steps as usize),
         learning_rate: Some(phase.learning_rate),
         replay: phase.lesson.replay,
@@ -373,6 +398,35 @@ mod tests {
             course.cut(0, 10);
             assert_eq!((course.total, course.at(10).phase), (40, 1), "max_steps reaches into the third phase");
             assert_eq!(rate(&course, 10), if rewarm { 1.0 } else { after }, "{before}");
+        }
+    }
+
+    #[test]
+    fn a_warm_up_or_promotion_that_has_no_room_is_refused() {
+        let cases = cases();
+        let refused = |curriculum: &str, every: u32| {
+            let text = format!(
+                "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\nwarmup_steps = 4\n[benchmark]\nevery = {every}\n\
+                 [curriculum]\n{curriculum}"
+            );
+            let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
+            Course::new(&recipe, &cases).err().map(|error| error.to_string())
+        };
+        assert_eq!(
+            refused("rewarm = false\n[[curriculum.phase]]\nmax_steps = 4\n", 1).as_deref(),
+            Some("train.warmup_steps: a warm-up of 4 steps, and the run has 4 -> lower it, or lengthen the run")
+        );
+        let phase = |epochs: u32| {
+            format!(
+                "rewarm = false\n[[curriculum.phase]]\nnum_train_epochs = {epochs}\npromotion = {{ metric = \"accuracy:clean\", \
+                 at_least = 0.5 }}\n[[curriculum.phase]]\nname = \"last\"\nnum_train_epochs = 2\n"
+            )
+        };
+        for (epochs, every, is_refused) in [(1, 1, true), (2, 1, false), (2, 2, true), (3, 2, false)] {
+            let said = refused(&phase(epochs), every);
+            let expected = "curriculum.phase[0].promotion: no epoch of the phase is tested before its last";
+            assert_eq!(said.is_some(), is_refused, "{epochs} {every} {said:?}");
+            assert!(said.as_ref().is_none_or(|said| said.starts_with(expected)), "{said:?}");
         }
     }
 

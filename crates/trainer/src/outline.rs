@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use stepwise_curriculum::case::Case;
 use stepwise_curriculum::phase::Sample;
 
-use crate::augment::{Augmenter, Told, teaches_to_decline};
+use crate::augment::{Asked, Augmenter, Told, teaches_to_decline};
 use crate::course::{Course, Place};
 use crate::rates::Rates;
 use crate::recipe::{Freeze, Phase, Recipe};
@@ -37,6 +37,8 @@ pub struct PhaseOutline {
     pub told: BTreeMap<Told, usize>,
     /// Lessons by the condition they stand under; the others ask the question as it is stored.
     pub conditions: BTreeMap<&'static str, usize>,
+    /// Lessons on blank pictures.
+    pub blank: usize,
 }
 
 impl PhaseOutline {
@@ -65,6 +67,7 @@ impl Outline {
                     stages: [0; 4],
                     told: BTreeMap::new(),
                     conditions: BTreeMap::new(),
+                    blank: 0,
                 });
             }
             let Some(phase) = phases.last_mut() else { continue };
@@ -73,6 +76,7 @@ impl Outline {
             for lesson in step.lessons {
                 phase.stages[usize::from(lesson.stage) - 1] += 1;
                 *phase.told.entry(lesson.told).or_default() += 1;
+                phase.blank += usize::from(lesson.is_blank);
                 if let Some(condition) = lesson.condition {
                     *phase.conditions.entry(condition).or_default() += 1;
                 }
@@ -94,7 +98,9 @@ impl Outline {
                 one.share * outline.lessons() as f64 >= EXPECTED && !outline.conditions.contains_key(one.kind)
             });
             let kinds: Vec<&str> = idle.map(|one| one.kind).collect();
-            let help = if kinds.iter().any(|kind| teaches_to_decline(kind)) {
+            let help = if phase.lesson.blank_images {
+                "its pictures are blank"
+            } else if kinds.iter().any(|kind| teaches_to_decline(kind)) {
                 "without the picture only a question with an option to decline has an answer: `refusal` in `[data]` offers one"
             } else {
                 "they do not apply to the questions of its stages"
@@ -130,6 +136,8 @@ pub struct PlannedLesson {
     pub told: Told,
     /// The condition it stands under.
     pub condition: Option<&'static str>,
+    /// Whether its pictures are blanked, as all of its phase are.
+    pub is_blank: bool,
 }
 
 /// Every step of `course` with its lessons, one after the other.
@@ -146,7 +154,8 @@ pub fn steps<'a>(
             let asked = augmenter.asked(place, sample);
             let stage = cases[sample.case].chain[sample.item].stage;
             let replayed = !phase.stages.contains(&stage);
-            PlannedLesson { sample, stage, replayed, told: asked.told, condition: asked.condition }
+            let Asked { told, condition, is_blank, .. } = asked;
+            PlannedLesson { sample, stage, replayed, told, condition, is_blank }
         };
         let learning_rate = Rates::at(recipe, place, (done, course.planned)).named(recipe, phase);
         PlannedStep { place, learning_rate, lessons: course.samples(place).into_iter().map(lesson).collect() }

@@ -138,6 +138,7 @@ fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: 
         item_id,
         stage,
         category: String::new(),
+        question: String::new(),
         condition,
         verdict,
         answer: None,
@@ -186,6 +187,7 @@ pub fn fill(outcomes: &mut [Outcome], from: &[Outcome]) {
         outcome.group_id.clone_from(&item.group_id);
         outcome.stage = item.stage;
         outcome.category.clone_from(&item.category);
+        outcome.question.clone_from(&item.question);
         outcome.parents.clone_from(&item.parents);
         if let Some((gold, chance)) = question {
             (outcome.gold, outcome.chance) = (gold, chance);

@@ -1,4 +1,4 @@
-//! Outcomes laid out by item and condition, with the groups that intervals are clustered by.
+//! Outcomes laid out by item and condition, with what intervals and tests are clustered by.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,45 @@ use crate::suite::{Condition, Suite};
 #[derive(Clone, Debug, Default)]
 pub struct Groups<'a> {
     numbers: BTreeMap<&'a str, usize>,
+    by: By,
+}
+
+/// What makes items one group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum By {
+    /// Whom they are about: the `group_id` of their case.
+    #[default]
+    Subject,
+    /// What they ask, in the words of their case.
+    Question,
+}
+
+impl By {
+    fn name(self, outcome: &Outcome) -> &str {
+        match self {
+            Self::Subject => &outcome.group_id,
+            Self::Question => &outcome.question,
+        }
+    }
 }
 
 impl<'a> Groups<'a> {
     /// Numbers the groups of `outcomes` in order of their names.
     pub fn new(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
-        let mut numbers: BTreeMap<&str, usize> =
-            outcomes.into_iter().map(|outcome| (outcome.group_id.as_str(), 0)).collect();
+        Self::by(By::Subject, outcomes)
+    }
+
+    /// Numbers the questions of `outcomes`: each is a group of the items that ask it, of whichever case. None where one does
+    /// not say its question.
+    pub fn of_questions(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Option<Self> {
+        let questions = Self::by(By::Question, outcomes);
+        (!questions.numbers.contains_key("")).then_some(questions)
+    }
+
+    fn by(by: By, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
+        let mut numbers: BTreeMap<&str, usize> = outcomes.into_iter().map(|outcome| (by.name(outcome), 0)).collect();
         numbers.values_mut().enumerate().for_each(|(number, value)| *value = number);
-        Self { numbers }
+        Self { numbers, by }
     }
 
     /// How many there are.
@@ -40,6 +70,8 @@ pub struct Ledger<'a> {
     pub suite: &'a Suite,
     /// How many groups there are.
     pub groups: usize,
+    /// Whether all items of a case are of one group; else what is told of whole cases has no groups, and is not defined.
+    pub(super) has_whole_cases: bool,
     /// One an item, those of one case together.
     pub rows: Vec<Row<'a>>,
 }
@@ -134,7 +166,7 @@ impl<'a> Ledger<'a> {
         let mut rows: BTreeMap<(&str, &str), Row<'a>> = BTreeMap::new();
         for outcome in outcomes {
             let number = suite.conditions.iter().position(|condition| condition.id == outcome.condition);
-            let (Some(number), Some(&group)) = (number, groups.numbers.get(outcome.group_id.as_str())) else {
+            let (Some(number), Some(&group)) = (number, groups.numbers.get(groups.by.name(outcome))) else {
                 continue;
             };
             let row = rows.entry((&outcome.case_id, &outcome.item_id)).or_insert_with(|| Row {
@@ -153,7 +185,8 @@ impl<'a> Ledger<'a> {
             }
             row.outcomes[number] = Some(outcome);
         }
-        Self { suite, groups: groups.len(), rows: rows.into_values().collect() }
+        let has_whole_cases = groups.by == By::Subject;
+        Self { suite, groups: groups.len(), has_whole_cases, rows: rows.into_values().collect() }
     }
 
     /// Two ledgers of the items and conditions that both respondents were asked.
@@ -217,15 +250,18 @@ impl<'a> Ledger<'a> {
 
     /// Sums `value` over the cases for which it is defined; it is handed all items of a case.
     pub fn case_sums<const N: usize>(&self, value: impl Fn(&[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
-        let cases = self.rows.chunk_by(|a, b| a.case_id == b.case_id);
+        let cases = self.cases();
         Sums::collect(self.groups, cases.filter_map(|rows| Some((rows.first()?.group, value(rows)?))))
     }
 
     /// Sums `value` over the items for which it is defined; it is handed the item and all items of its case.
     pub fn sums_within<const N: usize>(&self, value: impl Fn(&Row<'a>, &[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
-        let cases = self.rows.chunk_by(|a, b| a.case_id == b.case_id);
-        let items = cases.flat_map(|rows| rows.iter().map(move |row| (row, rows)));
+        let items = self.cases().flat_map(|rows| rows.iter().map(move |row| (row, rows)));
         Sums::collect(self.groups, items.filter_map(|(row, rows)| Some((row.group, value(row, rows)?))))
+    }
+
+    fn cases(&self) -> impl Iterator<Item = &[Row<'a>]> {
+        self.rows.chunk_by(|a, b| a.case_id == b.case_id).filter(|_| self.has_whole_cases)
     }
 
     /// `base` alone for the first among conditions of its sort, else with the id of the condition it is about.

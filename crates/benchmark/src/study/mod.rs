@@ -1,6 +1,7 @@
 //! The arms of a study compared: every endpoint of every arm over its seeds, against a reference arm, with intervals that draw
-//! seeds and groups, and tests adjusted over the endpoints that were named before the first run.
+//! seeds and groups or questions, and tests adjusted over the endpoints that were named before the first run.
 
+mod difference;
 mod line;
 
 use indexmap::IndexMap;
@@ -9,16 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::forgetting::Forgetting;
 use crate::metrics::{self, Better, Groups, Ledger, Metric};
 use crate::outcome::Outcome;
+use crate::stats::Bootstrap;
 use crate::stats::correction::{benjamini_hochberg, holm};
-use crate::stats::swap::swap;
-use crate::stats::{Bootstrap, Statistic};
 use crate::suite::{Suite, SuiteName};
 use crate::summary::{Estimate, Summary};
 
+pub use difference::Difference;
+use difference::{Clustered, Sides, bounded, values};
 pub use line::{EFFECTIVE, LINE_ADVICE, Line};
 
 /// Schema of a study's JSON.
-pub const SCHEMA: &str = "study-report/1";
+pub const SCHEMA: &str = "study-report/2";
 
 /// What the runs of a study left.
 #[derive(Clone, Debug)]
@@ -105,6 +107,9 @@ pub struct StudySummary {
     pub later_seeds: Vec<u64>,
     /// Groups that intervals and tests are clustered by.
     pub groups: usize,
+    /// Questions that those of differences are clustered by as well; none where the runs, which an earlier version made, do not
+    /// say their questions.
+    pub questions: Option<usize>,
     /// Draws behind every interval.
     pub resamples: usize,
     /// The reference's lines, those that are refused as well: one attack of every family.
@@ -157,31 +162,6 @@ pub struct ArmEndpoint {
     pub difference: Option<Difference>,
 }
 
-/// One arm less the reference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
-    /// The mean over seeds.
-    #[serde(flatten)]
-    pub estimate: Estimate,
-    /// Of each seed that both have.
-    pub by_seed: Vec<Option<f64>>,
-    /// Seeds whose difference has the sign of the mean.
-    pub agreeing: usize,
-    /// Swap test over groups; none where the difference is not defined.
-    pub p: Option<f64>,
-    /// Adjusted: by Holm over all arms and primary endpoints, by Benjamini and Hochberg over all others. Comparisons whose runs
-    /// are not finished count among them.
-    pub p_adjusted: Option<f64>,
-}
-
-impl Difference {
-    /// Whether a claim may rest on it: the adjusted test and the interval over seeds and groups agree.
-    #[must_use]
-    pub fn is_sure(&self) -> bool {
-        self.p_adjusted.is_some_and(|p| p < 0.05) && self.estimate.ci.is_some_and(|[low, high]| low > 0.0 || high < 0.0)
-    }
-}
-
 /// What is shown of a suite's metrics when they are not primary: the headline, accuracy by condition and by stage, and silent
 /// failures.
 fn is_shown(id: &str) -> bool {
@@ -194,18 +174,18 @@ impl StudySummary {
     #[must_use]
     pub fn new(suite: &Suite, runs: &StudyRuns, bootstrap: Bootstrap) -> Self {
         let finished = || runs.arms.iter().flat_map(|arm| &arm.runs);
-        let all = finished().flat_map(|run| run.earlier.iter().chain([&run.outcomes])).flatten();
-        let groups = Groups::new(all.chain(&runs.base));
+        let all = || finished().flat_map(|run| run.earlier.iter().chain([&run.outcomes])).flatten().chain(&runs.base);
+        let (groups, questions) = (Groups::new(all()), Groups::of_questions(all()));
         let lines = line::lines(suite, &groups, runs, &bootstrap);
-        let measured = |outcomes: &[Outcome], is_drawn: bool| {
-            let ledger = Ledger::new(suite, &groups, outcomes);
+        let measured = |groups: &Groups<'_>, outcomes: &[Outcome], is_drawn: bool| {
+            let ledger = Ledger::new(suite, groups, outcomes);
             let wanted = |metric: &Metric| is_shown(&metric.id) || runs.primary.contains(&metric.id);
             let used = lines.iter().filter(|(line, _)| line.refused.is_none());
             let effective =
                 used.filter_map(|(line, points)| line::effective(&ledger, line, is_drawn.then_some(points)));
             metrics::all(&ledger).into_iter().filter(wanted).chain(effective).collect::<Vec<_>>()
         };
-        let measure = |outcomes: &[Outcome]| measured(outcomes, true);
+        let measure = |outcomes: &[Outcome]| measured(&groups, outcomes, true);
         let base = vec![measure(&runs.base)];
         let base_estimates = bounded(&base, &bootstrap, groups.len());
         let of_arm = |arm: &ArmRuns| arm.runs.iter().map(|run| measure(&run.outcomes)).collect::<Vec<_>>();
@@ -214,15 +194,17 @@ impl StudySummary {
 
         let reference = &runs.arms[runs.reference].runs;
         let compare = |pairs: &[(&Vec<Outcome>, &Vec<Outcome>)]| {
-            // The test exchanges the answers of these two alone, so lines stay as they are.
-            let own: Vec<Vec<Metric>> = pairs.iter().map(|(own, _)| measured(own, false)).collect();
-            let theirs: Vec<Vec<Metric>> = pairs.iter().map(|(_, theirs)| measured(theirs, false)).collect();
-            let difference = |(own, theirs): &(&Vec<Outcome>, &Vec<Outcome>)| {
-                let both = measure(own).into_iter().zip(measure(theirs));
-                both.map(|(own, theirs)| Metric::difference(own, theirs)).collect()
+            // A test exchanges the answers of these two alone, and lines are of groups: they stay as they are.
+            let sides = |groups: &Groups<'_>, is_drawn: bool| -> Vec<Sides> {
+                let both = pairs.iter();
+                both.map(|(own, theirs)| (measured(groups, own, is_drawn), measured(groups, theirs, is_drawn)))
+                    .collect()
             };
-            let differences: Vec<Vec<Metric>> = pairs.iter().map(difference).collect();
-            compared(&own, &theirs, &differences, &bootstrap, groups.len(), suite.seed)
+            let over = |groups: &Groups<'_>, is_drawn: bool| {
+                let (tested, drawn) = (sides(groups, false), sides(groups, is_drawn));
+                Clustered::new(&tested, drawn, groups.len(), &bootstrap, suite.seed)
+            };
+            Difference::all(over(&groups, true), questions.as_ref().map(|questions| over(questions, false)))
         };
         let against_reference = |(place, arm): (usize, &ArmRuns)| {
             let theirs = |seed: u64| reference.iter().find(|run| run.seed == seed);
@@ -278,6 +260,7 @@ impl StudySummary {
             seeds: runs.seeds.len(),
             later_seeds: runs.later_seeds.clone(),
             groups: groups.len(),
+            questions: questions.as_ref().map(Groups::len),
             resamples: bootstrap.resamples,
             lines: lines.into_iter().map(|(line, _)| line).collect(),
             endpoints,
@@ -294,61 +277,13 @@ impl StudySummary {
     }
 }
 
+const NOTHING: Estimate = Estimate { value: None, ci: None, n: 0 };
+
 fn ended_early(runs: &StudyRuns) -> Vec<EndedEarly> {
     let all = runs.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
     all.filter(|(_, run)| run.steps < run.planned)
         .map(|(arm, run)| EndedEarly { arm: arm.name.clone(), seed: run.seed, steps: run.steps, planned: run.planned })
         .collect()
-}
-
-const NOTHING: Estimate = Estimate { value: None, ci: None, n: 0 };
-
-/// Means over seeds with their intervals.
-fn bounded(seeds: &[Vec<Metric>], bootstrap: &Bootstrap, groups: usize) -> Vec<Estimate> {
-    let Some(first) = seeds.first() else { return Vec::new() };
-    let statistics: Vec<Vec<&Statistic>> =
-        seeds.iter().map(|metrics| metrics.iter().map(|metric| &metric.statistic).collect()).collect();
-    let intervals = bootstrap.intervals_over_seeds(&statistics, groups);
-    let estimate = |(place, interval): (usize, Option<[f64; 2]>)| {
-        let value = mean(&values(seeds, place));
-        Estimate { value, ci: interval.filter(|_| value.is_some()), n: first[place].n }
-    };
-    intervals.into_iter().enumerate().map(estimate).collect()
-}
-
-/// The value of one metric in each seed.
-fn values(seeds: &[Vec<Metric>], place: usize) -> Vec<Option<f64>> {
-    seeds.iter().map(|metrics| metrics[place].statistic.value()).collect()
-}
-
-/// None where one of them is.
-fn mean(values: &[Option<f64>]) -> Option<f64> {
-    let sum = values.iter().copied().sum::<Option<f64>>()?;
-    (!values.is_empty()).then(|| sum / values.len() as f64)
-}
-
-/// An arm less the reference, for every metric; both are measured on the same seeds. p-values are not yet adjusted.
-fn compared(
-    arm: &[Vec<Metric>],
-    reference: &[Vec<Metric>],
-    differences: &[Vec<Metric>],
-    bootstrap: &Bootstrap,
-    groups: usize,
-    seed: u64,
-) -> Vec<Option<Difference>> {
-    let compare = |(place, estimate): (usize, Estimate)| {
-        let by_seed = values(differences, place);
-        let mean = estimate.value?;
-        let agreeing = by_seed.iter().flatten().filter(|value| **value * mean > 0.0).count();
-        let pairs: Vec<_> = arm
-            .iter()
-            .zip(reference)
-            .map(|(arm, reference)| (&reference[place].statistic, &arm[place].statistic))
-            .collect();
-        let p = swap(&pairs, groups, seed);
-        Some(Difference { estimate, by_seed, agreeing, p, p_adjusted: p })
-    };
-    bounded(differences, bootstrap, groups).into_iter().enumerate().map(compare).collect()
 }
 
 /// Adjusts the p-values over all arms and primary endpoints, and over all others with those of the base. A comparison that is
@@ -367,8 +302,8 @@ fn adjust(endpoints: &mut IndexMap<String, Endpoint>) {
                 family.extend(endpoint.base_difference.as_mut());
             }
         }
-        family.retain(|difference| difference.p.is_some());
-        let mut p: Vec<f64> = family.iter().filter_map(|difference| difference.p).collect();
+        family.retain(|difference| difference.p().is_some());
+        let mut p: Vec<f64> = family.iter().filter_map(|difference| difference.p()).collect();
         p.resize(planned, 1.0);
         family.iter_mut().zip(adjustment(&p)).for_each(|(difference, p)| difference.p_adjusted = Some(p));
     }

@@ -29,6 +29,16 @@ pub enum PlanError {
         /// Of the order.
         phases: usize,
     },
+    /// One schedule over the run would end inside its warm-up.
+    #[error(
+        "train.warmup_steps: a warm-up of {warmup} steps, and the run has {steps} -> lower it, or lengthen the run"
+    )]
+    Warmup {
+        /// Steps of it.
+        warmup: u64,
+        /// Of the run.
+        steps: u64,
+    },
     /// Nothing would be learned from.
     #[error("curriculum: {0}")]
     Empty(&'static str),

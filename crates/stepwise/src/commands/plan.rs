@@ -41,6 +41,7 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> Outcome {
             replayed: lesson.replayed,
             condition: lesson.condition,
             context: lesson.told.name(),
+            is_blank: lesson.is_blank,
         }
     };
     let steps: Vec<PlannedStep<'_>> = planned

@@ -12,7 +12,7 @@ use stepwise_trainer::study::manifest::Manifest;
 use crate::exit::{Failure, Outcome};
 use crate::folder;
 use crate::markup;
-use crate::table::{Table, number, p_value, signed, with_interval};
+use crate::table::{Table, interval, number, p_value, signed, with_interval};
 
 /// Arguments of `report`.
 #[derive(clap::Args)]
@@ -76,7 +76,10 @@ fn tables(summary: &StudySummary) -> Vec<Table> {
     if !effective.is_empty() {
         let mut table = differences(summary, &effective);
         table.title = format!("effective robustness less {}, log-odds", summary.reference);
-        table.notes = vec![format!("{TESTED}; {LOOKED_AT}; the test holds the line fixed. {SURE}")];
+        table.notes = vec![format!(
+            "{}; {LOOKED_AT}; tests and intervals over questions hold the line fixed. {SURE}",
+            tested(summary)
+        )];
         tables.push(table);
     }
     if summary.unfinished().is_some() {
@@ -118,14 +121,27 @@ fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
 /// What stands for the untouched base among arms.
 const BASE: &str = "base";
 
-const TESTED: &str = "p: swap test over groups, two-sided";
 const LOOKED_AT: &str = "adjusted by Benjamini and Hochberg over all that is not primary";
-const SURE: &str = "* adjusted p below 0.05 and an interval without zero";
+const SURE: &str = "* adjusted p below 0.05 and no interval with zero";
+
+/// What p is.
+fn tested(summary: &StudySummary) -> String {
+    let over = summary.questions.map_or_else(
+        || {
+            "over groups; the runs, of an earlier version, do not say their questions, and so nothing here speaks of others"
+                .to_owned()
+        },
+        |questions| format!("the larger of that over {} groups and that over {questions} questions", summary.groups),
+    );
+    format!("p: swap test, two-sided, {over}")
+}
 
 fn differences(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
     let title = format!("less {}, paired by seed and item", summary.reference);
-    let mut table =
-        Table::new(title, ["arm", "endpoint", "difference [95 % interval]", "seeds that agree", "p", "p adjusted"]);
+    let mut table = Table::new(
+        title,
+        ["arm", "endpoint", "difference [95 % interval]", "over questions", "seeds that agree", "p", "p adjusted"],
+    );
     let base = endpoints.iter().filter_map(|(id, endpoint)| row(BASE, id, endpoint.base_difference.as_ref()));
     table.rows.extend(base);
     for (place, (name, _)) in summary.arms.iter().enumerate() {
@@ -134,7 +150,8 @@ fn differences(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Ta
         table.rows.extend(of_arm);
     }
     table.notes.push(format!(
-        "{TESTED}; adjusted by Holm over all arms and primary endpoints; of the base, which is no arm, {LOOKED_AT}. {SURE}"
+        "{}; adjusted by Holm over all arms and primary endpoints; of the base, which is no arm, {LOOKED_AT}. {SURE}",
+        tested(summary)
     ));
     table
 }
@@ -147,8 +164,9 @@ fn row(arm: &str, id: &str, difference: Option<&Difference>) -> Option<Vec<Strin
         arm.to_owned(),
         id.strip_prefix(EFFECTIVE).unwrap_or(id).to_owned(),
         with_interval(&difference.estimate),
+        difference.over_questions.map_or_else(|| "-".to_owned(), interval),
         format!("{} of {}", difference.agreeing, difference.by_seed.len()),
-        p(difference.p),
+        p(difference.p()),
         p(difference.p_adjusted) + mark,
     ])
 }

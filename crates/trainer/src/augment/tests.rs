@@ -349,6 +349,22 @@ fn blank_images_keep_the_answers() {
 }
 
 #[test]
+fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
+    let cases = cases();
+    let text = "blank_images = true\nevidence = \"drawn\"\naugment = { swap_near = 0.3, hint_minus = 0.2, random_mask = 0.2, fgsm = { share = 0.2, eps = 2 } }";
+    let mut hinted = 0;
+    for (_, asked) in lessons(&recipe(text), &cases) {
+        assert!(asked.is_blank && asked.perturbed.pictures.key().starts_with("blank:"));
+        assert!(matches!(asked.condition, None | Some("hint_minus")), "{:?}", asked.condition);
+        hinted += usize::from(asked.condition.is_some());
+        let stored = &cases[asked.sample.case];
+        let gold = stepwise_curriculum::prompt::gold_text(stored, &stored.chain[asked.sample.item]);
+        assert_eq!(words(&cases, &asked).1, gold);
+    }
+    assert!(hinted > 0);
+}
+
+#[test]
 fn half_of_what_has_evidence_asks_where_it_is() {
     let cases = cases();
     let (mut located, mut marked, mut with_evidence) = (0.0, 0.0, 0.0);

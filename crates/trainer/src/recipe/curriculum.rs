@@ -86,8 +86,9 @@ pub struct Phase {
     pub name: String,
     /// Clinical stages learned, 1 to 4, ascending.
     pub stages: Vec<u8>,
-    /// Passes over the cases. A phase of an order has its part of the run's steps instead.
-    pub num_train_epochs: u32,
+    /// Passes over the cases, where it has no `max_steps`. A phase of an order has its part of the run's steps instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub num_train_epochs: Option<u32>,
     /// Optimiser steps, instead of whole passes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
@@ -253,7 +254,7 @@ fn ordered(order: &Order, seed: u64, train: &Train, lesson: &LessonKeys) -> Vec<
         let mut phase = Phase {
             name: usual_name(&stages),
             stages,
-            num_train_epochs: train.num_train_epochs,
+            num_train_epochs: Some(train.num_train_epochs),
             max_steps: None,
             learning_rate: train.learning_rate,
             warmup: None,
@@ -296,12 +297,13 @@ fn read_phase(
     if let Some(at) = section.rivals(epochs_at.as_ref(), max_steps_at.as_ref()) {
         section.report(Some(&at), "`num_train_epochs` and `max_steps` are both given", "keep one of them");
     }
+    let epochs = section
+        .integer_or("num_train_epochs", Some("that of `[train]`"), 1..=100_000, "Passes over the cases.")
+        .map_or(train.num_train_epochs, |epochs| epochs as u32);
     let mut phase = Phase {
         name: name.unwrap_or_else(|| usual_name(&stages)),
         stages,
-        num_train_epochs: section
-            .integer_or("num_train_epochs", Some("that of `[train]`"), 1..=100_000, "Passes over the cases.")
-            .map_or(train.num_train_epochs, |epochs| epochs as u32),
+        num_train_epochs: max_steps.is_none().then_some(epochs),
         max_steps,
         learning_rate: section
             .float_or("learning_rate", Some("that of `[train]`"), POSITIVE, "Peak learning rate.")
@@ -377,7 +379,8 @@ fn read_lesson(section: &mut Section<'_>, common: &LessonKeys, level: Level) -> 
             .flag_or(
                 "blank_images",
                 Some(if level == Level::Run { "false" } else { otherwise }),
-                "Blanks every picture and keeps the answers: a control of what is learned without looking.",
+                "Blanks every picture and keeps the answers: a control of what is learned without looking. Marks, and conditions of \
+                 `augment` that change pictures, stand in no lesson then.",
             )
             .unwrap_or(common.blank_images),
         promotion: promotion::read(section, common.promotion.as_ref()),

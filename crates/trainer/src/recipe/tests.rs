@@ -68,6 +68,14 @@ every = 2
 "#;
 
 #[test]
+fn a_phase_of_steps_resolves_without_passes() {
+    let steps = format!("{LEAST}[[curriculum.phase]]\nmax_steps = 5\n");
+    let recipe = parse(&steps, &[]).expect("valid");
+    assert_eq!(recipe.curriculum.phase[0].num_train_epochs, None);
+    assert_eq!(parse(&recipe.to_toml(), &[]).expect("a resolved recipe is a recipe"), recipe);
+}
+
+#[test]
 fn a_resolved_recipe_loads_to_itself() {
     for text in [LEAST, LONG] {
         let recipe = parse(text, &[]).expect("valid");

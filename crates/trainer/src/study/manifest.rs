@@ -262,9 +262,12 @@ impl Manifest {
             )),
             (Some((_, now)), _) => Some(format!("the recipe of the arm `{}` is another one", now.arm)),
             (None, Some(added)) if added.iter().all(is_new) => {
-                let same =
-                    (&self.name, &self.base, &self.unequal_budget) == (&now.name, &now.base, &now.unequal_budget);
-                (!same).then(|| "its name, its base's path or its reason for unequal budgets is another one".to_owned())
+                let others = [
+                    ("its name", self.name != now.name),
+                    ("its base's path", self.base != now.base),
+                    ("its reason for unequal budgets", self.unequal_budget != now.unequal_budget),
+                ];
+                others.iter().find(|(_, differs)| *differs).map(|(what, _)| format!("{what} is another one"))
             }
             (None, _) => Some(format!("it had {} runs and has {}", self.tasks.len(), now.tasks.len())),
         }

@@ -21,6 +21,15 @@ const TAIL: &str = "
 cases and weights, and what each run is taught. While no run has begun it follows the file. From the first run on the file must
 agree with it; only seeds may be added, at the end of `seeds`. A study goes on only where this version of the program lays out
 the same lessons. `stepwise report` needs the manifest and the runs, neither models nor cases.
+
+## What a difference is sure of
+
+An arm less the reference, with the same seed on the same items, the mean over seeds. Its interval draws seeds and then groups (patients),
+and once more seeds and then questions, each with all cases that are asked it in the same words. p is the larger of two swap tests,
+over groups and over questions, adjusted by Holm over all arms and primary endpoints. Only where it is below 0.05 and neither interval
+holds zero is a difference marked as sure. Groups alone would let one question that a model answers alike in all cases count once for
+each case. What is told of whole chains has groups alone. No interval knows what other cases to learn from would do: every seed learns
+from the same.
 ";
 
 /// The page, in Markdown.

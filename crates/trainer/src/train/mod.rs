@@ -339,7 +339,7 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, batches: &mut ReadAhead, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let recipe = self.recipe;
-        let place = self.course.at(self.done);
+        let (place, phase_end) = (self.course.at(self.done), self.course.phase_end(self.done));
         let asked = Instant::now();
         let material = batches.take()?;
         self.stopwatch.waited += asked.elapsed().as_secs_f64();
@@ -366,7 +366,8 @@ impl<'a> Run<'a> {
         self.since_line.merge(&stepped.tally);
         self.since_epoch.merge(&stepped.tally);
         progress.advance("train", self.done, self.course.total);
-        if self.done.is_multiple_of(recipe.train.logging_steps) || self.done == self.course.total {
+        // A line is of one phase.
+        if self.done.is_multiple_of(recipe.train.logging_steps) || self.done == phase_end {
             self.log_step(stepped.grad_norm, rates.named(recipe, phase), &phase.name, progress);
         }
         Ok(())

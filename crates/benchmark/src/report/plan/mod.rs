@@ -56,6 +56,8 @@ pub struct PlannedLesson<'a> {
     pub condition: Option<&'a str>,
     /// Which answers to earlier questions it is told.
     pub context: Option<&'a str>,
+    /// Whether its pictures are blanked.
+    pub is_blank: bool,
 }
 
 const SECTIONS: [fn(&PlanInput<'_>) -> Section; 4] = [stages::section, cases::section, rate::section, shows::section];

@@ -45,7 +45,8 @@ fn shown(lesson: &PlannedLesson<'_>) -> Vec<String> {
     let condition = lesson.condition.map(|kind| format!("under {kind}"));
     let context = lesson.context.map(|told| format!("told {told} answers to earlier questions"));
     let replayed = lesson.replayed.then(|| "replayed".to_owned());
-    condition.into_iter().chain(context).chain(replayed).collect()
+    let blank = lesson.is_blank.then(|| "on blank pictures".to_owned());
+    condition.into_iter().chain(context).chain(replayed).chain(blank).collect()
 }
 
 fn drawing(input: &PlanInput<'_>, bins: &[Bin<'_>], names: &[String]) -> String {

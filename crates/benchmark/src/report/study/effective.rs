@@ -68,8 +68,8 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         intro: "Models that are better on clean questions are usually better under attack as well, along a line in log-odds. \
                 The line is that of the base and all tested steps of the reference's runs; what an arm has above it is \
                 robustness of its own. A line that does not surely rise, or whose points differ no more than by chance, is \
-                refused. Filled where the interval excludes zero and p, adjusted by Benjamini and Hochberg over all endpoints \
-                that are not primary, is below 0.05."
+                refused. Filled where the intervals over groups and over questions exclude zero and the larger p, adjusted by \
+                Benjamini and Hochberg over all endpoints that are not primary, is below 0.05."
             .into(),
         body: format!("<div class=\"forest\">{body}</div>"),
         tables,

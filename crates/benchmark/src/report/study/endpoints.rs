@@ -23,10 +23,12 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
                 value(estimate),
                 Cell::text(seeds(by_seed)),
                 gain(difference(found)),
+                gain(found.and_then(|found| Some(Estimate { ci: Some(found.over_questions?), ..found.estimate }))),
                 Cell::text(
                     found.map_or_else(String::new, |found| format!("{} of {}", found.agreeing, found.by_seed.len())),
                 ),
-                Cell::P(found.and_then(|found| found.p)),
+                Cell::P(found.and_then(|found| found.p_groups)),
+                Cell::P(found.and_then(|found| found.p_questions)),
                 Cell::P(found.and_then(|found| found.p_adjusted)),
             ]
         })
@@ -51,9 +53,11 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
                 ("value", "mean over seeds"),
                 ("by_seed", "each seed"),
                 ("difference", "less the reference"),
+                ("over_questions", "the same over questions"),
                 ("agreeing", "seeds that agree"),
-                ("p", "p, swap"),
-                ("p_adjusted", "p, adjusted"),
+                ("p_groups", "p over groups"),
+                ("p_questions", "p over questions"),
+                ("p_adjusted", "the larger, adjusted"),
             ],
             rows,
         )],

@@ -89,20 +89,30 @@ fn missing(input: &StudyInput<'_>) -> String {
 }
 
 fn method(input: &StudyInput<'_>) -> String {
-    let StudySummary { groups, seeds, resamples, suite, reference, .. } = input.summary;
+    let StudySummary { groups, questions, seeds, resamples, suite, reference, .. } = input.summary;
+    let questions = questions.map_or_else(
+        || {
+            "the runs, of an earlier version, do not say their questions, and so nothing here speaks of others"
+                .to_owned()
+        },
+        |questions| format!("there are {}", plural(questions, "question")),
+    );
     format!(
         "<li><b>Endpoints.</b> Of the last epoch. The primary ones were named in the study's manifest before its first run; all \
          others are there to be looked at.</li>\
          <li><b>Difference.</b> An arm less <code>{}</code> with the same seed on the very same items; the mean over seeds.</li>\
          <li><b>Intervals.</b> 95 %, percentile bootstrap of {resamples} draws over seeds ({seeds}) and then over {}, the same in \
-         all seeds. With few seeds the part of the seeds is too narrow; every seed's own number is in the tables.</li>\
-         <li><b>Tests.</b> Two-sided: both arms are swapped within a group, in all seeds at once. They speak of other cases and \
-         these seeds. Adjusted by Holm over all arms and primary endpoints that were planned, and by Benjamini and Hochberg over \
-         all others, and over the base less the reference. A dot is filled, and a claim may rest on it, where the adjusted p is \
-         below 0.05 and the interval excludes zero.</li>\
+         all seeds. With few seeds the part of the seeds is too narrow; every seed's own number is in the tables. That of a \
+         difference is drawn over questions as well, in place of groups: the same words are put to many cases, and a model that \
+         looks little at pictures answers them alike ({questions}). What is told of whole chains has groups alone.</li>\
+         <li><b>Tests.</b> Two-sided: both arms are swapped within a group, or within a question, in all seeds at once; p is the \
+         larger of the two. They speak of other cases and other questions, and of these seeds and what they learned from. \
+         Adjusted by Holm over all arms and primary endpoints that were planned, and by Benjamini and Hochberg over all others, \
+         and over the base less the reference. A dot is filled, and a claim may rest on it, where the adjusted p is below 0.05 \
+         and both intervals exclude zero.</li>\
          <li><b>Effective robustness.</b> Log-odds under an attack above a line of least squares through the base and all tested \
-         steps of the reference's runs. It is fitted anew in every draw of groups; seeds are not drawn for it, and the test holds \
-         it fixed. A line is used where the reference was tested at two steps or more beside its base, clean accuracies lie \
+         steps of the reference's runs. It is fitted anew in every draw of groups; seeds are not drawn for it, and draws of questions \
+         and the tests hold it fixed. A line is used where the reference was tested at two steps or more beside its base, clean accuracies lie \
          further apart than chance puts models that are alike (97.5th percentile over draws), and the interval of its slope lies \
          above zero.</li>\
          <li><b>Suite.</b> {}, version {}: <code>{}</code></li>",

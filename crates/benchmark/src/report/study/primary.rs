@@ -33,9 +33,10 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         id: "primary",
         title: "Primary endpoints, arm by arm",
         intro: format!(
-            "Every arm less <b>{reference}</b>, with its 95 % interval over seeds and groups. Filled where the interval excludes \
-             zero and p, adjusted by Holm over all arms here, is below 0.05. The base is no arm: its p is adjusted with those of \
-             the endpoints that are not primary."
+            "Every arm less <b>{reference}</b>, with its 95 % interval over seeds and groups. Filled where this and the interval \
+             over seeds and questions exclude zero, and p, the larger of a test over groups and one over questions, adjusted by \
+             Holm over all arms here, is below 0.05. The base is no arm: its p is adjusted with those of the endpoints that are \
+             not primary."
         ),
         body: format!("<div class=\"forest\">{rows}</div>"),
         tables: vec![arms(input, &primary).open()],
