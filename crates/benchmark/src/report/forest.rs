@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::ReportInput;
 use super::markup::{NONE, breakable, difference, escape, plural, share};
 use super::section::Section;
-use super::strip::{self, Scale};
+use super::strip::{self, Mark, Scale};
 use super::table::{Cell, Table};
 use crate::metrics::Better;
 use crate::perturb::{Purpose, kind};
@@ -33,7 +33,7 @@ fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
 /// The section.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let (last, is_gain) = (input.last(), input.is_compared());
-    let scale = Scale::new(last.conditions.iter().filter_map(|condition| placed(condition, is_gain)), is_gain);
+    let scale = Scale::new(last.conditions.iter().map(|condition| mark(condition, is_gain)), is_gain);
     let mut rows = scale.axis("");
     for (purpose, name, about) in GROUPS {
         let members: Vec<&ConditionSummary> =
@@ -89,8 +89,7 @@ fn divided(members: Vec<&ConditionSummary>) -> (Vec<&ConditionSummary>, Vec<&Con
 }
 
 fn row(condition: &ConditionSummary, scale: &Scale, is_gain: bool) -> String {
-    let found = placed(condition, is_gain).filter(|estimate| estimate.value.is_some());
-    let is_sure = !is_gain || found.and_then(|found| found.ci).is_some_and(|[low, high]| low > 0.0 || high < 0.0);
+    let mark = mark(condition, is_gain);
     let about = kind(&condition.kind).map_or("", |kind| kind.about);
     let mut marks = String::new();
     for (is, sign, words) in
@@ -100,16 +99,23 @@ fn row(condition: &ConditionSummary, scale: &Scale, is_gain: bool) -> String {
             let _ = write!(marks, " <span role=\"img\" aria-label=\"{words}\">{sign}</span>");
         }
     }
-    let result = match found {
+    let result = match mark.found {
         Some(estimate) => {
-            let text = if is_gain { difference(found) } else { share(found) };
+            let text = if is_gain { difference(mark.found) } else { share(mark.found) };
             format!("{text} <span class=\"n\">of {}</span>", estimate.n)
         }
         None if condition.n == 0 => "<span class=\"none\">no item asked</span>".to_owned(),
         None => NONE.to_owned(),
     };
     let name = format!("{}{marks}", breakable(&condition.id));
-    scale.row((&name, &escape(about)), found, is_sure, &result)
+    scale.row((&name, &escape(about)), mark, &result)
+}
+
+/// Its place on the scale; a gain is sure where its interval excludes zero.
+fn mark(condition: &ConditionSummary, is_gain: bool) -> Mark {
+    let found = placed(condition, is_gain).filter(|estimate| estimate.value.is_some());
+    let is_sure = !is_gain || found.and_then(|found| found.ci).is_some_and(|[low, high]| low > 0.0 || high < 0.0);
+    Mark { found, other: None, is_sure }
 }
 
 /// Whether robust accuracy counts it: it speaks for its family and was asked.

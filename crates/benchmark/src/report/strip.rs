@@ -5,6 +5,17 @@ use std::fmt::Write;
 use super::plot::{steps, tick};
 use crate::summary::Estimate;
 
+/// What a row places on the scale.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// A dot, filled where it is sure, and its interval.
+    pub found: Option<Estimate>,
+    /// Another interval of the same number, drawn thin.
+    pub other: Option<[f64; 2]>,
+    /// Whether a claim may rest on it.
+    pub is_sure: bool,
+}
+
 /// The horizontal scale and what is placed on it.
 pub struct Scale {
     ticks: Vec<f64>,
@@ -14,9 +25,12 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// A scale that covers all estimates with their intervals: differences around zero, or shares from 0 to 1.
-    pub fn new(estimates: impl Iterator<Item = Estimate>, is_gain: bool) -> Self {
-        let ends = estimates.flat_map(|estimate| estimate.ci.into_iter().flatten().chain(estimate.value));
+    /// A scale that covers all marks with their intervals: differences around zero, or shares from 0 to 1.
+    pub fn new(marks: impl Iterator<Item = Mark>, is_gain: bool) -> Self {
+        let ends = marks.flat_map(|mark| {
+            let (value, ci) = mark.found.map_or((None, None), |found| (found.value, found.ci));
+            ci.into_iter().chain(mark.other).flatten().chain(value)
+        });
         let least: (f64, f64) = if is_gain { (-0.05, 0.05) } else { (0.0, 1.0) };
         let (low, high) = ends.fold(least, |(low, high), end| (low.min(end), high.max(end)));
         Self { ticks: steps(low, high, 6.0), is_gain, label: tick }
@@ -54,8 +68,8 @@ impl Scale {
         )
     }
 
-    /// One row. `name` and `result` are markup; the dot is filled where `is_sure`.
-    pub fn row(&self, (name, about): (&str, &str), found: Option<Estimate>, is_sure: bool, result: &str) -> String {
+    /// One row. `name` and `result` are markup.
+    pub fn row(&self, (name, about): (&str, &str), mark: Mark, result: &str) -> String {
         let mut svg: String = self
             .ticks
             .iter()
@@ -65,16 +79,19 @@ impl Scale {
                 format!("<line class=\"{class}\" x1=\"{place:.2}%\" x2=\"{place:.2}%\" y1=\"0\" y2=\"100%\"/>")
             })
             .collect();
-        if let Some([low, high]) = found.and_then(|estimate| estimate.ci) {
+        let own = mark.found.and_then(|estimate| estimate.ci);
+        for (class, [low, high]) in
+            mark.other.map(|ci| ("reach other", ci)).into_iter().chain(own.map(|ci| ("reach", ci)))
+        {
             let _ = write!(
                 svg,
-                "<line class=\"reach\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"50%\" y2=\"50%\"/>",
+                "<line class=\"{class}\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"50%\" y2=\"50%\"/>",
                 self.place(low),
                 self.place(high)
             );
         }
-        if let Some(value) = found.and_then(|estimate| estimate.value) {
-            let class = if is_sure { "tuned" } else { "unsure" };
+        if let Some(value) = mark.found.and_then(|estimate| estimate.value) {
+            let class = if mark.is_sure { "tuned" } else { "unsure" };
             let _ =
                 write!(svg, "<circle class=\"dot {class}\" cx=\"{:.2}%\" cy=\"50%\" r=\"5.5\"/>", self.place(value));
         }

@@ -4,8 +4,8 @@ use super::super::markup::{breakable, odds, p_value};
 use super::super::section::Section;
 use super::super::strip::{Scale, group};
 use super::super::table::{Cell, Table};
-use super::{StudyInput, difference, escape};
-use crate::study::{Difference, EFFECTIVE, Endpoint, LINE_ADVICE, Line};
+use super::{StudyInput, difference, escape, mark};
+use crate::study::{EFFECTIVE, Endpoint, LINE_ADVICE, Line};
 use crate::summary::Estimate;
 
 /// The section; none where the suite attacks nothing.
@@ -26,13 +26,12 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     }
     for (attack, endpoint) in &found {
         body.push_str(&group(&breakable(attack), "to the right, more of it withstands than clean accuracy explains"));
-        let scale = Scale::new(input.others(endpoint).filter_map(|(_, found)| difference(found)), true).plain();
+        let scale = Scale::new(input.others(endpoint).map(|(_, found)| mark(found)), true).plain();
         for (name, compared) in input.others(endpoint) {
-            let found = difference(compared).filter(|found| found.value.is_some());
-            let is_sure = compared.is_some_and(Difference::is_sure);
+            let mark = mark(compared);
             let p = compared.and_then(|difference| difference.p_adjusted);
             let p = p.map_or_else(String::new, |p| format!(" <span class=\"n\">p {}</span>", p_value(p)));
-            body.push_str(&scale.row((&breakable(name), ""), found, is_sure, &(odds(found) + &p)));
+            body.push_str(&scale.row((&breakable(name), ""), mark, &(odds(mark.found) + &p)));
         }
         body.push_str(&scale.axis("less the reference, log-odds"));
     }
@@ -68,7 +67,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         intro: "Models that are better on clean questions are usually better under attack as well, along a line in log-odds. \
                 The line is that of the base and all tested steps of the reference's runs; what an arm has above it is \
                 robustness of its own. A line that does not surely rise, or whose points differ no more than by chance, is \
-                refused. Filled where the intervals over groups and over questions exclude zero and the larger p, adjusted by \
+                refused. Filled where the intervals over groups and, thin, over questions exclude zero and the larger p, adjusted by \
                 Benjamini and Hochberg over all endpoints that are not primary, is below 0.05."
             .into(),
         body: format!("<div class=\"forest\">{body}</div>"),

@@ -12,6 +12,7 @@ pub use budget::ended_early;
 use super::markup::{escape, plural};
 use super::page::Page;
 use super::section::Section;
+use super::strip::Mark;
 use super::{CsvFile, Report};
 use crate::study::{Difference, Endpoint, StudyRuns, StudySummary};
 use crate::summary::Estimate;
@@ -69,6 +70,16 @@ impl<'a> StudyInput<'a> {
         let rows = self.rows(endpoint).enumerate();
         rows.filter(move |(place, (name, ..))| *place == 0 || *name != reference)
             .map(|(_, (name, _, _, difference))| (name, difference))
+    }
+}
+
+/// The difference from the reference on a scale, with both of its intervals.
+fn mark(found: Option<&Difference>) -> Mark {
+    let defined = found.filter(|difference| difference.estimate.value.is_some());
+    Mark {
+        found: difference(defined),
+        other: defined.and_then(|difference| difference.over_questions),
+        is_sure: defined.is_some_and(Difference::is_sure),
     }
 }
 

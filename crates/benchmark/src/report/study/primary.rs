@@ -4,7 +4,7 @@ use super::super::markup::{breakable, difference as in_points, escape, p_value};
 use super::super::section::Section;
 use super::super::strip::{Scale, group};
 use super::super::table::{Cell, Table};
-use super::{BASE, StudyInput, difference};
+use super::{BASE, StudyInput, mark};
 use crate::metrics::Better;
 use crate::study::{Difference, Endpoint};
 
@@ -20,11 +20,9 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             Better::Neither => "it describes and does not judge",
         };
         rows.push_str(&group(&breakable(id), &format!("{}; {better}", escape(&endpoint.label))));
-        let scale = Scale::new(input.others(endpoint).filter_map(|(_, found)| difference(found)), true);
+        let scale = Scale::new(input.others(endpoint).map(|(_, found)| mark(found)), true);
         for (name, compared) in input.others(endpoint) {
-            let found = difference(compared).filter(|found| found.value.is_some());
-            let is_sure = compared.is_some_and(Difference::is_sure);
-            rows.push_str(&scale.row((&breakable(name), ""), found, is_sure, &result(compared)));
+            rows.push_str(&scale.row((&breakable(name), ""), mark(compared), &result(compared)));
         }
         rows.push_str(&scale.axis("less the reference, percentage points"));
     }
@@ -33,10 +31,10 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         id: "primary",
         title: "Primary endpoints, arm by arm",
         intro: format!(
-            "Every arm less <b>{reference}</b>, with its 95 % interval over seeds and groups. Filled where this and the interval \
-             over seeds and questions exclude zero, and p, the larger of a test over groups and one over questions, adjusted by \
-             Holm over all arms here, is below 0.05. The base is no arm: its p is adjusted with those of the endpoints that are \
-             not primary."
+            "Every arm less <b>{reference}</b>, with its 95 % interval over seeds and groups, and thin the one over seeds and \
+             questions. Filled where both exclude zero, and p, the larger of a test over groups and one over questions, adjusted \
+             by Holm over all arms here, is below 0.05. The base is no arm: its p is adjusted with those of the endpoints that \
+             are not primary."
         ),
         body: format!("<div class=\"forest\">{rows}</div>"),
         tables: vec![arms(input, &primary).open()],
