@@ -140,6 +140,14 @@ fn one_question_answered_otherwise_in_every_case_is_no_claim_and_many_are() {
     assert!(chain.estimate.ci.is_some() && chain.p_groups.is_some(), "{chain:?}");
     assert_eq!((chain.over_questions, chain.p_questions), (None, None));
     assert_eq!(chain.p(), chain.p_groups);
+
+    // `one` is drawn with both intervals and a hollow dot, `all` with a filled one.
+    let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
+    let row = |name: &str| {
+        page.split("<div class=\"row\">").find(|row| row.contains(&format!(">{name}</span>"))).expect("a row")
+    };
+    assert!(row("one").contains("\"reach other\"") && row("one").contains("dot unsure"), "{}", row("one"));
+    assert!(row("all").contains("\"reach other\"") && row("all").contains("dot tuned"), "{}", row("all"));
 }
 
 #[test]

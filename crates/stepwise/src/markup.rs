@@ -18,13 +18,14 @@ pub fn markdown(table: &Table) -> String {
     lines.join("\n")
 }
 
-/// A LaTeX table with rules of the package `booktabs`, its title as caption and its notes as comments.
+/// A LaTeX table with rules of the package `booktabs`, its title as caption and its notes below.
 pub fn latex(table: &Table) -> String {
     let line =
         |cells: &[String]| format!("{} \\\\", cells.iter().map(|cell| tex(cell)).collect::<Vec<_>>().join(" & "));
     let mut lines: Vec<String> = Vec::new();
     if table.rows.is_empty() {
         lines.push(format!("% {}", table.title));
+        lines.extend(table.notes.iter().map(|note| format!("% {note}")));
     } else {
         let columns = "r".repeat(table.head.len().saturating_sub(1));
         lines.push("\\begin{table}".to_owned());
@@ -32,9 +33,10 @@ pub fn latex(table: &Table) -> String {
         lines.push(format!("\\begin{{tabular}}{{l{columns}}}"));
         lines.extend(["\\toprule".to_owned(), line(&table.head), "\\midrule".to_owned()]);
         lines.extend(table.rows.iter().map(|row| line(row)));
-        lines.extend(["\\bottomrule", "\\end{tabular}", "\\end{table}"].map(str::to_owned));
+        lines.extend(["\\bottomrule", "\\end{tabular}"].map(str::to_owned));
+        lines.extend(table.notes.iter().map(|note| format!("\\par\\smallskip{{\\footnotesize {}\\par}}", tex(note))));
+        lines.push("\\end{table}".to_owned());
     }
-    lines.extend(table.notes.iter().map(|note| format!("% {note}")));
     lines.push(String::new());
     lines.join("\n")
 }
