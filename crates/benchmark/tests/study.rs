@@ -127,7 +127,8 @@ fn one_question_answered_otherwise_in_every_case_is_no_claim_and_many_are() {
 
     let one = difference(&summary, "accuracy:clean", 1);
     assert!(is_near(one.estimate.value, 0.1) && one.estimate.ci == Some([0.1, 0.1]), "{one:?}");
-    assert!(one.p_groups.is_some_and(|p| p < 0.001) && one.p_questions == Some(1.0) && !one.is_sure(), "{one:?}");
+    assert!(one.p_groups.is_some_and(|p| p < 0.001) && one.p_questions == Some(1.0), "{one:?}");
+    assert!(one.p_adjusted == Some(1.0) && !one.is_sure(), "{one:?}");
     assert!(one.over_questions.is_some_and(|[low, high]| low == 0.0 && high > 0.1), "{one:?}");
 
     let all = difference(&summary, "accuracy:clean", 2);
