@@ -61,7 +61,9 @@ pub fn attach_watched(
     let mut linears = model.linears();
     let mut adapters = Vec::with_capacity(linears.len());
     for group in linears.chunks(WATCHED_PER_THREAD * rayon::current_num_threads()) {
-        adapters.extend(group.par_iter().map(adapter).collect::<Result<Vec<_>, _>>()?);
+        // Of several layers that cannot have one, the first is named, whichever thread was faster.
+        let made: Vec<_> = group.par_iter().map(adapter).collect();
+        adapters.extend(made.into_iter().collect::<Result<Vec<_>, _>>()?);
         watch(adapters.iter().flatten().count(), chosen.len());
     }
     for (linear, adapter) in linears.iter_mut().zip(adapters) {
