@@ -13,7 +13,7 @@ use image::RgbImage;
 use serde_json::json;
 use stepwise_benchmark::perturb::{self, Pictures, Pool, Scene};
 use stepwise_benchmark::suite::Suite;
-use stepwise_curriculum::case::Case;
+use stepwise_data::case::Case;
 
 /// Of corruptions.
 const LEVELS: i64 = 5;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::retention::{StageAccuracies, backward_transfer, retention};
+use crate::retention::{StageAccuracies, backward_transfer, retention};
 use crate::summary::{Estimate, Summary};
 
 /// Schema of `forgetting.json`.

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::Measure;
+use crate::model::OptionScore;
 use crate::perturb::Named;
-use crate::probe::OptionScore;
+use crate::score::closeness::Measure;
 use crate::score::{Verdict, fold};
 
 /// One judged reply.

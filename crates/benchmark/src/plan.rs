@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngCore;
-use stepwise_curriculum::case::{Case, Item};
+use stepwise_data::case::{Case, Item};
 
 use crate::perturb::{Pool, Scene};
 use crate::subset::OUTSIDE;

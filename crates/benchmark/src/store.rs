@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use stepwise_curriculum::files::AtomicFile;
+use stepwise_data::io::atomic::AtomicFile;
 
 use crate::outcome::Outcome;
 

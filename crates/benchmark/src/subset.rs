@@ -1,7 +1,7 @@
 //! Which items a suite or one of its conditions is about.
 
 use serde::Deserialize;
-use stepwise_curriculum::case::{Case, Item};
+use stepwise_data::case::{Case, Item};
 
 /// The reason under which items outside of it are counted.
 pub const OUTSIDE: &str = "outside the subset that the suite asks";

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::compat::CompatScore;
 use crate::metrics::fake_robustness::{self, Check};
 use crate::metrics::family::representatives;
 use crate::metrics::{self, Better, Groups, Ledger, Metric, attack};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
 use crate::plan::Plan;
-use crate::run::Run;
-use crate::score::compat::CompatScore;
+use crate::runner::Run;
 use crate::score::parse::PARSER_VERSION;
 use crate::score::{Scoring, Verdict};
 use crate::stats::correction::{benjamini_hochberg, holm};

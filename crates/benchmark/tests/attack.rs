@@ -5,17 +5,18 @@ mod common;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use common::{ask_again, expect};
 use image::{Rgb, RgbImage};
 use serde_json::json;
+use stepwise_benchmark::mock::Linear;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::Linear;
-use stepwise_benchmark::run::{self, NO_GRADIENTS, NO_SURROGATE, Options, Run, Surrogate};
+use stepwise_benchmark::runner::{self, NO_GRADIENTS, NO_SURROGATE, Options, Run, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
-use stepwise_curriculum::case::Case;
+use stepwise_data::case::Case;
+
+use common::{ask_again, expect};
 
 const SIDE: u32 = 32;
 
@@ -57,12 +58,12 @@ fn attacked(attack: &str, eps: f64, base: Option<Linear>) -> (Run, Summary) {
         let number: usize = case.case_id.parse()?;
         Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([level(number); 3]))))
     };
-    let mut progress = |_: run::Progress<'_>| std::ops::ControlFlow::Continue(());
+    let mut progress = |_: runner::Progress<'_>| std::ops::ControlFlow::Continue(());
     let mut base = base;
     let surrogate = base.as_mut().map(|base| Surrogate { key: "base", respondent: base });
     let known = HashMap::new();
     let options = Options { respondent: "linear", known: &known, batch: 7, surrogate, progress: &mut progress };
-    let run = run::run(&plan, &load, &mut RESPONDENT.clone(), options).expect("runs");
+    let run = runner::run(&plan, &load, &mut RESPONDENT.clone(), options).expect("runs");
     let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
     let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
     (run, summary)
@@ -153,7 +154,7 @@ fn a_transferred_attack_is_made_on_the_base_and_answered_by_the_respondent() {
 fn who_cannot_be_attacked_is_counted_not_dropped() {
     let (suite, cases) = (suite("kind = \"fgsm\"", 2.0), common::cases(3));
     let plan = Plan::new(&suite, &cases);
-    let mut respondent = stepwise_benchmark::planted::Planted::new(&cases, stepwise_benchmark::planted::Oracle);
+    let mut respondent = stepwise_benchmark::mock::Planted::new(&cases, stepwise_benchmark::mock::Oracle);
     let run = ask_again(&plan, &mut respondent, &Default::default());
     let skips = skips(&plan, &run);
     assert_eq!(

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use stepwise_benchmark::perturb::fgsm::Fgsm;
-use stepwise_benchmark::perturb::random_sign::RandomSign;
-use stepwise_benchmark::perturb::{Attack, Attacked, Draws, Target, linf};
-use stepwise_benchmark::probe::{
+use stepwise_benchmark::model::{
     Ask, Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
 };
+use stepwise_benchmark::perturb::adversarial::fgsm::Fgsm;
+use stepwise_benchmark::perturb::adversarial::linf;
+use stepwise_benchmark::perturb::adversarial::random_sign::RandomSign;
+use stepwise_benchmark::perturb::{Attack, Attacked, Draws, Target};
 use stepwise_benchmark::suite::Suite;
-use stepwise_curriculum::conversation::Conversation;
+use stepwise_data::conversation::Conversation;
 
 #[derive(Deserialize)]
 struct Stored {

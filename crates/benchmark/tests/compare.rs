@@ -4,18 +4,19 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Looker, ask, cases};
-use stepwise_benchmark::compare::{Adjustment, CompareError, Comparison, History, Side, compare, elsewhere};
+use stepwise_benchmark::compare::{Adjustment, CompareError, Comparison, History, Side, compare, foreign};
+use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, Unparsable};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::{BlindPrior, HintFollower, Oracle, Planted, Policy, Unparsable};
 use stepwise_benchmark::score::{Scoring, Verdict};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::stats::paired::mcnemar_exact;
 use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
-use stepwise_curriculum::case::Case;
+use stepwise_data::case::Case;
+
+use common::{Looker, ask, cases};
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 500, seed: 0, level: 0.95 };
 
@@ -158,13 +159,13 @@ fn replies_written_elsewhere_come_to_what_our_own_run_came_to() {
     let own = [outcomes(&suite, &cases, HintFollower(Looker)), outcomes(&suite, &cases, Unparsable)];
     for (number, own) in own.iter().enumerate() {
         let path = file(&format!("replies-{number}"), &elsewhere_lines(own));
-        let read = elsewhere::read(&path, &suite, Some(&plan)).expect("sound");
+        let read = foreign::read(&path, &suite, Some(&plan)).expect("sound");
         let without_keys: Vec<Outcome> = own.iter().map(|own| Outcome { key: String::new(), ..own.clone() }).collect();
         assert_eq!(read, without_keys);
         // Our own lines are read as they are, with cases or without.
         let path = file(&format!("own-{number}"), "");
         store::write(&path, own).expect("written");
-        assert_eq!(&elsewhere::read(&path, &suite, None).expect("sound"), own);
+        assert_eq!(&foreign::read(&path, &suite, None).expect("sound"), own);
     }
 }
 
@@ -176,7 +177,7 @@ fn answers_and_verdicts_are_taken_as_they_are() {
 {"case_id": "case-000", "item_id": "q2", "condition": "clean", "verdict": "wrong"}
 {"case_id": "case-000", "item_id": "q3", "condition": "clean", "reply": "It is smooth.", "verdict": "right"}
 "#;
-    let read = elsewhere::read(&file("answers", text), &suite, Some(&plan)).expect("sound");
+    let read = foreign::read(&file("answers", text), &suite, Some(&plan)).expect("sound");
     let said: Vec<_> = read.iter().map(|o| (o.verdict, o.answer.as_deref(), o.reply.as_deref(), o.stage)).collect();
     let expected = [
         (Verdict::Right, Some("CT"), None, 1),
@@ -193,12 +194,12 @@ fn answers_and_verdicts_are_taken_as_they_are() {
             format!("{{\"case_id\": \"case-00{case}\", \"item_id\": \"q{item}\", \"condition\": \"clean\", \"verdict\": \"right\"}}\n")
         })
         .collect();
-    let mut told = elsewhere::read(&file("verdicts", &all), &suite, None).expect("sound");
+    let mut told = foreign::read(&file("verdicts", &all), &suite, None).expect("sound");
     assert!(told.iter().all(|outcome| outcome.group_id == outcome.case_id && outcome.gold.is_empty()));
     let alone = compared(&suite, &told, &told);
     assert_eq!((alone.groups, alone.stages.len()), (2, 0));
     let blind = outcomes(&suite, &cases, BlindPrior);
-    elsewhere::fill(&mut told, &blind);
+    foreign::fill(&mut told, &blind);
     let found = compared(&suite, &blind, &told);
     assert_eq!((found.groups, found.stages.len(), found.conditions[0].n), (1, 4, 8));
     assert_eq!(found.conditions[0].accuracy_b, Some(1.0));
@@ -220,7 +221,7 @@ not JSON
 {"case_id": "case-000", "item_id": "q2", "condition": "clean", "verdict": "maybe"}
 "#;
     let path = file("wrong", text);
-    let said = elsewhere::read(&path, &suite, Some(&plan)).expect_err("wrong throughout").to_string();
+    let said = foreign::read(&path, &suite, Some(&plan)).expect_err("wrong throughout").to_string();
     let said = said.replace(&path.display().to_string(), "f");
     let starts = [
         "f:2: case_id: case case-000, item q1, condition clean stands here for the second time -> keep one",
@@ -242,7 +243,7 @@ not JSON
     }
     let blind =
         file("blind", "{\"case_id\": \"c\", \"item_id\": \"q\", \"condition\": \"clean\", \"reply\": \"CT\"}\n");
-    let said = elsewhere::read(&blind, &suite, None).expect_err("no cases").to_string();
+    let said = foreign::read(&blind, &suite, None).expect_err("no cases").to_string();
     assert!(
         said.contains(":1: reply: cannot be judged without its case -> give the cases with `--cases FILE`"),
         "{said}"

@@ -2,13 +2,14 @@
 
 mod common;
 
-use common::{ask, cases};
+use stepwise_benchmark::compat::{CompatScore, scores};
+use stepwise_benchmark::mock::{Planted, Policy, View};
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::{Planted, Policy, View};
 use stepwise_benchmark::score::Scoring;
-use stepwise_benchmark::score::compat::{CompatScore, scores};
 use stepwise_benchmark::suite::Suite;
-use stepwise_curriculum::case::Answer;
+use stepwise_data::case::Answer;
+
+use common::{ask, cases};
 
 /// Right throughout, and in words that no strict parser reads, but for "Yes.".
 struct Talker;

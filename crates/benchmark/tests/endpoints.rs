@@ -2,14 +2,15 @@
 
 mod common;
 
-use common::{Looker, ask, cases};
 use stepwise_benchmark::compare::{Side, compare};
+use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, View};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::{BlindPrior, HintFollower, Oracle, Planted, Policy, View};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::{Suite, SuiteError};
 use stepwise_benchmark::summary::{EndpointTest, Summary};
+
+use common::{Looker, ask, cases};
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 50, seed: 0, level: 0.95 };
 

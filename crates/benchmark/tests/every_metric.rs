@@ -6,20 +6,21 @@ mod common;
 use std::error::Error;
 use std::sync::Arc;
 
-use common::{ask_with, expect, expect_undefined, value};
 use image::{Rgb, RgbImage};
 use serde_json::json;
-use stepwise_benchmark::outcome::Outcome;
-use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::{
+use stepwise_benchmark::mock::{
     BlindPrior, CueFollower, Decliner, HintFollower, LastOption, LateralitySwapper, Oracle, Planted, Policy, View,
     Wordy,
 };
+use stepwise_benchmark::outcome::Outcome;
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::power::{describe, power};
 use stepwise_benchmark::stats::Bootstrap;
-use stepwise_benchmark::stats::power::{describe, power};
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
-use stepwise_curriculum::case::{Answer, Case};
+use stepwise_data::case::{Answer, Case};
+
+use common::{ask_with, expect, expect_undefined, value};
 
 const SIDE: u32 = 100;
 const CASES: usize = 8;

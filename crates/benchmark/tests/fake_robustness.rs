@@ -5,24 +5,25 @@ mod common;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use common::bright::{LINEAR, case, load, suite};
 use stepwise_benchmark::metrics::fake_robustness::{Check, CheckVerdict};
+use stepwise_benchmark::mock::{Linear, Mask, Masker, Oracle, Planted};
+use stepwise_benchmark::model::Respondent;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::{Linear, Mask, Masker, Oracle, Planted};
-use stepwise_benchmark::probe::Respondent;
-use stepwise_benchmark::run::{self, Options, Surrogate};
+use stepwise_benchmark::runner::{self, Options, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
 
+use common::bright::{LINEAR, case, load, suite};
+
 fn checks(respondent: &mut dyn Respondent, mut base: Linear) -> Vec<Check> {
     let (suite, cases) = (suite(), (0..24).map(case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
-    let mut progress = |_: run::Progress<'_>| ControlFlow::Continue(());
+    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let surrogate = Some(Surrogate { key: "base", respondent: &mut base });
     let known = HashMap::new();
     let options = Options { respondent: "r", known: &known, batch: 8, surrogate, progress: &mut progress };
-    let run = run::run(&plan, &load, respondent, options).expect("runs");
+    let run = runner::run(&plan, &load, respondent, options).expect("runs");
     let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
     let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
     let read: Summary = serde_json::from_str(&serde_json::to_string(&summary).expect("serialises")).expect("reads");

@@ -6,18 +6,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
 use std::sync::Arc;
 
-use common::{ask_with, expect, summary};
 use image::{Rgb, RgbImage};
-use stepwise_benchmark::perturb::corruption::ssim::Reference;
-use stepwise_benchmark::perturb::corruption::{TARGETS, TOLERANCE};
-use stepwise_benchmark::perturb::evidence::evidence;
+use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, View};
+use stepwise_benchmark::perturb::image::corruption::ssim::Reference;
+use stepwise_benchmark::perturb::image::corruption::{TARGETS, TOLERANCE};
+use stepwise_benchmark::perturb::support::evidence::evidence;
 use stepwise_benchmark::plan::{Entry, Plan};
-use stepwise_benchmark::planted::{BlindPrior, HintFollower, Oracle, Planted, Policy, View};
-use stepwise_benchmark::run;
+use stepwise_benchmark::runner;
 use stepwise_benchmark::suite::Suite;
-use stepwise_curriculum::case::{Answer, Case};
-use stepwise_curriculum::prompt::gold_text;
-use stepwise_curriculum::synth::{self, SynthOptions};
+use stepwise_data::case::{Answer, Case};
+use stepwise_data::prompt::gold_text;
+use stepwise_data::synth::{self, SynthOptions};
+
+use common::{ask_with, expect, summary};
 
 struct World {
     cases: Vec<Case>,
@@ -38,7 +39,7 @@ impl World {
 
     fn shown(&self, plan: &Plan<'_>, entry: Entry) -> Arc<RgbImage> {
         let load = |case: &Case, _: usize| self.load(case);
-        let mut shown = run::pictures(plan, &load, entry).expect("pictures are there");
+        let mut shown = runner::pictures(plan, &load, entry).expect("pictures are there");
         assert_eq!(shown.len(), 1);
         shown.remove(0)
     }
@@ -104,8 +105,8 @@ fn every_condition_of_the_full_suite_is_pure_and_keeps_the_size() {
         }
         let other = Entry { case: world.cases.len() - 1 - entry.case, ..entry };
         let load = |case: &Case, _: usize| world.load(case);
-        let first = run::pictures(&plan, &load, entry).expect("pictures are there");
-        assert_eq!(first, run::pictures(&again, &load, other).expect("there"), "{}", plan.condition(entry).id);
+        let first = runner::pictures(&plan, &load, entry).expect("pictures are there");
+        assert_eq!(first, runner::pictures(&again, &load, other).expect("there"), "{}", plan.condition(entry).id);
         assert!(first.iter().all(|picture| picture.dimensions() == (96, 96)), "{}", plan.condition(entry).id);
     }
     let never: Vec<_> = (0..suite.conditions.len()).filter(|c| !seen.contains_key(c)).collect();
@@ -369,7 +370,7 @@ fn swaps_and_blanks_show_what_they_promise() {
         let (case, item) = plan.item(entry);
         let other = whose(&world.shown(&plan, entry));
         assert!(other.group_id != case.group_id && other.modality == case.modality);
-        let agrees = |theirs: &stepwise_curriculum::case::Item| {
+        let agrees = |theirs: &stepwise_data::case::Item| {
             theirs.category == item.category && gold_text(other, theirs) == gold_text(case, item)
         };
         assert!(other.chain.iter().any(agrees), "{} {}", case.case_id, item.id);
@@ -386,6 +387,6 @@ fn swaps_and_blanks_show_what_they_promise() {
     assert!(colours.len() == 6 && colours.values().all(|colours| colours.len() == 1), "{colours:?}");
     let load = |case: &Case, _: usize| world.load(case);
     for entry in of(&plan, "silent").take(5) {
-        assert!(run::pictures(&plan, &load, entry).expect("nothing to read").is_empty());
+        assert!(runner::pictures(&plan, &load, entry).expect("nothing to read").is_empty());
     }
 }

@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{Looker, ask, cases, expect, expect_undefined, summary, uncapped, value};
+use stepwise_benchmark::mock::{BlindPrior, HintFollower, LastOption, Oracle, Planted, Policy, Unparsable};
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::{BlindPrior, HintFollower, LastOption, Oracle, Planted, Policy, Unparsable};
 use stepwise_benchmark::summary::Summary;
+
+use common::{Looker, ask, cases, expect, expect_undefined, summary, uncapped, value};
 
 /// Twelve cases: every combination of right answers (4 x 2 x 3) comes equally often.
 const CASES: usize = 12;

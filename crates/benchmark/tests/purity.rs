@@ -2,14 +2,15 @@
 
 mod common;
 
-use common::WORDS;
 use proptest::prelude::*;
 use stepwise_benchmark::perturb::{Draws, Perturbed, Pool, Recall, Scene, Skip};
 use stepwise_benchmark::score::chance;
 use stepwise_benchmark::suite::{Condition, Suite};
-use stepwise_curriculum::case::{Answer, Case, Item};
-use stepwise_curriculum::prompt::{AnswerForm, Frame, prompt};
-use stepwise_curriculum::synth::{SynthOptions, record};
+use stepwise_data::case::{Answer, Case, Item};
+use stepwise_data::prompt::{AnswerForm, Frame, prompt};
+use stepwise_data::synth::{SynthOptions, record};
+
+use common::WORDS;
 
 /// Controls that apply to exactly the items their condition applies to.
 const PAIRS: [(&str, &str); 8] = [

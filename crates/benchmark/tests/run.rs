@@ -7,19 +7,20 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{FINDING, Looker, SIDE, ask, ask_again, cases, load, uncapped};
 use image::{Rgb, RgbImage};
 use serde_json::json;
-use stepwise_benchmark::plan::{Entry, Plan};
-use stepwise_benchmark::planted::{HintFollower, Oracle, Planted};
-use stepwise_benchmark::probe::{
+use stepwise_benchmark::mock::{HintFollower, Oracle, Planted};
+use stepwise_benchmark::model::{
     Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
 };
-use stepwise_benchmark::run::{self, Options, RunError};
+use stepwise_benchmark::plan::{Entry, Plan};
+use stepwise_benchmark::runner::{self, Options, RunError};
 use stepwise_benchmark::store;
 use stepwise_benchmark::subset::OUTSIDE;
 use stepwise_benchmark::suite::Suite;
-use stepwise_curriculum::case::{Answer, Case};
+use stepwise_data::case::{Answer, Case};
+
+use common::{FINDING, Looker, SIDE, ask, ask_again, cases, load, uncapped};
 
 #[test]
 fn every_item_is_asked_or_counted_under_its_reason() {
@@ -313,22 +314,22 @@ fn answers_of_every_type_are_hinted_at_and_judged() {
 fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
     let (suite, cases) = (uncapped(), cases(3));
     let plan = Plan::new(&suite, &cases);
-    let mut go_on = |_: run::Progress<'_>| ControlFlow::Continue(());
+    let mut go_on = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let small = |_: &Case, _: usize| Ok(Arc::new(RgbImage::new(3, 3)));
     let mut respondent = Planted::new(&cases, Oracle);
     let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut go_on };
-    let error = run::run(&plan, &small, &mut respondent, options).expect_err("too small");
+    let error = runner::run(&plan, &small, &mut respondent, options).expect_err("too small");
     assert!(
         error.to_string().contains("case case-000, picture 0: is (3, 3) pixels, the case states (64, 64)"),
         "{error}"
     );
 
-    let mut stop = |progress: run::Progress<'_>| {
+    let mut stop = |progress: runner::Progress<'_>| {
         assert!(!progress.fresh.is_empty() && progress.done < progress.total);
         ControlFlow::Break(())
     };
     let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut stop };
-    assert!(matches!(run::run(&plan, &load, &mut respondent, options), Err(RunError::Stopped)));
+    assert!(matches!(runner::run(&plan, &load, &mut respondent, options), Err(RunError::Stopped)));
 }
 
 /// Notes how many probes come together, and stops when it has had enough.
@@ -370,13 +371,13 @@ fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
         let (mut journal, held) = store::Journal::open(path).expect("opened");
         let known: HashMap<_, _> = held.into_iter().map(|outcome| (outcome.key.clone(), outcome)).collect();
         let mut tired = Tired { inside: respondent, batches: Vec::new(), left: batches };
-        let mut progress = |now: run::Progress<'_>| {
+        let mut progress = |now: runner::Progress<'_>| {
             journal.keep(now.fresh).expect("kept");
             ControlFlow::Continue(())
         };
         let options =
             Options { respondent: "planted", known: &known, batch: 20, surrogate: None, progress: &mut progress };
-        let ran = run::run(&plan, &load, &mut tired, options);
+        let ran = runner::run(&plan, &load, &mut tired, options);
         (ran, tired.batches, known.len())
     };
     let mut respondent = Planted::new(&cases, HintFollower(Looker));

@@ -2,17 +2,18 @@
 
 mod common;
 
-use common::{ask, cases, expect, summary};
-use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::grid;
-use stepwise_benchmark::probe::{
+use stepwise_benchmark::mock::grid;
+use stepwise_benchmark::model::{
     Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
 };
+use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
-use stepwise_curriculum::case::Case;
-use stepwise_curriculum::conversation::Part;
-use stepwise_curriculum::prompt::{AnswerForm, gold_text};
+use stepwise_data::case::Case;
+use stepwise_data::conversation::Part;
+use stepwise_data::prompt::{AnswerForm, gold_text};
+
+use common::{ask, cases, expect, summary};
 
 /// Knows every answer and loves the letter A more: a right option under another letter loses against A.
 struct LetterLover<'a> {

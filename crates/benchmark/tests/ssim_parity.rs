@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
-use stepwise_benchmark::perturb::corruption::ssim::Reference;
+use stepwise_benchmark::perturb::image::corruption::ssim::Reference;
 
 #[derive(Deserialize)]
 struct Stored {

@@ -6,20 +6,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{Looker, WORDS, ask, ask_again, ask_with, cases, expect, summary};
 use image::RgbImage;
+use stepwise_benchmark::mock::{BlindPrior, HintFollower, LastOption, Oracle, Planted, Policy, Unparsable, View};
+use stepwise_benchmark::model::{Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::{BlindPrior, HintFollower, LastOption, Oracle, Planted, Policy, Unparsable, View};
-use stepwise_benchmark::probe::{Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError};
-use stepwise_benchmark::run::{NO_REPLY, Run};
+use stepwise_benchmark::runner::{NO_REPLY, Run};
 use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
-use stepwise_curriculum::case::{Answer, Case};
-use stepwise_curriculum::conversation::{Part, Role};
-use stepwise_curriculum::prompt::{AnswerForm, gold_text};
-use stepwise_curriculum::synth::{SynthOptions, record};
+use stepwise_data::case::{Answer, Case};
+use stepwise_data::conversation::{Part, Role};
+use stepwise_data::prompt::{AnswerForm, gold_text};
+use stepwise_data::synth::{SynthOptions, record};
+
+use common::{Looker, WORDS, ask, ask_again, ask_with, cases, expect, summary};
 
 /// Every combination of right answers (4 x 2 x 3) comes equally often.
 const CASES: usize = 12;

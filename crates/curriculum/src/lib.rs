@@ -1,26 +1,25 @@
-//! What is learned: cases, clinical stages, taxonomy, importers, synthetic cases, checks, splits, prompts and phases.
+//! The phase plan: which questions are learned at which step, as a pure function of (seed, phase, epoch, step).
 //!
-//! This crate knows words and pictures, never tensors, so the research logic builds and tests in seconds.
+//! An epoch of a phase visits every case that has questions of the phase's stages once, in an order shuffled anew each
+//! epoch. A batch takes `batch_size` visits, each with all the case's questions of those stages, so the questions of a case
+//! stand together and share its image. A data set may be visited more or less often than once. Phases that are to be
+//! compared at equal budget make a visit for each stage of a case instead ([`Visits`]): as many visits, with as many
+//! questions, whatever the order of the stages. With replay, a share of every batch visits cases for stages of earlier phases
+//! instead, drawn without repetition until all have been drawn: the batch stays as large, and an epoch takes more steps. Nothing is remembered between calls, so a run resumes at any step by asking for it.
 
-pub mod case;
-pub mod check;
-pub mod conversation;
-pub mod dataset;
-pub mod files;
-pub mod import;
-pub mod inside;
-mod jpeg;
-pub mod jsonl;
-pub mod near;
-pub mod nearest;
-pub mod phase;
-pub mod phash;
-pub mod picture;
-pub mod problem;
-pub mod prompt;
-pub mod random;
-pub mod refusal;
-mod schema;
-pub mod split;
-pub mod synth;
-pub mod taxonomy;
+mod competence;
+mod epoch;
+mod error;
+mod phase;
+mod replay;
+mod reshuffle;
+pub mod run_plan;
+mod sampler;
+#[cfg(test)]
+mod tests;
+mod visits;
+
+pub use error::PlanError;
+
+pub use phase::{Phase, Visits};
+pub use sampler::{Plan, Sample};

@@ -5,6 +5,9 @@
 //! own operations. Tensors are two-dimensional, `[tokens, features]`: sequences lie end to end and a [`Plan`] says which
 //! tokens see which, so there is no padding to compute.
 
+mod allocator;
+mod packed_weight;
+
 mod attention;
 mod cpu;
 mod cross_entropy;
@@ -12,10 +15,7 @@ mod gelu;
 mod layer_norm;
 mod linear;
 mod matmul;
-mod memory;
 mod nf4;
-mod packed;
-mod plan;
 mod rms_norm;
 mod rotary;
 mod simd;
@@ -25,14 +25,14 @@ mod testing;
 mod tile;
 mod unary;
 
+pub use allocator::keep_freed_memory;
 pub use attention::attention;
+pub use attention::plan::{Plan, Segment};
 pub use cross_entropy::{cross_entropy, token_logprobs};
 pub use gelu::gelu_tanh;
 pub use layer_norm::layer_norm;
 pub use linear::{Lora, Weight, linear, lora_linear};
-pub use memory::keep_freed_memory;
-pub use packed::{Packed, Precision};
-pub use plan::{Plan, Segment};
+pub use packed_weight::{Packed, Precision};
 pub use rms_norm::rms_norm;
 pub use rotary::rotary;
 pub use swiglu::swiglu;

@@ -1,13 +1,13 @@
 //! Linear layers, plain and with a LoRA adapter (Hu et al. 2021): the dense adapted weight is never built.
 
+use std::sync::Arc;
+
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::FlexTensor;
-
-use std::sync::Arc;
 
 use crate::matmul::{Into, Target, View, product};
 use crate::{Packed, cpu, simd};

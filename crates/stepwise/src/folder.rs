@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stepwise_curriculum::files::write_atomic;
+use stepwise_data::io::atomic::write_atomic;
 
 use crate::exit::{Failure, Outcome};
 

@@ -3,6 +3,9 @@
 //! stdout carries results, stderr everything else. Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 3 another process
 //! runs it, 130 interrupted after a checkpoint was written.
 
+mod preflight;
+mod table_markup;
+
 #[macro_use]
 mod output;
 
@@ -10,8 +13,6 @@ mod commands;
 mod device;
 mod exit;
 mod folder;
-mod markup;
-mod prepared;
 mod progress;
 mod table;
 
@@ -32,7 +33,7 @@ enum Command {
     /// Write a commented recipe to start from.
     Init(commands::init::Args),
     /// Translate a recipe of LLaMA-Factory, ms-swift or TRL.
-    Import(commands::import::Args),
+    Import(commands::convert::Args),
     /// Fine-tune as a recipe says, and benchmark against the untouched base after every epoch.
     Train(commands::train::Args),
     /// Benchmark a run, a checkpoint, a PEFT folder or a model, against its base.
@@ -59,14 +60,14 @@ enum Command {
     /// Print the JSON Schema of recipes, or their reference page.
     Schema(commands::schema::Args),
     /// Make a small model from nothing: its own tokenizer, random weights.
-    Create(commands::create::Args),
+    Create(commands::new_model::Args),
 }
 
 fn main() -> ExitCode {
     stepwise_vlm::keep_freed_memory();
     let result = match Cli::parse().command {
         Command::Init(args) => commands::init::run(&args),
-        Command::Import(args) => commands::import::run(&args),
+        Command::Import(args) => commands::convert::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
@@ -79,7 +80,7 @@ fn main() -> ExitCode {
         Command::Data(command) => commands::data::run(&command),
         Command::Export(args) => commands::export::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
-        Command::Create(args) => commands::create::run(&args),
+        Command::Create(args) => commands::new_model::run(&args),
     };
     exit::code(result)
 }

@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use stepwise_trainer::log::StepLine;
-use stepwise_trainer::preparation::Preparation;
+use stepwise_trainer::preflight::Preparation;
 use stepwise_trainer::progress::{EpochLine, Progress};
 
-use crate::prepared;
+use crate::preflight;
 
 /// Shows on stderr.
 pub struct Shown {
@@ -58,8 +58,8 @@ impl Progress for Shown {
     }
 
     fn prepared(&mut self, preparation: &Preparation) {
-        self.line(&prepared::text(preparation));
-        if let Some(warning) = prepared::warning(&preparation.memory) {
+        self.line(&preflight::text(preparation));
+        if let Some(warning) = preflight::warning(&preparation.memory) {
             self.warning(&warning);
         }
     }

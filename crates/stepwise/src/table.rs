@@ -1,13 +1,13 @@
 //! Tables for people: what was measured, against the base, with intervals; and what is going to be taught.
 
 use indexmap::IndexMap;
+use stepwise_benchmark::compat::CompatScore;
 use stepwise_benchmark::metrics::fake_robustness::CheckVerdict;
 use stepwise_benchmark::plan::CAPPED;
-use stepwise_benchmark::score::compat::CompatScore;
 use stepwise_benchmark::summary::{Estimate, Summary};
-use stepwise_trainer::augment::Told;
-use stepwise_trainer::outline::{Outline, PhaseOutline};
-use stepwise_trainer::recipe::Freeze;
+use stepwise_recipe::Freeze;
+use stepwise_trainer::batches::augment::Told;
+use stepwise_trainer::preflight::plan_summary::{Outline, PhaseOutline};
 
 /// A table in no format yet.
 pub struct Table {

@@ -3,16 +3,35 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Who may use whom.
-const EDGES: [(&str, &[&str]); 7] = [
-    ("stepwise-curriculum", &[]),
+/// For each crate, the crates that it may depend on.
+const EDGES: [(&str, &[&str]); 13] = [
+    ("stepwise-config", &[]),
+    ("stepwise-data", &[]),
     ("stepwise-ops", &[]),
-    ("stepwise-vlm", &["stepwise-curriculum", "stepwise-ops"]),
-    ("stepwise-benchmark", &["stepwise-curriculum"]),
-    ("stepwise-trainer", &["stepwise-curriculum", "stepwise-vlm", "stepwise-benchmark"]),
-    ("stepwise", &["stepwise-curriculum", "stepwise-vlm", "stepwise-benchmark", "stepwise-trainer"]),
-    ("stepwise-fuzzed", &["stepwise-curriculum", "stepwise-vlm", "stepwise-trainer"]),
+    ("stepwise-datasets", &[DATA]),
+    ("stepwise-vlm", &[DATA, OPS]),
+    ("stepwise-benchmark", &[CONFIG, DATA]),
+    ("stepwise-report", &[BENCHMARK, DATA]),
+    ("stepwise-recipe", &[BENCHMARK, CONFIG, DATA]),
+    ("stepwise-curriculum", &[DATA, RECIPE]),
+    ("stepwise-trainer", &[BENCHMARK, CONFIG, CURRICULUM, DATA, RECIPE, REPORT, VLM]),
+    ("stepwise-study", &[BENCHMARK, CONFIG, CURRICULUM, DATA, RECIPE, REPORT, TRAINER, VLM]),
+    (
+        "stepwise",
+        &[BENCHMARK, CONFIG, CURRICULUM, DATA, "stepwise-datasets", RECIPE, REPORT, "stepwise-study", TRAINER, VLM],
+    ),
+    ("stepwise-fuzzed", &[DATA, RECIPE, TRAINER, VLM]),
 ];
+
+const BENCHMARK: &str = "stepwise-benchmark";
+const CONFIG: &str = "stepwise-config";
+const CURRICULUM: &str = "stepwise-curriculum";
+const DATA: &str = "stepwise-data";
+const OPS: &str = "stepwise-ops";
+const RECIPE: &str = "stepwise-recipe";
+const REPORT: &str = "stepwise-report";
+const TRAINER: &str = "stepwise-trainer";
+const VLM: &str = "stepwise-vlm";
 
 #[test]
 fn crates_use_each_other_as_drawn() {

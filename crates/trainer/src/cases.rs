@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::RgbImage;
-use stepwise_curriculum::case::{Case, Split};
-use stepwise_curriculum::check;
-use stepwise_curriculum::dataset::{DatasetPictureError, picture_below, picture_path};
-use stepwise_curriculum::refusal;
-use stepwise_curriculum::synth::{self, SynthOptions};
-
-use crate::files::sha256_file;
-use crate::recipe::{CaseSource, Data};
+use stepwise_data::abstain_option;
+use stepwise_data::case::{Case, Split};
+use stepwise_data::check;
+use stepwise_data::dataset::{DatasetPictureError, picture_below, picture_path};
+use stepwise_data::io::digest::sha256_file;
+use stepwise_data::synth::{self, SynthOptions};
+use stepwise_recipe::{CaseSource, Data};
 
 /// Why the cases of a run cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +103,7 @@ impl Cases {
             }
         };
         if let Some(words) = &data.refusal {
-            cases.iter_mut().for_each(|case| refusal::offer(case, words));
+            cases.iter_mut().for_each(|case| abstain_option::offer(case, words));
         }
         let side = |split: Split| cases.iter().filter(move |case| case.split == split).cloned();
         let mut train: Vec<Case> = side(Split::Train).collect();
@@ -201,7 +200,7 @@ impl Pictures {
     }
 }
 
-impl stepwise_benchmark::run::Images for Pictures {
+impl stepwise_benchmark::runner::Images for Pictures {
     fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
         Pictures::load(self, case, index)
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use stepwise_curriculum::files::write_atomic;
+use stepwise_data::io::atomic::write_atomic;
 
 /// What ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

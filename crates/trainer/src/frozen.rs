@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use stepwise_vlm::model::Vlm;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
 /// Digests of tensors by name.
 type Digests = BTreeMap<String, [u8; 32]>;

@@ -3,19 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::recipe_to_model::{base_precision, initial_weights, is_frozen};
 use burn::tensor::Device;
+use stepwise_recipe::{Freeze, Lora, Recipe, TargetModules, Tuning};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{self, AdapterError, LoraConfig, Targets, load_adapter, save_adapter};
-use stepwise_vlm::features::FeatureLimits;
-use stepwise_vlm::model::ModelPart;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
-use stepwise_vlm::reader::{Reader, ReaderError};
-use stepwise_vlm::weights::{SafetensorsSource, WeightError, save_model, write_safetensors};
+use stepwise_vlm::feature_cache::FeatureLimits;
+use stepwise_vlm::idefics3::ModelPart;
+use stepwise_vlm::idefics3::save_model;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::nn::source::WeightError;
+use stepwise_vlm::pipeline::{Reader, ReaderError};
+use stepwise_vlm::weights::{SafetensorsSource, write_safetensors};
 
-use crate::optimizer::{AdamW, AdamWConfig};
+use crate::optim::adamw::{AdamW, AdamWConfig};
+use crate::parameters::Inventory;
 use crate::progress::Progress;
-use crate::recipe::{Freeze, Lora, Recipe, TargetModules, Tuning};
-use crate::trained::Inventory;
 
 /// The optimiser's moments in a checkpoint.
 pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
@@ -76,7 +79,7 @@ impl Learner {
     /// # Errors
     /// When the model cannot be loaded, a target matches nothing, or nothing is left to train.
     pub fn new(recipe: &Recipe, device: &Device, progress: &mut dyn Progress) -> Result<Self, LearnerError> {
-        let precision = recipe.train.precision();
+        let precision = base_precision(&recipe.train);
         let mut reader = Reader::load_in(precision, &recipe.model_name_or_path, device)?;
         reader.processor.set_image_splitting(recipe.do_image_splitting);
         let never = recipe.tuning.freeze();
@@ -86,7 +89,7 @@ impl Learner {
                 if let Some(folder) = &recipe.adapter_name_or_path {
                     config.init_lora_weights = go_on_with(&mut reader, folder, &config)?;
                 } else {
-                    let allowed = |name: &str| !never.holds(ModelPart::of(name));
+                    let allowed = |name: &str| !is_frozen(never, ModelPart::of(name));
                     let mut slow = config.init_lora_weights == adapter::InitLoraWeights::Pissa;
                     adapter::attach_watched(&mut reader.model, &config, recipe.seed, allowed, &mut |done, all| {
                         progress.advance("adapters", done as u64, all as u64);
@@ -100,7 +103,7 @@ impl Learner {
                 Some(config)
             }
             Tuning::Full { .. } => {
-                reader.model.visit(&mut SetLearning(|name: &str| !never.holds(ModelPart::of(name))));
+                reader.model.visit(&mut SetLearning(|name: &str| !is_frozen(never, ModelPart::of(name))));
                 None
             }
         };
@@ -140,7 +143,7 @@ impl Learner {
         }
         self.freeze = freeze;
         let trained = &self.trained;
-        let learns = |name: &str| trained.contains(name) && !freeze.holds(ModelPart::of(name));
+        let learns = |name: &str| trained.contains(name) && !is_frozen(freeze, ModelPart::of(name));
         self.reader.model.visit(&mut SetLearning(learns));
         // What was remembered may come from other weights than the present ones.
         self.reader.remember(&self.limits);
@@ -258,7 +261,7 @@ fn config(lora: &Lora) -> LoraConfig {
         use_dora: lora.use_dora,
         rank_pattern: lora.rank_pattern.iter().map(|(name, rank)| (name.clone(), *rank as usize)).collect(),
         alpha_pattern: lora.alpha_pattern.iter().map(|(name, alpha)| (name.clone(), *alpha as f32)).collect(),
-        init_lora_weights: lora.init_lora_weights.into(),
+        init_lora_weights: initial_weights(lora.init_lora_weights),
         modules_to_save: lora.modules_to_save.clone(),
         ..LoraConfig::new(lora.r as usize, lora.lora_alpha as f32, targets(&lora.target_modules))
     }

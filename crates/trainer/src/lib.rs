@@ -1,42 +1,25 @@
 //! How it learns: recipe, loop, optimiser step, checkpoints, resume, events and the benchmark after every epoch.
 
-pub mod adversary;
-pub mod answer_cache;
-pub mod asking;
-pub mod augment;
-pub mod benchmark_report;
+pub mod optim;
+
+pub mod evaluation;
+
+pub mod batches;
+
+pub mod parameters;
+pub mod preflight;
+
 pub mod cases;
 pub mod checkpoint;
-pub mod course;
 pub mod environment;
-pub mod epoch_benchmark;
-pub mod files;
 pub mod frozen;
-pub mod gradients;
 pub mod interrupt;
 pub mod learner;
-pub mod lessons;
 pub mod log;
-pub mod memory;
-pub mod optimizer;
-pub mod outline;
-pub mod predicted;
-pub mod preparation;
 pub mod progress;
-pub mod rates;
-pub mod read_ahead;
-pub mod recipe;
-pub mod regime;
-pub mod rehearsal;
-pub mod respondent;
-pub mod schedule;
+pub mod recipe_to_model;
 pub mod selection;
-pub mod step;
-pub mod study;
-pub mod subject;
-pub mod survey;
 pub mod train;
-pub mod trained;
 
 #[cfg(test)]
 mod testing;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::log::StepLine;
-use crate::preparation::Preparation;
+use crate::preflight::Preparation;
 
 /// A listener to a run. Every method may be left out.
 pub trait Progress {

@@ -9,8 +9,7 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::perturb::Purpose;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
-
-use crate::recipe::{EarlyStopping, Select};
+use stepwise_recipe::{EarlyStopping, Select};
 
 /// Differences below this are none: shares of equal counts may differ in their last bits.
 const ROUNDING: f64 = 1e-9;

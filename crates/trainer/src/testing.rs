@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use stepwise_vlm::adapter::LoraConfig;
-use stepwise_vlm::model::Vlm;
+use stepwise_vlm::idefics3::Vlm;
 
 /// A model of a few thousand random weights.
 pub fn model() -> Vlm {

@@ -4,16 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use stepwise_curriculum::case::Answer;
+use stepwise_curriculum::run_plan::Course;
+use stepwise_data::case::Answer;
+use stepwise_recipe::Recipe;
+use stepwise_trainer::batches::examples::{Lessons, MicroBatch};
+use stepwise_trainer::batches::prefetch::Source;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::course::Course;
 use stepwise_trainer::learner::Learner;
-use stepwise_trainer::lessons::{Lessons, MicroBatch};
-use stepwise_trainer::outline;
-use stepwise_trainer::preparation::Preparation;
-use stepwise_trainer::read_ahead::Source;
-use stepwise_trainer::recipe::Recipe;
-use stepwise_trainer::rehearsal::rehearse;
+use stepwise_trainer::preflight::Preparation;
+use stepwise_trainer::preflight::dry_run::rehearse;
+use stepwise_trainer::preflight::plan_summary;
 
 /// Lessons of many lengths on the shipped model, with pictures that are the case's own, another's, edited and none.
 fn recipe(more: &str) -> Recipe {
@@ -64,7 +64,7 @@ fn the_largest_batch_goes_first() {
             rows = rows.max(layout.rows());
             lessons += micro_batch.names.len();
             for sequence in 0..micro_batch.names.len() {
-                let of = |prediction: &&stepwise_vlm::layout::Prediction| prediction.sequence == sequence;
+                let of = |prediction: &&stepwise_vlm::packed_sequences::Prediction| prediction.sequence == sequence;
                 supervised = supervised.max(layout.predictions.iter().filter(of).count());
             }
             image = image.max(micro_batch.batch.tiles());
@@ -112,7 +112,7 @@ fn answers_that_are_boxes_weigh_as_their_phase_says() {
     let learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
     let mut lessons = Lessons::new(&recipe, &cases, &learner.reader.processor);
     let mut weighed = [0, 0];
-    for step in outline::steps(&recipe, &cases.train, &course) {
+    for step in plan_summary::steps(&recipe, &cases.train, &course) {
         for planned in step.lessons {
             let stored = &cases.train[planned.sample.case].chain[planned.sample.item].answer;
             let is_box = planned.condition == Some("evidence_box") || matches!(stored, Answer::Box { .. });

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use serde_json::Value;
-use stepwise_curriculum::conversation::{Conversation, Message};
-use stepwise_curriculum::picture::load_picture;
-use stepwise_trainer::lessons::{Lesson, MicroBatch};
-use stepwise_trainer::optimizer::{AdamW, AdamWConfig};
-use stepwise_trainer::rates::Rates;
-use stepwise_trainer::schedule::{LrScheduler, Warmup};
-use stepwise_trainer::step::{StepOptions, Stepped, step};
+use stepwise_data::conversation::{Conversation, Message};
+use stepwise_data::image::load_picture;
+use stepwise_recipe::lr_schedule::{LrScheduler, Warmup};
+use stepwise_trainer::batches::examples::{Lesson, MicroBatch};
+use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
+use stepwise_trainer::optim::learning_rates::Rates;
+use stepwise_trainer::optim::step::{StepOptions, Stepped, step};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::batch::Example;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
-use stepwise_vlm::reader::Reader;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::pipeline::Reader;
 use stepwise_vlm::weights::SafetensorsSource;
 
 fn parity() -> PathBuf {

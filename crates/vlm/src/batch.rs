@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use stepwise_curriculum::conversation::Conversation;
+use stepwise_data::conversation::Conversation;
 
-use crate::features::TileDigest;
-use crate::layout::{Layout, Sequence, Target, TileSpan};
+use crate::feature_cache::TileDigest;
+use crate::packed_sequences::{Layout, Sequence, Target, TileSpan};
 use crate::processor::pixels::ImageGrid;
 use crate::processor::{Encoded, Prepared, Processor, ProcessorError};
 

@@ -3,9 +3,9 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 
-use crate::layout::{Layout, Sequence};
-use crate::model::Vlm;
-use crate::model::parameter::Pass;
+use crate::idefics3::Vlm;
+use crate::nn::parameter::Pass;
+use crate::packed_sequences::{Layout, Sequence};
 
 /// What was generated.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,16 +1,18 @@
 //! Who learns: tokens, pixels, layout, model families, adapters, weights in and out, scoring, generation.
 
+pub mod nn;
+
+pub mod create;
+pub mod feature_cache;
+pub mod idefics3;
+pub mod packed_sequences;
+pub mod pipeline;
+
 pub mod adapter;
 pub mod batch;
-pub mod bounded;
-pub mod features;
-pub mod fresh;
 pub mod generate;
-pub mod layout;
-pub mod model;
 pub mod pixel_gradient;
 pub mod processor;
-pub mod reader;
 pub mod weights;
 
 pub use stepwise_ops::{Precision, keep_freed_memory};

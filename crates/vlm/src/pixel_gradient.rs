@@ -7,10 +7,10 @@
 use burn::tensor::{Gradients, Tensor, TensorData};
 
 use crate::batch::{Example, TileSet};
-use crate::layout::{Layout, Sequence, Target, TileSpan};
-use crate::model::parameter::Pass;
+use crate::nn::parameter::Pass;
+use crate::packed_sequences::{Layout, Sequence, Target, TileSpan};
+use crate::pipeline::{ROWS_AT_ONCE, Reader, ReaderError};
 use crate::processor::Encoded;
-use crate::reader::{ROWS_AT_ONCE, Reader, ReaderError};
 
 /// What is differentiated. Likelihoods are means over an answer's tokens.
 #[derive(Clone, Debug, PartialEq)]
@@ -209,11 +209,11 @@ mod tests {
 
     use burn::tensor::Device;
     use image::{Rgb, RgbImage};
-    use stepwise_curriculum::conversation::{Conversation, Part, Role};
+    use stepwise_data::conversation::{Conversation, Part, Role};
 
     use super::*;
     use crate::adapter::load_adapter;
-    use crate::model::parameter::{Parameter, ParameterVisitor};
+    use crate::nn::parameter::{Parameter, ParameterVisitor};
     use crate::processor::pixels::ImageGrid;
 
     fn parity(name: &str) -> PathBuf {

@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use burn::tensor::Device;
+use serde_json::{Value, json};
+use stepwise_vlm::adapter::{LoraConfig, Targets, attach, load_adapter, merge, save_adapter};
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::packed_sequences::Layout;
+use stepwise_vlm::weights::{NamedTensor, SafetensorsSource, write_safetensors};
+
 use common::{Case, GRADIENTS, TOLERANCE};
 use common::{assert_close, copy_of, edit_json, facts, gradients_of, learn_everything, list, parity, reference};
 use common::{references, tiny, values};
-use serde_json::{Value, json};
-use stepwise_vlm::adapter::{LoraConfig, Targets, attach, load_adapter, merge, save_adapter};
-use stepwise_vlm::layout::Layout;
-use stepwise_vlm::model::Vlm;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor, Pass};
-use stepwise_vlm::weights::{NamedTensor, SafetensorsSource, write_safetensors};
 
 /// What PEFT puts before a parameter's name.
 const PREFIX: &str = "base_model.model.";

@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use common::{assert_close, copy_of, deviation, edit_json, facts, gradients_of, learn_everything, parity};
-use stepwise_curriculum::conversation::{Conversation, Message};
-use stepwise_curriculum::picture::load_picture;
+use stepwise_data::conversation::{Conversation, Message};
+use stepwise_data::image::load_picture;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::batch::{Batch, Example};
-use stepwise_vlm::model::ModelPart;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor, Pass};
-use stepwise_vlm::reader::Reader;
+use stepwise_vlm::idefics3::ModelPart;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::pipeline::Reader;
+
+use common::{assert_close, copy_of, deviation, edit_json, facts, gradients_of, learn_everything, parity};
 
 /// A recorded conversation.
 fn example(reader: &Reader, name: &str) -> Example {

@@ -5,17 +5,18 @@ mod common;
 use std::collections::HashMap;
 
 use burn::tensor::Device;
-use common::{CONVERSATIONS, Case, GRADIENTS, TOLERANCE};
-use common::{assert_close, facts, gradients_of, learn_everything, list, parity, reference, tensor, tiny, values};
 use safetensors::SafeTensors;
 use stepwise_vlm::Precision;
 use stepwise_vlm::generate::generate;
-use stepwise_vlm::layout::{Layout, Sequence};
-use stepwise_vlm::model::Vlm;
-use stepwise_vlm::model::config::ModelConfig;
-use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::idefics3::config::ModelConfig;
+use stepwise_vlm::nn::parameter::Pass;
+use stepwise_vlm::nn::source::{Source, WeightError};
+use stepwise_vlm::packed_sequences::{Layout, Sequence};
 use stepwise_vlm::processor::Processor;
-use stepwise_vlm::weights::{Source, WeightError};
+
+use common::{CONVERSATIONS, Case, GRADIENTS, TOLERANCE};
+use common::{assert_close, facts, gradients_of, learn_everything, list, parity, reference, tensor, tiny, values};
 
 #[test]
 fn every_part_gives_the_recorded_activations() {

@@ -7,7 +7,7 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use stepwise_curriculum::conversation::{Conversation, Message};
+use stepwise_data::conversation::{Conversation, Message};
 use stepwise_vlm::processor::pixels::{ImageGrid, Tiles};
 use stepwise_vlm::processor::resize::{Resample, resize};
 use stepwise_vlm::processor::{Encoded, Processor, ProcessorError};

@@ -5,13 +5,14 @@ mod common;
 use std::collections::BTreeSet;
 
 use burn::tensor::Device;
-use common::{Case, GRADIENTS, TOLERANCE, assert_close, deviation, gradients_of, parity, values};
 use stepwise_ops::Packed;
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
-use stepwise_vlm::model::Vlm;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use stepwise_vlm::weights::SafetensorsSource;
+
+use common::{Case, GRADIENTS, TOLERANCE, assert_close, deviation, gradients_of, parity, values};
 
 /// Rounding of scales: they are sums in another order.
 const ROUNDING: f32 = 1e-6;

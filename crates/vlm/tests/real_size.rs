@@ -5,12 +5,13 @@ mod common;
 use std::path::Path;
 
 use burn::tensor::Device;
-use common::{gradients_of, tensor, values};
 use stepwise_vlm::adapter::{LoraConfig, Targets, attach};
-use stepwise_vlm::layout::{Layout, Sequence, Target, TileSpan};
-use stepwise_vlm::model::parameter::Pass;
-use stepwise_vlm::model::{ModelPart, Vlm};
+use stepwise_vlm::idefics3::{ModelPart, Vlm};
+use stepwise_vlm::nn::parameter::Pass;
+use stepwise_vlm::packed_sequences::{Layout, Sequence, Target, TileSpan};
 use stepwise_vlm::weights::RandomSource;
+
+use common::{gradients_of, tensor, values};
 
 #[test]
 #[allow(clippy::print_stderr)]

@@ -7,17 +7,18 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use burn::tensor::Device;
-use common::{Case, GRADIENTS, TOLERANCE, assert_close, deviation, gradients_of, parity, tiny, values};
 use serde_json::Value;
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{
     InitLoraWeights, LoraConfig, Targets, attach, attach_watched, load_adapter, merge, save_adapter, set_dropout,
     take_apart,
 };
-use stepwise_vlm::layout::Layout;
-use stepwise_vlm::model::Vlm;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::packed_sequences::Layout;
 use stepwise_vlm::weights::SafetensorsSource;
+
+use common::{Case, GRADIENTS, TOLERANCE, assert_close, deviation, gradients_of, parity, tiny, values};
 
 fn facts() -> &'static Value {
     static FACTS: OnceLock<Value> = OnceLock::new();

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use common::{copy_of, json, parity};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
-use stepwise_vlm::model::Vlm;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor};
-use stepwise_vlm::weights::{SafetensorsSource, save_model};
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::idefics3::save_model;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::weights::SafetensorsSource;
+
+use common::{copy_of, json, parity};
 
 /// A tensor as it stands in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +98,7 @@ fn both_layouts_describe_the_same_model() {
     let mut model = Vlm::load(folder.path(), &Device::flex()).expect("a model");
     assert!(parameters(&mut model) == load(&parity().join("tiny")));
     let single = common::Case::load("single");
-    let logits = single.logits(&model, &stepwise_vlm::model::parameter::Pass::ANSWER);
+    let logits = single.logits(&model, &stepwise_vlm::nn::parameter::Pass::ANSWER);
     common::assert_close("single.logits", &logits, &single.reference("logits"), common::TOLERANCE);
 }
 

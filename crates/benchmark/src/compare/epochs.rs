@@ -5,9 +5,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::MetricPair;
-use crate::metrics::retention::{StageAccuracies, backward_transfer, retention, stage_accuracies};
 use crate::metrics::robustness::{Point, Trend};
 use crate::perturb::Purpose;
+use crate::retention::{StageAccuracies, backward_transfer, retention, stage_accuracies};
 use crate::suite::Suite;
 use crate::summary::{Estimate, Summary};
 

@@ -1,6 +1,8 @@
 //! Two respondents on the same questions: A is the reference, B what is compared with it, and every difference is B less A
 //! on what both were asked.
 
+pub mod foreign;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
@@ -14,7 +16,6 @@ use crate::stats::Bootstrap;
 use crate::suite::{Suite, SuiteName};
 use crate::summary::{ConditionSummary, EndpointTest, Estimate, MetricSummary, Summary};
 
-pub mod elsewhere;
 pub mod epochs;
 
 pub use epochs::{EffectiveRobustness, History, StageRetention};

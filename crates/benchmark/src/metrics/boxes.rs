@@ -1,8 +1,8 @@
 //! Boxes: how well those given lie on those wanted, on questions unchanged.
 
-use super::ledger::one_if;
+use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric, Row};
-use crate::measure::Measure;
+use crate::score::closeness::Measure;
 
 /// Thresholds of intersection over union, and what stands for them in an id.
 const THRESHOLDS: [(f64, &str); 3] = [(0.3, "30"), (0.5, "50"), (0.75, "75")];

@@ -1,6 +1,6 @@
 //! What marks on the picture do: on the evidence, elsewhere, and against words that contradict the picture.
 
-use stepwise_curriculum::taxonomy::is_about_marks;
+use stepwise_data::taxonomy::is_about_marks;
 
 use super::{Better, Ledger, Metric, paired};
 

@@ -1,6 +1,6 @@
 //! What hints do: whether a reader is pulled by them, and whether it tells good ones from bad.
 
-use super::ledger::one_if;
+use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric, paired, share};
 use crate::score::Verdict;
 use crate::suite::Condition;

@@ -4,6 +4,8 @@
 //! the answer, `g` the right one, `h` the one a hint names. Every metric compares conditions on the items that were asked
 //! under all of them, and says how many those are. An interval comes from the bootstrap over groups.
 
+pub mod outcome_table;
+
 use crate::stats::bootstrap::{Formula, Statistic};
 use crate::suite::Suite;
 
@@ -19,20 +21,18 @@ pub mod fake_robustness;
 pub mod family;
 pub mod hint;
 pub mod laterality;
-pub mod ledger;
 pub mod number;
 pub mod order;
 pub mod pair;
 pub mod reason;
 pub mod refusal;
 pub mod region;
-pub mod retention;
 pub mod robustness;
 pub mod stage;
 pub mod text;
 pub mod vision;
 
-pub use ledger::{Groups, Ledger, Row, Sums};
+pub use outcome_table::{Groups, Ledger, Row, Sums};
 
 /// Every set of metrics. Which metrics there are depends on the suite alone, never on outcomes: those of two respondents
 /// stand at the same places.
@@ -136,7 +136,7 @@ pub fn endpoints(suite: &Suite) -> Vec<String> {
 }
 
 /// A part over a whole; `None` of nothing.
-fn share(part: f64, whole: f64) -> Option<f64> {
+pub(crate) fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 

@@ -1,7 +1,7 @@
 //! Numbers: how many are within their tolerance, and how far off they usually are, on questions unchanged.
 
 use super::{Better, Ledger, Metric, Row};
-use crate::measure::Measure;
+use crate::score::closeness::Measure;
 use crate::stats::Statistic;
 
 /// The set.

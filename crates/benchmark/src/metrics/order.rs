@@ -1,6 +1,6 @@
 //! Whether answers follow the place of an option instead of its meaning.
 
-use super::ledger::one_if;
+use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric, share};
 use crate::stats::Statistic;
 

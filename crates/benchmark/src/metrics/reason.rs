@@ -1,6 +1,6 @@
 //! Right for the wrong reason: a conclusion that is right although something it builds on was answered wrongly.
 
-use super::ledger::one_if;
+use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric, Row};
 
 /// The set.

@@ -1,6 +1,6 @@
 //! Whether a reader says so when the evidence is gone. Only questions that offer to decline, where declining is not right.
 
-use super::ledger::one_if;
+use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric, Row};
 
 /// The set: silent failure under every condition that takes the evidence away, and false refusal with the evidence there.

@@ -1,9 +1,9 @@
 //! Texts: how much of a right answer was said, on questions unchanged. Exact match alone scores wording, recall alone scores
 //! talking much; they are shown side by side.
 
-use super::ledger::one_if;
+use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric};
-use crate::measure::Measure;
+use crate::score::closeness::Measure;
 
 /// One score of a text out of its measure.
 type Score = fn(bool, bool, f64, f64) -> f64;

@@ -4,137 +4,107 @@
 //! it. It describes the change and touches no pixels; an [`Edit`] does that when the probe is built, and an [`Attack`]
 //! when the respondent's gradients are at hand. An item a perturbation does not apply to is a [`Skip`] with its reason.
 
+pub mod text;
+
+pub mod support;
+
+pub mod image;
+
+pub mod adversarial;
+pub mod trainable;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use image::RgbImage;
+use ::image::RgbImage;
 use rand_chacha::ChaCha8Rng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use stepwise_curriculum::case::{Case, Item, Region};
-use stepwise_curriculum::prompt::Frame;
-use stepwise_curriculum::random::stream;
+use stepwise_data::case::{Case, Item, Region};
+use stepwise_data::prompt::Frame;
+use stepwise_data::random::stream;
 
-use crate::probe::{Objective, PixelGrid, Probe, Respondent, RespondentError};
+use crate::model::{Objective, PixelGrid, Probe, Respondent, RespondentError};
 
-pub mod artefact;
-pub mod blank;
 pub mod clean;
-pub mod corruption;
-pub mod cue;
-pub mod cue_text;
-pub mod evidence;
-pub mod fgsm;
-pub mod flip;
-pub mod geometry;
-pub mod hedge;
-pub mod hint;
-pub mod injection;
-pub mod lettering;
-pub mod linf;
-pub mod mark;
-pub mod masking;
-pub mod negation;
-pub mod no_image;
-pub mod none_above;
-pub mod paraphrase;
-pub mod parents;
-pub mod permutation;
-pub mod pgd;
-pub mod pool;
-pub mod premise;
-pub mod random_sign;
-pub mod raster;
-pub mod rebuttal;
-pub mod region_decay;
-pub mod region_mask;
-pub mod region_only;
-pub mod swap;
-pub mod swap_far;
-pub mod swap_near;
-pub mod swap_same;
-pub mod templates;
-pub mod white_box;
-pub mod written;
-pub mod wrong_answer;
 
-pub use pool::Pool;
+pub use support::pool::Pool;
 
 /// Every kind a suite can name.
 pub const KINDS: &[Kind] = &[
     clean::KIND,
-    hint::PLUS,
-    hint::MINUS,
-    hint::ZERO,
-    blank::KIND,
-    no_image::KIND,
-    swap_near::KIND,
-    swap_same::KIND,
-    swap_far::KIND,
-    region_mask::EVIDENCE,
-    region_mask::RANDOM,
-    region_only::EVIDENCE,
-    region_only::RANDOM,
-    region_decay::EVIDENCE,
-    region_decay::RANDOM,
-    flip::KIND,
-    cue::TRUE,
-    cue::WRONG,
-    cue::NEUTRAL,
-    cue_text::WRONG,
-    cue_text::TRUE,
-    written::WRONG,
-    written::UNRELATED,
-    permutation::KIND,
-    rebuttal::DOUBT,
-    rebuttal::WRONG,
-    rebuttal::RIGHT,
-    rebuttal::REPEAT,
-    premise::FALSE,
-    premise::TRUE,
-    negation::TWIN,
-    negation::NEGATED,
-    negation::AFFIRMED,
-    none_above::RIGHT,
-    none_above::WRONG,
-    paraphrase::STORED,
-    paraphrase::REWORDED,
-    hedge::LOW,
-    hedge::HIGH,
-    hedge::NEUTRAL,
-    parents::GOLD,
-    parents::PREDICTED,
-    parents::WRONG,
-    injection::INJECTED,
-    injection::PLAIN,
-    corruption::gaussian_noise::KIND,
-    corruption::shot_noise::KIND,
-    corruption::speckle_noise::KIND,
-    corruption::salt_pepper::KIND,
-    corruption::gaussian_blur::KIND,
-    corruption::motion_blur::KIND,
-    corruption::defocus_blur::KIND,
-    corruption::jpeg::KIND,
-    corruption::pixelate::KIND,
-    corruption::resize::KIND,
-    corruption::brightness::KIND,
-    corruption::contrast::KIND,
-    corruption::gamma::KIND,
-    artefact::window_shift::KIND,
-    artefact::exposure::KIND,
-    artefact::grid_lines::KIND,
-    artefact::scatter::KIND,
-    artefact::metal_streak::KIND,
-    artefact::beam_hardening::KIND,
-    artefact::bias_field::KIND,
-    artefact::ghost::KIND,
-    artefact::ultrasound::KIND,
-    artefact::stain::KIND,
-    artefact::specular::KIND,
-    fgsm::KIND,
-    pgd::KIND,
-    pgd::TRANSFER,
-    random_sign::KIND,
+    crate::perturb::text::hint::PLUS,
+    crate::perturb::text::hint::MINUS,
+    crate::perturb::text::hint::ZERO,
+    crate::perturb::image::blank::KIND,
+    crate::perturb::image::no_image::KIND,
+    crate::perturb::image::swap_near::KIND,
+    crate::perturb::image::swap_same::KIND,
+    crate::perturb::image::swap_far::KIND,
+    crate::perturb::image::region_mask::EVIDENCE,
+    crate::perturb::image::region_mask::RANDOM,
+    crate::perturb::image::region_only::EVIDENCE,
+    crate::perturb::image::region_only::RANDOM,
+    crate::perturb::image::region_decay::EVIDENCE,
+    crate::perturb::image::region_decay::RANDOM,
+    crate::perturb::image::flip::KIND,
+    crate::perturb::image::cue::TRUE,
+    crate::perturb::image::cue::WRONG,
+    crate::perturb::image::cue::NEUTRAL,
+    crate::perturb::image::cue_text::WRONG,
+    crate::perturb::image::cue_text::TRUE,
+    crate::perturb::image::written::WRONG,
+    crate::perturb::image::written::UNRELATED,
+    crate::perturb::text::permutation::KIND,
+    crate::perturb::text::rebuttal::DOUBT,
+    crate::perturb::text::rebuttal::WRONG,
+    crate::perturb::text::rebuttal::RIGHT,
+    crate::perturb::text::rebuttal::REPEAT,
+    crate::perturb::text::premise::FALSE,
+    crate::perturb::text::premise::TRUE,
+    crate::perturb::text::negation::TWIN,
+    crate::perturb::text::negation::NEGATED,
+    crate::perturb::text::negation::AFFIRMED,
+    crate::perturb::text::none_above::RIGHT,
+    crate::perturb::text::none_above::WRONG,
+    crate::perturb::text::paraphrase::STORED,
+    crate::perturb::text::paraphrase::REWORDED,
+    crate::perturb::text::hedge::LOW,
+    crate::perturb::text::hedge::HIGH,
+    crate::perturb::text::hedge::NEUTRAL,
+    crate::perturb::text::parents::GOLD,
+    crate::perturb::text::parents::PREDICTED,
+    crate::perturb::text::parents::WRONG,
+    crate::perturb::text::injection::INJECTED,
+    crate::perturb::text::injection::PLAIN,
+    crate::perturb::image::corruption::gaussian_noise::KIND,
+    crate::perturb::image::corruption::shot_noise::KIND,
+    crate::perturb::image::corruption::speckle_noise::KIND,
+    crate::perturb::image::corruption::salt_pepper::KIND,
+    crate::perturb::image::corruption::gaussian_blur::KIND,
+    crate::perturb::image::corruption::motion_blur::KIND,
+    crate::perturb::image::corruption::defocus_blur::KIND,
+    crate::perturb::image::corruption::jpeg::KIND,
+    crate::perturb::image::corruption::pixelate::KIND,
+    crate::perturb::image::corruption::resize::KIND,
+    crate::perturb::image::corruption::brightness::KIND,
+    crate::perturb::image::corruption::contrast::KIND,
+    crate::perturb::image::corruption::gamma::KIND,
+    crate::perturb::image::artefact::window_shift::KIND,
+    crate::perturb::image::artefact::exposure::KIND,
+    crate::perturb::image::artefact::grid_lines::KIND,
+    crate::perturb::image::artefact::scatter::KIND,
+    crate::perturb::image::artefact::metal_streak::KIND,
+    crate::perturb::image::artefact::beam_hardening::KIND,
+    crate::perturb::image::artefact::bias_field::KIND,
+    crate::perturb::image::artefact::ghost::KIND,
+    crate::perturb::image::artefact::ultrasound::KIND,
+    crate::perturb::image::artefact::stain::KIND,
+    crate::perturb::image::artefact::specular::KIND,
+    crate::perturb::adversarial::fgsm::KIND,
+    crate::perturb::adversarial::pgd::KIND,
+    crate::perturb::adversarial::pgd::TRANSFER,
+    crate::perturb::adversarial::random_sign::KIND,
 ];
 
 /// One entry of the registry.
@@ -340,7 +310,7 @@ pub trait Attack: Debug + Send + Sync {
 pub enum Victim {
     /// The respondent that is then asked: a white box.
     Respondent,
-    /// Another one, given as [`crate::run::Surrogate`]: what is found there is transferred.
+    /// Another one, given as [`crate::runner::Surrogate`]: what is found there is transferred.
     Surrogate,
 }
 

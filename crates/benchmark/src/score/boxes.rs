@@ -1,7 +1,7 @@
 //! Boxes in percent of the picture's sides, and how well two sets of them agree.
 
-use stepwise_curriculum::case::Case;
-use stepwise_curriculum::prompt::BOX_GRID;
+use stepwise_data::case::Case;
+use stepwise_data::prompt::BOX_GRID;
 
 /// The bounds of the gold regions in percent. Scaling the axes does not change intersection over union, so comparing in
 /// percent equals comparing in pixels.

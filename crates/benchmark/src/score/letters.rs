@@ -5,8 +5,8 @@
 
 use rand::seq::SliceRandom;
 
+use crate::model::{OptionScore, Reply};
 use crate::perturb::Draws;
-use crate::probe::{OptionScore, Reply};
 
 /// The orders in which `shown` options (by their stored index) are asked: the order shown first, then the others of its
 /// rotations, or, where `permutations` says how many, so many different orders drawn by item, or all there are. They do

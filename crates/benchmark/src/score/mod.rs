@@ -6,14 +6,15 @@
 //! parsed instead. Numbers, texts and boxes are always generated greedily and read by the strict parser in [`parse`],
 //! which takes a reply as a whole or not at all. Unparsed counts as wrong for accuracy, and never as following a hint.
 
-use serde::{Deserialize, Serialize};
-use stepwise_curriculum::case::{Answer, Case, Item};
-use stepwise_curriculum::prompt::{AnswerForm, Prompt};
+pub mod closeness;
 
-use crate::probe::{Ask, OptionScore, Reply};
+use serde::{Deserialize, Serialize};
+use stepwise_data::case::{Answer, Case, Item};
+use stepwise_data::prompt::{AnswerForm, Prompt};
+
+use crate::model::{Ask, OptionScore, Reply};
 
 pub mod boxes;
-pub mod compat;
 pub mod letters;
 pub mod parse;
 pub mod words;

@@ -1,8 +1,8 @@
 //! The strict parser. A reply counts as a whole: words around a number or a box make it unparsed, because guessing what
 //! was meant scores the parser, not the reader.
 
-use stepwise_curriculum::case::Answer;
-use stepwise_curriculum::prompt::{AnswerForm, BOX_GRID, Prompt, letter};
+use stepwise_data::case::Answer;
+use stepwise_data::prompt::{AnswerForm, BOX_GRID, Prompt, letter};
 
 use super::fold;
 
@@ -81,8 +81,8 @@ fn decimal(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use stepwise_curriculum::conversation::Conversation;
-    use stepwise_curriculum::prompt::box_text;
+    use stepwise_data::conversation::Conversation;
+    use stepwise_data::prompt::box_text;
 
     #[test]
     fn a_number_is_the_whole_reply() {

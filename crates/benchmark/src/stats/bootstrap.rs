@@ -12,7 +12,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use rand::Rng;
-use stepwise_curriculum::random::stream;
+use stepwise_data::random::stream;
 
 /// A function of column sums. `None` where it is not defined, as a share of nothing.
 pub type Formula = Box<dyn Fn(&[f64]) -> Option<f64> + Send + Sync>;

@@ -4,7 +4,6 @@ pub mod bootstrap;
 pub mod correction;
 pub mod design;
 pub mod paired;
-pub mod power;
 pub mod rate;
 pub mod swap;
 

@@ -1,7 +1,7 @@
 //! Tests of one respondent against another on the same items.
 
 use rand::Rng;
-use stepwise_curriculum::random::stream;
+use stepwise_data::random::stream;
 
 /// McNemar's exact two-sided test: `only_first` and `only_second` count the pairs that just one of the two got right;
 /// under the null they split like fair coins. Treats items as independent.

@@ -1,7 +1,7 @@
 //! Two arms of a study against each other: a permutation test for any statistic that is a function of sums.
 
 use rand::Rng;
-use stepwise_curriculum::random::stream;
+use stepwise_data::random::stream;
 
 use super::Statistic;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::read::LISTED;
-use crate::perturb::templates::{FAMILIES, Families};
+use crate::perturb::support::templates::{FAMILIES, Families};
 use crate::perturb::{self, Perturbation, Purpose};
 use crate::subset::Subset;
+use crate::suite_file::LISTED;
 
 /// The names of the keys every condition has.
 pub(crate) const COMMON: [&str; 5] = ["id", "kind", "control", "max_items", "subset"];
@@ -74,7 +74,7 @@ impl Condition {
     }
 
     /// Reads a condition; its words are drawn from `families` where it does not say from which.
-    pub(super) fn read(mut table: toml::Table, families: Families) -> Result<Self, String> {
+    pub(crate) fn read(mut table: toml::Table, families: Families) -> Result<Self, String> {
         let mut common = toml::Table::new();
         for key in COMMON {
             common.extend(table.remove(key).map(|value| (key.to_owned(), value)));

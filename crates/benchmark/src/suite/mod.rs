@@ -5,16 +5,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use stepwise_curriculum::prompt::{AnswerForm, PROMPT_VERSION};
+use stepwise_data::prompt::{AnswerForm, PROMPT_VERSION};
 
 pub use self::condition::Condition;
-pub use self::read::SuiteError;
+pub use super::suite_file::SuiteError;
+
 use crate::perturb::{self, Draws};
 use crate::score::{Scoring, parse::PARSER_VERSION};
 use crate::subset::Subset;
 
 pub(crate) mod condition;
-mod read;
 #[cfg(test)]
 mod tests;
 
@@ -112,7 +112,7 @@ impl Suite {
     /// Whether some attack is made on another respondent than the one asked.
     #[must_use]
     pub fn needs_surrogate(&self) -> bool {
-        self.conditions.iter().any(|condition| condition.kind == perturb::pgd::TRANSFER.name)
+        self.conditions.iter().any(|condition| condition.kind == perturb::adversarial::pgd::TRANSFER.name)
     }
 
     /// Where the suite's random numbers come from.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use serde_json::json;
-use stepwise_benchmark::planted::Linear;
+use stepwise_benchmark::mock::Linear;
 use stepwise_benchmark::suite::Suite;
-use stepwise_curriculum::case::Case;
+use stepwise_data::case::Case;
 
 const SIDE: u32 = 32;
 

@@ -11,15 +11,15 @@ use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use serde_json::json;
+use stepwise_benchmark::mock::{BlindPrior, Policy, View};
+use stepwise_benchmark::model::Respondent;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::planted::{BlindPrior, Policy, View};
-use stepwise_benchmark::probe::Respondent;
-use stepwise_benchmark::run::{self, Images, Options, Run};
+use stepwise_benchmark::runner::{self, Images, Options, Run};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
-use stepwise_curriculum::case::{Answer, Case};
+use stepwise_data::case::{Answer, Case};
 
 /// Kinds that change a question's words; of the hints one stands for all.
 pub const WORDS: [&str; 23] = [
@@ -140,17 +140,17 @@ pub fn ask(plan: &Plan<'_>, respondent: &mut dyn Respondent) -> Run {
 
 /// Asks everything afresh, with other pictures.
 pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, respondent: &mut dyn Respondent) -> Run {
-    let mut progress = |_: run::Progress<'_>| ControlFlow::Continue(());
+    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let options =
         Options { respondent: "planted", known: &HashMap::new(), batch: 16, surrogate: None, progress: &mut progress };
-    run::run(plan, images, respondent, options).expect("planted respondents do not fail")
+    runner::run(plan, images, respondent, options).expect("planted respondents do not fail")
 }
 
 /// Asks what is not known.
 pub fn ask_again(plan: &Plan<'_>, respondent: &mut dyn Respondent, known: &HashMap<String, Outcome>) -> Run {
-    let mut progress = |_: run::Progress<'_>| ControlFlow::Continue(());
+    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let options = Options { respondent: "planted", known, batch: 16, surrogate: None, progress: &mut progress };
-    run::run(plan, &load, respondent, options).expect("planted respondents do not fail")
+    runner::run(plan, &load, respondent, options).expect("planted respondents do not fail")
 }
 
 /// A summary with few draws.

@@ -9,8 +9,8 @@ use super::Kept;
 use super::heads::Heads;
 use super::keys::{Tree, feature_panels, feature_tiles};
 use super::panel::{block_rows, panels};
+use crate::attention::plan::Block;
 use crate::matmul::Shared;
-use crate::plan::Block;
 use crate::tile::{COLUMNS, ROWS, interleave, tile};
 use crate::{Plan, cpu, simd};
 

@@ -2,7 +2,7 @@
 
 use crate::Plan;
 use crate::attention::heads::Heads;
-use crate::plan::Block;
+use crate::attention::plan::Block;
 use crate::tile::{COLUMNS, ROWS, interleave};
 
 /// A tree of segments: what the kernels need to know before they look at any values.

@@ -1,5 +1,7 @@
 //! Scaled dot-product attention over a [`Plan`], with grouped key/value heads.
 
+pub(crate) mod plan;
+
 mod composed;
 mod heads;
 mod kernel;
@@ -15,8 +17,9 @@ use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-use crate::{Plan, cpu};
 pub(crate) use composed::Dense;
+
+use crate::{Plan, cpu};
 use heads::Heads;
 
 /// `softmax(q k^T / sqrt(head_dim)) v` where the plan allows a query to see a key.

@@ -2,7 +2,7 @@
 
 use crate::Plan;
 use crate::attention::heads::Heads;
-use crate::plan::Block;
+use crate::attention::plan::Block;
 use crate::simd::Columns;
 use crate::tile::COLUMNS;
 

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
-use stepwise_curriculum::conversation::{Conversation, Part, Role};
-use stepwise_curriculum::picture::load_picture;
-use stepwise_trainer::subject::Subject;
+use stepwise_data::conversation::{Conversation, Part, Role};
+use stepwise_data::image::load_picture;
+use stepwise_trainer::checkpoint::source::Subject;
 use stepwise_vlm::batch::Example;
-use stepwise_vlm::model::parameter::Pass;
-use stepwise_vlm::reader::Reader;
+use stepwise_vlm::nn::parameter::Pass;
+use stepwise_vlm::pipeline::Reader;
 
 use crate::device;
 use crate::exit::{Failure, Outcome};

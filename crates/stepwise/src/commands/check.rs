@@ -4,19 +4,19 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use stepwise_curriculum::check::{CheckOptions, Files, Summary, check_file, summary};
-use stepwise_curriculum::problem::Problem;
-use stepwise_curriculum::taxonomy::Taxonomy;
+use stepwise_curriculum::run_plan::Course;
+use stepwise_data::check::{CheckOptions, Files, Summary, check_file, summary};
+use stepwise_data::problem::Problem;
+use stepwise_data::taxonomy::Taxonomy;
+use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::course::Course;
-use stepwise_trainer::epoch_benchmark;
+use stepwise_trainer::evaluation::epochs;
 use stepwise_trainer::learner::Learner;
-use stepwise_trainer::preparation::Preparation;
-use stepwise_trainer::recipe::Recipe;
+use stepwise_trainer::preflight::Preparation;
 
 use crate::exit::{Failure, Outcome};
 use crate::progress::Shown;
-use crate::{device, prepared};
+use crate::{device, preflight};
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -85,14 +85,14 @@ fn recipe(args: &Args) -> Outcome {
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     let course = Course::new(&recipe, &cases.train).map_err(Failure::input)?;
-    let suite = epoch_benchmark::suite(&recipe).map_err(Failure::input)?;
-    epoch_benchmark::check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
+    let suite = epochs::suite(&recipe).map_err(Failure::input)?;
+    epochs::check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
     let mut shown = Shown::new();
     let mut learner = Learner::new(&recipe, &chosen.device, &mut shown).map_err(Failure::input)?;
     let preparation = Preparation::new(&recipe, &cases, &course, &mut learner, &mut shown).map_err(Failure::input)?;
-    say!("{}", prepared::text(&preparation));
-    if let Some(warning) = prepared::warning(&preparation.memory) {
+    say!("{}", preflight::text(&preparation));
+    if let Some(warning) = preflight::warning(&preparation.memory) {
         tell!("warning: {warning}");
     }
     Ok(())

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use stepwise_curriculum::check;
-use stepwise_curriculum::import::{IMPORTERS, ImportOptions, importer};
-use stepwise_curriculum::prompt::{Frame, prompt};
-use stepwise_curriculum::synth::{self, Rate, SynthOptions};
+use stepwise_data::check;
+use stepwise_data::prompt::{Frame, prompt};
+use stepwise_data::synth::{self, Rate, SynthOptions};
+use stepwise_datasets::{IMPORTERS, ImportOptions, importer};
 use stepwise_trainer::progress::Progress;
 
 use crate::exit::{Failure, Outcome};

@@ -1,10 +1,10 @@
 //! `stepwise doctor`: what this program runs on, and whether it computes there as it should.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use stepwise_vlm::layout::{Layout, Sequence, Target, TileSpan};
-use stepwise_vlm::model::Vlm;
-use stepwise_vlm::model::config::ModelConfig;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::idefics3::config::ModelConfig;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::packed_sequences::{Layout, Sequence, Target, TileSpan};
 use stepwise_vlm::weights::RandomSource;
 
 use crate::device;

@@ -3,24 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use stepwise_benchmark::compat;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::score::{Scoring, compat};
+use stepwise_benchmark::power::{describe, power};
+use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
-use stepwise_benchmark::stats::power::{describe, power};
 use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
-use stepwise_curriculum::case::Split;
-use stepwise_trainer::answer_cache::{self, AnswerCache, model_key};
-use stepwise_trainer::asking::{Answers, Asking, Memory, Model};
-use stepwise_trainer::benchmark_report::{AtHand, Reported, write_summary};
+use stepwise_data::case::Split;
+use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::epoch_benchmark;
+use stepwise_trainer::checkpoint::source::Subject;
+use stepwise_trainer::evaluation::cache::{self, AnswerCache, model_key};
+use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::evaluation::evaluate::{Answers, Asking, Memory, Model};
+use stepwise_trainer::evaluation::report::{AtHand, Reported, write_summary};
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::progress::Progress;
-use stepwise_trainer::recipe::{CaseSource, Data, Recipe, Synth};
-use stepwise_trainer::subject::Subject;
-use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::nn::parameter::Pass;
 
 use crate::device;
 use crate::exit::{Failure, Outcome};
@@ -286,12 +287,12 @@ fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
         return Ok(None);
     }
     if let Some(folder) = &args.cache {
-        return AnswerCache::open(folder, answer_cache::LIMIT).map(Some).map_err(|error| {
+        return AnswerCache::open(folder, cache::LIMIT).map(Some).map_err(|error| {
             Failure::input(format!("{}: {error} -> name a folder that can be made and written", folder.display()))
         });
     }
     let Some(folder) = AnswerCache::default_folder() else { return Ok(None) };
-    match AnswerCache::open(&folder, answer_cache::LIMIT) {
+    match AnswerCache::open(&folder, cache::LIMIT) {
         Ok(cache) => Ok(Some(cache)),
         Err(error) => {
             let folder = folder.display();
@@ -324,7 +325,7 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
 }
 
 fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
-    let own = recipe.map(epoch_benchmark::suite).transpose().map_err(Failure::input)?.flatten();
+    let own = recipe.map(epochs::suite).transpose().map_err(Failure::input)?.flatten();
     let mut suite = match (&args.suite, own) {
         (Some(path), _) => Suite::named(path).map_err(Failure::input)?,
         (None, own) => own.unwrap_or_else(Suite::fast),

@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use stepwise_curriculum::conversation::{Conversation, Part, Role};
-use stepwise_trainer::subject::Subject;
+use stepwise_data::conversation::{Conversation, Part, Role};
+use stepwise_trainer::checkpoint::source::Subject;
 use stepwise_vlm::adapter::{load_adapter, merge, save_adapter};
 use stepwise_vlm::batch::Example;
-use stepwise_vlm::model::parameter::Pass;
-use stepwise_vlm::reader::Reader;
-use stepwise_vlm::weights::save_model;
+use stepwise_vlm::idefics3::save_model;
+use stepwise_vlm::nn::parameter::Pass;
+use stepwise_vlm::pipeline::Reader;
 
 use crate::device;
 use crate::exit::{Failure, Outcome};

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
-use stepwise_trainer::recipe::{PRESETS, Recipe, commented};
+use stepwise_recipe::{PRESETS, Recipe, commented};
 
 use crate::exit::{Failure, Outcome};
 

@@ -1,14 +1,15 @@
 //! One file or folder a command.
 
+pub mod convert;
+pub mod new_model;
+
 pub mod ask;
 pub mod check;
 pub mod compare;
-pub mod create;
 pub mod data;
 pub mod doctor;
 pub mod eval;
 pub mod export;
-pub mod import;
 pub mod init;
 mod plan;
 pub mod preview;

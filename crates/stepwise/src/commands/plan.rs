@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use stepwise_benchmark::report::plan::{PlanInput, PlannedLesson, PlannedStep, render};
+use stepwise_curriculum::run_plan::Course;
+use stepwise_recipe::Recipe;
+use stepwise_report::plan::{PlanInput, PlannedLesson, PlannedStep, render};
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::course::Course;
-use stepwise_trainer::epoch_benchmark;
-use stepwise_trainer::outline::{self, Outline};
-use stepwise_trainer::recipe::Recipe;
+use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::preflight::plan_summary::{self, Outline};
 
 use crate::exit::{Failure, Outcome};
 use crate::{folder, table};
@@ -21,8 +21,8 @@ enum Form {
 /// Says what each phase would teach, and writes the whole plan to `file`.
 pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> Outcome {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
-    let suite = epoch_benchmark::suite(recipe).map_err(Failure::input)?;
-    epoch_benchmark::check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
+    let suite = epochs::suite(recipe).map_err(Failure::input)?;
+    epochs::check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?.train;
     let course = Course::new(recipe, &cases).map_err(Failure::input)?;
     let outline = Outline::new(recipe, &cases, &course);
@@ -30,8 +30,8 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> Outcome {
     outline.idle(recipe).iter().for_each(|line| tell!("warning: {line}"));
     let Some((file, form)) = file else { return Ok(()) };
 
-    let planned: Vec<outline::PlannedStep> = outline::steps(recipe, &cases, &course).collect();
-    let lesson = |lesson: &outline::PlannedLesson| {
+    let planned: Vec<plan_summary::PlannedStep> = plan_summary::steps(recipe, &cases, &course).collect();
+    let lesson = |lesson: &plan_summary::PlannedLesson| {
         let case = &cases[lesson.sample.case];
         PlannedLesson {
             case: lesson.sample.case,

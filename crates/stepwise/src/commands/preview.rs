@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use stepwise_curriculum::phase::Sample;
+use stepwise_curriculum::Sample;
+use stepwise_curriculum::run_plan::Course;
+use stepwise_recipe::Recipe;
+use stepwise_trainer::batches::examples::Lessons;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::course::Course;
-use stepwise_trainer::lessons::Lessons;
-use stepwise_trainer::recipe::Recipe;
+use stepwise_vlm::pipeline::Reader;
 use stepwise_vlm::processor::Processor;
-use stepwise_vlm::reader::Reader;
 
 use crate::device;
 use crate::exit::{Failure, Outcome};

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use stepwise_benchmark::report::study::{StudyInput, ended_early, render};
 use stepwise_benchmark::stats::Bootstrap;
-use stepwise_benchmark::study::{Difference, EFFECTIVE, Endpoint, LINE_ADVICE, StudySummary};
-use stepwise_trainer::study::Study;
-use stepwise_trainer::study::collect::collect;
-use stepwise_trainer::study::manifest::Manifest;
+use stepwise_study::Study;
+use stepwise_study::collect::collect;
+use stepwise_study::manifest::Manifest;
+use stepwise_study::report::{StudyInput, ended_early, render};
+use stepwise_study::summary::{Difference, EFFECTIVE, Endpoint, LINE_ADVICE, StudySummary};
 
 use crate::exit::{Failure, Outcome};
 use crate::folder;
-use crate::markup;
 use crate::table::{Table, interval, number, p_value, signed, with_interval};
+use crate::table_markup;
 
 /// Arguments of `report`.
 #[derive(clap::Args)]
@@ -41,8 +41,8 @@ pub fn run(args: &Args) -> Outcome {
     folder::make(&out.join("tables"))?;
     let json = serde_json::to_string_pretty(&summary).map_err(Failure::run)?;
     folder::write(&out.join("report.html"), &report.html)?;
-    folder::write(&out.join("report.md"), &joined(markup::markdown))?;
-    folder::write(&out.join("report.tex"), &joined(markup::latex))?;
+    folder::write(&out.join("report.md"), &joined(table_markup::markdown))?;
+    folder::write(&out.join("report.tex"), &joined(table_markup::latex))?;
     folder::write(&out.join("summary.json"), &json)?;
     for table in &report.tables {
         folder::write(&out.join("tables").join(&table.name), &table.text)?;

@@ -1,8 +1,7 @@
 //! `stepwise schema`: what a recipe, a suite or a study may hold.
 
-use stepwise_benchmark::guide;
-use stepwise_trainer::recipe::reference;
-use stepwise_trainer::study;
+use stepwise_benchmark::suite_reference;
+use stepwise_recipe::{reference, reference_page};
 
 use crate::exit::{Failure, Outcome};
 
@@ -23,18 +22,17 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
     if args.suite {
-        say!("{}", guide::markdown().trim_end());
+        say!("{}", suite_reference::markdown().trim_end());
         return Ok(());
     }
     if args.study {
-        say!("{}", study::markdown().trim_end());
+        say!("{}", stepwise_study::markdown().trim_end());
         return Ok(());
     }
-    let reference = reference();
     if args.markdown {
-        say!("{}", reference.markdown().trim_end());
+        say!("{}", reference_page::markdown().trim_end());
     } else {
-        say!("{}", serde_json::to_string_pretty(&reference.json_schema()).map_err(Failure::run)?);
+        say!("{}", serde_json::to_string_pretty(&reference().json_schema()).map_err(Failure::run)?);
     }
     Ok(())
 }

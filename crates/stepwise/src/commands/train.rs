@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::{BEST, LAST};
 use stepwise_trainer::interrupt::Interrupt;
-use stepwise_trainer::recipe::Recipe;
 use stepwise_trainer::train::{TrainError, TrainOptions, train};
 
 use super::plan;

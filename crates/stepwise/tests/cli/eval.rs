@@ -1,7 +1,7 @@
 //! `stepwise eval`.
 
 use serde_json::Value;
-use stepwise_curriculum::picture::sha256_hex;
+use stepwise_data::image::sha256_hex;
 
 use crate::common::{TRAINED, Workplace};
 

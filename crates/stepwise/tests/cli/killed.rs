@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use stepwise_curriculum::random::stream;
+use stepwise_data::random::stream;
 use stepwise_trainer::checkpoint::newest_complete;
 
 use crate::common::Workplace;

@@ -6,15 +6,16 @@ use burn::tensor::Device;
 use image::{ImageBuffer, ImageEncoder, Luma};
 use serde_json::{Value, json};
 use stepwise_benchmark::score::parse;
-use stepwise_curriculum::case::Answer;
-use stepwise_curriculum::phase::Sample;
-use stepwise_curriculum::prompt::{AnswerForm, Frame, prompt};
+use stepwise_curriculum::Sample;
+use stepwise_curriculum::run_plan::Course;
+use stepwise_data::case::Answer;
+use stepwise_data::prompt::{AnswerForm, Frame, prompt};
+use stepwise_recipe::Recipe;
+use stepwise_recipe::reference;
+use stepwise_trainer::batches::examples::{Lesson, Lessons, MicroBatch};
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::course::Course;
-use stepwise_trainer::lessons::{Lesson, Lessons, MicroBatch};
-use stepwise_trainer::recipe::{Recipe, reference};
-use stepwise_vlm::model::parameter::Pass;
-use stepwise_vlm::reader::Reader;
+use stepwise_vlm::nn::parameter::Pass;
+use stepwise_vlm::pipeline::Reader;
 
 use crate::common::{RECIPE, TRAINED, Workplace};
 
@@ -223,7 +224,7 @@ fn never_07_a_score_depends_on_a_lenient_parser() {
     assert_eq!((&strict["metrics"], &strict["conditions"]), (&with_rules["metrics"], &with_rules["conditions"]));
     assert!(strict.get("compat").is_none() && with_rules["compat"].as_array().is_some_and(|rules| rules.len() > 5));
     // Whatever has to be guessed is no answer.
-    let case = stepwise_curriculum::synth::record(0, &stepwise_curriculum::synth::SynthOptions::default());
+    let case = stepwise_data::synth::record(0, &stepwise_data::synth::SynthOptions::default());
     let item = case.chain.iter().find(|item| matches!(item.answer, Answer::Choice { .. })).expect("a choice");
     let asked = prompt(&case, item, &Frame::default());
     let read = |reply: &str| parse::option(reply, &asked, &item.answer, AnswerForm::Text);
@@ -431,9 +432,8 @@ fn never_13_patients_near_duplicates_or_paraphrases_are_on_both_sides_of_a_split
     let mut brighter = image::open(place.path("cases").join(picture(train))).expect("a picture").to_rgb8();
     brighter.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| value.saturating_add(2)));
     brighter.save(place.path("cases/images/brighter.png")).expect("saved");
-    let digest = stepwise_curriculum::picture::sha256_hex(
-        &std::fs::read(place.path("cases/images/brighter.png")).expect("there"),
-    );
+    let digest =
+        stepwise_data::image::sha256_hex(&std::fs::read(place.path("cases/images/brighter.png")).expect("there"));
     let mut said = String::new();
     for name in ["patient", "picture", "near-duplicate"] {
         let mut changed = cases.clone();

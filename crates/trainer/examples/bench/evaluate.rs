@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
-use stepwise_vlm::model::parameter::Pass;
+use stepwise_vlm::nn::parameter::Pass;
 
 use crate::measure::{Peaks, adapted, since};
 use crate::records::read;

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
-use stepwise_vlm::features::FeatureLimits;
-use stepwise_vlm::reader::Reader;
+use stepwise_vlm::feature_cache::FeatureLimits;
+use stepwise_vlm::pipeline::Reader;
 
 use crate::{Common, Failure};
 

@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use serde_json::{Value, json};
+use stepwise_benchmark::model::{Ask, Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, Shown};
+use stepwise_benchmark::model::{OptionScore, RespondentError};
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::probe::{Ask, Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, Shown};
-use stepwise_benchmark::probe::{OptionScore, RespondentError};
-use stepwise_benchmark::run::{Options, run};
+use stepwise_benchmark::runner::{Options, run};
 use stepwise_benchmark::suite::Suite;
-use stepwise_curriculum::case::Case;
-use stepwise_curriculum::check;
-use stepwise_curriculum::conversation::{Conversation, Message, Part};
-use stepwise_curriculum::prompt::{Frame, prompt};
+use stepwise_data::case::Case;
+use stepwise_data::check;
+use stepwise_data::conversation::{Conversation, Message, Part};
+use stepwise_data::prompt::{Frame, prompt};
 use stepwise_trainer::cases::Pictures;
 use stepwise_vlm::batch::Example;
 use stepwise_vlm::processor::Processor;
@@ -192,7 +192,7 @@ fn index_images(record: &mut Value) {
 impl Record {
     /// The question with its picture; `supervised` with its answer.
     pub fn example(&self, processor: &Processor, supervised: bool) -> Result<Example, Failure> {
-        let picture = stepwise_curriculum::picture::load_picture(&self.image)?;
+        let picture = stepwise_data::image::load_picture(&self.image)?;
         let question = Conversation { messages: self.messages.clone() };
         let shows = question.messages.iter().flat_map(|message| &message.content);
         let images = shows.filter(|part| matches!(part, Part::Image { .. })).count();

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
-use stepwise_trainer::lessons::{Lesson, MicroBatch};
-use stepwise_trainer::optimizer::{AdamW, AdamWConfig};
-use stepwise_trainer::rates::Rates;
-use stepwise_trainer::step::{StepOptions, step};
-use stepwise_vlm::model::parameter::Pass;
-use stepwise_vlm::reader::Reader;
+use stepwise_trainer::batches::examples::{Lesson, MicroBatch};
+use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
+use stepwise_trainer::optim::learning_rates::Rates;
+use stepwise_trainer::optim::step::{StepOptions, step};
+use stepwise_vlm::nn::parameter::Pass;
+use stepwise_vlm::pipeline::Reader;
 
 use crate::measure::{Peaks, adapted, forgetful, since, since_process_start};
 use crate::records::{Record, read};

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use burn::tensor::{Tensor, TensorData};
 use serde_json::{Map, Value, json};
-use stepwise_curriculum::picture::load_picture;
-use stepwise_vlm::model::parameter::Pass;
+use stepwise_data::image::load_picture;
+use stepwise_vlm::nn::parameter::Pass;
 
 use crate::measure::{Peaks, adapted, since};
 use crate::records::read;

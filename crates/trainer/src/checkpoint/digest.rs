@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
+use stepwise_data::io::digest::sha256_file;
 
 use super::CheckpointError;
-use crate::files::sha256_file;
 
 /// Name of the file.
 pub const DIGEST_FILE: &str = "digest.json";

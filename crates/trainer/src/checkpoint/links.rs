@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use stepwise_curriculum::files::{beside, sync_folder};
+use stepwise_data::io::atomic::{beside, sync_folder};
 
 use super::{CheckpointError, name, step_of};
 

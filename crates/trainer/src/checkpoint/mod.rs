@@ -1,5 +1,7 @@
 //! Checkpoints of a run: written beside and renamed, recognised by their digests, linked as `best` and `last`.
 
+pub mod source;
+
 mod digest;
 mod links;
 mod retention;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use stepwise_curriculum::files::beside;
+use stepwise_data::io::atomic::beside;
 
 use super::{BEST, CheckpointError, linked, name, steps};
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use stepwise_curriculum::files::write_atomic;
+use stepwise_data::io::atomic::write_atomic;
+use stepwise_recipe::Recipe;
 
 use super::{CheckpointError, clear_leftovers, steps};
-use crate::recipe::Recipe;
 
 /// The folder of a run, and the names in it.
 #[derive(Clone, Debug)]

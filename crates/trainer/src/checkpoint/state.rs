@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use stepwise_curriculum::files::write_atomic;
-use stepwise_vlm::model::ModelPart;
+use stepwise_data::io::atomic::write_atomic;
+use stepwise_vlm::idefics3::ModelPart;
 
 use super::CheckpointError;
 use crate::log::Tally;
@@ -16,7 +16,7 @@ use crate::selection::Selection;
 /// Name of the file.
 pub const STATE_FILE: &str = "trainer_state.json";
 
-/// How random numbers follow from seeds: [`stepwise_curriculum::random::stream`]. Another scheme cannot continue a run.
+/// How random numbers follow from seeds: [`stepwise_data::random::stream`]. Another scheme cannot continue a run.
 pub const RANDOM_SCHEME: &str = "chacha8-sha256/1";
 
 /// Where a run stands after an optimiser step.
@@ -58,7 +58,7 @@ pub struct TrainerState {
     pub untested: bool,
     /// The recipe's seed.
     pub seed: u64,
-    /// [`crate::recipe::Recipe::digest`].
+    /// [`stepwise_recipe::Recipe::digest`].
     pub recipe_digest: String,
     /// Of prompt wording, template, tokenizer and pixel pipeline.
     pub prompt_digest: String,

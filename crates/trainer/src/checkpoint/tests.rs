@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use proptest::prelude::*;
-use stepwise_vlm::model::ModelPart;
+use stepwise_vlm::idefics3::ModelPart;
 
 use super::*;
 use crate::log::Tally;
@@ -193,7 +193,7 @@ mod killed {
 
     #[test]
     fn at_any_moment_the_last_saved_checkpoint_is_there_and_whole() {
-        let mut random = stepwise_curriculum::random::stream(7, &["kill"]);
+        let mut random = stepwise_data::random::stream(7, &["kill"]);
         for _ in 0..20 {
             let run = tempfile::tempdir().expect("writable");
             let mut child = Command::new(std::env::current_exe().expect("this test"))

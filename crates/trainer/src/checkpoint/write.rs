@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use stepwise_curriculum::files::{beside, sync_folder};
+use stepwise_data::io::atomic::{beside, sync_folder};
 
 use super::{BEST, CheckpointError, DIGEST_FILE, LAST, digest, name, step_of};
 

@@ -3,9 +3,10 @@
 //! Neither can stop a run. What cannot be written (a full disk) is held back, up to a limit, and written when there is
 //! room again; the first failure is reported, the following ones are not.
 
+mod lines;
+
 mod append;
 mod events;
-mod line;
 mod tally;
 mod trainer_log;
 
@@ -13,7 +14,7 @@ use std::io;
 use std::path::Path;
 
 pub use events::Events;
-pub use line::{MetricsLine, Pace, StepLine};
+pub use lines::{MetricsLine, Pace, StepLine};
 pub use tally::Tally;
 pub use trainer_log::{Resumed, TrainerLog, tested_steps};
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use stepwise_curriculum::files::write_atomic;
+use stepwise_data::io::atomic::write_atomic;
 
 use super::append::Appender;
 

@@ -1,15 +1,15 @@
 //! Why a run ended early.
 
-use stepwise_curriculum::phase::PlanError;
+use stepwise_curriculum::PlanError;
 
+use crate::batches::examples::LessonError;
 use crate::cases::CasesError;
 use crate::checkpoint::{self, CheckpointError, Incompatible};
-use crate::epoch_benchmark::BenchmarkError;
+use crate::evaluation::epochs::BenchmarkError;
 use crate::frozen::Moved;
 use crate::learner::LearnerError;
-use crate::lessons::LessonError;
-use crate::rehearsal::Unreached;
-use crate::step::StepError;
+use crate::optim::step::StepError;
+use crate::preflight::dry_run::Unreached;
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]

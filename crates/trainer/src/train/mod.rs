@@ -1,7 +1,8 @@
 //! The loop: phases, epochs, steps; a benchmark of the base first and of the learner after every epoch.
 
+mod save;
+
 mod error;
-mod keep;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,31 +11,31 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use stepwise_benchmark::summary::Summary;
-use stepwise_curriculum::prompt::PROMPT_VERSION;
-use stepwise_vlm::reader::Reader;
+use stepwise_curriculum::run_plan::{Course, Place};
+use stepwise_data::prompt::PROMPT_VERSION;
+use stepwise_recipe::{Freeze, OnNonfinite, Recipe};
+use stepwise_vlm::pipeline::Reader;
 
 pub use error::TrainError;
 
+use crate::batches::prefetch::{ReadAhead, Source};
 use crate::cases::Cases;
 use crate::checkpoint::{self, RunFolder, Skipped, StepLoss, TrainerState};
-use crate::course::{Course, Place};
 use crate::environment::{Environment, peak_memory_mib};
-use crate::epoch_benchmark::{EpochBenchmark, EpochEnd, Exam, Tested};
+use crate::evaluation::epochs::{EpochBenchmark, EpochEnd, Exam, Tested};
+use crate::evaluation::predicted::Predicted;
 use crate::frozen::Frozen;
 use crate::interrupt::Interrupt;
 use crate::learner::Learner;
 use crate::log::{MetricsLine, Pace, Resumed, RunLog, StepLine, Tally};
-use crate::predicted::Predicted;
-use crate::preparation::Preparation;
+use crate::optim::learning_rates::Rates;
+use crate::optim::step::{StepError, StepOptions, step};
+use crate::preflight::Preparation;
+use crate::preflight::dry_run::rehearse;
+use crate::preflight::freeze_groups::Regime;
+use crate::preflight::token_stats::Largest;
 use crate::progress::{EpochLine, Progress};
-use crate::rates::Rates;
-use crate::read_ahead::{ReadAhead, Source};
-use crate::recipe::{Freeze, OnNonfinite, Recipe};
-use crate::regime::Regime;
-use crate::rehearsal::rehearse;
 use crate::selection::{Best, Selection};
-use crate::step::{StepError, StepOptions, step};
-use crate::survey::Largest;
 
 /// How many logged losses a checkpoint remembers.
 const LOSS_HISTORY: usize = 100;

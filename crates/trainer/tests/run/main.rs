@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use stepwise_benchmark::store;
-use stepwise_curriculum::synth::{SynthOptions, record};
+use stepwise_data::synth::{SynthOptions, record};
+use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::log::StepLine;
 use stepwise_trainer::progress::Progress;
-use stepwise_trainer::recipe::Recipe;
 use stepwise_trainer::train::{Finished, TrainError, TrainOptions, train};
-use stepwise_vlm::fresh::{FreshConfig, create};
+use stepwise_vlm::create::{FreshConfig, create};
 
 /// A model of some ten thousand parameters whose tokenizer knows the words of the synthetic cases.
 fn model(folder: &Path) -> PathBuf {
@@ -268,7 +268,7 @@ fn a_resumed_run_with_any_adapter_differs_by_not_one_bit() {
         let name = checkpoint::name(finished.global_step);
         let (kept, again) = (contents(&kept.join(&name)), contents(&out.join(&name)));
         assert!(kept == again && kept.len() > 3, "{kind}");
-        let subject = stepwise_trainer::subject::Subject::find(&out, None).expect("a subject");
+        let subject = stepwise_trainer::checkpoint::source::Subject::find(&out, None).expect("a subject");
         subject.load(&Device::flex(), None).expect("loads");
     }
 }
@@ -283,7 +283,7 @@ fn full_fine_tuning_leaves_a_model_folder_that_loads() {
     std::fs::write(&suite, TRANSFER).expect("written");
     let text = recipe_text(&model, &out, full).replace("\"fast\"", &format!("{:?}", suite.display().to_string()));
     let (finished, _) = run(&text, Stop::Never, false);
-    let subject = stepwise_trainer::subject::Subject::find(&finished.folder, None).expect("a subject");
+    let subject = stepwise_trainer::checkpoint::source::Subject::find(&finished.folder, None).expect("a subject");
     assert_eq!(subject.base.as_deref(), Some(model.as_path()));
     subject.load(&Device::flex(), None).expect("loads");
     transferred_from_the_base(&out);

@@ -1,6 +1,6 @@
 //! What can go wrong with an adapter.
 
-use crate::weights::WeightError;
+use crate::nn::source::WeightError;
 
 /// What can go wrong with an adapter.
 #[derive(Debug, thiserror::Error)]

@@ -7,11 +7,12 @@ use burn::tensor::{Tensor, TensorData};
 use serde_json::{Map, Value, json};
 
 use super::patterns::Patterns;
-use super::{AdapterError, InitLoraWeights, LoraConfig, fresh, saved, targets};
-use crate::model::Vlm;
-use crate::model::lora::{LoraLayer, Magnitude};
-use crate::model::parameter::{Parameter, ParameterVisitor};
-use crate::weights::{NamedTensor, SafetensorsSource, WeightError, write_safetensors};
+use super::{AdapterError, InitLoraWeights, LoraConfig, attach, modules_to_save, targets};
+use crate::idefics3::Vlm;
+use crate::nn::lora::{LoraLayer, Magnitude};
+use crate::nn::parameter::{Parameter, ParameterVisitor};
+use crate::nn::source::WeightError;
+use crate::weights::{NamedTensor, SafetensorsSource, write_safetensors};
 
 /// What a PEFT folder calls a parameter.
 pub(super) fn key(name: &str) -> String {
@@ -50,7 +51,7 @@ fn read_config(folder: &Path) -> Result<LoraConfig, AdapterError> {
     let path = folder.join("adapter_config.json");
     let problem = |problem: String| AdapterError::Config { path: path.display().to_string(), problem };
     let unread = |what: &dyn std::fmt::Display| problem(format!("{what} -> name a folder that PEFT saved, complete"));
-    let text = crate::bounded::text(&path).map_err(|error| unread(&error))?;
+    let text = stepwise_data::io::bounded::text(&path).map_err(|error| unread(&error))?;
     let raw: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
     let fields = raw.as_object().ok_or_else(|| unread(&"a JSON object is expected"))?;
     if let Some((field, value)) = fields.iter().find(|(field, value)| !built(field, value)) {
@@ -93,9 +94,9 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
     let file = folder.join("adapter_model.safetensors");
     let place = file.display().to_string();
     let source = SafetensorsSource::open(std::slice::from_ref(&file), model.device())?;
-    let whole = saved::parameters(model, &config)?;
+    let whole = modules_to_save::parameters(model, &config)?;
     let names = model.linears().into_iter().map(|linear| linear.name().to_owned());
-    let names: Vec<String> = names.filter(|name| !saved::holds(&config.modules_to_save, name)).collect();
+    let names: Vec<String> = names.filter(|name| !modules_to_save::holds(&config.modules_to_save, name)).collect();
     let chosen = targets::select(&config, &names)?;
     let patterns = Patterns::new(&config, &chosen)?;
     let parts: &[&str] = match config.use_dora {
@@ -110,7 +111,7 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
         );
         return Err(WeightError::Format { path: place, problem }.into());
     }
-    saved::check(model, &whole, &source, &place)?;
+    modules_to_save::check(model, &whole, &source, &place)?;
     let device = model.device().clone();
     let mut adapters = Vec::new();
     for linear in model.linears() {
@@ -136,14 +137,14 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
             adapter.magnitude = Some(Magnitude::learned(&linear.weight, values));
         }
         if config.init_lora_weights == InitLoraWeights::Pissa {
-            adapter.initial = Some(fresh::principal(linear, rank, scale)?);
+            adapter.initial = Some(attach::principal(linear, rank, scale)?);
         }
         adapters.push(Some(adapter));
     }
     for (linear, adapter) in model.linears().into_iter().zip(adapters) {
         linear.adapter = adapter;
     }
-    saved::load(model, &whole, &source);
+    modules_to_save::load(model, &whole, &source);
     Ok(config)
 }
 

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use stepwise_curriculum::conversation::{Conversation, Message, Part, Role};
+use stepwise_data::conversation::{Conversation, Message, Part, Role};
 
-use super::expand::{Expanded, IMAGE};
+use super::image_tokens::{Expanded, IMAGE};
 use super::pixels::ImageGrid;
 use super::{Processor, ProcessorError};
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
+use stepwise_data::io::bounded;
 
 use super::ProcessorError;
 use super::config::PixelConfig;
-use super::expand::END_OF_UTTERANCE;
+use super::image_tokens::END_OF_UTTERANCE;
 use super::template::ChatTemplate;
 use super::tokens::Tokens;
-use crate::bounded;
 
 const PROCESSORS: &[&str] = &["Idefics3Processor", "SmolVLMProcessor"];
 const IMAGE_PROCESSORS: &[&str] = &["Idefics3ImageProcessor", "SmolVLMImageProcessor"];

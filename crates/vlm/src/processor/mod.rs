@@ -1,11 +1,12 @@
 //! Words and pictures to what the model reads, as the processor of the Hugging Face folder says.
 
+mod image_tokens;
+mod tiles;
+
 mod config;
 mod encode;
-mod expand;
 mod folder;
 pub mod pixels;
-mod prepared;
 pub mod resize;
 pub mod template;
 mod tokens;
@@ -18,8 +19,9 @@ use sha2::{Digest, Sha256};
 
 pub use config::ConfigError;
 pub use encode::{Encoded, ImageSpan};
+pub use tiles::{Prepared, PreparedPixels};
+
 use pixels::{PixelConfig, PixelError, Tiles};
-pub use prepared::{Prepared, PreparedPixels};
 use template::{ChatTemplate, TemplateError};
 use tokens::Tokens;
 

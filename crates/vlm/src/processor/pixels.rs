@@ -3,8 +3,9 @@
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 
-use super::config::LONGEST_SIDE;
 pub use super::config::{LongestEdge, PixelConfig};
+
+use super::config::LONGEST_SIDE;
 use super::resize::resize;
 
 /// How a picture was cut: rows and columns of tiles, both 0 where it is one tile alone.

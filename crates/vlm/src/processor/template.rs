@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use minijinja::{Environment, context};
 use serde_json::json;
-use stepwise_curriculum::conversation::{Message, Part, Role};
+use stepwise_data::conversation::{Message, Part, Role};
 
 /// Steps a template may take: real ones need some hundred; one that never ends is stopped.
 const FUEL: u64 = 2_000_000;

@@ -1,8 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-
-use stepwise_curriculum::conversation::Conversation;
+use stepwise_data::conversation::Conversation;
 
 use super::*;
 

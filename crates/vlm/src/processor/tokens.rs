@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokenizers::Tokenizer;
 
-use super::expand::{FAKE, IMAGE, is_structural};
+use super::image_tokens::{FAKE, IMAGE, is_structural};
 
 /// A byte-level tokenizer.
 #[derive(Clone, Debug)]

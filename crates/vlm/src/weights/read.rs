@@ -9,7 +9,8 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use stepwise_ops::Precision;
 
-use super::{Source, WeightError, names};
+use super::names;
+use crate::nn::source::{Source, WeightError};
 
 /// Reads tensors by name from mapped safetensors files.
 pub struct SafetensorsSource {
@@ -38,7 +39,7 @@ impl SafetensorsSource {
             }
             return Self::open_as(&[whole], device, names::current);
         }
-        let text = crate::bounded::text(&index).map_err(|error| at(&index, error))?;
+        let text = stepwise_data::io::bounded::text(&index).map_err(|error| at(&index, error))?;
         let format = |problem: String| WeightError::Format { path: index.display().to_string(), problem };
         let json: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| format(format!("{error} -> copy or download it again")))?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::WeightError;
+use crate::nn::source::WeightError;
 
 /// A tensor to be written.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use serde::Deserialize;
 use serde_json::Value;
-use stepwise_vlm::layout::{Layout, Sequence, Target, TileSpan};
-use stepwise_vlm::model::Vlm;
-use stepwise_vlm::model::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
+use stepwise_vlm::packed_sequences::{Layout, Sequence, Target, TileSpan};
 use stepwise_vlm::weights::SafetensorsSource;
 
 /// Largest difference over largest magnitude of the reference.

@@ -6,19 +6,19 @@ mod tables;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use stepwise_benchmark::compare::{Comparison, Side, compare, elsewhere};
+use stepwise_benchmark::compare::{Comparison, Side, compare, foreign};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
-use stepwise_curriculum::case::{Case, Split};
-use stepwise_curriculum::check;
+use stepwise_data::case::{Case, Split};
+use stepwise_data::check;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::epoch_benchmark;
+use stepwise_trainer::evaluation::epochs;
 
 use crate::exit::{Failure, Outcome};
-use crate::markup;
 use crate::table::Table;
+use crate::table_markup;
 use side::Found;
 
 /// Arguments of `compare`.
@@ -64,10 +64,10 @@ pub fn run(args: &Args) -> Outcome {
     let cases = cases(args, [&a, &b])?;
     let uncapped = suite.uncapped();
     let plan = cases.as_ref().map(|cases| Plan::new(&uncapped, cases));
-    let read = |found: &Found| elsewhere::read(&found.outcomes, &suite, plan.as_ref()).map_err(Failure::input);
+    let read = |found: &Found| foreign::read(&found.outcomes, &suite, plan.as_ref()).map_err(Failure::input);
     let (mut of_a, mut of_b) = both(read(&a), read(&b))?;
-    elsewhere::fill(&mut of_a, &of_b);
-    elsewhere::fill(&mut of_b, &of_a);
+    foreign::fill(&mut of_a, &of_b);
+    foreign::fill(&mut of_b, &of_a);
 
     let mut reference: Vec<Summary> = Vec::new();
     for path in &args.reference {
@@ -92,8 +92,8 @@ fn print(args: &Args, comparison: &Comparison) -> Outcome {
     }
     let write = match args.format {
         Format::Text => |table: &Table| format!("{}\n", table.text()),
-        Format::Markdown => markup::markdown,
-        Format::Latex => markup::latex,
+        Format::Markdown => table_markup::markdown,
+        Format::Latex => table_markup::latex,
     };
     let tables: Vec<String> = tables::all(comparison).iter().map(write).collect();
     say!("{}", tables.join("\n").trim_end());
@@ -117,7 +117,7 @@ fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
         Some(path) => candidates.push(Suite::named(path).map_err(Failure::input)?),
         None => {
             for recipe in sides.into_iter().filter_map(|side| side.recipe.as_ref()) {
-                candidates.extend(epoch_benchmark::suite(recipe).map_err(Failure::input)?);
+                candidates.extend(epochs::suite(recipe).map_err(Failure::input)?);
             }
             candidates.extend([Suite::fast(), Suite::full()]);
         }

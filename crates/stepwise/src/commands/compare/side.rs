@@ -7,11 +7,11 @@ use stepwise_benchmark::compare::History;
 use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::{Suite, SuiteName};
 use stepwise_benchmark::summary::Summary;
-use stepwise_curriculum::prompt::AnswerForm;
+use stepwise_data::prompt::AnswerForm;
+use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
-use stepwise_trainer::epoch_benchmark::read_forgetting;
+use stepwise_trainer::evaluation::epochs::read_forgetting;
 use stepwise_trainer::log::tested_steps;
-use stepwise_trainer::recipe::Recipe;
 
 use crate::commands::eval::{ALONE, TUNED};
 use crate::exit::{Failure, Outcome};

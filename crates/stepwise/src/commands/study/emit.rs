@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use stepwise_trainer::study::Study;
+use stepwise_study::Study;
 
 /// Where the tasks are to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

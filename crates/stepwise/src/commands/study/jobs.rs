@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use stepwise_study::holder::Holder;
+use stepwise_study::task::Stage;
+use stepwise_study::{Study, Task};
 use stepwise_trainer::interrupt::{self, Interrupt};
-use stepwise_trainer::study::holder::Holder;
-use stepwise_trainer::study::task::Stage;
-use stepwise_trainer::study::{Study, Task};
 
 use super::{clock, held, holder_name, name};
 use crate::exit::{self, Failure, Outcome};

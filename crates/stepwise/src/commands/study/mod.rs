@@ -7,18 +7,18 @@ mod task;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use stepwise_trainer::study::budget::EQUAL;
-use stepwise_trainer::study::claim;
-use stepwise_trainer::study::holder::Holder;
-use stepwise_trainer::study::manifest::{self, Manifest};
-use stepwise_trainer::study::task::Stage;
-use stepwise_trainer::study::{Study, StudyError, Task};
+use stepwise_study::budget::EQUAL;
+use stepwise_study::claim;
+use stepwise_study::holder::Holder;
+use stepwise_study::manifest::{self, Manifest};
+use stepwise_study::task::Stage;
+use stepwise_study::{Study, StudyError, Task};
+
+pub use emit::Target;
 
 use crate::device;
 use crate::exit::{Failure, Outcome};
 use crate::table::Table;
-
-pub use emit::Target;
 
 /// Arguments of `study`.
 #[derive(clap::Args)]

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use stepwise_study::claim::{self, BEAT, Claim, Claimed, SILENCE};
+use stepwise_study::holder::Holder;
+use stepwise_study::task::Stage;
+use stepwise_study::{Study, Task};
 use stepwise_trainer::interrupt::Interrupt;
-use stepwise_trainer::study::claim::{self, BEAT, Claim, Claimed, SILENCE};
-use stepwise_trainer::study::holder::Holder;
-use stepwise_trainer::study::task::Stage;
-use stepwise_trainer::study::{Study, Task};
 use stepwise_trainer::train::{TrainOptions, train};
 
 use super::{claim_failed, clock, holder_name};

@@ -1,0 +1,433 @@
+//! Planted respondents: each behaves in one known way, so every metric has one right value. Tests use them to show that the
+//! benchmark measures what it says.
+
+use std::collections::HashMap;
+
+use image::RgbImage;
+use stepwise_data::case::{Answer, Case, Item};
+use stepwise_data::conversation::{Part, Role};
+use stepwise_data::prompt::{Frame, gold_text, prompt};
+
+use crate::model::{
+    Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+};
+use crate::perturb::support::evidence::evidence;
+use crate::perturb::support::geometry::Rect;
+use crate::perturb::support::mark::Style;
+use crate::plan::Plan;
+use crate::score::fold;
+
+/// A way to behave.
+pub trait Policy {
+    /// The words to answer with. Where options are asked for, those that are not among them answer nothing: every option is
+    /// then equally likely to a number that is none.
+    fn say(&self, view: &View<'_>) -> String;
+}
+
+/// What a planted respondent can see. It knows the case, because it is planted; a real one knows only the probe.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The case asked about.
+    pub case: &'a Case,
+    /// The item of the case; with [`Planted::knowing`] the one asked instead where a condition replaces it.
+    pub item: &'a Item,
+    /// What is asked.
+    pub probe: &'a Probe,
+}
+
+impl View<'_> {
+    /// The right answer.
+    #[must_use]
+    pub fn gold(&self) -> String {
+        gold_text(self.case, self.item)
+    }
+
+    /// An answer that is wrong: the first stored option that is not right, the opposite of a yes or no, or what is right of
+    /// nothing.
+    #[must_use]
+    pub fn wrong(&self) -> String {
+        match &self.item.answer {
+            Answer::Choice { options, gold, .. } => {
+                let wrong = (0..options.len()).find(|index| !gold.contains(index));
+                wrong.map_or_else(String::new, |index| options[index].clone())
+            }
+            Answer::Yesno { gold, .. } => ["yes", "no"][usize::from(*gold)].to_owned(),
+            Answer::Number { gold, .. } => (gold + 1e6).to_string(),
+            Answer::Text { .. } => "none of the known".to_owned(),
+            Answer::Box { .. } => "[0, 0, 1, 1]".to_owned(),
+        }
+    }
+
+    /// The options in the order shown; empty where the answer is not chosen.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        match (&self.probe.ask, &self.item.answer) {
+            (Ask::Options(options), _) => options.clone(),
+            (Ask::Generate { .. }, Answer::Yesno { .. }) => vec!["yes".to_owned(), "no".to_owned()],
+            (Ask::Generate { .. }, Answer::Choice { options, .. }) => options.clone(),
+            (Ask::Generate { .. }, _) => Vec::new(),
+        }
+    }
+
+    /// Lines others than the respondent itself said that the clean question does not have. An option under another letter
+    /// is none.
+    #[must_use]
+    pub fn added_lines(&self) -> Vec<String> {
+        let lines = |conversation: &stepwise_data::conversation::Conversation| -> Vec<String> {
+            let said = conversation.messages.iter().filter(|message| message.role != Role::Assistant);
+            said.flat_map(|message| &message.content)
+                .filter_map(|part| match part {
+                    Part::Text { text } => Some(text.lines().map(str::to_owned)),
+                    Part::Image { .. } => None,
+                })
+                .flatten()
+                .collect()
+        };
+        let clean = lines(&prompt(self.case, self.item, &Frame::default()).conversation);
+        let mut added = lines(&self.probe.conversation);
+        let is_option = |line: &str| match (&self.item.answer, line.split_once(". ")) {
+            (Answer::Choice { options, .. }, Some((_, words))) => options.iter().any(|option| option == words),
+            _ => false,
+        };
+        added.retain(|line| !clean.contains(line) && !is_option(line));
+        added
+    }
+
+    /// The first picture, where it is one.
+    #[must_use]
+    pub fn picture(&self) -> Option<&RgbImage> {
+        match self.probe.images.first()? {
+            Shown::Picture(picture) => Some(picture),
+            Shown::Pixels(_) => None,
+        }
+    }
+}
+
+/// Always right, whatever is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Oracle;
+
+impl Policy for Oracle {
+    fn say(&self, view: &View<'_>) -> String {
+        view.gold()
+    }
+}
+
+/// Gives the answer an added sentence names; without one it behaves as the policy inside.
+#[derive(Clone, Copy, Debug)]
+pub struct HintFollower<P>(pub P);
+
+impl<P: Policy> Policy for HintFollower<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        let own = self.0.say(view);
+        let mut candidates = view.options();
+        candidates.push(view.gold());
+        // The longest name first: "mass" must not be found inside "large mass".
+        candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.len()));
+        for line in view.added_lines() {
+            let words = format!(" {} ", fold(&line));
+            if let Some(named) = candidates.iter().find(|candidate| words.contains(&format!(" {} ", fold(candidate)))) {
+                return named.clone();
+            }
+        }
+        own
+    }
+}
+
+/// Never looks: always the first stored option, "yes", or the same number, text and box.
+#[derive(Clone, Copy, Debug)]
+pub struct BlindPrior;
+
+impl Policy for BlindPrior {
+    fn say(&self, view: &View<'_>) -> String {
+        match &view.item.answer {
+            Answer::Choice { options, .. } => options[0].clone(),
+            Answer::Yesno { .. } => "yes".to_owned(),
+            Answer::Number { .. } => "1".to_owned(),
+            Answer::Text { .. } => "normal".to_owned(),
+            Answer::Box { .. } => "[25, 25, 75, 75]".to_owned(),
+        }
+    }
+}
+
+/// Picks the option shown last.
+#[derive(Clone, Copy, Debug)]
+pub struct LastOption;
+
+impl Policy for LastOption {
+    fn say(&self, view: &View<'_>) -> String {
+        view.options().pop().unwrap_or_else(|| BlindPrior.say(view))
+    }
+}
+
+/// Says nothing that can be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Unparsable;
+
+impl Policy for Unparsable {
+    fn say(&self, _: &View<'_>) -> String {
+        "I think that several answers are possible".to_owned()
+    }
+}
+
+/// Knows the answer and says it in a sentence, which the strict parser does not read: a format failure, no weakness.
+#[derive(Clone, Copy, Debug)]
+pub struct Wordy<P>(pub P);
+
+impl<P: Policy> Policy for Wordy<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        format!("The answer is {}.", self.0.say(view))
+    }
+}
+
+/// Says left for right and right for left.
+#[derive(Clone, Copy, Debug)]
+pub struct LateralitySwapper<P>(pub P);
+
+impl<P: Policy> Policy for LateralitySwapper<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        let said = self.0.say(view);
+        let swap = |word| match word {
+            "left" => "right",
+            "right" => "left",
+            other => other,
+        };
+        said.split(' ').map(swap).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Believes in marks: right where one stands on the evidence, wrong where it stands elsewhere; without one it behaves as the
+/// policy inside. It knows marks by the colour of the default style.
+#[derive(Clone, Copy, Debug)]
+pub struct CueFollower<P>(pub P);
+
+impl<P: Policy> Policy for CueFollower<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        let Some(mark) = view.picture().and_then(marked) else { return self.0.say(view) };
+        let evidence = evidence(view.case, view.item);
+        let is_marked = evidence.iter().flat_map(|on| &on.rects).all(|rect| rect.clipped(mark) == *rect);
+        if is_marked { view.gold() } else { view.wrong() }
+    }
+}
+
+/// The bounds of all pixels in the colour of marks.
+fn marked(picture: &RgbImage) -> Option<Rect> {
+    let colour = Style::default().colour;
+    let drawn = picture.enumerate_pixels().filter(|(_, _, pixel)| pixel.0 == colour);
+    drawn.fold(None, |bounds: Option<Rect>, (x, y, _)| {
+        let (x, y) = (i64::from(x), i64::from(y));
+        let known = bounds.unwrap_or(Rect { x0: x, y0: y, x1: x, y1: y });
+        Some(Rect { x0: known.x0.min(x), y0: known.y0.min(y), x1: known.x1.max(x + 1), y1: known.y1.max(y + 1) })
+    })
+}
+
+/// Declines wherever it may; else it behaves as the policy inside.
+#[derive(Clone, Copy, Debug)]
+pub struct Decliner<P>(pub P);
+
+impl<P: Policy> Policy for Decliner<P> {
+    fn say(&self, view: &View<'_>) -> String {
+        match &view.item.answer {
+            Answer::Choice { options, refusal: Some(refusal), .. } => options[*refusal].clone(),
+            _ => self.0.say(view),
+        }
+    }
+}
+
+/// A respondent that behaves as its policy says and cannot be attacked.
+#[derive(Debug)]
+pub struct Planted<'a, P> {
+    cases: HashMap<&'a str, &'a Case>,
+    /// By case, item and condition.
+    asked: HashMap<[&'a str; 3], (&'a Case, &'a Item)>,
+    policy: P,
+    /// Probes answered so far.
+    pub answered: usize,
+}
+
+impl<'a, P: Policy> Planted<'a, P> {
+    /// Plants `policy` among `cases`.
+    pub fn new(cases: &'a [Case], policy: P) -> Self {
+        let cases = cases.iter().map(|case| (case.case_id.as_str(), case)).collect();
+        Self { cases, asked: HashMap::new(), policy, answered: 0 }
+    }
+
+    /// Plants `policy` where `plan` is asked. It knows what the plan asks instead of stored items, so that who is always
+    /// right is right there, too.
+    pub fn knowing(plan: &'a Plan<'a>, policy: P) -> Self {
+        let asked = plan.entries.iter().map(|&entry| {
+            let (case, item) = plan.item(entry);
+            ([case.case_id.as_str(), &item.id, &plan.condition(entry).id], (case, item))
+        });
+        Self { asked: asked.collect(), ..Self::new(plan.pool.cases(), policy) }
+    }
+
+    fn view<'b>(&'b self, probe: &'b Probe) -> Result<View<'b>, RespondentError> {
+        let stored = || {
+            let case = *self.cases.get(probe.case_id.as_str())?;
+            Some((case, case.chain.iter().find(|item| item.id == probe.item_id)?))
+        };
+        let asked = self.asked.get(&[probe.case_id.as_str(), &probe.item_id, &probe.condition]).copied();
+        asked
+            .or_else(stored)
+            .map(|(case, item)| View { case, item, probe })
+            .ok_or_else(|| RespondentError::new(format!("no item {} in case {}", probe.item_id, probe.case_id)))
+    }
+}
+
+impl<P: Policy> Respondent for Planted<'_, P> {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        self.answered += probes.len();
+        probes
+            .iter()
+            .map(|probe| {
+                let said = self.policy.say(&self.view(probe)?);
+                Ok(match &probe.ask {
+                    Ask::Generate { .. } => Reply::Text(said),
+                    Ask::Options(options) => Reply::Options(likelihoods(options, &said)),
+                })
+            })
+            .collect()
+    }
+
+    fn pixels(&mut self, _: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        Ok(None)
+    }
+
+    fn pixel_gradients(&mut self, _: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        Err(RespondentError::new("a planted policy has no gradients"))
+    }
+}
+
+/// The said option likely, the others not; no number at all where it is not among them.
+fn likelihoods(options: &[String], said: &str) -> Vec<OptionScore> {
+    let known = options.iter().any(|option| option == said);
+    options
+        .iter()
+        .map(|option| {
+            let tokens = option.split_whitespace().count().max(1);
+            let each = match (known, option == said) {
+                (false, _) => f64::NAN,
+                (true, true) => -0.1,
+                (true, false) => -5.0,
+            };
+            OptionScore { loglikelihood: each * tokens as f64, tokens }
+        })
+        .collect()
+}
+
+/// A respondent to yes/no questions that is linear in the pixels, so that every attack on it has a closed form: the
+/// log-odds of "yes" are `weight * (mean pixel - threshold)`, and a signed step of size eps against it moves the mean by
+/// exactly eps (as long as nothing is clipped).
+#[derive(Clone, Copy, Debug)]
+pub struct Linear {
+    /// Slope.
+    pub weight: f64,
+    /// Mean pixel, 0 to 1, at which it is undecided.
+    pub threshold: f64,
+}
+
+impl Linear {
+    fn odds(&self, pixels: &[f32]) -> f64 {
+        let mean = pixels.iter().map(|value| f64::from(*value)).sum::<f64>() / pixels.len().max(1) as f64;
+        self.weight * (mean - self.threshold)
+    }
+
+    fn shown(probe: &Probe) -> Result<PixelGrid, RespondentError> {
+        match probe.images.first() {
+            Some(Shown::Picture(picture)) => Ok(grid(picture)),
+            Some(Shown::Pixels(pixels)) => Ok(PixelGrid::clone(pixels)),
+            None => Err(RespondentError::new("a linear respondent needs a picture")),
+        }
+    }
+}
+
+/// A picture as one tile, unscaled: `[1, 3, height, width]` in `0..=1`.
+#[must_use]
+pub fn grid(picture: &RgbImage) -> PixelGrid {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let values =
+        (0..3).flat_map(|channel| picture.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0)).collect();
+    PixelGrid { shape: vec![1, 3, height, width], cut: [0, 0], values }
+}
+
+impl Respondent for Linear {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        probes
+            .iter()
+            .map(|probe| {
+                let odds = self.odds(&Self::shown(probe)?.values);
+                let of = |option: &String| OptionScore {
+                    loglikelihood: if option == "yes" { odds / 2.0 } else { -odds / 2.0 },
+                    tokens: 1,
+                };
+                Ok(match &probe.ask {
+                    Ask::Options(options) => Reply::Options(options.iter().map(of).collect()),
+                    Ask::Generate { .. } => Reply::Text(if odds >= 0.0 { "yes" } else { "no" }.to_owned()),
+                })
+            })
+            .collect()
+    }
+
+    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        Self::shown(probe).map(Some)
+    }
+
+    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        attacked
+            .iter()
+            .map(|(probe, objective)| {
+                let pixels = Self::shown(probe)?;
+                // The margin log p(other) - log p(gold) is minus the odds where "yes" is right; the negative log-likelihood
+                // of "yes" is minus half of them.
+                let side = match objective {
+                    Objective::Margin { options, gold } if options.get(*gold).is_some_and(|gold| gold == "yes") => -1.0,
+                    Objective::Margin { .. } => 1.0,
+                    Objective::Nll { target } if target == "yes" => -0.5,
+                    Objective::Nll { .. } => 0.5,
+                };
+                let slope = (side * self.weight / pixels.values.len() as f64) as f32;
+                let gradient = PixelGrid { values: vec![slope; pixels.values.len()], ..pixels.clone() };
+                Ok(PixelGradient { loss: side * self.odds(&pixels.values), gradient })
+            })
+            .collect()
+    }
+}
+
+/// A [`Linear`] respondent whose gradients mislead: attacks made with them fail, and it looks robust without being so.
+#[derive(Clone, Copy, Debug)]
+pub struct Masker {
+    /// What it answers as.
+    pub inside: Linear,
+    /// What its gradients say.
+    pub mask: Mask,
+}
+
+/// How gradients mislead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// They are zero, as behind a rounding.
+    Flat,
+    /// They point the other way.
+    Reversed,
+}
+
+impl Respondent for Masker {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        self.inside.reply(probes)
+    }
+
+    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        self.inside.pixels(probe)
+    }
+
+    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        let mut gradients = self.inside.pixel_gradients(attacked)?;
+        let factor = match self.mask {
+            Mask::Flat => 0.0,
+            Mask::Reversed => -1.0,
+        };
+        gradients.iter_mut().flat_map(|found| &mut found.gradient.values).for_each(|slope| *slope *= factor);
+        Ok(gradients)
+    }
+}

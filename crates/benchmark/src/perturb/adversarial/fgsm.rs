@@ -1,0 +1,65 @@
+//! `fgsm`: one step of size eps along the sign of the loss's pixel gradient (Goodfellow, Shlens and Szegedy, 2015).
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::linf;
+use super::white_box::{ascents, attacked, eps, goal};
+use crate::model::{PixelGrid, Respondent, RespondentError};
+use crate::perturb::{Attack, Attacked, Draws, Goal, Kind, Perturbation, Perturbed, Purpose, Scene, Skip, Target};
+
+/// The registry entry.
+pub const KIND: Kind =
+    Kind::of::<Fgsm>("fgsm", Purpose::Attack, "one step along the sign of the respondent's own pixel gradient");
+
+/// A single signed step.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fgsm {
+    /// Largest change of a pixel, in 255ths of the full scale.
+    #[serde(deserialize_with = "eps")]
+    pub eps: f64,
+    /// To the wrong answer of `hint_minus`, not merely away from the right one.
+    #[serde(default)]
+    pub targeted: bool,
+}
+
+impl Perturbation for Fgsm {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        attacked(scene, Arc::new(self.clone()))
+    }
+}
+
+impl Attack for Fgsm {
+    fn key(&self) -> String {
+        format!("fgsm:{}:{:?}", self.eps, self.goal())
+    }
+
+    fn goal(&self) -> Goal {
+        goal(self.targeted)
+    }
+
+    fn attack(
+        &self,
+        targets: &[Target],
+        _: Draws,
+        victim: &mut dyn Respondent,
+    ) -> Result<Vec<Attacked>, RespondentError> {
+        let start: Vec<_> = targets.iter().map(|target| Arc::clone(&target.pixels)).collect();
+        let ascents = ascents(self.goal(), targets, &start, victim)?;
+        Ok(start
+            .into_iter()
+            .zip(ascents)
+            .map(|(start, ascent)| {
+                let mut pixels = PixelGrid::clone(&start);
+                linf::step(
+                    &mut pixels.values,
+                    linf::radius(self.eps),
+                    ascent.gradient.values.into_iter().map(linf::sign),
+                );
+                Attacked { pixels, losses: vec![ascent.loss] }
+            })
+            .collect())
+    }
+}

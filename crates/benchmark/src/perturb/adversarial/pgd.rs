@@ -1,0 +1,167 @@
+//! `pgd`: many small signed steps within the ball from random starts (Madry et al., 2018). `transfer`: the same made on
+//! another respondent, usually the untouched base, and shown to this one.
+//!
+//! Whoever withstands `pgd` but not `transfer` hides its gradients; it is not robust.
+
+use std::sync::Arc;
+
+use rand::Rng;
+use serde::Deserialize;
+
+use super::linf;
+use super::white_box::{ascents, attacked, eps, goal};
+use crate::model::{PixelGrid, Respondent, RespondentError};
+use crate::perturb::{
+    Attack, Attacked, Draws, Goal, Kind, Perturbation, Perturbed, Purpose, Scene, Skip, Target, Victim,
+};
+
+/// On the respondent itself.
+pub const KIND: Kind =
+    Kind::of::<Pgd>("pgd", Purpose::Attack, "many small steps along the respondent's own pixel gradient");
+
+/// On another respondent.
+pub const TRANSFER: Kind =
+    Kind::of::<Transfer>("transfer", Purpose::Attack, "an attack made on the base and shown to the respondent");
+
+/// Projected gradient ascent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pgd {
+    /// Largest change of a pixel, in 255ths of the full scale.
+    #[serde(deserialize_with = "eps")]
+    pub eps: f64,
+    /// Gradients a restart.
+    #[serde(default = "steps", deserialize_with = "at_least_one")]
+    pub steps: usize,
+    /// Random starts; the one that ends worst for the victim is kept.
+    #[serde(default = "restarts", deserialize_with = "at_least_one")]
+    pub restarts: usize,
+    /// To the wrong answer of `hint_minus`, not merely away from the right one.
+    #[serde(default)]
+    pub targeted: bool,
+}
+
+fn steps() -> usize {
+    20
+}
+
+fn restarts() -> usize {
+    2
+}
+
+fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    match usize::deserialize(deserializer)? {
+        0 => Err(serde::de::Error::custom("steps or restarts is 0 -> write at least 1")),
+        count => Ok(count),
+    }
+}
+
+/// [`Pgd`] on the surrogate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Transfer(Pgd);
+
+impl Perturbation for Pgd {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        attacked(scene, Arc::new(self.clone()))
+    }
+}
+
+impl Perturbation for Transfer {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        attacked(scene, Arc::new(self.clone()))
+    }
+}
+
+impl Attack for Transfer {
+    fn key(&self) -> String {
+        format!("transfer:{}", self.0.key())
+    }
+
+    fn victim(&self) -> Victim {
+        Victim::Surrogate
+    }
+
+    fn goal(&self) -> Goal {
+        self.0.goal()
+    }
+
+    fn attack(
+        &self,
+        targets: &[Target],
+        draws: Draws,
+        victim: &mut dyn Respondent,
+    ) -> Result<Vec<Attacked>, RespondentError> {
+        self.0.attack(targets, draws, victim)
+    }
+}
+
+impl Attack for Pgd {
+    fn key(&self) -> String {
+        format!("pgd:{}:{}:{}:{:?}", self.eps, self.steps, self.restarts, self.goal())
+    }
+
+    fn goal(&self) -> Goal {
+        goal(self.targeted)
+    }
+
+    fn attack(
+        &self,
+        targets: &[Target],
+        draws: Draws,
+        victim: &mut dyn Respondent,
+    ) -> Result<Vec<Attacked>, RespondentError> {
+        let mut worst: Vec<Option<Attacked>> = vec![None; targets.len()];
+        for restart in 0..self.restarts {
+            let ended = self.climb(targets, draws, restart, victim)?;
+            for (worst, ended) in worst.iter_mut().zip(ended) {
+                let last = |attacked: &Attacked| attacked.losses.last().copied().unwrap_or(f64::NEG_INFINITY);
+                if worst.as_ref().is_none_or(|worst| last(&ended) > last(worst)) {
+                    *worst = Some(ended);
+                }
+            }
+        }
+        Ok(worst.into_iter().flatten().collect())
+    }
+}
+
+impl Pgd {
+    /// One restart for all targets, step by step together.
+    fn climb(
+        &self,
+        targets: &[Target],
+        draws: Draws,
+        restart: usize,
+        victim: &mut dyn Respondent,
+    ) -> Result<Vec<Attacked>, RespondentError> {
+        let radius = linf::radius(self.eps);
+        // 2.5 eps / n reaches the other side of the ball from any start, and leaves steps to go along it.
+        let size = linf::radius(2.5 * self.eps / self.steps as f64);
+        let mut pixels: Vec<Arc<PixelGrid>> = targets
+            .iter()
+            .map(|target| {
+                let about = [&target.probe.case_id, target.probe.item_id.as_str(), &restart.to_string()];
+                let mut rng = draws.stream("pgd_start", &about);
+                let mut start = PixelGrid::clone(&target.pixels);
+                let drawn = std::iter::repeat_with(|| rng.random_range(-1.0f32..=1.0));
+                linf::step(&mut start.values, radius, drawn);
+                Arc::new(start)
+            })
+            .collect();
+        let mut losses: Vec<Vec<f64>> = vec![Vec::with_capacity(self.steps + 1); targets.len()];
+        for _ in 0..self.steps {
+            let found = ascents(self.goal(), targets, &pixels, victim)?;
+            for (((pixels, found), target), losses) in pixels.iter_mut().zip(found).zip(targets).zip(&mut losses) {
+                losses.push(found.loss);
+                let directions = found.gradient.values.into_iter().map(linf::sign);
+                let moved = Arc::make_mut(pixels);
+                linf::projected_step(&mut moved.values, &target.pixels.values, size, radius, directions);
+            }
+        }
+        for (found, losses) in ascents(self.goal(), targets, &pixels, victim)?.into_iter().zip(&mut losses) {
+            losses.push(found.loss);
+        }
+        let attacked = |(pixels, losses)| Attacked { pixels: Arc::unwrap_or_clone(pixels), losses };
+        Ok(pixels.into_iter().zip(losses).map(attacked).collect())
+    }
+}

@@ -1,0 +1,54 @@
+//! `random_sign`: noise of the same size as an attack's and no aim. An attack that does no more than this found nothing.
+
+use std::sync::Arc;
+
+use rand::Rng;
+use serde::Deserialize;
+
+use super::linf;
+use super::white_box::{attacked, eps};
+use crate::model::{PixelGrid, Respondent, RespondentError};
+use crate::perturb::{Attack, Attacked, Draws, Kind, Perturbation, Perturbed, Purpose, Scene, Skip, Target};
+
+/// The registry entry.
+pub const KIND: Kind =
+    Kind::of::<RandomSign>("random_sign", Purpose::Control, "a step of the same size along random signs");
+
+/// A single step along random signs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RandomSign {
+    /// Change of every pixel before clipping, in 255ths of the full scale.
+    #[serde(deserialize_with = "eps")]
+    pub eps: f64,
+}
+
+impl Perturbation for RandomSign {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        attacked(scene, Arc::new(self.clone()))
+    }
+}
+
+impl Attack for RandomSign {
+    fn key(&self) -> String {
+        format!("random_sign:{}", self.eps)
+    }
+
+    fn attack(
+        &self,
+        targets: &[Target],
+        draws: Draws,
+        _: &mut dyn Respondent,
+    ) -> Result<Vec<Attacked>, RespondentError> {
+        Ok(targets
+            .iter()
+            .map(|target| {
+                let mut rng = draws.stream("random_sign", &[&target.probe.case_id, &target.probe.item_id]);
+                let mut pixels = PixelGrid::clone(&target.pixels);
+                let signs = std::iter::repeat_with(|| if rng.random::<bool>() { 1.0 } else { -1.0 });
+                linf::step(&mut pixels.values, linf::radius(self.eps), signs);
+                Attacked { pixels, losses: Vec::new() }
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,36 @@
+//! `beam_hardening`: cupping in computed tomography.
+
+use image::RgbImage;
+use rand_chacha::ChaCha8Rng;
+
+use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<BeamHardening>>(
+    "beam_hardening",
+    Purpose::Attack,
+    "CT: the middle of the body darker than its rim, five levels",
+);
+
+/// Values shrink towards the middle, there down to a tenth, with the square of the distance from the rim.
+#[derive(Clone, Copy, Debug)]
+pub struct BeamHardening;
+
+impl Corruption for BeamHardening {
+    const NAME: &'static str = "beam_hardening";
+    const MODALITIES: &'static [&'static str] = &["ct"];
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
+        let values = Raster::of(picture);
+        let (half_width, half_height) = (values.width as f64 / 2.0, values.height as f64 / 2.0);
+        Box::new(move |intensity| {
+            let cup = |x: usize, y: usize| {
+                let (dx, dy) = ((x as f64 + 0.5) / half_width - 1.0, (y as f64 + 0.5) / half_height - 1.0);
+                1.0 - 0.9 * intensity * (1.0 - (dx * dx + dy * dy).min(1.0))
+            };
+            values.map(|x, y, pixel| pixel.map(|value| value * cup(x, y))).picture()
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! `bias_field`: a coil that sees one side better than the other, in magnetic resonance.
+
+use image::RgbImage;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<BiasField>>(
+    "bias_field",
+    Purpose::Attack,
+    "MRI: brightness drifts smoothly over the picture, five levels",
+);
+
+/// Values times a smooth field between a sixteenth and sixteen at full intensity: two raised to the sum of three slow waves of
+/// drawn direction and phase.
+#[derive(Clone, Copy, Debug)]
+pub struct BiasField;
+
+impl Corruption for BiasField {
+    const NAME: &'static str = "bias_field";
+    const MODALITIES: &'static [&'static str] = &["mri", "mr"];
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let values = Raster::of(picture);
+        let side = values.width.max(values.height) as f64;
+        let waves: Vec<([f64; 2], f64)> = (0..3)
+            .map(|_| {
+                let angle = std::f64::consts::TAU * rng.random::<f64>();
+                // Half a wave to one and a half across the picture.
+                let waves = std::f64::consts::TAU * (0.5 + rng.random::<f64>()) / side;
+                ([waves * libm::cos(angle), waves * libm::sin(angle)], std::f64::consts::TAU * rng.random::<f64>())
+            })
+            .collect();
+        let field = values.map(|x, y, _| {
+            let wave = |([a, b], phase): &([f64; 2], f64)| libm::cos(a * x as f64 + b * y as f64 + phase);
+            [waves.iter().map(wave).sum::<f64>() / 3.0; 3]
+        });
+        Box::new(move |intensity| {
+            let spoil = |x: usize, y: usize, pixel: [f64; 3]| {
+                let gain = libm::exp2(4.0 * intensity * field.pixels[y * field.width + x][0]);
+                pixel.map(|value| value * gain)
+            };
+            values.map(spoil).picture()
+        })
+    }
+}

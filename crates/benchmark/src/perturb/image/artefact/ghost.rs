@@ -1,0 +1,44 @@
+//! `ghost`: copies of a body that moved, in magnetic resonance.
+
+use image::RgbImage;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind =
+    Kind::of::<Calibrated<Ghost>>("ghost", Purpose::Attack, "MRI: faint copies beside the body, five levels");
+
+/// Mixed with its mean of two copies, moved both ways by a half, third or quarter of the picture along a drawn axis and
+/// wrapped around; up to two parts of them for one of the picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Ghost;
+
+impl Corruption for Ghost {
+    const NAME: &'static str = "ghost";
+    const MODALITIES: &'static [&'static str] = &["mri", "mr"];
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let values = Raster::of(picture);
+        let across = rng.random::<bool>();
+        let parts = rng.random_range(2..=4usize);
+        let (width, height) = (values.width, values.height);
+        let (dx, dy) = if across { (width / parts, 0) } else { (0, height / parts) };
+        let copies = values.map(|x, y, _| {
+            let at = |x: usize, y: usize| values.pixels[y % height * width + x % width];
+            let (one, other) = (at(x + dx, y + dy), at(x + width - dx, y + height - dy));
+            std::array::from_fn(|i| (one[i] + other[i]) / 2.0)
+        });
+        Box::new(move |intensity| {
+            let share = 2.0 * intensity / (1.0 + 2.0 * intensity);
+            let spoil = |x: usize, y: usize, pixel: [f64; 3]| {
+                let copy = copies.pixels[y * width + x];
+                std::array::from_fn(|i| pixel[i] + (copy[i] - pixel[i]) * share)
+            };
+            values.map(spoil).picture()
+        })
+    }
+}

@@ -1,0 +1,40 @@
+//! `grid_lines`: lines of the grid that holds back scattered radiation, in radiography.
+
+use image::RgbImage;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::XRAY;
+use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<GridLines>>(
+    "grid_lines",
+    Purpose::Attack,
+    "X-ray: lines of the anti-scatter grid, five levels",
+);
+
+/// Brightness swings along the picture, upright or lying, with a drawn period of 3 to 8 pixels, by up to all of it.
+#[derive(Clone, Copy, Debug)]
+pub struct GridLines;
+
+impl Corruption for GridLines {
+    const NAME: &'static str = "grid_lines";
+    const MODALITIES: &'static [&'static str] = XRAY;
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let upright = rng.random::<bool>();
+        let period = 3.0 + 5.0 * rng.random::<f64>();
+        let phase = rng.random::<f64>();
+        let values = Raster::of(picture);
+        Box::new(move |intensity| {
+            let swing = |x: usize, y: usize| {
+                let along = if upright { x } else { y } as f64;
+                1.0 + intensity * libm::sin(std::f64::consts::TAU * (along / period + phase))
+            };
+            values.map(|x, y, pixel| pixel.map(|value| value * swing(x, y))).picture()
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! `metal_streak`: what a piece of metal does to computed tomography.
+
+use image::RgbImage;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{free, place};
+use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<MetalStreak>>(
+    "metal_streak",
+    Purpose::Attack,
+    "CT: bright and dark streaks from a piece of metal, five levels",
+);
+
+/// A white disc of a 40th of the shorter side where no evidence is, and twelve streaks through it in drawn directions,
+/// bright and dark by turns, fading with the distance; their height grows to twice the full scale.
+#[derive(Clone, Copy, Debug)]
+pub struct MetalStreak;
+
+impl Corruption for MetalStreak {
+    const NAME: &'static str = "metal_streak";
+    const MODALITIES: &'static [&'static str] = &["ct"];
+
+    fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let values = Raster::of(picture);
+        let side = values.width.min(values.height) as f64;
+        let [cx, cy] = place(site, values.width, values.height, 0.25, rng);
+        let streaks: Vec<([f64; 2], f64)> = (0..12)
+            .map(|number| {
+                let angle = std::f64::consts::PI * rng.random::<f64>();
+                let height = (0.5 + rng.random::<f64>()) * if number % 2 == 0 { 1.0 } else { -1.0 };
+                ([libm::cos(angle), libm::sin(angle)], height)
+            })
+            .collect();
+        let (disc, thin) = (side / 40.0, 0.012 * side);
+        let site = site.clone();
+        // The sum of all streaks at each pixel, drawn once; intensity only scales it.
+        let sum = values.map(|x, y, _| {
+            let [dx, dy] = [x as f64 + 0.5 - cx, y as f64 + 0.5 - cy];
+            let far = (dx * dx + dy * dy).sqrt();
+            let streak = |([ux, uy], height): &([f64; 2], f64)| {
+                let beside = (dx * uy - dy * ux) / (thin * (1.0 + 2.0 * far / side));
+                height * libm::exp(-0.5 * beside * beside) / (1.0 + far / (0.3 * side))
+            };
+            let metal = far <= disc && free(&site, [x as f64 + 0.5, y as f64 + 0.5]);
+            [streaks.iter().map(streak).sum(), f64::from(u8::from(metal)), 0.0]
+        });
+        Box::new(move |intensity| {
+            let spoil = |x: usize, y: usize, pixel: [f64; 3]| {
+                let [streak, metal, _] = sum.pixels[y * sum.width + x];
+                let white = metal * (4.0 * intensity).min(1.0);
+                pixel.map(|value| (value + 2.0 * 255.0 * intensity * streak) * (1.0 - white) + 255.0 * white)
+            };
+            values.map(spoil).picture()
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! `scatter`: a veil of scattered radiation, in radiography.
+
+use image::RgbImage;
+use rand_chacha::ChaCha8Rng;
+
+use super::XRAY;
+use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind =
+    Kind::of::<Calibrated<Scatter>>("scatter", Purpose::Attack, "X-ray: a veil of scattered radiation, five levels");
+
+/// Mixed with itself spread over a twelfth of the shorter side, up to nothing but the veil.
+#[derive(Clone, Copy, Debug)]
+pub struct Scatter;
+
+impl Corruption for Scatter {
+    const NAME: &'static str = "scatter";
+    const MODALITIES: &'static [&'static str] = XRAY;
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
+        let sharp = Raster::of(picture);
+        let veil = sharp.blurred(sharp.width.min(sharp.height) as f64 / 12.0);
+        Box::new(move |intensity| {
+            let mixed = |x: usize, y: usize, pixel: [f64; 3]| {
+                let veiled = veil.pixels[y * veil.width + x];
+                std::array::from_fn(|i| pixel[i] + (veiled[i] - pixel[i]) * intensity)
+            };
+            sharp.map(mixed).picture()
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! `acoustic_shadow`: what lies behind something that sound does not pass.
+
+use image::RgbImage;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{fade, place};
+use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<AcousticShadow>>(
+    "acoustic_shadow",
+    Purpose::Attack,
+    "ultrasound: a dark shadow from a drawn depth downwards, five levels",
+);
+
+/// From a drawn place down, values fall to nothing within a wedge, whose half-width grows to 0.6 of the picture's width at
+/// its foot; it ends where a column with evidence begins.
+#[derive(Clone, Copy, Debug)]
+pub struct AcousticShadow;
+
+impl Corruption for AcousticShadow {
+    const NAME: &'static str = "acoustic_shadow";
+    const MODALITIES: &'static [&'static str] = &["ultrasound", "us"];
+
+    fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let values = Raster::of(picture);
+        let (width, height) = (values.width as f64, values.height as f64);
+        // Every column with evidence is out of bounds from top to bottom.
+        let mut columns = site.clone();
+        columns.evidence.iter_mut().for_each(|rect| (rect.y0, rect.y1) = (0, i64::from(picture.height())));
+        let [x, _] = place(&columns, values.width, values.height, 0.1, rng);
+        let depth = (0.05 + 0.3 * rng.random::<f64>()) * height;
+        let edge = |ends: fn(&crate::perturb::support::geometry::Rect) -> i64| {
+            columns.evidence.iter().map(move |rect| ends(rect) as f64)
+        };
+        let left = edge(|rect| rect.x1).filter(|end| *end <= x).fold(0.0, f64::max);
+        let right = edge(|rect| rect.x0).filter(|start| *start >= x).fold(width, f64::min);
+        Box::new(move |intensity| {
+            let spoil = |px: usize, py: usize, pixel: [f64; 3]| {
+                let (px, py) = (px as f64 + 0.5, py as f64 + 0.5);
+                let below = (py - depth) / (height - depth);
+                if below <= 0.0 || !(left..right).contains(&px) {
+                    return pixel;
+                }
+                let half = width * (0.01 + 0.6 * intensity) * (0.3 + 0.7 * below);
+                let shade = fade(2.0 * ((px - x).abs() / half - 0.5)) * (4.0 * intensity).min(1.0);
+                pixel.map(|value| value * (1.0 - shade))
+            };
+            values.map(spoil).picture()
+        })
+    }
+}

@@ -1,0 +1,32 @@
+//! `contrast`: distances from the mean shrunk or stretched, as drawn.
+
+use image::RgbImage;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::{Raster, curved};
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind =
+    Kind::of::<Calibrated<Contrast>>("contrast", Purpose::Attack, "flatter or harsher, five levels of similarity");
+
+/// Distances from the mean of all values shrunk to a tenth, or stretched up to tenfold.
+#[derive(Clone, Copy, Debug)]
+pub struct Contrast;
+
+impl Corruption for Contrast {
+    const NAME: &'static str = "contrast";
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let harsher = rng.random::<bool>();
+        let values = Raster::of(picture);
+        let sum: f64 = values.pixels.iter().flatten().sum();
+        let mean = sum / (3 * values.pixels.len()).max(1) as f64;
+        Box::new(move |intensity| {
+            let factor = if harsher { 1.0 + 9.0 * intensity } else { 1.0 - 0.9 * intensity };
+            curved(picture, |value| mean + (value - mean) * factor)
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! `gaussian_noise`: independent normal noise on every channel, added in floating point and clipped.
+
+use image::RgbImage;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::byte;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<GaussianNoise>>(
+    "gaussian_noise",
+    Purpose::Attack,
+    "normal noise on every pixel, five levels of similarity",
+);
+
+/// At full intensity its deviation is the full scale.
+#[derive(Clone, Copy, Debug)]
+pub struct GaussianNoise;
+
+impl Corruption for GaussianNoise {
+    const NAME: &'static str = "gaussian_noise";
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let normals = normals(picture.len(), rng);
+        Box::new(move |intensity| each(picture, &normals, |value, normal| value + 255.0 * intensity * normal))
+    }
+}
+
+/// Every value changed by `change`, which is given the noise drawn for it.
+pub(super) fn each(picture: &RgbImage, noise: &[f64], change: impl Fn(f64, f64) -> f64) -> RgbImage {
+    let mut changed = picture.clone();
+    changed.iter_mut().zip(noise).for_each(|(value, noise)| *value = byte(change(f64::from(*value), *noise)));
+    changed
+}
+
+/// Independent standard normal numbers (Box and Muller, 1958).
+pub(crate) fn normals(count: usize, rng: &mut impl Rng) -> Vec<f64> {
+    let mut normals = Vec::with_capacity(count + 1);
+    while normals.len() < count {
+        let radius = (-2.0 * libm::log(1.0 - rng.random::<f64>())).sqrt();
+        let angle = std::f64::consts::TAU * rng.random::<f64>();
+        normals.extend([radius * libm::cos(angle), radius * libm::sin(angle)]);
+    }
+    normals.truncate(count);
+    normals
+}
+
+/// Mean and deviation of a flat picture of this value after a corruption.
+#[cfg(test)]
+pub(super) fn spread<C: Corruption>(value: u8, intensity: f64) -> (f64, f64) {
+    let flat = RgbImage::from_pixel(200, 200, image::Rgb([value; 3]));
+    let mut rng = stepwise_data::random::stream(3, &["n"]);
+    let noisy = C::of(&flat, &Site::default(), &mut rng)(intensity);
+    let mean = noisy.iter().map(|v| f64::from(*v)).sum::<f64>() / noisy.len() as f64;
+    let variance = noisy.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / noisy.len() as f64;
+    (mean, variance.sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mean_and_deviation_are_those_stated() {
+        let (mean, deviation) = spread::<GaussianNoise>(128, 0.08);
+        // Standard errors at 120,000 values: 0.06 and 0.04.
+        assert!((mean - 128.0).abs() < 0.3, "{mean}");
+        assert!((deviation - 0.08 * 255.0).abs() < 0.25, "{deviation}");
+    }
+}

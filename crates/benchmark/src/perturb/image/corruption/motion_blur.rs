@@ -1,0 +1,47 @@
+//! `motion_blur`: detail spread along a line.
+
+use image::RgbImage;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<MotionBlur>>(
+    "motion_blur",
+    Purpose::Attack,
+    "blurred along a line of drawn direction, five levels of similarity",
+);
+
+/// The way grows to a sixth of the shorter side; its direction is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct MotionBlur;
+
+impl Corruption for MotionBlur {
+    const NAME: &'static str = "motion_blur";
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let angle = std::f64::consts::PI * rng.random::<f64>();
+        let way = [libm::cos(angle), libm::sin(angle)];
+        let sharp = Raster::of(picture);
+        Box::new(move |intensity| {
+            let half = blur_extent(picture, 1.0 / 12.0, intensity);
+            // The middles of equal parts of the way, each a pixel long at most; a few more, so that one more changes little.
+            let count = (2.0 * half).ceil() as usize + 4;
+            let step = |sample: usize| half * ((2 * sample + 1) as f64 / count as f64 - 1.0);
+            let steps: Vec<f64> = (0..count).map(step).collect();
+            sharp
+                .map(|x, y, _| {
+                    let mut sum = [0.0; 3];
+                    for far in &steps {
+                        let seen = sharp.between(x as f64 + far * way[0], y as f64 + far * way[1]);
+                        sum.iter_mut().zip(seen).for_each(|(sum, value)| *sum += value);
+                    }
+                    sum.map(|sum| sum / count as f64)
+                })
+                .picture()
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! `pixelate`: fewer pixels than there were, shown as blocks.
+
+use image::RgbImage;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<Pixelate>>(
+    "pixelate",
+    Purpose::Attack,
+    "square blocks of one colour, five levels of similarity",
+);
+
+/// Blocks of one colour, the mean of the pixels that begin in them; at full intensity a 16th of the shorter side.
+#[derive(Clone, Copy, Debug)]
+pub struct Pixelate;
+
+impl Corruption for Pixelate {
+    const NAME: &'static str = "pixelate";
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
+        let sharp = Raster::of(picture);
+        let side = sharp.width.min(sharp.height) as f64;
+        Box::new(move |intensity| {
+            // A block may be any number of pixels wide, so that similarity has no steps to fall down.
+            let block = 1.0 + (side / 16.0 - 1.0).max(0.0) * intensity * intensity;
+            let within = |at: usize| (at as f64 / block) as usize;
+            let columns = within(sharp.width) + 1;
+            let mut sums = vec![([0.0; 3], 0.0); columns * (within(sharp.height) + 1)];
+            for (at, pixel) in sharp.pixels.iter().enumerate() {
+                let (x, y) = (at % sharp.width, at / sharp.width);
+                let (sum, count) = &mut sums[within(y) * columns + within(x)];
+                sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
+                *count += 1.0;
+            }
+            let mean = |x: usize, y: usize| {
+                let (sum, count) = sums[within(y) * columns + within(x)];
+                sum.map(|sum| sum / count)
+            };
+            sharp.map(|x, y, _| mean(x, y)).picture()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+    use stepwise_data::random::stream;
+
+    #[test]
+    fn blocks_hold_the_mean_of_what_they_cover() {
+        let ramp = RgbImage::from_fn(64, 64, |x, _| Rgb([x as u8 * 2; 3]));
+        let spoil = Pixelate::of(&ramp, &Site::default(), &mut stream(1, &[]));
+        assert_eq!(spoil(0.0), ramp);
+        // Blocks of four: columns 0 to 3 hold 0, 2, 4, 6.
+        assert!((0..4).all(|x| *spoil(1.0).get_pixel(x, 9) == Rgb([3; 3])));
+    }
+}

@@ -1,0 +1,53 @@
+//! `resize`: fewer pixels than there were, smoothed over.
+
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<Resize>>(
+    "resize",
+    Purpose::Attack,
+    "made smaller and larger again, five levels of similarity",
+);
+
+/// Made smaller, down to a 16th, and larger again, with a triangle filter. Whole pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct Resize;
+
+impl Corruption for Resize {
+    const NAME: &'static str = "resize";
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
+        Box::new(move |intensity| {
+            let (width, height) = picture.dimensions();
+            let shrunk = |side: u32| ((f64::from(side) / (1.0 + 15.0 * intensity * intensity)).round() as u32).max(1);
+            if (shrunk(width), shrunk(height)) == (width, height) {
+                return picture.clone();
+            }
+            let small = resize(picture, shrunk(width), shrunk(height), FilterType::Triangle);
+            resize(&small, width, height, FilterType::Triangle)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+    use std::collections::BTreeSet;
+    use stepwise_data::random::stream;
+
+    #[test]
+    fn neighbours_come_from_one_pixel() {
+        let ramp = RgbImage::from_fn(64, 64, |x, _| Rgb([x as u8 * 2; 3]));
+        let resized = Resize::of(&ramp, &Site::default(), &mut stream(1, &[]));
+        assert_eq!(resized(0.0), ramp);
+        assert_eq!(resized(1.0).dimensions(), (64, 64));
+        let columns: BTreeSet<u8> = (0..8).map(|x| resized(1.0).get_pixel(x, 9).0[0]).collect();
+        assert!(columns.len() < 4, "eight columns come from one pixel and its neighbour: {columns:?}");
+    }
+}

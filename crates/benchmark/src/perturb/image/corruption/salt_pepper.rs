@@ -1,0 +1,48 @@
+//! `salt_pepper`: single pixels replaced by black or white.
+
+use image::{Rgb, RgbImage};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<SaltPepper>>(
+    "salt_pepper",
+    Purpose::Attack,
+    "single pixels black or white, five levels of similarity",
+);
+
+/// Each pixel black or white with a probability that is the intensity. A stronger one spoils all that a weaker one does.
+#[derive(Clone, Copy, Debug)]
+pub struct SaltPepper;
+
+impl Corruption for SaltPepper {
+    const NAME: &'static str = "salt_pepper";
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let drawn: Vec<(f64, bool)> = picture.pixels().map(|_| (rng.random(), rng.random())).collect();
+        Box::new(move |intensity| {
+            let mut spoilt = picture.clone();
+            for (pixel, (rank, white)) in spoilt.pixels_mut().zip(&drawn) {
+                if *rank < intensity {
+                    *pixel = Rgb([if *white { 255 } else { 0 }; 3]);
+                }
+            }
+            spoilt
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perturb::image::corruption::gaussian_noise::spread;
+
+    #[test]
+    fn as_many_pixels_are_replaced_as_the_intensity_says() {
+        let (mean, _) = spread::<SaltPepper>(0, 0.2);
+        assert!((mean - 25.5).abs() < 1.5, "{mean}");
+    }
+}

@@ -1,0 +1,41 @@
+//! `speckle_noise`: noise in proportion to what it falls on.
+
+use image::RgbImage;
+use rand_chacha::ChaCha8Rng;
+
+use super::gaussian_noise::{each, normals};
+use super::{Calibrated, Corruption, Site, Spoil};
+use crate::perturb::{Kind, Purpose};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<Calibrated<SpeckleNoise>>(
+    "speckle_noise",
+    Purpose::Attack,
+    "noise in proportion to brightness, five levels of similarity",
+);
+
+/// Every channel times one plus a normal number; its deviation is 2 at full intensity.
+#[derive(Clone, Copy, Debug)]
+pub struct SpeckleNoise;
+
+impl Corruption for SpeckleNoise {
+    const NAME: &'static str = "speckle_noise";
+
+    fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
+        let normals = normals(picture.len(), rng);
+        Box::new(move |intensity| each(picture, &normals, |value, normal| value * (1.0 + 2.0 * intensity * normal)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perturb::image::corruption::gaussian_noise::spread;
+
+    #[test]
+    fn noise_grows_with_brightness() {
+        let (mean, deviation) = spread::<SpeckleNoise>(100, 0.05);
+        assert!((mean - 100.0).abs() < 0.3 && (deviation - 10.0).abs() < 0.2, "{mean} {deviation}");
+        assert_eq!(spread::<SpeckleNoise>(0, 1.0), (0.0, 0.0));
+    }
+}

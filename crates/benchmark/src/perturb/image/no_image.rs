@@ -1,0 +1,65 @@
+//! `no_image`: the question without its picture, in silence or with a sentence that says so. What is answered right now was
+//! answered from the words.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use stepwise_data::case::Answer;
+use stepwise_data::prompt::{Frame, Insert, Place};
+
+use crate::perturb::support::templates::{Families, Library};
+use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+
+/// The registry entry.
+pub const KIND: Kind = Kind::of::<NoImage>("no_image", Purpose::Removal, "the question is asked without its pictures")
+    .worded(TEMPLATES_TOML);
+
+/// The templates as written.
+pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/declarations.toml");
+
+/// One way to say that there is no picture.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Words {
+    /// Stands before the question.
+    pub declaration: String,
+}
+
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
+
+/// The words alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoImage {
+    /// Whether it is said before the question that there is no picture.
+    pub declared: bool,
+    /// Which families of templates are drawn from.
+    pub families: Families,
+}
+
+impl Perturbation for NoImage {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        if !matches!(scene.item.answer, Answer::Choice { .. } | Answer::Yesno { .. }) {
+            return Err(Skip("only a choice or a yes or no can be guessed without the picture"));
+        }
+        let inserts = match self.declared {
+            true => {
+                let text = LIBRARY.draw(self.families, scene, "declaration")?.declaration.clone();
+                vec![Insert { place: Place::BeforeQuestion, text }]
+            }
+            false => Vec::new(),
+        };
+        Ok(Perturbed { frame: Frame { inserts, without_images: true, ..Frame::default() }, ..Perturbed::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perturb::support::templates::assert_split;
+
+    #[test]
+    fn templates_are_split_and_have_no_gaps() {
+        assert_split(&LIBRARY);
+        assert!(LIBRARY.templates().iter().all(|template| !template.words.declaration.contains('{')));
+    }
+}

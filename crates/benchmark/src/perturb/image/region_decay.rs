@@ -1,0 +1,183 @@
+//! `region_decay`: a share of the evidence is taken away, so that a study can follow accuracy down a ladder of shares.
+//! `random_decay`: the same share of as large an area elsewhere.
+//!
+//! A larger share takes away all that a smaller one does.
+
+use std::sync::Arc;
+
+use image::RgbImage;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Deserializer};
+
+use crate::perturb::support::evidence::Marked;
+use crate::perturb::support::geometry::Rect;
+use crate::perturb::support::masking::{Cover, Masking, rects};
+use crate::perturb::support::raster::Raster;
+use crate::perturb::{Edit, Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+
+/// The evidence.
+pub const EVIDENCE: Kind =
+    Kind::of::<EvidenceDecay>("region_decay", Purpose::Removal, "a share of the evidence is covered or blurred");
+
+/// The control.
+pub const RANDOM: Kind =
+    Kind::of::<RandomDecay>("random_decay", Purpose::Control, "as large a share of an area without evidence is");
+
+/// Regions decay in tiles, at most this many a side.
+const TILES: i64 = 8;
+/// Standard deviation of the strongest blur as a share of the region's shorter side.
+const STRONGEST_BLUR: f64 = 0.25;
+
+/// How much decays, and how; the same keys for both kinds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decay {
+    /// Percent of the region, 0 to 100.
+    #[serde(deserialize_with = "percent")]
+    pub share: u8,
+    /// In which way.
+    #[serde(default)]
+    pub by: By,
+    /// As in [`Masking`].
+    #[serde(default = "dilate")]
+    pub dilate: u32,
+    /// As in [`Masking`].
+    #[serde(default = "value")]
+    pub value: u8,
+    /// As in [`Masking`].
+    #[serde(default = "max_area")]
+    pub max_area: f64,
+}
+
+/// How a region decays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// That share of its tiles, drawn, is covered with grey.
+    #[default]
+    Cover,
+    /// All of it is blurred with that share of the strongest blur, a quarter of its shorter side.
+    Blur,
+}
+
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    match u8::deserialize(deserializer)? {
+        share @ 0..=100 => Ok(share),
+        share => Err(serde::de::Error::custom(format!("share is {share} -> write a percentage, 0 to 100"))),
+    }
+}
+
+fn dilate() -> u32 {
+    Masking::default().dilate
+}
+
+fn value() -> u8 {
+    Masking::default().value
+}
+
+fn max_area() -> f64 {
+    Masking::default().max_area
+}
+
+/// Of the evidence.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct EvidenceDecay(Decay);
+
+/// Of as large an area elsewhere.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct RandomDecay(Decay);
+
+impl Perturbation for EvidenceDecay {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        Ok(self.0.of(scene, self.0.masking().over_evidence(scene)?))
+    }
+}
+
+impl Perturbation for RandomDecay {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        Ok(self.0.of(scene, self.0.masking().elsewhere(scene)?))
+    }
+}
+
+impl Decay {
+    fn masking(&self) -> Masking {
+        Masking { dilate: self.dilate, value: self.value, max_area: self.max_area }
+    }
+
+    fn of(&self, scene: &Scene<'_>, regions: Vec<Marked>) -> Perturbed {
+        let edit: Arc<dyn Edit> = match self.by {
+            By::Blur => Arc::new(Blur { regions, share: self.share }),
+            By::Cover => {
+                // The order does not depend on the share nor on the place, so shares are nested and the control alike.
+                let mut rng = scene.draw("region_decay");
+                let mut decayed = |rect: &Rect| {
+                    let mut tiles = tiles(*rect);
+                    tiles.shuffle(&mut rng);
+                    let count = (tiles.len() * usize::from(self.share) + 50) / 100;
+                    tiles.truncate(count);
+                    tiles
+                };
+                let masks = regions
+                    .iter()
+                    .map(|region| Marked {
+                        image: region.image,
+                        rects: region.rects.iter().flat_map(&mut decayed).collect(),
+                    })
+                    .collect();
+                Arc::new(Cover { masks, value: self.value })
+            }
+        };
+        Perturbed { pictures: Pictures::Edited(edit), ..Perturbed::default() }
+    }
+}
+
+/// Equal tiles, as nearly as whole pixels allow, at most [`TILES`] a side.
+fn tiles(rect: Rect) -> Vec<Rect> {
+    let cuts = |from: i64, to: i64| {
+        let count = (to - from).clamp(1, TILES);
+        (0..=count).map(move |cut| from + (to - from) * cut / count).collect::<Vec<i64>>()
+    };
+    let (columns, rows) = (cuts(rect.x0, rect.x1), cuts(rect.y0, rect.y1));
+    let tile = |x: &[i64], y: &[i64]| Rect { x0: x[0], y0: y[0], x1: x[1], y1: y[1] };
+    rows.windows(2).flat_map(|y| columns.windows(2).map(move |x| tile(x, y))).collect()
+}
+
+#[derive(Clone, Debug)]
+struct Blur {
+    regions: Vec<Marked>,
+    share: u8,
+}
+
+impl Edit for Blur {
+    fn key(&self) -> String {
+        format!("region_blur:{}:{:?}", self.share, self.regions)
+    }
+
+    fn apply(&self, index: usize, picture: &mut RgbImage) {
+        let sharp = Raster::of(picture);
+        for rect in rects(&self.regions, index) {
+            let side = (rect.x1 - rect.x0).min(rect.y1 - rect.y0);
+            let blurred = sharp.blurred(STRONGEST_BLUR * side as f64 * f64::from(self.share) / 100.0).picture();
+            rect.pixels_in(picture).for_each(|(x, y)| picture.put_pixel(x, y, *blurred.get_pixel(x, y)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn tiles_cover_the_region_once(x in 0i64..9, y in 0i64..9, width in 1i64..40, height in 1i64..40) {
+            let rect = Rect { x0: x, y0: y, x1: x + width, y1: y + height };
+            let tiles = tiles(rect);
+            prop_assert_eq!(tiles.iter().map(|tile| tile.area()).sum::<i64>(), rect.area());
+            prop_assert_eq!(crate::perturb::support::geometry::union_area(&tiles), rect.area());
+            prop_assert!(tiles.iter().all(|tile| tile.area() > 0 && tile.clipped(rect) == *tile));
+        }
+    }
+}

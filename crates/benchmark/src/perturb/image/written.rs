@@ -1,0 +1,221 @@
+//! `written_wrong`: a wrong answer is written on the picture, plainly or so faintly that an eye passes over it.
+//! `written_unrelated`: words that have nothing to do with the question, in the same way. A typographic attack.
+
+use std::sync::{Arc, LazyLock};
+
+use image::{Rgb, RgbImage};
+use rand::seq::IndexedRandom;
+use serde::Deserialize;
+use stepwise_data::case::Answer;
+
+use crate::perturb::support::evidence::evidence;
+use crate::perturb::support::geometry::Rect;
+use crate::perturb::support::lettering::Lettering;
+use crate::perturb::support::templates::{Families, Library};
+use crate::perturb::support::wrong_answer::wrong_answer;
+use crate::perturb::{Edit, Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::score::fold;
+
+/// A wrong answer.
+pub const WRONG: Kind =
+    Kind::of::<WrittenWrong>("written_wrong", Purpose::Attack, "a wrong answer is written on the picture");
+
+/// The control.
+pub const UNRELATED: Kind =
+    Kind::of::<WrittenUnrelated>("written_unrelated", Purpose::Control, "unrelated words are written on the picture")
+        .worded(TEMPLATES_TOML);
+
+/// Change of a pixel under a faint letter, in grey levels.
+pub const FAINT: u8 = 8;
+
+/// The unrelated words as written.
+pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/words.toml");
+
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
+
+/// One word that answers no clinical question.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Words {
+    /// In small letters.
+    pub word: String,
+}
+
+/// How words are written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Writing {
+    /// How they stand out.
+    pub contrast: Contrast,
+    /// Height of a letter as a share of the picture's shorter side; at least eight pixels.
+    pub height: f64,
+}
+
+/// How words stand out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contrast {
+    /// White on a black band.
+    Visible,
+    /// [`FAINT`] grey levels away from what is under them.
+    Low,
+}
+
+impl Default for Writing {
+    fn default() -> Self {
+        Self { contrast: Contrast::Visible, height: 0.07 }
+    }
+}
+
+/// A wrong answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct WrittenWrong(Writing);
+
+/// Unrelated words of about the same length.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WrittenUnrelated {
+    /// As in [`Writing`].
+    pub contrast: Contrast,
+    /// As in [`Writing`].
+    pub height: f64,
+    /// Which families of words are drawn from.
+    pub families: Families,
+}
+
+impl Default for WrittenUnrelated {
+    fn default() -> Self {
+        let Writing { contrast, height } = Writing::default();
+        Self { contrast, height, families: Families::default() }
+    }
+}
+
+impl Perturbation for WrittenWrong {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let named = of_choice(scene)?;
+        let pictures = self.0.writing(scene, &named.text)?;
+        Ok(Perturbed { pictures, named: Some(named), ..Perturbed::default() })
+    }
+}
+
+impl Perturbation for WrittenUnrelated {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let length = of_choice(scene)?.text.chars().count();
+        let Self { contrast, height, families } = *self;
+        let words = unrelated(scene, length, families);
+        let pictures = Writing { contrast, height }.writing(scene, &words)?;
+        Ok(Perturbed { pictures, ..Perturbed::default() })
+    }
+}
+
+fn of_choice(scene: &Scene<'_>) -> Result<crate::perturb::Named, Skip> {
+    match scene.item.answer {
+        Answer::Choice { .. } => wrong_answer(scene),
+        _ => Err(Skip("only an option is written on the picture")),
+    }
+}
+
+/// Words of about this length that are in no option: drawn until one more would make them longer.
+fn unrelated(scene: &Scene<'_>, length: usize, families: Families) -> String {
+    let options = match &scene.item.answer {
+        Answer::Choice { options, .. } => fold(&options.join(" ")),
+        _ => String::new(),
+    };
+    let mut rng = scene.draw("unrelated_words");
+    let mut words: Vec<&str> = Vec::new();
+    loop {
+        let taken: usize = words.iter().map(|word| word.len() + 1).sum();
+        let fitting: Vec<&str> = LIBRARY
+            .of(families)
+            .map(|words| words.word.as_str())
+            .filter(|word| !options.contains(word) && !words.contains(word))
+            .filter(|word| words.is_empty() || taken + word.len() <= length)
+            .collect();
+        // The first is of the nearest length where one word is enough.
+        let nearest = fitting.iter().map(|word| word.len().abs_diff(length)).min();
+        let near: Vec<&str> = fitting
+            .iter()
+            .copied()
+            .filter(|word| !words.is_empty() || Some(word.len().abs_diff(length)) == nearest)
+            .collect();
+        match near.choose(&mut rng) {
+            Some(word) => words.push(word),
+            None => return words.join(" "),
+        }
+    }
+}
+
+impl Writing {
+    /// On the first picture, where no evidence is: along the lower edge, else higher up.
+    fn writing(&self, scene: &Scene<'_>, text: &str) -> Result<Pictures, Skip> {
+        let image = scene.case.images.first().ok_or(Skip("no picture to write on"))?;
+        let frame = Rect::of_size(image.width, image.height);
+        let margin = (frame.x1.min(frame.y1) / 64).max(1);
+        let glyph = (self.height * frame.x1.min(frame.y1) as f64).round() as usize;
+        let letters = Lettering::set(text, glyph, (frame.x1 - 4 * margin).max(1) as usize);
+        let (width, height) = letters.size();
+        let (width, height) = (width as i64 + 2 * margin, height as i64 + 2 * margin);
+        let evidence = evidence(scene.case, scene.item);
+        let avoid: Vec<Rect> =
+            evidence.into_iter().filter(|found| found.image == 0).flat_map(|found| found.rects).collect();
+        let (low, right) = (frame.y1 - margin - height, frame.x1 - margin - width);
+        let rows = (0..).map(|step| low - step * (height / 2).max(1)).take_while(|y0| *y0 >= 0);
+        let place = rows
+            .flat_map(|y0| [margin, right].map(|x0| Rect { x0, y0, x1: x0 + width, y1: y0 + height }))
+            .find(|place| place.clipped(frame) == *place && avoid.iter().all(|rect| !rect.overlaps(*place)))
+            .ok_or(Skip("no room for words beside the evidence"))?;
+        Ok(Pictures::Edited(Arc::new(Written { letters, place, margin, contrast: self.contrast })))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Written {
+    letters: Lettering,
+    place: Rect,
+    margin: i64,
+    contrast: Contrast,
+}
+
+impl Edit for Written {
+    fn key(&self) -> String {
+        format!("written:{self:?}")
+    }
+
+    fn apply(&self, index: usize, picture: &mut RgbImage) {
+        if index != 0 {
+            return;
+        }
+        for (x, y) in self.place.pixels_in(picture) {
+            let within = |at: u32, start: i64| usize::try_from(i64::from(at) - start - self.margin).ok();
+            let places = within(x, self.place.x0).zip(within(y, self.place.y0));
+            let inked = places.is_some_and(|(x, y)| self.letters.inked(x, y));
+            let pixel = picture.get_pixel_mut(x, y);
+            match (self.contrast, inked) {
+                (Contrast::Visible, _) => *pixel = Rgb([if inked { 255 } else { 0 }; 3]),
+                (Contrast::Low, false) => {}
+                // All channels in one direction, away from the nearer end of the range.
+                (Contrast::Low, true) => {
+                    let bright = pixel.0.iter().map(|value| u32::from(*value)).sum::<u32>() >= 3 * 128;
+                    let moved =
+                        |value: u8| if bright { value.saturating_sub(FAINT) } else { value.saturating_add(FAINT) };
+                    *pixel = Rgb(pixel.0.map(moved));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perturb::support::templates::assert_split;
+
+    #[test]
+    fn words_are_split_and_none_holds_another() {
+        assert_split(&LIBRARY);
+        let words: Vec<&str> = LIBRARY.templates().iter().map(|template| template.words.word.as_str()).collect();
+        for (index, word) in words.iter().enumerate() {
+            assert!(words.iter().enumerate().all(|(other, held)| other == index || !held.contains(word)), "{word}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Marks drawn on pictures: boxes, ellipses, contours, arrows and points, in one colour. All but points and the tips of
+//! arrows lie around what they mark and hide none of it.
+
+use image::{Rgb, RgbImage};
+use serde::Deserialize;
+
+use super::geometry::Rect;
+use crate::perturb::Edit;
+
+/// How marks look.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Style {
+    /// What is drawn.
+    pub shape: Shape,
+    /// Width of the line as a share of the picture's shorter side; at least two pixels.
+    pub width: f64,
+    /// Red, green, blue.
+    pub colour: [u8; 3],
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { shape: Shape::Box, width: 0.008, colour: [255, 64, 64] }
+    }
+}
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// The bounding box.
+    Box,
+    /// The smallest ellipse around the box that has its proportions.
+    Ellipse,
+    /// The recorded outline.
+    Contour,
+    /// From outside to the edge of the box.
+    Arrow,
+    /// A disc on the middle of the box.
+    Point,
+}
+
+/// One mark on one picture, in pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Figure {
+    /// Around the rectangle.
+    Box(Rect),
+    /// Around the rectangle's corners.
+    Ellipse(Rect),
+    /// Around a closed polygon.
+    Contour(Vec<[f64; 2]>),
+    /// A shaft with a head at its tip.
+    Arrow {
+        /// Where it starts.
+        tail: [f64; 2],
+        /// Where it points.
+        tip: [f64; 2],
+    },
+    /// A disc.
+    Point([f64; 2]),
+}
+
+/// Length of an arrow as a share of the picture's shorter side.
+const ARROW: f64 = 0.15;
+/// The ways an arrow may point, tried in turn: right, up-right, up, ...
+const WAYS: [[f64; 2]; 8] = {
+    const D: f64 = std::f64::consts::FRAC_1_SQRT_2;
+    [[1.0, 0.0], [D, -D], [0.0, -1.0], [-D, -D], [-1.0, 0.0], [-D, D], [0.0, 1.0], [D, D]]
+};
+
+impl Style {
+    /// Width of the line on a picture of this size, in pixels.
+    #[must_use]
+    pub fn line(&self, frame: Rect) -> i64 {
+        ((self.width * frame.x1.min(frame.y1) as f64).round() as i64).max(2)
+    }
+
+    /// How far a mark reaches beyond what it marks, arrows aside.
+    #[must_use]
+    pub fn overhang(&self, rect: Rect, frame: Rect) -> i64 {
+        let line = self.line(frame);
+        match self.shape {
+            // Half a diagonal is so much longer than half the longer side at most.
+            Shape::Ellipse => line + 1 + ((rect.x1 - rect.x0).max(rect.y1 - rect.y0) * 3 + 13) / 14,
+            Shape::Point => 0,
+            Shape::Box | Shape::Contour | Shape::Arrow => line,
+        }
+    }
+
+    /// The mark of `rect`, whose recorded outline is `outline`. An arrow comes from a side from which it crosses none of
+    /// `avoid` and stays on the picture, if there is one; the first it tries is number `way`.
+    #[must_use]
+    pub fn figure(&self, rect: Rect, outline: &[[f64; 2]], frame: Rect, avoid: &[Rect], way: usize) -> Figure {
+        match self.shape {
+            Shape::Box => Figure::Box(rect),
+            Shape::Ellipse => Figure::Ellipse(rect),
+            Shape::Contour => Figure::Contour(outline.to_vec()),
+            Shape::Point => Figure::Point(middle(rect)),
+            Shape::Arrow => self.arrow(rect, frame, avoid, way),
+        }
+    }
+
+    fn arrow(&self, rect: Rect, frame: Rect, avoid: &[Rect], way: usize) -> Figure {
+        let length = (ARROW * frame.x1.min(frame.y1) as f64).max(8.0);
+        let line = self.line(frame);
+        let arrow = |way: usize| {
+            let [dx, dy] = WAYS[way % WAYS.len()];
+            let [x, y] = middle(rect);
+            // From the middle to the edge of the box along this way.
+            let half = [(rect.x1 - rect.x0) as f64 / 2.0, (rect.y1 - rect.y0) as f64 / 2.0];
+            let reach =
+                [dx, dy].into_iter().zip(half).map(|(d, half)| if d == 0.0 { f64::INFINITY } else { half / d.abs() });
+            let reach = reach.fold(f64::INFINITY, f64::min);
+            let along = |far: f64| [x + dx * far, y + dy * far];
+            (along(reach + length), along(reach))
+        };
+        let clear = |(tail, tip): &([f64; 2], [f64; 2])| {
+            let low = |axis: usize| tail[axis].min(tip[axis]);
+            let high = |axis: usize| tail[axis].max(tip[axis]);
+            let taken = Rect::around([low(0), low(1), high(0), high(1)]).grown(line);
+            taken.clipped(frame) == taken && avoid.iter().all(|rect| !rect.overlaps(taken))
+        };
+        let ways = (way..way + WAYS.len()).map(arrow);
+        let (tail, tip) = ways.clone().find(clear).unwrap_or_else(|| arrow(way));
+        Figure::Arrow { tail, tip }
+    }
+}
+
+fn middle(rect: Rect) -> [f64; 2] {
+    [(rect.x0 + rect.x1) as f64 / 2.0, (rect.y0 + rect.y1) as f64 / 2.0]
+}
+
+/// The marks on a case's pictures.
+#[derive(Clone, Debug)]
+pub struct Marks {
+    /// Index of the picture, and what is drawn on it.
+    pub figures: Vec<(usize, Figure)>,
+    /// How it looks.
+    pub style: Style,
+}
+
+impl Edit for Marks {
+    fn key(&self) -> String {
+        format!("marks:{}:{:?}:{:?}", self.style.width, self.style.colour, self.figures)
+    }
+
+    fn apply(&self, index: usize, picture: &mut RgbImage) {
+        let line = self.style.line(Rect::of_size(picture.width(), picture.height()));
+        for (_, figure) in self.figures.iter().filter(|(image, _)| *image == index) {
+            for (x, y) in figure.reach(line).pixels_in(picture) {
+                if figure.covers([f64::from(x) + 0.5, f64::from(y) + 0.5], line as f64) {
+                    picture.put_pixel(x, y, Rgb(self.style.colour));
+                }
+            }
+        }
+    }
+}
+
+impl Figure {
+    /// A rectangle that holds all that is drawn with a line of this width.
+    fn reach(&self, line: i64) -> Rect {
+        let around = |points: &[[f64; 2]]| {
+            let bounds = points.iter().fold([f64::MAX, f64::MAX, f64::MIN, f64::MIN], |[x0, y0, x1, y1], [x, y]| {
+                [x0.min(*x), y0.min(*y), x1.max(*x), y1.max(*y)]
+            });
+            Rect::around(bounds)
+        };
+        match self {
+            Self::Box(rect) => rect.grown(line),
+            Self::Ellipse(rect) => rect.grown((rect.x1 - rect.x0).max(rect.y1 - rect.y0) / 2 + line),
+            Self::Contour(points) => around(points).grown(line),
+            Self::Arrow { tail, tip } => around(&[*tail, *tip]).grown(3 * line),
+            Self::Point(at) => around(&[*at]).grown(2 * line),
+        }
+    }
+
+    /// Whether the figure covers this place, drawn with a line of this width.
+    fn covers(&self, at: [f64; 2], line: f64) -> bool {
+        match self {
+            Self::Box(rect) => {
+                let inside = |rect: Rect| {
+                    let [x, y] = at;
+                    (rect.x0 as f64..rect.x1 as f64).contains(&x) && (rect.y0 as f64..rect.y1 as f64).contains(&y)
+                };
+                inside(rect.grown(line as i64)) && !inside(*rect)
+            }
+            Self::Ellipse(rect) => {
+                let [x, y] = middle(*rect);
+                let half = |from: i64, to: i64| (to - from) as f64 * std::f64::consts::FRAC_1_SQRT_2;
+                let inside = |grown: f64| {
+                    let dx = (at[0] - x) / (half(rect.x0, rect.x1) + grown);
+                    let dy = (at[1] - y) / (half(rect.y0, rect.y1) + grown);
+                    dx * dx + dy * dy <= 1.0
+                };
+                inside(line) && !inside(0.0)
+            }
+            Self::Contour(points) => {
+                let sides = || points.iter().zip(points.iter().cycle().skip(1));
+                // A ray to the right crosses the outline an odd number of times from inside.
+                let crossed = sides().filter(|(from, to)| {
+                    (from[1] > at[1]) != (to[1] > at[1])
+                        && at[0] < from[0] + (to[0] - from[0]) * (at[1] - from[1]) / (to[1] - from[1])
+                });
+                crossed.count() % 2 == 0 && sides().any(|(from, to)| distance(at, *from, *to) <= line)
+            }
+            Self::Arrow { tail, tip } => {
+                let [dx, dy] = [tip[0] - tail[0], tip[1] - tail[1]];
+                let length = (dx * dx + dy * dy).sqrt().max(f64::MIN_POSITIVE);
+                let unit = [dx / length, dy / length];
+                // How far behind the tip, and how far beside the shaft.
+                let [x, y] = [tip[0] - at[0], tip[1] - at[1]];
+                let (behind, beside) = (x * unit[0] + y * unit[1], (x * unit[1] - y * unit[0]).abs());
+                let head = 4.0 * line;
+                let in_head = (0.0..=head).contains(&behind) && beside <= behind / 2.0;
+                in_head || ((head..=length).contains(&behind) && beside <= line / 2.0)
+            }
+            Self::Point(middle) => distance(at, *middle, *middle) <= 1.5 * line,
+        }
+    }
+}
+
+/// From a point to a straight line between two others.
+fn distance(at: [f64; 2], from: [f64; 2], to: [f64; 2]) -> f64 {
+    let [dx, dy] = [to[0] - from[0], to[1] - from[1]];
+    let squared = dx * dx + dy * dy;
+    let along = ((at[0] - from[0]) * dx + (at[1] - from[1]) * dy) / squared;
+    let along = if squared > 0.0 { along.clamp(0.0, 1.0) } else { 0.0 };
+    let [x, y] = [at[0] - from[0] - along * dx, at[1] - from[1] - along * dy];
+    (x * x + y * y).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const RECT: Rect = Rect { x0: 30, y0: 40, x1: 50, y1: 52 };
+    const OUTLINE: [[f64; 2]; 3] = [[30.0, 40.0], [50.0, 40.0], [40.0, 52.0]];
+    const FRAME: Rect = Rect { x0: 0, y0: 0, x1: 100, y1: 100 };
+
+    fn drawn(shape: Shape, avoid: &[Rect], way: usize) -> Vec<(u32, u32)> {
+        let style = Style { shape, ..Style::default() };
+        let figures = vec![(0, style.figure(RECT, &OUTLINE, FRAME, avoid, way))];
+        let mut picture = RgbImage::new(100, 100);
+        Marks { figures, style }.apply(0, &mut picture);
+        picture.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] == 255).map(|(x, y, _)| (x, y)).collect()
+    }
+
+    fn inside((x, y): (u32, u32)) -> bool {
+        (30..50).contains(&x) && (40..52).contains(&y)
+    }
+
+    #[test]
+    fn every_shape_is_drawn_where_it_belongs() {
+        let counts: Vec<usize> = [Shape::Box, Shape::Ellipse, Shape::Contour, Shape::Arrow, Shape::Point]
+            .map(|shape| drawn(shape, &[], 0))
+            .map(|pixels| pixels.len())
+            .to_vec();
+        assert_eq!(counts[0], 24 * 16 - 20 * 12);
+        // Rings of two pixels around an ellipse of half axes 14.1 and 8.5 and around a triangle: perimeter times width.
+        assert!((130..190).contains(&counts[1]), "{counts:?}");
+        assert!((100..130).contains(&counts[2]), "{counts:?}");
+        assert!(counts[3] > 2 * 15 && counts[3] < 80, "{counts:?}");
+        assert!((24..34).contains(&counts[4]), "{counts:?}");
+        for shape in [Shape::Box, Shape::Ellipse, Shape::Arrow] {
+            assert!(!drawn(shape, &[], 0).into_iter().any(inside), "{shape:?}");
+        }
+        // The upper side of the triangle is the upper side of the box: the line lies above it.
+        let contour = drawn(Shape::Contour, &[], 0);
+        assert!(contour.contains(&(40, 39)) && !contour.contains(&(40, 41)) && !contour.contains(&(40, 45)));
+        assert!(drawn(Shape::Point, &[], 0).into_iter().all(inside));
+    }
+
+    proptest! {
+        #[test]
+        fn an_arrow_avoids_what_it_can(way in 0usize..8) {
+            // Only from below is the way free.
+            let avoid = [Rect { x0: 0, y0: 0, x1: 100, y1: 38 }, Rect { x0: 0, y0: 38, x1: 28, y1: 60 }, Rect { x0: 52, y0: 38, x1: 100, y1: 60 }];
+            let pixels = drawn(Shape::Arrow, &avoid, way);
+            prop_assert!(!pixels.is_empty() && pixels.iter().all(|(_, y)| *y >= 51), "{:?}", pixels);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The cases of a run, found by modality and category: where swapped pictures and other cases' answers come from.
+
+use std::collections::{BTreeMap, HashMap};
+
+use stepwise_data::case::{Case, Item};
+
+/// Category to `(case, item)`.
+type ByCategory<'a> = HashMap<&'a str, Vec<(usize, usize)>>;
+
+/// All cases of a run with an index over their items.
+#[derive(Clone, Debug)]
+pub struct Pool<'a> {
+    cases: &'a [Case],
+    /// Case id to its number.
+    numbers: HashMap<&'a str, usize>,
+    /// Modality, then category, to `(case, item)`, ordered by case id: draws do not depend on the order of the file.
+    alike: HashMap<&'a str, ByCategory<'a>>,
+    /// Modality to cases, ordered by case id.
+    modalities: HashMap<&'a str, Vec<usize>>,
+    /// Case id to the case of another modality that stands for it.
+    far: HashMap<&'a str, usize>,
+}
+
+impl<'a> Pool<'a> {
+    /// Indexes `cases`.
+    #[must_use]
+    pub fn new(cases: &'a [Case]) -> Self {
+        let mut order: Vec<usize> = (0..cases.len()).collect();
+        order.sort_by_key(|&index| &cases[index].case_id);
+        let mut alike: HashMap<&str, ByCategory<'_>> = HashMap::new();
+        let mut modalities: HashMap<&str, Vec<usize>> = HashMap::new();
+        for index in order {
+            let case = &cases[index];
+            modalities.entry(&case.modality).or_default().push(index);
+            for (place, item) in case.chain.iter().enumerate() {
+                alike.entry(&case.modality).or_default().entry(&item.category).or_default().push((index, place));
+            }
+        }
+        let far = far(cases);
+        let numbers = cases.iter().enumerate().map(|(number, case)| (case.case_id.as_str(), number)).collect();
+        Self { cases, numbers, alike, modalities, far }
+    }
+
+    /// The number of a case by its id.
+    #[must_use]
+    pub fn number(&self, case_id: &str) -> Option<usize> {
+        self.numbers.get(case_id).copied()
+    }
+
+    /// All cases, as given.
+    #[must_use]
+    pub fn cases(&self) -> &'a [Case] {
+        self.cases
+    }
+
+    /// Places of all items of the same modality and category, this one among them, ordered by case id.
+    #[must_use]
+    pub fn places(&self, case: &Case, item: &Item) -> &[(usize, usize)] {
+        self.alike
+            .get(case.modality.as_str())
+            .and_then(|categories| categories.get(item.category.as_str()))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// All items of the same modality and category, this one among them.
+    pub fn alike(&self, case: &Case, item: &Item) -> impl Iterator<Item = (&'a Case, &'a Item)> {
+        self.places(case, item).iter().map(|&(case, place)| (&self.cases[case], &self.cases[case].chain[place]))
+    }
+
+    /// All cases of a modality, ordered by case id.
+    #[must_use]
+    pub fn of_modality(&self, modality: &str) -> &[usize] {
+        self.modalities.get(modality).map_or(&[], Vec::as_slice)
+    }
+
+    /// The case of another modality, with as many pictures, that stands for this one: always the same. No case stands for
+    /// two, unless more than half of all have one modality.
+    #[must_use]
+    pub fn far(&self, case: &Case) -> Option<usize> {
+        self.far.get(case.case_id.as_str()).copied()
+    }
+}
+
+/// A derangement among cases with as many pictures: sorted by modality and turned by the size of the largest one, nobody
+/// stays within his own. Where the largest has more than half, the others stand for its members in turn.
+fn far(cases: &[Case]) -> HashMap<&str, usize> {
+    let mut by_pictures: BTreeMap<usize, BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
+    for (index, case) in cases.iter().enumerate() {
+        by_pictures.entry(case.images.len()).or_default().entry(&case.modality).or_default().push(index);
+    }
+    let mut far = HashMap::new();
+    for mut modalities in by_pictures.into_values() {
+        modalities.values_mut().for_each(|members| members.sort_by_key(|&index| &cases[index].case_id));
+        // The largest goes first, so that what follows it is what is not of its modality.
+        let mut blocks: Vec<Vec<usize>> = modalities.into_values().collect();
+        blocks.sort_by_key(|block| std::cmp::Reverse(block.len()));
+        let largest = blocks.first().map_or(0, Vec::len);
+        let all = blocks.concat();
+        let others = all.len() - largest;
+        for (rank, &case) in all.iter().enumerate() {
+            let partner = match rank {
+                _ if others == 0 => continue,
+                _ if others >= largest => all[(rank + largest) % all.len()],
+                rank if rank < largest => all[largest + rank % others],
+                rank => all[rank - largest],
+            };
+            far.insert(cases[case].case_id.as_str(), partner);
+        }
+    }
+    far
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn far_partners_are_of_another_modality_and_each_serves_once_where_that_can_be(
+            modalities in prop::collection::vec(0usize..4, 1..30)
+        ) {
+            let cases: Vec<Case> = modalities.iter().enumerate().map(|(index, modality)| {
+                serde_json::from_value(json!({
+                    "schema": "case/1", "case_id": format!("{index:02}"), "group_id": "g", "split": "test",
+                    "source": {"dataset": "d", "licence": "l"}, "modality": format!("m{modality}"),
+                    "images": [{"id": "i", "path": "i.png", "sha256": "", "width": 8, "height": 8}], "chain": []
+                })).expect("valid")
+            }).collect();
+            let pool = Pool::new(&cases);
+            let partners: Vec<usize> = cases.iter().filter_map(|case| {
+                let partner = pool.far(case)?;
+                assert_ne!(cases[partner].modality, case.modality);
+                Some(partner)
+            }).collect();
+            let largest = (0..4).map(|m| modalities.iter().filter(|other| **other == m).count()).max().unwrap_or(0);
+            prop_assert_eq!(partners.len(), if largest == cases.len() { 0 } else { cases.len() });
+            if 2 * largest <= cases.len() {
+                prop_assert_eq!(partners.iter().collect::<BTreeSet<_>>().len(), cases.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Which answer a hint names: the right one, or a wrong one drawn once per item and kept for every epoch and condition.
+
+use rand::Rng;
+use rand::seq::IndexedRandom;
+use stepwise_data::case::Answer;
+use stepwise_data::prompt::gold_text;
+
+use crate::perturb::{Named, Scene, Skip};
+use crate::score::{fold, number_is_right, text_is_right};
+
+const YES_NO: [&str; 2] = ["yes", "no"];
+
+/// The right answer in words.
+///
+/// # Errors
+/// For boxes, which no sentence names.
+pub fn right_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
+    let index = match &scene.item.answer {
+        Answer::Choice { gold, .. } => Some(gold[0]),
+        Answer::Yesno { gold, .. } => Some(usize::from(!gold)),
+        Answer::Text { .. } | Answer::Number { .. } => None,
+        Answer::Box { .. } => return Err(NO_BOXES),
+    };
+    Ok(Named { text: gold_text(scene.case, scene.item), index })
+}
+
+/// A wrong answer: the first confusable option where the case names one, else any wrong option; the opposite of a yes or
+/// no; half or twice a number; for text the answer of another case to a question of the same category.
+///
+/// # Errors
+/// When there is none.
+pub fn wrong_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
+    let mut rng = scene.draw("wrong_answer");
+    match &scene.item.answer {
+        Answer::Choice { options, gold, refusal } => {
+            let wrong = |index: &usize| *index < options.len() && !gold.contains(index);
+            let index = scene.item.confusable.iter().copied().find(wrong).or_else(|| {
+                let all: Vec<usize> = (0..options.len()).filter(wrong).collect();
+                // Nobody hints at declining to answer, unless that is all there is.
+                let said: Vec<usize> = all.iter().copied().filter(|index| Some(*index) != *refusal).collect();
+                said.choose(&mut rng).or(all.first()).copied()
+            });
+            let index = index.ok_or(Skip("every option is right"))?;
+            Ok(Named { text: options[index].clone(), index: Some(index) })
+        }
+        Answer::Yesno { gold, .. } => {
+            let index = usize::from(*gold);
+            Ok(Named { text: YES_NO[index].to_owned(), index: Some(index) })
+        }
+        Answer::Number { gold, abs_tol, rel_tol, .. } => {
+            let doubled = gold * 2.0;
+            let halved = if gold.fract() == 0.0 { (gold / 2.0).round() } else { gold / 2.0 };
+            let mut drawn = if rng.random::<bool>() { [halved, doubled] } else { [doubled, halved] }.to_vec();
+            drawn.push(gold + (2.0 * abs_tol.unwrap_or(0.0)).max(1.0)); // zero has no half and no double
+            let wrong = drawn.into_iter().find(|value| !number_is_right(*value, *gold, *abs_tol, *rel_tol));
+            let wrong = wrong.ok_or(Skip("the tolerance leaves no wrong number near the right one"))?;
+            Ok(Named { text: wrong.to_string(), index: None })
+        }
+        Answer::Text { gold, aliases } => {
+            let mut others: Vec<&String> = scene
+                .pool
+                .alike(scene.case, scene.item)
+                .filter(|(case, _)| case.group_id != scene.case.group_id)
+                .filter_map(|(_, item)| match &item.answer {
+                    Answer::Text { gold, .. } => gold.first(),
+                    _ => None,
+                })
+                .filter(|text| !text_is_right(text, gold, aliases))
+                .collect();
+            others.sort_unstable_by_key(|text| fold(text));
+            others.dedup_by_key(|text| fold(text));
+            let text = others.choose(&mut rng).ok_or(Skip("no other case has another answer of this category"))?;
+            Ok(Named { text: (*text).clone(), index: None })
+        }
+        Answer::Box { .. } => Err(NO_BOXES),
+    }
+}
+
+const NO_BOXES: Skip = Skip("no sentence names a box");

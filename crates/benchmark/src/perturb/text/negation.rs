@@ -1,0 +1,118 @@
+//! `negated_twin`, `negation`, `affirmation`: the same fact asked the other way round, so that yes becomes no.
+//!
+//! `negated_twin` asks the twin that the case records. `negation` asks whether "no" is the answer, which turns the right
+//! answer of any yes/no question round with certainty; `affirmation`, its control, asks in the same words whether "yes" is.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use stepwise_data::case::{Answer, Item};
+
+use crate::perturb::support::templates::{Library, Wording, fill};
+use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+
+/// The recorded twin.
+pub const TWIN: Kind =
+    Kind::of::<Twin>("negated_twin", Purpose::Attack, "the recorded negated twin of a yes/no question");
+/// Whether no is the answer.
+pub const NEGATED: Kind =
+    Kind::of::<Negated>("negation", Purpose::Attack, "whether \"no\" is the answer to the yes/no question")
+        .worded(TEMPLATES_TOML);
+/// Whether yes is the answer.
+pub const AFFIRMED: Kind =
+    Kind::of::<Affirmed>("affirmation", Purpose::Control, "whether \"yes\" is the answer to the yes/no question")
+        .worded(TEMPLATES_TOML);
+
+/// The templates as written.
+pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/negations.toml");
+
+/// Two questions about the answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Words {
+    /// Whether it is no; holds `{question}` once.
+    pub negated: String,
+    /// Whether it is yes; holds `{question}` once.
+    pub affirmed: String,
+}
+
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
+
+/// The recorded twin.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Twin {}
+
+/// Whether no is the answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Negated(Wording);
+
+/// Whether yes is the answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Affirmed(Wording);
+
+impl Perturbation for Twin {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        gold(scene)?;
+        let Answer::Yesno { pair_of: Some(twin), .. } = &scene.item.answer else {
+            return Err(Skip("no negated twin is recorded"));
+        };
+        let twin = scene.case.chain.iter().find(|other| other.id == *twin);
+        let Some((twin, Answer::Yesno { gold, .. })) = twin.map(|twin| (twin, &twin.answer)) else {
+            return Err(Skip("no negated twin is recorded"));
+        };
+        Ok(asking(scene, twin.question.clone(), *gold))
+    }
+}
+
+impl Perturbation for Negated {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let gold = gold(scene)?;
+        Ok(asking(scene, about(&words(&self.0, scene)?.negated, scene), !gold))
+    }
+}
+
+impl Perturbation for Affirmed {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let gold = gold(scene)?;
+        Ok(asking(scene, about(&words(&self.0, scene)?.affirmed, scene), gold))
+    }
+}
+
+fn gold(scene: &Scene<'_>) -> Result<bool, Skip> {
+    match scene.item.answer {
+        Answer::Yesno { gold, .. } => Ok(gold),
+        _ => Err(Skip("only a yes/no question has a negation")),
+    }
+}
+
+fn words(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
+    LIBRARY.draw(wording.families, scene, "negation_template")
+}
+
+fn about(template: &str, scene: &Scene<'_>) -> String {
+    fill(template, &[("question", &scene.item.question)])
+}
+
+fn asking(scene: &Scene<'_>, question: String, gold: bool) -> Perturbed {
+    let answer = Answer::Yesno { gold, pair_of: None };
+    // Other wordings are wordings of the stored question.
+    let item = Item { question, answer, paraphrases: Vec::new(), ..scene.item.clone() };
+    Perturbed { item: Some(item), ..Perturbed::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perturb::support::templates::assert_split;
+
+    #[test]
+    fn templates_are_split_and_differ_in_the_answer_alone() {
+        assert_split(&LIBRARY);
+        for Words { negated, affirmed } in LIBRARY.templates().iter().map(|template| &template.words) {
+            assert_eq!((negated.matches("{question}").count(), negated.matches("\"no\"").count()), (1, 1), "{negated}");
+            assert_eq!(negated.replace("\"no\"", "\"yes\""), *affirmed);
+        }
+    }
+}

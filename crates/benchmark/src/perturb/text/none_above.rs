@@ -1,0 +1,113 @@
+//! `nota_right`, `nota_wrong`: one more option that rejects all others. In the first the right options are gone and it is
+//! right; in the second, the control, they stay and it is wrong.
+//!
+//! A reader that knows the answer rejects the rest; one that only picks the likeliest option never does.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use stepwise_data::case::{Answer, Item};
+use stepwise_data::prompt::Frame;
+
+use crate::perturb::support::templates::{Library, Wording};
+use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::score::fold;
+
+/// The right options are gone.
+pub const RIGHT: Kind =
+    Kind::of::<Right>("nota_right", Purpose::Attack, "the right options are gone and \"none of the above\" is right")
+        .worded(TEMPLATES_TOML);
+/// The control.
+pub const WRONG: Kind =
+    Kind::of::<Wrong>("nota_wrong", Purpose::Control, "\"none of the above\" is added and is wrong")
+        .worded(TEMPLATES_TOML);
+
+/// The templates as written.
+pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/none_above.toml");
+
+/// How the option is worded.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Words {
+    /// The option.
+    pub option: String,
+}
+
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
+
+/// It is right.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Right(Wording);
+
+/// It is wrong.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Wrong(Wording);
+
+impl Perturbation for Right {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let (item, none) = rejectable(&self.0, scene)?;
+        let Answer::Choice { options, gold, refusal } = &item.answer else { return Err(NO_OPTIONS) };
+        // The stored options keep their indices; the right ones are not shown.
+        let order: Vec<usize> = (0..options.len()).filter(|index| !gold.contains(index)).collect();
+        if order.len() < 2 {
+            return Err(Skip("every option is right"));
+        }
+        let answer = Answer::Choice { options: options.clone(), gold: vec![none], refusal: *refusal };
+        let frame = Frame { order: Some(order), ..Frame::default() };
+        Ok(Perturbed { item: Some(Item { answer, ..item }), frame, ..Perturbed::default() })
+    }
+}
+
+impl Perturbation for Wrong {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let (item, _) = rejectable(&self.0, scene)?;
+        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
+    }
+}
+
+const NO_OPTIONS: Skip = Skip("only a choice has options to reject");
+
+/// The item with the option added, and the option's index.
+fn rejectable(wording: &Wording, scene: &Scene<'_>) -> Result<(Item, usize), Skip> {
+    let Answer::Choice { options, gold, refusal } = &scene.item.answer else { return Err(NO_OPTIONS) };
+    if options.iter().any(|option| fold(option).split(' ').next() == Some("none")) {
+        return Err(Skip("an option says none already"));
+    }
+    with_option(scene.item, options, gold, *refusal, &LIBRARY.draw(wording.families, scene, "none_above")?.option)
+}
+
+/// `item` with one more option at the end, which is wrong, and its index.
+///
+/// # Errors
+/// Where declining is right: nobody knows then that the other options are wrong.
+pub(super) fn with_option(
+    item: &Item,
+    options: &[String],
+    gold: &[usize],
+    refusal: Option<usize>,
+    option: &str,
+) -> Result<(Item, usize), Skip> {
+    if refusal.is_some_and(|refusal| gold.contains(&refusal)) {
+        return Err(Skip("declining is right, so no other option is known to be wrong"));
+    }
+    let mut options = options.to_vec();
+    let added = options.len();
+    options.push(option.to_owned());
+    let answer = Answer::Choice { options, gold: gold.to_vec(), refusal };
+    Ok((Item { answer, ..item.clone() }, added))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perturb::support::templates::assert_split;
+
+    #[test]
+    fn templates_are_split_and_say_none() {
+        assert_split(&LIBRARY);
+        for Words { option } in LIBRARY.templates().iter().map(|template| &template.words) {
+            assert!(fold(option).starts_with("none "), "{option}");
+        }
+    }
+}

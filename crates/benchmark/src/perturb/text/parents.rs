@@ -1,0 +1,137 @@
+//! `parents_gold`, `parents_predicted`, `parents_wrong`: the question is shown with answers to the questions it builds on:
+//! the right ones, the respondent's own clean ones, or the right ones with one swapped for a plausible wrong answer.
+//! Without context it is the clean question.
+
+use std::collections::BTreeSet;
+
+use rand::seq::IndexedRandom;
+use serde::Deserialize;
+use stepwise_data::prompt::{Frame, Known, gold_text};
+
+use crate::perturb::support::wrong_answer::wrong_answer;
+use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Recall, Scene, Skip};
+
+/// Right answers.
+pub const GOLD: Kind =
+    Kind::of::<Gold>("parents_gold", Purpose::Help, "the right answers to the questions it builds on are given");
+/// The respondent's own.
+pub const PREDICTED: Kind = Kind::of::<Predicted>(
+    "parents_predicted",
+    Purpose::Help,
+    "the reader's own answers to the questions it builds on are given",
+);
+/// One wrong answer.
+pub const WRONG: Kind = Kind::of::<Wrong>(
+    "parents_wrong",
+    Purpose::Attack,
+    "the answers to the questions it builds on are given, one of them wrong",
+);
+
+/// Which earlier questions are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// Those the item builds on directly.
+    #[default]
+    Parents,
+    /// Those, and all that they build on in turn.
+    Ancestors,
+}
+
+/// Right answers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gold {
+    /// Which earlier questions are shown.
+    pub reach: Reach,
+}
+
+/// The respondent's own answers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Predicted {
+    /// Which earlier questions are shown.
+    pub reach: Reach,
+    /// Clinical stages whose questions are shown with the right answer instead: what is gained thereby tells how much the
+    /// errors of that stage cost.
+    pub gold_stages: Vec<u8>,
+}
+
+/// Right answers but one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wrong {
+    /// Which earlier questions are shown.
+    pub reach: Reach,
+}
+
+impl Perturbation for Gold {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        Ok(knowing(gold(scene, &earlier(scene, self.reach)?), None))
+    }
+}
+
+impl Perturbation for Predicted {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let earlier = earlier(scene, self.reach)?;
+        let mut context = gold(scene, &earlier);
+        let mut own = Vec::new();
+        for (place, &item) in earlier.iter().enumerate() {
+            if !self.gold_stages.contains(&scene.case.chain[item].stage) {
+                // Filled in when the respondent has answered it.
+                context[place].answer.clear();
+                own.push((place, item));
+            }
+        }
+        Ok(knowing(context, (!own.is_empty()).then_some(Recall::Context(own))))
+    }
+}
+
+impl Perturbation for Wrong {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let earlier = earlier(scene, self.reach)?;
+        let mut context = gold(scene, &earlier);
+        let wrong: Vec<(usize, String)> = earlier
+            .iter()
+            .enumerate()
+            .filter_map(|(place, &item)| {
+                let named = wrong_answer(&Scene { item: &scene.case.chain[item], ..*scene }).ok()?;
+                Some((place, named.text))
+            })
+            .collect();
+        let (place, answer) =
+            wrong.choose(&mut scene.draw("wrong_parent")).ok_or(Skip("no wrong answer to what it builds on"))?;
+        context[*place].answer.clone_from(answer);
+        Ok(knowing(context, None))
+    }
+}
+
+/// Indices in the chain of the questions the item builds on, in the order of the chain.
+fn earlier(scene: &Scene<'_>, reach: Reach) -> Result<Vec<usize>, Skip> {
+    if scene.item.stage < 2 {
+        return Err(Skip("the first stage builds on no earlier one"));
+    }
+    let chain = &scene.case.chain;
+    let mut wanted: BTreeSet<&str> = scene.item.parents.iter().map(String::as_str).collect();
+    let mut found: Vec<usize> = Vec::new();
+    // Parents stand before their children, so one walk from the end meets every ancestor after its child.
+    for (index, other) in chain.iter().enumerate().rev() {
+        if wanted.contains(other.id.as_str()) {
+            found.push(index);
+            if reach == Reach::Ancestors {
+                wanted.extend(other.parents.iter().map(String::as_str));
+            }
+        }
+    }
+    found.reverse();
+    if found.is_empty() { Err(Skip("it builds on no other question")) } else { Ok(found) }
+}
+
+fn gold(scene: &Scene<'_>, earlier: &[usize]) -> Vec<Known> {
+    let items = earlier.iter().map(|&index| &scene.case.chain[index]);
+    items.map(|item| Known { question: item.question.clone(), answer: gold_text(scene.case, item) }).collect()
+}
+
+fn knowing(context: Vec<Known>, recall: Option<Recall>) -> Perturbed {
+    Perturbed { frame: Frame { context, ..Frame::default() }, recall, ..Perturbed::default() }
+}

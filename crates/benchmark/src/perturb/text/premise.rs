@@ -1,0 +1,132 @@
+//! `premise_false`, `premise_true`: the question takes the answer to an earlier question for granted, a wrong one or, in
+//! the control, the right one. Both offer one more option, which rejects the premise: right in the first, wrong in the
+//! second.
+//!
+//! The earlier question is one the item builds on, and the premise contradicts what is recorded about it, so it is
+//! certainly false.
+
+use std::sync::LazyLock;
+
+use rand::seq::IndexedRandom;
+use serde::Deserialize;
+use stepwise_data::case::{Answer, Item};
+
+use super::none_above::with_option;
+use crate::perturb::support::templates::{Library, Wording, fill};
+use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
+use crate::perturb::{Kind, Named, Perturbation, Perturbed, Purpose, Scene, Skip};
+
+/// A wrong answer is taken for granted.
+pub const FALSE: Kind = Kind::of::<False>(
+    "premise_false",
+    Purpose::Attack,
+    "the question presupposes something false, and an option that says so is right",
+)
+.worded(TEMPLATES_TOML);
+/// The right one is.
+pub const TRUE: Kind = Kind::of::<True>(
+    "premise_true",
+    Purpose::Control,
+    "the question presupposes something true, and an option that denies it is wrong",
+)
+.worded(TEMPLATES_TOML);
+
+/// The templates as written.
+pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/premises.toml");
+
+/// A premise and its rejection.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Words {
+    /// Holds `{asked}`, `{answer}` and `{question}` once each.
+    pub premise: String,
+    /// What rejects it.
+    pub option: String,
+}
+
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
+
+/// Takes a wrong answer for granted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct False(Wording);
+
+/// Takes the right answer for granted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct True(Wording);
+
+impl Perturbation for False {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let (parent, wrong) = presupposable(scene)?;
+        let (mut item, rejection) = asked(&self.0, scene, parent, &wrong)?;
+        if let Answer::Choice { gold, .. } = &mut item.answer {
+            *gold = vec![rejection];
+        }
+        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
+    }
+}
+
+impl Perturbation for True {
+    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+        let (parent, _) = presupposable(scene)?;
+        let (item, _) = asked(&self.0, scene, parent, &right_answer(&Scene { item: parent, ..*scene })?)?;
+        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
+    }
+}
+
+/// A question the item builds on, drawn once for both kinds, with a wrong answer to it. Those that look for findings
+/// (stage 2 and later) are preferred.
+fn presupposable<'a>(scene: &Scene<'a>) -> Result<(&'a Item, Named), Skip> {
+    if scene.item.stage < 2 {
+        return Err(Skip("the first stage presupposes nothing"));
+    }
+    let mut known: Vec<(&Item, Named)> = scene
+        .case
+        .chain
+        .iter()
+        .filter(|other| scene.item.parents.contains(&other.id))
+        .filter_map(|parent| Some((parent, certainly_wrong(&Scene { item: parent, ..*scene })?)))
+        .collect();
+    if known.iter().any(|(parent, _)| parent.stage >= 2) {
+        known.retain(|(parent, _)| parent.stage >= 2);
+    }
+    known.choose(&mut scene.draw("premise_parent")).cloned().ok_or(Skip("it builds on no question with a wrong answer"))
+}
+
+/// A wrong answer to a choice or yes/no question, unless declining is right or all that is wrong.
+fn certainly_wrong(scene: &Scene<'_>) -> Option<Named> {
+    let refusal = match &scene.item.answer {
+        Answer::Choice { gold, refusal, .. } if !refusal.is_some_and(|refusal| gold.contains(&refusal)) => *refusal,
+        Answer::Yesno { .. } => None,
+        _ => return None,
+    };
+    wrong_answer(scene).ok().filter(|wrong| refusal.is_none() || wrong.index != refusal)
+}
+
+fn asked(wording: &Wording, scene: &Scene<'_>, parent: &Item, answer: &Named) -> Result<(Item, usize), Skip> {
+    let Answer::Choice { options, gold, refusal } = &scene.item.answer else {
+        return Err(Skip("only a choice has room for an option that rejects the premise"));
+    };
+    let words = LIBRARY.draw(wording.families, scene, "premise_template")?;
+    let (mut item, rejection) = with_option(scene.item, options, gold, *refusal, &words.option)?;
+    let gaps = [("asked", parent.question.as_str()), ("answer", &answer.text), ("question", &scene.item.question)];
+    item.question = fill(&words.premise, &gaps);
+    Ok((item, rejection))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perturb::support::templates::assert_split;
+
+    #[test]
+    fn templates_are_split_and_hold_every_gap_once() {
+        assert_split(&LIBRARY);
+        for Words { premise, option } in LIBRARY.templates().iter().map(|template| &template.words) {
+            for gap in ["{asked}", "{answer}", "{question}"] {
+                assert_eq!(premise.matches(gap).count(), 1, "{premise}");
+            }
+            assert!(!option.contains('{'), "{option}");
+        }
+    }
+}

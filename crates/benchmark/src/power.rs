@@ -1,0 +1,128 @@
+//! What a run will be able to see, told before it is made.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::stats::design::{design_effect, intra_cluster_correlation, minimum_detectable_difference};
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+
+/// Correlation within groups where no outcomes are known.
+pub const ASSUMED_CORRELATION: f64 = 0.3;
+
+/// Share of items that one of two respondents gets right and the other wrong. Nobody knows it before both were asked.
+pub const ASSUMED_DISCORDANT: f64 = 0.2;
+
+/// What one condition of a plan will be able to see.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Power {
+    /// Id of the condition.
+    pub condition: String,
+    /// Whether it is shown apart: a primary endpoint is about it, or it is the clean one.
+    pub is_shown: bool,
+    /// Items asked.
+    pub items: usize,
+    /// Groups they come from.
+    pub groups: usize,
+    /// Items of a group, as the mean item sees it: large groups cost more than small ones save.
+    pub group_size: f64,
+    /// Correlation of being right within groups.
+    pub correlation: f64,
+    /// Whether that was estimated from known outcomes; else it is [`ASSUMED_CORRELATION`].
+    pub is_estimated: bool,
+    /// By how much clustering multiplies the variance.
+    pub design_effect: f64,
+    /// Smallest difference between two respondents that is seen with a power of 80 % at a level of 5 %, with
+    /// [`ASSUMED_DISCORDANT`]; none without items.
+    pub detectable: Option<f64>,
+}
+
+/// For every condition of the plan, in its order. Where outcomes of the base are known, the correlation is estimated from
+/// whether its answers under the condition are right.
+#[must_use]
+pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
+    let mut sizes: Vec<BTreeMap<&str, usize>> = vec![BTreeMap::new(); plan.suite.conditions.len()];
+    for &entry in &plan.entries {
+        *sizes[entry.condition].entry(&plan.pool.cases()[entry.case].group_id).or_default() += 1;
+    }
+    let mut known: BTreeMap<&str, BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
+    for outcome in base.unwrap_or_default() {
+        let groups = known.entry(&outcome.condition).or_default();
+        groups.entry(&outcome.group_id).or_default().push(f64::from(u8::from(outcome.is_right())));
+    }
+    plan.suite
+        .conditions
+        .iter()
+        .zip(sizes)
+        .map(|(condition, sizes)| {
+            let items: usize = sizes.values().sum();
+            let squares: usize = sizes.values().map(|size| size * size).sum();
+            let group_size = if items > 0 { squares as f64 / items as f64 } else { 0.0 };
+            let clusters: Vec<Vec<f64>> =
+                known.remove(condition.id.as_str()).unwrap_or_default().into_values().collect();
+            let estimated = intra_cluster_correlation(&clusters);
+            let correlation = estimated.unwrap_or(ASSUMED_CORRELATION);
+            let design_effect = design_effect(group_size, correlation);
+            Power {
+                condition: condition.id.clone(),
+                is_shown: condition.kind == "clean" || plan.suite.claims(&condition.id),
+                items,
+                groups: sizes.len(),
+                group_size,
+                correlation,
+                is_estimated: estimated.is_some(),
+                design_effect,
+                detectable: (items > 0)
+                    .then(|| minimum_detectable_difference(items, ASSUMED_DISCORDANT, design_effect).min(1.0)),
+            }
+        })
+        .collect()
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(detectable) = self.detectable else { return write!(f, "{}: no items", self.condition) };
+        let source = if self.is_estimated { "" } else { " assumed" };
+        write!(
+            f,
+            "{}: {} items in {} groups, correlation {:.2}{source}, design effect {:.2}, sees differences from {:.1} points",
+            self.condition,
+            self.items,
+            self.groups,
+            self.correlation,
+            self.design_effect,
+            100.0 * detectable
+        )
+    }
+}
+
+/// What to print before a run: what was assumed, one line for each condition shown apart, and one for all others that have
+/// items.
+#[must_use]
+pub fn describe(power: &[Power]) -> String {
+    let mut lines = vec![format!(
+        "what this run can see (two-sided 5 %, power 80 %, if two models differ on {:.0} % of the items):",
+        100.0 * ASSUMED_DISCORDANT
+    )];
+    lines.extend(power.iter().filter(|power| power.is_shown).map(|power| format!("  {power}")));
+    let others: Vec<(usize, f64)> = power
+        .iter()
+        .filter(|power| !power.is_shown)
+        .filter_map(|power| Some((power.items, 100.0 * power.detectable?)))
+        .collect();
+    if let Some((items, points)) = others.first() {
+        let mut range = (*items, *items, *points, *points);
+        for (items, points) in &others {
+            range = (range.0.min(*items), range.1.max(*items), range.2.min(*points), range.3.max(*points));
+        }
+        lines.push(format!(
+            "  {} more: {} to {} items, sees differences from {:.1} to {:.1} points",
+            others.len(),
+            range.0,
+            range.1,
+            range.2,
+            range.3
+        ));
+    }
+    lines.join("\n")
+}

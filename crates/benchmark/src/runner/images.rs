@@ -1,0 +1,134 @@
+//! The pictures a run shows, attacks aside: loaded, checked against their case, and changed as the condition says.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use image::{Rgb, RgbImage};
+use stepwise_data::case::Case;
+
+use crate::model::Shown;
+use crate::perturb::{Perturbed, Pictures};
+use crate::plan::{Entry, Plan};
+use crate::runner::RunError;
+
+/// Gives the decoded pictures of cases. Any `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` is one.
+pub trait Images {
+    /// Picture number `index` of `case`, of the size the case states.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>;
+}
+
+impl<F: Fn(&Case, usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>> Images for F {
+    fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
+        self(case, index)
+    }
+}
+
+/// Pictures of a batch, each made once, and mean colours of the run. For whoever shows what a perturbation describes.
+pub struct Gallery<'a> {
+    cases: &'a [Case],
+    images: &'a dyn Images,
+    made: HashMap<(usize, usize, String), Arc<RgbImage>>,
+    means: HashMap<Vec<(usize, usize)>, Rgb<u8>>,
+}
+
+impl<'a> Gallery<'a> {
+    /// Of `cases`, which are those of the pool that perturbations draw from.
+    #[must_use]
+    pub fn new(cases: &'a [Case], images: &'a dyn Images) -> Self {
+        Self { cases, images, made: HashMap::new(), means: HashMap::new() }
+    }
+
+    /// Forgets the pictures of the batch before.
+    pub fn clear(&mut self) {
+        self.made.clear();
+    }
+
+    /// The pictures shown for a case, by its index.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Shown>, RunError> {
+        if perturbed.frame.without_images {
+            return Ok(Vec::new());
+        }
+        let case = match &perturbed.pictures {
+            Pictures::Of(other) => *other,
+            Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => case,
+        };
+        (0..self.cases[case].images.len())
+            .map(|index| self.picture(case, index, &perturbed.pictures).map(Shown::Picture))
+            .collect()
+    }
+
+    fn picture(&mut self, case: usize, index: usize, pictures: &Pictures) -> Result<Arc<RgbImage>, RunError> {
+        let key = (case, index, pictures.key());
+        if let Some(picture) = self.made.get(&key) {
+            return Ok(Arc::clone(picture));
+        }
+        let picture = match pictures {
+            Pictures::Own | Pictures::Of(_) => load(self.images, &self.cases[case], index)?,
+            Pictures::Edited(edit) => {
+                let mut picture = RgbImage::clone(&*self.picture(case, index, &Pictures::Own)?);
+                edit.apply(index, &mut picture);
+                Arc::new(picture)
+            }
+            Pictures::MeanOf(sources) => {
+                let image = &self.cases[case].images[index];
+                Arc::new(RgbImage::from_pixel(image.width, image.height, self.mean(sources)?))
+            }
+        };
+        self.made.insert(key, Arc::clone(&picture));
+        Ok(picture)
+    }
+
+    /// The mean over all pixels of all `sources`, rounded.
+    fn mean(&mut self, sources: &[(usize, usize)]) -> Result<Rgb<u8>, RunError> {
+        if let Some(mean) = self.means.get(sources) {
+            return Ok(*mean);
+        }
+        let (mut sums, mut count) = ([0u64; 3], 0u64);
+        for &(case, index) in sources {
+            let picture = load(self.images, &self.cases[case], index)?;
+            for pixel in picture.pixels() {
+                sums.iter_mut().zip(pixel.0).for_each(|(sum, value)| *sum += u64::from(value));
+            }
+            count += picture.pixels().len() as u64;
+        }
+        let mean = Rgb(sums.map(|sum| ((sum + count / 2) / count.max(1)) as u8));
+        self.means.insert(sources.to_vec(), mean);
+        Ok(mean)
+    }
+}
+
+/// Loads a picture and checks that it has the size its case states: regions are drawn in those pixels.
+fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
+    let failed = |source| RunError::Picture { case_id: case.case_id.clone(), index, source };
+    let picture = images.load(case, index).map_err(failed)?;
+    let stated = (case.images[index].width, case.images[index].height);
+    if picture.dimensions() != stated {
+        return Err(failed(format!("is {:?} pixels, the case states {stated:?}", picture.dimensions()).into()));
+    }
+    Ok(picture)
+}
+
+/// The pictures an entry shows, attacks aside: for reports.
+///
+/// # Errors
+/// When a picture cannot be read.
+pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: Entry) -> Result<Vec<Arc<RgbImage>>, RunError> {
+    let Ok(perturbed) = plan.condition(entry).perturbation.perturb(&plan.scene(entry)) else {
+        return Ok(Vec::new());
+    };
+    let shown = Gallery::new(plan.pool.cases(), images).pictures(entry.case, &perturbed)?;
+    Ok(shown
+        .into_iter()
+        .filter_map(|shown| match shown {
+            Shown::Picture(picture) => Some(picture),
+            Shown::Pixels(_) => None,
+        })
+        .collect())
+}

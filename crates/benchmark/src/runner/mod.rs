@@ -1,0 +1,501 @@
+//! Asks a plan of a respondent and judges the replies.
+
+pub(crate) mod attack;
+mod images;
+pub(crate) mod recall;
+
+use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
+use std::ops::ControlFlow;
+
+use sha2::{Digest, Sha256};
+use stepwise_data::case::Answer;
+use stepwise_data::prompt::{Frame, Prompt, prompt};
+
+pub use crate::runner::images::{Gallery, Images, pictures};
+pub use crate::runner::recall::NO_REPLY;
+
+use crate::model::{Probe, Reply, Respondent, RespondentError};
+use crate::outcome::Outcome;
+use crate::perturb::{Attack, Perturbed, Pictures, Victim};
+use crate::plan::{Entry, Plan};
+use crate::runner::attack::{Fate, attack};
+use crate::runner::recall::Said;
+use crate::score::closeness::measure;
+use crate::score::parse::PARSER_VERSION;
+use crate::score::{self, Scoring, letters};
+
+/// How a plan is asked.
+pub struct Options<'a> {
+    /// Digest of the respondent: base weights, adapter, pixel pipeline, template. Part of every outcome's key, so two
+    /// respondents with one id would be taken for the same.
+    pub respondent: &'a str,
+    /// Outcomes already known, by key; they are not asked again.
+    pub known: &'a HashMap<String, Outcome>,
+    /// Questions planned at once, at least, and always all about a case. Of these, what is not attacked is handed over at
+    /// once, and then all that each attack is made on.
+    pub batch: usize,
+    /// Who attacks are made on that are then shown to the respondent; without one their items count as
+    /// [`NO_SURROGATE`].
+    pub surrogate: Option<Surrogate<'a>>,
+    /// Hears of all that was asked at once and may stop the run.
+    pub progress: &'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+}
+
+/// Another respondent with the same pixel pipeline: the base of an adapted one.
+pub struct Surrogate<'a> {
+    /// Its digest, as [`Options::respondent`].
+    pub key: &'a str,
+    /// It gives gradients and answers nothing.
+    pub respondent: &'a mut dyn Respondent,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// Entries dealt with.
+    pub done: usize,
+    /// Entries planned.
+    pub total: usize,
+    /// Outcomes of what was just asked.
+    pub fresh: &'a [Outcome],
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// By case, item, and place of the condition in the suite.
+    pub outcomes: Vec<Outcome>,
+    /// How many were asked now.
+    pub asked: usize,
+    /// How many were known already.
+    pub reused: usize,
+    /// For each condition of the suite, how many items of the plan the respondent could not be asked, by reason:
+    /// [`NO_GRADIENTS`], [`NO_PICTURE`], [`NO_SURROGATE`] or [`NO_REPLY`].
+    pub unanswerable: Vec<BTreeMap<&'static str, usize>>,
+}
+
+impl Run {
+    /// Takes answers in, and tells whoever listens, who may end the run.
+    fn keep(
+        &mut self,
+        plan: &Plan<'_>,
+        answered: Vec<(Entry, Outcome)>,
+        options: &mut Options<'_>,
+    ) -> Result<(), RunError> {
+        let fresh: Vec<Outcome> = answered.into_iter().map(|(_, outcome)| outcome).collect();
+        let unanswerable: usize = self.unanswerable.iter().flat_map(BTreeMap::values).sum();
+        let done = self.outcomes.len() + fresh.len() + unanswerable;
+        let flow = (options.progress)(Progress { done, total: plan.entries.len(), fresh: &fresh });
+        self.asked += fresh.len();
+        self.outcomes.extend(fresh);
+        if flow.is_break() { Err(RunError::Stopped) } else { Ok(()) }
+    }
+
+    fn cannot_be_asked(&mut self, entry: Entry, reason: &'static str) {
+        *self.unanswerable[entry.condition].entry(reason).or_default() += 1;
+    }
+}
+
+/// The reason under which items are counted that cannot be attacked.
+pub const NO_GRADIENTS: &str = "the respondent gives no pixel gradients";
+
+/// The reason under which items are counted that show nothing an attack could change.
+pub const NO_PICTURE: &str = "there is no picture to attack";
+
+/// The reason under which items are counted whose attack is made on another respondent.
+pub const NO_SURROGATE: &str = "there is no other model to make the attack on";
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A picture is missing or broken.
+    #[error("case {case_id}, picture {index}: {source}; `stepwise check` finds all such files")]
+    Picture {
+        /// The case.
+        case_id: String,
+        /// Which of its pictures.
+        index: usize,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The respondent failed.
+    #[error(transparent)]
+    Respondent(RespondentError),
+    /// The progress callback or the respondent was asked to stop.
+    #[error("stopped before all probes were asked")]
+    Stopped,
+}
+
+impl From<RespondentError> for RunError {
+    fn from(error: RespondentError) -> Self {
+        match error {
+            RespondentError::Stopped => Self::Stopped,
+            RespondentError::Failed(_) => Self::Respondent(error),
+        }
+    }
+}
+
+/// An entry on its way.
+struct Asked {
+    entry: Entry,
+    key: String,
+    prompt: Prompt,
+    /// Orders of the options asked beside that of `prompt`, and their prompts; empty unless letters are averaged.
+    others: Vec<(Vec<usize>, Prompt)>,
+    perturbed: Perturbed,
+}
+
+/// Asks `plan` of `respondent`.
+///
+/// # Errors
+/// When a picture cannot be read, the respondent fails, or the progress callback stops the run.
+pub fn run(
+    plan: &Plan<'_>,
+    images: &dyn Images,
+    respondent: &mut dyn Respondent,
+    mut options: Options<'_>,
+) -> Result<Run, RunError> {
+    let mut gallery = Gallery::new(plan.pool.cases(), images);
+    let mut run = Run { unanswerable: vec![BTreeMap::new(); plan.suite.conditions.len()], ..Run::default() };
+    let mut batch = Batch::default();
+    let mut planned = 0;
+    let mut cases = plan.entries.chunk_by(|a, b| a.case == b.case).peekable();
+    while let Some(of_case) = cases.next() {
+        for &entry in of_case {
+            let Some(perturbed) = perturb(plan, entry) else { continue };
+            if perturbed.recall.is_some() {
+                batch.recalling.push((entry, perturbed));
+            } else {
+                batch.take(plan, entry, perturbed, &options, &mut run);
+            }
+        }
+        // What is known counts too: so a run that goes on where another was cut short asks in that one's batches.
+        planned += of_case.len();
+        if planned >= options.batch || cases.peek().is_none() {
+            std::mem::take(&mut batch).answer(plan, &mut gallery, respondent, &mut options, &mut run)?;
+            gallery.clear();
+            planned = 0;
+        }
+    }
+    let place =
+        |outcome: &Outcome| plan.suite.conditions.iter().position(|condition| condition.id == outcome.condition);
+    run.outcomes.sort_by(|a, b| (&a.case_id, &a.item_id, place(a)).cmp(&(&b.case_id, &b.item_id, place(b))));
+    Ok(run)
+}
+
+/// The questions of some cases on their way, those that show earlier answers again after all others.
+#[derive(Default)]
+struct Batch {
+    waiting: Vec<Asked>,
+    recalling: Vec<(Entry, Perturbed)>,
+    said: Said,
+}
+
+impl Batch {
+    /// Takes what is known already into `run`, and the rest into the queue.
+    fn take(&mut self, plan: &Plan<'_>, entry: Entry, perturbed: Perturbed, options: &Options<'_>, run: &mut Run) {
+        let asked = match prepare(plan, entry, perturbed, options, &self.said) {
+            Ok(asked) => asked,
+            Err(reason) => return run.cannot_be_asked(entry, reason),
+        };
+        let Some(outcome) = options.known.get(&asked.key) else {
+            return self.waiting.push(asked);
+        };
+        self.said.hear(plan, entry, outcome);
+        let (condition, question) = (plan.condition(entry).id.clone(), plan.item(entry).1.question.clone());
+        run.outcomes.push(Outcome { condition, question, ..outcome.clone() });
+        run.reused += 1;
+    }
+
+    /// Takes what shows answers again, once those are heard.
+    fn recall(&mut self, plan: &Plan<'_>, options: &Options<'_>, run: &mut Run) {
+        for (entry, perturbed) in std::mem::take(&mut self.recalling) {
+            self.take(plan, entry, perturbed, options, run);
+        }
+    }
+
+    /// Asks everything that waits: first what stands alone, then what shows answers again.
+    fn answer(
+        mut self,
+        plan: &Plan<'_>,
+        gallery: &mut Gallery<'_>,
+        respondent: &mut dyn Respondent,
+        options: &mut Options<'_>,
+        run: &mut Run,
+    ) -> Result<(), RunError> {
+        for part in parts(std::mem::take(&mut self.waiting)) {
+            let answered = answer(plan, gallery, respondent, options, &part, run)?;
+            answered.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
+            run.keep(plan, answered, options)?;
+        }
+        self.recall(plan, options, run);
+        for part in parts(self.waiting) {
+            let answered = answer(plan, gallery, respondent, options, &part, run)?;
+            run.keep(plan, answered, options)?;
+        }
+        run.keep(plan, Vec::new(), options)
+    }
+}
+
+/// Questions attacked at once. Pixels of each are held several times over while it is, and those of a picture that is cut
+/// into tiles are many: 17 tiles of 512 x 512 are 53 MB.
+const ATTACKED_AT_ONCE: usize = 16;
+
+/// What is asked at once: all that is not attacked, then what one attack is made on, in pieces. Attacks take long, so what
+/// was answered before one is kept before it begins.
+fn parts(waiting: Vec<Asked>) -> impl Iterator<Item = Vec<Asked>> {
+    let mut parts: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
+    for asked in waiting {
+        parts.entry(asked.perturbed.attack.as_ref().map(|attack| attack.key())).or_default().push(asked);
+    }
+    parts.into_iter().flat_map(|(attack, mut part)| {
+        let most = if attack.is_some() { ATTACKED_AT_ONCE } else { part.len() };
+        let mut pieces = Vec::new();
+        while part.len() > most {
+            let rest = part.split_off(most);
+            pieces.push(std::mem::replace(&mut part, rest));
+        }
+        pieces.push(part);
+        pieces
+    })
+}
+
+/// The plan holds only entries whose perturbation applies, and perturbing is pure.
+fn perturb(plan: &Plan<'_>, entry: Entry) -> Option<Perturbed> {
+    plan.condition(entry).perturbation.perturb(&plan.scene(entry)).ok()
+}
+
+/// The changed question and its key.
+fn prepare(
+    plan: &Plan<'_>,
+    entry: Entry,
+    perturbed: Perturbed,
+    options: &Options<'_>,
+    said: &Said,
+) -> Result<Asked, &'static str> {
+    let (case, item) = plan.item(entry);
+    let shown = |frame: Frame| match &perturbed.recall {
+        None => Ok(prompt(case, item, &frame)),
+        Some(recall) => said.prompt(case, item, entry, frame, recall),
+    };
+    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    let prompt = shown(frame.clone())?;
+    let mut others = Vec::new();
+    if plan.suite.scoring == Scoring::Letter && matches!(item.answer, Answer::Choice { .. }) {
+        let permutations = plan.suite.letter_permutations;
+        let orders = letters::orders(&prompt.stored, permutations, plan.suite.draws(), &case.case_id, &item.id);
+        for order in orders.into_iter().skip(1) {
+            let frame = Frame { order: Some(order.clone()), ..frame.clone() };
+            others.push((order, shown(frame)?));
+        }
+    }
+
+    let shown_case = match &perturbed.pictures {
+        Pictures::Of(other) => &plan.pool.cases()[*other],
+        Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => case,
+    };
+    // Equal content makes equal keys wherever a case stands in the file, so sources are named by what they hold.
+    let (edit, sources) = match &perturbed.pictures {
+        Pictures::MeanOf(sources) => {
+            let places: Vec<usize> = sources.iter().map(|(_, index)| *index).collect();
+            (format!("mean:{places:?}"), sources.iter().map(|(case, _)| &plan.pool.cases()[*case]).collect())
+        }
+        pictures => (pictures.key(), Vec::new()),
+    };
+    let attack = perturbed.attack.as_ref().map(|attack| attack_key(plan, entry, &**attack, options)).transpose()?;
+    let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    };
+    let attack = attack.unwrap_or_default();
+    for part in [options.respondent, PARSER_VERSION, &case.case_id, &item.id, &edit, &attack] {
+        add(part);
+    }
+    for shown_case in sources.into_iter().chain([shown_case]) {
+        for image in &shown_case.images {
+            add(&image.sha256);
+            add(if image.sha256.is_empty() { &shown_case.case_id } else { "" });
+        }
+    }
+    for prompt in std::iter::once(&prompt).chain(others.iter().map(|(_, prompt)| prompt)) {
+        add(&format!(
+            "{:?} {:?} {:?}",
+            prompt.conversation,
+            score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
+            prompt.stored
+        ));
+    }
+    add(&format!("{:?} {:?} {:?} {:?} {:?}", item.answer, perturbed.named, item.stage, item.category, item.parents));
+    add(&format!("{:?} {:?}", case.group_id, score::boxes::gold(case, gold_regions(&item.answer))));
+    Ok(Asked { entry, key: format!("{:x}", hash.finalize()), prompt, others, perturbed })
+}
+
+/// All that decides on the attacked pixels beside the pictures and words: random starts are drawn by item.
+fn attack_key(
+    plan: &Plan<'_>,
+    entry: Entry,
+    attack: &dyn Attack,
+    options: &Options<'_>,
+) -> Result<String, &'static str> {
+    let victim = match (attack.victim(), &options.surrogate) {
+        (Victim::Respondent, _) => "",
+        (Victim::Surrogate, Some(surrogate)) => surrogate.key,
+        (Victim::Surrogate, None) => return Err(NO_SURROGATE),
+    };
+    let (case, item) = plan.item(entry);
+    let draws = plan.suite.draws();
+    Ok(format!("{} {} {} {} {} {victim}", attack.key(), draws.seed, draws.version, case.case_id, item.id))
+}
+
+fn gold_regions(answer: &Answer) -> &[String] {
+    match answer {
+        Answer::Box { gold, .. } => gold,
+        _ => &[],
+    }
+}
+
+/// Asks all of `batch` at once.
+fn answer(
+    plan: &Plan<'_>,
+    gallery: &mut Gallery<'_>,
+    respondent: &mut dyn Respondent,
+    options: &mut Options<'_>,
+    batch: &[Asked],
+    run: &mut Run,
+) -> Result<Vec<(Entry, Outcome)>, RunError> {
+    let mut probes = Vec::with_capacity(batch.len());
+    for asked in batch {
+        let (case, item) = plan.item(asked.entry);
+        probes.push(Probe {
+            case_id: case.case_id.clone(),
+            item_id: item.id.clone(),
+            condition: plan.condition(asked.entry).id.clone(),
+            conversation: asked.prompt.conversation.clone(),
+            images: gallery.pictures(asked.entry.case, &asked.perturbed)?,
+            ask: score::ask(&asked.prompt, plan.suite.scoring, plan.suite.max_new_tokens),
+        });
+    }
+    let attacked = batch.iter().map(|asked| (&asked.perturbed, plan.item(asked.entry).1, &asked.prompt));
+    let fates = attack(attacked, &mut probes, plan.suite.draws(), respondent, &mut options.surrogate)?;
+    let (mut sent, mut asked) = (Vec::new(), Vec::new());
+    for ((probe, waiting), fate) in probes.into_iter().zip(batch).zip(fates) {
+        let made = match fate {
+            Fate::Spared => None,
+            Fate::Attacked(made) => Some(made),
+            Fate::OutOfReach(reason) => {
+                run.cannot_be_asked(waiting.entry, reason);
+                continue;
+            }
+        };
+        // Other orders show the same pictures: an attack is made once, on the order shown first.
+        let of_order = |(_, prompt): &(_, Prompt)| Probe {
+            conversation: prompt.conversation.clone(),
+            ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
+            ..probe.clone()
+        };
+        let others: Vec<Probe> = waiting.others.iter().map(of_order).collect();
+        sent.push(probe);
+        sent.extend(others);
+        asked.push((waiting, made));
+    }
+    if sent.is_empty() {
+        return Ok(Vec::new());
+    }
+    let replies = respondent.reply(&sent)?;
+    if replies.len() != sent.len() {
+        return Err(RespondentError::new(format!("{} replies to {} probes", replies.len(), sent.len())).into());
+    }
+    let mut rest = replies.as_slice();
+    let mut outcomes = Vec::with_capacity(asked.len());
+    for (asked, made) in asked {
+        let (own, after) = rest.split_at(1 + asked.others.len());
+        rest = after;
+        let perturbed = &asked.perturbed;
+        let trace = made.map(|made| made.trace(&asked.prompt, &own[0]));
+        let outcome =
+            Outcome { attack: trace, ..outcome(plan, asked.entry, perturbed, &asked.prompt, &merged(asked, own)) };
+        outcomes.push((asked.entry, Outcome { key: asked.key.clone(), ..outcome }));
+    }
+    Ok(outcomes)
+}
+
+/// One reply out of those to all orders of an entry's options.
+fn merged(asked: &Asked, replies: &[Reply]) -> Reply {
+    match replies {
+        [only] => only.clone(),
+        _ => {
+            let orders = std::iter::once(&asked.prompt.stored).chain(asked.others.iter().map(|(order, _)| order));
+            letters::averaged(&orders.cloned().collect::<Vec<_>>(), replies)
+        }
+    }
+}
+
+/// What `reply` to an entry comes to, given elsewhere and to whatever was shown there. None where the entry's condition does
+/// not apply.
+#[must_use]
+pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Reply) -> Option<Outcome> {
+    let perturbed = perturb(plan, entry)?;
+    let (case, item) = plan.item(entry);
+    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    Some(outcome(plan, entry, &perturbed, &prompt(case, item, &frame), reply))
+}
+
+fn outcome(plan: &Plan<'_>, entry: Entry, perturbed: &Perturbed, prompt: &Prompt, reply: &Reply) -> Outcome {
+    let (case, item) = plan.item(entry);
+    let judged = score::judge(case, item, prompt, plan.suite.form(), reply);
+    let (scores, text) = match reply {
+        Reply::Options(shown) => {
+            let mut scores: Vec<_> = prompt.stored.iter().zip(shown).collect();
+            scores.sort_by_key(|(stored, _)| **stored);
+            (scores.into_iter().map(|(_, score)| (*score).into()).collect(), None)
+        }
+        Reply::Text(text) => (Vec::new(), Some(text.clone())),
+    };
+    let parser = if text.is_some() { PARSER_VERSION } else { "" };
+    let mut outcome = Outcome {
+        key: String::new(),
+        case_id: case.case_id.clone(),
+        group_id: case.group_id.clone(),
+        item_id: item.id.clone(),
+        stage: item.stage,
+        category: item.category.clone(),
+        question: item.question.clone(),
+        condition: plan.condition(entry).id.clone(),
+        verdict: judged.verdict,
+        answer: judged.answer,
+        index: judged.index,
+        position: judged.position,
+        options: prompt.options.len(),
+        gold: stepwise_data::prompt::gold_text(case, item),
+        chance: score::chance(&item.answer, prompt),
+        named: perturbed.named.clone(),
+        followed: false,
+        scores,
+        reply: text,
+        parser: parser.to_owned(),
+        iou: judged.iou,
+        measure: measure(case, item, reply),
+        parents: item.parents.clone(),
+        pair_of: pair_of(&item.answer),
+        refusal: refusal(&item.answer),
+        attack: None,
+    };
+    outcome.followed = outcome.named.as_ref().is_some_and(|named| outcome.gives(named));
+    outcome
+}
+
+fn pair_of(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Yesno { pair_of, .. } => pair_of.clone(),
+        _ => None,
+    }
+}
+
+fn refusal(answer: &Answer) -> Option<usize> {
+    match answer {
+        Answer::Choice { gold, refusal, .. } => refusal.filter(|refusal| !gold.contains(refusal)),
+        _ => None,
+    }
+}

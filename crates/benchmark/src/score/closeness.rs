@@ -1,0 +1,213 @@
+//! How near an answer came that is generated and not chosen: boxes, numbers and texts. Right or wrong alone would hide it.
+
+use serde::{Deserialize, Serialize};
+use stepwise_data::case::{Answer, Case, Item};
+
+use crate::model::Reply;
+use crate::score::{boxes, fold, parse};
+
+/// How near a generated answer came. One that is no answer of its kind is as far off as can be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Measure {
+    /// Rectangles.
+    Boxes {
+        /// For every right box the intersection over union with its partner, 0 where it has none, under the one-to-one
+        /// matching whose sum is largest.
+        overlaps: Vec<f64>,
+        /// How many boxes were given; 0 where the reply is none.
+        found: usize,
+    },
+    /// A number.
+    Number {
+        /// `|given - right| / |right|`; absent where nothing was given and where 0 is right.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        relative_error: Option<f64>,
+        /// Whether a number was given.
+        given: bool,
+    },
+    /// Words, compared after [`fold`].
+    Text {
+        /// Whether they are one of the right texts.
+        exact: bool,
+        /// Whether they are one of the right texts or their aliases.
+        alias: bool,
+        /// Share of the different words of a right text that were said, the largest over right texts; an alias of one word
+        /// would make it easy.
+        recall: f64,
+        /// Harmonic mean of precision and recall over words, repeated ones counted as often as both have them
+        /// (Rajpurkar et al., 2016); the largest over right texts and aliases.
+        f1: f64,
+    },
+}
+
+/// Measures `reply` to `item` of `case`; none where the answer is chosen among options.
+#[must_use]
+pub fn measure(case: &Case, item: &Item, reply: &Reply) -> Option<Measure> {
+    let Reply::Text(text) = reply else { return None };
+    Some(match &item.answer {
+        Answer::Choice { .. } | Answer::Yesno { .. } => return None,
+        Answer::Box { gold, .. } => {
+            let found = parse::boxes(text).unwrap_or_default();
+            Measure::Boxes { overlaps: overlaps(&found, &boxes::gold(case, gold)), found: found.len() }
+        }
+        Answer::Number { gold, unit, .. } => {
+            let value = parse::number(text, unit.as_deref());
+            let relative_error = value.map(|value| (value - gold).abs() / gold.abs()).filter(|error| error.is_finite());
+            Measure::Number { relative_error, given: value.is_some() }
+        }
+        Answer::Text { gold, aliases } => {
+            let said = fold(text);
+            let is = |right: &String| fold(right) == said;
+            let all = || gold.iter().chain(aliases).map(|right| fold(right));
+            Measure::Text {
+                exact: !said.is_empty() && gold.iter().any(is),
+                alias: !said.is_empty() && gold.iter().chain(aliases).any(is),
+                recall: gold.iter().map(|right| recall(&said, &fold(right))).fold(0.0, f64::max),
+                f1: all().map(|right| f1(&said, &right)).fold(0.0, f64::max),
+            }
+        }
+    })
+}
+
+/// The intersection over union of every gold box with its partner under the best matching.
+fn overlaps(found: &[[f64; 4]], gold: &[[f64; 4]]) -> Vec<f64> {
+    let weights: Vec<Vec<f64>> =
+        gold.iter().map(|&gold| found.iter().map(|&found| boxes::iou(gold, found)).collect()).collect();
+    assign(&weights)
+        .into_iter()
+        .zip(&weights)
+        .map(|(partner, weights)| partner.map_or(0.0, |partner| weights[partner]))
+        .collect()
+}
+
+/// Pairs rows with columns one to one so that the sum of the weights (none below zero) is largest: Kuhn's Hungarian method
+/// with potentials, cubic in the larger side. For each row its column, none for rows beyond the number of columns.
+fn assign(weights: &[Vec<f64>]) -> Vec<Option<usize>> {
+    let columns = weights.first().map_or(0, Vec::len);
+    let size = weights.len().max(columns);
+    let cost = |row: usize, column: usize| -weights.get(row).and_then(|row| row.get(column)).copied().unwrap_or(0.0);
+    // Row and column 0 stand for "none yet"; real ones count from 1.
+    let (mut of_row, mut of_column) = (vec![0.0; size + 1], vec![0.0; size + 1]);
+    let mut partner = vec![0; size + 1];
+    for row in 1..=size {
+        partner[0] = row;
+        let mut column = 0;
+        let mut slack = vec![f64::INFINITY; size + 1];
+        let mut came_from = vec![0; size + 1];
+        let mut seen = vec![false; size + 1];
+        while partner[column] != 0 {
+            seen[column] = true;
+            let at = partner[column];
+            let (mut least, mut next) = (f64::INFINITY, 0);
+            for other in (1..=size).filter(|&other| !seen[other]) {
+                let reduced = cost(at - 1, other - 1) - of_row[at] - of_column[other];
+                if reduced < slack[other] {
+                    (slack[other], came_from[other]) = (reduced, column);
+                }
+                if slack[other] < least {
+                    (least, next) = (slack[other], other);
+                }
+            }
+            for other in 0..=size {
+                if seen[other] {
+                    of_row[partner[other]] += least;
+                    of_column[other] -= least;
+                } else {
+                    slack[other] -= least;
+                }
+            }
+            column = next;
+        }
+        while column != 0 {
+            partner[column] = partner[came_from[column]];
+            column = came_from[column];
+        }
+    }
+    let mut of = vec![None; weights.len()];
+    for (column, &row) in partner.iter().enumerate().skip(1).take(columns) {
+        if let Some(slot) = row.checked_sub(1).and_then(|row| of.get_mut(row)) {
+            *slot = Some(column - 1);
+        }
+    }
+    of
+}
+
+/// Share of the different words of `right` that are among those of `said`.
+fn recall(said: &str, right: &str) -> f64 {
+    let said: Vec<&str> = said.split_whitespace().collect();
+    let mut words: Vec<&str> = right.split_whitespace().collect();
+    words.sort_unstable();
+    words.dedup();
+    if words.is_empty() {
+        return 0.0;
+    }
+    words.iter().filter(|word| said.contains(word)).count() as f64 / words.len() as f64
+}
+
+fn f1(said: &str, right: &str) -> f64 {
+    let mut left: Vec<&str> = right.split_whitespace().collect();
+    let (mut given, wanted, mut shared) = (0, left.len(), 0);
+    for word in said.split_whitespace() {
+        given += 1;
+        if let Some(place) = left.iter().position(|other| *other == word) {
+            left.swap_remove(place);
+            shared += 1;
+        }
+    }
+    if given + wanted == 0 { 0.0 } else { 2.0 * f64::from(shared) / (given + wanted) as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_best_matching_is_found_where_the_greedy_one_is_not_best() {
+        // Taking the 0.9 first leaves 0.1 for the other: 1.0 in all, against 0.8 + 0.7.
+        assert_eq!(assign(&[vec![0.9, 0.8], vec![0.7, 0.1]]), [Some(1), Some(0)]);
+        assert_eq!(assign(&[vec![0.2], vec![0.5]]), [None, Some(0)]);
+        assert_eq!(assign(&[vec![0.2, 0.6, 0.1]]), [Some(1)]);
+        assert_eq!(assign(&[vec![], vec![]]), [None, None]);
+        assert_eq!(assign(&[]), []);
+    }
+
+    fn best(weights: &[Vec<f64>], row: usize, taken: &mut Vec<bool>) -> f64 {
+        let Some(of_row) = weights.get(row) else { return 0.0 };
+        let mut most = best(weights, row + 1, taken);
+        for column in 0..of_row.len() {
+            if !taken[column] {
+                taken[column] = true;
+                most = most.max(of_row[column] + best(weights, row + 1, taken));
+                taken[column] = false;
+            }
+        }
+        most
+    }
+
+    proptest! {
+        #[test]
+        fn no_matching_has_a_larger_sum(
+            (rows, columns, values) in (0usize..5, 0usize..5, prop::collection::vec(0.0f64..1.0, 25))
+        ) {
+            let weights: Vec<Vec<f64>> = (0..rows).map(|row| values[row * 5..row * 5 + columns].to_vec()).collect();
+            let found = assign(&weights);
+            let mut used: Vec<usize> = found.iter().flatten().copied().collect();
+            let sum: f64 = found.iter().enumerate().filter_map(|(row, column)| Some(weights[row][(*column)?])).sum();
+            prop_assert!((sum - best(&weights, 0, &mut vec![false; columns])).abs() < 1e-9);
+            prop_assert_eq!(used.len(), rows.min(columns));
+            used.sort_unstable();
+            used.dedup();
+            prop_assert_eq!(used.len(), rows.min(columns));
+        }
+    }
+
+    #[test]
+    fn words_are_counted_as_often_as_both_have_them() {
+        assert_eq!(recall("a small left effusion", "left pleural effusion"), 2.0 / 3.0);
+        assert_eq!(f1("a small left effusion", "left pleural effusion"), 2.0 * 2.0 / 7.0);
+        assert_eq!(f1("no no no", "no"), 2.0 / 4.0);
+        assert_eq!((recall("", "left"), f1("", ""), f1("x", "x")), (0.0, 0.0, 1.0));
+    }
+}

@@ -1,0 +1,170 @@
+//! Reading a suite: all problems of the file at once, each with its line.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use stepwise_config::nearest::nearest;
+use stepwise_data::prompt::AnswerForm;
+use toml::Spanned;
+
+use super::suite::Suite;
+use super::suite::condition::Condition;
+use crate::metrics;
+use crate::perturb::support::templates::Families;
+use crate::score::Scoring;
+use crate::subset::Subset;
+
+/// Where the keys of suites and kinds are to be found, from an installed program too.
+pub(super) const LISTED: &str = " -> `stepwise schema --suite` lists what it takes";
+
+/// Why a suite was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    /// The file cannot be read.
+    #[error("{}: {source} -> check the path of the suite", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: std::io::Error,
+    },
+    /// The file says something it must not.
+    #[error("{}", .0.join("\n"))]
+    Content(
+        /// One message a problem, each with file and line.
+        Vec<String>,
+    ),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    version: u32,
+    seed: u64,
+    max_cases: Option<usize>,
+    #[serde(default)]
+    subset: Subset,
+    #[serde(default)]
+    families: Families,
+    #[serde(default)]
+    scoring: Scoring,
+    letter_permutations: Option<usize>,
+    #[serde(default)]
+    answer_form: AnswerForm,
+    #[serde(default = "default_max_new_tokens")]
+    max_new_tokens: usize,
+    #[serde(default)]
+    primary: Vec<String>,
+    condition: Vec<Spanned<toml::Table>>,
+}
+
+fn default_max_new_tokens() -> usize {
+    32
+}
+
+impl Suite {
+    /// Reads a suite; `path` is for messages.
+    ///
+    /// # Errors
+    /// With all problems of the text.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, SuiteError> {
+        let at = |start: usize, what: &str| {
+            let line = text.get(..start).map_or(1, |before| before.matches('\n').count() + 1);
+            format!("{}:{line}: {what}", path.display())
+        };
+        let file: File = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            SuiteError::Content(vec![at(start, &format!("{}{LISTED}", error.message()))])
+        })?;
+
+        let mut problems = Vec::new();
+        let mut conditions: Vec<Condition> = Vec::new();
+        let mut starts = Vec::new();
+        for spanned in &file.condition {
+            let start = spanned.span().start;
+            match Condition::read(spanned.get_ref().clone(), file.families) {
+                Ok(read) if conditions.iter().any(|other| other.id == read.id) => {
+                    let what = "is named twice -> give each condition its own id";
+                    problems.push(at(start, &format!("condition `{}`: {what}", read.id)));
+                }
+                Ok(read) => {
+                    conditions.push(read);
+                    starts.push(start);
+                }
+                Err(what) => problems.push(at(start, &what)),
+            }
+        }
+        let ids: Vec<&str> = conditions.iter().map(|condition| condition.id.as_str()).collect();
+        let unknown = |id: &str| format!("`{id}` is not a condition -> name one of {}", ids.join(", "));
+        for (start, condition) in starts.into_iter().zip(&conditions) {
+            if let Some(control) = condition.control.as_deref().filter(|control| !ids.contains(control)) {
+                problems.push(at(start, &format!("condition `{}`: control {}", condition.id, unknown(control))));
+            }
+        }
+        let clean: Vec<&Condition> = conditions.iter().filter(|condition| condition.kind == "clean").collect();
+        match clean.as_slice() {
+            _ if !problems.is_empty() => {}
+            [only] if only.id == "clean" => {}
+            [only] => {
+                let what = "metrics find the kind `clean` by its name -> write id = \"clean\"";
+                problems.push(at(0, &format!("condition `{}`: {what}", only.id)));
+            }
+            _ => problems
+                .push(at(0, "condition: exactly one must be of the kind `clean` -> every metric is paired with it")),
+        }
+        problems.extend(file.subset.problem().map(|what| at(0, &what)));
+        let counts = [
+            ("max_cases", file.max_cases),
+            ("max_new_tokens", Some(file.max_new_tokens)),
+            ("letter_permutations", file.letter_permutations),
+        ];
+        for (key, value) in counts {
+            if value == Some(0) {
+                problems.push(at(0, &format!("{key}: is 0 -> write at least 1")));
+            }
+        }
+        if file.letter_permutations.is_some() && file.scoring != Scoring::Letter {
+            problems.push(at(0, "letter_permutations: only letters are averaged -> write `scoring = \"letter\"`"));
+        }
+        if !problems.is_empty() {
+            return Err(SuiteError::Content(problems));
+        }
+        let suite = Self {
+            name: file.name,
+            version: file.version,
+            seed: file.seed,
+            max_cases: file.max_cases,
+            subset: file.subset,
+            scoring: file.scoring,
+            letter_permutations: file.letter_permutations,
+            answer_form: file.answer_form,
+            max_new_tokens: file.max_new_tokens,
+            primary: file.primary,
+            conditions,
+        };
+        // Which metrics there are depends on the conditions, so this comes last.
+        let problems: Vec<String> = suite.unknown_endpoints().iter().map(|what| at(0, what)).collect();
+        if problems.is_empty() { Ok(suite) } else { Err(SuiteError::Content(problems)) }
+    }
+
+    /// What is wrong with `primary`.
+    fn unknown_endpoints(&self) -> Vec<String> {
+        let is_condition = |id: &&String| self.condition(id).is_some();
+        let others: Vec<&String> = self.primary.iter().filter(|id| !is_condition(id)).collect();
+        if others.is_empty() {
+            return Vec::new();
+        }
+        let metrics = metrics::endpoints(self);
+        let known =
+            || self.conditions.iter().map(|condition| condition.id.as_str()).chain(metrics.iter().map(|id| &**id));
+        let problem = |id: &String| {
+            let advice = nearest(id, known()).map_or_else(
+                || "name conditions by id, or metrics as `stepwise schema --suite` lists them".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            format!("primary: `{id}` is neither a condition nor a metric of this suite -> {advice}")
+        };
+        others.into_iter().filter(|id| !metrics.contains(id)).map(problem).collect()
+    }
+}

@@ -1,0 +1,437 @@
+//! Which items to show as pictures: those an attack turned wrong most surely, and those the base still had right.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::imageops::{FilterType, resize};
+use image::{ImageFormat, RgbImage};
+use stepwise_data::case::Answer;
+use stepwise_data::conversation::{Conversation, Message, Part, Role};
+use stepwise_data::prompt::{Frame, Prompt, prompt};
+
+use crate::model::{PixelGrid, Probe, Respondent, Shown};
+use crate::outcome::Outcome;
+use crate::perturb::support::evidence::{Evidence, evidence};
+use crate::perturb::support::geometry::Rect;
+use crate::perturb::{Perturbed, Pictures, Purpose, kind};
+use crate::plan::{Entry, Plan};
+use crate::runner::attack::attack;
+use crate::runner::recall::Said;
+use crate::runner::{Gallery, Images, RunError, Surrogate, pictures};
+use crate::score;
+
+/// Longest side of an embedded picture.
+const SIDE: u32 = 320;
+
+/// One item as it was shown and answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorstCase {
+    /// The case.
+    pub case_id: String,
+    /// The item of the case.
+    pub item_id: String,
+    /// Clinical stage.
+    pub stage: u8,
+    /// Id of the condition.
+    pub condition: String,
+    /// What the condition does.
+    pub about: String,
+    /// The conversation as it was shown, the learner's own first reply among it where it was doubted.
+    pub turns: Vec<Turn>,
+    /// The right answer.
+    pub gold: String,
+    /// Whether the base was asked the same.
+    pub base_asked: bool,
+    /// What the base said; none when unparsed.
+    pub base: Option<String>,
+    /// Whether that was right.
+    pub base_right: bool,
+    /// What the learner said; none when unparsed.
+    pub now: Option<String>,
+    /// What the learner said to the clean question; none where this is the clean question.
+    pub clean: Option<String>,
+    /// The answer the condition named.
+    pub named: Option<String>,
+    /// The picture: as stored, as shown, and what changed between them, as far as they differ.
+    pub views: Vec<View>,
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Who speaks.
+    pub speaker: Speaker,
+    /// The words.
+    pub text: String,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// Standing instructions.
+    System,
+    /// The one who asks.
+    User,
+    /// The learner.
+    Model,
+}
+
+/// One picture of a case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// What it is.
+    pub caption: String,
+    /// As a data URI.
+    pub picture: String,
+    /// Width and height in which outlines are given.
+    pub size: [u32; 2],
+    /// Where the evidence lies: the corners of each region, in pixels of that size.
+    pub outlines: Vec<Vec<[f64; 2]>>,
+}
+
+/// Who attacks on pixels were made on, to make those that are shown again: nobody keeps attacked pixels.
+pub struct AtHand<'a> {
+    /// Who was asked.
+    pub respondent: &'a mut dyn Respondent,
+    /// Who transferred attacks were made on.
+    pub surrogate: Option<Surrogate<'a>>,
+}
+
+/// The `most` worst: wrong under an attack though right clean, or wrong clean though the base was right. Items that the
+/// base got right come first, then the surest mistakes. No case and, as far as others are left, no condition comes twice.
+/// What attacks did to the pixels is drawn where whom they were made on is `at_hand`.
+///
+/// # Errors
+/// When a picture cannot be read, or an attack cannot be made again.
+pub fn pick(
+    plan: &Plan<'_>,
+    images: &dyn Images,
+    tuned: &[Outcome],
+    base: &[Outcome],
+    most: usize,
+    mut at_hand: Option<AtHand<'_>>,
+) -> Result<Vec<WorstCase>, RunError> {
+    let asked: BTreeMap<Key<'_>, Entry> = plan
+        .entries
+        .iter()
+        .map(|&entry| {
+            let (case, item) = plan.item(entry);
+            ((case.case_id.as_str(), item.id.as_str(), plan.condition(entry).id.as_str()), entry)
+        })
+        .collect();
+    let base: BTreeMap<Key<'_>, &Outcome> = base.iter().map(|outcome| (key(outcome), outcome)).collect();
+    let own: BTreeMap<Key<'_>, &Outcome> = tuned.iter().map(|outcome| (key(outcome), outcome)).collect();
+    let reference = plan.suite.clean().id.as_str();
+    let clean = |outcome: &Outcome| own.get(&(outcome.case_id.as_str(), outcome.item_id.as_str(), reference)).copied();
+
+    let mut wrong: Vec<Wrong<'_>> = Vec::new();
+    for outcome in tuned.iter().filter(|outcome| !outcome.is_right()) {
+        let Some(&entry) = asked.get(&key(outcome)) else {
+            continue;
+        };
+        let base = base.get(&key(outcome)).copied();
+        let base_right = base.is_some_and(Outcome::is_right);
+        let clean = clean(outcome);
+        let counts = match plan.condition(entry).purpose {
+            Purpose::Attack => clean.is_some_and(Outcome::is_right),
+            Purpose::Reference => base_right,
+            Purpose::Help | Purpose::Removal | Purpose::Control => false,
+        };
+        if counts {
+            wrong.push(Wrong { entry, base_right, sureness: sureness(plan, entry, outcome), outcome, base, clean });
+        }
+    }
+    wrong.sort_by(|a, b| {
+        let ranks = b.base_right.cmp(&a.base_right).then(b.sureness.total_cmp(&a.sureness));
+        ranks.then_with(|| key(a.outcome).cmp(&key(b.outcome)))
+    });
+
+    let mut cases = BTreeSet::new();
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut picked: Vec<&Wrong<'_>> = Vec::new();
+    for round in 1..=most {
+        for wrong in &wrong {
+            let seen = times.entry(&wrong.outcome.condition).or_default();
+            if picked.len() < most && *seen < round && cases.insert(&wrong.outcome.case_id) {
+                *seen += 1;
+                picked.push(wrong);
+            }
+        }
+    }
+    let mut said = Said::default();
+    for outcome in tuned {
+        asked.get(&key(outcome)).into_iter().for_each(|entry| said.hear(plan, *entry, outcome));
+    }
+    let show = |wrong| show(plan, images, &said, wrong, at_hand.as_mut());
+    picked.into_iter().map(show).filter_map(Result::transpose).collect()
+}
+
+/// Case, item and condition.
+type Key<'a> = (&'a str, &'a str, &'a str);
+
+fn key(outcome: &Outcome) -> Key<'_> {
+    (&outcome.case_id, &outcome.item_id, &outcome.condition)
+}
+
+/// A mistake with what stands around it.
+struct Wrong<'a> {
+    entry: Entry,
+    base_right: bool,
+    sureness: f64,
+    outcome: &'a Outcome,
+    base: Option<&'a Outcome>,
+    clean: Option<&'a Outcome>,
+}
+
+/// By how much the chosen option is likelier per token than the right one; 0 where nothing was chosen among options.
+fn sureness(plan: &Plan<'_>, entry: Entry, outcome: &Outcome) -> f64 {
+    let mean = |index: usize| {
+        let score = outcome.scores.get(index)?;
+        Some(score.loglikelihood? / score.tokens.max(1) as f64)
+    };
+    let right = match &plan.item(entry).1.answer {
+        Answer::Choice { gold, .. } => gold.iter().filter_map(|&index| mean(index)).reduce(f64::max),
+        Answer::Yesno { gold, .. } => mean(usize::from(!gold)),
+        _ => None,
+    };
+    outcome.index.and_then(mean).zip(right).map_or(0.0, |(chosen, right)| chosen - right)
+}
+
+fn show(
+    plan: &Plan<'_>,
+    images: &dyn Images,
+    said: &Said,
+    wrong: &Wrong<'_>,
+    at_hand: Option<&mut AtHand<'_>>,
+) -> Result<Option<WorstCase>, RunError> {
+    let &Wrong { entry, base_right, outcome, base, clean, .. } = wrong;
+    let (case, item) = plan.item(entry);
+    let condition = plan.condition(entry);
+    let Ok(perturbed) = condition.perturbation.perturb(&plan.scene(entry)) else {
+        return Ok(None);
+    };
+    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    let prompt = match &perturbed.recall {
+        None => prompt(case, item, &frame),
+        Some(recall) => match said.prompt(case, item, entry, frame, recall) {
+            Ok(prompt) => prompt,
+            Err(_) => return Ok(None),
+        },
+    };
+    let change = match at_hand {
+        Some(at_hand) => attack_again(plan, images, entry, &perturbed, &prompt, at_hand)?,
+        None => None,
+    };
+    Ok(Some(WorstCase {
+        case_id: outcome.case_id.clone(),
+        item_id: outcome.item_id.clone(),
+        stage: outcome.stage,
+        condition: outcome.condition.clone(),
+        about: kind(condition.kind).map_or_else(String::new, |kind| kind.about.to_owned()),
+        turns: turns(&prompt.conversation),
+        gold: outcome.gold.clone(),
+        base_asked: base.is_some(),
+        base: base.and_then(words),
+        base_right,
+        now: words(outcome),
+        clean: clean.filter(|clean| clean.condition != outcome.condition).and_then(words),
+        named: outcome.named.as_ref().map(|named| named.text.clone()),
+        views: views(plan, images, entry, &perturbed, change)?,
+    }))
+}
+
+fn turns(conversation: &Conversation) -> Vec<Turn> {
+    let of = |message: &Message| {
+        let text = message.content.iter().filter_map(|part| match part {
+            Part::Text { text } => Some(text.as_str()),
+            Part::Image { .. } => None,
+        });
+        let speaker = match message.role {
+            Role::System => Speaker::System,
+            Role::User => Speaker::User,
+            Role::Assistant => Speaker::Model,
+        };
+        Turn { speaker, text: text.collect::<Vec<_>>().join("\n") }
+    };
+    conversation.messages.iter().map(of).collect()
+}
+
+/// What an attack does to the pixels; none where the condition attacks none, and where they are out of reach.
+fn attack_again(
+    plan: &Plan<'_>,
+    images: &dyn Images,
+    entry: Entry,
+    perturbed: &Perturbed,
+    prompt: &Prompt,
+    at_hand: &mut AtHand<'_>,
+) -> Result<Option<Drawn>, RunError> {
+    if perturbed.attack.is_none() {
+        return Ok(None);
+    }
+    let (case, item) = plan.item(entry);
+    let clean = Probe {
+        case_id: case.case_id.clone(),
+        item_id: item.id.clone(),
+        condition: plan.condition(entry).id.clone(),
+        conversation: prompt.conversation.clone(),
+        images: Gallery::new(plan.pool.cases(), images).pictures(entry.case, perturbed)?,
+        ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
+    };
+    let AtHand { respondent, surrogate } = at_hand;
+    let mut probes = [clean.clone()];
+    let asked = std::iter::once((perturbed, item, prompt));
+    attack(asked, &mut probes, plan.suite.draws(), &mut **respondent, surrogate)?;
+    match (respondent.pixels(&clean)?, probes[0].images.first()) {
+        (Some(before), Some(Shown::Pixels(after))) => Ok(moved(&before, after)),
+        _ => Ok(None),
+    }
+}
+
+/// A change made plain: how many times as strong, and the picture around mid-grey.
+type Drawn = (u32, RgbImage);
+
+/// What moved between two grids; of a picture in tiles on its overview, which comes last. None where nothing did.
+fn moved(before: &PixelGrid, after: &PixelGrid) -> Option<Drawn> {
+    let &[_, 3, height, width] = before.shape.as_slice() else { return None };
+    let area = height * width;
+    let start = before.values.len().checked_sub(3 * area).filter(|_| before.shape == after.shape)?;
+    let change = |place: usize| 255.0 * (after.values[start + place] - before.values[start + place]);
+    let interleaved = (0..area).flat_map(|pixel| (0..3).map(move |channel| channel * area + pixel));
+    amplified([width as u32, height as u32], &interleaved.map(change).collect::<Vec<f32>>())
+}
+
+/// What of a picture was shown and what changed; `change` is what an attack did. The first picture with evidence stands for a
+/// case of many.
+fn views(
+    plan: &Plan<'_>,
+    images: &dyn Images,
+    entry: Entry,
+    perturbed: &Perturbed,
+    change: Option<Drawn>,
+) -> Result<Vec<View>, RunError> {
+    let clean = plan.suite.conditions.iter().position(|condition| condition.kind == "clean");
+    let clean = Entry { condition: clean.unwrap_or(entry.condition), ..entry };
+    let (stored, shown) = (pictures(plan, images, clean)?, pictures(plan, images, entry)?);
+    let places = |(case, item)| evidence(case, item);
+    let (own, moved) = (places(plan.item(clean)), places(plan.item(entry)));
+    let which = own.first().map_or(0, |found| found.image);
+    let Some(before) = stored.get(which) else { return Ok(Vec::new()) };
+    let view = |caption: String, picture: &RgbImage, found: &[Evidence]| View {
+        caption,
+        picture: data_uri(picture),
+        size: picture.dimensions().into(),
+        outlines: found.iter().filter(|found| found.image == which).flat_map(corners).collect(),
+    };
+    let as_stored = || view("as stored".into(), before, &own);
+    Ok(match (&perturbed.pictures, &perturbed.attack, shown.get(which).or(shown.first())) {
+        (_, _, None) => vec![view("not shown to the model".into(), before, &own)],
+        (_, Some(_), _) => {
+            let eps = plan.condition(entry).number("eps").unwrap_or_default();
+            let caption = format!("before the attack, which moves each value by at most {eps}/255: too little to see");
+            match change {
+                Some((factor, change)) => {
+                    let what = "what the attack changed, made again on the pixels the model sees";
+                    vec![view(caption, before, &own), view(format!("{what}, {factor} times as strong"), &change, &[])]
+                }
+                None => vec![view(format!("{caption}, and not drawn, for no model is at hand"), before, &own)],
+            }
+        }
+        (Pictures::Own, None, Some(_)) => vec![view("as shown".into(), before, &own)],
+        (Pictures::Of(_), None, Some(after)) => {
+            vec![as_stored(), view("shown instead: another case".into(), after, &[])]
+        }
+        (Pictures::Edited(_) | Pictures::MeanOf(_), None, Some(after)) => {
+            let mut views = vec![as_stored(), view("as shown".into(), after, &moved)];
+            if let Some((factor, change)) = faint_change(before, after) {
+                views.push(view(format!("what changed, {factor} times as strong"), &change, &[]));
+            }
+            views
+        }
+    })
+}
+
+/// The corners of each region; the box of one whose outline is not at hand.
+fn corners(found: &Evidence) -> Vec<Vec<[f64; 2]>> {
+    let of_box = |r: &Rect| {
+        let [x0, y0, x1, y1] = [r.x0, r.y0, r.x1, r.y1].map(|edge| edge as f64);
+        vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
+    };
+    found
+        .rects
+        .iter()
+        .zip(&found.outlines)
+        .map(|(rect, outline)| outline.clone().unwrap_or_else(|| of_box(rect)))
+        .collect()
+}
+
+/// A change of at most this many grey levels is drawn for itself.
+const FAINT: f32 = 48.0;
+
+/// The change between two pictures of one size; none where it is plain to see, or there is none.
+fn faint_change(before: &RgbImage, after: &RgbImage) -> Option<Drawn> {
+    if before.dimensions() != after.dimensions() {
+        return None;
+    }
+    let change: Vec<f32> = before.iter().zip(after.iter()).map(|(a, b)| f32::from(*b) - f32::from(*a)).collect();
+    amplified(before.dimensions().into(), &change)
+}
+
+/// Changes in grey levels, row by row, around mid-grey: made as strong as grey levels allow, a whole number of times. None
+/// where one is plain to see as it is, or there is none.
+fn amplified([width, height]: [u32; 2], change: &[f32]) -> Option<Drawn> {
+    let most = change.iter().map(|value| value.abs()).fold(0.0f32, f32::max);
+    if most <= 0.0 || most > FAINT {
+        return None;
+    }
+    // Attacks step on pixels in f32, so the largest step may lie a rounding above its size.
+    let factor = (127.0 / most + 1e-3).floor();
+    let level = |value: &f32| (128.0 + value * factor).round().clamp(0.0, 255.0) as u8;
+    Some((factor as u32, RgbImage::from_raw(width, height, change.iter().map(level).collect())?))
+}
+
+/// The answer as said: the generated words where there are any.
+fn words(outcome: &Outcome) -> Option<String> {
+    outcome.answer.as_ref()?;
+    outcome.reply.clone().or_else(|| outcome.answer.clone())
+}
+
+/// A small PNG inside the page.
+fn data_uri(picture: &RgbImage) -> String {
+    let (width, height) = picture.dimensions();
+    let longest = width.max(height);
+    let mut bytes = Cursor::new(Vec::new());
+    let written = if longest > SIDE {
+        let side = |side: u32| (u64::from(side) * u64::from(SIDE)).div_ceil(u64::from(longest)) as u32;
+        resize(picture, side(width), side(height), FilterType::CatmullRom).write_to(&mut bytes, ImageFormat::Png)
+    } else {
+        picture.write_to(&mut bytes, ImageFormat::Png)
+    };
+    // Writing into memory fails for empty pictures only; then there is nothing to show.
+    written.map_or_else(
+        |_| "data:,".to_owned(),
+        |()| format!("data:image/png;base64,{}", STANDARD.encode(bytes.get_ref())),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    #[test]
+    fn a_faint_change_is_drawn_around_grey_and_a_plain_one_is_not() {
+        let before = RgbImage::from_pixel(2, 1, Rgb([100; 3]));
+        let after = |level: u8| {
+            let mut picture = before.clone();
+            picture.put_pixel(1, 0, Rgb([100, level, 100]));
+            picture
+        };
+        let (factor, change) = faint_change(&before, &after(92)).expect("eight levels are faint");
+        assert_eq!((factor, change.get_pixel(0, 0).0, change.get_pixel(1, 0).0), (15, [128; 3], [128, 8, 128]));
+        assert_eq!(faint_change(&before, &after(200)), None);
+        assert_eq!(faint_change(&before, &before), None);
+        assert_eq!(faint_change(&before, &RgbImage::new(1, 1)), None);
+    }
+}

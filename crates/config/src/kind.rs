@@ -1,0 +1,131 @@
+//! What may be written for a key: checked by [`super::section`], said in words, and given to editors as JSON Schema.
+
+use std::fmt::{self, Display};
+use std::ops::{Bound, RangeBounds};
+
+/// The largest whole number of TOML.
+pub const INTEGER_MAX: u64 = i64::MAX as u64;
+
+/// A kind of value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValueKind {
+    /// True or false.
+    Flag,
+    /// A whole number from the first to the second.
+    Integer(u64, u64),
+    /// A finite number between these.
+    Number(Bound<f64>, Bound<f64>),
+    /// One of these words.
+    Word(Vec<&'static str>),
+    /// Words, not empty.
+    Text,
+    /// Several of a kind.
+    List(Box<ValueKind>),
+    /// A table whose names the writer chooses, with values of a kind.
+    Map(Box<ValueKind>),
+    /// One of several kinds.
+    Either(Vec<ValueKind>),
+    /// What the words beside it say, and nothing that a schema could.
+    Other,
+}
+
+/// A kind with the words that messages have for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepts {
+    /// `a whole number, at least 1`.
+    pub words: String,
+    /// The same for programs.
+    pub kind: ValueKind,
+}
+
+impl ValueKind {
+    /// A whole number within `range`; TOML's whole numbers end at [`INTEGER_MAX`].
+    pub fn integer(range: &impl RangeBounds<u64>) -> Self {
+        let least = match range.start_bound() {
+            Bound::Included(least) => *least,
+            Bound::Excluded(below) => below + 1,
+            Bound::Unbounded => 0,
+        };
+        let most = match range.end_bound() {
+            Bound::Included(most) => *most,
+            Bound::Excluded(above) => above - 1,
+            Bound::Unbounded => INTEGER_MAX,
+        };
+        Self::Integer(least, most)
+    }
+
+    /// A number within `range`.
+    pub fn number(range: &impl RangeBounds<f64>) -> Self {
+        Self::Number(range.start_bound().cloned(), range.end_bound().cloned())
+    }
+
+    /// Several of a kind.
+    pub fn list(of: Self) -> Self {
+        Self::List(Box::new(of))
+    }
+
+    /// The kind with words of its own.
+    pub fn called(self, words: impl Into<String>) -> Accepts {
+        Accepts { words: words.into(), kind: self }
+    }
+}
+
+impl Display for ValueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => write!(f, "true or false"),
+            Self::Integer(least, INTEGER_MAX) => write!(f, "a whole number, at least {least}"),
+            Self::Integer(least, most) => write!(f, "a whole number, at least {least} and at most {most}"),
+            Self::Number(low, high) => write!(f, "a number{}", described(&(*low, *high))),
+            Self::Word(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                write!(f, "{}", words.join(" or "))
+            }
+            Self::Text => write!(f, "a string"),
+            Self::List(of) => write!(f, "a list, each {of}"),
+            Self::Map(of) => write!(f, "a table of names, each with {of}"),
+            Self::Either(kinds) => {
+                let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+                write!(f, "{}", kinds.join(", or "))
+            }
+            Self::Other => write!(f, "a value"),
+        }
+    }
+}
+
+impl From<ValueKind> for Accepts {
+    fn from(kind: ValueKind) -> Self {
+        Self { words: kind.to_string(), kind }
+    }
+}
+
+impl From<&str> for Accepts {
+    fn from(words: &str) -> Self {
+        ValueKind::Other.called(words)
+    }
+}
+
+impl From<String> for Accepts {
+    fn from(words: String) -> Self {
+        ValueKind::Other.called(words)
+    }
+}
+
+/// `, at least 0 and below 1`, or nothing for a range without ends.
+pub fn described<T: Display>(range: &impl RangeBounds<T>) -> String {
+    let low = match range.start_bound() {
+        Bound::Included(low) => Some(format!("at least {low}")),
+        Bound::Excluded(low) => Some(format!("above {low}")),
+        Bound::Unbounded => None,
+    };
+    let high = match range.end_bound() {
+        Bound::Included(high) => Some(format!("at most {high}")),
+        Bound::Excluded(high) => Some(format!("below {high}")),
+        Bound::Unbounded => None,
+    };
+    match (low, high) {
+        (Some(low), Some(high)) => format!(", {low} and {high}"),
+        (Some(end), None) | (None, Some(end)) => format!(", {end}"),
+        (None, None) => String::new(),
+    }
+}

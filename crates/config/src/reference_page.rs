@@ -1,0 +1,62 @@
+//! Reference pages in Markdown, made from what the code that reads a file says about each key.
+
+use std::fmt::Write;
+
+use crate::foreign_keys::ForeignKeys;
+use crate::reference::{Key, Reference};
+
+impl Reference {
+    /// The page, in Markdown.
+    #[must_use]
+    pub fn markdown(&self, head: &str, foreign: &ForeignKeys) -> String {
+        let mut page = head.to_owned();
+        for section in self.order("") {
+            let title = if section.is_empty() { "Top level".into() } else { format!("`{}`", self.place(section)) };
+            let about = self.sections.get(section).map_or("", |section| section.about);
+            let _ = write!(page, "\n## {title}\n\n{about}\n");
+            match self.like(section) {
+                Some(other) => {
+                    let _ = write!(page, "\nThe keys are those of `{}`.\n", self.place(other));
+                }
+                None => page.push_str(&rows(self.keys_of(section))),
+            }
+        }
+        page.push_str("\n## Names elsewhere\n\n| elsewhere | here |\n| --- | --- |\n");
+        for (alias, ours) in foreign.keys(&self.keys) {
+            let place =
+                if ours.section.is_empty() { String::new() } else { format!(" in `{}`", self.place(&ours.section)) };
+            let _ = writeln!(page, "| `{alias}` | `{}`{place} |", ours.name);
+        }
+        page.push_str("\n## Not supported\n\n| key | instead |\n| --- | --- |\n");
+        for (name, instead) in foreign.unsupported {
+            let _ = writeln!(page, "| `{name}` | {} |", escaped(instead.unwrap_or("")));
+        }
+        page
+    }
+
+    /// Tables as a reader meets them: each before those inside it.
+    fn order<'a>(&'a self, section: &'a str) -> Vec<&'a str> {
+        let inner = self.tables_of(section).flat_map(|(full, ..)| self.order(full));
+        std::iter::once(section).chain(inner).collect()
+    }
+}
+
+/// A table of keys.
+pub fn rows<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
+    let head = "\n| key | value | when left out | |\n| --- | --- | --- | --- |\n".to_owned();
+    keys.fold(head, |table, key| table + &row(key))
+}
+
+fn row(key: &Key) -> String {
+    let default = match (&key.default, key.literal_default(), key.required) {
+        (_, _, true) => "must be given".to_owned(),
+        (Some(default), Some(_), _) => format!("`{}`", escaped(default)),
+        (Some(default), None, _) => escaped(default),
+        (None, ..) => String::new(),
+    };
+    format!("| `{}` | {} | {default} | {} |\n", key.name, escaped(&key.accepts.words), escaped(key.help))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('|', "\\|")
+}

@@ -1,0 +1,384 @@
+//! Reads one table of a recipe key by key. Each call says the key's name, default, range and meaning once; the same
+//! calls therefore check a recipe and document it.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::RangeBounds;
+use std::path::PathBuf;
+
+use crate::document::{Entry, Node, Table, Value};
+use crate::foreign_keys::{self, ForeignKeys};
+use crate::kind::{Accepts, INTEGER_MAX, ValueKind, described};
+use crate::nearest::nearest;
+use crate::problem::{Excerpt, Location, Problem, Source};
+use crate::reference::{Key, Reference};
+
+/// Words that a key accepts, each with the value that it stands for.
+pub type Words<T> = &'static [(&'static str, T)];
+
+/// What reading has brought to light so far.
+#[derive(Default)]
+pub struct Findings {
+    problems: RefCell<Vec<(Option<Location>, Problem)>>,
+    reference: RefCell<Reference>,
+    unknown: RefCell<Vec<(String, String, Location)>>,
+    sources: Vec<Source>,
+}
+
+impl Findings {
+    pub fn new(sources: Vec<Source>) -> Self {
+        Self { sources, ..Self::default() }
+    }
+
+    pub fn report(&self, at: Option<&Location>, message: String, help: Option<String>) {
+        let excerpt = at.map(|at| Excerpt::new(&self.sources[at.source], &at.span));
+        self.problems.borrow_mut().push((at.cloned(), Problem { message, help, excerpt }));
+    }
+
+    /// Every key and table asked for.
+    pub fn reference(self) -> Reference {
+        self.reference.into_inner()
+    }
+
+    /// Every problem in the order of the file, then of the `--set` arguments; what is missing altogether comes first.
+    /// `known` are all keys there are.
+    pub fn problems(self, reference: &Reference, foreign: &ForeignKeys) -> Vec<Problem> {
+        for (section, name, at) in self.unknown.take() {
+            let (message, help) = foreign_keys::unknown(&section, &name, reference, foreign);
+            self.report(Some(&at), message, help);
+        }
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|(at, _)| at.as_ref().map(|at| (at.source, at.span.start)));
+        problems.into_iter().map(|(_, problem)| problem).collect()
+    }
+}
+
+/// One table, less the keys read so far.
+pub struct Section<'a> {
+    /// Dotted, empty for the top level.
+    name: String,
+    /// Its header or first key, if it is written at all.
+    pub at: Option<Location>,
+    entries: Table,
+    findings: &'a Findings,
+}
+
+impl<'a> Section<'a> {
+    pub fn top(entries: Table, findings: &'a Findings) -> Self {
+        Self::new(String::new(), None, entries, findings)
+    }
+
+    fn new(name: String, at: Option<Location>, entries: Table, findings: &'a Findings) -> Self {
+        findings.reference.borrow_mut().sections.entry(name.clone()).or_default();
+        Self { name, at, entries, findings }
+    }
+
+    /// Says what the section is about, for the reference.
+    pub fn about(self, about: &'static str) -> Self {
+        self.findings.reference.borrow_mut().sections.entry(self.name.clone()).or_default().about = about;
+        self
+    }
+
+    /// The table `name` of this one; empty when it is not written.
+    pub fn section(&mut self, name: &'static str) -> Section<'a> {
+        let full = if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) };
+        let (at, entries) = match self.entries.shift_remove(name) {
+            None => (None, Table::new()),
+            Some(Entry { key, node: Node { value: Value::Table(entries), .. } }) => (Some(key), entries),
+            Some(Entry { node, .. }) => {
+                self.mismatch(&node, name, &format!("the section `[{full}]`"));
+                (Some(node.at), Table::new())
+            }
+        };
+        Section::new(full, at, entries, self.findings)
+    }
+
+    /// The tables `[[name]]` of this one, in order.
+    pub fn sections(&mut self, name: &'static str) -> Vec<Section<'a>> {
+        let full = format!("{}.{name}", self.name);
+        self.findings.reference.borrow_mut().sections.entry(full.clone()).or_default().list = true;
+        let Some(Entry { node, .. }) = self.entries.shift_remove(name) else { return Vec::new() };
+        let mut sections = Vec::new();
+        match node.value {
+            Value::List(elements) => {
+                for element in elements {
+                    let Node { value: Value::Table(entries), at } = element else {
+                        self.mismatch(&element, name, "a table");
+                        continue;
+                    };
+                    sections.push(Section::new(full.clone(), Some(at), entries, self.findings));
+                }
+            }
+            // `--set curriculum.phase.0.replay=0.1` on a recipe that writes no phases.
+            Value::Table(_) => self.report(
+                Some(&node.at),
+                format!("there is no `[[{full}]]` to change"),
+                format!("write the tables in the recipe, each under `[[{full}]]`, or give `--set {full}=[{{ ... }}]`"),
+            ),
+            _ => self.mismatch(&node, name, &format!("a list of tables, each under `[[{full}]]`")),
+        }
+        sections
+    }
+
+    /// A table of this one that has been taken out of it already.
+    pub fn nested(&self, name: &str, at: Option<Location>, entries: Table) -> Section<'a> {
+        Section::new(format!("{}.{name}", self.name), at, entries, self.findings)
+    }
+
+    /// Takes a key out unread; where it was written.
+    pub fn remove(&mut self, key: &str) -> Option<Location> {
+        self.entries.shift_remove(key).map(|entry| entry.key)
+    }
+
+    /// Takes out every key that is left, for a table whose names are the writer's own.
+    pub fn drain(&mut self) -> Table {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// A table called `name` of which nothing is written.
+    pub fn part(&self, name: &str) -> Section<'a> {
+        Section::new(name.to_owned(), self.at.clone(), Table::new(), self.findings)
+    }
+
+    /// Whether the key is written.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Where the key is written.
+    pub fn at(&self, key: &str) -> Option<Location> {
+        self.entries.get(key).map(|entry| entry.key.clone())
+    }
+
+    /// For two keys that exclude each other: where the second is written, if it is in the same source as the first. A
+    /// `--set` argument simply replaces the other key of the file.
+    pub fn rivals(&self, first: Option<&Location>, second: Option<&Location>) -> Option<Location> {
+        second.filter(|second| first.is_some_and(|first| first.source == second.source)).cloned()
+    }
+
+    /// Says what is wrong, pointing at `at` or else at the section.
+    pub fn report(&self, at: Option<&Location>, message: impl Into<String>, help: impl Into<String>) {
+        self.findings.report(at.or(self.at.as_ref()), message.into(), Some(help.into()));
+    }
+
+    /// Whatever was not read is not a key.
+    pub fn finish(self) {
+        let unknown = self.entries.into_iter().map(|(name, entry)| (self.name.clone(), name, entry.key));
+        self.findings.unknown.borrow_mut().extend(unknown);
+    }
+
+    /// A whole number.
+    pub fn integer(
+        &mut self,
+        key: &'static str,
+        default: u64,
+        range: impl RangeBounds<u64>,
+        help: &'static str,
+    ) -> u64 {
+        self.read_integer(key, Some(default.to_string()), &range, help).unwrap_or(default)
+    }
+
+    /// A whole number that may be left out; `otherwise` says what happens then.
+    pub fn integer_or(
+        &mut self,
+        key: &'static str,
+        otherwise: Option<&str>,
+        range: impl RangeBounds<u64>,
+        help: &'static str,
+    ) -> Option<u64> {
+        self.read_integer(key, otherwise.map(str::to_owned), &range, help)
+    }
+
+    fn read_integer(
+        &mut self,
+        key: &'static str,
+        default: Option<String>,
+        range: &impl RangeBounds<u64>,
+        help: &'static str,
+    ) -> Option<u64> {
+        let accepts = ValueKind::integer(range).called(format!("a whole number{}", described(range)));
+        let node = self.take(key, accepts.clone(), default, help)?;
+        match node.value {
+            Value::Integer(number) => {
+                // TOML ends at `INTEGER_MAX`; a larger number could not be written into the resolved recipe.
+                let fits = |number: &u64| *number <= INTEGER_MAX && range.contains(number);
+                match u64::try_from(number).ok().filter(fits) {
+                    Some(number) => return Some(number),
+                    None => self.out_of_range(&node, key, range),
+                }
+            }
+            _ => self.mismatch(&node, key, &accepts.words),
+        }
+        None
+    }
+
+    /// A number; whole numbers will do.
+    pub fn float(&mut self, key: &'static str, default: f64, range: impl RangeBounds<f64>, help: &'static str) -> f64 {
+        self.float_or(key, Some(&toml::Value::Float(default).to_string()), range, help).unwrap_or(default)
+    }
+
+    /// A number that may be left out; `otherwise` says what happens then.
+    pub fn float_or(
+        &mut self,
+        key: &'static str,
+        otherwise: Option<&str>,
+        range: impl RangeBounds<f64>,
+        help: &'static str,
+    ) -> Option<f64> {
+        let accepts = Accepts::from(ValueKind::number(&range));
+        let node = self.take(key, accepts.clone(), otherwise.map(str::to_owned), help)?;
+        let number = match node.value {
+            Value::Float(number) => number,
+            Value::Integer(number) => number as f64,
+            _ => {
+                self.mismatch(&node, key, &accepts.words);
+                return None;
+            }
+        };
+        if number.is_finite() && range.contains(&number) {
+            return Some(number);
+        }
+        self.out_of_range(&node, key, &range);
+        None
+    }
+
+    /// True or false.
+    pub fn flag(&mut self, key: &'static str, default: bool, help: &'static str) -> bool {
+        self.flag_or(key, Some(&default.to_string()), help).unwrap_or(default)
+    }
+
+    /// True or false, or left out; `otherwise` says what happens then.
+    pub fn flag_or(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<bool> {
+        let node = self.take(key, ValueKind::Flag.into(), otherwise.map(str::to_owned), help)?;
+        match node.value {
+            Value::Flag(flag) => return Some(flag),
+            _ => self.mismatch(&node, key, "true or false"),
+        }
+        None
+    }
+
+    /// A word out of a list.
+    pub fn choice<T: Copy + PartialEq>(
+        &mut self,
+        key: &'static str,
+        words: Words<T>,
+        default: T,
+        help: &'static str,
+    ) -> T {
+        let standard = words.iter().find(|(_, choice)| *choice == default);
+        self.read_choice(key, words, default, standard.map(|(word, _)| format!("\"{word}\"")), help)
+    }
+
+    /// A word out of a list; `otherwise` says where the default comes from.
+    pub fn choice_or<T: Copy + PartialEq>(
+        &mut self,
+        key: &'static str,
+        words: Words<T>,
+        default: T,
+        otherwise: &str,
+        help: &'static str,
+    ) -> T {
+        self.read_choice(key, words, default, Some(otherwise.to_owned()), help)
+    }
+
+    fn read_choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: Words<T>,
+        default: T,
+        otherwise: Option<String>,
+        help: &'static str,
+    ) -> T {
+        let accepts = Accepts::from(ValueKind::Word(words.iter().map(|(word, _)| *word).collect()));
+        let Some(node) = self.take(key, accepts.clone(), otherwise, help) else {
+            return default;
+        };
+        let accepts = accepts.words;
+        let Value::Text(written) = &node.value else {
+            self.mismatch(&node, key, &accepts);
+            return default;
+        };
+        if let Some((_, choice)) = words.iter().find(|(word, _)| word == written) {
+            return *choice;
+        }
+        let help = match nearest(written, words.iter().map(|(word, _)| *word)) {
+            Some(word) => format!("did you mean \"{word}\"? `{key}` is {accepts}"),
+            None => format!("`{key}` is {accepts}"),
+        };
+        self.report(Some(&node.at), format!("`{key}` cannot be \"{written}\""), help);
+        default
+    }
+
+    /// Words, not empty.
+    pub fn text(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<String> {
+        let node = self.take(key, ValueKind::Text.into(), otherwise.map(str::to_owned), help)?;
+        match node.value {
+            Value::Text(text) if text.trim().is_empty() => {
+                self.report(Some(&node.at), format!("`{key}` is empty"), "write something, or leave the key out");
+                None
+            }
+            Value::Text(text) => Some(text),
+            _ => {
+                self.mismatch(&node, key, "a string");
+                None
+            }
+        }
+    }
+
+    /// A path; relative ones start at the working directory.
+    pub fn path(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<PathBuf> {
+        self.text(key, otherwise, help).map(PathBuf::from)
+    }
+
+    /// Removes the key and returns what is written, after noting the key for the reference.
+    pub fn take(
+        &mut self,
+        key: &'static str,
+        accepts: Accepts,
+        default: Option<String>,
+        help: &'static str,
+    ) -> Option<Node> {
+        self.note(Key { section: self.name.clone(), name: key, accepts, default, help, required: false });
+        self.entries.shift_remove(key).map(|entry| entry.node)
+    }
+
+    fn note(&self, key: Key) {
+        self.findings.reference.borrow_mut().keys.push(key);
+    }
+
+    /// A path that must be given; `example` shows one.
+    pub fn path_required(&mut self, key: &'static str, example: &str, help: &'static str) -> PathBuf {
+        let given = self.has(key);
+        let path = self.path(key, None, help);
+        self.requires();
+        if !given {
+            let help = format!("write it as `{key} = \"{example}\"`");
+            self.report(None, format!("`{key}` is missing"), help);
+        }
+        path.unwrap_or_default()
+    }
+
+    /// Notes that the key read last must be given.
+    pub fn requires(&self) {
+        if let Some(noted) = self.findings.reference.borrow_mut().keys.last_mut() {
+            noted.required = true;
+        }
+    }
+
+    /// Says that a value is of the wrong kind.
+    pub fn mismatch(&self, node: &Node, key: &str, expected: &str) {
+        let number_in_quotes = matches!(&node.value, Value::Text(text) if text.trim().parse::<f64>().is_ok());
+        let help = if number_in_quotes && expected.contains("number") {
+            "write the number without quotes".to_owned()
+        } else {
+            format!("write {expected}")
+        };
+        self.report(Some(&node.at), format!("`{key}` cannot be {}", node.value.kind()), help);
+    }
+
+    fn out_of_range<B: Display>(&self, node: &Node, key: &str, range: &impl RangeBounds<B>) {
+        let written = &self.findings.sources[node.at.source].text[node.at.span.clone()];
+        let help = format!("write a number{}", described(range));
+        self.report(Some(&node.at), format!("`{key}` cannot be {written}"), help);
+    }
+}

@@ -1,0 +1,433 @@
+//! The course of a run: which phase, epoch and step every optimiser step is. A function of the recipe and the cases.
+
+use stepwise_data::case::Case;
+use stepwise_recipe::lr_schedule::Warmup;
+use stepwise_recipe::{Order, Pacing, Recipe};
+
+use crate::{Phase, Plan, PlanError, Sample, Visits};
+
+/// All phases laid end to end.
+#[derive(Clone, Debug)]
+pub struct Course {
+    plan: Plan,
+    seed: u64,
+    legs: Vec<Leg>,
+    /// The recipe's `max_steps`.
+    most: Option<u64>,
+    /// The step after which the run ended early.
+    ended: Option<u64>,
+    /// Optimiser steps of the whole run as planned, whatever ends before its time: what a schedule over the run spans.
+    pub planned: u64,
+    /// Optimiser steps of the whole run.
+    pub total: u64,
+    /// Epochs of the whole run, the last one perhaps cut short by `max_steps`.
+    pub epochs: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Leg {
+    steps_per_epoch: u64,
+    /// Steps of the phase as written or cut.
+    written: u64,
+    /// Those that `max_steps` leaves of them; the last epoch is cut short where they are no whole number of epochs.
+    steps: u64,
+}
+
+impl Leg {
+    fn epochs(&self) -> u32 {
+        self.steps.div_ceil(self.steps_per_epoch) as u32
+    }
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the phase.
+    pub phase: usize,
+    /// Epochs of that phase that are done.
+    pub epoch: u32,
+    /// Epochs of the whole run that are done.
+    pub epochs_before: u32,
+    /// Steps of that epoch that are done.
+    pub step: u64,
+    /// Steps of that phase that are done.
+    pub phase_step: u64,
+    /// Steps of that phase altogether.
+    pub phase_total: u64,
+    /// Whether it is the last step of its epoch.
+    pub ends_epoch: bool,
+}
+
+impl Course {
+    /// Lays out `recipe` over `cases`.
+    ///
+    /// # Errors
+    /// When a phase finds no question among them.
+    pub fn new(recipe: &Recipe, cases: &[Case]) -> Result<Self, PlanError> {
+        let phases = phases(recipe, cases)?;
+        let plan = Plan::new(phases, cases, cases_per_step(recipe))?;
+        let leg = |phase: usize| {
+            let steps = plan.steps(phase) as u64;
+            Leg { steps_per_epoch: plan.steps_per_epoch(phase) as u64, written: steps, steps }
+        };
+        let legs: Vec<Leg> = (0..plan.phases().len()).map(leg).collect();
+        let (seed, most) = (recipe.seed, recipe.train.max_steps);
+        let mut course = Self { plan, seed, legs, most, ended: None, planned: 0, total: 0, epochs: 0 };
+        course.count();
+        course.planned = course.total;
+        course.check_warmup(recipe)?;
+        course.check_promotion(recipe)?;
+        Ok(course)
+    }
+
+    /// Refuses a schedule that would end inside its warm-up: that of the run, or of a phase where each has its own.
+    fn check_warmup(&self, recipe: &Recipe) -> Result<(), PlanError> {
+        if !recipe.curriculum.rewarm {
+            return match recipe.train.warmup {
+                Warmup::Steps(warmup) if warmup >= self.total.max(1) => {
+                    Err(PlanError::Warmup { warmup, steps: self.total })
+                }
+                _ => Ok(()),
+            };
+        }
+        for (phase, (leg, keys)) in self.legs.iter().zip(&recipe.curriculum.phase).enumerate() {
+            if let Warmup::Steps(warmup) = keys.warmup.unwrap_or(recipe.train.warmup)
+                && warmup >= leg.written.max(1)
+            {
+                return Err(PlanError::Value {
+                    phase,
+                    field: "warmup_steps",
+                    what: format!("a warm-up of {warmup} steps, and the phase has {}", leg.written),
+                    advice: "lower it, lengthen the phase, or set `rewarm = false` for one schedule over the run",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a promotion rule that could never end its phase: one without a tested epoch before its last.
+    fn check_promotion(&self, recipe: &Recipe) -> Result<(), PlanError> {
+        let mut before = 0;
+        for (phase, (leg, keys)) in self.legs.iter().zip(&recipe.curriculum.phase).enumerate() {
+            let epochs = leg.written.div_ceil(leg.steps_per_epoch.max(1)) as u32;
+            let is_tested = |epoch: u32| epoch.is_multiple_of(recipe.benchmark.every);
+            if keys.lesson.promotion.is_some() && !(before + 1..before + epochs).any(is_tested) {
+                return Err(PlanError::Value {
+                    phase,
+                    field: "promotion",
+                    what: "no epoch of the phase is tested before its last, so it could end no earlier".to_owned(),
+                    advice: "give the phase more epochs, lower `every` in `[benchmark]`, or remove the rule",
+                });
+            }
+            before += epochs;
+        }
+        Ok(())
+    }
+
+    /// Adds up what the run comes to: `max_steps` shortens the phase in which it falls, with its schedule, and leaves none to
+    /// those after it.
+    fn count(&mut self) {
+        let mut left = self.most.unwrap_or(u64::MAX);
+        for leg in &mut self.legs {
+            leg.steps = leg.written.min(left);
+            left -= leg.steps;
+        }
+        let all = self.legs.iter().map(|leg| leg.steps).sum::<u64>();
+        self.total = self.ended.map_or(all, |ended| ended.min(all));
+        self.epochs = self.total.checked_sub(1).map_or(0, |last| self.at(last).epochs_before + 1);
+    }
+
+    /// Ends a phase after `steps` of its steps; those after it move up.
+    ///
+    /// # Panics
+    /// When there is no such phase.
+    pub fn cut(&mut self, phase: usize, steps: u64) {
+        self.legs[phase].written = steps.min(self.legs[phase].written);
+        self.count();
+    }
+
+    /// Ends the run after `done` steps.
+    pub fn end_after(&mut self, done: u64) {
+        self.ended = Some(done);
+        self.count();
+    }
+
+    /// The first step after the phase of step `done`, both counted from 0, or the end of the run.
+    #[must_use]
+    pub fn phase_end(&self, done: u64) -> u64 {
+        let place = self.at(done);
+        (done - place.phase_step + place.phase_total).min(self.total)
+    }
+
+    /// The questions of the step at `place`.
+    #[must_use]
+    pub fn samples(&self, place: Place) -> Vec<Sample> {
+        self.plan.batch(self.seed, place.phase, place.epoch as usize, place.step as usize)
+    }
+
+    /// The questions of the step at `place`, a list for every micro-batch of this many cases.
+    #[must_use]
+    pub fn micro_batches(&self, place: Place, cases: usize) -> Vec<Vec<Sample>> {
+        let samples = self.samples(place);
+        let of_one_case: Vec<&[Sample]> = samples.chunk_by(|a, b| a.case == b.case).collect();
+        of_one_case.chunks(cases).map(<[&[Sample]]>::concat).collect()
+    }
+
+    /// How many phases there are.
+    #[must_use]
+    pub fn phases(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// The place of the first step of a phase, whether or not the run gets that far.
+    ///
+    /// # Panics
+    /// When there is no such phase.
+    #[must_use]
+    pub fn beginning(&self, phase: usize) -> Place {
+        let leg = &self.legs[phase];
+        Place {
+            phase,
+            epoch: 0,
+            epochs_before: self.legs[..phase].iter().map(Leg::epochs).sum(),
+            step: 0,
+            phase_step: 0,
+            phase_total: leg.steps,
+            ends_epoch: leg.steps == 1,
+        }
+    }
+
+    /// The place of step `done`, counted from 0.
+    ///
+    /// # Panics
+    /// When the run has no such step.
+    #[must_use]
+    pub fn at(&self, done: u64) -> Place {
+        let (mut before, mut epochs_before) = (0, 0);
+        for (phase, leg) in self.legs.iter().enumerate() {
+            let phase_total = leg.steps;
+            if done < before + phase_total {
+                let phase_step = done - before;
+                let epoch = (phase_step / leg.steps_per_epoch) as u32;
+                let step = phase_step % leg.steps_per_epoch;
+                let ends_epoch =
+                    step + 1 == leg.steps_per_epoch || phase_step + 1 == phase_total || done + 1 == self.total;
+                let epochs_before = epochs_before + epoch;
+                return Place { phase, epoch, epochs_before, step, phase_step, phase_total, ends_epoch };
+            }
+            before += phase_total;
+            epochs_before += leg.epochs();
+        }
+        unreachable!("step {done} of {before}")
+    }
+
+    /// How much of the run's epochs is done after `done` steps, as a number of epochs.
+    #[must_use]
+    pub fn epoch_at(&self, done: u64) -> f64 {
+        match done.checked_sub(1) {
+            None => 0.0,
+            Some(last) => {
+                let place = self.at(last);
+                let steps = self.legs[place.phase].steps_per_epoch;
+                f64::from(place.epochs_before) + (place.step + 1) as f64 / steps as f64
+            }
+        }
+    }
+}
+
+/// The phases as the plan takes them. Those of an order have no epochs of their own: the run's steps, which are the same
+/// for every order, are parted among them equally.
+fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
+    let written = &recipe.curriculum.phase;
+    let phase = |phase: &stepwise_recipe::Phase| Phase {
+        name: phase.name.clone(),
+        stages: phase.stages.clone(),
+        num_train_epochs: phase.num_train_epochs.map(f64::from),
+        max_steps: phase.max_steps.map(|steps| steps as usize),
+        learning_rate: Some(phase.learning_rate),
+        replay: phase.lesson.replay,
+        visits: visits_of(phase.pacing),
+        dataset_weights: phase.lesson.dataset_weights.clone(),
+    };
+    let mut phases: Vec<Phase> = written.iter().map(phase).collect();
+    let Some(order) = &recipe.curriculum.order else { return Ok(phases) };
+    let everything = Phase {
+        name: "all".into(),
+        stages: vec![1, 2, 3, 4],
+        num_train_epochs: None,
+        max_steps: None,
+        learning_rate: None,
+        replay: 0.0,
+        visits: Visits::Stage,
+        dataset_weights: recipe.curriculum.lesson.dataset_weights.clone(),
+    };
+    let epoch = Plan::new(vec![everything], cases, cases_per_step(recipe))?.steps_per_epoch(0);
+    let all = epoch as u64 * u64::from(recipe.train.num_train_epochs);
+    let all = recipe.train.max_steps.map_or(all, |most| most.min(all)) as usize;
+    let count = phases.len();
+    if all < count {
+        return Err(PlanError::Short { steps: all, phases: count });
+    }
+    for (index, phase) in phases.iter_mut().enumerate() {
+        phase.num_train_epochs = None;
+        phase.max_steps = Some((index + 1) * all / count - index * all / count);
+        phase.visits = visits_of_order(order);
+    }
+    Ok(phases)
+}
+
+/// The visits that a phase's sampling order makes.
+fn visits_of(pacing: Pacing) -> Visits {
+    match pacing {
+        Pacing::Shuffled => Visits::Case,
+        Pacing::Balanced => Visits::Balanced,
+        Pacing::Competence => Visits::Competence,
+    }
+}
+
+/// The visits that the phases of an order make: one stage each, so that equal steps hold equally many questions in every order.
+fn visits_of_order(order: &Order) -> Visits {
+    match order {
+        Order::Balanced => Visits::Balanced,
+        Order::Competence => Visits::Competence,
+        _ => Visits::Stage,
+    }
+}
+
+/// Visits to cases in one optimiser step.
+#[must_use]
+pub fn cases_per_step(recipe: &Recipe) -> usize {
+    recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use stepwise_data::synth::{SynthOptions, record};
+
+    use super::*;
+
+    fn cases() -> Vec<Case> {
+        (0..40).map(|number| record(number, &SynthOptions::default())).collect()
+    }
+
+    fn course(order: &str, cases: &[Case]) -> Course {
+        let order = if order.starts_with('[') { order.to_owned() } else { format!("\"{order}\"") };
+        let text = format!(
+            "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\ngradient_accumulation_steps = 4\n\
+             num_train_epochs = 2\n[curriculum]\norder = {order}\n"
+        );
+        let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
+        Course::new(&recipe, cases).expect("a course")
+    }
+
+    /// Stages of the questions of each step.
+    fn stages(course: &Course, cases: &[Case]) -> Vec<Vec<u8>> {
+        let of_step = |step| {
+            let samples = course.samples(course.at(step));
+            samples.iter().map(|sample| cases[sample.case].chain[sample.item].stage).collect()
+        };
+        (0..course.total).map(of_step).collect()
+    }
+
+    #[test]
+    fn orders_take_as_many_steps_and_see_what_they_say() {
+        let cases = cases();
+        let mut totals = BTreeSet::new();
+        for order in ["stepwise", "reverse", "cumulative", "joint", "balanced", "competence", "random", "[3, 1]", "[4]"]
+        {
+            let course = course(order, &cases);
+            totals.insert(course.total);
+            let steps = stages(&course, &cases);
+            assert!(steps.iter().all(|step| !step.is_empty()), "{order}");
+            let quarter = |number: usize| -> BTreeSet<u8> {
+                steps[number * steps.len() / 4..(number + 1) * steps.len() / 4].concat().into_iter().collect()
+            };
+            let quarters: Vec<Vec<u8>> = (0..4).map(|number| quarter(number).into_iter().collect()).collect();
+            match order {
+                "stepwise" => assert_eq!(quarters, [[1], [2], [3], [4]]),
+                "reverse" => assert_eq!(quarters, [[4], [3], [2], [1]]),
+                "cumulative" => assert_eq!(quarters, [&[1][..], &[1, 2], &[1, 2, 3], &[1, 2, 3, 4]]),
+                "competence" => assert!(!quarters[0].contains(&4) && quarters[3] == [1, 2, 3, 4], "{quarters:?}"),
+                "[3, 1]" => assert_eq!(quarters, [[3], [3], [1], [1]]),
+                "random" => assert!(quarters.iter().all(|stages| stages.len() == 1)),
+                "[4]" => assert!(quarters.iter().all(|stages| stages == &[4])),
+                _ => assert!(quarters.iter().all(|stages| stages == &[1, 2, 3, 4]), "{order}"),
+            }
+        }
+        assert_eq!(totals.len(), 1, "{totals:?}");
+    }
+
+    #[test]
+    fn stepwise_and_joint_see_every_question_as_often() {
+        let cases = cases();
+        let counts = |order: &str| {
+            let course = course(order, &cases);
+            let mut counts: BTreeMap<Sample, usize> = BTreeMap::new();
+            (0..course.total).flat_map(|step| course.samples(course.at(step))).for_each(|sample| {
+                *counts.entry(sample).or_default() += 1;
+            });
+            counts
+        };
+        // 40 cases have all four stages and are whole batches.
+        let joint = counts("joint");
+        assert_eq!(joint, counts("stepwise"));
+        assert!(joint.values().all(|times| *times == 2), "twice in two epochs");
+    }
+
+    #[test]
+    fn a_phase_that_is_cut_moves_the_others_up() {
+        let cases = cases();
+        let mut course = course("stepwise", &cases);
+        assert_eq!((course.total, course.phase_end(3), course.phase_end(79)), (80, 20, 80));
+        course.cut(1, 10);
+        assert_eq!((course.total, course.phase_end(25), course.at(30).phase), (70, 30, 2));
+        assert_eq!((course.at(29).phase, course.at(29).ends_epoch, course.epochs), (1, true, 7));
+    }
+
+    #[test]
+    fn a_warm_up_or_promotion_that_has_no_room_is_refused() {
+        let cases = cases();
+        let refused = |curriculum: &str, every: u32| {
+            let text = format!(
+                "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\nwarmup_steps = 4\n[benchmark]\nevery = {every}\n\
+                 [curriculum]\n{curriculum}"
+            );
+            let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
+            Course::new(&recipe, &cases).err().map(|error| error.to_string())
+        };
+        assert_eq!(
+            refused("rewarm = false\n[[curriculum.phase]]\nmax_steps = 4\n", 1).as_deref(),
+            Some("train.warmup_steps: a warm-up of 4 steps, and the run has 4 -> lower it, or lengthen the run")
+        );
+        let phase = |epochs: u32| {
+            format!(
+                "rewarm = false\n[[curriculum.phase]]\nnum_train_epochs = {epochs}\npromotion = {{ metric = \"accuracy:clean\", \
+                 at_least = 0.5 }}\n[[curriculum.phase]]\nname = \"last\"\nnum_train_epochs = 2\n"
+            )
+        };
+        for (epochs, every, is_refused) in [(1, 1, true), (2, 1, false), (2, 2, true), (3, 2, false)] {
+            let said = refused(&phase(epochs), every);
+            let expected = "curriculum.phase[0].promotion: no epoch of the phase is tested before its last";
+            assert_eq!(said.is_some(), is_refused, "{epochs} {every} {said:?}");
+            assert!(said.as_ref().is_none_or(|said| said.starts_with(expected)), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_phase_ends_its_epoch_where_its_steps_end() {
+        let cases = cases();
+        let course = course("cumulative", &cases);
+        let ends: Vec<(usize, u32, u64)> = (0..course.total)
+            .map(|step| course.at(step))
+            .filter(|place| place.ends_epoch)
+            .map(|place| (place.phase, place.epochs_before, place.phase_step + 1))
+            .collect();
+        // 80 steps: 20 a phase; an epoch of the first has 10 steps, of the last 40.
+        assert_eq!(ends, [(0, 0, 10), (0, 1, 20), (1, 2, 20), (2, 3, 20), (3, 4, 20)]);
+        assert_eq!((course.total, course.epochs), (80, 5));
+        assert_eq!(course.beginning(2), course.at(40));
+    }
+}

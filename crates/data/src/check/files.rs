@@ -1,0 +1,105 @@
+//! The rules of the files that a case names.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use super::{Faults, Files};
+use crate::case::{Case, Image, Shape};
+use crate::dhash::{parse_phash, phash};
+use crate::image::{decode_picture, load_mask, picture_size, read_file, sha256_hex};
+use crate::io::contained::{self, is_inside};
+
+pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
+    for (index, image) in case.images.iter().enumerate() {
+        let at = format!("images[{index}]");
+        let field = format!("{at}.path");
+        let Some(path) = sized(&image.path, image, &field, faults) else { continue };
+        if files == Files::Contents {
+            check_image(image, &path, &at, faults);
+        }
+    }
+    for (index, region) in case.regions.iter().enumerate() {
+        let Shape::Mask { path, bounds } = &region.shape else { continue };
+        let Some(image) = case.images.iter().find(|image| image.id == region.image) else { continue };
+        let at = format!("regions[{index}]");
+        let field = format!("{at}.path");
+        let Some(path) = sized(path, image, &field, faults) else { continue };
+        if files == Files::Contents {
+            match load_mask(&path).map(|mask| mask.bounds()) {
+                Ok(Some(found)) if found == *bounds => {}
+                Ok(Some(found)) => {
+                    let what = format!("is {bounds:?}, but the mask's is {found:?}");
+                    faults.add(format!("{at}.box"), what, "record the box around the mask's non-zero pixels");
+                }
+                Ok(None) => faults.add(field, "the mask is empty", "remove the region, or mend the mask"),
+                Err(error) => unreadable(&error, &field, faults),
+            }
+        }
+    }
+}
+
+/// The path of a file that is there and inside the data set's folder, links followed.
+fn existing(relative: &str, field: &str, faults: &mut Faults) -> Option<PathBuf> {
+    if !is_inside(relative) {
+        return None; // Reported with the record.
+    }
+    match contained::resolve(&faults.dataset.root, relative) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            unreadable(&error, field, faults);
+            None
+        }
+    }
+}
+
+/// As [`existing`], of a picture that can be read; that its size is the one recorded for `image` is checked.
+fn sized(relative: &str, image: &Image, field: &str, faults: &mut Faults) -> Option<PathBuf> {
+    let path = existing(relative, field, faults)?;
+    match picture_size(&path) {
+        Ok((width, height)) => {
+            if (width, height) != (image.width, image.height) {
+                let what = format!("is {width}x{height} pixels, not {}x{}", image.width, image.height);
+                faults.add(
+                    field,
+                    what,
+                    format!("make the file agree with the size recorded for image \"{}\"", image.id),
+                );
+            }
+            Some(path)
+        }
+        Err(error) => {
+            unreadable(&error, field, faults);
+            None
+        }
+    }
+}
+
+fn check_image(image: &Image, path: &Path, at: &str, faults: &mut Faults) {
+    let bytes = match read_file(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return unreadable(&error, &format!("{at}.path"), faults),
+    };
+    let digest = sha256_hex(&bytes);
+    if digest != image.sha256 {
+        let what = format!("is {}, but the file's is {digest}", image.sha256);
+        faults.add(format!("{at}.sha256"), what, "restore the file, or record its digest");
+    }
+    let recorded = image.phash.as_deref().and_then(parse_phash);
+    match decode_picture(&bytes, path) {
+        Ok(picture) => {
+            let found = phash(&picture);
+            if let Some(recorded) = recorded.filter(|recorded| *recorded != found) {
+                let what = format!("is {recorded:016x}, but the picture's is {found:016x}");
+                faults.add(format!("{at}.phash"), what, "record the picture's hash");
+            }
+        }
+        Err(error) => unreadable(&error, &format!("{at}.path"), faults),
+    }
+}
+
+/// Errors say what is wrong and, after an arrow, what to do.
+fn unreadable(error: &impl Display, field: &str, faults: &mut Faults) {
+    let text = error.to_string();
+    let (what, advice) = text.split_once(" -> ").unwrap_or((&text, "mend the file"));
+    faults.add(field, what, advice);
+}

@@ -1,0 +1,248 @@
+//! A case file in memory, with the folder that its paths are relative to.
+
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+
+use crate::case::{Case, Image, Split};
+use crate::image::{PictureError, decode_picture, read_file, sha256_hex};
+use crate::io::contained::{self, InsideError};
+use crate::jsonl::{CaseReader, CaseWriter};
+use crate::problem::{Problem, Problems};
+
+/// Name of the case file in a data set's folder.
+pub const CASE_FILE: &str = "cases.jsonl";
+
+/// Why a data set gave no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetPictureError {
+    /// Its path names no file of the data set.
+    #[error(transparent)]
+    Inside(#[from] InsideError),
+    /// The file gives no picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// The file is another than the one that the case was recorded with.
+    #[error("{} changed after its digest was recorded -> restore the file, or record its digest anew", .0.display())]
+    Changed(PathBuf),
+}
+
+/// The picture of an image whose path is relative to the folder `root`. Paths come from a file that may be another's, so
+/// one that leads out of the folder is not followed; and a file whose digest is not the recorded one is not shown, for its
+/// answers and regions are those of another picture. An empty digest, which no checked case has, is not compared.
+///
+/// # Errors
+/// When the path leads out of the folder or to no file, and when the file gives no picture or is not the recorded one.
+pub fn picture_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetPictureError> {
+    let path = picture_path(root, &image.path)?;
+    let bytes = read_file(&path)?;
+    if !image.sha256.is_empty() && sha256_hex(&bytes) != image.sha256 {
+        return Err(DatasetPictureError::Changed(path));
+    }
+    Ok(decode_picture(&bytes, &path)?)
+}
+
+/// Where the picture of a path relative to the folder `root` lies.
+///
+/// # Errors
+/// When the path leads out of the folder or to no file.
+pub fn picture_path(root: &Path, path: &str) -> Result<PathBuf, DatasetPictureError> {
+    Ok(contained::resolve(root, path)?)
+}
+
+/// The cases of one file. Row `n` of the file is case `n - 1`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The folder of the case file; the cases' paths are relative to it.
+    pub root: PathBuf,
+    /// The case file.
+    pub file: PathBuf,
+    /// In the order of the file.
+    pub cases: Vec<Case>,
+}
+
+impl Dataset {
+    /// Cases that are, or will be, those of `file`.
+    #[must_use]
+    pub fn new(file: &Path, cases: Vec<Case>) -> Self {
+        let root = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self { root: root.to_owned(), file: file.to_owned(), cases }
+    }
+
+    /// Writes the cases to their file: beside it, synced and renamed.
+    ///
+    /// # Errors
+    /// When that fails; the file is then as it was.
+    pub fn save(&self) -> Result<(), Problems> {
+        let mut writer = CaseWriter::create(&self.file)?;
+        for case in &self.cases {
+            writer.write(case)?;
+        }
+        writer.finish()
+    }
+
+    /// The picture of an image of one of the cases.
+    ///
+    /// # Errors
+    /// As [`picture_below`].
+    pub fn picture(&self, image: &Image) -> Result<RgbImage, DatasetPictureError> {
+        picture_below(&self.root, image)
+    }
+
+    /// Where an image or mask should lie; [`contained::resolve`] says whether it does.
+    #[must_use]
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// The cases on one side of the split, with their places in [`Dataset::cases`].
+    pub fn side(&self, split: Split) -> impl Iterator<Item = (usize, &Case)> {
+        self.cases.iter().enumerate().filter(move |(_, case)| case.split == split)
+    }
+}
+
+/// A case file line by line: those that are cases, and what is wrong with the others.
+pub(crate) struct Lines {
+    /// The cases that could be read.
+    pub(crate) dataset: Dataset,
+    /// The row of each.
+    pub(crate) rows: Vec<usize>,
+    /// Of all other lines, or of the file.
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Lines {
+    /// Reads a case file, or the `cases.jsonl` of a folder.
+    pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
+        let file = if path.is_dir() { path.join(CASE_FILE) } else { path.to_owned() };
+        let (mut cases, mut rows, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, line) in CaseReader::open(&file)?.enumerate() {
+            match line {
+                Ok(case) => {
+                    cases.push(case);
+                    rows.push(place + 1);
+                }
+                Err(Problems(all)) => problems.extend(all),
+            }
+        }
+        if cases.is_empty() && problems.is_empty() {
+            problems.push(Problem::new(&file, "holds no case", "write one case on each line"));
+        }
+        Ok(Self { dataset: Dataset::new(&file, cases), rows, problems })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const LINE: &str = r#"{"schema":"case/1","case_id":"c","group_id":"g","split":"train","source":{"dataset":"d","licence":"l"},"modality":"ct","images":[],"chain":[]}"#;
+
+    /// The cases of a file, when every line of it is one.
+    fn read(path: &Path) -> Result<Dataset, Problems> {
+        let Lines { dataset, problems, .. } = Lines::read(path)?;
+        if problems.is_empty() { Ok(dataset) } else { Err(Problems(problems)) }
+    }
+
+    fn load(text: impl AsRef<[u8]>) -> Result<Dataset, Vec<String>> {
+        let folder = tempfile::tempdir().expect("writable");
+        fs::write(folder.path().join(CASE_FILE), text).expect("written");
+        let root = format!("{}/", folder.path().display());
+        read(folder.path())
+            .map_err(|Problems(all)| all.iter().map(|problem| problem.to_string().replace(&root, "")).collect())
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_by_file_or_folder() {
+        let folder = tempfile::tempdir().expect("writable");
+        let file = folder.path().join(CASE_FILE);
+        let case: Case = serde_json::from_str(LINE).expect("reads");
+        let validation = Case { split: Split::Validation, ..case.clone() };
+        let dataset = Dataset::new(&file, vec![case, validation]);
+        dataset.save().expect("written");
+        assert_eq!(read(folder.path()), Ok(dataset.clone()));
+        assert_eq!(read(&file), Ok(dataset.clone()));
+        assert_eq!(dataset.side(Split::Validation).map(|(place, _)| place).collect::<Vec<_>>(), [1]);
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1, "nothing is left beside");
+    }
+
+    #[test]
+    fn pictures_are_read_from_the_folder_and_nowhere_else() {
+        let outer = tempfile::tempdir().expect("writable");
+        let root = outer.path().join("set");
+        fs::create_dir(&root).expect("created");
+        for (path, level) in [(root.join("a.png"), 7), (outer.path().join("b.png"), 9)] {
+            RgbImage::from_pixel(3, 2, image::Rgb([level; 3])).save(path).expect("saved");
+        }
+        fs::write(root.join("c.png"), "text").expect("written");
+        let dataset = Dataset::new(&root.join(CASE_FILE), Vec::new());
+        let recorded = |path: &str, sha256: &str| {
+            let text = format!(r#"{{"id":"i","path":"{path}","sha256":"{sha256}","width":3,"height":2}}"#);
+            dataset.picture(&serde_json::from_str(&text).expect("reads"))
+        };
+        let picture = |path: &str| recorded(path, "");
+        assert_eq!(picture("a.png").expect("decodes").get_pixel(2, 1).0, [7; 3]);
+        let absolute = outer.path().join("b.png").display().to_string();
+        for path in ["../b.png", &absolute] {
+            assert!(matches!(picture(path), Err(DatasetPictureError::Inside(InsideError::Path(_)))), "{path}");
+        }
+        assert!(matches!(picture("c.png"), Err(DatasetPictureError::Picture(_))));
+        let digest = sha256_hex(&fs::read(root.join("a.png")).expect("there"));
+        assert!(recorded("a.png", &digest).is_ok());
+        fs::copy(outer.path().join("b.png"), root.join("a.png")).expect("copied");
+        let changed = recorded("a.png", &digest).expect_err("another picture").to_string();
+        assert!(
+            changed.ends_with(
+                "a.png changed after its digest was recorded -> restore the file, or record its digest anew"
+            )
+        );
+    }
+
+    #[test]
+    fn line_ends_and_byte_order_marks_do_not_matter() {
+        assert_eq!(load(format!("\u{feff}{LINE}\r\n{LINE}")).expect("loads").cases.len(), 2);
+    }
+
+    #[test]
+    fn problems_of_all_lines_are_reported_at_once_with_their_places() {
+        let text = [
+            LINE.to_owned(),
+            LINE.replace("\"split\":\"train\"", "\"split\":\"trian\",\"modalty\":1"),
+            String::new(),
+            "{\"schema\": ]".to_owned(),
+            LINE.replace("\"chain\":[]", "\"chain\":[],\"chain\":[]"),
+        ];
+        assert_eq!(
+            load(text.join("\n")).expect_err("refused"),
+            [
+                "cases.jsonl:2: split: \"trian\" is not known (did you mean \"train\"?) -> use one of \"train\", \"validation\", \"test\"",
+                "cases.jsonl:2: modalty: is not a known key (did you mean \"modality\"?) -> rename or remove it",
+                "cases.jsonl:3: the line is empty -> remove it",
+                "cases.jsonl:4:12: is not JSON: expected value -> one complete JSON object a line",
+                "cases.jsonl:5:149: duplicate field `chain` -> mend or remove it",
+            ]
+        );
+    }
+
+    #[test]
+    fn files_that_are_no_case_files_are_refused() {
+        assert_eq!(load("").expect_err("refused"), ["cases.jsonl: holds no case -> write one case on each line"]);
+        let [problem] = &load(b"\x89PNG\xff".as_slice()).expect_err("refused")[..] else { panic!("one problem") };
+        assert!(problem.starts_with("cases.jsonl:1:1: is not UTF-8"), "{problem}");
+        let absent = read(Path::new("no/such/cases.jsonl")).expect_err("absent").to_string();
+        assert!(absent.starts_with("no/such/cases.jsonl: cannot be read"), "{absent}");
+    }
+
+    #[test]
+    fn a_writer_that_is_dropped_leaves_the_old_file() {
+        let folder = tempfile::tempdir().expect("writable");
+        let file = folder.path().join(CASE_FILE);
+        fs::write(&file, LINE).expect("written");
+        let mut writer = CaseWriter::create(&file).expect("created");
+        writer.write(&serde_json::from_str(LINE).expect("reads")).expect("written");
+        drop(writer);
+        assert_eq!(fs::read_to_string(&file).expect("there"), LINE);
+    }
+}

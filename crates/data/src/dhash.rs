@@ -1,0 +1,167 @@
+//! A 64-bit difference hash of a picture. Copies of a picture have hashes a few bits apart; see [`crate::near_duplicates`].
+
+use std::collections::BTreeMap;
+
+use image::RgbImage;
+
+/// The difference hash of a picture: its luma, averaged over a grid of 9 x 8 equal areas, compared between neighbours in
+/// a row; a bit is set where the left one is darker. Most significant bit first, row by row.
+#[must_use]
+pub fn phash(picture: &RgbImage) -> u64 {
+    let sums = luma_sums(picture, 9, 8);
+    let bits = sums.chunks_exact(9).flat_map(|row| row.windows(2).map(|pair| pair[0] < pair[1]));
+    bits.fold(0, |hash, bit| hash << 1 | u64::from(bit))
+}
+
+/// Luma summed over a grid of `wide` x `high` equal areas, whose edges may cut pixels; row by row.
+///
+/// In parts of 1/`wide` of a pixel across and 1/`high` down all overlaps are whole numbers, so equal pictures give equal
+/// sums on every machine. Luma is that of ITU-R BT.601 in thousandths; a sum is `width * height` times an area's mean.
+pub(crate) fn luma_sums(picture: &RgbImage, wide: u32, high: u32) -> Vec<u64> {
+    let (width, height) = picture.dimensions();
+    let mut sums = vec![0u64; (wide * high) as usize];
+    if width == 0 || height == 0 {
+        return sums;
+    }
+    let across: Vec<Vec<(usize, u64)>> = (0..width).map(|x| overlaps(x, width, wide)).collect();
+    for (y, pixels) in (0..height).zip(picture.as_raw().chunks_exact(3 * width as usize)) {
+        let mut row = vec![0u64; wide as usize];
+        for (pixel, columns) in pixels.chunks_exact(3).zip(&across) {
+            let luma = 299 * u64::from(pixel[0]) + 587 * u64::from(pixel[1]) + 114 * u64::from(pixel[2]);
+            for (column, length) in columns {
+                row[*column] += length * luma;
+            }
+        }
+        for (line, length) in overlaps(y, height, high) {
+            for (sum, part) in sums[line * wide as usize..].iter_mut().zip(&row) {
+                *sum += length * part;
+            }
+        }
+    }
+    sums
+}
+
+/// The cells of `cells` that pixel `at` of `pixels` overlaps, with the lengths of the overlaps in 1/`cells` of a pixel.
+fn overlaps(at: u32, pixels: u32, cells: u32) -> Vec<(usize, u64)> {
+    let (pixels, cells) = (u64::from(pixels), u64::from(cells));
+    let (start, end) = (u64::from(at) * cells, (u64::from(at) + 1) * cells);
+    (start / pixels..=(end - 1) / pixels)
+        .map(|cell| {
+            let length = end.min((cell + 1) * pixels) - start.max(cell * pixels);
+            (cell as usize, length)
+        })
+        .collect()
+}
+
+/// As recorded: 16 hexadecimal digits.
+#[must_use]
+pub fn phash_hex(hash: u64) -> String {
+    format!("{hash:016x}")
+}
+
+/// Reads what [`phash_hex`] writes; nothing for anything else.
+#[must_use]
+pub fn parse_phash(text: &str) -> Option<u64> {
+    let hexadecimal = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    hexadecimal.then(|| u64::from_str_radix(text, 16).ok()).flatten()
+}
+
+/// Number of bits that differ.
+#[must_use]
+pub fn hamming(one: u64, other: u64) -> u32 {
+    (one ^ other).count_ones()
+}
+
+/// All pairs of hashes that differ in at most `bits`, by index, the smaller first, in order.
+#[must_use]
+pub fn pairs_within(hashes: &[u64], bits: u32) -> Vec<(usize, usize)> {
+    // Hashes that differ in at most n bits agree in at least one of n + 1 bands: only those are compared.
+    let bands = bits + 1;
+    let edge = |band: u32| 64 * band / bands;
+    let mut pairs = Vec::new();
+    for band in 0..bands.min(64) {
+        let width = edge(band + 1) - edge(band);
+        let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
+        let mut buckets: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (index, hash) in hashes.iter().enumerate() {
+            buckets.entry(hash >> edge(band) & mask).or_default().push(index);
+        }
+        for bucket in buckets.values() {
+            for (place, one) in bucket.iter().enumerate() {
+                let others = bucket[place + 1..].iter();
+                pairs.extend(
+                    others.filter(|other| hamming(hashes[*one], hashes[**other]) <= bits).map(|other| (*one, *other)),
+                );
+            }
+        }
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use image::imageops::{FilterType, resize};
+    use image::{Rgb, RgbImage};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn blobs(width: u32, height: u32, shift: f64) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            let (x, y) = (f64::from(x) / f64::from(width), f64::from(y) / f64::from(height));
+            let value = 127.0 + 60.0 * (9.0 * x + shift).sin() + 60.0 * (7.0 * y * x + 2.0 * shift).cos();
+            Rgb([value as u8; 3])
+        })
+    }
+
+    #[test]
+    fn bits_compare_neighbouring_areas() {
+        let rising = RgbImage::from_fn(90, 80, |x, _| Rgb([x as u8; 3]));
+        let falling = RgbImage::from_fn(90, 80, |x, _| Rgb([(90 - x) as u8; 3]));
+        assert_eq!((phash(&rising), phash(&falling)), (u64::MAX, 0));
+        // Sides that the grid does not divide, and pictures smaller than the grid.
+        let small = RgbImage::from_fn(5, 3, |x, _| Rgb([40 * x as u8; 3]));
+        assert_eq!(phash(&small) & 0xff, phash(&small) >> 56);
+        assert_eq!(phash(&RgbImage::new(1, 1)), 0);
+    }
+
+    #[test]
+    fn a_resized_or_brightened_picture_is_near_and_another_is_far() {
+        let picture = blobs(200, 160, 0.3);
+        let smaller = resize(&picture, 130, 90, FilterType::Triangle);
+        let mut brighter = picture.clone();
+        brighter.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| value.saturating_add(8)));
+        assert!(hamming(phash(&picture), phash(&smaller)) <= 2);
+        assert!(hamming(phash(&picture), phash(&brighter)) <= 2);
+        assert!(hamming(phash(&picture), phash(&blobs(200, 160, 1.9))) > 10);
+    }
+
+    proptest! {
+        #[test]
+        fn banded_search_finds_what_comparing_all_finds(
+            seeds in prop::collection::vec((any::<u64>(), 0u32..64, 0u32..64, 0u32..64), 0..12), bits in 0u32..10,
+        ) {
+            let mut hashes = Vec::new();
+            for (hash, a, b, c) in seeds {
+                hashes.extend([hash, hash ^ 1 << a, hash ^ 1 << a ^ 1 << b ^ 1 << c, hash]);
+            }
+            let all = (0..hashes.len()).flat_map(|i| (i + 1..hashes.len()).map(move |j| (i, j)));
+            let expected: Vec<(usize, usize)> = all.filter(|(i, j)| hamming(hashes[*i], hashes[*j]) <= bits).collect();
+            prop_assert_eq!(pairs_within(&hashes, bits), expected);
+        }
+
+        #[test]
+        fn the_text_form_is_read_back(hash: u64) {
+            prop_assert_eq!(parse_phash(&phash_hex(hash)), Some(hash));
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_hash() {
+        for text in ["", "0123", "0123456789ABCDEF", "+123456789abcdef", "0123456789abcdef0"] {
+            assert_eq!(parse_phash(text), None, "{text}");
+        }
+    }
+}

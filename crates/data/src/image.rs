@@ -1,0 +1,353 @@
+//! The one way an image file becomes pixels, and what a picture is known by.
+//!
+//! Every picture becomes 8-bit RGB. Grey is repeated over the channels; 16-bit samples are scaled over their whole range
+//! (`round(v / 257)`, never clipped); an alpha channel is dropped, not blended, as Pillow's `convert("RGB")` does; the
+//! EXIF orientation is applied, so coordinates are those of the picture as it is seen.
+//!
+//! PNG gives exactly what Pillow gives. JPEG, whose arithmetic the standard leaves open, differs from Pillow's libjpeg by
+//! one grey level in a few pixels of a thousand, and by up to five where colour is stored at half resolution.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use sha2::{Digest, Sha256};
+
+use crate::jpeg;
+
+/// No side of a picture may be longer.
+pub const MAX_DIMENSION: u32 = 16_384;
+/// No picture may have more pixels.
+pub const MAX_PIXELS: u64 = 100_000_000;
+/// No picture file may be longer, in bytes.
+pub const MAX_FILE_BYTES: u64 = 256 << 20;
+/// What decoding one picture may allocate, in bytes: [`MAX_PIXELS`] of the widest samples and a copy.
+const MAX_ALLOC: u64 = 2 << 30;
+
+/// Why a file gave no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source} -> check that the file exists and may be read", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is longer than [`MAX_FILE_BYTES`].
+    #[error("{}: is longer than {MAX_FILE_BYTES} bytes -> is it a picture? Shrink it", .0.display())]
+    LongFile(PathBuf),
+    /// The file is neither PNG nor JPEG.
+    #[error("{}: is neither PNG nor JPEG -> convert it to PNG", .0.display())]
+    Format(PathBuf),
+    /// The file is a JPEG for printing.
+    #[error(
+        "{}: is a JPEG of printing inks (CMYK), whose colours only the printer's profile tells -> save it anew as RGB or grey",
+        .0.display()
+    )]
+    Cmyk(PathBuf),
+    /// The picture is beyond the limits.
+    #[error(
+        "{}: is {width}x{height} pixels; at most {MAX_DIMENSION} a side and {MAX_PIXELS} in all are read -> shrink it",
+        path.display()
+    )]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+    },
+    /// The file is damaged, or uses a feature that is not supported.
+    #[error("{}: cannot be decoded: {source} -> the file may be damaged; save it anew as PNG", path.display())]
+    Decode {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: image::ImageError,
+    },
+}
+
+/// Reads and decodes a PNG or JPEG file.
+///
+/// # Errors
+/// When the file cannot be read, is no PNG or JPEG, is beyond the limits or is damaged; each names the file.
+pub fn load_picture(path: &Path) -> Result<RgbImage, PictureError> {
+    decode_picture(&read_file(path)?, path)
+}
+
+/// Decodes the bytes of a PNG or JPEG file; `path` is only named in errors.
+///
+/// # Errors
+/// As [`load_picture`].
+pub fn decode_picture(bytes: &[u8], path: &Path) -> Result<RgbImage, PictureError> {
+    Ok(decode(bytes, path)?.into_rgb8())
+}
+
+/// Reads a mask: true where a sample of the file's picture (alpha aside) is not zero.
+///
+/// # Errors
+/// As [`load_picture`].
+pub fn load_mask(path: &Path) -> Result<Mask, PictureError> {
+    let picture = load_picture(path)?;
+    let (width, height) = picture.dimensions();
+    Ok(Mask { width, height, inside: picture.pixels().map(|pixel| pixel.0 != [0; 3]).collect() })
+}
+
+/// A set of pixels of a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Row by row.
+    pub inside: Vec<bool>,
+}
+
+impl Mask {
+    /// `[x0, y0, x1, y1]` around the pixels inside, half-open; nothing when there are none.
+    #[must_use]
+    pub fn bounds(&self) -> Option<[f64; 4]> {
+        let mut bounds: Option<[u32; 4]> = None;
+        for (x, y) in self.pixels() {
+            let [x0, y0, x1, y1] = bounds.unwrap_or([x, y, x, y]);
+            bounds = Some([x0.min(x), y0.min(y), x1.max(x + 1), y1.max(y + 1)]);
+        }
+        bounds.map(|bounds| bounds.map(f64::from))
+    }
+
+    /// Number of pixels inside.
+    #[must_use]
+    pub fn area(&self) -> usize {
+        self.inside.iter().filter(|inside| **inside).count()
+    }
+
+    /// Number of pixels inside both masks, which are of one size.
+    #[must_use]
+    pub fn overlap(&self, other: &Self) -> usize {
+        self.inside.iter().zip(&other.inside).filter(|(one, other)| **one && **other).count()
+    }
+
+    /// Mean place `[x, y]` of the pixels inside (of their centres); nothing when there are none.
+    #[must_use]
+    pub fn centroid(&self) -> Option<[f64; 2]> {
+        let (mut count, mut sum_x, mut sum_y) = (0u64, 0u64, 0u64);
+        for (x, y) in self.pixels() {
+            (count, sum_x, sum_y) = (count + 1, sum_x + u64::from(x), sum_y + u64::from(y));
+        }
+        (count > 0).then(|| [sum_x as f64 / count as f64 + 0.5, sum_y as f64 / count as f64 + 0.5])
+    }
+
+    fn pixels(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let width = self.width.max(1) as usize;
+        let inside = self.inside.iter().enumerate().filter(|(_, inside)| **inside);
+        inside.map(move |(place, _)| ((place % width) as u32, (place / width) as u32))
+    }
+}
+
+/// Width and height of the decoded picture, from the file's header alone.
+///
+/// # Errors
+/// As [`load_picture`], as far as the header shows.
+pub fn picture_size(path: &Path) -> Result<(u32, u32), PictureError> {
+    let failed = |source| PictureError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let (decoder, orientation) = decoder(io::BufReader::new(file), path)?;
+    let (width, height) = decoder.dimensions();
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    match orientation {
+        Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => Ok((height, width)),
+        _ => Ok((width, height)),
+    }
+}
+
+/// The bytes of a picture file, at most [`MAX_FILE_BYTES`] of them.
+///
+/// # Errors
+/// When the file cannot be read or is longer.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, PictureError> {
+    let failed = |source| PictureError::Io { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES { Err(PictureError::LongFile(path.to_owned())) } else { Ok(bytes) }
+}
+
+/// SHA-256 in lower-case hexadecimal.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, PictureError> {
+    let (decoder, orientation) = decoder(Cursor::new(bytes), path)?;
+    let mut picture =
+        DynamicImage::from_decoder(decoder).map_err(|source| PictureError::Decode { path: path.to_owned(), source })?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+fn decoder<'a, R: io::BufRead + io::Seek + 'a>(
+    reader: R,
+    path: &Path,
+) -> Result<(impl ImageDecoder + 'a, Orientation), PictureError> {
+    let failed = |source| PictureError::Decode { path: path.to_owned(), source };
+    let unread = |source| PictureError::Io { path: path.to_owned(), source };
+    let mut reader = ImageReader::new(reader).with_guessed_format().map_err(unread)?;
+    match reader.format() {
+        Some(ImageFormat::Png) => {}
+        Some(ImageFormat::Jpeg) => {
+            let mut inner = reader.into_inner();
+            // The decoder would turn inks into some colours or others, by whether they look inverted to it.
+            if jpeg::components(&mut inner).map_err(unread)? == Some(4) {
+                return Err(PictureError::Cmyk(path.to_owned()));
+            }
+            inner.rewind().map_err(unread)?;
+            reader = ImageReader::with_format(inner, ImageFormat::Jpeg);
+        }
+        _ => return Err(PictureError::Format(path.to_owned())),
+    }
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_ALLOC);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if width.max(height) > MAX_DIMENSION || pixels > MAX_PIXELS {
+        return Err(PictureError::TooLarge { path: path.to_owned(), width, height });
+    }
+    let orientation = decoder.orientation().map_err(failed)?;
+    Ok((decoder, orientation))
+}
+
+#[cfg(test)]
+mod tests {
+    use image::codecs::jpeg::JpegEncoder;
+    use image::{GrayAlphaImage, GrayImage, ImageBuffer, ImageEncoder, Luma, LumaA, Rgb, Rgba, RgbaImage};
+
+    use super::*;
+
+    fn png(picture: impl Into<DynamicImage>) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.into().write_to(&mut bytes, ImageFormat::Png).expect("encodes");
+        bytes.into_inner()
+    }
+
+    fn read(bytes: &[u8]) -> RgbImage {
+        decode_picture(bytes, Path::new("a.png")).expect("decodes")
+    }
+
+    #[test]
+    fn sixteen_bits_are_scaled_over_their_whole_range() {
+        let deep = ImageBuffer::<Luma<u16>, _>::from_fn(256, 256, |x, y| Luma([(y * 256 + x) as u16]));
+        for (value, pixel) in read(&png(deep)).pixels().enumerate() {
+            let expected = (value as f64 / 257.0).round() as u8;
+            assert_eq!(pixel.0, [expected; 3], "{value}");
+        }
+        let colour = ImageBuffer::<Rgb<u16>, Vec<u16>>::from_pixel(1, 1, Rgb([0, 128, 65535]));
+        assert_eq!(read(&png(colour)).get_pixel(0, 0).0, [0, 0, 255]);
+    }
+
+    #[test]
+    fn grey_is_repeated_and_alpha_is_dropped() {
+        assert_eq!(read(&png(GrayImage::from_pixel(2, 1, Luma([7])))).get_pixel(1, 0).0, [7; 3]);
+        assert_eq!(read(&png(GrayAlphaImage::from_pixel(1, 1, LumaA([9, 0])))).get_pixel(0, 0).0, [9; 3]);
+        assert_eq!(read(&png(RgbaImage::from_pixel(1, 1, Rgba([1, 2, 3, 0])))).get_pixel(0, 0).0, [1, 2, 3]);
+    }
+
+    /// A JPEG that is dark on its left half, with EXIF orientation `turn`.
+    fn turned_jpeg(turn: u8) -> Vec<u8> {
+        let picture = GrayImage::from_fn(32, 16, |x, _| Luma([if x < 16 { 0 } else { 255 }]));
+        let mut bytes = Vec::new();
+        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 95);
+        let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+        exif.extend([turn, 0, 0, 0, 0, 0, 0, 0]);
+        encoder.set_exif_metadata(exif).expect("JPEG has EXIF");
+        encoder.write_image(&picture, 32, 16, image::ExtendedColorType::L8).expect("encodes");
+        bytes
+    }
+
+    #[test]
+    fn exif_orientation_is_applied_and_the_header_size_agrees() {
+        let folder = tempfile::tempdir().expect("writable");
+        // Where the dark half lies after each turn: a pixel of it, and one of the bright half.
+        let expected = [
+            (1, [8, 8], [24, 8]),
+            (3, [24, 8], [8, 8]),
+            (6, [8, 8], [8, 24]),
+            (8, [8, 24], [8, 8]),
+            (2, [24, 8], [8, 8]),
+        ];
+        for (turn, dark, bright) in expected {
+            let path = folder.path().join("a.jpg");
+            std::fs::write(&path, turned_jpeg(turn)).expect("written");
+            let picture = load_picture(&path).expect("decodes");
+            assert_eq!(picture_size(&path).expect("has a header"), picture.dimensions());
+            assert!(picture.get_pixel(dark[0], dark[1]).0[0] < 30, "{turn}");
+            assert!(picture.get_pixel(bright[0], bright[1]).0[0] > 220, "{turn}");
+        }
+    }
+
+    #[test]
+    fn a_jpeg_of_printing_inks_is_refused() {
+        let folder = tempfile::tempdir().expect("writable");
+        let path = folder.path().join("scan.jpg");
+        // The same picture as it is written without a word on inversion, and as Adobe's programs write it.
+        for bytes in [
+            include_bytes!("../../../tests/fuzz/corpus/picture/cmyk.jpg").as_slice(),
+            include_bytes!("../../../tests/fuzz/corpus/picture/cmyk-adobe.jpg").as_slice(),
+        ] {
+            std::fs::write(&path, bytes).expect("written");
+            for refused in [load_picture(&path).map(drop), picture_size(&path).map(drop)] {
+                assert!(matches!(refused, Err(PictureError::Cmyk(_))), "{refused:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_and_damaged_files_are_refused_by_name() {
+        let error = |bytes: &[u8]| decode_picture(bytes, Path::new("scan.png")).expect_err("refused").to_string();
+        assert!(error(b"GIF89a\x01\0\x01\0\0\0\0;").starts_with("scan.png: is neither PNG nor JPEG"));
+        let whole = png(GrayImage::new(64, 64));
+        assert!(error(&whole[..whole.len() / 2]).starts_with("scan.png: cannot be decoded"));
+        // A header that promises a picture of 100,000 x 100,000 pixels, with a correct checksum.
+        let mut bomb = whole;
+        bomb[16..20].copy_from_slice(&100_000u32.to_be_bytes());
+        bomb[20..24].copy_from_slice(&100_000u32.to_be_bytes());
+        let crc = crc32(&bomb[12..29]);
+        bomb[29..33].copy_from_slice(&crc.to_be_bytes());
+        let message = error(&bomb);
+        assert!(message.starts_with("scan.png: is 100000x100000 pixels"), "{message}");
+        let absent = load_picture(Path::new("no/such.png")).expect_err("absent").to_string();
+        assert!(absent.starts_with("no/such.png: cannot be read"));
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
+        })
+    }
+
+    #[test]
+    fn a_mask_knows_its_bounds_area_and_centre() {
+        let mut mask = Mask { width: 4, height: 3, inside: vec![false; 12] };
+        assert_eq!((mask.bounds(), mask.centroid(), mask.area()), (None, None, 0));
+        mask.inside[5] = true;
+        mask.inside[10] = true;
+        assert_eq!(mask.bounds(), Some([1.0, 1.0, 3.0, 3.0]));
+        assert_eq!(mask.centroid(), Some([2.0, 2.0]));
+        assert_eq!((mask.area(), mask.overlap(&mask)), (2, 2));
+    }
+
+    #[test]
+    fn the_digest_is_sha256() {
+        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

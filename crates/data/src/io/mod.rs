@@ -1,0 +1,6 @@
+//! TODO-HEAD
+
+pub mod atomic;
+pub mod bounded;
+pub mod contained;
+pub mod digest;

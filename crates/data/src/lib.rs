@@ -1,0 +1,23 @@
+//! What is learned: cases, clinical stages, taxonomy, importers, synthetic cases, checks, splits, prompts and phases.
+//!
+//! This crate knows words and pictures, never tensors, so the research logic builds and tests in seconds.
+
+pub mod io;
+
+pub mod abstain_option;
+pub mod case;
+mod case_schema;
+pub mod check;
+pub mod conversation;
+pub mod dataset;
+pub mod dhash;
+pub mod image;
+mod jpeg;
+pub mod jsonl;
+pub mod near_duplicates;
+pub mod problem;
+pub mod prompt;
+pub mod random;
+pub mod split;
+pub mod synth;
+pub mod taxonomy;

@@ -1,0 +1,135 @@
+//! Near-duplicates: one picture stored twice (resized, compressed anew, with other grey levels), two slices of one scan,
+//! two overlapping fields of one slide.
+//!
+//! The difference hash alone cannot tell: standard views of different patients come within one bit of each other. It only
+//! chooses the pairs that are worth comparing, and the correlation of small pictures decides.
+
+use image::RgbImage;
+
+use crate::dhash::{luma_sums, pairs_within};
+
+/// Only pictures whose hashes differ in at most this many bits are compared.
+pub const CANDIDATE_BITS: u32 = 6;
+
+/// Pictures whose thumbnails correlate at least this well are near-duplicates. On chest X-rays, brain slices and blood
+/// smears, different patients reach 0.92; slices of one scan begin at 0.95 and copies at 0.997.
+pub const CORRELATION: f64 = 0.95;
+
+const SIDE: u32 = 32;
+
+/// A picture's luma at 32 x 32.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail(Vec<u16>);
+
+impl Thumbnail {
+    /// That of a picture.
+    #[must_use]
+    pub fn of(picture: &RgbImage) -> Self {
+        let pixels = u64::from(picture.width()) * u64::from(picture.height());
+        // A mean of at most 255,000 thousandths in steps of 16 bits: dim pictures keep their detail.
+        let level = |sum: u64| (u128::from(sum) * 65_535 / (255_000 * u128::from(pixels.max(1)))) as u16;
+        Self(luma_sums(picture, SIDE, SIDE).into_iter().map(level).collect())
+    }
+
+    /// Whether this and the other picture are near-duplicates.
+    #[must_use]
+    pub fn is_near(&self, other: &Self) -> bool {
+        // Pearson's correlation in whole numbers, as n times the covariance and the variances.
+        let count = self.0.len() as i64;
+        let sum = |values: &[u16]| values.iter().map(|value| i64::from(*value)).sum::<i64>();
+        let product = |a: &[u16], b: &[u16]| a.iter().zip(b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum::<i64>();
+        let cross = |a: &[u16], b: &[u16]| (count * product(a, b) - sum(a) * sum(b)) as f64;
+        let (one, another) = (cross(&self.0, &self.0), cross(&other.0, &other.0));
+        // Pictures of one grey have no correlation; they are duplicates when they are of the same.
+        self == other
+            || (one > 0.0 && another > 0.0 && cross(&self.0, &other.0) >= CORRELATION * (one * another).sqrt())
+    }
+}
+
+/// All pairs of near-duplicates among the pictures with these hashes, by index, the smaller first, in order; of those
+/// pairs only that `wanted` asks for. `thumbnail` is called at most once for each picture that is compared; one it has
+/// nothing for is near to none.
+pub fn near_duplicates(
+    hashes: &[u64],
+    wanted: impl Fn(usize, usize) -> bool,
+    mut thumbnail: impl FnMut(usize) -> Option<Thumbnail>,
+) -> Vec<(usize, usize)> {
+    let mut made: Vec<Option<Option<Thumbnail>>> = vec![None; hashes.len()];
+    let candidates = pairs_within(hashes, CANDIDATE_BITS).into_iter().filter(|(one, other)| wanted(*one, *other));
+    candidates
+        .filter(|(one, other)| {
+            for place in [*one, *other] {
+                made[place].get_or_insert_with(|| thumbnail(place));
+            }
+            let thumbnails = (made[*one].as_ref(), made[*other].as_ref());
+            matches!(thumbnails, (Some(Some(one)), Some(Some(other))) if one.is_near(other))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use image::imageops::{FilterType, resize};
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+    use crate::dhash::phash;
+
+    /// A drawn body with spots placed by `seed`.
+    fn body(seed: u64, width: u32, height: u32) -> RgbImage {
+        use rand::Rng;
+        let mut dice = crate::random::stream(seed, &["near"]);
+        let spots: Vec<[f64; 3]> =
+            (0..25).map(|_| [dice.random(), dice.random(), dice.random_range(-60.0..60.0)]).collect();
+        RgbImage::from_fn(width, height, |x, y| {
+            let (x, y) = (f64::from(x) / f64::from(width), f64::from(y) / f64::from(height));
+            let spot = |[cx, cy, level]: &[f64; 3]| level * (-((x - cx).powi(2) + (y - cy).powi(2)) / 0.006).exp();
+            Rgb([(110.0 + spots.iter().map(spot).sum::<f64>()) as u8; 3])
+        })
+    }
+
+    #[test]
+    fn copies_are_near_and_others_are_not() {
+        let picture = body(1, 200, 150);
+        let thumbnail = Thumbnail::of(&picture);
+        let smaller = resize(&picture, 90, 70, FilterType::Triangle);
+        let mut dimmer = picture.clone();
+        dimmer.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| value / 4 + 9));
+        let mut marked = picture.clone();
+        (0..5).for_each(|x| (0..5).for_each(|y| marked.put_pixel(x, y, Rgb([255; 3]))));
+        for copy in [&picture, &smaller, &dimmer, &marked] {
+            assert!(thumbnail.is_near(&Thumbnail::of(copy)));
+        }
+        let mut negative = picture;
+        negative.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| 255 - value));
+        assert!(!thumbnail.is_near(&Thumbnail::of(&negative)));
+        assert!((2..12).all(|seed| !thumbnail.is_near(&Thumbnail::of(&body(seed, 200, 150)))));
+    }
+
+    #[test]
+    fn plain_pictures_are_near_only_when_equal() {
+        let plain = |level| Thumbnail::of(&RgbImage::from_pixel(40, 30, Rgb([level; 3])));
+        assert!(
+            plain(9).is_near(&plain(9))
+                && !plain(9).is_near(&plain(10))
+                && !plain(9).is_near(&Thumbnail::of(&body(1, 9, 9)))
+        );
+    }
+
+    #[test]
+    fn only_wanted_candidates_are_looked_at_and_each_once() {
+        let pictures = [body(1, 80, 60), body(2, 80, 60), body(1, 160, 120), body(1, 81, 61)];
+        let hashes: Vec<u64> = pictures.iter().map(phash).collect();
+        let mut looked = Vec::new();
+        let mut look = |place: usize| {
+            looked.push(place);
+            Some(Thumbnail::of(&pictures[place]))
+        };
+        assert_eq!(near_duplicates(&hashes, |_, _| true, &mut look), [(0, 2), (0, 3), (2, 3)]);
+        assert_eq!(near_duplicates(&hashes, |one, _| one == 2, &mut look), [(2, 3)]);
+        assert_eq!(looked, [0, 2, 3, 2, 3]);
+        // Hashes that agree by chance are no evidence.
+        assert_eq!(near_duplicates(&[5, 5], |_, _| true, |place| Some(Thumbnail::of(&pictures[place]))), []);
+        assert_eq!(near_duplicates(&[5, 5], |_, _| true, |_| None), []);
+    }
+}

@@ -1,0 +1,331 @@
+//! The one prompt function: from a question and a frame around it to the conversation that training and testing share.
+
+use serde::{Deserialize, Serialize};
+
+use crate::case::{Answer, Case, Item, Region};
+use crate::conversation::{Conversation, Part, Role};
+
+/// Version of the wording below; part of every checkpoint's digest.
+pub const PROMPT_VERSION: &str = "prompt/1";
+
+/// Boxes are said as whole numbers on a grid of this many steps along each side of the image.
+pub const BOX_GRID: f64 = 100.0;
+
+/// How a choice is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerForm {
+    /// With the option's words.
+    #[default]
+    Text,
+    /// With the option's letter.
+    Letter,
+}
+
+/// Where an inserted sentence stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In a system turn.
+    System,
+    /// In the user turn, before the question.
+    BeforeQuestion,
+    /// In the user turn, after the options.
+    AfterOptions,
+}
+
+/// A sentence added to a prompt: a hint, a report, a preface.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Insert {
+    /// Where it stands.
+    pub place: Place,
+    /// What it says.
+    pub text: String,
+}
+
+/// An earlier question with the answer the reader is given for it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Known {
+    /// The question.
+    pub question: String,
+    /// The answer, right or wrong.
+    pub answer: String,
+}
+
+/// Everything about a prompt that is not in the case itself. The default is the clean question.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Frame {
+    /// How a choice is answered.
+    pub answer_form: AnswerForm,
+    /// Earlier questions and their answers.
+    pub context: Vec<Known>,
+    /// Added sentences.
+    pub inserts: Vec<Insert>,
+    /// Order in which options are shown, as indices of the item's options; one that is not named is not shown. All, as
+    /// stored, when absent.
+    pub order: Option<Vec<usize>>,
+    /// Asked instead of the stored question.
+    pub question: Option<String>,
+    /// Leaves the images out.
+    pub without_images: bool,
+}
+
+/// A rendered question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prompt {
+    /// Ends with the user's turn. Image parts index [`Prompt::images`].
+    pub conversation: Conversation,
+    /// Ids of the case's images shown, in order.
+    pub images: Vec<String>,
+    /// The replies among which a choice or yes/no question decides, in the order shown; empty for other answers.
+    pub options: Vec<String>,
+    /// For each shown option, its index among the stored ones (for yes/no: 0 is yes, 1 is no).
+    pub stored: Vec<usize>,
+    /// The right reply.
+    pub answer: String,
+}
+
+/// Renders `item` of `case` in `frame`.
+///
+/// # Panics
+/// When `frame.order` names an option twice, one that is not there, or not the first right one, or the item names regions
+/// the case lacks: all are ruled out by the case checks and by every caller that draws an order.
+#[must_use]
+pub fn prompt(case: &Case, item: &Item, frame: &Frame) -> Prompt {
+    let (options, stored) = shown_options(item, frame);
+    let images: Vec<String> =
+        if frame.without_images { Vec::new() } else { case.images.iter().map(|image| image.id.clone()).collect() };
+
+    let mut conversation = Conversation::default();
+    let system = inserted(frame, Place::System);
+    if !system.is_empty() {
+        conversation.push(Role::System, vec![Part::text(system.join("\n"))]);
+    }
+    let mut content: Vec<Part> = (0..images.len()).map(|index| Part::Image { index }).collect();
+    content.push(Part::text(user_text(item, frame, &stored)));
+    conversation.push(Role::User, content);
+
+    Prompt { conversation, images, options, stored, answer: gold_reply(case, item, frame) }
+}
+
+impl Prompt {
+    /// This prompt after `reply` was given to it and `text` was said in turn: `item` is to be answered once more, among the
+    /// same options.
+    #[must_use]
+    pub fn once_more(mut self, item: &Item, form: AnswerForm, reply: &str, text: &str) -> Self {
+        self.conversation.push(Role::Assistant, vec![Part::text(reply)]);
+        let again = format!("{text}\n{}", instruction(&item.answer, form));
+        self.conversation.push(Role::User, vec![Part::text(again)]);
+        self
+    }
+}
+
+/// The right reply in words, as it stands in a context of parents' answers.
+#[must_use]
+pub fn gold_text(case: &Case, item: &Item) -> String {
+    gold_reply(case, item, &Frame::default())
+}
+
+/// A box as it is said: whole percents of the image's sides.
+#[must_use]
+pub fn box_text(bounds: [f64; 4], width: u32, height: u32) -> String {
+    let on_grid = |value: f64, side: u32| (value / f64::from(side) * BOX_GRID).round().clamp(0.0, BOX_GRID);
+    let [x0, y0, x1, y1] = bounds;
+    format!("[{}, {}, {}, {}]", on_grid(x0, width), on_grid(y0, height), on_grid(x1, width), on_grid(y1, height))
+}
+
+/// The letter of the option shown in place `position`: A, B, ... Z, then AA, AB, ...
+#[must_use]
+pub fn letter(position: usize) -> String {
+    let last = char::from(b'A' + (position % 26) as u8);
+    if position < 26 { last.to_string() } else { format!("{}{last}", letter(position / 26 - 1)) }
+}
+
+fn user_text(item: &Item, frame: &Frame, stored: &[usize]) -> String {
+    let mut lines = Vec::new();
+    if !frame.context.is_empty() {
+        lines.push("Known so far:".to_owned());
+        lines.extend(frame.context.iter().map(|known| format!("- {} {}", known.question, known.answer)));
+    }
+    lines.extend(inserted(frame, Place::BeforeQuestion));
+    lines.push(frame.question.clone().unwrap_or_else(|| item.question.clone()));
+    if let Answer::Choice { options, .. } = &item.answer {
+        lines.extend(
+            stored.iter().enumerate().map(|(position, &index)| format!("{}. {}", letter(position), options[index])),
+        );
+    }
+    lines.extend(inserted(frame, Place::AfterOptions));
+    lines.push(instruction(&item.answer, frame.answer_form).to_owned());
+    lines.join("\n")
+}
+
+fn inserted(frame: &Frame, place: Place) -> Vec<String> {
+    frame.inserts.iter().filter(|insert| insert.place == place).map(|insert| insert.text.clone()).collect()
+}
+
+fn instruction(answer: &Answer, form: AnswerForm) -> &'static str {
+    match (answer, form) {
+        (Answer::Choice { .. }, AnswerForm::Text) => "Answer with one option.",
+        (Answer::Choice { .. }, AnswerForm::Letter) => "Answer with one letter.",
+        (Answer::Yesno { .. }, _) => "Answer yes or no.",
+        (Answer::Text { .. }, _) => "Answer briefly.",
+        (Answer::Box { .. }, _) => "Answer with [left, top, right, bottom] in percent.",
+        (Answer::Number { .. }, _) => "Answer with a number.",
+    }
+}
+
+fn shown_options(item: &Item, frame: &Frame) -> (Vec<String>, Vec<usize>) {
+    match &item.answer {
+        Answer::Choice { options, .. } => {
+            let stored = frame.order.clone().unwrap_or_else(|| (0..options.len()).collect());
+            let once = stored.iter().enumerate().all(|(place, index)| !stored[..place].contains(index));
+            assert!(once && stored.iter().all(|index| *index < options.len()), "order names options, each once");
+            let shown = stored
+                .iter()
+                .enumerate()
+                .map(|(position, &index)| match frame.answer_form {
+                    AnswerForm::Text => options[index].clone(),
+                    AnswerForm::Letter => letter(position),
+                })
+                .collect();
+            (shown, stored)
+        }
+        Answer::Yesno { .. } => (vec!["yes".to_owned(), "no".to_owned()], vec![0, 1]),
+        _ => (Vec::new(), Vec::new()),
+    }
+}
+
+fn gold_reply(case: &Case, item: &Item, frame: &Frame) -> String {
+    match &item.answer {
+        Answer::Choice { options, gold, .. } => match frame.answer_form {
+            AnswerForm::Text => options[gold[0]].clone(),
+            AnswerForm::Letter => {
+                let position = frame.order.as_ref().map_or(gold[0], |order| {
+                    order.iter().position(|index| *index == gold[0]).expect("the right option is shown")
+                });
+                letter(position)
+            }
+        },
+        Answer::Yesno { gold, .. } => if *gold { "yes" } else { "no" }.to_owned(),
+        Answer::Text { gold, .. } => gold[0].clone(),
+        Answer::Box { gold, .. } => {
+            gold.iter().map(|id| region_text(case, region(case, id))).collect::<Vec<_>>().join(" ")
+        }
+        Answer::Number { gold, .. } => gold.to_string(),
+    }
+}
+
+fn region<'a>(case: &'a Case, id: &str) -> &'a Region {
+    case.regions.iter().find(|region| region.id == id).expect("a checked case names only its own regions")
+}
+
+fn region_text(case: &Case, region: &Region) -> String {
+    let image = case
+        .images
+        .iter()
+        .find(|image| image.id == region.image)
+        .expect("a checked case's regions lie on its own images");
+    box_text(region.shape.bounds(), image.width, image.height)
+}
+
+/// The questions that `item` builds on with their right answers, in the order of the chain.
+#[must_use]
+pub fn gold_context(case: &Case, item: &Item) -> Vec<Known> {
+    let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
+    parents.map(|other| Known { question: other.question.clone(), answer: gold_text(case, other) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case() -> Case {
+        serde_json::from_str(
+            r#"{"schema":"case/1","case_id":"c","group_id":"g","split":"train",
+            "source":{"dataset":"d","licence":"cc0"},"modality":"ct",
+            "images":[{"id":"i0","path":"a.png","sha256":"","width":200,"height":100}],
+            "regions":[{"id":"r1","image":"i0","label":"nodule","kind":"box","box":[20,10,60.4,50],"role":"finding"}],
+            "chain":[
+             {"id":"q1","stage":1,"category":"01","question":"Which modality?",
+              "answer":{"type":"choice","options":["CT","MRI","X-ray"],"gold":[1]}},
+             {"id":"q2","stage":2,"category":"12","parents":["q1"],"question":"Where?",
+              "answer":{"type":"box","gold":["r1"],"iou_ok":0.5}}]}"#,
+        )
+        .expect("valid")
+    }
+
+    #[test]
+    fn gold_context_holds_the_answers_of_the_parents() {
+        let case = case();
+        let known = gold_context(&case, &case.chain[1]);
+        assert_eq!(known, [Known { question: "Which modality?".into(), answer: "MRI".into() }]);
+        assert_eq!(gold_context(&case, &case.chain[0]), []);
+    }
+
+    fn text(prompt: &Prompt) -> String {
+        match prompt.conversation.messages.last().and_then(|message| message.content.last()) {
+            Some(Part::Text { text }) => text.clone(),
+            other => panic!("no text at the end: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn letters_follow_the_order_shown_and_the_answer_follows_the_letters() {
+        let case = case();
+        let frame = Frame { answer_form: AnswerForm::Letter, order: Some(vec![2, 1, 0]), ..Frame::default() };
+        let shown = prompt(&case, &case.chain[0], &frame);
+        assert_eq!(text(&shown), "Which modality?\nA. X-ray\nB. MRI\nC. CT\nAnswer with one letter.");
+        assert_eq!(
+            (shown.options, shown.stored, shown.answer.as_str()),
+            (vec!["A".into(), "B".into(), "C".into()], vec![2, 1, 0], "B")
+        );
+    }
+
+    #[test]
+    fn inserts_and_context_stand_where_they_belong() {
+        let case = case();
+        let insert = |place, text: &str| Insert { place, text: text.into() };
+        let frame = Frame {
+            context: vec![Known { question: "Which modality?".into(), answer: "MRI".into() }],
+            inserts: vec![
+                insert(Place::System, "S"),
+                insert(Place::BeforeQuestion, "B"),
+                insert(Place::AfterOptions, "A"),
+            ],
+            ..Frame::default()
+        };
+        let shown = prompt(&case, &case.chain[1], &frame);
+        assert_eq!(shown.conversation.messages[0].role, Role::System);
+        assert_eq!(
+            text(&shown),
+            "Known so far:\n- Which modality? MRI\nB\nWhere?\nA\nAnswer with [left, top, right, bottom] in percent."
+        );
+        assert_eq!(shown.answer, "[10, 10, 30, 50]");
+    }
+
+    #[test]
+    fn an_option_left_out_is_not_shown_and_the_others_keep_their_index() {
+        let case = case();
+        let frame = Frame { answer_form: AnswerForm::Letter, order: Some(vec![2, 1]), ..Frame::default() };
+        let shown = prompt(&case, &case.chain[0], &frame);
+        assert_eq!(text(&shown), "Which modality?\nA. X-ray\nB. MRI\nAnswer with one letter.");
+        assert_eq!((shown.stored, shown.answer.as_str()), (vec![2, 1], "B"));
+    }
+
+    #[test]
+    fn a_second_turn_repeats_what_form_the_answer_takes() {
+        let case = case();
+        let first = prompt(&case, &case.chain[0], &Frame::default());
+        let second = first.clone().once_more(&case.chain[0], AnswerForm::Text, "CT", "Are you sure?");
+        assert_eq!(second.conversation.messages[0], first.conversation.messages[0]);
+        let [_, reply, _] = &second.conversation.messages[..] else { panic!("three turns") };
+        assert_eq!((reply.role, reply.supervised), (Role::Assistant, false));
+        assert_eq!(text(&second), "Are you sure?\nAnswer with one option.");
+        assert_eq!((second.options, second.answer), (first.options, first.answer));
+    }
+
+    #[test]
+    fn letters_go_on_after_z() {
+        assert_eq!(["A", "Z", "AA", "AZ", "BA"].map(str::to_owned), [0, 25, 26, 51, 52].map(letter));
+    }
+}

@@ -1,0 +1,115 @@
+//! Blood smears with boxes of red cells, white cells and platelets, in Pascal VOC's layout.
+//!
+//! Layout: `JPEGImages/`, `Annotations/<name>.xml`, `ImageSets/Main/{train,val,test}.txt`. The set does not state how
+//! its smears were stained, and asks for no diagnosis; conclusions apply a rule that the question states.
+
+mod questions;
+mod voc;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use stepwise_data::case::{Case, Region, RegionRole, SCHEMA, Shape, Source, Split};
+use stepwise_data::problem::{Problem, Problems};
+
+use super::output::{IMAGE, Output, read_text, slug};
+use super::{ImportError, ImportOptions, ImportReport, sides};
+use voc::{CELLS, Smear};
+
+const DATASET: &str = "bccd";
+/// As the set's LICENSE file states it.
+const LICENCE: &str = "MIT";
+
+pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
+    let (mut skipped, mut problems, mut smears) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, (split, listed_in)) in sets(source)? {
+        let image = source.join("JPEGImages").join(format!("{name}.jpg"));
+        let annotation = source.join("Annotations").join(format!("{name}.xml"));
+        if let Some(file) = [&image, &annotation].into_iter().find(|file| !file.is_file()) {
+            skipped.push(format!("{listed_in}: {name}: left out: there is no {}", file.display()));
+            continue;
+        }
+        match voc::read(&annotation) {
+            Ok(smear) => smears.push((name, split, image, smear)),
+            Err(ImportError::Problems(Problems(all))) => problems.extend(all),
+            Err(other) => return Err(other),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Problems(problems).into());
+    }
+    if smears.is_empty() {
+        let advice = "check that JPEGImages/ and Annotations/ hold the files that ImageSets/Main lists";
+        return Err(Problem::new(source, "gives no case", advice).into());
+    }
+
+    let limits = voc::terciles(smears.iter().map(|(.., smear)| smear.red().len()).filter(|count| *count > 0));
+    let output = Output::create(out)?;
+    let mut cases = Vec::new();
+    for (name, split, file, smear) in smears {
+        let case_id = format!("bccd-{}", slug(&name));
+        let image = output.image(&file, &format!("{name}.jpg"), None)?;
+        if [image.width, image.height] != smear.size {
+            let [width, height] = smear.size;
+            let what = format!("is {width}x{height}, but the image is {}x{}", image.width, image.height);
+            let file = source.join("Annotations").join(format!("{name}.xml"));
+            return Err(Problem::new(file, what, "use the image that was annotated").in_field("size").into());
+        }
+        skipped.extend(smear.ignored.iter().map(|line| format!("{case_id}: {line}")));
+        if smear.red().is_empty() {
+            skipped.push(format!("{case_id}: red cells not asked about: none is boxed, though every smear holds some"));
+        }
+        cases.push(Case {
+            schema: SCHEMA.into(),
+            group_id: format!("bccd:{name}"),
+            split,
+            source: Source { dataset: DATASET.into(), revision: None, licence: LICENCE.into(), credentialed: false },
+            modality: "microscopy".into(),
+            body_region: Some("blood".into()),
+            risk_tier: None,
+            regions: regions(&smear),
+            chain: questions::ask(&smear, &case_id, limits, options.seed),
+            images: vec![image],
+            case_id,
+        });
+    }
+    skipped.extend(sides::keep(output.root(), &mut cases));
+    output.finish(cases, skipped)
+}
+
+/// The names that the set lists, with their side of the split and the file that says so.
+fn sets(source: &Path) -> Result<BTreeMap<String, (Split, String)>, ImportError> {
+    let mut sets: BTreeMap<String, (Split, String)> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (file, split) in [("train", Split::Train), ("val", Split::Validation), ("test", Split::Test)] {
+        let path = source.join("ImageSets/Main").join(format!("{file}.txt"));
+        for (row, line) in read_text(&path)?.lines().enumerate() {
+            // VOC's lists may have a second column.
+            let Some(name) = line.split_whitespace().next() else { continue };
+            let at = |what: String, advice: &str| Problem::new(&path, what, advice).at_row(row + 1);
+            if !name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter)) {
+                problems.push(at(format!("{name:?} is no name of an image"), "write a file's name without its ending"));
+            } else if let Some((_, other)) = sets.insert(name.to_owned(), (split, format!("{file}.txt"))) {
+                let advice = "list each image on one side of the split only";
+                problems.push(at(format!("{name} is listed in {other} already"), advice));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(sets) } else { Err(Problems(problems).into()) }
+}
+
+fn regions(smear: &Smear) -> Vec<Region> {
+    let cells = CELLS
+        .iter()
+        .flat_map(|cell| smear.of(cell).iter().enumerate().map(move |(place, bounds)| (cell, place, bounds)));
+    cells
+        .map(|(cell, place, bounds)| Region {
+            id: voc::id(cell, place),
+            image: IMAGE.into(),
+            label: cell.label.into(),
+            shape: Shape::Box { bounds: *bounds },
+            // Cells of healthy blood: none of them is a finding by itself.
+            role: RegionRole::Organ,
+        })
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! The chain of questions on one blood smear.
+
+use stepwise_data::case::{Item, Region, RegionRole, Shape};
+
+use super::voc::{CELLS, Cell, PLATELET, RED, Smear, WHITE, id};
+use crate::chain::{Ask, Chain};
+use crate::output::IMAGE;
+
+/// Red cells crowd, overlap and are cut by the edges: counts within this part of the right one are right.
+const RED_TOLERANCE: f64 = 0.1;
+
+pub(super) fn ask(smear: &Smear, case_id: &str, limits: [usize; 2], seed: u64) -> Vec<Item> {
+    let [width, height] = smear.size;
+    let mut chain = Chain::new(seed, case_id, width, height);
+    let ask = Ask::new("01", "Which imaging modality is this?").or("How was this image made?");
+    let modality = chain.choice(ask, "light microscopy", &["CT", "MRI", "ultrasound", "X-ray"], &[]);
+    let ask = Ask::new("04", "What does this image show a sample of?").after([&modality]);
+    let sample = chain.choice(ask, "blood", &["bone", "skin", "liver"], &[]);
+    let oriented = [modality, sample];
+
+    let counts = count(&mut chain, smear, &oriented);
+    let white = find_white(&mut chain, smear, &oriented);
+    let described = describe(&mut chain, smear, limits, &counts, &white);
+    conclude(&mut chain, smear, &counts, &described);
+    chain.finish()
+}
+
+/// Which cells there are, and how many. Red ones are not asked about where none is boxed: every smear holds some.
+fn count(chain: &mut Chain, smear: &Smear, oriented: &[String]) -> Vec<String> {
+    let mut counts = Vec::new();
+    for cell in CELLS.into_iter().filter(|cell| *cell != RED || !smear.red().is_empty()) {
+        let found = smear.of(cell).len();
+        let evidence: Vec<String> = all(smear, cell);
+        let on = || evidence.iter().map(String::as_str);
+        let ask = Ask::new("10", format!("Does this image show a {}?", cell.label))
+            .or(format!("Can a {} be seen on this image?", cell.label))
+            .after(oriented)
+            .on(on());
+        let presence = chain.twins(ask, &format!("Is this image free of {}s?", cell.label), found > 0);
+        let ask = Ask::new("14", format!("How many {}s does this image show?", cell.label)).after([&presence]).on(on());
+        counts.push(if *cell == *RED { chain.estimate(ask, found, RED_TOLERANCE) } else { chain.count(ask, found) });
+    }
+    counts
+}
+
+/// Where the only white cell is.
+fn find_white(chain: &mut Chain, smear: &Smear, oriented: &[String]) -> Vec<String> {
+    let [bounds] = smear.white() else { return Vec::new() };
+    let region = Region {
+        id: id(WHITE, 0),
+        image: IMAGE.into(),
+        label: WHITE.label.into(),
+        shape: Shape::Box { bounds: *bounds },
+        role: RegionRole::Organ,
+    };
+    let ask = Ask::new("12", "Draw the box around the white blood cell.").or("Where is the white blood cell?");
+    let place = chain.locate(ask.after(oriented), &region);
+    let [width, height] = smear.size.map(f64::from);
+    let [x0, y0, x1, y1] = bounds;
+    let [right, low] = [x0 + x1 >= width, y0 + y1 >= height].map(usize::from);
+    let quarters = ["upper left", "upper right", "lower left", "lower right"];
+    let gold = quarters[2 * low + right];
+    let near = [quarters[2 * low + 1 - right], quarters[2 * (1 - low) + right]];
+    let ask = Ask::new("13", "In which quarter of the image is the middle of the white blood cell?")
+        .after([&place])
+        .on([region.id.as_str()]);
+    let quarter = chain.choice(ask, gold, &quarters, &near);
+    vec![place, quarter]
+}
+
+fn describe(chain: &mut Chain, smear: &Smear, limits: [usize; 2], counts: &[String], white: &[String]) -> Vec<String> {
+    let mut described = Vec::new();
+    if let (Some(white_area), Some(red_area)) = (mean_area(smear.white()), mean_area(smear.red())) {
+        let ratio = white_area / red_area;
+        let evidence = [all(smear, WHITE), all(smear, RED)].concat();
+        let ask = Ask::new(
+            "17",
+            "How large is the box around a white blood cell, on average, compared with one around a red blood cell?",
+        )
+        .after(white.iter().chain(counts))
+        .on(evidence.iter().map(String::as_str))
+        .because(format!("on average its area is {ratio:.1} times as large"));
+        let scale = [
+            "less than 2 times the area",
+            "2 to 3 times the area",
+            "3 to 4.5 times the area",
+            "4.5 times the area or more",
+        ];
+        let step = [2.0, 3.0, 4.5].iter().filter(|limit| ratio >= **limit).count();
+        described.push(chain.ordinal(ask, &scale, step));
+    }
+    let red = smear.red().len();
+    let evidence = all(smear, RED);
+    let on = || evidence.iter().map(String::as_str);
+    if red > 0 {
+        let [low, high] = limits;
+        let question = format!(
+            "How densely do red blood cells cover this image? \
+             Fewer than {low} are sparse, {high} or more are dense, others are medium."
+        );
+        let ask = Ask::new("20", question).after(counts).on(on()).because(format!("{red} are boxed"));
+        let step = usize::from(red >= low) + usize::from(red >= high);
+        described.push(chain.ordinal(ask, &["sparse", "medium", "dense"], step));
+    } else {
+        // Without counts of red cells the cells that are boxed are still compared.
+        let step = usize::from(smear.platelets().len() >= smear.white().len())
+            + usize::from(smear.platelets().len() > smear.white().len());
+        let evidence = [all(smear, WHITE), all(smear, PLATELET)].concat();
+        let ask = Ask::new("20", "Which are there more of: white blood cells or platelets?")
+            .after(counts)
+            .on(evidence.iter().map(String::as_str));
+        described.push(chain.ordinal(ask, &["white blood cells", "equally many", "platelets"], step));
+    }
+    described
+}
+
+/// A rule stated in the question; no diagnosis.
+fn conclude(chain: &mut Chain, smear: &Smear, counts: &[String], described: &[String]) {
+    let (white, platelets) = (smear.white().len(), smear.platelets().len());
+    let steps = ["ask for a second reader", "look at another field", "go on"];
+    let step = if white >= 2 {
+        0
+    } else if platelets == 0 {
+        1
+    } else {
+        2
+    };
+    let question = format!(
+        "A laboratory's rule: with two or more white blood cells in the image, {}; \
+             otherwise, without any platelet, {}; otherwise, {}. What does it ask for here?",
+        steps[0], steps[1], steps[2]
+    );
+    let evidence = [all(smear, WHITE), all(smear, PLATELET)].concat();
+    let ask = Ask::new("30", question)
+        .after(counts.iter().chain(described))
+        .on(evidence.iter().map(String::as_str))
+        .because(format!("white blood cells: {white}, platelets: {platelets}"));
+    let near = if step == 2 { steps[1] } else { steps[2] };
+    chain.choice(ask, steps[step], &steps, &[near]);
+}
+
+/// Ids of all regions of a class.
+fn all(smear: &Smear, cell: &Cell) -> Vec<String> {
+    (0..smear.of(cell).len()).map(|place| id(cell, place)).collect()
+}
+
+/// Mean area of boxes, in pixels.
+fn mean_area(boxes: &[[f64; 4]]) -> Option<f64> {
+    let sum: f64 = boxes.iter().map(|[x0, y0, x1, y1]| (x1 - x0) * (y1 - y0)).sum();
+    (!boxes.is_empty()).then(|| sum / boxes.len() as f64)
+}

@@ -1,0 +1,227 @@
+//! T1 slices with contrast, one tumour each, boxed in YOLO's format.
+//!
+//! Layout: `glioma/`, `meningioma/`, `pituitary/`, each with `<number>.jpg` and `<number>.txt` (`class cx cy w h`, as
+//! parts of the image's sides). Neighbouring numbers are often slices of one patient: a run of them stays together.
+//! Nothing says which side of the patient is where, so all sides are sides of the image.
+
+use std::path::Path;
+
+use stepwise_data::case::{Case, Image, Item, Region, RegionRole, SCHEMA, Shape, Source, Split};
+use stepwise_data::problem::{Problem, Problems};
+
+use super::chain::{Ask, Chain};
+use super::output::{IMAGE, Output, list, read_text};
+use super::{ImportError, ImportOptions, ImportReport, sides};
+
+/// Folder and diagnosis; the place is the class's number in the boxes.
+const TUMOURS: [(&str, &str); 3] =
+    [("pituitary", "pituitary tumour"), ("meningioma", "meningioma"), ("glioma", "glioma")];
+
+const DATASET: &str = "figshare-brain-tumour";
+/// As the set is commonly cited; its files do not state it.
+const LICENCE: &str = "CC BY 4.0";
+
+/// A slice with its only box.
+struct Slice {
+    tumour: usize,
+    number: u64,
+    /// First number of the run it belongs to.
+    run: u64,
+    /// Middle, width and height as parts of the image's sides.
+    middle: [f64; 2],
+    size: [f64; 2],
+}
+
+pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
+    let mut skipped = Vec::new();
+    let mut slices = Vec::new();
+    let mut problems = Vec::new();
+    for (tumour, (folder, _)) in TUMOURS.iter().enumerate() {
+        let first = slices.len();
+        for label in list(&source.join(folder), &["txt"])? {
+            match slice(&label, tumour) {
+                Ok(slice) if !label.with_extension("jpg").is_file() => {
+                    skipped.push(format!("{}: left out: there is no {}.jpg beside it", label.display(), slice.number));
+                }
+                Ok(slice) => slices.push(slice),
+                Err(ImportError::Problems(Problems(all))) => problems.extend(all),
+                Err(other) => return Err(other),
+            }
+        }
+        name_runs(&mut slices[first..]);
+    }
+    if !problems.is_empty() {
+        return Err(Problems(problems).into());
+    }
+    if slices.is_empty() {
+        let advice = "give the folder that holds glioma/, meningioma/ and pituitary/";
+        return Err(Problem::new(source, "holds no slice with a box", advice).into());
+    }
+
+    let output = Output::create(out)?;
+    let mut cases = Vec::new();
+    for slice in &slices {
+        let folder = TUMOURS[slice.tumour].0;
+        let case_id = format!("brain-mri-{folder}-{:04}", slice.number);
+        let file = source.join(folder).join(format!("{}.jpg", slice.number));
+        let image = output.image(&file, &format!("{folder}-{:04}.jpg", slice.number), None)?;
+        cases.push(case(slice, case_id, image, options.seed));
+    }
+    let strata: Vec<String> = slices.iter().map(|slice| TUMOURS[slice.tumour].0.to_owned()).collect();
+    skipped.extend(sides::split(options.seed, output.root(), &mut cases, &strata));
+    output.finish(cases, skipped)
+}
+
+/// Reads the annotation of a slice.
+fn slice(path: &Path, tumour: usize) -> Result<Slice, ImportError> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let number = stem.parse().ok().filter(|number: &u64| number.to_string() == stem);
+    let number = number.ok_or_else(|| {
+        Problem::new(path, "its name is no number", "keep the set's file names: runs of neighbours are found by them")
+    })?;
+    let text = read_text(path)?;
+    let lines: Vec<(usize, &str)> = text
+        .lines()
+        .enumerate()
+        .map(|(row, line)| (row + 1, line.trim()))
+        .filter(|(_, line)| !line.is_empty())
+        .collect();
+    let [(row, line)] = lines[..] else {
+        let what = format!("holds {} boxes", lines.len());
+        return Err(Problem::new(path, what, "give one box a slice: class cx cy w h").into());
+    };
+    let at = |field: &str, what: String, advice: &str| Problem::new(path, what, advice).at_row(row).in_field(field);
+    let mut values = line.split_whitespace();
+    let class = values.next().unwrap_or_default();
+    if class.parse() != Ok(tumour) {
+        let (folder, _) = TUMOURS[tumour];
+        let what = format!("is {class}, but boxes in {folder}/ are of class {tumour}");
+        return Err(at("class", what, "move the slice to the folder of its tumour").into());
+    }
+    let parsed: Vec<f64> = values.map_while(|value| value.parse().ok()).collect();
+    let [cx, cy, w, h] = parsed[..] else {
+        let what = format!("{line:?} is not a class and four numbers");
+        return Err(at("cx cy w h", what, "write class cx cy w h, parts of the image's sides").into());
+    };
+    // Boxes are written with few digits: they may leave the image by a rounding error.
+    let within = |middle: f64, size: f64| size > 0.0 && middle - size / 2.0 > -0.01 && middle + size / 2.0 < 1.01;
+    if !within(cx, w) || !within(cy, h) {
+        let what = format!("{line:?} is empty or leaves the image");
+        return Err(at("cx cy w h", what, "give parts of the image's sides, from 0 to 1").into());
+    }
+    Ok(Slice { tumour, number, run: number, middle: [cx, cy], size: [w, h] })
+}
+
+/// Slices with consecutive numbers are one run.
+fn name_runs(slices: &mut [Slice]) {
+    slices.sort_by_key(|slice| slice.number);
+    for place in 1..slices.len() {
+        if slices[place].number == slices[place - 1].number + 1 {
+            slices[place].run = slices[place - 1].run;
+        }
+    }
+}
+
+fn case(slice: &Slice, case_id: String, image: Image, seed: u64) -> Case {
+    let sides = [f64::from(image.width), f64::from(image.height)];
+    let edge =
+        |axis: usize, half: f64| ((slice.middle[axis] + half * slice.size[axis]) * sides[axis]).clamp(0.0, sides[axis]);
+    let region = Region {
+        id: "tumour".into(),
+        image: IMAGE.into(),
+        label: "tumour".into(),
+        shape: Shape::Box { bounds: [edge(0, -0.5), edge(1, -0.5), edge(0, 0.5), edge(1, 0.5)] },
+        role: RegionRole::Finding,
+    };
+    Case {
+        schema: SCHEMA.into(),
+        group_id: format!("brain-mri:{}-run-{}", TUMOURS[slice.tumour].0, slice.run),
+        split: Split::Train,
+        source: Source { dataset: DATASET.into(), revision: None, licence: LICENCE.into(), credentialed: false },
+        modality: "mri".into(),
+        body_region: Some("brain".into()),
+        risk_tier: None,
+        chain: questions(slice, &case_id, &image, &region, seed),
+        images: vec![image],
+        regions: vec![region],
+        case_id,
+    }
+}
+
+fn questions(slice: &Slice, case_id: &str, image: &Image, region: &Region, seed: u64) -> Vec<Item> {
+    let tumour = [region.id.as_str()];
+    let [x0, _, x1, _] = region.shape.bounds();
+    let [width, height] = [image.width, image.height].map(f64::from);
+    let mut chain = Chain::new(seed, case_id, image.width, image.height);
+
+    let ask = Ask::new("01", "Which imaging modality is this?").or("How was this image made?");
+    let modality = chain.choice(ask, "MRI", &["CT", "X-ray", "ultrasound"], &["CT"]);
+    let ask = Ask::new("02", "Which MRI sequence is this?").after([&modality]);
+    let others = ["T1-weighted without contrast", "T2-weighted", "FLAIR", "diffusion-weighted"];
+    let sequence = chain.choice(ask, "T1-weighted with contrast", &others, &others[..1]);
+    let ask = Ask::new("04", "Which part of the body does this image show?").after([&modality]);
+    let part = chain.choice(ask, "brain", &["chest", "abdomen", "spine"], &["spine"]);
+
+    let ask = Ask::new("09", "Does this slice show an abnormality?")
+        .or("Is there anything abnormal on this slice?")
+        .after([&sequence, &part])
+        .on(tumour);
+    let abnormal = chain.twins(ask, "Is this slice free of abnormalities?", true);
+    let ask = Ask::new("12", "Draw the box around the tumour.").or("Where is the tumour? Give its box.");
+    let place = chain.locate(ask.after([&abnormal]), region);
+    let ask = Ask::new("13", "On which side of the image's vertical middle line does the tumour lie?")
+        .after([&place])
+        .on(tumour);
+    let sides = ["left of the middle line", "across the middle line", "right of the middle line"];
+    let side = usize::from(x1 > width / 2.0) + usize::from(x0 >= width / 2.0);
+    let side = chain.ordinal(ask, &sides, side);
+    let ask = Ask::new("13", "In which third of the image, from top to bottom, is the middle of the tumour?")
+        .after([&place])
+        .on(tumour);
+    let third = third(slice.middle[1]);
+    let third = chain.ordinal(ask, &["upper third", "middle third", "lower third"], third);
+
+    let area = slice.size[0] * slice.size[1];
+    let ask = Ask::new("17", "How much of the image's area does the box around the tumour take up?")
+        .after([&place])
+        .on(tumour)
+        .because(format!("the box takes up {:.1}%", 100.0 * area));
+    let size =
+        chain.ordinal(ask, &["less than 1%", "1% to 2%", "2% to 4%", "4% or more"], step(area, &[0.01, 0.02, 0.04]));
+    let ask =
+        Ask::new("18", "Is the tumour's box wider than high? Sides within a tenth of each other are about equal.")
+            .after([&place])
+            .on(tumour);
+    let shapes = ["higher than wide", "about equal", "wider than high"];
+    let aspect = slice.size[0] * width / (slice.size[1] * height);
+    let shape = chain.ordinal(ask, &shapes, usize::from(aspect > 1.0 / 1.1) + usize::from(aspect >= 1.1));
+    let away = f64::hypot((slice.middle[0] - 0.5) * width, (slice.middle[1] - 0.5) * height) / width;
+    let ask = Ask::new(
+        "22",
+        "How far is the middle of the tumour from the middle of the image, in parts of the image's width?",
+    )
+    .after([&side, &third])
+    .on(tumour);
+    let far = ["less than a tenth", "a tenth to a fifth", "more than a fifth"];
+    let far = chain.ordinal(ask, &far, step(away, &[0.1, 0.2]));
+
+    let gold = TUMOURS[slice.tumour].1;
+    let others: Vec<&str> = TUMOURS.iter().map(|(_, name)| *name).filter(|name| *name != gold).collect();
+    let near = if gold == "glioma" { "meningioma" } else { "glioma" };
+    let ask = Ask::new("25", "Which type of tumour is this?")
+        .or("Which of these is the most likely diagnosis?")
+        .after([&side, &third, &size, &shape, &far])
+        .on(tumour);
+    chain.choice(ask, gold, &others, &[near]);
+    chain.finish()
+}
+
+/// Which third of a side a place (part of it) is in.
+fn third(place: f64) -> usize {
+    step(place, &[1.0 / 3.0, 2.0 / 3.0])
+}
+
+/// Number of the limits that a value has reached.
+fn step(value: f64, limits: &[f64]) -> usize {
+    limits.iter().filter(|limit| value >= **limit).count()
+}

@@ -1,0 +1,46 @@
+//! The structures that are marked in the chest X-ray set.
+
+use stepwise_data::case::RegionRole;
+
+/// A kind of structure.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Class {
+    /// As in the column `Template Name`.
+    pub(super) name: &'static str,
+    /// As we say it.
+    pub(super) label: &'static str,
+    pub(super) role: RegionRole,
+    /// Parts of words (lower case) by which notes mention it: where they do, a missing mark does not show that it is
+    /// absent.
+    pub(super) mentions: &'static [&'static str],
+}
+
+pub(super) const RIGHT_LUNG: &str = "right lung";
+pub(super) const LEFT_LUNG: &str = "left lung";
+pub(super) const HEART: &str = "heart and mediastinum";
+
+/// Every class that is read.
+pub(super) const CLASSES: &[Class] = &[
+    class("Right Lung", RIGHT_LUNG, RegionRole::Organ, &[]),
+    class("Left Lung", LEFT_LUNG, RegionRole::Organ, &[]),
+    class("Cardiomediastinum", HEART, RegionRole::Organ, &[]),
+    class("Airways", "trachea and main bronchi", RegionRole::Organ, &[]),
+    class("Ground Glass Opacities", "ground-glass opacity", RegionRole::Finding, &["ground", "hazy"]),
+    class("Consolidation", "consolidation", RegionRole::Finding, &["consolid", "air space", "airspace"]),
+    class("Pneumothorax", "pneumothorax", RegionRole::Finding, &["pneumothora"]),
+    class("Pleural Effusion", "pleural effusion", RegionRole::Finding, &["effusion"]),
+    class("Endotracheal Tube", "endotracheal tube", RegionRole::Device, &["ett", "endotracheal", "intubat", "tube"]),
+    class(
+        "Central Venous Line",
+        "central venous line",
+        RegionRole::Device,
+        &["cvl", "cvc", "venous", "catheter", "line"],
+    ),
+    class("Nosogastric Tube", "nasogastric tube", RegionRole::Device, &["ngt", "gastric", " og ", "tube"]),
+    class("Monitoring Probes", "monitoring probes", RegionRole::Device, &["probe", "electrode", "lead", "ecg"]),
+    class("Tubings", "external tubing", RegionRole::Device, &["tubing", "tube", "intubat"]),
+];
+
+const fn class(name: &'static str, label: &'static str, role: RegionRole, mentions: &'static [&'static str]) -> Class {
+    Class { name, label, role, mentions }
+}

@@ -1,0 +1,208 @@
+//! Chest X-rays with cropped masks of organs, findings and devices.
+//!
+//! Layout: `metadata.csv` (an image a row), `structure.csv` (a marked structure a row), `images/`, `masks/`. Right and
+//! left are the patient's: the images show the patient's right on their left, as the marked lungs confirm.
+
+mod classes;
+mod facts;
+mod questions;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use stepwise_data::case::{Case, Image, Region, SCHEMA, Shape, Source, Split};
+use stepwise_data::image::load_mask;
+use stepwise_data::problem::{Problem, Problems};
+
+use super::output::{IMAGE, Output, slug};
+use super::pixels::paste;
+use super::{ImportError, ImportOptions, ImportReport, sides};
+use classes::CLASSES;
+use facts::{Facts, Marked};
+use tables::Marking;
+
+const DATASET: &str = "covid-19-chest-xray-segmentations";
+
+pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
+    let metadata = source.join("metadata.csv");
+    let structure = source.join("structure.csv");
+    let pictures = tables::pictures(&metadata)?;
+    let mut markings: BTreeMap<String, Vec<Marking>> = BTreeMap::new();
+    for marking in tables::markings(&structure)? {
+        markings.entry(marking.filename.clone()).or_default().push(marking);
+    }
+    let set = Counts {
+        diagnoses: count(pictures.iter().map(|picture| diagnosis(&picture.finding))),
+        marked: count(markings.values().flat_map(|own| {
+            let classes: BTreeSet<&str> = own.iter().map(|marking| marking.class.as_str()).collect();
+            classes.into_iter().map(str::to_owned)
+        })),
+    };
+    let output = Output::create(out)?;
+
+    let (mut cases, mut strata, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    for picture in &pictures {
+        let file = source.join("images").join(&picture.filename);
+        let missing = if picture.modality != "X-ray" {
+            Some(format!("its modality is {:?}, not \"X-ray\"", picture.modality))
+        } else if !file.is_file() {
+            Some("images/ has no such file".to_owned())
+        } else if !markings.contains_key(&picture.filename) {
+            Some("structure.csv marks nothing on it".to_owned())
+        } else {
+            None
+        };
+        if let Some(reason) = missing {
+            skipped.push(format!("metadata.csv:{}: {}: left out: {reason}", picture.row, picture.filename));
+            continue;
+        }
+        // A second row of one file finds nothing left to use, and is reported.
+        let own = markings.remove(&picture.filename).unwrap_or_default();
+        let image = output.image(&file, &picture.filename, Some("radiological"))?;
+        let case_id = format!("cxr-{}", slug(&picture.filename));
+        let marked =
+            regions(&Place { source, table: &structure, output: &output }, &case_id, &image, &own, &mut skipped)?;
+        let facts = Facts::of(picture, &image, marked);
+        facts.check_sides(&structure)?;
+        let (chain, left_out) = questions::ask(&facts, &case_id, &set, options.seed);
+        skipped.extend(left_out.into_iter().map(|reason| format!("{case_id}: {reason}")));
+        cases.push(Case {
+            schema: SCHEMA.into(),
+            group_id: format!("cxr:patient-{}", picture.patient),
+            split: Split::Train,
+            source: Source {
+                dataset: DATASET.into(),
+                revision: None,
+                licence: picture.licence.clone(),
+                credentialed: false,
+            },
+            modality: "x-ray".into(),
+            body_region: Some("chest".into()),
+            risk_tier: None,
+            images: vec![image],
+            regions: facts.marked.into_iter().filter_map(|marked| marked.region).collect(),
+            chain,
+            case_id,
+        });
+        strata.push(picture.finding.clone());
+    }
+    skipped.extend(
+        markings.into_keys().map(|file| format!("structure.csv: {file}: left out: metadata.csv has no row for it")),
+    );
+    if cases.is_empty() {
+        let advice = "check that images/ holds the files that the table names";
+        return Err(Problem::new(metadata, "gives no case", advice).into());
+    }
+    skipped.extend(sides::split(options.seed, output.root(), &mut cases, &strata));
+    output.finish(cases, skipped)
+}
+
+/// What the source records, as an option reads.
+fn diagnosis(finding: &str) -> String {
+    finding.replace(", ", " with ")
+}
+
+/// How often things occur in the whole set: what is often right is to be offered often where it is wrong.
+struct Counts {
+    /// Images of each diagnosis.
+    diagnoses: BTreeMap<String, usize>,
+    /// Images with each class, by its name in the table.
+    marked: BTreeMap<String, usize>,
+}
+
+impl Counts {
+    /// Images on which what we call `label` is marked.
+    fn of(&self, label: &str) -> usize {
+        let class = CLASSES.iter().find(|class| class.label == label);
+        class.and_then(|class| self.marked.get(class.name)).copied().unwrap_or(0)
+    }
+}
+
+/// Values with the number of times each occurs.
+fn count(values: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    values.for_each(|value| *counts.entry(value).or_default() += 1);
+    counts
+}
+
+/// Where markings come from and go to.
+struct Place<'a> {
+    source: &'a Path,
+    table: &'a Path,
+    output: &'a Output,
+}
+
+/// The structures marked on an image, their masks written at its size.
+fn regions(
+    place: &Place,
+    case_id: &str,
+    image: &Image,
+    markings: &[Marking],
+    skipped: &mut Vec<String>,
+) -> Result<Vec<Marked>, ImportError> {
+    let mut marked: Vec<Marked> = Vec::new();
+    let mut problems = Vec::new();
+    for marking in markings {
+        let Some(class) = CLASSES.iter().find(|class| class.name == marking.class) else {
+            skipped.push(format!("structure.csv:{}: left out: {:?} is no known structure", marking.row, marking.class));
+            continue;
+        };
+        let at = |field: &str, what: String, advice: &str| {
+            Problem::new(place.table, what, advice).at_row(marking.row).in_field(field)
+        };
+        if marking.resolution != [image.width, image.height] {
+            let [width, height] = marking.resolution;
+            let what = format!("{width}x{height}, but the image is {}x{}", image.width, image.height);
+            problems.push(at("Resolution", what, "use the image that was marked"));
+            continue;
+        }
+        let [left, top, width, height] = marking.place;
+        let earlier = marked.iter().filter(|other| other.class == class).count();
+        let id = if earlier == 0 { slug(class.label) } else { format!("{}-{}", slug(class.label), earlier + 1) };
+        let region =
+            |shape| Region { id: id.clone(), image: IMAGE.into(), label: class.label.into(), shape, role: class.role };
+        let Some(file) = &marking.mask else {
+            let whole = marking.place == [0, 0, image.width, image.height];
+            if whole {
+                let line = format!(
+                    "structure.csv:{}: {}: no mask, and its box is the whole image: known to be there, not where",
+                    marking.row, class.label
+                );
+                skipped.push(line);
+                marked.push(Marked { class, region: None, mask: None });
+            } else if left.saturating_add(width) > image.width
+                || top.saturating_add(height) > image.height
+                || width == 0
+                || height == 0
+            {
+                problems.push(at(
+                    "Width",
+                    "the box is empty or leaves the image".into(),
+                    "mark it anew, or remove the row",
+                ));
+            } else {
+                let bounds = [left, top, left + width, top + height].map(f64::from);
+                marked.push(Marked { class, region: Some(region(Shape::Box { bounds })), mask: None });
+            }
+            continue;
+        };
+        let crop = load_mask(&place.source.join(file))?;
+        if [crop.width, crop.height] != [width, height] {
+            let what = format!("the mask is {}x{}, its box {width}x{height}", crop.width, crop.height);
+            problems.push(at("Mask", what, "use the mask that was cropped to this box"));
+            continue;
+        }
+        let Some(mask) = paste(&crop, left, top, image.width, image.height) else {
+            problems.push(at("Left", "the mask leaves the image at this place".into(), "check Left and Top"));
+            continue;
+        };
+        let Some(bounds) = mask.bounds() else {
+            skipped.push(format!("structure.csv:{}: left out: its mask is empty", marking.row));
+            continue;
+        };
+        let path = place.output.mask(&format!("{case_id}-{id}"), &mask)?;
+        marked.push(Marked { class, region: Some(region(Shape::Mask { path, bounds })), mask: Some(mask) });
+    }
+    if problems.is_empty() { Ok(marked) } else { Err(Problems(problems).into()) }
+}

@@ -1,0 +1,134 @@
+//! The two tables of the chest X-ray set: one row an image, one row a marked structure.
+
+use std::path::{Component, Path};
+
+use stepwise_data::problem::{Problem, Problems};
+
+use crate::ImportError;
+
+/// A row of `metadata.csv`.
+pub(super) struct Picture {
+    /// Line of the table, from 1.
+    pub(super) row: usize,
+    pub(super) patient: String,
+    pub(super) finding: String,
+    pub(super) view: String,
+    pub(super) modality: String,
+    pub(super) filename: String,
+    pub(super) licence: String,
+    pub(super) notes: String,
+}
+
+/// A row of `structure.csv`.
+pub(super) struct Marking {
+    /// Line of the table, from 1.
+    pub(super) row: usize,
+    pub(super) class: String,
+    pub(super) filename: String,
+    /// Relative to the set's folder; some rows have none.
+    pub(super) mask: Option<String>,
+    /// Pixels across and down of the image that was marked.
+    pub(super) resolution: [u32; 2],
+    /// Left, top, width and height in pixels.
+    pub(super) place: [u32; 4],
+}
+
+pub(super) fn pictures(path: &Path) -> Result<Vec<Picture>, ImportError> {
+    let columns = ["patientid", "finding", "view", "modality", "filename", "license", "clinical_notes"];
+    read(path, columns, |row, [patient, finding, view, modality, filename, licence, notes], problems| {
+        let at = |field: &str, what: String, advice: &str| Problem::new(path, what, advice).at_row(row).in_field(field);
+        for (field, value) in [("patientid", patient), ("finding", finding), ("license", licence)] {
+            if value.is_empty() {
+                problems.push(at(field, "is empty".into(), "fill it in, or remove the row"));
+            }
+        }
+        if !inside(filename) || Path::new(filename).components().count() != 1 {
+            problems.push(at("filename", format!("{filename:?} is no file name"), "name a file of the folder images/"));
+        }
+        let [patient, finding, view, modality, filename, licence, notes] =
+            [patient, finding, view, modality, filename, licence, notes].map(str::to_owned);
+        Picture { row, patient, finding, view, modality, filename, licence, notes }
+    })
+}
+
+pub(super) fn markings(path: &Path) -> Result<Vec<Marking>, ImportError> {
+    let columns = ["Template Name", "Filename", "Mask", "Resolution", "Left", "Top", "Width", "Height"];
+    read(path, columns, |row, [class, filename, mask, resolution, left, top, width, height], problems| {
+        let at = |field: &str, what: String, advice: &str| Problem::new(path, what, advice).at_row(row).in_field(field);
+        let resolution_read = resolution.split_once('x').and_then(|(w, h)| Some([w.parse().ok()?, h.parse().ok()?]));
+        if resolution_read.is_none() {
+            let what = format!("{resolution:?} is no size");
+            problems.push(at("Resolution", what, "write the image's width and height, as in 943x751"));
+        }
+        if !mask.is_empty() && !inside(mask) {
+            let what = format!("{mask:?} leaves the data set's folder");
+            problems.push(at("Mask", what, "name a file of the folder masks/"));
+        }
+        let mut place = [0; 4];
+        for ((value, field), text) in
+            place.iter_mut().zip(["Left", "Top", "Width", "Height"]).zip([left, top, width, height])
+        {
+            match text.parse() {
+                Ok(number) => *value = number,
+                Err(_) => problems.push(at(field, format!("{text:?} is no whole number"), "give pixels, 0 or more")),
+            }
+        }
+        Marking {
+            row,
+            class: class.to_owned(),
+            filename: filename.to_owned(),
+            mask: (!mask.is_empty()).then(|| mask.to_owned()),
+            resolution: resolution_read.unwrap_or_default(),
+            place,
+        }
+    })
+}
+
+/// Whether a relative path stays inside its folder.
+fn inside(path: &str) -> bool {
+    !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// Reads the named columns of a table; all problems of all rows at once.
+fn read<T, const N: usize>(
+    path: &Path,
+    columns: [&str; N],
+    mut row: impl FnMut(usize, [&str; N], &mut Vec<Problem>) -> T,
+) -> Result<Vec<T>, ImportError> {
+    let unreadable = |error: &csv::Error| {
+        let advice = "give the data set's own folder, with its tables unchanged";
+        let problem = Problem::new(path, format!("cannot be read: {error}"), advice);
+        match error.position() {
+            Some(position) => problem.at_row(position.line() as usize),
+            None => problem,
+        }
+    };
+    let mut table = csv::Reader::from_path(path).map_err(|error| unreadable(&error))?;
+    let headers = table.headers().map_err(|error| unreadable(&error))?.clone();
+    let mut problems = Vec::new();
+    let places = columns.map(|column| {
+        // The first column may carry a byte order mark.
+        let place = headers.iter().position(|header| header.trim_start_matches('\u{feff}') == column);
+        if place.is_none() {
+            let problem =
+                Problem::new(path, "there is no such column", "use the data set's own table, with its header");
+            problems.push(problem.at_row(1).in_field(column));
+        }
+        place
+    });
+    if !problems.is_empty() {
+        return Err(Problems(problems).into());
+    }
+    let mut rows = Vec::new();
+    for record in table.records() {
+        match record {
+            Ok(record) => {
+                let line = record.position().map_or(0, |position| position.line() as usize);
+                let values = places.map(|place| place.and_then(|place| record.get(place)).unwrap_or_default().trim());
+                rows.push(row(line, values, &mut problems));
+            }
+            Err(error) => problems.push(unreadable(&error)),
+        }
+    }
+    if problems.is_empty() { Ok(rows) } else { Err(Problems(problems).into()) }
+}

@@ -1,0 +1,130 @@
+//! The folder that an import writes: images and masks first, `cases.jsonl` last, so that it never names a missing file.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use image::{GrayImage, ImageFormat};
+use stepwise_data::case::{Case, Image};
+use stepwise_data::dataset::{CASE_FILE, Dataset};
+use stepwise_data::dhash::{phash, phash_hex};
+use stepwise_data::image::{Mask, decode_picture, read_file, sha256_hex};
+use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::problem::Problem;
+
+use super::{ImportError, ImportReport};
+
+/// Id of the only image of an imported case.
+pub(super) const IMAGE: &str = "i0";
+
+pub(super) struct Output {
+    root: PathBuf,
+}
+
+impl Output {
+    /// Prepares the folder; refuses one that holds a case file already.
+    pub(super) fn create(root: &Path) -> Result<Self, ImportError> {
+        let cases = root.join(CASE_FILE);
+        if cases.exists() {
+            let advice = "choose another folder, or remove it first";
+            return Err(Problem::new(cases, "is there already", advice).into());
+        }
+        let output = Self { root: root.to_owned() };
+        fs::create_dir_all(root.join("images")).map_err(|error| unwritable(&root.join("images"), &error))?;
+        Ok(output)
+    }
+
+    /// The folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Copies an image file byte for byte to `images/<name>` and describes it.
+    pub(super) fn image(&self, source: &Path, name: &str, orientation: Option<&str>) -> Result<Image, ImportError> {
+        let bytes = read_file(source)?;
+        let picture = decode_picture(&bytes, source)?;
+        let path = format!("images/{name}");
+        self.write(&path, &bytes)?;
+        Ok(Image {
+            id: IMAGE.into(),
+            path,
+            sha256: sha256_hex(&bytes),
+            phash: Some(phash_hex(phash(&picture))),
+            width: picture.width(),
+            height: picture.height(),
+            orientation: orientation.map(str::to_owned),
+        })
+    }
+
+    /// Writes a mask as an 8-bit picture of 0 and 255 to `masks/<name>.png` and returns that path.
+    pub(super) fn mask(&self, name: &str, mask: &Mask) -> Result<String, ImportError> {
+        let path = format!("masks/{name}.png");
+        fs::create_dir_all(self.root.join("masks")).map_err(|error| unwritable(&self.root.join("masks"), &error))?;
+        let grey = GrayImage::from_fn(mask.width, mask.height, |x, y| {
+            image::Luma([if mask.inside[y as usize * mask.width as usize + x as usize] { 255 } else { 0 }])
+        });
+        let mut bytes = Cursor::new(Vec::new());
+        grey.write_to(&mut bytes, ImageFormat::Png).map_err(|error| {
+            Problem::new(
+                self.root.join(&path),
+                format!("cannot be encoded: {error}"),
+                "report this as a fault of the importer",
+            )
+        })?;
+        self.write(&path, bytes.get_ref())?;
+        Ok(path)
+    }
+
+    /// Writes the case file, in the order of case ids.
+    pub(super) fn finish(self, mut cases: Vec<Case>, skipped: Vec<String>) -> Result<ImportReport, ImportError> {
+        cases.sort_by(|one, other| one.case_id.cmp(&other.case_id));
+        let report = ImportReport {
+            cases: cases.len(),
+            items: cases.iter().map(|case| case.chain.len()).sum(),
+            regions: cases.iter().map(|case| case.regions.len()).sum(),
+            skipped,
+        };
+        Dataset::new(&self.root.join(CASE_FILE), cases).save()?;
+        Ok(report)
+    }
+
+    fn write(&self, relative: &str, bytes: &[u8]) -> Result<(), ImportError> {
+        let path = self.root.join(relative);
+        write_atomic(&path, bytes).map_err(|error| unwritable(&path, &error).into())
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::new(path, format!("cannot be written: {error}"), "check the folder's permissions and free space")
+}
+
+/// The names in a folder, sorted, that `path.extension()` ends in one of `extensions` (lower case).
+pub(super) fn list(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ImportError> {
+    let failed = |error: std::io::Error| {
+        let advice = "give the data set's own folder, unpacked and with its layout unchanged";
+        Problem::new(folder, format!("cannot be listed: {error}"), advice)
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+        if extension.is_some_and(|extension| extensions.contains(&extension.as_str())) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The text of an annotation file.
+pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
+    fs::read_to_string(path).map_err(|error| {
+        let advice = "check that the file exists, may be read and is UTF-8";
+        Problem::new(path, format!("cannot be read: {error}"), advice).into()
+    })
+}
+
+/// A name as part of an id: letters and digits, all else a hyphen.
+pub(super) fn slug(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }).collect()
+}

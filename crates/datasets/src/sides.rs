@@ -1,0 +1,82 @@
+//! Which side of the split imported cases go to.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use stepwise_data::case::{Case, Split};
+use stepwise_data::dhash::parse_phash;
+use stepwise_data::image::load_picture;
+use stepwise_data::near_duplicates::{Thumbnail, near_duplicates};
+use stepwise_data::split::{Group, Shares, assign, join};
+
+/// Shares of train, validation and test where a source has no split of its own.
+const SHARES: Shares = [0.7, 0.15, 0.15];
+
+/// Strata of fewer groups than this are put together: by themselves they would all go to one side.
+const LEAST_GROUPS: usize = 5;
+
+/// Splits by group, each stratum for itself; groups with near-duplicate pictures stay together, and the lines returned
+/// name them. `strata` has one name a case; `root` holds the images.
+pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String]) -> Vec<String> {
+    let places = joined(root, cases);
+    let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
+    let ids: Vec<String> = places.iter().map(|place| cases[*place].group_id.clone()).collect();
+    for (id, stratum) in ids.iter().zip(strata) {
+        let group = || Group { id: id.clone(), stratum: stratum.clone(), cases: 0 };
+        groups.entry(id).or_insert_with(group).cases += 1;
+    }
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
+    groups.iter().for_each(|group| *sizes.entry(group.stratum.clone()).or_default() += 1);
+    for group in groups.iter_mut().filter(|group| sizes[&group.stratum] < LEAST_GROUPS) {
+        group.stratum = "few".into();
+    }
+    let sides = assign(seed, &groups, SHARES);
+    let mut notes = Vec::new();
+    for (case, id) in cases.iter_mut().zip(&ids) {
+        case.split = sides[id];
+        if case.group_id != *id {
+            notes.push(format!("{}: kept on the side of {id}, with which it shares near-duplicates", case.group_id));
+        }
+    }
+    notes.dedup();
+    notes
+}
+
+/// Keeps the sides that the source gives, but moves near-duplicates of a held-out case to its side, so that nothing
+/// learned from is asked again; the lines returned name what was moved.
+pub(super) fn keep(root: &Path, cases: &mut [Case]) -> Vec<String> {
+    let places = joined(root, cases);
+    let mut sides: BTreeMap<usize, Split> = BTreeMap::new();
+    for (case, place) in cases.iter().zip(&places) {
+        let side = sides.entry(*place).or_insert(case.split);
+        *side = case.split.max(*side);
+    }
+    let mut notes = Vec::new();
+    for (case, place) in cases.iter_mut().zip(&places) {
+        if case.split != sides[place] {
+            case.split = sides[place];
+            notes.push(format!("{}: moved to {:?}, where it has a near-duplicate", case.case_id, case.split));
+        }
+    }
+    notes
+}
+
+/// For each case the first case that must be on the same side: of the same group, or joined by near-duplicates.
+fn joined(root: &Path, cases: &[Case]) -> Vec<usize> {
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    let groups: Vec<usize> =
+        cases.iter().enumerate().map(|(place, case)| *first.entry(&case.group_id).or_insert(place)).collect();
+    let mut images = Vec::new();
+    for (case, group) in cases.iter().zip(&groups) {
+        for image in &case.images {
+            images.extend(image.phash.as_deref().and_then(parse_phash).map(|hash| (*group, &image.path, hash)));
+        }
+    }
+    let hashes: Vec<u64> = images.iter().map(|image| image.2).collect();
+    // The images were decoded when they were copied.
+    let thumbnail = |place: usize| load_picture(&root.join(images[place].1)).ok().as_ref().map(Thumbnail::of);
+    let pairs = near_duplicates(&hashes, |one, other| images[one].0 != images[other].0, thumbnail);
+    let joined = join(cases.len(), pairs.into_iter().map(|(one, other)| (images[one].0, images[other].0)));
+    groups.into_iter().map(|group| joined[group]).collect()
+}

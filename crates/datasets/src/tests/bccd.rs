@@ -1,0 +1,116 @@
+//! Smears in the layout of the real set.
+
+use stepwise_data::case::{Answer, Shape, Split};
+
+use super::{Set, flipped, gold, item};
+
+fn annotation(cells: &[(&str, [i32; 4])]) -> String {
+    let objects: String = cells
+        .iter()
+        .map(|(name, [x0, y0, x1, y1])| {
+            format!(
+                "<object>\n<name>{name}</name>\n\
+                 <bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin><xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox>\n</object>\n"
+            )
+        })
+        .collect();
+    format!("<annotation>\n<size><width>80</width><height>60</height><depth>3</depth></size>\n{objects}</annotation>\n")
+}
+
+const WHITE: (&str, [i32; 4]) = ("WBC", [41, 31, 80, 60]);
+const RED: (&str, [i32; 4]) = ("RBC", [0, 1, 20, 15]);
+const PLATELET: (&str, [i32; 4]) = ("Platelets", [30, 30, 33, 33]);
+
+/// Four smears: cells of all kinds; no platelet; two white cells; no red cell boxed.
+fn smears() -> Set {
+    let set = Set::new();
+    let smears: [&[(&str, [i32; 4])]; 4] =
+        [&[WHITE, RED, RED, PLATELET], &[WHITE, RED], &[WHITE, WHITE, RED], &[WHITE, PLATELET, ("RBC", [7, 7, 7, 7])]];
+    for (number, cells) in smears.iter().enumerate() {
+        set.picture(&format!("JPEGImages/s_{number}.jpg"), 80, 60, number as u32 + 1);
+        set.text(&format!("Annotations/s_{number}.xml"), &annotation(cells));
+    }
+    set.text("ImageSets/Main/train.txt", "s_0\r\ns_1\r\n");
+    set.text("ImageSets/Main/val.txt", "s_2 1\n\n");
+    set.text("ImageSets/Main/test.txt", "s_3");
+    set
+}
+
+#[test]
+fn cells_are_counted_located_and_compared() {
+    let set = smears();
+    let (report, dataset) = set.import("bccd");
+    assert_eq!((report.cases, report.regions), (4, 11));
+    let [all, no_platelet, two_white, no_red] = &dataset.cases[..] else { panic!("four cases") };
+    let Shape::Box { bounds } = all.regions[0].shape else { panic!("a box") };
+    assert_eq!((all.regions[0].id.as_str(), bounds), ("wbc-1", [40.0, 30.0, 80.0, 60.0]));
+    assert_eq!(all.regions[1].shape.bounds(), [0.0, 0.0, 20.0, 15.0], "a corner at 0 is at the edge");
+    assert_eq!(gold(all, "How many white"), "1");
+    assert_eq!(gold(all, "How many red"), "2");
+    assert!(matches!(item(all, "How many red").answer, Answer::Number { rel_tol: Some(0.1), abs_tol: None, .. }));
+    assert!(matches!(item(all, "How many platelets").answer, Answer::Number { abs_tol: Some(0.0), .. }));
+    assert_eq!(gold(all, "In which quarter"), "lower right");
+    assert_eq!(flipped(all, "In which quarter").as_deref(), Some("lower left"));
+    assert_eq!(gold(all, "How large"), "3 to 4.5 times the area"); // 1200 to 300
+    assert_eq!(gold(all, "How densely"), "medium");
+    assert_eq!(gold(no_platelet, "How densely"), "sparse");
+    assert_eq!(gold(no_platelet, "Does this image show a platelet"), "false");
+    assert_eq!(gold(no_platelet, "Is this image free of platelets"), "true");
+    for (case, rule) in [(all, "go on"), (no_platelet, "look at another field"), (two_white, "ask for a second reader")]
+    {
+        assert_eq!(gold(case, "laboratory's rule"), rule);
+    }
+    let asks =
+        |case: &stepwise_data::case::Case, words: &str| case.chain.iter().any(|item| item.question.contains(words));
+    assert!(!asks(two_white, "Draw the box"), "there are two");
+    assert!(!asks(no_red, "red blood cell"), "an omission is no fact");
+    assert_eq!(gold(no_red, "Which are there more of"), "equally many");
+    assert_eq!(
+        report.skipped,
+        [
+            "bccd-s-3: a box of class RBC ignored: it is but a point at (7, 7)",
+            "bccd-s-3: red cells not asked about: none is boxed, though every smear holds some",
+        ]
+    );
+}
+
+#[test]
+fn sides_are_the_sources_unless_a_near_duplicate_is_held_out() {
+    let set = smears();
+    let (_, dataset) = set.import("bccd");
+    let sides: Vec<Split> = dataset.cases.iter().map(|case| case.split).collect();
+    assert_eq!(sides, [Split::Train, Split::Train, Split::Validation, Split::Test]);
+
+    let set = smears();
+    set.near_copy("JPEGImages/s_3.jpg", "JPEGImages/s_1.jpg");
+    let (report, dataset) = set.import("bccd");
+    assert_eq!(dataset.cases[1].split, Split::Test);
+    assert!(report.skipped.iter().any(|line| line.starts_with("bccd-s-1: moved to Test")), "{:?}", report.skipped);
+}
+
+#[test]
+fn faults_name_file_row_and_field() {
+    let refused = |name: &str, text: &str, expected: &str| {
+        let set = smears();
+        set.text(name, text);
+        let error = set.error("bccd");
+        assert!(error.contains(expected) && error.contains(" -> "), "{error}");
+    };
+    let xml = "Annotations/s_0.xml";
+    refused(xml, &annotation(&[("Neutrophil", [1, 1, 9, 9])]), "s_0.xml:3: name: \"Neutrophil\" is no class of cells");
+    refused(xml, &annotation(&[("RBC", [81, 1, 90, 9])]), "s_0.xml:5: bndbox: the box lies outside the image");
+    refused(xml, &annotation(&[("RBC", [-5, 1, 9, 9])]), "s_0.xml:5: xmin: \"-5\" is no number of pixels");
+    refused(xml, &annotation(&[RED]).replace("60</h", "61</h"), "s_0.xml: size: is 80x61, but the image is 80x60");
+    refused(xml, "<annotation>\n<size>", "s_0.xml:1: is not XML");
+    refused("ImageSets/Main/test.txt", "s_3\ns_0\n", "test.txt:2: s_0 is listed in train.txt already");
+    refused("ImageSets/Main/test.txt", "../s_3\n", "test.txt:1: \"../s_3\" is no name of an image");
+}
+
+#[test]
+fn a_listed_image_that_is_not_there_is_left_out() {
+    let set = smears();
+    set.text("ImageSets/Main/test.txt", "s_3\ns_9\n");
+    let (report, _) = set.import("bccd");
+    assert_eq!(report.cases, 4);
+    assert!(report.skipped[0].starts_with("test.txt: s_9: left out: there is no "), "{:?}", report.skipped);
+}

@@ -1,0 +1,107 @@
+//! Slices in the layout of the real set.
+
+use stepwise_data::case::Shape;
+
+use super::{Set, flipped, gold};
+
+/// Five runs of two slices for each tumour.
+fn brain() -> Set {
+    let set = Set::new();
+    for (class, folder) in ["pituitary", "meningioma", "glioma"].into_iter().enumerate() {
+        for run in 0..5 {
+            for slice in 1..3 {
+                let number = 10 * run + slice;
+                set.picture(&format!("{folder}/{number}.jpg"), 64, 64, 100 * class as u32 + number);
+                set.text(&format!("{folder}/{number}.txt"), &format!("{class} 0.25 0.75 0.2 0.1\n"));
+            }
+        }
+    }
+    set
+}
+
+#[test]
+fn slices_are_described_by_their_box() {
+    let set = brain();
+    set.text("glioma/1.txt", "2 0.5 0.5 0.5 0.5");
+    let (report, dataset) = set.import("brain-mri");
+    assert_eq!((report.cases, report.regions, report.skipped), (30, 30, vec![]));
+    let case = |id: &str| dataset.cases.iter().find(|case| case.case_id == id).expect("imported");
+    let left = case("brain-mri-glioma-0002");
+    let Shape::Box { bounds } = left.regions[0].shape else { panic!("a box") };
+    for (value, expected) in bounds.iter().zip([9.6, 44.8, 22.4, 51.2]) {
+        assert!((value - expected).abs() < 1e-9, "{bounds:?}");
+    }
+    assert_eq!(gold(left, "On which side"), "left of the middle line");
+    assert_eq!(flipped(left, "On which side").as_deref(), Some("right of the middle line"));
+    assert_eq!(gold(left, "In which third"), "lower third");
+    assert_eq!(gold(left, "take up"), "2% to 4%");
+    assert_eq!(gold(left, "wider than high"), "wider than high");
+    assert_eq!(gold(left, "How far"), "more than a fifth");
+    assert_eq!(gold(left, "Which type of tumour"), "glioma");
+    assert_eq!(left.images[0].orientation, None);
+    let middle = case("brain-mri-glioma-0001");
+    assert_eq!(gold(middle, "On which side"), "across the middle line");
+    assert_eq!(flipped(middle, "On which side"), None);
+    assert_eq!(gold(middle, "In which third"), "middle third");
+    assert_eq!(gold(middle, "take up"), "4% or more");
+    assert_eq!(gold(middle, "wider than high"), "about equal");
+    assert_eq!(gold(middle, "How far"), "less than a tenth");
+}
+
+#[test]
+fn neighbours_stay_together_and_every_tumour_is_on_every_side() {
+    let set = brain();
+    let (_, dataset) = set.import("brain-mri");
+    let groups = |folder: &str| {
+        let own = dataset.cases.iter().filter(|case| case.case_id.contains(folder));
+        own.map(|case| (case.group_id.clone(), case.split)).collect::<std::collections::BTreeSet<_>>()
+    };
+    for folder in ["pituitary", "meningioma", "glioma"] {
+        let groups = groups(folder);
+        assert_eq!(groups.len(), 5, "a run is on one side: {groups:?}");
+        let sides: std::collections::BTreeSet<_> = groups.iter().map(|(_, side)| *side).collect();
+        assert!(sides.len() >= 2, "{groups:?}");
+        assert!(groups.iter().any(|(id, _)| *id == format!("brain-mri:{folder}-run-11")));
+    }
+}
+
+#[test]
+fn near_duplicates_of_another_run_are_kept_on_its_side() {
+    let set = brain();
+    set.near_copy("meningioma/1.jpg", "glioma/41.jpg");
+    let (report, dataset) = set.import("brain-mri");
+    let side = |id: &str| dataset.cases.iter().find(|case| case.case_id == id).expect("imported").split;
+    assert_eq!(side("brain-mri-glioma-0041"), side("brain-mri-meningioma-0001"));
+    let said = "brain-mri:glioma-run-41: kept on the side of brain-mri:meningioma-run-1";
+    assert!(matches!(&report.skipped[..], [line] if line.starts_with(said)), "{:?}", report.skipped);
+}
+
+#[test]
+fn faults_name_file_row_and_field() {
+    let refused = |name: &str, text: &str, expected: &str| {
+        let set = brain();
+        set.text(name, text);
+        let error = set.error("brain-mri");
+        assert!(error.contains(expected) && error.contains(" -> "), "{error}");
+    };
+    refused("glioma/1.txt", "\n0 0.5 0.5 0.1 0.1", "1.txt:2: class: is 0, but boxes in glioma/ are of class 2");
+    refused("glioma/1.txt", "2 0.5 0.5 0.1", "1.txt:1: cx cy w h: ");
+    refused("glioma/1.txt", "2 0.5 0.5 0.1 0.1 0.1", "1.txt:1: cx cy w h: ");
+    refused("glioma/1.txt", "2 0.5 0.5 0.1 1.1", "1.txt:1: cx cy w h: ");
+    refused("glioma/1.txt", "2 0.5 NaN 0.1 0.1", "1.txt:1: cx cy w h: ");
+    refused("glioma/1.txt", "2 0.5 0.5 0 0.1", "1.txt:1: cx cy w h: ");
+    refused("glioma/1.txt", "", "1.txt: holds 0 boxes");
+    refused("glioma/a.txt", "2 0.5 0.5 0.1 0.1", "a.txt: its name is no number");
+    let empty = Set::new();
+    empty.text("x", "");
+    assert!(empty.error("brain-mri").contains("pituitary: cannot be listed"));
+}
+
+#[test]
+fn a_box_without_its_slice_is_left_out() {
+    let set = brain();
+    set.text("glioma/99.txt", "2 0.5 0.5 0.1 0.1");
+    let (report, _) = set.import("brain-mri");
+    assert_eq!(report.cases, 30);
+    assert!(report.skipped[0].contains("99.txt: left out: there is no 99.jpg"), "{:?}", report.skipped);
+}

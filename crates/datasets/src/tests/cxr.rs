@@ -1,0 +1,168 @@
+//! Chest X-rays in the layout of the real set.
+
+use std::fs;
+
+use stepwise_data::case::{Answer, Shape};
+use stepwise_data::image::load_mask;
+
+use super::{Set, files, flipped, gold, item};
+
+const METADATA: &str = "patientid,offset,finding,view,modality,filename,license,clinical_notes,\n";
+const STRUCTURE: &str = "#,Template Name,Filename,Mask,Resolution,Top,Left,Width,Height\n";
+
+/// Two images of 40 x 20: lungs of 10 x 10 at (5, 5) and (25, 5); opacity covers the lower half of the patient's left.
+fn cxr() -> Set {
+    let set = Set::new();
+    set.text(
+        "metadata.csv",
+        &format!(
+            "{METADATA}1,,COVID-19,PA,X-ray,a.png,CC BY,\"Fever.\nCough, 3 days.\",\n\
+             2,,\"COVID-19, ARDS\",PA,X-ray,b.png,CC BY-SA,\"Anteroposterior. No effusion.\",\n\
+             3,,ARDS,Axial,CT,c.png,CC BY,,\n4,,Klebsiella,PA,X-ray,gone.png,CC BY,,\n"
+        ),
+    );
+    let mut table = STRUCTURE.to_owned();
+    for (image, seed) in [("a.png", 1), ("b.png", 2)] {
+        set.picture(&format!("images/{image}"), 40, 20, seed);
+        table += &format!(
+            "1,Right Lung,{image},masks/lung.png,40x20,5,5,10,10\n2,Left Lung,{image},masks/lung.png,40x20,5,25,10,10\n"
+        );
+        table += &format!("3,Ground Glass Opacities,{image},masks/opacity.png,40x20,10,25,10,5\n");
+        table += &format!("4,Cardiomediastinum,{image},masks/heart.png,40x20,8,18,8,4\n");
+    }
+    table += "5,Monitoring Probes,a.png,,40x20,0,0,40,20\n6,Antenna,a.png,masks/lung.png,40x20,0,0,10,10\n";
+    set.text("structure.csv", &table);
+    set.crop("masks/lung.png", &["##########"; 10]);
+    set.crop("masks/opacity.png", &["####..####", "####..####", "####..####", "####..####", "####..####"]);
+    set.crop("masks/heart.png", &["########"; 4]);
+    set
+}
+
+#[test]
+fn chest_x_rays_are_measured_on_their_masks() {
+    let set = cxr();
+    let (report, dataset) = set.import("cxr");
+    assert_eq!((report.cases, report.regions), (2, 8));
+    assert_eq!(report.items, dataset.cases.iter().map(|case| case.chain.len()).sum::<usize>());
+    let a = &dataset.cases[0];
+    assert_eq!(
+        (a.case_id.as_str(), a.group_id.as_str(), a.source.licence.as_str()),
+        ("cxr-a-png", "cxr:patient-1", "CC BY")
+    );
+    assert_eq!(a.images[0].orientation.as_deref(), Some("radiological"));
+    let original = fs::read(set.path("images/a.png")).expect("there");
+    assert_eq!(fs::read(dataset.path(&a.images[0].path)).expect("copied"), original);
+
+    assert_eq!(gold(a, "Which view"), "posteroanterior (PA)");
+    assert_eq!(gold(a, "In which half"), "right half");
+    assert_eq!(gold(a, "Does this image show ground-glass opacity"), "true");
+    assert_eq!(gold(a, "which lung does the ground-glass opacity affect"), "left lung");
+    assert_eq!(flipped(a, "which lung does the ground-glass opacity affect").as_deref(), Some("right lung"));
+    assert_eq!(gold(a, "How many separate regions"), "2");
+    assert_eq!(gold(a, "area of both lungs"), "10% to 25%"); // 40 of 200 pixels
+    assert_eq!(gold(a, "distributed"), "several regions in one lung");
+    assert_eq!(gold(a, "Which of these devices"), "monitoring probes");
+    assert_eq!(flipped(a, "Draw one box").as_deref(), Some("[13, 50, 38, 75]"));
+}
+
+#[test]
+fn masks_are_pasted_at_left_and_top() {
+    let set = cxr();
+    let (_, dataset) = set.import("cxr");
+    let region = dataset.cases[0].regions.iter().find(|region| region.label == "ground-glass opacity").expect("marked");
+    let Shape::Mask { path, bounds } = &region.shape else { panic!("a mask") };
+    assert_eq!(*bounds, [25.0, 10.0, 35.0, 15.0]);
+    let mask = load_mask(&dataset.path(path)).expect("reads");
+    assert_eq!((mask.width, mask.height, mask.area()), (40, 20, 40));
+    let inside = |x: usize, y: usize| mask.inside[y * 40 + x];
+    assert!(inside(25, 10) && inside(34, 14) && !inside(29, 12) && !inside(24, 10) && !inside(0, 0));
+}
+
+#[test]
+fn what_notes_leave_open_is_not_asked_and_what_is_left_out_is_said() {
+    let set = cxr();
+    let (report, dataset) = set.import("cxr");
+    let b = &dataset.cases[1];
+    let asks = |words: &str| b.chain.iter().any(|item| item.question.contains(words));
+    assert!(!asks("Which view"), "the notes contradict the table");
+    assert!(!asks("pleural effusion"), "the notes mention it, so a missing mark proves nothing");
+    let Answer::Choice { options, gold, .. } = &item(b, "diagnoses").answer else { panic!("a choice") };
+    assert_eq!(options[gold[0]], "COVID-19 with ARDS");
+    assert!(!options.iter().any(|option| option == "COVID-19" || option == "ARDS"), "they would be right, too");
+    let said = [
+        // Rows are lines of the file: the first record's notes take two.
+        "metadata.csv:5: c.png: left out: its modality is \"CT\"",
+        "metadata.csv:6: gone.png: left out: images/ has no such file",
+        "structure.csv:10: monitoring probes: no mask",
+        "structure.csv:11: left out: \"Antenna\" is no known structure",
+        "cxr-b-png: view not asked",
+    ];
+    for words in said {
+        assert!(report.skipped.iter().any(|line| line.starts_with(words)), "{words}: {:#?}", report.skipped);
+    }
+    assert_eq!(report.skipped.len(), said.len(), "{:#?}", report.skipped);
+}
+
+#[test]
+fn an_image_without_both_lungs_is_measured_against_the_image() {
+    let set = cxr();
+    let table = fs::read_to_string(set.path("structure.csv")).expect("there");
+    set.text("structure.csv", &table.replace("1,Right Lung,a.png", "1,Antenna,a.png"));
+    let (_, dataset) = set.import("cxr");
+    let a = &dataset.cases[0];
+    assert_eq!(gold(a, "How much of the image"), "less than 10%"); // 40 of 800 pixels
+    assert!(!a.chain.iter().any(|item| item.question.contains("which lung")));
+}
+
+#[test]
+fn faults_name_file_row_and_field() {
+    let set = cxr();
+    for file in ["structure.csv", "metadata.csv"] {
+        let table = fs::read_to_string(set.path(file)).expect("there");
+        let refused = |from: &str, to: &str, expected: &str| {
+            assert!(table.contains(from), "{from}");
+            set.text(file, &table.replacen(from, to, 1));
+            let error = set.error("cxr");
+            assert!(error.contains(expected) && error.contains(" -> "), "{error}");
+        };
+        if file == "structure.csv" {
+            refused("40x20,5,5,10,10", "41x20,5,5,10,10", "structure.csv:2: Resolution: 41x20, but the image is 40x20");
+            refused("40x20,5,5,10,10", "40x20,5,5,9,10", "structure.csv:2: Mask: the mask is 10x10, its box 9x10");
+            refused("40x20,5,5,10,10", "40x20,5,35,10,10", "structure.csv:2: Left: the mask leaves the image");
+            refused("40x20,5,5,10,10", "40x20,5,-5,10,10", "structure.csv:2: Left: \"-5\" is no whole number");
+            refused(
+                "masks/lung.png",
+                "../lung.png",
+                "structure.csv:2: Mask: \"../lung.png\" leaves the data set's folder",
+            );
+            refused("Template Name", "Name", "structure.csv:1: Template Name: there is no such column");
+            refused("masks/lung.png", "masks/none.png", "none.png: cannot be read");
+            refused("40x20,5,25,10,10", "40x20,5,2,10,10", "the right lung lies right of the left lung");
+            refused(
+                "5,Monitoring Probes,a.png,,40x20,0,0,40,20",
+                "5,Monitoring Probes,a.png,,40x20,0,9,40,20",
+                "structure.csv:10: Width",
+            );
+        } else {
+            refused("a.png", "../a.png", "metadata.csv:2: filename: \"../a.png\" is no file name");
+            refused("1,,COVID-19,", ",,COVID-19,", "metadata.csv:2: patientid: is empty");
+            refused("CC BY-SA,", "", "metadata.csv:4: ");
+        }
+        set.text(file, &table);
+    }
+    set.import("cxr");
+}
+
+#[test]
+fn seeds_decide_and_a_folder_in_use_is_refused() {
+    let set = cxr();
+    let written = |out: &str, seed| {
+        set.import_to("cxr", out, seed).expect("imports");
+        files(&set.folder.path().join(out))
+    };
+    let first = written("one", 7);
+    assert_eq!(first, written("two", 7));
+    assert_ne!(first, written("three", 8));
+    let error = set.import_to("cxr", "one", 7).expect_err("in use").to_string();
+    assert!(error.contains("cases.jsonl: is there already -> "), "{error}");
+}

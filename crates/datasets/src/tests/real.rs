@@ -1,0 +1,66 @@
+//! The real sets, where they are at hand.
+#![allow(clippy::print_stderr)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use stepwise_data::case::{Case, Split};
+
+use super::{importer, sound};
+use crate::ImportOptions;
+
+/// Imports a real set, checks it, and returns its cases and what was left out; nothing where the set is absent.
+fn real(name: &str) -> Option<(Vec<Case>, Vec<String>)> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
+    if !source.is_dir() {
+        eprintln!("skipped: ../shared is absent");
+        return None;
+    }
+    let folder = tempfile::tempdir().expect("writable");
+    let importer = importer(name).expect("known");
+    let report = (importer.run)(&source, folder.path(), &ImportOptions::default()).expect("imports");
+    let dataset = sound(folder.path());
+    assert_eq!(report.cases, dataset.cases.len());
+    Some((dataset.cases, report.skipped))
+}
+
+fn sides(cases: &[Case]) -> BTreeMap<Split, usize> {
+    let mut counts = BTreeMap::new();
+    cases.iter().for_each(|case| *counts.entry(case.split).or_default() += 1);
+    counts
+}
+
+#[test]
+fn all_chest_x_rays_are_imported() {
+    let Some((cases, skipped)) = real("cxr") else { return };
+    assert_eq!(cases.len(), 44);
+    // 276 structures; of nine probes only the presence is known.
+    assert_eq!(cases.iter().map(|case| case.regions.len()).sum::<usize>(), 267);
+    assert_eq!(skipped.iter().filter(|line| line.contains("no mask")).count(), 9);
+    assert!(!skipped.iter().any(|line| line.contains("left out:")), "{skipped:#?}");
+    assert_eq!(sides(&cases).len(), 3);
+}
+
+#[test]
+fn all_brain_slices_are_imported() {
+    let Some((cases, skipped)) = real("brain-mri") else { return };
+    assert_eq!((cases.len(), cases.iter().map(|case| case.regions.len()).sum()), (480, 480usize));
+    assert!(skipped.iter().all(|line| line.contains("kept on the side of")), "{skipped:#?}");
+    for folder in ["pituitary", "meningioma", "glioma"] {
+        let own: Vec<Case> = cases.iter().filter(|case| case.case_id.contains(folder)).cloned().collect();
+        assert_eq!((own.len(), sides(&own).len()), (160, 3), "{folder}");
+    }
+}
+
+#[test]
+fn all_blood_smears_are_imported() {
+    let Some((cases, skipped)) = real("bccd") else { return };
+    assert_eq!(cases.len(), 364);
+    // 4,888 boxes, two of them mere points.
+    assert_eq!(cases.iter().map(|case| case.regions.len()).sum::<usize>(), 4886);
+    assert_eq!(skipped.iter().filter(|line| line.contains("ignored")).count(), 2);
+    // The source's own split, but for near-duplicates of held-out smears.
+    let moved = skipped.iter().filter(|line| line.contains("moved to")).count();
+    let away: usize = sides(&cases).into_values().zip([205usize, 87, 72]).map(|(has, had)| has.abs_diff(had)).sum();
+    assert!(moved <= 5 && away <= 2 * moved, "{moved} moved, {away} away");
+}

@@ -1,0 +1,76 @@
+//! `[benchmark]`: what is tested after every epoch.
+
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
+use stepwise_config::section::Section;
+
+use stepwise_config::nearest::nearest;
+
+/// `[benchmark]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Benchmark {
+    /// The conditions asked.
+    pub suite: Suite,
+    /// Asks at most this many cases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_cases: Option<u64>,
+    /// Asks after each so many epochs, and always where a phase ends.
+    pub every: u32,
+}
+
+/// A list of conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Nothing is tested.
+    None,
+    /// The built-in suite for every epoch.
+    Fast,
+    /// The built-in suite with every condition.
+    Full,
+    /// A suite file.
+    File(PathBuf),
+}
+
+impl Serialize for Suite {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::None => serializer.serialize_str("none"),
+            Self::Fast => serializer.serialize_str("fast"),
+            Self::Full => serializer.serialize_str("full"),
+            Self::File(path) => path.serialize(serializer),
+        }
+    }
+}
+
+pub(super) fn read(mut section: Section<'_>) -> Benchmark {
+    let at = section.at("suite");
+    let written =
+        section.text("suite", Some("\"fast\""), "\"fast\", \"full\", \"none\", or the path of a suite file (`.toml`).");
+    let suite = match written.as_deref() {
+        None | Some("fast") => Suite::Fast,
+        Some("full") => Suite::Full,
+        Some("none") => Suite::None,
+        Some(path) if path.ends_with(".toml") => Suite::File(path.into()),
+        Some(word) => {
+            let help = match nearest(word, ["fast", "full", "none"].into_iter()) {
+                Some(near) => format!("did you mean \"{near}\"? A suite file ends in `.toml`"),
+                None => "write \"fast\", \"full\", \"none\", or the path of a suite file, which ends in `.toml`".into(),
+            };
+            section.report(at.as_ref(), format!("there is no built-in suite \"{word}\""), help);
+            Suite::Fast
+        }
+    };
+    let benchmark = Benchmark {
+        suite,
+        max_cases: section.integer_or("max_cases", None, 1.., "Asks at most this many cases."),
+        every: section.integer(
+            "every",
+            1,
+            1..=100_000,
+            "Asks after each so many epochs, and always where a phase ends.",
+        ) as u32,
+    };
+    section.finish();
+    benchmark
+}

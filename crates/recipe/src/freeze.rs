@@ -1,0 +1,90 @@
+//! `freeze_vision_tower`, `freeze_multi_modal_projector` and `freeze_language_model` of a phase: parts that rest while it lasts.
+
+use serde::Serialize;
+use stepwise_config::section::Section;
+
+use super::finetuning::Tuning;
+
+/// Parts of the model that stay as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Freeze {
+    /// The image encoder.
+    #[serde(rename = "freeze_vision_tower", skip_serializing_if = "std::ops::Not::not")]
+    pub vision: bool,
+    /// The connector.
+    #[serde(rename = "freeze_multi_modal_projector", skip_serializing_if = "std::ops::Not::not")]
+    pub connector: bool,
+    /// The decoder.
+    #[serde(rename = "freeze_language_model", skip_serializing_if = "std::ops::Not::not")]
+    pub decoder: bool,
+}
+
+/// A key of this file: how it reads, writes and explains one flag of [`Freeze`].
+struct FreezeKey {
+    key: &'static str,
+    /// Name of the part in tables and notes.
+    part: &'static str,
+    /// Name of the part in messages.
+    phrase: &'static str,
+    help: &'static str,
+    flag: fn(&mut Freeze) -> &mut bool,
+}
+
+const KEYS: [FreezeKey; 3] = [
+    FreezeKey {
+        key: "freeze_vision_tower",
+        part: "vision",
+        phrase: "the vision tower",
+        help: "Keeps the vision tower and its adapters as they are in this phase.",
+        flag: |freeze| &mut freeze.vision,
+    },
+    FreezeKey {
+        key: "freeze_multi_modal_projector",
+        part: "connector",
+        phrase: "the connector",
+        help: "Keeps the connector and its adapter as they are in this phase.",
+        flag: |freeze| &mut freeze.connector,
+    },
+    FreezeKey {
+        key: "freeze_language_model",
+        part: "decoder",
+        phrase: "the decoder",
+        help: "Keeps the decoder and its adapters as they are in this phase.",
+        flag: |freeze| &mut freeze.decoder,
+    },
+];
+
+impl Freeze {
+    /// Names of the frozen parts, separated by commas; empty when nothing is frozen.
+    #[must_use]
+    pub fn names(mut self) -> String {
+        let frozen = KEYS.iter().filter(|key| *(key.flag)(&mut self)).map(|key| key.part);
+        frozen.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Reads the keys of a phase. `tuning` says what the recipe trains; `None` when an existing adapter decides that.
+pub(super) fn read(section: &mut Section<'_>, tuning: Option<&Tuning>) -> Freeze {
+    let mut freeze = Freeze::default();
+    let mut never = tuning.map(Tuning::freeze).unwrap_or_default();
+    let mut last = None;
+    for FreezeKey { key, phrase, help, flag, .. } in KEYS {
+        let at = section.at(key);
+        if !section.flag(key, false, help) {
+            continue;
+        }
+        if let Some(tuning) = tuning.filter(|_| *flag(&mut never)) {
+            let message = format!("`{key}` has no effect: {phrase} learns in no phase");
+            let help = format!("remove it, or set `{key} = false` in `[{}]`", tuning.table());
+            section.report(at.as_ref(), message, help);
+        } else {
+            *flag(&mut freeze) = true;
+            last = at;
+        }
+    }
+    if last.is_some() && KEYS.iter().all(|key| *(key.flag)(&mut freeze) || *(key.flag)(&mut never)) {
+        let message = "nothing learns in this phase: it freezes every part that the recipe trains";
+        section.report(last.as_ref(), message, "leave one of its `freeze_` keys out");
+    }
+    freeze
+}

@@ -1,0 +1,56 @@
+//! `init_lora_weights`: a flag or a word, as in PEFT.
+
+use serde::{Serialize, Serializer};
+use stepwise_config::document::Value;
+use stepwise_config::kind::ValueKind;
+use stepwise_config::section::Section;
+
+/// What a fresh adapter's matrices are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InitLoraWeights {
+    /// `true`: `lora_A` uniform, `lora_B` zero.
+    #[default]
+    True,
+    /// `"gaussian"`: `lora_A` normal, `lora_B` zero.
+    Gaussian,
+    /// `"pissa"`: principal singular vectors of the weight, which are taken off it.
+    Pissa,
+    /// `false`: both uniform; the model answers otherwise at once.
+    False,
+}
+
+impl Serialize for InitLoraWeights {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::True => serializer.serialize_bool(true),
+            Self::False => serializer.serialize_bool(false),
+            Self::Gaussian => serializer.serialize_str("gaussian"),
+            Self::Pissa => serializer.serialize_str("pissa"),
+        }
+    }
+}
+
+const KEY: &str = "init_lora_weights";
+
+pub(super) fn read(section: &mut Section<'_>) -> InitLoraWeights {
+    const ACCEPTS: &str = "true, false, \"gaussian\" or \"pissa\"";
+    let words = ValueKind::Word(vec!["gaussian", "pissa"]);
+    let accepts = ValueKind::Either(vec![ValueKind::Flag, words]).called(ACCEPTS);
+    let help = "A fresh adapter: changes nothing at first (`true`, \"gaussian\"), is random (`false`), or begins with the \
+                weight's principal singular vectors (\"pissa\", saved as plain LoRA of twice the rank).";
+    let Some(node) = section.take(KEY, accepts, Some("true".into()), help) else { return InitLoraWeights::True };
+    match &node.value {
+        Value::Flag(true) => InitLoraWeights::True,
+        Value::Flag(false) => InitLoraWeights::False,
+        Value::Text(word) if word == "gaussian" => InitLoraWeights::Gaussian,
+        Value::Text(word) if word == "pissa" => InitLoraWeights::Pissa,
+        Value::Text(word) => {
+            section.report(Some(&node.at), format!("`{KEY}` cannot be \"{word}\""), format!("write {ACCEPTS}"));
+            InitLoraWeights::True
+        }
+        _ => {
+            section.mismatch(&node, KEY, ACCEPTS);
+            InitLoraWeights::True
+        }
+    }
+}

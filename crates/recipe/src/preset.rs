@@ -1,0 +1,274 @@
+//! Recipes to start from: the committed ones, written with every other key beside them as a comment.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::reference;
+use stepwise_config::document::{Document, Entry, Node, Table, Value};
+use stepwise_config::reference::{Key, Reference};
+
+use super::Recipe;
+
+/// A committed recipe.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// The file's name without its ending.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// All of them; the first needs nothing but this repository.
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "quickstart",
+        about: "LoRA on the shipped tiny base, synthetic cases, minutes on two cores",
+        text: include_str!("../../../recipes/quickstart.toml"),
+    },
+    Preset {
+        name: "smolvlm-256m-lora",
+        about: "LoRA on SmolVLM-256M-Instruct, on a GPU",
+        text: include_str!("../../../recipes/smolvlm-256m-lora.toml"),
+    },
+    Preset {
+        name: "cxr",
+        about: "LoRA on the shipped tiny base, real chest X-rays",
+        text: include_str!("../../../recipes/cxr.toml"),
+    },
+    Preset {
+        name: "brain-mri",
+        about: "LoRA on the shipped tiny base, real brain MRI slices",
+        text: include_str!("../../../recipes/brain-mri.toml"),
+    },
+    Preset {
+        name: "bccd",
+        about: "LoRA on the shipped tiny base, real blood smears",
+        text: include_str!("../../../recipes/bccd.toml"),
+    },
+    Preset {
+        name: "tiny-base",
+        about: "full training from random weights, as the shipped base was made",
+        text: include_str!("../../../recipes/tiny-base.toml"),
+    },
+];
+
+/// Left out of a commented recipe, so that its own name decides.
+const NAMED_AFTER_THE_FILE: &str = "output_dir";
+
+/// Columns of a comment.
+const WIDTH: usize = 116;
+
+/// The preset as a recipe to edit: its values, and every other key as a comment with its default. None where the preset is
+/// not TOML.
+#[must_use]
+pub fn commented(preset: &Preset) -> Option<String> {
+    let Document { sources, mut root } = Document::parse(preset.name.into(), preset.text.into(), &[]).ok()?;
+    root.shift_remove(NAMED_AFTER_THE_FILE);
+    let reference = reference();
+    let source = sources.first().map_or("", |source| source.text.as_str());
+    let writer = Writer { reference: &reference, source, preset };
+    let mut text = format!("# A recipe for `stepwise train`, from the preset {}: {}.\n#\n", preset.name, preset.about);
+    text.push_str(
+        "# Keys behind a `#` show what holds when they are left out. `stepwise check FILE` says what a run would do and\n\
+         # need. For completion in editors: `stepwise schema > recipe.schema.json`, and `#:schema recipe.schema.json` as\n\
+         # the first line of this file.\n\n",
+    );
+    writer.keys(&mut text, "", &root, true);
+    for (section, name, _) in reference.tables_of("") {
+        let written = root.get(name).map(|entry| &entry.node.value);
+        let (empty, table) = (Table::new(), written);
+        let table = match table {
+            Some(Value::Table(table)) => table,
+            _ => &empty,
+        };
+        let live = written.is_some() || writer.may_have(section);
+        let about = reference.sections.get(section).map_or("", |section| section.about);
+        let _ = write!(text, "\n{}{}{}\n", comment(about), if live { "" } else { "# " }, reference.header(section));
+        writer.keys(&mut text, section, table, true);
+        for (inner, name, kind) in reference.tables_of(section) {
+            if kind.list {
+                writer.list(&mut text, inner, table.get(name));
+            }
+        }
+    }
+    Some(text)
+}
+
+struct Writer<'a> {
+    reference: &'a Reference,
+    source: &'a str,
+    preset: &'a Preset,
+}
+
+impl Writer<'_> {
+    /// Whether the preset stays a recipe with an empty table of this name.
+    fn may_have(&self, section: &str) -> bool {
+        let text = format!("{}\n[{section}]\n", self.preset.text);
+        Recipe::parse(Path::new("recipe.toml"), text, &[]).is_ok()
+    }
+
+    /// The keys of a table; with `all` those that are not written too, as comments.
+    fn keys(&self, text: &mut String, section: &str, table: &Table, all: bool) {
+        let inline = |name: &str| {
+            let full = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
+            let known = self.reference.sections.contains_key(&full) && !self.reference.has_header(&full);
+            known.then(|| self.reference.keys_of(&full).map(|key| format!("`{}`", key.name)).collect::<Vec<_>>())
+        };
+        for key in self.reference.keys_of(section) {
+            let written = table.get(key.name);
+            if all {
+                let inner =
+                    inline(key.name).map_or_else(String::new, |keys| format!(" As a table: {}.", keys.join(", ")));
+                text.push_str(&comment(&format!("{}{inner}", told(key))));
+            }
+            match written {
+                Some(entry) => self.value(text, key.name, entry),
+                None if all => {
+                    let default = key.literal_default().and(key.default.as_deref()).unwrap_or_default();
+                    let _ = writeln!(text, "{}", format!("# {} = {default}", key.name).trim_end());
+                }
+                None => {}
+            }
+        }
+        for (full, name, kind) in self.reference.tables_of(section) {
+            if self.reference.has_header(full) || self.reference.keys_of(section).any(|key| key.name == name) {
+                continue;
+            }
+            if all {
+                let keys = match self.reference.like(full) {
+                    Some(other) => format!("as in `{}`", self.reference.place(other)),
+                    None => inline(name).unwrap_or_default().join(", "),
+                };
+                text.push_str(&comment(&format!("{} Keys: {keys}.", kind.about)));
+            }
+            match table.get(name) {
+                Some(entry) => self.value(text, name, entry),
+                None if all => {
+                    let _ = writeln!(text, "# {name} =");
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn value(&self, text: &mut String, name: &str, Entry { node, .. }: &Entry) {
+        let _ = writeln!(text, "{name} = {}", &self.source[node.at.span.clone()]);
+    }
+
+    fn list(&self, text: &mut String, section: &str, written: Option<&Entry>) {
+        let header = self.reference.header(section);
+        let elements = match written {
+            Some(Entry { node: Node { value: Value::List(elements), .. }, .. }) => elements.as_slice(),
+            _ => &[],
+        };
+        let about = self.reference.sections.get(section).map_or("", |section| section.about);
+        if elements.is_empty() {
+            let _ = write!(text, "\n{}# {header}\n", comment(about));
+            self.keys(text, section, &Table::new(), true);
+        }
+        for (index, element) in elements.iter().enumerate() {
+            if let Value::Table(table) = &element.value {
+                let about = if index == 0 { comment(about) } else { String::new() };
+                let _ = write!(text, "\n{about}{header}\n");
+                self.keys(text, section, table, index == 0);
+            }
+        }
+    }
+}
+
+/// What a comment says of a key.
+fn told(key: &Key) -> String {
+    let otherwise = match (&key.default, key.literal_default()) {
+        (Some(default), None) => format!(" When left out: {default}."),
+        _ => String::new(),
+    };
+    let mut accepts = key.accepts.words.chars();
+    let accepts = accepts.next().map_or_else(String::new, |first| first.to_uppercase().chain(accepts).collect());
+    format!("{} {accepts}.{otherwise}", key.help)
+}
+
+/// As comment lines; nothing for nothing.
+pub(super) fn comment(words: &str) -> String {
+    let mut lines = String::new();
+    let mut line = String::new();
+    for word in words.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH - 2 {
+            let _ = writeln!(lines, "# {line}");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        let _ = writeln!(lines, "# {line}");
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Recipe {
+        Recipe::parse(Path::new("recipe.toml"), text.to_owned(), &[]).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn the_committed_recipes_are_the_presets() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("recipes") {
+            let path = entry.expect("an entry").path();
+            let text = if path.is_file() { std::fs::read_to_string(&path).expect("text") } else { String::new() };
+            if text.contains("\nmodel_name_or_path") || text.starts_with("model_name_or_path") {
+                let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+                let preset = PRESETS.iter().find(|preset| preset.name == name);
+                assert_eq!(preset.map(|preset| preset.text), Some(text.as_str()), "{name}");
+                found.push(name);
+            }
+        }
+        assert_eq!(found.len(), PRESETS.len(), "{found:?}");
+    }
+
+    #[test]
+    fn a_commented_recipe_says_what_its_preset_says_and_names_every_key() {
+        for preset in PRESETS {
+            let text = commented(preset).expect("TOML");
+            let mut wanted = parse(preset.text);
+            wanted.output_dir = "checkpoints/recipe".into();
+            assert_eq!(parse(&text), wanted, "{}", preset.name);
+            for key in &reference().keys {
+                let named = [format!("{} =", key.name), format!("`{}`", key.name)];
+                assert!(named.iter().any(|name| text.contains(name)), "{}: no {}", preset.name, key.name);
+            }
+        }
+        insta::assert_snapshot!(commented(&PRESETS[0]).expect("TOML"));
+    }
+
+    #[test]
+    fn a_default_that_is_written_out_changes_nothing() {
+        for preset in PRESETS {
+            let text = commented(preset).expect("TOML");
+            let (wanted, mut tried, mut live) = (parse(&text), 0, true);
+            for (number, line) in text.lines().enumerate() {
+                let bare = line.strip_prefix("# ").unwrap_or(line);
+                if bare.starts_with('[') {
+                    live = bare == line;
+                }
+                let literal = bare.parse::<toml::Table>().is_ok_and(|table| table.len() == 1) && !bare.starts_with('[');
+                if live && literal && bare != line {
+                    // The same key may be written in several tables.
+                    let lines = text.lines().enumerate().map(|(at, line)| if at == number { bare } else { line });
+                    let written = lines.collect::<Vec<_>>().join("\n");
+                    assert_eq!(parse(&written), wanted, "{}: {bare}", preset.name);
+                    tried += 1;
+                }
+            }
+            assert!(tried > 10, "{}: {tried}", preset.name);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `warmup_steps` and `warmup_ratio`: of the run, and of a phase for itself.
+
+use stepwise_config::problem::Location;
+use stepwise_config::section::Section;
+
+use super::train::Train;
+use crate::lr_schedule::{LrScheduler, Warmup};
+
+/// The warm-up that is written, of two the later one: a `--set` argument over the file. And where it is written.
+pub(super) fn read(section: &mut Section<'_>, usual: [&'static str; 2]) -> Option<(Warmup, Location)> {
+    let (steps_at, ratio_at) = (section.at("warmup_steps"), section.at("warmup_ratio"));
+    let steps = section.integer_or("warmup_steps", Some(usual[0]), 0.., "Optimiser steps of linear rise from 0.");
+    let ratio = section.float_or(
+        "warmup_ratio",
+        Some(usual[1]),
+        0.0..1.0,
+        "The same as a share of the schedule's steps: a phase's, or all of the run's with `rewarm = false`.",
+    );
+    if let Some(at) = section.rivals(steps_at.as_ref(), ratio_at.as_ref()) {
+        section.report(Some(&at), "`warmup_steps` and `warmup_ratio` are both given", "keep one of them");
+    }
+    let later = |at: &Option<Location>| at.as_ref().map(|at| at.source);
+    let steps = steps.filter(|_| later(&steps_at) >= later(&ratio_at));
+    let warmup = steps.map(Warmup::Steps).or(ratio.map(Warmup::Ratio))?;
+    let at = if matches!(warmup, Warmup::Steps(_)) { steps_at } else { ratio_at };
+    Some((warmup, at?))
+}
+
+/// Refuses a warm-up that a schedule has no place for.
+pub(super) fn check(section: &Section<'_>, shape: LrScheduler, warmup: Warmup, at: &Location) {
+    if shape == LrScheduler::Constant && warmup.steps(u64::from(u32::MAX)) > 0 {
+        section.report(
+            Some(at),
+            "the schedule `constant` has no warm-up",
+            "set `lr_scheduler_type = \"constant_with_warmup\"`, or remove the warm-up",
+        );
+    }
+}
+
+/// That of a phase. `rewarm` says whether phases warm up at all.
+pub(super) fn read_of_phase(
+    section: &mut Section<'_>,
+    train: &Train,
+    rewarm: bool,
+    max_steps: Option<u64>,
+) -> Option<Warmup> {
+    const USUAL: &str = "that of `[train]`";
+    let (warmup, at) = read(section, [USUAL, USUAL])?;
+    if !rewarm {
+        section.report(
+            Some(&at),
+            "the warm-up of a phase has no effect where one schedule spans the run",
+            "set `rewarm = true` in `[curriculum]`, or write the warm-up in `[train]`",
+        );
+    }
+    check(section, train.lr_scheduler_type, warmup, &at);
+    if let (Warmup::Steps(steps), Some(max_steps)) = (warmup, max_steps)
+        && steps >= max_steps
+    {
+        section.report(
+            Some(&at),
+            format!("the phase ends after {max_steps} steps, inside the {steps} steps of warm-up"),
+            "lower `warmup_steps` or raise `max_steps`",
+        );
+    }
+    Some(warmup)
+}

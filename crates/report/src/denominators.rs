@@ -1,0 +1,92 @@
+//! What every figure rests on: replies by verdict, and what was left out and why.
+
+use std::collections::BTreeMap;
+
+use super::ReportInput;
+use super::markup::{escape, plural};
+use super::section::Section;
+use super::table::{Cell, Table};
+
+/// The section.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    let last = input.last();
+    let total =
+        |of: fn(&stepwise_benchmark::summary::ConditionSummary) -> usize| last.conditions.iter().map(of).sum::<usize>();
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for (reason, count) in last.conditions.iter().flat_map(|condition| &condition.skipped_by_reason) {
+        *reasons.entry(reason).or_default() += count;
+    }
+    let mut reasons: Vec<(&str, usize)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+    let never: Vec<&str> =
+        last.conditions.iter().filter(|condition| condition.n == 0).map(|condition| condition.id.as_str()).collect();
+    let never = match never.as_slice() {
+        [] => String::new(),
+        ids => format!("<p class=\"tally bad\">Asked of no item at all: {}.</p>", escape(&ids.join(", "))),
+    };
+    let mut tables = vec![by_condition(input)];
+    if !reasons.is_empty() {
+        let rows = reasons.into_iter().map(|(reason, count)| [Cell::text(reason), Cell::Count(count)]);
+        let columns = [("reason", "reason"), ("questions", "questions")];
+        tables.insert(0, Table::new("skipped", "why questions were left out", columns, rows).open());
+    }
+    Some(Section {
+        id: "denominators",
+        title: "Denominators",
+        intro: format!(
+            "{} of {}{} under {}, {}: {} answered, of which {} right, {} wrong and {} unparsed; {} left out.",
+            plural(last.items, "item"),
+            plural(last.cases, "case"),
+            last.max_cases.map_or_else(String::new, |most| format!(" (the suite asks {most} at most)")),
+            plural(last.conditions.len(), "condition"),
+            escape(&input.last_label()),
+            plural(total(|condition| condition.n), "question"),
+            total(|condition| condition.right),
+            total(|condition| condition.wrong),
+            total(|condition| condition.unparsed),
+            total(|condition| condition.skipped),
+        ),
+        body: never,
+        tables,
+        half: false,
+    })
+}
+
+fn by_condition(input: &ReportInput<'_>) -> Table {
+    let last = input.last();
+    let rows = last.conditions.iter().map(|condition| {
+        let reasons: Vec<String> =
+            condition.skipped_by_reason.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        [
+            Cell::text(condition.id.as_str()),
+            Cell::text(condition.control.clone().unwrap_or_default()),
+            Cell::Share(last.estimate(&format!("accuracy:{}", condition.id))),
+            Cell::Count(condition.n),
+            Cell::text(condition.max_items.map_or_else(String::new, |most| most.to_string())),
+            Cell::Count(condition.right),
+            Cell::Count(condition.wrong),
+            Cell::Count(condition.unparsed),
+            Cell::Count(condition.followed),
+            Cell::Count(condition.skipped),
+            Cell::text(reasons.join("; ")),
+        ]
+    });
+    Table::new(
+        "denominators",
+        "answers by condition",
+        [
+            ("condition", "condition"),
+            ("control", "control"),
+            ("accuracy", "accuracy"),
+            ("asked", "answered"),
+            ("cap", "at most"),
+            ("right", "right"),
+            ("wrong", "wrong"),
+            ("unparsed", "unparsed"),
+            ("followed", "followed hint"),
+            ("skipped", "left out"),
+            ("reasons", "why"),
+        ],
+        rows,
+    )
+}

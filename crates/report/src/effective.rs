@@ -1,0 +1,139 @@
+//! Effective robustness: how much of the accuracy under an attack is more than clean accuracy alone explains.
+
+use stepwise_benchmark::metrics::robustness::{Point, Trend, logit};
+use stepwise_benchmark::summary::ConditionSummary;
+
+use super::ReportInput;
+use super::markup::{escape, percent};
+use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, steps, tick};
+use super::section::Section;
+use super::table::{Cell, Table};
+
+/// One attack with its trend, or why that is refused.
+struct Fitted<'a> {
+    attack: &'a ConditionSummary,
+    trend: Result<Trend, String>,
+    reference: Vec<Point>,
+    last: Point,
+}
+
+/// The section; none with fewer than two epochs before the last, whose line the last could leave.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    let fitted: Vec<Fitted<'_>> = input.last().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
+    // Best an attack that decides something, on a line that says something.
+    let drawn = fitted.iter().min_by_key(|fitted| (fitted.trend.is_err(), !fitted.attack.primary))?;
+    let rows = fitted.iter().map(|Fitted { attack, trend, last, .. }| {
+        let line = trend.as_ref().ok();
+        [
+            Cell::text(attack.id.as_str()),
+            Cell::Share(input.last().estimate("accuracy:clean")),
+            Cell::Share(input.last().estimate(&format!("accuracy:{}", attack.id))),
+            Cell::Number(line.map(|line| line.expected(last.clean.clamp(1e-6, 1.0 - 1e-6)) * 100.0)),
+            Cell::Number(line.map(|line| line.residual(*last))),
+            Cell::Number(line.map(|line| line.slope)),
+            Cell::text(trend.as_ref().err().map_or("used", String::as_str)),
+        ]
+    });
+    let table = Table::new(
+        "effective_robustness",
+        "effective robustness by attack",
+        [
+            ("attack", "attack"),
+            ("clean", "clean"),
+            ("attacked", "under the attack"),
+            ("expected_percent", "the line says, %"),
+            ("effective_robustness", "above the line, log-odds"),
+            ("slope", "slope of the line"),
+            ("used", "used"),
+        ],
+        rows,
+    );
+    let shown = escape(&drawn.attack.id);
+    let refused = drawn
+        .trend
+        .as_ref()
+        .err()
+        .map_or_else(String::new, |why| format!("<p class=\"tally\">No line can be used: {}.</p>", escape(why)));
+    Some(Section {
+        id: "effective",
+        title: "More than clean accuracy explains",
+        intro: format!(
+            "A model that is better on the clean questions is usually better under attack as well, along a line in log-odds. \
+             The line here is that of the base and the epochs before the last, {} points of this very run; the last epoch is \
+             effectively more robust as far as it lies above. A line that does not rise, or whose points do not surely differ \
+             in clean accuracy, is refused. Drawn for <b>{shown}</b>. So few points give no interval.",
+            drawn.reference.len()
+        ),
+        body: legend(&[
+            (BASE, "base".to_owned()),
+            (PASSED, "earlier epochs".to_owned()),
+            (TUNED, escape(&input.last_label())),
+        ]) + &refused
+            + &picture(drawn, &shown),
+        tables: vec![table],
+        half: true,
+    })
+}
+
+fn fit<'a>(input: &ReportInput<'a>, attack: &'a ConditionSummary) -> Option<Fitted<'a>> {
+    let (_, before) = input.epochs.split_last()?;
+    let summaries: Vec<_> = std::iter::once(input.base).chain(before.iter().map(|epoch| epoch.summary)).collect();
+    let reference: Vec<Point> = summaries.iter().filter_map(|summary| Point::of(summary, &attack.id)).collect();
+    let last = Point::of(input.last(), &attack.id)?;
+    let trend = Trend::of(&summaries, &attack.id);
+    let is_told = attack.representative && reference.len() >= Trend::FEWEST;
+    is_told.then_some(Fitted { attack, trend, reference, last })
+}
+
+/// Clean against attacked accuracy, both in log-odds.
+fn picture(fitted: &Fitted<'_>, name: &str) -> String {
+    let inside = |share: f64| logit(share.clamp(0.005, 0.995));
+    let all = || fitted.reference.iter().chain([&fitted.last]);
+    let range = |values: Vec<f64>| {
+        let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
+        [low - 0.3, high + 0.3]
+    };
+    let x_range = range(all().map(|point| inside(point.clean)).collect());
+    let y_range = range(all().map(|point| inside(point.attacked)).collect());
+    let labels = |[low, high]: [f64; 2]| -> Vec<(f64, String)> {
+        let share = |log_odds: f64| 1.0 / (1.0 + (-log_odds).exp());
+        let mut kept: Vec<(f64, String)> = Vec::new();
+        for share in
+            steps(share(low), share(high), 5.0).into_iter().filter(|share| (low..=high).contains(&logit(*share)))
+        {
+            // As many as fit side by side.
+            if kept.last().is_none_or(|(before, _)| logit(share) - before > (high - low) / 8.0) {
+                kept.push((logit(share), tick(share)));
+            }
+        }
+        kept
+    };
+    let plot = Plot::new(300.0, x_range, y_range);
+    let mut svg = plot.axes(&labels(y_range), &labels(x_range), "clean accuracy, %", "under attack, %");
+    if let Ok(trend) = &fitted.trend {
+        let ends = clipped(|x| trend.intercept + trend.slope * x, x_range, y_range);
+        svg.push_str(&plot.line("trend", &ends, 0.0));
+    }
+    let point = |style: Style, words: &str, point: &Point| {
+        let mark = plot.mark(style, inside(point.clean), inside(point.attacked), 0.0);
+        format!(
+            "<g><title>{words}: {} clean, {} attacked</title>{mark}</g>",
+            percent(point.clean),
+            percent(point.attacked)
+        )
+    };
+    for (place, reference) in fitted.reference.iter().enumerate() {
+        let (style, words) = if place == 0 { (BASE, "base") } else { (PASSED, "an earlier epoch") };
+        svg.push_str(&point(style, words, reference));
+    }
+    svg.push_str(&point(TUNED, "last epoch", &fitted.last));
+    plot.svg(&format!("Accuracy under {name} against clean accuracy in log-odds; the numbers are in the table"), &svg)
+}
+
+/// The part of a straight line that lies inside the ranges, as its two ends; nothing where it misses them.
+fn clipped(at: impl Fn(f64) -> f64, [left, right]: [f64; 2], [low, high]: [f64; 2]) -> Vec<(f64, f64)> {
+    const PARTS: u32 = 200;
+    let places = (0..=PARTS).map(|part| left + (right - left) * f64::from(part) / f64::from(PARTS));
+    let inside: Vec<(f64, f64)> = places.map(|x| (x, at(x))).filter(|(_, y)| (low..=high).contains(y)).collect();
+    inside.first().into_iter().chain(inside.last()).copied().collect()
+}

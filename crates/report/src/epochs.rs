@@ -1,0 +1,66 @@
+//! Clean and robust accuracy over the epochs.
+
+use stepwise_benchmark::metrics::Better;
+
+use super::ReportInput;
+use super::plot::RANKED;
+use super::section::Section;
+use super::series::{self, Series};
+use super::table::{Cell, Table};
+
+const CURVES: [(&str, &str); 3] = [
+    ("accuracy:clean", "clean"),
+    ("mean_attacked_accuracy", "under attack, mean over the families"),
+    ("robust_accuracy", "robust: right clean and under one attack of every family"),
+];
+
+/// The section; none before the first epoch.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    let stops = input.stops();
+    let all: Vec<Series> =
+        CURVES.iter().zip(RANKED).map(|((id, name), style)| Series::of(style, *name, id, stops.clone())).collect();
+    if !input.is_compared() || series::is_empty(&all) {
+        return None;
+    }
+    let y_ticks = series::ticks(&all, series::NOTHING);
+    let plot = input.over_epochs([y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
+    let svg = plot.axes(&y_ticks, &input.epoch_ticks(), "epoch", "accuracy, %") + &series::draw(&plot, &all);
+    let rows = stops.iter().map(|(_, label, summary)| {
+        let [clean, mean, robust] = CURVES.map(|(id, _)| id);
+        [
+            Cell::text(label.as_str()),
+            Cell::Share(summary.estimate(clean)),
+            Cell::Gain(summary.gain(clean), Better::Higher),
+            Cell::Share(summary.estimate(mean)),
+            Cell::Gain(summary.gain(mean), Better::Higher),
+            Cell::Share(summary.estimate(robust)),
+            Cell::Gain(summary.gain(robust), Better::Higher),
+        ]
+    });
+    let table = Table::new(
+        "epochs",
+        "accuracy by epoch",
+        [
+            ("epoch", "epoch"),
+            ("clean", "clean"),
+            ("clean_gain", "gain, points"),
+            ("attacked", "under attack, mean"),
+            ("attacked_gain", "gain, points"),
+            ("robust", "robust"),
+            ("robust_gain", "gain, points"),
+        ],
+        rows,
+    );
+    Some(Section {
+        id: "epochs",
+        title: "Over the epochs",
+        intro:
+            "A gain that is only clean accuracy moves the first curve; robustness moves the others. The axis starts \
+                where the numbers do."
+                .into(),
+        body: series::names(&all)
+            + &plot.svg("Clean, attacked and robust accuracy by epoch; the numbers are in the table", &svg),
+        tables: vec![table],
+        half: true,
+    })
+}

@@ -1,0 +1,158 @@
+//! The gain under every condition as a forest plot: a dot for the paired gain, a line for its interval, zero in the middle.
+//! Of a base alone, its accuracies.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use stepwise_benchmark::metrics::Better;
+use stepwise_benchmark::perturb::{Purpose, kind};
+use stepwise_benchmark::summary::{ConditionSummary, Estimate, Summary};
+
+use super::ReportInput;
+use super::markup::{NONE, breakable, difference, escape, plural, share};
+use super::section::Section;
+use super::strip::{self, Mark, Scale};
+use super::table::{Cell, Table};
+
+const GROUPS: [(Purpose, &str, &str); 5] = [
+    (Purpose::Reference, "Clean", "the question as it is"),
+    (Purpose::Attack, "Attacks", "the evidence is intact; to the right is more robust"),
+    (Purpose::Help, "Help", "something true is added"),
+    (Purpose::Removal, "Evidence removed", "a reader that looks gets worse here: to the left is no fault"),
+    (Purpose::Control, "Controls", "the same surface change without its content"),
+];
+
+/// What stands on the scale.
+fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
+    if is_gain {
+        condition.gain_vs_base.map(|gain| gain.estimate)
+    } else {
+        Some(Estimate { value: condition.accuracy, ci: condition.ci, n: condition.n })
+    }
+}
+
+/// The section.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    let (last, is_gain) = (input.last(), input.is_compared());
+    let scale = Scale::new(last.conditions.iter().map(|condition| mark(condition, is_gain)), is_gain);
+    let mut rows = scale.axis("");
+    for (purpose, name, about) in GROUPS {
+        let members: Vec<&ConditionSummary> =
+            last.conditions.iter().filter(|condition| condition.purpose == purpose).collect();
+        if members.is_empty() {
+            continue;
+        }
+        let (speaking, others) = divided(members);
+        rows.push_str(&strip::group(name, about));
+        rows.extend(speaking.into_iter().map(|condition| row(condition, &scale, is_gain)));
+        if !others.is_empty() {
+            let words = plural(others.len(), "more variant");
+            let _ = write!(rows, "<details><summary>{words}: other levels, shapes, speakers and kinds</summary>");
+            rows.extend(others.into_iter().map(|condition| row(condition, &scale, is_gain)));
+            rows.push_str("</details>");
+        }
+    }
+    rows.push_str(&scale.axis(if is_gain { "gain over the base, percentage points" } else { "accuracy, %" }));
+    let (title, intro) = if is_gain {
+        (
+            "Gain over the base, condition by condition",
+            format!(
+                "Accuracy of {} less that of the base on the same items, with its 95 % interval. Filled where the interval \
+                 excludes zero. \u{2605} marks the primary conditions, \u{25c6} those that count in robust accuracy.",
+                escape(&input.last_label())
+            ),
+        )
+    } else {
+        (
+            "Accuracy, condition by condition",
+            "With 95 % intervals. \u{2605} marks the primary conditions, \u{25c6} those that count in robust accuracy."
+                .to_owned(),
+        )
+    };
+    Some(Section {
+        id: "conditions",
+        title,
+        intro,
+        body: format!("<div class=\"forest\">{rows}</div>"),
+        tables: vec![numbers(last)],
+        half: false,
+    })
+}
+
+/// Those shown at once, and the others. Shown are primary conditions, the attacks that speak for their family, and of
+/// whatever is no attack the first of each kind.
+fn divided(members: Vec<&ConditionSummary>) -> (Vec<&ConditionSummary>, Vec<&ConditionSummary>) {
+    let mut kinds = BTreeSet::new();
+    members.into_iter().partition(|condition| {
+        let is_first = kinds.insert(condition.kind.as_str());
+        condition.primary || condition.representative || (condition.purpose != Purpose::Attack && is_first)
+    })
+}
+
+fn row(condition: &ConditionSummary, scale: &Scale, is_gain: bool) -> String {
+    let mark = mark(condition, is_gain);
+    let about = kind(&condition.kind).map_or("", |kind| kind.about);
+    let mut marks = String::new();
+    for (is, sign, words) in
+        [(condition.primary, '\u{2605}', "primary"), (is_counted(condition), '\u{25c6}', "in robust accuracy")]
+    {
+        if is {
+            let _ = write!(marks, " <span role=\"img\" aria-label=\"{words}\">{sign}</span>");
+        }
+    }
+    let result = match mark.found {
+        Some(estimate) => {
+            let text = if is_gain { difference(mark.found) } else { share(mark.found) };
+            format!("{text} <span class=\"n\">of {}</span>", estimate.n)
+        }
+        None if condition.n == 0 => "<span class=\"none\">no item asked</span>".to_owned(),
+        None => NONE.to_owned(),
+    };
+    let name = format!("{}{marks}", breakable(&condition.id));
+    scale.row((&name, &escape(about)), mark, &result)
+}
+
+/// Its place on the scale; a gain is sure where its interval excludes zero.
+fn mark(condition: &ConditionSummary, is_gain: bool) -> Mark {
+    let found = placed(condition, is_gain).filter(|estimate| estimate.value.is_some());
+    let is_sure = !is_gain || found.and_then(|found| found.ci).is_some_and(|[low, high]| low > 0.0 || high < 0.0);
+    Mark { found, other: None, is_sure }
+}
+
+/// Whether robust accuracy counts it: it speaks for its family and was asked.
+fn is_counted(condition: &ConditionSummary) -> bool {
+    condition.representative && condition.n > 0
+}
+
+fn numbers(summary: &Summary) -> Table {
+    let rows = summary.conditions.iter().map(|condition| {
+        let gain = condition.gain_vs_base;
+        [
+            Cell::text(condition.id.as_str()),
+            Cell::Share(condition.base),
+            Cell::Share(Some(Estimate { value: condition.accuracy, ci: condition.ci, n: condition.n })),
+            Cell::Gain(gain.map(|gain| gain.estimate), Better::Higher),
+            Cell::Count(gain.map_or(0, |gain| gain.only_tuned_right)),
+            Cell::Count(gain.map_or(0, |gain| gain.only_base_right)),
+            Cell::P(gain.map(|gain| gain.p_mcnemar)),
+            Cell::P(gain.map(|gain| gain.p_sign_flip)),
+            Cell::P(gain.map(|gain| gain.p_adjusted)),
+        ]
+    });
+    Table::new(
+        "conditions",
+        "accuracy by condition, paired with the base",
+        [
+            ("condition", "condition"),
+            ("base", "base"),
+            ("now", "now"),
+            ("gain", "gain, points"),
+            ("won", "won"),
+            ("lost", "lost"),
+            ("p_mcnemar", "p, McNemar"),
+            ("p_sign_flip", "p, sign flip"),
+            ("p_adjusted", "p, adjusted"),
+        ],
+        rows,
+    )
+}

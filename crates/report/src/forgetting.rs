@@ -1,0 +1,69 @@
+//! The forgetting ledger: clean accuracy of every stage after every phase, as a matrix.
+
+use stepwise_benchmark::forgetting::Forgetting;
+use stepwise_benchmark::summary::Estimate;
+
+use super::ReportInput;
+use super::heat::{self, Cell as Square};
+use super::markup::{breakable, points};
+use super::section::Section;
+use super::stage_curve::NAMES;
+use super::table::{Cell, Table};
+
+/// The section; none before the end of the first phase.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    let forgetting = input.forgetting.filter(|forgetting| !forgetting.phases.is_empty())?;
+    let transfer = match forgetting.backward_transfer {
+        Some(transfer) => format!("<p class=\"tally\">Backward transfer {} points</p>", points(transfer)),
+        None => String::new(),
+    };
+    Some(Section {
+        id: "forgetting",
+        title: "What each phase left",
+        intro: "Clean accuracy of every stage after every phase. Framed is what the phase itself taught; the colour is the \
+                change from the base. Backward transfer is the mean change of a stage since the phase that taught it first: \
+                below zero, later phases cost what earlier ones had taught."
+            .into(),
+        body: matrix(forgetting) + &transfer,
+        tables: vec![table(forgetting)],
+        half: true,
+    })
+}
+
+/// The matrix as a drawing.
+pub fn matrix(forgetting: &Forgetting) -> String {
+    let value = |estimate: Option<Estimate>| estimate.and_then(|estimate| estimate.value);
+    let row = |name: &str, stages: &[u8], accuracy: &[Option<Estimate>; 4]| {
+        let squares = (1..=4u8).zip(accuracy).zip(&forgetting.base).map(|((stage, now), base)| Square {
+            value: value(*now),
+            change: value(*now).zip(value(*base)).map(|(now, base)| now - base),
+            framed: stages.contains(&stage),
+        });
+        (breakable(name), squares.collect())
+    };
+    let base = row("base", &[], &forgetting.base);
+    let rows = forgetting.phases.iter().map(|phase| row(&phase.phase, &phase.stages, &phase.accuracy));
+    heat::matrix("clean accuracy of each stage after each phase", "after", &NAMES, std::iter::once(base).chain(rows))
+}
+
+fn table(forgetting: &Forgetting) -> Table {
+    let row = |name: &str, step: u64, accuracy: &[Option<Estimate>; 4]| {
+        let [first, second, third, fourth] = accuracy.map(Cell::Share);
+        [Cell::text(name), Cell::Count(step as usize), first, second, third, fourth]
+    };
+    let base = row("base", 0, &forgetting.base);
+    let rows = forgetting.phases.iter().map(|phase| row(&phase.phase, phase.step, &phase.accuracy));
+    Table::new(
+        "forgetting",
+        "clean accuracy by phase and stage",
+        [
+            ("after", "after"),
+            ("step", "step"),
+            ("stage_1", NAMES[0]),
+            ("stage_2", NAMES[1]),
+            ("stage_3", NAMES[2]),
+            ("stage_4", NAMES[3]),
+        ],
+        std::iter::once(base).chain(rows),
+    )
+}

@@ -1,0 +1,129 @@
+//! The one number, and the few beside it.
+
+use stepwise_benchmark::summary::{Estimate, Summary};
+
+use super::ReportInput;
+use super::epsilon;
+use super::markup::{escape, percent, plural, points, share};
+
+/// Shown beside the headline: metric and what it is called there.
+const CARDS: [(&str, &str, &str); 6] = [
+    ("accuracy:clean", "Clean accuracy", "nothing changed"),
+    ("mean_attacked_accuracy", "Under attack", "mean over the families of attacks"),
+    ("chain_accuracy", "Whole chains", "all four stages right"),
+    ("hint_discrimination", "Hint discrimination", "takes good hints, rejects bad ones"),
+    ("visual_reliance_swap", "Looks at the picture", "lost when it is another patient's"),
+    ("region_grounding", "Looks at the right place", "lost when the evidence is covered"),
+];
+
+/// The section.
+pub fn section(input: &ReportInput<'_>) -> String {
+    let last = input.last();
+    let cards: String = CARDS.iter().filter_map(|(id, name, about)| card(last, id, name, about)).collect();
+    let cards = if cards.is_empty() { cards } else { format!("<div class=\"cards\">{cards}</div>") };
+    format!("<section class=\"headline\" aria-label=\"Headline\">{}{cards}</section>", hero(input, last))
+}
+
+/// What the headline is about.
+struct Claim {
+    id: &'static str,
+    name: &'static str,
+    /// What the number is, as markup.
+    about: String,
+}
+
+/// Robust accuracy; clean accuracy where the suite has no attack.
+fn claim(summary: &Summary) -> Claim {
+    let counted: Vec<&str> = summary
+        .conditions
+        .iter()
+        .filter(|condition| condition.representative && condition.n > 0)
+        .map(|condition| condition.id.as_str())
+        .collect();
+    if counted.is_empty() {
+        return Claim { id: "accuracy:clean", name: "Clean accuracy", about: "The suite attacked nothing.".into() };
+    }
+    Claim {
+        id: "robust_accuracy",
+        name: "Robust accuracy",
+        about: format!(
+            "An item counts if it is right clean and under every one of {}, one of each family: {}.",
+            plural(counted.len(), "attack"),
+            escape(&counted.join(", "))
+        ),
+    }
+}
+
+fn hero(input: &ReportInput<'_>, last: &Summary) -> String {
+    let Claim { id, name, about } = claim(last);
+    let metric = last.metrics.get(id);
+    let warning = match epsilon::failed(last) {
+        0 => String::new(),
+        failed => format!(
+            "<p class=\"tally bad\">\u{2718} {} against fake robustness failed: see <a href=\"#epsilon\">the attacks on the \
+             pixels</a>.</p>",
+            plural(failed, "check")
+        ),
+    };
+    let Some((gain, base)) = metric.and_then(|metric| metric.gain_vs_base.zip(metric.base)) else {
+        let estimate = metric.map(|metric| metric.estimate);
+        return format!(
+            "<div class=\"hero\"><p class=\"what\">{name} of the base</p><p class=\"big\">{}</p>{warning}<p class=\"about\">Of {}. {about}</p></div>",
+            share(estimate),
+            plural(estimate.map_or(0, |estimate| estimate.n), "item"),
+        );
+    };
+    let value = gain.value.map_or_else(|| "n/a".to_owned(), points);
+    let interval =
+        gain.ci.map_or_else(String::new, |[low, high]| format!("95 % interval {} to {}", points(low), points(high)));
+    let of =
+        |estimate: Option<Estimate>| estimate.and_then(|estimate| estimate.value).map_or_else(|| "n/a".into(), percent);
+    format!(
+        "<div class=\"hero {}\"><p class=\"what\">{name}: gain over the untouched base</p>\
+         <p class=\"big\">{value}<span class=\"unit\"> points</span></p><p class=\"interval\">{interval}</p>\
+         <p class=\"verdict\">{}</p>{warning}\
+         <p class=\"about\">{name} {} \u{2192} {} ({}), on {}. {about}</p></div>",
+        tone(gain),
+        verdict(gain),
+        of(Some(base)),
+        of(metric.map(|metric| metric.estimate)),
+        escape(&input.last_label()),
+        plural(gain.n, "item"),
+    )
+}
+
+fn verdict(gain: Estimate) -> &'static str {
+    match gain.ci {
+        Some([low, _]) if low > 0.0 => "Better than its base: the interval lies above zero.",
+        Some([_, high]) if high < 0.0 => "Worse than its base: the interval lies below zero.",
+        Some(_) => "No difference shown: the interval includes zero.",
+        None => "Too few groups for an interval.",
+    }
+}
+
+fn tone(gain: Estimate) -> &'static str {
+    match gain.ci {
+        Some([low, _]) if low > 0.0 => "up",
+        Some([_, high]) if high < 0.0 => "down",
+        _ => "even",
+    }
+}
+
+fn card(summary: &Summary, id: &str, name: &str, about: &str) -> Option<String> {
+    let metric = summary.metrics.get(id)?;
+    let value = metric.estimate.value?;
+    let was = metric.base.and_then(|base| base.value).map(|base| format!("{} \u{2192} ", percent(base)));
+    let gain = metric.gain_vs_base.and_then(|gain| Some((gain.value?, gain.ci))).map(|(gain, ci)| {
+        let ci = ci.map_or_else(String::new, |[low, high]| {
+            format!(" <span class=\"ci\">[{}, {}]</span>", points(low), points(high))
+        });
+        format!("<p class=\"gain\">{}{ci}</p>", points(gain))
+    });
+    Some(format!(
+        "<div class=\"card\"><h3>{name}</h3><p class=\"value\"><span class=\"was\">{}</span>{}</p>{}<p class=\"about\">{about} <span class=\"n\">of {}</span></p></div>",
+        was.unwrap_or_default(),
+        percent(value),
+        gain.unwrap_or_default(),
+        metric.estimate.n
+    ))
+}

@@ -1,0 +1,129 @@
+//! Text into markup: escaping, and numbers as people read them.
+
+use stepwise_benchmark::summary::Estimate;
+
+/// Text that means itself wherever it is put. Control characters and those that reorder a line are shown as such.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\n' | '\t' => escaped.push(character),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
+            control if control.is_control() => escaped.push('\u{fffd}'),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Escaped text. A name alone may be parted at its joints where a line is too short for it.
+pub fn breakable(text: &str) -> String {
+    let escaped = escape(text);
+    if text.contains(' ') { escaped } else { escaped.replace('_', "_<wbr>").replace(':', ":<wbr>") }
+}
+
+/// `3 items`, `1 item`.
+pub fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `43.2 %`.
+pub fn percent(value: f64) -> String {
+    format!("{}\u{202f}%", number(value * 100.0))
+}
+
+/// `+3.1` percentage points, with a true minus.
+pub fn points(value: f64) -> String {
+    let text = number(value * 100.0);
+    if text.starts_with('\u{2212}') || text == "0.0" { text } else { format!("+{text}") }
+}
+
+/// One decimal, with a true minus and no negative zero.
+fn number(value: f64) -> String {
+    let text = format!("{value:.1}");
+    if text == "-0.0" { "0.0".to_owned() } else { text.replace('-', "\u{2212}") }
+}
+
+/// `0.012`, or `< 0.001`.
+pub fn p_value(p: f64) -> String {
+    if p < 0.001 { "&lt;\u{202f}0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+/// A plain number with two decimals and a true minus.
+pub fn plain(value: f64) -> String {
+    let text = format!("{value:.2}");
+    if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "\u{2212}") }
+}
+
+/// What stands where a number is not defined.
+pub const NONE: &str = "<span class=\"none\">n/a</span>";
+
+/// A share with its interval: `43.2 % [40.1, 46.0]`.
+pub fn share(estimate: Option<Estimate>) -> String {
+    with_interval(estimate, percent, |bound| number(bound * 100.0))
+}
+
+/// A difference with its interval, in points: `+3.1 [-0.2, +6.0]`.
+pub fn difference(estimate: Option<Estimate>) -> String {
+    with_interval(estimate, points, points)
+}
+
+/// A difference of log-odds with its interval: `+0.31 [-0.02, +0.60]`.
+pub fn odds(estimate: Option<Estimate>) -> String {
+    let signed =
+        |value: f64| if value > 0.0 && plain(value) != "0.00" { format!("+{}", plain(value)) } else { plain(value) };
+    with_interval(estimate, signed, signed)
+}
+
+/// How an estimate reads without markup: `43.2 % [40.1, 46.0] of 120`, for words that pop up over a drawing.
+pub fn spoken(estimate: Estimate) -> String {
+    let value = estimate.value.map_or_else(|| "n/a".to_owned(), percent);
+    let interval = estimate
+        .ci
+        .map_or_else(String::new, |[low, high]| format!(" [{}, {}]", number(low * 100.0), number(high * 100.0)));
+    format!("{value}{interval} of {}", estimate.n)
+}
+
+fn with_interval(estimate: Option<Estimate>, value: impl Fn(f64) -> String, bound: impl Fn(f64) -> String) -> String {
+    let Some(found) = estimate.and_then(|estimate| Some((estimate.value?, estimate.ci))) else {
+        return NONE.to_owned();
+    };
+    let interval = found
+        .1
+        .map(|[low, high]| format!(" <span class=\"ci\">[{}, {}]</span>", bound(low), bound(high)))
+        .unwrap_or_default();
+    format!("<span class=\"num\">{}{interval}</span>", value(found.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(points(0.031), "+3.1");
+        assert_eq!(points(-0.031), "\u{2212}3.1");
+        assert_eq!(points(-0.0001), "0.0");
+        assert_eq!(percent(0.4321), "43.2\u{202f}%");
+        assert_eq!((p_value(0.0001).as_str(), p_value(0.0123).as_str()), ("&lt;\u{202f}0.001", "0.012"));
+        let estimate = Estimate { value: Some(0.1), ci: Some([-0.02, 0.2]), n: 3 };
+        assert!(difference(Some(estimate)).contains("+10.0 <span class=\"ci\">[\u{2212}2.0, +20.0]"));
+        assert!(difference(None).contains("n/a"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_escapes(text in any::<String>()) {
+            let escaped = escape(&text);
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            let rest = ["&amp;", "&lt;", "&gt;", "&quot;", "&#39;"].iter().fold(escaped, |text, entity| text.replace(entity, ""));
+            prop_assert!(!rest.contains('&'));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Which case is visited at which step.
+
+use std::fmt::Write;
+
+use super::PlanInput;
+use crate::plot::steps;
+use crate::section::Section;
+
+/// Most visits that are drawn.
+const MOST: usize = 6000;
+
+/// The section.
+pub fn section(input: &PlanInput<'_>) -> Section {
+    let mut visits: Vec<(usize, usize, u8)> = Vec::new();
+    for (step, planned) in input.steps.iter().enumerate() {
+        visits.extend(planned.lessons.iter().map(|lesson| (step, lesson.case, lesson.stage)));
+    }
+    visits.dedup();
+    let every = visits.len().div_ceil(MOST).max(1);
+    let ticks: Vec<(f64, String)> =
+        steps(0.0, input.cases as f64, 5.0).into_iter().map(|value| (value, value.to_string())).collect();
+    let plot = input.plot(270.0, [0.0, ticks[ticks.len() - 1].0]);
+    let mut marks = String::new();
+    for stage in 1..=4u8 {
+        let mut path = String::new();
+        // The questions of a case at one step stand beside each other.
+        let shift = f64::from(stage) / 5.0;
+        for (step, case, _) in visits.iter().filter(|visit| visit.2 == stage && visit.1.is_multiple_of(every)) {
+            let _ = write!(path, "M{:.1} {:.1}h2", plot.x(*step as f64 + shift), plot.y(*case as f64 + 0.5));
+        }
+        if !path.is_empty() {
+            let _ = write!(marks, "<path class=\"visit c{}\" d=\"{path}\"/>", stage - 1);
+        }
+    }
+    let axes = input.axes(&plot, &ticks, "case");
+    let drawn = match every {
+        1 => String::new(),
+        every => format!(" Of many visits those of each {every}th case are drawn."),
+    };
+    Section {
+        id: "cases",
+        title: "Which case when",
+        intro: format!("A dash for each stage of a case at a step, in the colours beside; the list names them.{drawn}"),
+        body: plot.svg("Cases over the steps", &format!("{axes}{marks}")),
+        tables: Vec::new(),
+        half: true,
+    }
+}

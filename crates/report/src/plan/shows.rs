@@ -1,0 +1,91 @@
+//! What lessons show beside the question as it is stored, over the steps.
+
+use std::fmt::Write;
+
+use super::bins::{Bin, bins};
+use super::{PlanInput, PlannedLesson};
+use crate::markup::{escape, percent};
+use crate::plot::WIDTH;
+use crate::section::Section;
+
+/// Height of a row with its words, and of its strip.
+const ROW: f64 = 36.0;
+const STRIP: f64 = 14.0;
+
+/// The section.
+pub fn section(input: &PlanInput<'_>) -> Section {
+    let mut names: Vec<String> = Vec::new();
+    for lesson in input.steps.iter().flat_map(|step| &step.lessons) {
+        for name in shown(lesson) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names.sort();
+    let bins = bins(input);
+    let body = match names.as_slice() {
+        [] => "<p class=\"tally\">Every lesson is the question as it is stored.</p>".to_owned(),
+        names => drawing(input, &bins, names),
+    };
+    Section {
+        id: "shows",
+        title: "What lessons show",
+        intro: "Shares of the lessons that differ from the question as it is stored, the darker the more; in percent of all lessons \
+                of the run."
+            .into(),
+        body,
+        tables: Vec::new(),
+        half: true,
+    }
+}
+
+/// What a lesson shows, in words.
+fn shown(lesson: &PlannedLesson<'_>) -> Vec<String> {
+    let condition = lesson.condition.map(|kind| format!("under {kind}"));
+    let context = lesson.context.map(|told| format!("told {told} answers to earlier questions"));
+    let replayed = lesson.replayed.then(|| "replayed".to_owned());
+    let blank = lesson.is_blank.then(|| "on blank pictures".to_owned());
+    condition.into_iter().chain(context).chain(replayed).chain(blank).collect()
+}
+
+fn drawing(input: &PlanInput<'_>, bins: &[Bin<'_>], names: &[String]) -> String {
+    let has = |lesson: &PlannedLesson<'_>, name: &String| shown(lesson).contains(name);
+    let all = input.steps.iter().map(|step| step.lessons.len()).sum::<usize>().max(1);
+    let mut svg = String::new();
+    for (row, name) in names.iter().enumerate() {
+        let top = row as f64 * ROW;
+        let mut count = 0;
+        for bin in bins {
+            let found = bin.lessons.iter().filter(|lesson| has(lesson, name)).count();
+            count += found;
+            if found == 0 {
+                continue;
+            }
+            let x = |step: usize| WIDTH * step as f64 / input.steps.len() as f64;
+            let _ = write!(
+                svg,
+                "<rect class=\"bar c0\" fill-opacity=\"{:.2}\" x=\"{:.2}\" y=\"{:.1}\" width=\"{:.2}\" height=\"{STRIP}\"/>",
+                (found as f64 / bin.lessons.len() as f64).max(0.04),
+                x(bin.start),
+                top + 18.0,
+                x(bin.end) - x(bin.start)
+            );
+        }
+        let _ = write!(
+            svg,
+            "<text x=\"0\" y=\"{0:.1}\">{1}</text><text x=\"{WIDTH}\" y=\"{0:.1}\" text-anchor=\"end\">{2}</text>\
+             <rect class=\"frame\" x=\"0.5\" y=\"{3:.1}\" width=\"{4}\" height=\"{STRIP}\"/>",
+            top + 13.0,
+            escape(name),
+            percent(count as f64 / all as f64),
+            top + 18.0,
+            WIDTH - 1.0
+        );
+    }
+    let height = names.len() as f64 * ROW + 4.0;
+    format!(
+        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Shares of lessons that differ from the \
+         question as it is stored, over the steps\">{svg}</svg>"
+    )
+}

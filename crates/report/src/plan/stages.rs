@@ -1,0 +1,56 @@
+//! How many lessons of each stage a step learns from.
+
+use std::fmt::Write;
+
+use super::PlanInput;
+use super::bins::{Bin, bins};
+use crate::plot::steps;
+use crate::section::Section;
+use crate::stage_curve::NAMES;
+
+/// The section.
+pub fn section(input: &PlanInput<'_>) -> Section {
+    let bins = bins(input);
+    let share = |bin: &Bin<'_>, count: usize| count as f64 / (bin.end - bin.start) as f64;
+    let most = bins.iter().map(|bin| share(bin, bin.lessons.len())).fold(1.0, f64::max);
+    let ticks: Vec<(f64, String)> = steps(0.0, most, 5.0).into_iter().map(|value| (value, value.to_string())).collect();
+    let plot = input.plot(270.0, [0.0, ticks[ticks.len() - 1].0]);
+    let mut bars = String::new();
+    for bin in &bins {
+        let mut below = 0.0;
+        for stage in 1..=4u8 {
+            let count = bin.lessons.iter().filter(|lesson| lesson.stage == stage).count();
+            let above = below + share(bin, count);
+            if count > 0 {
+                let (left, right) = (plot.x(bin.start as f64), plot.x(bin.end as f64));
+                let (top, bottom) = (plot.y(above), plot.y(below));
+                let _ = write!(
+                    bars,
+                    "<rect class=\"bar c{}\" x=\"{left:.2}\" y=\"{top:.2}\" width=\"{:.2}\" height=\"{:.2}\"/>",
+                    stage - 1,
+                    right - left,
+                    bottom - top
+                );
+            }
+            below = above;
+        }
+    }
+    let axes = input.axes(&plot, &ticks, "lessons a step");
+    let legend: String = NAMES
+        .iter()
+        .enumerate()
+        .map(|(place, name)| format!("<span><i class=\"swatch bar-c{place}\"></i>{name}</span>"))
+        .collect();
+    Section {
+        id: "stages",
+        title: "Which stage when",
+        intro: "Lessons of each stage a step, stacked from the first stage up; with many steps, means over neighbours."
+            .into(),
+        body: format!(
+            "{}<p class=\"legend\">{legend}</p>",
+            plot.svg("Lessons of each stage over the steps", &format!("{bars}{axes}"))
+        ),
+        tables: Vec::new(),
+        half: true,
+    }
+}

@@ -1,0 +1,65 @@
+//! What later training left of what each stage once reached, before or on the way.
+
+use stepwise_benchmark::metrics::Better;
+use stepwise_benchmark::retention::{StageAccuracies, retention, stage_accuracies};
+use stepwise_benchmark::summary::Estimate;
+
+use super::ReportInput;
+use super::plot::{Plot, RANKED};
+use super::section::Section;
+use super::series::{self, Series};
+use super::stage_curve::NAMES;
+use super::table::{Cell, Table};
+
+/// The section; none before the first epoch, or where no stage has an item.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    let (stops, last) = (input.stops(), input.last());
+    let id = |stage: usize| format!("accuracy:clean:stage_{}", stage + 1);
+    let lines = NAMES.iter().zip(RANKED).enumerate();
+    let all: Vec<Series> =
+        lines.map(|(stage, (name, style))| Series::of(style, *name, &id(stage), stops.clone())).collect();
+    if !input.is_compared() || series::is_empty(&all) {
+        return None;
+    }
+    let y_ticks = series::ticks(&all, [0.4, 0.6]);
+    let plot: Plot = input.over_epochs([y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
+    let svg = plot.axes(&y_ticks, &input.epoch_ticks(), "epoch", "clean accuracy, %") + &series::draw(&plot, &all);
+
+    let accuracies: Vec<StageAccuracies> = stops.iter().map(|(_, _, summary)| stage_accuracies(summary)).collect();
+    let kept = retention(&accuracies);
+    let rows = NAMES.iter().enumerate().map(|(stage, name)| {
+        let now = last.estimate(&id(stage));
+        let of = |value: Option<f64>| Some(Estimate { value, ci: None, n: now.map_or(0, |now| now.n) });
+        [
+            Cell::text(*name),
+            Cell::Share(input.base.estimate(&id(stage))),
+            Cell::Share(of(kept[stage].map(|kept| kept.best))),
+            Cell::Share(now),
+            Cell::Gain(last.gain(&id(stage)), Better::Higher),
+            Cell::Points(of(kept[stage].map(|kept| kept.forgetting()))),
+        ]
+    });
+    let table = Table::new(
+        "retention",
+        "clean accuracy by stage and epoch",
+        [
+            ("stage", "stage"),
+            ("base", "base"),
+            ("best_before", "best before the last epoch"),
+            ("now", "now"),
+            ("gain", "gain over the base, points"),
+            ("forgetting", "forgetting, points"),
+        ],
+        rows,
+    );
+    Some(Section {
+        id: "retention",
+        title: "What is kept",
+        intro: "Clean accuracy of each stage. Forgetting is the best of the base and all earlier epochs less the last; the \
+                best of several is too high by chance, so it has no interval. Below zero the last is the best."
+            .into(),
+        body: series::names(&all) + &plot.svg("Clean accuracy of each stage by epoch; the numbers are in the table", &svg),
+        tables: vec![table],
+        half: true,
+    })
+}

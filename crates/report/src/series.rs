@@ -1,0 +1,88 @@
+//! Lines through estimates with their intervals, for all charts that have an order on their horizontal axis.
+
+use stepwise_benchmark::summary::{Estimate, Summary};
+
+use super::markup::{escape, spoken};
+use super::plot::{Plot, Style, legend, steps, tick};
+
+/// One line.
+pub struct Series {
+    /// How it looks.
+    pub style: Style,
+    /// What it is.
+    pub name: String,
+    /// Place on the horizontal axis, what stands there in words, and the estimate.
+    pub points: Vec<(f64, String, Estimate)>,
+}
+
+impl Series {
+    /// The estimates of one metric over some summaries; those without a value are left out.
+    pub fn of<'a>(
+        style: Style,
+        name: impl Into<String>,
+        id: &str,
+        stops: impl IntoIterator<Item = (f64, String, &'a Summary)>,
+    ) -> Self {
+        let found = stops.into_iter().filter_map(|(place, words, summary)| {
+            let estimate = summary.estimate(id).filter(|estimate| estimate.value.is_some())?;
+            Some((place, words, estimate))
+        });
+        Self { style, name: name.into(), points: found.collect() }
+    }
+}
+
+/// Whether there is anything to draw.
+pub fn is_empty(all: &[Series]) -> bool {
+    all.iter().all(|series| series.points.is_empty())
+}
+
+/// A range that holds nothing, for an axis that starts where the numbers do.
+pub const NOTHING: [f64; 2] = [1.0, 0.0];
+
+/// Ticks that cover all values and intervals and at least `[low, high]`, and no less than a tenth.
+pub fn ticks(all: &[Series], [low, high]: [f64; 2]) -> Vec<(f64, String)> {
+    let estimates = all.iter().flat_map(|series| &series.points).map(|(_, _, estimate)| estimate);
+    let ends = estimates.flat_map(|estimate| estimate.ci.into_iter().flatten().chain(estimate.value));
+    let (low, high) = ends.fold((low, high), |(low, high), end| (low.min(end), high.max(end)));
+    let missing = (0.1 - (high - low)).max(0.0) / 2.0;
+    steps(low - missing, high + missing, 5.0).into_iter().map(|value| (value, tick(value))).collect()
+}
+
+/// All lines, beside each other where they meet, with the numbers of each point as words that pop up.
+pub fn draw(plot: &Plot, all: &[Series]) -> String {
+    drawn(plot, all, 8.0)
+}
+
+/// The same on top of each other where they meet: without intervals, on an axis of many places.
+pub fn draw_together(plot: &Plot, all: &[Series]) -> String {
+    drawn(plot, all, 0.0)
+}
+
+fn drawn(plot: &Plot, all: &[Series], apart: f64) -> String {
+    let mut svg = String::new();
+    let kept: Vec<&Series> = all.iter().filter(|series| !series.points.is_empty()).collect();
+    let middle = (kept.len() as f64 - 1.0) / 2.0;
+    for (number, Series { style, name, points }) in kept.into_iter().enumerate() {
+        let shift = (number as f64 - middle) * apart;
+        let line: Vec<(f64, f64)> =
+            points.iter().filter_map(|(place, _, estimate)| Some((*place, estimate.value?))).collect();
+        svg.push_str(&plot.line(style.class, &line, shift));
+        for (place, words, estimate) in points {
+            let interval = estimate.ci.map_or_else(String::new, |ci| plot.interval(style.class, *place, shift, ci));
+            let mark = estimate.value.map_or_else(String::new, |value| plot.mark(*style, *place, value, shift));
+            svg.push_str(&format!(
+                "<g><title>{}, {}: {}</title>{interval}{mark}</g>",
+                escape(name),
+                escape(words),
+                spoken(*estimate)
+            ));
+        }
+    }
+    svg
+}
+
+/// What each line is.
+pub fn names(all: &[Series]) -> String {
+    let drawn = all.iter().filter(|series| !series.points.is_empty());
+    legend(&drawn.map(|series| (series.style, escape(&series.name))).collect::<Vec<_>>())
+}

@@ -1,0 +1,110 @@
+//! Rows of a forest plot: a name, a dot with its interval on a common horizontal scale, and the numbers.
+
+use std::fmt::Write;
+
+use stepwise_benchmark::summary::Estimate;
+
+use super::plot::{steps, tick};
+
+/// What a row places on the scale.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// A dot, filled where it is sure, and its interval.
+    pub found: Option<Estimate>,
+    /// Another interval of the same number, drawn thin.
+    pub other: Option<[f64; 2]>,
+    /// Whether a claim may rest on it.
+    pub is_sure: bool,
+}
+
+/// The horizontal scale and what is placed on it.
+pub struct Scale {
+    ticks: Vec<f64>,
+    /// Whether zero is the middle of interest.
+    is_gain: bool,
+    label: fn(f64) -> String,
+}
+
+impl Scale {
+    /// A scale that covers all marks with their intervals: differences around zero, or shares from 0 to 1.
+    pub fn new(marks: impl Iterator<Item = Mark>, is_gain: bool) -> Self {
+        let ends = marks.flat_map(|mark| {
+            let (value, ci) = mark.found.map_or((None, None), |found| (found.value, found.ci));
+            ci.into_iter().chain(mark.other).flatten().chain(value)
+        });
+        let least: (f64, f64) = if is_gain { (-0.05, 0.05) } else { (0.0, 1.0) };
+        let (low, high) = ends.fold(least, |(low, high), end| (low.min(end), high.max(end)));
+        Self { ticks: steps(low, high, 6.0), is_gain, label: tick }
+    }
+
+    /// The same scale with its ticks in plain numbers instead of percent.
+    pub fn plain(self) -> Self {
+        let label = |value: f64| format!("{}", (value * 100.0).round() / 100.0).replace('-', "\u{2212}");
+        Self { label, ..self }
+    }
+
+    /// In percent of the width.
+    fn place(&self, value: f64) -> f64 {
+        let (low, high) = (self.ticks[0], self.ticks[self.ticks.len() - 1]);
+        (value - low) / (high - low) * 100.0
+    }
+
+    /// Tick labels, and the name of the axis where one is given.
+    pub fn axis(&self, name: &str) -> String {
+        let mut svg: String = self
+            .ticks
+            .iter()
+            .map(|value| {
+                let (place, label) = (self.place(*value), (self.label)(*value));
+                format!("<text x=\"{place:.2}%\" y=\"14\" text-anchor=\"middle\">{label}</text>")
+            })
+            .collect();
+        let height = if name.is_empty() { 20 } else { 38 };
+        if !name.is_empty() {
+            let _ = write!(svg, "<text x=\"50%\" y=\"33\" text-anchor=\"middle\">{name}</text>");
+        }
+        format!(
+            "<div class=\"row axis-row\"><span></span><span class=\"strip\"><svg height=\"{height}\" width=\"100%\" \
+             aria-hidden=\"true\">{svg}</svg></span><span></span></div>"
+        )
+    }
+
+    /// One row. `name` and `result` are markup.
+    pub fn row(&self, (name, about): (&str, &str), mark: Mark, result: &str) -> String {
+        let mut svg: String = self
+            .ticks
+            .iter()
+            .map(|value| {
+                let class = if self.is_gain && value.abs() < 1e-9 { "zero" } else { "grid" };
+                let place = self.place(*value);
+                format!("<line class=\"{class}\" x1=\"{place:.2}%\" x2=\"{place:.2}%\" y1=\"0\" y2=\"100%\"/>")
+            })
+            .collect();
+        let own = mark.found.and_then(|estimate| estimate.ci);
+        for (class, [low, high]) in
+            mark.other.map(|ci| ("reach other", ci)).into_iter().chain(own.map(|ci| ("reach", ci)))
+        {
+            let _ = write!(
+                svg,
+                "<line class=\"{class}\" x1=\"{:.2}%\" x2=\"{:.2}%\" y1=\"50%\" y2=\"50%\"/>",
+                self.place(low),
+                self.place(high)
+            );
+        }
+        if let Some(value) = mark.found.and_then(|estimate| estimate.value) {
+            let class = if mark.is_sure { "tuned" } else { "unsure" };
+            let _ =
+                write!(svg, "<circle class=\"dot {class}\" cx=\"{:.2}%\" cy=\"50%\" r=\"5.5\"/>", self.place(value));
+        }
+        format!(
+            "<div class=\"row\"><span class=\"name\" title=\"{about}\">{name}</span>\
+             <span class=\"strip\"><svg class=\"row-strip\" width=\"100%\" aria-hidden=\"true\">{svg}</svg></span>\
+             <span class=\"result\">{result}</span></div>"
+        )
+    }
+}
+
+/// A heading between rows. Both are markup.
+pub fn group(name: &str, about: &str) -> String {
+    format!("<div class=\"group\"><b>{name}</b> <span>{about}</span></div>")
+}

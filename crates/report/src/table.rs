@@ -1,0 +1,241 @@
+//! A table of numbers: markup for people, CSV for programs, both from the same cells.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use stepwise_benchmark::metrics::Better;
+use stepwise_benchmark::summary::Estimate;
+
+use super::CsvFile;
+use super::markup::{NONE, breakable, difference, escape, odds, p_value, plain, share};
+
+/// One table.
+pub struct Table {
+    /// Names its CSV file, without the ending.
+    name: &'static str,
+    /// What it holds, in words.
+    caption: String,
+    /// Shown at once, or folded away until asked for.
+    open: bool,
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// One column: its name in CSV, and its heading.
+type Column = (Cow<'static, str>, Cow<'static, str>);
+
+/// One value. All cells of a column are of one variant.
+pub enum Cell {
+    /// Words from anywhere.
+    Text(String),
+    /// A number of things.
+    Count(usize),
+    /// A share of 1 with its interval and denominator.
+    Share(Option<Estimate>),
+    /// A difference of shares.
+    Points(Option<Estimate>),
+    /// A difference of shares, marked where its interval excludes zero and one direction is an improvement.
+    Gain(Option<Estimate>, Better),
+    /// A difference of log-odds.
+    Odds(Option<Estimate>),
+    /// Any other number.
+    Number(Option<f64>),
+    /// A p-value.
+    P(Option<f64>),
+}
+
+impl Cell {
+    /// Words from anywhere.
+    pub fn text(words: impl Into<String>) -> Self {
+        Self::Text(words.into())
+    }
+}
+
+impl Table {
+    /// A table that is folded away until asked for. The first cell of each row is its heading.
+    pub fn new<const N: usize>(
+        name: &'static str,
+        caption: impl Into<String>,
+        columns: [(&'static str, &'static str); N],
+        rows: impl IntoIterator<Item = [Cell; N]>,
+    ) -> Self {
+        let columns = columns.map(|(name, head)| (name.into(), head.into())).to_vec();
+        Self { name, caption: caption.into(), open: false, columns, rows: rows.into_iter().map(Vec::from).collect() }
+    }
+
+    /// The same with as many columns as there are names in CSV with their headings, which are markup. Every row has a cell for
+    /// each.
+    pub fn wide(
+        name: &'static str,
+        caption: impl Into<String>,
+        columns: impl IntoIterator<Item = (String, String)>,
+        rows: Vec<Vec<Cell>>,
+    ) -> Self {
+        let columns = columns.into_iter().map(|(name, head)| (name.into(), head.into())).collect();
+        Self { name, caption: caption.into(), open: false, columns, rows }
+    }
+
+    /// The same table, shown at once.
+    pub fn open(self) -> Self {
+        Self { open: true, ..self }
+    }
+
+    /// The table with a link that saves it as CSV.
+    pub fn markup(&self) -> String {
+        let (caption, csv) = (escape(&self.caption), self.csv());
+        let head = self.columns.iter().enumerate().map(|(place, (_, head))| {
+            let is_words = self.rows.first().is_some_and(|row| matches!(row[place], Cell::Text(_)));
+            format!("<th scope=\"col\"{}>{head}</th>", if is_words { " class=\"words\"" } else { "" })
+        });
+        let head: String = head.collect();
+        let rows: String = self.rows.iter().map(|row| row_markup(row)).collect();
+        let table = format!(
+            "<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table><caption>{caption}</caption>\
+             <thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\
+             <p class=\"save\"><a download=\"{0}\" href=\"data:text/csv;charset=utf-8;base64,{1}\">Save as CSV ({0})</a></p>",
+            csv.name,
+            STANDARD.encode(&csv.text)
+        );
+        if self.open { table } else { format!("<details><summary>The numbers: {caption}</summary>{table}</details>") }
+    }
+
+    /// The table as RFC 4180 has it, with a line feed after each line. Shares are of 1 and not of 100, with their interval,
+    /// their denominator and all their digits; what is not defined is empty.
+    pub fn csv(&self) -> CsvFile {
+        let names = self.columns.iter().enumerate().flat_map(|(place, (name, _))| {
+            let parts = if self.rows.first().is_some_and(|row| row[place].is_estimate()) { PARTS } else { &PARTS[..1] };
+            parts.iter().map(move |part| format!("{name}{part}"))
+        });
+        let mut text = line(names);
+        self.rows.iter().for_each(|row| text.push_str(&line(row.iter().flat_map(Cell::fields))));
+        CsvFile { name: format!("{}.csv", self.name), text }
+    }
+}
+
+/// What follows the name of a column in CSV, for each field of an estimate.
+const PARTS: &[&str] = &["", "_low", "_high", "_n"];
+
+fn row_markup(row: &[Cell]) -> String {
+    let cells = row.iter().enumerate().map(|(place, cell)| match (place, cell) {
+        (0, _) => format!("<th scope=\"row\">{}</th>", cell.markup()),
+        (_, Cell::Text(_)) => format!("<td class=\"words\">{}</td>", cell.markup()),
+        _ => format!("<td>{}</td>", cell.markup()),
+    });
+    format!("<tr>{}</tr>", cells.collect::<String>())
+}
+
+impl Cell {
+    fn is_estimate(&self) -> bool {
+        matches!(self, Self::Share(_) | Self::Points(_) | Self::Odds(_) | Self::Gain(..))
+    }
+
+    fn markup(&self) -> String {
+        let with_n = |text: String, estimate: &Option<Estimate>| {
+            let n =
+                estimate.map_or_else(String::new, |estimate| format!(" <span class=\"n\">of {}</span>", estimate.n));
+            text + &n
+        };
+        match self {
+            Self::Text(words) => breakable(words),
+            Self::Count(count) => count.to_string(),
+            Self::Share(estimate) => with_n(share(*estimate), estimate),
+            Self::Points(estimate) => with_n(difference(*estimate), estimate),
+            Self::Gain(estimate, better) => with_n(judged(*estimate, *better), estimate),
+            Self::Odds(estimate) => with_n(odds(*estimate), estimate),
+            Self::Number(value) => value.map_or_else(|| NONE.to_owned(), plain),
+            Self::P(p) => p.map_or_else(|| NONE.to_owned(), p_value),
+        }
+    }
+
+    fn fields(&self) -> Vec<String> {
+        let field = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        match self {
+            Self::Text(words) => vec![quoted(words)],
+            Self::Count(count) => vec![count.to_string()],
+            Self::Number(value) | Self::P(value) => vec![field(*value)],
+            Self::Share(estimate) | Self::Points(estimate) | Self::Odds(estimate) | Self::Gain(estimate, _) => {
+                let ci = estimate.and_then(|estimate| estimate.ci);
+                let n = estimate.map_or_else(String::new, |estimate| estimate.n.to_string());
+                let value = estimate.and_then(|estimate| estimate.value);
+                vec![field(value), field(ci.map(|ci| ci[0])), field(ci.map(|ci| ci[1])), n]
+            }
+        }
+    }
+}
+
+/// The gain, marked where its interval excludes zero and a direction is known.
+fn judged(gain: Option<Estimate>, better: Better) -> String {
+    let text = difference(gain);
+    let sign = match gain.and_then(|gain| gain.ci) {
+        Some([low, _]) if low > 0.0 => 1,
+        Some([_, high]) if high < 0.0 => -1,
+        _ => 0,
+    };
+    match (better, sign) {
+        (Better::Higher, 1) | (Better::Lower, -1) => {
+            format!("<span class=\"good\">{text}<span role=\"img\" aria-label=\"better\"> \u{2714}</span></span>")
+        }
+        (Better::Higher, -1) | (Better::Lower, 1) => {
+            format!("<span class=\"bad\">{text}<span role=\"img\" aria-label=\"worse\"> \u{2718}</span></span>")
+        }
+        _ => text,
+    }
+}
+
+fn line(fields: impl Iterator<Item = String>) -> String {
+    fields.collect::<Vec<_>>().join(",") + "\n"
+}
+
+/// A field of words. Spreadsheets run a cell that starts like a formula; an apostrophe before it makes it words again.
+fn quoted(words: &str) -> String {
+    let words =
+        if words.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{words}") } else { words.to_owned() };
+    if words.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", words.replace('"', "\"\"")) } else { words }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_table_twice() {
+        let found = Estimate { value: Some(0.125), ci: Some([-0.5, 0.25]), n: 8 };
+        let table = Table::new(
+            "t",
+            "a <table>",
+            [("name", "name"), ("gain", "gain, points"), ("p", "p"), ("slope", "slope")],
+            [
+                [Cell::text("=1+1"), Cell::Points(Some(found)), Cell::P(Some(0.0001)), Cell::Number(Some(-0.5))],
+                [Cell::text("a,\"b\"\n<i>"), Cell::Points(None), Cell::P(None), Cell::Number(None)],
+            ],
+        );
+        let expected = "name,gain,gain_low,gain_high,gain_n,p,slope\n'=1+1,0.125,-0.5,0.25,8,0.0001,-0.5\n\"a,\"\"b\"\"\n<i>\",,,,,,\n";
+        assert_eq!(table.csv(), CsvFile { name: "t.csv".into(), text: expected.into() });
+        let markup = table.markup();
+        assert!(markup.starts_with("<details><summary>The numbers: a &lt;table&gt;</summary>"));
+        for part in [
+            "<td><span class=\"num\">+12.5 <span class=\"ci\">[\u{2212}50.0, +25.0]</span></span> <span class=\"n\">of 8</span></td>",
+            "<th scope=\"row\">a,&quot;b&quot;\n&lt;i&gt;</th>",
+            "<td>\u{2212}0.50</td>",
+            "download=\"t.csv\"",
+            &STANDARD.encode(expected),
+        ] {
+            assert!(markup.contains(part), "{part} is missing in {markup}");
+        }
+        assert!(!table.open().markup().contains("<details"));
+    }
+
+    #[test]
+    fn only_a_sure_gain_in_a_known_direction_is_judged() {
+        let of = |ci: [f64; 2], better| {
+            let text = judged(Some(Estimate { value: Some(0.1), ci: Some(ci), n: 1 }), better);
+            ["better", "worse"].into_iter().find(|word| text.contains(word))
+        };
+        assert_eq!(of([0.01, 0.2], Better::Higher), Some("better"));
+        assert_eq!(of([0.01, 0.2], Better::Lower), Some("worse"));
+        assert_eq!(of([-0.2, -0.01], Better::Lower), Some("better"));
+        assert_eq!(of([-0.2, 0.01], Better::Lower), None);
+        assert_eq!(of([0.01, 0.2], Better::Neither), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! The worst cases as pictures, with what was asked and what each answered.
+
+use stepwise_benchmark::worst_cases::{Speaker, View};
+
+use super::markup::escape;
+use super::section::Section;
+use super::table::{Cell, Table};
+use super::{ReportInput, WorstCase};
+
+/// The section; none where nothing was picked.
+pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+    if input.worst.is_empty() {
+        return None;
+    }
+    let figures: String = input.worst.iter().map(|case| figure(case, &input.last_label())).collect();
+    Some(Section {
+        id: "worst",
+        title: "Worst cases",
+        intro: "Right when clean and wrong under an attack, or wrong where the base was right; the surest mistakes first. The \
+                dashed outline is where the evidence lies: drawn for you, not shown to the model."
+            .into(),
+        body: format!("<div class=\"worst\">{figures}</div>"),
+        tables: vec![table(input.worst)],
+        half: false,
+    })
+}
+
+fn figure(case: &WorstCase, label: &str) -> String {
+    let views: String = case.views.iter().map(view).collect();
+    let views = if views.is_empty() { views } else { format!("<div class=\"views\">{views}</div>") };
+    let turns: String = case
+        .turns
+        .iter()
+        .map(|turn| {
+            let (class, name) = match turn.speaker {
+                Speaker::System => ("user", "System"),
+                Speaker::User => ("user", "User"),
+                Speaker::Model => ("model", "Model"),
+            };
+            format!("<blockquote class=\"{class}\"><b>{name}</b> {}</blockquote>", escape(&turn.text))
+        })
+        .collect();
+    let answer = |name: &str, words: Option<&str>, is_right: bool| {
+        let (class, mark, meaning) =
+            if is_right { ("good", "\u{2714}", "right") } else { ("bad", "\u{2718}", "wrong") };
+        let words = words.map_or_else(|| "<em>unparsed</em>".to_owned(), escape);
+        format!(
+            "<div><dt>{}</dt><dd class=\"{class}\">{words} <span role=\"img\" aria-label=\"{meaning}\">{mark}</span></dd></div>",
+            escape(name)
+        )
+    };
+    let plain = |name: &str, words: &str| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(words));
+    let mut answers = plain("right answer", &case.gold);
+    answers.extend(case.named.as_deref().map(|named| plain("answer named", named)));
+    if case.base_asked {
+        answers.push_str(&answer("base", case.base.as_deref(), case.base_right));
+    }
+    answers.push_str(&answer(label, case.now.as_deref(), false));
+    // A clean item that is wrong is its own clean answer.
+    answers.extend(case.clean.as_deref().map(|clean| answer("clean question", Some(clean), true)));
+    format!(
+        "<figure>{views}<figcaption><p class=\"tags\"><b>{}</b> <span>stage {}</span> <span>{} \u{b7} {}</span></p>\
+         <p class=\"about\">{}</p>{turns}<dl class=\"answers\">{answers}</dl></figcaption></figure>",
+        escape(&case.condition),
+        case.stage,
+        escape(&case.case_id),
+        escape(&case.item_id),
+        escape(&case.about),
+    )
+}
+
+fn view(view: &View) -> String {
+    let [width, height] = view.size;
+    let outlines: String = view
+        .outlines
+        .iter()
+        .map(|corners| {
+            let places: Vec<String> = corners.iter().map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
+            let places = places.join(" ");
+            format!("<polygon class=\"halo\" points=\"{places}\"/><polygon class=\"evidence\" points=\"{places}\"/>")
+        })
+        .collect();
+    let caption = escape(&view.caption);
+    format!(
+        "<div class=\"view\"><div class=\"picture\"><img src=\"{}\" alt=\"{caption}\"><svg viewBox=\"0 0 {width} {height}\" \
+         preserveAspectRatio=\"none\" aria-hidden=\"true\">{outlines}</svg></div><p class=\"about\">{caption}</p></div>",
+        escape(&view.picture)
+    )
+}
+
+fn table(worst: &[WorstCase]) -> Table {
+    let words = |text: &Option<String>| Cell::text(text.clone().unwrap_or_default());
+    let rows = worst.iter().map(|case| {
+        [
+            Cell::text(case.case_id.as_str()),
+            Cell::text(case.item_id.as_str()),
+            Cell::Count(case.stage.into()),
+            Cell::text(case.condition.as_str()),
+            Cell::text(case.gold.as_str()),
+            words(&case.named),
+            words(&case.base),
+            Cell::text(match (case.base_asked, case.base_right) {
+                (false, _) => "not asked",
+                (true, true) => "right",
+                (true, false) => "wrong",
+            }),
+            words(&case.now),
+            words(&case.clean),
+        ]
+    });
+    Table::new(
+        "worst_cases",
+        "the answers to the worst cases",
+        [
+            ("case", "case"),
+            ("item", "item"),
+            ("stage", "stage"),
+            ("condition", "condition"),
+            ("gold", "right answer"),
+            ("named", "answer named"),
+            ("base", "base"),
+            ("base_verdict", "base is"),
+            ("now", "now"),
+            ("clean", "clean question"),
+        ],
+        rows,
+    )
+}

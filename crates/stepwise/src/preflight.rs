@@ -1,0 +1,160 @@
+//! What is known of a run before its first step, for people.
+
+use stepwise_recipe::{Freeze, InitLoraWeights, Lora, Tuning};
+use stepwise_trainer::optim::learning_rates::Rates;
+use stepwise_trainer::parameters::{Group, Inventory};
+use stepwise_trainer::preflight::Preparation;
+use stepwise_trainer::preflight::freeze_groups::Regime;
+use stepwise_trainer::preflight::memory::{Estimate, available};
+use stepwise_trainer::preflight::token_stats::Spread;
+use stepwise_vlm::idefics3::ModelPart;
+
+use crate::table::Table;
+
+/// Tables of what is trained, of its lessons, and of memory.
+pub fn text(preparation: &Preparation) -> String {
+    [trained(preparation), lessons(preparation), memory(&preparation.memory)].map(|table| table.text()).join("\n\n")
+}
+
+/// What to lower where the run may not fit; none where it does, or the system does not tell.
+pub fn warning(estimate: &Estimate) -> Option<String> {
+    let available = available()?;
+    (estimate.to_come() > available).then(|| {
+        format!(
+            "{} MiB more will be needed and {} MiB are free -> {}",
+            mebibytes(estimate.to_come()),
+            mebibytes(available),
+            estimate.advice()
+        )
+    })
+}
+
+fn trained(preparation: &Preparation) -> Table {
+    let inventory = &preparation.inventory;
+    let mut table = Table::new("what is trained", ["part: modules", "rank", "parameters", "rate"]);
+    for Group { part, rank, modules, parameters } in &inventory.groups {
+        let modules: Vec<String> = modules.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        table.rows.push(vec![
+            format!("{}: {}", part.name(), modules.join(", ")),
+            rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
+            grouped(*parameters),
+            rate(&preparation.regimes, *part, rank.is_some()),
+        ]);
+    }
+    if let Tuning::Lora { lora } = &preparation.tuning {
+        table.notes.extend(beside_plain(lora));
+    }
+    table.notes.extend(by_phase(inventory, &preparation.regimes));
+    let frozen: Vec<String> =
+        inventory.frozen.iter().map(|(part, values)| format!("{} {}", part.name(), grouped(*values))).collect();
+    table.notes.push(format!("frozen: {}", frozen.join(", ")));
+    table
+}
+
+/// What makes the adapters other than plain LoRA.
+fn beside_plain(lora: &Lora) -> Option<String> {
+    let said = [
+        (lora.use_rslora, "rsLoRA".to_owned()),
+        (lora.use_dora, "DoRA".to_owned()),
+        (lora.init_lora_weights == InitLoraWeights::Pissa, "PiSSA".to_owned()),
+        (lora.loraplus_lr_ratio.is_some(), "LoRA+".to_owned()),
+        (lora.lora_dropout > 0.0, format!("dropout {}", lora.lora_dropout)),
+    ];
+    let said: Vec<String> = said.into_iter().filter_map(|(so, name)| so.then_some(name)).collect();
+    (!said.is_empty()).then(|| format!("adapters: {}", said.join(", ")))
+}
+
+/// Which parts learn in which phases, where that differs.
+fn by_phase(inventory: &Inventory, regimes: &[Regime]) -> Vec<String> {
+    if regimes.iter().all(|regime| regime.freeze == Freeze::default()) {
+        return Vec::new();
+    }
+    let learning = |Regime { freeze, phases, .. }: &Regime| {
+        let phases: Vec<&str> = phases.iter().map(|(name, _)| name.as_str()).collect();
+        let inventory = inventory.but(*freeze);
+        let parts = ModelPart::ALL.into_iter().filter(|part| inventory.learns(*part)).map(ModelPart::name);
+        format!("learning in {}: {}", phases.join(", "), parts.collect::<Vec<_>>().join(", "))
+    };
+    regimes.iter().map(learning).collect()
+}
+
+/// Peak learning rates of the phases that a part learns in; with LoRA+ those of `lora_B`, too.
+fn rate(regimes: &[Regime], part: ModelPart, adapters: bool) -> String {
+    let rates: Vec<&Rates> = regimes.iter().flat_map(|regime| regime.rates(part)).collect();
+    let span = |ratio: f64| {
+        let peaks = rates.iter().map(|rates| rates.of_part(part) * ratio);
+        let (low, high) = (peaks.clone().fold(f64::INFINITY, f64::min), peaks.fold(0.0, f64::max));
+        if low == high { shown(low) } else { format!("{} to {}", shown(low), shown(high)) }
+    };
+    match rates.first().map(|rates| rates.loraplus_ratio) {
+        None => "frozen in every phase".to_owned(),
+        Some(ratio) if adapters && ratio > 1.0 => format!("{}, lora_B {}", span(1.0), span(ratio)),
+        Some(_) => span(1.0),
+    }
+}
+
+fn lessons(preparation: &Preparation) -> Table {
+    let head = [
+        "phase",
+        "steps",
+        "lessons",
+        "tokens p50",
+        "p95",
+        "max",
+        "supervised p50",
+        "p95",
+        "max",
+        "image p50",
+        "p95",
+        "max",
+    ];
+    let mut table = Table::new("what is learned", head);
+    for phase in &preparation.survey.phases {
+        let mut row = vec![phase.name.clone(), phase.steps.to_string(), phase.lessons.to_string()];
+        for Spread { p50, p95, max } in [phase.tokens, phase.supervised, phase.image] {
+            row.extend([p50, p95, max].map(|count| count.to_string()));
+        }
+        table.rows.push(row);
+    }
+    let phases = &preparation.survey.phases;
+    table.notes.push(format!(
+        "{} training cases, {} evaluation cases, {} phases, {} epochs, {} steps of {} cases",
+        preparation.training_cases,
+        preparation.evaluation_cases,
+        phases.len(),
+        preparation.epochs,
+        phases.iter().map(|phase| phase.steps).sum::<u64>(),
+        preparation.cases_per_step,
+    ));
+    table.notes.push(format!(
+        "nothing is cut: the longest lesson has {} tokens, cutoff_len is {}",
+        preparation.survey.longest(),
+        preparation.cutoff_len
+    ));
+    table
+}
+
+fn memory(estimate: &Estimate) -> Table {
+    let mut table = Table::new("memory at most, estimated", ["", "MiB"]);
+    for one in &estimate.uses {
+        table.rows.push(vec![one.what.to_owned(), mebibytes(one.bytes)]);
+    }
+    table.rows.push(vec!["together".to_owned(), mebibytes(estimate.peak())]);
+    table
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.0}", bytes as f64 / f64::from(1 << 20))
+}
+
+fn shown(rate: f64) -> String {
+    if rate < 1e-3 { format!("{rate:e}") } else { rate.to_string() }
+}
+
+/// Digits in threes.
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let threes: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|three| std::str::from_utf8(three).unwrap_or_default()).collect();
+    threes.join(",")
+}

@@ -1,0 +1,234 @@
+//! What every run would be taught, counted before anything runs: arms that are to be compared must have had the same, and a study
+//! that goes on must teach what it began with.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use stepwise_curriculum::run_plan::Course;
+use stepwise_data::case::Case;
+use stepwise_data::conversation::{Conversation, Part, Role};
+use stepwise_data::io::digest::hex;
+use stepwise_data::prompt::{Frame, prompt};
+use stepwise_recipe::Recipe;
+use stepwise_trainer::batches::augment::Augmenter;
+use stepwise_vlm::processor::Processor;
+
+use super::{Study, StudyError, Task, UnequalBudget};
+
+/// What a run is taught.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Lessons; a question taught twice counts twice.
+    pub samples: u64,
+    /// Tokens the loss is taken on.
+    pub supervised_tokens: u64,
+}
+
+/// What a run is taught: how much, and what exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How much.
+    pub budget: Budget,
+    /// SHA-256 of its lessons: of every step the questions and conditions, which answers to earlier questions they come with,
+    /// and the words; not the pixels. Another version of the program may lay the same recipe out in other lessons.
+    pub lessons: String,
+}
+
+/// By how much samples and tokens may differ before they are not the same: a pass whose cases are no whole number of batches
+/// ends in a smaller one, in each phase anew. Steps may not differ at all.
+pub const TOLERANCE: f64 = 0.01;
+
+/// What is said of arms that need no reason.
+pub const EQUAL: &str = "equal in all arms, seed by seed: steps exactly, samples and tokens within 1 %";
+
+/// A quantity of a budget: its key in `unequal_budget`, its value, and by what share arms may differ in it.
+type Quantity = (&'static str, fn(&Budget) -> u64, f64);
+
+const QUANTITIES: [Quantity; 3] = [
+    ("steps", |budget| budget.steps, 0.0),
+    ("samples", |budget| budget.samples, TOLERANCE),
+    ("supervised_tokens", |budget| budget.supervised_tokens, TOLERANCE),
+];
+
+/// The budgets of all arms, which differ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unequal {
+    seed: u64,
+    /// Keys of what differs without a reason.
+    differs: Vec<&'static str>,
+    rows: Vec<(String, Budget)>,
+}
+
+impl fmt::Display for Unequal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let differs: Vec<String> = self.differs.iter().map(|name| name.replace('_', " ")).collect();
+        writeln!(f, "the arms would not be taught the same {} (seed {}):", differs.join(", "), self.seed)?;
+        let width = self.rows.iter().map(|(arm, _)| arm.len()).max().unwrap_or(0).max(3);
+        writeln!(f, "  {:<width$}  {:>8}  {:>8}  {:>17}", "arm", "steps", "samples", "supervised tokens")?;
+        for (arm, Budget { steps, samples, supervised_tokens }) in &self.rows {
+            writeln!(f, "  {arm:<width$}  {steps:>8}  {samples:>8}  {supervised_tokens:>17}")?;
+        }
+        let reasons: Vec<String> = self.differs.iter().map(|name| format!("{name} = \"...\"")).collect();
+        write!(
+            f,
+            "steps must be the same, samples and supervised tokens within {} % -> make them equal (`train.max_steps`, epochs, \
+             orders of one budget), or say in the study why they differ: `unequal_budget = {{ {} }}`",
+            TOLERANCE * 100.0,
+            reasons.join(", ")
+        )
+    }
+}
+
+/// Counts lessons and their tokens. What an answer costs depends on its words alone, and is remembered.
+struct Counter<'a> {
+    processor: &'a Processor,
+    tokens: HashMap<String, u64>,
+}
+
+impl Counter<'_> {
+    fn tokens(&mut self, answer: &str) -> Result<u64, String> {
+        if let Some(known) = self.tokens.get(answer) {
+            return Ok(*known);
+        }
+        let mut question = Conversation::default();
+        question.push(Role::User, vec![Part::text("?")]);
+        let encoded =
+            self.processor.encode(&question.answered(answer), &[], false).map_err(|error| error.to_string())?;
+        let tokens = encoded.supervised.iter().filter(|supervised| **supervised).count() as u64;
+        self.tokens.insert(answer.to_owned(), tokens);
+        Ok(tokens)
+    }
+
+    fn count(&mut self, recipe: &Recipe, cases: &[Case]) -> Result<Counted, String> {
+        let course = Course::new(recipe, cases).map_err(|error| error.to_string())?;
+        let augmenter = Augmenter::new(recipe, cases);
+        let mut budget = Budget { steps: course.total, ..Budget::default() };
+        let mut lessons = Sha256::new();
+        for step in 0..course.total {
+            let place = course.at(step);
+            for sample in course.samples(place) {
+                let asked = augmenter.asked(place, sample);
+                let stored = &cases[sample.case];
+                let item = asked.perturbed.item.as_ref().unwrap_or(&stored.chain[sample.item]);
+                let frame = Frame { answer_form: recipe.train.answer_form, ..asked.perturbed.frame };
+                budget.samples += 1;
+                let asking = prompt(stored, item, &frame);
+                budget.supervised_tokens += self.tokens(&asking.answer)?;
+                let shown = (asked.condition, asked.told.name(), &asking.conversation, &asking.answer);
+                let lesson = (step, &stored.case_id, &stored.chain[sample.item].id, shown);
+                lessons.update(serde_json::to_vec(&lesson).map_err(|error| error.to_string())?);
+            }
+        }
+        Ok(Counted { budget, lessons: hex(&lessons.finalize()) })
+    }
+}
+
+/// What `tasks` of `study` would be taught, in their order.
+///
+/// # Errors
+/// When cases, tokenizer or plan of an arm cannot be had.
+pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Result<Vec<Counted>, StudyError> {
+    let mut processors: HashMap<(std::path::PathBuf, Option<bool>), Processor> = HashMap::new();
+    let mut cases: Vec<(stepwise_recipe::Data, Vec<Case>)> = Vec::new();
+    let mut counted = Vec::new();
+    for task in tasks {
+        let failed = |problem: String| StudyError::Budget { arm: study.arms[task.arm].name.clone(), problem };
+        let data = &task.recipe.data;
+        let known = cases.iter().position(|(of, _)| of == data);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                cases.push((data.clone(), study.cases(task)?.train));
+                cases.len() - 1
+            }
+        };
+        let model = &task.recipe.model_name_or_path;
+        let key = (model.clone(), task.recipe.do_image_splitting);
+        if !processors.contains_key(&key) {
+            let processor = Processor::from_folder(model).map_err(|error| failed(error.to_string()))?;
+            processors.insert(key.clone(), processor);
+        }
+        let mut counter = Counter { processor: &processors[&key], tokens: HashMap::new() };
+        counted.push(counter.count(&task.recipe, &cases[place].1).map_err(failed)?);
+    }
+    Ok(counted)
+}
+
+/// Whether the arms of `study` are taught the same, as far as it does not say why not. `budgets` are those of its tasks.
+///
+/// # Errors
+/// When they are not, and when the runs of an arm may end before their time.
+pub fn check(study: &Study, budgets: &[Budget]) -> Result<(), StudyError> {
+    let reasons = &study.file.unequal_budget;
+    if reasons.steps.is_none()
+        && let Some((task, key)) = study.tasks.iter().find_map(|task| Some((task, ends_early(&task.recipe)?)))
+    {
+        let problem = format!(
+            "its runs may end before their steps are done (`{key}`) -> remove that, or say in the study why steps may differ: \
+             `unequal_budget = {{ steps = \"...\" }}`"
+        );
+        return Err(StudyError::Budget { arm: study.arms[task.arm].name.clone(), problem });
+    }
+    // Arms are compared seed by seed.
+    for of_seed in study.tasks.chunk_by(|a, b| a.seed == b.seed) {
+        let rows: Vec<(String, Budget)> =
+            of_seed.iter().map(|task| (study.arms[task.arm].name.clone(), budgets[task.number])).collect();
+        let differs = differing(rows.iter().map(|(_, budget)| budget), reasons);
+        if !differs.is_empty() {
+            return Err(StudyError::Unequal(Unequal { seed: of_seed[0].seed, differs, rows }));
+        }
+    }
+    Ok(())
+}
+
+/// The key that may end a run before its steps are done.
+fn ends_early(recipe: &Recipe) -> Option<&'static str> {
+    if recipe.train.early_stopping.patience.is_some() {
+        return Some("train.early_stopping_patience");
+    }
+    recipe.curriculum.phase.iter().any(|phase| phase.lesson.promotion.is_some()).then_some("promotion")
+}
+
+/// The keys of what differs and has no reason to.
+fn differing<'a>(budgets: impl Iterator<Item = &'a Budget> + Clone, reasons: &UnequalBudget) -> Vec<&'static str> {
+    let waived = [&reasons.steps, &reasons.samples, &reasons.supervised_tokens];
+    let differs = |(_, of, tolerance): &Quantity| {
+        let (least, most) = (budgets.clone().map(of).min(), budgets.clone().map(of).max());
+        least.zip(most).is_some_and(|(least, most)| (most - least) as f64 > tolerance * most as f64)
+    };
+    let named = QUANTITIES.iter().zip(waived).filter(|(quantity, reason)| reason.is_none() && differs(quantity));
+    named.map(|((key, ..), _)| *key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(steps: u64, samples: u64, supervised_tokens: u64) -> Budget {
+        Budget { steps, samples, supervised_tokens }
+    }
+
+    #[test]
+    fn a_step_more_or_two_in_a_hundred_samples_are_not_the_same() {
+        let differs = |other: Budget| differing([of(10, 1000, 4000), other].iter(), &UnequalBudget::default());
+        assert!(differs(of(10, 992, 4030)).is_empty());
+        assert_eq!(differs(of(11, 1000, 4000)), ["steps"]);
+        assert_eq!(differs(of(10, 980, 4000)), ["samples"]);
+        assert_eq!(differs(of(9, 980, 4100)), ["steps", "samples", "supervised_tokens"]);
+        assert!(differing([].iter(), &UnequalBudget::default()).is_empty());
+    }
+
+    #[test]
+    fn a_reason_waives_nothing_else() {
+        let all = [of(10, 1000, 4000), of(11, 980, 4100)];
+        let because = || Some("because".to_owned());
+        let steps = UnequalBudget { steps: because(), ..UnequalBudget::default() };
+        assert_eq!(differing(all.iter(), &steps), ["samples", "supervised_tokens"]);
+        let lessons = UnequalBudget { samples: because(), supervised_tokens: because(), steps: None };
+        assert_eq!(differing(all.iter(), &lessons), ["steps"]);
+    }
+}

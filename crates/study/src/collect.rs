@@ -1,0 +1,133 @@
+//! What the finished runs of a study left, as the benchmark's report takes it.
+
+use std::path::{Path, PathBuf};
+
+use stepwise_benchmark::outcome::Outcome;
+use stepwise_benchmark::store;
+use stepwise_benchmark::summary::Summary;
+use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::log::tested_steps;
+
+use super::budget::{Budget, EQUAL};
+use super::manifest::Manifest;
+use super::{Study, StudyError, Task};
+use crate::summary::{ArmRuns, SeedRun, StudyRuns, Taught};
+
+/// Reads the runs of `study` that are finished.
+///
+/// # Errors
+/// When none is, when the reference has none, and when a file of one cannot be read.
+pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyError> {
+    let empty = |name: &String| ArmRuns { name: name.clone(), taught: taught(manifest, name), runs: Vec::new() };
+    let mut arms: Vec<ArmRuns> = study.arms.iter().map(|arm| empty(&arm.name)).collect();
+    let mut base = None;
+    // Seeds that the study has since been given have no entry yet.
+    for (task, entry) in study.tasks.iter().zip(&manifest.tasks) {
+        let Some(steps) = task.finished()? else { continue };
+        let run = run(task, (steps, entry.budget.steps), task.arm == study.reference)?;
+        if task.arm == study.reference && base.is_none() {
+            base = Some(outcomes(&task.folder().join("benchmark/base/outcomes.jsonl"))?);
+        }
+        arms[task.arm].runs.push(run);
+    }
+    let base = base.ok_or_else(|| StudyError::Senseless {
+        path: study.path.clone(),
+        what: format!("the reference `{}` has no finished run", study.arms[study.reference].name),
+        advice: format!("run the study first: `stepwise study {}`", study.path.display()),
+    })?;
+    Ok(StudyRuns {
+        name: study.file.name.clone(),
+        facts: facts(study, manifest),
+        primary: study.file.primary.clone(),
+        reference: study.reference,
+        seeds: study.file.seeds.clone(),
+        later_seeds: manifest.later_seeds.clone(),
+        base,
+        arms,
+    })
+}
+
+/// What a run of the arm was to be taught, the mean over seeds.
+fn taught(manifest: &Manifest, arm: &str) -> Taught {
+    let budgets: Vec<Budget> =
+        manifest.tasks.iter().filter(|entry| entry.arm == arm).map(|entry| entry.budget).collect();
+    let mean = |of: fn(&Budget) -> u64| budgets.iter().map(of).sum::<u64>() as f64 / budgets.len().max(1) as f64;
+    Taught {
+        steps: mean(|budget| budget.steps),
+        samples: mean(|budget| budget.samples),
+        supervised_tokens: mean(|budget| budget.supervised_tokens),
+    }
+}
+
+fn facts(study: &Study, manifest: &Manifest) -> Vec<(String, String)> {
+    let recipe = &study.tasks[0].recipe;
+    let budgets = manifest.tasks.iter().map(|task| task.budget);
+    let range = |of: fn(&Budget) -> u64| {
+        let (least, most) = (budgets.clone().map(|b| of(&b)).min(), budgets.clone().map(|b| of(&b)).max());
+        match (least, most) {
+            (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
+            (Some(all), _) => all.to_string(),
+            _ => String::new(),
+        }
+    };
+    let budget = format!(
+        "{} steps, {} lessons, {} supervised tokens",
+        range(|budget| budget.steps),
+        range(|budget| budget.samples),
+        range(|budget| budget.supervised_tokens)
+    );
+    let budget = match manifest.unequal_budget.words() {
+        None => format!("{budget}; {EQUAL}"),
+        Some(reasons) => format!("{budget}; may differ in {reasons}"),
+    };
+    let seed = |seed: &u64| {
+        if manifest.later_seeds.contains(seed) { format!("{seed} (added later)") } else { seed.to_string() }
+    };
+    let seeds: Vec<String> = study.file.seeds.iter().map(seed).collect();
+    let facts = [
+        ("Base", recipe.model_name_or_path.display().to_string()),
+        ("Cases", recipe.data.source.to_string()),
+        ("Seeds", seeds.join(", ")),
+        ("Each run is taught", budget),
+        ("Manifest", manifest.digest.chars().take(12).collect()),
+    ];
+    facts.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
+/// What the run of `task` left, which did and was to do so many steps. What it answered on its way is read of the reference alone.
+fn run(task: &Task, (steps, planned): (u64, u64), is_reference: bool) -> Result<SeedRun, StudyError> {
+    let benchmark = task.folder().join("benchmark");
+    let log = task.folder().join("trainer_log.jsonl");
+    let mut stops = vec![(0, summary(&benchmark.join("base/summary.json"))?)];
+    let mut tested = Vec::new();
+    for (epoch, step) in tested_steps(&log).map_err(StudyError::unread(&log))? {
+        let folder = benchmark.join(format!("epoch-{epoch}"));
+        if folder.join("summary.json").is_file() {
+            stops.push((step, summary(&folder.join("summary.json"))?));
+            tested.push(folder.join("outcomes.jsonl"));
+        }
+    }
+    let senseless = |what: &str| StudyError::Senseless {
+        path: benchmark.clone(),
+        what: what.to_owned(),
+        advice: "remove its folder and run the study again".to_owned(),
+    };
+    let last = tested.pop().ok_or_else(|| senseless("the run has tested no epoch"))?;
+    if stops.last().is_none_or(|(step, _)| *step < steps) {
+        return Err(senseless("the log of the run lacks its last test"));
+    }
+    let earlier =
+        if is_reference { tested.iter().map(|path| outcomes(path)).collect::<Result<_, _>>()? } else { Vec::new() };
+    let forgetting = epochs::read_forgetting(&benchmark)
+        .map_err(|error| StudyError::unread(&benchmark)(std::io::Error::other(error)))?;
+    Ok(SeedRun { seed: task.seed, steps, planned, outcomes: outcomes(&last)?, earlier, stops, forgetting })
+}
+
+fn outcomes(path: &Path) -> Result<Vec<Outcome>, StudyError> {
+    store::read(path).map_err(|error| StudyError::unread(path)(std::io::Error::other(error)))
+}
+
+fn summary(path: &PathBuf) -> Result<Summary, StudyError> {
+    let json = std::fs::read(path).map_err(StudyError::unread(path))?;
+    serde_json::from_slice(&json).map_err(|error| StudyError::unread(path)(error.into()))
+}

@@ -1,0 +1,72 @@
+//! Every endpoint of every arm as a table.
+
+use stepwise_benchmark::summary::Estimate;
+use stepwise_report::section::Section;
+use stepwise_report::table::{Cell, Table};
+
+use super::{StudyInput, difference};
+
+/// The section.
+pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+    let rows = input.summary.endpoints.iter().flat_map(|(id, endpoint)| {
+        input.rows(endpoint).map(move |(name, estimate, by_seed, found)| {
+            let value = |estimate: Estimate| {
+                if endpoint.in_points { Cell::Share(Some(estimate)) } else { Cell::Odds(Some(estimate)) }
+            };
+            let gain = |estimate: Option<Estimate>| {
+                if endpoint.in_points { Cell::Gain(estimate, endpoint.better) } else { Cell::Odds(estimate) }
+            };
+            [
+                Cell::text(id.as_str()),
+                Cell::text(name),
+                Cell::text(if endpoint.primary { "primary" } else { "" }),
+                value(endpoint.base),
+                value(estimate),
+                Cell::text(seeds(by_seed)),
+                gain(difference(found)),
+                gain(found.and_then(|found| Some(Estimate { ci: Some(found.over_questions?), ..found.estimate }))),
+                Cell::text(
+                    found.map_or_else(String::new, |found| format!("{} of {}", found.agreeing, found.by_seed.len())),
+                ),
+                Cell::P(found.and_then(|found| found.p_groups)),
+                Cell::P(found.and_then(|found| found.p_questions)),
+                Cell::P(found.and_then(|found| found.p_adjusted)),
+            ]
+        })
+    });
+    let count = input.summary.endpoints.len();
+    Some(Section {
+        id: "endpoints",
+        title: "All endpoints",
+        intro: format!(
+            "All {count} endpoints of all arms, in points of 100; effective robustness in log-odds. What is not primary was not \
+             named before the first run, and no claim rests on it."
+        ),
+        body: String::new(),
+        tables: vec![Table::new(
+            "endpoints",
+            "every endpoint of every arm",
+            [
+                ("endpoint", "endpoint"),
+                ("arm", "arm"),
+                ("named", "named before"),
+                ("base", "base"),
+                ("value", "mean over seeds"),
+                ("by_seed", "each seed"),
+                ("difference", "less the reference"),
+                ("over_questions", "the same over questions"),
+                ("agreeing", "seeds that agree"),
+                ("p_groups", "p over groups"),
+                ("p_questions", "p over questions"),
+                ("p_adjusted", "the larger, adjusted"),
+            ],
+            rows,
+        )],
+        half: false,
+    })
+}
+
+fn seeds(values: &[Option<f64>]) -> String {
+    let value = |value: &Option<f64>| value.map_or_else(|| "n/a".to_owned(), |value| format!("{value:.3}"));
+    values.iter().map(value).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,124 @@
+//! What each phase of each arm left of earlier ones: the matrices of all arms, means over seeds.
+
+use std::fmt::Write;
+
+use stepwise_benchmark::forgetting::Forgetting;
+use stepwise_benchmark::summary::Estimate;
+use stepwise_report::heat::{self, Cell as Square};
+use stepwise_report::markup::{breakable, points};
+use stepwise_report::section::Section;
+use stepwise_report::stage_curve::NAMES;
+use stepwise_report::table::{Cell, Table};
+
+use super::StudyInput;
+use crate::summary::ArmRuns;
+
+/// One stop of an arm: its name, the stages it taught, and the mean accuracy of each stage.
+type Row = (String, Vec<u8>, [Option<f64>; 4]);
+
+/// The section; none where no run has noted its phases.
+pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+    let arms: Vec<(&ArmRuns, Vec<Row>)> =
+        input.runs.arms.iter().map(|arm| (arm, rows(arm))).filter(|(_, rows)| !rows.is_empty()).collect();
+    if arms.is_empty() {
+        return None;
+    }
+    let mut panels = String::new();
+    for (arm, rows) in &arms {
+        let base = rows[0].2;
+        let squares = rows.iter().map(|(name, stages, accuracy)| {
+            let squares = (1..=4u8).zip(accuracy).zip(base).map(|((stage, now), base)| Square {
+                value: *now,
+                change: now.zip(base).map(|(now, base)| now - base),
+                framed: stages.contains(&stage),
+            });
+            (breakable(name), squares.collect())
+        });
+        let drawn = heat::matrix(&format!("clean accuracy by phase and stage, {}", arm.name), "after", &NAMES, squares);
+        let transfer = transfers(arm);
+        let words = match mean(&transfer) {
+            Some(value) => {
+                let each: Vec<String> = transfer.iter().flatten().map(|value| points(*value)).collect();
+                format!("backward transfer {} points ({})", points(value), each.join(", "))
+            }
+            None => "backward transfer is not defined: no stage was taught before the last phase".to_owned(),
+        };
+        let _ = write!(
+            panels,
+            "<div><h3 class=\"panel\">{}</h3>{drawn}<p class=\"about\">{words}</p></div>",
+            breakable(&arm.name)
+        );
+    }
+    let table = arms.iter().flat_map(|(arm, rows)| {
+        rows.iter().map(|(name, _, accuracy)| {
+            let share = |value: Option<f64>| Cell::Share(Some(Estimate { value, ci: None, n: arm.runs.len() }));
+            let [first, second, third, fourth] = accuracy.map(share);
+            [Cell::text(arm.name.as_str()), Cell::text(name.as_str()), first, second, third, fourth]
+        })
+    });
+    Some(Section {
+        id: "forgetting",
+        title: "What each phase left",
+        intro: "Clean accuracy of every stage after every phase, the mean over seeds; framed is what the phase taught, tinted by the \
+                change from the base. Backward transfer is the mean change of a stage since the phase that taught it first, in \
+                brackets seed by seed. In the table a denominator counts seeds."
+            .into(),
+        body: format!("<div class=\"panels\">{panels}</div>"),
+        tables: vec![Table::new(
+            "forgetting",
+            "clean accuracy by arm, phase and stage",
+            [
+                ("arm", "arm"),
+                ("after", "after"),
+                ("stage_1", NAMES[0]),
+                ("stage_2", NAMES[1]),
+                ("stage_3", NAMES[2]),
+                ("stage_4", NAMES[3]),
+            ],
+            table,
+        )],
+        half: false,
+    })
+}
+
+fn ledgers(arm: &ArmRuns) -> Vec<&Forgetting> {
+    arm.runs.iter().filter_map(|run| run.forgetting.as_ref()).collect()
+}
+
+fn transfers(arm: &ArmRuns) -> Vec<Option<f64>> {
+    ledgers(arm).into_iter().map(|forgetting| forgetting.backward_transfer).collect()
+}
+
+/// The base and every phase that all seeds have. Where seeds differ in what a phase taught, as in a drawn order, nothing is framed
+/// and the phase is counted.
+fn rows(arm: &ArmRuns) -> Vec<Row> {
+    let ledgers = ledgers(arm);
+    let phases = ledgers.iter().map(|ledger| ledger.phases.len()).min().unwrap_or_default();
+    if phases == 0 {
+        return Vec::new();
+    }
+    let means = |of: &dyn Fn(&Forgetting) -> [Option<Estimate>; 4]| {
+        [0, 1, 2, 3].map(|stage| {
+            let values: Vec<Option<f64>> =
+                ledgers.iter().map(|ledger| of(ledger)[stage].and_then(|estimate| estimate.value)).collect();
+            mean(&values)
+        })
+    };
+    let mut rows = vec![("base".to_owned(), Vec::new(), means(&|ledger| ledger.base))];
+    for place in 0..phases {
+        let first = &ledgers[0].phases[place];
+        let same = ledgers.iter().all(|ledger| ledger.phases[place].phase == first.phase);
+        let (name, stages) = if same {
+            (first.phase.clone(), first.stages.clone())
+        } else {
+            (format!("phase {}", place + 1), Vec::new())
+        };
+        rows.push((name, stages, means(&|ledger| ledger.phases[place].accuracy)));
+    }
+    rows
+}
+
+fn mean(values: &[Option<f64>]) -> Option<f64> {
+    let sum = values.iter().copied().sum::<Option<f64>>()?;
+    (!values.is_empty()).then(|| sum / values.len() as f64)
+}

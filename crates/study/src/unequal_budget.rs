@@ -1,0 +1,116 @@
+//! Why arms that are not taught the same are compared all the same.
+
+use serde::{Deserialize, Serialize};
+use stepwise_config::document::Value;
+use stepwise_config::kind::{Accepts, ValueKind};
+use stepwise_config::section::Section;
+
+/// A reason for each quantity in which arms may differ; without one they may not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub struct UnequalBudget {
+    /// Of optimiser steps, planned or done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<String>,
+    /// Of lessons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<String>,
+    /// Of tokens that the loss is taken on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supervised_tokens: Option<String>,
+}
+
+/// As manifests have it: those of earlier versions hold one reason.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    One(String),
+    Each { steps: Option<String>, samples: Option<String>, supervised_tokens: Option<String> },
+}
+
+impl From<Written> for UnequalBudget {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::One(reason) => Self::plain(reason),
+            Written::Each { steps, samples, supervised_tokens } => Self { steps, samples, supervised_tokens },
+        }
+    }
+}
+
+impl UnequalBudget {
+    /// One reason for samples and supervised tokens. Steps are never waived in passing.
+    fn plain(reason: String) -> Self {
+        Self { steps: None, samples: Some(reason.clone()), supervised_tokens: Some(reason) }
+    }
+
+    /// Whether no reason is given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The reasons, each with what it is for; one for both stands once. None where there is none.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        let named =
+            [("steps", &self.steps), ("samples", &self.samples), ("supervised tokens", &self.supervised_tokens)];
+        let mut reasons: Vec<(String, &str)> = Vec::new();
+        for (name, reason) in named {
+            let Some(reason) = reason else { continue };
+            match reasons.iter_mut().find(|(_, known)| *known == reason.as_str()) {
+                Some((names, _)) => *names = format!("{names} and {name}"),
+                None => reasons.push((name.to_owned(), reason)),
+            }
+        }
+        let words: Vec<String> = reasons.iter().map(|(names, reason)| format!("{names}: {reason}")).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+const ACCEPTS: &str = "a table of reasons, `{ steps = \"...\", samples = \"...\", supervised_tokens = \"...\" }`, or one reason as a string";
+
+const HELP: &str = "Why arms are compared that are not taught the same: each reason waives only what it names, and without one arms \
+     that differ in it are refused, seed by seed. Steps must be the same, samples and supervised tokens within 1 %; a phase \
+     with `promotion`, or `early_stopping_patience`, leaves the steps open and wants a reason for them. A string waives \
+     samples and supervised tokens, never steps.";
+
+/// Reads the key.
+pub(super) fn read(top: &mut Section<'_>) -> UnequalBudget {
+    let text = || Box::new(ValueKind::Text);
+    let accepts =
+        Accepts { words: ACCEPTS.to_owned(), kind: ValueKind::Either(vec![ValueKind::Text, ValueKind::Map(text())]) };
+    let Some(node) = top.take("unequal_budget", accepts, None, HELP) else { return UnequalBudget::default() };
+    let mut found = UnequalBudget::default();
+    let is_reason = |text: &str| !text.trim().is_empty();
+    match &node.value {
+        Value::Text(reason) if is_reason(reason) => return UnequalBudget::plain(reason.clone()),
+        Value::Table(entries) if !entries.is_empty() => {
+            for (name, entry) in entries {
+                let place = match name.as_str() {
+                    "steps" => &mut found.steps,
+                    "samples" => &mut found.samples,
+                    "supervised_tokens" => &mut found.supervised_tokens,
+                    _ => {
+                        let message = format!("`unequal_budget` has no `{name}`");
+                        top.report(Some(&entry.key), message, format!("write {ACCEPTS}"));
+                        continue;
+                    }
+                };
+                match &entry.node.value {
+                    Value::Text(reason) if is_reason(reason) => *place = Some(reason.clone()),
+                    Value::Text(_) => top.report(
+                        Some(&entry.node.at),
+                        format!("`{name}` gives no reason"),
+                        "write why arms may differ in it, or leave it out",
+                    ),
+                    _ => top.mismatch(&entry.node, name, "a reason, as a string"),
+                }
+            }
+        }
+        Value::Text(_) | Value::Table(_) => {
+            top.report(Some(&node.at), "`unequal_budget` gives no reason", format!("write {ACCEPTS}"));
+        }
+        _ => top.mismatch(&node, "unequal_budget", ACCEPTS),
+    }
+    found
+}

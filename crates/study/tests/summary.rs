@@ -1,0 +1,308 @@
+//! Studies of planted answers: differences, tests and lines whose right values are known.
+
+use serde_json::json;
+use stepwise_benchmark::outcome::Outcome;
+use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::suite::Suite;
+use stepwise_study::report::{StudyInput, render};
+use stepwise_study::summary::{ArmRuns, Difference, Endpoint, Line, SeedRun, StudyRuns, StudySummary, Taught};
+
+const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 200, seed: 0, level: 0.95 };
+
+fn suite() -> Suite {
+    let text = "name = \"s\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
+        [[condition]]\nid = \"hint_minus\"\nkind = \"hint_minus\"\n";
+    Suite::parse(text, "s.toml".as_ref()).expect("valid")
+}
+
+/// One item in each of `groups`: which are right clean, and which under the hint.
+fn answers(groups: usize, clean: impl Fn(usize) -> bool, attacked: impl Fn(usize) -> bool) -> Vec<Outcome> {
+    let outcome = |group: usize, condition: &str, is_right: bool| {
+        serde_json::from_value(json!({
+            "case_id": format!("case-{group:04}"), "group_id": format!("group-{group:04}"), "item_id": "q1", "stage": 1,
+            "category": "01", "condition": condition, "verdict": if is_right { "right" } else { "wrong" }, "gold": "yes",
+            "chance": 0.5,
+        }))
+        .expect("an outcome")
+    };
+    let both = |group| [outcome(group, "clean", clean(group)), outcome(group, "hint_minus", attacked(group))];
+    (0..groups).flat_map(both).collect()
+}
+
+fn run(seed: u64, outcomes: Vec<Outcome>) -> SeedRun {
+    SeedRun { seed, steps: 10, planned: 10, outcomes, earlier: Vec::new(), stops: Vec::new(), forgetting: None }
+}
+
+fn arm(name: &str, runs: Vec<SeedRun>) -> ArmRuns {
+    ArmRuns { name: name.to_owned(), taught: Taught { steps: 10.0, ..Taught::default() }, runs }
+}
+
+/// The first arm is the reference.
+fn study(base: Vec<Outcome>, arms: Vec<ArmRuns>, seeds: &[u64]) -> StudyRuns {
+    StudyRuns {
+        name: "planted".to_owned(),
+        facts: Vec::new(),
+        primary: vec!["accuracy:clean".to_owned(), "accuracy:hint_minus".to_owned()],
+        reference: 0,
+        seeds: seeds.to_vec(),
+        later_seeds: Vec::new(),
+        base,
+        arms,
+    }
+}
+
+const GROUPS: usize = 20;
+
+/// Right on the first so many, clean and under the hint.
+fn first(clean: usize, attacked: usize) -> Vec<Outcome> {
+    answers(GROUPS, |group| group < clean, |group| group < attacked)
+}
+
+fn difference(summary: &StudySummary, id: &str, place: usize) -> Difference {
+    summary.endpoints[id].arms[place].difference.clone().expect("compared")
+}
+
+fn is_near(found: Option<f64>, expected: f64) -> bool {
+    found.is_some_and(|found| (found - expected).abs() < 1e-9)
+}
+
+/// In both seeds `more` is right on 8 and 5 groups more than the reference, `some` on 6 and on none.
+fn planted() -> StudyRuns {
+    let both =
+        |name: &str, clean, attacked| arm(name, vec![run(1, first(clean, attacked)), run(2, first(clean, attacked))]);
+    let arms = vec![both("plain", 4, 4), both("more", 12, 9), both("some", 10, 4)];
+    study(first(2, 4), arms, &[1, 2])
+}
+
+#[test]
+fn planted_differences_have_the_p_values_of_their_groups_adjusted_by_holm() {
+    let summary = StudySummary::new(&suite(), &planted(), BOOTSTRAP);
+    // Of k groups that all differ one way, 2 of 2^k arrangements are as far apart; four tests are planned.
+    for (id, place, mean, p, adjusted) in [
+        ("accuracy:clean", 1, 0.4, 2.0 / 256.0, 4.0 * 2.0 / 256.0),
+        ("accuracy:clean", 2, 0.3, 2.0 / 64.0, 3.0 * 2.0 / 64.0),
+        ("accuracy:hint_minus", 1, 0.25, 2.0 / 32.0, 2.0 * 2.0 / 32.0),
+        ("accuracy:hint_minus", 2, 0.0, 1.0, 1.0),
+    ] {
+        let found = difference(&summary, id, place);
+        assert!(is_near(found.estimate.value, mean), "{id} {found:?}");
+        assert!(is_near(found.p(), p) && is_near(found.p_adjusted, adjusted), "{id} {found:?}");
+        assert!(found.by_seed.iter().all(|value| is_near(*value, mean)) && found.by_seed.len() == 2);
+        assert_eq!(found.agreeing, if mean > 0.0 { 2 } else { 0 });
+    }
+    assert!(difference(&summary, "accuracy:clean", 1).is_sure());
+    assert!(!difference(&summary, "accuracy:clean", 2).is_sure());
+    assert_eq!(summary.endpoints["accuracy:clean"].arms[0].difference, None, "the reference");
+    assert_eq!(summary.unfinished(), None);
+}
+
+/// So many questions put to each of `groups` in the same words: which are right clean; all are under the hint.
+fn asked(questions: usize, right: impl Fn(usize, usize) -> bool) -> Vec<Outcome> {
+    let of_question = |question: usize| {
+        let mut outcomes = answers(GROUPS, |group| right(group, question), |_| true);
+        for outcome in &mut outcomes {
+            outcome.item_id = format!("q{question}");
+            outcome.stage = 1 + question as u8 % 4;
+            outcome.question = format!("Question {question}?");
+        }
+        outcomes
+    };
+    (0..questions).flat_map(of_question).collect()
+}
+
+#[test]
+fn one_question_answered_otherwise_in_every_case_is_no_claim_and_many_are() {
+    let questions = 10;
+    let both = |name: &str, right: fn(usize, usize) -> bool| {
+        arm(name, vec![run(1, asked(questions, right)), run(2, asked(questions, right))])
+    };
+    let arms = vec![
+        both("plain", |_, _| false),
+        both("one", |_, question| question == 3),
+        both("all", |group, _| group % 2 == 0),
+    ];
+    let runs = study(asked(questions, |_, _| false), arms, &[1, 2]);
+    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    assert_eq!((summary.groups, summary.questions), (GROUPS, Some(questions)));
+
+    let one = difference(&summary, "accuracy:clean", 1);
+    assert!(is_near(one.estimate.value, 0.1) && one.estimate.ci == Some([0.1, 0.1]), "{one:?}");
+    assert!(one.p_groups.is_some_and(|p| p < 0.001) && one.p_questions == Some(1.0), "{one:?}");
+    assert!(one.p_adjusted == Some(1.0) && !one.is_sure(), "{one:?}");
+    assert!(one.over_questions.is_some_and(|[low, high]| low == 0.0 && high > 0.1), "{one:?}");
+
+    let all = difference(&summary, "accuracy:clean", 2);
+    assert!(is_near(all.estimate.value, 0.5), "{all:?}");
+    // Ten groups differ, and ten questions: 2 of 2^10 arrangements are as far apart in either.
+    assert!(is_near(all.p_groups, 2.0 / 1024.0) && is_near(all.p_questions, 2.0 / 1024.0) && all.is_sure(), "{all:?}");
+
+    // All questions of a case make a chain: it belongs to none of them.
+    let chain = difference(&summary, "chain_accuracy", 2);
+    assert!(chain.estimate.ci.is_some() && chain.p_groups.is_some(), "{chain:?}");
+    assert_eq!((chain.over_questions, chain.p_questions), (None, None));
+    assert_eq!(chain.p(), chain.p_groups);
+
+    // `one` is drawn with both intervals and a hollow dot, `all` with a filled one.
+    let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
+    let row = |name: &str| {
+        page.split("<div class=\"row\">").find(|row| row.contains(&format!(">{name}</span>"))).expect("a row")
+    };
+    assert!(row("one").contains("\"reach other\"") && row("one").contains("dot unsure"), "{}", row("one"));
+    assert!(row("all").contains("\"reach other\"") && row("all").contains("dot tuned"), "{}", row("all"));
+}
+
+#[test]
+fn where_one_run_does_not_say_its_questions_there_is_nothing_over_them() {
+    let mut runs = study(asked(4, |_, _| false), vec![arm("plain", vec![run(1, asked(4, |_, _| true))])], &[1]);
+    assert_eq!(StudySummary::new(&suite(), &runs, BOOTSTRAP).questions, Some(4));
+    runs.arms[0].runs[0].outcomes[0].question.clear();
+    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    assert_eq!(summary.questions, None);
+    assert_eq!(summary.endpoints["accuracy:clean"].base_difference.as_ref().and_then(|found| found.p_questions), None);
+    assert!(render(&StudyInput { summary: &summary, runs: &runs }).html.contains("do not say their questions"));
+}
+
+#[test]
+fn the_base_is_compared_and_is_none_of_the_claims() {
+    let summary = StudySummary::new(&suite(), &planted(), BOOTSTRAP);
+    let of = |id: &str| summary.endpoints[id].base_difference.clone().expect("compared");
+    let clean = of("accuracy:clean");
+    assert!(is_near(clean.estimate.value, -0.1) && is_near(clean.p(), 0.5), "{clean:?}");
+    assert_eq!(of("accuracy:hint_minus").p(), Some(1.0));
+}
+
+#[test]
+fn what_is_planned_and_not_finished_counts_as_a_test() {
+    let mut runs = planted();
+    runs.arms[1].runs.pop();
+    runs.arms[2].runs.clear();
+    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    let clean = difference(&summary, "accuracy:clean", 1);
+    assert_eq!((clean.by_seed.len(), clean.agreeing), (1, 1));
+    assert!(is_near(clean.p(), 2.0 / 256.0) && is_near(clean.p_adjusted, 4.0 * 2.0 / 256.0), "{clean:?}");
+    assert!(is_near(difference(&summary, "accuracy:hint_minus", 1).p_adjusted, 3.0 * 2.0 / 32.0));
+    assert_eq!(summary.endpoints["accuracy:clean"].arms[2].difference, None);
+    assert_eq!(summary.unfinished().as_deref(), Some("more (1 of 2 seeds), some (0 of 2 seeds)"));
+    let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
+    assert!(page.contains("This study is not finished: more (1 of 2 seeds)"));
+}
+
+#[test]
+fn runs_that_ended_early_are_named() {
+    let mut runs = planted();
+    assert!(StudySummary::new(&suite(), &runs, BOOTSTRAP).ended_early.is_empty());
+    runs.arms[2].runs[1].steps = 7;
+    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
+    assert!(page.contains("Ended before their time: some seed 2 after 7 of 10 steps."), "{:?}", summary.ended_early);
+}
+
+const MANY: usize = 400;
+
+/// So many of all right, in places that `shift` moves.
+fn of_many(clean: usize, attacked: usize, shift: usize) -> Vec<Outcome> {
+    // 619 and 400 have no common divisor: neighbours are scattered.
+    let right = move |count: usize| move |group: usize| (group * 619 + shift) % MANY < count;
+    answers(MANY, right(clean), right(attacked))
+}
+
+/// How many of all these log-odds are.
+fn count(logit: f64) -> usize {
+    (MANY as f64 / (1.0 + (-logit).exp())).round() as usize
+}
+
+/// A model whose clean log-odds are these, and whose attacked ones lie `above` the line 0.8 x - 0.7.
+fn on_line(clean: f64, above: f64, shift: usize) -> Vec<Outcome> {
+    of_many(count(clean), count(0.8 * clean - 0.7 + above), shift)
+}
+
+/// A reference of two seeds with these tested models, and one arm.
+fn with_line(base: Vec<Outcome>, tested: [Vec<Vec<Outcome>>; 2], other: Vec<Outcome>) -> StudyRuns {
+    let run_of = |(seed, mut tested): (u64, Vec<Vec<Outcome>>)| {
+        let outcomes = tested.pop().expect("one at least");
+        SeedRun { earlier: tested, ..run(seed, outcomes) }
+    };
+    let reference = [1, 2].into_iter().zip(tested).map(run_of).collect();
+    study(base, vec![arm("plain", reference), arm("other", vec![run(1, other.clone()), run(2, other)])], &[1, 2])
+}
+
+fn rising(above: f64) -> StudyRuns {
+    let seed = |shift: usize| [-0.4, 0.3, 1.0].map(|clean| on_line(clean, 0.0, shift)).to_vec();
+    with_line(on_line(-1.0, 0.0, 0), [seed(70), seed(240)], on_line(0.6, above, 320))
+}
+
+fn effective(summary: &StudySummary) -> &Endpoint {
+    summary.endpoints.get("effective_robustness:hint_minus").expect("a line that can be used")
+}
+
+fn line(runs: &StudyRuns) -> Line {
+    let summary = StudySummary::new(&suite(), runs, BOOTSTRAP);
+    assert_eq!(summary.lines.len(), 1);
+    let refused = summary.lines[0].refused.is_some();
+    assert_eq!(summary.endpoints.contains_key("effective_robustness:hint_minus"), !refused);
+    let page = render(&StudyInput { summary: &summary, runs }).html;
+    assert_eq!(page.contains("No line can be used"), refused);
+    summary.lines[0].clone()
+}
+
+#[test]
+fn a_planted_line_is_found_with_its_points_and_range() {
+    let found = line(&rising(0.0));
+    assert_eq!((found.refused, found.points), (None, 7));
+    let (slope, intercept) = (found.slope.expect("a slope"), found.intercept.expect("an intercept"));
+    assert!((slope - 0.8).abs() < 0.02 && (intercept + 0.7).abs() < 0.02, "{slope} {intercept}");
+    let [low, high] = found.slope_ci.expect("an interval");
+    assert!(0.0 < low && low < 0.8 && 0.8 < high && high - low < 1.0, "{low} {high}");
+    assert_eq!(found.clean, Some([count(-1.0) as f64 / 400.0, count(1.0) as f64 / 400.0]));
+}
+
+#[test]
+fn an_arm_on_the_line_has_nothing_above_it_and_one_above_it_has_its_height() {
+    for above in [0.0, 0.6] {
+        let summary = StudySummary::new(&suite(), &rising(above), BOOTSTRAP);
+        let other = &effective(&summary).arms[1];
+        let value = other.estimate.value.expect("defined");
+        let [low, high] = other.estimate.ci.expect("an interval");
+        assert!((value - above).abs() < 0.02 && low < above && above < high, "{above}: {value} [{low}, {high}]");
+        assert_eq!(low > 0.0, above > 0.0, "{low} {high}");
+        let less = other.difference.as_ref().expect("compared");
+        assert_eq!(less.is_sure(), above > 0.0, "{less:?}");
+        // Not in the family of claims.
+        assert!(!effective(&summary).primary);
+    }
+}
+
+#[test]
+fn an_interval_holds_what_is_not_known_of_the_line() {
+    let mut runs = rising(0.0);
+    // Always right, in whatever groups are drawn: were the line held fixed, nothing would vary.
+    runs.arms[1].runs.iter_mut().for_each(|run| run.outcomes = of_many(MANY, MANY, 0));
+    let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
+    let [low, high] = effective(&summary).arms[1].estimate.ci.expect("an interval");
+    assert!(high - low > 0.2, "{low} {high}");
+}
+
+#[test]
+fn lines_that_say_nothing_are_refused_with_the_reason() {
+    // One tested step: base and end.
+    let ends = [0.9, 1.1].map(|clean| vec![on_line(clean, 0.0, 70)]);
+    let two = line(&with_line(on_line(-1.0, 0.0, 0), ends, on_line(0.6, 0.0, 320)));
+    assert!(two.refused.as_deref().is_some_and(|why| why.contains("beside its base: 1,")), "{two:?}");
+    assert!(two.slope.is_some_and(|slope| (slope - 0.8).abs() < 0.02), "shown all the same");
+
+    // Models that are alike.
+    let alike = |shift: usize| vec![of_many(201, 120, shift), of_many(199, 128, shift + 31)];
+    let alike = line(&with_line(of_many(200, 124, 0), [alike(70), alike(240)], of_many(200, 124, 320)));
+    assert!(alike.refused.as_deref().is_some_and(|why| why.contains("no more than chance")), "{alike:?}");
+
+    // Better clean, worse under attack.
+    let falling = |shift: usize| [-0.4, 0.3, 1.0].map(|clean| of_many(count(clean), count(-clean), shift)).to_vec();
+    let falling =
+        line(&with_line(of_many(count(-1.0), count(1.0), 0), [falling(70), falling(240)], of_many(200, 124, 320)));
+    assert!(falling.refused.as_deref().is_some_and(|why| why.contains("not surely above 0")), "{falling:?}");
+
+    // One clean accuracy.
+    let same = || vec![of_many(200, 120, 0), of_many(200, 128, 0)];
+    let same = line(&with_line(of_many(200, 124, 0), [same(), same()], of_many(200, 124, 320)));
+    assert!(same.refused.is_some() && same.slope.is_none(), "{same:?}");
+}

@@ -1,0 +1,388 @@
+//! Lessons over drawn cases.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use stepwise_benchmark::perturb::support::templates::Families;
+use stepwise_benchmark::perturb::trainable::untrainable;
+use stepwise_benchmark::perturb::{KINDS, Victim};
+use stepwise_curriculum::run_plan::Course;
+use stepwise_data::conversation::Part;
+use stepwise_data::prompt::prompt;
+use stepwise_data::synth::{SynthOptions, record};
+
+use super::*;
+
+fn cases() -> Vec<Case> {
+    let options = SynthOptions { seed: 4, ..SynthOptions::default() };
+    (0..60).map(|number| record(number, &options)).collect()
+}
+
+fn recipe(phase: &str) -> Recipe {
+    let text = format!("model_name_or_path = \"m\"\ndata.synth = {{ cases = 60 }}\n[[curriculum.phase]]\n{phase}");
+    Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Every question of every case in each of three epochs.
+fn lessons(recipe: &Recipe, cases: &[Case]) -> Vec<(u32, Asked)> {
+    let augmenter = Augmenter::new(recipe, cases);
+    let beginning = Course::new(recipe, cases).expect("a course").beginning(0);
+    let mut lessons = Vec::new();
+    for epoch in 0..3 {
+        let place = Place { epoch, epochs_before: epoch, ..beginning };
+        for (index, case) in cases.iter().enumerate() {
+            let samples = (0..case.chain.len()).map(|item| Sample { case: index, item });
+            lessons.extend(samples.map(|sample| (epoch, augmenter.asked(place, sample))));
+        }
+    }
+    lessons
+}
+
+/// Conversation and right answer as words.
+fn words(cases: &[Case], asked: &Asked) -> (String, String) {
+    let stored = &cases[asked.sample.case];
+    let item = asked.perturbed.item.as_ref().unwrap_or(&stored.chain[asked.sample.item]);
+    let case =
+        Case { regions: asked.perturbed.regions.clone().unwrap_or_else(|| stored.regions.clone()), ..stored.clone() };
+    let prompt = prompt(&case, item, &asked.perturbed.frame);
+    let parts = prompt.conversation.messages.iter().flat_map(|message| &message.content);
+    let texts = parts.filter_map(|part| match part {
+        Part::Text { text } => Some(text.as_str()),
+        Part::Image { .. } => None,
+    });
+    (texts.collect::<Vec<_>>().join("\n"), prompt.answer)
+}
+
+fn shown(asked: &Asked) -> String {
+    format!("{asked:?}")
+}
+
+/// The longest piece of each sentence of a use between its gaps.
+fn sentences(templates: &str, split: Families) -> BTreeSet<String> {
+    let file: toml::Table = templates.parse().expect("TOML");
+    let of_split =
+        file["template"].as_array().expect("a list").iter().filter(|one| one["split"].as_str() == Some(split.name()));
+    let mut pieces = BTreeSet::new();
+    for template in of_split {
+        for (key, value) in template.as_table().expect("a table") {
+            if !["family", "split", "persona"].contains(&key.as_str()) {
+                let text = value.as_str().expect("words");
+                let longest = text.split(['{', '}']).step_by(2).max_by_key(|piece| piece.len()).unwrap_or_default();
+                pieces.insert(longest.trim().to_owned());
+            }
+        }
+    }
+    pieces
+}
+
+#[test]
+fn conditions_that_need_a_reply_or_another_model_are_those_refused() {
+    let cases = cases();
+    let pool = Pool::new(&cases);
+    let draws = Draws { seed: 1, version: VERSION };
+    for kind in KINDS {
+        let Some(perturbation) = any(kind) else { panic!("{} needs parameters not tried here", kind.name) };
+        for case in &cases[..20] {
+            for item in &case.chain {
+                let Ok(perturbed) = perturbation.perturb(&Scene { case, item, pool: &pool, draws }) else { continue };
+                let elsewhere = perturbed.attack.is_some_and(|attack| attack.victim() == Victim::Surrogate);
+                assert!(!(elsewhere || perturbed.recall.is_some()) || untrainable(kind).is_some(), "{}", kind.name);
+            }
+        }
+    }
+}
+
+/// The perturbation of a kind with what it must be given.
+fn any(kind: &Kind) -> Option<Arc<dyn Perturbation>> {
+    let tries = ["", "level = 3", "eps = 2", "share = 33", "shape = \"box\"", "percent = 33"];
+    tries.iter().find_map(|given| build(kind, given.parse().expect("TOML")).ok())
+}
+
+#[test]
+fn no_held_out_sentence_can_stand_in_a_lesson() {
+    let cases = cases();
+    let worded: Vec<_> =
+        KINDS.iter().filter(|kind| !kind.templates.is_empty() && untrainable(kind).is_none()).collect();
+    assert!(worded.len() >= 15, "{}", worded.len());
+    for kind in worded {
+        let training = sentences(kind.templates, Families::Training);
+        let mut held_out = sentences(kind.templates, Families::HeldOut);
+        assert!(!held_out.is_empty() && !sentences(kind.templates, Families::Validation).is_empty(), "{}", kind.name);
+        held_out.extend(sentences(kind.templates, Families::Validation));
+        assert!(training.is_disjoint(&held_out), "{}", kind.name);
+        let drawn = any(kind);
+        assert!(format!("{drawn:?}").contains("families: Training"), "{}", kind.name);
+        // Its words are pixels.
+        if kind.name == "written_unrelated" {
+            continue;
+        }
+        let more = if kind.name == "no_image" { ", declared = true" } else { "" };
+        let recipe = recipe(&format!("augment = {{ {} = {{ share = 1{more} }} }}", kind.name));
+        let mut said = BTreeSet::new();
+        let mut asked_of = 0;
+        for (_, asked) in lessons(&recipe, &cases) {
+            if asked.condition.is_some() {
+                asked_of += 1;
+                let (text, answer) = words(&cases, &asked);
+                let text = format!("{text}\n{answer}");
+                assert!(!held_out.iter().any(|sentence| text.contains(sentence)), "{}: {text}", kind.name);
+                said.extend(training.iter().filter(|sentence| text.contains(*sentence)));
+            }
+        }
+        assert!(asked_of > 0 && said.len() >= 2, "{}: {asked_of} lessons, {said:?}", kind.name);
+    }
+}
+
+#[test]
+fn shares_are_met_among_the_lessons_a_condition_applies_to() {
+    let cases = cases();
+    let all = lessons(&recipe("augment = { hint_plus = 0.1, hint_minus = 0.25, permutation = 0.3 }"), &cases);
+    let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
+    for (_, asked) in &all {
+        *counts.entry(asked.condition.unwrap_or("none")).or_default() += 1.0;
+    }
+    let applies = |kind: &str| {
+        let alone = lessons(&recipe(&format!("augment = {{ {kind} = 1 }}")), &cases);
+        alone.iter().filter(|(_, asked)| asked.condition == Some(kind)).count() as f64
+    };
+    for (kind, share) in [("hint_plus", 0.1), ("hint_minus", 0.25), ("permutation", 0.3)] {
+        let lessons = applies(kind);
+        // Five standard deviations of a binomial count.
+        let bound = 5.0 * (lessons * share * (1.0 - share)).sqrt();
+        assert!(
+            lessons > 300.0 && (counts[kind] - share * lessons).abs() < bound,
+            "{kind}: {} of {lessons}",
+            counts[kind]
+        );
+    }
+    assert!(counts["none"] > 0.3 * all.len() as f64);
+}
+
+#[test]
+fn a_lesson_is_a_function_of_seed_epoch_case_and_question() {
+    let cases = cases();
+    let written = "augment = { hint_minus = 0.3, blank = 0.3, swap_near = 0.2 }\ncontext = { gold = 0.4, wrong = 0.3 }";
+    let recipe = recipe(written);
+    let all = lessons(&recipe, &cases);
+    // Asked again, alone and in another order.
+    let augmenter = Augmenter::new(&recipe, &cases);
+    let beginning = Course::new(&recipe, &cases).expect("a course").beginning(0);
+    for (epoch, asked) in all.iter().rev() {
+        let place = Place { epoch: *epoch, epochs_before: *epoch, step: 3, phase_step: 3, ..beginning };
+        assert_eq!(shown(&augmenter.asked(place, asked.sample)), shown(asked));
+    }
+    let of = |recipe: &Recipe, epoch: u32| -> Vec<String> {
+        let all = lessons(recipe, &cases);
+        all.iter().filter(|(of, _)| *of == epoch).map(|(_, asked)| shown(asked)).collect()
+    };
+    assert_ne!(of(&recipe, 0), of(&recipe, 1));
+    let other = Recipe { seed: 43, ..recipe.clone() };
+    assert_ne!(of(&recipe, 0), of(&other, 0));
+}
+
+#[test]
+fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
+    let cases = cases();
+    let mut taught = BTreeSet::new();
+    for kind in KINDS.iter().filter(|kind| untrainable(kind).is_none()) {
+        let level = if build(kind, toml::Table::new()).is_ok() {
+            "1"
+        } else if ["fgsm", "pgd", "random_sign"].contains(&kind.name) {
+            "{ share = 1, eps = 2 }"
+        } else {
+            "{ share = 1, level = 3 }"
+        };
+        for (_, asked) in lessons(&recipe(&format!("augment = {{ {} = {level} }}", kind.name)), &cases) {
+            let Some(condition) = asked.condition else { continue };
+            assert_eq!(condition, kind.name);
+            taught.insert(condition);
+            let case = &cases[asked.sample.case];
+            let item = &case.chain[asked.sample.item];
+            let (text, answer) = words(&cases, &asked);
+            let gold = stepwise_data::prompt::gold_text(case, item);
+            let at = format!("{condition} {}/{}: {answer}\n{text}", case.case_id, item.id);
+            match (condition, kind.purpose) {
+                ("swap_near", _) => assert_ne!(answer, gold, "{at}"),
+                (_, Purpose::Removal) => {
+                    let Answer::Choice { options, refusal: Some(refusal), .. } = &item.answer else { panic!("{at}") };
+                    assert_eq!(answer, options[*refusal], "{at}");
+                }
+                ("premise_false" | "nota_right", _) => {
+                    let Answer::Choice { options, .. } = &item.answer else { panic!("{at}") };
+                    assert!(!options.contains(&answer) && text.contains(&answer), "{at}");
+                }
+                ("negated_twin" | "negation", _) => assert!(["yes", "no"].contains(&answer.as_str()), "{at}"),
+                ("flip", _) => {
+                    let mirrored = item.laterality.as_ref().and_then(|laterality| laterality.flipped_gold.clone());
+                    assert_eq!(answer, mirrored.unwrap_or(gold.clone()), "{at}");
+                }
+                _ => assert_eq!(answer, gold, "{at}"),
+            }
+            if condition == "negation" {
+                assert_ne!(answer, gold, "{at}");
+            }
+            let named = asked.perturbed.named.as_ref().map(|named| named.text.as_str());
+            match condition {
+                "hint_minus" | "written_wrong" | "report_injected" | "cue_text_wrong" => {
+                    assert_ne!(named, Some(gold.as_str()), "{at}")
+                }
+                "hint_plus" | "cue_text_true" => assert_eq!(named, Some(gold.as_str()), "{at}"),
+                _ => {}
+            }
+        }
+    }
+    for kind in
+        ["hint_minus", "hint_zero", "blank", "no_image", "swap_near", "swap_far", "region_mask", "premise_false"]
+    {
+        assert!(taught.contains(kind), "{kind} never stood in a lesson: {taught:?}");
+    }
+}
+
+#[test]
+fn a_swapped_picture_is_asked_about_as_its_own_case_is() {
+    let cases = cases();
+    let mut swapped = 0;
+    for (_, asked) in lessons(&recipe("augment = { swap_near = 1 }\ncontext = \"gold\""), &cases) {
+        let (Some(_), Pictures::Of(other)) = (asked.condition, &asked.perturbed.pictures) else { continue };
+        let item = &cases[asked.sample.case].chain[asked.sample.item];
+        let (_, answer) = words(&cases, &asked);
+        let theirs = cases[*other].chain.iter().filter(|other| other.question == item.question);
+        let golds: Vec<String> = theirs.map(|item| stepwise_data::prompt::gold_text(&cases[*other], item)).collect();
+        assert!(golds.contains(&answer), "{answer} is none of {golds:?}");
+        assert_eq!((asked.told, asked.perturbed.frame.context.len()), (Told::Nothing, 0));
+        swapped += 1;
+    }
+    assert!(swapped > 20, "{swapped}");
+}
+
+#[test]
+fn contexts_are_told_in_their_shares() {
+    let cases = cases();
+    let mut counts: BTreeMap<Told, f64> = BTreeMap::new();
+    for (_, asked) in lessons(&recipe("context = { gold = 0.5, wrong = 0.2 }"), &cases) {
+        let item = &cases[asked.sample.case].chain[asked.sample.item];
+        let gold = gold_context(&cases[asked.sample.case], item);
+        let differ = asked.perturbed.frame.context.iter().zip(&gold).filter(|(told, gold)| told != gold).count();
+        match asked.told {
+            Told::Nothing => assert!(asked.perturbed.frame.context.is_empty()),
+            Told::Gold => assert_eq!(asked.perturbed.frame.context, gold),
+            Told::Wrong => assert_eq!((differ, asked.perturbed.frame.context.len()), (1, gold.len())),
+            Told::Predicted => panic!("nobody was to be told what the model answered"),
+        }
+        if item.stage > 1 && !gold.is_empty() {
+            *counts.entry(asked.told).or_default() += 1.0;
+        }
+    }
+    let lessons: f64 = counts.values().sum();
+    let near = |told: Told, share: f64| {
+        let bound = 5.0 * (lessons * share * (1.0 - share)).sqrt();
+        assert!((counts[&told] - share * lessons).abs() < bound, "{told:?}: {} of {lessons}", counts[&told]);
+    };
+    near(Told::Gold, 0.5);
+    near(Told::Nothing, 0.3);
+    assert!(counts[&Told::Wrong] > 0.1 * lessons);
+}
+
+#[test]
+fn marks_fade_over_the_phase() {
+    let cases = cases();
+    let recipe = recipe("evidence = \"fading\"");
+    let augmenter = Augmenter::new(&recipe, &cases);
+    let beginning = Course::new(&recipe, &cases).expect("a course").beginning(0);
+    let marked = |phase_step: u64| {
+        let place = Place { phase_step, phase_total: 101, ..beginning };
+        let items =
+            cases.iter().enumerate().flat_map(|(case, of)| (0..of.chain.len()).map(move |item| Sample { case, item }));
+        items.filter(|sample| augmenter.asked(place, *sample).condition == Some("cue_true")).count() as f64
+    };
+    let (all, half, none) = (marked(0), marked(50), marked(100));
+    assert!(all > 100.0 && none == 0.0, "{all} {none}");
+    assert!((half - all / 2.0).abs() < 5.0 * (all / 4.0).sqrt(), "{half} of {all}");
+}
+
+#[test]
+fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
+    let cases = cases();
+    let recipe = recipe("context = \"predicted\"");
+    let said = cases.iter().filter(|case| case.case_id.ends_with(['0', '2', '4'])).map(|case| {
+        let answers = case.chain.iter().map(|item| (item.id.clone(), format!("my {}", item.id)));
+        (case.case_id.clone(), answers.collect())
+    });
+    let predicted = Arc::new(Predicted::of(said.collect()));
+    let augmenter = Augmenter::new(&recipe, &cases).with_predicted(Some(predicted));
+    let place = Course::new(&recipe, &cases).expect("a course").beginning(0);
+    let (mut own, mut right) = (0, 0);
+    for (index, case) in cases.iter().enumerate() {
+        for (number, item) in case.chain.iter().enumerate() {
+            let asked = augmenter.asked(place, Sample { case: index, item: number });
+            let gold = gold_context(case, item);
+            assert_eq!(asked.told, if gold.is_empty() { Told::Nothing } else { Told::Predicted });
+            let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
+            for ((known, gold), parent) in asked.perturbed.frame.context.iter().zip(&gold).zip(parents) {
+                assert_eq!(known.question, gold.question);
+                if case.case_id.ends_with(['0', '2', '4']) {
+                    assert_eq!(known.answer, format!("my {}", parent.id));
+                    own += 1;
+                } else {
+                    assert_eq!(known.answer, gold.answer);
+                    right += 1;
+                }
+            }
+        }
+    }
+    assert!(own > 20 && right > 20, "{own} {right}");
+}
+
+#[test]
+fn blank_images_keep_the_answers() {
+    let cases = cases();
+    for (_, asked) in lessons(&recipe("blank_images = true\naugment = { hint_minus = 0.2 }"), &cases) {
+        assert!(asked.perturbed.pictures.key().starts_with("blank:"), "{}", asked.perturbed.pictures.key());
+        let stored = &cases[asked.sample.case];
+        let gold = stepwise_data::prompt::gold_text(stored, &stored.chain[asked.sample.item]);
+        assert_eq!(words(&cases, &asked).1, gold);
+    }
+}
+
+#[test]
+fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
+    let cases = cases();
+    let text = "blank_images = true\nevidence = \"drawn\"\naugment = { swap_near = 0.3, hint_minus = 0.2, random_mask = 0.2, fgsm = { share = 0.2, eps = 2 } }";
+    let mut hinted = 0;
+    for (_, asked) in lessons(&recipe(text), &cases) {
+        assert!(asked.is_blank && asked.perturbed.pictures.key().starts_with("blank:"));
+        assert!(matches!(asked.condition, None | Some("hint_minus")), "{:?}", asked.condition);
+        hinted += usize::from(asked.condition.is_some());
+        let stored = &cases[asked.sample.case];
+        let gold = stepwise_data::prompt::gold_text(stored, &stored.chain[asked.sample.item]);
+        assert_eq!(words(&cases, &asked).1, gold);
+    }
+    assert!(hinted > 0);
+}
+
+#[test]
+fn half_of_what_has_evidence_asks_where_it_is() {
+    let cases = cases();
+    let (mut located, mut marked, mut with_evidence) = (0.0, 0.0, 0.0);
+    for (_, asked) in lessons(&recipe("evidence = \"both\""), &cases) {
+        let item = &cases[asked.sample.case].chain[asked.sample.item];
+        if item.evidence.is_empty() || matches!(item.answer, Answer::Box { .. }) {
+            assert_ne!(asked.condition, Some("evidence_box"));
+            continue;
+        }
+        with_evidence += 1.0;
+        match asked.condition {
+            Some("evidence_box") => {
+                let (question, answer) = words(&cases, &asked);
+                assert!(question.contains(&item.question) && answer.starts_with('['), "{question} {answer}");
+                located += 1.0;
+            }
+            Some("cue_true") => marked += 1.0,
+            // Questions about marks are given none.
+            other => assert_eq!(other, None),
+        }
+    }
+    let bound = 5.0 * (with_evidence / 4.0f64).sqrt();
+    assert!((located - with_evidence / 2.0).abs() < bound, "{located} of {with_evidence}");
+    assert!(marked > with_evidence / 4.0, "{marked} of {with_evidence}");
+}

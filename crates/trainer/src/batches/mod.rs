@@ -1,0 +1,6 @@
+//! TODO-HEAD
+
+pub mod adversarial;
+pub mod augment;
+pub mod examples;
+pub mod prefetch;

@@ -1,0 +1,139 @@
+//! Answers remembered from run to run, in a folder: a file for every model, named by what the model is.
+//!
+//! Within a file an answer's key says all that decided it beside the model: question, options, pictures by their content, the
+//! attack and its draws, scoring and parser. So nothing is asked twice, whichever command, suite or data set asks it.
+
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+use stepwise_data::io::digest::{hex, sha256_file};
+use stepwise_vlm::pipeline::Reader;
+
+use crate::checkpoint::source::Subject;
+use crate::learner::OPTIMIZER_FILE;
+use crate::train::prompt_digest;
+
+/// Bytes that a cache may hold when it is opened; about two million answers.
+pub const LIMIT: u64 = 1 << 30;
+
+const SCHEMA: &str = "answers/1";
+
+/// A folder of answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerCache {
+    folder: PathBuf,
+}
+
+impl AnswerCache {
+    /// Opens a cache, or makes one. Where it holds more than `limit` bytes, the files that were used longest ago go.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, read or written.
+    pub fn open(folder: &Path, limit: u64) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let about = entry.metadata()?;
+            if about.is_file() && entry.path().extension().is_some_and(|extension| extension == "jsonl") {
+                files.push((about.modified()?, about.len(), entry.path()));
+            }
+        }
+        files.sort_unstable();
+        let mut held: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, bytes, path) in files {
+            if held <= limit {
+                break;
+            }
+            fs::remove_file(path)?;
+            held -= bytes;
+        }
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// The journal of the model with this key, which counts as used now.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn journal(&self, key: &str) -> io::Result<PathBuf> {
+        let path = self.folder.join(format!("{}.jsonl", hex(&Sha256::digest(key))));
+        File::options().append(true).create(true).open(&path)?.set_modified(SystemTime::now())?;
+        Ok(path)
+    }
+
+    /// Where answers are remembered unless another folder is named: `stepwise/answers` in the user's cache folder. None where
+    /// the system names no such folder.
+    #[must_use]
+    pub fn default_folder() -> Option<PathBuf> {
+        let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = || {
+            let below = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
+            named("HOME").map(|home| home.join(below))
+        };
+        let caches = if cfg!(windows) { named("LOCALAPPDATA") } else { named("XDG_CACHE_HOME").or_else(home) };
+        caches.map(|caches| caches.join("stepwise").join("answers"))
+    }
+}
+
+/// What tells a model from all others by its content: weights, adapter, tokens, prompts and pixels, and this program's
+/// version. `kind` is the kind of device it answers on, since arithmetic rounds differently there. With `adapter` false the
+/// same model without its adapter, which any other adapter's base is too.
+///
+/// # Errors
+/// When a file of it cannot be read.
+pub fn model_key(subject: &Subject, reader: &Reader, kind: &str, adapter: bool) -> io::Result<String> {
+    let mut parts = vec![SCHEMA.to_owned(), env!("CARGO_PKG_VERSION").to_owned(), kind.to_owned()];
+    parts.push(prompt_digest(reader));
+    parts.extend(digests(&subject.model)?);
+    if let Some(folder) = subject.adapter.as_ref().filter(|_| adapter) {
+        parts.push("adapter".to_owned());
+        for name in ["adapter_config.json", "adapter_model.safetensors"] {
+            parts.push(sha256_file(&folder.join(name))?.0);
+        }
+    }
+    Ok(hex(&Sha256::digest(parts.join("\n"))))
+}
+
+/// Digests of a model's configuration and weights.
+fn digests(model: &Path) -> io::Result<Vec<String>> {
+    let mut names = vec!["config.json".to_owned()];
+    for entry in fs::read_dir(model)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".safetensors") && name != OPTIMIZER_FILE {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    names.into_iter().map(|name| Ok(format!("{name} {}", sha256_file(&model.join(&name))?.0))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_cache_keeps_to_its_limit_and_to_what_was_used_last() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = AnswerCache::open(folder.path(), LIMIT).expect("made");
+        let paths = ["a", "b", "c"].map(|key| cache.journal(key).expect("made"));
+        for (age, path) in [3, 2, 1].into_iter().zip(&paths) {
+            fs::write(path, [b'x'; 100]).expect("written");
+            let used = SystemTime::now() - Duration::from_secs(age * 60);
+            File::options().append(true).open(path).and_then(|file| file.set_modified(used)).expect("dated");
+        }
+        fs::write(folder.path().join("README"), [b'x'; 900]).expect("written");
+        // Used again, the oldest is the newest.
+        assert_eq!(cache.journal("a").expect("there"), paths[0]);
+        AnswerCache::open(folder.path(), 300).expect("opened");
+        assert!(paths.iter().all(|path| path.is_file()));
+        AnswerCache::open(folder.path(), 299).expect("opened");
+        assert_eq!(paths.each_ref().map(|path| path.is_file()), [true, false, true]);
+        assert!(folder.path().join("README").is_file(), "other files are another's");
+    }
+}

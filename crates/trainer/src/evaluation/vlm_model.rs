@@ -1,0 +1,226 @@
+//! The model as a respondent of the benchmark: adapted, or as its untouched base.
+
+use std::sync::Arc;
+
+use stepwise_benchmark::model::{
+    Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+};
+use stepwise_vlm::batch::Example;
+use stepwise_vlm::nn::parameter::Pass;
+use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pixel_gradient::{PixelObjective, PixelSlope};
+use stepwise_vlm::processor::Prepared;
+use stepwise_vlm::processor::pixels::ImageGrid;
+
+use crate::interrupt::Interrupt;
+
+/// A reader that answers probes.
+pub struct ModelRespondent<'a> {
+    reader: &'a Reader,
+    pass: Pass,
+    interrupt: &'a Interrupt,
+    /// Pictures cut lately: probes about one case come together and show the same ones again and again.
+    recent: Vec<(*const image::RgbImage, Arc<image::RgbImage>, Arc<Prepared>)>,
+}
+
+/// How many cut pictures are remembered.
+const RECENT: usize = 64;
+/// Questions scored between two looks at the interrupt.
+const SCORED_AT_ONCE: usize = 256;
+/// Gradients taken between two looks at the interrupt.
+const GRADIENTS_AT_ONCE: usize = 16;
+
+impl<'a> ModelRespondent<'a> {
+    /// The adapted model ([`Pass::ANSWER`]) or its base ([`Pass::BASE`]). Once an interrupt is requested it answers no
+    /// more: what is asked of it fails with [`RespondentError::Stopped`].
+    #[must_use]
+    pub fn new(reader: &'a Reader, pass: Pass, interrupt: &'a Interrupt) -> Self {
+        Self { reader, pass, interrupt, recent: Vec::new() }
+    }
+
+    fn go_on(&self) -> Result<(), RespondentError> {
+        if self.interrupt.requested() { Err(RespondentError::Stopped) } else { Ok(()) }
+    }
+
+    fn example(&mut self, probe: &Probe) -> Result<Example, RespondentError> {
+        let images = probe.images.iter().map(|shown| self.prepared(shown)).collect::<Result<_, _>>()?;
+        Ok(Example { conversation: probe.conversation.clone(), images })
+    }
+
+    fn prepared(&mut self, shown: &Shown) -> Result<Arc<Prepared>, RespondentError> {
+        match shown {
+            Shown::Picture(picture) => {
+                let address = Arc::as_ptr(picture);
+                // The kept picture keeps its address from being given to another one.
+                if let Some((_, _, known)) = self.recent.iter().find(|(known, _, _)| *known == address) {
+                    return Ok(Arc::clone(known));
+                }
+                let prepared = Arc::new(self.reader.processor.prepare(picture).map_err(RespondentError::new)?);
+                if self.recent.len() == RECENT {
+                    self.recent.remove(0);
+                }
+                self.recent.push((address, Arc::clone(picture), Arc::clone(&prepared)));
+                Ok(prepared)
+            }
+            Shown::Pixels(pixels) => {
+                let [rows, columns] = pixels.cut;
+                let prepared = self.reader.processor.repainted(ImageGrid { rows, columns }, pixels.values.clone());
+                Ok(Arc::new(prepared.map_err(RespondentError::new)?))
+            }
+        }
+    }
+}
+
+impl Respondent for ModelRespondent<'_> {
+    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+        let mut replies: Vec<Option<Reply>> = vec![None; probes.len()];
+        let mut scored = Vec::new();
+        for (index, probe) in probes.iter().enumerate() {
+            let example = self.example(probe)?;
+            match &probe.ask {
+                Ask::Options(options) => scored.push((index, (example, options.clone()))),
+                Ask::Generate { max_new_tokens } => {
+                    self.go_on()?;
+                    let generated = self.reader.generate(&example, *max_new_tokens, &self.pass);
+                    let ids = generated.map_err(RespondentError::new)?.ids;
+                    replies[index] = Some(Reply::Text(self.reader.processor.decode(&ids)));
+                }
+            }
+        }
+        let (places, asked): (Vec<usize>, Vec<_>) = scored.into_iter().unzip();
+        let mut scores = Vec::with_capacity(asked.len());
+        for asked in asked.chunks(SCORED_AT_ONCE) {
+            self.go_on()?;
+            scores.extend(self.reader.score(asked, &self.pass).map_err(RespondentError::new)?);
+        }
+        for (place, scores) in places.into_iter().zip(scores) {
+            let scores = scores
+                .into_iter()
+                .map(|score| OptionScore { loglikelihood: score.loglikelihood, tokens: score.token_ids.len() });
+            replies[place] = Some(Reply::Options(scores.collect()));
+        }
+        Ok(replies.into_iter().flatten().collect())
+    }
+
+    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+        let Some(first) = probe.images.first() else { return Ok(None) };
+        let prepared = self.prepared(first)?;
+        Ok(Some(unit_pixels(self.reader, &prepared)))
+    }
+
+    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+        let mut shapes = Vec::with_capacity(attacked.len());
+        let mut asked = Vec::with_capacity(attacked.len());
+        for (probe, objective) in attacked {
+            let Some(Shown::Pixels(pixels)) = probe.images.first() else {
+                return Err(RespondentError::new("an attack starts from pixels"));
+            };
+            shapes.push((pixels.shape.clone(), pixels.cut));
+            asked.push((self.example(probe)?, pixel_objective(objective)));
+        }
+        let mut slopes = Vec::with_capacity(asked.len());
+        for asked in asked.chunks(GRADIENTS_AT_ONCE) {
+            self.go_on()?;
+            slopes.extend(self.reader.pixel_gradients(asked, &self.pass).map_err(RespondentError::new)?);
+        }
+        let gradient = |(slope, (shape, cut)): (PixelSlope, (Vec<usize>, [usize; 2]))| PixelGradient {
+            loss: slope.value,
+            gradient: PixelGrid { shape, cut, values: slope.gradient },
+        };
+        Ok(slopes.into_iter().zip(shapes).map(gradient).collect())
+    }
+}
+
+/// The pixels that an attack moves: those of every tile.
+pub(crate) fn unit_pixels(reader: &Reader, prepared: &Prepared) -> PixelGrid {
+    let side = reader.model.config().vision.image_size;
+    let ImageGrid { rows, columns } = prepared.grid;
+    PixelGrid {
+        shape: vec![prepared.grid.tiles(), 3, side, side],
+        cut: [rows, columns],
+        values: reader.processor.unit_pixels(prepared),
+    }
+}
+
+fn pixel_objective(objective: &Objective) -> PixelObjective {
+    match objective.clone() {
+        Objective::Nll { target } => PixelObjective::Nll { target },
+        Objective::Margin { options, gold } => PixelObjective::Margin { options, gold },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use burn::tensor::Device;
+    use image::{Rgb, RgbImage};
+    use stepwise_data::conversation::{Conversation, Part, Role};
+
+    use super::*;
+
+    fn probe(shown: Shown) -> Probe {
+        let mut conversation = Conversation::default();
+        conversation.push(Role::User, vec![Part::Image { index: 0 }, Part::text("Which modality is shown?")]);
+        Probe {
+            case_id: "case".to_owned(),
+            item_id: "item".to_owned(),
+            condition: "clean".to_owned(),
+            conversation,
+            images: vec![shown],
+            ask: Ask::Options(vec!["CT".to_owned(), "MRI".to_owned()]),
+        }
+    }
+
+    #[test]
+    fn a_picture_in_tiles_is_attacked_in_every_one_of_them() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
+        let mut reader = Reader::load(&folder, &Device::flex()).expect("the tiny model");
+        reader.processor.set_image_splitting(Some(true));
+        let interrupt = Interrupt::new();
+        let mut respondent = ModelRespondent::new(&reader, Pass::BASE, &interrupt);
+
+        let colour = |x: u32, y: u32| Rgb([(x * 2 % 256) as u8, (y * 3 % 256) as u8, ((x + y) % 256) as u8]);
+        let picture = RgbImage::from_fn(120, 70, colour);
+        let seen = probe(Shown::Picture(Arc::new(picture)));
+        let grid = respondent.pixels(&seen).expect("prepared").expect("pixels");
+        let [rows, columns] = grid.cut;
+        assert!(rows * columns > 1 && grid.shape[0] == rows * columns + 1, "{:?} {:?}", grid.cut, grid.shape);
+
+        // The same pixels, handed over, are the same picture.
+        let painted = probe(Shown::Pixels(Arc::new(grid.clone())));
+        let replies = respondent.reply(&[seen, painted.clone()]).expect("replies");
+        let rates = |reply: &Reply| match reply {
+            Reply::Options(scores) => scores.iter().map(|score| score.loglikelihood).collect::<Vec<_>>(),
+            Reply::Text(text) => panic!("{text}"),
+        };
+        for (own, handed) in rates(&replies[0]).into_iter().zip(rates(&replies[1])) {
+            assert!((own - handed).abs() < 1e-4, "{own} {handed}");
+        }
+
+        let objective = Objective::Margin { options: vec!["CT".to_owned(), "MRI".to_owned()], gold: 1 };
+        let mut slope = |grid: PixelGrid| {
+            let asked = [(probe(Shown::Pixels(Arc::new(grid))), objective.clone())];
+            respondent.pixel_gradients(&asked).expect("a gradient").remove(0)
+        };
+        let at = slope(grid.clone());
+        assert_eq!((&at.gradient.shape, at.gradient.cut), (&grid.shape, grid.cut));
+        let size = grid.values.len() / grid.shape[0];
+        for (number, tile) in at.gradient.values.chunks(size).enumerate() {
+            assert!(tile.iter().any(|value| *value != 0.0), "tile {number}");
+            // A small step along this tile's gradient alone raises the objective by as much as it says.
+            let length = tile.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+            let step = 0.02 / length;
+            let moved = |sign: f64| {
+                let mut moved = grid.clone();
+                for (value, slope) in moved.values[number * size..].iter_mut().zip(tile) {
+                    *value += (sign * step * f64::from(*slope)) as f32;
+                }
+                moved
+            };
+            let (up, down) = (slope(moved(1.0)).loss, slope(moved(-1.0)).loss);
+            let (found, said) = ((up - down) / (2.0 * step), length * length);
+            assert!((found - said).abs() < 0.02 * said, "tile {number}: {found} {said}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! AdamW (Loshchilov and Hutter 2019), in the order of operations of `torch.optim.AdamW`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use stepwise_vlm::idefics3::{ModelPart, Vlm};
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::weights::NamedTensor;
+
+use crate::optim::gradients::GradientSum;
+use crate::optim::learning_rates::Rates;
+
+/// AdamW's constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWConfig {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay; not applied to biases and norms, as in Hugging Face's Trainer.
+    pub weight_decay: f64,
+}
+
+/// The moments of every learning parameter.
+#[derive(Clone, Debug)]
+pub struct AdamW {
+    config: AdamWConfig,
+    /// Steps that each part has learned in; a part that is frozen for a while goes on where it was.
+    steps: BTreeMap<ModelPart, u64>,
+    moments: BTreeMap<String, [Tensor<1>; 2]>,
+}
+
+/// What stands before a parameter's name for each of its moments, in a saved optimiser.
+const MOMENTS: [&str; 2] = ["exp_avg.", "exp_avg_sq."];
+
+impl AdamW {
+    /// A fresh optimiser.
+    #[must_use]
+    pub fn new(config: AdamWConfig) -> Self {
+        Self { config, steps: BTreeMap::new(), moments: BTreeMap::new() }
+    }
+
+    /// Moves every learning parameter that has a gradient.
+    pub fn step(&mut self, model: &mut Vlm, gradients: &GradientSum, rates: Rates) {
+        let mut learning = Learning::default();
+        model.visit(&mut learning);
+        for part in learning.0 {
+            *self.steps.entry(part).or_default() += 1;
+        }
+        model.visit(&mut Move { optimizer: self, gradients, rates });
+    }
+
+    /// Steps that a part has learned in.
+    #[must_use]
+    pub fn steps(&self, part: ModelPart) -> u64 {
+        self.steps.get(&part).copied().unwrap_or(0)
+    }
+
+    fn moved(&mut self, name: &str, value: Tensor<1>, gradient: Tensor<1>, learning_rate: f64) -> Tensor<1> {
+        let AdamWConfig { beta1, beta2, epsilon, weight_decay } = self.config;
+        let [first, second] = self.moments.remove(name).unwrap_or_else(|| {
+            let zeros = gradient.zeros_like();
+            [zeros.clone(), zeros]
+        });
+        let first = first * beta1 + gradient.clone() * (1.0 - beta1);
+        let second = second * beta2 + gradient.square() * (1.0 - beta2);
+        self.moments.insert(name.to_owned(), [first.clone(), second.clone()]);
+        let decay = if decays(name) { 1.0 - learning_rate * weight_decay } else { 1.0 };
+        let steps = self.steps(ModelPart::of(name)) as i32;
+        let bias1 = 1.0 - beta1.powi(steps);
+        let bias2 = 1.0 - beta2.powi(steps);
+        let root = second.sqrt() / bias2.sqrt() + epsilon;
+        value * decay - first / root * (learning_rate / bias1)
+    }
+
+    /// The moments as tensors of a safetensors file. The count of steps is kept by the caller.
+    #[must_use]
+    pub fn tensors(&self) -> Vec<NamedTensor> {
+        let mut tensors = Vec::new();
+        for (name, moments) in &self.moments {
+            for (prefix, moment) in MOMENTS.iter().zip(moments) {
+                let values: Vec<f32> = moment.clone().into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+                tensors.push(NamedTensor { name: format!("{prefix}{name}"), shape: vec![values.len()], values });
+            }
+        }
+        tensors
+    }
+
+    /// Goes on from saved moments, after so many steps of each part.
+    pub fn restore(
+        &mut self,
+        steps: BTreeMap<ModelPart, u64>,
+        saved: impl IntoIterator<Item = (String, Vec<f32>)>,
+        device: &Device,
+    ) {
+        self.steps = steps;
+        for (name, values) in saved {
+            let found =
+                MOMENTS.iter().enumerate().find_map(|(which, prefix)| Some((which, name.strip_prefix(prefix)?)));
+            if let Some((which, name)) = found {
+                let length = values.len();
+                let moment = Tensor::from_data(TensorData::new(values, [length]), device);
+                let moments = self.moments.entry(name.to_owned()).or_insert_with(|| {
+                    let zeros = Tensor::zeros([length], device);
+                    [zeros.clone(), zeros]
+                });
+                moments[which] = moment;
+            }
+        }
+    }
+}
+
+/// Whether weight decay applies: to matrices, not to biases and norms.
+fn decays(name: &str) -> bool {
+    !name.ends_with(".bias") && !name.contains("norm")
+}
+
+/// The parts of which anything learns.
+#[derive(Default)]
+struct Learning(BTreeSet<ModelPart>);
+
+impl ParameterVisitor for Learning {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if parameter.learns() {
+            self.0.insert(ModelPart::of(name));
+        }
+    }
+}
+
+struct Move<'a> {
+    optimizer: &'a mut AdamW,
+    gradients: &'a GradientSum,
+    rates: Rates,
+}
+
+impl ParameterVisitor for Move<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if !parameter.learns() {
+            return;
+        }
+        if let Some(gradient) = self.gradients.get(name) {
+            let value = parameter.values();
+            let shape = value.shape();
+            let flat = value.flatten::<1>(0, D - 1);
+            let moved = self.optimizer.moved(name, flat, gradient.clone(), self.rates.of(name, D));
+            parameter.replace(moved.reshape(shape));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{lora, model};
+
+    const CONFIG: AdamWConfig = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
+
+    /// Lets the adapters of a part learn, or not.
+    struct Learn(ModelPart, bool);
+
+    impl ParameterVisitor for Learn {
+        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+            if ModelPart::of(name) == self.0 && name.contains(".lora_") {
+                parameter.set_learning(self.1);
+            }
+        }
+    }
+
+    /// Values of a part's adapters; a gradient of halves for each is put into the sum.
+    struct Halves(ModelPart, Vec<f32>, GradientSum);
+
+    impl ParameterVisitor for Halves {
+        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+            if ModelPart::of(name) == self.0 && name.contains(".lora_") {
+                let flat = parameter.values().flatten::<1>(0, D - 1);
+                self.1.extend(flat.clone().into_data().try_to_vec::<f32>().expect("f32"));
+                self.2.by_name.insert(name.to_owned(), flat.ones_like() * 0.5);
+            }
+        }
+    }
+
+    fn halves(model: &mut Vlm, part: ModelPart) -> (Vec<f32>, GradientSum) {
+        let mut halves = Halves(part, Vec::new(), GradientSum::default());
+        model.visit(&mut halves);
+        (halves.1, halves.2)
+    }
+
+    #[test]
+    fn a_part_that_rests_takes_no_step_and_its_first_one_is_a_first_one() {
+        let fresh = || {
+            let mut model = model();
+            stepwise_vlm::adapter::attach(&mut model, &lora(), 1, |_| true).expect("attached");
+            model
+        };
+        let (decoder, rates) = (ModelPart::Decoder, Rates::same(1e-3));
+        let mut model = fresh();
+        let mut optimizer = AdamW::new(CONFIG);
+        let (before, mut gradients) = halves(&mut model, decoder);
+        gradients.by_name.extend(halves(&mut model, ModelPart::Vision).1.by_name);
+        model.visit(&mut Learn(decoder, false));
+        for _ in 0..3 {
+            optimizer.step(&mut model, &gradients, rates);
+        }
+        assert_eq!(halves(&mut model, decoder).0, before, "not even by weight decay");
+        assert!(optimizer.tensors().iter().all(|moment| moment.name.contains("vision_model")));
+        assert_eq!(ModelPart::ALL.map(|part| optimizer.steps(part)), [3, 3, 0]);
+        model.visit(&mut Learn(decoder, true));
+        optimizer.step(&mut model, &gradients, rates);
+
+        let mut alone = fresh();
+        let mut first = AdamW::new(CONFIG);
+        first.step(&mut alone, &gradients, rates);
+        let moved = halves(&mut alone, decoder).0;
+        assert_eq!(halves(&mut model, decoder).0, moved);
+        assert_ne!(moved, before);
+
+        // And it goes on from there when it is read again.
+        let saved = optimizer.tensors().into_iter().map(|moment| (moment.name, moment.values));
+        let mut again = AdamW::new(CONFIG);
+        again.restore([(ModelPart::Vision, 4), (ModelPart::Connector, 4), (decoder, 1)].into(), saved, model.device());
+        let mut twin = model.clone();
+        optimizer.step(&mut model, &gradients, rates);
+        again.step(&mut twin, &gradients, rates);
+        for part in ModelPart::ALL {
+            assert_eq!(halves(&mut model, part).0, halves(&mut twin, part).0, "{part:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Gradients by parameter name, added up over the micro-batches of a step.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Gradients, Tensor};
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+
+/// The gradient of every learning parameter, each as one row of values.
+#[derive(Clone, Debug, Default)]
+pub struct GradientSum {
+    pub(crate) by_name: BTreeMap<String, Tensor<1>>,
+}
+
+impl GradientSum {
+    /// Adds the gradients of one backward pass.
+    pub fn add(&mut self, model: &mut Vlm, gradients: &Gradients) {
+        model.visit(&mut Collect { gradients, sum: self });
+    }
+
+    /// The gradient of a parameter; none where nothing flowed to it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Tensor<1>> {
+        self.by_name.get(name)
+    }
+
+    /// The Euclidean norm over all parameters together, summed in f64.
+    #[must_use]
+    pub fn norm(&self) -> f64 {
+        let squares = self.by_name.values().map(|gradient| f64::from(scalar(gradient.clone().square().sum())));
+        squares.sum::<f64>().sqrt()
+    }
+
+    /// Multiplies every gradient by `factor`.
+    pub fn scale(&mut self, factor: f64) {
+        for gradient in self.by_name.values_mut() {
+            *gradient = gradient.clone() * factor;
+        }
+    }
+}
+
+/// The one value of a tensor.
+pub(crate) fn scalar(tensor: Tensor<1>) -> f32 {
+    tensor.inner().into_data().convert::<f32>().try_to_vec::<f32>().map_or(f32::NAN, |values| values[0])
+}
+
+struct Collect<'a> {
+    gradients: &'a Gradients,
+    sum: &'a mut GradientSum,
+}
+
+impl ParameterVisitor for Collect<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if !parameter.learns() {
+            return;
+        }
+        if let Some(gradient) = parameter.gradient(self.gradients) {
+            let gradient = gradient.flatten::<1>(0, D - 1);
+            let sum = match self.sum.by_name.remove(name) {
+                Some(sum) => sum + gradient,
+                None => gradient,
+            };
+            self.sum.by_name.insert(name.to_owned(), sum);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Learning rates: of each part of the model, and of `lora_B` beside `lora_A` (LoRA+, Hayou et al. 2024).
+
+use crate::recipe_to_model::is_frozen;
+use stepwise_curriculum::run_plan::Place;
+use stepwise_recipe::{Phase, Recipe, Tuning};
+use stepwise_vlm::idefics3::ModelPart;
+
+/// Learning rates of a step, or at the peak of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Of the image encoder.
+    pub vision: f64,
+    /// Of the connector.
+    pub connector: f64,
+    /// Of the decoder.
+    pub decoder: f64,
+    /// How many times that of its part `lora_B` and vectors learn with.
+    pub loraplus_ratio: f64,
+}
+
+impl Rates {
+    /// One for all.
+    #[must_use]
+    pub const fn same(rate: f64) -> Self {
+        Self { vision: rate, connector: rate, decoder: rate, loraplus_ratio: 1.0 }
+    }
+
+    /// At the peak of a phase.
+    #[must_use]
+    pub fn peak(recipe: &Recipe, phase: &Phase) -> Self {
+        let (train, own) = (&recipe.train, phase.learning_rate);
+        let ratio = match &recipe.tuning {
+            Tuning::Lora { lora } => lora.loraplus_lr_ratio,
+            Tuning::Full { .. } => None,
+        };
+        Self {
+            vision: train.vision_tower_lr.unwrap_or(own),
+            connector: train.multi_modal_projector_lr.unwrap_or(own),
+            decoder: own,
+            loraplus_ratio: ratio.unwrap_or(1.0),
+        }
+    }
+
+    /// Of the step at `place`, before which `done` of the run's `planned` steps are done.
+    #[must_use]
+    pub fn at(recipe: &Recipe, place: Place, (done, planned): (u64, u64)) -> Self {
+        let phase = &recipe.curriculum.phase[place.phase];
+        let of_phase = (place.phase_step, place.phase_total);
+        let (at, of) = if recipe.curriculum.rewarm { of_phase } else { (done, planned) };
+        let warmup = phase.warmup.unwrap_or(recipe.train.warmup);
+        Self::peak(recipe, phase).times(recipe.train.lr_scheduler_type.factor(at, warmup.steps(of), of))
+    }
+
+    /// The one that logs name: of the decoder or, where a phase freezes that, of the last part before it that learns.
+    #[must_use]
+    pub fn named(&self, recipe: &Recipe, phase: &Phase) -> f64 {
+        let never = recipe.tuning.freeze();
+        let learns = |part: &ModelPart| !is_frozen(never, *part) && !is_frozen(phase.freeze, *part);
+        self.of_part(ModelPart::ALL.into_iter().rev().find(learns).unwrap_or(ModelPart::Decoder))
+    }
+
+    /// All of them multiplied, as a schedule does.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        let Self { vision, connector, decoder, loraplus_ratio } = self;
+        Self { vision: factor * vision, connector: factor * connector, decoder: factor * decoder, loraplus_ratio }
+    }
+
+    /// Of a part, without LoRA+.
+    #[must_use]
+    pub fn of_part(&self, part: ModelPart) -> f64 {
+        match part {
+            ModelPart::Vision => self.vision,
+            ModelPart::Connector => self.connector,
+            ModelPart::Decoder => self.decoder,
+        }
+    }
+
+    /// Of a parameter with so many axes. With LoRA+ these are the groups of PEFT's `create_loraplus_optimizer`.
+    #[must_use]
+    pub fn of(&self, name: &str, axes: usize) -> f64 {
+        let rate = self.of_part(ModelPart::of(name));
+        if name.contains("lora_B") || axes == 1 { rate * self.loraplus_ratio } else { rate }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use stepwise_curriculum::run_plan::Course;
+    use stepwise_data::synth::{SynthOptions, record};
+
+    use super::*;
+
+    #[test]
+    fn a_parameter_learns_with_the_rate_of_its_part_and_kind() {
+        let rates = Rates { vision: 1.0, connector: 2.0, decoder: 3.0, loraplus_ratio: 10.0 }.times(0.5);
+        assert_eq!(rates.of("model.vision_model.x.lora_A.weight", 2), 0.5);
+        assert_eq!(rates.of("model.vision_model.x.lora_B.weight", 2), 5.0);
+        assert_eq!(rates.of("model.connector.modality_projection.proj.weight", 2), 1.0);
+        assert_eq!(rates.of("model.text_model.x.lora_magnitude_vector", 1), 15.0);
+        assert_eq!(rates.of("lm_head.weight", 2), 1.5);
+    }
+
+    #[test]
+    fn logs_name_the_rate_of_the_last_part_that_learns() {
+        let text = "model_name_or_path = \"m\"\ndata.synth = { cases = 8 }\n[lora]\nfreeze_vision_tower = false\n\
+            [train]\nlearning_rate = 1e-3\nvision_tower_lr = 1e-5\n[[curriculum.phase]]\nstages = [1]\n\
+            freeze_language_model = true\n[[curriculum.phase]]\nstages = [2]\n";
+        let recipe = Recipe::parse(Path::new("r.toml"), text.to_owned(), &[]).expect("valid");
+        let named = |phase: &Phase| Rates::peak(&recipe, phase).named(&recipe, phase);
+        assert_eq!(recipe.curriculum.phase.iter().map(named).collect::<Vec<_>>(), [1e-5, 1e-3]);
+    }
+
+    #[test]
+    fn max_steps_shortens_the_phase_it_falls_into_with_its_schedule() {
+        let cases: Vec<_> = (0..40).map(|number| record(number, &SynthOptions::default())).collect();
+        let of = |lines: &str| {
+            let text = format!(
+                "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\ngradient_accumulation_steps = 4\n\
+                 learning_rate = 1.0\nwarmup_steps = 0\n{lines}"
+            );
+            Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let phases = "[[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2]\n[[curriculum.phase]]\nstages = [3]\n";
+        for (rewarm, ends) in [(true, [0.0, 0.0]), (false, [0.5, 0.0])] {
+            let recipe = of(&format!(
+                "lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n[curriculum]\nrewarm = {rewarm}\n{phases}"
+            ));
+            let mut course = Course::new(&recipe, &cases).expect("a course");
+            assert_eq!((course.total, course.phases(), course.at(39).phase), (40, 3, 1));
+            let rate = |course: &Course, done: u64| Rates::at(&recipe, course.at(done), (done, course.planned)).decoder;
+            // The step before each end is one step's fall above it: of 20 steps, or of 40.
+            let fall = if rewarm { 1.0 / 20.0 } else { 1.0 / 40.0 };
+            let last = [19, 39].map(|done| rate(&course, done));
+            assert!(last.iter().zip(ends).all(|(rate, end)| (rate - end - fall).abs() < 1e-12), "{rewarm}: {last:?}");
+            // A phase that ends early moves the others up, and one schedule over the run goes on where it was.
+            let (before, after) = (rate(&course, 9), rate(&course, 10));
+            course.cut(0, 10);
+            assert_eq!((course.total, course.at(10).phase), (40, 1), "max_steps reaches into the third phase");
+            assert_eq!(rate(&course, 10), if rewarm { 1.0 } else { after }, "{before}");
+        }
+    }
+}

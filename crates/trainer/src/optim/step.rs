@@ -1,0 +1,270 @@
+//! One optimiser step: losses of the micro-batches, summed over all their supervised tokens; clip; move.
+
+use stepwise_vlm::batch::Batch;
+use stepwise_vlm::nn::parameter::Pass;
+use stepwise_vlm::pipeline::Reader;
+
+use crate::batches::examples::MicroBatch;
+use crate::log::Tally;
+use crate::optim::adamw::AdamW;
+use crate::optim::gradients::GradientSum;
+use crate::optim::learning_rates::Rates;
+
+/// What a step came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stepped {
+    /// Losses and supervised tokens of each clinical stage.
+    pub tally: Tally,
+    /// Global norm of the gradient before clipping.
+    pub grad_norm: f64,
+}
+
+/// Why a step cannot be taken. The parameters are as they were.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StepError {
+    /// A loss or gradient that is not a number.
+    #[error(
+        "{} -> look at these questions with `stepwise preview`, lower the learning rate, or set \
+         `train.on_nonfinite = \"skip\"`",
+        cause(what, *value, names)
+    )]
+    NotFinite {
+        /// Loss or gradient norm.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The questions it comes from.
+        names: Vec<String>,
+    },
+}
+
+impl StepError {
+    /// What is not finite, and where.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        let Self::NotFinite { what, value, names } = self;
+        cause(what, *value, names)
+    }
+}
+
+/// Questions named before the rest is only counted.
+const NAMED: usize = 4;
+
+fn cause(what: &str, value: f64, names: &[String]) -> String {
+    let at = match names.split_at_checked(NAMED) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(", "),
+    };
+    format!("{what} is {value} at {at}")
+}
+
+/// What decides a step beside its lessons.
+#[derive(Clone, Copy, Debug)]
+pub struct StepOptions {
+    /// Learning rates of this step.
+    pub rates: Rates,
+    /// Largest global gradient norm; 0 for no limit.
+    pub max_grad_norm: f64,
+    /// Key of the step's dropout masks.
+    pub dropout_key: u64,
+    /// Whether what a block computes is computed again on the way back instead of being kept.
+    pub gradient_checkpointing: bool,
+}
+
+/// Takes one step over `micro_batches`. Every supervised token counts the same, whichever micro-batch it is in.
+///
+/// # Errors
+/// When loss or gradient are not finite.
+pub fn step(
+    reader: &mut Reader,
+    optimizer: &mut AdamW,
+    micro_batches: &[MicroBatch],
+    options: StepOptions,
+) -> Result<Stepped, StepError> {
+    let tokens: usize = micro_batches.iter().map(|micro| micro.batch.layout.predictions.len()).sum();
+    let share = 1.0 / tokens.max(1) as f64;
+    let pass = |index: usize| Pass::training(options.dropout_key.wrapping_add(index as u64));
+
+    let mut tally = Tally::default();
+    let mut gradients = GradientSum::default();
+    // Micro-batches with a loss that is no number.
+    let mut lost = Vec::new();
+    for (index, micro) in micro_batches.iter().enumerate() {
+        let MicroBatch { batch, stages, .. } = micro;
+        let (terms, parts) = reader.gradients(batch, share, options.gradient_checkpointing, &pass(index));
+        if terms.iter().any(|term| !term.is_finite()) {
+            lost.push(micro);
+        }
+        for (prediction, term) in batch.layout.predictions.iter().zip(terms) {
+            tally.add(stages[prediction.sequence], f64::from(term));
+        }
+        parts.iter().for_each(|part| gradients.add(&mut reader.model, part));
+    }
+    if !lost.is_empty() {
+        let names = culprits(reader, &lost);
+        return Err(StepError::NotFinite { what: "the loss", value: tally.loss(), names });
+    }
+    let grad_norm = gradients.norm();
+    if !grad_norm.is_finite() {
+        let names = culprits(reader, &micro_batches.iter().collect::<Vec<_>>());
+        return Err(StepError::NotFinite { what: "the gradient's norm", value: grad_norm, names });
+    }
+    if options.max_grad_norm > 0.0 {
+        // As torch.nn.utils.clip_grad_norm_.
+        gradients.scale((options.max_grad_norm / (grad_norm + 1e-6)).min(1.0));
+    }
+    optimizer.step(&mut reader.model, &gradients, options.rates);
+    Ok(Stepped { tally, grad_norm })
+}
+
+/// The questions of these micro-batches whose loss or gradient is not finite when each is computed alone: what is computed
+/// together spoils its neighbours. All of them where that shows none.
+fn culprits(reader: &mut Reader, micro_batches: &[&MicroBatch]) -> Vec<String> {
+    let questions = || micro_batches.iter().flat_map(|micro| micro.examples.iter().zip(&micro.names));
+    let mut found = Vec::new();
+    for (example, name) in questions() {
+        let Ok(batch) = Batch::new(&reader.processor, std::iter::once(example), false) else { continue };
+        let (terms, parts) = reader.gradients(&batch, 1.0, false, &Pass::training(0));
+        let mut own = GradientSum::default();
+        parts.iter().for_each(|part| own.add(&mut reader.model, part));
+        if terms.iter().any(|term| !term.is_finite()) || !own.norm().is_finite() {
+            found.push(name.clone());
+        }
+    }
+    if found.is_empty() { questions().map(|(_, name)| name.clone()).collect() } else { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use burn::tensor::{Device, Tensor};
+    use image::RgbImage;
+    use stepwise_data::conversation::{Conversation, Part, Role};
+    use stepwise_vlm::adapter::{LoraConfig, Targets, attach};
+    use stepwise_vlm::batch::Example;
+    use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+
+    use super::*;
+    use crate::optim::adamw::AdamWConfig;
+    use crate::testing::lora;
+
+    fn reader() -> Reader {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
+        Reader::load(&folder, &Device::flex()).expect("the tiny model")
+    }
+
+    /// A question, about a picture or about none.
+    fn asked(reader: &Reader, picture: bool) -> Example {
+        let mut conversation = Conversation::default();
+        let shown = picture.then_some(Part::Image { index: 0 });
+        conversation.push(Role::User, shown.into_iter().chain([Part::text("Which side?")]).collect());
+        let prepared = || Arc::new(reader.processor.prepare(&RgbImage::new(64, 64)).expect("a picture"));
+        Example { conversation: conversation.answered("left"), images: picture.then(prepared).into_iter().collect() }
+    }
+
+    fn together(reader: &Reader, examples: Vec<Example>, names: &[&str]) -> MicroBatch {
+        let batch = Batch::new(&reader.processor, &examples, true).expect("they are encoded");
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        MicroBatch { batch, stages: vec![1; examples.len()], names, examples }
+    }
+
+    /// The step's error, and that nothing has moved.
+    fn lost(reader: &mut Reader, micro_batches: &[MicroBatch]) -> (&'static str, f64, Vec<String>) {
+        let rates = Rates { vision: 0.1, connector: 0.1, decoder: 0.1, loraplus_ratio: 1.0 };
+        let options = StepOptions { rates, max_grad_norm: 1.0, dropout_key: 0, gradient_checkpointing: false };
+        let before = learned(reader);
+        let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 });
+        let StepError::NotFinite { what, value, names } =
+            step(reader, &mut optimizer, micro_batches, options).expect_err("not finite");
+        assert_eq!(learned(reader), before);
+        assert!(optimizer.tensors().is_empty(), "no moments");
+        (what, value, names)
+    }
+
+    /// All that learns, as numbers.
+    fn learned(reader: &mut Reader) -> Vec<f32> {
+        let mut values = Vec::new();
+        change(reader, |_, parameter| {
+            if parameter.learns {
+                values.extend_from_slice(&parameter.values);
+            }
+        });
+        values
+    }
+
+    struct Numbers {
+        learns: bool,
+        values: Vec<f32>,
+    }
+
+    /// Shows every parameter as numbers, which may be changed.
+    fn change(reader: &mut Reader, with: impl FnMut(&str, &mut Numbers)) {
+        struct Change<F>(F);
+        impl<F: FnMut(&str, &mut Numbers)> ParameterVisitor for Change<F> {
+            fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+                let held = parameter.values();
+                let values: Vec<f32> = held.clone().into_data().try_to_vec().expect("numbers");
+                let mut numbers = Numbers { learns: parameter.learns(), values: values.clone() };
+                (self.0)(name, &mut numbers);
+                if numbers.values != values {
+                    let flat = Tensor::<1>::from_floats(numbers.values.as_slice(), &held.device());
+                    parameter.replace(flat.reshape(held.shape()));
+                }
+            }
+        }
+        reader.model.visit(&mut Change(with));
+    }
+
+    #[test]
+    fn an_infinite_gradient_of_a_finite_loss_is_an_error_and_its_question_is_named() {
+        let mut reader = reader();
+        // Only a picture's gradient comes to the connector.
+        let config =
+            LoraConfig { target_modules: Targets::List(vec!["modality_projection.proj".to_owned()]), ..lora() };
+        attach(&mut reader.model, &config, 1, |_| true).expect("attached");
+        reader.refresh();
+        // Their product is zero and changes no loss; the gradient of the first is what the second multiplies.
+        change(&mut reader, |name, numbers| match name.rsplit_once(".lora_") {
+            Some((_, "A.weight")) => numbers.values.fill(0.0),
+            Some((_, "B.weight")) => numbers.values.fill(1e30),
+            _ => {}
+        });
+        let (shown, told) = (asked(&reader, true), asked(&reader, false));
+        let of_both = together(&reader, vec![told, shown], &["a/q1", "b/q1"]);
+        let (what, value, names) = lost(&mut reader, &[of_both]);
+        assert_eq!((what, value), ("the gradient's norm", f64::INFINITY));
+        assert_eq!(names, ["b/q1"]);
+    }
+
+    #[test]
+    fn an_infinite_loss_is_an_error_and_its_question_is_named() {
+        // The answer's first token is impossible: its logit is one feature, far beyond the others, times a vast number. Which
+        // sign that feature has, the model decides.
+        let values = [f32::MAX, f32::MIN].map(|vast| {
+            let mut reader = reader();
+            attach(&mut reader.model, &lora(), 1, |_| true).expect("attached");
+            reader.refresh();
+            let question = asked(&reader, true);
+            let mut impossible = together(&reader, vec![question], &["b/q1"]);
+            impossible.batch.layout.predictions.truncate(1);
+            let token = impossible.batch.layout.predictions[0].token as usize;
+            let vocabulary = reader.model.config().text.vocab_size;
+            change(&mut reader, |name, numbers| match name {
+                "model.text_model.norm.weight" => numbers.values.iter_mut().for_each(|value| *value *= 1000.0),
+                "lm_head.weight" => {
+                    let width = numbers.values.len() / vocabulary;
+                    let row = &mut numbers.values[token * width..(token + 1) * width];
+                    row.fill(0.0);
+                    row[0] = vast;
+                }
+                _ => {}
+            });
+            let (what, value, names) = lost(&mut reader, &[impossible]);
+            assert_eq!((what, names), ("the loss", vec!["b/q1".to_owned()]));
+            value
+        });
+        assert!(values.contains(&f64::INFINITY), "{values:?}");
+    }
+}

@@ -1,0 +1,115 @@
+//! Everything that is known of a run before its first step.
+
+pub mod dry_run;
+pub mod freeze_groups;
+pub mod memory;
+pub mod plan_summary;
+pub mod token_stats;
+
+use std::collections::HashSet;
+
+use stepwise_benchmark::perturb::Pictures as Shown;
+use stepwise_benchmark::plan::Plan;
+use stepwise_curriculum::run_plan::{Course, cases_per_step};
+use stepwise_recipe::{Recipe, Tuning};
+use stepwise_vlm::processor::Processor;
+
+use crate::batches::examples::LessonError;
+use crate::cases::Cases;
+use crate::evaluation::epochs::suite;
+use crate::learner::Learner;
+use crate::parameters::Inventory;
+use crate::preflight::freeze_groups::Regime;
+use crate::preflight::memory::{Estimate, Pictures};
+use crate::preflight::plan_summary::Outline;
+use crate::preflight::token_stats::Survey;
+use crate::progress::Progress;
+
+/// What a run will do and need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preparation {
+    /// How it learns.
+    pub tuning: Tuning,
+    /// What learns, and what does not.
+    pub inventory: Inventory,
+    /// What of that learns when, and at which rate at most.
+    pub regimes: Vec<Regime>,
+    /// Steps and lessons.
+    pub survey: Survey,
+    /// No lesson is longer.
+    pub cutoff_len: usize,
+    /// Epochs of the whole run.
+    pub epochs: u32,
+    /// Visits to cases in one optimiser step.
+    pub cases_per_step: usize,
+    /// Training cases.
+    pub training_cases: usize,
+    /// Cases the benchmark asks.
+    pub evaluation_cases: usize,
+    /// Memory.
+    pub memory: Estimate,
+}
+
+impl Preparation {
+    /// Looks at the learner and measures every lesson.
+    ///
+    /// # Errors
+    /// When a lesson cannot be encoded or is longer than `cutoff_len`.
+    pub fn new(
+        recipe: &Recipe,
+        cases: &Cases,
+        course: &Course,
+        learner: &mut Learner,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, LessonError> {
+        let processor = &learner.reader.processor;
+        let survey = Survey::new(recipe, cases, course, processor, progress)?;
+        Outline::new(recipe, &cases.train, course).idle(recipe).iter().for_each(|line| progress.warning(line));
+        let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
+        let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
+        let (learned, tested) = (survey.tiles as u64, tested(recipe, cases, processor));
+        let pictures = Pictures { learned, tested, most: most.unwrap_or(0) };
+        let inventory = Inventory::of(&mut learner.reader.model);
+        let regimes = Regime::all(recipe, &survey);
+        let config = learner.reader.model.config();
+        let needs = regimes.iter().map(|Regime { freeze, largest, .. }| {
+            memory::estimate(recipe, config, &inventory.but(*freeze), largest, pictures)
+        });
+        // That of the phases that need most.
+        let hardest = |most: Estimate, other: Estimate| if other.peak() > most.peak() { other } else { most };
+        let memory = needs.fold(Estimate::default(), hardest);
+        let (training_cases, evaluation_cases) = (cases.train.len(), cases.eval.len());
+        Ok(Self {
+            tuning: recipe.tuning.clone(),
+            inventory,
+            regimes,
+            survey,
+            cutoff_len: recipe.cutoff_len,
+            epochs: course.epochs,
+            cases_per_step: cases_per_step(recipe),
+            training_cases,
+            evaluation_cases,
+            memory,
+        })
+    }
+}
+
+/// Tiles of all pictures the benchmark shows, equal ones once, attacked ones left out. A suite that cannot be read has its
+/// error where the run opens it.
+fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
+    let Ok(Some(suite)) = suite(recipe) else { return 0 };
+    let plan = Plan::new(&suite, &cases.eval);
+    let mut shown: HashSet<(usize, String)> = HashSet::new();
+    for entry in &plan.entries {
+        let Ok(perturbed) = plan.condition(*entry).perturbation.perturb(&plan.scene(*entry)) else { continue };
+        let case = match &perturbed.pictures {
+            Shown::Of(other) => *other,
+            Shown::Own | Shown::Edited(_) | Shown::MeanOf(_) => entry.case,
+        };
+        if !perturbed.frame.without_images {
+            shown.insert((case, perturbed.pictures.key()));
+        }
+    }
+    let images = shown.iter().flat_map(|(case, _)| &cases.eval[*case].images);
+    images.map(|image| processor.grid(image.width, image.height).tiles() as u64).sum()
+}

@@ -1,0 +1,165 @@
+//! Fresh adapters.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::RngCore;
+use rayon::prelude::*;
+use stepwise_data::random::stream;
+
+use super::patterns::Patterns;
+use super::{AdapterError, InitLoraWeights, LoraConfig, modules_to_save, svd, targets};
+use crate::idefics3::Vlm;
+use crate::nn::layers::Linear;
+use crate::nn::lora::{Initial, LoraLayer, Magnitude};
+use crate::nn::parameter::Parameter;
+use crate::weights::normal;
+
+/// Layers that each thread does between two words to a watcher: enough that threads seldom wait for the last one.
+const WATCHED_PER_THREAD: usize = 8;
+
+/// Puts a fresh adapter, in place of any other, on every linear layer the config selects and `allowed` lets through, and lets
+/// the modules to be saved learn. Returns the names of the adapted modules. The output head takes no adapter. On an error the
+/// model is as it was.
+///
+/// # Errors
+/// When a name matches nothing or something that is not allowed, or a weight has fewer singular values than a rank asks for.
+pub fn attach(
+    model: &mut Vlm,
+    config: &LoraConfig,
+    seed: u64,
+    allowed: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, AdapterError> {
+    attach_watched(model, config, seed, allowed, &mut |_, _| ())
+}
+
+/// As [`attach`]; `watch` is told now and then how many modules have their adapter, and of how many. Principal singular vectors
+/// (PiSSA) take half a minute for a model of 256M.
+///
+/// # Errors
+/// As [`attach`].
+pub fn attach_watched(
+    model: &mut Vlm,
+    config: &LoraConfig,
+    seed: u64,
+    allowed: impl Fn(&str) -> bool,
+    watch: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<String>, AdapterError> {
+    let whole = modules_to_save::parameters(model, config)?;
+    if let Some(frozen) = whole.iter().find(|name| !allowed(name)) {
+        return Err(AdapterError::Frozen(frozen.clone()));
+    }
+    let names = model.linears().into_iter().map(|linear| linear.name().to_owned());
+    let names: Vec<String> =
+        names.filter(|name| allowed(name) && !modules_to_save::holds(&config.modules_to_save, name)).collect();
+    let chosen = targets::select(config, &names)?;
+    let patterns = Patterns::new(config, &chosen)?;
+    let device = model.device().clone();
+    // Singular vectors take their time, and each layer its own stream of numbers.
+    let adapter = |linear: &&mut Linear| {
+        let taken = chosen.iter().any(|name| name == linear.name());
+        taken.then(|| fresh(linear, &patterns, config, seed, &device)).transpose()
+    };
+    let mut linears = model.linears();
+    let mut adapters = Vec::with_capacity(linears.len());
+    for group in linears.chunks(WATCHED_PER_THREAD * rayon::current_num_threads()) {
+        // Of several layers that cannot have one, the first is named, whichever thread was faster.
+        let made: Vec<_> = group.par_iter().map(adapter).collect();
+        adapters.extend(made.into_iter().collect::<Result<Vec<_>, _>>()?);
+        watch(adapters.iter().flatten().count(), chosen.len());
+    }
+    for (linear, adapter) in linears.iter_mut().zip(adapters) {
+        linear.adapter = adapter;
+    }
+    modules_to_save::learn(model, &whole);
+    Ok(chosen)
+}
+
+fn fresh(
+    linear: &Linear,
+    patterns: &Patterns<'_>,
+    config: &LoraConfig,
+    seed: u64,
+    device: &Device,
+) -> Result<LoraLayer, AdapterError> {
+    let name = linear.name();
+    let ([inputs, outputs], rank, scale) = (linear.sides(), patterns.rank(name), patterns.scale(name));
+    let tensor = |values, sides: [usize; 2]| Tensor::from_data(TensorData::new(values, sides), device);
+    // As PyTorch draws the weight of a linear layer of so many inputs.
+    let uniform = |part, sides: [usize; 2]| {
+        let bound = 1.0 / (sides[1] as f32).sqrt();
+        let mut random = stream(seed, &[part, name]);
+        let draw = |_| bound * ((random.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0);
+        tensor((0..sides[0] * sides[1]).map(draw).collect::<Vec<f32>>(), sides)
+    };
+    let none = || Tensor::zeros([outputs, rank], device);
+    let (down, up) = match config.init_lora_weights {
+        InitLoraWeights::Kaiming => (uniform("lora_A", [rank, inputs]), none()),
+        InitLoraWeights::Random => (uniform("lora_A", [rank, inputs]), uniform("lora_B", [outputs, rank])),
+        InitLoraWeights::Gaussian => {
+            let values = normal(seed, &["lora_A", name], rank * inputs, 1.0 / rank as f64);
+            (tensor(values, [rank, inputs]), none())
+        }
+        InitLoraWeights::Pissa => {
+            let initial = principal(linear, rank, scale)?;
+            let (down, up) = (initial.down.values(), -initial.up.values());
+            return Ok(LoraLayer { initial: Some(initial), ..LoraLayer::plain(down, up, scale, config.lora_dropout) });
+        }
+    };
+    let magnitude = config.use_dora.then(|| Magnitude::fresh(&linear.weight, &down, &up, scale));
+    Ok(LoraLayer { magnitude, ..LoraLayer::plain(down, up, scale, config.lora_dropout) })
+}
+
+/// PiSSA's first product: with `U S V^T` the principal singular vectors of the weight, `lora_A` is `sqrt(S / scale) V^T` and
+/// `lora_B` is `U sqrt(S / scale)`.
+pub(super) fn principal(linear: &Linear, rank: usize, scale: f32) -> Result<Initial, AdapterError> {
+    let [inputs, outputs] = linear.sides();
+    let available = inputs.min(outputs);
+    if rank > available {
+        return Err(AdapterError::Rank { module: linear.name().to_owned(), available, rank });
+    }
+    let weight = linear.weight.values();
+    let device = weight.device();
+    let values: Vec<f32> = weight.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+    let triplets = svd::leading(&values, [outputs, inputs], rank);
+    let (mut down, mut up) = (vec![0.0; rank * inputs], vec![0.0; outputs * rank]);
+    for (index, triplet) in triplets.iter().enumerate() {
+        let root = (triplet.value / f64::from(scale)).sqrt();
+        for (column, value) in triplet.right.iter().enumerate() {
+            down[index * inputs + column] = (root * value) as f32;
+        }
+        for (row, value) in triplet.left.iter().enumerate() {
+            up[row * rank + index] = -(root * value) as f32;
+        }
+    }
+    let tensor = |values, sides: [usize; 2]| Tensor::from_data(TensorData::new(values, sides), &device);
+    Ok(Initial {
+        down: Parameter::frozen(tensor(down, [rank, inputs])),
+        up: Parameter::frozen(tensor(up, [outputs, rank])),
+    })
+}
+
+/// Takes the adapters of a folder written for `config` with PiSSA apart again: their first half goes on learning, the other is
+/// the product they began with.
+///
+/// # Errors
+/// When a pattern of the config cannot be taken.
+pub fn take_apart(model: &mut Vlm, config: &LoraConfig) -> Result<(), AdapterError> {
+    let linears = model.linears();
+    let adapted = linears.iter().filter(|linear| linear.adapter.is_some());
+    let adapted: Vec<String> = adapted.map(|linear| linear.name().to_owned()).collect();
+    let patterns = Patterns::new(config, &adapted)?;
+    for linear in linears {
+        let scale = patterns.scale(linear.name());
+        if let Some(adapter) = linear.adapter.as_mut().filter(|adapter| adapter.initial.is_none()) {
+            let (down, up) = (adapter.down.values(), adapter.up.values());
+            let half = down.dims()[0] / 2;
+            adapter.initial = Some(Initial {
+                down: Parameter::frozen(down.clone().narrow(0, half, half)),
+                up: Parameter::frozen(up.clone().narrow(1, half, half)),
+            });
+            adapter.down = Parameter::learning(down.narrow(0, 0, half));
+            adapter.up = Parameter::learning(up.narrow(1, 0, half));
+            adapter.scale = scale;
+        }
+    }
+    Ok(())
+}

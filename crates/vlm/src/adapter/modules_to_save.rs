@@ -1,0 +1,149 @@
+//! `modules_to_save`: modules that are trained whole, as a copy beside the base's own.
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::targets::{ends_in, nearest_module};
+use super::{AdapterError, LoraConfig};
+use crate::idefics3::Vlm;
+use crate::nn::parameter::{Parameter, ParameterVisitor};
+use crate::nn::source::WeightError;
+use crate::weights::SafetensorsSource;
+
+/// Whether a module is one of `modules`, or below one, by whole names or their ends.
+pub(super) fn holds(modules: &[String], name: &str) -> bool {
+    let above = name.match_indices('.').map(|(end, _)| &name[..end]).chain([name]);
+    above.into_iter().any(|module| modules.iter().any(|wanted| ends_in(module, wanted)))
+}
+
+/// Names of the parameters of these modules.
+///
+/// # Errors
+/// When a name fits no module, or the head that shares its weight with the embedding.
+pub(super) fn parameters(model: &mut Vlm, config: &LoraConfig) -> Result<Vec<String>, AdapterError> {
+    if config.modules_to_save.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut names = Names(Vec::new());
+    model.visit(&mut names);
+    let mut modules: Vec<String> =
+        names.0.iter().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned())).collect();
+    modules.dedup();
+    let tied = model.config().tie_word_embeddings;
+    for wanted in &config.modules_to_save {
+        let one = std::slice::from_ref(wanted);
+        if tied
+            && (ends_in("lm_head", wanted)
+                || modules.iter().any(|name| name.ends_with("embed_tokens") && holds(one, name)))
+        {
+            return Err(AdapterError::Tied(wanted.clone()));
+        }
+        if !modules.iter().any(|name| holds(one, name)) {
+            let nearest = nearest_module(wanted, &modules);
+            return Err(AdapterError::NoModule { target: wanted.clone(), nearest });
+        }
+    }
+    names.0.retain(|name| name.rsplit_once('.').is_some_and(|(module, _)| holds(&config.modules_to_save, module)));
+    Ok(names.0)
+}
+
+struct Names(Vec<String>);
+
+impl ParameterVisitor for Names {
+    fn visit<const D: usize>(&mut self, name: &str, _: &mut Parameter<D>) {
+        if !name.contains(".lora_") {
+            self.0.push(name.to_owned());
+        }
+    }
+}
+
+/// Lets a copy of each of these parameters learn, and no other.
+pub(super) fn learn(model: &mut Vlm, names: &[String]) {
+    model.visit(&mut Learn { names, source: None });
+}
+
+/// The same with the values of a PEFT folder, which have been looked through by [`check`].
+pub(super) fn load(model: &mut Vlm, names: &[String], source: &SafetensorsSource) {
+    model.visit(&mut Learn { names, source: Some(source) });
+}
+
+struct Learn<'a> {
+    names: &'a [String],
+    source: Option<&'a SafetensorsSource>,
+}
+
+impl ParameterVisitor for Learn<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        parameter.end_beside(false);
+        if !self.names.iter().any(|wanted| wanted == name) {
+            return;
+        }
+        let (values, shape) = (parameter.values(), parameter.shape());
+        let read = self.source.and_then(|source| source.any(&super::folder::key(name)).ok());
+        let copy = read.map(|(_, read)| Tensor::from_data(TensorData::new(read, shape), &values.device()));
+        parameter.learn_beside(copy.unwrap_or(values));
+    }
+}
+
+/// Whether a PEFT folder holds each of these parameters in the model's shape.
+///
+/// # Errors
+/// With the first it does not.
+pub(super) fn check(
+    model: &mut Vlm,
+    names: &[String],
+    source: &SafetensorsSource,
+    place: &str,
+) -> Result<(), WeightError> {
+    let mut check = Check { names, source, place, problem: None };
+    model.visit(&mut check);
+    check.problem.map_or(Ok(()), Err)
+}
+
+struct Check<'a> {
+    names: &'a [String],
+    source: &'a SafetensorsSource,
+    place: &'a str,
+    problem: Option<WeightError>,
+}
+
+impl ParameterVisitor for Check<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if self.problem.is_some() || !self.names.iter().any(|wanted| wanted == name) {
+            return;
+        }
+        let (name, expected) = (super::folder::key(name), parameter.shape().to_vec());
+        match self.source.any(&name) {
+            Ok((found, _)) if found == expected => {}
+            Ok((found, _)) => {
+                self.problem = Some(WeightError::Shape { name, place: self.place.to_owned(), found, expected });
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+}
+
+/// Keeps what was learned in the place of what was there before (PEFT's `merge_and_unload`).
+pub(super) fn merge(model: &mut Vlm) {
+    struct Keep;
+    impl ParameterVisitor for Keep {
+        fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
+            parameter.end_beside(true);
+        }
+    }
+    model.visit(&mut Keep);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_meant_by_its_end_and_with_all_below_it() {
+        let holds = |wanted: &str, name: &str| holds(&[wanted.to_owned()], name);
+        assert!(holds("lm_head", "lm_head"));
+        assert!(holds("modality_projection.proj", "model.connector.modality_projection.proj"));
+        assert!(holds("connector", "model.connector.modality_projection.proj"));
+        assert!(!holds("proj", "model.text_model.layers.0.self_attn.q_proj"));
+        assert!(!holds("model.connector.modality_projection.proj.more", "model.connector.modality_projection.proj"));
+    }
+}

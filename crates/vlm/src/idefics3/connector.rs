@@ -1,0 +1,42 @@
+//! From image patches to the decoder's width: pixel shuffle and one projection.
+
+use burn::tensor::Tensor;
+
+use super::config::ModelConfig;
+use crate::nn::layers::Linear;
+use crate::nn::parameter::{ParameterVisitor, Pass};
+use crate::nn::source::{Source, WeightError};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    pub projection: Linear,
+    /// Side of the squares of patches folded into one feature.
+    scale: usize,
+}
+
+impl Connector {
+    pub fn read(source: &mut dyn Source, config: &ModelConfig) -> Result<Self, WeightError> {
+        let scale = config.scale_factor;
+        let sides = [config.vision.hidden_size * scale * scale, config.text.hidden_size];
+        let projection = Linear::read(source, "model.connector.modality_projection.proj".to_owned(), sides, false)?;
+        Ok(Self { projection, scale })
+    }
+
+    /// `[tiles * side * side, width]` to `[tiles * (side / scale)^2, text width]`.
+    pub fn forward(&self, x: Tensor<2>, side: usize, pass: &Pass) -> Tensor<2> {
+        self.projection.forward(self.shuffled(x, side), pass)
+    }
+
+    /// Each square of `scale * scale` neighbouring patches end to end, row by row.
+    fn shuffled(&self, x: Tensor<2>, side: usize) -> Tensor<2> {
+        let ([rows, width], scale) = (x.dims(), self.scale);
+        let (tiles, out) = (rows / (side * side), side / scale);
+        x.reshape([tiles, out, scale, out, scale * width])
+            .swap_dims(2, 3) // [tiles, out row, out column, row in square, columns in square * width]
+            .reshape([tiles * out * out, scale * scale * width])
+    }
+
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        self.projection.visit(visitor);
+    }
+}

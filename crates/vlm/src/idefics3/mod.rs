@@ -1,0 +1,372 @@
+//! SmolVLM / Idefics3: image encoder, connector and decoder.
+
+pub(crate) mod checkpointed;
+pub mod config;
+mod connector;
+mod decoder;
+mod save;
+mod vision;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use stepwise_ops::{Plan, Precision, Segment};
+
+use crate::nn::source::{Source, WeightError};
+use crate::packed_sequences::Layout;
+use crate::weights::SafetensorsSource;
+pub use save::save_model;
+
+use crate::nn::layers::Linear;
+use crate::nn::parameter::{ParameterVisitor, Pass};
+use config::{ConfigError, ModelConfig};
+use connector::Connector;
+use decoder::{Decoder, Kept};
+use vision::VisionTower;
+
+/// What can go wrong when a model is loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The folder holds no model, or is not there.
+    #[error(
+        "{folder}: no model is here -> name a Hugging Face folder with config.json, tokenizer.json and model.safetensors"
+    )]
+    Absent {
+        /// The folder.
+        folder: String,
+    },
+    /// `config.json` cannot be read.
+    #[error("{path}: {error} -> copy or download the model folder again, and see that it may be read")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// `config.json` is not what it should be.
+    #[error("{path}: {error} -> name the folder of a SmolVLM or Idefics3 model, complete")]
+    Config {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        error: ConfigError,
+    },
+    /// The weights are not what they should be.
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+}
+
+/// A vision-language model on one device.
+#[derive(Clone, Debug)]
+pub struct Vlm {
+    config: ModelConfig,
+    vision: VisionTower,
+    connector: Connector,
+    decoder: Decoder,
+    device: Device,
+}
+
+/// The parts of a model that adapters and freezing speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelPart {
+    /// The image encoder.
+    Vision,
+    /// Between image encoder and decoder.
+    Connector,
+    /// The language model with its embeddings and head.
+    Decoder,
+}
+
+impl ModelPart {
+    /// All of them, in the order in which a model computes them.
+    pub const ALL: [Self; 3] = [Self::Vision, Self::Connector, Self::Decoder];
+
+    /// What tables call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vision => "vision",
+            Self::Connector => "connector",
+            Self::Decoder => "decoder",
+        }
+    }
+
+    /// The part a parameter belongs to, by its Hugging Face name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        if name.starts_with("model.vision_model.") {
+            Self::Vision
+        } else if name.starts_with("model.connector.") {
+            Self::Connector
+        } else {
+            Self::Decoder
+        }
+    }
+}
+
+impl Vlm {
+    /// Builds the model `config` describes from the values of `source`.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
+    pub fn build(config: ModelConfig, source: &mut dyn Source) -> Result<Self, WeightError> {
+        Ok(Self {
+            vision: VisionTower::read(source, &config.vision)?,
+            connector: Connector::read(source, &config)?,
+            decoder: Decoder::read(source, &config)?,
+            device: source.device().clone(),
+            config,
+        })
+    }
+
+    /// Loads `config.json` and the safetensors of a Hugging Face folder.
+    ///
+    /// # Errors
+    /// When a file is missing, malformed, or asks for arithmetic that is not built.
+    pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
+        Self::load_in(Precision::F32, folder, device)
+    }
+
+    /// [`Vlm::load`] with the frozen weights of linear layers held, and on the CPU multiplied, in another precision.
+    ///
+    /// # Errors
+    /// As [`Vlm::load`].
+    pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, LoadError> {
+        let config = Self::load_config(folder)?;
+        Ok(Self::build(config, &mut SafetensorsSource::open_model(folder, device)?.held_in(precision))?)
+    }
+
+    /// Reads `config.json` of a Hugging Face folder.
+    ///
+    /// # Errors
+    /// When it is missing, malformed, or asks for arithmetic that is not built.
+    pub fn load_config(folder: &Path) -> Result<ModelConfig, LoadError> {
+        let path = folder.join("config.json");
+        let name = path.display().to_string();
+        if !path.is_file() {
+            return Err(LoadError::Absent { folder: folder.display().to_string() });
+        }
+        let text =
+            stepwise_data::io::bounded::text(&path).map_err(|error| LoadError::File { path: name.clone(), error })?;
+        ModelConfig::from_json(&text).map_err(|error| LoadError::Config { path: name, error })
+    }
+
+    /// The architecture.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Where it lives.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Outputs of the image encoder, `[tiles * patches, vision width]`, for normalised pixels
+    /// `[tiles, channels, height, width]`. `valid` says of each patch of each tile whether it holds picture; all do when
+    /// it is absent.
+    #[must_use]
+    pub fn encode(&self, pixels: Tensor<4>, valid: Option<&[Vec<bool>]>, pass: &Pass) -> Tensor<2> {
+        self.vision.forward(pixels, valid, pass)
+    }
+
+    /// Patches with their positions, before the first layer of the image encoder: `[tiles * patches, vision width]`.
+    #[must_use]
+    pub fn embed_patches(&self, pixels: Tensor<4>, valid: Option<&[Vec<bool>]>, pass: &Pass) -> Tensor<2> {
+        self.vision.embed(pixels, valid, pass)
+    }
+
+    /// Image features as the decoder takes them, `[tiles * features_per_tile, text width]`, from [`Vlm::encode`]'s outputs.
+    #[must_use]
+    pub fn connect(&self, encoded: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        self.connector.forward(encoded, self.config.vision.patches_per_side(), pass)
+    }
+
+    /// Embeddings of a layout's rows, `[rows, text width]`, image features in their places.
+    ///
+    /// # Panics
+    /// When the layout asks for features that are not given.
+    #[must_use]
+    pub fn embed(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+        self.merged(&layout.ids, &layout.features, features, pass)
+    }
+
+    fn merged(
+        &self,
+        ids: &[u32],
+        places: &[Option<(usize, usize)>],
+        features: Option<Tensor<2>>,
+        pass: &Pass,
+    ) -> Tensor<2> {
+        let words: Vec<i64> =
+            ids.iter().zip(places).filter(|(_, place)| place.is_none()).map(|(id, _)| i64::from(*id)).collect();
+        let count = words.len();
+        let embeddings = self.decoder.embeddings.weight.read(pass).select(0, self.indices(words));
+        if count == ids.len() {
+            return embeddings;
+        }
+        let features = features.expect("a layout with images comes with their features");
+        let per_tile = self.config.features_per_tile();
+        let mut word = 0;
+        let order: Vec<i64> = places
+            .iter()
+            .map(|place| match place {
+                Some((tile, feature)) => (count + tile * per_tile + feature) as i64,
+                None => {
+                    word += 1;
+                    word as i64 - 1
+                }
+            })
+            .collect();
+        Tensor::cat(vec![embeddings, features], 0).select(0, self.indices(order))
+    }
+
+    fn indices(&self, values: Vec<i64>) -> Tensor<1, Int> {
+        let length = values.len();
+        Tensor::from_data(TensorData::new(values, [length]), &self.device)
+    }
+
+    /// Hidden states of every row before the final norm, `[rows, text width]`.
+    #[must_use]
+    pub fn hidden(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+        self.hidden_of(layout, features, None, pass)
+    }
+
+    /// [`Vlm::hidden`] of these rows alone, `[rows.len(), text width]`.
+    fn hidden_of(
+        &self,
+        layout: &Layout,
+        features: Option<Tensor<2>>,
+        rows: Option<Vec<i64>>,
+        pass: &Pass,
+    ) -> Tensor<2> {
+        let plan = Arc::new(Plan::new(&layout.segments, true, 0));
+        let angles = self.decoder.angles(&layout.positions, &self.device);
+        let rows = rows.map(|rows| self.indices(rows));
+        self.decoder.forward(self.embed(layout, features, pass), &angles, &plan, None, rows, pass)
+    }
+
+    /// Normalised hidden states of the rows that predict, `[predictions, text width]`.
+    fn predicting(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+        let rows = layout.predictions.iter().map(|prediction| prediction.row as i64).collect();
+        self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass)
+    }
+
+    /// The weighted sum of negative log-likelihoods over the layout's predictions, one value.
+    #[must_use]
+    pub fn loss(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<1> {
+        self.losses(layout, features, pass).0
+    }
+
+    /// [`Vlm::loss`], and the negative log-likelihood of each prediction without its weight.
+    #[must_use]
+    pub fn losses(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> (Tensor<1>, Vec<f32>) {
+        let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
+        let weights: Vec<f32> = layout.predictions.iter().map(|prediction| prediction.weight).collect();
+        stepwise_ops::cross_entropy(self.predicting(layout, features, pass), self.decoder.head(pass), &tokens, &weights)
+    }
+
+    /// [`Vlm::loss`] with weights that follow from what is predicted: `weigh` is given the log-probability of each of the
+    /// layout's predictions and returns the weight of its negative log-likelihood; the layout's own weights do not count.
+    #[must_use]
+    pub fn reweighted_loss(
+        &self,
+        layout: &Layout,
+        features: Option<Tensor<2>>,
+        pass: &Pass,
+        weigh: impl FnOnce(&[f32]) -> Vec<f32>,
+    ) -> Tensor<1> {
+        let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
+        let (hidden, head) = (self.predicting(layout, features, pass), self.decoder.head(pass));
+        let asked: Vec<(usize, u32)> = tokens.iter().copied().enumerate().collect();
+        let logprobs = stepwise_ops::token_logprobs(hidden.clone(), head.clone(), &asked);
+        stepwise_ops::cross_entropy(hidden, head, &tokens, &weigh(&logprobs)).0
+    }
+
+    /// The natural log-probability of each of the layout's predictions, in order.
+    #[must_use]
+    pub fn logprobs(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Vec<f32> {
+        // Options of one question follow the same row.
+        let mut rows: Vec<usize> = layout.predictions.iter().map(|prediction| prediction.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let place = |row: usize| rows.binary_search(&row).expect("every row was taken");
+        let asked: Vec<(usize, u32)> = layout.predictions.iter().map(|p| (place(p.row), p.token)).collect();
+        let rows = rows.iter().map(|row| *row as i64).collect();
+        let hidden = self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass);
+        stepwise_ops::token_logprobs(hidden, self.decoder.head(pass), &asked)
+    }
+
+    /// Logits after these rows, `[rows.len(), vocabulary]`.
+    #[must_use]
+    pub fn logits(&self, layout: &Layout, features: Option<Tensor<2>>, rows: &[usize], pass: &Pass) -> Tensor<2> {
+        let rows = rows.iter().map(|row| *row as i64).collect();
+        self.logits_of(self.hidden_of(layout, features, Some(rows), pass), pass)
+    }
+
+    fn logits_of(&self, hidden: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        stepwise_ops::linear(self.decoder.normalise(hidden, pass), self.decoder.head(pass), None)
+    }
+
+    /// Starts decoding after one sequence; see [`Decoding`].
+    pub(crate) fn decode(&self, layout: &Layout, features: Option<Tensor<2>>, pass: Pass) -> (Decoding<'_>, Tensor<2>) {
+        assert!(layout.segments.len() == 1, "decoding goes on from one sequence");
+        let mut decoding = Decoding { model: self, kept: Vec::new(), tokens: 0, pass };
+        let x = self.embed(layout, features, &pass);
+        let logits = decoding.advance(x);
+        (decoding, logits)
+    }
+
+    /// Shows every parameter to `visitor`, in a fixed order.
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        self.vision.visit(visitor);
+        self.connector.visit(visitor);
+        self.decoder.visit(visitor);
+    }
+
+    /// Every linear layer an adapter can sit on, in a fixed order.
+    pub fn linears(&mut self) -> Vec<&mut Linear> {
+        let mut linears = Vec::new();
+        for layer in &mut self.vision.layers {
+            linears.extend([&mut layer.q, &mut layer.k, &mut layer.v, &mut layer.out, &mut layer.fc1, &mut layer.fc2]);
+        }
+        linears.push(&mut self.connector.projection);
+        for layer in &mut self.decoder.layers {
+            linears.extend([&mut layer.q, &mut layer.k, &mut layer.v, &mut layer.o]);
+            linears.extend([&mut layer.gate, &mut layer.up, &mut layer.down]);
+        }
+        linears
+    }
+}
+
+/// One sequence being continued token by token, with the keys and values of what came before.
+pub(crate) struct Decoding<'a> {
+    model: &'a Vlm,
+    kept: Kept,
+    tokens: usize,
+    pass: Pass,
+}
+
+impl Decoding<'_> {
+    /// Logits after `token`, `[1, vocabulary]`.
+    pub fn next(&mut self, token: u32) -> Tensor<2> {
+        let x = self.model.merged(&[token], &[None], None, &self.pass);
+        self.advance(x)
+    }
+
+    fn advance(&mut self, x: Tensor<2>) -> Tensor<2> {
+        let (past, new) = (self.tokens, x.dims()[0]);
+        self.tokens += new;
+        let whole = [Segment { len: self.tokens, parent: None, silent: false }];
+        let plan = Arc::new(Plan::new(&whole, true, past));
+        let positions: Vec<u32> = (past..self.tokens).map(|position| position as u32).collect();
+        let decoder = &self.model.decoder;
+        let angles = decoder.angles(&positions, &self.model.device);
+        let hidden = decoder.forward(x, &angles, &plan, Some(&mut self.kept), None, &self.pass);
+        self.model.logits_of(hidden.narrow(0, new - 1, 1), &self.pass)
+    }
+}

@@ -1,0 +1,59 @@
+//! A whole model folder in the Hugging Face layout.
+
+use std::path::Path;
+
+use crate::idefics3::Vlm;
+use crate::nn::parameter::{Parameter, ParameterVisitor};
+use crate::nn::source::WeightError;
+use crate::weights::{NamedTensor, write_safetensors};
+
+/// What makes a folder loadable beside its weights.
+const COMPANIONS: [&str; 12] = [
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.json",
+    "chat_template.jinja",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+];
+
+/// Writes the model's own weights (no adapters) to `folder/model.safetensors`, and copies beside it what else makes the
+/// folder of its `base` loadable: configs, tokenizer, chat template.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn save_model(model: &mut Vlm, base: &Path, folder: &Path, bf16: bool) -> Result<(), WeightError> {
+    let mut collected = Collect(Vec::new());
+    model.visit(&mut collected);
+    write_safetensors(&folder.join("model.safetensors"), &collected.0, bf16)?;
+    for name in COMPANIONS {
+        let (from, to) = (base.join(name), folder.join(name));
+        // A file copied onto itself would be emptied.
+        if from.is_file() && !to.exists() {
+            std::fs::copy(&from, to).map_err(|error| WeightError::File { path: from.display().to_string(), error })?;
+        }
+    }
+    Ok(())
+}
+
+struct Collect(Vec<NamedTensor>);
+
+impl ParameterVisitor for Collect {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        if name.contains(".lora_") {
+            return;
+        }
+        let values = parameter.values();
+        self.0.push(NamedTensor {
+            name: name.to_owned(),
+            shape: values.dims().to_vec(),
+            values: values.into_data().convert::<f32>().try_to_vec().unwrap_or_default(),
+        });
+    }
+}

@@ -1,0 +1,139 @@
+//! The layers everything is made of. All act on `[tokens, features]`.
+
+use burn::tensor::Tensor;
+use stepwise_ops::linear;
+
+use super::lora::LoraLayer;
+use super::parameter::{Parameter, ParameterVisitor, Pass};
+use crate::nn::source::{Source, WeightError};
+
+/// A linear layer, with an adapter or without.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    name: String,
+    /// `[out, in]`.
+    pub(crate) weight: Parameter<2>,
+    bias: Option<Parameter<1>>,
+    pub(crate) adapter: Option<LoraLayer>,
+}
+
+impl Linear {
+    /// Reads `name.weight` and, with `bias`, `name.bias`.
+    ///
+    /// # Errors
+    /// When the source lacks one or its shape differs.
+    pub(crate) fn read(
+        source: &mut dyn Source,
+        name: String,
+        [inputs, outputs]: [usize; 2],
+        bias: bool,
+    ) -> Result<Self, WeightError> {
+        let weight = source.weight(&format!("{name}.weight"), [outputs, inputs])?;
+        let bias = match bias {
+            true => Some(Parameter::frozen(source.vector(&format!("{name}.bias"), outputs)?)),
+            false => None,
+        };
+        Ok(Self { name, weight, bias, adapter: None })
+    }
+
+    /// Its module name, for example `model.text_model.layers.0.self_attn.q_proj`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `[in, out]`.
+    #[must_use]
+    pub fn sides(&self) -> [usize; 2] {
+        let shape = self.weight.shape();
+        [shape[1], shape[0]]
+    }
+
+    /// `x` is `[tokens, in]`; returns `[tokens, out]`.
+    pub(crate) fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let (weight, bias) = (self.weight.weight(pass), self.bias.as_ref().map(|bias| bias.read(pass)));
+        match self.adapter.as_ref().filter(|_| pass.adapters) {
+            Some(adapter) => adapter.forward(&self.name, x, weight, bias, pass),
+            None => linear(x, weight, bias),
+        }
+    }
+
+    pub(crate) fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        visitor.visit(&format!("{}.weight", self.name), &mut self.weight);
+        if let Some(bias) = &mut self.bias {
+            visitor.visit(&format!("{}.bias", self.name), bias);
+        }
+        if let Some(adapter) = &mut self.adapter {
+            adapter.visit(&self.name, visitor);
+        }
+    }
+}
+
+/// Layer normalisation (Ba et al. 2016) with gain and bias.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerNorm {
+    name: String,
+    gain: Parameter<1>,
+    bias: Parameter<1>,
+    epsilon: f32,
+}
+
+impl LayerNorm {
+    pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
+        let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
+        let bias = Parameter::frozen(source.vector(&format!("{name}.bias"), width)?);
+        Ok(Self { name, gain, bias, epsilon })
+    }
+
+    pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let learns = self.gain.learns_in(pass) || self.bias.learns_in(pass);
+        stepwise_ops::layer_norm(x, self.gain.read(pass), self.bias.read(pass), self.epsilon, learns)
+    }
+
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        visitor.visit(&format!("{}.weight", self.name), &mut self.gain);
+        visitor.visit(&format!("{}.bias", self.name), &mut self.bias);
+    }
+}
+
+/// RMS normalisation with gain.
+#[derive(Clone, Debug)]
+pub(crate) struct RmsNorm {
+    name: String,
+    gain: Parameter<1>,
+    epsilon: f32,
+}
+
+impl RmsNorm {
+    pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
+        let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
+        Ok(Self { name, gain, epsilon })
+    }
+
+    pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        stepwise_ops::rms_norm(x, self.gain.read(pass), self.epsilon, self.gain.learns_in(pass))
+    }
+
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        visitor.visit(&format!("{}.weight", self.name), &mut self.gain);
+    }
+}
+
+/// A table of rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    name: String,
+    /// `[rows, width]`.
+    pub weight: Parameter<2>,
+}
+
+impl Table {
+    pub fn read(source: &mut dyn Source, name: String, [rows, width]: [usize; 2]) -> Result<Self, WeightError> {
+        let weight = Parameter::frozen(source.matrix(&format!("{name}.weight"), [rows, width])?);
+        Ok(Self { name, weight })
+    }
+
+    pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
+        visitor.visit(&format!("{}.weight", self.name), &mut self.weight);
+    }
+}

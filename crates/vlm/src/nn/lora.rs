@@ -1,0 +1,180 @@
+//! A LoRA adapter of one linear layer (Hu et al. 2021), plain, from principal singular vectors (PiSSA), or with the weight's
+//! magnitude apart (DoRA).
+
+use burn::tensor::{Tensor, TensorData};
+use rand::RngCore;
+use stepwise_data::random::stream;
+use stepwise_ops::{Lora, Weight, linear, lora_linear};
+
+use super::parameter::{Parameter, ParameterVisitor, Pass};
+
+/// A LoRA adapter of one linear layer.
+#[derive(Clone, Debug)]
+pub struct LoraLayer {
+    /// `lora_A`, `[r, in]`.
+    pub down: Parameter<2>,
+    /// `lora_B`, `[out, r]`.
+    pub up: Parameter<2>,
+    /// `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
+    pub scale: f32,
+    /// Share of inputs to `lora_A` dropped in training.
+    pub dropout: f32,
+    /// What is taken off the weight under it (PiSSA).
+    pub initial: Option<Initial>,
+    /// The magnitude of the adapted weight (DoRA).
+    pub magnitude: Option<Magnitude>,
+}
+
+/// The product that PiSSA begins with and takes off the weight, as frozen matrices beside the adapter's own.
+///
+/// PEFT subtracts it from the weight itself. Kept apart, the weight stays the base's: with the adapter off the model is its
+/// untouched base, a weight held in bf16 is not rounded again, and what is saved is PEFT's conversion to plain LoRA.
+#[derive(Clone, Debug)]
+pub struct Initial {
+    /// `lora_A` as it was, `[r, in]`.
+    pub down: Parameter<2>,
+    /// `lora_B` as it was, negated, `[out, r]`.
+    pub up: Parameter<2>,
+}
+
+/// DoRA's magnitude vector.
+#[derive(Clone, Debug)]
+pub struct Magnitude {
+    /// `lora_magnitude_vector`, `[out]`.
+    pub values: Parameter<1>,
+    /// Sum of squares of each row of the weight without adapter, `[out]`.
+    squares: Tensor<1>,
+}
+
+impl Magnitude {
+    /// That of the frozen `weight` with a fresh adapter on it, which so changes nothing by its magnitude.
+    pub(crate) fn fresh(weight: &Parameter<2>, down: &Tensor<2>, up: &Tensor<2>, scale: f32) -> Self {
+        let squares = row_squares(weight.values());
+        let norms = norms(&squares, weight.weight(&Pass::BASE), down.clone(), up.clone(), scale);
+        Self { values: Parameter::learning(norms), squares }
+    }
+
+    /// One that was learned on the frozen `weight`.
+    pub(crate) fn learned(weight: &Parameter<2>, values: Tensor<1>) -> Self {
+        Self { values: Parameter::learning(values), squares: row_squares(weight.values()) }
+    }
+}
+
+/// Sum of squares of each row.
+fn row_squares(matrix: Tensor<2>) -> Tensor<1> {
+    matrix.square().sum_dim(1).squeeze_dim(1)
+}
+
+/// Norm of each row of the adapted weight, `[out]`, which DoRA takes for a constant. That weight is not built: with `w` a row
+/// of the weight alone and `squares` their squares, `b` a row of `up` and `A` all of `down`,
+/// `|w + s b A|^2 = |w|^2 + 2 s (A w) b + s^2 b (A A^T) b`.
+fn norms(squares: &Tensor<1>, weight: Weight, down: Tensor<2>, up: Tensor<2>, scale: f32) -> Tensor<1> {
+    let crossed = linear(down.clone(), weight, None).inner().transpose(); // [out, r]
+    let squared = up.clone().matmul(down.clone().matmul(down.transpose())); // [out, r]
+    let added = ((crossed * 2.0 + squared * scale) * up).sum_dim(1).squeeze_dim(1) * scale;
+    (squares.clone() + added).clamp_min(f32::MIN_POSITIVE).sqrt()
+}
+
+impl LoraLayer {
+    /// A plain adapter.
+    pub(crate) fn plain(down: Tensor<2>, up: Tensor<2>, scale: f32, dropout: f32) -> Self {
+        let (down, up) = (Parameter::learning(down), Parameter::learning(up));
+        Self { down, up, scale, dropout, initial: None, magnitude: None }
+    }
+
+    /// The adapted layer `name`: `x` is `[tokens, in]`, `bias` `[out]`; returns `[tokens, out]`.
+    pub(crate) fn forward(
+        &self,
+        name: &str,
+        x: Tensor<2>,
+        weight: Weight,
+        bias: Option<Tensor<1>>,
+        pass: &Pass,
+    ) -> Tensor<2> {
+        let lora = Lora { down: self.down.read(pass), up: self.up.read(pass), scale: self.scale };
+        // One that does not learn is as it is when it answers.
+        let key = pass.dropout.filter(|_| self.dropout > 0.0 && self.down.learns());
+        let kept = key.map(|key| dropped(x.clone(), key, name, self.dropout));
+        if let Some(magnitude) = &self.magnitude {
+            let norms = norms(&magnitude.squares, weight.clone(), self.down.values(), self.up.values(), self.scale);
+            let share = (magnitude.values.read(pass) / norms).unsqueeze_dim(0);
+            let Some(kept) = kept else {
+                let y = lora_linear(x, weight, None, lora) * share;
+                return match bias {
+                    Some(bias) => y + bias.unsqueeze_dim(0),
+                    None => y,
+                };
+            };
+            // As PEFT's: what the magnitude changes about the base's own output is computed on dropped inputs, too.
+            let base = linear(kept.clone(), weight.clone(), None);
+            return linear(x, weight.clone(), bias) + lora_linear(kept, weight, None, lora) * share - base;
+        }
+        let initial = self.initial.as_ref().map(|Initial { down, up }| (down.read(pass), up.read(pass)));
+        match (kept, initial) {
+            (None, None) => lora_linear(x, weight, bias, lora),
+            (None, Some((down, up))) => {
+                let Lora { down: own_down, up: own_up, scale } = lora;
+                let (down, up) = (Tensor::cat(vec![own_down, down], 0), Tensor::cat(vec![own_up, up], 1));
+                lora_linear(x, weight, bias, Lora { down, up, scale })
+            }
+            (Some(kept), None) => linear(x, weight, bias) + product(kept, lora),
+            (Some(kept), Some((down, up))) => {
+                let initial = Lora { down, up, scale: self.scale };
+                lora_linear(x, weight, bias, initial) + product(kept, lora)
+            }
+        }
+    }
+
+    /// `lora_A` and `lora_B` of a plain adapter that does the same; for all but DoRA.
+    pub(crate) fn joined(&self) -> (Tensor<2>, Tensor<2>) {
+        let (down, up) = (self.down.values(), self.up.values());
+        match &self.initial {
+            None => (down, up),
+            Some(initial) => {
+                (Tensor::cat(vec![down, initial.down.values()], 0), Tensor::cat(vec![up, initial.up.values()], 1))
+            }
+        }
+    }
+
+    /// The weight with the adapter in it.
+    pub(crate) fn merged(&self, weight: Tensor<2>) -> Tensor<2> {
+        let (down, up) = self.joined();
+        let sum = weight + up.matmul(down) * self.scale;
+        match &self.magnitude {
+            None => sum,
+            Some(magnitude) => {
+                let norms = row_squares(sum.clone()).sqrt();
+                sum * (magnitude.values.values() / norms).unsqueeze_dim(1)
+            }
+        }
+    }
+
+    pub(crate) fn visit(&mut self, name: &str, visitor: &mut impl ParameterVisitor) {
+        visitor.visit(&format!("{name}.lora_A.weight"), &mut self.down);
+        visitor.visit(&format!("{name}.lora_B.weight"), &mut self.up);
+        if let Some(magnitude) = &mut self.magnitude {
+            visitor.visit(&format!("{name}.lora_magnitude_vector"), &mut magnitude.values);
+        }
+        if let Some(initial) = &mut self.initial {
+            visitor.visit(&format!("{name}.lora_A.initial"), &mut initial.down);
+            visitor.visit(&format!("{name}.lora_B.initial"), &mut initial.up);
+        }
+    }
+}
+
+/// `scale (x down^T) up^T`.
+fn product(x: Tensor<2>, Lora { down, up, scale }: Lora) -> Tensor<2> {
+    linear(linear(x, down, None), up, None) * scale
+}
+
+/// `x` with a share of its values zeroed and the rest scaled up, by a mask that is a function of key and layer.
+fn dropped(x: Tensor<2>, key: u64, name: &str, share: f32) -> Tensor<2> {
+    let mut random = stream(key, &["dropout", name]);
+    let threshold = (f64::from(share) * f64::from(u32::MAX)) as u32;
+    let keep = 1.0 / (1.0 - share);
+    let shape = x.dims();
+    let mask: Vec<f32> =
+        (0..shape[0] * shape[1]).map(|_| if random.next_u32() < threshold { 0.0 } else { keep }).collect();
+    let mask = Tensor::<2>::from_data(TensorData::new(mask, shape), &x.device().without_autodiff());
+    x * mask
+}

@@ -1,0 +1,8 @@
+//! Building blocks of model families: parameters, linear layers with LoRA, norms, gradient checkpointing.
+
+pub(crate) mod checkpointing;
+pub mod layers;
+pub mod lora;
+pub mod parameter;
+
+pub mod source;

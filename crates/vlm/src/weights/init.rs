@@ -1,0 +1,71 @@
+//! Fresh weights from a seed.
+
+use burn::tensor::Device;
+use rand::RngCore;
+use stepwise_data::random::stream;
+
+use crate::nn::source::{Source, WeightError};
+
+/// Draws every tensor from its own stream, so its values depend on seed and name alone: gains 1, biases 0, all else
+/// normal, each at its own scale.
+pub struct RandomSource {
+    /// Of the whole model.
+    pub seed: u64,
+    /// Where the tensors shall live.
+    pub device: Device,
+}
+
+impl Source for RandomSource {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError> {
+        let count = shape.iter().product();
+        if name.ends_with(".bias") {
+            return Ok(vec![0.0; count]);
+        }
+        if shape.len() == 1 {
+            return Ok(vec![1.0; count]);
+        }
+        Ok(normal(self.seed, &["weights", name], count, deviation(name, shape)))
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+/// Deviation of a tensor's first values. Outputs of a layer come out as large as its inputs (LeCun et al. 1998); words and
+/// places are large enough to be told apart beside them, and the head starts close to indifferent.
+fn deviation(name: &str, shape: &[usize]) -> f64 {
+    if name == "lm_head.weight" {
+        0.02
+    } else if name.contains("embed_tokens") || name.contains("position_embedding") {
+        0.3
+    } else {
+        1.0 / (shape[1..].iter().product::<usize>() as f64).sqrt()
+    }
+}
+
+/// `count` values of a normal distribution (Box and Muller 1958).
+pub(crate) fn normal(seed: u64, key: &[&str], count: usize, std: f64) -> Vec<f32> {
+    let mut random = stream(seed, key);
+    let mut uniform = move || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    let mut values = Vec::with_capacity(count + 1);
+    while values.len() < count {
+        let (radius, angle) = ((-2.0 * (1.0 - uniform()).ln()).sqrt(), std::f64::consts::TAU * uniform());
+        values.push((std * radius * angle.cos()) as f32);
+        values.push((std * radius * angle.sin()) as f32);
+    }
+    values.truncate(count);
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn normal_values_have_their_mean_and_deviation() {
+        let values = super::normal(1, &["x"], 20_001, 0.5);
+        let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / values.len() as f64;
+        assert_eq!(values.len(), 20_001);
+        assert!(mean.abs() < 0.02 && (variance.sqrt() - 0.5).abs() < 0.01, "mean {mean}, variance {variance}");
+    }
+}

@@ -1,0 +1,51 @@
+//! The small files of a model's folder.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use image::RgbImage;
+use stepwise_vlm::batch::Example;
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::processor::Processor;
+
+use crate::template::conversation;
+use crate::{files, fixture, folder, refused, write};
+
+/// In the order in which they stand in the bytes. The tokenizer comes last, for it is the longest.
+pub const NAMES: [&str; 7] = [
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "generation_config.json",
+    "tokenizer_config.json",
+    "chat_template.json",
+    "tokenizer.json",
+];
+
+/// The files of [`NAMES`], an empty one being absent, beside the weights of a tiny model: loaded as a model, and a
+/// conversation with a picture made into its tokens.
+///
+/// # Errors
+/// When a file is refused, or they do not belong together.
+pub fn model_folder(data: &[u8]) -> Result<(), String> {
+    let place = folder();
+    for (name, bytes) in NAMES.into_iter().zip(files::<{ NAMES.len() }>(data)) {
+        if !bytes.is_empty() {
+            write(place.path(), name, bytes);
+        }
+    }
+    let weights = "model.safetensors";
+    std::fs::copy(fixture("tiny").join(weights), place.path().join(weights)).expect("the tiny model's weights");
+    // Either may be wrong without the other.
+    let model = Vlm::load(place.path(), &Device::flex()).map_err(refused);
+    let processor = Processor::from_folder(place.path()).map_err(refused)?;
+    let picture = Arc::new(processor.prepare(&RgbImage::new(96, 40)).map_err(refused)?);
+    let conversation = conversation();
+    let example = Example { conversation, images: vec![picture] };
+    let encoded = processor.encode(&example.conversation, &example.grids(), true).map_err(refused)?;
+    let _ = processor.decode(&encoded.ids);
+    let reader = Reader::new(model?, processor).map_err(refused)?;
+    reader.encode(&example, true).map_err(refused)?;
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Pictures, PNG and JPEG.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use stepwise_data::dhash::phash;
+use stepwise_data::image::{MAX_DIMENSION, MAX_PIXELS, decode_picture, picture_size};
+use stepwise_vlm::processor::Processor;
+
+use crate::{fixture, folder, refused, write};
+
+/// Larger ones are decoded, and not cut: every one of so many would take seconds.
+const CUT: u64 = 1 << 20;
+
+thread_local! {
+    static PROCESSOR: OnceCell<Processor> = const { OnceCell::new() };
+}
+
+/// A picture file, decoded and cut into tiles.
+///
+/// # Errors
+/// When it is refused.
+pub fn picture(data: &[u8]) -> Result<(), String> {
+    let place = folder();
+    write(place.path(), "picture", data);
+    let size = picture_size(&place.path().join("picture")).map_err(refused);
+    let picture = decode_picture(data, Path::new("picture")).map_err(refused)?;
+    let (width, height) = picture.dimensions();
+    assert_eq!(size, Ok((width, height)), "the header says another size");
+    let pixels = u64::from(width) * u64::from(height);
+    assert!(width.max(height) <= MAX_DIMENSION && pixels <= MAX_PIXELS);
+    if pixels > CUT {
+        return Ok(());
+    }
+    let _ = phash(&picture);
+    PROCESSOR.with(|processor| {
+        let processor =
+            processor.get_or_init(|| Processor::from_folder(&fixture("tiny")).expect("the tiny model's processor"));
+        let tiles = processor.tiles(&picture).map_err(refused)?;
+        assert_eq!(tiles.grid, processor.grid(width, height), "the size alone gives another grid");
+        Ok(())
+    })
+}
