@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 const LARGEST: f64 = 1536.0;
 
 fn corpus(target: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(target);
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
@@ -76,7 +76,7 @@ fn template() {
 
 #[test]
 fn every_target_has_its_corpus_and_its_fuzzer() {
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for (name, _) in TARGETS {
         assert!(!corpus(name).is_empty());
         assert!(fuzz.join(format!("fuzz_targets/{name}.rs")).is_file(), "{name}");
