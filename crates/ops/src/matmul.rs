@@ -84,7 +84,8 @@ impl<'a> Shared<'a> {
         Self { pointer: values.as_mut_ptr(), length: values.len(), buffer: std::marker::PhantomData }
     }
 
-    /// Shares the spare capacity of `values`, at least `length` values. They are uninitialised: write before reading.
+    /// Shares room for `length` values in the spare capacity of `values`. The room is uninitialised: write before
+    /// reading. Panics when the spare capacity is smaller.
     pub fn spare(values: &'a mut Vec<f32>, length: usize) -> Self {
         let spare = values.spare_capacity_mut();
         assert!(length <= spare.len(), "spare capacity for the values");
