@@ -40,7 +40,7 @@ impl Batch {
     /// are computed once.
     ///
     /// # Errors
-    /// As [`Processor::encode`].
+    /// When [`Processor::encode`] fails.
     pub fn new<'a>(
         processor: &Processor,
         examples: impl IntoIterator<Item = &'a Example>,
@@ -52,7 +52,7 @@ impl Batch {
     /// [`Batch::new`] with a weight for each example, which all its supervised tokens get in the loss.
     ///
     /// # Errors
-    /// As [`Processor::encode`].
+    /// When [`Processor::encode`] fails.
     pub fn weighted<'a>(
         processor: &Processor,
         examples: impl IntoIterator<Item = (&'a Example, f32)>,

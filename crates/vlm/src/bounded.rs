@@ -25,7 +25,7 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 /// Reads a UTF-8 text file of at most [`LARGEST`] bytes.
 ///
 /// # Errors
-/// As [`bytes`], and when the content is not UTF-8; the message gives the first invalid byte, counted from 1.
+/// When [`bytes`] fails, or the content is not UTF-8; the message gives the first invalid byte, counted from 1.
 pub fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes(path)?).map_err(|error| {
         let place = error.utf8_error().valid_up_to() + 1;

@@ -134,7 +134,7 @@ impl Vlm {
     /// CPU; other devices use f32.
     ///
     /// # Errors
-    /// As [`Vlm::load`].
+    /// Same as for [`Vlm::load`].
     pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, LoadError> {
         let config = Self::load_config(folder)?;
         Ok(Self::build(config, &mut SafetensorsSource::open_model(folder, device)?.held_in(precision))?)

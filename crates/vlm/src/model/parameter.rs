@@ -15,7 +15,7 @@ pub struct Parameter<const D: usize> {
 }
 
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant)] // A few hundred bytes beside the weights themselves.
+#[allow(clippy::large_enum_variant)] // A few hundred bytes, little next to the weights.
 enum Value<const D: usize> {
     Tensor(Tensor<D>),
     /// Frozen weight on the CPU, packed for products and stored in no other form.
@@ -157,7 +157,7 @@ impl<const D: usize> Parameter<D> {
 
 /// Visitor of all parameters of a model in a fixed order.
 pub trait ParameterVisitor {
-    /// Visits one parameter; `name` is its Hugging Face name.
+    /// Visits one parameter; `name` is its Hugging Face name, or for an adapter the module name plus a LoRA suffix.
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>);
 }
 

@@ -84,7 +84,7 @@ impl dyn Source + '_ {
     /// Reads a vector.
     ///
     /// # Errors
-    /// As [`Source::values`].
+    /// When [`Source::values`] fails.
     pub fn vector(&mut self, name: &str, length: usize) -> Result<Tensor<1>, WeightError> {
         self.tensor(name, [length])
     }
@@ -92,7 +92,7 @@ impl dyn Source + '_ {
     /// Reads a matrix, `[out, in]` as in PyTorch.
     ///
     /// # Errors
-    /// As [`Source::values`].
+    /// When [`Source::values`] fails.
     pub fn matrix(&mut self, name: &str, sides: [usize; 2]) -> Result<Tensor<2>, WeightError> {
         self.tensor(name, sides)
     }
@@ -101,7 +101,7 @@ impl dyn Source + '_ {
     /// on other devices.
     ///
     /// # Errors
-    /// As [`Source::values`].
+    /// When [`Source::values`] fails.
     pub fn weight(&mut self, name: &str, sides: [usize; 2]) -> Result<Parameter<2>, WeightError> {
         if *self.device() != Device::flex() {
             return Ok(Parameter::frozen(self.matrix(name, sides)?));
@@ -113,7 +113,7 @@ impl dyn Source + '_ {
     /// Reads a convolution kernel, `[out, in, height, width]`.
     ///
     /// # Errors
-    /// As [`Source::values`].
+    /// When [`Source::values`] fails.
     pub fn kernel(&mut self, name: &str, sides: [usize; 4]) -> Result<Tensor<4>, WeightError> {
         self.tensor(name, sides)
     }

@@ -22,7 +22,7 @@ const COMPANIONS: [&str; 12] = [
     "merges.txt",
 ];
 
-/// Writes the model's weights without LoRA matrices to `folder/model.safetensors`, as f32 or bf16. A trained copy
+/// Writes the model's weights without LoRA parameters to `folder/model.safetensors`, as f32 or bf16. A trained copy
 /// (`modules_to_save`) is written in place of its original. Configs, tokenizer and chat template are copied from the
 /// folder `base`; files that exist in `folder` are kept.
 ///
