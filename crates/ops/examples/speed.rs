@@ -1,6 +1,7 @@
-//! How fast the operations are at the sizes of SmolVLM-256M, in billions of floating-point operations a second.
+//! Measures the operations at the sizes of SmolVLM-256M, in milliseconds and billions of floating-point
+//! operations per second.
 //!
-//!     cargo run --release -p stepwise-ops --example speed [what its name holds]
+//!     cargo run --release -p stepwise-ops --example speed [part of a name]
 #![allow(clippy::print_stdout)] // A measuring program.
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use burn::tensor::{Device, Tensor, TensorData};
 use stepwise_ops::{Packed, Plan, Precision, Segment, Weight, attention, linear};
 
-/// Times this often, the fastest counts: what else the machine does only ever adds.
+/// Number of timed runs. The fastest counts, because other load on the machine only adds time.
 const ROUNDS: usize = 15;
 
 fn values(shape: [usize; 2]) -> Tensor<2> {
@@ -32,7 +33,7 @@ fn report(name: &str, operations: usize, seconds: f64) {
     println!("{name:<58}{:>9.2} ms{:>9.1}", seconds * 1e3, operations as f64 / seconds / 1e9);
 }
 
-/// Whether the user asked for this.
+/// Whether the name contains the part given on the command line; true without one.
 fn wanted(name: &str) -> bool {
     std::env::args().nth(1).is_none_or(|part| name.contains(&part))
 }
@@ -58,7 +59,7 @@ fn products(name: &str, tokens: usize, inputs: usize, outputs: usize) {
     }
 }
 
-/// `pairs` is how many queries see how many keys, summed.
+/// Measures attention. `pairs` is the number of pairs of a query and a key it attends to.
 fn attend(name: &str, plan: Plan, pairs: usize, [heads, kv_heads]: [usize; 2]) {
     if !wanted(name) {
         return;

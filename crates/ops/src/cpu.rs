@@ -1,4 +1,4 @@
-//! The way between Burn's tensors and plain `f32` slices of its CPU backend.
+//! Conversion between Burn's tensors and `f32` slices of its CPU backend, and loops over rows on all threads.
 
 use std::ops::Range;
 
@@ -12,54 +12,55 @@ use rayon::prelude::*;
 /// A tensor of the CPU backend as a node of the autodiff graph.
 pub type Node = burn::backend::tensor::FloatTensor<Autodiff<Flex>>;
 
-/// Whether the kernels of this crate can take this tensor.
+/// Whether the kernels of this crate support the tensor: `f32` on the CPU backend.
 pub fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.dtype() == DType::F32 && tensor.device().without_autodiff() == Device::flex()
 }
 
-/// The values without the graph, contiguous.
+/// Contiguous values without the autodiff graph. Panics unless [`takes`] is true.
 pub fn plain<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    contiguous(tensor.inner().try_into_primitive::<Flex>().expect("`takes` was asked first"))
+    contiguous(tensor.inner().try_into_primitive::<Flex>().expect("checked with `takes`"))
 }
 
-/// The values and the node of the graph. A constant becomes a node nothing flows back to.
+/// Contiguous values and their autodiff node. A constant becomes a node without gradient. Panics unless
+/// [`takes`] is true.
 pub fn node<const D: usize>(tensor: Tensor<D>) -> (FlexTensor, NodeGuard) {
-    let tensor: Node = tensor.autodiff().try_into_primitive::<Autodiff<Flex>>().expect("`takes` was asked first");
+    let tensor: Node = tensor.autodiff().try_into_primitive::<Autodiff<Flex>>().expect("checked with `takes`");
     let (values, node) = tensor.into_parts();
     (contiguous(values), node)
 }
 
-/// A tensor without a graph.
+/// Makes a tensor without an autodiff graph.
 pub fn tensor<const D: usize>(values: FlexTensor) -> Tensor<D> {
     Tensor::from_primitive::<Flex>(values)
 }
 
-/// A tensor in the graph.
+/// Makes a tensor that belongs to the autodiff graph.
 pub fn tracked<const D: usize>(node: Node) -> Tensor<D> {
     Tensor::from_primitive::<Autodiff<Flex>>(node)
 }
 
-/// Values laid out row by row.
+/// Copies the values row by row unless they are contiguous already.
 pub fn contiguous(values: FlexTensor) -> FlexTensor {
     if values.as_slice::<f32>().is_some() { values } else { values.to_contiguous() }
 }
 
-/// The values of a contiguous tensor.
+/// Values of a contiguous tensor. Panics for another layout or type.
 pub fn slice(values: &FlexTensor) -> &[f32] {
     values.as_slice::<f32>().expect("contiguous f32")
 }
 
-/// A new tensor of these values.
+/// Makes a tensor of `shape` from values in row order.
 pub fn from_vec(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, Shape::from(shape.to_vec())))
 }
 
-/// The gradient that arrives at an operation, contiguous.
+/// Contiguous gradient of an operation's output.
 pub fn arriving<State, const N: usize>(ops: &Ops<State, N>, grads: &mut Gradients) -> FlexTensor {
     contiguous(grads.consume::<Flex>(&ops.node))
 }
 
-/// Runs `row_kernel(index, row)` for every row of `out`, `width` values each, on all threads.
+/// Runs `row_kernel(index, row)` on all threads for every row of `out`; a row has `width` values.
 pub fn each_row(out: &mut [f32], width: usize, row_kernel: impl Fn(usize, &mut [f32]) + Sync + Send) {
     if width == 0 || out.is_empty() {
         return;
@@ -73,7 +74,8 @@ pub fn each_row(out: &mut [f32], width: usize, row_kernel: impl Fn(usize, &mut [
     });
 }
 
-/// A tensor of `x`'s shape, made row by row on all threads: `row_kernel(row of x, row of the result, their values' places)`.
+/// Makes a tensor with the shape of `x` row by row on all threads. The arguments of `row_kernel` are the row of `x`,
+/// the row of the result, and the range of both in the values.
 pub fn map_rows(x: &FlexTensor, row_kernel: impl Fn(&[f32], &mut [f32], Range<usize>) + Sync + Send) -> FlexTensor {
     let (values, shape) = (slice(x), x.shape());
     let width = shape[1];

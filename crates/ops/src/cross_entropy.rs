@@ -1,4 +1,4 @@
-//! The output head with cross-entropy, in chunks of rows: the logits of a batch never exist at once.
+//! Output head and cross-entropy in chunks of rows, so that the logits of a whole batch never exist in memory.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
@@ -12,20 +12,21 @@ use rayon::prelude::*;
 use crate::matmul::{Into, Target, View, product};
 use crate::{cpu, simd};
 
-/// Rows whose logits exist at once: 64 rows of 49,280 are 12.6 MB.
+/// Rows per chunk: logits of 64 rows over 49,280 tokens take 12.6 MB.
 const ROWS: usize = 64;
 
-/// `sum_i weights[i] * -log softmax(hidden[i] head^T)[targets[i]]`, one value, and the unweighted term of every row.
+/// Returns the loss `sum_i weights[i] * -log softmax(hidden[i] head^T)[targets[i]]`, shape `[1]`, and the unweighted
+/// negative log-likelihood of every row in nats.
 ///
-/// `hidden` is `[rows, features]`, `head` `[vocabulary, features]`. With weights of 1 this is the summed negative
-/// log-likelihood; other weights, negative ones too, make any linear objective of log-probabilities.
+/// `hidden` is `[rows, features]`, `head` is `[vocabulary, features]`. With weights of 1 the loss is the summed
+/// negative log-likelihood. Other weights, also negative ones, give any linear function of the log-probabilities.
 ///
 /// # Panics
-/// When `targets`, `weights` and `hidden` differ in length or a target is outside the vocabulary.
+/// When `targets` or `weights` do not have one value per row of `hidden`, or a target is outside the vocabulary.
 #[must_use]
 pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weights: &[f32]) -> (Tensor<1>, Vec<f32>) {
     let ([rows, _], [vocabulary, _]) = (hidden.dims(), head.dims());
-    assert_eq!((rows, rows), (targets.len(), weights.len()), "a target and a weight for every row");
+    assert_eq!((rows, rows), (targets.len(), weights.len()), "one target and one weight per row");
     assert!(targets.iter().all(|target| (*target as usize) < vocabulary), "targets within the vocabulary");
     if !cpu::takes(&hidden) || !cpu::takes(&head) {
         let logprobs = composed_logprobs(hidden, head, targets);
@@ -50,15 +51,16 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weight
     (cpu::tracked(loss), losses)
 }
 
-/// `log softmax(hidden[row] head^T)[token]` for each `(row, token)` of `asked`, natural logarithm, without a graph. Each row of
-/// `hidden` is multiplied once, however many tokens are asked of it.
+/// Returns `log softmax(hidden[row] head^T)[token]` for each `(row, token)` of `asked`, in nats and without a graph. On
+/// the CPU each row of `hidden`, `[rows, features]`, is multiplied with `head`, `[vocabulary, features]`, once, however
+/// many of its tokens are requested.
 ///
 /// # Panics
-/// When a row is not one of `hidden` or a token is outside the vocabulary.
+/// When a row is outside `hidden` or a token is outside the vocabulary.
 #[must_use]
 pub fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, asked: &[(usize, u32)]) -> Vec<f32> {
     let ([rows, features], [vocabulary, _]) = (hidden.dims(), head.dims());
-    assert!(asked.iter().all(|(row, _)| *row < rows), "rows there are");
+    assert!(asked.iter().all(|(row, _)| *row < rows), "rows within `hidden`");
     assert!(asked.iter().all(|(_, token)| (*token as usize) < vocabulary), "tokens within the vocabulary");
     if !cpu::takes(&hidden) || !cpu::takes(&head) {
         let rows = asked.iter().map(|(row, _)| *row as i64).collect();
@@ -116,7 +118,7 @@ fn chunk_logits(
     product(Target::new(logits, vocabulary), Into::Set, 1.0, hidden, head.transposed());
 }
 
-/// The loss, its unweighted terms and, where wanted, its gradients with respect to `hidden` and `head`.
+/// Loss, its unweighted terms and, if `wanted`, its gradients with respect to `hidden` and `head`.
 fn forward(
     hidden: &FlexTensor,
     head: &FlexTensor,
@@ -171,7 +173,7 @@ fn forward(
 struct CrossEntropyBackward;
 
 impl Backward<Flex, 2> for CrossEntropyBackward {
-    /// The gradients for an arriving gradient of 1.
+    /// Gradients with respect to `hidden` and `head` for a loss gradient of 1.
     type State = [Option<FlexTensor>; 2];
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {

@@ -1,4 +1,4 @@
-//! GELU in its tanh form (Hendrycks and Gimpel 2016), `gelu_pytorch_tanh` of Hugging Face configs.
+//! GELU with the tanh approximation (Hendrycks and Gimpel 2016): `gelu_pytorch_tanh` in Hugging Face configs.
 
 use burn::backend::TensorMetadata;
 use burn::tensor::Tensor;
@@ -8,9 +8,10 @@ use rayon::prelude::*;
 use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
+/// Values per task.
 const CHUNK: usize = 16_384;
 
-/// `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`; `[tokens, features]`.
+/// Returns `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`; `x` and the result are `[tokens, features]`.
 #[must_use]
 pub fn gelu_tanh(x: Tensor<2>) -> Tensor<2> {
     if cpu::takes(&x) { apply(Gelu, x) } else { composed(x) }

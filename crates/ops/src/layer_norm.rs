@@ -6,12 +6,13 @@ use burn_flex::FlexTensor;
 use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
-/// `gain * (x - mean) / sqrt(variance + epsilon) + bias`, mean and variance over features; `x` is `[tokens, features]`,
-/// `gain` and `bias` are `[features]`. `learns` says that one of them does, though it is not tracked now: the values are then
-/// those of a pass in which it is.
+/// Returns `gain * (x - mean) / sqrt(variance + epsilon) + bias` with mean and variance over features. `x` and the
+/// result are `[tokens, features]`, `gain` and `bias` are `[features]`. `learns` forces the composed form although
+/// neither gain nor bias is tracked now, so that the values equal a pass in which one of them is trained.
 #[must_use]
 pub fn layer_norm(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f32, learns: bool) -> Tensor<2> {
-    // A gain or bias that learns takes the composition: the kernel's backward is for frozen ones, the case of every adapter.
+    // The kernel has no gradient for gain and bias: trainable ones take the composition. LoRA adapters
+    // keep them frozen.
     let learns = learns || gain.is_tracked() || bias.is_tracked();
     if learns || !cpu::takes(&x) || !cpu::takes(&gain) || !cpu::takes(&bias) {
         return composed(x, gain, bias, epsilon);
@@ -33,7 +34,7 @@ struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Mean and inverse root of the variance of one row.
+    /// Mean of one row and `1 / sqrt(variance + epsilon)`.
     fn moments(&self, row: &[f32]) -> (f32, f32) {
         let width = row.len() as f32;
         let mean = simd::sum(row) / width;

@@ -1,9 +1,9 @@
-//! Fast arithmetic for Burn: fused operations with their own backward on the CPU, the plain composition everywhere else.
+//! Fused tensor operations for Burn: CPU kernels with their own backward pass, and a portable fallback.
 //!
-//! Every operation is a function of tensors. Where all of them are `f32` on Burn's CPU backend it runs a kernel of this
-//! crate; on any other backend, and in the tests that check the kernels, it runs the same formula written with Burn's
-//! own operations. Tensors are two-dimensional, `[tokens, features]`: sequences lie end to end and a [`Plan`] says which
-//! tokens see which, so there is no padding to compute.
+//! Every operation is a function of tensors. If all its arguments are `f32` on Burn's CPU backend (Flex), it runs a
+//! kernel of this crate. On any other backend it runs the same formula composed of Burn's own operations; the tests
+//! check the kernels against this composition. Tensors are two-dimensional, `[tokens, features]`: sequences lie end to
+//! end without padding, and a [`Plan`] defines which tokens attend to which.
 
 mod allocator;
 mod packed_weight;

@@ -1,4 +1,4 @@
-//! Linear layers, plain and with a LoRA adapter (Hu et al. 2021): the dense adapted weight is never built.
+//! Linear layers with and without a LoRA adapter (Hu et al. 2021). The dense adapted weight is never built.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use burn_flex::FlexTensor;
 use crate::matmul::{Into, Target, View, product};
 use crate::{Packed, cpu, simd};
 
-/// The weight of a linear layer, `[out, in]` as in PyTorch.
+/// Weight of a linear layer, `[out, in]` as in PyTorch.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // Made and taken apart within one call.
 pub enum Weight {
-    /// A tensor, which may learn.
+    /// Tensor, trainable or frozen.
     Tensor(Tensor<2>),
-    /// Frozen, on the CPU.
+    /// Frozen weight on the CPU, packed for fast products.
     Packed(Arc<Packed>),
 }
 
@@ -35,7 +35,7 @@ impl From<Arc<Packed>> for Weight {
 }
 
 impl Weight {
-    /// As a tensor beside `x`.
+    /// Returns the weight as a tensor; a packed one is unpacked to the device of `x`.
     fn tensor(self, x: &Tensor<2>) -> Tensor<2> {
         match self {
             Self::Tensor(weight) => weight,
@@ -46,24 +46,24 @@ impl Weight {
     }
 }
 
-/// A low-rank addition to a weight: `scale * up * down`.
+/// Low-rank addition to a weight: `scale * up * down`.
 #[derive(Clone, Debug)]
 pub struct Lora {
     /// PEFT's `lora_A`, `[rank, in]`.
     pub down: Tensor<2>,
     /// PEFT's `lora_B`, `[out, rank]`.
     pub up: Tensor<2>,
-    /// `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
+    /// Factor of the addition: `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
     pub scale: f32,
 }
 
-/// `x weight^T + bias`: `x` is `[tokens, in]`, `bias` `[out]`.
+/// Returns `x weight^T + bias`, `[tokens, out]`; `x` is `[tokens, in]`, `bias` is `[out]`.
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: impl std::convert::Into<Weight>, bias: Option<Tensor<1>>) -> Tensor<2> {
     fused(x, weight.into(), bias, None)
 }
 
-/// `x weight^T + bias + scale (x down^T) up^T`.
+/// Returns `x weight^T + bias + scale (x down^T) up^T`, `[tokens, out]`; `x` is `[tokens, in]`, `bias` is `[out]`.
 #[must_use]
 pub fn lora_linear(
     x: Tensor<2>,
@@ -112,7 +112,7 @@ fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lor
         };
         return cpu::tensor(forward(&cpu::plain(x), &weight, bias.map(cpu::plain).as_ref(), low_rank).0);
     }
-    // The graph wants a node for every argument; absent ones are constants of one value.
+    // The backward step has a fixed number of nodes; absent arguments become constants of one value.
     let absent = || Tensor::<2>::zeros([1, 1], &x.device().without_autodiff());
     let bias_values = bias.as_ref().map(|bias| cpu::plain(bias.clone()));
     let bias_node = cpu::node(bias.unwrap_or_else(|| absent().reshape([1]))).1;
@@ -141,14 +141,14 @@ fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lor
 
 #[derive(Clone, Debug)]
 struct LowRank {
-    /// `scale * x down^T`, `[tokens, rank]`, once computed.
+    /// `scale * x down^T`, `[tokens, rank]`; None before the forward pass.
     hidden: Option<FlexTensor>,
     down: FlexTensor,
     up: FlexTensor,
     scale: f32,
 }
 
-/// The weight without the graph.
+/// Weight without autodiff graph.
 #[derive(Clone, Debug)]
 enum Values {
     Tensor(FlexTensor),
@@ -165,7 +165,7 @@ impl Values {
     }
 }
 
-/// What the backward needs of the forward.
+/// Values of the forward pass that the backward pass needs.
 #[derive(Clone, Debug)]
 struct Kept {
     x: Option<FlexTensor>,
@@ -276,7 +276,7 @@ impl Backward<Flex, 5> for LinearBackward {
     }
 }
 
-/// `factor * a^T b`, `[a's columns, b's columns]`; zeros over no tokens.
+/// Returns `factor * a^T b`, `[columns of a, columns of b]`; zeros if there are no tokens.
 fn outer(a: &FlexTensor, b: &FlexTensor, factor: f32) -> FlexTensor {
     let ([_, rows], [_, columns]) = (sides(a), sides(b));
     let mut out = vec![0.0; rows * columns];

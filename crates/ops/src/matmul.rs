@@ -1,10 +1,10 @@
-//! Matrix products over strided views, checked against the bounds of what they view.
+//! Matrix products over strided views with checked bounds, and buffers that several tasks fill.
 #![allow(unsafe_code)] // The gemm crate takes raw pointers; the bounds are checked before each call.
 
-/// Products below this many multiplications stay on one thread.
+/// Products with fewer multiplications run on one thread.
 const PARALLEL_FROM: usize = 1 << 20;
 
-/// A strided matrix inside a slice.
+/// View of a strided matrix inside a slice.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     values: &'a [f32],
@@ -15,18 +15,18 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// `rows` x `columns`, row by row, from the start of `values`.
+    /// Views the start of `values` as a matrix of `rows` x `columns`, row by row.
     pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
         Self::strided(values, rows, columns, columns)
     }
 
-    /// Rows `row_stride` values apart, from the start of `values`.
+    /// Views the start of `values` as a matrix with rows `row_stride` values apart. Panics when it exceeds the slice.
     pub fn strided(values: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
         assert!(reach(rows, columns, row_stride, 1) <= values.len(), "view within its slice");
         Self { values, rows, columns, row_stride, column_stride: 1 }
     }
 
-    /// Rows and columns exchanged.
+    /// Exchanges rows and columns.
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -38,13 +38,13 @@ impl<'a> View<'a> {
     }
 }
 
-/// How many values from the start a strided matrix reaches.
+/// Length of the slice that a strided matrix needs.
 fn reach(rows: usize, columns: usize, row_stride: usize, column_stride: usize) -> usize {
     if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row_stride + (columns - 1) * column_stride + 1 }
 }
 
-/// Where a product goes: rows `row_stride` apart at `pointer`. Several tasks may hold targets in one buffer as long as
-/// their rows and columns are disjoint.
+/// Destination of a product: a matrix at `pointer` with rows `row_stride` apart. Several tasks may hold targets in one
+/// buffer if the targets' rows and columns are disjoint.
 #[derive(Clone, Copy)]
 pub struct Target {
     pointer: *mut f32,
@@ -52,66 +52,67 @@ pub struct Target {
     row_stride: usize,
 }
 
-// SAFETY: a target is only a place; whoever makes one from a shared buffer promises disjoint writes (`Shared::target`).
+// SAFETY: a target is only a location. It is made from an exclusive borrow, and its users write disjoint values.
 unsafe impl Send for Target {}
 
 impl Target {
-    /// A matrix that fills `values` row by row.
+    /// Makes a matrix that fills `values` row by row.
     pub fn new(values: &mut [f32], columns: usize) -> Self {
         Self::part(values, 0, columns)
     }
 
-    /// A matrix whose first value is at `offset` and whose rows are `row_stride` apart.
+    /// Makes a matrix whose first value is at `offset` and whose rows are `row_stride` apart.
     pub fn part(values: &mut [f32], offset: usize, row_stride: usize) -> Self {
         let values = &mut values[offset..];
         Self { pointer: values.as_mut_ptr(), length: values.len(), row_stride }
     }
 }
 
-/// A buffer that several tasks fill at once, each its own part.
+/// Buffer that several tasks fill at the same time, each task in its own part.
 pub struct Shared<'a> {
     pointer: *mut f32,
     length: usize,
     buffer: std::marker::PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: all access goes through `pointer` and `slice`, whose callers promise disjoint parts.
+// SAFETY: all access goes through `pointer` and `slice`, whose callers guarantee disjoint parts.
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
-    /// Shares a buffer for as long as it is borrowed.
+    /// Shares a buffer for the duration of the borrow.
     pub fn new(values: &'a mut [f32]) -> Self {
         Self { pointer: values.as_mut_ptr(), length: values.len(), buffer: std::marker::PhantomData }
     }
 
-    /// Shares room for `length` values in what `values` has reserved and not filled; they may only be written.
+    /// Shares room for `length` values in the spare capacity of `values`. The room is uninitialised: write before
+    /// reading. Panics when the spare capacity is smaller.
     pub fn spare(values: &'a mut Vec<f32>, length: usize) -> Self {
         let spare = values.spare_capacity_mut();
-        assert!(length <= spare.len(), "room for the values");
+        assert!(length <= spare.len(), "spare capacity for the values");
         Self { pointer: spare.as_mut_ptr().cast(), length, buffer: std::marker::PhantomData }
     }
 
-    /// The place of `length` values from `offset` on. Whoever writes through it promises that no other task touches what
-    /// is written.
+    /// Returns a pointer to `length` values from `offset` on. Code that writes through it must make sure that no other
+    /// task accesses these values.
     pub fn pointer(&self, offset: usize, length: usize) -> *mut f32 {
         assert!(offset + length <= self.length, "place within its buffer");
         // SAFETY: inside the buffer.
         unsafe { self.pointer.add(offset) }
     }
 
-    /// The values from `offset` on.
+    /// Returns the `length` values from `offset` on.
     ///
     /// # Safety
-    /// They have been written, and no other task may touch them while the slice lives.
-    #[allow(clippy::mut_from_ref)] // The point of this type; its safety contract is above.
+    /// The values must have been written before, and no other task may access them while the slice lives.
+    #[allow(clippy::mut_from_ref)] // Purpose of this type; the safety contract is above.
     pub unsafe fn slice(&self, offset: usize, length: usize) -> &mut [f32] {
         assert!(offset + length <= self.length, "slice within its buffer");
-        // SAFETY: inside the buffer, and the caller promises that nobody else uses it.
+        // SAFETY: inside the buffer, and the caller guarantees exclusive use.
         unsafe { std::slice::from_raw_parts_mut(self.pointer.add(offset), length) }
     }
 }
 
-/// Whether a product replaces what is there or is added to it.
+/// Whether a product replaces the values of its target or is added to them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Into {
     /// Replace.
@@ -120,7 +121,8 @@ pub enum Into {
     Add,
 }
 
-/// `target (=, +=) factor * a * b` on as many threads as it is worth.
+/// Computes `target = factor * a * b`, or `+=` for [`Into::Add`]; large products use all threads. Panics
+/// when sizes disagree.
 pub fn product(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>) {
     let work = a.rows * a.columns * b.columns;
     let threads = if work < PARALLEL_FROM || rayon::current_num_threads() == 1 {
@@ -141,10 +143,10 @@ fn multiply(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>, t
     assert!(rows == 1 || target.row_stride >= columns, "rows of the target do not overlap");
     let add = into == Into::Add;
     if a.columns == 0 {
-        assert!(add, "a product over nothing is only ever added");
+        assert!(add, "an empty inner side needs Into::Add");
         return;
     }
-    // SAFETY: all three matrices lie inside their buffers: views are checked when made, the target just above.
+    // SAFETY: all three matrices lie inside their buffers: views are checked when made, the target is checked above.
     unsafe {
         gemm::gemm(
             rows,

@@ -1,14 +1,14 @@
-//! Weights in four bits: blocks of 64 values, each a scale and 16 levels that a normal distribution fills evenly (NF4 with
-//! double quantisation; Dettmers et al. 2023, QLoRA). Levels, blocks and rounding are those of bitsandbytes, so a weight comes
-//! out as it would there.
+//! NF4 weights with optional double quantisation (Dettmers et al. 2023, QLoRA). Each block of 64 values has one scale,
+//! and each value is one of 16 levels that are equally likely under a normal distribution. Levels, blocks and rounding
+//! follow bitsandbytes, so dequantised weights equal its results.
 
-/// Values that share a scale.
+/// Number of values that share a scale.
 const BLOCK: usize = 64;
 
-/// Scales that share a scale of theirs.
+/// Number of scales that share a second-level scale in double quantisation.
 const SCALE_BLOCK: usize = 256;
 
-/// The levels (QLoRA, appendix E).
+/// The 16 levels of NF4 (QLoRA, appendix E).
 const LEVELS: [f32; 16] = [
     -1.0,
     -0.696_192_8,
@@ -28,19 +28,19 @@ const LEVELS: [f32; 16] = [
     1.0,
 ];
 
-/// Values in four bits.
+/// Values quantised to four bits.
 #[derive(Clone, Debug)]
 pub struct Nf4 {
-    /// Two levels a byte, the first in the upper half.
+    /// Level indices, two per byte, the first in the upper four bits.
     levels: Vec<u8>,
     scales: Scales,
 }
 
-/// A scale for each block.
+/// One scale per block.
 #[derive(Clone, Debug)]
 enum Scales {
     Plain(Vec<f32>),
-    /// In eight bits: `mean + scale * level`.
+    /// Quantised to eight bits: `mean + scale * level`.
     Quantised {
         levels: Vec<u8>,
         scales: Vec<f32>,
@@ -50,14 +50,15 @@ enum Scales {
 }
 
 impl Nf4 {
-    /// Rounds `values`; with `double_quant` their scales too.
+    /// Quantises `values`; with `double_quant` also the scales of the blocks.
     pub fn new(values: &[f32], double_quant: bool) -> Self {
         let scales: Vec<f32> = values.chunks(BLOCK).map(largest).collect();
         let rounded: Vec<u8> = values
             .chunks(BLOCK)
             .zip(&scales)
             .flat_map(|(block, scale)| {
-                // As bitsandbytes does: the last block, where it is not whole, is divided, others are multiplied.
+                // Like bitsandbytes: an incomplete last block is divided by its scale, others are multiplied
+                // by the inverse.
                 let scale = scale.max(1e-38);
                 let inverse = 1.0 / scale;
                 let whole = block.len() == BLOCK;
@@ -68,7 +69,7 @@ impl Nf4 {
         Self { levels, scales: if double_quant { Scales::quantised(&scales) } else { Scales::Plain(scales) } }
     }
 
-    /// The values from number `start` on.
+    /// Dequantises into `out` the values from index `start` on.
     pub fn read(&self, start: usize, out: &mut [f32]) {
         let mut at = start;
         let mut rest = out;
@@ -85,7 +86,7 @@ impl Nf4 {
         }
     }
 
-    /// Bytes it takes.
+    /// Memory of levels and scales in bytes.
     pub fn bytes(&self) -> usize {
         let scales = match &self.scales {
             Scales::Plain(scales) => scales.len() * 4,
@@ -96,7 +97,7 @@ impl Nf4 {
 }
 
 impl Scales {
-    /// Their distances from the mean, in blocks, in eight bits.
+    /// Quantises scales to eight bits: differences from the mean, in blocks of [`SCALE_BLOCK`].
     fn quantised(values: &[f32]) -> Self {
         let table = Box::new(dynamic_levels());
         let mean = (values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len().max(1) as f64) as f32;
@@ -127,7 +128,7 @@ fn largest(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |most, value| most.max(value.abs()))
 }
 
-/// Which of some rising levels is nearest; half way the lower one.
+/// Index of the nearest level in ascending `levels`; halfway between two, the lower one.
 fn nearest(levels: &[f32], value: f32) -> u8 {
     let above = levels.partition_point(|level| *level < value);
     if above == 0 || above == levels.len() {
@@ -137,11 +138,12 @@ fn nearest(levels: &[f32], value: f32) -> u8 {
     (if value <= middle { above - 1 } else { above }) as u8
 }
 
-/// Which of [`dynamic_levels`] is zero.
+/// Index of zero in [`dynamic_levels`].
 const MIDDLE: u8 = 127;
 
-/// The 256 levels of a signed 8-bit number with a dynamic exponent (Dettmers 2015, arXiv 1511.04561): for each power of ten
-/// from -6 to 0 twice as many fractions as for the one below, each the middle of an equal part of 0.1 to 1; zero, and one.
+/// The 256 levels of a signed 8-bit number with a dynamic exponent (Dettmers 2015, arXiv 1511.04561), ascending: zero,
+/// one, and for each exponent from -6 to 0 both signs of `10^exponent` times the midpoints of equal parts of the
+/// interval 0.1 to 1. The number of parts is 1 for exponent -6 and doubles with each exponent.
 fn dynamic_levels() -> [f32; 256] {
     let mut levels = vec![0.0, 1.0];
     for exponent in 0..7 {
@@ -190,7 +192,7 @@ mod tests {
         let values: Vec<f32> = (0..64 * 4096).map(|index| (index % 997) as f32 / 500.0 - 1.0).collect();
         let bits = |double_quant| Nf4::new(&values, double_quant).bytes() as f64 * 8.0 / values.len() as f64;
         assert!((bits(false) - 4.5).abs() < 1e-9, "{}", bits(false));
-        assert!(bits(true) < 4.17, "{}", bits(true)); // Beside the table: 4 + 8 / 64 + 32 / (64 * 256).
+        assert!(bits(true) < 4.17, "{}", bits(true)); // Without the table: 4 + 8 / 64 + 32 / (64 * 256).
     }
 
     proptest! {
@@ -205,7 +207,8 @@ mod tests {
             let mut part = vec![0.0; values.len() - start];
             held.read(start, &mut part);
             prop_assert_eq!(&all[start..], &part[..]);
-            // The widest gap of the levels is 0.304; scales in eight bits are off by less than a hundredth of their spread.
+            // The widest gap between levels is 0.304; quantised scales are off by less than a hundredth
+            // of their spread.
             let spread = if double_quant { 0.03 } else { 0.0 };
             for (block, held) in values.chunks(BLOCK).zip(all.chunks(BLOCK)) {
                 let most = largest(block);

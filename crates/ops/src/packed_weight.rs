@@ -1,5 +1,5 @@
-//! A frozen weight laid out once for the products it takes part in, in f32, bf16 or four bits.
-#![allow(unsafe_code)] // Tasks write disjoint tiles of one buffer; tiles are bounded before.
+//! Frozen weights of linear layers in a memory layout for fast products, in f32, bf16 or NF4.
+#![allow(unsafe_code)] // Tasks write disjoint tiles of one buffer; bounds are checked before.
 
 use rayon::prelude::*;
 
@@ -8,23 +8,25 @@ use crate::nf4::Nf4;
 use crate::simd;
 use crate::tile::{COLUMNS, Lane, Pair, ROWS, interleave, tile};
 
-/// Values of a [`Packed`] weight.
+/// Number format of a [`Packed`] weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// As they are.
+    /// 32-bit floats.
     F32,
-    /// Rounded to bf16. Where the processor multiplies bf16, so are the values they are multiplied with; sums are f32.
+    /// Rounded to bf16. On processors with AVX512-BF16 the other operand of a product is rounded to bf16 too; elsewhere
+    /// it stays f32. Sums are always f32.
     Bf16,
-    /// In blocks of four bits (NF4), each made f32 again when a product comes to it.
+    /// NF4 in blocks of 64 values, dequantised panel by panel during a product.
     Nf4 {
-        /// Whether the scales of blocks are held in eight bits.
+        /// Whether the scales of blocks are stored in eight bits (double quantisation).
         double_quant: bool,
-        /// Whether what is made of them is multiplied as [`Precision::Bf16`] is.
+        /// Whether products compute as with [`Precision::Bf16`]; otherwise in f32.
         bf16: bool,
     },
 }
 
-/// A weight `[outputs, inputs]`, held in panels of 32 outputs (in four bits: row by row) and in no other form.
+/// Weight of a linear layer, `[outputs, inputs]`, stored in panels of 32 outputs (NF4: row by row) and in
+/// no other form.
 #[derive(Clone, Debug)]
 pub struct Packed {
     outputs: usize,
@@ -33,7 +35,7 @@ pub struct Packed {
     values: Values,
 }
 
-/// Panels are `[outputs / COLUMNS, rounded up][inputs / DEPTH, rounded up][COLUMNS]`.
+/// Stored values. Panels are `[outputs / COLUMNS, rounded up][inputs / DEPTH, rounded up][COLUMNS]`; NF4 is row by row.
 #[derive(Clone, Debug)]
 enum Values {
     F32(Vec<f32>),
@@ -42,13 +44,13 @@ enum Values {
 }
 
 impl Packed {
-    /// Lays out `weight`, `[outputs, inputs]` row by row.
+    /// Packs `weight`, `[outputs, inputs]` row by row, in the given precision.
     ///
     /// # Panics
-    /// When `weight` has another number of values.
+    /// When `weight` does not have `outputs * inputs` values.
     #[must_use]
     pub fn new(weight: &[f32], [outputs, inputs]: [usize; 2], precision: Precision) -> Self {
-        assert_eq!(weight.len(), outputs * inputs, "a value for each output and input");
+        assert_eq!(weight.len(), outputs * inputs, "one value per output and input");
         let values = match precision {
             Precision::F32 => Values::F32(panels(weight, outputs, inputs)),
             Precision::Bf16 => Values::Bf16(panels(weight, outputs, inputs)),
@@ -57,19 +59,19 @@ impl Packed {
         Self { outputs, inputs, precision, values }
     }
 
-    /// `[outputs, inputs]`.
+    /// Shape of the weight, `[outputs, inputs]`.
     #[must_use]
     pub fn sides(&self) -> [usize; 2] {
         [self.outputs, self.inputs]
     }
 
-    /// How its values are held.
+    /// Number format of the values.
     #[must_use]
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// Bytes its values take.
+    /// Memory of the values in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.values {
@@ -79,7 +81,7 @@ impl Packed {
         }
     }
 
-    /// The weight row by row.
+    /// Unpacks the weight to f32, `[outputs, inputs]` row by row. Rounding by bf16 or NF4 remains.
     #[must_use]
     pub fn unpacked(&self) -> Vec<f32> {
         let mut weight = vec![0.0; self.outputs * self.inputs];
@@ -89,7 +91,7 @@ impl Packed {
         weight
     }
 
-    /// Part of the row of `output`: its values from input number `first` on.
+    /// Fills `out` with the values of row `output` from input `first` on.
     #[inline(always)]
     fn read(&self, output: usize, first: usize, out: &mut [f32]) {
         let (panel, column) = (output / COLUMNS, output % COLUMNS);
@@ -108,8 +110,8 @@ impl Packed {
         }
     }
 
-    /// `x weight^T + bias`, `[tokens, outputs]`, of `x`, `[tokens, inputs]`; with `added`, a left operand `[tokens, rank]` and a
-    /// right one `[outputs, rank]`, their product too.
+    /// Returns `x weight^T + bias`, `[tokens, outputs]`, for `x`, `[tokens, inputs]`. `added` holds `left`,
+    /// `[tokens, rank]`, and `right`, `[outputs, rank]`; `left right^T` is added to the result.
     pub(crate) fn forward(
         &self,
         x: &[f32],
@@ -149,8 +151,8 @@ impl Packed {
         }
     }
 
-    /// `d weight`, `[tokens, inputs]`, of `d`, `[tokens, outputs]`; with `added`, a left operand `[tokens, rank]` and a right one
-    /// `[rank, inputs]`, their product too.
+    /// Returns `d weight`, `[tokens, inputs]`, for `d`, `[tokens, outputs]`. `added` holds `left`, `[tokens, rank]`,
+    /// and `right`, `[rank, inputs]`; `left right` is added to the result.
     pub(crate) fn backward(&self, d: &[f32], tokens: usize, added: Option<(&[f32], &[f32])>) -> Vec<f32> {
         let rank = added.map_or(0, |(_, right)| right.len() / self.inputs.max(1));
         let panel = |panel: usize, out: &mut [f32]| {
@@ -196,7 +198,7 @@ impl Packed {
         }
     }
 
-    /// A panel of outputs out of rows in four bits.
+    /// Fills `out` with a panel of outputs, dequantised from NF4 rows.
     fn panel<L: Lane>(&self, values: &Nf4, panel: usize, out: &mut [L]) {
         let first = panel * COLUMNS;
         let rows = COLUMNS.min(self.outputs - first);
@@ -205,7 +207,7 @@ impl Packed {
         interleave::<_, COLUMNS>(&read, rows, self.inputs, self.inputs, out);
     }
 
-    /// A panel of inputs, `[outputs][COLUMNS]`, out of panels of outputs.
+    /// Fills `out` with a panel of inputs, `[outputs][COLUMNS]`, from panels of outputs.
     fn turn(&self, values: &[f32], panel: usize, out: &mut [f32]) {
         let inputs = panel * COLUMNS..self.inputs.min((panel + 1) * COLUMNS);
         for (block, out) in out.chunks_mut(COLUMNS * COLUMNS).enumerate() {
@@ -218,7 +220,8 @@ impl Packed {
         }
     }
 
-    /// The same, `[outputs / 2, rounded up][COLUMNS]`: neighbouring inputs become neighbouring outputs.
+    /// [`Packed::turn`] for bf16 pairs, `[outputs / 2, rounded up][COLUMNS]`: pairs of neighbouring inputs become pairs
+    /// of neighbouring outputs.
     fn turn_pairs(&self, values: &[Pair], panel: usize, out: &mut [Pair]) {
         let lanes = self.inputs.div_ceil(2);
         let inputs = panel * COLUMNS / 2..lanes.min((panel + 1) * COLUMNS / 2);
@@ -235,7 +238,7 @@ impl Packed {
     }
 }
 
-/// Panels of outputs.
+/// Packs `weight`, `[outputs, inputs]`, into panels of outputs.
 fn panels<L: Lane>(weight: &[f32], outputs: usize, inputs: usize) -> Vec<L> {
     let lanes = inputs.div_ceil(L::DEPTH);
     let mut out = vec![L::default(); outputs.div_ceil(COLUMNS) * lanes * COLUMNS];
@@ -248,20 +251,20 @@ fn panels<L: Lane>(weight: &[f32], outputs: usize, inputs: usize) -> Vec<L> {
     out
 }
 
-/// A right operand, panel by panel.
+/// Right operand of a product, panel by panel.
 enum Right<'a, L> {
-    /// Laid out already.
+    /// All panels, packed already.
     Ready(&'a [L]),
-    /// Each made when it is needed, in a buffer that is zero before the first.
+    /// Function that fills a buffer with the panel of the given number. The buffer is zero before its first use.
     Made(&'a (dyn Fn(usize, &mut [L]) + Sync)),
 }
 
-/// A second product over a short inner side, added to the first while its tiles are at hand.
+/// Second product with a short inner side (LoRA), added to each tile of the first right after the tile is computed.
 struct Added<'a> {
     /// `[tokens / ROWS, rounded up][rank][ROWS]`.
     left: Vec<f32>,
     rank: usize,
-    /// Makes a panel of the right operand, `[rank][COLUMNS]`.
+    /// Function that fills a panel of the right operand, `[rank][COLUMNS]`.
     panel: &'a (dyn Fn(usize, &mut [f32]) + Sync),
 }
 
@@ -275,21 +278,21 @@ impl<'a> Added<'a> {
     }
 }
 
-/// The sides of a product, and what is added to it.
+/// Sizes of a product, and the bias and second product that are added to it.
 struct Product<'a> {
     tokens: usize,
     inner: usize,
     columns: usize,
-    /// A value a column.
+    /// One value per column.
     bias: Option<&'a [f32]>,
     added: Option<Added<'a>>,
 }
 
 impl Product<'_> {
-    /// `left right + bias`, `left` being `[tokens, inner]`.
+    /// Returns `left right + bias`, `[tokens, columns]`; `left` is `[tokens, inner]`.
     fn run<L: Lane>(&self, left: &[f32], right: &Right<'_, L>) -> Vec<f32> {
         assert_eq!(left.len(), self.tokens * self.inner, "the left operand is [tokens, inner]");
-        assert!(self.bias.is_none_or(|bias| bias.len() == self.columns), "the bias has a value a column");
+        assert!(self.bias.is_none_or(|bias| bias.len() == self.columns), "one bias value per column");
         let lanes = self.inner.div_ceil(L::DEPTH);
         let tiles = self.tokens.div_ceil(ROWS);
         if tiles == 0 || self.columns == 0 {
@@ -302,7 +305,7 @@ impl Product<'_> {
             interleave::<_, ROWS>(&left[first * self.inner..], rows, self.inner, self.inner, packed);
         });
         let panels = self.columns.div_ceil(COLUMNS);
-        // A panel is made once a task, so rows are divided only as far as the threads want work.
+        // Every task makes its panel anew, so rows are divided only as far as needed to occupy all threads.
         let parts = (rayon::current_num_threads() * 3).div_ceil(panels).min(tiles);
         let part = tiles.div_ceil(parts);
         let length = self.tokens * self.columns;
@@ -329,18 +332,18 @@ impl Product<'_> {
             }
         });
         L::buffers().give(packed);
-        // SAFETY: every tile of every panel has been written.
+        // SAFETY: every tile of every panel is written.
         unsafe { out.set_len(length) };
         out
     }
 
-    /// The tile whose first value is at `row` and `column` of the target. No other task computes it.
+    /// Computes the tile with its first value at `row` and `column` of the target. No other task computes this tile.
     fn tile<L: Lane>(&self, left: &[L], right: &[L], short: &[f32], out: &Shared<'_>, row: usize, column: usize) {
         let (rows, columns) = (ROWS.min(self.tokens - row), COLUMNS.min(self.columns - column));
         let lanes = left.len() / ROWS;
         if (rows, columns) == (ROWS, COLUMNS) {
             let target = out.pointer(row * self.columns + column, (ROWS - 1) * self.columns + COLUMNS);
-            // SAFETY: operands hold `lanes`, the target was bounded just now, and it is this task's alone.
+            // SAFETY: operands hold `lanes`; the target's bounds are checked above, and only this task writes it.
             unsafe { L::tile_at(lanes, left.as_ptr(), right.as_ptr(), target, self.columns, false) };
             if let Some(Added { left, rank, .. }) = &self.added {
                 let left = &left[row * rank..(row + ROWS) * rank];
@@ -356,13 +359,13 @@ impl Product<'_> {
             }
             for (index, line) in whole.chunks_exact(COLUMNS).take(rows).enumerate() {
                 let target = out.pointer((row + index) * self.columns + column, columns);
-                // SAFETY: the place was bounded just now, and it is this task's alone.
+                // SAFETY: the target's bounds are checked above, and only this task writes it.
                 unsafe { target.copy_from_nonoverlapping(line.as_ptr(), columns) };
             }
         }
         if let Some(bias) = self.bias {
             for index in 0..rows {
-                // SAFETY: written above, and this task's alone.
+                // SAFETY: written above, and only this task uses it.
                 let target = unsafe { out.slice((row + index) * self.columns + column, columns) };
                 simd::add_scaled(target, &bias[column..column + columns], 1.0);
             }
@@ -382,7 +385,7 @@ mod tests {
         values.iter().map(|value| Pair::new(*value, 0.0).halves()[0]).collect()
     }
 
-    /// `a [rows, inner] b [inner, columns]` in f64.
+    /// Product of `a`, `[rows, inner]`, and `b`, `[inner, columns]`, in f64.
     fn exact(a: &[f32], b: impl Fn(usize, usize) -> f32, rows: usize, inner: usize, columns: usize) -> Vec<f64> {
         let value = |row: usize, column: usize| -> f64 {
             (0..inner).map(|step| f64::from(a[row * inner + step]) * f64::from(b(step, column))).sum()

@@ -6,11 +6,12 @@ use burn_flex::FlexTensor;
 use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
-/// `gain * x / sqrt(mean(x^2) + epsilon)`, the mean over features; `x` is `[tokens, features]`, `gain` `[features]`.
-/// `learns` says that the gain does, though it is not tracked now: the values are then those of a pass in which it is.
+/// Returns `gain * x / sqrt(mean(x^2) + epsilon)` with the mean over features. `x` and the result are
+/// `[tokens, features]`, `gain` is `[features]`. `learns` forces the composed form although the gain is not tracked
+/// now, so that the values equal a pass in which the gain is trained.
 #[must_use]
 pub fn rms_norm(x: Tensor<2>, gain: Tensor<1>, epsilon: f32, learns: bool) -> Tensor<2> {
-    // A gain that learns takes the composition: the kernel's backward is for frozen gains, the case of every adapter.
+    // The kernel has no gradient for the gain: a trainable one takes the composition. LoRA adapters keep it frozen.
     if learns || gain.is_tracked() || !cpu::takes(&x) || !cpu::takes(&gain) {
         return composed(x, gain, epsilon);
     }

@@ -1,4 +1,4 @@
-//! Rotary position embedding (Su et al. 2021), rotating halves as Llama does.
+//! Rotary position embedding (Su et al. 2021) in Llama's layout: the two halves of a head form the pairs.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
@@ -9,8 +9,8 @@ use burn_flex::FlexTensor;
 
 use crate::cpu;
 
-/// Rotates every head of `x` `[tokens, heads * head_dim]` by the angles whose cosines and sines are given,
-/// `[tokens, head_dim / 2]`: within a head, value `i` pairs with value `i + head_dim / 2`.
+/// Rotates every head of `x`, `[tokens, heads * head_dim]`, and returns the same shape. `cos` and `sin` are cosines and
+/// sines of the angles, `[tokens, head_dim / 2]`. Within a head, value `i` forms a pair with value `i + head_dim / 2`.
 #[must_use]
 pub fn rotary(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<2> {
     if !cpu::takes(&x) {
@@ -42,7 +42,7 @@ fn composed(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<2> {
         .reshape([tokens, width])
 }
 
-/// Rotates forwards for `direction` 1 and back for -1 (the gradient of a rotation is the rotation back).
+/// Rotates forwards for `direction` 1 and backwards for -1; the gradient of a rotation is the inverse rotation.
 fn rotated(x: &FlexTensor, cos: &FlexTensor, sin: &FlexTensor, direction: f32) -> FlexTensor {
     let half = cos.shape()[1];
     let width = x.shape()[1];

@@ -1,14 +1,14 @@
-//! Loops over rows of `f32`, compiled for AVX-512 and AVX2 beside the portable form and chosen at run time.
-#![allow(unsafe_code)] // Calling a function compiled for an instruction set, after asking the processor for it.
-#![allow(clippy::excessive_precision)] // Constants stand as published.
+//! Loops over rows of `f32`, compiled for AVX-512, AVX2 and portably; the form is chosen at run time.
+#![allow(unsafe_code)] // Calls functions compiled for an instruction set, after checking that the processor has it.
+#![allow(clippy::excessive_precision)] // Constants as published.
 
 use crate::tile::COLUMNS;
 
-/// Lanes of the partial sums in a reduction: a fixed number, so that every instruction set adds in the same order.
+/// Number of partial sums in a reduction. A fixed number, so that every instruction set adds in the same order.
 const LANES: usize = 16;
 
-/// exp(x) to about 1.5 units in the last place, for x clamped to [-87, 88] (Cephes `expf`: range reduction by ln 2 in
-/// two parts and a polynomial of degree six).
+/// Returns exp(x) for x clamped to -87..88, with an error of about 1.5 units in the last place. Method of Cephes
+/// `expf`: range reduction by ln 2 in two parts, then a polynomial.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to the nearest whole number
@@ -29,7 +29,7 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// Declares `$name`, whose body is compiled three times.
+/// Declares `$name`, compiled three times: for AVX-512, for AVX2 and portably.
 macro_rules! dispatched {
     ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block) => {
         $(#[$doc])*
@@ -46,7 +46,7 @@ macro_rules! dispatched {
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
                 {
-                    // SAFETY: the processor has just been asked.
+                    // SAFETY: the processor has these features, as checked above.
                     return unsafe { avx512($($argument),*) };
                 }
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -60,7 +60,7 @@ macro_rules! dispatched {
 }
 
 dispatched! {
-    /// `out = gate * sigmoid(gate) * up`.
+    /// Computes `out = gate * sigmoid(gate) * up`.
     fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
         for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
             *out = gate * sigmoid(*gate) * up;
@@ -69,7 +69,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Gradients of [`swiglu`] with respect to both arguments.
+    /// Computes the gradients of [`swiglu`] with respect to both arguments.
     fn swiglu_backward(gate: &[f32], up: &[f32], d_out: &[f32], d_gate: &mut [f32], d_up: &mut [f32]) {
         for i in 0..d_out.len().min(gate.len()).min(up.len()).min(d_gate.len()).min(d_up.len()) {
             let s = sigmoid(gate[i]);
@@ -80,12 +80,12 @@ dispatched! {
     }
 }
 
-/// `2 * sqrt(2 / pi)`: with it `x * sigmoid(argument)` is the tanh form of GELU.
+/// `2 * sqrt(2 / pi)`, the factor that makes `x * sigmoid(argument)` equal the tanh form of GELU.
 const GELU_SCALE: f32 = 1.595_769_1;
 const GELU_CUBIC: f32 = 0.044_715;
 
 dispatched! {
-    /// `out = gelu(x)` in its tanh form, written with the equal `x * sigmoid(2 z)`.
+    /// Computes `out = gelu(x)` in the tanh form, as the equivalent `x * sigmoid(2 z)` with `z` the argument of tanh.
     fn gelu(x: &[f32], out: &mut [f32]) {
         for (out, x) in out.iter_mut().zip(x) {
             *out = x * sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
@@ -94,7 +94,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Gradient of [`gelu`].
+    /// Computes the gradient of [`gelu`].
     fn gelu_backward(x: &[f32], d_out: &[f32], d_x: &mut [f32]) {
         for ((d_x, x), d_out) in d_x.iter_mut().zip(x).zip(d_out) {
             let s = sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
@@ -105,7 +105,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// The largest value; negative infinity for none.
+    /// Returns the largest value; negative infinity for an empty slice.
     fn max(x: &[f32]) -> f32 {
         let mut lanes = [f32::NEG_INFINITY; LANES];
         let chunks = x.chunks_exact(LANES);
@@ -141,7 +141,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// `x *= factor`.
+    /// Computes `x *= factor`.
     fn scale(x: &mut [f32], factor: f32) {
         for value in x {
             *value *= factor;
@@ -150,7 +150,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// `out += factor * x`.
+    /// Computes `out += factor * x`.
     fn add_scaled(out: &mut [f32], x: &[f32], factor: f32) {
         for (out, x) in out.iter_mut().zip(x) {
             *out += factor * x;
@@ -159,7 +159,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// The sum of products.
+    /// Returns the dot product of `x` and `y`.
     fn dot(x: &[f32], y: &[f32]) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let (x_chunks, y_chunks) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
@@ -173,11 +173,11 @@ dispatched! {
     }
 }
 
-/// One value a column of a panel.
+/// One value per column of a panel.
 pub type Columns = [f32; COLUMNS];
 
 dispatched! {
-    /// The largest value of each column of `x`, `[rows, COLUMNS]`; negative infinity over no rows.
+    /// Returns the largest value of each column of `x`, `[rows, COLUMNS]`; negative infinity without rows.
     fn column_max(x: &[f32]) -> Columns {
         let mut most = [f32::NEG_INFINITY; COLUMNS];
         for row in x.chunks_exact(COLUMNS) {
@@ -204,9 +204,9 @@ dispatched! {
 }
 
 dispatched! {
-    /// The attention backward between its products, `[keys, COLUMNS]` both: from scores `s` and the gradient of the
-    /// probabilities `d` to the probabilities `p = exp(s - log_sum)` (in place of `s`) and the gradient of the scores
-    /// `p * (d - d_mean)` (in place of `d`), with each column's own `log_sum` and `d_mean`.
+    /// Computes the softmax step of the attention backward pass in place; both slices are `[keys, COLUMNS]`. Scores `s`
+    /// become probabilities `p = exp(s - log_sum)`. Gradients `d` of the probabilities become gradients of the scores,
+    /// `p * (d - d_mean)`. `log_sum` and `d_mean` have one value per column.
     fn column_softmax_backward(scores: &mut [f32], d_probabilities: &mut [f32], log_sum: &Columns, d_mean: &Columns) {
         for (scores, d) in scores.chunks_exact_mut(COLUMNS).zip(d_probabilities.chunks_exact_mut(COLUMNS)) {
             for column in 0..COLUMNS {
@@ -219,7 +219,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// The sum.
+    /// Returns the sum of `x`.
     fn sum(x: &[f32]) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let chunks = x.chunks_exact(LANES);
@@ -234,7 +234,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// The sum of `(x - from)^2`.
+    /// Returns the sum of `(x - from)^2`.
     fn square_distance(x: &[f32], from: f32) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let chunks = x.chunks_exact(LANES);
@@ -249,7 +249,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// `out = (x - mean) * inverse * gain + bias`.
+    /// Computes `out = (x - mean) * inverse * gain + bias`.
     fn standardise(x: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32], mean: f32, inverse: f32) {
         for (((out, x), gain), bias) in out.iter_mut().zip(x).zip(gain).zip(bias) {
             *out = (x - mean) * inverse * gain + bias;
@@ -258,7 +258,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Gradient of [`standardise`] with respect to `x`, of which `mean` and `inverse` are functions, for one row.
+    /// Computes the gradient of [`standardise`] with respect to `x` for one row, where `mean` and `inverse`
+    /// depend on `x`.
     fn standardise_backward(x: &[f32], gain: &[f32], d_out: &[f32], d_x: &mut [f32], mean: f32, inverse: f32) {
         let (mut plain, mut along) = ([0.0_f32; LANES], [0.0_f32; LANES]);
         let n = x.len().min(gain.len()).min(d_out.len()).min(d_x.len());
@@ -276,7 +277,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// `out = x * inverse * gain`.
+    /// Computes `out = x * inverse * gain`.
     fn normalise(x: &[f32], gain: &[f32], out: &mut [f32], inverse: f32) {
         for ((out, x), gain) in out.iter_mut().zip(x).zip(gain) {
             *out = x * inverse * gain;
@@ -285,7 +286,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Gradient of RMS normalisation with respect to its input, for one row.
+    /// Computes the gradient of RMS normalisation with respect to `x` for one row, where `inverse` depends on `x`.
     fn normalise_backward(x: &[f32], gain: &[f32], d_out: &[f32], d_x: &mut [f32], inverse: f32) {
         let mut lanes = [0.0_f32; LANES];
         let n = x.len().min(gain.len()).min(d_out.len()).min(d_x.len());

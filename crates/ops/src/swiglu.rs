@@ -10,10 +10,10 @@ use rayon::prelude::*;
 
 use crate::{cpu, simd};
 
-/// Values a task works on: small enough for the nearest cache, large enough to be worth a task.
+/// Values per task: few enough to stay in cache, enough to outweigh the cost of a task.
 const CHUNK: usize = 16_384;
 
-/// `silu(gate) * up`; both `[tokens, features]`.
+/// Returns `silu(gate) * up`; arguments and result are `[tokens, features]`.
 #[must_use]
 pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     if !cpu::takes(&gate) || !cpu::takes(&up) {

@@ -1,8 +1,8 @@
-//! Kernels against compositions: values and gradients on drawn tensors.
+//! Test helpers: compare a kernel's values and gradients with its composition on pseudo-random tensors.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// A reproducible tensor with values of about unit size.
+/// Reproducible tensor with values between -2 and 2.
 pub fn values(shape: [usize; 2], seed: u32) -> Tensor<2> {
     let mut state = seed.wrapping_mul(0x9E37_79B9).wrapping_add(0x85EB_CA6B);
     let drawn: Vec<f32> = (0..shape[0] * shape[1])
@@ -16,12 +16,12 @@ pub fn values(shape: [usize; 2], seed: u32) -> Tensor<2> {
     Tensor::from_data(TensorData::new(drawn, shape), &Device::flex())
 }
 
-/// The values of a tensor.
+/// Values of a tensor in row order.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().expect("f32")
 }
 
-/// Panics unless both are equal to 1e-5 of the largest value (of 0.1 where all are smaller).
+/// Panics if a value differs by more than 1e-5 of the largest reference value, which counts as at least 0.1.
 pub fn close(name: &str, mine: &[f32], reference: &[f32]) {
     assert_eq!(mine.len(), reference.len(), "{name}: lengths");
     let scale = reference.iter().fold(0.1_f32, |most, value| most.max(value.abs()));
@@ -30,8 +30,8 @@ pub fn close(name: &str, mine: &[f32], reference: &[f32]) {
     }
 }
 
-/// Checks that a kernel and its composition agree: without a graph, and with one in value and in every gradient, both
-/// when all arguments are tracked and when only one is.
+/// Checks that a kernel and its composition agree: values without a graph, then values and all gradients with every
+/// argument tracked alone and with all tracked together.
 pub fn same_gradients<const N: usize>(
     arguments: [Tensor<2>; N],
     kernel: impl Fn([Tensor<2>; N]) -> Tensor<2>,

@@ -1,4 +1,4 @@
-//! Operations with one argument that may learn.
+//! Shared autodiff code of operations with one differentiable argument.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -12,16 +12,16 @@ use burn_flex::FlexTensor;
 
 use crate::cpu;
 
-/// A kernel with its gradient. All tensors are contiguous `[tokens, features]`.
+/// A kernel and its gradient. All tensors are contiguous `[tokens, features]`.
 pub trait Unary: Clone + Debug + Send + Sync + 'static {
-    /// The values.
+    /// Computes the output.
     fn forward(&self, x: &FlexTensor) -> FlexTensor;
 
-    /// The gradient with respect to `x`, given that of the values.
+    /// Computes the gradient with respect to `x` from the gradient of the output.
     fn backward(&self, x: &FlexTensor, d_out: &FlexTensor) -> FlexTensor;
 }
 
-/// Runs a kernel; `x` is one that [`cpu::takes`] accepts.
+/// Runs a kernel on `x`, for which [`cpu::takes`] must be true.
 pub fn apply<O: Unary>(operation: O, x: Tensor<2>) -> Tensor<2> {
     if !x.is_tracked() {
         return cpu::tensor(operation.forward(&cpu::plain(x)));

@@ -471,5 +471,5 @@ fn vast_numbers_and_files_are_refused() {
     // A file of holes: it takes no room on the disk.
     std::fs::File::create(&path).and_then(|file| file.set_len(1 << 40)).expect("made");
     let error = Recipe::load(&path, &[]).expect_err("vast").to_string();
-    assert!(error.contains("is larger than 67108864 bytes, the most that is read -> "), "{error}");
+    assert!(error.contains("is larger than the limit of 67108864 bytes -> "), "{error}");
 }

@@ -1,4 +1,4 @@
-//! What the model is handed: conversations with their pictures, packed with the tiles they show.
+//! Batches: conversations with their images, packed together with the image tiles that they contain.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,37 +10,37 @@ use crate::packed_sequences::{Layout, Sequence, Target, TileSpan};
 use crate::processor::pixels::ImageGrid;
 use crate::processor::{Encoded, Prepared, Processor, ProcessorError};
 
-/// A conversation with its pictures.
+/// Conversation with its preprocessed images.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// What is said.
+    /// Messages of the conversation.
     pub conversation: Conversation,
-    /// The pictures it shows, in order of appearance.
+    /// Images in order of appearance in the conversation.
     pub images: Vec<Arc<Prepared>>,
 }
 
 impl Example {
-    /// How its pictures were cut.
+    /// Tile grid of each image.
     #[must_use]
     pub fn grids(&self) -> Vec<ImageGrid> {
         self.images.iter().map(|image| image.grid).collect()
     }
 }
 
-/// A packed batch with the tiles it needs.
+/// Packed batch with its image tiles.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// The rows.
+    /// Packed sequences, one per example.
     pub layout: Layout,
     pub(crate) tiles: TileSet,
 }
 
 impl Batch {
-    /// Packs examples for training, each supervised token with weight 1; beginnings and pictures in common are computed once
-    /// if `share`.
+    /// Packs examples for training; every supervised token has weight 1. With `share`, shared prefixes and equal tiles
+    /// are computed once.
     ///
     /// # Errors
-    /// As [`Processor::encode`].
+    /// When [`Processor::encode`] fails.
     pub fn new<'a>(
         processor: &Processor,
         examples: impl IntoIterator<Item = &'a Example>,
@@ -49,10 +49,10 @@ impl Batch {
         Self::weighted(processor, examples.into_iter().map(|example| (example, 1.0)), share)
     }
 
-    /// The same with a weight of each example's tokens in the loss.
+    /// [`Batch::new`] with a weight for each example, which all its supervised tokens get in the loss.
     ///
     /// # Errors
-    /// As [`Processor::encode`].
+    /// When [`Processor::encode`] fails.
     pub fn weighted<'a>(
         processor: &Processor,
         examples: impl IntoIterator<Item = (&'a Example, f32)>,
@@ -73,19 +73,19 @@ impl Batch {
 }
 
 impl Batch {
-    /// What tells its tiles apart: equal digests have equal pixels.
+    /// Digests of the batch's tiles; tiles with equal digests have equal pixels.
     pub fn tile_digests(&self) -> impl Iterator<Item = [u8; 32]> {
         self.tiles.tiles.iter().map(TileRef::digest)
     }
 
-    /// Tiles to encode, equal ones once where beginnings are shared.
+    /// Number of tiles to encode. Equal tiles count once if the batch was packed with `share`.
     #[must_use]
     pub fn tiles(&self) -> usize {
         self.tiles.tiles.len()
     }
 }
 
-/// One tile of a prepared picture.
+/// One tile of a preprocessed image.
 #[derive(Clone, Debug)]
 pub(crate) struct TileRef {
     pub prepared: Arc<Prepared>,
@@ -98,7 +98,7 @@ impl TileRef {
     }
 }
 
-/// The tiles of a batch, numbered in order of appearance; equal ones once, unless they are kept apart.
+/// Tiles of a batch, numbered in order of appearance. Equal tiles have one number unless `apart` is set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TileSet {
     pub tiles: Vec<TileRef>,
@@ -118,7 +118,7 @@ impl TileSet {
         })
     }
 
-    /// A sequence whose image spans are those of `encoded`.
+    /// Makes a sequence with the image spans of `encoded` and adds their tiles to the set.
     pub fn sequence(
         &mut self,
         encoded: &Encoded,

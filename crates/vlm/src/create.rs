@@ -1,4 +1,4 @@
-//! A new model folder from nothing: a small SmolVLM with its own tokenizer and random weights, to be trained from scratch.
+//! New model folder for training from scratch: a small SmolVLM with its own tokenizer and random weights.
 
 use std::path::Path;
 
@@ -23,31 +23,31 @@ use crate::weights::RandomSource;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FreshConfig {
-    /// Largest number of tokens the tokenizer learns, special ones included.
+    /// Largest size of the tokenizer's vocabulary, including special tokens.
     pub vocab_size: usize,
     /// Width of the decoder.
     pub hidden_size: usize,
-    /// Width inside its feed-forward layers.
+    /// Width inside the decoder's feed-forward layers.
     pub intermediate_size: usize,
-    /// Its layers.
+    /// Number of decoder layers.
     pub num_hidden_layers: usize,
-    /// Its query heads.
+    /// Number of query heads of the decoder.
     pub num_attention_heads: usize,
-    /// Its key/value heads.
+    /// Number of key/value heads of the decoder.
     pub num_key_value_heads: usize,
     /// Width of the image encoder.
     pub vision_hidden_size: usize,
-    /// Width inside its feed-forward layers.
+    /// Width inside the image encoder's feed-forward layers.
     pub vision_intermediate_size: usize,
-    /// Its layers.
+    /// Number of image encoder layers.
     pub vision_num_hidden_layers: usize,
-    /// Its heads.
+    /// Number of attention heads of the image encoder.
     pub vision_num_attention_heads: usize,
     /// Side of a tile in pixels.
     pub image_size: usize,
     /// Side of a patch in pixels.
     pub patch_size: usize,
-    /// Side of the squares of patches folded into one feature.
+    /// Side, in patches, of the square of neighbouring patches that pixel shuffle joins to one feature.
     pub scale_factor: usize,
 }
 
@@ -71,13 +71,13 @@ impl Default for FreshConfig {
     }
 }
 
-/// What can go wrong.
+/// Errors of creating a model folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FreshError {
-    /// The tokenizer cannot be trained.
-    #[error("the tokenizer cannot be trained: {0} -> give it more words, or another `vocab_size`")]
+    /// Training the tokenizer failed.
+    #[error("training the tokenizer failed: {0} -> add more text, or change `vocab_size`")]
     Tokenizer(String),
-    /// The sizes make no model.
+    /// The sizes are invalid.
     #[error(transparent)]
     Config(#[from] crate::idefics3::config::ConfigError),
     /// A file cannot be written.
@@ -85,14 +85,14 @@ pub enum FreshError {
     Weights(#[from] WeightError),
 }
 
-/// The chat template of the family: role, colon, content, end of utterance.
+/// Chat template of the model family: role, colon, content, end of utterance.
 const TEMPLATE: &str = "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}\
 {% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}{{': '}}{% endif %}\
 {% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}\
 {% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}\
 {% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}";
 
-/// Special tokens in the order of their ids. Rows and columns are there for up to four by four tiles.
+/// Special tokens in the order of their ids, with row and column tokens for up to four by four tiles.
 fn special_tokens() -> Vec<String> {
     let mut tokens: Vec<String> =
         ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<fake_token_around_image>", "<image>", "<global-img>"]
@@ -103,11 +103,11 @@ fn special_tokens() -> Vec<String> {
     tokens
 }
 
-/// Writes a folder with a model of these sizes to `folder`: its tokenizer learns its words from `texts`, its weights are
+/// Writes a loadable model of the given sizes to `folder`. The tokenizer is trained on `texts`; the weights are
 /// drawn from `seed`.
 ///
 /// # Errors
-/// When the sizes make no model, the tokenizer cannot be trained, or a file cannot be written.
+/// When training the tokenizer fails, the sizes are invalid, or a file cannot be written.
 pub fn create(
     folder: &Path,
     sizes: &FreshConfig,
@@ -120,7 +120,7 @@ pub fn create(
     let special = special_tokens();
     let id = |token: &str| special.iter().position(|special| special == token).unwrap_or_default();
     let config = config_json(sizes, vocabulary, id("<image>"));
-    // Sizes that make no model leave no folder behind.
+    // Checked before the folder is created, so that invalid sizes leave no folder.
     let checked = ModelConfig::from_json(&config.to_string())?;
     let features = checked.features_per_tile();
     let pixels = json!({
@@ -186,7 +186,8 @@ fn config_json(sizes: &FreshConfig, vocabulary: usize, image_token_id: usize) ->
     })
 }
 
-/// A byte-level BPE tokenizer that takes digits one by one, as `tokenizer.json`, and the size of its vocabulary.
+/// Trains a byte-level BPE tokenizer with single digits as tokens. Returns its `tokenizer.json` and
+/// its vocabulary size.
 fn train_tokenizer(sizes: &FreshConfig, texts: impl Iterator<Item = String> + Send) -> Result<(String, usize), String> {
     let words = ByteLevel::new(false, true, true);
     let parts: Vec<PreTokenizerWrapper> = vec![Digits::new(true).into(), words.into()];

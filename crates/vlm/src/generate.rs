@@ -1,4 +1,4 @@
-//! Greedy generation with kept keys and values.
+//! Greedy generation with a key/value cache.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
@@ -7,16 +7,20 @@ use crate::idefics3::Vlm;
 use crate::nn::parameter::Pass;
 use crate::packed_sequences::{Layout, Sequence};
 
-/// What was generated.
+/// Generated tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Generated {
-    /// The tokens, the end token included if it came.
+    /// Token ids, including the end token if one was generated.
     pub ids: Vec<u32>,
-    /// The natural log-probability of each.
+    /// Natural log-probability of each token.
     pub logprobs: Vec<f32>,
 }
 
-/// Continues `prompt` with the likeliest token, again and again, until one of `ends` or `max_new_tokens`.
+/// Generates greedily after `prompt`: appends the most probable token until it is one of the token ids `ends` or there
+/// are `max_new_tokens`. `features` are the image features of the prompt, as in [`Vlm::embed`].
+///
+/// # Panics
+/// When the prompt is empty, or contains images and `features` is None.
 #[must_use]
 pub fn generate(
     model: &Vlm,
@@ -45,7 +49,7 @@ pub fn generate(
 
 fn likeliest(logits: Tensor<2>) -> (u32, f32) {
     let logprobs: Vec<f32> = log_softmax(logits, 1).into_data().convert::<f32>().try_to_vec().unwrap_or_default();
-    // The first of equals, as torch.argmax takes on the CPU.
+    // The first of equal values wins, like torch.argmax on the CPU.
     let best = logprobs
         .iter()
         .enumerate()

@@ -1,4 +1,4 @@
-//! Who learns: tokens, pixels, layout, model families, adapters, weights in and out, scoring, generation.
+//! Vision-language model: processor, packed batches, SmolVLM/Idefics3, LoRA adapters, weights, scoring, generation.
 
 pub mod nn;
 

@@ -1,82 +1,84 @@
-//! What the model is given: sequences packed end to end, with everything they share computed once.
+//! Packed sequences: the model's input, end to end without padding, with shared prefixes computed once.
 
 use std::collections::HashMap;
 
 use stepwise_ops::Segment;
 
-/// Sequences share a beginning only where it is at least this long; shorter ones are computed twice, since every shared
-/// part costs a segment of attention.
+/// Shortest shared prefix, in tokens, that is computed once. A shorter one is computed for each sequence, because every
+/// shared prefix costs an additional segment of attention.
 const WORTH_SHARING: usize = 4;
 
-/// One sequence of tokens, alone.
+/// One sequence of tokens before packing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sequence {
-    /// Token ids, image placeholders included.
+    /// Token ids, including image placeholders.
     pub ids: Vec<u32>,
-    /// Which runs of them are image features.
+    /// Runs of image placeholders, one per tile.
     pub tiles: Vec<TileSpan>,
-    /// Which of them are predicted, and what each counts.
+    /// Tokens to predict, with their weights.
     pub targets: Vec<Target>,
 }
 
-/// A run of image placeholders that takes all features of one tile.
+/// Run of image placeholders that are replaced by all features of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileSpan {
-    /// First token.
+    /// Index of the first placeholder in the sequence.
     pub start: usize,
-    /// Tokens; as many as a tile has features.
+    /// Number of placeholders, equal to the number of features per tile.
     pub len: usize,
-    /// The tile, as an index into the features handed to the model.
+    /// Index of the tile in the features that the model receives.
     pub tile: usize,
 }
 
-/// A token that is predicted from those before it.
+/// Token that is predicted from the tokens before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Target {
-    /// Place in the sequence, at least 1.
+    /// Index in the sequence, at least 1.
     pub index: usize,
-    /// Factor of its negative log-likelihood in the loss.
+    /// Factor of the token's negative log-likelihood in the loss.
     pub weight: f32,
 }
 
-/// Packed sequences. Nothing is padded, and nothing is cut that a prediction depends on.
+/// Packed sequences without padding. All tokens that a prediction depends on have a row; shared prefixes have one
+/// row per token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
-    /// Token of each row.
+    /// Token id of each row.
     pub ids: Vec<u32>,
-    /// Position of each row in its sequences.
+    /// Position of each row in its sequence, from 0.
     pub positions: Vec<u32>,
-    /// Image feature of each row, as `(tile, feature)`.
+    /// Image feature of each row, as `(tile, feature)`; None for text.
     pub features: Vec<Option<(usize, usize)>>,
-    /// Which rows see which.
+    /// Segments of the attention plan: which rows attend to which.
     pub segments: Vec<Segment>,
-    /// What is predicted, in the order of sequences and their targets.
+    /// Predictions, in the order of the sequences and of each sequence's targets.
     pub predictions: Vec<Prediction>,
-    /// Tokens of each sequence. Those that only come after its last prediction have no rows.
+    /// Number of tokens of each sequence, including tokens without a row (those from the last target on).
     pub lengths: Vec<usize>,
 }
 
-/// A prediction to be made.
+/// Prediction of one token from one row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
-    /// The row whose output predicts.
+    /// Row whose output predicts the token.
     pub row: usize,
-    /// The token predicted.
+    /// Id of the predicted token.
     pub token: u32,
-    /// Factor of its negative log-likelihood in the loss.
+    /// Factor of the token's negative log-likelihood in the loss.
     pub weight: f32,
-    /// The sequence it belongs to.
+    /// Index of the sequence that the prediction belongs to.
     pub sequence: usize,
 }
 
-/// What makes two tokens the same to the model: the id, and for image features the tile and the place in it.
+/// Identity of a token for prefix sharing: the id and, for image features, tile and feature.
 type Key = (u32, Option<(usize, usize)>);
 
 impl Layout {
-    /// Packs `sequences`; with `share`, a beginning that several have in common is laid out once and they branch off it.
+    /// Packs `sequences`. With `share`, a prefix that several sequences share gets one set of rows, from which
+    /// they branch off.
     ///
     /// # Panics
-    /// When a sequence is empty, a span leaves its sequence, or a target is the first token.
+    /// When a sequence is empty, a tile span or target lies outside its sequence, or a target is the first token.
     #[must_use]
     pub fn pack(sequences: &[Sequence], share: bool) -> Self {
         let keys: Vec<Vec<Key>> = sequences.iter().map(needed_keys).collect();
@@ -100,7 +102,7 @@ impl Layout {
         layout
     }
 
-    /// Rows to compute.
+    /// Number of rows to compute.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.ids.len()
@@ -118,9 +120,10 @@ impl Layout {
     }
 }
 
-/// The sequence up to its last prediction: what comes after has no part in any. All of one that predicts nothing.
+/// Keys of the tokens that predictions depend on: those before the last target. All tokens of a
+/// sequence without targets.
 fn needed_keys(sequence: &Sequence) -> Vec<Key> {
-    assert!(!sequence.ids.is_empty(), "a sequence has tokens");
+    assert!(!sequence.ids.is_empty(), "a sequence needs at least one token");
     let mut keys: Vec<Key> = sequence.ids.iter().map(|id| (*id, None)).collect();
     for span in &sequence.tiles {
         for feature in 0..span.len {
@@ -139,14 +142,15 @@ struct Packer<'a> {
 }
 
 impl Packer<'_> {
-    /// Lays out what `members`, equal in their first `depth` tokens, have after those.
+    /// Lays out the tokens after the first `depth` of `members`, sequences that are equal in their
+    /// first `depth` tokens.
     fn place(&mut self, members: &[usize], depth: usize, parent: Option<usize>) {
         for group in self.groups(members, depth) {
             let first = &self.keys[group[0]];
             let common = group.iter().map(|member| common(&first[depth..], &self.keys[*member][depth..])).min();
             let end = depth + common.unwrap_or(0);
             if end == depth {
-                continue; // Ends where its parent ends.
+                continue; // The sequence ends where its parent segment ends.
             }
             let start = self.layout.ids.len();
             for (position, (id, feature)) in first.iter().enumerate().take(end).skip(depth) {
@@ -165,7 +169,7 @@ impl Packer<'_> {
         }
     }
 
-    /// The members that will share, in the order of first appearance: those equal over the next stretch worth sharing.
+    /// Groups members that are equal in the next [`WORTH_SHARING`] tokens, in the order of first appearance.
     fn groups(&self, members: &[usize], depth: usize) -> Vec<Vec<usize>> {
         let mut order: Vec<Vec<usize>> = Vec::new();
         let mut known: HashMap<&[Key], usize> = HashMap::new();

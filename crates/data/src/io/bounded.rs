@@ -1,31 +1,31 @@
-//! Reading small files, those of a folder and recipes: never more of one than such a file has.
+//! Reading of configs, tokenizers, indices and recipes with an upper limit on the file size.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// No configuration, tokenizer or index is larger; real ones have up to 20 MB.
+/// Largest accepted file in bytes, 64 MiB; real configs, tokenizers and indices have up to 20 MB.
 pub const LARGEST: u64 = 64 << 20;
 
-/// The bytes of a file, at most [`LARGEST`]: bounded while reading, for what the file system says of its size may be 0 or
-/// change.
+/// Reads a file of at most [`LARGEST`] bytes. The limit applies while reading, because the size that the file system
+/// reports can be 0 or change.
 ///
 /// # Errors
-/// When it cannot be read, or is larger.
+/// When the file cannot be read or is larger.
 pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
-        let problem = format!("is larger than {LARGEST} bytes, the most that is read");
+        let problem = format!("is larger than the limit of {LARGEST} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
     }
     Ok(bytes)
 }
 
-/// The same as text.
+/// Reads a UTF-8 text file of at most [`LARGEST`] bytes.
 ///
 /// # Errors
-/// As [`bytes`], and when it is not UTF-8.
+/// When [`bytes`] fails, or the content is not UTF-8; the message gives the first invalid byte, counted from 1.
 pub fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes(path)?).map_err(|error| {
         let place = error.utf8_error().valid_up_to() + 1;
@@ -41,7 +41,7 @@ mod tests {
     fn what_is_too_large_or_no_text_is_refused() {
         let folder = tempfile::tempdir().expect("writable");
         let path = folder.path().join("config.json");
-        // A file of holes: it takes no room on the disk.
+        // A sparse file, which takes no disk space.
         File::create(&path).and_then(|file| file.set_len(LARGEST)).expect("made");
         assert_eq!(bytes(&path).expect("just small enough").len() as u64, LARGEST);
         File::create(&path).and_then(|file| file.set_len(LARGEST + 1)).expect("made");

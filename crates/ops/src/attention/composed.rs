@@ -1,11 +1,11 @@
-//! The same attention with Burn's own operations: trees padded to equal length under a dense mask.
+//! Attention composed of Burn's own operations: trees are padded to equal length and masked.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use crate::Plan;
 
-/// Index tensors and mask of a plan, made once on the device that needs them.
+/// Index tensors and mask of a plan, made once on the device of the queries.
 #[derive(Clone, Debug)]
 pub struct Dense {
     trees: usize,
@@ -17,7 +17,7 @@ pub struct Dense {
     key_rows: Tensor<1, Int>,
     /// Padded query of each row of the output, `[plan.queries()]`.
     back: Tensor<1, Int>,
-    /// What is hidden, `[trees, 1, 1, queries, keys]`.
+    /// Attention mask, true where a key is hidden from a query: `[trees, 1, 1, queries, keys]`.
     hidden: Tensor<5, Bool>,
 }
 
@@ -49,7 +49,7 @@ impl Dense {
             for (place, row) in rows.iter().enumerate() {
                 back[row - plan.past()] = (tree * queries + place) as i64;
             }
-            // A padded query sees the first key, so that its softmax is a number; nothing reads its row.
+            // A padded query attends to the first key, because a fully masked softmax is NaN. Its result is not used.
             for place in rows.len()..queries {
                 hidden[(tree * queries + place) * keys] = false;
             }

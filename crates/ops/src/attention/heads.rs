@@ -1,6 +1,6 @@
-//! How the heads of an attention layer lie in rows of queries and keys.
+//! Sizes of an attention layer's heads.
 
-/// The heads of an attention layer.
+/// Sizes of an attention layer's heads.
 #[derive(Clone, Copy, Debug)]
 pub struct Heads {
     pub heads: usize,
@@ -9,22 +9,22 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// Values in a row of queries.
+    /// Number of values in a row of queries.
     pub fn width(self) -> usize {
         self.heads * self.head_dim
     }
 
-    /// Values in a row of keys.
+    /// Number of values in a row of keys.
     pub fn kv_width(self) -> usize {
         self.kv_heads * self.head_dim
     }
 
-    /// Query heads that share a key/value head.
+    /// Number of query heads that share a key/value head.
     pub fn group(self) -> usize {
         self.heads / self.kv_heads
     }
 
-    /// What scores are multiplied by.
+    /// Factor of the scores, `1 / sqrt(head_dim)`.
     pub fn scale(self) -> f32 {
         1.0 / (self.head_dim as f32).sqrt()
     }

@@ -1,5 +1,6 @@
-//! Attention on the CPU. A unit of work is a panel of queries against all keys they see: its scores lie in a scratch buffer,
-//! `[keys][COLUMNS]`, so that the softmax runs down the columns and both products have their operands laid out.
+//! Attention kernel for the CPU. A unit of work is a panel of queries and all keys that they attend to. The scores lie
+//! in a scratch buffer, `[keys][COLUMNS]`, so that the softmax runs down the columns and the product with the values
+//! reads the buffer as its right operand.
 #![allow(unsafe_code)] // Tasks write disjoint rows and columns of one buffer (`matmul::Shared`).
 
 use burn_flex::FlexTensor;
@@ -14,7 +15,8 @@ use crate::matmul::Shared;
 use crate::tile::{COLUMNS, ROWS, interleave, tile};
 use crate::{Plan, cpu, simd};
 
-/// Attention and, for the backward, the logarithm of each row's sum of exponentials, `[heads, queries]`.
+/// Returns the attention output, `[queries, width]`, and for the backward pass the logarithm of each row's sum of
+/// exponentials, `[heads, queries]`.
 pub fn forward(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, plan: &Plan, shape: Heads) -> (FlexTensor, Vec<f32>) {
     let (q_values, k_values, v_values) = (cpu::slice(q), cpu::slice(k), cpu::slice(v));
     let queries = plan.queries();
@@ -45,12 +47,13 @@ pub fn forward(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, plan: &Plan, shap
             }
             let most = simd::column_max(&scratch.scores);
             let sums = simd::column_exp_and_sum(&mut scratch.scores, &most);
+            // `exp` is clamped, so hidden scores are tiny but not zero.
             for part in &seen {
                 panel.hide(plan, part.segment, part.keys, part.of(&mut scratch.scores), 0.0);
             }
             scratch.weighted(tree, &seen, values, shape);
             for (column, (row, head)) in panel.columns().iter().enumerate() {
-                // SAFETY: this task alone owns this row of this head.
+                // SAFETY: only this task uses this row of this head.
                 let (out, log_sum) = unsafe {
                     let at = row * shape.width() + head * shape.head_dim;
                     (out_shared.slice(at, shape.head_dim), sums_shared.slice(head * queries + row, 1))
@@ -66,21 +69,21 @@ pub fn forward(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, plan: &Plan, shap
     (cpu::from_vec(out, &[queries, shape.width()]), log_sums)
 }
 
-/// Gradients with respect to `q`, `k` and `v`, given the gradient of the output.
+/// Returns the gradients with respect to `q`, `k` and `v` for the gradient of the output.
 pub fn backward(kept: &Kept, d_out: &FlexTensor) -> [Vec<f32>; 3] {
     let Kept { plan, shape, .. } = kept;
     let mut d_q = vec![0.0; plan.queries() * shape.width()];
     let (mut d_k, mut d_v) = (vec![0.0; plan.keys() * shape.kv_width()], vec![0.0; plan.keys() * shape.kv_width()]);
     let shared = [Shared::new(&mut d_q), Shared::new(&mut d_k), Shared::new(&mut d_v)];
     let trees = Tree::all(plan, block_rows(*shape));
-    // One task a tree and key/value head: it alone touches its columns of all three gradients.
+    // One task per tree and key/value head: no other task uses its columns of the three gradients.
     (0..trees.len() * shape.kv_heads).into_par_iter().with_max_len(1).for_each(|task| {
         head_backward(kept, cpu::slice(d_out), &trees[task / shape.kv_heads], task % shape.kv_heads, &shared);
     });
     [d_q, d_k, d_v]
 }
 
-/// One key/value head of one tree: writes its rows and columns of all three gradients.
+/// Backward pass of one key/value head of one tree: writes its rows and columns of all three gradients.
 fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, d_k, d_v]: &[Shared<'_>; 3]) {
     let Kept { q, k, v, out, log_sums, plan, shape } = kept;
     let (q, k, v, out) = (cpu::slice(q), cpu::slice(k), cpu::slice(v), cpu::slice(out));
@@ -124,7 +127,7 @@ fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, 
             }
             back.weighted(tree, &seen, &key_features, shape);
             for (column, (row, head)) in panel.columns().iter().enumerate() {
-                // SAFETY: this task alone owns this row of this head.
+                // SAFETY: only this task uses this row of this head.
                 let d_q = unsafe { d_q.slice(row * shape.width() + head * shape.head_dim, shape.head_dim) };
                 for (d_q, value) in d_q.iter_mut().zip(back.result[column..].iter().step_by(COLUMNS)) {
                     *d_q = value * shape.scale();
@@ -136,7 +139,7 @@ fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, 
         for (key, row) in plan.segments()[*segment].own.clone().enumerate() {
             let from = (tree.first_tile(*segment) * ROWS + key) * side;
             for (target, own) in [(d_k, &own_d_k), (d_v, &own_d_v)] {
-                // SAFETY: this task alone owns these columns of its tree's rows.
+                // SAFETY: only this task uses these columns of its tree's rows.
                 let target = unsafe { target.slice(row * shape.kv_width() + kv_head * shape.head_dim, shape.head_dim) };
                 target.copy_from_slice(&own[from..from + shape.head_dim]);
             }
@@ -147,38 +150,38 @@ fn head_backward(kept: &Kept, d_out: &[f32], tree: &Tree, kv_head: usize, [d_q, 
 /// Part of a panel's scores: the keys of one segment.
 struct Part {
     segment: usize,
-    /// Keys that are seen; tiles are filled up beyond them.
+    /// Number of keys that some query of the panel attends to. Scores after them only fill the last tile.
     keys: usize,
-    /// Rows of the scores before it.
+    /// First row of the part in the scores.
     start: usize,
 }
 
 impl Part {
-    /// Rows of the scores, `[rows][COLUMNS]`.
+    /// Number of score rows of the part: its keys, rounded up to whole tiles.
     fn rows(&self) -> usize {
         self.keys.div_ceil(ROWS) * ROWS
     }
 
-    /// Its rows of the scores.
+    /// The part's rows of the scores, `[rows][COLUMNS]`.
     fn of<'a>(&self, scores: &'a mut [f32]) -> &'a mut [f32] {
         &mut scores[self.start * COLUMNS..(self.start + self.rows()) * COLUMNS]
     }
 }
 
-/// Buffers of one panel, used again for the next.
+/// Buffers of one panel, reused for the next panel.
 #[derive(Default)]
 struct Scratch {
-    /// The panel's right operand, `[head_dim][COLUMNS]`.
+    /// Right operand of the score products, `[head_dim][COLUMNS]`.
     query: Vec<f32>,
-    /// `[keys][COLUMNS]`.
+    /// Scores or gradients of probabilities, `[keys][COLUMNS]`; every segment's keys are rounded up to whole tiles.
     scores: Vec<f32>,
-    /// `[head_dim, filled up to tiles][COLUMNS]`.
+    /// Weighted sum of values, `[head_dim, rounded up to tiles][COLUMNS]`.
     result: Vec<f32>,
 }
 
 impl Scratch {
-    /// Fills the scores with the products of all keys (or values) the block sees, `[tiles][head_dim][ROWS]`, and the
-    /// panel's right operand.
+    /// Fills the scores with products of keys (or values), `[tiles][head_dim][ROWS]`, and the panel's right operand.
+    /// Covers all keys that the block attends to; returns the parts of the scores, one per segment.
     fn scores(&mut self, plan: &Plan, tree: &Tree, block: &Block, keys: &[f32], shape: Heads) -> Vec<Part> {
         let mut start = 0;
         let parts: Vec<Part> = plan
@@ -201,7 +204,7 @@ impl Scratch {
         parts
     }
 
-    /// The sum over keys of scores times values, laid out by feature.
+    /// Fills the result with the sum over keys of scores times values; `values` are laid out by [`Tree::by_feature`].
     fn weighted(&mut self, tree: &Tree, parts: &[Part], values: &[f32], shape: Heads) {
         self.result.clear();
         self.result.resize(feature_tiles(shape) * ROWS * COLUMNS, 0.0);

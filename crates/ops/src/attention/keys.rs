@@ -1,24 +1,24 @@
-//! Keys and values of one head of one tree, laid out as left operands of products.
+//! Memory layout of the keys and values of one head of one tree, as left operands of products.
 
 use crate::Plan;
 use crate::attention::heads::Heads;
 use crate::attention::plan::Block;
 use crate::tile::{COLUMNS, ROWS, interleave};
 
-/// A tree of segments: what the kernels need to know before they look at any values.
+/// Layout of one tree of segments.
 pub struct Tree {
-    /// Its rows of queries.
+    /// Query rows in blocks.
     pub blocks: Vec<Block>,
-    /// Its segments whose tokens are keys, in order.
+    /// Indices of the segments whose tokens are keys, in order.
     pub segments: Vec<usize>,
-    /// First tile of each of the plan's segments, and how many it fills, as far as they are this tree's.
+    /// First tile and number of tiles of each of the plan's segments; zeros for segments of other trees.
     places: Vec<(usize, usize)>,
-    /// Tiles of all keys: every segment starts a new one.
+    /// Number of tiles of all keys; every segment starts a new tile.
     pub tiles: usize,
 }
 
 impl Tree {
-    /// The trees of a plan, their queries in blocks of at most `height` rows.
+    /// Makes the layouts of all trees of a plan, with query blocks of at most `height` rows.
     pub fn all(plan: &Plan, height: usize) -> Vec<Self> {
         let count = plan.segments().iter().map(|placed| placed.tree + 1).max().unwrap_or(0);
         let empty =
@@ -37,18 +37,18 @@ impl Tree {
         trees
     }
 
-    /// First tile of one of its segments.
+    /// First tile of a segment of the tree.
     pub fn first_tile(&self, segment: usize) -> usize {
         self.places[segment].0
     }
 
-    /// Keys of one of its segments, filled up to whole tiles.
+    /// Number of keys of a segment of the tree, rounded up to whole tiles.
     pub fn whole_rows(&self, segment: usize) -> usize {
         self.places[segment].1 * ROWS
     }
 
-    /// Rows of `values`, `[keys, kv_width]`, of one head as left operands whose inner side is the head's: `[tiles][head_dim]
-    /// [ROWS]`.
+    /// Lays out one head of `values`, `[keys, kv_width]`, as left operands with the head's features as
+    /// inner side: `[tiles][head_dim][ROWS]`.
     pub fn by_key(&self, plan: &Plan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
         let mut out = vec![0.0; self.tiles * shape.head_dim * ROWS];
         for segment in &self.segments {
@@ -62,8 +62,8 @@ impl Tree {
         out
     }
 
-    /// The same values as left operands whose inner side is the keys: for each segment `[head_dim / ROWS, rounded up][its
-    /// tiles * ROWS][ROWS]`.
+    /// Lays out one head of `values`, `[keys, kv_width]`, as left operands with the keys as inner side: for each
+    /// segment `[head_dim / ROWS, rounded up][tiles of the segment * ROWS][ROWS]`.
     pub fn by_feature(&self, plan: &Plan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
         let mut out = vec![0.0; self.tiles * ROWS * feature_tiles(shape) * ROWS];
         for segment in &self.segments {
@@ -80,18 +80,18 @@ impl Tree {
         out
     }
 
-    /// Where a segment starts in [`Tree::by_feature`].
+    /// Index of a segment's first value in [`Tree::by_feature`].
     pub fn feature_offset(&self, segment: usize, shape: Heads) -> usize {
         self.first_tile(segment) * ROWS * feature_tiles(shape) * ROWS
     }
 }
 
-/// Tiles that a head's features make.
+/// Number of tiles for the features of a head.
 pub fn feature_tiles(shape: Heads) -> usize {
     shape.head_dim.div_ceil(ROWS)
 }
 
-/// Panels that a head's features make.
+/// Number of panels for the features of a head.
 pub fn feature_panels(shape: Heads) -> usize {
     shape.head_dim.div_ceil(COLUMNS)
 }

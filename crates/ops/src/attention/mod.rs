@@ -22,15 +22,15 @@ pub(crate) use composed::Dense;
 use crate::{Plan, cpu};
 use heads::Heads;
 
-/// `softmax(q k^T / sqrt(head_dim)) v` where the plan allows a query to see a key.
+/// Returns `softmax(q k^T / sqrt(head_dim)) v`, where the plan defines the keys that each query attends to.
 ///
-/// `q` is `[plan.queries(), heads * head_dim]`; `k` and `v` are `[plan.keys(), kv_heads * head_dim]`; `heads` is a
-/// multiple of `kv_heads`, and each run of `heads / kv_heads` query heads shares one key/value head. Returns the shape of
-/// `q`. On the CPU the scores are never kept: the backward computes them again, block by block, from the logarithm of
-/// each row's sum (Dao et al. 2022, FlashAttention).
+/// `q` and the result are `[plan.queries(), heads * head_dim]`; `k` and `v` are
+/// `[plan.keys(), kv_heads * head_dim]`. Each run of `heads / kv_heads` neighbouring query heads shares one
+/// key/value head. On the CPU the scores are not stored: the backward pass recomputes them block by block from the
+/// logarithm of each row's sum (Dao et al. 2022, FlashAttention).
 ///
 /// # Panics
-/// When shapes and plan disagree.
+/// When `heads` is not a multiple of `kv_heads`, or the shapes do not match the plan.
 #[must_use]
 pub fn attention(
     q: Tensor<2>,
@@ -44,8 +44,8 @@ pub fn attention(
     let head_dim = width / heads;
     assert_eq!(heads % kv_heads, 0, "query heads are a multiple of key/value heads");
     assert_eq!(queries, plan.queries(), "rows of q are the plan's queries");
-    assert_eq!(k.dims(), [plan.keys(), kv_heads * head_dim], "k is the plan's keys");
-    assert_eq!(v.dims(), k.dims(), "k and v agree");
+    assert_eq!(k.dims(), [plan.keys(), kv_heads * head_dim], "rows of k are the plan's keys");
+    assert_eq!(v.dims(), k.dims(), "k and v have equal shapes");
     if !cpu::takes(&q) || !cpu::takes(&k) || !cpu::takes(&v) {
         return composed::attention(q, k, v, plan, heads, kv_heads);
     }
@@ -66,14 +66,14 @@ pub fn attention(
     )
 }
 
-/// What the backward needs of the forward.
+/// Values of the forward pass that the backward pass needs.
 #[derive(Clone, Debug)]
 struct Kept {
     q: FlexTensor,
     k: FlexTensor,
     v: FlexTensor,
     out: FlexTensor,
-    /// Logarithm of the sum of exponentials, `[heads, queries]`.
+    /// Logarithm of each row's sum of exponentials, `[heads, queries]`.
     log_sums: Vec<f32>,
     plan: Arc<Plan>,
     shape: Heads,

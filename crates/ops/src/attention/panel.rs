@@ -1,4 +1,4 @@
-//! The queries of one unit of work side by side: a column for each row and head that share a key/value head.
+//! Panels of queries: one column for each pair of query row and head that share a key/value head.
 
 use crate::Plan;
 use crate::attention::heads::Heads;
@@ -6,24 +6,24 @@ use crate::attention::plan::Block;
 use crate::simd::Columns;
 use crate::tile::COLUMNS;
 
-/// Some queries as columns of a panel. All belong to one tree and one key/value head.
+/// Queries of one tree and one key/value head as columns of a panel.
 pub struct Panel {
-    /// Row of the queries and head of each column that is used.
+    /// Query row and head of each used column.
     columns: Vec<(usize, usize)>,
-    /// The segment of each of them.
+    /// Segment of each used column.
     segments: Vec<usize>,
     past: usize,
     shape: Heads,
 }
 
-/// The units of work of one key/value head on a block of rows: the block's rows times the heads of the group, in as many
-/// panels as these need.
+/// Makes the panels of one key/value head on a block of rows. They hold every pair of a row and a query head
+/// of the group.
 pub fn panels(plan: &Plan, block: &Block, kv_head: usize, shape: Heads) -> Vec<Panel> {
     let first = kv_head * shape.group();
     let heads: Vec<usize> = (first..first + shape.group()).collect();
     let of_row = |row: &usize| block.segments.clone().find(|segment| plan.segments()[*segment].own.contains(row));
     let segments: Vec<usize> =
-        block.rows.clone().map(|row| of_row(&row).expect("a block's rows are its segments'")).collect();
+        block.rows.clone().map(|row| of_row(&row).expect("a block's rows belong to its segments")).collect();
     let some = heads.chunks(COLUMNS);
     some.map(|heads| {
         let rows = block.rows.start - plan.past()..block.rows.end - plan.past();
@@ -34,18 +34,18 @@ pub fn panels(plan: &Plan, block: &Block, kv_head: usize, shape: Heads) -> Vec<P
     .collect()
 }
 
-/// Rows of a block, so that its panels are full: a row takes a column for each head of a group.
+/// Number of rows per block that fills a panel: a row takes one column per head of a group.
 pub fn block_rows(shape: Heads) -> usize {
     (COLUMNS / shape.group()).max(1)
 }
 
 impl Panel {
-    /// Row of the queries and head of each column that is used.
+    /// Query row and head of each used column.
     pub fn columns(&self) -> &[(usize, usize)] {
         &self.columns
     }
 
-    /// Each column's part of `values`, `[queries, width]`, times `factor`, side by side: `[head_dim][COLUMNS]`.
+    /// Fills `out` with each column's part of `values`, `[queries, width]`, times `factor`: `[head_dim][COLUMNS]`.
     pub fn side_by_side(&self, values: &[f32], factor: f32, out: &mut Vec<f32>) {
         out.clear();
         out.resize(self.shape.head_dim * COLUMNS, 0.0);
@@ -57,8 +57,8 @@ impl Panel {
         }
     }
 
-    /// Each column's part of `values`, times `factor`, one below the other, in panels: `[head_dim / COLUMNS, rounded
-    /// up][COLUMNS][COLUMNS]`.
+    /// Fills `out` with each column's part of `values` times `factor`, one part per row, in panels:
+    /// `[head_dim / COLUMNS, rounded up][COLUMNS][COLUMNS]`.
     pub fn stacked(&self, values: &[f32], factor: f32, out: &mut Vec<f32>) {
         out.clear();
         out.resize(self.shape.head_dim.div_ceil(COLUMNS) * COLUMNS * COLUMNS, 0.0);
@@ -73,8 +73,8 @@ impl Panel {
         }
     }
 
-    /// Sets what a column does not see to `value`: `scores` holds keys of `segment`, of which the first `seen` are seen by
-    /// some of the panel's columns, and those after only fill a tile.
+    /// Sets the scores of keys that a column does not attend to to `value`. `scores` are those of `segment`: the first
+    /// `seen` keys have some column that attends to them, and later rows only fill the last tile.
     pub fn hide(&self, plan: &Plan, segment: usize, seen: usize, scores: &mut [f32], value: f32) {
         let shown: [usize; COLUMNS] = std::array::from_fn(|column| match self.columns.get(column) {
             Some((row, _)) => plan.keys_seen(segment, self.segments[column], row + self.past).min(seen),
@@ -90,7 +90,7 @@ impl Panel {
         }
     }
 
-    /// A value for each used column, zero for the others.
+    /// Returns `of(query row, head)` for each used column and zero for the others.
     pub fn each(&self, of: impl Fn(usize, usize) -> f32) -> Columns {
         std::array::from_fn(|column| self.columns.get(column).map_or(0.0, |(row, head)| of(*row, *head)))
     }

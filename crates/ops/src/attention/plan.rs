@@ -1,27 +1,29 @@
-//! Which tokens see which: sequences and trees of segments laid end to end, without padding.
+//! Attention plan: which tokens attend to which, for sequences and trees of segments laid end to end without padding.
 
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::attention::Dense;
 
-/// A run of neighbouring tokens. Its tokens see every token of its ancestors and, of their own segment, themselves and
-/// those before them (all of them where the plan is not causal).
+/// A run of neighbouring tokens. A token attends to every token of the segment's ancestors. Inside its own segment it
+/// attends to itself and the tokens before it; in a plan that is not causal, to all tokens of the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// How many tokens.
+    /// Number of tokens.
     pub len: usize,
-    /// The segment this one continues, by index; it comes earlier in the list.
+    /// Index of the segment that this one continues; it must be smaller than this segment's own index. None for the
+    /// start of a sequence.
     pub parent: Option<usize>,
-    /// Whether nobody sees its tokens, not even they themselves: they look at their ancestors and are looked at by none.
+    /// Whether the segment's tokens are queries only: they attend to their ancestors, and no token attends to them. A
+    /// silent segment needs an ancestor with tokens, else its attention output is NaN.
     pub silent: bool,
 }
 
-/// Who sees whom among tokens laid end to end.
+/// Which tokens attend to which, for tokens laid end to end.
 ///
-/// A plain batch is one parentless segment a sequence. A question chain over one image is a parentless segment for the
-/// image with a child a question: the image is computed once and every branch sees it and itself alone. Keys and values
-/// kept from an earlier pass are segments before [`Plan::past`].
+/// A plain batch has one segment without parent per sequence. Several questions about one image are a segment for the
+/// image and one child segment per question: the image is computed once, and each question attends to the image and
+/// itself. Tokens before [`Plan::past`] are cached keys and values of an earlier pass.
 #[derive(Debug)]
 pub struct Plan {
     segments: Vec<Placed>,
@@ -31,34 +33,34 @@ pub struct Plan {
     pub(crate) dense: OnceLock<Dense>,
 }
 
-/// A segment with what follows from its place.
+/// A segment with its token range and ancestors.
 #[derive(Debug)]
 pub(crate) struct Placed {
-    /// Its own tokens.
+    /// Token range of the segment.
     pub own: Range<usize>,
-    /// Its ancestors, oldest first.
+    /// Indices of the ancestors, root first.
     pub ancestors: Vec<usize>,
-    /// The parentless segment above it, numbered from 0.
+    /// Number of the tree the segment belongs to, counted from 0 over segments without parent.
     pub tree: usize,
-    /// Whether its tokens are nobody's keys.
+    /// Whether the segment's tokens are queries only.
     pub silent: bool,
 }
 
-/// Some neighbouring rows of one tree, the unit of work of the attention kernel.
+/// Neighbouring query rows of one tree: the unit of work of the attention kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    /// The segments they are of.
+    /// Segments that the rows belong to.
     pub segments: Range<usize>,
-    /// Tokens, in key numbering.
+    /// Tokens of the block, numbered from the first key of the plan.
     pub rows: Range<usize>,
 }
 
 impl Plan {
-    /// A plan over `segments`. Tokens before number `past` are keys only, kept from an earlier pass; all others are also
-    /// queries.
+    /// Builds a plan over `segments`. The first `past` tokens are keys only, cached by an earlier pass; all other
+    /// tokens are queries too. `causal` hides later tokens of the same segment.
     ///
     /// # Panics
-    /// When a parent does not come before its child or is silent, or `past` is more than there is.
+    /// When a parent does not come before its child, a parent is silent, or `past` exceeds the number of tokens.
     #[must_use]
     pub fn new(segments: &[Segment], causal: bool, past: usize) -> Self {
         let mut placed: Vec<Placed> = Vec::with_capacity(segments.len());
@@ -86,26 +88,26 @@ impl Plan {
         Self { segments: placed, causal, past, total: start, dense: OnceLock::new() }
     }
 
-    /// Independent sequences of these lengths.
+    /// Builds a plan of independent sequences with the given lengths in tokens.
     #[must_use]
     pub fn sequences(lengths: &[usize], causal: bool) -> Self {
         let segments: Vec<Segment> = lengths.iter().map(|&len| Segment { len, parent: None, silent: false }).collect();
         Self::new(&segments, causal, 0)
     }
 
-    /// Tokens that are keys only.
+    /// Number of tokens that are keys only.
     #[must_use]
     pub fn past(&self) -> usize {
         self.past
     }
 
-    /// Tokens that are keys.
+    /// Number of key rows: all tokens, including silent ones.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.total
     }
 
-    /// Tokens that are queries.
+    /// Number of query rows: all tokens after the past.
     #[must_use]
     pub fn queries(&self) -> usize {
         self.total - self.past
@@ -115,8 +117,8 @@ impl Plan {
         &self.segments
     }
 
-    /// The query rows in blocks of at most `height`. A block may hold several short segments: to look at what their
-    /// ancestors hold in common costs as much for one row as for a block of them.
+    /// Divides the query rows into blocks of at most `height` rows of one tree. A block may hold several short
+    /// segments: scoring the keys of their common ancestors costs as much for one row as for a full block.
     pub(crate) fn blocks(&self, height: usize) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
         for (segment, placed) in self.segments.iter().enumerate() {
@@ -138,7 +140,7 @@ impl Plan {
         blocks
     }
 
-    /// The segments whose keys some row of a block sees, each with how many of its first keys, in order.
+    /// Segments with keys that some row of the block attends to, as `(segment, number of its first keys)`, in order.
     pub(crate) fn seen(&self, block: &Block) -> Vec<(usize, usize)> {
         let mut seen: Vec<(usize, usize)> = Vec::new();
         for segment in block.segments.clone() {
@@ -155,7 +157,7 @@ impl Plan {
         seen
     }
 
-    /// How many of the first keys of segment `of` the token `row` of `segment` sees.
+    /// Number of leading keys of segment `of` that the token `row` of `segment` attends to.
     pub(crate) fn keys_seen(&self, of: usize, segment: usize, row: usize) -> usize {
         let own = &self.segments[of].own;
         match self.segments[segment].ancestors.contains(&of) {

@@ -1,7 +1,7 @@
-//! The innermost loop of a matrix product: eight rows times a panel of 32 columns, held in registers while the inner side
-//! passes by. Compiled for AVX-512 and AVX2 beside the portable form and chosen at run time; in pairs of bf16 where the
-//! processor multiplies those.
-#![allow(unsafe_code)] // Vector instructions, after asking the processor for them; bounds are checked before.
+//! Innermost loop of a matrix product: a tile of eight rows times a panel of 32 columns, held in registers during the
+//! loop over the inner side. Compiled for AVX-512, AVX2 and portably, chosen at run time; with pairs of bf16 on
+//! processors with AVX512-BF16.
+#![allow(unsafe_code)] // Vector instructions, after checking that the processor has them; bounds are checked before.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,12 +11,13 @@ mod x86;
 
 pub use pair::Pair;
 
-/// Rows of a tile. A left operand is laid out `[rows / ROWS][inner][ROWS]`.
+/// Number of rows of a tile. A left operand is laid out as `[rows / ROWS][inner][ROWS]`.
 pub const ROWS: usize = 8;
-/// Columns of a tile. A right operand is laid out `[columns / COLUMNS][inner][COLUMNS]`.
+/// Number of columns of a tile. A right operand is laid out as `[columns / COLUMNS][inner][COLUMNS]`.
 pub const COLUMNS: usize = 32;
 
-/// `out (=, +=) a b` for one tile: `a` is `[inner][ROWS]`, `b` `[inner][COLUMNS]`, `out` has rows `stride` apart.
+/// Computes `out = a b`, or `+=` if `add`, for one tile. `a` is `[inner][ROWS]`, `b` is `[inner][COLUMNS]`, and `out`
+/// has rows `stride` apart. Panics when a slice is too short.
 pub fn tile(inner: usize, a: &[f32], b: &[f32], out: &mut [f32], stride: usize, add: bool) {
     assert!(a.len() >= inner * ROWS && b.len() >= inner * COLUMNS, "operands hold the inner side");
     assert!(stride >= COLUMNS && out.len() >= (ROWS - 1) * stride + COLUMNS, "target holds the tile");
@@ -24,25 +25,25 @@ pub fn tile(inner: usize, a: &[f32], b: &[f32], out: &mut [f32], stride: usize, 
     unsafe { f32::tile_at(inner, a.as_ptr(), b.as_ptr(), out.as_mut_ptr(), stride, add) }
 }
 
-/// What a tile is made of: one value of the inner side, or two of half the size.
+/// Element of an operand: one f32 value of the inner side, or a pair of bf16 values.
 pub trait Lane: Copy + Default + Send + Sync + 'static {
-    /// Values of the inner side in one.
+    /// Number of inner values in one lane.
     const DEPTH: usize;
 
-    /// Where buffers of lanes are kept between products.
+    /// Buffers of lanes that are kept between products.
     fn buffers() -> &'static Buffers<Self>;
 
-    /// The lane that starts at `values[at]`; what is beyond the end is zero.
+    /// Reads the lane that starts at `values[at]`; values beyond the end are zero.
     fn take(values: &[f32], at: usize) -> Self;
 
-    /// [`tile`] without its checks; `inner` counts lanes.
+    /// [`tile`] without bounds checks; `inner` counts lanes.
     ///
     /// # Safety
-    /// The pointers hold what [`tile`] checks, and nobody else touches the target.
+    /// The operands and the target must be as long as [`tile`] requires, and no other task may access the target.
     unsafe fn tile_at(inner: usize, a: *const Self, b: *const Self, out: *mut f32, stride: usize, add: bool);
 }
 
-/// Buffers that are used again: fresh memory costs a product a tenth of its time.
+/// Pool of reusable buffers. Allocating new memory takes about a tenth of a product's time.
 pub struct Buffers<L>(Mutex<Vec<Vec<L>>>);
 
 impl<L: Lane> Buffers<L> {
@@ -50,14 +51,14 @@ impl<L: Lane> Buffers<L> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// A buffer of `length` lanes of any values.
+    /// Takes a buffer of `length` lanes with unspecified values.
     pub fn take(&self, length: usize) -> Vec<L> {
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         buffer.resize(length, L::default());
         buffer
     }
 
-    /// Keeps a buffer for the next product.
+    /// Returns a buffer to the pool for the next product.
     pub fn give(&self, buffer: Vec<L>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
@@ -80,7 +81,7 @@ impl Lane for f32 {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") {
-                // SAFETY: the processor has just been asked; the rest is the caller's promise.
+                // SAFETY: the processor has the feature, as checked above; the caller guarantees the rest.
                 return unsafe { x86::avx512(inner, a, b, out, stride, add) };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -88,7 +89,7 @@ impl Lane for f32 {
                 return unsafe { x86::avx2(inner, a, b, out, stride, add) };
             }
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         unsafe { portable(inner, a, b, out, stride, add) }
     }
 }
@@ -112,9 +113,9 @@ unsafe fn portable(inner: usize, a: *const f32, b: *const f32, out: *mut f32, st
     }
 }
 
-/// Lays out rows for an operand, `N` being [`ROWS`] for a left one and [`COLUMNS`] for a right one: `values` holds `rows` of
-/// `inner` values, `row_stride` apart; what is missing to whole tiles and lanes is zero. `out` is `[rows / N, rounded
-/// up][inner / DEPTH, rounded up][N]`.
+/// Lays out rows as an operand of [`tile`]: `N` is [`ROWS`] for a left operand and [`COLUMNS`] for a right one.
+/// `values` holds `rows` rows of `inner` values, `row_stride` apart. `out` becomes
+/// `[rows / N, rounded up][inner / DEPTH, rounded up][N]`; places without a value are zero.
 pub fn interleave<L: Lane, const N: usize>(
     values: &[f32],
     rows: usize,
@@ -140,7 +141,7 @@ pub fn interleave<L: Lane, const N: usize>(
 mod tests {
     use super::*;
 
-    /// Whole numbers small enough that every instruction set, and bf16, computes them without rounding.
+    /// Whole numbers so small that every instruction set, also with bf16, computes them without rounding.
     fn whole(count: usize, step: usize) -> Vec<f32> {
         (0..count).map(|i| ((i * step) % 13) as f32 - 6.0).collect()
     }
@@ -166,7 +167,7 @@ mod tests {
             }
             for form in forms {
                 let mut mine = before.clone();
-                // SAFETY: lengths as `tile` checks them; the processor was asked.
+                // SAFETY: lengths as `tile` requires; the processor's features are checked above.
                 unsafe { form(inner, a.as_ptr(), b.as_ptr(), mine.as_mut_ptr(), 40, true) };
                 assert_eq!(mine, expected, "another form, {inner}");
             }

@@ -1,26 +1,26 @@
-//! Two neighbours of the inner side as bf16: half the memory, and twice the products an instruction.
+//! Pairs of neighbouring inner values as bf16: half the memory of f32 and twice the products per instruction.
 
 use super::{Buffers, Lane};
 
-/// Two values of eight significant bits, the first in the lower half.
+/// Two bf16 values, the first in the lower 16 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Pair(u32);
 
 impl Pair {
-    /// Rounds to the nearest, ties to even.
+    /// Rounds both values to the nearest bf16, ties to even.
     #[inline(always)]
     pub fn new(first: f32, second: f32) -> Self {
         Self(round(first) | round(second) << 16)
     }
 
-    /// Both values.
+    /// Returns both values as f32.
     #[inline(always)]
     pub fn halves(self) -> [f32; 2] {
         [f32::from_bits(self.0 << 16), f32::from_bits(self.0 & 0xffff_0000)]
     }
 
-    /// Whether this processor multiplies pairs.
+    /// Whether this processor multiplies pairs (AVX512-BF16).
     pub fn native() -> bool {
         #[cfg(target_arch = "x86_64")]
         return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
@@ -29,7 +29,7 @@ impl Pair {
     }
 }
 
-/// The upper half of a value's bits, rounded; what is no number stays none.
+/// Upper 16 bits of a value, rounded to the nearest, ties to even; NaN stays NaN.
 #[inline(always)]
 fn round(value: f32) -> u32 {
     let bits = value.to_bits();
@@ -54,11 +54,11 @@ impl Lane for Pair {
     unsafe fn tile_at(inner: usize, a: *const Self, b: *const Self, out: *mut f32, stride: usize, add: bool) {
         #[cfg(target_arch = "x86_64")]
         if Self::native() {
-            // SAFETY: the processor has just been asked; the rest is the caller's promise.
+            // SAFETY: the processor has the feature, as checked above; the caller guarantees the rest.
             return unsafe { super::x86::avx512_pairs(inner, a.cast(), b.cast(), out, stride, add) };
         }
         let _ = (inner, a, b, out, stride, add);
-        unreachable!("pairs are multiplied where the processor does it");
+        unreachable!("bf16 pairs need a processor with AVX512-BF16");
     }
 }
 

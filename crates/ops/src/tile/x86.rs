@@ -1,13 +1,13 @@
-//! The tile with vector instructions.
+//! The tile product with AVX-512, AVX512-BF16 and AVX2 instructions.
 
 use std::arch::x86_64::*;
 
 use super::{COLUMNS, ROWS};
 
-/// All eight rows and both vectors of the panel at once: sixteen sums.
+/// Tile product with all eight rows and both vectors of the panel at once: sixteen sums in registers.
 #[target_feature(enable = "avx512f")]
 pub unsafe fn avx512(inner: usize, a: *const f32, b: *const f32, out: *mut f32, stride: usize, add: bool) {
-    // SAFETY: the caller's promise bounds every address.
+    // SAFETY: the caller guarantees that every address is in bounds.
     unsafe {
         let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
         for step in 0..inner {
@@ -23,10 +23,10 @@ pub unsafe fn avx512(inner: usize, a: *const f32, b: *const f32, out: *mut f32, 
     }
 }
 
-/// [`avx512`] over pairs of bf16, each the 32 bits of a [`super::Pair`].
+/// [`avx512`] over pairs of bf16; a pair is the 32 bits of a [`super::Pair`].
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub unsafe fn avx512_pairs(inner: usize, a: *const i32, b: *const i32, out: *mut f32, stride: usize, add: bool) {
-    // SAFETY: the caller's promise bounds every address; both vectors are 512 bits of the same.
+    // SAFETY: the caller guarantees that every address is in bounds; both vector types have 512 bits.
     unsafe {
         let pairs = |bits: __m512i| std::mem::transmute::<__m512i, __m512bh>(bits);
         let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
@@ -43,12 +43,12 @@ pub unsafe fn avx512_pairs(inner: usize, a: *const i32, b: *const i32, out: *mut
     }
 }
 
-/// Writes or adds a whole tile.
+/// Writes a whole tile to `out`, or adds it.
 #[target_feature(enable = "avx512f")]
 unsafe fn store(sums: [[__m512; 2]; ROWS], out: *mut f32, stride: usize, add: bool) {
     for (row, sums) in sums.into_iter().enumerate() {
         for (half, sum) in sums.into_iter().enumerate() {
-            // SAFETY: the caller's promise bounds every address.
+            // SAFETY: the caller guarantees that every address is in bounds.
             unsafe {
                 let out = out.add(row * stride + half * 16);
                 _mm512_storeu_ps(out, if add { _mm512_add_ps(_mm512_loadu_ps(out), sum) } else { sum });
@@ -57,11 +57,11 @@ unsafe fn store(sums: [[__m512; 2]; ROWS], out: *mut f32, stride: usize, add: bo
     }
 }
 
-/// Four rows and two vectors at a time, for want of registers.
+/// Tile product with four rows and two vectors at a time, because AVX2 has only 16 registers.
 #[target_feature(enable = "avx2,fma")]
 pub unsafe fn avx2(inner: usize, a: *const f32, b: *const f32, out: *mut f32, stride: usize, add: bool) {
     for (top, left) in [(0, 0), (0, 16), (4, 0), (4, 16)] {
-        // SAFETY: the caller's promise bounds every address.
+        // SAFETY: the caller guarantees that every address is in bounds.
         unsafe {
             let mut sums = [[_mm256_setzero_ps(); 2]; 4];
             for step in 0..inner {

@@ -1,5 +1,5 @@
-//! The loss and its gradients with gradient checkpointing: the same values, to the bit on the CPU, in less memory and a third
-//! more time.
+//! Loss and gradients with gradient checkpointing: needs less memory and about a third more time. On the CPU the values
+//! are bit-identical to a pass without checkpointing.
 
 use std::sync::Arc;
 
@@ -11,18 +11,20 @@ use crate::nn::checkpointing::Blocks;
 use crate::nn::parameter::Pass;
 use crate::packed_sequences::Layout;
 
-/// What a layout's pictures come as.
+/// Form in which the images of a layout are given.
 pub(crate) enum Seen {
-    /// Image features, `[tiles * features_per_tile, text width]`, before which nothing learns; none for no tiles.
+    /// Image features, `[tiles * features_per_tile, text width]`, if encoder and connector are frozen;
+    /// None without tiles.
     Features(Option<Tensor<2>>),
-    /// Outputs of the image encoder, `[tiles * patches, vision width]`, before which nothing learns.
+    /// Outputs of the image encoder, `[tiles * patches, vision width]`, if the encoder is frozen.
     Encoded(Tensor<2>),
-    /// Normalised pixels, `[tiles, channels, height, width]`.
+    /// Normalised pixels, `[tiles, channels, height, width]`, if the encoder is trained.
     Pixels(Tensor<4>),
 }
 
 impl Vlm {
-    /// The terms of [`Vlm::losses`], and the gradients of `share` times the loss: a part of them from each block.
+    /// Returns the unweighted terms of [`Vlm::losses`] and the gradients of `share` times the loss, several per call:
+    /// one for each block and each part outside the blocks.
     pub(crate) fn checkpointed(
         &self,
         layout: &Layout,
@@ -60,7 +62,8 @@ impl Vlm {
         (terms, found)
     }
 
-    /// The same from image features on, and their gradient where they are to have one.
+    /// [`Vlm::checkpointed`] from image features on. Also returns the gradient of the features; None if they
+    /// are not tracked.
     fn checkpointed_decoder(
         &self,
         layout: &Layout,
@@ -81,7 +84,7 @@ impl Vlm {
         let predicting = self.decoder.normalise(hidden.clone(), pass);
         let (loss, terms) = cross_entropy(predicting, self.decoder.head(pass), &tokens, &weights);
         let mut gradients = (loss * share).backward();
-        let d_hidden = hidden.grad_remove(&mut gradients).expect("the loss is a function of the hidden states");
+        let d_hidden = hidden.grad_remove(&mut gradients).expect("the loss depends on the hidden states");
         found.push(gradients);
 
         let d_embedded = blocks.backward(d_hidden, found);

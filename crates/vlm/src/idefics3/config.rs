@@ -1,93 +1,93 @@
-//! The architecture as `config.json` of a Hugging Face folder states it.
+//! Architecture of a model, read from `config.json` of a Hugging Face folder.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What is wrong with a `config.json`.
+/// Errors of reading a `config.json`.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not the JSON expected.
+    /// The text is not JSON, or a field is missing or has another type.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// A value this version has no arithmetic for.
+    /// A value is invalid or not supported.
     #[error("{field} is {found}: {expected}")]
     Unsupported {
         /// Dotted path of the field.
         field: &'static str,
-        /// What stands there.
+        /// Value in the file.
         found: String,
-        /// What would be read.
+        /// Requirement on the value.
         expected: &'static str,
     },
 }
 
-/// A SmolVLM / Idefics3 model.
+/// Architecture of a SmolVLM / Idefics3 model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
-    /// The image encoder.
+    /// Image encoder.
     pub vision: VisionConfig,
-    /// The language model.
+    /// Language model.
     pub text: TextConfig,
-    /// Token id that stands for one image feature.
+    /// Id of the token that stands for one image feature.
     pub image_token_id: u32,
-    /// Side of the square of neighbouring patches that pixel shuffle folds into one feature.
+    /// Side, in patches, of the square of neighbouring patches that pixel shuffle joins to one feature.
     pub scale_factor: usize,
-    /// Whether the output head is the embedding table.
+    /// Whether the embedding table is also the output head.
     pub tie_word_embeddings: bool,
 }
 
-/// The SigLIP image encoder.
+/// Architecture of the SigLIP image encoder.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct VisionConfig {
-    /// Width of a token.
+    /// Width of a patch's hidden state.
     pub hidden_size: usize,
     /// Width inside the feed-forward layers.
     pub intermediate_size: usize,
     /// Number of layers.
     pub num_hidden_layers: usize,
-    /// Attention heads.
+    /// Number of attention heads.
     pub num_attention_heads: usize,
     /// Side of a tile in pixels.
     pub image_size: usize,
     /// Side of a patch in pixels.
     pub patch_size: usize,
-    /// Colours.
+    /// Number of colour channels; only 3 is supported.
     #[serde(default = "three")]
     pub num_channels: usize,
-    /// Added to the variance in layer normalisation.
+    /// Epsilon that layer normalisation adds to the variance.
     #[serde(default = "layer_norm_eps")]
     pub layer_norm_eps: f64,
-    /// Standard deviation of fresh weights.
+    /// Standard deviation of newly initialised weights in transformers; Stepwise does not use it.
     #[serde(default = "initializer_range")]
     pub initializer_range: f64,
     #[serde(default = "gelu_tanh")]
     hidden_act: String,
 }
 
-/// The Llama decoder.
+/// Architecture of the Llama decoder.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct TextConfig {
-    /// Width of a token.
+    /// Width of a token's hidden state.
     pub hidden_size: usize,
     /// Width inside the feed-forward layers.
     pub intermediate_size: usize,
     /// Number of layers.
     pub num_hidden_layers: usize,
-    /// Query heads.
+    /// Number of query heads.
     pub num_attention_heads: usize,
-    /// Key/value heads; as many as query heads when absent.
+    /// Number of key/value heads; None means as many as query heads.
     #[serde(default)]
     num_key_value_heads: Option<usize>,
-    /// Width of a head; `hidden_size / num_attention_heads` when absent.
+    /// Width of a head; None means `hidden_size / num_attention_heads`.
     #[serde(default)]
     head_dim: Option<usize>,
-    /// Token ids.
+    /// Number of token ids.
     pub vocab_size: usize,
-    /// Longest sequence.
+    /// Longest supported sequence in tokens.
     pub max_position_embeddings: usize,
-    /// Added to the mean square in RMS normalisation.
+    /// Epsilon that RMS normalisation adds to the mean square.
     pub rms_norm_eps: f32,
-    /// Standard deviation of fresh weights.
+    /// Standard deviation of newly initialised weights in transformers; Stepwise does not use it.
     #[serde(default = "initializer_range")]
     pub initializer_range: f64,
     #[serde(default)]
@@ -107,7 +107,7 @@ pub struct TextConfig {
 }
 
 impl VisionConfig {
-    /// Patches along a side of a tile.
+    /// Number of patches along a side of a tile.
     #[must_use]
     pub fn patches_per_side(&self) -> usize {
         self.image_size / self.patch_size
@@ -115,19 +115,19 @@ impl VisionConfig {
 }
 
 impl TextConfig {
-    /// Key/value heads.
+    /// Number of key/value heads.
     #[must_use]
     pub fn kv_heads(&self) -> usize {
         self.num_key_value_heads.unwrap_or(self.num_attention_heads)
     }
 
-    /// Width of a head.
+    /// Width of an attention head.
     #[must_use]
     pub fn head_dim(&self) -> usize {
         self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads)
     }
 
-    /// Base of the rotary angles: `rope_theta`, in newer folders inside `rope_parameters`.
+    /// Base of the rotary angles: `rope_theta`, in newer configs inside `rope_parameters`; 10,000 if absent.
     #[must_use]
     pub fn rope_theta(&self) -> f64 {
         let newer = self.rope_parameters.as_ref().and_then(|rope| rope.get("rope_theta")).and_then(Value::as_f64);
@@ -136,16 +136,16 @@ impl TextConfig {
 }
 
 impl ModelConfig {
-    /// Features a tile becomes.
+    /// Number of image features per tile.
     #[must_use]
     pub fn features_per_tile(&self) -> usize {
         (self.vision.patches_per_side() / self.scale_factor).pow(2)
     }
 
-    /// Reads the text of a `config.json`.
+    /// Parses the text of a `config.json`.
     ///
     /// # Errors
-    /// When it is not JSON, lacks a field, or asks for arithmetic that is not built.
+    /// When the text is not JSON, a field is missing, or a value is invalid or not supported.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         #[derive(Deserialize)]
         struct Raw {
@@ -169,7 +169,7 @@ impl ModelConfig {
             matches!(raw.model_type.as_str(), "idefics3" | "smolvlm"),
             "model_type",
             &raw.model_type,
-            "idefics3 or smolvlm is read",
+            "only idefics3 and smolvlm are supported",
         )?;
         config.checked()
     }
@@ -177,13 +177,13 @@ impl ModelConfig {
     fn checked(self) -> Result<Self, ConfigError> {
         let (vision, text) = (&self.vision, &self.text);
         let gelu = matches!(vision.hidden_act.as_str(), "gelu_pytorch_tanh");
-        unless(gelu, "vision_config.hidden_act", &vision.hidden_act, "gelu_pytorch_tanh is built")?;
-        unless(text.hidden_act == "silu", "text_config.hidden_act", &text.hidden_act, "silu is built")?;
-        unless(!text.attention_bias, "text_config.attention_bias", "true", "false is built")?;
-        unless(!text.mlp_bias, "text_config.mlp_bias", "true", "false is built")?;
+        unless(gelu, "vision_config.hidden_act", &vision.hidden_act, "only gelu_pytorch_tanh is supported")?;
+        unless(text.hidden_act == "silu", "text_config.hidden_act", &text.hidden_act, "only silu is supported")?;
+        unless(!text.attention_bias, "text_config.attention_bias", "true", "only false is supported")?;
+        unless(!text.mlp_bias, "text_config.mlp_bias", "true", "only false is supported")?;
         for rope in [&text.rope_scaling, &text.rope_parameters].into_iter().flatten() {
             let kind = rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str).unwrap_or("default");
-            unless(kind == "default", "text_config.rope_parameters.rope_type", kind, "default is built")?;
+            unless(kind == "default", "text_config.rope_parameters.rope_type", kind, "only default is supported")?;
         }
         let sizes = [
             ("vision_config.hidden_size", vision.hidden_size),
@@ -200,54 +200,54 @@ impl ModelConfig {
             ("scale_factor", self.scale_factor),
         ];
         for (field, size) in sizes {
-            // The product of any three of them is a number yet.
-            unless((1..=1 << 20).contains(&size), field, size, "a size from 1 to 1048576 is read")?;
+            // Within this limit the product of any three sizes does not overflow.
+            unless((1..=1 << 20).contains(&size), field, size, "sizes from 1 to 1048576 are supported")?;
         }
         let layers = [
             ("vision_config.num_hidden_layers", vision.num_hidden_layers),
             ("text_config.num_hidden_layers", text.num_hidden_layers),
         ];
         for (field, layers) in layers {
-            unless((1..=1 << 10).contains(&layers), field, layers, "1 to 1024 layers are read")?;
+            unless((1..=1 << 10).contains(&layers), field, layers, "1 to 1024 layers are supported")?;
         }
-        unless(vision.num_channels == 3, "vision_config.num_channels", vision.num_channels, "3 is built")?;
+        unless(vision.num_channels == 3, "vision_config.num_channels", vision.num_channels, "only 3 is supported")?;
         let divides = |part: usize, whole: usize| whole.is_multiple_of(part);
         let heads = text.num_attention_heads;
         unless(
             divides(text.kv_heads(), heads),
             "text_config.num_key_value_heads",
             text.kv_heads(),
-            "it must divide num_attention_heads",
+            "it must be a divisor of num_attention_heads",
         )?;
         unless(
             text.head_dim() > 0 && text.head_dim().is_multiple_of(2),
             "text_config.head_dim",
             text.head_dim(),
-            "rotary embedding wants an even width, 2 or more",
+            "rotary embedding needs an even width of 2 or more",
         )?;
         unless(
             divides(vision.num_attention_heads, vision.hidden_size),
             "vision_config.num_attention_heads",
             vision.num_attention_heads,
-            "it must divide hidden_size",
+            "it must be a divisor of hidden_size",
         )?;
         unless(
             divides(vision.patch_size, vision.image_size),
             "vision_config.patch_size",
             vision.patch_size,
-            "it must divide image_size",
+            "it must be a divisor of image_size",
         )?;
         unless(
             divides(self.scale_factor, vision.patches_per_side()),
             "scale_factor",
             self.scale_factor,
-            "it must divide the patches along a side",
+            "it must be a divisor of the number of patches per side (image_size / patch_size)",
         )?;
         unless(
             (self.image_token_id as usize) < text.vocab_size,
             "image_token_id",
             self.image_token_id,
-            "it must be inside the vocabulary",
+            "it must be smaller than text_config.vocab_size",
         )?;
         Ok(self)
     }

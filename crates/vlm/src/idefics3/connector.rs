@@ -1,4 +1,4 @@
-//! From image patches to the decoder's width: pixel shuffle and one projection.
+//! Connector between image encoder and decoder: pixel shuffle and one linear projection to the decoder's width.
 
 use burn::tensor::Tensor;
 
@@ -10,7 +10,7 @@ use crate::nn::source::{Source, WeightError};
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     pub projection: Linear,
-    /// Side of the squares of patches folded into one feature.
+    /// Side of the square of neighbouring patches that pixel shuffle joins to one feature.
     scale: usize,
 }
 
@@ -22,12 +22,12 @@ impl Connector {
         Ok(Self { projection, scale })
     }
 
-    /// `[tiles * side * side, width]` to `[tiles * (side / scale)^2, text width]`.
+    /// Projects `x`, `[tiles * side * side, width]`, to `[tiles * (side / scale)^2, text width]`.
     pub fn forward(&self, x: Tensor<2>, side: usize, pass: &Pass) -> Tensor<2> {
         self.projection.forward(self.shuffled(x, side), pass)
     }
 
-    /// Each square of `scale * scale` neighbouring patches end to end, row by row.
+    /// Pixel shuffle: joins each square of `scale * scale` neighbouring patches, row by row, to one wide row.
     fn shuffled(&self, x: Tensor<2>, side: usize) -> Tensor<2> {
         let ([rows, width], scale) = (x.dims(), self.scale);
         let (tiles, out) = (rows / (side * side), side / scale);

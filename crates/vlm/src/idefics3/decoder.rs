@@ -1,4 +1,4 @@
-//! The Llama decoder (Touvron et al. 2023): grouped-query attention, rotary positions, SwiGLU, RMS normalisation.
+//! Llama decoder (Touvron et al. 2023): grouped-query attention, rotary positions, SwiGLU, RMS normalisation.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(crate) struct Decoder {
     pub embeddings: Table,
     pub layers: Vec<DecoderLayer>,
     final_norm: RmsNorm,
-    /// Absent where the embeddings serve.
+    /// Output head, `[vocabulary, hidden]`; None if the embedding table is the head.
     head: Option<Table>,
     config: TextConfig,
 }
@@ -35,13 +35,13 @@ pub(crate) struct DecoderLayer {
     heads: [usize; 2],
 }
 
-/// Cosines and sines of the rotary angles of some tokens, `[tokens, head_dim / 2]` each.
+/// Cosines and sines of the rotary angles, `[tokens, head_dim / 2]` each.
 pub(crate) struct Angles {
     cos: Tensor<2>,
     sin: Tensor<2>,
 }
 
-/// Keys and values of earlier tokens, a pair a layer.
+/// Cache of keys and values of earlier tokens, one pair per layer.
 pub(crate) type Kept = Vec<(Tensor<2>, Tensor<2>)>;
 
 impl Decoder {
@@ -61,7 +61,7 @@ impl Decoder {
         Ok(Self { embeddings, layers, final_norm, head, config: text.clone() })
     }
 
-    /// Angles of tokens at these positions: position times `theta^(-2 i / head_dim)`.
+    /// Rotary angles of tokens at `positions`: position times `theta^(-2 i / head_dim)`.
     pub fn angles(&self, positions: &[u32], device: &Device) -> Angles {
         let head_dim = self.config.head_dim();
         let half = head_dim / 2;
@@ -77,8 +77,9 @@ impl Decoder {
         Angles { cos: table(f32::cos), sin: table(f32::sin) }
     }
 
-    /// Hidden states before the final norm, of `rows` or of all; `x` is `[plan.queries(), hidden]`. Keys and values of the
-    /// plan's past are taken from `kept`, which grows by the new ones.
+    /// Returns hidden states before the final norm, `[rows, hidden]`, for `x`, `[plan.queries(), hidden]`. With `rows`
+    /// only these rows are returned, else all. Keys and values of the plan's past come from `kept`; new ones are
+    /// appended to it.
     pub fn forward(
         &self,
         mut x: Tensor<2>,
@@ -96,7 +97,7 @@ impl Decoder {
         x
     }
 
-    /// [`Decoder::forward`] of `rows` in blocks.
+    /// Layers of [`Decoder::forward`] as blocks for gradient checkpointing; the last block returns `rows` only.
     pub fn blocks<'a>(&'a self, angles: &'a Angles, plan: &'a Arc<Plan>, rows: &'a Tensor<1, Int>) -> Vec<Block<'a>> {
         let last = self.layers.len() - 1;
         let block = |(index, layer): (usize, &'a DecoderLayer)| -> Block<'a> {
@@ -106,12 +107,12 @@ impl Decoder {
         self.layers.iter().enumerate().map(block).collect()
     }
 
-    /// The final normalisation, done only for the rows that need logits.
+    /// Applies the final norm. Call it with the rows that need logits only.
     pub fn normalise(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         self.final_norm.forward(x, pass)
     }
 
-    /// The output head, `[vocabulary, hidden]`.
+    /// Weight of the output head, `[vocabulary, hidden]`.
     pub fn head(&self, pass: &Pass) -> Tensor<2> {
         self.head.as_ref().unwrap_or(&self.embeddings).weight.read(pass)
     }
@@ -155,7 +156,7 @@ impl DecoderLayer {
         })
     }
 
-    /// With `rows` nobody reads the others: after the attention, which needs them all, only those are computed.
+    /// Runs one layer. With `rows` (last layer) only these rows are computed after the attention, which needs all rows.
     #[allow(clippy::too_many_arguments)] // Two callers, just above.
     fn forward(
         &self,

@@ -1,4 +1,4 @@
-//! SmolVLM / Idefics3: image encoder, connector and decoder.
+//! SmolVLM / Idefics3 model: image encoder, connector and decoder.
 
 pub(crate) mod checkpointed;
 pub mod config;
@@ -26,39 +26,39 @@ use connector::Connector;
 use decoder::{Decoder, Kept};
 use vision::VisionTower;
 
-/// What can go wrong when a model is loaded.
+/// Errors of loading a model folder.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The folder holds no model, or is not there.
+    /// The folder does not exist or has no `config.json`.
     #[error(
-        "{folder}: no model is here -> name a Hugging Face folder with config.json, tokenizer.json and model.safetensors"
+        "{folder}: no config.json found -> pass a Hugging Face folder with config.json, tokenizer.json and model.safetensors"
     )]
     Absent {
-        /// The folder.
+        /// Path of the folder.
         folder: String,
     },
     /// `config.json` cannot be read.
-    #[error("{path}: {error} -> copy or download the model folder again, and see that it may be read")]
+    #[error("{path}: {error} -> copy or download the model folder again, and check its read permissions")]
     File {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// Reason.
         error: std::io::Error,
     },
-    /// `config.json` is not what it should be.
-    #[error("{path}: {error} -> name the folder of a SmolVLM or Idefics3 model, complete")]
+    /// `config.json` is malformed or describes an unsupported model.
+    #[error("{path}: {error} -> pass the complete folder of a SmolVLM or Idefics3 model")]
     Config {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// Problem in the file.
         error: ConfigError,
     },
-    /// The weights are not what they should be.
+    /// The weights are missing, malformed, or do not match the config.
     #[error(transparent)]
     Weights(#[from] WeightError),
 }
 
-/// A vision-language model on one device.
+/// Vision-language model on one device.
 #[derive(Clone, Debug)]
 pub struct Vlm {
     config: ModelConfig,
@@ -68,23 +68,23 @@ pub struct Vlm {
     device: Device,
 }
 
-/// The parts of a model that adapters and freezing speak of.
+/// Part of a model, as adapter targets and freezing name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelPart {
-    /// The image encoder.
+    /// Image encoder.
     Vision,
-    /// Between image encoder and decoder.
+    /// Connector: pixel shuffle and projection between image encoder and decoder.
     Connector,
-    /// The language model with its embeddings and head.
+    /// Language model with embeddings and output head.
     Decoder,
 }
 
 impl ModelPart {
-    /// All of them, in the order in which a model computes them.
+    /// All parts in the order of computation.
     pub const ALL: [Self; 3] = [Self::Vision, Self::Connector, Self::Decoder];
 
-    /// What tables call it.
+    /// Name of the part in tables: `vision`, `connector` or `decoder`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ impl ModelPart {
         }
     }
 
-    /// The part a parameter belongs to, by its Hugging Face name.
+    /// Part that the parameter with this Hugging Face name belongs to.
     #[must_use]
     pub fn of(name: &str) -> Self {
         if name.starts_with("model.vision_model.") {
@@ -108,10 +108,10 @@ impl ModelPart {
 }
 
 impl Vlm {
-    /// Builds the model `config` describes from the values of `source`.
+    /// Builds the model that `config` describes with the weights of `source`.
     ///
     /// # Errors
-    /// When a tensor is missing or has another shape.
+    /// When a tensor is missing, cannot be read, or has another shape than the config requires.
     pub fn build(config: ModelConfig, source: &mut dyn Source) -> Result<Self, WeightError> {
         Ok(Self {
             vision: VisionTower::read(source, &config.vision)?,
@@ -122,18 +122,19 @@ impl Vlm {
         })
     }
 
-    /// Loads `config.json` and the safetensors of a Hugging Face folder.
+    /// Loads a model from `config.json` and the safetensors of a Hugging Face folder, with weights in f32.
     ///
     /// # Errors
-    /// When a file is missing, malformed, or asks for arithmetic that is not built.
+    /// When a file is missing or malformed, the config is not supported, or the weights do not match it.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, LoadError> {
         Self::load_in(Precision::F32, folder, device)
     }
 
-    /// [`Vlm::load`] with the frozen weights of linear layers held, and on the CPU multiplied, in another precision.
+    /// [`Vlm::load`] with the weights of linear layers stored and multiplied in `precision`. It only applies to the
+    /// CPU; other devices use f32.
     ///
     /// # Errors
-    /// As [`Vlm::load`].
+    /// Same as for [`Vlm::load`].
     pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, LoadError> {
         let config = Self::load_config(folder)?;
         Ok(Self::build(config, &mut SafetensorsSource::open_model(folder, device)?.held_in(precision))?)
@@ -142,7 +143,7 @@ impl Vlm {
     /// Reads `config.json` of a Hugging Face folder.
     ///
     /// # Errors
-    /// When it is missing, malformed, or asks for arithmetic that is not built.
+    /// When the file is missing, malformed, or describes an unsupported model.
     pub fn load_config(folder: &Path) -> Result<ModelConfig, LoadError> {
         let path = folder.join("config.json");
         let name = path.display().to_string();
@@ -154,42 +155,45 @@ impl Vlm {
         ModelConfig::from_json(&text).map_err(|error| LoadError::Config { path: name, error })
     }
 
-    /// The architecture.
+    /// Architecture of the model.
     #[must_use]
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// Where it lives.
+    /// Device of the model's tensors.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Outputs of the image encoder, `[tiles * patches, vision width]`, for normalised pixels
-    /// `[tiles, channels, height, width]`. `valid` says of each patch of each tile whether it holds picture; all do when
-    /// it is absent.
+    /// Returns outputs of the image encoder, `[tiles * patches, vision width]`, for normalised pixels
+    /// `[tiles, channels, height, width]`. `valid` holds for each tile and patch whether it contains image rather than
+    /// padding; None means that all do.
     #[must_use]
     pub fn encode(&self, pixels: Tensor<4>, valid: Option<&[Vec<bool>]>, pass: &Pass) -> Tensor<2> {
         self.vision.forward(pixels, valid, pass)
     }
 
-    /// Patches with their positions, before the first layer of the image encoder: `[tiles * patches, vision width]`.
+    /// Returns patch plus position embeddings, the input of the image encoder's first layer:
+    /// `[tiles * patches, vision width]`. Arguments as in [`Vlm::encode`].
     #[must_use]
     pub fn embed_patches(&self, pixels: Tensor<4>, valid: Option<&[Vec<bool>]>, pass: &Pass) -> Tensor<2> {
         self.vision.embed(pixels, valid, pass)
     }
 
-    /// Image features as the decoder takes them, `[tiles * features_per_tile, text width]`, from [`Vlm::encode`]'s outputs.
+    /// Returns image features for the decoder, `[tiles * features_per_tile, text width]`, from
+    /// outputs of [`Vlm::encode`].
     #[must_use]
     pub fn connect(&self, encoded: Tensor<2>, pass: &Pass) -> Tensor<2> {
         self.connector.forward(encoded, self.config.vision.patches_per_side(), pass)
     }
 
-    /// Embeddings of a layout's rows, `[rows, text width]`, image features in their places.
+    /// Returns the decoder's input for a layout, `[rows, text width]`: token embeddings, with image features in place
+    /// of image tokens. `features` are outputs of [`Vlm::connect`]; None without images.
     ///
     /// # Panics
-    /// When the layout asks for features that are not given.
+    /// When the layout contains images and `features` is None.
     #[must_use]
     pub fn embed(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         self.merged(&layout.ids, &layout.features, features, pass)
@@ -209,7 +213,7 @@ impl Vlm {
         if count == ids.len() {
             return embeddings;
         }
-        let features = features.expect("a layout with images comes with their features");
+        let features = features.expect("a layout with images needs image features");
         let per_tile = self.config.features_per_tile();
         let mut word = 0;
         let order: Vec<i64> = places
@@ -230,13 +234,13 @@ impl Vlm {
         Tensor::from_data(TensorData::new(values, [length]), &self.device)
     }
 
-    /// Hidden states of every row before the final norm, `[rows, text width]`.
+    /// Returns hidden states of all rows before the final norm, `[rows, text width]`.
     #[must_use]
     pub fn hidden(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         self.hidden_of(layout, features, None, pass)
     }
 
-    /// [`Vlm::hidden`] of these rows alone, `[rows.len(), text width]`.
+    /// [`Vlm::hidden`] of the given rows only, `[rows.len(), text width]`; None means all rows.
     fn hidden_of(
         &self,
         layout: &Layout,
@@ -250,19 +254,19 @@ impl Vlm {
         self.decoder.forward(self.embed(layout, features, pass), &angles, &plan, None, rows, pass)
     }
 
-    /// Normalised hidden states of the rows that predict, `[predictions, text width]`.
+    /// Normalised hidden states of the row of each prediction, `[predictions, text width]`.
     fn predicting(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         let rows = layout.predictions.iter().map(|prediction| prediction.row as i64).collect();
         self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass)
     }
 
-    /// The weighted sum of negative log-likelihoods over the layout's predictions, one value.
+    /// Returns the weighted sum of negative log-likelihoods over the layout's predictions, shape `[1]`, in nats.
     #[must_use]
     pub fn loss(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<1> {
         self.losses(layout, features, pass).0
     }
 
-    /// [`Vlm::loss`], and the negative log-likelihood of each prediction without its weight.
+    /// Returns [`Vlm::loss`] and the unweighted negative log-likelihood of each prediction, in nats.
     #[must_use]
     pub fn losses(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> (Tensor<1>, Vec<f32>) {
         let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
@@ -270,8 +274,8 @@ impl Vlm {
         stepwise_ops::cross_entropy(self.predicting(layout, features, pass), self.decoder.head(pass), &tokens, &weights)
     }
 
-    /// [`Vlm::loss`] with weights that follow from what is predicted: `weigh` is given the log-probability of each of the
-    /// layout's predictions and returns the weight of its negative log-likelihood; the layout's own weights do not count.
+    /// Returns [`Vlm::loss`] with weights that depend on the log-probabilities. `weigh` maps the log-probabilities of
+    /// the layout's predictions to one weight per prediction; the layout's own weights are ignored.
     #[must_use]
     pub fn reweighted_loss(
         &self,
@@ -287,21 +291,21 @@ impl Vlm {
         stepwise_ops::cross_entropy(hidden, head, &tokens, &weigh(&logprobs)).0
     }
 
-    /// The natural log-probability of each of the layout's predictions, in order.
+    /// Returns the natural log-probability of each of the layout's predictions, in order.
     #[must_use]
     pub fn logprobs(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Vec<f32> {
-        // Options of one question follow the same row.
+        // Several predictions can come from the same row, for example the options of one question.
         let mut rows: Vec<usize> = layout.predictions.iter().map(|prediction| prediction.row).collect();
         rows.sort_unstable();
         rows.dedup();
-        let place = |row: usize| rows.binary_search(&row).expect("every row was taken");
+        let place = |row: usize| rows.binary_search(&row).expect("every row is in the list");
         let asked: Vec<(usize, u32)> = layout.predictions.iter().map(|p| (place(p.row), p.token)).collect();
         let rows = rows.iter().map(|row| *row as i64).collect();
         let hidden = self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass);
         stepwise_ops::token_logprobs(hidden, self.decoder.head(pass), &asked)
     }
 
-    /// Logits after these rows, `[rows.len(), vocabulary]`.
+    /// Returns the next-token logits of the given rows, `[rows.len(), vocabulary]`.
     #[must_use]
     pub fn logits(&self, layout: &Layout, features: Option<Tensor<2>>, rows: &[usize], pass: &Pass) -> Tensor<2> {
         let rows = rows.iter().map(|row| *row as i64).collect();
@@ -312,23 +316,23 @@ impl Vlm {
         stepwise_ops::linear(self.decoder.normalise(hidden, pass), self.decoder.head(pass), None)
     }
 
-    /// Starts decoding after one sequence; see [`Decoding`].
+    /// Starts generation after the one sequence of `layout`. Returns the state and the first logits, `[1, vocabulary]`.
     pub(crate) fn decode(&self, layout: &Layout, features: Option<Tensor<2>>, pass: Pass) -> (Decoding<'_>, Tensor<2>) {
-        assert!(layout.segments.len() == 1, "decoding goes on from one sequence");
+        assert!(layout.segments.len() == 1, "generation continues one sequence");
         let mut decoding = Decoding { model: self, kept: Vec::new(), tokens: 0, pass };
         let x = self.embed(layout, features, &pass);
         let logits = decoding.advance(x);
         (decoding, logits)
     }
 
-    /// Shows every parameter to `visitor`, in a fixed order.
+    /// Calls `visitor` for every parameter in a fixed order.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.vision.visit(visitor);
         self.connector.visit(visitor);
         self.decoder.visit(visitor);
     }
 
-    /// Every linear layer an adapter can sit on, in a fixed order.
+    /// Returns every linear layer that can have an adapter, in a fixed order.
     pub fn linears(&mut self) -> Vec<&mut Linear> {
         let mut linears = Vec::new();
         for layer in &mut self.vision.layers {
@@ -343,7 +347,7 @@ impl Vlm {
     }
 }
 
-/// One sequence being continued token by token, with the keys and values of what came before.
+/// State of token-by-token generation: one sequence with cached keys and values of its tokens.
 pub(crate) struct Decoding<'a> {
     model: &'a Vlm,
     kept: Kept,
@@ -352,7 +356,7 @@ pub(crate) struct Decoding<'a> {
 }
 
 impl Decoding<'_> {
-    /// Logits after `token`, `[1, vocabulary]`.
+    /// Appends `token` and returns the logits after it, `[1, vocabulary]`.
     pub fn next(&mut self, token: u32) -> Tensor<2> {
         let x = self.model.merged(&[token], &[None], None, &self.pass);
         self.advance(x)

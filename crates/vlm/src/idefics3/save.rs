@@ -1,4 +1,4 @@
-//! A whole model folder in the Hugging Face layout.
+//! Writing a complete model folder in the Hugging Face layout.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::nn::parameter::{Parameter, ParameterVisitor};
 use crate::nn::source::WeightError;
 use crate::weights::{NamedTensor, write_safetensors};
 
-/// What makes a folder loadable beside its weights.
+/// Files that a loadable folder has in addition to its weights.
 const COMPANIONS: [&str; 12] = [
     "config.json",
     "generation_config.json",
@@ -23,8 +23,9 @@ const COMPANIONS: [&str; 12] = [
     "merges.txt",
 ];
 
-/// Writes the model's own weights (no adapters) to `folder/model.safetensors`, and copies beside it what else makes the
-/// folder of its `base` loadable: configs, tokenizer, chat template.
+/// Writes the model's weights without LoRA parameters to `folder/model.safetensors`, as f32 or bf16. A trained copy
+/// (`modules_to_save`) is written in place of its original. Configs, tokenizer and chat template are copied from the
+/// folder `base`; files that exist in `folder` are kept.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -34,7 +35,7 @@ pub fn save_model(model: &mut Vlm, base: &Path, folder: &Path, bf16: bool) -> Re
     write_safetensors(&folder.join("model.safetensors"), &collected.0, bf16)?;
     for name in COMPANIONS {
         let (from, to) = (base.join(name), folder.join(name));
-        // A file copied onto itself would be emptied.
+        // `base` can be `folder` itself, and copying a file onto itself empties it.
         if from.is_file() && !to.exists() {
             std::fs::copy(&from, to).map_err(|error| WeightError::File { path: from.display().to_string(), error })?;
         }

@@ -1,4 +1,4 @@
-//! The SigLIP image encoder (Zhai et al. 2023) as Idefics3 uses it.
+//! SigLIP image encoder (Zhai et al. 2023) as used in Idefics3.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use crate::nn::layers::{LayerNorm, Linear, Table};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 
-/// The tower: patches in, one feature a patch out.
+/// Image encoder: one output feature per patch.
 #[derive(Clone, Debug)]
 pub(crate) struct VisionTower {
     config: VisionConfig,
     patch_name: String,
-    /// `[hidden, channels, patch, patch]`.
+    /// Kernel of the patch embedding, `[hidden, channels, patch, patch]`.
     patch_weight: Parameter<4>,
     patch_bias: Parameter<1>,
     positions: Table,
@@ -65,8 +65,9 @@ impl VisionTower {
         })
     }
 
-    /// Features `[tiles * patches, hidden]` of normalised pixels `[tiles, channels, height, width]`, patches row by row.
-    /// `valid`, where given, says of each patch of each tile whether it holds picture (Idefics3's patch attention mask).
+    /// Returns features, `[tiles * patches, hidden]`, patches row by row, for normalised pixels
+    /// `[tiles, channels, height, width]`. `valid` holds for each tile and patch whether it contains image (Idefics3's
+    /// patch attention mask); None means that all do.
     pub fn forward(&self, pixels: Tensor<4>, valid: Option<&[Vec<bool>]>, pass: &Pass) -> Tensor<2> {
         let embedded = self.embed(pixels.clone(), valid, pass);
         let [tiles, _, height, width] = pixels.dims();
@@ -87,7 +88,8 @@ impl VisionTower {
         }
     }
 
-    /// [`VisionTower::forward`] after [`VisionTower::embed`], of tiles that are all picture, in blocks.
+    /// Layers and final norm of [`VisionTower::forward`] as blocks for gradient checkpointing, for
+    /// tiles without padding.
     pub fn blocks<'a>(&'a self, plan: &'a Arc<Plan>) -> Vec<Block<'a>> {
         let layers = self.layers.iter();
         let layers = layers.map(|layer| -> Block<'a> { Box::new(move |x, pass| layer.forward(x, plan, pass)) });
@@ -95,7 +97,7 @@ impl VisionTower {
         layers.chain([last]).collect()
     }
 
-    /// Patches with their positions, `[tiles * patches, hidden]`.
+    /// Returns patch plus position embeddings, `[tiles * patches, hidden]`. Arguments as in [`VisionTower::forward`].
     pub fn embed(&self, pixels: Tensor<4>, valid: Option<&[Vec<bool>]>, pass: &Pass) -> Tensor<2> {
         let [tiles, channels, height, width] = pixels.dims();
         let patch = self.config.patch_size;
@@ -168,8 +170,9 @@ impl VisionLayer {
     }
 }
 
-/// Which row of the position table each patch takes. A tile that is only partly picture spreads its picture over the
-/// whole table: a patch at fraction f of the picture's side takes the place whose interval of the table's side holds f.
+/// Row of the position table for each patch. The image part of a tile with padding is stretched over the whole
+/// table: a patch at fraction f of the image part's side takes the table position whose interval contains f. Padding
+/// takes row 0.
 fn place_ids(valid: &[bool], [rows, columns]: [usize; 2], side: usize) -> Vec<i64> {
     let high = (0..rows).filter(|row| valid[row * columns]).count();
     let wide = (0..columns).filter(|column| valid[*column]).count();
@@ -181,14 +184,15 @@ fn place_ids(valid: &[bool], [rows, columns]: [usize; 2], side: usize) -> Vec<i6
         .collect()
 }
 
-/// The interval of `1 / side` width that holds the fraction `index / count`, in `f32` as the original computes it; a
-/// fraction on a boundary belongs above it.
+/// Index of the interval of width `1 / side` that contains the fraction `index / count`. Computed in `f32` like
+/// transformers; a fraction on a boundary belongs to the upper interval.
 fn bucket(index: usize, count: usize, side: usize) -> usize {
     let fraction = (index as f32 * (1.0 / count as f32)).min(1.0 - 1e-6);
     (1..side).take_while(|boundary| (*boundary as f64 / side as f64) as f32 <= fraction).count()
 }
 
-/// Partly filled tiles: their empty patches look at the picture, and nothing looks at them.
+/// Row order and segments for tiles with padding: padding patches attend to image patches, and no patch
+/// attends to padding.
 struct Packing {
     order: Vec<i64>,
     segments: Vec<stepwise_ops::Segment>,

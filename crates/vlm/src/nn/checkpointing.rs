@@ -1,24 +1,24 @@
-//! Gradient checkpointing by block (Chen et al. 2016, arXiv 1604.06174): on the way there only what goes into each block is
-//! kept; on the way back each block is computed again, from the last to the first, and its graph is gone before the next.
+//! Gradient checkpointing by block (Chen et al. 2016, arXiv 1604.06174). The forward pass stores only the input of each
+//! block. The backward pass computes each block again, from last to first, and frees its graph before the next block.
 
 use burn::tensor::{Gradients, Tensor};
 
 use super::parameter::Pass;
 
-/// One block: hidden states in, hidden states out.
+/// One block: a function from hidden states to hidden states.
 pub(crate) type Block<'a> = Box<dyn Fn(Tensor<2>, &Pass) -> Tensor<2> + 'a>;
 
-/// Blocks that were run one after the other.
+/// Blocks after their forward pass.
 pub(crate) struct Blocks<'a> {
     blocks: Vec<Block<'a>>,
-    /// What went into each, without a graph.
+    /// Input of each block, without an autodiff graph.
     inputs: Vec<Tensor<2>>,
     pass: &'a Pass,
 }
 
 impl<'a> Blocks<'a> {
-    /// Runs `blocks` on `x`, as in `pass` but without a graph: one that is dropped would be freed no earlier than the next
-    /// backward pass.
+    /// Runs `blocks` on `x` one after the other and returns their output too. The pass has no autodiff graph, because
+    /// Burn frees a dropped graph only at the next backward pass.
     pub fn run(blocks: Vec<Block<'a>>, x: Tensor<2>, pass: &'a Pass) -> (Self, Tensor<2>) {
         let there = pass.without_gradients();
         let mut x = x.inner();
@@ -30,12 +30,13 @@ impl<'a> Blocks<'a> {
         (Self { blocks, inputs, pass }, x)
     }
 
-    /// The gradient of what went in, given that of what came out; those of parameters are added to `found`.
+    /// Returns the gradient of the first block's input for the gradient `d_out` of the output. Gradients of the
+    /// parameters are added to `found`, one entry per block.
     pub fn backward(self, mut d_out: Tensor<2>, found: &mut Vec<Gradients>) -> Tensor<2> {
         for (block, input) in self.blocks.into_iter().zip(self.inputs).rev() {
             let input = input.autodiff().require_grad();
             let mut gradients = (block(input.clone(), self.pass) * d_out).sum().backward();
-            d_out = input.grad_remove(&mut gradients).expect("a block is a function of what goes in");
+            d_out = input.grad_remove(&mut gradients).expect("a block depends on its input");
             found.push(gradients);
         }
         d_out

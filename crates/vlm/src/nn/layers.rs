@@ -1,4 +1,4 @@
-//! The layers everything is made of. All act on `[tokens, features]`.
+//! Basic layers of the model: linear layers, normalisations and embedding tables. Inputs are `[tokens, features]`.
 
 use burn::tensor::Tensor;
 use stepwise_ops::linear;
@@ -7,21 +7,21 @@ use super::lora::LoraLayer;
 use super::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 
-/// A linear layer, with an adapter or without.
+/// Linear layer with an optional adapter.
 #[derive(Clone, Debug)]
 pub struct Linear {
     name: String,
-    /// `[out, in]`.
+    /// Weight, `[out, in]`.
     pub(crate) weight: Parameter<2>,
     bias: Option<Parameter<1>>,
     pub(crate) adapter: Option<LoraLayer>,
 }
 
 impl Linear {
-    /// Reads `name.weight` and, with `bias`, `name.bias`.
+    /// Reads `name.weight` and, if `bias`, `name.bias` from `source`.
     ///
     /// # Errors
-    /// When the source lacks one or its shape differs.
+    /// When a tensor is missing or has another shape.
     pub(crate) fn read(
         source: &mut dyn Source,
         name: String,
@@ -36,20 +36,20 @@ impl Linear {
         Ok(Self { name, weight, bias, adapter: None })
     }
 
-    /// Its module name, for example `model.text_model.layers.0.self_attn.q_proj`.
+    /// Hugging Face module name, for example `model.text_model.layers.0.self_attn.q_proj`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `[in, out]`.
+    /// Sizes `[in, out]`.
     #[must_use]
     pub fn sides(&self) -> [usize; 2] {
         let shape = self.weight.shape();
         [shape[1], shape[0]]
     }
 
-    /// `x` is `[tokens, in]`; returns `[tokens, out]`.
+    /// Output of the layer, `[tokens, out]`, for `x`, `[tokens, in]`.
     pub(crate) fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let (weight, bias) = (self.weight.weight(pass), self.bias.as_ref().map(|bias| bias.read(pass)));
         match self.adapter.as_ref().filter(|_| pass.adapters) {
@@ -119,11 +119,11 @@ impl RmsNorm {
     }
 }
 
-/// A table of rows.
+/// Embedding table.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     name: String,
-    /// `[rows, width]`.
+    /// One row per entry, `[rows, width]`.
     pub weight: Parameter<2>,
 }
 

@@ -1,5 +1,5 @@
-//! A LoRA adapter of one linear layer (Hu et al. 2021), plain, from principal singular vectors (PiSSA), or with the weight's
-//! magnitude apart (DoRA).
+//! LoRA adapter of one linear layer (Hu et al. 2021), with two variants: PiSSA (Meng et al. 2024) starts from principal
+//! singular vectors, and DoRA (Liu et al. 2024) trains the magnitude of the weight's rows separately.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::RngCore;
@@ -8,32 +8,33 @@ use stepwise_ops::{Lora, Weight, linear, lora_linear};
 
 use super::parameter::{Parameter, ParameterVisitor, Pass};
 
-/// A LoRA adapter of one linear layer.
+/// LoRA adapter of one linear layer.
 #[derive(Clone, Debug)]
 pub struct LoraLayer {
     /// `lora_A`, `[r, in]`.
     pub down: Parameter<2>,
     /// `lora_B`, `[out, r]`.
     pub up: Parameter<2>,
-    /// `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
+    /// Factor of the low-rank product: `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
     pub scale: f32,
-    /// Share of inputs to `lora_A` dropped in training.
+    /// Probability that an input value of `lora_A` is dropped in training.
     pub dropout: f32,
-    /// What is taken off the weight under it (PiSSA).
+    /// Initial product that PiSSA subtracts from the weight; None for other variants.
     pub initial: Option<Initial>,
-    /// The magnitude of the adapted weight (DoRA).
+    /// Magnitude of the adapted weight for DoRA; None for other variants.
     pub magnitude: Option<Magnitude>,
 }
 
-/// The product that PiSSA begins with and takes off the weight, as frozen matrices beside the adapter's own.
+/// Initial low-rank product of PiSSA, which is subtracted from the weight, as frozen matrices.
 ///
-/// PEFT subtracts it from the weight itself. Kept apart, the weight stays the base's: with the adapter off the model is its
-/// untouched base, a weight held in bf16 is not rounded again, and what is saved is PEFT's conversion to plain LoRA.
+/// PEFT subtracts this product from the stored weight. Here the stored weight stays the base model's: without
+/// adapters the model equals its base, a bf16 weight is not rounded twice, and saved adapters equal PEFT's conversion
+/// to plain LoRA.
 #[derive(Clone, Debug)]
 pub struct Initial {
-    /// `lora_A` as it was, `[r, in]`.
+    /// Initial `lora_A`, `[r, in]`.
     pub down: Parameter<2>,
-    /// `lora_B` as it was, negated, `[out, r]`.
+    /// Initial `lora_B`, negated, `[out, r]`.
     pub up: Parameter<2>,
 }
 
@@ -42,19 +43,19 @@ pub struct Initial {
 pub struct Magnitude {
     /// `lora_magnitude_vector`, `[out]`.
     pub values: Parameter<1>,
-    /// Sum of squares of each row of the weight without adapter, `[out]`.
+    /// Sum of squares of each row of the weight without the adapter, `[out]`.
     squares: Tensor<1>,
 }
 
 impl Magnitude {
-    /// That of the frozen `weight` with a fresh adapter on it, which so changes nothing by its magnitude.
+    /// Magnitude of the frozen `weight` plus a newly initialised adapter, so that DoRA's rescaling starts at 1.
     pub(crate) fn fresh(weight: &Parameter<2>, down: &Tensor<2>, up: &Tensor<2>, scale: f32) -> Self {
         let squares = row_squares(weight.values());
         let norms = norms(&squares, weight.weight(&Pass::BASE), down.clone(), up.clone(), scale);
         Self { values: Parameter::learning(norms), squares }
     }
 
-    /// One that was learned on the frozen `weight`.
+    /// Magnitude with trained `values`, `[out]`, on the frozen `weight`.
     pub(crate) fn learned(weight: &Parameter<2>, values: Tensor<1>) -> Self {
         Self { values: Parameter::learning(values), squares: row_squares(weight.values()) }
     }
@@ -65,9 +66,9 @@ fn row_squares(matrix: Tensor<2>) -> Tensor<1> {
     matrix.square().sum_dim(1).squeeze_dim(1)
 }
 
-/// Norm of each row of the adapted weight, `[out]`, which DoRA takes for a constant. That weight is not built: with `w` a row
-/// of the weight alone and `squares` their squares, `b` a row of `up` and `A` all of `down`,
-/// `|w + s b A|^2 = |w|^2 + 2 s (A w) b + s^2 b (A A^T) b`.
+/// Norm of each row of the adapted weight, `[out]`. DoRA treats the norms as constants in the gradient. The adapted
+/// weight is not built: with `w` a row of the weight, `b` a row of `up` and `A` the matrix `down`,
+/// `|w + s b A|^2 = |w|^2 + 2 s (A w) b + s^2 b (A A^T) b`, where `squares` holds `|w|^2`.
 fn norms(squares: &Tensor<1>, weight: Weight, down: Tensor<2>, up: Tensor<2>, scale: f32) -> Tensor<1> {
     let crossed = linear(down.clone(), weight, None).inner().transpose(); // [out, r]
     let squared = up.clone().matmul(down.clone().matmul(down.transpose())); // [out, r]
@@ -76,13 +77,14 @@ fn norms(squares: &Tensor<1>, weight: Weight, down: Tensor<2>, up: Tensor<2>, sc
 }
 
 impl LoraLayer {
-    /// A plain adapter.
+    /// Makes a plain, trainable adapter.
     pub(crate) fn plain(down: Tensor<2>, up: Tensor<2>, scale: f32, dropout: f32) -> Self {
         let (down, up) = (Parameter::learning(down), Parameter::learning(up));
         Self { down, up, scale, dropout, initial: None, magnitude: None }
     }
 
-    /// The adapted layer `name`: `x` is `[tokens, in]`, `bias` `[out]`; returns `[tokens, out]`.
+    /// Output of the adapted layer, `[tokens, out]`, for `x`, `[tokens, in]`; `bias` is `[out]`. The layer's `name`
+    /// selects the dropout mask.
     pub(crate) fn forward(
         &self,
         name: &str,
@@ -92,7 +94,7 @@ impl LoraLayer {
         pass: &Pass,
     ) -> Tensor<2> {
         let lora = Lora { down: self.down.read(pass), up: self.up.read(pass), scale: self.scale };
-        // One that does not learn is as it is when it answers.
+        // A frozen adapter computes without dropout, as in evaluation.
         let key = pass.dropout.filter(|_| self.dropout > 0.0 && self.down.learns());
         let kept = key.map(|key| dropped(x.clone(), key, name, self.dropout));
         if let Some(magnitude) = &self.magnitude {
@@ -105,7 +107,7 @@ impl LoraLayer {
                     None => y,
                 };
             };
-            // As PEFT's: what the magnitude changes about the base's own output is computed on dropped inputs, too.
+            // Like PEFT: the magnitude's effect on the base output is computed on dropped inputs too.
             let base = linear(kept.clone(), weight.clone(), None);
             return linear(x, weight.clone(), bias) + lora_linear(kept, weight, None, lora) * share - base;
         }
@@ -125,7 +127,7 @@ impl LoraLayer {
         }
     }
 
-    /// `lora_A` and `lora_B` of a plain adapter that does the same; for all but DoRA.
+    /// Returns `lora_A` and `lora_B` of an equivalent plain adapter. The magnitude of DoRA is not included.
     pub(crate) fn joined(&self) -> (Tensor<2>, Tensor<2>) {
         let (down, up) = (self.down.values(), self.up.values());
         match &self.initial {
@@ -136,7 +138,7 @@ impl LoraLayer {
         }
     }
 
-    /// The weight with the adapter in it.
+    /// Returns the weight, `[out, in]`, with the adapter merged into it.
     pub(crate) fn merged(&self, weight: Tensor<2>) -> Tensor<2> {
         let (down, up) = self.joined();
         let sum = weight + up.matmul(down) * self.scale;
@@ -162,12 +164,13 @@ impl LoraLayer {
     }
 }
 
-/// `scale (x down^T) up^T`.
+/// Returns `scale (x down^T) up^T`.
 fn product(x: Tensor<2>, Lora { down, up, scale }: Lora) -> Tensor<2> {
     linear(linear(x, down, None), up, None) * scale
 }
 
-/// `x` with a share of its values zeroed and the rest scaled up, by a mask that is a function of key and layer.
+/// Applies dropout to `x`: zeroes each value with probability `share` and scales the others by `1 / (1 - share)`. The
+/// mask depends on `key` and the layer's `name` only.
 fn dropped(x: Tensor<2>, key: u64, name: &str, share: f32) -> Tensor<2> {
     let mut random = stream(key, &["dropout", name]);
     let threshold = (f64::from(share) * f64::from(u32::MAX)) as u32;

@@ -1,34 +1,35 @@
-//! A tensor of the model with its name's owner: frozen, or a leaf of the gradient graph.
+//! Parameters of the model, frozen or trainable, and the settings of a forward pass.
 
 use std::sync::Arc;
 
 use burn::tensor::{Device, Gradients, Shape, Tensor, TensorData};
 use stepwise_ops::{Packed, Weight};
 
-/// A weight. Frozen ones carry no gradient bookkeeping at all.
+/// A tensor of the model. A trainable parameter is a leaf of the autodiff graph; a frozen one has no graph.
 #[derive(Clone, Debug)]
 pub struct Parameter<const D: usize> {
     value: Value<D>,
-    /// What stands here with adapters off, where `value` is a copy that learns in its place (PEFT's `modules_to_save`).
+    /// Original values, used without adapters, if `value` is a trained copy (PEFT's `modules_to_save`). None
+    /// without a copy.
     original: Option<Value<D>>,
 }
 
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant)] // A few hundred bytes beside the weights themselves.
+#[allow(clippy::large_enum_variant)] // A few hundred bytes, little next to the weights.
 enum Value<const D: usize> {
     Tensor(Tensor<D>),
-    /// Frozen on the CPU, laid out for products and held in no other form.
+    /// Frozen weight on the CPU, packed for products and stored in no other form.
     Packed(Arc<Packed>),
 }
 
 impl Parameter<2> {
-    /// A frozen weight of a linear layer, `[out, in]`, laid out for products.
+    /// Makes a frozen weight of a linear layer, `[out, in]`, packed for products.
     #[must_use]
     pub fn packed(weight: Packed) -> Self {
         Value::Packed(Arc::new(weight)).into()
     }
 
-    /// The weight of a linear layer for a forward pass.
+    /// Weight of a linear layer, `[out, in]`, as the forward pass uses it.
     #[must_use]
     pub fn weight(&self, pass: &Pass) -> Weight {
         match self.taking_part(pass) {
@@ -45,7 +46,7 @@ impl<const D: usize> From<Value<D>> for Parameter<D> {
 }
 
 impl<const D: usize> Value<D> {
-    /// The values without a graph.
+    /// Values without an autodiff graph.
     fn plain(&self) -> Tensor<D> {
         match self {
             Self::Tensor(value) => value.clone().inner(),
@@ -57,31 +58,32 @@ impl<const D: usize> Value<D> {
 }
 
 impl<const D: usize> Parameter<D> {
-    /// A frozen weight.
+    /// Makes a frozen parameter.
     #[must_use]
     pub fn frozen(value: Tensor<D>) -> Self {
         Value::Tensor(value.inner()).into()
     }
 
-    /// A weight that learns.
+    /// Makes a trainable parameter.
     #[must_use]
     pub fn learning(value: Tensor<D>) -> Self {
         Value::Tensor(value.inner().autodiff().require_grad()).into()
     }
 
-    /// Whether it learns.
+    /// Whether the parameter is trainable.
     #[must_use]
     pub fn learns(&self) -> bool {
         matches!(&self.value, Value::Tensor(value) if value.is_require_grad())
     }
 
-    /// Whether it learns from this pass, be it now or when a part of it is run again with a graph.
+    /// Whether the parameter is trainable and `pass` belongs to a training step. True also when the pass has no graph
+    /// because gradient checkpointing runs it again later.
     #[must_use]
     pub fn learns_in(&self, pass: &Pass) -> bool {
         pass.dropout.is_some() && self.learns()
     }
 
-    /// Starts or stops learning.
+    /// Makes the parameter trainable or freezes it; the values stay.
     pub fn set_learning(&mut self, learns: bool) {
         if learns != self.learns() {
             let value = self.values();
@@ -89,7 +91,7 @@ impl<const D: usize> Parameter<D> {
         }
     }
 
-    /// The tensor for a forward pass.
+    /// Tensor as the forward pass uses it: with autodiff graph if the pass keeps gradients, else without.
     #[must_use]
     pub fn read(&self, pass: &Pass) -> Tensor<D> {
         match self.taking_part(pass) {
@@ -102,32 +104,34 @@ impl<const D: usize> Parameter<D> {
         self.original.as_ref().filter(|_| !pass.adapters).unwrap_or(&self.value)
     }
 
-    /// The values without a graph.
+    /// Current values without an autodiff graph; those of the trained copy if there is one.
     #[must_use]
     pub fn values(&self) -> Tensor<D> {
         self.value.plain()
     }
 
-    /// Lets a copy learn in its place; it stays what stands here with adapters off.
+    /// Replaces the values by a trainable copy (PEFT's `modules_to_save`). Passes without adapters still
+    /// use the original.
     pub(crate) fn learn_beside(&mut self, values: Tensor<D>) {
         let copy = Self::learning(values).value;
         let before = std::mem::replace(&mut self.value, copy);
         self.original.get_or_insert(before);
     }
 
-    /// Whether a copy learns in its place.
+    /// Whether a copy replaces the original values.
     pub(crate) fn is_beside(&self) -> bool {
         self.original.is_some()
     }
 
-    /// Ends that with what was there before, or else with the copy.
+    /// Removes the copy: with `keep_copy` its values become the parameter's frozen values, else the original is
+    /// restored. Does nothing without a copy.
     pub(crate) fn end_beside(&mut self, keep_copy: bool) {
         if let Some(original) = self.original.take() {
             self.value = if keep_copy { Self::frozen(self.values()).value } else { original };
         }
     }
 
-    /// Its shape.
+    /// Shape of the values.
     #[must_use]
     pub fn shape(&self) -> Shape {
         match &self.value {
@@ -136,7 +140,7 @@ impl<const D: usize> Parameter<D> {
         }
     }
 
-    /// Its gradient, where it learns and took part.
+    /// Gradient of the parameter; None if it is frozen or did not take part in the pass.
     #[must_use]
     pub fn gradient(&self, gradients: &Gradients) -> Option<Tensor<D>> {
         match &self.value {
@@ -145,42 +149,42 @@ impl<const D: usize> Parameter<D> {
         }
     }
 
-    /// New values; it goes on learning if it did.
+    /// Replaces the values; a trainable parameter stays trainable and a frozen one frozen.
     pub fn replace(&mut self, value: Tensor<D>) {
         self.value = if self.learns() { Self::learning(value) } else { Self::frozen(value) }.value;
     }
 }
 
-/// Sees every parameter of a model under its Hugging Face name, in a fixed order.
+/// Visitor of all parameters of a model in a fixed order.
 pub trait ParameterVisitor {
-    /// One parameter.
+    /// Visits one parameter; `name` is its Hugging Face name, or for an adapter the module name plus a LoRA suffix.
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>);
 }
 
-/// How a forward pass is run.
+/// Settings of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pass {
-    /// Whether adapters take part; without them the model is its untouched base.
+    /// Whether adapters and trained copies are used; without them the model equals its base.
     pub adapters: bool,
-    /// Whether a graph for gradients is kept.
+    /// Whether an autodiff graph is built.
     pub gradients: bool,
-    /// Key of this pass's dropout masks; none outside a training step.
+    /// Seed of the dropout masks in a training step; None outside training.
     pub dropout: Option<u64>,
 }
 
 impl Pass {
-    /// Adapted, for answers.
+    /// Evaluation with adapters.
     pub const ANSWER: Self = Self { adapters: true, gradients: false, dropout: None };
-    /// Untouched, for answers.
+    /// Evaluation of the base model, without adapters.
     pub const BASE: Self = Self { adapters: false, gradients: false, dropout: None };
 
-    /// Adapted, for a training step whose dropout masks are drawn from `key`.
+    /// Training step with adapters, gradients, and dropout masks drawn from `key`.
     #[must_use]
     pub fn training(key: u64) -> Self {
         Self { adapters: true, gradients: true, dropout: Some(key) }
     }
 
-    /// To the bit the same values, without a graph.
+    /// Same pass without an autodiff graph; the values are bit-identical.
     #[must_use]
     pub fn without_gradients(self) -> Self {
         Self { gradients: false, ..self }

@@ -5,89 +5,97 @@ use stepwise_ops::{Packed, Precision};
 
 use super::parameter::Parameter;
 
-/// What can go wrong with weights.
+pub use random::RandomSource;
+pub(crate) use random::normal;
+pub use read::SafetensorsSource;
+pub(crate) use read::nearest;
+pub use save::save_model;
+pub use write::{NamedTensor, write_safetensors};
+
+/// Errors of reading and writing weights.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightError {
-    /// A file cannot be written.
+    /// A file cannot be written or copied.
     #[error("{path}: {error}")]
     File {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// Reason.
         error: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// A file is missing, unreadable or malformed.
     #[error("{path}: {problem}")]
     Format {
-        /// The file.
+        /// Path of the file or folder.
         path: String,
-        /// What is wrong with it.
+        /// Problem and advice.
         problem: String,
     },
-    /// A tensor is not there.
-    #[error("tensor {name} is missing from {place}{} -> take config and weights from the same model", nearest.as_ref().map_or(String::new(), |nearest| format!(" (the nearest there is {nearest})")))]
+    /// A tensor is missing.
+    #[error("{place}: tensor {name} is missing{} -> use config and weights of the same model", nearest.as_ref().map_or(String::new(), |nearest| format!(" (most similar: {nearest})")))]
     Missing {
-        /// Its Hugging Face name.
+        /// Hugging Face name of the tensor.
         name: String,
-        /// Where it was looked for.
+        /// File or folder that lacks the tensor.
         place: String,
-        /// The most similar name there.
+        /// Most similar name in that place; None if no name is similar.
         nearest: Option<String>,
     },
-    /// A tensor has another shape than the config asks for.
+    /// A tensor has another shape than the config requires.
     #[error(
-        "tensor {name} in {place} has shape {found:?}, the config asks for {expected:?} -> take config and weights from the same model"
+        "{place}: tensor {name} has shape {found:?}, the config requires {expected:?} -> use config and weights of the same model"
     )]
     Shape {
-        /// Its Hugging Face name.
+        /// Hugging Face name of the tensor.
         name: String,
-        /// Where it was found.
+        /// File or folder of the tensor.
         place: String,
-        /// Its shape.
+        /// Shape in the file.
         found: Vec<usize>,
-        /// The shape asked for.
+        /// Shape that the config requires.
         expected: Vec<usize>,
     },
 }
 
-/// Where the values of a model come from: a folder, or a seed.
+/// Source of a model's weights: a folder or a random seed.
 pub trait Source {
-    /// The values of one tensor, row by row.
+    /// Returns the values of one tensor, row by row.
     ///
     /// # Errors
-    /// When there is none of that name and shape.
+    /// When the tensor is missing, cannot be read, or has another shape.
     fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError>;
 
-    /// Where the tensors shall live.
+    /// Device for the tensors.
     fn device(&self) -> &Device;
 
-    /// How frozen weights of linear layers shall be held where the device can choose.
+    /// Number format for frozen weights of linear layers on the CPU; other devices use f32.
     fn precision(&self) -> Precision {
         Precision::F32
     }
 }
 
 impl dyn Source + '_ {
-    /// A vector.
+    /// Reads a vector.
     ///
     /// # Errors
-    /// As [`Source::values`].
+    /// When [`Source::values`] fails.
     pub fn vector(&mut self, name: &str, length: usize) -> Result<Tensor<1>, WeightError> {
         self.tensor(name, [length])
     }
 
-    /// A matrix, `[out, in]` as in PyTorch.
+    /// Reads a matrix, `[out, in]` as in PyTorch.
     ///
     /// # Errors
-    /// As [`Source::values`].
+    /// When [`Source::values`] fails.
     pub fn matrix(&mut self, name: &str, sides: [usize; 2]) -> Result<Tensor<2>, WeightError> {
         self.tensor(name, sides)
     }
 
-    /// A frozen weight of a linear layer, `[out, in]` as in PyTorch, in the form that the device multiplies fastest.
+    /// Reads the frozen weight of a linear layer, `[out, in]` as in PyTorch: packed on the CPU, a tensor
+    /// on other devices.
     ///
     /// # Errors
-    /// As [`Source::values`].
+    /// When [`Source::values`] fails.
     pub fn weight(&mut self, name: &str, sides: [usize; 2]) -> Result<Parameter<2>, WeightError> {
         if *self.device() != Device::flex() {
             return Ok(Parameter::frozen(self.matrix(name, sides)?));
@@ -96,10 +104,10 @@ impl dyn Source + '_ {
         Ok(Parameter::packed(Packed::new(&values, sides, self.precision())))
     }
 
-    /// A convolution kernel.
+    /// Reads a convolution kernel, `[out, in, height, width]`.
     ///
     /// # Errors
-    /// As [`Source::values`].
+    /// When [`Source::values`] fails.
     pub fn kernel(&mut self, name: &str, sides: [usize; 4]) -> Result<Tensor<4>, WeightError> {
         self.tensor(name, sides)
     }

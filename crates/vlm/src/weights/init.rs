@@ -1,4 +1,4 @@
-//! Fresh weights from a seed.
+//! Random initial weights from a seed.
 
 use burn::tensor::Device;
 use rand::RngCore;
@@ -6,12 +6,13 @@ use stepwise_data::random::stream;
 
 use crate::nn::source::{Source, WeightError};
 
-/// Draws every tensor from its own stream, so its values depend on seed and name alone: gains 1, biases 0, all else
-/// normal, each at its own scale.
+/// Source of random weights. Gains are 1, biases are 0, all other tensors are normally distributed with a
+/// standard deviation per kind of tensor. Every tensor has its own random stream, so its values depend on seed,
+/// name and shape only.
 pub struct RandomSource {
-    /// Of the whole model.
+    /// Seed of all weights; equal seeds give equal models.
     pub seed: u64,
-    /// Where the tensors shall live.
+    /// Device for the tensors.
     pub device: Device,
 }
 
@@ -32,8 +33,8 @@ impl Source for RandomSource {
     }
 }
 
-/// Deviation of a tensor's first values. Outputs of a layer come out as large as its inputs (LeCun et al. 1998); words and
-/// places are large enough to be told apart beside them, and the head starts close to indifferent.
+/// Standard deviation of a tensor's initial values. Linear layers keep the size of their inputs (LeCun et al. 1998).
+/// Token and position embeddings are large enough to stay distinguishable. The head starts near a uniform distribution.
 fn deviation(name: &str, shape: &[usize]) -> f64 {
     if name == "lm_head.weight" {
         0.02
@@ -44,7 +45,7 @@ fn deviation(name: &str, shape: &[usize]) -> f64 {
     }
 }
 
-/// `count` values of a normal distribution (Box and Muller 1958).
+/// Draws `count` values of a normal distribution with mean 0 and standard deviation `std` (Box and Muller 1958).
 pub(crate) fn normal(seed: u64, key: &[&str], count: usize, std: f64) -> Vec<f32> {
     let mut random = stream(seed, key);
     let mut uniform = move || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;

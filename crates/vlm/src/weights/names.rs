@@ -1,10 +1,10 @@
-//! Names that tensors carry in folders of other ages, as the names of today.
+//! Translation of older tensor names to the current names of transformers.
 //!
-//! Two other forms exist: a model saved without its head class lacks the leading `model.`, and before the conversion to
-//! transformers the decoder stood directly under `model` with the projection beside it, its embedding and head possibly
-//! split in two.
+//! There are two older forms. A model saved without its head class has names without the leading `model.`. In original
+//! checkpoints, before conversion to transformers, decoder and projection are directly under `model`, and embedding and
+//! head can be split into two tensors.
 
-/// The name of today for a tensor called `name`; a name of today stays as it is.
+/// Current name of the tensor `name`; a current name is returned unchanged.
 pub(super) fn current(name: &str) -> String {
     let after_model = name.strip_prefix("model.");
     let starts = |rest: &str, parts: &[&str]| parts.iter().any(|part| rest.starts_with(part));
@@ -16,7 +16,8 @@ pub(super) fn current(name: &str) -> String {
     }
 }
 
-/// The tensor, by its name of today, whose rows may have been split off the end of tensor `name` before the conversion.
+/// Name of the tensor that can hold the last rows of tensor `name` in original checkpoints; None if `name`
+/// is never split.
 pub(super) fn split_off(name: &str) -> Option<&'static str> {
     match name {
         "model.text_model.embed_tokens.weight" => Some("model.text_model.embed_tokens.additional_embedding.weight"),

@@ -1,4 +1,4 @@
-//! Tensors of a model folder: `model.safetensors`, whole or sharded, in f32, f16 or bf16.
+//! Reading tensors of a model folder: `model.safetensors`, single or sharded, in f32, f16 or bf16.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,10 +12,10 @@ use stepwise_ops::Precision;
 use super::names;
 use crate::nn::source::{Source, WeightError};
 
-/// Reads tensors by name from mapped safetensors files.
+/// Reads tensors by name from memory-mapped safetensors files.
 pub struct SafetensorsSource {
     files: Vec<(PathBuf, Mmap)>,
-    /// Tensor name to the file that holds it and its name there.
+    /// For each tensor name the index of its file and its name in that file.
     places: BTreeMap<String, (usize, String)>,
     folder: String,
     device: Device,
@@ -23,37 +23,36 @@ pub struct SafetensorsSource {
 }
 
 impl SafetensorsSource {
-    /// Opens `model.safetensors` of `folder`, or the shards its index names. Tensors under older names are found under
-    /// those of today.
+    /// Opens the shards listed in `model.safetensors.index.json` of `folder`, or `model.safetensors` if there is no
+    /// index. Older tensor names are translated to the current ones.
     ///
     /// # Errors
-    /// When there is neither, or a file is malformed or outside the folder.
+    /// When neither file exists, a file cannot be read or is malformed, the index lists a path outside the folder, or
+    /// two shards hold the same tensor.
     pub fn open_model(folder: &Path, device: &Device) -> Result<Self, WeightError> {
         let index = folder.join("model.safetensors.index.json");
         if !index.is_file() {
             let whole = folder.join("model.safetensors");
             if !whole.is_file() {
-                let problem = "no weights are here, neither model.safetensors nor shards with \
-                    model.safetensors.index.json -> download the whole model folder";
+                let problem = "no weights found, neither model.safetensors nor model.safetensors.index.json \
+                    with its shards -> download the complete model folder";
                 return Err(WeightError::Format { path: folder.display().to_string(), problem: problem.to_owned() });
             }
             return Self::open_as(&[whole], device, names::current);
         }
         let text = stepwise_data::io::bounded::text(&index).map_err(|error| at(&index, error))?;
         let format = |problem: String| WeightError::Format { path: index.display().to_string(), problem };
-        let json: serde_json::Value =
-            serde_json::from_str(&text).map_err(|error| format(format!("{error} -> copy or download it again")))?;
+        let json: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| format(format!("{error} -> copy or download the file again")))?;
         let map = json.get("weight_map").and_then(serde_json::Value::as_object).ok_or_else(|| {
-            format(
-                "weight_map is missing, which names the shard of every tensor -> download the index again".to_owned(),
-            )
+            format("weight_map is missing, the map from tensor names to shards -> download the index again".to_owned())
         })?;
         let mut shards: Vec<PathBuf> = Vec::new();
         for (tensor, shard) in map {
             let name = shard.as_str().unwrap_or_default();
             if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
                 return Err(format(format!(
-                    "weight_map.{tensor} is {shard}: a file name is expected -> name a shard that lies in this folder"
+                    "weight_map.{tensor} is {shard}, not a file name -> write the name of a shard in the same folder"
                 )));
             }
             let path = folder.join(name);
@@ -64,10 +63,10 @@ impl SafetensorsSource {
         Self::open_as(&shards, device, names::current)
     }
 
-    /// Opens these files.
+    /// Opens safetensors files; tensor names stay as they are in the files.
     ///
     /// # Errors
-    /// When one cannot be read or is malformed, or two hold a tensor of the same name.
+    /// When a file cannot be read or is malformed, or two files hold a tensor of the same name.
     pub fn open(paths: &[PathBuf], device: &Device) -> Result<Self, WeightError> {
         Self::open_as(paths, device, str::to_owned)
     }
@@ -79,12 +78,12 @@ impl SafetensorsSource {
             let file = File::open(path).map_err(|error| at(path, error))?;
             let mapped = map(&file).map_err(|error| at(path, error))?;
             let tensors = parse(path, &mapped)?;
-            // In an order, so that the same files are refused with the same words.
+            // Sorted, so that the same files always give the same error.
             let mut names = tensors.names();
             names.sort_unstable();
             for name in names {
                 if places.insert(named(name), (files.len(), name.to_owned())).is_some() {
-                    let problem = format!("tensor {name} stands here and in another shard -> keep one of them");
+                    let problem = format!("tensor {name} is also in another shard -> remove one of the two");
                     return Err(WeightError::Format { path: path.display().to_string(), problem });
                 }
             }
@@ -95,21 +94,21 @@ impl SafetensorsSource {
         Ok(Self { files, places, folder, device: device.clone(), precision: Precision::F32 })
     }
 
-    /// The same, its frozen weights of linear layers held in another precision.
+    /// Sets the number format for frozen weights of linear layers on the CPU; the default is f32.
     #[must_use]
     pub fn held_in(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 
-    /// The names of all tensors, sorted.
+    /// Names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.places.keys().map(String::as_str)
     }
 
-    /// Shape and values of a tensor, whatever its shape.
+    /// Returns shape and values (row by row) of a tensor of any shape.
     ///
     /// # Errors
-    /// When it is missing or holds something else than floating-point numbers.
+    /// When the tensor is missing or its type is not F32, F16 or BF16.
     pub fn any(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>), WeightError> {
         let missing = || WeightError::Missing {
             name: name.to_owned(),
@@ -122,7 +121,10 @@ impl SafetensorsSource {
         let view = tensors.tensor(stored).map_err(|error| malformed(path, &error))?;
         let values = to_f32(view.dtype(), view.data()).ok_or_else(|| WeightError::Format {
             path: path.display().to_string(),
-            problem: format!("tensor {name} is {:?}: F32, F16 or BF16 is read -> convert it", view.dtype()),
+            problem: format!(
+                "tensor {name} has type {:?}, supported are F32, F16 and BF16 -> convert it",
+                view.dtype()
+            ),
         })?;
         Ok((view.shape().to_vec(), values))
     }
@@ -156,7 +158,7 @@ impl Source for SafetensorsSource {
 
 #[allow(unsafe_code)]
 fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the file is only read; as with every mapped file, nobody may shorten it while it is being loaded.
+    // SAFETY: the file is only read. Like every mapped file, it must not be shortened while it is loaded.
     unsafe { Mmap::map(file) }
 }
 
@@ -165,12 +167,12 @@ fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, WeightErro
 }
 
 fn malformed(path: &Path, error: &safetensors::SafeTensorError) -> WeightError {
-    let problem = format!("not a sound safetensors file: {error} -> copy or download it again");
+    let problem = format!("invalid safetensors file: {error} -> copy or download the file again");
     WeightError::Format { path: path.display().to_string(), problem }
 }
 
 fn at(path: &Path, error: std::io::Error) -> WeightError {
-    let problem = format!("{error} -> copy or download the folder again, and see that the file may be read");
+    let problem = format!("{error} -> copy or download the folder again, and check the file's read permissions");
     WeightError::Format { path: path.display().to_string(), problem }
 }
 
@@ -187,7 +189,7 @@ fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     }
 }
 
-/// The most similar of `names`, if any resembles `name`.
+/// Name most similar to `name` (Jaro-Winkler similarity above 0.8); None if there is none.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     names
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))

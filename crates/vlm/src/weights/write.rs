@@ -1,4 +1,4 @@
-//! Safetensors files written whole or not at all.
+//! Atomic writing of safetensors files.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,22 +10,23 @@ use safetensors::tensor::TensorView;
 
 use crate::nn::source::WeightError;
 
-/// A tensor to be written.
+/// A tensor to write.
 #[derive(Clone, Debug)]
 pub struct NamedTensor {
-    /// Its name in the file.
+    /// Name in the file.
     pub name: String,
-    /// Its shape.
+    /// Shape.
     pub shape: Vec<usize>,
-    /// Its values, row by row.
+    /// Values, row by row.
     pub values: Vec<f32>,
 }
 
-/// Writes `tensors` to `path` as f32, or as bf16 rounded to nearest, with `format: pt` as PyTorch's tools expect. The file
-/// appears complete or not at all: it is written beside, synced, and renamed.
+/// Writes `tensors` to `path` as f32, or with `bf16` rounded to the nearest bf16. The metadata is
+/// `format: pt`, which PyTorch tools expect. The file is written under a temporary name, synced, and renamed,
+/// so that it is never incomplete.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// When the file cannot be written, or a tensor's number of values does not match its shape.
 pub fn write_safetensors(path: &Path, tensors: &[NamedTensor], bf16: bool) -> Result<(), WeightError> {
     let failed = |error: std::io::Error| WeightError::File { path: path.display().to_string(), error };
     let format = |problem: String| WeightError::Format { path: path.display().to_string(), problem };
