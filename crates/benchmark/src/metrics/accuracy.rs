@@ -3,7 +3,8 @@
 use super::{Better, Ledger, Metric, paired};
 use crate::perturb::Purpose;
 
-/// Returns the metrics of this set.
+/// Returns `accuracy:ID` and `accuracy:ID:stage_N` of every condition, and `effect:ID` of every condition with
+/// a control.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();

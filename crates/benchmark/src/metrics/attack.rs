@@ -4,8 +4,8 @@ use super::family::attacks;
 use super::{Better, Ledger, Metric};
 use crate::suite::Condition;
 
-/// Returns the metrics of this set: the success of every attack; for attacks with a random-sign control the success
-/// beyond the control's; and for attacks that name an answer how much more often it is given than under the control.
+/// Returns `attack_success:ID` of every attack, `attack_success_over_noise:ID` of attacks whose control is noise of
+/// random signs, and `adoption:ID` of attacks that name an answer.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

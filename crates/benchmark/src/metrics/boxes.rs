@@ -7,9 +7,9 @@ use crate::measure::Measure;
 /// Thresholds of intersection over union, with their spelling in metric ids.
 const THRESHOLDS: [(f64, &str); 3] = [(0.3, "30"), (0.5, "50"), (0.75, "75")];
 
-/// Returns the metrics of this set; every item has the same weight. Boxes are matched one to one so that the sum of
-/// overlaps is largest. Shares are over the larger of the numbers of right and given boxes, so a superfluous box costs
-/// as much as a missing one.
+/// Returns `box:iou`, `box:acc_*` and `box:none_given`; every item has the same weight. Boxes are matched one to one so
+/// that the sum of overlaps is largest. Shares are over the larger of the numbers of right and given boxes, so a
+/// superfluous box costs as much as a missing one.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let mean = |value: &dyn Fn(&[f64]) -> f64| {

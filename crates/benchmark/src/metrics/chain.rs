@@ -3,7 +3,7 @@
 
 use super::{Better, Ledger, Metric, Row};
 
-/// Returns the metrics of this set.
+/// Returns `chain_prefix:stage_N`, `chain_accuracy`, `chain_conditional:stage_N` and `first_error:*`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

@@ -3,8 +3,8 @@
 use super::{Better, Ledger, Metric};
 use crate::perturb::Purpose;
 
-/// Returns the metrics of this set. Items whose right answer is another one under the condition are left out, because
-/// there the answer should change.
+/// Returns `flip_rate:ID` of every condition except the clean one. Items whose right answer is another one under the
+/// condition are left out, because there the answer should change.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

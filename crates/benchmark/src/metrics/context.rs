@@ -3,7 +3,7 @@
 use super::{Better, Ledger, Metric, Sums, paired};
 use crate::suite::Condition;
 
-/// Returns the metrics of this set.
+/// Returns `error_propagation`, `poisoning` and `stage_replacement` for the conditions with earlier answers.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();
@@ -16,14 +16,14 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     for (place, &(c, condition, gold)) in own.iter().enumerate() {
         // EP_s = A_s(gold parents) - A_s(predicted parents)
         metrics.extend(by_stage(ledger, gold, c, &Ledger::name("error_propagation", condition, place == 0), |stage| {
-            format!("error propagation, stage {stage} (accuracy lost with its own earlier answers in place of the right ones)")
+            format!("error propagation, stage {stage} (loss with its own earlier answers instead of the right ones)")
         }));
     }
     for (c, condition, first) in ledger.variants("parents_wrong") {
         let Some(gold) = against_gold(condition) else { continue };
         // PO_s = A_s(gold parents) - A_s(one parent wrong)
         metrics.extend(by_stage(ledger, gold, c, &Ledger::name("poisoning", condition, first), |stage| {
-            format!("poisoning, stage {stage} (accuracy lost by one wrong earlier answer)")
+            format!("poisoning, stage {stage} (loss with one wrong earlier answer)")
         }));
     }
     for (c, condition) in predicted(ledger, replaces) {

@@ -4,7 +4,8 @@ use stepwise_curriculum::taxonomy::is_about_marks;
 
 use super::{Better, Ledger, Metric, paired};
 
-/// Returns the metrics of this set. Where there are several shapes of mark, the metrics of the box carry no suffix.
+/// Returns `cue_gain`, `cue_alignment_accuracy`, `cue_harm` and `text_dominance`. Where there are several shapes of
+/// mark, the metrics of the box carry no suffix.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

@@ -7,8 +7,7 @@ use crate::suite::Condition;
 /// Kinds of condition that have a size. Targeted attacks are left out, because they are another attack.
 const KINDS: [&str; 4] = ["fgsm", "pgd", "transfer", "random_sign"];
 
-/// Returns the metrics of this set: `eps_accuracy:KIND:EPS` for every kind with at least two sizes; size 0 is the
-/// clean question.
+/// Returns `eps_accuracy:KIND:EPS` for every kind with at least two sizes; size 0 is the clean question.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     KINDS.iter().flat_map(|kind| of_kind(ledger, kind)).collect()

@@ -2,7 +2,8 @@
 
 use super::{Better, Ledger, Metric};
 
-/// Returns the metrics of this set, on the items whose right answer changes when the image is mirrored.
+/// Returns `laterality_accuracy` and `laterality_blindness`, on the items whose right answer changes when the image
+/// is mirrored.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

@@ -259,13 +259,15 @@ impl<'a> Ledger<'a> {
         Sums::collect(self.groups, values)
     }
 
-    /// Sums `value` over the cases for which it is defined; `value` receives all items of a case.
+    /// Sums `value` over the cases for which it is defined; `value` receives all items of a case. Where groups are
+    /// questions, no case is summed.
     pub fn case_sums<const N: usize>(&self, value: impl Fn(&[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
         let cases = self.cases();
         Sums::collect(self.groups, cases.filter_map(|rows| Some((rows.first()?.group, value(rows)?))))
     }
 
-    /// Sums `value` over the items for which it is defined; `value` receives the item and all items of its case.
+    /// Sums `value` over the items for which it is defined; `value` receives the item and all items of its case. Where
+    /// groups are questions, no item is summed.
     pub fn sums_within<const N: usize>(&self, value: impl Fn(&Row<'a>, &[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
         let items = self.cases().flat_map(|rows| rows.iter().map(move |row| (row, rows)));
         Sums::collect(self.groups, items.filter_map(|(row, rows)| Some((row.group, value(row, rows)?))))

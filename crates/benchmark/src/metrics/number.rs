@@ -4,7 +4,7 @@ use super::{Better, Ledger, Metric, Row};
 use crate::measure::Measure;
 use crate::stats::Statistic;
 
-/// Returns the metrics of this set.
+/// Returns `number:within_tolerance` and `number:median_relative_error`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

@@ -4,7 +4,8 @@ use super::ledger::one_if;
 use super::{Better, Ledger, Metric, share};
 use crate::stats::Statistic;
 
-/// Returns the metrics of this set; empty where the suite has no other order of the options.
+/// Returns `all_orders_accuracy`, `circular_accuracy` and `position_bias`; empty where the suite has no other order of
+/// the options.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

@@ -2,8 +2,8 @@
 
 use super::{Better, Ledger, Metric};
 
-/// Returns the metrics of this set. Answering "yes" to everything is right on half of the questions and on none of
-/// the pairs.
+/// Returns `pair_accuracy` and `negation_pair_accuracy`. Answering "yes" to everything is right on half of the
+/// questions and on none of the pairs.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

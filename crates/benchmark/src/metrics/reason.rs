@@ -3,7 +3,7 @@
 use super::ledger::one_if;
 use super::{Better, Ledger, Metric, Row};
 
-/// Returns the metrics of this set.
+/// Returns `right_for_the_wrong_reason`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

@@ -4,8 +4,8 @@
 use super::ledger::one_if;
 use super::{Better, Ledger, Metric, Row};
 
-/// Returns the metrics of this set: silent failure under every condition that removes the evidence, and false refusal
-/// with the evidence present. They belong together: a model that always declines never fails silently.
+/// Returns `silent_failure:ID` of every condition that removes the evidence, and `false_refusal` with the evidence
+/// present. The two belong together: a model that always declines never fails silently.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

@@ -2,7 +2,7 @@
 
 use super::{Better, Ledger, Metric, paired};
 
-/// Returns the metrics of this set.
+/// Returns `region_grounding` and `visual_grounding`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

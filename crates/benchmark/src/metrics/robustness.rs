@@ -5,7 +5,7 @@ use super::{Better, Ledger, Metric, share};
 use crate::stats::Statistic;
 use crate::summary::Summary;
 
-/// Returns the metrics of this set.
+/// Returns `robust_accuracy`, `worst_case_accuracy` and `mean_attacked_accuracy`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let representatives = representatives(ledger);

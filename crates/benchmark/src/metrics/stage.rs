@@ -3,7 +3,7 @@
 
 use super::{Better, Ledger, Metric, Sums, share};
 
-/// Returns the metrics of this set.
+/// Returns `chance_corrected:stage_N`, `stage_slope`, `stage_fall` and `stage_largest_step`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

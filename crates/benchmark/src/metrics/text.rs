@@ -16,7 +16,7 @@ const SCORES: [(&str, &str, Score); 4] = [
     ("text:token_f1", "texts, F1 of words", |_, _, _, f1| f1),
 ];
 
-/// Returns the metrics of this set.
+/// Returns `text:exact`, `text:alias`, `text:token_recall` and `text:token_f1`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let of = |(id, label, score): (&str, &str, Score)| {

@@ -2,7 +2,8 @@
 
 use super::{Better, Ledger, Metric, paired};
 
-/// Returns the metrics of this set.
+/// Returns `visual_reliance_blank`, `visual_reliance_no_image`, `prior_following`, `visual_reliance_swap`,
+/// `image_sensitivity` and `image_unrest`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
