@@ -1,44 +1,44 @@
-//! What each phase of a curriculum left of what the phases before it had taught: clean accuracy of all four stages after every
-//! phase, as a matrix of phases by stages.
+//! Forgetting matrix of a curriculum: clean accuracy of all four stages after every phase, with one row per phase and
+//! one column per stage.
 
 use serde::{Deserialize, Serialize};
 
 use crate::retention::{StageAccuracies, backward_transfer, retention};
 use crate::summary::{Estimate, Summary};
 
-/// Schema of `forgetting.json`.
+/// Schema name of `forgetting.json`.
 pub const SCHEMA: &str = "forgetting/1";
 
-/// The matrix.
+/// Clean accuracy of the four stages before the first phase and after every phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Forgetting {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// Of the untouched base, stages 1 to 4; none where a stage has no items.
+    /// Clean accuracy of the untouched base, stages 1 to 4; None where a stage has no items.
     pub base: [Option<Estimate>; 4],
-    /// In the order in which they were learned.
+    /// Rows of the phases, in training order.
     pub phases: Vec<PhaseRow>,
-    /// Mean change of a stage's accuracy since the phase that taught it first (Lopez-Paz and Ranzato, 2017); none where every
-    /// stage was taught by the last phase first, or not at all.
+    /// Mean change of a stage's accuracy since the first phase that trained on it (Lopez-Paz and Ranzato, 2017). None
+    /// where no stage was trained on before the last phase.
     pub backward_transfer: Option<f64>,
 }
 
-/// The end of one phase.
+/// Clean accuracy at the end of one phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseRow {
-    /// Its name.
+    /// Name of the phase.
     pub phase: String,
-    /// Clinical stages it taught, 1 to 4, replayed ones not among them.
+    /// Clinical stages that the phase trained on, 1 to 4, without replayed stages.
     pub stages: Vec<u8>,
-    /// Epochs of the run that are done.
+    /// Number of epochs of the run completed so far.
     pub epoch: u32,
-    /// Optimiser steps that are done.
+    /// Number of optimiser steps completed so far.
     pub step: u64,
-    /// Clean accuracy of stages 1 to 4.
+    /// Clean accuracy of stages 1 to 4; None where a stage has no items.
     pub accuracy: [Option<Estimate>; 4],
 }
 
-/// Clean accuracy of stages 1 to 4.
+/// Reads the clean accuracies of stages 1 to 4 from a summary.
 fn accuracy(summary: &Summary) -> [Option<Estimate>; 4] {
     [1, 2, 3, 4].map(|stage| {
         summary.estimate(&format!("accuracy:clean:stage_{stage}")).filter(|estimate| estimate.value.is_some())
@@ -50,13 +50,13 @@ fn values(accuracy: &[Option<Estimate>; 4]) -> StageAccuracies {
 }
 
 impl Forgetting {
-    /// Before the first phase.
+    /// Starts a matrix without phases from the summary of the base.
     #[must_use]
     pub fn new(base: &Summary) -> Self {
         Self { schema: SCHEMA.to_owned(), base: accuracy(base), phases: Vec::new(), backward_transfer: None }
     }
 
-    /// Adds the end of a phase.
+    /// Adds the row of a finished phase and updates the backward transfer.
     pub fn push(&mut self, phase: &str, stages: &[u8], epoch: u32, step: u64, summary: &Summary) {
         let row =
             PhaseRow { phase: phase.to_owned(), stages: stages.to_vec(), epoch, step, accuracy: accuracy(summary) };
@@ -64,7 +64,8 @@ impl Forgetting {
         self.count();
     }
 
-    /// Forgets phases that ended after the run's epoch `epoch`: a run that is resumed before them learns them again.
+    /// Removes the rows of phases that ended after epoch `epoch` of the run: a run resumed before their end trains
+    /// them again.
     pub fn keep_through(&mut self, epoch: u32) {
         self.phases.retain(|row| row.epoch <= epoch);
         self.count();
@@ -75,13 +76,14 @@ impl Forgetting {
         self.backward_transfer = backward_transfer(&accuracies, self.learned());
     }
 
-    /// For stages 1 to 4, the place of the first phase that taught them.
+    /// For stages 1 to 4, the index in `phases` of the first phase that trained on the stage; None where no phase did.
     #[must_use]
     pub fn learned(&self) -> [Option<usize>; 4] {
         [1, 2, 3, 4].map(|stage| self.phases.iter().position(|row| row.stages.contains(&stage)))
     }
 
-    /// For stages 1 to 4, the best that the base or an earlier phase had reached less what is left after the last one.
+    /// For stages 1 to 4, the best accuracy of the base and the earlier phases less the accuracy after the last phase
+    /// (Chaudhry et al., 2018); negative where the last accuracy is the best. None without phases or without items.
     #[must_use]
     pub fn forgotten(&self) -> [Option<f64>; 4] {
         let stops = std::iter::once(&self.base).chain(self.phases.iter().map(|row| &row.accuracy));
@@ -89,7 +91,7 @@ impl Forgetting {
         kept.map(|kept| kept.map(|kept| kept.forgetting()))
     }
 
-    /// The matrix as a Markdown table; in bold what the phase itself taught.
+    /// Returns the matrix as a Markdown table; accuracies of stages that the phase itself trained on are bold.
     #[must_use]
     pub fn markdown(&self) -> String {
         let cell = |estimate: Option<Estimate>, taught: bool| match estimate.and_then(|estimate| estimate.value) {
@@ -109,7 +111,7 @@ impl Forgetting {
         }
         text.push_str(&match self.backward_transfer {
             Some(transfer) => format!("\nBackward transfer: {transfer:+.3}\n"),
-            None => "\nBackward transfer: not defined, no stage was taught before the last phase\n".to_owned(),
+            None => "\nBackward transfer: not defined, no stage was trained on before the last phase\n".to_owned(),
         });
         text
     }
@@ -142,7 +144,8 @@ mod tests {
         };
         forgetting.count();
         assert_eq!(forgetting.learned(), [Some(0), Some(1), None, Some(3)]);
-        // Stage 1 went from 0.9 to 0.75, though a later phase taught it again; stage 2 came back to where it was.
+        // Stage 1 fell from 0.9 to 0.75 although a later phase trained on it again; stage 2 returned to its
+        // earlier value.
         assert!((forgetting.backward_transfer.expect("two stages") + 0.075).abs() < 1e-12);
         // The base was best at stage 3.
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a run will be able to see, told before it is made.
+//! Power analysis: the smallest differences that a run can detect, computed before the run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,38 +7,41 @@ use super::stats::design::{design_effect, intra_cluster_correlation, minimum_det
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 
-/// Correlation within groups where no outcomes are known.
+/// Assumed correlation within groups where no outcomes are known.
 pub const ASSUMED_CORRELATION: f64 = 0.3;
 
-/// Share of items that one of two respondents gets right and the other wrong. Nobody knows it before both were asked.
+/// Assumed share of items that one of two models gets right and the other wrong. The true share is unknown until both
+/// models are evaluated.
 pub const ASSUMED_DISCORDANT: f64 = 0.2;
 
-/// What one condition of a plan will be able to see.
+/// Detectable difference under one condition of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Power {
     /// Id of the condition.
     pub condition: String,
-    /// Whether it is shown apart: a primary endpoint is about it, or it is the clean one.
+    /// Whether [`describe`] gives the condition a line of its own: it is the clean condition, or a primary endpoint is
+    /// about it.
     pub is_shown: bool,
-    /// Items asked.
+    /// Number of items evaluated under the condition.
     pub items: usize,
-    /// Groups they come from.
+    /// Number of groups these items belong to.
     pub groups: usize,
-    /// Items of a group, as the mean item sees it: large groups cost more than small ones save.
+    /// Mean group size weighted by items: the sum of squared sizes over the number of items. Large groups cost more
+    /// precision than small groups save.
     pub group_size: f64,
-    /// Correlation of being right within groups.
+    /// Correlation of right answers within groups, 0 to 1.
     pub correlation: f64,
-    /// Whether that was estimated from known outcomes; else it is [`ASSUMED_CORRELATION`].
+    /// Whether `correlation` was estimated from known outcomes; otherwise it is [`ASSUMED_CORRELATION`].
     pub is_estimated: bool,
-    /// By how much clustering multiplies the variance.
+    /// Factor by which clustering multiplies the variance.
     pub design_effect: f64,
-    /// Smallest difference between two respondents that is seen with a power of 80 % at a level of 5 %, with
-    /// [`ASSUMED_DISCORDANT`]; none without items.
+    /// Smallest difference between the accuracies of two models, as a share from 0 to 1, that is detected with a power
+    /// of 80 % at a level of 5 % under [`ASSUMED_DISCORDANT`]. None without items.
     pub detectable: Option<f64>,
 }
 
-/// For every condition of the plan, in its order. Where outcomes of the base are known, the correlation is estimated from
-/// whether its answers under the condition are right.
+/// Computes the power of every condition of the plan, in plan order. `base` holds known outcomes of the base model; the
+/// correlation is then estimated from whether its answers under the condition are right.
 #[must_use]
 pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
     let mut sizes: Vec<BTreeMap<&str, usize>> = vec![BTreeMap::new(); plan.suite.conditions.len()];
@@ -85,7 +88,8 @@ impl fmt::Display for Power {
         let source = if self.is_estimated { "" } else { " assumed" };
         write!(
             f,
-            "{}: {} items in {} groups, correlation {:.2}{source}, design effect {:.2}, sees differences from {:.1} points",
+            "{}: {} items in {} groups, correlation {:.2}{source}, design effect {:.2}, \
+             smallest detectable difference {:.1} percentage points",
             self.condition,
             self.items,
             self.groups,
@@ -96,12 +100,12 @@ impl fmt::Display for Power {
     }
 }
 
-/// What to print before a run: what was assumed, one line for each condition shown apart, and one for all others that have
-/// items.
+/// Returns the text printed before a run: the assumptions, one line for each condition with `is_shown`, and one line
+/// for all other conditions that have items.
 #[must_use]
 pub fn describe(power: &[Power]) -> String {
     let mut lines = vec![format!(
-        "what this run can see (two-sided 5 %, power 80 %, if two models differ on {:.0} % of the items):",
+        "differences this run can detect (two-sided 5 %, power 80 %, if two models differ on {:.0} % of the items):",
         100.0 * ASSUMED_DISCORDANT
     )];
     lines.extend(power.iter().filter(|power| power.is_shown).map(|power| format!("  {power}")));
@@ -116,7 +120,7 @@ pub fn describe(power: &[Power]) -> String {
             range = (range.0.min(*items), range.1.max(*items), range.2.min(*points), range.3.max(*points));
         }
         lines.push(format!(
-            "  {} more: {} to {} items, sees differences from {:.1} to {:.1} points",
+            "  {} more conditions: {} to {} items, smallest detectable differences {:.1} to {:.1} percentage points",
             others.len(),
             range.0,
             range.1,

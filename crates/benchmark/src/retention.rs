@@ -1,34 +1,36 @@
-//! What later training does to what was learned before, from the accuracies of each stage over the epochs.
+//! Retention and forgetting: the effect of later training on earlier stages, from the accuracy of each stage over
+//! the epochs.
 
 use crate::summary::Summary;
 
-/// One clinical stage over the epochs of a run.
+/// Accuracy of one clinical stage over the epochs of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retention {
-    /// The largest accuracy of any epoch but the last.
+    /// Largest accuracy of any epoch but the last.
     pub best: f64,
-    /// The accuracy after the last epoch.
+    /// Accuracy after the last epoch.
     pub last: f64,
 }
 
 impl Retention {
-    /// Forgetting: best less last (Chaudhry et al., 2018). Below zero where the last epoch is the best.
+    /// Forgetting: best less last (Chaudhry et al., 2018). Negative where the last epoch is the best.
     #[must_use]
     pub fn forgetting(&self) -> f64 {
         self.best - self.last
     }
 }
 
-/// Clean accuracy of stages 1 to 4 by epoch; none where a stage has no items.
+/// Clean accuracy of stages 1 to 4 after one epoch; None where a stage has no items.
 pub type StageAccuracies = [Option<f64>; 4];
 
-/// Of one epoch.
+/// Reads the clean accuracies of the stages from the summary of one epoch.
 #[must_use]
 pub fn stage_accuracies(summary: &Summary) -> StageAccuracies {
     [1, 2, 3, 4].map(|stage| summary.estimate(&format!("accuracy:clean:stage_{stage}")).and_then(|found| found.value))
 }
 
-/// For stages 1 to 4, what was reached and what is left. None with fewer than two epochs, or without items.
+/// Returns the best and the last accuracy of stages 1 to 4. None with fewer than two epochs, or where a stage has
+/// no items.
 #[must_use]
 pub fn retention(epochs: &[StageAccuracies]) -> [Option<Retention>; 4] {
     [0, 1, 2, 3].map(|stage| {
@@ -38,9 +40,10 @@ pub fn retention(epochs: &[StageAccuracies]) -> [Option<Retention>; 4] {
     })
 }
 
-/// Backward transfer (Lopez-Paz and Ranzato, 2017): over the stages that were learned before the last epoch, the mean of the
-/// accuracy after the last epoch less that right after the stage was learned. `learned[s]` is the place among `epochs` of the
-/// one that taught stage `s + 1`. None where no stage was learned before.
+/// Returns the backward transfer (Lopez-Paz and Ranzato, 2017): over the stages that were trained before the last
+/// epoch, the mean of the accuracy after the last epoch less the accuracy right after the stage was trained.
+/// `learned[s]` is the index in `epochs` of the epoch that trained stage `s + 1`. None where no stage was trained
+/// before the last epoch.
 #[must_use]
 pub fn backward_transfer(epochs: &[StageAccuracies], learned: [Option<usize>; 4]) -> Option<f64> {
     let last = epochs.len().checked_sub(1)?;
@@ -59,7 +62,7 @@ pub fn backward_transfer(epochs: &[StageAccuracies], learned: [Option<usize>; 4]
 mod tests {
     use super::*;
 
-    /// Four stages learned one after another; the third is untested.
+    /// Four stages trained one after another; the third is not evaluated.
     const EPOCHS: [StageAccuracies; 4] = [
         [Some(0.9), Some(0.5), None, Some(0.2)],
         [Some(0.8), Some(0.7), None, Some(0.2)],
@@ -79,7 +82,7 @@ mod tests {
 
     #[test]
     fn transfer_is_against_the_epoch_that_taught_the_stage() {
-        // Stage 1 lost 0.3 since its epoch, stage 2 gained 0.05; stage 4 was learned last.
+        // Stage 1 lost 0.3 since its epoch, stage 2 gained 0.05; stage 4 was trained last.
         let transfer = backward_transfer(&EPOCHS, [Some(0), Some(1), Some(2), Some(3)]).expect("defined");
         assert!((transfer + 0.125).abs() < 1e-12, "{transfer}");
         assert_eq!(backward_transfer(&EPOCHS, [Some(3), None, None, None]), None);

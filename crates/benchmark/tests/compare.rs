@@ -224,8 +224,8 @@ not JSON
     let said = foreign::read(&path, &suite, Some(&plan)).expect_err("wrong throughout").to_string();
     let said = said.replace(&path.display().to_string(), "f");
     let starts = [
-        "f:2: case_id: case case-000, item q1, condition clean stands here for the second time -> keep one",
-        "f:3: expected ident at column 2 -> write one JSON object a line",
+        "f:2: case_id: case case-000, item q1, condition clean occurs for the second time -> keep one",
+        "f:3: expected ident at column 2 -> write one JSON object per line",
         "f:5: unknown field `item`, expected one of ",
         "f:6: case_id: is missing -> name the case",
         "f:6: condition: is missing -> name the condition of the suite",
@@ -233,7 +233,7 @@ not JSON
         "f:6: stage: is 5 -> write 1 to 4",
         "f:7: case_id: there is no case `case-009` -> give the cases",
         "f:8: item_id: case case-000 has no item `q9` -> name one of q1, q2, q3, q4",
-        "f:9: condition: `sepia` is not in the suite `s` -> name the suite",
+        "f:9: condition: `sepia` is not in the suite `s` -> give the suite",
         "f:10: unknown variant `maybe`, expected one of ",
     ];
     let lines: Vec<&str> = said.lines().collect();

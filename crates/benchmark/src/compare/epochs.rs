@@ -1,5 +1,5 @@
-//! What the epochs of runs say about a comparison: effective robustness against a line of reference epochs, and what
-//! later epochs did to earlier stages.
+//! Epochs of runs in a comparison: effective robustness against a line of reference epochs, and forgetting of
+//! earlier stages.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -11,33 +11,33 @@ use crate::retention::{StageAccuracies, backward_transfer, retention, stage_accu
 use crate::suite::Suite;
 use crate::summary::{Estimate, Summary};
 
-/// The epochs of a run.
+/// Summaries of the epochs of a run.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// The untouched base, where it was tested.
+    /// Summary of the untouched base; None where it was not evaluated.
     pub base: Option<Summary>,
-    /// What each came to, in order; epochs that were not tested are left out.
+    /// Summaries of the evaluated epochs, in order.
     pub epochs: Vec<Summary>,
-    /// For stages 1 to 4, the place among `epochs` of the one that ended the first phase that taught the stage; none where it
-    /// was not taught.
+    /// For stages 1 to 4, the index in `epochs` of the epoch that ended the first phase that trained on the stage; None
+    /// where no phase did.
     pub learned: [Option<usize>; 4],
 }
 
-/// One stage of a run over its epochs.
+/// Accuracy of one stage over the epochs of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageRetention {
-    /// 1 to 4.
+    /// Clinical stage, 1 to 4.
     pub stage: u8,
-    /// The largest clean accuracy of any epoch but the last.
+    /// Largest clean accuracy of any epoch but the last.
     pub best: f64,
     /// Clean accuracy after the last epoch.
     pub last: f64,
-    /// Best less last.
+    /// Best less last; negative where the last epoch is the best.
     pub forgetting: f64,
 }
 
 impl History {
-    /// What shows how robustness goes with clean accuracy: the base and all epochs.
+    /// Iterates over the points of the reference line of effective robustness: the base and all epochs.
     pub fn reference(&self) -> impl Iterator<Item = &Summary> {
         self.base.iter().chain(&self.epochs)
     }
@@ -46,7 +46,7 @@ impl History {
         self.epochs.iter().map(stage_accuracies).collect()
     }
 
-    /// Of the stages that have items; empty with fewer than two epochs.
+    /// Returns the accuracies of the stages that have items; empty with fewer than two epochs.
     #[must_use]
     pub fn retention(&self) -> Vec<StageRetention> {
         let stages = (1..).zip(retention(&self.accuracies()));
@@ -58,33 +58,36 @@ impl History {
             .collect()
     }
 
-    /// Mean change of a stage's accuracy since the phase that taught it first; none where no stage was taught before the last epoch.
+    /// Returns the mean change of a stage's accuracy since the first phase that trained on it; None where no stage was
+    /// trained on before the last epoch.
     #[must_use]
     pub fn backward_transfer(&self) -> Option<f64> {
         backward_transfer(&self.accuracies(), self.learned)
     }
 }
 
-/// How far two respondents lie above the line on which reference epochs lie, in log-odds of accuracy under an attack.
+/// Effective robustness of two models: how far they lie above the line of the reference epochs, in log-odds of accuracy
+/// under an attack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EffectiveRobustness {
-    /// The attack.
+    /// Id of the attack's condition.
     pub condition: String,
-    /// Of the line: attacked log-odds for one of clean log-odds.
+    /// Slope of the line: change of the attacked log-odds per unit of clean log-odds.
     pub slope: f64,
-    /// Of the line: attacked log-odds where clean log-odds are zero.
+    /// Intercept of the line: attacked log-odds where the clean log-odds are zero.
     pub intercept: f64,
-    /// Epochs the line was fitted to.
+    /// Number of epochs to which the line was fitted.
     pub points: usize,
-    /// Of A: its attacked log-odds less the line's at its clean accuracy.
+    /// Effective robustness of A: attacked log-odds of A less the line's at A's clean accuracy.
     pub a: f64,
-    /// Of B.
+    /// Effective robustness of B.
     pub b: f64,
-    /// B less A: what of the gain is more than clean accuracy explains.
+    /// B less A: the part of the gain that clean accuracy does not explain.
     pub difference: f64,
 }
 
-/// For every attack that both were asked and of which the reference epochs make a line that can be used.
+/// Computes the effective robustness for every attack under which both models were evaluated and whose line of
+/// reference epochs can be used.
 pub(super) fn effective_robustness(
     suite: &Suite,
     metrics: &IndexMap<String, MetricPair>,

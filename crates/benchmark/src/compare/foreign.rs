@@ -1,5 +1,6 @@
-//! Outcomes made elsewhere: JSON Lines with as little as a case, an item, a condition and a reply. What such a file may say is
-//! in `docs/outcomes.md`. Lines of our own outcome files are read as they are, so both may stand in one file.
+//! Reads outcomes from another tool: JSON Lines with at least a case, an item, a condition and a response.
+//! `docs/outcomes.md` describes the keys of a line. Lines of Stepwise's own outcome files are accepted too, so one file
+//! may hold both.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -15,42 +16,43 @@ use crate::score::Verdict;
 use crate::store::{self, StoreError};
 use crate::suite::Suite;
 
-/// A line that is not one of our own.
+/// A line written by another tool.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
     case_id: Option<String>,
     item_id: Option<String>,
     condition: Option<String>,
-    /// What the model said, word for word.
+    /// Response of the model, word for word.
     reply: Option<String>,
-    /// What it answered, in the words of the option, the number or the box, where somebody has read the reply already.
+    /// Answer in the words of the option, the number or the box, where the tool has parsed the response.
     answer: Option<String>,
-    /// What that is worth, where somebody has judged it already.
+    /// Verdict, where the tool has judged the answer.
     verdict: Option<Verdict>,
     group_id: Option<String>,
     stage: Option<u8>,
 }
 
-/// The only keys of our own lines that no line made elsewhere has.
+/// Key that every line of Stepwise's own files has and no line of another tool has.
 const OWN_KEY: &str = "chance";
 
-/// Reads outcomes. Replies and answers are judged by our parser against the cases of `plan`, which must be a plan of `suite`
-/// without caps; without one, every line made elsewhere must bring its verdict.
+/// Reads outcomes. Responses and answers are judged by the strict parser against the cases of `plan`, which must be a
+/// plan of `suite` without caps. Without a plan, every line of another tool must have a verdict.
 ///
 /// # Errors
-/// When the file cannot be read, or with every line that is not an outcome, says too little, names what is not asked, or
-/// says the same again.
+/// When the file cannot be read. Otherwise with all lines that are no outcome, lack a key, name a case, item or
+/// condition that is not in the plan or suite, or repeat an earlier line.
 pub fn read(path: &Path, suite: &Suite, plan: Option<&Plan<'_>>) -> Result<Vec<Outcome>, StoreError> {
     let mut seen = HashSet::new();
     store::lines(path, |text| {
         let value: Value = serde_json::from_str(text)
-            .map_err(|error| vec![format!("{} -> write one JSON object a line", store::within_line(&error))])?;
+            .map_err(|error| vec![format!("{} -> write one JSON object per line", store::within_line(&error))])?;
         let outcome = match value.get(OWN_KEY) {
             Some(_) => store::parse(text)?,
             None => {
-                let line = serde_json::from_value(value)
-                    .map_err(|error| vec![format!("{error} -> see docs/outcomes.md for what a line may say")])?;
+                let line = serde_json::from_value(value).map_err(|error| {
+                    vec![format!("{error} -> see docs/outcomes.md for the keys and values of a line")]
+                })?;
                 judge(line, suite, plan)?
             }
         };
@@ -58,7 +60,7 @@ pub fn read(path: &Path, suite: &Suite, plan: Option<&Plan<'_>>) -> Result<Vec<O
         let key = (outcome.case_id.clone(), outcome.item_id.clone(), outcome.condition.clone());
         if !seen.insert(key) {
             return Err(vec![format!(
-                "case_id: case {}, item {}, condition {} stands here for the second time -> keep one line of it",
+                "case_id: case {}, item {}, condition {} occurs for the second time -> keep one of the two lines",
                 outcome.case_id, outcome.item_id, outcome.condition
             )]);
         }
@@ -70,7 +72,7 @@ fn known(suite: &Suite, condition: &str) -> Result<(), String> {
     match suite.condition(condition) {
         Some(_) => Ok(()),
         None => Err(format!(
-            "condition: `{condition}` is not in the suite `{}` -> name the suite that asked it with `--suite FILE`",
+            "condition: `{condition}` is not in the suite `{}` -> give the suite of the evaluation with `--suite FILE`",
             suite.name
         )),
     }
@@ -88,7 +90,7 @@ fn judge(line: Line, suite: &Suite, plan: Option<&Plan<'_>>) -> Result<Outcome, 
     let case_id = named("case_id", line.case_id, "the case");
     let item_id = named("item_id", line.item_id, "the item of the case");
     let condition =
-        named("condition", line.condition, "the condition of the suite, `clean` for the question as it stands");
+        named("condition", line.condition, "the condition of the suite, `clean` for the unchanged question");
     if line.reply.is_none() && line.answer.is_none() && line.verdict.is_none() {
         problems.push("reply: is missing -> write the model's `reply`, or its `answer`, or a `verdict`".to_owned());
     }
@@ -129,7 +131,7 @@ fn judge(line: Line, suite: &Suite, plan: Option<&Plan<'_>>) -> Result<Outcome, 
     }
 }
 
-/// A verdict without its case: [`fill`] adds what the other side knows.
+/// An outcome with a verdict but without its case; [`fill`] adds the known values of the other side.
 fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: String, stage: u8) -> Outcome {
     Outcome {
         key: String::new(),
@@ -161,12 +163,12 @@ fn bare(verdict: Verdict, [case_id, item_id, condition]: [String; 3], group_id: 
     }
 }
 
-/// Stands for a stage that a line does not say; no metric of a stage counts it.
+/// Stage of a line that gives none; metrics of single stages leave such lines out.
 const UNKNOWN_STAGE: u8 = 0;
 
 fn not_asked(plan: &Plan<'_>, case_id: &str, item_id: &str, condition: &str) -> String {
     let Some(case) = plan.pool.number(case_id).map(|number| &plan.pool.cases()[number]) else {
-        return format!("case_id: there is no case `{case_id}` -> give the cases that were asked with `--cases FILE`");
+        return format!("case_id: there is no case `{case_id}` -> give the evaluated cases with `--cases FILE`");
     };
     if !case.chain.iter().any(|item| item.id == item_id) {
         let ids: Vec<&str> = case.chain.iter().map(|item| item.id.as_str()).collect();
@@ -175,8 +177,8 @@ fn not_asked(plan: &Plan<'_>, case_id: &str, item_id: &str, condition: &str) -> 
     format!("condition: `{condition}` does not apply to item {item_id} of case {case_id} -> leave the line out")
 }
 
-/// Gives outcomes that came without their case what the other side knows about the same question: group, stage, category,
-/// right answer, chance.
+/// Completes `outcomes` that have no case with the values of the same questions in `from`, the outcomes of the other
+/// side: group, stage, category, question, parents, right answer and chance.
 pub fn fill(outcomes: &mut [Outcome], from: &[Outcome]) {
     let known: HashMap<_, &Outcome> = from.iter().map(|outcome| (super::key(outcome), outcome)).collect();
     let cases: HashMap<(&str, &str), &Outcome> =

@@ -1,5 +1,5 @@
-//! Two respondents on the same questions: A is the reference, B what is compared with it, and every difference is B less A
-//! on what both were asked.
+//! Comparison of two models on the same questions. A is the reference, B is compared with A, and every difference is B
+//! less A on the questions that both answered.
 
 pub mod foreign;
 
@@ -20,153 +20,154 @@ pub mod epochs;
 
 pub use epochs::{EffectiveRobustness, History, StageRetention};
 
-/// Schema of a comparison's JSON.
+/// Schema name of a comparison's JSON.
 pub const SCHEMA: &str = "compare/1";
 
-/// One of the two.
+/// One side of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
-    /// For people.
+    /// Name shown to people.
     pub name: &'a str,
-    /// What it answered.
+    /// Outcomes of the model.
     pub outcomes: &'a [Outcome],
-    /// Its epochs, where it is a run.
+    /// Epochs of the run; None where the side is not a run.
     pub history: Option<&'a History>,
 }
 
-/// Two respondents compared.
+/// Result of comparing two models.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// The reference.
+    /// Summary of the reference.
     pub a: SideSummary,
-    /// What is compared with it.
+    /// Summary of the model that is compared with the reference.
     pub b: SideSummary,
-    /// What was asked.
+    /// Suite of the evaluation.
     pub suite: SuiteName,
-    /// Questions (items under a condition) that both answered.
+    /// Number of questions (items under a condition) that both answered.
     pub both: usize,
-    /// Items behind those.
+    /// Number of items in these questions.
     pub items: usize,
-    /// Groups behind those; intervals and sign flips are clustered by them.
+    /// Number of groups in these questions; intervals and sign-flip tests are clustered by group.
     pub groups: usize,
-    /// Draws behind every interval.
+    /// Number of bootstrap draws of every interval.
     pub resamples: usize,
-    /// In the order of the suite, those that both answered.
+    /// Conditions that both answered, in the order of the suite.
     pub conditions: Vec<ConditionPair>,
-    /// Clean, by stage.
+    /// Clean accuracy by stage.
     pub stages: Vec<StagePair>,
-    /// All metrics by id, on what both answered.
+    /// All metrics by id, on the questions that both answered.
     pub metrics: IndexMap<String, MetricPair>,
-    /// Attacks against the line of reference epochs; empty where there is none.
+    /// Effective robustness against the line of reference epochs, by attack; empty where there is no line.
     pub effective_robustness: Vec<EffectiveRobustness>,
 }
 
-/// One of the two in a comparison.
+/// One side in the result of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SideSummary {
-    /// For people.
+    /// Name shown to people.
     pub name: String,
-    /// Questions answered.
+    /// Number of questions answered.
     pub outcomes: usize,
-    /// Those the other did not answer; they are left out.
+    /// Number of questions that the other side did not answer; they are left out.
     pub alone: usize,
-    /// What later epochs did to earlier stages; empty where it is no run of two epochs or more.
+    /// Best and last accuracy of every stage over the epochs; empty where the side is not a run of two or more epochs.
     pub retention: Vec<StageRetention>,
-    /// Mean change of a stage's accuracy since the phase that taught it first (Lopez-Paz and Ranzato, 2017).
+    /// Mean change of a stage's accuracy since the first phase that trained on it (Lopez-Paz and Ranzato, 2017); None
+    /// where it is not defined.
     pub backward_transfer: Option<f64>,
 }
 
-/// One condition.
+/// Comparison under one condition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConditionPair {
-    /// As in the suite.
+    /// Id of the condition in the suite.
     pub id: String,
-    /// What it is for.
+    /// Purpose of the condition.
     pub purpose: Purpose,
-    /// Whether it was named before the run as one that a claim rests on.
+    /// Whether the condition was named a primary endpoint before the run.
     pub primary: bool,
-    /// Items both answered.
+    /// Number of items that both answered.
     pub n: usize,
-    /// Share A got right.
+    /// Accuracy of A, 0 to 1.
     pub accuracy_a: Option<f64>,
-    /// Share B got right.
+    /// Accuracy of B, 0 to 1.
     pub accuracy_b: Option<f64>,
-    /// Replies of A that are no answer; they count as wrong.
+    /// Number of unparsed responses of A; they count as wrong.
     pub unparsed_a: usize,
-    /// Replies of B that are no answer.
+    /// Number of unparsed responses of B; they count as wrong.
     pub unparsed_b: usize,
-    /// B less A.
+    /// Accuracy of B less accuracy of A.
     pub difference: Estimate,
-    /// Items only A got right.
+    /// Number of items that only A got right.
     pub only_a_right: usize,
-    /// Items only B got right.
+    /// Number of items that only B got right.
     pub only_b_right: usize,
-    /// Exact McNemar test, which takes items as independent.
+    /// P-value of the exact McNemar test, which treats items as independent.
     pub p_mcnemar: f64,
-    /// Sign-flip test over groups: the one to quote.
+    /// P-value of the sign-flip test over groups, the one to report.
     pub p_sign_flip: f64,
-    /// The latter adjusted, as `adjustment` says.
+    /// `p_sign_flip` adjusted for multiple tests by the method in `adjustment`.
     pub p_adjusted: f64,
-    /// Holm's among all primary endpoints, Benjamini and Hochberg's among the other conditions.
+    /// Method of adjustment: Holm among all primary endpoints, Benjamini and Hochberg among the other conditions.
     pub adjustment: Adjustment,
 }
 
-/// How p-values are adjusted.
+/// Method by which p-values are adjusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Adjustment {
-    /// Controls the chance of any false claim.
+    /// Holm's method, which controls the probability of any false claim.
     Holm,
-    /// Controls the share of false claims.
+    /// Benjamini and Hochberg's method, which controls the expected share of false claims.
     BenjaminiHochberg,
 }
 
-/// One clinical stage, clean.
+/// Comparison of one clinical stage on clean questions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StagePair {
-    /// 1 to 4.
+    /// Clinical stage, 1 to 4.
     pub stage: u8,
-    /// Accuracy.
+    /// Accuracy on the stage.
     pub accuracy: MetricPair,
-    /// Accuracy corrected for chance.
+    /// Chance-corrected accuracy on the stage.
     pub chance_corrected: MetricPair,
 }
 
-/// One metric of both.
+/// Comparison of one metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricPair {
-    /// For people.
+    /// Label shown to people.
     pub label: String,
-    /// Which direction is an improvement.
+    /// Direction of improvement.
     pub better: Better,
-    /// Of A; absent for those defined on both together.
+    /// Value of A; None for metrics that are defined on both models together.
     pub a: Option<Estimate>,
-    /// Of B.
+    /// Value of B; None for metrics that are defined on both models together.
     pub b: Option<Estimate>,
-    /// B less A.
+    /// Value of B less value of A.
     pub difference: Estimate,
-    /// Whether it was named before the run as one that a claim rests on.
+    /// Whether the metric was named a primary endpoint before the run.
     #[serde(default)]
     pub primary: bool,
-    /// Of the difference, where it is primary and the difference is defined.
+    /// Test of the difference; None where the metric is not primary or the difference is not defined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<EndpointTest>,
 }
 
-/// Why two sides cannot be compared.
+/// Reason why two sides cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompareError {
-    /// They answered nothing in common.
+    /// The two sides answered no question in common.
     #[error(
         "A and B answered no question in common -> compare outcomes of the same cases, items and conditions of one suite"
     )]
     NothingInCommon,
-    /// They disagree about the questions.
+    /// The two sides disagree about the questions.
     #[error("{}", .0.join("\n"))]
     Disagree(
-        /// One message a kind of disagreement, with the first place.
+        /// One message per disagreeing field, with its first place.
         Vec<String>,
     ),
 }
@@ -177,10 +178,11 @@ fn key(outcome: &Outcome) -> Key<'_> {
     (&outcome.case_id, &outcome.item_id, &outcome.condition)
 }
 
-/// Compares `b` with `a`. `reference` are the epochs that show how robustness goes with clean accuracy.
+/// Compares `b` with `a`. `reference` holds the epochs to which the line of effective robustness is fitted.
 ///
 /// # Errors
-/// When they have nothing in common, or disagree about what was asked.
+/// When the two sides answered no question in common, or when they disagree about the right answer, the group or the
+/// stage of a question.
 pub fn compare(
     suite: &Suite,
     a: Side<'_>,
@@ -288,7 +290,7 @@ fn metric_pair(metric: &MetricSummary) -> Option<MetricPair> {
     })
 }
 
-/// That both were asked the same: the same right answer, group and stage for the same question.
+/// Checks that both sides have the same right answer, group and stage for the same question.
 fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     let theirs: BTreeMap<Key<'_>, &Outcome> = b.iter().map(|outcome| (key(outcome), outcome)).collect();
     let mut problems: IndexMap<&str, (String, usize)> = IndexMap::new();
@@ -312,7 +314,7 @@ fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     }
     let message = |(place, count): (String, usize)| {
         let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-        format!("{place}{more} -> compare outcomes of the same cases, asked by the same suite")
+        format!("{place}{more} -> compare outcomes of the same cases under the same suite")
     };
     Err(CompareError::Disagree(problems.into_values().map(message).collect()))
 }

@@ -1,6 +1,6 @@
-//! DrVD-Bench, `compute_choice_metric.py --type single`: a reply to a choice is right where it equals, to the last
-//! character, what stands before the first full stop of the right answer "C. CT": its letter. "C.", "c", " C" and the right
-//! words are wrong.
+//! DrVD-Bench, `compute_choice_metric.py --type single`: a response to a choice is right where it equals, to the last
+//! character, the text before the first full stop of the right answer "C. CT", which is its letter. "C.", "c", " C" and
+//! the right words are wrong.
 
 use stepwise_data::prompt::letter;
 

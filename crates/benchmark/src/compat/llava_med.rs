@@ -1,8 +1,8 @@
 //! LLaVA-Med, `llava/eval/run_eval.py` at 635c532 (and `run_eval_pvqa.py`): accuracy on closed questions.
 //!
-//! The reply, in lower case and normalised as in VQA evaluation, is right where it contains the right word anywhere. One that
-//! contains "yes" or "no" and not the right word appends nothing to the list of hits, so it leaves the denominator; only a
-//! reply with neither counts as wrong. "Normal" contains "no".
+//! The response, in lower case and normalised as in VQA evaluation, is right where it contains the right word anywhere.
+//! A response that contains "yes" or "no" but not the right word adds nothing to the list of hits, so it leaves the
+//! denominator; only a response with neither word counts as wrong. "Normal" contains "no".
 
 use super::{Asks, Reading, Rule, Scored};
 
@@ -28,8 +28,8 @@ fn score(readings: &[Reading<'_>]) -> Scored {
     scored
 }
 
-/// Of the rule's normalisation, what decides whether "yes" or "no" is found: full stops vanish, other punctuation parts
-/// words, and the word "none" becomes a number.
+/// The part of the rule's normalisation that decides whether "yes" or "no" is found: full stops are removed, other
+/// punctuation separates words, and the word "none" becomes a number.
 fn normalised(reply: &str) -> String {
     let spaced: String = reply
         .to_lowercase()

@@ -1,5 +1,6 @@
-//! Published scoring rules, reproduced faults and all, so that a number from a paper can be set beside the strict one. Each
-//! is one file and one line of [`RULES`]. They read stored replies; nothing is asked again.
+//! Published scoring rules, reproduced with their faults, so that a number from a paper can be compared with the
+//! strict score. Each rule is one file and one line of `RULES`. The rules score stored responses; the model is not
+//! evaluated again.
 
 mod drvd;
 mod echobench;
@@ -17,7 +18,7 @@ use stepwise_data::prompt::{Frame, letter, prompt};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 
-/// All rules that can be told from single replies.
+/// All rules that can be computed from single responses.
 const RULES: &[Rule] = &[
     llava_med::RULE,
     probmed::RULE,
@@ -29,28 +30,28 @@ const RULES: &[Rule] = &[
     echobench::RULE,
 ];
 
-/// Rules that cannot, and why.
+/// Rules that cannot be computed from single responses: id, source and reason.
 const OUT_OF_REACH: &[(&str, &str, &str)] = &[(
     "drvd_joint",
     "DrVD-Bench, compute_choice_metric.py --type joint",
-    "reads one reply to a prompt that asks all levels at once, and a suite asks one question at a time",
+    "scores one response to a prompt that asks all levels at once, and a suite asks one question at a time",
 )];
 
 /// A published rule.
 struct Rule {
-    /// For programs.
+    /// Machine-readable id.
     id: &'static str,
-    /// Where it is published.
+    /// Publication and file of the rule.
     source: &'static str,
-    /// What is wrong with it.
+    /// Fault of the rule.
     fault: &'static str,
-    /// Which replies it scores.
+    /// Responses that the rule scores.
     asks: Asks,
-    /// Scores them.
+    /// Function that scores these responses.
     score: fn(&[Reading<'_>]) -> Scored,
 }
 
-/// Which replies a rule scores.
+/// Responses that a rule scores.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asks {
     /// Clean yes/no questions.
@@ -71,15 +72,15 @@ impl Asks {
     }
 }
 
-/// One reply and what it answers.
+/// A response and its question.
 struct Reading<'a> {
     outcome: &'a Outcome,
     reply: &'a str,
-    /// Words of the options in the order shown; `yes` and `no` for such a question.
+    /// Texts of the options in the order shown; `yes` and `no` for a yes/no question.
     options: Vec<String>,
-    /// The place of the first right one.
+    /// Position of the first right option.
     gold: usize,
-    /// Sentences a condition added to the question.
+    /// Sentences that the condition added to the question.
     inserted: String,
 }
 
@@ -89,19 +90,19 @@ impl Reading<'_> {
     }
 }
 
-/// What a rule makes of its replies.
+/// Result of a rule.
 #[derive(Default)]
 struct Scored {
-    /// Replies it counts.
+    /// Number of responses in the rule's denominator.
     n: usize,
-    /// Those it calls right.
+    /// Number of responses that the rule counts as right.
     right: usize,
-    /// Further numbers it publishes.
+    /// Further numbers that the rule publishes.
     other: Vec<OtherScore>,
 }
 
 impl Scored {
-    /// One verdict a reply, none lost.
+    /// Scores every response; none leaves the denominator.
     fn all(readings: &[Reading<'_>], is_right: impl Fn(&Reading<'_>) -> bool) -> Self {
         Self {
             n: readings.len(),
@@ -111,46 +112,47 @@ impl Scored {
     }
 }
 
-/// A published rule's score beside the strict one, on the same replies.
+/// Score of a published rule and the strict score, on the same responses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CompatScore {
-    /// For programs.
+    /// Machine-readable id of the rule.
     pub id: String,
-    /// Where the rule is published.
+    /// Publication and file of the rule.
     pub source: String,
-    /// What is wrong with it; empty for a rule that is out of reach.
+    /// Fault of the rule; empty for a rule that cannot be computed from single responses.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub fault: String,
-    /// Replies in the rule's denominator.
+    /// Number of responses in the rule's denominator.
     pub n: usize,
-    /// By the rule; absent where it has no denominator.
+    /// Accuracy by the rule, 0 to 1; None where its denominator is 0.
     pub accuracy: Option<f64>,
-    /// Replies in the strict denominator: all that the rule is about.
+    /// Number of responses in the strict denominator: all responses that the rule is about.
     pub strict_n: usize,
-    /// By the strict parser.
+    /// Accuracy by the strict parser, 0 to 1.
     pub strict_accuracy: Option<f64>,
-    /// The rule's accuracy less the strict one.
+    /// Accuracy by the rule less accuracy by the strict parser.
     pub difference: Option<f64>,
-    /// Further numbers the rule publishes.
+    /// Further numbers that the rule publishes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other: Vec<OtherScore>,
-    /// Why there is no score.
+    /// Reason why there is no score; None where there is a score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
 }
 
-/// A number beside accuracy.
+/// A published number other than accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OtherScore {
-    /// `f1`, `yes_ratio` or `sycophancy`.
+    /// Name of the number: `f1`, `yes_ratio` or `sycophancy`.
     pub measure: String,
-    /// By the rule.
+    /// Value by the rule; None where it is not defined.
     pub value: Option<f64>,
-    /// By the strict parser.
+    /// Value by the strict parser; None where it is not defined.
     pub strict: Option<f64>,
 }
 
-/// What every published rule makes of the replies among `outcomes`, which answer entries of `plan`.
+/// Scores the responses among `outcomes`, which answer entries of `plan`, by every published rule. A rule that cannot
+/// be applied is returned with the reason in `skipped`.
 #[must_use]
 pub fn scores(plan: &Plan<'_>, outcomes: &[Outcome]) -> Vec<CompatScore> {
     let out_of_reach = OUT_OF_REACH.iter().map(|(id, source, reason)| skipped(id, source, "", (*reason).to_owned()));
@@ -172,7 +174,7 @@ impl Rule {
             .collect();
         if readings.is_empty() {
             let reason =
-                "the outcomes hold scores of options and no generated words -> ask with `scoring = \"generate\"`";
+                "the outcomes hold scores of options and no generated text -> evaluate with `scoring = \"generate\"`";
             return skipped(self.id, self.source, self.fault, reason.to_owned());
         }
         let scored = (self.score)(&readings);
@@ -192,7 +194,8 @@ impl Rule {
         }
     }
 
-    /// For an outcome that the rule is about: the options shown, the place of the right one, and what was added.
+    /// Returns the options shown, the position of the right one, and the inserted text; None where the rule is not
+    /// about the outcome.
     fn is_about(&self, plan: &Plan<'_>, outcome: &Outcome) -> Option<(Vec<String>, usize, String)> {
         let entry = plan.entry(&outcome.case_id, &outcome.item_id, &outcome.condition)?;
         let kind = plan.condition(entry).kind;
@@ -236,14 +239,14 @@ fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// `2 TP / (2 TP + FP + FN)`, 0 of nothing, as all the rules have it.
+/// `2 TP / (2 TP + FP + FN)`; 0 where the denominator is 0, as in all the rules.
 fn f1(true_positives: usize, false_positives: usize, false_negatives: usize) -> f64 {
     let whole = 2 * true_positives + false_positives + false_negatives;
     if whole == 0 { 0.0 } else { (2 * true_positives) as f64 / whole as f64 }
 }
 
-/// F1 of saying yes, where a reply that is no answer counts against the right answer: as a no where yes is right, as a yes
-/// where no is.
+/// F1 of answering yes. An unparsed response counts against the right answer: as no where yes is right, as yes where no
+/// is right.
 fn strict_f1(readings: &[Reading<'_>]) -> f64 {
     let count = |gold: usize, right: bool| {
         readings.iter().filter(|reading| reading.gold == gold && reading.outcome.is_right() == right).count()
@@ -251,7 +254,7 @@ fn strict_f1(readings: &[Reading<'_>]) -> f64 {
     f1(count(0, true), count(1, false), count(0, false))
 }
 
-/// The place of the option whose capital letter is the whole reply.
+/// Position of the option whose capital letter is the whole response; None where there is none.
 fn single_letter(reading: &Reading<'_>, reply: &str) -> Option<usize> {
     (0..reading.options.len()).find(|&place| letter(place) == reply)
 }
@@ -261,7 +264,7 @@ mod tests {
     use super::*;
     use crate::score::Verdict;
 
-    /// A minimal reading for the rules' own tests: `right` is what the strict parser said.
+    /// A minimal outcome for the tests of the rules, with the strict parser's verdict.
     pub(super) fn outcome(verdict: Verdict) -> Outcome {
         serde_json::from_value(serde_json::json!({
             "case_id": "c", "group_id": "g", "item_id": "q", "stage": 2, "category": "09", "condition": "clean",
@@ -270,7 +273,7 @@ mod tests {
         .expect("an outcome")
     }
 
-    /// What `rule` makes of yes/no replies `(gold, reply)`: right and counted.
+    /// Scores the yes/no responses `(gold, reply)` by `rule`: right and counted responses.
     pub(super) fn yes_no(rule: &Rule, replies: &[(&str, &str)]) -> (usize, usize) {
         let unparsed = outcome(Verdict::Unparsed);
         let reading = |&(gold, reply): &(&str, _)| Reading {

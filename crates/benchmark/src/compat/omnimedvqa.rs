@@ -1,10 +1,11 @@
-//! OmniMedVQA (Multi-Modality-Arena, `MedicalEval/Question-answering_Score/utils/medicalqa.py` at bd2999a): the reply to a
-//! choice stands for the option most similar to it by Python's `difflib.SequenceMatcher`, so every reply is an answer, and a
-//! letter stands for the option whose spelling it shares most. A fifth option does not exist for the rule. A reply without
-//! a single shared character raises an exception that is swallowed, and counts as wrong.
+//! OmniMedVQA (Multi-Modality-Arena, `MedicalEval/Question-answering_Score/utils/medicalqa.py` at bd2999a): a
+//! response to a choice counts as the option most similar to it by Python's `difflib.SequenceMatcher`. Every
+//! response is therefore an answer, and a letter counts as the option whose spelling is most similar to it. The rule
+//! ignores a fifth option. A response without a single shared character raises an exception that is swallowed, and
+//! counts as wrong.
 //!
-//! Questions whose inference raised an exception are swallowed too and leave the denominator; stored replies do not show
-//! which those were.
+//! Questions whose inference raised an exception are swallowed too and leave the denominator; stored responses do not
+//! show which questions these were.
 
 use std::collections::HashMap;
 
@@ -13,12 +14,12 @@ use super::{Asks, Reading, Rule, Scored};
 pub(super) const RULE: Rule = Rule {
     id: "omnimedvqa",
     source: "OmniMedVQA, Multi-Modality-Arena utils/medicalqa.py @bd2999a",
-    fault: "the option spelt most like the reply is taken, whatever it says",
+    fault: "the option spelt most like the response is taken, whatever the response means",
     asks: Asks::Choice,
     score,
 };
 
-/// The rule knows options A to D.
+/// Number of options that the rule considers: A to D.
 const OPTIONS: usize = 4;
 
 fn score(readings: &[Reading<'_>]) -> Scored {
@@ -34,8 +35,9 @@ fn score(readings: &[Reading<'_>]) -> Scored {
     })
 }
 
-/// `SequenceMatcher(None, a, b).ratio()`: twice the characters in matching blocks over all characters, where the longest
-/// common block is taken first and what lies left and right of it is matched in turn (Ratcliff and Metzener, 1988).
+/// `SequenceMatcher(None, a, b).ratio()`: twice the number of characters in matching blocks over the number of all
+/// characters. The longest common block is matched first, then the parts left and right of it in turn (Ratcliff and
+/// Metzener, 1988).
 fn similarity(a: &str, b: &str) -> f64 {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     if a.is_empty() && b.is_empty() {
@@ -45,7 +47,7 @@ fn similarity(a: &str, b: &str) -> f64 {
     for (place, &character) in b.iter().enumerate() {
         places.entry(character).or_default().push(place);
     }
-    // In sequences of 200 and more, elements above one percent are left out as too popular.
+    // In sequences of 200 or more, `difflib` leaves out elements above one percent as too popular.
     if b.len() >= 200 {
         let most = b.len() / 100 + 1;
         places.retain(|_, places| places.len() <= most);
@@ -62,8 +64,8 @@ fn similarity(a: &str, b: &str) -> f64 {
     2.0 * matched as f64 / (a.len() + b.len()) as f64
 }
 
-/// The longest common block within `a[a0..a1]` and `b[b0..b1]`, the first in `a` and then in `b` among equals, lengthened
-/// over popular characters at its ends: `(place in a, place in b, size)`.
+/// Longest common block within `a[a0..a1]` and `b[b0..b1]`, the first in `a` and then in `b` among equals, extended
+/// over popular characters at its ends: `(position in a, position in b, size)`.
 fn longest(
     a: &[char],
     b: &[char],

@@ -1,12 +1,12 @@
-//! lmms-eval, `tasks/pope/utils.py` at 75571cf: a yes/no reply is right where it equals the right word in lower case, so
-//! "Yes." is wrong; and the ratio of yes is taken from the right answers, so it says nothing about the model.
+//! lmms-eval, `tasks/pope/utils.py` at 75571cf: a yes/no response is right where it equals the right word in lower
+//! case, so "Yes." is wrong. The ratio of yes is computed from the right answers, so it does not depend on the model.
 
 use super::{Asks, OtherScore, Reading, Rule, Scored, f1, share, strict_f1};
 
 pub(super) const RULE: Rule = Rule {
     id: "lmms_eval_pope",
     source: "lmms-eval, lmms_eval/tasks/pope/utils.py @75571cf",
-    fault: "exact match, so `Yes.` is wrong; the yes ratio is that of the right answers",
+    fault: "exact match, so `Yes.` is wrong; the yes ratio is computed from the right answers",
     asks: Asks::YesNo,
     score,
 };
@@ -21,7 +21,7 @@ fn score(readings: &[Reading<'_>]) -> Scored {
     let strict_answers = readings.iter().filter(|reading| reading.outcome.index.is_some()).count();
     Scored {
         other: vec![
-            // Replies that are neither word are in no cell of the rule's table.
+            // Responses that are neither word are in no cell of the rule's table.
             other("f1", Some(f1(count(0, "yes"), count(1, "yes"), count(0, "no"))), Some(strict_f1(readings))),
             other("yes_ratio", share(golden_yes, readings.len()), share(strict_yes, strict_answers)),
         ],

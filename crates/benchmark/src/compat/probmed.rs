@@ -1,6 +1,6 @@
-//! ProbMed, `eval/calculate_score.py`, `get_score_binary`: a yes/no reply is right where it contains the right word with a
-//! capital, or is that word with or without a full stop. "Normal", "None" and "Nodule" contain "No"; "Yes and No" is right
-//! whatever was asked.
+//! ProbMed, `eval/calculate_score.py`, `get_score_binary`: a yes/no response is right where it contains the right word
+//! with a capital letter, or equals that word with or without a full stop. "Normal", "None" and "Nodule" contain "No";
+//! "Yes and No" is right for every question.
 
 use super::{Asks, Reading, Rule, Scored};
 

@@ -1,10 +1,11 @@
-//! VLMEvalKit, `vlmeval/dataset/utils/multiple_choice.py` at e8e78f0, with `vlmeval/utils/matching_util.py`: a choice is
-//! inferred from a capital letter that stands alone among the words, else from the one option whose words the reply contains.
-//! Where that fails a language model is asked, three times at most, and then an option is drawn at random, Z ("none")
-//! among them.
+//! VLMEvalKit, `vlmeval/dataset/utils/multiple_choice.py` at e8e78f0, with `vlmeval/utils/matching_util.py`: the option
+//! is inferred from the only option letter among the words of the response, else from the only option whose words the
+//! response contains. Where both fail, a language model is asked up to three times; then an option is drawn at random,
+//! with Z ("none") among the options.
 //!
-//! There is no judge here: a reply that cannot be inferred goes straight to the draw, as if the judge had failed. Ours
-//! is seeded, theirs is not, so theirs differs from run to run.
+//! Here no language model is used: a response from which no option can be inferred goes straight to the draw, as if
+//! the language model had failed. This draw is seeded and the published one is not, so published scores differ from
+//! run to run.
 
 use rand::Rng;
 use stepwise_data::prompt::letter;
@@ -15,7 +16,7 @@ use super::{Asks, Reading, Rule, Scored};
 pub(super) const RULE: Rule = Rule {
     id: "vlmevalkit_choice",
     source: "VLMEvalKit, vlmeval/dataset/utils/multiple_choice.py @e8e78f0",
-    fault: "a reply that cannot be read gets a random option",
+    fault: "a response that cannot be parsed gets a random option",
     asks: Asks::Choice,
     score,
 };
@@ -24,21 +25,22 @@ fn score(readings: &[Reading<'_>]) -> Scored {
     Scored::all(readings, |reading| {
         let place = by_letter(reading).or_else(|| by_words(reading)).unwrap_or_else(|| {
             let mut rng = stream(0, &["vlmevalkit_choice", &reading.outcome.case_id, &reading.outcome.item_id]);
-            // The place behind the last is Z.
+            // The position after the last option is Z.
             rng.random_range(0..=reading.options.len())
         });
         place == reading.gold
     })
 }
 
-/// The one letter that is a word of the reply.
+/// Position of the only option letter that is a word of the response.
 fn by_letter(reading: &Reading<'_>) -> Option<usize> {
     let spaced: String = reading.reply.chars().map(|c| if ".()[],:;!*#{}".contains(c) { ' ' } else { c }).collect();
     let words: Vec<&str> = spaced.split_whitespace().collect();
     only(reading, |place| words.contains(&letter(place).as_str()))
 }
 
-/// The one option whose words the reply contains, unless the reply is more than twice as long as all options together.
+/// Position of the only option whose words the response contains; None where the response is more than twice as long as
+/// all options together.
 fn by_words(reading: &Reading<'_>) -> Option<usize> {
     let said = reading.reply.to_lowercase();
     let length: usize = reading.options.iter().map(|option| option.chars().count()).sum();

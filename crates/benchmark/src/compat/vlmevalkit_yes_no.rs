@@ -1,13 +1,13 @@
-//! VLMEvalKit, `vlmeval/dataset/utils/yorn.py`: POPE. A reply says yes where its words hold "yes" and not "no", and the other
-//! way round; else it is unknown. Accuracy counts unknown as wrong, and F1, the headline, as a no: an abstention costs
-//! nothing where no is right.
+//! VLMEvalKit, `vlmeval/dataset/utils/yorn.py`: POPE. A response is yes where its words include "yes" and not "no", and
+//! no the other way round; otherwise it is unknown. Accuracy counts unknown as wrong. F1, the main result, counts
+//! unknown as no, so abstaining costs nothing where no is right.
 
 use super::{Asks, OtherScore, Reading, Rule, Scored, f1, strict_f1};
 
 pub(super) const RULE: Rule = Rule {
     id: "vlmevalkit_pope",
     source: "VLMEvalKit, vlmeval/dataset/utils/yorn.py",
-    fault: "a reply that is no answer counts as a no in F1",
+    fault: "an unparsed response counts as a no in F1",
     asks: Asks::YesNo,
     score,
 };
@@ -23,7 +23,7 @@ fn score(readings: &[Reading<'_>]) -> Scored {
     }
 }
 
-/// 0 for yes, 1 for no, none for unknown.
+/// 0 for yes, 1 for no, None for unknown.
 fn said(reply: &str) -> Option<usize> {
     let spaced: String = reply.to_lowercase().chars().map(|c| if c.is_ascii_punctuation() { ' ' } else { c }).collect();
     let has = |wanted: &str| spaced.split_whitespace().any(|word| word == wanted);
@@ -61,7 +61,7 @@ mod tests {
         };
         let scored = score(&[reading(&right, "yes", 0), reading(&silent, "?", 1), reading(&silent, "?", 1)]);
         assert_eq!((scored.right, scored.n), (1, 3));
-        // One true positive and nothing else, against two false positives besides.
+        // The rule counts one true positive and nothing else; the strict score counts two false positives as well.
         assert_eq!((scored.other[0].value, scored.other[0].strict), (Some(1.0), Some(0.5)));
     }
 }

@@ -1,9 +1,10 @@
-//! Accuracy under every condition, and its effect against the condition's control.
+//! Accuracy under every condition, and its difference from the accuracy under the condition's control.
 
 use super::{Better, Ledger, Metric, paired};
 use crate::perturb::Purpose;
 
-/// The family.
+/// Returns `accuracy:ID` and `accuracy:ID:stage_N` of every condition, and `effect:ID` of every condition with
+/// a control.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();
@@ -35,7 +36,8 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// Under a removal or a control a change of accuracy is read by its own metric, not judged as such.
+/// Direction of improvement of accuracy. Removals and controls have none, because other metrics interpret
+/// their accuracy.
 fn better(purpose: Purpose) -> Better {
     match purpose {
         Purpose::Reference | Purpose::Attack | Purpose::Help => Better::Higher,

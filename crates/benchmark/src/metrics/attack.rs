@@ -4,8 +4,8 @@ use super::family::attacks;
 use super::{Better, Ledger, Metric};
 use crate::suite::Condition;
 
-/// The set: one for every attack, for those with a noise control how much more than the noise they do, and for those that
-/// name an answer how often it is taken.
+/// Returns `attack_success:ID` of every attack, `attack_success_over_noise:ID` of attacks whose control is noise of
+/// random signs, and `adoption:ID` of attacks that name an answer.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -41,14 +41,17 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// Attacks that put a wrong answer into words, hints aside, or drive at one.
+/// Whether an attack states a wrong answer in words or aims at one. Hints are left out, because they have their
+/// own metrics.
 fn names_an_answer(condition: &Condition) -> bool {
     matches!(condition.kind, "rebuttal_wrong" | "report_injected" | "written_wrong")
         || (matches!(condition.kind, "fgsm" | "pgd" | "transfer") && condition.flag("targeted"))
 }
 
-/// `attack_success_both_right`: the difference of attack success on the items that *both* respondents got right clean.
-/// Plain attack success conditions on each one's own right items, so its difference also moves with clean accuracy.
+/// Returns `attack_success_both_right` of every attack: the difference of attack success, `tuned` less `base`, on
+/// the items that *both* models got right clean. Plain attack success is over each model's own right items, so
+/// its difference also changes with clean accuracy. Both tables must hold the same items in the same order, as
+/// after [`Ledger::common`].
 #[must_use]
 pub fn on_items_both_got_right(tuned: &Ledger<'_>, base: &Ledger<'_>) -> Vec<Metric> {
     let clean = tuned.clean();
@@ -56,14 +59,14 @@ pub fn on_items_both_got_right(tuned: &Ledger<'_>, base: &Ledger<'_>) -> Vec<Met
         .map(|(c, condition)| {
             let of = |ledger: &Ledger<'_>, other: &Ledger<'_>| {
                 let right = |row: &super::Row<'_>| row.right(clean) == Some(1.0);
-                // Both ledgers hold the same items in the same order.
+                // Both tables hold the same items in the same order.
                 let both: Vec<bool> = ledger.rows.iter().zip(&other.rows).map(|(a, b)| right(a) && right(b)).collect();
                 let kept =
                     ledger.rows.iter().zip(&both).filter(|(_, both)| **both).map(|(row, _)| row.clone()).collect();
                 let ledger = Ledger { rows: kept, ..*ledger };
                 Metric::mean(
                     format!("attack_success_both_right:{}", condition.id),
-                    format!("attack success, {}, on items both got right clean", condition.id),
+                    format!("attack success, {}, on items both models got right clean", condition.id),
                     Better::Lower,
                     ledger.sums(|row| Some([1.0 - row.right(c)?, 1.0])),
                 )

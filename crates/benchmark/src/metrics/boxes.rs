@@ -1,14 +1,15 @@
-//! Boxes: how well those given lie on those wanted, on questions unchanged.
+//! Box metrics: overlap of given and right boxes, on clean questions.
 
 use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric, Row};
 use crate::score::closeness::Measure;
 
-/// Thresholds of intersection over union, and what stands for them in an id.
+/// Thresholds of intersection over union, with their spelling in metric ids.
 const THRESHOLDS: [(f64, &str); 3] = [(0.3, "30"), (0.5, "50"), (0.75, "75")];
 
-/// The set. Every item has the same weight. Boxes are matched one to one so that the sum of overlaps is largest, and shares
-/// are of the larger of the numbers of boxes wanted and given: a box too many costs as much as one too few.
+/// Returns `box:iou`, `box:acc_*` and `box:none_given`; every item has the same weight. Boxes are matched one to one so
+/// that the sum of overlaps is largest. Shares are over the larger of the numbers of right and given boxes, so a
+/// superfluous box costs as much as a missing one.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let mean = |value: &dyn Fn(&[f64]) -> f64| {
@@ -26,14 +27,14 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     }));
     metrics.push(Metric::mean(
         "box:none_given",
-        "boxes, replies without a box",
+        "boxes, responses without a box",
         Better::Lower,
         ledger.sums(|row| Some([one_if(boxes(row)?.1 == 0), 1.0])),
     ));
     metrics
 }
 
-/// Overlaps of the boxes wanted, and how many were given.
+/// Overlaps of the right boxes, and the number of given boxes; None for other types of answer.
 fn boxes<'a>(row: &Row<'a>) -> Option<(&'a [f64], usize)> {
     match row.clean()?.measure.as_ref()? {
         Measure::Boxes { overlaps, found } => Some((overlaps, *found)),

@@ -1,9 +1,9 @@
-//! Whether whole chains are right, and where they break. Over cases with all four stages; a stage is right if all of its
-//! items are.
+//! Accuracy of whole chains, and the stage of the first error. Only cases with all four stages count. A stage is right
+//! if all of its items are.
 
 use super::{Better, Ledger, Metric, Row};
 
-/// The set.
+/// Returns `chain_prefix:stage_N`, `chain_accuracy`, `chain_conditional:stage_N` and `first_error:*`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -33,7 +33,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     metrics.extend((2..=4usize).map(|stage| {
         Metric::mean(
             format!("chain_conditional:stage_{stage}"),
-            format!("stage {stage} right given all before are"),
+            format!("stage {stage} right, given that all stages before are"),
             Better::Higher,
             ledger.case_sums(|rows| {
                 let broken = first_error(rows)?;
@@ -54,7 +54,8 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// The first stage with a wrong item, or that there is none; outer `None` where a stage is missing or an item not asked.
+/// First stage with a wrong item; inner None where there is no error, outer None where a stage is missing or an item
+/// was not evaluated.
 fn first_error(rows: &[Row<'_>], clean: usize) -> Option<Option<usize>> {
     let mut asked = [false; 4];
     let mut broken: Option<usize> = None;

@@ -1,10 +1,10 @@
-//! Whether answers stay the same where the right one does.
+//! Flip rate: whether answers stay the same where the right answer does.
 
 use super::{Better, Ledger, Metric};
 use crate::perturb::Purpose;
 
-/// The set. Items whose right answer is another one under the condition are left out: there, a reader should change its
-/// mind.
+/// Returns `flip_rate:ID` of every condition except the clean one. Items whose right answer is another one under the
+/// condition are left out, because there the answer should change.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();

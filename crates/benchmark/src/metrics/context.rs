@@ -1,9 +1,9 @@
-//! What answers to earlier questions in the context do: right ones, the reader's own, and wrong ones.
+//! Effect of earlier answers given as context: right answers, the model's own answers, and wrong answers.
 
 use super::{Better, Ledger, Metric, Sums, paired};
 use crate::suite::Condition;
 
-/// The set.
+/// Returns `error_propagation`, `poisoning` and `stage_replacement` for the conditions with earlier answers.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();
@@ -16,14 +16,14 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     for (place, &(c, condition, gold)) in own.iter().enumerate() {
         // EP_s = A_s(gold parents) - A_s(predicted parents)
         metrics.extend(by_stage(ledger, gold, c, &Ledger::name("error_propagation", condition, place == 0), |stage| {
-            format!("error propagation, stage {stage} (loss by its own earlier answers against the right ones)")
+            format!("error propagation, stage {stage} (loss with its own earlier answers instead of the right ones)")
         }));
     }
     for (c, condition, first) in ledger.variants("parents_wrong") {
         let Some(gold) = against_gold(condition) else { continue };
         // PO_s = A_s(gold parents) - A_s(one parent wrong)
         metrics.extend(by_stage(ledger, gold, c, &Ledger::name("poisoning", condition, first), |stage| {
-            format!("poisoning, stage {stage} (loss by one wrong earlier answer)")
+            format!("poisoning, stage {stage} (loss with one wrong earlier answer)")
         }));
     }
     for (c, condition) in predicted(ledger, replaces) {
@@ -35,7 +35,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         let stages = stages(condition).collect::<Vec<_>>().join("_");
         metrics.push(Metric::mean(
             format!("stage_replacement:stage_{stages}"),
-            format!("gain in stage 4 when the answers of stage {stages} are set right"),
+            format!("gain in stage 4 when the right answers of stage {stages} replace the model's own"),
             Better::Neither,
             only_stage(ledger, 4, c, own),
         ));
@@ -50,23 +50,23 @@ fn predicted<'a>(
     ledger.conditions().filter(move |(_, condition)| condition.kind == "parents_predicted" && keep(condition))
 }
 
-/// Whether some of the reader's own answers are set right.
+/// Whether right answers replace some of the model's own answers.
 fn replaces(condition: &Condition) -> bool {
     stages(condition).next().is_some()
 }
 
-/// Clinical stages whose answers are set right.
+/// Clinical stages whose answers are replaced by the right ones.
 fn stages(condition: &Condition) -> impl Iterator<Item = String> {
     let stages = condition.parameters.get("gold_stages").and_then(toml::Value::as_array);
     stages.into_iter().flatten().filter_map(toml::Value::as_integer).map(|stage| stage.to_string())
 }
 
-/// Accuracy under `c` less that under `reference` on one stage.
+/// Accuracy under `c` less accuracy under `reference`, on one stage.
 fn only_stage(ledger: &Ledger<'_>, stage: u8, c: usize, reference: usize) -> Sums<2> {
     ledger.sums(|row| (row.stage == stage).then_some([row.right(c)? - row.right(reference)?, 1.0]))
 }
 
-/// The same for all stages that build on others, and for each.
+/// Accuracy under `c` less accuracy under `reference`: over stages 2 to 4 together, and for each of them.
 fn by_stage(ledger: &Ledger<'_>, c: usize, reference: usize, id: &str, label: impl Fn(&str) -> String) -> Vec<Metric> {
     let all = Metric::mean(id, label("2 to 4"), Better::Lower, paired(ledger, c, reference));
     let each = (2..=4u8).map(|stage| {

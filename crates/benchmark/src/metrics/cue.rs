@@ -1,10 +1,11 @@
-//! What marks on the picture do: on the evidence, elsewhere, and against words that contradict the picture.
+//! Effect of marks on the image: on the evidence, elsewhere, and with a text that contradicts the image.
 
 use stepwise_data::taxonomy::is_about_marks;
 
 use super::{Better, Ledger, Metric, paired};
 
-/// The set; of several shapes of mark, the box carries no suffix.
+/// Returns `cue_gain`, `cue_alignment_accuracy`, `cue_harm` and `text_dominance`. Where there are several shapes of
+/// mark, the metrics of the box carry no suffix.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -14,7 +15,8 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         // CG = A(cue+) - A(0)
         let gain = paired(ledger, c, clean);
         metrics.push(Metric::mean(name("cue_gain"), "cue gain (true mark)", Better::Higher, gain));
-        // CAA = A(cue+) on the categories about marks, beside the same items without a mark and with a wrong one
+        // CAA = A(cue+) on the categories about marks, with the same items without a mark and with a wrong one
+        // for comparison
         let aligned = |id: String, label: &str, of: Option<usize>| {
             let sums = ledger.sums(|row| {
                 row.right(c)?;
@@ -36,7 +38,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         // TD = P(a = h given a true mark and a wrong claim about it)
         metrics.push(Metric::mean(
             Ledger::name("text_dominance", condition, first),
-            "text dominance (follows a wrong claim about what is truly marked)",
+            "text dominance (follows a wrong claim about a true mark)",
             Better::Lower,
             ledger.sums(|row| Some([row.follows(c)?, 1.0])),
         ));

@@ -1,13 +1,13 @@
-//! Accuracy against the size of an attack, on the same items at every size, so that a curve falls or rises by the attack and
-//! not by other items.
+//! Accuracy by the size of an attack, on the same items at every size, so that a curve changes because of the attack
+//! and not because of other items.
 
 use super::{Better, Ledger, Metric, Row};
 use crate::suite::Condition;
 
-/// Kinds that have a size. Those that drive at a certain answer are another attack and stand apart.
+/// Kinds of condition that have a size. Targeted attacks are left out, because they are another attack.
 const KINDS: [&str; 4] = ["fgsm", "pgd", "transfer", "random_sign"];
 
-/// The set: `eps_accuracy:KIND:EPS` for every kind with at least two sizes, 0 being the question unchanged.
+/// Returns `eps_accuracy:KIND:EPS` for every kind with at least two sizes; size 0 is the clean question.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     KINDS.iter().flat_map(|kind| of_kind(ledger, kind)).collect()
@@ -27,7 +27,7 @@ fn of_kind(ledger: &Ledger<'_>, kind: &str) -> Vec<Metric> {
     let of_size = |&(eps, c): &(f64, usize)| {
         Metric::mean(
             format!("eps_accuracy:{kind}:{eps}"),
-            format!("accuracy, {kind} of size {eps}/255, on the items asked at every size"),
+            format!("accuracy, {kind} of size {eps}/255, on the items evaluated at every size"),
             Better::Higher,
             ledger.sums(|row| everywhere(row).then_some([row.right(c)?, 1.0])),
         )

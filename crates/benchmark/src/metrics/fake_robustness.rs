@@ -1,9 +1,10 @@
-//! Signs that an attack failed and not that a respondent withstood it (Athalye, Carlini and Wagner, 2018; Carlini et al.,
-//! 2019): more room that does not help it, a loss that falls on the way, aim that does no more than none, and an attack made
-//! elsewhere that does more than one made here.
+//! Signs that an attack failed rather than that the model is robust (Athalye, Carlini and Wagner, 2018; Carlini et al.,
+//! 2019): a larger size that does not help the attack, a loss that falls along the steps, an attack that is no stronger
+//! than random signs, and a transferred attack that is stronger than one made on the evaluated model.
 //!
-//! Attacks are compared on the items asked under both. One counts as weaker where it leaves more items right than chance
-//! would at 5 % (one-sided exact sign test on the items that differ), so that one unlucky item raises no alarm.
+//! Attacks are compared on the items evaluated under both. An attack counts as weaker where it leaves more items right
+//! than chance explains at 5 % (one-sided exact sign test on the items that differ), so that one unlucky item raises
+//! no alarm.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -12,53 +13,58 @@ use super::{Ledger, Row, share};
 use crate::stats::paired::mcnemar_exact;
 use crate::suite::Condition;
 
-/// One check of one attack.
+/// Result of one check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// What is checked, and after a colon of which conditions.
+    /// Machine-readable id: the check and, after colons, the conditions or the kind it compares.
     pub id: String,
-    /// For people.
+    /// Label shown to people.
     pub label: String,
-    /// What came out.
+    /// Verdict of the check.
     pub verdict: CheckVerdict,
-    /// Items it rests on.
+    /// Number of items in the comparison.
     pub n: usize,
-    /// What was compared, by name.
+    /// Compared numbers, by name.
     pub numbers: IndexMap<String, f64>,
-    /// Why it does not apply; empty where it does.
+    /// Reason why the check does not apply; empty where it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
-/// What a check came to.
+/// Verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckVerdict {
-    /// As it should be.
+    /// No sign that the attack failed.
     Pass,
-    /// Robustness shown by this attack is not to be believed.
+    /// A sign that the attack failed: robustness measured with this attack is not credible.
     Fail,
-    /// There was nothing to compare.
+    /// Nothing to compare.
     NotApplicable,
 }
 
-/// Significance of a difference in the wrong direction.
+/// Significance level of a difference in the wrong direction.
 const LEVEL: f64 = 0.05;
 
-/// Share of the loss's whole rise that it may fall back on the way: steps of one size overshoot.
+/// Share of the loss's whole rise by which the loss may fall on the way, because steps of one size overshoot.
 const FALL: f64 = 0.1;
 
-/// All checks that the suite's conditions allow for; of those it has no conditions for, one line each that says so.
+/// Runs all checks that the suite's conditions allow. A check without conditions yields one
+/// [`CheckVerdict::NotApplicable`] entry.
 #[must_use]
 pub fn checks(ledger: &Ledger<'_>) -> Vec<Check> {
     let families: [(&str, &str, Vec<Check>); 5] = [
         ("accuracy_does_not_rise_with_eps", "accuracy does not rise with the size of the attack", rises(ledger)),
-        ("loss_does_not_fall", "the attacked loss does not fall along the steps", falls(ledger)),
-        ("pgd_at_least_as_strong_as_fgsm", "many steps do at least what one does", many_steps(ledger)),
-        ("at_least_as_strong_as_noise", "an aimed attack does at least what random signs do", against_noise(ledger)),
+        ("loss_does_not_fall", "the attacked loss does not fall along the steps of the attack", falls(ledger)),
+        (
+            "pgd_at_least_as_strong_as_fgsm",
+            "an attack of many steps is at least as strong as one of a single step",
+            many_steps(ledger),
+        ),
+        ("at_least_as_strong_as_noise", "an attack is at least as strong as random signs", against_noise(ledger)),
         (
             "transfer_weaker_than_white_box",
-            "an attack made on the base does no more than one made here",
+            "an attack made on the base is at most as strong as one made on the model",
             transfers(ledger),
         ),
     ];
@@ -79,7 +85,7 @@ pub fn checks(ledger: &Ledger<'_>) -> Vec<Check> {
     checks
 }
 
-/// An attack that starts from the picture and ends away from the right answer, at a size.
+/// An untargeted condition with a size.
 struct Aimed<'a> {
     c: usize,
     condition: &'a Condition,
@@ -108,7 +114,7 @@ fn rises(ledger: &Ledger<'_>) -> Vec<Check> {
         for (place, &(eps, c)) in ladder.iter().enumerate() {
             let right: f64 = asked.iter().filter_map(|row| row.right(c)).sum();
             numbers.extend(share(right, asked.len() as f64).map(|share| (format!("accuracy at {eps}/255"), share)));
-            // A slow rise shows against sizes further below.
+            // A slow rise shows only against much smaller sizes.
             if let Some(p) = ladder[..place].iter().map(|(_, smaller)| more_right(&asked, c, *smaller)).reduce(f64::min)
             {
                 rises |= p < LEVEL;
@@ -139,7 +145,7 @@ fn falls(ledger: &Ledger<'_>) -> Vec<Check> {
         }
         let (first, last) = (curve.first().copied().unwrap_or_default(), curve.last().copied().unwrap_or_default());
         let lower = losses.iter().filter(|losses| losses[steps - 1] < losses[0]).count() as f64;
-        // Sums of equal losses differ in their last bits.
+        // Tolerance for rounding: sums of equal losses differ in their last bits.
         let noise = 1e-6 * (1.0 + first.abs());
         let fell = fall > (FALL * (highest - first)).max(noise);
         let numbers = [
@@ -188,7 +194,7 @@ fn transfers(ledger: &Ledger<'_>) -> Vec<Check> {
     pairs.map(|(white, black)| stronger(ledger, "transfer_weaker_than_white_box", white, black)).collect()
 }
 
-/// Whether the first attack leaves no more right than the second.
+/// Checks that the first attack leaves no more items right than the second.
 fn stronger(
     ledger: &Ledger<'_>,
     id: &str,
@@ -209,7 +215,8 @@ fn stronger(
     check(format!("{id}:{}:{}", strong_is.id, weak_is.id), label, asked.len(), numbers, p < LEVEL)
 }
 
-/// How likely chance alone leaves as many more items right under `c` than under `other`; 1 where there are none more.
+/// One-sided p-value of the items that are right under `c` and not under `other`; 1 where these are no more than the
+/// other way round.
 fn more_right(asked: &[&Row<'_>], c: usize, other: usize) -> f64 {
     let only = |c: usize, other: usize| {
         asked.iter().filter(|row| row.right(c) == Some(1.0) && row.right(other) == Some(0.0)).count()
@@ -220,7 +227,7 @@ fn more_right(asked: &[&Row<'_>], c: usize, other: usize) -> f64 {
 
 fn check(id: String, label: String, n: usize, numbers: IndexMap<String, f64>, failed: bool) -> Check {
     let (verdict, numbers, reason) = match (n, failed) {
-        (0, _) => (CheckVerdict::NotApplicable, IndexMap::new(), "no item was asked under all of them"),
+        (0, _) => (CheckVerdict::NotApplicable, IndexMap::new(), "no item was evaluated under all of these conditions"),
         (_, true) => (CheckVerdict::Fail, numbers, ""),
         (_, false) => (CheckVerdict::Pass, numbers, ""),
     };

@@ -1,11 +1,11 @@
-//! Which attacks are variants of one another, so that a suite with twenty levels of noise and one hint is not mostly about
-//! noise.
+//! Families of attacks. Attacks that are variants of one another form a family, so that a suite with twenty levels of
+//! noise and one hint is not mostly about noise.
 
 use super::Ledger;
 use crate::perturb::Purpose;
 use crate::suite::Condition;
 
-/// Kinds of attack that are variants of one another; a kind that is not listed is a family of its own.
+/// Families with their kinds of attack. A kind that is not listed is a family of its own.
 const FAMILIES: &[(&str, &[&str])] = &[
     ("rebuttal", &["rebuttal_doubt", "rebuttal_wrong"]),
     ("negation", &["negated_twin", "negation"]),
@@ -35,14 +35,14 @@ const FAMILIES: &[(&str, &[&str])] = &[
     ("gradient", &["fgsm", "pgd", "transfer"]),
 ];
 
-/// The family of a kind.
+/// Returns the family of a kind.
 #[must_use]
 pub fn family(kind: &'static str) -> &'static str {
     FAMILIES.iter().find(|(_, kinds)| kinds.contains(&kind)).map_or(kind, |(family, _)| family)
 }
 
-/// One attack of every family: one that a primary endpoint is about before others, then the level nearest to the middle of five,
-/// then the first in the suite. In the order of the suite's families.
+/// Returns the representative of every family of attacks, as condition numbers in the order of the suite's families. An
+/// attack that a primary endpoint is about is preferred, then the level nearest to 3 of 5, then the first in the suite.
 #[must_use]
 pub fn representatives(ledger: &Ledger<'_>) -> Vec<usize> {
     let mut chosen: Vec<(&str, usize)> = Vec::new();
@@ -61,7 +61,7 @@ pub fn representatives(ledger: &Ledger<'_>) -> Vec<usize> {
     chosen.into_iter().map(|(_, c)| c).collect()
 }
 
-/// All attacks.
+/// Iterates over all attacks of the suite with their condition numbers.
 pub fn attacks<'a>(ledger: &Ledger<'a>) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
     ledger.conditions().filter(|(_, condition)| condition.purpose == Purpose::Attack)
 }

@@ -1,8 +1,9 @@
-//! Left and right: on a mirrored picture the right answer to some questions is another one.
+//! Left and right: on a mirrored image some questions have another right answer.
 
 use super::{Better, Ledger, Metric};
 
-/// The set, on the items whose right answer a mirror changes.
+/// Returns `laterality_accuracy` and `laterality_blindness`, on the items whose right answer changes when the image
+/// is mirrored.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -12,7 +13,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         // y(0) y(flip)
         metrics.push(Metric::mean(
             name("laterality_accuracy"),
-            "laterality accuracy (right on the picture and on its mirror image, where the right answer changes)",
+            "laterality accuracy (right on the image and on its mirror image, where the right answer changes)",
             Better::Higher,
             ledger.sums(|row| (!row.keeps_gold(c)?).then_some([row.right(clean)? * row.right(c)?, 1.0])),
         ));

@@ -1,8 +1,10 @@
-//! Metrics: numbers about a respondent's outcomes. Each family is one file here and one line in [`FAMILIES`].
+//! Metrics: numbers computed from the outcomes of one model. Each set of metrics is one file here and one line
+//! in `SETS`.
 //!
-//! Notation: `y(c)` is 1 where an item is right under condition `c`, else 0 (an unparsed reply is not right); `a(c)` is
-//! the answer, `g` the right one, `h` the one a hint names. Every metric compares conditions on the items that were asked
-//! under all of them, and says how many those are. An interval comes from the bootstrap over groups.
+//! Notation: `y(c)` is 1 where an item is right under condition `c`, else 0 (an unparsed response is not right); `a(c)`
+//! is the answer, `g` the right answer and `h` the answer that a hint names; condition `0` is the clean one. Every
+//! metric compares conditions on the items that were evaluated under all of them, and gives the number of these items.
+//! Intervals come from the bootstrap over groups.
 
 pub mod outcome_table;
 
@@ -34,8 +36,8 @@ pub mod vision;
 
 pub use outcome_table::{Groups, Ledger, Row, Sums};
 
-/// Every set of metrics. Which metrics there are depends on the suite alone, never on outcomes: those of two respondents
-/// stand at the same places.
+/// All sets of metrics. The metrics depend on the suite alone and never on outcomes, so the metrics of two models have
+/// the same positions.
 const SETS: &[fn(&Ledger<'_>) -> Vec<Metric>] = &[
     accuracy::metrics,
     robustness::metrics,
@@ -59,7 +61,7 @@ const SETS: &[fn(&Ledger<'_>) -> Vec<Metric>] = &[
     reason::metrics,
 ];
 
-/// Which direction is an improvement.
+/// Direction of improvement of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
@@ -67,26 +69,26 @@ pub enum Better {
     Higher,
     /// Smaller is better.
     Lower,
-    /// It describes and does not judge.
+    /// No direction is better: the metric only describes.
     Neither,
 }
 
-/// One number about a respondent, before it is bounded.
+/// A metric of one model, without its interval.
 pub struct Metric {
-    /// For programs; conditions and stages follow after a colon.
+    /// Machine-readable id; conditions and stages follow after a colon.
     pub id: String,
-    /// For people.
+    /// Label shown to people.
     pub label: String,
-    /// Which direction is an improvement.
+    /// Direction of improvement.
     pub better: Better,
-    /// Items (or cases, for chains) it rests on.
+    /// Number of items (for chains: cases) in the metric.
     pub n: usize,
-    /// How it is computed from sums over groups.
+    /// Statistic that computes the metric from sums over groups.
     pub statistic: Statistic,
 }
 
 impl Metric {
-    /// A metric computed by `formula` from the sums of `N` columns.
+    /// Creates a metric that `formula` computes from the sums of `N` columns.
     pub fn new<const N: usize>(
         id: impl Into<String>,
         label: impl Into<String>,
@@ -103,12 +105,13 @@ impl Metric {
         }
     }
 
-    /// A mean: the first column over the second.
+    /// Creates a mean: the sum of the first column over the sum of the second, not defined where the second sum is 0.
     pub fn mean(id: impl Into<String>, label: impl Into<String>, better: Better, sums: Sums<2>) -> Self {
         Self::new(id, label, better, sums, |t| share(t[0], t[1]))
     }
 
-    /// This metric of `tuned` less that of `base`, drawn together so that the interval is of the paired difference.
+    /// Returns the difference of a metric between two models, `tuned` less `base`. One statistic holds the columns of
+    /// both, so its interval is the interval of the paired difference; `n` is the smaller of the two.
     #[must_use]
     pub fn difference(tuned: Self, base: Self) -> Self {
         let middle = tuned.statistic.columns.len();
@@ -119,28 +122,29 @@ impl Metric {
     }
 }
 
-/// All metrics of a ledger, in a fixed order.
+/// Returns all metrics of an outcome table, in a fixed order.
 #[must_use]
 pub fn all(ledger: &Ledger<'_>) -> Vec<Metric> {
     SETS.iter().flat_map(|family| family(ledger)).collect()
 }
 
-/// A median is counted on levels that follow from the answers, so two respondents cannot be swapped in it.
+/// Id of the only metric without a test: its levels follow from the answers, so two models cannot be swapped in it.
 const UNTESTED: &str = "number:median_relative_error";
 
-/// The ids of all metrics of this suite that may be an endpoint: those that have a test.
+/// Returns the ids of all metrics of this suite that may be an endpoint, which are the metrics that have a test.
 #[must_use]
 pub fn endpoints(suite: &Suite) -> Vec<String> {
     let all = all(&Ledger::new(suite, &Groups::default(), []));
     all.into_iter().map(|metric| metric.id).filter(|id| id != UNTESTED).collect()
 }
 
-/// A part over a whole; `None` of nothing.
+/// Part over whole; None where the whole is 0.
 pub(crate) fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
 
-/// The mean per-item difference of two conditions, on the items asked under both: columns `sum of differences, items`.
+/// Sums for the mean per-item difference of condition `c` less `reference`, on the items evaluated under both. Columns:
+/// sum of differences, items.
 fn paired(ledger: &Ledger<'_>, c: usize, reference: usize) -> Sums<2> {
     ledger.sums(|row| Some([row.right(c)? - row.right(reference)?, 1.0]))
 }

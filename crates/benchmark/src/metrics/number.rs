@@ -1,10 +1,10 @@
-//! Numbers: how many are within their tolerance, and how far off they usually are, on questions unchanged.
+//! Number metrics: the share within tolerance, and the median relative error, on clean questions.
 
 use super::{Better, Ledger, Metric, Row};
 use crate::score::closeness::Measure;
 use crate::stats::Statistic;
 
-/// The set.
+/// Returns `number:within_tolerance` and `number:median_relative_error`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -18,17 +18,17 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     ]
 }
 
-/// Errors told apart. Where there are more different ones, neighbours in size are taken together and stand for by their
-/// mean, which moves the median by less than one in as many ranks.
+/// Largest number of distinct errors that are kept apart. Where there are more, errors of similar size form a level
+/// that is represented by their mean, which moves the median by less than one in as many ranks.
 const LEVELS: usize = 256;
 
-/// `number:median_relative_error`: a reply that is no number is off by more than any number. Items whose right answer is 0
-/// have no relative error and are left out.
+/// Returns `number:median_relative_error`. A response without a number counts as an infinite error. A number given
+/// where 0 is right has no relative error and is left out.
 fn median(ledger: &Ledger<'_>) -> Metric {
     let mut errors: Vec<f64> = ledger.rows.iter().filter_map(error).collect();
     errors.sort_unstable_by(f64::total_cmp);
     let levels = levels(&errors);
-    // One column a level: how many errors are on it.
+    // One column per level: the number of errors on it.
     let (mut columns, mut n) = (vec![vec![0.0; ledger.groups]; levels.len()], 0);
     for (row, error) in ledger.rows.iter().filter_map(|row| Some((row, error(row)?))) {
         let level = levels.partition_point(|(most, _)| *most < error).min(levels.len() - 1);
@@ -45,7 +45,7 @@ fn median(ledger: &Ledger<'_>) -> Metric {
     }
 }
 
-/// For each level, from the least: its largest error, and the one it stands for.
+/// For each level, in ascending order, its largest error and the value that represents it.
 fn levels(sorted: &[f64]) -> Vec<(f64, f64)> {
     let different: Vec<&[f64]> = sorted.chunk_by(|a, b| a == b).collect();
     if different.len() <= LEVELS {
@@ -55,12 +55,13 @@ fn levels(sorted: &[f64]) -> Vec<(f64, f64)> {
         .chunks(sorted.len().div_ceil(LEVELS))
         .map(|part| (part[part.len() - 1], part.iter().sum::<f64>() / part.len() as f64))
         .collect();
-    // Equal errors that a cut has parted belong to the first level that reaches them.
+    // Equal errors separated by a cut belong to the first level that contains them.
     levels.dedup_by(|later, earlier| later.0 == earlier.0);
     levels
 }
 
-/// The middle value, or the mean of the two middle ones, of ascending `values` that occur `counts` times.
+/// Median of ascending `values` that occur `counts` times: the middle value, or the mean of the two middle values. None
+/// without values.
 fn weighted_median(values: &[f64], counts: &[f64]) -> Option<f64> {
     let total: f64 = counts.iter().sum();
     let at = |rank: f64| {
@@ -82,7 +83,7 @@ fn error(row: &Row<'_>) -> Option<f64> {
     }
 }
 
-/// The relative error and whether a number was given.
+/// Relative error, and whether a number was given; None for other types of answer.
 fn number(row: &Row<'_>) -> Option<(Option<f64>, bool)> {
     match row.clean()?.measure.as_ref()? {
         Measure::Number { relative_error, given } => Some((*relative_error, *given)),

@@ -1,10 +1,11 @@
-//! Whether answers follow the place of an option instead of its meaning.
+//! Order effects: whether answers follow the position of an option instead of its meaning.
 
 use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric, share};
 use crate::stats::Statistic;
 
-/// The set; empty where the suite asks no other order.
+/// Returns `all_orders_accuracy`, `circular_accuracy` and `position_bias`; empty where the suite has no other order of
+/// the options.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -12,20 +13,20 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     if orders.is_empty() {
         return Vec::new();
     }
-    // Right as stored and under every other order it was asked in; short choices have fewer rotations.
+    // Right in the stored order and in every other evaluated order; choices with few options have fewer rotations.
     let every = ledger.sums(|row| {
         let mut asked = orders.iter().filter_map(|&c| row.right(c)).peekable();
         asked.peek()?;
         Some([asked.fold(row.right(clean)?, f64::min), 1.0])
     });
-    let label = "right in every order of the options asked";
+    let label = "right in every evaluated order of the options";
     let mut metrics = vec![Metric::mean("all_orders_accuracy", label, Better::Higher, every)];
     let rotations: Vec<(usize, usize)> = ledger
         .of_kind("permutation")
         .filter_map(|(c, condition)| Some((condition.number("rotate")? as usize, c)))
         .collect();
     if !rotations.is_empty() {
-        // Right under all k rotations of its k options; choices of which not all rotations were asked are left out.
+        // Right under all k rotations of its k options; choices without all rotations are left out.
         let circular = ledger.sums(|row| {
             let options = row.clean()?.options;
             let mut worst = row.right(clean)?;
@@ -42,12 +43,13 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// Places that are told apart; further ones are not counted.
+/// Number of option positions that are counted; further ones are left out.
 const PLACES: usize = 8;
 
-/// `position_bias`: by how much the most chosen place is chosen more often than the least chosen, each against the even
-/// share of its questions, over the choices asked in more than one order. With one number of options this is the spread
-/// of P(letter). Sampling alone keeps it above zero; compare it, do not test it against zero.
+/// Returns `position_bias`: how much more often the most chosen position is chosen than the least chosen one, each
+/// relative to an even share of its questions, over the choices evaluated in more than one order. Where all choices
+/// have the same number of options, this is the spread of P(letter). Sampling alone keeps the value above zero, so
+/// compare values and do not test against zero.
 fn position_bias(ledger: &Ledger<'_>, orders: &[usize]) -> Metric {
     let sums = ledger.sums(|row| {
         let mut sums = [0.0; 2 * PLACES];
@@ -55,7 +57,7 @@ fn position_bias(ledger: &Ledger<'_>, orders: &[usize]) -> Metric {
         if others.is_empty() {
             return None;
         }
-        // A reply that cannot be read has chosen no place.
+        // An unparsed response has chosen no position.
         for outcome in others.into_iter().chain([row.clean()?]).filter(|outcome| outcome.position.is_some()) {
             for place in 0..outcome.options.min(PLACES) {
                 sums[2 * place] += one_if(outcome.position == Some(place)) - 1.0 / outcome.options as f64;
@@ -71,7 +73,7 @@ fn position_bias(ledger: &Ledger<'_>, orders: &[usize]) -> Metric {
     };
     Metric {
         id: "position_bias".into(),
-        label: "position bias (spread over the places of the options)".into(),
+        label: "position bias (spread over the positions of the options)".into(),
         better: Better::Lower,
         n: sums.n,
         statistic: Statistic { columns: sums.columns.into(), formula: Box::new(spread) },

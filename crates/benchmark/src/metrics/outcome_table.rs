@@ -1,24 +1,25 @@
-//! Outcomes laid out by item and condition, with what intervals and tests are clustered by.
+//! Outcome table: outcomes by item and condition, with the groups by which intervals and tests are clustered.
 
 use std::collections::BTreeMap;
 
 use crate::outcome::Outcome;
 use crate::suite::{Condition, Suite};
 
-/// The groups of a run, numbered. Shared by all ledgers that are compared, so that one draw means the same groups in each.
+/// Numbered groups of a run. All outcome tables that are compared share them, so that one bootstrap draw means the same
+/// groups in each table.
 #[derive(Clone, Debug, Default)]
 pub struct Groups<'a> {
     numbers: BTreeMap<&'a str, usize>,
     by: By,
 }
 
-/// What makes items one group.
+/// Criterion by which items form a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum By {
-    /// Whom they are about: the `group_id` of their case.
+    /// Same patient: the `group_id` of the case.
     #[default]
     Subject,
-    /// What they ask, in the words of their case.
+    /// Same question text in the case.
     Question,
 }
 
@@ -32,13 +33,13 @@ impl By {
 }
 
 impl<'a> Groups<'a> {
-    /// Numbers the groups of `outcomes` in order of their names.
+    /// Numbers the groups (`group_id`) of `outcomes` in the order of their names.
     pub fn new(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         Self::by(By::Subject, outcomes)
     }
 
-    /// Numbers the questions of `outcomes`: each is a group of the items that ask it, of whichever case. None where one does
-    /// not say its question.
+    /// Numbers the questions of `outcomes`: items with the same question text are one group, also across cases. None
+    /// where an outcome has no question text.
     pub fn of_questions(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Option<Self> {
         let questions = Self::by(By::Question, outcomes);
         (!questions.numbers.contains_key("")).then_some(questions)
@@ -50,85 +51,92 @@ impl<'a> Groups<'a> {
         Self { numbers, by }
     }
 
-    /// How many there are.
+    /// Number of groups.
     #[must_use]
     pub fn len(&self) -> usize {
         self.numbers.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no groups.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
     }
 }
 
-/// Outcomes by item and condition.
+/// Outcome table: outcomes by item and condition.
 #[derive(Clone, Debug)]
 pub struct Ledger<'a> {
-    /// What was asked.
+    /// Suite of the outcomes.
     pub suite: &'a Suite,
-    /// How many groups there are.
+    /// Number of groups.
     pub groups: usize,
-    /// Whether all items of a case are of one group; else what is told of whole cases has no groups, and is not defined.
+    /// Whether all items of a case are in one group. Otherwise metrics of whole cases have no groups and are
+    /// not defined.
     pub(super) has_whole_cases: bool,
-    /// One an item, those of one case together.
+    /// One row per item; the rows of a case are adjacent.
     pub rows: Vec<Row<'a>>,
 }
 
-/// One item.
+/// Outcomes of one item.
 #[derive(Clone, Debug)]
 pub struct Row<'a> {
-    /// Number of its group.
+    /// Number of the item's group.
     pub group: usize,
-    /// The case.
+    /// Id of the case.
     pub case_id: &'a str,
-    /// The item of the case.
+    /// Id of the item within the case.
     pub item_id: &'a str,
-    /// Clinical stage.
+    /// Clinical stage, 1 to 4; 0 where it is unknown.
     pub stage: u8,
-    /// Category in the taxonomy.
+    /// Id of the category in the taxonomy.
     pub category: &'a str,
-    /// Share of right answers of a random pick, of the question as it is stored.
+    /// Probability, 0 to 1, that a random pick answers the stored question rightly.
     pub chance: f64,
-    /// Number of the condition without change.
+    /// Number of the clean condition.
     clean: usize,
     outcomes: Vec<Option<&'a Outcome>>,
 }
 
 impl<'a> Row<'a> {
-    /// What it came to under condition number `c`, if it was asked.
+    /// Returns the outcome under condition number `c`; None where the item was not evaluated under it.
+    ///
+    /// # Panics
+    /// When the suite has no condition number `c`.
     #[must_use]
     pub fn at(&self, c: usize) -> Option<&'a Outcome> {
         self.outcomes[c]
     }
 
-    /// 1 where it is right under condition number `c`, 0 where not, `None` where it was not asked.
+    /// Returns 1 where the item is right under condition number `c`, 0 where it is not, None where it was
+    /// not evaluated.
     #[must_use]
     pub fn right(&self, c: usize) -> Option<f64> {
         self.at(c).map(|outcome| one_if(outcome.is_right()))
     }
 
-    /// What it came to unchanged.
+    /// Returns the clean outcome; None where the item was not evaluated clean.
     #[must_use]
     pub fn clean(&self) -> Option<&'a Outcome> {
         self.at(self.clean)
     }
 
-    /// Whether the right answer under condition number `c` is the stored question's, so that a change of answer is a flip.
+    /// Whether the right answer under condition number `c` equals the clean one, so that a change of the answer is a
+    /// flip. None where the item was not evaluated under both.
     #[must_use]
     pub fn keeps_gold(&self, c: usize) -> Option<bool> {
         Some(self.at(c)?.gold == self.clean()?.gold)
     }
 
-    /// 1 where the answer under condition number `c` is the one to the question unchanged, 0 where not.
+    /// Returns 1 where the answer under condition number `c` equals the clean answer, 0 where it does not; None where
+    /// the item was not evaluated under both.
     #[must_use]
     pub fn alike(&self, c: usize) -> Option<f64> {
         Some(one_if(self.at(c)?.answers_like(self.clean()?)))
     }
 
-    /// 1 where the answer under condition number `c` is the one the condition names, 0 where not; `None` where it names
-    /// none.
+    /// Returns 1 where the answer under condition number `c` is the one that the condition names, 0 where it is not;
+    /// None where the condition names none or the item was not evaluated.
     #[must_use]
     pub fn follows(&self, c: usize) -> Option<f64> {
         let outcome = self.at(c)?;
@@ -136,7 +144,8 @@ impl<'a> Row<'a> {
         Some(one_if(outcome.followed || outcome.gives(named)))
     }
 
-    /// 1 where the answer under condition number `other` is the one that condition number `naming` names, 0 where not.
+    /// Returns 1 where the answer under condition number `other` is the one that condition number `naming` names, 0
+    /// where it is not; None where none is named or the item was not evaluated under both.
     #[must_use]
     pub fn says_named(&self, naming: usize, other: usize) -> Option<f64> {
         let named = self.at(naming)?.named.as_ref()?;
@@ -144,23 +153,24 @@ impl<'a> Row<'a> {
     }
 }
 
-/// 1 for true, 0 for false.
+/// Returns 1 for true, 0 for false.
 #[must_use]
 pub fn one_if(is: bool) -> f64 {
     f64::from(u8::from(is))
 }
 
-/// Sums of `N` columns by group, and how many items went in.
+/// Sums of `N` columns by group, with the number of summed items.
 #[derive(Clone, Debug)]
 pub struct Sums<const N: usize> {
-    /// `columns[c][g]`.
+    /// `columns[c][g]` is the sum of column `c` over group `g`.
     pub columns: [Vec<f64>; N],
-    /// Items.
+    /// Number of summed items (or cases).
     pub n: usize,
 }
 
 impl<'a> Ledger<'a> {
-    /// Lays `outcomes` out. Outcomes of conditions the suite lacks, or of groups that were not numbered, are left out.
+    /// Builds the table of `outcomes`. Outcomes of conditions that the suite lacks, or of groups without a number, are
+    /// left out.
     pub fn new(suite: &'a Suite, groups: &Groups<'_>, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         let clean = suite.conditions.iter().position(|condition| condition.kind == "clean").unwrap_or_default();
         let mut rows: BTreeMap<(&str, &str), Row<'a>> = BTreeMap::new();
@@ -180,7 +190,7 @@ impl<'a> Ledger<'a> {
                 outcomes: vec![None; suite.conditions.len()],
             });
             if number == clean {
-                // Other conditions may show more options or fewer.
+                // Other conditions may show a different number of options.
                 row.chance = outcome.chance;
             }
             row.outcomes[number] = Some(outcome);
@@ -189,7 +199,7 @@ impl<'a> Ledger<'a> {
         Self { suite, groups: groups.len(), has_whole_cases, rows: rows.into_values().collect() }
     }
 
-    /// Two ledgers of the items and conditions that both respondents were asked.
+    /// Returns both tables, reduced to the items and conditions on which both models were evaluated.
     #[must_use]
     pub fn common(&self, other: &Self) -> (Self, Self) {
         let theirs: BTreeMap<(&str, &str), &Row<'a>> =
@@ -211,19 +221,20 @@ impl<'a> Ledger<'a> {
         (Self { rows: mine, ..*self }, Self { rows: their, ..*other })
     }
 
-    /// The number of the condition without change.
+    /// Number of the clean condition; 0 where the suite has none.
     #[must_use]
     pub fn clean(&self) -> usize {
         self.of_kind("clean").next().map_or(0, |(number, _)| number)
     }
 
-    /// The conditions of one kind, with their numbers.
+    /// Iterates over the conditions of one kind with their numbers.
     pub fn of_kind<'b>(&'b self, kind: &'b str) -> impl Iterator<Item = (usize, &'a Condition)> + 'b {
         self.conditions().filter(move |(_, condition)| condition.kind == kind)
     }
 
-    /// The conditions of one kind: number, entry, and whether its metrics are the ones without a suffix. Those are of the
-    /// first one whose parameters all have their defaults; of the first one where none has.
+    /// Returns the conditions of one kind: number, condition, and whether its metrics carry no suffix. The condition
+    /// without a suffix is the first whose parameters all have their defaults or, where there is none, the first of
+    /// the kind.
     #[must_use]
     pub fn variants(&self, kind: &str) -> Vec<(usize, &'a Condition, bool)> {
         let all: Vec<_> = self.of_kind(kind).collect();
@@ -231,12 +242,12 @@ impl<'a> Ledger<'a> {
         all.into_iter().enumerate().map(|(place, (c, condition))| (c, condition, place == plain)).collect()
     }
 
-    /// All conditions, with their numbers.
+    /// Iterates over all conditions with their numbers.
     pub fn conditions(&self) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
         self.suite.conditions.iter().enumerate()
     }
 
-    /// The number and entry of the control of `condition`.
+    /// Returns the number and the condition of the control of `condition`; None where it has no control.
     #[must_use]
     pub fn control(&self, condition: &Condition) -> Option<(usize, &'a Condition)> {
         self.conditions().find(|(_, other)| Some(&other.id) == condition.control.as_ref())
@@ -248,13 +259,15 @@ impl<'a> Ledger<'a> {
         Sums::collect(self.groups, values)
     }
 
-    /// Sums `value` over the cases for which it is defined; it is handed all items of a case.
+    /// Sums `value` over the cases for which it is defined; `value` receives all items of a case. Where groups are
+    /// questions, no case is summed.
     pub fn case_sums<const N: usize>(&self, value: impl Fn(&[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
         let cases = self.cases();
         Sums::collect(self.groups, cases.filter_map(|rows| Some((rows.first()?.group, value(rows)?))))
     }
 
-    /// Sums `value` over the items for which it is defined; it is handed the item and all items of its case.
+    /// Sums `value` over the items for which it is defined; `value` receives the item and all items of its case. Where
+    /// groups are questions, no item is summed.
     pub fn sums_within<const N: usize>(&self, value: impl Fn(&Row<'a>, &[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
         let items = self.cases().flat_map(|rows| rows.iter().map(move |row| (row, rows)));
         Sums::collect(self.groups, items.filter_map(|(row, rows)| Some((row.group, value(row, rows)?))))
@@ -264,7 +277,8 @@ impl<'a> Ledger<'a> {
         self.rows.chunk_by(|a, b| a.case_id == b.case_id).filter(|_| self.has_whole_cases)
     }
 
-    /// `base` alone for the first among conditions of its sort, else with the id of the condition it is about.
+    /// Returns `base` for the condition whose metrics carry no suffix (`first`), else `base` with the id of
+    /// the condition.
     #[must_use]
     pub fn name(base: &str, condition: &Condition, first: bool) -> String {
         if first { base.to_owned() } else { format!("{base}:{}", condition.id) }

@@ -1,12 +1,13 @@
-//! Questions asked both ways round: only who is right on both knows.
+//! Pair accuracy: a question and its negated counterpart must both be answered rightly.
 
 use super::{Better, Ledger, Metric};
 
-/// The set. Answering "yes" to everything is right on half of the questions and on none of the pairs.
+/// Returns `pair_accuracy` and `negation_pair_accuracy`. Answering "yes" to everything is right on half of the
+/// questions and on none of the pairs.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
-    // PA = mean of y(q) y(q') over pairs of recorded twins, each pair once
+    // PA = mean of y(q) y(q') over recorded pairs, each pair once
     let recorded = ledger.sums_within(|row, of_case| {
         let twin = row.clean()?.pair_of.as_deref()?;
         let other = of_case.iter().find(|other| other.item_id == twin)?;
@@ -14,7 +15,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         let counts = !is_mutual || row.item_id < other.item_id;
         counts.then_some([row.right(clean)? * other.right(clean)?, 1.0])
     });
-    let label = "pair accuracy (right on a question and on its recorded twin)";
+    let label = "pair accuracy (right on a question and on its negated counterpart)";
     let mut metrics = vec![Metric::mean("pair_accuracy", label, Better::Higher, recorded)];
     for (c, condition, first) in ledger.variants("negation") {
         let Some((affirmed, _)) = ledger.control(condition).filter(|(_, control)| control.kind == "affirmation") else {

@@ -1,9 +1,9 @@
-//! Right for the wrong reason: a conclusion that is right although something it builds on was answered wrongly.
+//! Right for the wrong reason: a right conclusion although an answer that it builds on was wrong.
 
 use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric, Row};
 
-/// The set.
+/// Returns `right_for_the_wrong_reason`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -19,11 +19,11 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
             .try_fold(1.0, |worst, right| right.map(|right| f64::min(worst, right)))?;
         (!ancestors.is_empty()).then_some([one_if(worst == 0.0), 1.0])
     });
-    let label = "right for the wrong reason (stage 4 right, something it builds on wrong)";
+    let label = "right for the wrong reason (stage 4 right, an answer it builds on wrong)";
     vec![Metric::mean("right_for_the_wrong_reason", label, Better::Lower, sums)]
 }
 
-/// All items that `row` builds on, directly or not; none where one of them is not known.
+/// All items that `row` builds on, directly or indirectly; None where one of them is missing.
 fn ancestors<'b, 'a>(row: &Row<'a>, of_case: &'b [Row<'a>]) -> Option<Vec<&'b Row<'a>>> {
     let mut found: Vec<&Row<'a>> = Vec::new();
     let mut wanted: Vec<&str> = row.clean()?.parents.iter().map(String::as_str).collect();

@@ -1,10 +1,11 @@
-//! Whether a reader says so when the evidence is gone. Only questions that offer to decline, where declining is not right.
+//! Abstention: whether the model declines when the evidence is removed. Only questions with an abstain option count,
+//! and only where abstaining is not the right answer.
 
 use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric, Row};
 
-/// The set: silent failure under every condition that takes the evidence away, and false refusal with the evidence there.
-/// Read them together: who declines always never fails in silence.
+/// Returns `silent_failure:ID` of every condition that removes the evidence, and `false_refusal` with the evidence
+/// present. The two belong together: a model that always declines never fails silently.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -17,7 +18,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     )];
     let gone = |kind: &str| matches!(kind, "blank" | "no_image" | "region_mask");
     for (c, condition) in ledger.conditions().filter(|(_, condition)| gone(condition.kind)) {
-        // SF = P(an answer that is not the refusal, given the evidence is gone); what cannot be read is no answer
+        // SF = P(an answer that does not decline, given the evidence is gone); an unparsed response is no answer
         metrics.push(Metric::mean(
             format!("silent_failure:{}", condition.id),
             format!("silent failure, {} (answers although the evidence is gone)", condition.id),
@@ -32,7 +33,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// Whether the answer is the one that declines; none where there is no such option.
+/// Whether the answer is the abstain option; None where there is no such option.
 fn declines(row: &Row<'_>, c: usize) -> Option<bool> {
     let outcome = row.at(c)?;
     let refusal = outcome.refusal?;

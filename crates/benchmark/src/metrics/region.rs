@@ -1,8 +1,8 @@
-//! Whether the right place matters: covering it, and covering all but it.
+//! Visual grounding: effect of covering the evidence, and of covering everything else.
 
 use super::{Better, Ledger, Metric, paired};
 
-/// The set.
+/// Returns `region_grounding` and `visual_grounding`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -14,7 +14,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         // RG = [A(0) - A(region mask)] - [A(0) - A(random mask)]
         metrics.push(Metric::mean(
             Ledger::name("region_grounding", condition, first),
-            "region grounding (loss by covering the evidence, less that by covering as much elsewhere)",
+            "region grounding (accuracy lost by covering the evidence, less the loss by covering as much elsewhere)",
             Better::Higher,
             ledger.sums(|row| {
                 let clean = row.right(clean)?;
@@ -29,7 +29,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         // VGR = A(region only) - A(region mask)
         metrics.push(Metric::mean(
             Ledger::name("visual_grounding", condition, first),
-            "visual grounding (accuracy on the evidence alone, less that on all but the evidence)",
+            "visual grounding (accuracy with only the evidence visible, less accuracy with the evidence covered)",
             Better::Higher,
             paired(ledger, c, mask),
         ));

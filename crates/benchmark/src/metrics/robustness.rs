@@ -1,11 +1,11 @@
-//! Accuracy over all attacks at once, and how much of it is more than clean accuracy promises.
+//! Accuracy over all attacks at once, and how much of it exceeds what clean accuracy predicts.
 
 use super::family::{attacks, representatives};
 use super::{Better, Ledger, Metric, share};
 use crate::stats::Statistic;
 use crate::summary::Summary;
 
-/// The set.
+/// Returns `robust_accuracy`, `worst_case_accuracy` and `mean_attacked_accuracy`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let representatives = representatives(ledger);
@@ -28,8 +28,9 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     ]
 }
 
-/// The share of items right clean and under all `attacks` they were asked under, of those asked under at least one. An
-/// item is asked under more attacks the more apply to it, so suites with other attacks or caps do not compare.
+/// Share of items that are right clean and under all `attacks` they were evaluated under, of the items evaluated under
+/// at least one. An item to which more attacks apply must withstand more, so values of suites with other attacks or
+/// caps are not comparable.
 fn worst(ledger: &Ledger<'_>, id: &str, label: &str, attacks: &[usize]) -> Metric {
     let clean = ledger.clean();
     let sums = ledger.sums(|row| {
@@ -40,8 +41,8 @@ fn worst(ledger: &Ledger<'_>, id: &str, label: &str, attacks: &[usize]) -> Metri
     Metric::mean(id, label, Better::Higher, sums)
 }
 
-/// `mean_attacked_accuracy`: the mean over the families of attacks of the accuracy under one attack of each, every family
-/// with equal weight.
+/// Returns `mean_attacked_accuracy`: the mean over the families of attacks of the accuracy under one attack of each
+/// family, with equal weights.
 fn mean(ledger: &Ledger<'_>, attacks: &[usize]) -> Metric {
     let mut columns = Vec::new();
     let mut n = 0;
@@ -63,31 +64,31 @@ fn mean(ledger: &Ledger<'_>, attacks: &[usize]) -> Metric {
     }
 }
 
-/// How accuracy under an attack goes with clean accuracy among reference points, on the logit scale, where such lines are
+/// Line of attacked against clean accuracy, fitted to reference points on the logit scale, where such lines are
 /// straight (Taori et al., 2020; Miller et al., 2021).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
-    /// Attacked log-odds where clean log-odds are zero.
+    /// Attacked log-odds where the clean log-odds are zero.
     pub intercept: f64,
-    /// Attacked log-odds for one of clean log-odds.
+    /// Change of the attacked log-odds per unit of clean log-odds.
     pub slope: f64,
-    /// Points the line was fitted to.
+    /// Number of points to which the line was fitted.
     pub points: usize,
 }
 
-/// One point of a trend.
+/// Clean and attacked accuracy of one model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Accuracy on questions unchanged.
+    /// Accuracy on clean questions, 0 to 1.
     pub clean: f64,
-    /// Accuracy under the attack.
+    /// Accuracy under the attack, 0 to 1.
     pub attacked: f64,
-    /// Items behind the smaller of the two denominators; shares of 0 and 1 are drawn in by half an item.
+    /// Number of items in the smaller of the two denominators; shares of 0 and 1 are moved inwards by half an item.
     pub n: usize,
 }
 
 impl Point {
-    /// Clean and attacked accuracy under a condition of a summary; none where either is not defined.
+    /// Reads clean accuracy and accuracy under `condition` from a summary; None where either is not defined.
     #[must_use]
     pub fn of(summary: &Summary, condition: &str) -> Option<Self> {
         let clean = summary.estimate("accuracy:clean")?;
@@ -95,7 +96,7 @@ impl Point {
         Some(Self { clean: clean.value?, attacked: attacked.value?, n: clean.n.min(attacked.n) })
     }
 
-    /// Log-odds of both, clean first.
+    /// Log-odds of clean and attacked accuracy, clean first.
     fn logits(self) -> [f64; 2] {
         let edge = 0.5 / self.n.max(1) as f64;
         [self.clean, self.attacked].map(|share| logit(share.clamp(edge, 1.0 - edge)))
@@ -109,32 +110,38 @@ pub fn logit(share: f64) -> f64 {
 }
 
 impl Trend {
-    /// With fewer reference points a line says nothing.
+    /// Smallest number of reference points to which a line is fitted.
     pub const FEWEST: usize = 3;
 
-    /// The line through clean accuracy and accuracy under `attack` of reference models, where it can be used.
+    /// Fits the line of clean accuracy and accuracy under `attack` to the reference models.
     ///
     /// # Errors
-    /// Why it is refused: there are fewer than [`Self::FEWEST`] models, the 95 % intervals of their lowest and highest clean
-    /// accuracy overlap, so that nothing tells where the line leads, or it does not rise.
+    /// Returns the reason why no line can be used: there are fewer than [`Self::FEWEST`] models; the 95 % intervals of
+    /// the lowest and the highest clean accuracy overlap, so that the direction of the line is unknown; or the line
+    /// does not rise.
     pub fn of(reference: &[&Summary], attack: &str) -> Result<Self, String> {
         let points: Vec<Point> = reference.iter().filter_map(|summary| Point::of(summary, attack)).collect();
         if points.len() < Self::FEWEST {
-            return Err(format!("tested models of the reference: {}, and a line needs {}", points.len(), Self::FEWEST));
+            return Err(format!(
+                "the reference has {} evaluated models, and a line needs {}",
+                points.len(),
+                Self::FEWEST
+            ));
         }
         let intervals = || reference.iter().filter_map(|summary| summary.estimate("accuracy:clean")?.ci);
         let lowest = intervals().map(|[_, high]| high).fold(f64::INFINITY, f64::min);
         let highest = intervals().map(|[low, _]| low).fold(f64::NEG_INFINITY, f64::max);
         let trend = Self::fit(&points).filter(|_| lowest < highest);
-        let trend = trend.ok_or("clean accuracies of the reference do not surely differ: their intervals overlap")?;
+        let trend =
+            trend.ok_or("the clean accuracies of the reference do not clearly differ: their intervals overlap")?;
         if trend.slope <= 0.0 {
-            return Err(format!("its slope {:.2} is not above 0", trend.slope));
+            return Err(format!("the slope of the line, {:.2}, is not above 0", trend.slope));
         }
         Ok(trend)
     }
 
-    /// Least squares over the points: the epochs of a run, or of several, that are no better than usual, as those trained
-    /// on all stages shuffled. None with fewer than two different clean accuracies.
+    /// Fits a line by least squares. The points should be epochs without unusual robustness, such as epochs of runs
+    /// trained on all stages shuffled. None with fewer than two different clean accuracies.
     #[must_use]
     pub fn fit(points: &[Point]) -> Option<Self> {
         let logits: Vec<[f64; 2]> = points.iter().map(|point| point.logits()).collect();
@@ -144,19 +151,19 @@ impl Trend {
         let spread: f64 = logits.iter().map(|point| (point[0] - x).powi(2)).sum();
         let together: f64 = logits.iter().map(|point| (point[0] - x) * (point[1] - y)).sum();
         let slope = together / spread;
-        // Clean accuracies that are equal but for rounding give no direction.
+        // Clean accuracies that differ only by rounding give no direction.
         (spread > 1e-12 * count).then_some(Self { intercept: y - slope * x, slope, points: points.len() })
     }
 
-    /// Effective robustness: by how much the point's attacked log-odds exceed the trend's at its clean accuracy. Above zero
-    /// it is more robust than its clean accuracy explains.
+    /// Returns the effective robustness: the point's attacked log-odds less the trend's at its clean accuracy. Above
+    /// zero the model is more robust than its clean accuracy explains.
     #[must_use]
     pub fn residual(&self, point: Point) -> f64 {
         let [clean, attacked] = point.logits();
         attacked - (self.intercept + self.slope * clean)
     }
 
-    /// The accuracy under the attack that the trend promises at a clean accuracy strictly between 0 and 1.
+    /// Returns the accuracy under the attack that the trend predicts at a clean accuracy strictly between 0 and 1.
     #[must_use]
     pub fn expected(&self, clean: f64) -> f64 {
         1.0 / (1.0 + (-(self.intercept + self.slope * logit(clean))).exp())
@@ -167,7 +174,7 @@ impl Trend {
 mod tests {
     use super::*;
 
-    /// A point whose log-odds are these.
+    /// A point with the given log-odds.
     fn point(clean: f64, attacked: f64) -> Point {
         let share = |logit: f64| 1.0 / (1.0 + (-logit).exp());
         Point { clean: share(clean), attacked: share(attacked), n: 1_000_000 }

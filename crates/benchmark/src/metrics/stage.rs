@@ -1,9 +1,9 @@
-//! How accuracy falls along the clinical stages, corrected for chance: without the correction a fall may only be a fall of
-//! the chance level.
+//! Decline of accuracy along the clinical stages, corrected for chance: without the correction a decline may only be a
+//! decline of the chance level.
 
 use super::{Better, Ledger, Metric, Sums, share};
 
-/// The set.
+/// Returns `chance_corrected:stage_N`, `stage_slope`, `stage_fall` and `stage_largest_step`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
@@ -45,13 +45,13 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// `K = (A - c) / (1 - c)` from the sums `right, chance, items`.
+/// Chance-corrected accuracy `K = (A - c) / (1 - c)` from the sums `right, chance, items`.
 fn kappa(t: &[f64]) -> Option<f64> {
     let (accuracy, chance) = (share(t[0], t[2])?, share(t[1], t[2])?);
     share(accuracy - chance, 1.0 - chance)
 }
 
-/// `right, chance, items` of each stage over the cases that have all four.
+/// Sums `right, chance, items` of each stage over the cases that have all four stages.
 fn complete(ledger: &Ledger<'_>) -> Sums<12> {
     let clean = ledger.clean();
     ledger.case_sums(|rows| {

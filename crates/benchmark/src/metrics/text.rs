@@ -1,14 +1,14 @@
-//! Texts: how much of a right answer was said, on questions unchanged. Exact match alone scores wording, recall alone scores
-//! talking much; they are shown side by side.
+//! Text metrics: how much of a right answer was given, on clean questions. Exact match alone scores wording, and recall
+//! alone rewards long answers, so both are shown.
 
 use super::outcome_table::one_if;
 use super::{Better, Ledger, Metric};
 use crate::score::closeness::Measure;
 
-/// One score of a text out of its measure.
+/// Score computed from the fields `exact`, `alias`, `recall` and `f1` of a text measure.
 type Score = fn(bool, bool, f64, f64) -> f64;
 
-/// Id, label and score.
+/// Metric id, label and score.
 const SCORES: [(&str, &str, Score); 4] = [
     ("text:exact", "texts, exact match", |exact, _, _, _| one_if(exact)),
     ("text:alias", "texts, exact match with an alias", |_, alias, _, _| one_if(alias)),
@@ -16,7 +16,7 @@ const SCORES: [(&str, &str, Score); 4] = [
     ("text:token_f1", "texts, F1 of words", |_, _, _, f1| f1),
 ];
 
-/// The set.
+/// Returns `text:exact`, `text:alias`, `text:token_recall` and `text:token_f1`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let of = |(id, label, score): (&str, &str, Score)| {

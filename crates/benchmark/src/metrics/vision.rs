@@ -1,13 +1,14 @@
-//! Whether the picture matters: what is lost when it is blank, missing or another patient's.
+//! Visual reliance: accuracy lost when the image is blank, missing or another patient's.
 
 use super::{Better, Ledger, Metric, paired};
 
-/// The set.
+/// Returns `visual_reliance_blank`, `visual_reliance_no_image`, `prior_following`, `visual_reliance_swap`,
+/// `image_sensitivity` and `image_unrest`.
 #[must_use]
 pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let mut metrics = Vec::new();
-    for (kind, suffix, what) in [("blank", "blank", "blank picture"), ("no_image", "no_image", "no picture")] {
+    for (kind, suffix, what) in [("blank", "blank", "blank image"), ("no_image", "no_image", "no image")] {
         for (c, condition, first) in ledger.variants(kind) {
             let name = |base: &str| Ledger::name(&format!("{base}_{suffix}"), condition, first);
             // VR = A(0) - A(c)
@@ -32,15 +33,15 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         // VR_swap = A(0) - A(swap)
         metrics.push(Metric::mean(
             name("visual_reliance_swap"),
-            "visual reliance (another patient's picture)",
+            "visual reliance (another patient's image)",
             Better::Higher,
             paired(ledger, clean, c),
         ));
-        // IS = P(a(swap) != a(0)), the right answers of the two patients being different; a reply that cannot be read has
-        // not followed the picture
+        // IS = P(a(swap) != a(0)), where the right answers of the two patients differ; an unparsed response has not
+        // followed the image
         metrics.push(Metric::mean(
             name("image_sensitivity"),
-            "image sensitivity (another picture with another answer, another answer given)",
+            "image sensitivity (another image with another answer, another answer given)",
             Better::Higher,
             ledger.sums(|row| {
                 let answered = row.at(c)?.answer.is_some() && row.clean()?.answer.is_some();
@@ -49,10 +50,10 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         ));
     }
     for (c, condition, first) in ledger.variants("swap_same") {
-        // 1 - P(a(swap same) = a(0)): what of the sensitivity is mere unrest
+        // 1 - P(a(swap same) = a(0)): the part of the sensitivity that is unrest alone
         metrics.push(Metric::mean(
             Ledger::name("image_unrest", condition, first),
-            "image unrest (another picture with the same answer, another answer given)",
+            "image unrest (another image with the same answer, another answer given)",
             Better::Lower,
             ledger.sums(|row| Some([1.0 - row.alike(c)?, 1.0])),
         ));

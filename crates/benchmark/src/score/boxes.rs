@@ -1,10 +1,11 @@
-//! Boxes in percent of the picture's sides, and how well two sets of them agree.
+//! Boxes in percent of the image's sides, and the agreement of two sets of boxes.
 
 use stepwise_data::case::Case;
 use stepwise_data::prompt::BOX_GRID;
 
-/// The bounds of the gold regions in percent. Scaling the axes does not change intersection over union, so comparing in
-/// percent equals comparing in pixels.
+/// Returns the bounds `[left, top, right, bottom]` of the gold regions in percent of the image's sides. Scaling the
+/// axes does not change intersection over union, so comparing in percent equals comparing in pixels. Ids without a
+/// region or an image are left out.
 #[must_use]
 pub fn gold(case: &Case, ids: &[String]) -> Vec<[f64; 4]> {
     ids.iter()
@@ -18,7 +19,7 @@ pub fn gold(case: &Case, ids: &[String]) -> Vec<[f64; 4]> {
         .collect()
 }
 
-/// Intersection over union; 0 where the union is empty.
+/// Intersection over union of two boxes `[left, top, right, bottom]`; 0 where the union is empty.
 #[must_use]
 pub fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     let area = |[x0, y0, x1, y1]: [f64; 4]| (x1 - x0).max(0.0) * (y1 - y0).max(0.0);
@@ -27,8 +28,8 @@ pub fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     if union > 0.0 { shared / union } else { 0.0 }
 }
 
-/// Greedy one-to-one matching, best pair first: the intersection over union of every gold box with its partner, 0 for
-/// one that got none.
+/// Matches boxes greedily one to one, best pair first. Returns the intersection over union of every gold box with its
+/// partner; 0 for a gold box without one.
 #[must_use]
 pub fn matched(found: &[[f64; 4]], gold: &[[f64; 4]]) -> Vec<f64> {
     let mut pairs: Vec<(f64, usize, usize)> = found

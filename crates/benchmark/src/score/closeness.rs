@@ -1,4 +1,5 @@
-//! How near an answer came that is generated and not chosen: boxes, numbers and texts. Right or wrong alone would hide it.
+//! Graded measures of generated answers: boxes, numbers and texts. A verdict of right or wrong alone would hide how
+//! close an answer came.
 
 use serde::{Deserialize, Serialize};
 use stepwise_data::case::{Answer, Case, Item};
@@ -6,42 +7,43 @@ use stepwise_data::case::{Answer, Case, Item};
 use crate::model::Reply;
 use crate::score::{boxes, fold, parse};
 
-/// How near a generated answer came. One that is no answer of its kind is as far off as can be.
+/// Measure of how close a generated answer came. A response that cannot be parsed gets the worst values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Measure {
-    /// Rectangles.
+    /// Answer to a localisation question.
     Boxes {
-        /// For every right box the intersection over union with its partner, 0 where it has none, under the one-to-one
-        /// matching whose sum is largest.
+        /// For every right box the intersection over union with the box matched to it, 0 to 1; 0 where none is matched.
+        /// The one-to-one matching has the largest possible sum.
         overlaps: Vec<f64>,
-        /// How many boxes were given; 0 where the reply is none.
+        /// Number of boxes in the response; 0 where it cannot be parsed.
         found: usize,
     },
-    /// A number.
+    /// Answer to a number question.
     Number {
-        /// `|given - right| / |right|`; absent where nothing was given and where 0 is right.
+        /// `|given - right| / |right|`; None where no number was given or where 0 is right.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         relative_error: Option<f64>,
         /// Whether a number was given.
         given: bool,
     },
-    /// Words, compared after [`fold`].
+    /// Answer to a text question, compared after normalisation ([`fold`]).
     Text {
-        /// Whether they are one of the right texts.
+        /// Whether the answer equals a right text.
         exact: bool,
-        /// Whether they are one of the right texts or their aliases.
+        /// Whether the answer equals a right text or an alias.
         alias: bool,
-        /// Share of the different words of a right text that were said, the largest over right texts; an alias of one word
-        /// would make it easy.
+        /// Share of the distinct words of a right text that occur in the answer, the largest over the right texts.
+        /// Aliases are left out, because an alias of one word would make full recall easy.
         recall: f64,
-        /// Harmonic mean of precision and recall over words, repeated ones counted as often as both have them
-        /// (Rajpurkar et al., 2016); the largest over right texts and aliases.
+        /// Harmonic mean of precision and recall over words, the largest over right texts and aliases. Repeated words
+        /// count as often as both texts contain them (Rajpurkar et al., 2016).
         f1: f64,
     },
 }
 
-/// Measures `reply` to `item` of `case`; none where the answer is chosen among options.
+/// Measures the response `reply` to `item` of `case`. None where the item is a choice or a yes/no question, or where
+/// the response consists of option scores.
 #[must_use]
 pub fn measure(case: &Case, item: &Item, reply: &Reply) -> Option<Measure> {
     let Reply::Text(text) = reply else { return None };
@@ -70,7 +72,7 @@ pub fn measure(case: &Case, item: &Item, reply: &Reply) -> Option<Measure> {
     })
 }
 
-/// The intersection over union of every gold box with its partner under the best matching.
+/// Intersection over union of every gold box with its partner under the best matching.
 fn overlaps(found: &[[f64; 4]], gold: &[[f64; 4]]) -> Vec<f64> {
     let weights: Vec<Vec<f64>> =
         gold.iter().map(|&gold| found.iter().map(|&found| boxes::iou(gold, found)).collect()).collect();
@@ -81,8 +83,9 @@ fn overlaps(found: &[[f64; 4]], gold: &[[f64; 4]]) -> Vec<f64> {
         .collect()
 }
 
-/// Pairs rows with columns one to one so that the sum of the weights (none below zero) is largest: Kuhn's Hungarian method
-/// with potentials, cubic in the larger side. For each row its column, none for rows beyond the number of columns.
+/// Pairs rows with columns one to one so that the sum of the weights (none below zero) is largest, by Kuhn's Hungarian
+/// method with potentials, cubic in the larger side. Returns the column of each row; None for rows left over where
+/// there are more rows than columns.
 fn assign(weights: &[Vec<f64>]) -> Vec<Option<usize>> {
     let columns = weights.first().map_or(0, Vec::len);
     let size = weights.len().max(columns);
@@ -133,7 +136,7 @@ fn assign(weights: &[Vec<f64>]) -> Vec<Option<usize>> {
     of
 }
 
-/// Share of the different words of `right` that are among those of `said`.
+/// Share of the distinct words of `right` that occur in `said`; 0 where `right` has no words.
 fn recall(said: &str, right: &str) -> f64 {
     let said: Vec<&str> = said.split_whitespace().collect();
     let mut words: Vec<&str> = right.split_whitespace().collect();

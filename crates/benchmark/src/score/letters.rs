@@ -1,16 +1,17 @@
-//! Choices decided by letters. A model prefers some letters whatever they stand for, so one order of the options scores
-//! the letters and not the options. Each option's probability is averaged over orders in which it stands under different
-//! letters (as the cyclic permutations of Zheng et al., 2024, "Large language models are not robust multiple choice
-//! selectors").
+//! Choices decided by letters. A model prefers some letters regardless of the options, so a single order of the options
+//! would score the letters and not the options. The probability of each option is therefore averaged over orders in
+//! which it has different letters, such as the cyclic permutations of Zheng et al. (2024), "Large language models are
+//! not robust multiple choice selectors".
 
 use rand::seq::SliceRandom;
 
 use crate::model::{OptionScore, Reply};
 use crate::perturb::Draws;
 
-/// The orders in which `shown` options (by their stored index) are asked: the order shown first, then the others of its
-/// rotations, or, where `permutations` says how many, so many different orders drawn by item, or all there are. They do
-/// not depend on the condition, so a condition and its control are asked in the same ones.
+/// Returns the orders in which the options `shown` (stored indices) are presented to the model; the first is the order
+/// shown. Without `permutations` these are all rotations. With `permutations` they are that many different orders,
+/// drawn by item, or all orders where there are fewer. They do not depend on the condition, so a condition and its
+/// control use the same orders.
 #[must_use]
 pub fn orders(
     shown: &[usize],
@@ -24,7 +25,7 @@ pub fn orders(
     };
     let all = (1..=shown.len()).try_fold(1usize, |product, factor| product.checked_mul(factor)).unwrap_or(usize::MAX);
     let mut rng = draws.stream("letter_order", &[case_id, item_id]);
-    // Drawn as places, so that what is drawn does not depend on which options stand there.
+    // Positions are drawn, so that the draw does not depend on the options at these positions.
     let mut places: Vec<usize> = (0..shown.len()).collect();
     let mut drawn = vec![places.clone()];
     while drawn.len() < wanted.min(all) {
@@ -40,9 +41,10 @@ fn rotated(shown: &[usize], shift: usize) -> Vec<usize> {
     shown.iter().cycle().skip(shift).take(shown.len()).copied().collect()
 }
 
-/// One reply out of those to several orders: for each option, in the order shown first, the logarithm of its mean
-/// probability among the letters. Letters are compared by log-likelihood per token, and their probabilities within one
-/// order sum to one. No numbers at all where a reply is not made of one score a letter.
+/// Combines the responses to several orders into one: for each option, in the order shown first, the logarithm of its
+/// mean probability among the letters. Letters are compared by log-likelihood per token, and their probabilities within
+/// one order sum to 1. All scores are NaN where a response does not consist of one score per letter; there are no
+/// scores without orders.
 #[must_use]
 pub fn averaged(orders: &[Vec<usize>], replies: &[Reply]) -> Reply {
     let Some(first) = orders.first() else { return Reply::Options(Vec::new()) };
@@ -59,7 +61,7 @@ pub fn averaged(orders: &[Vec<usize>], replies: &[Reply]) -> Reply {
         }
     }
     let score = |mut probabilities: Vec<f64>| {
-        // In order of size, so that equal sets have equal sums and a draw stays one.
+        // Sorted, so that equal sets have equal sums and a tie stays a tie.
         probabilities.sort_unstable_by(f64::total_cmp);
         let mean = probabilities.iter().sum::<f64>() / probabilities.len() as f64;
         OptionScore { loglikelihood: mean.ln(), tokens: 1 }
@@ -94,12 +96,12 @@ mod tests {
 
     #[test]
     fn a_taste_for_a_letter_averages_out_and_what_is_left_is_the_option() {
-        // P = (0.6, 0.3, 0.1) for places, whatever stands there: every option gets 1/3.
+        // P = (0.6, 0.3, 0.1) for the positions, whatever their options: every option gets 1/3.
         let rotations = orders(&[0, 1, 2], None, DRAWS, "c", "q");
         let blind = vec![letters(&[0.6, 0.3, 0.1]); 3];
         let Reply::Options(scores) = averaged(&rotations, &blind) else { panic!("scores") };
         assert!(scores.iter().all(|score| (score.loglikelihood - (1.0f64 / 3.0).ln()).abs() < 1e-12), "{scores:?}");
-        // Option 1 is likelier where it stands: 0.5 instead of 0.3 under B, and so on.
+        // Option 1 is likelier in every position: 0.5 instead of 0.3 under B, and so on.
         let seeing = [letters(&[0.45, 0.5, 0.05]), letters(&[0.8, 0.15, 0.05]), letters(&[0.5, 0.2, 0.3])];
         let Reply::Options(scores) = averaged(&rotations, &seeing) else { panic!("scores") };
         let shares: Vec<f64> = scores.iter().map(|score| score.loglikelihood.exp()).collect();

@@ -1,10 +1,11 @@
-//! From a reply to a verdict: right, wrong, or unparsed.
+//! From a response to a verdict: right, wrong, or unparsed.
 //!
-//! Choices and yes/no questions are decided by **option log-likelihood divided by the option's token count**: the option
-//! with the largest mean wins, the first shown one among equals. With [`Scoring::Letter`] a choice is decided by its
-//! letters' probabilities, averaged over orders of the options; with [`Scoring::Generate`] everything is generated and
-//! parsed instead. Numbers, texts and boxes are always generated greedily and read by the strict parser in [`parse`],
-//! which takes a reply as a whole or not at all. Unparsed counts as wrong for accuracy, and never as following a hint.
+//! Choices and yes/no questions are decided by **option log-likelihood divided by the option's token count**: the
+//! option with the largest mean wins, the first shown one among equals. With [`Scoring::Letter`] a choice is decided by
+//! the probabilities of its letters, averaged over orders of the options; with [`Scoring::Generate`] all answers are
+//! generated and parsed. Numbers, texts and boxes are always generated greedily and parsed by the strict parser in
+//! [`parse`], which accepts a response as a whole or not at all. Unparsed counts as wrong for accuracy, and never as
+//! following a hint.
 
 pub mod closeness;
 
@@ -21,21 +22,22 @@ pub mod words;
 
 pub use words::{fold, number_is_right, text_is_right};
 
-/// How choices and yes/no questions are decided.
+/// Scoring method of choices and yes/no questions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scoring {
-    /// By option log-likelihood over token count.
+    /// Largest option log-likelihood per token.
     #[default]
     Loglikelihood,
-    /// A choice by the probabilities of its letters, averaged over orders of its options; yes/no by log-likelihood.
+    /// Choices by the probabilities of their letters, averaged over orders of the options; yes/no questions
+    /// by log-likelihood.
     Letter,
-    /// By generation and the strict parser.
+    /// Generation and the strict parser.
     Generate,
 }
 
 impl Scoring {
-    /// In words, for the report.
+    /// Returns a description for the report.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
@@ -52,30 +54,31 @@ impl Scoring {
     }
 }
 
-/// What a reply is worth.
+/// Verdict on a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// As stored, within the tolerance.
+    /// The stored answer, within its tolerance.
     Right,
-    /// Something else.
+    /// Another answer.
     Wrong,
-    /// Not an answer of the kind asked for.
+    /// Not an answer of the expected kind.
     Unparsed,
 }
 
-/// A judged reply.
+/// A judged response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
-    /// What it is worth.
+    /// Verdict on the response.
     pub verdict: Verdict,
-    /// The answer in canonical words; equal answers have equal words. None when unparsed.
+    /// Answer in canonical words; equal answers have equal words. None where unparsed.
     pub answer: Option<String>,
-    /// The stored option chosen (for yes/no: 0 is yes, 1 is no).
+    /// Stored index of the chosen option (for yes/no: 0 is yes, 1 is no); None where unparsed or generated freely.
     pub index: Option<usize>,
-    /// The place in which that option was shown.
+    /// Position, from 0, in which that option was shown.
     pub position: Option<usize>,
-    /// Mean intersection over union of the best matching, for boxes.
+    /// For boxes, the sum of the overlaps (intersection over union) under the greedy matching, divided by the larger
+    /// number of boxes.
     pub iou: Option<f64>,
 }
 
@@ -83,7 +86,8 @@ impl Judged {
     const UNPARSED: Self = Self { verdict: Verdict::Unparsed, answer: None, index: None, position: None, iou: None };
 }
 
-/// What to ask so that a reply to `prompt` can be judged.
+/// Returns the query to the model whose response to `prompt` can be judged: scores of the options, or a generation of
+/// at most `max_new_tokens` tokens.
 #[must_use]
 pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Ask {
     if prompt.options.is_empty() || scoring == Scoring::Generate {
@@ -93,7 +97,7 @@ pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Ask {
     }
 }
 
-/// The share of right answers a reader gets that picks one of the options of `prompt` at random; 0 where there are none.
+/// Probability, 0 to 1, that a random pick among the options of `prompt` is right; 0 where there are no options.
 #[must_use]
 pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
     match answer {
@@ -106,7 +110,7 @@ pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
     }
 }
 
-/// Judges `reply` to `prompt`, which was rendered from `item` of `case`.
+/// Judges the response `reply` to `prompt`, which was rendered from `item` of `case` with the answer form `form`.
 #[must_use]
 pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply: &Reply) -> Judged {
     match reply {
@@ -134,8 +138,8 @@ pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply:
     }
 }
 
-/// The place of the largest log-likelihood per token, the first among equals. `None` where the scores are not numbers or
-/// not as many as the options.
+/// Position of the largest log-likelihood per token, the first among equals. None where a score is NaN, or where there
+/// are not as many scores as options.
 fn most_likely(scores: &[OptionScore], options: usize) -> Option<usize> {
     let mean = |score: &OptionScore| score.loglikelihood / score.tokens.max(1) as f64;
     if scores.len() != options || scores.is_empty() || scores.iter().any(|score| mean(score).is_nan()) {

@@ -1,16 +1,18 @@
-//! The strict parser. A reply counts as a whole: words around a number or a box make it unparsed, because guessing what
-//! was meant scores the parser, not the reader.
+//! The strict parser. A response counts as a whole: words around a number or a box make it unparsed, because guessing
+//! its meaning would score the parser and not the model.
 
 use stepwise_data::case::Answer;
 use stepwise_data::prompt::{AnswerForm, BOX_GRID, Prompt, letter};
 
 use super::fold;
 
-/// Version of the rules in this file and of [`fold`]; part of every suite's digest, and written into summaries and beside
-/// every reply that they read. `parse/2` keeps signs such as `<` and `-` apart, which `parse/1` dropped as punctuation.
+/// Version of the rules in this file and of [`fold`]. The version is part of every suite's digest, and it is stored
+/// in summaries and with every parsed response. `parse/2` keeps signs such as `<` and `-`, which `parse/1` dropped
+/// as punctuation.
 pub const PARSER_VERSION: &str = "parse/2";
 
-/// A number, with the unit of the question or none, with or without a full stop at the end.
+/// Parses a number with the unit of the question or without a unit, with or without a full stop at the end. None where
+/// the response is anything else.
 #[must_use]
 pub fn number(reply: &str, unit: Option<&str>) -> Option<f64> {
     let mut rest = reply.trim();
@@ -21,7 +23,8 @@ pub fn number(reply: &str, unit: Option<&str>) -> Option<f64> {
     decimal(rest)
 }
 
-/// One box or several, each `[left, top, right, bottom]` in percent, with nothing but spaces and commas between.
+/// Parses one or several boxes, each `[left, top, right, bottom]` in percent, with only spaces and commas between them.
+/// None where the response is anything else, or where a box is off the image or has no area.
 #[must_use]
 pub fn boxes(reply: &str) -> Option<Vec<[f64; 4]>> {
     let mut rest = reply.trim();
@@ -41,7 +44,8 @@ pub fn boxes(reply: &str) -> Option<Vec<[f64; 4]>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// The place of the option a generated reply names: its words, its letter, or both if they agree.
+/// Returns the position of the option that a generated response names by its words, its letter, or both if they agree.
+/// None where no option, or more than one, fits.
 #[must_use]
 pub fn option(reply: &str, prompt: &Prompt, answer: &Answer, form: AnswerForm) -> Option<usize> {
     let folded = fold(reply);
@@ -51,7 +55,7 @@ pub fn option(reply: &str, prompt: &Prompt, answer: &Answer, form: AnswerForm) -
         }
         _ => prompt.options.iter().map(|text| fold(text)).collect(),
     };
-    // Two options may fold to the same words; then the words alone do not say which.
+    // Two options may have the same normalised words; the words alone are then ambiguous.
     let only = |test: &dyn Fn(usize) -> bool| {
         let mut places = (0..words.len()).filter(|&place| test(place));
         places.next().filter(|_| places.next().is_none())
@@ -61,14 +65,14 @@ pub fn option(reply: &str, prompt: &Prompt, answer: &Answer, form: AnswerForm) -
     let by_words = || only(&|place| !words[place].is_empty() && words[place] == folded);
     let by_letter = || only(&|place| is_choice && lettered(place) == folded);
     let by_both = || only(&|place| is_choice && format!("{} {}", lettered(place), words[place]) == folded);
-    // An option may itself read like a letter; what was asked for decides then.
+    // The text of an option may itself be a letter; then the answer form decides.
     match form {
         AnswerForm::Text => by_words().or_else(by_letter).or_else(by_both),
         AnswerForm::Letter => by_letter().or_else(by_words).or_else(by_both),
     }
 }
 
-/// Digits with an optional sign and decimal point: no exponents, no `inf`, no separators.
+/// Parses digits with an optional sign and decimal point: no exponents, no `inf`, no separators.
 fn decimal(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let plain = digits.starts_with(|c: char| c.is_ascii_digit())

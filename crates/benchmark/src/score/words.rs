@@ -1,8 +1,8 @@
-//! When two texts, or two numbers, are the same answer.
+//! Equality of answers: texts and numbers.
 
-/// Lower case, punctuation gone, runs of white space as one space. "X-ray." and "x ray" fold to the same; the words
-/// themselves are kept, so "no effusion" and "effusion" do not, and so are signs that change the meaning: "< 5 mm" is not
-/// "> 5 mm", "HER2+" is not "HER2", "-2" is not "2".
+/// Normalises a text: lower case, no punctuation, runs of white space as one space. "X-ray." and "x ray" become equal.
+/// All words are kept, so "no effusion" and "effusion" stay different. Signs that change the meaning are kept as well:
+/// "< 5 mm" is not "> 5 mm", "HER2+" is not "HER2", "-2" is not "2".
 #[must_use]
 pub fn fold(text: &str) -> String {
     let mut spaced = String::with_capacity(text.len());
@@ -23,14 +23,15 @@ pub fn fold(text: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether `text` is one of the right texts or their aliases after [`fold`].
+/// Whether `text` equals a right text or an alias after [`fold`].
 #[must_use]
 pub fn text_is_right(text: &str, gold: &[String], aliases: &[String]) -> bool {
     let folded = fold(text);
     gold.iter().chain(aliases).any(|right| fold(right) == folded)
 }
 
-/// Whether `value` lies within the larger of the two tolerances of `gold`; equal when neither is given.
+/// Whether `value` lies within the larger of the two tolerances of `gold`, limits included: `abs_tol`, or `rel_tol`
+/// times the absolute value of `gold`. Without tolerances the values must be equal.
 #[must_use]
 pub fn number_is_right(value: f64, gold: f64, abs_tol: Option<f64>, rel_tol: Option<f64>) -> bool {
     let tolerance = abs_tol.unwrap_or(0.0).max(rel_tol.unwrap_or(0.0) * gold.abs());

@@ -1,12 +1,13 @@
 //! The cluster bootstrap: whole groups are drawn with replacement, and the 2.5th and 97.5th percentile of the statistic
 //! over the draws bound its interval (Efron and Tibshirani, 1993; Field and Welsh, 2007).
 //!
-//! Where a model was trained with several seeds, each draw takes seeds with replacement as well, and the groups drawn are the
-//! same in all of them: every seed was asked the same cases, so seeds do not make the cases more. The mean over the seeds
-//! drawn is what is bounded. Few seeds bound their own spread badly; three are few.
+//! Where a model was trained with several seeds, each draw also takes seeds with replacement, and the drawn groups
+//! are the same for all seeds. All seeds were evaluated on the same cases, so more seeds do not mean more cases. The
+//! interval bounds the mean over the drawn seeds. With few seeds, such as three, the spread between seeds is
+//! estimated badly.
 //!
-//! A statistic is a function of sums over items. The sums are formed once per group; a draw then costs one addition a
-//! group, not one a question, and all statistics share each draw, so their differences are paired.
+//! A statistic is a function of sums over items. The sums are formed once per group, so a draw costs one addition per
+//! group and not one per question. All statistics share each draw, so their differences are paired.
 
 use std::panic::resume_unwind;
 use std::thread;
@@ -14,19 +15,19 @@ use std::thread;
 use rand::Rng;
 use stepwise_data::random::stream;
 
-/// A function of column sums. `None` where it is not defined, as a share of nothing.
+/// Function of column sums; None where its value is not defined, such as a share of zero items.
 pub type Formula = Box<dyn Fn(&[f64]) -> Option<f64> + Send + Sync>;
 
-/// Something to bound.
+/// A statistic that is a function of sums over groups.
 pub struct Statistic {
     /// `columns[c][g]` is the sum of column `c` over the items of group `g`.
     pub columns: Vec<Vec<f64>>,
-    /// Of the sums of all columns over all groups.
+    /// Formula applied to the sums of all columns over all groups.
     pub formula: Formula,
 }
 
 impl Statistic {
-    /// The value on the groups as they are.
+    /// Returns the value over all groups; None where it is not defined or not finite.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         let totals: Vec<f64> = self.columns.iter().map(|column| column.iter().sum()).collect();
@@ -34,14 +35,14 @@ impl Statistic {
     }
 }
 
-/// How intervals are drawn.
+/// Settings of the bootstrap.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bootstrap {
-    /// Draws.
+    /// Number of draws; with 0 there are no intervals.
     pub resamples: usize,
-    /// Of the draws.
+    /// Seed of the draws.
     pub seed: u64,
-    /// Share of the draws inside the interval.
+    /// Share of the draws inside the interval, 0 to 1.
     pub level: f64,
 }
 
@@ -51,22 +52,24 @@ impl Default for Bootstrap {
     }
 }
 
-/// Draws that share a generator; the unit of work of a thread, so results do not depend on how many threads there are.
+/// Number of draws per random generator. A chunk is the unit of work of a thread, so results do not depend on the
+/// number of threads.
 const CHUNK: usize = 250;
 
 impl Bootstrap {
-    /// The percentile interval of every statistic, `[low, high]`. Draws in which a statistic is not defined are left out
-    /// of its percentiles; `None` where that is more than half of them, or where there are fewer than two groups.
+    /// Returns the percentile interval `[low, high]` of every statistic. Draws in which a statistic is not defined are
+    /// left out of its percentiles. None where more than half of the draws are left out, where there are fewer than two
+    /// groups, or without draws.
     #[must_use]
     pub fn intervals(&self, statistics: &[Statistic], groups: usize) -> Vec<Option<[f64; 2]>> {
         self.intervals_over_seeds(&[statistics.iter().collect()], groups)
     }
 
-    /// The same of the means over seeds: `seeds[s][m]` is statistic `m` of seed `s`. All seeds have the same statistics over
-    /// the same groups.
+    /// Returns the percentile intervals of the means over seeds, with None as in [`Self::intervals`]. `seeds[s][m]` is
+    /// statistic `m` of seed `s`. All seeds have the same statistics over the same groups.
     ///
     /// # Panics
-    /// When there is no seed.
+    /// When `seeds` is empty.
     #[must_use]
     pub fn intervals_over_seeds(&self, seeds: &[Vec<&Statistic>], groups: usize) -> Vec<Option<[f64; 2]>> {
         let statistics = seeds[0].len();
@@ -108,7 +111,7 @@ impl Bootstrap {
         drawn.into_iter().map(|values| self.percentiles(values)).collect()
     }
 
-    /// The defined values of every statistic over one chunk of draws.
+    /// Defined values of every statistic over one chunk of draws.
     fn chunk(
         &self,
         chunk: usize,
@@ -168,7 +171,7 @@ impl Bootstrap {
     }
 }
 
-/// The quantile of sorted values with linear interpolation between neighbours (type 7 of Hyndman and Fan, 1996).
+/// Quantile of sorted values with linear interpolation between neighbours (type 7 of Hyndman and Fan, 1996).
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
@@ -216,9 +219,9 @@ mod tests {
             high - low
         };
         let one = width(&[seed(half)]);
-        // Three seeds that answer alike are asked the same cases: they say no more than one.
+        // Three seeds with equal answers to the same cases carry no more information than one.
         assert!((width(&[seed(half), seed(half), seed(half)]) - one).abs() < 1e-12);
-        // Seeds of which one is always right and one always wrong: seeds alone decide.
+        // One seed is always right and one always wrong: the spread between seeds dominates.
         let apart = width(&[seed(|_| 1.0), seed(|_| 0.0), seed(half)]);
         assert!(apart > 0.9 && apart > 3.0 * one, "{apart} {one}");
     }

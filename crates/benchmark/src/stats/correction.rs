@@ -1,6 +1,7 @@
-//! Many tests at once: adjusted p-values.
+//! Adjusted p-values for many tests.
 
-/// Holm's step-down adjustment (1979): controls the chance of any false claim. In the order given.
+/// Holm's step-down adjustment (1979), which controls the probability of any false claim. The adjusted p-values are in
+/// the order of `p`.
 #[must_use]
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let count = p.len();
@@ -13,7 +14,8 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// Benjamini and Hochberg's step-up adjustment (1995): controls the share of false claims. In the order given.
+/// Benjamini and Hochberg's step-up adjustment (1995), which controls the expected share of false claims. The adjusted
+/// p-values are in the order of `p`.
 #[must_use]
 pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
     let count = p.len();

@@ -1,7 +1,8 @@
-//! What clustering costs, and how small a difference a run can see.
+//! Cost of clustering, and the smallest difference that a run can detect.
 
-/// Intra-cluster correlation of values grouped into clusters, by one-way analysis of variance with unequal sizes (Donner,
-/// 1986), kept within `0..=1`. `None` with fewer than two clusters or no cluster of two.
+/// Intra-cluster correlation of values grouped into clusters, by one-way analysis of variance with unequal cluster
+/// sizes (Donner, 1986), clamped to `0..=1`. Empty clusters are ignored. None with fewer than two clusters, or where no
+/// cluster has two values.
 #[must_use]
 pub fn intra_cluster_correlation(clusters: &[Vec<f64>]) -> Option<f64> {
     let clusters: Vec<&Vec<f64>> = clusters.iter().filter(|cluster| !cluster.is_empty()).collect();
@@ -29,14 +30,14 @@ pub fn intra_cluster_correlation(clusters: &[Vec<f64>]) -> Option<f64> {
     Some(if scale > 0.0 { ((between - within) / scale).clamp(0.0, 1.0) } else { 0.0 })
 }
 
-/// By how much clustering multiplies a variance: `1 + (m - 1) rho` for clusters of mean size `m` (Kish, 1965).
+/// Factor by which clustering multiplies a variance: `1 + (m - 1) rho` for clusters of mean size `m` (Kish, 1965).
 #[must_use]
 pub fn design_effect(mean_size: f64, correlation: f64) -> f64 {
     1.0 + (mean_size - 1.0).max(0.0) * correlation
 }
 
-/// The smallest difference of two paired shares that a two-sided 5 % test sees with a power of 80 %:
-/// `2.8 sqrt(deff p / n)` for `n` pairs of which a share `p` is discordant.
+/// Smallest difference of two paired shares that a two-sided 5 % test detects with a power of 80 %: `2.8 sqrt(deff p /
+/// n)` for `n` pairs of which a share `p` is discordant.
 #[must_use]
 pub fn minimum_detectable_difference(pairs: usize, discordant: f64, design_effect: f64) -> f64 {
     // Normal quantiles at 0.975 and 0.8.

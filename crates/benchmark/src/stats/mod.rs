@@ -1,4 +1,4 @@
-//! Statistics for paired answers that come in clusters: several questions about one patient are not independent.
+//! Statistics for paired answers in clusters: the answers to several questions about one patient are not independent.
 
 pub mod bootstrap;
 pub mod correction;

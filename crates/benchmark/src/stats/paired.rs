@@ -1,10 +1,11 @@
-//! Tests of one respondent against another on the same items.
+//! Tests between two models on the same items.
 
 use rand::Rng;
 use stepwise_data::random::stream;
 
-/// McNemar's exact two-sided test: `only_first` and `only_second` count the pairs that just one of the two got right;
-/// under the null they split like fair coins. Treats items as independent.
+/// Returns the p-value of McNemar's exact two-sided test. `only_first` and `only_second` count the pairs that only one
+/// of the two models got right. Under the null hypothesis each of these pairs is equally likely to be of either kind.
+/// The test treats items as independent.
 #[must_use]
 pub fn mcnemar_exact(only_first: usize, only_second: usize) -> f64 {
     let (count, fewer) = (only_first + only_second, only_first.min(only_second));
@@ -20,15 +21,16 @@ pub fn mcnemar_exact(only_first: usize, only_second: usize) -> f64 {
     (2.0 * tail).min(1.0)
 }
 
-/// Above this many differing clusters, signs are drawn instead of enumerated.
+/// Largest number of differing clusters for which all signs are enumerated; with more clusters, signs are drawn.
 const ENUMERATED: usize = 16;
 
-/// Draws of the sign-flip test beyond that.
+/// Number of draws of the sign-flip test with more clusters than [`ENUMERATED`].
 const DRAWS: usize = 10_000;
 
-/// The cluster-level sign-flip test: `differences` holds one summed difference a cluster; under the null each is as likely
-/// with either sign. Two-sided on the absolute sum; exact up to 16 clusters that differ, else from 10,000 seeded draws,
-/// where the observed signs count as one of them (so the p-value is never zero).
+/// Returns the p-value of the cluster-level sign-flip test, two-sided on the absolute sum. `differences` holds one
+/// summed difference per cluster; under the null hypothesis each is equally likely with either sign. The test is exact
+/// up to 16 clusters that differ. With more clusters it takes 10,000 seeded draws, and the observed signs count as one
+/// of them, so the p-value is never zero.
 #[must_use]
 pub fn sign_flip(differences: &[f64], seed: u64) -> f64 {
     let differing: Vec<f64> = differences.iter().copied().filter(|difference| *difference != 0.0).collect();

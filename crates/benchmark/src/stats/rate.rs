@@ -1,9 +1,9 @@
-//! Intervals of a single rate whose trials are independent.
+//! Confidence intervals of a single rate whose trials are independent.
 
 /// 0.975 quantile of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// Wilson's 95 % score interval (1927). `None` without trials.
+/// Wilson's 95 % score interval (1927) of a rate, `[low, high]`. None without trials.
 #[must_use]
 pub fn wilson(successes: usize, trials: usize) -> Option<[f64; 2]> {
     if trials == 0 {
@@ -16,7 +16,7 @@ pub fn wilson(successes: usize, trials: usize) -> Option<[f64; 2]> {
     Some([((centre - half) / scale).max(0.0), ((centre + half) / scale).min(1.0)])
 }
 
-/// The largest rate that is still plausible at 95 % when no event was seen in `trials`: `1 - 0.05^(1/n)`, about `3/n`.
+/// Upper 95 % bound of a rate when no event was seen in `trials`: `1 - 0.05^(1/n)`, about `3/n`. None without trials.
 #[must_use]
 pub fn rule_of_three(trials: usize) -> Option<f64> {
     (trials > 0).then(|| 1.0 - 0.05f64.powf(1.0 / trials as f64))

@@ -1,32 +1,34 @@
-//! Two arms of a study against each other: a permutation test for any statistic that is a function of sums.
+//! Permutation test between two arms of a study, for any statistic that is a function of sums.
 
 use rand::Rng;
 use stepwise_data::random::stream;
 
 use super::Statistic;
 
-/// Up to this many groups that differ, swaps are enumerated; beyond, drawn.
+/// Largest number of differing groups for which all swaps are enumerated; with more groups, swaps are drawn.
 const ENUMERATED: usize = 13;
 
-/// Draws of the test beyond that.
+/// Number of draws with more groups than [`ENUMERATED`].
 const DRAWS: usize = 10_000;
 
-/// One seed of both arms: the same statistic over the same groups.
+/// Statistics of the two arms for one seed: the same statistic over the same groups.
 pub type Pair<'a> = (&'a Statistic, &'a Statistic);
 
-/// The p-value of no difference between two arms, two-sided on the absolute difference of the means over seeds. Under the null
-/// they are interchangeable within a group, so there both are swapped, in all seeds at once, or left; the observed arrangement
-/// counts as one of the draws. For a mean this is the sign-flip test over groups.
+/// Returns the p-value of no difference between two arms, two-sided on the absolute difference of the means over seeds.
+/// Under the null hypothesis the arms are interchangeable within a group. The values of each group are therefore
+/// swapped between the arms, in all seeds at once, or left. The test is exact up to 13 groups that differ; with more
+/// groups it takes 10,000 seeded draws, and the observed arrangement counts as one of them. For a mean this is the
+/// sign-flip test over groups.
 ///
-/// It speaks of other cases and the seeds at hand, not of other seeds: of three seeds no test can. None where the difference
-/// is not defined.
+/// The p-value is about other cases with the same seeds, not about other seeds: no test can generalise from three seeds
+/// to others. None where the difference is not defined.
 #[must_use]
 pub fn swap(pairs: &[Pair<'_>], groups: usize, seed: u64) -> Option<f64> {
     let moves = Moves::new(pairs, groups);
     let observed = moves.difference(|_| false)?.abs();
     // Sums in another order may differ in their last bits.
     let reaches = |value: &f64| value.abs() >= observed - 1e-9 * observed.max(1.0);
-    // Draws in which the difference is not defined, as a share of nothing, say nothing.
+    // Draws in which the difference is not defined, such as a share of zero items, are left out.
     if moves.gaps.len() <= ENUMERATED {
         let all = 0..1usize << moves.gaps.len();
         let values: Vec<f64> = all.filter_map(|swaps| moves.difference(|place| swaps >> place & 1 == 1)).collect();
@@ -37,10 +39,10 @@ pub fn swap(pairs: &[Pair<'_>], groups: usize, seed: u64) -> Option<f64> {
     Some((values.iter().filter(|value| reaches(value)).count() + 1) as f64 / (values.len() + 1) as f64)
 }
 
-/// What swapping a group moves between the sums of the two arms, over the columns of all seeds.
+/// Changes of the sums of the two arms when groups are swapped, over the columns of all seeds.
 struct Moves<'a> {
     pairs: &'a [Pair<'a>],
-    /// One row for each group in which the arms differ.
+    /// One row for each group in which the arms differ: second arm less first, by column.
     gaps: Vec<Vec<f64>>,
     first: Vec<f64>,
     second: Vec<f64>,
@@ -58,7 +60,8 @@ impl<'a> Moves<'a> {
         Self { pairs, gaps, first: sums(&a), second: sums(&b) }
     }
 
-    /// The sum over seeds of second less first, with some groups swapped.
+    /// Sum over seeds of the second arm's value less the first's, with some groups swapped; None where it is
+    /// not defined.
     fn difference(&self, mut swapped: impl FnMut(usize) -> bool) -> Option<f64> {
         let (mut first, mut second) = (self.first.clone(), self.second.clone());
         for (place, gaps) in self.gaps.iter().enumerate() {
@@ -97,7 +100,7 @@ mod tests {
         let b = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0];
         let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| b - a).collect();
         assert_eq!(swap(&[(&share(&a), &share(&b))], 8, 0), Some(sign_flip(&differences, 0)));
-        // Two seeds that answer alike: the same differences twice as large.
+        // Two seeds with equal answers: the same differences twice as large.
         let pair = (&share(&a), &share(&b));
         assert_eq!(swap(&[pair, pair], 8, 0), Some(sign_flip(&differences, 0)));
     }

@@ -1,11 +1,11 @@
-//! The drawn bodies: outlines and organs of each body part in each plane, around the origin, one unit an image side.
-//! They are caricatures with one aim: to differ from each other at 128 pixels.
+//! Drawn bodies: outlines and organs of each body part in each plane, centred on the origin, with the image side as the
+//! unit. They are caricatures with one aim: to differ from each other at 128 pixels.
 
 use super::facts::{BodyPart, Eye, Plane, Subject};
 use super::shape::Shape;
 use super::texture::direction;
 
-/// What a part is made of; a modality gives each a grey level.
+/// Tissue of a part; each modality gives each tissue a grey level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tissue {
     Outside,
@@ -14,9 +14,9 @@ pub(super) enum Tissue {
     Bone,
     Lung,
     Fluid,
-    /// A solid organ above soft tissue in most modalities.
+    /// Solid organ, brighter than soft tissue in most modalities.
     Dense,
-    /// One below it in some.
+    /// Solid organ, darker than soft tissue in some modalities.
     Light,
 }
 
@@ -26,17 +26,17 @@ pub(super) struct Part {
     pub(super) label: &'static str,
     pub(super) shape: Shape,
     pub(super) tissue: Tissue,
-    /// May be missing, and can be asked about.
+    /// Whether the part may be missing; questions are asked about such parts only.
     pub(super) optional: bool,
 }
 
-/// An outline with its parts, the deeper ones later.
+/// Outline of a body with its parts in drawing order, the deeper parts last.
 pub(super) struct Anatomy {
     pub(super) body: Shape,
-    /// Where something can be found, but for the rim.
+    /// Shape in which findings may lie, apart from the rim.
     pub(super) cavity: Shape,
     pub(super) parts: Vec<Part>,
-    /// Depth of the rim (skin, fat, skull) in which nothing is found.
+    /// Depth of the rim (skin, fat, skull) without findings, in image units.
     pub(super) rim: f64,
 }
 
@@ -63,7 +63,7 @@ fn bar(from: [f64; 2], to: [f64; 2], radius: f64) -> Shape {
     Shape::Bar { from, to, radius, taper: false }
 }
 
-/// The same on both sides.
+/// The shape on both sides: `shape(-1.0)` and `shape(1.0)`.
 fn pair(shape: impl Fn(f64) -> Shape) -> Shape {
     Shape::Any(vec![shape(-1.0), shape(1.0)])
 }
@@ -224,7 +224,7 @@ fn pelvis(plane: Plane) -> Anatomy {
 }
 
 fn fundus(centre: Eye) -> Anatomy {
-    // The one in the centre is always there; only the other may be missing.
+    // The structure in the centre is always present; only the other may be missing.
     let (disc, macula) = match centre {
         Eye::Disc => ([0.0, 0.0], [-0.29, 0.03]),
         Eye::Macula => ([0.29, -0.03], [0.0, 0.0]),

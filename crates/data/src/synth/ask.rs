@@ -1,7 +1,8 @@
-//! What the four stages' questions share: how options are chosen and mixed, twins tied, and parents found.
+//! Shared parts of the questions of all four stages: choosing and shuffling options, pairing negated questions, and
+//! finding parents.
 //!
-//! Whether a category is asked is decided by coins of its own (`wants`), whose odds at most even out its own answers;
-//! so no question's presence tells anything about another's answer.
+//! Whether a category is asked is decided by separate random draws (`wants`). Their probabilities only balance the
+//! answers of that category, so the presence of a question gives nothing away about the answer to another.
 
 use super::dice::Dice;
 use super::facts::Facts;
@@ -10,7 +11,7 @@ use super::rule::CANNOT_TELL;
 use crate::case::{Answer, Item, Laterality};
 use crate::prompt::box_text;
 
-/// Options shown where more values are possible.
+/// Largest number of options of a choice.
 const SHOWN: usize = 4;
 
 /// Collects the questions of one case.
@@ -27,12 +28,12 @@ impl<'a> Asker<'a> {
         Self { facts, regions, dice, side, items: Vec::new() }
     }
 
-    /// Pixels along each side of the image.
+    /// Side of the image in pixels.
     pub(super) fn side(&self) -> f64 {
         f64::from(self.side)
     }
 
-    /// A coin.
+    /// Draws true with the given probability.
     pub(super) fn wants(&mut self, probability: f64) -> bool {
         self.dice.chance(probability)
     }
@@ -68,9 +69,9 @@ impl<'a> Asker<'a> {
         &mut self.items[last]
     }
 
-    /// A choice among `values`. Where there are more than four, the right one is shown with three drawn from the rest;
-    /// `kept` is then among them. A value that is right more often than others stands in `values` more often, to be
-    /// offered more often when it is wrong, too.
+    /// Adds a choice among `values`. Where there are more than four, the right value is shown with three drawn from the
+    /// rest, and `kept` is one of these three. A value that is right more often than others is repeated in `values`, so
+    /// that it is also offered more often where it is wrong.
     pub(super) fn choice(
         &mut self,
         category: u8,
@@ -104,7 +105,7 @@ impl<'a> Asker<'a> {
         item
     }
 
-    /// A yes/no question and its negated twin, in random order.
+    /// Adds a yes/no question and its negated counterpart, in random order.
     pub(super) fn twins(
         &mut self,
         category: u8,
@@ -117,13 +118,13 @@ impl<'a> Asker<'a> {
         self.dice.shuffle(&mut pair);
         let first = self.items.len();
         for (offset, (wordings, gold)) in pair.into_iter().enumerate() {
-            // The twin's place, put into words when ids are given.
+            // Index of the counterpart; `finish` replaces it by an id.
             let answer = Answer::Yesno { gold, pair_of: Some((first + 1 - offset).to_string()) };
             self.add(category, wordings, answer, evidence.clone());
         }
     }
 
-    /// The chain: questions in the order of stages and categories, with ids and parents.
+    /// Returns the chain: the questions in the order of stages and categories, with ids and parents.
     pub(super) fn finish(self) -> Vec<Item> {
         let mut order: Vec<usize> = (0..self.items.len()).collect();
         order.sort_by(|a, b| self.items[*a].category.cmp(&self.items[*b].category));
@@ -144,7 +145,8 @@ impl<'a> Asker<'a> {
         chain
     }
 
-    /// What a left-right flip of the picture does to the answer. Sides are sides of the image.
+    /// Right answer after a left-right flip of the image, and whether the flip changes it. Sides are sides of
+    /// the image.
     fn laterality(&self, answer: &Answer) -> Laterality {
         let gold = match answer {
             Answer::Choice { options, gold, .. } => gold.first().map(|&index| options[index].clone()),
@@ -171,7 +173,7 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// Wordings of one question, the stored one first.
+/// Wordings of one question: the first is the question, the others are its paraphrases.
 pub(super) fn words<const N: usize>(wordings: [&str; N]) -> Vec<String> {
     wordings.map(str::to_owned).into()
 }
@@ -185,7 +187,8 @@ fn stage(category: u8) -> u8 {
     }
 }
 
-/// The categories that a category builds on, the likeliest first; at most three of those asked become parents.
+/// Categories on which a category builds, the most relevant first; the first three of them that were asked
+/// become parents.
 fn builds_on(category: &str) -> &'static [&'static str] {
     match category {
         "02" | "04" | "08" | "15" => &["01"],
@@ -220,13 +223,13 @@ fn parents(item: &Item, earlier: &[Item]) -> Vec<String> {
         .take(3)
         .collect();
     if found.is_empty() {
-        // Nothing it builds on was asked: whatever the stages before have said comes first.
+        // No such category was asked: the last question of an earlier stage becomes the parent.
         found.extend(earlier.iter().rfind(|other| other.stage < item.stage).map(|other| other.id.clone()));
     }
     found
 }
 
-/// What a careful reader could take a value for, the likeliest first.
+/// Values with which a value is easily confused, the most similar first.
 fn near(value: &str) -> &'static [&'static str] {
     match value {
         "X-ray" => &["CT"],

@@ -1,37 +1,37 @@
-//! What can be scored without looking at a picture.
+//! Blind baselines: scores that can be reached without looking at an image.
 //!
-//! Two blind readers answer every question. Chance draws from what is offered. The majority reader has seen the same
-//! questions with their right answers in other cases and, of what is offered now, says what was most often right when it
-//! was offered before; for boxes it says the median box. It learns from the cases in even places and is scored on those
-//! in odd places, and the other way round, so that it cannot score by having seen the very case.
+//! Two blind methods answer every question. Chance draws uniformly from the options. The majority method uses the same
+//! question texts with their right answers in other cases: of the options offered now it picks the one with the highest
+//! rate of being right when offered, and for boxes it gives the median box. It is fitted on cases at even positions and
+//! scored on cases at odd positions, and the other way round, so that no case is scored with its own answers.
 
 use std::collections::BTreeMap;
 
 use crate::case::{Answer, Case, Item};
 
-/// Scores of the two blind readers on some questions.
+/// Scores of the two blind methods on a set of questions.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rate {
-    /// Questions.
+    /// Number of questions.
     pub items: usize,
-    /// Expected share answered rightly by chance.
+    /// Expected share of questions answered rightly by chance, 0 to 1.
     pub chance: f64,
-    /// Share that the majority reader answers rightly.
+    /// Share of questions that the majority method answers rightly, 0 to 1.
     pub majority: f64,
 }
 
 /// Blind scores over all questions, by stage and by category.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Baselines {
-    /// All questions.
+    /// Scores over all questions.
     pub overall: Rate,
-    /// Stages 1 to 4.
+    /// Scores of stages 1 to 4.
     pub stages: [Rate; 4],
-    /// By category id.
+    /// Scores by category id.
     pub categories: BTreeMap<String, Rate>,
 }
 
-/// Scores the blind readers on `cases`.
+/// Scores the two blind methods on `cases`. Shares are 0 where there are no questions.
 #[must_use]
 pub fn baselines(cases: &[Case]) -> Baselines {
     let half = |odd: usize| cases.iter().skip(odd).step_by(2);
@@ -78,14 +78,14 @@ impl Sum {
     }
 }
 
-/// How often an answer was offered and how often it was right.
+/// Counts of how often an answer was offered and how often it was right.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     offered: f64,
     right: f64,
 }
 
-/// What the majority reader remembers, by question.
+/// Right answers seen by the majority method, by question text.
 #[derive(Default)]
 struct Memory<'a> {
     words: BTreeMap<&'a str, BTreeMap<String, Tally>>,
@@ -120,7 +120,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Whether the majority reader answers rightly.
+    /// Whether the majority method answers `item` rightly.
     fn answers(&self, case: &Case, item: &Item) -> bool {
         let question = item.question.as_str();
         match &item.answer {
@@ -134,7 +134,7 @@ impl<'a> Memory<'a> {
             Answer::Box { gold, iou_ok } => {
                 let Some(seen) = self.boxes.get(question) else { return false };
                 let guess = [0, 1, 2, 3].map(|edge| median(seen.iter().map(|bounds| bounds[edge]).collect()));
-                // The same box for several regions overlaps no more than one of them well.
+                // The one guess is compared with every region, so a question with several regions is hardly ever right.
                 boxes(case, gold).all(|bounds| overlap(bounds, guess) >= *iou_ok)
             }
             Answer::Text { gold, aliases } => {
@@ -157,7 +157,8 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// What the reader may say, with whether it is right. Open answers offer what is right.
+/// Possible answers with whether each is right. A text question offers its right answers only; boxes and numbers
+/// offer none.
 fn offered(item: &Item) -> Vec<(String, bool)> {
     match &item.answer {
         Answer::Choice { options, gold, .. } => {
@@ -169,8 +170,8 @@ fn offered(item: &Item) -> Vec<(String, bool)> {
     }
 }
 
-/// Chance of a uniform draw from what is offered or, for words and numbers, from what has been right before. A box is
-/// never right by chance.
+/// Probability that a uniform draw is right. The draw is from the options or, for texts and numbers, from the answers
+/// that were right before. A box is never right by chance.
 fn chance(item: &Item, memory: &Memory) -> f64 {
     match &item.answer {
         Answer::Choice { options, gold, .. } => gold.len() as f64 / options.len() as f64,
@@ -190,7 +191,7 @@ fn chance(item: &Item, memory: &Memory) -> f64 {
 
 fn boxes<'a>(case: &'a Case, gold: &'a [String]) -> impl Iterator<Item = [f64; 4]> + 'a {
     gold.iter().filter_map(|id| case.regions.iter().find(|region| region.id == *id)).map(|region| {
-        // As shares of the image, so that images of different sizes compare.
+        // Relative to the image's sides, so that images of different sizes are comparable.
         let image = case.images.iter().find(|image| image.id == region.image);
         let (width, height) = image.map_or((1.0, 1.0), |image| (f64::from(image.width), f64::from(image.height)));
         let [x0, y0, x1, y1] = region.shape.bounds();
@@ -203,7 +204,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Intersection over union.
+/// Intersection over union of two boxes; 0 where the union is empty.
 fn overlap(a: [f64; 4], b: [f64; 4]) -> f64 {
     let area = |[x0, y0, x1, y1]: [f64; 4]| (x1 - x0).max(0.0) * (y1 - y0).max(0.0);
     let shared = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);

@@ -1,11 +1,11 @@
-//! Stage 4: what does it mean, on what evidence, and is that enough?
+//! Questions of stage 4: what does it mean, on what evidence, and is the evidence sufficient?
 
 use super::ask::{Asker, words};
 use super::facts::Distribution;
 use super::rule::{self, CANNOT_TELL, NO_FINDING};
 use crate::case::Answer;
 
-/// The categories to ask, drawn without looking at any fact.
+/// Draws one or two of the categories 25 to 31 without looking at any fact.
 pub(super) fn choose(asker: &mut Asker) -> Vec<u8> {
     let mut categories: Vec<u8> = (25..=31).collect();
     asker.dice.shuffle(&mut categories);
@@ -14,7 +14,7 @@ pub(super) fn choose(asker: &mut Asker) -> Vec<u8> {
     categories
 }
 
-/// Up to two features that the first of the chosen categories rests on.
+/// Draws two feature categories on which the first of the chosen categories rests.
 pub(super) fn needed(asker: &mut Asker, chosen: &[u8]) -> Vec<u8> {
     let mut needed = match chosen.first() {
         Some(26) => vec![19, 20],
@@ -59,7 +59,7 @@ fn because(asker: &Asker) -> String {
     }
 }
 
-/// 25, as a choice or in the reader's own words.
+/// Category 25, as a choice or as a text.
 fn type_of(asker: &mut Asker) {
     let gold = type_or_refusal(asker);
     let (evidence, rationale) = (asker.regions.findings(), because(asker));
@@ -78,7 +78,7 @@ fn type_or_refusal(asker: &Asker) -> &'static str {
     if asker.facts.sufficient { rule::type_of(asker.facts.findings.as_ref()) } else { CANNOT_TELL }
 }
 
-/// 26 to 28: excluded origin, grade and risk.
+/// Categories 26 to 28: excluded origin, grade and risk.
 fn ruled(asker: &mut Asker, category: u8) {
     let findings = asker.facts.findings.as_ref();
     let (wordings, mut values, gold) = match category {
@@ -100,7 +100,7 @@ fn ruled(asker: &mut Asker, category: u8) {
     asker.choice(category, &wordings, &values, gold, None, asker.regions.findings()).rationale = Some(rationale);
 }
 
-/// 29: the deciding feature or, for a single finding, its place.
+/// Category 29: the deciding feature and, for half of the single findings, also the box of the finding.
 fn evidence(asker: &mut Asker) {
     let findings = asker.facts.findings.as_ref();
     let (regions, rationale) = (asker.regions.findings(), because(asker));
@@ -110,7 +110,8 @@ fn evidence(asker: &mut Asker) {
         Some(findings) => rule::deciding_feature(findings),
     };
     let rest = [rule::FEATURES[0], NO_FINDING, CANNOT_TELL];
-    // Right half as often again as the other features.
+    // "distribution", "no finding" and "cannot tell" are right 1.5 times as often as the other features, so they are
+    // listed three times against twice.
     let values = [&rule::FEATURES[..], &rule::FEATURES[1..], &rest, &rest, &rest[1..]].concat();
     let wordings = words(["Which feature decides the type?", "What decides the type?"]);
     asker.choice(29, &wordings, &values, gold, None, regions.clone()).rationale = Some(rationale);
@@ -120,7 +121,7 @@ fn evidence(asker: &mut Asker) {
     }
 }
 
-/// 30, as a choice or in the reader's own words.
+/// Category 30, as a choice or as a text.
 fn next_step(asker: &mut Asker) {
     let gold = rule::next_step(asker.facts);
     let mut evidence = asker.regions.findings();
@@ -131,7 +132,8 @@ fn next_step(asker: &mut Asker) {
         asker.add(30, &wordings, Answer::Text { gold: vec![gold.to_owned()], aliases: vec![] }, evidence)
     } else {
         let wordings = words(["Which step is next?", "What is the next step?"]);
-        // "no action" and "repeat image" are right a third more often than the others.
+        // "no action" and "repeat image" are right a third more often than the others, so they are listed four times
+        // against three times.
         let often = ["no action", "repeat image"];
         let values = [&rule::STEPS[..], &rule::STEPS[..], &rule::STEPS[..], &often].concat();
         asker.choice(30, &wordings, &values, gold, None, evidence)
@@ -139,7 +141,7 @@ fn next_step(asker: &mut Asker) {
     item.rationale = Some(rationale);
 }
 
-/// 31: the type where the picture allows it; declining is always among the options.
+/// Category 31: the type, where the image allows it; the abstain option is always offered.
 fn sufficiency(asker: &mut Asker) {
     let gold = type_or_refusal(asker);
     let values = [&rule::TYPES[..], &[CANNOT_TELL]].concat();

@@ -1,11 +1,11 @@
-//! Stage 3: what are the findings' measurable features?
+//! Questions of stage 3: what are the measurable features of the findings?
 
 use super::ask::{Asker, words};
 use super::facts::{Aid, Colour, Distribution, Findings, Intensity, Margin, Pattern, Relation, Size};
 use super::rule::{CANNOT_TELL, NO_FINDING};
 use crate::case::Answer;
 
-/// Asks about the features in `needed` (categories) and now and then about others.
+/// Adds questions about the feature categories in `needed` and, with a small probability, about others.
 pub(super) fn ask(asker: &mut Asker, needed: &[u8]) {
     for category in 17..=21 {
         if needed.contains(&category) || asker.wants(0.12) {
@@ -34,7 +34,7 @@ pub(super) fn ask(asker: &mut Asker, needed: &[u8]) {
     }
 }
 
-/// 17 to 21: one of three values, no finding, or nobody can tell.
+/// Categories 17 to 21: one of the feature's values, "no finding" or "cannot tell".
 fn feature(asker: &mut Asker, category: u8) {
     let findings = asker.facts.findings.as_ref();
     let (wordings, mut values, value) = match category {
@@ -69,7 +69,7 @@ fn feature(asker: &mut Asker, category: u8) {
     asker.choice(category, &wordings, &values, gold, None, asker.regions.findings());
 }
 
-/// 17 as a measurement: the width of the finding's box, in percent of the image's.
+/// Category 17 as a measurement: width of the finding's box in percent of the image's width.
 fn width(asker: &mut Asker) {
     let Some([x0, _, x1, _]) = asker.regions.get("finding-1").map(|finding| finding.shape.bounds()) else { return };
     let percent = ((x1 - x0) / asker.side() * 100.0).round();
@@ -79,7 +79,7 @@ fn width(asker: &mut Asker) {
     asker.add(17, &wordings, answer, asker.regions.findings());
 }
 
-/// 24: which of the descriptions fits what a mark holds; one mark in four asked about holds nothing.
+/// Category 24: which description fits the content of a mark. One question in four is about a mark that holds nothing.
 fn description(asker: &mut Asker, findings: &Findings, colours: &[Colour]) {
     let describe = |intensity: Intensity, margin: Margin| format!("{} {}", intensity.name(), margin.name());
     let mut texts: Vec<String> = Intensity::ALL

@@ -1,12 +1,12 @@
-//! Seeded draws. The mapping from random bits to values is spelled out here, so that cases stay byte-identical when a
-//! random-number crate changes its own.
+//! Seeded random draws. The mapping from random bits to values is written out here, so that cases stay byte-identical
+//! when a random-number crate changes its own mapping.
 
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
 use crate::random::stream;
 
-/// Draws for one purpose of one case; streams of different purposes are independent.
+/// Random draws for one purpose of one case; streams of different purposes are independent.
 pub(super) struct Dice(ChaCha8Rng);
 
 impl Dice {

@@ -1,9 +1,9 @@
-//! What is true of a case, drawn before anything is placed or drawn.
+//! Facts of a case, drawn before anything is placed or painted.
 //!
-//! Facts are independent of each other and close to uniform wherever the world allows it, so that neither a question's
-//! wording nor another answer gives an answer away. One case in five cannot be judged (`sufficient` is false), one in
-//! five is normal; the rest is split evenly over the three distributions. With that, "no finding" and "cannot tell" are
-//! as frequent as each of the three values of a feature.
+//! Facts are independent of each other and close to uniform wherever the world allows, so that neither the wording of a
+//! question nor the answer to another question gives an answer away. One case in five cannot be judged (`sufficient` is
+//! false), one in five is normal; the rest is split evenly over the three distributions. With these shares, "no
+//! finding" and "cannot tell" are as frequent as each of the three values of a feature.
 
 use super::dice::Dice;
 
@@ -17,7 +17,7 @@ macro_rules! named {
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
-            /// Every name, in order.
+            /// Names of all values, in order.
             pub(super) fn names() -> Vec<&'static str> {
                 Self::ALL.iter().map(|value| value.name()).collect()
             }
@@ -43,7 +43,7 @@ named!(Device { None = "none", Tube = "tube", Clip = "clip", Implant = "implant"
 named!(Colour { Yellow = "yellow", Blue = "blue", Green = "green" });
 named!(Relation { Left = "left", Right = "right", Above = "above", Below = "below" });
 
-/// What is pictured.
+/// Subject of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
     Section(BodyPart, Plane),
@@ -51,22 +51,23 @@ pub(super) enum Subject {
     Histology(Power),
 }
 
-/// Something drawn over the picture to point with.
+/// A pointing aid drawn over the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Aid {
     None,
-    /// Three frames of one size; the first holds the finding.
+    /// Colours of three frames of equal size; the first frame holds the finding.
     Marks(Vec<Colour>),
-    /// A cross; the single finding lies this way of it.
+    /// A cross; the relation is the direction from the cross to the single finding.
     Cross(Relation),
 }
 
-/// The findings of an abnormal case; all of them look alike.
+/// Findings of an abnormal case; all of them share these features.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Findings {
     pub(super) distribution: Distribution,
     pub(super) count: usize,
-    /// Where a single one is; where several on one side are, its left or right half.
+    /// Quadrant of a single finding. For several findings on one side only its left or right half counts; for findings
+    /// on both sides it has no effect.
     pub(super) quadrant: Quadrant,
     pub(super) size: Size,
     pub(super) margin: Margin,
@@ -75,23 +76,23 @@ pub(super) struct Findings {
     pub(super) halo: bool,
 }
 
-/// Everything that questions ask about, but for measured places.
+/// All facts that questions are about, except measured positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) modality: Modality,
-    /// Which of the modality's three looks (sequence, window, stain).
+    /// Index (0 to 2) of the modality's look: its sequence, window or stain.
     pub(super) variant: usize,
     pub(super) subject: Subject,
-    /// Left and right swapped, so that the patient's right is on the image's right.
+    /// Whether left and right are swapped, so that the patient's right is on the image's right.
     pub(super) mirrored: bool,
-    /// The side marker stands on the patient's right.
+    /// Image side of the side marker, which is on the patient's right; None where there is no marker.
     pub(super) marker: Option<Side>,
-    /// For each of the subject's optional organs, whether it is there.
+    /// Whether each of the subject's optional organs is present, in the order of the parts.
     pub(super) organs: [bool; 4],
     pub(super) quality: Quality,
-    /// Whether the body's inside can be seen at all.
+    /// Whether the inside of the body can be seen at all.
     pub(super) sufficient: bool,
-    /// None in a normal case and in one that cannot be judged.
+    /// Findings; None in a normal case and in a case that cannot be judged.
     pub(super) findings: Option<Findings>,
     pub(super) sign: Sign,
     pub(super) device: Device,
@@ -104,7 +105,7 @@ impl Facts {
         let subject = match modality {
             Modality::Fundus => Subject::Fundus(dice.pick(Eye::ALL)),
             Modality::Histology => Subject::Histology(dice.pick(Power::ALL)),
-            // A projection is seen from the front or from the side, never along the body.
+            // A projection image is taken from the front or from the side, never along the body.
             Modality::Xray => Subject::Section(dice.pick(BodyPart::ALL), dice.pick(&Plane::ALL[..2])),
             _ => Subject::Section(dice.pick(BodyPart::ALL), dice.pick(Plane::ALL)),
         };
@@ -131,7 +132,7 @@ impl Facts {
 impl Findings {
     fn draw(distribution: Distribution, dice: &mut Dice) -> Self {
         let size = dice.pick(Size::ALL);
-        // As many as there is room for.
+        // The room for findings of this size limits the count.
         let count = match (distribution, size) {
             (Distribution::Single, _) => 1,
             (Distribution::OneSide, Size::Large) => 2,

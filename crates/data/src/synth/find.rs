@@ -1,4 +1,4 @@
-//! Stage 2: is something abnormal or foreign, and where?
+//! Questions of stage 2: is something abnormal or foreign in the image, and where?
 
 use super::ask::{Asker, words};
 use super::facts::{Aid, Colour, Device, Distribution, Quadrant, Sign};
@@ -7,7 +7,7 @@ use crate::case::Answer;
 
 pub(super) fn ask(asker: &mut Asker) {
     if !asker.facts.sufficient {
-        // One of the questions that a picture nobody can read still allows.
+        // An unreadable image still allows one of these two questions.
         if asker.wants(0.5) {
             sign(asker, CANNOT_TELL);
         } else {
@@ -21,7 +21,7 @@ pub(super) fn ask(asker: &mut Asker) {
         named(asker);
         place(asker);
     }
-    // The odds make each sign as frequent an answer as none and as "cannot tell".
+    // These probabilities make every sign, "none" and "cannot tell" equally frequent answers.
     let shown = asker.facts.sign;
     if asker.wants(if shown == Sign::None { 0.286 } else { 0.667 }) {
         sign(asker, shown.name());
@@ -31,7 +31,7 @@ pub(super) fn ask(asker: &mut Asker) {
     }
 }
 
-/// 09: three cases in four that can be read are abnormal; the odds make yes as frequent as no.
+/// Category 09. Three of four readable cases are abnormal; the probabilities make yes and no equally frequent.
 fn abnormality(asker: &mut Asker) {
     let abnormal = asker.facts.findings.is_some();
     if asker.wants(if abnormal { 0.25 } else { 0.75 }) {
@@ -40,14 +40,14 @@ fn abnormality(asker: &mut Asker) {
     }
 }
 
-/// 10: a named sign or, as often, one that is not there.
+/// Category 10: asks about a sign that is present or, equally often, about one that is absent.
 fn named(asker: &mut Asker) {
     if !asker.wants(0.5) {
         return;
     }
     let shown = asker.facts.sign;
     let absent: Vec<Sign> = Sign::ALL.iter().copied().filter(|sign| ![Sign::None, shown].contains(sign)).collect();
-    // A sign is there in three abnormal cases of four.
+    // Three of four abnormal cases have a sign.
     let truth = shown != Sign::None && asker.wants(2.0 / 3.0);
     let name = if truth { shown } else { asker.dice.pick(&absent) }.name();
     let asks = [format!("Does the image show {name}?"), format!("Is there {name}?")];
@@ -56,7 +56,7 @@ fn named(asker: &mut Asker) {
     asker.twins(10, &asks, &denies, truth, evidence);
 }
 
-/// 11: which sign accompanies the findings.
+/// Category 11: which sign accompanies the findings.
 fn sign(asker: &mut Asker, gold: &str) {
     let wordings = words(["Which sign is present?", "What sign does the image show?"]);
     let mut values = Sign::names();
@@ -65,7 +65,7 @@ fn sign(asker: &mut Asker, gold: &str) {
     asker.choice(11, &wordings, &values, gold, None, evidence);
 }
 
-/// 12, 13 and 16: boxes, quadrants and marks.
+/// Categories 12, 13 and 16: boxes, quadrants and marks.
 fn place(asker: &mut Asker) {
     let Some(findings) = &asker.facts.findings else { return };
     let all = asker.regions.findings();
@@ -92,7 +92,7 @@ fn place(asker: &mut Asker) {
     }
 }
 
-/// 14: the odds make counts of 0 to 4 about as frequent.
+/// Category 14. The probabilities make counts of 0 to 4 about equally frequent.
 fn count(asker: &mut Asker) {
     let count = asker.facts.findings.as_ref().map_or(0, |findings| findings.count);
     let odds = [0.5, 0.5, 0.6, 0.85, 1.0];
@@ -103,7 +103,7 @@ fn count(asker: &mut Asker) {
     }
 }
 
-/// 15: device or foreign body.
+/// Category 15: device or foreign body.
 fn device(asker: &mut Asker, gold: &str) {
     let wordings = words(["Which device is present?", "What device does the image show?"]);
     let mut values = Device::names();

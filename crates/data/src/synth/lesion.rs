@@ -1,24 +1,26 @@
-//! One drawn finding: its outline and the pattern inside it.
+//! Shape of one drawn finding: the outline and the pattern inside it.
 
 use super::dice::Dice;
 use super::facts::{Margin, Pattern, Size};
 use super::shape::Shape;
 use super::texture::direction;
 
-/// A finding in its place.
+/// A placed finding.
 #[derive(Clone, Debug)]
 pub(super) struct Lesion {
     pub(super) centre: [f64; 2],
-    /// Reach of the outline, in image units.
+    /// Nominal radius of the outline in image units; spikes reach up to 1.25 times as far.
     pub(super) radius: f64,
     pub(super) outline: Shape,
-    /// Inside these the contrast is `marked` times the full one, elsewhere in the outline `plain` times.
+    /// Shape of the inner pattern: inside it the contrast is `marked` times the full contrast, elsewhere in the outline
+    /// `plain` times.
     inner: Shape,
     marked: f64,
     plain: f64,
 }
 
-/// Reach for a size class in image units, before a few percent of jitter; the classes never meet.
+/// Nominal radius of a size class in image units, before a few percent of jitter. The ranges of the classes do
+/// not overlap.
 pub(super) fn radius(size: Size) -> f64 {
     match size {
         Size::Small => 0.045,
@@ -45,7 +47,7 @@ impl Lesion {
         Self { centre, radius, outline, inner, marked, plain }
     }
 
-    /// Share of the full contrast at a point, softened over one `pixel`.
+    /// Contrast at a point relative to the full contrast, from -0.15 to 1.5; edges are softened over one `pixel`.
     pub(super) fn strength(&self, point: [f64; 2], pixel: f64) -> f64 {
         let inside = |shape: &Shape| (0.5 - shape.distance(point) / pixel).clamp(0.0, 1.0);
         let outer = inside(&self.outline);

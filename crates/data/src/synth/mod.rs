@@ -1,20 +1,22 @@
-//! Synthetic cases: drawn bodies, organs and findings with facts that are known because they were drawn.
+//! Synthetic cases: images of invented bodies, organs and findings whose facts are known because they were drawn.
 //!
-//! A case is a pure function of the options and its index. First its facts are drawn, as independent and as uniform as
-//! the world allows; then everything is given a place that agrees with them; then the questions are chosen by coins that
-//! do not look at the answers beyond evening them out; last the picture is painted. So a reader who does not look is
-//! left with chance (`baselines` measures how nearly), and one who looks can answer: everything asked about is a few
-//! pixels across at 128 pixels. Position, scale, tilt, contrast, grain and brightness vary and are never asked about.
+//! A case is a pure function of the options and its index. Four steps make it: draw the facts, as independently and as
+//! uniformly as the world allows; place everything so that the places agree with the facts; choose the questions by
+//! random draws that look at the answers only to balance them; paint the image. A model that ignores the image
+//! therefore scores near chance (`baselines` measures how near), and every detail that a question is about is at least
+//! a few pixels wide in a 128-pixel image. Position, scale, tilt, contrast, grain and brightness vary, and no question
+//! is about them.
 //!
-//! - One case in five cannot be read (a block hides the body, or noise drowns it): "cannot tell" is then right wherever
-//!   it is offered, and it is offered as often when it is wrong. One in five is normal.
-//! - The cue categories (16, 24) are asked in cases whose picture carries three coloured frames, drawn into it at known
-//!   places, one around the finding: words with coordinates would have tested arithmetic, not sight. Every other question
-//!   keeps its answer under the frames, and the frames are recorded as reference regions. Category 22 likewise asks about
-//!   a drawn cross.
-//! - Conclusions follow from described features by invented rules, all in `rule`. They say nothing about medicine.
-//! - Sides and quadrants are sides of the image; half the bodies are mirrored. The side marker, where drawn, stands on
-//!   the patient's right.
+//! - One case in five cannot be judged: a block hides the body, or noise covers it. "cannot tell" is then the
+//!   right answer wherever it is an option. It is also offered in readable cases, where it is wrong. One case in
+//!   five is normal.
+//! - Questions of the categories 16 and 24 refer to three coloured frames in the image, one of them around the finding.
+//!   The frames are drawn at known places, because coordinates in words would test arithmetic and not vision. All other
+//!   questions keep their answers under the frames, and the frames are recorded as reference regions. Category 22
+//!   refers to a drawn cross in the same way.
+//! - Conclusions follow from described features by invented rules, all in `rule`. They have no medical meaning.
+//! - Sides and quadrants are sides and quadrants of the image; half of the bodies are mirrored. The side marker, where
+//!   drawn, is on the patient's right.
 
 mod anatomy;
 mod ask;
@@ -47,26 +49,28 @@ pub use write::{SynthError, SynthReport, write};
 use crate::case::Case;
 use crate::image::sha256_hex;
 
-/// Name of the data set in every synthetic case.
+/// Data set name recorded in every synthetic case.
 pub const DATASET: &str = "stepwise-synth";
 
-/// Version of the drawn world, recorded as the data set's revision. Equal versions, seeds and indices give equal bytes.
+/// Version of the drawn world, recorded as the data set's revision. Equal versions, options and indices give
+/// equal bytes.
 pub const WORLD_VERSION: &str = "world/1";
 
-/// What to draw.
+/// Options of the generator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SynthOptions {
-    /// How many cases [`write()`] writes; [`case`] draws any index.
+    /// Number of cases that [`write()`] writes; [`case`] accepts any index.
     pub cases: usize,
-    /// Another seed gives other cases throughout.
+    /// Seed of all random draws; another seed gives entirely different cases.
     pub seed: u64,
-    /// Pixels along each side of the square images; at least [`MIN_IMAGE_SIZE`].
+    /// Side of the square images in pixels; at least [`MIN_IMAGE_SIZE`].
     pub image_size: u32,
-    /// Shares of train, validation and test; they sum to 1. Each case is drawn to a side by itself, so the counts vary.
+    /// Probabilities of train, validation and test; they sum to 1. The split of each case is drawn independently, so
+    /// the counts vary.
     pub splits: [f64; 3],
 }
 
-/// Below this, findings are too small to be told apart.
+/// Smallest image side in pixels; in smaller images findings cannot be told apart.
 pub const MIN_IMAGE_SIZE: u32 = 64;
 
 impl Default for SynthOptions {
@@ -75,20 +79,20 @@ impl Default for SynthOptions {
     }
 }
 
-/// A case with its picture, in memory.
+/// A synthetic case with its image and masks, in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SynthCase {
-    /// The record; its image's digest is that of `png`.
+    /// Case record; the SHA-256 of its image is computed from `png`.
     pub case: Case,
-    /// The picture.
+    /// Image in RGB.
     pub image: RgbImage,
-    /// The picture as the file the record names.
+    /// Image as PNG: the content of the file that the record names.
     pub png: Vec<u8>,
-    /// Pictures of mask regions (255 inside, 0 outside) by the paths that the record names.
+    /// Masks of the mask regions (255 inside, 0 outside) with their paths in the record.
     pub masks: Vec<(String, GrayImage)>,
 }
 
-/// Draws case `index`. An image side under [`MIN_IMAGE_SIZE`] is taken as that.
+/// Draws case `index`. An image side below [`MIN_IMAGE_SIZE`] is raised to it.
 #[must_use]
 pub fn case(index: u64, options: &SynthOptions) -> SynthCase {
     let plan = record::Plan::new(index, options);
@@ -99,7 +103,8 @@ pub fn case(index: u64, options: &SynthOptions) -> SynthCase {
     SynthCase { case, image, png, masks }
 }
 
-/// The record of case `index` without painting it: an image's digest is empty. For statistics, at a fraction of the cost.
+/// Returns the record of case `index` without painting the image, at a fraction of the cost of [`case`]; the image's
+/// SHA-256 is empty. Meant for statistics.
 #[must_use]
 pub fn record(index: u64, options: &SynthOptions) -> Case {
     record::Plan::new(index, options).record(options).0

@@ -1,4 +1,4 @@
-//! Stage 1: what am I looking at?
+//! Questions of stage 1: what does the image show?
 
 use super::ask::{Asker, words};
 use super::facts::{BodyPart, Eye, Modality, Plane, Power, Quality, Side, Subject};
@@ -23,7 +23,7 @@ pub(super) fn ask(asker: &mut Asker) {
     }
 }
 
-/// 02: sequence, window, filter or stain.
+/// Category 02: sequence, window, filter or stain.
 fn look(asker: &mut Asker) {
     let noun = match asker.facts.modality {
         Modality::Xray => "display",
@@ -40,7 +40,7 @@ fn look(asker: &mut Asker) {
     }
 }
 
-/// 03 and 04: plane and body region.
+/// Categories 03 and 04: plane and body region.
 fn view(asker: &mut Asker) {
     let (noun, values, gold) = match (asker.facts.modality, asker.facts.subject) {
         (Modality::Xray, Subject::Section(_, plane)) => {
@@ -62,7 +62,7 @@ fn view(asker: &mut Asker) {
     }
 }
 
-/// 05, 06 and 07: organs, where they are and on which side.
+/// Categories 05, 06 and 07: presence, place and side of organs.
 fn organs(asker: &mut Asker) {
     let organs = &asker.regions.organs;
     if organs.is_empty() {
@@ -82,7 +82,7 @@ fn organs(asker: &mut Asker) {
     let Some(bounds) = asker.regions.get(region).map(|region| region.shape.bounds()) else { return };
     let width = asker.side();
     let off = (bounds[0] + bounds[2]) / 2.0 - 0.5 * width;
-    // Only where no reader would argue, and never for what lies on both sides.
+    // Only where the side is beyond doubt, and never for paired organs.
     let paired = ["eyes", "kidneys", "ventricles"].contains(&organ.label);
     if !paired && off.abs() > 0.13 * width && asker.wants(0.6) {
         let wordings = [
@@ -94,7 +94,7 @@ fn organs(asker: &mut Asker) {
     }
 }
 
-/// 07: orientation.
+/// Category 07: orientation.
 fn side_marker(asker: &mut Asker, probability: f64) {
     if asker.wants(probability) {
         let wordings = words(["On which side is the side marker?", "Where is the side marker?"]);
@@ -104,9 +104,10 @@ fn side_marker(asker: &mut Asker, probability: f64) {
     }
 }
 
-/// 08: image quality.
+/// Category 08: image quality.
 fn quality(asker: &mut Asker) {
-    // Blocked and badly noisy pictures are rarer than the others; with these odds all five answers are as frequent.
+    // Blocked and unreadably noisy images are rarer than the others; these probabilities make all five answers
+    // equally frequent.
     let odds = match (asker.facts.quality, asker.facts.sufficient) {
         (Quality::Noisy, true) => 0.25,
         (Quality::Blocked, _) => 1.0,

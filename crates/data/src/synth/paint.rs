@@ -1,5 +1,6 @@
-//! The picture of a scene. One level a pixel: anatomy, findings, the modality's own texture, faults of quality; then
-//! colour; then what lies over the picture. Every step is a function of the pixel's place, so nothing depends on order.
+//! Paints the image of a scene. Each pixel first gets a grey level (anatomy, findings, texture of the modality, quality
+//! faults), then a colour, then the overlays. Every step is a function of the pixel's position, so the order of the
+//! pixels does not matter.
 
 use image::{Rgb, RgbImage};
 
@@ -12,10 +13,10 @@ use super::shape::{Shape, length};
 use super::style::{Style, style};
 use super::texture::{cells, cloud, direction, grain, hash};
 
-/// How far around its outline anything's softness, walls or rim can be seen.
+/// Distance from an outline within which softness, walls or rims are visible.
 const TRACE: f64 = 0.05;
 
-/// Something drawn, with the rectangle outside of which it leaves no trace and need not be measured.
+/// A drawn shape and the rectangle outside of which it has no effect.
 struct Drawn<'a> {
     shape: &'a Shape,
     bounds: [f64; 4],
@@ -32,17 +33,17 @@ impl<'a> Drawn<'a> {
     }
 }
 
-/// What differs between two pictures of one scene: never asked about.
+/// Parameters that vary between images of the same scene; no question is about them.
 struct Nuisance {
     seed: u32,
     /// Contrast of findings.
     contrast: f64,
     gain: f64,
     offset: f64,
-    /// Strength of slow changes of brightness.
+    /// Strength of slow brightness changes.
     bias: f64,
     stripes: f64,
-    /// What blocks a blocked picture, and its grey.
+    /// Block over a blocked image; `cover_grey` is its grey level.
     cover: Shape,
     cover_grey: f64,
 }
@@ -53,7 +54,7 @@ struct Painter<'a> {
     style: Style,
     nuisance: Nuisance,
     pixel: f64,
-    /// The parts that are there.
+    /// Parts that are present.
     parts: Vec<(&'a Part, Drawn<'a>)>,
     sign: Option<Drawn<'a>>,
     device: Option<Drawn<'a>>,
@@ -61,7 +62,7 @@ struct Painter<'a> {
     cross: Option<Drawn<'a>>,
 }
 
-/// Draws case `index` with `side` pixels along each side.
+/// Paints case `index` as an image of `side` x `side` pixels.
 pub(super) fn paint(facts: &Facts, scene: &Scene, seed: u64, index: u64, side: u32) -> RgbImage {
     let mut dice = Dice::new(seed, "paint", index);
     let middle = [0.5 + dice.within(-0.03, 0.03), 0.5 + dice.within(-0.03, 0.03)];
@@ -149,13 +150,13 @@ impl Painter<'_> {
         let soft = self.style.softness;
         for part in self.parts_at(point) {
             let share = match (part.label, self.facts.modality) {
-                // The macula fades out; a projection shows organs through one another.
+                // The macula fades out gradually; a projection shows overlapping organs through one another.
                 ("macula", _) => self.cover(&part.shape, point, 0.08),
                 (_, Modality::Xray) if part.tissue != Tissue::Lung => 0.9 * self.cover(&part.shape, point, soft),
                 _ => self.cover(&part.shape, point, soft),
             };
             *value += (self.style.level(part.tissue) - *value) * share;
-            // Walls: glands are ringed, and a probe's picture shows every boundary as a bright line.
+            // Walls: glands have a dark ring, and ultrasound shows every boundary as a bright line.
             let wall = (1.0 - (part.shape.distance(point) / 0.01).abs()).max(0.0);
             if part.label == "gland" {
                 *value += (0.2 - *value) * (1.0 - (part.shape.distance(point) / 0.016).abs()).max(0.0);
@@ -168,7 +169,7 @@ impl Painter<'_> {
         }
     }
 
-    /// Ribs over a chest, as a projection shows them.
+    /// Adds the ribs of a chest, which a projection shows.
     fn ribs(&self, value: f64, [x, y]: [f64; 2]) -> f64 {
         if !matches!(self.facts.subject, Subject::Section(BodyPart::Chest, _)) {
             return value;
@@ -191,7 +192,7 @@ impl Painter<'_> {
         };
         let distance = cells(self.nuisance.seed, x * per_side, y * per_side);
         let inside = |shape: &Shape| shape.distance([x, y]) < 0.0;
-        // Organs hold none; findings keep few, or they would drown among them.
+        // Organs hold no nuclei; inside findings nuclei are faint, because they would otherwise hide the finding.
         let depth = if self.parts_at([x, y]).any(|part| inside(&part.shape)) {
             0.0
         } else if self.scene.lesions.iter().any(|lesion| inside(&lesion.outline)) {
@@ -211,7 +212,7 @@ impl Painter<'_> {
                 continue;
             }
             if findings.halo {
-                // A band of the opposite sign around it.
+                // The halo: a band of the opposite contrast around the finding.
                 let band = ((away - 1.02 * lesion.radius) / 0.02).min((1.02 * lesion.radius + 0.045 - away) / 0.012);
                 let outside = (0.5 + lesion.outline.distance(point) / self.pixel).clamp(0.0, 1.0);
                 value -= sign * 0.24 * band.clamp(0.0, 1.0) * outside;
@@ -238,7 +239,7 @@ impl Painter<'_> {
         match self.facts.modality {
             Modality::Mri => value * (1.0 + 1.6 * self.nuisance.bias * slow) + self.style.grain * grain(seed ^ 3, x, y),
             Modality::Ultrasound => {
-                // Speckle multiplies; echoes fade with depth.
+                // Speckle is multiplicative, and echoes fade with depth.
                 let speckle = 0.5 * cloud(seed ^ 4, u * 64.0, v * 64.0) + 0.22 * grain(seed ^ 5, x, y);
                 value * (1.0 + 0.5 * speckle) * (1.12 - 0.3 * v)
             }
@@ -255,7 +256,7 @@ impl Painter<'_> {
         match (self.facts.quality, self.facts.sufficient) {
             (Quality::Noisy, true) => value + 0.085 * grain(seed ^ 6, x, y),
             (Quality::Noisy, false) => {
-                // The body's inside drowns in noise as coarse as findings are.
+                // Noise as coarse as the findings hides the inside of the body.
                 let storm = 0.5 + 0.3 * cloud(seed ^ 7, point[0] * 9.0, point[1] * 9.0) + 0.22 * grain(seed ^ 6, x, y);
                 let inner = self.cover(&Shape::Inset(Box::new(self.scene.body.clone()), 0.02), point, 0.02);
                 value + (storm - value) * 0.95 * inner
@@ -268,7 +269,7 @@ impl Painter<'_> {
         }
     }
 
-    /// Black outside what the machine sees; a CT table below the body.
+    /// Blackens everything outside the field of view and adds the CT table below the body.
     fn cropped(&self, value: f64, point: [f64; 2]) -> f64 {
         let mut value = value;
         if self.facts.modality == Modality::Ct {
@@ -280,7 +281,7 @@ impl Painter<'_> {
         value * seen
     }
 
-    /// A shape in one colour with a thin black outline, so that it shows on any ground.
+    /// Draws a shape in one colour with a thin black outline, so that it is visible on any background.
     fn outlined(&self, colour: [f64; 3], drawn: Option<&Drawn>, point: [f64; 2], ink: [f64; 3]) -> [f64; 3] {
         let Some(drawn) = drawn.filter(|drawn| drawn.reaches(point)) else { return colour };
         let distance = drawn.shape.distance(point);
@@ -295,7 +296,7 @@ impl Painter<'_> {
         })
     }
 
-    /// Marker, cross and frames: drawn by the machine after everything else, in full colour.
+    /// Draws marker, cross and frames over everything else, in full colour.
     fn overlaid(&self, point: [f64; 2], colour: [f64; 3]) -> [f64; 3] {
         let mut colour = self.outlined(colour, self.marker.as_ref(), point, [255.0; 3]);
         colour = self.outlined(colour, self.cross.as_ref(), point, [255.0, 60.0, 230.0]);
@@ -306,7 +307,7 @@ impl Painter<'_> {
                 Colour::Blue => [30.0, 90.0, 255.0],
                 Colour::Green => [0.0, 215.0, 60.0],
             };
-            // As wide as 2 pixels of 128.
+            // Line width of 2 pixels in an image of 128.
             let share = (0.5 - (frame.distance(point).abs() - 0.008) / self.pixel).clamp(0.0, 1.0);
             colour = [0, 1, 2].map(|c| colour[c] + (ink[c] - colour[c]) * share);
         }
@@ -314,7 +315,7 @@ impl Painter<'_> {
     }
 }
 
-/// A Doppler picture's two coloured streams.
+/// Draws the two coloured streams of a Doppler image.
 fn flow(centre: [f64; 2], colour: [f64; 3], point: [f64; 2]) -> [f64; 3] {
     let [x, y] = [point[0] - centre[0], point[1] - centre[1]];
     let stream = |dx: f64, tint: [f64; 3], colour: [f64; 3]| {

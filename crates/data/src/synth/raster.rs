@@ -1,4 +1,4 @@
-//! Shapes on the pixel grid: a pixel is inside when its centre is.
+//! Shapes on the pixel grid. A pixel is inside a shape when its centre is inside.
 
 use image::{GrayImage, Luma};
 
@@ -27,12 +27,12 @@ pub(super) fn both(a: &GrayImage, b: &GrayImage) -> GrayImage {
     GrayImage::from_fn(a.width(), a.height(), |x, y| Luma([a.get_pixel(x, y).0[0] & b.get_pixel(x, y).0[0]]))
 }
 
-/// The centre of a pixel in image units.
+/// Centre of a pixel in image units.
 pub(super) fn centre(x: u32, y: u32, side: u32) -> [f64; 2] {
     [(f64::from(x) + 0.5) / f64::from(side), (f64::from(y) + 0.5) / f64::from(side)]
 }
 
-/// `[x0, y0, x1, y1]` in pixels, half-open, around the non-zero pixels; none when there are none.
+/// Half-open bounds `[x0, y0, x1, y1]` of the non-zero pixels; None where there are none.
 pub(super) fn bounds(mask: &GrayImage) -> Option<[f64; 4]> {
     let mut found: Option<[u32; 4]> = None;
     for (x, y, _) in mask.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] > 0) {

@@ -1,4 +1,4 @@
-//! From facts and places to the case record.
+//! Builds the case record from facts and places.
 
 use image::GrayImage;
 
@@ -10,7 +10,7 @@ use super::scene::Scene;
 use super::{DATASET, MIN_IMAGE_SIZE, SynthOptions, WORLD_VERSION, conclude, describe, find, orient};
 use crate::case::{Case, Image, SCHEMA, Source, Split};
 
-/// What a case is made of before it is painted or put into words.
+/// Facts and places of a case, before the image is painted and the questions are written.
 pub(super) struct Plan {
     pub(super) facts: Facts,
     pub(super) scene: Scene,
@@ -24,7 +24,7 @@ impl Plan {
         let mut scene_dice = Dice::new(options.seed, "scene", index);
         let side = options.image_size.max(MIN_IMAGE_SIZE);
         loop {
-            // Facts that no body has room for (a fraction of a percent) are drawn anew: findings never shrink out of
+            // Facts for which no body has room (a fraction of a percent) are drawn again: findings never shrink out of
             // their size class to fit.
             let facts = Facts::draw(&mut facts_dice);
             if let Some(scene) = Scene::place(&facts, &mut scene_dice) {
@@ -33,7 +33,7 @@ impl Plan {
         }
     }
 
-    /// The record with its masks; the image's digest is left empty.
+    /// Returns the record and its masks with their paths; the image's SHA-256 is left empty.
     pub(super) fn record(&self, options: &SynthOptions) -> (Case, Vec<(String, GrayImage)>) {
         let case_id = format!("synth-{}-{:06}", options.seed, self.index);
         let mask_path = |region: &str| format!("masks/{case_id}-{region}.png");
@@ -54,7 +54,7 @@ impl Plan {
             id: IMAGE.into(),
             path: format!("images/{case_id}.png"),
             sha256: String::new(),
-            // A block over the body makes pictures alike to a difference hash, though each is drawn by itself.
+            // No perceptual hash: a block over the body makes independent images look alike to a difference hash.
             phash: None,
             width: self.side,
             height: self.side,
@@ -89,7 +89,7 @@ impl Plan {
         }
     }
 
-    /// Whether the picture has sides of a patient and shows the right one on its left.
+    /// Whether the image shows patient sides, with the patient's right on the image's left.
     fn radiological(&self) -> bool {
         matches!(self.facts.subject, Subject::Section(_, Plane::Axial | Plane::Coronal)) && !self.facts.mirrored
     }

@@ -1,4 +1,4 @@
-//! The regions of a placed case, read off the same shapes as the picture.
+//! Regions of a placed case, derived from the same shapes as the image.
 
 use image::GrayImage;
 
@@ -8,17 +8,17 @@ use super::scene::Scene;
 use super::shape::Shape;
 use crate::case::{Region, RegionRole, Shape as Outline};
 
-/// The only image of a case.
+/// Id of the only image of a case.
 pub(super) const IMAGE: &str = "i0";
 
-/// An organ that may be missing and would be in plain view.
+/// An optional organ that would be clearly visible if it were present.
 pub(super) struct Organ {
     pub(super) label: &'static str,
-    /// Its region, where it is present.
+    /// Id of the organ's region; None where the organ is missing.
     pub(super) region: Option<String>,
 }
 
-/// Regions of a case, the pictures of its mask regions, and what questions may be asked about organs.
+/// Regions of a case, masks of its mask regions, and organs that questions may be about.
 pub(super) struct Regions {
     pub(super) all: Vec<Region>,
     /// Region id and mask.
@@ -27,7 +27,7 @@ pub(super) struct Regions {
 }
 
 impl Regions {
-    /// `mask_path` names the file of a region's mask.
+    /// Builds all regions. `mask_path` returns the path of a region's mask file.
     pub(super) fn of(facts: &Facts, scene: &Scene, side: u32, mask_path: &dyn Fn(&str) -> String) -> Self {
         let mut regions = Self { all: Vec::new(), masks: Vec::new(), organs: Vec::new() };
         let body = raster::mask(&[&scene.body, &scene.view], side);
@@ -55,7 +55,7 @@ impl Regions {
         self.all.iter().find(|region| region.id == id)
     }
 
-    /// Ids of all drawn findings, signs aside.
+    /// Ids of all findings, without signs.
     pub(super) fn findings(&self) -> Vec<String> {
         self.all.iter().filter(|region| region.label == "finding").map(|region| region.id.clone()).collect()
     }
@@ -69,7 +69,7 @@ impl Regions {
                 .present
                 .then(|| self.add(&format!("organ-{}", part.label), part.label, RegionRole::Organ, &seen))
                 .flatten();
-            // Whether it may be asked about must not depend on whether it is there.
+            // Whether an organ may be asked about must not depend on whether it is present.
             let whole = raster::area(&shape);
             let plain = raster::area(&seen) * 10 >= whole * 7 && whole * 400 >= (side * side) as usize;
             if part.optional && plain {
@@ -84,7 +84,7 @@ impl Regions {
         }
     }
 
-    /// A box region around the mask; none when no pixel of it is seen.
+    /// Adds a box region around the mask and returns its id; None where the mask is empty.
     fn add(&mut self, id: &str, label: &str, role: RegionRole, mask: &GrayImage) -> Option<String> {
         let bounds = raster::bounds(mask)?;
         let shape = Outline::Box { bounds };

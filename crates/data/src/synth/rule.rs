@@ -1,5 +1,5 @@
-//! The conclusions of this drawn world, all in one place. Types, grades, risks and steps are invented for it: they follow
-//! from the described features by the tables below and say nothing about medicine.
+//! All conclusions of the drawn world. Types, grades, risks and steps are invented: they follow from the described
+//! features by the table below and have no medical meaning.
 //!
 //! | conclusion | rule |
 //! | --- | --- |
@@ -8,9 +8,10 @@
 //! | excluded origin | ring: `tissue`; else bright: `fluid`, dark: `stone` |
 //! | grade | no finding: `grade 0`; not large and no halo: `grade 1`; not small and a halo: `grade 3`; else `grade 2` |
 //! | risk | margin (smooth 0, lobulated 1, spiculated 2) plus pattern (ring 0, spots 1, solid 2): up to 1 `low`, 2 `middle`, from 3 `high` |
-//! | next step | not judgeable: `repeat image`; gas: `act now`; normal: `no action`; spread: `full scan`; alert: `take sample`; calm: `wait` |
+//! | next step | cannot be judged: `repeat image`; gas: `act now`; normal: `no action`; spread: `full scan`; alert: `take sample`; calm: `wait` |
 //!
-//! Each table's outcomes are about equally likely under the facts' distribution, so that no conclusion is the safe guess.
+//! The outcomes of each conclusion are about equally likely under the distribution of the facts, so that no outcome is
+//! a safe guess.
 
 use super::facts::{Distribution, Facts, Findings, Intensity, Margin, Pattern, Sign, Size};
 
@@ -24,7 +25,7 @@ pub(super) const GRADES: [&str; 4] = ["grade 0", "grade 1", "grade 2", "grade 3"
 pub(super) const RISKS: [&str; 3] = ["low", "middle", "high"];
 pub(super) const STEPS: [&str; 6] = ["no action", "full scan", "take sample", "wait", "act now", "repeat image"];
 
-/// The type, with the feature that decided it.
+/// Type, and the feature that decided it.
 fn judged(findings: &Findings) -> (&'static str, &'static str) {
     let alert_if = |alert: bool| if alert { "alert type" } else { "calm type" };
     match (findings.distribution, findings.margin) {
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_deciding_feature_decides() {
-        // Changing only a feature that did not decide, short of an earlier one in the rule, leaves the type alone.
+        // Changing the size leaves the type unchanged where the size did not decide it.
         for findings in every().iter().filter(|f| f.distribution != Distribution::BothSides) {
             let changed = Findings { size: Size::Large, ..findings.clone() };
             if deciding_feature(findings) != "size" {

@@ -1,5 +1,5 @@
-//! Where everything of a case lies. Places are drawn at random until they agree with the facts; places, angles and
-//! scales carry no information about any answer but those that ask for places.
+//! Places of everything in a case. Places are drawn at random until they agree with the facts. Places, angles and
+//! scales carry information only about answers that are places.
 
 use super::anatomy::{self, Part, Tissue};
 use super::dice::Dice;
@@ -11,42 +11,42 @@ use super::shape::{Pose, Shape, length};
 use super::style::DOPPLER;
 use super::texture::direction;
 
-/// Everything placed, in image units.
+/// All placed shapes of a case, in image units (the image's side is 1).
 #[derive(Clone, Debug)]
 pub(super) struct Scene {
-    /// What the machine can see.
+    /// Field of view of the machine.
     pub(super) view: Shape,
     pub(super) body: Shape,
-    /// The body without its rim and its mere outlines, such as a neck.
+    /// Body without its rim and without mere outlines such as a neck.
     pub(super) inside: Shape,
     pub(super) parts: Vec<PlacedPart>,
     pub(super) lesions: Vec<Lesion>,
     pub(super) sign: Option<Shape>,
     pub(super) device: Option<Shape>,
-    /// Centre of a Doppler picture's flow colours.
+    /// Centre of the flow colours of a Doppler image.
     pub(super) flow: Option<[f64; 2]>,
     pub(super) marker: Option<Shape>,
     pub(super) cross: Option<Shape>,
-    /// Frames drawn over the picture.
+    /// Frames drawn over the image: colour and `[x0, y0, x1, y1]`.
     pub(super) marks: Vec<(Colour, [f64; 4])>,
 }
 
-/// An organ with whether it is there.
+/// A placed organ and whether it is present.
 #[derive(Clone, Debug)]
 pub(super) struct PlacedPart {
     pub(super) part: Part,
     pub(super) present: bool,
 }
 
-/// Half-width of the lines that signs, devices and crosses are made of.
+/// Half-width of the lines of signs, devices and crosses.
 const STROKE: f64 = 0.012;
-/// Free space kept between things that must be told apart.
+/// Free space between things that must be told apart.
 const GAP: f64 = 0.02;
-/// How far a Doppler picture's flow colours reach.
+/// Radius of the flow colours of a Doppler image.
 const FLOW_REACH: f64 = 0.1;
 
 impl Scene {
-    /// Places the facts; none where many drawn bodies had no room for them.
+    /// Places the facts; None where none of 60 drawn bodies has room for them.
     pub(super) fn place(facts: &Facts, dice: &mut Dice) -> Option<Self> {
         (0..60).find_map(|_| Self::attempt(facts, dice))
     }
@@ -95,13 +95,13 @@ impl Scene {
         Some(scene)
     }
 
-    /// Negative where something can be found: deep enough inside the body and in view.
+    /// Signed distance, negative where a finding may lie: inside the body, in view and away from the image's edge.
     fn room(&self, point: [f64; 2]) -> f64 {
         let frame = 0.5 - (0.5 - point[0]).abs().max((0.5 - point[1]).abs());
         self.inside.distance(point).max(self.view.distance(point)).max(GAP - frame)
     }
 
-    /// Negative inside whatever a finding must not touch.
+    /// Signed distance to the nearest thing that a finding must not touch, negative inside it.
     fn taken(&self, point: [f64; 2]) -> f64 {
         let hard = self.parts.iter().filter(|placed| {
             placed.present
@@ -134,12 +134,12 @@ impl Scene {
         Some(())
     }
 
-    /// One frame around the finding and two of its size elsewhere.
+    /// Places one frame around the finding and the others, of the same size, elsewhere; None where there is no room.
     fn marks(&mut self, colours: &[Colour], dice: &mut Dice) -> Option<()> {
         let lesion = self.lesions.first()?;
         let half = lesion.radius * 1.2 + 0.025;
         let around = |[x, y]: [f64; 2]| [x - half, y - half, x + half, y + half];
-        // The finding is not exactly in the middle of its frame either.
+        // A small offset, so that the finding is not exactly in the middle of its frame.
         let near = [lesion.centre[0] + dice.within(-0.01, 0.01), lesion.centre[1] + dice.within(-0.01, 0.01)];
         let mut frames = vec![around(near)];
         let seen = |frame: &[f64; 4]| frame.iter().all(|edge| (0.015..=0.985).contains(edge));
@@ -158,7 +158,7 @@ impl Scene {
         Some(())
     }
 
-    /// A cross of which the finding lies this way.
+    /// Places a cross from which the finding lies in the direction `relation`; None where there is no room.
     fn cross(&mut self, relation: Relation, dice: &mut Dice) -> Option<()> {
         let lesion = self.lesions.first()?;
         let ([left, top], reach) = (lesion.centre, lesion.radius);
@@ -182,7 +182,7 @@ impl Scene {
 
     fn sign(&self, sign: Sign, dice: &mut Dice) -> Option<Shape> {
         let hollow = || Shape::All(vec![self.inside.clone(), Shape::Inset(Box::new(self.view.clone()), GAP)]);
-        // Highest and lowest point of the visible inside, along a few columns near the middle.
+        // Highest and lowest visible point inside the body, along three columns near the middle.
         let rows: Vec<f64> = (0..200)
             .map(|row| (f64::from(row) + 0.5) / 200.0)
             .filter(|&y| [0.42, 0.5, 0.58].iter().any(|&x| self.room([x, y]) < 0.0))
@@ -246,7 +246,7 @@ impl Scene {
         }
     }
 
-    /// A point at least `margin` deep, or the deepest of many.
+    /// Draws a point at least `margin` deep, or returns the deepest of 60 draws.
     fn somewhere(&self, margin: f64, dice: &mut Dice) -> [f64; 2] {
         let mut best = ([0.5, 0.5], f64::INFINITY);
         for _ in 0..60 {
@@ -270,7 +270,7 @@ impl Pose {
 fn pose(facts: &Facts, dice: &mut Dice) -> Pose {
     let centre = [0.5 + dice.within(-0.035, 0.035), 0.5 + dice.within(-0.035, 0.035)];
     let (scale, tilt) = match (facts.modality, facts.subject) {
-        // The body of a probe's picture reaches beyond the probe's view.
+        // In ultrasound the body reaches beyond the probe's field of view.
         (Modality::Ultrasound, _) => (dice.within(1.05, 1.2), 0.02),
         (_, Subject::Section(_, Plane::Axial)) => (dice.within(0.88, 1.02), 0.03),
         (_, Subject::Section(..)) => (dice.within(0.88, 1.04), 0.02),
@@ -298,7 +298,7 @@ fn marker(side: Side, dice: &mut Dice) -> Shape {
     Shape::Rect { low: [left, top], high: [right, top + 0.065] }
 }
 
-/// Whether a finding of this reach lies where the facts want the one with this number.
+/// Whether a finding at this point agrees with the facts about finding `number`.
 fn in_zone([x, y]: [f64; 2], radius: f64, findings: &Findings, number: usize) -> bool {
     let off = (0.85 * radius).max(0.06);
     let (left, right, upper, lower) = (x < 0.5 - off, x > 0.5 + off, y < 0.5 - off, y > 0.5 + off);
@@ -311,7 +311,7 @@ fn in_zone([x, y]: [f64; 2], radius: f64, findings: &Findings, number: usize) ->
     match (findings.distribution, number) {
         (Distribution::Single, _) => vertical && horizontal,
         (Distribution::OneSide, _) => horizontal,
-        // One on each side at least, none on the middle.
+        // At least one finding on each side, none on the midline.
         (Distribution::BothSides, 0) => left,
         (Distribution::BothSides, 1) => right,
         (Distribution::BothSides, _) => left || right,

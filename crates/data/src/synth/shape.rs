@@ -1,5 +1,5 @@
-//! Shapes as signed distances (negative inside), in image units: the image's side is 1, the origin its top left corner.
-//! Picture and mask are both read off these distances, so they cannot disagree.
+//! Shapes as signed distances (negative inside), in image units: the image's side is 1, the origin is its top left
+//! corner. Image and masks are computed from the same distances, so they cannot disagree.
 
 /// A closed figure.
 #[derive(Clone, Debug)]
@@ -8,19 +8,20 @@ pub(super) enum Shape {
     Ellipse { centre: [f64; 2], radii: [f64; 2], axis: [f64; 2] },
     /// A superellipse of exponent 4: a rectangle with generously rounded corners.
     Block { centre: [f64; 2], radii: [f64; 2], axis: [f64; 2] },
-    /// All within `radius` of a segment; `taper` narrows it to a point at `to`.
+    /// All points within `radius` of a segment; `taper` narrows the shape to a point at `to`.
     Bar { from: [f64; 2], to: [f64; 2], radius: f64, taper: bool },
     /// An axis-parallel rectangle.
     Rect { low: [f64; 2], high: [f64; 2] },
-    /// A band of a disc around `apex`, opening downwards by `slope` (sideways per down) on either side.
+    /// A sector of a ring around `apex` between the radii `near` and `far`, opening downwards; `slope` is its
+    /// half-width per unit of depth.
     Fan { apex: [f64; 2], near: f64, far: f64, slope: f64 },
-    /// What lies above (`upper`) or below the horizontal line at `level`.
+    /// The half-plane above (`upper`) or below the horizontal line at `level`.
     Half { level: f64, upper: bool },
-    /// In any of these.
+    /// Union of shapes.
     Any(Vec<Shape>),
-    /// In all of these.
+    /// Intersection of shapes.
     All(Vec<Shape>),
-    /// Pushed inwards by this distance.
+    /// A shape shrunk by this distance.
     Inset(Box<Shape>, f64),
 }
 
@@ -34,7 +35,7 @@ impl Shape {
         Self::Any(points.windows(2).map(|p| Self::Bar { from: p[0], to: p[1], radius, taper: false }).collect())
     }
 
-    /// Signed distance to the outline; near the outline right to first order, further away of the right sign.
+    /// Signed distance to the outline: correct to first order near the outline, and of the right sign everywhere.
     pub(super) fn distance(&self, point: [f64; 2]) -> f64 {
         match self {
             Self::Ellipse { centre, radii, axis } => {
@@ -84,8 +85,8 @@ impl Shape {
         }
     }
 
-    /// A rectangle `[x0, y0, x1, y1]` that holds the shape, not always the smallest: what lies outside need not be
-    /// measured.
+    /// Rectangle `[x0, y0, x1, y1]` that contains the shape; it need not be the smallest. Callers skip all points
+    /// outside it.
     pub(super) fn bounds(&self) -> [f64; 4] {
         const NOTHING: [f64; 4] = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
         const EVERYWHERE: [f64; 4] = [f64::NEG_INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::INFINITY];
@@ -104,7 +105,7 @@ impl Shape {
         }
     }
 
-    /// This shape, drawn around the origin, moved by `pose`.
+    /// Returns the shape moved by `pose`. Rectangles, fans and half-planes are returned unchanged.
     pub(super) fn posed(&self, pose: &Pose) -> Self {
         match self {
             Self::Ellipse { centre, radii, axis } => Self::Ellipse {
@@ -128,12 +129,12 @@ impl Shape {
     }
 }
 
-/// A similarity: mirror, turn, scale, shift.
+/// A similarity transform: mirror, rotate, scale and shift, in this order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pose {
     pub(super) centre: [f64; 2],
     pub(super) scale: f64,
-    /// Unit vector the x axis is turned to.
+    /// Unit vector onto which the x axis is rotated.
     pub(super) axis: [f64; 2],
     pub(super) mirrored: bool,
 }

@@ -1,12 +1,12 @@
-//! How each modality and each of its looks shows tissue: grey levels, softness, colours.
+//! Appearance of tissue in each modality and each of its looks: grey levels, softness and colours.
 
 use super::anatomy::Tissue;
 use super::facts::Modality;
 
-/// Which of an ultrasound picture's looks shows flow in colour.
+/// Index of the ultrasound look that shows flow in colour.
 pub(super) const DOPPLER: usize = 1;
 
-/// The names of a modality's three looks, as questions call them.
+/// Names of a modality's three looks, as used in questions.
 pub(super) fn variants(modality: Modality) -> [&'static str; 3] {
     match modality {
         Modality::Xray => ["standard", "inverted", "bone-free"],
@@ -18,14 +18,14 @@ pub(super) fn variants(modality: Modality) -> [&'static str; 3] {
     }
 }
 
-/// One look.
+/// Appearance of one look of a modality.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     /// Grey level of each tissue, in the order of [`Tissue`].
     levels: [f64; 8],
     /// Half-width over which anatomical edges are softened, in image units.
     pub(super) softness: f64,
-    /// Standard deviation of the modality's own grain.
+    /// Standard deviation of the modality's grain.
     pub(super) grain: f64,
     /// Colours of levels 0, 1/2 and 1.
     ramp: [[f64; 3]; 3],
@@ -85,7 +85,7 @@ impl Style {
         self.levels[tissue as usize]
     }
 
-    /// The colour of a level in `[0, 1]`, each channel in `[0, 255]`.
+    /// Colour of a level in `[0, 1]`, each channel in `[0, 255]`.
     pub(super) fn colour(&self, level: f64) -> [f64; 3] {
         let place = level.clamp(0.0, 1.0) * 2.0;
         let (low, high, share) =

@@ -1,4 +1,4 @@
-//! What the generator promises, over a few hundred cases.
+//! Tests of the generator's guarantees, over a few hundred cases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ fn centre(region: &Region) -> [f64; 2] {
     [(x0 + x1) / 2.0, (y0 + y1) / 2.0]
 }
 
-/// The text of a choice's right option.
+/// Text of the right option of a choice.
 fn gold(item: &Item) -> &str {
     match &item.answer {
         Answer::Choice { options, gold, .. } => &options[gold[0]],
@@ -45,7 +45,7 @@ fn a_seed_gives_the_same_bytes_and_another_seed_others() {
     assert_eq!(unpainted, painted);
 }
 
-/// Pinned bytes: whoever changes the drawn world must notice, and raise [`WORLD_VERSION`].
+/// Pinned bytes: a change of the drawn world fails here and requires a new [`WORLD_VERSION`].
 #[test]
 fn the_world_is_the_one_its_version_names() {
     let mut bytes = Vec::new();
@@ -128,7 +128,7 @@ fn blind_readers_stay_near_chance() {
         assert!((rate.majority - rate.chance).abs() < 0.04, "stage {}: {rate:?}", stage + 1);
     }
     assert!(blind.overall.majority - blind.overall.chance < 0.025, "{:?}", blind.overall);
-    // Nor does the place of an option tell anything.
+    // The position of an option gives nothing away either.
     let mut places = [0.0; 4];
     for item in cases.iter().flat_map(|case| &case.chain) {
         if let Answer::Choice { options, gold, .. } = &item.answer
@@ -163,7 +163,7 @@ fn mean(image: &RgbImage, inside: impl Fn(u32, u32) -> bool) -> f64 {
     sum / f64::max(count, 1.0)
 }
 
-/// Inside the mask, where the pattern is not hollow, against a rim of four pixels around it.
+/// Compares the pixels inside the mask, where the pattern is not hollow, with a rim of four pixels around it.
 #[test]
 fn findings_are_as_bright_as_their_facts_say() {
     let (mut checked, seed) = (0, 7);
@@ -263,7 +263,7 @@ fn size_classes_never_meet() {
             (*low, *high) = (low.min(lesion.radius), high.max(lesion.radius));
         }
     }
-    // At least a pixel and a half of 128 between them.
+    // At least 1.5 pixels of 128 between the classes.
     assert!(reach[&Size::Small].1 + 0.012 < reach[&Size::Medium].0, "{reach:?}");
     assert!(reach[&Size::Medium].1 + 0.012 < reach[&Size::Large].0, "{reach:?}");
 }
@@ -295,8 +295,8 @@ fn facts_are_drawn_evenly() {
     assert!((share(&|f| matches!(f.aid, Aid::Marks(_))) - 0.1).abs() < 0.015);
 }
 
-/// Someone who looks, if only at an 8 x 8 thumbnail, and says what the most similar of few known pictures shows, is
-/// right about the modality three times as often as chance.
+/// A nearest-neighbour classifier on 8 x 8 thumbnails of few known images names the modality three times as often
+/// as chance.
 #[test]
 fn looking_helps() {
     let options = SynthOptions { image_size: 64, ..options(12) };

@@ -1,7 +1,7 @@
-//! Seeded noise fields and angles, from integer hashing and plain arithmetic only: the platform's own sine or power
-//! functions may differ in the last bit, and a last bit can move a pixel.
+//! Seeded noise fields and angles, computed by integer hashing and plain arithmetic only: the platform's sine and power
+//! functions may differ in the last bit, and one bit can change a pixel.
 
-/// A hash of a lattice point, uniform in `[0, 1)`.
+/// Hash of a lattice point, uniform in `[0, 1)`.
 pub(super) fn hash(seed: u32, x: i32, y: i32) -> f64 {
     let mut h = seed ^ (x as u32).wrapping_mul(0x9E37_79B1) ^ (y as u32).wrapping_mul(0x85EB_CA77);
     h = (h ^ (h >> 16)).wrapping_mul(0x7FEB_352D);
@@ -26,7 +26,7 @@ pub(super) fn cloud(seed: u32, x: f64, y: f64) -> f64 {
     2.0 * mix(top, bottom, v) - 1.0
 }
 
-/// Distance to the nearest of points scattered one a unit cell.
+/// Distance to the nearest of random points, one in each unit cell.
 pub(super) fn cells(seed: u32, x: f64, y: f64) -> f64 {
     let (i, j) = (x.floor() as i32, y.floor() as i32);
     let mut nearest = f64::INFINITY;
@@ -38,7 +38,7 @@ pub(super) fn cells(seed: u32, x: f64, y: f64) -> f64 {
     nearest.sqrt()
 }
 
-/// Cosine and sine of an angle given in turns, to about 1e-6, normalised to unit length.
+/// Cosine and sine of an angle in turns, accurate to about 1e-6 and normalised to unit length.
 pub(super) fn direction(turns: f64) -> [f64; 2] {
     let quarters = (turns - turns.floor()) * 4.0;
     let quadrant = quarters.floor();

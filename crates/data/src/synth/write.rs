@@ -1,4 +1,4 @@
-//! Synthetic cases on disk: `images/`, `masks/` and, last, `cases.jsonl`.
+//! Writes synthetic cases to disk: `images/`, `masks/` and, last, `cases.jsonl`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,39 +12,39 @@ use crate::dataset::CASE_FILE;
 use crate::jsonl::CaseWriter;
 use crate::problem::Problems;
 
-/// What was written.
+/// Summary of a completed [`write()`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct SynthReport {
-    /// Cases.
+    /// Number of cases.
     pub cases: usize,
-    /// Questions.
+    /// Number of questions.
     pub items: usize,
-    /// What can be scored without looking.
+    /// Scores that can be reached without looking at the images.
     pub baselines: Baselines,
 }
 
-/// Why nothing was written, or not all.
+/// Error of [`write()`].
 #[derive(Debug, thiserror::Error)]
 pub enum SynthError {
-    /// The options make no sense.
+    /// An option has an invalid value.
     #[error("{field}: {problem} -> {advice}")]
     Options {
-        /// Which option.
+        /// Name of the option.
         field: &'static str,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
-        /// What to do.
+        /// Advice for a valid value.
         advice: &'static str,
     },
-    /// Something is there already.
-    #[error("{}: already there -> choose another folder, or remove it first", .0.display())]
+    /// The case file exists already.
+    #[error("{}: exists already -> choose another folder, or remove it first", .0.display())]
     Exists(PathBuf),
     /// A file could not be written.
     #[error("{}: cannot be written: {source} -> check the folder's permissions and free space", path.display())]
     Io {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -53,13 +53,13 @@ pub enum SynthError {
     Cases(#[from] Problems),
 }
 
-/// Writes `options.cases` cases under `out` and calls `progress` with the number written after each.
+/// Writes `options.cases` cases under `out`. After each case calls `progress` with the number of cases written so far.
 ///
-/// `cases.jsonl` is written beside, synced and renamed after every picture it names: a run cut short leaves pictures
-/// without a case file, never one with missing pictures.
+/// `cases.jsonl` is written to a temporary file and gets its name only after every image that it names is on disk. An
+/// interrupted run leaves images without a case file, never a case file with missing images.
 ///
 /// # Errors
-/// When the options make no sense, `cases.jsonl` is there already, or a file cannot be written.
+/// When an option has an invalid value, when `cases.jsonl` exists already, or when a file cannot be written.
 pub fn write(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(usize)) -> Result<SynthReport, SynthError> {
     validate(options)?;
     let target = out.join(CASE_FILE);
@@ -90,15 +90,15 @@ pub fn write(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(usize)
 fn validate(options: &SynthOptions) -> Result<(), SynthError> {
     let wrong = |field, problem, advice| Err(SynthError::Options { field, problem, advice });
     if options.cases == 0 {
-        return wrong("cases", "0 is nothing to write".into(), "ask for at least one");
+        return wrong("cases", "0 cases would be written".into(), "use 1 or more");
     }
     if options.image_size < MIN_IMAGE_SIZE {
-        let problem = format!("at {} pixels findings cannot be told apart", options.image_size);
+        let problem = format!("findings cannot be told apart at {} pixels", options.image_size);
         return wrong("image_size", problem, "use 64 or more; 128 is the default");
     }
     let sum: f64 = options.splits.iter().sum();
     if !options.splits.iter().all(|share| (0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-6 {
-        let problem = format!("{:?} are no shares of one whole", options.splits);
+        let problem = format!("{:?} are not probabilities that sum to 1", options.splits);
         return wrong("splits", problem, "give three numbers from 0 to 1 that sum to 1");
     }
     Ok(())
@@ -108,11 +108,11 @@ fn save(path: &Path, bytes: &[u8]) -> Result<(), SynthError> {
     fs::write(path, bytes).map_err(|source| SynthError::Io { path: path.to_owned(), source })
 }
 
-/// A square picture as PNG.
+/// Encodes a square image of `side` x `side` pixels as PNG.
 pub(super) fn png(raw: &[u8], side: u32, colour: ExtendedColorType) -> Vec<u8> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
         .write_image(raw, side, side, colour)
-        .expect("memory takes any bytes, and the buffer is an image's own");
+        .expect("writing to memory cannot fail, and the buffer has the size of the image");
     bytes
 }

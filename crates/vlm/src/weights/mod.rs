@@ -1,4 +1,4 @@
-//! Weights in and out of Hugging Face folders.
+//! Reading, writing and random initialisation of weights in Hugging Face folders.
 
 mod init;
 mod names;
