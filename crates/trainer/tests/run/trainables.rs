@@ -151,5 +151,5 @@ fn a_phase_in_which_nothing_learns_is_refused_before_the_run() {
     let recipe = Recipe::parse(Path::new("test.toml"), text, &[]).expect("a recipe");
     let refused =
         Learner::new(&recipe, &Device::flex(), &mut ()).err().expect("the tower alone has adapters").to_string();
-    assert!(refused.starts_with("nothing learns in phase connect: "), "{refused}");
+    assert!(refused.starts_with("nothing is trained in phase connect: "), "{refused}");
 }
