@@ -172,7 +172,7 @@ fn a_resumed_run_differs_by_not_one_bit() {
     let (answers, elsewhere) = (whole.join("predicted/phase-2.json"), folder.path().join("answers.json"));
     std::fs::rename(&answers, &elsewhere).expect("answers were kept");
     let refused = attempt(&text, Stop::Never, true).0.expect_err("the answers are gone").to_string();
-    assert!(stopped.interrupted && refused.contains("the phase `s34` is under way -> bring it back"), "{refused}");
+    assert!(stopped.interrupted && refused.contains("phase `s34` already started -> restore the file"), "{refused}");
     std::fs::rename(&elsewhere, &answers).expect("moved back");
     let (resumed, rest) = run(&text, Stop::Never, true);
     assert!(!resumed.interrupted);
