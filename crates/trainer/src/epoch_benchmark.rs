@@ -50,8 +50,8 @@ pub enum BenchmarkError {
     },
     /// The predicted answers of a phase that has started are missing.
     #[error(
-        "{path}: the file is missing or belongs to another run, and phase `{phase}` already started -> restore the file, \
-         or resume from the last checkpoint of the previous phase"
+        "{path}: the file is missing or belongs to another run, and phase `{phase}` already started -> restore the \
+         file, or resume from the last checkpoint of the previous phase"
     )]
     Predicted {
         /// File of the answers.
