@@ -15,7 +15,7 @@ use crate::respondent::{ModelRespondent, unit_pixels};
 
 /// Pending batch: a micro-batch that is complete or waits for an adversarial attack on the current model.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // A few at a time.
+#[allow(clippy::large_enum_variant)] // Only a few values exist at a time.
 pub enum Material {
     /// Complete micro-batch.
     Ready(MicroBatch),

@@ -112,7 +112,7 @@ pub fn step(
         return Err(StepError::NotFinite { what: "the gradient's norm", value: grad_norm, names });
     }
     if options.max_grad_norm > 0.0 {
-        // As torch.nn.utils.clip_grad_norm_.
+        // Same formula as torch.nn.utils.clip_grad_norm_.
         gradients.scale((options.max_grad_norm / (grad_norm + 1e-6)).min(1.0));
     }
     optimizer.step(&mut reader.model, &gradients, options.rates);

@@ -115,7 +115,7 @@ fn no_held_out_sentence_can_stand_in_a_lesson() {
         assert!(training.is_disjoint(&held_out), "{}", kind.name);
         let drawn = any(kind);
         assert!(format!("{drawn:?}").contains("families: Training"), "{}", kind.name);
-        // Its sentences are drawn into the image.
+        // The sentences of this kind are drawn into the image.
         if kind.name == "written_unrelated" {
             continue;
         }
