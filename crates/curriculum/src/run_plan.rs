@@ -1,4 +1,4 @@
-//! The course of a run: which phase, epoch and step every optimiser step is. A function of the recipe and the cases.
+//! Run plan: phase, epoch and training data of every optimiser step. It depends only on the recipe and the cases.
 
 use stepwise_data::case::Case;
 use stepwise_recipe::lr_schedule::Warmup;
@@ -6,30 +6,32 @@ use stepwise_recipe::{Order, Pacing, Recipe};
 
 use crate::{Phase, Plan, PlanError, Sample, Visits};
 
-/// All phases laid end to end.
+/// Run plan: the phases of a run, one after the other.
 #[derive(Clone, Debug)]
 pub struct Course {
     plan: Plan,
     seed: u64,
     legs: Vec<Leg>,
-    /// The recipe's `max_steps`.
+    /// `max_steps` of the recipe.
     most: Option<u64>,
-    /// The step after which the run ended early.
+    /// Number of steps after which the run was stopped early.
     ended: Option<u64>,
-    /// Optimiser steps of the whole run as planned, whatever ends before its time: what a schedule over the run spans.
+    /// Optimiser steps of the whole run as planned, before any early stopping or early advance. Length of a
+    /// learning-rate schedule over the whole run.
     pub planned: u64,
-    /// Optimiser steps of the whole run.
+    /// Optimiser steps of the whole run, after early stopping and early advances.
     pub total: u64,
-    /// Epochs of the whole run, the last one perhaps cut short by `max_steps`.
+    /// Number of epochs of the whole run. The last one may be cut short by `max_steps`.
     pub epochs: u32,
 }
 
+/// Phase span: number of steps of one phase.
 #[derive(Clone, Debug, PartialEq)]
 struct Leg {
     steps_per_epoch: u64,
-    /// Steps of the phase as written or cut.
+    /// Steps of the phase by the recipe, or fewer after an early advance.
     written: u64,
-    /// Those that `max_steps` leaves of them; the last epoch is cut short where they are no whole number of epochs.
+    /// Steps of the phase within `max_steps`. The last epoch is shorter if they are not a whole number of epochs.
     steps: u64,
 }
 
@@ -39,30 +41,31 @@ impl Leg {
     }
 }
 
-/// Where a step stands.
+/// Step position: phase, epoch and step within the run plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Index of the phase.
+    /// Index of the phase, from 0.
     pub phase: usize,
-    /// Epochs of that phase that are done.
+    /// Completed epochs of this phase.
     pub epoch: u32,
-    /// Epochs of the whole run that are done.
+    /// Completed epochs of the whole run.
     pub epochs_before: u32,
-    /// Steps of that epoch that are done.
+    /// Completed steps of this epoch.
     pub step: u64,
-    /// Steps of that phase that are done.
+    /// Completed steps of this phase.
     pub phase_step: u64,
-    /// Steps of that phase altogether.
+    /// Number of steps of this phase.
     pub phase_total: u64,
-    /// Whether it is the last step of its epoch.
+    /// Whether this is the last step of its epoch.
     pub ends_epoch: bool,
 }
 
 impl Course {
-    /// Lays out `recipe` over `cases`.
+    /// Plans the run of `recipe` on the training cases `cases`.
     ///
     /// # Errors
-    /// When a phase finds no question among them.
+    /// When a phase has no questions, an order has more phases than steps, a schedule ends within its warm-up, or the
+    /// promotion rule of a phase can never end the phase early.
     pub fn new(recipe: &Recipe, cases: &[Case]) -> Result<Self, PlanError> {
         let phases = phases(recipe, cases)?;
         let plan = Plan::new(phases, cases, cases_per_step(recipe))?;
@@ -80,7 +83,7 @@ impl Course {
         Ok(course)
     }
 
-    /// Refuses a schedule that would end inside its warm-up: that of the run, or of a phase where each has its own.
+    /// Checks that each schedule (of the run, or of each phase if `rewarm` is set) is longer than its warm-up.
     fn check_warmup(&self, recipe: &Recipe) -> Result<(), PlanError> {
         if !recipe.curriculum.rewarm {
             return match recipe.train.warmup {
@@ -97,15 +100,16 @@ impl Course {
                 return Err(PlanError::Value {
                     phase,
                     field: "warmup_steps",
-                    what: format!("a warm-up of {warmup} steps, and the phase has {}", leg.written),
-                    advice: "lower it, lengthen the phase, or set `rewarm = false` for one schedule over the run",
+                    what: format!("the warm-up takes {warmup} steps, but the phase has only {}", leg.written),
+                    advice: "lower it, lengthen the phase, or set `rewarm = false` for one schedule over the whole run",
                 });
             }
         }
         Ok(())
     }
 
-    /// Refuses a promotion rule that could never end its phase: one without a tested epoch before its last.
+    /// Checks that a phase with a promotion rule has an evaluated epoch before its last one. Otherwise the rule
+    /// has no effect.
     fn check_promotion(&self, recipe: &Recipe) -> Result<(), PlanError> {
         let mut before = 0;
         for (phase, (leg, keys)) in self.legs.iter().zip(&recipe.curriculum.phase).enumerate() {
@@ -115,7 +119,8 @@ impl Course {
                 return Err(PlanError::Value {
                     phase,
                     field: "promotion",
-                    what: "no epoch of the phase is tested before its last, so it could end no earlier".to_owned(),
+                    what: "no epoch before the last one of the phase is evaluated, so the rule has no effect"
+                        .to_owned(),
                     advice: "give the phase more epochs, lower `every` in `[benchmark]`, or remove the rule",
                 });
             }
@@ -124,8 +129,8 @@ impl Course {
         Ok(())
     }
 
-    /// Adds up what the run comes to: `max_steps` shortens the phase in which it falls, with its schedule, and leaves none to
-    /// those after it.
+    /// Recomputes the totals of the run. `max_steps` shortens the phase in which it falls, with its schedule. Later
+    /// phases get no steps.
     fn count(&mut self) {
         let mut left = self.most.unwrap_or(u64::MAX);
         for leg in &mut self.legs {
@@ -137,7 +142,7 @@ impl Course {
         self.epochs = self.total.checked_sub(1).map_or(0, |last| self.at(last).epochs_before + 1);
     }
 
-    /// Ends a phase after `steps` of its steps; those after it move up.
+    /// Ends a phase after `steps` of its steps (early advance). The following phases begin earlier.
     ///
     /// # Panics
     /// When there is no such phase.
@@ -146,26 +151,26 @@ impl Course {
         self.count();
     }
 
-    /// Ends the run after `done` steps.
+    /// Ends the run after `done` steps (early stopping).
     pub fn end_after(&mut self, done: u64) {
         self.ended = Some(done);
         self.count();
     }
 
-    /// The first step after the phase of step `done`, both counted from 0, or the end of the run.
+    /// First step after the phase that contains step `done`, both counted from 0; at most [`Course::total`].
     #[must_use]
     pub fn phase_end(&self, done: u64) -> u64 {
         let place = self.at(done);
         (done - place.phase_step + place.phase_total).min(self.total)
     }
 
-    /// The questions of the step at `place`.
+    /// Samples (case and question) of the step at `place`.
     #[must_use]
     pub fn samples(&self, place: Place) -> Vec<Sample> {
         self.plan.batch(self.seed, place.phase, place.epoch as usize, place.step as usize)
     }
 
-    /// The questions of the step at `place`, a list for every micro-batch of this many cases.
+    /// Samples of the step at `place`, split into micro-batches of `cases` cases each.
     #[must_use]
     pub fn micro_batches(&self, place: Place, cases: usize) -> Vec<Vec<Sample>> {
         let samples = self.samples(place);
@@ -173,13 +178,13 @@ impl Course {
         of_one_case.chunks(cases).map(<[&[Sample]]>::concat).collect()
     }
 
-    /// How many phases there are.
+    /// Number of phases.
     #[must_use]
     pub fn phases(&self) -> usize {
         self.legs.len()
     }
 
-    /// The place of the first step of a phase, whether or not the run gets that far.
+    /// Position of the first step of a phase, even if the run ends before it.
     ///
     /// # Panics
     /// When there is no such phase.
@@ -197,7 +202,7 @@ impl Course {
         }
     }
 
-    /// The place of step `done`, counted from 0.
+    /// Position of step `done`, counted from 0.
     ///
     /// # Panics
     /// When the run has no such step.
@@ -221,7 +226,7 @@ impl Course {
         unreachable!("step {done} of {before}")
     }
 
-    /// How much of the run's epochs is done after `done` steps, as a number of epochs.
+    /// Completed epochs after `done` steps, as a fraction.
     #[must_use]
     pub fn epoch_at(&self, done: u64) -> f64 {
         match done.checked_sub(1) {
@@ -235,8 +240,8 @@ impl Course {
     }
 }
 
-/// The phases as the plan takes them. Those of an order have no epochs of their own: the run's steps, which are the same
-/// for every order, are parted among them equally.
+/// The phases of the recipe in the form that the plan needs. The phases of an `order` have no own number of epochs: the
+/// steps of the run, whose number is the same for every order, are divided equally among them.
 fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
     let written = &recipe.curriculum.phase;
     let phase = |phase: &stepwise_recipe::Phase| Phase {
@@ -294,7 +299,7 @@ fn visits_of_order(order: &Order) -> Visits {
     }
 }
 
-/// Visits to cases in one optimiser step.
+/// Case visits in one optimiser step: batch size times gradient accumulation steps.
 #[must_use]
 pub fn cases_per_step(recipe: &Recipe) -> usize {
     recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps
@@ -371,7 +376,7 @@ mod tests {
             });
             counts
         };
-        // 40 cases have all four stages and are whole batches.
+        // Each of the 40 cases has all four stages, and 40 is a multiple of the batch size.
         let joint = counts("joint");
         assert_eq!(joint, counts("stepwise"));
         assert!(joint.values().all(|times| *times == 2), "twice in two epochs");
@@ -410,7 +415,7 @@ mod tests {
         };
         for (epochs, every, is_refused) in [(1, 1, true), (2, 1, false), (2, 2, true), (3, 2, false)] {
             let said = refused(&phase(epochs), every);
-            let expected = "curriculum.phase[0].promotion: no epoch of the phase is tested before its last";
+            let expected = "curriculum.phase[0].promotion: no epoch before the last one of the phase is evaluated";
             assert_eq!(said.is_some(), is_refused, "{epochs} {every} {said:?}");
             assert!(said.as_ref().is_none_or(|said| said.starts_with(expected)), "{said:?}");
         }
@@ -425,7 +430,7 @@ mod tests {
             .filter(|place| place.ends_epoch)
             .map(|place| (place.phase, place.epochs_before, place.phase_step + 1))
             .collect();
-        // 80 steps: 20 a phase; an epoch of the first has 10 steps, of the last 40.
+        // 80 steps, 20 per phase. An epoch of the first phase has 10 steps, of the last phase 40.
         assert_eq!(ends, [(0, 0, 10), (0, 1, 20), (1, 2, 20), (2, 3, 20), (3, 4, 20)]);
         assert_eq!((course.total, course.epochs), (80, 5));
         assert_eq!(course.beginning(2), course.at(40));

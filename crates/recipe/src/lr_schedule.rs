@@ -1,36 +1,36 @@
-//! Learning-rate schedules, step for step those of transformers' `get_scheduler`.
+//! Learning-rate schedules, equal at every step to those of transformers' `get_scheduler`.
 
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-/// Shape of the learning rate over the optimiser steps; transformers' names.
+/// Shape of the learning rate over the optimiser steps, with the names of transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LrScheduler {
-    /// Rises over the warm-up, then falls to 0 along half a cosine.
+    /// Linear warm-up, then a decrease to 0 along half a cosine.
     Cosine,
-    /// Rises over the warm-up, then falls to 0 along a line.
+    /// Linear warm-up, then a linear decrease to 0.
     Linear,
-    /// Stays, without warm-up.
+    /// Constant, without warm-up.
     Constant,
-    /// Rises over the warm-up, then stays.
+    /// Linear warm-up, then constant.
     ConstantWithWarmup,
 }
 
-/// Length of the linear rise from 0.
+/// Length of the warm-up, a linear increase from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Warmup {
-    /// In optimiser steps.
+    /// Length in optimiser steps.
     #[serde(rename = "warmup_steps")]
     Steps(u64),
-    /// As a share of all steps, rounded up.
+    /// Length as a share of all steps, 0 to 1, rounded up to whole steps.
     #[serde(rename = "warmup_ratio")]
     Ratio(f64),
 }
 
 impl Warmup {
-    /// Steps of warm-up among `total_steps` (`TrainingArguments.get_warmup_steps`).
+    /// Warm-up steps of a schedule with `total_steps` steps, like `TrainingArguments.get_warmup_steps`.
     #[must_use]
     pub fn steps(self, total_steps: u64) -> u64 {
         match self {
@@ -41,8 +41,8 @@ impl Warmup {
 }
 
 impl LrScheduler {
-    /// What the peak learning rate is multiplied by in the optimiser step after `steps_done` steps (the first step has
-    /// `steps_done` 0, and with a warm-up a rate of 0, as in transformers).
+    /// Factor of the peak learning rate, 0 to 1, for the optimiser step after `steps_done` steps. The first step has
+    /// `steps_done` 0. With a warm-up its factor is 0, as in transformers.
     #[must_use]
     pub fn factor(self, steps_done: u64, warmup_steps: u64, total_steps: u64) -> f64 {
         if self == Self::Constant {
@@ -67,7 +67,7 @@ impl LrScheduler {
 mod tests {
     use super::*;
 
-    /// `tests/parity/schedule_reference.py` wrote the table with transformers.
+    /// The table was written by `tests/parity/schedule_reference.py` with transformers.
     #[test]
     fn every_schedule_equals_transformers() {
         let table = include_str!("../../../tests/parity/schedule_reference.csv");

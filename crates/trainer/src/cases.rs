@@ -1,4 +1,4 @@
-//! The cases of a run and their pictures: read from a folder, or drawn on the spot.
+//! The cases of a run and their images, read from dataset folders or generated synthetically.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -14,38 +14,38 @@ use stepwise_data::io::digest::sha256_file;
 use stepwise_data::synth::{self, SynthOptions};
 use stepwise_recipe::{CaseSource, Data};
 
-/// Why the cases of a run cannot be had.
+/// Why the cases of a run cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum CasesError {
-    /// The data set cannot be read, or its cases do not make sense.
+    /// The dataset cannot be read, or its cases are invalid.
     #[error("{0}")]
     Dataset(String),
-    /// Two data sets have a case of one name.
-    #[error("{}: the case `{case_id}` is in {} too -> give the cases of one of them other ids", second.display(), first.display())]
+    /// Two datasets contain a case with the same id.
+    #[error("{}: the case id `{case_id}` also occurs in {} -> change the case ids of one of the two datasets", second.display(), first.display())]
     Twice {
-        /// The case.
+        /// Id of the case.
         case_id: String,
-        /// Where it is first.
+        /// Dataset that contains the id first.
         first: PathBuf,
-        /// Where it is again.
+        /// Dataset that repeats the id.
         second: PathBuf,
     },
-    /// A picture is not the one that a case was recorded with.
-    #[error("case {case_id}: {problem}; `stepwise check` finds all such files")]
+    /// An image file differs from the image that was recorded with the case.
+    #[error("case {case_id}: {problem}; `stepwise check` lists all such files")]
     Changed {
-        /// The case.
+        /// Id of the case.
         case_id: String,
-        /// Which picture, and what to do.
+        /// The file, what is wrong, and what to do.
         problem: String,
     },
-    /// A side of the split is empty.
+    /// A split has no cases.
     #[error("no {split} cases in {place} -> {help}")]
     Empty {
-        /// The side.
+        /// Name of the split: training or evaluation.
         split: &'static str,
-        /// Where they were looked for.
+        /// Dataset that was searched.
         place: String,
-        /// What to do.
+        /// Advice.
         help: &'static str,
     },
 }
@@ -53,36 +53,36 @@ pub enum CasesError {
 /// The cases of a run.
 #[derive(Debug)]
 pub struct Cases {
-    /// Learned from.
+    /// Training cases.
     pub train: Vec<Case>,
-    /// Tested on.
+    /// Evaluation cases.
     pub eval: Vec<Case>,
-    /// Where their pictures come from.
+    /// Source of their images.
     pub pictures: Pictures,
 }
 
-/// Where pictures come from.
+/// Source of case images.
 #[derive(Clone, Debug)]
 pub enum Pictures {
-    /// Files below folders.
+    /// Image files of dataset folders.
     Files {
-        /// The folder of each case by its id.
+        /// Dataset folder of each case, by case id.
         folders: HashMap<String, Arc<Path>>,
     },
-    /// Drawn when asked for; the number of each case by its id.
+    /// Synthetic images, generated on demand.
     Drawn {
-        /// What is drawn.
+        /// Options of the generator.
         options: SynthOptions,
-        /// The number of each case by its id.
+        /// Number of each synthetic case, by case id.
         numbers: HashMap<String, u64>,
     },
 }
 
 impl Cases {
-    /// Loads or draws what `[data]` asks for.
+    /// Loads or generates the cases that `[data]` describes, and splits them into training and evaluation cases.
     ///
     /// # Errors
-    /// When the data set cannot be read or lacks a side of the split.
+    /// When a dataset cannot be read, a case id occurs twice, or a split has no cases.
     pub fn open(data: &Data) -> Result<Self, CasesError> {
         let place = match &data.source {
             CaseSource::Dataset(_) => data.source.to_string(),
@@ -111,16 +111,16 @@ impl Cases {
         let eval: Vec<Case> = side(data.eval_split).collect();
         let empty = |split, help| CasesError::Empty { split, place: place.clone(), help };
         if train.is_empty() {
-            return Err(empty("training", "the `split` of each case says its side; `stepwise check` counts them"));
+            return Err(empty("training", "set `split = \"train\"` in some cases; `stepwise check` counts the splits"));
         }
         if eval.is_empty() {
-            return Err(empty("evaluation", "set `[data] eval_split` to a side that has cases, or add some"));
+            return Err(empty("evaluation", "set `[data] eval_split` to a split that has cases, or add some cases"));
         }
         Ok(Self { train, eval, pictures })
     }
 }
 
-/// The cases of some folders, one after the other.
+/// The cases of all folders, in the order of the folders.
 fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, Pictures), CasesError> {
     let (mut cases, mut places) = (Vec::new(), HashMap::<String, Arc<Path>>::new());
     for folder in folders {
@@ -141,12 +141,13 @@ fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, Pictures), CasesError> {
 }
 
 impl Cases {
-    /// Makes sure that the pictures of the cases tested on are known by what they hold, so that answers can be remembered by it:
-    /// those of files must have their recorded digests, drawn ones are named by what they are drawn from. A file that cannot be
-    /// read has its error where it is shown.
+    /// Makes the `sha256` of every evaluation image identify its content, so that answers can be stored under it.
+    /// Image files are compared with their recorded digests. Synthetic images get a name made of the generator's
+    /// version, seed, size and case number. A file that cannot be read is not an error here: it is reported when the
+    /// image is shown.
     ///
     /// # Errors
-    /// When a file is not the one that was recorded.
+    /// When an image file differs from its recorded digest.
     pub fn identify_pictures(&mut self) -> Result<(), CasesError> {
         match &self.pictures {
             Pictures::Files { folders } => {
@@ -174,17 +175,17 @@ impl Cases {
 }
 
 impl Pictures {
-    /// Those of `cases`, below one folder.
+    /// Images of `cases` that all lie in the dataset folder `root`.
     #[must_use]
     pub fn below(root: &Path, cases: &[Case]) -> Self {
         let root: Arc<Path> = root.into();
         Self::Files { folders: cases.iter().map(|case| (case.case_id.clone(), Arc::clone(&root))).collect() }
     }
 
-    /// Picture number `index` of `case`.
+    /// Loads image number `index` of `case`, counted from 0.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the case or the image is unknown, or the file cannot be read.
     pub fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
         match self {
             Self::Files { folders } => {

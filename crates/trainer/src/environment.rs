@@ -1,4 +1,5 @@
-//! `environment.json`: what ran a run, so that it can be run again. No host, no user, no home folder.
+//! `environment.json`: program versions, hardware, seeds and digests of a run, recorded so that it can be repeated. The
+//! file contains no host name, user name or home folder.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,35 +9,35 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
 
-/// What ran.
+/// Content of `environment.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Version of stepwise.
+    /// Version of Stepwise.
     pub stepwise: String,
-    /// Version of the engine under it.
+    /// Name and version of the tensor library.
     pub engine: String,
-    /// For example `linux`.
+    /// Operating system, for example `linux`.
     pub os: String,
-    /// For example `x86_64`.
+    /// Processor architecture, for example `x86_64`.
     pub architecture: String,
-    /// The processor's name, where the system tells.
+    /// Model name of the processor; None if the system does not provide it.
     pub cpu: Option<String>,
-    /// Instruction sets that decide which kernels run, and with them the last bits.
+    /// Instruction sets of the processor that decide which kernels run. They affect the last bits of results.
     pub cpu_features: Vec<String>,
-    /// Threads that run at once.
+    /// Number of threads that can run in parallel.
     pub threads: usize,
-    /// What computed, for example `cpu` or `cuda:0`.
+    /// Compute device, for example `cpu` or `cuda:0`.
     pub device: String,
-    /// Seeds by what they are for.
+    /// Seeds by name.
     pub seeds: BTreeMap<String, u64>,
-    /// Digests by what was read: cases, base model, prompts, recipe.
+    /// Digests of the inputs by name, for example prompts and recipe.
     pub digests: BTreeMap<String, String>,
-    /// Arguments of the command, without the program's folder; the home folder reads `~`.
+    /// Command-line arguments. The program is given without its folder, and the home folder is replaced by `~`.
     pub command_line: Vec<String>,
 }
 
 impl Environment {
-    /// Looks at this machine and process. `engine` is the tensor library's version, `device` the one chosen.
+    /// Describes this machine and process. `engine` is the tensor library with its version, `device` the chosen device.
     #[must_use]
     pub fn here(engine: &str, device: &str, seeds: BTreeMap<String, u64>, digests: BTreeMap<String, String>) -> Self {
         let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
@@ -55,10 +56,10 @@ impl Environment {
         }
     }
 
-    /// Writes the file.
+    /// Writes the file at `path`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
@@ -66,7 +67,7 @@ impl Environment {
     }
 }
 
-/// The most memory this process has held, in MiB, where the system tells.
+/// Peak resident memory of this process in MiB, from Linux's `/proc`. None on other systems.
 #[must_use]
 pub fn peak_memory_mib() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -74,7 +75,7 @@ pub fn peak_memory_mib() -> Option<f64> {
     line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kibibytes| kibibytes / 1024.0)
 }
 
-/// The first processor's name in Linux's `/proc/cpuinfo`.
+/// Model name of the first processor in the text of Linux's `/proc/cpuinfo`.
 fn model_name(cpuinfo: &str) -> Option<String> {
     let (_, name) = cpuinfo.lines().find(|line| line.starts_with("model name"))?.split_once(':')?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
@@ -96,13 +97,13 @@ fn cpu_features() -> Vec<String> {
     Vec::new()
 }
 
-/// The arguments without what tells who ran them.
+/// The arguments without the program's folder and the home folder.
 fn anonymous(mut arguments: Vec<String>, home: Option<&Path>) -> Vec<String> {
     if let Some(program) = arguments.first_mut() {
         *program =
             Path::new(&*program).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     }
-    // A home of `/` or nothing would replace every slash.
+    // With an empty home or `/`, every slash would be replaced.
     let home = home.map(|home| home.to_string_lossy().into_owned()).filter(|home| home.len() > 1);
     if let Some(home) = home {
         for argument in &mut arguments {
@@ -146,7 +147,7 @@ mod tests {
         assert_eq!((&json["device"], &json["seeds"]["run"]), (&"cpu".into(), &42.into()));
         let text = json.to_string();
         for variable in ["USER", "HOSTNAME", "HOME"] {
-            // A short name (`a`, `/`) may stand in any text by chance.
+            // A short value (`a`, `/`) may occur in any text by chance.
             if let Some(value) = std::env::var(variable).ok().filter(|value| value.len() > 4) {
                 assert!(!text.contains(&value), "{variable} is in {text}");
             }

@@ -1,5 +1,6 @@
-//! What does not learn stays as it is: its digests are compared whenever a checkpoint is written. Those of what the recipe
-//! does not train are taken before the first step, those of what a phase freezes when it begins.
+//! Check that frozen parameters do not change. Their digests are compared whenever a checkpoint is written.
+//! Digests of parameters that are never trained are taken when the run starts, digests of what a phase freezes
+//! when the phase begins.
 
 use std::collections::BTreeMap;
 
@@ -7,41 +8,42 @@ use sha2::{Digest, Sha256};
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
-/// Digests of tensors by name.
+/// SHA-256 digests of tensors by name.
 type Digests = BTreeMap<String, [u8; 32]>;
 
-/// Digests of the tensors that do not learn.
+/// Digests of the frozen tensors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frozen {
-    /// In no phase.
+    /// Tensors that no phase trains.
     never: Digests,
-    /// In the phase under way.
+    /// Tensors that are frozen in the current phase only.
     resting: Digests,
 }
 
-/// A tensor that changed although it does not learn.
+/// Error: the named tensor changed although it is frozen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} changed although it is frozen -> nothing was saved; the newest checkpoint is as it was: go on from it with \
-     `--resume`, and report this with the recipe"
+    "{0} changed although it is frozen -> no checkpoint was written; continue from the newest checkpoint with \
+     `--resume`, and report this bug with the recipe"
 )]
 pub struct Moved(pub String);
 
 impl Frozen {
-    /// Looks through a model in which all learns that does in any phase.
+    /// Computes the digests of all parameters that no phase trains. In `model`, everything that any phase trains
+    /// must be trainable.
     pub fn of(model: &mut Vlm) -> Self {
         Self { never: digests(model, &Digests::new()), resting: Digests::new() }
     }
 
-    /// From now on another choice of what learns holds.
+    /// Replaces the digests of the current phase. To be called after the phase's freezing was applied to `model`.
     pub fn rest(&mut self, model: &mut Vlm) {
         self.resting = digests(model, &self.never);
     }
 
-    /// Compares with the model as it is now.
+    /// Compares the digests with the current parameters of `model`.
     ///
     /// # Errors
-    /// With the first tensor that differs, or is no longer there.
+    /// Names the first frozen tensor that changed, is missing, or has no recorded digest.
     pub fn unmoved(&self, model: &mut Vlm) -> Result<(), Moved> {
         let now = digests(model, &Digests::new());
         let before: BTreeMap<_, _> = self.never.iter().chain(&self.resting).collect();
@@ -53,7 +55,7 @@ impl Frozen {
     }
 }
 
-/// Those of what does not learn and is not among `known`.
+/// Digests of the frozen tensors that are not in `known`.
 fn digests(model: &mut Vlm, known: &Digests) -> Digests {
     let mut look = Look { known, found: Digests::new() };
     model.visit(&mut look);
@@ -117,11 +119,11 @@ mod tests {
         model.visit(&mut Nudge("lora_"));
         model.visit(&mut Rest(true));
         let first = "model.text_model.layers.0.mlp.down_proj.lora_A.weight".to_owned();
-        assert_eq!(frozen.unmoved(&mut model), Err(Moved(first.clone())), "nobody has said that it rests");
+        assert_eq!(frozen.unmoved(&mut model), Err(Moved(first.clone())), "the freezing was not recorded");
         frozen.rest(&mut model);
         assert_eq!(frozen.unmoved(&mut model), Ok(()));
         model.visit(&mut Nudge("vision_model.encoder.layers.0.mlp.fc1.lora_"));
-        assert_eq!(frozen.unmoved(&mut model), Ok(()), "another part learns on");
+        assert_eq!(frozen.unmoved(&mut model), Ok(()), "another part is still trained");
         model.visit(&mut Nudge("text_model.layers.0.mlp.down_proj.lora_A"));
         assert_eq!(frozen.unmoved(&mut model), Err(Moved(first)));
         model.visit(&mut Rest(false));

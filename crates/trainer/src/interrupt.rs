@@ -1,4 +1,4 @@
-//! Ctrl-C: once asks for an orderly end, twice leaves.
+//! Ctrl-C handling: the first signal requests an orderly end, the second ends the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,23 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Exit code of a run that was interrupted, after its checkpoint was written.
 pub const EXIT_CODE: i32 = 130;
 
-/// A request to stop. Clones share it.
+/// Stop request, shared by all clones.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// One that nobody has requested yet and that no signal requests.
+    /// Creates an interrupt that is not requested and not connected to signals.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Listens to Ctrl-C and to the signals by which schedulers end a job (SIGTERM, SIGHUP). The first one requests an
-    /// orderly end and calls `first`; the second one ends the process at once with code 130. Checkpoints are renamed into
-    /// place, so leaving at any moment tears none. To be called once, by the program, not by a library.
+    /// Handles Ctrl-C and the signals with which schedulers end a job (SIGTERM, SIGHUP). The first signal requests
+    /// an orderly end and calls `first`. The second signal ends the process at once with [`EXIT_CODE`]. Checkpoints
+    /// are renamed into place when complete, so no checkpoint is damaged. To be called once, by the program and not
+    /// by a library.
     ///
     /// # Errors
-    /// When the process listens already.
+    /// When the process already has a handler.
     pub fn listen(first: impl Fn() + Send + 'static) -> Result<Self, ctrlc::Error> {
         let interrupt = Self::new();
         let shared = interrupt.clone();
@@ -40,7 +41,7 @@ impl Interrupt {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether an end was requested: finish the step, save, and return.
+    /// Whether an end was requested. The run then finishes its step, saves and returns.
     #[must_use]
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
@@ -57,7 +58,7 @@ mod tests {
 
     const CHILD: &str = "STEPWISE_TEST_INTERRUPT_CHILD";
 
-    /// Not a test of its own: what [`once_asks_and_twice_leaves`] runs in a process of its own.
+    /// Not a test itself: code that [`once_asks_and_twice_leaves`] runs in a separate process.
     #[test]
     fn child() {
         if std::env::var_os(CHILD).is_none() {

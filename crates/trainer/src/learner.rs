@@ -1,4 +1,4 @@
-//! What learns: a reader with its adapter (or its own weights set free) and the optimiser that moves it.
+//! Model in training: the base model with its adapter (or with trainable weights) and the optimiser.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,64 +20,67 @@ use crate::optim::adamw::{AdamW, AdamWConfig};
 use crate::parameters::Inventory;
 use crate::progress::Progress;
 
-/// The optimiser's moments in a checkpoint.
+/// File of the optimiser's moments in a checkpoint.
 pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 
-/// Why a model cannot be prepared, saved or restored.
+/// Why a model cannot be prepared for training, saved or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnerError {
-    /// The base model.
+    /// The base model cannot be loaded.
     #[error(transparent)]
     Reader(#[from] ReaderError),
-    /// The adapter.
+    /// The adapter cannot be attached, loaded or saved.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
-    /// A weight file.
+    /// A weight file cannot be read or written.
     #[error(transparent)]
     Weights(#[from] WeightError),
-    /// `[lora]` describes another adapter than the one to be trained on.
-    #[error("{folder}: the adapter has {has}; the recipe asks for {wanted} -> write in `[lora]` what the adapter has")]
+    /// `[lora]` differs from the adapter that training continues with.
+    #[error(
+        "{folder}: the adapter has {has}, but the recipe has {wanted} -> set the values of the adapter in `[lora]`"
+    )]
     OtherAdapter {
-        /// Where it lies.
+        /// Folder of the adapter.
         folder: String,
-        /// Its settings as a recipe writes them.
+        /// Settings of the adapter, in recipe syntax.
         has: String,
-        /// Those of the recipe.
+        /// Settings of the recipe.
         wanted: String,
     },
-    /// Everything is frozen.
+    /// The recipe freezes every part of the model.
     #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
     Frozen,
-    /// Everything is frozen in one phase.
+    /// A phase freezes every trainable part.
     #[error(
-        "nothing learns in phase {0}: it freezes every part in which anything is trained -> leave one of its `freeze_*` keys \
-         out, or choose another `target_modules`"
+        "nothing is trained in phase {0}: it freezes every trainable part of the model -> remove one of its \
+         `freeze_*` keys, or choose other `target_modules`"
     )]
     FrozenPhase(String),
 }
 
-/// A model in training.
+/// A model in training: base model, adapter and optimiser.
 pub struct Learner {
     /// Model and processor.
     pub reader: Reader,
-    /// Moves what learns.
+    /// Optimiser of the trainable parameters.
     pub optimizer: AdamW,
-    /// The adapter's config; none in full fine-tuning.
+    /// Config of the adapter; None in full fine-tuning.
     pub lora: Option<LoraConfig>,
     base: std::path::PathBuf,
     precision: Precision,
     limits: FeatureLimits,
-    /// Names of the parameters that the recipe trains.
+    /// Names of the parameters that the recipe trains in any phase.
     trained: BTreeSet<String>,
-    /// What of that does not learn now.
+    /// Parts that the current phase freezes in addition.
     freeze: Freeze,
 }
 
 impl Learner {
-    /// Loads the recipe's base model and sets free what the recipe trains.
+    /// Loads the recipe's base model, attaches or loads its adapter, and makes trainable what the recipe trains.
     ///
     /// # Errors
-    /// When the model cannot be loaded, a target matches nothing, or nothing is left to train.
+    /// When the model or adapter cannot be loaded, a target module matches nothing, the adapter differs from `[lora]`,
+    /// or nothing is trained in the run or in one of its phases.
     pub fn new(recipe: &Recipe, device: &Device, progress: &mut dyn Progress) -> Result<Self, LearnerError> {
         let precision = base_precision(&recipe.train);
         let mut reader = Reader::load_in(precision, &recipe.model_name_or_path, device)?;
@@ -95,7 +98,7 @@ impl Learner {
                         progress.advance("adapters", done as u64, all as u64);
                         if std::mem::take(&mut slow) && done < all {
                             progress.note(&format!(
-                                "taking principal singular vectors of {all} weights (PiSSA), {done} of them by now"
+                                "PiSSA: computing principal singular vectors of {all} weights, {done} done"
                             ));
                         }
                     })?;
@@ -135,8 +138,8 @@ impl Learner {
         Ok(Self { reader, optimizer, lora, base, precision, limits, trained, freeze })
     }
 
-    /// Lets learn what the recipe trains but for these parts; whether that is another choice than before. What does not learn
-    /// takes no step, and its moments stay as they are.
+    /// Freezes `freeze` in addition to what the recipe never trains. Returns whether anything changed. Frozen
+    /// parameters take no optimiser step, and their moments stay unchanged.
     pub fn freeze(&mut self, freeze: Freeze) -> bool {
         if freeze == self.freeze {
             return false;
@@ -145,12 +148,12 @@ impl Learner {
         let trained = &self.trained;
         let learns = |name: &str| trained.contains(name) && !is_frozen(freeze, ModelPart::of(name));
         self.reader.model.visit(&mut SetLearning(learns));
-        // What was remembered may come from other weights than the present ones.
+        // Empties the feature cache: its features may come from earlier weights.
         self.reader.remember(&self.limits);
         true
     }
 
-    /// The parts that have taken another number of optimiser steps than `all`, with theirs.
+    /// Optimiser steps of the trained parts whose step count differs from `all`.
     #[must_use]
     pub fn steps_other_than(&self, all: u64) -> BTreeMap<ModelPart, u64> {
         let parts: BTreeSet<ModelPart> = self.trained.iter().map(|name| ModelPart::of(name)).collect();
@@ -158,10 +161,11 @@ impl Learner {
         steps.filter(|(_, steps)| *steps != all).collect()
     }
 
-    /// The untouched base, loaded beside the learner, where switching an adapter off does not give it: in full fine-tuning.
+    /// Loads the untouched base as a second model. Needed in full fine-tuning only; returns None with an adapter,
+    /// because the base is then available by switching the adapter off.
     ///
     /// # Errors
-    /// When it cannot be loaded again.
+    /// When the base cannot be loaded again.
     pub fn other_base(&self) -> Result<Option<Reader>, LearnerError> {
         if self.lora.is_some() {
             return Ok(None);
@@ -171,7 +175,8 @@ impl Learner {
         Ok(Some(base))
     }
 
-    /// Writes what was learned and the optimiser's moments: a PEFT folder, or in full fine-tuning a whole model folder.
+    /// Writes the trained weights and the optimiser's moments. The folder becomes a PEFT folder, or in full fine-tuning
+    /// a complete model folder.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -186,10 +191,11 @@ impl Learner {
         Ok(())
     }
 
-    /// Goes on from a checkpoint made after so many steps of each part. All that the recipe trains then learns.
+    /// Restores weights and moments from a checkpoint. `steps` are the optimiser steps of each part. Afterwards
+    /// everything that the recipe trains is trainable.
     ///
     /// # Errors
-    /// When its files cannot be read.
+    /// When a file of the checkpoint cannot be read or has other shapes.
     pub fn restore(&mut self, folder: &Path, steps: BTreeMap<ModelPart, u64>) -> Result<(), LearnerError> {
         let device = self.reader.model.device().clone();
         match &self.lora {
@@ -217,7 +223,8 @@ impl Learner {
     }
 }
 
-/// Loads the adapter of a PEFT folder to train it on. What the recipe says of it must be what it is. Returns how it was made.
+/// Loads the adapter of a PEFT folder to continue its training. The adapter must match the recipe. Returns the
+/// adapter's initialisation method.
 fn go_on_with(
     reader: &mut Reader,
     folder: &Path,
@@ -232,7 +239,7 @@ fn go_on_with(
     Ok(found.init_lora_weights)
 }
 
-/// What decides an adapter's arithmetic, as a recipe writes it.
+/// The settings that decide an adapter's arithmetic, in recipe syntax.
 fn settings(config: &LoraConfig) -> String {
     let LoraConfig { r, lora_alpha, use_rslora, .. } = config;
     let mut said = format!("r = {r}, lora_alpha = {lora_alpha}, use_rslora = {use_rslora}");
@@ -252,7 +259,7 @@ fn settings(config: &LoraConfig) -> String {
     said
 }
 
-/// The adapter that `[lora]` describes.
+/// Adapter config from the recipe's `[lora]` section.
 fn config(lora: &Lora) -> LoraConfig {
     LoraConfig {
         lora_dropout: lora.lora_dropout as f32,
@@ -282,7 +289,7 @@ impl<F: Fn(&str) -> bool> ParameterVisitor for SetLearning<F> {
     }
 }
 
-/// Names of what learns.
+/// Collects the names of the trainable parameters.
 #[derive(Default)]
 struct Trained(BTreeSet<String>);
 
@@ -294,7 +301,7 @@ impl ParameterVisitor for Trained {
     }
 }
 
-/// Overwrites every parameter with the one of the same name in a folder.
+/// Overwrites every parameter with the tensor of the same name in a model folder.
 struct Restore {
     source: SafetensorsSource,
     problem: Option<WeightError>,

@@ -1,4 +1,5 @@
-//! How it learns: recipe, loop, optimiser step, checkpoints, resume, events and the benchmark after every epoch.
+//! Training: recipe, run plan, training loop, optimiser, checkpoints, logs, studies, and the benchmark
+//! after every epoch.
 
 pub mod optim;
 

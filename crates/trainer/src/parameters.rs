@@ -1,4 +1,4 @@
-//! The table of what is trained: part, modules, rank, parameters, learning rate.
+//! Trainable parameters of a model, grouped by model part and adapter rank, and counts of the frozen ones.
 
 use std::collections::BTreeMap;
 
@@ -8,32 +8,32 @@ use stepwise_recipe::Freeze;
 use stepwise_vlm::idefics3::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
-/// Layers of one part that learn in the same way.
+/// Trainable layers of one model part with the same adapter rank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Vision tower, connector or decoder.
+    /// Model part: vision tower, connector or decoder.
     pub part: ModelPart,
-    /// Rank of the adapters; none where the model's own weights learn.
+    /// Rank of the adapters; None if the weights of the model itself are trained.
     pub rank: Option<usize>,
-    /// Last names of the modules, with how many there are of each.
+    /// Number of modules by the last component of their name, for example `q_proj`.
     pub modules: IndexMap<String, usize>,
-    /// Values that learn.
+    /// Number of trainable values.
     pub parameters: usize,
 }
 
-/// All of a model.
+/// Trainable and frozen parameters of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
-    /// What learns, by part and rank.
+    /// Trainable layers by part and rank.
     pub groups: Vec<Group>,
-    /// Values that stay as they are, of each part.
+    /// Number of values of the model itself that are never trained, by part. Values of adapters are not counted.
     pub frozen: BTreeMap<ModelPart, usize>,
-    /// Values that learn in other phases.
+    /// Number of values that are frozen in this phase but trained in another one.
     pub resting: usize,
 }
 
 impl Inventory {
-    /// Looks through a model.
+    /// Counts the parameters of `model`.
     pub fn of(model: &mut Vlm) -> Self {
         let mut count = Count {
             ranks: BTreeMap::new(),
@@ -43,7 +43,7 @@ impl Inventory {
         count.inventory
     }
 
-    /// What of it learns in a phase that freezes these parts.
+    /// Trainable parameters in a phase that freezes the parts `freeze`.
     #[must_use]
     pub fn but(&self, freeze: Freeze) -> Self {
         let (resting, groups): (Vec<Group>, Vec<Group>) =
@@ -52,19 +52,19 @@ impl Inventory {
         Self { groups, resting, frozen: self.frozen.clone() }
     }
 
-    /// Values that learn.
+    /// Total number of trainable values.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.groups.iter().map(|group| group.parameters).sum()
     }
 
-    /// Whether anything of a part learns.
+    /// Whether any parameter of a part is trainable.
     #[must_use]
     pub fn learns(&self, part: ModelPart) -> bool {
         self.groups.iter().any(|group| group.part == part)
     }
 
-    /// Whether modules of this last name learn, or carry an adapter that does.
+    /// Whether modules whose name ends in `name` are trainable or have a trainable adapter.
     #[must_use]
     pub fn module_learns(&self, part: ModelPart, name: &str) -> bool {
         self.groups.iter().any(|group| group.part == part && group.modules.contains_key(name))
@@ -72,7 +72,7 @@ impl Inventory {
 }
 
 struct Count {
-    /// Of the adapters met, by module.
+    /// Ranks of the adapters visited so far, by module.
     ranks: BTreeMap<String, usize>,
     inventory: Inventory,
 }
@@ -84,7 +84,7 @@ impl ParameterVisitor for Count {
         // `….q_proj.lora_A.weight`, `….q_proj.lora_magnitude_vector`, `….q_proj.weight`
         let adapter = name.split_once(".lora_");
         if !parameter.learns() {
-            // What an adapter holds beside what it learns is none of the model's own.
+            // Frozen tensors of an adapter are not part of the model itself.
             if adapter.is_none() {
                 *self.inventory.frozen.entry(part).or_default() += values;
             }
@@ -102,7 +102,7 @@ impl ParameterVisitor for Count {
             groups.len() - 1
         });
         groups[at].parameters += values;
-        // A module is counted once: by its first matrix.
+        // Each module is counted once, at its first matrix.
         if adapter.map_or_else(|| name.ends_with(".weight"), |(_, matrix)| matrix.starts_with("A.")) {
             let last = module.rsplit('.').next().unwrap_or(module);
             *groups[at].modules.entry(last.to_owned()).or_default() += 1;

@@ -1,59 +1,59 @@
-//! What a run tells while it runs. The library prints nothing; the program shows this as it likes.
+//! Progress callbacks of a run. The library prints nothing; the program displays what it receives here.
 
 use std::collections::BTreeMap;
 
 use crate::log::StepLine;
 use crate::preflight::Preparation;
 
-/// A listener to a run. Every method may be left out.
+/// Receiver of progress events. Every method has an empty default.
 pub trait Progress {
-    /// Work has advanced: `done` of `total` in `task` (`train`, `benchmark`, ...), for a bar. Called often.
+    /// Reports `done` of `total` units of `task` (`train`, `benchmark NAME`, ...), for a progress bar. Called often.
     fn advance(&mut self, task: &str, done: u64, total: u64) {
         let _ = (task, done, total);
     }
 
-    /// The run is about to begin.
+    /// Reports the result of the preflight, before the first step.
     fn prepared(&mut self, preparation: &Preparation) {
         let _ = preparation;
     }
 
-    /// A log line, each `logging_steps`.
+    /// Reports a log line, every `logging_steps` steps and at the end of a phase.
     fn step(&mut self, line: &StepLine) {
         let _ = line;
     }
 
-    /// An epoch has ended, and has been tested if it was to be.
+    /// Reports the end of an epoch, after its benchmark if one was due.
     fn epoch(&mut self, line: &EpochLine) {
         let _ = line;
     }
 
-    /// Something to know: a checkpoint was written, a torn one was skipped.
+    /// Reports a message, for example that a checkpoint was written.
     fn note(&mut self, text: &str) {
         let _ = text;
     }
 
-    /// Something is not as it should be, and the run goes on.
+    /// Reports a problem that does not stop the run, for example that a damaged checkpoint was skipped.
     fn warning(&mut self, text: &str) {
         let _ = text;
     }
 }
 
-/// The end of an epoch.
+/// Results of an epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpochLine {
     /// Name of the phase.
     pub phase: String,
-    /// Epochs of the whole run that are done.
+    /// Completed epochs of the whole run.
     pub epoch: u32,
-    /// Epochs of the whole run.
+    /// Number of epochs of the whole run.
     pub epochs: u32,
-    /// Optimiser steps done.
+    /// Completed optimiser steps.
     pub global_step: u64,
-    /// Mean over the epoch's supervised tokens, in nats.
+    /// Mean loss per supervised token of the epoch, in nats.
     pub loss: f64,
-    /// What the benchmark measured, by name.
+    /// Benchmark metrics by name; empty if the epoch was not evaluated.
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// Listens to nothing.
+/// Ignores all events.
 impl Progress for () {}

@@ -1,8 +1,9 @@
-//! Which tested epoch is the best so far, and whether a better one is still to be expected.
+//! Choice of the best epoch, and early stopping.
 //!
-//! Robustness decides, with a guard on clean accuracy: an epoch whose guard lies more than `max_drop` below the best that the
-//! base or an earlier tested epoch has had is not chosen, however robust, and one that was chosen loses its place to the epoch
-//! that shows it to be that far behind. The guard compares estimates, not the bounds of their intervals: those are in the report.
+//! An epoch is chosen by a metric, normally robust accuracy, under the condition of a guard metric, normally clean
+//! accuracy. The guard of an epoch may be at most `max_drop` worse than the best guard value of the base and all
+//! evaluated epochs. Otherwise the epoch is not chosen. A chosen epoch is dropped when a later epoch raises the best
+//! guard value too far. The guard compares point estimates, not confidence intervals; the intervals are in the report.
 
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::metrics::Better;
@@ -11,62 +12,64 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::{EarlyStopping, Select};
 
-/// Differences below this are none: shares of equal counts may differ in their last bits.
+/// Smaller differences count as equal: shares of equal counts can differ in their last bits.
 const ROUNDING: f64 = 1e-9;
 
-/// What decides.
+/// Rule for choosing the best epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// The metric compared.
+    /// Metric by which epochs are compared.
     pub metric: String,
-    /// The metric that must not suffer.
+    /// Metric that must stay within `max_drop` of its best value.
     pub guard: String,
-    /// How far it may lie behind the best so far.
+    /// Largest accepted difference of the guard from its best value.
     pub max_drop: f64,
-    /// When the run ends.
+    /// Early stopping of the run.
     pub early_stopping: EarlyStopping,
 }
 
-/// The epoch chosen.
+/// The chosen epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// What was compared.
+    /// Metric by which the epoch was chosen.
     pub metric: String,
-    /// Its value.
+    /// Value of the metric.
     pub value: f64,
-    /// What had to be kept.
+    /// Guard metric.
     pub guard: String,
-    /// Its value; none where it is not defined.
+    /// Value of the guard; None if it is not defined.
     pub guard_value: Option<f64>,
-    /// Epochs of the run that were done.
+    /// Number of the epoch in the run, from 1.
     pub epoch: u32,
-    /// The checkpoint's step.
+    /// Optimiser step of the epoch's checkpoint.
     pub step: u64,
 }
 
-/// What the epochs tested so far came to. Part of a checkpoint, so that a resumed run chooses as the uninterrupted one.
+/// State of the choice after the epochs evaluated so far. Part of a checkpoint, so that a resumed run chooses
+/// the same epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selection {
-    /// The epoch chosen; none as long as every one lost more than it may.
+    /// The chosen epoch; None if no epoch fulfils the guard.
     pub best: Option<Best>,
-    /// The best that the guard has been, of the base or an epoch.
+    /// Best guard value of the base and all evaluated epochs.
     guard: Option<f64>,
-    /// Tested epochs since one was better.
+    /// Evaluated epochs since the last improvement.
     waited: u64,
 }
 
-/// What weighing an epoch came to.
+/// Result of comparing an epoch with the earlier ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weighed {
-    /// What to tell of it.
+    /// Message about the result.
     pub verdict: String,
-    /// Whether the run is to end here, for too many epochs were no better.
+    /// Whether early stopping ends the run here.
     pub stop: bool,
 }
 
 impl Rule {
-    /// As the recipe says, for what `suite` asks.
+    /// Rule of the recipe for `suite`. If no metric is set, it is `robust_accuracy` for a suite with
+    /// attacks, else `accuracy:clean`.
     #[must_use]
     pub fn new(select: &Select, early_stopping: EarlyStopping, suite: &Suite) -> Self {
         let attacks = suite.conditions.iter().any(|condition| condition.purpose == Purpose::Attack);
@@ -80,12 +83,12 @@ impl Rule {
     }
 }
 
-/// A metric's value; none where it is not defined.
+/// Value of a metric; None if it is not defined.
 fn value(summary: &Summary, id: &str) -> Option<f64> {
     summary.estimate(id)?.value
 }
 
-/// 1 where more of the metric is better, -1 where less is.
+/// 1 if larger values of the metric are better, -1 if smaller ones are.
 fn sign(summary: &Summary, id: &str) -> f64 {
     match summary.metrics.get(id).map(|metric| metric.better) {
         Some(Better::Lower) => -1.0,
@@ -94,7 +97,8 @@ fn sign(summary: &Summary, id: &str) -> f64 {
 }
 
 impl Selection {
-    /// Compares a tested epoch, done after `step` steps, with those before it.
+    /// Compares an epoch, evaluated after `step` optimiser steps, with the base and the earlier epochs, and
+    /// updates the choice.
     pub fn weigh(&mut self, rule: &Rule, base: &Summary, (epoch, step): (u32, u64), summary: &Summary) -> Weighed {
         let Rule { metric, guard, max_drop, early_stopping } = rule;
         let (up, guard_up) = (sign(summary, metric), sign(summary, guard));
@@ -105,14 +109,14 @@ impl Selection {
         let keeps = |guarded: Option<f64>| {
             highest.is_none_or(|highest| guarded.is_some_and(|own| (highest - own) * guard_up <= max_drop + ROUNDING))
         };
-        // One that this epoch shows to be too far behind loses its place.
+        // The chosen epoch is dropped if it no longer fulfils the guard.
         self.best = self.best.take().filter(|best| keeps(best.guard_value));
         let shown = |value: Option<f64>| value.map_or_else(|| "not defined".to_owned(), |value| format!("{value:.3}"));
         let mut counts = false;
         let verdict = match value(summary, metric) {
             None => format!("epoch {epoch} is not chosen: {metric} is not defined"),
             Some(_) if !keeps(guarded) => format!(
-                "epoch {epoch} is not chosen: {guard} {} is more than {max_drop} behind {}",
+                "epoch {epoch} is not chosen: {guard} {} is more than {max_drop} worse than {}",
                 shown(guarded),
                 shown(highest)
             ),
@@ -153,12 +157,12 @@ mod tests {
 
     use super::*;
 
-    /// A summary of these metrics alone.
+    /// A summary with these metrics only.
     fn summary(clean: f64, robust: Option<f64>) -> Summary {
         let mut summary =
             Summary::new(&Suite::fast(), &[], &[], None, Bootstrap { resamples: 1, ..Bootstrap::default() });
         summary.metrics.clear();
-        // An attack's success is the better the less there is of it.
+        // A lower attack success is better.
         let lost = robust.map(|robust| 1.0 - robust);
         for (id, value, better) in [
             ("accuracy:clean", Some(clean), Better::Higher),
@@ -185,7 +189,7 @@ mod tests {
         Rule { metric: metric.into(), guard: "accuracy:clean".into(), max_drop: 0.02, early_stopping }
     }
 
-    /// Epoch chosen and whether the run ends, after each of these epochs: clean and robust accuracy.
+    /// The chosen epoch and whether the run ends, after each epoch. `epochs` are clean and robust accuracies.
     fn chosen(rule: &Rule, epochs: &[(f64, Option<f64>)]) -> Vec<(Option<u32>, bool)> {
         let base = summary(0.5, Some(0.1));
         let mut selection = Selection::default();
@@ -205,8 +209,8 @@ mod tests {
         let run = [(0.47, Some(0.9)), (0.60, Some(0.3)), (0.58, Some(0.4)), (0.57, Some(0.8)), (0.61, Some(0.4))];
         for metric in ["robust_accuracy", "attack_success"] {
             let found = chosen(&rule(metric, None), &run);
-            // The first lost more than the base allows, the fourth more than the second allows; 0.58 of 0.60 is just kept, and
-            // no longer of 0.61: then the last one takes its place though it is no more robust.
+            // Epoch 1 is too far below the base, epoch 4 too far below epoch 2. Epoch 3 with 0.58 is just within 0.02
+            // of 0.60 but not of 0.61, so epoch 5 replaces it although it is not more robust.
             assert_eq!(epochs(&found), [None, Some(2), Some(3), Some(3), Some(5)], "{metric}");
             assert!(found.iter().all(|(_, stop)| !stop));
         }

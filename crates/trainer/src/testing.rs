@@ -1,4 +1,4 @@
-//! What unit tests start from.
+//! Fixtures of the unit tests.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use burn::tensor::Device;
 use stepwise_vlm::adapter::LoraConfig;
 use stepwise_vlm::idefics3::Vlm;
 
-/// A model of a few thousand random weights.
+/// The tiny model of the parity tests: a few thousand random weights.
 pub fn model() -> Vlm {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
     Vlm::load(&folder, &Device::flex()).expect("the tiny model")
 }
 
-/// Adapters on every linear layer.
+/// LoRA config of rank 2 for all linear layers.
 pub fn lora() -> LoraConfig {
     let config = serde_json::json!({ "r": 2, "lora_alpha": 4, "target_modules": "all-linear" });
     serde_json::from_value(config).expect("a config")

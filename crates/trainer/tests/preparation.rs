@@ -1,4 +1,4 @@
-//! What is known before the first step: which micro-batch is the largest, and that no lesson is cut.
+//! Preflight: the largest micro-batch is found, and training examples that are too long are refused.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use stepwise_trainer::preflight::Preparation;
 use stepwise_trainer::preflight::dry_run::rehearse;
 use stepwise_trainer::preflight::plan_summary;
 
-/// Lessons of many lengths on the shipped model, with pictures that are the case's own, another's, edited and none.
+/// Recipe with examples of many lengths on the shipped model, with original, swapped, edited and missing images.
 fn recipe(more: &str) -> Recipe {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let text = format!(
@@ -71,7 +71,7 @@ fn the_largest_batch_goes_first() {
             if (step, index) == (largest.step, largest.micro_batch) {
                 assert_eq!(micro_batch.names.len(), largest.lessons);
                 assert_eq!(layout.predictions.len(), largest.predictions);
-                // Edited pictures that came out equal are one picture here, and two there.
+                // Edited images that happen to be equal are shared here, but count twice in the statistics.
                 assert!(layout.rows() <= largest.rows && micro_batch.batch.tiles() <= largest.tiles);
             }
         }

@@ -1,4 +1,4 @@
-//! Optimiser steps against PEFT and torch: losses, gradient norms, parameters after one and three steps, accumulation.
+//! Comparison of optimiser steps with PEFT and torch: losses, gradient norms, parameters after steps, accumulation.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn reader() -> Reader {
     reader
 }
 
-/// A recorded conversation as a lesson.
+/// A recorded conversation as a training example.
 fn lesson(reader: &Reader, name: &str) -> Lesson {
     let facts = facts();
     let recorded = &facts["conversations"][name];
@@ -62,13 +62,14 @@ fn near(what: &str, mine: f64, recorded: &Value, tolerance: f64) {
     assert!((mine - recorded).abs() <= tolerance * recorded.abs(), "{what}: {mine} against {recorded}");
 }
 
-/// Every learning parameter against `PREFIX.NAME` of the fixtures, where the reference gradient is not mere rounding.
+/// Compares every trainable parameter with the fixture `{after}.{prefix}NAME`, where the reference gradient
+/// is not noise.
 struct SameParameters<'a> {
     references: &'a SafetensorsSource,
     after: &'a str,
     gradients: &'a str,
     prefix: &'a str,
-    /// Largest difference of a value: a small share of what a step moves it.
+    /// Largest accepted difference of a value; a small fraction of one step.
     tolerance: f32,
     compared: usize,
 }
@@ -80,7 +81,7 @@ impl ParameterVisitor for SameParameters<'_> {
         let gradient = self.references.any(&format!("{}.{}{name}", self.gradients, self.prefix)).expect("a gradient").1;
         let mine: Vec<f32> = parameter.values().into_data().try_to_vec().expect("f32");
         for ((mine, after), gradient) in mine.iter().zip(&after).zip(&gradient) {
-            // A step of AdamW is about the learning rate whatever the gradient's size, so rounding noise would be compared.
+            // AdamW's steps have about the size of the learning rate even for tiny gradients, which are rounding noise.
             if gradient.abs() > 1e-5 {
                 assert!((mine - after).abs() < self.tolerance, "{name}: {mine} against {after}");
             }
@@ -125,7 +126,7 @@ fn three_lora_steps_equal_peft_and_torch() {
     }
 }
 
-/// DoRA, modules trained whole, LoRA+ as PEFT groups it, and a learning rate for each part.
+/// DoRA, `modules_to_save`, LoRA+ with PEFT's groups, and a learning rate for each part.
 #[test]
 fn three_steps_of_every_kind_equal_peft_and_torch() {
     let text = std::fs::read(parity().join("variants.json")).expect("variants.json");
@@ -174,7 +175,7 @@ fn three_steps_of_every_kind_equal_peft_and_torch() {
     }
 }
 
-/// Loss over supervised tokens, accumulation, clipping, AdamW and the schedule with its warm-up, all at once.
+/// Loss over supervised tokens, accumulation, clipping, AdamW and the schedule with warm-up together.
 #[test]
 fn ten_steps_equal_the_curve_of_trl() {
     let file = std::fs::read(parity().join("sft.json")).expect("sft.json");
@@ -191,7 +192,7 @@ fn ten_steps_equal_the_curve_of_trl() {
     reader.refresh();
     let taught = recorded["taught"].as_array().expect("names").iter().map(|name| {
         let mut lesson = lesson(&reader, name.as_str().expect("a name"));
-        // TRL supervises the completion, here the last answer; one before it is part of the prompt.
+        // TRL supervises the completion, here the last answer. Earlier answers belong to the prompt.
         let messages = &mut lesson.example.conversation.messages;
         let earlier = messages.len() - 1;
         messages[..earlier].iter_mut().for_each(|message| message.supervised = false);
@@ -256,7 +257,7 @@ fn a_full_fine_tuning_step_equals_torch() {
     reader.model.visit(&mut SetFree);
     reader.refresh();
     let lesson = lesson(&reader, recorded["conversation"].as_str().expect("a name"));
-    // The reference decays norms and biases too, which here as in Hugging Face's Trainer are spared: a step of 1e-5.
+    // The reference also decays norms and biases. Stepwise does not, like Hugging Face's Trainer: a difference of 1e-5.
     let mut optimizer = optimizer();
     let micro_batches = [micro_batch(&reader, &[lesson])];
     let first = step(&mut reader, &mut optimizer, &micro_batches, OPTIONS).expect("a step");
@@ -274,7 +275,7 @@ fn a_full_fine_tuning_step_equals_torch() {
     assert_eq!(same.compared, 9);
 }
 
-/// Never "loss averaged over micro-batches instead of supervised tokens".
+/// Guards against averaging the loss over micro-batches instead of supervised tokens.
 #[test]
 fn accumulation_counts_every_supervised_token_alike() {
     let facts = facts();
@@ -301,7 +302,7 @@ fn accumulation_counts_every_supervised_token_alike() {
     assert!((apart.grad_norm - together.grad_norm).abs() < 1e-5 * apart.grad_norm);
 }
 
-/// Eight lessons one by one, and all at once: the same step, whatever their lengths.
+/// Eight training examples in eight micro-batches or in one give the same step.
 #[test]
 fn eight_micro_batches_of_one_equal_one_of_eight() {
     struct Values(Vec<f32>);
@@ -333,5 +334,5 @@ fn eight_micro_batches_of_one_equal_one_of_eight() {
     assert!((norm - together.grad_norm).abs() <= 1e-6 * norm, "{norm} against {}", together.grad_norm);
     assert_eq!(moved_apart.len(), moved_together.len());
     let furthest = moved_apart.iter().zip(&moved_together).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(furthest <= 1e-6, "a parameter moved otherwise by {furthest}");
+    assert!(furthest <= 1e-6, "a parameter differs by {furthest}");
 }

@@ -1,5 +1,5 @@
-//! The event files of a run that was resumed, read by TensorBoard itself. Runs where `STEPWISE_PYTHON` names a Python
-//! that has the package tensorboard.
+//! TensorBoard reads the event files of a resumed run. Runs only if `STEPWISE_PYTHON` names a Python with
+//! the package tensorboard.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,7 +65,7 @@ fn tensorboard_reads_what_the_log_says() {
     let first = std::fs::read_dir(run.path().join("runs")).expect("there").next().expect("one").expect("there").path();
     let length = first.metadata().expect("there").len();
     std::fs::OpenOptions::new().write(true).open(&first).and_then(|file| file.set_len(length - 5)).expect("cut");
-    // The steps after the fourth are done again, and must stand in the files once, with the new values.
+    // Steps 5 to 8 are written again and must occur once, with the new values.
     write(Some(4), 5..=8, 2.0);
 
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/read_events.py");

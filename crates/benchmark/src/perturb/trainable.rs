@@ -1,14 +1,14 @@
-//! Conditions under which training examples can be asked, and those whose right answer is to decline.
+//! Conditions that training examples can have, and conditions whose right answer is the abstain option.
 
 use super::{Kind, Purpose};
 
-const SURROGATE: &str = "a lesson is attacked on the model that learns; use `pgd`, and leave this to the benchmark";
-const REPLY: &str = "it answers a reply that the model has yet to give; leave it to the benchmark";
-const CONTEXT: &str = "write `context`, as in `context = { gold = 0.9, wrong = 0.1 }`";
+const SURROGATE: &str = "training attacks the current model itself; use `pgd`, and use `transfer` in suites only";
+const REPLY: &str = "it needs a response of the model, which training does not have; use it in suites only";
+const CONTEXT: &str = "use `context` instead, as in `context = { gold = 0.9, wrong = 0.1 }`";
 
-/// Kinds of conditions under which no lesson can stand, with what to do instead.
+/// Kinds of conditions that cannot be used in training, with advice.
 const UNTRAINABLE: &[(&str, &str)] = &[
-    ("clean", "leave it out: it is what all other lessons are"),
+    ("clean", "remove it: all examples without a condition are clean"),
     ("parents_gold", CONTEXT),
     ("parents_predicted", CONTEXT),
     ("parents_wrong", CONTEXT),
@@ -17,17 +17,17 @@ const UNTRAINABLE: &[(&str, &str)] = &[
     ("rebuttal_wrong", REPLY),
     ("rebuttal_right", REPLY),
     ("rebuttal_repeat", REPLY),
-    ("region_decay", "with part of the evidence gone no answer is known to be right; use `region_mask`"),
+    ("region_decay", "no answer is known to be right when part of the evidence is removed; use `region_mask`"),
     ("random_decay", "it is the control of `region_decay`; use `random_mask`"),
 ];
 
-/// Why no lesson can stand under a condition, for those under which none can, and what to do instead.
+/// Advice why a kind of condition cannot be used in training and what to do instead. None if it can be used.
 #[must_use]
 pub fn untrainable(kind: &Kind) -> Option<&'static str> {
     UNTRAINABLE.iter().find(|(name, _)| *name == kind.name).map(|(_, reason)| *reason)
 }
 
-/// Whether the right answer under a kind of condition is to decline.
+/// Whether the right answer under a kind of condition is the abstain option. False for unknown kinds.
 #[must_use]
 pub fn teaches_to_decline(kind: &str) -> bool {
     super::kind(kind).is_some_and(|kind| kind.purpose == Purpose::Removal && kind.name != "swap_near")

@@ -1,4 +1,4 @@
-//! Digests of files.
+//! SHA-256 digests of files.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of a file's bytes, lower-case hexadecimal, and their number.
+/// SHA-256 of a file in lower-case hexadecimal, and the number of its bytes.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -26,7 +26,7 @@ pub fn sha256_file(path: &Path) -> io::Result<(String, u64)> {
     }
 }
 
-/// Lower-case hexadecimal.
+/// Lower-case hexadecimal text of `bytes`.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

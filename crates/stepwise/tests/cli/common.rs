@@ -255,7 +255,7 @@ fn steady(text: &str) -> String {
             (regex(r"[+-]?\b\d\.\d{3}\b"), "#.###"),
             (
                 regex(
-                    r"(?m)^(held now: program, cases, weights|gradients and optimiser|image features remembered|pictures read ahead|kept .+?|passing through|the benchmark|together) +\d+$",
+                    r"(?m)^(in use now: program, cases, weights|gradients and optimiser|cached image features|prefetched images|kept .+?|temporary tensors|the benchmark|together) +\d+$",
                 ),
                 "${1}  MEMORY",
             ),

@@ -271,7 +271,7 @@ fn nothing_is_learned_from_a_step_that_is_skipped() {
     let ran = place.done(&line);
     let said: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("warning: step ")).collect();
     let [warning] = said[..] else { panic!("one step has the question: {said:?}") };
-    assert!(warning.ends_with(&format!("the loss is NaN at {name} -> nothing is learned from this step")), "{warning}");
+    assert!(warning.ends_with(&format!("the loss is NaN at {name} -> the step is skipped")), "{warning}");
     let step: u64 =
         warning["warning: step ".len()..].split(':').next().and_then(|step| step.parse().ok()).expect("a step");
     let log = place.read("run/trainer_log.jsonl");

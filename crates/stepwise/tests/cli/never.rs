@@ -285,7 +285,7 @@ fn never_08_memory_runs_out_late() {
     };
     let warned = place_of("-> lower `train.per_device_train_batch_size`");
     assert!(lines[warned].starts_with("warning: "), "{}", lines[warned]);
-    let trying = place_of("trying the largest micro-batch: ");
+    let trying = place_of("dry run of the largest micro-batch: ");
     assert!(warned < trying && trying < place_of("memory allocation of "), "{lines:#?}");
     assert!(!ran.stderr.contains("\nstep "), "{}", ran.stderr);
     // What was advised helps.

@@ -1,4 +1,4 @@
-//! Option log-likelihood of every record that has options.
+//! Log-likelihoods of the answer options of all records with options.
 
 use std::time::Instant;
 
@@ -16,10 +16,10 @@ pub struct Args {
     pub common: Common,
 }
 
-/// Questions handed over at once, as the benchmark does.
+/// Questions scored at once, as in the benchmark.
 const BATCH: usize = 64;
 
-/// Asks them all.
+/// Scores all records with options and returns answers, log-likelihoods and times.
 pub fn run(common: &Common) -> Result<Map<String, Value>, Failure> {
     let mut reader = adapted(common)?;
     let records = read(&common.conversations)?;
@@ -35,7 +35,7 @@ pub fn run(common: &Common) -> Result<Map<String, Value>, Failure> {
 
     let peaks = Peaks::restart()?;
     reader.score(&asked[..common.warmup.min(asked.len())], &Pass::ANSWER)?;
-    reader.refresh(); // What was remembered while warming up does not count.
+    reader.refresh(); // Empties the feature cache filled by the warm-up.
     let (mut answers, mut scores, mut option_tokens, mut seconds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for batch in asked.chunks(BATCH) {
         let before = Instant::now();

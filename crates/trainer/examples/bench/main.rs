@@ -1,4 +1,5 @@
-//! Our side of `tests/bench`: takes the arguments of `reference.py` there and writes the same JSON. See the README there.
+//! Speed benchmark of Stepwise for `tests/bench`: same arguments and JSON output as `reference.py`. See
+//! the README there.
 //!
 //!     cargo run --release -p stepwise-trainer --example bench -- records DATA --out FOLDER
 //!     cargo run --release -p stepwise-trainer --example bench -- train --mode plain --work WORK --conversations FILE
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// Timings of the same work as the reference.
+/// Measures the time of the same work as the Python reference.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -25,40 +26,40 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Writes the records both sides read: train.jsonl, eval-text.jsonl, eval-image.jsonl.
+    /// Writes the input records of both programs: train.jsonl, eval-text.jsonl, eval-image.jsonl.
     Records(records::Args),
-    /// Optimiser steps.
+    /// Measures optimiser steps.
     Train(train::Args),
-    /// Option log-likelihoods.
+    /// Measures the scoring of answer options.
     Eval(evaluate::Args),
-    /// The image encoder's forward pass.
+    /// Measures the forward pass of the image encoder.
     Vision(vision::Args),
 }
 
-/// What every measurement is given.
+/// Arguments of all measurements.
 #[derive(clap::Args)]
 struct Common {
-    /// Folder that `make_work.py` made.
+    /// Work folder created by `make_work.py`.
     #[arg(long)]
     work: PathBuf,
-    /// Records, one JSON a line.
+    /// File of records, one JSON object per line.
     #[arg(long)]
     conversations: PathBuf,
-    /// Where the result goes; standard output when left out.
+    /// File for the result; default: standard output.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Threads to compute on.
+    /// Number of compute threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Steps, questions or passes done first and not counted.
+    /// Number of steps, questions or passes before the measurement starts.
     #[arg(long, default_value_t = 3)]
     warmup: usize,
-    /// How frozen weights are held and multiplied: float32 or bfloat16.
+    /// Type of the frozen weights: float32 or bfloat16.
     #[arg(long, value_parser = ["float32", "bfloat16"], default_value = "float32")]
     dtype: String,
 }
 
-/// Anything that ends a measurement.
+/// Error of a measurement.
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {

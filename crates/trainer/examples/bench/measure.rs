@@ -1,4 +1,4 @@
-//! Clocks, memory and the one form in which results are written.
+//! Measurement of time and memory, and output of the results.
 
 use std::fs;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use stepwise_vlm::pipeline::Reader;
 
 use crate::{Common, Failure};
 
-/// Runs a measurement on the asked number of threads and writes what it found.
+/// Runs a measurement with the requested number of threads and writes its result.
 pub fn run(
     common: &Common,
     measurement: impl FnOnce(&Common) -> Result<Map<String, Value>, Failure>,
@@ -32,7 +32,7 @@ pub fn run(
     Ok(())
 }
 
-/// The work folder's model with its adapter, which learns.
+/// The model of the work folder with its trainable adapter.
 pub fn adapted(common: &Common) -> Result<Reader, Failure> {
     let precision = if common.dtype == "bfloat16" { Precision::Bf16 } else { Precision::F32 };
     let mut reader = Reader::load_in(precision, &common.work.join("model"), &Device::flex())?;
@@ -41,7 +41,7 @@ pub fn adapted(common: &Common) -> Result<Reader, Failure> {
     Ok(reader)
 }
 
-/// Remembers no features.
+/// Switches the feature cache off.
 pub fn forgetful(reader: &mut Reader) {
     reader.remember(&FeatureLimits { memory_bytes: 0, folder: None, disk_bytes: 0 });
 }
@@ -61,20 +61,20 @@ pub fn since_process_start() -> Result<f64, Failure> {
     Ok(now - started / 100.0)
 }
 
-/// Peak memory of the whole process, and of the work alone after model and data are loaded.
+/// Peak memory of the whole process, and of the measured work after loading.
 pub struct Peaks {
     loading: u64,
 }
 
 impl Peaks {
-    /// From here on a new peak is kept (Linux; proc_pid_clear_refs(5), value 5).
+    /// Resets the peak of the process (Linux; proc_pid_clear_refs(5), value 5).
     pub fn restart() -> Result<Self, Failure> {
         let loading = peak_rss_bytes()?;
         fs::write("/proc/self/clear_refs", "5")?;
         Ok(Self { loading })
     }
 
-    /// Adds both to a result.
+    /// Adds both peaks to a result.
     pub fn report(&self, result: &mut Map<String, Value>) -> Result<(), Failure> {
         let work = peak_rss_bytes()?;
         result.insert("peak_rss_bytes".into(), self.loading.max(work).into());

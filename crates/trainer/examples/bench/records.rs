@@ -1,4 +1,4 @@
-//! The records both sides read, made from a folder of cases.
+//! Input records of both programs, made from a dataset folder.
 
 use std::collections::HashMap;
 use std::fs;
@@ -28,18 +28,18 @@ use crate::Failure;
 pub struct Args {
     /// Folder with `cases.jsonl`, as `stepwise data import` and `stepwise data synth` write it.
     data: PathBuf,
-    /// The folder to write.
+    /// Output folder.
     #[arg(long)]
     out: PathBuf,
-    /// Cases the evaluation asks.
+    /// Number of evaluation cases.
     #[arg(long, default_value_t = 60)]
     cases: usize,
 }
 
-/// Conditions that leave the picture as it is.
+/// Conditions that do not change the image.
 const TEXT: [&str; 5] = ["clean", "hint_plus", "hint_minus", "hint_zero", "permutation"];
 
-/// Writes the three files and the pictures they name.
+/// Writes the three record files and their images.
 pub fn write(args: &Args) -> Result<(), Failure> {
     let dataset = check::load(&args.data)?;
     fs::create_dir_all(args.out.join("images"))?;
@@ -84,7 +84,7 @@ pub fn write(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The chain with the first question of each stage.
+/// The case with only the first question of each stage.
 fn one_question_a_stage(case: &Case) -> Case {
     let first = |stage| case.chain.iter().find(|item| item.stage == stage).cloned();
     Case { chain: (1..=4).filter_map(first).collect(), ..case.clone() }
@@ -108,7 +108,7 @@ fn line(file: &mut fs::File, record: Value) -> std::io::Result<()> {
     writeln!(file, "{record}")
 }
 
-/// Pictures saved once each.
+/// Saves each distinct image once.
 struct Gallery<'a> {
     out: &'a Path,
     known: HashMap<Vec<u8>, String>,
@@ -128,7 +128,7 @@ impl Gallery<'_> {
     }
 }
 
-/// Keeps what it is asked.
+/// Records the queries it receives and returns dummy responses.
 #[derive(Default)]
 struct Recorder(Vec<Probe>);
 
@@ -151,20 +151,20 @@ impl Respondent for Recorder {
     }
 }
 
-/// A record as read back.
+/// A record read from a file.
 #[derive(serde::Deserialize)]
 pub struct Record {
-    /// Beside the file.
+    /// Path of the image; relative to the record file until [`read`] completes it.
     pub image: PathBuf,
-    /// Ends with the user's turn.
+    /// Conversation up to the user's last turn.
     pub messages: Vec<Message>,
-    /// The supervised reply.
+    /// Supervised answer.
     pub answer: String,
-    /// Replies to be compared.
+    /// Answer options to compare; None if there are none.
     pub options: Option<Vec<String>>,
 }
 
-/// Reads a file of records. Image paths are completed.
+/// Reads a file of records and completes the image paths.
 pub fn read(path: &Path) -> Result<Vec<Record>, Failure> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let text = fs::read_to_string(path)?;
@@ -179,7 +179,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>, Failure> {
         .collect()
 }
 
-/// Records made elsewhere show their one image without a number.
+/// Adds the index of the image to records of other programs, which show one image without an index.
 fn index_images(record: &mut Value) {
     let messages = record["messages"].as_array_mut().into_iter().flatten();
     for part in messages.filter_map(|message| message["content"].as_array_mut()).flatten() {
@@ -190,7 +190,7 @@ fn index_images(record: &mut Value) {
 }
 
 impl Record {
-    /// The question with its picture; `supervised` with its answer.
+    /// The question with its image; with the answer if `supervised`.
     pub fn example(&self, processor: &Processor, supervised: bool) -> Result<Example, Failure> {
         let picture = stepwise_data::image::load_picture(&self.image)?;
         let question = Conversation { messages: self.messages.clone() };

@@ -1,4 +1,4 @@
-//! Optimiser steps.
+//! Measurement of optimiser steps.
 
 use std::time::Instant;
 
@@ -20,31 +20,31 @@ use crate::{Common, Failure};
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
-    /// What is shared and remembered.
+    /// Prefix sharing and feature cache.
     #[arg(long, value_enum, default_value_t = Mode::Plain)]
     mode: Mode,
-    /// Questions an optimiser step.
+    /// Questions per optimiser step.
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// Steps that are counted.
+    /// Number of measured steps.
     #[arg(long, default_value_t = 20)]
     steps: usize,
-    /// Constant.
+    /// Constant learning rate.
     #[arg(long, default_value_t = 2e-4)]
     learning_rate: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// Each question its own sequence with its own picture, nothing remembered.
+    /// Each question is a sequence of its own with its own image. No cache.
     Plain,
-    /// A first epoch: the questions of a step share what they have in common.
+    /// First epoch: the questions of a step share prefixes and images.
     Shared,
-    /// A later epoch: the features of all pictures are known, too.
+    /// Later epoch: additionally, the features of all images are cached.
     SharedCached,
 }
 
-/// Takes the steps.
+/// Runs the warm-up and measured steps and returns times, losses and token counts.
 pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> {
     let mut reader = adapted(common)?;
     if args.mode != Mode::SharedCached {
@@ -99,7 +99,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
     Ok(result)
 }
 
-/// Batch `index`: the next `size` records, going round at the end.
+/// Batch number `index` of `size` records, starting over at the end of the records.
 fn batch(records: &[Record], index: usize, size: usize) -> Vec<&Record> {
     (index * size..(index + 1) * size).map(|place| &records[place % records.len()]).collect()
 }

@@ -1,4 +1,4 @@
-//! The image encoder alone.
+//! Measurement of the image encoder.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -17,18 +17,18 @@ use crate::{Common, Failure};
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
-    /// Pictures a pass.
+    /// Tiles per pass.
     #[arg(long, default_value_t = 4)]
     tiles: usize,
-    /// Passes that are counted.
+    /// Number of measured passes.
     #[arg(long, default_value_t = 20)]
     steps: usize,
 }
 
-/// Values of each tile's first patch that are written.
+/// Number of values of each tile's first patch in the result.
 const SHOWN: usize = 8;
 
-/// Encodes the same tiles again and again.
+/// Encodes the same tiles repeatedly and returns times and sample values.
 pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> {
     let reader = adapted(common)?;
     let mut paths: Vec<PathBuf> = Vec::new();

@@ -1,5 +1,5 @@
-//! Adversarial training on pixels (Madry et al., 2018): lessons whose pictures are attacked on the model as it is when it is
-//! about to learn from them. The attacks are the benchmark's.
+//! Adversarial training on pixels (Madry et al., 2018). The image of a training example is attacked on the current
+//! model, just before the optimiser step that uses it. The attacks are the attacks of the benchmark.
 
 use std::sync::Arc;
 
@@ -13,21 +13,22 @@ use crate::batches::examples::{Attacked, Lesson, LessonError, MicroBatch};
 use crate::evaluation::vlm_model::{ModelRespondent, unit_pixels};
 use crate::interrupt::Interrupt;
 
-/// What a step learns from, as far as it can be made without the model.
+/// Pending batch: a micro-batch that is complete or waits for an adversarial attack on the current model.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // A few at a time.
+#[allow(clippy::large_enum_variant)] // Only a few values exist at a time.
 pub enum Material {
-    /// All of it.
+    /// Complete micro-batch.
     Ready(MicroBatch),
-    /// Lessons of which some are still to be attacked.
+    /// Training examples, some of which still have to be attacked.
     ToAttack(Vec<Lesson>),
 }
 
 impl Material {
-    /// Packs lessons that stand under no attack; others wait for the model.
+    /// Packs the training examples. If one of them has an attack, none is packed until [`Material::finish`]. With
+    /// `share`, equal prefixes and images are computed once.
     ///
     /// # Errors
-    /// As [`MicroBatch::new`].
+    /// See [`MicroBatch::new`].
     pub fn new(
         processor: &Processor,
         lessons: Vec<Lesson>,
@@ -40,10 +41,10 @@ impl Material {
         MicroBatch::new(processor, &lessons, share, cutoff_len).map(Self::Ready)
     }
 
-    /// Attacks on `reader` what is to be attacked, and packs it.
+    /// Makes the pending attacks on the model of `reader` and packs the examples.
     ///
     /// # Errors
-    /// As [`MicroBatch::new`], and when a gradient cannot be computed.
+    /// See [`MicroBatch::new`]. Also when a gradient cannot be computed.
     pub fn finish(self, reader: &Reader, share: bool, cutoff_len: usize) -> Result<MicroBatch, LessonError> {
         match self {
             Self::Ready(batch) => Ok(batch),
@@ -60,13 +61,13 @@ impl Material {
     }
 }
 
-/// Replaces the lesson's first picture by attacked pixels.
+/// Replaces the first image of the training example by attacked pixels.
 fn attack(lesson: &mut Lesson, attacked: &Attacked, reader: &Reader) -> Result<(), RespondentError> {
     let Some(first) = lesson.example.images.first() else { return Ok(()) };
     let grid = first.grid;
     let pixels = Arc::new(unit_pixels(reader, first));
     let (case_id, item_id) = attacked.about.clone();
-    // Later pictures are handed over as pixels too.
+    // The other images are passed as pixels too.
     let others = lesson.example.images.iter().skip(1).map(|image| Arc::new(unit_pixels(reader, image)));
     let probe = Probe {
         case_id,
@@ -78,7 +79,7 @@ fn attack(lesson: &mut Lesson, attacked: &Attacked, reader: &Reader) -> Result<(
     };
     let objective = Objective::Nll { target: attacked.target.clone() };
     let target = Target { probe, objective, pixels };
-    // An interrupt waits for the end of the step.
+    // An interrupt takes effect only at the end of the step.
     let never = Interrupt::new();
     let mut victim = ModelRespondent::new(reader, Pass::ANSWER, &never);
     for made in attacked.attack.attack(&[target], attacked.draws, &mut victim)? {

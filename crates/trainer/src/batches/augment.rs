@@ -1,9 +1,9 @@
-//! What a lesson shows beside the question as it is stored: a condition of the benchmark, a mark on the evidence, answers
-//! to earlier questions. And which answer is right then.
+//! Augmentation of training examples: a condition of the benchmark, a mark on the evidence, answers to earlier
+//! questions as context, and the answer that is right under these changes.
 //!
-//! All of it is a function of (seed, epoch, case, question): whoever makes a lesson again, before or after a resume, makes
-//! the same. Sentences come from the families of templates for training; the benchmark asks with the others, so what is
-//! gained there was not learned by heart.
+//! The draws depend only on seed, epoch, case and question, so that a resumed run makes the same examples. Sentences
+//! are taken from template families reserved for training. The benchmark uses other families, so its results do not
+//! measure memorised templates.
 
 #[cfg(test)]
 mod tests;
@@ -22,30 +22,30 @@ use stepwise_recipe::{Augmentation, Context, Evidence, Phase, Recipe, build};
 
 use crate::evaluation::predicted::Predicted;
 
-/// Version of the draws below, in the place of a suite's.
+/// Version of the random draws in this file, used in place of a suite's version.
 const VERSION: u32 = 1;
 
-/// How many of the lessons that have evidence ask where it is, where it is asked for.
+/// Share of the examples with evidence that ask for its location, with `evidence = "box"` or `"both"`.
 const BOX_SHARE: f64 = 0.5;
 
-/// What such a lesson is counted as.
+/// Name of the condition under which such examples are counted.
 const EVIDENCE_BOX: &str = "evidence_box";
 
-/// Which answers to earlier questions a lesson is shown with.
+/// Which answers to earlier questions are given as context in a training example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Told {
-    /// None.
+    /// No answers.
     Nothing,
-    /// The right ones.
+    /// The right answers.
     Gold,
-    /// The right ones but one.
+    /// The right answers, except one that is replaced by a wrong answer.
     Wrong,
-    /// What the model itself answered when the phase began.
+    /// The answers of the model before the phase.
     Predicted,
 }
 
 impl Told {
-    /// In a word, as recipes have it; none for nothing.
+    /// Name in recipes; None for [`Told::Nothing`].
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         match self {
@@ -57,22 +57,22 @@ impl Told {
     }
 }
 
-/// A question as a lesson asks it.
+/// A question with its augmentation.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Whose question it is.
+    /// Indices of case and question.
     pub sample: Sample,
-    /// The kind of condition it stands under.
+    /// Kind of the applied condition; None if there is none.
     pub condition: Option<&'static str>,
-    /// Which answers to earlier questions it is shown with.
+    /// Which answers to earlier questions are given as context.
     pub told: Told,
-    /// Whether its pictures are blanked, whatever it stands under.
+    /// Whether the images are blanked because of the phase's `blank_images`, in addition to the condition.
     pub is_blank: bool,
-    /// The change. Its item, where it has one, has the answer that is right under the condition.
+    /// The change of the question. If it has an item, the item contains the answer that is right under the condition.
     pub perturbed: Perturbed,
 }
 
-/// Decides what each lesson shows.
+/// Chooses the augmentation of each training example.
 pub struct Augmenter<'a> {
     seed: u64,
     pool: Pool<'a>,
@@ -80,11 +80,11 @@ pub struct Augmenter<'a> {
     cue: Arc<dyn Perturbation>,
     wrong_parent: Arc<dyn Perturbation>,
     blank: Arc<dyn Perturbation>,
-    /// Of the phase under way; where there are none, right answers stand in for what nobody has answered yet.
+    /// Answers of the model for the current phase. Right answers are used where an answer is missing.
     predicted: Option<Arc<Predicted>>,
 }
 
-/// What a phase's lessons show.
+/// Augmentation settings of a phase.
 struct Legend {
     context: Context,
     evidence: Evidence,
@@ -93,7 +93,8 @@ struct Legend {
 }
 
 impl<'a> Augmenter<'a> {
-    /// For the phases of `recipe` over its training cases, from which swapped pictures and other cases' answers come too.
+    /// Creates the augmenter for `recipe`. `cases` are its training cases; images and answers of other cases are also
+    /// taken from them.
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &'a [Case]) -> Self {
         let legend = |phase: &Phase| Legend {
@@ -113,19 +114,19 @@ impl<'a> Augmenter<'a> {
         }
     }
 
-    /// The same with what the model answered when the phase under way began.
+    /// Sets the answers that the model gave before the current phase.
     #[must_use]
     pub fn with_predicted(self, predicted: Option<Arc<Predicted>>) -> Self {
         Self { predicted, ..self }
     }
 
-    /// The cases lessons are made from.
+    /// The training cases.
     #[must_use]
     pub fn cases(&self) -> &'a [Case] {
         self.pool.cases()
     }
 
-    /// The question `sample` as the step at `place` asks it.
+    /// The question `sample` with its augmentation for the step at `place`.
     #[must_use]
     pub fn asked(&self, place: Place, sample: Sample) -> Asked {
         let Legend { context, evidence, blank_images, conditions } = &self.phases[place.phase];
@@ -135,7 +136,7 @@ impl<'a> Augmenter<'a> {
         let scene = Scene { case, item, pool: &self.pool, draws };
         let uniform = |purpose: &str| scene.draw(purpose).random::<f64>();
 
-        // One draw a lesson; each condition has a piece of the unit interval as long as its share.
+        // One draw per example. Each condition owns a part of the unit interval as long as its share.
         let mut left = uniform("condition");
         let drawn = conditions.iter().find(|(share, ..)| {
             left -= share;
@@ -149,7 +150,7 @@ impl<'a> Augmenter<'a> {
             perturbed: Perturbed::default(),
         };
         let mut told_too = true;
-        // A condition that does not apply leaves the lesson as it would be without it: on a blank picture, one of pictures.
+        // A condition that does not apply is left out. With blank images, conditions that change images do not apply.
         let applies = |perturbed: &Perturbed| {
             !blank_images || (matches!(perturbed.pictures, Pictures::Own) && perturbed.attack.is_none())
         };
@@ -173,7 +174,7 @@ impl<'a> Augmenter<'a> {
             asked.condition = Some("cue_true");
             asked.perturbed = perturbed;
         }
-        // What was right of the case's own picture says nothing of another one, or says what is to be seen no more.
+        // Earlier answers describe the original image; do not show them when the image was replaced or blanked.
         if told_too {
             let (told, known) = self.told(*context, uniform("context"), &scene);
             asked.told = told;
@@ -185,7 +186,7 @@ impl<'a> Augmenter<'a> {
         asked
     }
 
-    /// Where the random numbers of the lessons of an epoch come from.
+    /// Seed and version of the random numbers for the epoch of `place`.
     #[must_use]
     pub fn draws(&self, place: Place) -> Draws {
         let epoch = place.epochs_before.to_string();
@@ -197,7 +198,7 @@ impl<'a> Augmenter<'a> {
         let (told, known) = if drawn < context.wrong {
             match self.wrong_parent.perturb(scene) {
                 Ok(perturbed) => (Told::Wrong, perturbed.frame.context),
-                // No wrong answer to what it builds on: those of its kind are told what is right.
+                // There is no wrong answer for a parent of this question, so the right answers are given.
                 Err(_) => (Told::Gold, gold()),
             }
         } else if drawn < context.wrong + context.gold {
@@ -210,7 +211,7 @@ impl<'a> Augmenter<'a> {
         if known.is_empty() { (Told::Nothing, known) } else { (told, known) }
     }
 
-    /// The questions that the scene's one builds on, with the model's own answers.
+    /// Parents of the question with the answers of the model, or the right answers where the model's are missing.
     fn predicted_context(&self, scene: &Scene<'_>) -> Vec<Known> {
         let parents = scene.case.chain.iter().filter(|other| scene.item.parents.contains(&other.id));
         let mut known = gold_context(scene.case, scene.item);
@@ -225,7 +226,7 @@ impl<'a> Augmenter<'a> {
     }
 }
 
-/// The share of lessons with a mark on the evidence.
+/// Share of the examples with a mark on the evidence, 0 to 1, at a step position.
 fn marked(evidence: Evidence, place: Place) -> f64 {
     match evidence {
         Evidence::None | Evidence::Box => 0.0,
@@ -245,20 +246,20 @@ fn plain(name: &str) -> Arc<dyn Perturbation> {
     build(kind, toml::Table::new()).unwrap_or_else(|error| unreachable!("`{name}` needs no parameter: {error}"))
 }
 
-/// The question under a condition with the answer that is right there; none where the condition does not apply, or no
+/// The changed question with the answer that is right under the condition. None if the condition does not apply or no
 /// answer is known to be right.
 fn answered(kind: &Kind, perturbation: &dyn Perturbation, scene: &Scene<'_>) -> Option<Perturbed> {
     let mut perturbed = perturbation.perturb(scene).ok()?;
     match (kind.name, kind.purpose) {
         ("swap_near", _) => perturbed.item = Some(as_shown(scene, &perturbed.pictures)?),
-        // The control of it is only one where the same question has the same answer.
+        // Valid as a control only if the same question has the same answer on the other image.
         ("swap_same", _) => {
             let shown = as_shown(scene, &perturbed.pictures)?;
             if gold_text(scene.case, &shown) != gold_text(scene.case, scene.item) {
                 return None;
             }
         }
-        // Any picture answers what the first stage asks of it.
+        // Questions of stage 1 can be answered on any image, so abstaining would be wrong.
         ("swap_far", _) if scene.item.stage == 1 => return None,
         (_, Purpose::Removal) => perturbed.item = Some(declined(scene.item)?),
         _ => {}
@@ -266,7 +267,7 @@ fn answered(kind: &Kind, perturbation: &dyn Perturbation, scene: &Scene<'_>) -> 
     Some(perturbed)
 }
 
-/// The question where the evidence for `item` is; none where it has none, or asks that already.
+/// A question for the location of the evidence of `item`. None if it has no evidence or already asks for a box.
 fn located(item: &Item) -> Option<Item> {
     if item.evidence.is_empty() || matches!(item.answer, Answer::Box { .. }) {
         return None;
@@ -276,16 +277,16 @@ fn located(item: &Item) -> Option<Item> {
     Some(Item { question, answer, ..item.clone() })
 }
 
-/// `item` with declining as its right answer, where it can be declined.
+/// `item` with its abstain option as the right answer. None if it has no abstain option.
 fn declined(item: &Item) -> Option<Item> {
     let Answer::Choice { options, refusal: Some(refusal), .. } = &item.answer else { return None };
     let answer = Answer::Choice { options: options.clone(), gold: vec![*refusal], refusal: Some(*refusal) };
     Some(Item { answer, ..item.clone() })
 }
 
-/// `item` with what is right of another case's picture. Nothing in such a lesson tells that the picture is not the case's
-/// own, so a reader that looks can but say what it shows; declining would be taught at random. Where the other case was
-/// not asked the same question among the same options, it is not known.
+/// `item` with the answer that is right for the image of another case. The example does not show that the image was
+/// replaced, so the right answer is what the image shows, not the abstain option. None if the other case does not have
+/// the same question with the same options, because its answer is then unknown.
 fn as_shown(scene: &Scene<'_>, pictures: &Pictures) -> Option<Item> {
     let Pictures::Of(other) = pictures else { return None };
     let item = scene.item;

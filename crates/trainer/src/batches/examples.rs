@@ -1,4 +1,4 @@
-//! From a sample of the plan to what the model learns from: conversations with their pictures, packed into micro-batches.
+//! Training examples: samples of the run plan become conversations with images, which are packed into micro-batches.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,96 +20,96 @@ use crate::batches::augment::{Asked, Augmenter};
 use crate::cases::Cases;
 use crate::evaluation::predicted::Predicted;
 
-/// Bytes of cut pictures kept in memory.
+/// Size limit of the cache of preprocessed images, in bytes (512 MiB).
 pub(crate) const PICTURE_BYTES: usize = 512 << 20;
 
-/// One question with its answer, to be learned.
+/// A training example: one question with its supervised answer.
 #[derive(Clone, Debug)]
 pub struct Lesson {
-    /// Ends with the supervised answer.
+    /// Conversation that ends with the supervised answer, and its images.
     pub example: Example,
-    /// Clinical stage.
+    /// Clinical stage, 1 to 4.
     pub stage: u8,
-    /// `case_id/item_id`, for messages.
+    /// Name in messages: `case_id/item_id`.
     pub name: String,
-    /// The kind of condition it stands under.
+    /// Kind of the condition applied to the question; None if the question is shown as stored.
     pub condition: Option<&'static str>,
-    /// Weight of its answer's tokens in the loss.
+    /// Weight of the answer's tokens in the loss.
     pub weight: f32,
-    /// The attack on its first picture, to be made on the model that learns, just before the step.
+    /// Attack on the first image, made on the current model just before the step; None without an attack.
     pub attack: Option<Attacked>,
 }
 
-/// An attack that a lesson is to stand under.
+/// A pending attack on the image of a training example.
 #[derive(Clone, Debug)]
 pub struct Attacked {
-    /// How it is made.
+    /// Attack method.
     pub attack: Arc<dyn Attack>,
-    /// Where its random numbers come from.
+    /// Seed and version of the attack's random numbers.
     pub draws: Draws,
-    /// What is asked, without its answer.
+    /// The question without the answer.
     pub question: Conversation,
-    /// The answer it leads away from, or to.
+    /// Answer that the attack makes less likely, or more likely if its goal is a named answer.
     pub target: String,
-    /// Case and item, for its draws.
+    /// Case id and item id, which select the random numbers.
     pub about: (String, String),
 }
 
-/// Why a lesson cannot be made.
+/// Why a training example cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LessonError {
-    /// A picture is missing, broken, or not the recorded one.
+    /// An image is missing, damaged, or differs from the recorded one.
     #[error(transparent)]
     Picture(RunError),
-    /// The processor refuses it.
+    /// The processor cannot prepare an image.
     #[error("case {case}: {error}")]
     Processor {
-        /// The case.
+        /// Case id.
         case: String,
-        /// Why.
+        /// Cause.
         error: ProcessorError,
     },
     /// A conversation cannot be encoded.
     #[error(transparent)]
     Encode(#[from] ProcessorError),
-    /// The attack that a lesson stands under cannot be made.
-    #[error("{name}: the attack on its picture: {error} -> leave the attack out of `augment`")]
+    /// The attack on an image failed.
+    #[error("{name}: the attack on its image failed: {error} -> remove the attack from `augment`")]
     Attack {
-        /// The question.
+        /// Name of the training example.
         name: String,
-        /// Why.
+        /// Cause.
         error: RespondentError,
     },
-    /// A sequence is longer than the recipe allows.
+    /// A training example has more tokens than the recipe allows.
     #[error("{name} has {tokens} tokens, cutoff_len is {cutoff_len} -> raise `cutoff_len`, or lower the image's size")]
     TooLong {
-        /// The question.
+        /// Name of the training example.
         name: String,
-        /// Its tokens.
+        /// Number of its tokens.
         tokens: usize,
-        /// The recipe's limit.
+        /// Limit of the recipe.
         cutoff_len: usize,
     },
 }
 
-/// Lessons packed for one forward and backward pass.
+/// Training examples packed for one forward and backward pass.
 #[derive(Clone, Debug)]
 pub struct MicroBatch {
-    /// What the model is handed.
+    /// Packed sequences and image tiles: the input of the model.
     pub batch: Batch,
-    /// Clinical stage of each lesson.
+    /// Clinical stage of each example.
     pub stages: Vec<u8>,
-    /// Name of each lesson.
+    /// Name of each example.
     pub names: Vec<String>,
-    /// What was packed, to look at each lesson alone.
+    /// The examples before packing, so that each can be examined alone.
     pub examples: Vec<Example>,
 }
 
 impl MicroBatch {
-    /// Packs `lessons`; beginnings and pictures in common are computed once if `share`.
+    /// Packs training examples. If `share`, equal prefixes and images are computed once.
     ///
     /// # Errors
-    /// When a lesson cannot be encoded or has more than `cutoff_len` tokens.
+    /// When an example cannot be encoded or has more than `cutoff_len` tokens.
     pub fn new(processor: &Processor, lessons: &[Lesson], share: bool, cutoff_len: usize) -> Result<Self, LessonError> {
         let weighted = lessons.iter().map(|lesson| (&lesson.example, lesson.weight));
         let batch = Batch::weighted(processor, weighted, share)?;
@@ -124,27 +124,27 @@ impl MicroBatch {
     }
 }
 
-/// Makes lessons, and remembers pictures it has cut.
+/// Makes training examples, with a cache of preprocessed images.
 pub struct Lessons<'a> {
     processor: &'a Processor,
     answer_form: AnswerForm,
-    /// Of answers that are boxes, in each phase.
+    /// Loss weight of box answers, by phase.
     box_weights: Vec<f32>,
     augmenter: Augmenter<'a>,
     gallery: Gallery<'a>,
-    /// The pictures of a case as they are, by its index.
+    /// Preprocessed original images of a case, by case index.
     cut: HashMap<usize, Vec<Arc<Prepared>>>,
     bytes: usize,
 }
 
 impl<'a> Lessons<'a> {
-    /// Lessons of `recipe` from the training side of `cases`.
+    /// Training examples of `recipe` from the training cases. Without answers of the model for `context = "predicted"`.
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &'a Cases, processor: &'a Processor) -> Self {
         Self::told(recipe, cases, processor, None)
     }
 
-    /// The same, with what the model answered when the phase under way began.
+    /// Like [`Lessons::new`], with the answers that the model gave before the current phase.
     #[must_use]
     pub fn told(
         recipe: &Recipe,
@@ -163,18 +163,18 @@ impl<'a> Lessons<'a> {
         }
     }
 
-    /// The question `sample` with its right answer, as the step at `place` teaches it.
+    /// Makes the training example of `sample` for the step at `place`: condition, context, images and right answer.
     ///
     /// # Errors
-    /// When a picture cannot be read or cut.
+    /// When an image cannot be read or prepared.
     pub fn of(&mut self, place: Place, sample: Sample) -> Result<Lesson, LessonError> {
         let asked = self.augmenter.asked(place, sample);
         let images = self.images(&asked)?;
         Ok(self.lesson(place, asked, images))
     }
 
-    /// The same lesson with pictures that have a size and no pixels: enough to count tokens and tiles. No change to a picture
-    /// changes its size.
+    /// Makes the same training example with images that have a size but no pixels. This is enough to count tokens and
+    /// tiles, because no perturbation changes the size of an image.
     #[must_use]
     pub fn outline(&self, place: Place, sample: Sample) -> Lesson {
         let asked = self.augmenter.asked(place, sample);
@@ -226,7 +226,7 @@ impl<'a> Lessons<'a> {
         let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed).map_err(LessonError::Picture)?;
         let mut images = Vec::new();
         for shown in shown {
-            // Attacked pixels are made later, from the picture as it is.
+            // Attacked pixels are made later, from the original image.
             let Shown::Picture(picture) = shown else { continue };
             let failed = |error| LessonError::Processor { case: case(), error };
             images.push(Arc::new(self.processor.prepare(&picture).map_err(failed)?));
@@ -244,7 +244,7 @@ impl<'a> Lessons<'a> {
     }
 }
 
-/// The case whose pictures are shown.
+/// Index of the case whose images are shown.
 fn shown(asked: &Asked) -> usize {
     match &asked.perturbed.pictures {
         Pictures::Of(other) => *other,

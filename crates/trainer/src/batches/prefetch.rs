@@ -1,6 +1,7 @@
-//! Makes the micro-batches of the steps to come on a thread of their own, while the step under way is computed.
+//! Prefetch: a background thread makes the micro-batches of the next steps while the current step is computed.
 //!
-//! What a step learns from is a function of recipe, cases and step alone, so who makes it, and when, changes nothing.
+//! The data of a step depends only on recipe, cases, step, and the answers the model gave before the phase. Prefetching
+//! therefore does not change a run.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -16,25 +17,25 @@ use crate::batches::examples::{Lesson, LessonError, Lessons, MicroBatch};
 use crate::cases::Cases;
 use crate::evaluation::predicted::Predicted;
 
-/// Steps made ready beyond the one under way.
+/// Number of steps that are prefetched.
 const AHEAD: usize = 2;
 
-/// What micro-batches are made from.
+/// Inputs from which micro-batches are made.
 pub struct Source {
-    /// The recipe.
+    /// Recipe of the run.
     pub recipe: Recipe,
-    /// The cases.
+    /// Cases of the run.
     pub cases: Arc<Cases>,
-    /// Which questions each step takes.
+    /// Run plan: the samples of each step.
     pub course: Course,
-    /// What turns them into tokens and pixels.
+    /// Processor of the model, for tokens and pixels.
     pub processor: Processor,
-    /// What the model answered when the phase under way began.
+    /// Answers that the model gave before the current phase; None if no example needs them.
     pub predicted: Option<Arc<Predicted>>,
 }
 
 impl Source {
-    /// The micro-batches of step `done`, counted from 0.
+    /// Pending batches of step `done`, counted from 0.
     fn micro_batches(&self, lessons: &mut Lessons<'_>, done: u64) -> Result<Vec<Material>, LessonError> {
         let place = self.course.at(done);
         let all = self.course.micro_batches(place, self.recipe.train.per_device_train_batch_size);
@@ -45,11 +46,11 @@ impl Source {
         all.iter().map(made).collect()
     }
 
-    /// Micro-batch number `index` of step `done`, both counted from 0, its pictures as they are before any attack; none where
-    /// there is no such.
+    /// Micro-batch number `index` of step `done`, both counted from 0, with images before any attack. None if the step
+    /// has no such micro-batch.
     ///
     /// # Errors
-    /// When a question cannot be made into a lesson.
+    /// When a training example cannot be made.
     pub fn one(&self, done: u64, index: usize) -> Result<Option<MicroBatch>, LessonError> {
         let mut lessons = Lessons::new(&self.recipe, &self.cases, &self.processor);
         let place = self.course.at(done);
@@ -64,14 +65,14 @@ fn together(lessons: &mut Lessons<'_>, place: Place, samples: &[Sample]) -> Resu
     samples.iter().map(|sample| lessons.of(place, *sample)).collect()
 }
 
-/// Micro-batches in the order of the steps. Dropping it ends the thread.
+/// Prefetched micro-batches in the order of the steps. Dropping the value ends the background thread.
 pub struct ReadAhead {
     ready: Option<Receiver<Result<Vec<Material>, LessonError>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl ReadAhead {
-    /// The steps from `done` to before `end`, counted from 0.
+    /// Starts to prefetch the steps `done..end`, counted from 0.
     #[must_use]
     pub fn start(source: Source, done: u64, end: u64) -> Self {
         let (sender, ready) = sync_channel(AHEAD);
@@ -82,20 +83,20 @@ impl ReadAhead {
                 let made = source.micro_batches(&mut lessons, step);
                 let failed = made.is_err();
                 if sender.send(made).is_err() || failed {
-                    return; // Nobody waits any more, or nothing can follow.
+                    return; // The receiver is gone, or an error ends the run.
                 }
             }
         });
         Self { ready: Some(ready), thread: Some(thread) }
     }
 
-    /// The micro-batches of the next step; waits for them.
+    /// Waits for the pending batches of the next step and returns them.
     ///
     /// # Errors
-    /// When a question of the step cannot be made into a lesson.
+    /// When a training example of the step cannot be made.
     ///
     /// # Panics
-    /// When the thread panicked, and past the last step.
+    /// When the background thread panicked, or after the last step.
     pub fn take(&mut self) -> Result<Vec<Material>, LessonError> {
         match self.ready.as_ref().map(Receiver::recv) {
             Some(Ok(made)) => made,
@@ -109,7 +110,7 @@ impl ReadAhead {
 
 impl Drop for ReadAhead {
     fn drop(&mut self) {
-        self.ready = None; // The thread's next send fails, which ends it.
+        self.ready = None; // The next send of the thread fails, which ends the thread.
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -1,4 +1,4 @@
-//! `digest.json`: what every file of a checkpoint must be.
+//! `digest.json`: SHA-256 and size of every file of a checkpoint.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use stepwise_data::io::digest::sha256_file;
 
 use super::CheckpointError;
 
-/// Name of the file.
+/// Name of the digest file.
 pub const DIGEST_FILE: &str = "digest.json";
 
 const SCHEMA: &str = "digest/1";
@@ -18,7 +18,7 @@ const SCHEMA: &str = "digest/1";
 #[serde(deny_unknown_fields)]
 struct Digests {
     schema: String,
-    /// By path relative to the checkpoint, with `/`.
+    /// Digests by path relative to the checkpoint, with `/` as separator.
     files: BTreeMap<String, FileDigest>,
 }
 
@@ -29,7 +29,7 @@ struct FileDigest {
     bytes: u64,
 }
 
-/// The content of `digest.json` for the files `folder` holds now.
+/// Content of `digest.json` for the current files of `folder`.
 pub(super) fn describe(folder: &Path) -> Result<Vec<u8>, CheckpointError> {
     let mut files = BTreeMap::new();
     let mut folders = vec![(folder.to_path_buf(), String::new())];
@@ -52,10 +52,11 @@ pub(super) fn describe(folder: &Path) -> Result<Vec<u8>, CheckpointError> {
     Ok(json)
 }
 
-/// Checks that a checkpoint is whole: every file in its `digest.json` is there and is what was written.
+/// Checks that a checkpoint is complete and undamaged: every file in its `digest.json` exists with the recorded
+/// size and digest.
 ///
 /// # Errors
-/// [`CheckpointError::Torn`] naming the first file that is not.
+/// [`CheckpointError::Torn`] for the first file that is missing or differs.
 pub fn verify(checkpoint: &Path) -> Result<(), CheckpointError> {
     let torn = |reason: String| CheckpointError::Torn { path: checkpoint.into(), reason };
     let text = fs::read(checkpoint.join(DIGEST_FILE)).map_err(|error| torn(format!("{DIGEST_FILE}: {error}")))?;
@@ -63,10 +64,10 @@ pub fn verify(checkpoint: &Path) -> Result<(), CheckpointError> {
         return Err(torn(format!("{DIGEST_FILE} is damaged")));
     };
     if digests.schema != SCHEMA {
-        return Err(torn(format!("{DIGEST_FILE} is of the unknown kind `{}`", digests.schema)));
+        return Err(torn(format!("{DIGEST_FILE} has the unknown schema `{}`", digests.schema)));
     }
     for (name, expected) in &digests.files {
-        // Only files of the checkpoint itself are opened, whatever the list says.
+        // Only files inside the checkpoint are opened, even if the list was manipulated.
         if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(torn(format!("{DIGEST_FILE} names `{name}`, which is outside the checkpoint")));
         }

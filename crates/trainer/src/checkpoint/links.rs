@@ -1,4 +1,4 @@
-//! `best` and `last`: symbolic links to checkpoints, replaced in one step.
+//! Symbolic links `best` and `last` to checkpoints, replaced atomically.
 
 use std::fs;
 use std::io;
@@ -8,19 +8,19 @@ use stepwise_data::io::atomic::{beside, sync_folder};
 
 use super::{CheckpointError, name, step_of};
 
-/// The checkpoint chosen by its metric.
+/// Name of the link to the checkpoint of the best epoch.
 pub const BEST: &str = "best";
-/// The newest checkpoint.
+/// Name of the link to the newest checkpoint.
 pub const LAST: &str = "last";
 
-/// Points the link `link_name` of a run at the checkpoint of `step`.
+/// Makes the link `link_name` of a run point to the checkpoint of `step`.
 ///
 /// # Errors
-/// When the file system refuses, among other things because a folder of that name is in the way.
+/// When the link cannot be created, for example because a folder with this name exists.
 pub fn link(run: &Path, link_name: &str, step: u64) -> Result<(), CheckpointError> {
     let path = run.join(link_name);
     let fresh = beside(&path, "tmp");
-    // Left by a process that was killed and had the same number.
+    // A killed process with the same process id may have left this file.
     let _ = fs::remove_file(&fresh);
     let made = symlink(Path::new(&name(step)), &fresh).and_then(|()| fs::rename(&fresh, &path));
     if let Err(source) = made {
@@ -33,7 +33,7 @@ pub fn link(run: &Path, link_name: &str, step: u64) -> Result<(), CheckpointErro
 /// Removes the link `link_name` of a run, if there is one.
 ///
 /// # Errors
-/// When the file system refuses.
+/// When the link cannot be removed.
 pub fn unlink(run: &Path, link_name: &str) -> Result<(), CheckpointError> {
     let path = run.join(link_name);
     match fs::read_link(&path).and_then(|_| fs::remove_file(&path)) {
@@ -42,7 +42,7 @@ pub fn unlink(run: &Path, link_name: &str) -> Result<(), CheckpointError> {
     }
 }
 
-/// The step the link points at; nothing when there is no such link.
+/// Step of the checkpoint to which the link points; None if there is no such link.
 #[must_use]
 pub fn linked(run: &Path, link_name: &str) -> Option<u64> {
     fs::read_link(run.join(link_name)).ok().and_then(|target| step_of(&target.to_string_lossy()))

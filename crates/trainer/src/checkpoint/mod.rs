@@ -1,4 +1,5 @@
-//! Checkpoints of a run: written beside and renamed, recognised by their digests, linked as `best` and `last`.
+//! Checkpoints of a run. They are written to a temporary folder and renamed, verified by digests, and linked as
+//! `best` and `last`.
 
 pub mod source;
 
@@ -21,32 +22,32 @@ pub use write::{clear_leftovers, write};
 /// Why a checkpoint could not be written, read or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The file system refused.
+    /// A file or folder cannot be read, written or removed.
     #[error("{}: {source} -> check that the folder is writable and the disk has room", path.display())]
     Io {
-        /// What was being read or written.
+        /// File or folder.
         path: PathBuf,
-        /// Why it failed.
+        /// Cause.
         source: std::io::Error,
     },
-    /// A file of the checkpoint is not what was written.
-    #[error("{}: {reason} -> take an earlier checkpoint", path.display())]
+    /// The checkpoint is damaged: a file is missing or differs from what was written.
+    #[error("{}: {reason} -> use an earlier checkpoint", path.display())]
     Torn {
-        /// The checkpoint's folder.
+        /// Folder of the checkpoint.
         path: PathBuf,
-        /// Which file, and how it differs.
+        /// Damaged file, and how it differs.
         reason: String,
     },
-    /// A file lies where the folder of a run shall be.
+    /// The path for the folder of a run is a file.
     #[error("{}: is a file, not a folder -> name another `output_dir`", path.display())]
     NotFolder {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A folder is in use by another run.
-    #[error("{}: the folder holds a run already -> continue it with `--resume`, or name another `output_dir`", path.display())]
+    /// The folder of a new run already contains a run.
+    #[error("{}: the folder already contains a run -> continue it with `--resume`, or name another `output_dir`", path.display())]
     Occupied {
-        /// The run's folder.
+        /// Folder of the run.
         path: PathBuf,
     },
 }
@@ -57,24 +58,24 @@ impl CheckpointError {
     }
 }
 
-/// A checkpoint's folder name.
+/// Folder name of the checkpoint after `step` optimiser steps: `checkpoint-STEP`.
 #[must_use]
 pub fn name(step: u64) -> String {
     format!("checkpoint-{step}")
 }
 
-/// The step in a checkpoint's folder name.
+/// Step of a checkpoint's folder name. None if the name is not exactly one that [`name`] returns.
 #[must_use]
 pub fn step_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("checkpoint-")?;
-    // `checkpoint-007` and `checkpoint-+7` are not names we write.
+    // Rejects `checkpoint-007` and `checkpoint-+7`.
     digits.parse().ok().filter(|step| self::name(*step) == name)
 }
 
-/// Steps of the checkpoints in a run's folder, ascending, complete or not.
+/// Steps of all checkpoints in the folder of a run, ascending, complete or not. Empty if the folder does not exist.
 ///
 /// # Errors
-/// When the folder cannot be read; one that does not exist has none.
+/// When the folder cannot be read.
 pub fn steps(run: &Path) -> Result<Vec<u64>, CheckpointError> {
     let entries = match std::fs::read_dir(run) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -89,7 +90,8 @@ pub fn steps(run: &Path) -> Result<Vec<u64>, CheckpointError> {
     Ok(steps)
 }
 
-/// The newest complete checkpoint of a run, and a message for each newer one that is not.
+/// Step of the newest complete checkpoint of a run, and a message for each newer checkpoint that is damaged. None if
+/// there is no complete checkpoint.
 ///
 /// # Errors
 /// When the run's folder cannot be read.
@@ -99,7 +101,7 @@ pub fn newest_complete(run: &Path) -> Result<(Option<u64>, Vec<String>), Checkpo
         match verify(&run.join(name(step))) {
             Ok(()) => return Ok((Some(step), skipped)),
             Err(CheckpointError::Torn { path, reason }) => {
-                skipped.push(format!("{}: {reason} -> skipped, the checkpoint before it is taken", path.display()));
+                skipped.push(format!("{}: {reason} -> skipped, the previous checkpoint is used", path.display()));
             }
             Err(error) => skipped.push(format!("{error} (skipped)")),
         }

@@ -1,4 +1,4 @@
-//! `save_total_limit`: which checkpoints may go.
+//! Removal of old checkpoints by `save_total_limit`.
 
 use std::fs;
 use std::path::Path;
@@ -7,31 +7,31 @@ use stepwise_data::io::atomic::beside;
 
 use super::{BEST, CheckpointError, linked, name, steps};
 
-/// The steps, out of the checkpoints `present`, that `limit` leaves no room for once `saved` has been written. The newest
-/// `limit` stay, and the best one beside them. Checkpoints later than `saved` are left over from before a resume; they
-/// are neither counted nor removed, the run will write them again.
+/// Steps of the checkpoints `present` that are to be removed after `saved` was written. The newest `limit` checkpoints
+/// (at least one) stay, and also the best one. Checkpoints later than `saved` are from before a resume. They are
+/// neither counted nor removed, because the run will write them again.
 #[must_use]
 pub fn superfluous(present: &[u64], limit: usize, best: Option<u64>, saved: u64) -> Vec<u64> {
     let mut steps: Vec<u64> = present.iter().copied().filter(|step| *step <= saved).collect();
     steps.sort_unstable();
     steps.dedup();
-    // `saved` is the newest, and the only one known to be complete without reading it: it stays whatever the limit.
+    // `saved` always stays: it is the newest, and the only one known to be complete without reading it.
     let excess = steps.len().saturating_sub(limit.max(1));
     steps.truncate(excess);
     steps.retain(|step| Some(*step) != best);
     steps
 }
 
-/// Removes the checkpoints of a run that `limit` leaves no room for, `saved` being the one just written. Returns their
-/// steps.
+/// Removes the checkpoints of a run beyond `limit`, after the checkpoint `saved` was written. Returns
+/// the removed steps.
 ///
 /// # Errors
-/// When the file system refuses.
+/// When a folder cannot be read or removed.
 pub fn prune(run: &Path, limit: usize, saved: u64) -> Result<Vec<u64>, CheckpointError> {
     let removed = superfluous(&steps(run)?, limit, linked(run, BEST), saved);
     for step in &removed {
         let path = run.join(name(*step));
-        // Out of the way in one step, so that a removal that is cut short leaves no torn checkpoint.
+        // Renamed first, so that an interrupted removal leaves no damaged checkpoint.
         let gone = beside(&path, "gone");
         fs::rename(&path, &gone).map_err(CheckpointError::io(&path))?;
         fs::remove_dir_all(&gone).map_err(CheckpointError::io(&gone))?;

@@ -1,4 +1,4 @@
-//! The folder of a run.
+//! Folder of a run with the names of its files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,18 @@ use stepwise_recipe::Recipe;
 
 use super::{CheckpointError, clear_leftovers, steps};
 
-/// The folder of a run, and the names in it.
+/// Folder of a run; returns the paths of its files.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     root: PathBuf,
 }
 
 impl RunFolder {
-    /// Makes the folder for a new run, or opens it to `resume` one, and clears what a killed process left.
+    /// Creates the folder of a new run, or opens it to `resume` one. Removes temporary files of a killed process.
     ///
     /// # Errors
-    /// [`CheckpointError::NotFolder`] when a file is in the way, [`CheckpointError::Occupied`] when a new run would mix with one that is there.
+    /// [`CheckpointError::NotFolder`] when the path or a parent is a file. [`CheckpointError::Occupied`] when a new run
+    /// is started in a folder that contains a run. [`CheckpointError::Io`] when the folder cannot be created or read.
     pub fn open(root: &Path, resume: bool) -> Result<Self, CheckpointError> {
         if let Some(file) = root.ancestors().find(|path| path.is_file()) {
             return Err(CheckpointError::NotFolder { path: file.into() });
@@ -32,46 +33,46 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder itself.
+    /// Path of the folder.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// `trainer_log.jsonl`.
+    /// Path of `trainer_log.jsonl`.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.root.join("trainer_log.jsonl")
     }
 
-    /// `environment.json`.
+    /// Path of `environment.json`.
     #[must_use]
     pub fn environment(&self) -> PathBuf {
         self.root.join("environment.json")
     }
 
-    /// `recipe.resolved.toml`.
+    /// Path of `recipe.resolved.toml`.
     #[must_use]
     pub fn resolved_recipe(&self) -> PathBuf {
         self.root.join("recipe.resolved.toml")
     }
 
-    /// `report.html`.
+    /// Path of `report.html`.
     #[must_use]
     pub fn report(&self) -> PathBuf {
         self.root.join("report.html")
     }
 
-    /// `benchmark/epoch-N`, epoch 0 being the base.
+    /// Path of `benchmark/epoch-N` for epoch N.
     #[must_use]
     pub fn benchmark(&self, epoch: u32) -> PathBuf {
         self.root.join("benchmark").join(format!("epoch-{epoch}"))
     }
 
-    /// Writes `recipe.toml` as the user wrote it, and `recipe.resolved.toml`.
+    /// Writes `recipe.toml` as the user wrote it, and `recipe.resolved.toml` with all defaults filled in.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When a file cannot be written.
     pub fn write_recipe(&self, written: &str, recipe: &Recipe) -> Result<(), CheckpointError> {
         let put = |path: PathBuf, text: &str| {
             write_atomic(&path, text.as_bytes()).map_err(|source| CheckpointError::Io { path, source })

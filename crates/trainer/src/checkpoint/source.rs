@@ -1,4 +1,4 @@
-//! What a command is pointed at: a run, a checkpoint, a PEFT folder, or a model folder.
+//! Model source: the path of a run, a checkpoint, a PEFT folder or a model folder, and how to load it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,67 +12,69 @@ use stepwise_vlm::pipeline::{Reader, ReaderError};
 use crate::checkpoint::{self, BEST, CheckpointError, LAST, STATE_FILE, TrainerState};
 use crate::train::prompt_digest;
 
-/// What a path turned out to be.
+/// A model source on disk, with the folders that belong to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// Folder of the adapter, where there is one.
+    /// Folder of the adapter; None if there is no adapter.
     pub adapter: Option<PathBuf>,
-    /// Folder of the model that answers (under the adapter, if there is one).
+    /// Folder of the model, to which the adapter is applied if there is one.
     pub model: PathBuf,
-    /// Folder of the untouched base it is compared with, where that is another one than `model`.
+    /// Folder of the untouched base; None if it is the same as `model` or unknown.
     pub base: Option<PathBuf>,
-    /// The resolved recipe of the run it came from.
+    /// Resolved recipe of the run that produced the model; None if there is no such file.
     pub recipe: Option<PathBuf>,
-    /// The checkpoint, where it is one.
+    /// Folder of the checkpoint; None if the path is not a checkpoint.
     pub checkpoint: Option<PathBuf>,
 }
 
-/// Why a path cannot be taken.
+/// Why a model source cannot be found or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum SubjectError {
-    /// It is none of the things expected.
+    /// The path is none of the accepted kinds.
     #[error(
-        "{0}: neither a run, a checkpoint, a PEFT folder nor a model folder -> a folder with recipe.resolved.toml, adapter_config.json or config.json is expected"
+        "{0}: neither a run, a checkpoint, a PEFT folder nor a model folder -> name a folder with recipe.resolved.toml, adapter_config.json or config.json"
     )]
     Unknown(String),
-    /// A run without a complete checkpoint.
-    #[error("{0}: the run has no complete checkpoint yet -> train it first, or go on with `--resume`")]
+    /// The run has no complete checkpoint.
+    #[error("{0}: the run has no complete checkpoint yet -> start the training, or continue it with `--resume`")]
     NoCheckpoint(String),
-    /// A file is not what it should be.
+    /// A file is missing or invalid.
     #[error("{path}: {problem}")]
     File {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// What is wrong, and what to do.
         problem: String,
     },
-    /// A checkpoint trained with other prompts or pixels.
+    /// The checkpoint was trained with other prompts, another tokenizer or another pixel pipeline.
     #[error(
-        "{path}: trained with other prompts, tokenizer or pixels than it would be tested with now -> use the version of stepwise and the base model it was trained with"
+        "{path}: the model was trained with other prompts, another tokenizer or another pixel pipeline than the present one -> use the version of stepwise and the base model of the training"
     )]
     Digest {
-        /// The checkpoint.
+        /// Folder of the checkpoint.
         path: String,
     },
-    /// The checkpoint's folder.
+    /// The checkpoint cannot be read or is damaged.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The model.
+    /// The model cannot be loaded.
     #[error(transparent)]
     Reader(#[from] ReaderError),
-    /// The adapter.
+    /// The adapter cannot be loaded.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
 }
 
-/// The resolved recipe in a run's folder.
+/// Name of the resolved recipe in a run's folder.
 const RECIPE: &str = "recipe.resolved.toml";
 
 impl Subject {
-    /// Finds out what `path` is; `base` overrides the base model that an adapter or a run names.
+    /// Determines what `path` is. For a run, the checkpoint `best` is taken, or `last` if there is none. `base`
+    /// overrides the base model named by the adapter or the run.
     ///
     /// # Errors
-    /// When it is nothing known.
+    /// When the path is none of the accepted kinds, the run has no checkpoint, or the recipe or adapter config
+    /// cannot be read.
     pub fn find(path: &Path, base: Option<&Path>) -> Result<Self, SubjectError> {
         if path.join(RECIPE).is_file() {
             let linked = [BEST, LAST].iter().filter_map(|name| checkpoint::linked(path, name));
@@ -102,10 +104,12 @@ impl Subject {
         Err(SubjectError::Unknown(path.display().to_string()))
     }
 
-    /// Loads the model, and its adapter if it has one. A checkpoint is refused where its prompts differ from today's.
+    /// Loads the model and its adapter, in the precision of the run's recipe (f32 without a recipe). `image_splitting`
+    /// overrides the processor's setting; None uses the setting of the model folder.
     ///
     /// # Errors
-    /// When a file is missing or malformed, or the checkpoint's prompts differ.
+    /// When a file is missing or invalid, or when the checkpoint was trained with other prompts, another tokenizer or
+    /// another pixel pipeline.
     pub fn load(&self, device: &Device, image_splitting: Option<bool>) -> Result<Reader, SubjectError> {
         if let Some(checkpoint) = &self.checkpoint {
             checkpoint::verify(checkpoint)?;
@@ -131,9 +135,9 @@ impl Subject {
 
 fn read_recipe(path: &Path) -> Result<toml::Table, SubjectError> {
     let failed = |problem: String| SubjectError::File { path: path.display().to_string(), problem };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(format!("{error} -> see that it may be read")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| failed(format!("{error} -> check its permissions")))?;
     text.parse().map_err(|error: toml::de::Error| {
-        failed(format!("{} -> it is not what the run has written: restore it, or train again", error.message()))
+        failed(format!("{} -> the file was changed after the run: restore it, or train again", error.message()))
     })
 }
 
@@ -143,13 +147,13 @@ fn base_of_recipe(path: &Path) -> Result<PathBuf, SubjectError> {
         Some(base) => Ok(base.into()),
         None => Err(SubjectError::File {
             path: path.display().to_string(),
-            problem: "model_name_or_path is missing -> it is not the recipe that the run has written: train again"
+            problem: "model_name_or_path is missing -> the file was changed after the run: restore it, or train again"
                 .to_owned(),
         }),
     }
 }
 
-/// How the run held its base: what it trained is answered for in the same arithmetic.
+/// Precision of the base in the run, so that the evaluation uses the same arithmetic.
 fn precision_of_recipe(path: &Path) -> Result<Precision, SubjectError> {
     let table = read_recipe(path)?;
     let flag = |key: &str| table.get("train").and_then(|train| train.get(key)).and_then(toml::Value::as_bool);
@@ -159,16 +163,16 @@ fn precision_of_recipe(path: &Path) -> Result<Precision, SubjectError> {
 
 fn base_of_adapter(path: &Path) -> Result<PathBuf, SubjectError> {
     let failed = |problem: String| SubjectError::File { path: path.display().to_string(), problem };
-    let unread = |error: &dyn std::fmt::Display| failed(format!("{error} -> name a folder that PEFT saved, complete"));
+    let unread = |error: &dyn std::fmt::Display| failed(format!("{error} -> name a complete folder saved by PEFT"));
     let text = std::fs::read_to_string(path).map_err(|error| unread(&error))?;
     let json: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
     match json.get("base_model_name_or_path").and_then(Value::as_str) {
         Some(base) if Path::new(base).is_dir() => Ok(base.into()),
         Some(base) => Err(failed(format!(
-            "its base {base} is not a folder here -> name the base model's folder, as in `--base DIR`"
+            "the base model {base} is not a folder on this machine -> name its folder with `--base DIR`"
         ))),
         None => Err(failed(
-            "base_model_name_or_path is missing -> name the base model's folder, as in `--base DIR`".to_owned(),
+            "base_model_name_or_path is missing -> name the folder of the base model with `--base DIR`".to_owned(),
         )),
     }
 }

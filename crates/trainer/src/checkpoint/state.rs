@@ -1,5 +1,5 @@
-//! `trainer_state.json`: where a run stands. There is no iterator or generator state in it, because the batch of a step
-//! and every random draw are functions of the seed and the step.
+//! `trainer_state.json`: the state of a run. It contains no iterator or random generator, because the batch of a step
+//! and every random draw depend only on the seed and the step.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,66 +13,67 @@ use super::CheckpointError;
 use crate::log::Tally;
 use crate::selection::Selection;
 
-/// Name of the file.
+/// Name of the state file.
 pub const STATE_FILE: &str = "trainer_state.json";
 
-/// How random numbers follow from seeds: [`stepwise_data::random::stream`]. Another scheme cannot continue a run.
+/// Version of the derivation of random numbers from seeds ([`stepwise_curriculum::random::stream`]). A run can only be
+/// continued with the same version.
 pub const RANDOM_SCHEME: &str = "chacha8-sha256/1";
 
-/// Where a run stands after an optimiser step.
+/// State of a run after an optimiser step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainerState {
-    /// Optimiser steps done.
+    /// Completed optimiser steps.
     pub global_step: u64,
     /// Optimiser steps of the whole run.
     pub max_steps: u64,
-    /// Index of the phase under way.
+    /// Index of the phase of the last step, from 0.
     pub phase: usize,
-    /// Epochs of that phase that are done.
+    /// Completed epochs of this phase.
     pub epoch: u32,
-    /// Optimiser steps done in the epoch under way.
+    /// Completed optimiser steps of the current epoch.
     pub step_in_epoch: u64,
-    /// Steps of which nothing was learned, since their loss or gradient was not finite.
+    /// Steps that were skipped because their loss or gradient was not finite.
     #[serde(default, skip_serializing_if = "Skipped::is_none")]
     pub skipped: Skipped,
-    /// Optimiser steps of the parts that have taken fewer than the run, since a phase froze them.
+    /// Optimiser steps of the parts that took fewer steps than the run because a phase froze them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub optimizer_steps: BTreeMap<ModelPart, u64>,
-    /// Steps of the phases, by their place, that ended before their time by their promotion rule.
+    /// Number of steps of the phases that ended early by their promotion rule, by phase index.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub promoted: BTreeMap<usize, u64>,
     /// Losses since the last line of the log.
     pub since_line: Tally,
     /// Losses since the epoch began.
     pub since_epoch: Tally,
-    /// The last losses that were logged, oldest first.
+    /// Last logged losses, oldest first.
     pub loss_history: Vec<StepLoss>,
-    /// Which tested epoch is the best so far.
+    /// State of the choice of the best epoch.
     pub selection: Selection,
-    /// Whether the run ended here before its time, since no better epoch was to be expected.
+    /// Whether early stopping ended the run here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped_early: bool,
-    /// Whether the step ended an epoch whose benchmark did not come to its end: what follows from it is still to be done.
+    /// Whether the step ended an epoch whose benchmark is not complete. A resumed run completes it first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub untested: bool,
-    /// The recipe's seed.
+    /// Seed of the recipe.
     pub seed: u64,
-    /// [`stepwise_recipe::Recipe::digest`].
+    /// Digest of the recipe: [`crate::recipe::Recipe::digest`].
     pub recipe_digest: String,
-    /// Of prompt wording, template, tokenizer and pixel pipeline.
+    /// Digest of prompt wording, template, tokenizer and pixel pipeline.
     pub prompt_digest: String,
-    /// [`RANDOM_SCHEME`].
+    /// Scheme of the random numbers: [`RANDOM_SCHEME`].
     pub random_scheme: String,
 }
 
-/// Steps of which nothing was learned.
+/// Counts of skipped steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Skipped {
-    /// All of them. The optimiser has taken so many steps fewer than the run.
+    /// All skipped steps of the run. The optimiser took this many steps fewer than the run.
     pub steps: u64,
-    /// Those since the last step that was taken.
+    /// Skipped steps since the last successful step.
     pub in_a_row: u64,
 }
 
@@ -82,42 +83,42 @@ impl Skipped {
     }
 }
 
-/// A loss that was logged.
+/// A logged loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepLoss {
-    /// Optimiser steps done.
+    /// Completed optimiser steps.
     pub step: u64,
-    /// Mean over supervised tokens, in nats.
+    /// Mean loss per supervised token, in nats.
     pub loss: f64,
 }
 
-/// Why a checkpoint cannot be continued by this run.
+/// Why a checkpoint cannot be continued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incompatible {
-    /// Other settings decide the weights.
+    /// The recipe differs in settings that affect the weights.
     #[error(
         "the checkpoint was made with another recipe -> resume with the run's own `recipe.toml` and `--set` arguments"
     )]
     Recipe,
-    /// Prompts or pixels would differ from those trained on.
+    /// Prompts, tokenizer or pixel pipeline differ from the training so far.
     #[error(
-        "the checkpoint was trained with other prompts, another tokenizer or another pixel pipeline -> use the version of stepwise and the base model it was made with"
+        "the checkpoint was trained with other prompts, another tokenizer or another pixel pipeline -> use the version of stepwise and the base model of that training"
     )]
     Prompt,
-    /// Random numbers would differ.
-    #[error("the checkpoint draws random numbers in another way -> use the version of stepwise it was made with")]
+    /// The random numbers would differ.
+    #[error("the checkpoint uses another scheme of random numbers -> use the version of stepwise that wrote it")]
     RandomScheme,
 }
 
 impl TrainerState {
-    /// Optimiser steps that each part has taken.
+    /// Number of optimiser steps of each model part.
     #[must_use]
     pub fn steps(&self) -> BTreeMap<ModelPart, u64> {
         let all = self.global_step.saturating_sub(self.skipped.steps);
         ModelPart::ALL.into_iter().map(|part| (part, self.optimizer_steps.get(&part).copied().unwrap_or(all))).collect()
     }
 
-    /// Writes the state into a checkpoint's folder.
+    /// Writes the state into the folder of a checkpoint.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -129,20 +130,20 @@ impl TrainerState {
             .map_err(CheckpointError::io(&path))
     }
 
-    /// Reads the state of a checkpoint, which [`super::verify`] has found whole.
+    /// Reads the state of a checkpoint, which should have passed [`super::verify`].
     ///
     /// # Errors
-    /// When the file is absent or is not a state of this version.
+    /// When the file is missing or is not a state of this version.
     pub fn read(checkpoint: &Path) -> Result<Self, CheckpointError> {
         let path = checkpoint.join(STATE_FILE);
         let json = fs::read(&path).map_err(CheckpointError::io(&path))?;
         serde_json::from_slice(&json).map_err(|error| CheckpointError::Io { path, source: error.into() })
     }
 
-    /// Checks that a run with these digests continues this state exactly.
+    /// Checks that a run with these digests can continue this state.
     ///
     /// # Errors
-    /// The first thing that differs.
+    /// The first difference: recipe, prompts, or scheme of random numbers.
     pub fn continues(&self, recipe_digest: &str, prompt_digest: &str) -> Result<(), Incompatible> {
         if self.recipe_digest != recipe_digest {
             Err(Incompatible::Recipe)

@@ -66,11 +66,11 @@ fn the_newest_complete_checkpoint_is_found_past_torn_ones() {
         [
             format!(
                 "{place}/checkpoint-1000: adapter_model.safetensors was changed after it was saved -> skipped, \
-                 the checkpoint before it is taken"
+                 the previous checkpoint is used"
             ),
             format!(
                 "{place}/checkpoint-100: parts/optimizer.safetensors: No such file or directory (os error 2) -> skipped, \
-                 the checkpoint before it is taken"
+                 the previous checkpoint is used"
             ),
         ]
     );
@@ -158,8 +158,9 @@ fn a_new_run_does_not_mix_with_an_old_one() {
     save(folder.root(), 1, "weights");
     let message = RunFolder::open(&root, false).expect_err("occupied").to_string();
     assert!(
-        message
-            .ends_with("the folder holds a run already -> continue it with `--resume`, or name another `output_dir`")
+        message.ends_with(
+            "the folder already contains a run -> continue it with `--resume`, or name another `output_dir`"
+        )
     );
     RunFolder::open(&root, true).expect("resumed");
 }
@@ -176,7 +177,8 @@ mod killed {
 
     const CHILD: &str = "STEPWISE_TEST_CHECKPOINT_CHILD";
 
-    /// Not a test of its own: saves without end, each checkpoint twice, in the folder it is told.
+    /// Not a test itself: saves checkpoints in an endless loop, each one twice, into the folder named
+    /// by the environment.
     #[test]
     fn child() {
         let Some(run) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
@@ -294,7 +296,7 @@ proptest! {
         let kept: Vec<u64> = present.iter().copied().filter(|s| *s <= saved && !removed.contains(s)).collect();
         let beside_best = kept.iter().filter(|step| Some(**step) != best).count();
         prop_assert!(beside_best <= limit);
-        // Nothing goes without need, and nothing newer goes before something older.
+        // No checkpoint is removed without need, and older ones are removed first.
         let due = present.iter().filter(|step| **step <= saved).count();
         prop_assert!(kept.len() >= due.min(limit));
         for gone in &removed {
@@ -329,7 +331,7 @@ proptest! {
             None => bytes.truncate(at),
         }
         fs::write(&damaged, &bytes).expect("writable");
-        // White space of the list itself carries nothing: only there may a change be harmless.
+        // Only a change of white space in the digest file itself is harmless.
         let meaning = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).ok();
         let still_means_the_same = file == 2 && meaning(&bytes) == meaning(&whole);
         prop_assert_eq!(verify(&path).is_ok(), still_means_the_same);

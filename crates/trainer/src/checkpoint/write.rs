@@ -1,4 +1,4 @@
-//! Writing a checkpoint so that it is whole or absent.
+//! Atomic writing of checkpoints: a checkpoint is complete or does not exist.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,11 +7,11 @@ use stepwise_data::io::atomic::{beside, sync_folder};
 
 use super::{BEST, CheckpointError, DIGEST_FILE, LAST, digest, name, step_of};
 
-/// Writes the checkpoint of `step`: `fill` puts its files into a folder beside, which gets its digests, is synced and
-/// renamed. A checkpoint of the same step is replaced.
+/// Writes the checkpoint of `step` and returns its folder. `fill` writes the files into a temporary folder. The digests
+/// are added, and the folder is synced to disk and renamed. An existing checkpoint of the same step is replaced.
 ///
 /// # Errors
-/// What `fill` returns, and what the file system refuses. No half-written checkpoint then has the name of a whole one.
+/// When `fill` fails or the file system reports an error. The temporary folder is then removed.
 pub fn write<E: From<CheckpointError>>(
     run: &Path,
     step: u64,
@@ -21,7 +21,7 @@ pub fn write<E: From<CheckpointError>>(
     let partial = beside(&checkpoint, "tmp");
     let written = fill_folder(&partial, fill).and_then(|()| Ok(put_in_place(run, &partial, &checkpoint)?));
     if let Err(error) = written {
-        // The space is needed; if it cannot be freed now, the next start does it.
+        // Frees the space. If this fails, the next start of the run removes the folder.
         let _ = fs::remove_dir_all(&partial);
         return Err(error);
     }
@@ -40,8 +40,8 @@ fn fill_folder<E: From<CheckpointError>>(partial: &Path, fill: impl FnOnce(&Path
     Ok(sync_tree(partial)?)
 }
 
-/// Renames the finished folder. A checkpoint that is replaced steps aside first, since folders cannot be exchanged; if
-/// the process dies in between, [`clear_leftovers`] puts it back.
+/// Renames the finished folder. A checkpoint that is replaced is renamed first, because folders cannot be exchanged in
+/// one operation. If the process dies in between, [`clear_leftovers`] restores it.
 fn put_in_place(run: &Path, partial: &Path, checkpoint: &Path) -> Result<(), CheckpointError> {
     let aside = beside(checkpoint, "old");
     let replaces = checkpoint.exists();
@@ -68,22 +68,22 @@ fn sync_tree(folder: &Path) -> Result<(), CheckpointError> {
     sync_folder(folder).map_err(CheckpointError::io(folder))
 }
 
-/// Files and links of a run that are written beside and renamed.
+/// Files and links of a run that are written to a temporary file and renamed.
 const WRITTEN_BESIDE: [&str; 7] =
     [BEST, LAST, "environment.json", "recipe.resolved.toml", "recipe.toml", "report.html", "trainer_log.jsonl"];
 
-/// Folders of a run that hold nothing but what it writes.
+/// Folders of a run that only the run writes to.
 const OWN_FOLDERS: [&str; 2] = ["benchmark", "predicted"];
 
-/// The name and the ending that a process of any number put after it: `checkpoint-200`, `tmp`.
+/// Splits the name of a temporary file: `checkpoint-200.tmp-77` becomes `checkpoint-200` and `tmp`.
 fn left(file_name: &str) -> Option<(&str, &str)> {
     let (original, suffix) = file_name.rsplit_once('.')?;
     let (kind, process) = suffix.split_once('-')?;
     process.parse::<u32>().ok().map(|_| (original, kind))
 }
 
-/// Removes what a killed process left beside the checkpoints of a run, and puts back a checkpoint that had stepped aside.
-/// To be called before the first step, by the one process that owns the run.
+/// Removes temporary files and folders of a killed process from the folder of a run, and restores a checkpoint that was
+/// about to be replaced. To be called before the first step, by the only process that uses the run.
 ///
 /// # Errors
 /// When the folder cannot be read or changed.
@@ -111,7 +111,7 @@ pub fn clear_leftovers(run: &Path) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// Removes files that were being written when a process was killed.
+/// Removes temporary files below `folder`.
 fn clear_below(folder: &Path) -> Result<(), CheckpointError> {
     for entry in fs::read_dir(folder).map_err(CheckpointError::io(folder))? {
         let entry = entry.map_err(CheckpointError::io(folder))?;

@@ -1,7 +1,8 @@
-//! Answers remembered from run to run, in a folder: a file for every model, named by what the model is.
+//! Answer cache shared by all runs: a folder with one journal file per model.
 //!
-//! Within a file an answer's key says all that decided it beside the model: question, options, pictures by their content, the
-//! attack and its draws, scoring and parser. So nothing is asked twice, whichever command, suite or data set asks it.
+//! The file name is a hash of the model's key. Inside a file, the key of an answer covers everything else that decides
+//! it: question, options, content of the images, attack and its random draws, scoring and parser. A question is
+//! therefore evaluated only once per model, across commands, suites and datasets.
 
 use std::env;
 use std::fs::{self, File};
@@ -17,22 +18,23 @@ use crate::checkpoint::source::Subject;
 use crate::learner::OPTIMIZER_FILE;
 use crate::train::prompt_digest;
 
-/// Bytes that a cache may hold when it is opened; about two million answers.
+/// Default size limit of a cache in bytes (1 GiB), applied when it is opened; about two million answers.
 pub const LIMIT: u64 = 1 << 30;
 
 const SCHEMA: &str = "answers/1";
 
-/// A folder of answers.
+/// A folder with the stored answers of all models.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerCache {
     folder: PathBuf,
 }
 
 impl AnswerCache {
-    /// Opens a cache, or makes one. Where it holds more than `limit` bytes, the files that were used longest ago go.
+    /// Opens the cache in `folder`, or creates it. If it holds more than `limit` bytes, the least recently used
+    /// files are deleted.
     ///
     /// # Errors
-    /// When the folder cannot be made, read or written.
+    /// When the folder cannot be created, read or changed.
     pub fn open(folder: &Path, limit: u64) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let mut files = Vec::new();
@@ -55,18 +57,18 @@ impl AnswerCache {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// The journal of the model with this key, which counts as used now.
+    /// Returns the journal path of the model with this key and marks the file as used now. Creates it if it is missing.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When the file cannot be created or its time cannot be set.
     pub fn journal(&self, key: &str) -> io::Result<PathBuf> {
         let path = self.folder.join(format!("{}.jsonl", hex(&Sha256::digest(key))));
         File::options().append(true).create(true).open(&path)?.set_modified(SystemTime::now())?;
         Ok(path)
     }
 
-    /// Where answers are remembered unless another folder is named: `stepwise/answers` in the user's cache folder. None where
-    /// the system names no such folder.
+    /// Default folder of the answer cache: `stepwise/answers` in the user's cache folder. None if the environment
+    /// defines no cache folder.
     #[must_use]
     pub fn default_folder() -> Option<PathBuf> {
         let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -79,12 +81,12 @@ impl AnswerCache {
     }
 }
 
-/// What tells a model from all others by its content: weights, adapter, tokens, prompts and pixels, and this program's
-/// version. `kind` is the kind of device it answers on, since arithmetic rounds differently there. With `adapter` false the
-/// same model without its adapter, which any other adapter's base is too.
+/// Computes the key of a model: a SHA-256 over weights, adapter, tokenizer, prompts, pixel pipeline and the program's
+/// version. `kind` is the kind of device, because rounding differs between kinds. With `adapter` false the adapter is
+/// left out, so that all adapters of one base share the key of this base.
 ///
 /// # Errors
-/// When a file of it cannot be read.
+/// When a file of the model cannot be read.
 pub fn model_key(subject: &Subject, reader: &Reader, kind: &str, adapter: bool) -> io::Result<String> {
     let mut parts = vec![SCHEMA.to_owned(), env!("CARGO_PKG_VERSION").to_owned(), kind.to_owned()];
     parts.push(prompt_digest(reader));
@@ -98,7 +100,7 @@ pub fn model_key(subject: &Subject, reader: &Reader, kind: &str, adapter: bool) 
     Ok(hex(&Sha256::digest(parts.join("\n"))))
 }
 
-/// Digests of a model's configuration and weights.
+/// Digests of `config.json` and the safetensors files in a model folder, without the optimiser's file.
 fn digests(model: &Path) -> io::Result<Vec<String>> {
     let mut names = vec!["config.json".to_owned()];
     for entry in fs::read_dir(model)? {
@@ -128,12 +130,12 @@ mod tests {
             File::options().append(true).open(path).and_then(|file| file.set_modified(used)).expect("dated");
         }
         fs::write(folder.path().join("README"), [b'x'; 900]).expect("written");
-        // Used again, the oldest is the newest.
+        // Using file `a` again makes it the newest.
         assert_eq!(cache.journal("a").expect("there"), paths[0]);
         AnswerCache::open(folder.path(), 300).expect("opened");
         assert!(paths.iter().all(|path| path.is_file()));
         AnswerCache::open(folder.path(), 299).expect("opened");
         assert_eq!(paths.each_ref().map(|path| path.is_file()), [true, false, true]);
-        assert!(folder.path().join("README").is_file(), "other files are another's");
+        assert!(folder.path().join("README").is_file(), "other files are left alone");
     }
 }

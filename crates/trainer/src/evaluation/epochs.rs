@@ -1,4 +1,4 @@
-//! The benchmark of a run: of the base first, and of the learner after every epoch, always the same questions.
+//! Benchmark of a run: the base is evaluated first, the trained model after its epochs, always on the same questions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,108 +26,109 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::selection::{Best, Rule, Selection, Weighed};
 
-/// Why a benchmark ended early.
+/// Why a benchmark failed or was interrupted.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchmarkError {
     /// The suite cannot be read.
     #[error(transparent)]
     Suite(#[from] SuiteError),
-    /// A question cannot be asked.
+    /// A question cannot be evaluated, or the evaluation was interrupted.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// Outcomes cannot be kept.
+    /// Outcomes cannot be read or stored.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A rule goes by what is not measured.
+    /// A rule of the recipe uses a metric that the suite does not measure.
     #[error("{key}: the benchmark does not measure `{metric}` -> {help}")]
     Unmeasured {
-        /// Of the recipe.
+        /// Key or rule of the recipe.
         key: String,
-        /// The metric.
+        /// Name of the metric.
         metric: String,
-        /// What to do.
+        /// Advice.
         help: String,
     },
-    /// What the model answered when a phase began is gone.
+    /// The predicted answers of a phase that has started are missing.
     #[error(
-        "{path}: is missing, or of another run, and the phase `{phase}` is under way -> bring it back, or resume from a checkpoint at \
-         the end of the phase before: its lessons are told what the model answered then"
+        "{path}: the file is missing or belongs to another run, and phase `{phase}` already started -> restore the \
+         file, or resume from the last checkpoint of the previous phase"
     )]
     Predicted {
-        /// Where it was kept.
+        /// File of the answers.
         path: String,
-        /// The phase.
+        /// Name of the phase.
         phase: String,
     },
-    /// A file of the benchmark cannot be written.
+    /// A file of the benchmark cannot be read or written.
     #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
     File {
-        /// Which.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// Cause.
         error: std::io::Error,
     },
 }
 
-/// The benchmark of a run.
+/// State of the benchmark of a run.
 pub struct EpochBenchmark {
     suite: Option<Suite>,
-    /// What the best epoch is chosen by.
+    /// Rule for choosing the best epoch; None without a suite.
     rule: Option<Rule>,
     folder: PathBuf,
     every: u32,
-    /// Part of the key of every answer of the learner: recipe, prompts and pixels.
+    /// Digest of recipe, prompts and pixel pipeline; part of the key of every answer of the trained model.
     digest: String,
-    /// The key of the base: what decides its answers, prompts, pixels and device.
+    /// Key of the base: model, prompts, pixel pipeline and device.
     base_key: String,
-    /// What another run's base has answered.
+    /// Outcome file with answers of the same base from another run.
     base_answers: Option<PathBuf>,
-    /// What stands in the report's head: name and value.
+    /// Facts in the head of the report, as name and value.
     facts: Vec<(String, String)>,
     base: Option<(Vec<Outcome>, Summary)>,
-    /// What every epoch tested so far came to.
+    /// Summaries of the epochs evaluated so far, with the number of the epoch.
     epochs: Vec<(u32, Summary)>,
-    /// What every phase that has ended left.
+    /// Forgetting table: accuracy of all stages after every completed phase.
     forgetting: Option<Forgetting>,
 }
 
-/// An epoch that is to be tested.
+/// The end of an epoch that may be evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct EpochEnd<'a> {
-    /// Epochs of the run that are done.
+    /// Number of the epoch in the run, from 1.
     pub epoch: u32,
-    /// Optimiser steps that are done.
+    /// Completed optimiser steps.
     pub step: u64,
-    /// The phase it belongs to.
+    /// Phase of the epoch.
     pub phase: &'a Phase,
-    /// That phase's first epoch.
+    /// Number of the phase's first epoch.
     pub first_epoch: u32,
-    /// Whether the phase has no more steps.
+    /// Whether the epoch is the last one of its phase.
     pub ends_phase: bool,
 }
 
-/// What testing an epoch came to.
+/// Results of an epoch's benchmark.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tested {
-    /// What was measured, by name.
+    /// Metrics by name, for example `benchmark/accuracy/clean`.
     pub metrics: BTreeMap<String, f64>,
-    /// Whether the phase's promotion rule ends it here, though it has steps left.
+    /// Whether the promotion rule ends the phase early.
     pub promoted: bool,
-    /// How the epoch compares with those before it.
+    /// Comparison of the epoch with the earlier ones; None if it was not evaluated.
     pub weighed: Option<Weighed>,
 }
 
-/// Refuses a rule whose metric the suite does not measure: a phase would never end by it, and no epoch be chosen.
+/// Checks that the suite measures the metrics of all promotion rules and of `train.select`. With another metric, no
+/// phase could end early and no epoch could be chosen.
 ///
 /// # Errors
-/// With the first such rule.
+/// [`BenchmarkError::Unmeasured`] for the first rule whose metric is not measured.
 pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), BenchmarkError> {
     let promotions = recipe.curriculum.phase.iter().filter_map(|phase| {
         let promotion = phase.lesson.promotion.as_ref()?;
-        Some((format!("the promotion of the phase `{}`", phase.name), Some(&promotion.metric)))
+        Some((format!("promotion rule of phase `{}`", phase.name), Some(&promotion.metric)))
     });
     let select = &recipe.train.select;
-    // Without a suite no epoch is chosen, and whatever chooses it may be left as it stands.
+    // Without a suite no epoch is chosen, so `train.select` is not checked.
     let selecting = [("train.select.metric", select.metric.as_ref()), ("train.select.guard", Some(&select.guard))];
     let selecting = selecting.into_iter().filter(|_| suite.is_some()).map(|(key, metric)| (key.to_owned(), metric));
     let rules = promotions.chain(selecting);
@@ -136,9 +137,9 @@ pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), Benchma
         if !known.contains(metric) {
             let near = nearest(metric, known.iter().map(String::as_str));
             let help = match (suite, near) {
-                (None, _) => "set `benchmark.suite`: a phase is promoted by what the benchmark measures".to_owned(),
+                (None, _) => "set `benchmark.suite`: promotion rules need a benchmark".to_owned(),
                 (_, Some(near)) => format!("did you mean `{near}`?"),
-                _ => "name a metric as a run's `summary.json` does, such as `accuracy:clean:stage_1`".to_owned(),
+                _ => "use a metric name from a run's `summary.json`, such as `accuracy:clean:stage_1`".to_owned(),
             };
             return Err(BenchmarkError::Unmeasured { key, metric: metric.clone(), help });
         }
@@ -146,20 +147,20 @@ pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), Benchma
     Ok(())
 }
 
-/// Who is tested, how it is shown, and what ends it early.
+/// Evaluation context: model, cases, progress and interrupt.
 pub struct Exam<'a> {
-    /// The learner.
+    /// The model in training.
     pub reader: &'a Reader,
-    /// What it is asked.
+    /// Cases of the run.
     pub cases: &'a Cases,
-    /// Hears how far it is.
+    /// Receiver of progress events.
     pub progress: &'a mut dyn Progress,
-    /// Ends it between two answers; those given stay and are not asked again.
+    /// Stops the evaluation between two answers. Earlier answers are kept and not computed again.
     pub interrupt: &'a Interrupt,
 }
 
 impl BenchmarkError {
-    /// Whether it was interrupted. What was answered until then is kept.
+    /// Whether the benchmark was interrupted. Earlier answers are kept.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
         matches!(self, Self::Run(RunError::Stopped))
@@ -167,12 +168,12 @@ impl BenchmarkError {
 }
 
 impl EpochBenchmark {
-    /// Prepares what `[benchmark]` asks for, in the run's folder. `prompt_digest` tells how cases are shown. What a run that is
-    /// resumed has found after epochs later than `through` is found again. `base_answers` is an outcome file: where it holds
-    /// what the same base was asked on the same device, that is not asked again.
+    /// Prepares the benchmark of `[benchmark]` in the folder `run`. `prompt_digest` identifies prompts and pixel
+    /// pipeline. In a resumed run, results of epochs later than `through` are dropped and computed again.
+    /// `base_answers` is an outcome file; its answers of the same base on the same device are reused.
     ///
     /// # Errors
-    /// When the suite cannot be read.
+    /// When the suite or an earlier result cannot be read, or a rule uses a metric that the suite does not measure.
     pub fn open(
         recipe: &Recipe,
         run: &Path,
@@ -217,22 +218,23 @@ impl EpochBenchmark {
         })
     }
 
-    /// Whether the benchmark runs after this epoch: always where a phase ends.
+    /// Whether the benchmark runs after this epoch: every `every` epochs and at the end of each phase. False
+    /// without a suite.
     #[must_use]
     pub fn is_due(&self, end: EpochEnd<'_>) -> bool {
         self.suite.is_some() && (end.ends_phase || end.epoch.is_multiple_of(self.every))
     }
 
-    /// Whether attacks are to be made on another model than the one asked: then an epoch is given its base.
+    /// Whether the suite has transferred attacks. [`EpochBenchmark::epoch`] then needs the base.
     #[must_use]
     pub fn needs_surrogate(&self) -> bool {
         self.suite.as_ref().is_some_and(Suite::needs_surrogate)
     }
 
-    /// Asks the untouched base; what an earlier start of the run has asked is not asked again.
+    /// Evaluates the untouched base. Answers from an earlier start of the run are reused.
     ///
     /// # Errors
-    /// When a question cannot be asked or its outcome kept, and when it is interrupted.
+    /// When the evaluation fails or is interrupted, or a file cannot be read or written.
     pub fn base(&mut self, exam: &mut Exam<'_>) -> Result<(), BenchmarkError> {
         let Some(suite) = &self.suite else { return Ok(()) };
         let folder = self.folder.join("base");
@@ -246,12 +248,12 @@ impl EpochBenchmark {
         Ok(())
     }
 
-    /// Asks the learner after an epoch; returns what was measured, by name, and weighs it in `selection`. Where a phase ends,
-    /// what it left of earlier ones is among it. Transferred attacks are made on `base`: a reader of the untouched base, or
-    /// the learner's own with its adapter off.
+    /// Evaluates the model after an epoch, updates `selection`, and writes summary and report. Returns the metrics; at
+    /// the end of a phase they include forgetting. `base` is the gradient source of transferred attacks, used with its
+    /// adapter off. Does nothing without a suite or before [`EpochBenchmark::base`].
     ///
     /// # Errors
-    /// When a question cannot be asked or its outcome kept, and when it is interrupted.
+    /// When the evaluation fails or is interrupted, or a file cannot be read or written.
     pub fn epoch(
         &mut self,
         end: EpochEnd<'_>,
@@ -288,7 +290,7 @@ impl EpochBenchmark {
         Ok(Tested { metrics: scalars, promoted, weighed })
     }
 
-    /// Whether the promotion rule of the phase ends it after its last tested epoch.
+    /// Whether the promotion rule ends the phase after the last evaluated epoch.
     fn is_promoted(&self, end: EpochEnd<'_>) -> bool {
         let Some(promotion) = &end.phase.lesson.promotion else { return false };
         let of_phase = self.epochs.iter().filter(|(epoch, _)| *epoch >= end.first_epoch);
@@ -298,8 +300,8 @@ impl EpochBenchmark {
         promotion.is_due(&values, higher)
     }
 
-    /// Writes `report.html` about all epochs tested so far, and its tables as CSV under `benchmark/tables`; `outcomes` are
-    /// the last one's.
+    /// Writes `report.html` about all epochs evaluated so far, and its tables as CSV into `benchmark/tables`.
+    /// `outcomes` are the outcomes of the last epoch.
     fn write_report(
         &self,
         outcomes: &[Outcome],
@@ -313,15 +315,15 @@ impl EpochBenchmark {
         let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let outcomes = Some((outcomes, base_outcomes.as_slice()));
         let forgetting = self.forgetting.as_ref();
-        let chosen = best.map_or_else(|| "no epoch: each lost more than it may".to_owned(), ToString::to_string);
+        let chosen = best.map_or_else(|| "no epoch fulfils the guard".to_owned(), ToString::to_string);
         let facts: Vec<_> = self.facts.iter().cloned().chain([("Best".to_owned(), chosen)]).collect();
         let (title, facts, tested, at_hand) = (&title, &facts, &tested, Some(at_hand));
         Reported { title, facts, suite, cases, base, tested, outcomes, at_hand, forgetting }
             .write(&run.join("report.html"), &self.folder.join("tables"))
     }
 
-    /// Asks what neither `NAME/outcomes.jsonl` holds nor, of the base, another run's. Until all is answered, answers
-    /// are in a journal beside it.
+    /// Evaluates the questions that are not in `NAME/outcomes.jsonl` and, for the base, not in `base_answers`. Until
+    /// the evaluation is complete, its answers are in a journal file in the same folder.
     fn ask(
         &self,
         suite: &Suite,
@@ -339,28 +341,28 @@ impl EpochBenchmark {
         }
         let answers = asking.ask(&mut memory, exam.progress, exam.interrupt)?;
         store::write(&path, &answers.outcomes)?;
-        // Everything it held is in its place now.
+        // All answers are in the outcome file now.
         std::fs::remove_file(&journal).map_err(|error| file(&journal, error))?;
         Ok(answers)
     }
 
-    /// What every phase that has ended left of what was learned before.
+    /// Forgetting table of the completed phases; None before the base was evaluated.
     #[must_use]
     pub fn forgetting(&self) -> Option<&Forgetting> {
         self.forgetting.as_ref()
     }
 
-    /// What every epoch tested came to, in order.
+    /// Summaries of all evaluated epochs, in order.
     #[must_use]
     pub fn into_epochs(self) -> Vec<(u32, Summary)> {
         self.epochs
     }
 }
 
-/// The suite that a recipe asks for after its epochs; none where nothing is tested.
+/// Suite of the recipe's `[benchmark]`, with its case limit and answer form. None for `suite = "none"`.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the suite file cannot be read.
 pub fn suite(recipe: &Recipe) -> Result<Option<Suite>, SuiteError> {
     let mut suite = match &recipe.benchmark.suite {
         SuiteChoice::None => return Ok(None),
@@ -374,7 +376,7 @@ pub fn suite(recipe: &Recipe) -> Result<Option<Suite>, SuiteError> {
     Ok(Some(suite))
 }
 
-/// Summaries that an earlier start of the run has left, in order; epochs without a benchmark have none.
+/// Summaries of an earlier start of the run, in order. Epochs without a complete benchmark are missing.
 fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, BenchmarkError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -395,22 +397,22 @@ fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, BenchmarkError> 
     Ok(epochs)
 }
 
-/// What was answered, below the folder of an epoch's benchmark.
+/// Name of the outcome file in the folder of an epoch's benchmark.
 const OUTCOMES: &str = "outcomes.jsonl";
 
-/// Where the run in `folder` keeps what its untouched base has answered.
+/// Path of the outcome file of the untouched base, for the run in `folder`.
 #[must_use]
 pub fn base_outcomes(folder: &Path) -> PathBuf {
     folder.join("benchmark").join("base").join(OUTCOMES)
 }
 
-/// The forgetting ledger below the folder of a run's benchmark.
+/// Name of the forgetting table in the benchmark folder of a run.
 pub const FORGETTING: &str = "forgetting.json";
 
-/// The ledger that a run's benchmark has left; none where no phase has ended.
+/// Reads the forgetting table from the benchmark folder of a run. None if no phase has ended.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When the file cannot be read or is invalid.
 pub fn read_forgetting(folder: &Path) -> Result<Option<Forgetting>, BenchmarkError> {
     let path = folder.join(FORGETTING);
     match std::fs::read(&path) {
@@ -420,7 +422,7 @@ pub fn read_forgetting(folder: &Path) -> Result<Option<Forgetting>, BenchmarkErr
     }
 }
 
-/// The ledger's last row as named numbers.
+/// Last row of the forgetting table as named numbers.
 fn forgotten(forgetting: &Forgetting) -> BTreeMap<String, f64> {
     let by_stage = (1..).zip(forgetting.forgotten());
     let by_stage = by_stage.filter_map(|(stage, lost)| Some((format!("forgetting/stage_{stage}"), lost?)));
@@ -428,7 +430,7 @@ fn forgotten(forgetting: &Forgetting) -> BTreeMap<String, f64> {
     by_stage.chain(transfer).collect()
 }
 
-/// A summary as named numbers: metrics, and the gain of each over the base. The parts of a name are its levels.
+/// A summary as named numbers: the metrics, and their gains over the base. `/` separates the levels of a name.
 fn scalars(summary: &Summary) -> BTreeMap<String, f64> {
     let mut scalars = BTreeMap::new();
     let mut put = |group: &str, id: &str, value: Option<f64>| {
@@ -458,7 +460,7 @@ mod tests {
             std::fs::create_dir_all(&folder).expect("made");
             write_summary(&folder, &summary).expect("written");
         }
-        // One that was interrupted has no summary yet.
+        // An interrupted epoch has no summary yet.
         std::fs::create_dir_all(folder.path().join("epoch-12")).expect("made");
         let found = earlier_epochs(folder.path()).expect("read");
         assert_eq!(found.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [2, 4, 10]);

@@ -1,4 +1,4 @@
-//! Asks a suite of a model, and keeps every answer as it comes.
+//! Evaluation of a model on a suite, with a store of the answers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -19,37 +19,37 @@ use crate::evaluation::vlm_model::ModelRespondent;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
-/// Probes handed to the model at once.
+/// Queries sent to the model at once.
 const BATCH: usize = 64;
 
-/// A model as it answers.
+/// A model under evaluation.
 #[derive(Clone, Copy)]
 pub struct Model<'a> {
-    /// What tells it from all others: part of every answer's key.
+    /// Identity of the model; part of the key of every answer.
     pub key: &'a str,
     /// Model and processor.
     pub reader: &'a Reader,
-    /// [`Pass::ANSWER`], or [`Pass::BASE`] with its adapter off.
+    /// Forward pass: [`Pass::ANSWER`], or [`Pass::BASE`] with the adapter switched off.
     pub pass: Pass,
 }
 
-/// Who is asked what.
+/// One evaluation: a model, a suite and the cases.
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
-    /// What it is called while it is asked.
+    /// Name of the evaluation in progress messages.
     pub name: &'a str,
-    /// Who answers.
+    /// The model that is evaluated.
     pub model: Model<'a>,
-    /// Whose gradients transferred attacks are made with: the untouched base of an adapted model. Without one those
-    /// conditions are left out, and counted.
+    /// Gradient source of transferred attacks: the untouched base of an adapted model. If None, conditions with
+    /// transferred attacks are skipped, and the skips are counted.
     pub surrogate: Option<Model<'a>>,
-    /// What is asked.
+    /// The suite of conditions.
     pub suite: &'a Suite,
-    /// Of whom.
+    /// Cases; their evaluation split is used.
     pub cases: &'a Cases,
 }
 
-/// Answers given before, and where new ones are kept.
+/// Answer store: known answers, and the journal to which new answers are appended.
 #[derive(Default)]
 pub struct Memory {
     known: HashMap<String, Outcome>,
@@ -57,19 +57,19 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// With what a journal holds; new answers are added to it.
+    /// Opens a journal file and loads its answers. New answers are appended to it.
     ///
     /// # Errors
-    /// When it cannot be read or begun.
+    /// When the journal cannot be read or created.
     pub fn journal(path: &Path) -> Result<Self, StoreError> {
         let (journal, held) = Journal::open(path)?;
         Ok(Self { known: by_key(held).collect(), journal: Some(journal) })
     }
 
-    /// And with the outcomes of a file, if it is there; they come before those of the journal.
+    /// Adds the outcomes of a file, if it exists. They replace answers of the journal with the same key.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the file cannot be read.
     pub fn and_file(mut self, path: &Path) -> Result<Self, StoreError> {
         if path.is_file() {
             self.known.extend(by_key(store::read(path)?));
@@ -82,25 +82,26 @@ fn by_key(outcomes: Vec<Outcome>) -> impl Iterator<Item = (String, Outcome)> {
     outcomes.into_iter().map(|outcome| (outcome.key.clone(), outcome))
 }
 
-/// What asking came to.
+/// Outcomes of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    /// By case, item, and place of the condition in the suite.
+    /// One outcome per case, item and condition, ordered by these, with conditions in the order of the suite.
     pub outcomes: Vec<Outcome>,
-    /// For each condition, what was left out by reason.
+    /// For each condition, the number of skipped questions by reason.
     pub skips: Vec<BTreeMap<String, usize>>,
-    /// Answers given now.
+    /// Number of answers computed in this evaluation.
     pub asked: usize,
-    /// Answers given before.
+    /// Number of answers taken from the answer store.
     pub remembered: usize,
 }
 
 impl Asking<'_> {
-    /// Asks whatever `memory` does not know.
+    /// Evaluates the model on every question whose answer is not in `memory`. Each new answer is appended
+    /// to the journal.
     ///
     /// # Errors
-    /// When a question cannot be asked or its answer kept. After an interrupt with
-    /// [`stepwise_benchmark::runner::RunError::Stopped`]; what was answered until then is in the memory's journal.
+    /// When an image cannot be read, the model fails, or an answer cannot be stored. After an interrupt:
+    /// [`stepwise_benchmark::run::RunError::Stopped`]; earlier answers are in the journal.
     pub fn ask(
         &self,
         memory: &mut Memory,
@@ -120,7 +121,7 @@ impl Asking<'_> {
             progress: &mut |now| {
                 unkept = journal.as_mut().and_then(|journal| journal.keep(now.fresh).err());
                 progress.advance(&task, now.done as u64, now.total as u64);
-                // What is answered whole needs no stop.
+                // An evaluation that is already complete is not stopped.
                 let stop = unkept.is_some() || (interrupt.requested() && now.done < now.total);
                 if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             },

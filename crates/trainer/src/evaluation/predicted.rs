@@ -1,7 +1,7 @@
-//! What the model itself answered when a phase began, for lessons that are told it (`context = "predicted"`).
+//! Answers of the model to earlier questions, given as context in training examples (`context = "predicted"`).
 //!
-//! The answers are asked once, of the model as it is before the phase's first step, and kept beside the run: a run that is
-//! resumed within the phase reads them, and teaches what it would have taught.
+//! The model is evaluated once, before the first step of the phase. The answers are stored in the folder of the run. A
+//! run that is resumed within the phase reads them, so that its training data stays the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,40 +19,41 @@ use crate::cases::Cases;
 use crate::evaluation::epochs::{BenchmarkError, Exam};
 use crate::evaluation::evaluate::{Asking, Memory, Model};
 
-/// The question as it is stored, and nothing else.
+/// Suite with the unchanged question as the only condition.
 const SUITE: &str = "name = \"own answers\"\nversion = 1\nseed = 0\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
 
-/// And without a picture to look at.
+/// Additional condition with blank images.
 const BLANK: &str = "[[condition]]\nid = \"blank\"\nkind = \"blank\"\n";
 
-/// Answers by case and item.
+/// Answers of the model by case and item.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Predicted {
-    /// Of recipe, prompts and pixels.
+    /// Digest of recipe, prompts and pixel pipeline.
     digest: String,
-    /// Optimiser steps done when they were asked.
+    /// Optimiser steps before the evaluation.
     step: u64,
     answers: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Predicted {
-    /// The answer to an item; none where it was not asked, or nothing was said.
+    /// Answer to an item. None if the item was not evaluated or the model gave no answer that can be shown as context.
     #[must_use]
     pub fn answer(&self, case_id: &str, item_id: &str) -> Option<&str> {
         self.answers.get(case_id)?.get(item_id).map(String::as_str)
     }
 
-    /// These answers, of nobody.
+    /// Answers for a test, without digest and step.
     #[cfg(test)]
     pub(crate) fn of(answers: BTreeMap<String, BTreeMap<String, String>>) -> Self {
         Self { answers, ..Self::default() }
     }
 
-    /// The answers for the phase at `place`, whose first step is the next one after `step`: those kept below `run`, or asked
-    /// now. None where the phase tells nobody what the model answered.
+    /// Returns the answers for the phase at `place`, before which `step` optimiser steps are done. Reads them from the
+    /// run folder `run`, or evaluates the model now. None if no example of the phase gets predicted answers as context.
     ///
     /// # Errors
-    /// When a question cannot be asked, or its answer not kept, and when it is interrupted.
+    /// When the evaluation fails or is interrupted, when a file cannot be read or written, and when the phase has
+    /// already started but its answers are missing.
     pub fn at(
         (recipe, digest): (&Recipe, &str),
         run: &Path,
@@ -65,24 +66,25 @@ impl Predicted {
         }
         let folder = run.join("predicted");
         let path = folder.join(format!("phase-{}.json", place.phase + 1));
-        // An interrupt keeps what was answered until then.
+        // Answers given before an interrupt stay in this file.
         let journal = folder.join(format!("phase-{}.part.jsonl", place.phase + 1));
         let failed = |error: std::io::Error| BenchmarkError::File { path: path.display().to_string(), error };
         if let Ok(json) = std::fs::read(&path)
             && let Ok(kept) = serde_json::from_slice::<Self>(&json)
             && (kept.digest.as_str(), kept.step) == (digest, step)
         {
-            // Everything it held is in its place; a process that was killed in between has left it.
+            // A process that was killed after it wrote the answers has left the journal; its content is
+            // no longer needed.
             if journal.is_file() {
                 std::fs::remove_file(&journal).map_err(failed)?;
             }
             return Ok(Some(kept));
         }
         if place.phase_step > 0 {
-            // The model has learned since, and would answer otherwise.
+            // The model was trained further and would answer differently now.
             return Err(BenchmarkError::Predicted { path: path.display().to_string(), phase: phase.name.clone() });
         }
-        // Replayed questions are told what the model answers as well.
+        // Replayed questions get predicted answers as context too.
         let taught: BTreeSet<u8> =
             recipe.curriculum.phase[..=place.phase].iter().flat_map(|phase| phase.stages.iter().copied()).collect();
         let eval: Vec<Case> = exam.cases.train.iter().filter_map(|case| parents(case, &taught)).collect();
@@ -107,7 +109,7 @@ impl Predicted {
         }
         let right = outcomes.iter().filter(|outcome| outcome.is_right()).count();
         exam.progress.note(&format!(
-            "before {}: the model's own answers to {} earlier questions, {right} of them right",
+            "before {}: the model answered {} earlier questions, {right} of them right",
             phase.name,
             outcomes.len()
         ));
@@ -119,13 +121,13 @@ impl Predicted {
     }
 }
 
-/// Lessons whose pictures are blank are told what the model answered to a blank one.
+/// Suite of the evaluation. In phases with blank images, the answers are those given to a blank image.
 fn suite(answer_form: AnswerForm, blank: bool) -> Suite {
     let suite = Suite::parse(&format!("{SUITE}{}", if blank { BLANK } else { "" }), Path::new("own answers"));
     Suite { answer_form, ..suite.unwrap_or_else(|error| unreachable!("it is written above: {error}")) }
 }
 
-/// The case with no questions but those that questions of the stages `taught` build on; none where there are none.
+/// Reduces the case to the parents of the questions of the stages `taught`. None if there are no parents.
 fn parents(case: &Case, taught: &BTreeSet<u8>) -> Option<Case> {
     let wanted: BTreeSet<&String> =
         case.chain.iter().filter(|item| taught.contains(&item.stage)).flat_map(|item| &item.parents).collect();

@@ -1,4 +1,4 @@
-//! The files a benchmark leaves: outcomes and summary of each model, the report about them, and its tables as CSV.
+//! Output files of a benchmark: `summary.json` of a model, the HTML report, and the report's tables as CSV.
 
 use std::path::Path;
 
@@ -18,45 +18,45 @@ use crate::evaluation::evaluate::Model;
 use crate::evaluation::vlm_model::ModelRespondent;
 use crate::interrupt::Interrupt;
 
-/// Cases shown as pictures in the report.
+/// Number of cases shown with images in the report.
 const WORST: usize = 8;
 
-/// What a report is about.
+/// Input of a report.
 pub struct Reported<'a> {
-    /// Names it.
+    /// Title of the report.
     pub title: &'a str,
-    /// What stands in its head: name and value.
+    /// Facts in the head of the report, as name and value.
     pub facts: &'a [(String, String)],
-    /// What was asked.
+    /// The suite of conditions.
     pub suite: &'a Suite,
-    /// Of whom.
+    /// Cases; their evaluation split was used.
     pub cases: &'a Cases,
-    /// The untouched base; where there is no other model, the model itself.
+    /// Summary of the untouched base, or of the evaluated model if there is no separate base.
     pub base: &'a Summary,
-    /// What was tested against it, in order, each with a label for people: the number of an epoch, or another name.
+    /// Models compared with the base, in order. Each has a label, for example the number of its epoch.
     pub tested: &'a [(String, &'a Summary)],
-    /// Outcomes of the last one tested and of the base, from which the worst are shown as pictures.
+    /// Outcomes of the last model and of the base. The worst cases are chosen from them; None shows no cases.
     pub outcomes: Option<(&'a [Outcome], &'a [Outcome])>,
-    /// The last one tested, to make attacks on those pictures again; without it, their pixels are not drawn.
+    /// The last model, used to re-create attacked images. If None, attacked images are left out.
     pub at_hand: Option<AtHand<'a>>,
-    /// What each phase left of earlier ones, where a run had phases.
+    /// Forgetting table of the run; None if no phase has ended.
     pub forgetting: Option<&'a Forgetting>,
 }
 
-/// Models as they were asked.
+/// Models that are loaded, so that their attacks can be repeated.
 #[derive(Clone, Copy)]
 pub struct AtHand<'a> {
-    /// The one tested.
+    /// The evaluated model.
     pub model: Model<'a>,
-    /// The one that transferred attacks were made on.
+    /// Gradient source of transferred attacks.
     pub surrogate: Option<Model<'a>>,
 }
 
 impl Reported<'_> {
-    /// Writes the page to `report` and its tables into `tables`.
+    /// Writes the HTML page to the file `report` and its CSV tables into the folder `tables`.
     ///
     /// # Errors
-    /// When a picture cannot be read or a file cannot be written.
+    /// When an image cannot be read, an attack cannot be repeated, or a file cannot be written.
     pub fn write(&self, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
         let plan = Plan::new(self.suite, &self.cases.eval);
         let worst = match self.outcomes {
@@ -79,7 +79,7 @@ impl Reported<'_> {
     fn worst(&self, plan: &Plan<'_>, own: &[Outcome], base: &[Outcome]) -> Result<Vec<WorstCase>, BenchmarkError> {
         let pick = |at_hand| worst_cases::pick(plan, &self.cases.pictures, own, base, WORST, at_hand);
         let Some(AtHand { model, surrogate }) = self.at_hand else { return Ok(pick(None)?) };
-        // All is answered by now, and a run that goes on later does not write this report again.
+        // Not interruptible: the evaluation is complete, and a resumed run would not write this report again.
         let never = Interrupt::new();
         let mut respondent = ModelRespondent::new(model.reader, model.pass, &never);
         let mut surrogate = surrogate.map(|of| (of.key, ModelRespondent::new(of.reader, of.pass, &never)));
@@ -91,7 +91,7 @@ impl Reported<'_> {
 /// Writes `summary.json` into a folder.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the file cannot be written.
 pub fn write_summary(folder: &Path, summary: &Summary) -> Result<(), BenchmarkError> {
     write_json(&folder.join("summary.json"), summary)
 }

@@ -1,4 +1,4 @@
-//! The model as a respondent of the benchmark: adapted, or as its untouched base.
+//! Connects a model (adapted, or as its untouched base) to the benchmark.
 
 use std::sync::Arc;
 
@@ -14,25 +14,26 @@ use stepwise_vlm::processor::pixels::ImageGrid;
 
 use crate::interrupt::Interrupt;
 
-/// A reader that answers probes.
+/// A model that answers the queries of the benchmark.
 pub struct ModelRespondent<'a> {
     reader: &'a Reader,
     pass: Pass,
     interrupt: &'a Interrupt,
-    /// Pictures cut lately: probes about one case come together and show the same ones again and again.
+    /// Cache of recently prepared images with the address of each image. Consecutive queries about a case show
+    /// the same images.
     recent: Vec<(*const image::RgbImage, Arc<image::RgbImage>, Arc<Prepared>)>,
 }
 
-/// How many cut pictures are remembered.
+/// Size of the cache of prepared images.
 const RECENT: usize = 64;
-/// Questions scored between two looks at the interrupt.
+/// Number of questions scored between two checks of the interrupt.
 const SCORED_AT_ONCE: usize = 256;
-/// Gradients taken between two looks at the interrupt.
+/// Number of gradients computed between two checks of the interrupt.
 const GRADIENTS_AT_ONCE: usize = 16;
 
 impl<'a> ModelRespondent<'a> {
-    /// The adapted model ([`Pass::ANSWER`]) or its base ([`Pass::BASE`]). Once an interrupt is requested it answers no
-    /// more: what is asked of it fails with [`RespondentError::Stopped`].
+    /// Uses the adapted model ([`Pass::ANSWER`]) or its base ([`Pass::BASE`]). After a requested interrupt, every query
+    /// fails with [`RespondentError::Stopped`].
     #[must_use]
     pub fn new(reader: &'a Reader, pass: Pass, interrupt: &'a Interrupt) -> Self {
         Self { reader, pass, interrupt, recent: Vec::new() }
@@ -51,7 +52,7 @@ impl<'a> ModelRespondent<'a> {
         match shown {
             Shown::Picture(picture) => {
                 let address = Arc::as_ptr(picture);
-                // The kept picture keeps its address from being given to another one.
+                // The cache holds the image, so its address cannot be reused by another image.
                 if let Some((_, _, known)) = self.recent.iter().find(|(known, _, _)| *known == address) {
                     return Ok(Arc::clone(known));
                 }
@@ -113,7 +114,7 @@ impl Respondent for ModelRespondent<'_> {
         let mut asked = Vec::with_capacity(attacked.len());
         for (probe, objective) in attacked {
             let Some(Shown::Pixels(pixels)) = probe.images.first() else {
-                return Err(RespondentError::new("an attack starts from pixels"));
+                return Err(RespondentError::new("an attack needs an image given as pixels"));
             };
             shapes.push((pixels.shape.clone(), pixels.cut));
             asked.push((self.example(probe)?, pixel_objective(objective)));
@@ -131,7 +132,7 @@ impl Respondent for ModelRespondent<'_> {
     }
 }
 
-/// The pixels that an attack moves: those of every tile.
+/// Pixels of all tiles of an image in the unit range, `[tiles, 3, side, side]`, as attacks change them.
 pub(crate) fn unit_pixels(reader: &Reader, prepared: &Prepared) -> PixelGrid {
     let side = reader.model.config().vision.image_size;
     let ImageGrid { rows, columns } = prepared.grid;
@@ -187,7 +188,7 @@ mod tests {
         let [rows, columns] = grid.cut;
         assert!(rows * columns > 1 && grid.shape[0] == rows * columns + 1, "{:?} {:?}", grid.cut, grid.shape);
 
-        // The same pixels, handed over, are the same picture.
+        // An image and its pixels get the same scores.
         let painted = probe(Shown::Pixels(Arc::new(grid.clone())));
         let replies = respondent.reply(&[seen, painted.clone()]).expect("replies");
         let rates = |reply: &Reply| match reply {
@@ -208,7 +209,8 @@ mod tests {
         let size = grid.values.len() / grid.shape[0];
         for (number, tile) in at.gradient.values.chunks(size).enumerate() {
             assert!(tile.iter().any(|value| *value != 0.0), "tile {number}");
-            // A small step along this tile's gradient alone raises the objective by as much as it says.
+            // A small step along the gradient of this tile changes the objective by the amount that
+            // the gradient predicts.
             let length = tile.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
             let step = 0.02 / length;
             let moved = |sign: f64| {

@@ -1,14 +1,14 @@
-//! A file that only grows, by whole records, and outlives a full disk.
+//! Append-only file of whole records that tolerates a full disk.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// Records held back while nothing can be written; more are dropped.
+/// Largest size in bytes of records waiting to be written (4 MiB); further records are dropped.
 const HELD_BACK: usize = 4 << 20;
 
-/// What is appended to.
+/// Target of the appended records.
 pub(super) trait Target: Write + Seek + Send {
-    /// Cuts everything from `length` bytes on.
+    /// Truncates the target to `length` bytes.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 }
 
@@ -18,29 +18,29 @@ impl Target for File {
     }
 }
 
-/// Appends whole records or nothing.
+/// Writer that appends whole records. Records that cannot be written now are kept and written later.
 pub(super) struct Appender {
     target: Box<dyn Target>,
-    /// Bytes known to be written.
+    /// Bytes that were written successfully.
     length: u64,
     pending: Vec<u8>,
     failing: bool,
 }
 
 impl Appender {
-    /// Appends to `target`, which holds `length` bytes.
+    /// Creates a writer for `target`, which has `length` bytes.
     pub fn new(target: impl Target + 'static, length: u64) -> Self {
         Self { target: Box::new(target), length, pending: Vec::new(), failing: false }
     }
 
-    /// Adds a record to be written.
+    /// Adds a record, which is written by the next [`Appender::flush`].
     pub fn push(&mut self, record: &[u8]) {
         if self.pending.len() + record.len() <= HELD_BACK {
             self.pending.extend_from_slice(record);
         }
     }
 
-    /// Writes what was pushed. Returns the error when it fails now and did not fail before.
+    /// Writes all added records. Returns an error only if the previous flush did not fail.
     pub fn flush(&mut self) -> Option<io::Error> {
         match self.write() {
             Ok(()) => {
@@ -53,7 +53,7 @@ impl Appender {
 
     fn write(&mut self) -> io::Result<()> {
         if self.failing {
-            // A record may have been written in part.
+            // The failed write may have left a partial record.
             self.target.cut(self.length)?;
         }
         self.target.seek(SeekFrom::Start(self.length))?;
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// A disk with so many bytes of room.
+    /// A disk with its content and its capacity in bytes.
     #[derive(Clone)]
     struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
 
@@ -111,12 +111,12 @@ mod tests {
         };
         assert!(append("first\n").is_none());
         assert_eq!(append("second\n").expect("full").kind(), io::ErrorKind::StorageFull);
-        assert!(append("third\n").is_none(), "said once");
+        assert!(append("third\n").is_none(), "reported once");
         disk.0.lock().expect("not poisoned").1 = 100;
         assert!(append("fourth\n").is_none());
         assert_eq!(disk.0.lock().expect("not poisoned").0, b"first\nsecond\nthird\nfourth\n");
         disk.0.lock().expect("not poisoned").1 = 30;
-        assert!(append("fifth\n").is_some(), "a new failure is said again");
+        assert!(append("fifth\n").is_some(), "a new failure is reported again");
     }
 
     #[test]

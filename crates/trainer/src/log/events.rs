@@ -1,7 +1,7 @@
-//! TensorBoard's event files.
+//! TensorBoard event files.
 //!
-//! tensorboard-rs gives the record framing and the protobuf types. Its own writer is not used: it panics in its thread
-//! when a write fails.
+//! The record framing and the protobuf types are from tensorboard-rs. The writer of that crate is not used because its
+//! thread panics when a write fails.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -18,17 +18,17 @@ use tensorboard_rs::record_writer::RecordWriter;
 
 use super::append::Appender;
 
-/// An event file, open for more events.
+/// An open event file.
 pub struct Events {
     file: Appender,
 }
 
 impl Events {
-    /// Begins a new event file in `folder`. After a resume from step `resumed` TensorBoard drops what older files in the
-    /// folder say about later steps; without one the folder's older event files are removed, they are of another run.
+    /// Creates a new event file in `folder`. After a resume from step `resumed`, TensorBoard ignores later steps of the
+    /// older files. If None, the older event files of the folder are removed, because they belong to another run.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder cannot be read or written.
     pub fn open(folder: &Path, resumed: Option<u64>) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         if resumed.is_none() {
@@ -60,12 +60,12 @@ impl Events {
         Ok(events)
     }
 
-    /// Adds a number; it is written by the next [`Events::flush`].
+    /// Adds a scalar, which is written by the next [`Events::flush`].
     pub fn scalar(&mut self, tag: &str, step: u64, value: f64) {
         self.summary(tensorboard_rs::summary::scalar(tag, value as f32), step);
     }
 
-    /// Adds Markdown for the text page; it is written by the next [`Events::flush`].
+    /// Adds Markdown for TensorBoard's text page, which is written by the next [`Events::flush`].
     pub fn text(&mut self, tag: &str, step: u64, markdown: &str) {
         let mut plugin = SummaryMetadata_PluginData::new();
         plugin.set_plugin_name("text".into());
@@ -90,7 +90,7 @@ impl Events {
         self.summary(summary, step);
     }
 
-    /// Writes what was added. Returns the error when it fails now and did not fail before.
+    /// Writes all added events. Returns an error only if the previous flush did not fail.
     pub fn flush(&mut self) -> Option<io::Error> {
         self.file.flush()
     }
@@ -105,7 +105,7 @@ impl Events {
         event.set_wall_time(now());
         event.set_step(i64::try_from(step).unwrap_or(i64::MAX));
         let mut record = Vec::new();
-        // Both write to memory, which does not fail.
+        // Both write to memory and do not fail.
         if let Ok(bytes) = event.write_to_bytes()
             && RecordWriter::new(&mut record).write(&bytes).is_ok()
         {
@@ -114,10 +114,10 @@ impl Events {
     }
 }
 
-/// TensorBoard takes every file with `tfevents` in its name.
+/// Prefix of event file names. TensorBoard reads every file with `tfevents` in its name.
 const PREFIX: &str = "events.out.tfevents.";
 
-/// Seconds since 1970.
+/// Unix time in seconds.
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
@@ -130,7 +130,8 @@ fn named(path: &Path, error: io::Error) -> io::Error {
 mod tests {
     use super::*;
 
-    /// CRC-32C by its definition (Castagnoli, reflected), masked as TensorFlow masks it; independent of the writer's.
+    /// CRC-32C by its definition (Castagnoli, reflected), masked like in TensorFlow; independent of
+    /// the writer's implementation.
     fn masked_crc32c(bytes: &[u8]) -> u32 {
         let crc = !bytes.iter().fold(!0u32, |crc, byte| {
             (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 })
@@ -138,7 +139,7 @@ mod tests {
         crc.rotate_right(15).wrapping_add(0xa282_ead8)
     }
 
-    /// Every event of every file in a folder, framing and checksums verified.
+    /// All events of all files in a folder; framing and checksums are verified.
     fn decoded(folder: &Path) -> Vec<Event> {
         let mut paths: Vec<_> =
             fs::read_dir(folder).expect("there").map(|entry| entry.expect("there").path()).collect();

@@ -1,4 +1,4 @@
-//! One line of the log.
+//! Lines of the training log.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,61 +8,62 @@ use stepwise_benchmark::forgetting::Forgetting;
 
 use crate::selection::Best;
 
-/// Means since the line before, under the names of LLaMA-Factory's `trainer_log.jsonl`, and ours after them.
+/// Log line with means since the previous line. The first keys have the names of LLaMA-Factory's `trainer_log.jsonl`;
+/// the keys from `phase` on are additional.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepLine {
-    /// Optimiser steps done.
+    /// Completed optimiser steps.
     pub current_steps: u64,
     /// Optimiser steps of the whole run.
     pub total_steps: u64,
-    /// Mean over supervised tokens, in nats.
+    /// Mean loss per supervised token, in nats.
     pub loss: f64,
     /// Learning rate of the last step.
     pub lr: f64,
-    /// Passes done, with the fraction of the one under way.
+    /// Completed epochs of the run, as a fraction.
     pub epoch: f64,
-    /// Share of all steps that is done, in percent.
+    /// Completed share of all steps, in percent.
     pub percentage: f64,
-    /// Since this process began to train, as `h:mm:ss`.
+    /// Time since this process began to train, as `h:mm:ss`.
     pub elapsed_time: String,
-    /// At the pace so far.
+    /// Estimated remaining time at the present pace, as `h:mm:ss`.
     pub remaining_time: String,
     /// Name of the phase.
     pub phase: String,
-    /// Loss of each clinical stage that had supervised tokens.
+    /// Mean loss by clinical stage, for stages with supervised tokens.
     pub stage_loss: BTreeMap<u8, f64>,
-    /// Tokens the loss was taken on.
+    /// Number of supervised tokens in the means.
     pub supervised_tokens: u64,
-    /// Global norm before clipping, of the last step.
+    /// Global gradient norm of the last step, before clipping.
     pub grad_norm: f64,
-    /// Share of the time that steps waited for data, 0 to 1.
+    /// Share of the time spent waiting for data, 0 to 1.
     pub wait_for_data: f64,
-    /// Wall-clock time of a step.
+    /// Mean wall-clock time of a step, in seconds.
     pub seconds_per_step: f64,
-    /// The most memory this process has held, where the system tells.
+    /// Peak resident memory of this process in MiB; None if the system does not provide it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory_mib: Option<f64>,
 }
 
-/// What was measured at the end of an epoch.
+/// Log line of the end of an epoch.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MetricsLine<'a> {
-    /// Optimiser steps done.
+    /// Completed optimiser steps.
     pub current_steps: u64,
-    /// Epochs of the run that are done.
+    /// Completed epochs of the run.
     pub epoch: f64,
     /// Name of the phase.
     pub phase: &'a str,
-    /// A benchmark's numbers by name; nothing where the epoch was not tested.
+    /// Metrics of the benchmark by name; empty if the epoch was not evaluated.
     pub metrics: &'a BTreeMap<String, f64>,
-    /// Which epoch is the best so far.
+    /// Best epoch so far.
     pub best: Option<&'a Best>,
-    /// Where a phase ended: every stage after every phase so far.
+    /// Forgetting table, if the epoch ended a phase.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forgetting: Option<&'a Forgetting>,
 }
 
-/// How fast steps go in this process.
+/// Pace of the steps in this process.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     began: Instant,
@@ -70,13 +71,13 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Starts the clock after `steps_done` steps.
+    /// Starts the clock; `steps_done` steps were completed before.
     #[must_use]
     pub fn start(steps_done: u64) -> Self {
         Self { began: Instant::now(), first: steps_done }
     }
 
-    /// Time since the start, and time to `total` steps at the same pace, both as `h:mm:ss`.
+    /// Elapsed time since the start, and remaining time to `total` steps at the same pace, both as `h:mm:ss`.
     #[must_use]
     pub fn times(&self, current: u64, total: u64) -> (String, String) {
         let elapsed = self.began.elapsed();
@@ -84,13 +85,13 @@ impl Pace {
     }
 }
 
-/// The time `left` steps take when `done` steps took `elapsed`.
+/// Time for `left` steps if `done` steps took `elapsed`; zero if `done` is 0.
 fn remaining(elapsed: Duration, done: u64, left: u64) -> Duration {
     let seconds = if done == 0 { 0.0 } else { elapsed.as_secs_f64() * left as f64 / done as f64 };
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// As Python writes a `timedelta` of whole seconds: `0:00:10`, `2 days, 3:04:05`.
+/// Text of a duration in whole seconds like Python's `timedelta`: `0:00:10`, `2 days, 3:04:05`.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (days, rest) = (seconds / 86_400, seconds % 86_400);

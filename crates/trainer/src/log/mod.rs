@@ -1,7 +1,7 @@
-//! The log of a run: `trainer_log.jsonl`, the truth, and TensorBoard's event files.
+//! Logs of a run: `trainer_log.jsonl`, which is authoritative, and TensorBoard event files.
 //!
-//! Neither can stop a run. What cannot be written (a full disk) is held back, up to a limit, and written when there is
-//! room again; the first failure is reported, the following ones are not.
+//! A failed write does not stop a run. Lines that cannot be written (full disk) are kept in memory, up to a limit, and
+//! written when there is room again. Only the first failure is reported.
 
 mod lines;
 
@@ -18,25 +18,26 @@ pub use lines::{MetricsLine, Pace, StepLine};
 pub use tally::Tally;
 pub use trainer_log::{Resumed, TrainerLog, tested_steps};
 
-/// Both logs of a run, written together.
+/// Both logs of a run.
 pub struct RunLog {
     lines: TrainerLog,
     events: Option<Events>,
 }
 
 impl RunLog {
-    /// Opens `trainer_log.jsonl`, and event files under `runs/` if `tensorboard`, in the folder of a run. Where a run is
-    /// `resumed`, it loses the lines that follow, in both.
+    /// Opens `trainer_log.jsonl` in the folder of a run, and event files in `runs/` if `tensorboard`. In a `resumed`
+    /// run, lines after the resumed step are dropped from both.
     ///
     /// # Errors
-    /// When the files cannot be opened: that is known before the first step, and better said then.
+    /// When a file cannot be read or opened.
     pub fn open(run: &Path, tensorboard: bool, resumed: Option<Resumed>) -> io::Result<Self> {
         let step = resumed.map(|resumed| resumed.step);
         let events = tensorboard.then(|| Events::open(&run.join("runs"), step)).transpose()?;
         Ok(Self { lines: TrainerLog::open(&run.join("trainer_log.jsonl"), resumed)?, events })
     }
 
-    /// Writes a line, and its numbers as scalars: `train/*`, `phase/NAME/loss` and `stage/N/loss`. Returns warnings.
+    /// Writes a line, and its numbers as scalars `train/*`, `phase/NAME/loss` and `stage/N/loss`. Returns warnings
+    /// about failed writes.
     #[must_use]
     pub fn step(&mut self, line: &StepLine) -> Vec<String> {
         if let Some(events) = &mut self.events {
@@ -60,7 +61,7 @@ impl RunLog {
         self.flush()
     }
 
-    /// Writes what was measured after a step (a benchmark's), each number under its own tag in TensorBoard. Returns warnings.
+    /// Writes the metrics of an epoch, each under its own tag in TensorBoard. Returns warnings about failed writes.
     #[must_use]
     pub fn metrics(&mut self, line: &MetricsLine<'_>) -> Vec<String> {
         if let Some(events) = &mut self.events {
@@ -75,7 +76,7 @@ impl RunLog {
         self.flush()
     }
 
-    /// Writes that nothing was learned from a step, and why. Returns warnings.
+    /// Writes that a step was skipped, and why. Returns warnings about failed writes.
     #[must_use]
     pub fn skipped(&mut self, step: u64, why: &str) -> Vec<String> {
         self.lines.append(&serde_json::json!({ "current_steps": step, "skipped": why }));
@@ -86,7 +87,7 @@ impl RunLog {
         let mut warnings = Vec::new();
         let mut warn = |name: &str, failed: Option<io::Error>| {
             warnings.extend(failed.map(|error| {
-                format!("{name}: {error} -> training goes on; what is not written is held back until there is room")
+                format!("{name}: {error} -> training continues; unwritten lines are written when there is room again")
             }));
         };
         warn("trainer_log.jsonl", self.lines.flush());

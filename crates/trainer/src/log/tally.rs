@@ -1,24 +1,24 @@
-//! Losses added up over steps, to be reported as means.
+//! Sums of losses over steps, reported as means.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Sums over supervised tokens, apart for each clinical stage.
+/// Sums of losses over supervised tokens, by clinical stage.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Sum of losses in nats, and how many tokens.
+    /// Sum of losses in nats and number of tokens, by stage.
     stages: BTreeMap<u8, (f64, u64)>,
 }
 
 impl Tally {
-    /// Adds the loss of one token.
+    /// Adds the loss of one token, in nats.
     pub fn add(&mut self, stage: u8, loss: f64) {
         let sum = self.stages.entry(stage).or_default();
         *sum = (sum.0 + loss, sum.1 + 1);
     }
 
-    /// Adds all of another.
+    /// Adds the sums of `other`.
     pub fn merge(&mut self, other: &Self) {
         for (stage, (loss, tokens)) in &other.stages {
             let sum = self.stages.entry(*stage).or_default();
@@ -26,19 +26,19 @@ impl Tally {
         }
     }
 
-    /// How many tokens.
+    /// Number of tokens.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.stages.values().map(|(_, tokens)| tokens).sum()
     }
 
-    /// Mean over all tokens; 0 without any.
+    /// Mean loss over all tokens, in nats; 0 without tokens.
     #[must_use]
     pub fn loss(&self) -> f64 {
         self.stages.values().map(|(loss, _)| loss).sum::<f64>() / self.tokens().max(1) as f64
     }
 
-    /// Mean over the tokens of each stage.
+    /// Mean loss over the tokens of each stage, in nats.
     #[must_use]
     pub fn stage_loss(&self) -> BTreeMap<u8, f64> {
         self.stages.iter().map(|(stage, (loss, tokens))| (*stage, loss / *tokens as f64)).collect()

@@ -1,4 +1,4 @@
-//! `trainer_log.jsonl`: one JSON object a line, each with `current_steps`.
+//! `trainer_log.jsonl`: one JSON object per line, each with `current_steps`.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -9,12 +9,12 @@ use stepwise_data::io::atomic::write_atomic;
 
 use super::append::Appender;
 
-/// The log file, open for more lines.
+/// The open log file.
 pub struct TrainerLog {
     file: Appender,
 }
 
-/// A line that ends an epoch.
+/// Log line of the end of an epoch.
 #[derive(Deserialize)]
 struct EpochEnd {
     current_steps: u64,
@@ -23,7 +23,7 @@ struct EpochEnd {
     _metrics: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The epochs that a run has ended, each with the optimiser steps done by then, in order.
+/// Completed epochs of a run with the number of optimiser steps at their end, in order.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -33,16 +33,18 @@ pub fn tested_steps(path: &Path) -> io::Result<Vec<(u32, u64)>> {
     Ok(ends.map(|end| (end.epoch as u32, end.current_steps)).collect())
 }
 
-/// Where a run goes on.
+/// Point from which a run is resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resumed {
-    /// Optimiser steps done.
+    /// Completed optimiser steps.
     pub step: u64,
-    /// Whether the epoch that ends with them is still to be tested: what was logged of that is logged again.
+    /// Whether the epoch that ends at this step still has to be evaluated. Its log line is then dropped
+    /// and written again.
     pub untested: bool,
 }
 
-/// The one key every line has, and the one that tells the end of an epoch.
+/// Keys of a log line that decide whether it stays: `current_steps` is in every line, `metrics` only at the end
+/// of an epoch.
 #[derive(Deserialize)]
 struct Step {
     current_steps: u64,
@@ -50,8 +52,8 @@ struct Step {
 }
 
 impl TrainerLog {
-    /// Begins a new log at `path`, or continues the one there where the run is `resumed`: what was logged later is cut, and so
-    /// is a line that was torn.
+    /// Creates a new log at `path`. If `resumed` is given, continues the existing log: later lines and damaged
+    /// lines are removed.
     ///
     /// # Errors
     /// When the file cannot be read or written.
@@ -67,22 +69,22 @@ impl TrainerLog {
         Ok(Self { file: Appender::new(file, kept.len() as u64) })
     }
 
-    /// Adds a line; it is written by the next [`TrainerLog::flush`].
+    /// Adds a line, which is written by the next [`TrainerLog::flush`].
     pub fn append(&mut self, line: &impl Serialize) {
-        // Serialising to memory fails only for maps with keys that are not strings, and lines have none.
+        // Serialising fails only for maps with keys that are not strings, which lines do not have.
         if let Ok(mut line) = serde_json::to_vec(line) {
             line.push(b'\n');
             self.file.push(&line);
         }
     }
 
-    /// Writes what was added. Returns the error when it fails now and did not fail before.
+    /// Writes all added lines. Returns an error only if the previous flush did not fail.
     pub fn flush(&mut self) -> Option<io::Error> {
         self.file.flush()
     }
 }
 
-/// The whole lines of a log that stay where a run is resumed.
+/// The complete lines of a log that stay when a run is resumed.
 fn up_to(lines: &[u8], Resumed { step, untested }: Resumed) -> Vec<u8> {
     let stays = |line: &Step| match line.metrics {
         Some(_) if untested => line.current_steps < step,

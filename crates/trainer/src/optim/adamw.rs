@@ -1,4 +1,4 @@
-//! AdamW (Loshchilov and Hutter 2019), in the order of operations of `torch.optim.AdamW`.
+//! AdamW (Loshchilov and Hutter, 2019), with the same order of operations as `torch.optim.AdamW`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,39 +10,40 @@ use stepwise_vlm::weights::NamedTensor;
 use crate::optim::gradients::GradientSum;
 use crate::optim::learning_rates::Rates;
 
-/// AdamW's constants.
+/// Hyperparameters of AdamW without the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWConfig {
-    /// Decay of the first moment.
+    /// Decay rate of the first moment.
     pub beta1: f64,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Constant added to the square root of the bias-corrected second moment.
     pub epsilon: f64,
-    /// Decoupled weight decay; not applied to biases and norms, as in Hugging Face's Trainer.
+    /// Decoupled weight decay. As in Hugging Face's Trainer, it is not applied to biases and norms.
     pub weight_decay: f64,
 }
 
-/// The moments of every learning parameter.
+/// AdamW optimiser: moments of every trained parameter and step counts of the model parts.
 #[derive(Clone, Debug)]
 pub struct AdamW {
     config: AdamWConfig,
-    /// Steps that each part has learned in; a part that is frozen for a while goes on where it was.
+    /// Optimiser steps of each part. A part that was frozen for some steps continues with its own count.
     steps: BTreeMap<ModelPart, u64>,
     moments: BTreeMap<String, [Tensor<1>; 2]>,
 }
 
-/// What stands before a parameter's name for each of its moments, in a saved optimiser.
+/// Name prefixes of the two moments in a saved optimiser.
 const MOMENTS: [&str; 2] = ["exp_avg.", "exp_avg_sq."];
 
 impl AdamW {
-    /// A fresh optimiser.
+    /// Creates an optimiser without moments and with zero steps.
     #[must_use]
     pub fn new(config: AdamWConfig) -> Self {
         Self { config, steps: BTreeMap::new(), moments: BTreeMap::new() }
     }
 
-    /// Moves every learning parameter that has a gradient.
+    /// Updates every trainable parameter that has a gradient. Increments the step count of each part with
+    /// a trainable parameter.
     pub fn step(&mut self, model: &mut Vlm, gradients: &GradientSum, rates: Rates) {
         let mut learning = Learning::default();
         model.visit(&mut learning);
@@ -52,7 +53,7 @@ impl AdamW {
         model.visit(&mut Move { optimizer: self, gradients, rates });
     }
 
-    /// Steps that a part has learned in.
+    /// Number of optimiser steps of a part.
     #[must_use]
     pub fn steps(&self, part: ModelPart) -> u64 {
         self.steps.get(&part).copied().unwrap_or(0)
@@ -75,7 +76,7 @@ impl AdamW {
         value * decay - first / root * (learning_rate / bias1)
     }
 
-    /// The moments as tensors of a safetensors file. The count of steps is kept by the caller.
+    /// Moments as named tensors `[values]` for a safetensors file. The caller stores the step counts.
     #[must_use]
     pub fn tensors(&self) -> Vec<NamedTensor> {
         let mut tensors = Vec::new();
@@ -88,7 +89,7 @@ impl AdamW {
         tensors
     }
 
-    /// Goes on from saved moments, after so many steps of each part.
+    /// Restores saved moments and the step counts of the parts. Tensors without a moment prefix are ignored.
     pub fn restore(
         &mut self,
         steps: BTreeMap<ModelPart, u64>,
@@ -112,12 +113,12 @@ impl AdamW {
     }
 }
 
-/// Whether weight decay applies: to matrices, not to biases and norms.
+/// Whether weight decay applies to a parameter: to all except biases and norms.
 fn decays(name: &str) -> bool {
     !name.ends_with(".bias") && !name.contains("norm")
 }
 
-/// The parts of which anything learns.
+/// Model parts with a trainable parameter.
 #[derive(Default)]
 struct Learning(BTreeSet<ModelPart>);
 
@@ -157,7 +158,7 @@ mod tests {
 
     const CONFIG: AdamWConfig = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
 
-    /// Lets the adapters of a part learn, or not.
+    /// Makes the adapters of a part trainable or frozen.
     struct Learn(ModelPart, bool);
 
     impl ParameterVisitor for Learn {
@@ -168,7 +169,7 @@ mod tests {
         }
     }
 
-    /// Values of a part's adapters; a gradient of halves for each is put into the sum.
+    /// Collects the adapter values of a part and adds a gradient of 0.5 for each value.
     struct Halves(ModelPart, Vec<f32>, GradientSum);
 
     impl ParameterVisitor for Halves {
@@ -216,7 +217,7 @@ mod tests {
         assert_eq!(halves(&mut model, decoder).0, moved);
         assert_ne!(moved, before);
 
-        // And it goes on from there when it is read again.
+        // A restored optimiser continues from the same state.
         let saved = optimizer.tensors().into_iter().map(|moment| (moment.name, moment.values));
         let mut again = AdamW::new(CONFIG);
         again.restore([(ModelPart::Vision, 4), (ModelPart::Connector, 4), (decoder, 1)].into(), saved, model.device());

@@ -1,4 +1,4 @@
-//! Gradients by parameter name, added up over the micro-batches of a step.
+//! Gradients by parameter name, summed over the micro-batches of a step.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,25 @@ use burn::tensor::{Gradients, Tensor};
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
-/// The gradient of every learning parameter, each as one row of values.
+/// Gradients of the trainable parameters by name, each flattened to `[values]`.
 #[derive(Clone, Debug, Default)]
 pub struct GradientSum {
     pub(crate) by_name: BTreeMap<String, Tensor<1>>,
 }
 
 impl GradientSum {
-    /// Adds the gradients of one backward pass.
+    /// Adds the gradients of one backward pass through `model`.
     pub fn add(&mut self, model: &mut Vlm, gradients: &Gradients) {
         model.visit(&mut Collect { gradients, sum: self });
     }
 
-    /// The gradient of a parameter; none where nothing flowed to it.
+    /// Returns the gradient of a parameter, `[values]`. None if no gradient reached it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Tensor<1>> {
         self.by_name.get(name)
     }
 
-    /// The Euclidean norm over all parameters together, summed in f64.
+    /// Euclidean norm over all parameters together; squares of each tensor are summed in f32, the tensors in f64.
     #[must_use]
     pub fn norm(&self) -> f64 {
         let squares = self.by_name.values().map(|gradient| f64::from(scalar(gradient.clone().square().sum())));
@@ -39,7 +39,7 @@ impl GradientSum {
     }
 }
 
-/// The one value of a tensor.
+/// Value of a tensor with one element; NaN if it cannot be read.
 pub(crate) fn scalar(tensor: Tensor<1>) -> f32 {
     tensor.inner().into_data().convert::<f32>().try_to_vec::<f32>().map_or(f32::NAN, |values| values[0])
 }

@@ -1,31 +1,31 @@
-//! Learning rates: of each part of the model, and of `lora_B` beside `lora_A` (LoRA+, Hayou et al. 2024).
+//! Learning rates of the model parts, and the ratio between `lora_B` and `lora_A` (LoRA+, Hayou et al., 2024).
 
 use crate::recipe_to_model::is_frozen;
 use stepwise_curriculum::run_plan::Place;
 use stepwise_recipe::{Phase, Recipe, Tuning};
 use stepwise_vlm::idefics3::ModelPart;
 
-/// Learning rates of a step, or at the peak of a schedule.
+/// Learning rates of one step, or of the peak of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
-    /// Of the image encoder.
+    /// Learning rate of the vision tower.
     pub vision: f64,
-    /// Of the connector.
+    /// Learning rate of the connector.
     pub connector: f64,
-    /// Of the decoder.
+    /// Learning rate of the decoder.
     pub decoder: f64,
-    /// How many times that of its part `lora_B` and vectors learn with.
+    /// Factor on the rate of the part for `lora_B` and for vectors; 1 without LoRA+.
     pub loraplus_ratio: f64,
 }
 
 impl Rates {
-    /// One for all.
+    /// The same learning rate for all parts, without LoRA+.
     #[must_use]
     pub const fn same(rate: f64) -> Self {
         Self { vision: rate, connector: rate, decoder: rate, loraplus_ratio: 1.0 }
     }
 
-    /// At the peak of a phase.
+    /// Peak learning rates of a phase.
     #[must_use]
     pub fn peak(recipe: &Recipe, phase: &Phase) -> Self {
         let (train, own) = (&recipe.train, phase.learning_rate);
@@ -41,7 +41,8 @@ impl Rates {
         }
     }
 
-    /// Of the step at `place`, before which `done` of the run's `planned` steps are done.
+    /// Learning rates of the step at `place`, with `done` completed of `planned` steps of the run. The schedule spans
+    /// the phase if `rewarm` is set, else the whole run.
     #[must_use]
     pub fn at(recipe: &Recipe, place: Place, (done, planned): (u64, u64)) -> Self {
         let phase = &recipe.curriculum.phase[place.phase];
@@ -51,7 +52,7 @@ impl Rates {
         Self::peak(recipe, phase).times(recipe.train.lr_scheduler_type.factor(at, warmup.steps(of), of))
     }
 
-    /// The one that logs name: of the decoder or, where a phase freezes that, of the last part before it that learns.
+    /// Learning rate shown in logs: the rate of the last trained part, in the order vision tower, connector, decoder.
     #[must_use]
     pub fn named(&self, recipe: &Recipe, phase: &Phase) -> f64 {
         let never = recipe.tuning.freeze();
@@ -59,14 +60,14 @@ impl Rates {
         self.of_part(ModelPart::ALL.into_iter().rev().find(learns).unwrap_or(ModelPart::Decoder))
     }
 
-    /// All of them multiplied, as a schedule does.
+    /// All rates multiplied by `factor`. The LoRA+ ratio stays.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {
         let Self { vision, connector, decoder, loraplus_ratio } = self;
         Self { vision: factor * vision, connector: factor * connector, decoder: factor * decoder, loraplus_ratio }
     }
 
-    /// Of a part, without LoRA+.
+    /// Learning rate of a part, without the LoRA+ ratio.
     #[must_use]
     pub fn of_part(&self, part: ModelPart) -> f64 {
         match part {
@@ -76,7 +77,8 @@ impl Rates {
         }
     }
 
-    /// Of a parameter with so many axes. With LoRA+ these are the groups of PEFT's `create_loraplus_optimizer`.
+    /// Learning rate of the parameter `name` with `axes` dimensions. With LoRA+, the groups are those of PEFT's
+    /// `create_loraplus_optimizer`: `lora_B` and all one-dimensional parameters use the ratio.
     #[must_use]
     pub fn of(&self, name: &str, axes: usize) -> f64 {
         let rate = self.of_part(ModelPart::of(name));
@@ -131,11 +133,11 @@ mod tests {
             let mut course = Course::new(&recipe, &cases).expect("a course");
             assert_eq!((course.total, course.phases(), course.at(39).phase), (40, 3, 1));
             let rate = |course: &Course, done: u64| Rates::at(&recipe, course.at(done), (done, course.planned)).decoder;
-            // The step before each end is one step's fall above it: of 20 steps, or of 40.
+            // The rate of the last step is one decrement above the end value; the schedule has 20 or 40 steps.
             let fall = if rewarm { 1.0 / 20.0 } else { 1.0 / 40.0 };
             let last = [19, 39].map(|done| rate(&course, done));
             assert!(last.iter().zip(ends).all(|(rate, end)| (rate - end - fall).abs() < 1e-12), "{rewarm}: {last:?}");
-            // A phase that ends early moves the others up, and one schedule over the run goes on where it was.
+            // After an early advance the next phases begin earlier, and a schedule over the run continues unchanged.
             let (before, after) = (rate(&course, 9), rate(&course, 10));
             course.cut(0, 10);
             assert_eq!((course.total, course.at(10).phase), (40, 1), "max_steps reaches into the third phase");

@@ -1,4 +1,4 @@
-//! One optimiser step: losses of the micro-batches, summed over all their supervised tokens; clip; move.
+//! One optimiser step: loss over all supervised tokens of the micro-batches, gradient clipping, parameter update.
 
 use stepwise_vlm::batch::Batch;
 use stepwise_vlm::nn::parameter::Pass;
@@ -10,36 +10,36 @@ use crate::optim::adamw::AdamW;
 use crate::optim::gradients::GradientSum;
 use crate::optim::learning_rates::Rates;
 
-/// What a step came to.
+/// Statistics of an optimiser step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stepped {
-    /// Losses and supervised tokens of each clinical stage.
+    /// Summed losses and number of supervised tokens, by clinical stage.
     pub tally: Tally,
-    /// Global norm of the gradient before clipping.
+    /// Global gradient norm before clipping.
     pub grad_norm: f64,
 }
 
-/// Why a step cannot be taken. The parameters are as they were.
+/// Why a step failed. The parameters are unchanged.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StepError {
-    /// A loss or gradient that is not a number.
+    /// The loss or the gradient norm is NaN or infinite.
     #[error(
         "{} -> look at these questions with `stepwise preview`, lower the learning rate, or set \
          `train.on_nonfinite = \"skip\"`",
         cause(what, *value, names)
     )]
     NotFinite {
-        /// Loss or gradient norm.
+        /// Quantity: the loss or the gradient's norm.
         what: &'static str,
-        /// Its value.
+        /// Value of the quantity.
         value: f64,
-        /// The questions it comes from.
+        /// Names of the training examples that cause it.
         names: Vec<String>,
     },
 }
 
 impl StepError {
-    /// What is not finite, and where.
+    /// Message without advice: what is not finite, and in which training examples.
     #[must_use]
     pub fn cause(&self) -> String {
         let Self::NotFinite { what, value, names } = self;
@@ -47,7 +47,7 @@ impl StepError {
     }
 }
 
-/// Questions named before the rest is only counted.
+/// Number of examples that are named in a message; the others are counted.
 const NAMED: usize = 4;
 
 fn cause(what: &str, value: f64, names: &[String]) -> String {
@@ -58,23 +58,25 @@ fn cause(what: &str, value: f64, names: &[String]) -> String {
     format!("{what} is {value} at {at}")
 }
 
-/// What decides a step beside its lessons.
+/// Settings of an optimiser step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepOptions {
     /// Learning rates of this step.
     pub rates: Rates,
-    /// Largest global gradient norm; 0 for no limit.
+    /// Maximum global gradient norm; 0 for no limit.
     pub max_grad_norm: f64,
-    /// Key of the step's dropout masks.
+    /// Random key of the step's dropout masks.
     pub dropout_key: u64,
-    /// Whether what a block computes is computed again on the way back instead of being kept.
+    /// Whether activations of a block are recomputed in the backward pass instead of being kept.
     pub gradient_checkpointing: bool,
 }
 
-/// Takes one step over `micro_batches`. Every supervised token counts the same, whichever micro-batch it is in.
+/// Takes one optimiser step over `micro_batches`. The loss is the weighted sum over all supervised
+/// tokens divided by their number, so that the split into micro-batches does not matter. Gradients are
+/// clipped like `torch.nn.utils.clip_grad_norm_`.
 ///
 /// # Errors
-/// When loss or gradient are not finite.
+/// When the loss or the gradient norm is not finite.
 pub fn step(
     reader: &mut Reader,
     optimizer: &mut AdamW,
@@ -87,7 +89,7 @@ pub fn step(
 
     let mut tally = Tally::default();
     let mut gradients = GradientSum::default();
-    // Micro-batches with a loss that is no number.
+    // Micro-batches whose loss is not finite.
     let mut lost = Vec::new();
     for (index, micro) in micro_batches.iter().enumerate() {
         let MicroBatch { batch, stages, .. } = micro;
@@ -110,15 +112,15 @@ pub fn step(
         return Err(StepError::NotFinite { what: "the gradient's norm", value: grad_norm, names });
     }
     if options.max_grad_norm > 0.0 {
-        // As torch.nn.utils.clip_grad_norm_.
+        // Same formula as torch.nn.utils.clip_grad_norm_.
         gradients.scale((options.max_grad_norm / (grad_norm + 1e-6)).min(1.0));
     }
     optimizer.step(&mut reader.model, &gradients, options.rates);
     Ok(Stepped { tally, grad_norm })
 }
 
-/// The questions of these micro-batches whose loss or gradient is not finite when each is computed alone: what is computed
-/// together spoils its neighbours. All of them where that shows none.
+/// Names of the examples whose loss or gradient is not finite when computed alone, because in a batch one example can
+/// spoil the others. Returns the names of all examples if none fails alone.
 fn culprits(reader: &mut Reader, micro_batches: &[&MicroBatch]) -> Vec<String> {
     let questions = || micro_batches.iter().flat_map(|micro| micro.examples.iter().zip(&micro.names));
     let mut found = Vec::new();
@@ -155,7 +157,7 @@ mod tests {
         Reader::load(&folder, &Device::flex()).expect("the tiny model")
     }
 
-    /// A question, about a picture or about none.
+    /// A question with or without an image.
     fn asked(reader: &Reader, picture: bool) -> Example {
         let mut conversation = Conversation::default();
         let shown = picture.then_some(Part::Image { index: 0 });
@@ -170,7 +172,7 @@ mod tests {
         MicroBatch { batch, stages: vec![1; examples.len()], names, examples }
     }
 
-    /// The step's error, and that nothing has moved.
+    /// Takes a step, returns its error, and checks that no parameter changed.
     fn lost(reader: &mut Reader, micro_batches: &[MicroBatch]) -> (&'static str, f64, Vec<String>) {
         let rates = Rates { vision: 0.1, connector: 0.1, decoder: 0.1, loraplus_ratio: 1.0 };
         let options = StepOptions { rates, max_grad_norm: 1.0, dropout_key: 0, gradient_checkpointing: false };
@@ -183,7 +185,7 @@ mod tests {
         (what, value, names)
     }
 
-    /// All that learns, as numbers.
+    /// Values of all trainable parameters.
     fn learned(reader: &mut Reader) -> Vec<f32> {
         let mut values = Vec::new();
         change(reader, |_, parameter| {
@@ -199,7 +201,7 @@ mod tests {
         values: Vec<f32>,
     }
 
-    /// Shows every parameter as numbers, which may be changed.
+    /// Calls `with` for the values of every parameter, which it may change.
     fn change(reader: &mut Reader, with: impl FnMut(&str, &mut Numbers)) {
         struct Change<F>(F);
         impl<F: FnMut(&str, &mut Numbers)> ParameterVisitor for Change<F> {
@@ -220,12 +222,12 @@ mod tests {
     #[test]
     fn an_infinite_gradient_of_a_finite_loss_is_an_error_and_its_question_is_named() {
         let mut reader = reader();
-        // Only a picture's gradient comes to the connector.
+        // Only examples with an image have a gradient at the connector.
         let config =
             LoraConfig { target_modules: Targets::List(vec!["modality_projection.proj".to_owned()]), ..lora() };
         attach(&mut reader.model, &config, 1, |_| true).expect("attached");
         reader.refresh();
-        // Their product is zero and changes no loss; the gradient of the first is what the second multiplies.
+        // The product B·A is zero, so the loss is unchanged; the gradient of A is multiplied by B and overflows.
         change(&mut reader, |name, numbers| match name.rsplit_once(".lora_") {
             Some((_, "A.weight")) => numbers.values.fill(0.0),
             Some((_, "B.weight")) => numbers.values.fill(1e30),
@@ -240,8 +242,8 @@ mod tests {
 
     #[test]
     fn an_infinite_loss_is_an_error_and_its_question_is_named() {
-        // The answer's first token is impossible: its logit is one feature, far beyond the others, times a vast number. Which
-        // sign that feature has, the model decides.
+        // The answer's first token gets an extreme logit: one large feature times the largest f32. The sign of the
+        // feature depends on the model, so both signs are tried.
         let values = [f32::MAX, f32::MIN].map(|vast| {
             let mut reader = reader();
             attach(&mut reader.model, &lora(), 1, |_| true).expect("attached");

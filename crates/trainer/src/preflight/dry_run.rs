@@ -1,8 +1,8 @@
-//! The largest micro-batch once forward and backward before the first step, and its result thrown away.
+//! Dry run: one forward and backward pass of the largest micro-batch before the first step. The result is discarded.
 //!
-//! Memory that is not enough is not enough at once, and not after hours. The micro-batch is repeated at its own step: which
-//! questions a step takes stays a function of (seed, phase, epoch, step), so that a resumed run equals the uninterrupted one.
-//! And a tensor that is to learn but that no gradient reaches is found before anything has been computed with it.
+//! If memory is too small, the run fails here and not after hours. The dry run also finds trainable tensors that no
+//! gradient reaches. It does not change the run plan: the micro-batch is used again at its own step, so that a resumed
+//! run equals an uninterrupted one.
 
 use stepwise_vlm::idefics3::ModelPart;
 use stepwise_vlm::idefics3::Vlm;
@@ -12,25 +12,25 @@ use stepwise_vlm::pipeline::Reader;
 use crate::batches::examples::MicroBatch;
 use crate::optim::gradients::GradientSum;
 
-/// Tensors that are to learn and have no gradient.
+/// Trainable tensors without a gradient.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{first} is to learn, but no gradient reaches it ({count} tensors in all) -> exclude its module, or choose another \
-     `target_modules`"
+    "{first} is trainable, but no gradient reaches it ({count} such tensors in all) -> exclude its module, or \
+     choose other `target_modules`"
 )]
 pub struct Unreached {
-    /// The first of them.
+    /// Name of the first such tensor.
     pub first: String,
-    /// How many.
+    /// Number of such tensors.
     pub count: usize,
 }
 
-/// Computes `micro_batch` and its gradients, and checks that every tensor that is to learn has one. A gradient of zeros is
-/// one: a fresh adapter's `lora_B` is zero, and with it the gradient of its `lora_A` at the first step. Tensors before the
-/// decoder have none where the micro-batch shows no picture.
+/// Computes the loss and gradients of `micro_batch` and checks that every trainable tensor has a gradient. Gradients of
+/// zeros are accepted: in a newly initialised adapter `lora_B` is zero, and so is the gradient of `lora_A`. Tensors of
+/// the vision tower and the connector are only checked if the micro-batch has images.
 ///
 /// # Errors
-/// When one has none.
+/// When a trainable tensor has no gradient.
 pub fn rehearse(
     reader: &mut Reader,
     micro_batch: &MicroBatch,
@@ -44,7 +44,7 @@ pub fn rehearse(
     reached(&mut reader.model, &gradients, micro_batch.batch.tiles() > 0)
 }
 
-/// Whether every tensor that is to learn has a gradient; those before the decoder only with `pictures`.
+/// Checks that every trainable tensor has a gradient. Tensors before the decoder are only checked with `pictures`.
 fn reached(model: &mut Vlm, gradients: &GradientSum, pictures: bool) -> Result<(), Unreached> {
     let mut look = Look { gradients, pictures, missing: Vec::new() };
     model.visit(&mut look);

@@ -1,4 +1,4 @@
-//! What learns when: phases that freeze the same parts are under one regime.
+//! Freeze groups: phases that freeze the same model parts.
 
 use crate::recipe_to_model::is_frozen;
 use stepwise_recipe::{Freeze, Recipe};
@@ -7,19 +7,19 @@ use stepwise_vlm::idefics3::ModelPart;
 use crate::optim::learning_rates::Rates;
 use crate::preflight::token_stats::{Largest, Survey};
 
-/// What learns in some of the phases, and the most that they take.
+/// Freeze group: the phases that freeze the same parts, and their largest micro-batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regime {
-    /// What does not, of what the recipe trains.
+    /// Parts that these phases freeze in addition to what the recipe never trains.
     pub freeze: Freeze,
-    /// Its phases, each with its peak learning rates.
+    /// Names of the phases with their peak learning rates.
     pub phases: Vec<(String, Rates)>,
-    /// Their largest micro-batch; nothing where no step is left to them.
+    /// Largest micro-batch of the phases; all zero if `max_steps` leaves them no step.
     pub largest: Largest,
 }
 
 impl Regime {
-    /// Those of a recipe, in the order in which they first hold.
+    /// Freeze groups of a recipe, in the order of their first phases.
     #[must_use]
     pub fn all(recipe: &Recipe, survey: &Survey) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
@@ -37,7 +37,7 @@ impl Regime {
         found
     }
 
-    /// Peak learning rates of its phases, where the part learns in them.
+    /// Peak learning rates of the phases; empty if the group freezes `part`.
     pub fn rates(&self, part: ModelPart) -> impl Iterator<Item = &Rates> {
         self.phases.iter().map(|(_, rates)| rates).filter(move |_| !is_frozen(self.freeze, part))
     }

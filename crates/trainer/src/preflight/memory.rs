@@ -1,7 +1,8 @@
-//! How much memory a run will need at most, and what for.
+//! Estimate of the peak memory of a run, by use.
 //!
-//! What is held before the first step (program, cases, weights) is measured, the rest is counted: the tensors that each
-//! operation of `stepwise-ops` keeps for its backward, times the rows of the largest micro-batch. Everything is f32.
+//! Memory in use before the first step (program, cases, weights) is measured. The rest is computed: the tensors that
+//! each operation of `stepwise-ops` keeps for the backward pass, times the rows of the largest micro-batch. All of
+//! these are f32.
 
 use std::fs;
 
@@ -15,89 +16,90 @@ use crate::environment::peak_memory_mib;
 use crate::parameters::Inventory;
 use crate::preflight::token_stats::Largest;
 
-/// Bytes of a value.
+/// Bytes per value (f32).
 const VALUE: u64 = 4;
 
-/// Bytes of cut pictures that lessons keep at most, and the pictures of the steps read ahead.
+/// Largest size of preprocessed images in bytes, including the images of prefetched steps.
 const PICTURES_KEPT: u64 = crate::batches::examples::PICTURE_BYTES as u64;
 
-/// Rows scored at once by the benchmark; answers to a question share their beginning.
+/// Decoder rows scored at once by the benchmark. The answer options of a question share their prefix.
 const SCORED_ROWS: u64 = 8192;
 
-/// Bytes of the largest piece that the allocator keeps once it is freed ([`stepwise_vlm::keep_freed_memory`]).
+/// Size in bytes of the largest block that the allocator keeps after it is freed ([`stepwise_vlm::keep_freed_memory`]).
 const LARGEST_KEPT: u64 = 32 << 20;
 
-/// Rows of the decoder that an attack on one picture differentiates: a question and its options.
+/// Decoder rows in the backward pass of an attack on one image: a question and its options.
 const ATTACKED_ROWS: u64 = 512;
 
-/// Rows whose logits exist at once.
+/// Rows whose logits are in memory at once.
 const LOGIT_ROWS: u64 = 64;
 
-/// Values that AdamW and the gradients take for each one that learns: two moments, the gradient, its sum over micro-batches,
-/// and the new value beside the old one.
+/// Values in memory per trained value: two moments, the gradient, its sum over micro-batches, and a second copy of the
+/// value during the update.
 const PER_LEARNING_VALUE: u64 = 5;
 
-/// Those that one takes which rests in a phase: its moments.
+/// Values AdamW keeps per parameter value frozen in this phase: the two moments.
 const PER_RESTING_VALUE: u64 = 2;
 
-/// A use of memory.
+/// One use of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
-    /// What for.
+    /// Name of the use.
     pub what: &'static str,
-    /// Bytes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// What to do about it, if anything can be done.
+    /// How to reduce it; None if it cannot be reduced.
     pub advice: Option<&'static str>,
 }
 
-/// How much a run will need.
+/// Memory estimate of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
-    /// What adds up at the moment that needs most: a step, the benchmark, or both.
+    /// Uses of memory that add up at the peak: during a step, during the benchmark, or both. The first one is memory
+    /// in use now.
     pub uses: Vec<Use>,
-    /// What the process has held at most so far, which is more only where loading was the hardest.
+    /// Peak memory of the process so far, in bytes. It exceeds the sum only if loading needed most; 0 if unknown.
     pub reached: u64,
 }
 
 impl Estimate {
-    /// Bytes held at the hardest moment.
+    /// Peak memory in bytes.
     #[must_use]
     pub fn peak(&self) -> u64 {
         self.uses.iter().map(|one| one.bytes).sum::<u64>().max(self.reached)
     }
 
-    /// Bytes beyond what is held already.
+    /// Bytes that are needed in addition to the memory in use now.
     #[must_use]
     pub fn to_come(&self) -> u64 {
         self.peak().saturating_sub(self.uses.first().map_or(0, |held| held.bytes))
     }
 
-    /// What to do, the largest use first.
+    /// Advice for reducing memory, for the largest use first.
     #[must_use]
     pub fn advice(&self) -> String {
         let mut uses: Vec<&Use> = self.uses.iter().collect();
         uses.sort_by_key(|one| std::cmp::Reverse(one.bytes));
         let advice: Vec<&str> = uses.iter().filter_map(|one| one.advice).collect();
         match advice.is_empty() {
-            true => "take a machine with more memory".to_owned(),
+            true => "use a machine with more memory".to_owned(),
             false => advice.join(", then "),
         }
     }
 }
 
-/// Tiles of the pictures of a run.
+/// Tile counts of the images of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pictures {
-    /// Of all that lessons show.
+    /// Distinct tiles of all training examples.
     pub learned: u64,
-    /// Of all that the benchmark shows.
+    /// Tiles of all images in the benchmark; equal images count once.
     pub tested: u64,
-    /// Of the one that has most.
+    /// Tiles of the image with most tiles.
     pub most: u64,
 }
 
-/// What a run needs, from what is known before its first step.
+/// Estimates the memory of a run before its first step. `inventory` and `largest` belong to one freeze group.
 #[must_use]
 pub fn estimate(
     recipe: &Recipe,
@@ -116,7 +118,8 @@ pub fn estimate(
 
     let of_rows = (rows * decoder + largest.predictions as u64 * read) * VALUE;
     let of_tiles = if seeing { largest.tiles as u64 * tile * VALUE } else { 0 };
-    // Few rows pass through the end of the last layer; before the others do, what that layer kept is free again.
+    // Only predicting rows reach the end of the last layer. When the backward pass reaches all rows, the tensors kept
+    // by that layer's attention are already free.
     let passing = (largest.predictions as u64 * backward).max(rows * backward.saturating_sub(attending));
     let logits = LOGIT_ROWS.min(largest.predictions as u64) * config.text.vocab_size as u64 * VALUE;
     let step = [
@@ -129,14 +132,14 @@ pub fn estimate(
             }),
         },
         Use {
-            what: "kept of the image encoder",
+            what: "kept by the image encoder",
             bytes: of_tiles,
             advice: (most > 1).then_some("set `do_image_splitting = false`"),
         },
-        Use { what: "passing through", bytes: (passing + encode) * VALUE + logits, advice: None },
+        Use { what: "temporary tensors", bytes: (passing + encode) * VALUE + logits, advice: None },
     ];
     let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
-    // Attacks differentiate a picture's pixels through image encoder and decoder.
+    // Attacks need the gradient of an image's pixels through image encoder and decoder.
     let attack = (tile + encode) * most + ATTACKED_ROWS * decoder;
     let test = [Use {
         what: "the benchmark",
@@ -144,7 +147,7 @@ pub fn estimate(
         advice: None,
     }];
     let sum = |uses: &[Use]| uses.iter().map(|one| one.bytes).sum::<u64>();
-    // What the benchmark frees in pieces that the allocator keeps fits the pieces of a step but by chance.
+    // Small freed blocks stay with the allocator, and a step can rarely reuse the blocks of the benchmark: both add up.
     let kept = SCORED_ROWS * config.text.intermediate_size as u64 * VALUE <= LARGEST_KEPT;
     let hardest: Vec<Use> = match (kept, sum(&step) >= sum(&test)) {
         (true, _) => step.into_iter().chain(test).collect(),
@@ -153,7 +156,7 @@ pub fn estimate(
     };
 
     let mut uses = vec![
-        Use { what: "held now: program, cases, weights", bytes: held(), advice: held_smaller(recipe) },
+        Use { what: "in use now: program, cases, weights", bytes: held(), advice: held_smaller(recipe) },
         Use {
             what: "gradients and optimiser",
             bytes: (inventory.parameters() as u64 * PER_LEARNING_VALUE + inventory.resting as u64 * PER_RESTING_VALUE)
@@ -161,23 +164,23 @@ pub fn estimate(
             advice: None,
         },
         Use {
-            what: "image features remembered",
+            what: "cached image features",
             bytes: if seeing { 0 } else { cache.min((learned + tested) * feature) },
             advice: Some("lower `train.feature_cache_gb`"),
         },
-        Use { what: "pictures read ahead", bytes: PICTURES_KEPT.min(learned * tile_bytes), advice: None },
+        Use { what: "prefetched images", bytes: PICTURES_KEPT.min(learned * tile_bytes), advice: None },
     ];
     uses.extend(hardest);
     uses.retain(|one| one.bytes > 0);
     Estimate { uses, reached: (peak_memory_mib().unwrap_or(0.0) * f64::from(1 << 20)) as u64 }
 }
 
-/// In what less memory the base could be held; only frozen weights can.
+/// Advice for a smaller base in memory. Only frozen weights can be stored in fewer bits.
 fn held_smaller(recipe: &Recipe) -> Option<&'static str> {
     let Tuning::Lora { lora } = &recipe.tuning else { return None };
     match base_precision(&recipe.train) {
         Precision::F32 => Some("set `train.bf16 = true`"),
-        // Singular vectors are not taken off weights in four bits.
+        // PiSSA does not support weights in four bits.
         Precision::Bf16 => {
             (lora.init_lora_weights != InitLoraWeights::Pissa).then_some("set `train.load_in_4bit = true`")
         }
@@ -185,19 +188,19 @@ fn held_smaller(recipe: &Recipe) -> Option<&'static str> {
     }
 }
 
-/// Values a row or tile takes.
+/// Number of values per row or tile.
 struct Shapes {
-    /// Kept for the backward pass by every row of the decoder.
+    /// Values kept for the backward pass per decoder row.
     decoder: u64,
-    /// Of that, the part of one layer's attention.
+    /// Values of `decoder` that belong to the attention of one layer.
     attending: u64,
-    /// The same beyond that by a row that predicts: the last layer's end, which others do not reach.
+    /// Additional values kept per predicting row, at the end of the last layer. Other rows do not reach it.
     read: u64,
-    /// Kept by every tile in the image encoder.
+    /// Values kept for the backward pass per tile in the image encoder.
     tile: u64,
-    /// Passing through the backward pass of the widest layer, by row.
+    /// Temporary values per row in the backward pass of the widest layer.
     backward: u64,
-    /// Passing through the image encoder, by tile.
+    /// Temporary values per tile in the image encoder.
     encode: u64,
 }
 
@@ -214,18 +217,18 @@ impl Shapes {
         let [width, inner] = [text.hidden_size, text.intermediate_size];
         let [queries, keys] = [text.num_attention_heads * text.head_dim(), text.kv_heads() * text.head_dim()];
         let decoder = |names: &[&str]| names.iter().any(|name| inventory.module_learns(ModelPart::Decoder, name));
-        // A linear layer keeps its input where it, or its adapter, learns; layers with one input keep it once. Dropout
-        // keeps a mask and the masked input of each.
+        // A linear layer keeps its input if its weight or adapter is trained. Layers with a common input keep it once.
+        // Dropout keeps a mask and the masked input for each layer.
         let input = |names: &[&str], width: usize| {
             let own = if dropout { names.iter().filter(|name| decoder(&[name])).count() * 2 } else { 0 };
             if decoder(names) { width * (1 + own) } else { 0 }
         };
-        // A norm keeps its input; one whose gain learns is composed of operations that keep three more.
+        // A norm keeps its input. A norm with a trained gain consists of operations that keep three more tensors.
         let norm = |part: ModelPart, width: usize| {
             let gains = ["layer_norm1", "layer_norm2", "input_layernorm", "post_attention_layernorm"];
             if gains.iter().any(|gain| inventory.module_learns(part, gain)) { 4 * width } else { width }
         };
-        // DoRA keeps what each of its layers gives before the magnitude scales it.
+        // DoRA keeps the output of each layer before the scaling by the magnitude.
         let given = |part: ModelPart, outputs: &[(&str, usize)]| -> usize {
             let own = outputs.iter().filter(|(name, _)| dora && inventory.module_learns(part, name));
             own.map(|(_, width)| width).sum()
@@ -233,7 +236,7 @@ impl Shapes {
         let attending = norm(ModelPart::Decoder, width)
             + given(ModelPart::Decoder, &[("q_proj", queries), ("k_proj", keys), ("v_proj", keys)])
             + input(&["q_proj", "k_proj", "v_proj"], width)
-            + 2 * queries // q, and what attention gives
+            + 2 * queries // q and the output of attention
             + 2 * keys
             + text.num_attention_heads;
         let fed = [("o_proj", width), ("gate_proj", inner), ("up_proj", inner), ("down_proj", width)];
@@ -262,7 +265,7 @@ impl Shapes {
             + kept(&["fc2"], hidden)
             + joined * ranks(inventory, ModelPart::Vision);
         let pixels = 3 * vision.image_size.pow(2);
-        // With gradient checkpointing what goes into each block is kept, and one block's own at a time.
+        // With gradient checkpointing, the input of each block is kept, and the tensors of one block at a time.
         let (decoder, tower) = match recipe.train.gradient_checkpointing {
             true => (
                 width * text.num_hidden_layers + attending + feeding,
@@ -284,19 +287,19 @@ impl Shapes {
     }
 }
 
-/// Mean over layers of what `x A` takes by row: the ranks of a layer's adapters.
+/// Sum of rank times number of modules over the adapters of a part: the width of all `x A` products together.
 fn ranks(inventory: &Inventory, part: ModelPart) -> usize {
     let groups = inventory.groups.iter().filter(|group| group.part == part);
     groups.map(|group| group.rank.unwrap_or(0) * group.modules.len()).sum()
 }
 
-/// What the process holds at this moment, where the system tells.
+/// Resident memory of this process in bytes; 0 if the system does not provide it.
 fn held() -> u64 {
     kibibytes("/proc/self/status", "VmRSS:").unwrap_or(0) * 1024
 }
 
-/// What the system could give at this moment, where it tells: of the machine, of the group of processes it is bound to, and
-/// within the limit set for this process (`ulimit -v`).
+/// Bytes of memory that this process can still get: the minimum over the machine, the control group, and the process
+/// limit (`ulimit -v`). None if the system provides none of them.
 #[must_use]
 pub fn available() -> Option<u64> {
     let machine = kibibytes("/proc/meminfo", "MemAvailable:").map(|kibibytes| kibibytes * 1024);
@@ -310,7 +313,7 @@ pub fn available() -> Option<u64> {
     machine.into_iter().chain(group).chain(own).min()
 }
 
-/// Bytes of addresses this process may use; none where that is not limited.
+/// Limit of this process's address space in bytes; None if it is unlimited.
 fn address_space() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
@@ -334,7 +337,7 @@ mod tests {
         let one = |bytes, advice| Use { what: "", bytes, advice };
         let of = |uses| Estimate { uses, reached: 0 }.advice();
         assert_eq!(of(vec![one(1, Some("a")), one(3, Some("b")), one(2, None)]), "b, then a");
-        assert_eq!(of(vec![one(2, None)]), "take a machine with more memory");
+        assert_eq!(of(vec![one(2, None)]), "use a machine with more memory");
     }
 
     #[test]

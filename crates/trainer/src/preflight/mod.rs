@@ -1,4 +1,4 @@
-//! Everything that is known of a run before its first step.
+//! Preflight: sizes, trainable parameters and memory of a run, computed before its first step.
 
 pub mod dry_run;
 pub mod freeze_groups;
@@ -25,36 +25,37 @@ use crate::preflight::plan_summary::Outline;
 use crate::preflight::token_stats::Survey;
 use crate::progress::Progress;
 
-/// What a run will do and need.
+/// Result of the preflight: settings, sizes and memory of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preparation {
-    /// How it learns.
+    /// Fine-tuning method: LoRA or full fine-tuning.
     pub tuning: Tuning,
-    /// What learns, and what does not.
+    /// Trainable parameters by part and rank, and counts of frozen values.
     pub inventory: Inventory,
-    /// What of that learns when, and at which rate at most.
+    /// Freeze groups of the phases, each with its peak learning rates and its largest micro-batch.
     pub regimes: Vec<Regime>,
-    /// Steps and lessons.
+    /// Token statistics of every phase.
     pub survey: Survey,
-    /// No lesson is longer.
+    /// Largest number of tokens of a training example; the preflight fails if one is longer.
     pub cutoff_len: usize,
-    /// Epochs of the whole run.
+    /// Number of epochs of the whole run.
     pub epochs: u32,
-    /// Visits to cases in one optimiser step.
+    /// Case visits in one optimiser step: batch size times gradient accumulation steps.
     pub cases_per_step: usize,
-    /// Training cases.
+    /// Number of training cases.
     pub training_cases: usize,
-    /// Cases the benchmark asks.
+    /// Number of cases in the evaluation split. The suite's case limit is not applied to this count.
     pub evaluation_cases: usize,
-    /// Memory.
+    /// Memory estimate of the freeze group that needs most.
     pub memory: Estimate,
 }
 
 impl Preparation {
-    /// Looks at the learner and measures every lesson.
+    /// Measures every training example, counts the trainable parameters, and estimates the memory. Reports conditions
+    /// of `augment` that apply to no training example as warnings.
     ///
     /// # Errors
-    /// When a lesson cannot be encoded or is longer than `cutoff_len`.
+    /// When a training example cannot be encoded or is longer than `cutoff_len`.
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
@@ -75,7 +76,6 @@ impl Preparation {
         let needs = regimes.iter().map(|Regime { freeze, largest, .. }| {
             memory::estimate(recipe, config, &inventory.but(*freeze), largest, pictures)
         });
-        // That of the phases that need most.
         let hardest = |most: Estimate, other: Estimate| if other.peak() > most.peak() { other } else { most };
         let memory = needs.fold(Estimate::default(), hardest);
         let (training_cases, evaluation_cases) = (cases.train.len(), cases.eval.len());
@@ -94,8 +94,8 @@ impl Preparation {
     }
 }
 
-/// Tiles of all pictures the benchmark shows, equal ones once, attacked ones left out. A suite that cannot be read has its
-/// error where the run opens it.
+/// Number of tiles of all images that the benchmark shows. Equal images count once; attacked images are left out.
+/// Returns 0 when the suite cannot be read, because the run reports this error when it opens the suite.
 fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
     let Ok(Some(suite)) = suite(recipe) else { return 0 };
     let plan = Plan::new(&suite, &cases.eval);

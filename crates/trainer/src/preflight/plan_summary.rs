@@ -1,5 +1,4 @@
-//! What a run will teach, known before it runs: step by step which questions, told what, under which conditions; and counted
-//! phase by phase.
+//! Preview of a run: the training examples of every step with their context and condition, and counts for each phase.
 
 use std::collections::BTreeMap;
 
@@ -13,38 +12,38 @@ use stepwise_benchmark::perturb::trainable::teaches_to_decline;
 use crate::batches::augment::{Asked, Augmenter, Told};
 use crate::optim::learning_rates::Rates;
 
-/// All phases.
+/// Counts of the training examples of a run, by phase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outline {
-    /// In order; those that `max_steps` leaves no step are missing.
+    /// Phases in order. A phase that gets no step because of `max_steps` is missing.
     pub phases: Vec<PhaseOutline>,
 }
 
-/// One phase.
+/// Counts of the training examples of one phase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhaseOutline {
-    /// Its name.
+    /// Name of the phase.
     pub name: String,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Parts that it freezes of what the recipe trains.
+    /// Model parts that are trained by the recipe but frozen in this phase.
     pub freeze: Freeze,
-    /// Optimiser steps.
+    /// Number of optimiser steps.
     pub steps: u64,
-    /// Passes over what it learns, the last perhaps not whole.
+    /// Passes over the phase's training data; the last one may be a fraction.
     pub epochs: f64,
-    /// Lessons of each clinical stage, replayed ones among them. Each is one supervised question.
+    /// Training examples of clinical stages 1 to 4, including replayed examples. An example is one supervised question.
     pub stages: [usize; 4],
-    /// Lessons by what they are told of earlier questions.
+    /// Training examples by the answers to earlier questions that are given as context.
     pub told: BTreeMap<Told, usize>,
-    /// Lessons by the condition they stand under; the others ask the question as it is stored.
+    /// Training examples by condition. Examples without a condition are not counted here.
     pub conditions: BTreeMap<&'static str, usize>,
-    /// Lessons on blank pictures.
+    /// Training examples whose images are blanked because of the phase's `blank_images`.
     pub blank: usize,
 }
 
 impl PhaseOutline {
-    /// Lessons altogether.
+    /// Number of all training examples of the phase.
     #[must_use]
     pub fn lessons(&self) -> usize {
         self.stages.iter().sum()
@@ -52,7 +51,7 @@ impl PhaseOutline {
 }
 
 impl Outline {
-    /// Counts what the steps of `course` teach.
+    /// Counts the training examples of all steps of `course`. `cases` are the training cases.
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &[Case], course: &Course) -> Self {
         let mut phases: Vec<PhaseOutline> = Vec::new();
@@ -88,11 +87,12 @@ impl Outline {
     }
 }
 
-/// Lessons expected under a condition, from which on it is no chance that there is none.
+/// If at least this many training examples are expected under a condition, their absence is not due to chance.
 const EXPECTED: f64 = 5.0;
 
 impl Outline {
-    /// Conditions of `augment` that no lesson stands under, though their share asks for some: a line for each phase that has any.
+    /// Warnings about conditions of `augment` that apply to no training example although their share is large enough.
+    /// Returns one line for each phase that has such conditions.
     #[must_use]
     pub fn idle(&self, recipe: &Recipe) -> Vec<String> {
         let of_phase = |(outline, phase): (&PhaseOutline, &Phase)| {
@@ -101,48 +101,48 @@ impl Outline {
             });
             let kinds: Vec<&str> = idle.map(|one| one.kind).collect();
             let help = if phase.lesson.blank_images {
-                "its pictures are blank"
+                "the images of the phase are blank"
             } else if kinds.iter().any(|kind| teaches_to_decline(kind)) {
-                "without the picture only a question with an option to decline has an answer: `refusal` in `[data]` offers one"
+                "without the image only a question with an abstain option can be answered: set `refusal` in `[data]` to add one"
             } else {
-                "they do not apply to the questions of its stages"
+                "they do not apply to the questions of the phase's stages"
             };
             (!kinds.is_empty())
-                .then(|| format!("{}: no lesson stands under {} -> {help}", outline.name, kinds.join(", ")))
+                .then(|| format!("{}: no training example gets {} -> {help}", outline.name, kinds.join(", ")))
         };
         self.phases.iter().zip(&recipe.curriculum.phase).filter_map(of_phase).collect()
     }
 }
 
-/// An optimiser step that is to come.
+/// A future optimiser step.
 #[derive(Clone, Debug)]
 pub struct PlannedStep {
-    /// Where it stands.
+    /// Step position.
     pub place: Place,
-    /// The learning rate that logs will name.
+    /// Learning rate of the step as the log shows it; see [`Rates::named`].
     pub learning_rate: f64,
-    /// What it will learn from.
+    /// Training examples of the step.
     pub lessons: Vec<PlannedLesson>,
 }
 
-/// A question that will be learned from.
+/// A training example of a future step.
 #[derive(Clone, Debug)]
 pub struct PlannedLesson {
-    /// Which one.
+    /// Indices of case and item.
     pub sample: Sample,
-    /// Its clinical stage, 1 to 4.
+    /// Clinical stage, 1 to 4.
     pub stage: u8,
-    /// Whether it comes back from an earlier phase.
+    /// Whether the example is replayed from an earlier phase.
     pub replayed: bool,
-    /// What it is told of earlier questions.
+    /// Which answers to earlier questions are given as context.
     pub told: Told,
-    /// The condition it stands under.
+    /// Kind of condition; None if the question is shown as stored.
     pub condition: Option<&'static str>,
-    /// Whether its pictures are blanked, as all of its phase are.
+    /// Whether the images are blanked because of the phase's `blank_images`.
     pub is_blank: bool,
 }
 
-/// Every step of `course` with its lessons, one after the other.
+/// Iterates over all steps of `course` with their training examples. `cases` are the training cases.
 pub fn steps<'a>(
     recipe: &'a Recipe,
     cases: &'a [Case],
@@ -196,16 +196,16 @@ mod tests {
         let said = idle(&cases, augment);
         assert_eq!(said.len(), 2, "{said:?}");
         for (line, phase) in said.iter().zip(["s1", "s234"]) {
-            let start = format!("{phase}: no lesson stands under blank, swap_far -> ");
-            assert!(line.starts_with(&start) && line.ends_with("`refusal` in `[data]` offers one"), "{line}");
+            let start = format!("{phase}: no training example gets blank, swap_far -> ");
+            assert!(line.starts_with(&start) && line.ends_with("set `refusal` in `[data]` to add one"), "{line}");
         }
         cases.iter_mut().for_each(|case| offer(case, "cannot be told"));
-        // Any picture answers what the first stage asks of it.
+        // Questions of stage 1 can be answered on any image.
         let said = idle(&cases, augment);
-        assert!(said.len() == 1 && said[0].starts_with("s1: no lesson stands under swap_far -> "), "{said:?}");
+        assert!(said.len() == 1 && said[0].starts_with("s1: no training example gets swap_far -> "), "{said:?}");
         assert_eq!(
             idle(&cases, "{ premise_false = 0.3 }")[0],
-            "s1: no lesson stands under premise_false -> they do not apply to the questions of its stages"
+            "s1: no training example gets premise_false -> they do not apply to the questions of the phase's stages"
         );
         assert!(idle(&cases, "{ blank = 0.0001 }").is_empty(), "by chance");
     }

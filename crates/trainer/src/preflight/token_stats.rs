@@ -1,6 +1,7 @@
-//! Every lesson of a run measured before the run: none is longer than `cutoff_len`, and the largest micro-batch is known.
+//! Token statistics of all training examples, computed before the run. They show whether an example is longer than
+//! `cutoff_len`, and which micro-batch is the largest.
 //!
-//! No picture is decoded for it: how many tiles a picture becomes is a function of its size.
+//! No image is decoded: the number of tiles depends only on the size of the image.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,70 +13,70 @@ use crate::batches::examples::{LessonError, Lessons, MicroBatch};
 use crate::cases::Cases;
 use crate::progress::Progress;
 
-/// Steps measured by one thread at a time.
+/// Number of steps that one thread measures at a time.
 const STEPS_AT_ONCE: u64 = 8;
 
-/// Of some counts.
+/// Percentiles of counts, by the nearest-rank method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spread {
-    /// Half of them are at most this.
+    /// Median.
     pub p50: usize,
-    /// 95 of 100 are at most this.
+    /// 95th percentile.
     pub p95: usize,
-    /// All are at most this.
+    /// Maximum.
     pub max: usize,
 }
 
-/// One phase.
+/// Token statistics of one phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PhaseSurvey {
-    /// Its place among the recipe's phases.
+    /// Index of the phase in the recipe, from 0.
     pub phase: usize,
-    /// Its name.
+    /// Name of the phase.
     pub name: String,
-    /// Optimiser steps.
+    /// Number of optimiser steps.
     pub steps: u64,
-    /// Questions learned, each as often as it is.
+    /// Number of training examples, with repetitions.
     pub lessons: usize,
-    /// Tokens of a lesson.
+    /// Tokens per training example.
     pub tokens: Spread,
-    /// Of those, tokens that are learned.
+    /// Supervised tokens per training example.
     pub supervised: Spread,
-    /// Of those, features of pictures.
+    /// Image tokens per training example.
     pub image: Spread,
-    /// Its largest micro-batch.
+    /// Largest micro-batch of the phase.
     pub largest: Largest,
 }
 
-/// A forward and backward pass that takes as much as any other of the run.
+/// Position and sizes of the micro-batch with most rows. All zero if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Largest {
-    /// The step it belongs to, counted from 0.
+    /// Optimiser step, counted from 0.
     pub step: u64,
-    /// Its place among the step's micro-batches.
+    /// Index among the micro-batches of the step, from 0.
     pub micro_batch: usize,
-    /// Rows computed, what lessons share counted once.
+    /// Decoder rows (tokens) that are computed. A prefix shared by several examples counts once.
     pub rows: usize,
-    /// Tiles of pictures.
+    /// Image tiles.
     pub tiles: usize,
-    /// Lessons.
+    /// Training examples.
     pub lessons: usize,
-    /// Cases.
+    /// Cases; consecutive examples of one case count once.
     pub cases: usize,
-    /// Tokens predicted.
+    /// Supervised tokens, for which the model predicts a distribution.
     pub predictions: usize,
 }
 
-/// All lessons of a run.
+/// Token statistics of all training examples of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// In order; those that `max_steps` leaves no step are missing.
+    /// Phases in order. A phase that gets no step because of `max_steps` is missing.
     pub phases: Vec<PhaseSurvey>,
-    /// Tiles of all pictures shown, equal ones once.
+    /// Image tiles of the whole run; equal tiles count once.
     pub tiles: usize,
 }
 
-/// Counts of one lesson.
+/// Token counts of one training example.
 #[derive(Clone, Copy, Debug)]
 struct Counts {
     tokens: usize,
@@ -83,22 +84,23 @@ struct Counts {
     image: usize,
 }
 
-/// What some steps came to.
+/// Measurements of several steps, made by one thread.
 #[derive(Default)]
 struct Part {
-    /// Phase, and the counts of its lessons.
+    /// Phase index and token counts of each training example.
     lessons: Vec<(usize, Counts)>,
-    /// Of each phase.
+    /// Largest micro-batch of each phase.
     largest: BTreeMap<usize, Largest>,
     tiles: HashSet<[u8; 32]>,
     too_long: Option<(usize, String)>,
 }
 
 impl Survey {
-    /// Measures every lesson of every step of `course`.
+    /// Measures every training example of every step of `course`, on all CPU threads.
     ///
     /// # Errors
-    /// When a lesson cannot be encoded, or has more than `cutoff_len` tokens: nothing is ever cut.
+    /// When a training example cannot be encoded, or has more than `cutoff_len` tokens. Examples are never truncated;
+    /// the error names the longest one.
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
@@ -123,7 +125,7 @@ impl Survey {
                 parts.push(part?);
             }
             let done = round.last().map_or(0, |start| (start + STEPS_AT_ONCE).min(course.total));
-            progress.advance("measuring lessons", done, course.total);
+            progress.advance("measuring training examples", done, course.total);
         }
         let too_long = parts.iter().filter_map(|part| part.too_long.clone());
         if let Some((tokens, name)) = too_long.reduce(|most, other| if other.0 > most.0 { other } else { most }) {
@@ -162,7 +164,7 @@ impl Survey {
         Largest::of(self.phases.iter().map(|phase| &phase.largest))
     }
 
-    /// Tokens of the longest lesson.
+    /// Tokens of the longest training example.
     #[must_use]
     pub fn longest(&self) -> usize {
         self.phases.iter().map(|phase| phase.tokens.max).max().unwrap_or(0)
@@ -184,7 +186,7 @@ impl Part {
             let plan = course.micro_batches(place, recipe.train.per_device_train_batch_size);
             for (micro_batch, samples) in plan.iter().enumerate() {
                 let together: Vec<_> = samples.iter().map(|sample| lessons.outline(place, *sample)).collect();
-                // Any length: the longest of the run is what the error names.
+                // No length limit here, because the error names the longest example of the whole run.
                 let packed = MicroBatch::new(processor, &together, recipe.train.share_prefix, usize::MAX)?;
                 let layout = &packed.batch.layout;
                 part.tiles.extend(packed.batch.tile_digests());
@@ -221,14 +223,14 @@ impl Part {
 }
 
 impl Largest {
-    /// The first of the largest of them; nothing of none.
+    /// Returns the element with most rows, and the first one of equals. Returns zeros for an empty iterator.
     pub(crate) fn of<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
         all.fold(Self::default(), |most, other| if other.rows > most.rows { *other } else { most })
     }
 }
 
 impl Spread {
-    /// By nearest rank; zeros of nothing.
+    /// Percentiles by nearest rank; zeros if there are no counts.
     fn of(counts: impl Iterator<Item = usize>) -> Self {
         let mut counts: Vec<usize> = counts.collect();
         counts.sort_unstable();

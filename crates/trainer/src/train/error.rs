@@ -1,4 +1,4 @@
-//! Why a run ended early.
+//! Errors that end a run.
 
 use stepwise_curriculum::PlanError;
 
@@ -11,95 +11,95 @@ use crate::learner::LearnerError;
 use crate::optim::step::StepError;
 use crate::preflight::dry_run::Unreached;
 
-/// Why a run ended early.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The cases.
+    /// The cases cannot be loaded.
     #[error(transparent)]
     Cases(#[from] CasesError),
-    /// The model.
+    /// The model cannot be prepared, saved or restored.
     #[error(transparent)]
     Learner(#[from] LearnerError),
-    /// A question.
+    /// A training example cannot be made.
     #[error(transparent)]
     Lesson(#[from] LessonError),
-    /// A step.
+    /// A step failed.
     #[error("step {step}: {error}")]
     Step {
-        /// Which, counted from 1.
+        /// Number of the step, from 1.
         step: u64,
-        /// Why.
+        /// Cause.
         error: StepError,
     },
-    /// Too many steps were skipped in a row.
+    /// Too many steps failed in a row.
     #[error(
-        "step {step} is the {count}th in a row of which nothing can be learned: {} -> the weights are past use: lower the \
-         learning rate and begin anew, or remove the checkpoints since then",
+        "step {step}: {}; this is the {count}th failed step in a row -> the weights are unusable: lower the learning \
+         rate and start again, or delete the checkpoints of these steps and resume",
         error.cause()
     )]
     Lost {
-        /// Which, counted from 1.
+        /// Number of the step, from 1.
         step: u64,
-        /// How many.
+        /// Number of failed steps in a row.
         count: u64,
-        /// Why, of the last one.
+        /// Cause of the last failure.
         error: StepError,
     },
-    /// A run that was under way; what was saved stays.
-    #[error("{error}\nstopped after step {done} of {total}; {} -> mend this, then go on with `--resume`", kept(*done, *saved))]
+    /// A started run stopped. Saved checkpoints stay.
+    #[error("{error}\nstopped after step {done} of {total}; {} -> fix the problem, then continue with `--resume`", kept(*done, *saved))]
     Stopped {
-        /// Optimiser steps done.
+        /// Completed optimiser steps.
         done: u64,
-        /// Those of the whole run.
+        /// Optimiser steps of the whole run.
         total: u64,
-        /// Those that the newest checkpoint holds; 0 without one.
+        /// Optimiser steps of the newest checkpoint; 0 without one.
         saved: u64,
-        /// Why.
+        /// Cause.
         error: Box<TrainError>,
     },
-    /// The run's folder.
+    /// The folder of the run or a checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// A checkpoint cannot be written.
     #[error("{}", advised(problem))]
     Unsaved {
-        /// Which file of it, and why.
+        /// File of the checkpoint and cause.
         problem: String,
     },
-    /// The benchmark.
+    /// The benchmark failed.
     #[error(transparent)]
     Benchmark(#[from] BenchmarkError),
-    /// A file of the run.
+    /// A file of the run cannot be written.
     #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
     File {
-        /// Which.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// Cause.
         error: std::io::Error,
     },
-    /// The newest checkpoint belongs to another run.
+    /// The newest checkpoint cannot be continued with this recipe or program.
     #[error("{path}: {error}")]
     Incompatible {
-        /// The checkpoint.
+        /// Folder of the checkpoint.
         path: String,
-        /// How it differs.
+        /// Difference.
         error: Incompatible,
     },
-    /// Something that is to learn cannot.
+    /// A trainable tensor gets no gradient.
     #[error(transparent)]
     Unreached(#[from] Unreached),
-    /// Something that is not to learn did.
+    /// A frozen tensor changed.
     #[error(transparent)]
     Moved(#[from] Moved),
-    /// What was learned is of no use.
-    #[error("{0} is no longer finite -> lower the learning rate; no checkpoint is written of this")]
+    /// A trained tensor contains values that are not finite.
+    #[error("{0} contains values that are not finite -> lower the learning rate; no checkpoint was written")]
     Ruined(String),
-    /// A phase finds nothing to learn.
+    /// The run plan is invalid, for example because a phase has no questions.
     #[error(transparent)]
     Plan(#[from] PlanError),
 }
 
-/// The problem of a file that is written, with what to do.
+/// Adds advice to the problem of a written file, unless it has advice already.
 fn advised(problem: &str) -> String {
     if problem.contains(" -> ") {
         return problem.to_owned();
@@ -107,11 +107,11 @@ fn advised(problem: &str) -> String {
     format!("{problem} -> check that the folder is writable and the disk has room")
 }
 
-/// What a run that stopped after `done` steps has saved.
+/// Describes the newest checkpoint of a run that stopped after `done` steps.
 fn kept(done: u64, saved: u64) -> String {
     match saved {
         0 => "nothing was saved yet".to_owned(),
-        saved if saved == done => format!("{} holds all that was learned", checkpoint::name(saved)),
-        saved => format!("{} is whole, and what was learned after it is learned again", checkpoint::name(saved)),
+        saved if saved == done => format!("{} contains all of them", checkpoint::name(saved)),
+        saved => format!("{} is complete, and the steps after it will be repeated", checkpoint::name(saved)),
     }
 }

@@ -1,4 +1,5 @@
-//! The loop: phases, epochs, steps; a benchmark of the base first and of the learner after every epoch.
+//! Training loop: phases, epochs and steps, with a benchmark of the base at the start and of the model
+//! after its epochs.
 
 mod save;
 
@@ -37,51 +38,51 @@ use crate::preflight::token_stats::Largest;
 use crate::progress::{EpochLine, Progress};
 use crate::selection::{Best, Selection};
 
-/// How many logged losses a checkpoint remembers.
+/// Number of logged losses stored in a checkpoint.
 const LOSS_HISTORY: usize = 100;
 
-/// Steps that may be skipped in a row: after so many it is the model that is ruined, and not a case.
+/// Number of failed steps in a row that ends the run. So many failures are caused by the model and not by single cases.
 const SKIPPED_IN_A_ROW: u64 = 10;
 
-/// What a run is started with.
+/// Options of a training run.
 pub struct TrainOptions<'a> {
-    /// The recipe.
+    /// Recipe of the run.
     pub recipe: &'a Recipe,
-    /// Its text, as written.
+    /// Text of the recipe as the user wrote it.
     pub recipe_text: &'a str,
-    /// Where the model lives.
+    /// Device of the model.
     pub device: Device,
-    /// What to call that in `environment.json`.
+    /// Name of the device in `environment.json`.
     pub device_name: &'a str,
-    /// Whether to go on from the newest complete checkpoint.
+    /// Whether to continue from the newest complete checkpoint.
     pub resume: bool,
-    /// Outcomes of another run's base: what the same base was asked is not asked again.
+    /// Outcome file of another run's base; answers of the same base are reused.
     pub base_answers: Option<&'a Path>,
 }
 
-/// How a run ended.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Finished {
-    /// The run's folder.
+    /// Folder of the run.
     pub folder: PathBuf,
-    /// Optimiser steps done.
+    /// Completed optimiser steps.
     pub global_step: u64,
-    /// Whether it was interrupted; then it can be resumed.
+    /// Whether the run was interrupted; it can then be resumed.
     pub interrupted: bool,
-    /// The report, if the benchmark ran.
+    /// Path of the report; None if there is none.
     pub report: Option<PathBuf>,
-    /// What the benchmark of every epoch came to, in order.
+    /// Benchmark summaries of the evaluated epochs, in order.
     pub epochs: Vec<(u32, Summary)>,
-    /// The epoch that is linked as `best`; none where none was tested, or each lost more than it may.
+    /// Epoch that is linked as `best`; None if no epoch was evaluated or none fulfils the guard.
     pub best: Option<Best>,
-    /// Whether it ended before its time, since no better epoch was to be expected.
+    /// Whether early stopping ended the run.
     pub stopped_early: bool,
 }
 
-/// Trains as the recipe says.
+/// Trains a model by a recipe: preflight, dry run, benchmark of the base, all steps, and the benchmarks of the epochs.
 ///
 /// # Errors
-/// When anything cannot be read, computed or written. What was saved stays.
+/// When anything cannot be read, computed or written. Saved checkpoints stay.
 pub fn train(
     options: &TrainOptions<'_>,
     progress: &mut dyn Progress,
@@ -96,7 +97,7 @@ pub fn train(
     let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
     let mut run = Run::open(options, cases, course, learner, folder, progress)?;
     if run.done > 0 {
-        // A process that was killed right after it had written a checkpoint has not come to this.
+        // The process may have been killed after it wrote a checkpoint and before it updated the links.
         run.settle()?;
     }
     if run.done < run.course.total {
@@ -109,7 +110,7 @@ pub fn train(
     }
 }
 
-/// A run under way.
+/// State of a run.
 struct Run<'a> {
     recipe: &'a Recipe,
     cases: Arc<Cases>,
@@ -122,25 +123,25 @@ struct Run<'a> {
     prompt_digest: String,
     frozen: Frozen,
     done: u64,
-    /// Optimiser steps that the newest checkpoint holds; 0 without one.
+    /// Optimiser steps of the newest checkpoint; 0 without one.
     saved: u64,
     skipped: Skipped,
-    /// Steps of the phases that their promotion rule has ended.
+    /// Number of steps of the phases that ended by their promotion rule, by phase index.
     promoted: BTreeMap<usize, u64>,
     history: Vec<StepLoss>,
     selection: Selection,
     stopped_early: bool,
-    /// Whether the last step done ended an epoch whose test did not come to its end.
+    /// Whether the last step ended an epoch whose benchmark is not complete.
     untested: bool,
     since_line: Tally,
     since_epoch: Tally,
     stopwatch: Stopwatch,
 }
 
-/// Where the time went since the last line of the log.
+/// Times since the last line of the log.
 struct Stopwatch {
     started: Instant,
-    /// Seconds that steps waited for data.
+    /// Seconds spent waiting for data.
     waited: f64,
     steps: u64,
 }
@@ -151,7 +152,7 @@ impl Stopwatch {
     }
 }
 
-/// The digest of everything that turns a case into tokens and pixels.
+/// Digest of everything that turns a case into tokens and pixels: prompt version, tokenizer, template, pixel pipeline.
 #[must_use]
 pub fn prompt_digest(reader: &Reader) -> String {
     format!("{PROMPT_VERSION}:{}", reader.processor.digest())
@@ -196,7 +197,7 @@ impl<'a> Run<'a> {
         });
         let (device, base_answers) = (options.device_name, options.base_answers);
         let benchmark = EpochBenchmark::open(recipe, folder.root(), &prompt_digest, device, through, base_answers)?;
-        // Nothing of the run is touched before all that it is given has been found fit for it.
+        // Files of the run are changed only after all inputs have been checked.
         folder.write_recipe(options.recipe_text, recipe)?;
         let resumed = options.resume.then_some(Resumed { step: done, untested });
         let tensorboard = !recipe.train.report_to.is_empty();
@@ -236,7 +237,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Tests the base, and takes every step that is left. Whether that was interrupted.
+    /// Evaluates the base and takes all remaining steps. Returns whether the run was interrupted.
     fn carry_out(&mut self, progress: &mut dyn Progress, interrupt: &Interrupt) -> Result<bool, TrainError> {
         let tested = self.test_base(progress, interrupt)?;
         if !tested {
@@ -250,7 +251,7 @@ impl<'a> Run<'a> {
         let mut batches = None;
         self.stopwatch = Stopwatch::start();
         while self.done < self.course.total {
-            // Nothing of a phase is made before it begins: what it tells may be what the model answers then.
+            // Data of a phase is made only when the phase begins, because it may contain answers of the current model.
             let mut ready = match batches.take() {
                 Some(ready) => ready,
                 None => match self.begin_phase(progress, interrupt)? {
@@ -274,8 +275,8 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
-    /// The largest micro-batch goes first, of phases in which other parts learn the largest of theirs: of the course as it
-    /// was planned, whatever promotion has cut from it since.
+    /// Dry run of the largest micro-batch of each freeze group. It uses the run plan without early advances, as
+    /// the preflight did.
     fn rehearse(&mut self, planned: Course, regimes: &[Regime], progress: &mut dyn Progress) -> Result<(), TrainError> {
         let source = Source { course: planned, ..self.source(None) };
         for Regime { freeze, largest, .. } in regimes.iter().filter(|regime| regime.largest.lessons > 0) {
@@ -286,7 +287,7 @@ impl<'a> Run<'a> {
                 names => format!(", with {names} frozen"),
             };
             progress.note(&format!(
-                "trying the largest micro-batch: {lessons} lessons of {cases} cases, {rows} rows, of step {}{frozen}",
+                "dry run of the largest micro-batch: {lessons} examples of {cases} cases, {rows} rows, step {}{frozen}",
                 step + 1
             ));
             self.learner.freeze(*freeze);
@@ -297,15 +298,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Lets learn what the phase at `place` does not freeze. What a test answers is rounded as that has it, too: whoever goes
-    /// on within a phase, or with the test at its end, comes here first.
+    /// Applies the freezing of the phase at `place`. Evaluation must run under the same freezing, because it changes
+    /// rounding. This must therefore also be called before a run resumes within a phase or in the benchmark at its end.
     fn enter(&mut self, place: Place, progress: &mut dyn Progress) {
         let phase = &self.recipe.curriculum.phase[place.phase];
         if self.learner.freeze(phase.freeze) {
             self.frozen.rest(&mut self.learner.reader.model);
             let frozen = phase.freeze.names();
             let frozen = if frozen.is_empty() { "nothing".to_owned() } else { frozen };
-            progress.note(&format!("{}: {frozen} frozen beside what is never trained", phase.name));
+            progress.note(&format!("{}: frozen in this phase: {frozen}", phase.name));
         }
     }
 
@@ -319,7 +320,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Begins the phase of the next step, or goes on with it, and makes its lessons; none where that was interrupted.
+    /// Begins or continues the phase of the next step and starts the prefetch of its data. None after an interrupt.
     fn begin_phase(
         &mut self,
         progress: &mut dyn Progress,
@@ -367,14 +368,15 @@ impl<'a> Run<'a> {
         self.since_line.merge(&stepped.tally);
         self.since_epoch.merge(&stepped.tally);
         progress.advance("train", self.done, self.course.total);
-        // A line is of one phase.
+        // A log line covers steps of one phase only.
         if self.done.is_multiple_of(recipe.train.logging_steps) || self.done == phase_end {
             self.log_step(stepped.grad_norm, rates.named(recipe, phase), &phase.name, progress);
         }
         Ok(())
     }
 
-    /// A step of which nothing can be learned. The parameters are as they were.
+    /// Skips a failed step, or ends the run if the recipe or the number of failures requires it. The
+    /// parameters are unchanged.
     fn skip(&mut self, error: StepError, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let step = self.done + 1;
         if self.recipe.train.on_nonfinite == OnNonfinite::Stop {
@@ -389,7 +391,7 @@ impl<'a> Run<'a> {
         self.stopwatch.steps += 1;
         let why = error.cause();
         self.log.skipped(step, &why).iter().for_each(|warning| progress.warning(warning));
-        progress.warning(&format!("step {step}: {why} -> nothing is learned from this step"));
+        progress.warning(&format!("step {step}: {why} -> the step is skipped"));
         progress.advance("train", self.done, self.course.total);
         Ok(())
     }
@@ -423,7 +425,7 @@ impl<'a> Run<'a> {
         self.history.drain(..surplus);
     }
 
-    /// Asks the untouched base. False where that was interrupted; its answers are kept.
+    /// Evaluates the untouched base. Returns false after an interrupt; the answers are kept.
     fn test_base(&mut self, progress: &mut dyn Progress, interrupt: &Interrupt) -> Result<bool, TrainError> {
         let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
         match self.benchmark.base(&mut exam) {
@@ -432,7 +434,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// An epoch whose benchmark was interrupted is tested to its end before the next one begins.
+    /// Completes the benchmark of the last epoch if it was interrupted, before the next epoch begins.
     fn end_what_was_interrupted(
         &mut self,
         progress: &mut dyn Progress,
@@ -447,7 +449,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The epoch that ends with the last step done.
+    /// Description of the epoch that ends with the last step.
     fn epoch_end(&self, place: Place) -> EpochEnd<'a> {
         EpochEnd {
             epoch: place.epochs_before + 1,
@@ -458,8 +460,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tests what was learned and saves it. An interrupt ends the test; what was learned is saved all the same, and the test
-    /// is made to its end when the run goes on.
+    /// Runs the benchmark of an epoch if it is due, and saves a checkpoint. After an interrupt the checkpoint is saved
+    /// too, and the benchmark is completed when the run is resumed.
     fn end_epoch(
         &mut self,
         place: Place,
@@ -469,7 +471,7 @@ impl<'a> Run<'a> {
         let end = self.epoch_end(place);
         let mut tested = Tested::default();
         if self.benchmark.is_due(end) {
-            // Of a test that does not come to its end nothing stays but its answers.
+            // Works on a copy: an incomplete benchmark must not change the selection.
             let mut selection = self.selection.clone();
             let other = if self.benchmark.needs_surrogate() { self.learner.other_base()? } else { None };
             let base = Some(other.as_ref().unwrap_or(&self.learner.reader));
@@ -496,7 +498,7 @@ impl<'a> Run<'a> {
             let steps = place.phase_step + 1;
             self.course.cut(place.phase, steps);
             self.promoted.insert(place.phase, steps);
-            progress.note(&format!("{} ends by its promotion rule after {steps} steps", end.phase.name));
+            progress.note(&format!("{}: the promotion rule ended the phase after {steps} steps", end.phase.name));
         }
         let ends_phase = end.ends_phase || promoted || stopped;
         let warnings = self.log.metrics(&MetricsLine {
@@ -522,7 +524,7 @@ impl<'a> Run<'a> {
             progress.note(&weighed.verdict);
         }
         if stopped {
-            progress.note(&format!("stopped early after step {}: no better epoch is to be expected", self.done));
+            progress.note(&format!("stopped early after step {}: the last evaluated epochs were no better", self.done));
         }
         self.stopwatch = Stopwatch::start();
         Ok(())

@@ -1,4 +1,4 @@
-//! What a run keeps: its checkpoints, their links, and what was learned when something stops it.
+//! Checkpoints of a run: saving, links, removal of old ones, and the save after an error.
 
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
@@ -8,7 +8,7 @@ use crate::checkpoint::{self, BEST, CheckpointError, LAST, RANDOM_SCHEME, Traine
 use crate::progress::Progress;
 
 impl Run<'_> {
-    /// Writes a checkpoint of the run as it stands.
+    /// Writes a checkpoint of the current state, unless a frozen tensor changed or a trained one is not finite.
     pub(super) fn save(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let place = self.course.at(self.done - 1);
         let state = TrainerState {
@@ -46,7 +46,7 @@ impl Run<'_> {
         });
         let checkpoint = root.join(checkpoint::name(self.done)).display().to_string();
         written.map_err(|error| TrainError::Unsaved {
-            // Where a checkpoint is written before it has its name is nobody's concern.
+            // The message names the checkpoint and not the temporary folder in which it is written.
             problem: beside.iter().fold(error.to_string(), |problem, beside| problem.replace(beside, &checkpoint)),
         })?;
         self.saved = self.done;
@@ -55,7 +55,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Links the checkpoints of the run as it stands, and removes those there is no room for.
+    /// Updates the links `last` and `best`, and removes checkpoints beyond `save_total_limit`.
     pub(super) fn settle(&self) -> Result<(), CheckpointError> {
         let root = self.folder.root();
         checkpoint::link(root, LAST, self.done)?;
@@ -69,15 +69,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Ends a run that cannot go on: what was learned since the newest checkpoint is saved, if it can be.
+    /// Called when the run stops with an error. Saves the steps since the newest checkpoint if possible, and returns
+    /// the error with the state of the run.
     pub(super) fn stopped(&mut self, error: TrainError, progress: &mut dyn Progress) -> TrainError {
-        // What keeps a checkpoint from being written once would do so again.
+        // If a checkpoint could not be written, a second attempt would fail for the same reason.
         let unsaved = matches!(
             error,
             TrainError::Unsaved { .. } | TrainError::Checkpoint(_) | TrainError::Moved(_) | TrainError::Ruined(_)
         );
         if self.done > self.saved && !unsaved {
-            // The run stopped for the error that is told; what is saved is told with it.
+            // The first error is reported, together with the newest checkpoint; an error of this save is ignored.
             let _ = self.save(progress);
         }
         let Self { done, saved, .. } = *self;
@@ -85,7 +86,7 @@ impl Run<'_> {
     }
 }
 
-/// The first tensor that learns and holds something that is no finite number.
+/// Name of the first trainable tensor with a value that is not finite.
 fn not_finite(model: &mut Vlm) -> Option<String> {
     let mut look = Look(None);
     model.visit(&mut look);

@@ -1,4 +1,4 @@
-//! Whole runs on a model made from nothing: what they leave behind, and that a resumed run equals one never stopped.
+//! Complete runs on a newly initialised model: their files, and the equality of resumed and uninterrupted runs.
 
 mod trainables;
 
@@ -16,7 +16,7 @@ use stepwise_trainer::progress::Progress;
 use stepwise_trainer::train::{Finished, TrainError, TrainOptions, train};
 use stepwise_vlm::create::{FreshConfig, create};
 
-/// A model of some ten thousand parameters whose tokenizer knows the words of the synthetic cases.
+/// A model of some ten thousand parameters, with a tokenizer built from the questions of the synthetic cases.
 fn model(folder: &Path) -> PathBuf {
     let sizes = FreshConfig {
         vocab_size: 500,
@@ -75,14 +75,14 @@ max_cases = 2
     )
 }
 
-/// Remembers every logged loss, and asks for an end at some time.
+/// Records every logged loss, and interrupts the run at a given time.
 struct Watch {
     losses: Vec<(u64, f64)>,
     stop: Stop,
     interrupt: Interrupt,
 }
 
-/// When a run is asked to end.
+/// When a run is interrupted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     Never,
@@ -128,7 +128,7 @@ fn attempt(text: &str, stop: Stop, resume: bool) -> (Result<Finished, TrainError
     (finished, watch.losses)
 }
 
-/// Every file below a folder, except those that tell the time.
+/// Contents of all files below a folder.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -157,22 +157,22 @@ fn a_resumed_run_differs_by_not_one_bit() {
     let last = losses.last().expect("steps").0;
     assert!(losses.iter().all(|(_, loss)| loss.is_finite()) && last > 4);
 
-    // The same folder name, so that recipe and digests are the same.
+    // The folder name must stay the same, so that recipe and digests are equal.
     std::fs::rename(&whole, folder.path().join("kept")).expect("moved");
     let text = recipe_text(&model, &whole, lora);
     let (stopped, mut parted) = run(&text, Stop::After(3), false);
     assert!(stopped.interrupted && stopped.global_step == 3);
-    // And while the model is asked what the second phase's lessons tell, and within that phase.
+    // A second interrupt during the evaluation for predicted answers, a third within the second phase.
     let (stopped, rest) = run(&text, Stop::Within("benchmark own answers before s34"), true);
     assert!(stopped.interrupted && whole.join("predicted/phase-2.part.jsonl").is_file());
     parted.extend(rest);
     let (stopped, rest) = run(&text, Stop::After(last - 2), true);
     parted.extend(rest);
-    // What the model answered then cannot be asked of the model as it is now.
+    // The current model cannot replace the answers it gave before the phase.
     let (answers, elsewhere) = (whole.join("predicted/phase-2.json"), folder.path().join("answers.json"));
     std::fs::rename(&answers, &elsewhere).expect("answers were kept");
     let refused = attempt(&text, Stop::Never, true).0.expect_err("the answers are gone").to_string();
-    assert!(stopped.interrupted && refused.contains("the phase `s34` is under way -> bring it back"), "{refused}");
+    assert!(stopped.interrupted && refused.contains("phase `s34` already started -> restore the file"), "{refused}");
     std::fs::rename(&elsewhere, &answers).expect("moved back");
     let (resumed, rest) = run(&text, Stop::Never, true);
     assert!(!resumed.interrupted);
@@ -192,8 +192,8 @@ fn a_resumed_run_differs_by_not_one_bit() {
     }
 }
 
-/// The rest of what a phase can say: pacing by competence, a plateau that ends it, marks that fade, pictures that are blank, and
-/// one schedule over the run.
+/// Other settings of a phase: competence pacing, early advance at a plateau, fading marks, blank images, and one
+/// schedule over the whole run.
 #[test]
 fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -234,7 +234,7 @@ fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
         ends.iter().map(|line| line["phase"].as_str()).collect::<Vec<_>>(),
         [Some("s12"), Some("marks"), Some("blank")]
     );
-    assert_eq!(ends[2]["forgetting"], ledger, "the log holds the ledger");
+    assert_eq!(ends[2]["forgetting"], ledger, "the log contains the forgetting table");
     let name = checkpoint::name(finished.global_step);
     let (kept, again) = (contents(&folder.path().join("kept").join(&name)), contents(&out.join(&name)));
     for (file, bytes) in &kept {
@@ -242,8 +242,8 @@ fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
     }
 }
 
-/// Adapters beside plain LoRA: the product that PiSSA begins with and the copies of modules trained whole come back with a
-/// checkpoint, too.
+/// Other adapters than plain LoRA: a checkpoint also restores PiSSA's initial product and the trained
+/// copies of `modules_to_save`.
 #[test]
 fn a_resumed_run_with_any_adapter_differs_by_not_one_bit() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -289,14 +289,14 @@ fn full_fine_tuning_leaves_a_model_folder_that_loads() {
     transferred_from_the_base(&out);
 }
 
-/// A suite with an attack that is made on the base, and the same made on whoever is asked.
+/// A suite with an attack on the evaluated model and the same attack transferred from the base.
 const TRANSFER: &str = "name = \"t\"\nversion = 1\nseed = 1\n\
     [[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
     [[condition]]\nid = \"pgd\"\nkind = \"pgd\"\neps = 4\nsteps = 2\nrestarts = 1\n\
     [[condition]]\nid = \"transfer\"\nkind = \"transfer\"\neps = 4\nsteps = 2\nrestarts = 1\n";
 
-/// What an attack made on the base raises is the same after every epoch, whatever was learned in between; what one made on
-/// the learner raises is not.
+/// The losses of an attack on the base are the same after every epoch. The losses of an attack on the
+/// trained model differ.
 fn transferred_from_the_base(run: &Path) {
     let losses = |epoch: &str, condition: &str| -> Vec<Vec<Option<f64>>> {
         let outcomes = store::read(&run.join("benchmark").join(epoch).join("outcomes.jsonl")).expect("outcomes");
@@ -306,7 +306,7 @@ fn transferred_from_the_base(run: &Path) {
     let first = losses("epoch-1", "transfer");
     assert!(first.len() > 4);
     assert_eq!(first, losses("epoch-2", "transfer"));
-    // The base's own pixels and draws; its frozen weights may be laid out otherwise there, and round otherwise.
+    // Same pixels and draws; the frozen weights may have another memory layout there, and so another rounding.
     for (transferred, own) in first.iter().flatten().zip(losses("base", "pgd").iter().flatten()) {
         let (transferred, own) = (transferred.expect("a number"), own.expect("a number"));
         assert!((transferred - own).abs() < 1e-4, "{transferred} {own}");
@@ -359,7 +359,7 @@ fn a_benchmark_that_was_interrupted_is_made_to_its_end() {
     }
 }
 
-/// The lines of a run's log, each with its step and what kind of line it is.
+/// Step of each log line of a run, and whether the line ends an epoch.
 fn log(run: &Path) -> Vec<(u64, bool)> {
     let text = std::fs::read_to_string(run.join("trainer_log.jsonl")).expect("a log");
     let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
@@ -379,7 +379,7 @@ fn a_run_killed_after_an_interrupted_benchmark_was_made_and_before_it_was_saved_
     let (finished, _) = run(&text, Stop::Never, true);
     let last = checkpoint::name(finished.global_step);
     let whole = (contents(&out.join(&last)), log(&out));
-    // As if the process had died before the checkpoint was written anew.
+    // Simulates a process that died before it rewrote the checkpoint.
     for (file, bytes) in &untested {
         std::fs::write(out.join(&name).join(file), bytes).expect("written");
     }
@@ -393,7 +393,7 @@ fn a_run_killed_after_an_interrupted_benchmark_was_made_and_before_it_was_saved_
     }
 }
 
-/// A first phase of three epochs at most, which ends once anything has been measured.
+/// Recipe whose first phase has up to three epochs and advances after its first evaluation.
 fn promoting(model: &Path, out: &Path) -> String {
     let text = recipe_text(model, out, "[lora]\nr = 2");
     let first = "stages = [1, 2]\nnum_train_epochs = 1\n";

@@ -1,4 +1,4 @@
-//! Phases in which different parts learn.
+//! Runs in which each phase trains other parts of the model.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use stepwise_vlm::weights::SafetensorsSource;
 
 use super::*;
 
-/// The connector alone for three steps, the decoder alone for four, then all three parts for three.
+/// Recipe: three steps of the connector, four steps of the decoder, three steps of all parts.
 fn text(model: &Path, out: &Path, tuning: &str, suite: &str) -> String {
     format!(
         r#"model_name_or_path = "{}"
@@ -55,7 +55,7 @@ max_cases = 2
     )
 }
 
-/// The tensors of a checkpoint's file, those of each part apart.
+/// Tensors of a checkpoint file, by model part.
 fn by_part(file: &Path) -> BTreeMap<ModelPart, BTreeMap<String, Vec<f32>>> {
     let source = SafetensorsSource::open(&[file.to_path_buf()], &Device::flex()).expect("a file");
     let mut parts: BTreeMap<ModelPart, BTreeMap<String, Vec<f32>>> = BTreeMap::new();
@@ -67,13 +67,13 @@ fn by_part(file: &Path) -> BTreeMap<ModelPart, BTreeMap<String, Vec<f32>>> {
     parts
 }
 
-/// Which parts differ.
+/// Parts that differ between two checkpoints.
 fn moved(before: &Path, after: &Path, file: &str) -> Vec<ModelPart> {
     let (before, after) = (by_part(&before.join(file)), by_part(&after.join(file)));
     ModelPart::ALL.into_iter().filter(|part| before.get(part) != after.get(part)).collect()
 }
 
-/// Runs three phases, looks at what moved in each, and stops and resumes within the second.
+/// Runs three phases, checks which parts changed in each, and compares with a run that was interrupted in every phase.
 fn three_phases(tuning: &str, suite: &str, weights: &str) {
     use ModelPart::{Connector, Decoder, Vision};
     let folder = tempfile::tempdir().expect("a folder");
@@ -94,12 +94,12 @@ fn three_phases(tuning: &str, suite: &str, weights: &str) {
     assert_eq!(moved(&fresh, &at(3), weights), [Connector]);
     assert_eq!(moved(&at(3), &at(7), weights), [Decoder]);
     assert_eq!(moved(&at(7), &at(10), weights), [Vision, Connector, Decoder]);
-    assert_eq!(moved(&at(3), &at(7), "optimizer.safetensors"), [Decoder], "moments of what rests do not decay");
+    assert_eq!(moved(&at(3), &at(7), "optimizer.safetensors"), [Decoder], "moments of frozen parts do not decay");
     let steps = |step: u64| TrainerState::read(&at(step)).expect("a state").steps();
     assert_eq!(steps(3), [(Vision, 0), (Connector, 3), (Decoder, 0)].into());
     assert_eq!(steps(10), [(Vision, 3), (Connector, 6), (Decoder, 7)].into());
 
-    // Stopped within the first, the second and the third phase, and in the test at the end of the second.
+    // Interrupted within each phase, and in the benchmark at the end of the second phase.
     let mut parted = Vec::new();
     let tested = suite != "none";
     let within = if tested { Stop::Within("benchmark epoch-2") } else { Stop::After(7) };
@@ -151,5 +151,5 @@ fn a_phase_in_which_nothing_learns_is_refused_before_the_run() {
     let recipe = Recipe::parse(Path::new("test.toml"), text, &[]).expect("a recipe");
     let refused =
         Learner::new(&recipe, &Device::flex(), &mut ()).err().expect("the tower alone has adapters").to_string();
-    assert!(refused.starts_with("nothing learns in phase connect: "), "{refused}");
+    assert!(refused.starts_with("nothing is trained in phase connect: "), "{refused}");
 }

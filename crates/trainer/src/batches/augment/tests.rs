@@ -1,4 +1,4 @@
-//! Lessons over drawn cases.
+//! Augmentation of synthetic cases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,7 +23,7 @@ fn recipe(phase: &str) -> Recipe {
     Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Every question of every case in each of three epochs.
+/// All questions of all cases in three epochs.
 fn lessons(recipe: &Recipe, cases: &[Case]) -> Vec<(u32, Asked)> {
     let augmenter = Augmenter::new(recipe, cases);
     let beginning = Course::new(recipe, cases).expect("a course").beginning(0);
@@ -38,7 +38,7 @@ fn lessons(recipe: &Recipe, cases: &[Case]) -> Vec<(u32, Asked)> {
     lessons
 }
 
-/// Conversation and right answer as words.
+/// Text of the conversation, and the right answer.
 fn words(cases: &[Case], asked: &Asked) -> (String, String) {
     let stored = &cases[asked.sample.case];
     let item = asked.perturbed.item.as_ref().unwrap_or(&stored.chain[asked.sample.item]);
@@ -57,7 +57,7 @@ fn shown(asked: &Asked) -> String {
     format!("{asked:?}")
 }
 
-/// The longest piece of each sentence of a use between its gaps.
+/// The longest fixed part of each template sentence in a split.
 fn sentences(templates: &str, split: Families) -> BTreeSet<String> {
     let file: toml::Table = templates.parse().expect("TOML");
     let of_split =
@@ -92,7 +92,7 @@ fn conditions_that_need_a_reply_or_another_model_are_those_refused() {
     }
 }
 
-/// The perturbation of a kind with what it must be given.
+/// A perturbation of a kind, with its required parameters.
 fn any(kind: &Kind) -> Option<Arc<dyn Perturbation>> {
     let tries = ["", "level = 3", "eps = 2", "share = 33", "shape = \"box\"", "percent = 33"];
     tries.iter().find_map(|given| build(kind, given.parse().expect("TOML")).ok())
@@ -112,7 +112,7 @@ fn no_held_out_sentence_can_stand_in_a_lesson() {
         assert!(training.is_disjoint(&held_out), "{}", kind.name);
         let drawn = any(kind);
         assert!(format!("{drawn:?}").contains("families: Training"), "{}", kind.name);
-        // Its words are pixels.
+        // The sentences of this kind are drawn into the image.
         if kind.name == "written_unrelated" {
             continue;
         }
@@ -147,7 +147,7 @@ fn shares_are_met_among_the_lessons_a_condition_applies_to() {
     };
     for (kind, share) in [("hint_plus", 0.1), ("hint_minus", 0.25), ("permutation", 0.3)] {
         let lessons = applies(kind);
-        // Five standard deviations of a binomial count.
+        // Five standard deviations of a binomial distribution.
         let bound = 5.0 * (lessons * share * (1.0 - share)).sqrt();
         assert!(
             lessons > 300.0 && (counts[kind] - share * lessons).abs() < bound,
@@ -164,7 +164,7 @@ fn a_lesson_is_a_function_of_seed_epoch_case_and_question() {
     let written = "augment = { hint_minus = 0.3, blank = 0.3, swap_near = 0.2 }\ncontext = { gold = 0.4, wrong = 0.3 }";
     let recipe = recipe(written);
     let all = lessons(&recipe, &cases);
-    // Asked again, alone and in another order.
+    // Each example is made again alone and in another order.
     let augmenter = Augmenter::new(&recipe, &cases);
     let beginning = Course::new(&recipe, &cases).expect("a course").beginning(0);
     for (epoch, asked) in all.iter().rev() {
@@ -234,7 +234,7 @@ fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
     for kind in
         ["hint_minus", "hint_zero", "blank", "no_image", "swap_near", "swap_far", "region_mask", "premise_false"]
     {
-        assert!(taught.contains(kind), "{kind} never stood in a lesson: {taught:?}");
+        assert!(taught.contains(kind), "{kind} was never applied: {taught:?}");
     }
 }
 
@@ -267,7 +267,7 @@ fn contexts_are_told_in_their_shares() {
             Told::Nothing => assert!(asked.perturbed.frame.context.is_empty()),
             Told::Gold => assert_eq!(asked.perturbed.frame.context, gold),
             Told::Wrong => assert_eq!((differ, asked.perturbed.frame.context.len()), (1, gold.len())),
-            Told::Predicted => panic!("nobody was to be told what the model answered"),
+            Told::Predicted => panic!("the recipe has no predicted context"),
         }
         if item.stage > 1 && !gold.is_empty() {
             *counts.entry(asked.told).or_default() += 1.0;
@@ -378,7 +378,7 @@ fn half_of_what_has_evidence_asks_where_it_is() {
                 located += 1.0;
             }
             Some("cue_true") => marked += 1.0,
-            // Questions about marks are given none.
+            // Questions about marks get no mark.
             other => assert_eq!(other, None),
         }
     }
