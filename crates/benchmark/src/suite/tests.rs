@@ -93,11 +93,11 @@ fn a_suite_is_found_by_name_or_path() {
 fn a_subset_that_asks_nothing_is_refused() {
     let text = |subset: &str| format!("{HEAD}{CLEAN}[[condition]]\nid = \"b\"\nkind = \"blank\"\nsubset = {subset}\n");
     let message = problems(&text("{ stages = [1, 5] }"));
-    assert_eq!(message, "s.toml:7: condition `b`: subset.stages: 5 -> the stages are 1 to 4");
+    assert_eq!(message, "s.toml:7: condition `b`: subset.stages: is 5 -> write stages from 1 to 4");
     assert!(problems(&text("{ modalities = [] }")).contains("subset.modalities: is empty"));
     assert!(problems(&text("{ stage = [1] }")).contains("unknown field `stage`"));
     let whole = problems(&format!("{HEAD}subset = {{ stages = [0] }}\n{CLEAN}"));
-    assert_eq!(whole, "s.toml:1: subset.stages: 0 -> the stages are 1 to 4");
+    assert_eq!(whole, "s.toml:1: subset.stages: is 0 -> write stages from 1 to 4");
 }
 
 #[test]
