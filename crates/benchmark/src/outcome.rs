@@ -26,8 +26,8 @@ pub struct Outcome {
     pub stage: u8,
     /// Category in the taxonomy.
     pub category: String,
-    /// Question without the condition's words around it; empty where unknown. Many cases share a question, and answers
-    /// to one question are not independent, so studies cluster by question as well.
+    /// Question of the asked item, without hints or rewordings of the condition; empty where unknown. Many cases share
+    /// a question, and answers to one question are not independent, so studies cluster by question as well.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub question: String,
     /// Id of the condition in the suite.
