@@ -159,7 +159,7 @@ fn where_one_run_does_not_say_its_questions_there_is_nothing_over_them() {
     let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
     assert_eq!(summary.questions, None);
     assert_eq!(summary.endpoints["accuracy:clean"].base_difference.as_ref().and_then(|found| found.p_questions), None);
-    assert!(render(&StudyInput { summary: &summary, runs: &runs }).html.contains("do not say their questions"));
+    assert!(render(&StudyInput { summary: &summary, runs: &runs }).html.contains("do not record their questions"));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn runs_that_ended_early_are_named() {
     runs.arms[2].runs[1].steps = 7;
     let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
     let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
-    assert!(page.contains("Ended before their time: some seed 2 after 7 of 10 steps."), "{:?}", summary.ended_early);
+    assert!(page.contains("Ended before their planned steps: some seed 2 after 7 of 10 steps."), "{:?}", summary.ended_early);
 }
 
 const MANY: usize = 400;

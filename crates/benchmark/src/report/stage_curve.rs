@@ -1,4 +1,4 @@
-//! Accuracy along the clinical stages, corrected for chance, and the slope along them.
+//! Chance-corrected accuracy by clinical stage, and its slope over the stages.
 
 use super::ReportInput;
 use super::markup::{difference, escape};
@@ -9,10 +9,10 @@ use super::table::{Cell, Table};
 use crate::metrics::Better;
 use crate::summary::Summary;
 
-/// What the stages are called.
+/// Names of the clinical stages.
 pub const NAMES: [&str; 4] = ["1 Orient", "2 Find", "3 Describe", "4 Conclude"];
 
-/// The section; none where no stage has an item.
+/// Renders the section; `None` where no stage has an item.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let last = input.last();
     let of = |style, name: String, summary| Series {
@@ -40,10 +40,10 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let svg = plot.axes(&y_ticks, &x_ticks, "clinical stage", "above chance, %") + &series::draw(&plot, &all);
     Some(Section {
         id: "stages",
-        title: "Along the stages",
+        title: "Accuracy by clinical stage",
         intro:
-            "Clean accuracy above chance: 0 is a random pick, 100 is always right. The slope is a least-squares line \
-                over the cases whose chain has all four stages."
+            "Clean accuracy corrected for chance: 0 is a random pick, 100 is always right. The slope belongs to a \
+                least-squares line over the cases whose chain has all four stages."
                 .into(),
         body: format!(
             "{}{}{}",
@@ -71,7 +71,7 @@ fn slopes(input: &ReportInput<'_>) -> String {
         entries.push_str(&entry("Change", difference(input.last().gain("stage_slope"))));
     }
     format!(
-        "<dl class=\"slopes\">{entries}</dl><p class=\"about\">Points a stage, over {} complete chains; below zero it falls.</p>",
+        "<dl class=\"slopes\">{entries}</dl><p class=\"about\">Percentage points per stage, over {} complete chains; below zero, accuracy falls along the stages.</p>",
         slope.n
     )
 }
@@ -92,7 +92,7 @@ fn table(input: &ReportInput<'_>) -> Table {
     Table::new(
         "stages",
         "chance-corrected accuracy by stage",
-        [("stage", "stage"), ("base", "base"), ("now", "now"), ("gain", "gain, points")],
+        [("stage", "stage"), ("base", "base"), ("now", "model"), ("gain", "gain, percentage points")],
         stages.chain(along),
     )
 }

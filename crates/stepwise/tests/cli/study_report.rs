@@ -49,7 +49,7 @@ fn a_line_of_base_and_end_is_refused_in_every_output() {
     let place = finished();
     let report = place.done("report order.toml").stdout;
     let why = "evaluated steps of the reference besides its base: 1, but a line needs 2";
-    let advice = "several epochs, or a curriculum.order with phases";
+    let advice = "several epochs, or with a curriculum.order that has phases";
     for text in [&report, &place.read("out/report/report.md"), &place.read("out/report/report.tex")] {
         assert!(text.contains(why) && text.contains(advice), "{text}");
     }
