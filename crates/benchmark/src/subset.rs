@@ -38,7 +38,7 @@ impl Subset {
             ("modalities", self.modalities.as_ref().is_some_and(Vec::is_empty)),
         ];
         if let Some((key, _)) = empty.into_iter().find(|(_, empty)| *empty) {
-            return Some(format!("subset.{key}: is empty -> list at least one value, or leave the key out to ask everything"));
+            return Some(format!("subset.{key}: is empty -> list at least one value, or leave the key out"));
         }
         let wrong = self.stages.iter().flatten().find(|stage| !(1..=4).contains(*stage))?;
         Some(format!("subset.stages: is {wrong} -> write stages from 1 to 4"))

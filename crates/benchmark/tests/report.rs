@@ -469,7 +469,7 @@ fn a_worst_case_shows_the_second_turn_and_what_was_done_to_the_picture() {
     assert_eq!(
         captions("fgsm"),
         [
-            "before the attack, which changes each pixel value by at most 2/255; the attacked image is left out, because no model is available to re-create it"
+            "before the attack, which changes each pixel value by at most 2/255; attacked image left out: no model to re-create it"
         ]
     );
     let mut attacker = Attackable(Planted::new(&cases, WeakToChange));

@@ -194,7 +194,11 @@ fn runs_that_ended_early_are_named() {
     runs.arms[2].runs[1].steps = 7;
     let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
     let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
-    assert!(page.contains("Ended before their planned steps: some seed 2 after 7 of 10 steps."), "{:?}", summary.ended_early);
+    assert!(
+        page.contains("Ended before their planned steps: some seed 2 after 7 of 10 steps."),
+        "{:?}",
+        summary.ended_early
+    );
 }
 
 const MANY: usize = 400;

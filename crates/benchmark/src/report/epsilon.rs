@@ -168,7 +168,13 @@ fn checks(input: &ReportInput<'_>) -> Table {
     Table::new(
         "checks",
         "checks against fake robustness",
-        [("check", "check"), ("base", "base"), ("now", "model"), ("items", "items"), ("numbers", "numbers of the model")],
+        [
+            ("check", "check"),
+            ("base", "base"),
+            ("now", "model"),
+            ("items", "items"),
+            ("numbers", "numbers of the model"),
+        ],
         rows,
     )
 }

@@ -12,7 +12,11 @@ const CARDS: [(&str, &str, &str); 6] = [
     ("chain_accuracy", "Complete chains", "all four stages right"),
     ("hint_discrimination", "Hint discrimination", "repair by right hints minus capture by wrong hints"),
     ("visual_reliance_swap", "Use of the image", "accuracy lost with the image of another patient"),
-    ("region_grounding", "Use of the evidence", "accuracy lost by covering it, minus loss by covering as much elsewhere"),
+    (
+        "region_grounding",
+        "Use of the evidence",
+        "accuracy lost by covering it, minus loss by covering as much elsewhere",
+    ),
 ];
 
 /// Renders the section.

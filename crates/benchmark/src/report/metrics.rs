@@ -60,7 +60,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     Some(Section {
         id: "metrics",
         title: "Metrics",
-        intro: "Shares are in percent; n/a means that the metric has no items. The gain is computed on the items that both answered."
+        intro: "Shares are in percent; n/a means that a metric has no items. Gains use the items that both answered."
             .into(),
         body: String::new(),
         tables,

@@ -41,10 +41,9 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     Some(Section {
         id: "stages",
         title: "Accuracy by clinical stage",
-        intro:
-            "Clean accuracy corrected for chance: 0 is a random pick, 100 is always right. The slope belongs to a \
+        intro: "Clean accuracy corrected for chance: 0 is a random pick, 100 is always right. The slope belongs to a \
                 least-squares line over the cases whose chain has all four stages."
-                .into(),
+            .into(),
         body: format!(
             "{}{}{}",
             series::names(&all),

@@ -338,7 +338,9 @@ fn views(
                     let what = "change by the attack, re-created on the model's input pixels";
                     vec![view(caption, before, &own), view(format!("{what}, amplified {factor} times"), &change, &[])]
                 }
-                None => vec![view(format!("{caption}; the attacked image is left out, because no model is available to re-create it"), before, &own)],
+                None => {
+                    vec![view(format!("{caption}; attacked image left out: no model to re-create it"), before, &own)]
+                }
             }
         }
         (Pictures::Own, None, Some(_)) => vec![view("as shown".into(), before, &own)],

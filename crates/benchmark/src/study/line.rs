@@ -140,7 +140,8 @@ impl Line {
                 "clean accuracies differ by {range:.1} percentage points, no more than expected by chance ({chance:.1})"
             ));
         }
-        (low <= 0.0).then(|| format!("the interval of its slope, {slope:.2} [{low:.2}, {high:.2}], does not lie above 0"))
+        (low <= 0.0)
+            .then(|| format!("the interval of its slope, {slope:.2} [{low:.2}, {high:.2}], does not lie above 0"))
     }
 }
 

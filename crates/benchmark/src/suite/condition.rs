@@ -93,7 +93,7 @@ impl Condition {
             ));
         }
         if common.max_items == Some(0) {
-            return Err(format!("condition `{}`: max_items is 0 -> write at least 1, or leave the key out to ask all items", common.id));
+            return Err(format!("condition `{}`: max_items is 0 -> write at least 1, or leave the key out", common.id));
         }
         if let Some(what) = common.subset.problem() {
             return Err(format!("condition `{}`: {what}", common.id));

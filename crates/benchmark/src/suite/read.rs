@@ -111,7 +111,7 @@ impl Suite {
                 problems.push(at(0, &format!("condition `{}`: {what}", only.id)));
             }
             _ => problems
-                .push(at(0, "condition: exactly one must be of the kind `clean`, because every metric is paired with it -> add or remove one")),
+                .push(at(0, "condition: exactly one must be of the kind `clean` -> add it, or remove the others")),
         }
         problems.extend(file.subset.problem().map(|what| at(0, &what)));
         let counts = [
@@ -125,7 +125,7 @@ impl Suite {
             }
         }
         if file.letter_permutations.is_some() && file.scoring != Scoring::Letter {
-            problems.push(at(0, "letter_permutations: needs letter scoring -> write `scoring = \"letter\"`, or leave the key out"));
+            problems.push(at(0, "letter_permutations: needs letter scoring -> write `scoring = \"letter\"`"));
         }
         if !problems.is_empty() {
             return Err(SuiteError::Content(problems));

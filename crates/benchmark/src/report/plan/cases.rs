@@ -40,7 +40,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
     Section {
         id: "cases",
         title: "Cases by step",
-        intro: format!("A dash marks a case that a step trains on, in the colour of the stage. The list of the plan names the cases.{drawn}"),
+        intro: format!("A dash marks a case that a step trains on, in the colour of the stage.{drawn}"),
         body: plot.svg("Cases trained on at each step", &format!("{axes}{marks}")),
         tables: Vec::new(),
         half: true,

@@ -23,7 +23,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
     Section {
         id: "rate",
         title: "Learning rate",
-        intro: "Learning rate of the decoder or, in phases that freeze the decoder, of the last trainable part before it.".into(),
+        intro: "Learning rate of the decoder or, where it is frozen, of the last trainable part before it.".into(),
         body: plot.svg("Learning rate over the steps", &format!("{axes}{line}")),
         tables: Vec::new(),
         half: true,

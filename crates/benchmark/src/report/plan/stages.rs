@@ -44,7 +44,8 @@ pub fn section(input: &PlanInput<'_>) -> Section {
     Section {
         id: "stages",
         title: "Stages by step",
-        intro: "Training examples per step, stacked by stage from stage 1 upwards. With many steps, each bar is the mean of several steps."
+        intro: "Training examples per step, stacked by stage from stage 1 upwards. With many steps, each bar is the mean of \
+                several steps."
             .into(),
         body: format!(
             "{}<p class=\"legend\">{legend}</p>",

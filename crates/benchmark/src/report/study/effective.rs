@@ -25,7 +25,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         body = format!("<p class=\"tally\">No line can be used: {}.</p>", escape(LINE_ADVICE));
     }
     for (attack, endpoint) in &found {
-        body.push_str(&group(&breakable(attack), "further right means more accuracy under this attack than clean accuracy predicts"));
+        body.push_str(&group(&breakable(attack), "further right is more accuracy than clean accuracy predicts"));
         let scale = Scale::new(input.others(endpoint).map(|(_, found)| mark(found)), true).plain();
         for (name, compared) in input.others(endpoint) {
             let mark = mark(compared);

@@ -88,8 +88,8 @@ fn transfers(arm: &ArmRuns) -> Vec<Option<f64>> {
     ledgers(arm).into_iter().map(|forgetting| forgetting.backward_transfer).collect()
 }
 
-/// The base and every phase that all seeds have. Where seeds differ in what a phase taught, as in a drawn order,
-/// nothing is framed and the phase is counted.
+/// Returns the rows of the base and of every phase that all seeds have. Where the seeds differ in a phase, as with a
+/// random order of stages, the row is named by the phase's number and has no frames.
 fn rows(arm: &ArmRuns) -> Vec<Row> {
     let ledgers = ledgers(arm);
     let phases = ledgers.iter().map(|ledger| ledger.phases.len()).min().unwrap_or_default();
