@@ -1,7 +1,7 @@
-//! How a model is tested: perturbations of text and pictures, probes, scoring, metrics, statistics and the report.
+//! The adversarial benchmark: perturbations of text and images, queries, scoring, metrics, statistics and reports.
 //!
-//! This crate knows words and pictures, never tensors. Whatever answers is a [`probe::Respondent`]: a vision-language
-//! model elsewhere, a planted one here.
+//! This crate handles text and images, not tensors. It evaluates any implementation of [`probe::Respondent`]: a
+//! vision-language model of another crate, or a mock model of [`planted`].
 
 pub mod compat;
 pub mod mock;

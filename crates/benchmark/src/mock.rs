@@ -1,5 +1,5 @@
-//! Planted respondents: each behaves in one known way, so every metric has one right value. Tests use them to show that the
-//! benchmark measures what it says.
+//! Mock models. Each behaves in one known way, so every metric has a known value. Tests use them to check that the
+//! benchmark measures what it claims to measure.
 
 use std::collections::HashMap;
 
@@ -17,33 +17,33 @@ use crate::perturb::support::mark::Style;
 use crate::plan::Plan;
 use crate::score::fold;
 
-/// A way to behave.
+/// Behaviour of a mock model.
 pub trait Policy {
-    /// The words to answer with. Where options are asked for, those that are not among them answer nothing: every option is
-    /// then equally likely to a number that is none.
+    /// Returns the text of the answer. Where options are scored and the text is none of them, every option gets the
+    /// log-likelihood NaN.
     fn say(&self, view: &View<'_>) -> String;
 }
 
-/// What a planted respondent can see. It knows the case, because it is planted; a real one knows only the probe.
+/// Input of a policy: the query and, unlike for a real model, the case with its right answers.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// The case asked about.
+    /// Case of the query.
     pub case: &'a Case,
-    /// The item of the case; with [`Planted::knowing`] the one asked instead where a condition replaces it.
+    /// Item of the query. With [`Planted::knowing`], the item that a condition puts in place of the stored one.
     pub item: &'a Item,
-    /// What is asked.
+    /// The query.
     pub probe: &'a Probe,
 }
 
 impl View<'_> {
-    /// The right answer.
+    /// Returns the right answer as text.
     #[must_use]
     pub fn gold(&self) -> String {
         gold_text(self.case, self.item)
     }
 
-    /// An answer that is wrong: the first stored option that is not right, the opposite of a yes or no, or what is right of
-    /// nothing.
+    /// Returns a wrong answer: the first wrong stored option (empty where all are right), the opposite of yes or no,
+    /// the right number plus 1e6, or a fixed text or box.
     #[must_use]
     pub fn wrong(&self) -> String {
         match &self.item.answer {
@@ -58,7 +58,8 @@ impl View<'_> {
         }
     }
 
-    /// The options in the order shown; empty where the answer is not chosen.
+    /// Returns the options of a choice or yes/no question: as shown where options are scored, in stored order where the
+    /// answer is generated. Empty for other generated answers.
     #[must_use]
     pub fn options(&self) -> Vec<String> {
         match (&self.probe.ask, &self.item.answer) {
@@ -69,8 +70,8 @@ impl View<'_> {
         }
     }
 
-    /// Lines others than the respondent itself said that the clean question does not have. An option under another letter
-    /// is none.
+    /// Returns the lines of system and user messages that the clean question does not have. Options under another
+    /// letter do not count as added.
     #[must_use]
     pub fn added_lines(&self) -> Vec<String> {
         let lines = |conversation: &stepwise_data::conversation::Conversation| -> Vec<String> {
@@ -93,7 +94,7 @@ impl View<'_> {
         added
     }
 
-    /// The first picture, where it is one.
+    /// Returns the first image; `None` without images and for attacked pixels.
     #[must_use]
     pub fn picture(&self) -> Option<&RgbImage> {
         match self.probe.images.first()? {
@@ -103,7 +104,7 @@ impl View<'_> {
     }
 }
 
-/// Always right, whatever is shown.
+/// Always gives the right answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Oracle;
 
@@ -113,7 +114,7 @@ impl Policy for Oracle {
     }
 }
 
-/// Gives the answer an added sentence names; without one it behaves as the policy inside.
+/// Gives the answer that an added line names. Without such a line it behaves like the inner policy.
 #[derive(Clone, Copy, Debug)]
 pub struct HintFollower<P>(pub P);
 
@@ -122,7 +123,7 @@ impl<P: Policy> Policy for HintFollower<P> {
         let own = self.0.say(view);
         let mut candidates = view.options();
         candidates.push(view.gold());
-        // The longest name first: "mass" must not be found inside "large mass".
+        // Longest first: "mass" must not match within "large mass".
         candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.len()));
         for line in view.added_lines() {
             let words = format!(" {} ", fold(&line));
@@ -134,7 +135,7 @@ impl<P: Policy> Policy for HintFollower<P> {
     }
 }
 
-/// Never looks: always the first stored option, "yes", or the same number, text and box.
+/// Ignores the image: always gives the first stored option, "yes", or a fixed number, text or box.
 #[derive(Clone, Copy, Debug)]
 pub struct BlindPrior;
 
@@ -150,7 +151,7 @@ impl Policy for BlindPrior {
     }
 }
 
-/// Picks the option shown last.
+/// Gives the option shown last, or the answer of [`BlindPrior`] where there are no options.
 #[derive(Clone, Copy, Debug)]
 pub struct LastOption;
 
@@ -160,7 +161,7 @@ impl Policy for LastOption {
     }
 }
 
-/// Says nothing that can be read.
+/// Gives a text that cannot be parsed.
 #[derive(Clone, Copy, Debug)]
 pub struct Unparsable;
 
@@ -170,7 +171,8 @@ impl Policy for Unparsable {
     }
 }
 
-/// Knows the answer and says it in a sentence, which the strict parser does not read: a format failure, no weakness.
+/// Puts the inner policy's answer into a sentence, which the strict parser rejects: a format failure and not
+/// a wrong answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Wordy<P>(pub P);
 
@@ -180,7 +182,7 @@ impl<P: Policy> Policy for Wordy<P> {
     }
 }
 
-/// Says left for right and right for left.
+/// Exchanges "left" and "right" in the inner policy's answer.
 #[derive(Clone, Copy, Debug)]
 pub struct LateralitySwapper<P>(pub P);
 
@@ -196,8 +198,8 @@ impl<P: Policy> Policy for LateralitySwapper<P> {
     }
 }
 
-/// Believes in marks: right where one stands on the evidence, wrong where it stands elsewhere; without one it behaves as the
-/// policy inside. It knows marks by the colour of the default style.
+/// Follows drawn marks: right where the mark encloses all evidence, wrong where it does not. Without a mark it behaves
+/// like the inner policy. Marks are found by the colour of the default style.
 #[derive(Clone, Copy, Debug)]
 pub struct CueFollower<P>(pub P);
 
@@ -210,7 +212,7 @@ impl<P: Policy> Policy for CueFollower<P> {
     }
 }
 
-/// The bounds of all pixels in the colour of marks.
+/// Returns the bounding box of all pixels in the default colour of marks, or `None` without such pixels.
 fn marked(picture: &RgbImage) -> Option<Rect> {
     let colour = Style::default().colour;
     let drawn = picture.enumerate_pixels().filter(|(_, _, pixel)| pixel.0 == colour);
@@ -221,7 +223,7 @@ fn marked(picture: &RgbImage) -> Option<Rect> {
     })
 }
 
-/// Declines wherever it may; else it behaves as the policy inside.
+/// Chooses the abstain option where there is one. Otherwise it behaves like the inner policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Decliner<P>(pub P);
 
@@ -234,26 +236,26 @@ impl<P: Policy> Policy for Decliner<P> {
     }
 }
 
-/// A respondent that behaves as its policy says and cannot be attacked.
+/// Mock model that answers by its policy and gives no pixel gradients.
 #[derive(Debug)]
 pub struct Planted<'a, P> {
     cases: HashMap<&'a str, &'a Case>,
-    /// By case, item and condition.
+    /// Asked case and item by case id, item id and condition id.
     asked: HashMap<[&'a str; 3], (&'a Case, &'a Item)>,
     policy: P,
-    /// Probes answered so far.
+    /// Number of queries answered so far.
     pub answered: usize,
 }
 
 impl<'a, P: Policy> Planted<'a, P> {
-    /// Plants `policy` among `cases`.
+    /// Creates a mock model for queries about `cases`. The policy sees the stored items.
     pub fn new(cases: &'a [Case], policy: P) -> Self {
         let cases = cases.iter().map(|case| (case.case_id.as_str(), case)).collect();
         Self { cases, asked: HashMap::new(), policy, answered: 0 }
     }
 
-    /// Plants `policy` where `plan` is asked. It knows what the plan asks instead of stored items, so that who is always
-    /// right is right there, too.
+    /// Creates a mock model for the queries of `plan`. The policy sees the items that conditions put in place of the
+    /// stored ones, so that [`Oracle`] answers these right as well.
     pub fn knowing(plan: &'a Plan<'a>, policy: P) -> Self {
         let asked = plan.entries.iter().map(|&entry| {
             let (case, item) = plan.item(entry);
@@ -295,11 +297,11 @@ impl<P: Policy> Respondent for Planted<'_, P> {
     }
 
     fn pixel_gradients(&mut self, _: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
-        Err(RespondentError::new("a planted policy has no gradients"))
+        Err(RespondentError::new("a mock model with a policy has no gradients"))
     }
 }
 
-/// The said option likely, the others not; no number at all where it is not among them.
+/// Scores `said` with -0.1 per token and every other option with -5 per token; all NaN where `said` is not an option.
 fn likelihoods(options: &[String], said: &str) -> Vec<OptionScore> {
     let known = options.iter().any(|option| option == said);
     options
@@ -316,14 +318,14 @@ fn likelihoods(options: &[String], said: &str) -> Vec<OptionScore> {
         .collect()
 }
 
-/// A respondent to yes/no questions that is linear in the pixels, so that every attack on it has a closed form: the
-/// log-odds of "yes" are `weight * (mean pixel - threshold)`, and a signed step of size eps against it moves the mean by
-/// exactly eps (as long as nothing is clipped).
+/// Mock model for yes/no questions that is linear in the pixels, so that every attack has a closed form. The log-odds
+/// of "yes" are `weight * (mean pixel - threshold)`. A signed step of size eps moves the mean by exactly eps while
+/// nothing is clipped.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear {
-    /// Slope.
+    /// Change of the log-odds of "yes" per unit of the mean pixel.
     pub weight: f64,
-    /// Mean pixel, 0 to 1, at which it is undecided.
+    /// Mean pixel, 0 to 1, at which "yes" and "no" are equally likely.
     pub threshold: f64,
 }
 
@@ -337,12 +339,12 @@ impl Linear {
         match probe.images.first() {
             Some(Shown::Picture(picture)) => Ok(grid(picture)),
             Some(Shown::Pixels(pixels)) => Ok(PixelGrid::clone(pixels)),
-            None => Err(RespondentError::new("a linear respondent needs a picture")),
+            None => Err(RespondentError::new("a linear mock model needs an image")),
         }
     }
 }
 
-/// A picture as one tile, unscaled: `[1, 3, height, width]` in `0..=1`.
+/// Converts an image into a grid of one tile without resizing: shape `[1, 3, height, width]`, values in `0..=1`.
 #[must_use]
 pub fn grid(picture: &RgbImage) -> PixelGrid {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
@@ -378,8 +380,8 @@ impl Respondent for Linear {
             .iter()
             .map(|(probe, objective)| {
                 let pixels = Self::shown(probe)?;
-                // The margin log p(other) - log p(gold) is minus the odds where "yes" is right; the negative log-likelihood
-                // of "yes" is minus half of them.
+                // The margin log p(other) - log p(gold) is minus the log-odds where "yes" is right; the negative
+                // log-likelihood of "yes" is minus half of the log-odds.
                 let side = match objective {
                     Objective::Margin { options, gold } if options.get(*gold).is_some_and(|gold| gold == "yes") => -1.0,
                     Objective::Margin { .. } => 1.0,
@@ -394,21 +396,21 @@ impl Respondent for Linear {
     }
 }
 
-/// A [`Linear`] respondent whose gradients mislead: attacks made with them fail, and it looks robust without being so.
+/// A [`Linear`] mock model with masked gradients: attacks that use them fail, so the model looks robust and is not.
 #[derive(Clone, Copy, Debug)]
 pub struct Masker {
-    /// What it answers as.
+    /// Model that gives the answers.
     pub inside: Linear,
-    /// What its gradients say.
+    /// Kind of masking.
     pub mask: Mask,
 }
 
-/// How gradients mislead.
+/// Kind of gradient masking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mask {
-    /// They are zero, as behind a rounding.
+    /// Gradients are zero, as behind a rounding operation.
     Flat,
-    /// They point the other way.
+    /// Gradients point in the opposite direction.
     Reversed,
 }
 

@@ -1,144 +1,145 @@
-//! What the benchmark asks and what it gets back. A model takes part by implementing [`Respondent`].
+//! Queries of the benchmark and the responses to them. A model that implements [`Respondent`] can be evaluated.
 
 use std::sync::Arc;
 
 use image::RgbImage;
 use stepwise_data::conversation::Conversation;
 
-/// A picture as the respondent is to see it.
+/// An image as shown to the model.
 #[derive(Clone, Debug)]
 pub enum Shown {
-    /// A decoded picture that still has to go through the respondent's own pixel pipeline.
+    /// Decoded image, before the model's own pixel pipeline.
     Picture(Arc<RgbImage>),
-    /// Pixels already on the respondent's input grid: after resizing and tiling, before normalisation, in `0..=1`.
-    /// Only attacks show these; no further resizing may touch them.
+    /// Attacked pixels on the model's input grid: after resizing and tiling, before normalisation, in `0..=1`. The
+    /// model must not resize them again.
     Pixels(Arc<PixelGrid>),
 }
 
-/// Pixels on a model's own input grid.
+/// Pixels on a model's input grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelGrid {
-    /// `[tiles, 3, height, width]`.
+    /// Shape `[tiles, 3, height, width]`.
     pub shape: Vec<usize>,
-    /// Rows and columns of tiles that the picture is cut into, whose overview comes last; both 0 where it is one tile.
+    /// Rows and columns of tiles; an overview of the whole image follows as the last tile. `[0, 0]` for an image
+    /// of one tile.
     pub cut: [usize; 2],
-    /// Row-major, as many as `shape` says.
+    /// Row-major values; their number is the product of `shape`.
     pub values: Vec<f32>,
 }
 
-/// What kind of reply a probe wants.
+/// Kind of response that a query requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
-    /// The log-likelihood of each of these, each as the assistant's whole answer.
+    /// Log-likelihood of each text as the assistant's whole answer.
     Options(Vec<String>),
-    /// Greedy generation.
+    /// Text generated greedily.
     Generate {
-        /// Tokens after which generation stops.
+        /// Maximum number of generated tokens.
         max_new_tokens: usize,
     },
 }
 
-/// One question under one condition.
+/// Query: one question under one condition.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// The case asked about.
+    /// Id of the case.
     pub case_id: String,
-    /// The item of the case.
+    /// Id of the item in the case.
     pub item_id: String,
-    /// Id of the condition, `clean` for the question as it is stored.
+    /// Id of the condition; `clean` is the question as stored.
     pub condition: String,
-    /// Ends with a user turn. Image parts index [`Probe::images`].
+    /// Conversation that ends with a user turn; its image parts index [`Probe::images`].
     pub conversation: Conversation,
-    /// The pictures shown.
+    /// Images shown.
     pub images: Vec<Shown>,
-    /// What is wanted.
+    /// Kind of response requested.
     pub ask: Ask,
 }
 
-/// How likely one option is.
+/// Log-likelihood of one option.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptionScore {
-    /// Natural logarithm, summed over the option's tokens.
+    /// Natural log-likelihood, summed over the option's tokens.
     pub loglikelihood: f64,
-    /// How many tokens were summed.
+    /// Number of tokens summed.
     pub tokens: usize,
 }
 
-/// What came back for one probe.
+/// Response to one query.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    /// One score an option, in the order asked.
+    /// One score per option, in the order of the query.
     Options(Vec<OptionScore>),
-    /// The generated words.
+    /// Generated text.
     Text(String),
 }
 
-/// What an attack drives at. Both are losses: larger means further from the answer they are about. It is raised to drive a
-/// reader away from the right answer, and lowered to drive it to another one.
+/// Loss that an attack optimises; a larger loss means further from the answer it concerns. An attack raises the loss of
+/// the right answer, or lowers the loss of the answer it targets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Objective {
     /// `max over other options of log p(other) - log p(gold)`, each log-likelihood divided by its token count.
     Margin {
         /// The options, as in [`Ask::Options`].
         options: Vec<String>,
-        /// Index of the right one.
+        /// Index of the right option.
         gold: usize,
     },
     /// Mean negative log-likelihood over the tokens of an answer.
     Nll {
-        /// Its words: the right answer's, or those a targeted attack drives at.
+        /// Text of the answer: the right answer, or the answer that a targeted attack aims at.
         target: String,
     },
 }
 
-/// The derivative of an objective with respect to the pixels shown.
+/// Value of an objective and its derivative with respect to the pixels shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelGradient {
-    /// The objective's value.
+    /// Value of the objective.
     pub loss: f64,
-    /// Of the shape of [`Respondent::pixels`].
+    /// Derivative, in the shape of [`Respondent::pixels`].
     pub gradient: PixelGrid,
 }
 
-/// Why a respondent did not answer.
+/// Why a model returned no responses.
 #[derive(Debug, thiserror::Error)]
 pub enum RespondentError {
-    /// It could not.
-    #[error("the respondent failed: {0}")]
+    /// The model failed.
+    #[error("the model failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It was asked to stop, and did so between two answers.
-    #[error("the respondent was asked to stop")]
+    /// The model was asked to stop, and stopped between two answers.
+    #[error("the model was asked to stop")]
     Stopped,
 }
 
 impl RespondentError {
-    /// Wraps any error or message.
+    /// Wraps any error or message as [`RespondentError::Failed`].
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Failed(error.into())
     }
 }
 
-/// Whatever answers probes.
+/// A model that can be evaluated.
 pub trait Respondent {
-    /// Answers all probes: one reply each, in the same order. Probes about one case stand together, so the image prefix
-    /// can be shared.
+    /// Answers all queries: one response each, in the same order. Queries about one case are adjacent, so that the
+    /// shared prefix with the image can be computed once.
     ///
     /// # Errors
-    /// When the respondent itself fails; a strange answer is a [`Reply::Text`], not an error.
+    /// When the model fails. An unusual answer is a [`Reply::Text`] and not an error.
     fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError>;
 
-    /// The pixels an attack may change, as this probe would show them: the first picture, resized and tiled, before
-    /// normalisation. All its tiles and the overview are moved, each pixel for itself: nobody who changes the picture before
-    /// it is tiled can do more. `None` when the respondent cannot be attacked.
+    /// Returns the pixels that an attack may change: the query's first image, resized and tiled, before normalisation.
+    /// An attack changes each pixel of all tiles and of the overview independently, so it is at least as strong as an
+    /// attack on the image before tiling. `None` when the model gives no pixel gradients.
     ///
     /// # Errors
-    /// When the respondent itself fails.
+    /// When the model fails.
     fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError>;
 
-    /// Loss and pixel gradient of each objective at the pixels its probe shows: one each, in the same order. Called only
-    /// with probes whose first picture is [`Shown::Pixels`].
+    /// Returns value and pixel gradient of each objective at the pixels that its query shows, in the same order. The
+    /// first image of every query must be [`Shown::Pixels`].
     ///
     /// # Errors
-    /// When the respondent itself fails.
+    /// When the model fails.
     fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError>;
 }

@@ -1,4 +1,5 @@
-//! What one item came to under one condition. One JSON line each; any tool that writes these lines can be compared.
+//! Outcome of one item under one condition, stored as one JSON line. Results of any tool that writes these lines
+//! can be compared.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,105 +8,107 @@ use crate::perturb::Named;
 use crate::score::closeness::Measure;
 use crate::score::{Verdict, fold};
 
-/// One judged reply.
+/// Judged response to one item under one condition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// Digest of everything the reply depends on: respondent, words, pictures, what was asked. Equal keys are asked once.
-    /// Empty for outcomes made elsewhere.
+    /// Digest of everything that the response depends on: model, prompt, images and right answer. A known key is not
+    /// asked again. Empty for outcomes from another tool.
     #[serde(default)]
     pub key: String,
-    /// The case.
+    /// Id of the case.
     pub case_id: String,
-    /// What intervals are clustered by.
+    /// Id of the group (patient) that intervals and tests are clustered by.
     pub group_id: String,
-    /// The item of the case.
+    /// Id of the item in the case.
     pub item_id: String,
     /// Clinical stage, 1 to 4.
     pub stage: u8,
     /// Category in the taxonomy.
     pub category: String,
-    /// The question in the words of the case, whatever the condition made of them; empty where they are not known. Cases of one
-    /// sort are asked in the same words, and answers to one question are not independent either.
+    /// Question of the asked item, without hints or rewordings of the condition; empty where unknown. Many cases share
+    /// a question, and answers to one question are not independent, so studies cluster by question as well.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub question: String,
     /// Id of the condition in the suite.
     pub condition: String,
-    /// Right, wrong or unparsed.
+    /// Verdict on the answer: right, wrong or unparsed.
     pub verdict: Verdict,
-    /// The answer in canonical words; absent when unparsed.
+    /// Answer in canonical words; `None` when unparsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// The stored option chosen (for yes/no: 0 is yes, 1 is no).
+    /// Stored index of the chosen option (for yes/no: 0 is yes, 1 is no); `None` where no option was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// The place in which that option was shown.
+    /// Position at which the chosen option was shown, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
-    /// How many options were shown; 0 where the answer is not chosen among options.
+    /// Number of options shown; 0 where the answer is not chosen among options.
     #[serde(default)]
     pub options: usize,
-    /// The right answer in words.
+    /// Right answer in words.
     pub gold: String,
-    /// Share of right answers a random pick gets.
+    /// Probability that a random pick is right, 0 to 1; 0 without options.
     pub chance: f64,
-    /// The answer the condition put into the reader's mind.
+    /// Answer that the condition suggests to the model; `None` where it suggests none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<Named>,
-    /// Whether the answer given is the named one.
+    /// Whether the model's answer is the suggested one.
     #[serde(default)]
     pub followed: bool,
-    /// Of the stored options, in their stored order.
+    /// Scores of the options, in stored order; empty where the answer was generated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<Score>,
-    /// The generated words, where something was generated.
+    /// Generated text; `None` where options were scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
-    /// Version of the rules that read the reply ([`crate::score::parse::PARSER_VERSION`]); empty where nothing was read.
+    /// Version of the parser of generated text ([`crate::score::parse::PARSER_VERSION`]); empty where
+    /// options were scored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub parser: String,
-    /// Mean intersection over union, for boxes.
+    /// Mean intersection over union of boxes, 0 to 1; `None` for other answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iou: Option<f64>,
-    /// How near a generated box, number or text came.
+    /// Closeness of a generated box, number or text to the right answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measure: Option<Measure>,
-    /// Items of the case whose answers this one builds on.
+    /// Ids of the items of the case whose answers this item builds on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<String>,
-    /// The item of the case that asks the same the other way round.
+    /// Id of the item of the case that negates this yes/no question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair_of: Option<String>,
-    /// The stored option that declines to answer, where there is one and declining is not right.
+    /// Stored index of the abstain option; `None` where there is none or abstaining is right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<usize>,
-    /// How the pixels were attacked, where they were.
+    /// Trace of the attack on the pixels; `None` without an attack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attack: Option<AttackTrace>,
 }
 
-/// The way of an attack, for telling a robust respondent from one whose gradients mislead. Every number is the quantity
-/// the attack raises: the margin by which the likeliest wrong option leads, the negative log-likelihood of the right
-/// answer, or, where a certain answer is aimed at, the log-likelihood of that; each a token. Absent where it is not finite.
+/// Values of an attack's objective, which tell a robust model from a model with masked gradients. Every value is per
+/// token and is the quantity that the attack raises: the lead of the likeliest wrong option over the right one, the
+/// negative log-likelihood of the right answer, or, for a targeted attack, the log-likelihood of the target. `None`
+/// where not finite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttackTrace {
-    /// What the attack saw on its way, on the respondent it was made on: at its start, then after each step. A single step
-    /// sees its start alone, and noise sees nothing.
+    /// Values on the gradient source: at the start, then after each step. A single-step attack has the start only, and
+    /// random noise has no values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Option<f64>>,
-    /// What the attacked pixels came to on the respondent asked, where likelihoods of options were asked for.
+    /// Value of the attacked pixels on the evaluated model; `None` unless options were scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reached: Option<f64>,
 }
 
-/// How likely one option was.
+/// Log-likelihood of one option.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
-    /// Natural logarithm, summed over the tokens; absent where it is not a finite number.
+    /// Natural log-likelihood, summed over the tokens; `None` where not finite.
     pub loglikelihood: Option<f64>,
-    /// Tokens summed.
+    /// Number of tokens summed.
     pub tokens: usize,
 }
 
@@ -117,36 +120,36 @@ impl From<OptionScore> for Score {
 }
 
 impl Outcome {
-    /// Whether it is right.
+    /// Returns whether the answer is right.
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.verdict == Verdict::Right
     }
 
-    /// Whether the answer given is the one named: the same option, or the same words.
+    /// Returns whether the model's answer is `named`: the same stored option, or the same text.
     #[must_use]
     pub fn gives(&self, named: &Named) -> bool {
         match (named.index, self.index, &self.answer) {
             (Some(named), Some(given), _) => named == given,
             (None, None, Some(answer)) => {
-                // A number is written one way in an answer, and folding would tear its decimal point out.
+                // A number has one canonical form, and text normalisation would remove its decimal point.
                 *answer == named.text || (answer.parse::<f64>().is_err() && *answer == fold(&named.text))
             }
             _ => false,
         }
     }
 
-    /// The answer as it stands in the context of a later question: an option's words whatever form it was given in, anything
-    /// else as said. None where nothing was said.
+    /// Returns the answer as the context of a later question shows it: the words of the chosen option, or the generated
+    /// text on one line. `None` where there is no answer.
     #[must_use]
     pub fn in_context(&self) -> Option<String> {
         let said = if self.index.is_some() { &self.answer } else { &self.reply };
-        // A context has one line for each question.
+        // A context has one line per question.
         let words = said.as_ref()?.split_whitespace().collect::<Vec<_>>().join(" ");
         Some(words).filter(|words| !words.is_empty())
     }
 
-    /// Whether two outcomes gave the same answer. Two unparsed replies did not answer alike: nothing was answered.
+    /// Returns whether both outcomes have the same answer. Unparsed responses are never the same answer.
     #[must_use]
     pub fn answers_like(&self, other: &Self) -> bool {
         match (self.index, other.index) {

@@ -1,5 +1,5 @@
-//! Which item is asked under which condition: the same for every respondent and every epoch, known before anything is
-//! asked, with every item that is left out counted under its reason.
+//! Evaluation plan: which item is asked under which condition. A plan depends on the suite and the cases only, so every
+//! model and every epoch gets the same questions. Items left out are counted by reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,29 +10,29 @@ use crate::perturb::{Pool, Scene};
 use crate::subset::OUTSIDE;
 use crate::suite::{Condition, Suite};
 
-/// What a suite asks of a set of cases.
+/// All questions that a suite asks about a set of cases.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
-    /// What is asked.
+    /// Suite that is planned.
     pub suite: &'a Suite,
-    /// All cases given; swapped pictures may come from cases that are not asked about.
+    /// All cases given. Swapped images may come from cases that are not evaluated.
     pub pool: Pool<'a>,
-    /// Indices of the cases asked about.
+    /// Indices of the evaluated cases in the pool, ascending.
     pub chosen: Vec<usize>,
-    /// The questions, those about one case together.
+    /// Questions sorted by case, item and condition.
     pub entries: Vec<Entry>,
-    /// For each condition of the suite, how many items of the chosen cases are left out, by reason.
+    /// For each condition of the suite, the number of items of the chosen cases that are left out, by reason.
     pub skipped: Vec<BTreeMap<&'static str, usize>>,
-    /// What is asked instead of the stored item, where a condition changes options, answer or question.
+    /// Items that replace the stored item where a condition changes options, answer or question.
     replaced: BTreeMap<Entry, Item>,
-    /// By case and condition: the case with its regions where the condition moves them.
+    /// Cases with moved regions, by case and condition, where the condition moves regions.
     moved: BTreeMap<(usize, usize), Case>,
 }
 
 /// One item under one condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Entry {
-    /// Index of the case.
+    /// Index of the case in the pool.
     pub case: usize,
     /// Index of the item in its chain.
     pub item: usize,
@@ -40,11 +40,11 @@ pub struct Entry {
     pub condition: usize,
 }
 
-/// The reason under which items above a condition's cap are counted.
+/// Reason for items above a condition's `max_items`.
 pub const CAPPED: &str = "above the condition's cap on items";
 
 impl<'a> Plan<'a> {
-    /// Plans `suite` over `cases`.
+    /// Plans `suite` over `cases`. The clean question of every answer that another condition repeats is always planned.
     #[must_use]
     pub fn new(suite: &'a Suite, cases: &'a [Case]) -> Self {
         let pool = Pool::new(cases);
@@ -92,7 +92,7 @@ impl<'a> Plan<'a> {
             entries.extend(kept);
             skipped.push(reasons);
         }
-        // What another condition shows again is asked clean, even above the cap or outside the subset of the clean condition.
+        // A repeated answer needs its clean question, even above the cap or outside the subset of the clean condition.
         if let Some(clean) = suite.conditions.iter().position(|condition| condition.kind == "clean") {
             for (case, item) in recalled {
                 if entries.insert(Entry { case, item, condition: clean }) {
@@ -104,7 +104,8 @@ impl<'a> Plan<'a> {
         Self { suite, pool, chosen, entries: entries.into_iter().collect(), skipped, replaced, moved }
     }
 
-    /// The case of an entry and the item it asks: the stored ones, or what its condition makes of them.
+    /// Returns case and item of an entry, with the regions and the item that the entry's condition puts in place of
+    /// the stored ones.
     #[must_use]
     pub fn item(&self, entry: Entry) -> (&Case, &Item) {
         let stored = &self.pool.cases()[entry.case];
@@ -112,7 +113,7 @@ impl<'a> Plan<'a> {
         (case, self.replaced.get(&entry).unwrap_or(&case.chain[entry.item]))
     }
 
-    /// The entry of an item under a condition, where it is asked.
+    /// Returns the entry of an item under a condition, or `None` where the plan does not ask it.
     #[must_use]
     pub fn entry(&self, case_id: &str, item_id: &str, condition: &str) -> Option<Entry> {
         let case = self.pool.number(case_id)?;
@@ -122,13 +123,13 @@ impl<'a> Plan<'a> {
         self.entries.binary_search(&entry).is_ok().then_some(entry)
     }
 
-    /// The condition of an entry.
+    /// Returns the condition of an entry.
     #[must_use]
     pub fn condition(&self, entry: Entry) -> &'a Condition {
         &self.suite.conditions[entry.condition]
     }
 
-    /// The entry's stored item with what stands around it.
+    /// Returns the entry's stored item with its case, the pool and the suite's random draws.
     #[must_use]
     pub fn scene(&self, entry: Entry) -> Scene<'_> {
         let case = &self.pool.cases()[entry.case];
@@ -142,7 +143,7 @@ fn asks(suite: &Suite, condition: &Condition, case: &Case, item: usize) -> bool 
     suite.subset.holds(case, item) && condition.subset.holds(case, item)
 }
 
-/// Counts one item less under `reason`; a reason without items is not kept.
+/// Lowers the count of `reason` by one and removes a reason without items.
 fn lower(reasons: &mut BTreeMap<&'static str, usize>, reason: &'static str) {
     if let Some(count) = reasons.get_mut(reason) {
         *count -= 1;
@@ -152,7 +153,8 @@ fn lower(reasons: &mut BTreeMap<&'static str, usize>, reason: &'static str) {
     }
 }
 
-/// At most `max_cases` cases, stratified by each case's rarest `(modality, stage, category)`, so that rare questions stay in.
+/// Chooses at most `max_cases` of the cases with an item in the suite's subset. The choice is stratified by each case's
+/// rarest `(modality, stage, category)`, so that rare questions are kept.
 fn choose_cases(suite: &Suite, cases: &[Case]) -> Vec<usize> {
     let mut frequency: BTreeMap<(&str, u8, &str), usize> = BTreeMap::new();
     let of = |case: &'_ Case, item: &Item| -> (String, u8, String) {
@@ -180,8 +182,8 @@ fn choose_cases(suite: &Suite, cases: &[Case]) -> Vec<usize> {
     chosen
 }
 
-/// At most `max_items` entries, stratified by stage. The order in which items are taken does not depend on the condition,
-/// so that a condition and its control keep the same items wherever both apply.
+/// Keeps at most `max_items` entries, stratified by stage. The draw does not depend on the condition, so that a
+/// condition and its control keep the same items wherever both apply.
 fn cap(suite: &Suite, cases: &[Case], entries: &[Entry], condition: &Condition) -> Vec<Entry> {
     let Some(most) = condition.max_items else {
         return entries.to_vec();
@@ -194,8 +196,8 @@ fn cap(suite: &Suite, cases: &[Case], entries: &[Entry], condition: &Condition) 
     stratified(ranked.collect(), most)
 }
 
-/// Takes `most` of the ranked things: from each stratum in proportion to its size (largest remainders first, the rarer
-/// stratum first among equals), and within a stratum by rank.
+/// Takes at most `most` of the elements `(stratum, rank, element)`: from each stratum in proportion to its size by
+/// largest remainders (the smaller stratum first among equals), and within a stratum by rank.
 fn stratified<S: Ord, T: Ord + Copy>(mut ranked: Vec<(S, u64, T)>, most: usize) -> Vec<T> {
     let total = ranked.len();
     if total <= most {

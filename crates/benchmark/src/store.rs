@@ -1,4 +1,4 @@
-//! Outcomes as JSON Lines: written beside, synced, renamed; every problem of a file reported at once.
+//! Outcomes in JSON Lines files: a journal that grows during a run, and whole files that are replaced atomically.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -11,42 +11,42 @@ use crate::outcome::Outcome;
 /// Why outcomes could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file system said no.
-    #[error("{}: {source} -> check that it is there, may be read and written, and that the disk has room", path.display())]
+    /// The file system reported an error.
+    #[error("{}: {source} -> check that the path exists and is readable and writable, and that the disk has space", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// Error of the file system.
         source: io::Error,
     },
-    /// Some lines are not outcomes.
+    /// Some lines are not valid outcomes.
     #[error("{}", problems.join("\n"))]
     Lines {
-        /// One message a line, each with file and row.
+        /// One message per problem, each with file and row.
         problems: Vec<String>,
     },
 }
 
-/// Outcomes kept as they come, in a file that only grows: a run cut short loses no more than the batch it was asking.
+/// File of outcomes that is only appended to, so that an interrupted run loses at most the batch in progress.
 ///
-/// A batch ends with an empty line, and one without it, or with a line that is no outcome, is passed over as a whole: a
-/// model's answers depend in their last digits on what it is asked beside, so that a run that goes on in the same batches
-/// equals one that was never cut short.
+/// An empty line ends every batch. A batch without this line, or with a line that is not an outcome, is ignored as a
+/// whole. The last digits of a model's scores depend on the other queries of the batch, so a resumed run equals an
+/// uninterrupted run only if it repeats whole batches.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
 }
 
-/// Ends a batch of which nothing is taken.
+/// Closes an incomplete batch, so that it is ignored.
 const TORN: &[u8] = b"torn\n\n";
 
 impl Journal {
-    /// Opens a journal, or begins one, and gives what it holds. A batch that is not whole - torn when a process ended, or of
-    /// another version - is passed over: what it said is asked again.
+    /// Opens or creates a journal and returns the outcomes of its complete batches. A batch that is incomplete or was
+    /// written by another version is ignored, and its questions are asked again.
     ///
     /// # Errors
-    /// When the file system says no.
+    /// When the folder or the file cannot be created, read or written.
     pub fn open(path: &Path) -> Result<(Self, Vec<Outcome>), StoreError> {
         let io_error = |source| StoreError::Io { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
@@ -68,16 +68,16 @@ impl Journal {
             }
         }
         if !ended {
-            // What follows must not be taken for the rest of it.
+            // The next batch must not be read as the rest of the incomplete one.
             file.write_all(TORN).map_err(io_error)?;
         }
         Ok((Self { path: path.to_owned(), file }, held))
     }
 
-    /// Keeps a batch of outcomes: they are with the operating system when this returns.
+    /// Appends a batch of outcomes. The operating system has them when this returns; they are not synced to the disk.
     ///
     /// # Errors
-    /// When the file system says no.
+    /// When the file cannot be written.
     pub fn keep(&mut self, outcomes: &[Outcome]) -> Result<(), StoreError> {
         if outcomes.is_empty() {
             return Ok(());
@@ -93,10 +93,10 @@ impl Journal {
     }
 }
 
-/// Writes all outcomes, beside the file's place, synced and renamed.
+/// Writes all outcomes to `path` atomically and creates the parent folder where it is missing.
 ///
 /// # Errors
-/// When the file system says no; the file at `path` is then what it was.
+/// When the file cannot be written; an existing file at `path` is then unchanged.
 pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), StoreError> {
     let io_error = |source| StoreError::Io { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
@@ -110,15 +110,15 @@ pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), StoreError> {
     file.commit().map_err(io_error)
 }
 
-/// Reads all outcomes.
+/// Reads all outcomes of a file.
 ///
 /// # Errors
-/// When the file cannot be read, or with all lines that are not outcomes.
+/// [`StoreError::Io`] when the file cannot be read; [`StoreError::Lines`] with every line that is not an outcome.
 pub fn read(path: &Path) -> Result<Vec<Outcome>, StoreError> {
     lines(path, parse)
 }
 
-/// One line of our own.
+/// Parses one line of the format that [`write`] writes.
 pub(crate) fn parse(line: &str) -> Result<Outcome, Vec<String>> {
     match serde_json::from_str::<Outcome>(line) {
         Ok(outcome) if !(1..=4).contains(&outcome.stage) => {
@@ -128,16 +128,16 @@ pub(crate) fn parse(line: &str) -> Result<Outcome, Vec<String>> {
             Err(vec![format!("chance: is {} -> write a share from 0 to 1", outcome.chance)])
         }
         Ok(outcome) => Ok(outcome),
-        Err(error) => Err(vec![format!("{} -> write one outcome a line", within_line(&error))]),
+        Err(error) => Err(vec![format!("{} -> write one outcome per line", within_line(&error))]),
     }
 }
 
-/// What is wrong with a line of JSON. Its parser counts lines from the line's own beginning, where file and row stand before.
+/// Message of a JSON error without the parser's line number, which is always 1; the caller adds file and row.
 pub(crate) fn within_line(error: &serde_json::Error) -> String {
     error.to_string().replacen("line 1 column", "column", 1)
 }
 
-/// Reads every line that is not empty; what `parse` finds wrong gets file and row before it.
+/// Parses every non-empty line and puts file and row before each problem.
 pub(crate) fn lines<T>(
     path: &Path,
     mut parse: impl FnMut(&str) -> Result<T, Vec<String>>,

@@ -1,25 +1,25 @@
-//! Which items a suite or one of its conditions is about.
+//! Filter of the items that a suite or a condition asks.
 
 use serde::Deserialize;
 use stepwise_data::case::{Case, Item};
 
-/// The reason under which items outside of it are counted.
+/// Reason for items outside the subset of the suite or the condition.
 pub const OUTSIDE: &str = "outside the subset that the suite asks";
 
-/// Items by what they are asked about; a list that is left out holds everything.
+/// Filter by stage, category and modality. An item must match every list; a list of `None` matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subset {
     /// Clinical stages, 1 to 4.
     pub stages: Option<Vec<u8>>,
-    /// Categories, as the items have them.
+    /// Categories, spelled as in the items.
     pub categories: Option<Vec<String>>,
-    /// Modalities, as the cases have them.
+    /// Modalities, spelled as in the cases.
     pub modalities: Option<Vec<String>>,
 }
 
 impl Subset {
-    /// Whether `item` of `case` belongs to it.
+    /// Returns whether `item` of `case` matches the filter.
     #[must_use]
     pub fn holds(&self, case: &Case, item: &Item) -> bool {
         let among = |list: &Option<Vec<String>>, value: &str| {
@@ -30,7 +30,7 @@ impl Subset {
             && among(&self.modalities, &case.modality)
     }
 
-    /// What is wrong with it, and what to do.
+    /// Describes an invalid filter with advice; `None` when the filter is valid.
     pub(crate) fn problem(&self) -> Option<String> {
         let empty = [
             ("stages", self.stages.as_ref().is_some_and(Vec::is_empty)),
@@ -38,9 +38,9 @@ impl Subset {
             ("modalities", self.modalities.as_ref().is_some_and(Vec::is_empty)),
         ];
         if let Some((key, _)) = empty.into_iter().find(|(_, empty)| *empty) {
-            return Some(format!("subset.{key}: is empty -> name what is asked, or leave it out to ask everything"));
+            return Some(format!("subset.{key}: is empty -> list at least one value, or leave the key out"));
         }
         let wrong = self.stages.iter().flatten().find(|stage| !(1..=4).contains(*stage))?;
-        Some(format!("subset.stages: {wrong} -> the stages are 1 to 4"))
+        Some(format!("subset.stages: is {wrong} -> write stages from 1 to 4"))
     }
 }

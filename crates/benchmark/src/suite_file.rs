@@ -1,4 +1,4 @@
-//! Reading a suite: all problems of the file at once, each with its line.
+//! Reads a suite and reports all problems of the file at once, each with its line.
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +14,8 @@ use crate::perturb::support::templates::Families;
 use crate::score::Scoring;
 use crate::subset::Subset;
 
-/// Where the keys of suites and kinds are to be found, from an installed program too.
-pub(super) const LISTED: &str = " -> `stepwise schema --suite` lists what it takes";
+/// Advice that names the command with the reference page of suites.
+pub(super) const LISTED: &str = " -> see `stepwise schema --suite` for the valid keys and values";
 
 /// Why a suite was not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -25,13 +25,13 @@ pub enum SuiteError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the file system said.
+        /// Error of the file system.
         source: std::io::Error,
     },
-    /// The file says something it must not.
+    /// The content of the file is invalid.
     #[error("{}", .0.join("\n"))]
     Content(
-        /// One message a problem, each with file and line.
+        /// One message per problem, each with file and line.
         Vec<String>,
     ),
 }
@@ -64,10 +64,10 @@ fn default_max_new_tokens() -> usize {
 }
 
 impl Suite {
-    /// Reads a suite; `path` is for messages.
+    /// Reads a suite from TOML; messages name `path`.
     ///
     /// # Errors
-    /// With all problems of the text.
+    /// [`SuiteError::Content`] with all problems of the text.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SuiteError> {
         let at = |start: usize, what: &str| {
             let line = text.get(..start).map_or(1, |before| before.matches('\n').count() + 1);
@@ -85,7 +85,7 @@ impl Suite {
             let start = spanned.span().start;
             match Condition::read(spanned.get_ref().clone(), file.families) {
                 Ok(read) if conditions.iter().any(|other| other.id == read.id) => {
-                    let what = "is named twice -> give each condition its own id";
+                    let what = "is defined twice -> give each condition its own id";
                     problems.push(at(start, &format!("condition `{}`: {what}", read.id)));
                 }
                 Ok(read) => {
@@ -96,7 +96,7 @@ impl Suite {
             }
         }
         let ids: Vec<&str> = conditions.iter().map(|condition| condition.id.as_str()).collect();
-        let unknown = |id: &str| format!("`{id}` is not a condition -> name one of {}", ids.join(", "));
+        let unknown = |id: &str| format!("`{id}` is not a condition of this suite -> write one of {}", ids.join(", "));
         for (start, condition) in starts.into_iter().zip(&conditions) {
             if let Some(control) = condition.control.as_deref().filter(|control| !ids.contains(control)) {
                 problems.push(at(start, &format!("condition `{}`: control {}", condition.id, unknown(control))));
@@ -107,11 +107,11 @@ impl Suite {
             _ if !problems.is_empty() => {}
             [only] if only.id == "clean" => {}
             [only] => {
-                let what = "metrics find the kind `clean` by its name -> write id = \"clean\"";
+                let what = "the condition of kind `clean` must have the id `clean` -> write id = \"clean\"";
                 problems.push(at(0, &format!("condition `{}`: {what}", only.id)));
             }
             _ => problems
-                .push(at(0, "condition: exactly one must be of the kind `clean` -> every metric is paired with it")),
+                .push(at(0, "condition: exactly one must be of the kind `clean` -> add it, or remove the others")),
         }
         problems.extend(file.subset.problem().map(|what| at(0, &what)));
         let counts = [
@@ -125,7 +125,7 @@ impl Suite {
             }
         }
         if file.letter_permutations.is_some() && file.scoring != Scoring::Letter {
-            problems.push(at(0, "letter_permutations: only letters are averaged -> write `scoring = \"letter\"`"));
+            problems.push(at(0, "letter_permutations: needs letter scoring -> write `scoring = \"letter\"`"));
         }
         if !problems.is_empty() {
             return Err(SuiteError::Content(problems));
@@ -143,12 +143,12 @@ impl Suite {
             primary: file.primary,
             conditions,
         };
-        // Which metrics there are depends on the conditions, so this comes last.
+        // Endpoints are checked last, because the conditions determine which metrics exist.
         let problems: Vec<String> = suite.unknown_endpoints().iter().map(|what| at(0, what)).collect();
         if problems.is_empty() { Ok(suite) } else { Err(SuiteError::Content(problems)) }
     }
 
-    /// What is wrong with `primary`.
+    /// Messages for ids in `primary` that are neither a condition nor a metric.
     fn unknown_endpoints(&self) -> Vec<String> {
         let is_condition = |id: &&String| self.condition(id).is_some();
         let others: Vec<&String> = self.primary.iter().filter(|id| !is_condition(id)).collect();
@@ -160,7 +160,7 @@ impl Suite {
             || self.conditions.iter().map(|condition| condition.id.as_str()).chain(metrics.iter().map(|id| &**id));
         let problem = |id: &String| {
             let advice = nearest(id, known()).map_or_else(
-                || "name conditions by id, or metrics as `stepwise schema --suite` lists them".to_owned(),
+                || "write ids of conditions, or ids of metrics from `stepwise schema --suite`".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
             format!("primary: `{id}` is neither a condition nor a metric of this suite -> {advice}")

@@ -1,6 +1,6 @@
-//! The reference page of suites, `docs/suite.md`: every key, every kind of condition with its parameters, and every metric that
-//! a suite, a recipe or a study may name. What the code can say, it says itself: names of parameters and words are those that
-//! the readers accept.
+//! Reference page of suites, `docs/suite.md`: every key, every kind of condition with its parameters, and every metric
+//! that a suite, a recipe or a study may name. Names of parameters and their words come from the error messages of the
+//! code that reads suites, so that the page cannot differ from the code.
 
 use std::fmt::Write;
 
@@ -14,68 +14,63 @@ const HEAD: &str = "# Suites
 
 <!-- Written by `stepwise schema --suite > docs/suite.md` from the code that reads suites; a test compares them. -->
 
-A suite is a TOML file: what is asked of which items, under which changes. `fast` and `full` are built in; `stepwise eval PATH
---suite FILE` asks another, `[benchmark] suite = \"FILE\"` of a recipe asks it after every epoch. Results are compared only within
-one suite: its digest follows every key below but `name`.
+A suite is a TOML file. It defines the conditions of a benchmark and the items that each condition is asked of. The suites `fast`
+and `full` are built in. `stepwise eval PATH --suite FILE` evaluates with another suite; `[benchmark] suite = \"FILE\"` in a recipe
+evaluates with it after every epoch. Compare results only if their suite digests are equal: every key below except `name` changes
+the digest.
 ";
 
-/// The keys at the top of a suite, as its reader accepts them.
+/// Top-level keys of a suite, in the order of the code that reads them.
 const KEYS: [(&str, &str); 12] = [
-    ("name", "for people; must be given"),
-    ("version", "a whole number; part of the key of every draw; must be given"),
-    ("seed", "a whole number; of every draw; must be given"),
-    ("max_cases", "asks at most so many cases, stratified; all when left out"),
-    (
-        "subset",
-        "asks nothing else: lists of `stages` (1 to 4), `categories` and `modalities`; everything when left out",
-    ),
+    ("name", "name of the suite; required"),
+    ("version", "whole number; part of the key of every random draw; required"),
+    ("seed", "whole number; seed of every random draw; required"),
+    ("max_cases", "maximum number of cases, stratified; default: all cases"),
+    ("subset", "filter of the items: lists of `stages` (1 to 4), `categories` and `modalities`; default: all items"),
     (
         "families",
-        "whose sentences conditions draw that do not say so themselves: `training`, `validation` or `held_out` (when left out)",
+        "sentences for conditions without their own `families`: `training`, `validation` or `held_out` (default)",
     ),
-    (
-        "scoring",
-        "`loglikelihood` (when left out), `letter` or `generate`: how choices and yes/no questions are decided",
-    ),
+    ("scoring", "how choices and yes/no questions are scored: `loglikelihood` (default), `letter` or `generate`"),
     (
         "letter_permutations",
-        "with `letter`: in how many orders of its options a choice is asked; all rotations when left out",
+        "with `letter`: number of orders of the options in which a choice is asked; default: all rotations",
     ),
-    ("answer_form", "`text` (when left out) or `letter`: how a choice is to be answered"),
-    ("max_new_tokens", "tokens after which generation stops; 32 when left out"),
+    ("answer_form", "form of the answer to a choice: `text` (default) or `letter`"),
+    ("max_new_tokens", "maximum number of generated tokens; default: 32"),
     (
         "primary",
-        "endpoints named before the run, by id: conditions, whose accuracy is meant, and metrics; tested together by Holm",
+        "primary endpoints, named before the run: ids of conditions (their accuracy) and of metrics; adjusted together by Holm",
     ),
-    ("condition", "`[[condition]]`: one for each condition; exactly one is of the kind `clean`, with that id"),
+    ("condition", "one `[[condition]]` table per condition; exactly one has the kind `clean` and the id `clean`"),
 ];
 
-/// The keys of every condition, beside its kind's own parameters.
+/// Keys of every condition, besides the parameters of its kind.
 const COMMON: [(&str, &str); 5] = [
-    ("id", "names it in outcomes, metrics and reports; must be given"),
-    ("kind", "one of those below; must be given"),
-    ("control", "the id of the condition that its effect is measured against"),
-    ("max_items", "asks at most so many items, stratified by stage; all when left out"),
-    ("subset", "as at the top"),
+    ("id", "id in outcomes, metrics and reports; required"),
+    ("kind", "one of the kinds below; required"),
+    ("control", "id of the condition that the effect is measured against"),
+    ("max_items", "maximum number of items, stratified by stage; default: all items"),
+    ("subset", "filter of the items, as at the top level"),
 ];
 
-/// What a parameter is about.
+/// Description of a parameter on the page.
 struct Parameter {
     name: &'static str,
-    /// The kinds for which it is this; every kind that has it when empty.
+    /// Kinds that this description applies to; empty for every kind with the parameter and no description of its own.
     kinds: &'static [&'static str],
-    /// What may be written; for one of several words the reader is asked.
+    /// Valid values; empty where the code that reads the parameter lists the valid words.
     values: &'static str,
     default: Default,
     about: &'static str,
 }
 
-/// What holds when a parameter is left out.
+/// Default of a parameter.
 enum Default {
     Required,
-    /// This value, as TOML.
+    /// Value as TOML.
     Value(&'static str),
-    /// What the words say.
+    /// Default described in words.
     Said(&'static str),
 }
 
@@ -91,104 +86,116 @@ const fn parameter(
 
 use Default::{Required, Said, Value};
 
-/// Those of certain kinds before those of any. One place in memory: entries are told apart by where they stand.
+/// Parameters in page order. `is_of` compares entries by address, so this is a `static` and not a `const`.
 static PARAMETERS: &[Parameter] = &[
     parameter(
         "place",
         &["hedge_low", "hedge_high", "hedge_neutral"],
         "",
         Value("\"before_question\""),
-        "where the sentence stands",
+        "position of the sentence",
     ),
-    parameter("place", &[], "", Value("\"after_options\""), "where the sentence stands"),
-    parameter("persona", &[], "", Value("\"neutral\""), "who is made to speak"),
-    parameter("families", &[], "", Said("the suite's"), "the use whose sentences are drawn"),
-    parameter("fill", &[], "", Value("\"grey\""), "what is shown: one grey, the mean colour of the modality, or noise"),
-    parameter("value", &[], "0 to 255", Value("128"), "the grey level that covers"),
+    parameter("place", &[], "", Value("\"after_options\""), "position of the sentence"),
+    parameter("persona", &[], "", Value("\"neutral\""), "speaker of the sentence"),
+    parameter("families", &[], "", Said("the suite's"), "set that the sentences are drawn from"),
+    parameter(
+        "fill",
+        &[],
+        "",
+        Value("\"grey\""),
+        "content of the replacing image: one grey level, the mean colour of the modality, or noise",
+    ),
+    parameter("value", &[], "0 to 255", Value("128"), "grey level"),
     parameter(
         "declared",
         &[],
         "`true`, `false`",
         Value("false"),
-        "whether it is said before the question that there is no picture",
+        "whether a sentence before the question states that there is no image",
     ),
     parameter(
         "dilate",
         &[],
-        "pixels of the original",
+        "pixels of the original image",
         Value("4"),
-        "by how much each region's box is grown before it is covered",
+        "growth of each region's box before it is covered",
     ),
-    parameter("max_area", &[], "a share", Value("0.6"), "items whose mask would cover more of a picture are left out"),
-    parameter("share", &[], "0 to 100", Required, "percent of the region"),
+    parameter(
+        "max_area",
+        &[],
+        "0 to 1",
+        Value("0.6"),
+        "items whose mask would cover a larger share of an image are left out",
+    ),
+    parameter("share", &[], "0 to 100", Required, "percentage of the region"),
     parameter(
         "by",
         &[],
         "",
         Value("\"cover\""),
-        "that share of its tiles is covered, or all of it blurred by that share of the strongest blur",
+        "cover that percentage of the region's tiles, or blur the whole region by that percentage of the strongest blur",
     ),
-    parameter("shape", &[], "", Value("\"box\""), "what is drawn"),
-    parameter("width", &[], "a share of the shorter side", Value("0.008"), "of the line; at least two pixels"),
-    parameter("colour", &[], "red, green, blue", Value("[255, 64, 64]"), "of the mark"),
+    parameter("shape", &[], "", Value("\"box\""), "shape of the mark"),
+    parameter("width", &[], "share of the shorter side", Value("0.008"), "width of the line; at least two pixels"),
+    parameter("colour", &[], "red, green, blue", Value("[255, 64, 64]"), "colour of the mark"),
     parameter(
         "contrast",
         &[],
         "",
         Value("\"visible\""),
-        "white on a black band, or 8 grey levels away from what is under it",
+        "white on a black band, or 8 grey levels away from the image below",
     ),
-    parameter("height", &[], "a share of the shorter side", Value("0.07"), "of a letter; at least eight pixels"),
+    parameter("height", &[], "share of the shorter side", Value("0.07"), "height of a letter; at least eight pixels"),
     parameter(
         "rotate",
         &[],
         "at least 1",
-        Said("a drawn order"),
-        "shifts the options by so many places; only choices with more options are asked",
+        Said("a random order"),
+        "number of positions by which the options are rotated; asked only of choices with more options than that",
     ),
-    parameter("draw", &[], "a whole number", Value("0"), "tells several drawn orders of one suite apart"),
-    parameter("number", &[], "from 0", Said("drawn"), "which of the recorded wordings"),
+    parameter(
+        "draw",
+        &[],
+        "whole number",
+        Value("0"),
+        "number of the random order, for several random orders in one suite",
+    ),
+    parameter("number", &[], "from 0", Said("drawn at random"), "index of the recorded wording"),
     parameter(
         "reach",
         &[],
         "",
         Value("\"parents\""),
-        "which earlier questions are shown: those the item builds on, or those and all before them",
+        "earlier questions to show: the questions that the item builds on, or also all questions that these build on",
     ),
     parameter(
         "gold_stages",
         &[],
-        "a list of stages",
+        "list of stages",
         Value("[]"),
-        "whose questions are shown with the right answer instead",
+        "stages whose questions are shown with the right answer instead of the model's answer",
     ),
-    parameter("level", &[], "1 to 5", Required, "how strong: 1 is the faintest"),
-    parameter("eps", &["random_sign"], "255ths, above 0", Required, "change of every pixel"),
-    parameter("eps", &[], "255ths, above 0", Required, "largest change of a pixel"),
-    parameter(
-        "steps",
-        &[],
-        "at least 1",
-        Value("20"),
-        "gradients of a restart, each followed by a step of 2.5 eps / steps",
-    ),
+    parameter("level", &[], "1 to 5", Required, "strength; 1 is the weakest"),
+    parameter("eps", &["random_sign"], "above 0, in units of 1/255", Required, "change of every pixel"),
+    parameter("eps", &[], "above 0, in units of 1/255", Required, "largest change of a pixel"),
+    parameter("steps", &[], "at least 1", Value("20"), "gradient steps per restart, each of size 2.5 eps / steps"),
     parameter(
         "restarts",
         &[],
         "at least 1",
         Value("2"),
-        "random starts; the one that ends worst for the model is kept",
+        "number of random starts; the start with the worst result for the model is kept",
     ),
     parameter(
         "targeted",
         &[],
         "`true`, `false`",
         Value("false"),
-        "to the wrong answer of `hint_minus`, not merely away from the right one",
+        "aim at the wrong answer of `hint_minus` instead of away from the right answer",
     ),
 ];
 
-/// The page, in Markdown.
+/// Renders the reference page in Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
@@ -202,14 +209,14 @@ pub fn markdown() -> String {
 }
 
 const PURPOSES: [(Purpose, &str, &str); 5] = [
-    (Purpose::Reference, "Reference", "The question as it is stored."),
+    (Purpose::Reference, "Reference", "The question as stored."),
     (
         Purpose::Attack,
         "Attacks",
-        "The evidence is intact and something pulls away from it: a robust reader's answer holds.",
+        "The evidence is intact and something distracts from it. A robust model still gives the right answer.",
     ),
-    (Purpose::Help, "Help", "Something true is added; how much accuracy rises tells what the reader leans on."),
-    (Purpose::Removal, "Removal", "The evidence is gone: a reader that looks must get worse."),
+    (Purpose::Help, "Help", "Something true is added. The gain in accuracy shows how much the model relies on it."),
+    (Purpose::Removal, "Removal", "The evidence is removed. A model that uses the image loses accuracy."),
     (Purpose::Control, "Controls", "The same surface change without the same content."),
 ];
 
@@ -222,13 +229,13 @@ fn kinds(page: &mut String) {
             row(page, &[&code(kind.name), kind.about, &names.join(", ")]);
         }
     }
-    page.push_str("\n## Parameters\n\n| parameter | value | when left out | |\n| --- | --- | --- | --- |\n");
+    page.push_str("\n## Parameters\n\n| parameter | value | default | |\n| --- | --- | --- | --- |\n");
     for parameter in PARAMETERS {
         let Some(kind) = KINDS.iter().find(|kind| is_of(kind, parameter)) else { continue };
         let words: Vec<String> = words(kind, parameter.name).iter().map(|word| code(word)).collect();
         let values = if words.is_empty() { parameter.values.to_owned() } else { words.join(", ") };
         let default = match parameter.default {
-            Required => "must be given".to_owned(),
+            Required => "required".to_owned(),
             Value(value) => code(value),
             Said(said) => said.to_owned(),
         };
@@ -238,27 +245,27 @@ fn kinds(page: &mut String) {
     }
 }
 
-/// The names of a kind's parameters, as its reader tells who writes another.
+/// Returns the names of a kind's parameters, taken from the error message about an unknown name.
 fn names(kind: &Kind) -> Vec<String> {
     expected(kind, "?", toml::Value::Boolean(true))
 }
 
-/// The words that may stand for a parameter; none where it is no word.
+/// Returns the valid words of a parameter; empty where its value is not one of several words.
 fn words(kind: &Kind, parameter: &str) -> Vec<String> {
     expected(kind, parameter, toml::Value::String("?".to_owned()))
 }
 
-/// What the reader of a kind says that it accepts instead of `value` or `key`.
+/// Returns what the error message of a kind lists as expected instead of `key` or `value`.
 fn expected(kind: &Kind, key: &str, value: toml::Value) -> Vec<String> {
     let Err(error) = (kind.build)(toml::Table::from_iter([(key.to_owned(), value)])) else { return Vec::new() };
-    // "unknown field `?`, expected one of `a`, `b`", or a variant; a missing field is named first where one is.
+    // "unknown field `?`, expected one of `a`, `b`", or the same for a variant. A missing required field comes first.
     match error.message().split_once("`?`, expected ") {
         Some((_, accepted)) => accepted.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
         None => Vec::new(),
     }
 }
 
-/// What a parameter of a kind is about.
+/// Returns the description of a kind's parameter; a description for this kind comes before a general one.
 fn described(kind: &Kind, name: &str) -> Option<&'static Parameter> {
     let of = |own: bool| {
         PARAMETERS.iter().find(|parameter| {
@@ -269,7 +276,7 @@ fn described(kind: &Kind, name: &str) -> Option<&'static Parameter> {
     of(true).or_else(|| of(false))
 }
 
-/// Whether a kind has this parameter, described by these words.
+/// Returns whether a kind has this parameter and this entry describes it.
 fn is_of(kind: &Kind, parameter: &Parameter) -> bool {
     let is_own = names(kind).iter().any(|name| name == parameter.name);
     is_own && described(kind, parameter.name).is_some_and(|own| std::ptr::eq(own, parameter))
@@ -277,10 +284,11 @@ fn is_of(kind: &Kind, parameter: &Parameter) -> bool {
 
 fn metrics_of(page: &mut String, suite: &Suite) {
     page.push_str(
-        "\n## Metrics\n\nTheir ids are what `primary`, a study's `primary`, and a recipe's `select` and promotion rules name. CONDITION is \
-         the id of a condition of the suite, N a stage, EPS a size in 255ths. A median, `number:median_relative_error`, has no test and is no `primary`. Where an id stands with and without a condition, it is without one that of \
-         the kind's condition whose parameters have their defaults. `stepwise compare` and the gains of a summary also have \
-         `attack_success_both_right:CONDITION`, and studies `effective_robustness:CONDITION`.\n\n| id | what it is | better |\n| --- | --- | --- |\n",
+        "\n## Metrics\n\nThe keys `primary` of a suite or study, and `select` and the rules for an early advance of a recipe, name metrics by id. \
+         CONDITION is the id of a condition of the suite, N a stage, EPS a size in units of 1/255. The median \
+         `number:median_relative_error` has no test and cannot be primary. An id that is listed with and without CONDITION means, \
+         without it, the condition of the kind whose parameters have their defaults. `stepwise compare` and the gains of a summary \
+         also have `attack_success_both_right:CONDITION`, and studies `effective_robustness:CONDITION`.\n\n| id | description | better |\n| --- | --- | --- |\n",
     );
     let mut rows: IndexMap<String, (String, Better)> = IndexMap::new();
     for metric in metrics::all(&Ledger::new(suite, &Groups::default(), [])) {
@@ -303,7 +311,7 @@ fn metrics_of(page: &mut String, suite: &Suite) {
     }
 }
 
-/// Id and label of a metric for any condition, stage and size.
+/// Returns id and label of a metric with placeholders for condition, stage and size.
 fn generic(suite: &Suite, metric: &Metric) -> (String, String) {
     let mut label = metric.label.clone();
     let parts = metric.id.split(':').map(|part| {
@@ -345,7 +353,7 @@ mod tests {
 
     use super::*;
 
-    /// A kind with what it must be given.
+    /// Returns the required parameters of a kind, all with the value 1.
     fn least(kind: &Kind) -> toml::Table {
         let required = names(kind)
             .into_iter()
@@ -370,7 +378,7 @@ mod tests {
             }
         }
         for parameter in PARAMETERS {
-            assert!(KINDS.iter().any(|kind| is_of(kind, parameter)), "{} is no kind's", parameter.name);
+            assert!(KINDS.iter().any(|kind| is_of(kind, parameter)), "{} belongs to no kind", parameter.name);
         }
     }
 
@@ -383,14 +391,14 @@ mod tests {
         assert_eq!(COMMON.map(|(key, _)| key), crate::suite::condition::COMMON);
     }
 
-    /// What `stepwise schema --suite` would write over the committed page.
+    /// The committed page equals the output of `stepwise schema --suite`.
     #[test]
     fn the_committed_page_is_that_of_the_code() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/suite.md");
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             committed == markdown(),
-            "docs/suite.md is not what the code says -> `stepwise schema --suite > docs/suite.md`"
+            "docs/suite.md differs from the code -> run `stepwise schema --suite > docs/suite.md`"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! One epoch's numbers: every condition and every metric with its interval, its denominator, and its gain over the base.
+//! Summary of one evaluation: every condition and every metric with its interval, its denominator and its gain
+//! over the base.
 
 use std::collections::BTreeMap;
 
@@ -22,75 +23,75 @@ use crate::stats::swap::swap;
 use crate::stats::{Bootstrap, Statistic};
 use crate::suite::{Condition, Suite, SuiteName};
 
-/// Schema of `summary.json`.
+/// Schema version of `summary.json`.
 pub const SCHEMA: &str = "benchmark/1";
 
-/// `summary.json`.
+/// Summary of one evaluation of a model; the content of `summary.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// What was asked; only summaries of one digest may be compared.
+    /// Suite that was asked. Only summaries with equal suite digests may be compared.
     pub suite: SuiteName,
-    /// How choices and yes/no questions were decided.
+    /// How choices and yes/no questions were scored.
     pub scoring: Scoring,
-    /// Version of the rules that read generated replies.
+    /// Version of the parser of generated text.
     #[serde(default)]
     pub parser: String,
-    /// Cases with an outcome.
+    /// Number of cases with an outcome.
     pub cases: usize,
-    /// Cases that the suite asks at most.
+    /// The suite's cap on cases; `None` without a cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_cases: Option<usize>,
-    /// Groups with an outcome; intervals are clustered by them.
+    /// Number of groups (patients) with an outcome, of the model or the base. Intervals are clustered by group.
     pub groups: usize,
-    /// Items with an outcome.
+    /// Number of items with an outcome.
     pub items: usize,
-    /// Draws behind every interval.
+    /// Bootstrap draws of every interval.
     pub resamples: usize,
-    /// In the order of the suite.
+    /// Conditions in the order of the suite.
     pub conditions: Vec<ConditionSummary>,
-    /// By id.
+    /// Metrics by id.
     pub metrics: IndexMap<String, MetricSummary>,
-    /// Whether attacks worked as attacks do, so that what withstood them is robust and not merely badly attacked.
+    /// Checks that the attacks worked, so that robustness is not the result of a failed attack.
     #[serde(default)]
     pub checks: Vec<Check>,
-    /// What published scoring rules make of the same replies; empty where that was not asked for.
+    /// Scores of the same responses under published scoring rules; empty unless requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compat: Vec<CompatScore>,
 }
 
-/// A number with its interval and denominator.
+/// A value with its interval and denominator.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// Absent where it is not defined, as a share of nothing.
+    /// `None` where the value is not defined, such as a share of zero items.
     pub value: Option<f64>,
-    /// 95 % interval by cluster bootstrap.
+    /// 95 % interval (low, high) of the cluster bootstrap; `None` where it is not defined.
     pub ci: Option<[f64; 2]>,
-    /// Items, or cases for chains.
+    /// Denominator: items, or cases for metrics of chains.
     pub n: usize,
 }
 
-/// One metric.
+/// One metric of a summary.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricSummary {
-    /// For people.
+    /// Readable name.
     pub label: String,
     /// Which direction is an improvement.
     pub better: Better,
-    /// Of the respondent.
+    /// Estimate of the model.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// Of the base, on all it was asked.
+    /// Estimate of the base on all items that the base answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,
-    /// Respondent less base, on what both were asked.
+    /// Model minus base on the items that both answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gain_vs_base: Option<Estimate>,
-    /// Whether it was named before the run as one that a claim rests on.
+    /// Whether the suite names this metric as a primary endpoint.
     #[serde(default, skip_serializing_if = "is_false")]
     pub primary: bool,
-    /// Of the gain, where it is primary and the gain is defined.
+    /// Test of the gain; `None` unless the metric is primary and the gain is defined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<EndpointTest>,
 }
@@ -102,106 +103,108 @@ fn is_false(value: &bool) -> bool {
 /// The test of a primary endpoint that is a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndpointTest {
-    /// Swap test over groups, two-sided.
+    /// Two-sided p-value of the swap test over groups.
     pub p_swap: f64,
-    /// Adjusted by Holm among all primary endpoints, conditions and metrics together.
+    /// p-value adjusted by Holm over all primary endpoints, conditions and metrics together.
     pub p_adjusted: f64,
 }
 
-/// One condition.
+/// One condition of a summary.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConditionSummary {
-    /// As in the suite.
+    /// Id of the condition in the suite.
     pub id: String,
-    /// Its entry in the registry of perturbations.
+    /// Kind of the perturbation.
     pub kind: String,
-    /// What it is for.
+    /// Purpose of the condition.
     pub purpose: Purpose,
-    /// What its effect is measured against.
+    /// Id of the condition that the effect is measured against; `None` without a control.
     pub control: Option<String>,
-    /// Whether it was named before the run as one that a claim rests on.
+    /// Whether the suite names this condition as a primary endpoint.
     pub primary: bool,
-    /// Whether it speaks for its family of attacks in `robust_accuracy` and `mean_attacked_accuracy`.
+    /// Whether the condition is the representative of its attack family in
+    /// `robust_accuracy` and `mean_attacked_accuracy`.
     #[serde(default)]
     pub representative: bool,
-    /// Items asked.
+    /// Number of items answered.
     pub n: usize,
-    /// Items right.
+    /// Number of right answers.
     pub right: usize,
-    /// Items wrong.
+    /// Number of wrong answers, without unparsed responses.
     pub wrong: usize,
-    /// Replies that are no answer; they count as wrong.
+    /// Number of unparsed responses. Accuracy counts them as not right.
     pub unparsed: usize,
-    /// Those of the base, on all it was asked; absent where that is nothing.
+    /// Number of unparsed responses of the base; `None` where the base answered no item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unparsed_base: Option<usize>,
-    /// Replies that gave the answer a hint named.
+    /// Number of answers that equal the answer suggested by the condition.
     pub followed: usize,
-    /// Items that the suite asks at most.
+    /// The condition's cap on items; `None` without a cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_items: Option<usize>,
-    /// Items left out.
+    /// Number of items left out.
     pub skipped: usize,
-    /// Why they were.
+    /// Number of items left out, by reason.
     pub skipped_by_reason: BTreeMap<String, usize>,
-    /// Right over asked.
+    /// Right answers divided by answered items; `None` without items.
     pub accuracy: Option<f64>,
-    /// 95 % interval by cluster bootstrap.
+    /// 95 % interval (low, high) of the cluster bootstrap.
     pub ci: Option<[f64; 2]>,
-    /// Wilson's 95 % interval, which takes items as independent.
+    /// Wilson's 95 % interval, which treats items as independent.
     pub wilson: Option<[f64; 2]>,
-    /// Where nothing was wrong, the largest rate of errors that 95 % confidence does not rule out, by the rule of three;
-    /// takes items as independent.
+    /// Upper 95 % bound of the error rate by the rule of three, which treats items as independent; `None` unless all
+    /// answers are right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_error_rate: Option<f64>,
-    /// Accuracy of the base.
+    /// Accuracy of the base on all items that the base answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Estimate>,
-    /// Respondent less base, on the items both were asked.
+    /// Model minus base on the items that both answered; `None` without such items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gain_vs_base: Option<Gain>,
 }
 
-/// A paired gain of accuracy.
+/// Paired gain in accuracy of the model over the base.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gain {
-    /// Respondent less base.
+    /// Gain as a share of 1.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// Items only the respondent got right.
+    /// Number of items that only the model got right.
     pub only_tuned_right: usize,
-    /// Items only the base got right.
+    /// Number of items that only the base got right.
     pub only_base_right: usize,
-    /// Exact McNemar test, which takes items as independent.
+    /// p-value of the exact McNemar test, which treats items as independent.
     pub p_mcnemar: f64,
-    /// Sign-flip test over groups: the one to quote.
+    /// p-value of the sign-flip test over groups. Quote this one, because items of a group are not independent.
     pub p_sign_flip: f64,
-    /// The latter adjusted: by Holm among all primary endpoints, by Benjamini and Hochberg among the other conditions.
+    /// `p_sign_flip` adjusted: by Holm over the primary endpoints, by Benjamini and Hochberg over the other conditions.
     pub p_adjusted: f64,
 }
 
-/// A primary endpoint: the accuracy under a condition, or a metric.
+/// Primary endpoint: the accuracy under a condition, or a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrimaryEndpoint<'a> {
-    /// Of the condition or the metric.
+    /// Id of the condition or the metric.
     pub id: &'a str,
     /// Which direction is an improvement.
     pub better: Better,
-    /// Of the base, on all it was asked.
+    /// Estimate of the base on all items that the base answered.
     pub base: Option<Estimate>,
-    /// Of the respondent.
+    /// Estimate of the model.
     pub estimate: Estimate,
-    /// Respondent less base, on what both were asked.
+    /// Model minus base on the items that both answered.
     pub gain: Option<Estimate>,
-    /// How the gain is tested.
+    /// Name of the test of the gain.
     pub test: &'static str,
-    /// What that gave.
+    /// p-value of the test.
     pub p: Option<f64>,
-    /// Adjusted by Holm among all primary endpoints.
+    /// p-value adjusted by Holm over all primary endpoints.
     pub p_adjusted: Option<f64>,
 }
 
-/// For each condition, the items left out by reason: those of the plan and those the respondent could not be asked.
+/// Returns, for each condition, the number of items left out by reason: by the plan, or because the model could
+/// not be asked.
 #[must_use]
 pub fn skips(plan: &Plan<'_>, run: &Run) -> Vec<BTreeMap<String, usize>> {
     plan.skipped
@@ -215,7 +218,7 @@ pub fn skips(plan: &Plan<'_>, run: &Run) -> Vec<BTreeMap<String, usize>> {
 }
 
 impl Summary {
-    /// Summarises a respondent's outcomes, against those of the base where they are given.
+    /// Summarises a model's outcomes, paired with the outcomes of the base where given. `skips` come from [`skips`].
     #[must_use]
     pub fn new(
         suite: &Suite,
@@ -259,7 +262,7 @@ impl Summary {
         }
     }
 
-    /// What was named before the run as that which claims rest on: conditions, then metrics.
+    /// Returns the primary endpoints: conditions, then metrics.
     pub fn primary(&self) -> impl Iterator<Item = PrimaryEndpoint<'_>> {
         let conditions =
             self.conditions.iter().filter(|condition| condition.primary).map(|condition| PrimaryEndpoint {
@@ -285,20 +288,20 @@ impl Summary {
         conditions.chain(metrics)
     }
 
-    /// A metric's own estimate.
+    /// Returns the model's estimate of a metric; `None` for an unknown id.
     #[must_use]
     pub fn estimate(&self, id: &str) -> Option<Estimate> {
         Some(self.metrics.get(id)?.estimate)
     }
 
-    /// A metric's gain over the base.
+    /// Returns a metric's gain over the base; `None` for an unknown id or without a base.
     #[must_use]
     pub fn gain(&self, id: &str) -> Option<Estimate> {
         self.metrics.get(id)?.gain_vs_base
     }
 }
 
-/// Who was asked: the respondent and the base, each on all it was asked, and both on what both were.
+/// Outcome tables of the model and the base: each with all of its outcomes, and both restricted to common items.
 struct Asked<'a> {
     own: Ledger<'a>,
     base: Option<Ledger<'a>>,
@@ -306,7 +309,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// All metrics by id.
+    /// Summarises all metrics, by id.
     fn metrics(&self, bootstrap: &Bootstrap) -> IndexMap<String, MetricSummary> {
         let Self { own, base, pair } = self;
         let bounded = |metrics: Vec<Metric>| bounded(metrics, bootstrap, own.groups);
@@ -344,7 +347,7 @@ impl Asked<'_> {
         of_one.chain(of_both).collect()
     }
 
-    /// Condition number `c`.
+    /// Summarises condition number `c`.
     fn condition(
         &self,
         condition: &Condition,
@@ -358,7 +361,7 @@ impl Asked<'_> {
         let is_unparsed = |outcome: &&Outcome| outcome.verdict == Verdict::Unparsed;
         let (n, right) = (outcomes.len(), count(Verdict::Right));
         let metric = metrics.get(&format!("accuracy:{}", condition.id));
-        // Where both were asked nothing in common there is nothing to test, and no test to correct others for.
+        // Without common items there is no test, and it must not count in the adjustment of the others.
         let gain = metric.and_then(|metric| metric.gain_vs_base).filter(|gain| gain.n > 0);
         let gain_vs_base = pair.as_ref().zip(gain).map(|((own, base), estimate)| {
             let mut by_group = vec![0.0; own.groups];
@@ -410,7 +413,7 @@ impl Asked<'_> {
     }
 }
 
-/// Of every metric the test, where it is primary, and the difference; both ledgers hold the same items.
+/// Returns the test of every primary metric and the difference of every metric. Both tables must hold the same items.
 fn against(own: &Ledger<'_>, base: &Ledger<'_>) -> (Vec<Option<EndpointTest>>, Vec<Metric>) {
     let pairs = metrics::all(own).into_iter().zip(metrics::all(base));
     pairs
@@ -450,11 +453,11 @@ fn bounded(metrics: Vec<Metric>, bootstrap: &Bootstrap, groups: usize) -> Vec<Bo
         .collect()
 }
 
-/// Adjusts the p-values within the primary endpoints and within the other conditions.
+/// Adjusts the p-values: by Holm over the primary endpoints, by Benjamini and Hochberg over the other conditions.
 fn adjust(conditions: &mut [ConditionSummary], metrics: &mut IndexMap<String, MetricSummary>) {
     let (primary, others): (Vec<_>, Vec<_>) =
         conditions.iter_mut().filter(|condition| condition.n > 0).partition(|condition| condition.primary);
-    // The p-value of each test, and where its adjusted one goes.
+    // Pairs of a test's p-value and the place of its adjusted p-value.
     let of_gain = |condition| {
         let condition: &mut ConditionSummary = condition;
         condition.gain_vs_base.as_mut().map(|gain| (gain.p_sign_flip, &mut gain.p_adjusted))

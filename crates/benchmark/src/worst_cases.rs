@@ -1,4 +1,4 @@
-//! Which items to show as pictures: those an attack turned wrong most surely, and those the base still had right.
+//! Picks the worst mistakes of a model and collects what a report shows of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -22,89 +22,90 @@ use crate::runner::recall::Said;
 use crate::runner::{Gallery, Images, RunError, Surrogate, pictures};
 use crate::score;
 
-/// Longest side of an embedded picture.
+/// Longest side of an embedded image, in pixels.
 const SIDE: u32 = 320;
 
-/// One item as it was shown and answered.
+/// One mistake: an item as shown and answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorstCase {
-    /// The case.
+    /// Id of the case.
     pub case_id: String,
-    /// The item of the case.
+    /// Id of the item in the case.
     pub item_id: String,
-    /// Clinical stage.
+    /// Clinical stage, 1 to 4.
     pub stage: u8,
     /// Id of the condition.
     pub condition: String,
-    /// What the condition does.
+    /// Description of the condition's kind.
     pub about: String,
-    /// The conversation as it was shown, the learner's own first reply among it where it was doubted.
+    /// Conversation as shown to the model, with the model's own earlier answers where the condition repeats them.
     pub turns: Vec<Turn>,
-    /// The right answer.
+    /// Right answer.
     pub gold: String,
-    /// Whether the base was asked the same.
+    /// Whether the base answered the same item under the same condition.
     pub base_asked: bool,
-    /// What the base said; none when unparsed.
+    /// Answer of the base; `None` when unparsed.
     pub base: Option<String>,
-    /// Whether that was right.
+    /// Whether the base's answer was right.
     pub base_right: bool,
-    /// What the learner said; none when unparsed.
+    /// Answer of the model; `None` when unparsed.
     pub now: Option<String>,
-    /// What the learner said to the clean question; none where this is the clean question.
+    /// Answer of the model to the clean question; `None` where this is the clean question or its answer was unparsed.
     pub clean: Option<String>,
-    /// The answer the condition named.
+    /// Answer that the condition suggests.
     pub named: Option<String>,
-    /// The picture: as stored, as shown, and what changed between them, as far as they differ.
+    /// Images: as stored, as shown, and the difference, where they differ.
     pub views: Vec<View>,
 }
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// Who speaks.
+    /// Role of the speaker.
     pub speaker: Speaker,
-    /// The words.
+    /// Text of the turn.
     pub text: String,
 }
 
-/// Who speaks.
+/// Role in a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaker {
-    /// Standing instructions.
+    /// System prompt.
     System,
-    /// The one who asks.
+    /// User, who asks.
     User,
-    /// The learner.
+    /// The evaluated model.
     Model,
 }
 
-/// One picture of a case.
+/// One image of a mistake.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    /// What it is.
+    /// Caption.
     pub caption: String,
-    /// As a data URI.
+    /// Image as a data URI, at most 320 pixels on the longest side.
     pub picture: String,
-    /// Width and height in which outlines are given.
+    /// Width and height of the image in pixels, before it was made smaller; outlines use these pixels.
     pub size: [u32; 2],
-    /// Where the evidence lies: the corners of each region, in pixels of that size.
+    /// Corners of each evidence region, in pixels of `size`.
     pub outlines: Vec<Vec<[f64; 2]>>,
 }
 
-/// Who attacks on pixels were made on, to make those that are shown again: nobody keeps attacked pixels.
+/// Models that re-create attacked images, because attacked pixels are not stored.
 pub struct AtHand<'a> {
-    /// Who was asked.
+    /// The evaluated model.
     pub respondent: &'a mut dyn Respondent,
-    /// Who transferred attacks were made on.
+    /// Model whose gradients transfer attacks used.
     pub surrogate: Option<Surrogate<'a>>,
 }
 
-/// The `most` worst: wrong under an attack though right clean, or wrong clean though the base was right. Items that the
-/// base got right come first, then the surest mistakes. No case and, as far as others are left, no condition comes twice.
-/// What attacks did to the pixels is drawn where whom they were made on is `at_hand`.
+/// Picks at most `most` mistakes of the `tuned` model: wrong under an attack and right without it, or wrong without
+/// attack where the base was right. Mistakes where the base was right come first, then the most confident ones. A case
+/// appears once; a condition appears again only when the other conditions have no further case. Attacked images are
+/// re-created with `at_hand`; with `None` they are left out.
 ///
 /// # Errors
-/// When a picture cannot be read, or an attack cannot be made again.
+/// When an image cannot be read, or a model fails while an attack is re-created.
 pub fn pick(
     plan: &Plan<'_>,
     images: &dyn Images,
@@ -168,14 +169,14 @@ pub fn pick(
     picked.into_iter().map(show).filter_map(Result::transpose).collect()
 }
 
-/// Case, item and condition.
+/// Ids of case, item and condition.
 type Key<'a> = (&'a str, &'a str, &'a str);
 
 fn key(outcome: &Outcome) -> Key<'_> {
     (&outcome.case_id, &outcome.item_id, &outcome.condition)
 }
 
-/// A mistake with what stands around it.
+/// A mistake with the outcomes to compare it with.
 struct Wrong<'a> {
     entry: Entry,
     base_right: bool,
@@ -185,7 +186,7 @@ struct Wrong<'a> {
     clean: Option<&'a Outcome>,
 }
 
-/// By how much the chosen option is likelier per token than the right one; 0 where nothing was chosen among options.
+/// Log-likelihood per token of the chosen option minus that of the right one; 0 where no option was chosen or scored.
 fn sureness(plan: &Plan<'_>, entry: Entry, outcome: &Outcome) -> f64 {
     let mean = |index: usize| {
         let score = outcome.scores.get(index)?;
@@ -258,7 +259,8 @@ fn turns(conversation: &Conversation) -> Vec<Turn> {
     conversation.messages.iter().map(of).collect()
 }
 
-/// What an attack does to the pixels; none where the condition attacks none, and where they are out of reach.
+/// Re-creates an attack and returns the change of the pixels; `None` where the condition has no attack or it
+/// cannot be made.
 fn attack_again(
     plan: &Plan<'_>,
     images: &dyn Images,
@@ -289,10 +291,11 @@ fn attack_again(
     }
 }
 
-/// A change made plain: how many times as strong, and the picture around mid-grey.
+/// Amplified change: factor, and image of the change around mid-grey.
 type Drawn = (u32, RgbImage);
 
-/// What moved between two grids; of a picture in tiles on its overview, which comes last. None where nothing did.
+/// Returns the change between two grids, for an image in tiles on the overview, which is the last tile. `None`
+/// without a change.
 fn moved(before: &PixelGrid, after: &PixelGrid) -> Option<Drawn> {
     let &[_, 3, height, width] = before.shape.as_slice() else { return None };
     let area = height * width;
@@ -302,8 +305,8 @@ fn moved(before: &PixelGrid, after: &PixelGrid) -> Option<Drawn> {
     amplified([width as u32, height as u32], &interleaved.map(change).collect::<Vec<f32>>())
 }
 
-/// What of a picture was shown and what changed; `change` is what an attack did. The first picture with evidence stands for a
-/// case of many.
+/// Returns the images to show for a mistake; `change` is the change by an attack. A case with several images is
+/// represented by the first one with evidence.
 fn views(
     plan: &Plan<'_>,
     images: &dyn Images,
@@ -326,33 +329,35 @@ fn views(
     };
     let as_stored = || view("as stored".into(), before, &own);
     Ok(match (&perturbed.pictures, &perturbed.attack, shown.get(which).or(shown.first())) {
-        (_, _, None) => vec![view("not shown to the model".into(), before, &own)],
+        (_, _, None) => vec![view("image that was not shown to the model".into(), before, &own)],
         (_, Some(_), _) => {
             let eps = plan.condition(entry).number("eps").unwrap_or_default();
-            let caption = format!("before the attack, which moves each value by at most {eps}/255: too little to see");
+            let caption = format!("before the attack, which changes each pixel value by at most {eps}/255");
             match change {
                 Some((factor, change)) => {
-                    let what = "what the attack changed, made again on the pixels the model sees";
-                    vec![view(caption, before, &own), view(format!("{what}, {factor} times as strong"), &change, &[])]
+                    let what = "change by the attack, re-created on the model's input pixels";
+                    vec![view(caption, before, &own), view(format!("{what}, amplified {factor} times"), &change, &[])]
                 }
-                None => vec![view(format!("{caption}, and not drawn, for no model is at hand"), before, &own)],
+                None => {
+                    vec![view(format!("{caption}; attacked image left out: no model to re-create it"), before, &own)]
+                }
             }
         }
         (Pictures::Own, None, Some(_)) => vec![view("as shown".into(), before, &own)],
         (Pictures::Of(_), None, Some(after)) => {
-            vec![as_stored(), view("shown instead: another case".into(), after, &[])]
+            vec![as_stored(), view("shown instead: image of another case".into(), after, &[])]
         }
         (Pictures::Edited(_) | Pictures::MeanOf(_), None, Some(after)) => {
             let mut views = vec![as_stored(), view("as shown".into(), after, &moved)];
             if let Some((factor, change)) = faint_change(before, after) {
-                views.push(view(format!("what changed, {factor} times as strong"), &change, &[]));
+                views.push(view(format!("change, amplified {factor} times"), &change, &[]));
             }
             views
         }
     })
 }
 
-/// The corners of each region; the box of one whose outline is not at hand.
+/// Returns the corners of each region: of its outline, or of its box where it has no outline.
 fn corners(found: &Evidence) -> Vec<Vec<[f64; 2]>> {
     let of_box = |r: &Rect| {
         let [x0, y0, x1, y1] = [r.x0, r.y0, r.x1, r.y1].map(|edge| edge as f64);
@@ -366,10 +371,11 @@ fn corners(found: &Evidence) -> Vec<Vec<[f64; 2]>> {
         .collect()
 }
 
-/// A change of at most this many grey levels is drawn for itself.
+/// Largest change in grey levels that is shown amplified in an image of its own.
 const FAINT: f32 = 48.0;
 
-/// The change between two pictures of one size; none where it is plain to see, or there is none.
+/// Returns the amplified change between two images of one size; `None` where the change is clearly visible or
+/// there is none.
 fn faint_change(before: &RgbImage, after: &RgbImage) -> Option<Drawn> {
     if before.dimensions() != after.dimensions() {
         return None;
@@ -378,26 +384,26 @@ fn faint_change(before: &RgbImage, after: &RgbImage) -> Option<Drawn> {
     amplified(before.dimensions().into(), &change)
 }
 
-/// Changes in grey levels, row by row, around mid-grey: made as strong as grey levels allow, a whole number of times. None
-/// where one is plain to see as it is, or there is none.
+/// Draws changes in grey levels (row by row) around mid-grey, amplified by the largest whole factor that grey levels
+/// allow. `None` where a change exceeds [`FAINT`] or there is none.
 fn amplified([width, height]: [u32; 2], change: &[f32]) -> Option<Drawn> {
     let most = change.iter().map(|value| value.abs()).fold(0.0f32, f32::max);
     if most <= 0.0 || most > FAINT {
         return None;
     }
-    // Attacks step on pixels in f32, so the largest step may lie a rounding above its size.
+    // Attacks compute in f32, so the largest step may exceed its size by a rounding error.
     let factor = (127.0 / most + 1e-3).floor();
     let level = |value: &f32| (128.0 + value * factor).round().clamp(0.0, 255.0) as u8;
     Some((factor as u32, RgbImage::from_raw(width, height, change.iter().map(level).collect())?))
 }
 
-/// The answer as said: the generated words where there are any.
+/// Returns the answer as the model gave it: the generated text, or the chosen option. `None` when unparsed.
 fn words(outcome: &Outcome) -> Option<String> {
     outcome.answer.as_ref()?;
     outcome.reply.clone().or_else(|| outcome.answer.clone())
 }
 
-/// A small PNG inside the page.
+/// Encodes an image as a PNG data URI, at most [`SIDE`] pixels on the longest side.
 fn data_uri(picture: &RgbImage) -> String {
     let (width, height) = picture.dimensions();
     let longest = width.max(height);
@@ -408,7 +414,7 @@ fn data_uri(picture: &RgbImage) -> String {
     } else {
         picture.write_to(&mut bytes, ImageFormat::Png)
     };
-    // Writing into memory fails for empty pictures only; then there is nothing to show.
+    // Writing into memory fails only for empty images, which show nothing.
     written.map_or_else(
         |_| "data:,".to_owned(),
         |()| format!("data:image/png;base64,{}", STANDARD.encode(bytes.get_ref())),

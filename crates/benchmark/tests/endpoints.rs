@@ -192,7 +192,7 @@ fn an_endpoint_that_is_neither_condition_nor_metric_is_refused() {
     );
     assert!(message(&["attack_success:pgd_4", "bananas"]).contains("`bananas`"));
     assert!(
-        message(&["bananas"]).ends_with("-> name conditions by id, or metrics as `stepwise schema --suite` lists them")
+        message(&["bananas"]).ends_with("-> write ids of conditions, or ids of metrics from `stepwise schema --suite`")
     );
     // A median cannot be tested by swaps.
     assert!(message(&["number:median_relative_error"]).contains("neither"));

@@ -320,7 +320,7 @@ fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
     let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut go_on };
     let error = runner::run(&plan, &small, &mut respondent, options).expect_err("too small");
     assert!(
-        error.to_string().contains("case case-000, picture 0: is (3, 3) pixels, the case states (64, 64)"),
+        error.to_string().contains("case case-000, image 0: has size (3, 3), but the case states (64, 64)"),
         "{error}"
     );
 

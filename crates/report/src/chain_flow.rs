@@ -1,4 +1,4 @@
-//! The flow of chains through the stages: how many are still right after each, and where the first error falls.
+//! Flow of chains through the stages: how many have no error after each stage, and the stage of the first error.
 
 use std::fmt::Write;
 
@@ -12,18 +12,18 @@ use super::section::Section;
 use super::stage_curve::NAMES;
 use super::table::{Cell, Table};
 
-/// Left edge of the first column, and what stands right of the last.
+/// Room left of the first column and right of the last column.
 const LEFT: f64 = 8.0;
 const RIGHT: f64 = 52.0;
 /// Width of a column.
 const COLUMN: f64 = 12.0;
 /// Height of all chains together.
 const ALL: f64 = 130.0;
-/// Room between what broke and what did not.
+/// Room between chains with and without an error.
 const GAP: f64 = 7.0;
 const TOP: f64 = 22.0;
 
-/// The section; none where no case has questions of all four stages.
+/// Renders the section; `None` where no case has questions of all four stages.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let chains = input.last().estimate("chain_accuracy").filter(|estimate| estimate.n > 0)?.n;
     let mut panels = panel("base", input.base)?;
@@ -37,20 +37,20 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         .collect();
     Some(Section {
         id: "chains",
-        title: "Where chains break",
+        title: "First error in each chain",
         intro: format!(
-            "Of {chains} cases that have all four stages: how many are right so far after each stage, and where the others \
-             broke first, in percent of all. A stage is right if all of its questions are."
+            "Among the {chains} cases that have all four stages: percentage of cases without an error up to each stage, and \
+             stage of the first error in the other cases. A stage is right if all of its questions are right."
         ),
         body: format!(
-            "{panels}<p class=\"legend\"><span><i class=\"swatch error-0\"></i>right so far</span>{legend}</p>"
+            "{panels}<p class=\"legend\"><span><i class=\"swatch error-0\"></i>no error so far</span>{legend}</p>"
         ),
         tables: tables(input),
         half: true,
     })
 }
 
-/// `P_s` for s = 0 to 4; none where it is not defined.
+/// Share of chains without an error through stage s, for s = 0 to 4; `None` where it is not defined.
 fn prefixes(summary: &Summary) -> Option<[f64; 5]> {
     let of = |stage: u8| summary.estimate(&format!("chain_prefix:stage_{stage}"))?.value;
     Some([1.0, of(1)?, of(2)?, of(3)?, of(4)?])
@@ -59,7 +59,7 @@ fn prefixes(summary: &Summary) -> Option<[f64; 5]> {
 fn panel(name: &str, summary: &Summary) -> Option<String> {
     let right = prefixes(summary)?;
     let x = |column: usize| LEFT + (WIDTH - LEFT - RIGHT - COLUMN) / 4.0 * column as f64;
-    // What broke in a stage slides down by one gap more with every stage after it.
+    // The band of a stage's errors moves down by one more gap with every later stage.
     let top_of_error =
         |stage: usize, column: usize| TOP + ALL * right[stage] + GAP * (column + 1).saturating_sub(stage) as f64;
     let mut svg = String::new();
@@ -94,7 +94,7 @@ fn panel(name: &str, summary: &Summary) -> Option<String> {
     }
     for stage in 1..=4 {
         let share = right[stage - 1] - right[stage];
-        // Words above thinner bands would overlap; the table has every number.
+        // Labels of thinner bands would overlap; the table has every number.
         if ALL * share + GAP >= 15.0 {
             let _ = write!(
                 svg,
@@ -120,7 +120,7 @@ fn panel(name: &str, summary: &Summary) -> Option<String> {
     ))
 }
 
-/// What flows from one column to the next, its height unchanged.
+/// Draws a band of constant height from one column to the next.
 fn band(class: &str, [from, to]: [f64; 2], [top, end]: [f64; 2], height: f64) -> String {
     let middle = f64::midpoint(from, to);
     format!(
@@ -146,11 +146,11 @@ fn tables(input: &ReportInput<'_>) -> Vec<Table> {
     let of = |prefix: &'static str, words: &'static str, stages: std::ops::RangeInclusive<usize>| {
         stages.map(move |stage| (format!("{words} {}", NAMES[stage - 1]), format!("{prefix}:stage_{stage}")))
     };
-    let columns = |first| [("part", first), ("base", "base"), ("now", "now"), ("gain", "change, points")];
+    let columns = |first| [("part", first), ("base", "base"), ("now", "model"), ("gain", "change, percentage points")];
     vec![
         Table::new(
             "chains",
-            "chains right through each stage, and each stage given all before are right",
+            "share of chains right through each stage, and right in a stage given that all earlier stages are right",
             columns("right"),
             of("chain_prefix", "through", 1..=4)
                 .chain(of("chain_conditional", "given all before,", 2..=4))

@@ -1,4 +1,4 @@
-//! What every figure rests on: replies by verdict, and what was left out and why.
+//! Denominators: responses by verdict, and items left out with the reasons.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::markup::{escape, plural};
 use super::section::Section;
 use super::table::{Cell, Table};
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let last = input.last();
     let total =
@@ -22,13 +22,13 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         last.conditions.iter().filter(|condition| condition.n == 0).map(|condition| condition.id.as_str()).collect();
     let never = match never.as_slice() {
         [] => String::new(),
-        ids => format!("<p class=\"tally bad\">Asked of no item at all: {}.</p>", escape(&ids.join(", "))),
+        ids => format!("<p class=\"tally bad\">Conditions without any answered item: {}.</p>", escape(&ids.join(", "))),
     };
     let mut tables = vec![by_condition(input)];
     if !reasons.is_empty() {
         let rows = reasons.into_iter().map(|(reason, count)| [Cell::text(reason), Cell::Count(count)]);
         let columns = [("reason", "reason"), ("questions", "questions")];
-        tables.insert(0, Table::new("skipped", "why questions were left out", columns, rows).open());
+        tables.insert(0, Table::new("skipped", "reasons why questions were left out", columns, rows).open());
     }
     Some(Section {
         id: "denominators",
@@ -37,7 +37,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             "{} of {}{} under {}, {}: {} answered, of which {} right, {} wrong and {} unparsed; {} left out.",
             plural(last.items, "item"),
             plural(last.cases, "case"),
-            last.max_cases.map_or_else(String::new, |most| format!(" (the suite asks {most} at most)")),
+            last.max_cases.map_or_else(String::new, |most| format!(" (the suite asks at most {most})")),
             plural(last.conditions.len(), "condition"),
             escape(&input.last_label()),
             plural(total(|condition| condition.n), "question"),
@@ -79,13 +79,13 @@ fn by_condition(input: &ReportInput<'_>) -> Table {
             ("control", "control"),
             ("accuracy", "accuracy"),
             ("asked", "answered"),
-            ("cap", "at most"),
+            ("cap", "cap on items"),
             ("right", "right"),
             ("wrong", "wrong"),
             ("unparsed", "unparsed"),
             ("followed", "followed hint"),
             ("skipped", "left out"),
-            ("reasons", "why"),
+            ("reasons", "reasons"),
         ],
         rows,
     )

@@ -1,4 +1,4 @@
-//! Effective robustness: how much of the accuracy under an attack is more than clean accuracy alone explains.
+//! Effective robustness: accuracy under an attack beyond the accuracy that clean accuracy predicts.
 
 use stepwise_benchmark::metrics::robustness::{Point, Trend, logit};
 use stepwise_benchmark::summary::ConditionSummary;
@@ -9,7 +9,7 @@ use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, steps, tick};
 use super::section::Section;
 use super::table::{Cell, Table};
 
-/// One attack with its trend, or why that is refused.
+/// One attack with its line, or the reason why the line is refused.
 struct Fitted<'a> {
     attack: &'a ConditionSummary,
     trend: Result<Trend, String>,
@@ -17,10 +17,10 @@ struct Fitted<'a> {
     last: Point,
 }
 
-/// The section; none with fewer than two epochs before the last, whose line the last could leave.
+/// Renders the section; `None` with fewer than two epochs before the last one, because the line needs three points.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let fitted: Vec<Fitted<'_>> = input.last().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
-    // Best an attack that decides something, on a line that says something.
+    // Prefers attacks with a usable line, and among them primary endpoints.
     let drawn = fitted.iter().min_by_key(|fitted| (fitted.trend.is_err(), !fitted.attack.primary))?;
     let rows = fitted.iter().map(|Fitted { attack, trend, last, .. }| {
         let line = trend.as_ref().ok();
@@ -41,7 +41,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             ("attack", "attack"),
             ("clean", "clean"),
             ("attacked", "under the attack"),
-            ("expected_percent", "the line says, %"),
+            ("expected_percent", "predicted by the line, %"),
             ("effective_robustness", "above the line, log-odds"),
             ("slope", "slope of the line"),
             ("used", "used"),
@@ -56,12 +56,13 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         .map_or_else(String::new, |why| format!("<p class=\"tally\">No line can be used: {}.</p>", escape(why)));
     Some(Section {
         id: "effective",
-        title: "More than clean accuracy explains",
+        title: "Effective robustness",
         intro: format!(
-            "A model that is better on the clean questions is usually better under attack as well, along a line in log-odds. \
-             The line here is that of the base and the epochs before the last, {} points of this very run; the last epoch is \
-             effectively more robust as far as it lies above. A line that does not rise, or whose points do not surely differ \
-             in clean accuracy, is refused. Drawn for <b>{shown}</b>. So few points give no interval.",
+            "Models with a higher clean accuracy usually have a higher accuracy under attack as well, along a line in log-odds \
+             (Taori et al., 2020). The line here is fitted to the base and the epochs before the last one: {} points of this \
+             run. The effective robustness of the last epoch is its height above the line. A line is refused if it does not \
+             rise, or if the intervals of its lowest and highest clean accuracy overlap. The chart shows <b>{shown}</b>. So few \
+             points give no interval.",
             drawn.reference.len()
         ),
         body: legend(&[
@@ -85,7 +86,7 @@ fn fit<'a>(input: &ReportInput<'a>, attack: &'a ConditionSummary) -> Option<Fitt
     is_told.then_some(Fitted { attack, trend, reference, last })
 }
 
-/// Clean against attacked accuracy, both in log-odds.
+/// Draws accuracy under attack against clean accuracy, both in log-odds.
 fn picture(fitted: &Fitted<'_>, name: &str) -> String {
     let inside = |share: f64| logit(share.clamp(0.005, 0.995));
     let all = || fitted.reference.iter().chain([&fitted.last]);
@@ -101,7 +102,7 @@ fn picture(fitted: &Fitted<'_>, name: &str) -> String {
         for share in
             steps(share(low), share(high), 5.0).into_iter().filter(|share| (low..=high).contains(&logit(*share)))
         {
-            // As many as fit side by side.
+            // Keeps as many labels as fit side by side.
             if kept.last().is_none_or(|(before, _)| logit(share) - before > (high - low) / 8.0) {
                 kept.push((logit(share), tick(share)));
             }
@@ -130,7 +131,7 @@ fn picture(fitted: &Fitted<'_>, name: &str) -> String {
     plot.svg(&format!("Accuracy under {name} against clean accuracy in log-odds; the numbers are in the table"), &svg)
 }
 
-/// The part of a straight line that lies inside the ranges, as its two ends; nothing where it misses them.
+/// Returns both ends of the part of a line inside the ranges; empty where the line misses them.
 fn clipped(at: impl Fn(f64) -> f64, [left, right]: [f64; 2], [low, high]: [f64; 2]) -> Vec<(f64, f64)> {
     const PARTS: u32 = 200;
     let places = (0..=PARTS).map(|part| left + (right - left) * f64::from(part) / f64::from(PARTS));

@@ -1,4 +1,4 @@
-//! Clean and robust accuracy over the epochs.
+//! Clean, attacked and robust accuracy by epoch.
 
 use stepwise_benchmark::metrics::Better;
 
@@ -10,11 +10,11 @@ use super::table::{Cell, Table};
 
 const CURVES: [(&str, &str); 3] = [
     ("accuracy:clean", "clean"),
-    ("mean_attacked_accuracy", "under attack, mean over the families"),
+    ("mean_attacked_accuracy", "under attack, mean over the attack families"),
     ("robust_accuracy", "robust: right clean and under one attack of every family"),
 ];
 
-/// The section; none before the first epoch.
+/// Renders the section; `None` before the first epoch.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let stops = input.stops();
     let all: Vec<Series> =
@@ -43,20 +43,20 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         [
             ("epoch", "epoch"),
             ("clean", "clean"),
-            ("clean_gain", "gain, points"),
+            ("clean_gain", "gain, percentage points"),
             ("attacked", "under attack, mean"),
-            ("attacked_gain", "gain, points"),
+            ("attacked_gain", "gain, percentage points"),
             ("robust", "robust"),
-            ("robust_gain", "gain, points"),
+            ("robust_gain", "gain, percentage points"),
         ],
         rows,
     );
     Some(Section {
         id: "epochs",
-        title: "Over the epochs",
+        title: "Accuracy by epoch",
         intro:
-            "A gain that is only clean accuracy moves the first curve; robustness moves the others. The axis starts \
-                where the numbers do."
+            "A gain in clean accuracy shows in the first curve; a gain in robustness shows in the other two. The vertical \
+                axis covers the range of the values and need not start at zero."
                 .into(),
         body: series::names(&all)
             + &plot.svg("Clean, attacked and robust accuracy by epoch; the numbers are in the table", &svg),

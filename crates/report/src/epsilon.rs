@@ -1,5 +1,5 @@
-//! How strong the attacks on the pixels are: accuracy against their size, and the checks that tell a robust respondent from
-//! a badly attacked one.
+//! Strength of the pixel attacks: accuracy against the size of the attack, and checks that tell a robust model from
+//! a failed attack.
 
 use indexmap::IndexMap;
 use stepwise_benchmark::metrics::Better;
@@ -20,7 +20,7 @@ const KINDS: [(&str, &str); 4] = [
     ("random_sign", "random signs"),
 ];
 
-/// The section; none where the suite attacks no pixels.
+/// Renders the section; `None` where no check of pixel attacks applies.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let last = input.last();
     if last.checks.iter().all(|check| check.verdict == CheckVerdict::NotApplicable) {
@@ -37,15 +37,16 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         body = curves(&panels) + &body;
         tables.insert(0, numbers(input));
     }
-    let curve = "Accuracy against the size of the attack, on the items asked at every size. ";
+    let curve = "The curves show accuracy against the size of the attack, on the items answered at every size. ";
     Some(Section {
         id: "epsilon",
-        title: "Attacks on the pixels, and whether they are strong enough",
+        title: "Pixel attacks and checks of their strength",
         intro: format!(
-            "{}An attack that fails for its own faults makes a model look robust. More room must not help the model, the \
-             attacked loss must not fall on the way, many steps must do at least what one does, aim at least what random signs \
-             do, and an attack made on the base no more than one made here. An attack counts as weaker where chance alone would \
-             leave as many more items right in less than 5 % of cases.",
+            "{}A model looks robust if an attack fails for technical reasons. The checks test five properties of working \
+             attacks: accuracy does not rise with the size of the attack; the attacked loss does not fall along the steps; many \
+             steps do at least as much damage as one step; an aimed attack does at least as much as random signs; and an attack \
+             made on the base does no more than an attack made on this model. An attack counts as weaker if it leaves more \
+             items right and an exact one-sided sign test gives p below 0.05.",
             if drawn { curve } else { "" }
         ),
         body,
@@ -54,12 +55,12 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     })
 }
 
-/// The number of checks a report must warn of.
+/// Returns the number of failed checks.
 pub fn failed(summary: &Summary) -> usize {
     summary.checks.iter().filter(|check| check.verdict == CheckVerdict::Fail).count()
 }
 
-/// Sizes of a kind in 255ths, with their metrics, in the order of the suite's sizes.
+/// Returns the attack sizes of a kind (in 1/255 of the pixel range) with their metric ids, in the order of the metrics.
 fn sizes<'a>(summary: &'a Summary, kind: &str) -> Vec<(f64, &'a str)> {
     let prefix = format!("eps_accuracy:{kind}:");
     let ids = summary.metrics.keys();
@@ -77,7 +78,7 @@ fn lines(summary: &Summary) -> Vec<Series> {
     KINDS.into_iter().zip(RANKED).map(line).collect()
 }
 
-/// One drawing each, on one scale.
+/// Draws one chart per model, on a common scale.
 fn curves(panels_of: &[(String, Vec<Series>)]) -> String {
     let all = || panels_of.iter().flat_map(|(_, lines)| lines);
     let mut sizes: Vec<f64> = all().flat_map(|line| &line.points).map(|(eps, _, _)| *eps).collect();
@@ -91,7 +92,7 @@ fn curves(panels_of: &[(String, Vec<Series>)]) -> String {
         .iter()
         .map(|(name, lines)| {
             let name = escape(name);
-            let svg = plot.axes(&y_ticks, &x_ticks, "size, 255ths of the full range", "accuracy, %")
+            let svg = plot.axes(&y_ticks, &x_ticks, "size, 1/255 of the pixel range", "accuracy, %")
                 + &series::draw(&plot, lines);
             let words = format!("{name}: accuracy against the size of the attack; the numbers are in the table");
             format!("<div><h3 class=\"panel\">{name}</h3>{}</div>", plot.svg(&words, &svg))
@@ -119,10 +120,10 @@ fn numbers(input: &ReportInput<'_>) -> Table {
         "accuracy by size of the attack",
         [
             ("attack", "attack"),
-            ("eps_255ths", "size, 255ths"),
+            ("eps_255ths", "size, 1/255"),
             ("base", "base"),
-            ("now", "now"),
-            ("gain", "gain, points"),
+            ("now", "model"),
+            ("gain", "gain, percentage points"),
         ],
         rows,
     )
@@ -145,7 +146,7 @@ fn summary_of_checks(checks: &[Check]) -> String {
         plural(checks.len(), "check"),
         count(CheckVerdict::Pass),
         count(CheckVerdict::NotApplicable),
-        if failed > 0 { " What withstood the attacks of a failed check is not shown to be robust." } else { "" }
+        if failed > 0 { " Robustness against the attacks of a failed check is not established." } else { "" }
     )
 }
 
@@ -167,12 +168,18 @@ fn checks(input: &ReportInput<'_>) -> Table {
     Table::new(
         "checks",
         "checks against fake robustness",
-        [("check", "check"), ("base", "base"), ("now", "now"), ("items", "items"), ("numbers", "numbers, now")],
+        [
+            ("check", "check"),
+            ("base", "base"),
+            ("now", "model"),
+            ("items", "items"),
+            ("numbers", "numbers of the model"),
+        ],
         rows,
     )
 }
 
-/// Three digits for what is small, two decimals else.
+/// Formats small numbers in scientific notation and other numbers with two decimals.
 fn short(number: f64) -> String {
     if number != 0.0 && number.abs() < 0.01 { format!("{number:.1e}") } else { plain(number) }
 }

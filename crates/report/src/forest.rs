@@ -1,5 +1,5 @@
-//! The gain under every condition as a forest plot: a dot for the paired gain, a line for its interval, zero in the middle.
-//! Of a base alone, its accuracies.
+//! Forest plot of the paired gain under every condition, with intervals. A report of the base alone
+//! shows its accuracies.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -15,14 +15,14 @@ use super::strip::{self, Mark, Scale};
 use super::table::{Cell, Table};
 
 const GROUPS: [(Purpose, &str, &str); 5] = [
-    (Purpose::Reference, "Clean", "the question as it is"),
-    (Purpose::Attack, "Attacks", "the evidence is intact; to the right is more robust"),
+    (Purpose::Reference, "Clean", "question and image as stored"),
+    (Purpose::Attack, "Attacks", "the evidence is intact; further right is more robust"),
     (Purpose::Help, "Help", "something true is added"),
-    (Purpose::Removal, "Evidence removed", "a reader that looks gets worse here: to the left is no fault"),
+    (Purpose::Removal, "Evidence removed", "a model that uses the image loses accuracy here, so a loss is not a fault"),
     (Purpose::Control, "Controls", "the same surface change without its content"),
 ];
 
-/// What stands on the scale.
+/// Returns the estimate that a row shows: the gain, or the accuracy of a base alone.
 fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
     if is_gain {
         condition.gain_vs_base.map(|gain| gain.estimate)
@@ -31,7 +31,7 @@ fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
     }
 }
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let (last, is_gain) = (input.last(), input.is_compared());
     let scale = Scale::new(last.conditions.iter().map(|condition| mark(condition, is_gain)), is_gain);
@@ -47,7 +47,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         rows.extend(speaking.into_iter().map(|condition| row(condition, &scale, is_gain)));
         if !others.is_empty() {
             let words = plural(others.len(), "more variant");
-            let _ = write!(rows, "<details><summary>{words}: other levels, shapes, speakers and kinds</summary>");
+            let _ = write!(rows, "<details><summary>{words}: other levels, shapes, personas and kinds</summary>");
             rows.extend(others.into_iter().map(|condition| row(condition, &scale, is_gain)));
             rows.push_str("</details>");
         }
@@ -57,15 +57,15 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         (
             "Gain over the base, condition by condition",
             format!(
-                "Accuracy of {} less that of the base on the same items, with its 95 % interval. Filled where the interval \
-                 excludes zero. \u{2605} marks the primary conditions, \u{25c6} those that count in robust accuracy.",
+                "Accuracy of {} minus accuracy of the base on the same items, with its 95 % interval. The dot is filled where \
+                 the interval excludes zero. \u{2605} marks primary conditions, \u{25c6} conditions that count in robust accuracy.",
                 escape(&input.last_label())
             ),
         )
     } else {
         (
             "Accuracy, condition by condition",
-            "With 95 % intervals. \u{2605} marks the primary conditions, \u{25c6} those that count in robust accuracy."
+            "Accuracy with 95 % intervals. \u{2605} marks primary conditions, \u{25c6} conditions that count in robust accuracy."
                 .to_owned(),
         )
     };
@@ -79,8 +79,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     })
 }
 
-/// Those shown at once, and the others. Shown are primary conditions, the attacks that speak for their family, and of
-/// whatever is no attack the first of each kind.
+/// Splits conditions into those shown at once and the folded others. Shown are primary conditions, family
+/// representatives, and the first condition of each kind that is no attack.
 fn divided(members: Vec<&ConditionSummary>) -> (Vec<&ConditionSummary>, Vec<&ConditionSummary>) {
     let mut kinds = BTreeSet::new();
     members.into_iter().partition(|condition| {
@@ -105,21 +105,21 @@ fn row(condition: &ConditionSummary, scale: &Scale, is_gain: bool) -> String {
             let text = if is_gain { difference(mark.found) } else { share(mark.found) };
             format!("{text} <span class=\"n\">of {}</span>", estimate.n)
         }
-        None if condition.n == 0 => "<span class=\"none\">no item asked</span>".to_owned(),
+        None if condition.n == 0 => "<span class=\"none\">no item answered</span>".to_owned(),
         None => NONE.to_owned(),
     };
     let name = format!("{}{marks}", breakable(&condition.id));
     scale.row((&name, &escape(about)), mark, &result)
 }
 
-/// Its place on the scale; a gain is sure where its interval excludes zero.
+/// Returns the mark of a row. A gain has a filled dot where its interval excludes zero; an accuracy always has one.
 fn mark(condition: &ConditionSummary, is_gain: bool) -> Mark {
     let found = placed(condition, is_gain).filter(|estimate| estimate.value.is_some());
     let is_sure = !is_gain || found.and_then(|found| found.ci).is_some_and(|[low, high]| low > 0.0 || high < 0.0);
     Mark { found, other: None, is_sure }
 }
 
-/// Whether robust accuracy counts it: it speaks for its family and was asked.
+/// Returns whether the condition counts in robust accuracy: it represents its family and has answered items.
 fn is_counted(condition: &ConditionSummary) -> bool {
     condition.representative && condition.n > 0
 }
@@ -145,10 +145,10 @@ fn numbers(summary: &Summary) -> Table {
         [
             ("condition", "condition"),
             ("base", "base"),
-            ("now", "now"),
-            ("gain", "gain, points"),
-            ("won", "won"),
-            ("lost", "lost"),
+            ("now", "model"),
+            ("gain", "gain, percentage points"),
+            ("won", "only model right"),
+            ("lost", "only base right"),
             ("p_mcnemar", "p, McNemar"),
             ("p_sign_flip", "p, sign flip"),
             ("p_adjusted", "p, adjusted"),

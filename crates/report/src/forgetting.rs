@@ -1,4 +1,4 @@
-//! The forgetting ledger: clean accuracy of every stage after every phase, as a matrix.
+//! Clean accuracy of every stage after every phase, as a matrix.
 
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::summary::Estimate;
@@ -10,19 +10,19 @@ use super::section::Section;
 use super::stage_curve::NAMES;
 use super::table::{Cell, Table};
 
-/// The section; none before the end of the first phase.
+/// Renders the section; `None` before the end of the first phase.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let forgetting = input.forgetting.filter(|forgetting| !forgetting.phases.is_empty())?;
     let transfer = match forgetting.backward_transfer {
-        Some(transfer) => format!("<p class=\"tally\">Backward transfer {} points</p>", points(transfer)),
+        Some(transfer) => format!("<p class=\"tally\">Backward transfer {} percentage points</p>", points(transfer)),
         None => String::new(),
     };
     Some(Section {
         id: "forgetting",
-        title: "What each phase left",
-        intro: "Clean accuracy of every stage after every phase. Framed is what the phase itself taught; the colour is the \
-                change from the base. Backward transfer is the mean change of a stage since the phase that taught it first: \
-                below zero, later phases cost what earlier ones had taught."
+        title: "Accuracy after each phase",
+        intro: "Clean accuracy of every stage after every phase. A frame marks the stages that the phase was trained on; the \
+                colour shows the change from the base. Backward transfer is the mean change of a stage's accuracy since the \
+                first phase trained on it; below zero, later phases reduced what earlier phases had reached."
             .into(),
         body: matrix(forgetting) + &transfer,
         tables: vec![table(forgetting)],
@@ -30,7 +30,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     })
 }
 
-/// The matrix as a drawing.
+/// Renders the matrix.
 pub fn matrix(forgetting: &Forgetting) -> String {
     let value = |estimate: Option<Estimate>| estimate.and_then(|estimate| estimate.value);
     let row = |name: &str, stages: &[u8], accuracy: &[Option<Estimate>; 4]| {

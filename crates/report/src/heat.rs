@@ -1,24 +1,24 @@
-//! A matrix of shares whose cells are tinted by a change: blue where it rose, orange where it fell, both readable without
-//! colour by the signed number in the cell.
+//! Matrix of shares whose cells are tinted by their change: blue for a rise, orange for a fall. The signed change is
+//! printed in the cell as well, so that colour is not needed.
 
 use std::fmt::Write;
 
 use super::markup::{NONE, escape, percent, points};
 
-/// One cell.
+/// One cell of the matrix.
 pub struct Cell {
-    /// A share of 1.
+    /// Share of 1; `None` shows n/a.
     pub value: Option<f64>,
-    /// What it changed by, which tints it.
+    /// Change as a share of 1; it determines the tint.
     pub change: Option<f64>,
-    /// Whether it stands out.
+    /// Whether the cell has a frame.
     pub framed: bool,
 }
 
-/// Changes at which the tint grows stronger.
+/// Absolute changes at which the tint becomes stronger.
 const LEVELS: [f64; 3] = [0.01, 0.05, 0.15];
 
-/// The matrix; names of rows are markup.
+/// Renders the matrix. Row names and `corner` are markup; `description` and column names are plain text.
 pub fn matrix(
     description: &str,
     corner: &str,

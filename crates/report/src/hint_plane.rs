@@ -1,4 +1,4 @@
-//! Repair against capture: does a reader take good hints, and does it reject bad ones?
+//! Repair against capture: whether the model takes right hints and rejects wrong ones.
 
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::{Estimate, Summary};
@@ -9,7 +9,7 @@ use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, tick};
 use super::section::Section;
 use super::table::{Cell, Table};
 
-/// The section; none where the suite has no hints, or none of them was asked.
+/// Renders the section; `None` where the suite has no hints or no item with hints was answered.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let stops = input.stops();
     let places: Vec<(String, Estimate, Estimate)> = stops
@@ -27,10 +27,10 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let mut svg = plot.axes(&ticks, &ticks, "capture: follows a wrong hint, %", "repair: takes a right hint, %");
     svg.push_str(&plot.line("diagonal", &[(0.0, 0.0), (1.0, 1.0)], 0.0));
     for (x, y, anchor, words) in [
-        (0.0, 1.06, "start", "tells good from bad"),
-        (1.0, -0.085, "end", "follows bad, ignores good"),
-        (1.0, 1.06, "end", "follows blindly"),
-        (0.0, -0.085, "start", "ignores hints"),
+        (0.0, 1.06, "start", "takes right, rejects wrong"),
+        (1.0, -0.085, "end", "takes wrong, rejects right"),
+        (1.0, 1.06, "end", "follows all hints"),
+        (0.0, -0.085, "start", "ignores all hints"),
     ] {
         svg.push_str(&format!(
             "<text class=\"corner\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{words}</text>",
@@ -50,7 +50,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         };
         let (x, y) = (value(capture), value(repair));
         let mut drawn = String::new();
-        // Intervals of all epochs would hide the way.
+        // Intervals of all epochs would hide the line between them.
         if number == 0 || is_last {
             drawn.extend(capture.ci.map(|ci| plot.across(style.class, y, ci)));
             drawn.extend(repair.ci.map(|ci| plot.interval(style.class, x, 0.0, ci)));
@@ -65,17 +65,18 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     }
     let mut entries = vec![(BASE, "base".to_owned())];
     if places.len() > 2 {
-        entries.push((PASSED, "epochs on the way".to_owned()));
+        entries.push((PASSED, "earlier epochs".to_owned()));
     }
     if input.is_compared() {
         entries.push((TUNED, escape(&input.last_label())));
     }
     Some(Section {
         id: "hints",
-        title: "Good hints and bad hints",
+        title: "Right and wrong hints",
         intro:
-            "Among items wrong before, how many a right hint repairs; among items right before, how many a wrong hint \
-                captures. On the diagonal hints are followed or ignored blindly; up and left is discrimination."
+            "The reference is the same sentence without an answer. Repair is the share of the items wrong there that are \
+                right with a right hint. Capture is the share of the items right there whose answer follows a wrong hint. On \
+                the diagonal the model treats right and wrong hints alike; the upper left corner is best."
                 .into(),
         body: legend(&entries)
             + &plot.svg("Repair against capture, base and epochs; the numbers are in the table", &svg),
@@ -102,7 +103,7 @@ fn table(stops: &[(f64, String, &Summary)]) -> Table {
             ("capture", "capture"),
             ("repair", "repair"),
             ("discrimination", "discrimination"),
-            ("gain", "gain, points"),
+            ("gain", "gain, percentage points"),
         ],
         rows,
     )

@@ -1,8 +1,9 @@
-//! The report: one HTML file that needs nothing else, no script and no network. Light and dark, wide and narrow.
+//! Report of a run as one self-contained HTML file: no scripts, no network access, light and dark, wide
+//! and narrow screens.
 //!
-//! Every chart stands beside the table of its numbers, with their denominators, and every table is a CSV file as well: inside
-//! the page behind a link, and beside it. A chart whose conditions the suite lacks is left out. All text from cases, models
-//! and recipes is escaped; a content security policy in the page forbids whatever escaping might miss.
+//! Every chart comes with a table of its numbers and their denominators. Every table is a CSV file as well, behind a
+//! link in the page and in a separate file. A chart is left out where the suite lacks its conditions. All text from
+//! cases, models and recipes is escaped, and a content security policy in the page blocks scripts and network access.
 
 mod chain_flow;
 mod denominators;
@@ -35,29 +36,29 @@ pub use stepwise_benchmark::worst_cases::WorstCase;
 use plot::Plot;
 use section::Section;
 
-/// What a report shows.
+/// Content of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportInput<'a> {
-    /// Names the run.
+    /// Title: the name of the run.
     pub title: &'a str,
-    /// What produced it, as name and value: model, recipe, seed, device.
+    /// Facts about the run as name and value: model, recipe, seed, device.
     pub facts: &'a [(String, String)],
-    /// The base without adapter, on the same suite.
+    /// Summary of the base without adapter, on the same suite.
     pub base: &'a Summary,
-    /// In order; the last one is what the report is about. Each was summarised against the base.
+    /// Evaluated epochs in order, each summarised against the base. The report is about the last one.
     pub epochs: &'a [EpochResult<'a>],
-    /// Items the last epoch got wrong, as pictures.
+    /// Items that the last epoch got wrong, shown with their images.
     pub worst: &'a [WorstCase],
-    /// What each phase left of what was learned before, where the run has phases.
+    /// Accuracy of every stage after every phase; `None` for a run without phases.
     pub forgetting: Option<&'a Forgetting>,
 }
 
-/// One benchmark of the learner.
+/// One evaluation of the trained model.
 #[derive(Clone, Copy, Debug)]
 pub struct EpochResult<'a> {
-    /// A number, such as `1` or `2.5`, or what else was tested in its place.
+    /// Number of the epoch, such as `1` or `2.5`, or the name of another evaluated model.
     pub label: &'a str,
-    /// Its numbers, with gains over the base.
+    /// Summary of the evaluation, with gains over the base.
     pub summary: &'a Summary,
 }
 
@@ -71,50 +72,51 @@ impl EpochResult<'_> {
 /// A rendered report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The page.
+    /// HTML page.
     pub html: String,
-    /// Every table of the page, in its order.
+    /// All tables of the page, in page order.
     pub tables: Vec<CsvFile>,
 }
 
 /// A table as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvFile {
-    /// Its name, such as `stages.csv`.
+    /// File name, such as `stages.csv`.
     pub name: String,
-    /// What it holds.
+    /// Content of the file.
     pub text: String,
 }
 
 impl<'a> ReportInput<'a> {
-    /// What the report is about: the last epoch, or the base where there is none yet.
+    /// Returns the summary that the report is about: the last epoch, or the base without epochs.
     fn last(&self) -> &'a Summary {
         self.epochs.last().map_or(self.base, |epoch| epoch.summary)
     }
 
-    /// Names the last epoch.
+    /// Returns the name of the last epoch, or `base` without epochs.
     fn last_label(&self) -> String {
         self.epochs.last().map_or_else(|| "base".to_owned(), EpochResult::name)
     }
 
-    /// Whether there is anything but the base.
+    /// Returns whether there are epochs to compare with the base.
     fn is_compared(&self) -> bool {
         !self.epochs.is_empty()
     }
 
-    /// The base and all epochs: place on an axis, name, numbers.
+    /// Returns the base and all epochs as position on an axis, name and summary.
     fn stops(&self) -> Vec<(f64, String, &'a Summary)> {
         let epochs = self.epochs.iter().map(|epoch| (epoch.name(), epoch.summary));
         let all = std::iter::once(("base".to_owned(), self.base)).chain(epochs);
         all.enumerate().map(|(place, (name, summary))| (place as f64, name, summary)).collect()
     }
 
-    /// A plot whose horizontal axis holds all stops.
+    /// Returns a plot whose horizontal axis holds the base and all epochs.
     fn over_epochs(&self, y_range: [f64; 2]) -> Plot {
         Plot::new(300.0, [-0.35, self.epochs.len() as f64 + 0.35], y_range)
     }
 
-    /// Names of the stops on that axis, as markup: no more than fit side by side, counted from the last one.
+    /// Returns the tick labels of that axis as markup. Labels that do not fit side by side are left out; the
+    /// last one stays.
     fn epoch_ticks(&self) -> Vec<(f64, String)> {
         let labels = self.epochs.iter().map(|epoch| markup::escape(epoch.label));
         let all: Vec<String> = std::iter::once("base".to_owned()).chain(labels).collect();
@@ -124,7 +126,7 @@ impl<'a> ReportInput<'a> {
     }
 }
 
-/// Every section, in order.
+/// All sections in page order.
 const SECTIONS: [fn(&ReportInput<'_>) -> Option<Section>; 12] = [
     forest::section,
     stage_curve::section,
@@ -140,7 +142,7 @@ const SECTIONS: [fn(&ReportInput<'_>) -> Option<Section>; 12] = [
     denominators::section,
 ];
 
-/// Renders the page and its tables.
+/// Renders the HTML page and its tables.
 #[must_use]
 pub fn render(input: &ReportInput<'_>) -> Report {
     let sections: Vec<Section> = SECTIONS.iter().filter_map(|section| section(input)).collect();

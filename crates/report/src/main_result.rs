@@ -1,4 +1,4 @@
-//! The one number, and the few beside it.
+//! Main result of a report, with a few further numbers on cards.
 
 use stepwise_benchmark::summary::{Estimate, Summary};
 
@@ -6,33 +6,37 @@ use super::ReportInput;
 use super::epsilon;
 use super::markup::{escape, percent, plural, points, share};
 
-/// Shown beside the headline: metric and what it is called there.
+/// Metrics on cards: id, name and explanation.
 const CARDS: [(&str, &str, &str); 6] = [
-    ("accuracy:clean", "Clean accuracy", "nothing changed"),
-    ("mean_attacked_accuracy", "Under attack", "mean over the families of attacks"),
-    ("chain_accuracy", "Whole chains", "all four stages right"),
-    ("hint_discrimination", "Hint discrimination", "takes good hints, rejects bad ones"),
-    ("visual_reliance_swap", "Looks at the picture", "lost when it is another patient's"),
-    ("region_grounding", "Looks at the right place", "lost when the evidence is covered"),
+    ("accuracy:clean", "Clean accuracy", "unchanged questions and images"),
+    ("mean_attacked_accuracy", "Accuracy under attack", "mean over attack families"),
+    ("chain_accuracy", "Complete chains", "all four stages right"),
+    ("hint_discrimination", "Hint discrimination", "repair by right hints minus capture by wrong hints"),
+    ("visual_reliance_swap", "Use of the image", "accuracy lost with the image of another patient"),
+    (
+        "region_grounding",
+        "Use of the evidence",
+        "accuracy lost by covering it, minus loss by covering as much elsewhere",
+    ),
 ];
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &ReportInput<'_>) -> String {
     let last = input.last();
     let cards: String = CARDS.iter().filter_map(|(id, name, about)| card(last, id, name, about)).collect();
     let cards = if cards.is_empty() { cards } else { format!("<div class=\"cards\">{cards}</div>") };
-    format!("<section class=\"headline\" aria-label=\"Headline\">{}{cards}</section>", hero(input, last))
+    format!("<section class=\"headline\" aria-label=\"Main result\">{}{cards}</section>", hero(input, last))
 }
 
-/// What the headline is about.
+/// Metric of the main result.
 struct Claim {
     id: &'static str,
     name: &'static str,
-    /// What the number is, as markup.
+    /// Explanation of the number, as markup.
     about: String,
 }
 
-/// Robust accuracy; clean accuracy where the suite has no attack.
+/// Returns robust accuracy, or clean accuracy where no attack was evaluated.
 fn claim(summary: &Summary) -> Claim {
     let counted: Vec<&str> = summary
         .conditions
@@ -41,13 +45,13 @@ fn claim(summary: &Summary) -> Claim {
         .map(|condition| condition.id.as_str())
         .collect();
     if counted.is_empty() {
-        return Claim { id: "accuracy:clean", name: "Clean accuracy", about: "The suite attacked nothing.".into() };
+        return Claim { id: "accuracy:clean", name: "Clean accuracy", about: "No attack was evaluated.".into() };
     }
     Claim {
         id: "robust_accuracy",
         name: "Robust accuracy",
         about: format!(
-            "An item counts if it is right clean and under every one of {}, one of each family: {}.",
+            "An item counts as right if it is right without attack and under every applicable one of {}, one per attack family: {}.",
             plural(counted.len(), "attack"),
             escape(&counted.join(", "))
         ),
@@ -60,15 +64,15 @@ fn hero(input: &ReportInput<'_>, last: &Summary) -> String {
     let warning = match epsilon::failed(last) {
         0 => String::new(),
         failed => format!(
-            "<p class=\"tally bad\">\u{2718} {} against fake robustness failed: see <a href=\"#epsilon\">the attacks on the \
-             pixels</a>.</p>",
+            "<p class=\"tally bad\">\u{2718} {} against fake robustness failed: see <a href=\"#epsilon\">the checks of the \
+             pixel attacks</a>.</p>",
             plural(failed, "check")
         ),
     };
     let Some((gain, base)) = metric.and_then(|metric| metric.gain_vs_base.zip(metric.base)) else {
         let estimate = metric.map(|metric| metric.estimate);
         return format!(
-            "<div class=\"hero\"><p class=\"what\">{name} of the base</p><p class=\"big\">{}</p>{warning}<p class=\"about\">Of {}. {about}</p></div>",
+            "<div class=\"hero\"><p class=\"what\">{name} of the base</p><p class=\"big\">{}</p>{warning}<p class=\"about\">On {}. {about}</p></div>",
             share(estimate),
             plural(estimate.map_or(0, |estimate| estimate.n), "item"),
         );
@@ -80,7 +84,7 @@ fn hero(input: &ReportInput<'_>, last: &Summary) -> String {
         |estimate: Option<Estimate>| estimate.and_then(|estimate| estimate.value).map_or_else(|| "n/a".into(), percent);
     format!(
         "<div class=\"hero {}\"><p class=\"what\">{name}: gain over the untouched base</p>\
-         <p class=\"big\">{value}<span class=\"unit\"> points</span></p><p class=\"interval\">{interval}</p>\
+         <p class=\"big\">{value}<span class=\"unit\"> percentage points</span></p><p class=\"interval\">{interval}</p>\
          <p class=\"verdict\">{}</p>{warning}\
          <p class=\"about\">{name} {} \u{2192} {} ({}), on {}. {about}</p></div>",
         tone(gain),

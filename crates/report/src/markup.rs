@@ -1,8 +1,9 @@
-//! Text into markup: escaping, and numbers as people read them.
+//! Converts text and numbers to markup: escaping and number formats.
 
 use stepwise_benchmark::summary::Estimate;
 
-/// Text that means itself wherever it is put. Control characters and those that reorder a line are shown as such.
+/// Escapes text for element content and attribute values. Control characters (but not line feed and tab) and characters
+/// that change the text direction become U+FFFD.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -21,66 +22,66 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Escaped text. A name alone may be parted at its joints where a line is too short for it.
+/// Escapes text. A text without spaces may break after `_` and `:`.
 pub fn breakable(text: &str) -> String {
     let escaped = escape(text);
     if text.contains(' ') { escaped } else { escaped.replace('_', "_<wbr>").replace(':', ":<wbr>") }
 }
 
-/// `3 items`, `1 item`.
+/// Formats a count with its noun: `3 items`, `1 item`.
 pub fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// `43.2 %`.
+/// Formats a share of 1 as `43.2 %`.
 pub fn percent(value: f64) -> String {
     format!("{}\u{202f}%", number(value * 100.0))
 }
 
-/// `+3.1` percentage points, with a true minus.
+/// Formats a difference of shares as percentage points, such as `+3.1`, with a minus sign U+2212.
 pub fn points(value: f64) -> String {
     let text = number(value * 100.0);
     if text.starts_with('\u{2212}') || text == "0.0" { text } else { format!("+{text}") }
 }
 
-/// One decimal, with a true minus and no negative zero.
+/// Formats with one decimal, a minus sign U+2212 and no negative zero.
 fn number(value: f64) -> String {
     let text = format!("{value:.1}");
     if text == "-0.0" { "0.0".to_owned() } else { text.replace('-', "\u{2212}") }
 }
 
-/// `0.012`, or `< 0.001`.
+/// Formats a p-value as `0.012` or `< 0.001`, as markup.
 pub fn p_value(p: f64) -> String {
     if p < 0.001 { "&lt;\u{202f}0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-/// A plain number with two decimals and a true minus.
+/// Formats a number with two decimals and a minus sign U+2212.
 pub fn plain(value: f64) -> String {
     let text = format!("{value:.2}");
     if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "\u{2212}") }
 }
 
-/// What stands where a number is not defined.
+/// Markup for a number that is not defined.
 pub const NONE: &str = "<span class=\"none\">n/a</span>";
 
-/// A share with its interval: `43.2 % [40.1, 46.0]`.
+/// Formats a share with its interval, such as `43.2 % [40.1, 46.0]`, as markup.
 pub fn share(estimate: Option<Estimate>) -> String {
     with_interval(estimate, percent, |bound| number(bound * 100.0))
 }
 
-/// A difference with its interval, in points: `+3.1 [-0.2, +6.0]`.
+/// Formats a difference with its interval in percentage points, such as `+3.1 [-0.2, +6.0]`, as markup.
 pub fn difference(estimate: Option<Estimate>) -> String {
     with_interval(estimate, points, points)
 }
 
-/// A difference of log-odds with its interval: `+0.31 [-0.02, +0.60]`.
+/// Formats a difference of log-odds with its interval, such as `+0.31 [-0.02, +0.60]`, as markup.
 pub fn odds(estimate: Option<Estimate>) -> String {
     let signed =
         |value: f64| if value > 0.0 && plain(value) != "0.00" { format!("+{}", plain(value)) } else { plain(value) };
     with_interval(estimate, signed, signed)
 }
 
-/// How an estimate reads without markup: `43.2 % [40.1, 46.0] of 120`, for words that pop up over a drawing.
+/// Formats an estimate without markup, such as `43.2 % [40.1, 46.0] of 120`, for tooltips in a chart.
 pub fn spoken(estimate: Estimate) -> String {
     let value = estimate.value.map_or_else(|| "n/a".to_owned(), percent);
     let interval = estimate

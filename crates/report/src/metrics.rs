@@ -1,4 +1,4 @@
-//! What the reader leans on: every metric with its base, its gain and its denominator.
+//! Tables of all metrics with base, gain and denominator.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use super::ReportInput;
 use super::section::Section;
 use super::table::{Cell, Table};
 
-/// Shown openly, with the success of the attacks that speak for their families; all others are in the folded table.
+/// Metrics in the open table, together with the attack success of family representatives. A folded table
+/// has all metrics.
 const SHOWN: [&str; 16] = [
     "robust_accuracy",
     "worst_case_accuracy",
@@ -34,11 +35,11 @@ const COLUMNS: [(&str, &str); 6] = [
     ("id", "id"),
     ("better", "better"),
     ("base", "base"),
-    ("now", "now"),
-    ("gain", "gain, points"),
+    ("now", "model"),
+    ("gain", "gain, percentage points"),
 ];
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let last = input.last();
     let spoken_for: BTreeSet<String> = last
@@ -51,7 +52,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         metric.estimate.value.is_some() && (SHOWN.contains(&id) || spoken_for.contains(id))
     };
     let shown = last.metrics.iter().filter(|(id, metric)| is_shown(id, metric)).map(|metric| row(input.base, metric));
-    let mut tables = vec![Table::new("behaviour", "the metrics a study rests on", COLUMNS, shown).open()];
+    let mut tables = vec![Table::new("behaviour", "main metrics", COLUMNS, shown).open()];
     if input.is_compared() && last.primary().next().is_some() {
         tables.insert(0, endpoints(last).open());
     }
@@ -59,8 +60,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     tables.push(Table::new("metrics", format!("all {} metrics", last.metrics.len()), COLUMNS, all));
     Some(Section {
         id: "metrics",
-        title: "What it leans on",
-        intro: "In points of 100; a metric of which no item was asked is n/a. The gain is on what both were asked."
+        title: "Metrics",
+        intro: "Shares are in percent; n/a means that a metric has no items. Gains use the items that both answered."
             .into(),
         body: String::new(),
         tables,
@@ -68,7 +69,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     })
 }
 
-/// The tests that claims rest on.
+/// Table of the primary endpoints with their tests.
 fn endpoints(summary: &Summary) -> Table {
     let rows = summary.primary().map(|endpoint| {
         [
@@ -87,8 +88,8 @@ fn endpoints(summary: &Summary) -> Table {
         [
             ("endpoint", "endpoint"),
             ("base", "base"),
-            ("now", "now"),
-            ("gain", "gain, points"),
+            ("now", "model"),
+            ("gain", "gain, percentage points"),
             ("test", "test"),
             ("p", "p"),
             ("p_adjusted", "p, adjusted"),

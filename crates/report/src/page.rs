@@ -1,4 +1,4 @@
-//! The page around the sections: head, contents, and how the numbers are made.
+//! Page around the sections: header, contents, and how the numbers are computed.
 
 use super::markup::{escape, plural};
 use super::section::Section;
@@ -6,22 +6,22 @@ use super::{ReportInput, main_result};
 
 const STYLE: &str = include_str!("style.css");
 
-/// What stands around the sections of a page. Facts are words, the rest is markup.
+/// Parts of a page around its sections. Title and facts are plain text; all other fields are markup.
 pub struct Page<'a> {
-    /// What kind of report it is.
+    /// Kind of the report.
     pub kind: &'a str,
-    /// Names it.
+    /// Title of the page.
     pub title: &'a str,
-    /// Name and value.
+    /// Facts as name and value.
     pub facts: &'a [(String, String)],
-    /// Before the first section.
+    /// Content before the first section.
     pub headline: &'a str,
-    /// How the numbers are made: what stands in the last section's list.
+    /// List items of the last section, which explains how the numbers are computed.
     pub method: &'a str,
 }
 
 impl Page<'_> {
-    /// The whole page.
+    /// Renders the page.
     pub fn html(&self, sections: &[Section]) -> String {
         let Self { title, headline, method, .. } = self;
         format!(
@@ -57,12 +57,12 @@ impl Page<'_> {
     }
 }
 
-/// The page about one run.
+/// Renders the page about one run.
 pub fn html(input: &ReportInput<'_>, sections: &[Section]) -> String {
     let summary = input.last();
     let mut facts: Vec<(String, String)> = input.facts.to_vec();
     facts.push((
-        "Asked".to_owned(),
+        "Evaluated".to_owned(),
         format!(
             "{}, {}, {}",
             plural(summary.items, "item"),
@@ -82,21 +82,25 @@ pub fn html(input: &ReportInput<'_>, sections: &[Section]) -> String {
     page.html(sections)
 }
 
-const METHOD: &str = "How the numbers are made";
+const METHOD: &str = "How the numbers are computed";
 
 fn method(input: &ReportInput<'_>) -> String {
     let summary = input.last();
     format!(
-        "<li><b>Scoring.</b> {}. A reply that is no answer is <em>unparsed</em>: wrong for accuracy, never counted as \
+        "<li><b>Scoring.</b> {}. A response that cannot be parsed is <em>unparsed</em>: it counts as not right, and never as \
          following a hint.</li>\
-         <li><b>Gain.</b> Always against the untouched base on the very same items under the same condition.</li>\
-         <li><b>Intervals.</b> 95 %, percentile bootstrap of {} draws over {} (patients or slice runs), not over items.</li>\
-         <li><b>Tests.</b> Two-sided, over groups: sign flips for a condition's accuracy, swaps between the two models for any \
-         other metric; adjusted by Holm among all primary endpoints, named before the run, and by Benjamini and Hochberg among \
-         the other conditions. McNemar's exact test beside it takes items as independent.</li>\
-         <li><b>Denominators.</b> <em>of 120</em> says that a number rests on 120 items, or on 120 cases where it is about \
-         chains. Won and lost are the items that only the tuned model or only the base got right.</li>\
-         <li><b>Comparable</b> only with results of the same suite digest: <code>{}</code>.</li>",
+         <li><b>Model and gain.</b> <em>Model</em> is the last evaluated epoch; without epochs it is the base. A gain is the \
+         model minus the untouched base, on the same items under the same condition.</li>\
+         <li><b>Intervals.</b> 95 %, percentile bootstrap with {} draws of {} (patients, or runs of neighbouring slices), not \
+         of items.</li>\
+         <li><b>Tests.</b> Two-sided, over groups: a sign-flip test for the accuracy under a condition, a test that swaps the \
+         two models for any other metric. p-values are adjusted by Holm over all primary endpoints, which were named before \
+         the run, and by Benjamini and Hochberg over the other conditions. McNemar's exact test is shown for comparison; it \
+         treats items as independent.</li>\
+         <li><b>Denominators.</b> <em>of 120</em> means that a number rests on 120 items, or on 120 cases for metrics of \
+         chains. <em>Only model right</em> and <em>only base right</em> count the items that one of the two got right and the \
+         other did not.</li>\
+         <li><b>Comparability.</b> Compare only with results of the same suite digest: <code>{}</code>.</li>",
         escape(&capital(summary.scoring.describe())),
         summary.resamples,
         plural(summary.groups, "group"),

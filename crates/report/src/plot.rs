@@ -1,11 +1,11 @@
-//! A plot area: from numbers to places in an SVG, with axes. Colours come from the page's style by class.
+//! Plot area: maps numbers to positions in an SVG and draws axes. Colours come from the page's style sheet by class.
 
 use std::fmt::Write;
 
-/// Width of every drawing in its own units; a drawing scales to the column it stands in.
+/// Width of every plot in SVG units. The page scales plots to the width of their column.
 pub const WIDTH: f64 = 440.0;
 
-/// A rectangle with a scale on each side.
+/// Plot area with a horizontal and a vertical scale.
 pub struct Plot {
     height: f64,
     x_range: [f64; 2],
@@ -18,23 +18,23 @@ const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
 
 impl Plot {
-    /// A plot of this height over these ranges.
+    /// Creates a plot of this height (SVG units) over these ranges (low, high).
     pub fn new(height: f64, x_range: [f64; 2], y_range: [f64; 2]) -> Self {
         Self { height, x_range, y_range }
     }
 
-    /// Place of a value on the horizontal scale.
+    /// Returns the horizontal position of a value in SVG units.
     pub fn x(&self, value: f64) -> f64 {
         LEFT + (value - self.x_range[0]) / (self.x_range[1] - self.x_range[0]) * (WIDTH - LEFT - RIGHT)
     }
 
-    /// Place of a value on the vertical scale.
+    /// Returns the vertical position of a value in SVG units.
     pub fn y(&self, value: f64) -> f64 {
         let share = (value - self.y_range[0]) / (self.y_range[1] - self.y_range[0]);
         self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
     }
 
-    /// Horizontal lines with their labels, labels below, and the names of both axes.
+    /// Draws grid lines with labels for `y_ticks`, labels for `x_ticks`, and the names of both axes.
     pub fn axes(&self, y_ticks: &[(f64, String)], x_ticks: &[(f64, String)], x_name: &str, y_name: &str) -> String {
         let mut svg = String::new();
         for (value, label) in y_ticks {
@@ -62,14 +62,14 @@ impl Plot {
         svg
     }
 
-    /// A line through points, left to right, moved aside by `shift` units.
+    /// Draws a line through points, shifted right by `shift` SVG units.
     pub fn line(&self, class: &str, points: &[(f64, f64)], shift: f64) -> String {
         let places: Vec<String> =
             points.iter().map(|(x, y)| format!("{:.1},{:.1}", self.x(*x) + shift, self.y(*y))).collect();
         format!("<polyline class=\"line {class}\" points=\"{}\"/>", places.join(" "))
     }
 
-    /// An interval upright at `x`, moved aside by `shift` units.
+    /// Draws a vertical interval at `x`, shifted right by `shift` SVG units.
     pub fn interval(&self, class: &str, x: f64, shift: f64, [low, high]: [f64; 2]) -> String {
         let (x, low, high) = (self.x(x) + shift, self.y(low), self.y(high));
         format!(
@@ -79,7 +79,7 @@ impl Plot {
         )
     }
 
-    /// An interval along `y`.
+    /// Draws a horizontal interval at `y`.
     pub fn across(&self, class: &str, y: f64, [low, high]: [f64; 2]) -> String {
         let (y, low, high) = (self.y(y), self.x(low), self.x(high));
         format!(
@@ -89,12 +89,12 @@ impl Plot {
         )
     }
 
-    /// A mark in a style, moved aside by `shift` units.
+    /// Draws a mark, shifted right by `shift` SVG units.
     pub fn mark(&self, style: Style, x: f64, y: f64, shift: f64) -> String {
         style.at(self.x(x) + shift, self.y(y))
     }
 
-    /// The drawing around `inside`, with words for those who cannot see it.
+    /// Wraps `inside` in an SVG element with a text description for screen readers.
     pub fn svg(&self, description: &str, inside: &str) -> String {
         format!(
             "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{description}\">{inside}</svg>",
@@ -103,7 +103,8 @@ impl Plot {
     }
 }
 
-/// Round steps that cover `[low, high]` in about `count` parts; the first is at or below `low`, the last at or above `high`.
+/// Returns round tick values that divide `[low, high]` into about `count` parts. The first is at or below `low`, the
+/// last at or above `high`.
 pub fn steps(low: f64, high: f64, count: f64) -> Vec<f64> {
     let raw = ((high - low) / count).max(1e-6);
     let power = 10f64.powf(raw.log10().floor());
@@ -113,16 +114,16 @@ pub fn steps(low: f64, high: f64, count: f64) -> Vec<f64> {
     (first..=last.max(first + 1)).map(|place| place as f64 * step).collect()
 }
 
-/// A tick label in whole percent, with a true minus.
+/// Formats a tick label in percent (at most one decimal), with a minus sign U+2212.
 pub fn tick(value: f64) -> String {
     let text = format!("{}", (value * 1000.0).round() / 10.0);
     if text == "-0" { "0".to_owned() } else { text.replace('-', "\u{2212}") }
 }
 
-/// How a series looks: colour by class, and a shape, so that colour is not all that tells it from others.
+/// Look of a series: a colour and a shape, so that series differ without colour as well.
 #[derive(Clone, Copy)]
 pub struct Style {
-    /// In the page's style.
+    /// Class in the page's style sheet.
     pub class: &'static str,
     shape: Shape,
 }
@@ -136,15 +137,15 @@ enum Shape {
     Cross,
 }
 
-/// The base.
+/// Style of the base.
 pub const BASE: Style = Style { class: "base", shape: Shape::Circle };
-/// What is compared with it.
+/// Style of the model that is compared with the base.
 pub const TUNED: Style = Style { class: "tuned", shape: Shape::Circle };
-/// An epoch on the way.
+/// Style of an earlier epoch.
 pub const PASSED: Style = Style { class: "passed", shape: Shape::Circle };
-/// What is attacked, beside things of one rank.
+/// Style of accuracy under attack, in charts with [`RANKED`] series.
 pub const ATTACKED: Style = Style { class: "attacked", shape: Shape::Cross };
-/// Things of one rank, at most four.
+/// Styles of up to four series of equal rank.
 pub const RANKED: [Style; 4] = [
     Style { class: "c0", shape: Shape::Circle },
     Style { class: "c1", shape: Shape::Square },
@@ -153,7 +154,7 @@ pub const RANKED: [Style; 4] = [
 ];
 
 impl Style {
-    /// The mark at a place in the drawing.
+    /// Draws the mark at a position in SVG units.
     fn at(self, x: f64, y: f64) -> String {
         let class = self.class;
         let corners = |places: &[(f64, f64)]| {
@@ -173,7 +174,7 @@ impl Style {
     }
 }
 
-/// What each style stands for. Names are markup.
+/// Renders a legend. Names are markup.
 pub fn legend(entries: &[(Style, String)]) -> String {
     let entries: String = entries
         .iter()

@@ -1,4 +1,4 @@
-//! What later training left of what each stage once reached, before or on the way.
+//! Forgetting: best earlier accuracy of each stage against its last accuracy.
 
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::retention::{StageAccuracies, retention, stage_accuracies};
@@ -11,7 +11,7 @@ use super::series::{self, Series};
 use super::stage_curve::NAMES;
 use super::table::{Cell, Table};
 
-/// The section; none before the first epoch, or where no stage has an item.
+/// Renders the section; `None` before the first epoch, or where no stage has an item.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let (stops, last) = (input.stops(), input.last());
     let id = |stage: usize| format!("accuracy:clean:stage_{}", stage + 1);
@@ -46,17 +46,18 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             ("stage", "stage"),
             ("base", "base"),
             ("best_before", "best before the last epoch"),
-            ("now", "now"),
-            ("gain", "gain over the base, points"),
-            ("forgetting", "forgetting, points"),
+            ("now", "last epoch"),
+            ("gain", "gain over the base, percentage points"),
+            ("forgetting", "forgetting, percentage points"),
         ],
         rows,
     );
     Some(Section {
         id: "retention",
-        title: "What is kept",
-        intro: "Clean accuracy of each stage. Forgetting is the best of the base and all earlier epochs less the last; the \
-                best of several is too high by chance, so it has no interval. Below zero the last is the best."
+        title: "Forgetting by stage",
+        intro: "Clean accuracy of each stage. Forgetting is the best accuracy of the base and all earlier epochs minus the \
+                accuracy of the last epoch (Chaudhry et al., 2018). The maximum of several values is biased upwards, so \
+                forgetting has no interval. Below zero, the last epoch is the best."
             .into(),
         body: series::names(&all) + &plot.svg("Clean accuracy of each stage by epoch; the numbers are in the table", &svg),
         tables: vec![table],

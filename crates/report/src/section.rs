@@ -1,25 +1,25 @@
-//! One part of the page: what it shows, in words, in a drawing, and as tables.
+//! One section of the page: introduction, charts and tables.
 
 use super::table::Table;
 
-/// One part of the page.
+/// One section of the page.
 pub struct Section {
-    /// Its anchor.
+    /// Anchor of the section.
     pub id: &'static str,
-    /// Its heading.
+    /// Heading.
     pub title: &'static str,
-    /// How to read it, as markup.
+    /// Explanation of the charts, as markup.
     pub intro: String,
-    /// Drawings and whatever is no table, as markup.
+    /// Charts and other content besides the tables, as markup.
     pub body: String,
-    /// The numbers of the drawings.
+    /// Tables with the numbers of the charts.
     pub tables: Vec<Table>,
-    /// Whether two of its kind stand side by side where there is room.
+    /// Whether two such sections stand side by side on a wide screen.
     pub half: bool,
 }
 
 impl Section {
-    /// The whole.
+    /// Renders the section as markup.
     pub fn markup(&self) -> String {
         let Self { id, title, intro, body, tables, half } = self;
         let class = if *half { " class=\"half\"" } else { "" };

@@ -1,22 +1,22 @@
-//! Lines through estimates with their intervals, for all charts that have an order on their horizontal axis.
+//! Lines through estimates with their intervals, for charts with an ordered horizontal axis.
 
 use stepwise_benchmark::summary::{Estimate, Summary};
 
 use super::markup::{escape, spoken};
 use super::plot::{Plot, Style, legend, steps, tick};
 
-/// One line.
+/// One line of a chart.
 pub struct Series {
-    /// How it looks.
+    /// Style of the line and its marks.
     pub style: Style,
-    /// What it is.
+    /// Name in the legend.
     pub name: String,
-    /// Place on the horizontal axis, what stands there in words, and the estimate.
+    /// Points as position on the horizontal axis, name of the position, and estimate.
     pub points: Vec<(f64, String, Estimate)>,
 }
 
 impl Series {
-    /// The estimates of one metric over some summaries; those without a value are left out.
+    /// Collects the estimates of the metric `id` over summaries. Estimates without a value are left out.
     pub fn of<'a>(
         style: Style,
         name: impl Into<String>,
@@ -31,15 +31,15 @@ impl Series {
     }
 }
 
-/// Whether there is anything to draw.
+/// Returns whether no line has a point.
 pub fn is_empty(all: &[Series]) -> bool {
     all.iter().all(|series| series.points.is_empty())
 }
 
-/// A range that holds nothing, for an axis that starts where the numbers do.
+/// Empty range for [`ticks`]: the axis covers the values only.
 pub const NOTHING: [f64; 2] = [1.0, 0.0];
 
-/// Ticks that cover all values and intervals and at least `[low, high]`, and no less than a tenth.
+/// Returns ticks that cover all values and intervals, at least `[low, high]`, and a range of at least 0.1.
 pub fn ticks(all: &[Series], [low, high]: [f64; 2]) -> Vec<(f64, String)> {
     let estimates = all.iter().flat_map(|series| &series.points).map(|(_, _, estimate)| estimate);
     let ends = estimates.flat_map(|estimate| estimate.ci.into_iter().flatten().chain(estimate.value));
@@ -48,12 +48,13 @@ pub fn ticks(all: &[Series], [low, high]: [f64; 2]) -> Vec<(f64, String)> {
     steps(low - missing, high + missing, 5.0).into_iter().map(|value| (value, tick(value))).collect()
 }
 
-/// All lines, beside each other where they meet, with the numbers of each point as words that pop up.
+/// Draws all lines with intervals. Lines are shifted sideways so that they do not hide each other; every point has its
+/// numbers as a tooltip.
 pub fn draw(plot: &Plot, all: &[Series]) -> String {
     drawn(plot, all, 8.0)
 }
 
-/// The same on top of each other where they meet: without intervals, on an axis of many places.
+/// Draws all lines without a sideways shift, for axes with many positions.
 pub fn draw_together(plot: &Plot, all: &[Series]) -> String {
     drawn(plot, all, 0.0)
 }
@@ -81,7 +82,7 @@ fn drawn(plot: &Plot, all: &[Series], apart: f64) -> String {
     svg
 }
 
-/// What each line is.
+/// Renders the legend.
 pub fn names(all: &[Series]) -> String {
     let drawn = all.iter().filter(|series| !series.points.is_empty());
     legend(&drawn.map(|series| (series.style, escape(&series.name))).collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! Accuracy along the clinical stages, corrected for chance, and the slope along them.
+//! Chance-corrected accuracy by clinical stage, and its slope over the stages.
 
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::Summary;
@@ -10,10 +10,10 @@ use super::section::Section;
 use super::series::{self, Series};
 use super::table::{Cell, Table};
 
-/// What the stages are called.
+/// Names of the clinical stages.
 pub const NAMES: [&str; 4] = ["1 Orient", "2 Find", "3 Describe", "4 Conclude"];
 
-/// The section; none where no stage has an item.
+/// Renders the section; `None` where no stage has an item.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let last = input.last();
     let of = |style, name: String, summary| Series {
@@ -41,11 +41,10 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let svg = plot.axes(&y_ticks, &x_ticks, "clinical stage", "above chance, %") + &series::draw(&plot, &all);
     Some(Section {
         id: "stages",
-        title: "Along the stages",
-        intro:
-            "Clean accuracy above chance: 0 is a random pick, 100 is always right. The slope is a least-squares line \
-                over the cases whose chain has all four stages."
-                .into(),
+        title: "Accuracy by clinical stage",
+        intro: "Clean accuracy corrected for chance: 0 is a random pick, 100 is always right. The slope belongs to a \
+                least-squares line over the cases whose chain has all four stages."
+            .into(),
         body: format!(
             "{}{}{}",
             series::names(&all),
@@ -72,7 +71,7 @@ fn slopes(input: &ReportInput<'_>) -> String {
         entries.push_str(&entry("Change", difference(input.last().gain("stage_slope"))));
     }
     format!(
-        "<dl class=\"slopes\">{entries}</dl><p class=\"about\">Points a stage, over {} complete chains; below zero it falls.</p>",
+        "<dl class=\"slopes\">{entries}</dl><p class=\"about\">Percentage points per stage, over {} complete chains; below zero, accuracy falls along the stages.</p>",
         slope.n
     )
 }
@@ -93,7 +92,7 @@ fn table(input: &ReportInput<'_>) -> Table {
     Table::new(
         "stages",
         "chance-corrected accuracy by stage",
-        [("stage", "stage"), ("base", "base"), ("now", "now"), ("gain", "gain, points")],
+        [("stage", "stage"), ("base", "base"), ("now", "model"), ("gain", "gain, percentage points")],
         stages.chain(along),
     )
 }

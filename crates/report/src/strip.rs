@@ -1,4 +1,4 @@
-//! Rows of a forest plot: a name, a dot with its interval on a common horizontal scale, and the numbers.
+//! Rows of a forest plot: name, dot with interval on a common horizontal scale, and numbers.
 
 use std::fmt::Write;
 
@@ -6,27 +6,27 @@ use stepwise_benchmark::summary::Estimate;
 
 use super::plot::{steps, tick};
 
-/// What a row places on the scale.
+/// Estimate of one row.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
-    /// A dot, filled where it is sure, and its interval.
+    /// Estimate, drawn as a dot with its interval; `None` draws nothing.
     pub found: Option<Estimate>,
-    /// Another interval of the same number, drawn thin.
+    /// Second interval of the same estimate, drawn thin.
     pub other: Option<[f64; 2]>,
-    /// Whether a claim may rest on it.
+    /// Whether the dot is filled, because a claim may rest on the estimate.
     pub is_sure: bool,
 }
 
-/// The horizontal scale and what is placed on it.
+/// Horizontal scale of a forest plot.
 pub struct Scale {
     ticks: Vec<f64>,
-    /// Whether zero is the middle of interest.
+    /// Whether values are differences, so that the line at zero is emphasised.
     is_gain: bool,
     label: fn(f64) -> String,
 }
 
 impl Scale {
-    /// A scale that covers all marks with their intervals: differences around zero, or shares from 0 to 1.
+    /// Creates a scale that covers all marks with their intervals: differences around zero, or shares from 0 to 1.
     pub fn new(marks: impl Iterator<Item = Mark>, is_gain: bool) -> Self {
         let ends = marks.flat_map(|mark| {
             let (value, ci) = mark.found.map_or((None, None), |found| (found.value, found.ci));
@@ -37,19 +37,19 @@ impl Scale {
         Self { ticks: steps(low, high, 6.0), is_gain, label: tick }
     }
 
-    /// The same scale with its ticks in plain numbers instead of percent.
+    /// Changes the tick labels from percent to plain numbers.
     pub fn plain(self) -> Self {
         let label = |value: f64| format!("{}", (value * 100.0).round() / 100.0).replace('-', "\u{2212}");
         Self { label, ..self }
     }
 
-    /// In percent of the width.
+    /// Returns the position of a value in percent of the width.
     fn place(&self, value: f64) -> f64 {
         let (low, high) = (self.ticks[0], self.ticks[self.ticks.len() - 1]);
         (value - low) / (high - low) * 100.0
     }
 
-    /// Tick labels, and the name of the axis where one is given.
+    /// Renders tick labels and the name of the axis; an empty name is left out.
     pub fn axis(&self, name: &str) -> String {
         let mut svg: String = self
             .ticks
@@ -69,7 +69,7 @@ impl Scale {
         )
     }
 
-    /// One row. `name` and `result` are markup.
+    /// Renders one row. `name`, `about` (its tooltip) and `result` are markup.
     pub fn row(&self, (name, about): (&str, &str), mark: Mark, result: &str) -> String {
         let mut svg: String = self
             .ticks
@@ -104,7 +104,7 @@ impl Scale {
     }
 }
 
-/// A heading between rows. Both are markup.
+/// Renders a heading between rows. Both arguments are markup.
 pub fn group(name: &str, about: &str) -> String {
     format!("<div class=\"group\"><b>{name}</b> <span>{about}</span></div>")
 }

@@ -1,4 +1,4 @@
-//! A table of numbers: markup for people, CSV for programs, both from the same cells.
+//! Table of numbers, rendered as markup and as CSV from the same cells.
 
 use std::borrow::Cow;
 
@@ -10,50 +10,52 @@ use stepwise_benchmark::summary::Estimate;
 use super::CsvFile;
 use super::markup::{NONE, breakable, difference, escape, odds, p_value, plain, share};
 
-/// One table.
+/// One table of a page.
 pub struct Table {
-    /// Names its CSV file, without the ending.
+    /// Name of the CSV file without extension.
     name: &'static str,
-    /// What it holds, in words.
+    /// Caption as plain text.
     caption: String,
-    /// Shown at once, or folded away until asked for.
+    /// Whether the page shows the table at once instead of folded.
     open: bool,
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
 }
 
-/// One column: its name in CSV, and its heading.
+/// One column: name in CSV, and heading as markup.
 type Column = (Cow<'static, str>, Cow<'static, str>);
 
-/// One value. All cells of a column are of one variant.
+/// One value. All cells of a column have the same variant.
 pub enum Cell {
-    /// Words from anywhere.
+    /// Plain text; escaped in markup, quoted in CSV.
     Text(String),
-    /// A number of things.
+    /// Count.
     Count(usize),
-    /// A share of 1 with its interval and denominator.
+    /// Share of 1 with interval and denominator.
     Share(Option<Estimate>),
-    /// A difference of shares.
+    /// Difference of shares.
     Points(Option<Estimate>),
-    /// A difference of shares, marked where its interval excludes zero and one direction is an improvement.
+    /// Difference of shares, marked as better or worse where its interval excludes zero and a direction
+    /// is an improvement.
     Gain(Option<Estimate>, Better),
-    /// A difference of log-odds.
+    /// Difference of log-odds.
     Odds(Option<Estimate>),
-    /// Any other number.
+    /// Other number.
     Number(Option<f64>),
-    /// A p-value.
+    /// p-value.
     P(Option<f64>),
 }
 
 impl Cell {
-    /// Words from anywhere.
+    /// Creates a text cell.
     pub fn text(words: impl Into<String>) -> Self {
         Self::Text(words.into())
     }
 }
 
 impl Table {
-    /// A table that is folded away until asked for. The first cell of each row is its heading.
+    /// Creates a folded table. Columns are (name in CSV, heading as markup); the first cell of each row is
+    /// the row's heading.
     pub fn new<const N: usize>(
         name: &'static str,
         caption: impl Into<String>,
@@ -64,8 +66,8 @@ impl Table {
         Self { name, caption: caption.into(), open: false, columns, rows: rows.into_iter().map(Vec::from).collect() }
     }
 
-    /// The same with as many columns as there are names in CSV with their headings, which are markup. Every row has a cell for
-    /// each.
+    /// Creates a folded table with any number of columns, given as (name in CSV, heading as markup). Every row must
+    /// have one cell per column.
     pub fn wide(
         name: &'static str,
         caption: impl Into<String>,
@@ -76,12 +78,12 @@ impl Table {
         Self { name, caption: caption.into(), open: false, columns, rows }
     }
 
-    /// The same table, shown at once.
+    /// Makes the page show the table at once.
     pub fn open(self) -> Self {
         Self { open: true, ..self }
     }
 
-    /// The table with a link that saves it as CSV.
+    /// Renders the table with a link that saves it as CSV.
     pub fn markup(&self) -> String {
         let (caption, csv) = (escape(&self.caption), self.csv());
         let head = self.columns.iter().enumerate().map(|(place, (_, head))| {
@@ -97,11 +99,11 @@ impl Table {
             csv.name,
             STANDARD.encode(&csv.text)
         );
-        if self.open { table } else { format!("<details><summary>The numbers: {caption}</summary>{table}</details>") }
+        if self.open { table } else { format!("<details><summary>Table: {caption}</summary>{table}</details>") }
     }
 
-    /// The table as RFC 4180 has it, with a line feed after each line. Shares are of 1 and not of 100, with their interval,
-    /// their denominator and all their digits; what is not defined is empty.
+    /// Renders the table as CSV (RFC 4180, but with a line feed after each line). Shares are shares of 1 with all
+    /// digits. An estimate fills four fields: value, low, high and n. Undefined numbers are empty.
     pub fn csv(&self) -> CsvFile {
         let names = self.columns.iter().enumerate().flat_map(|(place, (name, _))| {
             let parts = if self.rows.first().is_some_and(|row| row[place].is_estimate()) { PARTS } else { &PARTS[..1] };
@@ -113,7 +115,7 @@ impl Table {
     }
 }
 
-/// What follows the name of a column in CSV, for each field of an estimate.
+/// Suffixes of a column's name in CSV, for the fields of an estimate.
 const PARTS: &[&str] = &["", "_low", "_high", "_n"];
 
 fn row_markup(row: &[Cell]) -> String {
@@ -164,7 +166,7 @@ impl Cell {
     }
 }
 
-/// The gain, marked where its interval excludes zero and a direction is known.
+/// Formats a gain and marks it where its interval excludes zero and a direction is an improvement.
 fn judged(gain: Option<Estimate>, better: Better) -> String {
     let text = difference(gain);
     let sign = match gain.and_then(|gain| gain.ci) {
@@ -187,7 +189,8 @@ fn line(fields: impl Iterator<Item = String>) -> String {
     fields.collect::<Vec<_>>().join(",") + "\n"
 }
 
-/// A field of words. Spreadsheets run a cell that starts like a formula; an apostrophe before it makes it words again.
+/// Quotes a text field. Spreadsheets execute cells that start like a formula, so such a text gets an
+/// apostrophe in front.
 fn quoted(words: &str) -> String {
     let words =
         if words.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{words}") } else { words.to_owned() };
@@ -213,7 +216,7 @@ mod tests {
         let expected = "name,gain,gain_low,gain_high,gain_n,p,slope\n'=1+1,0.125,-0.5,0.25,8,0.0001,-0.5\n\"a,\"\"b\"\"\n<i>\",,,,,,\n";
         assert_eq!(table.csv(), CsvFile { name: "t.csv".into(), text: expected.into() });
         let markup = table.markup();
-        assert!(markup.starts_with("<details><summary>The numbers: a &lt;table&gt;</summary>"));
+        assert!(markup.starts_with("<details><summary>Table: a &lt;table&gt;</summary>"));
         for part in [
             "<td><span class=\"num\">+12.5 <span class=\"ci\">[\u{2212}50.0, +25.0]</span></span> <span class=\"n\">of 8</span></td>",
             "<th scope=\"row\">a,&quot;b&quot;\n&lt;i&gt;</th>",

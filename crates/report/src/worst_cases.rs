@@ -1,4 +1,4 @@
-//! The worst cases as pictures, with what was asked and what each answered.
+//! Worst cases with their images, conversations and answers.
 
 use stepwise_benchmark::worst_cases::{Speaker, View};
 
@@ -7,7 +7,7 @@ use super::section::Section;
 use super::table::{Cell, Table};
 use super::{ReportInput, WorstCase};
 
-/// The section; none where nothing was picked.
+/// Renders the section; `None` where no case was picked.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     if input.worst.is_empty() {
         return None;
@@ -16,8 +16,9 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     Some(Section {
         id: "worst",
         title: "Worst cases",
-        intro: "Right when clean and wrong under an attack, or wrong where the base was right; the surest mistakes first. The \
-                dashed outline is where the evidence lies: drawn for you, not shown to the model."
+        intro: "Items that are right without attack and wrong under an attack, and clean items that are wrong although the base was \
+                right. Items that the base got right come first, then the most confident mistakes. The dashed outline marks the \
+                evidence; the model does not see it."
             .into(),
         body: format!("<div class=\"worst\">{figures}</div>"),
         tables: vec![table(input.worst)],
@@ -51,12 +52,12 @@ fn figure(case: &WorstCase, label: &str) -> String {
     };
     let plain = |name: &str, words: &str| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(words));
     let mut answers = plain("right answer", &case.gold);
-    answers.extend(case.named.as_deref().map(|named| plain("answer named", named)));
+    answers.extend(case.named.as_deref().map(|named| plain("suggested answer", named)));
     if case.base_asked {
         answers.push_str(&answer("base", case.base.as_deref(), case.base_right));
     }
     answers.push_str(&answer(label, case.now.as_deref(), false));
-    // A clean item that is wrong is its own clean answer.
+    // A wrong clean item has no other clean answer to show.
     answers.extend(case.clean.as_deref().map(|clean| answer("clean question", Some(clean), true)));
     format!(
         "<figure>{views}<figcaption><p class=\"tags\"><b>{}</b> <span>stage {}</span> <span>{} \u{b7} {}</span></p>\
@@ -110,17 +111,17 @@ fn table(worst: &[WorstCase]) -> Table {
     });
     Table::new(
         "worst_cases",
-        "the answers to the worst cases",
+        "answers to the worst cases",
         [
             ("case", "case"),
             ("item", "item"),
             ("stage", "stage"),
             ("condition", "condition"),
             ("gold", "right answer"),
-            ("named", "answer named"),
+            ("named", "suggested answer"),
             ("base", "base"),
-            ("base_verdict", "base is"),
-            ("now", "now"),
+            ("base_verdict", "base was"),
+            ("now", "model"),
             ("clean", "clean question"),
         ],
         rows,

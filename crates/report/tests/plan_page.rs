@@ -50,9 +50,13 @@ fn a_plan_is_drawn_and_listed() -> Result<(), Box<dyn Error>> {
     let count = |part: &str| report.html.matches(part).count();
     assert_eq!((count("class=\"bar c1\""), count("class=\"line trend\"")), (30, 3));
     assert_eq!((count("class=\"visit c0\""), count("class=\"visit c1\""), count("class=\"visit c2\"")), (1, 1, 0));
-    for words in
-        ["60 steps, 240 lessons, 50 cases", "replayed</text>", "under cue_true", "told gold answers", "12.5\u{202f}%"]
-    {
+    for words in [
+        "60 steps, 240 training examples, 50 cases",
+        "replayed</text>",
+        "under cue_true",
+        "with gold answers",
+        "12.5\u{202f}%",
+    ] {
         assert!(report.html.contains(words), "{words}");
     }
     assert!(
@@ -83,5 +87,5 @@ fn a_long_plan_stays_small() {
     let report =
         render(&PlanInput { title: "t", facts: &[], cases: 72_000, phases: &[("p".to_owned(), 9000)], steps: &steps });
     assert!(report.html.len() < 500_000, "{}", report.html.len());
-    assert!(report.html.contains("Every lesson is the question as it is stored."));
+    assert!(report.html.contains("Every training example is the question as stored."));
 }

@@ -256,14 +256,14 @@ fn the_page_is_whole_and_alone_and_text_stays_text() {
     for part in [
         "Robust accuracy: gain over the untouched base",
         "Gain over the base, condition by condition",
-        "Along the stages",
-        "Where chains break",
-        "Good hints and bad hints",
-        "Over the epochs",
-        "What is kept",
-        "More than clean accuracy explains",
-        "Attacks on the pixels, and whether they are strong enough",
-        "What it leans on",
+        "Accuracy by clinical stage",
+        "First error in each chain",
+        "Right and wrong hints",
+        "Accuracy by epoch",
+        "Forgetting by stage",
+        "Effective robustness",
+        "Pixel attacks and checks of their strength",
+        "Main metrics",
         "Worst cases",
         "Denominators",
         "Largest option log-likelihood per token",
@@ -468,11 +468,11 @@ fn a_worst_case_shows_the_second_turn_and_what_was_done_to_the_picture() {
     let captions = |condition: &str| of(condition).views.iter().map(|view| view.caption.as_str()).collect::<Vec<_>>();
     assert_eq!(captions("rebuttal_wrong"), ["as shown"]);
     assert_eq!(captions("cue_wrong"), ["as stored", "as shown"]);
-    assert_eq!(captions("written"), ["as stored", "as shown", "what changed, 15 times as strong"]);
+    assert_eq!(captions("written"), ["as stored", "as shown", "change, amplified 15 times"]);
     assert_eq!(
         captions("fgsm"),
         [
-            "before the attack, which moves each value by at most 2/255: too little to see, and not drawn, for no model is at hand"
+            "before the attack, which changes each pixel value by at most 2/255; attacked image left out: no model to re-create it"
         ]
     );
     let mut attacker = Attackable(Planted::new(&cases, WeakToChange));
@@ -482,8 +482,8 @@ fn a_worst_case_shows_the_second_turn_and_what_was_done_to_the_picture() {
     let fgsm = drawn.iter().find(|case| case.condition == "fgsm").expect("one of each");
     let captions: Vec<&str> = fgsm.views.iter().map(|view| view.caption.as_str()).collect();
     let expected = [
-        "before the attack, which moves each value by at most 2/255: too little to see",
-        "what the attack changed, made again on the pixels the model sees, 63 times as strong",
+        "before the attack, which changes each pixel value by at most 2/255",
+        "change by the attack, re-created on the model's input pixels, amplified 63 times",
     ];
     assert_eq!(captions, expected);
     // Its gradient has one sign, so every value moves down by two levels: 63 times as much around 128.

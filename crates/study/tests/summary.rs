@@ -159,7 +159,7 @@ fn where_one_run_does_not_say_its_questions_there_is_nothing_over_them() {
     let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
     assert_eq!(summary.questions, None);
     assert_eq!(summary.endpoints["accuracy:clean"].base_difference.as_ref().and_then(|found| found.p_questions), None);
-    assert!(render(&StudyInput { summary: &summary, runs: &runs }).html.contains("do not say their questions"));
+    assert!(render(&StudyInput { summary: &summary, runs: &runs }).html.contains("do not record their questions"));
 }
 
 #[test]
@@ -194,7 +194,11 @@ fn runs_that_ended_early_are_named() {
     runs.arms[2].runs[1].steps = 7;
     let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
     let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
-    assert!(page.contains("Ended before their time: some seed 2 after 7 of 10 steps."), "{:?}", summary.ended_early);
+    assert!(
+        page.contains("Ended before their planned steps: some seed 2 after 7 of 10 steps."),
+        "{:?}",
+        summary.ended_early
+    );
 }
 
 const MANY: usize = 400;
@@ -287,19 +291,19 @@ fn lines_that_say_nothing_are_refused_with_the_reason() {
     // One tested step: base and end.
     let ends = [0.9, 1.1].map(|clean| vec![on_line(clean, 0.0, 70)]);
     let two = line(&with_line(on_line(-1.0, 0.0, 0), ends, on_line(0.6, 0.0, 320)));
-    assert!(two.refused.as_deref().is_some_and(|why| why.contains("beside its base: 1,")), "{two:?}");
+    assert!(two.refused.as_deref().is_some_and(|why| why.contains("besides its base: 1,")), "{two:?}");
     assert!(two.slope.is_some_and(|slope| (slope - 0.8).abs() < 0.02), "shown all the same");
 
     // Models that are alike.
     let alike = |shift: usize| vec![of_many(201, 120, shift), of_many(199, 128, shift + 31)];
     let alike = line(&with_line(of_many(200, 124, 0), [alike(70), alike(240)], of_many(200, 124, 320)));
-    assert!(alike.refused.as_deref().is_some_and(|why| why.contains("no more than chance")), "{alike:?}");
+    assert!(alike.refused.as_deref().is_some_and(|why| why.contains("no more than expected by chance")), "{alike:?}");
 
     // Better clean, worse under attack.
     let falling = |shift: usize| [-0.4, 0.3, 1.0].map(|clean| of_many(count(clean), count(-clean), shift)).to_vec();
     let falling =
         line(&with_line(of_many(count(-1.0), count(1.0), 0), [falling(70), falling(240)], of_many(200, 124, 320)));
-    assert!(falling.refused.as_deref().is_some_and(|why| why.contains("not surely above 0")), "{falling:?}");
+    assert!(falling.refused.as_deref().is_some_and(|why| why.contains("does not lie above 0")), "{falling:?}");
 
     // One clean accuracy.
     let same = || vec![of_many(200, 120, 0), of_many(200, 128, 0)];

@@ -1,4 +1,5 @@
-//! Makes the attacks of a batch: each attack once for all the probes it is made on, so that gradients come in batches.
+//! Makes the attacks of a batch. Each attack runs once over all of its queries, so that gradients are
+//! computed in batches.
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
@@ -13,7 +14,7 @@ use crate::outcome::AttackTrace;
 use crate::perturb::{Attack, Draws, Goal, Perturbed, Target, Victim};
 use crate::runner::{NO_GRADIENTS, NO_PICTURE, NO_SURROGATE, Surrogate};
 
-/// What is known of one probe's attack before it is answered.
+/// Attack on one query, before the query is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     objective: Objective,
@@ -21,25 +22,25 @@ pub(crate) struct Made {
     losses: Vec<f64>,
 }
 
-/// What became of one probe.
+/// Result of the attack step for one query.
 pub(crate) enum Fate {
-    /// It is not attacked.
+    /// The query has no attack.
     Spared,
-    /// It cannot be, for this reason.
+    /// The attack cannot be made, for this reason.
     OutOfReach(&'static str),
-    /// It shows attacked pixels.
+    /// The query shows attacked pixels.
     Attacked(Made),
 }
 
-/// The probes of one batch that one attack is made on.
+/// Queries of a batch that share one attack.
 struct Group {
     attack: Arc<dyn Attack>,
     numbers: Vec<usize>,
     targets: Vec<Target>,
 }
 
-/// Replaces the first picture of every attacked probe by attacked pixels. `asked` gives, for each probe, how it is
-/// perturbed, its item and its prompt. Without a surrogate, attacks on it reach nothing.
+/// Replaces the first image of every attacked query by attacked pixels. `asked` gives perturbation, item and prompt of
+/// each query. Without a surrogate, queries with a transfer attack are [`Fate::OutOfReach`].
 pub(crate) fn attack<'a>(
     asked: impl Iterator<Item = (&'a Perturbed, &'a Item, &'a Prompt)>,
     probes: &mut [Probe],
@@ -58,7 +59,7 @@ pub(crate) fn attack<'a>(
         let probe = &probes[number];
         let grid = match (probe.images.first(), who(attack.victim(), respondent, surrogate)) {
             (Some(Shown::Picture(picture)), Some(victim)) => {
-                // Pixels depend on the picture alone, which all items of a case share.
+                // The pixels depend on the image only, and all items of a case share the image.
                 let grid = match grids.entry((attack.victim(), Arc::as_ptr(picture))) {
                     Slot::Occupied(known) => known.get().clone(),
                     Slot::Vacant(slot) => slot.insert(victim.pixels(probe)?.map(Arc::new)).clone(),
@@ -109,8 +110,8 @@ fn who<'v>(
     }
 }
 
-/// Away from the right answer: the margin where one option is right, else the likelihood of the right words. To a named
-/// answer: the likelihood of its words as they are shown.
+/// Objective of an attack. A targeted attack uses the negative log-likelihood of the named answer as shown. Any other
+/// attack uses the margin where exactly one option is right, else the negative log-likelihood of the right answer.
 fn objective(goal: Goal, perturbed: &Perturbed, item: &Item, prompt: &Prompt) -> Objective {
     let place = |stored: usize| prompt.stored.iter().position(|index| *index == stored);
     if let (Goal::ToNamed, Some(named)) = (goal, &perturbed.named) {
@@ -129,7 +130,7 @@ fn objective(goal: Goal, perturbed: &Perturbed, item: &Item, prompt: &Prompt) ->
 }
 
 impl Made {
-    /// The trace, once the attacked probe is answered.
+    /// Returns the trace of the attack; `reply` answers the attacked query.
     pub(crate) fn trace(self, prompt: &Prompt, reply: &Reply) -> AttackTrace {
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         let reached = match reply {
@@ -140,7 +141,8 @@ impl Made {
     }
 }
 
-/// What an attack raises, from the likelihoods of the options shown.
+/// Computes the value that an attack raises from the scores of the options shown. `None` where the target is
+/// not an option.
 fn raised(objective: &Objective, goal: Goal, options: &[String], scores: &[OptionScore]) -> Option<f64> {
     let rate = |score: &OptionScore| score.loglikelihood / score.tokens as f64;
     match objective {

@@ -1,4 +1,4 @@
-//! The pictures a run shows, attacks aside: loaded, checked against their case, and changed as the condition says.
+//! Images that a run shows, before attacks: loaded, checked against their case, and changed by the condition.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -12,12 +12,12 @@ use crate::perturb::{Perturbed, Pictures};
 use crate::plan::{Entry, Plan};
 use crate::runner::RunError;
 
-/// Gives the decoded pictures of cases. Any `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` is one.
+/// Source of decoded images. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` implements this trait.
 pub trait Images {
-    /// Picture number `index` of `case`, of the size the case states.
+    /// Loads image `index` of `case`, in the size that the case states.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the image cannot be read.
     fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>;
 }
 
@@ -27,7 +27,7 @@ impl<F: Fn(&Case, usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>>
     }
 }
 
-/// Pictures of a batch, each made once, and mean colours of the run. For whoever shows what a perturbation describes.
+/// Cache of a batch's images and a run's mean colours. It turns the description of a perturbation into images.
 pub struct Gallery<'a> {
     cases: &'a [Case],
     images: &'a dyn Images,
@@ -36,21 +36,21 @@ pub struct Gallery<'a> {
 }
 
 impl<'a> Gallery<'a> {
-    /// Of `cases`, which are those of the pool that perturbations draw from.
+    /// Creates an empty cache. `cases` must be the cases of the pool that perturbations draw from.
     #[must_use]
     pub fn new(cases: &'a [Case], images: &'a dyn Images) -> Self {
         Self { cases, images, made: HashMap::new(), means: HashMap::new() }
     }
 
-    /// Forgets the pictures of the batch before.
+    /// Drops the cached images. Mean colours stay.
     pub fn clear(&mut self) {
         self.made.clear();
     }
 
-    /// The pictures shown for a case, by its index.
+    /// Returns the images shown for the case with index `case` under a perturbation; empty where it shows no images.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// [`RunError::Picture`] when an image cannot be read or has another size than its case states.
     pub fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Shown>, RunError> {
         if perturbed.frame.without_images {
             return Ok(Vec::new());
@@ -85,7 +85,7 @@ impl<'a> Gallery<'a> {
         Ok(picture)
     }
 
-    /// The mean over all pixels of all `sources`, rounded.
+    /// Returns the mean colour over all pixels of all `sources`, rounded.
     fn mean(&mut self, sources: &[(usize, usize)]) -> Result<Rgb<u8>, RunError> {
         if let Some(mean) = self.means.get(sources) {
             return Ok(*mean);
@@ -104,21 +104,21 @@ impl<'a> Gallery<'a> {
     }
 }
 
-/// Loads a picture and checks that it has the size its case states: regions are drawn in those pixels.
+/// Loads an image and checks its size, because regions are given in pixels of the size that the case states.
 fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
     let failed = |source| RunError::Picture { case_id: case.case_id.clone(), index, source };
     let picture = images.load(case, index).map_err(failed)?;
     let stated = (case.images[index].width, case.images[index].height);
     if picture.dimensions() != stated {
-        return Err(failed(format!("is {:?} pixels, the case states {stated:?}", picture.dimensions()).into()));
+        return Err(failed(format!("has size {:?}, but the case states {stated:?}", picture.dimensions()).into()));
     }
     Ok(picture)
 }
 
-/// The pictures an entry shows, attacks aside: for reports.
+/// Returns the images that an entry shows, before attacks. Empty where the condition shows no images or does not apply.
 ///
 /// # Errors
-/// When a picture cannot be read.
+/// [`RunError::Picture`] when an image cannot be read or has another size than its case states.
 pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: Entry) -> Result<Vec<Arc<RgbImage>>, RunError> {
     let Ok(perturbed) = plan.condition(entry).perturbation.perturb(&plan.scene(entry)) else {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Asks a plan of a respondent and judges the replies.
+//! Evaluates a model on a plan: builds the queries, makes the attacks and judges the responses.
 
 pub(crate) mod attack;
 mod images;
@@ -25,58 +25,57 @@ use crate::score::closeness::measure;
 use crate::score::parse::PARSER_VERSION;
 use crate::score::{self, Scoring, letters};
 
-/// How a plan is asked.
+/// Settings of a run.
 pub struct Options<'a> {
-    /// Digest of the respondent: base weights, adapter, pixel pipeline, template. Part of every outcome's key, so two
-    /// respondents with one id would be taken for the same.
+    /// Digest of the model: base weights, adapter, pixel pipeline and template. Every outcome's key contains the
+    /// digest, so two different models must not share one.
     pub respondent: &'a str,
-    /// Outcomes already known, by key; they are not asked again.
+    /// Known outcomes by [`Outcome::key`]; their questions are not asked again.
     pub known: &'a HashMap<String, Outcome>,
-    /// Questions planned at once, at least, and always all about a case. Of these, what is not attacked is handed over at
-    /// once, and then all that each attack is made on.
+    /// Minimum number of questions in every batch but the last; a batch always holds whole cases. Within a batch,
+    /// questions without an attack are answered first, then the questions of each attack.
     pub batch: usize,
-    /// Who attacks are made on that are then shown to the respondent; without one their items count as
-    /// [`NO_SURROGATE`].
+    /// Model whose gradients transfer attacks use. `None` counts the items of such attacks as [`NO_SURROGATE`].
     pub surrogate: Option<Surrogate<'a>>,
-    /// Hears of all that was asked at once and may stop the run.
+    /// Called after every part of a batch. [`ControlFlow::Break`] stops the run with [`RunError::Stopped`].
     pub progress: &'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 }
 
-/// Another respondent with the same pixel pipeline: the base of an adapted one.
+/// Another model with the same pixel pipeline, usually the base model of the evaluated adapter.
 pub struct Surrogate<'a> {
-    /// Its digest, as [`Options::respondent`].
+    /// Digest of this model, computed as [`Options::respondent`].
     pub key: &'a str,
-    /// It gives gradients and answers nothing.
+    /// The model. Only its gradients are used; it answers no queries.
     pub respondent: &'a mut dyn Respondent,
 }
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
-    /// Entries dealt with.
+    /// Plan entries that are answered, reused or counted as unanswerable.
     pub done: usize,
-    /// Entries planned.
+    /// All entries of the plan.
     pub total: usize,
-    /// Outcomes of what was just asked.
+    /// Outcomes of the queries answered since the last call; may be empty.
     pub fresh: &'a [Outcome],
 }
 
-/// What a run came to.
+/// Outcomes of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// By case, item, and place of the condition in the suite.
+    /// Outcomes sorted by case id, item id and position of the condition in the suite.
     pub outcomes: Vec<Outcome>,
-    /// How many were asked now.
+    /// Number of outcomes that this run asked for.
     pub asked: usize,
-    /// How many were known already.
+    /// Number of outcomes taken from [`Options::known`].
     pub reused: usize,
-    /// For each condition of the suite, how many items of the plan the respondent could not be asked, by reason:
+    /// For each condition of the suite, the number of planned items that could not be asked, by reason:
     /// [`NO_GRADIENTS`], [`NO_PICTURE`], [`NO_SURROGATE`] or [`NO_REPLY`].
     pub unanswerable: Vec<BTreeMap<&'static str, usize>>,
 }
 
 impl Run {
-    /// Takes answers in, and tells whoever listens, who may end the run.
+    /// Adds answered entries and reports progress. Fails with [`RunError::Stopped`] when the callback breaks.
     fn keep(
         &mut self,
         plan: &Plan<'_>,
@@ -97,33 +96,33 @@ impl Run {
     }
 }
 
-/// The reason under which items are counted that cannot be attacked.
+/// Reason for items whose attack needs pixel gradients that the model does not give.
 pub const NO_GRADIENTS: &str = "the respondent gives no pixel gradients";
 
-/// The reason under which items are counted that show nothing an attack could change.
+/// Reason for items that show no image to attack.
 pub const NO_PICTURE: &str = "there is no picture to attack";
 
-/// The reason under which items are counted whose attack is made on another respondent.
+/// Reason for items whose attack needs [`Options::surrogate`] where none is given.
 pub const NO_SURROGATE: &str = "there is no other model to make the attack on";
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A picture is missing or broken.
-    #[error("case {case_id}, picture {index}: {source}; `stepwise check` finds all such files")]
+    /// An image cannot be read, or its size differs from the size that its case states.
+    #[error("case {case_id}, image {index}: {source}; `stepwise check` lists all such files")]
     Picture {
-        /// The case.
+        /// Id of the case.
         case_id: String,
-        /// Which of its pictures.
+        /// Index of the image in the case, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// Cause of the failure.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The respondent failed.
+    /// The model failed.
     #[error(transparent)]
     Respondent(RespondentError),
-    /// The progress callback or the respondent was asked to stop.
-    #[error("stopped before all probes were asked")]
+    /// The progress callback stopped the run, or the model was asked to stop.
+    #[error("stopped before all queries were answered")]
     Stopped,
 }
 
@@ -136,20 +135,21 @@ impl From<RespondentError> for RunError {
     }
 }
 
-/// An entry on its way.
+/// An entry with its prompt, waiting for its response.
 struct Asked {
     entry: Entry,
     key: String,
     prompt: Prompt,
-    /// Orders of the options asked beside that of `prompt`, and their prompts; empty unless letters are averaged.
+    /// Further orders of the options with their prompts; empty unless [`Scoring::Letter`] averages over orders.
     others: Vec<(Vec<usize>, Prompt)>,
     perturbed: Perturbed,
 }
 
-/// Asks `plan` of `respondent`.
+/// Evaluates `respondent` on `plan` and returns one outcome per answered entry. Known outcomes are reused.
 ///
 /// # Errors
-/// When a picture cannot be read, the respondent fails, or the progress callback stops the run.
+/// When an image cannot be read, a model fails or returns a wrong number of responses, or the progress callback
+/// stops the run.
 pub fn run(
     plan: &Plan<'_>,
     images: &dyn Images,
@@ -170,7 +170,7 @@ pub fn run(
                 batch.take(plan, entry, perturbed, &options, &mut run);
             }
         }
-        // What is known counts too: so a run that goes on where another was cut short asks in that one's batches.
+        // Known outcomes count as well, so that a resumed run forms the same batches as the interrupted one.
         planned += of_case.len();
         if planned >= options.batch || cases.peek().is_none() {
             std::mem::take(&mut batch).answer(plan, &mut gallery, respondent, &mut options, &mut run)?;
@@ -184,7 +184,8 @@ pub fn run(
     Ok(run)
 }
 
-/// The questions of some cases on their way, those that show earlier answers again after all others.
+/// Questions of some cases that wait for a response. The questions in `recalling` repeat earlier answers, so
+/// they come last.
 #[derive(Default)]
 struct Batch {
     waiting: Vec<Asked>,
@@ -193,7 +194,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// Takes what is known already into `run`, and the rest into the queue.
+    /// Adds a known outcome to `run`, or queues the question.
     fn take(&mut self, plan: &Plan<'_>, entry: Entry, perturbed: Perturbed, options: &Options<'_>, run: &mut Run) {
         let asked = match prepare(plan, entry, perturbed, options, &self.said) {
             Ok(asked) => asked,
@@ -208,14 +209,14 @@ impl Batch {
         run.reused += 1;
     }
 
-    /// Takes what shows answers again, once those are heard.
+    /// Queues the questions that repeat earlier answers. Call this when those answers are known.
     fn recall(&mut self, plan: &Plan<'_>, options: &Options<'_>, run: &mut Run) {
         for (entry, perturbed) in std::mem::take(&mut self.recalling) {
             self.take(plan, entry, perturbed, options, run);
         }
     }
 
-    /// Asks everything that waits: first what stands alone, then what shows answers again.
+    /// Answers all queued questions: first the independent ones, then those that repeat earlier answers.
     fn answer(
         mut self,
         plan: &Plan<'_>,
@@ -238,12 +239,13 @@ impl Batch {
     }
 }
 
-/// Questions attacked at once. Pixels of each are held several times over while it is, and those of a picture that is cut
-/// into tiles are many: 17 tiles of 512 x 512 are 53 MB.
+/// Number of questions attacked together. An attack holds several copies of each question's pixels, and the pixels of
+/// an image with many tiles are large: 17 tiles of 512 x 512 take 53 MB.
 const ATTACKED_AT_ONCE: usize = 16;
 
-/// What is asked at once: all that is not attacked, then what one attack is made on, in pieces. Attacks take long, so what
-/// was answered before one is kept before it begins.
+/// Splits queued questions into the parts that are answered together: all questions without an attack, then the
+/// questions of each attack, at most [`ATTACKED_AT_ONCE`] at a time. Attacks are slow, so earlier answers are kept
+/// before one starts.
 fn parts(waiting: Vec<Asked>) -> impl Iterator<Item = Vec<Asked>> {
     let mut parts: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
     for asked in waiting {
@@ -261,12 +263,13 @@ fn parts(waiting: Vec<Asked>) -> impl Iterator<Item = Vec<Asked>> {
     })
 }
 
-/// The plan holds only entries whose perturbation applies, and perturbing is pure.
+/// Perturbs an entry. A plan holds only entries whose perturbation applies, and perturbing is pure, so a planned entry
+/// never gives `None`.
 fn perturb(plan: &Plan<'_>, entry: Entry) -> Option<Perturbed> {
     plan.condition(entry).perturbation.perturb(&plan.scene(entry)).ok()
 }
 
-/// The changed question and its key.
+/// Builds the prompts and the outcome key of a perturbed entry. Fails with the reason why the entry cannot be asked.
 fn prepare(
     plan: &Plan<'_>,
     entry: Entry,
@@ -295,7 +298,7 @@ fn prepare(
         Pictures::Of(other) => &plan.pool.cases()[*other],
         Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => case,
     };
-    // Equal content makes equal keys wherever a case stands in the file, so sources are named by what they hold.
+    // The key must not depend on a case's position in the file, so source cases enter it by content and not by index.
     let (edit, sources) = match &perturbed.pictures {
         Pictures::MeanOf(sources) => {
             let places: Vec<usize> = sources.iter().map(|(_, index)| *index).collect();
@@ -332,7 +335,8 @@ fn prepare(
     Ok(Asked { entry, key: format!("{:x}", hash.finalize()), prompt, others, perturbed })
 }
 
-/// All that decides on the attacked pixels beside the pictures and words: random starts are drawn by item.
+/// Key of everything that determines the attacked pixels apart from images and prompt. Random starts are
+/// drawn per item.
 fn attack_key(
     plan: &Plan<'_>,
     entry: Entry,
@@ -356,7 +360,7 @@ fn gold_regions(answer: &Answer) -> &[String] {
     }
 }
 
-/// Asks all of `batch` at once.
+/// Answers all of `batch` in one call of the model. Entries whose attack cannot be made are counted in `run`.
 fn answer(
     plan: &Plan<'_>,
     gallery: &mut Gallery<'_>,
@@ -389,7 +393,7 @@ fn answer(
                 continue;
             }
         };
-        // Other orders show the same pictures: an attack is made once, on the order shown first.
+        // All orders show the same image, so the attack is made once, on the first order.
         let of_order = |(_, prompt): &(_, Prompt)| Probe {
             conversation: prompt.conversation.clone(),
             ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
@@ -405,7 +409,7 @@ fn answer(
     }
     let replies = respondent.reply(&sent)?;
     if replies.len() != sent.len() {
-        return Err(RespondentError::new(format!("{} replies to {} probes", replies.len(), sent.len())).into());
+        return Err(RespondentError::new(format!("{} responses to {} queries", replies.len(), sent.len())).into());
     }
     let mut rest = replies.as_slice();
     let mut outcomes = Vec::with_capacity(asked.len());
@@ -421,7 +425,7 @@ fn answer(
     Ok(outcomes)
 }
 
-/// One reply out of those to all orders of an entry's options.
+/// Combines the responses to all orders of an entry's options into one response.
 fn merged(asked: &Asked, replies: &[Reply]) -> Reply {
     match replies {
         [only] => only.clone(),
@@ -432,8 +436,8 @@ fn merged(asked: &Asked, replies: &[Reply]) -> Reply {
     }
 }
 
-/// What `reply` to an entry comes to, given elsewhere and to whatever was shown there. None where the entry's condition does
-/// not apply.
+/// Judges a response that another tool collected for `entry`. Returns `None` where the entry's condition
+/// does not apply.
 #[must_use]
 pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Reply) -> Option<Outcome> {
     let perturbed = perturb(plan, entry)?;

@@ -1,4 +1,4 @@
-//! What the respondent said to clean questions of a case, put where a condition shows it again.
+//! The model's answers to the clean questions of a case, for conditions that show them again.
 
 use std::collections::HashMap;
 
@@ -9,27 +9,27 @@ use crate::outcome::Outcome;
 use crate::perturb::Recall;
 use crate::plan::{Entry, Plan};
 
-/// The reason under which items are counted whose earlier reply cannot be shown again.
+/// Reason for items whose condition shows an earlier response again where there is none.
 pub const NO_REPLY: &str = "the respondent gave no reply that could be shown again";
 
-/// Clean outcomes, by case and item.
+/// Clean outcomes by index of the case and index of the item.
 #[derive(Debug, Default)]
 pub struct Said {
     outcomes: HashMap<(usize, usize), Outcome>,
 }
 
 impl Said {
-    /// Keeps the outcome of a clean question; others are no one's to repeat.
+    /// Stores the outcome of a clean question. Outcomes of other conditions are ignored.
     pub fn hear(&mut self, plan: &Plan<'_>, entry: Entry, outcome: &Outcome) {
         if plan.condition(entry).kind == "clean" {
             self.outcomes.insert((entry.case, entry.item), outcome.clone());
         }
     }
 
-    /// The prompt of `item` in `frame`, with what `recall` wants shown again.
+    /// Builds the prompt of `item` in `frame` with the earlier answers that `recall` names.
     ///
     /// # Errors
-    /// [`NO_REPLY`] where there is nothing to show.
+    /// [`NO_REPLY`] when an earlier answer is missing or empty.
     pub fn prompt(
         &self,
         case: &Case,
@@ -57,10 +57,10 @@ impl Said {
         self.outcomes.get(&(case, item))?.in_context()
     }
 
-    /// The reply as it was given: the generated words, or the option preferred among those `first` shows.
+    /// Returns the earlier response as text: the generated text, or the chosen option as `first` shows it.
     fn reply(&self, entry: Entry, first: &Prompt) -> Option<String> {
         let outcome = self.outcomes.get(&(entry.case, entry.item))?;
-        // By its stored index: `first` may show the options in another order than the one answered.
+        // Found by stored index, because `first` may show the options in another order than the answered prompt.
         let chosen = || {
             let place = first.stored.iter().position(|stored| Some(*stored) == outcome.index)?;
             first.options.get(place).cloned()

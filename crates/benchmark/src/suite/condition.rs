@@ -1,4 +1,4 @@
-//! One condition of a suite, and how a table of the file becomes it.
+//! One condition of a suite, read from a `[[condition]]` table.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::perturb::{self, Perturbation, Purpose};
 use crate::subset::Subset;
 use crate::suite_file::LISTED;
 
-/// The names of the keys every condition has.
+/// Names of the keys that every condition has.
 pub(crate) const COMMON: [&str; 5] = ["id", "kind", "control", "max_items", "subset"];
 
-/// The keys every condition has; the others are its perturbation's.
+/// Keys that every condition has. All other keys are parameters of the perturbation.
 #[derive(Deserialize)]
 struct Common {
     id: String,
@@ -26,26 +26,26 @@ struct Common {
 /// One condition of a suite.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// Names it in outcomes, metrics and reports.
+    /// Id in outcomes, metrics and reports.
     pub id: String,
-    /// Its entry in the registry.
+    /// Name of the perturbation's kind.
     pub kind: &'static str,
-    /// What it is for.
+    /// Purpose of the condition.
     pub purpose: Purpose,
-    /// The condition its effect is measured against.
+    /// Id of the condition that the effect is measured against; `None` without a control.
     pub control: Option<String>,
-    /// Asked of at most this many items, stratified by stage and fixed by the seed.
+    /// Maximum number of items; the choice is stratified by stage and fixed by the seed. `None` asks all items.
     pub max_items: Option<usize>,
-    /// Asked of nothing else.
+    /// Filter of the items, in addition to the suite's filter.
     pub subset: Subset,
-    /// Its own parameters as the suite writes them; those left at their defaults are absent.
+    /// Parameters of the perturbation as written in the suite, without defaults.
     pub parameters: toml::Table,
-    /// What it does.
+    /// Perturbation that the condition applies.
     pub perturbation: Arc<dyn Perturbation>,
 }
 
 impl Condition {
-    /// A parameter that is a number, such as `eps` or `level`.
+    /// Returns a parameter that is a number, such as `eps` or `level`; `None` where it is left out or no number.
     #[must_use]
     pub fn number(&self, parameter: &str) -> Option<f64> {
         match self.parameters.get(parameter)? {
@@ -55,25 +55,26 @@ impl Condition {
         }
     }
 
-    /// A parameter that is true or false; false where it is left out.
+    /// Returns a parameter that is true or false; false where it is left out.
     #[must_use]
     pub fn flag(&self, parameter: &str) -> bool {
         self.parameters.get(parameter).and_then(toml::Value::as_bool).unwrap_or_default()
     }
 
-    /// Whether every parameter has its default, written or left out, in whichever sentences it is asked. No condition of a
-    /// kind that must be given a parameter has.
+    /// Returns whether every parameter but `families` has its default, written or left out. Always false for kinds with
+    /// a required parameter.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let build = perturb::kind(self.kind).map(|kind| kind.build);
         let mut own = self.parameters.clone();
         own.remove(FAMILIES);
-        // The derived description names every parameter.
+        // The derived `Debug` text holds every parameter.
         let built = |parameters| build.and_then(|build| Some(format!("{:?}", build(parameters).ok()?)));
         built(toml::Table::new()).is_some_and(|plain| Some(plain) == built(own))
     }
 
-    /// Reads a condition; its words are drawn from `families` where it does not say from which.
+    /// Reads a condition. `families` is used where the condition has no `families` key. Fails with a
+    /// message and advice.
     pub(crate) fn read(mut table: toml::Table, families: Families) -> Result<Self, String> {
         let mut common = toml::Table::new();
         for key in COMMON {
@@ -83,16 +84,16 @@ impl Condition {
             common.try_into().map_err(|error: toml::de::Error| format!("condition: {}{LISTED}", error.message()))?;
         let names = || perturb::KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
         let kind = perturb::kind(&common.kind).ok_or_else(|| {
-            format!("condition `{}`: there is no kind `{}` -> name one of {}", common.id, common.kind, names())
+            format!("condition `{}`: there is no kind `{}` -> write one of {}", common.id, common.kind, names())
         })?;
         if common.id.is_empty() || !common.id.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
             return Err(format!(
-                "condition `{}`: an id is made of letters, digits, `_`, `-` and `.` -> rename it",
+                "condition `{}`: the id must consist of letters, digits, `_`, `-` and `.` -> rename the condition",
                 common.id
             ));
         }
         if common.max_items == Some(0) {
-            return Err(format!("condition `{}`: max_items is 0 -> write at least 1 or leave it out", common.id));
+            return Err(format!("condition `{}`: max_items is 0 -> write at least 1, or leave the key out", common.id));
         }
         if let Some(what) = common.subset.problem() {
             return Err(format!("condition `{}`: {what}", common.id));
@@ -102,7 +103,7 @@ impl Condition {
             given.entry(FAMILIES).or_insert_with(|| families.name().into());
         }
         let perturbation = (kind.build)(given).map_err(|error| {
-            // Problems with a value bring their own advice.
+            // Problems with a value have their own advice.
             let advice = if error.message().contains(" -> ") { "" } else { LISTED };
             format!("condition `{}` of kind `{}`: {}{advice}", common.id, kind.name, error.message())
         })?;

@@ -1,4 +1,4 @@
-//! A suite: which conditions are asked, of which items, with which seed. A TOML file, so that a study can be repeated.
+//! Suite: the conditions of a benchmark, the items they are asked of, and the seed. A suite is a TOML file.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,35 +21,36 @@ mod tests;
 const FAST: &str = include_str!("../../../../recipes/suites/fast.toml");
 const FULL: &str = include_str!("../../../../recipes/suites/full.toml");
 
-/// A checked suite.
+/// A validated suite.
 #[derive(Clone, Debug)]
 pub struct Suite {
-    /// For people.
+    /// Readable name; no part of the digest.
     pub name: String,
-    /// Part of the key of every draw.
+    /// Version of the suite; part of the key of every random draw.
     pub version: u32,
-    /// Of every draw.
+    /// Seed of every random draw.
     pub seed: u64,
-    /// At most this many cases are asked about, stratified and fixed by the seed.
+    /// Maximum number of cases; the choice is stratified and fixed by the seed. `None` asks all cases.
     pub max_cases: Option<usize>,
-    /// What every condition is asked of at most.
+    /// Filter of the items of every condition.
     pub subset: Subset,
-    /// How choices and yes/no questions are decided.
+    /// How choices and yes/no questions are scored.
     pub scoring: Scoring,
-    /// With [`Scoring::Letter`]: in how many orders of its options a choice is asked; in all rotations when absent.
+    /// With [`Scoring::Letter`]: number of orders of the options in which a choice is asked; `None` asks all rotations.
     pub letter_permutations: Option<usize>,
-    /// Whether a choice is answered with its words or its letter; [`Suite::form`] is what is asked for.
+    /// Whether a choice is answered with its words or its letter, as written in the file; [`Suite::form`] is the
+    /// form in use.
     pub answer_form: AnswerForm,
-    /// Tokens after which generation stops.
+    /// Maximum number of generated tokens.
     pub max_new_tokens: usize,
-    /// Endpoints named before the run as those a claim rests on: ids of conditions, whose accuracy is meant, and of metrics.
+    /// Primary endpoints, named before the run: ids of conditions (their accuracy) and ids of metrics.
     pub primary: Vec<String>,
-    /// What is asked. One of them, and only one, is of the kind `clean`.
+    /// Conditions in the order of the file. Exactly one is of the kind `clean`.
     pub conditions: Vec<Condition>,
 }
 
 impl Suite {
-    /// The built-in suite of this name.
+    /// Returns the built-in suite `fast` or `full`; `None` for any other name.
     #[must_use]
     pub fn built_in(name: &str) -> Option<Self> {
         match name {
@@ -59,15 +60,15 @@ impl Suite {
         }
     }
 
-    /// A suite as people name it: `fast`, `full`, or the path of a file.
+    /// Returns the suite that a user names: `fast`, `full`, or the path of a file.
     ///
     /// # Errors
-    /// As [`Suite::load`].
+    /// The errors of [`Suite::load`].
     pub fn named(name: &Path) -> Result<Self, SuiteError> {
         name.to_str().and_then(Self::built_in).map_or_else(|| Self::load(name), Ok)
     }
 
-    /// The built-in suite for every epoch.
+    /// Returns the built-in suite for the evaluation after every epoch.
     ///
     /// # Panics
     /// Never: a test reads the built-in file.
@@ -76,7 +77,7 @@ impl Suite {
         Self::parse(FAST, Path::new("fast.toml")).expect("the built-in suite is read by a test")
     }
 
-    /// The built-in suite with every condition, for a study's last word.
+    /// Returns the built-in suite with every kind of condition, for the final evaluation.
     ///
     /// # Panics
     /// Never: a test reads the built-in file.
@@ -85,23 +86,23 @@ impl Suite {
         Self::parse(FULL, Path::new("full.toml")).expect("the built-in suite is read by a test")
     }
 
-    /// Reads a suite file.
+    /// Reads and validates a suite file.
     ///
     /// # Errors
-    /// With all problems of the file.
+    /// [`SuiteError::Read`] when the file cannot be read; [`SuiteError::Content`] with all problems of the file.
     pub fn load(path: &Path) -> Result<Self, SuiteError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 
-    /// How choices are answered: with letters where those are scored.
+    /// Returns how choices are answered: by letter with [`Scoring::Letter`], else as the file says.
     #[must_use]
     pub fn form(&self) -> AnswerForm {
         if self.scoring == Scoring::Letter { AnswerForm::Letter } else { self.answer_form }
     }
 
-    /// The same questions without caps on cases and items.
+    /// Returns a copy of the suite without caps on cases and items.
     #[must_use]
     pub fn uncapped(&self) -> Self {
         let mut suite = Self { max_cases: None, ..self.clone() };
@@ -109,22 +110,22 @@ impl Suite {
         suite
     }
 
-    /// Whether some attack is made on another respondent than the one asked.
+    /// Returns whether a condition attacks with the gradients of a surrogate model.
     #[must_use]
     pub fn needs_surrogate(&self) -> bool {
         self.conditions.iter().any(|condition| condition.kind == perturb::adversarial::pgd::TRANSFER.name)
     }
 
-    /// Where the suite's random numbers come from.
+    /// Returns the source of the suite's random draws.
     #[must_use]
     pub fn draws(&self) -> Draws {
         Draws { seed: self.seed, version: self.version }
     }
 
-    /// The condition of the kind `clean`.
+    /// Returns the condition of the kind `clean`.
     ///
     /// # Panics
-    /// When there is none, which [`Suite::parse`] rules out.
+    /// When there is none, which [`Suite::parse`] refuses.
     #[must_use]
     pub fn clean(&self) -> &Condition {
         self.conditions
@@ -133,27 +134,28 @@ impl Suite {
             .expect("a checked suite has a clean condition")
     }
 
-    /// A condition by id.
+    /// Returns the condition with this id.
     #[must_use]
     pub fn condition(&self, id: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.id == id)
     }
 
-    /// Whether `id` is a primary endpoint that is a metric. A condition of the same name comes first.
+    /// Returns whether `id` is a primary endpoint and a metric. An id that is also a condition's id
+    /// means the condition.
     #[must_use]
     pub fn is_primary_metric(&self, id: &str) -> bool {
         self.primary.iter().any(|primary| primary == id) && self.condition(id).is_none()
     }
 
-    /// Whether a primary endpoint is this condition's accuracy, or a metric that bears its name.
+    /// Returns whether a primary endpoint is this condition, or a metric whose id ends in the condition's id.
     #[must_use]
     pub fn claims(&self, condition: &str) -> bool {
         let bears = |id: &String| id.rsplit(':').next() == Some(condition);
         self.primary.iter().any(bears)
     }
 
-    /// SHA-256 in hexadecimal over all that decides what is asked and how it is judged. Results with different digests
-    /// must not be compared.
+    /// Returns the SHA-256, in hexadecimal, of everything that determines the questions and their scoring. Results with
+    /// different digests must not be compared.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -163,7 +165,7 @@ impl Suite {
         };
         add(PROMPT_VERSION);
         add(PARSER_VERSION);
-        // They decide which tests are adjusted together, in whatever order they were named.
+        // Primary endpoints are adjusted together, so they belong to the digest; their order does not matter.
         self.primary.iter().collect::<BTreeSet<_>>().into_iter().for_each(|id| add(id));
         add(&format!(
             "{} {} {:?} {:?} {:?} {:?} {:?} {}",
@@ -179,7 +181,7 @@ impl Suite {
         let kinds = self.conditions.iter().filter_map(|condition| perturb::kind(condition.kind));
         kinds.map(|kind| kind.templates).collect::<BTreeSet<_>>().into_iter().for_each(&mut add);
         for condition in &self.conditions {
-            // The derived description names every parameter, those left at their defaults too.
+            // The derived `Debug` text holds every parameter, including defaults.
             add(&condition.id);
             add(&format!(
                 "{} {:?} {:?} {:?} {:?}",
@@ -190,14 +192,14 @@ impl Suite {
     }
 }
 
-/// How a suite is named in results.
+/// Identity of a suite in results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuiteName {
-    /// Of the suite.
+    /// Name of the suite.
     pub name: String,
-    /// Of the suite.
+    /// Version of the suite.
     pub version: u32,
-    /// [`Suite::digest`].
+    /// Digest of the suite, see [`Suite::digest`].
     pub digest: String,
 }
 

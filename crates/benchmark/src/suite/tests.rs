@@ -45,13 +45,13 @@ fn every_condition_has_the_control_of_its_kind() {
     ];
     for suite in [Suite::fast(), Suite::full()] {
         let kind = |id: &str| suite.condition(id).map(|condition| condition.kind);
-        // What is shown of a model's own answers is held against more than one thing.
+        // Conditions that show the model's own answers have more than one sensible control.
         let of_one = |condition: &&Condition| !["clean", "parents_predicted"].contains(&condition.kind);
         for condition in suite.conditions.iter().filter(of_one) {
             let control = condition.control.as_deref().and_then(kind);
             let twin = twins.iter().find(|(kind, _)| *kind == condition.kind).map_or("clean", |(_, twin)| twin);
             assert_eq!(control, Some(twin), "{}: {}", suite.name, condition.id);
-            // The same place, shape, size: all but the aim is the same.
+            // A condition and its control share place, shape and size.
             let of = condition.control.as_deref().and_then(|id| suite.condition(id));
             for key in ["persona", "place", "shape", "colour", "width", "eps", "level", "contrast", "share"] {
                 let own = condition.parameters.get(key);
@@ -70,7 +70,7 @@ fn epochs_are_asked_in_other_sentences_than_the_last_word() {
     };
     assert_eq!(families(&Suite::fast()), BTreeSet::from(["Validation".to_owned()]));
     assert_eq!(families(&Suite::full()), BTreeSet::from(["HeldOut".to_owned()]));
-    // A suite's word is for conditions that say nothing themselves.
+    // The suite's `families` applies to conditions without their own.
     let hint = "[[condition]]\nid = \"h\"\nkind = \"hint_zero\"\n";
     let of = |own: &str| {
         let text = format!("{HEAD}families = \"validation\"\n{CLEAN}{hint}{own}");
@@ -93,11 +93,11 @@ fn a_suite_is_found_by_name_or_path() {
 fn a_subset_that_asks_nothing_is_refused() {
     let text = |subset: &str| format!("{HEAD}{CLEAN}[[condition]]\nid = \"b\"\nkind = \"blank\"\nsubset = {subset}\n");
     let message = problems(&text("{ stages = [1, 5] }"));
-    assert_eq!(message, "s.toml:7: condition `b`: subset.stages: 5 -> the stages are 1 to 4");
+    assert_eq!(message, "s.toml:7: condition `b`: subset.stages: is 5 -> write stages from 1 to 4");
     assert!(problems(&text("{ modalities = [] }")).contains("subset.modalities: is empty"));
     assert!(problems(&text("{ stage = [1] }")).contains("unknown field `stage`"));
     let whole = problems(&format!("{HEAD}subset = {{ stages = [0] }}\n{CLEAN}"));
-    assert_eq!(whole, "s.toml:1: subset.stages: 0 -> the stages are 1 to 4");
+    assert_eq!(whole, "s.toml:1: subset.stages: is 0 -> write stages from 1 to 4");
 }
 
 #[test]
@@ -119,10 +119,10 @@ fn all_problems_are_told_at_once() {
     );
     let message = problems(&text);
     for part in [
-        "`clean`: is named twice",
+        "`clean`: is defined twice",
         "no kind `sepia`",
         "level is 6 -> write 1 to 5",
-        "control `zero` is not a condition",
+        "control `zero` is not a condition of this suite",
     ] {
         assert!(message.contains(part), "{part} is missing in {message}");
     }
@@ -131,7 +131,7 @@ fn all_problems_are_told_at_once() {
     let renamed = problems(&format!("{HEAD}{}", CLEAN.replacen("\"clean\"", "\"plain\"", 1)));
     assert_eq!(
         renamed,
-        "s.toml:1: condition `plain`: metrics find the kind `clean` by its name -> write id = \"clean\""
+        "s.toml:1: condition `plain`: the condition of kind `clean` must have the id `clean` -> write id = \"clean\""
     );
 }
 

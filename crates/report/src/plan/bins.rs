@@ -1,21 +1,21 @@
-//! Steps counted together where there are more of them than a drawing can tell apart.
+//! Groups neighbouring steps into bins where a plan has more steps than a chart can show.
 
 use super::{PlanInput, PlannedLesson};
 
-/// Most bins of a drawing.
+/// Maximum number of bins.
 const MOST: usize = 110;
 
-/// Neighbouring steps.
+/// Range of neighbouring steps.
 pub struct Bin<'a> {
-    /// The first step, from 0.
+    /// First step, from 0.
     pub start: usize,
-    /// The step after the last one.
+    /// Step after the last one.
     pub end: usize,
-    /// Their lessons.
+    /// Training examples of these steps.
     pub lessons: Vec<&'a PlannedLesson<'a>>,
 }
 
-/// All steps, in bins of equal length but for the last one.
+/// Divides all steps into bins of equal length; the last bin may be shorter.
 pub fn bins<'a>(input: &PlanInput<'a>) -> Vec<Bin<'a>> {
     let length = input.steps.len().div_ceil(MOST).max(1);
     let bin = |(number, steps): (usize, &'a [super::PlannedStep<'a>])| Bin {

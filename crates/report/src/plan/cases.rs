@@ -1,4 +1,4 @@
-//! Which case is visited at which step.
+//! Chart of the cases trained on at each step.
 
 use std::fmt::Write;
 
@@ -6,10 +6,10 @@ use super::PlanInput;
 use crate::plot::steps;
 use crate::section::Section;
 
-/// Most visits that are drawn.
+/// Maximum number of marks in the chart.
 const MOST: usize = 6000;
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &PlanInput<'_>) -> Section {
     let mut visits: Vec<(usize, usize, u8)> = Vec::new();
     for (step, planned) in input.steps.iter().enumerate() {
@@ -23,7 +23,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
     let mut marks = String::new();
     for stage in 1..=4u8 {
         let mut path = String::new();
-        // The questions of a case at one step stand beside each other.
+        // Marks of a case at one step are shifted by stage, so that they do not overlap.
         let shift = f64::from(stage) / 5.0;
         for (step, case, _) in visits.iter().filter(|visit| visit.2 == stage && visit.1.is_multiple_of(every)) {
             let _ = write!(path, "M{:.1} {:.1}h2", plot.x(*step as f64 + shift), plot.y(*case as f64 + 0.5));
@@ -35,13 +35,13 @@ pub fn section(input: &PlanInput<'_>) -> Section {
     let axes = input.axes(&plot, &ticks, "case");
     let drawn = match every {
         1 => String::new(),
-        every => format!(" Of many visits those of each {every}th case are drawn."),
+        every => format!(" Only every {every}th case is drawn."),
     };
     Section {
         id: "cases",
-        title: "Which case when",
-        intro: format!("A dash for each stage of a case at a step, in the colours beside; the list names them.{drawn}"),
-        body: plot.svg("Cases over the steps", &format!("{axes}{marks}")),
+        title: "Cases by step",
+        intro: format!("A dash marks a case that a step trains on, in the colour of the stage.{drawn}"),
+        body: plot.svg("Cases trained on at each step", &format!("{axes}{marks}")),
         tables: Vec::new(),
         half: true,
     }

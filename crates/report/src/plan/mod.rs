@@ -1,4 +1,4 @@
-//! The plan of a run before it begins: which lesson stands at which step, drawn on a page and listed as CSV.
+//! Report of a run plan before training: the training examples of every step, as charts on a page and as a CSV list.
 
 mod bins;
 mod cases;
@@ -13,88 +13,89 @@ use super::section::Section;
 use super::table::{Cell, Table};
 use super::{CsvFile, Report};
 
-/// What is planned.
+/// Content of the report.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'a> {
-    /// Names the run.
+    /// Title: the name of the run.
     pub title: &'a str,
-    /// What it is made from, as name and value.
+    /// Facts about the plan as name and value.
     pub facts: &'a [(String, String)],
-    /// How many cases there are to learn from.
+    /// Number of cases in the training data.
     pub cases: usize,
-    /// Name of each phase and the optimiser step after which it ends; at least one.
+    /// Name of each phase and the number of steps done at its end; at least one phase.
     pub phases: &'a [(String, usize)],
-    /// One after the other; at least one.
+    /// Optimiser steps in order; at least one.
     pub steps: &'a [PlannedStep<'a>],
 }
 
-/// An optimiser step.
+/// One optimiser step of a plan.
 #[derive(Clone, Debug)]
 pub struct PlannedStep<'a> {
     /// Epoch of the run, from 1.
     pub epoch: usize,
     /// Learning rate.
     pub rate: f64,
-    /// The questions it learns from.
+    /// Training examples of the step.
     pub lessons: Vec<PlannedLesson<'a>>,
 }
 
-/// A question that is learned from.
+/// One training example: a supervised question.
 #[derive(Clone, Debug)]
 pub struct PlannedLesson<'a> {
-    /// Place of the case among those to learn from.
+    /// Index of the case in the training data.
     pub case: usize,
-    /// Its name.
+    /// Id of the case.
     pub case_id: &'a str,
-    /// The name of the question in it.
+    /// Id of the question in the case.
     pub question: &'a str,
     /// Clinical stage, 1 to 4.
     pub stage: u8,
-    /// Whether it comes back from an earlier phase.
+    /// Whether the example is replayed from an earlier phase.
     pub replayed: bool,
-    /// The kind of condition it stands under.
+    /// Kind of the condition that changes the example; `None` for the stored question.
     pub condition: Option<&'a str>,
-    /// Which answers to earlier questions it is told.
+    /// Source of the answers to earlier questions that are given as context, such as `gold`; `None` without context.
     pub context: Option<&'a str>,
-    /// Whether its pictures are blanked.
+    /// Whether the images are blanked.
     pub is_blank: bool,
 }
 
 const SECTIONS: [fn(&PlanInput<'_>) -> Section; 4] = [stages::section, cases::section, rate::section, shows::section];
 
-/// Renders the page and the list of all lessons, which is its one table.
+/// Renders the page and its only table, the list of all training examples.
 #[must_use]
 pub fn render(input: &PlanInput<'_>) -> Report {
     let lessons = input.steps.iter().map(|step| step.lessons.len()).sum::<usize>();
     let mut facts = input.facts.to_vec();
-    let counts = [(input.steps.len(), "step"), (lessons, "lesson"), (input.cases, "case")];
+    let counts = [(input.steps.len(), "step"), (lessons, "training example"), (input.cases, "case")];
     facts.push(("Plan".to_owned(), counts.map(|(count, noun)| plural(count, noun)).join(", ")));
     let page = Page {
         kind: "Training plan",
         title: input.title,
         facts: &facts,
         headline: "",
-        method: "<li>Every batch is a function of the seed, the phase, the epoch and the step: the run will take exactly these \
-                 lessons in this order, before and after a resume. Only a promotion or early stopping can end a phase before its \
-                 time; what follows then moves up.</li>\
-                 <li>A lesson is one supervised question; lessons of a case at one step share its picture.</li>",
+        method: "<li>Every batch is a function of the seed, the phase, the epoch and the step. The run uses exactly these training \
+                 examples in this order, also after a resume. Only an early advance or early stopping can end a phase before its \
+                 planned end; later steps then start earlier.</li>\
+                 <li>A training example is one supervised question. Training examples of one case at one step share its \
+                 images.</li>",
     };
     let sections: Vec<Section> = SECTIONS.iter().map(|section| section(input)).collect();
     Report { html: page.html(&sections), tables: vec![list(input)] }
 }
 
 impl PlanInput<'_> {
-    /// A plot over all steps.
+    /// Returns a plot over all steps.
     fn plot(&self, height: f64, y_range: [f64; 2]) -> Plot {
         Plot::new(height, [0.0, self.steps.len() as f64], y_range)
     }
 
-    /// The axes of such a plot, with a line at the end of each phase but the last.
+    /// Draws the axes of such a plot, with a line at the end of each phase but the last.
     fn axes(&self, plot: &Plot, y_ticks: &[(f64, String)], y_name: &str) -> String {
         let ends = std::iter::once(0).chain(self.phases.iter().map(|(_, end)| *end));
         let mut x_ticks: Vec<(f64, String)> = Vec::new();
         for end in ends {
-            // Labels need room beside each other; the last one stays.
+            // Labels that would overlap are left out; the last one stays.
             let room = self.steps.len() as f64 / 11.0;
             if end == self.steps.len() {
                 x_ticks.retain(|(other, _)| end as f64 - other >= room);
@@ -112,14 +113,14 @@ impl PlanInput<'_> {
         svg
     }
 
-    /// The phase of a step, from 0.
+    /// Returns the name of the phase of a step, counted from 0.
     fn phase(&self, step: usize) -> &str {
         let found = self.phases.iter().find(|(_, end)| step < *end);
         found.map_or("", |(name, _)| name)
     }
 }
 
-/// Every lesson at its step.
+/// Lists every training example with its step.
 fn list(input: &PlanInput<'_>) -> CsvFile {
     let rows = input.steps.iter().enumerate().flat_map(|(place, step)| {
         step.lessons.iter().map(move |lesson| {
@@ -139,5 +140,5 @@ fn list(input: &PlanInput<'_>) -> CsvFile {
     });
     let names =
         ["step", "phase", "epoch", "learning_rate", "case_id", "question", "stage", "replayed", "condition", "context"];
-    Table::new("plan", "every lesson at its step", names.map(|name| (name, name)), rows).csv()
+    Table::new("plan", "every training example with its step", names.map(|name| (name, name)), rows).csv()
 }

@@ -1,13 +1,13 @@
-//! The learning rate over the steps.
+//! Chart of the learning rate over the steps.
 
 use super::PlanInput;
 use crate::plot::steps;
 use crate::section::Section;
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &PlanInput<'_>) -> Section {
     let most = input.steps.iter().map(|step| step.rate).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
-    // In units of a power of ten, for labels that are short whatever the rate.
+    // The axis is in units of a power of ten, so that labels are short for every rate.
     let power = most.log10().floor() as i32;
     let unit = 10f64.powi(power);
     let ticks: Vec<(f64, String)> = steps(0.0, most / unit, 4.0)
@@ -23,7 +23,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
     Section {
         id: "rate",
         title: "Learning rate",
-        intro: "Of the decoder or, where a phase freezes that, of the last part before it that learns.".into(),
+        intro: "Learning rate of the decoder or, where it is frozen, of the last trainable part before it.".into(),
         body: plot.svg("Learning rate over the steps", &format!("{axes}{line}")),
         tables: Vec::new(),
         half: true,

@@ -1,4 +1,4 @@
-//! What lessons show beside the question as it is stored, over the steps.
+//! Chart of the training examples that differ from the stored question, over the steps.
 
 use std::fmt::Write;
 
@@ -8,11 +8,11 @@ use crate::markup::{escape, percent};
 use crate::plot::WIDTH;
 use crate::section::Section;
 
-/// Height of a row with its words, and of its strip.
+/// Height of a row with its label, and of its strip.
 const ROW: f64 = 36.0;
 const STRIP: f64 = 14.0;
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &PlanInput<'_>) -> Section {
     let mut names: Vec<String> = Vec::new();
     for lesson in input.steps.iter().flat_map(|step| &step.lessons) {
@@ -25,14 +25,14 @@ pub fn section(input: &PlanInput<'_>) -> Section {
     names.sort();
     let bins = bins(input);
     let body = match names.as_slice() {
-        [] => "<p class=\"tally\">Every lesson is the question as it is stored.</p>".to_owned(),
+        [] => "<p class=\"tally\">Every training example is the question as stored.</p>".to_owned(),
         names => drawing(input, &bins, names),
     };
     Section {
         id: "shows",
-        title: "What lessons show",
-        intro: "Shares of the lessons that differ from the question as it is stored, the darker the more; in percent of all lessons \
-                of the run."
+        title: "Changes to training examples",
+        intro: "Share of the training examples of a step that differ from the stored question; darker means more. The number is \
+                the percentage of all training examples of the run."
             .into(),
         body,
         tables: Vec::new(),
@@ -40,12 +40,12 @@ pub fn section(input: &PlanInput<'_>) -> Section {
     }
 }
 
-/// What a lesson shows, in words.
+/// Describes how a training example differs from the stored question.
 fn shown(lesson: &PlannedLesson<'_>) -> Vec<String> {
     let condition = lesson.condition.map(|kind| format!("under {kind}"));
-    let context = lesson.context.map(|told| format!("told {told} answers to earlier questions"));
+    let context = lesson.context.map(|told| format!("with {told} answers to earlier questions as context"));
     let replayed = lesson.replayed.then(|| "replayed".to_owned());
-    let blank = lesson.is_blank.then(|| "on blank pictures".to_owned());
+    let blank = lesson.is_blank.then(|| "with blank images".to_owned());
     condition.into_iter().chain(context).chain(replayed).chain(blank).collect()
 }
 
@@ -85,7 +85,7 @@ fn drawing(input: &PlanInput<'_>, bins: &[Bin<'_>], names: &[String]) -> String 
     }
     let height = names.len() as f64 * ROW + 4.0;
     format!(
-        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Shares of lessons that differ from the \
-         question as it is stored, over the steps\">{svg}</svg>"
+        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Shares of training examples that differ \
+         from the stored question, over the steps\">{svg}</svg>"
     )
 }

@@ -1,4 +1,4 @@
-//! How many lessons of each stage a step learns from.
+//! Chart of the number of training examples of each stage per step.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::plot::steps;
 use crate::section::Section;
 use crate::stage_curve::NAMES;
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &PlanInput<'_>) -> Section {
     let bins = bins(input);
     let share = |bin: &Bin<'_>, count: usize| count as f64 / (bin.end - bin.start) as f64;
@@ -35,7 +35,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
             below = above;
         }
     }
-    let axes = input.axes(&plot, &ticks, "lessons a step");
+    let axes = input.axes(&plot, &ticks, "training examples per step");
     let legend: String = NAMES
         .iter()
         .enumerate()
@@ -43,12 +43,13 @@ pub fn section(input: &PlanInput<'_>) -> Section {
         .collect();
     Section {
         id: "stages",
-        title: "Which stage when",
-        intro: "Lessons of each stage a step, stacked from the first stage up; with many steps, means over neighbours."
+        title: "Stages by step",
+        intro: "Training examples per step, stacked by stage from stage 1 upwards. With many steps, each bar is the mean of \
+                several steps."
             .into(),
         body: format!(
             "{}<p class=\"legend\">{legend}</p>",
-            plot.svg("Lessons of each stage over the steps", &format!("{bars}{axes}"))
+            plot.svg("Training examples of each stage over the steps", &format!("{bars}{axes}"))
         ),
         tables: Vec::new(),
         half: true,

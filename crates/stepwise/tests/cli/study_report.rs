@@ -48,8 +48,8 @@ fn a_report_is_of_the_study_that_was_run() {
 fn a_line_of_base_and_end_is_refused_in_every_output() {
     let place = finished();
     let report = place.done("report order.toml").stdout;
-    let why = "tested steps of the reference beside its base: 1, and a line needs 2";
-    let advice = "several epochs, or a curriculum.order with phases";
+    let why = "evaluated steps of the reference besides its base: 1, but a line needs 2";
+    let advice = "several epochs, or with a curriculum.order that has phases";
     for text in [&report, &place.read("out/report/report.md"), &place.read("out/report/report.tex")] {
         assert!(text.contains(why) && text.contains(advice), "{text}");
     }

@@ -117,7 +117,7 @@ fn a_plan_is_written_as_a_list_or_a_page() {
     assert_eq!((of(7, "1"), lessons[238][0]), (8 + 13, "11"), "stages 1 and 2 come again in the second phase");
 
     place.done("train recipe.toml --plan=plan.html");
-    assert!(place.read("plan.html").contains("11 steps, 239 lessons, 18 cases"));
+    assert!(place.read("plan.html").contains("11 steps, 239 training examples, 18 cases"));
     let said = place.refused("train recipe.toml --plan=plan.txt")
         + &place.refused("train recipe.toml --plan --set curriculum.phase.0.promotion={metric=\"clen\",at_least=0.5}")
         + &place.refused("train recipe.toml --plan --set curriculum.order=stepwise --set train.max_steps=3")

@@ -1,4 +1,4 @@
-//! What the runs of each arm were to be taught, and which of them ended before that.
+//! Planned training of each arm, and runs that ended earlier than planned.
 
 use stepwise_report::section::Section;
 use stepwise_report::table::{Cell, Table};
@@ -6,7 +6,7 @@ use stepwise_report::table::{Cell, Table};
 use super::{StudyInput, escape};
 use crate::summary::EndedEarly;
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     let rows = input.summary.arms.iter().zip(&input.summary.taught).map(|((name, _), taught)| {
         let number = |value: f64| Cell::Count(value.round() as usize);
@@ -14,23 +14,23 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     });
     let early = match input.summary.ended_early.as_slice() {
         [] => String::new(),
-        runs => format!("<p class=\"tally bad\">Ended before their time: {}.</p>", escape(&ended_early(runs))),
+        runs => format!("<p class=\"tally bad\">Ended before their planned steps: {}.</p>", escape(&ended_early(runs))),
     };
     Some(Section {
         id: "budget",
-        title: "What each arm is taught",
-        intro: "Of one run, the mean over seeds, counted before the first run: optimiser steps, lessons (a question taught twice \
-                counts twice), and tokens the loss is taken on."
+        title: "Planned training of each arm",
+        intro: "Training of one run, as the mean over seeds, counted before the first run: optimiser steps, training examples (a \
+                question trained on twice counts twice), and supervised tokens (tokens that the loss is computed on)."
             .into(),
         body: early,
         tables: vec![
             Table::new(
                 "budget",
-                "what a run of each arm is taught",
+                "planned training of one run of each arm",
                 [
                     ("arm", "arm"),
                     ("steps", "steps"),
-                    ("samples", "samples"),
+                    ("samples", "training examples"),
                     ("supervised_tokens", "supervised tokens"),
                 ],
                 rows,
@@ -41,7 +41,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     })
 }
 
-/// Runs that did fewer steps than they were to, in words.
+/// Lists runs that did fewer optimiser steps than planned, as text.
 #[must_use]
 pub fn ended_early(runs: &[EndedEarly]) -> String {
     let words =

@@ -1,4 +1,4 @@
-//! How each arm came where it is: clean accuracy of the four stages and accuracy under attack over the steps, phase by phase.
+//! Clean accuracy of the four stages and accuracy under attack over the steps, for each arm.
 
 use std::fmt::Write;
 
@@ -13,19 +13,19 @@ use stepwise_report::table::{Cell, Table};
 use super::StudyInput;
 use crate::summary::ArmRuns;
 
-/// The metric of the dashed line.
+/// Metric of the dashed line.
 const ATTACKED_ID: &str = "mean_attacked_accuracy";
 
-/// One tested step of an arm: accuracy of each stage, and under attack with the items of one seed, means over seeds.
+/// One evaluated step of an arm: accuracies as means over seeds, and items of one seed.
 struct Stop {
     step: u64,
     stages: [Option<f64>; 4],
-    /// Items behind each stage, in one seed.
+    /// Number of items of each stage, in one seed.
     items: [usize; 4],
     attacked: Option<Estimate>,
 }
 
-/// The section; none where nothing was tested on the way.
+/// Renders the section; `None` where no arm was evaluated at more than one step.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     let arms: Vec<(&ArmRuns, Vec<Stop>)> =
         input.runs.arms.iter().map(|arm| (arm, stops(arm))).filter(|(_, stops)| stops.len() > 1).collect();
@@ -87,9 +87,9 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     );
     Some(Section {
         id: "curves",
-        title: "Phase by phase",
-        intro: "Clean accuracy of the four stages over the steps and, dashed, accuracy under attack, the mean over the families of \
-                attacks; means over seeds, all arms on one scale. In the table a denominator counts seeds."
+        title: "Accuracy over the steps",
+        intro: "Clean accuracy of the four stages over the steps (solid), and accuracy under attack as the mean over attack families \
+                (dashed). All values are means over seeds, and all arms share one scale. Denominators in the table count seeds."
             .into(),
         body: format!("{names}<div class=\"panels\">{panels}</div>"),
         tables: vec![table],
@@ -97,7 +97,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     })
 }
 
-/// The tested steps that all seeds of an arm have.
+/// Returns the evaluated steps that all seeds of an arm have.
 fn stops(arm: &ArmRuns) -> Vec<Stop> {
     let Some(first) = arm.runs.first() else { return Vec::new() };
     let of_step = |step: u64| {
@@ -142,7 +142,7 @@ fn lines(stops: &[Stop]) -> Vec<Series> {
     NAMES.iter().zip(RANKED).enumerate().map(of_stage).chain([attacked]).collect()
 }
 
-/// The first step and the last step of each phase, as far as labels fit side by side.
+/// Returns ticks at step 0, at the end of each phase, and at the last step.
 fn phase_ends(arm: &ArmRuns, last: u64) -> Vec<(f64, String)> {
     let phases =
         arm.runs.first().and_then(|run| run.forgetting.as_ref()).map_or(&[][..], |forgetting| &forgetting.phases);

@@ -1,4 +1,4 @@
-//! Whether a gain under attack is more than clean accuracy explains: effective robustness of every arm, and the lines it rests on.
+//! Effective robustness of every arm, and the lines of the reference that it is measured from.
 
 use stepwise_benchmark::summary::Estimate;
 use stepwise_report::markup::{breakable, odds, p_value};
@@ -9,7 +9,7 @@ use stepwise_report::table::{Cell, Table};
 use super::{StudyInput, difference, escape, mark};
 use crate::summary::{EFFECTIVE, Endpoint, LINE_ADVICE, Line};
 
-/// The section; none where the suite attacks nothing.
+/// Renders the section; `None` where the suite has no attack.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     let lines = &input.summary.lines;
     if lines.is_empty() {
@@ -26,7 +26,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         body = format!("<p class=\"tally\">No line can be used: {}.</p>", escape(LINE_ADVICE));
     }
     for (attack, endpoint) in &found {
-        body.push_str(&group(&breakable(attack), "to the right, more of it withstands than clean accuracy explains"));
+        body.push_str(&group(&breakable(attack), "further right is more accuracy than clean accuracy predicts"));
         let scale = Scale::new(input.others(endpoint).map(|(_, found)| mark(found)), true).plain();
         for (name, compared) in input.others(endpoint) {
             let mark = mark(compared);
@@ -34,7 +34,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             let p = p.map_or_else(String::new, |p| format!(" <span class=\"n\">p {}</span>", p_value(p)));
             body.push_str(&scale.row((&breakable(name), ""), mark, &(odds(mark.found) + &p)));
         }
-        body.push_str(&scale.axis("less the reference, log-odds"));
+        body.push_str(&scale.axis("minus the reference, log-odds"));
     }
     let table = found.iter().flat_map(|(attack, endpoint)| {
         input.rows(endpoint).map(|(name, estimate, _, compared)| {
@@ -56,7 +56,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
                 ("attack", "attack"),
                 ("arm", "arm"),
                 ("above", "above the line, log-odds"),
-                ("difference", "less the reference"),
+                ("difference", "minus the reference"),
                 ("p_adjusted", "p, adjusted"),
             ],
             table,
@@ -64,12 +64,13 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     }
     Some(Section {
         id: "effective",
-        title: "More than clean accuracy explains",
-        intro: "Models that are better on clean questions are usually better under attack as well, along a line in log-odds. \
-                The line is that of the base and all tested steps of the reference's runs; what an arm has above it is \
-                robustness of its own. A line that does not surely rise, or whose points differ no more than by chance, is \
-                refused. Filled where the intervals over groups and, thin, over questions exclude zero and the larger p, adjusted by \
-                Benjamini and Hochberg over all endpoints that are not primary, is below 0.05."
+        title: "Effective robustness",
+        intro: "Models with a higher clean accuracy usually have a higher accuracy under attack as well, along a line in log-odds \
+                (Taori et al., 2020). The line is fitted to the base and all evaluated steps of the reference's runs; the \
+                effective robustness of an arm is its height above the line. A line is refused if the interval of its slope \
+                does not lie above zero, or if its points differ in clean accuracy no more than expected by chance. The thick \
+                interval is over groups, the thin one over questions. A dot is filled where both intervals exclude zero and the \
+                larger p, adjusted by Benjamini and Hochberg over all endpoints that are not primary, is below 0.05."
             .into(),
         body: format!("<div class=\"forest\">{body}</div>"),
         tables,
@@ -77,7 +78,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     })
 }
 
-/// What each line is, and why it is refused where it is.
+/// Table of the lines, with the reason where a line is refused.
 fn line_table(lines: &[Line]) -> Table {
     let rows = lines.iter().map(|line| {
         [
@@ -91,7 +92,7 @@ fn line_table(lines: &[Line]) -> Table {
     });
     Table::new(
         "lines",
-        "the reference's lines, by attack; a denominator counts points",
+        "lines of the reference by attack; denominators count points",
         [
             ("attack", "attack"),
             ("slope", "slope"),

@@ -1,4 +1,4 @@
-//! Every endpoint of every arm as a table.
+//! Table of every endpoint of every arm.
 
 use stepwise_benchmark::summary::Estimate;
 use stepwise_report::section::Section;
@@ -6,7 +6,7 @@ use stepwise_report::table::{Cell, Table};
 
 use super::{StudyInput, difference};
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     let rows = input.summary.endpoints.iter().flat_map(|(id, endpoint)| {
         input.rows(endpoint).map(move |(name, estimate, by_seed, found)| {
@@ -39,8 +39,8 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         id: "endpoints",
         title: "All endpoints",
         intro: format!(
-            "All {count} endpoints of all arms, in points of 100; effective robustness in log-odds. What is not primary was not \
-             named before the first run, and no claim rests on it."
+            "All {count} endpoints of all arms, in percent and percentage points; effective robustness in log-odds. Only primary \
+             endpoints were named before the first run. No claim rests on the others."
         ),
         body: String::new(),
         tables: vec![Table::new(
@@ -49,16 +49,16 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             [
                 ("endpoint", "endpoint"),
                 ("arm", "arm"),
-                ("named", "named before"),
+                ("named", "named before the first run"),
                 ("base", "base"),
                 ("value", "mean over seeds"),
                 ("by_seed", "each seed"),
-                ("difference", "less the reference"),
-                ("over_questions", "the same over questions"),
+                ("difference", "minus the reference"),
+                ("over_questions", "with interval over questions"),
                 ("agreeing", "seeds that agree"),
                 ("p_groups", "p over groups"),
                 ("p_questions", "p over questions"),
-                ("p_adjusted", "the larger, adjusted"),
+                ("p_adjusted", "larger p, adjusted"),
             ],
             rows,
         )],

@@ -1,4 +1,4 @@
-//! What each phase of each arm left of earlier ones: the matrices of all arms, means over seeds.
+//! Clean accuracy of every stage after every phase of each arm, as means over seeds.
 
 use std::fmt::Write;
 
@@ -13,10 +13,10 @@ use stepwise_report::table::{Cell, Table};
 use super::StudyInput;
 use crate::summary::ArmRuns;
 
-/// One stop of an arm: its name, the stages it taught, and the mean accuracy of each stage.
+/// Row of a matrix: name of the phase, stages that it trained on, and mean accuracy of each stage.
 type Row = (String, Vec<u8>, [Option<f64>; 4]);
 
-/// The section; none where no run has noted its phases.
+/// Renders the section; `None` where no run recorded its phases.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     let arms: Vec<(&ArmRuns, Vec<Row>)> =
         input.runs.arms.iter().map(|arm| (arm, rows(arm))).filter(|(_, rows)| !rows.is_empty()).collect();
@@ -39,9 +39,9 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         let words = match mean(&transfer) {
             Some(value) => {
                 let each: Vec<String> = transfer.iter().flatten().map(|value| points(*value)).collect();
-                format!("backward transfer {} points ({})", points(value), each.join(", "))
+                format!("backward transfer {} percentage points ({})", points(value), each.join(", "))
             }
-            None => "backward transfer is not defined: no stage was taught before the last phase".to_owned(),
+            None => "backward transfer is not defined: no stage was trained on before the last phase".to_owned(),
         };
         let _ = write!(
             panels,
@@ -58,10 +58,10 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     });
     Some(Section {
         id: "forgetting",
-        title: "What each phase left",
-        intro: "Clean accuracy of every stage after every phase, the mean over seeds; framed is what the phase taught, tinted by the \
-                change from the base. Backward transfer is the mean change of a stage since the phase that taught it first, in \
-                brackets seed by seed. In the table a denominator counts seeds."
+        title: "Accuracy after each phase",
+        intro: "Clean accuracy of every stage after every phase, as the mean over seeds. A frame marks the stages that the phase was \
+                trained on; the colour shows the change from the base. Backward transfer is the mean change of a stage's accuracy \
+                since the first phase trained on it; brackets hold the value of each seed. Denominators in the table count seeds."
             .into(),
         body: format!("<div class=\"panels\">{panels}</div>"),
         tables: vec![Table::new(
@@ -89,8 +89,8 @@ fn transfers(arm: &ArmRuns) -> Vec<Option<f64>> {
     ledgers(arm).into_iter().map(|forgetting| forgetting.backward_transfer).collect()
 }
 
-/// The base and every phase that all seeds have. Where seeds differ in what a phase taught, as in a drawn order, nothing is framed
-/// and the phase is counted.
+/// Returns the rows of the base and of every phase that all seeds have. Where the seeds differ in a phase, as with a
+/// random order of stages, the row is named by the phase's number and has no frames.
 fn rows(arm: &ArmRuns) -> Vec<Row> {
     let ledgers = ledgers(arm);
     let phases = ledgers.iter().map(|ledger| ledger.phases.len()).min().unwrap_or_default();

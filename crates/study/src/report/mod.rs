@@ -1,4 +1,4 @@
-//! The report of a study: one HTML file about all its arms, made of the same parts as that of a run.
+//! Report of a study: one HTML file about all arms, built from the same parts as the report of a run.
 
 mod budget;
 mod curves;
@@ -18,19 +18,19 @@ pub use budget::ended_early;
 
 use crate::summary::{Difference, Endpoint, StudyRuns, StudySummary};
 
-/// What the report shows.
+/// Content of the report.
 #[derive(Clone, Copy, Debug)]
 pub struct StudyInput<'a> {
-    /// Arms by endpoints.
+    /// Comparison of the arms.
     pub summary: &'a StudySummary,
-    /// What they were made from.
+    /// Outcomes that the comparison was computed from.
     pub runs: &'a StudyRuns,
 }
 
 const SECTIONS: [fn(&StudyInput<'_>) -> Option<Section>; 6] =
     [primary::section, effective::section, budget::section, curves::section, forgetting::section, endpoints::section];
 
-/// Renders the page and its tables.
+/// Renders the HTML page and its tables.
 #[must_use]
 pub fn render(input: &StudyInput<'_>) -> Report {
     let sections: Vec<Section> = SECTIONS.iter().filter_map(|section| section(input)).collect();
@@ -48,14 +48,14 @@ pub fn render(input: &StudyInput<'_>) -> Report {
     Report { html: page.html(&sections), tables }
 }
 
-/// What stands for the untouched base among arms.
+/// Name of the untouched base in rows of arms.
 const BASE: &str = "base, untouched";
 
-/// A row of an endpoint: name, mean over seeds, each seed, less the reference.
+/// Row of an endpoint: name, mean over seeds, value of each seed, difference from the reference.
 type Row<'a> = (&'a str, Estimate, &'a [Option<f64>], Option<&'a Difference>);
 
 impl<'a> StudyInput<'a> {
-    /// The base and all arms.
+    /// Returns the rows of the base and all arms.
     fn rows(&self, endpoint: &'a Endpoint) -> impl Iterator<Item = Row<'a>> {
         let base: Row<'a> = (BASE, endpoint.base, &[], endpoint.base_difference.as_ref());
         let arms = self.summary.arms.iter().zip(&endpoint.arms);
@@ -65,7 +65,7 @@ impl<'a> StudyInput<'a> {
         std::iter::once(base).chain(arms.map(arm))
     }
 
-    /// The base and all arms but the reference, each less the reference.
+    /// Returns the base and all arms but the reference, each with its difference from the reference.
     fn others(&self, endpoint: &'a Endpoint) -> impl Iterator<Item = (&'a str, Option<&'a Difference>)> {
         let reference = self.summary.reference.as_str();
         let rows = self.rows(endpoint).enumerate();
@@ -74,7 +74,7 @@ impl<'a> StudyInput<'a> {
     }
 }
 
-/// The difference from the reference on a scale, with both of its intervals.
+/// Returns the mark of a difference from the reference, with both intervals.
 fn mark(found: Option<&Difference>) -> Mark {
     let defined = found.filter(|difference| difference.estimate.value.is_some());
     Mark {
@@ -84,17 +84,17 @@ fn mark(found: Option<&Difference>) -> Mark {
     }
 }
 
-/// The difference from the reference, as an estimate.
+/// Returns the difference from the reference as an estimate.
 fn difference(found: Option<&Difference>) -> Option<Estimate> {
     found.map(|difference| difference.estimate)
 }
 
-/// What is not there yet: a report of half a study must not be taken for one of a whole.
+/// Renders a warning about unfinished arms; empty for a finished study.
 fn missing(input: &StudyInput<'_>) -> String {
     input.summary.unfinished().map_or_else(String::new, |lacking| {
         format!(
-            "<p class=\"tally bad\">This study is not finished: {}. Differences are on the seeds that both arms have; p-values \
-             are adjusted over all that is planned.</p>",
+            "<p class=\"tally bad\">This study is not finished: {}. Differences use the seeds that both arms have; p-values are \
+             adjusted over all planned comparisons.</p>",
             escape(&lacking)
         )
     })
@@ -104,29 +104,30 @@ fn method(input: &StudyInput<'_>) -> String {
     let StudySummary { groups, questions, seeds, resamples, suite, reference, .. } = input.summary;
     let questions = questions.map_or_else(
         || {
-            "the runs, of an earlier version, do not say their questions, and so nothing here speaks of others"
+            "the outcomes, written by an earlier version, do not record their questions, so there are no such intervals"
                 .to_owned()
         },
-        |questions| format!("there are {}", plural(questions, "question")),
+        |questions| format!("here {}", plural(questions, "question")),
     );
     format!(
-        "<li><b>Endpoints.</b> Of the last epoch. The primary ones were named in the study's manifest before its first run; all \
-         others are there to be looked at.</li>\
-         <li><b>Difference.</b> An arm less <code>{}</code> with the same seed on the very same items; the mean over seeds.</li>\
-         <li><b>Intervals.</b> 95 %, percentile bootstrap of {resamples} draws over seeds ({seeds}) and then over {}, the same in \
-         all seeds. With few seeds the part of the seeds is too narrow; every seed's own number is in the tables. That of a \
-         difference is drawn over questions as well, in place of groups: the same words are put to many cases, and a model that \
-         looks little at pictures answers them alike ({questions}). What is told of whole chains has groups alone.</li>\
-         <li><b>Tests.</b> Two-sided: both arms are swapped within a group, or within a question, in all seeds at once; p is the \
-         larger of the two. They speak of other cases and other questions, and of these seeds and what they learned from. \
-         Adjusted by Holm over all arms and primary endpoints that were planned, and by Benjamini and Hochberg over all others, \
-         and over the base less the reference. A dot is filled, and a claim may rest on it, where the adjusted p is below 0.05 \
-         and both intervals exclude zero.</li>\
-         <li><b>Effective robustness.</b> Log-odds under an attack above a line of least squares through the base and all tested \
-         steps of the reference's runs. It is fitted anew in every draw of groups; seeds are not drawn for it, and draws of questions \
-         and the tests hold it fixed. A line is used where the reference was tested at two steps or more beside its base, clean accuracies lie \
-         further apart than chance puts models that are alike (97.5th percentile over draws), and the interval of its slope lies \
-         above zero.</li>\
+        "<li><b>Endpoints.</b> Measured after the last epoch. Primary endpoints were named in the study's manifest before its first \
+         run. All other endpoints are exploratory.</li>\
+         <li><b>Difference.</b> An arm minus <code>{}</code> with the same seed on the same items, as the mean over seeds.</li>\
+         <li><b>Intervals.</b> 95 %, percentile bootstrap with {resamples} draws of seeds ({seeds}) and then of {}; all seeds use \
+         the same draw of groups. With few seeds the variation between seeds is underestimated; the tables have the value of \
+         every seed. A difference has a second interval that draws questions in place of groups, because many cases share a \
+         question and a model that hardly uses the image answers it alike in all of them ({questions}). Metrics of whole chains \
+         have the interval over groups only.</li>\
+         <li><b>Tests.</b> Two-sided permutation tests that swap both arms within a group, or within a question, in all seeds at \
+         once; p is the larger of the two. The tests generalise to other cases and other questions, but not to other seeds or \
+         other training data. p-values are adjusted by Holm over all planned arms and primary endpoints, and by Benjamini and \
+         Hochberg over all other endpoints and the base minus the reference. A dot is filled, and a claim may rest on it, where \
+         the adjusted p is below 0.05 and both intervals exclude zero.</li>\
+         <li><b>Effective robustness.</b> Log-odds under an attack minus the log-odds predicted by a least-squares line through \
+         the base and all evaluated steps of the reference's runs. Every draw of groups fits the line again. Seeds are not drawn \
+         for the line; draws of questions and the tests hold it fixed. A line is used if the reference was evaluated at two \
+         steps or more besides its base, if clean accuracies differ by more than expected by chance for equal models (97.5th \
+         percentile over draws), and if the interval of its slope lies above zero.</li>\
          <li><b>Suite.</b> {}, version {}: <code>{}</code></li>",
         escape(reference),
         plural(*groups, "group"),

@@ -1,4 +1,4 @@
-//! The primary endpoints: every arm against the reference, and the table of arms by endpoints.
+//! Primary endpoints: differences of every arm from the reference, and a table of arms by endpoints.
 
 use stepwise_benchmark::metrics::Better;
 use stepwise_report::markup::{breakable, difference as in_points, escape, p_value};
@@ -9,33 +9,33 @@ use stepwise_report::table::{Cell, Table};
 use super::{BASE, StudyInput, mark};
 use crate::summary::{Difference, Endpoint};
 
-/// The section.
+/// Renders the section.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     let primary: Vec<(&String, &Endpoint)> =
         input.summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
     let mut rows = String::new();
     for (id, endpoint) in &primary {
         let better = match endpoint.better {
-            Better::Higher => "to the right is better",
-            Better::Lower => "to the left is better",
-            Better::Neither => "it describes and does not judge",
+            Better::Higher => "further right is better",
+            Better::Lower => "further left is better",
+            Better::Neither => "neither direction is better",
         };
         rows.push_str(&group(&breakable(id), &format!("{}; {better}", escape(&endpoint.label))));
         let scale = Scale::new(input.others(endpoint).map(|(_, found)| mark(found)), true);
         for (name, compared) in input.others(endpoint) {
             rows.push_str(&scale.row((&breakable(name), ""), mark(compared), &result(compared)));
         }
-        rows.push_str(&scale.axis("less the reference, percentage points"));
+        rows.push_str(&scale.axis("minus the reference, percentage points"));
     }
     let reference = escape(&input.summary.reference);
     Some(Section {
         id: "primary",
-        title: "Primary endpoints, arm by arm",
+        title: "Primary endpoints by arm",
         intro: format!(
-            "Every arm less <b>{reference}</b>, with its 95 % interval over seeds and groups, and thin the one over seeds and \
-             questions. Filled where both exclude zero, and p, the larger of a test over groups and one over questions, adjusted \
-             by Holm over all arms here, is below 0.05. The base is no arm: its p is adjusted with those of the endpoints that \
-             are not primary."
+            "Every arm minus <b>{reference}</b>, with its 95 % interval over seeds and groups (thick) and over seeds and \
+             questions (thin). p is the larger of a test over groups and a test over questions, adjusted by Holm over all arms \
+             and primary endpoints. A dot is filled where both intervals exclude zero and the adjusted p is below 0.05. The base \
+             is not an arm: its p is adjusted with the endpoints that are not primary."
         ),
         body: format!("<div class=\"forest\">{rows}</div>"),
         tables: vec![arms(input, &primary).open()],
@@ -43,14 +43,14 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     })
 }
 
-/// The difference with its adjusted p.
+/// Renders the difference with its adjusted p-value.
 fn result(difference: Option<&Difference>) -> String {
     let text = in_points(difference.map(|difference| difference.estimate));
     let p = difference.and_then(|difference| difference.p_adjusted);
     p.map_or(text.clone(), |p| format!("{text} <span class=\"n\">p {}</span>", p_value(p)))
 }
 
-/// Arms by primary endpoints; the untouched base stands first.
+/// Table of arms by primary endpoints; the untouched base comes first.
 fn arms(input: &StudyInput<'_>, primary: &[(&String, &Endpoint)]) -> Table {
     let columns = [("arm".to_owned(), "arm".to_owned()), ("seeds".to_owned(), "seeds".to_owned())];
     let columns = columns.into_iter().chain(primary.iter().map(|(id, _)| ((*id).clone(), breakable(id))));

@@ -1,10 +1,10 @@
-//! One arm less another, over seeds: drawn and tested twice, over groups and over questions.
+//! Difference of two arms over seeds, with intervals and tests over groups and over questions.
 //!
-//! Groups alone would not do. A few dozen questions are put to every case of a sort, and a model that looks little at pictures answers
-//! each alike in all of them: one question answered otherwise then counts as often as there are cases, and arms differ surely on
-//! questions that happened to be asked. What is claimed must hold for other questions too, as in studies of language for
-//! other words (Clark, 1973). So p is the larger of two tests, which is itself a test that neither is free of a difference
-//! (intersection-union; Berger, 1982), and a claim needs both intervals.
+//! Clustering by group alone is not enough. The same few dozen questions are asked about many cases, and a model that
+//! hardly uses the image gives one answer to a question in all cases. A change on a single question then counts once
+//! per case, and a difference looks certain that holds for this sample of questions only. A claim must hold for other
+//! questions as well (Clark, 1973, for words in studies of language). Therefore p is the larger of the two p-values,
+//! which is an intersection-union test (Berger, 1982), and a claim needs both intervals to exclude zero.
 
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::metrics::Metric;
@@ -12,36 +12,36 @@ use stepwise_benchmark::stats::swap::swap;
 use stepwise_benchmark::stats::{Bootstrap, Statistic};
 use stepwise_benchmark::summary::Estimate;
 
-/// One arm less the reference.
+/// Difference of one arm minus the reference in one endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The mean over seeds; its interval draws seeds and groups.
+    /// Mean over seeds; the interval draws seeds and groups.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// The interval that draws seeds and questions. Lines of effective robustness are held fixed. None of what is told of whole
-    /// chains, which many questions make, and where runs do not say their questions.
+    /// Interval that draws seeds and questions and holds lines of effective robustness fixed. `None` for metrics of
+    /// whole chains, which combine several questions, and where outcomes do not record their question.
     pub over_questions: Option<[f64; 2]>,
-    /// Of each seed that both have.
+    /// Difference in each seed that both arms have.
     pub by_seed: Vec<Option<f64>>,
-    /// Seeds whose difference has the sign of the mean.
+    /// Number of seeds whose difference has the sign of the mean.
     pub agreeing: usize,
-    /// Swap test over groups; none where the difference is not defined.
+    /// p-value of the swap test over groups; `None` where the difference is not defined.
     pub p_groups: Option<f64>,
-    /// Swap test over questions; none where there is no interval over them.
+    /// p-value of the swap test over questions; `None` where there is no interval over questions.
     pub p_questions: Option<f64>,
-    /// [`Difference::p`] adjusted: by Holm over all arms and primary endpoints, by Benjamini and Hochberg over all others.
-    /// Comparisons whose runs are not finished count among them.
+    /// [`Difference::p`] adjusted: by Holm over all arms and primary endpoints, by Benjamini and Hochberg over all
+    /// other comparisons. Planned comparisons whose runs are not finished count as well.
     pub p_adjusted: Option<f64>,
 }
 
 impl Difference {
-    /// The larger of the two.
+    /// Returns the larger of the two p-values; `None` where the difference is not defined.
     #[must_use]
     pub fn p(&self) -> Option<f64> {
         self.p_groups.map(|p| self.p_questions.map_or(p, |other| p.max(other)))
     }
 
-    /// Whether a claim may rest on it: the adjusted test and both intervals agree.
+    /// Returns whether a claim may rest on the difference: adjusted p below 0.05, and both intervals exclude zero.
     #[must_use]
     pub fn is_sure(&self) -> bool {
         let excludes_zero = |[low, high]: [f64; 2]| low > 0.0 || high < 0.0;
@@ -50,7 +50,7 @@ impl Difference {
             && self.over_questions.is_none_or(excludes_zero)
     }
 
-    /// Of every metric, not yet adjusted.
+    /// Differences of all metrics; the p-values are not adjusted yet.
     pub(super) fn all(over_groups: Clustered, over_questions: Option<Clustered>) -> Vec<Option<Self>> {
         let found = |(place, estimate): (usize, Estimate)| {
             let mean = estimate.value?;
@@ -71,19 +71,19 @@ impl Difference {
     }
 }
 
-/// The metrics of two sides in one seed.
+/// Metrics of two sides in one seed.
 pub(super) type Sides = (Vec<Metric>, Vec<Metric>);
 
-/// The first side less the second over seeds, for every metric, by one kind of group.
+/// First side minus second side over seeds, for every metric, clustered by groups or by questions.
 pub(super) struct Clustered {
-    /// Of each seed.
+    /// Differences by seed and metric.
     differences: Vec<Vec<Metric>>,
     estimates: Vec<Estimate>,
     p: Vec<Option<f64>>,
 }
 
 impl Clustered {
-    /// Swaps groups of `tested`, and draws groups of `drawn`; both are of the same seeds.
+    /// Tests `tested` by swaps of groups and makes intervals of `drawn` by draws of groups. Both hold the same seeds.
     pub(super) fn new(tested: &[Sides], drawn: Vec<Sides>, groups: usize, bootstrap: &Bootstrap, seed: u64) -> Self {
         let less = |(own, theirs): Sides| own.into_iter().zip(theirs).map(|(a, b)| Metric::difference(a, b)).collect();
         let differences: Vec<Vec<Metric>> = drawn.into_iter().map(less).collect();
@@ -99,7 +99,7 @@ impl Clustered {
     }
 }
 
-/// Means over seeds with their intervals.
+/// Returns the mean over seeds of every metric with its interval.
 pub(super) fn bounded(seeds: &[Vec<Metric>], bootstrap: &Bootstrap, groups: usize) -> Vec<Estimate> {
     let Some(first) = seeds.first() else { return Vec::new() };
     let statistics: Vec<Vec<&Statistic>> =
@@ -112,12 +112,12 @@ pub(super) fn bounded(seeds: &[Vec<Metric>], bootstrap: &Bootstrap, groups: usiz
     intervals.into_iter().enumerate().map(estimate).collect()
 }
 
-/// The value of one metric in each seed.
+/// Returns the value of one metric in each seed.
 pub(super) fn values(seeds: &[Vec<Metric>], place: usize) -> Vec<Option<f64>> {
     seeds.iter().map(|metrics| metrics[place].statistic.value()).collect()
 }
 
-/// None where one of them is.
+/// Mean of the values; `None` where a value is `None` or there are no values.
 fn mean(values: &[Option<f64>]) -> Option<f64> {
     let sum = values.iter().copied().sum::<Option<f64>>()?;
     (!values.is_empty()).then(|| sum / values.len() as f64)

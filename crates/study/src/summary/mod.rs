@@ -1,5 +1,5 @@
-//! The arms of a study compared: every endpoint of every arm over its seeds, against a reference arm, with intervals that draw
-//! seeds and groups or questions, and tests adjusted over the endpoints that were named before the first run.
+//! Comparison of a study's arms: every endpoint of every arm over its seeds, against a reference arm. Intervals draw
+//! seeds and groups or questions; tests are adjusted over the endpoints that were named before the first run.
 
 mod difference;
 mod robustness_line;
@@ -19,158 +19,158 @@ pub use robustness_line::{EFFECTIVE, LINE_ADVICE, Line};
 
 use difference::{Clustered, Sides, bounded, values};
 
-/// Schema of a study's JSON.
+/// Schema version of a study's JSON report.
 pub const SCHEMA: &str = "study-report/2";
 
-/// What the runs of a study left.
+/// Outcomes of all runs of a study.
 #[derive(Clone, Debug)]
 pub struct StudyRuns {
-    /// For people.
+    /// Name of the study.
     pub name: String,
-    /// What it is, as name and value: base, cases, budget.
+    /// Facts for the report as name and value: base, cases, budget.
     pub facts: Vec<(String, String)>,
-    /// Endpoints named before the first run.
+    /// Ids of the primary endpoints, named before the first run.
     pub primary: Vec<String>,
-    /// Place of the arm that all others are compared with.
+    /// Index in `arms` of the arm that all others are compared with.
     pub reference: usize,
-    /// Every seed of the study.
+    /// All seeds of the study.
     pub seeds: Vec<u64>,
-    /// Those of them that were added after the first run.
+    /// Seeds that were added after the first run.
     pub later_seeds: Vec<u64>,
-    /// What the untouched base answered.
+    /// Outcomes of the untouched base.
     pub base: Vec<Outcome>,
-    /// In the order of the study.
+    /// Arms in the order of the study.
     pub arms: Vec<ArmRuns>,
 }
 
 /// The runs of one arm.
 #[derive(Clone, Debug)]
 pub struct ArmRuns {
-    /// Its name.
+    /// Name of the arm.
     pub name: String,
-    /// What its runs were to be taught.
+    /// Planned training of its runs.
     pub taught: Taught,
-    /// Those that are finished, in the order of their seeds.
+    /// Finished runs in the order of their seeds.
     pub runs: Vec<SeedRun>,
 }
 
-/// What a run of an arm is to be taught, the mean over seeds.
+/// Planned training of one run of an arm, as the mean over seeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Taught {
-    /// Optimiser steps.
+    /// Number of optimiser steps.
     pub steps: f64,
-    /// Lessons; a question taught twice counts twice.
+    /// Number of training examples; a question trained on twice counts twice.
     pub samples: f64,
-    /// Tokens the loss is taken on.
+    /// Number of tokens that the loss is computed on.
     pub supervised_tokens: f64,
 }
 
-/// One run.
+/// One finished run.
 #[derive(Clone, Debug)]
 pub struct SeedRun {
-    /// Its seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// Optimiser steps it did.
+    /// Optimiser steps done.
     pub steps: u64,
-    /// Optimiser steps it was to do.
+    /// Optimiser steps planned.
     pub planned: u64,
-    /// What it answered after its last epoch.
+    /// Outcomes after the last epoch.
     pub outcomes: Vec<Outcome>,
-    /// What it answered at every tested step before that, of the reference's runs alone: points of its lines.
+    /// Outcomes at every earlier evaluated step, in runs of the reference only; they are the points of its lines.
     pub earlier: Vec<Vec<Outcome>>,
-    /// The base as this run asked it, and every epoch it tested: optimiser steps done, and what they came to.
+    /// Optimiser steps done and summary, for the base and for every evaluated epoch of this run.
     pub stops: Vec<(u64, Summary)>,
-    /// Its phases.
+    /// Accuracies after each phase; `None` for a run without recorded phases.
     pub forgetting: Option<Forgetting>,
 }
 
-/// Arms by endpoints.
+/// Comparison of a study's arms, by endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudySummary {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// For people.
+    /// Name of the study.
     pub name: String,
-    /// What was asked.
+    /// Suite of the evaluations.
     pub suite: SuiteName,
-    /// The arm that all others are compared with.
+    /// Name of the arm that all others are compared with.
     pub reference: String,
-    /// Every arm with the seeds that are finished.
+    /// Name and finished seeds of every arm.
     pub arms: Vec<(String, Vec<u64>)>,
-    /// What their runs were to be taught, in the order of the arms.
+    /// Planned training of each arm, in the order of the arms.
     pub taught: Vec<Taught>,
-    /// Runs that did fewer optimiser steps than they were to.
+    /// Runs that did fewer optimiser steps than planned.
     pub ended_early: Vec<EndedEarly>,
-    /// Seeds a whole arm has.
+    /// Number of seeds of a finished arm.
     pub seeds: usize,
     /// Seeds that were added after the first run.
     pub later_seeds: Vec<u64>,
-    /// Groups that intervals and tests are clustered by.
+    /// Number of groups that intervals and tests are clustered by.
     pub groups: usize,
-    /// Questions that those of differences are clustered by as well; none where the runs, which an earlier version made, do not
-    /// say their questions.
+    /// Number of questions that intervals and tests of differences are clustered by as well; `None` where outcomes,
+    /// written by an earlier version, do not record their question.
     pub questions: Option<usize>,
-    /// Draws behind every interval.
+    /// Bootstrap draws of every interval.
     pub resamples: usize,
-    /// The reference's lines, those that are refused as well: one attack of every family.
+    /// Lines of the reference, used and refused: one attack per family.
     pub lines: Vec<Line>,
-    /// By id, those named before the first run first.
+    /// Endpoints by id; primary endpoints come first.
     pub endpoints: IndexMap<String, Endpoint>,
 }
 
-/// A run that did fewer optimiser steps than it was to.
+/// A run that did fewer optimiser steps than planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedEarly {
-    /// Its arm.
+    /// Name of the arm.
     pub arm: String,
-    /// Its seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// Done.
+    /// Optimiser steps done.
     pub steps: u64,
-    /// To be done.
+    /// Optimiser steps planned.
     pub planned: u64,
 }
 
-/// One endpoint.
+/// One endpoint of a study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// For people.
+    /// Readable name.
     pub label: String,
     /// Which direction is an improvement.
     pub better: Better,
-    /// Whether it was named before the first run.
+    /// Whether the endpoint was named before the first run.
     pub primary: bool,
-    /// Whether it is a share of 1 or a difference of shares; else a difference of log-odds.
+    /// True for a share of 1 or a difference of shares, false for a difference of log-odds.
     pub in_points: bool,
-    /// Of the untouched base.
+    /// Estimate of the untouched base.
     pub base: Estimate,
-    /// The base less the reference in each of its seeds. It is no arm: whatever the endpoint, its test is among those that are
-    /// there to be looked at.
+    /// Base minus reference, in each seed of the reference. The base is not an arm, so this test is always adjusted
+    /// with the endpoints that are not primary.
     pub base_difference: Option<Difference>,
-    /// In the order of the arms.
+    /// Estimates in the order of the arms.
     pub arms: Vec<ArmEndpoint>,
 }
 
 /// One endpoint of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArmEndpoint {
-    /// The mean over the arm's seeds.
+    /// Mean over the arm's seeds.
     pub estimate: Estimate,
-    /// Of each of its seeds.
+    /// Value in each of the arm's seeds.
     pub by_seed: Vec<Option<f64>>,
-    /// This arm less the reference, on the seeds that both have; none for the reference itself.
+    /// This arm minus the reference, on the seeds that both have; `None` for the reference itself.
     pub difference: Option<Difference>,
 }
 
-/// What is shown of a suite's metrics when they are not primary: the headline, accuracy by condition and by stage, and silent
-/// failures.
+/// Whether a report shows this metric even if it is not primary: metrics without a suffix, accuracy by condition,
+/// chance-corrected accuracy by stage, and silent failures.
 fn is_shown(id: &str) -> bool {
     let by_condition = id.starts_with("accuracy:") && !id.contains(":stage_");
     !id.contains(':') || by_condition || ["chance_corrected:", "silent_failure:"].iter().any(|of| id.starts_with(of))
 }
 
 impl StudySummary {
-    /// Compares the arms of `runs`, which `suite` asked.
+    /// Compares the arms of `runs`, which were evaluated with `suite`.
     #[must_use]
     pub fn new(suite: &Suite, runs: &StudyRuns, bootstrap: Bootstrap) -> Self {
         let finished = || runs.arms.iter().flat_map(|arm| &arm.runs);
@@ -195,7 +195,8 @@ impl StudySummary {
 
         let reference = &runs.arms[runs.reference].runs;
         let compare = |pairs: &[(&Vec<Outcome>, &Vec<Outcome>)]| {
-            // A test exchanges the answers of these two alone, and lines are of groups: they stay as they are.
+            // A test exchanges the answers of the two sides only, so it holds the lines fixed. Lines are clustered by
+            // group, so draws of questions hold them fixed, too.
             let sides = |groups: &Groups<'_>, is_drawn: bool| -> Vec<Sides> {
                 let both = pairs.iter();
                 both.map(|(own, theirs)| (measured(groups, own, is_drawn), measured(groups, theirs, is_drawn)))
@@ -268,7 +269,7 @@ impl StudySummary {
         }
     }
 
-    /// Arms whose seeds are not all finished, in words; none where nothing is missing.
+    /// Lists the arms with unfinished seeds; `None` when all are finished.
     #[must_use]
     pub fn unfinished(&self) -> Option<String> {
         let lacking = self.arms.iter().filter(|(_, done)| done.len() < self.seeds);
@@ -287,8 +288,9 @@ fn ended_early(runs: &StudyRuns) -> Vec<EndedEarly> {
         .collect()
 }
 
-/// Adjusts the p-values over all arms and primary endpoints, and over all others with those of the base. A comparison that is
-/// planned and has no p-value yet stands in with 1, so that what is adjusted does not become less sure as runs are finished.
+/// Adjusts the p-values: by Holm over all arms and primary endpoints, by Benjamini and Hochberg over all other
+/// comparisons and the base. A planned comparison without a p-value counts with p = 1, so that later runs do not weaken
+/// the adjusted p-values.
 fn adjust(endpoints: &mut IndexMap<String, Endpoint>) {
     for (primary, adjustment) in [(true, holm as fn(&[f64]) -> Vec<f64>), (false, benjamini_hochberg)] {
         let mut planned = 0;

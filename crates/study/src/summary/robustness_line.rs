@@ -1,4 +1,4 @@
-//! The line of a study's reference: what accuracy under an attack its clean accuracy promises.
+//! Lines of a study's reference arm: the accuracy under an attack that its clean accuracy predicts.
 
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::metrics::robustness::{Point, Trend};
@@ -8,55 +8,57 @@ use stepwise_benchmark::suite::Suite;
 
 use super::StudyRuns;
 
-/// What the ids of effective robustness begin with.
+/// Prefix of the ids of effective robustness.
 pub const EFFECTIVE: &str = "effective_robustness:";
 
-/// What gives a study lines that can be used.
-pub const LINE_ADVICE: &str = "effective robustness needs a reference that is tested on its way, at clean accuracies that \
-     differ: several epochs, or a curriculum.order with phases";
+/// Advice for a study without usable lines.
+pub const LINE_ADVICE: &str = "effective robustness needs a reference that is evaluated several times at different clean \
+     accuracies: train it for several epochs, or with a curriculum.order that has phases";
 
-/// Tested steps of a run beside its base: two places make a line of whatever they hold.
+/// Minimum number of evaluated steps of a run besides the base. A line through the base and one step would always fit.
 const FEWEST_STEPS: usize = 2;
 
-/// How accuracy under one attack goes with clean accuracy, in log-odds: least squares through the base and every tested step of
-/// all runs of the reference (Taori et al., 2020). What an arm has above it is its effective robustness.
+/// Line of the accuracy under one attack over the clean accuracy, both in log-odds, fitted by least squares to the base
+/// and to every evaluated step of all runs of the reference (Taori et al., 2020). The effective robustness of an arm is
+/// its height above the line.
 ///
-/// A line is used where all of these hold, and else refused:
-/// - a run of the reference was tested at two steps or more, so that with the base there are three places;
-/// - the range of the points' clean accuracies exceeds what drawing other groups gives points that are all alike: the 97.5th
-///   percentile, over the bootstrap's draws, of the range of each point's change. It grows with the number of points;
-/// - the 95 % interval of the slope over draws of groups lies above 0: better models withstand more.
+/// A line is used where all of the following hold, and refused otherwise:
+/// - A run of the reference was evaluated at two steps or more, so that there are three points with the base.
+/// - The range of the points' clean accuracies exceeds the range expected by chance for equal models: the 97.5th
+///   percentile, over the bootstrap's draws of groups, of the range of the points' changes. The expected range grows
+///   with the number of points.
+/// - The 95 % interval of the slope over draws of groups lies above 0.
 ///
-/// The line is fitted anew in every draw of groups from which an interval of effective robustness is made. The reference's
-/// seeds are not drawn for it, and the swap test holds it fixed.
+/// Intervals of effective robustness fit the line again in every draw of groups. They do not draw the reference's seeds
+/// for the line, and the swap test holds the line fixed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// The attack.
+    /// Id of the attack's condition.
     pub attack: String,
-    /// Attacked log-odds for one of clean log-odds; none where all points have one clean accuracy.
+    /// Log-odds under attack per clean log-odds; `None` where all points have the same clean accuracy.
     pub slope: Option<f64>,
-    /// Its 95 % interval over groups.
+    /// 95 % interval (low, high) of the slope over groups.
     pub slope_ci: Option<[f64; 2]>,
-    /// Attacked log-odds where clean log-odds are zero.
+    /// Log-odds under attack where the clean log-odds are zero.
     pub intercept: Option<f64>,
-    /// The base, and every tested step of every seed.
+    /// Number of points: the base and every evaluated step of every seed.
     pub points: usize,
-    /// Lowest and highest clean accuracy among them.
+    /// Lowest and highest clean accuracy of the points, 0 to 1.
     pub clean: Option<[f64; 2]>,
-    /// Why there is no effective robustness under this attack; none where there is.
+    /// Why the line is refused; `None` where it is used.
     pub refused: Option<String>,
 }
 
-/// What a line is fitted to.
+/// Points that a line is fitted to.
 #[derive(Clone, Debug)]
 pub(super) struct Points {
-    /// Four for each point, by group: right and asked, clean and then under the attack.
+    /// Four columns per point, by group: right and answered items without attack, then under the attack.
     columns: Vec<Vec<f64>>,
-    /// Items behind each point.
+    /// Number of items of each point.
     items: Vec<usize>,
 }
 
-/// Right and asked, clean and then under `attack`, by group; and the items behind the smaller of the two.
+/// Returns right and answered items by group, without attack and then under `attack`, and the smaller number of items.
 fn counted(ledger: &Ledger<'_>, attack: usize) -> (Vec<Vec<f64>>, usize) {
     let of = |c: usize| ledger.sums(|row| Some([row.right(c)?, 1.0]));
     let (clean, attacked) = (of(ledger.clean()), of(attack));
@@ -64,7 +66,7 @@ fn counted(ledger: &Ledger<'_>, attack: usize) -> (Vec<Vec<f64>>, usize) {
     (clean.columns.into_iter().chain(attacked.columns).collect(), items)
 }
 
-/// The point that sums of those columns make; none where nothing was asked.
+/// Returns the point with these sums of the four columns; `None` where no item was answered.
 fn point(sums: &[f64], n: usize) -> Option<Point> {
     let share = |right: f64, asked: f64| (asked > 0.0).then(|| right / asked);
     Some(Point { clean: share(sums[0], sums[1])?, attacked: share(sums[2], sums[3])?, n })
@@ -74,7 +76,7 @@ fn points(sums: &[f64], items: &[usize]) -> Option<Vec<Point>> {
     sums.chunks_exact(4).zip(items).map(|(sums, n)| point(sums, *n)).collect()
 }
 
-/// Lowest and highest.
+/// Returns the lowest and the highest value.
 fn ends(values: impl Iterator<Item = f64>) -> [f64; 2] {
     values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| [low.min(value), high.max(value)])
 }
@@ -118,31 +120,32 @@ impl Points {
 }
 
 impl Line {
-    /// What keeps it from being used. `steps` are the tested ones of one run, `chance` is the range of clean accuracy that
-    /// points would have that are all alike.
+    /// Returns why the line is refused. `steps` is the number of evaluated steps of one run, `chance` the range of
+    /// clean accuracy that equal models would show.
     fn refusal(&self, steps: usize, chance: Option<f64>) -> Option<String> {
         if steps < FEWEST_STEPS {
             return Some(format!(
-                "tested steps of the reference beside its base: {steps}, and a line needs {FEWEST_STEPS}"
+                "evaluated steps of the reference besides its base: {steps}, but a line needs {FEWEST_STEPS}"
             ));
         }
         let (Some(slope), Some([least, most]), Some([low, high]), Some(chance)) =
             (self.slope, self.clean, self.slope_ci, chance)
         else {
-            return Some("its points have one clean accuracy, or there are fewer than two groups".to_owned());
+            return Some("all points have the same clean accuracy, or there are fewer than two groups".to_owned());
         };
         let range = most - least;
         if range <= chance {
             let (range, chance) = (range * 100.0, chance * 100.0);
             return Some(format!(
-                "clean accuracies lie {range:.1} points apart, no more than chance gives models that are alike ({chance:.1})"
+                "clean accuracies differ by {range:.1} percentage points, no more than expected by chance ({chance:.1})"
             ));
         }
-        (low <= 0.0).then(|| format!("its slope {slope:.2} [{low:.2}, {high:.2}] is not surely above 0"))
+        (low <= 0.0)
+            .then(|| format!("the interval of its slope, {slope:.2} [{low:.2}, {high:.2}], does not lie above 0"))
     }
 }
 
-/// The lines of one attack of every family, with what each was fitted to.
+/// Returns the line of one representative attack per family, with its points.
 pub(super) fn lines(
     suite: &Suite,
     groups: &Groups<'_>,
@@ -151,7 +154,7 @@ pub(super) fn lines(
 ) -> Vec<(Line, Points)> {
     let reference = &runs.arms[runs.reference].runs;
     let tested = reference.iter().flat_map(|run| run.earlier.iter().chain([&run.outcomes]));
-    // The base is the same for all seeds, and counts once.
+    // All seeds start from the same base, so it counts once.
     let all = [&runs.base].into_iter().chain(tested);
     let stops: Vec<Ledger<'_>> = all.map(|outcomes| Ledger::new(suite, groups, outcomes)).collect();
     let steps = reference.iter().map(|run| run.earlier.len() + 1).max().unwrap_or_default();
@@ -163,8 +166,9 @@ pub(super) fn lines(
     attacks.into_iter().map(line).collect()
 }
 
-/// By how much the log-odds under an attack exceed those that the reference's line promises at the run's clean accuracy. The
-/// line is fitted to the same draw of what it is `drawn` from, or else held fixed.
+/// Effective robustness: log-odds under an attack minus the log-odds that the line predicts at the run's
+/// clean accuracy. With `drawn`, every draw of groups fits the line again to these points; with `None` the
+/// line is held fixed.
 pub(super) fn effective(ledger: &Ledger<'_>, line: &Line, drawn: Option<&Points>) -> Option<Metric> {
     let attack = ledger.suite.conditions.iter().position(|condition| condition.id == line.attack)?;
     let (mut columns, n) = counted(ledger, attack);
