@@ -5,13 +5,6 @@ use stepwise_ops::{Packed, Precision};
 
 use super::parameter::Parameter;
 
-pub use random::RandomSource;
-pub(crate) use random::normal;
-pub use read::SafetensorsSource;
-pub(crate) use read::nearest;
-pub use save::save_model;
-pub use write::{NamedTensor, write_safetensors};
-
 /// Errors of reading and writing weights.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightError {
