@@ -1,6 +1,7 @@
-//! What is learned: cases, clinical stages, taxonomy, importers, synthetic cases, checks, splits, prompts and phases.
+//! Training data: cases, clinical stages, taxonomy, importers, synthetic cases, checks, splits, prompts and phases.
 //!
-//! This crate knows words and pictures, never tensors, so the research logic builds and tests in seconds.
+//! This crate works on text and images and depends on no tensor library, so the research logic builds and tests
+//! in seconds.
 
 pub mod case;
 pub mod check;
