@@ -1,5 +1,5 @@
-//! A 64-bit difference hash (dHash) of an image. The hashes of copies of an image differ in a few bits; see
-//! [`crate::near`].
+//! A 64-bit difference hash (dHash) of an image. The hashes of copies of an image differ in a few bits;
+//! see [`crate::near`].
 
 use std::collections::BTreeMap;
 
@@ -77,8 +77,8 @@ pub fn hamming(one: u64, other: u64) -> u32 {
     (one ^ other).count_ones()
 }
 
-/// Finds all pairs of hashes that differ in at most `bits` bits. Returns pairs of indices in ascending order, the smaller
-/// index of each pair first.
+/// Finds all pairs of hashes that differ in at most `bits` bits. Returns pairs of indices in ascending order, the
+/// smaller index of each pair first.
 #[must_use]
 pub fn pairs_within(hashes: &[u64], bits: u32) -> Vec<(usize, usize)> {
     // Hashes that differ in at most n bits agree in at least one of n + 1 bands of bits, so only these are compared.

@@ -4,9 +4,9 @@
 //! (`round(v / 257)`) and never clipped. An alpha channel is dropped, not blended, as in Pillow's `convert("RGB")`. The
 //! EXIF orientation is applied, so coordinates refer to the image as it is displayed.
 //!
-//! PNG files give exactly the pixels that Pillow gives. The JPEG standard leaves the arithmetic open: results differ from
-//! Pillow's libjpeg by one grey level in a few pixels of a thousand, and by up to five levels in files that store colour
-//! at half resolution.
+//! PNG files give exactly the pixels that Pillow gives. The JPEG standard leaves the arithmetic open: results differ
+//! from Pillow's libjpeg by one grey level in a few pixels of a thousand, and by up to five levels in files that store
+//! colour at half resolution.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};

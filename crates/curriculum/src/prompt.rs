@@ -8,8 +8,8 @@ use crate::conversation::{Conversation, Part, Role};
 /// Version of the prompt wording in this file; part of the digest of every checkpoint.
 pub const PROMPT_VERSION: &str = "prompt/1";
 
-/// Number of grid steps along each side of the image. Box coordinates are written as whole numbers on this grid, that is
-/// in percent.
+/// Number of grid steps along each side of the image. Box coordinates are written as whole numbers on this grid, that
+/// is in percent.
 pub const BOX_GRID: f64 = 100.0;
 
 /// Form in which a choice is answered.
@@ -80,7 +80,8 @@ pub struct Prompt {
     pub images: Vec<String>,
     /// Possible responses to a choice or yes/no question, in the order shown; empty for other answer types.
     pub options: Vec<String>,
-    /// Index of each shown option among the stored options (for yes/no: 0 is yes, 1 is no); empty for other answer types.
+    /// Index of each shown option among the stored options (for yes/no: 0 is yes, 1 is no); empty for other
+    /// answer types.
     pub stored: Vec<usize>,
     /// Right response.
     pub answer: String,
@@ -90,8 +91,8 @@ pub struct Prompt {
 ///
 /// # Panics
 /// When `frame.order` names an option twice or an option that does not exist; when letters are asked for and the first
-/// right option is not shown; when the answer has no right option or text, or names a region or image that the case lacks.
-/// The case checks rule out the last two, and callers must give a valid order.
+/// right option is not shown; when the answer has no right option or text, or names a region or image that the case
+/// lacks. The case checks rule out the last two, and callers must give a valid order.
 #[must_use]
 pub fn prompt(case: &Case, item: &Item, frame: &Frame) -> Prompt {
     let (options, stored) = shown_options(item, frame);
@@ -125,8 +126,8 @@ impl Prompt {
 /// Returns the right response as text, as it is shown when the answer is given as context.
 ///
 /// # Panics
-/// When the answer has no right option or text, or names a region or image that the case lacks. The case checks rule this
-/// out.
+/// When the answer has no right option or text, or names a region or image that the case lacks. The case checks rule
+/// this out.
 #[must_use]
 pub fn gold_text(case: &Case, item: &Item) -> String {
     gold_reply(case, item, &Frame::default())

@@ -32,10 +32,10 @@ pub fn are_shares(shares: Shares) -> bool {
 /// Assigns each group to a side of the split and returns the sides by group id. The result does not depend on the order
 /// of the groups.
 ///
-/// Within a stratum the groups are sorted by a hash of (seed, id). Each group goes to the side that lacks the most cases
-/// at that point; of equal sides to the first. The shares are met as closely as whole groups allow, even in sets of a few
-/// dozen patients, where an independent draw for each group would miss them. The price is that adding a group can move
-/// others.
+/// Within a stratum the groups are sorted by a hash of (seed, id). Each group goes to the side that lacks the most
+/// cases at that point; of equal sides to the first. The shares are met as closely as whole groups allow, even in sets
+/// of a few dozen patients, where an independent draw for each group would miss them. The price is that adding a group
+/// can move others.
 #[must_use]
 pub fn assign(seed: u64, groups: &[Group], shares: Shares) -> BTreeMap<String, Split> {
     let mut strata: BTreeMap<&str, BTreeMap<([u8; 32], &str), usize>> = BTreeMap::new();

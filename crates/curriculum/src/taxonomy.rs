@@ -63,8 +63,8 @@ pub struct Category {
     pub about_marks: bool,
 }
 
-/// Returns whether questions of this category, by its id in Stepwise's own taxonomy, are about a mark on the image. False
-/// for an unknown id.
+/// Returns whether questions of this category, by its id in Stepwise's own taxonomy, are about a mark on the image.
+/// False for an unknown id.
 #[must_use]
 pub fn is_about_marks(category: &str) -> bool {
     static OWN: LazyLock<Taxonomy> = LazyLock::new(Taxonomy::default);
@@ -98,8 +98,8 @@ impl Taxonomy {
     /// Reads and checks a taxonomy file.
     ///
     /// # Errors
-    /// When the file cannot be read, is not valid TOML of this schema, or breaks a rule of the taxonomy. All broken rules
-    /// are reported at once.
+    /// When the file cannot be read, is not valid TOML of this schema, or breaks a rule of the taxonomy. All broken
+    /// rules are reported at once.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let text = fs::read_to_string(path).map_err(|error| {
             Problem::new(path, format!("cannot be read: {error}"), "check that the file exists and may be read")

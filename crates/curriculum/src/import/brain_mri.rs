@@ -1,8 +1,9 @@
 //! Importer of contrast-enhanced T1 slices of the brain, each with one tumour and its box in YOLO format.
 //!
-//! Files: `glioma/`, `meningioma/`, `pituitary/`, each with `<number>.jpg` and `<number>.txt` (`class cx cy w h`, as
-//! parts of the image's sides). Consecutive numbers are often slices of one patient, so a run of consecutive numbers stays
-//! on one side of the split. The data set does not record the patient's sides, so all sides are sides of the image.
+//! Files: `glioma/`, `meningioma/`, `pituitary/`, each with `<number>.jpg` and `<number>.txt` (`class cx cy w h`,
+//! as parts of the image's sides). Consecutive numbers are often slices of one patient, so a run of consecutive
+//! numbers stays on one side of the split. The data set does not record the patient's sides, so all sides are sides
+//! of the image.
 
 use std::path::Path;
 

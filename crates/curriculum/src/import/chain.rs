@@ -167,8 +167,8 @@ impl Chain {
     }
 }
 
-/// Draws up to `count` different values of a pool of (value, weight), with probability proportional to weight. Values with
-/// weight 0 are never drawn.
+/// Draws up to `count` different values of a pool of (value, weight), with probability proportional to weight. Values
+/// with weight 0 are never drawn.
 ///
 /// Wrong options are drawn by how often they are right elsewhere, so that frequent right answers do not stand out.
 pub(super) fn draw<'a>(pool: &[(&'a str, usize)], count: usize, dice: &mut impl Rng) -> Vec<&'a str> {

@@ -1,8 +1,8 @@
 //! Importers that convert public data sets to case files. Facts come only from the annotations of the data set; the
 //! questions are worded here.
 //!
-//! Every importer copies the images byte for byte, writes masks at the size of their image, and covers all four stages in
-//! each case. Equal sources and seeds give equal files.
+//! Every importer copies the images byte for byte, writes masks at the size of their image, and covers all four stages
+//! in each case. Equal sources and seeds give equal files.
 
 mod bccd;
 mod brain_mri;
@@ -24,8 +24,8 @@ pub struct Importer {
     pub name: &'static str,
     /// One line about the data set and the files that are read.
     pub about: &'static str,
-    /// Reads the data set in the first folder and writes `cases.jsonl`, `images/` and, if there are masks, `masks/` to the
-    /// second folder.
+    /// Reads the data set in the first folder and writes `cases.jsonl`, `images/` and, if there are masks, `masks/` to
+    /// the second folder.
     pub run: fn(&Path, &Path, &ImportOptions) -> Result<ImportReport, ImportError>,
 }
 
@@ -57,7 +57,8 @@ pub fn importer(name: &str) -> Option<&'static Importer> {
 /// Options of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
-    /// Seed of all random draws: the split (where the source has none), the order of options, and the choice of questions.
+    /// Seed of all random draws: the split (where the source has none), the order of options, and the choice
+    /// of questions.
     pub seed: u64,
 }
 

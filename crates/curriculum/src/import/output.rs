@@ -1,5 +1,5 @@
-//! Output folder of an import. Images and masks are written first and `cases.jsonl` last, so that the case file never names
-//! a missing file.
+//! Output folder of an import. Images and masks are written first and `cases.jsonl` last, so that the case file never
+//! names a missing file.
 
 use std::fs;
 use std::io::Cursor;
@@ -126,7 +126,8 @@ pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
     })
 }
 
-/// Converts a name to a part of an id: ASCII letters become lower case, digits stay, all other characters become hyphens.
+/// Converts a name to a part of an id: ASCII letters become lower case, digits stay, all other characters
+/// become hyphens.
 pub(super) fn slug(name: &str) -> String {
     name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }).collect()
 }

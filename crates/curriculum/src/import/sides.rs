@@ -17,8 +17,8 @@ const LEAST_GROUPS: usize = 5;
 
 /// Splits the cases by group, each stratum separately. Groups with near-duplicate images go to the same side.
 ///
-/// `strata` holds the stratum of each case; `root` is the folder of the images. Returns one line for each group that was
-/// joined to another one.
+/// `strata` holds the stratum of each case; `root` is the folder of the images. Returns one line for each group that
+/// was joined to another one.
 pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String]) -> Vec<String> {
     let places = joined(root, cases);
     let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
@@ -45,8 +45,8 @@ pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String
     notes
 }
 
-/// Keeps the split of the source, but moves near-duplicates of a validation or test case to the side of that case, so that
-/// no image is used for both training and evaluation. Returns one line for each case that was moved.
+/// Keeps the split of the source, but moves near-duplicates of a validation or test case to the side of that case, so
+/// that no image is used for both training and evaluation. Returns one line for each case that was moved.
 pub(super) fn keep(root: &Path, cases: &mut [Case]) -> Vec<String> {
     let places = joined(root, cases);
     let mut sides: BTreeMap<usize, Split> = BTreeMap::new();
@@ -64,8 +64,8 @@ pub(super) fn keep(root: &Path, cases: &mut [Case]) -> Vec<String> {
     notes
 }
 
-/// Returns for each case the index of the first case that must be on the same side, because it belongs to the same group
-/// or is linked by near-duplicates.
+/// Returns for each case the index of the first case that must be on the same side, because it belongs to the same
+/// group or is linked by near-duplicates.
 fn joined(root: &Path, cases: &[Case]) -> Vec<usize> {
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     let groups: Vec<usize> =

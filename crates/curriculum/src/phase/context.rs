@@ -1,9 +1,9 @@
-//! What is known when a question is asked.
+//! Context of a question: its parents with their right answers.
 
 use crate::case::{Case, Item};
 use crate::prompt::{Known, gold_text};
 
-/// The questions that `item` builds on with their right answers, in the order of the chain.
+/// Returns the parents of `item` with their right answers, in the order of the chain. Only direct parents are included.
 #[must_use]
 pub fn gold_context(case: &Case, item: &Item) -> Vec<Known> {
     let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));

@@ -97,7 +97,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Returns the number in the child `field` of `node`. Reports a problem and returns 0 when there is no valid number.
+    /// Returns the number in the child `field` of `node`. Reports a problem and returns 0 when there is no
+    /// valid number.
     fn number(&mut self, node: Node<'_, '_>, field: &str) -> f64 {
         let text = child(node, field).and_then(|node| node.text()).unwrap_or_default().trim().to_owned();
         match text.parse::<f64>() {

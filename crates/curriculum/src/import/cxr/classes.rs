@@ -10,8 +10,8 @@ pub(super) struct Class {
     /// Name in regions and questions.
     pub(super) label: &'static str,
     pub(super) role: RegionRole,
-    /// Lower-case parts of words by which clinical notes mention the structure. When the notes mention it, a missing mark
-    /// does not prove that it is absent.
+    /// Lower-case parts of words by which clinical notes mention the structure. When the notes mention it, a missing
+    /// mark does not prove that it is absent.
     pub(super) mentions: &'static [&'static str],
 }
 

@@ -44,8 +44,8 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// Returns whether the right and the left lung are affected. None when a lung is not marked or its covered share lies
-    /// between [`SPARED`] and [`AFFECTED`], or when neither lung is affected.
+    /// Returns whether the right and the left lung are affected. None when a lung is not marked or its covered share
+    /// lies between [`SPARED`] and [`AFFECTED`], or when neither lung is affected.
     pub(super) fn affected(&self) -> Option<[bool; 2]> {
         let lungs = self.lungs?;
         let clear =

@@ -1,8 +1,8 @@
 //! Importer of chest X-rays with cropped masks of organs, findings and devices.
 //!
-//! Files: `metadata.csv` (one image in each row), `structure.csv` (one marked structure in each row), `images/`, `masks/`.
-//! Right and left are sides of the patient. The images show the patient's right on their left; the marked lungs are
-//! checked against this.
+//! Files: `metadata.csv` (one image in each row), `structure.csv` (one marked structure in each row), `images/`,
+//! `masks/`. Right and left are sides of the patient. The images show the patient's right on their left; the marked
+//! lungs are checked against this.
 
 mod classes;
 mod facts;
@@ -103,8 +103,8 @@ fn diagnosis(finding: &str) -> String {
     finding.replace(", ", " with ")
 }
 
-/// Frequencies in the whole data set. Frequent right answers are also offered often as wrong options, so that they do not
-/// stand out.
+/// Frequencies in the whole data set. Frequent right answers are also offered often as wrong options, so that they do
+/// not stand out.
 struct Counts {
     /// Number of images by diagnosis.
     diagnoses: BTreeMap<String, usize>,
@@ -134,8 +134,8 @@ struct Place<'a> {
     output: &'a Output,
 }
 
-/// Returns the structures marked on an image, after writing their masks at the size of the image. Markings that cannot be
-/// used are added to `skipped`.
+/// Returns the structures marked on an image, after writing their masks at the size of the image. Markings that cannot
+/// be used are added to `skipped`.
 fn regions(
     place: &Place,
     case_id: &str,

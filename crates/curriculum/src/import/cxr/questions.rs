@@ -84,8 +84,8 @@ impl Asker<'_> {
         }
     }
 
-    /// Asks for the presence of all findings that are present and of as many absent ones (at least one). Absent findings
-    /// are drawn by how often they occur in the data set.
+    /// Asks for the presence of all findings that are present and of as many absent ones (at least one). Absent
+    /// findings are drawn by how often they occur in the data set.
     fn presence(&mut self) {
         let present = self.facts.present(RegionRole::Finding);
         // One more than the count, so that a finding that no image shows can be drawn too.

@@ -9,8 +9,8 @@ use crate::picture::load_mask;
 const METADATA: &str = "patientid,offset,finding,view,modality,filename,license,clinical_notes,\n";
 const STRUCTURE: &str = "#,Template Name,Filename,Mask,Resolution,Top,Left,Width,Height\n";
 
-/// Two images of 40 x 20 pixels, with lungs of 10 x 10 at (5, 5) and (25, 5). The opacity covers most of the lower half of
-/// the patient's left lung.
+/// Two images of 40 x 20 pixels, with lungs of 10 x 10 at (5, 5) and (25, 5). The opacity covers most of the lower half
+/// of the patient's left lung.
 fn cxr() -> Set {
     let set = Set::new();
     set.text(

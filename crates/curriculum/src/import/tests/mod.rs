@@ -1,4 +1,5 @@
-//! Tests of every importer on a small data set in the real file layout, and on the real data sets where these are present.
+//! Tests of every importer on a small data set in the real file layout, and on the real data sets where these
+//! are present.
 
 mod bccd;
 mod brain_mri;
