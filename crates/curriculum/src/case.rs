@@ -62,7 +62,7 @@ pub struct Source {
     pub revision: Option<String>,
     /// Licence of the image, as the source states it.
     pub licence: String,
-    /// Whether access to the data set needs credentials. Pixels of such images are never exported.
+    /// Whether access to the data set needs credentials. Recorded for information only.
     #[serde(default)]
     pub credentialed: bool,
 }

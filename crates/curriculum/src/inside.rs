@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 /// Error when a recorded path names no file inside the data set's folder.
 #[derive(Debug, thiserror::Error)]
 pub enum InsideError {
-    /// The path is empty or absolute, contains `..`, begins with `.`, or means different things on different systems.
+    /// The path is empty or absolute, contains `..`, begins with `./`, or differs in meaning between systems.
     #[error("\"{0}\" does not lead into the data set's folder -> use a relative path with `/` and without `..`")]
     Path(String),
     /// The file is missing or cannot be accessed.
@@ -26,8 +26,8 @@ pub enum InsideError {
     NotAFile(PathBuf),
 }
 
-/// Returns whether a recorded path is relative, contains no `..` and no leading `.`, and means the same on every system
-/// (it has no backslash, colon or NUL).
+/// Returns whether a recorded path is relative, does not begin with `./`, contains no `..`, and means the same on every
+/// system (it has no backslash, colon or NUL).
 #[must_use]
 pub fn is_inside(path: &str) -> bool {
     let mut components = Path::new(path).components().peekable();

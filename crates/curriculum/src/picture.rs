@@ -53,7 +53,7 @@ pub enum PictureError {
     Cmyk(PathBuf),
     /// The image exceeds [`MAX_DIMENSION`] or [`MAX_PIXELS`].
     #[error(
-        "{}: is {width}x{height} pixels; the limits are {MAX_DIMENSION} pixels a side and {MAX_PIXELS} in all -> shrink it",
+        "{}: is {width}x{height} pixels; at most {MAX_DIMENSION} a side and {MAX_PIXELS} in all are allowed -> shrink it",
         path.display()
     )]
     TooLarge {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::case::{Answer, Case, Item, Region};
 use crate::conversation::{Conversation, Part, Role};
 
-/// Version of the prompt wording in this file; part of the digest of every checkpoint.
+/// Version of the prompt wording in this file; part of the prompt digest of checkpoints and of the digest of suites.
 pub const PROMPT_VERSION: &str = "prompt/1";
 
 /// Number of grid steps along each side of the image. Box coordinates are written as whole numbers on this grid, that
@@ -92,7 +92,7 @@ pub struct Prompt {
 /// # Panics
 /// When `frame.order` names an option twice or an option that does not exist; when letters are asked for and the first
 /// right option is not shown; when the answer has no right option or text, or names a region or image that the case
-/// lacks. The case checks rule out the last two, and callers must give a valid order.
+/// lacks. Cases that pass [`crate::check`] always have these, so only the order needs care.
 #[must_use]
 pub fn prompt(case: &Case, item: &Item, frame: &Frame) -> Prompt {
     let (options, stored) = shown_options(item, frame);

@@ -26,8 +26,8 @@ pub enum Files {
     /// Files must exist, lie in the data set's folder and have the recorded width and height.
     #[default]
     Headers,
-    /// As `Headers`; in addition files must decode and agree with the recorded digests, hashes and mask boxes, and
-    /// near-duplicate images must not be on two sides of the split.
+    /// Everything that `Headers` checks; in addition files must decode and agree with the recorded digests, hashes and
+    /// mask boxes, and near-duplicate images must not be on two sides of the split.
     Contents,
 }
 
@@ -71,7 +71,7 @@ pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
 /// Reads a case file, or the `cases.jsonl` of a folder, and checks it as [`check`] does. Returns the data set and its
 /// problems in the order of the rows.
 ///
-/// When the file cannot be read, the data set is None. It is also None when some lines are not valid cases; then the
+/// The data set is None when the file cannot be read, contains no case, or has lines that are not valid cases; then the
 /// rules between cases are not checked.
 #[must_use]
 pub fn check_file(path: &Path, options: &CheckOptions) -> (Option<Dataset>, Vec<Problem>) {

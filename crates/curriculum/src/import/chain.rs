@@ -170,7 +170,7 @@ impl Chain {
 /// Draws up to `count` different values of a pool of (value, weight), with probability proportional to weight. Values
 /// with weight 0 are never drawn.
 ///
-/// Wrong options are drawn by how often they are right elsewhere, so that frequent right answers do not stand out.
+/// Wrong options are drawn by how often they are right in other cases, so that frequent right answers do not stand out.
 pub(super) fn draw<'a>(pool: &[(&'a str, usize)], count: usize, dice: &mut impl Rng) -> Vec<&'a str> {
     let mut left = pool.to_vec();
     let mut drawn = Vec::new();

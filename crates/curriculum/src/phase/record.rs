@@ -43,11 +43,11 @@ pub enum Visits {
     Case,
     /// A visit takes the questions of one stage, so a case is visited once for each of its stages. The order is random.
     Stage,
-    /// As `Stage`, with the stages taking turns. All stages get equally many visits, so the visits of a stage that
-    /// fewer cases have are repeated.
+    /// Visits as in `Stage`, with the stages taking turns. All stages get equally many visits, so the visits of a stage
+    /// that fewer cases have are repeated.
     Balanced,
-    /// As `Stage`, but each batch is drawn from the easiest visits, and the eligible share grows during the phase
-    /// (competence-based curriculum of Platanios et al., 2019, square-root schedule). Later stages are harder; within a
-    /// stage, questions that build on more other questions are harder.
+    /// Visits as in `Stage`, but each batch is drawn from the easiest visits, and the eligible share grows during the
+    /// phase (competence-based curriculum of Platanios et al., 2019, square-root schedule). Later stages are harder;
+    /// within a stage, questions that build on more other questions are harder.
     Competence,
 }
