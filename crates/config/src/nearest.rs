@@ -1,6 +1,7 @@
-//! What a misspelt word was meant to be.
+//! Suggestion for a misspelt word.
 
-/// The candidate a misspelt `word` most likely stands for, if any is near: at most a third of it is wrong.
+/// Returns the candidate nearest to a misspelt `word` by Damerau-Levenshtein distance. The distance may be at most a
+/// third of the longer word's length in characters; None when no candidate is that near.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates

@@ -1,4 +1,4 @@
-//! Easy before hard: how hard a visit is, and which are easy enough by when.
+//! Competence-based sampling order: the difficulty of a visit, and the share of visits that are eligible at each step.
 
 use rand::seq::SliceRandom;
 use stepwise_data::case::Case;
@@ -12,7 +12,10 @@ const FIRST_COMPETENCE: f64 = 0.1;
 /// Share of the phase's steps after which all visits are eligible.
 const FULL_COMPETENCE: f64 = 0.9;
 
-/// Share of the visits, the easiest ones, that are eligible once `done` of `steps` steps are done.
+/// Returns the share of the visits, taken from the easiest, that are eligible after `done` of `steps` steps.
+///
+/// Square-root schedule of Platanios et al. (2019), "Competence-based Curriculum Learning for Neural
+/// Machine Translation".
 pub(super) fn competence(done: usize, steps: usize) -> f64 {
     let first = FIRST_COMPETENCE * FIRST_COMPETENCE;
     let way = done as f64 / (FULL_COMPETENCE * steps as f64).max(1.0);
@@ -20,8 +23,8 @@ pub(super) fn competence(done: usize, steps: usize) -> f64 {
 }
 
 impl Plan {
-    /// All visits of an epoch with the easiest first. The order of the cases decides nothing: equally hard visits stand in an
-    /// order drawn once.
+    /// Returns all visits of an epoch, the easiest first. Equally hard visits are in random order, so the order of the
+    /// cases has no effect.
     pub(super) fn easiest_first<R: rand::Rng>(&self, phase: usize, draw: impl Fn(&str) -> R) -> Vec<Visit> {
         let mut visits = self.visits(phase, &draw);
         visits.shuffle(&mut draw("cases"));
@@ -29,7 +32,8 @@ impl Plan {
         visits
     }
 
-    /// Its stage, then the most that one of its questions builds on.
+    /// Returns the difficulty of a visit: its stage, then the largest number of questions that one of its questions
+    /// builds on, directly or not.
     fn difficulty(&self, visit: Visit) -> (u8, usize) {
         let of_stage = |item: &usize| visit.stage.is_none_or(|stage| self.stages[visit.case][*item] == stage);
         let items = (0..self.stages[visit.case].len()).filter(of_stage);
@@ -37,7 +41,8 @@ impl Plan {
     }
 }
 
-/// For each question of a case, how many others it builds on, directly or not. Questions stand after those they build on.
+/// Returns for each question of a case the number of other questions that it builds on, directly or not. Parents must
+/// come before their children.
 pub(super) fn depths(case: &Case) -> Vec<usize> {
     let mut ancestors: Vec<Vec<usize>> = Vec::new();
     for item in &case.chain {

@@ -1,4 +1,5 @@
-//! The visits of an epoch in their order: a function of (seed, phase, epoch), made once and asked for batch by batch.
+//! The ordered visits of an epoch: a pure function of (seed, phase, epoch). The last epoch is cached, because it is
+//! used batch by batch.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,12 +12,13 @@ use super::reshuffle::drawn;
 use super::sampler::Plan;
 use super::visits::Visit;
 
-/// What an epoch visits.
+/// Visits of an epoch.
 #[derive(Debug)]
 pub(super) struct Epoch {
-    /// For the phase's own stages: one after the other, or with the easiest first where batches are drawn from them.
+    /// Visits for the phase's own stages, in the order in which they are used. For [`Visits::Competence`] the easiest
+    /// come first, and batches are drawn from them.
     fresh: Vec<Visit>,
-    /// For stages of earlier phases.
+    /// Visits for stages of earlier phases, in the order in which they are used.
     replayed: Vec<Visit>,
 }
 
@@ -25,7 +27,7 @@ type Key = (u64, usize, usize);
 
 type Made = Option<(Key, Arc<Epoch>)>;
 
-/// The epoch that was asked for last.
+/// Cache of the epoch that was used last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LastEpoch(Arc<Mutex<Made>>);
 
@@ -49,7 +51,7 @@ impl Plan {
         made
     }
 
-    /// The visits of one batch.
+    /// Returns the visits of one batch: first the visits for the phase's own stages, then the replayed ones.
     pub(super) fn visits_of(&self, key: Key, step: usize) -> Vec<Visit> {
         let (seed, phase, epoch) = key;
         let parts = self.parts(phase, step);
@@ -69,7 +71,8 @@ impl Plan {
         [fresh, made.replayed[parts.replayed].to_vec()].concat()
     }
 
-    /// The visits of an epoch in their order.
+    /// Returns the visits of an epoch for the phase's own stages in random order. For [`Visits::Balanced`] the stages
+    /// take turns.
     fn order<R: rand::Rng>(&self, phase: usize, draw: impl Fn(&str) -> R) -> Vec<Visit> {
         let mut visits = self.visits(phase, &draw);
         let Phase { stages, visits: manner, .. } = &self.phases[phase];

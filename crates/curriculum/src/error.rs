@@ -1,45 +1,45 @@
-//! Phases that make no sense are refused.
+//! Validation of the phases of a plan.
 
 use super::phase::Phase;
 use super::sampler::Plan;
 
-/// Why there is no plan.
+/// Error when the phases give no valid plan.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
-    /// A value makes no sense.
+    /// A value of a phase is invalid.
     #[error("curriculum.phase[{phase}].{field}: {what} -> {advice}")]
     Value {
-        /// Place of the phase, from 0.
+        /// Index of the phase, from 0.
         phase: usize,
-        /// Which of its fields.
+        /// Name of the field.
         field: &'static str,
-        /// What is wrong.
+        /// Description of the problem.
         what: String,
-        /// What to do.
+        /// Advice on how to solve the problem.
         advice: &'static str,
     },
-    /// An order has more phases than there are steps to share among them.
+    /// The run has fewer optimiser steps than the order has phases.
     #[error(
-        "curriculum.order: its {phases} phases share {steps} optimiser steps of the run -> raise `max_steps` or `num_train_epochs`, add \
-         cases, or make smaller batches"
+        "curriculum.order: the run has {steps} optimiser steps, fewer than the {phases} phases of the order -> raise \
+         `max_steps` or `num_train_epochs`, add cases, or use smaller batches"
     )]
     Short {
-        /// Of the run.
+        /// Number of optimiser steps of the run.
         steps: usize,
-        /// Of the order.
+        /// Number of phases of the order.
         phases: usize,
     },
-    /// One schedule over the run would end inside its warm-up.
+    /// The warm-up of the run's learning-rate schedule is not shorter than the run.
     #[error(
         "train.warmup_steps: a warm-up of {warmup} steps, and the run has {steps} -> lower it, or lengthen the run"
     )]
     Warmup {
-        /// Steps of it.
+        /// Number of warm-up steps.
         warmup: u64,
-        /// Of the run.
+        /// Number of steps of the run.
         steps: u64,
     },
-    /// Nothing would be learned from.
+    /// The plan would contain no training data: there is no phase, or the batch size is 0.
     #[error("curriculum: {0}")]
     Empty(&'static str),
 }
@@ -50,36 +50,36 @@ impl Plan {
         let Phase { stages, num_train_epochs, max_steps, learning_rate, replay, dataset_weights, .. } =
             &self.phases[phase];
         if stages.is_empty() || stages.iter().any(|stage| !(1..=4).contains(stage)) {
-            return wrong("stages", format!("{stages:?} are no stages"), "name one or more of 1, 2, 3 and 4");
+            return wrong("stages", format!("{stages:?} are not valid stages"), "name one or more of 1, 2, 3 and 4");
         }
         if !(0.0..1.0).contains(replay) {
-            return wrong("replay", format!("is {replay}"), "use a share from 0 to below 1");
+            return wrong("replay", format!("is {replay}"), "use a share of at least 0 and below 1");
         }
         if let Some((name, weight)) =
             dataset_weights.iter().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0))
         {
-            return wrong("dataset_weights", format!("{name} has {weight}"), "use numbers, at least 0");
+            return wrong("dataset_weights", format!("{name} has {weight}"), "use numbers of at least 0");
         }
         if let Some(name) = dataset_weights.keys().find(|name| !self.datasets.contains(name)) {
             let mut known: Vec<&str> = self.datasets.iter().map(String::as_str).collect();
             known.sort_unstable();
             known.dedup();
-            let what = format!("no case is of a data set `{name}`; there are: {}", known.join(", "));
-            return wrong("dataset_weights", what, "use the names that `source.dataset` of cases has");
+            let what = format!("no case is from a data set `{name}`; the data sets are: {}", known.join(", "));
+            return wrong("dataset_weights", what, "use the names in `source.dataset` of the cases");
         }
         if self.visits_per_epoch(phase) == 0 && !self.all_visits(phase).is_empty() {
-            return wrong("dataset_weights", "they leave no case".into(), "raise one of them");
+            return wrong("dataset_weights", "the weights leave no case".into(), "raise one of them");
         }
         if self.all_visits(phase).is_empty() {
             return wrong(
                 "stages",
                 format!("no case has a question of {stages:?}"),
-                "choose stages that the cases have",
+                "choose stages that the cases contain",
             );
         }
         match (num_train_epochs, max_steps) {
             (Some(_), Some(_)) => {
-                return wrong("max_steps", "is given beside num_train_epochs".into(), "keep one of them");
+                return wrong("max_steps", "is given together with num_train_epochs".into(), "keep one of them");
             }
             (Some(epochs), None) if !(epochs.is_finite() && *epochs > 0.0) => {
                 return wrong("num_train_epochs", format!("is {epochs}"), "use a number above 0");
@@ -91,7 +91,7 @@ impl Plan {
             return wrong("learning_rate", format!("is {learning_rate:?}"), "use a number above 0");
         }
         if *replay > 0.0 && self.replay_pool(phase).is_empty() {
-            return wrong("replay", "there is nothing to replay".into(), "remove it, or learn other stages before");
+            return wrong("replay", "there is nothing to replay".into(), "remove it, or train on other stages before");
         }
         Ok(())
     }

@@ -1,11 +1,15 @@
-//! The phase plan: which questions are learned at which step, as a pure function of (seed, phase, epoch, step).
+//! The phase plan: which questions are trained on at which step, as a pure function of (seed, phase, epoch, step).
 //!
-//! An epoch of a phase visits every case that has questions of the phase's stages once, in an order shuffled anew each
-//! epoch. A batch takes `batch_size` visits, each with all the case's questions of those stages, so the questions of a case
-//! stand together and share its image. A data set may be visited more or less often than once. Phases that are to be
-//! compared at equal budget make a visit for each stage of a case instead ([`Visits`]): as many visits, with as many
-//! questions, whatever the order of the stages. With replay, a share of every batch visits cases for stages of earlier phases
-//! instead, drawn without repetition until all have been drawn: the batch stays as large, and an epoch takes more steps. Nothing is remembered between calls, so a run resumes at any step by asking for it.
+//! - An epoch of a phase visits each case with questions of the phase's stages once, in an order reshuffled each epoch.
+//!   Weights can make the cases of a data set come more or less often.
+//! - A batch holds `batch_size` visits. A visit takes all questions of the case that have one of the phase's stages, so
+//!   the questions of a case are together and share its image.
+//! - Phases that are compared at equal budget visit a case once for each stage instead (see [`Visits`]). The number of
+//!   visits and questions is then the same for every order of the stages.
+//! - With replay, a share of every batch visits cases for stages of earlier phases, drawn without repetition until all
+//!   have been drawn. The batch size stays the same, so an epoch takes more steps.
+//!
+//! A plan has no state that affects results, so a run can resume at any step.
 
 mod competence;
 mod epoch;
@@ -20,6 +24,5 @@ mod tests;
 mod visits;
 
 pub use error::PlanError;
-
 pub use phase::{Phase, Visits};
 pub use sampler::{Plan, Sample};

@@ -1,51 +1,53 @@
-//! A phase as it is written down.
+//! The record of a phase.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A leg of the schedule.
+/// A phase of the curriculum: the stages trained on, its length and its sampling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
-    /// Stands in logs and in the names of metrics.
+    /// Name of the phase in logs and metric names.
     pub name: String,
-    /// Clinical stages learned, 1 to 4.
+    /// Clinical stages trained on, each 1 to 4; at least one.
     pub stages: Vec<u8>,
-    /// Passes over the cases; a part of a pass is rounded up to whole steps. Either this or `max_steps` is given.
+    /// Number of epochs, above 0; a fraction is rounded up to whole batches. At most one of this and `max_steps` may be
+    /// given; with neither the phase has one epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_train_epochs: Option<f64>,
-    /// Batches in all.
+    /// Number of batches of the phase, at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<usize>,
-    /// Peak learning rate; the run's own when absent.
+    /// Peak learning rate of the phase, above 0; None uses the learning rate of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
-    /// Share of every batch that visits cases for the stages of earlier phases that this one lacks, from 0 to below 1.
+    /// Share of every batch that visits cases for stages of earlier phases that this phase lacks; at least 0, below 1.
     #[serde(default)]
     pub replay: f64,
-    /// What a visit takes.
+    /// Content and order of the visits.
     #[serde(default)]
     pub visits: Visits,
-    /// How often an epoch visits each case of a data set, as [`stepwise_data::case::Source::dataset`] names it; 1 for those not named.
-    /// Of a part, as many cases as it comes to are drawn anew each epoch.
+    /// Number of times that an epoch visits each case of a data set, by [`crate::case::Source::dataset`]; 1 for data
+    /// sets not named. For a fraction, that part of the cases is drawn again in each epoch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dataset_weights: BTreeMap<String, f64>,
 }
 
-/// What is taken of a case at once.
+/// Content and order of the visits to cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Visits {
-    /// All its questions of the phase's stages.
+    /// A visit takes all questions of a case that have one of the phase's stages. The order is random.
     #[default]
     Case,
-    /// Those of one stage; the case is visited for each of its stages, at places of their own.
+    /// A visit takes the questions of one stage, so a case is visited once for each of its stages. The order is random.
     Stage,
-    /// As `Stage`, with the stages taking turns. Each gets as many visits, so a stage that fewer cases have comes again.
+    /// Visits as in `Stage`, with the stages taking turns. All stages get equally many visits, so the visits of a stage
+    /// that fewer cases have are repeated.
     Balanced,
-    /// As `Stage`, drawn anew for each batch from the easiest visits, of which more and more are eligible as the phase goes on
-    /// (competence-based curricula: Platanios et al., 2019, with the square-root schedule). A later stage is harder, and within
-    /// a stage a question that builds on more others.
+    /// Visits as in `Stage`, but each batch is drawn from the easiest visits, and the eligible share grows during the
+    /// phase (competence-based curriculum of Platanios et al., 2019, square-root schedule). Later stages are harder;
+    /// within a stage, questions that build on more other questions are harder.
     Competence,
 }

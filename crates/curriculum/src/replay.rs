@@ -1,4 +1,4 @@
-//! Earlier stages come again: a share of every batch is visits to cases for the stages of earlier phases.
+//! Replay: a share of every batch visits cases for stages of earlier phases.
 
 use std::ops::Range;
 
@@ -6,28 +6,29 @@ use super::reshuffle::drawn;
 use super::sampler::Plan;
 use super::visits::Visit;
 
-/// What an epoch of a phase comes to.
+/// Numbers of visits and batches in an epoch of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
-    /// Visits for the phase's own stages.
+    /// Number of visits for the phase's own stages.
     pub fresh: usize,
-    /// Visits for stages of earlier phases.
+    /// Number of visits for stages of earlier phases.
     pub replayed: usize,
-    /// Batches.
+    /// Number of batches.
     pub steps: usize,
 }
 
-/// Which visits of an epoch a batch is made of.
+/// Visits of an epoch that form a batch, as index ranges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parts {
-    /// Of those for the phase's own stages.
+    /// Range in the visits for the phase's own stages.
     pub fresh: Range<usize>,
-    /// Of those for stages of earlier phases.
+    /// Range in the visits for stages of earlier phases.
     pub replayed: Range<usize>,
 }
 
 impl Plan {
-    /// What an epoch comes to: steps until all fresh visits are made, and as many replayed ones as their share asks.
+    /// Computes the numbers of an epoch: batches until all visits for the phase's own stages are made, and replayed
+    /// visits according to the replay share.
     pub(super) fn shape(&self, phase: usize) -> Shape {
         let (fresh, share) = (self.visits_per_epoch(phase), self.phases[phase].replay);
         let made = |steps: usize| steps * self.batch_size - self.due(phase, steps);
@@ -42,13 +43,13 @@ impl Plan {
         Shape { fresh, replayed: replayed.clamp(before_last, room.max(before_last)), steps }
     }
 
-    /// Replayed visits of the first so many batches, as long as those are full.
+    /// Returns the number of replayed visits in the first `steps` batches of an epoch, if all of them are full.
     fn due(&self, phase: usize, steps: usize) -> usize {
         ((steps * self.batch_size) as f64 * self.phases[phase].replay).round() as usize
     }
 
-    /// What the batch of a step is made of. Its size is the same with and without replay; the last one of an epoch has what is
-    /// left.
+    /// Returns the visits that form the batch of a step. Batches have the same size with and without replay; the last
+    /// batch of an epoch holds the remaining visits.
     pub(super) fn parts(&self, phase: usize, step: usize) -> Parts {
         let Shape { fresh, replayed, steps } = self.shapes[phase];
         let before = |step: usize| {
@@ -62,8 +63,8 @@ impl Plan {
         Parts { fresh: from.0..to.0, replayed: from.1..to.1 }
     }
 
-    /// The visits for stages of earlier phases that an epoch makes, so that the data sets among them stand as the weights have it
-    /// that they were taught with.
+    /// Draws the replayed visits of an epoch. Data sets are replayed in the proportions given by the weights with which
+    /// they were trained on.
     pub(super) fn replayed<R: rand::Rng>(&self, phase: usize, draw: impl Fn(&str) -> R) -> Vec<Visit> {
         let count = self.shapes[phase].replayed;
         let mut rest = if count == 0 { Vec::new() } else { self.replay_pool(phase) };
@@ -84,8 +85,9 @@ impl Plan {
         drawn(&pool, 0..count, |lap| draw(&format!("replay {lap}")))
     }
 
-    /// All visits that can be replayed, one stage of a case each, with their weights: stages that this phase lacks, of data sets
-    /// that an earlier phase taught them from, as the last of those weighs them.
+    /// Returns all visits that can be replayed, each for one stage of a case, with their weights. A stage can be
+    /// replayed when this phase lacks it and an earlier phase trained on it with this data set. The weight is the one
+    /// of the last such phase.
     pub(super) fn replay_pool(&self, phase: usize) -> Vec<(Visit, f64)> {
         let weight = |case: usize, stage: u8| {
             let of_phase = |earlier: &super::Phase| {

@@ -1,10 +1,14 @@
-//! Drawing without repetition until all have been drawn.
+//! Draws without repetition until all values have been drawn, then starts again.
 
 use std::ops::Range;
 
 use rand::seq::SliceRandom;
 
-/// What stands in these places of an endless row: the pool, shuffled anew for each lap.
+/// Returns the values at `places` of an endless sequence that repeats the pool, reshuffled for each repetition. `key`
+/// gives the random generator of a repetition, counted from 0.
+///
+/// # Panics
+/// When the pool is empty and `places` is not.
 pub(super) fn drawn<T: Copy, R: rand::Rng>(pool: &[T], places: Range<usize>, key: impl Fn(usize) -> R) -> Vec<T> {
     let mut taken = Vec::with_capacity(places.len());
     let mut shuffled: Option<(usize, Vec<T>)> = None;

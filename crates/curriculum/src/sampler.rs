@@ -1,4 +1,4 @@
-//! Phases laid out over cases, batch by batch.
+//! The plan: phases applied to the training cases, batch by batch.
 
 use stepwise_data::case::Case;
 
@@ -8,36 +8,37 @@ use super::error::PlanError;
 use super::phase::Phase;
 use super::replay::Shape;
 
-/// A question to learn from.
+/// A question to train on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sample {
-    /// Place of the case among those the plan was made from.
+    /// Index of the case among the cases that the plan was made from.
     pub case: usize,
-    /// Place of the question in the case's chain.
+    /// Index of the question in the chain of the case.
     pub item: usize,
 }
 
-/// Phases laid out over the training cases.
+/// Assignment of the questions of the training cases to the phases, epochs and steps of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(super) phases: Vec<Phase>,
     pub(super) batch_size: usize,
-    /// The data set of each case.
+    /// Data set of each case.
     pub(super) datasets: Vec<String>,
-    /// The stage of each question of each case.
+    /// Stage of each question of each case.
     pub(super) stages: Vec<Vec<u8>>,
-    /// How many others each of them builds on, those that they build on in turn among them.
+    /// Number of questions that each question of each case builds on, directly or not.
     pub(super) depths: Vec<Vec<usize>>,
-    /// What an epoch of each phase comes to.
+    /// Numbers of visits and batches in an epoch of each phase.
     pub(super) shapes: Vec<Shape>,
     pub(super) last: LastEpoch,
 }
 
 impl Plan {
-    /// A plan over `cases` with `batch_size` cases a batch.
+    /// Makes a plan over `cases` with `batch_size` visits in each batch.
     ///
     /// # Errors
-    /// When a phase's values make no sense, a phase finds no question, or has nothing to replay.
+    /// When there is no phase or `batch_size` is 0, when a value of a phase is invalid, when no case has a question of
+    /// a phase's stages, or when a phase with replay has nothing to replay.
     pub fn new<'a>(
         phases: Vec<Phase>,
         cases: impl IntoIterator<Item = &'a Case>,
@@ -55,26 +56,33 @@ impl Plan {
             return Err(PlanError::Empty("there is no phase -> add a [[curriculum.phase]]"));
         }
         if batch_size == 0 {
-            return Err(PlanError::Empty("batches of 0 cases hold nothing -> use 1 or more"));
+            return Err(PlanError::Empty("the batch size is 0 -> use 1 or more"));
         }
         (0..plan.phases.len()).try_for_each(|phase| plan.check(phase))?;
         plan.shapes = (0..plan.phases.len()).map(|phase| plan.shape(phase)).collect();
         Ok(plan)
     }
 
-    /// The phases, in order.
+    /// Returns the phases in order.
     #[must_use]
     pub fn phases(&self) -> &[Phase] {
         &self.phases
     }
 
-    /// Batches of an epoch of this phase.
+    /// Returns the number of batches in an epoch of this phase.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     #[must_use]
     pub fn steps_per_epoch(&self, phase: usize) -> usize {
         self.shapes[phase].steps
     }
 
-    /// Batches of this phase in all.
+    /// Returns the total number of batches of this phase: `max_steps`, or `num_train_epochs` epochs (1 when neither is
+    /// given) rounded up to whole batches.
+    ///
+    /// # Panics
+    /// When there is no such phase.
     #[must_use]
     pub fn steps(&self, phase: usize) -> usize {
         let Phase { num_train_epochs, max_steps, .. } = &self.phases[phase];
@@ -84,8 +92,8 @@ impl Plan {
         }
     }
 
-    /// The questions of one batch, those of a case together; `step` counts within the epoch. Past an epoch's last step
-    /// there are none.
+    /// Returns the questions of one batch, the questions of a case together. `epoch` counts within the phase and `step`
+    /// within the epoch, both from 0. Empty after the last step of an epoch.
     ///
     /// # Panics
     /// When there is no such phase.
@@ -93,8 +101,8 @@ impl Plan {
     pub fn batch(&self, seed: u64, phase: usize, epoch: usize, step: usize) -> Vec<Sample> {
         let visits = self.visits_of((seed, phase, epoch), step);
         let mut samples: Vec<Sample> = visits.into_iter().flat_map(|visit| self.visited(phase, visit)).collect();
-        // Questions of a case already present join it; cases keep the order in which they came. A case that a batch visits
-        // twice for the same question, as a weight may ask, is learned from twice.
+        // Brings the questions of a case together and keeps the order of the cases. A question that the batch visits
+        // twice, which weights can cause, is trained on twice.
         let mut place: Vec<usize> = Vec::new();
         for sample in &samples {
             if !place.contains(&sample.case) {
@@ -105,7 +113,7 @@ impl Plan {
         samples
     }
 
-    /// The questions of a case that are of these stages.
+    /// Iterates over the questions of a case that have one of these stages.
     pub(super) fn items(&self, case: usize, stages: &[u8]) -> impl Iterator<Item = Sample> {
         let of_stages = self.stages[case].iter().enumerate().filter(|(_, stage)| stages.contains(stage));
         of_stages.map(move |(item, _)| Sample { case, item })

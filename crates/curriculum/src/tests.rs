@@ -60,14 +60,14 @@ fn a_data_set_is_visited_as_often_as_its_weight_says() {
         assert!(allowed.contains(&times(&first, case)), "case {case}: {}", times(&first, case));
     }
     let of_b = |epoch: &[usize]| -> BTreeSet<usize> { epoch.iter().copied().filter(|case| case % 3 == 1).collect() };
-    assert_ne!(of_b(&first), of_b(&epoch(1)), "drawn anew");
+    assert_ne!(of_b(&first), of_b(&epoch(1)), "drawn again");
 
     let refused = |of: &[(&str, f64)]| {
         let phase = Phase { dataset_weights: weights(of), ..phase(&[1], 0.0) };
         Plan::new(vec![phase], &cases, 1).expect_err("refused").to_string()
     };
-    assert!(refused(&[("d", 1.0)]).contains("no case is of a data set `d`; there are: a, b, c ->"));
-    assert!(refused(&[("a", 0.0), ("b", 0.0), ("c", 0.0)]).contains("they leave no case"));
+    assert!(refused(&[("d", 1.0)]).contains("no case is from a data set `d`; the data sets are: a, b, c ->"));
+    assert!(refused(&[("a", 0.0), ("b", 0.0), ("c", 0.0)]).contains("the weights leave no case"));
     assert!(refused(&[("a", -1.0)]).contains("a has -1"));
 }
 
@@ -80,7 +80,7 @@ fn replay_keeps_the_weights_that_data_sets_were_taught_with() {
     let weighted =
         |stages: &[u8], replay| Phase { dataset_weights: [("a".to_owned(), 3.0)].into(), ..phase(stages, replay) };
     let plan = Plan::new(vec![weighted(&[1], 0.0), weighted(&[2], 0.5)], &cases, 6).expect("valid");
-    // An epoch of 60 fresh visits, 30 of either data set, and as many again.
+    // An epoch of 60 visits for stage 2, 30 to each data set, and 60 replayed ones.
     let samples = (0..plan.steps_per_epoch(1)).flat_map(|step| plan.batch(3, 1, 0, step));
     let again: Vec<Sample> = samples.filter(|sample| sample.item == 0).collect();
     let of_a = again.iter().filter(|sample| sample.case < 10).count();
@@ -97,7 +97,7 @@ fn competence_grows_to_all_and_easy_visits_come_first() {
     let pacing = Phase { visits: Visits::Competence, ..phase(&[1, 2, 3, 4], 0.0) };
     let plan = Plan::new(vec![pacing], &cases, 4).expect("valid");
     let batches: Vec<Vec<Sample>> = (0..plan.steps_per_epoch(0)).map(|step| plan.batch(7, 0, 0, step)).collect();
-    assert!(batches.iter().all(|batch| batch.len() == 4), "as many visits as any other order");
+    assert!(batches.iter().all(|batch| batch.len() == 4), "the same number of visits as in any other order");
     let hardest = |batches: &[Vec<Sample>]| batches.iter().flatten().map(|sample| sample.item).max();
     assert_eq!(hardest(&batches[..2]), Some(0), "the first stage alone at first");
     assert_eq!(hardest(&batches[20..]), Some(3));
@@ -128,7 +128,7 @@ proptest! {
                 match chains[sample.case][sample.item] {
                     2 | 3 => { fresh.push(sample); own.insert(sample.case); }
                     1 => { again.insert(sample.case); }
-                    stage => prop_assert!(false, "stage {} was not asked for", stage),
+                    stage => prop_assert!(false, "stage {} is not in the plan", stage),
                 }
             }
             prop_assert!(own.len() + again.len() <= batch, "replay takes its share of the batch");
@@ -178,7 +178,7 @@ proptest! {
             let later = Phase { visits, num_train_epochs: Some(3.0), ..phase(&[2, 3, 4], 0.3) };
             Plan::new(vec![phase(&[1], 0.0), later], &cases, 3).expect("valid")
         };
-        // The one asks for other epochs in between, the other for this batch alone.
+        // One plan makes other epochs in between, the other only this batch.
         let asked = plan();
         let batch = asked.batch(seed, 1, 2, step);
         let _ = (asked.batch(seed, 1, 1, step), asked.batch(seed, 0, 0, 0), asked.batch(seed ^ 1, 1, 2, step));
@@ -206,7 +206,7 @@ fn replay_draws_all_before_any_twice() {
             *times.entry(sample).or_default() += 1;
         }
     }
-    // 12 fresh visits bring 12 replayed ones, each to another case.
+    // 12 visits for stage 2 come with 12 replayed visits, each to another case.
     let replayed: Vec<usize> = times.iter().filter(|(sample, _)| sample.item == 0).map(|(_, times)| *times).collect();
     assert_eq!(replayed.len(), 12);
     assert!(replayed.iter().all(|times| *times == 1));
@@ -226,10 +226,10 @@ fn parts_of_epochs_are_rounded_up_to_steps() {
 fn plans_that_make_no_sense_are_refused() {
     let cases = cases(&[vec![1, 2]]);
     let message = |phases: Vec<Phase>| Plan::new(phases, &cases, 1).expect_err("refused").to_string();
-    assert!(message(vec![phase(&[5], 0.0)]).starts_with("curriculum.phase[0].stages: [5] are no stages"));
+    assert!(message(vec![phase(&[5], 0.0)]).starts_with("curriculum.phase[0].stages: [5] are not valid stages"));
     assert!(message(vec![phase(&[3], 0.0)]).contains("no case has a question of [3]"));
     assert!(message(vec![phase(&[1], 0.2)]).starts_with("curriculum.phase[0].replay: there is nothing"));
-    assert!(message(vec![Phase { max_steps: Some(1), ..phase(&[1], 0.0) }]).contains("beside num_train_epochs"));
+    assert!(message(vec![Phase { max_steps: Some(1), ..phase(&[1], 0.0) }]).contains("together with num_train_epochs"));
     assert!(message(vec![Phase { num_train_epochs: Some(f64::NAN), ..phase(&[1], 0.0) }]).contains("is NaN"));
     assert!(serde_json::from_str::<Phase>(r#"{"name":"p","stages":[1],"replays":0.1}"#).is_err());
 }

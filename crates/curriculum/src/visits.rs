@@ -1,18 +1,21 @@
-//! The visits of an epoch: to which cases, for which of their stages, and how often.
+//! The visits of an epoch: which cases are visited, for which stages, and how often.
 
 use super::phase::{Phase, Visits};
 use super::reshuffle::drawn;
 use super::sampler::{Plan, Sample};
 
-/// One case, and the one stage it is visited for unless it is visited for all of the phase's.
+/// A visit to a case.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Visit {
+    /// Index of the case in the plan.
     pub case: usize,
+    /// Stage whose questions are taken; None takes all stages of the phase.
     pub stage: Option<u8>,
 }
 
 impl Plan {
-    /// The visits of an epoch, not shuffled: all of them, or as many of each data set as its weight has it.
+    /// Returns the visits of an epoch for the phase's own stages, not shuffled. The number of visits to each data set
+    /// follows its weight; where it differs from the number of all visits, the visits are drawn.
     pub(super) fn visits<R: rand::Rng>(&self, phase: usize, key: &impl Fn(&str) -> R) -> Vec<Visit> {
         let of_weight = |(visits, count): (Vec<Visit>, usize)| {
             let Some(first) = visits.first() else { return visits };
@@ -25,7 +28,8 @@ impl Plan {
         self.by_weight(phase).into_iter().flat_map(of_weight).collect()
     }
 
-    /// All visits of an epoch, those of a weight of its own apart, with how many of them an epoch makes.
+    /// Returns all visits in groups, each with the number of visits that an epoch makes: one group for each data set
+    /// with a weight, and one for the rest.
     pub(super) fn by_weight(&self, phase: usize) -> Vec<(Vec<Visit>, usize)> {
         let mut rest = self.all_visits(phase);
         let mut parts = Vec::new();
@@ -40,11 +44,12 @@ impl Plan {
         parts
     }
 
-    /// How many visits an epoch makes for the phase's own stages.
+    /// Returns the number of visits that an epoch makes for the phase's own stages.
     pub(super) fn visits_per_epoch(&self, phase: usize) -> usize {
         self.by_weight(phase).iter().map(|(_, count)| count).sum()
     }
 
+    /// Returns each visit for the phase's own stages once, whatever the weights.
     pub(super) fn all_visits(&self, phase: usize) -> Vec<Visit> {
         let Phase { stages, visits, .. } = &self.phases[phase];
         let has = |case: usize, stages: &[u8]| self.items(case, stages).next().is_some();
@@ -61,7 +66,7 @@ impl Plan {
         }
     }
 
-    /// The questions of a visit.
+    /// Iterates over the questions of a visit.
     pub(super) fn visited(&self, phase: usize, visit: Visit) -> impl Iterator<Item = Sample> {
         let stages = &self.phases[phase].stages;
         let wanted = move |stage: u8| visit.stage.map_or_else(|| stages.contains(&stage), |only| only == stage);

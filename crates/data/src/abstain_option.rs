@@ -1,12 +1,15 @@
-//! An option to decline, for choices that were written without one.
+//! Adds an abstain option to choices that have none.
 
 use rand::Rng;
 
 use crate::case::{Answer, Case};
 use crate::random::stream;
 
-/// Offers `words` as the option to decline in every choice that has none, at a place drawn from the names of case and question;
-/// an option of these very words becomes it where it stands, unless it is right.
+/// Adds `words` as the abstain option to every choice of the case that has none.
+///
+/// The option's place is drawn from case id and question id, and the indices of right and confusable options are
+/// adjusted. When a choice already has an option with these words (compared without case and outer blanks), that option
+/// becomes the abstain option in its place, unless it is a right answer.
 pub fn offer(case: &mut Case, words: &str) {
     for item in &mut case.chain {
         let Answer::Choice { options, gold, refusal: refusal @ None } = &mut item.answer else { continue };
@@ -46,7 +49,7 @@ mod tests {
         fn what_is_right_and_what_is_confusable_stay(index in 0u64..400) {
             let mut case = record(index, &SynthOptions::default());
             for item in &mut case.chain {
-                // As a data set has them that offers nothing of the kind.
+                // Removes the abstain option, so that the case is like one from a data set without any.
                 if let Answer::Choice { options, gold, refusal } = &mut item.answer
                     && let Some(place) = refusal.take()
                     && !gold.contains(&place)
@@ -66,7 +69,7 @@ mod tests {
             }
             let once = case.clone();
             offer(&mut case, WORDS);
-            prop_assert_eq!(case, once, "an offer is made once");
+            prop_assert_eq!(case, once, "a second call changes nothing");
         }
     }
 

@@ -1,40 +1,41 @@
-//! The case record `case/1`: one image (or several), its regions, and a chain of questions through the clinical stages.
+//! The case record `case/1`: images, their regions, and a chain of questions through the clinical stages.
 //!
-//! Coordinates are pixels of the original image: floating point, `x0 y0 x1 y1`, half-open, origin at the top left.
+//! Coordinates are floating-point pixels of the original image with the origin at the top left. Boxes are
+//! `[x0, y0, x1, y1]` and half-open: `x1` and `y1` lie just outside.
 
 use serde::{Deserialize, Serialize};
 
-/// The only schema this version reads and writes.
+/// Name of the only case schema that this version reads and writes.
 pub const SCHEMA: &str = "case/1";
 
-/// One line of a case file.
+/// A case: one line of a case file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// Always [`SCHEMA`].
+    /// Name of the schema, always [`SCHEMA`].
     pub schema: String,
-    /// Unique within a data set.
+    /// Id of the case, unique within a data set.
     pub case_id: String,
-    /// What must stay on one side of a split: a patient, a run of slices.
+    /// Id of the group, for example a patient or a run of slices. All cases of a group are on one side of the split.
     pub group_id: String,
-    /// Which side of the split.
+    /// Side of the split.
     pub split: Split,
-    /// Where it comes from.
+    /// Data set that the case comes from.
     pub source: Source,
-    /// For example `x-ray`, `ct`, `mri`.
+    /// Imaging modality, for example `x-ray`, `ct` or `mri`.
     pub modality: String,
-    /// For example `chest`.
+    /// Imaged part of the body, for example `chest`; None when not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_region: Option<String>,
-    /// How much harm a wrong answer could do, where the source says so.
+    /// How much harm a wrong answer could do, as the source rates it; None when it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk_tier: Option<String>,
-    /// At least one.
+    /// Images, at least one.
     pub images: Vec<Image>,
-    /// Organs, findings and reference areas.
+    /// Organs, findings, devices and reference areas.
     #[serde(default)]
     pub regions: Vec<Region>,
-    /// The questions, parents before children.
+    /// Questions, at least one; parents come before their children.
     pub chain: Vec<Item>,
 }
 
@@ -42,11 +43,11 @@ pub struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// Learned from.
+    /// Training data.
     Train,
-    /// Looked at while learning; chooses the checkpoint.
+    /// Evaluated during training; decides which checkpoint is the best.
     Validation,
-    /// Looked at once.
+    /// Evaluated once, at the end.
     Test,
 }
 
@@ -56,12 +57,12 @@ pub enum Split {
 pub struct Source {
     /// Name of the data set.
     pub dataset: String,
-    /// Version, commit or digest of it.
+    /// Version, commit or digest of the data set; None when not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// Licence of the image, as the source states it.
     pub licence: String,
-    /// Whether access needs credentials; such pixels are never exported.
+    /// Whether access to the data set needs credentials. Recorded for information only.
     #[serde(default)]
     pub credentialed: bool,
 }
@@ -70,20 +71,22 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
-    /// Referred to by regions.
+    /// Id by which regions name the image, unique within the case.
     pub id: String,
-    /// Relative to the folder of the case file, inside it.
+    /// Path of the image file, relative to the folder of the case file and inside it.
     pub path: String,
-    /// Of the file's bytes, lower-case hexadecimal.
+    /// SHA-256 of the file's bytes, 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// 64-bit difference hash of the picture, 16 hexadecimal digits; near-duplicates are a few bits apart.
+    /// Difference hash of the image (64 bits, 16 lower-case hexadecimal digits); near-duplicates differ in few bits.
+    /// None when not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phash: Option<String>,
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
-    /// `radiological` when the patient's right is on the image's left.
+    /// `radiological` when the patient's right is on the image's left, `neurological` when it is on the image's right;
+    /// None when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orientation: Option<String>,
 }
@@ -91,46 +94,47 @@ pub struct Image {
 /// A named area of an image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Region {
-    /// Referred to by evidence and by box answers.
+    /// Id by which evidence and box answers name the region, unique within the case.
     pub id: String,
-    /// The image it lies on.
+    /// Id of the image that holds the region.
     pub image: String,
-    /// What it is.
+    /// Name of the structure, for example `nodule`.
     pub label: String,
-    /// Its outline.
+    /// Outline of the region.
     #[serde(flatten)]
     pub shape: Shape,
-    /// Why it is recorded.
+    /// Kind of region.
     pub role: RegionRole,
 }
 
-/// The outline of a region.
+/// Outline of a region, in pixels of its image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Shape {
     /// An axis-parallel rectangle.
     Box {
-        /// `[x0, y0, x1, y1]`.
+        /// Corners `[x0, y0, x1, y1]`.
         #[serde(rename = "box")]
         bounds: [f64; 4],
     },
     /// A closed polygon of at least three points.
     Polygon {
-        /// `[x, y]` each.
+        /// Points, each `[x, y]`; the last one is joined to the first.
         points: Vec<[f64; 2]>,
     },
-    /// A picture of the image's size whose non-zero pixels are inside.
+    /// A mask file of the image's size, whose non-zero pixels are the region.
     Mask {
-        /// Relative to the folder of the case file.
+        /// Path of the mask, relative to the folder of the case file and inside it.
         path: String,
-        /// `[x0, y0, x1, y1]` around the non-zero pixels.
+        /// Box `[x0, y0, x1, y1]` around the non-zero pixels.
         #[serde(rename = "box")]
         bounds: [f64; 4],
     },
 }
 
 impl Shape {
-    /// The smallest rectangle around the region, `[x0, y0, x1, y1]`.
+    /// Returns the smallest box around the region, `[x0, y0, x1, y1]` in pixels. A polygon without points gives
+    /// infinite bounds.
     #[must_use]
     pub fn bounds(&self) -> [f64; 4] {
         match self {
@@ -143,19 +147,19 @@ impl Shape {
     }
 }
 
-/// Why a region is recorded.
+/// Kind of region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RegionRole {
     /// Normal anatomy.
     Organ,
-    /// Something abnormal.
+    /// Abnormality.
     Finding,
-    /// Something foreign.
+    /// Foreign object, for example a tube or a line.
     Device,
-    /// Something to compare with.
+    /// Mark or area that a question refers to or compares with.
     Reference,
-    /// The area inside the body or the field of view.
+    /// Area of the body, or the field of view.
     Body,
 }
 
@@ -163,99 +167,102 @@ pub enum RegionRole {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Item {
-    /// Unique within the case.
+    /// Id of the question, unique within the case.
     pub id: String,
     /// Clinical stage, 1 to 4.
     pub stage: u8,
-    /// Two-digit id in the taxonomy.
+    /// Id of the category in the taxonomy, two digits.
     pub category: String,
-    /// Items whose answers this one builds on; each of the same stage or an earlier one.
+    /// Ids of the questions whose answers this one builds on. They come earlier in the chain and have the same or an
+    /// earlier stage.
     #[serde(default)]
     pub parents: Vec<String>,
-    /// As asked.
+    /// Question as it is asked.
     pub question: String,
-    /// What is right.
+    /// Right answer.
     pub answer: Answer,
-    /// Regions that hold the evidence.
+    /// Ids of the regions that hold the evidence.
     #[serde(default)]
     pub evidence: Vec<String>,
-    /// Options (by index) a careful reader could confuse with the right one; a misleading hint names the first.
+    /// Indices of wrong options that are easily confused with the right one; empty for answers without options. A
+    /// misleading hint names the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusable: Vec<usize>,
     /// Other wordings of the same question.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paraphrases: Vec<String>,
-    /// Why the answer is right.
+    /// Reason why the answer is right; None when not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rationale: Option<String>,
-    /// What a left-right flip of the image does to the answer; unknown when absent.
+    /// Effect of a left-right flip of the image on the answer; None when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub laterality: Option<Laterality>,
-    /// Whether the picture is needed; unknown when absent.
+    /// Whether answering needs the image; None when unknown.
     #[serde(default)]
     pub vision_required: Option<bool>,
 }
 
-/// What is right.
+/// Type of an answer, with the right answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Answer {
-    /// One (or one of several) of the options. Options are stored as text; letters are assigned when rendered.
+    /// One of several options. Options are stored as text; letters are assigned when the prompt is rendered.
     Choice {
-        /// At least two, all different.
+        /// Options, at least two, all different.
         options: Vec<String>,
-        /// Indices of the right ones.
+        /// Indices of the right options: at least one, but not all.
         gold: Vec<usize>,
-        /// Index of the option that declines to answer.
+        /// Index of the abstain option, which declines to answer; None when there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal: Option<usize>,
     },
     /// Yes or no.
     Yesno {
-        /// Whether "yes" is right.
+        /// True when "yes" is right.
         gold: bool,
-        /// The negated twin in the same case.
+        /// Id of the negated question in the same case; None when there is none. The negated question has the opposite
+        /// answer and names this question in turn.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pair_of: Option<String>,
     },
-    /// Words.
+    /// Free text.
     Text {
-        /// Any of these is right.
+        /// Right answers, at least one. The first is the one that is trained on.
         gold: Vec<String>,
-        /// So is any of these.
+        /// Other wordings that also count as right.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         aliases: Vec<String>,
     },
-    /// One rectangle a gold region.
+    /// One box for each right region.
     Box {
-        /// Region ids.
+        /// Ids of the right regions, at least one, all different.
         gold: Vec<String>,
-        /// Intersection over union from which an answer is right.
+        /// Smallest intersection over union (IoU) of a right box, above 0 and at most 1.
         iou_ok: f64,
     },
-    /// A number.
+    /// A number. It is right within the larger of the two tolerances.
     Number {
-        /// The right one.
+        /// Right number.
         gold: f64,
-        /// For example `mm`.
+        /// Unit, for example `mm`; None for plain numbers such as counts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unit: Option<String>,
-        /// Absolute tolerance.
+        /// Absolute tolerance, 0 or more; None means 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         abs_tol: Option<f64>,
-        /// Relative tolerance.
+        /// Relative tolerance as a part of `gold`, 0 or more; None means 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rel_tol: Option<f64>,
     },
 }
 
-/// What a left-right flip does to an answer.
+/// Effect of a left-right flip of the image on an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Laterality {
-    /// Whether the answer changes.
+    /// Whether the flip changes the answer.
     pub dependent: bool,
-    /// Text of the right answer after the flip.
+    /// Text of the right answer after the flip; None when the answer does not change or is not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flipped_gold: Option<String>,
 }

@@ -1,48 +1,50 @@
-//! The shape of the case record as data: every unknown key, missing key and wrong type of a line in one pass.
+//! Schema of the case record. It finds all unknown keys, missing keys and wrong types of a line in one pass.
 //!
-//! `serde` stops at the first fault and cannot refuse unknown keys in flattened or tagged parts; this does both. A test
-//! holds it to the types in [`crate::case`].
+//! `serde` stops at the first fault and accepts unknown keys in flattened and tagged parts; this schema does neither. A
+//! test checks that the schema agrees with the types in [`crate::case`].
 
 use serde_json::{Map, Value};
 
 use crate::case::SCHEMA;
 use crate::problem::did_you_mean;
 
-/// A fault inside one line.
+/// A fault of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// As in `chain[2].answer.gold`.
+    /// Path of the field, for example `chain[2].answer.gold`.
     pub(crate) field: String,
     pub(crate) what: String,
     pub(crate) advice: String,
 }
 
-/// What a value must be.
+/// Type of a value.
 enum Kind {
     Text,
     Flag,
     Number,
-    /// A whole number from 0 to this.
+    /// A whole number from 0 to the given maximum.
     Whole(u64),
-    /// One of these words.
+    /// One of the given words.
     Word(&'static [&'static str]),
     List(&'static Kind),
-    /// This many numbers.
+    /// A list of the given number of numbers.
     Numbers(usize),
     Object(&'static [Field]),
-    /// Fields common to all, and more by the word under the key.
+    /// An object with a tag: common fields, the key of the tag, and for each word of the tag its further fields.
     Tagged(&'static [Field], &'static str, &'static [(&'static str, &'static [Field])]),
 }
 
+/// Whether a key must be present.
 enum Need {
     Required,
-    /// May be left out.
+    /// May be left out, but not null.
     Optional,
     /// May be left out or null.
     Nullable,
 }
 use Need::{Nullable, Optional, Required};
 
+/// A key of an object, whether it must be present, and the type of its value.
 struct Field(&'static str, Need, Kind);
 
 const WORDS: Kind = Kind::List(&Kind::Text);
@@ -138,7 +140,7 @@ const ANSWER: Kind = Kind::Tagged(
     ],
 );
 
-/// All faults of a line's shape; none means that the line reads as a case.
+/// Returns all faults of a line; empty when the line can be parsed as a case.
 pub(crate) fn faults(line: &Value) -> Vec<Fault> {
     let mut faults = Vec::new();
     Kind::Object(CASE).check(line, "", &mut faults);
@@ -261,7 +263,7 @@ mod tests {
     use super::*;
     use crate::case::Case;
 
-    /// A case that has every key there is.
+    /// A case with every key of the schema.
     fn full() -> Value {
         json!({"schema": "case/1", "case_id": "c", "group_id": "g", "split": "train",
             "source": {"dataset": "d", "revision": "r", "licence": "l", "credentialed": false},
@@ -287,7 +289,7 @@ mod tests {
             "laterality": {"dependent": true, "flipped_gold": "b"}, "vision_required": true})
     }
 
-    /// JSON pointers of every value inside.
+    /// JSON pointers of all values inside `value`.
     fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
         match value {
             Value::Object(object) => {
@@ -325,7 +327,7 @@ mod tests {
                 let mut changed = full();
                 *changed.pointer_mut(&pointer).expect("there") = substitute.clone();
                 if pointer == "/schema" && substitute.is_string() {
-                    // A text to the type; here the one name of what is read, so that no file of another version is.
+                    // The type accepts any text; the schema accepts only its own name, to refuse other versions.
                     assert_eq!((faults(&changed).len(), reads(&changed)), (1, true));
                     continue;
                 }

@@ -1,75 +1,75 @@
-//! A conversation as the model will be shown it: roles, text and images, and which words are supervised.
+//! A conversation as it is given to the model: turns with roles, text and images, and which turns are supervised.
 
 use serde::{Deserialize, Serialize};
 
-/// Who speaks.
+/// Author of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Standing instructions.
+    /// Instructions for the whole conversation.
     System,
-    /// The one who asks.
+    /// Person or program that asks the questions.
     User,
-    /// The model.
+    /// Model, whose turns hold the answers.
     Assistant,
 }
 
-/// One piece of a message.
+/// One part of a turn's content.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Part {
-    /// An image: its place in the list of images that travels beside the conversation.
+    /// An image, named by its place in the list of images that accompanies the conversation.
     Image {
-        /// Index into that list.
+        /// Index into the list of images, from 0.
         index: usize,
     },
-    /// Words.
+    /// Text.
     Text {
-        /// The words, exactly as shown.
+        /// Text exactly as the model is given it.
         text: String,
     },
 }
 
 impl Part {
-    /// A piece of text.
+    /// Returns a text part.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }
     }
 }
 
-/// One turn.
+/// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Message {
-    /// Who speaks.
+    /// Author of the turn.
     pub role: Role,
-    /// What is said and shown, in order.
+    /// Text and images of the turn, in the order in which they are shown.
     pub content: Vec<Part>,
-    /// Whether the loss is taken on this turn's words (and on the turn's end). Only assistant turns can be supervised.
+    /// Whether the loss covers the tokens of this turn, including its end. Only assistant turns can be supervised.
     #[serde(default)]
     pub supervised: bool,
 }
 
-/// Turns in order. One that ends with a user turn waits for a reply.
+/// Turns in order. A conversation that ends with a user turn is a prompt: the model's answer is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Conversation {
-    /// The turns.
+    /// Turns, oldest first.
     pub messages: Vec<Message>,
 }
 
 impl Conversation {
-    /// Appends a turn that is not supervised.
+    /// Appends an unsupervised turn.
     pub fn push(&mut self, role: Role, content: Vec<Part>) {
         self.messages.push(Message { role, content, supervised: false });
     }
 
-    /// This conversation followed by `answer` as a supervised assistant turn.
+    /// Appends `answer` as a supervised assistant turn and returns the conversation.
     #[must_use]
     pub fn answered(mut self, answer: &str) -> Self {
         self.messages.push(Message { role: Role::Assistant, content: vec![Part::text(answer)], supervised: true });
         self
     }
 
-    /// Indices of the images shown, in order of appearance.
+    /// Iterates over the indices of the images in order of appearance; an image shown twice appears twice.
     pub fn image_indices(&self) -> impl Iterator<Item = usize> + '_ {
         self.messages.iter().flat_map(|message| &message.content).filter_map(|part| match part {
             Part::Image { index } => Some(*index),

@@ -1,4 +1,4 @@
-//! A case file in memory, with the folder that its paths are relative to.
+//! A data set: the cases of one file in memory, and the folder that their paths are relative to.
 
 use std::path::{Path, PathBuf};
 
@@ -13,26 +13,29 @@ use crate::problem::{Problem, Problems};
 /// Name of the case file in a data set's folder.
 pub const CASE_FILE: &str = "cases.jsonl";
 
-/// Why a data set gave no picture.
+/// Error when the image of a case cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetPictureError {
-    /// Its path names no file of the data set.
+    /// The path names no file inside the data set's folder.
     #[error(transparent)]
     Inside(#[from] InsideError),
-    /// The file gives no picture.
+    /// The file cannot be read or decoded as an image.
     #[error(transparent)]
     Picture(#[from] PictureError),
-    /// The file is another than the one that the case was recorded with.
-    #[error("{} changed after its digest was recorded -> restore the file, or record its digest anew", .0.display())]
+    /// The file's digest differs from the digest recorded in the case.
+    #[error("{} changed after its digest was recorded -> restore the file, or record its digest again", .0.display())]
     Changed(PathBuf),
 }
 
-/// The picture of an image whose path is relative to the folder `root`. Paths come from a file that may be another's, so
-/// one that leads out of the folder is not followed; and a file whose digest is not the recorded one is not shown, for its
-/// answers and regions are those of another picture. An empty digest, which no checked case has, is not compared.
+/// Reads and decodes the file of an image whose path is relative to the folder `root`.
+///
+/// Case files may come from others, so a path that leads out of the folder is refused. A file whose SHA-256 differs
+/// from the recorded one is refused too, because the recorded answers and regions describe another image. An empty
+/// recorded digest is not compared; no checked case has one.
 ///
 /// # Errors
-/// When the path leads out of the folder or to no file, and when the file gives no picture or is not the recorded one.
+/// When the path leads out of the folder or names no file, when the file cannot be read or decoded, or when its digest
+/// differs from the recorded one.
 pub fn picture_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetPictureError> {
     let path = picture_path(root, &image.path)?;
     let bytes = read_file(&path)?;
@@ -42,10 +45,10 @@ pub fn picture_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetPict
     Ok(decode_picture(&bytes, &path)?)
 }
 
-/// Where the picture of a path relative to the folder `root` lies.
+/// Returns the path of the image file at `path`, relative to the folder `root`.
 ///
 /// # Errors
-/// When the path leads out of the folder or to no file.
+/// When the path leads out of the folder or names no file.
 pub fn picture_path(root: &Path, path: &str) -> Result<PathBuf, DatasetPictureError> {
     Ok(contained::resolve(root, path)?)
 }
@@ -53,26 +56,26 @@ pub fn picture_path(root: &Path, path: &str) -> Result<PathBuf, DatasetPictureEr
 /// The cases of one file. Row `n` of the file is case `n - 1`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    /// The folder of the case file; the cases' paths are relative to it.
+    /// Folder of the case file; all paths in the cases are relative to it.
     pub root: PathBuf,
-    /// The case file.
+    /// Path of the case file.
     pub file: PathBuf,
-    /// In the order of the file.
+    /// Cases in the order of the file.
     pub cases: Vec<Case>,
 }
 
 impl Dataset {
-    /// Cases that are, or will be, those of `file`.
+    /// Makes a data set of `cases` that were read from `file` or will be saved there.
     #[must_use]
     pub fn new(file: &Path, cases: Vec<Case>) -> Self {
         let root = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Self { root: root.to_owned(), file: file.to_owned(), cases }
     }
 
-    /// Writes the cases to their file: beside it, synced and renamed.
+    /// Writes the cases to [`Dataset::file`] by way of a temporary file that is synced and renamed.
     ///
     /// # Errors
-    /// When that fails; the file is then as it was.
+    /// When writing, syncing or renaming fails.
     pub fn save(&self) -> Result<(), Problems> {
         let mut writer = CaseWriter::create(&self.file)?;
         for case in &self.cases {
@@ -81,38 +84,38 @@ impl Dataset {
         writer.finish()
     }
 
-    /// The picture of an image of one of the cases.
+    /// Reads and decodes an image of one of the cases.
     ///
     /// # Errors
-    /// As [`picture_below`].
+    /// See [`picture_below`].
     pub fn picture(&self, image: &Image) -> Result<RgbImage, DatasetPictureError> {
         picture_below(&self.root, image)
     }
 
-    /// Where an image or mask should lie; [`contained::resolve`] says whether it does.
+    /// Joins `relative` to the data set's folder. The file may be missing; [`inside::resolve`] checks that.
     #[must_use]
     pub fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
     }
 
-    /// The cases on one side of the split, with their places in [`Dataset::cases`].
+    /// Iterates over the cases on one side of the split, each with its index in [`Dataset::cases`].
     pub fn side(&self, split: Split) -> impl Iterator<Item = (usize, &Case)> {
         self.cases.iter().enumerate().filter(move |(_, case)| case.split == split)
     }
 }
 
-/// A case file line by line: those that are cases, and what is wrong with the others.
+/// A case file read line by line: the cases, and the problems of the lines that are not cases.
 pub(crate) struct Lines {
-    /// The cases that could be read.
+    /// Cases that could be read.
     pub(crate) dataset: Dataset,
-    /// The row of each.
+    /// Row of each case in the file, from 1.
     pub(crate) rows: Vec<usize>,
-    /// Of all other lines, or of the file.
+    /// Problems of the other lines or of the whole file.
     pub(crate) problems: Vec<Problem>,
 }
 
 impl Lines {
-    /// Reads a case file, or the `cases.jsonl` of a folder.
+    /// Reads a case file, or the `cases.jsonl` of a folder. Fails only when the file cannot be opened.
     pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
         let file = if path.is_dir() { path.join(CASE_FILE) } else { path.to_owned() };
         let (mut cases, mut rows, mut problems) = (Vec::new(), Vec::new(), Vec::new());
@@ -126,7 +129,7 @@ impl Lines {
             }
         }
         if cases.is_empty() && problems.is_empty() {
-            problems.push(Problem::new(&file, "holds no case", "write one case on each line"));
+            problems.push(Problem::new(&file, "contains no case", "write one case on each line"));
         }
         Ok(Self { dataset: Dataset::new(&file, cases), rows, problems })
     }
@@ -140,7 +143,7 @@ mod tests {
 
     const LINE: &str = r#"{"schema":"case/1","case_id":"c","group_id":"g","split":"train","source":{"dataset":"d","licence":"l"},"modality":"ct","images":[],"chain":[]}"#;
 
-    /// The cases of a file, when every line of it is one.
+    /// Returns the data set when every line of the file is a case, else the problems.
     fn read(path: &Path) -> Result<Dataset, Problems> {
         let Lines { dataset, problems, .. } = Lines::read(path)?;
         if problems.is_empty() { Ok(dataset) } else { Err(Problems(problems)) }
@@ -195,7 +198,7 @@ mod tests {
         let changed = recorded("a.png", &digest).expect_err("another picture").to_string();
         assert!(
             changed.ends_with(
-                "a.png changed after its digest was recorded -> restore the file, or record its digest anew"
+                "a.png changed after its digest was recorded -> restore the file, or record its digest again"
             )
         );
     }
@@ -220,15 +223,15 @@ mod tests {
                 "cases.jsonl:2: split: \"trian\" is not known (did you mean \"train\"?) -> use one of \"train\", \"validation\", \"test\"",
                 "cases.jsonl:2: modalty: is not a known key (did you mean \"modality\"?) -> rename or remove it",
                 "cases.jsonl:3: the line is empty -> remove it",
-                "cases.jsonl:4:12: is not JSON: expected value -> one complete JSON object a line",
-                "cases.jsonl:5:149: duplicate field `chain` -> mend or remove it",
+                "cases.jsonl:4:12: is not JSON: expected value -> write one complete JSON object on each line",
+                "cases.jsonl:5:149: duplicate field `chain` -> correct or remove it",
             ]
         );
     }
 
     #[test]
     fn files_that_are_no_case_files_are_refused() {
-        assert_eq!(load("").expect_err("refused"), ["cases.jsonl: holds no case -> write one case on each line"]);
+        assert_eq!(load("").expect_err("refused"), ["cases.jsonl: contains no case -> write one case on each line"]);
         let [problem] = &load(b"\x89PNG\xff".as_slice()).expect_err("refused")[..] else { panic!("one problem") };
         assert!(problem.starts_with("cases.jsonl:1:1: is not UTF-8"), "{problem}");
         let absent = read(Path::new("no/such/cases.jsonl")).expect_err("absent").to_string();

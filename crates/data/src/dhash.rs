@@ -1,11 +1,14 @@
-//! A 64-bit difference hash of a picture. Copies of a picture have hashes a few bits apart; see [`crate::near_duplicates`].
+//! A 64-bit difference hash (dHash) of an image. The hashes of copies of an image differ in a few bits;
+//! see [`crate::near`].
 
 use std::collections::BTreeMap;
 
 use image::RgbImage;
 
-/// The difference hash of a picture: its luma, averaged over a grid of 9 x 8 equal areas, compared between neighbours in
-/// a row; a bit is set where the left one is darker. Most significant bit first, row by row.
+/// Computes the difference hash of an image.
+///
+/// The luma is averaged over a grid of 9 x 8 equal areas. Each bit compares two neighbours in a row and is set when the
+/// left one is darker. Bits are ordered row by row, the most significant first.
 #[must_use]
 pub fn phash(picture: &RgbImage) -> u64 {
     let sums = luma_sums(picture, 9, 8);
@@ -13,10 +16,11 @@ pub fn phash(picture: &RgbImage) -> u64 {
     bits.fold(0, |hash, bit| hash << 1 | u64::from(bit))
 }
 
-/// Luma summed over a grid of `wide` x `high` equal areas, whose edges may cut pixels; row by row.
+/// Sums the luma over a grid of `wide` x `high` equal areas and returns the sums row by row.
 ///
-/// In parts of 1/`wide` of a pixel across and 1/`high` down all overlaps are whole numbers, so equal pictures give equal
-/// sums on every machine. Luma is that of ITU-R BT.601 in thousandths; a sum is `width * height` times an area's mean.
+/// The edges of the areas may cut pixels. Overlaps are counted in 1/`wide` of a pixel across and 1/`high` of a pixel
+/// down, so all of them are whole numbers and equal images give equal sums on every machine. Luma is that of ITU-R
+/// BT.601 in thousandths; each sum is `width * height` times the mean luma of its area.
 pub(crate) fn luma_sums(picture: &RgbImage, wide: u32, high: u32) -> Vec<u64> {
     let (width, height) = picture.dimensions();
     let mut sums = vec![0u64; (wide * high) as usize];
@@ -41,7 +45,8 @@ pub(crate) fn luma_sums(picture: &RgbImage, wide: u32, high: u32) -> Vec<u64> {
     sums
 }
 
-/// The cells of `cells` that pixel `at` of `pixels` overlaps, with the lengths of the overlaps in 1/`cells` of a pixel.
+/// Returns the cells, of `cells` along a side of `pixels` pixels, that pixel `at` overlaps, each with the length of the
+/// overlap in 1/`cells` of a pixel.
 fn overlaps(at: u32, pixels: u32, cells: u32) -> Vec<(usize, u64)> {
     let (pixels, cells) = (u64::from(pixels), u64::from(cells));
     let (start, end) = (u64::from(at) * cells, (u64::from(at) + 1) * cells);
@@ -53,29 +58,30 @@ fn overlaps(at: u32, pixels: u32, cells: u32) -> Vec<(usize, u64)> {
         .collect()
 }
 
-/// As recorded: 16 hexadecimal digits.
+/// Formats a hash as it is recorded in cases: 16 lower-case hexadecimal digits.
 #[must_use]
 pub fn phash_hex(hash: u64) -> String {
     format!("{hash:016x}")
 }
 
-/// Reads what [`phash_hex`] writes; nothing for anything else.
+/// Parses a hash written by [`phash_hex`]. Returns None for any other text.
 #[must_use]
 pub fn parse_phash(text: &str) -> Option<u64> {
     let hexadecimal = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     hexadecimal.then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// Number of bits that differ.
+/// Returns the number of differing bits, 0 to 64.
 #[must_use]
 pub fn hamming(one: u64, other: u64) -> u32 {
     (one ^ other).count_ones()
 }
 
-/// All pairs of hashes that differ in at most `bits`, by index, the smaller first, in order.
+/// Finds all pairs of hashes that differ in at most `bits` bits. Returns pairs of indices in ascending order, the
+/// smaller index of each pair first.
 #[must_use]
 pub fn pairs_within(hashes: &[u64], bits: u32) -> Vec<(usize, usize)> {
-    // Hashes that differ in at most n bits agree in at least one of n + 1 bands: only those are compared.
+    // Hashes that differ in at most n bits agree in at least one of n + 1 bands of bits, so only these are compared.
     let bands = bits + 1;
     let edge = |band: u32| 64 * band / bands;
     let mut pairs = Vec::new();
@@ -121,7 +127,7 @@ mod tests {
         let rising = RgbImage::from_fn(90, 80, |x, _| Rgb([x as u8; 3]));
         let falling = RgbImage::from_fn(90, 80, |x, _| Rgb([(90 - x) as u8; 3]));
         assert_eq!((phash(&rising), phash(&falling)), (u64::MAX, 0));
-        // Sides that the grid does not divide, and pictures smaller than the grid.
+        // An image whose sides are not multiples of the grid, and one smaller than the grid.
         let small = RgbImage::from_fn(5, 3, |x, _| Rgb([40 * x as u8; 3]));
         assert_eq!(phash(&small) & 0xff, phash(&small) >> 56);
         assert_eq!(phash(&RgbImage::new(1, 1)), 0);

@@ -1,11 +1,12 @@
-//! The one way an image file becomes pixels, and what a picture is known by.
+//! Decoding of PNG and JPEG files, masks, and digests of files. All images are decoded here.
 //!
-//! Every picture becomes 8-bit RGB. Grey is repeated over the channels; 16-bit samples are scaled over their whole range
-//! (`round(v / 257)`, never clipped); an alpha channel is dropped, not blended, as Pillow's `convert("RGB")` does; the
-//! EXIF orientation is applied, so coordinates are those of the picture as it is seen.
+//! Every image becomes 8-bit RGB. Grey is repeated over the channels. 16-bit samples are scaled over their whole range
+//! (`round(v / 257)`) and never clipped. An alpha channel is dropped, not blended, as in Pillow's `convert("RGB")`. The
+//! EXIF orientation is applied, so coordinates refer to the image as it is displayed.
 //!
-//! PNG gives exactly what Pillow gives. JPEG, whose arithmetic the standard leaves open, differs from Pillow's libjpeg by
-//! one grey level in a few pixels of a thousand, and by up to five where colour is stored at half resolution.
+//! PNG files give exactly the pixels that Pillow gives. The JPEG standard leaves the arithmetic open: results differ
+//! from Pillow's libjpeg by one grey level in a few pixels of a thousand, and by up to five levels in files that store
+//! colour at half resolution.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -17,58 +18,58 @@ use sha2::{Digest, Sha256};
 
 use crate::jpeg;
 
-/// No side of a picture may be longer.
+/// Largest width or height of an image, in pixels.
 pub const MAX_DIMENSION: u32 = 16_384;
-/// No picture may have more pixels.
+/// Largest number of pixels of an image.
 pub const MAX_PIXELS: u64 = 100_000_000;
-/// No picture file may be longer, in bytes.
+/// Largest size of an image file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
-/// What decoding one picture may allocate, in bytes: [`MAX_PIXELS`] of the widest samples and a copy.
+/// Largest allocation for decoding one image, in bytes: [`MAX_PIXELS`] of the widest samples and a copy.
 const MAX_ALLOC: u64 = 2 << 30;
 
-/// Why a file gave no picture.
+/// Error when a file cannot be read as an image.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     /// The file cannot be read.
     #[error("{}: cannot be read: {source} -> check that the file exists and may be read", path.display())]
     Io {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
     /// The file is longer than [`MAX_FILE_BYTES`].
-    #[error("{}: is longer than {MAX_FILE_BYTES} bytes -> is it a picture? Shrink it", .0.display())]
+    #[error("{}: is longer than {MAX_FILE_BYTES} bytes -> check that it is an image, and shrink it", .0.display())]
     LongFile(PathBuf),
     /// The file is neither PNG nor JPEG.
     #[error("{}: is neither PNG nor JPEG -> convert it to PNG", .0.display())]
     Format(PathBuf),
-    /// The file is a JPEG for printing.
+    /// The file is a JPEG with four colour components (CMYK).
     #[error(
-        "{}: is a JPEG of printing inks (CMYK), whose colours only the printer's profile tells -> save it anew as RGB or grey",
+        "{}: is a CMYK JPEG, whose colours depend on a printer's colour profile -> save it again as RGB or greyscale",
         .0.display()
     )]
     Cmyk(PathBuf),
-    /// The picture is beyond the limits.
+    /// The image exceeds [`MAX_DIMENSION`] or [`MAX_PIXELS`].
     #[error(
-        "{}: is {width}x{height} pixels; at most {MAX_DIMENSION} a side and {MAX_PIXELS} in all are read -> shrink it",
+        "{}: is {width}x{height} pixels; at most {MAX_DIMENSION} a side and {MAX_PIXELS} in all are allowed -> shrink it",
         path.display()
     )]
     TooLarge {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Pixels across.
+        /// Width in pixels.
         width: u32,
-        /// Pixels down.
+        /// Height in pixels.
         height: u32,
     },
     /// The file is damaged, or uses a feature that is not supported.
-    #[error("{}: cannot be decoded: {source} -> the file may be damaged; save it anew as PNG", path.display())]
+    #[error("{}: cannot be decoded: {source} -> the file may be damaged; save it again as PNG", path.display())]
     Decode {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Error of the decoder.
         #[source]
         source: image::ImageError,
     },
@@ -77,42 +78,43 @@ pub enum PictureError {
 /// Reads and decodes a PNG or JPEG file.
 ///
 /// # Errors
-/// When the file cannot be read, is no PNG or JPEG, is beyond the limits or is damaged; each names the file.
+/// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits or is damaged. Every error
+/// names the file.
 pub fn load_picture(path: &Path) -> Result<RgbImage, PictureError> {
     decode_picture(&read_file(path)?, path)
 }
 
-/// Decodes the bytes of a PNG or JPEG file; `path` is only named in errors.
+/// Decodes the bytes of a PNG or JPEG file. `path` is used in error messages only.
 ///
 /// # Errors
-/// As [`load_picture`].
+/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed the limits or are damaged.
 pub fn decode_picture(bytes: &[u8], path: &Path) -> Result<RgbImage, PictureError> {
     Ok(decode(bytes, path)?.into_rgb8())
 }
 
-/// Reads a mask: true where a sample of the file's picture (alpha aside) is not zero.
+/// Reads a mask from an image file. A pixel is inside where any of its colour samples is not zero; alpha is ignored.
 ///
 /// # Errors
-/// As [`load_picture`].
+/// See [`load_picture`].
 pub fn load_mask(path: &Path) -> Result<Mask, PictureError> {
     let picture = load_picture(path)?;
     let (width, height) = picture.dimensions();
     Ok(Mask { width, height, inside: picture.pixels().map(|pixel| pixel.0 != [0; 3]).collect() })
 }
 
-/// A set of pixels of a picture.
+/// A set of pixels of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
-    /// Row by row.
+    /// Whether each pixel is inside, row by row; `width * height` values.
     pub inside: Vec<bool>,
 }
 
 impl Mask {
-    /// `[x0, y0, x1, y1]` around the pixels inside, half-open; nothing when there are none.
+    /// Returns the box `[x0, y0, x1, y1]` around the pixels inside, half-open; None when the mask is empty.
     #[must_use]
     pub fn bounds(&self) -> Option<[f64; 4]> {
         let mut bounds: Option<[u32; 4]> = None;
@@ -123,19 +125,19 @@ impl Mask {
         bounds.map(|bounds| bounds.map(f64::from))
     }
 
-    /// Number of pixels inside.
+    /// Returns the number of pixels inside.
     #[must_use]
     pub fn area(&self) -> usize {
         self.inside.iter().filter(|inside| **inside).count()
     }
 
-    /// Number of pixels inside both masks, which are of one size.
+    /// Returns the number of pixels inside both masks. The masks must have the same size.
     #[must_use]
     pub fn overlap(&self, other: &Self) -> usize {
         self.inside.iter().zip(&other.inside).filter(|(one, other)| **one && **other).count()
     }
 
-    /// Mean place `[x, y]` of the pixels inside (of their centres); nothing when there are none.
+    /// Returns the mean `[x, y]` of the centres of the pixels inside; None when the mask is empty.
     #[must_use]
     pub fn centroid(&self) -> Option<[f64; 2]> {
         let (mut count, mut sum_x, mut sum_y) = (0u64, 0u64, 0u64);
@@ -152,10 +154,10 @@ impl Mask {
     }
 }
 
-/// Width and height of the decoded picture, from the file's header alone.
+/// Returns width and height of the decoded image, EXIF orientation applied. Reads only the header of the file.
 ///
 /// # Errors
-/// As [`load_picture`], as far as the header shows.
+/// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits or has a damaged header.
 pub fn picture_size(path: &Path) -> Result<(u32, u32), PictureError> {
     let failed = |source| PictureError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
@@ -168,10 +170,10 @@ pub fn picture_size(path: &Path) -> Result<(u32, u32), PictureError> {
     }
 }
 
-/// The bytes of a picture file, at most [`MAX_FILE_BYTES`] of them.
+/// Reads the bytes of an image file.
 ///
 /// # Errors
-/// When the file cannot be read or is longer.
+/// When the file cannot be read or is longer than [`MAX_FILE_BYTES`].
 pub fn read_file(path: &Path) -> Result<Vec<u8>, PictureError> {
     let failed = |source| PictureError::Io { path: path.to_owned(), source };
     let mut bytes = Vec::new();
@@ -180,7 +182,7 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, PictureError> {
     if bytes.len() as u64 > MAX_FILE_BYTES { Err(PictureError::LongFile(path.to_owned())) } else { Ok(bytes) }
 }
 
-/// SHA-256 in lower-case hexadecimal.
+/// Returns the SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -205,7 +207,7 @@ fn decoder<'a, R: io::BufRead + io::Seek + 'a>(
         Some(ImageFormat::Png) => {}
         Some(ImageFormat::Jpeg) => {
             let mut inner = reader.into_inner();
-            // The decoder would turn inks into some colours or others, by whether they look inverted to it.
+            // The decoder guesses whether the inks of a CMYK file are stored inverted, so its colours are not reliable.
             if jpeg::components(&mut inner).map_err(unread)? == Some(4) {
                 return Err(PictureError::Cmyk(path.to_owned()));
             }
@@ -277,7 +279,7 @@ mod tests {
     #[test]
     fn exif_orientation_is_applied_and_the_header_size_agrees() {
         let folder = tempfile::tempdir().expect("writable");
-        // Where the dark half lies after each turn: a pixel of it, and one of the bright half.
+        // For each orientation a pixel of the dark half and one of the bright half.
         let expected = [
             (1, [8, 8], [24, 8]),
             (3, [24, 8], [8, 8]),
@@ -299,7 +301,7 @@ mod tests {
     fn a_jpeg_of_printing_inks_is_refused() {
         let folder = tempfile::tempdir().expect("writable");
         let path = folder.path().join("scan.jpg");
-        // The same picture as it is written without a word on inversion, and as Adobe's programs write it.
+        // The same image without a statement on inversion, and with the one that Adobe's programs write.
         for bytes in [
             include_bytes!("../../../tests/fuzz/corpus/picture/cmyk.jpg").as_slice(),
             include_bytes!("../../../tests/fuzz/corpus/picture/cmyk-adobe.jpg").as_slice(),
@@ -317,7 +319,7 @@ mod tests {
         assert!(error(b"GIF89a\x01\0\x01\0\0\0\0;").starts_with("scan.png: is neither PNG nor JPEG"));
         let whole = png(GrayImage::new(64, 64));
         assert!(error(&whole[..whole.len() / 2]).starts_with("scan.png: cannot be decoded"));
-        // A header that promises a picture of 100,000 x 100,000 pixels, with a correct checksum.
+        // A header that declares 100,000 x 100,000 pixels, with a correct checksum.
         let mut bomb = whole;
         bomb[16..20].copy_from_slice(&100_000u32.to_be_bytes());
         bomb[20..24].copy_from_slice(&100_000u32.to_be_bytes());

@@ -1,8 +1,13 @@
-//! The one thing about a JPEG that its decoder keeps to itself: how many colour components it has.
+//! Number of colour components of a JPEG file, which the decoder of the `image` crate does not report.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-/// Colour components of a JPEG, from the header of its frame (ITU-T T.81, B.2.2); nothing where that is not found.
+/// Reads the number of colour components from the frame header of a JPEG file (ITU-T T.81, B.2.2).
+///
+/// Returns None when the data is no JPEG or ends before the frame header.
+///
+/// # Errors
+/// When reading fails for another reason than the end of the data.
 pub fn components(mut reader: impl BufRead) -> io::Result<Option<u8>> {
     match frame(&mut reader) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
@@ -19,13 +24,14 @@ fn frame(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
         if marker != 0xff {
             return Ok(None);
         }
-        // Any number of these may stand before a marker.
+        // Any number of fill bytes may precede a marker.
         while marker == 0xff {
             [marker] = bytes(reader)?;
         }
         let length = u64::from(u16::from_be_bytes(bytes(reader)?));
         match marker {
-            // Every frame but the tables that are numbered among them: Huffman's, JPEG's own reserve, arithmetic coding's.
+            // Start of frame. The excluded codes in this range are Huffman tables (c4), reserved (c8) and arithmetic
+            // coding conditions (cc).
             0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(&marker) => {
                 let [_precision, _, _, _, _, components] = bytes(reader)?;
                 return Ok(Some(components));
@@ -50,12 +56,12 @@ mod tests {
     fn the_frame_tells_and_what_comes_before_it_is_passed_over() {
         let of = |parts: &[&[u8]]| components(parts.concat().as_slice()).expect("read from memory");
         let frame: &[u8] = b"\xff\xc2\0\x14\x08\0\x0c\0\x14\x04";
-        // A table among the frames' numbers, a comment that holds a frame's marker, fill bytes.
+        // A Huffman table, whose code lies among the frame codes; a comment that contains a frame marker; fill bytes.
         let before: [&[u8]; 4] = [b"\xff\xd8", b"\xff\xc4\0\x04\xff\xc0", b"\xff\xfe\0\x05\xff\xc0\x01", b"\xff\xff"];
         assert_eq!(of(&[&before[..], &[frame]].concat()), Some(4));
         assert_eq!(of(&[b"\xff\xd8", frame]), Some(4));
         assert_eq!(of(&[b"\xff\xd8", &frame[..8]]), None, "cut off");
-        assert_eq!(of(&[b"\xff\xd8\xff\xda\0\x02", frame]), None, "the picture has begun");
+        assert_eq!(of(&[b"\xff\xd8\xff\xda\0\x02", frame]), None, "the scan has begun");
         assert_eq!(of(&[b"\x89PNG", frame]), None);
         assert_eq!(of(&[]), None);
     }

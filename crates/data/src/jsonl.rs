@@ -1,4 +1,4 @@
-//! Case files, one case a line, read and written as streams.
+//! Reader and writer of case files (JSON Lines, one case on each line). Both hold one case in memory at a time.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,13 +11,13 @@ use crate::case_schema;
 use crate::io::atomic::AtomicFile;
 use crate::problem::{Problem, Problems};
 
-/// No line of a case file may be longer, in bytes.
+/// Largest length of a line of a case file in bytes, line end included.
 pub const MAX_LINE_BYTES: u64 = 64 << 20;
 
-/// Reads cases one by one; yields, for each line, the case or all that is wrong with the line.
+/// Iterator over the cases of a file. It yields the case of each line, or all problems of that line.
 ///
-/// After a fault the next line is read as usual, so one pass finds the faults of all lines. Only when the file itself
-/// cannot be read any further does it end early, with that as its last problem.
+/// Reading goes on after a faulty line, so one pass finds the problems of all lines. The iterator ends early only when
+/// the file cannot be read further or a line exceeds [`MAX_LINE_BYTES`]; that problem is then the last item.
 pub struct CaseReader {
     path: PathBuf,
     reader: BufReader<File>,
@@ -29,13 +29,14 @@ impl CaseReader {
     /// Opens a case file.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// When the file cannot be opened.
     pub fn open(path: &Path) -> Result<Self, Problems> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         Ok(Self { path: path.to_owned(), reader: BufReader::new(file), row: 0, done: false })
     }
 
-    /// The line last read, counted from 1.
+    /// Number of the line read last, counted from 1; 0 before the first line. Once the iterator has returned `None` at
+    /// the end of the file, this is one more than the number of lines.
     #[must_use]
     pub fn row(&self) -> usize {
         self.row
@@ -50,13 +51,13 @@ impl CaseReader {
             self.problem("is not UTF-8", "save the file as UTF-8").at_column(error.valid_up_to() + 1)
         })?;
         let text = if self.row == 1 { text.trim_start_matches('\u{feff}') } else { text };
-        // Without its end, at which a fault would be said to stand on the next line.
+        // `serde_json` would report an error at the line end as one of the next line.
         let text = text.trim_end_matches(['\r', '\n']);
         if text.trim().is_empty() {
             return Err(self.problem("the line is empty", "remove it").into());
         }
         let value: Value = serde_json::from_str(text).map_err(|error| {
-            self.problem(format!("is not JSON: {}", message(&error)), "one complete JSON object a line")
+            self.problem(format!("is not JSON: {}", message(&error)), "write one complete JSON object on each line")
                 .at_column(error.column())
         })?;
         let faults = case_schema::faults(&value);
@@ -64,9 +65,9 @@ impl CaseReader {
             let problem = |fault: case_schema::Fault| self.problem(fault.what, fault.advice).in_field(fault.field);
             return Err(Problems(faults.into_iter().map(problem).collect()));
         }
-        // From the text again, where a key that stands twice is still seen.
+        // Parses the text instead of `value`, which no longer shows duplicate keys.
         serde_json::from_str(text)
-            .map_err(|error| self.problem(message(&error), "mend or remove it").at_column(error.column()).into())
+            .map_err(|error| self.problem(message(&error), "correct or remove it").at_column(error.column()).into())
     }
 }
 
@@ -88,7 +89,7 @@ impl Iterator for CaseReader {
             Ok(_) if line.len() as u64 == MAX_LINE_BYTES && line.last() != Some(&b'\n') => {
                 self.done = true;
                 let what = format!("the line is longer than {MAX_LINE_BYTES} bytes");
-                Some(Err(self.problem(what, "is it a case file? Put one case on each line").into()))
+                Some(Err(self.problem(what, "check that this is a case file, and write one case on each line").into()))
             }
             Ok(_) => Some(self.parse(&line)),
             Err(error) => {
@@ -99,35 +100,36 @@ impl Iterator for CaseReader {
     }
 }
 
-/// Writes cases beside `path`; [`CaseWriter::finish`] puts the file into its place. Dropped without that, it leaves nothing.
+/// Writer of a case file. It writes to a temporary file in the same folder, and [`CaseWriter::finish`] renames that
+/// file to the target path. When dropped before that, it removes the temporary file and leaves the target unchanged.
 pub struct CaseWriter {
     path: PathBuf,
     file: AtomicFile,
 }
 
 impl CaseWriter {
-    /// Starts a case file.
+    /// Creates the temporary file from which `path` will be made.
     ///
     /// # Errors
-    /// When the folder cannot be written to.
+    /// When the file cannot be created in the folder of `path`.
     pub fn create(path: &Path) -> Result<Self, Problems> {
         let file = AtomicFile::create(path).map_err(|error| unwritable(path, &error))?;
         Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Appends a case.
+    /// Appends a case as one line.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the line cannot be written.
     pub fn write(&mut self, case: &Case) -> Result<(), Problems> {
         let written = serde_json::to_writer(&mut self.file, case).map_err(io::Error::from);
         written.and_then(|()| self.file.write_all(b"\n")).map_err(|error| unwritable(&self.path, &error))
     }
 
-    /// Syncs the file and renames it into its place.
+    /// Syncs the temporary file to disk and renames it to the target path.
     ///
     /// # Errors
-    /// When that fails; what was there before is then untouched.
+    /// When writing out, syncing or renaming fails.
     pub fn finish(self) -> Result<(), Problems> {
         let Self { path, file } = self;
         file.commit().map_err(|error| unwritable(&path, &error))
@@ -142,7 +144,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Problems {
     Problem::new(path, format!("cannot be written: {error}"), "check the folder's permissions and free space").into()
 }
 
-/// What `serde_json` says, without its line and column, which count inside one line.
+/// Message of a `serde_json` error without its line and column, because these count inside one line of the file.
 fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

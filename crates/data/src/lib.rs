@@ -1,6 +1,6 @@
-//! What is learned: cases, clinical stages, taxonomy, importers, synthetic cases, checks, splits, prompts and phases.
+//! Cases, clinical stages, taxonomy, images, regions, synthetic cases, checks, splits and prompts.
 //!
-//! This crate knows words and pictures, never tensors, so the research logic builds and tests in seconds.
+//! This crate works on text and images and depends on no tensor library, so it builds and tests in seconds.
 
 pub mod io;
 

@@ -1,54 +1,59 @@
-//! Near-duplicates: one picture stored twice (resized, compressed anew, with other grey levels), two slices of one scan,
-//! two overlapping fields of one slide.
+//! Near-duplicate images: one image stored twice (resized, compressed again, with other grey levels), two slices of one
+//! scan, or two overlapping fields of one slide.
 //!
-//! The difference hash alone cannot tell: standard views of different patients come within one bit of each other. It only
-//! chooses the pairs that are worth comparing, and the correlation of small pictures decides.
+//! The difference hash alone does not suffice: hashes of standard views of different patients can differ in only one
+//! bit. The hash therefore only selects the pairs to compare; the correlation of small thumbnails decides.
 
 use image::RgbImage;
 
 use crate::dhash::{luma_sums, pairs_within};
 
-/// Only pictures whose hashes differ in at most this many bits are compared.
+/// Largest number of differing hash bits at which two images are compared.
 pub const CANDIDATE_BITS: u32 = 6;
 
-/// Pictures whose thumbnails correlate at least this well are near-duplicates. On chest X-rays, brain slices and blood
-/// smears, different patients reach 0.92; slices of one scan begin at 0.95 and copies at 0.997.
+/// Smallest Pearson correlation of the thumbnails of two near-duplicates.
+///
+/// Measured on chest X-rays, brain slices and blood smears: different patients reach at most 0.92; slices of one scan
+/// reach at least 0.95, copies at least 0.997.
 pub const CORRELATION: f64 = 0.95;
 
 const SIDE: u32 = 32;
 
-/// A picture's luma at 32 x 32.
+/// Luma of an image, averaged over a grid of 32 x 32 areas, in row-major order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thumbnail(Vec<u16>);
 
 impl Thumbnail {
-    /// That of a picture.
+    /// Computes the thumbnail of an image.
     #[must_use]
     pub fn of(picture: &RgbImage) -> Self {
         let pixels = u64::from(picture.width()) * u64::from(picture.height());
-        // A mean of at most 255,000 thousandths in steps of 16 bits: dim pictures keep their detail.
+        // Means of 0 to 255,000 thousandths are scaled to 16 bits, so that dim images keep their detail.
         let level = |sum: u64| (u128::from(sum) * 65_535 / (255_000 * u128::from(pixels.max(1)))) as u16;
         Self(luma_sums(picture, SIDE, SIDE).into_iter().map(level).collect())
     }
 
-    /// Whether this and the other picture are near-duplicates.
+    /// Returns whether the two images are near-duplicates: their correlation is at least [`CORRELATION`], or the
+    /// thumbnails are equal.
     #[must_use]
     pub fn is_near(&self, other: &Self) -> bool {
-        // Pearson's correlation in whole numbers, as n times the covariance and the variances.
+        // Pearson's correlation. `cross` computes n^2 times the covariance or variance in whole numbers.
         let count = self.0.len() as i64;
         let sum = |values: &[u16]| values.iter().map(|value| i64::from(*value)).sum::<i64>();
         let product = |a: &[u16], b: &[u16]| a.iter().zip(b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum::<i64>();
         let cross = |a: &[u16], b: &[u16]| (count * product(a, b) - sum(a) * sum(b)) as f64;
         let (one, another) = (cross(&self.0, &self.0), cross(&other.0, &other.0));
-        // Pictures of one grey have no correlation; they are duplicates when they are of the same.
+        // Uniform images have no correlation; they are duplicates when their grey level is equal.
         self == other
             || (one > 0.0 && another > 0.0 && cross(&self.0, &other.0) >= CORRELATION * (one * another).sqrt())
     }
 }
 
-/// All pairs of near-duplicates among the pictures with these hashes, by index, the smaller first, in order; of those
-/// pairs only that `wanted` asks for. `thumbnail` is called at most once for each picture that is compared; one it has
-/// nothing for is near to none.
+/// Finds the pairs of near-duplicates among images with these difference hashes.
+///
+/// Only pairs for which `wanted` is true are compared. `thumbnail` is called with an index into `hashes`, at most once
+/// for each image; an image for which it returns None has no near-duplicates. Returns the pairs of indices in ascending
+/// order, the smaller index of each pair first.
 pub fn near_duplicates(
     hashes: &[u64],
     wanted: impl Fn(usize, usize) -> bool,
@@ -75,7 +80,7 @@ mod tests {
     use super::*;
     use crate::dhash::phash;
 
-    /// A drawn body with spots placed by `seed`.
+    /// A grey image with spots placed by `seed`.
     fn body(seed: u64, width: u32, height: u32) -> RgbImage {
         use rand::Rng;
         let mut dice = crate::random::stream(seed, &["near"]);
@@ -128,7 +133,7 @@ mod tests {
         assert_eq!(near_duplicates(&hashes, |_, _| true, &mut look), [(0, 2), (0, 3), (2, 3)]);
         assert_eq!(near_duplicates(&hashes, |one, _| one == 2, &mut look), [(2, 3)]);
         assert_eq!(looked, [0, 2, 3, 2, 3]);
-        // Hashes that agree by chance are no evidence.
+        // Equal hashes of different images do not make near-duplicates.
         assert_eq!(near_duplicates(&[5, 5], |_, _| true, |place| Some(Thumbnail::of(&pictures[place]))), []);
         assert_eq!(near_duplicates(&[5, 5], |_, _| true, |_| None), []);
     }

@@ -1,47 +1,47 @@
-//! What is wrong with an input, where, and what to do about it.
+//! Problems of input files: the place, what is wrong, and what to do about it.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// One fault of an input file, shown as `file:row: field: what is wrong -> what to do`.
+/// One problem of an input file, displayed as `file:row:column: field: what is wrong -> what to do`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// The file it stands in.
+    /// Path of the file.
     pub file: PathBuf,
-    /// Line of the file (or record of a table), counted from 1.
+    /// Line of the file, counted from 1; None when the problem concerns the whole file.
     pub row: Option<usize>,
-    /// Column of the line, counted from 1, where the file could not be read as what it should be.
+    /// Column of the line, counted from 1; given only for errors of syntax or encoding.
     pub column: Option<usize>,
-    /// Path of the field, as in `chain[2].answer.gold`; empty when it concerns the whole row or file.
+    /// Path of the field, for example `chain[2].answer.gold`; empty when the problem concerns the whole row or file.
     pub field: String,
-    /// What is wrong.
+    /// Description of the problem.
     pub what: String,
-    /// What to do about it.
+    /// Advice on how to solve the problem.
     pub advice: String,
 }
 
 impl Problem {
-    /// A fault of a whole file.
+    /// Makes a problem of a whole file.
     pub fn new(file: impl Into<PathBuf>, what: impl Into<String>, advice: impl Into<String>) -> Self {
         let (what, advice) = (what.into(), advice.into());
         Self { file: file.into(), row: None, column: None, field: String::new(), what, advice }
     }
 
-    /// The same in this row.
+    /// Sets the row, counted from 1.
     #[must_use]
     pub fn at_row(mut self, row: usize) -> Self {
         self.row = Some(row);
         self
     }
 
-    /// The same at this column.
+    /// Sets the column, counted from 1.
     #[must_use]
     pub fn at_column(mut self, column: usize) -> Self {
         self.column = Some(column);
         self
     }
 
-    /// The same in this field.
+    /// Sets the path of the field.
     #[must_use]
     pub fn in_field(mut self, field: impl Into<String>) -> Self {
         self.field = field.into();
@@ -62,7 +62,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with an input, one line each; never empty as an error.
+/// All problems of an input, displayed one on each line. Never empty when returned as an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -84,7 +84,7 @@ impl From<Problem> for Problems {
     }
 }
 
-/// ` (did you mean "x"?)` for the nearest of `names`, or nothing when none is near.
+/// Returns ` (did you mean "x"?)` with the name nearest to `word`, or an empty text when no name is near.
 pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     names
         .into_iter()
@@ -103,10 +103,10 @@ mod tests {
     fn a_problem_reads_from_file_to_advice() {
         let problem = Problem::new("a/cases.jsonl", "is 5", "use 1 to 4").at_row(3).in_field("chain[0].stage");
         assert_eq!(problem.to_string(), "a/cases.jsonl:3: chain[0].stage: is 5 -> use 1 to 4");
-        let syntax = Problem::new("c", "not JSON", "mend it").at_row(3).at_column(9);
+        let syntax = Problem::new("c", "not JSON", "correct it").at_row(3).at_column(9);
         assert_eq!(
             Problems(vec![syntax.clone(), syntax]).to_string(),
-            "c:3:9: not JSON -> mend it\nc:3:9: not JSON -> mend it"
+            "c:3:9: not JSON -> correct it\nc:3:9: not JSON -> correct it"
         );
     }
 

@@ -1,95 +1,98 @@
-//! The one prompt function: from a question and a frame around it to the conversation that training and testing share.
+//! Rendering of prompts: turns a question and a frame into a conversation. Training and evaluation share this function.
 
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Answer, Case, Item, Region};
 use crate::conversation::{Conversation, Part, Role};
 
-/// Version of the wording below; part of every checkpoint's digest.
+/// Version of the prompt wording in this file; part of the prompt digest of checkpoints and of the digest of suites.
 pub const PROMPT_VERSION: &str = "prompt/1";
 
-/// Boxes are said as whole numbers on a grid of this many steps along each side of the image.
+/// Number of grid steps along each side of the image. Box coordinates are written as whole numbers on this grid, that
+/// is in percent.
 pub const BOX_GRID: f64 = 100.0;
 
-/// How a choice is answered.
+/// Form in which a choice is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerForm {
-    /// With the option's words.
+    /// Text of the option.
     #[default]
     Text,
-    /// With the option's letter.
+    /// Letter of the option.
     Letter,
 }
 
-/// Where an inserted sentence stands.
+/// Position of an inserted sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// In a system turn.
     System,
-    /// In the user turn, before the question.
+    /// In the user turn, just before the question.
     BeforeQuestion,
-    /// In the user turn, after the options.
+    /// In the user turn, after the question and its options.
     AfterOptions,
 }
 
-/// A sentence added to a prompt: a hint, a report, a preface.
+/// A sentence added to a prompt, for example a hint or a report.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Insert {
-    /// Where it stands.
+    /// Position of the sentence.
     pub place: Place,
-    /// What it says.
+    /// Text of the sentence.
     pub text: String,
 }
 
-/// An earlier question with the answer the reader is given for it.
+/// An earlier question and its answer, given to the model as context.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Known {
-    /// The question.
+    /// Text of the question.
     pub question: String,
-    /// The answer, right or wrong.
+    /// Text of the answer, right or wrong.
     pub answer: String,
 }
 
-/// Everything about a prompt that is not in the case itself. The default is the clean question.
+/// Everything about a prompt that does not come from the case. The default frame gives the clean question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Frame {
-    /// How a choice is answered.
+    /// Form in which a choice is answered.
     pub answer_form: AnswerForm,
-    /// Earlier questions and their answers.
+    /// Earlier questions and answers given as context.
     pub context: Vec<Known>,
-    /// Added sentences.
+    /// Added sentences; several at one position are shown in the order of this list.
     pub inserts: Vec<Insert>,
-    /// Order in which options are shown, as indices of the item's options; one that is not named is not shown. All, as
-    /// stored, when absent.
+    /// Options to show, in this order, as indices into the question's options; options not named are not shown. None
+    /// shows all options in their stored order.
     pub order: Option<Vec<usize>>,
-    /// Asked instead of the stored question.
+    /// Text that replaces the stored question; None keeps the stored question.
     pub question: Option<String>,
-    /// Leaves the images out.
+    /// Whether the images are left out.
     pub without_images: bool,
 }
 
 /// A rendered question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prompt {
-    /// Ends with the user's turn. Image parts index [`Prompt::images`].
+    /// Conversation that ends with a user turn. Its image parts are indices into [`Prompt::images`].
     pub conversation: Conversation,
-    /// Ids of the case's images shown, in order.
+    /// Ids of the shown images of the case, in order.
     pub images: Vec<String>,
-    /// The replies among which a choice or yes/no question decides, in the order shown; empty for other answers.
+    /// Possible responses to a choice or yes/no question, in the order shown; empty for other answer types.
     pub options: Vec<String>,
-    /// For each shown option, its index among the stored ones (for yes/no: 0 is yes, 1 is no).
+    /// Index of each shown option among the stored options (for yes/no: 0 is yes, 1 is no); empty for other
+    /// answer types.
     pub stored: Vec<usize>,
-    /// The right reply.
+    /// Right response.
     pub answer: String,
 }
 
-/// Renders `item` of `case` in `frame`.
+/// Renders the question `item` of `case` in `frame`.
 ///
 /// # Panics
-/// When `frame.order` names an option twice, one that is not there, or not the first right one, or the item names regions
-/// the case lacks: all are ruled out by the case checks and by every caller that draws an order.
+/// When `frame.order` names an option twice or an option that does not exist; when letters are asked for and the first
+/// right option is not shown; when the answer has no right option or text, or names a region or image that the case
+/// lacks. Cases that pass [`crate::check`] always have these, so only the order needs care.
 #[must_use]
 pub fn prompt(case: &Case, item: &Item, frame: &Frame) -> Prompt {
     let (options, stored) = shown_options(item, frame);
@@ -109,8 +112,8 @@ pub fn prompt(case: &Case, item: &Item, frame: &Frame) -> Prompt {
 }
 
 impl Prompt {
-    /// This prompt after `reply` was given to it and `text` was said in turn: `item` is to be answered once more, among the
-    /// same options.
+    /// Appends the response `reply` as an assistant turn and `text` with the answer instruction as a user turn. The
+    /// question `item` is to be answered again, among the same options. Returns the extended prompt.
     #[must_use]
     pub fn once_more(mut self, item: &Item, form: AnswerForm, reply: &str, text: &str) -> Self {
         self.conversation.push(Role::Assistant, vec![Part::text(reply)]);
@@ -120,13 +123,17 @@ impl Prompt {
     }
 }
 
-/// The right reply in words, as it stands in a context of parents' answers.
+/// Returns the right response as text, as it is shown when the answer is given as context.
+///
+/// # Panics
+/// When the answer has no right option or text, or names a region or image that the case lacks. The case checks rule
+/// this out.
 #[must_use]
 pub fn gold_text(case: &Case, item: &Item) -> String {
     gold_reply(case, item, &Frame::default())
 }
 
-/// A box as it is said: whole percents of the image's sides.
+/// Formats a box `[x0, y0, x1, y1]` in pixels as text: four whole numbers in percent of the image's sides.
 #[must_use]
 pub fn box_text(bounds: [f64; 4], width: u32, height: u32) -> String {
     let on_grid = |value: f64, side: u32| (value / f64::from(side) * BOX_GRID).round().clamp(0.0, BOX_GRID);
@@ -134,7 +141,7 @@ pub fn box_text(bounds: [f64; 4], width: u32, height: u32) -> String {
     format!("[{}, {}, {}, {}]", on_grid(x0, width), on_grid(y0, height), on_grid(x1, width), on_grid(y1, height))
 }
 
-/// The letter of the option shown in place `position`: A, B, ... Z, then AA, AB, ...
+/// Returns the letter of the option at `position`, from 0: A, B, ... Z, then AA, AB, ...
 #[must_use]
 pub fn letter(position: usize) -> String {
     let last = char::from(b'A' + (position % 26) as u8);
@@ -228,7 +235,7 @@ fn region_text(case: &Case, region: &Region) -> String {
     box_text(region.shape.bounds(), image.width, image.height)
 }
 
-/// The questions that `item` builds on with their right answers, in the order of the chain.
+/// Returns the parents of `item` with their right answers, in the order of the chain. Only direct parents are included.
 #[must_use]
 pub fn gold_context(case: &Case, item: &Item) -> Vec<Known> {
     let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));

@@ -1,11 +1,12 @@
-//! Counter-based randomness: every draw is a pure function of a seed and a key, so nothing has to be saved to resume.
+//! Random streams that depend only on a seed and a key, so no generator state has to be saved to resume a run.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 
-/// The generator for one `(seed, key)`. Equal arguments give the same stream on every machine; any other key gives an
-/// independent one. Key parts are length-prefixed, so `["ab", "c"]` and `["a", "bc"]` differ.
+/// Returns the random generator (ChaCha8) for a seed and a key. Equal arguments give the same stream on every
+/// machine; another seed or key gives an independent stream. Key parts are length-prefixed, so `["ab", "c"]` and
+/// `["a", "bc"]` differ.
 #[must_use]
 pub fn stream(seed: u64, key: &[&str]) -> ChaCha8Rng {
     let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! Which side of the split each group of cases goes to, and which groups must stay together.
+//! Split of groups of cases into train, validation and test, and joining of groups that must stay together.
 
 use std::collections::BTreeMap;
 
@@ -6,34 +6,36 @@ use sha2::{Digest, Sha256};
 
 use crate::case::Split;
 
-/// The sides in the order of [`Shares`].
+/// Sides of the split in the order of [`Shares`].
 pub const SIDES: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 
-/// Shares of train, validation and test; they sum to 1.
+/// Shares of train, validation and test, each from 0 to 1; they sum to 1.
 pub type Shares = [f64; 3];
 
-/// Cases that stay on one side.
+/// A group of cases that must be on one side of the split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Its name; a key of the assignment.
+    /// Id of the group; key of the assignment.
     pub id: String,
-    /// Each stratum (a diagnosis, say) is divided by the shares for itself.
+    /// Name of the stratum, for example a diagnosis. Each stratum is split by the shares separately.
     pub stratum: String,
     /// Number of cases.
     pub cases: usize,
 }
 
-/// Whether shares are shares: three numbers from 0 to 1 that sum to 1.
+/// Returns whether the shares are valid: three numbers from 0 to 1 whose sum is 1 within 1e-6.
 #[must_use]
 pub fn are_shares(shares: Shares) -> bool {
     shares.iter().all(|share| (0.0..=1.0).contains(share)) && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6
 }
 
-/// Gives each group a side. Equal arguments give equal sides, in whatever order the groups come.
+/// Assigns each group to a side of the split and returns the sides by group id. The result does not depend on the order
+/// of the groups.
 ///
-/// Within a stratum the groups are put in the order of a hash of (seed, id), and each goes to the side that is then
-/// furthest behind its share of the stratum's cases. So the shares are met as closely as whole groups allow, which
-/// drawing each group by itself would not do in sets of a few dozen patients; in return, adding groups can move others.
+/// Within a stratum the groups are sorted by a hash of (seed, id). Each group goes to the side that lacks the most
+/// cases at that point; of equal sides to the first. The shares are met as closely as whole groups allow, even in sets
+/// of a few dozen patients, where an independent draw for each group would miss them. The price is that adding a group
+/// can move others.
 #[must_use]
 pub fn assign(seed: u64, groups: &[Group], shares: Shares) -> BTreeMap<String, Split> {
     let mut strata: BTreeMap<&str, BTreeMap<([u8; 32], &str), usize>> = BTreeMap::new();
@@ -48,7 +50,7 @@ pub fn assign(seed: u64, groups: &[Group], shares: Shares) -> BTreeMap<String, S
         let mut given = [0usize; 3];
         for ((_, id), cases) in groups {
             let lack = |side: usize| shares[side] * total as f64 - given[side] as f64;
-            // Of equal lacks the first side's counts; a side without a share gets nothing.
+            // A side with a share of 0 gets no group.
             let side = (0..3).filter(|side| shares[*side] > 0.0).fold(None, |best: Option<usize>, side| match best {
                 Some(best) if lack(best) >= lack(side) => Some(best),
                 _ => Some(side),
@@ -65,10 +67,11 @@ fn order_key(seed: u64, id: &str) -> [u8; 32] {
     Sha256::new().chain_update(seed.to_le_bytes()).chain_update("split").chain_update(id).finalize().into()
 }
 
-/// Joins what is linked, directly or by way of others: for each of `count` places the smallest place it is joined with.
+/// Computes the connected components of `count` nodes that are joined by `links`. Returns for each node the smallest
+/// node of its component.
 ///
 /// # Panics
-/// When a link names a place beyond them.
+/// When a link names a node that is not below `count`.
 #[must_use]
 pub fn join(count: usize, links: impl IntoIterator<Item = (usize, usize)>) -> Vec<usize> {
     let mut sets = Sets::new(count);
@@ -78,7 +81,7 @@ pub fn join(count: usize, links: impl IntoIterator<Item = (usize, usize)>) -> Ve
     (0..count).map(|place| sets.find(place)).collect()
 }
 
-/// Disjoint sets; the smallest member stands for each.
+/// Disjoint sets (union-find). Each set is represented by its smallest member.
 struct Sets(Vec<usize>);
 
 impl Sets {

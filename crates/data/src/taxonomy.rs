@@ -1,4 +1,4 @@
-//! Clinical stages and task categories, read from a data file; the project's own is built in.
+//! Taxonomy of clinical stages and question categories, read from a TOML file. Stepwise's own taxonomy is built in.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::{Problem, Problems};
 
-/// The only schema this version reads.
+/// Name of the only taxonomy schema that this version reads.
 pub const TAXONOMY_SCHEMA: &str = "taxonomy/1";
 
 const EMBEDDED: &str = include_str!("../../../recipes/taxonomy/stepwise-31.toml");
 
-/// Stages and the categories of questions in them.
+/// Clinical stages and the categories of their questions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Taxonomy {
-    /// Always [`TAXONOMY_SCHEMA`].
+    /// Name of the schema, always [`TAXONOMY_SCHEMA`].
     pub schema: String,
-    /// What it is called in reports.
+    /// Name of the taxonomy in reports and messages.
     pub name: String,
     /// The four stages, in order.
     #[serde(rename = "stage")]
     pub stages: Vec<Stage>,
-    /// In the order of stages.
+    /// Categories, at least one; their ids are unique.
     #[serde(rename = "category")]
     pub categories: Vec<Category>,
 }
@@ -34,15 +34,15 @@ pub struct Taxonomy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
-    /// 1 to 4.
+    /// Number of the stage, 1 to 4.
     pub number: u8,
-    /// One word.
+    /// Name of the stage, one word.
     pub name: String,
-    /// The question it answers.
+    /// Clinical question of the stage.
     pub question: String,
-    /// What it builds on.
+    /// Knowledge that the stage builds on.
     pub needs: String,
-    /// What its answers typically rest on.
+    /// Evidence that answers of the stage usually rest on.
     pub evidence: String,
 }
 
@@ -50,44 +50,45 @@ pub struct Stage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Category {
-    /// Two digits.
+    /// Id of the category, two digits.
     pub id: String,
-    /// The stage it belongs to.
+    /// Number of the stage that the category belongs to, 1 to 4.
     pub stage: u8,
-    /// A few words.
+    /// Name of the category, a few words.
     pub name: String,
-    /// Main types of its answers; others may occur.
+    /// Usual answer types, at least one; others may occur.
     pub answers: Vec<AnswerType>,
-    /// Whether its questions are about a mark on the picture: which one holds the finding, what fits it.
+    /// Whether the questions are about a mark on the image, for example which mark holds the finding.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub about_marks: bool,
 }
 
-/// Whether questions of this category of the project's own taxonomy are about a mark on the picture.
+/// Returns whether questions of this category, by its id in Stepwise's own taxonomy, are about a mark on the image.
+/// False for an unknown id.
 #[must_use]
 pub fn is_about_marks(category: &str) -> bool {
     static OWN: LazyLock<Taxonomy> = LazyLock::new(Taxonomy::default);
     OWN.category(category).is_some_and(|category| category.about_marks)
 }
 
-/// A type of answer, as in a case's `answer.type`.
+/// Answer type, as in the key `answer.type` of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerType {
-    /// Of options.
+    /// One of several options.
     Choice,
     /// Yes or no.
     Yesno,
-    /// Words.
+    /// Free text.
     Text,
-    /// A rectangle.
+    /// Box around a region.
     Box,
     /// A number.
     Number,
 }
 
 impl Default for Taxonomy {
-    /// The project's own, `stepwise-31`.
+    /// Returns Stepwise's own taxonomy, `stepwise-31`.
     fn default() -> Self {
         toml::from_str(EMBEDDED).expect("the embedded taxonomy is well formed: a test loads it")
     }
@@ -97,7 +98,8 @@ impl Taxonomy {
     /// Reads and checks a taxonomy file.
     ///
     /// # Errors
-    /// When the file cannot be read, is no taxonomy, or contradicts itself; then with all contradictions at once.
+    /// When the file cannot be read, is not valid TOML of this schema, or breaks a rule of the taxonomy. All broken
+    /// rules are reported at once.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let text = fs::read_to_string(path).map_err(|error| {
             Problem::new(path, format!("cannot be read: {error}"), "check that the file exists and may be read")
@@ -116,13 +118,13 @@ impl Taxonomy {
         if problems.is_empty() { Ok(taxonomy) } else { Err(Problems(problems)) }
     }
 
-    /// The category with this id.
+    /// Returns the category with this id, if there is one.
     #[must_use]
     pub fn category(&self, id: &str) -> Option<&Category> {
         self.categories.iter().find(|category| category.id == id)
     }
 
-    /// The stage with this number.
+    /// Returns the stage with this number, if there is one.
     #[must_use]
     pub fn stage(&self, number: u8) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.number == number)
@@ -140,7 +142,7 @@ impl Taxonomy {
             report("stage".into(), "the stages are not 1, 2, 3 and 4 in order".into(), "name each once, in order");
         }
         if self.categories.is_empty() {
-            report("category".into(), "there is none".into(), "add categories");
+            report("category".into(), "there is no category".into(), "add at least one [[category]]");
         }
         let mut seen = BTreeSet::new();
         for (index, category) in self.categories.iter().enumerate() {
@@ -150,13 +152,13 @@ impl Taxonomy {
                 report(field("id"), format!("\"{id}\" is not two digits"), "write it as \"01\"");
             }
             if !seen.insert(id) {
-                report(field("id"), format!("\"{id}\" stands twice"), "give each category an id of its own");
+                report(field("id"), format!("\"{id}\" is used twice"), "give each category its own id");
             }
             if self.stage(category.stage).is_none() {
                 report(field("stage"), format!("there is no stage {}", category.stage), "use 1 to 4");
             }
             if category.answers.is_empty() {
-                report(field("answers"), "is empty".into(), "name at least one type");
+                report(field("answers"), "is empty".into(), "name at least one answer type");
             }
         }
         problems
@@ -198,7 +200,7 @@ mod tests {
         for start in [
             "t.toml: schema: is \"taxonomy/9\"",
             "t.toml: stage: the stages are not",
-            "t.toml: category[1].id: \"01\" stands twice",
+            "t.toml: category[1].id: \"01\" is used twice",
             "t.toml: category[2].id: \"3\" is not two digits",
             "t.toml: category[24].stage: there is no stage 4",
         ] {

@@ -1,8 +1,9 @@
-//! T1 slices with contrast, one tumour each, boxed in YOLO's format.
+//! Importer of contrast-enhanced T1 slices of the brain, each with one tumour and its box in YOLO format.
 //!
-//! Layout: `glioma/`, `meningioma/`, `pituitary/`, each with `<number>.jpg` and `<number>.txt` (`class cx cy w h`, as
-//! parts of the image's sides). Neighbouring numbers are often slices of one patient: a run of them stays together.
-//! Nothing says which side of the patient is where, so all sides are sides of the image.
+//! Files: `glioma/`, `meningioma/`, `pituitary/`, each with `<number>.jpg` and `<number>.txt` (`class cx cy w h`,
+//! as parts of the image's sides). Consecutive numbers are often slices of one patient, so a run of consecutive
+//! numbers stays on one side of the split. The data set does not record the patient's sides, so all sides are sides
+//! of the image.
 
 use std::path::Path;
 
@@ -13,22 +14,23 @@ use super::chain::{Ask, Chain};
 use super::output::{IMAGE, Output, list, read_text};
 use super::{ImportError, ImportOptions, ImportReport, sides};
 
-/// Folder and diagnosis; the place is the class's number in the boxes.
+/// Folder and diagnosis of each class; the index is the class number in the box files.
 const TUMOURS: [(&str, &str); 3] =
     [("pituitary", "pituitary tumour"), ("meningioma", "meningioma"), ("glioma", "glioma")];
 
 const DATASET: &str = "figshare-brain-tumour";
-/// As the set is commonly cited; its files do not state it.
+/// Licence under which the data set is commonly cited; its files do not state one.
 const LICENCE: &str = "CC BY 4.0";
 
 /// A slice with its only box.
 struct Slice {
     tumour: usize,
     number: u64,
-    /// First number of the run it belongs to.
+    /// First number of the run that the slice belongs to.
     run: u64,
-    /// Middle, width and height as parts of the image's sides.
+    /// Middle of the box as parts of the image's width and height.
     middle: [f64; 2],
+    /// Width and height of the box as parts of the image's width and height.
     size: [f64; 2],
 }
 
@@ -41,7 +43,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         for label in list(&source.join(folder), &["txt"])? {
             match slice(&label, tumour) {
                 Ok(slice) if !label.with_extension("jpg").is_file() => {
-                    skipped.push(format!("{}: left out: there is no {}.jpg beside it", label.display(), slice.number));
+                    skipped.push(format!("{}: left out: there is no {}.jpg next to it", label.display(), slice.number));
                 }
                 Ok(slice) => slices.push(slice),
                 Err(ImportError::Problems(Problems(all))) => problems.extend(all),
@@ -55,7 +57,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
     }
     if slices.is_empty() {
         let advice = "give the folder that holds glioma/, meningioma/ and pituitary/";
-        return Err(Problem::new(source, "holds no slice with a box", advice).into());
+        return Err(Problem::new(source, "contains no slice with a box", advice).into());
     }
 
     let output = Output::create(out)?;
@@ -72,12 +74,16 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
     output.finish(cases, skipped)
 }
 
-/// Reads the annotation of a slice.
+/// Reads the box file of a slice; `tumour` is the index of its folder in [`TUMOURS`].
 fn slice(path: &Path, tumour: usize) -> Result<Slice, ImportError> {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let number = stem.parse().ok().filter(|number: &u64| number.to_string() == stem);
     let number = number.ok_or_else(|| {
-        Problem::new(path, "its name is no number", "keep the set's file names: runs of neighbours are found by them")
+        Problem::new(
+            path,
+            "its name is not a number",
+            "keep the data set's file names: runs of slices are found by them",
+        )
     })?;
     let text = read_text(path)?;
     let lines: Vec<(usize, &str)> = text
@@ -87,8 +93,8 @@ fn slice(path: &Path, tumour: usize) -> Result<Slice, ImportError> {
         .filter(|(_, line)| !line.is_empty())
         .collect();
     let [(row, line)] = lines[..] else {
-        let what = format!("holds {} boxes", lines.len());
-        return Err(Problem::new(path, what, "give one box a slice: class cx cy w h").into());
+        let what = format!("contains {} boxes", lines.len());
+        return Err(Problem::new(path, what, "write exactly one box: class cx cy w h").into());
     };
     let at = |field: &str, what: String, advice: &str| Problem::new(path, what, advice).at_row(row).in_field(field);
     let mut values = line.split_whitespace();
@@ -101,18 +107,18 @@ fn slice(path: &Path, tumour: usize) -> Result<Slice, ImportError> {
     let parsed: Vec<f64> = values.map_while(|value| value.parse().ok()).collect();
     let [cx, cy, w, h] = parsed[..] else {
         let what = format!("{line:?} is not a class and four numbers");
-        return Err(at("cx cy w h", what, "write class cx cy w h, parts of the image's sides").into());
+        return Err(at("cx cy w h", what, "write class cx cy w h, the numbers as parts of the image's sides").into());
     };
-    // Boxes are written with few digits: they may leave the image by a rounding error.
+    // Boxes are written with few digits, so they may extend beyond the image by a rounding error.
     let within = |middle: f64, size: f64| size > 0.0 && middle - size / 2.0 > -0.01 && middle + size / 2.0 < 1.01;
     if !within(cx, w) || !within(cy, h) {
-        let what = format!("{line:?} is empty or leaves the image");
+        let what = format!("{line:?} is empty or extends beyond the image");
         return Err(at("cx cy w h", what, "give parts of the image's sides, from 0 to 1").into());
     }
     Ok(Slice { tumour, number, run: number, middle: [cx, cy], size: [w, h] })
 }
 
-/// Slices with consecutive numbers are one run.
+/// Sorts the slices by number and gives slices with consecutive numbers the same run.
 fn name_runs(slices: &mut [Slice]) {
     slices.sort_by_key(|slice| slice.number);
     for place in 1..slices.len() {
@@ -216,12 +222,12 @@ fn questions(slice: &Slice, case_id: &str, image: &Image, region: &Region, seed:
     chain.finish()
 }
 
-/// Which third of a side a place (part of it) is in.
+/// Returns the third, 0 to 2, that holds a place given as a part of a side.
 fn third(place: f64) -> usize {
     step(place, &[1.0 / 3.0, 2.0 / 3.0])
 }
 
-/// Number of the limits that a value has reached.
+/// Returns the number of limits that a value has reached.
 fn step(value: f64, limits: &[f64]) -> usize {
     limits.iter().filter(|limit| value >= **limit).count()
 }

@@ -1,4 +1,5 @@
-//! The questions of one imported case: ids, stages, mixed options, twins and what a left-right flip does.
+//! Builder of the question chain of one imported case: ids, stages, order of options, negated pairs and the effect of a
+//! left-right flip.
 
 use std::sync::LazyLock;
 
@@ -10,10 +11,10 @@ use stepwise_data::prompt::box_text;
 use stepwise_data::random::stream;
 use stepwise_data::taxonomy::Taxonomy;
 
-/// Stages follow from categories, and the taxonomy knows them.
+/// Taxonomy that gives the stage of each category.
 static TAXONOMY: LazyLock<Taxonomy> = LazyLock::new(Taxonomy::default);
 
-/// What is common to questions of all answer types.
+/// Parts of a question that do not depend on the answer type.
 #[derive(Clone, Default)]
 pub(super) struct Ask {
     category: &'static str,
@@ -29,32 +30,32 @@ impl Ask {
         Self { category, question: question.into(), ..Self::default() }
     }
 
-    /// Another wording.
+    /// Adds another wording of the question.
     pub(super) fn or(mut self, question: impl Into<String>) -> Self {
         self.paraphrases.push(question.into());
         self
     }
 
-    /// Builds on these questions.
+    /// Adds parents: ids of the questions that this one builds on.
     pub(super) fn after<'a>(mut self, parents: impl IntoIterator<Item = &'a String>) -> Self {
         self.parents.extend(parents.into_iter().cloned());
         self
     }
 
-    /// Rests on these regions.
+    /// Adds evidence: ids of the regions that the answer rests on.
     pub(super) fn on<'a>(mut self, regions: impl IntoIterator<Item = &'a str>) -> Self {
         self.evidence.extend(regions.into_iter().map(str::to_owned));
         self
     }
 
-    /// Why the answer is right.
+    /// Sets the reason why the answer is right.
     pub(super) fn because(mut self, rationale: impl Into<String>) -> Self {
         self.rationale = Some(rationale.into());
         self
     }
 }
 
-/// Collects the questions of a case. Every method that asks returns the question's id.
+/// Collects the questions of a case. Every method that adds a question returns its id.
 pub(super) struct Chain {
     seed: u64,
     case_id: String,
@@ -68,15 +69,16 @@ impl Chain {
         Self { seed, case_id: case_id.to_owned(), width, height, items: Vec::new() }
     }
 
-    /// The generator for one decision of this case.
+    /// Returns the random generator of one decision of this case, named by `about`.
     pub(super) fn dice(&self, about: &str) -> ChaCha8Rng {
         stream(self.seed, &["import", &self.case_id, about])
     }
 
-    /// Asks for `gold` among `others`, mixed. `near` are the others that a careful reader could take it for.
+    /// Adds a choice with the right option `gold` and the wrong options `others`, in random order. `near` are the wrong
+    /// options that are easily confused with the right one.
     pub(super) fn choice(&mut self, ask: Ask, gold: &str, others: &[&str], near: &[&str]) -> String {
         let mut options: Vec<&str> = others.iter().copied().chain([gold]).collect();
-        // Sorted first, so that the order given does not matter, nor leak.
+        // Sorted before shuffling, so that the result does not depend on the order of the arguments.
         options.sort_unstable();
         options.dedup();
         options.shuffle(&mut self.dice(&format!("options of q{}", self.items.len() + 1)));
@@ -92,15 +94,15 @@ impl Chain {
         self.push(ask, answer, confusable, laterality)
     }
 
-    /// Asks for one step of a scale; its neighbours are easily taken for it.
+    /// Adds a choice of one step of an ordered scale. The neighbouring steps are marked as easily confused.
     pub(super) fn ordinal(&mut self, ask: Ask, scale: &[&str], step: usize) -> String {
         let near: Vec<&str> =
             [step.wrapping_sub(1), step + 1].iter().filter_map(|place| scale.get(*place).copied()).collect();
         self.choice(ask, scale[step], scale, &near)
     }
 
-    /// Asks whether something is so, and with `denial` whether it is not so, in random order. Other wordings in `ask`
-    /// are wordings of the first.
+    /// Adds a yes/no question with the answer `truth` and its negated question `denial`, in random order. The other
+    /// wordings in `ask` belong to the question that is not negated. Returns the id of the question that comes first.
     pub(super) fn twins(&mut self, ask: Ask, denial: &str, truth: bool) -> String {
         let denied = Ask { question: denial.to_owned(), paraphrases: Vec::new(), ..ask.clone() };
         let ids = [1, 2].map(|step| format!("q{}", self.items.len() + step));
@@ -115,7 +117,7 @@ impl Chain {
         first
     }
 
-    /// Asks for the box around a region.
+    /// Adds a question for the box around a region, which counts as right from an IoU of 0.5.
     pub(super) fn locate(&mut self, ask: Ask, region: &Region) -> String {
         let [x0, y0, x1, y1] = region.shape.bounds();
         let width = f64::from(self.width);
@@ -125,12 +127,12 @@ impl Chain {
         self.push(ask.on([region.id.as_str()]), answer, Vec::new(), laterality)
     }
 
-    /// Asks for a count that must be met exactly.
+    /// Adds a question for a count that must be exact.
     pub(super) fn count(&mut self, ask: Ask, gold: usize) -> String {
         self.number(ask, gold, Some(0.0), None)
     }
 
-    /// Asks for a count that must be met within a part of it.
+    /// Adds a question for a count with the relative tolerance `tolerance`.
     pub(super) fn estimate(&mut self, ask: Ask, gold: usize, tolerance: f64) -> String {
         self.number(ask, gold, None, Some(tolerance))
     }
@@ -164,8 +166,10 @@ impl Chain {
     }
 }
 
-/// `count` different values of a pool, the weightier ones likelier: a value that is often right is then often offered
-/// where it is wrong, too, and stands out less.
+/// Draws up to `count` different values of a pool of (value, weight), with probability proportional to weight. Values
+/// with weight 0 are never drawn.
+///
+/// Wrong options are drawn by how often they are right in other cases, so that frequent right answers do not stand out.
 pub(super) fn draw<'a>(pool: &[(&'a str, usize)], count: usize, dice: &mut impl Rng) -> Vec<&'a str> {
     let mut left = pool.to_vec();
     let mut drawn = Vec::new();
@@ -190,7 +194,7 @@ fn independent() -> Laterality {
     Laterality { dependent: false, flipped_gold: None }
 }
 
-/// The text with left and right exchanged.
+/// Returns the text with the words left and right exchanged.
 fn swap_sides(text: &str) -> String {
     let swap = |word| match word {
         "left" => "right",

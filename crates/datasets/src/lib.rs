@@ -1,7 +1,8 @@
-//! Public data sets become case files: facts only from their annotations, questions in our words.
+//! Importers that convert public data sets to case files. Facts come only from the annotations of the data set; the
+//! questions are worded here.
 //!
-//! Every importer copies the images it uses byte for byte, writes masks at the size of their image, and covers all four
-//! stages in each case. Equal sources and seeds give equal bytes.
+//! Every importer copies the images byte for byte, writes masks at the size of their image, and covers all four stages
+//! in each case. Equal sources and seeds give equal files.
 
 mod bccd;
 mod brain_mri;
@@ -18,18 +19,19 @@ use std::path::Path;
 use stepwise_data::image::PictureError;
 use stepwise_data::problem::{Problem, Problems};
 
-/// A data set that can be imported.
+/// Importer of one public data set.
 #[derive(Clone, Copy, Debug)]
 pub struct Importer {
-    /// As on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// One line about the data set and the layout that is read.
+    /// One line about the data set and the files that are read.
     pub about: &'static str,
-    /// Reads the data set's folder and writes `cases.jsonl`, `images/` and, where there are any, `masks/`.
+    /// Reads the data set in the first folder and writes `cases.jsonl`, `images/` and, if there are masks, `masks/` to
+    /// the second folder.
     pub run: fn(&Path, &Path, &ImportOptions) -> Result<ImportReport, ImportError>,
 }
 
-/// All data sets that can be imported.
+/// All importers.
 pub const IMPORTERS: &[Importer] = &[
     Importer {
         name: "cxr",
@@ -48,33 +50,34 @@ pub const IMPORTERS: &[Importer] = &[
     },
 ];
 
-/// The importer of this name.
+/// Returns the importer with this name, if there is one.
 #[must_use]
 pub fn importer(name: &str) -> Option<&'static Importer> {
     IMPORTERS.iter().find(|importer| importer.name == name)
 }
 
-/// What the caller decides.
+/// Options of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
-    /// Decides splits (where the source has none), the order of options, and which of many questions are asked.
+    /// Seed of all random draws: the split (where the source has none), the order of options, and the choice
+    /// of questions.
     pub seed: u64,
 }
 
-/// What was written.
+/// Summary of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportReport {
-    /// Cases.
+    /// Number of cases written.
     pub cases: usize,
-    /// Questions.
+    /// Number of questions written.
     pub items: usize,
-    /// Regions.
+    /// Number of regions written.
     pub regions: usize,
-    /// What was left out or moved, and why: one line each.
+    /// Notes on what was left out or moved to another side of the split, and why; one line each.
     pub skipped: Vec<String>,
 }
 
-/// Why there is no case file.
+/// Error of an import. No case file was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Annotations contradict themselves or their images, or a file cannot be read or written.

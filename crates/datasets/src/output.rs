@@ -1,4 +1,5 @@
-//! The folder that an import writes: images and masks first, `cases.jsonl` last, so that it never names a missing file.
+//! Output folder of an import. Images and masks are written first and `cases.jsonl` last, so that the case file never
+//! names a missing file.
 
 use std::fs;
 use std::io::Cursor;
@@ -22,24 +23,24 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Prepares the folder; refuses one that holds a case file already.
+    /// Creates the folder. Refuses a folder that already contains a case file.
     pub(super) fn create(root: &Path) -> Result<Self, ImportError> {
         let cases = root.join(CASE_FILE);
         if cases.exists() {
-            let advice = "choose another folder, or remove it first";
-            return Err(Problem::new(cases, "is there already", advice).into());
+            let advice = "choose another folder, or remove this file first";
+            return Err(Problem::new(cases, "already exists", advice).into());
         }
         let output = Self { root: root.to_owned() };
         fs::create_dir_all(root.join("images")).map_err(|error| unwritable(&root.join("images"), &error))?;
         Ok(output)
     }
 
-    /// The folder.
+    /// Path of the folder.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Copies an image file byte for byte to `images/<name>` and describes it.
+    /// Copies an image file byte for byte to `images/<name>` and returns its record.
     pub(super) fn image(&self, source: &Path, name: &str, orientation: Option<&str>) -> Result<Image, ImportError> {
         let bytes = read_file(source)?;
         let picture = decode_picture(&bytes, source)?;
@@ -56,7 +57,7 @@ impl Output {
         })
     }
 
-    /// Writes a mask as an 8-bit picture of 0 and 255 to `masks/<name>.png` and returns that path.
+    /// Writes a mask as an 8-bit image of 0 and 255 to `masks/<name>.png` and returns that path.
     pub(super) fn mask(&self, name: &str, mask: &Mask) -> Result<String, ImportError> {
         let path = format!("masks/{name}.png");
         fs::create_dir_all(self.root.join("masks")).map_err(|error| unwritable(&self.root.join("masks"), &error))?;
@@ -68,14 +69,14 @@ impl Output {
             Problem::new(
                 self.root.join(&path),
                 format!("cannot be encoded: {error}"),
-                "report this as a fault of the importer",
+                "report this as a bug of the importer",
             )
         })?;
         self.write(&path, bytes.get_ref())?;
         Ok(path)
     }
 
-    /// Writes the case file, in the order of case ids.
+    /// Writes the case file, sorted by case id, and returns the summary of the import.
     pub(super) fn finish(self, mut cases: Vec<Case>, skipped: Vec<String>) -> Result<ImportReport, ImportError> {
         cases.sort_by(|one, other| one.case_id.cmp(&other.case_id));
         let report = ImportReport {
@@ -98,10 +99,11 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
     Problem::new(path, format!("cannot be written: {error}"), "check the folder's permissions and free space")
 }
 
-/// The names in a folder, sorted, that `path.extension()` ends in one of `extensions` (lower case).
+/// Returns the sorted paths in a folder whose extension is one of `extensions` (in lower case; the case of the file's
+/// extension does not matter).
 pub(super) fn list(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ImportError> {
     let failed = |error: std::io::Error| {
-        let advice = "give the data set's own folder, unpacked and with its layout unchanged";
+        let advice = "give the data set's own folder, unpacked and with its files in their original places";
         Problem::new(folder, format!("cannot be listed: {error}"), advice)
     };
     let mut found = Vec::new();
@@ -116,7 +118,7 @@ pub(super) fn list(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, I
     Ok(found)
 }
 
-/// The text of an annotation file.
+/// Reads the text of an annotation file.
 pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
     fs::read_to_string(path).map_err(|error| {
         let advice = "check that the file exists, may be read and is UTF-8";
@@ -124,7 +126,8 @@ pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
     })
 }
 
-/// A name as part of an id: letters and digits, all else a hyphen.
+/// Converts a name to a part of an id: ASCII letters become lower case, digits stay, all other characters
+/// become hyphens.
 pub(super) fn slug(name: &str) -> String {
     name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }).collect()
 }

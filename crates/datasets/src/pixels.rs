@@ -1,8 +1,9 @@
-//! Masks cropped to their box, and what is measured on whole ones.
+//! Operations on masks: pasting a crop, union, and counting of separate parts.
 
 use stepwise_data::image::Mask;
 
-/// A mask of `width` x `height` with `crop` at (`left`, `top`); nothing when it does not fit in.
+/// Pastes `crop` at (`left`, `top`) into an empty mask of `width` x `height` pixels. Returns None when the crop does
+/// not fit or is empty.
 pub(super) fn paste(crop: &Mask, left: u32, top: u32, width: u32, height: u32) -> Option<Mask> {
     let fits = left.checked_add(crop.width)? <= width && top.checked_add(crop.height)? <= height;
     if !fits || crop.width == 0 {
@@ -16,7 +17,7 @@ pub(super) fn paste(crop: &Mask, left: u32, top: u32, width: u32, height: u32) -
     Some(Mask { width, height, inside })
 }
 
-/// The pixels in any of the masks, which are of one size; nothing without masks.
+/// Returns the union of masks of equal size; None when there are no masks.
 pub(super) fn union<'a>(masks: impl IntoIterator<Item = &'a Mask>) -> Option<Mask> {
     masks.into_iter().fold(None, |sum: Option<Mask>, mask| match sum {
         None => Some(mask.clone()),
@@ -27,7 +28,7 @@ pub(super) fn union<'a>(masks: impl IntoIterator<Item = &'a Mask>) -> Option<Mas
     })
 }
 
-/// Number of separate parts (pixels touching at sides or corners are one) of at least `least` pixels.
+/// Counts the connected parts of at least `least` pixels. Pixels that touch at sides or corners are connected.
 pub(super) fn parts(mask: &Mask, least: usize) -> usize {
     let (width, height) = (mask.width as usize, mask.height as usize);
     let mut left = mask.inside.clone();

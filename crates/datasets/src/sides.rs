@@ -1,4 +1,4 @@
-//! Which side of the split imported cases go to.
+//! Split of imported cases into train, validation and test.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,14 +9,16 @@ use stepwise_data::image::load_picture;
 use stepwise_data::near_duplicates::{Thumbnail, near_duplicates};
 use stepwise_data::split::{Group, Shares, assign, join};
 
-/// Shares of train, validation and test where a source has no split of its own.
+/// Shares of train, validation and test for a source without a split of its own.
 const SHARES: Shares = [0.7, 0.15, 0.15];
 
-/// Strata of fewer groups than this are put together: by themselves they would all go to one side.
+/// Strata with fewer groups than this are merged into one, because a small stratum would go to one side entirely.
 const LEAST_GROUPS: usize = 5;
 
-/// Splits by group, each stratum for itself; groups with near-duplicate pictures stay together, and the lines returned
-/// name them. `strata` has one name a case; `root` holds the images.
+/// Splits the cases by group, each stratum separately. Groups with near-duplicate images go to the same side.
+///
+/// `strata` holds the stratum of each case; `root` is the folder of the images. Returns one line for each group that
+/// was joined to another one.
 pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String]) -> Vec<String> {
     let places = joined(root, cases);
     let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
@@ -36,15 +38,15 @@ pub(super) fn split(seed: u64, root: &Path, cases: &mut [Case], strata: &[String
     for (case, id) in cases.iter_mut().zip(&ids) {
         case.split = sides[id];
         if case.group_id != *id {
-            notes.push(format!("{}: kept on the side of {id}, with which it shares near-duplicates", case.group_id));
+            notes.push(format!("{}: kept on the side of {id}, because they share near-duplicates", case.group_id));
         }
     }
     notes.dedup();
     notes
 }
 
-/// Keeps the sides that the source gives, but moves near-duplicates of a held-out case to its side, so that nothing
-/// learned from is asked again; the lines returned name what was moved.
+/// Keeps the split of the source, but moves near-duplicates of a validation or test case to the side of that case, so
+/// that no image is used for both training and evaluation. Returns one line for each case that was moved.
 pub(super) fn keep(root: &Path, cases: &mut [Case]) -> Vec<String> {
     let places = joined(root, cases);
     let mut sides: BTreeMap<usize, Split> = BTreeMap::new();
@@ -56,13 +58,14 @@ pub(super) fn keep(root: &Path, cases: &mut [Case]) -> Vec<String> {
     for (case, place) in cases.iter_mut().zip(&places) {
         if case.split != sides[place] {
             case.split = sides[place];
-            notes.push(format!("{}: moved to {:?}, where it has a near-duplicate", case.case_id, case.split));
+            notes.push(format!("{}: moved to {:?}, because a near-duplicate is there", case.case_id, case.split));
         }
     }
     notes
 }
 
-/// For each case the first case that must be on the same side: of the same group, or joined by near-duplicates.
+/// Returns for each case the index of the first case that must be on the same side, because it belongs to the same
+/// group or is linked by near-duplicates.
 fn joined(root: &Path, cases: &[Case]) -> Vec<usize> {
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     let groups: Vec<usize> =
@@ -74,7 +77,7 @@ fn joined(root: &Path, cases: &[Case]) -> Vec<usize> {
         }
     }
     let hashes: Vec<u64> = images.iter().map(|image| image.2).collect();
-    // The images were decoded when they were copied.
+    // An error is not expected here, because the images were decoded when they were copied.
     let thumbnail = |place: usize| load_picture(&root.join(images[place].1)).ok().as_ref().map(Thumbnail::of);
     let pairs = near_duplicates(&hashes, |one, other| images[one].0 != images[other].0, thumbnail);
     let joined = join(cases.len(), pairs.into_iter().map(|(one, other)| (images[one].0, images[other].0)));

@@ -1,4 +1,5 @@
-//! The rules between cases: nothing twice, nothing on two sides of the split, no question with two answers.
+//! Rules between cases: case ids are unique, groups and images are on one side of the split, and equal questions on
+//! equal images have answers that do not contradict each other.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,8 +21,8 @@ pub(super) fn check(dataset: &Dataset, files: Files, problems: &mut Vec<Problem>
     for (place, case) in dataset.cases.iter().enumerate() {
         let other_side = |first: usize| dataset.cases[first].split != case.split;
         if let Some(first) = first(&mut ids, &case.case_id, place) {
-            let what = format!("\"{}\" stands in row {}, too", case.case_id, first + 1);
-            report(place, "case_id".into(), what, "give each case an id of its own");
+            let what = format!("\"{}\" is already used in row {}", case.case_id, first + 1);
+            report(place, "case_id".into(), what, "give each case its own id");
         }
         if let Some(first) = first(&mut groups, &case.group_id, place).filter(|first| other_side(*first)) {
             let what = format!("group \"{}\" is in {}", case.group_id, sides(dataset, first, place));
@@ -45,7 +46,7 @@ pub(super) fn check(dataset: &Dataset, files: Files, problems: &mut Vec<Problem>
     }
 }
 
-/// The first place of a key, when this is not it.
+/// Returns the index of the first case with this key; None, after recording `place`, when this case is the first.
 fn first<'a>(seen: &mut BTreeMap<&'a str, usize>, key: &'a str, place: usize) -> Option<usize> {
     match seen.entry(key) {
         Entry::Occupied(entry) => Some(*entry.get()),
@@ -66,12 +67,13 @@ fn sides(dataset: &Dataset, first: usize, place: usize) -> String {
     format!("{one} (row {}) and {other} (row {})", first + 1, place + 1)
 }
 
-/// Near-duplicate, but not equal, images on two sides: the cases' places and the image's place in the later one.
+/// Finds near-duplicate, but not equal, images on two sides of the split. Returns the indices of both cases and the
+/// index of the image in the later case.
 fn near_duplicates(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
     let mut images = Vec::new();
     for (place, case) in dataset.cases.iter().enumerate() {
         for (index, image) in case.images.iter().enumerate() {
-            // A record may leave the hash out; that must not hide a picture. What cannot be read is reported with the file.
+            // An image without a recorded hash must be compared too. Unreadable files are reported by the file checks.
             let recorded = image.phash.as_deref().and_then(parse_phash);
             let hash = recorded.or_else(|| dataset.picture(image).ok().as_ref().map(phash));
             images.extend(hash.map(|hash| (place, index, image, hash)));
@@ -87,8 +89,8 @@ fn near_duplicates(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
     pairs.into_iter().map(|(one, other)| (images[one].0, images[other].0, images[other].1)).collect()
 }
 
-/// Items whose right answer contradicts that of an earlier item with the same images and wording: the cases' places and
-/// the item's place in the later one.
+/// Finds questions whose right answer contradicts the answer of an earlier question with the same images and wording.
+/// Returns the indices of both cases and the index of the question in the later case.
 fn contradictions(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
     /// Digests of the images, and the wording.
     type Question<'a> = (Vec<&'a str>, &'a str);
@@ -112,7 +114,8 @@ fn contradictions(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
 fn contradict(one: (&Case, &Item), other: (&Case, &Item)) -> bool {
     match (&one.1.answer, &other.1.answer) {
         (Answer::Choice { options: a, gold: right_a, .. }, Answer::Choice { options: b, gold: right_b, .. }) => {
-            // What is right here must not be offered as wrong there. Different options alone contradict nothing.
+            // A right option of one question must not be a wrong option of the other. Different options alone do not
+            // contradict each other.
             let denied = |options: &[String], right: &[usize], others: &[String], others_right: &[usize]| {
                 let wrong = others.iter().enumerate().filter(|(index, _)| !others_right.contains(index));
                 right.iter().filter_map(|index| options.get(*index)).any(|text| wrong.clone().any(|(_, no)| no == text))
@@ -135,7 +138,7 @@ fn contradict(one: (&Case, &Item), other: (&Case, &Item)) -> bool {
             };
             boxes(one.0, a) != boxes(other.0, b)
         }
-        // Asked in another form, the answers cannot be compared.
+        // Answers of different types cannot be compared.
         _ => false,
     }
 }

@@ -1,4 +1,4 @@
-//! The rules of each type of answer.
+//! Rules of each answer type.
 
 use super::{Faults, region_ids};
 use crate::case::{Answer, Case, Item};
@@ -10,7 +10,7 @@ pub(super) fn check(case: &Case, item: &Item, at: &str, faults: &mut Faults) {
             check_options(options, &field("options"), faults);
             check_places(gold, options, &field("gold"), faults);
             if gold.is_empty() {
-                faults.add(field("gold"), "is empty", "name the option that is right, by its place from 0");
+                faults.add(field("gold"), "is empty", "name the right option by its index, from 0");
             } else if (0..options.len()).all(|index| gold.contains(&index)) {
                 faults.add(field("gold"), "every option is right", "add an option that is wrong");
             }
@@ -38,14 +38,14 @@ pub(super) fn check(case: &Case, item: &Item, at: &str, faults: &mut Faults) {
         }
         Answer::Box { gold, iou_ok } => {
             if gold.is_empty() {
-                faults.add(field("gold"), "is empty", "name the region that is right");
+                faults.add(field("gold"), "is empty", "name the right region");
             }
             for (place, id) in gold.iter().enumerate() {
                 faults.known(&format!("{}[{place}]", field("gold")), id, "region", region_ids(case));
             }
             faults.all_different(|place| format!("{}[{place}]", field("gold")), gold.iter().map(String::as_str));
             if !(*iou_ok > 0.0 && *iou_ok <= 1.0) {
-                faults.add(field("iou_ok"), format!("is {iou_ok}"), "use a share above 0, at most 1");
+                faults.add(field("iou_ok"), format!("is {iou_ok}"), "use a number above 0 and at most 1");
             }
         }
         Answer::Number { gold, abs_tol, rel_tol, .. } => {
@@ -71,7 +71,7 @@ fn check_options(options: &[String], field: &str, faults: &mut Faults) {
     for (place, option) in options.iter().enumerate() {
         faults.not_blank(&format!("{field}[{place}]"), option);
     }
-    // Options that differ in case or outer blanks only are one answer to a reader.
+    // Options that differ only in case or outer blanks are the same answer.
     let folded: Vec<String> = options.iter().map(|option| option.trim().to_lowercase()).collect();
     faults.all_different(|place| format!("{field}[{place}]"), folded.iter().map(String::as_str));
 }
@@ -80,27 +80,27 @@ fn check_places(places: &[usize], options: &[String], field: &str, faults: &mut 
     for (place, index) in places.iter().enumerate() {
         if *index >= options.len() {
             let what = format!("there is no option {index}");
-            faults.add(field, what, format!("use a place from 0 to {}", options.len().saturating_sub(1)));
+            faults.add(field, what, format!("use an index from 0 to {}", options.len().saturating_sub(1)));
         } else if places[..place].contains(index) {
             faults.add(field, format!("option {index} is named twice"), "name it once");
         }
     }
 }
 
-/// Twins point at each other and have opposite answers.
+/// Checks a negated pair: both questions are yes/no questions, name each other and have opposite answers.
 fn check_twin(case: &Case, item: &Item, gold: bool, twin: &str, field: &str, faults: &mut Faults) {
     if !faults.known(field, twin, "item", case.chain.iter().map(|other| other.id.as_str())) {
         return;
     }
     let Some(other) = case.chain.iter().find(|other| other.id == *twin) else { return };
     match &other.answer {
-        _ if twin == item.id => faults.add(field, "the item is its own twin", "name the negated question"),
+        _ if twin == item.id => faults.add(field, "the item names itself", "name the negated question"),
         Answer::Yesno { gold: same, .. } if *same == gold => {
-            faults.add(field, format!("\"{twin}\" has the same answer"), "a negated twin has the opposite one");
+            faults.add(field, format!("\"{twin}\" has the same answer"), "give it the opposite answer");
         }
         Answer::Yesno { pair_of: Some(back), .. } if *back == item.id => {}
         Answer::Yesno { .. } => {
-            faults.add(field, format!("\"{twin}\" does not name this item in turn"), "set its pair_of");
+            faults.add(field, format!("\"{twin}\" does not name this item in turn"), "set its pair_of to this item");
         }
         _ => faults.add(field, format!("\"{twin}\" is not a yes/no question"), "name the negated question"),
     }

@@ -1,4 +1,4 @@
-//! The rules of the files that a case names.
+//! Rules of the files that a case names.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -28,20 +28,20 @@ pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
             match load_mask(&path).map(|mask| mask.bounds()) {
                 Ok(Some(found)) if found == *bounds => {}
                 Ok(Some(found)) => {
-                    let what = format!("is {bounds:?}, but the mask's is {found:?}");
+                    let what = format!("is {bounds:?}, but the box around the mask is {found:?}");
                     faults.add(format!("{at}.box"), what, "record the box around the mask's non-zero pixels");
                 }
-                Ok(None) => faults.add(field, "the mask is empty", "remove the region, or mend the mask"),
+                Ok(None) => faults.add(field, "the mask is empty", "remove the region, or correct the mask"),
                 Err(error) => unreadable(&error, &field, faults),
             }
         }
     }
 }
 
-/// The path of a file that is there and inside the data set's folder, links followed.
+/// Returns the path of a file if it exists inside the data set's folder, links followed. Else reports why not.
 fn existing(relative: &str, field: &str, faults: &mut Faults) -> Option<PathBuf> {
     if !is_inside(relative) {
-        return None; // Reported with the record.
+        return None; // Already reported by the rules of the record.
     }
     match contained::resolve(&faults.dataset.root, relative) {
         Ok(path) => Some(path),
@@ -52,7 +52,8 @@ fn existing(relative: &str, field: &str, faults: &mut Faults) -> Option<PathBuf>
     }
 }
 
-/// As [`existing`], of a picture that can be read; that its size is the one recorded for `image` is checked.
+/// Returns the path of a readable image file, as [`existing`] does, and checks that its size is the one recorded
+/// for `image`.
 fn sized(relative: &str, image: &Image, field: &str, faults: &mut Faults) -> Option<PathBuf> {
     let path = existing(relative, field, faults)?;
     match picture_size(&path) {
@@ -81,7 +82,7 @@ fn check_image(image: &Image, path: &Path, at: &str, faults: &mut Faults) {
     };
     let digest = sha256_hex(&bytes);
     if digest != image.sha256 {
-        let what = format!("is {}, but the file's is {digest}", image.sha256);
+        let what = format!("is {}, but the digest of the file is {digest}", image.sha256);
         faults.add(format!("{at}.sha256"), what, "restore the file, or record its digest");
     }
     let recorded = image.phash.as_deref().and_then(parse_phash);
@@ -89,17 +90,17 @@ fn check_image(image: &Image, path: &Path, at: &str, faults: &mut Faults) {
         Ok(picture) => {
             let found = phash(&picture);
             if let Some(recorded) = recorded.filter(|recorded| *recorded != found) {
-                let what = format!("is {recorded:016x}, but the picture's is {found:016x}");
-                faults.add(format!("{at}.phash"), what, "record the picture's hash");
+                let what = format!("is {recorded:016x}, but the hash of the image is {found:016x}");
+                faults.add(format!("{at}.phash"), what, "record the hash of the image");
             }
         }
         Err(error) => unreadable(&error, &format!("{at}.path"), faults),
     }
 }
 
-/// Errors say what is wrong and, after an arrow, what to do.
+/// Reports an error as a problem. The message of the error is split at its arrow into problem and advice.
 fn unreadable(error: &impl Display, field: &str, faults: &mut Faults) {
     let text = error.to_string();
-    let (what, advice) = text.split_once(" -> ").unwrap_or((&text, "mend the file"));
+    let (what, advice) = text.split_once(" -> ").unwrap_or((&text, "correct the file"));
     faults.add(field, what, advice);
 }

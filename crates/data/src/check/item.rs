@@ -1,4 +1,4 @@
-//! The rules of a chain: stages, categories, parents, evidence, twins and what a flip does.
+//! Rules of a question chain: stages, categories, parents, evidence, wordings and the effect of a left-right flip.
 
 use super::{Faults, answer, region_ids};
 use crate::case::{Answer, Case, Item, Laterality};
@@ -40,7 +40,7 @@ fn check_kind(item: &Item, taxonomy: Option<&Taxonomy>, at: &str, faults: &mut F
     match taxonomy.category(&item.category) {
         None => {
             let what = format!("there is no category \"{}\"", item.category);
-            faults.add(format!("{at}.category"), what, format!("use one of the taxonomy {}, as \"01\"", taxonomy.name));
+            faults.add(format!("{at}.category"), what, format!("use an id of {}, for example \"01\"", taxonomy.name));
         }
         Some(category) if category.stage != item.stage => {
             let what = format!("category {} ({}) is of stage {}", category.id, category.name, category.stage);
@@ -50,7 +50,7 @@ fn check_kind(item: &Item, taxonomy: Option<&Taxonomy>, at: &str, faults: &mut F
     }
 }
 
-/// Parents stand before their child, so no chain of parents can come back to where it began.
+/// Checks that parents come before their children, so that there are no cycles, and are of no later stage.
 fn check_parents(case: &Case, index: usize, at: &str, faults: &mut Faults) {
     let item = &case.chain[index];
     faults.all_different(|place| format!("{at}.parents[{place}]"), item.parents.iter().map(String::as_str));
@@ -63,10 +63,10 @@ fn check_parents(case: &Case, index: usize, at: &str, faults: &mut Faults) {
         if parent == index {
             faults.add(field, "the item is its own parent", "remove it");
         } else if parent > index {
-            faults.add(field, format!("\"{id}\" stands after its child"), "put parents before their children");
+            faults.add(field, format!("\"{id}\" comes after its child"), "put parents before their children");
         } else if case.chain[parent].stage > item.stage {
             let what = format!("\"{id}\" is of stage {}, later than {}", case.chain[parent].stage, item.stage);
-            faults.add(field, what, "a parent is of the same stage or an earlier one");
+            faults.add(field, what, "use parents of the same or an earlier stage");
         }
     }
 }
@@ -85,15 +85,15 @@ fn check_laterality(item: &Item, at: &str, faults: &mut Faults) {
             "yes" => *gold,
             "no" => !*gold,
             _ => {
-                faults.add(field, format!("\"{flipped}\" answers no yes/no question"), "write \"yes\" or \"no\"");
+                faults.add(field, format!("\"{flipped}\" is not a yes/no answer"), "write \"yes\" or \"no\"");
                 return;
             }
         },
-        // A box that lies in the middle can be its own mirror image; numbers and words are compared by tolerance.
+        // A box in the middle can be its own mirror image. Numbers and texts are not compared here.
         Answer::Box { .. } | Answer::Number { .. } | Answer::Text { .. } => false,
     };
     if same {
-        let what = format!("\"{flipped}\" is right without the flip, too");
+        let what = format!("\"{flipped}\" is also right without the flip");
         faults.add(field, what, "correct it, or set dependent to false");
     }
 }

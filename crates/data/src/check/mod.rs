@@ -1,4 +1,4 @@
-//! Whether cases make sense: every rule of the record, of the files it names, and between cases.
+//! Checks of data sets: rules of single cases, of the files that cases name, and between cases.
 
 mod across;
 mod answer;
@@ -18,45 +18,47 @@ use crate::taxonomy::Taxonomy;
 
 pub use summary::{CategoryCount, Summary, summary};
 
-/// How far the files that cases name are looked into.
+/// How far the files that cases name are checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Files {
-    /// Not at all: only the records are checked.
+    /// Files are not checked, only the records.
     Skip,
-    /// They exist, lie in the data set's folder and have the recorded size.
+    /// Files must exist, lie in the data set's folder and have the recorded width and height.
     #[default]
     Headers,
-    /// They also decode, digest, hash and masks are as recorded, and no near-duplicates are on two sides of the split.
+    /// Everything that `Headers` checks; in addition files must decode and agree with the recorded digests, hashes and
+    /// mask boxes, and near-duplicate images must not be on two sides of the split.
     Contents,
 }
 
-/// What to check against.
+/// Options of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckOptions {
-    /// The stages and categories that items may name; without one, any category of a stage from 1 to 4.
+    /// Taxonomy whose categories and stages the questions must use; None allows any category and the stages 1 to 4.
     pub taxonomy: Option<Taxonomy>,
-    /// How far files are looked into.
+    /// How far files are checked.
     pub files: Files,
 }
 
 impl Default for CheckOptions {
-    /// The project's own taxonomy, and files as far as their headers.
+    /// Returns Stepwise's own taxonomy and [`Files::Headers`].
     fn default() -> Self {
         Self { taxonomy: Some(Taxonomy::default()), files: Files::default() }
     }
 }
 
-/// Reads a case file, or the `cases.jsonl` of a folder, whose records hold every rule that needs neither the files they
-/// name nor a taxonomy: whoever uses cases relies on these rules, so there is no other way to read a file of them.
+/// Reads a case file, or the `cases.jsonl` of a folder, and checks all rules that need neither image files nor a
+/// taxonomy. Code that uses cases relies on these rules, so this is the only public way to read a case file as a
+/// data set.
 ///
 /// # Errors
-/// All problems of all rows at once; also when the file cannot be read, or holds no case.
+/// When the file cannot be read, contains no case, or breaks a rule. The problems of all rows are reported at once.
 pub fn load(path: &Path) -> Result<Dataset, Problems> {
     let (dataset, problems) = check_file(path, &CheckOptions { taxonomy: None, files: Files::Skip });
     dataset.filter(|_| problems.is_empty()).ok_or(Problems(problems))
 }
 
-/// All that is wrong with a data set, in the order of its rows. None means that every rule holds.
+/// Checks a data set and returns its problems in the order of its rows; empty when there are none.
 #[must_use]
 pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -66,8 +68,11 @@ pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
     problems
 }
 
-/// [`check`] of a case file, or of the `cases.jsonl` of a folder. Where some lines are no cases, their problems stand among
-/// those of the others, there is no data set, and what concerns several cases is left for the next time.
+/// Reads a case file, or the `cases.jsonl` of a folder, and checks it as [`check`] does. Returns the data set and its
+/// problems in the order of the rows.
+///
+/// The data set is None when the file cannot be read, contains no case, or has lines that are not valid cases; then the
+/// rules between cases are not checked.
 #[must_use]
 pub fn check_file(path: &Path, options: &CheckOptions) -> (Option<Dataset>, Vec<Problem>) {
     let Lines { dataset, rows, mut problems } = match Lines::read(path) {
@@ -83,7 +88,7 @@ pub fn check_file(path: &Path, options: &CheckOptions) -> (Option<Dataset>, Vec<
     (None, problems)
 }
 
-/// The rules of single cases, which stand in these rows.
+/// Checks the rules of single cases. `rows` holds the row of each case.
 fn check_each(
     dataset: &Dataset,
     rows: impl IntoIterator<Item = usize>,
@@ -112,25 +117,25 @@ impl Faults<'_> {
         self.problems.push(Problem::new(&self.dataset.file, what, advice).at_row(self.row).in_field(field));
     }
 
-    /// Texts that must say something.
+    /// Reports a text that is empty or blank.
     fn not_blank(&mut self, field: &str, text: &str) {
         if text.trim().is_empty() {
-            self.add(field, "is empty", "write it");
+            self.add(field, "is empty", "fill it in");
         }
     }
 
-    /// Words that must differ from each other: ids, options, names.
+    /// Reports each word that is equal to an earlier one.
     fn all_different<'a>(&mut self, field: impl Fn(usize) -> String, words: impl IntoIterator<Item = &'a str>) {
         let mut seen: Vec<&str> = Vec::new();
         for (index, word) in words.into_iter().enumerate() {
             if seen.contains(&word) {
-                self.add(field(index), format!("\"{word}\" stands twice"), "make them differ");
+                self.add(field(index), format!("\"{word}\" appears twice"), "make them differ");
             }
             seen.push(word);
         }
     }
 
-    /// A name that must be one of `known`.
+    /// Reports a name that is not one of `known`; `what` is the kind of thing it names. Returns whether it is known.
     fn known<'a>(
         &mut self,
         field: &str,
@@ -147,7 +152,7 @@ impl Faults<'_> {
     }
 }
 
-/// Ids of a case's regions.
+/// Returns the ids of a case's regions.
 fn region_ids(case: &Case) -> impl Iterator<Item = &str> + Clone {
     case.regions.iter().map(|region| region.id.as_str())
 }

@@ -1,4 +1,4 @@
-//! The rules of a case apart from its chain: names, source, images and regions.
+//! Rules of a case apart from its question chain: names, source, images and regions.
 
 use super::Faults;
 use crate::case::{Case, Image, Region, SCHEMA, Shape};
@@ -22,7 +22,7 @@ pub(super) fn check(case: &Case, faults: &mut Faults) {
         faults.not_blank(field, text);
     }
     if case.images.is_empty() {
-        faults.add("images", "there is none", "add at least one");
+        faults.add("images", "there is no image", "add at least one");
     }
     faults.all_different(|index| format!("images[{index}].id"), case.images.iter().map(|image| image.id.as_str()));
     faults.all_different(|index| format!("regions[{index}].id"), super::region_ids(case));
@@ -43,10 +43,10 @@ fn check_image(image: &Image, at: &str, faults: &mut Faults) {
         }
     }
     if image.sha256.len() != 64 || !image.sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        faults.add(format!("{at}.sha256"), "is not 64 lower-case hexadecimal digits", "write the digest of the file");
+        faults.add(format!("{at}.sha256"), "is not 64 lower-case hexadecimal digits", "write the SHA-256 of the file");
     }
     if image.phash.as_deref().is_some_and(|phash| parse_phash(phash).is_none()) {
-        let advice = "write the picture's difference hash, or leave it out";
+        let advice = "write the image's difference hash, or leave it out";
         faults.add(format!("{at}.phash"), "is not 16 lower-case hexadecimal digits", advice);
     }
     if let Some(orientation) = &image.orientation
@@ -85,9 +85,9 @@ fn check_region(case: &Case, region: &Region, at: &str, faults: &mut Faults) {
     if !finite {
         faults.add(field, "a coordinate is not a finite number", "use pixels of the image");
     } else if x0 >= x1 || y0 >= y1 {
-        faults.add(field, format!("{bounds:?} encloses nothing"), "order coordinates as x0 < x1 and y0 < y1");
+        faults.add(field, format!("{bounds:?} has no area"), "order coordinates as x0 < x1 and y0 < y1");
     } else if x0 < 0.0 || y0 < 0.0 || x1 > f64::from(image.width) || y1 > f64::from(image.height) {
-        let what = format!("{bounds:?} reaches beyond the image's {} x {} pixels", image.width, image.height);
+        let what = format!("{bounds:?} extends beyond the image's {} x {} pixels", image.width, image.height);
         faults.add(field, what, "use pixels of the original image, with the origin at the top left");
     }
 }

@@ -1,4 +1,4 @@
-//! What a data set holds, and what could be scored on it without looking.
+//! Counts of a data set, and the accuracy that can be reached on it without looking at the images.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,49 +9,50 @@ use crate::dataset::Dataset;
 use crate::synth::baselines;
 use crate::taxonomy::AnswerType;
 
-/// Counts of a data set.
+/// Counts and image-free baselines of a data set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Cases.
+    /// Number of cases.
     pub cases: usize,
-    /// Groups that stay on one side of the split.
+    /// Number of groups.
     pub groups: usize,
-    /// Images.
+    /// Number of images, over all cases.
     pub images: usize,
-    /// Regions.
+    /// Number of regions.
     pub regions: usize,
-    /// Questions.
+    /// Number of questions.
     pub items: usize,
-    /// Cases on each side of the split.
+    /// Number of cases on each side of the split.
     pub cases_by_split: BTreeMap<Split, usize>,
-    /// Questions on each side of the split.
+    /// Number of questions on each side of the split.
     pub items_by_split: BTreeMap<Split, usize>,
-    /// Questions of each stage.
+    /// Number of questions by stage.
     pub items_by_stage: BTreeMap<u8, usize>,
-    /// Questions of each category, by id.
+    /// Counts and baselines by category id.
     pub categories: BTreeMap<String, CategoryCount>,
-    /// Questions by type of answer.
+    /// Number of questions by answer type.
     pub items_by_answer: BTreeMap<AnswerType, usize>,
-    /// Cases that lack a question of at least one stage.
+    /// Number of cases without a question of at least one stage.
     pub incomplete_chains: usize,
-    /// Expected share of questions answered rightly by a uniform draw from what is offered.
+    /// Expected accuracy, 0 to 1, of a uniform draw from the options offered; see [`crate::synth::baselines`].
     pub chance: f64,
-    /// Share answered rightly by giving each question the answer most often right in other cases.
+    /// Accuracy, 0 to 1, of always giving the answer that was most often right in the other half of the cases;
+    /// see [`crate::synth::baselines`].
     pub majority: f64,
 }
 
-/// Counts of a category.
+/// Count and image-free baselines of a category.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct CategoryCount {
-    /// Questions.
+    /// Number of questions.
     pub items: usize,
-    /// As [`Summary::chance`], within the category.
+    /// [`Summary::chance`] within the category.
     pub chance: f64,
-    /// As [`Summary::majority`], within the category.
+    /// [`Summary::majority`] within the category.
     pub majority: f64,
 }
 
-/// Counts what `dataset` holds.
+/// Computes the summary of a data set.
 #[must_use]
 pub fn summary(dataset: &Dataset) -> Summary {
     let cases = &dataset.cases;

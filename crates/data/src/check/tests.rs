@@ -9,7 +9,7 @@ use crate::dataset::CASE_FILE;
 use crate::dhash::{phash, phash_hex};
 use crate::image::{load_picture, sha256_hex};
 
-/// A data set of one sound case with its picture and mask, and the folder it lies in.
+/// Writes the image and mask of one valid case to a new folder. Returns the folder and the case.
 fn sound() -> (tempfile::TempDir, Value) {
     let folder = tempfile::tempdir().expect("writable");
     let picture = GrayImage::from_fn(40, 20, |x, y| Luma([((x * 7 + y * y * 3) % 251) as u8]));
@@ -60,7 +60,7 @@ fn a_sound_case_has_no_problems() {
     assert_eq!(problems(&folder, &[case], Files::Contents), [""; 0]);
 }
 
-/// Each rule, broken alone: where, with what, and how the one report of it begins.
+/// Breaks one rule at a time: JSON pointer, new value, and start of the only problem that is reported.
 #[test]
 fn each_broken_rule_is_reported_once_at_its_field() {
     let broken = [
@@ -77,34 +77,34 @@ fn each_broken_rule_is_reported_once_at_its_field() {
             json!("radiologic"),
             "images[0].orientation: \"radiologic\" is not known (did you mean",
         ),
-        ("/regions/1/id", json!("r3"), "regions[2].id: \"r3\" stands twice"),
+        ("/regions/1/id", json!("r3"), "regions[2].id: \"r3\" appears twice"),
         ("/regions/2/image", json!("i1"), "regions[2].image: there is no image \"i1\" (did you mean \"i0\"?)"),
-        ("/regions/0/box", json!([5, 0, 5, 9]), "regions[0].box: [5.0, 0.0, 5.0, 9.0] encloses nothing"),
+        ("/regions/0/box", json!([5, 0, 5, 9]), "regions[0].box: [5.0, 0.0, 5.0, 9.0] has no area"),
         (
             "/regions/0/box",
             json!([0, 0, 41, 9]),
-            "regions[0].box: [0.0, 0.0, 41.0, 9.0] reaches beyond the image's 40 x 20",
+            "regions[0].box: [0.0, 0.0, 41.0, 9.0] extends beyond the image's 40 x 20",
         ),
-        ("/regions/0/box", json!([-1, 0, 4, 9]), "regions[0].box: [-1.0, 0.0, 4.0, 9.0] reaches beyond"),
+        ("/regions/0/box", json!([-1, 0, 4, 9]), "regions[0].box: [-1.0, 0.0, 4.0, 9.0] extends beyond"),
         ("/regions/2/points", json!([[0, 0], [1, 1]]), "regions[2].points: has 2 points"),
         ("/regions/1/path", json!("../m.png"), "regions[1].path: \"../m.png\" does not lead into"),
-        ("/chain/6/id", json!("q5"), "chain[6].id: \"q5\" stands twice"),
+        ("/chain/6/id", json!("q5"), "chain[6].id: \"q5\" appears twice"),
         ("/chain/0/stage", json!(2), "chain[0].stage: is 2, but category 01 (modality) is of stage 1"),
         ("/chain/0/category", json!("32"), "chain[0].category: there is no category \"32\""),
         ("/chain/4/parents", json!(["q9"]), "chain[4].parents[0]: there is no item \"q9\""),
         ("/chain/4/parents", json!(["q5"]), "chain[4].parents[0]: the item is its own parent"),
-        ("/chain/4/parents", json!(["q6"]), "chain[4].parents[0]: \"q6\" stands after its child"),
-        ("/chain/4/parents", json!(["q4", "q4"]), "chain[4].parents[1]: \"q4\" stands twice"),
+        ("/chain/4/parents", json!(["q6"]), "chain[4].parents[0]: \"q6\" comes after its child"),
+        ("/chain/4/parents", json!(["q4", "q4"]), "chain[4].parents[1]: \"q4\" appears twice"),
         ("/chain/4/question", json!(""), "chain[4].question: is empty"),
         ("/chain/1/evidence", json!(["r7"]), "chain[1].evidence[0]: there is no region \"r7\""),
         (
             "/chain/3/paraphrases",
             json!(["Where is the nodule?"]),
-            "chain[3].paraphrases[0]: \"Where is the nodule?\" stands",
+            "chain[3].paraphrases[0]: \"Where is the nodule?\" appears",
         ),
-        ("/chain/0/answer/options", json!(["CT", "ct ", "X"]), "chain[0].answer.options[1]: \"ct\" stands twice"),
+        ("/chain/0/answer/options", json!(["CT", "ct ", "X"]), "chain[0].answer.options[1]: \"ct\" appears twice"),
         ("/chain/0/answer/gold", json!([]), "chain[0].answer.gold: is empty"),
-        ("/chain/0/answer/gold", json!([3]), "chain[0].answer.gold: there is no option 3 -> use a place from 0 to 2"),
+        ("/chain/0/answer/gold", json!([3]), "chain[0].answer.gold: there is no option 3 -> use an index from 0 to 2"),
         ("/chain/0/answer/gold", json!([0, 0]), "chain[0].answer.gold: option 0 is named twice"),
         ("/chain/0/answer/refusal", json!(5), "chain[0].answer.refusal: there is no option 5"),
         ("/chain/0/confusable", json!([7]), "chain[0].confusable: there is no option 7"),
@@ -117,7 +117,7 @@ fn each_broken_rule_is_reported_once_at_its_field() {
         (
             "/chain/5/laterality/flipped_gold",
             json!("right"),
-            "chain[5].laterality.flipped_gold: \"right\" is right without",
+            "chain[5].laterality.flipped_gold: \"right\" is also right without",
         ),
         ("/chain/5/laterality/dependent", json!(false), "chain[5].laterality.flipped_gold: is given for"),
     ];
@@ -136,7 +136,7 @@ fn each_broken_rule_is_reported_once_at_its_field() {
 #[test]
 fn twins_point_at_each_other_and_disagree() {
     for (pointer, value, expected) in [
-        ("/chain/1/answer/pair_of", json!("q2"), "the item is its own twin"),
+        ("/chain/1/answer/pair_of", json!("q2"), "the item names itself"),
         ("/chain/1/answer/pair_of", json!("q4"), "\"q4\" is not a yes/no question"),
         ("/chain/1/answer/pair_of", json!(null), "\"q2\" does not name this item in turn"),
         ("/chain/1/answer/gold", json!(false), "\"q3\" has the same answer"),
@@ -242,7 +242,7 @@ fn nothing_is_on_both_sides_of_the_split() {
     assert!(
         found[1].starts_with("cases.jsonl:2: images[0].sha256: the same image is in train (row 1) and test (row 2)")
     );
-    // Another group and another file: the same picture a little brighter, and another one.
+    // Another group and another file: a slightly brighter copy of the image, and a different image.
     let picture = load_picture(&folder.path().join("a.png")).expect("decodes");
     second["group_id"] = json!("g2");
     second["images"][0]["path"] = json!("b.png");
@@ -285,7 +285,7 @@ fn ids_are_unique_and_answers_do_not_contradict_each_other() {
     let (folder, case) = sound();
     let found = problems(&folder, &[case.clone(), case.clone()], Files::Skip);
     assert!(
-        found.len() == 1 && found[0].starts_with("cases.jsonl:2: case_id: \"c1\" stands in row 1, too"),
+        found.len() == 1 && found[0].starts_with("cases.jsonl:2: case_id: \"c1\" is already used in row 1"),
         "{found:#?}"
     );
     for (pointer, value, contradicts) in [
@@ -294,7 +294,7 @@ fn ids_are_unique_and_answers_do_not_contradict_each_other() {
         ("/chain/4/answer/gold", json!(5.0), false),
         ("/chain/4/answer/gold", json!(6.0), true),
         ("/chain/3/answer/gold", json!(["r2"]), true),
-        ("/chain/6/answer/gold", json!(["cyst"]), false), // still has the alias in common
+        ("/chain/6/answer/gold", json!(["cyst"]), false), // both accept the alias
         ("/chain/6/answer", json!({"type": "text", "gold": ["cyst"]}), true),
     ] {
         let mut second = case.clone();

@@ -1,12 +1,13 @@
-//! Files that are whole or absent, whatever happens in between.
+//! Atomic writing of files: after a crash a file is complete or unchanged, never half written.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// A file written beside its place; [`AtomicFile::commit`] syncs it and renames it there. Dropped without that, it leaves
-/// nothing behind and its place as it was.
+/// Writer of a file that replaces its target in one step. It writes to a temporary file in the target's folder;
+/// [`AtomicFile::commit`] syncs that file and renames it to the target. When dropped before that, it removes the
+/// temporary file and leaves the target unchanged.
 pub struct AtomicFile {
     target: PathBuf,
     beside: PathBuf,
@@ -14,20 +15,22 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Starts writing what will become `target`.
+    /// Creates the temporary file from which `target` will be made.
     ///
     /// # Errors
-    /// When the folder cannot be written to.
+    /// When the file cannot be created in the target's folder.
     pub fn create(target: &Path) -> io::Result<Self> {
         let beside = beside(target, "tmp");
         let writer = Some(BufWriter::new(File::create(&beside)?));
         Ok(Self { target: target.to_owned(), beside, writer })
     }
 
-    /// Puts the file into its place, so that it outlasts a power failure.
+    /// Syncs the temporary file, renames it to the target and syncs the folder, so that the file survives a
+    /// power failure.
     ///
     /// # Errors
-    /// When it cannot be written out or renamed; the place is then as it was.
+    /// When writing out, syncing or renaming fails; the target is then unchanged. Also when the folder cannot be synced
+    /// after the rename.
     pub fn commit(mut self) -> io::Result<()> {
         if let Some(writer) = self.writer.take() {
             let done = writer.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
@@ -40,7 +43,7 @@ impl AtomicFile {
     }
 
     fn discard(&self) {
-        // What is left beside helps nobody; failing to remove it changes nothing about the error.
+        // Best effort: a failure to remove the temporary file must not hide the first error.
         let _ = fs::remove_file(&self.beside);
     }
 }
@@ -63,17 +66,18 @@ impl Drop for AtomicFile {
     }
 }
 
-/// Writes `bytes` beside `path`, syncs them, and renames the file into place.
+/// Writes `bytes` to `path` in one step, by way of a temporary file (see [`AtomicFile`]).
 ///
 /// # Errors
-/// When any of it fails; `path` is then as it was.
+/// When writing, syncing or renaming fails.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes)?;
     file.commit()
 }
 
-/// The path of this process's own file or folder beside `path`: `checkpoint-200.tmp-4711`.
+/// Returns `path` with `.{suffix}-{process id}` appended, for example `checkpoint-200.tmp-4711`: a name in the same
+/// folder that no other process uses.
 #[must_use]
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -81,13 +85,14 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes renames and new names in `folder` outlast a power failure.
+/// Syncs a folder, so that renames and new files in it survive a power failure. Does nothing on systems other
+/// than Unix.
 ///
 /// # Errors
 /// When the folder cannot be opened or synced.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    // Elsewhere a folder cannot be opened as a file, and the file system orders renames by itself.
+    // On other systems a folder cannot be opened as a file, and the file system orders renames by itself.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 

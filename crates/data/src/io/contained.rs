@@ -1,32 +1,33 @@
-//! Paths that a case file names: relative to its folder, and never out of it.
+//! Safe resolution of the paths in a case file: they are relative to its folder and must stay inside it.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// Why a recorded path names no file of the data set.
+/// Error when a recorded path names no file inside the data set's folder.
 #[derive(Debug, thiserror::Error)]
 pub enum InsideError {
-    /// It is absolute, goes up, or means different things on different systems.
+    /// The path is empty or absolute, contains `..`, begins with `./`, or differs in meaning between systems.
     #[error("\"{0}\" does not lead into the data set's folder -> use a relative path with `/` and without `..`")]
     Path(String),
-    /// There is nothing that can be read.
+    /// The file is missing or cannot be accessed.
     #[error("{} cannot be read: {source} -> add the file or correct the path", path.display())]
     Io {
-        /// Where it should be.
+        /// Path that was tried.
         path: PathBuf,
-        /// Why.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// A link leads elsewhere.
-    #[error("{} leads out of the data set's folder -> replace the link by the file itself", .0.display())]
+    /// A symbolic link leads out of the folder.
+    #[error("{} leads out of the data set's folder -> replace the link with the file itself", .0.display())]
     Link(PathBuf),
-    /// It is a folder or a device.
-    #[error("{} is not a file -> name the file itself", .0.display())]
+    /// The path names a folder or a device.
+    #[error("{} is not a file -> give the path of a file", .0.display())]
     NotAFile(PathBuf),
 }
 
-/// Whether a recorded path is relative, goes down only, and means the same on every system.
+/// Returns whether a recorded path is relative, does not begin with `./`, contains no `..`, and means the same on every
+/// system (it has no backslash, colon or NUL).
 #[must_use]
 pub fn is_inside(path: &str) -> bool {
     let mut components = Path::new(path).components().peekable();
@@ -35,10 +36,11 @@ pub fn is_inside(path: &str) -> bool {
         && !path.contains(['\\', ':', '\0'])
 }
 
-/// The file at `relative` below the folder `root`, links followed to see that they stay inside.
+/// Joins `relative` to the folder `root` and checks that it is a file inside that folder. Links are followed for the
+/// check; the returned path is the unresolved one.
 ///
 /// # Errors
-/// When the path leads out of the folder, by itself or by a link, or names no file there.
+/// When the path leads out of the folder, directly or through a link, or when it names no file.
 pub fn resolve(root: &Path, relative: &str) -> Result<PathBuf, InsideError> {
     if !is_inside(relative) {
         return Err(InsideError::Path(relative.to_owned()));

@@ -1,7 +1,7 @@
-//! Blood smears with boxes of red cells, white cells and platelets, in Pascal VOC's layout.
+//! Importer of blood smears with boxes of red cells, white cells and platelets, in the Pascal VOC format.
 //!
-//! Layout: `JPEGImages/`, `Annotations/<name>.xml`, `ImageSets/Main/{train,val,test}.txt`. The set does not state how
-//! its smears were stained, and asks for no diagnosis; conclusions apply a rule that the question states.
+//! Files: `JPEGImages/`, `Annotations/<name>.xml`, `ImageSets/Main/{train,val,test}.txt`. The data set records neither
+//! stain nor diagnosis, so the questions of stage 4 apply a rule that the question states.
 
 mod questions;
 mod voc;
@@ -17,7 +17,7 @@ use super::{ImportError, ImportOptions, ImportReport, sides};
 use voc::{CELLS, Smear};
 
 const DATASET: &str = "bccd";
-/// As the set's LICENSE file states it.
+/// Licence in the data set's LICENSE file.
 const LICENCE: &str = "MIT";
 
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
@@ -39,7 +39,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         return Err(Problems(problems).into());
     }
     if smears.is_empty() {
-        let advice = "check that JPEGImages/ and Annotations/ hold the files that ImageSets/Main lists";
+        let advice = "check that JPEGImages/ and Annotations/ contain the files that ImageSets/Main lists";
         return Err(Problem::new(source, "gives no case", advice).into());
     }
 
@@ -53,11 +53,13 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             let [width, height] = smear.size;
             let what = format!("is {width}x{height}, but the image is {}x{}", image.width, image.height);
             let file = source.join("Annotations").join(format!("{name}.xml"));
-            return Err(Problem::new(file, what, "use the image that was annotated").in_field("size").into());
+            return Err(Problem::new(file, what, "use the image to which this annotation belongs")
+                .in_field("size")
+                .into());
         }
         skipped.extend(smear.ignored.iter().map(|line| format!("{case_id}: {line}")));
         if smear.red().is_empty() {
-            skipped.push(format!("{case_id}: red cells not asked about: none is boxed, though every smear holds some"));
+            skipped.push(format!("{case_id}: red cells not asked about: none is boxed, but every smear contains some"));
         }
         cases.push(Case {
             schema: SCHEMA.into(),
@@ -77,21 +79,21 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
     output.finish(cases, skipped)
 }
 
-/// The names that the set lists, with their side of the split and the file that says so.
+/// Returns the image names that the data set lists, each with its side of the split and the list that names it.
 fn sets(source: &Path) -> Result<BTreeMap<String, (Split, String)>, ImportError> {
     let mut sets: BTreeMap<String, (Split, String)> = BTreeMap::new();
     let mut problems = Vec::new();
     for (file, split) in [("train", Split::Train), ("val", Split::Validation), ("test", Split::Test)] {
         let path = source.join("ImageSets/Main").join(format!("{file}.txt"));
         for (row, line) in read_text(&path)?.lines().enumerate() {
-            // VOC's lists may have a second column.
+            // Lists of Pascal VOC may have a second column.
             let Some(name) = line.split_whitespace().next() else { continue };
             let at = |what: String, advice: &str| Problem::new(&path, what, advice).at_row(row + 1);
             if !name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter)) {
-                problems.push(at(format!("{name:?} is no name of an image"), "write a file's name without its ending"));
+                problems.push(at(format!("{name:?} is not an image name"), "write a file name without its extension"));
             } else if let Some((_, other)) = sets.insert(name.to_owned(), (split, format!("{file}.txt"))) {
                 let advice = "list each image on one side of the split only";
-                problems.push(at(format!("{name} is listed in {other} already"), advice));
+                problems.push(at(format!("{name} is already listed in {other}"), advice));
             }
         }
     }
@@ -108,7 +110,7 @@ fn regions(smear: &Smear) -> Vec<Region> {
             image: IMAGE.into(),
             label: cell.label.into(),
             shape: Shape::Box { bounds: *bounds },
-            // Cells of healthy blood: none of them is a finding by itself.
+            // Cells of healthy blood are no findings.
             role: RegionRole::Organ,
         })
         .collect()

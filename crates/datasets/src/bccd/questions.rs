@@ -1,4 +1,4 @@
-//! The chain of questions on one blood smear.
+//! Question chain of one blood smear.
 
 use stepwise_data::case::{Item, Region, RegionRole, Shape};
 
@@ -6,7 +6,7 @@ use super::voc::{CELLS, Cell, PLATELET, RED, Smear, WHITE, id};
 use crate::chain::{Ask, Chain};
 use crate::output::IMAGE;
 
-/// Red cells crowd, overlap and are cut by the edges: counts within this part of the right one are right.
+/// Relative tolerance of red cell counts. Red cells crowd, overlap and are cut by the image's edges.
 const RED_TOLERANCE: f64 = 0.1;
 
 pub(super) fn ask(smear: &Smear, case_id: &str, limits: [usize; 2], seed: u64) -> Vec<Item> {
@@ -25,7 +25,8 @@ pub(super) fn ask(smear: &Smear, case_id: &str, limits: [usize; 2], seed: u64) -
     chain.finish()
 }
 
-/// Which cells there are, and how many. Red ones are not asked about where none is boxed: every smear holds some.
+/// Asks which cells are shown and how many. Red cells are not asked about when none is boxed, because every smear
+/// contains some. Returns the ids of the counting questions.
 fn count(chain: &mut Chain, smear: &Smear, oriented: &[String]) -> Vec<String> {
     let mut counts = Vec::new();
     for cell in CELLS.into_iter().filter(|cell| *cell != RED || !smear.red().is_empty()) {
@@ -43,7 +44,7 @@ fn count(chain: &mut Chain, smear: &Smear, oriented: &[String]) -> Vec<String> {
     counts
 }
 
-/// Where the only white cell is.
+/// Asks where the white cell is, when exactly one is boxed. Returns the ids of the questions.
 fn find_white(chain: &mut Chain, smear: &Smear, oriented: &[String]) -> Vec<String> {
     let [bounds] = smear.white() else { return Vec::new() };
     let region = Region {
@@ -102,7 +103,7 @@ fn describe(chain: &mut Chain, smear: &Smear, limits: [usize; 2], counts: &[Stri
         let step = usize::from(red >= low) + usize::from(red >= high);
         described.push(chain.ordinal(ask, &["sparse", "medium", "dense"], step));
     } else {
-        // Without counts of red cells the cells that are boxed are still compared.
+        // Without red cells, white cells and platelets are compared instead.
         let step = usize::from(smear.platelets().len() >= smear.white().len())
             + usize::from(smear.platelets().len() > smear.white().len());
         let evidence = [all(smear, WHITE), all(smear, PLATELET)].concat();
@@ -114,7 +115,7 @@ fn describe(chain: &mut Chain, smear: &Smear, limits: [usize; 2], counts: &[Stri
     described
 }
 
-/// A rule stated in the question; no diagnosis.
+/// Asks for the conclusion of a rule that the question states. No diagnosis is asked for.
 fn conclude(chain: &mut Chain, smear: &Smear, counts: &[String], described: &[String]) {
     let (white, platelets) = (smear.white().len(), smear.platelets().len());
     let steps = ["ask for a second reader", "look at another field", "go on"];
@@ -139,12 +140,12 @@ fn conclude(chain: &mut Chain, smear: &Smear, counts: &[String], described: &[St
     chain.choice(ask, steps[step], &steps, &[near]);
 }
 
-/// Ids of all regions of a class.
+/// Returns the ids of all regions of a class.
 fn all(smear: &Smear, cell: &Cell) -> Vec<String> {
     (0..smear.of(cell).len()).map(|place| id(cell, place)).collect()
 }
 
-/// Mean area of boxes, in pixels.
+/// Returns the mean area of the boxes in pixels; None when there are no boxes.
 fn mean_area(boxes: &[[f64; 4]]) -> Option<f64> {
     let sum: f64 = boxes.iter().map(|[x0, y0, x1, y1]| (x1 - x0) * (y1 - y0)).sum();
     (!boxes.is_empty()).then(|| sum / boxes.len() as f64)

@@ -1,4 +1,4 @@
-//! A Pascal VOC annotation of a blood smear.
+//! Reader of the Pascal VOC annotation of a blood smear.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use crate::output::read_text;
 /// A class of cells.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cell {
-    /// As in the annotations.
+    /// Name in the annotations.
     pub(super) name: &'static str,
-    /// One of them, as we say it.
+    /// Name of one cell in regions and questions.
     pub(super) label: &'static str,
-    /// Begins the ids of their regions.
+    /// Prefix of region ids.
     prefix: &'static str,
 }
 
@@ -24,17 +24,18 @@ pub(super) const RED: &Cell = &Cell { name: "RBC", label: "red blood cell", pref
 pub(super) const PLATELET: &Cell = &Cell { name: "Platelets", label: "platelet", prefix: "platelet" };
 pub(super) const CELLS: [&Cell; 3] = [WHITE, RED, PLATELET];
 
-/// Id of the region of a class's cell number `place`, from 0.
+/// Returns the region id of cell number `place`, from 0, of a class.
 pub(super) fn id(cell: &Cell, place: usize) -> String {
     format!("{}-{}", cell.prefix, place + 1)
 }
 
-/// The boxes of a smear, `[x0, y0, x1, y1]`, half-open, by class.
+/// Boxes of a smear by class, each `[x0, y0, x1, y1]` in pixels, half-open.
 pub(super) struct Smear {
-    /// Pixels across and down.
+    /// Width and height of the image in pixels.
     pub(super) size: [u32; 2],
+    /// Boxes in the order of [`CELLS`].
     boxes: [Vec<[f64; 4]>; 3],
-    /// Boxes that mark nothing.
+    /// One line for each box that was ignored because it has no area.
     pub(super) ignored: Vec<String>,
 }
 
@@ -56,12 +57,12 @@ impl Smear {
     }
 }
 
-/// Reads an annotation; all its problems at once.
+/// Reads an annotation. Reports all its problems at once.
 pub(super) fn read(path: &Path) -> Result<Smear, ImportError> {
     let text = read_text(path)?;
     let document = Document::parse(&text).map_err(|error| {
         let row = error.pos().row as usize;
-        Problem::new(path, format!("is not XML: {error}"), "use the set's own file").at_row(row)
+        Problem::new(path, format!("is not XML: {error}"), "use the data set's own file").at_row(row)
     })?;
     let mut reader = Reader { path, document: &document, problems: Vec::new() };
     let root = document.root_element();
@@ -71,17 +72,17 @@ pub(super) fn read(path: &Path) -> Result<Smear, ImportError> {
     for object in root.children().filter(|node| node.has_tag_name("object")) {
         let name = child(object, "name").and_then(|node| node.text()).unwrap_or_default().trim();
         let Some(class) = CELLS.iter().position(|cell| cell.name == name) else {
-            reader.problem(object, "name", format!("{name:?} is no class of cells"), "use RBC, WBC or Platelets");
+            reader.problem(object, "name", format!("{name:?} is not a class of cells"), "use RBC, WBC or Platelets");
             continue;
         };
         let corners = child(object, "bndbox").unwrap_or(object);
         let [x0, y0, x1, y1] = ["xmin", "ymin", "xmax", "ymax"].map(|field| reader.number(corners, field));
-        // Corners are pixels counted from 1, both inside; a few boxes begin at 0.
+        // Corners are pixels counted from 1 and both inside the box; a few boxes begin at 0.
         let bounds = [(x0 - 1.0).max(0.0), (y0 - 1.0).max(0.0), x1.min(width), y1.min(height)];
         if x0 >= x1 || y0 >= y1 {
-            smear.ignored.push(format!("a box of class {name} ignored: it is but a point at ({x0}, {y0})"));
+            smear.ignored.push(format!("a box of class {name} ignored: it has no area, at ({x0}, {y0})"));
         } else if bounds[0] >= bounds[2] || bounds[1] >= bounds[3] {
-            reader.problem(corners, "bndbox", "the box lies outside the image".into(), "mark it anew, or remove it");
+            reader.problem(corners, "bndbox", "the box lies outside the image".into(), "correct the box, or remove it");
         } else {
             smear.boxes[class].push(bounds);
         }
@@ -96,13 +97,14 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The number in a child of `node`; 0 and a problem when there is none.
+    /// Returns the number in the child `field` of `node`. Reports a problem and returns 0 when there is no
+    /// valid number.
     fn number(&mut self, node: Node<'_, '_>, field: &str) -> f64 {
         let text = child(node, field).and_then(|node| node.text()).unwrap_or_default().trim().to_owned();
         match text.parse::<f64>() {
             Ok(number) if (0.0..=1e6).contains(&number) => number,
             _ => {
-                self.problem(node, field, format!("{text:?} is no number of pixels"), "give pixels, 0 or more");
+                self.problem(node, field, format!("{text:?} is not a number of pixels"), "give pixels, 0 or more");
                 0.0
             }
         }
@@ -118,12 +120,12 @@ fn child<'a, 'b>(node: Node<'a, 'b>, name: &str) -> Option<Node<'a, 'b>> {
     node.children().find(|child| child.has_tag_name(name))
 }
 
-/// Counts from which the middle and the upper third of `counts` begin.
+/// Returns the smallest counts of the middle and of the upper third of `counts`.
 pub(super) fn terciles(counts: impl Iterator<Item = usize>) -> [usize; 2] {
     let mut counts: Vec<usize> = counts.collect();
     counts.sort_unstable();
     let at = |third: usize| counts.get(counts.len() * third / 3).copied().unwrap_or(1);
-    // The lower third keeps at least the count of 1, and the middle one at least one count.
+    // The limits leave at least the count 1 to the lower third and one count to the middle third.
     let low = at(1).max(2);
     [low, at(2).max(low + 1)]
 }

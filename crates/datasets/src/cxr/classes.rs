@@ -1,17 +1,17 @@
-//! The structures that are marked in the chest X-ray set.
+//! Structures that are marked in the chest X-ray data set.
 
 use stepwise_data::case::RegionRole;
 
-/// A kind of structure.
+/// A class of structures.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Class {
-    /// As in the column `Template Name`.
+    /// Name in the column `Template Name`.
     pub(super) name: &'static str,
-    /// As we say it.
+    /// Name in regions and questions.
     pub(super) label: &'static str,
     pub(super) role: RegionRole,
-    /// Parts of words (lower case) by which notes mention it: where they do, a missing mark does not show that it is
-    /// absent.
+    /// Lower-case parts of words by which clinical notes mention the structure. When the notes mention it, a missing
+    /// mark does not prove that it is absent.
     pub(super) mentions: &'static [&'static str],
 }
 
@@ -19,7 +19,7 @@ pub(super) const RIGHT_LUNG: &str = "right lung";
 pub(super) const LEFT_LUNG: &str = "left lung";
 pub(super) const HEART: &str = "heart and mediastinum";
 
-/// Every class that is read.
+/// All classes that are imported.
 pub(super) const CLASSES: &[Class] = &[
     class("Right Lung", RIGHT_LUNG, RegionRole::Organ, &[]),
     class("Left Lung", LEFT_LUNG, RegionRole::Organ, &[]),

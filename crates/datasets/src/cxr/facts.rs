@@ -1,4 +1,4 @@
-//! What is true of one chest X-ray, measured on its masks.
+//! Facts about one chest X-ray, measured on its masks.
 
 use std::path::Path;
 
@@ -12,39 +12,41 @@ use super::tables::Picture;
 use crate::ImportError;
 use crate::pixels::{parts, union};
 
-/// A lung is affected when a finding covers at least this part of it.
+/// Smallest share of a lung that a finding covers when the lung counts as affected.
 pub(super) const AFFECTED: f64 = 0.01;
-/// Below this part it is not; between the two it is not said.
+/// Share of a lung below which it counts as not affected. Between the two limits nothing is asked.
 const SPARED: f64 = 0.001;
-/// Parts of a finding count as regions when they cover at least this part of the image.
+/// Smallest share of the image that a separate part of a finding must cover to be counted.
 pub(super) const REGION: f64 = 0.001;
 
 /// A marked structure.
 pub(super) struct Marked {
     pub(super) class: &'static Class,
-    /// Nothing when it is known to be there, but not where.
+    /// Region of the structure; None when only its presence is known.
     pub(super) region: Option<Region>,
     pub(super) mask: Option<Mask>,
 }
 
-/// A finding with what its masks show.
+/// A finding and the measurements of its masks.
 pub(super) struct Finding {
     pub(super) label: &'static str,
-    /// The region of all of it, when there is but one.
+    /// Region of the whole finding; None when it is marked in several regions.
     pub(super) region: Option<Region>,
+    /// Ids of all its regions.
     pub(super) regions: Vec<String>,
-    /// Covered part of the right and the left lung; nothing when not both are marked.
+    /// Covered share of the right and the left lung; None when a lung is not marked.
     pub(super) lungs: Option<[f64; 2]>,
-    /// Covered part of both lungs together.
+    /// Covered share of both lungs together; None when a lung is not marked.
     pub(super) extent: Option<f64>,
-    /// Covered part of the image.
+    /// Covered share of the image.
     pub(super) share: f64,
-    /// Separate parts of at least [`REGION`] of the image.
+    /// Number of separate parts that cover at least [`REGION`] of the image.
     pub(super) parts: usize,
 }
 
 impl Finding {
-    /// Whether the right and the left lung are affected; nothing when a lung is not marked, or barely touched.
+    /// Returns whether the right and the left lung are affected. None when a lung is not marked or its covered share
+    /// lies between [`SPARED`] and [`AFFECTED`], or when neither lung is affected.
     pub(super) fn affected(&self) -> Option<[bool; 2]> {
         let lungs = self.lungs?;
         let clear =
@@ -53,15 +55,15 @@ impl Finding {
     }
 }
 
-/// All that is asked about.
+/// Facts that the questions on one image are made from.
 pub(super) struct Facts {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// As the table has it.
+    /// View as recorded in the table.
     pub(super) view: String,
     pub(super) diagnosis: String,
     pub(super) marked: Vec<Marked>,
-    /// Lower case.
+    /// Clinical notes in lower case, with a blank before and after.
     notes: String,
 }
 
@@ -77,21 +79,22 @@ impl Facts {
         }
     }
 
-    /// Refuses an image whose marked lungs contradict the orientation that is stated.
+    /// Returns an error when the marked lungs contradict the radiological orientation. `table` is named in the error.
     pub(super) fn check_sides(&self, table: &Path) -> Result<(), ImportError> {
         let middle = |label| self.mask(label)?.centroid().map(|[x, _]| x);
         match (middle(RIGHT_LUNG), middle(LEFT_LUNG)) {
             (Some(right), Some(left)) if right >= left => {
                 let file =
                     self.marked.iter().filter_map(|marked| marked.region.as_ref()).map(|region| &region.id).next();
-                let what = format!("the right lung lies right of the left lung on the image ({file:?} and others)");
+                let what =
+                    format!("the right lung lies to the right of the left lung on the image ({file:?} and others)");
                 Err(Problem::new(table, what, "mirror the image, or exchange the names of its lungs").into())
             }
             _ => Ok(()),
         }
     }
 
-    /// The one view that table and notes agree on.
+    /// Returns the view; None when the table names no known view or the notes contradict it.
     pub(super) fn view(&self) -> Option<&'static str> {
         let said_ap = self.notes.contains("anteroposterior") || self.notes.contains("ap chest");
         match self.view.as_str() {
@@ -102,13 +105,13 @@ impl Facts {
         }
     }
 
-    /// The labels of this role that are marked, in the order of the classes.
+    /// Returns the labels of this role that are marked, in the order of the classes.
     pub(super) fn present(&self, role: RegionRole) -> Vec<&'static str> {
         let is = |class: &&Class| class.role == role && self.marked.iter().any(|marked| marked.class == *class);
         CLASSES.iter().filter(is).map(|class| class.label).collect()
     }
 
-    /// The labels of this role that are neither marked nor mentioned in the notes.
+    /// Returns the labels of this role that are neither marked nor mentioned in the notes, in the order of the classes.
     pub(super) fn absent(&self, role: RegionRole) -> Vec<&'static str> {
         let is = |class: &&Class| {
             class.role == role
@@ -118,13 +121,13 @@ impl Facts {
         CLASSES.iter().filter(is).map(|class| class.label).collect()
     }
 
-    /// Ids of the regions with a label.
+    /// Returns the ids of the regions with this label.
     pub(super) fn regions(&self, label: &str) -> Vec<&str> {
         let own = self.marked.iter().filter(|marked| marked.class.label == label);
         own.filter_map(|marked| marked.region.as_ref()).map(|region| region.id.as_str()).collect()
     }
 
-    /// The only region with a label.
+    /// Returns the region with this label; None when there is none or more than one.
     pub(super) fn region(&self, label: &str) -> Option<&Region> {
         let mut own = self.marked.iter().filter(|marked| marked.class.label == label);
         match (own.next(), own.next()) {
@@ -133,19 +136,19 @@ impl Facts {
         }
     }
 
-    /// All pixels with a label.
+    /// Returns the union of the masks with this label; None when there is no mask.
     fn mask(&self, label: &str) -> Option<Mask> {
         union(self.marked.iter().filter(|marked| marked.class.label == label).filter_map(|marked| marked.mask.as_ref()))
     }
 
-    /// The part of the heart and mediastinum that lies in the left half of the image.
+    /// Returns the share of the heart and mediastinum that lies in the left half of the image; None without a mask.
     pub(super) fn heart_left(&self) -> Option<f64> {
         let heart = self.mask(HEART)?;
         let left = heart.inside.chunks(heart.width as usize).flat_map(|row| &row[..row.len() / 2]);
         Some(left.filter(|inside| **inside).count() as f64 / heart.area() as f64)
     }
 
-    /// The findings with a mask.
+    /// Returns the findings that have a mask.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let lungs = [RIGHT_LUNG, LEFT_LUNG].map(|label| self.mask(label));
         let measured = |label| {

@@ -1,7 +1,8 @@
-//! Chest X-rays with cropped masks of organs, findings and devices.
+//! Importer of chest X-rays with cropped masks of organs, findings and devices.
 //!
-//! Layout: `metadata.csv` (an image a row), `structure.csv` (a marked structure a row), `images/`, `masks/`. Right and
-//! left are the patient's: the images show the patient's right on their left, as the marked lungs confirm.
+//! Files: `metadata.csv` (one image in each row), `structure.csv` (one marked structure in each row), `images/`,
+//! `masks/`. Right and left are sides of the patient. The images show the patient's right on their left; the marked
+//! lungs are checked against this.
 
 mod classes;
 mod facts;
@@ -49,7 +50,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         } else if !file.is_file() {
             Some("images/ has no such file".to_owned())
         } else if !markings.contains_key(&picture.filename) {
-            Some("structure.csv marks nothing on it".to_owned())
+            Some("no row of structure.csv is left for it".to_owned())
         } else {
             None
         };
@@ -57,7 +58,7 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
             skipped.push(format!("metadata.csv:{}: {}: left out: {reason}", picture.row, picture.filename));
             continue;
         }
-        // A second row of one file finds nothing left to use, and is reported.
+        // Removed, so that a second row for the same file is reported and left out.
         let own = markings.remove(&picture.filename).unwrap_or_default();
         let image = output.image(&file, &picture.filename, Some("radiological"))?;
         let case_id = format!("cxr-{}", slug(&picture.filename));
@@ -91,49 +92,51 @@ pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Resu
         markings.into_keys().map(|file| format!("structure.csv: {file}: left out: metadata.csv has no row for it")),
     );
     if cases.is_empty() {
-        let advice = "check that images/ holds the files that the table names";
+        let advice = "check that images/ contains the files that the table names";
         return Err(Problem::new(metadata, "gives no case", advice).into());
     }
     skipped.extend(sides::split(options.seed, output.root(), &mut cases, &strata));
     output.finish(cases, skipped)
 }
 
-/// What the source records, as an option reads.
+/// Returns the recorded finding as the text of an option.
 fn diagnosis(finding: &str) -> String {
     finding.replace(", ", " with ")
 }
 
-/// How often things occur in the whole set: what is often right is to be offered often where it is wrong.
+/// Frequencies in the whole data set. Frequent right answers are also offered often as wrong options, so that they do
+/// not stand out.
 struct Counts {
-    /// Images of each diagnosis.
+    /// Number of images by diagnosis.
     diagnoses: BTreeMap<String, usize>,
-    /// Images with each class, by its name in the table.
+    /// Number of images by marked class, under the class's name in the table.
     marked: BTreeMap<String, usize>,
 }
 
 impl Counts {
-    /// Images on which what we call `label` is marked.
+    /// Returns the number of images on which the class with this label is marked.
     fn of(&self, label: &str) -> usize {
         let class = CLASSES.iter().find(|class| class.label == label);
         class.and_then(|class| self.marked.get(class.name)).copied().unwrap_or(0)
     }
 }
 
-/// Values with the number of times each occurs.
+/// Counts how often each value occurs.
 fn count(values: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     values.for_each(|value| *counts.entry(value).or_default() += 1);
     counts
 }
 
-/// Where markings come from and go to.
+/// Source folder and table of the markings, and the output folder.
 struct Place<'a> {
     source: &'a Path,
     table: &'a Path,
     output: &'a Output,
 }
 
-/// The structures marked on an image, their masks written at its size.
+/// Returns the structures marked on an image, after writing their masks at the size of the image. Markings that cannot
+/// be used are added to `skipped`.
 fn regions(
     place: &Place,
     case_id: &str,
@@ -145,7 +148,8 @@ fn regions(
     let mut problems = Vec::new();
     for marking in markings {
         let Some(class) = CLASSES.iter().find(|class| class.name == marking.class) else {
-            skipped.push(format!("structure.csv:{}: left out: {:?} is no known structure", marking.row, marking.class));
+            skipped
+                .push(format!("structure.csv:{}: left out: {:?} is not a known structure", marking.row, marking.class));
             continue;
         };
         let at = |field: &str, what: String, advice: &str| {
@@ -154,7 +158,7 @@ fn regions(
         if marking.resolution != [image.width, image.height] {
             let [width, height] = marking.resolution;
             let what = format!("{width}x{height}, but the image is {}x{}", image.width, image.height);
-            problems.push(at("Resolution", what, "use the image that was marked"));
+            problems.push(at("Resolution", what, "use the image on which the structures were marked"));
             continue;
         }
         let [left, top, width, height] = marking.place;
@@ -166,7 +170,7 @@ fn regions(
             let whole = marking.place == [0, 0, image.width, image.height];
             if whole {
                 let line = format!(
-                    "structure.csv:{}: {}: no mask, and its box is the whole image: known to be there, not where",
+                    "structure.csv:{}: {}: no mask, and the box is the whole image: only the presence is used",
                     marking.row, class.label
                 );
                 skipped.push(line);
@@ -178,8 +182,8 @@ fn regions(
             {
                 problems.push(at(
                     "Width",
-                    "the box is empty or leaves the image".into(),
-                    "mark it anew, or remove the row",
+                    "the box is empty or extends beyond the image".into(),
+                    "correct the box, or remove the row",
                 ));
             } else {
                 let bounds = [left, top, left + width, top + height].map(f64::from);
@@ -189,12 +193,12 @@ fn regions(
         };
         let crop = load_mask(&place.source.join(file))?;
         if [crop.width, crop.height] != [width, height] {
-            let what = format!("the mask is {}x{}, its box {width}x{height}", crop.width, crop.height);
+            let what = format!("the mask is {}x{}, but its box is {width}x{height}", crop.width, crop.height);
             problems.push(at("Mask", what, "use the mask that was cropped to this box"));
             continue;
         }
         let Some(mask) = paste(&crop, left, top, image.width, image.height) else {
-            problems.push(at("Left", "the mask leaves the image at this place".into(), "check Left and Top"));
+            problems.push(at("Left", "the mask extends beyond the image".into(), "check Left and Top"));
             continue;
         };
         let Some(bounds) = mask.bounds() else {

@@ -1,4 +1,4 @@
-//! The chain of questions on one chest X-ray.
+//! Question chain of one chest X-ray.
 
 use rand::seq::{IndexedRandom, SliceRandom};
 use stepwise_data::case::{Item, RegionRole};
@@ -9,10 +9,10 @@ use super::facts::{AP, Facts, Finding, LATERAL, PA};
 use crate::chain::{Ask, Chain, draw};
 
 const BOTH_LUNGS: &str = "both lungs";
-/// Words before questions whose answers name a side of the patient.
+/// Start of questions whose answers name a side of the patient.
 const SIDES: &str = "With the patient's right on the left of the image:";
 
-/// The chain, and what was left out of it and why.
+/// Returns the question chain of an image, and one line for each question that was left out and why.
 pub(super) fn ask(facts: &Facts, case_id: &str, set: &Counts, seed: u64) -> (Vec<Item>, Vec<String>) {
     let mut asker = Asker {
         facts,
@@ -40,9 +40,11 @@ struct Asker<'a> {
     facts: &'a Facts,
     set: &'a Counts,
     chain: Chain,
-    /// Ids of the questions that later ones build on.
+    /// Ids of the questions of stage 1 that later questions build on.
     oriented: Vec<String>,
+    /// Ids of the questions on presence and place of findings.
     found: Vec<String>,
+    /// Ids of the questions on features of findings.
     described: Vec<String>,
     left_out: Vec<String>,
 }
@@ -61,7 +63,7 @@ impl Asker<'_> {
             }
             None => {
                 let reason = format!(
-                    "view not asked: the table's {:?} is unknown or contradicted by the notes",
+                    "view not asked: the view {:?} of the table is unknown or contradicted by the notes",
                     self.facts.view
                 );
                 self.left_out.push(reason);
@@ -72,7 +74,7 @@ impl Asker<'_> {
             let question = format!("Draw the box around the {}.", region.label);
             self.chain.locate(Ask::new("06", question).after([&modality]), region);
         }
-        // Near the middle the outline's last pixels would decide.
+        // Near one half a few pixels at the outline would decide the answer.
         if let Some(left) = self.facts.heart_left().filter(|left| (left - 0.5).abs() >= 0.05) {
             let ask =
                 Ask::new("07", "In which half of the image does the larger part of the heart and mediastinum lie?");
@@ -82,10 +84,11 @@ impl Asker<'_> {
         }
     }
 
-    /// Findings that are there, and as many that are not; of the latter those first that are often there elsewhere.
+    /// Asks for the presence of all findings that are present and of as many absent ones (at least one). Absent
+    /// findings are drawn by how often they occur in the data set.
     fn presence(&mut self) {
         let present = self.facts.present(RegionRole::Finding);
-        // One more than its count, so that a finding that no image shows is asked about, too.
+        // One more than the count, so that a finding that no image shows can be drawn too.
         let pool: Vec<(&str, usize)> =
             self.facts.absent(RegionRole::Finding).into_iter().map(|label| (label, self.set.of(label) + 1)).collect();
         let absent = draw(&pool, present.len().max(1), &mut self.chain.dice("absent findings"));
@@ -106,13 +109,14 @@ impl Asker<'_> {
         const NONE: &str = "none of these";
         let present = self.facts.present(RegionRole::Finding);
         let mut others = self.facts.absent(RegionRole::Finding);
-        // The rarest, for the common ones are right often enough.
+        // The rarest finding, because common ones are right often enough.
         let gold = present.into_iter().min_by_key(|label| self.set.of(label)).unwrap_or(NONE);
         if gold != NONE {
             others.push(NONE);
         }
         if others.len() < 2 {
-            self.left_out.push("finding not selected: the notes leave open which others are absent".into());
+            self.left_out
+                .push("choice of findings not asked: the notes leave open which other findings are absent".into());
             return;
         }
         let near: Vec<&str> = others.iter().copied().filter(|label| *label != NONE).collect();
@@ -133,7 +137,7 @@ impl Asker<'_> {
         if gold != NONE {
             others.push(NONE);
         } else if self.facts.absent(RegionRole::Device).len() < devices() {
-            self.left_out.push("device not asked: none is marked, but the notes speak of one".into());
+            self.left_out.push("device not asked: none is marked, but the notes mention one".into());
             return;
         }
         let near: Vec<&str> = others.iter().copied().filter(|label| *label != NONE).collect();
@@ -143,7 +147,7 @@ impl Asker<'_> {
         self.chain.choice(ask, gold, &others, &near);
     }
 
-    /// Where a finding is; returns the questions that ask.
+    /// Asks where a finding is. Returns the ids of the questions.
     fn find(&mut self, finding: &Finding) -> Vec<String> {
         let label = finding.label;
         let regions = || finding.regions.iter().map(String::as_str);
@@ -161,8 +165,7 @@ impl Asker<'_> {
             let near = if gold == BOTH_LUNGS { [RIGHT_LUNG, LEFT_LUNG] } else { [opposite(gold), BOTH_LUNGS] };
             places.push(self.chain.choice(ask, gold, &[RIGHT_LUNG, LEFT_LUNG, BOTH_LUNGS], &near));
         } else {
-            self.left_out
-                .push(format!("lungs of the {label} not asked: not both are marked, or one is barely touched"));
+            self.left_out.push(format!("lungs of the {label} not asked: a lung is not marked, or is barely covered"));
         }
         if finding.parts > 0 {
             let question = format!(
@@ -175,7 +178,7 @@ impl Asker<'_> {
         places
     }
 
-    /// What a finding is like, on the ground of the questions that found it.
+    /// Asks for the features of a finding. The questions `found` on its place are the parents.
     fn describe(&mut self, finding: &Finding, found: &[String]) {
         let label = finding.label;
         let lung = affected_lung(finding);
@@ -212,7 +215,8 @@ impl Asker<'_> {
         }
     }
 
-    /// Which diagnosis the source records, among others of the set. Names that share a disease exclude each other.
+    /// Asks for the recorded diagnosis among others of the data set. Diagnoses that share a disease are not offered
+    /// together, because both could be right.
     fn conclude(&mut self) {
         let gold = &self.facts.diagnosis;
         let apart = |other: &str| other.split(" with ").all(|part| !gold.split(" with ").any(|own| own == part));
@@ -228,7 +232,7 @@ impl Asker<'_> {
             }
         }
         if others.is_empty() {
-            self.left_out.push("diagnosis not asked: the table has no other".into());
+            self.left_out.push("diagnosis not asked: the table contains no other diagnosis".into());
             return;
         }
         let evidence = self.facts.present(RegionRole::Finding);
@@ -242,7 +246,7 @@ impl Asker<'_> {
     }
 }
 
-/// Number of the classes of devices.
+/// Returns the number of device classes.
 fn devices() -> usize {
     CLASSES.iter().filter(|class| class.role == RegionRole::Device).count()
 }
@@ -264,7 +268,7 @@ fn opposite(lung: &str) -> &'static str {
     if lung == RIGHT_LUNG { LEFT_LUNG } else { RIGHT_LUNG }
 }
 
-/// With its article, where it has one.
+/// Returns the label with its article, if it takes one.
 fn a(label: &str) -> String {
     if label.starts_with("pneumo") || label.starts_with("pleural") { format!("a {label}") } else { label.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! The two tables of the chest X-ray set: one row an image, one row a marked structure.
+//! Readers of the two tables of the chest X-ray data set: `metadata.csv` and `structure.csv`.
 
 use std::path::{Component, Path};
 
@@ -6,9 +6,9 @@ use stepwise_data::problem::{Problem, Problems};
 
 use crate::ImportError;
 
-/// A row of `metadata.csv`.
+/// A row of `metadata.csv`: one image.
 pub(super) struct Picture {
-    /// Line of the table, from 1.
+    /// Line of the file, from 1.
     pub(super) row: usize,
     pub(super) patient: String,
     pub(super) finding: String,
@@ -19,17 +19,17 @@ pub(super) struct Picture {
     pub(super) notes: String,
 }
 
-/// A row of `structure.csv`.
+/// A row of `structure.csv`: one marked structure.
 pub(super) struct Marking {
-    /// Line of the table, from 1.
+    /// Line of the file, from 1.
     pub(super) row: usize,
     pub(super) class: String,
     pub(super) filename: String,
-    /// Relative to the set's folder; some rows have none.
+    /// Path of the mask, relative to the data set's folder; None when the row has no mask.
     pub(super) mask: Option<String>,
-    /// Pixels across and down of the image that was marked.
+    /// Width and height of the marked image in pixels.
     pub(super) resolution: [u32; 2],
-    /// Left, top, width and height in pixels.
+    /// Left, top, width and height of the box in pixels.
     pub(super) place: [u32; 4],
 }
 
@@ -43,7 +43,7 @@ pub(super) fn pictures(path: &Path) -> Result<Vec<Picture>, ImportError> {
             }
         }
         if !inside(filename) || Path::new(filename).components().count() != 1 {
-            problems.push(at("filename", format!("{filename:?} is no file name"), "name a file of the folder images/"));
+            problems.push(at("filename", format!("{filename:?} is not a file name"), "name a file in images/"));
         }
         let [patient, finding, view, modality, filename, licence, notes] =
             [patient, finding, view, modality, filename, licence, notes].map(str::to_owned);
@@ -57,12 +57,12 @@ pub(super) fn markings(path: &Path) -> Result<Vec<Marking>, ImportError> {
         let at = |field: &str, what: String, advice: &str| Problem::new(path, what, advice).at_row(row).in_field(field);
         let resolution_read = resolution.split_once('x').and_then(|(w, h)| Some([w.parse().ok()?, h.parse().ok()?]));
         if resolution_read.is_none() {
-            let what = format!("{resolution:?} is no size");
-            problems.push(at("Resolution", what, "write the image's width and height, as in 943x751"));
+            let what = format!("{resolution:?} is not a size");
+            problems.push(at("Resolution", what, "write the image's width and height, for example 943x751"));
         }
         if !mask.is_empty() && !inside(mask) {
-            let what = format!("{mask:?} leaves the data set's folder");
-            problems.push(at("Mask", what, "name a file of the folder masks/"));
+            let what = format!("{mask:?} leads out of the data set's folder");
+            problems.push(at("Mask", what, "name a file in masks/"));
         }
         let mut place = [0; 4];
         for ((value, field), text) in
@@ -70,7 +70,7 @@ pub(super) fn markings(path: &Path) -> Result<Vec<Marking>, ImportError> {
         {
             match text.parse() {
                 Ok(number) => *value = number,
-                Err(_) => problems.push(at(field, format!("{text:?} is no whole number"), "give pixels, 0 or more")),
+                Err(_) => problems.push(at(field, format!("{text:?} is not a whole number"), "give pixels, 0 or more")),
             }
         }
         Marking {
@@ -84,12 +84,12 @@ pub(super) fn markings(path: &Path) -> Result<Vec<Marking>, ImportError> {
     })
 }
 
-/// Whether a relative path stays inside its folder.
+/// Returns whether a path is relative and stays inside its folder.
 fn inside(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Reads the named columns of a table; all problems of all rows at once.
+/// Reads the named columns of a table and converts each row with `row`. Reports the problems of all rows at once.
 fn read<T, const N: usize>(
     path: &Path,
     columns: [&str; N],
@@ -107,11 +107,10 @@ fn read<T, const N: usize>(
     let headers = table.headers().map_err(|error| unreadable(&error))?.clone();
     let mut problems = Vec::new();
     let places = columns.map(|column| {
-        // The first column may carry a byte order mark.
+        // The first column name may start with a byte order mark.
         let place = headers.iter().position(|header| header.trim_start_matches('\u{feff}') == column);
         if place.is_none() {
-            let problem =
-                Problem::new(path, "there is no such column", "use the data set's own table, with its header");
+            let problem = Problem::new(path, "this column is missing", "use the data set's own table, with its header");
             problems.push(problem.at_row(1).in_field(column));
         }
         place

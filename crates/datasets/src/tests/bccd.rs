@@ -1,4 +1,4 @@
-//! Smears in the layout of the real set.
+//! Import of small blood smears in the file layout of the real data set.
 
 use stepwise_data::case::{Answer, Shape, Split};
 
@@ -62,14 +62,14 @@ fn cells_are_counted_located_and_compared() {
     }
     let asks =
         |case: &stepwise_data::case::Case, words: &str| case.chain.iter().any(|item| item.question.contains(words));
-    assert!(!asks(two_white, "Draw the box"), "there are two");
-    assert!(!asks(no_red, "red blood cell"), "an omission is no fact");
+    assert!(!asks(two_white, "Draw the box"), "two white cells are boxed");
+    assert!(!asks(no_red, "red blood cell"), "missing boxes do not prove that there are no red cells");
     assert_eq!(gold(no_red, "Which are there more of"), "equally many");
     assert_eq!(
         report.skipped,
         [
-            "bccd-s-3: a box of class RBC ignored: it is but a point at (7, 7)",
-            "bccd-s-3: red cells not asked about: none is boxed, though every smear holds some",
+            "bccd-s-3: a box of class RBC ignored: it has no area, at (7, 7)",
+            "bccd-s-3: red cells not asked about: none is boxed, but every smear contains some",
         ]
     );
 }
@@ -97,13 +97,17 @@ fn faults_name_file_row_and_field() {
         assert!(error.contains(expected) && error.contains(" -> "), "{error}");
     };
     let xml = "Annotations/s_0.xml";
-    refused(xml, &annotation(&[("Neutrophil", [1, 1, 9, 9])]), "s_0.xml:3: name: \"Neutrophil\" is no class of cells");
+    refused(
+        xml,
+        &annotation(&[("Neutrophil", [1, 1, 9, 9])]),
+        "s_0.xml:3: name: \"Neutrophil\" is not a class of cells",
+    );
     refused(xml, &annotation(&[("RBC", [81, 1, 90, 9])]), "s_0.xml:5: bndbox: the box lies outside the image");
-    refused(xml, &annotation(&[("RBC", [-5, 1, 9, 9])]), "s_0.xml:5: xmin: \"-5\" is no number of pixels");
+    refused(xml, &annotation(&[("RBC", [-5, 1, 9, 9])]), "s_0.xml:5: xmin: \"-5\" is not a number of pixels");
     refused(xml, &annotation(&[RED]).replace("60</h", "61</h"), "s_0.xml: size: is 80x61, but the image is 80x60");
     refused(xml, "<annotation>\n<size>", "s_0.xml:1: is not XML");
-    refused("ImageSets/Main/test.txt", "s_3\ns_0\n", "test.txt:2: s_0 is listed in train.txt already");
-    refused("ImageSets/Main/test.txt", "../s_3\n", "test.txt:1: \"../s_3\" is no name of an image");
+    refused("ImageSets/Main/test.txt", "s_3\ns_0\n", "test.txt:2: s_0 is already listed in train.txt");
+    refused("ImageSets/Main/test.txt", "../s_3\n", "test.txt:1: \"../s_3\" is not an image name");
 }
 
 #[test]

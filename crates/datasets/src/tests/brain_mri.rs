@@ -1,4 +1,4 @@
-//! Slices in the layout of the real set.
+//! Import of small brain slices in the file layout of the real data set.
 
 use stepwise_data::case::Shape;
 
@@ -90,8 +90,8 @@ fn faults_name_file_row_and_field() {
     refused("glioma/1.txt", "2 0.5 0.5 0.1 1.1", "1.txt:1: cx cy w h: ");
     refused("glioma/1.txt", "2 0.5 NaN 0.1 0.1", "1.txt:1: cx cy w h: ");
     refused("glioma/1.txt", "2 0.5 0.5 0 0.1", "1.txt:1: cx cy w h: ");
-    refused("glioma/1.txt", "", "1.txt: holds 0 boxes");
-    refused("glioma/a.txt", "2 0.5 0.5 0.1 0.1", "a.txt: its name is no number");
+    refused("glioma/1.txt", "", "1.txt: contains 0 boxes");
+    refused("glioma/a.txt", "2 0.5 0.5 0.1 0.1", "a.txt: its name is not a number");
     let empty = Set::new();
     empty.text("x", "");
     assert!(empty.error("brain-mri").contains("pituitary: cannot be listed"));

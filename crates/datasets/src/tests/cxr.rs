@@ -1,4 +1,4 @@
-//! Chest X-rays in the layout of the real set.
+//! Import of small chest X-rays in the file layout of the real data set.
 
 use std::fs;
 
@@ -10,7 +10,8 @@ use super::{Set, files, flipped, gold, item};
 const METADATA: &str = "patientid,offset,finding,view,modality,filename,license,clinical_notes,\n";
 const STRUCTURE: &str = "#,Template Name,Filename,Mask,Resolution,Top,Left,Width,Height\n";
 
-/// Two images of 40 x 20: lungs of 10 x 10 at (5, 5) and (25, 5); opacity covers the lower half of the patient's left.
+/// Two images of 40 x 20 pixels, with lungs of 10 x 10 at (5, 5) and (25, 5). The opacity covers most of the lower half
+/// of the patient's left lung.
 fn cxr() -> Set {
     let set = Set::new();
     set.text(
@@ -88,13 +89,13 @@ fn what_notes_leave_open_is_not_asked_and_what_is_left_out_is_said() {
     assert!(!asks("pleural effusion"), "the notes mention it, so a missing mark proves nothing");
     let Answer::Choice { options, gold, .. } = &item(b, "diagnoses").answer else { panic!("a choice") };
     assert_eq!(options[gold[0]], "COVID-19 with ARDS");
-    assert!(!options.iter().any(|option| option == "COVID-19" || option == "ARDS"), "they would be right, too");
+    assert!(!options.iter().any(|option| option == "COVID-19" || option == "ARDS"), "they would also be right");
     let said = [
-        // Rows are lines of the file: the first record's notes take two.
+        // Rows are lines of the file; the notes of the first record take two lines.
         "metadata.csv:5: c.png: left out: its modality is \"CT\"",
         "metadata.csv:6: gone.png: left out: images/ has no such file",
         "structure.csv:10: monitoring probes: no mask",
-        "structure.csv:11: left out: \"Antenna\" is no known structure",
+        "structure.csv:11: left out: \"Antenna\" is not a known structure",
         "cxr-b-png: view not asked",
     ];
     for words in said {
@@ -127,24 +128,28 @@ fn faults_name_file_row_and_field() {
         };
         if file == "structure.csv" {
             refused("40x20,5,5,10,10", "41x20,5,5,10,10", "structure.csv:2: Resolution: 41x20, but the image is 40x20");
-            refused("40x20,5,5,10,10", "40x20,5,5,9,10", "structure.csv:2: Mask: the mask is 10x10, its box 9x10");
-            refused("40x20,5,5,10,10", "40x20,5,35,10,10", "structure.csv:2: Left: the mask leaves the image");
-            refused("40x20,5,5,10,10", "40x20,5,-5,10,10", "structure.csv:2: Left: \"-5\" is no whole number");
+            refused(
+                "40x20,5,5,10,10",
+                "40x20,5,5,9,10",
+                "structure.csv:2: Mask: the mask is 10x10, but its box is 9x10",
+            );
+            refused("40x20,5,5,10,10", "40x20,5,35,10,10", "structure.csv:2: Left: the mask extends beyond the image");
+            refused("40x20,5,5,10,10", "40x20,5,-5,10,10", "structure.csv:2: Left: \"-5\" is not a whole number");
             refused(
                 "masks/lung.png",
                 "../lung.png",
-                "structure.csv:2: Mask: \"../lung.png\" leaves the data set's folder",
+                "structure.csv:2: Mask: \"../lung.png\" leads out of the data set's folder",
             );
-            refused("Template Name", "Name", "structure.csv:1: Template Name: there is no such column");
+            refused("Template Name", "Name", "structure.csv:1: Template Name: this column is missing");
             refused("masks/lung.png", "masks/none.png", "none.png: cannot be read");
-            refused("40x20,5,25,10,10", "40x20,5,2,10,10", "the right lung lies right of the left lung");
+            refused("40x20,5,25,10,10", "40x20,5,2,10,10", "the right lung lies to the right of the left lung");
             refused(
                 "5,Monitoring Probes,a.png,,40x20,0,0,40,20",
                 "5,Monitoring Probes,a.png,,40x20,0,9,40,20",
                 "structure.csv:10: Width",
             );
         } else {
-            refused("a.png", "../a.png", "metadata.csv:2: filename: \"../a.png\" is no file name");
+            refused("a.png", "../a.png", "metadata.csv:2: filename: \"../a.png\" is not a file name");
             refused("1,,COVID-19,", ",,COVID-19,", "metadata.csv:2: patientid: is empty");
             refused("CC BY-SA,", "", "metadata.csv:4: ");
         }
@@ -164,5 +169,5 @@ fn seeds_decide_and_a_folder_in_use_is_refused() {
     assert_eq!(first, written("two", 7));
     assert_ne!(first, written("three", 8));
     let error = set.import_to("cxr", "one", 7).expect_err("in use").to_string();
-    assert!(error.contains("cases.jsonl: is there already -> "), "{error}");
+    assert!(error.contains("cases.jsonl: already exists -> "), "{error}");
 }

@@ -1,4 +1,5 @@
-//! Every importer on a small set of the real layout, and on the real sets where they are at hand.
+//! Tests of every importer on a small data set in the real file layout, and on the real data sets where these
+//! are present.
 
 mod bccd;
 mod brain_mri;
@@ -36,7 +37,7 @@ impl Set {
         fs::write(self.path(name), text).expect("writable");
     }
 
-    /// A picture unlike those with other seeds.
+    /// Writes an image that is unlike the images of other seeds.
     fn picture(&self, name: &str, width: u32, height: u32, seed: u32) {
         let value = |x: u32, y: u32| {
             let cell = (x * 9 / width).wrapping_mul(7919)
@@ -47,7 +48,7 @@ impl Set {
         GrayImage::from_fn(width, height, |x, y| Luma([value(x, y)])).save(self.path(name)).expect("writable");
     }
 
-    /// A picture that differs from another in a corner only.
+    /// Writes a copy of the image `of` that differs in one corner only.
     fn near_copy(&self, of: &str, name: &str) {
         let mut picture = image::open(self.path(of)).expect("there").into_luma8();
         let corner = picture.get_pixel_mut(0, 0);
@@ -55,7 +56,7 @@ impl Set {
         picture.save(self.path(name)).expect("writable");
     }
 
-    /// A cropped mask as the chest X-ray set has them: coloured on black, opaque, `#` inside.
+    /// Writes a cropped mask as in the chest X-ray data set: coloured on black and opaque. `#` marks the pixels inside.
     fn crop(&self, name: &str, rows: &[&str]) {
         let inside = |x: u32, y: u32| rows[y as usize].as_bytes()[x as usize] == b'#';
         let pixel = |x, y| if inside(x, y) { Rgba([0, 124, 33, 255]) } else { Rgba([0, 0, 0, 255]) };
@@ -80,7 +81,7 @@ impl Set {
     }
 }
 
-/// The data set in a folder, after it has passed every check and shown all four stages in each case.
+/// Reads the data set in a folder and asserts that it passes every check and that each case has all four stages.
 fn sound(folder: &Path) -> Dataset {
     let (dataset, problems) = check_file(folder, &CheckOptions { files: Files::Contents, ..CheckOptions::default() });
     assert!(problems.is_empty(), "{}", problems.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join("\n"));
@@ -107,7 +108,7 @@ fn item<'a>(case: &'a Case, question: &str) -> &'a Item {
     found.unwrap_or_else(|| panic!("{} does not ask {question:?}", case.case_id))
 }
 
-/// The right answer in words.
+/// The right answer as text.
 fn gold(case: &Case, question: &str) -> String {
     match &item(case, question).answer {
         Answer::Choice { options, gold, .. } => options[gold[0]].clone(),
@@ -121,7 +122,7 @@ fn flipped(case: &Case, question: &str) -> Option<String> {
     item(case, question).laterality.clone().and_then(|laterality| laterality.flipped_gold)
 }
 
-/// The files below a folder with their digests.
+/// The names of the files below a folder, with their digests.
 fn files(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("there") {

@@ -1,4 +1,4 @@
-//! The real sets, where they are at hand.
+//! Import of the real data sets, where these are present.
 #![allow(clippy::print_stderr)]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use stepwise_data::case::{Case, Split};
 use super::{importer, sound};
 use crate::ImportOptions;
 
-/// Imports a real set, checks it, and returns its cases and what was left out; nothing where the set is absent.
+/// Imports and checks a real data set. Returns its cases and the notes of the import; None when the data set is absent.
 fn real(name: &str) -> Option<(Vec<Case>, Vec<String>)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
     if !source.is_dir() {
@@ -34,7 +34,7 @@ fn sides(cases: &[Case]) -> BTreeMap<Split, usize> {
 fn all_chest_x_rays_are_imported() {
     let Some((cases, skipped)) = real("cxr") else { return };
     assert_eq!(cases.len(), 44);
-    // 276 structures; of nine probes only the presence is known.
+    // 276 structures; for nine monitoring probes only the presence is known.
     assert_eq!(cases.iter().map(|case| case.regions.len()).sum::<usize>(), 267);
     assert_eq!(skipped.iter().filter(|line| line.contains("no mask")).count(), 9);
     assert!(!skipped.iter().any(|line| line.contains("left out:")), "{skipped:#?}");
@@ -56,10 +56,10 @@ fn all_brain_slices_are_imported() {
 fn all_blood_smears_are_imported() {
     let Some((cases, skipped)) = real("bccd") else { return };
     assert_eq!(cases.len(), 364);
-    // 4,888 boxes, two of them mere points.
+    // 4,888 boxes, two of them without area.
     assert_eq!(cases.iter().map(|case| case.regions.len()).sum::<usize>(), 4886);
     assert_eq!(skipped.iter().filter(|line| line.contains("ignored")).count(), 2);
-    // The source's own split, but for near-duplicates of held-out smears.
+    // The split of the source, except near-duplicates of held-out smears.
     let moved = skipped.iter().filter(|line| line.contains("moved to")).count();
     let away: usize = sides(&cases).into_values().zip([205usize, 87, 72]).map(|(has, had)| has.abs_diff(had)).sum();
     assert!(moved <= 5 && away <= 2 * moved, "{moved} moved, {away} away");
