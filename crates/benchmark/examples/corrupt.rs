@@ -11,7 +11,7 @@ use std::path::Path;
 
 use image::RgbImage;
 use serde_json::json;
-use stepwise_benchmark::perturb::{self, Pictures, Pool, Scene};
+use stepwise_benchmark::perturb::{self, ShownImages, Pool, Scene};
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Case;
 
@@ -49,7 +49,7 @@ fn corrupt(name: &str, picture: &RgbImage, target: &Path) -> Result<(), Box<dyn 
             // Kinds without levels refuse the key, and artefacts of other modalities skip the case.
             let Ok(perturbation) = (kind.build)(parameters) else { continue };
             let Ok(perturbed) = perturbation.perturb(&scene) else { continue };
-            let Pictures::Edited(edit) = perturbed.pictures else { continue };
+            let ShownImages::Edited(edit) = perturbed.pictures else { continue };
             let mut corrupted = picture.clone();
             edit.apply(0, &mut corrupted);
             corrupted.save(target.join(format!("{name}.{}.{level}.png", kind.name)))?;

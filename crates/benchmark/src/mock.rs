@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use image::RgbImage;
 use stepwise_data::case::{Answer, Case, Item};
 use stepwise_data::conversation::{Part, Role};
-use stepwise_data::prompt::{Frame, gold_text, prompt};
+use stepwise_data::prompt::{PromptOptions, gold_text, prompt};
 
 use crate::model::{
-    Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+    Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Request, Response, Shown,
 };
 use crate::perturb::support::evidence::evidence;
 use crate::perturb::support::geometry::Rect;
@@ -32,7 +32,7 @@ pub struct View<'a> {
     /// Item of the query. With [`Planted::knowing`], the item that a condition puts in place of the stored one.
     pub item: &'a Item,
     /// The query.
-    pub probe: &'a Probe,
+    pub probe: &'a Query,
 }
 
 impl View<'_> {
@@ -63,10 +63,10 @@ impl View<'_> {
     #[must_use]
     pub fn options(&self) -> Vec<String> {
         match (&self.probe.ask, &self.item.answer) {
-            (Ask::Options(options), _) => options.clone(),
-            (Ask::Generate { .. }, Answer::Yesno { .. }) => vec!["yes".to_owned(), "no".to_owned()],
-            (Ask::Generate { .. }, Answer::Choice { options, .. }) => options.clone(),
-            (Ask::Generate { .. }, _) => Vec::new(),
+            (Request::Options(options), _) => options.clone(),
+            (Request::Generate { .. }, Answer::Yesno { .. }) => vec!["yes".to_owned(), "no".to_owned()],
+            (Request::Generate { .. }, Answer::Choice { options, .. }) => options.clone(),
+            (Request::Generate { .. }, _) => Vec::new(),
         }
     }
 
@@ -84,7 +84,7 @@ impl View<'_> {
                 .flatten()
                 .collect()
         };
-        let clean = lines(&prompt(self.case, self.item, &Frame::default()).conversation);
+        let clean = lines(&prompt(self.case, self.item, &PromptOptions::default()).conversation);
         let mut added = lines(&self.probe.conversation);
         let is_option = |line: &str| match (&self.item.answer, line.split_once(". ")) {
             (Answer::Choice { options, .. }, Some((_, words))) => options.iter().any(|option| option == words),
@@ -264,7 +264,7 @@ impl<'a, P: Policy> Planted<'a, P> {
         Self { asked: asked.collect(), ..Self::new(plan.pool.cases(), policy) }
     }
 
-    fn view<'b>(&'b self, probe: &'b Probe) -> Result<View<'b>, RespondentError> {
+    fn view<'b>(&'b self, probe: &'b Query) -> Result<View<'b>, ModelError> {
         let stored = || {
             let case = *self.cases.get(probe.case_id.as_str())?;
             Some((case, case.chain.iter().find(|item| item.id == probe.item_id)?))
@@ -273,31 +273,31 @@ impl<'a, P: Policy> Planted<'a, P> {
         asked
             .or_else(stored)
             .map(|(case, item)| View { case, item, probe })
-            .ok_or_else(|| RespondentError::new(format!("no item {} in case {}", probe.item_id, probe.case_id)))
+            .ok_or_else(|| ModelError::new(format!("no item {} in case {}", probe.item_id, probe.case_id)))
     }
 }
 
-impl<P: Policy> Respondent for Planted<'_, P> {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+impl<P: Policy> Model for Planted<'_, P> {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
         self.answered += probes.len();
         probes
             .iter()
             .map(|probe| {
                 let said = self.policy.say(&self.view(probe)?);
                 Ok(match &probe.ask {
-                    Ask::Generate { .. } => Reply::Text(said),
-                    Ask::Options(options) => Reply::Options(likelihoods(options, &said)),
+                    Request::Generate { .. } => Response::Text(said),
+                    Request::Options(options) => Response::Options(likelihoods(options, &said)),
                 })
             })
             .collect()
     }
 
-    fn pixels(&mut self, _: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, _: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(None)
     }
 
-    fn pixel_gradients(&mut self, _: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
-        Err(RespondentError::new("a mock model with a policy has no gradients"))
+    fn pixel_gradients(&mut self, _: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
+        Err(ModelError::new("a mock model with a policy has no gradients"))
     }
 }
 
@@ -335,11 +335,11 @@ impl Linear {
         self.weight * (mean - self.threshold)
     }
 
-    fn shown(probe: &Probe) -> Result<PixelGrid, RespondentError> {
+    fn shown(probe: &Query) -> Result<PixelGrid, ModelError> {
         match probe.images.first() {
             Some(Shown::Picture(picture)) => Ok(grid(picture)),
             Some(Shown::Pixels(pixels)) => Ok(PixelGrid::clone(pixels)),
-            None => Err(RespondentError::new("a linear mock model needs an image")),
+            None => Err(ModelError::new("a linear mock model needs an image")),
         }
     }
 }
@@ -353,8 +353,8 @@ pub fn grid(picture: &RgbImage) -> PixelGrid {
     PixelGrid { shape: vec![1, 3, height, width], cut: [0, 0], values }
 }
 
-impl Respondent for Linear {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+impl Model for Linear {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
         probes
             .iter()
             .map(|probe| {
@@ -364,18 +364,18 @@ impl Respondent for Linear {
                     tokens: 1,
                 };
                 Ok(match &probe.ask {
-                    Ask::Options(options) => Reply::Options(options.iter().map(of).collect()),
-                    Ask::Generate { .. } => Reply::Text(if odds >= 0.0 { "yes" } else { "no" }.to_owned()),
+                    Request::Options(options) => Response::Options(options.iter().map(of).collect()),
+                    Request::Generate { .. } => Response::Text(if odds >= 0.0 { "yes" } else { "no" }.to_owned()),
                 })
             })
             .collect()
     }
 
-    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Self::shown(probe).map(Some)
     }
 
-    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         attacked
             .iter()
             .map(|(probe, objective)| {
@@ -414,16 +414,16 @@ pub enum Mask {
     Reversed,
 }
 
-impl Respondent for Masker {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+impl Model for Masker {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
         self.inside.reply(probes)
     }
 
-    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
         self.inside.pixels(probe)
     }
 
-    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         let mut gradients = self.inside.pixel_gradients(attacked)?;
         let factor = match self.mask {
             Mask::Flat => 0.0,

@@ -1,4 +1,4 @@
-//! Queries of the benchmark and the responses to them. A model that implements [`Respondent`] can be evaluated.
+//! Queries of the benchmark and the responses to them. A model that implements [`Model`] can be evaluated.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct PixelGrid {
 
 /// Kind of response that a query requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Ask {
+pub enum Request {
     /// Log-likelihood of each text as the assistant's whole answer.
     Options(Vec<String>),
     /// Text generated greedily.
@@ -41,19 +41,19 @@ pub enum Ask {
 
 /// Query: one question under one condition.
 #[derive(Clone, Debug)]
-pub struct Probe {
+pub struct Query {
     /// Id of the case.
     pub case_id: String,
     /// Id of the item in the case.
     pub item_id: String,
     /// Id of the condition; `clean` is the question as stored.
     pub condition: String,
-    /// Conversation that ends with a user turn; its image parts index [`Probe::images`].
+    /// Conversation that ends with a user turn; its image parts index [`Query::images`].
     pub conversation: Conversation,
     /// Images shown.
     pub images: Vec<Shown>,
     /// Kind of response requested.
-    pub ask: Ask,
+    pub ask: Request,
 }
 
 /// Log-likelihood of one option.
@@ -67,7 +67,7 @@ pub struct OptionScore {
 
 /// Response to one query.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Reply {
+pub enum Response {
     /// One score per option, in the order of the query.
     Options(Vec<OptionScore>),
     /// Generated text.
@@ -80,7 +80,7 @@ pub enum Reply {
 pub enum Objective {
     /// `max over other options of log p(other) - log p(gold)`, each log-likelihood divided by its token count.
     Margin {
-        /// The options, as in [`Ask::Options`].
+        /// The options, as in [`Request::Options`].
         options: Vec<String>,
         /// Index of the right option.
         gold: usize,
@@ -97,13 +97,13 @@ pub enum Objective {
 pub struct PixelGradient {
     /// Value of the objective.
     pub loss: f64,
-    /// Derivative, in the shape of [`Respondent::pixels`].
+    /// Derivative, in the shape of [`Model::pixels`].
     pub gradient: PixelGrid,
 }
 
 /// Why a model returned no responses.
 #[derive(Debug, thiserror::Error)]
-pub enum RespondentError {
+pub enum ModelError {
     /// The model failed.
     #[error("the model failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -112,21 +112,21 @@ pub enum RespondentError {
     Stopped,
 }
 
-impl RespondentError {
-    /// Wraps any error or message as [`RespondentError::Failed`].
+impl ModelError {
+    /// Wraps any error or message as [`ModelError::Failed`].
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Failed(error.into())
     }
 }
 
 /// A model that can be evaluated.
-pub trait Respondent {
+pub trait Model {
     /// Answers all queries: one response each, in the same order. Queries about one case are adjacent, so that the
     /// shared prefix with the image can be computed once.
     ///
     /// # Errors
-    /// When the model fails. An unusual answer is a [`Reply::Text`] and not an error.
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError>;
+    /// When the model fails. An unusual answer is a [`Response::Text`] and not an error.
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError>;
 
     /// Returns the pixels that an attack may change: the query's first image, resized and tiled, before normalisation.
     /// An attack changes each pixel of all tiles and of the overview independently, so it is at least as strong as an
@@ -134,12 +134,12 @@ pub trait Respondent {
     ///
     /// # Errors
     /// When the model fails.
-    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError>;
+    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError>;
 
     /// Returns value and pixel gradient of each objective at the pixels that its query shows, in the same order. The
     /// first image of every query must be [`Shown::Pixels`].
     ///
     /// # Errors
     /// When the model fails.
-    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError>;
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError>;
 }

@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use indexmap::IndexMap;
 
-use crate::metrics::{self, Better, Groups, Ledger, Metric};
-use crate::perturb::{KINDS, Kind, Purpose};
+use crate::metrics::{self, Better, Clusters, Metric, OutcomeTable};
+use crate::perturb::{KINDS, PerturbationKind, Purpose};
 use crate::suite::Suite;
 
 const HEAD: &str = "# Suites
@@ -209,14 +209,14 @@ pub fn markdown() -> String {
 }
 
 const PURPOSES: [(Purpose, &str, &str); 5] = [
-    (Purpose::Reference, "Reference", "The question as stored."),
+    (Purpose::Clean, "Clean", "The question as stored."),
     (
         Purpose::Attack,
         "Attacks",
         "The evidence is intact and something distracts from it. A robust model still gives the right answer.",
     ),
-    (Purpose::Help, "Help", "Something true is added. The gain in accuracy shows how much the model relies on it."),
-    (Purpose::Removal, "Removal", "The evidence is removed. A model that uses the image loses accuracy."),
+    (Purpose::Assist, "Assistance", "Something true is added. The gain in accuracy shows how much the model relies on it."),
+    (Purpose::EvidenceRemoved, "Evidence removed", "The evidence is removed. A model that uses the image loses accuracy."),
     (Purpose::Control, "Controls", "The same surface change without the same content."),
 ];
 
@@ -246,17 +246,17 @@ fn kinds(page: &mut String) {
 }
 
 /// Returns the names of a kind's parameters, taken from the error message about an unknown name.
-fn names(kind: &Kind) -> Vec<String> {
+fn names(kind: &PerturbationKind) -> Vec<String> {
     expected(kind, "?", toml::Value::Boolean(true))
 }
 
 /// Returns the valid words of a parameter; empty where its value is not one of several words.
-fn words(kind: &Kind, parameter: &str) -> Vec<String> {
+fn words(kind: &PerturbationKind, parameter: &str) -> Vec<String> {
     expected(kind, parameter, toml::Value::String("?".to_owned()))
 }
 
 /// Returns what the error message of a kind lists as expected instead of `key` or `value`.
-fn expected(kind: &Kind, key: &str, value: toml::Value) -> Vec<String> {
+fn expected(kind: &PerturbationKind, key: &str, value: toml::Value) -> Vec<String> {
     let Err(error) = (kind.build)(toml::Table::from_iter([(key.to_owned(), value)])) else { return Vec::new() };
     // "unknown field `?`, expected one of `a`, `b`", or the same for a variant. A missing required field comes first.
     match error.message().split_once("`?`, expected ") {
@@ -266,7 +266,7 @@ fn expected(kind: &Kind, key: &str, value: toml::Value) -> Vec<String> {
 }
 
 /// Returns the description of a kind's parameter; a description for this kind comes before a general one.
-fn described(kind: &Kind, name: &str) -> Option<&'static Parameter> {
+fn described(kind: &PerturbationKind, name: &str) -> Option<&'static Parameter> {
     let of = |own: bool| {
         PARAMETERS.iter().find(|parameter| {
             parameter.name == name
@@ -277,7 +277,7 @@ fn described(kind: &Kind, name: &str) -> Option<&'static Parameter> {
 }
 
 /// Returns whether a kind has this parameter and this entry describes it.
-fn is_of(kind: &Kind, parameter: &Parameter) -> bool {
+fn is_of(kind: &PerturbationKind, parameter: &Parameter) -> bool {
     let is_own = names(kind).iter().any(|name| name == parameter.name);
     is_own && described(kind, parameter.name).is_some_and(|own| std::ptr::eq(own, parameter))
 }
@@ -291,7 +291,7 @@ fn metrics_of(page: &mut String, suite: &Suite) {
          also have `attack_success_both_right:CONDITION`, and studies `effective_robustness:CONDITION`.\n\n| id | description | better |\n| --- | --- | --- |\n",
     );
     let mut rows: IndexMap<String, (String, Better)> = IndexMap::new();
-    for metric in metrics::all(&Ledger::new(suite, &Groups::default(), [])) {
+    for metric in metrics::all(&OutcomeTable::new(suite, &Clusters::default(), [])) {
         let (id, label) = generic(suite, &metric);
         rows.entry(id).or_insert((label, metric.better));
     }
@@ -354,7 +354,7 @@ mod tests {
     use super::*;
 
     /// Returns the required parameters of a kind, all with the value 1.
-    fn least(kind: &Kind) -> toml::Table {
+    fn least(kind: &PerturbationKind) -> toml::Table {
         let required = names(kind)
             .into_iter()
             .filter(|name| matches!(described(kind, name), Some(Parameter { default: Required, .. })));

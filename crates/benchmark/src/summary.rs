@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::compat::CompatScore;
 use crate::metrics::fake_robustness::{self, Check};
 use crate::metrics::family::representatives;
-use crate::metrics::{self, Better, Groups, Ledger, Metric, attack};
+use crate::metrics::{self, Better, Clusters, Metric, OutcomeTable, attack};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
 use crate::plan::Plan;
@@ -227,11 +227,11 @@ impl Summary {
         base: Option<&[Outcome]>,
         bootstrap: Bootstrap,
     ) -> Self {
-        let groups = Groups::new(outcomes.iter().chain(base.unwrap_or_default()));
-        let own = Ledger::new(suite, &groups, outcomes);
-        let base = base.map(|base| Ledger::new(suite, &groups, base));
+        let groups = Clusters::new(outcomes.iter().chain(base.unwrap_or_default()));
+        let own = OutcomeTable::new(suite, &groups, outcomes);
+        let base = base.map(|base| OutcomeTable::new(suite, &groups, base));
         let pair = base.as_ref().map(|base| own.common(base));
-        let asked = Asked { own, base, pair };
+        let asked = Sides { own, base, pair };
         let mut metrics = asked.metrics(&bootstrap);
         let mut conditions: Vec<ConditionSummary> = suite
             .conditions
@@ -302,13 +302,13 @@ impl Summary {
 }
 
 /// Outcome tables of the model and the base: each with all of its outcomes, and both restricted to common items.
-struct Asked<'a> {
-    own: Ledger<'a>,
-    base: Option<Ledger<'a>>,
-    pair: Option<(Ledger<'a>, Ledger<'a>)>,
+struct Sides<'a> {
+    own: OutcomeTable<'a>,
+    base: Option<OutcomeTable<'a>>,
+    pair: Option<(OutcomeTable<'a>, OutcomeTable<'a>)>,
 }
 
-impl Asked<'_> {
+impl Sides<'_> {
     /// Summarises all metrics, by id.
     fn metrics(&self, bootstrap: &Bootstrap) -> IndexMap<String, MetricSummary> {
         let Self { own, base, pair } = self;
@@ -414,7 +414,7 @@ impl Asked<'_> {
 }
 
 /// Returns the test of every primary metric and the difference of every metric. Both tables must hold the same items.
-fn against(own: &Ledger<'_>, base: &Ledger<'_>) -> (Vec<Option<EndpointTest>>, Vec<Metric>) {
+fn against(own: &OutcomeTable<'_>, base: &OutcomeTable<'_>) -> (Vec<Option<EndpointTest>>, Vec<Metric>) {
     let pairs = metrics::all(own).into_iter().zip(metrics::all(base));
     pairs
         .map(|(tuned, untuned)| {

@@ -9,13 +9,13 @@ use image::imageops::{FilterType, resize};
 use image::{ImageFormat, RgbImage};
 use stepwise_data::case::Answer;
 use stepwise_data::conversation::{Conversation, Message, Part, Role};
-use stepwise_data::prompt::{Frame, Prompt, prompt};
+use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 
-use crate::model::{PixelGrid, Probe, Respondent, Shown};
+use crate::model::{Model, PixelGrid, Query, Shown};
 use crate::outcome::Outcome;
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::Rect;
-use crate::perturb::{Perturbed, Pictures, Purpose, kind};
+use crate::perturb::{Perturbed, ShownImages, Purpose, kind};
 use crate::plan::{Entry, Plan};
 use crate::runner::attack::attack;
 use crate::runner::recall::Said;
@@ -92,9 +92,9 @@ pub struct View {
 }
 
 /// Models that re-create attacked images, because attacked pixels are not stored.
-pub struct AtHand<'a> {
+pub struct LiveModels<'a> {
     /// The evaluated model.
-    pub respondent: &'a mut dyn Respondent,
+    pub respondent: &'a mut dyn Model,
     /// Model whose gradients transfer attacks used.
     pub surrogate: Option<Surrogate<'a>>,
 }
@@ -112,7 +112,7 @@ pub fn pick(
     tuned: &[Outcome],
     base: &[Outcome],
     most: usize,
-    mut at_hand: Option<AtHand<'_>>,
+    mut at_hand: Option<LiveModels<'_>>,
 ) -> Result<Vec<WorstCase>, RunError> {
     let asked: BTreeMap<Key<'_>, Entry> = plan
         .entries
@@ -137,8 +137,8 @@ pub fn pick(
         let clean = clean(outcome);
         let counts = match plan.condition(entry).purpose {
             Purpose::Attack => clean.is_some_and(Outcome::is_right),
-            Purpose::Reference => base_right,
-            Purpose::Help | Purpose::Removal | Purpose::Control => false,
+            Purpose::Clean => base_right,
+            Purpose::Assist | Purpose::EvidenceRemoved | Purpose::Control => false,
         };
         if counts {
             wrong.push(Wrong { entry, base_right, sureness: sureness(plan, entry, outcome), outcome, base, clean });
@@ -205,7 +205,7 @@ fn show(
     images: &dyn Images,
     said: &Said,
     wrong: &Wrong<'_>,
-    at_hand: Option<&mut AtHand<'_>>,
+    at_hand: Option<&mut LiveModels<'_>>,
 ) -> Result<Option<WorstCase>, RunError> {
     let &Wrong { entry, base_right, outcome, base, clean, .. } = wrong;
     let (case, item) = plan.item(entry);
@@ -213,7 +213,7 @@ fn show(
     let Ok(perturbed) = condition.perturbation.perturb(&plan.scene(entry)) else {
         return Ok(None);
     };
-    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    let frame = PromptOptions { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
     let prompt = match &perturbed.recall {
         None => prompt(case, item, &frame),
         Some(recall) => match said.prompt(case, item, entry, frame, recall) {
@@ -267,13 +267,13 @@ fn attack_again(
     entry: Entry,
     perturbed: &Perturbed,
     prompt: &Prompt,
-    at_hand: &mut AtHand<'_>,
+    at_hand: &mut LiveModels<'_>,
 ) -> Result<Option<Drawn>, RunError> {
     if perturbed.attack.is_none() {
         return Ok(None);
     }
     let (case, item) = plan.item(entry);
-    let clean = Probe {
+    let clean = Query {
         case_id: case.case_id.clone(),
         item_id: item.id.clone(),
         condition: plan.condition(entry).id.clone(),
@@ -281,7 +281,7 @@ fn attack_again(
         images: Gallery::new(plan.pool.cases(), images).pictures(entry.case, perturbed)?,
         ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
     };
-    let AtHand { respondent, surrogate } = at_hand;
+    let LiveModels { respondent, surrogate } = at_hand;
     let mut probes = [clean.clone()];
     let asked = std::iter::once((perturbed, item, prompt));
     attack(asked, &mut probes, plan.suite.draws(), &mut **respondent, surrogate)?;
@@ -343,11 +343,11 @@ fn views(
                 }
             }
         }
-        (Pictures::Own, None, Some(_)) => vec![view("as shown".into(), before, &own)],
-        (Pictures::Of(_), None, Some(after)) => {
+        (ShownImages::Own, None, Some(_)) => vec![view("as shown".into(), before, &own)],
+        (ShownImages::Of(_), None, Some(after)) => {
             vec![as_stored(), view("shown instead: image of another case".into(), after, &[])]
         }
-        (Pictures::Edited(_) | Pictures::MeanOf(_), None, Some(after)) => {
+        (ShownImages::Edited(_) | ShownImages::MeanOf(_), None, Some(after)) => {
             let mut views = vec![as_stored(), view("as shown".into(), after, &moved)];
             if let Some((factor, change)) = faint_change(before, after) {
                 views.push(view(format!("change, amplified {factor} times"), &change, &[]));

@@ -8,12 +8,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use stepwise_benchmark::model::{
-    Ask, Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+    Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Request, Response, Shown,
 };
 use stepwise_benchmark::perturb::adversarial::fgsm::Fgsm;
 use stepwise_benchmark::perturb::adversarial::linf;
 use stepwise_benchmark::perturb::adversarial::random_sign::RandomSign;
-use stepwise_benchmark::perturb::{Attack, Attacked, Draws, Target};
+use stepwise_benchmark::perturb::{AdversarialImage, Attack, AttackTarget, SuiteRng};
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::conversation::Conversation;
 
@@ -44,16 +44,16 @@ impl Fixture {
 /// A respondent that knows nothing but a recorded gradient.
 struct Recorded(PixelGrid);
 
-impl Respondent for Recorded {
-    fn reply(&mut self, _: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
-        Err(RespondentError::new("it answers nothing"))
+impl Model for Recorded {
+    fn reply(&mut self, _: &[Query]) -> Result<Vec<Response>, ModelError> {
+        Err(ModelError::new("it answers nothing"))
     }
 
-    fn pixels(&mut self, _: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, _: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(None)
     }
 
-    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         Ok(attacked.iter().map(|_| PixelGradient { loss: 0.0, gradient: self.0.clone() }).collect())
     }
 }
@@ -68,20 +68,20 @@ const PICTURES: [&str; 2] = ["drawn_1", "drawn_2"];
 /// Pixels after an attack on a picture of the fixture.
 fn attacked(fixture: &Fixture, picture: &str, attack: &dyn Attack) -> Vec<f32> {
     let pixels = Arc::new(fixture.get(&format!("{picture}.pixels")));
-    let probe = Probe {
+    let probe = Query {
         case_id: picture.to_owned(),
         item_id: "q".to_owned(),
         condition: "attack".to_owned(),
         conversation: Conversation::default(),
         images: vec![Shown::Pixels(Arc::clone(&pixels))],
-        ask: Ask::Options(Vec::new()),
+        ask: Request::Options(Vec::new()),
     };
-    let target = Target { probe, objective: Objective::Nll { target: String::new() }, pixels };
-    let draws: Draws = Suite::full().draws();
+    let target = AttackTarget { probe, objective: Objective::Nll { target: String::new() }, pixels };
+    let draws: SuiteRng = Suite::full().draws();
     assert_eq!((draws.seed, draws.version), (24601, 1), "what the fixture was drawn with");
     let mut victim = Recorded(fixture.get(&format!("{picture}.gradient")));
     let mut all = attack.attack(&[target], draws, &mut victim).expect("an attack");
-    let Attacked { pixels, .. } = all.remove(0);
+    let AdversarialImage { pixels, .. } = all.remove(0);
     pixels.values
 }
 

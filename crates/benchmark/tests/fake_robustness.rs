@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use stepwise_benchmark::metrics::fake_robustness::{Check, CheckVerdict};
 use stepwise_benchmark::mock::{Linear, Mask, Masker, Oracle, Planted};
-use stepwise_benchmark::model::Respondent;
+use stepwise_benchmark::model::Model;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Options, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
@@ -16,7 +16,7 @@ use stepwise_benchmark::summary::{Summary, skips};
 
 use common::bright::{LINEAR, case, load, suite};
 
-fn checks(respondent: &mut dyn Respondent, mut base: Linear) -> Vec<Check> {
+fn checks(respondent: &mut dyn Model, mut base: Linear) -> Vec<Check> {
     let (suite, cases) = (suite(), (0..24).map(case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());

@@ -3,11 +3,11 @@
 mod common;
 
 use proptest::prelude::*;
-use stepwise_benchmark::perturb::{Draws, Perturbed, Pool, Recall, Scene, Skip};
+use stepwise_benchmark::perturb::{Perturbed, Pool, Recall, Scene, Skip, SuiteRng};
 use stepwise_benchmark::score::chance;
 use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_data::case::{Answer, Case, Item};
-use stepwise_data::prompt::{AnswerForm, Frame, prompt};
+use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
 use stepwise_data::synth::{SynthOptions, record};
 
 use common::WORDS;
@@ -37,7 +37,7 @@ fn conditions() -> Vec<Condition> {
 type Changed<'a> = (&'a Case, &'a Item, Vec<Result<Perturbed, Skip>>);
 
 /// What every condition makes of every item.
-fn changed(cases: &[Case], draws: Draws) -> Vec<Changed<'_>> {
+fn changed(cases: &[Case], draws: SuiteRng) -> Vec<Changed<'_>> {
     let (pool, conditions) = (Pool::new(cases), conditions());
     let items = cases.iter().flat_map(|case| case.chain.iter().map(move |item| (case, item)));
     items
@@ -66,7 +66,7 @@ proptest! {
 
     #[test]
     fn the_same_input_gives_the_same_change(world in 0u64..1000, seed in any::<u64>(), version in any::<u32>()) {
-        let draws = Draws { seed, version };
+        let draws = SuiteRng { seed, version };
         let (cases, mut turned) = (cases(world), cases(world));
         turned.reverse();
         let once = changed(&cases, draws);
@@ -77,19 +77,19 @@ proptest! {
             let other = again.iter().find(|(c, i, _)| (&c.case_id, &i.id) == (&case.case_id, &item.id)).expect("there");
             prop_assert_eq!(format!("{:?}", results), format!("{:?}", other.2));
         }
-        for other in [Draws { seed: seed ^ 1, ..draws }, Draws { version: version ^ 1, ..draws }] {
+        for other in [SuiteRng { seed: seed ^ 1, ..draws }, SuiteRng { version: version ^ 1, ..draws }] {
             prop_assert_ne!(format!("{:?}", once), format!("{:?}", changed(&cases, other)));
         }
     }
 
     #[test]
     fn what_is_asked_can_be_asked_and_names_what_it_says(world in 0u64..1000, seed in any::<u64>()) {
-        for (case, item, results) in changed(&cases(world), Draws { seed, version: 1 }) {
+        for (case, item, results) in changed(&cases(world), SuiteRng { seed, version: 1 }) {
             for (kind, perturbed) in WORDS.iter().zip(&results).filter_map(|(kind, result)| Some((kind, result.as_ref().ok()?))) {
                 let asked = perturbed.item.as_ref().unwrap_or(item);
                 prop_assert_eq!((&asked.id, asked.stage, &asked.category), (&item.id, item.stage, &item.category));
                 for answer_form in [AnswerForm::Text, AnswerForm::Letter] {
-                    let shown = prompt(case, asked, &Frame { answer_form, ..perturbed.frame.clone() });
+                    let shown = prompt(case, asked, &PromptOptions { answer_form, ..perturbed.frame.clone() });
                     prop_assert!(shown.options.is_empty() || shown.options.contains(&shown.answer), "{}", kind);
                     let luck = chance(&asked.answer, &shown);
                     prop_assert!((0.0..1.0).contains(&luck) && (luck > 0.0) != shown.options.is_empty(), "{}", kind);

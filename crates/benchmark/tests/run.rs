@@ -10,9 +10,7 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 use serde_json::json;
 use stepwise_benchmark::mock::{HintFollower, Oracle, Planted};
-use stepwise_benchmark::model::{
-    Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
-};
+use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Response, Shown};
 use stepwise_benchmark::plan::{Entry, Plan};
 use stepwise_benchmark::runner::{self, Options, RunError};
 use stepwise_benchmark::store;
@@ -157,24 +155,24 @@ fn outcomes_survive_the_store_and_bad_lines_are_all_named() {
 
 /// Answers nothing of interest and keeps every probe.
 #[derive(Default)]
-struct Recorder(Vec<Probe>);
+struct Recorder(Vec<Query>);
 
-impl Respondent for Recorder {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+impl Model for Recorder {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
         self.0.extend_from_slice(probes);
-        Ok(probes.iter().map(|_| Reply::Text(String::new())).collect())
+        Ok(probes.iter().map(|_| Response::Text(String::new())).collect())
     }
 
-    fn pixels(&mut self, _: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, _: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(None)
     }
 
-    fn pixel_gradients(&mut self, _: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+    fn pixel_gradients(&mut self, _: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         unreachable!("it has no pixels")
     }
 }
 
-fn recorded(suite: &Suite, cases: &[Case]) -> Vec<Probe> {
+fn recorded(suite: &Suite, cases: &[Case]) -> Vec<Query> {
     let mut recorder = Recorder::default();
     ask(&Plan::new(suite, cases), &mut recorder);
     recorder.0
@@ -184,7 +182,7 @@ fn recorded(suite: &Suite, cases: &[Case]) -> Vec<Probe> {
 fn pictures_are_what_their_condition_says() {
     let cases = cases(4);
     let probes = recorded(&uncapped(), &cases);
-    let shown = |probe: &Probe| match &probe.images[0] {
+    let shown = |probe: &Query| match &probe.images[0] {
         Shown::Picture(picture) => Arc::clone(picture),
         Shown::Pixels(_) => panic!("nothing is attacked here"),
     };
@@ -247,7 +245,7 @@ fn pictures_are_what_their_condition_says() {
 #[test]
 fn a_plan_depends_on_neither_the_order_of_the_cases_nor_the_epoch() {
     let suite = uncapped();
-    let key = |probe: &Probe| (probe.case_id.clone(), probe.item_id.clone(), probe.condition.clone());
+    let key = |probe: &Query| (probe.case_id.clone(), probe.item_id.clone(), probe.condition.clone());
     let sorted = |cases: &[Case]| {
         let mut probes = recorded(&suite, cases);
         probes.sort_by_key(key);
@@ -339,18 +337,18 @@ struct Tired<'a, R> {
     left: usize,
 }
 
-impl<R: Respondent> Respondent for Tired<'_, R> {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
-        self.left = self.left.checked_sub(1).ok_or(RespondentError::Stopped)?;
+impl<R: Model> Model for Tired<'_, R> {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
+        self.left = self.left.checked_sub(1).ok_or(ModelError::Stopped)?;
         self.batches.push(probes.len());
         self.inside.reply(probes)
     }
 
-    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
         self.inside.pixels(probe)
     }
 
-    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         self.inside.pixel_gradients(attacked)
     }
 }

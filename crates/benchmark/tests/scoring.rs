@@ -4,7 +4,7 @@ mod common;
 
 use stepwise_benchmark::mock::grid;
 use stepwise_benchmark::model::{
-    Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+    Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Request, Response, Shown,
 };
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::score::Scoring;
@@ -18,24 +18,24 @@ use common::{ask, cases, expect, summary};
 /// Knows every answer and loves the letter A more: a right option under another letter loses against A.
 struct LetterLover<'a> {
     cases: &'a [Case],
-    probes: Vec<Probe>,
+    probes: Vec<Query>,
 }
 
-impl Respondent for LetterLover<'_> {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+impl Model for LetterLover<'_> {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
         self.probes.extend_from_slice(probes);
         Ok(probes.iter().map(|probe| self.scores(probe)).collect())
     }
 
-    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(probe.images.first().map(|shown| match shown {
             Shown::Picture(picture) => grid(picture),
             Shown::Pixels(pixels) => PixelGrid::clone(pixels),
         }))
     }
 
-    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
-        let gradient = |(probe, _): &(Probe, Objective)| {
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
+        let gradient = |(probe, _): &(Query, Objective)| {
             let grid = self.pixels(probe)?.expect("a picture");
             Ok(PixelGradient { loss: 0.0, gradient: PixelGrid { values: vec![1.0; grid.values.len()], ..grid } })
         };
@@ -44,8 +44,8 @@ impl Respondent for LetterLover<'_> {
 }
 
 impl LetterLover<'_> {
-    fn scores(&self, probe: &Probe) -> Reply {
-        let Ask::Options(options) = &probe.ask else { panic!("only options are asked for") };
+    fn scores(&self, probe: &Query) -> Response {
+        let Request::Options(options) = &probe.ask else { panic!("only options are asked for") };
         let case = self.cases.iter().find(|case| case.case_id == probe.case_id).expect("a case");
         let gold = gold_text(case, case.chain.iter().find(|item| item.id == probe.item_id).expect("an item"));
         let message = probe.conversation.messages.last().expect("a turn");
@@ -64,7 +64,7 @@ impl LetterLover<'_> {
             loglikelihood: f64::from(u8::from(knows(option))) + 3.0 * f64::from(u8::from(loves(option))),
             tokens: 1,
         };
-        Reply::Options(options.iter().map(score).collect())
+        Response::Options(options.iter().map(score).collect())
     }
 }
 
@@ -106,8 +106,8 @@ fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
     let run = ask(&plan, &mut lover);
     // Four, one, three and two orders of the four questions, under three conditions.
     assert_eq!((lover.probes.len(), run.outcomes.len()), (2 * 3 * 10, 2 * 3 * 4));
-    let of = |condition: &str| -> Vec<&Probe> {
-        let is = |probe: &&Probe| {
+    let of = |condition: &str| -> Vec<&Query> {
+        let is = |probe: &&Query| {
             (probe.case_id.as_str(), probe.item_id.as_str(), probe.condition.as_str()) == ("case-000", "q1", condition)
         };
         lover.probes.iter().filter(is).collect()

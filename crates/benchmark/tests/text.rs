@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use stepwise_benchmark::mock::{BlindPrior, HintFollower, LastOption, Oracle, Planted, Policy, Unparsable, View};
-use stepwise_benchmark::model::{Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError};
+use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Response};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{NO_REPLY, Run};
@@ -50,31 +50,31 @@ fn of(kinds: &[&str], policy: impl Policy) -> Summary {
 /// Answers as the one inside and keeps every probe.
 struct Recorded<'a, P> {
     inner: Planted<'a, P>,
-    probes: Vec<Probe>,
+    probes: Vec<Query>,
 }
 
-impl<P: Policy> Respondent for Recorded<'_, P> {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+impl<P: Policy> Model for Recorded<'_, P> {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
         self.probes.extend_from_slice(probes);
         self.inner.reply(probes)
     }
 
-    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
         self.inner.pixels(probe)
     }
 
-    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         self.inner.pixel_gradients(attacked)
     }
 }
 
-fn recorded(suite: &Suite, cases: &[Case], policy: impl Policy) -> (Vec<Probe>, Run) {
+fn recorded(suite: &Suite, cases: &[Case], policy: impl Policy) -> (Vec<Query>, Run) {
     let mut respondent = Recorded { inner: Planted::new(cases, policy), probes: Vec::new() };
     let run = ask(&Plan::new(suite, cases), &mut respondent);
     (respondent.probes, run)
 }
 
-fn words(probe: &Probe, turn: usize) -> String {
+fn words(probe: &Query, turn: usize) -> String {
     let texts = probe.conversation.messages[turn].content.iter().filter_map(|part| match part {
         Part::Text { text } => Some(text.as_str()),
         Part::Image { .. } => None,

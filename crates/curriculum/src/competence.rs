@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 use stepwise_data::case::Case;
 
-use super::sampler::Plan;
+use super::sampler::Sampler;
 use super::visits::Visit;
 
 /// Share of the visits that are eligible at the first step.
@@ -22,7 +22,7 @@ pub(super) fn competence(done: usize, steps: usize) -> f64 {
     (way * (1.0 - first) + first).sqrt().min(1.0)
 }
 
-impl Plan {
+impl Sampler {
     /// Returns all visits of an epoch, the easiest first. Equally hard visits are in random order, so the order of the
     /// cases has no effect.
     pub(super) fn easiest_first<R: rand::Rng>(&self, phase: usize, draw: impl Fn(&str) -> R) -> Vec<Visit> {

@@ -9,7 +9,7 @@ use stepwise_data::random::stream;
 use super::competence::competence;
 use super::phase::{Phase, Visits};
 use super::reshuffle::drawn;
-use super::sampler::Plan;
+use super::sampler::Sampler;
 use super::visits::Visit;
 
 /// Visits of an epoch.
@@ -31,7 +31,7 @@ type Made = Option<(Key, Arc<Epoch>)>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct LastEpoch(Arc<Mutex<Made>>);
 
-impl Plan {
+impl Sampler {
     fn epoch(&self, (seed, phase, epoch): Key) -> Arc<Epoch> {
         let mut last = self.last.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((key, made)) = &*last

@@ -1,7 +1,7 @@
 //! Validation of the phases of a plan.
 
 use super::phase::Phase;
-use super::sampler::Plan;
+use super::sampler::Sampler;
 
 /// Error when the phases give no valid plan.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum PlanError {
     Empty(&'static str),
 }
 
-impl Plan {
+impl Sampler {
     pub(super) fn check(&self, phase: usize) -> Result<(), PlanError> {
         let wrong = |field, what: String, advice| Err(PlanError::Value { phase, field, what, advice });
         let Phase { stages, num_train_epochs, max_steps, learning_rate, replay, dataset_weights, .. } =

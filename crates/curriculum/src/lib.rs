@@ -25,4 +25,4 @@ mod visits;
 
 pub use error::PlanError;
 pub use phase::{Phase, Visits};
-pub use sampler::{Plan, Sample};
+pub use sampler::{SampleIndex, Sampler};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::reshuffle::drawn;
-use super::sampler::Plan;
+use super::sampler::Sampler;
 use super::visits::Visit;
 
 /// Numbers of visits and batches in an epoch of a phase.
@@ -26,7 +26,7 @@ pub(super) struct Parts {
     pub replayed: Range<usize>,
 }
 
-impl Plan {
+impl Sampler {
     /// Computes the numbers of an epoch: batches until all visits for the phase's own stages are made, and replayed
     /// visits according to the replay share.
     pub(super) fn shape(&self, phase: usize) -> Shape {

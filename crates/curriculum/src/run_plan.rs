@@ -2,16 +2,16 @@
 
 use stepwise_data::case::Case;
 use stepwise_recipe::lr_schedule::Warmup;
-use stepwise_recipe::{Order, Pacing, Recipe};
+use stepwise_recipe::{Order, Recipe, SamplingOrder};
 
-use crate::{Phase, Plan, PlanError, Sample, Visits};
+use crate::{Phase, PlanError, SampleIndex, Sampler, Visits};
 
 /// Run plan: the phases of a run, one after the other.
 #[derive(Clone, Debug)]
-pub struct Course {
-    plan: Plan,
+pub struct RunPlan {
+    plan: Sampler,
     seed: u64,
-    legs: Vec<Leg>,
+    legs: Vec<PhaseSpan>,
     /// `max_steps` of the recipe.
     most: Option<u64>,
     /// Number of steps after which the run was stopped early.
@@ -27,7 +27,7 @@ pub struct Course {
 
 /// Phase span: number of steps of one phase.
 #[derive(Clone, Debug, PartialEq)]
-struct Leg {
+struct PhaseSpan {
     steps_per_epoch: u64,
     /// Steps of the phase by the recipe, or fewer after an early advance.
     written: u64,
@@ -35,7 +35,7 @@ struct Leg {
     steps: u64,
 }
 
-impl Leg {
+impl PhaseSpan {
     fn epochs(&self) -> u32 {
         self.steps.div_ceil(self.steps_per_epoch) as u32
     }
@@ -43,7 +43,7 @@ impl Leg {
 
 /// Step position: phase, epoch and step within the run plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct StepPosition {
     /// Index of the phase, from 0.
     pub phase: usize,
     /// Completed epochs of this phase.
@@ -60,7 +60,7 @@ pub struct Place {
     pub ends_epoch: bool,
 }
 
-impl Course {
+impl RunPlan {
     /// Plans the run of `recipe` on the training cases `cases`.
     ///
     /// # Errors
@@ -68,12 +68,12 @@ impl Course {
     /// promotion rule of a phase can never end the phase early.
     pub fn new(recipe: &Recipe, cases: &[Case]) -> Result<Self, PlanError> {
         let phases = phases(recipe, cases)?;
-        let plan = Plan::new(phases, cases, cases_per_step(recipe))?;
+        let plan = Sampler::new(phases, cases, cases_per_step(recipe))?;
         let leg = |phase: usize| {
             let steps = plan.steps(phase) as u64;
-            Leg { steps_per_epoch: plan.steps_per_epoch(phase) as u64, written: steps, steps }
+            PhaseSpan { steps_per_epoch: plan.steps_per_epoch(phase) as u64, written: steps, steps }
         };
-        let legs: Vec<Leg> = (0..plan.phases().len()).map(leg).collect();
+        let legs: Vec<PhaseSpan> = (0..plan.phases().len()).map(leg).collect();
         let (seed, most) = (recipe.seed, recipe.train.max_steps);
         let mut course = Self { plan, seed, legs, most, ended: None, planned: 0, total: 0, epochs: 0 };
         course.count();
@@ -157,7 +157,7 @@ impl Course {
         self.count();
     }
 
-    /// First step after the phase that contains step `done`, both counted from 0; at most [`Course::total`].
+    /// First step after the phase that contains step `done`, both counted from 0; at most [`RunPlan::total`].
     #[must_use]
     pub fn phase_end(&self, done: u64) -> u64 {
         let place = self.at(done);
@@ -166,16 +166,16 @@ impl Course {
 
     /// Samples (case and question) of the step at `place`.
     #[must_use]
-    pub fn samples(&self, place: Place) -> Vec<Sample> {
+    pub fn samples(&self, place: StepPosition) -> Vec<SampleIndex> {
         self.plan.batch(self.seed, place.phase, place.epoch as usize, place.step as usize)
     }
 
     /// Samples of the step at `place`, split into micro-batches of `cases` cases each.
     #[must_use]
-    pub fn micro_batches(&self, place: Place, cases: usize) -> Vec<Vec<Sample>> {
+    pub fn micro_batches(&self, place: StepPosition, cases: usize) -> Vec<Vec<SampleIndex>> {
         let samples = self.samples(place);
-        let of_one_case: Vec<&[Sample]> = samples.chunk_by(|a, b| a.case == b.case).collect();
-        of_one_case.chunks(cases).map(<[&[Sample]]>::concat).collect()
+        let of_one_case: Vec<&[SampleIndex]> = samples.chunk_by(|a, b| a.case == b.case).collect();
+        of_one_case.chunks(cases).map(<[&[SampleIndex]]>::concat).collect()
     }
 
     /// Number of phases.
@@ -189,12 +189,12 @@ impl Course {
     /// # Panics
     /// When there is no such phase.
     #[must_use]
-    pub fn beginning(&self, phase: usize) -> Place {
+    pub fn beginning(&self, phase: usize) -> StepPosition {
         let leg = &self.legs[phase];
-        Place {
+        StepPosition {
             phase,
             epoch: 0,
-            epochs_before: self.legs[..phase].iter().map(Leg::epochs).sum(),
+            epochs_before: self.legs[..phase].iter().map(PhaseSpan::epochs).sum(),
             step: 0,
             phase_step: 0,
             phase_total: leg.steps,
@@ -207,7 +207,7 @@ impl Course {
     /// # Panics
     /// When the run has no such step.
     #[must_use]
-    pub fn at(&self, done: u64) -> Place {
+    pub fn at(&self, done: u64) -> StepPosition {
         let (mut before, mut epochs_before) = (0, 0);
         for (phase, leg) in self.legs.iter().enumerate() {
             let phase_total = leg.steps;
@@ -218,7 +218,7 @@ impl Course {
                 let ends_epoch =
                     step + 1 == leg.steps_per_epoch || phase_step + 1 == phase_total || done + 1 == self.total;
                 let epochs_before = epochs_before + epoch;
-                return Place { phase, epoch, epochs_before, step, phase_step, phase_total, ends_epoch };
+                return StepPosition { phase, epoch, epochs_before, step, phase_step, phase_total, ends_epoch };
             }
             before += phase_total;
             epochs_before += leg.epochs();
@@ -244,7 +244,7 @@ impl Course {
 /// steps of the run, whose number is the same for every order, are divided equally among them.
 fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
     let written = &recipe.curriculum.phase;
-    let phase = |phase: &stepwise_recipe::Phase| Phase {
+    let phase = |phase: &stepwise_recipe::PhaseRecipe| Phase {
         name: phase.name.clone(),
         stages: phase.stages.clone(),
         num_train_epochs: phase.num_train_epochs.map(f64::from),
@@ -266,7 +266,7 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
         visits: Visits::Stage,
         dataset_weights: recipe.curriculum.lesson.dataset_weights.clone(),
     };
-    let epoch = Plan::new(vec![everything], cases, cases_per_step(recipe))?.steps_per_epoch(0);
+    let epoch = Sampler::new(vec![everything], cases, cases_per_step(recipe))?.steps_per_epoch(0);
     let all = epoch as u64 * u64::from(recipe.train.num_train_epochs);
     let all = recipe.train.max_steps.map_or(all, |most| most.min(all)) as usize;
     let count = phases.len();
@@ -282,11 +282,11 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
 }
 
 /// The visits that a phase's sampling order makes.
-fn visits_of(pacing: Pacing) -> Visits {
+fn visits_of(pacing: SamplingOrder) -> Visits {
     match pacing {
-        Pacing::Shuffled => Visits::Case,
-        Pacing::Balanced => Visits::Balanced,
-        Pacing::Competence => Visits::Competence,
+        SamplingOrder::Shuffled => Visits::Case,
+        SamplingOrder::Balanced => Visits::Balanced,
+        SamplingOrder::Competence => Visits::Competence,
     }
 }
 
@@ -318,18 +318,18 @@ mod tests {
         (0..40).map(|number| record(number, &SynthOptions::default())).collect()
     }
 
-    fn course(order: &str, cases: &[Case]) -> Course {
+    fn course(order: &str, cases: &[Case]) -> RunPlan {
         let order = if order.starts_with('[') { order.to_owned() } else { format!("\"{order}\"") };
         let text = format!(
             "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\ngradient_accumulation_steps = 4\n\
              num_train_epochs = 2\n[curriculum]\norder = {order}\n"
         );
         let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
-        Course::new(&recipe, cases).expect("a course")
+        RunPlan::new(&recipe, cases).expect("a course")
     }
 
     /// Stages of the questions of each step.
-    fn stages(course: &Course, cases: &[Case]) -> Vec<Vec<u8>> {
+    fn stages(course: &RunPlan, cases: &[Case]) -> Vec<Vec<u8>> {
         let of_step = |step| {
             let samples = course.samples(course.at(step));
             samples.iter().map(|sample| cases[sample.case].chain[sample.item].stage).collect()
@@ -370,7 +370,7 @@ mod tests {
         let cases = cases();
         let counts = |order: &str| {
             let course = course(order, &cases);
-            let mut counts: BTreeMap<Sample, usize> = BTreeMap::new();
+            let mut counts: BTreeMap<SampleIndex, usize> = BTreeMap::new();
             (0..course.total).flat_map(|step| course.samples(course.at(step))).for_each(|sample| {
                 *counts.entry(sample).or_default() += 1;
             });
@@ -401,7 +401,7 @@ mod tests {
                  [curriculum]\n{curriculum}"
             );
             let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
-            Course::new(&recipe, &cases).err().map(|error| error.to_string())
+            RunPlan::new(&recipe, &cases).err().map(|error| error.to_string())
         };
         assert_eq!(
             refused("rewarm = false\n[[curriculum.phase]]\nmax_steps = 4\n", 1).as_deref(),

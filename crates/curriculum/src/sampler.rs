@@ -10,7 +10,7 @@ use super::replay::Shape;
 
 /// A question to train on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Sample {
+pub struct SampleIndex {
     /// Index of the case among the cases that the plan was made from.
     pub case: usize,
     /// Index of the question in the chain of the case.
@@ -19,7 +19,7 @@ pub struct Sample {
 
 /// Assignment of the questions of the training cases to the phases, epochs and steps of a run.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Sampler {
     pub(super) phases: Vec<Phase>,
     pub(super) batch_size: usize,
     /// Data set of each case.
@@ -33,7 +33,7 @@ pub struct Plan {
     pub(super) last: LastEpoch,
 }
 
-impl Plan {
+impl Sampler {
     /// Makes a plan over `cases` with `batch_size` visits in each batch.
     ///
     /// # Errors
@@ -98,9 +98,9 @@ impl Plan {
     /// # Panics
     /// When there is no such phase.
     #[must_use]
-    pub fn batch(&self, seed: u64, phase: usize, epoch: usize, step: usize) -> Vec<Sample> {
+    pub fn batch(&self, seed: u64, phase: usize, epoch: usize, step: usize) -> Vec<SampleIndex> {
         let visits = self.visits_of((seed, phase, epoch), step);
-        let mut samples: Vec<Sample> = visits.into_iter().flat_map(|visit| self.visited(phase, visit)).collect();
+        let mut samples: Vec<SampleIndex> = visits.into_iter().flat_map(|visit| self.visited(phase, visit)).collect();
         // Brings the questions of a case together and keeps the order of the cases. A question that the batch visits
         // twice, which weights can cause, is trained on twice.
         let mut place: Vec<usize> = Vec::new();
@@ -114,8 +114,8 @@ impl Plan {
     }
 
     /// Iterates over the questions of a case that have one of these stages.
-    pub(super) fn items(&self, case: usize, stages: &[u8]) -> impl Iterator<Item = Sample> {
+    pub(super) fn items(&self, case: usize, stages: &[u8]) -> impl Iterator<Item = SampleIndex> {
         let of_stages = self.stages[case].iter().enumerate().filter(|(_, stage)| stages.contains(stage));
-        of_stages.map(move |(item, _)| Sample { case, item })
+        of_stages.map(move |(item, _)| SampleIndex { case, item })
     }
 }

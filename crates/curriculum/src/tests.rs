@@ -50,7 +50,7 @@ fn a_data_set_is_visited_as_often_as_its_weight_says() {
     }
     let weights = |of: &[(&str, f64)]| of.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect();
     let weighted = Phase { dataset_weights: weights(&[("a", 2.5), ("b", 0.3)]), ..phase(&[1], 0.0) };
-    let plan = Plan::new(vec![weighted.clone()], &cases, 1).expect("valid");
+    let plan = Sampler::new(vec![weighted.clone()], &cases, 1).expect("valid");
     assert_eq!(plan.steps_per_epoch(0), 25 + 3 + 10);
     let epoch = |epoch| -> Vec<usize> { (0..38).map(|step| plan.batch(1, 0, epoch, step)[0].case).collect() };
     let times = |epoch: &[usize], case: usize| epoch.iter().filter(|other| **other == case).count();
@@ -64,7 +64,7 @@ fn a_data_set_is_visited_as_often_as_its_weight_says() {
 
     let refused = |of: &[(&str, f64)]| {
         let phase = Phase { dataset_weights: weights(of), ..phase(&[1], 0.0) };
-        Plan::new(vec![phase], &cases, 1).expect_err("refused").to_string()
+        Sampler::new(vec![phase], &cases, 1).expect_err("refused").to_string()
     };
     assert!(refused(&[("d", 1.0)]).contains("no case is from a data set `d`; the data sets are: a, b, c ->"));
     assert!(refused(&[("a", 0.0), ("b", 0.0), ("c", 0.0)]).contains("the weights leave no case"));
@@ -79,10 +79,10 @@ fn replay_keeps_the_weights_that_data_sets_were_taught_with() {
     }
     let weighted =
         |stages: &[u8], replay| Phase { dataset_weights: [("a".to_owned(), 3.0)].into(), ..phase(stages, replay) };
-    let plan = Plan::new(vec![weighted(&[1], 0.0), weighted(&[2], 0.5)], &cases, 6).expect("valid");
+    let plan = Sampler::new(vec![weighted(&[1], 0.0), weighted(&[2], 0.5)], &cases, 6).expect("valid");
     // An epoch of 60 visits for stage 2, 30 to each data set, and 60 replayed ones.
     let samples = (0..plan.steps_per_epoch(1)).flat_map(|step| plan.batch(3, 1, 0, step));
-    let again: Vec<Sample> = samples.filter(|sample| sample.item == 0).collect();
+    let again: Vec<SampleIndex> = samples.filter(|sample| sample.item == 0).collect();
     let of_a = again.iter().filter(|sample| sample.case < 10).count();
     assert_eq!((of_a, again.len()), (30, 60));
 }
@@ -95,10 +95,10 @@ fn competence_grows_to_all_and_easy_visits_come_first() {
 
     let cases = cases(&vec![vec![1, 2, 3, 4]; 40]);
     let pacing = Phase { visits: Visits::Competence, ..phase(&[1, 2, 3, 4], 0.0) };
-    let plan = Plan::new(vec![pacing], &cases, 4).expect("valid");
-    let batches: Vec<Vec<Sample>> = (0..plan.steps_per_epoch(0)).map(|step| plan.batch(7, 0, 0, step)).collect();
+    let plan = Sampler::new(vec![pacing], &cases, 4).expect("valid");
+    let batches: Vec<Vec<SampleIndex>> = (0..plan.steps_per_epoch(0)).map(|step| plan.batch(7, 0, 0, step)).collect();
     assert!(batches.iter().all(|batch| batch.len() == 4), "the same number of visits as in any other order");
-    let hardest = |batches: &[Vec<Sample>]| batches.iter().flatten().map(|sample| sample.item).max();
+    let hardest = |batches: &[Vec<SampleIndex>]| batches.iter().flatten().map(|sample| sample.item).max();
     assert_eq!(hardest(&batches[..2]), Some(0), "the first stage alone at first");
     assert_eq!(hardest(&batches[20..]), Some(3));
     assert_eq!(batches[5], plan.batch(7, 0, 0, 5));
@@ -111,7 +111,7 @@ proptest! {
         chains in chains(), batch in 1usize..5, replay in prop_oneof![Just(0.0), 0.05f64..0.6], seed: u64, epoch in 0usize..3,
     ) {
         let cases = cases(&chains);
-        let plan = Plan::new(vec![phase(&[1], 0.0), phase(&[2, 3], replay)], &cases, batch).expect("valid");
+        let plan = Sampler::new(vec![phase(&[1], 0.0), phase(&[2, 3], replay)], &cases, batch).expect("valid");
         let mut fresh = Vec::new();
         let mut replayed = 0;
         let mut joined = 0;
@@ -136,7 +136,7 @@ proptest! {
             replayed += again.len();
         }
         let count = fresh.len();
-        let unique: BTreeSet<Sample> = fresh.into_iter().collect();
+        let unique: BTreeSet<SampleIndex> = fresh.into_iter().collect();
         let expected = chains.iter().flatten().filter(|stage| [2, 3].contains(*stage)).count();
         prop_assert_eq!((count, unique.len()), (expected, expected));
         let visits = chains.iter().filter(|chain| chain.contains(&2) || chain.contains(&3)).count();
@@ -151,7 +151,7 @@ proptest! {
     fn visits_by_stage_hold_the_questions_that_stages_one_by_one_hold(chains in chains(), seed: u64) {
         let cases = cases(&chains);
         let epoch = |phases: Vec<Phase>| {
-            let plan = Plan::new(phases, &cases, 1).expect("valid");
+            let plan = Sampler::new(phases, &cases, 1).expect("valid");
             let steps = |phase| (0..plan.steps_per_epoch(phase)).map(move |step| (phase, step));
             let all: Vec<(usize, usize)> = (0..plan.phases().len()).flat_map(steps).collect();
             all.into_iter().map(|(phase, step)| plan.batch(seed, phase, 0, step)).collect::<Vec<_>>()
@@ -159,7 +159,7 @@ proptest! {
         let joint = epoch(vec![Phase { visits: Visits::Stage, ..phase(&[1, 2, 3, 4], 0.0) }]);
         let apart = epoch((1..=4).map(|stage| phase(&[stage], 0.0)).collect());
         prop_assert_eq!(joint.len(), apart.len(), "as many visits");
-        let sorted = |mut batches: Vec<Vec<Sample>>| { batches.sort(); batches };
+        let sorted = |mut batches: Vec<Vec<SampleIndex>>| { batches.sort(); batches };
         prop_assert_eq!(sorted(joint), sorted(apart), "with the same questions");
 
         let balanced = epoch(vec![Phase { visits: Visits::Balanced, ..phase(&[1, 2, 3, 4], 0.0) }]);
@@ -176,7 +176,7 @@ proptest! {
         let visits = if paced { Visits::Competence } else { Visits::Case };
         let plan = || {
             let later = Phase { visits, num_train_epochs: Some(3.0), ..phase(&[2, 3, 4], 0.3) };
-            Plan::new(vec![phase(&[1], 0.0), later], &cases, 3).expect("valid")
+            Sampler::new(vec![phase(&[1], 0.0), later], &cases, 3).expect("valid")
         };
         // One plan makes other epochs in between, the other only this batch.
         let asked = plan();
@@ -190,8 +190,8 @@ proptest! {
 #[test]
 fn epochs_and_seeds_have_orders_of_their_own() {
     let cases = cases(&vec![vec![1]; 40]);
-    let plan = Plan::new(vec![phase(&[1], 0.0)], &cases, 40).expect("valid");
-    let orders: BTreeSet<Vec<Sample>> =
+    let plan = Sampler::new(vec![phase(&[1], 0.0)], &cases, 40).expect("valid");
+    let orders: BTreeSet<Vec<SampleIndex>> =
         [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(seed, epoch)| plan.batch(seed, 0, epoch, 0)).into();
     assert_eq!(orders.len(), 4);
 }
@@ -199,8 +199,8 @@ fn epochs_and_seeds_have_orders_of_their_own() {
 #[test]
 fn replay_draws_all_before_any_twice() {
     let cases = cases(&vec![vec![1, 2, 2]; 12]);
-    let plan = Plan::new(vec![phase(&[1], 0.0), phase(&[2], 0.5)], &cases, 1).expect("valid");
-    let mut times: BTreeMap<Sample, usize> = BTreeMap::new();
+    let plan = Sampler::new(vec![phase(&[1], 0.0), phase(&[2], 0.5)], &cases, 1).expect("valid");
+    let mut times: BTreeMap<SampleIndex, usize> = BTreeMap::new();
     for step in 0..plan.steps_per_epoch(1) {
         for sample in plan.batch(3, 1, 0, step) {
             *times.entry(sample).or_default() += 1;
@@ -217,7 +217,7 @@ fn parts_of_epochs_are_rounded_up_to_steps() {
     let cases = cases(&vec![vec![1]; 10]);
     let steps = |epochs, max_steps| {
         let phase = Phase { num_train_epochs: epochs, max_steps, ..phase(&[1], 0.0) };
-        Plan::new(vec![phase], &cases, 4).expect("valid").steps(0)
+        Sampler::new(vec![phase], &cases, 4).expect("valid").steps(0)
     };
     assert_eq!([steps(Some(1.0), None), steps(Some(2.5), None), steps(None, Some(7)), steps(None, None)], [3, 8, 7, 3]);
 }
@@ -225,7 +225,7 @@ fn parts_of_epochs_are_rounded_up_to_steps() {
 #[test]
 fn plans_that_make_no_sense_are_refused() {
     let cases = cases(&[vec![1, 2]]);
-    let message = |phases: Vec<Phase>| Plan::new(phases, &cases, 1).expect_err("refused").to_string();
+    let message = |phases: Vec<Phase>| Sampler::new(phases, &cases, 1).expect_err("refused").to_string();
     assert!(message(vec![phase(&[5], 0.0)]).starts_with("curriculum.phase[0].stages: [5] are not valid stages"));
     assert!(message(vec![phase(&[3], 0.0)]).contains("no case has a question of [3]"));
     assert!(message(vec![phase(&[1], 0.2)]).starts_with("curriculum.phase[0].replay: there is nothing"));

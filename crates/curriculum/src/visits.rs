@@ -2,7 +2,7 @@
 
 use super::phase::{Phase, Visits};
 use super::reshuffle::drawn;
-use super::sampler::{Plan, Sample};
+use super::sampler::{SampleIndex, Sampler};
 
 /// A visit to a case.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Visit {
     pub stage: Option<u8>,
 }
 
-impl Plan {
+impl Sampler {
     /// Returns the visits of an epoch for the phase's own stages, not shuffled. The number of visits to each data set
     /// follows its weight; where it differs from the number of all visits, the visits are drawn.
     pub(super) fn visits<R: rand::Rng>(&self, phase: usize, key: &impl Fn(&str) -> R) -> Vec<Visit> {
@@ -67,10 +67,10 @@ impl Plan {
     }
 
     /// Iterates over the questions of a visit.
-    pub(super) fn visited(&self, phase: usize, visit: Visit) -> impl Iterator<Item = Sample> {
+    pub(super) fn visited(&self, phase: usize, visit: Visit) -> impl Iterator<Item = SampleIndex> {
         let stages = &self.phases[phase].stages;
         let wanted = move |stage: u8| visit.stage.map_or_else(|| stages.contains(&stage), |only| only == stage);
         let items = self.stages[visit.case].iter().enumerate().filter(move |(_, stage)| wanted(**stage));
-        items.map(move |(item, _)| Sample { case: visit.case, item })
+        items.map(move |(item, _)| SampleIndex { case: visit.case, item })
     }
 }

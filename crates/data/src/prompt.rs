@@ -37,7 +37,7 @@ pub enum Place {
 
 /// A sentence added to a prompt, for example a hint or a report.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Insert {
+pub struct InsertedText {
     /// Position of the sentence.
     pub place: Place,
     /// Text of the sentence.
@@ -46,7 +46,7 @@ pub struct Insert {
 
 /// An earlier question and its answer, given to the model as context.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Known {
+pub struct ContextAnswer {
     /// Text of the question.
     pub question: String,
     /// Text of the answer, right or wrong.
@@ -55,13 +55,13 @@ pub struct Known {
 
 /// Everything about a prompt that does not come from the case. The default frame gives the clean question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Frame {
+pub struct PromptOptions {
     /// Form in which a choice is answered.
     pub answer_form: AnswerForm,
     /// Earlier questions and answers given as context.
-    pub context: Vec<Known>,
+    pub context: Vec<ContextAnswer>,
     /// Added sentences; several at one position are shown in the order of this list.
-    pub inserts: Vec<Insert>,
+    pub inserts: Vec<InsertedText>,
     /// Options to show, in this order, as indices into the question's options; options not named are not shown. None
     /// shows all options in their stored order.
     pub order: Option<Vec<usize>>,
@@ -94,7 +94,7 @@ pub struct Prompt {
 /// right option is not shown; when the answer has no right option or text, or names a region or image that the case
 /// lacks. Cases that pass [`crate::check`] always have these, so only the order needs care.
 #[must_use]
-pub fn prompt(case: &Case, item: &Item, frame: &Frame) -> Prompt {
+pub fn prompt(case: &Case, item: &Item, frame: &PromptOptions) -> Prompt {
     let (options, stored) = shown_options(item, frame);
     let images: Vec<String> =
         if frame.without_images { Vec::new() } else { case.images.iter().map(|image| image.id.clone()).collect() };
@@ -130,7 +130,7 @@ impl Prompt {
 /// this out.
 #[must_use]
 pub fn gold_text(case: &Case, item: &Item) -> String {
-    gold_reply(case, item, &Frame::default())
+    gold_reply(case, item, &PromptOptions::default())
 }
 
 /// Formats a box `[x0, y0, x1, y1]` in pixels as text: four whole numbers in percent of the image's sides.
@@ -148,7 +148,7 @@ pub fn letter(position: usize) -> String {
     if position < 26 { last.to_string() } else { format!("{}{last}", letter(position / 26 - 1)) }
 }
 
-fn user_text(item: &Item, frame: &Frame, stored: &[usize]) -> String {
+fn user_text(item: &Item, frame: &PromptOptions, stored: &[usize]) -> String {
     let mut lines = Vec::new();
     if !frame.context.is_empty() {
         lines.push("Known so far:".to_owned());
@@ -166,7 +166,7 @@ fn user_text(item: &Item, frame: &Frame, stored: &[usize]) -> String {
     lines.join("\n")
 }
 
-fn inserted(frame: &Frame, place: Place) -> Vec<String> {
+fn inserted(frame: &PromptOptions, place: Place) -> Vec<String> {
     frame.inserts.iter().filter(|insert| insert.place == place).map(|insert| insert.text.clone()).collect()
 }
 
@@ -181,7 +181,7 @@ fn instruction(answer: &Answer, form: AnswerForm) -> &'static str {
     }
 }
 
-fn shown_options(item: &Item, frame: &Frame) -> (Vec<String>, Vec<usize>) {
+fn shown_options(item: &Item, frame: &PromptOptions) -> (Vec<String>, Vec<usize>) {
     match &item.answer {
         Answer::Choice { options, .. } => {
             let stored = frame.order.clone().unwrap_or_else(|| (0..options.len()).collect());
@@ -202,7 +202,7 @@ fn shown_options(item: &Item, frame: &Frame) -> (Vec<String>, Vec<usize>) {
     }
 }
 
-fn gold_reply(case: &Case, item: &Item, frame: &Frame) -> String {
+fn gold_reply(case: &Case, item: &Item, frame: &PromptOptions) -> String {
     match &item.answer {
         Answer::Choice { options, gold, .. } => match frame.answer_form {
             AnswerForm::Text => options[gold[0]].clone(),
@@ -237,9 +237,9 @@ fn region_text(case: &Case, region: &Region) -> String {
 
 /// Returns the parents of `item` with their right answers, in the order of the chain. Only direct parents are included.
 #[must_use]
-pub fn gold_context(case: &Case, item: &Item) -> Vec<Known> {
+pub fn gold_context(case: &Case, item: &Item) -> Vec<ContextAnswer> {
     let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
-    parents.map(|other| Known { question: other.question.clone(), answer: gold_text(case, other) }).collect()
+    parents.map(|other| ContextAnswer { question: other.question.clone(), answer: gold_text(case, other) }).collect()
 }
 
 #[cfg(test)]
@@ -265,7 +265,7 @@ mod tests {
     fn gold_context_holds_the_answers_of_the_parents() {
         let case = case();
         let known = gold_context(&case, &case.chain[1]);
-        assert_eq!(known, [Known { question: "Which modality?".into(), answer: "MRI".into() }]);
+        assert_eq!(known, [ContextAnswer { question: "Which modality?".into(), answer: "MRI".into() }]);
         assert_eq!(gold_context(&case, &case.chain[0]), []);
     }
 
@@ -279,7 +279,8 @@ mod tests {
     #[test]
     fn letters_follow_the_order_shown_and_the_answer_follows_the_letters() {
         let case = case();
-        let frame = Frame { answer_form: AnswerForm::Letter, order: Some(vec![2, 1, 0]), ..Frame::default() };
+        let frame =
+            PromptOptions { answer_form: AnswerForm::Letter, order: Some(vec![2, 1, 0]), ..PromptOptions::default() };
         let shown = prompt(&case, &case.chain[0], &frame);
         assert_eq!(text(&shown), "Which modality?\nA. X-ray\nB. MRI\nC. CT\nAnswer with one letter.");
         assert_eq!(
@@ -291,15 +292,15 @@ mod tests {
     #[test]
     fn inserts_and_context_stand_where_they_belong() {
         let case = case();
-        let insert = |place, text: &str| Insert { place, text: text.into() };
-        let frame = Frame {
-            context: vec![Known { question: "Which modality?".into(), answer: "MRI".into() }],
+        let insert = |place, text: &str| InsertedText { place, text: text.into() };
+        let frame = PromptOptions {
+            context: vec![ContextAnswer { question: "Which modality?".into(), answer: "MRI".into() }],
             inserts: vec![
                 insert(Place::System, "S"),
                 insert(Place::BeforeQuestion, "B"),
                 insert(Place::AfterOptions, "A"),
             ],
-            ..Frame::default()
+            ..PromptOptions::default()
         };
         let shown = prompt(&case, &case.chain[1], &frame);
         assert_eq!(shown.conversation.messages[0].role, Role::System);
@@ -313,7 +314,8 @@ mod tests {
     #[test]
     fn an_option_left_out_is_not_shown_and_the_others_keep_their_index() {
         let case = case();
-        let frame = Frame { answer_form: AnswerForm::Letter, order: Some(vec![2, 1]), ..Frame::default() };
+        let frame =
+            PromptOptions { answer_form: AnswerForm::Letter, order: Some(vec![2, 1]), ..PromptOptions::default() };
         let shown = prompt(&case, &case.chain[0], &frame);
         assert_eq!(text(&shown), "Which modality?\nA. X-ray\nB. MRI\nAnswer with one letter.");
         assert_eq!((shown.stored, shown.answer.as_str()), (vec![2, 1], "B"));
@@ -322,7 +324,7 @@ mod tests {
     #[test]
     fn a_second_turn_repeats_what_form_the_answer_takes() {
         let case = case();
-        let first = prompt(&case, &case.chain[0], &Frame::default());
+        let first = prompt(&case, &case.chain[0], &PromptOptions::default());
         let second = first.clone().once_more(&case.chain[0], AnswerForm::Text, "CT", "Are you sure?");
         assert_eq!(second.conversation.messages[0], first.conversation.messages[0]);
         let [_, reply, _] = &second.conversation.messages[..] else { panic!("three turns") };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use stepwise_ops::{Packed, Plan, Precision, Segment, Weight, attention, linear};
+use stepwise_ops::{AttentionPlan, PackedWeight, Precision, Segment, Weight, attention, linear};
 
 /// Number of timed runs. The fastest counts, because other load on the machine only adds time.
 const ROUNDS: usize = 15;
@@ -44,7 +44,7 @@ fn products(name: &str, tokens: usize, inputs: usize, outputs: usize) {
     }
     let (x, weight) = (values([tokens, inputs]), values([outputs, inputs]));
     let read: Vec<f32> = weight.clone().into_data().try_to_vec().expect("f32");
-    let packed = |precision| Arc::new(Packed::new(&read, [outputs, inputs], precision)).into();
+    let packed = |precision| Arc::new(PackedWeight::new(&read, [outputs, inputs], precision)).into();
     let forms: [(&str, Weight); 3] =
         [("a tensor", weight.into()), ("f32", packed(Precision::F32)), ("bf16", packed(Precision::Bf16))];
     let operations = 2 * tokens * inputs * outputs;
@@ -60,7 +60,7 @@ fn products(name: &str, tokens: usize, inputs: usize, outputs: usize) {
 }
 
 /// Measures attention. `pairs` is the number of pairs of a query and a key it attends to.
-fn attend(name: &str, plan: Plan, pairs: usize, [heads, kv_heads]: [usize; 2]) {
+fn attend(name: &str, plan: AttentionPlan, pairs: usize, [heads, kv_heads]: [usize; 2]) {
     if !wanted(name) {
         return;
     }
@@ -86,11 +86,11 @@ fn main() {
     products("decoder, k", 1000, 576, 192);
     products("decoder, gate", 1000, 576, 1536);
     products("decoder, down", 200, 1536, 576);
-    attend("tower attention, 2 tiles", Plan::sequences(&[1024; 2], false), 2 * 1024 * 1024, [12, 12]);
+    attend("tower attention, 2 tiles", AttentionPlan::sequences(&[1024; 2], false), 2 * 1024 * 1024, [12, 12]);
     let causal = |length: usize| length * (length + 1) / 2;
-    attend("decoder attention, 8 of 160", Plan::sequences(&[160; 8], true), 8 * causal(160), [9, 3]);
+    attend("decoder attention, 8 of 160", AttentionPlan::sequences(&[160; 8], true), 8 * causal(160), [9, 3]);
     let mut chain = vec![Segment { len: 100, parent: None, silent: false }];
     chain.extend((0..8).map(|_| Segment { len: 50, parent: Some(0), silent: false }));
     let pairs = causal(100) + 8 * (50 * 100 + causal(50));
-    attend("decoder attention, 8 branches of 50 on 100", Plan::new(&chain, true, 0), pairs, [9, 3]);
+    attend("decoder attention, 8 branches of 50 on 100", AttentionPlan::new(&chain, true, 0), pairs, [9, 3]);
 }

@@ -8,7 +8,7 @@ use crate::nf4::Nf4;
 use crate::simd;
 use crate::tile::{COLUMNS, Lane, Pair, ROWS, interleave, tile};
 
-/// Number format of a [`Packed`] weight.
+/// Number format of a [`PackedWeight`] weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// 32-bit floats.
@@ -28,7 +28,7 @@ pub enum Precision {
 /// Weight of a linear layer, `[outputs, inputs]`, stored in panels of 32 outputs (NF4: row by row) and in
 /// no other form.
 #[derive(Clone, Debug)]
-pub struct Packed {
+pub struct PackedWeight {
     outputs: usize,
     inputs: usize,
     precision: Precision,
@@ -43,7 +43,7 @@ enum Values {
     Nf4(Nf4),
 }
 
-impl Packed {
+impl PackedWeight {
     /// Packs `weight`, `[outputs, inputs]` row by row, in the given precision.
     ///
     /// # Panics
@@ -220,7 +220,7 @@ impl Packed {
         }
     }
 
-    /// [`Packed::turn`] for bf16 pairs, `[outputs / 2, rounded up][COLUMNS]`: pairs of neighbouring inputs become pairs
+    /// [`PackedWeight::turn`] for bf16 pairs, `[outputs / 2, rounded up][COLUMNS]`: pairs of neighbouring inputs become pairs
     /// of neighbouring outputs.
     fn turn_pairs(&self, values: &[Pair], panel: usize, out: &mut [Pair]) {
         let lanes = self.inputs.div_ceil(2);
@@ -415,7 +415,7 @@ mod tests {
                 four_bits(true, false),
                 four_bits(true, true),
             ] {
-                let packed = Packed::new(&weight, [outputs, inputs], precision);
+                let packed = PackedWeight::new(&weight, [outputs, inputs], precision);
                 let is_rounded = matches!(precision, Precision::Bf16 | Precision::Nf4 { bf16: true, .. });
                 let held = match precision {
                     Precision::F32 => weight.clone(),
@@ -445,7 +445,7 @@ mod tests {
     fn a_row_does_not_depend_on_how_many_there_are() {
         let (inputs, outputs) = (96, 160);
         let (x, weight) = (drawn(37 * inputs, 31), drawn(outputs * inputs, 7));
-        let packed = Packed::new(&weight, [outputs, inputs], Precision::F32);
+        let packed = PackedWeight::new(&weight, [outputs, inputs], Precision::F32);
         let product = |tokens: usize| packed.forward(&x[..tokens * inputs], tokens, None, None);
         assert_eq!(product(5), product(37)[..5 * outputs]);
     }

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use stepwise_benchmark::perturb::support::templates::{FAMILIES, Families};
 use stepwise_benchmark::perturb::trainable::{teaches_to_decline, untrainable};
-use stepwise_benchmark::perturb::{self, KINDS, Kind, Perturbation};
+use stepwise_benchmark::perturb::{self, KINDS, Perturbation, PerturbationKind};
 use stepwise_config::document::{Node, Value};
 use stepwise_config::kind::{Accepts, ValueKind};
 use stepwise_config::section::Section;
@@ -63,7 +63,7 @@ impl Augmentation {
 }
 
 /// The perturbation of a kind, with words from the training families.
-pub fn build(kind: &Kind, mut parameters: toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error> {
+pub fn build(kind: &PerturbationKind, mut parameters: toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error> {
     if !kind.templates.is_empty() {
         parameters.insert(FAMILIES.into(), Families::Training.name().into());
     }
@@ -132,7 +132,7 @@ pub(super) fn read(section: &mut Section<'_>, inherited: &Augment) -> Augment {
     if written { Augment { conditions } } else { inherited.clone() }
 }
 
-fn read_kind(section: &Section<'_>, kind: &'static Kind, node: &Node) -> Vec<Augmentation> {
+fn read_kind(section: &Section<'_>, kind: &'static PerturbationKind, node: &Node) -> Vec<Augmentation> {
     match &node.value {
         Value::List(elements) => elements.iter().filter_map(|element| read_one(section, kind, element)).collect(),
         _ => read_one(section, kind, node).into_iter().collect(),
@@ -140,7 +140,7 @@ fn read_kind(section: &Section<'_>, kind: &'static Kind, node: &Node) -> Vec<Aug
 }
 
 /// One condition; none where its share is 0, which takes a default's condition away.
-fn read_one(section: &Section<'_>, kind: &'static Kind, node: &Node) -> Option<Augmentation> {
+fn read_one(section: &Section<'_>, kind: &'static PerturbationKind, node: &Node) -> Option<Augmentation> {
     let mut parameters = toml::Table::new();
     let share = match &node.value {
         Value::Table(entries) => {

@@ -11,7 +11,7 @@ use stepwise_config::nearest::nearest;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Benchmark {
     /// The conditions asked.
-    pub suite: Suite,
+    pub suite: SuiteChoice,
     /// Asks at most this many cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cases: Option<u64>,
@@ -21,7 +21,7 @@ pub struct Benchmark {
 
 /// A list of conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Suite {
+pub enum SuiteChoice {
     /// Nothing is tested.
     None,
     /// The built-in suite for every epoch.
@@ -32,7 +32,7 @@ pub enum Suite {
     File(PathBuf),
 }
 
-impl Serialize for Suite {
+impl Serialize for SuiteChoice {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::None => serializer.serialize_str("none"),
@@ -48,17 +48,17 @@ pub(super) fn read(mut section: Section<'_>) -> Benchmark {
     let written =
         section.text("suite", Some("\"fast\""), "\"fast\", \"full\", \"none\", or the path of a suite file (`.toml`).");
     let suite = match written.as_deref() {
-        None | Some("fast") => Suite::Fast,
-        Some("full") => Suite::Full,
-        Some("none") => Suite::None,
-        Some(path) if path.ends_with(".toml") => Suite::File(path.into()),
+        None | Some("fast") => SuiteChoice::Fast,
+        Some("full") => SuiteChoice::Full,
+        Some("none") => SuiteChoice::None,
+        Some(path) if path.ends_with(".toml") => SuiteChoice::File(path.into()),
         Some(word) => {
             let help = match nearest(word, ["fast", "full", "none"].into_iter()) {
                 Some(near) => format!("did you mean \"{near}\"? A suite file ends in `.toml`"),
                 None => "write \"fast\", \"full\", \"none\", or the path of a suite file, which ends in `.toml`".into(),
             };
             section.report(at.as_ref(), format!("there is no built-in suite \"{word}\""), help);
-            Suite::Fast
+            SuiteChoice::Fast
         }
     };
     let benchmark = Benchmark {

@@ -6,7 +6,7 @@ use stepwise_config::section::Section;
 
 /// Chooses among tested epochs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Select {
+pub struct BestModelRule {
     /// The metric that decides; none for robust accuracy, and clean accuracy where the suite attacks nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
@@ -16,7 +16,7 @@ pub struct Select {
     pub max_drop: f64,
 }
 
-/// Ends a run before its time, by what [`Select`] compares.
+/// Ends a run before its time, by what [`BestModelRule`] compares.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EarlyStopping {
     /// Tested epochs in a row that are no better.
@@ -27,12 +27,12 @@ pub struct EarlyStopping {
     pub threshold: f64,
 }
 
-pub(super) fn read_select(section: &mut Section<'_>) -> Select {
+pub(super) fn read_select(section: &mut Section<'_>) -> BestModelRule {
     let mut table = section.section("select").about(
         "Which tested epoch is linked as `best`: the one with the best `metric` among those that keep `guard`, which must not \
          lie more than `max_drop` below the best that the base or an earlier tested epoch has had.",
     );
-    let select = Select {
+    let select = BestModelRule {
         metric: table.text(
             "metric",
             Some("`robust_accuracy`, and `accuracy:clean` where the suite attacks nothing"),

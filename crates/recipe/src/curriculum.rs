@@ -11,7 +11,7 @@ use stepwise_config::section::{Section, Words};
 use super::PHASES;
 use super::augment::{self, Augment};
 use super::context::{self, Context};
-use super::early_advance::{self, Promotion};
+use super::early_advance::{self, EarlyAdvance};
 use super::finetuning::Tuning;
 use super::freeze::{self, Freeze};
 use super::order::{self, Order};
@@ -27,14 +27,14 @@ pub struct Curriculum {
     /// Whether the learning rate warms up and decays anew in every phase; else one schedule spans the run.
     pub rewarm: bool,
     /// What all phases of that order have in common.
-    pub lesson: LessonKeys,
+    pub lesson: ExampleKeys,
     /// One after the other; at least one.
-    pub phase: Vec<Phase>,
+    pub phase: Vec<PhaseRecipe>,
 }
 
 /// The keys that `[curriculum]` sets for all phases, and a phase for itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LessonKeys {
+pub struct ExampleKeys {
     /// Share of every batch that comes again from the stages of earlier phases.
     pub replay: f64,
     /// How often a pass visits each case of a data set; 1 for those not named.
@@ -56,10 +56,10 @@ pub struct LessonKeys {
     pub blank_images: bool,
     /// What ends the phase before its time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub promotion: Option<Promotion>,
+    pub promotion: Option<EarlyAdvance>,
 }
 
-impl Default for LessonKeys {
+impl Default for ExampleKeys {
     fn default() -> Self {
         Self {
             replay: 0.0,
@@ -80,7 +80,7 @@ fn is_one(weight: &f64) -> bool {
 
 /// A leg of the schedule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Phase {
+pub struct PhaseRecipe {
     /// Stands in logs and in the names of metrics.
     pub name: String,
     /// Clinical stages learned, 1 to 4, ascending.
@@ -97,20 +97,20 @@ pub struct Phase {
     #[serde(flatten)]
     pub warmup: Option<Warmup>,
     /// Which of its lessons come when.
-    #[serde(skip_serializing_if = "Pacing::is_shuffled")]
-    pub pacing: Pacing,
+    #[serde(skip_serializing_if = "SamplingOrder::is_shuffled")]
+    pub pacing: SamplingOrder,
     /// Parts that stay as they are while it lasts, of those that the recipe trains.
     #[serde(flatten)]
     pub freeze: Freeze,
     /// What lessons show.
     #[serde(flatten)]
-    pub lesson: LessonKeys,
+    pub lesson: ExampleKeys,
 }
 
 /// Which lessons of a phase come when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Pacing {
+pub enum SamplingOrder {
     /// Case by case, shuffled, all of a case's questions together.
     #[default]
     Shuffled,
@@ -121,14 +121,17 @@ pub enum Pacing {
     Competence,
 }
 
-impl Pacing {
+impl SamplingOrder {
     fn is_shuffled(&self) -> bool {
         *self == Self::Shuffled
     }
 }
 
-const PACING: Words<Pacing> =
-    &[("shuffled", Pacing::Shuffled), ("balanced", Pacing::Balanced), ("competence", Pacing::Competence)];
+const PACING: Words<SamplingOrder> = &[
+    ("shuffled", SamplingOrder::Shuffled),
+    ("balanced", SamplingOrder::Balanced),
+    ("competence", SamplingOrder::Competence),
+];
 
 /// How the evidence is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -169,12 +172,12 @@ impl Serialize for Curriculum {
             order: &'a Order,
             rewarm: bool,
             #[serde(flatten)]
-            lesson: &'a LessonKeys,
+            lesson: &'a ExampleKeys,
         }
         #[derive(Serialize)]
         struct Phased<'a> {
             rewarm: bool,
-            phase: &'a [Phase],
+            phase: &'a [PhaseRecipe],
         }
         match &self.order {
             Some(order) => Ordered { order, rewarm: self.rewarm, lesson: &self.lesson }.serialize(serializer),
@@ -201,11 +204,11 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
         "Warms up and decays anew in every phase; else one schedule spans the run, and phases set its peak.",
     );
     let replay_at = section.at("replay");
-    let none = LessonKeys::default();
+    let none = ExampleKeys::default();
     let replay = section.float("replay", none.replay, 0.0..1.0, "That of phases that have something to replay.");
-    let lesson = LessonKeys { replay, ..read_lesson(&mut section, &none, Level::Run) };
+    let lesson = ExampleKeys { replay, ..read_lesson(&mut section, &none, Level::Run) };
     let mut written = section.sections("phase");
-    let mut phases: Vec<Phase> = Vec::new();
+    let mut phases: Vec<PhaseRecipe> = Vec::new();
     if let Some(order) = &order {
         phases = ordered(order, seed, train, &lesson);
         // Documents the keys of a phase, none of which is written.
@@ -226,24 +229,24 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
     }
     section.finish();
     // Without an order the phases have taken over what holds for all of them.
-    let lesson = if order.is_some() { lesson } else { LessonKeys::default() };
+    let lesson = if order.is_some() { lesson } else { ExampleKeys::default() };
     Curriculum { order, rewarm, lesson, phase: phases }
 }
 
 const NOTHING_TO_REPLAY: &str = "there is nothing to replay: no earlier phase has a stage that this one lacks";
 
 /// The phases of an order.
-fn ordered(order: &Order, seed: u64, train: &Train, lesson: &LessonKeys) -> Vec<Phase> {
-    let mut phases: Vec<Phase> = Vec::new();
+fn ordered(order: &Order, seed: u64, train: &Train, lesson: &ExampleKeys) -> Vec<PhaseRecipe> {
+    let mut phases: Vec<PhaseRecipe> = Vec::new();
     for stages in order.stages(seed) {
-        let mut phase = Phase {
+        let mut phase = PhaseRecipe {
             name: usual_name(&stages),
             stages,
             num_train_epochs: Some(train.num_train_epochs),
             max_steps: None,
             learning_rate: train.learning_rate,
             warmup: None,
-            pacing: Pacing::default(),
+            pacing: SamplingOrder::default(),
             freeze: Freeze::default(),
             lesson: lesson.clone(),
         };
@@ -260,7 +263,7 @@ fn usual_name(stages: &[u8]) -> String {
 }
 
 /// Whether an earlier phase has a stage that these lack.
-fn has_replay(earlier: &[Phase], stages: &[u8]) -> bool {
+fn has_replay(earlier: &[PhaseRecipe], stages: &[u8]) -> bool {
     earlier.iter().any(|other| other.stages.iter().any(|stage| !stages.contains(stage)))
 }
 
@@ -269,9 +272,9 @@ fn read_phase(
     tuning: Option<&Tuning>,
     train: &Train,
     rewarm: bool,
-    common: &LessonKeys,
-    earlier: &[Phase],
-) -> Phase {
+    common: &ExampleKeys,
+    earlier: &[PhaseRecipe],
+) -> PhaseRecipe {
     let mut section = section.about("A leg of the schedule; phases follow one another as they are written.");
     let (name_at, replay_at) = (section.at("name"), section.at("replay"));
     let name = section.text("name", Some("`s` and the stages, as in `s12`"), "Stands in logs and metric names.");
@@ -285,7 +288,7 @@ fn read_phase(
     let epochs = section
         .integer_or("num_train_epochs", Some("that of `[train]`"), 1..=100_000, "Passes over the cases.")
         .map_or(train.num_train_epochs, |epochs| epochs as u32);
-    let mut phase = Phase {
+    let mut phase = PhaseRecipe {
         name: name.unwrap_or_else(|| usual_name(&stages)),
         stages,
         num_train_epochs: max_steps.is_none().then_some(epochs),
@@ -296,7 +299,7 @@ fn read_phase(
         warmup: warmup::read_of_phase(&mut section, train, rewarm, max_steps),
         pacing: section.choice(
             "pacing",
-            PACING, Pacing::default(),
+            PACING, SamplingOrder::default(),
             "Which lessons come when: case by case, or a stage of a case at a time, the stages in turns or easy before hard.",
         ),
         freeze: freeze::read(&mut section, tuning),
@@ -312,7 +315,7 @@ fn read_phase(
             "Share of every batch that comes again from the stages of earlier phases, a stage of a case at a time.",
         )
         .unwrap_or(usual);
-    phase.lesson = LessonKeys { replay, ..read_lesson(&mut section, common, Level::Phase) };
+    phase.lesson = ExampleKeys { replay, ..read_lesson(&mut section, common, Level::PhaseRecipe) };
     if !phase.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         let message = format!("the phase name \"{}\" has more than letters, digits, `-`, `_` and `.`", phase.name);
         section.report(name_at.as_ref(), message, "it stands in metric names and paths; shorten it");
@@ -332,17 +335,17 @@ fn read_phase(
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Run,
-    Phase,
+    PhaseRecipe,
 }
 
 /// The keys of lessons but `replay`.
-fn read_lesson(section: &mut Section<'_>, common: &LessonKeys, level: Level) -> LessonKeys {
+fn read_lesson(section: &mut Section<'_>, common: &ExampleKeys, level: Level) -> ExampleKeys {
     let otherwise = match level {
         Level::Run => "\"none\"",
-        Level::Phase => "that of `[curriculum]`",
+        Level::PhaseRecipe => "that of `[curriculum]`",
     };
     let blank_at = section.at("blank_images");
-    let lesson = LessonKeys {
+    let lesson = ExampleKeys {
         replay: common.replay,
         dataset_weights: dataset_weights::read(
             section,

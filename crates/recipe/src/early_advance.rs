@@ -5,7 +5,7 @@ use stepwise_config::section::Section;
 
 /// Ends a phase at the end of a tested epoch.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Promotion {
+pub struct EarlyAdvance {
     /// A metric of the benchmark's summary.
     pub metric: String,
     /// Once it is this or more.
@@ -21,7 +21,7 @@ pub struct Promotion {
     pub min_delta: f64,
 }
 
-impl Promotion {
+impl EarlyAdvance {
     /// Whether a phase ends whose tested epochs came to `values`, where more is better (`higher`) or less is. An epoch in which
     /// the metric is not defined counts as one that is no better.
     #[must_use]
@@ -47,7 +47,7 @@ impl Promotion {
 }
 
 /// Reads `promotion`; `inherited` where it is left out. An empty table is none.
-pub(super) fn read(section: &mut Section<'_>, inherited: Option<&Promotion>) -> Option<Promotion> {
+pub(super) fn read(section: &mut Section<'_>, inherited: Option<&EarlyAdvance>) -> Option<EarlyAdvance> {
     let written = section.has("promotion");
     let mut table = section.section("promotion").about(
         "Ends a phase before its time, at the end of a tested epoch: a metric is reached, or has stopped rising.",
@@ -76,15 +76,15 @@ pub(super) fn read(section: &mut Section<'_>, inherited: Option<&Promotion>) -> 
     if !written {
         return inherited.cloned();
     }
-    metric.map(|metric| Promotion { metric, at_least, at_most, patience, min_delta })
+    metric.map(|metric| EarlyAdvance { metric, at_least, at_most, patience, min_delta })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn promotion(at_least: Option<f64>, patience: Option<u64>) -> Promotion {
-        Promotion { metric: "m".into(), at_least, at_most: None, patience, min_delta: 0.01 }
+    fn promotion(at_least: Option<f64>, patience: Option<u64>) -> EarlyAdvance {
+        EarlyAdvance { metric: "m".into(), at_least, at_most: None, patience, min_delta: 0.01 }
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
         let reached = promotion(Some(0.8), None);
         assert!(!reached.is_due(&[Some(0.9), Some(0.7)], true), "only the last epoch counts");
         assert!(reached.is_due(&[Some(0.7), Some(0.8)], true));
-        let low = Promotion { at_most: Some(0.1), ..promotion(None, None) };
+        let low = EarlyAdvance { at_most: Some(0.1), ..promotion(None, None) };
         assert!(low.is_due(&[Some(0.3), Some(0.1)], false) && !low.is_due(&[Some(0.1), Some(0.3)], false));
         let plateau = promotion(None, Some(2));
         assert!(!plateau.is_due(&[Some(0.5), Some(0.6), Some(0.605)], true));

@@ -15,9 +15,9 @@ use super::init_lora_weights::{self, InitLoraWeights};
 #[allow(clippy::large_enum_variant)] // A recipe has one.
 pub enum Tuning {
     /// Low-rank adapters; the base stays as it is.
-    Lora {
+    LoraRecipe {
         /// `[lora]`.
-        lora: Lora,
+        lora: LoraRecipe,
     },
     /// The model's own weights.
     Full {
@@ -31,7 +31,7 @@ impl Tuning {
     #[must_use]
     pub fn freeze(&self) -> Freeze {
         match self {
-            Self::Lora { lora } => Freeze {
+            Self::LoraRecipe { lora } => Freeze {
                 vision: lora.freeze_vision_tower,
                 connector: lora.freeze_multi_modal_projector,
                 decoder: false,
@@ -47,7 +47,7 @@ impl Tuning {
     /// The name of its table.
     pub(super) const fn table(&self) -> &'static str {
         match self {
-            Self::Lora { .. } => "lora",
+            Self::LoraRecipe { .. } => "lora",
             Self::Full { .. } => "full",
         }
     }
@@ -55,7 +55,7 @@ impl Tuning {
 
 /// `[lora]`, with PEFT's names and meanings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Lora {
+pub struct LoraRecipe {
     /// Rank.
     pub r: u32,
     /// The update is scaled by `lora_alpha / r` (by `lora_alpha / sqrt(r)` with `use_rslora`).
@@ -119,11 +119,11 @@ pub struct Full {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Lora,
+    LoraRecipe,
     Full,
 }
 
-const FINETUNING_TYPES: Words<Kind> = &[("lora", Kind::Lora), ("full", Kind::Full)];
+const FINETUNING_TYPES: Words<Kind> = &[("lora", Kind::LoraRecipe), ("full", Kind::Full)];
 
 const VISION: &str = "Keeps the vision tower as it is; its features are then computed once an image.";
 const CONNECTOR: &str = "Keeps the connector between vision tower and decoder as it is.";
@@ -132,13 +132,13 @@ pub(super) fn read(top: &mut Section<'_>) -> Tuning {
     let kind = top.choice(
         "finetuning_type",
         FINETUNING_TYPES,
-        Kind::Lora,
+        Kind::LoraRecipe,
         "Trains low-rank adapters, or the model's own weights.",
     );
     let lora_section = top.section("lora").about("Low-rank adapters, with PEFT's names and meanings.");
     let full_section = top.section("full").about("Training of the model's own weights.");
     let (unused, name, used) = match kind {
-        Kind::Lora => (&full_section, "full", "lora"),
+        Kind::LoraRecipe => (&full_section, "full", "lora"),
         Kind::Full => (&lora_section, "lora", "full"),
     };
     if unused.at.is_some() {
@@ -147,15 +147,15 @@ pub(super) fn read(top: &mut Section<'_>) -> Tuning {
     }
     let (lora, full) = (read_lora(lora_section), read_full(full_section));
     match kind {
-        Kind::Lora => Tuning::Lora { lora },
+        Kind::LoraRecipe => Tuning::LoraRecipe { lora },
         Kind::Full => Tuning::Full { full },
     }
 }
 
-fn read_lora(mut section: Section<'_>) -> Lora {
+fn read_lora(mut section: Section<'_>) -> LoraRecipe {
     let dora_at = section.at("use_dora");
     let r = section.integer("r", 8, 1..=4096, "Rank of the update.") as u32;
-    let lora = Lora {
+    let lora = LoraRecipe {
         r,
         lora_alpha: section
             .integer_or("lora_alpha", Some("twice `r`"), 1..=65536, "The update is scaled by `lora_alpha / r`.")

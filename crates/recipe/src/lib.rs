@@ -44,14 +44,14 @@ use stepwise_data::io::digest::hex;
 
 pub use augment::build;
 pub use augment::{Augment, Augmentation};
-pub use benchmark::{Benchmark, Suite};
-pub use best_epoch::{EarlyStopping, Select};
+pub use benchmark::{Benchmark, SuiteChoice};
+pub use best_epoch::{BestModelRule, EarlyStopping};
 pub use context::Context;
 pub use convert::{ImportError, Imported, Left, Tool, import};
-pub use curriculum::{Curriculum, Evidence, LessonKeys, Pacing, Phase};
+pub use curriculum::{Curriculum, Evidence, ExampleKeys, PhaseRecipe, SamplingOrder};
 pub use data::{CaseSource, Data, Synth};
-pub use early_advance::Promotion;
-pub use finetuning::{Full, Lora, TargetModules, Tuning};
+pub use early_advance::EarlyAdvance;
+pub use finetuning::{Full, LoraRecipe, TargetModules, Tuning};
 pub use freeze::Freeze;
 pub use init_lora_weights::InitLoraWeights;
 pub use order::Order;
@@ -182,7 +182,7 @@ impl Recipe {
     pub fn base_digest(&self) -> String {
         let mut asked = self.clone();
         asked.seed = 0;
-        asked.curriculum = Curriculum { order: None, rewarm: false, lesson: LessonKeys::default(), phase: Vec::new() };
+        asked.curriculum = Curriculum { order: None, rewarm: false, lesson: ExampleKeys::default(), phase: Vec::new() };
         asked.digest()
     }
 }
@@ -223,7 +223,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         "Whether large images are shown in tiles.",
     );
     let tuning = crate::finetuning::read(&mut top);
-    if let (Some(_), Tuning::Lora { lora }) = (&adapter_name_or_path, &tuning)
+    if let (Some(_), Tuning::LoraRecipe { lora }) = (&adapter_name_or_path, &tuning)
         && lora.init_lora_weights != InitLoraWeights::default()
     {
         top.report(
@@ -247,7 +247,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     let own = adapter_name_or_path.is_none().then_some(&tuning);
     let curriculum = curriculum::read(section, own, &train, seed);
     let benchmark = benchmark::read(top.section("benchmark").about("What is tested after every epoch."));
-    if train.early_stopping.patience.is_some() && benchmark.suite == Suite::None {
+    if train.early_stopping.patience.is_some() && benchmark.suite == SuiteChoice::None {
         top.report(
             patience_at.as_ref(),
             "`early_stopping_patience` counts tested epochs, and `benchmark.suite = \"none\"` tests none",

@@ -182,7 +182,8 @@ fn a_phase_takes_what_holds_for_all_unless_it_says_otherwise() {
          [[curriculum.phase]]\nstages = [2]\naugment = {{}}\n[[curriculum.phase]]\nstages = [3]\ncontext = \"none\"\nreplay = 0\n"
     );
     let recipe = parse(&text, &[]).expect("valid");
-    let of = |phase: &Phase| (phase.lesson.replay, phase.lesson.context.gold, phase.lesson.augment.conditions.len());
+    let of =
+        |phase: &PhaseRecipe| (phase.lesson.replay, phase.lesson.context.gold, phase.lesson.augment.conditions.len());
     let found: Vec<_> = recipe.curriculum.phase.iter().map(of).collect();
     assert_eq!(found, [(0.0, 1.0, 1), (0.2, 1.0, 0), (0.0, 0.0, 1)]);
     assert_eq!(recipe, parse(&recipe.to_toml(), &[]).expect("a resolved recipe is a recipe"));
@@ -366,7 +367,7 @@ fn overrides_replace_what_the_file_says() {
         &["lora.r=32", "train.learning_rate = 2e-5", "model_name_or_path=/models/x", "curriculum.phase.0.stages=[2]"],
     )
     .expect("valid");
-    let Tuning::Lora { lora } = &recipe.tuning else { panic!("not LoRA") };
+    let Tuning::LoraRecipe { lora } = &recipe.tuning else { panic!("not LoRA") };
     assert_eq!((lora.r, lora.lora_alpha, recipe.train.learning_rate), (32, 64, 2e-5));
     assert_eq!(recipe.model_name_or_path, Path::new("/models/x"));
     assert_eq!(

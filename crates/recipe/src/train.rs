@@ -10,7 +10,7 @@ use stepwise_config::kind::ValueKind;
 use stepwise_config::section::{Section, Words};
 use stepwise_data::prompt::AnswerForm;
 
-use super::best_epoch::{self, EarlyStopping, Select};
+use super::best_epoch::{self, BestModelRule, EarlyStopping};
 use super::finetuning::Tuning;
 use super::init_lora_weights::InitLoraWeights;
 use super::warmup;
@@ -88,7 +88,7 @@ pub struct Train {
     #[serde(flatten)]
     pub early_stopping: EarlyStopping,
     /// Which tested epoch is the best one.
-    pub select: Select,
+    pub select: BestModelRule,
 }
 
 /// A reader of the log.
@@ -125,7 +125,7 @@ pub(super) const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bou
 
 pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
     let usual_rate = match tuning {
-        Tuning::Lora { .. } => 1e-4,
+        Tuning::LoraRecipe { .. } => 1e-4,
         Tuning::Full { .. } => 1e-5,
     };
     let (max_steps_at, four_bits_at) = (section.at("max_steps"), section.at("load_in_4bit"));
@@ -240,7 +240,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             "remove `load_in_4bit`, or set `finetuning_type = \"lora\"`",
         );
     }
-    if let Tuning::Lora { lora } = tuning
+    if let Tuning::LoraRecipe { lora } = tuning
         && train.load_in_4bit
         && lora.init_lora_weights == InitLoraWeights::Pissa
     {
@@ -251,7 +251,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         );
     }
     let frozen = match tuning {
-        Tuning::Lora { lora } => [lora.freeze_vision_tower, lora.freeze_multi_modal_projector],
+        Tuning::LoraRecipe { lora } => [lora.freeze_vision_tower, lora.freeze_multi_modal_projector],
         Tuning::Full { full } => [full.freeze_vision_tower, full.freeze_multi_modal_projector],
     };
     let parts = ["vision_tower", "multi_modal_projector"];

@@ -15,10 +15,14 @@ use super::strip::{self, Mark, Scale};
 use super::table::{Cell, Table};
 
 const GROUPS: [(Purpose, &str, &str); 5] = [
-    (Purpose::Reference, "Clean", "question and image as stored"),
+    (Purpose::Clean, "Clean", "question and image as stored"),
     (Purpose::Attack, "Attacks", "the evidence is intact; further right is more robust"),
-    (Purpose::Help, "Help", "something true is added"),
-    (Purpose::Removal, "Evidence removed", "a model that uses the image loses accuracy here, so a loss is not a fault"),
+    (Purpose::Assist, "Help", "something true is added"),
+    (
+        Purpose::EvidenceRemoved,
+        "Evidence removed",
+        "a model that uses the image loses accuracy here, so a loss is not a fault",
+    ),
     (Purpose::Control, "Controls", "the same surface change without its content"),
 ];
 

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use stepwise_report::plan::{PlanInput, PlannedLesson, PlannedStep, render};
+use stepwise_report::plan::{PlanInput, PlannedExample, PlannedStep, render};
 
 /// Two phases of 30 steps, four lessons each: stage 1, then stages 2 and 1 again, with marks that fade.
 fn steps() -> Vec<PlannedStep<'static>> {
@@ -12,7 +12,7 @@ fn steps() -> Vec<PlannedStep<'static>> {
         let second = step >= 30;
         let lesson = |place: usize| {
             let replayed = second && place == 0;
-            PlannedLesson {
+            PlannedExample {
                 case: (step * 4 + place) % 50,
                 case_id: "case, \"<b>\"",
                 question: "q1",
@@ -67,7 +67,7 @@ fn a_plan_is_drawn_and_listed() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn a_long_plan_stays_small() {
-    let lesson = |case| PlannedLesson {
+    let lesson = |case| PlannedExample {
         case,
         case_id: "c",
         question: "q",

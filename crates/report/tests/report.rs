@@ -15,9 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use image::{Rgb, RgbImage};
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::mock::{HintFollower, Linear, Mask, Masker, Oracle, Planted, Policy, View, grid};
-use stepwise_benchmark::model::{
-    Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
-};
+use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Response, Shown};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Options, Run, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
@@ -79,19 +77,19 @@ impl Policy for Prior {
 /// A policy that can be attacked: half of the attacked pixels make it say something else.
 struct Attackable<'a, P>(Planted<'a, P>);
 
-impl<P: Policy> Respondent for Attackable<'_, P> {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+impl<P: Policy> Model for Attackable<'_, P> {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
         self.0.reply(probes)
     }
 
-    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(match probe.images.first() {
             Some(Shown::Picture(picture)) => Some(grid(picture)),
             _ => None,
         })
     }
 
-    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         let yes_no: Vec<_> = attacked
             .iter()
             .map(|(probe, _)| (probe.clone(), Objective::Margin { options: vec!["yes".into(), "no".into()], gold: 0 }))
@@ -182,7 +180,7 @@ fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Summary
 }
 
 /// Asks with the base at hand, for attacks that are made on it.
-fn asked(plan: &Plan<'_>, respondent: &mut dyn Respondent) -> Run {
+fn asked(plan: &Plan<'_>, respondent: &mut dyn Model) -> Run {
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let mut base = Attackable(Planted::new(plan.pool.cases(), Learner { epoch: 0 }));
     let surrogate = Some(Surrogate { key: "base", respondent: &mut base });
@@ -341,7 +339,7 @@ fn tables_hold_the_numbers_of_the_summaries() {
 }
 
 /// The report of a linear respondent attacked at two sizes.
-fn attacked(respondent: &mut dyn Respondent) -> Report {
+fn attacked(respondent: &mut dyn Model) -> Report {
     let (suite, cases) = (bright::suite(), (0..24).map(bright::case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
@@ -389,7 +387,7 @@ fn curves_over_sizes_are_exact_and_a_failed_check_is_told_at_the_top() {
 fn a_line_is_drawn_through_models_that_surely_differ() {
     let (suite, cases) = (common::uncapped(), common::cases(24));
     let plan = Plan::new(&suite, &cases);
-    let summary = |policy: &mut dyn Respondent| {
+    let summary = |policy: &mut dyn Model| {
         let run = asked(&plan, policy);
         Summary::new(
             &suite,
@@ -476,7 +474,7 @@ fn a_worst_case_shows_the_second_turn_and_what_was_done_to_the_picture() {
         ]
     );
     let mut attacker = Attackable(Planted::new(&cases, WeakToChange));
-    let at_hand = worst_cases::AtHand { respondent: &mut attacker, surrogate: None };
+    let at_hand = worst_cases::LiveModels { respondent: &mut attacker, surrogate: None };
     let drawn =
         worst_cases::pick(&plan, &load, &tuned.outcomes, &base.outcomes, 8, Some(at_hand)).expect("pictures are there");
     let fgsm = drawn.iter().find(|case| case.condition == "fgsm").expect("one of each");

@@ -21,7 +21,7 @@ pub enum Failure {
 pub const HELD: u8 = 3;
 
 /// What a command returns.
-pub type Outcome = Result<(), Failure>;
+pub type CommandResult = Result<(), Failure>;
 
 impl Failure {
     /// The input is wrong.
@@ -36,7 +36,7 @@ impl Failure {
 }
 
 /// Reports a failure on stderr and gives the exit code.
-pub fn code(outcome: Outcome) -> ExitCode {
+pub fn code(outcome: CommandResult) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Run(text)) => {

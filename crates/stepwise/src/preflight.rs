@@ -1,23 +1,23 @@
 //! What is known of a run before its first step, for people.
 
-use stepwise_recipe::{Freeze, InitLoraWeights, Lora, Tuning};
+use stepwise_recipe::{Freeze, InitLoraWeights, LoraRecipe, Tuning};
 use stepwise_trainer::optim::learning_rates::Rates;
-use stepwise_trainer::parameters::{Group, Inventory};
-use stepwise_trainer::preflight::Preparation;
-use stepwise_trainer::preflight::freeze_groups::Regime;
-use stepwise_trainer::preflight::memory::{Estimate, available};
-use stepwise_trainer::preflight::token_stats::Spread;
+use stepwise_trainer::parameters::{Group, TrainableParameters};
+use stepwise_trainer::preflight::Preflight;
+use stepwise_trainer::preflight::freeze_groups::FreezeGroup;
+use stepwise_trainer::preflight::memory::{MemoryEstimate, available};
+use stepwise_trainer::preflight::token_stats::Percentiles;
 use stepwise_vlm::idefics3::ModelPart;
 
 use crate::table::Table;
 
 /// Tables of what is trained, of its lessons, and of memory.
-pub fn text(preparation: &Preparation) -> String {
+pub fn text(preparation: &Preflight) -> String {
     [trained(preparation), lessons(preparation), memory(&preparation.memory)].map(|table| table.text()).join("\n\n")
 }
 
 /// What to lower where the run may not fit; none where it does, or the system does not tell.
-pub fn warning(estimate: &Estimate) -> Option<String> {
+pub fn warning(estimate: &MemoryEstimate) -> Option<String> {
     let available = available()?;
     (estimate.to_come() > available).then(|| {
         format!(
@@ -29,7 +29,7 @@ pub fn warning(estimate: &Estimate) -> Option<String> {
     })
 }
 
-fn trained(preparation: &Preparation) -> Table {
+fn trained(preparation: &Preflight) -> Table {
     let inventory = &preparation.inventory;
     let mut table = Table::new("what is trained", ["part: modules", "rank", "parameters", "rate"]);
     for Group { part, rank, modules, parameters } in &inventory.groups {
@@ -41,7 +41,7 @@ fn trained(preparation: &Preparation) -> Table {
             rate(&preparation.regimes, *part, rank.is_some()),
         ]);
     }
-    if let Tuning::Lora { lora } = &preparation.tuning {
+    if let Tuning::LoraRecipe { lora } = &preparation.tuning {
         table.notes.extend(beside_plain(lora));
     }
     table.notes.extend(by_phase(inventory, &preparation.regimes));
@@ -52,7 +52,7 @@ fn trained(preparation: &Preparation) -> Table {
 }
 
 /// What makes the adapters other than plain LoRA.
-fn beside_plain(lora: &Lora) -> Option<String> {
+fn beside_plain(lora: &LoraRecipe) -> Option<String> {
     let said = [
         (lora.use_rslora, "rsLoRA".to_owned()),
         (lora.use_dora, "DoRA".to_owned()),
@@ -65,11 +65,11 @@ fn beside_plain(lora: &Lora) -> Option<String> {
 }
 
 /// Which parts learn in which phases, where that differs.
-fn by_phase(inventory: &Inventory, regimes: &[Regime]) -> Vec<String> {
+fn by_phase(inventory: &TrainableParameters, regimes: &[FreezeGroup]) -> Vec<String> {
     if regimes.iter().all(|regime| regime.freeze == Freeze::default()) {
         return Vec::new();
     }
-    let learning = |Regime { freeze, phases, .. }: &Regime| {
+    let learning = |FreezeGroup { freeze, phases, .. }: &FreezeGroup| {
         let phases: Vec<&str> = phases.iter().map(|(name, _)| name.as_str()).collect();
         let inventory = inventory.but(*freeze);
         let parts = ModelPart::ALL.into_iter().filter(|part| inventory.learns(*part)).map(ModelPart::name);
@@ -79,7 +79,7 @@ fn by_phase(inventory: &Inventory, regimes: &[Regime]) -> Vec<String> {
 }
 
 /// Peak learning rates of the phases that a part learns in; with LoRA+ those of `lora_B`, too.
-fn rate(regimes: &[Regime], part: ModelPart, adapters: bool) -> String {
+fn rate(regimes: &[FreezeGroup], part: ModelPart, adapters: bool) -> String {
     let rates: Vec<&Rates> = regimes.iter().flat_map(|regime| regime.rates(part)).collect();
     let span = |ratio: f64| {
         let peaks = rates.iter().map(|rates| rates.of_part(part) * ratio);
@@ -93,7 +93,7 @@ fn rate(regimes: &[Regime], part: ModelPart, adapters: bool) -> String {
     }
 }
 
-fn lessons(preparation: &Preparation) -> Table {
+fn lessons(preparation: &Preflight) -> Table {
     let head = [
         "phase",
         "steps",
@@ -111,7 +111,7 @@ fn lessons(preparation: &Preparation) -> Table {
     let mut table = Table::new("what is learned", head);
     for phase in &preparation.survey.phases {
         let mut row = vec![phase.name.clone(), phase.steps.to_string(), phase.lessons.to_string()];
-        for Spread { p50, p95, max } in [phase.tokens, phase.supervised, phase.image] {
+        for Percentiles { p50, p95, max } in [phase.tokens, phase.supervised, phase.image] {
             row.extend([p50, p95, max].map(|count| count.to_string()));
         }
         table.rows.push(row);
@@ -134,7 +134,7 @@ fn lessons(preparation: &Preparation) -> Table {
     table
 }
 
-fn memory(estimate: &Estimate) -> Table {
+fn memory(estimate: &MemoryEstimate) -> Table {
     let mut table = Table::new("memory at most, estimated", ["", "MiB"]);
     for one in &estimate.uses {
         table.rows.push(vec![one.what.to_owned(), mebibytes(one.bytes)]);

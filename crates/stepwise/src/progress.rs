@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use stepwise_trainer::log::StepLine;
-use stepwise_trainer::preflight::Preparation;
+use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::progress::{EpochLine, Progress};
 
 use crate::preflight;
@@ -57,7 +57,7 @@ impl Progress for Shown {
         self.bar.set_position(done);
     }
 
-    fn prepared(&mut self, preparation: &Preparation) {
+    fn prepared(&mut self, preparation: &Preflight) {
         self.line(&preflight::text(preparation));
         if let Some(warning) = preflight::warning(&preparation.memory) {
             self.warning(&warning);

@@ -6,8 +6,8 @@ use stepwise_benchmark::metrics::fake_robustness::CheckVerdict;
 use stepwise_benchmark::plan::CAPPED;
 use stepwise_benchmark::summary::{Estimate, Summary};
 use stepwise_recipe::Freeze;
-use stepwise_trainer::batches::augment::Told;
-use stepwise_trainer::preflight::plan_summary::{Outline, PhaseOutline};
+use stepwise_trainer::batches::augment::ContextKind;
+use stepwise_trainer::preflight::plan_summary::{PhaseSummary, PlanSummary};
 
 /// A table in no format yet.
 pub struct Table {
@@ -151,7 +151,7 @@ fn few(names: &[String]) -> String {
 }
 
 /// Phases with what they teach, and below an empty line how lessons differ from the questions as they are stored.
-pub fn outline(outline: &Outline) -> String {
+pub fn outline(outline: &PlanSummary) -> String {
     let head = ["phase", "steps", "epochs", "rate", "stage 1", "stage 2", "stage 3", "stage 4", "lessons"];
     let mut rows = vec![head.map(str::to_owned)];
     for phase in &outline.phases {
@@ -168,7 +168,7 @@ pub fn outline(outline: &Outline) -> String {
             phase.lessons().to_string(),
         ]);
     }
-    let sum = |count: &dyn Fn(&PhaseOutline) -> usize| outline.phases.iter().map(count).sum::<usize>().to_string();
+    let sum = |count: &dyn Fn(&PhaseSummary) -> usize| outline.phases.iter().map(count).sum::<usize>().to_string();
     rows.push([
         "all".into(),
         outline.phases.iter().map(|phase| phase.steps).sum::<u64>().to_string(),
@@ -184,10 +184,10 @@ pub fn outline(outline: &Outline) -> String {
     let mut shows = vec![["phase", "lessons with", "count", "share"].map(str::to_owned)];
     for phase in &outline.phases {
         let told = phase.told.iter().filter_map(|(told, count)| match told {
-            Told::Nothing => None,
-            Told::Gold => Some(("right answers to earlier questions", *count)),
-            Told::Wrong => Some(("a wrong answer to an earlier question", *count)),
-            Told::Predicted => Some(("the model's own answers to earlier questions", *count)),
+            ContextKind::Nothing => None,
+            ContextKind::Gold => Some(("right answers to earlier questions", *count)),
+            ContextKind::Wrong => Some(("a wrong answer to an earlier question", *count)),
+            ContextKind::Predicted => Some(("the model's own answers to earlier questions", *count)),
         });
         let blank = (phase.blank > 0).then_some(("blank pictures", phase.blank));
         for (what, count) in phase.conditions.iter().map(|(kind, count)| (*kind, *count)).chain(told).chain(blank) {

@@ -6,11 +6,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use stepwise_curriculum::run_plan::Course;
+use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::case::Case;
 use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_data::io::digest::hex;
-use stepwise_data::prompt::{Frame, prompt};
+use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_recipe::Recipe;
 use stepwise_trainer::batches::augment::Augmenter;
 use stepwise_vlm::processor::Processor;
@@ -104,7 +104,7 @@ impl Counter<'_> {
     }
 
     fn count(&mut self, recipe: &Recipe, cases: &[Case]) -> Result<Counted, String> {
-        let course = Course::new(recipe, cases).map_err(|error| error.to_string())?;
+        let course = RunPlan::new(recipe, cases).map_err(|error| error.to_string())?;
         let augmenter = Augmenter::new(recipe, cases);
         let mut budget = Budget { steps: course.total, ..Budget::default() };
         let mut lessons = Sha256::new();
@@ -114,7 +114,7 @@ impl Counter<'_> {
                 let asked = augmenter.asked(place, sample);
                 let stored = &cases[sample.case];
                 let item = asked.perturbed.item.as_ref().unwrap_or(&stored.chain[sample.item]);
-                let frame = Frame { answer_form: recipe.train.answer_form, ..asked.perturbed.frame };
+                let frame = PromptOptions { answer_form: recipe.train.answer_form, ..asked.perturbed.frame };
                 budget.samples += 1;
                 let asking = prompt(stored, item, &frame);
                 budget.supervised_tokens += self.tokens(&asking.answer)?;

@@ -11,7 +11,7 @@ use stepwise_trainer::log::tested_steps;
 use super::budget::{Budget, EQUAL};
 use super::manifest::Manifest;
 use super::{Study, StudyError, Task};
-use crate::summary::{ArmRuns, SeedRun, StudyRuns, Taught};
+use crate::summary::{ArmRuns, SeedRun, StudyRuns, TrainingBudget};
 
 /// Reads the runs of `study` that are finished.
 ///
@@ -48,11 +48,11 @@ pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyErr
 }
 
 /// What a run of the arm was to be taught, the mean over seeds.
-fn taught(manifest: &Manifest, arm: &str) -> Taught {
+fn taught(manifest: &Manifest, arm: &str) -> TrainingBudget {
     let budgets: Vec<Budget> =
         manifest.tasks.iter().filter(|entry| entry.arm == arm).map(|entry| entry.budget).collect();
     let mean = |of: fn(&Budget) -> u64| budgets.iter().map(of).sum::<u64>() as f64 / budgets.len().max(1) as f64;
-    Taught {
+    TrainingBudget {
         steps: mean(|budget| budget.steps),
         samples: mean(|budget| budget.samples),
         supervised_tokens: mean(|budget| budget.supervised_tokens),

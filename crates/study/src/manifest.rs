@@ -14,7 +14,7 @@ use stepwise_recipe::CaseSource;
 
 use super::budget::{Budget, check, count};
 use super::same_cases::check_questions;
-use super::task::Stage;
+use super::task::TaskStatus;
 use super::{Study, StudyError, Task, UnequalBudget};
 
 /// Schema of the file.
@@ -210,8 +210,10 @@ impl Manifest {
         let known = self.tasks.len();
         let mut open: Vec<&Task> = Vec::new();
         for task in &study.tasks[..known] {
-            let is_open =
-                only.map_or_else(|| task.stage().map(|stage| stage != Stage::Finished), |only| Ok(task.number == only));
+            let is_open = only.map_or_else(
+                || task.stage().map(|stage| stage != TaskStatus::Finished),
+                |only| Ok(task.number == only),
+            );
             if is_open? {
                 open.push(task);
             }

@@ -27,7 +27,7 @@ pub struct Task {
 
 /// How far a task is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum TaskStatus {
     /// Nothing is there to go on from.
     Waiting,
     /// It can be resumed after this optimiser step.
@@ -101,13 +101,13 @@ impl Task {
     ///
     /// # Errors
     /// When its folder cannot be read.
-    pub fn stage(&self) -> Result<Stage, StudyError> {
+    pub fn stage(&self) -> Result<TaskStatus, StudyError> {
         if self.finished()?.is_some() {
-            return Ok(Stage::Finished);
+            return Ok(TaskStatus::Finished);
         }
         let steps = checkpoint::steps(self.folder())
             .map_err(|error| StudyError::unread(self.folder())(std::io::Error::other(error)))?;
-        Ok(steps.last().map_or(Stage::Waiting, |step| Stage::Partial(*step)))
+        Ok(steps.last().map_or(TaskStatus::Waiting, |step| TaskStatus::Partial(*step)))
     }
 
     /// Notes that all of it is done.

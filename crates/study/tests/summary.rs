@@ -5,7 +5,7 @@ use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_study::report::{StudyInput, render};
-use stepwise_study::summary::{ArmRuns, Difference, Endpoint, Line, SeedRun, StudyRuns, StudySummary, Taught};
+use stepwise_study::summary::{ArmRuns, Difference, Endpoint, Line, SeedRun, StudyRuns, StudySummary, TrainingBudget};
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 200, seed: 0, level: 0.95 };
 
@@ -34,7 +34,7 @@ fn run(seed: u64, outcomes: Vec<Outcome>) -> SeedRun {
 }
 
 fn arm(name: &str, runs: Vec<SeedRun>) -> ArmRuns {
-    ArmRuns { name: name.to_owned(), taught: Taught { steps: 10.0, ..Taught::default() }, runs }
+    ArmRuns { name: name.to_owned(), taught: TrainingBudget { steps: 10.0, ..TrainingBudget::default() }, runs }
 }
 
 /// The first arm is the reference.

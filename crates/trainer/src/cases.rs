@@ -58,12 +58,12 @@ pub struct Cases {
     /// Evaluation cases.
     pub eval: Vec<Case>,
     /// Source of their images.
-    pub pictures: Pictures,
+    pub pictures: CaseImages,
 }
 
 /// Source of case images.
 #[derive(Clone, Debug)]
-pub enum Pictures {
+pub enum CaseImages {
     /// Image files of dataset folders.
     Files {
         /// Dataset folder of each case, by case id.
@@ -99,7 +99,7 @@ impl Cases {
                 };
                 let cases: Vec<Case> = (0..asked.cases).map(|number| synth::record(number, &options)).collect();
                 let numbers = cases.iter().map(|case| case.case_id.clone()).zip(0..).collect();
-                (cases, Pictures::Drawn { options, numbers })
+                (cases, CaseImages::Drawn { options, numbers })
             }
         };
         if let Some(words) = &data.refusal {
@@ -121,11 +121,11 @@ impl Cases {
 }
 
 /// The cases of all folders, in the order of the folders.
-fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, Pictures), CasesError> {
+fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, CaseImages), CasesError> {
     let (mut cases, mut places) = (Vec::new(), HashMap::<String, Arc<Path>>::new());
     for folder in folders {
         let dataset = check::load(folder).map_err(|error| CasesError::Dataset(error.to_string()))?;
-        let Pictures::Files { folders: own } = Pictures::below(&dataset.root, &dataset.cases) else { continue };
+        let CaseImages::Files { folders: own } = CaseImages::below(&dataset.root, &dataset.cases) else { continue };
         let again = dataset.cases.iter().find_map(|case| places.get_key_value(&case.case_id));
         if let Some((case_id, first)) = again {
             return Err(CasesError::Twice {
@@ -137,7 +137,7 @@ fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, Pictures), CasesError> {
         places.extend(own);
         cases.extend(dataset.cases);
     }
-    Ok((cases, Pictures::Files { folders: places }))
+    Ok((cases, CaseImages::Files { folders: places }))
 }
 
 impl Cases {
@@ -150,7 +150,7 @@ impl Cases {
     /// When an image file differs from its recorded digest.
     pub fn identify_pictures(&mut self) -> Result<(), CasesError> {
         match &self.pictures {
-            Pictures::Files { folders } => {
+            CaseImages::Files { folders } => {
                 let images = self.eval.iter().flat_map(|case| case.images.iter().map(move |image| (case, image)));
                 for (case, image) in images {
                     let path = folders.get(&case.case_id).and_then(|root| picture_path(root, &image.path).ok());
@@ -161,7 +161,7 @@ impl Cases {
                     }
                 }
             }
-            Pictures::Drawn { options: SynthOptions { seed, image_size, .. }, numbers } => {
+            CaseImages::Drawn { options: SynthOptions { seed, image_size, .. }, numbers } => {
                 for case in &mut self.eval {
                     let number = numbers.get(&case.case_id);
                     for image in &mut case.images {
@@ -174,7 +174,7 @@ impl Cases {
     }
 }
 
-impl Pictures {
+impl CaseImages {
     /// Images of `cases` that all lie in the dataset folder `root`.
     #[must_use]
     pub fn below(root: &Path, cases: &[Case]) -> Self {
@@ -201,8 +201,8 @@ impl Pictures {
     }
 }
 
-impl stepwise_benchmark::runner::Images for Pictures {
+impl stepwise_benchmark::runner::Images for CaseImages {
     fn load(&self, case: &Case, index: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
-        Pictures::load(self, case, index)
+        CaseImages::load(self, case, index)
     }
 }

@@ -13,7 +13,7 @@ type Digests = BTreeMap<String, [u8; 32]>;
 
 /// Digests of the frozen tensors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Frozen {
+pub struct FrozenDigests {
     /// Tensors that no phase trains.
     never: Digests,
     /// Tensors that are frozen in the current phase only.
@@ -26,9 +26,9 @@ pub struct Frozen {
     "{0} changed although it is frozen -> no checkpoint was written; continue from the newest checkpoint with \
      `--resume`, and report this bug with the recipe"
 )]
-pub struct Moved(pub String);
+pub struct FrozenChanged(pub String);
 
-impl Frozen {
+impl FrozenDigests {
     /// Computes the digests of all parameters that no phase trains. In `model`, everything that any phase trains
     /// must be trainable.
     pub fn of(model: &mut Vlm) -> Self {
@@ -44,12 +44,12 @@ impl Frozen {
     ///
     /// # Errors
     /// Names the first frozen tensor that changed, is missing, or has no recorded digest.
-    pub fn unmoved(&self, model: &mut Vlm) -> Result<(), Moved> {
+    pub fn unmoved(&self, model: &mut Vlm) -> Result<(), FrozenChanged> {
         let now = digests(model, &Digests::new());
         let before: BTreeMap<_, _> = self.never.iter().chain(&self.resting).collect();
         let gone = before.iter().find(|(name, digest)| now.get(**name) != Some(**digest)).map(|(name, _)| *name);
         match gone.or_else(|| now.keys().find(|name| !before.contains_key(name))) {
-            Some(name) => Err(Moved(name.clone())),
+            Some(name) => Err(FrozenChanged(name.clone())),
             None => Ok(()),
         }
     }
@@ -95,12 +95,12 @@ mod tests {
     fn a_frozen_tensor_that_moves_is_named_and_one_that_learns_may() {
         let mut model = model();
         stepwise_vlm::adapter::attach(&mut model, &crate::testing::lora(), 1, |_| true).expect("attached");
-        let before = Frozen::of(&mut model);
+        let before = FrozenDigests::of(&mut model);
         model.visit(&mut Nudge("lora_"));
         assert_eq!(before.unmoved(&mut model), Ok(()));
         model.visit(&mut Nudge("layers.1.mlp.up_proj.weight"));
         let name = "model.text_model.layers.1.mlp.up_proj.weight".to_owned();
-        assert_eq!(before.unmoved(&mut model), Err(Moved(name)));
+        assert_eq!(before.unmoved(&mut model), Err(FrozenChanged(name)));
     }
 
     #[test]
@@ -115,17 +115,17 @@ mod tests {
         }
         let mut model = model();
         stepwise_vlm::adapter::attach(&mut model, &crate::testing::lora(), 1, |_| true).expect("attached");
-        let mut frozen = Frozen::of(&mut model);
+        let mut frozen = FrozenDigests::of(&mut model);
         model.visit(&mut Nudge("lora_"));
         model.visit(&mut Rest(true));
         let first = "model.text_model.layers.0.mlp.down_proj.lora_A.weight".to_owned();
-        assert_eq!(frozen.unmoved(&mut model), Err(Moved(first.clone())), "the freezing was not recorded");
+        assert_eq!(frozen.unmoved(&mut model), Err(FrozenChanged(first.clone())), "the freezing was not recorded");
         frozen.rest(&mut model);
         assert_eq!(frozen.unmoved(&mut model), Ok(()));
         model.visit(&mut Nudge("vision_model.encoder.layers.0.mlp.fc1.lora_"));
         assert_eq!(frozen.unmoved(&mut model), Ok(()), "another part is still trained");
         model.visit(&mut Nudge("text_model.layers.0.mlp.down_proj.lora_A"));
-        assert_eq!(frozen.unmoved(&mut model), Err(Moved(first)));
+        assert_eq!(frozen.unmoved(&mut model), Err(FrozenChanged(first)));
         model.visit(&mut Rest(false));
         frozen.rest(&mut model);
         assert_eq!(frozen.unmoved(&mut model), Ok(()));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::recipe_to_model::{base_precision, initial_weights, is_frozen};
 use burn::tensor::Device;
-use stepwise_recipe::{Freeze, Lora, Recipe, TargetModules, Tuning};
+use stepwise_recipe::{Freeze, LoraRecipe, Recipe, TargetModules, Tuning};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{self, AdapterError, LoraConfig, Targets, load_adapter, save_adapter};
 use stepwise_vlm::feature_cache::FeatureLimits;
@@ -13,11 +13,11 @@ use stepwise_vlm::idefics3::ModelPart;
 use stepwise_vlm::idefics3::save_model;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 use stepwise_vlm::nn::source::WeightError;
-use stepwise_vlm::pipeline::{Reader, ReaderError};
+use stepwise_vlm::pipeline::{PipelineError, VlmPipeline};
 use stepwise_vlm::weights::{SafetensorsSource, write_safetensors};
 
 use crate::optim::adamw::{AdamW, AdamWConfig};
-use crate::parameters::Inventory;
+use crate::parameters::TrainableParameters;
 use crate::progress::Progress;
 
 /// File of the optimiser's moments in a checkpoint.
@@ -28,7 +28,7 @@ pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 pub enum LearnerError {
     /// The base model cannot be loaded.
     #[error(transparent)]
-    Reader(#[from] ReaderError),
+    VlmPipeline(#[from] PipelineError),
     /// The adapter cannot be attached, loaded or saved.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
@@ -49,7 +49,7 @@ pub enum LearnerError {
     },
     /// The recipe freezes every part of the model.
     #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
-    Frozen,
+    FrozenDigests,
     /// A phase freezes every trainable part.
     #[error(
         "nothing is trained in phase {0}: it freezes every trainable part of the model -> remove one of its \
@@ -61,7 +61,7 @@ pub enum LearnerError {
 /// A model in training: base model, adapter and optimiser.
 pub struct Learner {
     /// Model and processor.
-    pub reader: Reader,
+    pub reader: VlmPipeline,
     /// Optimiser of the trainable parameters.
     pub optimizer: AdamW,
     /// Config of the adapter; None in full fine-tuning.
@@ -83,11 +83,11 @@ impl Learner {
     /// or nothing is trained in the run or in one of its phases.
     pub fn new(recipe: &Recipe, device: &Device, progress: &mut dyn Progress) -> Result<Self, LearnerError> {
         let precision = base_precision(&recipe.train);
-        let mut reader = Reader::load_in(precision, &recipe.model_name_or_path, device)?;
+        let mut reader = VlmPipeline::load_in(precision, &recipe.model_name_or_path, device)?;
         reader.processor.set_image_splitting(recipe.do_image_splitting);
         let never = recipe.tuning.freeze();
         let lora = match &recipe.tuning {
-            Tuning::Lora { lora } => {
+            Tuning::LoraRecipe { lora } => {
                 let mut config = config(lora);
                 if let Some(folder) = &recipe.adapter_name_or_path {
                     config.init_lora_weights = go_on_with(&mut reader, folder, &config)?;
@@ -124,9 +124,9 @@ impl Learner {
             epsilon: train.adam_epsilon,
             weight_decay: train.weight_decay,
         });
-        let inventory = Inventory::of(&mut reader.model);
+        let inventory = TrainableParameters::of(&mut reader.model);
         if inventory.groups.is_empty() {
-            return Err(LearnerError::Frozen);
+            return Err(LearnerError::FrozenDigests);
         }
         if let Some(phase) = recipe.curriculum.phase.iter().find(|phase| inventory.but(phase.freeze).groups.is_empty())
         {
@@ -166,11 +166,11 @@ impl Learner {
     ///
     /// # Errors
     /// When the base cannot be loaded again.
-    pub fn other_base(&self) -> Result<Option<Reader>, LearnerError> {
+    pub fn other_base(&self) -> Result<Option<VlmPipeline>, LearnerError> {
         if self.lora.is_some() {
             return Ok(None);
         }
-        let mut base = Reader::load_in(self.precision, &self.base, self.reader.model.device())?;
+        let mut base = VlmPipeline::load_in(self.precision, &self.base, self.reader.model.device())?;
         base.processor = self.reader.processor.clone();
         Ok(Some(base))
     }
@@ -226,7 +226,7 @@ impl Learner {
 /// Loads the adapter of a PEFT folder to continue its training. The adapter must match the recipe. Returns the
 /// adapter's initialisation method.
 fn go_on_with(
-    reader: &mut Reader,
+    reader: &mut VlmPipeline,
     folder: &Path,
     wanted: &LoraConfig,
 ) -> Result<adapter::InitLoraWeights, LearnerError> {
@@ -260,7 +260,7 @@ fn settings(config: &LoraConfig) -> String {
 }
 
 /// Adapter config from the recipe's `[lora]` section.
-fn config(lora: &Lora) -> LoraConfig {
+fn config(lora: &LoraRecipe) -> LoraConfig {
     LoraConfig {
         lora_dropout: lora.lora_dropout as f32,
         exclude_modules: lora.exclude_modules.as_ref().map(targets),

@@ -23,7 +23,7 @@ pub struct Group {
 
 /// Trainable and frozen parameters of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inventory {
+pub struct TrainableParameters {
     /// Trainable layers by part and rank.
     pub groups: Vec<Group>,
     /// Number of values of the model itself that are never trained, by part. Values of adapters are not counted.
@@ -32,7 +32,7 @@ pub struct Inventory {
     pub resting: usize,
 }
 
-impl Inventory {
+impl TrainableParameters {
     /// Counts the parameters of `model`.
     pub fn of(model: &mut Vlm) -> Self {
         let mut count = Count {
@@ -74,7 +74,7 @@ impl Inventory {
 struct Count {
     /// Ranks of the adapters visited so far, by module.
     ranks: BTreeMap<String, usize>,
-    inventory: Inventory,
+    inventory: TrainableParameters,
 }
 
 impl ParameterVisitor for Count {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::log::StepLine;
-use crate::preflight::Preparation;
+use crate::preflight::Preflight;
 
 /// Receiver of progress events. Every method has an empty default.
 pub trait Progress {
@@ -13,7 +13,7 @@ pub trait Progress {
     }
 
     /// Reports the result of the preflight, before the first step.
-    fn prepared(&mut self, preparation: &Preparation) {
+    fn prepared(&mut self, preparation: &Preflight) {
         let _ = preparation;
     }
 

@@ -10,7 +10,7 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::perturb::Purpose;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
-use stepwise_recipe::{EarlyStopping, Select};
+use stepwise_recipe::{BestModelRule, EarlyStopping};
 
 /// Smaller differences count as equal: shares of equal counts can differ in their last bits.
 const ROUNDING: f64 = 1e-9;
@@ -71,7 +71,7 @@ impl Rule {
     /// Rule of the recipe for `suite`. If no metric is set, it is `robust_accuracy` for a suite with
     /// attacks, else `accuracy:clean`.
     #[must_use]
-    pub fn new(select: &Select, early_stopping: EarlyStopping, suite: &Suite) -> Self {
+    pub fn new(select: &BestModelRule, early_stopping: EarlyStopping, suite: &Suite) -> Self {
         let attacks = suite.conditions.iter().any(|condition| condition.purpose == Purpose::Attack);
         let usual = if attacks { "robust_accuracy" } else { "accuracy:clean" };
         Self {

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use stepwise_curriculum::run_plan::Course;
+use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::case::Answer;
 use stepwise_recipe::Recipe;
-use stepwise_trainer::batches::examples::{Lessons, MicroBatch};
-use stepwise_trainer::batches::prefetch::Source;
+use stepwise_trainer::batches::examples::{ExampleBuilder, MicroBatch};
+use stepwise_trainer::batches::prefetch::BatchSource;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::learner::Learner;
-use stepwise_trainer::preflight::Preparation;
-use stepwise_trainer::preflight::dry_run::rehearse;
+use stepwise_trainer::preflight::Preflight;
+use stepwise_trainer::preflight::dry_run::dry_run;
 use stepwise_trainer::preflight::plan_summary;
 
 /// Recipe with examples of many lengths on the shipped model, with original, swapped, edited and missing images.
@@ -44,12 +44,12 @@ context = "gold"
 fn the_largest_batch_goes_first() {
     let recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
-    let course = Course::new(&recipe, &cases.train).expect("a course");
+    let course = RunPlan::new(&recipe, &cases.train).expect("a course");
     let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let preparation = Preparation::new(&recipe, &cases, &course, &mut learner, &mut ()).expect("measured");
+    let preparation = Preflight::new(&recipe, &cases, &course, &mut learner, &mut ()).expect("measured");
     let largest = preparation.survey.largest();
 
-    let source = Source {
+    let source = BatchSource {
         recipe: recipe.clone(),
         cases: Arc::new(Cases::open(&recipe.data).expect("cases")),
         course: course.clone(),
@@ -84,16 +84,16 @@ fn the_largest_batch_goes_first() {
     assert!(image > 0);
 
     let first = source.one(largest.step, largest.micro_batch).expect("lessons").expect("there");
-    rehearse(&mut learner.reader, &first, 7, false).expect("every tensor that learns has a gradient");
+    dry_run(&mut learner.reader, &first, 7, false).expect("every tensor that learns has a gradient");
 }
 
 #[test]
 fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
     let mut recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
-    let course = Course::new(&recipe, &cases.train).expect("a course");
+    let course = RunPlan::new(&recipe, &cases.train).expect("a course");
     let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let mut measure = |recipe: &Recipe| Preparation::new(recipe, &cases, &course, &mut learner, &mut ());
+    let mut measure = |recipe: &Recipe| Preflight::new(recipe, &cases, &course, &mut learner, &mut ());
     let longest = measure(&recipe).expect("measured").survey.longest();
     recipe.cutoff_len = longest;
     assert!(measure(&recipe).is_ok());
@@ -108,9 +108,9 @@ fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
 fn answers_that_are_boxes_weigh_as_their_phase_says() {
     let recipe = recipe("evidence = \"box\"\nbox_loss_weight = 0.5\n");
     let cases = Cases::open(&recipe.data).expect("cases");
-    let course = Course::new(&recipe, &cases.train).expect("a course");
+    let course = RunPlan::new(&recipe, &cases.train).expect("a course");
     let learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let mut lessons = Lessons::new(&recipe, &cases, &learner.reader.processor);
+    let mut lessons = ExampleBuilder::new(&recipe, &cases, &learner.reader.processor);
     let mut weighed = [0, 0];
     for step in plan_summary::steps(&recipe, &cases.train, &course) {
         for planned in step.lessons {

@@ -8,15 +8,15 @@ use serde_json::Value;
 use stepwise_data::conversation::{Conversation, Message};
 use stepwise_data::image::load_picture;
 use stepwise_recipe::lr_schedule::{LrScheduler, Warmup};
-use stepwise_trainer::batches::examples::{Lesson, MicroBatch};
+use stepwise_trainer::batches::examples::{MicroBatch, TrainingExample};
 use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
 use stepwise_trainer::optim::learning_rates::Rates;
 use stepwise_trainer::optim::step::{StepOptions, Stepped, step};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
-use stepwise_vlm::batch::Example;
+use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::weights::SafetensorsSource;
 
 fn parity() -> PathBuf {
@@ -27,14 +27,14 @@ fn facts() -> Value {
     serde_json::from_slice(&std::fs::read(parity().join("fixtures.json")).expect("fixtures.json")).expect("JSON")
 }
 
-fn reader() -> Reader {
-    let mut reader = Reader::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
+fn reader() -> VlmPipeline {
+    let mut reader = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
     reader.processor.set_image_splitting(Some(false));
     reader
 }
 
 /// A recorded conversation as a training example.
-fn lesson(reader: &Reader, name: &str) -> Lesson {
+fn lesson(reader: &VlmPipeline, name: &str) -> TrainingExample {
     let facts = facts();
     let recorded = &facts["conversations"][name];
     let messages: Vec<Message> = serde_json::from_value(recorded["messages"].clone()).expect("messages");
@@ -42,11 +42,11 @@ fn lesson(reader: &Reader, name: &str) -> Lesson {
         let path = parity().join("images").join(format!("{}.png", image.as_str().expect("a name")));
         Arc::new(reader.processor.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
     });
-    let example = Example { conversation: Conversation { messages }, images: images.collect() };
-    Lesson { example, stage: 1, condition: None, weight: 1.0, attack: None, name: name.to_owned() }
+    let example = EncodableExample { conversation: Conversation { messages }, images: images.collect() };
+    TrainingExample { example, stage: 1, condition: None, weight: 1.0, attack: None, name: name.to_owned() }
 }
 
-fn micro_batch(reader: &Reader, lessons: &[Lesson]) -> MicroBatch {
+fn micro_batch(reader: &VlmPipeline, lessons: &[TrainingExample]) -> MicroBatch {
     MicroBatch::new(&reader.processor, lessons, true, 4096).expect("encodes")
 }
 
@@ -198,7 +198,7 @@ fn ten_steps_equal_the_curve_of_trl() {
         messages[..earlier].iter_mut().for_each(|message| message.supervised = false);
         lesson
     });
-    let taught: Vec<Lesson> = taught.collect();
+    let taught: Vec<TrainingExample> = taught.collect();
     let mut lessons = taught.iter().cycle().cloned();
     let weight_decay = number("weight_decay");
     let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay });
@@ -224,7 +224,7 @@ fn ten_steps_equal_the_curve_of_trl() {
 fn a_step_beside_a_base_in_four_bits_equals_qlora() {
     let references = SafetensorsSource::open(&[parity().join("qlora.safetensors")], &Device::flex()).expect("opens");
     let precision = Precision::Nf4 { double_quant: true, bf16: false };
-    let mut reader = Reader::load_in(precision, &parity().join("tiny"), &Device::flex()).expect("the tiny model");
+    let mut reader = VlmPipeline::load_in(precision, &parity().join("tiny"), &Device::flex()).expect("the tiny model");
     reader.processor.set_image_splitting(Some(false));
     load_adapter(&mut reader.model, &parity().join("tiny-lora")).expect("the adapter");
     reader.refresh();
@@ -287,7 +287,7 @@ fn accumulation_counts_every_supervised_token_alike() {
         let lessons = ["multi_turn", "two_images"].map(|name| lesson(&reader, name));
         (reader, lessons)
     };
-    let run = |micro_batches: &dyn Fn([Lesson; 2]) -> Vec<Vec<Lesson>>| {
+    let run = |micro_batches: &dyn Fn([TrainingExample; 2]) -> Vec<Vec<TrainingExample>>| {
         let (mut reader, lessons) = fresh();
         let micro_batches: Vec<MicroBatch> =
             micro_batches(lessons).iter().map(|lessons| micro_batch(&reader, lessons)).collect();

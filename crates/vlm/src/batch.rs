@@ -6,20 +6,20 @@ use std::sync::Arc;
 use stepwise_data::conversation::Conversation;
 
 use crate::feature_cache::TileDigest;
-use crate::packed_sequences::{Layout, Sequence, Target, TileSpan};
+use crate::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use crate::processor::pixels::ImageGrid;
 use crate::processor::{Encoded, Prepared, Processor, ProcessorError};
 
 /// Conversation with its preprocessed images.
 #[derive(Clone, Debug)]
-pub struct Example {
+pub struct EncodableExample {
     /// Messages of the conversation.
     pub conversation: Conversation,
     /// Images in order of appearance in the conversation.
     pub images: Vec<Arc<Prepared>>,
 }
 
-impl Example {
+impl EncodableExample {
     /// Tile grid of each image.
     #[must_use]
     pub fn grids(&self) -> Vec<ImageGrid> {
@@ -31,7 +31,7 @@ impl Example {
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// Packed sequences, one per example.
-    pub layout: Layout,
+    pub layout: PackedSequences,
     pub(crate) tiles: TileSet,
 }
 
@@ -43,7 +43,7 @@ impl Batch {
     /// When [`Processor::encode`] fails.
     pub fn new<'a>(
         processor: &Processor,
-        examples: impl IntoIterator<Item = &'a Example>,
+        examples: impl IntoIterator<Item = &'a EncodableExample>,
         share: bool,
     ) -> Result<Self, ProcessorError> {
         Self::weighted(processor, examples.into_iter().map(|example| (example, 1.0)), share)
@@ -55,7 +55,7 @@ impl Batch {
     /// When [`Processor::encode`] fails.
     pub fn weighted<'a>(
         processor: &Processor,
-        examples: impl IntoIterator<Item = (&'a Example, f32)>,
+        examples: impl IntoIterator<Item = (&'a EncodableExample, f32)>,
         share: bool,
     ) -> Result<Self, ProcessorError> {
         let mut tiles = TileSet { apart: !share, ..TileSet::default() };
@@ -68,7 +68,7 @@ impl Batch {
                 Ok(tiles.sequence(&encoded, &example.images, encoded.ids.clone(), targets))
             })
             .collect::<Result<Vec<_>, ProcessorError>>()?;
-        Ok(Self { layout: Layout::pack(&sequences, share), tiles })
+        Ok(Self { layout: PackedSequences::pack(&sequences, share), tiles })
     }
 }
 

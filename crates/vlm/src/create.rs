@@ -216,7 +216,7 @@ fn train_tokenizer(sizes: &FreshConfig, texts: impl Iterator<Item = String> + Se
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::Reader;
+    use crate::pipeline::VlmPipeline;
     use crate::processor::Processor;
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
         let sizes = FreshConfig { vocab_size: 400, ..FreshConfig::default() };
         let texts = (0..50).map(|number| format!("How many findings are there? {number}"));
         create(folder.path(), &sizes, texts, 1).expect("created");
-        let reader = Reader::load(folder.path(), &Device::flex()).expect("loads");
+        let reader = VlmPipeline::load(folder.path(), &Device::flex()).expect("loads");
         let processor: &Processor = &reader.processor;
         let mut conversation = stepwise_data::conversation::Conversation::default();
         let text = stepwise_data::conversation::Part::text("Größe 12 mm?\n  ok");

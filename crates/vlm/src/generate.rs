@@ -5,7 +5,7 @@ use burn::tensor::activation::log_softmax;
 
 use crate::idefics3::Vlm;
 use crate::nn::parameter::Pass;
-use crate::packed_sequences::{Layout, Sequence};
+use crate::packed_sequences::{PackedSequences, Sequence};
 
 /// Generated tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,7 +34,7 @@ pub fn generate(
     if max_new_tokens == 0 {
         return generated;
     }
-    let layout = Layout::pack(std::slice::from_ref(prompt), false);
+    let layout = PackedSequences::pack(std::slice::from_ref(prompt), false);
     let (mut decoding, mut logits) = model.decode(&layout, features, pass);
     loop {
         let (token, logprob) = likeliest(logits);

@@ -42,7 +42,7 @@ pub struct Target {
 /// Packed sequences without padding. All tokens that a prediction depends on have a row; shared prefixes have one
 /// row per token.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Layout {
+pub struct PackedSequences {
     /// Token id of each row.
     pub ids: Vec<u32>,
     /// Position of each row in its sequence, from 0.
@@ -73,7 +73,7 @@ pub struct Prediction {
 /// Identity of a token for prefix sharing: the id and, for image features, tile and feature.
 type Key = (u32, Option<(usize, usize)>);
 
-impl Layout {
+impl PackedSequences {
     /// Packs `sequences`. With `share`, a prefix that several sequences share gets one set of rows, from which
     /// they branch off.
     ///
@@ -138,7 +138,7 @@ struct Packer<'a> {
     keys: &'a [Vec<Key>],
     /// Row of every token of every sequence.
     rows: Vec<Vec<usize>>,
-    layout: Layout,
+    layout: PackedSequences,
 }
 
 impl Packer<'_> {
@@ -207,7 +207,7 @@ mod tests {
             sequence(prompt.chain([60]), &[20]),
             sequence(90..95, &[4]),
         ];
-        let layout = Layout::pack(&sequences, true);
+        let layout = PackedSequences::pack(&sequences, true);
         let lengths: Vec<_> = layout.segments.iter().map(|segment| (segment.len, segment.parent)).collect();
         assert_eq!(lengths, [(20, None), (1, Some(0)), (4, None)]);
         let predicted: Vec<_> = layout.predictions.iter().map(|p| (p.row, p.token, p.sequence)).collect();
@@ -219,21 +219,21 @@ mod tests {
     #[test]
     fn short_beginnings_and_other_pictures_are_not_shared() {
         let short = [sequence(0..10, &[]), sequence((0..3).chain(70..77), &[])];
-        assert_eq!(Layout::pack(&short, true).rows(), 20);
+        assert_eq!(PackedSequences::pack(&short, true).rows(), 20);
         let mut pictures = [sequence(0..20, &[]), sequence(0..20, &[])];
         for (tile, sequence) in pictures.iter_mut().enumerate() {
             sequence.tiles.push(TileSpan { start: 2, len: 4, tile });
         }
-        assert_eq!(Layout::pack(&pictures, true).rows(), 40);
+        assert_eq!(PackedSequences::pack(&pictures, true).rows(), 40);
         pictures[1].tiles[0].tile = 0;
-        assert_eq!(Layout::pack(&pictures, true).rows(), 20);
+        assert_eq!(PackedSequences::pack(&pictures, true).rows(), 20);
     }
 
     #[test]
     fn a_sequence_may_end_where_another_goes_on() {
         let sequences = [sequence(0..20, &[]), sequence(0..24, &[23])];
-        let layout = Layout::pack(&sequences, true);
+        let layout = PackedSequences::pack(&sequences, true);
         assert_eq!((layout.rows(), layout.predictions[0].row), (23, 22));
-        assert_eq!(Layout::pack(&sequences, false).rows(), 43);
+        assert_eq!(PackedSequences::pack(&sequences, false).rows(), 43);
     }
 }

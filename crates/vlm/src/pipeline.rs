@@ -7,13 +7,13 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 use stepwise_ops::Precision;
 
-use crate::batch::{Batch, Example, TileRef, TileSet};
+use crate::batch::{Batch, EncodableExample, TileRef, TileSet};
 use crate::feature_cache::{FeatureCache, FeatureLimits};
 use crate::generate::{Generated, generate};
 use crate::idefics3::checkpointed::Seen;
 use crate::idefics3::{LoadError, ModelPart, Vlm};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use crate::packed_sequences::{Layout, Sequence, Target};
+use crate::packed_sequences::{PackedSequences, Sequence, Target};
 use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError, hex};
 
 /// Rows computed in one forward pass when answering: enough to keep the processor busy, little enough to fit anywhere.
@@ -21,7 +21,7 @@ pub(crate) const ROWS_AT_ONCE: usize = 4096;
 
 /// What can go wrong with a reader.
 #[derive(Debug, thiserror::Error)]
-pub enum ReaderError {
+pub enum PipelineError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -51,7 +51,7 @@ pub struct OptionScore {
 }
 
 /// Model and processor of one folder.
-pub struct Reader {
+pub struct VlmPipeline {
     /// The model.
     pub model: Vlm,
     /// Its processor.
@@ -74,23 +74,23 @@ enum Sight {
     },
 }
 
-impl Reader {
+impl VlmPipeline {
     /// Loads a Hugging Face folder.
     ///
     /// # Errors
     /// When the folder lacks something or asks for what is not built.
-    pub fn load(folder: &Path, device: &Device) -> Result<Self, ReaderError> {
+    pub fn load(folder: &Path, device: &Device) -> Result<Self, PipelineError> {
         Self::load_in(Precision::F32, folder, device)
     }
 
-    /// [`Reader::load`] with the frozen weights of linear layers held, and multiplied, in another precision: on the CPU,
+    /// [`VlmPipeline::load`] with the frozen weights of linear layers held, and multiplied, in another precision: on the CPU,
     /// which alone has that arithmetic of ours.
     ///
     /// # Errors
-    /// As [`Reader::load`], and for another precision than f32 on another device.
-    pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, ReaderError> {
+    /// As [`VlmPipeline::load`], and for another precision than f32 on another device.
+    pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, PipelineError> {
         if precision != Precision::F32 && *device != Device::flex() {
-            return Err(ReaderError::Precision);
+            return Err(PipelineError::Precision);
         }
         let model = Vlm::load_in(precision, folder, device)?;
         Self::new(model, Processor::from_folder(folder)?)
@@ -100,23 +100,23 @@ impl Reader {
     ///
     /// # Errors
     /// When they disagree about tiles or tokens.
-    pub fn new(model: Vlm, processor: Processor) -> Result<Self, ReaderError> {
+    pub fn new(model: Vlm, processor: Processor) -> Result<Self, PipelineError> {
         let config = model.config();
         let (side, wanted) = (processor.pixels().max_image_size.longest_edge as usize, config.vision.image_size);
         if side != wanted {
-            return Err(ReaderError::Mismatch(format!(
+            return Err(PipelineError::Mismatch(format!(
                 "max_image_size.longest_edge of the processor is {side}, vision_config.image_size of the model {wanted}"
             )));
         }
         let (tokens, wanted) = (processor.image_seq_len(), config.features_per_tile());
         if tokens != wanted {
-            return Err(ReaderError::Mismatch(format!(
+            return Err(PipelineError::Mismatch(format!(
                 "image_seq_len of the processor is {tokens}, but a tile has {wanted} features in the model"
             )));
         }
         let (largest, rows) = (processor.largest_token_id(), config.text.vocab_size);
         if largest as usize >= rows {
-            return Err(ReaderError::Mismatch(format!(
+            return Err(PipelineError::Mismatch(format!(
                 "the tokenizer knows token id {largest}, but text_config.vocab_size of the model is {rows}"
             )));
         }
@@ -129,7 +129,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Processor::encode`].
-    pub fn encode(&self, example: &Example, answering: bool) -> Result<Encoded, ReaderError> {
+    pub fn encode(&self, example: &EncodableExample, answering: bool) -> Result<Encoded, PipelineError> {
         Ok(self.processor.encode(&example.conversation, &example.grids(), answering)?)
     }
 
@@ -170,7 +170,11 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Processor::encode_options`].
-    pub fn score(&self, asked: &[(Example, Vec<String>)], pass: &Pass) -> Result<Vec<Vec<OptionScore>>, ReaderError> {
+    pub fn score(
+        &self,
+        asked: &[(EncodableExample, Vec<String>)],
+        pass: &Pass,
+    ) -> Result<Vec<Vec<OptionScore>>, PipelineError> {
         let mut scores = Vec::with_capacity(asked.len());
         let mut waiting = Scoring::default();
         for (example, options) in asked {
@@ -197,7 +201,7 @@ impl Reader {
                 .flat_map(|asked| (0..scores[asked].len()).map(move |option| (asked, option)))
                 .collect()
         };
-        let layout = Layout::pack(&waiting.sequences, true);
+        let layout = PackedSequences::pack(&waiting.sequences, true);
         let features = self.features(&waiting.tiles, pass);
         let logprobs = self.model.logprobs(&layout, features, pass);
         for (prediction, logprob) in layout.predictions.iter().zip(logprobs) {
@@ -210,7 +214,12 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Processor::encode`].
-    pub fn generate(&self, example: &Example, max_new_tokens: usize, pass: &Pass) -> Result<Generated, ReaderError> {
+    pub fn generate(
+        &self,
+        example: &EncodableExample,
+        max_new_tokens: usize,
+        pass: &Pass,
+    ) -> Result<Generated, PipelineError> {
         let encoded = self.encode(example, true)?;
         let mut tiles = TileSet::default();
         let prompt = tiles.sequence(&encoded, &example.images, encoded.ids.clone(), Vec::new());
@@ -269,7 +278,7 @@ impl Reader {
         self.remember(&FeatureLimits::default());
     }
 
-    /// [`Reader::refresh`] with limits to what is remembered; nothing is where anything before the decoder learns. Features
+    /// [`VlmPipeline::refresh`] with limits to what is remembered; nothing is where anything before the decoder learns. Features
     /// that adapters make are remembered in memory alone, and only for passes with adapters on.
     pub fn remember(&mut self, limits: &FeatureLimits) {
         let digest = limits.folder.is_some().then(|| Sha256::new_with_prefix(self.processor.digest()));
@@ -322,7 +331,7 @@ struct Scoring {
 }
 
 impl Scoring {
-    fn push(&mut self, prompt: &Encoded, ends: &[Vec<u32>], example: &Example) {
+    fn push(&mut self, prompt: &Encoded, ends: &[Vec<u32>], example: &EncodableExample) {
         self.examples += 1;
         self.tokens += prompt.ids.len();
         for end in ends {

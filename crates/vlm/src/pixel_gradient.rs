@@ -6,10 +6,10 @@
 
 use burn::tensor::{Gradients, Tensor, TensorData};
 
-use crate::batch::{Example, TileSet};
+use crate::batch::{EncodableExample, TileSet};
 use crate::nn::parameter::Pass;
-use crate::packed_sequences::{Layout, Sequence, Target, TileSpan};
-use crate::pipeline::{ROWS_AT_ONCE, Reader, ReaderError};
+use crate::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
+use crate::pipeline::{PipelineError, ROWS_AT_ONCE, VlmPipeline};
 use crate::processor::Encoded;
 
 /// What is differentiated. Likelihoods are means over an answer's tokens.
@@ -46,10 +46,10 @@ impl PixelObjective {
         }
     }
 
-    fn check(&self) -> Result<(), ReaderError> {
+    fn check(&self) -> Result<(), PipelineError> {
         match self {
             Self::Margin { options, gold } if options.len() < 2 || *gold >= options.len() => {
-                Err(ReaderError::NoGradient("a margin needs two options, one of them right"))
+                Err(PipelineError::NoGradient("a margin needs two options, one of them right"))
             }
             _ => Ok(()),
         }
@@ -72,8 +72,8 @@ impl PixelObjective {
 }
 
 /// A question on its way.
-struct Asked<'a> {
-    example: &'a Example,
+struct Queries<'a> {
+    example: &'a EncodableExample,
     objective: &'a PixelObjective,
     prompt: Encoded,
     ends: Vec<Vec<u32>>,
@@ -81,7 +81,7 @@ struct Asked<'a> {
     tiles: usize,
 }
 
-impl Asked<'_> {
+impl Queries<'_> {
     /// Rows it brings to the image encoder or to the decoder, whichever are more.
     fn rows(&self, patches: usize) -> usize {
         let words = self.prompt.ids.len() + self.ends.iter().map(Vec::len).sum::<usize>();
@@ -89,7 +89,7 @@ impl Asked<'_> {
     }
 }
 
-impl Reader {
+impl VlmPipeline {
     /// Values and pixel gradients of objectives, one each, in order. As many questions go through the model at once as keep
     /// it busy; beside which others a question is asked changes its gradient by rounding only.
     ///
@@ -97,9 +97,9 @@ impl Reader {
     /// As [`crate::processor::Processor::encode_options`]; when no picture is shown or a margin has no rival.
     pub fn pixel_gradients(
         &self,
-        asked: &[(Example, PixelObjective)],
+        asked: &[(EncodableExample, PixelObjective)],
         pass: &Pass,
-    ) -> Result<Vec<PixelSlope>, ReaderError> {
+    ) -> Result<Vec<PixelSlope>, PipelineError> {
         let patches = self.model.config().vision.patches_per_side().pow(2);
         let (mut slopes, mut waiting, mut rows) = (Vec::with_capacity(asked.len()), Vec::new(), 0);
         for (example, objective) in asked {
@@ -118,23 +118,27 @@ impl Reader {
         Ok(slopes)
     }
 
-    fn asked<'a>(&self, example: &'a Example, objective: &'a PixelObjective) -> Result<Asked<'a>, ReaderError> {
+    fn asked<'a>(
+        &self,
+        example: &'a EncodableExample,
+        objective: &'a PixelObjective,
+    ) -> Result<Queries<'a>, PipelineError> {
         objective.check()?;
         let Some(first) = example.images.first() else {
-            return Err(ReaderError::NoGradient("a pixel gradient needs a picture"));
+            return Err(PipelineError::NoGradient("a pixel gradient needs a picture"));
         };
         let texts = objective.texts();
         let (prompt, ends) = self.processor.encode_options(&example.conversation, &example.grids(), &texts)?;
-        Ok(Asked { example, objective, prompt, ends, tiles: first.grid.tiles() })
+        Ok(Queries { example, objective, prompt, ends, tiles: first.grid.tiles() })
     }
 
     /// One pass forward and one back for all of `asked`, and what the way back left.
-    fn climb(&self, asked: &[Asked<'_>], pass: &Pass) -> (Vec<PixelSlope>, Gradients) {
+    fn climb(&self, asked: &[Queries<'_>], pass: &Pass) -> (Vec<PixelSlope>, Gradients) {
         let plain = Pass { gradients: false, dropout: None, ..*pass };
         let attacked: usize = asked.iter().map(|asked| asked.tiles).sum();
         let (mut rest, mut sequences, mut first) = (TileSet::default(), Vec::new(), 0);
         let mut unit = Vec::new();
-        for Asked { example, prompt, ends, tiles, .. } in asked {
+        for Queries { example, prompt, ends, tiles, .. } in asked {
             unit.extend(self.processor.unit_pixels(&example.images[0]));
             for end in ends {
                 let ids: Vec<u32> = prompt.ids.iter().chain(end).copied().collect();
@@ -154,7 +158,7 @@ impl Reader {
             }
             first += tiles;
         }
-        let layout = Layout::pack(&sequences, true);
+        let layout = PackedSequences::pack(&sequences, true);
         let side = self.model.config().vision.image_size;
         let unit = Tensor::<4>::from_data(TensorData::new(unit, [attacked, 3, side, side]), self.model.device());
         let unit = unit.autodiff().require_grad();
@@ -166,7 +170,7 @@ impl Reader {
         let mut values = Vec::with_capacity(asked.len());
         let weigh = |logprobs: &[f32]| {
             let (mut weights, mut logprobs) = (Vec::with_capacity(logprobs.len()), logprobs);
-            for Asked { objective, ends, .. } in asked {
+            for Queries { objective, ends, .. } in asked {
                 let rates = ends.iter().map(|end| {
                     let own = logprobs.split_off(..end.len()).unwrap_or_default();
                     own.iter().map(|logprob| f64::from(*logprob)).sum::<f64>() / end.len() as f64
@@ -221,8 +225,8 @@ mod tests {
     }
 
     /// The tiny model of the parity fixtures, whole pictures only, with an adapter everywhere that learns.
-    fn adapted() -> Reader {
-        let mut reader = Reader::load(&parity("tiny"), &Device::flex()).expect("the tiny model");
+    fn adapted() -> VlmPipeline {
+        let mut reader = VlmPipeline::load(&parity("tiny"), &Device::flex()).expect("the tiny model");
         reader.processor.set_image_splitting(Some(false));
         load_adapter(&mut reader.model, &parity("tiny-lora-all")).expect("the adapter");
         reader.model.visit(&mut Learn);
@@ -254,21 +258,21 @@ mod tests {
         }
     }
 
-    fn picture(reader: &Reader, seed: u32) -> Vec<f32> {
+    fn picture(reader: &VlmPipeline, seed: u32) -> Vec<f32> {
         let picture = RgbImage::from_fn(64, 64, |x, y| {
             Rgb([seed * 40 + x * 2, y * 3, (x * y + seed * 7) / 20].map(|value| (value % 256) as u8))
         });
         reader.processor.unit_pixels(&reader.processor.prepare(&picture).expect("a picture"))
     }
 
-    fn example(reader: &Reader, unit: &[Vec<f32>], question: &str) -> Example {
+    fn example(reader: &VlmPipeline, unit: &[Vec<f32>], question: &str) -> EncodableExample {
         let mut conversation = Conversation::default();
         let mut parts: Vec<Part> = (0..unit.len()).map(|index| Part::Image { index }).collect();
         parts.push(Part::text(question));
         conversation.push(Role::User, parts);
         let grid = ImageGrid::default();
         let repainted = |unit: &Vec<f32>| Arc::new(reader.processor.repainted(grid, unit.clone()).expect("one tile"));
-        Example { conversation, images: unit.iter().map(repainted).collect() }
+        EncodableExample { conversation, images: unit.iter().map(repainted).collect() }
     }
 
     fn margin(gold: usize) -> PixelObjective {
@@ -276,7 +280,7 @@ mod tests {
     }
 
     /// Six questions about three pictures, one of them beside another picture.
-    fn asked(reader: &Reader) -> Vec<(Example, PixelObjective)> {
+    fn asked(reader: &VlmPipeline) -> Vec<(EncodableExample, PixelObjective)> {
         let pictures: Vec<Vec<f32>> = (1..4).map(|seed| picture(reader, seed)).collect();
         let mut asked: Vec<_> = pictures
             .iter()
@@ -318,11 +322,12 @@ mod tests {
         let reader = adapted();
         let unit = picture(&reader, 2);
         let one = example(&reader, std::slice::from_ref(&unit), "How is its margin?");
-        let rates = |example: &Example, texts: Vec<String>| -> Vec<f64> {
+        let rates = |example: &EncodableExample, texts: Vec<String>| -> Vec<f64> {
             let scores = reader.score(&[(example.clone(), texts)], &Pass::ANSWER).expect("scores").remove(0);
             scores.iter().map(|score| score.loglikelihood / score.token_ids.len() as f64).collect()
         };
-        let value = |example: &Example, objective: &PixelObjective| objective.at(&rates(example, objective.texts())).0;
+        let value =
+            |example: &EncodableExample, objective: &PixelObjective| objective.at(&rates(example, objective.texts())).0;
         for objective in [margin(0), margin(2), PixelObjective::Nll { target: "a carcinoma".to_owned() }] {
             let found = reader.pixel_gradients(&[(one.clone(), objective.clone())], &Pass::ANSWER).expect("a gradient");
             let PixelSlope { value: here, gradient } = &found[0];
@@ -358,7 +363,7 @@ mod tests {
         let reader = adapted();
         let unit = picture(&reader, 1);
         let nll = PixelObjective::Nll { target: "no".to_owned() };
-        let refused = |example: Example, objective| {
+        let refused = |example: EncodableExample, objective| {
             reader.pixel_gradients(&[(example, objective)], &Pass::ANSWER).expect_err("refused").to_string()
         };
         assert!(refused(example(&reader, &[], "What is this?"), nll).contains("needs a picture"));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use stepwise_vlm::adapter::{LoraConfig, Targets, attach, load_adapter, merge, save_adapter};
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use stepwise_vlm::packed_sequences::Layout;
+use stepwise_vlm::packed_sequences::PackedSequences;
 use stepwise_vlm::weights::{NamedTensor, SafetensorsSource, write_safetensors};
 
 use common::{Case, GRADIENTS, TOLERANCE};
@@ -92,7 +92,7 @@ fn micro_batches_packed_together_give_the_accumulated_gradient() {
     let sequences = [cases[0].sequence(weight, 0), cases[1].sequence(weight, cases[0].tiles)];
     let features = cases.iter().filter_map(|case| case.features(&model, &GRADIENTS)).collect();
     let features = burn::tensor::Tensor::cat(features, 0);
-    let loss = model.loss(&Layout::pack(&sequences, true), Some(features), &GRADIENTS);
+    let loss = model.loss(&PackedSequences::pack(&sequences, true), Some(features), &GRADIENTS);
     assert_close("loss", &values(loss.clone()), &[facts["loss"].as_f64().expect("a loss") as f32], TOLERANCE);
     let gradients = gradients_of(&mut model, &loss.backward());
     compare_gradients("accumulated", PREFIX, &gradients);
@@ -343,7 +343,7 @@ fn peft_gives_our_logits_with_our_adapter() {
 
     let case = Case::load("single");
     let rows: Vec<usize> = list(&peft["positions"]);
-    let layout = Layout::pack(&[case.mean_sequence()], true);
+    let layout = PackedSequences::pack(&[case.mean_sequence()], true);
     let logits = values(model.logits(&layout, case.features(&model, &Pass::ANSWER), &rows, &Pass::ANSWER));
     let expected: Vec<f32> = list::<Vec<f32>>(&peft["logits"]).concat();
     assert_close("logits", &logits, &expected, TOLERANCE);

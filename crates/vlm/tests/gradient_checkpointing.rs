@@ -9,15 +9,15 @@ use burn::tensor::Device;
 use stepwise_data::conversation::{Conversation, Message};
 use stepwise_data::image::load_picture;
 use stepwise_vlm::adapter::load_adapter;
-use stepwise_vlm::batch::{Batch, Example};
+use stepwise_vlm::batch::{Batch, EncodableExample};
 use stepwise_vlm::idefics3::ModelPart;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use common::{assert_close, copy_of, deviation, edit_json, facts, gradients_of, learn_everything, parity};
 
 /// A recorded conversation.
-fn example(reader: &Reader, name: &str) -> Example {
+fn example(reader: &VlmPipeline, name: &str) -> EncodableExample {
     let recorded = &facts()["conversations"][name];
     let messages: Vec<Message> = serde_json::from_value(recorded["messages"].clone()).expect("messages");
     let images = recorded["images"].as_array().expect("images").iter().map(|image| {
@@ -25,12 +25,12 @@ fn example(reader: &Reader, name: &str) -> Example {
         Arc::new(reader.processor.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
     });
     let images = images.collect();
-    Example { conversation: Conversation { messages }, images }
+    EncodableExample { conversation: Conversation { messages }, images }
 }
 
 /// Terms of the loss and the sum of all gradients.
-fn gradients(reader: &mut Reader, names: &[&str], checkpointing: bool) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
-    let examples: Vec<Example> = names.iter().map(|name| example(reader, name)).collect();
+fn gradients(reader: &mut VlmPipeline, names: &[&str], checkpointing: bool) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
+    let examples: Vec<EncodableExample> = names.iter().map(|name| example(reader, name)).collect();
     let batch = Batch::new(&reader.processor, examples.iter(), true).expect("a batch");
     let (terms, parts) = reader.gradients(&batch, 0.125, checkpointing, &Pass::training(7));
     let mut sum: BTreeMap<String, Vec<f32>> = BTreeMap::new();
@@ -63,7 +63,7 @@ fn checkpointed_gradients_are_those_of_one_pass() {
     let adapters = [Some(parity().join("tiny-lora")), Some(dropping.path().to_path_buf()), None];
     let rests = [&[][..], &[Vision], &[Decoder], &[Connector], &[Vision, Connector], &[Vision, Decoder]];
     for (adapter, rests) in adapters.iter().flat_map(|adapter| rests.map(|rests| (adapter, rests))) {
-        let mut reader = Reader::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
+        let mut reader = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
         reader.processor.set_image_splitting(Some(false));
         match adapter {
             // Of the decoder alone.
@@ -92,13 +92,13 @@ fn checkpointed_gradients_are_those_of_one_pass() {
 fn an_adapter_that_rests_drops_nothing_and_what_it_sees_is_remembered_while_it_is_on() {
     let dropping = copy_of("tiny-lora-all", &[]);
     edit_json(&dropping.path().join("adapter_config.json"), |config| config["lora_dropout"] = 0.5.into());
-    let mut reader = Reader::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
+    let mut reader = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
     reader.processor.set_image_splitting(Some(false));
     let base = {
         let examples = [example(&reader, "two_images")];
         Batch::new(&reader.processor, examples.iter(), true).expect("a batch")
     };
-    let terms = |reader: &Reader, pass: Pass| reader.losses(&base, &pass).1;
+    let terms = |reader: &VlmPipeline, pass: Pass| reader.losses(&base, &pass).1;
     let untouched = terms(&reader, Pass::ANSWER);
     load_adapter(&mut reader.model, dropping.path()).expect("an adapter");
     reader.refresh();

@@ -12,7 +12,7 @@ use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::idefics3::config::ModelConfig;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::nn::source::{Source, WeightError};
-use stepwise_vlm::packed_sequences::{Layout, Sequence};
+use stepwise_vlm::packed_sequences::{PackedSequences, Sequence};
 use stepwise_vlm::processor::Processor;
 
 use common::{CONVERSATIONS, Case, GRADIENTS, TOLERANCE};
@@ -33,10 +33,10 @@ fn every_part_gives_the_recorded_activations() {
             compare("connector", values(features.clone()));
             features
         });
-        let whole = Layout::pack(&[case.whole()], true);
+        let whole = PackedSequences::pack(&[case.whole()], true);
         compare("text.inputs", values(model.embed(&whole, features.clone(), &pass)));
         compare("text.layer.1", values(model.hidden(&whole, features.clone(), &pass)));
-        let layout = Layout::pack(&[case.mean_sequence()], true);
+        let layout = PackedSequences::pack(&[case.mean_sequence()], true);
         compare("logits", case.logits(&model, &pass));
         compare("loss", values(model.loss(&layout, features.clone(), &pass)));
         let (loss, each) = model.losses(&layout, features, &pass);
@@ -64,7 +64,7 @@ fn options_have_the_recorded_likelihoods_shared_or_not() {
     for case in Case::all() {
         let options = case.options();
         let score = |share: bool| -> (usize, Vec<f32>) {
-            let layout = Layout::pack(&options, share);
+            let layout = PackedSequences::pack(&options, share);
             (layout.rows(), model.logprobs(&layout, case.features(&model, &Pass::ANSWER), &Pass::ANSWER))
         };
         let ((few, shared), (many, separate)) = (score(true), score(false));
@@ -83,7 +83,7 @@ fn pixel_gradients_are_the_recorded_ones() {
         let case = Case::load(name);
         let pixels = case.pixels().expect("pictures").autodiff().require_grad();
         let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
-        let layout = Layout::pack(&[case.mean_sequence()], true);
+        let layout = PackedSequences::pack(&[case.mean_sequence()], true);
         let gradients = model.loss(&layout, Some(features), &GRADIENTS).backward();
         let found = values(pixels.grad(&gradients).expect("a gradient"));
         assert_close(name, &found, &case.reference("pixel_gradient"), TOLERANCE);
@@ -179,7 +179,7 @@ fn the_head_can_be_the_embedding_table() {
 }
 
 /// Conversations packed into one layout, their pictures numbered through.
-fn packed(cases: &[Case], share: bool) -> (Layout, Vec<f32>) {
+fn packed(cases: &[Case], share: bool) -> (PackedSequences, Vec<f32>) {
     let supervised: usize = cases.iter().map(|case| case.supervised.len()).sum();
     let (mut first_tile, mut pixels) = (0, Vec::new());
     let sequences: Vec<Sequence> = cases
@@ -191,7 +191,7 @@ fn packed(cases: &[Case], share: bool) -> (Layout, Vec<f32>) {
             sequence
         })
         .collect();
-    (Layout::pack(&sequences, share), pixels)
+    (PackedSequences::pack(&sequences, share), pixels)
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn a_shared_tree_has_the_loss_and_all_gradients_of_separate_sequences() {
         target.weight = [0.5, -0.25, 0.125][index % 3];
     }
     let mut run = |share: bool| {
-        let layout = Layout::pack(&sequences, share);
+        let layout = PackedSequences::pack(&sequences, share);
         let pixels = Case::load("multi_turn").pixels().expect("a picture").autodiff().require_grad();
         let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
         let loss = model.loss(&layout, Some(features), &GRADIENTS);

@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use burn::tensor::Device;
-use stepwise_ops::Packed;
+use stepwise_ops::PackedWeight;
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::idefics3::Vlm;
@@ -37,7 +37,7 @@ fn weights_are_rounded_as_bitsandbytes_rounds_them() {
     let references = references();
     for (double_quant, how) in [(false, "once"), (true, "twice")] {
         let reference = |name: &str| references.any(&format!("{how}.{name}")).expect(name).1;
-        let found = Packed::new(&drawn, [COUNT, 1], four_bits(double_quant)).unpacked();
+        let found = PackedWeight::new(&drawn, [COUNT, 1], four_bits(double_quant)).unpacked();
         assert_close(how, &found, &reference("drawn"), ROUNDING);
 
         struct Compare<F>(F, usize);

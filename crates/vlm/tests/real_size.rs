@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use stepwise_vlm::adapter::{LoraConfig, Targets, attach};
 use stepwise_vlm::idefics3::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::packed_sequences::{Layout, Sequence, Target, TileSpan};
+use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use stepwise_vlm::weights::RandomSource;
 
 use common::{gradients_of, tensor, values};
@@ -35,7 +35,7 @@ fn a_step_in_the_real_shape_is_finite() {
     let ids: Vec<u32> = std::iter::repeat_n(image, features).chain(words).collect();
     let targets = (ids.len() - 6..ids.len()).map(|index| Target { index, weight: 1.0 / 6.0 }).collect();
     let tiles = vec![TileSpan { start: 0, len: features, tile: 0 }];
-    let layout = Layout::pack(&[Sequence { ids, tiles, targets }], true);
+    let layout = PackedSequences::pack(&[Sequence { ids, tiles, targets }], true);
     let pixels: Vec<f32> = (0..3 * side * side).map(|place| (place % 509) as f32 / 254.0 - 1.0).collect();
     let pass = Pass::training(1);
     let encoded = model.encode(tensor(pixels, [1, 3, side, side]), None, &pass);

@@ -15,7 +15,7 @@ use stepwise_vlm::adapter::{
 };
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use stepwise_vlm::packed_sequences::Layout;
+use stepwise_vlm::packed_sequences::PackedSequences;
 use stepwise_vlm::weights::SafetensorsSource;
 
 use common::{Case, GRADIENTS, TOLERANCE, assert_close, deviation, gradients_of, parity, tiny, values};
@@ -56,7 +56,7 @@ fn adapted_of(mut model: Vlm, folder: &str) -> (Vlm, LoraConfig) {
 fn predicted(model: &Vlm, pass: &Pass) -> Vec<f32> {
     let case = case();
     let rows: Vec<usize> = case.supervised.iter().map(|place| place - 1).collect();
-    let layout = Layout::pack(&[case.mean_sequence()], true);
+    let layout = PackedSequences::pack(&[case.mean_sequence()], true);
     values(model.logits(&layout, case.features(model, pass), &rows, pass))
 }
 

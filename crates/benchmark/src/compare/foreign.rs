@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::Reply;
+use crate::model::Response;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::runner::judged;
@@ -105,7 +105,8 @@ fn judge(line: Line, suite: &Suite, plan: Option<&Plan<'_>>) -> Result<Outcome, 
     match (plan, line.verdict) {
         (Some(plan), verdict) => {
             let entry = plan.entry(&case_id, &item_id, &condition);
-            let outcome = entry.and_then(|entry| judged(plan, entry, &Reply::Text(words.cloned().unwrap_or_default())));
+            let outcome =
+                entry.and_then(|entry| judged(plan, entry, &Response::Text(words.cloned().unwrap_or_default())));
             let mut outcome = outcome.ok_or_else(|| vec![not_asked(plan, &case_id, &item_id, &condition)])?;
             if line.reply.is_none() {
                 outcome.reply = None;

@@ -13,7 +13,7 @@ mod vlmevalkit_yes_no;
 
 use serde::{Deserialize, Serialize};
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::{Frame, letter, prompt};
+use stepwise_data::prompt::{PromptOptions, letter, prompt};
 
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -208,7 +208,7 @@ impl Rule {
         if !fits {
             return None;
         }
-        let frame: Frame = plan.condition(entry).perturbation.perturb(&plan.scene(entry)).ok()?.frame;
+        let frame: PromptOptions = plan.condition(entry).perturbation.perturb(&plan.scene(entry)).ok()?.frame;
         let inserted = frame.inserts.iter().map(|insert| insert.text.as_str()).collect::<Vec<_>>().join("\n");
         let shown = prompt(case, item, &frame);
         let gold = match &item.answer {

@@ -1,12 +1,12 @@
 //! Accuracy under every condition, and its difference from the accuracy under the condition's control.
 
-use super::{Better, Ledger, Metric, paired};
+use super::{Better, Metric, OutcomeTable, paired};
 use crate::perturb::Purpose;
 
 /// Returns `accuracy:ID` and `accuracy:ID:stage_N` of every condition, and `effect:ID` of every condition with
 /// a control.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();
     for (c, condition) in ledger.conditions() {
         let id = &condition.id;
@@ -40,7 +40,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
 /// their accuracy.
 fn better(purpose: Purpose) -> Better {
     match purpose {
-        Purpose::Reference | Purpose::Attack | Purpose::Help => Better::Higher,
-        Purpose::Removal | Purpose::Control => Better::Neither,
+        Purpose::Clean | Purpose::Attack | Purpose::Assist => Better::Higher,
+        Purpose::EvidenceRemoved | Purpose::Control => Better::Neither,
     }
 }

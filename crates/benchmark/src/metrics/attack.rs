@@ -1,13 +1,13 @@
 //! Attack success: how often an attack turns a right answer wrong, and how often into the answer it names.
 
 use super::family::attacks;
-use super::{Better, Ledger, Metric};
+use super::{Better, Metric, OutcomeTable};
 use crate::suite::Condition;
 
 /// Returns `attack_success:ID` of every attack, `attack_success_over_noise:ID` of attacks whose control is noise of
 /// random signs, and `adoption:ID` of attacks that name an answer.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let mut metrics = Vec::new();
     for (c, condition) in attacks(ledger) {
@@ -51,19 +51,19 @@ fn names_an_answer(condition: &Condition) -> bool {
 /// Returns `attack_success_both_right` of every attack: the difference of attack success, `tuned` less `base`, on
 /// the items that *both* models got right clean. Plain attack success is over each model's own right items, so
 /// its difference also changes with clean accuracy. Both tables must hold the same items in the same order, as
-/// after [`Ledger::common`].
+/// after [`OutcomeTable::common`].
 #[must_use]
-pub fn on_items_both_got_right(tuned: &Ledger<'_>, base: &Ledger<'_>) -> Vec<Metric> {
+pub fn on_items_both_got_right(tuned: &OutcomeTable<'_>, base: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = tuned.clean();
     attacks(tuned)
         .map(|(c, condition)| {
-            let of = |ledger: &Ledger<'_>, other: &Ledger<'_>| {
-                let right = |row: &super::Row<'_>| row.right(clean) == Some(1.0);
+            let of = |ledger: &OutcomeTable<'_>, other: &OutcomeTable<'_>| {
+                let right = |row: &super::ItemRow<'_>| row.right(clean) == Some(1.0);
                 // Both tables hold the same items in the same order.
                 let both: Vec<bool> = ledger.rows.iter().zip(&other.rows).map(|(a, b)| right(a) && right(b)).collect();
                 let kept =
                     ledger.rows.iter().zip(&both).filter(|(_, both)| **both).map(|(row, _)| row.clone()).collect();
-                let ledger = Ledger { rows: kept, ..*ledger };
+                let ledger = OutcomeTable { rows: kept, ..*ledger };
                 Metric::mean(
                     format!("attack_success_both_right:{}", condition.id),
                     format!("attack success, {}, on items both models got right clean", condition.id),

@@ -1,7 +1,7 @@
 //! Box metrics: overlap of given and right boxes, on clean questions.
 
 use super::outcome_table::one_if;
-use super::{Better, Ledger, Metric, Row};
+use super::{Better, ItemRow, Metric, OutcomeTable};
 use crate::score::closeness::Measure;
 
 /// Thresholds of intersection over union, with their spelling in metric ids.
@@ -11,7 +11,7 @@ const THRESHOLDS: [(f64, &str); 3] = [(0.3, "30"), (0.5, "50"), (0.75, "75")];
 /// that the sum of overlaps is largest. Shares are over the larger of the numbers of right and given boxes, so a
 /// superfluous box costs as much as a missing one.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let mean = |value: &dyn Fn(&[f64]) -> f64| {
         ledger.sums(|row| {
             let (overlaps, found) = boxes(row)?;
@@ -35,7 +35,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
 }
 
 /// Overlaps of the right boxes, and the number of given boxes; None for other types of answer.
-fn boxes<'a>(row: &Row<'a>) -> Option<(&'a [f64], usize)> {
+fn boxes<'a>(row: &ItemRow<'a>) -> Option<(&'a [f64], usize)> {
     match row.clean()?.measure.as_ref()? {
         Measure::Boxes { overlaps, found } => Some((overlaps, *found)),
         Measure::Number { .. } | Measure::Text { .. } => None,

@@ -1,13 +1,13 @@
 //! Accuracy of whole chains, and the stage of the first error. Only cases with all four stages count. A stage is right
 //! if all of its items are.
 
-use super::{Better, Ledger, Metric, Row};
+use super::{Better, ItemRow, Metric, OutcomeTable};
 
 /// Returns `chain_prefix:stage_N`, `chain_accuracy`, `chain_conditional:stage_N` and `first_error:*`.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
-    let first_error = |rows: &[Row<'_>]| first_error(rows, clean);
+    let first_error = |rows: &[ItemRow<'_>]| first_error(rows, clean);
     // P_s: stages 1 to s all right
     let mut metrics: Vec<Metric> = (1..=4usize)
         .map(|stage| {
@@ -56,7 +56,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
 
 /// First stage with a wrong item; inner None where there is no error, outer None where a stage is missing or an item
 /// was not evaluated.
-fn first_error(rows: &[Row<'_>], clean: usize) -> Option<Option<usize>> {
+fn first_error(rows: &[ItemRow<'_>], clean: usize) -> Option<Option<usize>> {
     let mut asked = [false; 4];
     let mut broken: Option<usize> = None;
     for row in rows {

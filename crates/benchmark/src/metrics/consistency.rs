@@ -1,12 +1,12 @@
 //! Flip rate: whether answers stay the same where the right answer does.
 
-use super::{Better, Ledger, Metric};
+use super::{Better, Metric, OutcomeTable};
 use crate::perturb::Purpose;
 
 /// Returns `flip_rate:ID` of every condition except the clean one. Items whose right answer is another one under the
 /// condition are left out, because there the answer should change.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let mut metrics = Vec::new();
     for (c, condition) in ledger.conditions().filter(|(c, _)| *c != clean) {

@@ -1,11 +1,11 @@
 //! Effect of earlier answers given as context: right answers, the model's own answers, and wrong answers.
 
-use super::{Better, Ledger, Metric, Sums, paired};
+use super::{Better, ClusterSums, Metric, OutcomeTable, paired};
 use crate::suite::Condition;
 
 /// Returns `error_propagation`, `poisoning` and `stage_replacement` for the conditions with earlier answers.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();
     let against_gold = |condition: &Condition| {
         ledger.control(condition).filter(|(_, control)| control.kind == "parents_gold").map(|(c, _)| c)
@@ -15,14 +15,22 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         .collect();
     for (place, &(c, condition, gold)) in own.iter().enumerate() {
         // EP_s = A_s(gold parents) - A_s(predicted parents)
-        metrics.extend(by_stage(ledger, gold, c, &Ledger::name("error_propagation", condition, place == 0), |stage| {
-            format!("error propagation, stage {stage} (loss with its own earlier answers instead of the right ones)")
-        }));
+        metrics.extend(by_stage(
+            ledger,
+            gold,
+            c,
+            &OutcomeTable::name("error_propagation", condition, place == 0),
+            |stage| {
+                format!(
+                    "error propagation, stage {stage} (loss with its own earlier answers instead of the right ones)"
+                )
+            },
+        ));
     }
     for (c, condition, first) in ledger.variants("parents_wrong") {
         let Some(gold) = against_gold(condition) else { continue };
         // PO_s = A_s(gold parents) - A_s(one parent wrong)
-        metrics.extend(by_stage(ledger, gold, c, &Ledger::name("poisoning", condition, first), |stage| {
+        metrics.extend(by_stage(ledger, gold, c, &OutcomeTable::name("poisoning", condition, first), |stage| {
             format!("poisoning, stage {stage} (loss with one wrong earlier answer)")
         }));
     }
@@ -44,7 +52,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
 }
 
 fn predicted<'a>(
-    ledger: &Ledger<'a>,
+    ledger: &OutcomeTable<'a>,
     keep: impl Fn(&Condition) -> bool,
 ) -> impl Iterator<Item = (usize, &'a Condition)> {
     ledger.conditions().filter(move |(_, condition)| condition.kind == "parents_predicted" && keep(condition))
@@ -62,12 +70,18 @@ fn stages(condition: &Condition) -> impl Iterator<Item = String> {
 }
 
 /// Accuracy under `c` less accuracy under `reference`, on one stage.
-fn only_stage(ledger: &Ledger<'_>, stage: u8, c: usize, reference: usize) -> Sums<2> {
+fn only_stage(ledger: &OutcomeTable<'_>, stage: u8, c: usize, reference: usize) -> ClusterSums<2> {
     ledger.sums(|row| (row.stage == stage).then_some([row.right(c)? - row.right(reference)?, 1.0]))
 }
 
 /// Accuracy under `c` less accuracy under `reference`: over stages 2 to 4 together, and for each of them.
-fn by_stage(ledger: &Ledger<'_>, c: usize, reference: usize, id: &str, label: impl Fn(&str) -> String) -> Vec<Metric> {
+fn by_stage(
+    ledger: &OutcomeTable<'_>,
+    c: usize,
+    reference: usize,
+    id: &str,
+    label: impl Fn(&str) -> String,
+) -> Vec<Metric> {
     let all = Metric::mean(id, label("2 to 4"), Better::Lower, paired(ledger, c, reference));
     let each = (2..=4u8).map(|stage| {
         let sums = only_stage(ledger, stage, c, reference);

@@ -2,16 +2,16 @@
 
 use stepwise_data::taxonomy::is_about_marks;
 
-use super::{Better, Ledger, Metric, paired};
+use super::{Better, Metric, OutcomeTable, paired};
 
 /// Returns `cue_gain`, `cue_alignment_accuracy`, `cue_harm` and `text_dominance`. Where there are several shapes of
 /// mark, the metrics of the box carry no suffix.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let mut metrics = Vec::new();
     for (c, condition, first) in ledger.variants("cue_true") {
-        let name = |base: &str| Ledger::name(base, condition, first);
+        let name = |base: &str| OutcomeTable::name(base, condition, first);
         // CG = A(cue+) - A(0)
         let gain = paired(ledger, c, clean);
         metrics.push(Metric::mean(name("cue_gain"), "cue gain (true mark)", Better::Higher, gain));
@@ -31,13 +31,13 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     }
     for (c, condition, first) in ledger.variants("cue_wrong") {
         // CH = A(0) - A(cue-)
-        let name = Ledger::name("cue_harm", condition, first);
+        let name = OutcomeTable::name("cue_harm", condition, first);
         metrics.push(Metric::mean(name, "false-cue harm (wrong mark)", Better::Lower, paired(ledger, clean, c)));
     }
     for (c, condition, first) in ledger.variants("cue_text_wrong") {
         // TD = P(a = h given a true mark and a wrong claim about it)
         metrics.push(Metric::mean(
-            Ledger::name("text_dominance", condition, first),
+            OutcomeTable::name("text_dominance", condition, first),
             "text dominance (follows a wrong claim about a true mark)",
             Better::Lower,
             ledger.sums(|row| Some([row.follows(c)?, 1.0])),

@@ -1,7 +1,7 @@
 //! Accuracy by the size of an attack, on the same items at every size, so that a curve changes because of the attack
 //! and not because of other items.
 
-use super::{Better, Ledger, Metric, Row};
+use super::{Better, ItemRow, Metric, OutcomeTable};
 use crate::suite::Condition;
 
 /// Kinds of condition that have a size. Targeted attacks are left out, because they are another attack.
@@ -9,11 +9,11 @@ const KINDS: [&str; 4] = ["fgsm", "pgd", "transfer", "random_sign"];
 
 /// Returns `eps_accuracy:KIND:EPS` for every kind with at least two sizes; size 0 is the clean question.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     KINDS.iter().flat_map(|kind| of_kind(ledger, kind)).collect()
 }
 
-fn of_kind(ledger: &Ledger<'_>, kind: &str) -> Vec<Metric> {
+fn of_kind(ledger: &OutcomeTable<'_>, kind: &str) -> Vec<Metric> {
     let sized = |(c, condition): (usize, &Condition)| Some((condition.number("eps")?, c));
     let untargeted = ledger.of_kind(kind).filter(|(_, condition)| !condition.flag("targeted"));
     let mut ladder: Vec<(f64, usize)> = untargeted.filter_map(sized).collect();
@@ -23,7 +23,7 @@ fn of_kind(ledger: &Ledger<'_>, kind: &str) -> Vec<Metric> {
         return Vec::new();
     }
     ladder.insert(0, (0.0, ledger.clean()));
-    let everywhere = |row: &Row<'_>| ladder.iter().all(|(_, c)| row.at(*c).is_some());
+    let everywhere = |row: &ItemRow<'_>| ladder.iter().all(|(_, c)| row.at(*c).is_some());
     let of_size = |&(eps, c): &(f64, usize)| {
         Metric::mean(
             format!("eps_accuracy:{kind}:{eps}"),
@@ -38,7 +38,7 @@ fn of_kind(ledger: &Ledger<'_>, kind: &str) -> Vec<Metric> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Groups;
+    use crate::metrics::Clusters;
     use crate::suite::Suite;
 
     #[test]
@@ -56,7 +56,7 @@ mod tests {
         }
         let suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
         let ids: Vec<String> =
-            metrics(&Ledger::new(&suite, &Groups::default(), [])).into_iter().map(|metric| metric.id).collect();
+            metrics(&OutcomeTable::new(&suite, &Clusters::default(), [])).into_iter().map(|metric| metric.id).collect();
         assert_eq!(ids, ["eps_accuracy:pgd:0", "eps_accuracy:pgd:0.5", "eps_accuracy:pgd:8"]);
     }
 }

@@ -9,7 +9,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, Row, share};
+use super::{ItemRow, OutcomeTable, share};
 use crate::stats::paired::mcnemar_exact;
 use crate::suite::Condition;
 
@@ -52,7 +52,7 @@ const FALL: f64 = 0.1;
 /// Runs all checks that the suite's conditions allow. A check without conditions yields one
 /// [`CheckVerdict::NotApplicable`] entry.
 #[must_use]
-pub fn checks(ledger: &Ledger<'_>) -> Vec<Check> {
+pub fn checks(ledger: &OutcomeTable<'_>) -> Vec<Check> {
     let families: [(&str, &str, Vec<Check>); 5] = [
         ("accuracy_does_not_rise_with_eps", "accuracy does not rise with the size of the attack", rises(ledger)),
         ("loss_does_not_fall", "the attacked loss does not fall along the steps of the attack", falls(ledger)),
@@ -92,12 +92,12 @@ struct Aimed<'a> {
     eps: f64,
 }
 
-fn aimed<'a>(ledger: &Ledger<'a>, kind: &str) -> Vec<Aimed<'a>> {
+fn aimed<'a>(ledger: &OutcomeTable<'a>, kind: &str) -> Vec<Aimed<'a>> {
     let of_kind = ledger.of_kind(kind).filter(|(_, condition)| !condition.flag("targeted"));
     of_kind.filter_map(|(c, condition)| Some(Aimed { c, condition, eps: condition.number("eps")? })).collect()
 }
 
-fn rises(ledger: &Ledger<'_>) -> Vec<Check> {
+fn rises(ledger: &OutcomeTable<'_>) -> Vec<Check> {
     let clean = ledger.clean();
     let of = |kind: &str| {
         let mut sizes = aimed(ledger, kind);
@@ -107,7 +107,7 @@ fn rises(ledger: &Ledger<'_>) -> Vec<Check> {
         sizes.sort_by(|a, b| a.eps.total_cmp(&b.eps));
         let ladder: Vec<(f64, usize)> =
             [(0.0, clean)].into_iter().chain(sizes.iter().map(|size| (size.eps, size.c))).collect();
-        let asked: Vec<&Row<'_>> =
+        let asked: Vec<&ItemRow<'_>> =
             ledger.rows.iter().filter(|row| ladder.iter().all(|(_, c)| row.at(*c).is_some())).collect();
         let mut numbers = IndexMap::new();
         let mut rises = false;
@@ -127,7 +127,7 @@ fn rises(ledger: &Ledger<'_>) -> Vec<Check> {
     ["fgsm", "pgd"].into_iter().filter_map(of).collect()
 }
 
-fn falls(ledger: &Ledger<'_>) -> Vec<Check> {
+fn falls(ledger: &OutcomeTable<'_>) -> Vec<Check> {
     let of = |(c, condition): (usize, &Condition)| {
         let losses: Vec<Vec<f64>> = ledger
             .rows
@@ -166,7 +166,7 @@ fn falls(ledger: &Ledger<'_>) -> Vec<Check> {
     ledger.of_kind("pgd").chain(ledger.of_kind("transfer")).map(of).collect()
 }
 
-fn many_steps(ledger: &Ledger<'_>) -> Vec<Check> {
+fn many_steps(ledger: &OutcomeTable<'_>) -> Vec<Check> {
     let single = aimed(ledger, "fgsm");
     let pairs = aimed(ledger, "pgd").into_iter().flat_map(|many| {
         let one = single.iter().filter(move |one| one.eps == many.eps);
@@ -175,7 +175,7 @@ fn many_steps(ledger: &Ledger<'_>) -> Vec<Check> {
     pairs.map(|(many, one)| stronger(ledger, "pgd_at_least_as_strong_as_fgsm", many, one)).collect()
 }
 
-fn against_noise(ledger: &Ledger<'_>) -> Vec<Check> {
+fn against_noise(ledger: &OutcomeTable<'_>) -> Vec<Check> {
     let noises = aimed(ledger, "random_sign");
     let attacks = ["fgsm", "pgd"].into_iter().flat_map(|kind| aimed(ledger, kind));
     let pairs = attacks.flat_map(|attack| {
@@ -185,7 +185,7 @@ fn against_noise(ledger: &Ledger<'_>) -> Vec<Check> {
     pairs.map(|(attack, noise)| stronger(ledger, "at_least_as_strong_as_noise", attack, noise)).collect()
 }
 
-fn transfers(ledger: &Ledger<'_>) -> Vec<Check> {
+fn transfers(ledger: &OutcomeTable<'_>) -> Vec<Check> {
     let white = aimed(ledger, "pgd");
     let pairs = aimed(ledger, "transfer").into_iter().flat_map(|black| {
         let white = white.iter().filter(move |white| white.eps == black.eps);
@@ -196,12 +196,12 @@ fn transfers(ledger: &Ledger<'_>) -> Vec<Check> {
 
 /// Checks that the first attack leaves no more items right than the second.
 fn stronger(
-    ledger: &Ledger<'_>,
+    ledger: &OutcomeTable<'_>,
     id: &str,
     (strong, strong_is): (usize, &Condition),
     (weak, weak_is): (usize, &Condition),
 ) -> Check {
-    let asked: Vec<&Row<'_>> =
+    let asked: Vec<&ItemRow<'_>> =
         ledger.rows.iter().filter(|row| row.at(strong).is_some() && row.at(weak).is_some()).collect();
     let p = more_right(&asked, strong, weak);
     let accuracy = |c: usize| share(asked.iter().filter_map(|row| row.right(c)).sum(), asked.len() as f64);
@@ -217,7 +217,7 @@ fn stronger(
 
 /// One-sided p-value of the items that are right under `c` and not under `other`; 1 where these are no more than the
 /// other way round.
-fn more_right(asked: &[&Row<'_>], c: usize, other: usize) -> f64 {
+fn more_right(asked: &[&ItemRow<'_>], c: usize, other: usize) -> f64 {
     let only = |c: usize, other: usize| {
         asked.iter().filter(|row| row.right(c) == Some(1.0) && row.right(other) == Some(0.0)).count()
     };

@@ -1,7 +1,7 @@
 //! Families of attacks. Attacks that are variants of one another form a family, so that a suite with twenty levels of
 //! noise and one hint is not mostly about noise.
 
-use super::Ledger;
+use super::OutcomeTable;
 use crate::perturb::Purpose;
 use crate::suite::Condition;
 
@@ -44,7 +44,7 @@ pub fn family(kind: &'static str) -> &'static str {
 /// Returns the representative of every family of attacks, as condition numbers in the order of the suite's families. An
 /// attack that a primary endpoint is about is preferred, then the level nearest to 3 of 5, then the first in the suite.
 #[must_use]
-pub fn representatives(ledger: &Ledger<'_>) -> Vec<usize> {
+pub fn representatives(ledger: &OutcomeTable<'_>) -> Vec<usize> {
     let mut chosen: Vec<(&str, usize)> = Vec::new();
     let rank = |(number, condition): (usize, &Condition)| {
         let from_middle = condition.number("level").map_or(0, |level| (level - 3.0).abs() as u32);
@@ -62,14 +62,14 @@ pub fn representatives(ledger: &Ledger<'_>) -> Vec<usize> {
 }
 
 /// Iterates over all attacks of the suite with their condition numbers.
-pub fn attacks<'a>(ledger: &Ledger<'a>) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
+pub fn attacks<'a>(ledger: &OutcomeTable<'a>) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
     ledger.conditions().filter(|(_, condition)| condition.purpose == Purpose::Attack)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Groups;
+    use crate::metrics::Clusters;
     use crate::perturb;
     use crate::suite::Suite;
 
@@ -99,7 +99,7 @@ mod tests {
             text.push_str(&format!("[[condition]]\nid = \"{id}\"\n{rest}\n"));
         }
         let suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
-        let ledger = Ledger::new(&suite, &Groups::default(), []);
+        let ledger = OutcomeTable::new(&suite, &Clusters::default(), []);
         let ids: Vec<&str> = representatives(&ledger).iter().map(|&c| suite.conditions[c].id.as_str()).collect();
         assert_eq!(ids, ["hint_patient", "noise_4", "pgd_4"]);
     }

@@ -1,15 +1,15 @@
 //! Left and right: on a mirrored image some questions have another right answer.
 
-use super::{Better, Ledger, Metric};
+use super::{Better, Metric, OutcomeTable};
 
 /// Returns `laterality_accuracy` and `laterality_blindness`, on the items whose right answer changes when the image
 /// is mirrored.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let mut metrics = Vec::new();
     for (c, condition, first) in ledger.variants("flip") {
-        let name = |base: &str| Ledger::name(base, condition, first);
+        let name = |base: &str| OutcomeTable::name(base, condition, first);
         // y(0) y(flip)
         metrics.push(Metric::mean(
             name("laterality_accuracy"),

@@ -34,11 +34,11 @@ pub mod stage;
 pub mod text;
 pub mod vision;
 
-pub use outcome_table::{Groups, Ledger, Row, Sums};
+pub use outcome_table::{ClusterSums, Clusters, ItemRow, OutcomeTable};
 
 /// All sets of metrics. The metrics depend on the suite alone and never on outcomes, so the metrics of two models have
 /// the same positions.
-const SETS: &[fn(&Ledger<'_>) -> Vec<Metric>] = &[
+const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     accuracy::metrics,
     robustness::metrics,
     stage::metrics,
@@ -93,7 +93,7 @@ impl Metric {
         id: impl Into<String>,
         label: impl Into<String>,
         better: Better,
-        sums: Sums<N>,
+        sums: ClusterSums<N>,
         formula: impl Fn(&[f64]) -> Option<f64> + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl Metric {
     }
 
     /// Creates a mean: the sum of the first column over the sum of the second, not defined where the second sum is 0.
-    pub fn mean(id: impl Into<String>, label: impl Into<String>, better: Better, sums: Sums<2>) -> Self {
+    pub fn mean(id: impl Into<String>, label: impl Into<String>, better: Better, sums: ClusterSums<2>) -> Self {
         Self::new(id, label, better, sums, |t| share(t[0], t[1]))
     }
 
@@ -124,7 +124,7 @@ impl Metric {
 
 /// Returns all metrics of an outcome table, in a fixed order.
 #[must_use]
-pub fn all(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn all(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     SETS.iter().flat_map(|family| family(ledger)).collect()
 }
 
@@ -134,7 +134,7 @@ const UNTESTED: &str = "number:median_relative_error";
 /// Returns the ids of all metrics of this suite that may be an endpoint, which are the metrics that have a test.
 #[must_use]
 pub fn endpoints(suite: &Suite) -> Vec<String> {
-    let all = all(&Ledger::new(suite, &Groups::default(), []));
+    let all = all(&OutcomeTable::new(suite, &Clusters::default(), []));
     all.into_iter().map(|metric| metric.id).filter(|id| id != UNTESTED).collect()
 }
 
@@ -145,6 +145,6 @@ pub(crate) fn share(part: f64, whole: f64) -> Option<f64> {
 
 /// Sums for the mean per-item difference of condition `c` less `reference`, on the items evaluated under both. Columns:
 /// sum of differences, items.
-fn paired(ledger: &Ledger<'_>, c: usize, reference: usize) -> Sums<2> {
+fn paired(ledger: &OutcomeTable<'_>, c: usize, reference: usize) -> ClusterSums<2> {
     ledger.sums(|row| Some([row.right(c)? - row.right(reference)?, 1.0]))
 }

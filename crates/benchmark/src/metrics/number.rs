@@ -1,12 +1,12 @@
 //! Number metrics: the share within tolerance, and the median relative error, on clean questions.
 
-use super::{Better, Ledger, Metric, Row};
+use super::{Better, ItemRow, Metric, OutcomeTable};
 use crate::score::closeness::Measure;
 use crate::stats::Statistic;
 
 /// Returns `number:within_tolerance` and `number:median_relative_error`.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let within = ledger.sums(|row| {
         number(row)?;
@@ -24,7 +24,7 @@ const LEVELS: usize = 256;
 
 /// Returns `number:median_relative_error`. A response without a number counts as an infinite error. A number given
 /// where 0 is right has no relative error and is left out.
-fn median(ledger: &Ledger<'_>) -> Metric {
+fn median(ledger: &OutcomeTable<'_>) -> Metric {
     let mut errors: Vec<f64> = ledger.rows.iter().filter_map(error).collect();
     errors.sort_unstable_by(f64::total_cmp);
     let levels = levels(&errors);
@@ -75,7 +75,7 @@ fn weighted_median(values: &[f64], counts: &[f64]) -> Option<f64> {
     (total > 0.0).then(|| Some((at((last / 2.0).floor())? + at((last / 2.0).ceil())?) / 2.0)).flatten()
 }
 
-fn error(row: &Row<'_>) -> Option<f64> {
+fn error(row: &ItemRow<'_>) -> Option<f64> {
     match number(row)? {
         (Some(error), _) => Some(error),
         (None, false) => Some(f64::INFINITY),
@@ -84,7 +84,7 @@ fn error(row: &Row<'_>) -> Option<f64> {
 }
 
 /// Relative error, and whether a number was given; None for other types of answer.
-fn number(row: &Row<'_>) -> Option<(Option<f64>, bool)> {
+fn number(row: &ItemRow<'_>) -> Option<(Option<f64>, bool)> {
     match row.clean()?.measure.as_ref()? {
         Measure::Number { relative_error, given } => Some((*relative_error, *given)),
         Measure::Boxes { .. } | Measure::Text { .. } => None,

@@ -1,13 +1,13 @@
 //! Order effects: whether answers follow the position of an option instead of its meaning.
 
 use super::outcome_table::one_if;
-use super::{Better, Ledger, Metric, share};
+use super::{Better, Metric, OutcomeTable, share};
 use crate::stats::Statistic;
 
 /// Returns `all_orders_accuracy`, `circular_accuracy` and `position_bias`; empty where the suite has no other order of
 /// the options.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let orders: Vec<usize> = ledger.of_kind("permutation").map(|(c, _)| c).collect();
     if orders.is_empty() {
@@ -50,7 +50,7 @@ const PLACES: usize = 8;
 /// relative to an even share of its questions, over the choices evaluated in more than one order. Where all choices
 /// have the same number of options, this is the spread of P(letter). Sampling alone keeps the value above zero, so
 /// compare values and do not test against zero.
-fn position_bias(ledger: &Ledger<'_>, orders: &[usize]) -> Metric {
+fn position_bias(ledger: &OutcomeTable<'_>, orders: &[usize]) -> Metric {
     let sums = ledger.sums(|row| {
         let mut sums = [0.0; 2 * PLACES];
         let others: Vec<_> = orders.iter().filter_map(|&c| row.at(c)).collect();

@@ -8,7 +8,7 @@ use crate::suite::{Condition, Suite};
 /// Numbered groups of a run. All outcome tables that are compared share them, so that one bootstrap draw means the same
 /// groups in each table.
 #[derive(Clone, Debug, Default)]
-pub struct Groups<'a> {
+pub struct Clusters<'a> {
     numbers: BTreeMap<&'a str, usize>,
     by: By,
 }
@@ -32,7 +32,7 @@ impl By {
     }
 }
 
-impl<'a> Groups<'a> {
+impl<'a> Clusters<'a> {
     /// Numbers the groups (`group_id`) of `outcomes` in the order of their names.
     pub fn new(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         Self::by(By::Subject, outcomes)
@@ -66,7 +66,7 @@ impl<'a> Groups<'a> {
 
 /// Outcome table: outcomes by item and condition.
 #[derive(Clone, Debug)]
-pub struct Ledger<'a> {
+pub struct OutcomeTable<'a> {
     /// Suite of the outcomes.
     pub suite: &'a Suite,
     /// Number of groups.
@@ -75,12 +75,12 @@ pub struct Ledger<'a> {
     /// not defined.
     pub(super) has_whole_cases: bool,
     /// One row per item; the rows of a case are adjacent.
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<ItemRow<'a>>,
 }
 
 /// Outcomes of one item.
 #[derive(Clone, Debug)]
-pub struct Row<'a> {
+pub struct ItemRow<'a> {
     /// Number of the item's group.
     pub group: usize,
     /// Id of the case.
@@ -98,7 +98,7 @@ pub struct Row<'a> {
     outcomes: Vec<Option<&'a Outcome>>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> ItemRow<'a> {
     /// Returns the outcome under condition number `c`; None where the item was not evaluated under it.
     ///
     /// # Panics
@@ -161,25 +161,25 @@ pub fn one_if(is: bool) -> f64 {
 
 /// Sums of `N` columns by group, with the number of summed items.
 #[derive(Clone, Debug)]
-pub struct Sums<const N: usize> {
+pub struct ClusterSums<const N: usize> {
     /// `columns[c][g]` is the sum of column `c` over group `g`.
     pub columns: [Vec<f64>; N],
     /// Number of summed items (or cases).
     pub n: usize,
 }
 
-impl<'a> Ledger<'a> {
+impl<'a> OutcomeTable<'a> {
     /// Builds the table of `outcomes`. Outcomes of conditions that the suite lacks, or of groups without a number, are
     /// left out.
-    pub fn new(suite: &'a Suite, groups: &Groups<'_>, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
+    pub fn new(suite: &'a Suite, groups: &Clusters<'_>, outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         let clean = suite.conditions.iter().position(|condition| condition.kind == "clean").unwrap_or_default();
-        let mut rows: BTreeMap<(&str, &str), Row<'a>> = BTreeMap::new();
+        let mut rows: BTreeMap<(&str, &str), ItemRow<'a>> = BTreeMap::new();
         for outcome in outcomes {
             let number = suite.conditions.iter().position(|condition| condition.id == outcome.condition);
             let (Some(number), Some(&group)) = (number, groups.numbers.get(groups.by.name(outcome))) else {
                 continue;
             };
-            let row = rows.entry((&outcome.case_id, &outcome.item_id)).or_insert_with(|| Row {
+            let row = rows.entry((&outcome.case_id, &outcome.item_id)).or_insert_with(|| ItemRow {
                 group,
                 case_id: &outcome.case_id,
                 item_id: &outcome.item_id,
@@ -202,7 +202,7 @@ impl<'a> Ledger<'a> {
     /// Returns both tables, reduced to the items and conditions on which both models were evaluated.
     #[must_use]
     pub fn common(&self, other: &Self) -> (Self, Self) {
-        let theirs: BTreeMap<(&str, &str), &Row<'a>> =
+        let theirs: BTreeMap<(&str, &str), &ItemRow<'a>> =
             other.rows.iter().map(|row| ((row.case_id, row.item_id), row)).collect();
         let (mut mine, mut their) = (Vec::new(), Vec::new());
         for row in &self.rows {
@@ -254,26 +254,29 @@ impl<'a> Ledger<'a> {
     }
 
     /// Sums `value` over the items for which it is defined.
-    pub fn sums<const N: usize>(&self, value: impl Fn(&Row<'a>) -> Option<[f64; N]>) -> Sums<N> {
+    pub fn sums<const N: usize>(&self, value: impl Fn(&ItemRow<'a>) -> Option<[f64; N]>) -> ClusterSums<N> {
         let values = self.rows.iter().filter_map(|row| Some((row.group, value(row)?)));
-        Sums::collect(self.groups, values)
+        ClusterSums::collect(self.groups, values)
     }
 
     /// Sums `value` over the cases for which it is defined; `value` receives all items of a case. Where groups are
     /// questions, no case is summed.
-    pub fn case_sums<const N: usize>(&self, value: impl Fn(&[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
+    pub fn case_sums<const N: usize>(&self, value: impl Fn(&[ItemRow<'a>]) -> Option<[f64; N]>) -> ClusterSums<N> {
         let cases = self.cases();
-        Sums::collect(self.groups, cases.filter_map(|rows| Some((rows.first()?.group, value(rows)?))))
+        ClusterSums::collect(self.groups, cases.filter_map(|rows| Some((rows.first()?.group, value(rows)?))))
     }
 
     /// Sums `value` over the items for which it is defined; `value` receives the item and all items of its case. Where
     /// groups are questions, no item is summed.
-    pub fn sums_within<const N: usize>(&self, value: impl Fn(&Row<'a>, &[Row<'a>]) -> Option<[f64; N]>) -> Sums<N> {
+    pub fn sums_within<const N: usize>(
+        &self,
+        value: impl Fn(&ItemRow<'a>, &[ItemRow<'a>]) -> Option<[f64; N]>,
+    ) -> ClusterSums<N> {
         let items = self.cases().flat_map(|rows| rows.iter().map(move |row| (row, rows)));
-        Sums::collect(self.groups, items.filter_map(|(row, rows)| Some((row.group, value(row, rows)?))))
+        ClusterSums::collect(self.groups, items.filter_map(|(row, rows)| Some((row.group, value(row, rows)?))))
     }
 
-    fn cases(&self) -> impl Iterator<Item = &[Row<'a>]> {
+    fn cases(&self) -> impl Iterator<Item = &[ItemRow<'a>]> {
         self.rows.chunk_by(|a, b| a.case_id == b.case_id).filter(|_| self.has_whole_cases)
     }
 
@@ -285,7 +288,7 @@ impl<'a> Ledger<'a> {
     }
 }
 
-impl<const N: usize> Sums<N> {
+impl<const N: usize> ClusterSums<N> {
     fn collect(groups: usize, values: impl Iterator<Item = (usize, [f64; N])>) -> Self {
         let mut columns: [Vec<f64>; N] = std::array::from_fn(|_| vec![0.0; groups]);
         let mut n = 0;

@@ -1,11 +1,11 @@
 //! Pair accuracy: a question and its negated counterpart must both be answered rightly.
 
-use super::{Better, Ledger, Metric};
+use super::{Better, Metric, OutcomeTable};
 
 /// Returns `pair_accuracy` and `negation_pair_accuracy`. Answering "yes" to everything is right on half of the
 /// questions and on none of the pairs.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     // PA = mean of y(q) y(q') over recorded pairs, each pair once
     let recorded = ledger.sums_within(|row, of_case| {
@@ -22,7 +22,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
             continue;
         };
         metrics.push(Metric::mean(
-            Ledger::name("negation_pair_accuracy", condition, first),
+            OutcomeTable::name("negation_pair_accuracy", condition, first),
             "negation pair accuracy (right whether asked about \"yes\" or about \"no\")",
             Better::Higher,
             ledger.sums(|row| Some([row.right(c)? * row.right(affirmed)?, 1.0])),

@@ -1,11 +1,11 @@
 //! Right for the wrong reason: a right conclusion although an answer that it builds on was wrong.
 
 use super::outcome_table::one_if;
-use super::{Better, Ledger, Metric, Row};
+use super::{Better, ItemRow, Metric, OutcomeTable};
 
 /// Returns `right_for_the_wrong_reason`.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     // RWR = P(some ancestor wrong given the item of stage 4 right)
     let sums = ledger.sums_within(|row, of_case| {
@@ -24,8 +24,8 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
 }
 
 /// All items that `row` builds on, directly or indirectly; None where one of them is missing.
-fn ancestors<'b, 'a>(row: &Row<'a>, of_case: &'b [Row<'a>]) -> Option<Vec<&'b Row<'a>>> {
-    let mut found: Vec<&Row<'a>> = Vec::new();
+fn ancestors<'b, 'a>(row: &ItemRow<'a>, of_case: &'b [ItemRow<'a>]) -> Option<Vec<&'b ItemRow<'a>>> {
+    let mut found: Vec<&ItemRow<'a>> = Vec::new();
     let mut wanted: Vec<&str> = row.clean()?.parents.iter().map(String::as_str).collect();
     while let Some(parent) = wanted.pop() {
         if found.iter().any(|known| known.item_id == parent) {

@@ -2,12 +2,12 @@
 //! and only where abstaining is not the right answer.
 
 use super::outcome_table::one_if;
-use super::{Better, Ledger, Metric, Row};
+use super::{Better, ItemRow, Metric, OutcomeTable};
 
 /// Returns `silent_failure:ID` of every condition that removes the evidence, and `false_refusal` with the evidence
 /// present. The two belong together: a model that always declines never fails silently.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     // P(refusal given the evidence is there)
     let mut metrics = vec![Metric::mean(
@@ -34,7 +34,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
 }
 
 /// Whether the answer is the abstain option; None where there is no such option.
-fn declines(row: &Row<'_>, c: usize) -> Option<bool> {
+fn declines(row: &ItemRow<'_>, c: usize) -> Option<bool> {
     let outcome = row.at(c)?;
     let refusal = outcome.refusal?;
     Some(outcome.index == Some(refusal))

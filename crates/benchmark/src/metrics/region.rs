@@ -1,10 +1,10 @@
 //! Visual grounding: effect of covering the evidence, and of covering everything else.
 
-use super::{Better, Ledger, Metric, paired};
+use super::{Better, Metric, OutcomeTable, paired};
 
 /// Returns `region_grounding` and `visual_grounding`.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let mut metrics = Vec::new();
     for (c, condition, first) in ledger.variants("region_mask") {
@@ -13,7 +13,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         };
         // RG = [A(0) - A(region mask)] - [A(0) - A(random mask)]
         metrics.push(Metric::mean(
-            Ledger::name("region_grounding", condition, first),
+            OutcomeTable::name("region_grounding", condition, first),
             "region grounding (accuracy lost by covering the evidence, less the loss by covering as much elsewhere)",
             Better::Higher,
             ledger.sums(|row| {
@@ -28,7 +28,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         let Some(mask) = mask else { continue };
         // VGR = A(region only) - A(region mask)
         metrics.push(Metric::mean(
-            Ledger::name("visual_grounding", condition, first),
+            OutcomeTable::name("visual_grounding", condition, first),
             "visual grounding (accuracy with only the evidence visible, less accuracy with the evidence covered)",
             Better::Higher,
             paired(ledger, c, mask),

@@ -1,13 +1,13 @@
 //! Accuracy over all attacks at once, and how much of it exceeds what clean accuracy predicts.
 
 use super::family::{attacks, representatives};
-use super::{Better, Ledger, Metric, share};
+use super::{Better, Metric, OutcomeTable, share};
 use crate::stats::Statistic;
 use crate::summary::Summary;
 
 /// Returns `robust_accuracy`, `worst_case_accuracy` and `mean_attacked_accuracy`.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let representatives = representatives(ledger);
     vec![
         // RA = mean of the smallest y(c) over clean and one attack of every family
@@ -31,7 +31,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
 /// Share of items that are right clean and under all `attacks` they were evaluated under, of the items evaluated under
 /// at least one. An item to which more attacks apply must withstand more, so values of suites with other attacks or
 /// caps are not comparable.
-fn worst(ledger: &Ledger<'_>, id: &str, label: &str, attacks: &[usize]) -> Metric {
+fn worst(ledger: &OutcomeTable<'_>, id: &str, label: &str, attacks: &[usize]) -> Metric {
     let clean = ledger.clean();
     let sums = ledger.sums(|row| {
         let mut asked = attacks.iter().filter_map(|&c| row.right(c)).peekable();
@@ -43,7 +43,7 @@ fn worst(ledger: &Ledger<'_>, id: &str, label: &str, attacks: &[usize]) -> Metri
 
 /// Returns `mean_attacked_accuracy`: the mean over the families of attacks of the accuracy under one attack of each
 /// family, with equal weights.
-fn mean(ledger: &Ledger<'_>, attacks: &[usize]) -> Metric {
+fn mean(ledger: &OutcomeTable<'_>, attacks: &[usize]) -> Metric {
     let mut columns = Vec::new();
     let mut n = 0;
     for &c in attacks {

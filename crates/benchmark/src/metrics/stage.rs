@@ -1,11 +1,11 @@
 //! Decline of accuracy along the clinical stages, corrected for chance: without the correction a decline may only be a
 //! decline of the chance level.
 
-use super::{Better, Ledger, Metric, Sums, share};
+use super::{Better, ClusterSums, Metric, OutcomeTable, share};
 
 /// Returns `chance_corrected:stage_N`, `stage_slope`, `stage_fall` and `stage_largest_step`.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let mut metrics: Vec<Metric> = (1..=4u8)
         .map(|stage| {
@@ -52,7 +52,7 @@ fn kappa(t: &[f64]) -> Option<f64> {
 }
 
 /// Sums `right, chance, items` of each stage over the cases that have all four stages.
-fn complete(ledger: &Ledger<'_>) -> Sums<12> {
+fn complete(ledger: &OutcomeTable<'_>) -> ClusterSums<12> {
     let clean = ledger.clean();
     ledger.case_sums(|rows| {
         let mut sums = [0.0; 12];

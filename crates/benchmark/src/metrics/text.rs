@@ -2,7 +2,7 @@
 //! alone rewards long answers, so both are shown.
 
 use super::outcome_table::one_if;
-use super::{Better, Ledger, Metric};
+use super::{Better, Metric, OutcomeTable};
 use crate::score::closeness::Measure;
 
 /// Score computed from the fields `exact`, `alias`, `recall` and `f1` of a text measure.
@@ -18,7 +18,7 @@ const SCORES: [(&str, &str, Score); 4] = [
 
 /// Returns `text:exact`, `text:alias`, `text:token_recall` and `text:token_f1`.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let of = |(id, label, score): (&str, &str, Score)| {
         let sums = ledger.sums(|row| match row.clean()?.measure.as_ref()? {
             Measure::Text { exact, alias, recall, f1 } => Some([score(*exact, *alias, *recall, *f1), 1.0]),

@@ -1,16 +1,16 @@
 //! Visual reliance: accuracy lost when the image is blank, missing or another patient's.
 
-use super::{Better, Ledger, Metric, paired};
+use super::{Better, Metric, OutcomeTable, paired};
 
 /// Returns `visual_reliance_blank`, `visual_reliance_no_image`, `prior_following`, `visual_reliance_swap`,
 /// `image_sensitivity` and `image_unrest`.
 #[must_use]
-pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
+pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = ledger.clean();
     let mut metrics = Vec::new();
     for (kind, suffix, what) in [("blank", "blank", "blank image"), ("no_image", "no_image", "no image")] {
         for (c, condition, first) in ledger.variants(kind) {
-            let name = |base: &str| Ledger::name(&format!("{base}_{suffix}"), condition, first);
+            let name = |base: &str| OutcomeTable::name(&format!("{base}_{suffix}"), condition, first);
             // VR = A(0) - A(c)
             metrics.push(Metric::mean(
                 name("visual_reliance"),
@@ -20,7 +20,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
             ));
             // PF = P(a(c) = a(0))
             let id = if kind == "blank" {
-                Ledger::name("prior_following", condition, first)
+                OutcomeTable::name("prior_following", condition, first)
             } else {
                 name("prior_following")
             };
@@ -29,7 +29,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
         }
     }
     for (c, condition, first) in ledger.variants("swap_near") {
-        let name = |base: &str| Ledger::name(base, condition, first);
+        let name = |base: &str| OutcomeTable::name(base, condition, first);
         // VR_swap = A(0) - A(swap)
         metrics.push(Metric::mean(
             name("visual_reliance_swap"),
@@ -52,7 +52,7 @@ pub fn metrics(ledger: &Ledger<'_>) -> Vec<Metric> {
     for (c, condition, first) in ledger.variants("swap_same") {
         // 1 - P(a(swap same) = a(0)): the part of the sensitivity that is unrest alone
         metrics.push(Metric::mean(
-            Ledger::name("image_unrest", condition, first),
+            OutcomeTable::name("image_unrest", condition, first),
             "image unrest (another image with the same answer, another answer given)",
             Better::Lower,
             ledger.sums(|row| Some([1.0 - row.alike(c)?, 1.0])),

@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use super::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Clean>("clean", Purpose::Reference, "the question as it is stored");
+pub const KIND: PerturbationKind =
+    PerturbationKind::of::<Clean>("clean", Purpose::Clean, "the question as it is stored");
 
 /// No change.
 #[derive(Clone, Debug, Deserialize)]

@@ -21,17 +21,17 @@ use rand_chacha::ChaCha8Rng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use stepwise_data::case::{Case, Item, Region};
-use stepwise_data::prompt::Frame;
+use stepwise_data::prompt::PromptOptions;
 use stepwise_data::random::stream;
 
-use crate::model::{Objective, PixelGrid, Probe, Respondent, RespondentError};
+use crate::model::{Model, ModelError, Objective, PixelGrid, Query};
 
 pub mod clean;
 
 pub use support::pool::Pool;
 
 /// Every kind a suite can name.
-pub const KINDS: &[Kind] = &[
+pub const KINDS: &[PerturbationKind] = &[
     clean::KIND,
     crate::perturb::text::hint::PLUS,
     crate::perturb::text::hint::MINUS,
@@ -109,7 +109,7 @@ pub const KINDS: &[Kind] = &[
 
 /// One entry of the registry.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
+pub struct PerturbationKind {
     /// As a suite names it.
     pub name: &'static str,
     /// What the condition is for.
@@ -127,13 +127,13 @@ pub struct Kind {
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// The question as it is stored.
-    Reference,
+    Clean,
     /// The evidence is intact and something pulls away from it: a robust reader's answer holds.
     Attack,
     /// Something true is added: accuracy may rise, and by how much tells what the reader leans on.
-    Help,
+    Assist,
     /// The evidence is gone: a reader that looks must get worse.
-    Removal,
+    EvidenceRemoved,
     /// The same surface change without the same content.
     Control,
 }
@@ -161,19 +161,19 @@ pub struct Scene<'a> {
     /// All cases of the run, this one among them.
     pub pool: &'a Pool<'a>,
     /// Seed and version of the suite.
-    pub draws: Draws,
+    pub draws: SuiteRng,
 }
 
 /// Where random numbers come from: the suite's seed and version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Draws {
+pub struct SuiteRng {
     /// Of the suite.
     pub seed: u64,
     /// Of the suite.
     pub version: u32,
 }
 
-impl Draws {
+impl SuiteRng {
     /// The generator for one purpose about one thing; the same at every epoch.
     #[must_use]
     pub fn stream(self, purpose: &str, about: &[&str]) -> ChaCha8Rng {
@@ -199,11 +199,11 @@ pub struct Perturbed {
     /// stored item's.
     pub item: Option<Item>,
     /// The words around the question.
-    pub frame: Frame,
+    pub frame: PromptOptions,
     /// What the respondent said before, and is shown again.
     pub recall: Option<Recall>,
     /// Which pictures are shown.
-    pub pictures: Pictures,
+    pub pictures: ShownImages,
     /// An answer the change puts into the reader's mind.
     pub named: Option<Named>,
     /// How the pixels are attacked, if they are.
@@ -235,7 +235,7 @@ impl Recall {
 
 /// Which pictures are shown.
 #[derive(Clone, Debug, Default)]
-pub enum Pictures {
+pub enum ShownImages {
     /// The case's own.
     #[default]
     Own,
@@ -247,7 +247,7 @@ pub enum Pictures {
     MeanOf(Vec<(usize, usize)>),
 }
 
-impl Pictures {
+impl ShownImages {
     /// Says completely what is done to the pictures shown.
     #[must_use]
     pub fn key(&self) -> String {
@@ -284,13 +284,13 @@ pub trait Attack: Debug + Send + Sync {
     fn key(&self) -> String;
 
     /// Whose gradients it uses.
-    fn victim(&self) -> Victim {
-        Victim::Respondent
+    fn victim(&self) -> GradientSource {
+        GradientSource::Model
     }
 
     /// What it drives at.
-    fn goal(&self) -> Goal {
-        Goal::FromGold
+    fn goal(&self) -> AttackGoal {
+        AttackGoal::FromGold
     }
 
     /// The attacked pixels, one grid each, in the same order.
@@ -299,24 +299,24 @@ pub trait Attack: Debug + Send + Sync {
     /// When the victim fails.
     fn attack(
         &self,
-        targets: &[Target],
-        draws: Draws,
-        victim: &mut dyn Respondent,
-    ) -> Result<Vec<Attacked>, RespondentError>;
+        targets: &[AttackTarget],
+        draws: SuiteRng,
+        victim: &mut dyn Model,
+    ) -> Result<Vec<AdversarialImage>, ModelError>;
 }
 
 /// Whose gradients an attack uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Victim {
+pub enum GradientSource {
     /// The respondent that is then asked: a white box.
-    Respondent,
+    Model,
     /// Another one, given as [`crate::runner::Surrogate`]: what is found there is transferred.
     Surrogate,
 }
 
 /// What an attack drives at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
+pub enum AttackGoal {
     /// Away from the right answer: the objective is raised.
     FromGold,
     /// To the answer [`Perturbed::named`]: its negative log-likelihood is the objective, and is lowered.
@@ -325,7 +325,7 @@ pub enum Goal {
 
 /// What an attack came to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Attacked {
+pub struct AdversarialImage {
     /// Shown instead of the picture.
     pub pixels: PixelGrid,
     /// What was raised, at the start and after each step; see [`crate::outcome::AttackTrace`].
@@ -334,10 +334,10 @@ pub struct Attacked {
 
 /// A probe about to be attacked.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct AttackTarget {
     /// The probe with its pictures as they are.
-    pub probe: Probe,
-    /// What to raise or, with [`Goal::ToNamed`], to lower.
+    pub probe: Query,
+    /// What to raise or, with [`AttackGoal::ToNamed`], to lower.
     pub objective: Objective,
     /// The pixels to start from.
     pub pixels: Arc<PixelGrid>,
@@ -345,11 +345,11 @@ pub struct Target {
 
 /// Looks a kind up by name.
 #[must_use]
-pub fn kind(name: &str) -> Option<&'static Kind> {
+pub fn kind(name: &str) -> Option<&'static PerturbationKind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
-impl Kind {
+impl PerturbationKind {
     /// An entry whose parameters are the fields of `T`.
     const fn of<T: Perturbation + DeserializeOwned + 'static>(
         name: &'static str,

@@ -1,6 +1,6 @@
 //! Conditions that training examples can have, and conditions whose right answer is the abstain option.
 
-use super::{Kind, Purpose};
+use super::{PerturbationKind, Purpose};
 
 const SURROGATE: &str = "training attacks the current model itself; use `pgd`, and use `transfer` in suites only";
 const REPLY: &str = "it needs a response of the model, which training does not have; use it in suites only";
@@ -23,14 +23,14 @@ const UNTRAINABLE: &[(&str, &str)] = &[
 
 /// Advice why a kind of condition cannot be used in training and what to do instead. None if it can be used.
 #[must_use]
-pub fn untrainable(kind: &Kind) -> Option<&'static str> {
+pub fn untrainable(kind: &PerturbationKind) -> Option<&'static str> {
     UNTRAINABLE.iter().find(|(name, _)| *name == kind.name).map(|(_, reason)| *reason)
 }
 
 /// Whether the right answer under a kind of condition is the abstain option. False for unknown kinds.
 #[must_use]
 pub fn teaches_to_decline(kind: &str) -> bool {
-    super::kind(kind).is_some_and(|kind| kind.purpose == Purpose::Removal && kind.name != "swap_near")
+    super::kind(kind).is_some_and(|kind| kind.purpose == Purpose::EvidenceRemoved && kind.name != "swap_near")
 }
 
 #[cfg(test)]

@@ -9,16 +9,16 @@ use image::RgbImage;
 use stepwise_data::case::{Answer, Item};
 use stepwise_data::prompt::Prompt;
 
-use crate::model::{Objective, OptionScore, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown};
+use crate::model::{Model, ModelError, Objective, OptionScore, PixelGrid, Query, Response, Shown};
 use crate::outcome::AttackTrace;
-use crate::perturb::{Attack, Draws, Goal, Perturbed, Target, Victim};
+use crate::perturb::{Attack, AttackGoal, AttackTarget, GradientSource, Perturbed, SuiteRng};
 use crate::runner::{NO_GRADIENTS, NO_PICTURE, NO_SURROGATE, Surrogate};
 
 /// Attack on one query, before the query is answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     objective: Objective,
-    goal: Goal,
+    goal: AttackGoal,
     losses: Vec<f64>,
 }
 
@@ -29,28 +29,28 @@ pub(crate) enum Fate {
     /// The attack cannot be made, for this reason.
     OutOfReach(&'static str),
     /// The query shows attacked pixels.
-    Attacked(Made),
+    AdversarialImage(Made),
 }
 
 /// Queries of a batch that share one attack.
 struct Group {
     attack: Arc<dyn Attack>,
     numbers: Vec<usize>,
-    targets: Vec<Target>,
+    targets: Vec<AttackTarget>,
 }
 
 /// Replaces the first image of every attacked query by attacked pixels. `asked` gives perturbation, item and prompt of
 /// each query. Without a surrogate, queries with a transfer attack are [`Fate::OutOfReach`].
 pub(crate) fn attack<'a>(
     asked: impl Iterator<Item = (&'a Perturbed, &'a Item, &'a Prompt)>,
-    probes: &mut [Probe],
-    draws: Draws,
-    respondent: &mut dyn Respondent,
+    probes: &mut [Query],
+    draws: SuiteRng,
+    respondent: &mut dyn Model,
     surrogate: &mut Option<Surrogate<'_>>,
-) -> Result<Vec<Fate>, RespondentError> {
+) -> Result<Vec<Fate>, ModelError> {
     let mut fates = Vec::with_capacity(probes.len());
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
-    let mut grids: HashMap<(Victim, *const RgbImage), Option<Arc<PixelGrid>>> = HashMap::new();
+    let mut grids: HashMap<(GradientSource, *const RgbImage), Option<Arc<PixelGrid>>> = HashMap::new();
     for (number, (perturbed, item, prompt)) in asked.enumerate() {
         let Some(attack) = &perturbed.attack else {
             fates.push(Fate::Spared);
@@ -78,8 +78,8 @@ pub(crate) fn attack<'a>(
         };
         let goal = attack.goal();
         let objective = objective(goal, perturbed, item, prompt);
-        let target = Target { probe: probe.clone(), objective: objective.clone(), pixels };
-        fates.push(Fate::Attacked(Made { objective, goal, losses: Vec::new() }));
+        let target = AttackTarget { probe: probe.clone(), objective: objective.clone(), pixels };
+        fates.push(Fate::AdversarialImage(Made { objective, goal, losses: Vec::new() }));
         let empty = || Group { attack: Arc::clone(attack), numbers: Vec::new(), targets: Vec::new() };
         let group = groups.entry(attack.key()).or_insert_with(empty);
         group.numbers.push(number);
@@ -89,7 +89,8 @@ pub(crate) fn attack<'a>(
         let Some(victim) = who(group.attack.victim(), respondent, surrogate) else { continue };
         let attacked = group.attack.attack(&group.targets, draws, victim)?;
         for (number, attacked) in group.numbers.into_iter().zip(attacked) {
-            if let (Some(first), Fate::Attacked(made)) = (probes[number].images.first_mut(), &mut fates[number]) {
+            if let (Some(first), Fate::AdversarialImage(made)) = (probes[number].images.first_mut(), &mut fates[number])
+            {
                 *first = Shown::Pixels(Arc::new(attacked.pixels));
                 made.losses = attacked.losses;
             }
@@ -99,22 +100,22 @@ pub(crate) fn attack<'a>(
 }
 
 fn who<'v>(
-    victim: Victim,
-    respondent: &'v mut dyn Respondent,
+    victim: GradientSource,
+    respondent: &'v mut dyn Model,
     surrogate: &'v mut Option<Surrogate<'_>>,
-) -> Option<&'v mut dyn Respondent> {
+) -> Option<&'v mut dyn Model> {
     match (victim, surrogate) {
-        (Victim::Respondent, _) => Some(respondent),
-        (Victim::Surrogate, Some(surrogate)) => Some(&mut *surrogate.respondent),
-        (Victim::Surrogate, None) => None,
+        (GradientSource::Model, _) => Some(respondent),
+        (GradientSource::Surrogate, Some(surrogate)) => Some(&mut *surrogate.respondent),
+        (GradientSource::Surrogate, None) => None,
     }
 }
 
 /// Objective of an attack. A targeted attack uses the negative log-likelihood of the named answer as shown. Any other
 /// attack uses the margin where exactly one option is right, else the negative log-likelihood of the right answer.
-fn objective(goal: Goal, perturbed: &Perturbed, item: &Item, prompt: &Prompt) -> Objective {
+fn objective(goal: AttackGoal, perturbed: &Perturbed, item: &Item, prompt: &Prompt) -> Objective {
     let place = |stored: usize| prompt.stored.iter().position(|index| *index == stored);
-    if let (Goal::ToNamed, Some(named)) = (goal, &perturbed.named) {
+    if let (AttackGoal::ToNamed, Some(named)) = (goal, &perturbed.named) {
         let shown = named.index.and_then(place).map(|place| prompt.options[place].clone());
         return Objective::Nll { target: shown.unwrap_or_else(|| named.text.clone()) };
     }
@@ -131,11 +132,11 @@ fn objective(goal: Goal, perturbed: &Perturbed, item: &Item, prompt: &Prompt) ->
 
 impl Made {
     /// Returns the trace of the attack; `reply` answers the attacked query.
-    pub(crate) fn trace(self, prompt: &Prompt, reply: &Reply) -> AttackTrace {
+    pub(crate) fn trace(self, prompt: &Prompt, reply: &Response) -> AttackTrace {
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         let reached = match reply {
-            Reply::Options(scores) => raised(&self.objective, self.goal, &prompt.options, scores).and_then(finite),
-            Reply::Text(_) => None,
+            Response::Options(scores) => raised(&self.objective, self.goal, &prompt.options, scores).and_then(finite),
+            Response::Text(_) => None,
         };
         AttackTrace { losses: self.losses.into_iter().map(finite).collect(), reached }
     }
@@ -143,7 +144,7 @@ impl Made {
 
 /// Computes the value that an attack raises from the scores of the options shown. `None` where the target is
 /// not an option.
-fn raised(objective: &Objective, goal: Goal, options: &[String], scores: &[OptionScore]) -> Option<f64> {
+fn raised(objective: &Objective, goal: AttackGoal, options: &[String], scores: &[OptionScore]) -> Option<f64> {
     let rate = |score: &OptionScore| score.loglikelihood / score.tokens as f64;
     match objective {
         Objective::Margin { gold, .. } => {
@@ -154,8 +155,8 @@ fn raised(objective: &Objective, goal: Goal, options: &[String], scores: &[Optio
         Objective::Nll { target } => {
             let score = scores.get(options.iter().position(|option| option == target)?)?;
             Some(match goal {
-                Goal::FromGold => -rate(score),
-                Goal::ToNamed => rate(score),
+                AttackGoal::FromGold => -rate(score),
+                AttackGoal::ToNamed => rate(score),
             })
         }
     }

@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use stepwise_data::case::Case;
 
 use crate::model::Shown;
-use crate::perturb::{Perturbed, Pictures};
+use crate::perturb::{Perturbed, ShownImages};
 use crate::plan::{Entry, Plan};
 use crate::runner::RunError;
 
@@ -56,27 +56,27 @@ impl<'a> Gallery<'a> {
             return Ok(Vec::new());
         }
         let case = match &perturbed.pictures {
-            Pictures::Of(other) => *other,
-            Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => case,
+            ShownImages::Of(other) => *other,
+            ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => case,
         };
         (0..self.cases[case].images.len())
             .map(|index| self.picture(case, index, &perturbed.pictures).map(Shown::Picture))
             .collect()
     }
 
-    fn picture(&mut self, case: usize, index: usize, pictures: &Pictures) -> Result<Arc<RgbImage>, RunError> {
+    fn picture(&mut self, case: usize, index: usize, pictures: &ShownImages) -> Result<Arc<RgbImage>, RunError> {
         let key = (case, index, pictures.key());
         if let Some(picture) = self.made.get(&key) {
             return Ok(Arc::clone(picture));
         }
         let picture = match pictures {
-            Pictures::Own | Pictures::Of(_) => load(self.images, &self.cases[case], index)?,
-            Pictures::Edited(edit) => {
-                let mut picture = RgbImage::clone(&*self.picture(case, index, &Pictures::Own)?);
+            ShownImages::Own | ShownImages::Of(_) => load(self.images, &self.cases[case], index)?,
+            ShownImages::Edited(edit) => {
+                let mut picture = RgbImage::clone(&*self.picture(case, index, &ShownImages::Own)?);
                 edit.apply(index, &mut picture);
                 Arc::new(picture)
             }
-            Pictures::MeanOf(sources) => {
+            ShownImages::MeanOf(sources) => {
                 let image = &self.cases[case].images[index];
                 Arc::new(RgbImage::from_pixel(image.width, image.height, self.mean(sources)?))
             }

@@ -10,14 +10,14 @@ use std::ops::ControlFlow;
 
 use sha2::{Digest, Sha256};
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::{Frame, Prompt, prompt};
+use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 
 pub use crate::runner::images::{Gallery, Images, pictures};
 pub use crate::runner::recall::NO_REPLY;
 
-use crate::model::{Probe, Reply, Respondent, RespondentError};
+use crate::model::{Model, ModelError, Query, Response};
 use crate::outcome::Outcome;
-use crate::perturb::{Attack, Perturbed, Pictures, Victim};
+use crate::perturb::{Attack, GradientSource, Perturbed, ShownImages};
 use crate::plan::{Entry, Plan};
 use crate::runner::attack::{Fate, attack};
 use crate::runner::recall::Said;
@@ -46,7 +46,7 @@ pub struct Surrogate<'a> {
     /// Digest of this model, computed as [`Options::respondent`].
     pub key: &'a str,
     /// The model. Only its gradients are used; it answers no queries.
-    pub respondent: &'a mut dyn Respondent,
+    pub respondent: &'a mut dyn Model,
 }
 
 /// Progress of a run.
@@ -120,23 +120,23 @@ pub enum RunError {
     },
     /// The model failed.
     #[error(transparent)]
-    Respondent(RespondentError),
+    Model(ModelError),
     /// The progress callback stopped the run, or the model was asked to stop.
     #[error("stopped before all queries were answered")]
     Stopped,
 }
 
-impl From<RespondentError> for RunError {
-    fn from(error: RespondentError) -> Self {
+impl From<ModelError> for RunError {
+    fn from(error: ModelError) -> Self {
         match error {
-            RespondentError::Stopped => Self::Stopped,
-            RespondentError::Failed(_) => Self::Respondent(error),
+            ModelError::Stopped => Self::Stopped,
+            ModelError::Failed(_) => Self::Model(error),
         }
     }
 }
 
 /// An entry with its prompt, waiting for its response.
-struct Asked {
+struct PendingQuery {
     entry: Entry,
     key: String,
     prompt: Prompt,
@@ -153,7 +153,7 @@ struct Asked {
 pub fn run(
     plan: &Plan<'_>,
     images: &dyn Images,
-    respondent: &mut dyn Respondent,
+    respondent: &mut dyn Model,
     mut options: Options<'_>,
 ) -> Result<Run, RunError> {
     let mut gallery = Gallery::new(plan.pool.cases(), images);
@@ -188,7 +188,7 @@ pub fn run(
 /// they come last.
 #[derive(Default)]
 struct Batch {
-    waiting: Vec<Asked>,
+    waiting: Vec<PendingQuery>,
     recalling: Vec<(Entry, Perturbed)>,
     said: Said,
 }
@@ -221,7 +221,7 @@ impl Batch {
         mut self,
         plan: &Plan<'_>,
         gallery: &mut Gallery<'_>,
-        respondent: &mut dyn Respondent,
+        respondent: &mut dyn Model,
         options: &mut Options<'_>,
         run: &mut Run,
     ) -> Result<(), RunError> {
@@ -246,8 +246,8 @@ const ATTACKED_AT_ONCE: usize = 16;
 /// Splits queued questions into the parts that are answered together: all questions without an attack, then the
 /// questions of each attack, at most [`ATTACKED_AT_ONCE`] at a time. Attacks are slow, so earlier answers are kept
 /// before one starts.
-fn parts(waiting: Vec<Asked>) -> impl Iterator<Item = Vec<Asked>> {
-    let mut parts: BTreeMap<Option<String>, Vec<Asked>> = BTreeMap::new();
+fn parts(waiting: Vec<PendingQuery>) -> impl Iterator<Item = Vec<PendingQuery>> {
+    let mut parts: BTreeMap<Option<String>, Vec<PendingQuery>> = BTreeMap::new();
     for asked in waiting {
         parts.entry(asked.perturbed.attack.as_ref().map(|attack| attack.key())).or_default().push(asked);
     }
@@ -276,31 +276,31 @@ fn prepare(
     perturbed: Perturbed,
     options: &Options<'_>,
     said: &Said,
-) -> Result<Asked, &'static str> {
+) -> Result<PendingQuery, &'static str> {
     let (case, item) = plan.item(entry);
-    let shown = |frame: Frame| match &perturbed.recall {
+    let shown = |frame: PromptOptions| match &perturbed.recall {
         None => Ok(prompt(case, item, &frame)),
         Some(recall) => said.prompt(case, item, entry, frame, recall),
     };
-    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    let frame = PromptOptions { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
     let prompt = shown(frame.clone())?;
     let mut others = Vec::new();
     if plan.suite.scoring == Scoring::Letter && matches!(item.answer, Answer::Choice { .. }) {
         let permutations = plan.suite.letter_permutations;
         let orders = letters::orders(&prompt.stored, permutations, plan.suite.draws(), &case.case_id, &item.id);
         for order in orders.into_iter().skip(1) {
-            let frame = Frame { order: Some(order.clone()), ..frame.clone() };
+            let frame = PromptOptions { order: Some(order.clone()), ..frame.clone() };
             others.push((order, shown(frame)?));
         }
     }
 
     let shown_case = match &perturbed.pictures {
-        Pictures::Of(other) => &plan.pool.cases()[*other],
-        Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => case,
+        ShownImages::Of(other) => &plan.pool.cases()[*other],
+        ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => case,
     };
     // The key must not depend on a case's position in the file, so source cases enter it by content and not by index.
     let (edit, sources) = match &perturbed.pictures {
-        Pictures::MeanOf(sources) => {
+        ShownImages::MeanOf(sources) => {
             let places: Vec<usize> = sources.iter().map(|(_, index)| *index).collect();
             (format!("mean:{places:?}"), sources.iter().map(|(case, _)| &plan.pool.cases()[*case]).collect())
         }
@@ -332,7 +332,7 @@ fn prepare(
     }
     add(&format!("{:?} {:?} {:?} {:?} {:?}", item.answer, perturbed.named, item.stage, item.category, item.parents));
     add(&format!("{:?} {:?}", case.group_id, score::boxes::gold(case, gold_regions(&item.answer))));
-    Ok(Asked { entry, key: format!("{:x}", hash.finalize()), prompt, others, perturbed })
+    Ok(PendingQuery { entry, key: format!("{:x}", hash.finalize()), prompt, others, perturbed })
 }
 
 /// Key of everything that determines the attacked pixels apart from images and prompt. Random starts are
@@ -344,9 +344,9 @@ fn attack_key(
     options: &Options<'_>,
 ) -> Result<String, &'static str> {
     let victim = match (attack.victim(), &options.surrogate) {
-        (Victim::Respondent, _) => "",
-        (Victim::Surrogate, Some(surrogate)) => surrogate.key,
-        (Victim::Surrogate, None) => return Err(NO_SURROGATE),
+        (GradientSource::Model, _) => "",
+        (GradientSource::Surrogate, Some(surrogate)) => surrogate.key,
+        (GradientSource::Surrogate, None) => return Err(NO_SURROGATE),
     };
     let (case, item) = plan.item(entry);
     let draws = plan.suite.draws();
@@ -364,15 +364,15 @@ fn gold_regions(answer: &Answer) -> &[String] {
 fn answer(
     plan: &Plan<'_>,
     gallery: &mut Gallery<'_>,
-    respondent: &mut dyn Respondent,
+    respondent: &mut dyn Model,
     options: &mut Options<'_>,
-    batch: &[Asked],
+    batch: &[PendingQuery],
     run: &mut Run,
 ) -> Result<Vec<(Entry, Outcome)>, RunError> {
     let mut probes = Vec::with_capacity(batch.len());
     for asked in batch {
         let (case, item) = plan.item(asked.entry);
-        probes.push(Probe {
+        probes.push(Query {
             case_id: case.case_id.clone(),
             item_id: item.id.clone(),
             condition: plan.condition(asked.entry).id.clone(),
@@ -387,19 +387,19 @@ fn answer(
     for ((probe, waiting), fate) in probes.into_iter().zip(batch).zip(fates) {
         let made = match fate {
             Fate::Spared => None,
-            Fate::Attacked(made) => Some(made),
+            Fate::AdversarialImage(made) => Some(made),
             Fate::OutOfReach(reason) => {
                 run.cannot_be_asked(waiting.entry, reason);
                 continue;
             }
         };
         // All orders show the same image, so the attack is made once, on the first order.
-        let of_order = |(_, prompt): &(_, Prompt)| Probe {
+        let of_order = |(_, prompt): &(_, Prompt)| Query {
             conversation: prompt.conversation.clone(),
             ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
             ..probe.clone()
         };
-        let others: Vec<Probe> = waiting.others.iter().map(of_order).collect();
+        let others: Vec<Query> = waiting.others.iter().map(of_order).collect();
         sent.push(probe);
         sent.extend(others);
         asked.push((waiting, made));
@@ -409,7 +409,7 @@ fn answer(
     }
     let replies = respondent.reply(&sent)?;
     if replies.len() != sent.len() {
-        return Err(RespondentError::new(format!("{} responses to {} queries", replies.len(), sent.len())).into());
+        return Err(ModelError::new(format!("{} responses to {} queries", replies.len(), sent.len())).into());
     }
     let mut rest = replies.as_slice();
     let mut outcomes = Vec::with_capacity(asked.len());
@@ -426,7 +426,7 @@ fn answer(
 }
 
 /// Combines the responses to all orders of an entry's options into one response.
-fn merged(asked: &Asked, replies: &[Reply]) -> Reply {
+fn merged(asked: &PendingQuery, replies: &[Response]) -> Response {
     match replies {
         [only] => only.clone(),
         _ => {
@@ -439,23 +439,23 @@ fn merged(asked: &Asked, replies: &[Reply]) -> Reply {
 /// Judges a response that another tool collected for `entry`. Returns `None` where the entry's condition
 /// does not apply.
 #[must_use]
-pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Reply) -> Option<Outcome> {
+pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Response) -> Option<Outcome> {
     let perturbed = perturb(plan, entry)?;
     let (case, item) = plan.item(entry);
-    let frame = Frame { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    let frame = PromptOptions { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
     Some(outcome(plan, entry, &perturbed, &prompt(case, item, &frame), reply))
 }
 
-fn outcome(plan: &Plan<'_>, entry: Entry, perturbed: &Perturbed, prompt: &Prompt, reply: &Reply) -> Outcome {
+fn outcome(plan: &Plan<'_>, entry: Entry, perturbed: &Perturbed, prompt: &Prompt, reply: &Response) -> Outcome {
     let (case, item) = plan.item(entry);
     let judged = score::judge(case, item, prompt, plan.suite.form(), reply);
     let (scores, text) = match reply {
-        Reply::Options(shown) => {
+        Response::Options(shown) => {
             let mut scores: Vec<_> = prompt.stored.iter().zip(shown).collect();
             scores.sort_by_key(|(stored, _)| **stored);
             (scores.into_iter().map(|(_, score)| (*score).into()).collect(), None)
         }
-        Reply::Text(text) => (Vec::new(), Some(text.clone())),
+        Response::Text(text) => (Vec::new(), Some(text.clone())),
     };
     let parser = if text.is_some() { PARSER_VERSION } else { "" };
     let mut outcome = Outcome {

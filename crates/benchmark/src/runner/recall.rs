@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use stepwise_data::case::{Case, Item};
-use stepwise_data::prompt::{Frame, Prompt, prompt};
+use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 
 use crate::outcome::Outcome;
 use crate::perturb::Recall;
@@ -35,7 +35,7 @@ impl Said {
         case: &Case,
         item: &Item,
         entry: Entry,
-        mut frame: Frame,
+        mut frame: PromptOptions,
         recall: &Recall,
     ) -> Result<Prompt, &'static str> {
         match recall {

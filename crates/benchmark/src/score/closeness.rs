@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use stepwise_data::case::{Answer, Case, Item};
 
-use crate::model::Reply;
+use crate::model::Response;
 use crate::score::{boxes, fold, parse};
 
 /// Measure of how close a generated answer came. A response that cannot be parsed gets the worst values.
@@ -45,8 +45,8 @@ pub enum Measure {
 /// Measures the response `reply` to `item` of `case`. None where the item is a choice or a yes/no question, or where
 /// the response consists of option scores.
 #[must_use]
-pub fn measure(case: &Case, item: &Item, reply: &Reply) -> Option<Measure> {
-    let Reply::Text(text) = reply else { return None };
+pub fn measure(case: &Case, item: &Item, reply: &Response) -> Option<Measure> {
+    let Response::Text(text) = reply else { return None };
     Some(match &item.answer {
         Answer::Choice { .. } | Answer::Yesno { .. } => return None,
         Answer::Box { gold, .. } => {

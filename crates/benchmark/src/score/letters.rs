@@ -5,8 +5,8 @@
 
 use rand::seq::SliceRandom;
 
-use crate::model::{OptionScore, Reply};
-use crate::perturb::Draws;
+use crate::model::{OptionScore, Response};
+use crate::perturb::SuiteRng;
 
 /// Returns the orders in which the options `shown` (stored indices) are presented to the model; the first is the order
 /// shown. Without `permutations` these are all rotations. With `permutations` they are that many different orders,
@@ -16,7 +16,7 @@ use crate::perturb::Draws;
 pub fn orders(
     shown: &[usize],
     permutations: Option<usize>,
-    draws: Draws,
+    draws: SuiteRng,
     case_id: &str,
     item_id: &str,
 ) -> Vec<Vec<usize>> {
@@ -46,12 +46,12 @@ fn rotated(shown: &[usize], shift: usize) -> Vec<usize> {
 /// one order sum to 1. All scores are NaN where a response does not consist of one score per letter; there are no
 /// scores without orders.
 #[must_use]
-pub fn averaged(orders: &[Vec<usize>], replies: &[Reply]) -> Reply {
-    let Some(first) = orders.first() else { return Reply::Options(Vec::new()) };
+pub fn averaged(orders: &[Vec<usize>], replies: &[Response]) -> Response {
+    let Some(first) = orders.first() else { return Response::Options(Vec::new()) };
     let mut found: Vec<Vec<f64>> = vec![Vec::new(); first.len()];
     for (order, reply) in orders.iter().zip(replies) {
         let probabilities = match reply {
-            Reply::Options(scores) if scores.len() == order.len() => softmax(scores),
+            Response::Options(scores) if scores.len() == order.len() => softmax(scores),
             _ => vec![f64::NAN; order.len()],
         };
         for (stored, probability) in order.iter().zip(probabilities) {
@@ -66,7 +66,7 @@ pub fn averaged(orders: &[Vec<usize>], replies: &[Reply]) -> Reply {
         let mean = probabilities.iter().sum::<f64>() / probabilities.len() as f64;
         OptionScore { loglikelihood: mean.ln(), tokens: 1 }
     };
-    Reply::Options(found.into_iter().map(score).collect())
+    Response::Options(found.into_iter().map(score).collect())
 }
 
 fn softmax(scores: &[OptionScore]) -> Vec<f64> {
@@ -82,11 +82,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const DRAWS: Draws = Draws { seed: 1, version: 1 };
+    const DRAWS: SuiteRng = SuiteRng { seed: 1, version: 1 };
 
-    fn letters(likelihoods: &[f64]) -> Reply {
+    fn letters(likelihoods: &[f64]) -> Response {
         let score = |likelihood: &f64| OptionScore { loglikelihood: likelihood.ln(), tokens: 1 };
-        Reply::Options(likelihoods.iter().map(score).collect())
+        Response::Options(likelihoods.iter().map(score).collect())
     }
 
     #[test]
@@ -99,11 +99,11 @@ mod tests {
         // P = (0.6, 0.3, 0.1) for the positions, whatever their options: every option gets 1/3.
         let rotations = orders(&[0, 1, 2], None, DRAWS, "c", "q");
         let blind = vec![letters(&[0.6, 0.3, 0.1]); 3];
-        let Reply::Options(scores) = averaged(&rotations, &blind) else { panic!("scores") };
+        let Response::Options(scores) = averaged(&rotations, &blind) else { panic!("scores") };
         assert!(scores.iter().all(|score| (score.loglikelihood - (1.0f64 / 3.0).ln()).abs() < 1e-12), "{scores:?}");
         // Option 1 is likelier in every position: 0.5 instead of 0.3 under B, and so on.
         let seeing = [letters(&[0.45, 0.5, 0.05]), letters(&[0.8, 0.15, 0.05]), letters(&[0.5, 0.2, 0.3])];
-        let Reply::Options(scores) = averaged(&rotations, &seeing) else { panic!("scores") };
+        let Response::Options(scores) = averaged(&rotations, &seeing) else { panic!("scores") };
         let shares: Vec<f64> = scores.iter().map(|score| score.loglikelihood.exp()).collect();
         // Option 0 under A, C, B; option 1 under B, A, C; option 2 under C, B, A.
         for (share, expected) in shares.iter().zip([(0.45 + 0.05 + 0.2) / 3.0, 1.6 / 3.0, (0.05 + 0.15 + 0.5) / 3.0]) {
@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn a_broken_reply_to_one_order_breaks_the_answer() {
         let rotations = orders(&[0, 1], None, DRAWS, "c", "q");
-        for broken in [letters(&[1.0]), Reply::Text("A".into()), letters(&[f64::NAN, 0.5])] {
-            let Reply::Options(scores) = averaged(&rotations, &[letters(&[0.9, 0.1]), broken]) else {
+        for broken in [letters(&[1.0]), Response::Text("A".into()), letters(&[f64::NAN, 0.5])] {
+            let Response::Options(scores) = averaged(&rotations, &[letters(&[0.9, 0.1]), broken]) else {
                 panic!("scores")
             };
             assert!(scores.iter().all(|score| score.loglikelihood.is_nan()));
@@ -128,7 +128,7 @@ mod tests {
             count in 1usize..6, wanted in 1usize..30, seed in any::<u64>()
         ) {
             let shown: Vec<usize> = (0..count).rev().collect();
-            let drawn = orders(&shown, Some(wanted), Draws { seed, version: 1 }, "c", "q");
+            let drawn = orders(&shown, Some(wanted), SuiteRng { seed, version: 1 }, "c", "q");
             prop_assert_eq!(drawn.len(), wanted.min((1..=count).product()));
             prop_assert_eq!(&drawn[0], &shown);
             for (place, order) in drawn.iter().enumerate() {

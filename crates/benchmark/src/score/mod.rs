@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use stepwise_data::case::{Answer, Case, Item};
 use stepwise_data::prompt::{AnswerForm, Prompt};
 
-use crate::model::{Ask, OptionScore, Reply};
+use crate::model::{OptionScore, Request, Response};
 
 pub mod boxes;
 pub mod letters;
@@ -89,11 +89,11 @@ impl Judged {
 /// Returns the query to the model whose response to `prompt` can be judged: scores of the options, or a generation of
 /// at most `max_new_tokens` tokens.
 #[must_use]
-pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Ask {
+pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Request {
     if prompt.options.is_empty() || scoring == Scoring::Generate {
-        Ask::Generate { max_new_tokens }
+        Request::Generate { max_new_tokens }
     } else {
-        Ask::Options(prompt.options.clone())
+        Request::Options(prompt.options.clone())
     }
 }
 
@@ -112,10 +112,10 @@ pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
 
 /// Judges the response `reply` to `prompt`, which was rendered from `item` of `case` with the answer form `form`.
 #[must_use]
-pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply: &Reply) -> Judged {
+pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply: &Response) -> Judged {
     match reply {
-        Reply::Options(scores) => chosen(item, prompt, most_likely(scores, prompt.options.len())),
-        Reply::Text(text) => match &item.answer {
+        Response::Options(scores) => chosen(item, prompt, most_likely(scores, prompt.options.len())),
+        Response::Text(text) => match &item.answer {
             Answer::Choice { .. } | Answer::Yesno { .. } => {
                 chosen(item, prompt, parse::option(text, prompt, &item.answer, form))
             }

@@ -10,7 +10,7 @@ use stepwise_data::prompt::{AnswerForm, PROMPT_VERSION};
 pub use self::condition::Condition;
 pub use super::suite_file::SuiteError;
 
-use crate::perturb::{self, Draws};
+use crate::perturb::{self, SuiteRng};
 use crate::score::{Scoring, parse::PARSER_VERSION};
 use crate::subset::Subset;
 
@@ -118,8 +118,8 @@ impl Suite {
 
     /// Returns the source of the suite's random draws.
     #[must_use]
-    pub fn draws(&self) -> Draws {
-        Draws { seed: self.seed, version: self.version }
+    pub fn draws(&self) -> SuiteRng {
+        SuiteRng { seed: self.seed, version: self.version }
     }
 
     /// Returns the condition of the kind `clean`.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 use serde_json::json;
 use stepwise_benchmark::mock::{BlindPrior, Policy, View};
-use stepwise_benchmark::model::Respondent;
+use stepwise_benchmark::model::Model;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Images, Options, Run};
@@ -134,12 +134,12 @@ pub fn uncapped() -> Suite {
 }
 
 /// Asks everything afresh.
-pub fn ask(plan: &Plan<'_>, respondent: &mut dyn Respondent) -> Run {
+pub fn ask(plan: &Plan<'_>, respondent: &mut dyn Model) -> Run {
     ask_again(plan, respondent, &HashMap::new())
 }
 
 /// Asks everything afresh, with other pictures.
-pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, respondent: &mut dyn Respondent) -> Run {
+pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, respondent: &mut dyn Model) -> Run {
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let options =
         Options { respondent: "planted", known: &HashMap::new(), batch: 16, surrogate: None, progress: &mut progress };
@@ -147,7 +147,7 @@ pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, respondent: &mut dyn Respo
 }
 
 /// Asks what is not known.
-pub fn ask_again(plan: &Plan<'_>, respondent: &mut dyn Respondent, known: &HashMap<String, Outcome>) -> Run {
+pub fn ask_again(plan: &Plan<'_>, respondent: &mut dyn Model, known: &HashMap<String, Outcome>) -> Run {
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let options = Options { respondent: "planted", known, batch: 16, surrogate: None, progress: &mut progress };
     runner::run(plan, &load, respondent, options).expect("planted respondents do not fail")

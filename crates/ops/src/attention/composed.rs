@@ -3,7 +3,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
-use crate::Plan;
+use crate::AttentionPlan;
 
 /// Index tensors and mask of a plan, made once on the device of the queries.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Dense {
 }
 
 impl Dense {
-    fn new(plan: &Plan, device: &burn::tensor::Device) -> Self {
+    fn new(plan: &AttentionPlan, device: &burn::tensor::Device) -> Self {
         let trees = plan.segments().iter().map(|placed| placed.tree + 1).max().unwrap_or(0);
         let mut tree_keys: Vec<Vec<usize>> = vec![Vec::new(); trees];
         let mut tree_queries: Vec<Vec<usize>> = vec![Vec::new(); trees];
@@ -79,7 +79,14 @@ impl Dense {
     }
 }
 
-pub fn attention(q: Tensor<2>, k: Tensor<2>, v: Tensor<2>, plan: &Plan, heads: usize, kv_heads: usize) -> Tensor<2> {
+pub fn attention(
+    q: Tensor<2>,
+    k: Tensor<2>,
+    v: Tensor<2>,
+    plan: &AttentionPlan,
+    heads: usize,
+    kv_heads: usize,
+) -> Tensor<2> {
     let [rows, width] = q.dims();
     if rows == 0 {
         return q;

@@ -13,11 +13,17 @@ use super::panel::{block_rows, panels};
 use crate::attention::plan::Block;
 use crate::matmul::Shared;
 use crate::tile::{COLUMNS, ROWS, interleave, tile};
-use crate::{Plan, cpu, simd};
+use crate::{AttentionPlan, cpu, simd};
 
 /// Returns the attention output, `[queries, width]`, and for the backward pass the logarithm of each row's sum of
 /// exponentials, `[heads, queries]`.
-pub fn forward(q: &FlexTensor, k: &FlexTensor, v: &FlexTensor, plan: &Plan, shape: Heads) -> (FlexTensor, Vec<f32>) {
+pub fn forward(
+    q: &FlexTensor,
+    k: &FlexTensor,
+    v: &FlexTensor,
+    plan: &AttentionPlan,
+    shape: Heads,
+) -> (FlexTensor, Vec<f32>) {
     let (q_values, k_values, v_values) = (cpu::slice(q), cpu::slice(k), cpu::slice(v));
     let queries = plan.queries();
     let mut out = vec![0.0; queries * shape.width()];
@@ -182,7 +188,7 @@ struct Scratch {
 impl Scratch {
     /// Fills the scores with products of keys (or values), `[tiles][head_dim][ROWS]`, and the panel's right operand.
     /// Covers all keys that the block attends to; returns the parts of the scores, one per segment.
-    fn scores(&mut self, plan: &Plan, tree: &Tree, block: &Block, keys: &[f32], shape: Heads) -> Vec<Part> {
+    fn scores(&mut self, plan: &AttentionPlan, tree: &Tree, block: &Block, keys: &[f32], shape: Heads) -> Vec<Part> {
         let mut start = 0;
         let parts: Vec<Part> = plan
             .seen(block)

@@ -1,6 +1,6 @@
 //! Memory layout of the keys and values of one head of one tree, as left operands of products.
 
-use crate::Plan;
+use crate::AttentionPlan;
 use crate::attention::heads::Heads;
 use crate::attention::plan::Block;
 use crate::tile::{COLUMNS, ROWS, interleave};
@@ -19,7 +19,7 @@ pub struct Tree {
 
 impl Tree {
     /// Makes the layouts of all trees of a plan, with query blocks of at most `height` rows.
-    pub fn all(plan: &Plan, height: usize) -> Vec<Self> {
+    pub fn all(plan: &AttentionPlan, height: usize) -> Vec<Self> {
         let count = plan.segments().iter().map(|placed| placed.tree + 1).max().unwrap_or(0);
         let empty =
             || Self { blocks: Vec::new(), segments: Vec::new(), places: vec![(0, 0); plan.segments().len()], tiles: 0 };
@@ -49,7 +49,7 @@ impl Tree {
 
     /// Lays out one head of `values`, `[keys, kv_width]`, as left operands with the head's features as
     /// inner side: `[tiles][head_dim][ROWS]`.
-    pub fn by_key(&self, plan: &Plan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
+    pub fn by_key(&self, plan: &AttentionPlan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
         let mut out = vec![0.0; self.tiles * shape.head_dim * ROWS];
         for segment in &self.segments {
             let own = &plan.segments()[*segment].own;
@@ -64,7 +64,7 @@ impl Tree {
 
     /// Lays out one head of `values`, `[keys, kv_width]`, as left operands with the keys as inner side: for each
     /// segment `[head_dim / ROWS, rounded up][tiles of the segment * ROWS][ROWS]`.
-    pub fn by_feature(&self, plan: &Plan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
+    pub fn by_feature(&self, plan: &AttentionPlan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
         let mut out = vec![0.0; self.tiles * ROWS * feature_tiles(shape) * ROWS];
         for segment in &self.segments {
             let own = &plan.segments()[*segment].own;

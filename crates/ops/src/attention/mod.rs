@@ -1,4 +1,4 @@
-//! Scaled dot-product attention over a [`Plan`], with grouped key/value heads.
+//! Scaled dot-product attention over a [`AttentionPlan`], with grouped key/value heads.
 
 pub(crate) mod plan;
 
@@ -19,7 +19,7 @@ use burn_flex::FlexTensor;
 
 pub(crate) use composed::Dense;
 
-use crate::{Plan, cpu};
+use crate::{AttentionPlan, cpu};
 use heads::Heads;
 
 /// Returns `softmax(q k^T / sqrt(head_dim)) v`, where the plan defines the keys that each query attends to.
@@ -36,7 +36,7 @@ pub fn attention(
     q: Tensor<2>,
     k: Tensor<2>,
     v: Tensor<2>,
-    plan: &Arc<Plan>,
+    plan: &Arc<AttentionPlan>,
     heads: usize,
     kv_heads: usize,
 ) -> Tensor<2> {
@@ -75,7 +75,7 @@ struct Kept {
     out: FlexTensor,
     /// Logarithm of each row's sum of exponentials, `[heads, queries]`.
     log_sums: Vec<f32>,
-    plan: Arc<Plan>,
+    plan: Arc<AttentionPlan>,
     shape: Heads,
 }
 
@@ -103,7 +103,7 @@ mod tests {
     use crate::Segment;
     use crate::testing::{close, read, same_gradients, values};
 
-    fn check(plan: Plan, heads: usize, kv_heads: usize, head_dim: usize) {
+    fn check(plan: AttentionPlan, heads: usize, kv_heads: usize, head_dim: usize) {
         let plan = Arc::new(plan);
         let rows = |rows: usize, heads: usize, seed| values([rows, heads * head_dim], seed);
         same_gradients(
@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn equals_the_composition_on_sequences() {
-        check(Plan::sequences(&[1], true), 1, 1, 4);
-        check(Plan::sequences(&[5, 70, 131], true), 4, 2, 8);
-        check(Plan::sequences(&[9, 3], false), 3, 3, 5);
+        check(AttentionPlan::sequences(&[1], true), 1, 1, 4);
+        check(AttentionPlan::sequences(&[5, 70, 131], true), 4, 2, 8);
+        check(AttentionPlan::sequences(&[9, 3], false), 3, 3, 5);
     }
 
     #[test]
@@ -125,26 +125,26 @@ mod tests {
         let segment = |len, parent| Segment { len, parent, silent: false };
         let tree =
             [segment(20, None), segment(7, Some(0)), segment(70, Some(0)), segment(3, Some(2)), segment(4, None)];
-        check(Plan::new(&tree, true, 0), 6, 2, 8);
-        check(Plan::new(&tree, true, 20), 2, 1, 4);
+        check(AttentionPlan::new(&tree, true, 0), 6, 2, 8);
+        check(AttentionPlan::new(&tree, true, 20), 2, 1, 4);
     }
 
     #[test]
     fn equals_the_composition_with_silent_tokens_and_a_past_inside_a_segment() {
         let segment = |len, parent, silent| Segment { len, parent, silent };
         let tiles = [segment(6, None, false), segment(3, Some(0), true), segment(4, None, false)];
-        check(Plan::new(&tiles, false, 0), 2, 2, 4);
-        check(Plan::new(&[segment(70, None, false)], true, 69), 4, 2, 8);
+        check(AttentionPlan::new(&tiles, false, 0), 2, 2, 4);
+        check(AttentionPlan::new(&[segment(70, None, false)], true, 69), 4, 2, 8);
     }
 
     #[test]
     fn a_tree_equals_its_sequences() {
         let segment = |len, parent| Segment { len, parent, silent: false };
-        let tree = Arc::new(Plan::new(&[segment(3, None), segment(2, Some(0)), segment(4, Some(0))], true, 0));
+        let tree = Arc::new(AttentionPlan::new(&[segment(3, None), segment(2, Some(0)), segment(4, Some(0))], true, 0));
         let (q, k, v) = (values([9, 8], 1), values([9, 4], 2), values([9, 4], 3));
         let whole = read(attention(q.clone(), k.clone(), v.clone(), &tree, 2, 1));
         let second = |x: Tensor<2>| Tensor::cat(vec![x.clone().narrow(0, 0, 3), x.narrow(0, 5, 4)], 0);
-        let alone = Arc::new(Plan::sequences(&[7], true));
+        let alone = Arc::new(AttentionPlan::sequences(&[7], true));
         let branch = read(attention(second(q), second(k), second(v), &alone, 2, 1));
         close("image and last branch", &[&whole[..24], &whole[40..]].concat(), &branch);
     }

@@ -1,6 +1,6 @@
 //! Panels of queries: one column for each pair of query row and head that share a key/value head.
 
-use crate::Plan;
+use crate::AttentionPlan;
 use crate::attention::heads::Heads;
 use crate::attention::plan::Block;
 use crate::simd::Columns;
@@ -18,7 +18,7 @@ pub struct Panel {
 
 /// Makes the panels of one key/value head on a block of rows. They hold every pair of a row and a query head
 /// of the group.
-pub fn panels(plan: &Plan, block: &Block, kv_head: usize, shape: Heads) -> Vec<Panel> {
+pub fn panels(plan: &AttentionPlan, block: &Block, kv_head: usize, shape: Heads) -> Vec<Panel> {
     let first = kv_head * shape.group();
     let heads: Vec<usize> = (first..first + shape.group()).collect();
     let of_row = |row: &usize| block.segments.clone().find(|segment| plan.segments()[*segment].own.contains(row));
@@ -75,7 +75,7 @@ impl Panel {
 
     /// Sets the scores of keys that a column does not attend to to `value`. `scores` are those of `segment`: the first
     /// `seen` keys have some column that attends to them, and later rows only fill the last tile.
-    pub fn hide(&self, plan: &Plan, segment: usize, seen: usize, scores: &mut [f32], value: f32) {
+    pub fn hide(&self, plan: &AttentionPlan, segment: usize, seen: usize, scores: &mut [f32], value: f32) {
         let shown: [usize; COLUMNS] = std::array::from_fn(|column| match self.columns.get(column) {
             Some((row, _)) => plan.keys_seen(segment, self.segments[column], row + self.past).min(seen),
             None => seen,

@@ -23,9 +23,9 @@ pub struct Segment {
 ///
 /// A plain batch has one segment without parent per sequence. Several questions about one image are a segment for the
 /// image and one child segment per question: the image is computed once, and each question attends to the image and
-/// itself. Tokens before [`Plan::past`] are cached keys and values of an earlier pass.
+/// itself. Tokens before [`AttentionPlan::past`] are cached keys and values of an earlier pass.
 #[derive(Debug)]
-pub struct Plan {
+pub struct AttentionPlan {
     segments: Vec<Placed>,
     causal: bool,
     past: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Block {
     pub rows: Range<usize>,
 }
 
-impl Plan {
+impl AttentionPlan {
     /// Builds a plan over `segments`. The first `past` tokens are keys only, cached by an earlier pass; all other
     /// tokens are queries too. `causal` hides later tokens of the same segment.
     ///
@@ -171,7 +171,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plan, Segment};
+    use super::{AttentionPlan, Segment};
 
     fn segment(len: usize, parent: Option<usize>) -> Segment {
         Segment { len, parent, silent: false }
@@ -179,8 +179,11 @@ mod tests {
 
     #[test]
     fn a_branch_sees_its_ancestors_and_itself() {
-        let plan =
-            Plan::new(&[segment(3, None), segment(2, Some(0)), segment(4, Some(0)), segment(1, Some(2))], true, 0);
+        let plan = AttentionPlan::new(
+            &[segment(3, None), segment(2, Some(0)), segment(4, Some(0)), segment(1, Some(2))],
+            true,
+            0,
+        );
         let blocks = plan.blocks(3);
         let rows: Vec<_> = blocks.iter().map(|block| block.rows.clone()).collect();
         assert_eq!(rows, [0..3, 3..6, 6..9, 9..10]);
@@ -193,20 +196,20 @@ mod tests {
 
     #[test]
     fn trees_share_no_block() {
-        let plan = Plan::new(&[segment(1, None), segment(1, None), segment(2, Some(1))], true, 0);
+        let plan = AttentionPlan::new(&[segment(1, None), segment(1, None), segment(2, Some(1))], true, 0);
         let blocks: Vec<_> = plan.blocks(8).into_iter().map(|block| (block.segments, block.rows)).collect();
         assert_eq!(blocks, [(0..1, 0..1), (1..3, 1..4)]);
     }
 
     #[test]
     fn kept_keys_are_not_queries() {
-        let plan = Plan::new(&[segment(3, None), segment(2, Some(0))], true, 3);
+        let plan = AttentionPlan::new(&[segment(3, None), segment(2, Some(0))], true, 3);
         assert_eq!((plan.keys(), plan.queries(), plan.blocks(64).len()), (5, 2, 1));
     }
 
     #[test]
     fn the_past_may_end_inside_a_segment() {
-        let plan = Plan::new(&[segment(5, None)], true, 4);
+        let plan = AttentionPlan::new(&[segment(5, None)], true, 4);
         let blocks = plan.blocks(64);
         assert_eq!((blocks.len(), blocks[0].rows.clone(), plan.seen(&blocks[0])[0]), (1, 4..5, (0, 5)));
     }
@@ -214,6 +217,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "a parent comes before its child")]
     fn a_parent_must_come_first() {
-        let _ = Plan::new(&[segment(1, Some(1)), segment(1, None)], true, 0);
+        let _ = AttentionPlan::new(&[segment(1, Some(1)), segment(1, None)], true, 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Groups neighbouring steps into bins where a plan has more steps than a chart can show.
 
-use super::{PlanInput, PlannedLesson};
+use super::{PlanInput, PlannedExample};
 
 /// Maximum number of bins.
 const MOST: usize = 110;
@@ -12,7 +12,7 @@ pub struct Bin<'a> {
     /// Step after the last one.
     pub end: usize,
     /// Training examples of these steps.
-    pub lessons: Vec<&'a PlannedLesson<'a>>,
+    pub lessons: Vec<&'a PlannedExample<'a>>,
 }
 
 /// Divides all steps into bins of equal length; the last bin may be shorter.

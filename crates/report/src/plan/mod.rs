@@ -36,12 +36,12 @@ pub struct PlannedStep<'a> {
     /// Learning rate.
     pub rate: f64,
     /// Training examples of the step.
-    pub lessons: Vec<PlannedLesson<'a>>,
+    pub lessons: Vec<PlannedExample<'a>>,
 }
 
 /// One training example: a supervised question.
 #[derive(Clone, Debug)]
-pub struct PlannedLesson<'a> {
+pub struct PlannedExample<'a> {
     /// Index of the case in the training data.
     pub case: usize,
     /// Id of the case.

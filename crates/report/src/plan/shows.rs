@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::bins::{Bin, bins};
-use super::{PlanInput, PlannedLesson};
+use super::{PlanInput, PlannedExample};
 use crate::markup::{escape, percent};
 use crate::plot::WIDTH;
 use crate::section::Section;
@@ -41,7 +41,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
 }
 
 /// Describes how a training example differs from the stored question.
-fn shown(lesson: &PlannedLesson<'_>) -> Vec<String> {
+fn shown(lesson: &PlannedExample<'_>) -> Vec<String> {
     let condition = lesson.condition.map(|kind| format!("under {kind}"));
     let context = lesson.context.map(|told| format!("with {told} answers to earlier questions as context"));
     let replayed = lesson.replayed.then(|| "replayed".to_owned());
@@ -50,7 +50,7 @@ fn shown(lesson: &PlannedLesson<'_>) -> Vec<String> {
 }
 
 fn drawing(input: &PlanInput<'_>, bins: &[Bin<'_>], names: &[String]) -> String {
-    let has = |lesson: &PlannedLesson<'_>, name: &String| shown(lesson).contains(name);
+    let has = |lesson: &PlannedExample<'_>, name: &String| shown(lesson).contains(name);
     let all = input.steps.iter().map(|step| step.lessons.len()).sum::<usize>().max(1);
     let mut svg = String::new();
     for (row, name) in names.iter().enumerate() {

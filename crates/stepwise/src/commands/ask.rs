@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::json;
 use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_data::image::load_picture;
-use stepwise_trainer::checkpoint::source::Subject;
-use stepwise_vlm::batch::Example;
+use stepwise_trainer::checkpoint::source::ModelSource;
+use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::device;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 /// Arguments of `ask`.
 #[derive(clap::Args)]
@@ -47,11 +47,11 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     let chosen = device::choose(args.device.as_deref())?;
     let subject = match &args.adapter {
-        Some(adapter) => Subject::find(adapter, Some(&args.model)),
-        None => Subject::find(&args.model, None),
+        Some(adapter) => ModelSource::find(adapter, Some(&args.model)),
+        None => ModelSource::find(&args.model, None),
     };
     let subject = subject.map_err(Failure::input)?;
     if let (Some(folder), None) = (&args.adapter, &subject.adapter) {
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Outcome {
     Ok(())
 }
 
-fn example(reader: &Reader, args: &Args) -> Result<Example, Failure> {
+fn example(reader: &VlmPipeline, args: &Args) -> Result<EncodableExample, Failure> {
     let prepare = |path: &PathBuf| {
         let picture = load_picture(path).map_err(Failure::input)?;
         reader.processor.prepare(&picture).map(Arc::new).map_err(Failure::input)
@@ -103,5 +103,5 @@ fn example(reader: &Reader, args: &Args) -> Result<Example, Failure> {
     content.push(Part::text(&args.question));
     let mut conversation = Conversation::default();
     conversation.push(Role::User, content);
-    Ok(Example { conversation, images })
+    Ok(EncodableExample { conversation, images })
 }

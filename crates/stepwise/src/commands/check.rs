@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use stepwise_curriculum::run_plan::Course;
+use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::check::{CheckOptions, Files, Summary, check_file, summary};
 use stepwise_data::problem::Problem;
 use stepwise_data::taxonomy::Taxonomy;
@@ -12,9 +12,9 @@ use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::epochs;
 use stepwise_trainer::learner::Learner;
-use stepwise_trainer::preflight::Preparation;
+use stepwise_trainer::preflight::Preflight;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::progress::Shown;
 use crate::{device, preflight};
 
@@ -39,7 +39,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     if args.path.extension().is_some_and(|extension| extension == "toml") {
         return recipe(args);
     }
@@ -77,20 +77,20 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// Reads the recipe, its cases and its model, and measures every lesson. Nothing is computed and nothing written.
-fn recipe(args: &Args) -> Outcome {
+fn recipe(args: &Args) -> CommandResult {
     if args.json || args.taxonomy.is_some() {
         let problem = "--json and --taxonomy are for cases, and a recipe is checked -> leave them out";
         return Err(Failure::input(problem));
     }
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
-    let course = Course::new(&recipe, &cases.train).map_err(Failure::input)?;
+    let course = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
     let suite = epochs::suite(&recipe).map_err(Failure::input)?;
     epochs::check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
     let mut shown = Shown::new();
     let mut learner = Learner::new(&recipe, &chosen.device, &mut shown).map_err(Failure::input)?;
-    let preparation = Preparation::new(&recipe, &cases, &course, &mut learner, &mut shown).map_err(Failure::input)?;
+    let preparation = Preflight::new(&recipe, &cases, &course, &mut learner, &mut shown).map_err(Failure::input)?;
     say!("{}", preflight::text(&preparation));
     if let Some(warning) = preflight::warning(&preparation.memory) {
         tell!("warning: {warning}");

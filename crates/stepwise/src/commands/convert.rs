@@ -6,7 +6,7 @@ use clap::builder::PossibleValue;
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_recipe::{Left, Tool, import};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 /// No recipe is as long.
 const MOST_BYTES: u64 = 1 << 20;
@@ -29,7 +29,7 @@ fn tools() -> clap::builder::PossibleValuesParser {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     let path = args.file.display();
     let unreadable = |problem: String| Failure::input(format!("{path}: {problem} -> check the path of the recipe"));
     let bytes = std::fs::metadata(&args.file).map_err(|error| unreadable(error.to_string()))?.len();

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use stepwise_data::check;
-use stepwise_data::prompt::{Frame, prompt};
+use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_data::synth::{self, Rate, SynthOptions};
 use stepwise_datasets::{IMPORTERS, ImportOptions, importer};
 use stepwise_trainer::progress::Progress;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::progress::Shown;
 
 /// What to do with cases.
@@ -64,7 +64,7 @@ pub struct ShowArgs {
 }
 
 /// Runs the command.
-pub fn run(command: &Command) -> Outcome {
+pub fn run(command: &Command) -> CommandResult {
     match command {
         Command::Import(args) => import(args),
         Command::Synth(args) => draw(args),
@@ -72,7 +72,7 @@ pub fn run(command: &Command) -> Outcome {
     }
 }
 
-fn import(args: &ImportArgs) -> Outcome {
+fn import(args: &ImportArgs) -> CommandResult {
     let unknown = || Failure::input(format!("{}: no importer has this name", args.name));
     let importer = importer(&args.name).ok_or_else(unknown)?;
     let report = (importer.run)(&args.src, &args.out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
@@ -81,7 +81,7 @@ fn import(args: &ImportArgs) -> Outcome {
     Ok(())
 }
 
-fn draw(args: &SynthArgs) -> Outcome {
+fn draw(args: &SynthArgs) -> CommandResult {
     let options =
         SynthOptions { cases: args.cases, seed: args.seed, image_size: args.image_size, ..SynthOptions::default() };
     let mut shown = Shown::new();
@@ -101,7 +101,7 @@ fn draw(args: &SynthArgs) -> Outcome {
     Ok(())
 }
 
-fn show(args: &ShowArgs) -> Outcome {
+fn show(args: &ShowArgs) -> CommandResult {
     let dataset = check::load(&args.data).map_err(Failure::input)?;
     let wanted = |id: &String| dataset.cases.iter().find(|case| case.case_id == *id);
     let case = match &args.case {
@@ -120,7 +120,7 @@ fn show(args: &ShowArgs) -> Outcome {
         say!("region {}: {} ({:?}), {x0} {y0} to {x1} {y1}", region.id, region.label, region.role);
     }
     for item in &case.chain {
-        let answer = prompt(case, item, &Frame::default()).answer;
+        let answer = prompt(case, item, &PromptOptions::default()).answer;
         say!("{} stage {} category {}: {} -> {answer}", item.id, item.stage, item.category, item.question);
     }
     Ok(())

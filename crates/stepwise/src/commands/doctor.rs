@@ -4,11 +4,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::idefics3::config::ModelConfig;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use stepwise_vlm::packed_sequences::{Layout, Sequence, Target, TileSpan};
+use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use stepwise_vlm::weights::RandomSource;
 
 use crate::device;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 /// Arguments of `doctor`.
 #[derive(clap::Args)]
@@ -29,7 +29,7 @@ const CONFIG: &str = r#"{"model_type":"idefics3","image_token_id":3,"scale_facto
 "image_size":32,"patch_size":8}}"#;
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     say!("stepwise {}", env!("CARGO_PKG_VERSION"));
     say!("backends: {}", backends().join(", "));
     say!("threads: {}", std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
@@ -85,7 +85,7 @@ fn training_step(device: &Device) -> Result<Vec<f64>, Failure> {
         tiles: vec![TileSpan { start: 1, len: 4, tile: 0 }],
         targets: (20..25).map(|index| Target { index, weight: 1.0 }).collect(),
     };
-    let (loss, rows) = model.losses(&Layout::pack(&[sequence], true), Some(features), &pass);
+    let (loss, rows) = model.losses(&PackedSequences::pack(&[sequence], true), Some(features), &pass);
     let gradients = loss.backward();
     let mut norms = Norms { gradients: &gradients, values: vec![rows.iter().map(|loss| f64::from(*loss)).sum()] };
     model.visit(&mut norms);

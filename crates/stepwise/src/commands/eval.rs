@@ -14,17 +14,17 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Split;
 use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::checkpoint::source::Subject;
+use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_trainer::evaluation::cache::{self, AnswerCache, model_key};
 use stepwise_trainer::evaluation::epochs;
-use stepwise_trainer::evaluation::evaluate::{Answers, Asking, Memory, Model};
-use stepwise_trainer::evaluation::report::{AtHand, Reported, write_summary};
+use stepwise_trainer::evaluation::evaluate::{AnswerStore, Evaluated, Evaluation, ModelUnderTest};
+use stepwise_trainer::evaluation::report::{LiveModels, RunReport, write_summary};
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::progress::Progress;
 use stepwise_vlm::nn::parameter::Pass;
 
 use crate::device;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::folder;
 use crate::progress::Shown;
 use crate::table;
@@ -91,9 +91,9 @@ enum ScoringChoice {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     let chosen = device::choose(args.device.as_deref())?;
-    let subject = Subject::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
+    let subject = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
     let recipe = match &subject.recipe {
         Some(path) => Some(Recipe::load(path, &[]).map_err(Failure::input)?),
         None => None,
@@ -111,14 +111,15 @@ pub fn run(args: &Args) -> Outcome {
     let reader = subject.load(&chosen.device, splitting).map_err(Failure::input)?;
     let other = match &subject.base {
         Some(base) => {
-            let base = Subject::find(base, None).map_err(Failure::input)?;
+            let base = ModelSource::find(base, None).map_err(Failure::input)?;
             let reader = base.load(&chosen.device, splitting).map_err(Failure::input)?;
             Some((base, reader))
         }
         None => None,
     };
     let kind = chosen.name.split(':').next().unwrap_or_default();
-    let key = |subject: &Subject, reader, adapter| model_key(subject, reader, kind, adapter).map_err(Failure::input);
+    let key =
+        |subject: &ModelSource, reader, adapter| model_key(subject, reader, kind, adapter).map_err(Failure::input);
     let own = (key(&subject, &reader, true)?, &reader);
     // The base is another folder, the adapted model with its adapter off, or - a model alone - not there.
     let base = match (&other, &subject.adapter) {
@@ -129,8 +130,8 @@ pub fn run(args: &Args) -> Outcome {
 
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
     let mut examiner = Examiner { args, suite: &suite, cases: &cases, cache, interrupt, shown: Shown::new() };
-    let base = base.as_ref().map(|(key, reader)| Model { key, reader, pass: Pass::BASE });
-    let own = Model { key: &own.0, reader: own.1, pass: Pass::ANSWER };
+    let base = base.as_ref().map(|(key, reader)| ModelUnderTest { key, reader, pass: Pass::BASE });
+    let own = ModelUnderTest { key: &own.0, reader: own.1, pass: Pass::ANSWER };
     let plan = Plan::new(&suite, &cases.eval);
     if base.is_none() {
         examiner.shown.note(&describe(&power(&plan, None)));
@@ -145,7 +146,7 @@ pub fn run(args: &Args) -> Outcome {
     if args.compat {
         summary.compat = compat::scores(&plan, &answers.outcomes);
     }
-    let at_hand = AtHand { model: own, surrogate: base };
+    let at_hand = LiveModels { model: own, surrogate: base };
     let kept = Kept { args, subject: &subject, data: &data, suite: &suite, cases: &cases, device: &chosen.name };
     let report = match &args.out {
         Some(out) => Some(kept.write(out, (&summary, &answers), of_base.as_ref(), at_hand)?),
@@ -173,7 +174,7 @@ pub const ALONE: &str = "model";
 /// What the folder of `--out` says about the model.
 struct Kept<'a> {
     args: &'a Args,
-    subject: &'a Subject,
+    subject: &'a ModelSource,
     data: &'a Data,
     suite: &'a Suite,
     cases: &'a Cases,
@@ -185,9 +186,9 @@ impl Kept<'_> {
     fn write(
         &self,
         out: &Path,
-        (summary, answers): (&Summary, &Answers),
-        of_base: Option<&Answers>,
-        at_hand: AtHand<'_>,
+        (summary, answers): (&Summary, &Evaluated),
+        of_base: Option<&Evaluated>,
+        at_hand: LiveModels<'_>,
     ) -> Result<PathBuf, Failure> {
         let title = self.args.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let untouched = of_base.map(|base| {
@@ -199,7 +200,7 @@ impl Kept<'_> {
         }
         write_summary(out, summary).map_err(Failure::run)?;
         let tested = [(TUNED.to_owned(), summary)];
-        let alone = Reported {
+        let alone = RunReport {
             title: &title,
             facts: &self.facts(),
             suite: self.suite,
@@ -212,7 +213,7 @@ impl Kept<'_> {
         };
         let reported = match &untouched {
             None => alone,
-            Some((base, of_base)) => Reported {
+            Some((base, of_base)) => RunReport {
                 base,
                 tested: &tested,
                 outcomes: Some((&answers.outcomes, of_base)),
@@ -250,19 +251,24 @@ struct Examiner<'a> {
 }
 
 impl Examiner<'_> {
-    fn ask(&mut self, name: &str, model: Model<'_>, surrogate: Option<Model<'_>>) -> Result<Answers, Failure> {
+    fn ask(
+        &mut self,
+        name: &str,
+        model: ModelUnderTest<'_>,
+        surrogate: Option<ModelUnderTest<'_>>,
+    ) -> Result<Evaluated, Failure> {
         let mut memory = match &self.cache {
             Some(cache) => {
                 let journal = cache.journal(model.key).map_err(Failure::run)?;
-                Memory::journal(&journal).map_err(Failure::run)?
+                AnswerStore::journal(&journal).map_err(Failure::run)?
             }
-            None => Memory::default(),
+            None => AnswerStore::default(),
         };
         let kept = self.args.out.as_ref().map(|out| out.join(name).join("outcomes.jsonl"));
         if let Some(kept) = &kept {
             memory = memory.and_file(kept).map_err(Failure::input)?;
         }
-        let asking = Asking { name, model, surrogate, suite: self.suite, cases: self.cases };
+        let asking = Evaluation { name, model, surrogate, suite: self.suite, cases: self.cases };
         let answers = asking.ask(&mut memory, &mut self.shown, &self.interrupt).map_err(|error| {
             if !error.is_interrupt() {
                 return Failure::run(error);

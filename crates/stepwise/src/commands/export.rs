@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use stepwise_data::conversation::{Conversation, Part, Role};
-use stepwise_trainer::checkpoint::source::Subject;
+use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_vlm::adapter::{load_adapter, merge, save_adapter};
-use stepwise_vlm::batch::Example;
+use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::idefics3::save_model;
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::device;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::folder;
 
 /// Arguments of `export`.
@@ -41,9 +41,9 @@ type Answers = Vec<Vec<f64>>;
 const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
-    let subject = Subject::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
+    let subject = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
     if args.format == "peft" && subject.adapter.is_none() {
         let problem = format!("{}: no adapter is here -> a full fine-tune is exported as merged", args.path.display());
         return Err(Failure::input(problem));
@@ -56,13 +56,13 @@ pub fn run(args: &Args) -> Outcome {
         let config = load_adapter(&mut reader.model, adapter).map_err(Failure::input)?;
         let base = subject.model.display().to_string();
         save_adapter(&mut reader.model, &config, &base, &args.out).map_err(Failure::run)?;
-        let written = Subject::find(&args.out, Some(&subject.model)).map_err(Failure::run)?;
+        let written = ModelSource::find(&args.out, Some(&subject.model)).map_err(Failure::run)?;
         (written, TOLERANCE[0].1)
     } else {
         merge(&mut reader.model);
         let bf16 = args.dtype == "bfloat16";
         save_model(&mut reader.model, &subject.model, &args.out, bf16).map_err(Failure::run)?;
-        (Subject::find(&args.out, None).map_err(Failure::run)?, TOLERANCE[usize::from(bf16)].1)
+        (ModelSource::find(&args.out, None).map_err(Failure::run)?, TOLERANCE[usize::from(bf16)].1)
     };
     write_card(&args.out, &args.format, &subject.model)?;
     let after = answers(&again.load(&chosen.device, None).map_err(Failure::run)?)?;
@@ -80,15 +80,15 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// Log-likelihoods of a few sentences, which every weight of the decoder has a part in.
-fn answers(reader: &Reader) -> Result<Answers, Failure> {
-    let asked: Vec<(Example, Vec<String>)> =
+fn answers(reader: &VlmPipeline) -> Result<Answers, Failure> {
+    let asked: Vec<(EncodableExample, Vec<String>)> =
         ["Which modality is this?", "Is there a finding? Answer yes or no.", "1 2 3"]
             .iter()
             .map(|question| {
                 let mut conversation = Conversation::default();
                 conversation.push(Role::User, vec![Part::text(*question)]);
                 let options = ["yes", "no", "CT", "[10, 20, 30, 40]"].map(str::to_owned).to_vec();
-                (Example { conversation, images: Vec::new() }, options)
+                (EncodableExample { conversation, images: Vec::new() }, options)
             })
             .collect();
     let scores = reader.score(&asked, &Pass::ANSWER).map_err(Failure::run)?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use stepwise_recipe::{PRESETS, Recipe, commented};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 /// Arguments of `init`.
 #[derive(clap::Args)]
@@ -25,7 +25,7 @@ fn presets() -> clap::builder::PossibleValuesParser {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     let path = args.file.display();
     let preset = PRESETS.iter().find(|preset| preset.name == args.preset);
     let text = preset.and_then(commented).ok_or_else(|| Failure::run("the preset cannot be read"))?;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use stepwise_data::case::Case;
-use stepwise_data::prompt::{Frame, prompt};
+use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_data::synth::{self, SynthOptions};
 use stepwise_vlm::create::{FreshConfig, FreshError, create};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::folder;
 
 /// Arguments of `create`.
@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
     let sizes = match &args.sizes {
         None => FreshConfig::default(),
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Outcome {
 
 /// Every question of a case as it is asked, and its answer.
 fn words(case: &Case) -> Vec<String> {
-    let asked = case.chain.iter().map(|item| prompt(case, item, &Frame::default()));
+    let asked = case.chain.iter().map(|item| prompt(case, item, &PromptOptions::default()));
     asked
         .flat_map(|prompt| {
             let said = prompt.conversation.messages.into_iter().flat_map(|message| message.content);

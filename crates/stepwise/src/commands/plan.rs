@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use stepwise_curriculum::run_plan::Course;
+use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::Recipe;
-use stepwise_report::plan::{PlanInput, PlannedLesson, PlannedStep, render};
+use stepwise_report::plan::{PlanInput, PlannedExample, PlannedStep, render};
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::epochs;
-use stepwise_trainer::preflight::plan_summary::{self, Outline};
+use stepwise_trainer::preflight::plan_summary::{self, PlanSummary};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::{folder, table};
 
 /// How a plan is written.
@@ -19,21 +19,21 @@ enum Form {
 }
 
 /// Says what each phase would teach, and writes the whole plan to `file`.
-pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> Outcome {
+pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
     let suite = epochs::suite(recipe).map_err(Failure::input)?;
     epochs::check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?.train;
-    let course = Course::new(recipe, &cases).map_err(Failure::input)?;
-    let outline = Outline::new(recipe, &cases, &course);
+    let course = RunPlan::new(recipe, &cases).map_err(Failure::input)?;
+    let outline = PlanSummary::new(recipe, &cases, &course);
     say!("{}", table::outline(&outline));
     outline.idle(recipe).iter().for_each(|line| tell!("warning: {line}"));
     let Some((file, form)) = file else { return Ok(()) };
 
     let planned: Vec<plan_summary::PlannedStep> = plan_summary::steps(recipe, &cases, &course).collect();
-    let lesson = |lesson: &plan_summary::PlannedLesson| {
+    let lesson = |lesson: &plan_summary::PlannedExample| {
         let case = &cases[lesson.sample.case];
-        PlannedLesson {
+        PlannedExample {
             case: lesson.sample.case,
             case_id: &case.case_id,
             question: &case.chain[lesson.sample.item].id,

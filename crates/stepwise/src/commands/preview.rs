@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use stepwise_curriculum::Sample;
-use stepwise_curriculum::run_plan::Course;
+use stepwise_curriculum::SampleIndex;
+use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::Recipe;
-use stepwise_trainer::batches::examples::Lessons;
+use stepwise_trainer::batches::examples::ExampleBuilder;
 use stepwise_trainer::cases::Cases;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::processor::Processor;
 
 use crate::device;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 /// Arguments of `preview`.
 #[derive(clap::Args)]
@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     let Some(case) = cases.train.get(args.case) else {
@@ -36,17 +36,17 @@ pub fn run(args: &Args) -> Outcome {
         return Err(Failure::input(problem));
     };
     let chosen = device::choose(Some("cpu"))?;
-    let mut reader = Reader::load(&recipe.model_name_or_path, &chosen.device).map_err(Failure::input)?;
+    let mut reader = VlmPipeline::load(&recipe.model_name_or_path, &chosen.device).map_err(Failure::input)?;
     reader.processor.set_image_splitting(recipe.do_image_splitting);
-    let course = Course::new(&recipe, &cases.train).map_err(Failure::input)?;
-    let mut lessons = Lessons::new(&recipe, &cases, &reader.processor);
+    let course = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
+    let mut lessons = ExampleBuilder::new(&recipe, &cases, &reader.processor);
     for image in &case.images {
         say!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
     }
     for (index, item) in case.chain.iter().enumerate() {
         // As the first phase of its stage teaches it, or else as the first phase would.
         let phase = recipe.curriculum.phase.iter().position(|phase| phase.stages.contains(&item.stage));
-        let sample = Sample { case: args.case, item: index };
+        let sample = SampleIndex { case: args.case, item: index };
         let lesson = lessons.of(course.beginning(phase.unwrap_or(0)), sample).map_err(Failure::input)?;
         let encoded = reader.encode(&lesson.example, false).map_err(Failure::input)?;
         let features: usize = encoded.images.iter().map(|span| span.len).sum();

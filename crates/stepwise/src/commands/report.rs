@@ -9,7 +9,7 @@ use stepwise_study::manifest::Manifest;
 use stepwise_study::report::{StudyInput, ended_early, render};
 use stepwise_study::summary::{Difference, EFFECTIVE, Endpoint, LINE_ADVICE, StudySummary};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::folder;
 use crate::table::{Table, interval, number, p_value, signed, with_interval};
 use crate::table_markup;
@@ -28,7 +28,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     let manifest = Manifest::stored(&study).map_err(Failure::input)?;
     let runs = collect(&study, &manifest).map_err(Failure::input)?;

@@ -3,7 +3,7 @@
 use stepwise_benchmark::suite_reference;
 use stepwise_recipe::{reference, reference_page};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 /// Arguments of `schema`.
 #[derive(clap::Args)]
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     if args.suite {
         say!("{}", suite_reference::markdown().trim_end());
         return Ok(());

@@ -9,7 +9,7 @@ use stepwise_trainer::train::{TrainError, TrainOptions, train};
 
 use super::plan;
 use crate::device;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::progress::Shown;
 use crate::table;
 
@@ -34,7 +34,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     if let Some(file) = &args.plan {
         return plan::run(&recipe, &args.recipe, file.as_deref());

@@ -6,33 +6,33 @@ use burn::tensor::Device;
 use image::{ImageBuffer, ImageEncoder, Luma};
 use serde_json::{Value, json};
 use stepwise_benchmark::score::parse;
-use stepwise_curriculum::Sample;
-use stepwise_curriculum::run_plan::Course;
+use stepwise_curriculum::SampleIndex;
+use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::{AnswerForm, Frame, prompt};
+use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
 use stepwise_recipe::Recipe;
 use stepwise_recipe::reference;
-use stepwise_trainer::batches::examples::{Lesson, Lessons, MicroBatch};
+use stepwise_trainer::batches::examples::{ExampleBuilder, MicroBatch, TrainingExample};
 use stepwise_trainer::cases::Cases;
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::common::{RECIPE, TRAINED, Workplace};
 
 /// The reader of the small model, the recipe's training cases, and every lesson of each as its first phase teaches it.
-fn lessons(place: &Workplace, overrides: &[&str]) -> (Reader, Cases, Vec<(Sample, Lesson)>) {
+fn lessons(place: &Workplace, overrides: &[&str]) -> (VlmPipeline, Cases, Vec<(SampleIndex, TrainingExample)>) {
     let overrides: Vec<String> = overrides.iter().map(|&set| set.to_owned()).collect();
     let recipe = Recipe::load(&place.path("recipe.toml"), &overrides).expect("a recipe");
-    let mut reader = Reader::load(&place.path("model"), &Device::flex()).expect("the model");
+    let mut reader = VlmPipeline::load(&place.path("model"), &Device::flex()).expect("the model");
     reader.processor.set_image_splitting(recipe.do_image_splitting);
     let cases = Cases::open(&recipe.data).expect("cases");
-    let course = Course::new(&recipe, &cases.train).expect("a course");
-    let mut making = Lessons::new(&recipe, &cases, &reader.processor);
+    let course = RunPlan::new(&recipe, &cases.train).expect("a course");
+    let mut making = ExampleBuilder::new(&recipe, &cases, &reader.processor);
     let mut made = Vec::new();
     for (case, of) in cases.train.iter().enumerate() {
         for (item, question) in of.chain.iter().enumerate() {
             let phase = recipe.curriculum.phase.iter().position(|phase| phase.stages.contains(&question.stage));
-            let sample = Sample { case, item };
+            let sample = SampleIndex { case, item };
             made.push((
                 sample,
                 making.of(course.beginning(phase.expect("every stage is taught")), sample).expect("a lesson"),
@@ -97,7 +97,9 @@ fn never_02_a_wrong_label_mask_trains() {
         for (sample, lesson) in &made {
             let case = &cases.train[sample.case];
             let answer_form = if form == "text" { AnswerForm::Text } else { AnswerForm::Letter };
-            let answer = prompt(case, &case.chain[sample.item], &Frame { answer_form, ..Frame::default() }).answer;
+            let answer =
+                prompt(case, &case.chain[sample.item], &PromptOptions { answer_form, ..PromptOptions::default() })
+                    .answer;
             let encoded = reader.encode(&lesson.example, false).expect("encodes");
             let learned: Vec<u32> =
                 encoded.ids.iter().zip(&encoded.supervised).filter(|(_, on)| **on).map(|(id, _)| *id).collect();
@@ -226,7 +228,7 @@ fn never_07_a_score_depends_on_a_lenient_parser() {
     // Whatever has to be guessed is no answer.
     let case = stepwise_data::synth::record(0, &stepwise_data::synth::SynthOptions::default());
     let item = case.chain.iter().find(|item| matches!(item.answer, Answer::Choice { .. })).expect("a choice");
-    let asked = prompt(&case, item, &Frame::default());
+    let asked = prompt(&case, item, &PromptOptions::default());
     let read = |reply: &str| parse::option(reply, &asked, &item.answer, AnswerForm::Text);
     let right = asked.answer.as_str();
     assert!(read(right).is_some() && read(&format!(" {right}.\n")).is_some());

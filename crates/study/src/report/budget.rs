@@ -4,7 +4,7 @@ use stepwise_report::section::Section;
 use stepwise_report::table::{Cell, Table};
 
 use super::{StudyInput, escape};
-use crate::summary::EndedEarly;
+use crate::summary::StoppedEarly;
 
 /// Renders the section.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
@@ -43,8 +43,8 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
 
 /// Lists runs that did fewer optimiser steps than planned, as text.
 #[must_use]
-pub fn ended_early(runs: &[EndedEarly]) -> String {
+pub fn ended_early(runs: &[StoppedEarly]) -> String {
     let words =
-        |run: &EndedEarly| format!("{} seed {} after {} of {} steps", run.arm, run.seed, run.steps, run.planned);
+        |run: &StoppedEarly| format!("{} seed {} after {} of {} steps", run.arm, run.seed, run.steps, run.planned);
     runs.iter().map(words).collect::<Vec<_>>().join(", ")
 }

@@ -7,7 +7,7 @@ mod robustness_line;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::forgetting::Forgetting;
-use stepwise_benchmark::metrics::{self, Better, Groups, Ledger, Metric};
+use stepwise_benchmark::metrics::{self, Better, Clusters, Metric, OutcomeTable};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::stats::correction::{benjamini_hochberg, holm};
@@ -49,14 +49,14 @@ pub struct ArmRuns {
     /// Name of the arm.
     pub name: String,
     /// Planned training of its runs.
-    pub taught: Taught,
+    pub taught: TrainingBudget,
     /// Finished runs in the order of their seeds.
     pub runs: Vec<SeedRun>,
 }
 
 /// Planned training of one run of an arm, as the mean over seeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Taught {
+pub struct TrainingBudget {
     /// Number of optimiser steps.
     pub steps: f64,
     /// Number of training examples; a question trained on twice counts twice.
@@ -98,9 +98,9 @@ pub struct StudySummary {
     /// Name and finished seeds of every arm.
     pub arms: Vec<(String, Vec<u64>)>,
     /// Planned training of each arm, in the order of the arms.
-    pub taught: Vec<Taught>,
+    pub taught: Vec<TrainingBudget>,
     /// Runs that did fewer optimiser steps than planned.
-    pub ended_early: Vec<EndedEarly>,
+    pub ended_early: Vec<StoppedEarly>,
     /// Number of seeds of a finished arm.
     pub seeds: usize,
     /// Seeds that were added after the first run.
@@ -120,7 +120,7 @@ pub struct StudySummary {
 
 /// A run that did fewer optimiser steps than planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EndedEarly {
+pub struct StoppedEarly {
     /// Name of the arm.
     pub arm: String,
     /// Seed of the run.
@@ -175,10 +175,10 @@ impl StudySummary {
     pub fn new(suite: &Suite, runs: &StudyRuns, bootstrap: Bootstrap) -> Self {
         let finished = || runs.arms.iter().flat_map(|arm| &arm.runs);
         let all = || finished().flat_map(|run| run.earlier.iter().chain([&run.outcomes])).flatten().chain(&runs.base);
-        let (groups, questions) = (Groups::new(all()), Groups::of_questions(all()));
+        let (groups, questions) = (Clusters::new(all()), Clusters::of_questions(all()));
         let lines = crate::summary::robustness_line::lines(suite, &groups, runs, &bootstrap);
-        let measured = |groups: &Groups<'_>, outcomes: &[Outcome], is_drawn: bool| {
-            let ledger = Ledger::new(suite, groups, outcomes);
+        let measured = |groups: &Clusters<'_>, outcomes: &[Outcome], is_drawn: bool| {
+            let ledger = OutcomeTable::new(suite, groups, outcomes);
             let wanted = |metric: &Metric| is_shown(&metric.id) || runs.primary.contains(&metric.id);
             let used = lines.iter().filter(|(line, _)| line.refused.is_none());
             let effective = used.filter_map(|(line, points)| {
@@ -197,12 +197,12 @@ impl StudySummary {
         let compare = |pairs: &[(&Vec<Outcome>, &Vec<Outcome>)]| {
             // A test exchanges the answers of the two sides only, so it holds the lines fixed. Lines are clustered by
             // group, so draws of questions hold them fixed, too.
-            let sides = |groups: &Groups<'_>, is_drawn: bool| -> Vec<Sides> {
+            let sides = |groups: &Clusters<'_>, is_drawn: bool| -> Vec<Sides> {
                 let both = pairs.iter();
                 both.map(|(own, theirs)| (measured(groups, own, is_drawn), measured(groups, theirs, is_drawn)))
                     .collect()
             };
-            let over = |groups: &Groups<'_>, is_drawn: bool| {
+            let over = |groups: &Clusters<'_>, is_drawn: bool| {
                 let (tested, drawn) = (sides(groups, false), sides(groups, is_drawn));
                 Clustered::new(&tested, drawn, groups.len(), &bootstrap, suite.seed)
             };
@@ -262,7 +262,7 @@ impl StudySummary {
             seeds: runs.seeds.len(),
             later_seeds: runs.later_seeds.clone(),
             groups: groups.len(),
-            questions: questions.as_ref().map(Groups::len),
+            questions: questions.as_ref().map(Clusters::len),
             resamples: bootstrap.resamples,
             lines: lines.into_iter().map(|(line, _)| line).collect(),
             endpoints,
@@ -281,10 +281,15 @@ impl StudySummary {
 
 const NOTHING: Estimate = Estimate { value: None, ci: None, n: 0 };
 
-fn ended_early(runs: &StudyRuns) -> Vec<EndedEarly> {
+fn ended_early(runs: &StudyRuns) -> Vec<StoppedEarly> {
     let all = runs.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run)));
     all.filter(|(_, run)| run.steps < run.planned)
-        .map(|(arm, run)| EndedEarly { arm: arm.name.clone(), seed: run.seed, steps: run.steps, planned: run.planned })
+        .map(|(arm, run)| StoppedEarly {
+            arm: arm.name.clone(),
+            seed: run.seed,
+            steps: run.steps,
+            planned: run.planned,
+        })
         .collect()
 }
 

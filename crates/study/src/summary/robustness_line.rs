@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::metrics::robustness::{Point, Trend};
-use stepwise_benchmark::metrics::{Better, Groups, Ledger, Metric, family};
+use stepwise_benchmark::metrics::{Better, Clusters, Metric, OutcomeTable, family};
 use stepwise_benchmark::stats::{Bootstrap, Statistic};
 use stepwise_benchmark::suite::Suite;
 
@@ -59,7 +59,7 @@ pub(super) struct Points {
 }
 
 /// Returns right and answered items by group, without attack and then under `attack`, and the smaller number of items.
-fn counted(ledger: &Ledger<'_>, attack: usize) -> (Vec<Vec<f64>>, usize) {
+fn counted(ledger: &OutcomeTable<'_>, attack: usize) -> (Vec<Vec<f64>>, usize) {
     let of = |c: usize| ledger.sums(|row| Some([row.right(c)?, 1.0]));
     let (clean, attacked) = (of(ledger.clean()), of(attack));
     let items = clean.n.min(attacked.n);
@@ -82,7 +82,7 @@ fn ends(values: impl Iterator<Item = f64>) -> [f64; 2] {
 }
 
 impl Points {
-    fn new(ledgers: &[Ledger<'_>], attack: usize) -> Self {
+    fn new(ledgers: &[OutcomeTable<'_>], attack: usize) -> Self {
         let (columns, items): (Vec<_>, Vec<_>) = ledgers.iter().map(|ledger| counted(ledger, attack)).unzip();
         Self { columns: columns.into_iter().flatten().collect(), items }
     }
@@ -148,7 +148,7 @@ impl Line {
 /// Returns the line of one representative attack per family, with its points.
 pub(super) fn lines(
     suite: &Suite,
-    groups: &Groups<'_>,
+    groups: &Clusters<'_>,
     runs: &StudyRuns,
     bootstrap: &Bootstrap,
 ) -> Vec<(Line, Points)> {
@@ -156,9 +156,9 @@ pub(super) fn lines(
     let tested = reference.iter().flat_map(|run| run.earlier.iter().chain([&run.outcomes]));
     // All seeds start from the same base, so it counts once.
     let all = [&runs.base].into_iter().chain(tested);
-    let stops: Vec<Ledger<'_>> = all.map(|outcomes| Ledger::new(suite, groups, outcomes)).collect();
+    let stops: Vec<OutcomeTable<'_>> = all.map(|outcomes| OutcomeTable::new(suite, groups, outcomes)).collect();
     let steps = reference.iter().map(|run| run.earlier.len() + 1).max().unwrap_or_default();
-    let attacks = family::representatives(&Ledger::new(suite, groups, []));
+    let attacks = family::representatives(&OutcomeTable::new(suite, groups, []));
     let line = |attack: usize| {
         let points = Points::new(&stops, attack);
         (points.line(&suite.conditions[attack].id, steps, bootstrap, groups.len()), points)
@@ -169,7 +169,7 @@ pub(super) fn lines(
 /// Effective robustness: log-odds under an attack minus the log-odds that the line predicts at the run's
 /// clean accuracy. With `drawn`, every draw of groups fits the line again to these points; with `None` the
 /// line is held fixed.
-pub(super) fn effective(ledger: &Ledger<'_>, line: &Line, drawn: Option<&Points>) -> Option<Metric> {
+pub(super) fn effective(ledger: &OutcomeTable<'_>, line: &Line, drawn: Option<&Points>) -> Option<Metric> {
     let attack = ledger.suite.conditions.iter().position(|condition| condition.id == line.attack)?;
     let (mut columns, n) = counted(ledger, attack);
     let fixed = Trend { intercept: line.intercept?, slope: line.slope?, points: line.points };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
 use stepwise_vlm::feature_cache::FeatureLimits;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::{Common, Failure};
 
@@ -33,16 +33,16 @@ pub fn run(
 }
 
 /// The model of the work folder with its trainable adapter.
-pub fn adapted(common: &Common) -> Result<Reader, Failure> {
+pub fn adapted(common: &Common) -> Result<VlmPipeline, Failure> {
     let precision = if common.dtype == "bfloat16" { Precision::Bf16 } else { Precision::F32 };
-    let mut reader = Reader::load_in(precision, &common.work.join("model"), &Device::flex())?;
+    let mut reader = VlmPipeline::load_in(precision, &common.work.join("model"), &Device::flex())?;
     load_adapter(&mut reader.model, &common.work.join("adapter"))?;
     reader.refresh();
     Ok(reader)
 }
 
 /// Switches the feature cache off.
-pub fn forgetful(reader: &mut Reader) {
+pub fn forgetful(reader: &mut VlmPipeline) {
     reader.remember(&FeatureLimits { memory_bytes: 0, folder: None, disk_bytes: 0 });
 }
 

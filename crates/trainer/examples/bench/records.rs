@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use serde_json::{Value, json};
-use stepwise_benchmark::model::{Ask, Objective, PixelGradient, PixelGrid, Probe, Reply, Respondent, Shown};
-use stepwise_benchmark::model::{OptionScore, RespondentError};
+use stepwise_benchmark::model::{Model, Objective, PixelGradient, PixelGrid, Query, Request, Response, Shown};
+use stepwise_benchmark::model::{ModelError, OptionScore};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{Options, run};
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Case;
 use stepwise_data::check;
 use stepwise_data::conversation::{Conversation, Message, Part};
-use stepwise_data::prompt::{Frame, prompt};
-use stepwise_trainer::cases::Pictures;
-use stepwise_vlm::batch::Example;
+use stepwise_data::prompt::{PromptOptions, prompt};
+use stepwise_trainer::cases::CaseImages;
+use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::processor::Processor;
 
 use crate::Failure;
@@ -44,7 +44,7 @@ pub fn write(args: &Args) -> Result<(), Failure> {
     let dataset = check::load(&args.data)?;
     fs::create_dir_all(args.out.join("images"))?;
     let mut gallery = Gallery { out: &args.out, known: HashMap::new() };
-    let pictures = Pictures::below(&dataset.root, &dataset.cases);
+    let pictures = CaseImages::below(&dataset.root, &dataset.cases);
 
     let cases: Vec<Case> = dataset.cases.iter().map(one_question_a_stage).collect();
     let mut train = fs::File::create(args.out.join("train.jsonl"))?;
@@ -52,7 +52,7 @@ pub fn write(args: &Args) -> Result<(), Failure> {
         let picture = pictures.load(case, 0)?;
         let image = gallery.save(&picture)?;
         for item in &case.chain {
-            let prompt = prompt(case, item, &Frame::default());
+            let prompt = prompt(case, item, &PromptOptions::default());
             let options = Some(&prompt.options).filter(|options| !options.is_empty());
             line(&mut train, record(case, "clean", &image, &prompt.conversation, &prompt.answer, options))?;
         }
@@ -73,7 +73,7 @@ pub fn write(args: &Args) -> Result<(), Failure> {
     let mut files =
         [fs::File::create(args.out.join("eval-text.jsonl"))?, fs::File::create(args.out.join("eval-image.jsonl"))?];
     for probe in &recorder.0 {
-        let Ask::Options(options) = &probe.ask else { continue };
+        let Request::Options(options) = &probe.ask else { continue };
         let Some(Shown::Picture(picture)) = probe.images.first() else { continue };
         let image = gallery.save(picture)?;
         let case = cases.iter().find(|case| case.case_id == probe.case_id).ok_or("a probe is about a case")?;
@@ -130,23 +130,25 @@ impl Gallery<'_> {
 
 /// Records the queries it receives and returns dummy responses.
 #[derive(Default)]
-struct Recorder(Vec<Probe>);
+struct Recorder(Vec<Query>);
 
-impl Respondent for Recorder {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
+impl Model for Recorder {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
         self.0.extend(probes.iter().cloned());
-        let reply = |probe: &Probe| match &probe.ask {
-            Ask::Options(options) => Reply::Options(vec![OptionScore { loglikelihood: 0.0, tokens: 1 }; options.len()]),
-            Ask::Generate { .. } => Reply::Text(String::new()),
+        let reply = |probe: &Query| match &probe.ask {
+            Request::Options(options) => {
+                Response::Options(vec![OptionScore { loglikelihood: 0.0, tokens: 1 }; options.len()])
+            }
+            Request::Generate { .. } => Response::Text(String::new()),
         };
         Ok(probes.iter().map(reply).collect())
     }
 
-    fn pixels(&mut self, _: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, _: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(None) // Attacks are not timed.
     }
 
-    fn pixel_gradients(&mut self, _: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+    fn pixel_gradients(&mut self, _: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         Ok(Vec::new())
     }
 }
@@ -191,13 +193,13 @@ fn index_images(record: &mut Value) {
 
 impl Record {
     /// The question with its image; with the answer if `supervised`.
-    pub fn example(&self, processor: &Processor, supervised: bool) -> Result<Example, Failure> {
+    pub fn example(&self, processor: &Processor, supervised: bool) -> Result<EncodableExample, Failure> {
         let picture = stepwise_data::image::load_picture(&self.image)?;
         let question = Conversation { messages: self.messages.clone() };
         let shows = question.messages.iter().flat_map(|message| &message.content);
         let images = shows.filter(|part| matches!(part, Part::Image { .. })).count();
         let prepared = Arc::new(processor.prepare(&picture)?);
         let conversation = if supervised { question.answered(&self.answer) } else { question };
-        Ok(Example { conversation, images: vec![prepared; images] })
+        Ok(EncodableExample { conversation, images: vec![prepared; images] })
     }
 }

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
-use stepwise_trainer::batches::examples::{Lesson, MicroBatch};
+use stepwise_trainer::batches::examples::{MicroBatch, TrainingExample};
 use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
 use stepwise_trainer::optim::learning_rates::Rates;
 use stepwise_trainer::optim::step::{StepOptions, step};
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::measure::{Peaks, adapted, forgetful, since, since_process_start};
 use crate::records::{Record, read};
@@ -104,10 +104,10 @@ fn batch(records: &[Record], index: usize, size: usize) -> Vec<&Record> {
     (index * size..(index + 1) * size).map(|place| &records[place % records.len()]).collect()
 }
 
-fn prepare(reader: &Reader, batch: &[&Record], share: bool) -> Result<MicroBatch, Failure> {
+fn prepare(reader: &VlmPipeline, batch: &[&Record], share: bool) -> Result<MicroBatch, Failure> {
     let lessons = batch.iter().map(|record| {
         let example = record.example(&reader.processor, true)?;
-        Ok(Lesson {
+        Ok(TrainingExample {
             example,
             stage: 1,
             condition: None,

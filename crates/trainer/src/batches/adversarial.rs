@@ -3,38 +3,38 @@
 
 use std::sync::Arc;
 
-use stepwise_benchmark::model::{Ask, Objective, Probe, RespondentError, Shown};
-use stepwise_benchmark::perturb::Target;
+use stepwise_benchmark::model::{ModelError, Objective, Query, Request, Shown};
+use stepwise_benchmark::perturb::AttackTarget;
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::processor::Processor;
 
-use crate::batches::examples::{Attacked, Lesson, LessonError, MicroBatch};
-use crate::evaluation::vlm_model::{ModelRespondent, unit_pixels};
+use crate::batches::examples::{ExampleError, MicroBatch, PlannedAttack, TrainingExample};
+use crate::evaluation::vlm_model::{VlmModel, unit_pixels};
 use crate::interrupt::Interrupt;
 
 /// Pending batch: a micro-batch that is complete or waits for an adversarial attack on the current model.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // Only a few values exist at a time.
-pub enum Material {
+pub enum PendingBatch {
     /// Complete micro-batch.
     Ready(MicroBatch),
     /// Training examples, some of which still have to be attacked.
-    ToAttack(Vec<Lesson>),
+    ToAttack(Vec<TrainingExample>),
 }
 
-impl Material {
-    /// Packs the training examples. If one of them has an attack, none is packed until [`Material::finish`]. With
+impl PendingBatch {
+    /// Packs the training examples. If one of them has an attack, none is packed until [`PendingBatch::finish`]. With
     /// `share`, equal prefixes and images are computed once.
     ///
     /// # Errors
     /// See [`MicroBatch::new`].
     pub fn new(
         processor: &Processor,
-        lessons: Vec<Lesson>,
+        lessons: Vec<TrainingExample>,
         share: bool,
         cutoff_len: usize,
-    ) -> Result<Self, LessonError> {
+    ) -> Result<Self, ExampleError> {
         if lessons.iter().any(|lesson| lesson.attack.is_some()) {
             return Ok(Self::ToAttack(lessons));
         }
@@ -45,14 +45,14 @@ impl Material {
     ///
     /// # Errors
     /// See [`MicroBatch::new`]. Also when a gradient cannot be computed.
-    pub fn finish(self, reader: &Reader, share: bool, cutoff_len: usize) -> Result<MicroBatch, LessonError> {
+    pub fn finish(self, reader: &VlmPipeline, share: bool, cutoff_len: usize) -> Result<MicroBatch, ExampleError> {
         match self {
             Self::Ready(batch) => Ok(batch),
             Self::ToAttack(mut lessons) => {
                 for lesson in &mut lessons {
                     if let Some(attacked) = lesson.attack.take() {
                         attack(lesson, &attacked, reader)
-                            .map_err(|error| LessonError::Attack { name: lesson.name.clone(), error })?;
+                            .map_err(|error| ExampleError::Attack { name: lesson.name.clone(), error })?;
                     }
                 }
                 MicroBatch::new(&reader.processor, &lessons, share, cutoff_len)
@@ -62,28 +62,28 @@ impl Material {
 }
 
 /// Replaces the first image of the training example by attacked pixels.
-fn attack(lesson: &mut Lesson, attacked: &Attacked, reader: &Reader) -> Result<(), RespondentError> {
+fn attack(lesson: &mut TrainingExample, attacked: &PlannedAttack, reader: &VlmPipeline) -> Result<(), ModelError> {
     let Some(first) = lesson.example.images.first() else { return Ok(()) };
     let grid = first.grid;
     let pixels = Arc::new(unit_pixels(reader, first));
     let (case_id, item_id) = attacked.about.clone();
     // The other images are passed as pixels too.
     let others = lesson.example.images.iter().skip(1).map(|image| Arc::new(unit_pixels(reader, image)));
-    let probe = Probe {
+    let probe = Query {
         case_id,
         item_id,
         condition: "lesson".to_owned(),
         conversation: attacked.question.clone(),
         images: std::iter::once(Arc::clone(&pixels)).chain(others).map(Shown::Pixels).collect(),
-        ask: Ask::Generate { max_new_tokens: 1 },
+        ask: Request::Generate { max_new_tokens: 1 },
     };
     let objective = Objective::Nll { target: attacked.target.clone() };
-    let target = Target { probe, objective, pixels };
+    let target = AttackTarget { probe, objective, pixels };
     // An interrupt takes effect only at the end of the step.
     let never = Interrupt::new();
-    let mut victim = ModelRespondent::new(reader, Pass::ANSWER, &never);
+    let mut victim = VlmModel::new(reader, Pass::ANSWER, &never);
     for made in attacked.attack.attack(&[target], attacked.draws, &mut victim)? {
-        let painted = reader.processor.repainted(grid, made.pixels.values).map_err(RespondentError::new)?;
+        let painted = reader.processor.repainted(grid, made.pixels.values).map_err(ModelError::new)?;
         lesson.example.images[0] = Arc::new(painted);
     }
     Ok(())

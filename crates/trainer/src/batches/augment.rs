@@ -11,14 +11,16 @@ mod tests;
 use std::sync::Arc;
 
 use rand::{Rng, RngCore};
-use stepwise_benchmark::perturb::{self, Draws, Kind, Perturbation, Perturbed, Pictures, Pool, Purpose, Scene};
+use stepwise_benchmark::perturb::{
+    self, Perturbation, PerturbationKind, Perturbed, ShownImages, Pool, Purpose, Scene, SuiteRng,
+};
 use stepwise_benchmark::score::fold;
-use stepwise_curriculum::Sample;
-use stepwise_curriculum::run_plan::Place;
+use stepwise_curriculum::SampleIndex;
+use stepwise_curriculum::run_plan::StepPosition;
 use stepwise_data::case::{Answer, Case, Item};
-use stepwise_data::prompt::{Known, gold_context, gold_text};
+use stepwise_data::prompt::{ContextAnswer, gold_context, gold_text};
 use stepwise_data::random::stream;
-use stepwise_recipe::{Augmentation, Context, Evidence, Phase, Recipe, build};
+use stepwise_recipe::{Augmentation, Context, Evidence, PhaseRecipe, Recipe, build};
 
 use crate::evaluation::predicted::Predicted;
 
@@ -33,7 +35,7 @@ const EVIDENCE_BOX: &str = "evidence_box";
 
 /// Which answers to earlier questions are given as context in a training example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Told {
+pub enum ContextKind {
     /// No answers.
     Nothing,
     /// The right answers.
@@ -44,8 +46,8 @@ pub enum Told {
     Predicted,
 }
 
-impl Told {
-    /// Name in recipes; None for [`Told::Nothing`].
+impl ContextKind {
+    /// Name in recipes; None for [`ContextKind::Nothing`].
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         match self {
@@ -59,13 +61,13 @@ impl Told {
 
 /// A question with its augmentation.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct AugmentedQuestion {
     /// Indices of case and question.
-    pub sample: Sample,
+    pub sample: SampleIndex,
     /// Kind of the applied condition; None if there is none.
     pub condition: Option<&'static str>,
     /// Which answers to earlier questions are given as context.
-    pub told: Told,
+    pub told: ContextKind,
     /// Whether the images are blanked because of the phase's `blank_images`, in addition to the condition.
     pub is_blank: bool,
     /// The change of the question. If it has an item, the item contains the answer that is right under the condition.
@@ -89,7 +91,7 @@ struct Legend {
     context: Context,
     evidence: Evidence,
     blank_images: bool,
-    conditions: Vec<(f64, &'static Kind, Arc<dyn Perturbation>)>,
+    conditions: Vec<(f64, &'static PerturbationKind, Arc<dyn Perturbation>)>,
 }
 
 impl<'a> Augmenter<'a> {
@@ -97,7 +99,7 @@ impl<'a> Augmenter<'a> {
     /// taken from them.
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &'a [Case]) -> Self {
-        let legend = |phase: &Phase| Legend {
+        let legend = |phase: &PhaseRecipe| Legend {
             context: phase.lesson.context,
             evidence: phase.lesson.evidence,
             blank_images: phase.lesson.blank_images,
@@ -128,7 +130,7 @@ impl<'a> Augmenter<'a> {
 
     /// The question `sample` with its augmentation for the step at `place`.
     #[must_use]
-    pub fn asked(&self, place: Place, sample: Sample) -> Asked {
+    pub fn asked(&self, place: StepPosition, sample: SampleIndex) -> AugmentedQuestion {
         let Legend { context, evidence, blank_images, conditions } = &self.phases[place.phase];
         let case = &self.cases()[sample.case];
         let item = &case.chain[sample.item];
@@ -142,17 +144,17 @@ impl<'a> Augmenter<'a> {
             left -= share;
             left < 0.0
         });
-        let mut asked = Asked {
+        let mut asked = AugmentedQuestion {
             sample,
             condition: None,
-            told: Told::Nothing,
+            told: ContextKind::Nothing,
             is_blank: *blank_images,
             perturbed: Perturbed::default(),
         };
         let mut told_too = true;
         // A condition that does not apply is left out. With blank images, conditions that change images do not apply.
         let applies = |perturbed: &Perturbed| {
-            !blank_images || (matches!(perturbed.pictures, Pictures::Own) && perturbed.attack.is_none())
+            !blank_images || (matches!(perturbed.pictures, ShownImages::Own) && perturbed.attack.is_none())
         };
         let standing = drawn
             .and_then(|(_, kind, perturbation)| Some((kind, answered(kind, &**perturbation, &scene)?)))
@@ -160,7 +162,7 @@ impl<'a> Augmenter<'a> {
         if let Some((kind, perturbed)) = standing {
             asked.condition = Some(kind.name);
             asked.perturbed = perturbed;
-            told_too = kind.purpose != Purpose::Removal && !matches!(kind.name, "swap_same" | "flip");
+            told_too = kind.purpose != Purpose::EvidenceRemoved && !matches!(kind.name, "swap_same" | "flip");
         } else if matches!(evidence, Evidence::Box | Evidence::Both)
             && uniform("box") < BOX_SHARE
             && let Some(item) = located(item)
@@ -188,31 +190,31 @@ impl<'a> Augmenter<'a> {
 
     /// Seed and version of the random numbers for the epoch of `place`.
     #[must_use]
-    pub fn draws(&self, place: Place) -> Draws {
+    pub fn draws(&self, place: StepPosition) -> SuiteRng {
         let epoch = place.epochs_before.to_string();
-        Draws { seed: stream(self.seed, &["augment", &epoch]).next_u64(), version: VERSION }
+        SuiteRng { seed: stream(self.seed, &["augment", &epoch]).next_u64(), version: VERSION }
     }
 
-    fn told(&self, context: Context, drawn: f64, scene: &Scene<'_>) -> (Told, Vec<Known>) {
+    fn told(&self, context: Context, drawn: f64, scene: &Scene<'_>) -> (ContextKind, Vec<ContextAnswer>) {
         let gold = || gold_context(scene.case, scene.item);
         let (told, known) = if drawn < context.wrong {
             match self.wrong_parent.perturb(scene) {
-                Ok(perturbed) => (Told::Wrong, perturbed.frame.context),
+                Ok(perturbed) => (ContextKind::Wrong, perturbed.frame.context),
                 // There is no wrong answer for a parent of this question, so the right answers are given.
-                Err(_) => (Told::Gold, gold()),
+                Err(_) => (ContextKind::Gold, gold()),
             }
         } else if drawn < context.wrong + context.gold {
-            (Told::Gold, gold())
+            (ContextKind::Gold, gold())
         } else if drawn < context.wrong + context.gold + context.predicted {
-            (Told::Predicted, self.predicted_context(scene))
+            (ContextKind::Predicted, self.predicted_context(scene))
         } else {
-            (Told::Nothing, Vec::new())
+            (ContextKind::Nothing, Vec::new())
         };
-        if known.is_empty() { (Told::Nothing, known) } else { (told, known) }
+        if known.is_empty() { (ContextKind::Nothing, known) } else { (told, known) }
     }
 
     /// Parents of the question with the answers of the model, or the right answers where the model's are missing.
-    fn predicted_context(&self, scene: &Scene<'_>) -> Vec<Known> {
+    fn predicted_context(&self, scene: &Scene<'_>) -> Vec<ContextAnswer> {
         let parents = scene.case.chain.iter().filter(|other| scene.item.parents.contains(&other.id));
         let mut known = gold_context(scene.case, scene.item);
         if let Some(predicted) = &self.predicted {
@@ -227,7 +229,7 @@ impl<'a> Augmenter<'a> {
 }
 
 /// Share of the examples with a mark on the evidence, 0 to 1, at a step position.
-fn marked(evidence: Evidence, place: Place) -> f64 {
+fn marked(evidence: Evidence, place: StepPosition) -> f64 {
     match evidence {
         Evidence::None | Evidence::Box => 0.0,
         Evidence::Drawn | Evidence::Both => 1.0,
@@ -235,7 +237,7 @@ fn marked(evidence: Evidence, place: Place) -> f64 {
     }
 }
 
-fn built(condition: &Augmentation) -> (f64, &'static Kind, Arc<dyn Perturbation>) {
+fn built(condition: &Augmentation) -> (f64, &'static PerturbationKind, Arc<dyn Perturbation>) {
     let kind = perturb::kind(condition.kind).unwrap_or_else(|| unreachable!("a recipe names kinds of the registry"));
     let perturbation = condition.perturbation();
     (condition.share, kind, perturbation.unwrap_or_else(|error| unreachable!("the recipe was checked: {error}")))
@@ -248,7 +250,7 @@ fn plain(name: &str) -> Arc<dyn Perturbation> {
 
 /// The changed question with the answer that is right under the condition. None if the condition does not apply or no
 /// answer is known to be right.
-fn answered(kind: &Kind, perturbation: &dyn Perturbation, scene: &Scene<'_>) -> Option<Perturbed> {
+fn answered(kind: &PerturbationKind, perturbation: &dyn Perturbation, scene: &Scene<'_>) -> Option<Perturbed> {
     let mut perturbed = perturbation.perturb(scene).ok()?;
     match (kind.name, kind.purpose) {
         ("swap_near", _) => perturbed.item = Some(as_shown(scene, &perturbed.pictures)?),
@@ -261,7 +263,7 @@ fn answered(kind: &Kind, perturbation: &dyn Perturbation, scene: &Scene<'_>) -> 
         }
         // Questions of stage 1 can be answered on any image, so abstaining would be wrong.
         ("swap_far", _) if scene.item.stage == 1 => return None,
-        (_, Purpose::Removal) => perturbed.item = Some(declined(scene.item)?),
+        (_, Purpose::EvidenceRemoved) => perturbed.item = Some(declined(scene.item)?),
         _ => {}
     }
     Some(perturbed)
@@ -287,8 +289,8 @@ fn declined(item: &Item) -> Option<Item> {
 /// `item` with the answer that is right for the image of another case. The example does not show that the image was
 /// replaced, so the right answer is what the image shows, not the abstain option. None if the other case does not have
 /// the same question with the same options, because its answer is then unknown.
-fn as_shown(scene: &Scene<'_>, pictures: &Pictures) -> Option<Item> {
-    let Pictures::Of(other) = pictures else { return None };
+fn as_shown(scene: &Scene<'_>, pictures: &ShownImages) -> Option<Item> {
+    let ShownImages::Of(other) = pictures else { return None };
     let item = scene.item;
     let same = |other: &&Item| other.category == item.category && fold(&other.question) == fold(&item.question);
     let mut others = scene.pool.cases()[*other].chain.iter().filter(same);

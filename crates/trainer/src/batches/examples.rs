@@ -4,19 +4,19 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use stepwise_benchmark::model::{RespondentError, Shown};
-use stepwise_benchmark::perturb::{Attack, Draws, Goal, Perturbed, Pictures};
+use stepwise_benchmark::model::{ModelError, Shown};
+use stepwise_benchmark::perturb::{Attack, AttackGoal, Perturbed, ShownImages, SuiteRng};
 use stepwise_benchmark::runner::{Gallery, RunError};
-use stepwise_curriculum::Sample;
-use stepwise_curriculum::run_plan::Place;
+use stepwise_curriculum::SampleIndex;
+use stepwise_curriculum::run_plan::StepPosition;
 use stepwise_data::case::{Answer, Case, Image};
 use stepwise_data::conversation::Conversation;
-use stepwise_data::prompt::{AnswerForm, Frame, prompt};
+use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
 use stepwise_recipe::Recipe;
-use stepwise_vlm::batch::{Batch, Example};
+use stepwise_vlm::batch::{Batch, EncodableExample};
 use stepwise_vlm::processor::{Prepared, Processor, ProcessorError};
 
-use crate::batches::augment::{Asked, Augmenter};
+use crate::batches::augment::{AugmentedQuestion, Augmenter};
 use crate::cases::Cases;
 use crate::evaluation::predicted::Predicted;
 
@@ -25,9 +25,9 @@ pub(crate) const PICTURE_BYTES: usize = 512 << 20;
 
 /// A training example: one question with its supervised answer.
 #[derive(Clone, Debug)]
-pub struct Lesson {
+pub struct TrainingExample {
     /// Conversation that ends with the supervised answer, and its images.
-    pub example: Example,
+    pub example: EncodableExample,
     /// Clinical stage, 1 to 4.
     pub stage: u8,
     /// Name in messages: `case_id/item_id`.
@@ -37,16 +37,16 @@ pub struct Lesson {
     /// Weight of the answer's tokens in the loss.
     pub weight: f32,
     /// Attack on the first image, made on the current model just before the step; None without an attack.
-    pub attack: Option<Attacked>,
+    pub attack: Option<PlannedAttack>,
 }
 
 /// A pending attack on the image of a training example.
 #[derive(Clone, Debug)]
-pub struct Attacked {
+pub struct PlannedAttack {
     /// Attack method.
     pub attack: Arc<dyn Attack>,
     /// Seed and version of the attack's random numbers.
-    pub draws: Draws,
+    pub draws: SuiteRng,
     /// The question without the answer.
     pub question: Conversation,
     /// Answer that the attack makes less likely, or more likely if its goal is a named answer.
@@ -57,7 +57,7 @@ pub struct Attacked {
 
 /// Why a training example cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub enum LessonError {
+pub enum ExampleError {
     /// An image is missing, damaged, or differs from the recorded one.
     #[error(transparent)]
     Picture(RunError),
@@ -78,7 +78,7 @@ pub enum LessonError {
         /// Name of the training example.
         name: String,
         /// Cause.
-        error: RespondentError,
+        error: ModelError,
     },
     /// A training example has more tokens than the recipe allows.
     #[error("{name} has {tokens} tokens, cutoff_len is {cutoff_len} -> raise `cutoff_len`, or lower the image's size")]
@@ -102,7 +102,7 @@ pub struct MicroBatch {
     /// Name of each example.
     pub names: Vec<String>,
     /// The examples before packing, so that each can be examined alone.
-    pub examples: Vec<Example>,
+    pub examples: Vec<EncodableExample>,
 }
 
 impl MicroBatch {
@@ -110,12 +110,17 @@ impl MicroBatch {
     ///
     /// # Errors
     /// When an example cannot be encoded or has more than `cutoff_len` tokens.
-    pub fn new(processor: &Processor, lessons: &[Lesson], share: bool, cutoff_len: usize) -> Result<Self, LessonError> {
+    pub fn new(
+        processor: &Processor,
+        lessons: &[TrainingExample],
+        share: bool,
+        cutoff_len: usize,
+    ) -> Result<Self, ExampleError> {
         let weighted = lessons.iter().map(|lesson| (&lesson.example, lesson.weight));
         let batch = Batch::weighted(processor, weighted, share)?;
         for (lesson, &tokens) in lessons.iter().zip(&batch.layout.lengths) {
             if tokens > cutoff_len {
-                return Err(LessonError::TooLong { name: lesson.name.clone(), tokens, cutoff_len });
+                return Err(ExampleError::TooLong { name: lesson.name.clone(), tokens, cutoff_len });
             }
         }
         let stages = lessons.iter().map(|lesson| lesson.stage).collect();
@@ -125,7 +130,7 @@ impl MicroBatch {
 }
 
 /// Makes training examples, with a cache of preprocessed images.
-pub struct Lessons<'a> {
+pub struct ExampleBuilder<'a> {
     processor: &'a Processor,
     answer_form: AnswerForm,
     /// Loss weight of box answers, by phase.
@@ -137,14 +142,14 @@ pub struct Lessons<'a> {
     bytes: usize,
 }
 
-impl<'a> Lessons<'a> {
+impl<'a> ExampleBuilder<'a> {
     /// Training examples of `recipe` from the training cases. Without answers of the model for `context = "predicted"`.
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &'a Cases, processor: &'a Processor) -> Self {
         Self::told(recipe, cases, processor, None)
     }
 
-    /// Like [`Lessons::new`], with the answers that the model gave before the current phase.
+    /// Like [`ExampleBuilder::new`], with the answers that the model gave before the current phase.
     #[must_use]
     pub fn told(
         recipe: &Recipe,
@@ -167,7 +172,7 @@ impl<'a> Lessons<'a> {
     ///
     /// # Errors
     /// When an image cannot be read or prepared.
-    pub fn of(&mut self, place: Place, sample: Sample) -> Result<Lesson, LessonError> {
+    pub fn of(&mut self, place: StepPosition, sample: SampleIndex) -> Result<TrainingExample, ExampleError> {
         let asked = self.augmenter.asked(place, sample);
         let images = self.images(&asked)?;
         Ok(self.lesson(place, asked, images))
@@ -176,7 +181,7 @@ impl<'a> Lessons<'a> {
     /// Makes the same training example with images that have a size but no pixels. This is enough to count tokens and
     /// tiles, because no perturbation changes the size of an image.
     #[must_use]
-    pub fn outline(&self, place: Place, sample: Sample) -> Lesson {
+    pub fn outline(&self, place: StepPosition, sample: SampleIndex) -> TrainingExample {
         let asked = self.augmenter.asked(place, sample);
         let index = shown(&asked);
         let images = if asked.perturbed.frame.without_images {
@@ -191,16 +196,16 @@ impl<'a> Lessons<'a> {
         self.lesson(place, asked, images)
     }
 
-    fn lesson(&self, place: Place, asked: Asked, images: Vec<Arc<Prepared>>) -> Lesson {
+    fn lesson(&self, place: StepPosition, asked: AugmentedQuestion, images: Vec<Arc<Prepared>>) -> TrainingExample {
         let sample = asked.sample;
         let stored = &self.augmenter.cases()[sample.case];
         let Perturbed { item, frame, regions, attack, named, .. } = asked.perturbed;
         let case = regions.map_or(Cow::Borrowed(stored), |regions| Cow::Owned(Case { regions, ..stored.clone() }));
         let item = item.as_ref().unwrap_or(&stored.chain[sample.item]);
-        let prompt = prompt(&case, item, &Frame { answer_form: self.answer_form, ..frame });
+        let prompt = prompt(&case, item, &PromptOptions { answer_form: self.answer_form, ..frame });
         let attack = attack.map(|attack| {
-            let named = named.filter(|_| attack.goal() == Goal::ToNamed).map(|named| named.text);
-            Attacked {
+            let named = named.filter(|_| attack.goal() == AttackGoal::ToNamed).map(|named| named.text);
+            PlannedAttack {
                 attack,
                 draws: self.augmenter.draws(place),
                 question: prompt.conversation.clone(),
@@ -210,25 +215,25 @@ impl<'a> Lessons<'a> {
         });
         let conversation = prompt.conversation.answered(&prompt.answer);
         let name = format!("{}/{}", stored.case_id, item.id);
-        let example = Example { conversation, images };
+        let example = EncodableExample { conversation, images };
         let is_box = matches!(item.answer, Answer::Box { .. });
         let weight = if is_box { self.box_weights[place.phase] } else { 1.0 };
-        Lesson { example, stage: item.stage, name, condition: asked.condition, weight, attack }
+        TrainingExample { example, stage: item.stage, name, condition: asked.condition, weight, attack }
     }
 
-    fn images(&mut self, asked: &Asked) -> Result<Vec<Arc<Prepared>>, LessonError> {
+    fn images(&mut self, asked: &AugmentedQuestion) -> Result<Vec<Arc<Prepared>>, ExampleError> {
         let index = shown(asked);
         let as_they_are = asked.perturbed.pictures.key().is_empty() && !asked.perturbed.frame.without_images;
         if as_they_are && let Some(known) = self.cut.get(&index) {
             return Ok(known.clone());
         }
         let case = || self.augmenter.cases()[index].case_id.clone();
-        let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed).map_err(LessonError::Picture)?;
+        let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed).map_err(ExampleError::Picture)?;
         let mut images = Vec::new();
         for shown in shown {
             // Attacked pixels are made later, from the original image.
             let Shown::Picture(picture) = shown else { continue };
-            let failed = |error| LessonError::Processor { case: case(), error };
+            let failed = |error| ExampleError::Processor { case: case(), error };
             images.push(Arc::new(self.processor.prepare(&picture).map_err(failed)?));
         }
         self.gallery.clear();
@@ -245,9 +250,9 @@ impl<'a> Lessons<'a> {
 }
 
 /// Index of the case whose images are shown.
-fn shown(asked: &Asked) -> usize {
+fn shown(asked: &AugmentedQuestion) -> usize {
     match &asked.perturbed.pictures {
-        Pictures::Of(other) => *other,
-        Pictures::Own | Pictures::Edited(_) | Pictures::MeanOf(_) => asked.sample.case,
+        ShownImages::Of(other) => *other,
+        ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => asked.sample.case,
     }
 }

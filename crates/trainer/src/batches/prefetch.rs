@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use stepwise_curriculum::Sample;
-use stepwise_curriculum::run_plan::{Course, Place};
+use stepwise_curriculum::SampleIndex;
+use stepwise_curriculum::run_plan::{RunPlan, StepPosition};
 use stepwise_recipe::Recipe;
 use stepwise_vlm::processor::Processor;
 
-use crate::batches::adversarial::Material;
-use crate::batches::examples::{Lesson, LessonError, Lessons, MicroBatch};
+use crate::batches::adversarial::PendingBatch;
+use crate::batches::examples::{ExampleBuilder, ExampleError, MicroBatch, TrainingExample};
 use crate::cases::Cases;
 use crate::evaluation::predicted::Predicted;
 
@@ -21,27 +21,27 @@ use crate::evaluation::predicted::Predicted;
 const AHEAD: usize = 2;
 
 /// Inputs from which micro-batches are made.
-pub struct Source {
+pub struct BatchSource {
     /// Recipe of the run.
     pub recipe: Recipe,
     /// Cases of the run.
     pub cases: Arc<Cases>,
     /// Run plan: the samples of each step.
-    pub course: Course,
+    pub course: RunPlan,
     /// Processor of the model, for tokens and pixels.
     pub processor: Processor,
     /// Answers that the model gave before the current phase; None if no example needs them.
     pub predicted: Option<Arc<Predicted>>,
 }
 
-impl Source {
+impl BatchSource {
     /// Pending batches of step `done`, counted from 0.
-    fn micro_batches(&self, lessons: &mut Lessons<'_>, done: u64) -> Result<Vec<Material>, LessonError> {
+    fn micro_batches(&self, lessons: &mut ExampleBuilder<'_>, done: u64) -> Result<Vec<PendingBatch>, ExampleError> {
         let place = self.course.at(done);
         let all = self.course.micro_batches(place, self.recipe.train.per_device_train_batch_size);
         let (share, cutoff_len) = (self.recipe.train.share_prefix, self.recipe.cutoff_len);
-        let made = |samples: &Vec<Sample>| {
-            Material::new(&self.processor, together(lessons, place, samples)?, share, cutoff_len)
+        let made = |samples: &Vec<SampleIndex>| {
+            PendingBatch::new(&self.processor, together(lessons, place, samples)?, share, cutoff_len)
         };
         all.iter().map(made).collect()
     }
@@ -51,8 +51,8 @@ impl Source {
     ///
     /// # Errors
     /// When a training example cannot be made.
-    pub fn one(&self, done: u64, index: usize) -> Result<Option<MicroBatch>, LessonError> {
-        let mut lessons = Lessons::new(&self.recipe, &self.cases, &self.processor);
+    pub fn one(&self, done: u64, index: usize) -> Result<Option<MicroBatch>, ExampleError> {
+        let mut lessons = ExampleBuilder::new(&self.recipe, &self.cases, &self.processor);
         let place = self.course.at(done);
         let all = self.course.micro_batches(place, self.recipe.train.per_device_train_batch_size);
         let Some(samples) = all.get(index) else { return Ok(None) };
@@ -61,24 +61,28 @@ impl Source {
     }
 }
 
-fn together(lessons: &mut Lessons<'_>, place: Place, samples: &[Sample]) -> Result<Vec<Lesson>, LessonError> {
+fn together(
+    lessons: &mut ExampleBuilder<'_>,
+    place: StepPosition,
+    samples: &[SampleIndex],
+) -> Result<Vec<TrainingExample>, ExampleError> {
     samples.iter().map(|sample| lessons.of(place, *sample)).collect()
 }
 
 /// Prefetched micro-batches in the order of the steps. Dropping the value ends the background thread.
-pub struct ReadAhead {
-    ready: Option<Receiver<Result<Vec<Material>, LessonError>>>,
+pub struct Prefetcher {
+    ready: Option<Receiver<Result<Vec<PendingBatch>, ExampleError>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl ReadAhead {
+impl Prefetcher {
     /// Starts to prefetch the steps `done..end`, counted from 0.
     #[must_use]
-    pub fn start(source: Source, done: u64, end: u64) -> Self {
+    pub fn start(source: BatchSource, done: u64, end: u64) -> Self {
         let (sender, ready) = sync_channel(AHEAD);
         let thread = std::thread::spawn(move || {
             let predicted = source.predicted.clone();
-            let mut lessons = Lessons::told(&source.recipe, &source.cases, &source.processor, predicted);
+            let mut lessons = ExampleBuilder::told(&source.recipe, &source.cases, &source.processor, predicted);
             for step in done..end {
                 let made = source.micro_batches(&mut lessons, step);
                 let failed = made.is_err();
@@ -97,7 +101,7 @@ impl ReadAhead {
     ///
     /// # Panics
     /// When the background thread panicked, or after the last step.
-    pub fn take(&mut self) -> Result<Vec<Material>, LessonError> {
+    pub fn take(&mut self) -> Result<Vec<PendingBatch>, ExampleError> {
         match self.ready.as_ref().map(Receiver::recv) {
             Some(Ok(made)) => made,
             _ => match self.thread.take().map(JoinHandle::join) {
@@ -108,7 +112,7 @@ impl ReadAhead {
     }
 }
 
-impl Drop for ReadAhead {
+impl Drop for Prefetcher {
     fn drop(&mut self) {
         self.ready = None; // The next send of the thread fails, which ends the thread.
         if let Some(thread) = self.thread.take() {

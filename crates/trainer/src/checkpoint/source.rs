@@ -7,14 +7,14 @@ use burn::tensor::Device;
 use serde_json::Value;
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{AdapterError, load_adapter};
-use stepwise_vlm::pipeline::{Reader, ReaderError};
+use stepwise_vlm::pipeline::{PipelineError, VlmPipeline};
 
 use crate::checkpoint::{self, BEST, CheckpointError, LAST, STATE_FILE, TrainerState};
 use crate::train::prompt_digest;
 
 /// A model source on disk, with the folders that belong to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct ModelSource {
     /// Folder of the adapter; None if there is no adapter.
     pub adapter: Option<PathBuf>,
     /// Folder of the model, to which the adapter is applied if there is one.
@@ -29,7 +29,7 @@ pub struct Subject {
 
 /// Why a model source cannot be found or loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum SubjectError {
+pub enum ModelSourceError {
     /// The path is none of the accepted kinds.
     #[error(
         "{0}: neither a run, a checkpoint, a PEFT folder nor a model folder -> name a folder with recipe.resolved.toml, adapter_config.json or config.json"
@@ -59,7 +59,7 @@ pub enum SubjectError {
     Checkpoint(#[from] CheckpointError),
     /// The model cannot be loaded.
     #[error(transparent)]
-    Reader(#[from] ReaderError),
+    VlmPipeline(#[from] PipelineError),
     /// The adapter cannot be loaded.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
@@ -68,18 +68,18 @@ pub enum SubjectError {
 /// Name of the resolved recipe in a run's folder.
 const RECIPE: &str = "recipe.resolved.toml";
 
-impl Subject {
+impl ModelSource {
     /// Determines what `path` is. For a run, the checkpoint `best` is taken, or `last` if there is none. `base`
     /// overrides the base model named by the adapter or the run.
     ///
     /// # Errors
     /// When the path is none of the accepted kinds, the run has no checkpoint, or the recipe or adapter config
     /// cannot be read.
-    pub fn find(path: &Path, base: Option<&Path>) -> Result<Self, SubjectError> {
+    pub fn find(path: &Path, base: Option<&Path>) -> Result<Self, ModelSourceError> {
         if path.join(RECIPE).is_file() {
             let linked = [BEST, LAST].iter().filter_map(|name| checkpoint::linked(path, name));
             let step = linked.into_iter().find(|step| path.join(checkpoint::name(*step)).is_dir());
-            let step = step.ok_or_else(|| SubjectError::NoCheckpoint(path.display().to_string()))?;
+            let step = step.ok_or_else(|| ModelSourceError::NoCheckpoint(path.display().to_string()))?;
             return Self::find(&path.join(checkpoint::name(step)), base);
         }
         let recipe = path.canonicalize().ok().and_then(|path| Some(path.parent()?.join(RECIPE)));
@@ -101,7 +101,7 @@ impl Subject {
             let base = trained_from.filter(|base| base != path);
             return Ok(Self { adapter: None, model: path.to_path_buf(), base, recipe, checkpoint });
         }
-        Err(SubjectError::Unknown(path.display().to_string()))
+        Err(ModelSourceError::Unknown(path.display().to_string()))
     }
 
     /// Loads the model and its adapter, in the precision of the run's recipe (f32 without a recipe). `image_splitting`
@@ -110,7 +110,7 @@ impl Subject {
     /// # Errors
     /// When a file is missing or invalid, or when the checkpoint was trained with other prompts, another tokenizer or
     /// another pixel pipeline.
-    pub fn load(&self, device: &Device, image_splitting: Option<bool>) -> Result<Reader, SubjectError> {
+    pub fn load(&self, device: &Device, image_splitting: Option<bool>) -> Result<VlmPipeline, ModelSourceError> {
         if let Some(checkpoint) = &self.checkpoint {
             checkpoint::verify(checkpoint)?;
         }
@@ -118,7 +118,7 @@ impl Subject {
             Some(recipe) => precision_of_recipe(recipe)?,
             None => Precision::F32,
         };
-        let mut reader = Reader::load_in(precision, &self.model, device)?;
+        let mut reader = VlmPipeline::load_in(precision, &self.model, device)?;
         reader.processor.set_image_splitting(image_splitting);
         if let Some(adapter) = &self.adapter {
             load_adapter(&mut reader.model, adapter)?;
@@ -127,25 +127,25 @@ impl Subject {
         if let Some(checkpoint) = &self.checkpoint
             && TrainerState::read(checkpoint)?.prompt_digest != prompt_digest(&reader)
         {
-            return Err(SubjectError::Digest { path: checkpoint.display().to_string() });
+            return Err(ModelSourceError::Digest { path: checkpoint.display().to_string() });
         }
         Ok(reader)
     }
 }
 
-fn read_recipe(path: &Path) -> Result<toml::Table, SubjectError> {
-    let failed = |problem: String| SubjectError::File { path: path.display().to_string(), problem };
+fn read_recipe(path: &Path) -> Result<toml::Table, ModelSourceError> {
+    let failed = |problem: String| ModelSourceError::File { path: path.display().to_string(), problem };
     let text = std::fs::read_to_string(path).map_err(|error| failed(format!("{error} -> check its permissions")))?;
     text.parse().map_err(|error: toml::de::Error| {
         failed(format!("{} -> the file was changed after the run: restore it, or train again", error.message()))
     })
 }
 
-fn base_of_recipe(path: &Path) -> Result<PathBuf, SubjectError> {
+fn base_of_recipe(path: &Path) -> Result<PathBuf, ModelSourceError> {
     let table = read_recipe(path)?;
     match table.get("model_name_or_path").and_then(toml::Value::as_str) {
         Some(base) => Ok(base.into()),
-        None => Err(SubjectError::File {
+        None => Err(ModelSourceError::File {
             path: path.display().to_string(),
             problem: "model_name_or_path is missing -> the file was changed after the run: restore it, or train again"
                 .to_owned(),
@@ -154,15 +154,15 @@ fn base_of_recipe(path: &Path) -> Result<PathBuf, SubjectError> {
 }
 
 /// Precision of the base in the run, so that the evaluation uses the same arithmetic.
-fn precision_of_recipe(path: &Path) -> Result<Precision, SubjectError> {
+fn precision_of_recipe(path: &Path) -> Result<Precision, ModelSourceError> {
     let table = read_recipe(path)?;
     let flag = |key: &str| table.get("train").and_then(|train| train.get(key)).and_then(toml::Value::as_bool);
     let flag = |key: &str| flag(key).unwrap_or(false);
     Ok(precision(flag("bf16"), flag("load_in_4bit"), flag("bnb_4bit_use_double_quant")))
 }
 
-fn base_of_adapter(path: &Path) -> Result<PathBuf, SubjectError> {
-    let failed = |problem: String| SubjectError::File { path: path.display().to_string(), problem };
+fn base_of_adapter(path: &Path) -> Result<PathBuf, ModelSourceError> {
+    let failed = |problem: String| ModelSourceError::File { path: path.display().to_string(), problem };
     let unread = |error: &dyn std::fmt::Display| failed(format!("{error} -> name a complete folder saved by PEFT"));
     let text = std::fs::read_to_string(path).map_err(|error| unread(&error))?;
     let json: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;

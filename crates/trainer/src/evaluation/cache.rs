@@ -12,9 +12,9 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use stepwise_data::io::digest::{hex, sha256_file};
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
-use crate::checkpoint::source::Subject;
+use crate::checkpoint::source::ModelSource;
 use crate::learner::OPTIMIZER_FILE;
 use crate::train::prompt_digest;
 
@@ -87,7 +87,7 @@ impl AnswerCache {
 ///
 /// # Errors
 /// When a file of the model cannot be read.
-pub fn model_key(subject: &Subject, reader: &Reader, kind: &str, adapter: bool) -> io::Result<String> {
+pub fn model_key(subject: &ModelSource, reader: &VlmPipeline, kind: &str, adapter: bool) -> io::Result<String> {
     let mut parts = vec![SCHEMA.to_owned(), env!("CARGO_PKG_VERSION").to_owned(), kind.to_owned()];
     parts.push(prompt_digest(reader));
     parts.extend(digests(&subject.model)?);

@@ -15,13 +15,13 @@ use stepwise_benchmark::store::{self, StoreError};
 use stepwise_benchmark::suite::{Suite, SuiteError};
 use stepwise_benchmark::summary::Summary;
 use stepwise_config::nearest::nearest;
-use stepwise_recipe::{Phase, Recipe, Suite as SuiteChoice};
+use stepwise_recipe::{PhaseRecipe, Recipe, SuiteChoice};
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::cases::Cases;
-use crate::evaluation::evaluate::{Answers, Asking, Memory, Model};
-use crate::evaluation::report::{AtHand, Reported, file, write_json, write_summary};
+use crate::evaluation::evaluate::{AnswerStore, Evaluated, Evaluation, ModelUnderTest};
+use crate::evaluation::report::{LiveModels, RunReport, file, write_json, write_summary};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::selection::{Best, Rule, Selection, Weighed};
@@ -70,7 +70,7 @@ pub enum BenchmarkError {
 }
 
 /// State of the benchmark of a run.
-pub struct EpochBenchmark {
+pub struct EpochEvaluator {
     suite: Option<Suite>,
     /// Rule for choosing the best epoch; None without a suite.
     rule: Option<Rule>,
@@ -99,7 +99,7 @@ pub struct EpochEnd<'a> {
     /// Completed optimiser steps.
     pub step: u64,
     /// Phase of the epoch.
-    pub phase: &'a Phase,
+    pub phase: &'a PhaseRecipe,
     /// Number of the phase's first epoch.
     pub first_epoch: u32,
     /// Whether the epoch is the last one of its phase.
@@ -108,7 +108,7 @@ pub struct EpochEnd<'a> {
 
 /// Results of an epoch's benchmark.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tested {
+pub struct EvaluatedEpoch {
     /// Metrics by name, for example `benchmark/accuracy/clean`.
     pub metrics: BTreeMap<String, f64>,
     /// Whether the promotion rule ends the phase early.
@@ -148,9 +148,9 @@ pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), Benchma
 }
 
 /// Evaluation context: model, cases, progress and interrupt.
-pub struct Exam<'a> {
+pub struct EvalContext<'a> {
     /// The model in training.
-    pub reader: &'a Reader,
+    pub reader: &'a VlmPipeline,
     /// Cases of the run.
     pub cases: &'a Cases,
     /// Receiver of progress events.
@@ -167,7 +167,7 @@ impl BenchmarkError {
     }
 }
 
-impl EpochBenchmark {
+impl EpochEvaluator {
     /// Prepares the benchmark of `[benchmark]` in the folder `run`. `prompt_digest` identifies prompts and pixel
     /// pipeline. In a resumed run, results of epochs later than `through` are dropped and computed again.
     /// `base_answers` is an outcome file; its answers of the same base on the same device are reused.
@@ -225,7 +225,7 @@ impl EpochBenchmark {
         self.suite.is_some() && (end.ends_phase || end.epoch.is_multiple_of(self.every))
     }
 
-    /// Whether the suite has transferred attacks. [`EpochBenchmark::epoch`] then needs the base.
+    /// Whether the suite has transferred attacks. [`EpochEvaluator::epoch`] then needs the base.
     #[must_use]
     pub fn needs_surrogate(&self) -> bool {
         self.suite.as_ref().is_some_and(Suite::needs_surrogate)
@@ -235,11 +235,11 @@ impl EpochBenchmark {
     ///
     /// # Errors
     /// When the evaluation fails or is interrupted, or a file cannot be read or written.
-    pub fn base(&mut self, exam: &mut Exam<'_>) -> Result<(), BenchmarkError> {
+    pub fn base(&mut self, exam: &mut EvalContext<'_>) -> Result<(), BenchmarkError> {
         let Some(suite) = &self.suite else { return Ok(()) };
         let folder = self.folder.join("base");
-        let model = Model { key: &self.base_key, reader: exam.reader, pass: Pass::BASE };
-        let Answers { outcomes, skips, .. } = self.ask(suite, "base", model, None, exam)?;
+        let model = ModelUnderTest { key: &self.base_key, reader: exam.reader, pass: Pass::BASE };
+        let Evaluated { outcomes, skips, .. } = self.ask(suite, "base", model, None, exam)?;
         exam.progress.note(&describe(&power(&Plan::new(suite, &exam.cases.eval), Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
@@ -250,26 +250,26 @@ impl EpochBenchmark {
 
     /// Evaluates the model after an epoch, updates `selection`, and writes summary and report. Returns the metrics; at
     /// the end of a phase they include forgetting. `base` is the gradient source of transferred attacks, used with its
-    /// adapter off. Does nothing without a suite or before [`EpochBenchmark::base`].
+    /// adapter off. Does nothing without a suite or before [`EpochEvaluator::base`].
     ///
     /// # Errors
     /// When the evaluation fails or is interrupted, or a file cannot be read or written.
     pub fn epoch(
         &mut self,
         end: EpochEnd<'_>,
-        base: Option<&Reader>,
+        base: Option<&VlmPipeline>,
         selection: &mut Selection,
-        exam: &mut Exam<'_>,
-    ) -> Result<Tested, BenchmarkError> {
+        exam: &mut EvalContext<'_>,
+    ) -> Result<EvaluatedEpoch, BenchmarkError> {
         let (Some(suite), Some((base_outcomes, base_summary))) = (&self.suite, &self.base) else {
-            return Ok(Tested::default());
+            return Ok(EvaluatedEpoch::default());
         };
         let epoch = end.epoch;
         let name = format!("epoch-{epoch}");
         let key = format!("{name}:{}", self.digest);
-        let model = Model { key: &key, reader: exam.reader, pass: Pass::ANSWER };
-        let base = base.map(|reader| Model { key: &self.base_key, reader, pass: Pass::BASE });
-        let Answers { outcomes, skips, .. } = self.ask(suite, &name, model, base, exam)?;
+        let model = ModelUnderTest { key: &key, reader: exam.reader, pass: Pass::ANSWER };
+        let base = base.map(|reader| ModelUnderTest { key: &self.base_key, reader, pass: Pass::BASE });
+        let Evaluated { outcomes, skips, .. } = self.ask(suite, &name, model, base, exam)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes), Bootstrap::default());
         write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
@@ -285,9 +285,9 @@ impl EpochBenchmark {
             write_json(&self.folder.join(FORGETTING), forgetting)?;
             scalars.extend(forgotten(forgetting));
         }
-        let at_hand = AtHand { model, surrogate: base };
+        let at_hand = LiveModels { model, surrogate: base };
         self.write_report(&outcomes, at_hand, exam.cases, selection.best.as_ref())?;
-        Ok(Tested { metrics: scalars, promoted, weighed })
+        Ok(EvaluatedEpoch { metrics: scalars, promoted, weighed })
     }
 
     /// Whether the promotion rule ends the phase after the last evaluated epoch.
@@ -305,7 +305,7 @@ impl EpochBenchmark {
     fn write_report(
         &self,
         outcomes: &[Outcome],
-        at_hand: AtHand<'_>,
+        at_hand: LiveModels<'_>,
         cases: &Cases,
         best: Option<&Best>,
     ) -> Result<(), BenchmarkError> {
@@ -318,7 +318,7 @@ impl EpochBenchmark {
         let chosen = best.map_or_else(|| "no epoch fulfils the guard".to_owned(), ToString::to_string);
         let facts: Vec<_> = self.facts.iter().cloned().chain([("Best".to_owned(), chosen)]).collect();
         let (title, facts, tested, at_hand) = (&title, &facts, &tested, Some(at_hand));
-        Reported { title, facts, suite, cases, base, tested, outcomes, at_hand, forgetting }
+        RunReport { title, facts, suite, cases, base, tested, outcomes, at_hand, forgetting }
             .write(&run.join("report.html"), &self.folder.join("tables"))
     }
 
@@ -328,14 +328,14 @@ impl EpochBenchmark {
         &self,
         suite: &Suite,
         name: &str,
-        model: Model<'_>,
-        surrogate: Option<Model<'_>>,
-        exam: &mut Exam<'_>,
-    ) -> Result<Answers, BenchmarkError> {
+        model: ModelUnderTest<'_>,
+        surrogate: Option<ModelUnderTest<'_>>,
+        exam: &mut EvalContext<'_>,
+    ) -> Result<Evaluated, BenchmarkError> {
         let folder = self.folder.join(name);
         let (path, journal) = (folder.join(OUTCOMES), folder.join("outcomes.part.jsonl"));
-        let asking = Asking { name, model, surrogate, suite, cases: exam.cases };
-        let mut memory = Memory::journal(&journal)?.and_file(&path)?;
+        let asking = Evaluation { name, model, surrogate, suite, cases: exam.cases };
+        let mut memory = AnswerStore::journal(&journal)?.and_file(&path)?;
         if let Some(answers) = self.base_answers.as_ref().filter(|_| model.pass == Pass::BASE) {
             memory = memory.and_file(answers)?;
         }

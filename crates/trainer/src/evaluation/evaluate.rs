@@ -11,11 +11,11 @@ use stepwise_benchmark::store::{self, Journal, StoreError};
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::skips;
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::cases::Cases;
 use crate::evaluation::epochs::BenchmarkError;
-use crate::evaluation::vlm_model::ModelRespondent;
+use crate::evaluation::vlm_model::VlmModel;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
@@ -24,25 +24,25 @@ const BATCH: usize = 64;
 
 /// A model under evaluation.
 #[derive(Clone, Copy)]
-pub struct Model<'a> {
+pub struct ModelUnderTest<'a> {
     /// Identity of the model; part of the key of every answer.
     pub key: &'a str,
     /// Model and processor.
-    pub reader: &'a Reader,
+    pub reader: &'a VlmPipeline,
     /// Forward pass: [`Pass::ANSWER`], or [`Pass::BASE`] with the adapter switched off.
     pub pass: Pass,
 }
 
 /// One evaluation: a model, a suite and the cases.
 #[derive(Clone, Copy)]
-pub struct Asking<'a> {
+pub struct Evaluation<'a> {
     /// Name of the evaluation in progress messages.
     pub name: &'a str,
     /// The model that is evaluated.
-    pub model: Model<'a>,
+    pub model: ModelUnderTest<'a>,
     /// Gradient source of transferred attacks: the untouched base of an adapted model. If None, conditions with
     /// transferred attacks are skipped, and the skips are counted.
-    pub surrogate: Option<Model<'a>>,
+    pub surrogate: Option<ModelUnderTest<'a>>,
     /// The suite of conditions.
     pub suite: &'a Suite,
     /// Cases; their evaluation split is used.
@@ -51,12 +51,12 @@ pub struct Asking<'a> {
 
 /// Answer store: known answers, and the journal to which new answers are appended.
 #[derive(Default)]
-pub struct Memory {
+pub struct AnswerStore {
     known: HashMap<String, Outcome>,
     journal: Option<Journal>,
 }
 
-impl Memory {
+impl AnswerStore {
     /// Opens a journal file and loads its answers. New answers are appended to it.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ fn by_key(outcomes: Vec<Outcome>) -> impl Iterator<Item = (String, Outcome)> {
 
 /// Outcomes of an evaluation.
 #[derive(Clone, Debug)]
-pub struct Answers {
+pub struct Evaluated {
     /// One outcome per case, item and condition, ordered by these, with conditions in the order of the suite.
     pub outcomes: Vec<Outcome>,
     /// For each condition, the number of skipped questions by reason.
@@ -95,7 +95,7 @@ pub struct Answers {
     pub remembered: usize,
 }
 
-impl Asking<'_> {
+impl Evaluation<'_> {
     /// Evaluates the model on every question whose answer is not in `memory`. Each new answer is appended
     /// to the journal.
     ///
@@ -104,15 +104,15 @@ impl Asking<'_> {
     /// [`stepwise_benchmark::run::RunError::Stopped`]; earlier answers are in the journal.
     pub fn ask(
         &self,
-        memory: &mut Memory,
+        memory: &mut AnswerStore,
         progress: &mut dyn Progress,
         interrupt: &Interrupt,
-    ) -> Result<Answers, BenchmarkError> {
+    ) -> Result<Evaluated, BenchmarkError> {
         let plan = Plan::new(self.suite, &self.cases.eval);
         let task = format!("benchmark {}", self.name);
-        let Memory { known, journal } = memory;
+        let AnswerStore { known, journal } = memory;
         let mut unkept = None;
-        let mut surrogate = self.surrogate.map(|of| (of.key, ModelRespondent::new(of.reader, of.pass, interrupt)));
+        let mut surrogate = self.surrogate.map(|of| (of.key, VlmModel::new(of.reader, of.pass, interrupt)));
         let options = Options {
             respondent: self.model.key,
             known,
@@ -126,13 +126,13 @@ impl Asking<'_> {
                 if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             },
         };
-        let mut respondent = ModelRespondent::new(self.model.reader, self.model.pass, interrupt);
+        let mut respondent = VlmModel::new(self.model.reader, self.model.pass, interrupt);
         let ran = run(&plan, &self.cases.pictures, &mut respondent, options);
         if let Some(error) = unkept {
             return Err(error.into());
         }
         let run = ran?;
         let skips = skips(&plan, &run);
-        Ok(Answers { outcomes: run.outcomes, skips, asked: run.asked, remembered: run.reused })
+        Ok(Evaluated { outcomes: run.outcomes, skips, asked: run.asked, remembered: run.reused })
     }
 }

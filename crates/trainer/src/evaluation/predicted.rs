@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use stepwise_benchmark::suite::Suite;
-use stepwise_curriculum::run_plan::Place;
+use stepwise_curriculum::run_plan::StepPosition;
 use stepwise_data::case::{Case, Item};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::prompt::AnswerForm;
@@ -16,8 +16,8 @@ use stepwise_recipe::Recipe;
 use stepwise_vlm::nn::parameter::Pass;
 
 use crate::cases::Cases;
-use crate::evaluation::epochs::{BenchmarkError, Exam};
-use crate::evaluation::evaluate::{Asking, Memory, Model};
+use crate::evaluation::epochs::{BenchmarkError, EvalContext};
+use crate::evaluation::evaluate::{AnswerStore, Evaluation, ModelUnderTest};
 
 /// Suite with the unchanged question as the only condition.
 const SUITE: &str = "name = \"own answers\"\nversion = 1\nseed = 0\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
@@ -57,8 +57,8 @@ impl Predicted {
     pub fn at(
         (recipe, digest): (&Recipe, &str),
         run: &Path,
-        (place, step): (Place, u64),
-        exam: &mut Exam<'_>,
+        (place, step): (StepPosition, u64),
+        exam: &mut EvalContext<'_>,
     ) -> Result<Option<Self>, BenchmarkError> {
         let phase = &recipe.curriculum.phase[place.phase];
         if phase.lesson.context.predicted == 0.0 {
@@ -91,14 +91,14 @@ impl Predicted {
         let asked = Cases { train: Vec::new(), eval, pictures: exam.cases.pictures.clone() };
         std::fs::create_dir_all(&folder).map_err(failed)?;
         let blank = phase.lesson.blank_images;
-        let asking = Asking {
+        let asking = Evaluation {
             name: &format!("own answers before {}", phase.name),
-            model: Model { key: &format!("{digest}:{step}"), reader: exam.reader, pass: Pass::ANSWER },
+            model: ModelUnderTest { key: &format!("{digest}:{step}"), reader: exam.reader, pass: Pass::ANSWER },
             surrogate: None,
             suite: &suite(recipe.train.answer_form, blank),
             cases: &asked,
         };
-        let answered = asking.ask(&mut Memory::journal(&journal)?, exam.progress, exam.interrupt)?;
+        let answered = asking.ask(&mut AnswerStore::journal(&journal)?, exam.progress, exam.interrupt)?;
         let wanted = if blank { "blank" } else { "clean" };
         let outcomes: Vec<_> = answered.outcomes.into_iter().filter(|outcome| outcome.condition == wanted).collect();
         let mut answers: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();

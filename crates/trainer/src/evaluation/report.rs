@@ -14,15 +14,15 @@ use stepwise_report::{self, EpochResult, ReportInput, WorstCase};
 
 use crate::cases::Cases;
 use crate::evaluation::epochs::BenchmarkError;
-use crate::evaluation::evaluate::Model;
-use crate::evaluation::vlm_model::ModelRespondent;
+use crate::evaluation::evaluate::ModelUnderTest;
+use crate::evaluation::vlm_model::VlmModel;
 use crate::interrupt::Interrupt;
 
 /// Number of cases shown with images in the report.
 const WORST: usize = 8;
 
 /// Input of a report.
-pub struct Reported<'a> {
+pub struct RunReport<'a> {
     /// Title of the report.
     pub title: &'a str,
     /// Facts in the head of the report, as name and value.
@@ -38,21 +38,21 @@ pub struct Reported<'a> {
     /// Outcomes of the last model and of the base. The worst cases are chosen from them; None shows no cases.
     pub outcomes: Option<(&'a [Outcome], &'a [Outcome])>,
     /// The last model, used to re-create attacked images. If None, attacked images are left out.
-    pub at_hand: Option<AtHand<'a>>,
+    pub at_hand: Option<LiveModels<'a>>,
     /// Forgetting table of the run; None if no phase has ended.
     pub forgetting: Option<&'a Forgetting>,
 }
 
 /// Models that are loaded, so that their attacks can be repeated.
 #[derive(Clone, Copy)]
-pub struct AtHand<'a> {
+pub struct LiveModels<'a> {
     /// The evaluated model.
-    pub model: Model<'a>,
+    pub model: ModelUnderTest<'a>,
     /// Gradient source of transferred attacks.
-    pub surrogate: Option<Model<'a>>,
+    pub surrogate: Option<ModelUnderTest<'a>>,
 }
 
-impl Reported<'_> {
+impl RunReport<'_> {
     /// Writes the HTML page to the file `report` and its CSV tables into the folder `tables`.
     ///
     /// # Errors
@@ -78,13 +78,13 @@ impl Reported<'_> {
 
     fn worst(&self, plan: &Plan<'_>, own: &[Outcome], base: &[Outcome]) -> Result<Vec<WorstCase>, BenchmarkError> {
         let pick = |at_hand| worst_cases::pick(plan, &self.cases.pictures, own, base, WORST, at_hand);
-        let Some(AtHand { model, surrogate }) = self.at_hand else { return Ok(pick(None)?) };
+        let Some(LiveModels { model, surrogate }) = self.at_hand else { return Ok(pick(None)?) };
         // Not interruptible: the evaluation is complete, and a resumed run would not write this report again.
         let never = Interrupt::new();
-        let mut respondent = ModelRespondent::new(model.reader, model.pass, &never);
-        let mut surrogate = surrogate.map(|of| (of.key, ModelRespondent::new(of.reader, of.pass, &never)));
+        let mut respondent = VlmModel::new(model.reader, model.pass, &never);
+        let mut surrogate = surrogate.map(|of| (of.key, VlmModel::new(of.reader, of.pass, &never)));
         let surrogate = surrogate.as_mut().map(|(key, respondent)| Surrogate { key, respondent });
-        Ok(pick(Some(worst_cases::AtHand { respondent: &mut respondent, surrogate }))?)
+        Ok(pick(Some(worst_cases::LiveModels { respondent: &mut respondent, surrogate }))?)
     }
 }
 

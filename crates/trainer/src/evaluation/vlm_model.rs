@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use stepwise_benchmark::model::{
-    Ask, Objective, OptionScore, PixelGradient, PixelGrid, Probe, Reply, Respondent, RespondentError, Shown,
+    Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Response, Request, Shown,
 };
-use stepwise_vlm::batch::Example;
+use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::pixel_gradient::{PixelObjective, PixelSlope};
 use stepwise_vlm::processor::Prepared;
 use stepwise_vlm::processor::pixels::ImageGrid;
@@ -15,8 +15,8 @@ use stepwise_vlm::processor::pixels::ImageGrid;
 use crate::interrupt::Interrupt;
 
 /// A model that answers the queries of the benchmark.
-pub struct ModelRespondent<'a> {
-    reader: &'a Reader,
+pub struct VlmModel<'a> {
+    reader: &'a VlmPipeline,
     pass: Pass,
     interrupt: &'a Interrupt,
     /// Cache of recently prepared images with the address of each image. Consecutive queries about a case show
@@ -31,24 +31,24 @@ const SCORED_AT_ONCE: usize = 256;
 /// Number of gradients computed between two checks of the interrupt.
 const GRADIENTS_AT_ONCE: usize = 16;
 
-impl<'a> ModelRespondent<'a> {
+impl<'a> VlmModel<'a> {
     /// Uses the adapted model ([`Pass::ANSWER`]) or its base ([`Pass::BASE`]). After a requested interrupt, every query
-    /// fails with [`RespondentError::Stopped`].
+    /// fails with [`ModelError::Stopped`].
     #[must_use]
-    pub fn new(reader: &'a Reader, pass: Pass, interrupt: &'a Interrupt) -> Self {
+    pub fn new(reader: &'a VlmPipeline, pass: Pass, interrupt: &'a Interrupt) -> Self {
         Self { reader, pass, interrupt, recent: Vec::new() }
     }
 
-    fn go_on(&self) -> Result<(), RespondentError> {
-        if self.interrupt.requested() { Err(RespondentError::Stopped) } else { Ok(()) }
+    fn go_on(&self) -> Result<(), ModelError> {
+        if self.interrupt.requested() { Err(ModelError::Stopped) } else { Ok(()) }
     }
 
-    fn example(&mut self, probe: &Probe) -> Result<Example, RespondentError> {
+    fn example(&mut self, probe: &Query) -> Result<EncodableExample, ModelError> {
         let images = probe.images.iter().map(|shown| self.prepared(shown)).collect::<Result<_, _>>()?;
-        Ok(Example { conversation: probe.conversation.clone(), images })
+        Ok(EncodableExample { conversation: probe.conversation.clone(), images })
     }
 
-    fn prepared(&mut self, shown: &Shown) -> Result<Arc<Prepared>, RespondentError> {
+    fn prepared(&mut self, shown: &Shown) -> Result<Arc<Prepared>, ModelError> {
         match shown {
             Shown::Picture(picture) => {
                 let address = Arc::as_ptr(picture);
@@ -56,7 +56,7 @@ impl<'a> ModelRespondent<'a> {
                 if let Some((_, _, known)) = self.recent.iter().find(|(known, _, _)| *known == address) {
                     return Ok(Arc::clone(known));
                 }
-                let prepared = Arc::new(self.reader.processor.prepare(picture).map_err(RespondentError::new)?);
+                let prepared = Arc::new(self.reader.processor.prepare(picture).map_err(ModelError::new)?);
                 if self.recent.len() == RECENT {
                     self.recent.remove(0);
                 }
@@ -66,25 +66,25 @@ impl<'a> ModelRespondent<'a> {
             Shown::Pixels(pixels) => {
                 let [rows, columns] = pixels.cut;
                 let prepared = self.reader.processor.repainted(ImageGrid { rows, columns }, pixels.values.clone());
-                Ok(Arc::new(prepared.map_err(RespondentError::new)?))
+                Ok(Arc::new(prepared.map_err(ModelError::new)?))
             }
         }
     }
 }
 
-impl Respondent for ModelRespondent<'_> {
-    fn reply(&mut self, probes: &[Probe]) -> Result<Vec<Reply>, RespondentError> {
-        let mut replies: Vec<Option<Reply>> = vec![None; probes.len()];
+impl Model for VlmModel<'_> {
+    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
+        let mut replies: Vec<Option<Response>> = vec![None; probes.len()];
         let mut scored = Vec::new();
         for (index, probe) in probes.iter().enumerate() {
             let example = self.example(probe)?;
             match &probe.ask {
-                Ask::Options(options) => scored.push((index, (example, options.clone()))),
-                Ask::Generate { max_new_tokens } => {
+                Request::Options(options) => scored.push((index, (example, options.clone()))),
+                Request::Generate { max_new_tokens } => {
                     self.go_on()?;
                     let generated = self.reader.generate(&example, *max_new_tokens, &self.pass);
-                    let ids = generated.map_err(RespondentError::new)?.ids;
-                    replies[index] = Some(Reply::Text(self.reader.processor.decode(&ids)));
+                    let ids = generated.map_err(ModelError::new)?.ids;
+                    replies[index] = Some(Response::Text(self.reader.processor.decode(&ids)));
                 }
             }
         }
@@ -92,29 +92,29 @@ impl Respondent for ModelRespondent<'_> {
         let mut scores = Vec::with_capacity(asked.len());
         for asked in asked.chunks(SCORED_AT_ONCE) {
             self.go_on()?;
-            scores.extend(self.reader.score(asked, &self.pass).map_err(RespondentError::new)?);
+            scores.extend(self.reader.score(asked, &self.pass).map_err(ModelError::new)?);
         }
         for (place, scores) in places.into_iter().zip(scores) {
             let scores = scores
                 .into_iter()
                 .map(|score| OptionScore { loglikelihood: score.loglikelihood, tokens: score.token_ids.len() });
-            replies[place] = Some(Reply::Options(scores.collect()));
+            replies[place] = Some(Response::Options(scores.collect()));
         }
         Ok(replies.into_iter().flatten().collect())
     }
 
-    fn pixels(&mut self, probe: &Probe) -> Result<Option<PixelGrid>, RespondentError> {
+    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
         let Some(first) = probe.images.first() else { return Ok(None) };
         let prepared = self.prepared(first)?;
         Ok(Some(unit_pixels(self.reader, &prepared)))
     }
 
-    fn pixel_gradients(&mut self, attacked: &[(Probe, Objective)]) -> Result<Vec<PixelGradient>, RespondentError> {
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         let mut shapes = Vec::with_capacity(attacked.len());
         let mut asked = Vec::with_capacity(attacked.len());
         for (probe, objective) in attacked {
             let Some(Shown::Pixels(pixels)) = probe.images.first() else {
-                return Err(RespondentError::new("an attack needs an image given as pixels"));
+                return Err(ModelError::new("an attack needs an image given as pixels"));
             };
             shapes.push((pixels.shape.clone(), pixels.cut));
             asked.push((self.example(probe)?, pixel_objective(objective)));
@@ -122,7 +122,7 @@ impl Respondent for ModelRespondent<'_> {
         let mut slopes = Vec::with_capacity(asked.len());
         for asked in asked.chunks(GRADIENTS_AT_ONCE) {
             self.go_on()?;
-            slopes.extend(self.reader.pixel_gradients(asked, &self.pass).map_err(RespondentError::new)?);
+            slopes.extend(self.reader.pixel_gradients(asked, &self.pass).map_err(ModelError::new)?);
         }
         let gradient = |(slope, (shape, cut)): (PixelSlope, (Vec<usize>, [usize; 2]))| PixelGradient {
             loss: slope.value,
@@ -133,7 +133,7 @@ impl Respondent for ModelRespondent<'_> {
 }
 
 /// Pixels of all tiles of an image in the unit range, `[tiles, 3, side, side]`, as attacks change them.
-pub(crate) fn unit_pixels(reader: &Reader, prepared: &Prepared) -> PixelGrid {
+pub(crate) fn unit_pixels(reader: &VlmPipeline, prepared: &Prepared) -> PixelGrid {
     let side = reader.model.config().vision.image_size;
     let ImageGrid { rows, columns } = prepared.grid;
     PixelGrid {
@@ -160,26 +160,26 @@ mod tests {
 
     use super::*;
 
-    fn probe(shown: Shown) -> Probe {
+    fn probe(shown: Shown) -> Query {
         let mut conversation = Conversation::default();
         conversation.push(Role::User, vec![Part::Image { index: 0 }, Part::text("Which modality is shown?")]);
-        Probe {
+        Query {
             case_id: "case".to_owned(),
             item_id: "item".to_owned(),
             condition: "clean".to_owned(),
             conversation,
             images: vec![shown],
-            ask: Ask::Options(vec!["CT".to_owned(), "MRI".to_owned()]),
+            ask: Request::Options(vec!["CT".to_owned(), "MRI".to_owned()]),
         }
     }
 
     #[test]
     fn a_picture_in_tiles_is_attacked_in_every_one_of_them() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
-        let mut reader = Reader::load(&folder, &Device::flex()).expect("the tiny model");
+        let mut reader = VlmPipeline::load(&folder, &Device::flex()).expect("the tiny model");
         reader.processor.set_image_splitting(Some(true));
         let interrupt = Interrupt::new();
-        let mut respondent = ModelRespondent::new(&reader, Pass::BASE, &interrupt);
+        let mut respondent = VlmModel::new(&reader, Pass::BASE, &interrupt);
 
         let colour = |x: u32, y: u32| Rgb([(x * 2 % 256) as u8, (y * 3 % 256) as u8, ((x + y) % 256) as u8]);
         let picture = RgbImage::from_fn(120, 70, colour);
@@ -191,9 +191,9 @@ mod tests {
         // An image and its pixels get the same scores.
         let painted = probe(Shown::Pixels(Arc::new(grid.clone())));
         let replies = respondent.reply(&[seen, painted.clone()]).expect("replies");
-        let rates = |reply: &Reply| match reply {
-            Reply::Options(scores) => scores.iter().map(|score| score.loglikelihood).collect::<Vec<_>>(),
-            Reply::Text(text) => panic!("{text}"),
+        let rates = |reply: &Response| match reply {
+            Response::Options(scores) => scores.iter().map(|score| score.loglikelihood).collect::<Vec<_>>(),
+            Response::Text(text) => panic!("{text}"),
         };
         for (own, handed) in rates(&replies[0]).into_iter().zip(rates(&replies[1])) {
             assert!((own - handed).abs() < 1e-4, "{own} {handed}");

@@ -1,8 +1,8 @@
 //! Learning rates of the model parts, and the ratio between `lora_B` and `lora_A` (LoRA+, Hayou et al., 2024).
 
 use crate::recipe_to_model::is_frozen;
-use stepwise_curriculum::run_plan::Place;
-use stepwise_recipe::{Phase, Recipe, Tuning};
+use stepwise_curriculum::run_plan::StepPosition;
+use stepwise_recipe::{PhaseRecipe, Recipe, Tuning};
 use stepwise_vlm::idefics3::ModelPart;
 
 /// Learning rates of one step, or of the peak of a schedule.
@@ -27,10 +27,10 @@ impl Rates {
 
     /// Peak learning rates of a phase.
     #[must_use]
-    pub fn peak(recipe: &Recipe, phase: &Phase) -> Self {
+    pub fn peak(recipe: &Recipe, phase: &PhaseRecipe) -> Self {
         let (train, own) = (&recipe.train, phase.learning_rate);
         let ratio = match &recipe.tuning {
-            Tuning::Lora { lora } => lora.loraplus_lr_ratio,
+            Tuning::LoraRecipe { lora } => lora.loraplus_lr_ratio,
             Tuning::Full { .. } => None,
         };
         Self {
@@ -44,7 +44,7 @@ impl Rates {
     /// Learning rates of the step at `place`, with `done` completed of `planned` steps of the run. The schedule spans
     /// the phase if `rewarm` is set, else the whole run.
     #[must_use]
-    pub fn at(recipe: &Recipe, place: Place, (done, planned): (u64, u64)) -> Self {
+    pub fn at(recipe: &Recipe, place: StepPosition, (done, planned): (u64, u64)) -> Self {
         let phase = &recipe.curriculum.phase[place.phase];
         let of_phase = (place.phase_step, place.phase_total);
         let (at, of) = if recipe.curriculum.rewarm { of_phase } else { (done, planned) };
@@ -54,7 +54,7 @@ impl Rates {
 
     /// Learning rate shown in logs: the rate of the last trained part, in the order vision tower, connector, decoder.
     #[must_use]
-    pub fn named(&self, recipe: &Recipe, phase: &Phase) -> f64 {
+    pub fn named(&self, recipe: &Recipe, phase: &PhaseRecipe) -> f64 {
         let never = recipe.tuning.freeze();
         let learns = |part: &ModelPart| !is_frozen(never, *part) && !is_frozen(phase.freeze, *part);
         self.of_part(ModelPart::ALL.into_iter().rev().find(learns).unwrap_or(ModelPart::Decoder))
@@ -90,7 +90,7 @@ impl Rates {
 mod tests {
     use std::path::Path;
 
-    use stepwise_curriculum::run_plan::Course;
+    use stepwise_curriculum::run_plan::RunPlan;
     use stepwise_data::synth::{SynthOptions, record};
 
     use super::*;
@@ -111,7 +111,7 @@ mod tests {
             [train]\nlearning_rate = 1e-3\nvision_tower_lr = 1e-5\n[[curriculum.phase]]\nstages = [1]\n\
             freeze_language_model = true\n[[curriculum.phase]]\nstages = [2]\n";
         let recipe = Recipe::parse(Path::new("r.toml"), text.to_owned(), &[]).expect("valid");
-        let named = |phase: &Phase| Rates::peak(&recipe, phase).named(&recipe, phase);
+        let named = |phase: &PhaseRecipe| Rates::peak(&recipe, phase).named(&recipe, phase);
         assert_eq!(recipe.curriculum.phase.iter().map(named).collect::<Vec<_>>(), [1e-5, 1e-3]);
     }
 
@@ -130,9 +130,10 @@ mod tests {
             let recipe = of(&format!(
                 "lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n[curriculum]\nrewarm = {rewarm}\n{phases}"
             ));
-            let mut course = Course::new(&recipe, &cases).expect("a course");
+            let mut course = RunPlan::new(&recipe, &cases).expect("a course");
             assert_eq!((course.total, course.phases(), course.at(39).phase), (40, 3, 1));
-            let rate = |course: &Course, done: u64| Rates::at(&recipe, course.at(done), (done, course.planned)).decoder;
+            let rate =
+                |course: &RunPlan, done: u64| Rates::at(&recipe, course.at(done), (done, course.planned)).decoder;
             // The rate of the last step is one decrement above the end value; the schedule has 20 or 40 steps.
             let fall = if rewarm { 1.0 / 20.0 } else { 1.0 / 40.0 };
             let last = [19, 39].map(|done| rate(&course, done));

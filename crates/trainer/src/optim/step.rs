@@ -2,7 +2,7 @@
 
 use stepwise_vlm::batch::Batch;
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::batches::examples::MicroBatch;
 use crate::log::Tally;
@@ -78,7 +78,7 @@ pub struct StepOptions {
 /// # Errors
 /// When the loss or the gradient norm is not finite.
 pub fn step(
-    reader: &mut Reader,
+    reader: &mut VlmPipeline,
     optimizer: &mut AdamW,
     micro_batches: &[MicroBatch],
     options: StepOptions,
@@ -121,7 +121,7 @@ pub fn step(
 
 /// Names of the examples whose loss or gradient is not finite when computed alone, because in a batch one example can
 /// spoil the others. Returns the names of all examples if none fails alone.
-fn culprits(reader: &mut Reader, micro_batches: &[&MicroBatch]) -> Vec<String> {
+fn culprits(reader: &mut VlmPipeline, micro_batches: &[&MicroBatch]) -> Vec<String> {
     let questions = || micro_batches.iter().flat_map(|micro| micro.examples.iter().zip(&micro.names));
     let mut found = Vec::new();
     for (example, name) in questions() {
@@ -145,35 +145,38 @@ mod tests {
     use image::RgbImage;
     use stepwise_data::conversation::{Conversation, Part, Role};
     use stepwise_vlm::adapter::{LoraConfig, Targets, attach};
-    use stepwise_vlm::batch::Example;
+    use stepwise_vlm::batch::EncodableExample;
     use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
     use super::*;
     use crate::optim::adamw::AdamWConfig;
     use crate::testing::lora;
 
-    fn reader() -> Reader {
+    fn reader() -> VlmPipeline {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
-        Reader::load(&folder, &Device::flex()).expect("the tiny model")
+        VlmPipeline::load(&folder, &Device::flex()).expect("the tiny model")
     }
 
     /// A question with or without an image.
-    fn asked(reader: &Reader, picture: bool) -> Example {
+    fn asked(reader: &VlmPipeline, picture: bool) -> EncodableExample {
         let mut conversation = Conversation::default();
         let shown = picture.then_some(Part::Image { index: 0 });
         conversation.push(Role::User, shown.into_iter().chain([Part::text("Which side?")]).collect());
         let prepared = || Arc::new(reader.processor.prepare(&RgbImage::new(64, 64)).expect("a picture"));
-        Example { conversation: conversation.answered("left"), images: picture.then(prepared).into_iter().collect() }
+        EncodableExample {
+            conversation: conversation.answered("left"),
+            images: picture.then(prepared).into_iter().collect(),
+        }
     }
 
-    fn together(reader: &Reader, examples: Vec<Example>, names: &[&str]) -> MicroBatch {
+    fn together(reader: &VlmPipeline, examples: Vec<EncodableExample>, names: &[&str]) -> MicroBatch {
         let batch = Batch::new(&reader.processor, &examples, true).expect("they are encoded");
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         MicroBatch { batch, stages: vec![1; examples.len()], names, examples }
     }
 
     /// Takes a step, returns its error, and checks that no parameter changed.
-    fn lost(reader: &mut Reader, micro_batches: &[MicroBatch]) -> (&'static str, f64, Vec<String>) {
+    fn lost(reader: &mut VlmPipeline, micro_batches: &[MicroBatch]) -> (&'static str, f64, Vec<String>) {
         let rates = Rates { vision: 0.1, connector: 0.1, decoder: 0.1, loraplus_ratio: 1.0 };
         let options = StepOptions { rates, max_grad_norm: 1.0, dropout_key: 0, gradient_checkpointing: false };
         let before = learned(reader);
@@ -186,7 +189,7 @@ mod tests {
     }
 
     /// Values of all trainable parameters.
-    fn learned(reader: &mut Reader) -> Vec<f32> {
+    fn learned(reader: &mut VlmPipeline) -> Vec<f32> {
         let mut values = Vec::new();
         change(reader, |_, parameter| {
             if parameter.learns {
@@ -202,7 +205,7 @@ mod tests {
     }
 
     /// Calls `with` for the values of every parameter, which it may change.
-    fn change(reader: &mut Reader, with: impl FnMut(&str, &mut Numbers)) {
+    fn change(reader: &mut VlmPipeline, with: impl FnMut(&str, &mut Numbers)) {
         struct Change<F>(F);
         impl<F: FnMut(&str, &mut Numbers)> ParameterVisitor for Change<F> {
             fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {

@@ -7,7 +7,7 @@
 use stepwise_vlm::idefics3::ModelPart;
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::batches::examples::MicroBatch;
 use crate::optim::gradients::GradientSum;
@@ -31,8 +31,8 @@ pub struct Unreached {
 ///
 /// # Errors
 /// When a trainable tensor has no gradient.
-pub fn rehearse(
-    reader: &mut Reader,
+pub fn dry_run(
+    reader: &mut VlmPipeline,
     micro_batch: &MicroBatch,
     dropout_key: u64,
     gradient_checkpointing: bool,

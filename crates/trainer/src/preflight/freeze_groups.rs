@@ -5,34 +5,35 @@ use stepwise_recipe::{Freeze, Recipe};
 use stepwise_vlm::idefics3::ModelPart;
 
 use crate::optim::learning_rates::Rates;
-use crate::preflight::token_stats::{Largest, Survey};
+use crate::preflight::token_stats::{LargestBatch, TokenStats};
 
 /// Freeze group: the phases that freeze the same parts, and their largest micro-batch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Regime {
+pub struct FreezeGroup {
     /// Parts that these phases freeze in addition to what the recipe never trains.
     pub freeze: Freeze,
     /// Names of the phases with their peak learning rates.
     pub phases: Vec<(String, Rates)>,
     /// Largest micro-batch of the phases; all zero if `max_steps` leaves them no step.
-    pub largest: Largest,
+    pub largest: LargestBatch,
 }
 
-impl Regime {
+impl FreezeGroup {
     /// Freeze groups of a recipe, in the order of their first phases.
     #[must_use]
-    pub fn all(recipe: &Recipe, survey: &Survey) -> Vec<Self> {
+    pub fn all(recipe: &Recipe, survey: &TokenStats) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for (index, phase) in recipe.curriculum.phase.iter().enumerate() {
             let at = found.iter().position(|regime| regime.freeze == phase.freeze).unwrap_or_else(|| {
-                found.push(Self { freeze: phase.freeze, phases: Vec::new(), largest: Largest::default() });
+                found.push(Self { freeze: phase.freeze, phases: Vec::new(), largest: LargestBatch::default() });
                 found.len() - 1
             });
             let measured = survey.phases.iter().filter(|measured| measured.phase == index);
             let regime = &mut found[at];
             regime.phases.push((phase.name.clone(), Rates::peak(recipe, phase)));
             let known = regime.largest;
-            regime.largest = Largest::of(std::iter::once(&known).chain(measured.map(|measured| &measured.largest)));
+            regime.largest =
+                LargestBatch::of(std::iter::once(&known).chain(measured.map(|measured| &measured.largest)));
         }
         found
     }

@@ -7,14 +7,14 @@
 use std::fs;
 
 use crate::recipe_to_model::base_precision;
-use stepwise_recipe::{InitLoraWeights, Recipe, Suite, Tuning};
+use stepwise_recipe::{InitLoraWeights, Recipe, SuiteChoice, Tuning};
 use stepwise_vlm::Precision;
 use stepwise_vlm::idefics3::ModelPart;
 use stepwise_vlm::idefics3::config::ModelConfig;
 
 use crate::environment::peak_memory_mib;
-use crate::parameters::Inventory;
-use crate::preflight::token_stats::Largest;
+use crate::parameters::TrainableParameters;
+use crate::preflight::token_stats::LargestBatch;
 
 /// Bytes per value (f32).
 const VALUE: u64 = 4;
@@ -43,7 +43,7 @@ const PER_RESTING_VALUE: u64 = 2;
 
 /// One use of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Use {
+pub struct MemoryUse {
     /// Name of the use.
     pub what: &'static str,
     /// Size in bytes.
@@ -54,15 +54,15 @@ pub struct Use {
 
 /// Memory estimate of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Estimate {
+pub struct MemoryEstimate {
     /// Uses of memory that add up at the peak: during a step, during the benchmark, or both. The first one is memory
     /// in use now.
-    pub uses: Vec<Use>,
+    pub uses: Vec<MemoryUse>,
     /// Peak memory of the process so far, in bytes. It exceeds the sum only if loading needed most; 0 if unknown.
     pub reached: u64,
 }
 
-impl Estimate {
+impl MemoryEstimate {
     /// Peak memory in bytes.
     #[must_use]
     pub fn peak(&self) -> u64 {
@@ -78,7 +78,7 @@ impl Estimate {
     /// Advice for reducing memory, for the largest use first.
     #[must_use]
     pub fn advice(&self) -> String {
-        let mut uses: Vec<&Use> = self.uses.iter().collect();
+        let mut uses: Vec<&MemoryUse> = self.uses.iter().collect();
         uses.sort_by_key(|one| std::cmp::Reverse(one.bytes));
         let advice: Vec<&str> = uses.iter().filter_map(|one| one.advice).collect();
         match advice.is_empty() {
@@ -90,7 +90,7 @@ impl Estimate {
 
 /// Tile counts of the images of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pictures {
+pub struct ImageStats {
     /// Distinct tiles of all training examples.
     pub learned: u64,
     /// Tiles of all images in the benchmark; equal images count once.
@@ -104,11 +104,11 @@ pub struct Pictures {
 pub fn estimate(
     recipe: &Recipe,
     config: &ModelConfig,
-    inventory: &Inventory,
-    largest: &Largest,
-    pictures: Pictures,
-) -> Estimate {
-    let Pictures { learned, tested, most } = pictures;
+    inventory: &TrainableParameters,
+    largest: &LargestBatch,
+    pictures: ImageStats,
+) -> MemoryEstimate {
+    let ImageStats { learned, tested, most } = pictures;
     let Shapes { decoder, attending, read, tile, backward, encode } = Shapes::new(recipe, config, inventory);
     let rows = largest.rows as u64;
     let seeing = inventory.learns(ModelPart::Vision) || inventory.learns(ModelPart::Connector);
@@ -123,7 +123,7 @@ pub fn estimate(
     let passing = (largest.predictions as u64 * backward).max(rows * backward.saturating_sub(attending));
     let logits = LOGIT_ROWS.min(largest.predictions as u64) * config.text.vocab_size as u64 * VALUE;
     let step = [
-        Use {
+        MemoryUse {
             what: "kept for the backward pass",
             bytes: of_rows,
             advice: Some(match recipe.train.gradient_checkpointing {
@@ -131,53 +131,53 @@ pub fn estimate(
                 false => "lower `train.per_device_train_batch_size` or set `train.gradient_checkpointing = true`",
             }),
         },
-        Use {
+        MemoryUse {
             what: "kept by the image encoder",
             bytes: of_tiles,
             advice: (most > 1).then_some("set `do_image_splitting = false`"),
         },
-        Use { what: "temporary tensors", bytes: (passing + encode) * VALUE + logits, advice: None },
+        MemoryUse { what: "temporary tensors", bytes: (passing + encode) * VALUE + logits, advice: None },
     ];
     let wide = (2 * config.text.hidden_size + 3 * config.text.intermediate_size) as u64;
     // Attacks need the gradient of an image's pixels through image encoder and decoder.
     let attack = (tile + encode) * most + ATTACKED_ROWS * decoder;
-    let test = [Use {
+    let test = [MemoryUse {
         what: "the benchmark",
-        bytes: if recipe.benchmark.suite != Suite::None { (SCORED_ROWS * wide).max(attack) * VALUE } else { 0 },
+        bytes: if recipe.benchmark.suite != SuiteChoice::None { (SCORED_ROWS * wide).max(attack) * VALUE } else { 0 },
         advice: None,
     }];
-    let sum = |uses: &[Use]| uses.iter().map(|one| one.bytes).sum::<u64>();
+    let sum = |uses: &[MemoryUse]| uses.iter().map(|one| one.bytes).sum::<u64>();
     // Small freed blocks stay with the allocator, and a step can rarely reuse the blocks of the benchmark: both add up.
     let kept = SCORED_ROWS * config.text.intermediate_size as u64 * VALUE <= LARGEST_KEPT;
-    let hardest: Vec<Use> = match (kept, sum(&step) >= sum(&test)) {
+    let hardest: Vec<MemoryUse> = match (kept, sum(&step) >= sum(&test)) {
         (true, _) => step.into_iter().chain(test).collect(),
         (false, true) => step.to_vec(),
         (false, false) => test.to_vec(),
     };
 
     let mut uses = vec![
-        Use { what: "in use now: program, cases, weights", bytes: held(), advice: held_smaller(recipe) },
-        Use {
+        MemoryUse { what: "in use now: program, cases, weights", bytes: held(), advice: held_smaller(recipe) },
+        MemoryUse {
             what: "gradients and optimiser",
             bytes: (inventory.parameters() as u64 * PER_LEARNING_VALUE + inventory.resting as u64 * PER_RESTING_VALUE)
                 * VALUE,
             advice: None,
         },
-        Use {
+        MemoryUse {
             what: "cached image features",
             bytes: if seeing { 0 } else { cache.min((learned + tested) * feature) },
             advice: Some("lower `train.feature_cache_gb`"),
         },
-        Use { what: "prefetched images", bytes: PICTURES_KEPT.min(learned * tile_bytes), advice: None },
+        MemoryUse { what: "prefetched images", bytes: PICTURES_KEPT.min(learned * tile_bytes), advice: None },
     ];
     uses.extend(hardest);
     uses.retain(|one| one.bytes > 0);
-    Estimate { uses, reached: (peak_memory_mib().unwrap_or(0.0) * f64::from(1 << 20)) as u64 }
+    MemoryEstimate { uses, reached: (peak_memory_mib().unwrap_or(0.0) * f64::from(1 << 20)) as u64 }
 }
 
 /// Advice for a smaller base in memory. Only frozen weights can be stored in fewer bits.
 fn held_smaller(recipe: &Recipe) -> Option<&'static str> {
-    let Tuning::Lora { lora } = &recipe.tuning else { return None };
+    let Tuning::LoraRecipe { lora } = &recipe.tuning else { return None };
     match base_precision(&recipe.train) {
         Precision::F32 => Some("set `train.bf16 = true`"),
         // PiSSA does not support weights in four bits.
@@ -205,10 +205,10 @@ struct Shapes {
 }
 
 impl Shapes {
-    fn new(recipe: &Recipe, config: &ModelConfig, inventory: &Inventory) -> Self {
+    fn new(recipe: &Recipe, config: &ModelConfig, inventory: &TrainableParameters) -> Self {
         let (text, vision) = (&config.text, &config.vision);
         let (dropout, dora, joined) = match &recipe.tuning {
-            Tuning::Lora { lora } => {
+            Tuning::LoraRecipe { lora } => {
                 let joined = lora.init_lora_weights == InitLoraWeights::Pissa;
                 (lora.lora_dropout > 0.0, lora.use_dora, 1 + usize::from(joined))
             }
@@ -288,7 +288,7 @@ impl Shapes {
 }
 
 /// Sum of rank times number of modules over the adapters of a part: the width of all `x A` products together.
-fn ranks(inventory: &Inventory, part: ModelPart) -> usize {
+fn ranks(inventory: &TrainableParameters, part: ModelPart) -> usize {
     let groups = inventory.groups.iter().filter(|group| group.part == part);
     groups.map(|group| group.rank.unwrap_or(0) * group.modules.len()).sum()
 }
@@ -334,8 +334,8 @@ mod tests {
 
     #[test]
     fn what_takes_most_is_advised_upon_first() {
-        let one = |bytes, advice| Use { what: "", bytes, advice };
-        let of = |uses| Estimate { uses, reached: 0 }.advice();
+        let one = |bytes, advice| MemoryUse { what: "", bytes, advice };
+        let of = |uses| MemoryEstimate { uses, reached: 0 }.advice();
         assert_eq!(of(vec![one(1, Some("a")), one(3, Some("b")), one(2, None)]), "b, then a");
         assert_eq!(of(vec![one(2, None)]), "use a machine with more memory");
     }

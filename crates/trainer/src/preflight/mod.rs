@@ -8,34 +8,34 @@ pub mod token_stats;
 
 use std::collections::HashSet;
 
-use stepwise_benchmark::perturb::Pictures as Shown;
+use stepwise_benchmark::perturb::ShownImages as Shown;
 use stepwise_benchmark::plan::Plan;
-use stepwise_curriculum::run_plan::{Course, cases_per_step};
+use stepwise_curriculum::run_plan::{RunPlan, cases_per_step};
 use stepwise_recipe::{Recipe, Tuning};
 use stepwise_vlm::processor::Processor;
 
-use crate::batches::examples::LessonError;
+use crate::batches::examples::ExampleError;
 use crate::cases::Cases;
 use crate::evaluation::epochs::suite;
 use crate::learner::Learner;
-use crate::parameters::Inventory;
-use crate::preflight::freeze_groups::Regime;
-use crate::preflight::memory::{Estimate, Pictures};
-use crate::preflight::plan_summary::Outline;
-use crate::preflight::token_stats::Survey;
+use crate::parameters::TrainableParameters;
+use crate::preflight::freeze_groups::FreezeGroup;
+use crate::preflight::memory::{ImageStats, MemoryEstimate};
+use crate::preflight::plan_summary::PlanSummary;
+use crate::preflight::token_stats::TokenStats;
 use crate::progress::Progress;
 
 /// Result of the preflight: settings, sizes and memory of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Preparation {
+pub struct Preflight {
     /// Fine-tuning method: LoRA or full fine-tuning.
     pub tuning: Tuning,
     /// Trainable parameters by part and rank, and counts of frozen values.
-    pub inventory: Inventory,
+    pub inventory: TrainableParameters,
     /// Freeze groups of the phases, each with its peak learning rates and its largest micro-batch.
-    pub regimes: Vec<Regime>,
+    pub regimes: Vec<FreezeGroup>,
     /// Token statistics of every phase.
-    pub survey: Survey,
+    pub survey: TokenStats,
     /// Largest number of tokens of a training example; the preflight fails if one is longer.
     pub cutoff_len: usize,
     /// Number of epochs of the whole run.
@@ -47,10 +47,10 @@ pub struct Preparation {
     /// Number of cases in the evaluation split. The suite's case limit is not applied to this count.
     pub evaluation_cases: usize,
     /// Memory estimate of the freeze group that needs most.
-    pub memory: Estimate,
+    pub memory: MemoryEstimate,
 }
 
-impl Preparation {
+impl Preflight {
     /// Measures every training example, counts the trainable parameters, and estimates the memory. Reports conditions
     /// of `augment` that apply to no training example as warnings.
     ///
@@ -59,25 +59,26 @@ impl Preparation {
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
-        course: &Course,
+        course: &RunPlan,
         learner: &mut Learner,
         progress: &mut dyn Progress,
-    ) -> Result<Self, LessonError> {
+    ) -> Result<Self, ExampleError> {
         let processor = &learner.reader.processor;
-        let survey = Survey::new(recipe, cases, course, processor, progress)?;
-        Outline::new(recipe, &cases.train, course).idle(recipe).iter().for_each(|line| progress.warning(line));
+        let survey = TokenStats::new(recipe, cases, course, processor, progress)?;
+        PlanSummary::new(recipe, &cases.train, course).idle(recipe).iter().for_each(|line| progress.warning(line));
         let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
         let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
         let (learned, tested) = (survey.tiles as u64, tested(recipe, cases, processor));
-        let pictures = Pictures { learned, tested, most: most.unwrap_or(0) };
-        let inventory = Inventory::of(&mut learner.reader.model);
-        let regimes = Regime::all(recipe, &survey);
+        let pictures = ImageStats { learned, tested, most: most.unwrap_or(0) };
+        let inventory = TrainableParameters::of(&mut learner.reader.model);
+        let regimes = FreezeGroup::all(recipe, &survey);
         let config = learner.reader.model.config();
-        let needs = regimes.iter().map(|Regime { freeze, largest, .. }| {
+        let needs = regimes.iter().map(|FreezeGroup { freeze, largest, .. }| {
             memory::estimate(recipe, config, &inventory.but(*freeze), largest, pictures)
         });
-        let hardest = |most: Estimate, other: Estimate| if other.peak() > most.peak() { other } else { most };
-        let memory = needs.fold(Estimate::default(), hardest);
+        let hardest =
+            |most: MemoryEstimate, other: MemoryEstimate| if other.peak() > most.peak() { other } else { most };
+        let memory = needs.fold(MemoryEstimate::default(), hardest);
         let (training_cases, evaluation_cases) = (cases.train.len(), cases.eval.len());
         Ok(Self {
             tuning: recipe.tuning.clone(),

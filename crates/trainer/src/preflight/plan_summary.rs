@@ -2,26 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use stepwise_curriculum::Sample;
-use stepwise_curriculum::run_plan::{Course, Place};
+use stepwise_curriculum::SampleIndex;
+use stepwise_curriculum::run_plan::{RunPlan, StepPosition};
 use stepwise_data::case::Case;
-use stepwise_recipe::{Freeze, Phase, Recipe};
+use stepwise_recipe::{Freeze, PhaseRecipe, Recipe};
 
 use stepwise_benchmark::perturb::trainable::teaches_to_decline;
 
-use crate::batches::augment::{Asked, Augmenter, Told};
+use crate::batches::augment::{AugmentedQuestion, Augmenter, ContextKind};
 use crate::optim::learning_rates::Rates;
 
 /// Counts of the training examples of a run, by phase.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outline {
+pub struct PlanSummary {
     /// Phases in order. A phase that gets no step because of `max_steps` is missing.
-    pub phases: Vec<PhaseOutline>,
+    pub phases: Vec<PhaseSummary>,
 }
 
 /// Counts of the training examples of one phase.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PhaseOutline {
+pub struct PhaseSummary {
     /// Name of the phase.
     pub name: String,
     /// Peak learning rate.
@@ -35,14 +35,14 @@ pub struct PhaseOutline {
     /// Training examples of clinical stages 1 to 4, including replayed examples. An example is one supervised question.
     pub stages: [usize; 4],
     /// Training examples by the answers to earlier questions that are given as context.
-    pub told: BTreeMap<Told, usize>,
+    pub told: BTreeMap<ContextKind, usize>,
     /// Training examples by condition. Examples without a condition are not counted here.
     pub conditions: BTreeMap<&'static str, usize>,
     /// Training examples whose images are blanked because of the phase's `blank_images`.
     pub blank: usize,
 }
 
-impl PhaseOutline {
+impl PhaseSummary {
     /// Number of all training examples of the phase.
     #[must_use]
     pub fn lessons(&self) -> usize {
@@ -50,16 +50,16 @@ impl PhaseOutline {
     }
 }
 
-impl Outline {
+impl PlanSummary {
     /// Counts the training examples of all steps of `course`. `cases` are the training cases.
     #[must_use]
-    pub fn new(recipe: &Recipe, cases: &[Case], course: &Course) -> Self {
-        let mut phases: Vec<PhaseOutline> = Vec::new();
+    pub fn new(recipe: &Recipe, cases: &[Case], course: &RunPlan) -> Self {
+        let mut phases: Vec<PhaseSummary> = Vec::new();
         for (done, step) in (1..).zip(steps(recipe, cases, course)) {
             let place = step.place;
             if place.phase_step == 0 {
                 let phase = &recipe.curriculum.phase[place.phase];
-                phases.push(PhaseOutline {
+                phases.push(PhaseSummary {
                     name: phase.name.clone(),
                     learning_rate: phase.learning_rate,
                     freeze: phase.freeze,
@@ -90,12 +90,12 @@ impl Outline {
 /// If at least this many training examples are expected under a condition, their absence is not due to chance.
 const EXPECTED: f64 = 5.0;
 
-impl Outline {
+impl PlanSummary {
     /// Warnings about conditions of `augment` that apply to no training example although their share is large enough.
     /// Returns one line for each phase that has such conditions.
     #[must_use]
     pub fn idle(&self, recipe: &Recipe) -> Vec<String> {
-        let of_phase = |(outline, phase): (&PhaseOutline, &Phase)| {
+        let of_phase = |(outline, phase): (&PhaseSummary, &PhaseRecipe)| {
             let idle = phase.lesson.augment.conditions.iter().filter(|one| {
                 one.share * outline.lessons() as f64 >= EXPECTED && !outline.conditions.contains_key(one.kind)
             });
@@ -118,24 +118,24 @@ impl Outline {
 #[derive(Clone, Debug)]
 pub struct PlannedStep {
     /// Step position.
-    pub place: Place,
+    pub place: StepPosition,
     /// Learning rate of the step as the log shows it; see [`Rates::named`].
     pub learning_rate: f64,
     /// Training examples of the step.
-    pub lessons: Vec<PlannedLesson>,
+    pub lessons: Vec<PlannedExample>,
 }
 
 /// A training example of a future step.
 #[derive(Clone, Debug)]
-pub struct PlannedLesson {
+pub struct PlannedExample {
     /// Indices of case and item.
-    pub sample: Sample,
+    pub sample: SampleIndex,
     /// Clinical stage, 1 to 4.
     pub stage: u8,
     /// Whether the example is replayed from an earlier phase.
     pub replayed: bool,
     /// Which answers to earlier questions are given as context.
-    pub told: Told,
+    pub told: ContextKind,
     /// Kind of condition; None if the question is shown as stored.
     pub condition: Option<&'static str>,
     /// Whether the images are blanked because of the phase's `blank_images`.
@@ -146,18 +146,18 @@ pub struct PlannedLesson {
 pub fn steps<'a>(
     recipe: &'a Recipe,
     cases: &'a [Case],
-    course: &'a Course,
+    course: &'a RunPlan,
 ) -> impl Iterator<Item = PlannedStep> + use<'a> {
     let augmenter = Augmenter::new(recipe, cases);
     (0..course.total).map(move |done| {
         let place = course.at(done);
         let phase = &recipe.curriculum.phase[place.phase];
-        let lesson = |sample: Sample| {
+        let lesson = |sample: SampleIndex| {
             let asked = augmenter.asked(place, sample);
             let stage = cases[sample.case].chain[sample.item].stage;
             let replayed = !phase.stages.contains(&stage);
-            let Asked { told, condition, is_blank, .. } = asked;
-            PlannedLesson { sample, stage, replayed, told, condition, is_blank }
+            let AugmentedQuestion { told, condition, is_blank, .. } = asked;
+            PlannedExample { sample, stage, replayed, told, condition, is_blank }
         };
         let learning_rate = Rates::at(recipe, place, (done, course.planned)).named(recipe, phase);
         PlannedStep { place, learning_rate, lessons: course.samples(place).into_iter().map(lesson).collect() }
@@ -180,8 +180,8 @@ mod tests {
              [[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2, 3, 4]\n"
         );
         let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
-        let course = Course::new(&recipe, cases).expect("a course");
-        Outline::new(&recipe, cases, &course).idle(&recipe)
+        let course = RunPlan::new(&recipe, cases).expect("a course");
+        PlanSummary::new(&recipe, cases, &course).idle(&recipe)
     }
 
     #[test]

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use stepwise_curriculum::run_plan::Course;
+use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::Recipe;
 use stepwise_vlm::processor::Processor;
 
-use crate::batches::examples::{LessonError, Lessons, MicroBatch};
+use crate::batches::examples::{ExampleBuilder, ExampleError, MicroBatch};
 use crate::cases::Cases;
 use crate::progress::Progress;
 
@@ -18,7 +18,7 @@ const STEPS_AT_ONCE: u64 = 8;
 
 /// Percentiles of counts, by the nearest-rank method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spread {
+pub struct Percentiles {
     /// Median.
     pub p50: usize,
     /// 95th percentile.
@@ -29,7 +29,7 @@ pub struct Spread {
 
 /// Token statistics of one phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PhaseSurvey {
+pub struct PhaseTokenStats {
     /// Index of the phase in the recipe, from 0.
     pub phase: usize,
     /// Name of the phase.
@@ -39,18 +39,18 @@ pub struct PhaseSurvey {
     /// Number of training examples, with repetitions.
     pub lessons: usize,
     /// Tokens per training example.
-    pub tokens: Spread,
+    pub tokens: Percentiles,
     /// Supervised tokens per training example.
-    pub supervised: Spread,
+    pub supervised: Percentiles,
     /// Image tokens per training example.
-    pub image: Spread,
+    pub image: Percentiles,
     /// Largest micro-batch of the phase.
-    pub largest: Largest,
+    pub largest: LargestBatch,
 }
 
 /// Position and sizes of the micro-batch with most rows. All zero if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Largest {
+pub struct LargestBatch {
     /// Optimiser step, counted from 0.
     pub step: u64,
     /// Index among the micro-batches of the step, from 0.
@@ -69,9 +69,9 @@ pub struct Largest {
 
 /// Token statistics of all training examples of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
+pub struct TokenStats {
     /// Phases in order. A phase that gets no step because of `max_steps` is missing.
-    pub phases: Vec<PhaseSurvey>,
+    pub phases: Vec<PhaseTokenStats>,
     /// Image tiles of the whole run; equal tiles count once.
     pub tiles: usize,
 }
@@ -90,12 +90,12 @@ struct Part {
     /// Phase index and token counts of each training example.
     lessons: Vec<(usize, Counts)>,
     /// Largest micro-batch of each phase.
-    largest: BTreeMap<usize, Largest>,
+    largest: BTreeMap<usize, LargestBatch>,
     tiles: HashSet<[u8; 32]>,
     too_long: Option<(usize, String)>,
 }
 
-impl Survey {
+impl TokenStats {
     /// Measures every training example of every step of `course`, on all CPU threads.
     ///
     /// # Errors
@@ -104,15 +104,15 @@ impl Survey {
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
-        course: &Course,
+        course: &RunPlan,
         processor: &Processor,
         progress: &mut dyn Progress,
-    ) -> Result<Self, LessonError> {
+    ) -> Result<Self, ExampleError> {
         let starts: Vec<u64> = (0..course.total).step_by(STEPS_AT_ONCE as usize).collect();
         let threads = std::thread::available_parallelism().map_or(1, Into::into);
         let mut parts = Vec::with_capacity(starts.len());
         for round in starts.chunks(threads) {
-            let measured: Vec<Result<Part, LessonError>> = std::thread::scope(|scope| {
+            let measured: Vec<Result<Part, ExampleError>> = std::thread::scope(|scope| {
                 let measure = |start: u64| {
                     let end = (start + STEPS_AT_ONCE).min(course.total);
                     move || Part::of(recipe, cases, course, processor, start..end)
@@ -129,12 +129,12 @@ impl Survey {
         }
         let too_long = parts.iter().filter_map(|part| part.too_long.clone());
         if let Some((tokens, name)) = too_long.reduce(|most, other| if other.0 > most.0 { other } else { most }) {
-            return Err(LessonError::TooLong { name, tokens, cutoff_len: recipe.cutoff_len });
+            return Err(ExampleError::TooLong { name, tokens, cutoff_len: recipe.cutoff_len });
         }
         Ok(Self::joined(recipe, course, &parts))
     }
 
-    fn joined(recipe: &Recipe, course: &Course, parts: &[Part]) -> Self {
+    fn joined(recipe: &Recipe, course: &RunPlan, parts: &[Part]) -> Self {
         let mut survey = Self::default();
         for (index, phase) in recipe.curriculum.phase.iter().enumerate() {
             let lessons: Vec<Counts> =
@@ -143,15 +143,15 @@ impl Survey {
             if steps == 0 {
                 continue;
             }
-            survey.phases.push(PhaseSurvey {
+            survey.phases.push(PhaseTokenStats {
                 phase: index,
                 name: phase.name.clone(),
                 steps,
                 lessons: lessons.len(),
-                tokens: Spread::of(lessons.iter().map(|lesson| lesson.tokens)),
-                supervised: Spread::of(lessons.iter().map(|lesson| lesson.supervised)),
-                image: Spread::of(lessons.iter().map(|lesson| lesson.image)),
-                largest: Largest::of(parts.iter().filter_map(|part| part.largest.get(&index))),
+                tokens: Percentiles::of(lessons.iter().map(|lesson| lesson.tokens)),
+                supervised: Percentiles::of(lessons.iter().map(|lesson| lesson.supervised)),
+                image: Percentiles::of(lessons.iter().map(|lesson| lesson.image)),
+                largest: LargestBatch::of(parts.iter().filter_map(|part| part.largest.get(&index))),
             });
         }
         survey.tiles = parts.iter().flat_map(|part| &part.tiles).collect::<HashSet<_>>().len();
@@ -160,8 +160,8 @@ impl Survey {
 
     /// The largest micro-batch of the run.
     #[must_use]
-    pub fn largest(&self) -> Largest {
-        Largest::of(self.phases.iter().map(|phase| &phase.largest))
+    pub fn largest(&self) -> LargestBatch {
+        LargestBatch::of(self.phases.iter().map(|phase| &phase.largest))
     }
 
     /// Tokens of the longest training example.
@@ -175,11 +175,11 @@ impl Part {
     fn of(
         recipe: &Recipe,
         cases: &Cases,
-        course: &Course,
+        course: &RunPlan,
         processor: &Processor,
         steps: std::ops::Range<u64>,
-    ) -> Result<Self, LessonError> {
-        let lessons = Lessons::new(recipe, cases, processor);
+    ) -> Result<Self, ExampleError> {
+        let lessons = ExampleBuilder::new(recipe, cases, processor);
         let mut part = Self::default();
         for step in steps {
             let place = course.at(step);
@@ -206,7 +206,7 @@ impl Part {
                 if layout.rows() > largest.rows {
                     let mut cases: Vec<usize> = samples.iter().map(|sample| sample.case).collect();
                     cases.dedup();
-                    *largest = Largest {
+                    *largest = LargestBatch {
                         step,
                         micro_batch,
                         rows: layout.rows(),
@@ -222,14 +222,14 @@ impl Part {
     }
 }
 
-impl Largest {
+impl LargestBatch {
     /// Returns the element with most rows, and the first one of equals. Returns zeros for an empty iterator.
     pub(crate) fn of<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
         all.fold(Self::default(), |most, other| if other.rows > most.rows { *other } else { most })
     }
 }
 
-impl Spread {
+impl Percentiles {
     /// Percentiles by nearest rank; zeros if there are no counts.
     fn of(counts: impl Iterator<Item = usize>) -> Self {
         let mut counts: Vec<usize> = counts.collect();
@@ -246,11 +246,11 @@ mod tests {
 
     #[test]
     fn ranks_are_the_nearest() {
-        let spread = |counts: &[usize]| Spread::of(counts.iter().copied());
-        assert_eq!(spread(&[]), Spread::default());
-        assert_eq!(spread(&[7]), Spread { p50: 7, p95: 7, max: 7 });
+        let spread = |counts: &[usize]| Percentiles::of(counts.iter().copied());
+        assert_eq!(spread(&[]), Percentiles::default());
+        assert_eq!(spread(&[7]), Percentiles { p50: 7, p95: 7, max: 7 });
         let hundred: Vec<usize> = (1..=100).rev().collect();
-        assert_eq!(spread(&hundred), Spread { p50: 50, p95: 95, max: 100 });
-        assert_eq!(spread(&[1, 2, 3]), Spread { p50: 2, p95: 3, max: 3 });
+        assert_eq!(spread(&hundred), Percentiles { p50: 50, p95: 95, max: 100 });
+        assert_eq!(spread(&[1, 2, 3]), Percentiles { p50: 2, p95: 3, max: 3 });
     }
 }

@@ -2,11 +2,11 @@
 
 use stepwise_curriculum::PlanError;
 
-use crate::batches::examples::LessonError;
+use crate::batches::examples::ExampleError;
 use crate::cases::CasesError;
 use crate::checkpoint::{self, CheckpointError, Incompatible};
 use crate::evaluation::epochs::BenchmarkError;
-use crate::frozen::Moved;
+use crate::frozen::FrozenChanged;
 use crate::learner::LearnerError;
 use crate::optim::step::StepError;
 use crate::preflight::dry_run::Unreached;
@@ -22,7 +22,7 @@ pub enum TrainError {
     Learner(#[from] LearnerError),
     /// A training example cannot be made.
     #[error(transparent)]
-    Lesson(#[from] LessonError),
+    TrainingExample(#[from] ExampleError),
     /// A step failed.
     #[error("step {step}: {error}")]
     Step {
@@ -90,7 +90,7 @@ pub enum TrainError {
     Unreached(#[from] Unreached),
     /// A frozen tensor changed.
     #[error(transparent)]
-    Moved(#[from] Moved),
+    FrozenChanged(#[from] FrozenChanged),
     /// A trained tensor contains values that are not finite.
     #[error("{0} contains values that are not finite -> lower the learning rate; no checkpoint was written")]
     Ruined(String),

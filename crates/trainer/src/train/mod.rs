@@ -12,29 +12,29 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use stepwise_benchmark::summary::Summary;
-use stepwise_curriculum::run_plan::{Course, Place};
+use stepwise_curriculum::run_plan::{RunPlan, StepPosition};
 use stepwise_data::prompt::PROMPT_VERSION;
 use stepwise_recipe::{Freeze, OnNonfinite, Recipe};
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 
 pub use error::TrainError;
 
-use crate::batches::prefetch::{ReadAhead, Source};
+use crate::batches::prefetch::{BatchSource, Prefetcher};
 use crate::cases::Cases;
 use crate::checkpoint::{self, RunFolder, Skipped, StepLoss, TrainerState};
 use crate::environment::{Environment, peak_memory_mib};
-use crate::evaluation::epochs::{EpochBenchmark, EpochEnd, Exam, Tested};
+use crate::evaluation::epochs::{EpochEnd, EpochEvaluator, EvalContext, EvaluatedEpoch};
 use crate::evaluation::predicted::Predicted;
-use crate::frozen::Frozen;
+use crate::frozen::FrozenDigests;
 use crate::interrupt::Interrupt;
 use crate::learner::Learner;
 use crate::log::{MetricsLine, Pace, Resumed, RunLog, StepLine, Tally};
 use crate::optim::learning_rates::Rates;
 use crate::optim::step::{StepError, StepOptions, step};
-use crate::preflight::Preparation;
-use crate::preflight::dry_run::rehearse;
-use crate::preflight::freeze_groups::Regime;
-use crate::preflight::token_stats::Largest;
+use crate::preflight::Preflight;
+use crate::preflight::dry_run::dry_run;
+use crate::preflight::freeze_groups::FreezeGroup;
+use crate::preflight::token_stats::LargestBatch;
 use crate::progress::{EpochLine, Progress};
 use crate::selection::{Best, Selection};
 
@@ -90,9 +90,9 @@ pub fn train(
 ) -> Result<Finished, TrainError> {
     let recipe = options.recipe;
     let cases = Cases::open(&recipe.data)?;
-    let course = Course::new(recipe, &cases.train)?;
+    let course = RunPlan::new(recipe, &cases.train)?;
     let mut learner = Learner::new(recipe, &options.device, progress)?;
-    let preparation = Preparation::new(recipe, &cases, &course, &mut learner, progress)?;
+    let preparation = Preflight::new(recipe, &cases, &course, &mut learner, progress)?;
     let planned = course.clone();
     let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
     let mut run = Run::open(options, cases, course, learner, folder, progress)?;
@@ -102,7 +102,7 @@ pub fn train(
     }
     if run.done < run.course.total {
         progress.prepared(&preparation);
-        run.rehearse(planned, &preparation.regimes, progress)?;
+        run.dry_run(planned, &preparation.regimes, progress)?;
     }
     match run.carry_out(progress, interrupt) {
         Ok(interrupted) => Ok(run.finished(interrupted)),
@@ -114,14 +114,14 @@ pub fn train(
 struct Run<'a> {
     recipe: &'a Recipe,
     cases: Arc<Cases>,
-    course: Course,
+    course: RunPlan,
     learner: Learner,
     folder: RunFolder,
     log: RunLog,
     pace: Pace,
-    benchmark: EpochBenchmark,
+    benchmark: EpochEvaluator,
     prompt_digest: String,
-    frozen: Frozen,
+    frozen: FrozenDigests,
     done: u64,
     /// Optimiser steps of the newest checkpoint; 0 without one.
     saved: u64,
@@ -154,7 +154,7 @@ impl Stopwatch {
 
 /// Digest of everything that turns a case into tokens and pixels: prompt version, tokenizer, template, pixel pipeline.
 #[must_use]
-pub fn prompt_digest(reader: &Reader) -> String {
+pub fn prompt_digest(reader: &VlmPipeline) -> String {
     format!("{PROMPT_VERSION}:{}", reader.processor.digest())
 }
 
@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
     fn open(
         options: &TrainOptions<'a>,
         cases: Cases,
-        mut course: Course,
+        mut course: RunPlan,
         mut learner: Learner,
         folder: RunFolder,
         progress: &mut dyn Progress,
@@ -196,7 +196,7 @@ impl<'a> Run<'a> {
             place.epochs_before + u32::from(place.ends_epoch && !untested)
         });
         let (device, base_answers) = (options.device_name, options.base_answers);
-        let benchmark = EpochBenchmark::open(recipe, folder.root(), &prompt_digest, device, through, base_answers)?;
+        let benchmark = EpochEvaluator::open(recipe, folder.root(), &prompt_digest, device, through, base_answers)?;
         // Files of the run are changed only after all inputs have been checked.
         folder.write_recipe(options.recipe_text, recipe)?;
         let resumed = options.resume.then_some(Resumed { step: done, untested });
@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
         Environment::here("burn 0.22.1", options.device_name, seeds, digests.into_iter().collect())
             .write(&folder.environment())
             .map_err(file(&folder.environment()))?;
-        let frozen = Frozen::of(&mut learner.reader.model);
+        let frozen = FrozenDigests::of(&mut learner.reader.model);
         Ok(Self {
             recipe,
             frozen,
@@ -277,10 +277,15 @@ impl<'a> Run<'a> {
 
     /// Dry run of the largest micro-batch of each freeze group. It uses the run plan without early advances, as
     /// the preflight did.
-    fn rehearse(&mut self, planned: Course, regimes: &[Regime], progress: &mut dyn Progress) -> Result<(), TrainError> {
-        let source = Source { course: planned, ..self.source(None) };
-        for Regime { freeze, largest, .. } in regimes.iter().filter(|regime| regime.largest.lessons > 0) {
-            let Largest { step, micro_batch, rows, lessons, cases, .. } = *largest;
+    fn dry_run(
+        &mut self,
+        planned: RunPlan,
+        regimes: &[FreezeGroup],
+        progress: &mut dyn Progress,
+    ) -> Result<(), TrainError> {
+        let source = BatchSource { course: planned, ..self.source(None) };
+        for FreezeGroup { freeze, largest, .. } in regimes.iter().filter(|regime| regime.largest.lessons > 0) {
+            let LargestBatch { step, micro_batch, rows, lessons, cases, .. } = *largest;
             let Some(largest) = source.one(step, micro_batch)? else { continue };
             let frozen = match freeze.names() {
                 names if names.is_empty() => names,
@@ -292,7 +297,7 @@ impl<'a> Run<'a> {
             ));
             self.learner.freeze(*freeze);
             let checkpointing = self.recipe.train.gradient_checkpointing;
-            rehearse(&mut self.learner.reader, &largest, self.recipe.seed, checkpointing)?;
+            dry_run(&mut self.learner.reader, &largest, self.recipe.seed, checkpointing)?;
         }
         self.learner.freeze(Freeze::default());
         Ok(())
@@ -300,7 +305,7 @@ impl<'a> Run<'a> {
 
     /// Applies the freezing of the phase at `place`. Evaluation must run under the same freezing, because it changes
     /// rounding. This must therefore also be called before a run resumes within a phase or in the benchmark at its end.
-    fn enter(&mut self, place: Place, progress: &mut dyn Progress) {
+    fn enter(&mut self, place: StepPosition, progress: &mut dyn Progress) {
         let phase = &self.recipe.curriculum.phase[place.phase];
         if self.learner.freeze(phase.freeze) {
             self.frozen.rest(&mut self.learner.reader.model);
@@ -310,8 +315,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn source(&self, predicted: Option<Arc<Predicted>>) -> Source {
-        Source {
+    fn source(&self, predicted: Option<Arc<Predicted>>) -> BatchSource {
+        BatchSource {
             recipe: self.recipe.clone(),
             cases: Arc::clone(&self.cases),
             course: self.course.clone(),
@@ -325,21 +330,21 @@ impl<'a> Run<'a> {
         &mut self,
         progress: &mut dyn Progress,
         interrupt: &Interrupt,
-    ) -> Result<Option<ReadAhead>, TrainError> {
+    ) -> Result<Option<Prefetcher>, TrainError> {
         let place = self.course.at(self.done);
         self.enter(place, progress);
         let first = self.done - place.phase_step;
         let digest = format!("{}:{}", self.recipe.digest(), self.prompt_digest);
-        let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
+        let mut exam = EvalContext { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
         let predicted = match Predicted::at((self.recipe, &digest), self.folder.root(), (place, first), &mut exam) {
             Err(error) if error.is_interrupt() => return Ok(None),
             predicted => predicted?.map(Arc::new),
         };
         self.stopwatch.started = Instant::now();
-        Ok(Some(ReadAhead::start(self.source(predicted), self.done, self.course.phase_end(self.done))))
+        Ok(Some(Prefetcher::start(self.source(predicted), self.done, self.course.phase_end(self.done))))
     }
 
-    fn step(&mut self, batches: &mut ReadAhead, progress: &mut dyn Progress) -> Result<(), TrainError> {
+    fn step(&mut self, batches: &mut Prefetcher, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let recipe = self.recipe;
         let (place, phase_end) = (self.course.at(self.done), self.course.phase_end(self.done));
         let asked = Instant::now();
@@ -427,7 +432,7 @@ impl<'a> Run<'a> {
 
     /// Evaluates the untouched base. Returns false after an interrupt; the answers are kept.
     fn test_base(&mut self, progress: &mut dyn Progress, interrupt: &Interrupt) -> Result<bool, TrainError> {
-        let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
+        let mut exam = EvalContext { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
         match self.benchmark.base(&mut exam) {
             Err(error) if error.is_interrupt() => Ok(false),
             tested => Ok(tested.map(|()| true)?),
@@ -450,7 +455,7 @@ impl<'a> Run<'a> {
     }
 
     /// Description of the epoch that ends with the last step.
-    fn epoch_end(&self, place: Place) -> EpochEnd<'a> {
+    fn epoch_end(&self, place: StepPosition) -> EpochEnd<'a> {
         EpochEnd {
             epoch: place.epochs_before + 1,
             step: self.done,
@@ -464,18 +469,18 @@ impl<'a> Run<'a> {
     /// too, and the benchmark is completed when the run is resumed.
     fn end_epoch(
         &mut self,
-        place: Place,
+        place: StepPosition,
         progress: &mut dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<(), TrainError> {
         let end = self.epoch_end(place);
-        let mut tested = Tested::default();
+        let mut tested = EvaluatedEpoch::default();
         if self.benchmark.is_due(end) {
             // Works on a copy: an incomplete benchmark must not change the selection.
             let mut selection = self.selection.clone();
             let other = if self.benchmark.needs_surrogate() { self.learner.other_base()? } else { None };
             let base = Some(other.as_ref().unwrap_or(&self.learner.reader));
-            let mut exam = Exam { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
+            let mut exam = EvalContext { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
             match self.benchmark.epoch(end, base, &mut selection, &mut exam) {
                 Err(error) if error.is_interrupt() => {
                     self.untested = true;
@@ -489,7 +494,7 @@ impl<'a> Run<'a> {
             }
         }
         self.untested = false;
-        let Tested { metrics, promoted, weighed } = tested;
+        let EvaluatedEpoch { metrics, promoted, weighed } = tested;
         let stopped = weighed.as_ref().is_some_and(|weighed| weighed.stop) && self.done < self.course.total;
         if stopped {
             self.course.end_after(self.done);

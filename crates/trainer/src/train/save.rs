@@ -75,7 +75,10 @@ impl Run<'_> {
         // If a checkpoint could not be written, a second attempt would fail for the same reason.
         let unsaved = matches!(
             error,
-            TrainError::Unsaved { .. } | TrainError::Checkpoint(_) | TrainError::Moved(_) | TrainError::Ruined(_)
+            TrainError::Unsaved { .. }
+                | TrainError::Checkpoint(_)
+                | TrainError::FrozenChanged(_)
+                | TrainError::Ruined(_)
         );
         if self.done > self.saved && !unsaved {
             // The first error is reported, together with the newest checkpoint; an error of this save is ignored.

@@ -268,7 +268,7 @@ fn a_resumed_run_with_any_adapter_differs_by_not_one_bit() {
         let name = checkpoint::name(finished.global_step);
         let (kept, again) = (contents(&kept.join(&name)), contents(&out.join(&name)));
         assert!(kept == again && kept.len() > 3, "{kind}");
-        let subject = stepwise_trainer::checkpoint::source::Subject::find(&out, None).expect("a subject");
+        let subject = stepwise_trainer::checkpoint::source::ModelSource::find(&out, None).expect("a subject");
         subject.load(&Device::flex(), None).expect("loads");
     }
 }
@@ -283,7 +283,7 @@ fn full_fine_tuning_leaves_a_model_folder_that_loads() {
     std::fs::write(&suite, TRANSFER).expect("written");
     let text = recipe_text(&model, &out, full).replace("\"fast\"", &format!("{:?}", suite.display().to_string()));
     let (finished, _) = run(&text, Stop::Never, false);
-    let subject = stepwise_trainer::checkpoint::source::Subject::find(&finished.folder, None).expect("a subject");
+    let subject = stepwise_trainer::checkpoint::source::ModelSource::find(&finished.folder, None).expect("a subject");
     assert_eq!(subject.base.as_deref(), Some(model.as_path()));
     subject.load(&Device::flex(), None).expect("loads");
     transferred_from_the_base(&out);

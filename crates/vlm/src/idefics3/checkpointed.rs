@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use burn::tensor::{Gradients, Tensor};
-use stepwise_ops::{Plan, cross_entropy};
+use stepwise_ops::{AttentionPlan, cross_entropy};
 
 use super::Vlm;
 use crate::nn::checkpointing::Blocks;
 use crate::nn::parameter::Pass;
-use crate::packed_sequences::Layout;
+use crate::packed_sequences::PackedSequences;
 
 /// Form in which the images of a layout are given.
 pub(crate) enum Seen {
@@ -27,7 +27,7 @@ impl Vlm {
     /// one for each block and each part outside the blocks.
     pub(crate) fn checkpointed(
         &self,
-        layout: &Layout,
+        layout: &PackedSequences,
         seen: Seen,
         share: f64,
         pass: &Pass,
@@ -46,7 +46,7 @@ impl Vlm {
         };
         let patches = self.config.vision.patches_per_side().pow(2);
         let tiles = pixels.as_ref().map_or(0, |pixels| pixels.dims()[0]);
-        let plan = Arc::new(Plan::sequences(&vec![patches; tiles], false));
+        let plan = Arc::new(AttentionPlan::sequences(&vec![patches; tiles], false));
         let mut blocks = if pixels.is_some() { self.vision.blocks(&plan) } else { Vec::new() };
         blocks.push(Box::new(|x, pass| self.connect(x, pass)));
         let (tower, features) = Blocks::run(blocks, seen, pass);
@@ -66,7 +66,7 @@ impl Vlm {
     /// are not tracked.
     fn checkpointed_decoder(
         &self,
-        layout: &Layout,
+        layout: &PackedSequences,
         features: Option<Tensor<2>>,
         share: f64,
         pass: &Pass,
@@ -75,7 +75,7 @@ impl Vlm {
         let rows = self.indices(layout.predictions.iter().map(|prediction| prediction.row as i64).collect());
         let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
         let weights: Vec<f32> = layout.predictions.iter().map(|prediction| prediction.weight).collect();
-        let plan = Arc::new(Plan::new(&layout.segments, true, 0));
+        let plan = Arc::new(AttentionPlan::new(&layout.segments, true, 0));
         let angles = self.decoder.angles(&layout.positions, &self.device);
 
         let embedded = self.embed(layout, features.clone().map(Tensor::inner), &pass.without_gradients());

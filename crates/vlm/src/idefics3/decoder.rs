@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use stepwise_ops::{Plan, attention, rotary, swiglu};
+use stepwise_ops::{AttentionPlan, attention, rotary, swiglu};
 
 use super::config::{ModelConfig, TextConfig};
 use crate::nn::checkpointing::Block;
@@ -84,7 +84,7 @@ impl Decoder {
         &self,
         mut x: Tensor<2>,
         angles: &Angles,
-        plan: &Arc<Plan>,
+        plan: &Arc<AttentionPlan>,
         mut kept: Option<&mut Kept>,
         rows: Option<Tensor<1, Int>>,
         pass: &Pass,
@@ -98,7 +98,12 @@ impl Decoder {
     }
 
     /// Layers of [`Decoder::forward`] as blocks for gradient checkpointing; the last block returns `rows` only.
-    pub fn blocks<'a>(&'a self, angles: &'a Angles, plan: &'a Arc<Plan>, rows: &'a Tensor<1, Int>) -> Vec<Block<'a>> {
+    pub fn blocks<'a>(
+        &'a self,
+        angles: &'a Angles,
+        plan: &'a Arc<AttentionPlan>,
+        rows: &'a Tensor<1, Int>,
+    ) -> Vec<Block<'a>> {
         let last = self.layers.len() - 1;
         let block = |(index, layer): (usize, &'a DecoderLayer)| -> Block<'a> {
             let rows = Some(rows).filter(|_| index == last);
@@ -162,7 +167,7 @@ impl DecoderLayer {
         &self,
         x: Tensor<2>,
         angles: &Angles,
-        plan: &Arc<Plan>,
+        plan: &Arc<AttentionPlan>,
         index: usize,
         kept: Option<&mut Kept>,
         rows: Option<&Tensor<1, Int>>,

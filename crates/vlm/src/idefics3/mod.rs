@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use stepwise_ops::{Plan, Precision, Segment};
+use stepwise_ops::{AttentionPlan, Precision, Segment};
 
 use crate::nn::source::{Source, WeightError};
-use crate::packed_sequences::Layout;
+use crate::packed_sequences::PackedSequences;
 use crate::weights::SafetensorsSource;
 pub use save::save_model;
 
@@ -195,7 +195,7 @@ impl Vlm {
     /// # Panics
     /// When the layout contains images and `features` is None.
     #[must_use]
-    pub fn embed(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+    pub fn embed(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         self.merged(&layout.ids, &layout.features, features, pass)
     }
 
@@ -236,39 +236,39 @@ impl Vlm {
 
     /// Returns hidden states of all rows before the final norm, `[rows, text width]`.
     #[must_use]
-    pub fn hidden(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+    pub fn hidden(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         self.hidden_of(layout, features, None, pass)
     }
 
     /// [`Vlm::hidden`] of the given rows only, `[rows.len(), text width]`; None means all rows.
     fn hidden_of(
         &self,
-        layout: &Layout,
+        layout: &PackedSequences,
         features: Option<Tensor<2>>,
         rows: Option<Vec<i64>>,
         pass: &Pass,
     ) -> Tensor<2> {
-        let plan = Arc::new(Plan::new(&layout.segments, true, 0));
+        let plan = Arc::new(AttentionPlan::new(&layout.segments, true, 0));
         let angles = self.decoder.angles(&layout.positions, &self.device);
         let rows = rows.map(|rows| self.indices(rows));
         self.decoder.forward(self.embed(layout, features, pass), &angles, &plan, None, rows, pass)
     }
 
     /// Normalised hidden states of the row of each prediction, `[predictions, text width]`.
-    fn predicting(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
+    fn predicting(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         let rows = layout.predictions.iter().map(|prediction| prediction.row as i64).collect();
         self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass)
     }
 
     /// Returns the weighted sum of negative log-likelihoods over the layout's predictions, shape `[1]`, in nats.
     #[must_use]
-    pub fn loss(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<1> {
+    pub fn loss(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<1> {
         self.losses(layout, features, pass).0
     }
 
     /// Returns [`Vlm::loss`] and the unweighted negative log-likelihood of each prediction, in nats.
     #[must_use]
-    pub fn losses(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> (Tensor<1>, Vec<f32>) {
+    pub fn losses(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> (Tensor<1>, Vec<f32>) {
         let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
         let weights: Vec<f32> = layout.predictions.iter().map(|prediction| prediction.weight).collect();
         stepwise_ops::cross_entropy(self.predicting(layout, features, pass), self.decoder.head(pass), &tokens, &weights)
@@ -279,7 +279,7 @@ impl Vlm {
     #[must_use]
     pub fn reweighted_loss(
         &self,
-        layout: &Layout,
+        layout: &PackedSequences,
         features: Option<Tensor<2>>,
         pass: &Pass,
         weigh: impl FnOnce(&[f32]) -> Vec<f32>,
@@ -293,7 +293,7 @@ impl Vlm {
 
     /// Returns the natural log-probability of each of the layout's predictions, in order.
     #[must_use]
-    pub fn logprobs(&self, layout: &Layout, features: Option<Tensor<2>>, pass: &Pass) -> Vec<f32> {
+    pub fn logprobs(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Vec<f32> {
         // Several predictions can come from the same row, for example the options of one question.
         let mut rows: Vec<usize> = layout.predictions.iter().map(|prediction| prediction.row).collect();
         rows.sort_unstable();
@@ -307,7 +307,13 @@ impl Vlm {
 
     /// Returns the next-token logits of the given rows, `[rows.len(), vocabulary]`.
     #[must_use]
-    pub fn logits(&self, layout: &Layout, features: Option<Tensor<2>>, rows: &[usize], pass: &Pass) -> Tensor<2> {
+    pub fn logits(
+        &self,
+        layout: &PackedSequences,
+        features: Option<Tensor<2>>,
+        rows: &[usize],
+        pass: &Pass,
+    ) -> Tensor<2> {
         let rows = rows.iter().map(|row| *row as i64).collect();
         self.logits_of(self.hidden_of(layout, features, Some(rows), pass), pass)
     }
@@ -317,7 +323,12 @@ impl Vlm {
     }
 
     /// Starts generation after the one sequence of `layout`. Returns the state and the first logits, `[1, vocabulary]`.
-    pub(crate) fn decode(&self, layout: &Layout, features: Option<Tensor<2>>, pass: Pass) -> (Decoding<'_>, Tensor<2>) {
+    pub(crate) fn decode(
+        &self,
+        layout: &PackedSequences,
+        features: Option<Tensor<2>>,
+        pass: Pass,
+    ) -> (Decoding<'_>, Tensor<2>) {
         assert!(layout.segments.len() == 1, "generation continues one sequence");
         let mut decoding = Decoding { model: self, kept: Vec::new(), tokens: 0, pass };
         let x = self.embed(layout, features, &pass);
@@ -366,7 +377,7 @@ impl Decoding<'_> {
         let (past, new) = (self.tokens, x.dims()[0]);
         self.tokens += new;
         let whole = [Segment { len: self.tokens, parent: None, silent: false }];
-        let plan = Arc::new(Plan::new(&whole, true, past));
+        let plan = Arc::new(AttentionPlan::new(&whole, true, past));
         let positions: Vec<u32> = (past..self.tokens).map(|position| position as u32).collect();
         let decoder = &self.model.decoder;
         let angles = decoder.angles(&positions, &self.model.device);

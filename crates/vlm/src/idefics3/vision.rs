@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Int, Tensor, TensorData};
-use stepwise_ops::{Plan, attention, gelu_tanh};
+use stepwise_ops::{AttentionPlan, attention, gelu_tanh};
 
 use super::config::VisionConfig;
 use crate::nn::checkpointing::Block;
@@ -74,7 +74,7 @@ impl VisionTower {
         let patches = (height / self.config.patch_size) * (width / self.config.patch_size);
         let packing = valid.map(Packing::new);
         let (mut x, plan) = match &packing {
-            None => (embedded, Plan::sequences(&vec![patches; tiles], false)),
+            None => (embedded, AttentionPlan::sequences(&vec![patches; tiles], false)),
             Some(packing) => (embedded.clone().select(0, packing.order(&embedded)), packing.plan()),
         };
         let plan = Arc::new(plan);
@@ -90,7 +90,7 @@ impl VisionTower {
 
     /// Layers and final norm of [`VisionTower::forward`] as blocks for gradient checkpointing, for
     /// tiles without padding.
-    pub fn blocks<'a>(&'a self, plan: &'a Arc<Plan>) -> Vec<Block<'a>> {
+    pub fn blocks<'a>(&'a self, plan: &'a Arc<AttentionPlan>) -> Vec<Block<'a>> {
         let layers = self.layers.iter();
         let layers = layers.map(|layer| -> Block<'a> { Box::new(move |x, pass| layer.forward(x, plan, pass)) });
         let last: Block<'a> = Box::new(move |x, pass| self.final_norm.forward(x, pass));
@@ -149,7 +149,7 @@ impl VisionLayer {
         })
     }
 
-    fn forward(&self, x: Tensor<2>, plan: &Arc<Plan>, pass: &Pass) -> Tensor<2> {
+    fn forward(&self, x: Tensor<2>, plan: &Arc<AttentionPlan>, pass: &Pass) -> Tensor<2> {
         let y = self.norm1.forward(x.clone(), pass);
         let q = self.q.forward(y.clone(), pass);
         let k = self.k.forward(y.clone(), pass);
@@ -220,8 +220,8 @@ impl Packing {
         Self { order, segments }
     }
 
-    fn plan(&self) -> Plan {
-        Plan::new(&self.segments, false, 0)
+    fn plan(&self) -> AttentionPlan {
+        AttentionPlan::new(&self.segments, false, 0)
     }
 
     fn order(&self, like: &Tensor<2>) -> Tensor<1, Int> {

@@ -1,7 +1,7 @@
 //! Where layers take their values from, and what can be wrong there.
 
 use burn::tensor::{Device, Tensor};
-use stepwise_ops::{Packed, Precision};
+use stepwise_ops::{PackedWeight, Precision};
 
 use super::parameter::Parameter;
 
@@ -94,7 +94,7 @@ impl dyn Source + '_ {
             return Ok(Parameter::frozen(self.matrix(name, sides)?));
         }
         let values = self.values(name, &sides)?;
-        Ok(Parameter::packed(Packed::new(&values, sides, self.precision())))
+        Ok(Parameter::packed(PackedWeight::new(&values, sides, self.precision())))
     }
 
     /// Reads a convolution kernel, `[out, in, height, width]`.

@@ -77,7 +77,7 @@ impl Processor {
                 Ok(ids)
             } else {
                 let problem = format!("the option {option:?} does not start on a token of its own after the prompt");
-                Err(ProcessorError::Layout(problem))
+                Err(ProcessorError::PackedSequences(problem))
             }
         });
         let ends = ends.collect::<Result<_, _>>()?;
@@ -110,7 +110,7 @@ impl Processor {
         } else {
             let problem =
                 format!("the chat template writes {IMAGE} {placeholders} times for {shown} images -> {OWN_TEMPLATE}");
-            Err(ProcessorError::Layout(problem))
+            Err(ProcessorError::PackedSequences(problem))
         }
     }
 
@@ -122,7 +122,7 @@ impl Processor {
             let words_alone = message.content.iter().all(|part| matches!(part, Part::Text { .. }));
             if message.role != Role::Assistant || !words_alone {
                 let problem = format!("turn {index} is supervised: only an assistant's words can be");
-                return Err(ProcessorError::Layout(problem));
+                return Err(ProcessorError::PackedSequences(problem));
             }
             let before = self.template.render(&messages[..index], true)?;
             let through = self.template.render(&messages[..=index], false)?;
@@ -131,28 +131,30 @@ impl Processor {
                 Ok(range)
             } else {
                 let problem = "the chat template renders a supervised answer differently from its generation prompt";
-                Err(ProcessorError::Layout(format!("{problem} -> {OWN_TEMPLATE}")))
+                Err(ProcessorError::PackedSequences(format!("{problem} -> {OWN_TEMPLATE}")))
             }
         });
         ranges.collect()
     }
 
     fn tokenise(&self, expanded: &Expanded, supervised: &[Range<usize>]) -> Result<Encoded, ProcessorError> {
-        let tokenised = self.tokens.encode(&expanded.text).map_err(ProcessorError::Layout)?;
+        let tokenised = self.tokens.encode(&expanded.text).map_err(ProcessorError::PackedSequences)?;
         if tokenised.ids.is_empty() {
-            return Err(ProcessorError::Layout("the chat template renders this conversation to nothing".to_owned()));
+            return Err(ProcessorError::PackedSequences(
+                "the chat template renders this conversation to nothing".to_owned(),
+            ));
         }
         let token_at = |byte: usize| {
             let problem =
                 || format!("a token spans the boundary at byte {byte} of the rendered conversation -> {OWN_TEMPLATE}");
-            tokenised.at(byte).ok_or_else(|| ProcessorError::Layout(problem()))
+            tokenised.at(byte).ok_or_else(|| ProcessorError::PackedSequences(problem()))
         };
         let tokens = |bytes: Range<usize>| Ok::<_, ProcessorError>(token_at(bytes.start)?..token_at(bytes.end)?);
         let mut images = Vec::with_capacity(expanded.tiles.len());
         for (bytes, image, tile) in &expanded.tiles {
             let span = tokens(bytes.clone())?;
             if span.len() != self.image_seq_len {
-                return Err(ProcessorError::Layout(format!("{IMAGE} is not one token of this tokenizer")));
+                return Err(ProcessorError::PackedSequences(format!("{IMAGE} is not one token of this tokenizer")));
             }
             images.push(ImageSpan { start: span.start, len: span.len(), image: *image, tile: *tile });
         }

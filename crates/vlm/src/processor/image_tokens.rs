@@ -38,11 +38,11 @@ impl Expanded {
         if pieces.len() - 1 != grids.len() {
             let shown = pieces.len() - 1;
             let problem = format!("the conversation shows {shown} images, grids are given for {}", grids.len());
-            return Err(ProcessorError::Layout(problem));
+            return Err(ProcessorError::PackedSequences(problem));
         }
         if let Some(grid) = grids.iter().find(|grid| (grid.rows == 0) != (grid.columns == 0)) {
             let problem = format!("an image of {} x {} tiles: both or neither must be 0", grid.rows, grid.columns);
-            return Err(ProcessorError::Layout(problem));
+            return Err(ProcessorError::PackedSequences(problem));
         }
         let mut expanded = Self::default();
         let mut read = 0;

@@ -55,7 +55,7 @@ pub enum ProcessorError {
     },
     /// The conversation does not render to tokens that can be told apart.
     #[error("{0}")]
-    Layout(String),
+    PackedSequences(String),
 }
 
 /// Tokenizer, chat template and pixel pipeline of one folder.

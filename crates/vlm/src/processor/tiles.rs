@@ -66,7 +66,7 @@ impl Processor {
         if unit.len() != size * like.tiles() {
             let problem =
                 format!("{} pixel values are given, {} tiles have {}", unit.len(), like.tiles(), size * like.tiles());
-            return Err(ProcessorError::Layout(problem));
+            return Err(ProcessorError::PackedSequences(problem));
         }
         let digests = unit
             .chunks(size)

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use stepwise_vlm::packed_sequences::{Layout, Sequence, Target, TileSpan};
+use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use stepwise_vlm::weights::SafetensorsSource;
 
 /// Largest difference over largest magnitude of the reference.
@@ -176,14 +176,14 @@ impl Case {
 
     /// Logits after every token.
     pub fn logits(&self, model: &Vlm, pass: &Pass) -> Vec<f32> {
-        let layout = Layout::pack(&[self.whole()], false);
+        let layout = PackedSequences::pack(&[self.whole()], false);
         let rows: Vec<usize> = (0..layout.rows()).collect();
         values(model.logits(&layout, self.features(model, pass), &rows, pass))
     }
 
     /// The mean loss over the supervised tokens, ready to be differentiated if `pass` keeps gradients.
     pub fn loss(&self, model: &Vlm, pass: &Pass) -> Tensor<1> {
-        model.loss(&Layout::pack(&[self.mean_sequence()], true), self.features(model, pass), pass)
+        model.loss(&PackedSequences::pack(&[self.mean_sequence()], true), self.features(model, pass), pass)
     }
 }
 

@@ -3,7 +3,7 @@
 use stepwise_data::check::{CheckOptions, Files, check_file, load, summary};
 use stepwise_data::dataset::CASE_FILE;
 use stepwise_data::prompt::gold_context;
-use stepwise_data::prompt::{AnswerForm, Frame, prompt};
+use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
 
 use crate::{folder, refused, write};
 
@@ -36,8 +36,11 @@ pub fn cases(data: &[u8]) -> Result<(), String> {
     for case in &dataset.cases {
         for item in &case.chain {
             for answer_form in [AnswerForm::Text, AnswerForm::Letter] {
-                let _ =
-                    prompt(case, item, &Frame { answer_form, context: gold_context(case, item), ..Frame::default() });
+                let _ = prompt(
+                    case,
+                    item,
+                    &PromptOptions { answer_form, context: gold_context(case, item), ..PromptOptions::default() },
+                );
             }
         }
         for image in &case.images {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use image::RgbImage;
-use stepwise_vlm::batch::Example;
+use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::idefics3::Vlm;
-use stepwise_vlm::pipeline::Reader;
+use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::processor::Processor;
 
 use crate::template::conversation;
@@ -42,10 +42,10 @@ pub fn model_folder(data: &[u8]) -> Result<(), String> {
     let processor = Processor::from_folder(place.path()).map_err(refused)?;
     let picture = Arc::new(processor.prepare(&RgbImage::new(96, 40)).map_err(refused)?);
     let conversation = conversation();
-    let example = Example { conversation, images: vec![picture] };
+    let example = EncodableExample { conversation, images: vec![picture] };
     let encoded = processor.encode(&example.conversation, &example.grids(), true).map_err(refused)?;
     let _ = processor.decode(&encoded.ids);
-    let reader = Reader::new(model?, processor).map_err(refused)?;
+    let reader = VlmPipeline::new(model?, processor).map_err(refused)?;
     reader.encode(&example, true).map_err(refused)?;
     Ok(())
 }

@@ -6,12 +6,18 @@ use serde::Deserialize;
 
 use super::linf;
 use super::white_box::{ascents, attacked, eps, goal};
-use crate::model::{PixelGrid, Respondent, RespondentError};
-use crate::perturb::{Attack, Attacked, Draws, Goal, Kind, Perturbation, Perturbed, Purpose, Scene, Skip, Target};
+use crate::model::{Model, ModelError, PixelGrid};
+use crate::perturb::{
+    AdversarialImage, Attack, AttackGoal, AttackTarget, Perturbation, PerturbationKind, Perturbed, Purpose, Scene,
+    Skip, SuiteRng,
+};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Fgsm>("fgsm", Purpose::Attack, "one step along the sign of the respondent's own pixel gradient");
+pub const KIND: PerturbationKind = PerturbationKind::of::<Fgsm>(
+    "fgsm",
+    Purpose::Attack,
+    "one step along the sign of the respondent's own pixel gradient",
+);
 
 /// A single signed step.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,16 +42,16 @@ impl Attack for Fgsm {
         format!("fgsm:{}:{:?}", self.eps, self.goal())
     }
 
-    fn goal(&self) -> Goal {
+    fn goal(&self) -> AttackGoal {
         goal(self.targeted)
     }
 
     fn attack(
         &self,
-        targets: &[Target],
-        _: Draws,
-        victim: &mut dyn Respondent,
-    ) -> Result<Vec<Attacked>, RespondentError> {
+        targets: &[AttackTarget],
+        _: SuiteRng,
+        victim: &mut dyn Model,
+    ) -> Result<Vec<AdversarialImage>, ModelError> {
         let start: Vec<_> = targets.iter().map(|target| Arc::clone(&target.pixels)).collect();
         let ascents = ascents(self.goal(), targets, &start, victim)?;
         Ok(start
@@ -58,7 +64,7 @@ impl Attack for Fgsm {
                     linf::radius(self.eps),
                     ascent.gradient.values.into_iter().map(linf::sign),
                 );
-                Attacked { pixels, losses: vec![ascent.loss] }
+                AdversarialImage { pixels, losses: vec![ascent.loss] }
             })
             .collect())
     }

@@ -10,18 +10,22 @@ use serde::Deserialize;
 
 use super::linf;
 use super::white_box::{ascents, attacked, eps, goal};
-use crate::model::{PixelGrid, Respondent, RespondentError};
+use crate::model::{Model, ModelError, PixelGrid};
 use crate::perturb::{
-    Attack, Attacked, Draws, Goal, Kind, Perturbation, Perturbed, Purpose, Scene, Skip, Target, Victim,
+    AdversarialImage, Attack, AttackGoal, AttackTarget, GradientSource, Perturbation, PerturbationKind, Perturbed,
+    Purpose, Scene, Skip, SuiteRng,
 };
 
 /// On the respondent itself.
-pub const KIND: Kind =
-    Kind::of::<Pgd>("pgd", Purpose::Attack, "many small steps along the respondent's own pixel gradient");
+pub const KIND: PerturbationKind =
+    PerturbationKind::of::<Pgd>("pgd", Purpose::Attack, "many small steps along the respondent's own pixel gradient");
 
 /// On another respondent.
-pub const TRANSFER: Kind =
-    Kind::of::<Transfer>("transfer", Purpose::Attack, "an attack made on the base and shown to the respondent");
+pub const TRANSFER: PerturbationKind = PerturbationKind::of::<Transfer>(
+    "transfer",
+    Purpose::Attack,
+    "an attack made on the base and shown to the respondent",
+);
 
 /// Projected gradient ascent.
 #[derive(Clone, Debug, Deserialize)]
@@ -78,20 +82,20 @@ impl Attack for Transfer {
         format!("transfer:{}", self.0.key())
     }
 
-    fn victim(&self) -> Victim {
-        Victim::Surrogate
+    fn victim(&self) -> GradientSource {
+        GradientSource::Surrogate
     }
 
-    fn goal(&self) -> Goal {
+    fn goal(&self) -> AttackGoal {
         self.0.goal()
     }
 
     fn attack(
         &self,
-        targets: &[Target],
-        draws: Draws,
-        victim: &mut dyn Respondent,
-    ) -> Result<Vec<Attacked>, RespondentError> {
+        targets: &[AttackTarget],
+        draws: SuiteRng,
+        victim: &mut dyn Model,
+    ) -> Result<Vec<AdversarialImage>, ModelError> {
         self.0.attack(targets, draws, victim)
     }
 }
@@ -101,21 +105,21 @@ impl Attack for Pgd {
         format!("pgd:{}:{}:{}:{:?}", self.eps, self.steps, self.restarts, self.goal())
     }
 
-    fn goal(&self) -> Goal {
+    fn goal(&self) -> AttackGoal {
         goal(self.targeted)
     }
 
     fn attack(
         &self,
-        targets: &[Target],
-        draws: Draws,
-        victim: &mut dyn Respondent,
-    ) -> Result<Vec<Attacked>, RespondentError> {
-        let mut worst: Vec<Option<Attacked>> = vec![None; targets.len()];
+        targets: &[AttackTarget],
+        draws: SuiteRng,
+        victim: &mut dyn Model,
+    ) -> Result<Vec<AdversarialImage>, ModelError> {
+        let mut worst: Vec<Option<AdversarialImage>> = vec![None; targets.len()];
         for restart in 0..self.restarts {
             let ended = self.climb(targets, draws, restart, victim)?;
             for (worst, ended) in worst.iter_mut().zip(ended) {
-                let last = |attacked: &Attacked| attacked.losses.last().copied().unwrap_or(f64::NEG_INFINITY);
+                let last = |attacked: &AdversarialImage| attacked.losses.last().copied().unwrap_or(f64::NEG_INFINITY);
                 if worst.as_ref().is_none_or(|worst| last(&ended) > last(worst)) {
                     *worst = Some(ended);
                 }
@@ -129,11 +133,11 @@ impl Pgd {
     /// One restart for all targets, step by step together.
     fn climb(
         &self,
-        targets: &[Target],
-        draws: Draws,
+        targets: &[AttackTarget],
+        draws: SuiteRng,
         restart: usize,
-        victim: &mut dyn Respondent,
-    ) -> Result<Vec<Attacked>, RespondentError> {
+        victim: &mut dyn Model,
+    ) -> Result<Vec<AdversarialImage>, ModelError> {
         let radius = linf::radius(self.eps);
         // 2.5 eps / n reaches the other side of the ball from any start, and leaves steps to go along it.
         let size = linf::radius(2.5 * self.eps / self.steps as f64);
@@ -161,7 +165,7 @@ impl Pgd {
         for (found, losses) in ascents(self.goal(), targets, &pixels, victim)?.into_iter().zip(&mut losses) {
             losses.push(found.loss);
         }
-        let attacked = |(pixels, losses)| Attacked { pixels: Arc::unwrap_or_clone(pixels), losses };
+        let attacked = |(pixels, losses)| AdversarialImage { pixels: Arc::unwrap_or_clone(pixels), losses };
         Ok(pixels.into_iter().zip(losses).map(attacked).collect())
     }
 }

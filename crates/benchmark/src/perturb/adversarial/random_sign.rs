@@ -7,12 +7,14 @@ use serde::Deserialize;
 
 use super::linf;
 use super::white_box::{attacked, eps};
-use crate::model::{PixelGrid, Respondent, RespondentError};
-use crate::perturb::{Attack, Attacked, Draws, Kind, Perturbation, Perturbed, Purpose, Scene, Skip, Target};
+use crate::model::{Model, ModelError, PixelGrid};
+use crate::perturb::{
+    AdversarialImage, Attack, AttackTarget, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip, SuiteRng,
+};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<RandomSign>("random_sign", Purpose::Control, "a step of the same size along random signs");
+pub const KIND: PerturbationKind =
+    PerturbationKind::of::<RandomSign>("random_sign", Purpose::Control, "a step of the same size along random signs");
 
 /// A single step along random signs.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,10 +38,10 @@ impl Attack for RandomSign {
 
     fn attack(
         &self,
-        targets: &[Target],
-        draws: Draws,
-        _: &mut dyn Respondent,
-    ) -> Result<Vec<Attacked>, RespondentError> {
+        targets: &[AttackTarget],
+        draws: SuiteRng,
+        _: &mut dyn Model,
+    ) -> Result<Vec<AdversarialImage>, ModelError> {
         Ok(targets
             .iter()
             .map(|target| {
@@ -47,7 +49,7 @@ impl Attack for RandomSign {
                 let mut pixels = PixelGrid::clone(&target.pixels);
                 let signs = std::iter::repeat_with(|| if rng.random::<bool>() { 1.0 } else { -1.0 });
                 linf::step(&mut pixels.values, linf::radius(self.eps), signs);
-                Attacked { pixels, losses: Vec::new() }
+                AdversarialImage { pixels, losses: Vec::new() }
             })
             .collect())
     }

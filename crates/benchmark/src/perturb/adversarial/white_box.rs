@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer};
 use stepwise_data::case::Answer;
 
-use crate::model::{PixelGradient, PixelGrid, Probe, Respondent, RespondentError, Shown};
+use crate::model::{Model, ModelError, PixelGradient, PixelGrid, Query, Shown};
 use crate::perturb::support::wrong_answer::wrong_answer;
-use crate::perturb::{Attack, Goal, Perturbed, Scene, Skip, Target};
+use crate::perturb::{Attack, AttackGoal, AttackTarget, Perturbed, Scene, Skip};
 
 /// The stored question with `attack` made on its picture; an attack that drives at a named answer is given the wrong one
 /// of `hint_minus`.
@@ -20,8 +20,8 @@ pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed,
         return Err(Skip("the likelihood of one box does not say what is right"));
     }
     let named = match attack.goal() {
-        Goal::FromGold => None,
-        Goal::ToNamed => Some(wrong_answer(scene)?),
+        AttackGoal::FromGold => None,
+        AttackGoal::ToNamed => Some(wrong_answer(scene)?),
     };
     Ok(Perturbed { named, attack: Some(attack), ..Perturbed::default() })
 }
@@ -32,11 +32,11 @@ pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed,
 /// # Errors
 /// When the victim fails or gives gradients of another shape.
 pub fn ascents(
-    goal: Goal,
-    targets: &[Target],
+    goal: AttackGoal,
+    targets: &[AttackTarget],
     pixels: &[Arc<PixelGrid>],
-    victim: &mut dyn Respondent,
-) -> Result<Vec<PixelGradient>, RespondentError> {
+    victim: &mut dyn Model,
+) -> Result<Vec<PixelGradient>, ModelError> {
     let asked: Vec<_> = targets
         .iter()
         .zip(pixels)
@@ -44,16 +44,16 @@ pub fn ascents(
         .collect();
     let mut gradients = victim.pixel_gradients(&asked)?;
     if gradients.len() != targets.len() {
-        return Err(RespondentError::new(format!("{} gradients for {} probes", gradients.len(), targets.len())));
+        return Err(ModelError::new(format!("{} gradients for {} probes", gradients.len(), targets.len())));
     }
     for (found, pixels) in gradients.iter_mut().zip(pixels) {
         if found.gradient.shape != pixels.shape || found.gradient.values.len() != pixels.values.len() {
-            return Err(RespondentError::new(format!(
+            return Err(ModelError::new(format!(
                 "a gradient of shape {:?} for pixels of shape {:?}",
                 found.gradient.shape, pixels.shape
             )));
         }
-        if goal == Goal::ToNamed {
+        if goal == AttackGoal::ToNamed {
             found.loss = -found.loss;
             found.gradient.values.iter_mut().for_each(|value| *value = -*value);
         }
@@ -62,7 +62,7 @@ pub fn ascents(
 }
 
 /// The probe with its first picture replaced by `pixels`.
-fn showing(probe: &Probe, pixels: Arc<PixelGrid>) -> Probe {
+fn showing(probe: &Query, pixels: Arc<PixelGrid>) -> Query {
     let mut probe = probe.clone();
     if let Some(first) = probe.images.first_mut() {
         *first = Shown::Pixels(pixels);
@@ -71,8 +71,8 @@ fn showing(probe: &Probe, pixels: Arc<PixelGrid>) -> Probe {
 }
 
 /// Away from the right answer, or to a wrong one.
-pub fn goal(targeted: bool) -> Goal {
-    if targeted { Goal::ToNamed } else { Goal::FromGold }
+pub fn goal(targeted: bool) -> AttackGoal {
+    if targeted { AttackGoal::ToNamed } else { AttackGoal::FromGold }
 }
 
 /// Reads the size of an attack.

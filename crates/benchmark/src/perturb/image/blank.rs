@@ -7,11 +7,14 @@ use image::{Rgb, RgbImage};
 use rand::{Rng, RngCore};
 use serde::Deserialize;
 
-use crate::perturb::{Draws, Edit, Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip, SuiteRng};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Blank>("blank", Purpose::Removal, "every picture becomes grey, a mean colour, or noise");
+pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(
+    "blank",
+    Purpose::EvidenceRemoved,
+    "every picture becomes grey, a mean colour, or noise",
+);
 
 /// Pictures whose mean is taken, at most.
 const SAMPLE: usize = 64;
@@ -48,10 +51,10 @@ impl Default for Blank {
 impl Perturbation for Blank {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
         let pictures = match self.fill {
-            Fill::Grey => Pictures::Edited(Arc::new(Grey(self.value))),
-            Fill::Mean => Pictures::MeanOf(sample(scene)),
+            Fill::Grey => ShownImages::Edited(Arc::new(Grey(self.value))),
+            Fill::Mean => ShownImages::MeanOf(sample(scene)),
             Fill::Noise => {
-                Pictures::Edited(Arc::new(Noise { draws: scene.draws, case_id: scene.case.case_id.clone() }))
+                ShownImages::Edited(Arc::new(Noise { draws: scene.draws, case_id: scene.case.case_id.clone() }))
             }
         };
         Ok(Perturbed { pictures, ..Perturbed::default() })
@@ -88,7 +91,7 @@ impl Edit for Grey {
 
 #[derive(Clone, Debug)]
 struct Noise {
-    draws: Draws,
+    draws: SuiteRng,
     case_id: String,
 }
 
@@ -111,7 +114,7 @@ mod tests {
     fn noise_is_uniform_and_a_case_fixes_it() {
         let noisy = |case: &str| {
             let mut picture = RgbImage::new(200, 200);
-            Noise { draws: Draws { seed: 1, version: 1 }, case_id: case.to_owned() }.apply(0, &mut picture);
+            Noise { draws: SuiteRng { seed: 1, version: 1 }, case_id: case.to_owned() }.apply(0, &mut picture);
             picture
         };
         let picture = noisy("a");

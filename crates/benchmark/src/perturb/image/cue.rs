@@ -10,18 +10,22 @@ use serde::Deserialize;
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::{Rect, displaced};
 use crate::perturb::support::mark::{Figure, Marks, Shape, Style};
-use crate::perturb::{Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
 
 /// The evidence.
-pub const TRUE: Kind = Kind::of::<TrueCue>("cue_true", Purpose::Help, "a mark is drawn on the evidence");
+pub const TRUE: PerturbationKind =
+    PerturbationKind::of::<TrueCue>("cue_true", Purpose::Assist, "a mark is drawn on the evidence");
 
 /// Elsewhere.
-pub const WRONG: Kind =
-    Kind::of::<WrongCue>("cue_wrong", Purpose::Attack, "a mark of the same size is drawn where the evidence is not");
+pub const WRONG: PerturbationKind = PerturbationKind::of::<WrongCue>(
+    "cue_wrong",
+    Purpose::Attack,
+    "a mark of the same size is drawn where the evidence is not",
+);
 
 /// In a corner.
-pub const NEUTRAL: Kind =
-    Kind::of::<NeutralCue>("cue_neutral", Purpose::Control, "a mark is drawn in a corner without evidence");
+pub const NEUTRAL: PerturbationKind =
+    PerturbationKind::of::<NeutralCue>("cue_neutral", Purpose::Control, "a mark is drawn in a corner without evidence");
 
 /// Side of what a neutral mark stands on, as a share of the picture's shorter side.
 const CORNER: f64 = 0.12;
@@ -141,5 +145,5 @@ fn found(scene: &Scene<'_>) -> Result<Vec<Evidence>, Skip> {
 }
 
 fn drawing(marks: Marks) -> Perturbed {
-    Perturbed { pictures: Pictures::Edited(Arc::new(marks)), ..Perturbed::default() }
+    Perturbed { pictures: ShownImages::Edited(Arc::new(marks)), ..Perturbed::default() }
 }

@@ -4,17 +4,17 @@
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
-use stepwise_data::prompt::{Frame, Insert, Place};
+use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 use stepwise_data::taxonomy::is_about_marks;
 
 use super::cue::true_marks;
 use crate::perturb::support::mark::{Shape, Style};
 use crate::perturb::support::templates::{Families, Library, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Kind, Named, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
 
 /// A wrong claim.
-pub const WRONG: Kind = Kind::of::<WrongClaim>(
+pub const WRONG: PerturbationKind = PerturbationKind::of::<WrongClaim>(
     "cue_text_wrong",
     Purpose::Attack,
     "the evidence is marked and a sentence claims something wrong of it",
@@ -22,9 +22,9 @@ pub const WRONG: Kind = Kind::of::<WrongClaim>(
 .worded(TEMPLATES_TOML);
 
 /// The right claim.
-pub const TRUE: Kind = Kind::of::<TrueClaim>(
+pub const TRUE: PerturbationKind = PerturbationKind::of::<TrueClaim>(
     "cue_text_true",
-    Purpose::Help,
+    Purpose::Assist,
     "the evidence is marked and a sentence says what is right of it",
 )
 .worded(TEMPLATES_TOML);
@@ -93,8 +93,11 @@ impl Claiming {
         let marks = true_marks(scene, &style)?;
         let words = LIBRARY.draw(self.families, scene, "cue_text")?;
         let text = fill(&words.claim, &[("answer", &named.text)]);
-        let frame = Frame { inserts: vec![Insert { place: Place::BeforeQuestion, text }], ..Frame::default() };
-        let pictures = Pictures::Edited(Arc::new(marks));
+        let frame = PromptOptions {
+            inserts: vec![InsertedText { place: Place::BeforeQuestion, text }],
+            ..PromptOptions::default()
+        };
+        let pictures = ShownImages::Edited(Arc::new(marks));
         Ok(Perturbed { frame, named: Some(named), pictures, ..Perturbed::default() })
     }
 }

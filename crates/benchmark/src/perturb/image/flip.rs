@@ -7,12 +7,15 @@ use image::{RgbImage, imageops};
 use serde::Deserialize;
 use stepwise_data::case::{Answer, Case, Item, Laterality, Region, Shape};
 
-use crate::perturb::{Edit, Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
 use crate::score::fold;
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Flip>("flip", Purpose::Attack, "left and right are exchanged, and the right answer with them");
+pub const KIND: PerturbationKind = PerturbationKind::of::<Flip>(
+    "flip",
+    Purpose::Attack,
+    "left and right are exchanged, and the right answer with them",
+);
 
 /// A mirror image.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,7 +33,7 @@ impl Perturbation for Flip {
             (_, true, Some(flipped)) => Some(answering(scene.item, flipped)?),
             (_, true, None) => return Err(Skip("the answer after a flip is not recorded")),
         };
-        let pictures = Pictures::Edited(Arc::new(self.clone()));
+        let pictures = ShownImages::Edited(Arc::new(self.clone()));
         Ok(Perturbed { item, pictures, regions: Some(mirrored(scene.case)), ..Perturbed::default() })
     }
 }
@@ -90,7 +93,7 @@ impl Edit for Flip {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::{Draws, Pool};
+    use crate::perturb::{Pool, SuiteRng};
     use serde_json::{Value, json};
 
     fn flipped(answer: Value, laterality: Value) -> Result<(Option<Answer>, Vec<Region>), Skip> {
@@ -109,7 +112,7 @@ mod tests {
         let cases = [case];
         let pool = Pool::new(&cases);
         let scene =
-            Scene { case: &cases[0], item: &cases[0].chain[0], pool: &pool, draws: Draws { seed: 1, version: 1 } };
+            Scene { case: &cases[0], item: &cases[0].chain[0], pool: &pool, draws: SuiteRng { seed: 1, version: 1 } };
         let perturbed = Flip {}.perturb(&scene)?;
         Ok((perturbed.item.map(|item| item.answer), perturbed.regions.expect("moved")))
     }

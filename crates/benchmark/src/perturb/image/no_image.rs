@@ -5,14 +5,15 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::{Frame, Insert, Place};
+use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 
 use crate::perturb::support::templates::{Families, Library};
-use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<NoImage>("no_image", Purpose::Removal, "the question is asked without its pictures")
-    .worded(TEMPLATES_TOML);
+pub const KIND: PerturbationKind =
+    PerturbationKind::of::<NoImage>("no_image", Purpose::EvidenceRemoved, "the question is asked without its pictures")
+        .worded(TEMPLATES_TOML);
 
 /// The templates as written.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/declarations.toml");
@@ -44,11 +45,14 @@ impl Perturbation for NoImage {
         let inserts = match self.declared {
             true => {
                 let text = LIBRARY.draw(self.families, scene, "declaration")?.declaration.clone();
-                vec![Insert { place: Place::BeforeQuestion, text }]
+                vec![InsertedText { place: Place::BeforeQuestion, text }]
             }
             false => Vec::new(),
         };
-        Ok(Perturbed { frame: Frame { inserts, without_images: true, ..Frame::default() }, ..Perturbed::default() })
+        Ok(Perturbed {
+            frame: PromptOptions { inserts, without_images: true, ..PromptOptions::default() },
+            ..Perturbed::default()
+        })
     }
 }
 

@@ -13,15 +13,21 @@ use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::geometry::Rect;
 use crate::perturb::support::masking::{Cover, Masking, rects};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Edit, Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
 
 /// The evidence.
-pub const EVIDENCE: Kind =
-    Kind::of::<EvidenceDecay>("region_decay", Purpose::Removal, "a share of the evidence is covered or blurred");
+pub const EVIDENCE: PerturbationKind = PerturbationKind::of::<EvidenceDecay>(
+    "region_decay",
+    Purpose::EvidenceRemoved,
+    "a share of the evidence is covered or blurred",
+);
 
 /// The control.
-pub const RANDOM: Kind =
-    Kind::of::<RandomDecay>("random_decay", Purpose::Control, "as large a share of an area without evidence is");
+pub const RANDOM: PerturbationKind = PerturbationKind::of::<RandomDecay>(
+    "random_decay",
+    Purpose::Control,
+    "as large a share of an area without evidence is",
+);
 
 /// Regions decay in tiles, at most this many a side.
 const TILES: i64 = 8;
@@ -129,7 +135,7 @@ impl Decay {
                 Arc::new(Cover { masks, value: self.value })
             }
         };
-        Perturbed { pictures: Pictures::Edited(edit), ..Perturbed::default() }
+        Perturbed { pictures: ShownImages::Edited(edit), ..Perturbed::default() }
     }
 }
 

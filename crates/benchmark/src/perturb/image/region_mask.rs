@@ -8,15 +8,18 @@ use serde::Deserialize;
 
 use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::masking::{Cover, Masking};
-use crate::perturb::{Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
 
 /// The evidence.
-pub const EVIDENCE: Kind =
-    Kind::of::<EvidenceMask>("region_mask", Purpose::Removal, "the evidence is covered with grey");
+pub const EVIDENCE: PerturbationKind =
+    PerturbationKind::of::<EvidenceMask>("region_mask", Purpose::EvidenceRemoved, "the evidence is covered with grey");
 
 /// The control.
-pub const RANDOM: Kind =
-    Kind::of::<RandomMask>("random_mask", Purpose::Control, "as large an area without evidence is covered with grey");
+pub const RANDOM: PerturbationKind = PerturbationKind::of::<RandomMask>(
+    "random_mask",
+    Purpose::Control,
+    "as large an area without evidence is covered with grey",
+);
 
 /// Covers the evidence.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,5 +45,5 @@ impl Perturbation for RandomMask {
 
 fn covering(masking: &Masking, masks: Vec<Marked>) -> Perturbed {
     let cover = Cover { masks, value: masking.value };
-    Perturbed { pictures: Pictures::Edited(Arc::new(cover)), ..Perturbed::default() }
+    Perturbed { pictures: ShownImages::Edited(Arc::new(cover)), ..Perturbed::default() }
 }

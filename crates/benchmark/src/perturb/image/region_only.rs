@@ -8,16 +8,16 @@ use serde::Deserialize;
 
 use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::masking::{Keep, Masking};
-use crate::perturb::{Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
 
 /// The evidence.
-pub const EVIDENCE: Kind =
-    Kind::of::<EvidenceOnly>("region_only", Purpose::Control, "all but the evidence is covered with grey");
+pub const EVIDENCE: PerturbationKind =
+    PerturbationKind::of::<EvidenceOnly>("region_only", Purpose::Control, "all but the evidence is covered with grey");
 
 /// The control.
-pub const RANDOM: Kind = Kind::of::<RandomOnly>(
+pub const RANDOM: PerturbationKind = PerturbationKind::of::<RandomOnly>(
     "random_only",
-    Purpose::Removal,
+    Purpose::EvidenceRemoved,
     "all but as large an area without evidence is covered with grey",
 );
 
@@ -45,5 +45,5 @@ impl Perturbation for RandomOnly {
 
 fn keeping(masking: &Masking, masks: Vec<Marked>) -> Perturbed {
     let keep = Keep { masks, value: masking.value };
-    Perturbed { pictures: Pictures::Edited(Arc::new(keep)), ..Perturbed::default() }
+    Perturbed { pictures: ShownImages::Edited(Arc::new(keep)), ..Perturbed::default() }
 }

@@ -3,7 +3,7 @@
 use rand::seq::IndexedRandom;
 use stepwise_data::case::{Answer, Item};
 
-use crate::perturb::{Perturbed, Pictures, Scene, Skip};
+use crate::perturb::{Perturbed, ShownImages, Scene, Skip};
 use crate::score::{fold, number_is_right, text_is_right};
 
 /// What another patient's right answer is against this one's.
@@ -37,7 +37,7 @@ pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'st
         partners.choose(&mut rng).map(|place| **place)
     });
     let (partner, _) = partner.ok_or(Skip(nobody))?;
-    Ok(Perturbed { pictures: Pictures::Of(partner), ..Perturbed::default() })
+    Ok(Perturbed { pictures: ShownImages::Of(partner), ..Perturbed::default() })
 }
 
 /// Whether the right answers agree, and how near the questions are, 0 the nearest: the same question with the same

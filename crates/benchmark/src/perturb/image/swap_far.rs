@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 
-use crate::perturb::{Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<SwapFar>("swap_far", Purpose::Removal, "pictures of a case of another modality");
+pub const KIND: PerturbationKind =
+    PerturbationKind::of::<SwapFar>("swap_far", Purpose::EvidenceRemoved, "pictures of a case of another modality");
 
 /// The partner of [`Pool::far`](crate::perturb::Pool::far): a fixed derangement, the same for every suite.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,6 +16,6 @@ pub struct SwapFar {}
 impl Perturbation for SwapFar {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
         let partner = scene.pool.far(scene.case).ok_or(Skip("no case of another modality with as many pictures"))?;
-        Ok(Perturbed { pictures: Pictures::Of(partner), ..Perturbed::default() })
+        Ok(Perturbed { pictures: ShownImages::Of(partner), ..Perturbed::default() })
     }
 }

@@ -5,12 +5,12 @@
 use serde::Deserialize;
 
 use super::swap::{Agreement, swapped};
-use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<SwapNear>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<SwapNear>(
     "swap_near",
-    Purpose::Removal,
+    Purpose::EvidenceRemoved,
     "pictures of another patient, same modality and category, with another answer",
 );
 

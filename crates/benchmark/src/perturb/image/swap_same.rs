@@ -4,10 +4,10 @@
 use serde::Deserialize;
 
 use super::swap::{Agreement, swapped};
-use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<SwapSame>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<SwapSame>(
     "swap_same",
     Purpose::Control,
     "pictures of another patient, same modality and category, with the same answer",

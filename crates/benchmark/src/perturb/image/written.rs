@@ -13,17 +13,20 @@ use crate::perturb::support::geometry::Rect;
 use crate::perturb::support::lettering::Lettering;
 use crate::perturb::support::templates::{Families, Library};
 use crate::perturb::support::wrong_answer::wrong_answer;
-use crate::perturb::{Edit, Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
+use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
 use crate::score::fold;
 
 /// A wrong answer.
-pub const WRONG: Kind =
-    Kind::of::<WrittenWrong>("written_wrong", Purpose::Attack, "a wrong answer is written on the picture");
+pub const WRONG: PerturbationKind =
+    PerturbationKind::of::<WrittenWrong>("written_wrong", Purpose::Attack, "a wrong answer is written on the picture");
 
 /// The control.
-pub const UNRELATED: Kind =
-    Kind::of::<WrittenUnrelated>("written_unrelated", Purpose::Control, "unrelated words are written on the picture")
-        .worded(TEMPLATES_TOML);
+pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>(
+    "written_unrelated",
+    Purpose::Control,
+    "unrelated words are written on the picture",
+)
+.worded(TEMPLATES_TOML);
 
 /// Change of a pixel under a faint letter, in grey levels.
 pub const FAINT: u8 = 8;
@@ -147,7 +150,7 @@ fn unrelated(scene: &Scene<'_>, length: usize, families: Families) -> String {
 
 impl Writing {
     /// On the first picture, where no evidence is: along the lower edge, else higher up.
-    fn writing(&self, scene: &Scene<'_>, text: &str) -> Result<Pictures, Skip> {
+    fn writing(&self, scene: &Scene<'_>, text: &str) -> Result<ShownImages, Skip> {
         let image = scene.case.images.first().ok_or(Skip("no picture to write on"))?;
         let frame = Rect::of_size(image.width, image.height);
         let margin = (frame.x1.min(frame.y1) / 64).max(1);
@@ -164,7 +167,7 @@ impl Writing {
             .flat_map(|y0| [margin, right].map(|x0| Rect { x0, y0, x1: x0 + width, y1: y0 + height }))
             .find(|place| place.clipped(frame) == *place && avoid.iter().all(|rect| !rect.overlaps(*place)))
             .ok_or(Skip("no room for words beside the evidence"))?;
-        Ok(Pictures::Edited(Arc::new(Written { letters, place, margin, contrast: self.contrast })))
+        Ok(ShownImages::Edited(Arc::new(Written { letters, place, margin, contrast: self.contrast })))
     }
 }
 

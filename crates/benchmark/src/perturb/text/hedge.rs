@@ -4,22 +4,26 @@
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use stepwise_data::prompt::{Frame, Insert, Place};
+use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 
 use crate::perturb::support::templates::{Families, Library};
-use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// Weakens confidence.
-pub const LOW: Kind = Kind::of::<Low>("hedge_low", Purpose::Attack, "a preface says that nobody can know the answer")
-    .worded(TEMPLATES_TOML);
+pub const LOW: PerturbationKind =
+    PerturbationKind::of::<Low>("hedge_low", Purpose::Attack, "a preface says that nobody can know the answer")
+        .worded(TEMPLATES_TOML);
 /// Raises it.
-pub const HIGH: Kind =
-    Kind::of::<High>("hedge_high", Purpose::Attack, "a preface says that the answer is beyond doubt")
+pub const HIGH: PerturbationKind =
+    PerturbationKind::of::<High>("hedge_high", Purpose::Attack, "a preface says that the answer is beyond doubt")
         .worded(TEMPLATES_TOML);
 /// Does neither.
-pub const NEUTRAL: Kind =
-    Kind::of::<Neutral>("hedge_neutral", Purpose::Control, "a preface as long that says nothing about confidence")
-        .worded(TEMPLATES_TOML);
+pub const NEUTRAL: PerturbationKind = PerturbationKind::of::<Neutral>(
+    "hedge_neutral",
+    Purpose::Control,
+    "a preface as long that says nothing about confidence",
+)
+.worded(TEMPLATES_TOML);
 
 /// The templates as written.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hedges.toml");
@@ -89,7 +93,8 @@ impl Perturbation for Neutral {
 impl Hedging {
     fn saying(&self, scene: &Scene<'_>, which: impl Fn(&Words) -> &String) -> Result<Perturbed, Skip> {
         let text = which(LIBRARY.draw(self.families, scene, "hedge_template")?).clone();
-        let frame = Frame { inserts: vec![Insert { place: self.place, text }], ..Frame::default() };
+        let frame =
+            PromptOptions { inserts: vec![InsertedText { place: self.place, text }], ..PromptOptions::default() };
         Ok(Perturbed { frame, ..Perturbed::default() })
     }
 }

@@ -7,21 +7,24 @@ use std::sync::LazyLock;
 
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
-use stepwise_data::prompt::{Frame, Insert, Place};
+use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 
 use crate::perturb::support::templates::{Families, Library, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Kind, Named, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// Names the right answer.
-pub const PLUS: Kind =
-    Kind::of::<Plus>("hint_plus", Purpose::Help, "a sentence names the right answer").worded(TEMPLATES_TOML);
+pub const PLUS: PerturbationKind =
+    PerturbationKind::of::<Plus>("hint_plus", Purpose::Assist, "a sentence names the right answer")
+        .worded(TEMPLATES_TOML);
 /// Names a wrong answer.
-pub const MINUS: Kind =
-    Kind::of::<Minus>("hint_minus", Purpose::Attack, "a sentence names a wrong answer").worded(TEMPLATES_TOML);
+pub const MINUS: PerturbationKind =
+    PerturbationKind::of::<Minus>("hint_minus", Purpose::Attack, "a sentence names a wrong answer")
+        .worded(TEMPLATES_TOML);
 /// Names none.
-pub const ZERO: Kind =
-    Kind::of::<Zero>("hint_zero", Purpose::Control, "the same sentence without an answer").worded(TEMPLATES_TOML);
+pub const ZERO: PerturbationKind =
+    PerturbationKind::of::<Zero>("hint_zero", Purpose::Control, "the same sentence without an answer")
+        .worded(TEMPLATES_TOML);
 
 /// The templates as written.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hints.toml");
@@ -122,7 +125,8 @@ impl Hinting {
     }
 
     fn saying(&self, text: String, named: Option<Named>) -> Perturbed {
-        let frame = Frame { inserts: vec![Insert { place: self.place, text }], ..Frame::default() };
+        let frame =
+            PromptOptions { inserts: vec![InsertedText { place: self.place, text }], ..PromptOptions::default() };
         Perturbed { frame, named, ..Perturbed::default() }
     }
 }

@@ -5,22 +5,22 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::{Frame, Insert, Place};
+use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::support::wrong_answer::wrong_answer;
-use crate::perturb::{Kind, Named, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// With the instruction.
-pub const INJECTED: Kind = Kind::of::<Injected>(
+pub const INJECTED: PerturbationKind = PerturbationKind::of::<Injected>(
     "report_injected",
     Purpose::Attack,
     "a prior report hides an instruction to give a wrong answer",
 )
 .worded(TEMPLATES_TOML);
 /// Without it.
-pub const PLAIN: Kind =
-    Kind::of::<Plain>("report_plain", Purpose::Control, "the same prior report without an instruction")
+pub const PLAIN: PerturbationKind =
+    PerturbationKind::of::<Plain>("report_plain", Purpose::Control, "the same prior report without an instruction")
         .worded(TEMPLATES_TOML);
 
 /// The templates as written.
@@ -72,7 +72,10 @@ fn words(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
 }
 
 fn reporting(text: String, named: Option<Named>) -> Perturbed {
-    let frame = Frame { inserts: vec![Insert { place: Place::BeforeQuestion, text }], ..Frame::default() };
+    let frame = PromptOptions {
+        inserts: vec![InsertedText { place: Place::BeforeQuestion, text }],
+        ..PromptOptions::default()
+    };
     Perturbed { frame, named, ..Perturbed::default() }
 }
 

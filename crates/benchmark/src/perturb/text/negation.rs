@@ -9,19 +9,22 @@ use serde::Deserialize;
 use stepwise_data::case::{Answer, Item};
 
 use crate::perturb::support::templates::{Library, Wording, fill};
-use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// The recorded twin.
-pub const TWIN: Kind =
-    Kind::of::<Twin>("negated_twin", Purpose::Attack, "the recorded negated twin of a yes/no question");
+pub const TWIN: PerturbationKind =
+    PerturbationKind::of::<Twin>("negated_twin", Purpose::Attack, "the recorded negated twin of a yes/no question");
 /// Whether no is the answer.
-pub const NEGATED: Kind =
-    Kind::of::<Negated>("negation", Purpose::Attack, "whether \"no\" is the answer to the yes/no question")
+pub const NEGATED: PerturbationKind =
+    PerturbationKind::of::<Negated>("negation", Purpose::Attack, "whether \"no\" is the answer to the yes/no question")
         .worded(TEMPLATES_TOML);
 /// Whether yes is the answer.
-pub const AFFIRMED: Kind =
-    Kind::of::<Affirmed>("affirmation", Purpose::Control, "whether \"yes\" is the answer to the yes/no question")
-        .worded(TEMPLATES_TOML);
+pub const AFFIRMED: PerturbationKind = PerturbationKind::of::<Affirmed>(
+    "affirmation",
+    Purpose::Control,
+    "whether \"yes\" is the answer to the yes/no question",
+)
+.worded(TEMPLATES_TOML);
 
 /// The templates as written.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/negations.toml");

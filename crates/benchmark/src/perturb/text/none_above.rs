@@ -7,19 +7,22 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use stepwise_data::case::{Answer, Item};
-use stepwise_data::prompt::Frame;
+use stepwise_data::prompt::PromptOptions;
 
 use crate::perturb::support::templates::{Library, Wording};
-use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 use crate::score::fold;
 
 /// The right options are gone.
-pub const RIGHT: Kind =
-    Kind::of::<Right>("nota_right", Purpose::Attack, "the right options are gone and \"none of the above\" is right")
-        .worded(TEMPLATES_TOML);
+pub const RIGHT: PerturbationKind = PerturbationKind::of::<Right>(
+    "nota_right",
+    Purpose::Attack,
+    "the right options are gone and \"none of the above\" is right",
+)
+.worded(TEMPLATES_TOML);
 /// The control.
-pub const WRONG: Kind =
-    Kind::of::<Wrong>("nota_wrong", Purpose::Control, "\"none of the above\" is added and is wrong")
+pub const WRONG: PerturbationKind =
+    PerturbationKind::of::<Wrong>("nota_wrong", Purpose::Control, "\"none of the above\" is added and is wrong")
         .worded(TEMPLATES_TOML);
 
 /// The templates as written.
@@ -54,7 +57,7 @@ impl Perturbation for Right {
             return Err(Skip("every option is right"));
         }
         let answer = Answer::Choice { options: options.clone(), gold: vec![none], refusal: *refusal };
-        let frame = Frame { order: Some(order), ..Frame::default() };
+        let frame = PromptOptions { order: Some(order), ..PromptOptions::default() };
         Ok(Perturbed { item: Some(Item { answer, ..item }), frame, ..Perturbed::default() })
     }
 }

@@ -5,17 +5,21 @@ use std::sync::LazyLock;
 
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
-use stepwise_data::prompt::Frame;
+use stepwise_data::prompt::PromptOptions;
 
 use crate::perturb::support::templates::{Library, Wording, fill};
-use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// A recorded wording.
-pub const STORED: Kind = Kind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded other wording of the question");
+pub const STORED: PerturbationKind =
+    PerturbationKind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded other wording of the question");
 /// A sentence around the question.
-pub const REWORDED: Kind =
-    Kind::of::<Reworded>("reworded", Purpose::Attack, "the question inside a sentence that changes nothing about it")
-        .worded(TEMPLATES_TOML);
+pub const REWORDED: PerturbationKind = PerturbationKind::of::<Reworded>(
+    "reworded",
+    Purpose::Attack,
+    "the question inside a sentence that changes nothing about it",
+)
+.worded(TEMPLATES_TOML);
 
 /// The templates as written.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/paraphrases.toml");
@@ -61,7 +65,7 @@ impl Perturbation for Reworded {
 }
 
 fn asking(question: String) -> Perturbed {
-    Perturbed { frame: Frame { question: Some(question), ..Frame::default() }, ..Perturbed::default() }
+    Perturbed { frame: PromptOptions { question: Some(question), ..PromptOptions::default() }, ..Perturbed::default() }
 }
 
 #[cfg(test)]

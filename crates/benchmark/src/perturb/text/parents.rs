@@ -6,22 +6,25 @@ use std::collections::BTreeSet;
 
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
-use stepwise_data::prompt::{Frame, Known, gold_text};
+use stepwise_data::prompt::{ContextAnswer, PromptOptions, gold_text};
 
 use crate::perturb::support::wrong_answer::wrong_answer;
-use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Recall, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Recall, Scene, Skip};
 
 /// Right answers.
-pub const GOLD: Kind =
-    Kind::of::<Gold>("parents_gold", Purpose::Help, "the right answers to the questions it builds on are given");
+pub const GOLD: PerturbationKind = PerturbationKind::of::<Gold>(
+    "parents_gold",
+    Purpose::Assist,
+    "the right answers to the questions it builds on are given",
+);
 /// The respondent's own.
-pub const PREDICTED: Kind = Kind::of::<Predicted>(
+pub const PREDICTED: PerturbationKind = PerturbationKind::of::<Predicted>(
     "parents_predicted",
-    Purpose::Help,
+    Purpose::Assist,
     "the reader's own answers to the questions it builds on are given",
 );
 /// One wrong answer.
-pub const WRONG: Kind = Kind::of::<Wrong>(
+pub const WRONG: PerturbationKind = PerturbationKind::of::<Wrong>(
     "parents_wrong",
     Purpose::Attack,
     "the answers to the questions it builds on are given, one of them wrong",
@@ -127,11 +130,11 @@ fn earlier(scene: &Scene<'_>, reach: Reach) -> Result<Vec<usize>, Skip> {
     if found.is_empty() { Err(Skip("it builds on no other question")) } else { Ok(found) }
 }
 
-fn gold(scene: &Scene<'_>, earlier: &[usize]) -> Vec<Known> {
+fn gold(scene: &Scene<'_>, earlier: &[usize]) -> Vec<ContextAnswer> {
     let items = earlier.iter().map(|&index| &scene.case.chain[index]);
-    items.map(|item| Known { question: item.question.clone(), answer: gold_text(scene.case, item) }).collect()
+    items.map(|item| ContextAnswer { question: item.question.clone(), answer: gold_text(scene.case, item) }).collect()
 }
 
-fn knowing(context: Vec<Known>, recall: Option<Recall>) -> Perturbed {
-    Perturbed { frame: Frame { context, ..Frame::default() }, recall, ..Perturbed::default() }
+fn knowing(context: Vec<ContextAnswer>, recall: Option<Recall>) -> Perturbed {
+    Perturbed { frame: PromptOptions { context, ..PromptOptions::default() }, recall, ..Perturbed::default() }
 }

@@ -5,13 +5,13 @@ use std::num::NonZeroUsize;
 use rand::seq::SliceRandom;
 use serde::Deserialize;
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::Frame;
+use stepwise_data::prompt::PromptOptions;
 
-use crate::perturb::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Permutation>("permutation", Purpose::Attack, "the options of a choice in another order");
+pub const KIND: PerturbationKind =
+    PerturbationKind::of::<Permutation>("permutation", Purpose::Attack, "the options of a choice in another order");
 
 /// Another order of the options.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -45,6 +45,9 @@ impl Perturbation for Permutation {
                 order.shuffle(&mut rng);
             }
         }
-        Ok(Perturbed { frame: Frame { order: Some(order), ..Frame::default() }, ..Perturbed::default() })
+        Ok(Perturbed {
+            frame: PromptOptions { order: Some(order), ..PromptOptions::default() },
+            ..Perturbed::default()
+        })
     }
 }

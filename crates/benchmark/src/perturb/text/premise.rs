@@ -14,17 +14,17 @@ use stepwise_data::case::{Answer, Item};
 use super::none_above::with_option;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Kind, Named, Perturbation, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// A wrong answer is taken for granted.
-pub const FALSE: Kind = Kind::of::<False>(
+pub const FALSE: PerturbationKind = PerturbationKind::of::<False>(
     "premise_false",
     Purpose::Attack,
     "the question presupposes something false, and an option that says so is right",
 )
 .worded(TEMPLATES_TOML);
 /// The right one is.
-pub const TRUE: Kind = Kind::of::<True>(
+pub const TRUE: PerturbationKind = PerturbationKind::of::<True>(
     "premise_true",
     Purpose::Control,
     "the question presupposes something true, and an option that denies it is wrong",

@@ -10,30 +10,33 @@ use stepwise_data::case::Answer;
 
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Kind, Named, Perturbation, Perturbed, Purpose, Recall, Scene, Skip};
+use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Recall, Scene, Skip};
 
 /// Doubts.
-pub const DOUBT: Kind =
-    Kind::of::<Doubt>("rebuttal_doubt", Purpose::Attack, "a second turn doubts the reader's own reply")
+pub const DOUBT: PerturbationKind =
+    PerturbationKind::of::<Doubt>("rebuttal_doubt", Purpose::Attack, "a second turn doubts the reader's own reply")
         .worded(TEMPLATES_TOML);
 /// Doubts and names a wrong answer.
-pub const WRONG: Kind = Kind::of::<Wrong>(
+pub const WRONG: PerturbationKind = PerturbationKind::of::<Wrong>(
     "rebuttal_wrong",
     Purpose::Attack,
     "a second turn doubts the reader's own reply and names a wrong answer",
 )
 .worded(TEMPLATES_TOML);
 /// Doubts and names the right answer.
-pub const RIGHT: Kind = Kind::of::<Right>(
+pub const RIGHT: PerturbationKind = PerturbationKind::of::<Right>(
     "rebuttal_right",
-    Purpose::Help,
+    Purpose::Assist,
     "a second turn doubts the reader's own reply and names the right answer",
 )
 .worded(TEMPLATES_TOML);
 /// Asks again.
-pub const REPEAT: Kind =
-    Kind::of::<Repeat>("rebuttal_repeat", Purpose::Control, "a second turn asks to repeat the reader's own reply")
-        .worded(TEMPLATES_TOML);
+pub const REPEAT: PerturbationKind = PerturbationKind::of::<Repeat>(
+    "rebuttal_repeat",
+    Purpose::Control,
+    "a second turn asks to repeat the reader's own reply",
+)
+.worded(TEMPLATES_TOML);
 
 /// The templates as written.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/rebuttals.toml");

@@ -16,7 +16,7 @@ use stepwise_data::check;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::epochs;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::table::Table;
 use crate::table_markup;
 use side::Found;
@@ -56,7 +56,7 @@ enum Format {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     let (a, b) = (Found::at(&args.a), Found::at(&args.b));
     let (a, b) = both(a, b)?;
     side::same_suite(&a, &b)?;
@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> Outcome {
     print(args, &comparison)
 }
 
-fn print(args: &Args, comparison: &Comparison) -> Outcome {
+fn print(args: &Args, comparison: &Comparison) -> CommandResult {
     if args.json {
         say!("{}", serde_json::to_string_pretty(comparison).map_err(Failure::run)?);
         return Ok(());

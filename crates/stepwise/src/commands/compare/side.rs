@@ -14,7 +14,7 @@ use stepwise_trainer::evaluation::epochs::read_forgetting;
 use stepwise_trainer::log::tested_steps;
 
 use crate::commands::eval::{ALONE, TUNED};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 const RECIPE: &str = "recipe.resolved.toml";
 const OUTCOMES: &str = "outcomes.jsonl";
@@ -130,7 +130,7 @@ impl AskedBy {
 }
 
 /// Refuses outcomes of different suites, where both say which it was.
-pub fn same_suite(a: &Found, b: &Found) -> Outcome {
+pub fn same_suite(a: &Found, b: &Found) -> CommandResult {
     match (&a.asked, &b.asked) {
         (Some(of_a), Some(of_b)) if of_a.suite.digest != of_b.suite.digest => Err(Failure::input(format!(
             "{} and {} were asked by different suites -> ask both by one: `stepwise eval PATH --suite FILE --out DIR`, \

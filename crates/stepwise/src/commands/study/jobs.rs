@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use stepwise_study::holder::Holder;
-use stepwise_study::task::Stage;
+use stepwise_study::task::TaskStatus;
 use stepwise_study::{Study, Task};
 use stepwise_trainer::interrupt::{self, Interrupt};
 
 use super::{clock, held, holder_name, name};
-use crate::exit::{self, Failure, Outcome};
+use crate::exit::{self, CommandResult, Failure};
 
 /// How often the processes are looked after.
 const TICK: Duration = Duration::from_millis(100);
@@ -33,7 +33,7 @@ struct Running<'a> {
 
 /// Runs all tasks that are not finished, `jobs` at once; slot n uses device n, counted round. Those that other processes run are
 /// looked at again for as long as there is something else to do.
-pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) -> Outcome {
+pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) -> CommandResult {
     let interrupt = Interrupt::listen(|| tell!("\nstopping: every run finishes its step and saves; again to leave"))
         .map_err(Failure::run)?;
     let say = |task: &Task, what: &str| {
@@ -42,7 +42,7 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
     let mut waiting: VecDeque<&Task> = VecDeque::new();
     for task in &study.tasks {
         match task.stage()? {
-            Stage::Finished => say(task, "finished before"),
+            TaskStatus::Finished => say(task, "finished before"),
             _ => waiting.push_back(task),
         }
     }
@@ -69,7 +69,7 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
                 waiting.push_back(task);
                 continue;
             }
-            if task.stage()? == Stage::Finished {
+            if task.stage()? == TaskStatus::Finished {
                 say(task, "finished by another process");
                 continue;
             }

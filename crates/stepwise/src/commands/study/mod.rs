@@ -11,13 +11,13 @@ use stepwise_study::budget::EQUAL;
 use stepwise_study::claim;
 use stepwise_study::holder::Holder;
 use stepwise_study::manifest::{self, Manifest};
-use stepwise_study::task::Stage;
+use stepwise_study::task::TaskStatus;
 use stepwise_study::{Study, StudyError, Task};
 
 pub use emit::Target;
 
 use crate::device;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 use crate::table::Table;
 
 /// Arguments of `study`.
@@ -49,7 +49,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     if args.dry_run {
         let manifest = Manifest::plan(&study, None).map_err(Failure::input)?;
@@ -108,10 +108,10 @@ fn overview(study: &Study, manifest: &Manifest) -> Result<Table, Failure> {
     let mut table = Table::new(title, ["task", "arm", "seed", "steps", "samples", "supervised tokens", "state"]);
     for (task, entry) in study.tasks.iter().zip(&manifest.tasks) {
         let state = match (task.stage().map_err(Failure::run)?, held(task)?) {
-            (Stage::Finished, _) => "finished".to_owned(),
+            (TaskStatus::Finished, _) => "finished".to_owned(),
             (_, Some(holder)) => format!("run by {}", holder_name(&holder)),
-            (Stage::Partial(step), None) => format!("stopped after step {step}"),
-            (Stage::Waiting, None) => "to be run".to_owned(),
+            (TaskStatus::Partial(step), None) => format!("stopped after step {step}"),
+            (TaskStatus::Waiting, None) => "to be run".to_owned(),
         };
         table.rows.push(vec![
             task.number.to_string(),

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use stepwise_study::claim::{self, BEAT, Claim, Claimed, SILENCE};
 use stepwise_study::holder::Holder;
-use stepwise_study::task::Stage;
+use stepwise_study::task::TaskStatus;
 use stepwise_study::{Study, Task};
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::train::{TrainOptions, train};
 
 use super::{claim_failed, clock, holder_name};
 use crate::device;
-use crate::exit::{self, Failure, Outcome};
+use crate::exit::{self, CommandResult, Failure};
 use crate::progress::Shown;
 
 /// How often somebody else's claim is asked for again.
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const LINE: Duration = Duration::from_secs(60);
 
 /// Claims the task, goes on where it was left, and notes that it is done.
-pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> Outcome {
+pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> CommandResult {
     let name = super::name(study, task);
     if is_finished(task, &name)? {
         return Ok(());
@@ -55,7 +55,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> O
 }
 
 fn is_finished(task: &Task, name: &str) -> Result<bool, Failure> {
-    let finished = task.stage().map_err(Failure::run)? == Stage::Finished;
+    let finished = task.stage().map_err(Failure::run)? == TaskStatus::Finished;
     if finished {
         tell!("{name}: finished before");
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use stepwise_benchmark::perturb::support::templates::Families;
 use stepwise_benchmark::perturb::trainable::untrainable;
-use stepwise_benchmark::perturb::{KINDS, Victim};
-use stepwise_curriculum::run_plan::Course;
+use stepwise_benchmark::perturb::{GradientSource, KINDS};
+use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::conversation::Part;
 use stepwise_data::prompt::prompt;
 use stepwise_data::synth::{SynthOptions, record};
@@ -24,14 +24,14 @@ fn recipe(phase: &str) -> Recipe {
 }
 
 /// All questions of all cases in three epochs.
-fn lessons(recipe: &Recipe, cases: &[Case]) -> Vec<(u32, Asked)> {
+fn lessons(recipe: &Recipe, cases: &[Case]) -> Vec<(u32, AugmentedQuestion)> {
     let augmenter = Augmenter::new(recipe, cases);
-    let beginning = Course::new(recipe, cases).expect("a course").beginning(0);
+    let beginning = RunPlan::new(recipe, cases).expect("a course").beginning(0);
     let mut lessons = Vec::new();
     for epoch in 0..3 {
-        let place = Place { epoch, epochs_before: epoch, ..beginning };
+        let place = StepPosition { epoch, epochs_before: epoch, ..beginning };
         for (index, case) in cases.iter().enumerate() {
-            let samples = (0..case.chain.len()).map(|item| Sample { case: index, item });
+            let samples = (0..case.chain.len()).map(|item| SampleIndex { case: index, item });
             lessons.extend(samples.map(|sample| (epoch, augmenter.asked(place, sample))));
         }
     }
@@ -39,7 +39,7 @@ fn lessons(recipe: &Recipe, cases: &[Case]) -> Vec<(u32, Asked)> {
 }
 
 /// Text of the conversation, and the right answer.
-fn words(cases: &[Case], asked: &Asked) -> (String, String) {
+fn words(cases: &[Case], asked: &AugmentedQuestion) -> (String, String) {
     let stored = &cases[asked.sample.case];
     let item = asked.perturbed.item.as_ref().unwrap_or(&stored.chain[asked.sample.item]);
     let case =
@@ -53,7 +53,7 @@ fn words(cases: &[Case], asked: &Asked) -> (String, String) {
     (texts.collect::<Vec<_>>().join("\n"), prompt.answer)
 }
 
-fn shown(asked: &Asked) -> String {
+fn shown(asked: &AugmentedQuestion) -> String {
     format!("{asked:?}")
 }
 
@@ -79,13 +79,13 @@ fn sentences(templates: &str, split: Families) -> BTreeSet<String> {
 fn conditions_that_need_a_reply_or_another_model_are_those_refused() {
     let cases = cases();
     let pool = Pool::new(&cases);
-    let draws = Draws { seed: 1, version: VERSION };
+    let draws = SuiteRng { seed: 1, version: VERSION };
     for kind in KINDS {
         let Some(perturbation) = any(kind) else { panic!("{} needs parameters not tried here", kind.name) };
         for case in &cases[..20] {
             for item in &case.chain {
                 let Ok(perturbed) = perturbation.perturb(&Scene { case, item, pool: &pool, draws }) else { continue };
-                let elsewhere = perturbed.attack.is_some_and(|attack| attack.victim() == Victim::Surrogate);
+                let elsewhere = perturbed.attack.is_some_and(|attack| attack.victim() == GradientSource::Surrogate);
                 assert!(!(elsewhere || perturbed.recall.is_some()) || untrainable(kind).is_some(), "{}", kind.name);
             }
         }
@@ -93,7 +93,7 @@ fn conditions_that_need_a_reply_or_another_model_are_those_refused() {
 }
 
 /// A perturbation of a kind, with its required parameters.
-fn any(kind: &Kind) -> Option<Arc<dyn Perturbation>> {
+fn any(kind: &PerturbationKind) -> Option<Arc<dyn Perturbation>> {
     let tries = ["", "level = 3", "eps = 2", "share = 33", "shape = \"box\"", "percent = 33"];
     tries.iter().find_map(|given| build(kind, given.parse().expect("TOML")).ok())
 }
@@ -166,9 +166,9 @@ fn a_lesson_is_a_function_of_seed_epoch_case_and_question() {
     let all = lessons(&recipe, &cases);
     // Each example is made again alone and in another order.
     let augmenter = Augmenter::new(&recipe, &cases);
-    let beginning = Course::new(&recipe, &cases).expect("a course").beginning(0);
+    let beginning = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
     for (epoch, asked) in all.iter().rev() {
-        let place = Place { epoch: *epoch, epochs_before: *epoch, step: 3, phase_step: 3, ..beginning };
+        let place = StepPosition { epoch: *epoch, epochs_before: *epoch, step: 3, phase_step: 3, ..beginning };
         assert_eq!(shown(&augmenter.asked(place, asked.sample)), shown(asked));
     }
     let of = |recipe: &Recipe, epoch: u32| -> Vec<String> {
@@ -203,7 +203,7 @@ fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
             let at = format!("{condition} {}/{}: {answer}\n{text}", case.case_id, item.id);
             match (condition, kind.purpose) {
                 ("swap_near", _) => assert_ne!(answer, gold, "{at}"),
-                (_, Purpose::Removal) => {
+                (_, Purpose::EvidenceRemoved) => {
                     let Answer::Choice { options, refusal: Some(refusal), .. } = &item.answer else { panic!("{at}") };
                     assert_eq!(answer, options[*refusal], "{at}");
                 }
@@ -243,13 +243,13 @@ fn a_swapped_picture_is_asked_about_as_its_own_case_is() {
     let cases = cases();
     let mut swapped = 0;
     for (_, asked) in lessons(&recipe("augment = { swap_near = 1 }\ncontext = \"gold\""), &cases) {
-        let (Some(_), Pictures::Of(other)) = (asked.condition, &asked.perturbed.pictures) else { continue };
+        let (Some(_), ShownImages::Of(other)) = (asked.condition, &asked.perturbed.pictures) else { continue };
         let item = &cases[asked.sample.case].chain[asked.sample.item];
         let (_, answer) = words(&cases, &asked);
         let theirs = cases[*other].chain.iter().filter(|other| other.question == item.question);
         let golds: Vec<String> = theirs.map(|item| stepwise_data::prompt::gold_text(&cases[*other], item)).collect();
         assert!(golds.contains(&answer), "{answer} is none of {golds:?}");
-        assert_eq!((asked.told, asked.perturbed.frame.context.len()), (Told::Nothing, 0));
+        assert_eq!((asked.told, asked.perturbed.frame.context.len()), (ContextKind::Nothing, 0));
         swapped += 1;
     }
     assert!(swapped > 20, "{swapped}");
@@ -258,29 +258,29 @@ fn a_swapped_picture_is_asked_about_as_its_own_case_is() {
 #[test]
 fn contexts_are_told_in_their_shares() {
     let cases = cases();
-    let mut counts: BTreeMap<Told, f64> = BTreeMap::new();
+    let mut counts: BTreeMap<ContextKind, f64> = BTreeMap::new();
     for (_, asked) in lessons(&recipe("context = { gold = 0.5, wrong = 0.2 }"), &cases) {
         let item = &cases[asked.sample.case].chain[asked.sample.item];
         let gold = gold_context(&cases[asked.sample.case], item);
         let differ = asked.perturbed.frame.context.iter().zip(&gold).filter(|(told, gold)| told != gold).count();
         match asked.told {
-            Told::Nothing => assert!(asked.perturbed.frame.context.is_empty()),
-            Told::Gold => assert_eq!(asked.perturbed.frame.context, gold),
-            Told::Wrong => assert_eq!((differ, asked.perturbed.frame.context.len()), (1, gold.len())),
-            Told::Predicted => panic!("the recipe has no predicted context"),
+            ContextKind::Nothing => assert!(asked.perturbed.frame.context.is_empty()),
+            ContextKind::Gold => assert_eq!(asked.perturbed.frame.context, gold),
+            ContextKind::Wrong => assert_eq!((differ, asked.perturbed.frame.context.len()), (1, gold.len())),
+            ContextKind::Predicted => panic!("the recipe has no predicted context"),
         }
         if item.stage > 1 && !gold.is_empty() {
             *counts.entry(asked.told).or_default() += 1.0;
         }
     }
     let lessons: f64 = counts.values().sum();
-    let near = |told: Told, share: f64| {
+    let near = |told: ContextKind, share: f64| {
         let bound = 5.0 * (lessons * share * (1.0 - share)).sqrt();
         assert!((counts[&told] - share * lessons).abs() < bound, "{told:?}: {} of {lessons}", counts[&told]);
     };
-    near(Told::Gold, 0.5);
-    near(Told::Nothing, 0.3);
-    assert!(counts[&Told::Wrong] > 0.1 * lessons);
+    near(ContextKind::Gold, 0.5);
+    near(ContextKind::Nothing, 0.3);
+    assert!(counts[&ContextKind::Wrong] > 0.1 * lessons);
 }
 
 #[test]
@@ -288,11 +288,13 @@ fn marks_fade_over_the_phase() {
     let cases = cases();
     let recipe = recipe("evidence = \"fading\"");
     let augmenter = Augmenter::new(&recipe, &cases);
-    let beginning = Course::new(&recipe, &cases).expect("a course").beginning(0);
+    let beginning = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
     let marked = |phase_step: u64| {
-        let place = Place { phase_step, phase_total: 101, ..beginning };
-        let items =
-            cases.iter().enumerate().flat_map(|(case, of)| (0..of.chain.len()).map(move |item| Sample { case, item }));
+        let place = StepPosition { phase_step, phase_total: 101, ..beginning };
+        let items = cases
+            .iter()
+            .enumerate()
+            .flat_map(|(case, of)| (0..of.chain.len()).map(move |item| SampleIndex { case, item }));
         items.filter(|sample| augmenter.asked(place, *sample).condition == Some("cue_true")).count() as f64
     };
     let (all, half, none) = (marked(0), marked(50), marked(100));
@@ -310,13 +312,13 @@ fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
     });
     let predicted = Arc::new(Predicted::of(said.collect()));
     let augmenter = Augmenter::new(&recipe, &cases).with_predicted(Some(predicted));
-    let place = Course::new(&recipe, &cases).expect("a course").beginning(0);
+    let place = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
     let (mut own, mut right) = (0, 0);
     for (index, case) in cases.iter().enumerate() {
         for (number, item) in case.chain.iter().enumerate() {
-            let asked = augmenter.asked(place, Sample { case: index, item: number });
+            let asked = augmenter.asked(place, SampleIndex { case: index, item: number });
             let gold = gold_context(case, item);
-            assert_eq!(asked.told, if gold.is_empty() { Told::Nothing } else { Told::Predicted });
+            assert_eq!(asked.told, if gold.is_empty() { ContextKind::Nothing } else { ContextKind::Predicted });
             let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
             for ((known, gold), parent) in asked.perturbed.frame.context.iter().zip(&gold).zip(parents) {
                 assert_eq!(known.question, gold.question);

@@ -5,10 +5,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<BeamHardening>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BeamHardening>>(
     "beam_hardening",
     Purpose::Attack,
     "CT: the middle of the body darker than its rim, five levels",

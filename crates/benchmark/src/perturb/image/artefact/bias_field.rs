@@ -6,10 +6,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<BiasField>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BiasField>>(
     "bias_field",
     Purpose::Attack,
     "MRI: brightness drifts smoothly over the picture, five levels",

@@ -8,10 +8,10 @@ use crate::perturb::image::corruption::gaussian_noise::normals;
 use crate::perturb::image::corruption::shot_noise::poisson;
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<Exposure>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Exposure>>(
     "exposure",
     Purpose::Attack,
     "X-ray: underexposed, so that dense parts drown in counting noise, five levels",

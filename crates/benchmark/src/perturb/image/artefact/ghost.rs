@@ -6,11 +6,14 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Calibrated<Ghost>>("ghost", Purpose::Attack, "MRI: faint copies beside the body, five levels");
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Ghost>>(
+    "ghost",
+    Purpose::Attack,
+    "MRI: faint copies beside the body, five levels",
+);
 
 /// Mixed with its mean of two copies, moved both ways by a half, third or quarter of the picture along a drawn axis and
 /// wrapped around; up to two parts of them for one of the picture.

@@ -7,10 +7,10 @@ use rand_chacha::ChaCha8Rng;
 use super::XRAY;
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<GridLines>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GridLines>>(
     "grid_lines",
     Purpose::Attack,
     "X-ray: lines of the anti-scatter grid, five levels",

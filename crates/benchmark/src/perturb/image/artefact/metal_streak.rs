@@ -7,10 +7,10 @@ use rand_chacha::ChaCha8Rng;
 use super::{free, place};
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<MetalStreak>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MetalStreak>>(
     "metal_streak",
     Purpose::Attack,
     "CT: bright and dark streaks from a piece of metal, five levels",

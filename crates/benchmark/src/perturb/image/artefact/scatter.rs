@@ -6,11 +6,14 @@ use rand_chacha::ChaCha8Rng;
 use super::XRAY;
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Calibrated<Scatter>>("scatter", Purpose::Attack, "X-ray: a veil of scattered radiation, five levels");
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Scatter>>(
+    "scatter",
+    Purpose::Attack,
+    "X-ray: a veil of scattered radiation, five levels",
+);
 
 /// Mixed with itself spread over a twelfth of the shorter side, up to nothing but the veil.
 #[derive(Clone, Copy, Debug)]

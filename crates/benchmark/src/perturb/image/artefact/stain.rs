@@ -7,10 +7,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<StainShift>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<StainShift>>(
     "stain_shift",
     Purpose::Attack,
     "histology: other amounts of haematoxylin and eosin, five levels",

@@ -7,10 +7,10 @@ use rand_chacha::ChaCha8Rng;
 use super::{fade, place};
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<AcousticShadow>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<AcousticShadow>>(
     "acoustic_shadow",
     Purpose::Attack,
     "ultrasound: a dark shadow from a drawn depth downwards, five levels",

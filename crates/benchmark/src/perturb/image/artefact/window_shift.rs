@@ -6,10 +6,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<WindowShift>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<WindowShift>>(
     "window_shift",
     Purpose::Attack,
     "CT and X-ray: shown in a narrower window beside the right one, five levels",

@@ -6,11 +6,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Calibrated<Brightness>>("brightness", Purpose::Attack, "brighter or darker, five levels of similarity");
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Brightness>>(
+    "brightness",
+    Purpose::Attack,
+    "brighter or darker, five levels of similarity",
+);
 
 /// Up to three quarters of the full scale added or taken away.
 #[derive(Clone, Copy, Debug)]

@@ -6,11 +6,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::{Raster, curved};
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Calibrated<Contrast>>("contrast", Purpose::Attack, "flatter or harsher, five levels of similarity");
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Contrast>>(
+    "contrast",
+    Purpose::Attack,
+    "flatter or harsher, five levels of similarity",
+);
 
 /// Distances from the mean of all values shrunk to a tenth, or stretched up to tenfold.
 #[derive(Clone, Copy, Debug)]

@@ -5,10 +5,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<DefocusBlur>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<DefocusBlur>>(
     "defocus_blur",
     Purpose::Attack,
     "out of focus: blurred over a disc, five levels of similarity",

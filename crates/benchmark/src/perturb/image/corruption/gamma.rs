@@ -6,11 +6,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Calibrated<Gamma>>("gamma", Purpose::Attack, "mid-tones lifted or lowered, five levels of similarity");
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Gamma>>(
+    "gamma",
+    Purpose::Attack,
+    "mid-tones lifted or lowered, five levels of similarity",
+);
 
 /// Values as shares of the full scale raised to a power, from 1 to 8 or to an eighth.
 #[derive(Clone, Copy, Debug)]

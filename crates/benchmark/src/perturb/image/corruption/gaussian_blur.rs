@@ -5,10 +5,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<GaussianBlur>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianBlur>>(
     "gaussian_blur",
     Purpose::Attack,
     "blurred by a normal distribution, five levels of similarity",

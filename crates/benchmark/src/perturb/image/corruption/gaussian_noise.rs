@@ -6,10 +6,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<GaussianNoise>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianNoise>>(
     "gaussian_noise",
     Purpose::Attack,
     "normal noise on every pixel, five levels of similarity",

@@ -7,11 +7,11 @@ use image::{ImageFormat, RgbImage};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind =
-    Kind::of::<Calibrated<Jpeg>>("jpeg", Purpose::Attack, "JPEG of low quality, five levels of similarity");
+pub const KIND: PerturbationKind =
+    PerturbationKind::of::<Calibrated<Jpeg>>("jpeg", Purpose::Attack, "JPEG of low quality, five levels of similarity");
 
 /// Quality 100 at no intensity, 5 at full. Its steps are whole, so a band may lie between two of them.
 #[derive(Clone, Copy, Debug)]

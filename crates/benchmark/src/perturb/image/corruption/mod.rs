@@ -30,7 +30,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::perturb::support::evidence::evidence;
 use crate::perturb::support::geometry::Rect;
-use crate::perturb::{Draws, Edit, Perturbation, Perturbed, Pictures, Scene, Skip};
+use crate::perturb::{Edit, Perturbation, Perturbed, ShownImages, Scene, Skip, SuiteRng};
 use ssim::Reference;
 
 /// Structural similarity aimed at, at levels 1 to 5.
@@ -105,7 +105,7 @@ impl<C: Corruption> Perturbation for Calibrated<C> {
             sites,
             corruption: PhantomData,
         };
-        Ok(Perturbed { pictures: Pictures::Edited(Arc::new(spoilt)), ..Perturbed::default() })
+        Ok(Perturbed { pictures: ShownImages::Edited(Arc::new(spoilt)), ..Perturbed::default() })
     }
 }
 
@@ -113,7 +113,7 @@ impl<C: Corruption> Perturbation for Calibrated<C> {
 #[derive(Debug)]
 struct Spoilt<C> {
     level: usize,
-    draws: Draws,
+    draws: SuiteRng,
     case_id: String,
     sites: Vec<Site>,
     corruption: PhantomData<C>,
@@ -121,7 +121,7 @@ struct Spoilt<C> {
 
 impl<C: Corruption> Edit for Spoilt<C> {
     fn key(&self) -> String {
-        let Draws { seed, version } = self.draws;
+        let SuiteRng { seed, version } = self.draws;
         format!("{}:{}:{seed}:{version}:{}:{:?}", C::NAME, self.level, self.case_id, self.sites)
     }
 

@@ -6,10 +6,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<MotionBlur>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MotionBlur>>(
     "motion_blur",
     Purpose::Attack,
     "blurred along a line of drawn direction, five levels of similarity",

@@ -5,10 +5,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<Pixelate>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Pixelate>>(
     "pixelate",
     Purpose::Attack,
     "square blocks of one colour, five levels of similarity",

@@ -5,10 +5,10 @@ use image::imageops::{FilterType, resize};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<Resize>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Resize>>(
     "resize",
     Purpose::Attack,
     "made smaller and larger again, five levels of similarity",

@@ -5,10 +5,10 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Calibrated, Corruption, Site, Spoil};
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<SaltPepper>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SaltPepper>>(
     "salt_pepper",
     Purpose::Attack,
     "single pixels black or white, five levels of similarity",

@@ -5,10 +5,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
-use crate::perturb::{Kind, Purpose};
+use crate::perturb::{PerturbationKind, Purpose};
 
 /// The registry entry.
-pub const KIND: Kind = Kind::of::<Calibrated<SpeckleNoise>>(
+pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SpeckleNoise>>(
     "speckle_noise",
     Purpose::Attack,
     "noise in proportion to brightness, five levels of similarity",
