@@ -11,7 +11,7 @@ use std::path::Path;
 
 use image::RgbImage;
 use serde_json::json;
-use stepwise_benchmark::perturb::{self, ShownImages, Pool, Scene};
+use stepwise_benchmark::perturb::{self, Pool, Scene, ShownImages};
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Case;
 
@@ -42,7 +42,7 @@ fn corrupt(name: &str, picture: &RgbImage, target: &Path) -> Result<(), Box<dyn 
     });
     let cases: Vec<Case> = vec![serde_json::from_value(case)?];
     let pool = Pool::new(&cases);
-    let scene = Scene { case: &cases[0], item: &cases[0].chain[0], pool: &pool, draws: Suite::full().draws() };
+    let scene = Scene { case: &cases[0], item: &cases[0].chain[0], pool: &pool, rng: Suite::full().rng() };
     for kind in perturb::KINDS {
         for level in 1..=LEVELS {
             let parameters = [("level".to_owned(), level.into())].into_iter().collect();

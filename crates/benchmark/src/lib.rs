@@ -1,6 +1,6 @@
 //! The adversarial benchmark: perturbations of text and images, queries, scoring, metrics, statistics and reports.
 //!
-//! This crate handles text and images, not tensors. It evaluates any implementation of [`probe::Model`]: a
+//! This crate handles text and images, not tensors. It evaluates any implementation of [`query::Model`]: a
 //! vision-language model of another crate, or a mock model of [`planted`].
 
 pub mod compat;

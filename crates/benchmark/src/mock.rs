@@ -32,7 +32,7 @@ pub struct View<'a> {
     /// Item of the query. With [`Planted::knowing`], the item that a condition puts in place of the stored one.
     pub item: &'a Item,
     /// The query.
-    pub probe: &'a Query,
+    pub query: &'a Query,
 }
 
 impl View<'_> {
@@ -62,7 +62,7 @@ impl View<'_> {
     /// answer is generated. Empty for other generated answers.
     #[must_use]
     pub fn options(&self) -> Vec<String> {
-        match (&self.probe.ask, &self.item.answer) {
+        match (&self.query.ask, &self.item.answer) {
             (Request::Options(options), _) => options.clone(),
             (Request::Generate { .. }, Answer::Yesno { .. }) => vec!["yes".to_owned(), "no".to_owned()],
             (Request::Generate { .. }, Answer::Choice { options, .. }) => options.clone(),
@@ -85,7 +85,7 @@ impl View<'_> {
                 .collect()
         };
         let clean = lines(&prompt(self.case, self.item, &PromptOptions::default()).conversation);
-        let mut added = lines(&self.probe.conversation);
+        let mut added = lines(&self.query.conversation);
         let is_option = |line: &str| match (&self.item.answer, line.split_once(". ")) {
             (Answer::Choice { options, .. }, Some((_, words))) => options.iter().any(|option| option == words),
             _ => false,
@@ -97,7 +97,7 @@ impl View<'_> {
     /// Returns the first image; `None` without images and for attacked pixels.
     #[must_use]
     pub fn picture(&self) -> Option<&RgbImage> {
-        match self.probe.images.first()? {
+        match self.query.images.first()? {
             Shown::Picture(picture) => Some(picture),
             Shown::Pixels(_) => None,
         }
@@ -264,27 +264,27 @@ impl<'a, P: Policy> Planted<'a, P> {
         Self { asked: asked.collect(), ..Self::new(plan.pool.cases(), policy) }
     }
 
-    fn view<'b>(&'b self, probe: &'b Query) -> Result<View<'b>, ModelError> {
+    fn view<'b>(&'b self, query: &'b Query) -> Result<View<'b>, ModelError> {
         let stored = || {
-            let case = *self.cases.get(probe.case_id.as_str())?;
-            Some((case, case.chain.iter().find(|item| item.id == probe.item_id)?))
+            let case = *self.cases.get(query.case_id.as_str())?;
+            Some((case, case.chain.iter().find(|item| item.id == query.item_id)?))
         };
-        let asked = self.asked.get(&[probe.case_id.as_str(), &probe.item_id, &probe.condition]).copied();
+        let asked = self.asked.get(&[query.case_id.as_str(), &query.item_id, &query.condition]).copied();
         asked
             .or_else(stored)
-            .map(|(case, item)| View { case, item, probe })
-            .ok_or_else(|| ModelError::new(format!("no item {} in case {}", probe.item_id, probe.case_id)))
+            .map(|(case, item)| View { case, item, query })
+            .ok_or_else(|| ModelError::new(format!("no item {} in case {}", query.item_id, query.case_id)))
     }
 }
 
 impl<P: Policy> Model for Planted<'_, P> {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
-        self.answered += probes.len();
-        probes
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        self.answered += queries.len();
+        queries
             .iter()
-            .map(|probe| {
-                let said = self.policy.say(&self.view(probe)?);
-                Ok(match &probe.ask {
+            .map(|query| {
+                let said = self.policy.say(&self.view(query)?);
+                Ok(match &query.ask {
                     Request::Generate { .. } => Response::Text(said),
                     Request::Options(options) => Response::Options(likelihoods(options, &said)),
                 })
@@ -335,8 +335,8 @@ impl Linear {
         self.weight * (mean - self.threshold)
     }
 
-    fn shown(probe: &Query) -> Result<PixelGrid, ModelError> {
-        match probe.images.first() {
+    fn shown(query: &Query) -> Result<PixelGrid, ModelError> {
+        match query.images.first() {
             Some(Shown::Picture(picture)) => Ok(grid(picture)),
             Some(Shown::Pixels(pixels)) => Ok(PixelGrid::clone(pixels)),
             None => Err(ModelError::new("a linear mock model needs an image")),
@@ -354,16 +354,16 @@ pub fn grid(picture: &RgbImage) -> PixelGrid {
 }
 
 impl Model for Linear {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
-        probes
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        queries
             .iter()
-            .map(|probe| {
-                let odds = self.odds(&Self::shown(probe)?.values);
+            .map(|query| {
+                let odds = self.odds(&Self::shown(query)?.values);
                 let of = |option: &String| OptionScore {
                     loglikelihood: if option == "yes" { odds / 2.0 } else { -odds / 2.0 },
                     tokens: 1,
                 };
-                Ok(match &probe.ask {
+                Ok(match &query.ask {
                     Request::Options(options) => Response::Options(options.iter().map(of).collect()),
                     Request::Generate { .. } => Response::Text(if odds >= 0.0 { "yes" } else { "no" }.to_owned()),
                 })
@@ -371,15 +371,15 @@ impl Model for Linear {
             .collect()
     }
 
-    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
-        Self::shown(probe).map(Some)
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
+        Self::shown(query).map(Some)
     }
 
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         attacked
             .iter()
-            .map(|(probe, objective)| {
-                let pixels = Self::shown(probe)?;
+            .map(|(query, objective)| {
+                let pixels = Self::shown(query)?;
                 // The margin log p(other) - log p(gold) is minus the log-odds where "yes" is right; the negative
                 // log-likelihood of "yes" is minus half of the log-odds.
                 let side = match objective {
@@ -415,12 +415,12 @@ pub enum Mask {
 }
 
 impl Model for Masker {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
-        self.inside.reply(probes)
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        self.inside.reply(queries)
     }
 
-    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
-        self.inside.pixels(probe)
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
+        self.inside.pixels(query)
     }
 
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {

@@ -126,7 +126,7 @@ pub trait Model {
     ///
     /// # Errors
     /// When the model fails. An unusual answer is a [`Response::Text`] and not an error.
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError>;
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError>;
 
     /// Returns the pixels that an attack may change: the query's first image, resized and tiled, before normalisation.
     /// An attack changes each pixel of all tiles and of the overview independently, so it is at least as strong as an
@@ -134,7 +134,7 @@ pub trait Model {
     ///
     /// # Errors
     /// When the model fails.
-    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError>;
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError>;
 
     /// Returns value and pixel gradient of each objective at the pixels that its query shows, in the same order. The
     /// first image of every query must be [`Shown::Pixels`].

@@ -53,7 +53,7 @@ impl<'a> Plan<'a> {
             case: &cases[case],
             item: &cases[case].chain[item],
             pool: &pool,
-            draws: suite.draws(),
+            rng: suite.rng(),
         };
         let mut entries = BTreeSet::new();
         let mut replaced = BTreeMap::new();
@@ -133,7 +133,7 @@ impl<'a> Plan<'a> {
     #[must_use]
     pub fn scene(&self, entry: Entry) -> Scene<'_> {
         let case = &self.pool.cases()[entry.case];
-        Scene { case, item: &case.chain[entry.item], pool: &self.pool, draws: self.suite.draws() }
+        Scene { case, item: &case.chain[entry.item], pool: &self.pool, rng: self.suite.rng() }
     }
 }
 
@@ -175,7 +175,7 @@ fn choose_cases(suite: &Suite, cases: &[Case]) -> Vec<usize> {
                 (frequency[&(case.modality.as_str(), item.stage, item.category.as_str())], &item.category)
             })
             .map(|item| of(case, item));
-        (rarest, suite.draws().stream("choose_case", &[&case.case_id]).next_u64(), index)
+        (rarest, suite.rng().stream("choose_case", &[&case.case_id]).next_u64(), index)
     });
     let mut chosen = stratified(asked.collect(), suite.max_cases.unwrap_or(usize::MAX));
     chosen.sort_unstable();
@@ -191,7 +191,7 @@ fn cap(suite: &Suite, cases: &[Case], entries: &[Entry], condition: &Condition) 
     let ranked = entries.iter().map(|&entry| {
         let case = &cases[entry.case];
         let item = &case.chain[entry.item];
-        (item.stage, suite.draws().stream("cap_item", &[&case.case_id, &item.id]).next_u64(), entry)
+        (item.stage, suite.rng().stream("cap_item", &[&case.case_id, &item.id]).next_u64(), entry)
     });
     stratified(ranked.collect(), most)
 }

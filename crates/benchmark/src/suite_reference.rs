@@ -215,8 +215,16 @@ const PURPOSES: [(Purpose, &str, &str); 5] = [
         "Attacks",
         "The evidence is intact and something distracts from it. A robust model still gives the right answer.",
     ),
-    (Purpose::Assist, "Assistance", "Something true is added. The gain in accuracy shows how much the model relies on it."),
-    (Purpose::EvidenceRemoved, "Evidence removed", "The evidence is removed. A model that uses the image loses accuracy."),
+    (
+        Purpose::Assist,
+        "Assistance",
+        "Something true is added. The gain in accuracy shows how much the model relies on it.",
+    ),
+    (
+        Purpose::EvidenceRemoved,
+        "Evidence removed",
+        "The evidence is removed. A model that uses the image loses accuracy.",
+    ),
     (Purpose::Control, "Controls", "The same surface change without the same content."),
 ];
 

@@ -15,7 +15,7 @@ use crate::model::{Model, PixelGrid, Query, Shown};
 use crate::outcome::Outcome;
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::Rect;
-use crate::perturb::{Perturbed, ShownImages, Purpose, kind};
+use crate::perturb::{Perturbed, Purpose, ShownImages, kind};
 use crate::plan::{Entry, Plan};
 use crate::runner::attack::attack;
 use crate::runner::recall::Said;
@@ -94,7 +94,7 @@ pub struct View {
 /// Models that re-create attacked images, because attacked pixels are not stored.
 pub struct LiveModels<'a> {
     /// The evaluated model.
-    pub respondent: &'a mut dyn Model,
+    pub model: &'a mut dyn Model,
     /// Model whose gradients transfer attacks used.
     pub surrogate: Option<Surrogate<'a>>,
 }
@@ -281,11 +281,11 @@ fn attack_again(
         images: Gallery::new(plan.pool.cases(), images).pictures(entry.case, perturbed)?,
         ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
     };
-    let LiveModels { respondent, surrogate } = at_hand;
-    let mut probes = [clean.clone()];
+    let LiveModels { model, surrogate } = at_hand;
+    let mut queries = [clean.clone()];
     let asked = std::iter::once((perturbed, item, prompt));
-    attack(asked, &mut probes, plan.suite.draws(), &mut **respondent, surrogate)?;
-    match (respondent.pixels(&clean)?, probes[0].images.first()) {
+    attack(asked, &mut queries, plan.suite.rng(), &mut **model, surrogate)?;
+    match (model.pixels(&clean)?, queries[0].images.first()) {
         (Some(before), Some(Shown::Pixels(after))) => Ok(moved(&before, after)),
         _ => Ok(None),
     }

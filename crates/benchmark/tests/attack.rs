@@ -60,9 +60,9 @@ fn attacked(attack: &str, eps: f64, base: Option<Linear>) -> (Run, Summary) {
     };
     let mut progress = |_: runner::Progress<'_>| std::ops::ControlFlow::Continue(());
     let mut base = base;
-    let surrogate = base.as_mut().map(|base| Surrogate { key: "base", respondent: base });
+    let surrogate = base.as_mut().map(|base| Surrogate { key: "base", model: base });
     let known = HashMap::new();
-    let options = Options { respondent: "linear", known: &known, batch: 7, surrogate, progress: &mut progress };
+    let options = Options { model: "linear", known: &known, batch: 7, surrogate, progress: &mut progress };
     let run = runner::run(&plan, &load, &mut RESPONDENT.clone(), options).expect("runs");
     let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
     let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
@@ -154,8 +154,8 @@ fn a_transferred_attack_is_made_on_the_base_and_answered_by_the_respondent() {
 fn who_cannot_be_attacked_is_counted_not_dropped() {
     let (suite, cases) = (suite("kind = \"fgsm\"", 2.0), common::cases(3));
     let plan = Plan::new(&suite, &cases);
-    let mut respondent = stepwise_benchmark::mock::Planted::new(&cases, stepwise_benchmark::mock::Oracle);
-    let run = ask_again(&plan, &mut respondent, &Default::default());
+    let mut model = stepwise_benchmark::mock::Planted::new(&cases, stepwise_benchmark::mock::Oracle);
+    let run = ask_again(&plan, &mut model, &Default::default());
     let skips = skips(&plan, &run);
     assert_eq!(
         (skips[0].get(NO_GRADIENTS), skips[1].get(NO_GRADIENTS), skips[2].get(NO_GRADIENTS)),

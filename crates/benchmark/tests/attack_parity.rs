@@ -68,7 +68,7 @@ const PICTURES: [&str; 2] = ["drawn_1", "drawn_2"];
 /// Pixels after an attack on a picture of the fixture.
 fn attacked(fixture: &Fixture, picture: &str, attack: &dyn Attack) -> Vec<f32> {
     let pixels = Arc::new(fixture.get(&format!("{picture}.pixels")));
-    let probe = Query {
+    let query = Query {
         case_id: picture.to_owned(),
         item_id: "q".to_owned(),
         condition: "attack".to_owned(),
@@ -76,11 +76,11 @@ fn attacked(fixture: &Fixture, picture: &str, attack: &dyn Attack) -> Vec<f32> {
         images: vec![Shown::Pixels(Arc::clone(&pixels))],
         ask: Request::Options(Vec::new()),
     };
-    let target = AttackTarget { probe, objective: Objective::Nll { target: String::new() }, pixels };
-    let draws: SuiteRng = Suite::full().draws();
-    assert_eq!((draws.seed, draws.version), (24601, 1), "what the fixture was drawn with");
-    let mut victim = Recorded(fixture.get(&format!("{picture}.gradient")));
-    let mut all = attack.attack(&[target], draws, &mut victim).expect("an attack");
+    let target = AttackTarget { query, objective: Objective::Nll { target: String::new() }, pixels };
+    let rng: SuiteRng = Suite::full().rng();
+    assert_eq!((rng.seed, rng.version), (24601, 1), "what the fixture was drawn with");
+    let mut gradient_source = Recorded(fixture.get(&format!("{picture}.gradient")));
+    let mut all = attack.attack(&[target], rng, &mut gradient_source).expect("an attack");
     let AdversarialImage { pixels, .. } = all.remove(0);
     pixels.values
 }

@@ -59,7 +59,7 @@ struct Discerning;
 impl Policy for Discerning {
     fn say(&self, view: &View<'_>) -> String {
         let number: usize = view.case.case_id.trim_start_matches("case-").parse().expect("a number");
-        match view.probe.condition.as_str() {
+        match view.query.condition.as_str() {
             "hint_plus" => view.gold(),
             _ if number.is_multiple_of(2) => view.gold(),
             _ => view.wrong(),

@@ -16,14 +16,14 @@ use stepwise_benchmark::summary::{Summary, skips};
 
 use common::bright::{LINEAR, case, load, suite};
 
-fn checks(respondent: &mut dyn Model, mut base: Linear) -> Vec<Check> {
+fn checks(model: &mut dyn Model, mut base: Linear) -> Vec<Check> {
     let (suite, cases) = (suite(), (0..24).map(case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
-    let surrogate = Some(Surrogate { key: "base", respondent: &mut base });
+    let surrogate = Some(Surrogate { key: "base", model: &mut base });
     let known = HashMap::new();
-    let options = Options { respondent: "r", known: &known, batch: 8, surrogate, progress: &mut progress };
-    let run = runner::run(&plan, &load, respondent, options).expect("runs");
+    let options = Options { model: "r", known: &known, batch: 8, surrogate, progress: &mut progress };
+    let run = runner::run(&plan, &load, model, options).expect("runs");
     let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
     let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
     let read: Summary = serde_json::from_str(&serde_json::to_string(&summary).expect("serialises")).expect("reads");

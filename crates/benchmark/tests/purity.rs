@@ -37,12 +37,12 @@ fn conditions() -> Vec<Condition> {
 type Changed<'a> = (&'a Case, &'a Item, Vec<Result<Perturbed, Skip>>);
 
 /// What every condition makes of every item.
-fn changed(cases: &[Case], draws: SuiteRng) -> Vec<Changed<'_>> {
+fn changed(cases: &[Case], rng: SuiteRng) -> Vec<Changed<'_>> {
     let (pool, conditions) = (Pool::new(cases), conditions());
     let items = cases.iter().flat_map(|case| case.chain.iter().map(move |item| (case, item)));
     items
         .map(|(case, item)| {
-            let scene = Scene { case, item, pool: &pool, draws };
+            let scene = Scene { case, item, pool: &pool, rng };
             (case, item, conditions.iter().map(|condition| condition.perturbation.perturb(&scene)).collect())
         })
         .collect()
@@ -66,18 +66,18 @@ proptest! {
 
     #[test]
     fn the_same_input_gives_the_same_change(world in 0u64..1000, seed in any::<u64>(), version in any::<u32>()) {
-        let draws = SuiteRng { seed, version };
+        let rng = SuiteRng { seed, version };
         let (cases, mut turned) = (cases(world), cases(world));
         turned.reverse();
-        let once = changed(&cases, draws);
-        let again = changed(&turned, draws);
-        prop_assert_eq!(format!("{:?}", once), format!("{:?}", changed(&cases, draws)));
+        let once = changed(&cases, rng);
+        let again = changed(&turned, rng);
+        prop_assert_eq!(format!("{:?}", once), format!("{:?}", changed(&cases, rng)));
         for (case, item, results) in &once {
             // Nor does the order of the file matter.
             let other = again.iter().find(|(c, i, _)| (&c.case_id, &i.id) == (&case.case_id, &item.id)).expect("there");
             prop_assert_eq!(format!("{:?}", results), format!("{:?}", other.2));
         }
-        for other in [SuiteRng { seed: seed ^ 1, ..draws }, SuiteRng { version: version ^ 1, ..draws }] {
+        for other in [SuiteRng { seed: seed ^ 1, ..rng }, SuiteRng { version: version ^ 1, ..rng }] {
             prop_assert_ne!(format!("{:?}", once), format!("{:?}", changed(&cases, other)));
         }
     }

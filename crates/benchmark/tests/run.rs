@@ -110,20 +110,20 @@ fn a_condition_and_its_control_keep_the_same_items_under_a_cap() {
 fn what_is_known_is_not_asked_again_and_comes_out_the_same() {
     let (suite, cases) = (uncapped(), cases(5));
     let plan = Plan::new(&suite, &cases);
-    let mut respondent = Planted::new(&cases, HintFollower(Looker));
-    let first = ask(&plan, &mut respondent);
+    let mut model = Planted::new(&cases, HintFollower(Looker));
+    let first = ask(&plan, &mut model);
     let known: HashMap<_, _> = first.outcomes.iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect();
-    respondent.answered = 0;
-    let again = ask_again(&plan, &mut respondent, &known);
-    assert_eq!((respondent.answered, again.asked, again.reused), (0, 0, first.outcomes.len()));
+    model.answered = 0;
+    let again = ask_again(&plan, &mut model, &known);
+    assert_eq!((model.answered, again.asked, again.reused), (0, 0, first.outcomes.len()));
     assert_eq!(again.outcomes, first.outcomes);
 
     // A changed question is another one.
     let mut changed = cases.clone();
     changed[2].chain[0].question.push('?');
     let plan = Plan::new(&suite, &changed);
-    let mut respondent = Planted::new(&changed, HintFollower(Looker));
-    let again = ask_again(&plan, &mut respondent, &known);
+    let mut model = Planted::new(&changed, HintFollower(Looker));
+    let again = ask_again(&plan, &mut model, &known);
     assert!(
         again
             .outcomes
@@ -158,9 +158,9 @@ fn outcomes_survive_the_store_and_bad_lines_are_all_named() {
 struct Recorder(Vec<Query>);
 
 impl Model for Recorder {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
-        self.0.extend_from_slice(probes);
-        Ok(probes.iter().map(|_| Response::Text(String::new())).collect())
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        self.0.extend_from_slice(queries);
+        Ok(queries.iter().map(|_| Response::Text(String::new())).collect())
     }
 
     fn pixels(&mut self, _: &Query) -> Result<Option<PixelGrid>, ModelError> {
@@ -181,14 +181,14 @@ fn recorded(suite: &Suite, cases: &[Case]) -> Vec<Query> {
 #[test]
 fn pictures_are_what_their_condition_says() {
     let cases = cases(4);
-    let probes = recorded(&uncapped(), &cases);
-    let shown = |probe: &Query| match &probe.images[0] {
+    let queries = recorded(&uncapped(), &cases);
+    let shown = |query: &Query| match &query.images[0] {
         Shown::Picture(picture) => Arc::clone(picture),
         Shown::Pixels(_) => panic!("nothing is attacked here"),
     };
-    for probe in &probes {
-        let case = cases.iter().find(|case| case.case_id == probe.case_id).expect("known");
-        let (own, shown) = (common::picture(case), shown(probe));
+    for query in &queries {
+        let case = cases.iter().find(|case| case.case_id == query.case_id).expect("known");
+        let (own, shown) = (common::picture(case), shown(query));
         let changed: Vec<(u32, u32)> = own
             .enumerate_pixels()
             .filter(|(x, y, pixel)| shown.get_pixel(*x, *y) != *pixel)
@@ -196,7 +196,7 @@ fn pictures_are_what_their_condition_says() {
             .collect();
         let [x0, y0, x1, y1] = FINDING;
         let inside = |&(x, y): &(u32, u32)| (x0..x1).contains(&x) && (y0..y1).contains(&y);
-        match probe.condition.as_str() {
+        match query.condition.as_str() {
             "clean" | "hint_plus" | "hint_minus" | "hint_zero" | "permutation" => assert!(changed.is_empty()),
             "blank" => assert!(shown.pixels().all(|pixel| *pixel == Rgb([128; 3]))),
             // 12 pixels of finding grown by 4 on each side, and moved as a whole.
@@ -205,11 +205,11 @@ fn pictures_are_what_their_condition_says() {
             "cue_true" | "cue_wrong" | "cue_neutral" => {
                 // A line of two pixels around 12 by 12, outside of it; in a corner part of it is off the picture.
                 let line = 16 * 16 - 12 * 12;
-                assert!(changed.len() == line || probe.condition == "cue_neutral" && changed.len() >= line / 2);
+                assert!(changed.len() == line || query.condition == "cue_neutral" && changed.len() >= line / 2);
                 assert!(!changed.iter().any(inside));
                 assert!(changed.iter().all(|&(x, y)| *shown.get_pixel(x, y) == Rgb([255, 64, 64])));
                 let near = changed.iter().all(|&(x, y)| (x0 - 2..x1 + 2).contains(&x) && (y0 - 2..y1 + 2).contains(&y));
-                assert_eq!(near, probe.condition == "cue_true");
+                assert_eq!(near, query.condition == "cue_true");
             }
             "gaussian_noise" => assert!(changed.len() > (SIDE * SIDE * 9 / 10) as usize),
             "swap_near" | "swap_same" => {
@@ -221,22 +221,22 @@ fn pictures_are_what_their_condition_says() {
                     .expect("a picture of the pool");
                 assert_ne!(other.group_id, case.group_id);
                 let gold = |case: &Case| {
-                    let item = case.chain.iter().find(|item| item.id == probe.item_id).expect("the same chain");
+                    let item = case.chain.iter().find(|item| item.id == query.item_id).expect("the same chain");
                     match &item.answer {
                         Answer::Choice { gold, .. } => gold[0],
                         Answer::Yesno { gold, .. } => usize::from(*gold),
                         _ => unreachable!("no other answers here"),
                     }
                 };
-                assert_eq!(gold(other) == gold(case), probe.condition == "swap_same");
+                assert_eq!(gold(other) == gold(case), query.condition == "swap_same");
             }
             other => panic!("{other} is not checked"),
         }
     }
     // One edited picture serves all items of a case that are edited alike.
-    let noisy: Vec<_> = probes
+    let noisy: Vec<_> = queries
         .iter()
-        .filter(|probe| probe.condition == "gaussian_noise" && probe.case_id == "case-000")
+        .filter(|query| query.condition == "gaussian_noise" && query.case_id == "case-000")
         .map(shown)
         .collect();
     assert!(noisy.len() == 4 && noisy.iter().all(|picture| Arc::ptr_eq(picture, &noisy[0])));
@@ -245,11 +245,11 @@ fn pictures_are_what_their_condition_says() {
 #[test]
 fn a_plan_depends_on_neither_the_order_of_the_cases_nor_the_epoch() {
     let suite = uncapped();
-    let key = |probe: &Query| (probe.case_id.clone(), probe.item_id.clone(), probe.condition.clone());
+    let key = |query: &Query| (query.case_id.clone(), query.item_id.clone(), query.condition.clone());
     let sorted = |cases: &[Case]| {
-        let mut probes = recorded(&suite, cases);
-        probes.sort_by_key(key);
-        probes
+        let mut queries = recorded(&suite, cases);
+        queries.sort_by_key(key);
+        queries
     };
     let forward = cases(6);
     let backward: Vec<Case> = forward.iter().rev().cloned().collect();
@@ -314,9 +314,9 @@ fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
     let plan = Plan::new(&suite, &cases);
     let mut go_on = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let small = |_: &Case, _: usize| Ok(Arc::new(RgbImage::new(3, 3)));
-    let mut respondent = Planted::new(&cases, Oracle);
-    let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut go_on };
-    let error = runner::run(&plan, &small, &mut respondent, options).expect_err("too small");
+    let mut model = Planted::new(&cases, Oracle);
+    let options = Options { model: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut go_on };
+    let error = runner::run(&plan, &small, &mut model, options).expect_err("too small");
     assert!(
         error.to_string().contains("case case-000, image 0: has size (3, 3), but the case states (64, 64)"),
         "{error}"
@@ -326,8 +326,8 @@ fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
         assert!(!progress.fresh.is_empty() && progress.done < progress.total);
         ControlFlow::Break(())
     };
-    let options = Options { respondent: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut stop };
-    assert!(matches!(runner::run(&plan, &load, &mut respondent, options), Err(RunError::Stopped)));
+    let options = Options { model: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut stop };
+    assert!(matches!(runner::run(&plan, &load, &mut model, options), Err(RunError::Stopped)));
 }
 
 /// Notes how many probes come together, and stops when it has had enough.
@@ -338,14 +338,14 @@ struct Tired<'a, R> {
 }
 
 impl<R: Model> Model for Tired<'_, R> {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
         self.left = self.left.checked_sub(1).ok_or(ModelError::Stopped)?;
-        self.batches.push(probes.len());
-        self.inside.reply(probes)
+        self.batches.push(queries.len());
+        self.inside.reply(queries)
     }
 
-    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
-        self.inside.pixels(probe)
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
+        self.inside.pixels(query)
     }
 
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
@@ -365,27 +365,26 @@ fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
     let plan = Plan::new(&suite, &cases);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("deep/answers.jsonl");
-    let asked = |respondent: &mut Planted<'_, HintFollower<Looker>>, batches: usize, path: &std::path::Path| {
+    let asked = |model: &mut Planted<'_, HintFollower<Looker>>, batches: usize, path: &std::path::Path| {
         let (mut journal, held) = store::Journal::open(path).expect("opened");
         let known: HashMap<_, _> = held.into_iter().map(|outcome| (outcome.key.clone(), outcome)).collect();
-        let mut tired = Tired { inside: respondent, batches: Vec::new(), left: batches };
+        let mut tired = Tired { inside: model, batches: Vec::new(), left: batches };
         let mut progress = |now: runner::Progress<'_>| {
             journal.keep(now.fresh).expect("kept");
             ControlFlow::Continue(())
         };
-        let options =
-            Options { respondent: "planted", known: &known, batch: 20, surrogate: None, progress: &mut progress };
+        let options = Options { model: "planted", known: &known, batch: 20, surrogate: None, progress: &mut progress };
         let ran = runner::run(&plan, &load, &mut tired, options);
         (ran, tired.batches, known.len())
     };
-    let mut respondent = Planted::new(&cases, HintFollower(Looker));
-    let (whole, batches, _) = asked(&mut respondent, usize::MAX, &folder.path().join("whole.jsonl"));
+    let mut model = Planted::new(&cases, HintFollower(Looker));
+    let (whole, batches, _) = asked(&mut model, usize::MAX, &folder.path().join("whole.jsonl"));
     let whole = whole.expect("runs");
     assert!(batches.len() > 4, "{batches:?}");
     for stop in 0..batches.len() {
         let path = path.with_file_name(format!("{stop}.jsonl"));
-        let mut respondent = Planted::new(&cases, HintFollower(Looker));
-        let (stopped, before, _) = asked(&mut respondent, stop, &path);
+        let mut model = Planted::new(&cases, HintFollower(Looker));
+        let (stopped, before, _) = asked(&mut model, stop, &path);
         assert!(matches!(stopped, Err(RunError::Stopped)));
         // What a process that is killed leaves of its last line, of the end of its last batch, or of its middle.
         let mut left = std::fs::read(&path).expect("there");
@@ -395,7 +394,7 @@ fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
             _ => left.truncate(left.len() - 700),
         }
         std::fs::write(&path, left).expect("written");
-        let (resumed, after, known) = asked(&mut respondent, usize::MAX, &path);
+        let (resumed, after, known) = asked(&mut model, usize::MAX, &path);
         let resumed = resumed.expect("runs");
         assert_eq!(resumed.outcomes, whole.outcomes);
         assert_eq!((resumed.reused, resumed.asked), (known, whole.asked - known));

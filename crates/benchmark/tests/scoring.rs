@@ -18,25 +18,25 @@ use common::{ask, cases, expect, summary};
 /// Knows every answer and loves the letter A more: a right option under another letter loses against A.
 struct LetterLover<'a> {
     cases: &'a [Case],
-    probes: Vec<Query>,
+    queries: Vec<Query>,
 }
 
 impl Model for LetterLover<'_> {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
-        self.probes.extend_from_slice(probes);
-        Ok(probes.iter().map(|probe| self.scores(probe)).collect())
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        self.queries.extend_from_slice(queries);
+        Ok(queries.iter().map(|query| self.scores(query)).collect())
     }
 
-    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
-        Ok(probe.images.first().map(|shown| match shown {
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
+        Ok(query.images.first().map(|shown| match shown {
             Shown::Picture(picture) => grid(picture),
             Shown::Pixels(pixels) => PixelGrid::clone(pixels),
         }))
     }
 
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
-        let gradient = |(probe, _): &(Query, Objective)| {
-            let grid = self.pixels(probe)?.expect("a picture");
+        let gradient = |(query, _): &(Query, Objective)| {
+            let grid = self.pixels(query)?.expect("a picture");
             Ok(PixelGradient { loss: 0.0, gradient: PixelGrid { values: vec![1.0; grid.values.len()], ..grid } })
         };
         attacked.to_vec().iter().map(gradient).collect()
@@ -44,11 +44,11 @@ impl Model for LetterLover<'_> {
 }
 
 impl LetterLover<'_> {
-    fn scores(&self, probe: &Query) -> Response {
-        let Request::Options(options) = &probe.ask else { panic!("only options are asked for") };
-        let case = self.cases.iter().find(|case| case.case_id == probe.case_id).expect("a case");
-        let gold = gold_text(case, case.chain.iter().find(|item| item.id == probe.item_id).expect("an item"));
-        let message = probe.conversation.messages.last().expect("a turn");
+    fn scores(&self, query: &Query) -> Response {
+        let Request::Options(options) = &query.ask else { panic!("only options are asked for") };
+        let case = self.cases.iter().find(|case| case.case_id == query.case_id).expect("a case");
+        let gold = gold_text(case, case.chain.iter().find(|item| item.id == query.item_id).expect("an item"));
+        let message = query.conversation.messages.last().expect("a turn");
         let lines: Vec<&str> = message
             .content
             .iter()
@@ -90,7 +90,7 @@ fn a_taste_for_a_letter_decides_one_order_and_not_the_average() {
     ] {
         let suite = suite(scoring, permutations);
         let plan = Plan::new(&suite, &cases);
-        let run = ask(&plan, &mut LetterLover { cases: &cases, probes: Vec::new() });
+        let run = ask(&plan, &mut LetterLover { cases: &cases, queries: Vec::new() });
         let summary = summary(&plan, &run, None);
         expect(&summary, "accuracy:clean", expected);
         expect(&summary, "accuracy:fgsm", expected);
@@ -102,19 +102,19 @@ fn a_taste_for_a_letter_decides_one_order_and_not_the_average() {
 fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
     let (suite, cases) = (suite(Scoring::Letter, None), cases(2));
     let plan = Plan::new(&suite, &cases);
-    let mut lover = LetterLover { cases: &cases, probes: Vec::new() };
+    let mut lover = LetterLover { cases: &cases, queries: Vec::new() };
     let run = ask(&plan, &mut lover);
     // Four, one, three and two orders of the four questions, under three conditions.
-    assert_eq!((lover.probes.len(), run.outcomes.len()), (2 * 3 * 10, 2 * 3 * 4));
+    assert_eq!((lover.queries.len(), run.outcomes.len()), (2 * 3 * 10, 2 * 3 * 4));
     let of = |condition: &str| -> Vec<&Query> {
-        let is = |probe: &&Query| {
-            (probe.case_id.as_str(), probe.item_id.as_str(), probe.condition.as_str()) == ("case-000", "q1", condition)
+        let is = |query: &&Query| {
+            (query.case_id.as_str(), query.item_id.as_str(), query.condition.as_str()) == ("case-000", "q1", condition)
         };
-        lover.probes.iter().filter(is).collect()
+        lover.queries.iter().filter(is).collect()
     };
     let attacked: Vec<_> = of("fgsm")
         .into_iter()
-        .map(|probe| match &probe.images[0] {
+        .map(|query| match &query.images[0] {
             Shown::Pixels(pixels) => pixels,
             Shown::Picture(_) => panic!("not attacked"),
         })
@@ -123,7 +123,7 @@ fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
     // Each second turn shows the letter under which the option chosen stands there.
     let said: Vec<String> = of("rebuttal")
         .iter()
-        .map(|probe| match &probe.conversation.messages[1].content[0] {
+        .map(|query| match &query.conversation.messages[1].content[0] {
             Part::Text { text } => text.clone(),
             Part::Image { .. } => panic!("words"),
         })

@@ -50,17 +50,17 @@ fn of(kinds: &[&str], policy: impl Policy) -> Summary {
 /// Answers as the one inside and keeps every probe.
 struct Recorded<'a, P> {
     inner: Planted<'a, P>,
-    probes: Vec<Query>,
+    queries: Vec<Query>,
 }
 
 impl<P: Policy> Model for Recorded<'_, P> {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
-        self.probes.extend_from_slice(probes);
-        self.inner.reply(probes)
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        self.queries.extend_from_slice(queries);
+        self.inner.reply(queries)
     }
 
-    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
-        self.inner.pixels(probe)
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
+        self.inner.pixels(query)
     }
 
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
@@ -69,13 +69,13 @@ impl<P: Policy> Model for Recorded<'_, P> {
 }
 
 fn recorded(suite: &Suite, cases: &[Case], policy: impl Policy) -> (Vec<Query>, Run) {
-    let mut respondent = Recorded { inner: Planted::new(cases, policy), probes: Vec::new() };
-    let run = ask(&Plan::new(suite, cases), &mut respondent);
-    (respondent.probes, run)
+    let mut model = Recorded { inner: Planted::new(cases, policy), queries: Vec::new() };
+    let run = ask(&Plan::new(suite, cases), &mut model);
+    (model.queries, run)
 }
 
-fn words(probe: &Query, turn: usize) -> String {
-    let texts = probe.conversation.messages[turn].content.iter().filter_map(|part| match part {
+fn words(query: &Query, turn: usize) -> String {
+    let texts = query.conversation.messages[turn].content.iter().filter_map(|part| match part {
         Part::Text { text } => Some(text.as_str()),
         Part::Image { .. } => None,
     });
@@ -158,19 +158,19 @@ fn the_first_turn_is_the_respondents_own_reply_in_every_form_of_answer() {
     for (form, scoring) in forms.into_iter().chain([(AnswerForm::Text, Scoring::Generate)]) {
         let mut suite = suite(&REBUTTALS);
         (suite.answer_form, suite.scoring) = (form, scoring);
-        let (probes, _) = recorded(&suite, &cases, LastOption);
-        for probe in &probes {
-            let roles: Vec<Role> = probe.conversation.messages.iter().map(|message| message.role).collect();
-            if probe.condition == "clean" {
+        let (queries, _) = recorded(&suite, &cases, LastOption);
+        for query in &queries {
+            let roles: Vec<Role> = query.conversation.messages.iter().map(|message| message.role).collect();
+            if query.condition == "clean" {
                 assert_eq!(roles, [Role::User]);
                 continue;
             }
             assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
-            let clean = probes.iter().find(|other| {
-                (&other.case_id, &other.item_id, other.condition.as_str()) == (&probe.case_id, &probe.item_id, "clean")
+            let clean = queries.iter().find(|other| {
+                (&other.case_id, &other.item_id, other.condition.as_str()) == (&query.case_id, &query.item_id, "clean")
             });
-            assert_eq!(probe.conversation.messages[0], clean.expect("asked").conversation.messages[0]);
-            let last = match (probe.item_id.as_str(), form) {
+            assert_eq!(query.conversation.messages[0], clean.expect("asked").conversation.messages[0]);
+            let last = match (query.item_id.as_str(), form) {
                 ("q2", _) => "no",
                 ("q1", AnswerForm::Letter) => "D",
                 ("q3", AnswerForm::Letter) => "C",
@@ -179,8 +179,8 @@ fn the_first_turn_is_the_respondents_own_reply_in_every_form_of_answer() {
                 ("q3", _) => "lobulated",
                 _ => "carcinoma",
             };
-            assert_eq!(words(probe, 1), last, "{form:?} {scoring:?}");
-            assert!(words(probe, 2).lines().last().expect("lines").starts_with("Answer "), "{}", words(probe, 2));
+            assert_eq!(words(query, 1), last, "{form:?} {scoring:?}");
+            assert!(words(query, 2).lines().last().expect("lines").starts_with("Answer "), "{}", words(query, 2));
         }
     }
 }
@@ -198,12 +198,12 @@ fn without_a_reply_there_is_no_second_turn_and_that_is_counted() {
 
     // Generated words are a reply, whatever they are worth.
     suite.scoring = Scoring::Generate;
-    let (probes, run) = recorded(&suite, &cases, Unparsable);
+    let (queries, run) = recorded(&suite, &cases, Unparsable);
     assert!(run.unanswerable.iter().all(BTreeMap::is_empty));
     let said = "I think that several answers are possible";
-    let second = probes.iter().find(|probe| probe.condition == "rebuttal_repeat").expect("asked");
+    let second = queries.iter().find(|query| query.condition == "rebuttal_repeat").expect("asked");
     assert_eq!(words(second, 1), said);
-    let child = probes.iter().find(|probe| probe.condition == "parents_predicted").expect("asked");
+    let child = queries.iter().find(|query| query.condition == "parents_predicted").expect("asked");
     assert!(words(child, 0).starts_with(&format!("Known so far:\n- Which modality is this? {said}\n")));
 }
 
@@ -214,13 +214,13 @@ fn what_was_said_before_is_asked_once_even_above_the_cap_and_never_again() {
     let plan = Plan::new(&suite, &cases);
     assert_eq!(plan.entries.iter().filter(|entry| entry.condition == 0).count(), 16);
     assert!(plan.skipped[0].is_empty(), "{:?}", plan.skipped[0]);
-    let mut respondent = Planted::new(&cases, HintFollower(Looker));
-    let first = ask(&plan, &mut respondent);
-    assert_eq!((respondent.answered, first.outcomes.len()), (16 + 16 + 12, 16 + 16 + 12));
+    let mut model = Planted::new(&cases, HintFollower(Looker));
+    let first = ask(&plan, &mut model);
+    assert_eq!((model.answered, first.outcomes.len()), (16 + 16 + 12, 16 + 16 + 12));
     let known: HashMap<_, _> = first.outcomes.iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect();
-    respondent.answered = 0;
-    let again = ask_again(&plan, &mut respondent, &known);
-    assert_eq!((respondent.answered, again.reused), (0, 44));
+    model.answered = 0;
+    let again = ask_again(&plan, &mut model, &known);
+    assert_eq!((model.answered, again.reused), (0, 44));
     assert_eq!(again.outcomes, first.outcomes);
     // Who said something else before is asked something else now.
     let known = first.outcomes.iter().filter(|outcome| outcome.condition != "clean");
@@ -308,11 +308,11 @@ fn a_false_premise_catches_who_never_questions_and_a_true_one_who_always_does() 
         // The last two questions are choices beyond the first stage.
         assert_eq!(summary.conditions[1].n, 24);
     }
-    let (probes, _) = recorded(&suite(&kinds), &cases(CASES), Looker);
-    for probe in probes.iter().filter(|probe| probe.item_id == "q3" && probe.condition != "clean") {
-        let number: usize = probe.case_id.trim_start_matches("case-").parse().expect("a number");
-        let answer = if number.is_multiple_of(2) == (probe.condition == "premise_true") { "yes" } else { "no" };
-        let line = words(probe, 0).lines().next().expect("a line").to_owned();
+    let (queries, _) = recorded(&suite(&kinds), &cases(CASES), Looker);
+    for query in queries.iter().filter(|query| query.item_id == "q3" && query.condition != "clean") {
+        let number: usize = query.case_id.trim_start_matches("case-").parse().expect("a number");
+        let answer = if number.is_multiple_of(2) == (query.condition == "premise_true") { "yes" } else { "no" };
+        let line = words(query, 0).lines().next().expect("a line").to_owned();
         assert!(line.contains("\"Is anything abnormal?\"") && line.contains(&format!(" {answer} ")), "{line}");
         assert!(line.ends_with("How is its margin?"), "{line}");
     }
@@ -331,7 +331,7 @@ struct Literal;
 
 impl Policy for Literal {
     fn say(&self, view: &View<'_>) -> String {
-        let asked = words(view.probe, 0);
+        let asked = words(view.query, 0);
         if asked.lines().any(|line| line == view.item.question) { view.gold() } else { "what?".to_owned() }
     }
 }
@@ -358,12 +358,12 @@ fn a_hidden_instruction_moves_who_obeys_and_the_report_alone_nobody() {
 #[test]
 fn rotations_show_every_option_in_every_place_once() {
     let suite = suite(&["permutation rotate=1", "permutation rotate=2", "permutation rotate=3"]);
-    let (probes, _) = recorded(&suite, &cases(1), Oracle);
+    let (queries, _) = recorded(&suite, &cases(1), Oracle);
     for (item, count) in [("q1", 4), ("q3", 3), ("q4", 2)] {
-        let orders: Vec<Vec<String>> = probes
+        let orders: Vec<Vec<String>> = queries
             .iter()
-            .filter(|probe| probe.item_id == item)
-            .map(|probe| words(probe, 0).lines().filter_map(|line| Some(line.split_once(". ")?.1.to_owned())).collect())
+            .filter(|query| query.item_id == item)
+            .map(|query| words(query, 0).lines().filter_map(|line| Some(line.split_once(". ")?.1.to_owned())).collect())
             .collect();
         assert_eq!(orders.len(), count);
         for place in 0..count {

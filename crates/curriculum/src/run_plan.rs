@@ -11,7 +11,7 @@ use crate::{Phase, PlanError, SampleIndex, Sampler, Visits};
 pub struct RunPlan {
     plan: Sampler,
     seed: u64,
-    legs: Vec<PhaseSpan>,
+    spans: Vec<PhaseSpan>,
     /// `max_steps` of the recipe.
     most: Option<u64>,
     /// Number of steps after which the run was stopped early.
@@ -69,18 +69,18 @@ impl RunPlan {
     pub fn new(recipe: &Recipe, cases: &[Case]) -> Result<Self, PlanError> {
         let phases = phases(recipe, cases)?;
         let plan = Sampler::new(phases, cases, cases_per_step(recipe))?;
-        let leg = |phase: usize| {
+        let span = |phase: usize| {
             let steps = plan.steps(phase) as u64;
             PhaseSpan { steps_per_epoch: plan.steps_per_epoch(phase) as u64, written: steps, steps }
         };
-        let legs: Vec<PhaseSpan> = (0..plan.phases().len()).map(leg).collect();
+        let spans: Vec<PhaseSpan> = (0..plan.phases().len()).map(span).collect();
         let (seed, most) = (recipe.seed, recipe.train.max_steps);
-        let mut course = Self { plan, seed, legs, most, ended: None, planned: 0, total: 0, epochs: 0 };
-        course.count();
-        course.planned = course.total;
-        course.check_warmup(recipe)?;
-        course.check_promotion(recipe)?;
-        Ok(course)
+        let mut run_plan = Self { plan, seed, spans, most, ended: None, planned: 0, total: 0, epochs: 0 };
+        run_plan.count();
+        run_plan.planned = run_plan.total;
+        run_plan.check_warmup(recipe)?;
+        run_plan.check_promotion(recipe)?;
+        Ok(run_plan)
     }
 
     /// Checks that each schedule (of the run, or of each phase if `rewarm` is set) is longer than its warm-up.
@@ -93,14 +93,14 @@ impl RunPlan {
                 _ => Ok(()),
             };
         }
-        for (phase, (leg, keys)) in self.legs.iter().zip(&recipe.curriculum.phase).enumerate() {
+        for (phase, (span, keys)) in self.spans.iter().zip(&recipe.curriculum.phase).enumerate() {
             if let Warmup::Steps(warmup) = keys.warmup.unwrap_or(recipe.train.warmup)
-                && warmup >= leg.written.max(1)
+                && warmup >= span.written.max(1)
             {
                 return Err(PlanError::Value {
                     phase,
                     field: "warmup_steps",
-                    what: format!("the warm-up takes {warmup} steps, but the phase has only {}", leg.written),
+                    what: format!("the warm-up takes {warmup} steps, but the phase has only {}", span.written),
                     advice: "lower it, lengthen the phase, or set `rewarm = false` for one schedule over the whole run",
                 });
             }
@@ -112,10 +112,10 @@ impl RunPlan {
     /// has no effect.
     fn check_promotion(&self, recipe: &Recipe) -> Result<(), PlanError> {
         let mut before = 0;
-        for (phase, (leg, keys)) in self.legs.iter().zip(&recipe.curriculum.phase).enumerate() {
-            let epochs = leg.written.div_ceil(leg.steps_per_epoch.max(1)) as u32;
+        for (phase, (span, keys)) in self.spans.iter().zip(&recipe.curriculum.phase).enumerate() {
+            let epochs = span.written.div_ceil(span.steps_per_epoch.max(1)) as u32;
             let is_tested = |epoch: u32| epoch.is_multiple_of(recipe.benchmark.every);
-            if keys.lesson.promotion.is_some() && !(before + 1..before + epochs).any(is_tested) {
+            if keys.examples.promotion.is_some() && !(before + 1..before + epochs).any(is_tested) {
                 return Err(PlanError::Value {
                     phase,
                     field: "promotion",
@@ -133,11 +133,11 @@ impl RunPlan {
     /// phases get no steps.
     fn count(&mut self) {
         let mut left = self.most.unwrap_or(u64::MAX);
-        for leg in &mut self.legs {
-            leg.steps = leg.written.min(left);
-            left -= leg.steps;
+        for span in &mut self.spans {
+            span.steps = span.written.min(left);
+            left -= span.steps;
         }
-        let all = self.legs.iter().map(|leg| leg.steps).sum::<u64>();
+        let all = self.spans.iter().map(|span| span.steps).sum::<u64>();
         self.total = self.ended.map_or(all, |ended| ended.min(all));
         self.epochs = self.total.checked_sub(1).map_or(0, |last| self.at(last).epochs_before + 1);
     }
@@ -147,7 +147,7 @@ impl RunPlan {
     /// # Panics
     /// When there is no such phase.
     pub fn cut(&mut self, phase: usize, steps: u64) {
-        self.legs[phase].written = steps.min(self.legs[phase].written);
+        self.spans[phase].written = steps.min(self.spans[phase].written);
         self.count();
     }
 
@@ -181,7 +181,7 @@ impl RunPlan {
     /// Number of phases.
     #[must_use]
     pub fn phases(&self) -> usize {
-        self.legs.len()
+        self.spans.len()
     }
 
     /// Position of the first step of a phase, even if the run ends before it.
@@ -190,15 +190,15 @@ impl RunPlan {
     /// When there is no such phase.
     #[must_use]
     pub fn beginning(&self, phase: usize) -> StepPosition {
-        let leg = &self.legs[phase];
+        let span = &self.spans[phase];
         StepPosition {
             phase,
             epoch: 0,
-            epochs_before: self.legs[..phase].iter().map(PhaseSpan::epochs).sum(),
+            epochs_before: self.spans[..phase].iter().map(PhaseSpan::epochs).sum(),
             step: 0,
             phase_step: 0,
-            phase_total: leg.steps,
-            ends_epoch: leg.steps == 1,
+            phase_total: span.steps,
+            ends_epoch: span.steps == 1,
         }
     }
 
@@ -209,19 +209,19 @@ impl RunPlan {
     #[must_use]
     pub fn at(&self, done: u64) -> StepPosition {
         let (mut before, mut epochs_before) = (0, 0);
-        for (phase, leg) in self.legs.iter().enumerate() {
-            let phase_total = leg.steps;
+        for (phase, span) in self.spans.iter().enumerate() {
+            let phase_total = span.steps;
             if done < before + phase_total {
                 let phase_step = done - before;
-                let epoch = (phase_step / leg.steps_per_epoch) as u32;
-                let step = phase_step % leg.steps_per_epoch;
+                let epoch = (phase_step / span.steps_per_epoch) as u32;
+                let step = phase_step % span.steps_per_epoch;
                 let ends_epoch =
-                    step + 1 == leg.steps_per_epoch || phase_step + 1 == phase_total || done + 1 == self.total;
+                    step + 1 == span.steps_per_epoch || phase_step + 1 == phase_total || done + 1 == self.total;
                 let epochs_before = epochs_before + epoch;
                 return StepPosition { phase, epoch, epochs_before, step, phase_step, phase_total, ends_epoch };
             }
             before += phase_total;
-            epochs_before += leg.epochs();
+            epochs_before += span.epochs();
         }
         unreachable!("step {done} of {before}")
     }
@@ -233,7 +233,7 @@ impl RunPlan {
             None => 0.0,
             Some(last) => {
                 let place = self.at(last);
-                let steps = self.legs[place.phase].steps_per_epoch;
+                let steps = self.spans[place.phase].steps_per_epoch;
                 f64::from(place.epochs_before) + (place.step + 1) as f64 / steps as f64
             }
         }
@@ -250,9 +250,9 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
         num_train_epochs: phase.num_train_epochs.map(f64::from),
         max_steps: phase.max_steps.map(|steps| steps as usize),
         learning_rate: Some(phase.learning_rate),
-        replay: phase.lesson.replay,
+        replay: phase.examples.replay,
         visits: visits_of(phase.pacing),
-        dataset_weights: phase.lesson.dataset_weights.clone(),
+        dataset_weights: phase.examples.dataset_weights.clone(),
     };
     let mut phases: Vec<Phase> = written.iter().map(phase).collect();
     let Some(order) = &recipe.curriculum.order else { return Ok(phases) };
@@ -264,7 +264,7 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
         learning_rate: None,
         replay: 0.0,
         visits: Visits::Stage,
-        dataset_weights: recipe.curriculum.lesson.dataset_weights.clone(),
+        dataset_weights: recipe.curriculum.examples.dataset_weights.clone(),
     };
     let epoch = Sampler::new(vec![everything], cases, cases_per_step(recipe))?.steps_per_epoch(0);
     let all = epoch as u64 * u64::from(recipe.train.num_train_epochs);
@@ -318,7 +318,7 @@ mod tests {
         (0..40).map(|number| record(number, &SynthOptions::default())).collect()
     }
 
-    fn course(order: &str, cases: &[Case]) -> RunPlan {
+    fn run_plan(order: &str, cases: &[Case]) -> RunPlan {
         let order = if order.starts_with('[') { order.to_owned() } else { format!("\"{order}\"") };
         let text = format!(
             "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\ngradient_accumulation_steps = 4\n\
@@ -329,12 +329,12 @@ mod tests {
     }
 
     /// Stages of the questions of each step.
-    fn stages(course: &RunPlan, cases: &[Case]) -> Vec<Vec<u8>> {
+    fn stages(run_plan: &RunPlan, cases: &[Case]) -> Vec<Vec<u8>> {
         let of_step = |step| {
-            let samples = course.samples(course.at(step));
+            let samples = run_plan.samples(run_plan.at(step));
             samples.iter().map(|sample| cases[sample.case].chain[sample.item].stage).collect()
         };
-        (0..course.total).map(of_step).collect()
+        (0..run_plan.total).map(of_step).collect()
     }
 
     #[test]
@@ -343,9 +343,9 @@ mod tests {
         let mut totals = BTreeSet::new();
         for order in ["stepwise", "reverse", "cumulative", "joint", "balanced", "competence", "random", "[3, 1]", "[4]"]
         {
-            let course = course(order, &cases);
-            totals.insert(course.total);
-            let steps = stages(&course, &cases);
+            let run_plan = run_plan(order, &cases);
+            totals.insert(run_plan.total);
+            let steps = stages(&run_plan, &cases);
             assert!(steps.iter().all(|step| !step.is_empty()), "{order}");
             let quarter = |number: usize| -> BTreeSet<u8> {
                 steps[number * steps.len() / 4..(number + 1) * steps.len() / 4].concat().into_iter().collect()
@@ -369,9 +369,9 @@ mod tests {
     fn stepwise_and_joint_see_every_question_as_often() {
         let cases = cases();
         let counts = |order: &str| {
-            let course = course(order, &cases);
+            let run_plan = run_plan(order, &cases);
             let mut counts: BTreeMap<SampleIndex, usize> = BTreeMap::new();
-            (0..course.total).flat_map(|step| course.samples(course.at(step))).for_each(|sample| {
+            (0..run_plan.total).flat_map(|step| run_plan.samples(run_plan.at(step))).for_each(|sample| {
                 *counts.entry(sample).or_default() += 1;
             });
             counts
@@ -385,11 +385,11 @@ mod tests {
     #[test]
     fn a_phase_that_is_cut_moves_the_others_up() {
         let cases = cases();
-        let mut course = course("stepwise", &cases);
-        assert_eq!((course.total, course.phase_end(3), course.phase_end(79)), (80, 20, 80));
-        course.cut(1, 10);
-        assert_eq!((course.total, course.phase_end(25), course.at(30).phase), (70, 30, 2));
-        assert_eq!((course.at(29).phase, course.at(29).ends_epoch, course.epochs), (1, true, 7));
+        let mut run_plan = run_plan("stepwise", &cases);
+        assert_eq!((run_plan.total, run_plan.phase_end(3), run_plan.phase_end(79)), (80, 20, 80));
+        run_plan.cut(1, 10);
+        assert_eq!((run_plan.total, run_plan.phase_end(25), run_plan.at(30).phase), (70, 30, 2));
+        assert_eq!((run_plan.at(29).phase, run_plan.at(29).ends_epoch, run_plan.epochs), (1, true, 7));
     }
 
     #[test]
@@ -424,15 +424,15 @@ mod tests {
     #[test]
     fn a_phase_ends_its_epoch_where_its_steps_end() {
         let cases = cases();
-        let course = course("cumulative", &cases);
-        let ends: Vec<(usize, u32, u64)> = (0..course.total)
-            .map(|step| course.at(step))
+        let run_plan = run_plan("cumulative", &cases);
+        let ends: Vec<(usize, u32, u64)> = (0..run_plan.total)
+            .map(|step| run_plan.at(step))
             .filter(|place| place.ends_epoch)
             .map(|place| (place.phase, place.epochs_before, place.phase_step + 1))
             .collect();
         // 80 steps, 20 per phase. An epoch of the first phase has 10 steps, of the last phase 40.
         assert_eq!(ends, [(0, 0, 10), (0, 1, 20), (1, 2, 20), (2, 3, 20), (3, 4, 20)]);
-        assert_eq!((course.total, course.epochs), (80, 5));
-        assert_eq!(course.beginning(2), course.at(40));
+        assert_eq!((run_plan.total, run_plan.epochs), (80, 5));
+        assert_eq!(run_plan.beginning(2), run_plan.at(40));
     }
 }

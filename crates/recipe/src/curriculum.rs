@@ -27,7 +27,7 @@ pub struct Curriculum {
     /// Whether the learning rate warms up and decays anew in every phase; else one schedule spans the run.
     pub rewarm: bool,
     /// What all phases of that order have in common.
-    pub lesson: ExampleKeys,
+    pub examples: ExampleKeys,
     /// One after the other; at least one.
     pub phase: Vec<PhaseRecipe>,
 }
@@ -104,7 +104,7 @@ pub struct PhaseRecipe {
     pub freeze: Freeze,
     /// What lessons show.
     #[serde(flatten)]
-    pub lesson: ExampleKeys,
+    pub examples: ExampleKeys,
 }
 
 /// Which lessons of a phase come when.
@@ -172,7 +172,7 @@ impl Serialize for Curriculum {
             order: &'a Order,
             rewarm: bool,
             #[serde(flatten)]
-            lesson: &'a ExampleKeys,
+            examples: &'a ExampleKeys,
         }
         #[derive(Serialize)]
         struct Phased<'a> {
@@ -180,7 +180,7 @@ impl Serialize for Curriculum {
             phase: &'a [PhaseRecipe],
         }
         match &self.order {
-            Some(order) => Ordered { order, rewarm: self.rewarm, lesson: &self.lesson }.serialize(serializer),
+            Some(order) => Ordered { order, rewarm: self.rewarm, examples: &self.examples }.serialize(serializer),
             None => Phased { rewarm: self.rewarm, phase: &self.phase }.serialize(serializer),
         }
     }
@@ -206,37 +206,37 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
     let replay_at = section.at("replay");
     let none = ExampleKeys::default();
     let replay = section.float("replay", none.replay, 0.0..1.0, "That of phases that have something to replay.");
-    let lesson = ExampleKeys { replay, ..read_lesson(&mut section, &none, Level::Run) };
+    let examples = ExampleKeys { replay, ..read_examples(&mut section, &none, Level::Run) };
     let mut written = section.sections("phase");
     let mut phases: Vec<PhaseRecipe> = Vec::new();
     if let Some(order) = &order {
-        phases = ordered(order, seed, train, &lesson);
+        phases = ordered(order, seed, train, &examples);
         // Documents the keys of a phase, none of which is written.
-        read_phase(section.part(PHASES), tuning, train, rewarm, &lesson, &[]);
+        read_phase(section.part(PHASES), tuning, train, rewarm, &examples, &[]);
     } else {
         if written.is_empty() {
             // Without phases all stages are learned together: the phase whose every key is left out.
             written.push(section.part(PHASES));
         }
         for phase in written {
-            let phase = read_phase(phase, tuning, train, rewarm, &lesson, &phases);
+            let phase = read_phase(phase, tuning, train, rewarm, &examples, &phases);
             phases.push(phase);
         }
     }
     // An order may have nothing to replay: then the arms of a study that has one for all orders do without.
-    if lesson.replay > 0.0 && order.is_none() && phases.iter().all(|phase| phase.lesson.replay == 0.0) {
+    if examples.replay > 0.0 && order.is_none() && phases.iter().all(|phase| phase.examples.replay == 0.0) {
         section.report(replay_at.as_ref(), NOTHING_TO_REPLAY, "remove `replay`");
     }
     section.finish();
     // Without an order the phases have taken over what holds for all of them.
-    let lesson = if order.is_some() { lesson } else { ExampleKeys::default() };
-    Curriculum { order, rewarm, lesson, phase: phases }
+    let examples = if order.is_some() { examples } else { ExampleKeys::default() };
+    Curriculum { order, rewarm, examples, phase: phases }
 }
 
 const NOTHING_TO_REPLAY: &str = "there is nothing to replay: no earlier phase has a stage that this one lacks";
 
 /// The phases of an order.
-fn ordered(order: &Order, seed: u64, train: &Train, lesson: &ExampleKeys) -> Vec<PhaseRecipe> {
+fn ordered(order: &Order, seed: u64, train: &Train, examples: &ExampleKeys) -> Vec<PhaseRecipe> {
     let mut phases: Vec<PhaseRecipe> = Vec::new();
     for stages in order.stages(seed) {
         let mut phase = PhaseRecipe {
@@ -248,10 +248,10 @@ fn ordered(order: &Order, seed: u64, train: &Train, lesson: &ExampleKeys) -> Vec
             warmup: None,
             pacing: SamplingOrder::default(),
             freeze: Freeze::default(),
-            lesson: lesson.clone(),
+            examples: examples.clone(),
         };
         if !has_replay(&phases, &phase.stages) {
-            phase.lesson.replay = 0.0;
+            phase.examples.replay = 0.0;
         }
         phases.push(phase);
     }
@@ -303,7 +303,7 @@ fn read_phase(
             "Which lessons come when: case by case, or a stage of a case at a time, the stages in turns or easy before hard.",
         ),
         freeze: freeze::read(&mut section, tuning),
-        lesson: common.clone(),
+        examples: common.clone(),
     };
     let has_replay = has_replay(earlier, &phase.stages);
     let usual = if has_replay { common.replay } else { 0.0 };
@@ -315,7 +315,7 @@ fn read_phase(
             "Share of every batch that comes again from the stages of earlier phases, a stage of a case at a time.",
         )
         .unwrap_or(usual);
-    phase.lesson = ExampleKeys { replay, ..read_lesson(&mut section, common, Level::PhaseRecipe) };
+    phase.examples = ExampleKeys { replay, ..read_examples(&mut section, common, Level::Phase) };
     if !phase.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         let message = format!("the phase name \"{}\" has more than letters, digits, `-`, `_` and `.`", phase.name);
         section.report(name_at.as_ref(), message, "it stands in metric names and paths; shorten it");
@@ -335,17 +335,17 @@ fn read_phase(
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Run,
-    PhaseRecipe,
+    Phase,
 }
 
 /// The keys of lessons but `replay`.
-fn read_lesson(section: &mut Section<'_>, common: &ExampleKeys, level: Level) -> ExampleKeys {
+fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) -> ExampleKeys {
     let otherwise = match level {
         Level::Run => "\"none\"",
-        Level::PhaseRecipe => "that of `[curriculum]`",
+        Level::Phase => "that of `[curriculum]`",
     };
     let blank_at = section.at("blank_images");
-    let lesson = ExampleKeys {
+    let examples = ExampleKeys {
         replay: common.replay,
         dataset_weights: dataset_weights::read(
             section,
@@ -373,14 +373,14 @@ fn read_lesson(section: &mut Section<'_>, common: &ExampleKeys, level: Level) ->
             .unwrap_or(common.blank_images),
         promotion: early_advance::read(section, common.promotion.as_ref()),
     };
-    if let Some(kind) = lesson.augment.removal().filter(|_| lesson.blank_images) {
+    if let Some(kind) = examples.augment.removal().filter(|_| examples.blank_images) {
         section.report(
             blank_at.as_ref(),
             format!("`blank_images` keeps the answers, and `{kind}` in `augment` teaches to decline"),
             "remove one of them",
         );
     }
-    lesson
+    examples
 }
 
 const EVIDENCE: &str = "How lessons show the evidence: as it is (none), with a mark drawn on it (drawn), with a mark in fewer and fewer \

@@ -161,9 +161,9 @@ fn an_order_makes_its_phases_and_stands_for_them() {
     let stages: Vec<&[u8]> = recipe.curriculum.phase.iter().map(|phase| phase.stages.as_slice()).collect();
     assert_eq!(stages, [&[1][..], &[1, 2], &[1, 2, 3], &[1, 2, 3, 4]]);
     // Nothing that came before is missing from a later phase.
-    assert!(recipe.curriculum.phase.iter().all(|phase| phase.lesson.replay == 0.0));
+    assert!(recipe.curriculum.phase.iter().all(|phase| phase.examples.replay == 0.0));
     let reverse = parse(ORDERED, &["curriculum.order=reverse"]).expect("valid");
-    let replay: Vec<f64> = reverse.curriculum.phase.iter().map(|phase| phase.lesson.replay).collect();
+    let replay: Vec<f64> = reverse.curriculum.phase.iter().map(|phase| phase.examples.replay).collect();
     assert_eq!(replay, [0.0, 0.1, 0.1, 0.1]);
     insta::assert_snapshot!(recipe.to_toml());
 }
@@ -182,8 +182,9 @@ fn a_phase_takes_what_holds_for_all_unless_it_says_otherwise() {
          [[curriculum.phase]]\nstages = [2]\naugment = {{}}\n[[curriculum.phase]]\nstages = [3]\ncontext = \"none\"\nreplay = 0\n"
     );
     let recipe = parse(&text, &[]).expect("valid");
-    let of =
-        |phase: &PhaseRecipe| (phase.lesson.replay, phase.lesson.context.gold, phase.lesson.augment.conditions.len());
+    let of = |phase: &PhaseRecipe| {
+        (phase.examples.replay, phase.examples.context.gold, phase.examples.augment.conditions.len())
+    };
     let found: Vec<_> = recipe.curriculum.phase.iter().map(of).collect();
     assert_eq!(found, [(0.0, 1.0, 1), (0.2, 1.0, 0), (0.0, 0.0, 1)]);
     assert_eq!(recipe, parse(&recipe.to_toml(), &[]).expect("a resolved recipe is a recipe"));

@@ -10,7 +10,7 @@ use stepwise_report::plan::{PlanInput, PlannedExample, PlannedStep, render};
 fn steps() -> Vec<PlannedStep<'static>> {
     let step = |step: usize| {
         let second = step >= 30;
-        let lesson = |place: usize| {
+        let example = |place: usize| {
             let replayed = second && place == 0;
             PlannedExample {
                 case: (step * 4 + place) % 50,
@@ -26,7 +26,7 @@ fn steps() -> Vec<PlannedStep<'static>> {
         PlannedStep {
             epoch: if second { 2 } else { 1 },
             rate: 2e-3 * (1.0 - (step % 30) as f64 / 30.0),
-            lessons: (0..4).map(lesson).collect(),
+            examples: (0..4).map(example).collect(),
         }
     };
     (0..60).map(step).collect()
@@ -67,7 +67,7 @@ fn a_plan_is_drawn_and_listed() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn a_long_plan_stays_small() {
-    let lesson = |case| PlannedExample {
+    let example = |case| PlannedExample {
         case,
         case_id: "c",
         question: "q",
@@ -81,7 +81,7 @@ fn a_long_plan_stays_small() {
         .map(|step| PlannedStep {
             epoch: 1,
             rate: 0.0,
-            lessons: (0..8).map(|place| lesson(step * 8 + place)).collect(),
+            examples: (0..8).map(|place| example(step * 8 + place)).collect(),
         })
         .collect();
     let report =

@@ -52,9 +52,9 @@ impl Learner {
     fn lost(&self, view: &View<'_>) -> f64 {
         let drawn = drawn(view.case);
         let whole = 0.30 - 0.02 * self.epoch as f64;
-        match view.probe.images.first() {
+        match view.query.images.first() {
             Some(Shown::Picture(picture)) if **picture == drawn => 0.0,
-            Some(Shown::Pixels(_)) if view.probe.condition.starts_with("random_sign") => 0.0,
+            Some(Shown::Pixels(_)) if view.query.condition.starts_with("random_sign") => 0.0,
             Some(Shown::Pixels(pixels)) => {
                 let moved =
                     pixels.values.iter().zip(&grid(&drawn).values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -78,12 +78,12 @@ impl Policy for Prior {
 struct Attackable<'a, P>(Planted<'a, P>);
 
 impl<P: Policy> Model for Attackable<'_, P> {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
-        self.0.reply(probes)
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        self.0.reply(queries)
     }
 
-    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
-        Ok(match probe.images.first() {
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
+        Ok(match query.images.first() {
             Some(Shown::Picture(picture)) => Some(grid(picture)),
             _ => None,
         })
@@ -92,7 +92,7 @@ impl<P: Policy> Model for Attackable<'_, P> {
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         let yes_no: Vec<_> = attacked
             .iter()
-            .map(|(probe, _)| (probe.clone(), Objective::Margin { options: vec!["yes".into(), "no".into()], gold: 0 }))
+            .map(|(query, _)| (query.clone(), Objective::Margin { options: vec!["yes".into(), "no".into()], gold: 0 }))
             .collect();
         Linear { weight: 1.0, threshold: 0.5 }.pixel_gradients(&yes_no)
     }
@@ -180,13 +180,13 @@ fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Summary
 }
 
 /// Asks with the base at hand, for attacks that are made on it.
-fn asked(plan: &Plan<'_>, respondent: &mut dyn Model) -> Run {
+fn asked(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let mut base = Attackable(Planted::new(plan.pool.cases(), Learner { epoch: 0 }));
-    let surrogate = Some(Surrogate { key: "base", respondent: &mut base });
+    let surrogate = Some(Surrogate { key: "base", model: &mut base });
     let known = HashMap::new();
-    let options = Options { respondent: "planted", known: &known, batch: 64, surrogate, progress: &mut progress };
-    runner::run(plan, &load, respondent, options).expect("planted respondents do not fail")
+    let options = Options { model: "planted", known: &known, batch: 64, surrogate, progress: &mut progress };
+    runner::run(plan, &load, model, options).expect("planted respondents do not fail")
 }
 
 /// Leaves a page to be looked at.
@@ -339,15 +339,15 @@ fn tables_hold_the_numbers_of_the_summaries() {
 }
 
 /// The report of a linear respondent attacked at two sizes.
-fn attacked(respondent: &mut dyn Model) -> Report {
+fn attacked(model: &mut dyn Model) -> Report {
     let (suite, cases) = (bright::suite(), (0..24).map(bright::case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let mut base = bright::LINEAR;
-    let surrogate = Some(Surrogate { key: "base", respondent: &mut base });
+    let surrogate = Some(Surrogate { key: "base", model: &mut base });
     let known = HashMap::new();
-    let options = Options { respondent: "r", known: &known, batch: 8, surrogate, progress: &mut progress };
-    let run = runner::run(&plan, &bright::load, respondent, options).expect("runs");
+    let options = Options { model: "r", known: &known, batch: 8, surrogate, progress: &mut progress };
+    let run = runner::run(&plan, &bright::load, model, options).expect("runs");
     let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
     let base = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
     render(&ReportInput { title: "Attacked", facts: &[], base: &base, epochs: &[], worst: &[], forgetting: None })
@@ -474,7 +474,7 @@ fn a_worst_case_shows_the_second_turn_and_what_was_done_to_the_picture() {
         ]
     );
     let mut attacker = Attackable(Planted::new(&cases, WeakToChange));
-    let at_hand = worst_cases::LiveModels { respondent: &mut attacker, surrogate: None };
+    let at_hand = worst_cases::LiveModels { model: &mut attacker, surrogate: None };
     let drawn =
         worst_cases::pick(&plan, &load, &tuned.outcomes, &base.outcomes, 8, Some(at_hand)).expect("pictures are there");
     let fgsm = drawn.iter().find(|case| case.condition == "fgsm").expect("one of each");

@@ -12,8 +12,8 @@ use stepwise_vlm::idefics3::ModelPart;
 use crate::table::Table;
 
 /// Tables of what is trained, of its lessons, and of memory.
-pub fn text(preparation: &Preflight) -> String {
-    [trained(preparation), lessons(preparation), memory(&preparation.memory)].map(|table| table.text()).join("\n\n")
+pub fn text(preflight: &Preflight) -> String {
+    [trained(preflight), examples(preflight), memory(&preflight.memory)].map(|table| table.text()).join("\n\n")
 }
 
 /// What to lower where the run may not fit; none where it does, or the system does not tell.
@@ -29,24 +29,24 @@ pub fn warning(estimate: &MemoryEstimate) -> Option<String> {
     })
 }
 
-fn trained(preparation: &Preflight) -> Table {
-    let inventory = &preparation.inventory;
+fn trained(preflight: &Preflight) -> Table {
+    let trainable = &preflight.trainable;
     let mut table = Table::new("what is trained", ["part: modules", "rank", "parameters", "rate"]);
-    for Group { part, rank, modules, parameters } in &inventory.groups {
+    for Group { part, rank, modules, parameters } in &trainable.groups {
         let modules: Vec<String> = modules.iter().map(|(name, count)| format!("{count} {name}")).collect();
         table.rows.push(vec![
             format!("{}: {}", part.name(), modules.join(", ")),
             rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
             grouped(*parameters),
-            rate(&preparation.regimes, *part, rank.is_some()),
+            rate(&preflight.freeze_groups, *part, rank.is_some()),
         ]);
     }
-    if let Tuning::LoraRecipe { lora } = &preparation.tuning {
+    if let Tuning::LoraRecipe { lora } = &preflight.tuning {
         table.notes.extend(beside_plain(lora));
     }
-    table.notes.extend(by_phase(inventory, &preparation.regimes));
+    table.notes.extend(by_phase(trainable, &preflight.freeze_groups));
     let frozen: Vec<String> =
-        inventory.frozen.iter().map(|(part, values)| format!("{} {}", part.name(), grouped(*values))).collect();
+        trainable.frozen.iter().map(|(part, values)| format!("{} {}", part.name(), grouped(*values))).collect();
     table.notes.push(format!("frozen: {}", frozen.join(", ")));
     table
 }
@@ -65,22 +65,22 @@ fn beside_plain(lora: &LoraRecipe) -> Option<String> {
 }
 
 /// Which parts learn in which phases, where that differs.
-fn by_phase(inventory: &TrainableParameters, regimes: &[FreezeGroup]) -> Vec<String> {
-    if regimes.iter().all(|regime| regime.freeze == Freeze::default()) {
+fn by_phase(trainable: &TrainableParameters, freeze_groups: &[FreezeGroup]) -> Vec<String> {
+    if freeze_groups.iter().all(|freeze_group| freeze_group.freeze == Freeze::default()) {
         return Vec::new();
     }
     let learning = |FreezeGroup { freeze, phases, .. }: &FreezeGroup| {
         let phases: Vec<&str> = phases.iter().map(|(name, _)| name.as_str()).collect();
-        let inventory = inventory.but(*freeze);
-        let parts = ModelPart::ALL.into_iter().filter(|part| inventory.learns(*part)).map(ModelPart::name);
+        let trainable = trainable.but(*freeze);
+        let parts = ModelPart::ALL.into_iter().filter(|part| trainable.learns(*part)).map(ModelPart::name);
         format!("learning in {}: {}", phases.join(", "), parts.collect::<Vec<_>>().join(", "))
     };
-    regimes.iter().map(learning).collect()
+    freeze_groups.iter().map(learning).collect()
 }
 
 /// Peak learning rates of the phases that a part learns in; with LoRA+ those of `lora_B`, too.
-fn rate(regimes: &[FreezeGroup], part: ModelPart, adapters: bool) -> String {
-    let rates: Vec<&Rates> = regimes.iter().flat_map(|regime| regime.rates(part)).collect();
+fn rate(freeze_groups: &[FreezeGroup], part: ModelPart, adapters: bool) -> String {
+    let rates: Vec<&Rates> = freeze_groups.iter().flat_map(|freeze_group| freeze_group.rates(part)).collect();
     let span = |ratio: f64| {
         let peaks = rates.iter().map(|rates| rates.of_part(part) * ratio);
         let (low, high) = (peaks.clone().fold(f64::INFINITY, f64::min), peaks.fold(0.0, f64::max));
@@ -93,7 +93,7 @@ fn rate(regimes: &[FreezeGroup], part: ModelPart, adapters: bool) -> String {
     }
 }
 
-fn lessons(preparation: &Preflight) -> Table {
+fn examples(preflight: &Preflight) -> Table {
     let head = [
         "phase",
         "steps",
@@ -109,27 +109,27 @@ fn lessons(preparation: &Preflight) -> Table {
         "max",
     ];
     let mut table = Table::new("what is learned", head);
-    for phase in &preparation.survey.phases {
-        let mut row = vec![phase.name.clone(), phase.steps.to_string(), phase.lessons.to_string()];
+    for phase in &preflight.token_stats.phases {
+        let mut row = vec![phase.name.clone(), phase.steps.to_string(), phase.examples.to_string()];
         for Percentiles { p50, p95, max } in [phase.tokens, phase.supervised, phase.image] {
             row.extend([p50, p95, max].map(|count| count.to_string()));
         }
         table.rows.push(row);
     }
-    let phases = &preparation.survey.phases;
+    let phases = &preflight.token_stats.phases;
     table.notes.push(format!(
         "{} training cases, {} evaluation cases, {} phases, {} epochs, {} steps of {} cases",
-        preparation.training_cases,
-        preparation.evaluation_cases,
+        preflight.training_cases,
+        preflight.evaluation_cases,
         phases.len(),
-        preparation.epochs,
+        preflight.epochs,
         phases.iter().map(|phase| phase.steps).sum::<u64>(),
-        preparation.cases_per_step,
+        preflight.cases_per_step,
     ));
     table.notes.push(format!(
         "nothing is cut: the longest lesson has {} tokens, cutoff_len is {}",
-        preparation.survey.longest(),
-        preparation.cutoff_len
+        preflight.token_stats.longest(),
+        preflight.cutoff_len
     ));
     table
 }

@@ -57,9 +57,9 @@ impl Progress for Shown {
         self.bar.set_position(done);
     }
 
-    fn prepared(&mut self, preparation: &Preflight) {
-        self.line(&preflight::text(preparation));
-        if let Some(warning) = preflight::warning(&preparation.memory) {
+    fn prepared(&mut self, preflight: &Preflight) {
+        self.line(&preflight::text(preflight));
+        if let Some(warning) = preflight::warning(&preflight.memory) {
             self.warning(&warning);
         }
     }

@@ -151,10 +151,10 @@ fn few(names: &[String]) -> String {
 }
 
 /// Phases with what they teach, and below an empty line how lessons differ from the questions as they are stored.
-pub fn outline(outline: &PlanSummary) -> String {
+pub fn plan_summary(plan_summary: &PlanSummary) -> String {
     let head = ["phase", "steps", "epochs", "rate", "stage 1", "stage 2", "stage 3", "stage 4", "lessons"];
     let mut rows = vec![head.map(str::to_owned)];
-    for phase in &outline.phases {
+    for phase in &plan_summary.phases {
         let [first, second, third, fourth] = phase.stages.map(|count| count.to_string());
         rows.push([
             phase.name.clone(),
@@ -165,33 +165,33 @@ pub fn outline(outline: &PlanSummary) -> String {
             second,
             third,
             fourth,
-            phase.lessons().to_string(),
+            phase.examples().to_string(),
         ]);
     }
-    let sum = |count: &dyn Fn(&PhaseSummary) -> usize| outline.phases.iter().map(count).sum::<usize>().to_string();
+    let sum = |count: &dyn Fn(&PhaseSummary) -> usize| plan_summary.phases.iter().map(count).sum::<usize>().to_string();
     rows.push([
         "all".into(),
-        outline.phases.iter().map(|phase| phase.steps).sum::<u64>().to_string(),
+        plan_summary.phases.iter().map(|phase| phase.steps).sum::<u64>().to_string(),
         String::new(),
         String::new(),
         sum(&|phase| phase.stages[0]),
         sum(&|phase| phase.stages[1]),
         sum(&|phase| phase.stages[2]),
         sum(&|phase| phase.stages[3]),
-        sum(&|phase| phase.lessons()),
+        sum(&|phase| phase.examples()),
     ]);
 
     let mut shows = vec![["phase", "lessons with", "count", "share"].map(str::to_owned)];
-    for phase in &outline.phases {
-        let told = phase.told.iter().filter_map(|(told, count)| match told {
+    for phase in &plan_summary.phases {
+        let context = phase.context.iter().filter_map(|(context, count)| match context {
             ContextKind::Nothing => None,
             ContextKind::Gold => Some(("right answers to earlier questions", *count)),
             ContextKind::Wrong => Some(("a wrong answer to an earlier question", *count)),
             ContextKind::Predicted => Some(("the model's own answers to earlier questions", *count)),
         });
         let blank = (phase.blank > 0).then_some(("blank pictures", phase.blank));
-        for (what, count) in phase.conditions.iter().map(|(kind, count)| (*kind, *count)).chain(told).chain(blank) {
-            let share = format!("{:.1} %", 100.0 * count as f64 / phase.lessons().max(1) as f64);
+        for (what, count) in phase.conditions.iter().map(|(kind, count)| (*kind, *count)).chain(context).chain(blank) {
+            let share = format!("{:.1} %", 100.0 * count as f64 / phase.examples().max(1) as f64);
             shows.push([phase.name.clone(), what.to_owned(), count.to_string(), share]);
         }
     }
@@ -199,7 +199,7 @@ pub fn outline(outline: &PlanSummary) -> String {
         1 => "every lesson is the question as it is stored".to_owned(),
         _ => aligned(&shows),
     };
-    let freezing = outline.phases.iter().filter(|phase| phase.freeze != Freeze::default());
+    let freezing = plan_summary.phases.iter().filter(|phase| phase.freeze != Freeze::default());
     let frozen: String = freezing.map(|phase| format!("\n{} freezes: {}", phase.name, phase.freeze.names())).collect();
     format!("{}{frozen}\n\n{shows}", aligned(&rows))
 }

@@ -104,13 +104,13 @@ impl Counter<'_> {
     }
 
     fn count(&mut self, recipe: &Recipe, cases: &[Case]) -> Result<Counted, String> {
-        let course = RunPlan::new(recipe, cases).map_err(|error| error.to_string())?;
+        let run_plan = RunPlan::new(recipe, cases).map_err(|error| error.to_string())?;
         let augmenter = Augmenter::new(recipe, cases);
-        let mut budget = Budget { steps: course.total, ..Budget::default() };
+        let mut budget = Budget { steps: run_plan.total, ..Budget::default() };
         let mut lessons = Sha256::new();
-        for step in 0..course.total {
-            let place = course.at(step);
-            for sample in course.samples(place) {
+        for step in 0..run_plan.total {
+            let place = run_plan.at(step);
+            for sample in run_plan.samples(place) {
                 let asked = augmenter.asked(place, sample);
                 let stored = &cases[sample.case];
                 let item = asked.perturbed.item.as_ref().unwrap_or(&stored.chain[sample.item]);
@@ -118,7 +118,7 @@ impl Counter<'_> {
                 budget.samples += 1;
                 let asking = prompt(stored, item, &frame);
                 budget.supervised_tokens += self.tokens(&asking.answer)?;
-                let shown = (asked.condition, asked.told.name(), &asking.conversation, &asking.answer);
+                let shown = (asked.condition, asked.context.name(), &asking.conversation, &asking.answer);
                 let lesson = (step, &stored.case_id, &stored.chain[sample.item].id, shown);
                 lessons.update(serde_json::to_vec(&lesson).map_err(|error| error.to_string())?);
             }
@@ -190,7 +190,7 @@ fn ends_early(recipe: &Recipe) -> Option<&'static str> {
     if recipe.train.early_stopping.patience.is_some() {
         return Some("train.early_stopping_patience");
     }
-    recipe.curriculum.phase.iter().any(|phase| phase.lesson.promotion.is_some()).then_some("promotion")
+    recipe.curriculum.phase.iter().any(|phase| phase.examples.promotion.is_some()).then_some("promotion")
 }
 
 /// The keys of what differs and has no reason to.

@@ -18,7 +18,7 @@ use crate::summary::{ArmRuns, SeedRun, StudyRuns, TrainingBudget};
 /// # Errors
 /// When none is, when the reference has none, and when a file of one cannot be read.
 pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyError> {
-    let empty = |name: &String| ArmRuns { name: name.clone(), taught: taught(manifest, name), runs: Vec::new() };
+    let empty = |name: &String| ArmRuns { name: name.clone(), budget: budget(manifest, name), runs: Vec::new() };
     let mut arms: Vec<ArmRuns> = study.arms.iter().map(|arm| empty(&arm.name)).collect();
     let mut base = None;
     // Seeds that the study has since been given have no entry yet.
@@ -48,7 +48,7 @@ pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyErr
 }
 
 /// What a run of the arm was to be taught, the mean over seeds.
-fn taught(manifest: &Manifest, arm: &str) -> TrainingBudget {
+fn budget(manifest: &Manifest, arm: &str) -> TrainingBudget {
     let budgets: Vec<Budget> =
         manifest.tasks.iter().filter(|entry| entry.arm == arm).map(|entry| entry.budget).collect();
     let mean = |of: fn(&Budget) -> u64| budgets.iter().map(of).sum::<u64>() as f64 / budgets.len().max(1) as f64;

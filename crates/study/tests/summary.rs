@@ -34,7 +34,7 @@ fn run(seed: u64, outcomes: Vec<Outcome>) -> SeedRun {
 }
 
 fn arm(name: &str, runs: Vec<SeedRun>) -> ArmRuns {
-    ArmRuns { name: name.to_owned(), taught: TrainingBudget { steps: 10.0, ..TrainingBudget::default() }, runs }
+    ArmRuns { name: name.to_owned(), budget: TrainingBudget { steps: 10.0, ..TrainingBudget::default() }, runs }
 }
 
 /// The first arm is the reference.

@@ -61,7 +61,7 @@ pub enum LearnerError {
 /// A model in training: base model, adapter and optimiser.
 pub struct Learner {
     /// Model and processor.
-    pub reader: VlmPipeline,
+    pub pipeline: VlmPipeline,
     /// Optimiser of the trainable parameters.
     pub optimizer: AdamW,
     /// Config of the adapter; None in full fine-tuning.
@@ -83,18 +83,18 @@ impl Learner {
     /// or nothing is trained in the run or in one of its phases.
     pub fn new(recipe: &Recipe, device: &Device, progress: &mut dyn Progress) -> Result<Self, LearnerError> {
         let precision = base_precision(&recipe.train);
-        let mut reader = VlmPipeline::load_in(precision, &recipe.model_name_or_path, device)?;
-        reader.processor.set_image_splitting(recipe.do_image_splitting);
+        let mut pipeline = VlmPipeline::load_in(precision, &recipe.model_name_or_path, device)?;
+        pipeline.processor.set_image_splitting(recipe.do_image_splitting);
         let never = recipe.tuning.freeze();
         let lora = match &recipe.tuning {
             Tuning::LoraRecipe { lora } => {
                 let mut config = config(lora);
                 if let Some(folder) = &recipe.adapter_name_or_path {
-                    config.init_lora_weights = go_on_with(&mut reader, folder, &config)?;
+                    config.init_lora_weights = go_on_with(&mut pipeline, folder, &config)?;
                 } else {
                     let allowed = |name: &str| !is_frozen(never, ModelPart::of(name));
                     let mut slow = config.init_lora_weights == adapter::InitLoraWeights::Pissa;
-                    adapter::attach_watched(&mut reader.model, &config, recipe.seed, allowed, &mut |done, all| {
+                    adapter::attach_watched(&mut pipeline.model, &config, recipe.seed, allowed, &mut |done, all| {
                         progress.advance("adapters", done as u64, all as u64);
                         if std::mem::take(&mut slow) && done < all {
                             progress.note(&format!(
@@ -106,7 +106,7 @@ impl Learner {
                 Some(config)
             }
             Tuning::Full { .. } => {
-                reader.model.visit(&mut SetLearning(|name: &str| !is_frozen(never, ModelPart::of(name))));
+                pipeline.model.visit(&mut SetLearning(|name: &str| !is_frozen(never, ModelPart::of(name))));
                 None
             }
         };
@@ -117,25 +117,25 @@ impl Learner {
             folder: train.feature_cache_dir.clone(),
             disk_bytes: bytes(train.feature_cache_disk_gb),
         };
-        reader.remember(&limits);
+        pipeline.remember(&limits);
         let optimizer = AdamW::new(AdamWConfig {
             beta1: train.adam_beta1,
             beta2: train.adam_beta2,
             epsilon: train.adam_epsilon,
             weight_decay: train.weight_decay,
         });
-        let inventory = TrainableParameters::of(&mut reader.model);
-        if inventory.groups.is_empty() {
+        let trainable = TrainableParameters::of(&mut pipeline.model);
+        if trainable.groups.is_empty() {
             return Err(LearnerError::FrozenDigests);
         }
-        if let Some(phase) = recipe.curriculum.phase.iter().find(|phase| inventory.but(phase.freeze).groups.is_empty())
+        if let Some(phase) = recipe.curriculum.phase.iter().find(|phase| trainable.but(phase.freeze).groups.is_empty())
         {
             return Err(LearnerError::FrozenPhase(phase.name.clone()));
         }
         let mut trained = Trained::default();
-        reader.model.visit(&mut trained);
+        pipeline.model.visit(&mut trained);
         let (base, trained, freeze) = (recipe.model_name_or_path.clone(), trained.0, Freeze::default());
-        Ok(Self { reader, optimizer, lora, base, precision, limits, trained, freeze })
+        Ok(Self { pipeline, optimizer, lora, base, precision, limits, trained, freeze })
     }
 
     /// Freezes `freeze` in addition to what the recipe never trains. Returns whether anything changed. Frozen
@@ -147,9 +147,9 @@ impl Learner {
         self.freeze = freeze;
         let trained = &self.trained;
         let learns = |name: &str| trained.contains(name) && !is_frozen(freeze, ModelPart::of(name));
-        self.reader.model.visit(&mut SetLearning(learns));
+        self.pipeline.model.visit(&mut SetLearning(learns));
         // Empties the feature cache: its features may come from earlier weights.
-        self.reader.remember(&self.limits);
+        self.pipeline.remember(&self.limits);
         true
     }
 
@@ -170,8 +170,8 @@ impl Learner {
         if self.lora.is_some() {
             return Ok(None);
         }
-        let mut base = VlmPipeline::load_in(self.precision, &self.base, self.reader.model.device())?;
-        base.processor = self.reader.processor.clone();
+        let mut base = VlmPipeline::load_in(self.precision, &self.base, self.pipeline.model.device())?;
+        base.processor = self.pipeline.processor.clone();
         Ok(Some(base))
     }
 
@@ -183,9 +183,9 @@ impl Learner {
     pub fn save(&mut self, folder: &Path) -> Result<(), LearnerError> {
         match &self.lora {
             Some(config) => {
-                save_adapter(&mut self.reader.model, config, &self.base.display().to_string(), folder)?;
+                save_adapter(&mut self.pipeline.model, config, &self.base.display().to_string(), folder)?;
             }
-            None => save_model(&mut self.reader.model, &self.base, folder, false)?,
+            None => save_model(&mut self.pipeline.model, &self.base, folder, false)?,
         }
         write_safetensors(&folder.join(OPTIMIZER_FILE), &self.optimizer.tensors(), false)?;
         Ok(())
@@ -197,18 +197,18 @@ impl Learner {
     /// # Errors
     /// When a file of the checkpoint cannot be read or has other shapes.
     pub fn restore(&mut self, folder: &Path, steps: BTreeMap<ModelPart, u64>) -> Result<(), LearnerError> {
-        let device = self.reader.model.device().clone();
+        let device = self.pipeline.model.device().clone();
         match &self.lora {
             Some(config) => {
-                load_adapter(&mut self.reader.model, folder)?;
+                load_adapter(&mut self.pipeline.model, folder)?;
                 if config.init_lora_weights == adapter::InitLoraWeights::Pissa {
-                    adapter::take_apart(&mut self.reader.model, config)?;
+                    adapter::take_apart(&mut self.pipeline.model, config)?;
                 }
             }
             None => {
                 let source = SafetensorsSource::open_model(folder, &device)?;
                 let mut restore = Restore { source, problem: None };
-                self.reader.model.visit(&mut restore);
+                self.pipeline.model.visit(&mut restore);
                 if let Some(problem) = restore.problem {
                     return Err(problem.into());
                 }
@@ -226,12 +226,12 @@ impl Learner {
 /// Loads the adapter of a PEFT folder to continue its training. The adapter must match the recipe. Returns the
 /// adapter's initialisation method.
 fn go_on_with(
-    reader: &mut VlmPipeline,
+    pipeline: &mut VlmPipeline,
     folder: &Path,
     wanted: &LoraConfig,
 ) -> Result<adapter::InitLoraWeights, LearnerError> {
-    let found = load_adapter(&mut reader.model, folder)?;
-    adapter::set_dropout(&mut reader.model, wanted.lora_dropout);
+    let found = load_adapter(&mut pipeline.model, folder)?;
+    adapter::set_dropout(&mut pipeline.model, wanted.lora_dropout);
     let (has, wanted) = (settings(&found), settings(wanted));
     if has != wanted {
         return Err(LearnerError::OtherAdapter { folder: folder.display().to_string(), has, wanted });

@@ -37,10 +37,10 @@ impl TrainableParameters {
     pub fn of(model: &mut Vlm) -> Self {
         let mut count = Count {
             ranks: BTreeMap::new(),
-            inventory: Self { groups: Vec::new(), frozen: BTreeMap::new(), resting: 0 },
+            trainable: Self { groups: Vec::new(), frozen: BTreeMap::new(), resting: 0 },
         };
         model.visit(&mut count);
-        count.inventory
+        count.trainable
     }
 
     /// Trainable parameters in a phase that freezes the parts `freeze`.
@@ -74,7 +74,7 @@ impl TrainableParameters {
 struct Count {
     /// Ranks of the adapters visited so far, by module.
     ranks: BTreeMap<String, usize>,
-    inventory: TrainableParameters,
+    trainable: TrainableParameters,
 }
 
 impl ParameterVisitor for Count {
@@ -86,7 +86,7 @@ impl ParameterVisitor for Count {
         if !parameter.learns() {
             // Frozen tensors of an adapter are not part of the model itself.
             if adapter.is_none() {
-                *self.inventory.frozen.entry(part).or_default() += values;
+                *self.trainable.frozen.entry(part).or_default() += values;
             }
             return;
         }
@@ -96,7 +96,7 @@ impl ParameterVisitor for Count {
             self.ranks.insert(module.to_owned(), shape.dims::<D>()[0]);
         }
         let rank = adapter.and_then(|_| self.ranks.get(module).copied());
-        let groups = &mut self.inventory.groups;
+        let groups = &mut self.trainable.groups;
         let at = groups.iter().position(|group| group.part == part && group.rank == rank).unwrap_or_else(|| {
             groups.push(Group { part, rank, modules: IndexMap::new(), parameters: 0 });
             groups.len() - 1

@@ -13,8 +13,8 @@ pub trait Progress {
     }
 
     /// Reports the result of the preflight, before the first step.
-    fn prepared(&mut self, preparation: &Preflight) {
-        let _ = preparation;
+    fn prepared(&mut self, preflight: &Preflight) {
+        let _ = preflight;
     }
 
     /// Reports a log line, every `logging_steps` steps and at the end of a phase.

@@ -44,32 +44,32 @@ context = "gold"
 fn the_largest_batch_goes_first() {
     let recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
-    let course = RunPlan::new(&recipe, &cases.train).expect("a course");
+    let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
     let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let preparation = Preflight::new(&recipe, &cases, &course, &mut learner, &mut ()).expect("measured");
-    let largest = preparation.survey.largest();
+    let preparation = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut ()).expect("measured");
+    let largest = preparation.token_stats.largest();
 
     let source = BatchSource {
         recipe: recipe.clone(),
         cases: Arc::new(Cases::open(&recipe.data).expect("cases")),
-        course: course.clone(),
-        processor: learner.reader.processor.clone(),
+        run_plan: run_plan.clone(),
+        processor: learner.pipeline.processor.clone(),
         predicted: None,
     };
-    let (mut rows, mut lessons, mut supervised, mut image) = (0, 0, 0, 0);
-    for step in 0..course.total {
+    let (mut rows, mut examples, mut supervised, mut image) = (0, 0, 0, 0);
+    for step in 0..run_plan.total {
         let made = (0..).map_while(|index| source.one(step, index).expect("lessons").map(|batch| (index, batch)));
         for (index, micro_batch) in made {
             let layout = &micro_batch.batch.layout;
             rows = rows.max(layout.rows());
-            lessons += micro_batch.names.len();
+            examples += micro_batch.names.len();
             for sequence in 0..micro_batch.names.len() {
                 let of = |prediction: &&stepwise_vlm::packed_sequences::Prediction| prediction.sequence == sequence;
                 supervised = supervised.max(layout.predictions.iter().filter(of).count());
             }
             image = image.max(micro_batch.batch.tiles());
             if (step, index) == (largest.step, largest.micro_batch) {
-                assert_eq!(micro_batch.names.len(), largest.lessons);
+                assert_eq!(micro_batch.names.len(), largest.examples);
                 assert_eq!(layout.predictions.len(), largest.predictions);
                 // Edited images that happen to be equal are shared here, but count twice in the statistics.
                 assert!(layout.rows() <= largest.rows && micro_batch.batch.tiles() <= largest.tiles);
@@ -77,24 +77,24 @@ fn the_largest_batch_goes_first() {
         }
     }
     assert!(rows <= largest.rows && largest.rows <= rows * 11 / 10, "{rows} rows, {} measured", largest.rows);
-    let phases = &preparation.survey.phases;
-    assert_eq!(phases.iter().map(|phase| phase.lessons).sum::<usize>(), lessons);
+    let phases = &preparation.token_stats.phases;
+    assert_eq!(phases.iter().map(|phase| phase.examples).sum::<usize>(), examples);
     assert_eq!(phases.iter().map(|phase| phase.supervised.max).max(), Some(supervised));
-    assert_eq!(phases.iter().map(|phase| phase.steps).sum::<u64>(), course.total);
+    assert_eq!(phases.iter().map(|phase| phase.steps).sum::<u64>(), run_plan.total);
     assert!(image > 0);
 
     let first = source.one(largest.step, largest.micro_batch).expect("lessons").expect("there");
-    dry_run(&mut learner.reader, &first, 7, false).expect("every tensor that learns has a gradient");
+    dry_run(&mut learner.pipeline, &first, 7, false).expect("every tensor that learns has a gradient");
 }
 
 #[test]
 fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
     let mut recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
-    let course = RunPlan::new(&recipe, &cases.train).expect("a course");
+    let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
     let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let mut measure = |recipe: &Recipe| Preflight::new(recipe, &cases, &course, &mut learner, &mut ());
-    let longest = measure(&recipe).expect("measured").survey.longest();
+    let mut measure = |recipe: &Recipe| Preflight::new(recipe, &cases, &run_plan, &mut learner, &mut ());
+    let longest = measure(&recipe).expect("measured").token_stats.longest();
     recipe.cutoff_len = longest;
     assert!(measure(&recipe).is_ok());
     recipe.cutoff_len = longest - 1;
@@ -108,16 +108,16 @@ fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
 fn answers_that_are_boxes_weigh_as_their_phase_says() {
     let recipe = recipe("evidence = \"box\"\nbox_loss_weight = 0.5\n");
     let cases = Cases::open(&recipe.data).expect("cases");
-    let course = RunPlan::new(&recipe, &cases.train).expect("a course");
+    let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
     let learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
-    let mut lessons = ExampleBuilder::new(&recipe, &cases, &learner.reader.processor);
+    let mut examples = ExampleBuilder::new(&recipe, &cases, &learner.pipeline.processor);
     let mut weighed = [0, 0];
-    for step in plan_summary::steps(&recipe, &cases.train, &course) {
-        for planned in step.lessons {
+    for step in plan_summary::steps(&recipe, &cases.train, &run_plan) {
+        for planned in step.examples {
             let stored = &cases.train[planned.sample.case].chain[planned.sample.item].answer;
             let is_box = planned.condition == Some("evidence_box") || matches!(stored, Answer::Box { .. });
-            let lesson = lessons.of(step.place, planned.sample).expect("a lesson");
-            let micro_batch = MicroBatch::new(&learner.reader.processor, &[lesson], true, 4096).expect("packed");
+            let example = examples.of(step.place, planned.sample).expect("a lesson");
+            let micro_batch = MicroBatch::new(&learner.pipeline.processor, &[example], true, 4096).expect("packed");
             let expected = if is_box && step.place.phase == 1 { 0.5 } else { 1.0 };
             let predictions = &micro_batch.batch.layout.predictions;
             assert!(!predictions.is_empty() && predictions.iter().all(|prediction| prediction.weight == expected));

@@ -27,27 +27,27 @@ fn facts() -> Value {
     serde_json::from_slice(&std::fs::read(parity().join("fixtures.json")).expect("fixtures.json")).expect("JSON")
 }
 
-fn reader() -> VlmPipeline {
-    let mut reader = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
-    reader.processor.set_image_splitting(Some(false));
-    reader
+fn pipeline() -> VlmPipeline {
+    let mut pipeline = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
+    pipeline.processor.set_image_splitting(Some(false));
+    pipeline
 }
 
 /// A recorded conversation as a training example.
-fn lesson(reader: &VlmPipeline, name: &str) -> TrainingExample {
+fn example(pipeline: &VlmPipeline, name: &str) -> TrainingExample {
     let facts = facts();
     let recorded = &facts["conversations"][name];
     let messages: Vec<Message> = serde_json::from_value(recorded["messages"].clone()).expect("messages");
     let images = recorded["images"].as_array().expect("images").iter().map(|image| {
         let path = parity().join("images").join(format!("{}.png", image.as_str().expect("a name")));
-        Arc::new(reader.processor.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
+        Arc::new(pipeline.processor.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
     });
     let example = EncodableExample { conversation: Conversation { messages }, images: images.collect() };
     TrainingExample { example, stage: 1, condition: None, weight: 1.0, attack: None, name: name.to_owned() }
 }
 
-fn micro_batch(reader: &VlmPipeline, lessons: &[TrainingExample]) -> MicroBatch {
-    MicroBatch::new(&reader.processor, lessons, true, 4096).expect("encodes")
+fn micro_batch(pipeline: &VlmPipeline, examples: &[TrainingExample]) -> MicroBatch {
+    MicroBatch::new(&pipeline.processor, examples, true, 4096).expect("encodes")
 }
 
 fn optimizer() -> AdamW {
@@ -96,15 +96,15 @@ fn three_lora_steps_equal_peft_and_torch() {
     let references = SafetensorsSource::open(&[parity().join("fixtures.safetensors")], &Device::flex()).expect("opens");
     for (which, folder) in [("lora", "tiny-lora"), ("lora_all", "tiny-lora-all")] {
         let recorded = &facts["training"][which];
-        let mut reader = reader();
-        load_adapter(&mut reader.model, &parity().join(folder)).expect("the adapter");
-        reader.refresh();
-        let lesson = lesson(&reader, recorded["conversation"].as_str().expect("a name"));
-        let micro_batches = [micro_batch(&reader, &[lesson])];
+        let mut pipeline = pipeline();
+        load_adapter(&mut pipeline.model, &parity().join(folder)).expect("the adapter");
+        pipeline.refresh();
+        let example = example(&pipeline, recorded["conversation"].as_str().expect("a name"));
+        let micro_batches = [micro_batch(&pipeline, &[example])];
         let mut optimizer = optimizer();
         for index in 0..3 {
             let Stepped { tally, grad_norm } =
-                step(&mut reader, &mut optimizer, &micro_batches, OPTIONS).expect("a step");
+                step(&mut pipeline, &mut optimizer, &micro_batches, OPTIONS).expect("a step");
             near("loss", tally.loss(), &recorded["losses"][index], 1e-4);
             near("gradient norm", grad_norm, &recorded["global_grad_norms"][index], 1e-3);
             if index != 1 {
@@ -117,11 +117,11 @@ fn three_lora_steps_equal_peft_and_torch() {
                     tolerance: 2e-5,
                     compared: 0,
                 };
-                reader.model.visit(&mut same);
+                pipeline.model.visit(&mut same);
                 assert_eq!(same.compared, 2 * recorded["targets"].as_array().expect("targets").len());
             }
         }
-        let last = step(&mut reader, &mut optimizer, &micro_batches, OPTIONS).expect("a step").tally;
+        let last = step(&mut pipeline, &mut optimizer, &micro_batches, OPTIONS).expect("a step").tally;
         near("loss after three steps", last.loss(), &recorded["losses"][3], 1e-4);
     }
 }
@@ -149,14 +149,14 @@ fn three_steps_of_every_kind_equal_peft_and_torch() {
         ("saved", "saved.rates", parts, 19),
     ] {
         let recorded = &facts[record]["losses"];
-        let mut reader = reader();
-        load_adapter(&mut reader.model, &parity().join(format!("tiny-lora-{kind}"))).expect("the adapter");
-        reader.refresh();
-        let lesson = lesson(&reader, facts["conversation"].as_str().expect("a name"));
-        let micro_batches = [micro_batch(&reader, &[lesson])];
+        let mut pipeline = pipeline();
+        load_adapter(&mut pipeline.model, &parity().join(format!("tiny-lora-{kind}"))).expect("the adapter");
+        pipeline.refresh();
+        let example = example(&pipeline, facts["conversation"].as_str().expect("a name"));
+        let micro_batches = [micro_batch(&pipeline, &[example])];
         let (mut optimizer, options) = (optimizer(), StepOptions { rates, ..OPTIONS });
         for index in 0..4 {
-            let loss = step(&mut reader, &mut optimizer, &micro_batches, options).expect("a step").tally.loss();
+            let loss = step(&mut pipeline, &mut optimizer, &micro_batches, options).expect("a step").tally.loss();
             near(record, loss, &recorded[index], 1e-4);
             if [0, 2].contains(&index) {
                 let (after, gradients) = (format!("{record}.step.{}", index + 1), format!("{kind}.grad"));
@@ -168,7 +168,7 @@ fn three_steps_of_every_kind_equal_peft_and_torch() {
                     tolerance: 2e-5 * rates.loraplus_ratio as f32,
                     compared: 0,
                 };
-                reader.model.visit(&mut same);
+                pipeline.model.visit(&mut same);
                 assert_eq!(same.compared, tensors, "{record}");
             }
         }
@@ -187,32 +187,33 @@ fn ten_steps_equal_the_curve_of_trl() {
     let warmup = Warmup::Steps(whole("warmup_steps"));
     let (batch, accumulated) = (whole("per_device_train_batch_size"), whole("gradient_accumulation_steps"));
 
-    let mut reader = reader();
-    load_adapter(&mut reader.model, &parity().join("tiny-lora")).expect("the adapter");
-    reader.refresh();
+    let mut pipeline = pipeline();
+    load_adapter(&mut pipeline.model, &parity().join("tiny-lora")).expect("the adapter");
+    pipeline.refresh();
     let taught = recorded["taught"].as_array().expect("names").iter().map(|name| {
-        let mut lesson = lesson(&reader, name.as_str().expect("a name"));
+        let mut example = example(&pipeline, name.as_str().expect("a name"));
         // TRL supervises the completion, here the last answer. Earlier answers belong to the prompt.
-        let messages = &mut lesson.example.conversation.messages;
+        let messages = &mut example.example.conversation.messages;
         let earlier = messages.len() - 1;
         messages[..earlier].iter_mut().for_each(|message| message.supervised = false);
-        lesson
+        example
     });
     let taught: Vec<TrainingExample> = taught.collect();
-    let mut lessons = taught.iter().cycle().cloned();
+    let mut examples = taught.iter().cycle().cloned();
     let weight_decay = number("weight_decay");
     let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay });
     let losses = recorded["losses"].as_array().expect("losses");
     for (index, loss) in losses.iter().enumerate() {
         let micro_batches = (0..accumulated)
-            .map(|_| micro_batch(&reader, &lessons.by_ref().take(batch as usize).collect::<Vec<_>>()))
+            .map(|_| micro_batch(&pipeline, &examples.by_ref().take(batch as usize).collect::<Vec<_>>()))
             .collect::<Vec<_>>();
         let total = losses.len() as u64;
         let learning_rate = number("learning_rate") * scheduler.factor(index as u64, warmup.steps(total), total);
         near("learning rate", learning_rate, &recorded["learning_rates"][index], 1e-12);
         let options =
             StepOptions { rates: Rates::same(learning_rate), max_grad_norm: number("max_grad_norm"), ..OPTIONS };
-        let Stepped { tally, grad_norm } = step(&mut reader, &mut optimizer, &micro_batches, options).expect("a step");
+        let Stepped { tally, grad_norm } =
+            step(&mut pipeline, &mut optimizer, &micro_batches, options).expect("a step");
         let (mine, loss) = (tally.loss(), loss.as_f64().expect("a loss"));
         assert!((mine - loss).abs() < 1e-4, "loss of step {}: {mine} against {loss}", index + 1);
         near("gradient norm", grad_norm, &recorded["global_grad_norms"][index], 1e-3);
@@ -224,12 +225,13 @@ fn ten_steps_equal_the_curve_of_trl() {
 fn a_step_beside_a_base_in_four_bits_equals_qlora() {
     let references = SafetensorsSource::open(&[parity().join("qlora.safetensors")], &Device::flex()).expect("opens");
     let precision = Precision::Nf4 { double_quant: true, bf16: false };
-    let mut reader = VlmPipeline::load_in(precision, &parity().join("tiny"), &Device::flex()).expect("the tiny model");
-    reader.processor.set_image_splitting(Some(false));
-    load_adapter(&mut reader.model, &parity().join("tiny-lora")).expect("the adapter");
-    reader.refresh();
-    let micro_batches = [micro_batch(&reader, &[lesson(&reader, "multi_turn")])];
-    step(&mut reader, &mut optimizer(), &micro_batches, OPTIONS).expect("a step");
+    let mut pipeline =
+        VlmPipeline::load_in(precision, &parity().join("tiny"), &Device::flex()).expect("the tiny model");
+    pipeline.processor.set_image_splitting(Some(false));
+    load_adapter(&mut pipeline.model, &parity().join("tiny-lora")).expect("the adapter");
+    pipeline.refresh();
+    let micro_batches = [micro_batch(&pipeline, &[example(&pipeline, "multi_turn")])];
+    step(&mut pipeline, &mut optimizer(), &micro_batches, OPTIONS).expect("a step");
     let mut same = SameParameters {
         references: &references,
         after: "step.1",
@@ -238,7 +240,7 @@ fn a_step_beside_a_base_in_four_bits_equals_qlora() {
         tolerance: 2e-5,
         compared: 0,
     };
-    reader.model.visit(&mut same);
+    pipeline.model.visit(&mut same);
     assert_eq!(same.compared, 28);
 }
 
@@ -253,14 +255,14 @@ fn a_full_fine_tuning_step_equals_torch() {
     let facts = facts();
     let recorded = &facts["training"]["full"];
     let references = SafetensorsSource::open(&[parity().join("fixtures.safetensors")], &Device::flex()).expect("opens");
-    let mut reader = reader();
-    reader.model.visit(&mut SetFree);
-    reader.refresh();
-    let lesson = lesson(&reader, recorded["conversation"].as_str().expect("a name"));
+    let mut pipeline = pipeline();
+    pipeline.model.visit(&mut SetFree);
+    pipeline.refresh();
+    let example = example(&pipeline, recorded["conversation"].as_str().expect("a name"));
     // The reference also decays norms and biases. Stepwise does not, like Hugging Face's Trainer: a difference of 1e-5.
     let mut optimizer = optimizer();
-    let micro_batches = [micro_batch(&reader, &[lesson])];
-    let first = step(&mut reader, &mut optimizer, &micro_batches, OPTIONS).expect("a step");
+    let micro_batches = [micro_batch(&pipeline, &[example])];
+    let first = step(&mut pipeline, &mut optimizer, &micro_batches, OPTIONS).expect("a step");
     near("loss", first.tally.loss(), &recorded["losses"][0], 1e-4);
     near("gradient norm", first.grad_norm, &recorded["global_grad_norm"], 1e-4);
     let mut same = SameParameters {
@@ -271,7 +273,7 @@ fn a_full_fine_tuning_step_equals_torch() {
         tolerance: 2e-5,
         compared: 0,
     };
-    reader.model.visit(&mut same);
+    pipeline.model.visit(&mut same);
     assert_eq!(same.compared, 9);
 }
 
@@ -281,17 +283,17 @@ fn accumulation_counts_every_supervised_token_alike() {
     let facts = facts();
     let recorded = &facts["training"]["accumulated"];
     let fresh = || {
-        let mut reader = reader();
-        load_adapter(&mut reader.model, &parity().join("tiny-lora")).expect("the adapter");
-        reader.refresh();
-        let lessons = ["multi_turn", "two_images"].map(|name| lesson(&reader, name));
-        (reader, lessons)
+        let mut pipeline = pipeline();
+        load_adapter(&mut pipeline.model, &parity().join("tiny-lora")).expect("the adapter");
+        pipeline.refresh();
+        let examples = ["multi_turn", "two_images"].map(|name| example(&pipeline, name));
+        (pipeline, examples)
     };
     let run = |micro_batches: &dyn Fn([TrainingExample; 2]) -> Vec<Vec<TrainingExample>>| {
-        let (mut reader, lessons) = fresh();
+        let (mut pipeline, examples) = fresh();
         let micro_batches: Vec<MicroBatch> =
-            micro_batches(lessons).iter().map(|lessons| micro_batch(&reader, lessons)).collect();
-        step(&mut reader, &mut optimizer(), &micro_batches, OPTIONS).expect("a step")
+            micro_batches(examples).iter().map(|examples| micro_batch(&pipeline, examples)).collect();
+        step(&mut pipeline, &mut optimizer(), &micro_batches, OPTIONS).expect("a step")
     };
     let apart = run(&|[a, b]| vec![vec![a], vec![b]]);
     let together = run(&|[a, b]| vec![vec![a, b]]);
@@ -315,16 +317,16 @@ fn eight_micro_batches_of_one_equal_one_of_eight() {
     }
     let names = ["single", "multi_turn", "strip", "two_images", "small", "text_only", "split", "single"];
     let after = |each: usize| {
-        let mut reader = reader();
-        load_adapter(&mut reader.model, &parity().join("tiny-lora")).expect("the adapter");
-        reader.refresh();
-        let lessons = names.map(|name| lesson(&reader, name));
+        let mut pipeline = pipeline();
+        load_adapter(&mut pipeline.model, &parity().join("tiny-lora")).expect("the adapter");
+        pipeline.refresh();
+        let examples = names.map(|name| example(&pipeline, name));
         let micro_batches: Vec<MicroBatch> =
-            lessons.chunks(each).map(|lessons| micro_batch(&reader, lessons)).collect();
+            examples.chunks(each).map(|examples| micro_batch(&pipeline, examples)).collect();
         assert_eq!(micro_batches.len(), names.len() / each);
-        let stepped = step(&mut reader, &mut optimizer(), &micro_batches, OPTIONS).expect("a step");
+        let stepped = step(&mut pipeline, &mut optimizer(), &micro_batches, OPTIONS).expect("a step");
         let mut values = Values(Vec::new());
-        reader.model.visit(&mut values);
+        pipeline.model.visit(&mut values);
         (stepped, values.0)
     };
     let ((apart, moved_apart), (together, moved_together)) = (after(1), after(8));

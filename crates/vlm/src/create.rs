@@ -225,8 +225,8 @@ mod tests {
         let sizes = FreshConfig { vocab_size: 400, ..FreshConfig::default() };
         let texts = (0..50).map(|number| format!("How many findings are there? {number}"));
         create(folder.path(), &sizes, texts, 1).expect("created");
-        let reader = VlmPipeline::load(folder.path(), &Device::flex()).expect("loads");
-        let processor: &Processor = &reader.processor;
+        let pipeline = VlmPipeline::load(folder.path(), &Device::flex()).expect("loads");
+        let processor: &Processor = &pipeline.processor;
         let mut conversation = stepwise_data::conversation::Conversation::default();
         let text = stepwise_data::conversation::Part::text("Größe 12 mm?\n  ok");
         conversation.push(stepwise_data::conversation::Role::User, vec![text]);

@@ -120,9 +120,9 @@ impl VlmPipeline {
                 "the tokenizer knows token id {largest}, but text_config.vocab_size of the model is {rows}"
             )));
         }
-        let mut reader = Self { model, processor, sight: Sight::Anew { encoder_learns: false } };
-        reader.refresh();
-        Ok(reader)
+        let mut pipeline = Self { model, processor, sight: Sight::Anew { encoder_learns: false } };
+        pipeline.refresh();
+        Ok(pipeline)
     }
 
     /// Encodes one example; with `answering` up to where an answer begins.

@@ -226,12 +226,12 @@ mod tests {
 
     /// The tiny model of the parity fixtures, whole pictures only, with an adapter everywhere that learns.
     fn adapted() -> VlmPipeline {
-        let mut reader = VlmPipeline::load(&parity("tiny"), &Device::flex()).expect("the tiny model");
-        reader.processor.set_image_splitting(Some(false));
-        load_adapter(&mut reader.model, &parity("tiny-lora-all")).expect("the adapter");
-        reader.model.visit(&mut Learn);
-        reader.refresh();
-        reader
+        let mut pipeline = VlmPipeline::load(&parity("tiny"), &Device::flex()).expect("the tiny model");
+        pipeline.processor.set_image_splitting(Some(false));
+        load_adapter(&mut pipeline.model, &parity("tiny-lora-all")).expect("the adapter");
+        pipeline.model.visit(&mut Learn);
+        pipeline.refresh();
+        pipeline
     }
 
     struct Learn;
@@ -258,20 +258,20 @@ mod tests {
         }
     }
 
-    fn picture(reader: &VlmPipeline, seed: u32) -> Vec<f32> {
+    fn picture(pipeline: &VlmPipeline, seed: u32) -> Vec<f32> {
         let picture = RgbImage::from_fn(64, 64, |x, y| {
             Rgb([seed * 40 + x * 2, y * 3, (x * y + seed * 7) / 20].map(|value| (value % 256) as u8))
         });
-        reader.processor.unit_pixels(&reader.processor.prepare(&picture).expect("a picture"))
+        pipeline.processor.unit_pixels(&pipeline.processor.prepare(&picture).expect("a picture"))
     }
 
-    fn example(reader: &VlmPipeline, unit: &[Vec<f32>], question: &str) -> EncodableExample {
+    fn example(pipeline: &VlmPipeline, unit: &[Vec<f32>], question: &str) -> EncodableExample {
         let mut conversation = Conversation::default();
         let mut parts: Vec<Part> = (0..unit.len()).map(|index| Part::Image { index }).collect();
         parts.push(Part::text(question));
         conversation.push(Role::User, parts);
         let grid = ImageGrid::default();
-        let repainted = |unit: &Vec<f32>| Arc::new(reader.processor.repainted(grid, unit.clone()).expect("one tile"));
+        let repainted = |unit: &Vec<f32>| Arc::new(pipeline.processor.repainted(grid, unit.clone()).expect("one tile"));
         EncodableExample { conversation, images: unit.iter().map(repainted).collect() }
     }
 
@@ -280,17 +280,17 @@ mod tests {
     }
 
     /// Six questions about three pictures, one of them beside another picture.
-    fn asked(reader: &VlmPipeline) -> Vec<(EncodableExample, PixelObjective)> {
-        let pictures: Vec<Vec<f32>> = (1..4).map(|seed| picture(reader, seed)).collect();
+    fn asked(pipeline: &VlmPipeline) -> Vec<(EncodableExample, PixelObjective)> {
+        let pictures: Vec<Vec<f32>> = (1..4).map(|seed| picture(pipeline, seed)).collect();
         let mut asked: Vec<_> = pictures
             .iter()
             .flat_map(|unit| {
-                let one = example(reader, std::slice::from_ref(unit), "How is its margin?");
+                let one = example(pipeline, std::slice::from_ref(unit), "How is its margin?");
                 let nll = PixelObjective::Nll { target: "a carcinoma".to_owned() };
                 [(one.clone(), margin(1)), (one, nll)]
             })
             .collect();
-        asked[5].0 = example(reader, &[pictures[2].clone(), pictures[0].clone()], "What changed?");
+        asked[5].0 = example(pipeline, &[pictures[2].clone(), pictures[0].clone()], "What changed?");
         asked
     }
 
@@ -304,12 +304,12 @@ mod tests {
 
     #[test]
     fn many_at_once_are_each_alone_but_for_rounding() {
-        let reader = adapted();
+        let pipeline = adapted();
         for pass in [Pass::ANSWER, Pass::BASE] {
-            let asked = asked(&reader);
-            let together = reader.pixel_gradients(&asked, &pass).expect("gradients");
+            let asked = asked(&pipeline);
+            let together = pipeline.pixel_gradients(&asked, &pass).expect("gradients");
             for (alone, together) in asked.chunks(1).zip(&together) {
-                let alone = reader.pixel_gradients(alone, &pass).expect("a gradient").remove(0);
+                let alone = pipeline.pixel_gradients(alone, &pass).expect("a gradient").remove(0);
                 assert!((alone.value - together.value).abs() < 1e-5, "{} {}", alone.value, together.value);
                 let apart = distance(&alone.gradient, &together.gradient);
                 assert!(apart < 1e-4, "apart by {apart} of the largest slope");
@@ -319,17 +319,18 @@ mod tests {
 
     #[test]
     fn values_are_those_of_scoring_and_slopes_those_of_differences() {
-        let reader = adapted();
-        let unit = picture(&reader, 2);
-        let one = example(&reader, std::slice::from_ref(&unit), "How is its margin?");
+        let pipeline = adapted();
+        let unit = picture(&pipeline, 2);
+        let one = example(&pipeline, std::slice::from_ref(&unit), "How is its margin?");
         let rates = |example: &EncodableExample, texts: Vec<String>| -> Vec<f64> {
-            let scores = reader.score(&[(example.clone(), texts)], &Pass::ANSWER).expect("scores").remove(0);
+            let scores = pipeline.score(&[(example.clone(), texts)], &Pass::ANSWER).expect("scores").remove(0);
             scores.iter().map(|score| score.loglikelihood / score.token_ids.len() as f64).collect()
         };
         let value =
             |example: &EncodableExample, objective: &PixelObjective| objective.at(&rates(example, objective.texts())).0;
         for objective in [margin(0), margin(2), PixelObjective::Nll { target: "a carcinoma".to_owned() }] {
-            let found = reader.pixel_gradients(&[(one.clone(), objective.clone())], &Pass::ANSWER).expect("a gradient");
+            let found =
+                pipeline.pixel_gradients(&[(one.clone(), objective.clone())], &Pass::ANSWER).expect("a gradient");
             let PixelSlope { value: here, gradient } = &found[0];
             assert!((here - value(&one, &objective)).abs() < 1e-5);
             // Along the gradient's own signs, so that the difference is far above rounding.
@@ -337,7 +338,7 @@ mod tests {
             let moved = |sign: f32| -> Vec<f32> {
                 unit.iter().zip(gradient).map(|(pixel, slope)| pixel + sign * step * slope.signum()).collect()
             };
-            let at = |unit: Vec<f32>| value(&example(&reader, &[unit], "How is its margin?"), &objective);
+            let at = |unit: Vec<f32>| value(&example(&pipeline, &[unit], "How is its margin?"), &objective);
             let measured = (at(moved(1.0)) - at(moved(-1.0))) / (2.0 * f64::from(step));
             let told: f64 = gradient.iter().map(|slope| f64::from(slope.abs())).sum();
             assert!((measured / told - 1.0).abs() < 0.02, "{measured} measured, {told} told");
@@ -346,28 +347,28 @@ mod tests {
 
     #[test]
     fn nothing_but_the_pixels_gets_a_gradient() {
-        let mut reader = adapted();
-        let asked = asked(&reader);
-        let waiting: Vec<_> = asked.iter().map(|(example, objective)| reader.asked(example, objective)).collect();
+        let mut pipeline = adapted();
+        let asked = asked(&pipeline);
+        let waiting: Vec<_> = asked.iter().map(|(example, objective)| pipeline.asked(example, objective)).collect();
         let waiting = waiting.into_iter().collect::<Result<Vec<_>, _>>().expect("encoded");
-        let (slopes, gradients) = reader.climb(&waiting, &Pass { gradients: true, ..Pass::ANSWER });
+        let (slopes, gradients) = pipeline.climb(&waiting, &Pass { gradients: true, ..Pass::ANSWER });
         assert_eq!(slopes.len(), 6);
         let mut graph = Graph { gradients: &gradients, learning: 0, reached: 0 };
-        reader.model.visit(&mut graph);
+        pipeline.model.visit(&mut graph);
         assert!(graph.learning > 20, "the adapter learns: {}", graph.learning);
         assert_eq!(graph.reached, 0);
     }
 
     #[test]
     fn what_has_no_gradient_is_refused() {
-        let reader = adapted();
-        let unit = picture(&reader, 1);
+        let pipeline = adapted();
+        let unit = picture(&pipeline, 1);
         let nll = PixelObjective::Nll { target: "no".to_owned() };
         let refused = |example: EncodableExample, objective| {
-            reader.pixel_gradients(&[(example, objective)], &Pass::ANSWER).expect_err("refused").to_string()
+            pipeline.pixel_gradients(&[(example, objective)], &Pass::ANSWER).expect_err("refused").to_string()
         };
-        assert!(refused(example(&reader, &[], "What is this?"), nll).contains("needs a picture"));
+        assert!(refused(example(&pipeline, &[], "What is this?"), nll).contains("needs a picture"));
         let alone = PixelObjective::Margin { options: vec!["yes".to_owned()], gold: 0 };
-        assert!(refused(example(&reader, &[unit], "What is this?"), alone).contains("two options"));
+        assert!(refused(example(&pipeline, &[unit], "What is this?"), alone).contains("two options"));
     }
 }

@@ -17,25 +17,29 @@ use stepwise_vlm::pipeline::VlmPipeline;
 use common::{assert_close, copy_of, deviation, edit_json, facts, gradients_of, learn_everything, parity};
 
 /// A recorded conversation.
-fn example(reader: &VlmPipeline, name: &str) -> EncodableExample {
+fn example(pipeline: &VlmPipeline, name: &str) -> EncodableExample {
     let recorded = &facts()["conversations"][name];
     let messages: Vec<Message> = serde_json::from_value(recorded["messages"].clone()).expect("messages");
     let images = recorded["images"].as_array().expect("images").iter().map(|image| {
         let path = parity().join("images").join(format!("{}.png", image.as_str().expect("a name")));
-        Arc::new(reader.processor.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
+        Arc::new(pipeline.processor.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
     });
     let images = images.collect();
     EncodableExample { conversation: Conversation { messages }, images }
 }
 
 /// Terms of the loss and the sum of all gradients.
-fn gradients(reader: &mut VlmPipeline, names: &[&str], checkpointing: bool) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
-    let examples: Vec<EncodableExample> = names.iter().map(|name| example(reader, name)).collect();
-    let batch = Batch::new(&reader.processor, examples.iter(), true).expect("a batch");
-    let (terms, parts) = reader.gradients(&batch, 0.125, checkpointing, &Pass::training(7));
+fn gradients(
+    pipeline: &mut VlmPipeline,
+    names: &[&str],
+    checkpointing: bool,
+) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
+    let examples: Vec<EncodableExample> = names.iter().map(|name| example(pipeline, name)).collect();
+    let batch = Batch::new(&pipeline.processor, examples.iter(), true).expect("a batch");
+    let (terms, parts) = pipeline.gradients(&batch, 0.125, checkpointing, &Pass::training(7));
     let mut sum: BTreeMap<String, Vec<f32>> = BTreeMap::new();
     for part in &parts {
-        for (name, values) in gradients_of(&mut reader.model, part) {
+        for (name, values) in gradients_of(&mut pipeline.model, part) {
             let held = sum.entry(name).or_insert_with(|| vec![0.0; values.len()]);
             held.iter_mut().zip(values).for_each(|(held, value)| *held += value);
         }
@@ -63,20 +67,20 @@ fn checkpointed_gradients_are_those_of_one_pass() {
     let adapters = [Some(parity().join("tiny-lora")), Some(dropping.path().to_path_buf()), None];
     let rests = [&[][..], &[Vision], &[Decoder], &[Connector], &[Vision, Connector], &[Vision, Decoder]];
     for (adapter, rests) in adapters.iter().flat_map(|adapter| rests.map(|rests| (adapter, rests))) {
-        let mut reader = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
-        reader.processor.set_image_splitting(Some(false));
+        let mut pipeline = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
+        pipeline.processor.set_image_splitting(Some(false));
         match adapter {
             // Of the decoder alone.
             Some(folder) if folder.ends_with("tiny-lora") && rests.contains(&Decoder) => continue,
-            Some(folder) => drop(load_adapter(&mut reader.model, folder).expect("an adapter")),
-            None => learn_everything(&mut reader.model),
+            Some(folder) => drop(load_adapter(&mut pipeline.model, folder).expect("an adapter")),
+            None => learn_everything(&mut pipeline.model),
         }
-        reader.model.visit(&mut Rest(rests));
-        reader.refresh();
+        pipeline.model.visit(&mut Rest(rests));
+        pipeline.refresh();
         for names in [&["multi_turn", "two_images"][..], &["text_only"]] {
             let at = format!("{names:?} of {adapter:?} without {rests:?}");
-            let (terms, whole) = gradients(&mut reader, names, false);
-            let (again, parts) = gradients(&mut reader, names, true);
+            let (terms, whole) = gradients(&mut pipeline, names, false);
+            let (again, parts) = gradients(&mut pipeline, names, true);
             assert_eq!(terms, again, "{at}");
             assert_eq!(whole.keys().collect::<Vec<_>>(), parts.keys().collect::<Vec<_>>(), "{at}");
             assert_eq!(whole.is_empty(), names == ["text_only"] && rests.contains(&Decoder), "{at}");
@@ -92,29 +96,29 @@ fn checkpointed_gradients_are_those_of_one_pass() {
 fn an_adapter_that_rests_drops_nothing_and_what_it_sees_is_remembered_while_it_is_on() {
     let dropping = copy_of("tiny-lora-all", &[]);
     edit_json(&dropping.path().join("adapter_config.json"), |config| config["lora_dropout"] = 0.5.into());
-    let mut reader = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
-    reader.processor.set_image_splitting(Some(false));
+    let mut pipeline = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
+    pipeline.processor.set_image_splitting(Some(false));
     let base = {
-        let examples = [example(&reader, "two_images")];
-        Batch::new(&reader.processor, examples.iter(), true).expect("a batch")
+        let examples = [example(&pipeline, "two_images")];
+        Batch::new(&pipeline.processor, examples.iter(), true).expect("a batch")
     };
-    let terms = |reader: &VlmPipeline, pass: Pass| reader.losses(&base, &pass).1;
-    let untouched = terms(&reader, Pass::ANSWER);
-    load_adapter(&mut reader.model, dropping.path()).expect("an adapter");
-    reader.refresh();
-    assert_ne!(terms(&reader, Pass::training(1)), terms(&reader, Pass::training(2)), "what learns drops");
-    reader.model.visit(&mut Rest(&ModelPart::ALL));
-    reader.refresh();
-    let adapted = terms(&reader, Pass::ANSWER);
-    assert_eq!(terms(&reader, Pass::training(1)), adapted);
+    let terms = |pipeline: &VlmPipeline, pass: Pass| pipeline.losses(&base, &pass).1;
+    let untouched = terms(&pipeline, Pass::ANSWER);
+    load_adapter(&mut pipeline.model, dropping.path()).expect("an adapter");
+    pipeline.refresh();
+    assert_ne!(terms(&pipeline, Pass::training(1)), terms(&pipeline, Pass::training(2)), "what learns drops");
+    pipeline.model.visit(&mut Rest(&ModelPart::ALL));
+    pipeline.refresh();
+    let adapted = terms(&pipeline, Pass::ANSWER);
+    assert_eq!(terms(&pipeline, Pass::training(1)), adapted);
     // Once with features remembered of the adapted model, and the other way round.
-    assert_close("the base", &terms(&reader, Pass::BASE), &untouched, 1e-5);
+    assert_close("the base", &terms(&pipeline, Pass::BASE), &untouched, 1e-5);
     assert!(deviation(&adapted, &untouched) > 1e-3);
-    assert_eq!(terms(&reader, Pass::ANSWER), adapted);
+    assert_eq!(terms(&pipeline, Pass::ANSWER), adapted);
     // Other weights are seen once that is said.
-    reader.model.visit(&mut Nudge);
-    reader.refresh();
-    assert_ne!(terms(&reader, Pass::ANSWER), adapted);
+    pipeline.model.visit(&mut Nudge);
+    pipeline.refresh();
+    assert_ne!(terms(&pipeline, Pass::ANSWER), adapted);
 }
 
 /// Moves the connector's adapter.

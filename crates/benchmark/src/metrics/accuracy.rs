@@ -6,30 +6,30 @@ use crate::perturb::Purpose;
 /// Returns `accuracy:ID` and `accuracy:ID:stage_N` of every condition, and `effect:ID` of every condition with
 /// a control.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();
-    for (c, condition) in ledger.conditions() {
+    for (c, condition) in table.conditions() {
         let id = &condition.id;
         metrics.push(Metric::mean(
             format!("accuracy:{id}"),
             format!("accuracy, {id}"),
             better(condition.purpose),
-            ledger.sums(|row| Some([row.right(c)?, 1.0])),
+            table.sums(|row| Some([row.right(c)?, 1.0])),
         ));
         for stage in 1..=4 {
             metrics.push(Metric::mean(
                 format!("accuracy:{id}:stage_{stage}"),
                 format!("accuracy, {id}, stage {stage}"),
                 better(condition.purpose),
-                ledger.sums(|row| (row.stage == stage).then_some([row.right(c)?, 1.0])),
+                table.sums(|row| (row.stage == stage).then_some([row.right(c)?, 1.0])),
             ));
         }
-        if let Some((control, of)) = ledger.control(condition) {
+        if let Some((control, of)) = table.control(condition) {
             metrics.push(Metric::mean(
                 format!("effect:{id}"),
                 format!("accuracy, {id} less {}", of.id),
                 Better::Neither,
-                paired(ledger, c, control),
+                paired(table, c, control),
             ));
         }
     }

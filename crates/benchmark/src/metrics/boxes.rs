@@ -11,9 +11,9 @@ const THRESHOLDS: [(f64, &str); 3] = [(0.3, "30"), (0.5, "50"), (0.75, "75")];
 /// that the sum of overlaps is largest. Shares are over the larger of the numbers of right and given boxes, so a
 /// superfluous box costs as much as a missing one.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let mean = |value: &dyn Fn(&[f64]) -> f64| {
-        ledger.sums(|row| {
+        table.sums(|row| {
             let (overlaps, found) = boxes(row)?;
             let most = overlaps.len().max(found);
             (most > 0).then(|| [value(overlaps) / most as f64, 1.0])
@@ -29,7 +29,7 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
         "box:none_given",
         "boxes, responses without a box",
         Better::Lower,
-        ledger.sums(|row| Some([one_if(boxes(row)?.1 == 0), 1.0])),
+        table.sums(|row| Some([one_if(boxes(row)?.1 == 0), 1.0])),
     ));
     metrics
 }

@@ -5,8 +5,8 @@ use super::{Better, ItemRow, Metric, OutcomeTable};
 
 /// Returns `chain_prefix:stage_N`, `chain_accuracy`, `chain_conditional:stage_N` and `first_error:*`.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     let first_error = |rows: &[ItemRow<'_>]| first_error(rows, clean);
     // P_s: stages 1 to s all right
     let mut metrics: Vec<Metric> = (1..=4usize)
@@ -15,7 +15,7 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
                 format!("chain_prefix:stage_{stage}"),
                 format!("chains right through stage {stage}"),
                 Better::Higher,
-                ledger.case_sums(|rows| {
+                table.case_sums(|rows| {
                     let held = first_error(rows)?.is_none_or(|broken| broken > stage);
                     Some([f64::from(u8::from(held)), 1.0])
                 }),
@@ -27,7 +27,7 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
         "chain_accuracy",
         "chain accuracy (all four stages right)",
         Better::Higher,
-        ledger.case_sums(|rows| Some([f64::from(u8::from(first_error(rows)?.is_none())), 1.0])),
+        table.case_sums(|rows| Some([f64::from(u8::from(first_error(rows)?.is_none())), 1.0])),
     ));
     // A(s given stages 1 to s - 1 right)
     metrics.extend((2..=4usize).map(|stage| {
@@ -35,7 +35,7 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
             format!("chain_conditional:stage_{stage}"),
             format!("stage {stage} right, given that all stages before are"),
             Better::Higher,
-            ledger.case_sums(|rows| {
+            table.case_sums(|rows| {
                 let broken = first_error(rows)?;
                 let reached = broken.is_none_or(|broken| broken >= stage);
                 reached.then(|| [f64::from(u8::from(broken != Some(stage))), 1.0])
@@ -48,7 +48,7 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
             None => ("first_error:none".to_owned(), "no error".to_owned()),
         };
         let better = if place.is_none() { Better::Higher } else { Better::Neither };
-        let sums = ledger.case_sums(|rows| Some([f64::from(u8::from(first_error(rows)? == place)), 1.0]));
+        let sums = table.case_sums(|rows| Some([f64::from(u8::from(first_error(rows)? == place)), 1.0]));
         Metric::mean(id, label, better, sums)
     }));
     metrics

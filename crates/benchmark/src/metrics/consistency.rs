@@ -6,12 +6,12 @@ use crate::perturb::Purpose;
 /// Returns `flip_rate:ID` of every condition except the clean one. Items whose right answer is another one under the
 /// condition are left out, because there the answer should change.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     let mut metrics = Vec::new();
-    for (c, condition) in ledger.conditions().filter(|(c, _)| *c != clean) {
+    for (c, condition) in table.conditions().filter(|(c, _)| *c != clean) {
         // FR(c) = P(a(c) != a(0)); consistency is 1 - FR
-        let sums = ledger.sums(|row| row.keeps_gold(c)?.then_some([1.0 - row.alike(c)?, 1.0]));
+        let sums = table.sums(|row| row.keeps_gold(c)?.then_some([1.0 - row.alike(c)?, 1.0]));
         let better = if condition.purpose == Purpose::Attack { Better::Lower } else { Better::Neither };
         metrics.push(Metric::mean(
             format!("flip_rate:{}", condition.id),

@@ -5,18 +5,18 @@ use crate::suite::Condition;
 
 /// Returns `error_propagation`, `poisoning` and `stage_replacement` for the conditions with earlier answers.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();
     let against_gold = |condition: &Condition| {
-        ledger.control(condition).filter(|(_, control)| control.kind == "parents_gold").map(|(c, _)| c)
+        table.control(condition).filter(|(_, control)| control.kind == "parents_gold").map(|(c, _)| c)
     };
-    let own: Vec<_> = predicted(ledger, |condition| !replaces(condition))
+    let own: Vec<_> = predicted(table, |condition| !replaces(condition))
         .filter_map(|(c, condition)| Some((c, condition, against_gold(condition)?)))
         .collect();
     for (place, &(c, condition, gold)) in own.iter().enumerate() {
         // EP_s = A_s(gold parents) - A_s(predicted parents)
         metrics.extend(by_stage(
-            ledger,
+            table,
             gold,
             c,
             &OutcomeTable::name("error_propagation", condition, place == 0),
@@ -27,16 +27,15 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
             },
         ));
     }
-    for (c, condition, first) in ledger.variants("parents_wrong") {
+    for (c, condition, first) in table.variants("parents_wrong") {
         let Some(gold) = against_gold(condition) else { continue };
         // PO_s = A_s(gold parents) - A_s(one parent wrong)
-        metrics.extend(by_stage(ledger, gold, c, &OutcomeTable::name("poisoning", condition, first), |stage| {
+        metrics.extend(by_stage(table, gold, c, &OutcomeTable::name("poisoning", condition, first), |stage| {
             format!("poisoning, stage {stage} (loss with one wrong earlier answer)")
         }));
     }
-    for (c, condition) in predicted(ledger, replaces) {
-        let Some((own, _)) = ledger.control(condition).filter(|(_, control)| control.kind == "parents_predicted")
-        else {
+    for (c, condition) in predicted(table, replaces) {
+        let Some((own, _)) = table.control(condition).filter(|(_, control)| control.kind == "parents_predicted") else {
             continue;
         };
         // A_4(own answers, those of stage s right) - A_4(own answers)
@@ -45,17 +44,17 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
             format!("stage_replacement:stage_{stages}"),
             format!("gain in stage 4 when the right answers of stage {stages} replace the model's own"),
             Better::Neither,
-            only_stage(ledger, 4, c, own),
+            only_stage(table, 4, c, own),
         ));
     }
     metrics
 }
 
 fn predicted<'a>(
-    ledger: &OutcomeTable<'a>,
+    table: &OutcomeTable<'a>,
     keep: impl Fn(&Condition) -> bool,
 ) -> impl Iterator<Item = (usize, &'a Condition)> {
-    ledger.conditions().filter(move |(_, condition)| condition.kind == "parents_predicted" && keep(condition))
+    table.conditions().filter(move |(_, condition)| condition.kind == "parents_predicted" && keep(condition))
 }
 
 /// Whether right answers replace some of the model's own answers.
@@ -70,21 +69,21 @@ fn stages(condition: &Condition) -> impl Iterator<Item = String> {
 }
 
 /// Accuracy under `c` less accuracy under `reference`, on one stage.
-fn only_stage(ledger: &OutcomeTable<'_>, stage: u8, c: usize, reference: usize) -> ClusterSums<2> {
-    ledger.sums(|row| (row.stage == stage).then_some([row.right(c)? - row.right(reference)?, 1.0]))
+fn only_stage(table: &OutcomeTable<'_>, stage: u8, c: usize, reference: usize) -> ClusterSums<2> {
+    table.sums(|row| (row.stage == stage).then_some([row.right(c)? - row.right(reference)?, 1.0]))
 }
 
 /// Accuracy under `c` less accuracy under `reference`: over stages 2 to 4 together, and for each of them.
 fn by_stage(
-    ledger: &OutcomeTable<'_>,
+    table: &OutcomeTable<'_>,
     c: usize,
     reference: usize,
     id: &str,
     label: impl Fn(&str) -> String,
 ) -> Vec<Metric> {
-    let all = Metric::mean(id, label("2 to 4"), Better::Lower, paired(ledger, c, reference));
+    let all = Metric::mean(id, label("2 to 4"), Better::Lower, paired(table, c, reference));
     let each = (2..=4u8).map(|stage| {
-        let sums = only_stage(ledger, stage, c, reference);
+        let sums = only_stage(table, stage, c, reference);
         Metric::mean(format!("{id}:stage_{stage}"), label(&stage.to_string()), Better::Lower, sums)
     });
     [all].into_iter().chain(each).collect()

@@ -7,40 +7,40 @@ use super::{Better, Metric, OutcomeTable, paired};
 /// Returns `cue_gain`, `cue_alignment_accuracy`, `cue_harm` and `text_dominance`. Where there are several shapes of
 /// mark, the metrics of the box carry no suffix.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     let mut metrics = Vec::new();
-    for (c, condition, first) in ledger.variants("cue_true") {
+    for (c, condition, first) in table.variants("cue_true") {
         let name = |base: &str| OutcomeTable::name(base, condition, first);
         // CG = A(cue+) - A(0)
-        let gain = paired(ledger, c, clean);
+        let gain = paired(table, c, clean);
         metrics.push(Metric::mean(name("cue_gain"), "cue gain (true mark)", Better::Higher, gain));
         // CAA = A(cue+) on the categories about marks, with the same items without a mark and with a wrong one
         // for comparison
         let aligned = |id: String, label: &str, of: Option<usize>| {
-            let sums = ledger.sums(|row| {
+            let sums = table.sums(|row| {
                 row.right(c)?;
                 is_about_marks(row.category).then_some([row.right(of?)?, 1.0])
             });
             Metric::mean(id, format!("cue alignment accuracy, {label} (questions about marks)"), Better::Higher, sums)
         };
-        let wrong = ledger.of_kind("cue_wrong").find(|(_, wrong)| wrong.control.as_ref() == Some(&condition.id));
+        let wrong = table.of_kind("cue_wrong").find(|(_, wrong)| wrong.control.as_ref() == Some(&condition.id));
         metrics.push(aligned(name("cue_alignment_accuracy"), "true mark", Some(c)));
         metrics.push(aligned(name("cue_alignment_accuracy:no_mark"), "no mark", Some(clean)));
         metrics.push(aligned(name("cue_alignment_accuracy:wrong_mark"), "wrong mark", wrong.map(|(c, _)| c)));
     }
-    for (c, condition, first) in ledger.variants("cue_wrong") {
+    for (c, condition, first) in table.variants("cue_wrong") {
         // CH = A(0) - A(cue-)
         let name = OutcomeTable::name("cue_harm", condition, first);
-        metrics.push(Metric::mean(name, "false-cue harm (wrong mark)", Better::Lower, paired(ledger, clean, c)));
+        metrics.push(Metric::mean(name, "false-cue harm (wrong mark)", Better::Lower, paired(table, clean, c)));
     }
-    for (c, condition, first) in ledger.variants("cue_text_wrong") {
+    for (c, condition, first) in table.variants("cue_text_wrong") {
         // TD = P(a = h given a true mark and a wrong claim about it)
         metrics.push(Metric::mean(
             OutcomeTable::name("text_dominance", condition, first),
             "text dominance (follows a wrong claim about a true mark)",
             Better::Lower,
-            ledger.sums(|row| Some([row.follows(c)?, 1.0])),
+            table.sums(|row| Some([row.follows(c)?, 1.0])),
         ));
     }
     metrics

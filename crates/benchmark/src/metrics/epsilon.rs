@@ -9,27 +9,27 @@ const KINDS: [&str; 4] = ["fgsm", "pgd", "transfer", "random_sign"];
 
 /// Returns `eps_accuracy:KIND:EPS` for every kind with at least two sizes; size 0 is the clean question.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    KINDS.iter().flat_map(|kind| of_kind(ledger, kind)).collect()
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    KINDS.iter().flat_map(|kind| of_kind(table, kind)).collect()
 }
 
-fn of_kind(ledger: &OutcomeTable<'_>, kind: &str) -> Vec<Metric> {
+fn of_kind(table: &OutcomeTable<'_>, kind: &str) -> Vec<Metric> {
     let sized = |(c, condition): (usize, &Condition)| Some((condition.number("eps")?, c));
-    let untargeted = ledger.of_kind(kind).filter(|(_, condition)| !condition.flag("targeted"));
+    let untargeted = table.of_kind(kind).filter(|(_, condition)| !condition.flag("targeted"));
     let mut ladder: Vec<(f64, usize)> = untargeted.filter_map(sized).collect();
     ladder.sort_by(|a, b| a.0.total_cmp(&b.0));
     ladder.dedup_by_key(|(eps, _)| *eps);
     if ladder.len() < 2 {
         return Vec::new();
     }
-    ladder.insert(0, (0.0, ledger.clean()));
+    ladder.insert(0, (0.0, table.clean()));
     let everywhere = |row: &ItemRow<'_>| ladder.iter().all(|(_, c)| row.at(*c).is_some());
     let of_size = |&(eps, c): &(f64, usize)| {
         Metric::mean(
             format!("eps_accuracy:{kind}:{eps}"),
             format!("accuracy, {kind} of size {eps}/255, on the items evaluated at every size"),
             Better::Higher,
-            ledger.sums(|row| everywhere(row).then_some([row.right(c)?, 1.0])),
+            table.sums(|row| everywhere(row).then_some([row.right(c)?, 1.0])),
         )
     };
     ladder.iter().map(of_size).collect()

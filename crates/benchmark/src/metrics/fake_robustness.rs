@@ -52,20 +52,20 @@ const FALL: f64 = 0.1;
 /// Runs all checks that the suite's conditions allow. A check without conditions yields one
 /// [`CheckVerdict::NotApplicable`] entry.
 #[must_use]
-pub fn checks(ledger: &OutcomeTable<'_>) -> Vec<Check> {
+pub fn checks(table: &OutcomeTable<'_>) -> Vec<Check> {
     let families: [(&str, &str, Vec<Check>); 5] = [
-        ("accuracy_does_not_rise_with_eps", "accuracy does not rise with the size of the attack", rises(ledger)),
-        ("loss_does_not_fall", "the attacked loss does not fall along the steps of the attack", falls(ledger)),
+        ("accuracy_does_not_rise_with_eps", "accuracy does not rise with the size of the attack", rises(table)),
+        ("loss_does_not_fall", "the attacked loss does not fall along the steps of the attack", falls(table)),
         (
             "pgd_at_least_as_strong_as_fgsm",
             "an attack of many steps is at least as strong as one of a single step",
-            many_steps(ledger),
+            many_steps(table),
         ),
-        ("at_least_as_strong_as_noise", "an attack is at least as strong as random signs", against_noise(ledger)),
+        ("at_least_as_strong_as_noise", "an attack is at least as strong as random signs", against_noise(table)),
         (
             "transfer_weaker_than_white_box",
             "an attack made on the base is at most as strong as one made on the model",
-            transfers(ledger),
+            transfers(table),
         ),
     ];
     let mut checks = Vec::new();
@@ -92,15 +92,15 @@ struct Aimed<'a> {
     eps: f64,
 }
 
-fn aimed<'a>(ledger: &OutcomeTable<'a>, kind: &str) -> Vec<Aimed<'a>> {
-    let of_kind = ledger.of_kind(kind).filter(|(_, condition)| !condition.flag("targeted"));
+fn aimed<'a>(table: &OutcomeTable<'a>, kind: &str) -> Vec<Aimed<'a>> {
+    let of_kind = table.of_kind(kind).filter(|(_, condition)| !condition.flag("targeted"));
     of_kind.filter_map(|(c, condition)| Some(Aimed { c, condition, eps: condition.number("eps")? })).collect()
 }
 
-fn rises(ledger: &OutcomeTable<'_>) -> Vec<Check> {
-    let clean = ledger.clean();
+fn rises(table: &OutcomeTable<'_>) -> Vec<Check> {
+    let clean = table.clean();
     let of = |kind: &str| {
-        let mut sizes = aimed(ledger, kind);
+        let mut sizes = aimed(table, kind);
         if sizes.is_empty() {
             return None;
         }
@@ -108,7 +108,7 @@ fn rises(ledger: &OutcomeTable<'_>) -> Vec<Check> {
         let ladder: Vec<(f64, usize)> =
             [(0.0, clean)].into_iter().chain(sizes.iter().map(|size| (size.eps, size.c))).collect();
         let asked: Vec<&ItemRow<'_>> =
-            ledger.rows.iter().filter(|row| ladder.iter().all(|(_, c)| row.at(*c).is_some())).collect();
+            table.rows.iter().filter(|row| ladder.iter().all(|(_, c)| row.at(*c).is_some())).collect();
         let mut numbers = IndexMap::new();
         let mut rises = false;
         for (place, &(eps, c)) in ladder.iter().enumerate() {
@@ -127,9 +127,9 @@ fn rises(ledger: &OutcomeTable<'_>) -> Vec<Check> {
     ["fgsm", "pgd"].into_iter().filter_map(of).collect()
 }
 
-fn falls(ledger: &OutcomeTable<'_>) -> Vec<Check> {
+fn falls(table: &OutcomeTable<'_>) -> Vec<Check> {
     let of = |(c, condition): (usize, &Condition)| {
-        let losses: Vec<Vec<f64>> = ledger
+        let losses: Vec<Vec<f64>> = table
             .rows
             .iter()
             .filter_map(|row| row.at(c)?.attack.as_ref()?.losses.iter().copied().collect::<Option<Vec<f64>>>())
@@ -163,46 +163,46 @@ fn falls(ledger: &OutcomeTable<'_>) -> Vec<Check> {
             fell,
         )
     };
-    ledger.of_kind("pgd").chain(ledger.of_kind("transfer")).map(of).collect()
+    table.of_kind("pgd").chain(table.of_kind("transfer")).map(of).collect()
 }
 
-fn many_steps(ledger: &OutcomeTable<'_>) -> Vec<Check> {
-    let single = aimed(ledger, "fgsm");
-    let pairs = aimed(ledger, "pgd").into_iter().flat_map(|many| {
+fn many_steps(table: &OutcomeTable<'_>) -> Vec<Check> {
+    let single = aimed(table, "fgsm");
+    let pairs = aimed(table, "pgd").into_iter().flat_map(|many| {
         let one = single.iter().filter(move |one| one.eps == many.eps);
         one.map(move |one| ((many.c, many.condition), (one.c, one.condition)))
     });
-    pairs.map(|(many, one)| stronger(ledger, "pgd_at_least_as_strong_as_fgsm", many, one)).collect()
+    pairs.map(|(many, one)| stronger(table, "pgd_at_least_as_strong_as_fgsm", many, one)).collect()
 }
 
-fn against_noise(ledger: &OutcomeTable<'_>) -> Vec<Check> {
-    let noises = aimed(ledger, "random_sign");
-    let attacks = ["fgsm", "pgd"].into_iter().flat_map(|kind| aimed(ledger, kind));
+fn against_noise(table: &OutcomeTable<'_>) -> Vec<Check> {
+    let noises = aimed(table, "random_sign");
+    let attacks = ["fgsm", "pgd"].into_iter().flat_map(|kind| aimed(table, kind));
     let pairs = attacks.flat_map(|attack| {
         let noise = noises.iter().filter(move |noise| noise.eps == attack.eps);
         noise.map(move |noise| ((attack.c, attack.condition), (noise.c, noise.condition)))
     });
-    pairs.map(|(attack, noise)| stronger(ledger, "at_least_as_strong_as_noise", attack, noise)).collect()
+    pairs.map(|(attack, noise)| stronger(table, "at_least_as_strong_as_noise", attack, noise)).collect()
 }
 
-fn transfers(ledger: &OutcomeTable<'_>) -> Vec<Check> {
-    let white = aimed(ledger, "pgd");
-    let pairs = aimed(ledger, "transfer").into_iter().flat_map(|black| {
+fn transfers(table: &OutcomeTable<'_>) -> Vec<Check> {
+    let white = aimed(table, "pgd");
+    let pairs = aimed(table, "transfer").into_iter().flat_map(|black| {
         let white = white.iter().filter(move |white| white.eps == black.eps);
         white.map(move |white| ((white.c, white.condition), (black.c, black.condition)))
     });
-    pairs.map(|(white, black)| stronger(ledger, "transfer_weaker_than_white_box", white, black)).collect()
+    pairs.map(|(white, black)| stronger(table, "transfer_weaker_than_white_box", white, black)).collect()
 }
 
 /// Checks that the first attack leaves no more items right than the second.
 fn stronger(
-    ledger: &OutcomeTable<'_>,
+    table: &OutcomeTable<'_>,
     id: &str,
     (strong, strong_is): (usize, &Condition),
     (weak, weak_is): (usize, &Condition),
 ) -> Check {
     let asked: Vec<&ItemRow<'_>> =
-        ledger.rows.iter().filter(|row| row.at(strong).is_some() && row.at(weak).is_some()).collect();
+        table.rows.iter().filter(|row| row.at(strong).is_some() && row.at(weak).is_some()).collect();
     let p = more_right(&asked, strong, weak);
     let accuracy = |c: usize| share(asked.iter().filter_map(|row| row.right(c)).sum(), asked.len() as f64);
     let numbers = [

@@ -44,17 +44,17 @@ pub fn family(kind: &'static str) -> &'static str {
 /// Returns the representative of every family of attacks, as condition numbers in the order of the suite's families. An
 /// attack that a primary endpoint is about is preferred, then the level nearest to 3 of 5, then the first in the suite.
 #[must_use]
-pub fn representatives(ledger: &OutcomeTable<'_>) -> Vec<usize> {
+pub fn representatives(table: &OutcomeTable<'_>) -> Vec<usize> {
     let mut chosen: Vec<(&str, usize)> = Vec::new();
     let rank = |(number, condition): (usize, &Condition)| {
         let from_middle = condition.number("level").map_or(0, |level| (level - 3.0).abs() as u32);
-        (!ledger.suite.claims(&condition.id), from_middle, number)
+        (!table.suite.claims(&condition.id), from_middle, number)
     };
-    for (c, condition) in attacks(ledger) {
+    for (c, condition) in attacks(table) {
         let family = family(condition.kind);
         match chosen.iter_mut().find(|(known, _)| *known == family) {
             None => chosen.push((family, c)),
-            Some((_, best)) if rank((c, condition)) < rank((*best, &ledger.suite.conditions[*best])) => *best = c,
+            Some((_, best)) if rank((c, condition)) < rank((*best, &table.suite.conditions[*best])) => *best = c,
             Some(_) => {}
         }
     }
@@ -62,8 +62,8 @@ pub fn representatives(ledger: &OutcomeTable<'_>) -> Vec<usize> {
 }
 
 /// Iterates over all attacks of the suite with their condition numbers.
-pub fn attacks<'a>(ledger: &OutcomeTable<'a>) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
-    ledger.conditions().filter(|(_, condition)| condition.purpose == Purpose::Attack)
+pub fn attacks<'a>(table: &OutcomeTable<'a>) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
+    table.conditions().filter(|(_, condition)| condition.purpose == Purpose::Attack)
 }
 
 #[cfg(test)]
@@ -99,8 +99,8 @@ mod tests {
             text.push_str(&format!("[[condition]]\nid = \"{id}\"\n{rest}\n"));
         }
         let suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
-        let ledger = OutcomeTable::new(&suite, &Clusters::default(), []);
-        let ids: Vec<&str> = representatives(&ledger).iter().map(|&c| suite.conditions[c].id.as_str()).collect();
+        let table = OutcomeTable::new(&suite, &Clusters::default(), []);
+        let ids: Vec<&str> = representatives(&table).iter().map(|&c| suite.conditions[c].id.as_str()).collect();
         assert_eq!(ids, ["hint_patient", "noise_4", "pgd_4"]);
     }
 }

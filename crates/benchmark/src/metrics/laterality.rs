@@ -5,24 +5,24 @@ use super::{Better, Metric, OutcomeTable};
 /// Returns `laterality_accuracy` and `laterality_blindness`, on the items whose right answer changes when the image
 /// is mirrored.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     let mut metrics = Vec::new();
-    for (c, condition, first) in ledger.variants("flip") {
+    for (c, condition, first) in table.variants("flip") {
         let name = |base: &str| OutcomeTable::name(base, condition, first);
         // y(0) y(flip)
         metrics.push(Metric::mean(
             name("laterality_accuracy"),
             "laterality accuracy (right on the image and on its mirror image, where the right answer changes)",
             Better::Higher,
-            ledger.sums(|row| (!row.keeps_gold(c)?).then_some([row.right(clean)? * row.right(c)?, 1.0])),
+            table.sums(|row| (!row.keeps_gold(c)?).then_some([row.right(clean)? * row.right(c)?, 1.0])),
         ));
         // P(a(flip) = a(0))
         metrics.push(Metric::mean(
             name("laterality_blindness"),
             "laterality blindness (same answer on the mirror image, where the right one changes)",
             Better::Lower,
-            ledger.sums(|row| (!row.keeps_gold(c)?).then_some([row.alike(c)?, 1.0])),
+            table.sums(|row| (!row.keeps_gold(c)?).then_some([row.alike(c)?, 1.0])),
         ));
     }
     metrics

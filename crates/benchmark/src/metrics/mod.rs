@@ -124,8 +124,8 @@ impl Metric {
 
 /// Returns all metrics of an outcome table, in a fixed order.
 #[must_use]
-pub fn all(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    SETS.iter().flat_map(|family| family(ledger)).collect()
+pub fn all(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    SETS.iter().flat_map(|family| family(table)).collect()
 }
 
 /// Id of the only metric without a test: its levels follow from the answers, so two models cannot be swapped in it.
@@ -145,6 +145,6 @@ pub(crate) fn share(part: f64, whole: f64) -> Option<f64> {
 
 /// Sums for the mean per-item difference of condition `c` less `reference`, on the items evaluated under both. Columns:
 /// sum of differences, items.
-fn paired(ledger: &OutcomeTable<'_>, c: usize, reference: usize) -> ClusterSums<2> {
-    ledger.sums(|row| Some([row.right(c)? - row.right(reference)?, 1.0]))
+fn paired(table: &OutcomeTable<'_>, c: usize, reference: usize) -> ClusterSums<2> {
+    table.sums(|row| Some([row.right(c)? - row.right(reference)?, 1.0]))
 }

@@ -6,15 +6,15 @@ use crate::stats::Statistic;
 
 /// Returns `number:within_tolerance` and `number:median_relative_error`.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
-    let within = ledger.sums(|row| {
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
+    let within = table.sums(|row| {
         number(row)?;
         Some([row.right(clean)?, 1.0])
     });
     vec![
         Metric::mean("number:within_tolerance", "numbers within their tolerance", Better::Higher, within),
-        median(ledger),
+        median(table),
     ]
 }
 
@@ -24,13 +24,13 @@ const LEVELS: usize = 256;
 
 /// Returns `number:median_relative_error`. A response without a number counts as an infinite error. A number given
 /// where 0 is right has no relative error and is left out.
-fn median(ledger: &OutcomeTable<'_>) -> Metric {
-    let mut errors: Vec<f64> = ledger.rows.iter().filter_map(error).collect();
+fn median(table: &OutcomeTable<'_>) -> Metric {
+    let mut errors: Vec<f64> = table.rows.iter().filter_map(error).collect();
     errors.sort_unstable_by(f64::total_cmp);
     let levels = levels(&errors);
     // One column per level: the number of errors on it.
-    let (mut columns, mut n) = (vec![vec![0.0; ledger.groups]; levels.len()], 0);
-    for (row, error) in ledger.rows.iter().filter_map(|row| Some((row, error(row)?))) {
+    let (mut columns, mut n) = (vec![vec![0.0; table.groups]; levels.len()], 0);
+    for (row, error) in table.rows.iter().filter_map(|row| Some((row, error(row)?))) {
         let level = levels.partition_point(|(most, _)| *most < error).min(levels.len() - 1);
         columns[level][row.group] += 1.0;
         n += 1;

@@ -7,27 +7,27 @@ use crate::stats::Statistic;
 /// Returns `all_orders_accuracy`, `circular_accuracy` and `position_bias`; empty where the suite has no other order of
 /// the options.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
-    let orders: Vec<usize> = ledger.of_kind("permutation").map(|(c, _)| c).collect();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
+    let orders: Vec<usize> = table.of_kind("permutation").map(|(c, _)| c).collect();
     if orders.is_empty() {
         return Vec::new();
     }
     // Right in the stored order and in every other evaluated order; choices with few options have fewer rotations.
-    let every = ledger.sums(|row| {
+    let every = table.sums(|row| {
         let mut asked = orders.iter().filter_map(|&c| row.right(c)).peekable();
         asked.peek()?;
         Some([asked.fold(row.right(clean)?, f64::min), 1.0])
     });
     let label = "right in every evaluated order of the options";
     let mut metrics = vec![Metric::mean("all_orders_accuracy", label, Better::Higher, every)];
-    let rotations: Vec<(usize, usize)> = ledger
+    let rotations: Vec<(usize, usize)> = table
         .of_kind("permutation")
         .filter_map(|(c, condition)| Some((condition.number("rotate")? as usize, c)))
         .collect();
     if !rotations.is_empty() {
         // Right under all k rotations of its k options; choices without all rotations are left out.
-        let circular = ledger.sums(|row| {
+        let circular = table.sums(|row| {
             let options = row.clean()?.options;
             let mut worst = row.right(clean)?;
             for shift in 1..options {
@@ -39,7 +39,7 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
         let label = "circular accuracy (right under every rotation of the options)";
         metrics.push(Metric::mean("circular_accuracy", label, Better::Higher, circular));
     }
-    metrics.push(position_bias(ledger, &orders));
+    metrics.push(position_bias(table, &orders));
     metrics
 }
 
@@ -50,8 +50,8 @@ const PLACES: usize = 8;
 /// relative to an even share of its questions, over the choices evaluated in more than one order. Where all choices
 /// have the same number of options, this is the spread of P(letter). Sampling alone keeps the value above zero, so
 /// compare values and do not test against zero.
-fn position_bias(ledger: &OutcomeTable<'_>, orders: &[usize]) -> Metric {
-    let sums = ledger.sums(|row| {
+fn position_bias(table: &OutcomeTable<'_>, orders: &[usize]) -> Metric {
+    let sums = table.sums(|row| {
         let mut sums = [0.0; 2 * PLACES];
         let others: Vec<_> = orders.iter().filter_map(|&c| row.at(c)).collect();
         if others.is_empty() {

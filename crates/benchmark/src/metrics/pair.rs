@@ -5,10 +5,10 @@ use super::{Better, Metric, OutcomeTable};
 /// Returns `pair_accuracy` and `negation_pair_accuracy`. Answering "yes" to everything is right on half of the
 /// questions and on none of the pairs.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     // PA = mean of y(q) y(q') over recorded pairs, each pair once
-    let recorded = ledger.sums_within(|row, of_case| {
+    let recorded = table.sums_within(|row, of_case| {
         let twin = row.clean()?.pair_of.as_deref()?;
         let other = of_case.iter().find(|other| other.item_id == twin)?;
         let is_mutual = other.clean()?.pair_of.as_deref() == Some(row.item_id);
@@ -17,15 +17,15 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
     });
     let label = "pair accuracy (right on a question and on its negated counterpart)";
     let mut metrics = vec![Metric::mean("pair_accuracy", label, Better::Higher, recorded)];
-    for (c, condition, first) in ledger.variants("negation") {
-        let Some((affirmed, _)) = ledger.control(condition).filter(|(_, control)| control.kind == "affirmation") else {
+    for (c, condition, first) in table.variants("negation") {
+        let Some((affirmed, _)) = table.control(condition).filter(|(_, control)| control.kind == "affirmation") else {
             continue;
         };
         metrics.push(Metric::mean(
             OutcomeTable::name("negation_pair_accuracy", condition, first),
             "negation pair accuracy (right whether asked about \"yes\" or about \"no\")",
             Better::Higher,
-            ledger.sums(|row| Some([row.right(c)? * row.right(affirmed)?, 1.0])),
+            table.sums(|row| Some([row.right(c)? * row.right(affirmed)?, 1.0])),
         ));
     }
     metrics

@@ -5,10 +5,10 @@ use super::{Better, ItemRow, Metric, OutcomeTable};
 
 /// Returns `right_for_the_wrong_reason`.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     // RWR = P(some ancestor wrong given the item of stage 4 right)
-    let sums = ledger.sums_within(|row, of_case| {
+    let sums = table.sums_within(|row, of_case| {
         if row.stage != 4 || row.right(clean)? == 0.0 {
             return None;
         }

@@ -7,23 +7,23 @@ use super::{Better, ItemRow, Metric, OutcomeTable};
 /// Returns `silent_failure:ID` of every condition that removes the evidence, and `false_refusal` with the evidence
 /// present. The two belong together: a model that always declines never fails silently.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     // P(refusal given the evidence is there)
     let mut metrics = vec![Metric::mean(
         "false_refusal",
         "false refusal (declines although the evidence is there)",
         Better::Lower,
-        ledger.sums(|row| Some([one_if(declines(row, clean)?), 1.0])),
+        table.sums(|row| Some([one_if(declines(row, clean)?), 1.0])),
     )];
     let gone = |kind: &str| matches!(kind, "blank" | "no_image" | "region_mask");
-    for (c, condition) in ledger.conditions().filter(|(_, condition)| gone(condition.kind)) {
+    for (c, condition) in table.conditions().filter(|(_, condition)| gone(condition.kind)) {
         // SF = P(an answer that does not decline, given the evidence is gone); an unparsed response is no answer
         metrics.push(Metric::mean(
             format!("silent_failure:{}", condition.id),
             format!("silent failure, {} (answers although the evidence is gone)", condition.id),
             Better::Lower,
-            ledger.sums(|row| {
+            table.sums(|row| {
                 let declines = declines(row, c)?;
                 let answers = row.at(c)?.index.is_some();
                 Some([one_if(answers && !declines), 1.0])

@@ -4,11 +4,11 @@ use super::{Better, Metric, OutcomeTable, paired};
 
 /// Returns `region_grounding` and `visual_grounding`.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     let mut metrics = Vec::new();
-    for (c, condition, first) in ledger.variants("region_mask") {
-        let Some((control, _)) = ledger.control(condition).filter(|(_, control)| control.kind == "random_mask") else {
+    for (c, condition, first) in table.variants("region_mask") {
+        let Some((control, _)) = table.control(condition).filter(|(_, control)| control.kind == "random_mask") else {
             continue;
         };
         // RG = [A(0) - A(region mask)] - [A(0) - A(random mask)]
@@ -16,22 +16,22 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
             OutcomeTable::name("region_grounding", condition, first),
             "region grounding (accuracy lost by covering the evidence, less the loss by covering as much elsewhere)",
             Better::Higher,
-            ledger.sums(|row| {
+            table.sums(|row| {
                 let clean = row.right(clean)?;
                 Some([(clean - row.right(c)?) - (clean - row.right(control)?), 1.0])
             }),
         ));
     }
-    let masks = ledger.variants("region_mask");
+    let masks = table.variants("region_mask");
     let mask = masks.iter().find(|(_, _, first)| *first).map(|(c, _, _)| *c);
-    for (c, condition, first) in ledger.variants("region_only") {
+    for (c, condition, first) in table.variants("region_only") {
         let Some(mask) = mask else { continue };
         // VGR = A(region only) - A(region mask)
         metrics.push(Metric::mean(
             OutcomeTable::name("visual_grounding", condition, first),
             "visual grounding (accuracy with only the evidence visible, less accuracy with the evidence covered)",
             Better::Higher,
-            paired(ledger, c, mask),
+            paired(table, c, mask),
         ));
     }
     metrics

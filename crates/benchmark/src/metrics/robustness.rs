@@ -7,33 +7,33 @@ use crate::summary::Summary;
 
 /// Returns `robust_accuracy`, `worst_case_accuracy` and `mean_attacked_accuracy`.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let representatives = representatives(ledger);
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let representatives = representatives(table);
     vec![
         // RA = mean of the smallest y(c) over clean and one attack of every family
         worst(
-            ledger,
+            table,
             "robust_accuracy",
             "robust accuracy (right clean and under one attack of every family)",
             &representatives,
         ),
         // RA over every attack of the suite
         worst(
-            ledger,
+            table,
             "worst_case_accuracy",
             "worst-case accuracy (right clean and under every attack)",
-            &attacks(ledger).map(|(c, _)| c).collect::<Vec<_>>(),
+            &attacks(table).map(|(c, _)| c).collect::<Vec<_>>(),
         ),
-        mean(ledger, &representatives),
+        mean(table, &representatives),
     ]
 }
 
 /// Share of items that are right clean and under all `attacks` they were evaluated under, of the items evaluated under
 /// at least one. An item to which more attacks apply must withstand more, so values of suites with other attacks or
 /// caps are not comparable.
-fn worst(ledger: &OutcomeTable<'_>, id: &str, label: &str, attacks: &[usize]) -> Metric {
-    let clean = ledger.clean();
-    let sums = ledger.sums(|row| {
+fn worst(table: &OutcomeTable<'_>, id: &str, label: &str, attacks: &[usize]) -> Metric {
+    let clean = table.clean();
+    let sums = table.sums(|row| {
         let mut asked = attacks.iter().filter_map(|&c| row.right(c)).peekable();
         asked.peek()?;
         Some([asked.fold(row.right(clean)?, f64::min), 1.0])
@@ -43,11 +43,11 @@ fn worst(ledger: &OutcomeTable<'_>, id: &str, label: &str, attacks: &[usize]) ->
 
 /// Returns `mean_attacked_accuracy`: the mean over the families of attacks of the accuracy under one attack of each
 /// family, with equal weights.
-fn mean(ledger: &OutcomeTable<'_>, attacks: &[usize]) -> Metric {
+fn mean(table: &OutcomeTable<'_>, attacks: &[usize]) -> Metric {
     let mut columns = Vec::new();
     let mut n = 0;
     for &c in attacks {
-        let sums = ledger.sums(|row| Some([row.right(c)?, 1.0]));
+        let sums = table.sums(|row| Some([row.right(c)?, 1.0]));
         n += sums.n;
         columns.extend(sums.columns);
     }

@@ -5,11 +5,11 @@ use super::{Better, ClusterSums, Metric, OutcomeTable, share};
 
 /// Returns `chance_corrected:stage_N`, `stage_slope`, `stage_fall` and `stage_largest_step`.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     let mut metrics: Vec<Metric> = (1..=4u8)
         .map(|stage| {
-            let sums = ledger.sums(|row| (row.stage == stage).then_some([row.right(clean)?, row.chance, 1.0]));
+            let sums = table.sums(|row| (row.stage == stage).then_some([row.right(clean)?, row.chance, 1.0]));
             let label = format!("stage {stage}, chance-corrected");
             Metric::new(format!("chance_corrected:stage_{stage}"), label, Better::Higher, sums, kappa)
         })
@@ -18,7 +18,7 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
         "stage_slope",
         "degradation slope (chance-corrected accuracy per stage, complete chains)",
         Better::Higher,
-        complete(ledger),
+        complete(table),
         |t| {
             // Least squares on stages 1 to 4: the weights (s - 2.5) / 5.
             let k = [kappa(&t[0..3])?, kappa(&t[3..6])?, kappa(&t[6..9])?, kappa(&t[9..12])?];
@@ -29,14 +29,14 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
         "stage_fall",
         "fall from stage 1 to stage 4 (chance-corrected, complete chains)",
         Better::Lower,
-        complete(ledger),
+        complete(table),
         |t| Some(kappa(&t[0..3])? - kappa(&t[9..12])?),
     ));
     metrics.push(Metric::new(
         "stage_largest_step",
         "largest fall from one stage to the next (chance-corrected, complete chains)",
         Better::Lower,
-        complete(ledger),
+        complete(table),
         |t| {
             let k = [kappa(&t[0..3])?, kappa(&t[3..6])?, kappa(&t[6..9])?, kappa(&t[9..12])?];
             k.windows(2).map(|pair| pair[0] - pair[1]).reduce(f64::max)
@@ -52,9 +52,9 @@ fn kappa(t: &[f64]) -> Option<f64> {
 }
 
 /// Sums `right, chance, items` of each stage over the cases that have all four stages.
-fn complete(ledger: &OutcomeTable<'_>) -> ClusterSums<12> {
-    let clean = ledger.clean();
-    ledger.case_sums(|rows| {
+fn complete(table: &OutcomeTable<'_>) -> ClusterSums<12> {
+    let clean = table.clean();
+    table.case_sums(|rows| {
         let mut sums = [0.0; 12];
         for row in rows {
             let at = usize::from(row.stage.clamp(1, 4) - 1) * 3;

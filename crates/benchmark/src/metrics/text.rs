@@ -18,9 +18,9 @@ const SCORES: [(&str, &str, Score); 4] = [
 
 /// Returns `text:exact`, `text:alias`, `text:token_recall` and `text:token_f1`.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let of = |(id, label, score): (&str, &str, Score)| {
-        let sums = ledger.sums(|row| match row.clean()?.measure.as_ref()? {
+        let sums = table.sums(|row| match row.clean()?.measure.as_ref()? {
             Measure::Text { exact, alias, recall, f1 } => Some([score(*exact, *alias, *recall, *f1), 1.0]),
             Measure::Boxes { .. } | Measure::Number { .. } => None,
         });

@@ -5,18 +5,18 @@ use super::{Better, Metric, OutcomeTable, paired};
 /// Returns `visual_reliance_blank`, `visual_reliance_no_image`, `prior_following`, `visual_reliance_swap`,
 /// `image_sensitivity` and `image_unrest`.
 #[must_use]
-pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
-    let clean = ledger.clean();
+pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
+    let clean = table.clean();
     let mut metrics = Vec::new();
     for (kind, suffix, what) in [("blank", "blank", "blank image"), ("no_image", "no_image", "no image")] {
-        for (c, condition, first) in ledger.variants(kind) {
+        for (c, condition, first) in table.variants(kind) {
             let name = |base: &str| OutcomeTable::name(&format!("{base}_{suffix}"), condition, first);
             // VR = A(0) - A(c)
             metrics.push(Metric::mean(
                 name("visual_reliance"),
                 format!("visual reliance ({what})"),
                 Better::Higher,
-                paired(ledger, clean, c),
+                paired(table, clean, c),
             ));
             // PF = P(a(c) = a(0))
             let id = if kind == "blank" {
@@ -25,17 +25,17 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
                 name("prior_following")
             };
             let label = format!("prior following (same answer, {what})");
-            metrics.push(Metric::mean(id, label, Better::Lower, ledger.sums(|row| Some([row.alike(c)?, 1.0]))));
+            metrics.push(Metric::mean(id, label, Better::Lower, table.sums(|row| Some([row.alike(c)?, 1.0]))));
         }
     }
-    for (c, condition, first) in ledger.variants("swap_near") {
+    for (c, condition, first) in table.variants("swap_near") {
         let name = |base: &str| OutcomeTable::name(base, condition, first);
         // VR_swap = A(0) - A(swap)
         metrics.push(Metric::mean(
             name("visual_reliance_swap"),
             "visual reliance (another patient's image)",
             Better::Higher,
-            paired(ledger, clean, c),
+            paired(table, clean, c),
         ));
         // IS = P(a(swap) != a(0)), where the right answers of the two patients differ; an unparsed response has not
         // followed the image
@@ -43,19 +43,19 @@ pub fn metrics(ledger: &OutcomeTable<'_>) -> Vec<Metric> {
             name("image_sensitivity"),
             "image sensitivity (another image with another answer, another answer given)",
             Better::Higher,
-            ledger.sums(|row| {
+            table.sums(|row| {
                 let answered = row.at(c)?.answer.is_some() && row.clean()?.answer.is_some();
                 Some([if answered { 1.0 - row.alike(c)? } else { 0.0 }, 1.0])
             }),
         ));
     }
-    for (c, condition, first) in ledger.variants("swap_same") {
+    for (c, condition, first) in table.variants("swap_same") {
         // 1 - P(a(swap same) = a(0)): the part of the sensitivity that is unrest alone
         metrics.push(Metric::mean(
             OutcomeTable::name("image_unrest", condition, first),
             "image unrest (another image with the same answer, another answer given)",
             Better::Lower,
-            ledger.sums(|row| Some([1.0 - row.alike(c)?, 1.0])),
+            table.sums(|row| Some([1.0 - row.alike(c)?, 1.0])),
         ));
     }
     metrics

@@ -161,7 +161,7 @@ pub struct Scene<'a> {
     /// All cases of the run, this one among them.
     pub pool: &'a Pool<'a>,
     /// Seed and version of the suite.
-    pub draws: SuiteRng,
+    pub rng: SuiteRng,
 }
 
 /// Where random numbers come from: the suite's seed and version.
@@ -188,7 +188,7 @@ impl Scene<'_> {
     /// The generator for one purpose about this item.
     #[must_use]
     pub fn draw(&self, purpose: &str) -> ChaCha8Rng {
-        self.draws.stream(purpose, &[&self.case.case_id, &self.item.id])
+        self.rng.stream(purpose, &[&self.case.case_id, &self.item.id])
     }
 }
 
@@ -284,12 +284,12 @@ pub trait Attack: Debug + Send + Sync {
     fn key(&self) -> String;
 
     /// Whose gradients it uses.
-    fn victim(&self) -> GradientSource {
+    fn gradient_source(&self) -> GradientSource {
         GradientSource::Model
     }
 
     /// What it drives at.
-    fn goal(&self) -> AttackGoal {
+    fn attack_goal(&self) -> AttackGoal {
         AttackGoal::FromGold
     }
 
@@ -300,8 +300,8 @@ pub trait Attack: Debug + Send + Sync {
     fn attack(
         &self,
         targets: &[AttackTarget],
-        draws: SuiteRng,
-        victim: &mut dyn Model,
+        rng: SuiteRng,
+        gradient_source: &mut dyn Model,
     ) -> Result<Vec<AdversarialImage>, ModelError>;
 }
 
@@ -336,7 +336,7 @@ pub struct AdversarialImage {
 #[derive(Clone, Debug)]
 pub struct AttackTarget {
     /// The probe with its pictures as they are.
-    pub probe: Query,
+    pub query: Query,
     /// What to raise or, with [`AttackGoal::ToNamed`], to lower.
     pub objective: Objective,
     /// The pixels to start from.

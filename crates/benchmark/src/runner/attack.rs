@@ -18,7 +18,7 @@ use crate::runner::{NO_GRADIENTS, NO_PICTURE, NO_SURROGATE, Surrogate};
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     objective: Objective,
-    goal: AttackGoal,
+    attack_goal: AttackGoal,
     losses: Vec<f64>,
 }
 
@@ -43,12 +43,12 @@ struct Group {
 /// each query. Without a surrogate, queries with a transfer attack are [`Fate::OutOfReach`].
 pub(crate) fn attack<'a>(
     asked: impl Iterator<Item = (&'a Perturbed, &'a Item, &'a Prompt)>,
-    probes: &mut [Query],
-    draws: SuiteRng,
-    respondent: &mut dyn Model,
+    queries: &mut [Query],
+    rng: SuiteRng,
+    model: &mut dyn Model,
     surrogate: &mut Option<Surrogate<'_>>,
 ) -> Result<Vec<Fate>, ModelError> {
-    let mut fates = Vec::with_capacity(probes.len());
+    let mut fates = Vec::with_capacity(queries.len());
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     let mut grids: HashMap<(GradientSource, *const RgbImage), Option<Arc<PixelGrid>>> = HashMap::new();
     for (number, (perturbed, item, prompt)) in asked.enumerate() {
@@ -56,13 +56,13 @@ pub(crate) fn attack<'a>(
             fates.push(Fate::Spared);
             continue;
         };
-        let probe = &probes[number];
-        let grid = match (probe.images.first(), who(attack.victim(), respondent, surrogate)) {
-            (Some(Shown::Picture(picture)), Some(victim)) => {
+        let query = &queries[number];
+        let grid = match (query.images.first(), who(attack.gradient_source(), model, surrogate)) {
+            (Some(Shown::Picture(picture)), Some(gradient_source)) => {
                 // The pixels depend on the image only, and all items of a case share the image.
-                let grid = match grids.entry((attack.victim(), Arc::as_ptr(picture))) {
+                let grid = match grids.entry((attack.gradient_source(), Arc::as_ptr(picture))) {
                     Slot::Occupied(known) => known.get().clone(),
-                    Slot::Vacant(slot) => slot.insert(victim.pixels(probe)?.map(Arc::new)).clone(),
+                    Slot::Vacant(slot) => slot.insert(gradient_source.pixels(query)?.map(Arc::new)).clone(),
                 };
                 grid.ok_or(NO_GRADIENTS)
             }
@@ -76,20 +76,21 @@ pub(crate) fn attack<'a>(
                 continue;
             }
         };
-        let goal = attack.goal();
-        let objective = objective(goal, perturbed, item, prompt);
-        let target = AttackTarget { probe: probe.clone(), objective: objective.clone(), pixels };
-        fates.push(Fate::AdversarialImage(Made { objective, goal, losses: Vec::new() }));
+        let attack_goal = attack.attack_goal();
+        let objective = objective(attack_goal, perturbed, item, prompt);
+        let target = AttackTarget { query: query.clone(), objective: objective.clone(), pixels };
+        fates.push(Fate::AdversarialImage(Made { objective, attack_goal, losses: Vec::new() }));
         let empty = || Group { attack: Arc::clone(attack), numbers: Vec::new(), targets: Vec::new() };
         let group = groups.entry(attack.key()).or_insert_with(empty);
         group.numbers.push(number);
         group.targets.push(target);
     }
     for group in groups.into_values() {
-        let Some(victim) = who(group.attack.victim(), respondent, surrogate) else { continue };
-        let attacked = group.attack.attack(&group.targets, draws, victim)?;
+        let Some(gradient_source) = who(group.attack.gradient_source(), model, surrogate) else { continue };
+        let attacked = group.attack.attack(&group.targets, rng, gradient_source)?;
         for (number, attacked) in group.numbers.into_iter().zip(attacked) {
-            if let (Some(first), Fate::AdversarialImage(made)) = (probes[number].images.first_mut(), &mut fates[number])
+            if let (Some(first), Fate::AdversarialImage(made)) =
+                (queries[number].images.first_mut(), &mut fates[number])
             {
                 *first = Shown::Pixels(Arc::new(attacked.pixels));
                 made.losses = attacked.losses;
@@ -100,22 +101,22 @@ pub(crate) fn attack<'a>(
 }
 
 fn who<'v>(
-    victim: GradientSource,
-    respondent: &'v mut dyn Model,
+    gradient_source: GradientSource,
+    model: &'v mut dyn Model,
     surrogate: &'v mut Option<Surrogate<'_>>,
 ) -> Option<&'v mut dyn Model> {
-    match (victim, surrogate) {
-        (GradientSource::Model, _) => Some(respondent),
-        (GradientSource::Surrogate, Some(surrogate)) => Some(&mut *surrogate.respondent),
+    match (gradient_source, surrogate) {
+        (GradientSource::Model, _) => Some(model),
+        (GradientSource::Surrogate, Some(surrogate)) => Some(&mut *surrogate.model),
         (GradientSource::Surrogate, None) => None,
     }
 }
 
 /// Objective of an attack. A targeted attack uses the negative log-likelihood of the named answer as shown. Any other
 /// attack uses the margin where exactly one option is right, else the negative log-likelihood of the right answer.
-fn objective(goal: AttackGoal, perturbed: &Perturbed, item: &Item, prompt: &Prompt) -> Objective {
+fn objective(attack_goal: AttackGoal, perturbed: &Perturbed, item: &Item, prompt: &Prompt) -> Objective {
     let place = |stored: usize| prompt.stored.iter().position(|index| *index == stored);
-    if let (AttackGoal::ToNamed, Some(named)) = (goal, &perturbed.named) {
+    if let (AttackGoal::ToNamed, Some(named)) = (attack_goal, &perturbed.named) {
         let shown = named.index.and_then(place).map(|place| prompt.options[place].clone());
         return Objective::Nll { target: shown.unwrap_or_else(|| named.text.clone()) };
     }
@@ -135,7 +136,9 @@ impl Made {
     pub(crate) fn trace(self, prompt: &Prompt, reply: &Response) -> AttackTrace {
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         let reached = match reply {
-            Response::Options(scores) => raised(&self.objective, self.goal, &prompt.options, scores).and_then(finite),
+            Response::Options(scores) => {
+                raised(&self.objective, self.attack_goal, &prompt.options, scores).and_then(finite)
+            }
             Response::Text(_) => None,
         };
         AttackTrace { losses: self.losses.into_iter().map(finite).collect(), reached }
@@ -144,7 +147,7 @@ impl Made {
 
 /// Computes the value that an attack raises from the scores of the options shown. `None` where the target is
 /// not an option.
-fn raised(objective: &Objective, goal: AttackGoal, options: &[String], scores: &[OptionScore]) -> Option<f64> {
+fn raised(objective: &Objective, attack_goal: AttackGoal, options: &[String], scores: &[OptionScore]) -> Option<f64> {
     let rate = |score: &OptionScore| score.loglikelihood / score.tokens as f64;
     match objective {
         Objective::Margin { gold, .. } => {
@@ -154,7 +157,7 @@ fn raised(objective: &Objective, goal: AttackGoal, options: &[String], scores: &
         }
         Objective::Nll { target } => {
             let score = scores.get(options.iter().position(|option| option == target)?)?;
-            Some(match goal {
+            Some(match attack_goal {
                 AttackGoal::FromGold => -rate(score),
                 AttackGoal::ToNamed => rate(score),
             })

@@ -29,7 +29,7 @@ use crate::score::{self, Scoring, letters};
 pub struct Options<'a> {
     /// Digest of the model: base weights, adapter, pixel pipeline and template. Every outcome's key contains the
     /// digest, so two different models must not share one.
-    pub respondent: &'a str,
+    pub model: &'a str,
     /// Known outcomes by [`Outcome::key`]; their questions are not asked again.
     pub known: &'a HashMap<String, Outcome>,
     /// Minimum number of questions in every batch but the last; a batch always holds whole cases. Within a batch,
@@ -43,10 +43,10 @@ pub struct Options<'a> {
 
 /// Another model with the same pixel pipeline, usually the base model of the evaluated adapter.
 pub struct Surrogate<'a> {
-    /// Digest of this model, computed as [`Options::respondent`].
+    /// Digest of this model, computed as [`Options::model`].
     pub key: &'a str,
     /// The model. Only its gradients are used; it answers no queries.
-    pub respondent: &'a mut dyn Model,
+    pub model: &'a mut dyn Model,
 }
 
 /// Progress of a run.
@@ -145,7 +145,7 @@ struct PendingQuery {
     perturbed: Perturbed,
 }
 
-/// Evaluates `respondent` on `plan` and returns one outcome per answered entry. Known outcomes are reused.
+/// Evaluates `model` on `plan` and returns one outcome per answered entry. Known outcomes are reused.
 ///
 /// # Errors
 /// When an image cannot be read, a model fails or returns a wrong number of responses, or the progress callback
@@ -153,7 +153,7 @@ struct PendingQuery {
 pub fn run(
     plan: &Plan<'_>,
     images: &dyn Images,
-    respondent: &mut dyn Model,
+    model: &mut dyn Model,
     mut options: Options<'_>,
 ) -> Result<Run, RunError> {
     let mut gallery = Gallery::new(plan.pool.cases(), images);
@@ -173,7 +173,7 @@ pub fn run(
         // Known outcomes count as well, so that a resumed run forms the same batches as the interrupted one.
         planned += of_case.len();
         if planned >= options.batch || cases.peek().is_none() {
-            std::mem::take(&mut batch).answer(plan, &mut gallery, respondent, &mut options, &mut run)?;
+            std::mem::take(&mut batch).answer(plan, &mut gallery, model, &mut options, &mut run)?;
             gallery.clear();
             planned = 0;
         }
@@ -221,18 +221,18 @@ impl Batch {
         mut self,
         plan: &Plan<'_>,
         gallery: &mut Gallery<'_>,
-        respondent: &mut dyn Model,
+        model: &mut dyn Model,
         options: &mut Options<'_>,
         run: &mut Run,
     ) -> Result<(), RunError> {
         for part in parts(std::mem::take(&mut self.waiting)) {
-            let answered = answer(plan, gallery, respondent, options, &part, run)?;
+            let answered = answer(plan, gallery, model, options, &part, run)?;
             answered.iter().for_each(|(entry, outcome)| self.said.hear(plan, *entry, outcome));
             run.keep(plan, answered, options)?;
         }
         self.recall(plan, options, run);
         for part in parts(self.waiting) {
-            let answered = answer(plan, gallery, respondent, options, &part, run)?;
+            let answered = answer(plan, gallery, model, options, &part, run)?;
             run.keep(plan, answered, options)?;
         }
         run.keep(plan, Vec::new(), options)
@@ -287,7 +287,7 @@ fn prepare(
     let mut others = Vec::new();
     if plan.suite.scoring == Scoring::Letter && matches!(item.answer, Answer::Choice { .. }) {
         let permutations = plan.suite.letter_permutations;
-        let orders = letters::orders(&prompt.stored, permutations, plan.suite.draws(), &case.case_id, &item.id);
+        let orders = letters::orders(&prompt.stored, permutations, plan.suite.rng(), &case.case_id, &item.id);
         for order in orders.into_iter().skip(1) {
             let frame = PromptOptions { order: Some(order.clone()), ..frame.clone() };
             others.push((order, shown(frame)?));
@@ -313,7 +313,7 @@ fn prepare(
         hash.update(part.as_bytes());
     };
     let attack = attack.unwrap_or_default();
-    for part in [options.respondent, PARSER_VERSION, &case.case_id, &item.id, &edit, &attack] {
+    for part in [options.model, PARSER_VERSION, &case.case_id, &item.id, &edit, &attack] {
         add(part);
     }
     for shown_case in sources.into_iter().chain([shown_case]) {
@@ -343,14 +343,14 @@ fn attack_key(
     attack: &dyn Attack,
     options: &Options<'_>,
 ) -> Result<String, &'static str> {
-    let victim = match (attack.victim(), &options.surrogate) {
+    let gradient_source = match (attack.gradient_source(), &options.surrogate) {
         (GradientSource::Model, _) => "",
         (GradientSource::Surrogate, Some(surrogate)) => surrogate.key,
         (GradientSource::Surrogate, None) => return Err(NO_SURROGATE),
     };
     let (case, item) = plan.item(entry);
-    let draws = plan.suite.draws();
-    Ok(format!("{} {} {} {} {} {victim}", attack.key(), draws.seed, draws.version, case.case_id, item.id))
+    let rng = plan.suite.rng();
+    Ok(format!("{} {} {} {} {} {gradient_source}", attack.key(), rng.seed, rng.version, case.case_id, item.id))
 }
 
 fn gold_regions(answer: &Answer) -> &[String] {
@@ -364,15 +364,15 @@ fn gold_regions(answer: &Answer) -> &[String] {
 fn answer(
     plan: &Plan<'_>,
     gallery: &mut Gallery<'_>,
-    respondent: &mut dyn Model,
+    model: &mut dyn Model,
     options: &mut Options<'_>,
     batch: &[PendingQuery],
     run: &mut Run,
 ) -> Result<Vec<(Entry, Outcome)>, RunError> {
-    let mut probes = Vec::with_capacity(batch.len());
+    let mut queries = Vec::with_capacity(batch.len());
     for asked in batch {
         let (case, item) = plan.item(asked.entry);
-        probes.push(Query {
+        queries.push(Query {
             case_id: case.case_id.clone(),
             item_id: item.id.clone(),
             condition: plan.condition(asked.entry).id.clone(),
@@ -382,9 +382,9 @@ fn answer(
         });
     }
     let attacked = batch.iter().map(|asked| (&asked.perturbed, plan.item(asked.entry).1, &asked.prompt));
-    let fates = attack(attacked, &mut probes, plan.suite.draws(), respondent, &mut options.surrogate)?;
+    let fates = attack(attacked, &mut queries, plan.suite.rng(), model, &mut options.surrogate)?;
     let (mut sent, mut asked) = (Vec::new(), Vec::new());
-    for ((probe, waiting), fate) in probes.into_iter().zip(batch).zip(fates) {
+    for ((query, waiting), fate) in queries.into_iter().zip(batch).zip(fates) {
         let made = match fate {
             Fate::Spared => None,
             Fate::AdversarialImage(made) => Some(made),
@@ -397,17 +397,17 @@ fn answer(
         let of_order = |(_, prompt): &(_, Prompt)| Query {
             conversation: prompt.conversation.clone(),
             ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
-            ..probe.clone()
+            ..query.clone()
         };
         let others: Vec<Query> = waiting.others.iter().map(of_order).collect();
-        sent.push(probe);
+        sent.push(query);
         sent.extend(others);
         asked.push((waiting, made));
     }
     if sent.is_empty() {
         return Ok(Vec::new());
     }
-    let replies = respondent.reply(&sent)?;
+    let replies = model.reply(&sent)?;
     if replies.len() != sent.len() {
         return Err(ModelError::new(format!("{} responses to {} queries", replies.len(), sent.len())).into());
     }

@@ -16,7 +16,7 @@ use crate::perturb::SuiteRng;
 pub fn orders(
     shown: &[usize],
     permutations: Option<usize>,
-    draws: SuiteRng,
+    rng: SuiteRng,
     case_id: &str,
     item_id: &str,
 ) -> Vec<Vec<usize>> {
@@ -24,7 +24,7 @@ pub fn orders(
         return (0..shown.len().max(1)).map(|shift| rotated(shown, shift)).collect();
     };
     let all = (1..=shown.len()).try_fold(1usize, |product, factor| product.checked_mul(factor)).unwrap_or(usize::MAX);
-    let mut rng = draws.stream("letter_order", &[case_id, item_id]);
+    let mut rng = rng.stream("letter_order", &[case_id, item_id]);
     // Positions are drawn, so that the draw does not depend on the options at these positions.
     let mut places: Vec<usize> = (0..shown.len()).collect();
     let mut drawn = vec![places.clone()];

@@ -118,7 +118,7 @@ impl Suite {
 
     /// Returns the source of the suite's random draws.
     #[must_use]
-    pub fn draws(&self) -> SuiteRng {
+    pub fn rng(&self) -> SuiteRng {
         SuiteRng { seed: self.seed, version: self.version }
     }
 

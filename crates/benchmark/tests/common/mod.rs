@@ -134,23 +134,23 @@ pub fn uncapped() -> Suite {
 }
 
 /// Asks everything afresh.
-pub fn ask(plan: &Plan<'_>, respondent: &mut dyn Model) -> Run {
-    ask_again(plan, respondent, &HashMap::new())
+pub fn ask(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
+    ask_again(plan, model, &HashMap::new())
 }
 
 /// Asks everything afresh, with other pictures.
-pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, respondent: &mut dyn Model) -> Run {
+pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, model: &mut dyn Model) -> Run {
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let options =
-        Options { respondent: "planted", known: &HashMap::new(), batch: 16, surrogate: None, progress: &mut progress };
-    runner::run(plan, images, respondent, options).expect("planted respondents do not fail")
+        Options { model: "planted", known: &HashMap::new(), batch: 16, surrogate: None, progress: &mut progress };
+    runner::run(plan, images, model, options).expect("planted respondents do not fail")
 }
 
 /// Asks what is not known.
-pub fn ask_again(plan: &Plan<'_>, respondent: &mut dyn Model, known: &HashMap<String, Outcome>) -> Run {
+pub fn ask_again(plan: &Plan<'_>, model: &mut dyn Model, known: &HashMap<String, Outcome>) -> Run {
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
-    let options = Options { respondent: "planted", known, batch: 16, surrogate: None, progress: &mut progress };
-    runner::run(plan, &load, respondent, options).expect("planted respondents do not fail")
+    let options = Options { model: "planted", known, batch: 16, surrogate: None, progress: &mut progress };
+    runner::run(plan, &load, model, options).expect("planted respondents do not fail")
 }
 
 /// A summary with few draws.

@@ -12,7 +12,7 @@ pub struct Bin<'a> {
     /// Step after the last one.
     pub end: usize,
     /// Training examples of these steps.
-    pub lessons: Vec<&'a PlannedExample<'a>>,
+    pub examples: Vec<&'a PlannedExample<'a>>,
 }
 
 /// Divides all steps into bins of equal length; the last bin may be shorter.
@@ -21,7 +21,7 @@ pub fn bins<'a>(input: &PlanInput<'a>) -> Vec<Bin<'a>> {
     let bin = |(number, steps): (usize, &'a [super::PlannedStep<'a>])| Bin {
         start: number * length,
         end: number * length + steps.len(),
-        lessons: steps.iter().flat_map(|step| &step.lessons).collect(),
+        examples: steps.iter().flat_map(|step| &step.examples).collect(),
     };
     input.steps.chunks(length).enumerate().map(bin).collect()
 }

@@ -13,7 +13,7 @@ const MOST: usize = 6000;
 pub fn section(input: &PlanInput<'_>) -> Section {
     let mut visits: Vec<(usize, usize, u8)> = Vec::new();
     for (step, planned) in input.steps.iter().enumerate() {
-        visits.extend(planned.lessons.iter().map(|lesson| (step, lesson.case, lesson.stage)));
+        visits.extend(planned.examples.iter().map(|example| (step, example.case, example.stage)));
     }
     visits.dedup();
     let every = visits.len().div_ceil(MOST).max(1);

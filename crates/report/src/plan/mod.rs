@@ -36,7 +36,7 @@ pub struct PlannedStep<'a> {
     /// Learning rate.
     pub rate: f64,
     /// Training examples of the step.
-    pub lessons: Vec<PlannedExample<'a>>,
+    pub examples: Vec<PlannedExample<'a>>,
 }
 
 /// One training example: a supervised question.
@@ -65,9 +65,9 @@ const SECTIONS: [fn(&PlanInput<'_>) -> Section; 4] = [stages::section, cases::se
 /// Renders the page and its only table, the list of all training examples.
 #[must_use]
 pub fn render(input: &PlanInput<'_>) -> Report {
-    let lessons = input.steps.iter().map(|step| step.lessons.len()).sum::<usize>();
+    let examples = input.steps.iter().map(|step| step.examples.len()).sum::<usize>();
     let mut facts = input.facts.to_vec();
-    let counts = [(input.steps.len(), "step"), (lessons, "training example"), (input.cases, "case")];
+    let counts = [(input.steps.len(), "step"), (examples, "training example"), (input.cases, "case")];
     facts.push(("Plan".to_owned(), counts.map(|(count, noun)| plural(count, noun)).join(", ")));
     let page = Page {
         kind: "Training plan",
@@ -123,18 +123,18 @@ impl PlanInput<'_> {
 /// Lists every training example with its step.
 fn list(input: &PlanInput<'_>) -> CsvFile {
     let rows = input.steps.iter().enumerate().flat_map(|(place, step)| {
-        step.lessons.iter().map(move |lesson| {
+        step.examples.iter().map(move |example| {
             [
                 Cell::Count(place + 1),
                 Cell::text(input.phase(place)),
                 Cell::Count(step.epoch),
                 Cell::Number(Some(step.rate)),
-                Cell::text(lesson.case_id),
-                Cell::text(lesson.question),
-                Cell::Count(usize::from(lesson.stage)),
-                Cell::Count(usize::from(lesson.replayed)),
-                Cell::text(lesson.condition.unwrap_or_default()),
-                Cell::text(lesson.context.unwrap_or_default()),
+                Cell::text(example.case_id),
+                Cell::text(example.question),
+                Cell::Count(usize::from(example.stage)),
+                Cell::Count(usize::from(example.replayed)),
+                Cell::text(example.condition.unwrap_or_default()),
+                Cell::text(example.context.unwrap_or_default()),
             ]
         })
     });

@@ -15,8 +15,8 @@ const STRIP: f64 = 14.0;
 /// Renders the section.
 pub fn section(input: &PlanInput<'_>) -> Section {
     let mut names: Vec<String> = Vec::new();
-    for lesson in input.steps.iter().flat_map(|step| &step.lessons) {
-        for name in shown(lesson) {
+    for example in input.steps.iter().flat_map(|step| &step.examples) {
+        for name in shown(example) {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -41,23 +41,23 @@ pub fn section(input: &PlanInput<'_>) -> Section {
 }
 
 /// Describes how a training example differs from the stored question.
-fn shown(lesson: &PlannedExample<'_>) -> Vec<String> {
-    let condition = lesson.condition.map(|kind| format!("under {kind}"));
-    let context = lesson.context.map(|told| format!("with {told} answers to earlier questions as context"));
-    let replayed = lesson.replayed.then(|| "replayed".to_owned());
-    let blank = lesson.is_blank.then(|| "with blank images".to_owned());
+fn shown(example: &PlannedExample<'_>) -> Vec<String> {
+    let condition = example.condition.map(|kind| format!("under {kind}"));
+    let context = example.context.map(|told| format!("with {told} answers to earlier questions as context"));
+    let replayed = example.replayed.then(|| "replayed".to_owned());
+    let blank = example.is_blank.then(|| "with blank images".to_owned());
     condition.into_iter().chain(context).chain(replayed).chain(blank).collect()
 }
 
 fn drawing(input: &PlanInput<'_>, bins: &[Bin<'_>], names: &[String]) -> String {
-    let has = |lesson: &PlannedExample<'_>, name: &String| shown(lesson).contains(name);
-    let all = input.steps.iter().map(|step| step.lessons.len()).sum::<usize>().max(1);
+    let has = |example: &PlannedExample<'_>, name: &String| shown(example).contains(name);
+    let all = input.steps.iter().map(|step| step.examples.len()).sum::<usize>().max(1);
     let mut svg = String::new();
     for (row, name) in names.iter().enumerate() {
         let top = row as f64 * ROW;
         let mut count = 0;
         for bin in bins {
-            let found = bin.lessons.iter().filter(|lesson| has(lesson, name)).count();
+            let found = bin.examples.iter().filter(|example| has(example, name)).count();
             count += found;
             if found == 0 {
                 continue;
@@ -66,7 +66,7 @@ fn drawing(input: &PlanInput<'_>, bins: &[Bin<'_>], names: &[String]) -> String 
             let _ = write!(
                 svg,
                 "<rect class=\"bar c0\" fill-opacity=\"{:.2}\" x=\"{:.2}\" y=\"{:.1}\" width=\"{:.2}\" height=\"{STRIP}\"/>",
-                (found as f64 / bin.lessons.len() as f64).max(0.04),
+                (found as f64 / bin.examples.len() as f64).max(0.04),
                 x(bin.start),
                 top + 18.0,
                 x(bin.end) - x(bin.start)

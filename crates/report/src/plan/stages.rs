@@ -12,14 +12,14 @@ use crate::stage_curve::NAMES;
 pub fn section(input: &PlanInput<'_>) -> Section {
     let bins = bins(input);
     let share = |bin: &Bin<'_>, count: usize| count as f64 / (bin.end - bin.start) as f64;
-    let most = bins.iter().map(|bin| share(bin, bin.lessons.len())).fold(1.0, f64::max);
+    let most = bins.iter().map(|bin| share(bin, bin.examples.len())).fold(1.0, f64::max);
     let ticks: Vec<(f64, String)> = steps(0.0, most, 5.0).into_iter().map(|value| (value, value.to_string())).collect();
     let plot = input.plot(270.0, [0.0, ticks[ticks.len() - 1].0]);
     let mut bars = String::new();
     for bin in &bins {
         let mut below = 0.0;
         for stage in 1..=4u8 {
-            let count = bin.lessons.iter().filter(|lesson| lesson.stage == stage).count();
+            let count = bin.examples.iter().filter(|example| example.stage == stage).count();
             let above = below + share(bin, count);
             if count > 0 {
                 let (left, right) = (plot.x(bin.start as f64), plot.x(bin.end as f64));

@@ -58,16 +58,16 @@ pub fn run(args: &Args) -> CommandResult {
         let advice = "name a PEFT folder, or a whole model as --model_name_or_path";
         return Err(Failure::input(format!("--adapter {}: no adapter is here -> {advice}", folder.display())));
     }
-    let reader = subject.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
-    let example = example(&reader, args)?;
-    let prompt = reader.encode(&example, true).map_err(Failure::input)?;
-    let generated = reader.generate(&example, args.max_new_tokens, &Pass::ANSWER).map_err(Failure::run)?;
-    let text = reader.processor.decode(&generated.ids);
+    let pipeline = subject.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
+    let example = example(&pipeline, args)?;
+    let prompt = pipeline.encode(&example, true).map_err(Failure::input)?;
+    let generated = pipeline.generate(&example, args.max_new_tokens, &Pass::ANSWER).map_err(Failure::run)?;
+    let text = pipeline.processor.decode(&generated.ids);
     let options = match args.options.is_empty() {
         true => Vec::new(),
         false => {
             let asked = [(example, args.options.clone())];
-            reader.score(&asked, &Pass::ANSWER).map_err(Failure::input)?.remove(0)
+            pipeline.score(&asked, &Pass::ANSWER).map_err(Failure::input)?.remove(0)
         }
     };
     if args.json {
@@ -93,10 +93,10 @@ pub fn run(args: &Args) -> CommandResult {
     Ok(())
 }
 
-fn example(reader: &VlmPipeline, args: &Args) -> Result<EncodableExample, Failure> {
+fn example(pipeline: &VlmPipeline, args: &Args) -> Result<EncodableExample, Failure> {
     let prepare = |path: &PathBuf| {
         let picture = load_picture(path).map_err(Failure::input)?;
-        reader.processor.prepare(&picture).map(Arc::new).map_err(Failure::input)
+        pipeline.processor.prepare(&picture).map(Arc::new).map_err(Failure::input)
     };
     let images = args.images.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
     let mut content: Vec<Part> = (0..images.len()).map(|index| Part::Image { index }).collect();

@@ -84,15 +84,15 @@ fn recipe(args: &Args) -> CommandResult {
     }
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
-    let course = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
+    let run_plan = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
     let suite = epochs::suite(&recipe).map_err(Failure::input)?;
     epochs::check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
     let mut shown = Shown::new();
     let mut learner = Learner::new(&recipe, &chosen.device, &mut shown).map_err(Failure::input)?;
-    let preparation = Preflight::new(&recipe, &cases, &course, &mut learner, &mut shown).map_err(Failure::input)?;
-    say!("{}", preflight::text(&preparation));
-    if let Some(warning) = preflight::warning(&preparation.memory) {
+    let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut shown).map_err(Failure::input)?;
+    say!("{}", preflight::text(&preflight));
+    if let Some(warning) = preflight::warning(&preflight.memory) {
         tell!("warning: {warning}");
     }
     Ok(())

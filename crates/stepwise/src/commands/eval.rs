@@ -108,30 +108,30 @@ pub fn run(args: &Args) -> CommandResult {
         folder::make(out)?;
     }
     let cache = cache(args)?;
-    let reader = subject.load(&chosen.device, splitting).map_err(Failure::input)?;
+    let pipeline = subject.load(&chosen.device, splitting).map_err(Failure::input)?;
     let other = match &subject.base {
         Some(base) => {
             let base = ModelSource::find(base, None).map_err(Failure::input)?;
-            let reader = base.load(&chosen.device, splitting).map_err(Failure::input)?;
-            Some((base, reader))
+            let pipeline = base.load(&chosen.device, splitting).map_err(Failure::input)?;
+            Some((base, pipeline))
         }
         None => None,
     };
     let kind = chosen.name.split(':').next().unwrap_or_default();
     let key =
-        |subject: &ModelSource, reader, adapter| model_key(subject, reader, kind, adapter).map_err(Failure::input);
-    let own = (key(&subject, &reader, true)?, &reader);
+        |subject: &ModelSource, pipeline, adapter| model_key(subject, pipeline, kind, adapter).map_err(Failure::input);
+    let own = (key(&subject, &pipeline, true)?, &pipeline);
     // The base is another folder, the adapted model with its adapter off, or - a model alone - not there.
     let base = match (&other, &subject.adapter) {
-        (Some((base, reader)), _) => Some((key(base, reader, false)?, reader)),
-        (None, Some(_)) => Some((key(&subject, &reader, false)?, &reader)),
+        (Some((base, pipeline)), _) => Some((key(base, pipeline, false)?, pipeline)),
+        (None, Some(_)) => Some((key(&subject, &pipeline, false)?, &pipeline)),
         (None, None) => None,
     };
 
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
     let mut examiner = Examiner { args, suite: &suite, cases: &cases, cache, interrupt, shown: Shown::new() };
-    let base = base.as_ref().map(|(key, reader)| ModelUnderTest { key, reader, pass: Pass::BASE });
-    let own = ModelUnderTest { key: &own.0, reader: own.1, pass: Pass::ANSWER };
+    let base = base.as_ref().map(|(key, pipeline)| ModelUnderTest { key, pipeline, pass: Pass::BASE });
+    let own = ModelUnderTest { key: &own.0, pipeline: own.1, pass: Pass::ANSWER };
     let plan = Plan::new(&suite, &cases.eval);
     if base.is_none() {
         examiner.shown.note(&describe(&power(&plan, None)));
@@ -268,8 +268,8 @@ impl Examiner<'_> {
         if let Some(kept) = &kept {
             memory = memory.and_file(kept).map_err(Failure::input)?;
         }
-        let asking = Evaluation { name, model, surrogate, suite: self.suite, cases: self.cases };
-        let answers = asking.ask(&mut memory, &mut self.shown, &self.interrupt).map_err(|error| {
+        let evaluation = Evaluation { name, model, surrogate, suite: self.suite, cases: self.cases };
+        let answers = evaluation.ask(&mut memory, &mut self.shown, &self.interrupt).map_err(|error| {
             if !error.is_interrupt() {
                 return Failure::run(error);
             }

@@ -49,19 +49,19 @@ pub fn run(args: &Args) -> CommandResult {
         return Err(Failure::input(problem));
     }
     let chosen = device::choose(Some("cpu"))?;
-    let mut reader = subject.load(&chosen.device, None).map_err(Failure::input)?;
-    let before = answers(&reader)?;
+    let mut pipeline = subject.load(&chosen.device, None).map_err(Failure::input)?;
+    let before = answers(&pipeline)?;
     folder::make(&args.out)?;
     let (again, tolerance) = if let (Some(adapter), "peft") = (&subject.adapter, args.format.as_str()) {
-        let config = load_adapter(&mut reader.model, adapter).map_err(Failure::input)?;
+        let config = load_adapter(&mut pipeline.model, adapter).map_err(Failure::input)?;
         let base = subject.model.display().to_string();
-        save_adapter(&mut reader.model, &config, &base, &args.out).map_err(Failure::run)?;
+        save_adapter(&mut pipeline.model, &config, &base, &args.out).map_err(Failure::run)?;
         let written = ModelSource::find(&args.out, Some(&subject.model)).map_err(Failure::run)?;
         (written, TOLERANCE[0].1)
     } else {
-        merge(&mut reader.model);
+        merge(&mut pipeline.model);
         let bf16 = args.dtype == "bfloat16";
-        save_model(&mut reader.model, &subject.model, &args.out, bf16).map_err(Failure::run)?;
+        save_model(&mut pipeline.model, &subject.model, &args.out, bf16).map_err(Failure::run)?;
         (ModelSource::find(&args.out, None).map_err(Failure::run)?, TOLERANCE[usize::from(bf16)].1)
     };
     write_card(&args.out, &args.format, &subject.model)?;
@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> CommandResult {
 }
 
 /// Log-likelihoods of a few sentences, which every weight of the decoder has a part in.
-fn answers(reader: &VlmPipeline) -> Result<Answers, Failure> {
+fn answers(pipeline: &VlmPipeline) -> Result<Answers, Failure> {
     let asked: Vec<(EncodableExample, Vec<String>)> =
         ["Which modality is this?", "Is there a finding? Answer yes or no.", "1 2 3"]
             .iter()
@@ -91,7 +91,7 @@ fn answers(reader: &VlmPipeline) -> Result<Answers, Failure> {
                 (EncodableExample { conversation, images: Vec::new() }, options)
             })
             .collect();
-    let scores = reader.score(&asked, &Pass::ANSWER).map_err(Failure::run)?;
+    let scores = pipeline.score(&asked, &Pass::ANSWER).map_err(Failure::run)?;
     Ok(scores.into_iter().map(|scores| scores.into_iter().map(|score| score.loglikelihood).collect()).collect())
 }
 

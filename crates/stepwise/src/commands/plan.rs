@@ -24,24 +24,24 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let suite = epochs::suite(recipe).map_err(Failure::input)?;
     epochs::check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?.train;
-    let course = RunPlan::new(recipe, &cases).map_err(Failure::input)?;
-    let outline = PlanSummary::new(recipe, &cases, &course);
-    say!("{}", table::outline(&outline));
-    outline.idle(recipe).iter().for_each(|line| tell!("warning: {line}"));
+    let run_plan = RunPlan::new(recipe, &cases).map_err(Failure::input)?;
+    let plan_summary = PlanSummary::new(recipe, &cases, &run_plan);
+    say!("{}", table::plan_summary(&plan_summary));
+    plan_summary.idle(recipe).iter().for_each(|line| tell!("warning: {line}"));
     let Some((file, form)) = file else { return Ok(()) };
 
-    let planned: Vec<plan_summary::PlannedStep> = plan_summary::steps(recipe, &cases, &course).collect();
-    let lesson = |lesson: &plan_summary::PlannedExample| {
-        let case = &cases[lesson.sample.case];
+    let planned: Vec<plan_summary::PlannedStep> = plan_summary::steps(recipe, &cases, &run_plan).collect();
+    let example = |example: &plan_summary::PlannedExample| {
+        let case = &cases[example.sample.case];
         PlannedExample {
-            case: lesson.sample.case,
+            case: example.sample.case,
             case_id: &case.case_id,
-            question: &case.chain[lesson.sample.item].id,
-            stage: lesson.stage,
-            replayed: lesson.replayed,
-            condition: lesson.condition,
-            context: lesson.told.name(),
-            is_blank: lesson.is_blank,
+            question: &case.chain[example.sample.item].id,
+            stage: example.stage,
+            replayed: example.replayed,
+            condition: example.condition,
+            context: example.context.name(),
+            is_blank: example.is_blank,
         }
     };
     let steps: Vec<PlannedStep<'_>> = planned
@@ -49,7 +49,7 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
         .map(|step| PlannedStep {
             epoch: step.place.epochs_before as usize + 1,
             rate: step.learning_rate,
-            lessons: step.lessons.iter().map(lesson).collect(),
+            examples: step.examples.iter().map(example).collect(),
         })
         .collect();
     let mut phases: Vec<(String, usize)> = Vec::new();

@@ -36,10 +36,10 @@ pub fn run(args: &Args) -> CommandResult {
         return Err(Failure::input(problem));
     };
     let chosen = device::choose(Some("cpu"))?;
-    let mut reader = VlmPipeline::load(&recipe.model_name_or_path, &chosen.device).map_err(Failure::input)?;
-    reader.processor.set_image_splitting(recipe.do_image_splitting);
-    let course = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
-    let mut lessons = ExampleBuilder::new(&recipe, &cases, &reader.processor);
+    let mut pipeline = VlmPipeline::load(&recipe.model_name_or_path, &chosen.device).map_err(Failure::input)?;
+    pipeline.processor.set_image_splitting(recipe.do_image_splitting);
+    let run_plan = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
+    let mut examples = ExampleBuilder::new(&recipe, &cases, &pipeline.processor);
     for image in &case.images {
         say!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
     }
@@ -47,8 +47,8 @@ pub fn run(args: &Args) -> CommandResult {
         // As the first phase of its stage teaches it, or else as the first phase would.
         let phase = recipe.curriculum.phase.iter().position(|phase| phase.stages.contains(&item.stage));
         let sample = SampleIndex { case: args.case, item: index };
-        let lesson = lessons.of(course.beginning(phase.unwrap_or(0)), sample).map_err(Failure::input)?;
-        let encoded = reader.encode(&lesson.example, false).map_err(Failure::input)?;
+        let lesson = examples.of(run_plan.beginning(phase.unwrap_or(0)), sample).map_err(Failure::input)?;
+        let encoded = pipeline.encode(&lesson.example, false).map_err(Failure::input)?;
         let features: usize = encoded.images.iter().map(|span| span.len).sum();
         let supervised = encoded.supervised.iter().filter(|on| **on).count();
         say!(
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> CommandResult {
             lesson.condition.map_or_else(String::new, |condition| format!(", under {condition}")),
             encoded.ids.len()
         );
-        say!("{}", marked(&reader.processor, &encoded.ids, &encoded.supervised));
+        say!("{}", marked(&pipeline.processor, &encoded.ids, &encoded.supervised));
     }
     Ok(())
 }

@@ -69,7 +69,7 @@ fn tables(summary: &StudySummary) -> Vec<Table> {
         summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
     let effective: Vec<(&String, &Endpoint)> =
         summary.endpoints.iter().filter(|(id, _)| id.starts_with(EFFECTIVE)).collect();
-    let mut tables = vec![values(summary, &primary), differences(summary, &primary), taught(summary)];
+    let mut tables = vec![values(summary, &primary), differences(summary, &primary), budget(summary)];
     if !summary.lines.is_empty() {
         tables.push(lines(summary));
     }
@@ -172,11 +172,11 @@ fn row(arm: &str, id: &str, difference: Option<&Difference>) -> Option<Vec<Strin
 }
 
 /// What a run of each arm was to be taught, and which runs ended before that.
-fn taught(summary: &StudySummary) -> Table {
+fn budget(summary: &StudySummary) -> Table {
     let title = "what a run of each arm is taught, mean over seeds";
     let mut table = Table::new(title, ["arm", "steps", "samples", "supervised tokens"]);
-    for ((name, _), taught) in summary.arms.iter().zip(&summary.taught) {
-        let counts = [taught.steps, taught.samples, taught.supervised_tokens];
+    for ((name, _), budget) in summary.arms.iter().zip(&summary.budget) {
+        let counts = [budget.steps, budget.samples, budget.supervised_tokens];
         table.rows.push([name.clone()].into_iter().chain(counts.map(|count| count.round().to_string())).collect());
     }
     if !summary.ended_early.is_empty() {

@@ -20,14 +20,14 @@ use stepwise_vlm::pipeline::VlmPipeline;
 use crate::common::{RECIPE, TRAINED, Workplace};
 
 /// The reader of the small model, the recipe's training cases, and every lesson of each as its first phase teaches it.
-fn lessons(place: &Workplace, overrides: &[&str]) -> (VlmPipeline, Cases, Vec<(SampleIndex, TrainingExample)>) {
+fn examples(place: &Workplace, overrides: &[&str]) -> (VlmPipeline, Cases, Vec<(SampleIndex, TrainingExample)>) {
     let overrides: Vec<String> = overrides.iter().map(|&set| set.to_owned()).collect();
     let recipe = Recipe::load(&place.path("recipe.toml"), &overrides).expect("a recipe");
-    let mut reader = VlmPipeline::load(&place.path("model"), &Device::flex()).expect("the model");
-    reader.processor.set_image_splitting(recipe.do_image_splitting);
+    let mut pipeline = VlmPipeline::load(&place.path("model"), &Device::flex()).expect("the model");
+    pipeline.processor.set_image_splitting(recipe.do_image_splitting);
     let cases = Cases::open(&recipe.data).expect("cases");
-    let course = RunPlan::new(&recipe, &cases.train).expect("a course");
-    let mut making = ExampleBuilder::new(&recipe, &cases, &reader.processor);
+    let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
+    let mut making = ExampleBuilder::new(&recipe, &cases, &pipeline.processor);
     let mut made = Vec::new();
     for (case, of) in cases.train.iter().enumerate() {
         for (item, question) in of.chain.iter().enumerate() {
@@ -35,12 +35,12 @@ fn lessons(place: &Workplace, overrides: &[&str]) -> (VlmPipeline, Cases, Vec<(S
             let sample = SampleIndex { case, item };
             made.push((
                 sample,
-                making.of(course.beginning(phase.expect("every stage is taught")), sample).expect("a lesson"),
+                making.of(run_plan.beginning(phase.expect("every stage is taught")), sample).expect("a lesson"),
             ));
         }
     }
     drop(making);
-    (reader, cases, made)
+    (pipeline, cases, made)
 }
 
 /// Rewrites a file of a model's folder.
@@ -56,19 +56,19 @@ fn never_01_image_tokens_differ_from_image_features() {
     for (size, splitting) in [(64, false), (64, true), (150, false), (150, true)] {
         let set = [format!("data.synth.image_size={size}"), format!("do_image_splitting={splitting}")];
         change(&place, "model/preprocessor_config.json", |content| content["size"] = json!({ "longest_edge": 128 }));
-        let (reader, _, made) = lessons(&place, &set.each_ref().map(String::as_str));
-        let config = reader.model.config();
+        let (pipeline, _, made) = examples(&place, &set.each_ref().map(String::as_str));
+        let config = pipeline.model.config();
         let mut tiles_seen = 0;
         for (_, lesson) in made.iter().step_by(9) {
-            let encoded = reader.encode(&lesson.example, false).expect("encodes");
+            let encoded = pipeline.encode(&lesson.example, false).expect("encodes");
             let tokens = encoded.ids.iter().filter(|id| **id == config.image_token_id).count();
             let tiles: usize = lesson.example.images.iter().map(|image| image.grid.tiles()).sum();
             assert_eq!(tokens, tiles * config.features_per_tile(), "{size} {splitting} {}", lesson.name);
             assert_eq!(encoded.images.iter().map(|span| span.len).sum::<usize>(), tokens);
             let batch =
-                MicroBatch::new(&reader.processor, std::slice::from_ref(lesson), true, 8192).expect("packs").batch;
+                MicroBatch::new(&pipeline.processor, std::slice::from_ref(lesson), true, 8192).expect("packs").batch;
             assert_eq!(batch.tiles(), tiles);
-            assert!(reader.losses(&batch, &Pass::ANSWER).1.iter().all(|loss| loss.is_finite()));
+            assert!(pipeline.losses(&batch, &Pass::ANSWER).1.iter().all(|loss| loss.is_finite()));
             tiles_seen = tiles_seen.max(tiles);
         }
         assert_eq!(tiles_seen > 1, splitting, "{size} {splitting}");
@@ -92,7 +92,7 @@ fn never_01_image_tokens_differ_from_image_features() {
 fn never_02_a_wrong_label_mask_trains() {
     let place = Workplace::new();
     for form in ["text", "letter"] {
-        let (reader, cases, made) = lessons(&place, &[&format!("train.answer_form={form}")]);
+        let (pipeline, cases, made) = examples(&place, &[&format!("train.answer_form={form}")]);
         assert!(made.len() > 60);
         for (sample, lesson) in &made {
             let case = &cases.train[sample.case];
@@ -100,13 +100,13 @@ fn never_02_a_wrong_label_mask_trains() {
             let answer =
                 prompt(case, &case.chain[sample.item], &PromptOptions { answer_form, ..PromptOptions::default() })
                     .answer;
-            let encoded = reader.encode(&lesson.example, false).expect("encodes");
+            let encoded = pipeline.encode(&lesson.example, false).expect("encodes");
             let learned: Vec<u32> =
                 encoded.ids.iter().zip(&encoded.supervised).filter(|(_, on)| **on).map(|(id, _)| *id).collect();
             // One run of tokens, the last ones but for the line's end: the answer and what ends it, and nothing else.
             let first = encoded.supervised.iter().position(|on| *on).expect("an answer");
             assert!(encoded.supervised[first..first + learned.len()].iter().all(|on| *on), "{}", lesson.name);
-            let words: String = reader.processor.token_strings(&learned).concat();
+            let words: String = pipeline.processor.token_strings(&learned).concat();
             assert_eq!(words, format!(" {answer}<end_of_utterance>"), "{}", lesson.name);
         }
     }
@@ -367,7 +367,7 @@ fn never_11_a_loss_is_averaged_over_micro_batches_instead_of_supervised_tokens()
         }
     }
     // Cases differ in how many tokens their answers have, so the mean of means would be another number.
-    let (_, _, made) = lessons(&place, &[]);
+    let (_, _, made) = examples(&place, &[]);
     let mut lengths: Vec<usize> = made
         .iter()
         .map(|(_, lesson)| lesson.example.conversation.messages.last().map_or(0, |answer| format!("{answer:?}").len()))

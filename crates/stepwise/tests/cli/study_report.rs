@@ -140,8 +140,8 @@ fn the_manifest_follows_the_study_until_a_run_has_begun() {
 fn a_study_goes_on_with_the_lessons_that_it_began_with() {
     let place = finished();
     let mut manifest: serde_json::Value = serde_json::from_str(&place.read("out/manifest.json")).expect("JSON");
-    let lessons = |task: usize| manifest["tasks"][task]["lessons"].as_str().map(str::len);
-    assert_eq!((lessons(0), lessons(3)), (Some(64), Some(64)));
+    let examples = |task: usize| manifest["tasks"][task]["lessons"].as_str().map(str::len);
+    assert_eq!((examples(0), examples(3)), (Some(64), Some(64)));
     assert_ne!(manifest["tasks"][0]["lessons"], manifest["tasks"][1]["lessons"], "orders differ");
     manifest["tasks"][3]["lessons"] = "those of another version".into();
     place.write("out/manifest.json", manifest.to_string());

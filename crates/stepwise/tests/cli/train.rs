@@ -110,11 +110,11 @@ fn a_plan_is_written_as_a_list_or_a_page() {
     let listed = place.done("train recipe.toml --plan=plan.csv");
     assert!(listed.stdout.ends_with("\nplan    plan.csv\n"), "{}", listed.stdout);
     let list = place.read("plan.csv");
-    let lessons: Vec<Vec<&str>> = list.lines().skip(1).map(|line| line.split(',').collect()).collect();
-    assert_eq!(lessons.len(), 239, "as many as the table counts");
-    let of = |column: usize, value: &str| lessons.iter().filter(|row| row[column] == value).count();
+    let examples: Vec<Vec<&str>> = list.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(examples.len(), 239, "as many as the table counts");
+    let of = |column: usize, value: &str| examples.iter().filter(|row| row[column] == value).count();
     assert_eq!((of(1, "s12"), of(1, "s34"), of(6, "3"), of(9, "gold")), (131, 108, 57, 106));
-    assert_eq!((of(7, "1"), lessons[238][0]), (8 + 13, "11"), "stages 1 and 2 come again in the second phase");
+    assert_eq!((of(7, "1"), examples[238][0]), (8 + 13, "11"), "stages 1 and 2 come again in the second phase");
 
     place.done("train recipe.toml --plan=plan.html");
     assert!(place.read("plan.html").contains("11 steps, 239 training examples, 18 cases"));

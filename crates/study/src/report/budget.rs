@@ -8,9 +8,9 @@ use crate::summary::StoppedEarly;
 
 /// Renders the section.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {
-    let rows = input.summary.arms.iter().zip(&input.summary.taught).map(|((name, _), taught)| {
+    let rows = input.summary.arms.iter().zip(&input.summary.budget).map(|((name, _), budget)| {
         let number = |value: f64| Cell::Count(value.round() as usize);
-        [Cell::text(name.as_str()), number(taught.steps), number(taught.samples), number(taught.supervised_tokens)]
+        [Cell::text(name.as_str()), number(budget.steps), number(budget.samples), number(budget.supervised_tokens)]
     });
     let early = match input.summary.ended_early.as_slice() {
         [] => String::new(),

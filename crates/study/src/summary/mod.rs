@@ -49,7 +49,7 @@ pub struct ArmRuns {
     /// Name of the arm.
     pub name: String,
     /// Planned training of its runs.
-    pub taught: TrainingBudget,
+    pub budget: TrainingBudget,
     /// Finished runs in the order of their seeds.
     pub runs: Vec<SeedRun>,
 }
@@ -98,7 +98,7 @@ pub struct StudySummary {
     /// Name and finished seeds of every arm.
     pub arms: Vec<(String, Vec<u64>)>,
     /// Planned training of each arm, in the order of the arms.
-    pub taught: Vec<TrainingBudget>,
+    pub budget: Vec<TrainingBudget>,
     /// Runs that did fewer optimiser steps than planned.
     pub ended_early: Vec<StoppedEarly>,
     /// Number of seeds of a finished arm.
@@ -257,7 +257,7 @@ impl StudySummary {
                 .iter()
                 .map(|arm| (arm.name.clone(), arm.runs.iter().map(|run| run.seed).collect()))
                 .collect(),
-            taught: runs.arms.iter().map(|arm| arm.taught).collect(),
+            budget: runs.arms.iter().map(|arm| arm.budget).collect(),
             ended_early: ended_early(runs),
             seeds: runs.seeds.len(),
             later_seeds: runs.later_seeds.clone(),

@@ -21,25 +21,25 @@ const BATCH: usize = 64;
 
 /// Scores all records with options and returns answers, log-likelihoods and times.
 pub fn run(common: &Common) -> Result<Map<String, Value>, Failure> {
-    let mut reader = adapted(common)?;
+    let mut pipeline = adapted(common)?;
     let records = read(&common.conversations)?;
     let before = Instant::now();
     let mut asked = Vec::new();
     for (number, record) in records.iter().enumerate() {
         if let Some(options) = &record.options {
-            asked.push((number, (record.example(&reader.processor, false)?, options.clone())));
+            asked.push((number, (record.example(&pipeline.processor, false)?, options.clone())));
         }
     }
     let prepare_seconds = since(before);
     let (numbers, asked): (Vec<usize>, Vec<_>) = asked.into_iter().unzip();
 
     let peaks = Peaks::restart()?;
-    reader.score(&asked[..common.warmup.min(asked.len())], &Pass::ANSWER)?;
-    reader.refresh(); // Empties the feature cache filled by the warm-up.
+    pipeline.score(&asked[..common.warmup.min(asked.len())], &Pass::ANSWER)?;
+    pipeline.refresh(); // Empties the feature cache filled by the warm-up.
     let (mut answers, mut scores, mut option_tokens, mut seconds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for batch in asked.chunks(BATCH) {
         let before = Instant::now();
-        let scored = reader.score(batch, &Pass::ANSWER)?;
+        let scored = pipeline.score(batch, &Pass::ANSWER)?;
         let each = since(before) / batch.len() as f64;
         for ((_, options), scored) in batch.iter().zip(scored) {
             let rate = |index: usize| scored[index].loglikelihood / scored[index].token_ids.len() as f64;

@@ -35,15 +35,15 @@ pub fn run(
 /// The model of the work folder with its trainable adapter.
 pub fn adapted(common: &Common) -> Result<VlmPipeline, Failure> {
     let precision = if common.dtype == "bfloat16" { Precision::Bf16 } else { Precision::F32 };
-    let mut reader = VlmPipeline::load_in(precision, &common.work.join("model"), &Device::flex())?;
-    load_adapter(&mut reader.model, &common.work.join("adapter"))?;
-    reader.refresh();
-    Ok(reader)
+    let mut pipeline = VlmPipeline::load_in(precision, &common.work.join("model"), &Device::flex())?;
+    load_adapter(&mut pipeline.model, &common.work.join("adapter"))?;
+    pipeline.refresh();
+    Ok(pipeline)
 }
 
 /// Switches the feature cache off.
-pub fn forgetful(reader: &mut VlmPipeline) {
-    reader.remember(&FeatureLimits { memory_bytes: 0, folder: None, disk_bytes: 0 });
+pub fn forgetful(pipeline: &mut VlmPipeline) {
+    pipeline.remember(&FeatureLimits { memory_bytes: 0, folder: None, disk_bytes: 0 });
 }
 
 /// Seconds since `from`.

@@ -63,7 +63,7 @@ pub fn write(args: &Args) -> Result<(), Failure> {
     let mut recorder = Recorder::default();
     let plan = Plan::new(&suite, &cases);
     let options = Options {
-        respondent: "",
+        model: "",
         known: &HashMap::new(),
         batch: 64,
         surrogate: None,
@@ -72,14 +72,14 @@ pub fn write(args: &Args) -> Result<(), Failure> {
     run(&plan, &pictures, &mut recorder, options)?;
     let mut files =
         [fs::File::create(args.out.join("eval-text.jsonl"))?, fs::File::create(args.out.join("eval-image.jsonl"))?];
-    for probe in &recorder.0 {
-        let Request::Options(options) = &probe.ask else { continue };
-        let Some(Shown::Picture(picture)) = probe.images.first() else { continue };
+    for query in &recorder.0 {
+        let Request::Options(options) = &query.ask else { continue };
+        let Some(Shown::Picture(picture)) = query.images.first() else { continue };
         let image = gallery.save(picture)?;
-        let case = cases.iter().find(|case| case.case_id == probe.case_id).ok_or("a probe is about a case")?;
-        let condition = probe.condition.as_str();
+        let case = cases.iter().find(|case| case.case_id == query.case_id).ok_or("a probe is about a case")?;
+        let condition = query.condition.as_str();
         let file = &mut files[usize::from(!TEXT.contains(&condition))];
-        line(file, record(case, condition, &image, &probe.conversation, "", Some(options)))?;
+        line(file, record(case, condition, &image, &query.conversation, "", Some(options)))?;
     }
     Ok(())
 }
@@ -133,15 +133,15 @@ impl Gallery<'_> {
 struct Recorder(Vec<Query>);
 
 impl Model for Recorder {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
-        self.0.extend(probes.iter().cloned());
-        let reply = |probe: &Query| match &probe.ask {
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        self.0.extend(queries.iter().cloned());
+        let reply = |query: &Query| match &query.ask {
             Request::Options(options) => {
                 Response::Options(vec![OptionScore { loglikelihood: 0.0, tokens: 1 }; options.len()])
             }
             Request::Generate { .. } => Response::Text(String::new()),
         };
-        Ok(probes.iter().map(reply).collect())
+        Ok(queries.iter().map(reply).collect())
     }
 
     fn pixels(&mut self, _: &Query) -> Result<Option<PixelGrid>, ModelError> {

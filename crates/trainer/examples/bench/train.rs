@@ -46,9 +46,9 @@ enum Mode {
 
 /// Runs the warm-up and measured steps and returns times, losses and token counts.
 pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> {
-    let mut reader = adapted(common)?;
+    let mut pipeline = adapted(common)?;
     if args.mode != Mode::SharedCached {
-        forgetful(&mut reader);
+        forgetful(&mut pipeline);
     }
     let config = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
     let mut optimizer = AdamW::new(config);
@@ -59,8 +59,8 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
     let started = Instant::now();
     if args.mode == Mode::SharedCached {
         for batch in (0..total).map(|index| batch(&records, index, args.batch)) {
-            let made = prepare(&reader, &batch, true)?;
-            let _ = reader.losses(&made.batch, &Pass::ANSWER);
+            let made = prepare(&pipeline, &batch, true)?;
+            let _ = pipeline.losses(&made.batch, &Pass::ANSWER);
         }
     }
     let cache_seconds = since(started);
@@ -69,7 +69,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
     let (mut supervised, mut tokens, mut first_step) = (Vec::new(), Vec::new(), None);
     for index in 0..total {
         let before = Instant::now();
-        let micro_batch = prepare(&reader, &batch(&records, index, args.batch), args.mode != Mode::Plain)?;
+        let micro_batch = prepare(&pipeline, &batch(&records, index, args.batch), args.mode != Mode::Plain)?;
         prepare_seconds.push(since(before));
         let before = Instant::now();
         let options = StepOptions {
@@ -78,7 +78,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
             dropout_key: 0,
             gradient_checkpointing: false,
         };
-        let stepped = step(&mut reader, &mut optimizer, std::slice::from_ref(&micro_batch), options)?;
+        let stepped = step(&mut pipeline, &mut optimizer, std::slice::from_ref(&micro_batch), options)?;
         seconds.push(since(before));
         losses.push(stepped.tally.loss());
         supervised.push(stepped.tally.tokens());
@@ -104,9 +104,9 @@ fn batch(records: &[Record], index: usize, size: usize) -> Vec<&Record> {
     (index * size..(index + 1) * size).map(|place| &records[place % records.len()]).collect()
 }
 
-fn prepare(reader: &VlmPipeline, batch: &[&Record], share: bool) -> Result<MicroBatch, Failure> {
-    let lessons = batch.iter().map(|record| {
-        let example = record.example(&reader.processor, true)?;
+fn prepare(pipeline: &VlmPipeline, batch: &[&Record], share: bool) -> Result<MicroBatch, Failure> {
+    let examples = batch.iter().map(|record| {
+        let example = record.example(&pipeline.processor, true)?;
         Ok(TrainingExample {
             example,
             stage: 1,
@@ -116,6 +116,6 @@ fn prepare(reader: &VlmPipeline, batch: &[&Record], share: bool) -> Result<Micro
             name: record.image.display().to_string(),
         })
     });
-    let lessons = lessons.collect::<Result<Vec<_>, Failure>>()?;
-    Ok(MicroBatch::new(&reader.processor, &lessons, share, usize::MAX)?)
+    let examples = examples.collect::<Result<Vec<_>, Failure>>()?;
+    Ok(MicroBatch::new(&pipeline.processor, &examples, share, usize::MAX)?)
 }

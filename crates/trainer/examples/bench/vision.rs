@@ -30,30 +30,30 @@ const SHOWN: usize = 8;
 
 /// Encodes the same tiles repeatedly and returns times and sample values.
 pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> {
-    let reader = adapted(common)?;
+    let pipeline = adapted(common)?;
     let mut paths: Vec<PathBuf> = Vec::new();
     for record in read(&common.conversations)? {
         if !paths.contains(&record.image) {
             paths.push(record.image);
         }
     }
-    let side = reader.model.config().vision.image_size;
+    let side = pipeline.model.config().vision.image_size;
     let mut pixels = Vec::new();
     for tile in 0..args.tiles {
-        let prepared = reader.processor.prepare(&load_picture(&paths[tile % paths.len()])?)?;
-        let mut unit = reader.processor.unit_pixels(&prepared);
-        reader.processor.pixels().normalise(&mut unit, side);
+        let prepared = pipeline.processor.prepare(&load_picture(&paths[tile % paths.len()])?)?;
+        let mut unit = pipeline.processor.unit_pixels(&prepared);
+        pipeline.processor.pixels().normalise(&mut unit, side);
         pixels.extend(unit);
     }
     let pixels = TensorData::new(pixels, [args.tiles, 3, side, side]);
-    let pixels = Tensor::<4>::from_data(pixels, reader.model.device());
+    let pixels = Tensor::<4>::from_data(pixels, pipeline.model.device());
 
     let peaks = Peaks::restart()?;
     let mut seconds = Vec::new();
     let mut output = None;
     for _ in 0..common.warmup + args.steps {
         let before = Instant::now();
-        output = Some(reader.model.encode(pixels.clone(), None, &Pass::ANSWER));
+        output = Some(pipeline.model.encode(pixels.clone(), None, &Pass::ANSWER));
         seconds.push(since(before));
     }
     let output = output.ok_or("--warmup and --steps are both 0")?;

@@ -31,45 +31,45 @@ impl PendingBatch {
     /// See [`MicroBatch::new`].
     pub fn new(
         processor: &Processor,
-        lessons: Vec<TrainingExample>,
+        examples: Vec<TrainingExample>,
         share: bool,
         cutoff_len: usize,
     ) -> Result<Self, ExampleError> {
-        if lessons.iter().any(|lesson| lesson.attack.is_some()) {
-            return Ok(Self::ToAttack(lessons));
+        if examples.iter().any(|example| example.attack.is_some()) {
+            return Ok(Self::ToAttack(examples));
         }
-        MicroBatch::new(processor, &lessons, share, cutoff_len).map(Self::Ready)
+        MicroBatch::new(processor, &examples, share, cutoff_len).map(Self::Ready)
     }
 
-    /// Makes the pending attacks on the model of `reader` and packs the examples.
+    /// Makes the pending attacks on the model of `pipeline` and packs the examples.
     ///
     /// # Errors
     /// See [`MicroBatch::new`]. Also when a gradient cannot be computed.
-    pub fn finish(self, reader: &VlmPipeline, share: bool, cutoff_len: usize) -> Result<MicroBatch, ExampleError> {
+    pub fn finish(self, pipeline: &VlmPipeline, share: bool, cutoff_len: usize) -> Result<MicroBatch, ExampleError> {
         match self {
             Self::Ready(batch) => Ok(batch),
-            Self::ToAttack(mut lessons) => {
-                for lesson in &mut lessons {
-                    if let Some(attacked) = lesson.attack.take() {
-                        attack(lesson, &attacked, reader)
-                            .map_err(|error| ExampleError::Attack { name: lesson.name.clone(), error })?;
+            Self::ToAttack(mut examples) => {
+                for example in &mut examples {
+                    if let Some(attacked) = example.attack.take() {
+                        attack(example, &attacked, pipeline)
+                            .map_err(|error| ExampleError::Attack { name: example.name.clone(), error })?;
                     }
                 }
-                MicroBatch::new(&reader.processor, &lessons, share, cutoff_len)
+                MicroBatch::new(&pipeline.processor, &examples, share, cutoff_len)
             }
         }
     }
 }
 
 /// Replaces the first image of the training example by attacked pixels.
-fn attack(lesson: &mut TrainingExample, attacked: &PlannedAttack, reader: &VlmPipeline) -> Result<(), ModelError> {
-    let Some(first) = lesson.example.images.first() else { return Ok(()) };
+fn attack(example: &mut TrainingExample, attacked: &PlannedAttack, pipeline: &VlmPipeline) -> Result<(), ModelError> {
+    let Some(first) = example.example.images.first() else { return Ok(()) };
     let grid = first.grid;
-    let pixels = Arc::new(unit_pixels(reader, first));
+    let pixels = Arc::new(unit_pixels(pipeline, first));
     let (case_id, item_id) = attacked.about.clone();
     // The other images are passed as pixels too.
-    let others = lesson.example.images.iter().skip(1).map(|image| Arc::new(unit_pixels(reader, image)));
-    let probe = Query {
+    let others = example.example.images.iter().skip(1).map(|image| Arc::new(unit_pixels(pipeline, image)));
+    let query = Query {
         case_id,
         item_id,
         condition: "lesson".to_owned(),
@@ -78,13 +78,13 @@ fn attack(lesson: &mut TrainingExample, attacked: &PlannedAttack, reader: &VlmPi
         ask: Request::Generate { max_new_tokens: 1 },
     };
     let objective = Objective::Nll { target: attacked.target.clone() };
-    let target = AttackTarget { probe, objective, pixels };
+    let target = AttackTarget { query, objective, pixels };
     // An interrupt takes effect only at the end of the step.
     let never = Interrupt::new();
-    let mut victim = VlmModel::new(reader, Pass::ANSWER, &never);
-    for made in attacked.attack.attack(&[target], attacked.draws, &mut victim)? {
-        let painted = reader.processor.repainted(grid, made.pixels.values).map_err(ModelError::new)?;
-        lesson.example.images[0] = Arc::new(painted);
+    let mut gradient_source = VlmModel::new(pipeline, Pass::ANSWER, &never);
+    for made in attacked.attack.attack(&[target], attacked.rng, &mut gradient_source)? {
+        let painted = pipeline.processor.repainted(grid, made.pixels.values).map_err(ModelError::new)?;
+        example.example.images[0] = Arc::new(painted);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rand::{Rng, RngCore};
 use stepwise_benchmark::perturb::{
-    self, Perturbation, PerturbationKind, Perturbed, ShownImages, Pool, Purpose, Scene, SuiteRng,
+    self, Perturbation, PerturbationKind, Perturbed, Pool, Purpose, Scene, ShownImages, SuiteRng,
 };
 use stepwise_benchmark::score::fold;
 use stepwise_curriculum::SampleIndex;
@@ -67,7 +67,7 @@ pub struct AugmentedQuestion {
     /// Kind of the applied condition; None if there is none.
     pub condition: Option<&'static str>,
     /// Which answers to earlier questions are given as context.
-    pub told: ContextKind,
+    pub context: ContextKind,
     /// Whether the images are blanked because of the phase's `blank_images`, in addition to the condition.
     pub is_blank: bool,
     /// The change of the question. If it has an item, the item contains the answer that is right under the condition.
@@ -100,10 +100,10 @@ impl<'a> Augmenter<'a> {
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &'a [Case]) -> Self {
         let legend = |phase: &PhaseRecipe| Legend {
-            context: phase.lesson.context,
-            evidence: phase.lesson.evidence,
-            blank_images: phase.lesson.blank_images,
-            conditions: phase.lesson.augment.conditions.iter().map(built).collect(),
+            context: phase.examples.context,
+            evidence: phase.examples.evidence,
+            blank_images: phase.examples.blank_images,
+            conditions: phase.examples.augment.conditions.iter().map(built).collect(),
         };
         Self {
             seed: recipe.seed,
@@ -134,8 +134,8 @@ impl<'a> Augmenter<'a> {
         let Legend { context, evidence, blank_images, conditions } = &self.phases[place.phase];
         let case = &self.cases()[sample.case];
         let item = &case.chain[sample.item];
-        let draws = self.draws(place);
-        let scene = Scene { case, item, pool: &self.pool, draws };
+        let rng = self.rng(place);
+        let scene = Scene { case, item, pool: &self.pool, rng };
         let uniform = |purpose: &str| scene.draw(purpose).random::<f64>();
 
         // One draw per example. Each condition owns a part of the unit interval as long as its share.
@@ -147,7 +147,7 @@ impl<'a> Augmenter<'a> {
         let mut asked = AugmentedQuestion {
             sample,
             condition: None,
-            told: ContextKind::Nothing,
+            context: ContextKind::Nothing,
             is_blank: *blank_images,
             perturbed: Perturbed::default(),
         };
@@ -178,8 +178,8 @@ impl<'a> Augmenter<'a> {
         }
         // Earlier answers describe the original image; do not show them when the image was replaced or blanked.
         if told_too {
-            let (told, known) = self.told(*context, uniform("context"), &scene);
-            asked.told = told;
+            let (context, known) = self.context(*context, uniform("context"), &scene);
+            asked.context = context;
             asked.perturbed.frame.context = known;
         }
         if *blank_images && let Ok(blank) = self.blank.perturb(&scene) {
@@ -190,14 +190,14 @@ impl<'a> Augmenter<'a> {
 
     /// Seed and version of the random numbers for the epoch of `place`.
     #[must_use]
-    pub fn draws(&self, place: StepPosition) -> SuiteRng {
+    pub fn rng(&self, place: StepPosition) -> SuiteRng {
         let epoch = place.epochs_before.to_string();
         SuiteRng { seed: stream(self.seed, &["augment", &epoch]).next_u64(), version: VERSION }
     }
 
-    fn told(&self, context: Context, drawn: f64, scene: &Scene<'_>) -> (ContextKind, Vec<ContextAnswer>) {
+    fn context(&self, context: Context, drawn: f64, scene: &Scene<'_>) -> (ContextKind, Vec<ContextAnswer>) {
         let gold = || gold_context(scene.case, scene.item);
-        let (told, known) = if drawn < context.wrong {
+        let (context, known) = if drawn < context.wrong {
             match self.wrong_parent.perturb(scene) {
                 Ok(perturbed) => (ContextKind::Wrong, perturbed.frame.context),
                 // There is no wrong answer for a parent of this question, so the right answers are given.
@@ -210,7 +210,7 @@ impl<'a> Augmenter<'a> {
         } else {
             (ContextKind::Nothing, Vec::new())
         };
-        if known.is_empty() { (ContextKind::Nothing, known) } else { (told, known) }
+        if known.is_empty() { (ContextKind::Nothing, known) } else { (context, known) }
     }
 
     /// Parents of the question with the answers of the model, or the right answers where the model's are missing.

@@ -46,7 +46,7 @@ pub struct PlannedAttack {
     /// Attack method.
     pub attack: Arc<dyn Attack>,
     /// Seed and version of the attack's random numbers.
-    pub draws: SuiteRng,
+    pub rng: SuiteRng,
     /// The question without the answer.
     pub question: Conversation,
     /// Answer that the attack makes less likely, or more likely if its goal is a named answer.
@@ -112,20 +112,20 @@ impl MicroBatch {
     /// When an example cannot be encoded or has more than `cutoff_len` tokens.
     pub fn new(
         processor: &Processor,
-        lessons: &[TrainingExample],
+        examples: &[TrainingExample],
         share: bool,
         cutoff_len: usize,
     ) -> Result<Self, ExampleError> {
-        let weighted = lessons.iter().map(|lesson| (&lesson.example, lesson.weight));
+        let weighted = examples.iter().map(|example| (&example.example, example.weight));
         let batch = Batch::weighted(processor, weighted, share)?;
-        for (lesson, &tokens) in lessons.iter().zip(&batch.layout.lengths) {
+        for (example, &tokens) in examples.iter().zip(&batch.layout.lengths) {
             if tokens > cutoff_len {
-                return Err(ExampleError::TooLong { name: lesson.name.clone(), tokens, cutoff_len });
+                return Err(ExampleError::TooLong { name: example.name.clone(), tokens, cutoff_len });
             }
         }
-        let stages = lessons.iter().map(|lesson| lesson.stage).collect();
-        let names = lessons.iter().map(|lesson| lesson.name.clone()).collect();
-        Ok(Self { batch, stages, names, examples: lessons.iter().map(|lesson| lesson.example.clone()).collect() })
+        let stages = examples.iter().map(|example| example.stage).collect();
+        let names = examples.iter().map(|example| example.name.clone()).collect();
+        Ok(Self { batch, stages, names, examples: examples.iter().map(|example| example.example.clone()).collect() })
     }
 }
 
@@ -146,12 +146,12 @@ impl<'a> ExampleBuilder<'a> {
     /// Training examples of `recipe` from the training cases. Without answers of the model for `context = "predicted"`.
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &'a Cases, processor: &'a Processor) -> Self {
-        Self::told(recipe, cases, processor, None)
+        Self::context(recipe, cases, processor, None)
     }
 
     /// Like [`ExampleBuilder::new`], with the answers that the model gave before the current phase.
     #[must_use]
-    pub fn told(
+    pub fn context(
         recipe: &Recipe,
         cases: &'a Cases,
         processor: &'a Processor,
@@ -160,7 +160,7 @@ impl<'a> ExampleBuilder<'a> {
         Self {
             processor,
             answer_form: recipe.train.answer_form,
-            box_weights: recipe.curriculum.phase.iter().map(|phase| phase.lesson.box_loss_weight as f32).collect(),
+            box_weights: recipe.curriculum.phase.iter().map(|phase| phase.examples.box_loss_weight as f32).collect(),
             augmenter: Augmenter::new(recipe, &cases.train).with_predicted(predicted),
             gallery: Gallery::new(&cases.train, &cases.pictures),
             cut: HashMap::new(),
@@ -175,28 +175,28 @@ impl<'a> ExampleBuilder<'a> {
     pub fn of(&mut self, place: StepPosition, sample: SampleIndex) -> Result<TrainingExample, ExampleError> {
         let asked = self.augmenter.asked(place, sample);
         let images = self.images(&asked)?;
-        Ok(self.lesson(place, asked, images))
+        Ok(self.example(place, asked, images))
     }
 
     /// Makes the same training example with images that have a size but no pixels. This is enough to count tokens and
     /// tiles, because no perturbation changes the size of an image.
     #[must_use]
-    pub fn outline(&self, place: StepPosition, sample: SampleIndex) -> TrainingExample {
+    pub fn plan_summary(&self, place: StepPosition, sample: SampleIndex) -> TrainingExample {
         let asked = self.augmenter.asked(place, sample);
         let index = shown(&asked);
         let images = if asked.perturbed.frame.without_images {
             Vec::new()
         } else {
-            let outline = |(number, image): (usize, &Image)| {
+            let plan_summary = |(number, image): (usize, &Image)| {
                 let same = format!("{index}:{number}:{}", asked.perturbed.pictures.key());
                 Arc::new(Prepared::outline(self.processor.grid(image.width, image.height), &same))
             };
-            self.augmenter.cases()[index].images.iter().enumerate().map(outline).collect()
+            self.augmenter.cases()[index].images.iter().enumerate().map(plan_summary).collect()
         };
-        self.lesson(place, asked, images)
+        self.example(place, asked, images)
     }
 
-    fn lesson(&self, place: StepPosition, asked: AugmentedQuestion, images: Vec<Arc<Prepared>>) -> TrainingExample {
+    fn example(&self, place: StepPosition, asked: AugmentedQuestion, images: Vec<Arc<Prepared>>) -> TrainingExample {
         let sample = asked.sample;
         let stored = &self.augmenter.cases()[sample.case];
         let Perturbed { item, frame, regions, attack, named, .. } = asked.perturbed;
@@ -204,10 +204,10 @@ impl<'a> ExampleBuilder<'a> {
         let item = item.as_ref().unwrap_or(&stored.chain[sample.item]);
         let prompt = prompt(&case, item, &PromptOptions { answer_form: self.answer_form, ..frame });
         let attack = attack.map(|attack| {
-            let named = named.filter(|_| attack.goal() == AttackGoal::ToNamed).map(|named| named.text);
+            let named = named.filter(|_| attack.attack_goal() == AttackGoal::ToNamed).map(|named| named.text);
             PlannedAttack {
                 attack,
-                draws: self.augmenter.draws(place),
+                rng: self.augmenter.rng(place),
                 question: prompt.conversation.clone(),
                 target: named.unwrap_or_else(|| prompt.answer.clone()),
                 about: (stored.case_id.clone(), item.id.clone()),

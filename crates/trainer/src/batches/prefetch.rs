@@ -27,7 +27,7 @@ pub struct BatchSource {
     /// Cases of the run.
     pub cases: Arc<Cases>,
     /// Run plan: the samples of each step.
-    pub course: RunPlan,
+    pub run_plan: RunPlan,
     /// Processor of the model, for tokens and pixels.
     pub processor: Processor,
     /// Answers that the model gave before the current phase; None if no example needs them.
@@ -36,12 +36,12 @@ pub struct BatchSource {
 
 impl BatchSource {
     /// Pending batches of step `done`, counted from 0.
-    fn micro_batches(&self, lessons: &mut ExampleBuilder<'_>, done: u64) -> Result<Vec<PendingBatch>, ExampleError> {
-        let place = self.course.at(done);
-        let all = self.course.micro_batches(place, self.recipe.train.per_device_train_batch_size);
+    fn micro_batches(&self, examples: &mut ExampleBuilder<'_>, done: u64) -> Result<Vec<PendingBatch>, ExampleError> {
+        let place = self.run_plan.at(done);
+        let all = self.run_plan.micro_batches(place, self.recipe.train.per_device_train_batch_size);
         let (share, cutoff_len) = (self.recipe.train.share_prefix, self.recipe.cutoff_len);
         let made = |samples: &Vec<SampleIndex>| {
-            PendingBatch::new(&self.processor, together(lessons, place, samples)?, share, cutoff_len)
+            PendingBatch::new(&self.processor, together(examples, place, samples)?, share, cutoff_len)
         };
         all.iter().map(made).collect()
     }
@@ -52,21 +52,21 @@ impl BatchSource {
     /// # Errors
     /// When a training example cannot be made.
     pub fn one(&self, done: u64, index: usize) -> Result<Option<MicroBatch>, ExampleError> {
-        let mut lessons = ExampleBuilder::new(&self.recipe, &self.cases, &self.processor);
-        let place = self.course.at(done);
-        let all = self.course.micro_batches(place, self.recipe.train.per_device_train_batch_size);
+        let mut examples = ExampleBuilder::new(&self.recipe, &self.cases, &self.processor);
+        let place = self.run_plan.at(done);
+        let all = self.run_plan.micro_batches(place, self.recipe.train.per_device_train_batch_size);
         let Some(samples) = all.get(index) else { return Ok(None) };
-        let lessons = together(&mut lessons, place, samples)?;
-        MicroBatch::new(&self.processor, &lessons, self.recipe.train.share_prefix, self.recipe.cutoff_len).map(Some)
+        let examples = together(&mut examples, place, samples)?;
+        MicroBatch::new(&self.processor, &examples, self.recipe.train.share_prefix, self.recipe.cutoff_len).map(Some)
     }
 }
 
 fn together(
-    lessons: &mut ExampleBuilder<'_>,
+    examples: &mut ExampleBuilder<'_>,
     place: StepPosition,
     samples: &[SampleIndex],
 ) -> Result<Vec<TrainingExample>, ExampleError> {
-    samples.iter().map(|sample| lessons.of(place, *sample)).collect()
+    samples.iter().map(|sample| examples.of(place, *sample)).collect()
 }
 
 /// Prefetched micro-batches in the order of the steps. Dropping the value ends the background thread.
@@ -82,9 +82,9 @@ impl Prefetcher {
         let (sender, ready) = sync_channel(AHEAD);
         let thread = std::thread::spawn(move || {
             let predicted = source.predicted.clone();
-            let mut lessons = ExampleBuilder::told(&source.recipe, &source.cases, &source.processor, predicted);
+            let mut examples = ExampleBuilder::context(&source.recipe, &source.cases, &source.processor, predicted);
             for step in done..end {
-                let made = source.micro_batches(&mut lessons, step);
+                let made = source.micro_batches(&mut examples, step);
                 let failed = made.is_err();
                 if sender.send(made).is_err() || failed {
                     return; // The receiver is gone, or an error ends the run.

@@ -118,18 +118,18 @@ impl ModelSource {
             Some(recipe) => precision_of_recipe(recipe)?,
             None => Precision::F32,
         };
-        let mut reader = VlmPipeline::load_in(precision, &self.model, device)?;
-        reader.processor.set_image_splitting(image_splitting);
+        let mut pipeline = VlmPipeline::load_in(precision, &self.model, device)?;
+        pipeline.processor.set_image_splitting(image_splitting);
         if let Some(adapter) = &self.adapter {
-            load_adapter(&mut reader.model, adapter)?;
-            reader.refresh();
+            load_adapter(&mut pipeline.model, adapter)?;
+            pipeline.refresh();
         }
         if let Some(checkpoint) = &self.checkpoint
-            && TrainerState::read(checkpoint)?.prompt_digest != prompt_digest(&reader)
+            && TrainerState::read(checkpoint)?.prompt_digest != prompt_digest(&pipeline)
         {
             return Err(ModelSourceError::Digest { path: checkpoint.display().to_string() });
         }
-        Ok(reader)
+        Ok(pipeline)
     }
 }
 

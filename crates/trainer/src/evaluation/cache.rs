@@ -87,9 +87,9 @@ impl AnswerCache {
 ///
 /// # Errors
 /// When a file of the model cannot be read.
-pub fn model_key(subject: &ModelSource, reader: &VlmPipeline, kind: &str, adapter: bool) -> io::Result<String> {
+pub fn model_key(subject: &ModelSource, pipeline: &VlmPipeline, kind: &str, adapter: bool) -> io::Result<String> {
     let mut parts = vec![SCHEMA.to_owned(), env!("CARGO_PKG_VERSION").to_owned(), kind.to_owned()];
-    parts.push(prompt_digest(reader));
+    parts.push(prompt_digest(pipeline));
     parts.extend(digests(&subject.model)?);
     if let Some(folder) = subject.adapter.as_ref().filter(|_| adapter) {
         parts.push("adapter".to_owned());

@@ -124,7 +124,7 @@ pub struct EvaluatedEpoch {
 /// [`BenchmarkError::Unmeasured`] for the first rule whose metric is not measured.
 pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), BenchmarkError> {
     let promotions = recipe.curriculum.phase.iter().filter_map(|phase| {
-        let promotion = phase.lesson.promotion.as_ref()?;
+        let promotion = phase.examples.promotion.as_ref()?;
         Some((format!("promotion rule of phase `{}`", phase.name), Some(&promotion.metric)))
     });
     let select = &recipe.train.select;
@@ -150,7 +150,7 @@ pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), Benchma
 /// Evaluation context: model, cases, progress and interrupt.
 pub struct EvalContext<'a> {
     /// The model in training.
-    pub reader: &'a VlmPipeline,
+    pub pipeline: &'a VlmPipeline,
     /// Cases of the run.
     pub cases: &'a Cases,
     /// Receiver of progress events.
@@ -235,12 +235,12 @@ impl EpochEvaluator {
     ///
     /// # Errors
     /// When the evaluation fails or is interrupted, or a file cannot be read or written.
-    pub fn base(&mut self, exam: &mut EvalContext<'_>) -> Result<(), BenchmarkError> {
+    pub fn base(&mut self, eval_context: &mut EvalContext<'_>) -> Result<(), BenchmarkError> {
         let Some(suite) = &self.suite else { return Ok(()) };
         let folder = self.folder.join("base");
-        let model = ModelUnderTest { key: &self.base_key, reader: exam.reader, pass: Pass::BASE };
-        let Evaluated { outcomes, skips, .. } = self.ask(suite, "base", model, None, exam)?;
-        exam.progress.note(&describe(&power(&Plan::new(suite, &exam.cases.eval), Some(&outcomes))));
+        let model = ModelUnderTest { key: &self.base_key, pipeline: eval_context.pipeline, pass: Pass::BASE };
+        let Evaluated { outcomes, skips, .. } = self.ask(suite, "base", model, None, eval_context)?;
+        eval_context.progress.note(&describe(&power(&Plan::new(suite, &eval_context.cases.eval), Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
         self.forgetting.get_or_insert_with(|| Forgetting::new(&summary));
@@ -259,7 +259,7 @@ impl EpochEvaluator {
         end: EpochEnd<'_>,
         base: Option<&VlmPipeline>,
         selection: &mut Selection,
-        exam: &mut EvalContext<'_>,
+        eval_context: &mut EvalContext<'_>,
     ) -> Result<EvaluatedEpoch, BenchmarkError> {
         let (Some(suite), Some((base_outcomes, base_summary))) = (&self.suite, &self.base) else {
             return Ok(EvaluatedEpoch::default());
@@ -267,9 +267,9 @@ impl EpochEvaluator {
         let epoch = end.epoch;
         let name = format!("epoch-{epoch}");
         let key = format!("{name}:{}", self.digest);
-        let model = ModelUnderTest { key: &key, reader: exam.reader, pass: Pass::ANSWER };
-        let base = base.map(|reader| ModelUnderTest { key: &self.base_key, reader, pass: Pass::BASE });
-        let Evaluated { outcomes, skips, .. } = self.ask(suite, &name, model, base, exam)?;
+        let model = ModelUnderTest { key: &key, pipeline: eval_context.pipeline, pass: Pass::ANSWER };
+        let base = base.map(|pipeline| ModelUnderTest { key: &self.base_key, pipeline, pass: Pass::BASE });
+        let Evaluated { outcomes, skips, .. } = self.ask(suite, &name, model, base, eval_context)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes), Bootstrap::default());
         write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
@@ -286,13 +286,13 @@ impl EpochEvaluator {
             scalars.extend(forgotten(forgetting));
         }
         let at_hand = LiveModels { model, surrogate: base };
-        self.write_report(&outcomes, at_hand, exam.cases, selection.best.as_ref())?;
+        self.write_report(&outcomes, at_hand, eval_context.cases, selection.best.as_ref())?;
         Ok(EvaluatedEpoch { metrics: scalars, promoted, weighed })
     }
 
     /// Whether the promotion rule ends the phase after the last evaluated epoch.
     fn is_promoted(&self, end: EpochEnd<'_>) -> bool {
-        let Some(promotion) = &end.phase.lesson.promotion else { return false };
+        let Some(promotion) = &end.phase.examples.promotion else { return false };
         let of_phase = self.epochs.iter().filter(|(epoch, _)| *epoch >= end.first_epoch);
         let found: Vec<_> = of_phase.filter_map(|(_, summary)| summary.metrics.get(&promotion.metric)).collect();
         let higher = found.last().is_none_or(|metric| metric.better != Better::Lower);
@@ -330,16 +330,16 @@ impl EpochEvaluator {
         name: &str,
         model: ModelUnderTest<'_>,
         surrogate: Option<ModelUnderTest<'_>>,
-        exam: &mut EvalContext<'_>,
+        eval_context: &mut EvalContext<'_>,
     ) -> Result<Evaluated, BenchmarkError> {
         let folder = self.folder.join(name);
         let (path, journal) = (folder.join(OUTCOMES), folder.join("outcomes.part.jsonl"));
-        let asking = Evaluation { name, model, surrogate, suite, cases: exam.cases };
+        let evaluation = Evaluation { name, model, surrogate, suite, cases: eval_context.cases };
         let mut memory = AnswerStore::journal(&journal)?.and_file(&path)?;
         if let Some(answers) = self.base_answers.as_ref().filter(|_| model.pass == Pass::BASE) {
             memory = memory.and_file(answers)?;
         }
-        let answers = asking.ask(&mut memory, exam.progress, exam.interrupt)?;
+        let answers = evaluation.ask(&mut memory, eval_context.progress, eval_context.interrupt)?;
         store::write(&path, &answers.outcomes)?;
         // All answers are in the outcome file now.
         std::fs::remove_file(&journal).map_err(|error| file(&journal, error))?;

@@ -28,7 +28,7 @@ pub struct ModelUnderTest<'a> {
     /// Identity of the model; part of the key of every answer.
     pub key: &'a str,
     /// Model and processor.
-    pub reader: &'a VlmPipeline,
+    pub pipeline: &'a VlmPipeline,
     /// Forward pass: [`Pass::ANSWER`], or [`Pass::BASE`] with the adapter switched off.
     pub pass: Pass,
 }
@@ -112,12 +112,12 @@ impl Evaluation<'_> {
         let task = format!("benchmark {}", self.name);
         let AnswerStore { known, journal } = memory;
         let mut unkept = None;
-        let mut surrogate = self.surrogate.map(|of| (of.key, VlmModel::new(of.reader, of.pass, interrupt)));
+        let mut surrogate = self.surrogate.map(|of| (of.key, VlmModel::new(of.pipeline, of.pass, interrupt)));
         let options = Options {
-            respondent: self.model.key,
+            model: self.model.key,
             known,
             batch: BATCH,
-            surrogate: surrogate.as_mut().map(|(key, respondent)| Surrogate { key, respondent }),
+            surrogate: surrogate.as_mut().map(|(key, model)| Surrogate { key, model }),
             progress: &mut |now| {
                 unkept = journal.as_mut().and_then(|journal| journal.keep(now.fresh).err());
                 progress.advance(&task, now.done as u64, now.total as u64);
@@ -126,8 +126,8 @@ impl Evaluation<'_> {
                 if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             },
         };
-        let mut respondent = VlmModel::new(self.model.reader, self.model.pass, interrupt);
-        let ran = run(&plan, &self.cases.pictures, &mut respondent, options);
+        let mut model = VlmModel::new(self.model.pipeline, self.model.pass, interrupt);
+        let ran = run(&plan, &self.cases.pictures, &mut model, options);
         if let Some(error) = unkept {
             return Err(error.into());
         }

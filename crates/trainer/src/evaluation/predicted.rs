@@ -58,10 +58,10 @@ impl Predicted {
         (recipe, digest): (&Recipe, &str),
         run: &Path,
         (place, step): (StepPosition, u64),
-        exam: &mut EvalContext<'_>,
+        eval_context: &mut EvalContext<'_>,
     ) -> Result<Option<Self>, BenchmarkError> {
         let phase = &recipe.curriculum.phase[place.phase];
-        if phase.lesson.context.predicted == 0.0 {
+        if phase.examples.context.predicted == 0.0 {
             return Ok(None);
         }
         let folder = run.join("predicted");
@@ -87,18 +87,23 @@ impl Predicted {
         // Replayed questions get predicted answers as context too.
         let taught: BTreeSet<u8> =
             recipe.curriculum.phase[..=place.phase].iter().flat_map(|phase| phase.stages.iter().copied()).collect();
-        let eval: Vec<Case> = exam.cases.train.iter().filter_map(|case| parents(case, &taught)).collect();
-        let asked = Cases { train: Vec::new(), eval, pictures: exam.cases.pictures.clone() };
+        let eval: Vec<Case> = eval_context.cases.train.iter().filter_map(|case| parents(case, &taught)).collect();
+        let asked = Cases { train: Vec::new(), eval, pictures: eval_context.cases.pictures.clone() };
         std::fs::create_dir_all(&folder).map_err(failed)?;
-        let blank = phase.lesson.blank_images;
-        let asking = Evaluation {
+        let blank = phase.examples.blank_images;
+        let evaluation = Evaluation {
             name: &format!("own answers before {}", phase.name),
-            model: ModelUnderTest { key: &format!("{digest}:{step}"), reader: exam.reader, pass: Pass::ANSWER },
+            model: ModelUnderTest {
+                key: &format!("{digest}:{step}"),
+                pipeline: eval_context.pipeline,
+                pass: Pass::ANSWER,
+            },
             surrogate: None,
             suite: &suite(recipe.train.answer_form, blank),
             cases: &asked,
         };
-        let answered = asking.ask(&mut AnswerStore::journal(&journal)?, exam.progress, exam.interrupt)?;
+        let answered =
+            evaluation.ask(&mut AnswerStore::journal(&journal)?, eval_context.progress, eval_context.interrupt)?;
         let wanted = if blank { "blank" } else { "clean" };
         let outcomes: Vec<_> = answered.outcomes.into_iter().filter(|outcome| outcome.condition == wanted).collect();
         let mut answers: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -108,7 +113,7 @@ impl Predicted {
             }
         }
         let right = outcomes.iter().filter(|outcome| outcome.is_right()).count();
-        exam.progress.note(&format!(
+        eval_context.progress.note(&format!(
             "before {}: the model answered {} earlier questions, {right} of them right",
             phase.name,
             outcomes.len()

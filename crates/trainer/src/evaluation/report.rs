@@ -81,10 +81,10 @@ impl RunReport<'_> {
         let Some(LiveModels { model, surrogate }) = self.at_hand else { return Ok(pick(None)?) };
         // Not interruptible: the evaluation is complete, and a resumed run would not write this report again.
         let never = Interrupt::new();
-        let mut respondent = VlmModel::new(model.reader, model.pass, &never);
-        let mut surrogate = surrogate.map(|of| (of.key, VlmModel::new(of.reader, of.pass, &never)));
-        let surrogate = surrogate.as_mut().map(|(key, respondent)| Surrogate { key, respondent });
-        Ok(pick(Some(worst_cases::LiveModels { respondent: &mut respondent, surrogate }))?)
+        let mut model = VlmModel::new(model.pipeline, model.pass, &never);
+        let mut surrogate = surrogate.map(|of| (of.key, VlmModel::new(of.pipeline, of.pass, &never)));
+        let surrogate = surrogate.as_mut().map(|(key, model)| Surrogate { key, model });
+        Ok(pick(Some(worst_cases::LiveModels { model: &mut model, surrogate }))?)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stepwise_benchmark::model::{
-    Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Response, Request, Shown,
+    Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Request, Response, Shown,
 };
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::Pass;
@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 
 /// A model that answers the queries of the benchmark.
 pub struct VlmModel<'a> {
-    reader: &'a VlmPipeline,
+    pipeline: &'a VlmPipeline,
     pass: Pass,
     interrupt: &'a Interrupt,
     /// Cache of recently prepared images with the address of each image. Consecutive queries about a case show
@@ -35,17 +35,17 @@ impl<'a> VlmModel<'a> {
     /// Uses the adapted model ([`Pass::ANSWER`]) or its base ([`Pass::BASE`]). After a requested interrupt, every query
     /// fails with [`ModelError::Stopped`].
     #[must_use]
-    pub fn new(reader: &'a VlmPipeline, pass: Pass, interrupt: &'a Interrupt) -> Self {
-        Self { reader, pass, interrupt, recent: Vec::new() }
+    pub fn new(pipeline: &'a VlmPipeline, pass: Pass, interrupt: &'a Interrupt) -> Self {
+        Self { pipeline, pass, interrupt, recent: Vec::new() }
     }
 
     fn go_on(&self) -> Result<(), ModelError> {
         if self.interrupt.requested() { Err(ModelError::Stopped) } else { Ok(()) }
     }
 
-    fn example(&mut self, probe: &Query) -> Result<EncodableExample, ModelError> {
-        let images = probe.images.iter().map(|shown| self.prepared(shown)).collect::<Result<_, _>>()?;
-        Ok(EncodableExample { conversation: probe.conversation.clone(), images })
+    fn example(&mut self, query: &Query) -> Result<EncodableExample, ModelError> {
+        let images = query.images.iter().map(|shown| self.prepared(shown)).collect::<Result<_, _>>()?;
+        Ok(EncodableExample { conversation: query.conversation.clone(), images })
     }
 
     fn prepared(&mut self, shown: &Shown) -> Result<Arc<Prepared>, ModelError> {
@@ -56,7 +56,7 @@ impl<'a> VlmModel<'a> {
                 if let Some((_, _, known)) = self.recent.iter().find(|(known, _, _)| *known == address) {
                     return Ok(Arc::clone(known));
                 }
-                let prepared = Arc::new(self.reader.processor.prepare(picture).map_err(ModelError::new)?);
+                let prepared = Arc::new(self.pipeline.processor.prepare(picture).map_err(ModelError::new)?);
                 if self.recent.len() == RECENT {
                     self.recent.remove(0);
                 }
@@ -65,7 +65,7 @@ impl<'a> VlmModel<'a> {
             }
             Shown::Pixels(pixels) => {
                 let [rows, columns] = pixels.cut;
-                let prepared = self.reader.processor.repainted(ImageGrid { rows, columns }, pixels.values.clone());
+                let prepared = self.pipeline.processor.repainted(ImageGrid { rows, columns }, pixels.values.clone());
                 Ok(Arc::new(prepared.map_err(ModelError::new)?))
             }
         }
@@ -73,18 +73,18 @@ impl<'a> VlmModel<'a> {
 }
 
 impl Model for VlmModel<'_> {
-    fn reply(&mut self, probes: &[Query]) -> Result<Vec<Response>, ModelError> {
-        let mut replies: Vec<Option<Response>> = vec![None; probes.len()];
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        let mut replies: Vec<Option<Response>> = vec![None; queries.len()];
         let mut scored = Vec::new();
-        for (index, probe) in probes.iter().enumerate() {
-            let example = self.example(probe)?;
-            match &probe.ask {
+        for (index, query) in queries.iter().enumerate() {
+            let example = self.example(query)?;
+            match &query.ask {
                 Request::Options(options) => scored.push((index, (example, options.clone()))),
                 Request::Generate { max_new_tokens } => {
                     self.go_on()?;
-                    let generated = self.reader.generate(&example, *max_new_tokens, &self.pass);
+                    let generated = self.pipeline.generate(&example, *max_new_tokens, &self.pass);
                     let ids = generated.map_err(ModelError::new)?.ids;
-                    replies[index] = Some(Response::Text(self.reader.processor.decode(&ids)));
+                    replies[index] = Some(Response::Text(self.pipeline.processor.decode(&ids)));
                 }
             }
         }
@@ -92,7 +92,7 @@ impl Model for VlmModel<'_> {
         let mut scores = Vec::with_capacity(asked.len());
         for asked in asked.chunks(SCORED_AT_ONCE) {
             self.go_on()?;
-            scores.extend(self.reader.score(asked, &self.pass).map_err(ModelError::new)?);
+            scores.extend(self.pipeline.score(asked, &self.pass).map_err(ModelError::new)?);
         }
         for (place, scores) in places.into_iter().zip(scores) {
             let scores = scores
@@ -103,26 +103,26 @@ impl Model for VlmModel<'_> {
         Ok(replies.into_iter().flatten().collect())
     }
 
-    fn pixels(&mut self, probe: &Query) -> Result<Option<PixelGrid>, ModelError> {
-        let Some(first) = probe.images.first() else { return Ok(None) };
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
+        let Some(first) = query.images.first() else { return Ok(None) };
         let prepared = self.prepared(first)?;
-        Ok(Some(unit_pixels(self.reader, &prepared)))
+        Ok(Some(unit_pixels(self.pipeline, &prepared)))
     }
 
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         let mut shapes = Vec::with_capacity(attacked.len());
         let mut asked = Vec::with_capacity(attacked.len());
-        for (probe, objective) in attacked {
-            let Some(Shown::Pixels(pixels)) = probe.images.first() else {
+        for (query, objective) in attacked {
+            let Some(Shown::Pixels(pixels)) = query.images.first() else {
                 return Err(ModelError::new("an attack needs an image given as pixels"));
             };
             shapes.push((pixels.shape.clone(), pixels.cut));
-            asked.push((self.example(probe)?, pixel_objective(objective)));
+            asked.push((self.example(query)?, pixel_objective(objective)));
         }
         let mut slopes = Vec::with_capacity(asked.len());
         for asked in asked.chunks(GRADIENTS_AT_ONCE) {
             self.go_on()?;
-            slopes.extend(self.reader.pixel_gradients(asked, &self.pass).map_err(ModelError::new)?);
+            slopes.extend(self.pipeline.pixel_gradients(asked, &self.pass).map_err(ModelError::new)?);
         }
         let gradient = |(slope, (shape, cut)): (PixelSlope, (Vec<usize>, [usize; 2]))| PixelGradient {
             loss: slope.value,
@@ -133,13 +133,13 @@ impl Model for VlmModel<'_> {
 }
 
 /// Pixels of all tiles of an image in the unit range, `[tiles, 3, side, side]`, as attacks change them.
-pub(crate) fn unit_pixels(reader: &VlmPipeline, prepared: &Prepared) -> PixelGrid {
-    let side = reader.model.config().vision.image_size;
+pub(crate) fn unit_pixels(pipeline: &VlmPipeline, prepared: &Prepared) -> PixelGrid {
+    let side = pipeline.model.config().vision.image_size;
     let ImageGrid { rows, columns } = prepared.grid;
     PixelGrid {
         shape: vec![prepared.grid.tiles(), 3, side, side],
         cut: [rows, columns],
-        values: reader.processor.unit_pixels(prepared),
+        values: pipeline.processor.unit_pixels(prepared),
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    fn probe(shown: Shown) -> Query {
+    fn query(shown: Shown) -> Query {
         let mut conversation = Conversation::default();
         conversation.push(Role::User, vec![Part::Image { index: 0 }, Part::text("Which modality is shown?")]);
         Query {
@@ -176,21 +176,21 @@ mod tests {
     #[test]
     fn a_picture_in_tiles_is_attacked_in_every_one_of_them() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
-        let mut reader = VlmPipeline::load(&folder, &Device::flex()).expect("the tiny model");
-        reader.processor.set_image_splitting(Some(true));
+        let mut pipeline = VlmPipeline::load(&folder, &Device::flex()).expect("the tiny model");
+        pipeline.processor.set_image_splitting(Some(true));
         let interrupt = Interrupt::new();
-        let mut respondent = VlmModel::new(&reader, Pass::BASE, &interrupt);
+        let mut model = VlmModel::new(&pipeline, Pass::BASE, &interrupt);
 
         let colour = |x: u32, y: u32| Rgb([(x * 2 % 256) as u8, (y * 3 % 256) as u8, ((x + y) % 256) as u8]);
         let picture = RgbImage::from_fn(120, 70, colour);
-        let seen = probe(Shown::Picture(Arc::new(picture)));
-        let grid = respondent.pixels(&seen).expect("prepared").expect("pixels");
+        let seen = query(Shown::Picture(Arc::new(picture)));
+        let grid = model.pixels(&seen).expect("prepared").expect("pixels");
         let [rows, columns] = grid.cut;
         assert!(rows * columns > 1 && grid.shape[0] == rows * columns + 1, "{:?} {:?}", grid.cut, grid.shape);
 
         // An image and its pixels get the same scores.
-        let painted = probe(Shown::Pixels(Arc::new(grid.clone())));
-        let replies = respondent.reply(&[seen, painted.clone()]).expect("replies");
+        let painted = query(Shown::Pixels(Arc::new(grid.clone())));
+        let replies = model.reply(&[seen, painted.clone()]).expect("replies");
         let rates = |reply: &Response| match reply {
             Response::Options(scores) => scores.iter().map(|score| score.loglikelihood).collect::<Vec<_>>(),
             Response::Text(text) => panic!("{text}"),
@@ -201,8 +201,8 @@ mod tests {
 
         let objective = Objective::Margin { options: vec!["CT".to_owned(), "MRI".to_owned()], gold: 1 };
         let mut slope = |grid: PixelGrid| {
-            let asked = [(probe(Shown::Pixels(Arc::new(grid))), objective.clone())];
-            respondent.pixel_gradients(&asked).expect("a gradient").remove(0)
+            let asked = [(query(Shown::Pixels(Arc::new(grid))), objective.clone())];
+            model.pixel_gradients(&asked).expect("a gradient").remove(0)
         };
         let at = slope(grid.clone());
         assert_eq!((&at.gradient.shape, at.gradient.cut), (&grid.shape, grid.cut));

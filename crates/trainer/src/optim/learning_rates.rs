@@ -130,19 +130,19 @@ mod tests {
             let recipe = of(&format!(
                 "lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n[curriculum]\nrewarm = {rewarm}\n{phases}"
             ));
-            let mut course = RunPlan::new(&recipe, &cases).expect("a course");
-            assert_eq!((course.total, course.phases(), course.at(39).phase), (40, 3, 1));
+            let mut run_plan = RunPlan::new(&recipe, &cases).expect("a course");
+            assert_eq!((run_plan.total, run_plan.phases(), run_plan.at(39).phase), (40, 3, 1));
             let rate =
-                |course: &RunPlan, done: u64| Rates::at(&recipe, course.at(done), (done, course.planned)).decoder;
+                |run_plan: &RunPlan, done: u64| Rates::at(&recipe, run_plan.at(done), (done, run_plan.planned)).decoder;
             // The rate of the last step is one decrement above the end value; the schedule has 20 or 40 steps.
             let fall = if rewarm { 1.0 / 20.0 } else { 1.0 / 40.0 };
-            let last = [19, 39].map(|done| rate(&course, done));
+            let last = [19, 39].map(|done| rate(&run_plan, done));
             assert!(last.iter().zip(ends).all(|(rate, end)| (rate - end - fall).abs() < 1e-12), "{rewarm}: {last:?}");
             // After an early advance the next phases begin earlier, and a schedule over the run continues unchanged.
-            let (before, after) = (rate(&course, 9), rate(&course, 10));
-            course.cut(0, 10);
-            assert_eq!((course.total, course.at(10).phase), (40, 1), "max_steps reaches into the third phase");
-            assert_eq!(rate(&course, 10), if rewarm { 1.0 } else { after }, "{before}");
+            let (before, after) = (rate(&run_plan, 9), rate(&run_plan, 10));
+            run_plan.cut(0, 10);
+            assert_eq!((run_plan.total, run_plan.at(10).phase), (40, 1), "max_steps reaches into the third phase");
+            assert_eq!(rate(&run_plan, 10), if rewarm { 1.0 } else { after }, "{before}");
         }
     }
 }

@@ -78,7 +78,7 @@ pub struct StepOptions {
 /// # Errors
 /// When the loss or the gradient norm is not finite.
 pub fn step(
-    reader: &mut VlmPipeline,
+    pipeline: &mut VlmPipeline,
     optimizer: &mut AdamW,
     micro_batches: &[MicroBatch],
     options: StepOptions,
@@ -93,42 +93,42 @@ pub fn step(
     let mut lost = Vec::new();
     for (index, micro) in micro_batches.iter().enumerate() {
         let MicroBatch { batch, stages, .. } = micro;
-        let (terms, parts) = reader.gradients(batch, share, options.gradient_checkpointing, &pass(index));
+        let (terms, parts) = pipeline.gradients(batch, share, options.gradient_checkpointing, &pass(index));
         if terms.iter().any(|term| !term.is_finite()) {
             lost.push(micro);
         }
         for (prediction, term) in batch.layout.predictions.iter().zip(terms) {
             tally.add(stages[prediction.sequence], f64::from(term));
         }
-        parts.iter().for_each(|part| gradients.add(&mut reader.model, part));
+        parts.iter().for_each(|part| gradients.add(&mut pipeline.model, part));
     }
     if !lost.is_empty() {
-        let names = culprits(reader, &lost);
+        let names = culprits(pipeline, &lost);
         return Err(StepError::NotFinite { what: "the loss", value: tally.loss(), names });
     }
     let grad_norm = gradients.norm();
     if !grad_norm.is_finite() {
-        let names = culprits(reader, &micro_batches.iter().collect::<Vec<_>>());
+        let names = culprits(pipeline, &micro_batches.iter().collect::<Vec<_>>());
         return Err(StepError::NotFinite { what: "the gradient's norm", value: grad_norm, names });
     }
     if options.max_grad_norm > 0.0 {
         // Same formula as torch.nn.utils.clip_grad_norm_.
         gradients.scale((options.max_grad_norm / (grad_norm + 1e-6)).min(1.0));
     }
-    optimizer.step(&mut reader.model, &gradients, options.rates);
+    optimizer.step(&mut pipeline.model, &gradients, options.rates);
     Ok(Stepped { tally, grad_norm })
 }
 
 /// Names of the examples whose loss or gradient is not finite when computed alone, because in a batch one example can
 /// spoil the others. Returns the names of all examples if none fails alone.
-fn culprits(reader: &mut VlmPipeline, micro_batches: &[&MicroBatch]) -> Vec<String> {
+fn culprits(pipeline: &mut VlmPipeline, micro_batches: &[&MicroBatch]) -> Vec<String> {
     let questions = || micro_batches.iter().flat_map(|micro| micro.examples.iter().zip(&micro.names));
     let mut found = Vec::new();
     for (example, name) in questions() {
-        let Ok(batch) = Batch::new(&reader.processor, std::iter::once(example), false) else { continue };
-        let (terms, parts) = reader.gradients(&batch, 1.0, false, &Pass::training(0));
+        let Ok(batch) = Batch::new(&pipeline.processor, std::iter::once(example), false) else { continue };
+        let (terms, parts) = pipeline.gradients(&batch, 1.0, false, &Pass::training(0));
         let mut own = GradientSum::default();
-        parts.iter().for_each(|part| own.add(&mut reader.model, part));
+        parts.iter().for_each(|part| own.add(&mut pipeline.model, part));
         if terms.iter().any(|term| !term.is_finite()) || !own.norm().is_finite() {
             found.push(name.clone());
         }
@@ -152,46 +152,46 @@ mod tests {
     use crate::optim::adamw::AdamWConfig;
     use crate::testing::lora;
 
-    fn reader() -> VlmPipeline {
+    fn pipeline() -> VlmPipeline {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
         VlmPipeline::load(&folder, &Device::flex()).expect("the tiny model")
     }
 
     /// A question with or without an image.
-    fn asked(reader: &VlmPipeline, picture: bool) -> EncodableExample {
+    fn asked(pipeline: &VlmPipeline, picture: bool) -> EncodableExample {
         let mut conversation = Conversation::default();
         let shown = picture.then_some(Part::Image { index: 0 });
         conversation.push(Role::User, shown.into_iter().chain([Part::text("Which side?")]).collect());
-        let prepared = || Arc::new(reader.processor.prepare(&RgbImage::new(64, 64)).expect("a picture"));
+        let prepared = || Arc::new(pipeline.processor.prepare(&RgbImage::new(64, 64)).expect("a picture"));
         EncodableExample {
             conversation: conversation.answered("left"),
             images: picture.then(prepared).into_iter().collect(),
         }
     }
 
-    fn together(reader: &VlmPipeline, examples: Vec<EncodableExample>, names: &[&str]) -> MicroBatch {
-        let batch = Batch::new(&reader.processor, &examples, true).expect("they are encoded");
+    fn together(pipeline: &VlmPipeline, examples: Vec<EncodableExample>, names: &[&str]) -> MicroBatch {
+        let batch = Batch::new(&pipeline.processor, &examples, true).expect("they are encoded");
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         MicroBatch { batch, stages: vec![1; examples.len()], names, examples }
     }
 
     /// Takes a step, returns its error, and checks that no parameter changed.
-    fn lost(reader: &mut VlmPipeline, micro_batches: &[MicroBatch]) -> (&'static str, f64, Vec<String>) {
+    fn lost(pipeline: &mut VlmPipeline, micro_batches: &[MicroBatch]) -> (&'static str, f64, Vec<String>) {
         let rates = Rates { vision: 0.1, connector: 0.1, decoder: 0.1, loraplus_ratio: 1.0 };
         let options = StepOptions { rates, max_grad_norm: 1.0, dropout_key: 0, gradient_checkpointing: false };
-        let before = learned(reader);
+        let before = learned(pipeline);
         let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 });
         let StepError::NotFinite { what, value, names } =
-            step(reader, &mut optimizer, micro_batches, options).expect_err("not finite");
-        assert_eq!(learned(reader), before);
+            step(pipeline, &mut optimizer, micro_batches, options).expect_err("not finite");
+        assert_eq!(learned(pipeline), before);
         assert!(optimizer.tensors().is_empty(), "no moments");
         (what, value, names)
     }
 
     /// Values of all trainable parameters.
-    fn learned(reader: &mut VlmPipeline) -> Vec<f32> {
+    fn learned(pipeline: &mut VlmPipeline) -> Vec<f32> {
         let mut values = Vec::new();
-        change(reader, |_, parameter| {
+        change(pipeline, |_, parameter| {
             if parameter.learns {
                 values.extend_from_slice(&parameter.values);
             }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     /// Calls `with` for the values of every parameter, which it may change.
-    fn change(reader: &mut VlmPipeline, with: impl FnMut(&str, &mut Numbers)) {
+    fn change(pipeline: &mut VlmPipeline, with: impl FnMut(&str, &mut Numbers)) {
         struct Change<F>(F);
         impl<F: FnMut(&str, &mut Numbers)> ParameterVisitor for Change<F> {
             fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
@@ -219,26 +219,26 @@ mod tests {
                 }
             }
         }
-        reader.model.visit(&mut Change(with));
+        pipeline.model.visit(&mut Change(with));
     }
 
     #[test]
     fn an_infinite_gradient_of_a_finite_loss_is_an_error_and_its_question_is_named() {
-        let mut reader = reader();
+        let mut pipeline = pipeline();
         // Only examples with an image have a gradient at the connector.
         let config =
             LoraConfig { target_modules: Targets::List(vec!["modality_projection.proj".to_owned()]), ..lora() };
-        attach(&mut reader.model, &config, 1, |_| true).expect("attached");
-        reader.refresh();
+        attach(&mut pipeline.model, &config, 1, |_| true).expect("attached");
+        pipeline.refresh();
         // The product B·A is zero, so the loss is unchanged; the gradient of A is multiplied by B and overflows.
-        change(&mut reader, |name, numbers| match name.rsplit_once(".lora_") {
+        change(&mut pipeline, |name, numbers| match name.rsplit_once(".lora_") {
             Some((_, "A.weight")) => numbers.values.fill(0.0),
             Some((_, "B.weight")) => numbers.values.fill(1e30),
             _ => {}
         });
-        let (shown, told) = (asked(&reader, true), asked(&reader, false));
-        let of_both = together(&reader, vec![told, shown], &["a/q1", "b/q1"]);
-        let (what, value, names) = lost(&mut reader, &[of_both]);
+        let (shown, told) = (asked(&pipeline, true), asked(&pipeline, false));
+        let of_both = together(&pipeline, vec![told, shown], &["a/q1", "b/q1"]);
+        let (what, value, names) = lost(&mut pipeline, &[of_both]);
         assert_eq!((what, value), ("the gradient's norm", f64::INFINITY));
         assert_eq!(names, ["b/q1"]);
     }
@@ -248,15 +248,15 @@ mod tests {
         // The answer's first token gets an extreme logit: one large feature times the largest f32. The sign of the
         // feature depends on the model, so both signs are tried.
         let values = [f32::MAX, f32::MIN].map(|vast| {
-            let mut reader = reader();
-            attach(&mut reader.model, &lora(), 1, |_| true).expect("attached");
-            reader.refresh();
-            let question = asked(&reader, true);
-            let mut impossible = together(&reader, vec![question], &["b/q1"]);
+            let mut pipeline = pipeline();
+            attach(&mut pipeline.model, &lora(), 1, |_| true).expect("attached");
+            pipeline.refresh();
+            let question = asked(&pipeline, true);
+            let mut impossible = together(&pipeline, vec![question], &["b/q1"]);
             impossible.batch.layout.predictions.truncate(1);
             let token = impossible.batch.layout.predictions[0].token as usize;
-            let vocabulary = reader.model.config().text.vocab_size;
-            change(&mut reader, |name, numbers| match name {
+            let vocabulary = pipeline.model.config().text.vocab_size;
+            change(&mut pipeline, |name, numbers| match name {
                 "model.text_model.norm.weight" => numbers.values.iter_mut().for_each(|value| *value *= 1000.0),
                 "lm_head.weight" => {
                     let width = numbers.values.len() / vocabulary;
@@ -266,7 +266,7 @@ mod tests {
                 }
                 _ => {}
             });
-            let (what, value, names) = lost(&mut reader, &[impossible]);
+            let (what, value, names) = lost(&mut pipeline, &[impossible]);
             assert_eq!((what, names), ("the loss", vec!["b/q1".to_owned()]));
             value
         });

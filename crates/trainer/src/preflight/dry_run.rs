@@ -32,16 +32,16 @@ pub struct Unreached {
 /// # Errors
 /// When a trainable tensor has no gradient.
 pub fn dry_run(
-    reader: &mut VlmPipeline,
+    pipeline: &mut VlmPipeline,
     micro_batch: &MicroBatch,
     dropout_key: u64,
     gradient_checkpointing: bool,
 ) -> Result<(), Unreached> {
     let pass = Pass::training(dropout_key);
-    let (_, parts) = reader.gradients(&micro_batch.batch, 1.0, gradient_checkpointing, &pass);
+    let (_, parts) = pipeline.gradients(&micro_batch.batch, 1.0, gradient_checkpointing, &pass);
     let mut gradients = GradientSum::default();
-    parts.iter().for_each(|part| gradients.add(&mut reader.model, part));
-    reached(&mut reader.model, &gradients, micro_batch.batch.tiles() > 0)
+    parts.iter().for_each(|part| gradients.add(&mut pipeline.model, part));
+    reached(&mut pipeline.model, &gradients, micro_batch.batch.tiles() > 0)
 }
 
 /// Checks that every trainable tensor has a gradient. Tensors before the decoder are only checked with `pictures`.

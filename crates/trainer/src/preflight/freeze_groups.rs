@@ -21,18 +21,18 @@ pub struct FreezeGroup {
 impl FreezeGroup {
     /// Freeze groups of a recipe, in the order of their first phases.
     #[must_use]
-    pub fn all(recipe: &Recipe, survey: &TokenStats) -> Vec<Self> {
+    pub fn all(recipe: &Recipe, token_stats: &TokenStats) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for (index, phase) in recipe.curriculum.phase.iter().enumerate() {
-            let at = found.iter().position(|regime| regime.freeze == phase.freeze).unwrap_or_else(|| {
+            let at = found.iter().position(|freeze_group| freeze_group.freeze == phase.freeze).unwrap_or_else(|| {
                 found.push(Self { freeze: phase.freeze, phases: Vec::new(), largest: LargestBatch::default() });
                 found.len() - 1
             });
-            let measured = survey.phases.iter().filter(|measured| measured.phase == index);
-            let regime = &mut found[at];
-            regime.phases.push((phase.name.clone(), Rates::peak(recipe, phase)));
-            let known = regime.largest;
-            regime.largest =
+            let measured = token_stats.phases.iter().filter(|measured| measured.phase == index);
+            let freeze_group = &mut found[at];
+            freeze_group.phases.push((phase.name.clone(), Rates::peak(recipe, phase)));
+            let known = freeze_group.largest;
+            freeze_group.largest =
                 LargestBatch::of(std::iter::once(&known).chain(measured.map(|measured| &measured.largest)));
         }
         found

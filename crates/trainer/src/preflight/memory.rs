@@ -99,19 +99,19 @@ pub struct ImageStats {
     pub most: u64,
 }
 
-/// Estimates the memory of a run before its first step. `inventory` and `largest` belong to one freeze group.
+/// Estimates the memory of a run before its first step. `trainable` and `largest` belong to one freeze group.
 #[must_use]
 pub fn estimate(
     recipe: &Recipe,
     config: &ModelConfig,
-    inventory: &TrainableParameters,
+    trainable: &TrainableParameters,
     largest: &LargestBatch,
     pictures: ImageStats,
 ) -> MemoryEstimate {
     let ImageStats { learned, tested, most } = pictures;
-    let Shapes { decoder, attending, read, tile, backward, encode } = Shapes::new(recipe, config, inventory);
+    let Shapes { decoder, attending, read, tile, backward, encode } = Shapes::new(recipe, config, trainable);
     let rows = largest.rows as u64;
-    let seeing = inventory.learns(ModelPart::Vision) || inventory.learns(ModelPart::Connector);
+    let seeing = trainable.learns(ModelPart::Vision) || trainable.learns(ModelPart::Connector);
     let tile_bytes = 3 * (config.vision.image_size as u64).pow(2);
     let feature = (config.features_per_tile() * config.text.hidden_size) as u64 * VALUE;
     let cache = (recipe.train.feature_cache_gb * f64::from(1 << 30)) as u64;
@@ -159,7 +159,7 @@ pub fn estimate(
         MemoryUse { what: "in use now: program, cases, weights", bytes: held(), advice: held_smaller(recipe) },
         MemoryUse {
             what: "gradients and optimiser",
-            bytes: (inventory.parameters() as u64 * PER_LEARNING_VALUE + inventory.resting as u64 * PER_RESTING_VALUE)
+            bytes: (trainable.parameters() as u64 * PER_LEARNING_VALUE + trainable.resting as u64 * PER_RESTING_VALUE)
                 * VALUE,
             advice: None,
         },
@@ -205,7 +205,7 @@ struct Shapes {
 }
 
 impl Shapes {
-    fn new(recipe: &Recipe, config: &ModelConfig, inventory: &TrainableParameters) -> Self {
+    fn new(recipe: &Recipe, config: &ModelConfig, trainable: &TrainableParameters) -> Self {
         let (text, vision) = (&config.text, &config.vision);
         let (dropout, dora, joined) = match &recipe.tuning {
             Tuning::LoraRecipe { lora } => {
@@ -216,7 +216,7 @@ impl Shapes {
         };
         let [width, inner] = [text.hidden_size, text.intermediate_size];
         let [queries, keys] = [text.num_attention_heads * text.head_dim(), text.kv_heads() * text.head_dim()];
-        let decoder = |names: &[&str]| names.iter().any(|name| inventory.module_learns(ModelPart::Decoder, name));
+        let decoder = |names: &[&str]| names.iter().any(|name| trainable.module_learns(ModelPart::Decoder, name));
         // A linear layer keeps its input if its weight or adapter is trained. Layers with a common input keep it once.
         // Dropout keeps a mask and the masked input for each layer.
         let input = |names: &[&str], width: usize| {
@@ -226,11 +226,11 @@ impl Shapes {
         // A norm keeps its input. A norm with a trained gain consists of operations that keep three more tensors.
         let norm = |part: ModelPart, width: usize| {
             let gains = ["layer_norm1", "layer_norm2", "input_layernorm", "post_attention_layernorm"];
-            if gains.iter().any(|gain| inventory.module_learns(part, gain)) { 4 * width } else { width }
+            if gains.iter().any(|gain| trainable.module_learns(part, gain)) { 4 * width } else { width }
         };
         // DoRA keeps the output of each layer before the scaling by the magnitude.
         let given = |part: ModelPart, outputs: &[(&str, usize)]| -> usize {
-            let own = outputs.iter().filter(|(name, _)| dora && inventory.module_learns(part, name));
+            let own = outputs.iter().filter(|(name, _)| dora && trainable.module_learns(part, name));
             own.map(|(_, width)| width).sum()
         };
         let attending = norm(ModelPart::Decoder, width)
@@ -245,12 +245,12 @@ impl Shapes {
             + input(&["gate_proj", "up_proj"], width)
             + 2 * inner // gate and up
             + input(&["down_proj"], inner)
-            + joined * ranks(inventory, ModelPart::Decoder);
+            + joined * ranks(trainable, ModelPart::Decoder);
 
         let patches = vision.patches_per_side().pow(2);
         let [seen, hidden] = [vision.hidden_size, vision.intermediate_size];
         let kept = |names: &[&str], width: usize| {
-            if names.iter().any(|name| inventory.module_learns(ModelPart::Vision, name)) { width } else { 0 }
+            if names.iter().any(|name| trainable.module_learns(ModelPart::Vision, name)) { width } else { 0 }
         };
         let shown = ["q_proj", "k_proj", "v_proj", "out_proj", "fc2"].map(|name| (name, seen));
         let vision_layer = norm(ModelPart::Vision, seen)
@@ -263,7 +263,7 @@ impl Shapes {
             + kept(&["fc1"], seen)
             + hidden
             + kept(&["fc2"], hidden)
-            + joined * ranks(inventory, ModelPart::Vision);
+            + joined * ranks(trainable, ModelPart::Vision);
         let pixels = 3 * vision.image_size.pow(2);
         // With gradient checkpointing, the input of each block is kept, and the tensors of one block at a time.
         let (decoder, tower) = match recipe.train.gradient_checkpointing {
@@ -288,8 +288,8 @@ impl Shapes {
 }
 
 /// Sum of rank times number of modules over the adapters of a part: the width of all `x A` products together.
-fn ranks(inventory: &TrainableParameters, part: ModelPart) -> usize {
-    let groups = inventory.groups.iter().filter(|group| group.part == part);
+fn ranks(trainable: &TrainableParameters, part: ModelPart) -> usize {
+    let groups = trainable.groups.iter().filter(|group| group.part == part);
     groups.map(|group| group.rank.unwrap_or(0) * group.modules.len()).sum()
 }
 

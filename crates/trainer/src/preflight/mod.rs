@@ -31,11 +31,11 @@ pub struct Preflight {
     /// Fine-tuning method: LoRA or full fine-tuning.
     pub tuning: Tuning,
     /// Trainable parameters by part and rank, and counts of frozen values.
-    pub inventory: TrainableParameters,
+    pub trainable: TrainableParameters,
     /// Freeze groups of the phases, each with its peak learning rates and its largest micro-batch.
-    pub regimes: Vec<FreezeGroup>,
+    pub freeze_groups: Vec<FreezeGroup>,
     /// Token statistics of every phase.
-    pub survey: TokenStats,
+    pub token_stats: TokenStats,
     /// Largest number of tokens of a training example; the preflight fails if one is longer.
     pub cutoff_len: usize,
     /// Number of epochs of the whole run.
@@ -59,22 +59,22 @@ impl Preflight {
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
-        course: &RunPlan,
+        run_plan: &RunPlan,
         learner: &mut Learner,
         progress: &mut dyn Progress,
     ) -> Result<Self, ExampleError> {
-        let processor = &learner.reader.processor;
-        let survey = TokenStats::new(recipe, cases, course, processor, progress)?;
-        PlanSummary::new(recipe, &cases.train, course).idle(recipe).iter().for_each(|line| progress.warning(line));
+        let processor = &learner.pipeline.processor;
+        let token_stats = TokenStats::new(recipe, cases, run_plan, processor, progress)?;
+        PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe).iter().for_each(|line| progress.warning(line));
         let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
         let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
-        let (learned, tested) = (survey.tiles as u64, tested(recipe, cases, processor));
+        let (learned, tested) = (token_stats.tiles as u64, tested(recipe, cases, processor));
         let pictures = ImageStats { learned, tested, most: most.unwrap_or(0) };
-        let inventory = TrainableParameters::of(&mut learner.reader.model);
-        let regimes = FreezeGroup::all(recipe, &survey);
-        let config = learner.reader.model.config();
-        let needs = regimes.iter().map(|FreezeGroup { freeze, largest, .. }| {
-            memory::estimate(recipe, config, &inventory.but(*freeze), largest, pictures)
+        let trainable = TrainableParameters::of(&mut learner.pipeline.model);
+        let freeze_groups = FreezeGroup::all(recipe, &token_stats);
+        let config = learner.pipeline.model.config();
+        let needs = freeze_groups.iter().map(|FreezeGroup { freeze, largest, .. }| {
+            memory::estimate(recipe, config, &trainable.but(*freeze), largest, pictures)
         });
         let hardest =
             |most: MemoryEstimate, other: MemoryEstimate| if other.peak() > most.peak() { other } else { most };
@@ -82,11 +82,11 @@ impl Preflight {
         let (training_cases, evaluation_cases) = (cases.train.len(), cases.eval.len());
         Ok(Self {
             tuning: recipe.tuning.clone(),
-            inventory,
-            regimes,
-            survey,
+            trainable,
+            freeze_groups,
+            token_stats,
             cutoff_len: recipe.cutoff_len,
-            epochs: course.epochs,
+            epochs: run_plan.epochs,
             cases_per_step: cases_per_step(recipe),
             training_cases,
             evaluation_cases,

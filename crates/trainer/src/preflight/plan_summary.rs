@@ -35,7 +35,7 @@ pub struct PhaseSummary {
     /// Training examples of clinical stages 1 to 4, including replayed examples. An example is one supervised question.
     pub stages: [usize; 4],
     /// Training examples by the answers to earlier questions that are given as context.
-    pub told: BTreeMap<ContextKind, usize>,
+    pub context: BTreeMap<ContextKind, usize>,
     /// Training examples by condition. Examples without a condition are not counted here.
     pub conditions: BTreeMap<&'static str, usize>,
     /// Training examples whose images are blanked because of the phase's `blank_images`.
@@ -45,17 +45,17 @@ pub struct PhaseSummary {
 impl PhaseSummary {
     /// Number of all training examples of the phase.
     #[must_use]
-    pub fn lessons(&self) -> usize {
+    pub fn examples(&self) -> usize {
         self.stages.iter().sum()
     }
 }
 
 impl PlanSummary {
-    /// Counts the training examples of all steps of `course`. `cases` are the training cases.
+    /// Counts the training examples of all steps of `run_plan`. `cases` are the training cases.
     #[must_use]
-    pub fn new(recipe: &Recipe, cases: &[Case], course: &RunPlan) -> Self {
+    pub fn new(recipe: &Recipe, cases: &[Case], run_plan: &RunPlan) -> Self {
         let mut phases: Vec<PhaseSummary> = Vec::new();
-        for (done, step) in (1..).zip(steps(recipe, cases, course)) {
+        for (done, step) in (1..).zip(steps(recipe, cases, run_plan)) {
             let place = step.place;
             if place.phase_step == 0 {
                 let phase = &recipe.curriculum.phase[place.phase];
@@ -66,19 +66,19 @@ impl PlanSummary {
                     steps: 0,
                     epochs: 0.0,
                     stages: [0; 4],
-                    told: BTreeMap::new(),
+                    context: BTreeMap::new(),
                     conditions: BTreeMap::new(),
                     blank: 0,
                 });
             }
             let Some(phase) = phases.last_mut() else { continue };
             phase.steps += 1;
-            phase.epochs = course.epoch_at(done) - f64::from(place.epochs_before - place.epoch);
-            for lesson in step.lessons {
-                phase.stages[usize::from(lesson.stage) - 1] += 1;
-                *phase.told.entry(lesson.told).or_default() += 1;
-                phase.blank += usize::from(lesson.is_blank);
-                if let Some(condition) = lesson.condition {
+            phase.epochs = run_plan.epoch_at(done) - f64::from(place.epochs_before - place.epoch);
+            for example in step.examples {
+                phase.stages[usize::from(example.stage) - 1] += 1;
+                *phase.context.entry(example.context).or_default() += 1;
+                phase.blank += usize::from(example.is_blank);
+                if let Some(condition) = example.condition {
                     *phase.conditions.entry(condition).or_default() += 1;
                 }
             }
@@ -95,12 +95,13 @@ impl PlanSummary {
     /// Returns one line for each phase that has such conditions.
     #[must_use]
     pub fn idle(&self, recipe: &Recipe) -> Vec<String> {
-        let of_phase = |(outline, phase): (&PhaseSummary, &PhaseRecipe)| {
-            let idle = phase.lesson.augment.conditions.iter().filter(|one| {
-                one.share * outline.lessons() as f64 >= EXPECTED && !outline.conditions.contains_key(one.kind)
+        let of_phase = |(plan_summary, phase): (&PhaseSummary, &PhaseRecipe)| {
+            let idle = phase.examples.augment.conditions.iter().filter(|one| {
+                one.share * plan_summary.examples() as f64 >= EXPECTED
+                    && !plan_summary.conditions.contains_key(one.kind)
             });
             let kinds: Vec<&str> = idle.map(|one| one.kind).collect();
-            let help = if phase.lesson.blank_images {
+            let help = if phase.examples.blank_images {
                 "the images of the phase are blank"
             } else if kinds.iter().any(|kind| teaches_to_decline(kind)) {
                 "without the image only a question with an abstain option can be answered: set `refusal` in `[data]` to add one"
@@ -108,7 +109,7 @@ impl PlanSummary {
                 "they do not apply to the questions of the phase's stages"
             };
             (!kinds.is_empty())
-                .then(|| format!("{}: no training example gets {} -> {help}", outline.name, kinds.join(", ")))
+                .then(|| format!("{}: no training example gets {} -> {help}", plan_summary.name, kinds.join(", ")))
         };
         self.phases.iter().zip(&recipe.curriculum.phase).filter_map(of_phase).collect()
     }
@@ -122,7 +123,7 @@ pub struct PlannedStep {
     /// Learning rate of the step as the log shows it; see [`Rates::named`].
     pub learning_rate: f64,
     /// Training examples of the step.
-    pub lessons: Vec<PlannedExample>,
+    pub examples: Vec<PlannedExample>,
 }
 
 /// A training example of a future step.
@@ -135,32 +136,32 @@ pub struct PlannedExample {
     /// Whether the example is replayed from an earlier phase.
     pub replayed: bool,
     /// Which answers to earlier questions are given as context.
-    pub told: ContextKind,
+    pub context: ContextKind,
     /// Kind of condition; None if the question is shown as stored.
     pub condition: Option<&'static str>,
     /// Whether the images are blanked because of the phase's `blank_images`.
     pub is_blank: bool,
 }
 
-/// Iterates over all steps of `course` with their training examples. `cases` are the training cases.
+/// Iterates over all steps of `run_plan` with their training examples. `cases` are the training cases.
 pub fn steps<'a>(
     recipe: &'a Recipe,
     cases: &'a [Case],
-    course: &'a RunPlan,
+    run_plan: &'a RunPlan,
 ) -> impl Iterator<Item = PlannedStep> + use<'a> {
     let augmenter = Augmenter::new(recipe, cases);
-    (0..course.total).map(move |done| {
-        let place = course.at(done);
+    (0..run_plan.total).map(move |done| {
+        let place = run_plan.at(done);
         let phase = &recipe.curriculum.phase[place.phase];
-        let lesson = |sample: SampleIndex| {
+        let example = |sample: SampleIndex| {
             let asked = augmenter.asked(place, sample);
             let stage = cases[sample.case].chain[sample.item].stage;
             let replayed = !phase.stages.contains(&stage);
-            let AugmentedQuestion { told, condition, is_blank, .. } = asked;
-            PlannedExample { sample, stage, replayed, told, condition, is_blank }
+            let AugmentedQuestion { context, condition, is_blank, .. } = asked;
+            PlannedExample { sample, stage, replayed, context, condition, is_blank }
         };
-        let learning_rate = Rates::at(recipe, place, (done, course.planned)).named(recipe, phase);
-        PlannedStep { place, learning_rate, lessons: course.samples(place).into_iter().map(lesson).collect() }
+        let learning_rate = Rates::at(recipe, place, (done, run_plan.planned)).named(recipe, phase);
+        PlannedStep { place, learning_rate, examples: run_plan.samples(place).into_iter().map(example).collect() }
     })
 }
 
@@ -180,8 +181,8 @@ mod tests {
              [[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2, 3, 4]\n"
         );
         let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
-        let course = RunPlan::new(&recipe, cases).expect("a course");
-        PlanSummary::new(&recipe, cases, &course).idle(&recipe)
+        let run_plan = RunPlan::new(&recipe, cases).expect("a course");
+        PlanSummary::new(&recipe, cases, &run_plan).idle(&recipe)
     }
 
     #[test]

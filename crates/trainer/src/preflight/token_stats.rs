@@ -37,7 +37,7 @@ pub struct PhaseTokenStats {
     /// Number of optimiser steps.
     pub steps: u64,
     /// Number of training examples, with repetitions.
-    pub lessons: usize,
+    pub examples: usize,
     /// Tokens per training example.
     pub tokens: Percentiles,
     /// Supervised tokens per training example.
@@ -60,7 +60,7 @@ pub struct LargestBatch {
     /// Image tiles.
     pub tiles: usize,
     /// Training examples.
-    pub lessons: usize,
+    pub examples: usize,
     /// Cases; consecutive examples of one case count once.
     pub cases: usize,
     /// Supervised tokens, for which the model predicts a distribution.
@@ -88,7 +88,7 @@ struct Counts {
 #[derive(Default)]
 struct Part {
     /// Phase index and token counts of each training example.
-    lessons: Vec<(usize, Counts)>,
+    examples: Vec<(usize, Counts)>,
     /// Largest micro-batch of each phase.
     largest: BTreeMap<usize, LargestBatch>,
     tiles: HashSet<[u8; 32]>,
@@ -96,7 +96,7 @@ struct Part {
 }
 
 impl TokenStats {
-    /// Measures every training example of every step of `course`, on all CPU threads.
+    /// Measures every training example of every step of `run_plan`, on all CPU threads.
     ///
     /// # Errors
     /// When a training example cannot be encoded, or has more than `cutoff_len` tokens. Examples are never truncated;
@@ -104,18 +104,18 @@ impl TokenStats {
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
-        course: &RunPlan,
+        run_plan: &RunPlan,
         processor: &Processor,
         progress: &mut dyn Progress,
     ) -> Result<Self, ExampleError> {
-        let starts: Vec<u64> = (0..course.total).step_by(STEPS_AT_ONCE as usize).collect();
+        let starts: Vec<u64> = (0..run_plan.total).step_by(STEPS_AT_ONCE as usize).collect();
         let threads = std::thread::available_parallelism().map_or(1, Into::into);
         let mut parts = Vec::with_capacity(starts.len());
         for round in starts.chunks(threads) {
             let measured: Vec<Result<Part, ExampleError>> = std::thread::scope(|scope| {
                 let measure = |start: u64| {
-                    let end = (start + STEPS_AT_ONCE).min(course.total);
-                    move || Part::of(recipe, cases, course, processor, start..end)
+                    let end = (start + STEPS_AT_ONCE).min(run_plan.total);
+                    move || Part::of(recipe, cases, run_plan, processor, start..end)
                 };
                 let threads: Vec<_> = round.iter().map(|start| scope.spawn(measure(*start))).collect();
                 let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
@@ -124,38 +124,38 @@ impl TokenStats {
             for part in measured {
                 parts.push(part?);
             }
-            let done = round.last().map_or(0, |start| (start + STEPS_AT_ONCE).min(course.total));
-            progress.advance("measuring training examples", done, course.total);
+            let done = round.last().map_or(0, |start| (start + STEPS_AT_ONCE).min(run_plan.total));
+            progress.advance("measuring training examples", done, run_plan.total);
         }
         let too_long = parts.iter().filter_map(|part| part.too_long.clone());
         if let Some((tokens, name)) = too_long.reduce(|most, other| if other.0 > most.0 { other } else { most }) {
             return Err(ExampleError::TooLong { name, tokens, cutoff_len: recipe.cutoff_len });
         }
-        Ok(Self::joined(recipe, course, &parts))
+        Ok(Self::joined(recipe, run_plan, &parts))
     }
 
-    fn joined(recipe: &Recipe, course: &RunPlan, parts: &[Part]) -> Self {
-        let mut survey = Self::default();
+    fn joined(recipe: &Recipe, run_plan: &RunPlan, parts: &[Part]) -> Self {
+        let mut token_stats = Self::default();
         for (index, phase) in recipe.curriculum.phase.iter().enumerate() {
-            let lessons: Vec<Counts> =
-                parts.iter().flat_map(|part| &part.lessons).filter(|(of, _)| *of == index).map(|(_, c)| *c).collect();
-            let steps = (0..course.total).filter(|step| course.at(*step).phase == index).count() as u64;
+            let examples: Vec<Counts> =
+                parts.iter().flat_map(|part| &part.examples).filter(|(of, _)| *of == index).map(|(_, c)| *c).collect();
+            let steps = (0..run_plan.total).filter(|step| run_plan.at(*step).phase == index).count() as u64;
             if steps == 0 {
                 continue;
             }
-            survey.phases.push(PhaseTokenStats {
+            token_stats.phases.push(PhaseTokenStats {
                 phase: index,
                 name: phase.name.clone(),
                 steps,
-                lessons: lessons.len(),
-                tokens: Percentiles::of(lessons.iter().map(|lesson| lesson.tokens)),
-                supervised: Percentiles::of(lessons.iter().map(|lesson| lesson.supervised)),
-                image: Percentiles::of(lessons.iter().map(|lesson| lesson.image)),
+                examples: examples.len(),
+                tokens: Percentiles::of(examples.iter().map(|example| example.tokens)),
+                supervised: Percentiles::of(examples.iter().map(|example| example.supervised)),
+                image: Percentiles::of(examples.iter().map(|example| example.image)),
                 largest: LargestBatch::of(parts.iter().filter_map(|part| part.largest.get(&index))),
             });
         }
-        survey.tiles = parts.iter().flat_map(|part| &part.tiles).collect::<HashSet<_>>().len();
-        survey
+        token_stats.tiles = parts.iter().flat_map(|part| &part.tiles).collect::<HashSet<_>>().len();
+        token_stats
     }
 
     /// The largest micro-batch of the run.
@@ -175,17 +175,17 @@ impl Part {
     fn of(
         recipe: &Recipe,
         cases: &Cases,
-        course: &RunPlan,
+        run_plan: &RunPlan,
         processor: &Processor,
         steps: std::ops::Range<u64>,
     ) -> Result<Self, ExampleError> {
-        let lessons = ExampleBuilder::new(recipe, cases, processor);
+        let examples = ExampleBuilder::new(recipe, cases, processor);
         let mut part = Self::default();
         for step in steps {
-            let place = course.at(step);
-            let plan = course.micro_batches(place, recipe.train.per_device_train_batch_size);
+            let place = run_plan.at(step);
+            let plan = run_plan.micro_batches(place, recipe.train.per_device_train_batch_size);
             for (micro_batch, samples) in plan.iter().enumerate() {
-                let together: Vec<_> = samples.iter().map(|sample| lessons.outline(place, *sample)).collect();
+                let together: Vec<_> = samples.iter().map(|sample| examples.plan_summary(place, *sample)).collect();
                 // No length limit here, because the error names the longest example of the whole run.
                 let packed = MicroBatch::new(processor, &together, recipe.train.share_prefix, usize::MAX)?;
                 let layout = &packed.batch.layout;
@@ -196,7 +196,7 @@ impl Part {
                     let supervised = layout.predictions.iter().filter(of).count();
                     let tiles: usize = together[index].example.grids().iter().map(|grid| grid.tiles()).sum();
                     let image = tiles * processor.image_seq_len();
-                    part.lessons.push((place.phase, Counts { tokens, supervised, image }));
+                    part.examples.push((place.phase, Counts { tokens, supervised, image }));
                     let longest = part.too_long.as_ref().map_or(recipe.cutoff_len, |(longest, _)| *longest);
                     if tokens > longest {
                         part.too_long = Some((tokens, name.clone()));
@@ -211,7 +211,7 @@ impl Part {
                         micro_batch,
                         rows: layout.rows(),
                         tiles: packed.batch.tiles(),
-                        lessons: together.len(),
+                        examples: together.len(),
                         cases: cases.len(),
                         predictions: layout.predictions.len(),
                     };

@@ -90,19 +90,19 @@ pub fn train(
 ) -> Result<Finished, TrainError> {
     let recipe = options.recipe;
     let cases = Cases::open(&recipe.data)?;
-    let course = RunPlan::new(recipe, &cases.train)?;
+    let run_plan = RunPlan::new(recipe, &cases.train)?;
     let mut learner = Learner::new(recipe, &options.device, progress)?;
-    let preparation = Preflight::new(recipe, &cases, &course, &mut learner, progress)?;
-    let planned = course.clone();
+    let preflight = Preflight::new(recipe, &cases, &run_plan, &mut learner, progress)?;
+    let planned = run_plan.clone();
     let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
-    let mut run = Run::open(options, cases, course, learner, folder, progress)?;
+    let mut run = Run::open(options, cases, run_plan, learner, folder, progress)?;
     if run.done > 0 {
         // The process may have been killed after it wrote a checkpoint and before it updated the links.
         run.settle()?;
     }
-    if run.done < run.course.total {
-        progress.prepared(&preparation);
-        run.dry_run(planned, &preparation.regimes, progress)?;
+    if run.done < run.run_plan.total {
+        progress.prepared(&preflight);
+        run.dry_run(planned, &preflight.freeze_groups, progress)?;
     }
     match run.carry_out(progress, interrupt) {
         Ok(interrupted) => Ok(run.finished(interrupted)),
@@ -114,7 +114,7 @@ pub fn train(
 struct Run<'a> {
     recipe: &'a Recipe,
     cases: Arc<Cases>,
-    course: RunPlan,
+    run_plan: RunPlan,
     learner: Learner,
     folder: RunFolder,
     log: RunLog,
@@ -154,21 +154,21 @@ impl Stopwatch {
 
 /// Digest of everything that turns a case into tokens and pixels: prompt version, tokenizer, template, pixel pipeline.
 #[must_use]
-pub fn prompt_digest(reader: &VlmPipeline) -> String {
-    format!("{PROMPT_VERSION}:{}", reader.processor.digest())
+pub fn prompt_digest(pipeline: &VlmPipeline) -> String {
+    format!("{PROMPT_VERSION}:{}", pipeline.processor.digest())
 }
 
 impl<'a> Run<'a> {
     fn open(
         options: &TrainOptions<'a>,
         cases: Cases,
-        mut course: RunPlan,
+        mut run_plan: RunPlan,
         mut learner: Learner,
         folder: RunFolder,
         progress: &mut dyn Progress,
     ) -> Result<Self, TrainError> {
         let recipe = options.recipe;
-        let prompt_digest = prompt_digest(&learner.reader);
+        let prompt_digest = prompt_digest(&learner.pipeline);
         let mut state = None;
         if options.resume {
             let (newest, skipped) = checkpoint::newest_complete(folder.root())?;
@@ -179,11 +179,11 @@ impl<'a> Run<'a> {
                 let incompatible = |error| TrainError::Incompatible { path: path.display().to_string(), error };
                 found.continues(&recipe.digest(), &prompt_digest).map_err(incompatible)?;
                 learner.restore(&path, found.steps())?;
-                found.promoted.iter().for_each(|(phase, steps)| course.cut(*phase, *steps));
+                found.promoted.iter().for_each(|(phase, steps)| run_plan.cut(*phase, *steps));
                 if found.stopped_early {
-                    course.end_after(found.global_step);
+                    run_plan.end_after(found.global_step);
                 }
-                progress.note(&format!("resumed after step {step} of {}", course.total));
+                progress.note(&format!("resumed after step {step} of {}", run_plan.total));
                 state = Some(found);
             } else {
                 progress.note("nothing to resume from: starting at step 1");
@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
         let done = state.as_ref().map_or(0, |state| state.global_step);
         let untested = state.as_ref().is_some_and(|state| state.untested);
         let through = done.checked_sub(1).map_or(0, |last| {
-            let place = course.at(last);
+            let place = run_plan.at(last);
             place.epochs_before + u32::from(place.ends_epoch && !untested)
         });
         let (device, base_answers) = (options.device_name, options.base_answers);
@@ -211,12 +211,12 @@ impl<'a> Run<'a> {
         Environment::here("burn 0.22.1", options.device_name, seeds, digests.into_iter().collect())
             .write(&folder.environment())
             .map_err(file(&folder.environment()))?;
-        let frozen = FrozenDigests::of(&mut learner.reader.model);
+        let frozen = FrozenDigests::of(&mut learner.pipeline.model);
         Ok(Self {
             recipe,
             frozen,
             cases: Arc::new(cases),
-            course,
+            run_plan,
             learner,
             folder,
             log,
@@ -250,7 +250,7 @@ impl<'a> Run<'a> {
         let save_steps = self.recipe.train.save_steps;
         let mut batches = None;
         self.stopwatch = Stopwatch::start();
-        while self.done < self.course.total {
+        while self.done < self.run_plan.total {
             // Data of a phase is made only when the phase begins, because it may contain answers of the current model.
             let mut ready = match batches.take() {
                 Some(ready) => ready,
@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
                 },
             };
             self.step(&mut ready, progress)?;
-            let place = self.course.at(self.done - 1);
+            let place = self.run_plan.at(self.done - 1);
             if place.ends_epoch {
                 self.end_epoch(place, progress, interrupt)?;
             } else if interrupt.requested() || (save_steps > 0 && self.done.is_multiple_of(save_steps)) {
@@ -269,7 +269,7 @@ impl<'a> Run<'a> {
             if interrupt.requested() {
                 return Ok(true);
             }
-            let goes_on = self.done < self.course.total && self.course.at(self.done).phase == place.phase;
+            let goes_on = self.done < self.run_plan.total && self.run_plan.at(self.done).phase == place.phase;
             batches = Some(ready).filter(|_| goes_on);
         }
         Ok(false)
@@ -280,24 +280,26 @@ impl<'a> Run<'a> {
     fn dry_run(
         &mut self,
         planned: RunPlan,
-        regimes: &[FreezeGroup],
+        freeze_groups: &[FreezeGroup],
         progress: &mut dyn Progress,
     ) -> Result<(), TrainError> {
-        let source = BatchSource { course: planned, ..self.source(None) };
-        for FreezeGroup { freeze, largest, .. } in regimes.iter().filter(|regime| regime.largest.lessons > 0) {
-            let LargestBatch { step, micro_batch, rows, lessons, cases, .. } = *largest;
+        let source = BatchSource { run_plan: planned, ..self.source(None) };
+        for FreezeGroup { freeze, largest, .. } in
+            freeze_groups.iter().filter(|freeze_group| freeze_group.largest.examples > 0)
+        {
+            let LargestBatch { step, micro_batch, rows, examples, cases, .. } = *largest;
             let Some(largest) = source.one(step, micro_batch)? else { continue };
             let frozen = match freeze.names() {
                 names if names.is_empty() => names,
                 names => format!(", with {names} frozen"),
             };
             progress.note(&format!(
-                "dry run of the largest micro-batch: {lessons} examples of {cases} cases, {rows} rows, step {}{frozen}",
+                "dry run of the largest micro-batch: {examples} examples of {cases} cases, {rows} rows, step {}{frozen}",
                 step + 1
             ));
             self.learner.freeze(*freeze);
             let checkpointing = self.recipe.train.gradient_checkpointing;
-            dry_run(&mut self.learner.reader, &largest, self.recipe.seed, checkpointing)?;
+            dry_run(&mut self.learner.pipeline, &largest, self.recipe.seed, checkpointing)?;
         }
         self.learner.freeze(Freeze::default());
         Ok(())
@@ -308,7 +310,7 @@ impl<'a> Run<'a> {
     fn enter(&mut self, place: StepPosition, progress: &mut dyn Progress) {
         let phase = &self.recipe.curriculum.phase[place.phase];
         if self.learner.freeze(phase.freeze) {
-            self.frozen.rest(&mut self.learner.reader.model);
+            self.frozen.rest(&mut self.learner.pipeline.model);
             let frozen = phase.freeze.names();
             let frozen = if frozen.is_empty() { "nothing".to_owned() } else { frozen };
             progress.note(&format!("{}: frozen in this phase: {frozen}", phase.name));
@@ -319,8 +321,8 @@ impl<'a> Run<'a> {
         BatchSource {
             recipe: self.recipe.clone(),
             cases: Arc::clone(&self.cases),
-            course: self.course.clone(),
-            processor: self.learner.reader.processor.clone(),
+            run_plan: self.run_plan.clone(),
+            processor: self.learner.pipeline.processor.clone(),
             predicted,
         }
     }
@@ -331,38 +333,40 @@ impl<'a> Run<'a> {
         progress: &mut dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Option<Prefetcher>, TrainError> {
-        let place = self.course.at(self.done);
+        let place = self.run_plan.at(self.done);
         self.enter(place, progress);
         let first = self.done - place.phase_step;
         let digest = format!("{}:{}", self.recipe.digest(), self.prompt_digest);
-        let mut exam = EvalContext { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
-        let predicted = match Predicted::at((self.recipe, &digest), self.folder.root(), (place, first), &mut exam) {
-            Err(error) if error.is_interrupt() => return Ok(None),
-            predicted => predicted?.map(Arc::new),
-        };
+        let mut eval_context =
+            EvalContext { pipeline: &self.learner.pipeline, cases: &self.cases, progress, interrupt };
+        let predicted =
+            match Predicted::at((self.recipe, &digest), self.folder.root(), (place, first), &mut eval_context) {
+                Err(error) if error.is_interrupt() => return Ok(None),
+                predicted => predicted?.map(Arc::new),
+            };
         self.stopwatch.started = Instant::now();
-        Ok(Some(Prefetcher::start(self.source(predicted), self.done, self.course.phase_end(self.done))))
+        Ok(Some(Prefetcher::start(self.source(predicted), self.done, self.run_plan.phase_end(self.done))))
     }
 
     fn step(&mut self, batches: &mut Prefetcher, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let recipe = self.recipe;
-        let (place, phase_end) = (self.course.at(self.done), self.course.phase_end(self.done));
+        let (place, phase_end) = (self.run_plan.at(self.done), self.run_plan.phase_end(self.done));
         let asked = Instant::now();
-        let material = batches.take()?;
+        let pending = batches.take()?;
         self.stopwatch.waited += asked.elapsed().as_secs_f64();
         let (share, cutoff_len) = (recipe.train.share_prefix, recipe.cutoff_len);
-        let made = material.into_iter().map(|made| made.finish(&self.learner.reader, share, cutoff_len));
+        let made = pending.into_iter().map(|made| made.finish(&self.learner.pipeline, share, cutoff_len));
         let micro_batches = made.collect::<Result<Vec<_>, _>>()?;
         let phase = &recipe.curriculum.phase[place.phase];
-        let rates = Rates::at(recipe, place, (self.done, self.course.planned));
+        let rates = Rates::at(recipe, place, (self.done, self.run_plan.planned));
         let options = StepOptions {
             rates,
             max_grad_norm: recipe.train.max_grad_norm,
             dropout_key: recipe.seed.wrapping_add(self.done << 16),
             gradient_checkpointing: recipe.train.gradient_checkpointing,
         };
-        let Learner { reader, optimizer, .. } = &mut self.learner;
-        let stepped = step(reader, optimizer, &micro_batches, options);
+        let Learner { pipeline, optimizer, .. } = &mut self.learner;
+        let stepped = step(pipeline, optimizer, &micro_batches, options);
         let stepped = match stepped {
             Ok(stepped) => stepped,
             Err(error) => return self.skip(error, progress),
@@ -372,7 +376,7 @@ impl<'a> Run<'a> {
         self.stopwatch.steps += 1;
         self.since_line.merge(&stepped.tally);
         self.since_epoch.merge(&stepped.tally);
-        progress.advance("train", self.done, self.course.total);
+        progress.advance("train", self.done, self.run_plan.total);
         // A log line covers steps of one phase only.
         if self.done.is_multiple_of(recipe.train.logging_steps) || self.done == phase_end {
             self.log_step(stepped.grad_norm, rates.named(recipe, phase), &phase.name, progress);
@@ -397,22 +401,22 @@ impl<'a> Run<'a> {
         let why = error.cause();
         self.log.skipped(step, &why).iter().for_each(|warning| progress.warning(warning));
         progress.warning(&format!("step {step}: {why} -> the step is skipped"));
-        progress.advance("train", self.done, self.course.total);
+        progress.advance("train", self.done, self.run_plan.total);
         Ok(())
     }
 
     fn log_step(&mut self, grad_norm: f64, lr: f64, phase: &str, progress: &mut dyn Progress) {
-        let (elapsed_time, remaining_time) = self.pace.times(self.done, self.course.total);
+        let (elapsed_time, remaining_time) = self.pace.times(self.done, self.run_plan.total);
         let Stopwatch { started, waited, steps } = std::mem::replace(&mut self.stopwatch, Stopwatch::start());
         let seconds = started.elapsed().as_secs_f64();
         let tally = std::mem::take(&mut self.since_line);
         let line = StepLine {
             current_steps: self.done,
-            total_steps: self.course.total,
+            total_steps: self.run_plan.total,
             loss: tally.loss(),
             lr,
-            epoch: self.course.epoch_at(self.done),
-            percentage: 100.0 * self.done as f64 / self.course.total as f64,
+            epoch: self.run_plan.epoch_at(self.done),
+            percentage: 100.0 * self.done as f64 / self.run_plan.total as f64,
             elapsed_time,
             remaining_time,
             phase: phase.to_owned(),
@@ -432,8 +436,9 @@ impl<'a> Run<'a> {
 
     /// Evaluates the untouched base. Returns false after an interrupt; the answers are kept.
     fn test_base(&mut self, progress: &mut dyn Progress, interrupt: &Interrupt) -> Result<bool, TrainError> {
-        let mut exam = EvalContext { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
-        match self.benchmark.base(&mut exam) {
+        let mut eval_context =
+            EvalContext { pipeline: &self.learner.pipeline, cases: &self.cases, progress, interrupt };
+        match self.benchmark.base(&mut eval_context) {
             Err(error) if error.is_interrupt() => Ok(false),
             tested => Ok(tested.map(|()| true)?),
         }
@@ -446,7 +451,7 @@ impl<'a> Run<'a> {
         interrupt: &Interrupt,
     ) -> Result<(), TrainError> {
         let Some(step) = self.done.checked_sub(1) else { return Ok(()) };
-        let place = self.course.at(step);
+        let place = self.run_plan.at(step);
         if self.untested {
             self.enter(place, progress);
             self.end_epoch(place, progress, interrupt)?;
@@ -461,7 +466,7 @@ impl<'a> Run<'a> {
             step: self.done,
             phase: &self.recipe.curriculum.phase[place.phase],
             first_epoch: place.epochs_before + 1 - place.epoch,
-            ends_phase: place.phase_step + 1 == place.phase_total || self.done == self.course.total,
+            ends_phase: place.phase_step + 1 == place.phase_total || self.done == self.run_plan.total,
         }
     }
 
@@ -479,9 +484,10 @@ impl<'a> Run<'a> {
             // Works on a copy: an incomplete benchmark must not change the selection.
             let mut selection = self.selection.clone();
             let other = if self.benchmark.needs_surrogate() { self.learner.other_base()? } else { None };
-            let base = Some(other.as_ref().unwrap_or(&self.learner.reader));
-            let mut exam = EvalContext { reader: &self.learner.reader, cases: &self.cases, progress, interrupt };
-            match self.benchmark.epoch(end, base, &mut selection, &mut exam) {
+            let base = Some(other.as_ref().unwrap_or(&self.learner.pipeline));
+            let mut eval_context =
+                EvalContext { pipeline: &self.learner.pipeline, cases: &self.cases, progress, interrupt };
+            match self.benchmark.epoch(end, base, &mut selection, &mut eval_context) {
                 Err(error) if error.is_interrupt() => {
                     self.untested = true;
                     return self.save(progress);
@@ -495,13 +501,13 @@ impl<'a> Run<'a> {
         }
         self.untested = false;
         let EvaluatedEpoch { metrics, promoted, weighed } = tested;
-        let stopped = weighed.as_ref().is_some_and(|weighed| weighed.stop) && self.done < self.course.total;
+        let stopped = weighed.as_ref().is_some_and(|weighed| weighed.stop) && self.done < self.run_plan.total;
         if stopped {
-            self.course.end_after(self.done);
+            self.run_plan.end_after(self.done);
             self.stopped_early = true;
         } else if promoted {
             let steps = place.phase_step + 1;
-            self.course.cut(place.phase, steps);
+            self.run_plan.cut(place.phase, steps);
             self.promoted.insert(place.phase, steps);
             progress.note(&format!("{}: the promotion rule ended the phase after {steps} steps", end.phase.name));
         }
@@ -520,7 +526,7 @@ impl<'a> Run<'a> {
         progress.epoch(&EpochLine {
             phase: end.phase.name.clone(),
             epoch: end.epoch,
-            epochs: self.course.epochs,
+            epochs: self.run_plan.epochs,
             global_step: self.done,
             loss,
             metrics,

@@ -10,10 +10,10 @@ use crate::progress::Progress;
 impl Run<'_> {
     /// Writes a checkpoint of the current state, unless a frozen tensor changed or a trained one is not finite.
     pub(super) fn save(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
-        let place = self.course.at(self.done - 1);
+        let place = self.run_plan.at(self.done - 1);
         let state = TrainerState {
             global_step: self.done,
-            max_steps: self.course.total,
+            max_steps: self.run_plan.total,
             phase: place.phase,
             epoch: place.epoch + u32::from(place.ends_epoch),
             step_in_epoch: if place.ends_epoch { 0 } else { place.step + 1 },
@@ -33,8 +33,8 @@ impl Run<'_> {
         };
         let root = self.folder.root().to_path_buf();
         let learner = &mut self.learner;
-        self.frozen.unmoved(&mut learner.reader.model)?;
-        if let Some(name) = not_finite(&mut learner.reader.model) {
+        self.frozen.unmoved(&mut learner.pipeline.model)?;
+        if let Some(name) = not_finite(&mut learner.pipeline.model) {
             return Err(TrainError::Ruined(name));
         }
         let mut beside = None;
@@ -85,7 +85,7 @@ impl Run<'_> {
             let _ = self.save(progress);
         }
         let Self { done, saved, .. } = *self;
-        TrainError::Stopped { done, total: self.course.total, saved, error: Box::new(error) }
+        TrainError::Stopped { done, total: self.run_plan.total, saved, error: Box::new(error) }
     }
 }
 

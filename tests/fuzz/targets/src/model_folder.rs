@@ -45,7 +45,7 @@ pub fn model_folder(data: &[u8]) -> Result<(), String> {
     let example = EncodableExample { conversation, images: vec![picture] };
     let encoded = processor.encode(&example.conversation, &example.grids(), true).map_err(refused)?;
     let _ = processor.decode(&encoded.ids);
-    let reader = VlmPipeline::new(model?, processor).map_err(refused)?;
-    reader.encode(&example, true).map_err(refused)?;
+    let pipeline = VlmPipeline::new(model?, processor).map_err(refused)?;
+    pipeline.encode(&example, true).map_err(refused)?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::linf;
-use super::white_box::{ascents, attacked, eps, goal};
+use super::white_box::{ascents, attack_goal, attacked, eps};
 use crate::model::{Model, ModelError, PixelGrid};
 use crate::perturb::{
     AdversarialImage, Attack, AttackGoal, AttackTarget, Perturbation, PerturbationKind, Perturbed, Purpose, Scene,
@@ -39,21 +39,21 @@ impl Perturbation for Fgsm {
 
 impl Attack for Fgsm {
     fn key(&self) -> String {
-        format!("fgsm:{}:{:?}", self.eps, self.goal())
+        format!("fgsm:{}:{:?}", self.eps, self.attack_goal())
     }
 
-    fn goal(&self) -> AttackGoal {
-        goal(self.targeted)
+    fn attack_goal(&self) -> AttackGoal {
+        attack_goal(self.targeted)
     }
 
     fn attack(
         &self,
         targets: &[AttackTarget],
         _: SuiteRng,
-        victim: &mut dyn Model,
+        gradient_source: &mut dyn Model,
     ) -> Result<Vec<AdversarialImage>, ModelError> {
         let start: Vec<_> = targets.iter().map(|target| Arc::clone(&target.pixels)).collect();
-        let ascents = ascents(self.goal(), targets, &start, victim)?;
+        let ascents = ascents(self.attack_goal(), targets, &start, gradient_source)?;
         Ok(start
             .into_iter()
             .zip(ascents)

@@ -9,7 +9,7 @@ use rand::Rng;
 use serde::Deserialize;
 
 use super::linf;
-use super::white_box::{ascents, attacked, eps, goal};
+use super::white_box::{ascents, attack_goal, attacked, eps};
 use crate::model::{Model, ModelError, PixelGrid};
 use crate::perturb::{
     AdversarialImage, Attack, AttackGoal, AttackTarget, GradientSource, Perturbation, PerturbationKind, Perturbed,
@@ -82,42 +82,42 @@ impl Attack for Transfer {
         format!("transfer:{}", self.0.key())
     }
 
-    fn victim(&self) -> GradientSource {
+    fn gradient_source(&self) -> GradientSource {
         GradientSource::Surrogate
     }
 
-    fn goal(&self) -> AttackGoal {
-        self.0.goal()
+    fn attack_goal(&self) -> AttackGoal {
+        self.0.attack_goal()
     }
 
     fn attack(
         &self,
         targets: &[AttackTarget],
-        draws: SuiteRng,
-        victim: &mut dyn Model,
+        rng: SuiteRng,
+        gradient_source: &mut dyn Model,
     ) -> Result<Vec<AdversarialImage>, ModelError> {
-        self.0.attack(targets, draws, victim)
+        self.0.attack(targets, rng, gradient_source)
     }
 }
 
 impl Attack for Pgd {
     fn key(&self) -> String {
-        format!("pgd:{}:{}:{}:{:?}", self.eps, self.steps, self.restarts, self.goal())
+        format!("pgd:{}:{}:{}:{:?}", self.eps, self.steps, self.restarts, self.attack_goal())
     }
 
-    fn goal(&self) -> AttackGoal {
-        goal(self.targeted)
+    fn attack_goal(&self) -> AttackGoal {
+        attack_goal(self.targeted)
     }
 
     fn attack(
         &self,
         targets: &[AttackTarget],
-        draws: SuiteRng,
-        victim: &mut dyn Model,
+        rng: SuiteRng,
+        gradient_source: &mut dyn Model,
     ) -> Result<Vec<AdversarialImage>, ModelError> {
         let mut worst: Vec<Option<AdversarialImage>> = vec![None; targets.len()];
         for restart in 0..self.restarts {
-            let ended = self.climb(targets, draws, restart, victim)?;
+            let ended = self.climb(targets, rng, restart, gradient_source)?;
             for (worst, ended) in worst.iter_mut().zip(ended) {
                 let last = |attacked: &AdversarialImage| attacked.losses.last().copied().unwrap_or(f64::NEG_INFINITY);
                 if worst.as_ref().is_none_or(|worst| last(&ended) > last(worst)) {
@@ -134,9 +134,9 @@ impl Pgd {
     fn climb(
         &self,
         targets: &[AttackTarget],
-        draws: SuiteRng,
+        rng: SuiteRng,
         restart: usize,
-        victim: &mut dyn Model,
+        gradient_source: &mut dyn Model,
     ) -> Result<Vec<AdversarialImage>, ModelError> {
         let radius = linf::radius(self.eps);
         // 2.5 eps / n reaches the other side of the ball from any start, and leaves steps to go along it.
@@ -144,8 +144,8 @@ impl Pgd {
         let mut pixels: Vec<Arc<PixelGrid>> = targets
             .iter()
             .map(|target| {
-                let about = [&target.probe.case_id, target.probe.item_id.as_str(), &restart.to_string()];
-                let mut rng = draws.stream("pgd_start", &about);
+                let about = [&target.query.case_id, target.query.item_id.as_str(), &restart.to_string()];
+                let mut rng = rng.stream("pgd_start", &about);
                 let mut start = PixelGrid::clone(&target.pixels);
                 let drawn = std::iter::repeat_with(|| rng.random_range(-1.0f32..=1.0));
                 linf::step(&mut start.values, radius, drawn);
@@ -154,7 +154,7 @@ impl Pgd {
             .collect();
         let mut losses: Vec<Vec<f64>> = vec![Vec::with_capacity(self.steps + 1); targets.len()];
         for _ in 0..self.steps {
-            let found = ascents(self.goal(), targets, &pixels, victim)?;
+            let found = ascents(self.attack_goal(), targets, &pixels, gradient_source)?;
             for (((pixels, found), target), losses) in pixels.iter_mut().zip(found).zip(targets).zip(&mut losses) {
                 losses.push(found.loss);
                 let directions = found.gradient.values.into_iter().map(linf::sign);
@@ -162,7 +162,9 @@ impl Pgd {
                 linf::projected_step(&mut moved.values, &target.pixels.values, size, radius, directions);
             }
         }
-        for (found, losses) in ascents(self.goal(), targets, &pixels, victim)?.into_iter().zip(&mut losses) {
+        for (found, losses) in
+            ascents(self.attack_goal(), targets, &pixels, gradient_source)?.into_iter().zip(&mut losses)
+        {
             losses.push(found.loss);
         }
         let attacked = |(pixels, losses)| AdversarialImage { pixels: Arc::unwrap_or_clone(pixels), losses };

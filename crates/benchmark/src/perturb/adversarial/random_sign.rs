@@ -39,13 +39,13 @@ impl Attack for RandomSign {
     fn attack(
         &self,
         targets: &[AttackTarget],
-        draws: SuiteRng,
+        rng: SuiteRng,
         _: &mut dyn Model,
     ) -> Result<Vec<AdversarialImage>, ModelError> {
         Ok(targets
             .iter()
             .map(|target| {
-                let mut rng = draws.stream("random_sign", &[&target.probe.case_id, &target.probe.item_id]);
+                let mut rng = rng.stream("random_sign", &[&target.query.case_id, &target.query.item_id]);
                 let mut pixels = PixelGrid::clone(&target.pixels);
                 let signs = std::iter::repeat_with(|| if rng.random::<bool>() { 1.0 } else { -1.0 });
                 linf::step(&mut pixels.values, linf::radius(self.eps), signs);

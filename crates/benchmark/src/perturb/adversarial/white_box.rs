@@ -19,7 +19,7 @@ pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed,
     if matches!(scene.item.answer, Answer::Box { .. }) {
         return Err(Skip("the likelihood of one box does not say what is right"));
     }
-    let named = match attack.goal() {
+    let named = match attack.attack_goal() {
         AttackGoal::FromGold => None,
         AttackGoal::ToNamed => Some(wrong_answer(scene)?),
     };
@@ -32,17 +32,17 @@ pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed,
 /// # Errors
 /// When the victim fails or gives gradients of another shape.
 pub fn ascents(
-    goal: AttackGoal,
+    attack_goal: AttackGoal,
     targets: &[AttackTarget],
     pixels: &[Arc<PixelGrid>],
-    victim: &mut dyn Model,
+    gradient_source: &mut dyn Model,
 ) -> Result<Vec<PixelGradient>, ModelError> {
     let asked: Vec<_> = targets
         .iter()
         .zip(pixels)
-        .map(|(target, pixels)| (showing(&target.probe, Arc::clone(pixels)), target.objective.clone()))
+        .map(|(target, pixels)| (showing(&target.query, Arc::clone(pixels)), target.objective.clone()))
         .collect();
-    let mut gradients = victim.pixel_gradients(&asked)?;
+    let mut gradients = gradient_source.pixel_gradients(&asked)?;
     if gradients.len() != targets.len() {
         return Err(ModelError::new(format!("{} gradients for {} probes", gradients.len(), targets.len())));
     }
@@ -53,7 +53,7 @@ pub fn ascents(
                 found.gradient.shape, pixels.shape
             )));
         }
-        if goal == AttackGoal::ToNamed {
+        if attack_goal == AttackGoal::ToNamed {
             found.loss = -found.loss;
             found.gradient.values.iter_mut().for_each(|value| *value = -*value);
         }
@@ -62,16 +62,16 @@ pub fn ascents(
 }
 
 /// The probe with its first picture replaced by `pixels`.
-fn showing(probe: &Query, pixels: Arc<PixelGrid>) -> Query {
-    let mut probe = probe.clone();
-    if let Some(first) = probe.images.first_mut() {
+fn showing(query: &Query, pixels: Arc<PixelGrid>) -> Query {
+    let mut query = query.clone();
+    if let Some(first) = query.images.first_mut() {
         *first = Shown::Pixels(pixels);
     }
-    probe
+    query
 }
 
 /// Away from the right answer, or to a wrong one.
-pub fn goal(targeted: bool) -> AttackGoal {
+pub fn attack_goal(targeted: bool) -> AttackGoal {
     if targeted { AttackGoal::ToNamed } else { AttackGoal::FromGold }
 }
 

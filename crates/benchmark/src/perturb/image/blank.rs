@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 use rand::{Rng, RngCore};
 use serde::Deserialize;
 
-use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip, SuiteRng};
+use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip, SuiteRng};
 
 /// The registry entry.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(
@@ -53,9 +53,7 @@ impl Perturbation for Blank {
         let pictures = match self.fill {
             Fill::Grey => ShownImages::Edited(Arc::new(Grey(self.value))),
             Fill::Mean => ShownImages::MeanOf(sample(scene)),
-            Fill::Noise => {
-                ShownImages::Edited(Arc::new(Noise { draws: scene.draws, case_id: scene.case.case_id.clone() }))
-            }
+            Fill::Noise => ShownImages::Edited(Arc::new(Noise { rng: scene.rng, case_id: scene.case.case_id.clone() })),
         };
         Ok(Perturbed { pictures, ..Perturbed::default() })
     }
@@ -67,7 +65,7 @@ fn sample(scene: &Scene<'_>) -> Vec<(usize, usize)> {
     if cases.len() > SAMPLE {
         let draw = |case: usize| {
             let id = scene.pool.cases()[case].case_id.as_str();
-            (scene.draws.stream("blank_mean", &[id]).next_u64(), case)
+            (scene.rng.stream("blank_mean", &[id]).next_u64(), case)
         };
         let mut ranked: Vec<(u64, usize)> = cases.into_iter().map(draw).collect();
         ranked.sort_unstable_by_key(|(rank, _)| *rank);
@@ -91,17 +89,17 @@ impl Edit for Grey {
 
 #[derive(Clone, Debug)]
 struct Noise {
-    draws: SuiteRng,
+    rng: SuiteRng,
     case_id: String,
 }
 
 impl Edit for Noise {
     fn key(&self) -> String {
-        format!("blank:noise:{}:{}:{}", self.draws.seed, self.draws.version, self.case_id)
+        format!("blank:noise:{}:{}:{}", self.rng.seed, self.rng.version, self.case_id)
     }
 
     fn apply(&self, index: usize, picture: &mut RgbImage) {
-        let mut rng = self.draws.stream("blank_noise", &[&self.case_id, &index.to_string()]);
+        let mut rng = self.rng.stream("blank_noise", &[&self.case_id, &index.to_string()]);
         rng.fill(&mut **picture);
     }
 }
@@ -114,7 +112,7 @@ mod tests {
     fn noise_is_uniform_and_a_case_fixes_it() {
         let noisy = |case: &str| {
             let mut picture = RgbImage::new(200, 200);
-            Noise { draws: SuiteRng { seed: 1, version: 1 }, case_id: case.to_owned() }.apply(0, &mut picture);
+            Noise { rng: SuiteRng { seed: 1, version: 1 }, case_id: case.to_owned() }.apply(0, &mut picture);
             picture
         };
         let picture = noisy("a");

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::{Rect, displaced};
 use crate::perturb::support::mark::{Figure, Marks, Shape, Style};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
 /// The evidence.
 pub const TRUE: PerturbationKind =

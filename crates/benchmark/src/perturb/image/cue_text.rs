@@ -11,7 +11,7 @@ use super::cue::true_marks;
 use crate::perturb::support::mark::{Shape, Style};
 use crate::perturb::support::templates::{Families, Library, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
 /// A wrong claim.
 pub const WRONG: PerturbationKind = PerturbationKind::of::<WrongClaim>(

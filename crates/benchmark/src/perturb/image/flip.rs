@@ -7,7 +7,7 @@ use image::{RgbImage, imageops};
 use serde::Deserialize;
 use stepwise_data::case::{Answer, Case, Item, Laterality, Region, Shape};
 
-use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
+use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
 /// The registry entry.
@@ -112,7 +112,7 @@ mod tests {
         let cases = [case];
         let pool = Pool::new(&cases);
         let scene =
-            Scene { case: &cases[0], item: &cases[0].chain[0], pool: &pool, draws: SuiteRng { seed: 1, version: 1 } };
+            Scene { case: &cases[0], item: &cases[0].chain[0], pool: &pool, rng: SuiteRng { seed: 1, version: 1 } };
         let perturbed = Flip {}.perturb(&scene)?;
         Ok((perturbed.item.map(|item| item.answer), perturbed.regions.expect("moved")))
     }

@@ -13,7 +13,7 @@ use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::geometry::Rect;
 use crate::perturb::support::masking::{Cover, Masking, rects};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
+use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
 /// The evidence.
 pub const EVIDENCE: PerturbationKind = PerturbationKind::of::<EvidenceDecay>(

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::masking::{Keep, Masking};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
 /// The evidence.
 pub const EVIDENCE: PerturbationKind =

@@ -3,7 +3,7 @@
 use rand::seq::IndexedRandom;
 use stepwise_data::case::{Answer, Item};
 
-use crate::perturb::{Perturbed, ShownImages, Scene, Skip};
+use crate::perturb::{Perturbed, Scene, ShownImages, Skip};
 use crate::score::{fold, number_is_right, text_is_right};
 
 /// What another patient's right answer is against this one's.

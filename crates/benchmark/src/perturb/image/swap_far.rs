@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
+use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
 /// The registry entry.
 pub const KIND: PerturbationKind =

@@ -13,7 +13,7 @@ use crate::perturb::support::geometry::Rect;
 use crate::perturb::support::lettering::Lettering;
 use crate::perturb::support::templates::{Families, Library};
 use crate::perturb::support::wrong_answer::wrong_answer;
-use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, ShownImages, Purpose, Scene, Skip};
+use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
 /// A wrong answer.

@@ -24,18 +24,18 @@ fn recipe(phase: &str) -> Recipe {
 }
 
 /// All questions of all cases in three epochs.
-fn lessons(recipe: &Recipe, cases: &[Case]) -> Vec<(u32, AugmentedQuestion)> {
+fn examples(recipe: &Recipe, cases: &[Case]) -> Vec<(u32, AugmentedQuestion)> {
     let augmenter = Augmenter::new(recipe, cases);
     let beginning = RunPlan::new(recipe, cases).expect("a course").beginning(0);
-    let mut lessons = Vec::new();
+    let mut examples = Vec::new();
     for epoch in 0..3 {
         let place = StepPosition { epoch, epochs_before: epoch, ..beginning };
         for (index, case) in cases.iter().enumerate() {
             let samples = (0..case.chain.len()).map(|item| SampleIndex { case: index, item });
-            lessons.extend(samples.map(|sample| (epoch, augmenter.asked(place, sample))));
+            examples.extend(samples.map(|sample| (epoch, augmenter.asked(place, sample))));
         }
     }
-    lessons
+    examples
 }
 
 /// Text of the conversation, and the right answer.
@@ -79,13 +79,14 @@ fn sentences(templates: &str, split: Families) -> BTreeSet<String> {
 fn conditions_that_need_a_reply_or_another_model_are_those_refused() {
     let cases = cases();
     let pool = Pool::new(&cases);
-    let draws = SuiteRng { seed: 1, version: VERSION };
+    let rng = SuiteRng { seed: 1, version: VERSION };
     for kind in KINDS {
         let Some(perturbation) = any(kind) else { panic!("{} needs parameters not tried here", kind.name) };
         for case in &cases[..20] {
             for item in &case.chain {
-                let Ok(perturbed) = perturbation.perturb(&Scene { case, item, pool: &pool, draws }) else { continue };
-                let elsewhere = perturbed.attack.is_some_and(|attack| attack.victim() == GradientSource::Surrogate);
+                let Ok(perturbed) = perturbation.perturb(&Scene { case, item, pool: &pool, rng }) else { continue };
+                let elsewhere =
+                    perturbed.attack.is_some_and(|attack| attack.gradient_source() == GradientSource::Surrogate);
                 assert!(!(elsewhere || perturbed.recall.is_some()) || untrainable(kind).is_some(), "{}", kind.name);
             }
         }
@@ -120,7 +121,7 @@ fn no_held_out_sentence_can_stand_in_a_lesson() {
         let recipe = recipe(&format!("augment = {{ {} = {{ share = 1{more} }} }}", kind.name));
         let mut said = BTreeSet::new();
         let mut asked_of = 0;
-        for (_, asked) in lessons(&recipe, &cases) {
+        for (_, asked) in examples(&recipe, &cases) {
             if asked.condition.is_some() {
                 asked_of += 1;
                 let (text, answer) = words(&cases, &asked);
@@ -136,22 +137,22 @@ fn no_held_out_sentence_can_stand_in_a_lesson() {
 #[test]
 fn shares_are_met_among_the_lessons_a_condition_applies_to() {
     let cases = cases();
-    let all = lessons(&recipe("augment = { hint_plus = 0.1, hint_minus = 0.25, permutation = 0.3 }"), &cases);
+    let all = examples(&recipe("augment = { hint_plus = 0.1, hint_minus = 0.25, permutation = 0.3 }"), &cases);
     let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
     for (_, asked) in &all {
         *counts.entry(asked.condition.unwrap_or("none")).or_default() += 1.0;
     }
     let applies = |kind: &str| {
-        let alone = lessons(&recipe(&format!("augment = {{ {kind} = 1 }}")), &cases);
+        let alone = examples(&recipe(&format!("augment = {{ {kind} = 1 }}")), &cases);
         alone.iter().filter(|(_, asked)| asked.condition == Some(kind)).count() as f64
     };
     for (kind, share) in [("hint_plus", 0.1), ("hint_minus", 0.25), ("permutation", 0.3)] {
-        let lessons = applies(kind);
+        let examples = applies(kind);
         // Five standard deviations of a binomial distribution.
-        let bound = 5.0 * (lessons * share * (1.0 - share)).sqrt();
+        let bound = 5.0 * (examples * share * (1.0 - share)).sqrt();
         assert!(
-            lessons > 300.0 && (counts[kind] - share * lessons).abs() < bound,
-            "{kind}: {} of {lessons}",
+            examples > 300.0 && (counts[kind] - share * examples).abs() < bound,
+            "{kind}: {} of {examples}",
             counts[kind]
         );
     }
@@ -163,7 +164,7 @@ fn a_lesson_is_a_function_of_seed_epoch_case_and_question() {
     let cases = cases();
     let written = "augment = { hint_minus = 0.3, blank = 0.3, swap_near = 0.2 }\ncontext = { gold = 0.4, wrong = 0.3 }";
     let recipe = recipe(written);
-    let all = lessons(&recipe, &cases);
+    let all = examples(&recipe, &cases);
     // Each example is made again alone and in another order.
     let augmenter = Augmenter::new(&recipe, &cases);
     let beginning = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
@@ -172,7 +173,7 @@ fn a_lesson_is_a_function_of_seed_epoch_case_and_question() {
         assert_eq!(shown(&augmenter.asked(place, asked.sample)), shown(asked));
     }
     let of = |recipe: &Recipe, epoch: u32| -> Vec<String> {
-        let all = lessons(recipe, &cases);
+        let all = examples(recipe, &cases);
         all.iter().filter(|(of, _)| *of == epoch).map(|(_, asked)| shown(asked)).collect()
     };
     assert_ne!(of(&recipe, 0), of(&recipe, 1));
@@ -192,7 +193,7 @@ fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
         } else {
             "{ share = 1, level = 3 }"
         };
-        for (_, asked) in lessons(&recipe(&format!("augment = {{ {} = {level} }}", kind.name)), &cases) {
+        for (_, asked) in examples(&recipe(&format!("augment = {{ {} = {level} }}", kind.name)), &cases) {
             let Some(condition) = asked.condition else { continue };
             assert_eq!(condition, kind.name);
             taught.insert(condition);
@@ -242,14 +243,14 @@ fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
 fn a_swapped_picture_is_asked_about_as_its_own_case_is() {
     let cases = cases();
     let mut swapped = 0;
-    for (_, asked) in lessons(&recipe("augment = { swap_near = 1 }\ncontext = \"gold\""), &cases) {
+    for (_, asked) in examples(&recipe("augment = { swap_near = 1 }\ncontext = \"gold\""), &cases) {
         let (Some(_), ShownImages::Of(other)) = (asked.condition, &asked.perturbed.pictures) else { continue };
         let item = &cases[asked.sample.case].chain[asked.sample.item];
         let (_, answer) = words(&cases, &asked);
         let theirs = cases[*other].chain.iter().filter(|other| other.question == item.question);
         let golds: Vec<String> = theirs.map(|item| stepwise_data::prompt::gold_text(&cases[*other], item)).collect();
         assert!(golds.contains(&answer), "{answer} is none of {golds:?}");
-        assert_eq!((asked.told, asked.perturbed.frame.context.len()), (ContextKind::Nothing, 0));
+        assert_eq!((asked.context, asked.perturbed.frame.context.len()), (ContextKind::Nothing, 0));
         swapped += 1;
     }
     assert!(swapped > 20, "{swapped}");
@@ -259,28 +260,28 @@ fn a_swapped_picture_is_asked_about_as_its_own_case_is() {
 fn contexts_are_told_in_their_shares() {
     let cases = cases();
     let mut counts: BTreeMap<ContextKind, f64> = BTreeMap::new();
-    for (_, asked) in lessons(&recipe("context = { gold = 0.5, wrong = 0.2 }"), &cases) {
+    for (_, asked) in examples(&recipe("context = { gold = 0.5, wrong = 0.2 }"), &cases) {
         let item = &cases[asked.sample.case].chain[asked.sample.item];
         let gold = gold_context(&cases[asked.sample.case], item);
-        let differ = asked.perturbed.frame.context.iter().zip(&gold).filter(|(told, gold)| told != gold).count();
-        match asked.told {
+        let differ = asked.perturbed.frame.context.iter().zip(&gold).filter(|(context, gold)| context != gold).count();
+        match asked.context {
             ContextKind::Nothing => assert!(asked.perturbed.frame.context.is_empty()),
             ContextKind::Gold => assert_eq!(asked.perturbed.frame.context, gold),
             ContextKind::Wrong => assert_eq!((differ, asked.perturbed.frame.context.len()), (1, gold.len())),
             ContextKind::Predicted => panic!("the recipe has no predicted context"),
         }
         if item.stage > 1 && !gold.is_empty() {
-            *counts.entry(asked.told).or_default() += 1.0;
+            *counts.entry(asked.context).or_default() += 1.0;
         }
     }
-    let lessons: f64 = counts.values().sum();
-    let near = |told: ContextKind, share: f64| {
-        let bound = 5.0 * (lessons * share * (1.0 - share)).sqrt();
-        assert!((counts[&told] - share * lessons).abs() < bound, "{told:?}: {} of {lessons}", counts[&told]);
+    let examples: f64 = counts.values().sum();
+    let near = |context: ContextKind, share: f64| {
+        let bound = 5.0 * (examples * share * (1.0 - share)).sqrt();
+        assert!((counts[&context] - share * examples).abs() < bound, "{context:?}: {} of {examples}", counts[&context]);
     };
     near(ContextKind::Gold, 0.5);
     near(ContextKind::Nothing, 0.3);
-    assert!(counts[&ContextKind::Wrong] > 0.1 * lessons);
+    assert!(counts[&ContextKind::Wrong] > 0.1 * examples);
 }
 
 #[test]
@@ -318,7 +319,7 @@ fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
         for (number, item) in case.chain.iter().enumerate() {
             let asked = augmenter.asked(place, SampleIndex { case: index, item: number });
             let gold = gold_context(case, item);
-            assert_eq!(asked.told, if gold.is_empty() { ContextKind::Nothing } else { ContextKind::Predicted });
+            assert_eq!(asked.context, if gold.is_empty() { ContextKind::Nothing } else { ContextKind::Predicted });
             let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
             for ((known, gold), parent) in asked.perturbed.frame.context.iter().zip(&gold).zip(parents) {
                 assert_eq!(known.question, gold.question);
@@ -338,7 +339,7 @@ fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
 #[test]
 fn blank_images_keep_the_answers() {
     let cases = cases();
-    for (_, asked) in lessons(&recipe("blank_images = true\naugment = { hint_minus = 0.2 }"), &cases) {
+    for (_, asked) in examples(&recipe("blank_images = true\naugment = { hint_minus = 0.2 }"), &cases) {
         assert!(asked.perturbed.pictures.key().starts_with("blank:"), "{}", asked.perturbed.pictures.key());
         let stored = &cases[asked.sample.case];
         let gold = stepwise_data::prompt::gold_text(stored, &stored.chain[asked.sample.item]);
@@ -351,7 +352,7 @@ fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
     let cases = cases();
     let text = "blank_images = true\nevidence = \"drawn\"\naugment = { swap_near = 0.3, hint_minus = 0.2, random_mask = 0.2, fgsm = { share = 0.2, eps = 2 } }";
     let mut hinted = 0;
-    for (_, asked) in lessons(&recipe(text), &cases) {
+    for (_, asked) in examples(&recipe(text), &cases) {
         assert!(asked.is_blank && asked.perturbed.pictures.key().starts_with("blank:"));
         assert!(matches!(asked.condition, None | Some("hint_minus")), "{:?}", asked.condition);
         hinted += usize::from(asked.condition.is_some());
@@ -366,7 +367,7 @@ fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
 fn half_of_what_has_evidence_asks_where_it_is() {
     let cases = cases();
     let (mut located, mut marked, mut with_evidence) = (0.0, 0.0, 0.0);
-    for (_, asked) in lessons(&recipe("evidence = \"both\""), &cases) {
+    for (_, asked) in examples(&recipe("evidence = \"both\""), &cases) {
         let item = &cases[asked.sample.case].chain[asked.sample.item];
         if item.evidence.is_empty() || matches!(item.answer, Answer::Box { .. }) {
             assert_ne!(asked.condition, Some("evidence_box"));

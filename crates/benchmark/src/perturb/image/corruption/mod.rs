@@ -30,7 +30,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::perturb::support::evidence::evidence;
 use crate::perturb::support::geometry::Rect;
-use crate::perturb::{Edit, Perturbation, Perturbed, ShownImages, Scene, Skip, SuiteRng};
+use crate::perturb::{Edit, Perturbation, Perturbed, Scene, ShownImages, Skip, SuiteRng};
 use ssim::Reference;
 
 /// Structural similarity aimed at, at levels 1 to 5.
@@ -98,13 +98,8 @@ impl<C: Corruption> Perturbation for Calibrated<C> {
                 }
             });
         }
-        let spoilt: Spoilt<C> = Spoilt {
-            level: self.level,
-            draws: scene.draws,
-            case_id: case.case_id.clone(),
-            sites,
-            corruption: PhantomData,
-        };
+        let spoilt: Spoilt<C> =
+            Spoilt { level: self.level, rng: scene.rng, case_id: case.case_id.clone(), sites, corruption: PhantomData };
         Ok(Perturbed { pictures: ShownImages::Edited(Arc::new(spoilt)), ..Perturbed::default() })
     }
 }
@@ -113,7 +108,7 @@ impl<C: Corruption> Perturbation for Calibrated<C> {
 #[derive(Debug)]
 struct Spoilt<C> {
     level: usize,
-    draws: SuiteRng,
+    rng: SuiteRng,
     case_id: String,
     sites: Vec<Site>,
     corruption: PhantomData<C>,
@@ -121,12 +116,12 @@ struct Spoilt<C> {
 
 impl<C: Corruption> Edit for Spoilt<C> {
     fn key(&self) -> String {
-        let SuiteRng { seed, version } = self.draws;
+        let SuiteRng { seed, version } = self.rng;
         format!("{}:{}:{seed}:{version}:{}:{:?}", C::NAME, self.level, self.case_id, self.sites)
     }
 
     fn apply(&self, index: usize, picture: &mut RgbImage) {
-        let mut rng = self.draws.stream(C::NAME, &[&self.case_id, &index.to_string()]);
+        let mut rng = self.rng.stream(C::NAME, &[&self.case_id, &index.to_string()]);
         let nothing = Site::default();
         let spoilt = C::of(picture, self.sites.get(index).unwrap_or(&nothing), &mut rng);
         let solved = solve(picture, TARGETS[self.level - 1], &*spoilt);
