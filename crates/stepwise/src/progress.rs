@@ -25,6 +25,14 @@ impl Shown {
         Self { bar: style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)), task: String::new() }
     }
 
+    /// Shows sizes, trainable parameters and memory of a run before it starts, and a warning where memory may not suffice.
+    pub fn preflight(&mut self, preflight: &Preflight) {
+        self.line(&preflight::text(preflight));
+        if let Some(warning) = preflight::warning(&preflight.memory) {
+            self.warning(&warning);
+        }
+    }
+
     /// A metric with its gain over the base.
     fn pair(line: &EpochLine, name: &str) -> Option<String> {
         let value = line.metrics.get(&format!("benchmark/{name}"))?;
@@ -55,13 +63,6 @@ impl Progress for Shown {
         }
         self.bar.set_length(total);
         self.bar.set_position(done);
-    }
-
-    fn prepared(&mut self, preflight: &Preflight) {
-        self.line(&preflight::text(preflight));
-        if let Some(warning) = preflight::warning(&preflight.memory) {
-            self.warning(&warning);
-        }
     }
 
     fn step(&mut self, line: &StepLine) {

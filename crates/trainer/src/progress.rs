@@ -3,18 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::log::StepLine;
-use crate::preflight::Preflight;
 
 /// Receiver of progress events. Every method has an empty default.
 pub trait Progress {
     /// Reports `done` of `total` units of `task` (`train`, `benchmark NAME`, ...), for a progress bar. Called often.
     fn advance(&mut self, task: &str, done: u64, total: u64) {
         let _ = (task, done, total);
-    }
-
-    /// Reports the result of the preflight, before the first step.
-    fn prepared(&mut self, preflight: &Preflight) {
-        let _ = preflight;
     }
 
     /// Reports a log line, every `logging_steps` steps and at the end of a phase.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::{BEST, LAST};
 use stepwise_trainer::interrupt::Interrupt;
-use stepwise_trainer::train::{TrainError, TrainOptions, train};
+use stepwise_trainer::train::{PreparedRun, TrainError, TrainOptions};
 
 use super::plan;
 use crate::device;
@@ -51,10 +51,14 @@ pub fn run(args: &Args) -> CommandResult {
         resume: args.resume,
         base_answers: None,
     };
-    let finished = train(&options, &mut Shown::new(), &interrupt).map_err(|error| match error {
+    let failure = |error| match error {
         TrainError::Stopped { .. } | TrainError::File { .. } => Failure::run(error),
         _ => Failure::input(error),
-    })?;
+    };
+    let mut shown = Shown::new();
+    let prepared = PreparedRun::new(options, &mut shown).map_err(failure)?;
+    shown.preflight(&prepared.preflight);
+    let finished = prepared.train(&mut shown, &interrupt).map_err(failure)?;
     if let Some((epoch, summary)) = finished.epochs.last() {
         say!("{}", table::gains(&format!("after epoch {epoch}"), summary));
     }

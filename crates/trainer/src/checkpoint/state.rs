@@ -40,9 +40,9 @@ pub struct TrainerState {
     /// Optimiser steps of the parts that took fewer steps than the run because a phase froze them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub optimizer_steps: BTreeMap<ModelPart, u64>,
-    /// Number of steps of the phases that ended early by their promotion rule, by phase index.
+    /// Number of steps of the phases that ended early by `early_advance`, by phase index.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub promoted: BTreeMap<usize, u64>,
+    pub advanced_early: BTreeMap<usize, u64>,
     /// Losses since the last line of the log.
     pub since_line: Tally,
     /// Losses since the epoch began.
@@ -111,6 +111,31 @@ pub enum Incompatible {
 }
 
 impl TrainerState {
+    /// State of a run before its first step.
+    #[must_use]
+    pub fn new(seed: u64, recipe_digest: String, prompt_digest: String) -> Self {
+        Self {
+            global_step: 0,
+            max_steps: 0,
+            phase: 0,
+            epoch: 0,
+            step_in_epoch: 0,
+            skipped: Skipped::default(),
+            optimizer_steps: BTreeMap::new(),
+            advanced_early: BTreeMap::new(),
+            since_line: Tally::default(),
+            since_epoch: Tally::default(),
+            loss_history: Vec::new(),
+            selection: Selection::default(),
+            stopped_early: false,
+            untested: false,
+            seed,
+            recipe_digest,
+            prompt_digest,
+            random_scheme: RANDOM_SCHEME.to_owned(),
+        }
+    }
+
     /// Number of optimiser steps of each model part.
     #[must_use]
     pub fn steps(&self) -> BTreeMap<ModelPart, u64> {

@@ -249,7 +249,7 @@ fn state() -> TrainerState {
         step_in_epoch: 3,
         skipped: Skipped { steps: 3, in_a_row: 1 },
         optimizer_steps: [(ModelPart::Decoder, 4)].into(),
-        promoted: [(0, 7)].into(),
+        advanced_early: [(0, 7)].into(),
         since_line: tally(),
         since_epoch: Tally::default(),
         loss_history: vec![StepLoss { step: 10, loss: 0.1 + 0.2 }],

@@ -112,7 +112,7 @@ pub struct EvaluatedEpoch {
     /// Metrics by name, for example `benchmark/accuracy/clean`.
     pub metrics: BTreeMap<String, f64>,
     /// Whether the promotion rule ends the phase early.
-    pub promoted: bool,
+    pub advances_early: bool,
     /// Comparison of the epoch with the earlier ones; None if it was not evaluated.
     pub weighed: Option<Weighed>,
 }
@@ -277,9 +277,9 @@ impl EpochEvaluator {
         let weighed = self.rule.as_ref().map(weigh);
         let stops = weighed.as_ref().is_some_and(|weighed| weighed.stop);
         self.epochs.push((epoch, summary));
-        let promoted = !end.ends_phase && self.is_promoted(end);
+        let advances_early = !end.ends_phase && self.advances_early(end);
         if let (true, Some(forgetting), Some((_, summary))) =
-            (end.ends_phase || promoted || stops, &mut self.forgetting, self.epochs.last())
+            (end.ends_phase || advances_early || stops, &mut self.forgetting, self.epochs.last())
         {
             forgetting.push(&end.phase.name, &end.phase.stages, epoch, end.step, summary);
             write_json(&self.folder.join(FORGETTING), forgetting)?;
@@ -287,11 +287,11 @@ impl EpochEvaluator {
         }
         let at_hand = LiveModels { model, surrogate: base };
         self.write_report(&outcomes, at_hand, eval_context.cases, selection.best.as_ref())?;
-        Ok(EvaluatedEpoch { metrics: scalars, promoted, weighed })
+        Ok(EvaluatedEpoch { metrics: scalars, advances_early, weighed })
     }
 
     /// Whether the promotion rule ends the phase after the last evaluated epoch.
-    fn is_promoted(&self, end: EpochEnd<'_>) -> bool {
+    fn advances_early(&self, end: EpochEnd<'_>) -> bool {
         let Some(promotion) = &end.phase.examples.promotion else { return false };
         let of_phase = self.epochs.iter().filter(|(epoch, _)| *epoch >= end.first_epoch);
         let found: Vec<_> = of_phase.filter_map(|(_, summary)| summary.metrics.get(&promotion.metric)).collect();

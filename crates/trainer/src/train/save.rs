@@ -4,33 +4,20 @@ use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
 use super::{Run, TrainError};
-use crate::checkpoint::{self, BEST, CheckpointError, LAST, RANDOM_SCHEME, TrainerState};
+use crate::checkpoint::{self, BEST, CheckpointError, LAST};
 use crate::progress::Progress;
 
 impl Run<'_> {
     /// Writes a checkpoint of the current state, unless a frozen tensor changed or a trained one is not finite.
     pub(super) fn save(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
-        let place = self.run_plan.at(self.done - 1);
-        let state = TrainerState {
-            global_step: self.done,
-            max_steps: self.run_plan.total,
-            phase: place.phase,
-            epoch: place.epoch + u32::from(place.ends_epoch),
-            step_in_epoch: if place.ends_epoch { 0 } else { place.step + 1 },
-            skipped: self.skipped,
-            optimizer_steps: self.learner.steps_other_than(self.done - self.skipped.steps),
-            promoted: self.promoted.clone(),
-            since_line: self.since_line.clone(),
-            since_epoch: self.since_epoch.clone(),
-            loss_history: self.history.clone(),
-            selection: self.selection.clone(),
-            stopped_early: self.stopped_early,
-            untested: self.untested,
-            seed: self.recipe.seed,
-            recipe_digest: self.recipe.digest(),
-            prompt_digest: self.prompt_digest.clone(),
-            random_scheme: RANDOM_SCHEME.to_owned(),
-        };
+        let done = self.state.global_step;
+        let position = self.run_plan.at(done - 1);
+        self.state.max_steps = self.run_plan.total;
+        self.state.phase = position.phase;
+        self.state.epoch = position.epoch + u32::from(position.ends_epoch);
+        self.state.step_in_epoch = if position.ends_epoch { 0 } else { position.step + 1 };
+        self.state.optimizer_steps = self.learner.steps_other_than(done - self.state.skipped.steps);
+        let state = &self.state;
         let root = self.folder.root().to_path_buf();
         let learner = &mut self.learner;
         self.frozen.unmoved(&mut learner.pipeline.model)?;
@@ -38,33 +25,33 @@ impl Run<'_> {
             return Err(TrainError::Ruined(name));
         }
         let mut beside = None;
-        let written = checkpoint::write(&root, self.done, |folder| -> Result<(), TrainError> {
+        let written = checkpoint::write(&root, done, |folder| -> Result<(), TrainError> {
             beside = Some(folder.display().to_string());
             learner.save(folder)?;
             state.write(folder)?;
             Ok(())
         });
-        let checkpoint = root.join(checkpoint::name(self.done)).display().to_string();
+        let checkpoint = root.join(checkpoint::name(done)).display().to_string();
         written.map_err(|error| TrainError::Unsaved {
             // The message names the checkpoint and not the temporary folder in which it is written.
             problem: beside.iter().fold(error.to_string(), |problem, beside| problem.replace(beside, &checkpoint)),
         })?;
-        self.saved = self.done;
-        self.settle()?;
-        progress.note(&format!("saved {}", root.join(checkpoint::name(self.done)).display()));
+        self.saved = done;
+        self.update_links()?;
+        progress.note(&format!("saved {}", root.join(checkpoint::name(done)).display()));
         Ok(())
     }
 
     /// Updates the links `last` and `best`, and removes checkpoints beyond `save_total_limit`.
-    pub(super) fn settle(&self) -> Result<(), CheckpointError> {
+    pub(super) fn update_links(&self) -> Result<(), CheckpointError> {
         let root = self.folder.root();
-        checkpoint::link(root, LAST, self.done)?;
-        match &self.selection.best {
+        checkpoint::link(root, LAST, self.state.global_step)?;
+        match &self.state.selection.best {
             Some(best) => checkpoint::link(root, BEST, best.step)?,
             None => checkpoint::unlink(root, BEST)?,
         }
         if let Some(limit) = self.recipe.train.save_total_limit {
-            checkpoint::prune(root, limit, self.done)?;
+            checkpoint::prune(root, limit, self.state.global_step)?;
         }
         Ok(())
     }
@@ -80,11 +67,11 @@ impl Run<'_> {
                 | TrainError::FrozenChanged(_)
                 | TrainError::Ruined(_)
         );
-        if self.done > self.saved && !unsaved {
+        if self.state.global_step > self.saved && !unsaved {
             // The first error is reported, together with the newest checkpoint; an error of this save is ignored.
             let _ = self.save(progress);
         }
-        let Self { done, saved, .. } = *self;
+        let (done, saved) = (self.state.global_step, self.saved);
         TrainError::Stopped { done, total: self.run_plan.total, saved, error: Box::new(error) }
     }
 }

@@ -13,7 +13,7 @@ use stepwise_trainer::checkpoint;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::log::StepLine;
 use stepwise_trainer::progress::Progress;
-use stepwise_trainer::train::{Finished, TrainError, TrainOptions, train};
+use stepwise_trainer::train::{Finished, PreparedRun, TrainError, TrainOptions};
 use stepwise_vlm::create::{FreshConfig, create};
 
 /// A model of some ten thousand parameters, with a tokenizer built from the questions of the synthetic cases.
@@ -124,7 +124,7 @@ fn attempt(text: &str, stop: Stop, resume: bool) -> (Result<Finished, TrainError
         resume,
         base_answers: None,
     };
-    let finished = train(&options, &mut watch, &interrupt);
+    let finished = PreparedRun::new(options, &mut watch).and_then(|run| run.train(&mut watch, &interrupt));
     (finished, watch.losses)
 }
 
@@ -440,6 +440,9 @@ fn a_phase_is_promoted_and_a_resumed_run_remembers_it() {
         base_answers: None,
     };
     std::fs::remove_dir_all(&out).expect("removed");
-    let refused = train(&options, &mut (), &Interrupt::new()).expect_err("no such metric").to_string();
+    let refused = PreparedRun::new(options, &mut ())
+        .and_then(|run| run.train(&mut (), &Interrupt::new()))
+        .expect_err("no such metric")
+        .to_string();
     assert!(refused.ends_with("does not measure `acuracy:clean` -> did you mean `accuracy:clean`?"), "{refused}");
 }

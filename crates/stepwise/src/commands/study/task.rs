@@ -7,7 +7,7 @@ use stepwise_study::holder::Holder;
 use stepwise_study::task::TaskStatus;
 use stepwise_study::{Study, Task};
 use stepwise_trainer::interrupt::Interrupt;
-use stepwise_trainer::train::{TrainOptions, train};
+use stepwise_trainer::train::{PreparedRun, TrainOptions};
 
 use super::{claim_failed, clock, holder_name};
 use crate::device;
@@ -43,7 +43,10 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
         resume: true,
         base_answers: base_answers.as_deref(),
     };
-    let finished = train(&options, &mut Shown::new(), &interrupt).map_err(Failure::run)?;
+    let mut shown = Shown::new();
+    let prepared = PreparedRun::new(options, &mut shown).map_err(Failure::run)?;
+    shown.preflight(&prepared.preflight);
+    let finished = prepared.train(&mut shown, &interrupt).map_err(Failure::run)?;
     if finished.interrupted {
         tell!("{name}: interrupted after step {}; the same command goes on", finished.global_step);
         return Err(Failure::Interrupted);

@@ -1,0 +1,95 @@
+//! A run before its first step: inputs are read, measured and checked; nothing is written yet.
+
+use stepwise_curriculum::run_plan::RunPlan;
+use stepwise_recipe::{Freeze, Recipe};
+
+use super::{Finished, Run, TrainError, TrainOptions};
+use crate::cases::Cases;
+use crate::checkpoint::RunFolder;
+use crate::interrupt::Interrupt;
+use crate::learner::Learner;
+use crate::preflight::Preflight;
+use crate::preflight::dry_run::dry_run;
+use crate::preflight::freeze_groups::FreezeGroup;
+use crate::preflight::token_stats::LargestBatch;
+use crate::progress::Progress;
+
+/// A run that is ready to train.
+pub struct PreparedRun<'a> {
+    pub(super) options: TrainOptions<'a>,
+    pub(super) cases: Cases,
+    pub(super) run_plan: RunPlan,
+    pub(super) learner: Learner,
+    pub(super) folder: RunFolder,
+    /// Settings, sizes and memory of the run, to be shown before it starts.
+    pub preflight: Preflight,
+}
+
+impl<'a> PreparedRun<'a> {
+    /// Opens the run's folder, loads cases and model, and measures every training example.
+    ///
+    /// # Errors
+    /// When the folder is occupied, the cases or the model cannot be loaded, a phase has no questions, or a training
+    /// example cannot be encoded or is longer than `cutoff_len`.
+    pub fn new(options: TrainOptions<'a>, progress: &mut dyn Progress) -> Result<Self, TrainError> {
+        let recipe = options.recipe;
+        let cases = Cases::open(&recipe.data)?;
+        let run_plan = RunPlan::new(recipe, &cases.train)?;
+        let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
+        let mut learner = Learner::new(recipe, &options.device, progress)?;
+        let preflight = Preflight::new(recipe, &cases, &run_plan, &mut learner, progress)?;
+        Ok(Self { options, cases, run_plan, learner, folder, preflight })
+    }
+
+    /// Resumes or starts the run: dry run, benchmark of the base, all steps, and the benchmarks of the epochs.
+    ///
+    /// # Errors
+    /// When anything cannot be read, computed or written. Saved checkpoints stay.
+    pub fn train(self, progress: &mut dyn Progress, interrupt: &Interrupt) -> Result<Finished, TrainError> {
+        let Self { options, cases, run_plan, learner, folder, preflight } = self;
+        // The dry run uses the plan that the preflight measured: early advances shorten only the plan of the run.
+        let planned = run_plan.clone();
+        let mut run = Run::open(&options, cases, run_plan, learner, folder, progress)?;
+        if run.state.global_step > 0 {
+            // The process may have been killed after it wrote a checkpoint and before it updated the links.
+            run.update_links()?;
+        }
+        if run.state.global_step < run.run_plan.total {
+            run.dry_run(planned, &preflight.freeze_groups, progress)?;
+        }
+        match run.train(progress, interrupt) {
+            Ok(interrupted) => Ok(run.finished(interrupted)),
+            Err(error) => Err(run.stopped(error, progress)),
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Takes one step without an update on the largest micro-batch of each freeze group, so that too little memory and
+    /// parameters without a gradient show before the run.
+    fn dry_run(
+        &mut self,
+        planned: RunPlan,
+        freeze_groups: &[FreezeGroup],
+        progress: &mut dyn Progress,
+    ) -> Result<(), TrainError> {
+        let recipe: &Recipe = self.recipe;
+        let source = self.batch_source(planned, None);
+        for FreezeGroup { freeze, largest, .. } in freeze_groups.iter().filter(|group| group.largest.examples > 0) {
+            let LargestBatch { step, micro_batch, rows, examples, cases, .. } = *largest;
+            let Some(largest) = source.one(step, micro_batch)? else { continue };
+            let frozen = match freeze.names() {
+                names if names.is_empty() => names,
+                names => format!(", with {names} frozen"),
+            };
+            progress.note(&format!(
+                "dry run of the largest micro-batch: {examples} examples of {cases} cases, {rows} rows, step {}{frozen}",
+                step + 1
+            ));
+            self.learner.freeze(*freeze);
+            dry_run(&mut self.learner.pipeline, &largest, recipe.seed, recipe.train.gradient_checkpointing)?;
+        }
+        self.learner.freeze(Freeze::default());
+        Ok(())
+    }
+}

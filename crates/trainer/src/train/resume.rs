@@ -1,0 +1,117 @@
+//! Opening the folder of a run: a new state, or the state of the newest complete checkpoint.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use stepwise_curriculum::run_plan::RunPlan;
+use stepwise_data::prompt::PROMPT_VERSION;
+use stepwise_vlm::pipeline::VlmPipeline;
+
+use super::stopwatch::Stopwatch;
+use super::{Run, TrainError, TrainOptions};
+use crate::cases::Cases;
+use crate::checkpoint::{self, RunFolder, TrainerState};
+use crate::environment::Environment;
+use crate::evaluation::epochs::EpochEvaluator;
+use crate::frozen::FrozenDigests;
+use crate::learner::Learner;
+use crate::log::{Pace, Resumed, RunLog};
+use crate::progress::Progress;
+
+/// Digest of everything that turns a case into tokens and pixels: prompt version, tokenizer, template, pixel pipeline.
+#[must_use]
+pub fn prompt_digest(pipeline: &VlmPipeline) -> String {
+    format!("{PROMPT_VERSION}:{}", pipeline.processor.digest())
+}
+
+impl<'a> Run<'a> {
+    /// Opens the run, and restores the newest complete checkpoint with `resume`. Files of the run are changed only after
+    /// all inputs have been checked.
+    pub(super) fn open(
+        options: &TrainOptions<'a>,
+        cases: Cases,
+        mut run_plan: RunPlan,
+        mut learner: Learner,
+        folder: RunFolder,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, TrainError> {
+        let recipe = options.recipe;
+        let fresh = TrainerState::new(recipe.seed, recipe.digest(), prompt_digest(&learner.pipeline));
+        let state = match options.resume {
+            true => restore(fresh, &folder, &mut run_plan, &mut learner, progress)?,
+            false => fresh,
+        };
+        let done = state.global_step;
+        let evaluator = EpochEvaluator::open(
+            recipe,
+            folder.root(),
+            &state.prompt_digest,
+            options.device_name,
+            evaluated_epochs(&run_plan, &state),
+            options.base_answers,
+        )?;
+        folder.write_recipe(options.recipe_text, recipe)?;
+        let resumed = options.resume.then_some(Resumed { step: done, untested: state.untested });
+        let tensorboard = !recipe.train.report_to.is_empty();
+        let file = |path: &Path| {
+            let path = path.display().to_string();
+            move |error| TrainError::File { path, error }
+        };
+        let log = RunLog::open(folder.root(), tensorboard, resumed).map_err(file(&folder.log()))?;
+        let seeds = [("seed".to_owned(), recipe.seed)].into_iter().collect();
+        let digests =
+            [("prompt".to_owned(), state.prompt_digest.clone()), ("recipe".to_owned(), state.recipe_digest.clone())];
+        Environment::here("burn 0.22.1", options.device_name, seeds, digests.into_iter().collect())
+            .write(&folder.environment())
+            .map_err(file(&folder.environment()))?;
+        Ok(Self {
+            recipe,
+            frozen: FrozenDigests::of(&mut learner.pipeline.model),
+            cases: Arc::new(cases),
+            run_plan,
+            learner,
+            folder,
+            log,
+            pace: Pace::start(done),
+            evaluator,
+            saved: done,
+            state,
+            stopwatch: Stopwatch::start(),
+        })
+    }
+}
+
+/// State, weights and plan of the newest complete checkpoint; `fresh` where the folder has none.
+fn restore(
+    fresh: TrainerState,
+    folder: &RunFolder,
+    run_plan: &mut RunPlan,
+    learner: &mut Learner,
+    progress: &mut dyn Progress,
+) -> Result<TrainerState, TrainError> {
+    let (newest, skipped) = checkpoint::newest_complete(folder.root())?;
+    skipped.iter().for_each(|message| progress.warning(message));
+    let Some(step) = newest else {
+        progress.note("nothing to resume from: starting at step 1");
+        return Ok(fresh);
+    };
+    let path = folder.root().join(checkpoint::name(step));
+    let found = TrainerState::read(&path)?;
+    let incompatible = |error| TrainError::Incompatible { path: path.display().to_string(), error };
+    found.continues(&fresh.recipe_digest, &fresh.prompt_digest).map_err(incompatible)?;
+    learner.restore(&path, found.steps())?;
+    found.advanced_early.iter().for_each(|(phase, steps)| run_plan.cut(*phase, *steps));
+    if found.stopped_early {
+        run_plan.end_after(found.global_step);
+    }
+    progress.note(&format!("resumed after step {step} of {}", run_plan.total));
+    Ok(found)
+}
+
+/// Number of epochs whose benchmark is complete. The benchmarks of later epochs are repeated.
+fn evaluated_epochs(run_plan: &RunPlan, state: &TrainerState) -> u32 {
+    state.global_step.checked_sub(1).map_or(0, |last| {
+        let position = run_plan.at(last);
+        position.epochs_before + u32::from(position.ends_epoch && !state.untested)
+    })
+}
