@@ -97,8 +97,8 @@ impl Reader {
     /// rounding only.
     ///
     /// # Errors
-    /// As [`crate::processor::Processor::encode_options`], and when an example has no image, a margin has fewer than
-    /// two options, or the index of the right option is out of range.
+    /// Errors of [`crate::processor::Processor::encode_options`], and when an example has no image, a margin has fewer
+    /// than two options, or the index of the right option is out of range.
     pub fn pixel_gradients(
         &self,
         asked: &[(Example, PixelObjective)],

@@ -89,7 +89,7 @@ impl Reader {
     /// other than f32 are supported on the CPU only.
     ///
     /// # Errors
-    /// As [`Reader::load`], and when `precision` is not f32 on a device other than the CPU.
+    /// Errors of [`Reader::load`], and when `precision` is not f32 on a device other than the CPU.
     pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, ReaderError> {
         if precision != Precision::F32 && *device != Device::flex() {
             return Err(ReaderError::Precision);
@@ -131,7 +131,7 @@ impl Reader {
     /// Encodes one example. With `answering`, the text ends with the generation prompt.
     ///
     /// # Errors
-    /// As [`Processor::encode`].
+    /// Errors of [`Processor::encode`].
     pub fn encode(&self, example: &Example, answering: bool) -> Result<Encoded, ReaderError> {
         Ok(self.processor.encode(&example.conversation, &example.grids(), answering)?)
     }
@@ -174,7 +174,7 @@ impl Reader {
     /// Returns the log-likelihood of every option of every example, in the order given.
     ///
     /// # Errors
-    /// As [`Processor::encode_options`].
+    /// Errors of [`Processor::encode_options`].
     pub fn score(&self, asked: &[(Example, Vec<String>)], pass: &Pass) -> Result<Vec<Vec<OptionScore>>, ReaderError> {
         let mut scores = Vec::with_capacity(asked.len());
         let mut waiting = Scoring::default();
@@ -214,7 +214,7 @@ impl Reader {
     /// Generates an answer to one example by greedy decoding, with at most `max_new_tokens` tokens.
     ///
     /// # Errors
-    /// As [`Processor::encode`].
+    /// Errors of [`Processor::encode`].
     pub fn generate(&self, example: &Example, max_new_tokens: usize, pass: &Pass) -> Result<Generated, ReaderError> {
         let encoded = self.encode(example, true)?;
         let mut tiles = TileSet::default();

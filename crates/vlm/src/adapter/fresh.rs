@@ -38,7 +38,7 @@ pub fn attach(
 /// far and in all. PiSSA takes about half a minute for a model of 256M parameters.
 ///
 /// # Errors
-/// As [`attach`].
+/// Errors of [`attach`].
 pub fn attach_watched(
     model: &mut Vlm,
     config: &LoraConfig,

@@ -58,7 +58,8 @@ impl Processor {
     /// when the option is the answer, without end tokens. Returns the prompt and the tokens of each option, in order.
     ///
     /// # Errors
-    /// As [`Processor::encode`], and when an option is empty or the last token of the prompt would merge with it.
+    /// Errors of [`Processor::encode`], and when an option is empty or the last token of the prompt would merge
+    /// with it.
     pub fn encode_options(
         &self,
         conversation: &Conversation,
