@@ -1,11 +1,10 @@
-"""What PEFT makes of an adapter on the tiny model: run on one that this toolkit saved, its output is compared with the
-toolkit's own.
+"""Computes PEFT's outputs with an adapter on the tiny model, to be compared with Stepwise's outputs.
 
     python check_adapter.py FOLDER_BASE FOLDER_ADAPTER OUT.json [--conversation NAME]
 
 FOLDER_BASE is `tiny`, FOLDER_ADAPTER a PEFT folder, NAME a conversation of fixtures.json (default `single`). OUT.json
-holds the logits that predict the supervised tokens (a row for each), the loss, the greedy continuation of the prompt,
-the largest difference of the logits after merging, and the adapter file's digest, which ties the numbers to it.
+holds the logits that predict the supervised tokens (one row each), the loss, the greedy continuation of the prompt, the
+largest difference of the logits after merging, and the digest of the adapter file.
 """
 
 import argparse

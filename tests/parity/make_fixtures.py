@@ -1,9 +1,9 @@
-"""Makes every reference file under tests/parity. See README.md beside it.
+"""Makes the fixtures of the tiny and the real model folder. See README.md.
 
     python make_fixtures.py [--real FOLDER]
 
 FOLDER holds the configuration, processor, template and tokenizer files of HuggingFaceTB/SmolVLM-256M-Instruct (its
-weights are not used). Running it again gives the same files.
+weights are not used). Repeated runs on one machine give identical files.
 """
 
 import argparse

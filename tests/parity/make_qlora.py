@@ -1,4 +1,4 @@
-"""Makes `qlora.safetensors`. See README.md beside it.
+"""Makes `qlora.safetensors`. See README.md.
 
     pip install -r requirements.txt -r qlora_requirements.txt
     python make_qlora.py

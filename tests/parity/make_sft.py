@@ -1,4 +1,4 @@
-"""Makes `sft.json`. See README.md beside it.
+"""Makes `sft.json`. See README.md.
 
     pip install -r requirements.txt -r sft_requirements.txt
     python make_sft.py

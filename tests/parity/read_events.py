@@ -1,9 +1,9 @@
-"""Reads a run with TensorBoard's own reader and holds its event files to its trainer_log.jsonl.
+"""Reads the event files of a run with TensorBoard and compares them with trainer_log.jsonl.
 
     python tests/parity/read_events.py RUN
 
-Needs the package tensorboard (checked with 2.21.0). Prints the tags; exits 1 when a step of the log is missing from the
-event files, stands there twice, or has another loss, learning rate, stage loss or metric than the log.
+Needs the package tensorboard (checked with 2.21.0). Prints the tags. Exits with 1 when the log holds no values, or when a
+step of the log is missing from the event files, occurs twice, or has another loss, learning rate, stage loss or metric.
 """
 
 import json

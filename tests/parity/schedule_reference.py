@@ -2,7 +2,7 @@
 
     python tests/parity/schedule_reference.py > tests/parity/schedule_reference.csv
 
-Made with transformers 5.23.0. Each row: scheduler, warm-up steps, total steps, steps done, factor.
+Made with transformers 5.23.0. Columns: scheduler, warm-up steps, total steps, steps done, factor.
 """
 
 import torch

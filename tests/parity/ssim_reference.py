@@ -1,9 +1,9 @@
-"""Writes ssim.json: what scikit-image says about the structural similarity of pictures that the benchmark's is tested on.
+"""Writes ssim.json: structural similarities by scikit-image, with which the benchmark's are compared.
 
     pip install numpy scikit-image
     python tests/parity/ssim_reference.py
 
-The pictures follow from whole-number formulas, which crates/benchmark/tests/ssim_parity.rs repeats.
+The images follow integer formulas, which crates/benchmark/tests/ssim_parity.rs repeats.
 """
 
 import json
@@ -40,7 +40,7 @@ def luma(pixels):
 
 
 def blocks(values):
-    """Means over blocks that bring the shorter side to about 256; what does not fill a block is left out."""
+    """Means over square blocks, so that the shorter side is about 256. Pixels that do not fill a block are left out."""
     block = max(1, int(np.floor(min(values.shape) / 256 + 0.5)))
     rows, columns = (side // block for side in values.shape)
     cut = values[: rows * block, : columns * block]

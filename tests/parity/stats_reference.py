@@ -1,4 +1,4 @@
-"""Writes stats.json: what scipy and statsmodels say about the inputs that the benchmark's statistics are tested on.
+"""Writes stats.json: results of scipy and statsmodels, with which the benchmark's statistics are compared.
 
     pip install numpy scipy statsmodels
     python tests/parity/stats_reference.py
@@ -26,7 +26,7 @@ reference["wilson"] = [
     for k, n in [(0, 1), (0, 20), (3, 10), (10, 10), (81, 263), (1999, 2000)]
 ]
 
-# The one-sided exact (Clopper and Pearson) upper bound where none was seen.
+# One-sided exact (Clopper-Pearson) upper bound of a rate when no event was observed.
 reference["none_seen"] = [
     {"trials": n, "bound": float(scipy.stats.binomtest(0, n, alternative="less").proportion_ci(0.95, "exact").high)}
     for n in [1, 10, 64, 3000]
@@ -83,7 +83,7 @@ for groups, mean_size in [(12, 2), (40, 3), (150, 2.6)]:
         "standard_error": float(drawn.standard_error),
     })
 
-# The slope of chance-corrected accuracy over four stages, one respondent's less another's: whole cases in groups.
+# Difference of two models' slopes of chance-corrected accuracy over four stages, with cases in groups.
 reference["slope_difference"] = []
 slopes_rng = np.random.default_rng(20261101)
 for groups, size in [(20, 1), (60, 3)]:

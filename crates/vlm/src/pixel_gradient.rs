@@ -1,8 +1,8 @@
-//! How answers follow the pixels: derivatives for many questions in one pass, with respect to nothing but the pixels.
+//! Gradients of answer likelihoods with respect to pixels, for many questions in one forward and backward pass.
 //!
-//! Weights are read as plain values, those that learn too, so the graph holds the pixels' side alone. Every question has
-//! tiles of its own and no row sees another question's, so the gradient of the sum of all objectives is, tile by tile, the
-//! gradient of each.
+//! All weights are read as constants, trainable ones too, so only pixels are differentiated. Each question has tiles of
+//! its own and attends to no other question. The gradient of the sum of all objectives therefore holds, tile by tile,
+//! the gradient of each objective.
 
 use burn::tensor::{Gradients, Tensor, TensorData};
 
@@ -12,29 +12,29 @@ use crate::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use crate::pipeline::{PipelineError, ROWS_AT_ONCE, VlmPipeline};
 use crate::processor::Encoded;
 
-/// What is differentiated. Likelihoods are means over an answer's tokens.
+/// Function to differentiate. Log-likelihoods are means over the tokens of an answer, in nats.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PixelObjective {
-    /// The negative log-likelihood of an answer.
+    /// Negative log-likelihood of an answer.
     Nll {
-        /// The answer's words.
+        /// Text of the answer.
         target: String,
     },
-    /// The log-likelihood of the likeliest other option less that of the right one.
+    /// Log-likelihood of the likeliest wrong option minus the log-likelihood of the right option.
     Margin {
-        /// All options.
+        /// Texts of all options, at least two.
         options: Vec<String>,
-        /// Index of the right one.
+        /// Index of the right option in `options`.
         gold: usize,
     },
 }
 
-/// An objective's value and its gradient.
+/// Value and pixel gradient of an objective.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelSlope {
-    /// In nats a token.
+    /// Value of the objective, in nats per token.
     pub value: f64,
-    /// With respect to the first picture's pixels in 0..1, `[tiles, 3, side, side]`.
+    /// Gradient with respect to the pixels of the first image in 0..1, `[tiles, 3, side, side]`.
     pub gradient: Vec<f32>,
 }
 
@@ -49,13 +49,14 @@ impl PixelObjective {
     fn check(&self) -> Result<(), PipelineError> {
         match self {
             Self::Margin { options, gold } if options.len() < 2 || *gold >= options.len() => {
-                Err(PipelineError::NoGradient("a margin needs two options, one of them right"))
+                Err(PipelineError::NoGradient("a margin needs at least two options, one of them right"))
             }
             _ => Ok(()),
         }
     }
 
-    /// The objective's value at these mean log-likelihoods, and its derivative with respect to each.
+    /// Returns the value of the objective at the mean log-likelihoods `rates`, one per answer, and the derivative with
+    /// respect to each of them.
     fn at(&self, rates: &[f64]) -> (f64, Vec<f32>) {
         match self {
             Self::Nll { .. } => (-rates[0], vec![-1.0]),
@@ -71,18 +72,19 @@ impl PixelObjective {
     }
 }
 
-/// A question on its way.
+/// An encoded question with its objective, waiting for a forward pass.
 struct Queries<'a> {
     example: &'a EncodableExample,
     objective: &'a PixelObjective,
     prompt: Encoded,
     ends: Vec<Vec<u32>>,
-    /// Tiles of its first picture.
+    /// Number of tiles of the first image.
     tiles: usize,
 }
 
 impl Queries<'_> {
-    /// Rows it brings to the image encoder or to the decoder, whichever are more.
+    /// Returns the rows of the question in the image encoder or in the decoder, whichever are more. `patches` is the
+    /// number of patches per tile.
     fn rows(&self, patches: usize) -> usize {
         let words = self.prompt.ids.len() + self.ends.iter().map(Vec::len).sum::<usize>();
         words.max(self.tiles * patches)
@@ -90,11 +92,13 @@ impl Queries<'_> {
 }
 
 impl VlmPipeline {
-    /// Values and pixel gradients of objectives, one each, in order. As many questions go through the model at once as keep
-    /// it busy; beside which others a question is asked changes its gradient by rounding only.
+    /// Returns the value and the pixel gradient of each objective, in the order given. Gradients are with respect
+    /// to the first image of an example. Several questions share one pass. The grouping changes gradients by
+    /// rounding only.
     ///
     /// # Errors
-    /// As [`crate::processor::Processor::encode_options`]; when no picture is shown or a margin has no rival.
+    /// Errors of [`crate::processor::Processor::encode_options`], and when an example has no image, a margin has fewer
+    /// than two options, or the index of the right option is out of range.
     pub fn pixel_gradients(
         &self,
         asked: &[(EncodableExample, PixelObjective)],
@@ -125,14 +129,15 @@ impl VlmPipeline {
     ) -> Result<Queries<'a>, PipelineError> {
         objective.check()?;
         let Some(first) = example.images.first() else {
-            return Err(PipelineError::NoGradient("a pixel gradient needs a picture"));
+            return Err(PipelineError::NoGradient("a pixel gradient needs an image"));
         };
         let texts = objective.texts();
         let (prompt, ends) = self.processor.encode_options(&example.conversation, &example.grids(), &texts)?;
         Ok(Queries { example, objective, prompt, ends, tiles: first.grid.tiles() })
     }
 
-    /// One pass forward and one back for all of `asked`, and what the way back left.
+    /// Runs one forward and one backward pass for all of `asked`. Returns values and pixel gradients, and the remaining
+    /// gradients for tests.
     fn climb(&self, asked: &[Queries<'_>], pass: &Pass) -> (Vec<PixelSlope>, Gradients) {
         let plain = Pass { gradients: false, dropout: None, ..*pass };
         let attacked: usize = asked.iter().map(|asked| asked.tiles).sum();
@@ -146,8 +151,7 @@ impl VlmPipeline {
                 let spans = prompt.images.iter().map(|span| TileSpan {
                     start: span.start,
                     len: span.len,
-                    // The first picture's tiles are numbered as they come, without merging equal ones: each has its own
-                    // gradient.
+                    // Equal tiles of first images are not merged, because each has a gradient of its own.
                     tile: match span.image {
                         0 => first + span.tile,
                         image => attacked + rest.number(&example.images[image], span.tile),
@@ -177,7 +181,7 @@ impl VlmPipeline {
                 });
                 let (value, slopes) = objective.at(&rates.collect::<Vec<_>>());
                 values.push(value);
-                // The loss sums negative log-likelihoods, so the weight changes sign here.
+                // The loss sums negative log-likelihoods, so weights change sign here.
                 let each = ends.iter().zip(slopes).map(|(end, slope)| (end.len(), -slope / end.len() as f32));
                 weights.extend(each.flat_map(|(tokens, weight)| std::iter::repeat_n(weight, tokens)));
             }
@@ -194,7 +198,7 @@ impl VlmPipeline {
         (slopes.collect(), gradients)
     }
 
-    /// Normalises pixels in 0..1 inside the gradient graph.
+    /// Normalises pixels in 0..1, `[tiles, 3, side, side]`, inside the gradient graph.
     fn normalised(&self, unit: Tensor<4>) -> Tensor<4> {
         let config = self.processor.pixels();
         let device = self.model.device();
@@ -224,7 +228,7 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity").join(name)
     }
 
-    /// The tiny model of the parity fixtures, whole pictures only, with an adapter everywhere that learns.
+    /// The tiny model of the parity fixtures without image splitting, with a trainable adapter on every linear layer.
     fn adapted() -> VlmPipeline {
         let mut pipeline = VlmPipeline::load(&parity("tiny"), &Device::flex()).expect("the tiny model");
         pipeline.processor.set_image_splitting(Some(false));
@@ -244,7 +248,7 @@ mod tests {
         }
     }
 
-    /// Counts what learns and what got a gradient.
+    /// Counts trainable parameters and parameters with a gradient.
     struct Graph<'a> {
         gradients: &'a Gradients,
         learning: usize,
@@ -279,7 +283,7 @@ mod tests {
         PixelObjective::Margin { options: ["smooth", "lobulated margin", "no"].map(str::to_owned).to_vec(), gold }
     }
 
-    /// Six questions about three pictures, one of them beside another picture.
+    /// Six questions about three images; the last one shows a second image, too.
     fn asked(pipeline: &VlmPipeline) -> Vec<(EncodableExample, PixelObjective)> {
         let pictures: Vec<Vec<f32>> = (1..4).map(|seed| picture(pipeline, seed)).collect();
         let mut asked: Vec<_> = pictures
@@ -298,7 +302,7 @@ mod tests {
         assert_eq!(one.len(), other.len());
         let most = one.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
-        assert!(most > 0.0, "a gradient that is nothing tells nothing");
+        assert!(most > 0.0, "a zero gradient would make the test meaningless");
         apart / most
     }
 
@@ -333,7 +337,7 @@ mod tests {
                 pipeline.pixel_gradients(&[(one.clone(), objective.clone())], &Pass::ANSWER).expect("a gradient");
             let PixelSlope { value: here, gradient } = &found[0];
             assert!((here - value(&one, &objective)).abs() < 1e-5);
-            // Along the gradient's own signs, so that the difference is far above rounding.
+            // Pixels move along the signs of the gradient, so that the difference is far above rounding.
             let step = 2e-4f32;
             let moved = |sign: f32| -> Vec<f32> {
                 unit.iter().zip(gradient).map(|(pixel, slope)| pixel + sign * step * slope.signum()).collect()
@@ -341,7 +345,7 @@ mod tests {
             let at = |unit: Vec<f32>| value(&example(&pipeline, &[unit], "How is its margin?"), &objective);
             let measured = (at(moved(1.0)) - at(moved(-1.0))) / (2.0 * f64::from(step));
             let told: f64 = gradient.iter().map(|slope| f64::from(slope.abs())).sum();
-            assert!((measured / told - 1.0).abs() < 0.02, "{measured} measured, {told} told");
+            assert!((measured / told - 1.0).abs() < 0.02, "{measured} measured, {told} by gradient");
         }
     }
 
@@ -355,7 +359,7 @@ mod tests {
         assert_eq!(slopes.len(), 6);
         let mut graph = Graph { gradients: &gradients, learning: 0, reached: 0 };
         pipeline.model.visit(&mut graph);
-        assert!(graph.learning > 20, "the adapter learns: {}", graph.learning);
+        assert!(graph.learning > 20, "the adapter is trainable: {}", graph.learning);
         assert_eq!(graph.reached, 0);
     }
 
@@ -367,7 +371,7 @@ mod tests {
         let refused = |example: EncodableExample, objective| {
             pipeline.pixel_gradients(&[(example, objective)], &Pass::ANSWER).expect_err("refused").to_string()
         };
-        assert!(refused(example(&pipeline, &[], "What is this?"), nll).contains("needs a picture"));
+        assert!(refused(example(&pipeline, &[], "What is this?"), nll).contains("needs an image"));
         let alone = PixelObjective::Margin { options: vec!["yes".to_owned()], gold: 0 };
         assert!(refused(example(&pipeline, &[unit], "What is this?"), alone).contains("two options"));
     }

@@ -1,4 +1,4 @@
-//! Adapters and full fine-tuning against PEFT, as recorded in `tests/parity`.
+//! Compares adapters and full fine-tuning with PEFT's values, as recorded in `tests/parity`.
 
 mod common;
 
@@ -17,10 +17,10 @@ use common::{Case, GRADIENTS, TOLERANCE};
 use common::{assert_close, copy_of, edit_json, facts, gradients_of, learn_everything, list, parity, reference};
 use common::{references, tiny, values};
 
-/// What PEFT puts before a parameter's name.
+/// Prefix of parameter names in PEFT's files.
 const PREFIX: &str = "base_model.model.";
 
-/// The tiny model with an adapter folder of the parity fixtures on it.
+/// The tiny model with the adapter of a parity fixture folder.
 fn adapted(folder: &str) -> (Vlm, LoraConfig) {
     let mut model = tiny();
     let config = load_adapter(&mut model, &parity().join(folder)).expect("an adapter");
@@ -37,7 +37,7 @@ fn compare_gradients(record: &str, prefix: &str, found: &std::collections::BTree
     for (name, gradient) in found {
         let expected = reference(&format!("{start}{prefix}{name}"));
         if name.ends_with("k_proj.bias") {
-            // None in exact arithmetic; what is recorded is rounding.
+            // The gradient is zero in exact arithmetic; the recorded values are rounding errors.
             assert!(gradient.iter().chain(&expected).all(|value| value.abs() < 1e-6), "{name}");
         } else {
             assert_close(name, gradient, &expected, TOLERANCE);
@@ -126,7 +126,10 @@ fn an_adapter_replaces_the_one_before() {
     let one = LoraConfig { target_modules: Targets::List(vec!["fc1".to_owned()]), ..config(4) };
     attach(&mut model, &one, 1, |_| true).expect("attached");
     let base = Case::load("multi_turn").logits(&tiny(), &Pass::ANSWER);
-    assert!(Case::load("multi_turn").logits(&model, &Pass::ANSWER) == base, "a fresh adapter changes nothing");
+    assert!(
+        Case::load("multi_turn").logits(&model, &Pass::ANSWER) == base,
+        "a newly initialised adapter changes nothing"
+    );
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn dropout_acts_in_training_alone_and_keeps_the_mean() {
     assert!(case.logits(&model, &Pass::ANSWER) == case.logits(&plain, &Pass::ANSWER));
     let training = |key| case.logits(&model, &Pass::training(key));
     assert!(training(1) == training(1) && training(1) != training(2));
-    // PEFT's dropout scales what is kept: over many masks the loss stays where it was.
+    // Dropout scales the kept values, so the mean loss over many masks is the loss without dropout.
     let mean = (0..64).map(|key| values(case.loss(&model, &Pass::training(key)))[0]).sum::<f32>() / 64.0;
     let without = values(case.loss(&plain, &Pass::ANSWER))[0];
     assert!((mean - without).abs() < 0.15 * without, "{mean} with dropout, {without} without");
@@ -164,7 +167,7 @@ fn targets_select_what_peft_selects() {
         };
         let chosen = attach(&mut tiny(), &config, 1, |_| true);
         if form["target_modules"] == json!(["lm_head"]) {
-            // PEFT adapts the output head too; here it takes no adapter, and asking for one is refused.
+            // PEFT can adapt the output head. Stepwise refuses to.
             assert!(chosen.is_err_and(|error| error.to_string().contains("lm_head")));
         } else if let Some(expected) = form.get("modules") {
             let mut chosen = chosen.expect("a selection");
@@ -199,7 +202,7 @@ fn a_saved_adapter_is_the_one_loaded() {
     }
 }
 
-/// Why a copy of `tiny-lora` with other tensors is refused.
+/// Error for a copy of `tiny-lora` with changed tensors.
 fn refusal_of_tensors(edit: impl FnOnce(&mut Vec<NamedTensor>)) -> String {
     let folder = copy_of("tiny-lora", &[]);
     let path = folder.path().join("adapter_model.safetensors");
@@ -214,7 +217,7 @@ fn refusal_of_tensors(edit: impl FnOnce(&mut Vec<NamedTensor>)) -> String {
     refusal(folder.path())
 }
 
-/// Why an adapter folder is refused; the model stays as it was.
+/// Error for an adapter folder. Also checks that the model is unchanged.
 fn refusal(folder: &Path) -> String {
     let mut model = tiny();
     let problem = load_adapter(&mut model, folder).expect_err("refused").to_string();
@@ -281,7 +284,7 @@ fn configs_that_ask_for_other_arithmetic_are_refused() {
     assert!(problem.contains(r#"the nearest is "q_proj""#), "{problem}");
 }
 
-/// An adapter made by this crate alone: fresh `lora_A` of a seed, and values of a formula in `lora_B`.
+/// An adapter made by this crate alone: `lora_A` drawn from a seed, `lora_B` filled by a formula.
 fn ours() -> (Vlm, LoraConfig) {
     struct FillUp;
     impl ParameterVisitor for FillUp {
@@ -307,7 +310,7 @@ fn ours() -> (Vlm, LoraConfig) {
     (model, config)
 }
 
-/// Writes the folder that PEFT's values in `ours-lora.json` are then taken on, by `check_adapter.py`.
+/// Writes the adapter folder from which `check_adapter.py` computes PEFT's values in `ours-lora.json`.
 #[test]
 #[ignore = "writes tests/parity/ours-lora"]
 fn write_our_adapter() {
@@ -334,7 +337,11 @@ fn peft_gives_our_logits_with_our_adapter() {
     let peft = common::json(&parity().join("ours-lora.json"));
     let file = std::fs::read(parity().join("ours-lora/adapter_model.safetensors")).expect("tensors");
     let digest: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(peft["adapter_sha256"], digest.as_str(), "ours-lora.json is of another adapter: run check_adapter.py");
+    assert_eq!(
+        peft["adapter_sha256"],
+        digest.as_str(),
+        "ours-lora.json belongs to another adapter: run check_adapter.py"
+    );
 
     let (mut model, _) = adapted("ours-lora");
     let mut targets: Vec<String> = gradient_modules(&mut model);
@@ -357,7 +364,7 @@ fn peft_gives_our_logits_with_our_adapter() {
     assert_close("greedy", &made.logprobs, &list::<f32>(&peft["greedy"]["logprobs"]), TOLERANCE);
 }
 
-/// The modules whose adapter would learn.
+/// Names of the modules with a trainable adapter.
 fn gradient_modules(model: &mut Vlm) -> Vec<String> {
     struct Learning(Vec<String>);
     impl ParameterVisitor for Learning {

@@ -1,4 +1,4 @@
-//! Gradients with and without checkpointing are the same, to the bit, whichever parts rest.
+//! Gradients with and without gradient checkpointing are bit-identical, whichever parts are frozen.
 
 mod common;
 
@@ -16,24 +16,20 @@ use stepwise_vlm::pipeline::VlmPipeline;
 
 use common::{assert_close, copy_of, deviation, edit_json, facts, gradients_of, learn_everything, parity};
 
-/// A recorded conversation.
+/// A recorded conversation as an example.
 fn example(pipeline: &VlmPipeline, name: &str) -> EncodableExample {
     let recorded = &facts()["conversations"][name];
     let messages: Vec<Message> = serde_json::from_value(recorded["messages"].clone()).expect("messages");
     let images = recorded["images"].as_array().expect("images").iter().map(|image| {
         let path = parity().join("images").join(format!("{}.png", image.as_str().expect("a name")));
-        Arc::new(pipeline.processor.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
+        Arc::new(pipeline.processor.prepare(&load_picture(&path).expect("an image")).expect("tiles"))
     });
     let images = images.collect();
     EncodableExample { conversation: Conversation { messages }, images }
 }
 
-/// Terms of the loss and the sum of all gradients.
-fn gradients(
-    pipeline: &mut VlmPipeline,
-    names: &[&str],
-    checkpointing: bool,
-) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
+/// Computes the terms of the loss and the sum of all gradient parts, by parameter name.
+fn gradients(pipeline: &mut VlmPipeline, names: &[&str], checkpointing: bool) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
     let examples: Vec<EncodableExample> = names.iter().map(|name| example(pipeline, name)).collect();
     let batch = Batch::new(&pipeline.processor, examples.iter(), true).expect("a batch");
     let (terms, parts) = pipeline.gradients(&batch, 0.125, checkpointing, &Pass::training(7));
@@ -47,7 +43,7 @@ fn gradients(
     (terms, sum)
 }
 
-/// Lets nothing of some parts learn.
+/// Freezes all parameters of some parts.
 struct Rest<'a>(&'a [ModelPart]);
 
 impl ParameterVisitor for Rest<'_> {
@@ -61,7 +57,7 @@ impl ParameterVisitor for Rest<'_> {
 #[test]
 fn checkpointed_gradients_are_those_of_one_pass() {
     use ModelPart::{Connector, Decoder, Vision};
-    // With dropout, whose masks are drawn again on the way back.
+    // Dropout masks are drawn again in the backward pass, so one adapter has dropout.
     let dropping = copy_of("tiny-lora-all", &[]);
     edit_json(&dropping.path().join("adapter_config.json"), |config| config["lora_dropout"] = 0.5.into());
     let adapters = [Some(parity().join("tiny-lora")), Some(dropping.path().to_path_buf()), None];
@@ -70,7 +66,7 @@ fn checkpointed_gradients_are_those_of_one_pass() {
         let mut pipeline = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
         pipeline.processor.set_image_splitting(Some(false));
         match adapter {
-            // Of the decoder alone.
+            // This adapter is in the decoder only, so nothing would be trainable.
             Some(folder) if folder.ends_with("tiny-lora") && rests.contains(&Decoder) => continue,
             Some(folder) => drop(load_adapter(&mut pipeline.model, folder).expect("an adapter")),
             None => learn_everything(&mut pipeline.model),
@@ -106,22 +102,26 @@ fn an_adapter_that_rests_drops_nothing_and_what_it_sees_is_remembered_while_it_i
     let untouched = terms(&pipeline, Pass::ANSWER);
     load_adapter(&mut pipeline.model, dropping.path()).expect("an adapter");
     pipeline.refresh();
-    assert_ne!(terms(&pipeline, Pass::training(1)), terms(&pipeline, Pass::training(2)), "what learns drops");
+    assert_ne!(
+        terms(&pipeline, Pass::training(1)),
+        terms(&pipeline, Pass::training(2)),
+        "a trainable adapter uses dropout"
+    );
     pipeline.model.visit(&mut Rest(&ModelPart::ALL));
     pipeline.refresh();
     let adapted = terms(&pipeline, Pass::ANSWER);
     assert_eq!(terms(&pipeline, Pass::training(1)), adapted);
-    // Once with features remembered of the adapted model, and the other way round.
+    // Features cached for the adapted model must not be used for the base model, and vice versa.
     assert_close("the base", &terms(&pipeline, Pass::BASE), &untouched, 1e-5);
     assert!(deviation(&adapted, &untouched) > 1e-3);
     assert_eq!(terms(&pipeline, Pass::ANSWER), adapted);
-    // Other weights are seen once that is said.
+    // After `refresh`, changed weights give changed features.
     pipeline.model.visit(&mut Nudge);
     pipeline.refresh();
     assert_ne!(terms(&pipeline, Pass::ANSWER), adapted);
 }
 
-/// Moves the connector's adapter.
+/// Changes the connector's adapter.
 struct Nudge;
 
 impl ParameterVisitor for Nudge {

@@ -1,4 +1,4 @@
-//! The model against transformers, part by part, as recorded in `tests/parity`.
+//! Compares every part of the model with transformers, as recorded in `tests/parity`.
 
 mod common;
 
@@ -68,7 +68,7 @@ fn options_have_the_recorded_likelihoods_shared_or_not() {
             (layout.rows(), model.logprobs(&layout, case.features(&model, &Pass::ANSWER), &Pass::ANSWER))
         };
         let ((few, shared), (many, separate)) = (score(true), score(false));
-        assert!(few < many, "{}: the prompt is laid out once", case.name);
+        assert!(few < many, "{}: the prompt has one set of rows", case.name);
         assert_close(case.name, &shared, &separate, 1e-5);
         let recorded = case.facts["prompt"]["options"].as_array().expect("options");
         let expected: Vec<f32> = recorded.iter().flat_map(|option| list::<f32>(&option["logprobs"])).collect();
@@ -81,7 +81,7 @@ fn pixel_gradients_are_the_recorded_ones() {
     let model = tiny();
     for name in ["single", "split", "two_images", "multi_turn"] {
         let case = Case::load(name);
-        let pixels = case.pixels().expect("pictures").autodiff().require_grad();
+        let pixels = case.pixels().expect("images").autodiff().require_grad();
         let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
         let layout = PackedSequences::pack(&[case.mean_sequence()], true);
         let gradients = model.loss(&layout, Some(features), &GRADIENTS).backward();
@@ -92,7 +92,7 @@ fn pixel_gradients_are_the_recorded_ones() {
 
 #[test]
 fn the_tower_takes_tiles_that_are_not_square() {
-    let pixels = Case::load("single").pixels().expect("a picture").slice([0..1, 0..3, 0..48, 0..64]);
+    let pixels = Case::load("single").pixels().expect("an image").slice([0..1, 0..3, 0..48, 0..64]);
     let found = values(tiny().encode(pixels, None, &Pass::ANSWER));
     assert_close("tower.nonsquare", &found, &reference("tower.nonsquare.output"), TOLERANCE);
 }
@@ -105,7 +105,7 @@ fn the_tower_takes_tiles_that_are_partly_empty() {
     let mask = fixtures.tensor("tower.padded.patch_attention_mask").expect("a mask").data().to_vec();
     let valid: Vec<Vec<bool>> =
         mask.chunks(PATCHES).map(|tile| tile.iter().map(|patch| *patch == 1).collect()).collect();
-    let pixels = Case::load("two_images").pixels().expect("pictures");
+    let pixels = Case::load("two_images").pixels().expect("images");
     let found = values(tiny().encode(pixels, Some(&valid), &Pass::ANSWER));
     let expected = reference("tower.padded.output");
     let width = expected.len() / mask.len();
@@ -117,7 +117,7 @@ fn the_tower_takes_tiles_that_are_partly_empty() {
     assert_close("tower.padded", &pictured(&found), &pictured(&expected), TOLERANCE);
 }
 
-/// A model whose position table counts and whose every other value is zero.
+/// Weights of a model: rows of the position table hold their index, all other values are zero.
 struct Counting(Device);
 
 impl Source for Counting {
@@ -165,8 +165,8 @@ fn a_model_held_in_bf16_answers_as_its_rounded_weights_do() {
     let (whole, half) = (logits(Precision::F32), logits(Precision::Bf16));
     let scale = whole.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
     let furthest = whole.iter().zip(&half).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
-    assert!(furthest > 1e-5 * scale, "something was rounded");
-    assert!(furthest < 2e-2 * scale, "{furthest} beside {scale}: eight bits are kept");
+    assert!(furthest > 1e-5 * scale, "weights were rounded");
+    assert!(furthest < 2e-2 * scale, "{furthest} of {scale}: bf16 keeps eight bits");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn the_head_can_be_the_embedding_table() {
     assert_close("tied.logits", &logits, &reference("tied.logits"), TOLERANCE);
 }
 
-/// Conversations packed into one layout, their pictures numbered through.
+/// Packs conversations into one layout with consecutive tile numbers, and returns it with the pixels of all tiles.
 fn packed(cases: &[Case], share: bool) -> (PackedSequences, Vec<f32>) {
     let supervised: usize = cases.iter().map(|case| case.supervised.len()).sum();
     let (mut first_tile, mut pixels) = (0, Vec::new());
@@ -208,14 +208,14 @@ fn conversations_packed_together_equal_each_alone() {
         assert_close("loss", &loss, &[batch["loss"].as_f64().expect("a loss") as f32], TOLERANCE);
         let mut start = 0;
         for case in &cases {
-            // A conversation has rows up to its last supervised token.
+            // The rows of a conversation end before its last supervised token.
             let rows: Vec<usize> = (start..start + case.supervised[case.supervised.len() - 1]).collect();
             start += rows.len();
             let together = values(model.logits(&layout, Some(features.clone()), &rows, &pass));
             assert_close(case.name, &together, &case.logits(&model, &pass)[..together.len()], 1e-5);
             assert_close(case.name, &together, &case.reference("logits")[..together.len()], TOLERANCE);
         }
-        assert_eq!(start, layout.rows(), "nothing is padded, and nothing is computed in vain");
+        assert_eq!(start, layout.rows(), "there are no padding or unused rows");
     }
 }
 
@@ -223,7 +223,7 @@ fn conversations_packed_together_equal_each_alone() {
 fn a_shared_tree_has_the_loss_and_all_gradients_of_separate_sequences() {
     let mut model = tiny();
     learn_everything(&mut model);
-    // Two prompts; each branches into three options, and one option once more.
+    // Two prompts with three options each. One option of the first prompt is continued by further tokens.
     let mut sequences = Case::load("multi_turn").options();
     let again = Sequence { ids: sequences[2].ids.iter().copied().chain(40..60).collect(), ..sequences[2].clone() };
     sequences.push(again);
@@ -234,7 +234,7 @@ fn a_shared_tree_has_the_loss_and_all_gradients_of_separate_sequences() {
     }
     let mut run = |share: bool| {
         let layout = PackedSequences::pack(&sequences, share);
-        let pixels = Case::load("multi_turn").pixels().expect("a picture").autodiff().require_grad();
+        let pixels = Case::load("multi_turn").pixels().expect("an image").autodiff().require_grad();
         let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
         let loss = model.loss(&layout, Some(features), &GRADIENTS);
         let value = values(loss.clone());
@@ -248,7 +248,7 @@ fn a_shared_tree_has_the_loss_and_all_gradients_of_separate_sequences() {
     assert!(few * 2 < many, "{few} rows of {many}");
     assert_close("loss", &shared_loss, &separate_loss, 1e-5);
     assert_eq!(separate.len(), 59 + 1);
-    // In exact arithmetic the key biases of the image encoder have no gradient; what they get is rounding.
+    // Key biases of the image encoder have no gradient in exact arithmetic, only rounding errors.
     for (name, expected) in separate.iter().filter(|(name, _)| !name.ends_with("k_proj.bias")) {
         assert_close(name, &shared[name], expected, 1e-5);
     }

@@ -1,4 +1,4 @@
-//! The processor against transformers, tokenizers and Pillow, as recorded in `tests/parity`.
+//! Compares the processor with transformers, tokenizers and Pillow, as recorded in `tests/parity`.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ fn picture(name: &str) -> RgbImage {
     image::open(parity().join("images").join(format!("{name}.png"))).expect(name).to_rgb8()
 }
 
-/// The files of `from`, with `replace` applied to one of them.
+/// Copies the files of `from` except the weights, and applies `replace` to the JSON of `file`.
 fn copied(from: &Path, file: &str, replace: impl Fn(&mut Value)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for entry in std::fs::read_dir(from).expect("listed") {
@@ -41,7 +41,7 @@ fn copied(from: &Path, file: &str, replace: impl Fn(&mut Value)) -> tempfile::Te
     folder
 }
 
-/// What both fixture files record of a conversation.
+/// A recorded conversation, as both fixture files hold it.
 #[derive(Deserialize)]
 struct Recorded {
     images: Vec<String>,
@@ -73,7 +73,7 @@ impl Recorded {
         assert_eq!(encoded.ids, self.input_ids, "{name}");
         let supervised: Vec<usize> = (0..encoded.ids.len()).filter(|index| encoded.supervised[*index]).collect();
         assert_eq!(supervised, self.supervised, "{name}");
-        // Every placeholder belongs to exactly one span, and spans hold nothing else.
+        // Every placeholder belongs to exactly one span, and spans hold only placeholders.
         let image = placeholder(processor);
         let spanned: Vec<usize> = encoded.images.iter().flat_map(|span| span.start..span.start + span.len).collect();
         let placeholders: Vec<usize> = (0..encoded.ids.len()).filter(|index| encoded.ids[*index] == image).collect();
@@ -126,12 +126,12 @@ fn the_tiny_folder_gives_the_same_ids_and_pixels() {
     }
 }
 
-/// The conversation up to its last answer, and options in its place.
+/// Checks the prompt of the last answer, and options in place of the answer.
 fn check_prompt(recorded: &Recorded, value: &Value, processor: &Processor, name: &str) {
     let mut conversation = recorded.conversation();
     conversation.messages.pop();
     let options = value["prompt"]["options"].as_array().expect("options");
-    // The chat template writes the blank between the prompt and an answer.
+    // The chat template writes the space between the prompt and an answer.
     let texts: Vec<String> =
         options.iter().map(|option| option["text"].as_str().expect("text").trim_start().to_owned()).collect();
     let grids: Vec<ImageGrid> = recorded.tiles(processor).iter().map(|tiles| tiles.grid).collect();
@@ -182,7 +182,7 @@ fn the_real_folder_gives_the_same_ids_and_pixels() {
         let recorded = Recorded::deserialize(case).expect(name);
         processor.set_image_splitting(Some(recorded.do_image_splitting));
         if name == "special_in_text" {
-            // Transformers reads these words as special tokens; here they are refused.
+            // Transformers encodes this text as special tokens. Stepwise refuses it.
             let refused = processor.encode(&recorded.conversation(), &[], recorded.generation_prompt);
             assert!(matches!(refused, Err(ProcessorError::SpecialToken { .. })), "{refused:?}");
             continue;

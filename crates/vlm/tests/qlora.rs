@@ -1,4 +1,4 @@
-//! A base in four bits under an adapter, against bitsandbytes and PEFT (`tests/parity/qlora.safetensors`).
+//! Compares an adapter on a four-bit base (QLoRA) with bitsandbytes and PEFT (`tests/parity/qlora.safetensors`).
 
 mod common;
 
@@ -14,7 +14,7 @@ use stepwise_vlm::weights::SafetensorsSource;
 
 use common::{Case, GRADIENTS, TOLERANCE, assert_close, deviation, gradients_of, parity, values};
 
-/// Rounding of scales: they are sums in another order.
+/// Accepted deviation of scales: they are summed in another order.
 const ROUNDING: f32 = 1e-6;
 
 fn references() -> SafetensorsSource {
@@ -53,7 +53,7 @@ fn weights_are_rounded_as_bitsandbytes_rounds_them() {
         let recorded = |name: &str| Some(references.any(&format!("{how}.{name}")).ok()?.1);
         let mut compare = Compare(recorded, 0);
         quantised(double_quant).visit(&mut compare);
-        assert_eq!(compare.1, 2, "recorded layers are there");
+        assert_eq!(compare.1, 2, "both recorded layers were compared");
     }
 }
 
@@ -64,7 +64,10 @@ fn a_base_in_four_bits_gives_the_logits_loss_and_gradients_of_qlora() {
     let (case, references) = (Case::load("multi_turn"), references());
     let reference = |name: &str| references.any(name).expect(name).1;
     assert_close("logits", &case.logits(&model, &Pass::ANSWER), &reference("logits"), TOLERANCE);
-    assert!(deviation(&reference("logits"), &common::reference("lora.logits")) > 1e-3, "four bits are not thirty-two");
+    assert!(
+        deviation(&reference("logits"), &common::reference("lora.logits")) > 1e-3,
+        "four-bit weights change the logits"
+    );
     let loss = case.loss(&model, &GRADIENTS);
     assert_close("loss", &values(loss.clone()), &reference("loss"), TOLERANCE);
     let gradients = gradients_of(&mut model, &loss.backward());

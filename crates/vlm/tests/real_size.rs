@@ -1,4 +1,4 @@
-//! One training step of a model in the shape of SmolVLM-256M, its weights random.
+//! One training step of a randomly initialised model with the sizes of SmolVLM-256M.
 
 mod common;
 
@@ -40,7 +40,7 @@ fn a_step_in_the_real_shape_is_finite() {
     let pass = Pass::training(1);
     let encoded = model.encode(tensor(pixels, [1, 3, side, side]), None, &pass);
     let loss = model.loss(&layout, Some(model.connect(encoded, &pass)), &pass);
-    // Random weights know nothing: about the logarithm of the vocabulary.
+    // A random model predicts almost uniformly, so the loss is about the logarithm of the vocabulary size.
     let value = values(loss.clone())[0];
     let uniform = (model.config().text.vocab_size as f32).ln();
     assert!((value - uniform).abs() < 0.2 * uniform, "loss {value}, uniform {uniform}");
@@ -49,7 +49,7 @@ fn a_step_in_the_real_shape_is_finite() {
     assert_eq!(gradients.len(), 2 * modules.len());
     for (name, gradient) in &gradients {
         assert!(gradient.iter().all(|value| value.is_finite()), "{name}");
-        // B starts at zero: A does not learn in the first step, B does.
+        // B starts at zero, so in the first step A has zero gradients and B does not.
         assert_eq!(gradient.iter().any(|value| *value != 0.0), name.ends_with("lora_B.weight"), "{name}");
     }
 }

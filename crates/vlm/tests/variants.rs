@@ -1,4 +1,5 @@
-//! What PEFT has beside plain LoRA, as recorded in `tests/parity`: patterns, dropout, PiSSA, DoRA, modules trained whole.
+//! Compares PEFT's extensions of LoRA with recorded values of `tests/parity`: rank and alpha patterns, dropout, PiSSA,
+//! DoRA, `modules_to_save`.
 
 mod common;
 
@@ -52,7 +53,7 @@ fn adapted_of(mut model: Vlm, folder: &str) -> (Vlm, LoraConfig) {
     (model, config)
 }
 
-/// Logits that predict the supervised tokens.
+/// Returns the logits that predict the supervised tokens.
 fn predicted(model: &Vlm, pass: &Pass) -> Vec<f32> {
     let case = case();
     let rows: Vec<usize> = case.supervised.iter().map(|place| place - 1).collect();
@@ -123,7 +124,7 @@ fn with_the_adapter_off_the_base_is_untouched() {
         let (mut model, _) = adapted(folder);
         assert!(predicted(&model, &Pass::BASE) == base, "{folder}");
         assert!(deviation(&predicted(&model, &Pass::ANSWER), &base) > 0.01, "{folder}");
-        // Another adapter takes the place of all of it.
+        // Loading another adapter replaces the first one completely.
         load_adapter(&mut model, &parity().join("tiny-lora")).expect("an adapter");
         let (plain, _) = adapted("tiny-lora");
         assert!(predicted(&model, &Pass::ANSWER) == predicted(&plain, &Pass::ANSWER), "{folder}");
@@ -153,7 +154,7 @@ fn pissa_begins_with_pefts_product_and_answers_as_the_base() {
     assert_close("gradient", &[found], &[number(&facts()["pissa.fresh"]["global_grad_norm"])], TOLERANCE);
 }
 
-/// Singular vectors of a large model take long enough that somebody waits to hear of them.
+/// PiSSA is slow on large models, so progress is reported.
 #[test]
 fn whoever_waits_for_adapters_is_told_how_many_there_are() {
     let config = LoraConfig { init_lora_weights: InitLoraWeights::Pissa, ..LoraConfig::new(4, 8.0, few()) };
@@ -164,7 +165,7 @@ fn whoever_waits_for_adapters_is_told_how_many_there_are() {
     assert_eq!(told.last(), Some(&(all, all)));
 }
 
-/// `scale * lora_B lora_A` of every adapter, as what learns has it: from a folder of ours for a plain one.
+/// Returns `2 lora_B lora_A` of the trainable matrices of every adapter; 2 is the scale of all adapters here.
 fn products(model: &mut Vlm) -> BTreeMap<String, Vec<f32>> {
     struct Halves(BTreeMap<String, burn::tensor::Tensor<2>>);
     impl ParameterVisitor for Halves {
@@ -198,7 +199,7 @@ fn pissa_is_saved_as_pefts_conversion_and_taken_apart_again() {
     assert_eq!((read.r, read.lora_alpha), (theirs.r, theirs.lora_alpha));
     let expected = products(&mut pefts);
     for (name, product) in products(&mut ours) {
-        // Both are differences of two products some hundred times as large, and PyTorch decomposes in f32.
+        // Both are differences of two products about a hundred times larger, and PyTorch decomposes in f32.
         assert_close(&name, &product, &expected[&name], 5e-3);
     }
     for model in [&ours, &pefts] {
@@ -230,7 +231,7 @@ fn folders_of_every_kind_come_back_as_they_were() {
     }
 }
 
-/// The same model with every weight held as it is multiplied.
+/// The same model with every weight unpacked to f32.
 fn unpacked(mut model: Vlm) -> Vlm {
     struct Unpack;
     impl ParameterVisitor for Unpack {
@@ -242,10 +243,11 @@ fn unpacked(mut model: Vlm) -> Vlm {
     model
 }
 
-/// Frozen weights held in fewer bits: what is built on them is, too, and a fresh adapter still changes nothing.
+/// All kinds of adapters work on bf16 and four-bit bases, and newly initialised ones leave outputs unchanged.
 #[test]
 fn a_base_in_fewer_bits_takes_every_kind() {
-    // How far from f32 products with the same weights answers may be: bf16 rounds what they are multiplied with, too.
+    // `off` bounds the deviation from f32 products with the same weights. It is larger for bf16, which rounds
+    // inputs, too.
     for (precision, off) in [(Precision::Bf16, 0.05), (Precision::Nf4 { double_quant: true, bf16: false }, 1e-4)] {
         let base = || Vlm::load_in(precision, &parity().join("tiny"), &Device::flex()).expect("the tiny model");
         let untouched = predicted(&base(), &Pass::ANSWER);
@@ -263,7 +265,7 @@ fn a_base_in_fewer_bits_takes_every_kind() {
             (1e-6, LoraConfig { use_dora: true, ..all.clone() }),
             (1e-6, LoraConfig { init_lora_weights: InitLoraWeights::Gaussian, ..all.clone() }),
             (1e-5, LoraConfig { init_lora_weights: InitLoraWeights::Pissa, ..all.clone() }),
-            // A copy that learns is multiplied in f32.
+            // A trainable copy is multiplied in f32.
             (0.02, LoraConfig { modules_to_save: vec!["fc2".to_owned()], ..all.clone() }),
         ] {
             let mut model = base();
@@ -274,7 +276,7 @@ fn a_base_in_fewer_bits_takes_every_kind() {
     }
 }
 
-/// The values of one parameter.
+/// Returns the values of one parameter.
 fn values_of(model: &mut Vlm, wanted: &str) -> Vec<f32> {
     struct Find<'a>(&'a str, Vec<f32>);
     impl ParameterVisitor for Find<'_> {
@@ -307,7 +309,7 @@ fn every_way_to_begin_draws_as_peft_does() {
         let down = values_of(&mut model, &format!("{module}.lora_A.weight"));
         let up = values_of(&mut model, &format!("{module}.lora_B.weight"));
         let inputs = down.len() as f32 / 16.0;
-        // Uniform within +-b has deviation b / sqrt 3.
+        // A uniform distribution within +-b has standard deviation b / sqrt 3.
         let expected =
             if way == InitLoraWeights::Gaussian { 1.0 / 16.0 } else { (1.0 / inputs).sqrt() / 3.0f32.sqrt() };
         let (mean, deviation) = mean_and_deviation(&down);
@@ -344,7 +346,7 @@ fn what_cannot_be_attached_is_refused_and_changes_nothing() {
     assert!(refused(many).contains("singular values"));
 }
 
-/// An adapter made by this crate alone, of all that goes together: DoRA, patterns, modules trained whole.
+/// An adapter made by this crate alone, with all compatible extensions: DoRA, patterns, `modules_to_save`.
 fn ours() -> (Vlm, LoraConfig) {
     struct Move;
     impl ParameterVisitor for Move {
@@ -373,7 +375,7 @@ fn ours() -> (Vlm, LoraConfig) {
     (model, config)
 }
 
-/// Writes the folder that PEFT's values in `ours-dora.json` are then taken on, by `check_adapter.py`.
+/// Writes the adapter folder from which `check_adapter.py` computes PEFT's values in `ours-dora.json`.
 #[test]
 #[ignore = "writes tests/parity/ours-dora"]
 fn write_our_adapter() {
@@ -396,7 +398,11 @@ fn peft_gives_our_logits_with_our_adapter() {
     let peft = common::json(&parity().join("ours-dora.json"));
     let file = std::fs::read(parity().join("ours-dora/adapter_model.safetensors")).expect("tensors");
     let digest: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(peft["adapter_sha256"], digest.as_str(), "ours-dora.json is of another adapter: run check_adapter.py");
+    assert_eq!(
+        peft["adapter_sha256"],
+        digest.as_str(),
+        "ours-dora.json belongs to another adapter: run check_adapter.py"
+    );
     let expected: Vec<f32> = common::list::<Vec<f32>>(&peft["logits"]).concat();
     assert_close("logits", &predicted(&model, &Pass::ANSWER), &expected, TOLERANCE);
     let loss = values(case().loss(&model, &Pass::ANSWER));

@@ -1,4 +1,4 @@
-//! Model folders in other forms than one file of f32: sharded, in halves, under older names.
+//! Model folders in other forms than one f32 file: sharded, in 16 bits, with older tensor names.
 
 mod common;
 
@@ -16,7 +16,7 @@ use stepwise_vlm::weights::SafetensorsSource;
 
 use common::{copy_of, json, parity};
 
-/// A tensor as it stands in a file.
+/// A tensor as stored in a file.
 #[derive(Clone, Debug, PartialEq)]
 struct Stored {
     dtype: Dtype,
@@ -45,7 +45,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect()
 }
 
-/// Every parameter of a model, by name.
+/// Returns the values of every parameter of a model, by name.
 fn parameters(model: &mut Vlm) -> BTreeMap<String, Vec<f32>> {
     struct Collect(BTreeMap<String, Vec<f32>>);
     impl ParameterVisitor for Collect {
@@ -62,12 +62,12 @@ fn load(folder: &Path) -> BTreeMap<String, Vec<f32>> {
     parameters(&mut Vlm::load(folder, &Device::flex()).expect("a model"))
 }
 
-/// The tensors of `tiny/`.
+/// Tensors of `tiny/`.
 fn stored() -> Tensors {
     read(&parity().join("tiny/model.safetensors"))
 }
 
-/// The folder `tiny/` with other weights.
+/// A copy of `tiny/` with other weights.
 fn folder_with(tensors: &Tensors) -> tempfile::TempDir {
     let folder = copy_of("tiny", &["model.safetensors"]);
     write(&folder.path().join("model.safetensors"), tensors);

@@ -1,1 +1,1 @@
-"""Makes the reference values the Rust tests are compared with. Run through `make_fixtures.py`."""
+"""Modules that compute the reference values of the Rust tests. Entry points are the scripts `make_*.py`."""

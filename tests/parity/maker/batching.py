@@ -1,4 +1,4 @@
-"""Several conversations in one padded batch: what padding looks like, and that it changes nothing."""
+"""Several conversations in one padded batch: the padded inputs, and the effect of padding on logits."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from transformers import Idefics3ForConditionalGeneration, Idefics3Processor
 from . import conversations, encoding, pictures
 from .encoding import IGNORED, Encoded
 
-# Different numbers of images, none among them; and different numbers of tiles.
+# One batch mixes numbers of images, zero included; the other mixes numbers of tiles.
 BATCHES = {
     "images": ["single", "two_images", "text_only", "multi_turn"],
     "tiles": ["split", "strip"],

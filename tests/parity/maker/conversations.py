@@ -1,4 +1,4 @@
-"""The conversations of the tiny model, in the toolkit's own form: `image` parts index the list of pictures."""
+"""Conversations of the tiny model, in Stepwise's form: `image` parts are indices into the list of images."""
 
 SYSTEM = "You read medical images."
 
@@ -23,7 +23,8 @@ def assistant(text: str) -> dict:
     return _message("assistant", text, supervised=True)
 
 
-# Every one ends with a supervised answer; without it, it is the prompt of generation and option scoring.
+# Every conversation ends with a supervised answer. Without this answer it is the prompt of generation and
+# option scoring.
 TINY = {
     "single": {
         "images": ["wide"],

@@ -1,4 +1,4 @@
-"""The toolkit's random numbers, drawn again: words of ChaCha with 8 rounds, its key the SHA-256 of seed and parts."""
+"""Stepwise's random numbers: words of ChaCha with 8 rounds, keyed by the SHA-256 of seed and parts."""
 
 import hashlib
 import struct

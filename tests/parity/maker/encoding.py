@@ -1,4 +1,4 @@
-"""From a conversation to what the model takes: rendered text, ids, tiles, supervised tokens."""
+"""Encodes conversations as model inputs: rendered text, ids, tiles, supervised tokens."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ class Encoded:
     grid: list[list[int]]
 
     def inputs(self) -> dict[str, torch.Tensor]:
-        """What `forward` and `generate` take."""
+        """Returns the arguments of `forward` and `generate`."""
         named = {
             "input_ids": self.input_ids,
             "attention_mask": self.attention_mask,
@@ -34,7 +34,7 @@ class Encoded:
         return {name: value for name, value in named.items() if value is not None}
 
     def supervised(self) -> list[int]:
-        """Places of the tokens the loss is taken on."""
+        """Returns the indices of the tokens in the loss."""
         return (self.labels[0] != IGNORED).nonzero()[:, 0].tolist()
 
 
@@ -45,7 +45,7 @@ def render(processor: Idefics3Processor, messages: list[dict], generation_prompt
 def encode(
     processor: Idefics3Processor, images: Path, case: dict, messages: list[dict], generation_prompt: bool
 ) -> Encoded:
-    """`messages` (some or all of the case's) with the case's pictures."""
+    """Encodes `messages` (some or all of the case) with the images of the case."""
     text = render(processor, messages, generation_prompt)
     loaded = [pictures.load(images, name) for name in case["images"]] or None
     options = image_options(case)
@@ -72,7 +72,7 @@ def image_options(case: dict) -> dict:
 
 
 def supervised_labels(processor: Idefics3Processor, messages: list[dict], ids: torch.Tensor) -> torch.Tensor:
-    """The tokens of each supervised answer, from the space after `Assistant:` through `<end_of_utterance>`."""
+    """Labels of each supervised answer, from the space after `Assistant:` through `<end_of_utterance>`."""
     tokenizer = processor.tokenizer
     expanded = tokenizer.decode(ids[0], skip_special_tokens=False, clean_up_tokenization_spaces=False)
     again = tokenizer(expanded, return_offsets_mapping=True)
@@ -92,7 +92,7 @@ def supervised_labels(processor: Idefics3Processor, messages: list[dict], ids: t
 
 
 def torchvision_difference(processor: Idefics3Processor, images: Path, case: dict, encoded: Encoded) -> float | None:
-    """How far transformers' default (torchvision) processor is from the reference, in normalised units."""
+    """Largest difference of transformers' default (torchvision) processor from Pillow, in normalised units."""
     if not case["images"]:
         return None
     settings = processor.image_processor.to_dict()

@@ -1,4 +1,4 @@
-"""One place for what must hold before any number is recorded: determinism, versions, files."""
+"""Determinism, package versions and file output of all fixture scripts."""
 
 import hashlib
 import importlib.metadata
@@ -26,7 +26,7 @@ PACKAGES = (
 
 
 def make_deterministic() -> None:
-    """One thread, so that sums are taken in one order, and no algorithm whose result may vary."""
+    """Uses one thread, so that sums have a fixed order, and deterministic algorithms only."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(0)
@@ -43,7 +43,7 @@ def pinned(requirements: Path) -> dict[str, str]:
 
 
 def check_versions(requirements: Path) -> None:
-    """Reference values are only comparable when made by the pinned versions: refuse any other."""
+    """Exits if a package version is not the pinned one, because reference values depend on versions."""
     found = versions()
     wrong = [
         f"{name} is {found[name]}, pinned is {version}"
@@ -59,7 +59,7 @@ def sha256(data: bytes) -> str:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Readable where it is a tree, one line where it is a list of numbers."""
+    """Writes JSON with an indented tree, and each list of numbers on one line."""
     path.write_text(_pretty(value, 0) + "\n", encoding="utf-8")
 
 

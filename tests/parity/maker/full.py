@@ -7,7 +7,7 @@ import torch
 from . import lora, tiny_folder
 from .encoding import Encoded
 
-# One of each kind is kept after the step; of the others, the norms.
+# One parameter of each kind is recorded after the step. For all others, only the norm is recorded.
 KEPT = (
     "model.vision_model.embeddings.patch_embedding.bias",
     "model.vision_model.embeddings.position_embedding.weight",
@@ -43,7 +43,7 @@ def record(folder: Path, encoded: Encoded) -> tuple[dict, dict]:
 
 @torch.no_grad()
 def tied_logits(folder: Path, encoded: Encoded) -> torch.Tensor:
-    """With `tie_word_embeddings`: the head is the embedding table, and `lm_head.weight` is not read."""
+    """Logits with `tie_word_embeddings`: the head is the embedding table, and `lm_head.weight` is not used."""
     model = tiny_folder.load_model(folder)
     model.lm_head.weight = model.model.text_model.embed_tokens.weight
     return model(**encoded.inputs(), use_cache=False).logits[0]

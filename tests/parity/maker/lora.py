@@ -1,4 +1,4 @@
-"""LoRA by PEFT on the tiny model: adapters with values of our own, and everything one training step does to them."""
+"""PEFT's LoRA on the tiny model: adapters with random values, their outputs, gradients and AdamW steps."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ STEPS = 3
 
 
 def adapted(base: Path | Idefics3ForConditionalGeneration, targets: str, use_rslora: bool = False) -> PeftModel:
-    """A tiny model, fresh if its folder is given, with an adapter whose A and B come from a fixed generator (B is not 0)."""
+    """Adds an adapter to a tiny model, given or loaded. A and B come from a fixed generator (B is not 0)."""
     base = tiny_folder.load_model(base) if isinstance(base, Path) else base
     config = LoraConfig(
         r=4,
@@ -37,7 +37,7 @@ def adapted(base: Path | Idefics3ForConditionalGeneration, targets: str, use_rsl
 
 
 def trainable(model: PeftModel) -> list[tuple[str, torch.nn.Parameter]]:
-    """By the names an adapter file uses, sorted."""
+    """Returns the trainable parameters by their names in an adapter file, sorted."""
     named = {
         name.replace(".default.", "."): parameter
         for name, parameter in model.named_parameters()
@@ -52,13 +52,13 @@ def save(model: PeftModel, folder: Path) -> None:
     config = model.peft_config["default"]
     config.base_model_name_or_path = "tiny"
     if isinstance(config.target_modules, set):
-        config.target_modules = sorted(config.target_modules)  # a set is written in an order that varies
+        config.target_modules = sorted(config.target_modules)  # a set would be written in a varying order
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
 
 
 def record(folder: Path, encoded: Encoded, targets: str, adapter: Path) -> tuple[dict, dict]:
-    """Tensors and facts of an adapter saved under `adapter`: outputs, gradients, and weights after AdamW steps."""
+    """Saves an adapter in `adapter` and returns its outputs, gradients, weights after AdamW steps, and facts."""
     model = adapted(folder, targets)
     save(model, adapter)
     parameters = trainable(model)
@@ -93,14 +93,14 @@ def record(folder: Path, encoded: Encoded, targets: str, adapter: Path) -> tuple
 
 
 def rslora(folder: Path, encoded: Encoded, adapter: Path) -> torch.Tensor:
-    """Logits of the decoder's adapter scaled by alpha / sqrt(r) in place of alpha / r."""
+    """Logits with the decoder's adapter scaled by alpha / sqrt(r) instead of alpha / r."""
     model = adapted(folder, DECODER_LINEARS, use_rslora=True)
     save(model, adapter)
     return logits(model, encoded)
 
 
 def accumulated(folder: Path, micro_batches: list[Encoded]) -> tuple[dict, dict]:
-    """The gradient of the loss summed over every supervised token of all micro-batches, over their number."""
+    """Gradient of the mean loss over all supervised tokens of all micro-batches."""
     model = adapted(folder, DECODER_LINEARS)
     tokens = [len(encoded.supervised()) for encoded in micro_batches]
     total = 0.0
@@ -115,7 +115,7 @@ def accumulated(folder: Path, micro_batches: list[Encoded]) -> tuple[dict, dict]
 
 
 def global_norm(parameters: list[tuple[str, torch.nn.Parameter]]) -> float:
-    """As `clip_grad_norm_` takes it: the Euclidean norm over all gradients together."""
+    """Returns the Euclidean norm of all gradients together, as `clip_grad_norm_` computes it."""
     squares = sum(parameter.grad.double().square().sum() for _, parameter in parameters)
     return squares.sqrt().item()
 

@@ -1,4 +1,4 @@
-"""The toolkit's dropout masks, drawn again here."""
+"""Stepwise's dropout masks."""
 
 import torch
 
@@ -6,7 +6,7 @@ from maker.draws import stream
 
 
 class Mask(torch.nn.Module):
-    """In place of PEFT's dropout: rows of `[..., tokens, features]` in order, or only those in `rows`."""
+    """Replaces PEFT's dropout. Masks are drawn for all rows of `[..., tokens, features]`, or only for `rows`."""
 
     def __init__(self, key: int, module: str, share: float, rows: list[int] | None) -> None:
         super().__init__()

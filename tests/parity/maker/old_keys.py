@@ -1,10 +1,10 @@
-"""Other names the same tensors may carry in a checkpoint.
+"""Older names of the same tensors in a checkpoint.
 
-Transformers 5.23 has no key mapping for idefics3 and smolvlm: the names it saves are the ones it has always read. What
-differs is (1) a checkpoint of the model without its head class, whose names lack the leading `model.`, and (2) a
-checkpoint from before the conversion to transformers, where the decoder stood directly under `model` and the
-projection beside it; there the embedding and head may also be split in two (`additional_embedding`, `additional_fc`:
-rows to be appended) and a vision head that is never used (`model.vision_model.head`) may be present.
+Transformers 5.23 has no key mapping for idefics3 and smolvlm, so the names that it saves and reads never changed. Two
+kinds of checkpoints have other names: (1) checkpoints of the model without its head class, whose names lack the leading
+`model.`, and (2) checkpoints from before the conversion to transformers, with decoder and projection directly under
+`model`. In the second kind, embedding and head may be split in two (`additional_embedding`, `additional_fc`: rows to be
+appended), and an unused vision head (`model.vision_model.head`) may be present.
 """
 
 from pathlib import Path

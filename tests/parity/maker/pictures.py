@@ -1,12 +1,12 @@
-"""The pictures every fixture uses: drawn here, so that no one's data is in the repository."""
+"""Images of all fixtures. They are drawn here, so that the repository contains no patient data."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-# name -> (width, height). With tiles of 64 and a longest edge of 128 these give, when split, grids of 2 x 2 (wide,
-# photo, tall, small) and 1 x 2 (strip); `small` is smaller than a tile.
+# name -> (width, height). With tiles of 64, a longest edge of 128 and splitting, the grids are 2 x 2 (wide, photo,
+# tall, small) and 1 x 2 (strip). `small` is smaller than a tile.
 SIZES = {
     "wide": (96, 64),
     "small": (40, 30),
@@ -25,7 +25,7 @@ def draw_all(folder: Path) -> None:
 
 
 def draw(name: str) -> Image.Image:
-    """A gradient in each channel, a fine pattern that resampling must treat well, and a few hard edges."""
+    """Draws a gradient in each channel, a fine pattern that shows resampling errors, and a few hard edges."""
     width, height = SIZES[name]
     phase = list(SIZES).index(name)
     x = np.linspace(0.0, 1.0, width)[None, :]

@@ -1,4 +1,4 @@
-"""QLoRA: the tiny model's linear layers rounded to four bits by bitsandbytes, the adapter of `tiny-lora` beside them by PEFT."""
+"""QLoRA: the tiny model with linear layers rounded to four bits by bitsandbytes, and PEFT's adapter of `tiny-lora`."""
 
 from pathlib import Path
 
@@ -10,13 +10,14 @@ from . import lora, tiny_folder
 from .encoding import Encoded
 
 WEIGHTS = ["model.text_model.layers.0.self_attn.k_proj", "model.vision_model.encoder.layers.1.mlp.fc1"]
-"""Layers of which the rounded weight itself is kept."""
+"""Layers whose rounded weight is recorded."""
 
 
 def rounded(weight: torch.Tensor, double_quant: bool) -> torch.Tensor:
-    """To NF4 and back, as `Linear4bit` does with `compute_dtype` float32 before it multiplies.
+    """Rounds a weight to NF4 and back, as `Linear4bit` does with `compute_dtype` float32.
 
-    Flat, because on the processor bitsandbytes 0.50.2 gives other values back where a row is shorter than a block of 64.
+    The weight is flattened, because on the CPU bitsandbytes 0.50.2 gives other values when a row is shorter than a block
+    of 64.
     """
     flat = dequantize_4bit(*quantize_4bit(weight.reshape(-1), compress_statistics=double_quant, quant_type="nf4"))
     return flat.reshape(weight.shape)
@@ -24,7 +25,7 @@ def rounded(weight: torch.Tensor, double_quant: bool) -> torch.Tensor:
 
 @torch.no_grad()
 def quantised(folder: Path, double_quant: bool) -> Idefics3ForConditionalGeneration:
-    """Every linear layer but the head, which bitsandbytes leaves alone."""
+    """Returns the tiny model with every linear layer rounded except the head, which bitsandbytes does not quantise."""
     model = tiny_folder.load_model(folder)
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear) and name != "lm_head":
@@ -33,13 +34,13 @@ def quantised(folder: Path, double_quant: bool) -> Idefics3ForConditionalGenerat
 
 
 def drawn() -> torch.Tensor:
-    """A weight with more blocks than share a scale of scales, the last of them not whole."""
+    """Draws a weight with more blocks than share one second-level scale, and an incomplete last block."""
     places = torch.arange(300 * 70 + 10)
     return ((places * 7919 % 1009).float() / 504 - 1) * (1 + (places // 64 % 7).float())
 
 
 def record(folder: Path, encoded: Encoded) -> dict[str, torch.Tensor]:
-    """Rounded weights with and without double quantisation; with it also outputs, gradients and an AdamW step."""
+    """Records rounded weights, with and without double quantisation; with it also outputs, gradients, an AdamW step."""
     tensors = {}
     for how, double_quant in (("once", False), ("twice", True)):
         model = quantised(folder, double_quant)

@@ -1,4 +1,4 @@
-"""`real_folder.json`: what the real tokenizer, template and processor make of a dozen conversations."""
+"""`real_folder.json`: results of the real tokenizer, template and processor for 17 conversations."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from .conversations import SYSTEM, assistant, system, user
 
 LONG = " ".join(f"Finding {number}: the opacity in zone {number % 6 + 1} is unchanged." for number in range(1, 41))
 
-# name -> pictures, turns. Each with pictures is recorded with image splitting on and off.
+# name -> images, turns. Conversations with images are recorded with image splitting on and off.
 CASES = {
     "text_only": ([], [user("What does a pleural effusion look like?")]),
     "image_first": (["wide"], [user(0, "What is the modality of this image?")]),
@@ -51,7 +51,7 @@ def record(real: Path, images: Path) -> dict:
 
 
 def _outcome(processor: Idefics3Processor, default: AutoTokenizer, images: Path, case: dict) -> dict:
-    # A conversation that ends with an answer is rendered as training sees it, any other as a prompt.
+    # A conversation that ends with an answer is rendered as for training, any other as a prompt.
     generation_prompt = case["messages"][-1]["role"] == "user"
     encoded = encoding.encode(processor, images, case, case["messages"], generation_prompt)
     ids = encoded.input_ids[0].tolist()
@@ -71,8 +71,7 @@ def _outcome(processor: Idefics3Processor, default: AutoTokenizer, images: Path,
 
 
 def _pixels(values: torch.Tensor) -> dict:
-    """The digest of all grey levels, in the order [tile, channel, row, column], and a few values to look at when it
-    differs."""
+    """Digest of all grey levels in the order [tile, channel, row, column], and a few values for debugging."""
     levels = ((values * 0.5 + 0.5) * 255).round().to(torch.uint8)
     flat = values.flatten()
     places = [flat.numel() * (2 * sample + 1) // (2 * SAMPLES) + 17 * sample for sample in range(SAMPLES)]

@@ -1,4 +1,4 @@
-"""Pillow's Lanczos, byte for byte: up, down, one axis only, odd sizes, a size kept."""
+"""Results of Pillow's Lanczos filter: enlarged, shrunk, one axis only, odd sizes, unchanged size."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from . import pictures
 
-# picture -> target (width, height)
+# image -> target (width, height)
 TARGETS = {
     "wide": [(64, 64), (31, 17), (128, 86), (96, 64), (96, 13), (11, 64)],
     "small": [(64, 48), (64, 64), (41, 29), (7, 5), (1, 1)],
@@ -19,7 +19,7 @@ TARGETS = {
 
 
 def record(images: Path, target: Path) -> None:
-    """`PICTURE.WIDTHxHEIGHT` [HEIGHT, WIDTH, 3], 8 bits: images/PICTURE.png, made RGB, then resized."""
+    """Records `PICTURE.WIDTHxHEIGHT`, u8 [HEIGHT, WIDTH, 3]: images/PICTURE.png, converted to RGB and resized."""
     tensors = {}
     for name, sizes in TARGETS.items():
         source = pictures.load(images, name).convert("RGB")

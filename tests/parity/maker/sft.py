@@ -1,4 +1,4 @@
-"""Ten steps of TRL's SFTTrainer on the tiny model under the adapter of `tiny-lora`."""
+"""Ten steps of TRL's SFTTrainer on the tiny model with the adapter of `tiny-lora`."""
 
 import copy
 import tempfile
@@ -10,7 +10,8 @@ from trl import SFTConfig, SFTTrainer
 
 from . import conversations, pictures, tiny_folder
 
-# In this order, again and again: five over batches of two, so that each micro-batch is another mixture of lengths.
+# Training conversations, repeated in this order. Five conversations in batches of two mix lengths differently
+# each time.
 TAUGHT = ["single", "two_images", "multi_turn", "small", "strip"]
 STEPS = 10
 SETTINGS = {
@@ -20,13 +21,13 @@ SETTINGS = {
     "lr_scheduler_type": "cosine",
     "warmup_steps": 3,
     "weight_decay": 0.01,
-    # Between the norms that occur, so that some steps are clipped and others are not.
+    # Lies between the gradient norms that occur, so that some steps are clipped and others are not.
     "max_grad_norm": 5.0,
 }
 
 
 class Recording(SFTTrainer):
-    """Keeps the loss of each micro-batch as it was differentiated: what is logged may be rounded."""
+    """Records the unrounded loss of each micro-batch, because logged losses may be rounded."""
 
     def __init__(self, **arguments) -> None:
         super().__init__(**arguments)
@@ -39,7 +40,7 @@ class Recording(SFTTrainer):
 
 
 def record(folder: Path, images: Path) -> dict:
-    """Loss before each step, its gradient's norm before clipping, and its learning rate."""
+    """Records the loss before each step, the gradient norm before clipping, and the learning rate."""
     network = PeftModel.from_pretrained(
         tiny_folder.load_model(folder / "tiny"), folder / "tiny-lora", is_trainable=True
     )
@@ -85,7 +86,7 @@ def settings(output: str) -> SFTConfig:
 
 
 def row(images: Path, name: str) -> dict:
-    """The last answer is the completion, what stands before it the prompt."""
+    """Returns a training row: the last answer is the completion, all messages before it are the prompt."""
     case = conversations.TINY[name]
     messages = [
         {"role": message["role"], "content": [plain(part) for part in message["content"]]}
@@ -100,7 +101,7 @@ def plain(part: dict) -> dict:
 
 
 def ending_with_the_turn(template: str) -> str:
-    """The template without the line break after the last answer, which TRL would supervise and Stepwise does not."""
+    """Removes the line break after the last answer from the template. TRL would supervise it; Stepwise does not."""
     end, loop = "<end_of_utterance>\n", "{% endfor %}"
     assert template.count(end + loop) == 1, "the template ends its turns as SmolVLM's does"
     kept = "{% if not loop.last or message['role'] == 'user' %}{{ '\\n' }}{% endif %}"

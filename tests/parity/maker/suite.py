@@ -1,4 +1,4 @@
-"""`fixtures.safetensors` and `fixtures.json`: every reference value of the tiny model."""
+"""`fixtures.safetensors` and `fixtures.json`: reference values of the tiny model."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from safetensors.torch import save_file
 
 from . import batching, conversations, encoding, environment, full, lora, targets, tiny_folder, tower, trace
 
-# Where the gradient of the pixels is kept; elsewhere it would only make the file larger.
+# Conversations whose pixel gradient is recorded. More would only enlarge the file.
 PIXEL_GRADIENTS = {"single", "split", "two_images", "multi_turn"}
-# The conversation whose loss is trained on: an image, a system turn and two supervised answers.
+# The conversation for training: an image, a system turn and two supervised answers.
 TRAINED = "multi_turn"
-# A shorter one, for the adapter on every linear and for variants of which only the logits matter.
+# A shorter conversation, for the adapter on every linear layer and for cases that record only logits.
 SHORT = "single"
 # Micro-batches with different numbers of supervised tokens.
 ACCUMULATED = ["multi_turn", "two_images"]

@@ -1,4 +1,4 @@
-"""Which modules PEFT picks on the tiny model for each way of writing `target_modules` and `exclude_modules`."""
+"""Modules that PEFT selects on the tiny model for several forms of `target_modules` and `exclude_modules`."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ FORMS = [
 
 
 def record(folder: Path) -> list[dict]:
-    """Each form with the sorted names of what it picks, or with PEFT's refusal."""
+    """Returns each form with the sorted names of the selected modules, or with PEFT's error."""
     return [form | _picked(folder, form) for form in FORMS]
 
 

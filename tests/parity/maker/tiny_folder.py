@@ -1,4 +1,4 @@
-"""`tiny/`: a model folder with the real configuration's structure and every size cut down."""
+"""`tiny/`: a model folder with the structure of the real configuration and small sizes."""
 
 import json
 import shutil
@@ -43,8 +43,10 @@ WEIGHTS_SEED = 20240611
 
 
 def build(real: Path, folder: Path, new_layout: Path) -> None:
-    """Writes `folder` in the layout of the real (older) folder, and `new_layout` with the configuration files as the
-    installed transformers writes them, without weights and tokenizer.json, which are the same."""
+    """Writes `folder` in the older layout, like the real folder, and `new_layout` as the installed transformers does.
+
+    `new_layout` has no weights and no tokenizer.json, because both would be equal.
+    """
     for each in (folder, new_layout):
         shutil.rmtree(each, ignore_errors=True)
         each.mkdir(parents=True)
@@ -62,10 +64,10 @@ def load_model(folder: Path) -> Idefics3ForConditionalGeneration:
 
 
 def load_processor(folder: Path) -> Idefics3Processor:
-    """The processor with Pillow's resampling and with tokenizer.json as it stands.
+    """Loads the processor with Pillow's resampling and with tokenizer.json as written.
 
-    The class named in tokenizer_config.json (GPT2Tokenizer) rebuilds the pre-tokenizer in transformers 5 and loses
-    `Digits`; the file itself, which is what the model was trained with, is the reference.
+    In transformers 5, the class named in tokenizer_config.json (GPT2Tokenizer) rebuilds the pre-tokenizer and drops
+    `Digits`. The reference is the file, with which the model was trained.
     """
     template = json.loads((folder / "chat_template.json").read_text())["chat_template"]
     settings = json.loads((folder / "processor_config.json").read_text())
@@ -110,8 +112,10 @@ def _write_configuration(real: Path, folder: Path, vocabulary: Tokenizer) -> Non
 
 
 def _write_weights(folder: Path) -> None:
-    """Every tensor from one generator, in the order of the sorted names. Norms and biases are random too, so that
-    leaving one out is seen."""
+    """Draws every tensor from one generator, in the order of sorted names.
+
+    Norms and biases are random, too, so that tests fail when an implementation omits one.
+    """
     config: Idefics3Config = AutoConfig.from_pretrained(folder)
     model = Idefics3ForConditionalGeneration(config).to(torch.float32)
     with tempfile.TemporaryDirectory() as saved:

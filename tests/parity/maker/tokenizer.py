@@ -1,5 +1,7 @@
-"""A byte-level BPE tokenizer of a few hundred tokens, laid out exactly as the real one: the same pre-tokenizer, the
-same names of special tokens in the same order, other numbers."""
+"""A byte-level BPE tokenizer of a few hundred tokens with the structure of the real one.
+
+Pre-tokenizer, names and order of special tokens are equal; token ids differ.
+"""
 
 import itertools
 import json
@@ -8,12 +10,12 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 MERGES = 180
-# The real folder reserves 88 tokens between <image> and <end_of_utterance>; the tiny one keeps this many.
+# Reserved tokens between <image> and <end_of_utterance>. The real tokenizer has 88.
 RESERVED = 4
 
 
 def build(real: Path, folder: Path) -> Tokenizer:
-    """Trains on sentences of our own and writes tokenizer.json and its companions beside the real folder's wording."""
+    """Trains on generated sentences and writes tokenizer.json, tokenizer_config.json and special_tokens_map.json."""
     original = json.loads((real / "tokenizer.json").read_text())
     first_added = len(original["model"]["vocab"])
     leading = [token["content"] for token in original["added_tokens"] if token["id"] < first_added]
@@ -54,7 +56,7 @@ def _write_companions(real: Path, folder: Path, tokenizer: Tokenizer) -> None:
 
 
 def sentences() -> list[str]:
-    """A few hundred sentences, the same every time."""
+    """Returns a fixed list of a few hundred sentences."""
     modalities = ("X-ray", "CT", "MRI", "ultrasound", "microscopy")
     organs = ("lung", "brain", "liver", "heart", "kidney", "blood cells")
     findings = ("lesion", "effusion", "consolidation", "mass", "nodule", "fracture")

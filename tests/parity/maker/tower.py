@@ -1,16 +1,19 @@
-"""The vision tower alone: tiles that are not square or partly padding, and its position-id rule."""
+"""Vision tower: tiles that are not square or partly padded, and the rule for position ids."""
 
 import torch
 from transformers import Idefics3ForConditionalGeneration
 
-# Positions a side: the tiny tower's, the real one's, and two whose steps are not powers of two.
+# Positions per side: 4 (tiny tower), 32 (real tower), and two that are not powers of two.
 SIDES = (4, 7, 27, 32)
 
 
 @torch.no_grad()
 def record(model: Idefics3ForConditionalGeneration, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """`nonsquare`: the upper 48 rows of single.pixel_values, every patch real. `padded`: two_images.pixel_values, of
-    which the first tile has 3 x 4 real patches and the second 2 x 3. Outputs at padding are not meaningful."""
+    """Records outputs for non-square and for partly padded tiles.
+
+    `nonsquare` has the upper 48 rows of single.pixel_values; every patch is real. `padded` has two_images.pixel_values; the
+    first tile has 3 x 4 real patches and the second 2 x 3. Outputs at padding are not meaningful.
+    """
     nonsquare = tensors["single.pixel_values"][:, :, :48, :]
     mask = torch.zeros(2, 4, 4, dtype=torch.bool)
     mask[0, :3, :4] = True
@@ -25,8 +28,10 @@ def record(model: Idefics3ForConditionalGeneration, tensors: dict[str, torch.Ten
 
 
 def position_buckets(model: Idefics3ForConditionalGeneration) -> dict:
-    """For each side and each number of real patches along it, the position each patch takes, read off the model's own
-    embedding layer: a position table that counts, and patches that are zero."""
+    """Position of each patch, for each side and each number of real patches along it.
+
+    Positions are read from the model's embedding layer: row i of the position table holds i, and patches are zero.
+    """
     return {str(side): [_buckets(model, side, real) for real in range(1, side + 1)] for side in SIDES}
 
 

@@ -1,4 +1,4 @@
-"""What the model computes for one conversation, part by part."""
+"""Activations, greedy continuations and option likelihoods of the model for one conversation."""
 
 import torch
 from transformers import GenerationConfig, Idefics3ForConditionalGeneration
@@ -9,7 +9,7 @@ NEW_TOKENS = 12
 
 
 def activations(model: Idefics3ForConditionalGeneration, encoded: Encoded) -> dict[str, torch.Tensor]:
-    """Outputs of the parts, their batch axis of one removed, the loss on supervised tokens and its pixel gradient."""
+    """Returns the outputs of all parts without batch axis, the loss on supervised tokens and its pixel gradient."""
     seen: dict[str, torch.Tensor] = {}
 
     def keep(name: str):
@@ -42,7 +42,7 @@ def activations(model: Idefics3ForConditionalGeneration, encoded: Encoded) -> di
     output = model(**inputs, labels=encoded.labels, use_cache=False)
     for handle in handles:
         handle.remove()
-    # Patches are per tile; everything of the decoder is per conversation, and there is one.
+    # Vision outputs have one row per tile. Decoder outputs have a batch axis of one, which is removed.
     recorded = {name: (value[0] if name.startswith("text.") else value) for name, value in seen.items()}
     recorded |= {"logits": output.logits.detach()[0], "loss": output.loss.detach().reshape(1)}
     if encoded.pixel_values is not None:
@@ -54,7 +54,7 @@ def activations(model: Idefics3ForConditionalGeneration, encoded: Encoded) -> di
 
 @torch.no_grad()
 def greedy(model: Idefics3ForConditionalGeneration, prompt: Encoded) -> dict:
-    """The greedy continuation with the log-probability of each of its tokens, and how clear each choice was."""
+    """Returns the greedy continuation, its tokens' log-probabilities, and the smallest margin over a runner-up."""
     settings = GenerationConfig.from_model_config(model.config)
     settings.update(
         do_sample=False,
@@ -77,7 +77,7 @@ def greedy(model: Idefics3ForConditionalGeneration, prompt: Encoded) -> dict:
 
 @torch.no_grad()
 def options(model: Idefics3ForConditionalGeneration, tokenizer, prompt: Encoded, texts: tuple[str, ...]) -> list[dict]:
-    """The log-likelihood of each text when it follows the generation prompt: the sum over its tokens."""
+    """Returns the log-likelihood of each text after the generation prompt, summed over its tokens."""
     scored = []
     for text in texts:
         added = torch.tensor([tokenizer(text)["input_ids"]])

@@ -1,5 +1,7 @@
-"""`variants.safetensors`, `variants.json` and the folders `tiny-lora-{pattern,dora,saved,pissa,pissa-converted}`: what PEFT
-has beside plain LoRA, on the tiny model."""
+"""PEFT's extensions of LoRA on the tiny model.
+
+Writes `variants.safetensors`, `variants.json` and the folders `tiny-lora-{pattern,dora,saved,pissa,pissa-converted}`.
+"""
 
 import tempfile
 from pathlib import Path
@@ -13,7 +15,8 @@ from . import conversations, encoding, environment, lora, masks, tiny_folder
 from .encoding import Encoded
 
 CONVERSATION = "single"
-# Layers with a bias and without, before the decoder and in it; the last decoder layer, where few rows are needed, too.
+# Layers with and without bias, in all parts of the model, and in the last decoder layer, where Stepwise computes
+# few rows.
 FEW = r".*(text_model\.layers\.[01].*(q_proj|v_proj|down_proj)|encoder\.layers\.1.*(q_proj|fc1)|modality_projection\.proj)"
 WHOLE = ["modality_projection.proj", "lm_head", "encoder.layers.1.mlp.fc2"]
 PATTERNS = {
@@ -68,7 +71,7 @@ def record(here: Path) -> None:
 
 
 def key(name: str) -> str:
-    """The name an adapter file uses."""
+    """Returns the name in an adapter file."""
     name = name.replace(".modules_to_save.default", "")
     return name.replace("lora_magnitude_vector.default.weight", "lora_magnitude_vector").replace(".default.", ".")
 
@@ -83,7 +86,7 @@ def fresh(folder: Path, config: dict) -> PeftModel:
 
 
 def adapted(folder: Path, config: dict) -> PeftModel:
-    """A fresh tiny model with an adapter of values of our own."""
+    """Returns a newly loaded tiny model with an adapter of random values."""
     model = fresh(folder, config)
     generator = torch.Generator().manual_seed(lora.SEED)
     with torch.no_grad():
@@ -103,12 +106,12 @@ def predicting(encoded: Encoded) -> list[int]:
 
 
 def predicted(model: torch.nn.Module, encoded: Encoded) -> torch.Tensor:
-    """Logits that predict the supervised tokens."""
+    """Returns the logits that predict the supervised tokens."""
     return lora.logits(model, encoded)[predicting(encoded)]
 
 
 def outputs(model: PeftModel, encoded: Encoded) -> tuple[dict, dict]:
-    """Logits that predict, the loss and its gradients."""
+    """Returns the logits that predict the supervised tokens, the loss and its gradients."""
     loss = model(**encoded.inputs(), labels=encoded.labels, use_cache=False).loss
     loss.backward()
     parameters = trainable(model)
@@ -138,7 +141,7 @@ def by_part(model: PeftModel) -> torch.optim.Optimizer:
 
 
 def stepped(model: PeftModel, encoded: Encoded, optimizer_of) -> tuple[dict, dict]:
-    """Losses before every step and after the last, and what some parameters are after the first and the last."""
+    """Returns losses before every step and after the last, and parameters after the first and the last step."""
     optimizer, losses, tensors = optimizer_of(model), [], {}
     for step in range(STEPS):
         optimizer.zero_grad()
@@ -155,10 +158,10 @@ def stepped(model: PeftModel, encoded: Encoded, optimizer_of) -> tuple[dict, dic
 
 
 def dropped(model: PeftModel, encoded: Encoded) -> tuple[dict, dict]:
-    """Loss and gradients of a training pass whose masks are the toolkit's."""
+    """Returns loss and gradients of a training pass with Stepwise's dropout masks."""
     for name, module in model.get_base_model().named_modules():
         if hasattr(module, "lora_dropout"):
-            # After the last layer's attention the toolkit computes the rows that predict, and no others.
+            # After the attention of the last layer, Stepwise computes only the rows that predict.
             few = name.startswith("model.text_model.layers.1.") and name.endswith(("o_proj", "mlp.down_proj"))
             module.lora_dropout["default"] = masks.Mask(KEY, name, SHARE, predicting(encoded) if few else None)
     model.train()
@@ -168,7 +171,7 @@ def dropped(model: PeftModel, encoded: Encoded) -> tuple[dict, dict]:
 
 
 def pissa(here: Path, folder: Path, encoded: Encoded) -> dict[str, tuple[dict, dict]]:
-    """An adapter from principal singular vectors: fresh, and after some steps saved as it is and converted."""
+    """Records a PiSSA adapter: newly initialised, and after some steps saved as PiSSA and converted to LoRA."""
     config = {"target_modules": FEW, "init_lora_weights": "pissa"}
     model = fresh(folder, config)
     products = {

@@ -1,4 +1,4 @@
-//! Fresh adapters.
+//! Newly initialised adapters, and PiSSA adapters rebuilt from their saved form.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngCore;
@@ -13,15 +13,18 @@ use crate::nn::lora::{Initial, LoraLayer, Magnitude};
 use crate::nn::parameter::Parameter;
 use crate::weights::normal;
 
-/// Layers that each thread does between two words to a watcher: enough that threads seldom wait for the last one.
+/// Layers per thread between two calls of the progress callback: enough that threads seldom wait for the slowest layer.
 const WATCHED_PER_THREAD: usize = 8;
 
-/// Puts a fresh adapter, in place of any other, on every linear layer the config selects and `allowed` lets through, and lets
-/// the modules to be saved learn. Returns the names of the adapted modules. The output head takes no adapter. On an error the
-/// model is as it was.
+/// Attaches a newly initialised adapter, in place of any earlier one, to every linear layer that `config` selects and
+/// `allowed` accepts, and makes the modules of `modules_to_save` trainable. Returns the names of the adapted modules,
+/// in the model's order. The output head never receives an adapter. Random values depend on `seed` and the module name
+/// only. On an error the model is unchanged.
 ///
 /// # Errors
-/// When a name matches nothing or something that is not allowed, or a weight has fewer singular values than a rank asks for.
+/// When a target, exclusion or pattern matches no allowed linear layer or is not a regular expression, when an entry of
+/// `modules_to_save` matches no module, a module that is not allowed, or a tied head or embedding, or when PiSSA needs
+/// more singular values than a weight has.
 pub fn attach(
     model: &mut Vlm,
     config: &LoraConfig,
@@ -31,11 +34,11 @@ pub fn attach(
     attach_watched(model, config, seed, allowed, &mut |_, _| ())
 }
 
-/// As [`attach`]; `watch` is told now and then how many modules have their adapter, and of how many. Principal singular vectors
-/// (PiSSA) take half a minute for a model of 256M.
+/// Like [`attach`], and calls `watch(done, total)` after each group of layers, with the number of adapters created so
+/// far and in all. PiSSA takes about half a minute for a model of 256M parameters.
 ///
 /// # Errors
-/// As [`attach`].
+/// Errors of [`attach`].
 pub fn attach_watched(
     model: &mut Vlm,
     config: &LoraConfig,
@@ -53,7 +56,7 @@ pub fn attach_watched(
     let chosen = targets::select(config, &names)?;
     let patterns = Patterns::new(config, &chosen)?;
     let device = model.device().clone();
-    // Singular vectors take their time, and each layer its own stream of numbers.
+    // Singular vectors are slow, so layers run in parallel. Each layer draws from a stream of its own.
     let adapter = |linear: &&mut Linear| {
         let taken = chosen.iter().any(|name| name == linear.name());
         taken.then(|| fresh(linear, &patterns, config, seed, &device)).transpose()
@@ -61,7 +64,7 @@ pub fn attach_watched(
     let mut linears = model.linears();
     let mut adapters = Vec::with_capacity(linears.len());
     for group in linears.chunks(WATCHED_PER_THREAD * rayon::current_num_threads()) {
-        // Of several layers that cannot have one, the first is named, whichever thread was faster.
+        // When several layers fail, the error always names the first one, whichever thread was faster.
         let made: Vec<_> = group.par_iter().map(adapter).collect();
         adapters.extend(made.into_iter().collect::<Result<Vec<_>, _>>()?);
         watch(adapters.iter().flatten().count(), chosen.len());
@@ -83,7 +86,7 @@ fn fresh(
     let name = linear.name();
     let ([inputs, outputs], rank, scale) = (linear.sides(), patterns.rank(name), patterns.scale(name));
     let tensor = |values, sides: [usize; 2]| Tensor::from_data(TensorData::new(values, sides), device);
-    // As PyTorch draws the weight of a linear layer of so many inputs.
+    // PyTorch's default initialisation of a linear layer: uniform within 1 / sqrt(inputs).
     let uniform = |part, sides: [usize; 2]| {
         let bound = 1.0 / (sides[1] as f32).sqrt();
         let mut random = stream(seed, &[part, name]);
@@ -108,8 +111,9 @@ fn fresh(
     Ok(LoraLayer { magnitude, ..LoraLayer::plain(down, up, scale, config.lora_dropout) })
 }
 
-/// PiSSA's first product: with `U S V^T` the principal singular vectors of the weight, `lora_A` is `sqrt(S / scale) V^T` and
-/// `lora_B` is `U sqrt(S / scale)`.
+/// Returns PiSSA's initial product of a layer, negated. With `U S V^T` the truncated singular value decomposition of
+/// the weight, `down` is `sqrt(S / scale) V^T`, `[rank, in]`, and `up` is `-U sqrt(S / scale)`, `[out, rank]` (Meng et
+/// al. 2024).
 pub(super) fn principal(linear: &Linear, rank: usize, scale: f32) -> Result<Initial, AdapterError> {
     let [inputs, outputs] = linear.sides();
     let available = inputs.min(outputs);
@@ -137,11 +141,12 @@ pub(super) fn principal(linear: &Linear, rank: usize, scale: f32) -> Result<Init
     })
 }
 
-/// Takes the adapters of a folder written for `config` with PiSSA apart again: their first half goes on learning, the other is
-/// the product they began with.
+/// Splits adapters loaded from a folder that [`save_adapter`](super::save_adapter) wrote for the PiSSA `config`.
+/// The first half of each rank is the trainable adapter; the second half is the negated initial product, which
+/// stays frozen.
 ///
 /// # Errors
-/// When a pattern of the config cannot be taken.
+/// When a rank or alpha pattern of `config` is not a regular expression or matches no adapted module.
 pub fn take_apart(model: &mut Vlm, config: &LoraConfig) -> Result<(), AdapterError> {
     let linears = model.linears();
     let adapted = linears.iter().filter(|linear| linear.adapter.is_some());

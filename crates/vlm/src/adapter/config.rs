@@ -1,70 +1,73 @@
-//! `adapter_config.json` of PEFT.
+//! LoRA settings, in the form of PEFT's `adapter_config.json`.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// Which modules: a list of names or their ends, a regular expression over whole names, or `"all-linear"`.
+/// A selection of modules, as PEFT's `target_modules` and `exclude_modules` write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Targets {
-    /// A regular expression over the whole name, or `all-linear`.
+    /// A regular expression that must match the whole module name, or `all-linear` for every linear layer.
     Pattern(String),
-    /// Names, whole or their last parts.
+    /// Module names. An entry `q_proj` selects the module `q_proj` and every module whose name ends in `.q_proj`.
     List(Vec<String>),
 }
 
-/// PEFT's `init_lora_weights`: what a fresh adapter's matrices are.
+/// PEFT's `init_lora_weights`: initial values of a newly initialised adapter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InitLoraWeights {
-    /// `true`: `lora_A` uniform (Kaiming with a = sqrt 5), `lora_B` zero: the model answers as before.
+    /// `true`: `lora_A` uniform (Kaiming with a = sqrt 5), `lora_B` zero. The model's outputs do not change.
     #[default]
     Kaiming,
-    /// `"gaussian"`: `lora_A` normal with deviation `1 / r`, `lora_B` zero.
+    /// `"gaussian"`: `lora_A` normal with mean 0 and standard deviation `1 / r`, `lora_B` zero.
     Gaussian,
-    /// `"pissa"`: the weight's principal singular vectors, which are taken off the weight (Meng et al. 2024).
+    /// `"pissa"`: principal singular values and vectors of the weight, which are subtracted from the weight (PiSSA,
+    /// Meng et al. 2024). The model's outputs do not change except for rounding.
     Pissa,
-    /// `false`: both uniform as the weights of a fresh linear layer: the model answers otherwise at once.
+    /// `false`: both matrices uniform, as PyTorch initialises a linear layer. The model's outputs change at once.
     Random,
 }
 
-/// The parts of a LoRA config that decide arithmetic.
+/// LoRA settings that affect the computation. Keys and meanings are those of PEFT's `LoraConfig`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct LoraConfig {
-    /// Rank.
+    /// Rank of the adapters, at least 1.
     pub r: usize,
-    /// Numerator of the scale.
+    /// Numerator of the scale: adapter outputs are multiplied by `lora_alpha / r`.
     pub lora_alpha: f32,
-    /// Share of the adapter's inputs dropped in training.
+    /// Probability of dropping an input of an adapter in training, 0 up to, not including, 1.
     #[serde(default)]
     pub lora_dropout: f32,
-    /// Modules that get an adapter.
+    /// Modules that receive an adapter.
     pub target_modules: Targets,
-    /// Modules that get none although targeted.
+    /// Modules that receive no adapter although `target_modules` selects them; `None` excludes nothing.
     #[serde(default)]
     pub exclude_modules: Option<Targets>,
-    /// Divides by the square root of the rank (Kalajdzievski 2023).
+    /// Whether the scale is `lora_alpha / sqrt(r)` instead of `lora_alpha / r` (rsLoRA, Kalajdzievski 2023).
     #[serde(default)]
     pub use_rslora: bool,
-    /// Ranks of modules that have another than `r`; the first name that fits counts.
+    /// Ranks that replace `r`, by regular expression over the end of a module name. The first expression that
+    /// matches applies.
     #[serde(default, deserialize_with = "null_is_none")]
     pub rank_pattern: IndexMap<String, usize>,
-    /// Numerators of modules that have another than `lora_alpha`; the first name that fits counts.
+    /// Numerators that replace `lora_alpha`, by regular expression over the end of a module name. The first expression
+    /// that matches applies.
     #[serde(default, deserialize_with = "null_is_none")]
     pub alpha_pattern: IndexMap<String, f32>,
-    /// What a fresh adapter's matrices are.
+    /// Initial values of a newly initialised adapter.
     #[serde(default)]
     pub init_lora_weights: InitLoraWeights,
-    /// Splits the adapted weight into magnitude and direction (Liu et al. 2024).
+    /// Whether adapters are DoRA: the adapted weight is split into magnitude and direction (Liu et al. 2024).
     #[serde(default)]
     pub use_dora: bool,
-    /// Modules that are trained and saved whole.
+    /// Modules that are trained and saved in full instead of by an adapter, named by whole name or last parts.
     #[serde(default, deserialize_with = "null_is_none")]
     pub modules_to_save: Vec<String>,
 }
 
 impl LoraConfig {
-    /// A config with PEFT's defaults for all else.
+    /// Creates a config with PEFT's defaults for all other settings.
     #[must_use]
     pub fn new(r: usize, lora_alpha: f32, target_modules: Targets) -> Self {
         Self {
@@ -82,13 +85,13 @@ impl LoraConfig {
         }
     }
 
-    /// What the product of an adapter of this rank and numerator is multiplied by.
+    /// Returns the scale of an adapter: `alpha / rank`, or `alpha / sqrt(rank)` with rsLoRA.
     pub(super) fn scale(&self, rank: usize, alpha: f32) -> f32 {
         let rank = rank as f32;
         alpha / if self.use_rslora { rank.sqrt() } else { rank }
     }
 
-    /// Of the same adapter with every rank doubled and no product multiplied by anything else than before.
+    /// Returns the config with every rank doubled and every `alpha` raised so that scales stay the same.
     pub(super) fn doubled(&self) -> Self {
         let by = if self.use_rslora { std::f32::consts::SQRT_2 } else { 2.0 };
         Self {
@@ -101,13 +104,14 @@ impl LoraConfig {
     }
 }
 
-/// PEFT writes `null` where it means nothing.
+/// Reads `null` as the default: PEFT writes `null` for an empty table or list.
 fn null_is_none<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl<'de> Deserialize<'de> for InitLoraWeights {
-    /// Ways to initialise that leave the weights under the adapter as they are make no difference once it is trained.
+    /// Reads every other value, such as `true` or `"eva"`, as [`Self::Kaiming`]. Those initialisations leave the base
+    /// weights unchanged, so they do not matter for an adapter that is already trained.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Value::deserialize(deserializer)? {
             Value::Bool(false) => Self::Random,

@@ -1,70 +1,70 @@
-//! What can go wrong with an adapter.
+//! Errors of the adapter module.
 
 use crate::nn::source::WeightError;
 
-/// What can go wrong with an adapter.
+/// Error while an adapter is created, loaded or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
-    /// A target names no module.
+    /// A target or pattern matches no linear layer.
     #[error("{field}: {target:?} matches no linear layer -> {}", near(nearest, "name some, or write \"all-linear\""))]
     NoMatch {
-        /// The key that holds the target.
+        /// Config key that holds the target, such as `target_modules`.
         field: &'static str,
-        /// The target.
+        /// Target or pattern as written in the config.
         target: String,
-        /// The most similar module.
+        /// Most similar module name; `None` when none is similar.
         nearest: Option<String>,
     },
-    /// A module to be trained whole is not there.
+    /// An entry of `modules_to_save` matches no module.
     #[error("modules_to_save: {target:?} matches no module -> {}", near(nearest, "name one, such as \"lm_head\""))]
     NoModule {
-        /// Its name.
+        /// Entry as written in the config.
         target: String,
-        /// The most similar module.
+        /// Most similar module name; `None` when none is similar.
         nearest: Option<String>,
     },
-    /// A module to be trained whole belongs to a part that stays as it is.
+    /// A parameter of `modules_to_save`, named in the field, belongs to a frozen part of the model.
     #[error(
         "modules_to_save: {0} belongs to a part that is frozen -> set its `freeze_*` key to false, or leave it out"
     )]
     Frozen(String),
-    /// A module to be trained whole shares its weight.
+    /// An entry of `modules_to_save` is the head or the embedding of a model in which both are one matrix.
     #[error(
-        "modules_to_save: {0:?} cannot be trained alone: head and embedding of this model are one matrix \
+        "modules_to_save: {0:?} cannot be trained alone: the output head and the embedding of this model are one matrix \
          (tie_word_embeddings) -> leave it out"
     )]
     Tied(String),
-    /// More singular vectors are asked for than there are.
+    /// PiSSA needs more singular vectors than the weight has.
     #[error(
-        "init_lora_weights: {module} has {available} singular values, its adapter takes {rank} -> lower `r`, or exclude the module"
+        "init_lora_weights: {module} has {available} singular values, but its adapter needs {rank} -> lower `r`, or exclude the module"
     )]
     Rank {
-        /// The module.
+        /// Name of the module.
         module: String,
-        /// The shorter side of its weight.
+        /// Number of singular values: the shorter side of the weight.
         available: usize,
-        /// The rank of its adapter.
+        /// Rank of the adapter.
         rank: usize,
     },
     /// A pattern is not a regular expression.
     #[error("{field}: {pattern:?} is not a regular expression: {problem} -> correct it, or give a list of names")]
     Pattern {
-        /// The key that holds the pattern.
+        /// Config key that holds the pattern.
         field: &'static str,
-        /// The pattern.
+        /// Pattern as written in the config.
         pattern: String,
-        /// What is wrong with it.
+        /// Message of the regular-expression parser.
         problem: String,
     },
-    /// `adapter_config.json` cannot be taken.
+    /// `adapter_config.json` is missing, malformed or has an unsupported setting.
     #[error("{path}: {problem}")]
     Config {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// Problem, with advice after ` -> `.
         problem: String,
     },
-    /// The weights are not what they should be.
+    /// A weight file cannot be read or written, or its tensors do not fit the config.
     #[error(transparent)]
     Weights(#[from] WeightError),
 }

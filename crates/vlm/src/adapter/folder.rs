@@ -1,4 +1,4 @@
-//! PEFT folders: `adapter_config.json` and `adapter_model.safetensors`.
+//! Reading and writing PEFT adapter folders: `adapter_config.json` and `adapter_model.safetensors`.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,18 +14,18 @@ use crate::nn::parameter::{Parameter, ParameterVisitor};
 use crate::nn::source::WeightError;
 use crate::weights::{NamedTensor, SafetensorsSource, write_safetensors};
 
-/// What a PEFT folder calls a parameter.
+/// Returns the key of a parameter in a PEFT adapter file.
 pub(super) fn key(name: &str) -> String {
     format!("base_model.model.{name}")
 }
 
-/// Settings of PEFT's that change the arithmetic, with the values of each that are built here.
+/// Whether this value of a PEFT setting is supported. Settings that do not change the computation accept any value.
 fn built(field: &str, value: &Value) -> bool {
     match field {
         "peft_type" => value == "LORA",
         "bias" => value == "none",
         "fan_in_fan_out" | "lora_bias" | "use_qalora" => value == false,
-        // Some ways to initialise leave the base with other weights than its folder has.
+        // Other initialisations change the base weights, so the weights in the base folder would not fit the adapter.
         "init_lora_weights" => {
             value.is_boolean() || ["gaussian", "eva", "orthogonal", "pissa"].iter().any(|way| value == way)
         }
@@ -59,7 +59,7 @@ fn read_config(folder: &Path) -> Result<LoraConfig, AdapterError> {
             "init_lora_weights" => " -> save it in PEFT with `path_initial_model_for_weight_conversion`",
             _ => " -> train the adapter without it",
         };
-        return Err(problem(format!("{field} is {value}, which is not built{instead}")));
+        return Err(problem(format!("{field} is {value}, which is not supported{instead}")));
     }
     let config: LoraConfig = serde_json::from_value(raw).map_err(|error| unread(&error))?;
     let finite = config.lora_alpha.is_finite() && config.alpha_pattern.values().all(|alpha| alpha.is_finite());
@@ -69,26 +69,27 @@ fn read_config(folder: &Path) -> Result<LoraConfig, AdapterError> {
         || !(0.0..1.0).contains(&config.lora_dropout)
     {
         return Err(problem(
-            "r is at least 1, lora_alpha a number, lora_dropout from 0 up to 1 -> correct it".to_owned(),
+            "r is at least 1, lora_alpha is finite, lora_dropout is at least 0 and below 1 -> correct it".to_owned(),
         ));
     }
     if config.use_dora && config.init_lora_weights == InitLoraWeights::Pissa {
         return Err(problem(
-            "use_dora with init_lora_weights \"pissa\" is not built -> train the adapter with one of them".to_owned(),
+            "use_dora with init_lora_weights \"pissa\" is not supported -> train the adapter with one of them"
+                .to_owned(),
         ));
     }
     Ok(config)
 }
 
-/// Reads a PEFT folder and puts its adapter on `model` in place of any other, ready to answer or to learn on. Returns its
-/// config. On an error the model is as it was.
+/// Loads a PEFT folder and attaches its adapter to `model` in place of any earlier adapter, ready for inference or
+/// further training. Returns the adapter's config. On an error the model is unchanged.
 ///
-/// An adapter made with PiSSA and saved as it is says what is added to a weight without its principal singular vectors: they
-/// are computed again.
+/// An unconverted PiSSA adapter applies to a weight without its principal singular vectors, so these vectors are
+/// computed again from the base weight.
 ///
 /// # Errors
-/// When a file is missing or malformed, the config asks for what is not built, a target matches nothing, or the file does
-/// not hold exactly the tensors that the config calls for.
+/// When a file is missing or malformed, the config has an unsupported setting, a target matches no module, a weight has
+/// fewer singular values than PiSSA needs, or the file does not hold exactly the tensors that the config requires.
 pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, AdapterError> {
     let config = read_config(folder)?;
     let file = folder.join("adapter_model.safetensors");
@@ -148,10 +149,11 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
     Ok(config)
 }
 
-/// Writes the model's adapter to `folder` as PEFT does. The modules are named in full, so that PEFT adapts exactly these.
+/// Writes the model's adapter to `folder`, which must exist, in PEFT's format. `target_modules` lists full module
+/// names, so that PEFT adapts exactly these modules. `base` becomes `base_model_name_or_path`.
 ///
-/// One that was made with PiSSA is written as PEFT's `path_initial_model_for_weight_conversion` does: as plain LoRA of twice
-/// the rank on the base's own weights.
+/// A PiSSA adapter is written like PEFT's `path_initial_model_for_weight_conversion`: as plain LoRA of twice the rank
+/// on the original base weights.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -209,7 +211,7 @@ pub fn save_adapter(model: &mut Vlm, config: &LoraConfig, base: &str, folder: &P
     Ok(())
 }
 
-/// The tensors of an adapter file.
+/// Tensors of an adapter file, collected from a model.
 struct Learned(Vec<NamedTensor>);
 
 impl Learned {
@@ -221,7 +223,7 @@ impl Learned {
 }
 
 impl ParameterVisitor for Learned {
-    /// Those of modules trained whole.
+    /// Collects the parameters of modules that are trained in full (`modules_to_save`).
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
         if parameter.is_beside() {
             self.push(name.to_owned(), parameter.values());
@@ -229,7 +231,7 @@ impl ParameterVisitor for Learned {
     }
 }
 
-/// The number as a person writes it: 8 and 0.05, not 8.0 and 0.05000000074505806.
+/// Returns the shortest JSON number that reads back as `value`: 8 and 0.05, not 8.0 and 0.05000000074505806.
 fn as_written(value: f32) -> Value {
     serde_json::from_str(&value.to_string()).unwrap_or_else(|_| json!(value))
 }

@@ -1,4 +1,4 @@
-//! LoRA adapters, in and out of PEFT folders.
+//! LoRA adapters: creating them, reading and writing PEFT folders, merging them into the base weights.
 
 mod attach;
 mod modules_to_save;
@@ -18,7 +18,7 @@ pub use folder::{load_adapter, save_adapter};
 
 use crate::idefics3::Vlm;
 
-/// Sets the share of inputs that every adapter drops in training.
+/// Sets the dropout probability (0 up to, not including, 1) of every adapter. Dropout acts in training passes only.
 pub fn set_dropout(model: &mut Vlm, share: f32) {
     for linear in model.linears() {
         if let Some(adapter) = &mut linear.adapter {
@@ -27,7 +27,8 @@ pub fn set_dropout(model: &mut Vlm, share: f32) {
     }
 }
 
-/// Puts every adapter into its weight and removes it, and keeps the modules trained whole (PEFT's `merge_and_unload`).
+/// Adds every adapter to its base weight and removes the adapter (PEFT's `merge_and_unload`). Trained copies of
+/// `modules_to_save` replace the original modules and are frozen.
 pub fn merge(model: &mut Vlm) {
     crate::adapter::modules_to_save::merge(model);
     for linear in model.linears() {

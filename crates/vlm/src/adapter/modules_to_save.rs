@@ -1,4 +1,4 @@
-//! `modules_to_save`: modules that are trained whole, as a copy beside the base's own.
+//! `modules_to_save`: modules that are trained in full, as a trainable copy next to the frozen original.
 
 use burn::tensor::{Tensor, TensorData};
 
@@ -9,16 +9,16 @@ use crate::nn::parameter::{Parameter, ParameterVisitor};
 use crate::nn::source::WeightError;
 use crate::weights::SafetensorsSource;
 
-/// Whether a module is one of `modules`, or below one, by whole names or their ends.
+/// Whether the module `name` is one of `modules` or lies inside one. `modules` holds whole names or their last parts.
 pub(super) fn holds(modules: &[String], name: &str) -> bool {
     let above = name.match_indices('.').map(|(end, _)| &name[..end]).chain([name]);
     above.into_iter().any(|module| modules.iter().any(|wanted| ends_in(module, wanted)))
 }
 
-/// Names of the parameters of these modules.
+/// Returns the names of all parameters in the modules of `modules_to_save`.
 ///
 /// # Errors
-/// When a name fits no module, or the head that shares its weight with the embedding.
+/// When an entry matches no module, or matches the head or embedding of a model in which both share one matrix.
 pub(super) fn parameters(model: &mut Vlm, config: &LoraConfig) -> Result<Vec<String>, AdapterError> {
     if config.modules_to_save.is_empty() {
         return Ok(Vec::new());
@@ -56,12 +56,12 @@ impl ParameterVisitor for Names {
     }
 }
 
-/// Lets a copy of each of these parameters learn, and no other.
+/// Gives each parameter of `names` a trainable copy of its values, and removes every other copy.
 pub(super) fn learn(model: &mut Vlm, names: &[String]) {
     model.visit(&mut Learn { names, source: None });
 }
 
-/// The same with the values of a PEFT folder, which have been looked through by [`check`].
+/// Like [`learn`], with the values of a PEFT adapter file, which [`check`] must have accepted before.
 pub(super) fn load(model: &mut Vlm, names: &[String], source: &SafetensorsSource) {
     model.visit(&mut Learn { names, source: Some(source) });
 }
@@ -84,10 +84,11 @@ impl ParameterVisitor for Learn<'_> {
     }
 }
 
-/// Whether a PEFT folder holds each of these parameters in the model's shape.
+/// Checks that a PEFT adapter file holds each parameter of `names` in the model's shape. `place` is the path
+/// for errors.
 ///
 /// # Errors
-/// With the first it does not.
+/// With the first parameter that is missing or has another shape.
 pub(super) fn check(
     model: &mut Vlm,
     names: &[String],
@@ -122,7 +123,7 @@ impl ParameterVisitor for Check<'_> {
     }
 }
 
-/// Keeps what was learned in the place of what was there before (PEFT's `merge_and_unload`).
+/// Replaces every original by its trained copy, frozen (PEFT's `merge_and_unload`).
 pub(super) fn merge(model: &mut Vlm) {
     struct Keep;
     impl ParameterVisitor for Keep {

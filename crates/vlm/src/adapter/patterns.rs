@@ -1,4 +1,4 @@
-//! `rank_pattern` and `alpha_pattern`: modules whose rank or scale is another than the config's, by PEFT's rules.
+//! `rank_pattern` and `alpha_pattern`: ranks and scales of single modules, by PEFT's matching rules.
 
 use fancy_regex::Regex;
 use indexmap::IndexMap;
@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use super::targets::nearest_module;
 use super::{AdapterError, LoraConfig};
 
-/// Rank and scale of every module of a config.
+/// Compiled patterns of a config, which give the rank and scale of every module.
 pub(super) struct Patterns<'a> {
     config: &'a LoraConfig,
     ranks: Vec<(Regex, usize)>,
@@ -14,7 +14,11 @@ pub(super) struct Patterns<'a> {
 }
 
 impl<'a> Patterns<'a> {
-    /// Refuses a name that is no regular expression or fits none of the `adapted` modules: it would have no effect.
+    /// Compiles the patterns of `config`.
+    ///
+    /// # Errors
+    /// When a pattern is not a regular expression, or matches none of the `adapted` modules and so would have
+    /// no effect.
     pub fn new(config: &'a LoraConfig, adapted: &[String]) -> Result<Self, AdapterError> {
         Ok(Self {
             config,
@@ -23,19 +27,19 @@ impl<'a> Patterns<'a> {
         })
     }
 
-    /// The rank of a module's adapter.
+    /// Returns the rank of a module's adapter.
     pub fn rank(&self, module: &str) -> usize {
         first(&self.ranks, module).unwrap_or(self.config.r)
     }
 
-    /// What its product is multiplied by.
+    /// Returns the scale of a module's adapter.
     pub fn scale(&self, module: &str) -> f32 {
         let alpha = first(&self.alphas, module).unwrap_or(self.config.lora_alpha);
         self.config.scale(self.rank(module), alpha)
     }
 }
 
-/// The value of the first name that fits, in the order they are written.
+/// Returns the value of the first pattern that matches `module`, in the order of the config; `None` when none matches.
 fn first<T: Copy>(patterns: &[(Regex, T)], module: &str) -> Option<T> {
     patterns.iter().find(|(pattern, _)| fits(pattern, module)).map(|(_, value)| *value)
 }

@@ -6,23 +6,24 @@ use stepwise_data::random::stream;
 
 use super::tridiagonal;
 
-/// A singular value with its vectors of length 1.
+/// A singular value with its left and right singular vectors, each of length 1.
 pub(super) struct Triplet {
     pub value: f64,
     pub left: Vec<f64>,
     pub right: Vec<f64>,
 }
 
-/// How near a pair is to an exact one when it is taken, as a share of the largest eigenvalue of `M^T M`.
+/// Largest accepted residual of an eigenpair, as a fraction of the largest eigenvalue of `M^T M`.
 const TOLERANCE: f64 = 1e-12;
 
-/// Steps between two looks at what has converged.
+/// Lanczos steps between two convergence checks.
 const STEPS: usize = 24;
 
-/// The `count` largest, descending; `count` is at most the shorter side. The matrix is `[rows, columns]`, row by row.
+/// Returns the `count` largest singular values with their vectors, in descending order. `matrix` is `[rows, columns]`
+/// in row-major order; `count` is at most its shorter side.
 pub(super) fn leading(matrix: &[f32], [rows, columns]: [usize; 2], count: usize) -> Vec<Triplet> {
     let wide = columns > rows;
-    // Vectors live on the shorter side.
+    // Eigenvectors are computed on the shorter side; a wide matrix is transposed.
     let (long, short) = if wide { (columns, rows) } else { (rows, columns) };
     let matrix: Vec<f64> = match wide {
         false => matrix.iter().map(|value| f64::from(*value)).collect(),
@@ -41,7 +42,7 @@ pub(super) fn leading(matrix: &[f32], [rows, columns]: [usize; 2], count: usize)
     triplets
 }
 
-/// Eigenvectors of `M^T M` for its `count` largest eigenvalues; `M` has `width` columns.
+/// Returns the eigenvectors of `M^T M` for its `count` largest eigenvalues; `M` has `width` columns.
 fn eigenvectors(matrix: &[f64], width: usize, count: usize) -> Vec<Vec<f64>> {
     let mut random = stream(0, &["lanczos"]);
     let mut fresh =
@@ -70,7 +71,7 @@ fn eigenvectors(matrix: &[f64], width: usize, count: usize) -> Vec<Vec<f64>> {
             }
         }
         if length <= TOLERANCE * largest {
-            // Everything that can be reached from the first vector has been: another start beside it.
+            // The Krylov space of the start vector is exhausted: continue with a new vector orthogonal to it.
             image = fresh();
             orthogonalise(&mut image, &basis);
             beside.push(0.0);
@@ -83,7 +84,7 @@ fn eigenvectors(matrix: &[f64], width: usize, count: usize) -> Vec<Vec<f64>> {
     }
 }
 
-/// Takes off what lies along the basis; twice, because once leaves rounding.
+/// Makes `vector` orthogonal to `basis`, in two rounds, because one round leaves rounding errors.
 fn orthogonalise(vector: &mut [f64], basis: &[Vec<f64>]) {
     for _ in 0..2 {
         for other in basis {
@@ -114,7 +115,7 @@ fn transposed_times(matrix: &[f64], vector: &[f64]) -> Vec<f64> {
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
-    // In four sums, which the processor adds at once.
+    // Four independent sums, so that the compiler can use vector instructions.
     let mut sums = [0.0; 4];
     let (a_fours, b_fours) = (a.chunks_exact(4), b.chunks_exact(4));
     let rest: f64 = a_fours.remainder().iter().zip(b_fours.remainder()).map(|(a, b)| a * b).sum();
@@ -134,7 +135,8 @@ fn norm(vector: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// `[rows, columns]` with the singular values 6, 5, ..., 1 below the first `rank`, in a basis of reflections.
+    /// A matrix `[rows, columns]` with the singular values `values`; its singular vectors are columns of
+    /// Householder reflections.
     fn known(rows: usize, columns: usize, values: &[f64]) -> Vec<f32> {
         let reflect = |at: usize, index: usize, size: usize| {
             let v = |i: usize| ((i * 7 + size) % 5) as f64 - 1.5;
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn values_and_products_are_those_the_matrix_was_made_of() {
         for [rows, columns] in [[40, 30], [30, 40], [6, 6], [7, 90]] {
-            // Two equal ones: the first vector reaches but one of their plane.
+            // A double singular value: from one start vector, Lanczos finds only one of its two vectors.
             let values = [6.0, 5.0, 5.0, 2.0, 1.0, 0.5];
             let matrix = known(rows, columns, &values);
             for count in [1, 3, 6] {

@@ -1,14 +1,17 @@
-//! Which modules a config selects, by PEFT's rules.
+//! Selection of the modules that receive an adapter, by PEFT's rules for `target_modules` and `exclude_modules`.
 
 use fancy_regex::Regex;
 
 use super::{AdapterError, LoraConfig, Targets};
 use crate::weights::nearest;
 
-/// The names that `config` selects out of `names`, in their order.
+/// Returns the names that `config` selects from `names`, in the order of `names`.
 ///
-/// A list entry selects a module of that name and every module whose name ends in `.entry`; a pattern must match the whole
-/// name; `all-linear` selects all. Exclusions are taken off afterwards.
+/// A list entry selects the module of that name and every module whose name ends in `.entry`. A pattern must match the
+/// whole name. `all-linear` selects all names. Exclusions are removed afterwards.
+///
+/// # Errors
+/// When a list entry or pattern matches none of `names`, a pattern is not a regular expression, or no module remains.
 pub fn select(config: &LoraConfig, names: &[String]) -> Result<Vec<String>, AdapterError> {
     let wanted = Matcher::new("target_modules", &config.target_modules, names)?;
     let unwanted = match &config.exclude_modules {
@@ -34,7 +37,7 @@ enum Matcher<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    /// Refuses anything that matches none of `names`: a target without effect is a mistake.
+    /// Compiles `targets`. A target that matches none of `names` is an error, because it would have no effect.
     fn new(field: &'static str, targets: &'a Targets, names: &[String]) -> Result<Self, AdapterError> {
         let no_match = |target: &str| AdapterError::NoMatch {
             field,
@@ -76,7 +79,8 @@ pub(super) fn ends_in(name: &str, end: &str) -> bool {
     name.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// The most similar last part of a name, or whole name where a whole one was asked for.
+/// Returns the name most similar to `target`: a whole name if `target` has a dot, otherwise the last part of a name.
+/// `None` when none is similar.
 pub(super) fn nearest_module(target: &str, names: &[String]) -> Option<String> {
     let whole = target.contains('.');
     nearest(target, names.iter().map(|name| if whole { name } else { name.rsplit('.').next().unwrap_or(name) }))

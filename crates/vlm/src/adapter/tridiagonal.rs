@@ -1,10 +1,11 @@
-//! Eigenvalues and eigenvectors of a symmetric tridiagonal matrix, by QL steps with implicit shifts (Bowdler et al. 1968).
+//! Eigenvalues and eigenvectors of a symmetric tridiagonal matrix, by QL steps with implicit shifts (Bowdler et
+//! al. 1968).
 
-/// Steps for one eigenvalue: two or three will do, unless there are values that are no numbers.
+/// Most QL steps for one eigenvalue. Two or three suffice; the bound ends the loop when the matrix holds NaN.
 const ROUNDS: usize = 64;
 
-/// Of the matrix with this diagonal and these values beside it (one fewer): eigenvalues, and for each its vector of length 1,
-/// in no order.
+/// Returns the eigenvalues of a symmetric tridiagonal matrix and, for each, an eigenvector of length 1, in no
+/// particular order. `beside` is the off-diagonal, one value shorter than `diagonal`.
 pub(super) fn eigen(diagonal: &[f64], beside: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
     let size = diagonal.len();
     let mut d = diagonal.to_vec();
@@ -14,7 +15,7 @@ pub(super) fn eigen(diagonal: &[f64], beside: &[f64]) -> (Vec<f64>, Vec<Vec<f64>
     let mut vectors: Vec<Vec<f64>> = (0..size).map(unit).collect();
     for low in 0..size {
         for _ in 0..ROUNDS {
-            // The block that begins at `low` ends where the value beside the diagonal is nothing next to it.
+            // The block that starts at `low` ends at the first off-diagonal value that is negligible.
             let ends = |at: &usize| e[*at].abs() <= f64::EPSILON * (d[*at].abs() + d[at + 1].abs());
             let high = (low..size - 1).find(ends).unwrap_or(size - 1);
             if high == low {
@@ -26,7 +27,8 @@ pub(super) fn eigen(diagonal: &[f64], beside: &[f64]) -> (Vec<f64>, Vec<Vec<f64>
     (d, vectors)
 }
 
-/// One QL step on the block from `low` to `high`, shifted by the eigenvalue of its first two rows that is nearer.
+/// One QL step on the block from `low` to `high`. The shift is the eigenvalue of its leading 2 x 2 block that is nearer
+/// to the first diagonal value (Wilkinson's shift).
 fn step(d: &mut [f64], e: &mut [f64], vectors: &mut [Vec<f64>], low: usize, high: usize) {
     let half = (d[low + 1] - d[low]) / (2.0 * e[low]);
     let mut g = d[high] - d[low] + e[low] / (half + half.hypot(1.0).copysign(half));

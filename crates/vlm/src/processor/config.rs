@@ -1,65 +1,66 @@
-//! The pixel pipeline as a folder states it, with the defaults of the original class where a field is absent.
+//! Image preprocessing settings of a model folder. Absent fields take the defaults of `Idefics3ImageProcessor`.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::resize::Resample;
 
-/// No side is ever larger, whatever the config says (the original's own bound).
+/// Largest side of a resized image, in pixels, whatever the config says. The original processor has the same bound.
 pub(super) const LONGEST_SIDE: u32 = 4096;
 
-/// What the longer side may be resized to before that bound is applied.
+/// Largest accepted `size.longest_edge`, in pixels. [`LONGEST_SIDE`] is applied afterwards.
 const LARGEST_SIZE: u32 = 65_536;
 
-/// More tiles than this a side are no config of a real model: 4096 pixels in tiles of 364 are 12.
+/// Most tiles along a side. Real models have fewer: 4096 pixels in tiles of 364 are 12 tiles.
 const TILES_A_SIDE: u32 = 32;
 
-/// A length in pixels.
+/// Side length, in the form `{"longest_edge": N}` of `preprocessor_config.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LongestEdge {
-    /// Of the longer side.
+    /// Length of the longer side, in pixels.
     pub longest_edge: u32,
 }
 
-/// The pixel pipeline as `preprocessor_config.json` states it.
+/// Image preprocessing settings. Field names are those of `preprocessor_config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PixelConfig {
-    /// Whether large pictures are cut into tiles.
+    /// Whether large images are split into tiles.
     pub do_image_splitting: bool,
-    /// What the longer side is resized to first.
+    /// Length of the longer side after the first resize, in pixels.
     pub size: LongestEdge,
-    /// Side of a tile.
+    /// Side of a square tile, in pixels.
     pub max_image_size: LongestEdge,
-    /// The filter.
+    /// Resampling filter.
     pub resample: Resample,
-    /// What a byte is multiplied by.
+    /// Factor that maps a byte to 0..1: 1/255.
     pub rescale_factor: f64,
-    /// Subtracted, a channel.
+    /// Mean of each channel (R, G, B), subtracted in normalisation.
     pub image_mean: [f64; 3],
-    /// Divided by, a channel.
+    /// Standard deviation of each channel (R, G, B), by which normalisation divides.
     pub image_std: [f64; 3],
 }
 
-/// A field of the config that cannot be followed.
+/// A preprocessing setting that is missing, malformed or not supported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct ConfigError {
-    /// Its name, with dots for what lies inside another.
+    /// Name of the field; a dot separates a nested field from its parent.
     pub field: &'static str,
-    /// What is wrong with it, and what is expected.
+    /// Problem, and the expected value.
     pub problem: String,
 }
 
 impl PixelConfig {
-    /// Reads the object of `preprocessor_config.json`, or `image_processor` of `processor_config.json`.
+    /// Reads the settings from the object of `preprocessor_config.json`, or from `image_processor`
+    /// of `processor_config.json`.
     ///
     /// # Errors
-    /// When a field is malformed or asks for a step that is not built.
+    /// When a field is missing without a default, is malformed, or has an unsupported value.
     pub fn from_json(value: &Value) -> Result<Self, ConfigError> {
-        // Padding joins pictures of other sizes into one array; here every tile has the same size and none is joined.
+        // `do_pad` is ignored: padding batches images of different sizes, but here all tiles have one size.
         for switch in ["do_resize", "do_rescale", "do_normalize"] {
             if !flag(value, switch)? {
-                return Err(wrong(switch, "is false: only true is built".to_owned()));
+                return Err(wrong(switch, "is false: only true is supported".to_owned()));
             }
         }
         let config = Self {
@@ -84,12 +85,12 @@ fn wrong(field: &'static str, problem: String) -> ConfigError {
     ConfigError { field, problem }
 }
 
-/// The value of a field; `null` counts as absent, as in Python.
+/// Returns the value of a field. `null` counts as absent, as in Python.
 fn stated<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
     value.get(field).filter(|value| !value.is_null())
 }
 
-/// Every switch of the original class is on where it is not stated.
+/// Returns a switch, true by default as in the original class.
 fn flag(value: &Value, field: &'static str) -> Result<bool, ConfigError> {
     let Some(stated) = stated(value, field) else { return Ok(true) };
     stated.as_bool().ok_or_else(|| wrong(field, format!("is {stated}: true or false is expected")))
@@ -109,16 +110,16 @@ fn resample(value: &Value) -> Result<Resample, ConfigError> {
     let filter = stated.as_u64().and_then(|number| u8::try_from(number).ok()).map(Resample::try_from);
     match filter {
         Some(Ok(filter)) => Ok(filter),
-        _ => Err(wrong("resample", format!("is {stated}: 1 (Lanczos), 2 (bilinear) and 3 (bicubic) are built"))),
+        _ => Err(wrong("resample", format!("is {stated}: 1 (Lanczos), 2 (bilinear) and 3 (bicubic) are supported"))),
     }
 }
 
-/// Pixels before normalisation must lie in 0..1, since that is where attacks and perturbations are bounded.
+/// Accepts 1/255 only: attacks and perturbations are bounded in 0..1, so pixels must lie there before normalisation.
 fn rescale_factor(value: &Value) -> Result<f64, ConfigError> {
     let Some(stated) = stated(value, "rescale_factor") else { return Ok(1.0 / 255.0) };
     match stated.as_f64() {
         Some(factor) if (factor * 255.0 - 1.0).abs() < 1e-6 => Ok(factor),
-        _ => Err(wrong("rescale_factor", format!("is {stated}: only 1/255 is built"))),
+        _ => Err(wrong("rescale_factor", format!("is {stated}: only 1/255 is supported"))),
     }
 }
 
@@ -133,7 +134,7 @@ fn channels(
     let channels = numbers.and_then(|numbers| <[f64; 3]>::try_from(numbers).ok());
     channels
         .filter(|channels| channels.iter().all(|number| allowed(*number)))
-        .ok_or_else(|| wrong(field, format!("is {stated}: {expected}, one a colour, are expected")))
+        .ok_or_else(|| wrong(field, format!("is {stated}: {expected}, one per colour channel, are expected")))
 }
 
 #[cfg(test)]
@@ -182,6 +183,6 @@ mod tests {
             let error = with(field, stated).expect_err(expected).to_string();
             assert!(error.starts_with(expected), "{error}");
         }
-        assert!(with("size", edge(json!(9000))).is_ok(), "the original bounds it by 4096 itself");
+        assert!(with("size", edge(json!(9000))).is_ok(), "the original limits it to 4096 itself");
     }
 }

@@ -1,4 +1,4 @@
-//! A conversation as token ids, with the places of its images and of its supervised words.
+//! Encoding of a conversation: token ids, positions of image tokens, and which tokens are supervised.
 
 use std::ops::Range;
 
@@ -8,39 +8,40 @@ use super::image_tokens::{Expanded, IMAGE};
 use super::pixels::ImageGrid;
 use super::{Processor, ProcessorError};
 
-/// A conversation as tokens.
+/// A tokenised conversation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoded {
     /// Token ids.
     pub ids: Vec<u32>,
-    /// A span for every tile of every image, in order.
+    /// One span per tile of every image, in order of appearance.
     pub images: Vec<ImageSpan>,
-    /// For every token whether it is a target of the loss.
+    /// Whether each token is a target of the loss; as long as `ids`.
     pub supervised: Vec<bool>,
 }
 
-/// What to do about a template that does not fit its model.
-const OWN_TEMPLATE: &str = "take the chat template that the model was trained with, from its own folder";
+/// Advice for a chat template that does not fit the model.
+const OWN_TEMPLATE: &str = "use the chat template from the folder of the model";
 
-/// The tokens that take one tile's features.
+/// A run of image tokens, whose embeddings are replaced by the features of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSpan {
-    /// First token.
+    /// Index of the first token.
     pub start: usize,
-    /// Tokens.
+    /// Number of tokens.
     pub len: usize,
-    /// Which image of the conversation, in order of appearance.
+    /// Index of the image, in order of appearance in the conversation.
     pub image: usize,
-    /// Which tile of it.
+    /// Index of the tile in its image.
     pub tile: usize,
 }
 
 impl Processor {
-    /// Encodes `conversation`; `grids` says how each image it shows was cut, in order of appearance. With
-    /// `add_generation_prompt` the text ends where an answer begins.
+    /// Encodes `conversation`. `grids` holds the tile grid of each image, in order of appearance. With
+    /// `add_generation_prompt`, the text ends with the template's generation prompt.
     ///
     /// # Errors
-    /// When a text contains a special token, the template fails, or the supervised words are not whole tokens.
+    /// When a text contains a special token, the template fails, `grids` does not fit the images, a supervised turn is
+    /// not an assistant's text, or a supervised answer does not start and end at token boundaries.
     pub fn encode(
         &self,
         conversation: &Conversation,
@@ -53,11 +54,12 @@ impl Processor {
         self.tokenise(&expanded, &supervised)
     }
 
-    /// Encodes `conversation` up to where an answer begins, and each of `options` as the tokens it adds there (without
-    /// the end of the turn).
+    /// Encodes `conversation` with its generation prompt, and each of `options` as the tokens that follow the prompt
+    /// when the option is the answer, without end tokens. Returns the prompt and the tokens of each option, in order.
     ///
     /// # Errors
-    /// As [`Processor::encode`], and when an option's first token would swallow the end of the prompt.
+    /// Errors of [`Processor::encode`], and when an option is empty or the last token of the prompt would merge
+    /// with it.
     pub fn encode_options(
         &self,
         conversation: &Conversation,
@@ -77,15 +79,15 @@ impl Processor {
                 Ok(ids)
             } else {
                 let problem = format!("the option {option:?} does not start on a token of its own after the prompt");
-                Err(ProcessorError::PackedSequences(problem))
+                Err(ProcessorError::Conversation(problem))
             }
         });
         let ends = ends.collect::<Result<_, _>>()?;
         Ok((prompt, ends))
     }
 
-    /// Renders messages whose words hold no special token, neither in one piece nor joined to what stands beside them:
-    /// the tokenizer would take such words for the structure of the conversation.
+    /// Renders messages as text. A text part that contains a special token, or forms one with neighbouring text, is
+    /// refused: the tokenizer would treat it as part of the conversation's structure.
     fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ProcessorError> {
         let refused =
             |text: &str, token: &str| ProcessorError::SpecialToken { text: text.to_owned(), token: token.to_owned() };
@@ -98,7 +100,7 @@ impl Processor {
             }
         }
         let rendered = self.template.render(messages, add_generation_prompt)?;
-        // The same conversation in words that cannot join to anything must have the same special tokens.
+        // With harmless texts the rendered conversation must contain exactly the same special tokens.
         let plain = self.template.render(&plain(messages), add_generation_prompt)?;
         if let Some(token) = self.tokens.unequal_special(&rendered, &plain) {
             return Err(refused(&rendered, token));
@@ -110,19 +112,19 @@ impl Processor {
         } else {
             let problem =
                 format!("the chat template writes {IMAGE} {placeholders} times for {shown} images -> {OWN_TEMPLATE}");
-            Err(ProcessorError::PackedSequences(problem))
+            Err(ProcessorError::Conversation(problem))
         }
     }
 
-    /// Byte ranges of the supervised answers in the rendered text: from where the generation prompt ends to the end of the
-    /// turn, its end token included, blanks after that not.
+    /// Returns the byte ranges of the supervised answers in the rendered text. A range starts where the generation
+    /// prompt ends and includes the end token of the turn, but no white space after it.
     fn supervised(&self, messages: &[Message], rendered: &str) -> Result<Vec<Range<usize>>, ProcessorError> {
         let supervised = messages.iter().enumerate().filter(|(_, message)| message.supervised);
         let ranges = supervised.map(|(index, message)| {
             let words_alone = message.content.iter().all(|part| matches!(part, Part::Text { .. }));
             if message.role != Role::Assistant || !words_alone {
-                let problem = format!("turn {index} is supervised: only an assistant's words can be");
-                return Err(ProcessorError::PackedSequences(problem));
+                let problem = format!("turn {index} is supervised: only text of an assistant turn can be supervised");
+                return Err(ProcessorError::Conversation(problem));
             }
             let before = self.template.render(&messages[..index], true)?;
             let through = self.template.render(&messages[..=index], false)?;
@@ -131,30 +133,30 @@ impl Processor {
                 Ok(range)
             } else {
                 let problem = "the chat template renders a supervised answer differently from its generation prompt";
-                Err(ProcessorError::PackedSequences(format!("{problem} -> {OWN_TEMPLATE}")))
+                Err(ProcessorError::Conversation(format!("{problem} -> {OWN_TEMPLATE}")))
             }
         });
         ranges.collect()
     }
 
     fn tokenise(&self, expanded: &Expanded, supervised: &[Range<usize>]) -> Result<Encoded, ProcessorError> {
-        let tokenised = self.tokens.encode(&expanded.text).map_err(ProcessorError::PackedSequences)?;
+        let tokenised = self.tokens.encode(&expanded.text).map_err(ProcessorError::Conversation)?;
         if tokenised.ids.is_empty() {
-            return Err(ProcessorError::PackedSequences(
-                "the chat template renders this conversation to nothing".to_owned(),
+            return Err(ProcessorError::Conversation(
+                format!("the chat template renders this conversation to nothing -> {OWN_TEMPLATE}"),
             ));
         }
         let token_at = |byte: usize| {
             let problem =
                 || format!("a token spans the boundary at byte {byte} of the rendered conversation -> {OWN_TEMPLATE}");
-            tokenised.at(byte).ok_or_else(|| ProcessorError::PackedSequences(problem()))
+            tokenised.at(byte).ok_or_else(|| ProcessorError::Conversation(problem()))
         };
         let tokens = |bytes: Range<usize>| Ok::<_, ProcessorError>(token_at(bytes.start)?..token_at(bytes.end)?);
         let mut images = Vec::with_capacity(expanded.tiles.len());
         for (bytes, image, tile) in &expanded.tiles {
             let span = tokens(bytes.clone())?;
             if span.len() != self.image_seq_len {
-                return Err(ProcessorError::PackedSequences(format!("{IMAGE} is not one token of this tokenizer")));
+                return Err(ProcessorError::Conversation(format!("{IMAGE} is not a single token of this tokenizer")));
             }
             images.push(ImageSpan { start: span.start, len: span.len(), image: *image, tile: *tile });
         }
@@ -166,7 +168,7 @@ impl Processor {
     }
 }
 
-/// `messages` with one letter for every text that has any.
+/// Returns `messages` with every non-empty text replaced by one letter.
 fn plain(messages: &[Message]) -> Vec<Message> {
     let mut plain = messages.to_vec();
     for part in plain.iter_mut().flat_map(|message| &mut message.content) {

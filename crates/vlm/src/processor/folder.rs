@@ -1,4 +1,4 @@
-//! The files of a Hugging Face folder that make a processor, in their older and newer places.
+//! Reads the processor files of a Hugging Face folder, in the older and the newer layout.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::tokens::Tokens;
 const PROCESSORS: &[&str] = &["Idefics3Processor", "SmolVLMProcessor"];
 const IMAGE_PROCESSORS: &[&str] = &["Idefics3ImageProcessor", "SmolVLMImageProcessor"];
 
-/// What a folder says.
+/// Parsed processor files.
 pub struct Read {
     pub tokens: Tokens,
     pub tokenizer_bytes: Vec<u8>,
@@ -50,7 +50,7 @@ fn problem(folder: &Path, file: &str, problem: impl ToString) -> ProcessorError 
 fn bytes(folder: &Path, file: &str) -> Result<Vec<u8>, ProcessorError> {
     let path = folder.join(file);
     if !path.is_file() {
-        return Err(problem(folder, file, "there is no such file -> give a complete Hugging Face folder"));
+        return Err(problem(folder, file, "there is no such file -> name a complete Hugging Face folder"));
     }
     bounded::bytes(&path).map_err(|error| problem(folder, file, error))
 }
@@ -67,7 +67,7 @@ fn optional_json(folder: &Path, file: &str) -> Result<Option<Value>, ProcessorEr
     folder.join(file).is_file().then(|| json(folder, file)).transpose()
 }
 
-/// Newer folders keep the pixel pipeline inside `processor_config.json`.
+/// Reads the image preprocessing settings, which newer folders keep inside `processor_config.json`.
 fn pixels(folder: &Path, processor: Option<&Value>) -> Result<PixelConfig, ProcessorError> {
     if let Some(processor) = processor {
         check_class(folder, "processor_config.json", processor, "processor_class", PROCESSORS)?;
@@ -82,7 +82,7 @@ fn pixels(folder: &Path, processor: Option<&Value>) -> Result<PixelConfig, Proce
     PixelConfig::from_json(&value).map_err(|error| problem(folder, file, error))
 }
 
-/// Classes end in `Fast` or `Pil` where a folder asks for one way of computing the same.
+/// Refuses unsupported classes. The suffixes `Fast` and `Pil` are ignored: they name implementations of the same class.
 fn check_class(folder: &Path, file: &str, value: &Value, field: &str, known: &[&str]) -> Result<(), ProcessorError> {
     let Some(stated) = value.get(field).filter(|stated| !stated.is_null()) else { return Ok(()) };
     let class = stated.as_str().unwrap_or_default();
@@ -90,7 +90,7 @@ fn check_class(folder: &Path, file: &str, value: &Value, field: &str, known: &[&
     if known.contains(&class) {
         return Ok(());
     }
-    Err(problem(folder, file, format!("{field}: is {stated}: {} are built", known.join(" and "))))
+    Err(problem(folder, file, format!("{field}: is {stated}: {} are supported", known.join(" and "))))
 }
 
 fn image_seq_len(folder: &Path, processor: Option<&Value>) -> Result<usize, ProcessorError> {
@@ -99,13 +99,13 @@ fn image_seq_len(folder: &Path, processor: Option<&Value>) -> Result<usize, Proc
         Some(count @ 1..=65_536) => Ok(count as usize),
         _ => {
             let stated = stated.map_or("missing".to_owned(), ToString::to_string);
-            let expected = "the number of tokens a tile takes, 1 to 65536, is expected";
+            let expected = "the number of image tokens per tile, 1 to 65536, is expected";
             Err(problem(folder, "processor_config.json", format!("image_seq_len: is {stated}: {expected}")))
         }
     }
 }
 
-/// The template and the file it stands in, the places in the order in which the original looks.
+/// Returns the chat template and its file name. Files are searched in the same order as in transformers.
 fn template(
     folder: &Path,
     processor: Option<&Value>,
@@ -120,19 +120,19 @@ fn template(
     let found = places.into_iter().find_map(|(json, file)| default_template(json?).map(|template| (template, file)));
     found.ok_or_else(|| {
         let problem_text =
-            "no chat template is here, in chat_template.json or in tokenizer_config.json -> add the instruct model's";
+            "no chat template here, in chat_template.json, processor_config.json or tokenizer_config.json -> add the instruct model's";
         problem(folder, "chat_template.jinja", problem_text)
     })
 }
 
-/// One template, or the one called `default` of several.
+/// Returns the only template, or the one named `default` if there are several.
 fn default_template(json: &Value) -> Option<String> {
     let stated = json.get("chat_template")?;
     let several = || stated.as_array()?.iter().find(|template| template["name"] == "default")?["template"].as_str();
     stated.as_str().or_else(several).map(str::to_owned)
 }
 
-/// The tokens that templates know by name, such as `bos_token`.
+/// Returns the special tokens that templates refer to by name, such as `bos_token`.
 fn named_special_tokens(words: Option<&Value>) -> BTreeMap<String, String> {
     let names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
     let token = |name: &str| {
@@ -142,7 +142,7 @@ fn named_special_tokens(words: Option<&Value>) -> BTreeMap<String, String> {
     names.into_iter().filter_map(|name| Some((name.to_owned(), token(name)?))).collect()
 }
 
-/// The end tokens of `generation_config.json`, and the one that ends a turn.
+/// Returns the ids of the end tokens: those of `generation_config.json` and the token that ends a turn.
 fn ends(folder: &Path, tokens: &Tokens) -> Result<Vec<u32>, ProcessorError> {
     let config = optional_json(folder, "generation_config.json")?;
     let stated = config.as_ref().and_then(|config| config.get("eos_token_id")).filter(|stated| !stated.is_null());
@@ -154,7 +154,7 @@ fn ends(folder: &Path, tokens: &Tokens) -> Result<Vec<u32>, ProcessorError> {
     let mut ends = Vec::new();
     for stated in listed {
         let id = stated.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| tokens.knows(*id));
-        let unknown = || format!("eos_token_id: {stated} is no token of tokenizer.json");
+        let unknown = || format!("eos_token_id: {stated} is not a token of tokenizer.json");
         ends.push(id.ok_or_else(|| problem(folder, "generation_config.json", unknown()))?);
     }
     ends.extend(tokens.id(END_OF_UTTERANCE));

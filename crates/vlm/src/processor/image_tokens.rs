@@ -1,20 +1,20 @@
-//! What stands in the text for an image, and where each tile's features go in it.
+//! Expansion of image placeholders: inserts the image tokens of every tile and records their positions.
 
 use std::ops::Range;
 
 use super::ProcessorError;
 use super::pixels::ImageGrid;
 
-/// The placeholder that stands for an image in a rendered template, and for one feature once expanded.
+/// Image placeholder. In a rendered template it stands for one image; after expansion, for one image feature.
 pub const IMAGE: &str = "<image>";
-/// Stands before every tile and after the last.
+/// Token before every tile and after the last tile of an image.
 pub const FAKE: &str = "<fake_token_around_image>";
-/// Names the tile that shows the whole picture.
+/// Token before the tile that shows the whole image.
 const GLOBAL: &str = "<global-img>";
-/// Ends a turn in this family's template.
+/// Token that ends a turn in the templates of Idefics3 and SmolVLM.
 pub const END_OF_UTTERANCE: &str = "<end_of_utterance>";
 
-/// Whether a token is part of how this family lays out turns and images, whatever its tokenizer calls it.
+/// Whether Idefics3 and SmolVLM use the token to structure turns and images, even if it is not marked as special.
 pub fn is_structural(token: &str) -> bool {
     [IMAGE, FAKE, GLOBAL, END_OF_UTTERANCE].contains(&token) || token.starts_with("<row_")
 }
@@ -22,27 +22,30 @@ pub fn is_structural(token: &str) -> bool {
 /// A rendered conversation with its images expanded.
 #[derive(Debug, Default)]
 pub struct Expanded {
-    /// The text.
+    /// Text with all image tokens.
     pub text: String,
-    /// For every tile the bytes of its placeholders, its image and its number in that.
+    /// For every tile: byte range of its placeholders in `text`, index of the image, index of the tile in the image.
     pub tiles: Vec<(Range<usize>, usize, usize)>,
-    /// For every piece between images where it began in the rendered text and where it begins here.
+    /// For every piece of text between images: first byte in the rendered text, first byte in `text`.
     moves: Vec<(usize, usize)>,
 }
 
 impl Expanded {
-    /// Replaces each placeholder of `rendered` by what the processor puts there for an image cut like its grid, with
-    /// `image_seq_len` placeholders a tile.
+    /// Replaces each placeholder in `rendered` by the image tokens of its grid, with `image_seq_len` placeholders
+    /// per tile.
+    ///
+    /// # Errors
+    /// When the number of placeholders differs from the number of grids, or only one side of a grid is 0.
     pub fn new(rendered: &str, grids: &[ImageGrid], image_seq_len: usize) -> Result<Self, ProcessorError> {
         let pieces: Vec<&str> = rendered.split(IMAGE).collect();
         if pieces.len() - 1 != grids.len() {
             let shown = pieces.len() - 1;
-            let problem = format!("the conversation shows {shown} images, grids are given for {}", grids.len());
-            return Err(ProcessorError::PackedSequences(problem));
+            let problem = format!("the conversation shows {shown} images, but grids are given for {}", grids.len());
+            return Err(ProcessorError::Conversation(problem));
         }
         if let Some(grid) = grids.iter().find(|grid| (grid.rows == 0) != (grid.columns == 0)) {
             let problem = format!("an image of {} x {} tiles: both or neither must be 0", grid.rows, grid.columns);
-            return Err(ProcessorError::PackedSequences(problem));
+            return Err(ProcessorError::Conversation(problem));
         }
         let mut expanded = Self::default();
         let mut read = 0;
@@ -58,14 +61,15 @@ impl Expanded {
         Ok(expanded)
     }
 
-    /// Where a byte of the rendered text, not inside a placeholder, went.
+    /// Returns the position in `text` of a byte of the rendered text that is outside placeholders.
     pub fn moved(&self, at: usize) -> usize {
         let piece = self.moves.partition_point(|(from, _)| *from <= at);
         let (from, to) = self.moves[..piece].last().copied().unwrap_or_default();
         at - from + to
     }
 
-    /// The tiles row by row, each row a line, then the whole picture after a blank line; or that alone.
+    /// Appends the tokens of an image: tiles row by row, one line per row, then a blank line and the whole image. An
+    /// unsplit image consists of the whole image alone.
     fn push_image(&mut self, image: usize, grid: ImageGrid, image_seq_len: usize) {
         let mut tile = 0;
         let mut push_tile = |text: &mut String, name: &str| {

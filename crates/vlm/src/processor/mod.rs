@@ -1,4 +1,4 @@
-//! Words and pictures to what the model reads, as the processor of the Hugging Face folder says.
+//! The processor of a Hugging Face folder: turns conversations and images into token ids and pixel tiles.
 
 mod image_tokens;
 mod tiles;
@@ -25,40 +25,40 @@ use pixels::{PixelConfig, PixelError, Tiles};
 use template::{ChatTemplate, TemplateError};
 use tokens::Tokens;
 
-/// Part of [`Processor::digest`]: rises whenever the same folder begins to give other tokens or pixels.
+/// Version in [`Processor::digest`]. Raise it whenever a change of this code gives other tokens or pixels for a folder.
 const PIPELINE_VERSION: u32 = 2;
 
-/// What can go wrong between a folder or a conversation and its tokens.
+/// Error while a processor is loaded or an input is encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessorError {
     /// A file of the folder is missing, too large or malformed.
     #[error("{path}: {problem}")]
     Folder {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// Problem, with advice after ` -> `.
         problem: String,
     },
-    /// The template fails on this conversation.
+    /// The chat template cannot be compiled, or fails on this conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The picture cannot be cut.
+    /// The image has no pixels.
     #[error(transparent)]
     Pixels(#[from] PixelError),
-    /// Words that the tokenizer would take for one of its special tokens.
-    #[error("the text {text:?} contains {token:?}, which the tokenizer takes for a special token -> reword it")]
+    /// A text contains a special token, which would change the structure of the conversation.
+    #[error("the text {text:?} contains {token:?}, which the tokenizer treats as a special token -> reword it")]
     SpecialToken {
-        /// The words.
+        /// Text that contains the token.
         text: String,
-        /// The special token.
+        /// Special token as written in the tokenizer.
         token: String,
     },
-    /// The conversation does not render to tokens that can be told apart.
+    /// Images, supervised answers or options do not fit the rendered or tokenised conversation.
     #[error("{0}")]
     PackedSequences(String),
 }
 
-/// Tokenizer, chat template and pixel pipeline of one folder.
+/// Tokenizer, chat template and image preprocessing of one model folder.
 #[derive(Clone, Debug)]
 pub struct Processor {
     tokens: Tokens,
@@ -71,10 +71,11 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Reads the processor of a Hugging Face folder.
+    /// Reads the processor files of a Hugging Face folder of an Idefics3 or SmolVLM model, in the older or
+    /// newer layout.
     ///
     /// # Errors
-    /// When a file is missing or says what is not built.
+    /// When a file is missing, malformed or too large, or has an unsupported setting.
     pub fn from_folder(folder: &Path) -> Result<Self, ProcessorError> {
         let read = folder::read(folder)?;
         Ok(Self {
@@ -88,39 +89,41 @@ impl Processor {
         })
     }
 
-    /// Cuts pictures into tiles or not, whatever the folder says.
+    /// Overrides whether large images are split into tiles; `None` restores the setting of the folder.
     pub fn set_image_splitting(&mut self, splitting: Option<bool>) {
         self.splitting = splitting;
     }
 
-    /// Resizes and cuts a picture.
+    /// Resizes an image and cuts it into tiles.
     ///
     /// # Errors
-    /// When it has no pixels.
+    /// When the image has no pixels.
     pub fn tiles(&self, picture: &RgbImage) -> Result<Tiles, ProcessorError> {
         Ok(self.pixels.tiles(picture, self.splitting)?)
     }
 
-    /// The pixel pipeline.
+    /// Returns the image preprocessing settings of the folder. A splitting override is not part of them.
     #[must_use]
     pub fn pixels(&self) -> &PixelConfig {
         &self.pixels
     }
 
-    /// Tokens that stand for one tile.
+    /// Number of image tokens per tile.
     #[must_use]
     pub fn image_seq_len(&self) -> usize {
         self.image_seq_len
     }
 
-    /// Tokens that end an answer: those of `generation_config.json` and the one that ends a turn.
+    /// Ids of the tokens that end an answer: `eos_token_id` of `generation_config.json` and
+    /// `<end_of_utterance>`. Sorted.
     #[must_use]
     pub fn ends(&self) -> &[u32] {
         &self.ends
     }
 
-    /// SHA-256, hexadecimal, over everything that decides on tokens and pixels: what must be equal in training and
-    /// testing. The layout of the folder does not matter, nor whether splitting was stated by it or set here.
+    /// Returns the SHA-256, in hexadecimal, of all settings that determine tokens and pixels. Training and evaluation
+    /// must use equal digests. The digest does not depend on the folder layout, nor on whether image splitting is set
+    /// in the folder or by [`Processor::set_image_splitting`].
     #[must_use]
     pub fn digest(&self) -> String {
         let mut pixels = self.pixels.clone();
@@ -137,25 +140,25 @@ impl Processor {
         hex(&Sha256::digest(parts.to_string()))
     }
 
-    /// The largest token id that a text can come to.
+    /// Returns the largest token id of the vocabulary, added tokens included.
     #[must_use]
     pub fn largest_token_id(&self) -> u32 {
         self.tokens.largest_id()
     }
 
-    /// The id of a token of the vocabulary.
+    /// Returns the id of a token, or `None` if the vocabulary does not have it.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<u32> {
         self.tokens.id(token)
     }
 
-    /// Ids as words, special tokens and surrounding blanks left out.
+    /// Decodes ids to text, without special tokens and surrounding white space.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         self.tokens.decode(ids)
     }
 
-    /// Each id as its own words, special tokens included.
+    /// Decodes each id alone, special tokens included.
     #[must_use]
     pub fn token_strings(&self, ids: &[u32]) -> Vec<String> {
         self.tokens.strings(ids)

@@ -1,4 +1,4 @@
-//! From a picture to the tiles the image encoder sees, as the Idefics3 processor cuts them.
+//! Cuts an image into the tiles that the image encoder takes, as the Idefics3 image processor does.
 
 use image::RgbImage;
 use sha2::{Digest, Sha256};
@@ -8,36 +8,39 @@ pub use super::config::{LongestEdge, PixelConfig};
 use super::config::LONGEST_SIDE;
 use super::resize::resize;
 
-/// How a picture was cut: rows and columns of tiles, both 0 where it is one tile alone.
+/// Tile grid of an image. Both sides are 0 for an unsplit image, which has the whole-image tile alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ImageGrid {
-    /// Tiles down.
+    /// Number of rows of tiles.
     pub rows: usize,
-    /// Tiles across.
+    /// Number of columns of tiles.
     pub columns: usize,
 }
 
 impl ImageGrid {
-    /// Tiles altogether: the cut ones row by row and the whole picture last.
+    /// Returns the number of tiles: `rows * columns`, and one for the whole image, which comes last.
     #[must_use]
     pub fn tiles(self) -> usize {
         self.rows * self.columns + 1
     }
 }
 
-/// A picture as tiles of bytes.
+/// An image cut into 8-bit tiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiles {
-    /// How it was cut.
+    /// Tile grid.
     pub grid: ImageGrid,
-    /// Side of a tile in pixels.
+    /// Side of a tile, in pixels.
     pub side: usize,
-    /// `[tiles, 3, side, side]`.
+    /// RGB values, `[tiles, 3, side, side]`: the grid row by row, then the whole image.
     pub bytes: Vec<u8>,
 }
 
 impl Tiles {
-    /// Digest of one tile's bytes.
+    /// Returns the SHA-256 of one tile's bytes.
+    ///
+    /// # Panics
+    /// When `tile` is out of range.
     #[must_use]
     pub fn digest(&self, tile: usize) -> [u8; 32] {
         let size = 3 * self.side * self.side;
@@ -45,21 +48,21 @@ impl Tiles {
     }
 }
 
-/// A picture that has a side of no pixels.
+/// An image with a side of 0 pixels.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the picture is {width} x {height} pixels: both sides must be at least 1")]
+#[error("the image is {width} x {height} pixels: both sides must be at least 1 -> replace the image")]
 pub struct PixelError {
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
 }
 
 impl PixelConfig {
-    /// Resizes and cuts `picture`; `splitting` overrides the config.
+    /// Resizes `picture` and cuts it into tiles. `splitting` overrides `do_image_splitting`; `None` keeps it.
     ///
     /// # Errors
-    /// When the picture has no pixels.
+    /// When the image has no pixels.
     pub fn tiles(&self, picture: &RgbImage, splitting: Option<bool>) -> Result<Tiles, PixelError> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
@@ -80,7 +83,8 @@ impl PixelConfig {
         Ok(cut(&whole, Some(&picture), side))
     }
 
-    /// How a picture of this size will be cut; `splitting` overrides the config.
+    /// Returns the tile grid of an image of this size, in pixels. `splitting` overrides `do_image_splitting`; `None`
+    /// keeps it. A side of 0 counts as 1.
     #[must_use]
     pub fn grid(&self, width: u32, height: u32, splitting: Option<bool>) -> ImageGrid {
         let side = self.max_image_size.longest_edge;
@@ -94,7 +98,8 @@ impl PixelConfig {
         }
     }
 
-    /// The first size: the longer side as the config says, the other in proportion, made even, and neither over the bound.
+    /// Returns width and height after the first resize. The longer side is `size.longest_edge`; the other follows by the
+    /// aspect ratio, rounded up to an even number. Both are scaled down when the longer side exceeds [`LONGEST_SIDE`].
     fn first_size(&self, width: u32, height: u32) -> (u32, u32) {
         let longest = self.size.longest_edge;
         let ratio = f64::from(width) / f64::from(height);
@@ -114,14 +119,15 @@ impl PixelConfig {
         }
     }
 
-    /// Bytes as numbers in 0..1, before normalisation: where attacks work.
+    /// Converts bytes to values in 0..1, before normalisation. Attacks change pixels in this range.
     #[must_use]
     pub fn unit(&self, bytes: &[u8]) -> Vec<f32> {
         let table: Vec<f32> = (0..=255_u8).map(|byte| (f64::from(byte) * self.rescale_factor) as f32).collect();
         bytes.iter().map(|byte| table[usize::from(*byte)]).collect()
     }
 
-    /// Normalises numbers in 0..1 of tiles `[tiles, 3, side, side]`.
+    /// Normalises values in 0..1 of tiles `[tiles, 3, side, side]` in place: subtracts the mean of each channel, and
+    /// divides by its standard deviation.
     pub fn normalise(&self, values: &mut [f32], side: usize) {
         for (plane, values) in values.chunks_mut(side * side).enumerate() {
             let (mean, std) = (self.image_mean[plane % 3] as f32, self.image_std[plane % 3] as f32);
@@ -132,8 +138,8 @@ impl PixelConfig {
     }
 }
 
-/// Sides rounded up to multiples of a tile's, the shorter from the longer by the ratio; at least one tile each, also
-/// where rounding takes the last pixel of a line (the original refuses such a picture).
+/// Returns width and height rounded up to multiples of `side`; the shorter follows from the longer by the aspect ratio.
+/// Both are at least one tile, even where rounding gives 0 pixels (the original processor refuses such an image).
 fn multiples_of(side: u32, width: u32, height: u32) -> (u32, u32) {
     let ratio = f64::from(width) / f64::from(height);
     let up = |length: u32| length.max(1).div_ceil(side) * side;
@@ -146,7 +152,7 @@ fn multiples_of(side: u32, width: u32, height: u32) -> (u32, u32) {
     }
 }
 
-/// The tiles of `large` row by row, if there is one, and then `whole`, which is one tile.
+/// Cuts `large`, if given, into tiles row by row, and appends `whole`, which is one tile.
 fn cut(whole: &RgbImage, large: Option<&RgbImage>, side: u32) -> Tiles {
     let grid = large.map_or(ImageGrid::default(), |large| ImageGrid {
         rows: (large.height() / side) as usize,
@@ -163,7 +169,7 @@ fn cut(whole: &RgbImage, large: Option<&RgbImage>, side: u32) -> Tiles {
     Tiles { grid, side, bytes }
 }
 
-/// The square of `side` pixels at `left`, `top`, each colour on its own.
+/// Appends the square of `side` pixels at `left`, `top`, one colour plane after the other.
 fn push_planes(bytes: &mut Vec<u8>, picture: &RgbImage, left: usize, top: usize, side: usize) {
     let rows = picture.as_raw().chunks_exact(picture.width() as usize * 3).skip(top).take(side);
     for channel in 0..3 {
@@ -204,7 +210,7 @@ mod tests {
 
     #[test]
     fn tiles_are_the_picture_row_by_row() {
-        // Its size is already right, so nothing is resized but the whole.
+        // The image already has its final size, so only the whole-image tile is resized.
         let picture = RgbImage::from_fn(4, 2, |x, y| image::Rgb([x as u8, y as u8, 9]));
         let tiles = config(4, 2).tiles(&picture, None).expect("cut");
         assert_eq!(tiles.grid, ImageGrid { rows: 1, columns: 2 });
@@ -212,7 +218,7 @@ mod tests {
     }
 
     proptest! {
-        /// Any shape and any config of a real kind fill every tile, with and without splitting.
+        /// Images of every shape fill all tiles, with and without splitting.
         #[test]
         fn every_shape_fills_its_tiles(
             width in 1_u32..90, height in 1_u32..90, stretch in 1_u32..40, upright: bool,

@@ -1,10 +1,10 @@
-//! Resizing 8-bit RGB images with Pillow's arithmetic: two passes, an 8-bit picture between them, fixed-point weights.
+//! Resizing of 8-bit RGB images with Pillow's arithmetic: two passes with an 8-bit image between them,
+//! fixed-point weights.
 //!
-//! The result equals Pillow's `Image.resize` to the bit, that of version 13 and later: a picture whose height shrinks by
-//! more than twice what its width shrinks is resized vertically first, where older versions always began horizontally;
-//! rounding between the passes then differs by a grey level here and there. Hugging Face's default processors for images
-//! resize through torchvision, whose results differ from Pillow's by up to two grey levels and depend on its version;
-//! Pillow is the reference here.
+//! Results are bit-identical to `Image.resize` of Pillow 13 and later. These versions resize vertically first when the
+//! height loses more than twice as many pixels as the width. Older versions always start horizontally, so some pixels
+//! differ by one grey level. The default image processors of Hugging Face resize with torchvision. Results of
+//! torchvision depend on its version and differ from Pillow's by up to two grey levels. Pillow is the reference here.
 
 use std::f64::consts::PI;
 
@@ -12,18 +12,18 @@ use image::RgbImage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Fraction bits of the weights: 8 bits of pixel and 2 of head-room are left in 32.
+/// Fraction bits of the weights: 32 bits less 8 for the pixel and 2 of headroom.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 
-/// A resampling filter, by Pillow's number.
+/// Resampling filter, with Pillow's numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8")]
 pub enum Resample {
-    /// 1: a windowed sinc with three lobes.
+    /// 1: sinc windowed by a sinc, with three lobes.
     Lanczos,
-    /// 2: a triangle.
+    /// 2: triangle filter.
     Bilinear,
-    /// 3: a cubic with a = -0.5.
+    /// 3: cubic convolution with a = -0.5.
     Bicubic,
 }
 
@@ -35,13 +35,13 @@ impl TryFrom<u8> for Resample {
             1 => Ok(Self::Lanczos),
             2 => Ok(Self::Bilinear),
             3 => Ok(Self::Bicubic),
-            _ => Err(format!("resample is {number}: 1 (Lanczos), 2 (bilinear) and 3 (bicubic) are built")),
+            _ => Err(format!("resample is {number}: 1 (Lanczos), 2 (bilinear) and 3 (bicubic) are supported")),
         }
     }
 }
 
 impl Resample {
-    /// How far the filter reaches, in input pixels at full size.
+    /// Radius of the filter, in input pixels when the image is not shrunk.
     fn support(self) -> f64 {
         match self {
             Self::Lanczos => 3.0,
@@ -66,13 +66,13 @@ fn sinc(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { (x * PI).sin() / (x * PI) }
 }
 
-/// The input pixels one output pixel is made of.
+/// Input pixels that contribute to one output pixel, with their fixed-point weights.
 struct Window {
     first: usize,
     weights: Vec<i32>,
 }
 
-/// `image` at `width` x `height`. A picture without pixels gives black.
+/// Resizes `image` to `width` x `height` pixels. An image without pixels gives a black image.
 #[must_use]
 pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Resample) -> RgbImage {
     if width == 0 || height == 0 || image.is_empty() {
@@ -90,8 +90,8 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Resample) -> Rg
     }
 }
 
-/// Pillow's choice of the first pass since version 13: vertical where the height loses more than twice as many pixels as
-/// the width. Found by comparing Pillow 13.0.0 with both orders of single passes on some ten thousand sizes.
+/// Whether Pillow 13 starts with the vertical pass: when the height loses more than twice as many pixels as the width.
+/// The rule was found by comparing Pillow 13.0.0 with both orders of passes on about ten thousand sizes.
 fn vertical_first(image: &RgbImage, width: u32, height: u32) -> bool {
     let lost = |from: u32, to: u32| i64::from(from) - i64::from(to);
     height < image.height() && lost(image.height(), height) > 2 * lost(image.width(), width)
@@ -121,10 +121,10 @@ fn windows(input: u32, output: u32, filter: Resample) -> Vec<Window> {
         .collect()
 }
 
-/// Half a grey level: what the sums start from, so that cutting the fraction off rounds.
+/// Half a grey level, the initial value of sums, so that dropping the fraction bits rounds to nearest.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
-/// A finished sum as a byte. Sums stay within 32 bits: weights add up to 1, and no filter overshoots by half.
+/// Converts a sum to a byte. Sums fit 32 bits: weights add up to 1, and no filter overshoots by more than half.
 fn byte(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
@@ -148,7 +148,7 @@ fn horizontally(image: &RgbImage, width: u32, filter: Resample) -> RgbImage {
     RgbImage::from_raw(width, image.height(), out).unwrap_or_default()
 }
 
-/// Row by row rather than column by column: whole rows are added, which the compiler turns into vector instructions.
+/// Resizes vertically. Whole rows are added instead of single columns, so that the compiler uses vector instructions.
 fn vertically(image: &RgbImage, height: u32, filter: Resample) -> RgbImage {
     let windows = windows(image.height(), height, filter);
     let row = image.width() as usize * 3;

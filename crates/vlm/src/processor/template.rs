@@ -1,4 +1,4 @@
-//! The chat template: messages to the text a tokenizer reads.
+//! Chat templates: render messages as the text that is tokenised, as transformers does.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,23 +7,23 @@ use minijinja::{Environment, context};
 use serde_json::json;
 use stepwise_data::conversation::{Message, Part, Role};
 
-/// Steps a template may take: real ones need some hundred; one that never ends is stopped.
+/// Most steps of a rendering. Real templates need a few hundred; the limit stops endless ones.
 const FUEL: u64 = 2_000_000;
 
-/// Longer templates are not read: real ones have up to some ten thousand characters.
+/// Most bytes of a template. Real templates have up to some ten thousand.
 const LONGEST: usize = 1 << 20;
 
 /// A compiled chat template.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
-    /// Where it stands, for errors.
+    /// File of the template, for errors.
     file: PathBuf,
     environment: Environment<'static>,
     source: String,
     special_tokens: BTreeMap<String, String>,
 }
 
-/// A template that cannot be used.
+/// A chat template that cannot be compiled or rendered.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: chat template: {problem} -> use the chat template of the model's own folder", file.display())]
 pub struct TemplateError {
@@ -32,11 +32,11 @@ pub struct TemplateError {
 }
 
 impl ChatTemplate {
-    /// Compiles the template of a file under the settings transformers uses; it knows `special_tokens` by their names, such
-    /// as `bos_token`.
+    /// Compiles `source` with the Jinja settings of transformers. The template can use `special_tokens` by their names,
+    /// such as `bos_token`. `file` is only named in errors.
     ///
     /// # Errors
-    /// When it is not a template.
+    /// When `source` is not a valid template or is larger than 1 MiB.
     pub fn new(file: &Path, source: &str, special_tokens: BTreeMap<String, String>) -> Result<Self, TemplateError> {
         let failed = |problem: String| TemplateError { file: file.to_owned(), problem };
         if source.len() > LONGEST {
@@ -50,9 +50,10 @@ impl ChatTemplate {
             "format" => Err(minijinja::ErrorKind::UnknownMethod.into()),
             _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments),
         });
-        // What fills up to a width takes as much memory as a template writes digits.
+        // Formatting to a width allocates as much memory as the template demands, so these filters are removed.
         ["format", "indent"].into_iter().for_each(|filter| environment.remove_filter(filter));
-        // Its JSON is not Python's, so a template that writes some is refused rather than rendered differently.
+        // The filter's JSON differs from Python's, so templates that use it are refused instead of
+        // rendered differently.
         environment.remove_filter("tojson");
         environment.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
             Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
@@ -61,22 +62,23 @@ impl ChatTemplate {
         Ok(Self { file: file.to_owned(), environment, source: source.to_owned(), special_tokens })
     }
 
-    /// The template's text.
+    /// Source text of the template.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The tokens it knows by name.
+    /// Special tokens by name, such as `bos_token`.
     #[must_use]
     pub fn special_tokens(&self) -> &BTreeMap<String, String> {
         &self.special_tokens
     }
 
-    /// Renders `messages`, ending in the start of an answer where asked.
+    /// Renders `messages` as text, followed by the generation prompt if `add_generation_prompt`. An image is rendered
+    /// as a placeholder.
     ///
     /// # Errors
-    /// When the template raises an error or does not end.
+    /// When the template raises an error, uses an unsupported filter, or exceeds the step limit.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
         let messages: Vec<_> = messages.iter().map(as_json).collect();
         let failed = |error: minijinja::Error| TemplateError { file: self.file.clone(), problem: error.to_string() };
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn templates_render_as_in_transformers() {
         let cases = [
-            // Blocks take their line with them, the last newline goes, nothing is escaped.
+            // Block lines leave no blank line, the final newline is dropped, and nothing is escaped.
             (
                 "{% for m in messages %}\n  {% if true %}\n{{ m['content'][0].text }}\n{% endif %}\n{% endfor %}\n",
                 "hELLO <b> & co\n",

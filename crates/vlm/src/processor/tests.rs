@@ -9,7 +9,7 @@ fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny")
 }
 
-/// The processor's files of the tiny folder.
+/// A copy of the processor files of the tiny model folder.
 fn copied() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let files = [
@@ -58,7 +58,7 @@ fn the_digest_changes_with_everything_that_decides() {
         assert!(*other != digest && !others[..index].contains(other), "change {index}");
     }
     assert_eq!(of("preprocessor_config.json", &|value| value["do_pad"] = false.into()), digest);
-    // Splitting set here counts as if the folder had said so.
+    // An override gives the same digest as the same setting in the folder.
     let mut processor = processor;
     processor.set_image_splitting(Some(true));
     assert_eq!(processor.digest(), digest);
@@ -123,7 +123,7 @@ fn a_bad_file_is_refused_with_its_name() {
     std::fs::create_dir(folder.path().join("tokenizer.json")).expect("made");
     let error = Processor::from_folder(folder.path()).expect_err("refused").to_string();
     assert!(error.contains("tokenizer.json: there is no such file"), "{error}");
-    // Larger than is read, without taking the space.
+    // A sparse file above the size limit, which takes no disk space.
     let folder = copied();
     let file = std::fs::File::create(folder.path().join("tokenizer.json")).expect("made");
     file.set_len((64 << 20) + 1).expect("set");
@@ -135,7 +135,7 @@ fn a_bad_file_is_refused_with_its_name() {
 fn a_template_that_says_nothing_is_refused_when_it_is_used() {
     let silent = changed("chat_template.json", |value| value["chat_template"] = "".into()).expect("loads");
     let error = silent.encode(&Conversation::default(), &[], true).expect_err("refused").to_string();
-    assert_eq!(error, "the chat template renders this conversation to nothing");
+    assert!(error.starts_with("the chat template renders this conversation to nothing -> "), "{error}");
 }
 
 #[test]

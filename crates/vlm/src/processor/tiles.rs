@@ -1,4 +1,4 @@
-//! Pictures cut and digested, ready for the image encoder.
+//! Images cut into tiles, with a digest per tile, ready for the image encoder.
 
 use std::sync::Arc;
 
@@ -9,29 +9,29 @@ use super::pixels::{ImageGrid, Tiles};
 use super::{Processor, ProcessorError};
 use crate::feature_cache::TileDigest;
 
-/// A picture, cut and digested.
+/// An image cut into tiles, with a digest per tile.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Its tiles.
+    /// Pixels of all tiles.
     pub pixels: PreparedPixels,
-    /// How it was cut.
+    /// Tile grid.
     pub grid: ImageGrid,
-    /// A digest of each tile's pixels: equal digests have equal features.
+    /// Digest of each tile's pixels. Tiles with equal digests have equal image features.
     pub(crate) digests: Vec<TileDigest>,
 }
 
-/// Pixels of a prepared picture, before normalisation.
+/// Pixels of a prepared image, before normalisation.
 #[derive(Clone, Debug)]
 pub enum PreparedPixels {
-    /// Bytes, as cut from a picture.
+    /// Bytes, as cut from an image file.
     Cut(Tiles),
-    /// Numbers in 0..1, `[tiles, 3, side, side]`, as an attack left them.
+    /// Values in 0..1, `[tiles, 3, side, side]`, as an attack gives them. Empty for [`Prepared::outline`].
     Unit(Arc<Vec<f32>>),
 }
 
 impl Prepared {
-    /// A picture that was never read, to count tokens and tiles with; the model cannot be shown it. Equal `name`s stand for
-    /// equal pictures.
+    /// Creates an image without pixels, for counting tokens and tiles only: the model cannot encode it. Images with
+    /// equal `name` and grid count as equal.
     #[must_use]
     pub fn outline(grid: ImageGrid, name: &str) -> Self {
         let digest = |tile: usize| Sha256::digest(format!("{tile}:{name}")).into();
@@ -41,32 +41,36 @@ impl Prepared {
 }
 
 impl Processor {
-    /// How a picture of this size, of at least one pixel, will be cut.
+    /// Returns the tile grid of an image of this size, in pixels. A side of 0 counts as 1.
     #[must_use]
     pub fn grid(&self, width: u32, height: u32) -> ImageGrid {
         self.pixels().grid(width, height, self.splitting)
     }
 
-    /// Cuts a picture.
+    /// Resizes an image, cuts it into tiles and digests them.
     ///
     /// # Errors
-    /// When it has no pixels.
+    /// When the image has no pixels.
     pub fn prepare(&self, picture: &RgbImage) -> Result<Prepared, ProcessorError> {
         let tiles = self.tiles(picture)?;
         let digests = (0..tiles.grid.tiles()).map(|tile| tiles.digest(tile)).collect();
         Ok(Prepared { grid: tiles.grid, digests, pixels: PreparedPixels::Cut(tiles) })
     }
 
-    /// A picture with other pixels, `[tiles, 3, side, side]` in 0..1, on the grid of `like`.
+    /// Creates an image of grid `like` from the pixels `unit`, `[tiles, 3, side, side]` in 0..1.
     ///
     /// # Errors
-    /// When there are not as many as its tiles have.
+    /// When `unit` has another length than the tiles of the grid.
     pub fn repainted(&self, like: ImageGrid, unit: Vec<f32>) -> Result<Prepared, ProcessorError> {
         let size = self.tile_size();
         if unit.len() != size * like.tiles() {
-            let problem =
-                format!("{} pixel values are given, {} tiles have {}", unit.len(), like.tiles(), size * like.tiles());
-            return Err(ProcessorError::PackedSequences(problem));
+            let problem = format!(
+                "{} pixel values are given, but {} tiles have {}",
+                unit.len(),
+                like.tiles(),
+                size * like.tiles()
+            );
+            return Err(ProcessorError::Conversation(problem));
         }
         let digests = unit
             .chunks(size)
@@ -79,13 +83,13 @@ impl Processor {
         Ok(Prepared { grid: like, digests, pixels: PreparedPixels::Unit(Arc::new(unit)) })
     }
 
-    /// Values of one tile: colours times pixels.
+    /// Number of values of one tile: `3 * side * side`.
     #[must_use]
     pub fn tile_size(&self) -> usize {
         3 * (self.pixels().max_image_size.longest_edge as usize).pow(2)
     }
 
-    /// A prepared picture's pixels in 0..1, `[tiles, 3, side, side]`.
+    /// Returns the pixels of a prepared image in 0..1, `[tiles, 3, side, side]`.
     #[must_use]
     pub fn unit_pixels(&self, prepared: &Prepared) -> Vec<f32> {
         match &prepared.pixels {

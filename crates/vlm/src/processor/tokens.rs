@@ -1,4 +1,4 @@
-//! Text to token ids and back, with the byte at which each token starts.
+//! Tokenizer: text to token ids and back, with the byte offset of each token.
 
 use std::collections::HashMap;
 
@@ -10,30 +10,33 @@ use super::image_tokens::{FAKE, IMAGE, is_structural};
 #[derive(Clone, Debug)]
 pub struct Tokens {
     tokenizer: Tokenizer,
-    /// Bytes each id of the plain vocabulary stands for.
+    /// Length in bytes of each token of the base vocabulary, by id.
     lengths: Vec<u32>,
-    /// Tokens found in text as they are, before anything else is cut.
+    /// Added tokens by id. The tokenizer finds them in text before all others.
     added: HashMap<u32, String>,
-    /// Those of them that mean more than their words.
+    /// Special and structural tokens among the added ones, sorted.
     special: Vec<String>,
 }
 
-/// A text as tokens.
+/// A tokenised text.
 #[derive(Debug)]
 pub struct Tokenised {
     /// Token ids.
     pub ids: Vec<u32>,
-    /// The byte at which each token starts, and the length of the text last.
+    /// First byte of each token, followed by the length of the text.
     starts: Vec<usize>,
 }
 
 impl Tokens {
-    /// Reads `tokenizer.json`.
+    /// Reads the contents of `tokenizer.json`.
+    ///
+    /// # Errors
+    /// When the file is malformed or lacks the image tokens of Idefics3 and SmolVLM.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        // What reads it panics where the part on decoding is not JSON.
+        // The tokenizers crate panics when the decoder section is not JSON, so syntax is checked first.
         serde_json::from_slice::<serde_json::Value>(bytes).map_err(|error| error.to_string())?;
         let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
-        // A file may ask for these; a conversation is never cut or filled silently.
+        // A file may enable truncation and padding, but a conversation must never be cut or padded silently.
         tokenizer.with_truncation(None).map_err(|error| error.to_string())?.with_padding(None);
         let decoder = tokenizer.get_added_tokens_decoder();
         for needed in [IMAGE, FAKE] {
@@ -54,33 +57,36 @@ impl Tokens {
         Ok(Self { tokenizer, lengths, added, special })
     }
 
-    /// The first special token in `text`.
+    /// Returns a special token that `text` contains, or `None`.
     pub fn special_in(&self, text: &str) -> Option<&str> {
         self.special.iter().map(String::as_str).find(|token| text.contains(token))
     }
 
-    /// A special token that `a` holds more or less often than `b`.
+    /// Returns a special token that occurs in `a` and `b` with different counts, or `None`.
     pub fn unequal_special(&self, a: &str, b: &str) -> Option<&str> {
         let unequal = |token: &&str| a.matches(token).count() != b.matches(token).count();
         self.special.iter().map(String::as_str).find(unequal)
     }
 
-    /// The id of a token of the vocabulary.
+    /// Returns the id of a token, or `None` if the vocabulary does not have it.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
     }
 
-    /// The largest id that a text can come to.
+    /// Returns the largest id of the vocabulary, added tokens included.
     pub fn largest_id(&self) -> u32 {
         self.tokenizer.get_vocab(true).into_values().max().unwrap_or(0)
     }
 
-    /// Whether an id stands for a token.
+    /// Whether the vocabulary has a token of this id.
     pub fn knows(&self, id: u32) -> bool {
         self.added.contains_key(&id) || self.tokenizer.id_to_token(id).is_some()
     }
 
-    /// Cuts a text into tokens.
+    /// Tokenises `text`.
+    ///
+    /// # Errors
+    /// When the tokenizer fails, or the tokens do not add up to the text.
     pub fn encode(&self, text: &str) -> Result<Tokenised, String> {
         let encoding = self.tokenizer.encode_fast(text, true).map_err(|error| error.to_string())?;
         let ids = encoding.get_ids().to_vec();
@@ -88,8 +94,9 @@ impl Tokens {
         Ok(Tokenised { ids, starts })
     }
 
-    /// The tokenizer's own offsets leave out blanks and split characters, so places are added up from the tokens: in a
-    /// byte-level vocabulary a token has as many characters as it stands for bytes, and an added token stands for itself.
+    /// Computes the first byte of each token from token lengths, because the tokenizer's own offsets omit white
+    /// space and split characters. In a byte-level vocabulary a token has one character per byte; an added token is
+    /// its own text.
     fn starts(&self, ids: &[u32], text: &str) -> Result<Vec<usize>, String> {
         let mut starts = Vec::with_capacity(ids.len() + 1);
         let mut at = 0;
@@ -100,7 +107,7 @@ impl Tokens {
                     token.len()
                 }
                 Some(token) => {
-                    return Err(not_byte_level(&format!("it puts {token:?} where the text does not say so")));
+                    return Err(not_byte_level(&format!("it gives {token:?} where the text does not contain it")));
                 }
                 None => self.lengths.get(*id as usize).map_or(0, |length| *length as usize),
             };
@@ -109,19 +116,20 @@ impl Tokens {
         if at == text.len() { Ok(starts) } else { Err(not_byte_level("its tokens do not add up to the text")) }
     }
 
-    /// Ids as words, special tokens and surrounding blanks left out.
+    /// Decodes ids to text, without special tokens and surrounding white space.
     pub fn decode(&self, ids: &[u32]) -> String {
         self.tokenizer.decode(ids, true).unwrap_or_default().trim().to_owned()
     }
 
-    /// Each id as its own words, special tokens included.
+    /// Decodes each id alone, special tokens included.
     pub fn strings(&self, ids: &[u32]) -> Vec<String> {
         ids.iter().map(|id| self.tokenizer.decode(&[*id], false).unwrap_or_default()).collect()
     }
 }
 
 impl Tokenised {
-    /// The token that starts at `byte` of the text (one past the last for its end), if one does.
+    /// Returns the index of the token that starts at `byte` of the text, or `None`. The end of the text gives the
+    /// number of tokens.
     pub fn at(&self, byte: usize) -> Option<usize> {
         self.starts.binary_search(&byte).ok()
     }
@@ -129,14 +137,14 @@ impl Tokenised {
 
 fn not_byte_level(problem: &str) -> String {
     format!(
-        "tokenizer.json: {problem}: byte-level tokenizers that add nothing to a text are built -> take the tokenizer of the \
-         model's own folder"
+        "tokenizer.json: {problem}: only byte-level tokenizers that add nothing to a text are supported -> use the \
+         tokenizer of the model's own folder"
     )
 }
 
 fn lengths(tokenizer: &Tokenizer) -> Vec<u32> {
     let vocabulary = tokenizer.get_vocab(false);
-    // Ids come from a file: a single huge one must not reserve memory for all below it.
+    // Ids come from a file: a single huge id must not allocate memory for all smaller ids.
     let most = vocabulary.len().saturating_mul(4) as u32;
     let known = vocabulary.iter().filter(|(_, id)| **id <= most);
     let mut lengths = vec![0; known.clone().map(|(_, id)| *id as usize + 1).max().unwrap_or(0)];

@@ -1,4 +1,4 @@
-//! What the parity tests share: the reference values of `tests/parity` and the conversations they were taken on.
+//! Helpers of the parity tests: reference values of `tests/parity` and the conversations they belong to.
 
 #![allow(dead_code)]
 
@@ -14,14 +14,14 @@ use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use stepwise_vlm::weights::SafetensorsSource;
 
-/// Largest difference over largest magnitude of the reference.
+/// Accepted deviation: largest difference divided by the largest magnitude of the reference.
 pub const TOLERANCE: f32 = 1e-4;
 
 /// Names of the recorded conversations.
 pub const CONVERSATIONS: [&str; 8] =
     ["single", "split", "strip", "small", "small_unsplit", "two_images", "text_only", "multi_turn"];
 
-/// A pass for gradients without dropout: what PEFT's `eval` mode computes.
+/// A pass with gradients and without dropout, like PEFT's `eval` mode.
 pub const GRADIENTS: Pass = Pass { adapters: true, gradients: true, dropout: None };
 
 pub fn parity() -> PathBuf {
@@ -32,20 +32,20 @@ pub fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
 }
 
-/// `fixtures.json`.
+/// Contents of `fixtures.json`.
 pub fn facts() -> &'static Value {
     static FACTS: OnceLock<Value> = OnceLock::new();
     FACTS.get_or_init(|| json(&parity().join("fixtures.json")))
 }
 
-/// `fixtures.safetensors`.
+/// Tensors of `fixtures.safetensors`.
 pub fn references() -> &'static SafetensorsSource {
     static TENSORS: OnceLock<SafetensorsSource> = OnceLock::new();
     let open = || SafetensorsSource::open(&[parity().join("fixtures.safetensors")], &Device::flex());
     TENSORS.get_or_init(|| open().expect("fixtures.safetensors"))
 }
 
-/// The values of one recorded tensor.
+/// Returns the values of one recorded tensor.
 pub fn reference(name: &str) -> Vec<f32> {
     references().any(name).expect(name).1
 }
@@ -54,7 +54,7 @@ pub fn tiny() -> Vlm {
     Vlm::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model")
 }
 
-/// A copy of `folder` of the parity fixtures without the files named in `without`.
+/// Copies `folder` of the parity fixtures to a temporary folder, except the files named in `without`.
 pub fn copy_of(folder: &str, without: &[&str]) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a folder");
     for entry in std::fs::read_dir(parity().join(folder)).expect("a folder") {
@@ -81,12 +81,12 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> 
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
-/// Largest difference over largest magnitude of `expected`.
+/// Returns the largest difference divided by the largest magnitude of `expected`.
 pub fn deviation(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len(), "as many values");
     let scale = expected.iter().fold(f32::MIN_POSITIVE, |scale, value| scale.max(value.abs()));
     let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
-    // NaN would vanish in `max`.
+    // `max` ignores NaN, so NaN is made infinite.
     differences.fold(0.0, |most: f32, next| if next.is_nan() { f32::INFINITY } else { most.max(next) }) / scale
 }
 
@@ -101,7 +101,7 @@ pub struct Case {
     pub name: &'static str,
     pub facts: &'static Value,
     pub ids: Vec<u32>,
-    /// Places of the tokens the loss is taken on.
+    /// Indices of the tokens that are targets of the loss.
     pub supervised: Vec<usize>,
     pub tiles: usize,
 }
@@ -122,38 +122,38 @@ impl Case {
         CONVERSATIONS.map(Self::load).into()
     }
 
-    /// A tensor recorded for this conversation.
+    /// Returns a tensor recorded for this conversation.
     pub fn reference(&self, part: &str) -> Vec<f32> {
         reference(&format!("{}.{part}", self.name))
     }
 
-    /// The normalised pixels, `[tiles, 3, 64, 64]`.
+    /// Returns the normalised pixels, `[tiles, 3, 64, 64]`; `None` without images.
     pub fn pixels(&self) -> Option<Tensor<4>> {
         (self.tiles > 0).then(|| tensor(self.reference("pixel_values"), [self.tiles, 3, 64, 64]))
     }
 
-    /// Image features of the model.
+    /// Computes the image features; `None` without images.
     pub fn features(&self, model: &Vlm, pass: &Pass) -> Option<Tensor<2>> {
         self.pixels().map(|pixels| model.connect(model.encode(pixels, None, pass), pass))
     }
 
-    /// The conversation with its supervised tokens predicted; each counts `weight`. Its tiles are numbered from `first_tile`.
+    /// The conversation with its supervised tokens as targets of weight `weight`. Tiles are numbered from `first_tile`.
     pub fn sequence(&self, weight: f32, first_tile: usize) -> Sequence {
         let targets = self.supervised.iter().map(|index| Target { index: *index, weight }).collect();
         Sequence { targets, ..sequence(self.ids.clone(), first_tile) }
     }
 
-    /// The whole conversation, nothing of which is predicted.
+    /// The whole conversation without targets.
     pub fn whole(&self) -> Sequence {
         sequence(self.ids.clone(), 0)
     }
 
-    /// The conversation as its mean loss is taken.
+    /// The conversation with targets weighted so that the loss is the mean over supervised tokens.
     pub fn mean_sequence(&self) -> Sequence {
         self.sequence(1.0 / self.supervised.len() as f32, 0)
     }
 
-    /// The part of the conversation before its last answer.
+    /// The conversation up to the generation prompt of its last answer.
     pub fn prompt(&self) -> Sequence {
         sequence(list(&self.facts["prompt"]["input_ids"]), 0)
     }
@@ -174,20 +174,20 @@ impl Case {
             .collect()
     }
 
-    /// Logits after every token.
+    /// Logits of every token, `[tokens, vocabulary]`, flattened.
     pub fn logits(&self, model: &Vlm, pass: &Pass) -> Vec<f32> {
         let layout = PackedSequences::pack(&[self.whole()], false);
         let rows: Vec<usize> = (0..layout.rows()).collect();
         values(model.logits(&layout, self.features(model, pass), &rows, pass))
     }
 
-    /// The mean loss over the supervised tokens, ready to be differentiated if `pass` keeps gradients.
+    /// Mean loss over the supervised tokens, differentiable if `pass` keeps gradients.
     pub fn loss(&self, model: &Vlm, pass: &Pass) -> Tensor<1> {
         model.loss(&PackedSequences::pack(&[self.mean_sequence()], true), self.features(model, pass), pass)
     }
 }
 
-/// Tokens with their image spans: every four placeholders in a row of the text are one tile.
+/// Tokens with their image spans. Each tile has four consecutive placeholders.
 fn sequence(ids: Vec<u32>, first_tile: usize) -> Sequence {
     const IMAGE: u32 = 475;
     const FEATURES: usize = 4;
@@ -207,7 +207,7 @@ pub fn list<T: for<'a> Deserialize<'a>>(value: &Value) -> Vec<T> {
     Vec::deserialize(value).expect("a list")
 }
 
-/// Makes every parameter learn.
+/// Makes every parameter trainable.
 pub fn learn_everything(model: &mut Vlm) {
     struct Learn;
     impl ParameterVisitor for Learn {
@@ -218,7 +218,7 @@ pub fn learn_everything(model: &mut Vlm) {
     model.visit(&mut Learn);
 }
 
-/// The gradient of every parameter that has one, by name.
+/// Returns the gradient of every parameter that has one, by name.
 pub fn gradients_of(model: &mut Vlm, gradients: &Gradients) -> BTreeMap<String, Vec<f32>> {
     struct Collect<'a>(&'a Gradients, BTreeMap<String, Vec<f32>>);
     impl ParameterVisitor for Collect<'_> {

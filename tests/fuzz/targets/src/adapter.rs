@@ -1,4 +1,4 @@
-//! PEFT folders.
+//! Fuzz target for PEFT adapter folders.
 
 use burn::tensor::Device;
 use stepwise_vlm::adapter::{load_adapter, save_adapter};
@@ -10,10 +10,14 @@ thread_local! {
     static BASE: Vlm = Vlm::load(&fixture("tiny"), &Device::flex()).expect("the tiny model");
 }
 
-/// `adapter_config.json` and `adapter_model.safetensors`, put on a tiny model; one that is taken is saved and read again.
+/// Loads `adapter_config.json` and `adapter_model.safetensors` on a tiny model. An accepted adapter is saved and
+/// loaded again.
 ///
 /// # Errors
-/// When it is refused.
+/// When the adapter is refused.
+///
+/// # Panics
+/// When an accepted adapter cannot be saved and loaded again, or an error gives no advice.
 pub fn adapter(data: &[u8]) -> Result<(), String> {
     let [config, weights] = files(data);
     let place = folder();

@@ -1,4 +1,4 @@
-//! Case files.
+//! Fuzz target for case files.
 
 use stepwise_data::check::{CheckOptions, Files, check_file, load, summary};
 use stepwise_data::dataset::CASE_FILE;
@@ -7,17 +7,21 @@ use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
 
 use crate::{folder, refused, write};
 
-/// The files that cases may name.
+/// Image and mask files that the cases can refer to.
 const FILES: [(&str, &[u8]); 3] = [
     ("images/image.png", include_bytes!("../pictures/image.png")),
     ("masks/body.png", include_bytes!("../pictures/body.png")),
     ("masks/finding.png", include_bytes!("../pictures/finding.png")),
 ];
 
-/// `cases.jsonl` beside a picture and two masks. Cases that hold every rule are asked about, written and read again.
+/// Checks `cases.jsonl` in a folder with one image and two masks. Accepted cases are made into prompts, written, and
+/// read again.
 ///
 /// # Errors
-/// When a line is no case, or breaks a rule.
+/// When a line is not a case, or breaks a rule.
+///
+/// # Panics
+/// When accepted cases differ after writing and reading, or an error gives no advice.
 pub fn cases(data: &[u8]) -> Result<(), String> {
     let place = folder();
     for folder in ["images", "masks"] {
@@ -44,7 +48,7 @@ pub fn cases(data: &[u8]) -> Result<(), String> {
             }
         }
         for image in &case.images {
-            dataset.picture(image).expect("a checked picture");
+            dataset.picture(image).expect("a checked image");
         }
     }
     dataset.file = place.path().join("again.jsonl");

@@ -1,4 +1,4 @@
-//! Recipes of other tools.
+//! Fuzz target for recipes of other tools.
 
 use std::path::Path;
 
@@ -6,10 +6,13 @@ use stepwise_recipe::{ImportError, Recipe, Tool, import as translate};
 
 use crate::refused;
 
-/// YAML of LLaMA-Factory, ms-swift or TRL, of the one that its keys tell, or else of each. What it becomes is a recipe.
+/// Translates a YAML recipe of LLaMA-Factory, ms-swift or TRL. If the keys do not identify the tool, each is tried.
 ///
 /// # Errors
-/// When it is no recipe of such a tool.
+/// When a translation fails.
+///
+/// # Panics
+/// When a translation is not a valid recipe, or an error gives no advice.
 pub fn import(data: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(data);
     let path = Path::new("recipe.yaml");

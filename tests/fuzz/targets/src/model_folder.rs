@@ -1,4 +1,4 @@
-//! The small files of a model's folder.
+//! Fuzz target for the configuration and tokenizer files of a model folder.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use stepwise_vlm::processor::Processor;
 use crate::template::conversation;
 use crate::{files, fixture, folder, refused, write};
 
-/// In the order in which they stand in the bytes. The tokenizer comes last, for it is the longest.
+/// File names, in the order of their contents in the input. The tokenizer comes last because it is the longest.
 pub const NAMES: [&str; 7] = [
     "config.json",
     "preprocessor_config.json",
@@ -23,11 +23,14 @@ pub const NAMES: [&str; 7] = [
     "tokenizer.json",
 ];
 
-/// The files of [`NAMES`], an empty one being absent, beside the weights of a tiny model: loaded as a model, and a
-/// conversation with a picture made into its tokens.
+/// Loads a model folder of the files in [`NAMES`] and the weights of a tiny model, and encodes a conversation with an
+/// image. Empty files are left out.
 ///
 /// # Errors
-/// When a file is refused, or they do not belong together.
+/// When a file is refused, or files do not fit each other.
+///
+/// # Panics
+/// When an error gives no advice.
 pub fn model_folder(data: &[u8]) -> Result<(), String> {
     let place = folder();
     for (name, bytes) in NAMES.into_iter().zip(files::<{ NAMES.len() }>(data)) {
@@ -37,7 +40,7 @@ pub fn model_folder(data: &[u8]) -> Result<(), String> {
     }
     let weights = "model.safetensors";
     std::fs::copy(fixture("tiny").join(weights), place.path().join(weights)).expect("the tiny model's weights");
-    // Either may be wrong without the other.
+    // The processor is loaded even if the model is refused, so that both are fuzzed.
     let model = Vlm::load(place.path(), &Device::flex()).map_err(refused);
     let processor = Processor::from_folder(place.path()).map_err(refused)?;
     let picture = Arc::new(processor.prepare(&RgbImage::new(96, 40)).map_err(refused)?);

@@ -1,4 +1,4 @@
-//! Pictures, PNG and JPEG.
+//! Fuzz target for PNG and JPEG images.
 
 use std::cell::OnceCell;
 use std::path::Path;
@@ -9,24 +9,28 @@ use stepwise_vlm::processor::Processor;
 
 use crate::{fixture, folder, refused, write};
 
-/// Larger ones are decoded, and not cut: every one of so many would take seconds.
+/// Most pixels of an image that is also cut into tiles. Cutting larger images would take seconds each.
 const CUT: u64 = 1 << 20;
 
 thread_local! {
     static PROCESSOR: OnceCell<Processor> = const { OnceCell::new() };
 }
 
-/// A picture file, decoded and cut into tiles.
+/// Decodes an image file and cuts it into tiles.
 ///
 /// # Errors
-/// When it is refused.
+/// When the image is refused.
+///
+/// # Panics
+/// When the image exceeds a size limit, the header states another size, the tile grid does not follow from the size, or
+/// an error gives no advice.
 pub fn picture(data: &[u8]) -> Result<(), String> {
     let place = folder();
     write(place.path(), "picture", data);
     let size = picture_size(&place.path().join("picture")).map_err(refused);
     let picture = decode_picture(data, Path::new("picture")).map_err(refused)?;
     let (width, height) = picture.dimensions();
-    assert_eq!(size, Ok((width, height)), "the header says another size");
+    assert_eq!(size, Ok((width, height)), "the header states another size");
     let pixels = u64::from(width) * u64::from(height);
     assert!(width.max(height) <= MAX_DIMENSION && pixels <= MAX_PIXELS);
     if pixels > CUT {

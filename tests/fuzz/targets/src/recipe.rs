@@ -1,4 +1,4 @@
-//! Recipes.
+//! Fuzz target for recipes.
 
 use std::path::Path;
 
@@ -6,11 +6,14 @@ use stepwise_recipe::Recipe;
 
 use crate::{files, refused};
 
-/// A recipe in TOML and, after it, `--set` arguments, one a line. One that is taken reads again as the same from the form in
-/// which all its values are written out.
+/// Parses a TOML recipe, followed by `--set` arguments, one per line. An accepted recipe is written with all its values
+/// and read again.
 ///
 /// # Errors
-/// When it is no recipe.
+/// When the recipe or an argument is invalid.
+///
+/// # Panics
+/// When the written recipe differs after reading.
 pub fn recipe(data: &[u8]) -> Result<(), String> {
     let [text, overrides] = files(data).map(|part| String::from_utf8_lossy(part).into_owned());
     let overrides: Vec<String> = overrides.lines().map(str::to_owned).collect();

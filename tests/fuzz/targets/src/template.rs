@@ -1,4 +1,4 @@
-//! Chat templates.
+//! Fuzz target for chat templates.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use stepwise_vlm::processor::template::ChatTemplate;
 
 use crate::refused;
 
-/// A question about a picture, answered and asked on.
+/// A conversation with a system turn, an image, a question, an answer and a second question.
 pub(crate) fn conversation() -> Conversation {
     let mut conversation = Conversation::default();
     conversation.push(Role::System, vec![Part::text("Answer in a word.")]);
@@ -18,10 +18,13 @@ pub(crate) fn conversation() -> Conversation {
     conversation
 }
 
-/// A chat template, filled with a conversation.
+/// Compiles a chat template and renders a conversation, with and without generation prompt.
 ///
 /// # Errors
-/// When it is none, or fails.
+/// When the template is invalid or rendering fails.
+///
+/// # Panics
+/// When an error gives no advice.
 pub fn template(data: &[u8]) -> Result<(), String> {
     let special = BTreeMap::from([("bos_token".to_owned(), "<s>".to_owned())]);
     let template = ChatTemplate::new(Path::new("chat_template.jinja"), &String::from_utf8_lossy(data), special)

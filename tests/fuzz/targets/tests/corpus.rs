@@ -1,4 +1,4 @@
-//! Every file of the fuzzer's corpora, once: what was found stays mended.
+//! Runs every file of the fuzzing corpora once, so that fixed bugs stay fixed.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use stepwise_fuzzed::TARGETS;
 use stepwise_trainer::environment::peak_memory_mib;
 
-/// No file may take longer. A loaded machine is slow; what hangs or grows without bound takes longer than this anywhere.
+/// Time limit for one file. The limit is generous for loaded machines, but stops inputs that hang.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// What the process may have held at once, in MiB.
+/// Limit of the peak memory of the test process, in MiB.
 const LARGEST: f64 = 1536.0;
 
 fn corpus(target: &str) -> Vec<PathBuf> {
@@ -20,8 +20,8 @@ fn corpus(target: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Files whose name begins with `sound` are taken, and all others refused: a corpus of which nothing is taken any more
-/// would reach nothing.
+/// Checks that files with names starting with `sound` are accepted and all others refused. A corpus needs both kinds:
+/// inputs that are refused early do not reach later code.
 fn replay(name: &str) {
     let (_, target) = TARGETS.into_iter().find(|(known, _)| *known == name).expect("a target");
     let files = corpus(name);

@@ -12,7 +12,7 @@ fn processor() -> Processor {
     Processor::from_folder(&tiny()).expect("loads")
 }
 
-/// The tiny folder with another chat template.
+/// The tiny processor with another chat template.
 fn with_template(template: &str) -> Processor {
     let folder = tempfile::tempdir().expect("a folder");
     for file in ["tokenizer.json", "preprocessor_config.json", "processor_config.json"] {
@@ -109,7 +109,8 @@ fn a_template_that_answers_otherwise_than_it_prompts_is_refused() {
 
 #[test]
 fn a_supervised_turn_without_a_word_or_an_end_is_refused() {
-    // Its blank is the prompt's, and blanks at the end are not supervised: less than nothing would be left.
+    // The blank before the answer belongs to the prompt, and trailing blanks are not supervised, so an empty answer
+    // leaves no supervised text.
     let template = "{% for m in messages %}{{ ' ' if m.role == 'assistant' }}{{ m.content[0].text }}{% endfor %}\
                     {% if add_generation_prompt %}{{ ' ' }}{% endif %}";
     let processor = with_template(template);
@@ -120,7 +121,8 @@ fn a_supervised_turn_without_a_word_or_an_end_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is said, the supervised tokens are the answer and its end, and the option's tokens are the answer.
+    /// For all texts, the supervised tokens are the answer and its end token, and the tokens of an option are
+    /// the answer.
     #[test]
     fn the_supervised_tokens_are_the_answer(question in ".{0,40}", answer in "\\PC{1,30}", rows in 0_usize..3) {
         thread_local!(static PROCESSOR: Processor = processor());

@@ -3,14 +3,14 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 
-/// The same numbers anywhere: not smooth, so that every weight shows.
+/// A deterministic image that is not smooth, so that every weight affects the result.
 fn drawn(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([0, 1, 2].map(|c| (x * x * (3 + c) + y * 17 * (c + 1) + x * y * 5 + (x ^ y) * 7) as u8))
     })
 }
 
-/// Filter, size before and after, and the beginning of the SHA-256 of the bytes that Pillow 13.0.0 gives for [`drawn`].
+/// Filter, size before, size after, and first digits of the SHA-256 of Pillow 13.0.0's result for [`drawn`].
 type Known = (Resample, (u32, u32), (u32, u32), &'static str);
 
 #[rustfmt::skip]
@@ -73,7 +73,7 @@ fn the_height_goes_first_only_where_it_loses_more_than_twice_as_much() {
     let picture = RgbImage::new(100, 121);
     assert!(vertical_first(&picture, 50, 20));
     assert!(!vertical_first(&RgbImage::new(100, 120), 50, 20));
-    assert!(vertical_first(&picture, 101, 120), "a width that grows loses nothing");
+    assert!(vertical_first(&picture, 101, 120), "a growing width loses no pixels");
     assert!(!vertical_first(&RgbImage::new(2, 8), 49, 31), "nothing shrinks");
 }
 
@@ -84,7 +84,7 @@ fn no_pixels_are_no_panic() {
 }
 
 proptest! {
-    /// Weights add up to 1: a picture of one colour keeps it. A weight lost or gained anywhere shows here.
+    /// Weights add up to 1, so an image of one colour keeps the colour. A missing or extra weight fails this test.
     #[test]
     fn one_colour_stays(
         colour: [u8; 3], width in 1_u32..70, height in 1_u32..70, to_width in 1_u32..90, to_height in 1_u32..90,
