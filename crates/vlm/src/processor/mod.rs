@@ -55,7 +55,7 @@ pub enum ProcessorError {
     },
     /// Images, supervised answers or options do not fit the rendered or tokenised conversation.
     #[error("{0}")]
-    PackedSequences(String),
+    Conversation(String),
 }
 
 /// Tokenizer, chat template and image preprocessing of one model folder.
