@@ -1,4 +1,4 @@
-//! The reference page of recipes, `docs/recipe.md`.
+//! Writes the reference page of recipes, `docs/recipe.md`.
 
 use std::fmt::Write;
 
@@ -10,13 +10,13 @@ const HEAD: &str = "# Recipe
 <!-- Written by `stepwise schema --markdown > docs/recipe.md` from the code that reads recipes; a test compares them. -->
 
 A recipe is a TOML file. Keys have the names and meanings of Hugging Face, PEFT and LLaMA-Factory. Relative paths start at
-the working directory. `--set lora.r=32` lays a value over the file's; an element of a list is named by its number, as in
+the working directory. `--set lora.r=32` overrides a value of the file. List elements are numbered from 0, as in
 `--set curriculum.phase.0.replay=0.1`. `stepwise init` writes a commented recipe, `stepwise schema` prints the JSON Schema for
 editors, `stepwise import` translates recipes of other tools.
 ";
 
 impl Reference {
-    /// The page, in Markdown.
+    /// The reference page in Markdown.
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut page = HEAD.to_owned();
@@ -26,12 +26,12 @@ impl Reference {
             let _ = write!(page, "\n## {title}\n\n{about}\n");
             match self.like(section) {
                 Some(other) => {
-                    let _ = write!(page, "\nThe keys are those of `{}`.\n", self.place(other));
+                    let _ = write!(page, "\nThe keys are the same as in `{}`.\n", self.place(other));
                 }
                 None => page.push_str(&rows(self.keys_of(section))),
             }
         }
-        page.push_str("\n## Names elsewhere\n\n| elsewhere | here |\n| --- | --- |\n");
+        page.push_str("\n## Names in other tools\n\n| other tools | Stepwise |\n| --- | --- |\n");
         for (alias, ours) in names::aliases(&self.keys) {
             let place =
                 if ours.section.is_empty() { String::new() } else { format!(" in `{}`", self.place(&ours.section)) };
@@ -44,22 +44,22 @@ impl Reference {
         page
     }
 
-    /// Tables as a reader meets them: each before those inside it.
+    /// `section` and all tables inside it, every table before its inner tables.
     fn order<'a>(&'a self, section: &'a str) -> Vec<&'a str> {
         let inner = self.tables_of(section).flat_map(|(full, ..)| self.order(full));
         std::iter::once(section).chain(inner).collect()
     }
 }
 
-/// A table of keys.
+/// A Markdown table of keys.
 pub(crate) fn rows<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
-    let head = "\n| key | value | when left out | |\n| --- | --- | --- | --- |\n".to_owned();
+    let head = "\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
     keys.fold(head, |table, key| table + &row(key))
 }
 
 fn row(key: &Key) -> String {
     let default = match (&key.default, key.literal_default(), key.required) {
-        (_, _, true) => "must be given".to_owned(),
+        (_, _, true) => "required".to_owned(),
         (Some(default), Some(_), _) => format!("`{}`", escaped(default)),
         (Some(default), None, _) => escaped(default),
         (None, ..) => String::new(),
@@ -75,7 +75,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use std::path::Path;
 
-    /// What `stepwise schema` would write over the committed files.
+    /// The committed files must equal the output of `stepwise schema`.
     #[test]
     fn the_committed_reference_and_schema_are_those_of_the_code() {
         let reference = crate::recipe::reference();
@@ -86,7 +86,7 @@ mod tests {
         ] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
             let committed = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(committed == now, "docs/{name} is not what the code says -> `{command}`");
+            assert!(committed == now, "docs/{name} differs from the code -> run `{command}`");
         }
     }
 }

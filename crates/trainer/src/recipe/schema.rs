@@ -1,5 +1,5 @@
-//! The JSON Schema of a recipe (draft 7, which editors' TOML tools read). It says everything but what holds between keys;
-//! that, the reader checks.
+//! Writes the JSON Schema of a recipe (draft 7, which TOML tools of editors read). Rules between keys are not part of
+//! the schema; they are checked when a recipe is loaded.
 
 use std::ops::Bound;
 
@@ -9,7 +9,7 @@ use super::kind::ValueKind;
 use super::reference::{Key, Reference};
 
 impl Reference {
-    /// The schema.
+    /// The JSON Schema of a recipe.
     #[must_use]
     pub fn json_schema(&self) -> Value {
         let mut schema = json!({
@@ -32,7 +32,7 @@ fn table(reference: &Reference, section: &str) -> Value {
         let inner = table(reference, full);
         let inner = if kind.list { json!({ "type": "array", "items": inner }) } else { inner };
         match properties.get_mut(name) {
-            // A key that may be a word, and a table with keys of its own as well.
+            // The key accepts a single value, or a table with keys of its own.
             Some(Value::Object(word)) => {
                 let alone = std::mem::take(word);
                 let (told, value): (Map<_, _>, Map<_, _>) =
@@ -64,7 +64,7 @@ fn property(key: &Key) -> Value {
         Some(default) => property["default"] = default,
         None => {
             if let Some(default) = &key.default {
-                description.push_str(&format!(" When left out: {default}."));
+                description.push_str(&format!(" Default: {default}."));
             }
         }
     }
@@ -107,7 +107,7 @@ mod tests {
     use crate::recipe::document::Document;
     use crate::recipe::{PRESETS, Recipe, names, reference};
 
-    /// As much of JSON Schema as [`Reference::json_schema`] writes.
+    /// Checks a value against the part of JSON Schema that [`Reference::json_schema`] uses.
     fn accepts(schema: &Value, value: &toml::Value) -> bool {
         let Some(rules) = schema.as_object() else { return schema.as_bool() == Some(true) };
         rules.iter().all(|(rule, wanted)| match (rule.as_str(), value) {
@@ -152,7 +152,7 @@ mod tests {
         })
     }
 
-    /// The least recipe that may have a key in `section`.
+    /// The smallest recipe in which a key of `section` is allowed.
     fn base(section: &str) -> String {
         let tuning = if section == "full" { "finetuning_type = \"full\"\n" } else { "" };
         format!("model_name_or_path = \"m\"\n{tuning}data.synth = {{ cases = 8 }}\n[[curriculum.phase]]\n")
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// What the schema has and what the reader takes are the same names: a name that it lacks is refused in every table.
+    /// Schema and reader accept the same key names: in every table an unknown name is refused.
     #[test]
     fn unknown_or_misspelt_keys_are_never_dropped() {
         let reference = reference();
