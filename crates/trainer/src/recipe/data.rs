@@ -109,7 +109,8 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
     let dataset = dataset.filter(|_| later(&dataset_at) >= later(&written));
     let data = Data {
         source: dataset.map_or(CaseSource::Synth(generated), CaseSource::Dataset),
-        eval_split: section.choice("eval_split", Split::Validation, "Split that the benchmark evaluates after every epoch. Checkpoints are selected on it: keep `test` for a final `stepwise eval --split test --suite full`."),
+        eval_split: section.choice("eval_split", Split::Validation, "Split that the benchmark evaluates after every epoch. Checkpoints are selected on it: keep `test` for a final \
+             `stepwise eval --split test --suite full`."),
         max_samples: section.integer_or("max_samples", None, 1.., "Uses at most this many training cases."),
         refusal: section.text(
             "refusal",

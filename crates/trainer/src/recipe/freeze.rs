@@ -1,4 +1,5 @@
-//! `freeze_vision_tower`, `freeze_multi_modal_projector` and `freeze_language_model` of a phase: parts that rest while it lasts.
+//! Reads `freeze_vision_tower`, `freeze_multi_modal_projector` and `freeze_language_model` of a phase: the parts of the
+//! model that are frozen in it.
 
 use serde::Serialize;
 use stepwise_vlm::model::ModelPart;
@@ -6,22 +7,22 @@ use stepwise_vlm::model::ModelPart;
 use super::section::Section;
 use super::tuning::Tuning;
 
-/// Parts of the model that stay as they are.
+/// Frozen parts of the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Freeze {
-    /// The image encoder.
+    /// Whether the image encoder is frozen.
     #[serde(rename = "freeze_vision_tower", skip_serializing_if = "std::ops::Not::not")]
     pub vision: bool,
-    /// The connector.
+    /// Whether the connector is frozen.
     #[serde(rename = "freeze_multi_modal_projector", skip_serializing_if = "std::ops::Not::not")]
     pub connector: bool,
-    /// The decoder.
+    /// Whether the decoder is frozen.
     #[serde(rename = "freeze_language_model", skip_serializing_if = "std::ops::Not::not")]
     pub decoder: bool,
 }
 
 impl Freeze {
-    /// Whether a part stays as it is.
+    /// Whether `part` is frozen.
     #[must_use]
     pub const fn holds(self, part: ModelPart) -> bool {
         match part {
@@ -31,12 +32,12 @@ impl Freeze {
         }
     }
 
-    /// The parts that stay as they are.
+    /// The frozen parts.
     pub fn parts(self) -> impl Iterator<Item = ModelPart> {
         ModelPart::ALL.into_iter().filter(move |part| self.holds(*part))
     }
 
-    /// Their names, parted by commas.
+    /// Names of the frozen parts, separated by commas; empty when no part is frozen.
     #[must_use]
     pub fn names(self) -> String {
         self.parts().map(ModelPart::name).collect::<Vec<_>>().join(", ")
@@ -56,23 +57,19 @@ const KEYS: [(ModelPart, &str, &str, &str); 3] = [
         ModelPart::Vision,
         "freeze_vision_tower",
         "the vision tower",
-        "Keeps the vision tower and its adapters as they are in this phase.",
+        "Freezes the vision tower and its adapters in this phase.",
     ),
     (
         ModelPart::Connector,
         "freeze_multi_modal_projector",
         "the connector",
-        "Keeps the connector and its adapter as they are in this phase.",
+        "Freezes the connector and its adapter in this phase.",
     ),
-    (
-        ModelPart::Decoder,
-        "freeze_language_model",
-        "the decoder",
-        "Keeps the decoder and its adapters as they are in this phase.",
-    ),
+    (ModelPart::Decoder, "freeze_language_model", "the decoder", "Freezes the decoder and its adapters in this phase."),
 ];
 
-/// Reads a phase's keys. `tuning` says what the recipe trains; none where an adapter from elsewhere does.
+/// Reads the keys of a phase. `tuning` is None when the recipe continues an existing adapter, whose trained parts are
+/// unknown here. Reports a key for a part that is never trained, and a phase in which every part is frozen.
 pub(super) fn read(section: &mut Section<'_>, tuning: Option<&Tuning>) -> Freeze {
     let mut freeze = Freeze::default();
     let mut last = None;
@@ -82,7 +79,7 @@ pub(super) fn read(section: &mut Section<'_>, tuning: Option<&Tuning>) -> Freeze
             continue;
         }
         if let Some(tuning) = tuning.filter(|tuning| tuning.freeze().holds(part)) {
-            let message = format!("`{key}` has no effect: {name} learns in no phase");
+            let message = format!("`{key}` has no effect: {name} is trained in no phase");
             let help = format!("remove it, or set `{key} = false` in `[{}]`", tuning.table());
             section.report(at.as_ref(), message, help);
         } else {
@@ -92,8 +89,8 @@ pub(super) fn read(section: &mut Section<'_>, tuning: Option<&Tuning>) -> Freeze
     }
     let learns = |part: &ModelPart| !freeze.holds(*part) && tuning.is_none_or(|tuning| !tuning.freeze().holds(*part));
     if last.is_some() && !ModelPart::ALL.iter().any(learns) {
-        let message = "nothing learns in this phase: it freezes every part that the recipe trains";
-        section.report(last.as_ref(), message, "leave one of its `freeze_` keys out");
+        let message = "nothing is trained in this phase: it freezes every part that the recipe trains";
+        section.report(last.as_ref(), message, "remove one of its `freeze_` keys");
     }
     freeze
 }

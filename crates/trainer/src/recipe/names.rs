@@ -1,10 +1,10 @@
-//! Names that are not keys: misspelt ones, those of other tools, and keys of the field that are not built yet.
+//! Hints for unknown keys: misspelt keys, keys of other tools, and common keys that are not supported yet.
 
 pub(crate) use stepwise_curriculum::nearest::nearest;
 
 use super::reference::Key;
 
-/// Names other tools (or people) use, and ours.
+/// Names that other tools or people use, each with the recipe's key.
 const ALIASES: &[(&str, &str)] = &[
     ("adam_eps", "adam_epsilon"),
     ("adapter_dropout", "lora_dropout"),
@@ -106,16 +106,16 @@ const ALIASES: &[(&str, &str)] = &[
     ("wd", "weight_decay"),
 ];
 
-/// Keys of Hugging Face, PEFT and LLaMA-Factory that mean something we do not do yet; with what to do instead, if
-/// there is something.
+/// Keys of Hugging Face, PEFT and LLaMA-Factory that are not supported yet, each with the reason or an alternative, if
+/// there is one.
 pub(super) const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("bias", Some("LoRA trains no biases")),
     ("deepspeed", Some("training runs on one device")),
-    ("fp16", Some("`bf16 = true` takes as little memory")),
-    ("greater_is_better", Some("every metric of the benchmark knows its direction")),
+    ("fp16", Some("`bf16 = true` needs as little memory")),
+    ("greater_is_better", Some("the direction of every benchmark metric is fixed")),
     (
         "image_max_pixels",
-        Some("the processor scales every picture to one size; `do_image_splitting = false` takes fewer tokens"),
+        Some("the processor scales every image to one size; `do_image_splitting = false` gives fewer tokens"),
     ),
     ("load_best_model_at_end", Some("the epoch that `select` in `[train]` chooses is always linked as `best`")),
     ("metric_for_best_model", Some("write it in `[train]` as `select = { metric = \"...\" }`")),
@@ -126,7 +126,7 @@ pub(super) const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("resume_from_checkpoint", Some("continue a run with `stepwise train RECIPE --resume`")),
 ];
 
-/// The message and help for a name that is not a key of `section`.
+/// Message and help for a name that is not a key of `section`. `known` holds all keys.
 pub(super) fn unknown(section: &str, name: &str, known: &[Key]) -> (String, Option<String>) {
     if let Some(instead) = unsupported(alias(name).unwrap_or(name)) {
         let help = instead.map_or("leave it out".to_owned(), |instead| format!("leave it out: {instead}"));
@@ -163,22 +163,22 @@ pub(super) fn unknown(section: &str, name: &str, known: &[Key]) -> (String, Opti
     (message, help)
 }
 
-/// Our name for a name used elsewhere.
+/// The recipe's key for a name of another tool; None if the name is not in the table.
 pub(super) fn alias(name: &str) -> Option<&'static str> {
     ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, ours)| *ours)
 }
 
-/// Whether a key of the field is not built yet; with what to do instead, if there is something.
+/// Looks up an unsupported key: Some with its reason or alternative, if there is one; None for any other name.
 pub(super) fn unsupported(name: &str) -> Option<Option<&'static str>> {
     UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name).map(|(_, instead)| *instead)
 }
 
-/// Every name used elsewhere with the key it stands for.
+/// Every name of other tools with the recipe's key; names of unsupported keys are left out.
 pub(super) fn aliases(known: &[Key]) -> impl Iterator<Item = (&'static str, &Key)> {
     ALIASES.iter().filter_map(|(alias, ours)| Some((*alias, owner(ours, "", known)?)))
 }
 
-/// The key called `name`: in `section` itself if it is there, else wherever it stands first.
+/// The key called `name`: the one in `section`, or else the first in any table.
 fn owner<'a>(name: &str, section: &str, known: &'a [Key]) -> Option<&'a Key> {
     let called = || known.iter().filter(|key| key.name == name);
     called().find(|key| key.section == section).or_else(|| called().next())
