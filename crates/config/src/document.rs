@@ -1,4 +1,4 @@
-//! The raw tier: a recipe as written, every key and value with its place, and `--set` arguments laid over it.
+//! A recipe as written: every key and value with its position, and the `--set` arguments applied.
 
 use indexmap::IndexMap;
 use toml::Spanned;
@@ -6,14 +6,14 @@ use toml::de::{DeTable, DeValue};
 
 use crate::problem::{Excerpt, Location, Problem, Source};
 
-/// A value as written.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub value: Value,
     pub at: Location,
 }
 
-/// What TOML knows.
+/// A TOML value.
 #[derive(Clone, Debug)]
 pub enum Value {
     Text(String),
@@ -25,10 +25,10 @@ pub enum Value {
     Table(Table),
 }
 
-/// Keys in the order of the file.
+/// A table, with its keys in the order of the file.
 pub type Table = IndexMap<String, Entry>;
 
-/// A key and its value.
+/// Position of a key, and its value.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub key: Location,
@@ -36,7 +36,7 @@ pub struct Entry {
 }
 
 impl Value {
-    /// For messages: `a string`, `a whole number`, ...
+    /// Name of the type for messages: `a string`, `a whole number`, ...
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
@@ -51,7 +51,7 @@ impl Value {
 }
 
 impl Node {
-    /// The value without its place. A date, which nothing here takes, becomes a word that nothing takes either.
+    /// The value without its position. A date becomes the string `a date`, because no key accepts either.
     pub fn plain(&self) -> toml::Value {
         match &self.value {
             Value::Text(text) => text.clone().into(),
@@ -68,7 +68,7 @@ impl Node {
     }
 }
 
-/// A recipe's sources and what they say together.
+/// The sources of a recipe (the file, then each `--set` argument) and their combined table.
 #[derive(Debug)]
 pub struct Document {
     pub sources: Vec<Source>,
@@ -76,7 +76,10 @@ pub struct Document {
 }
 
 impl Document {
-    /// Parses `text`, then lays each of `overrides` (`lora.r=32`) over it. Reports every syntax error.
+    /// Parses `text` and applies each of `overrides` (`lora.r=32`) to it. `name` is the file's path, for messages.
+    ///
+    /// # Errors
+    /// When the text is not TOML or an override is malformed; all problems are returned.
     pub fn parse(name: String, text: String, overrides: &[String]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let source = Source { name, text };
@@ -104,7 +107,7 @@ fn syntax_problem(source: &Source, error: &toml::de::Error) -> Problem {
     }
 }
 
-/// Sets the value at a dotted path. The value is TOML; what is not TOML is taken as a string, so that
+/// Sets the value at a dotted path. The value is TOML. A value that is not TOML is taken as a string, so that
 /// `--set model_name_or_path=checkpoints/base` needs no second pair of quotes.
 fn lay_over(root: &mut Table, source: &Source, index: usize) -> Result<(), Problem> {
     let problem = |span: std::ops::Range<usize>, message: String, help: &str| Problem {
@@ -145,13 +148,13 @@ fn lay_over(root: &mut Table, source: &Source, index: usize) -> Result<(), Probl
             node: Node { value: Value::Table(Table::new()), at: at.clone() },
         });
         let mut next = &mut entry.node.value;
-        // An element of a list is named by its number: `curriculum.phase.0.learning_rate`.
+        // A list element is named by its number: `curriculum.phase.0.learning_rate`.
         if let Value::List(elements) = next {
             let (step, count) = (steps.next().unwrap_or_default(), elements.len());
             let span = start..start + step.len();
             start += step.len() + 1;
             let Some(element) = step.trim().parse().ok().and_then(|number: usize| elements.get_mut(number)) else {
-                let message = format!("`{name}` is a list of {count}, and `{step}` is none of them");
+                let message = format!("`{name}` is a list of {count} elements, and `{step}` is not one of them");
                 return Err(problem(span, message, "elements are counted from 0"));
             };
             if steps.peek().is_none() {
@@ -162,7 +165,7 @@ fn lay_over(root: &mut Table, source: &Source, index: usize) -> Result<(), Probl
         }
         let kind = next.kind();
         let Value::Table(inner) = next else {
-            let message = format!("`{name}` is {kind}, it has no keys");
+            let message = format!("`{name}` is {kind} and has no keys");
             return Err(problem(at.span, message, "name a key of a section, as in `--set lora.r=32`"));
         };
         place = inner;
@@ -185,7 +188,7 @@ fn table(parsed: &DeTable<'_>, source: usize, offset: usize) -> Table {
 fn node(parsed: &Spanned<DeValue<'_>>, source: usize, offset: usize) -> Node {
     let value = match parsed.get_ref() {
         DeValue::String(text) => Value::Text(text.to_string()),
-        // A number that does not fit is one that is out of every range.
+        // A number that does not fit becomes one that is outside every range.
         DeValue::Integer(digits) => {
             Value::Integer(i128::from_str_radix(digits.as_str(), digits.radix()).unwrap_or(i128::MAX))
         }

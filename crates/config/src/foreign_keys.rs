@@ -31,7 +31,7 @@ impl ForeignKeys {
     }
 }
 
-/// The message and help for a name that is not a key of `section`.
+/// Message and help for a name that is not a key of `section`. `known` holds all keys.
 pub(crate) fn unknown(
     section: &str,
     name: &str,
@@ -78,7 +78,7 @@ pub(crate) fn unknown(
     (message, help)
 }
 
-/// The key called `name`: in `section` itself if it is there, else wherever it stands first.
+/// The key called `name`: the one in `section`, or else the first in any table.
 fn owner<'a>(name: &str, section: &str, known: &'a [Key]) -> Option<&'a Key> {
     let called = || known.iter().filter(|key| key.name == name);
     called().find(|key| key.section == section).or_else(|| called().next())

@@ -1,5 +1,5 @@
-//! The JSON Schema of a recipe (draft 7, which editors' TOML tools read). It says everything but what holds between keys;
-//! that, the reader checks.
+//! Writes the JSON Schema of a recipe (draft 7, which TOML tools of editors read). Rules between keys are not part of
+//! the schema; they are checked when a recipe is loaded.
 
 use std::ops::Bound;
 
@@ -9,7 +9,7 @@ use crate::kind::ValueKind;
 use crate::reference::{Key, Reference};
 
 impl Reference {
-    /// The schema.
+    /// The JSON Schema of a recipe.
     #[must_use]
     pub fn json_schema(&self) -> Value {
         let mut schema = json!({
@@ -32,7 +32,7 @@ fn table(reference: &Reference, section: &str) -> Value {
         let inner = table(reference, full);
         let inner = if kind.list { json!({ "type": "array", "items": inner }) } else { inner };
         match properties.get_mut(name) {
-            // A key that may be a word, and a table with keys of its own as well.
+            // The key accepts a single value, or a table with keys of its own.
             Some(Value::Object(word)) => {
                 let alone = std::mem::take(word);
                 let (told, value): (Map<_, _>, Map<_, _>) =
@@ -64,7 +64,7 @@ fn property(key: &Key) -> Value {
         Some(default) => property["default"] = default,
         None => {
             if let Some(default) = &key.default {
-                description.push_str(&format!(" When left out: {default}."));
+                description.push_str(&format!(" Default: {default}."));
             }
         }
     }

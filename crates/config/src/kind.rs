@@ -1,4 +1,5 @@
-//! What may be written for a key: checked by [`super::section`], said in words, and given to editors as JSON Schema.
+//! Types of values that a key accepts. [`super::section`] checks them, messages describe them, and the JSON Schema is
+//! made from them.
 
 use std::fmt::{self, Display};
 use std::ops::{Bound, RangeBounds};
@@ -6,40 +7,40 @@ use std::ops::{Bound, RangeBounds};
 /// The largest whole number of TOML.
 pub const INTEGER_MAX: u64 = i64::MAX as u64;
 
-/// A kind of value.
+/// Type of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ValueKind {
-    /// True or false.
+    /// Reads true or false.
     Flag,
-    /// A whole number from the first to the second.
+    /// A whole number from the first to the second bound, both included.
     Integer(u64, u64),
-    /// A finite number between these.
+    /// A finite number between two bounds.
     Number(Bound<f64>, Bound<f64>),
     /// One of these words.
     Word(Vec<&'static str>),
-    /// Words, not empty.
+    /// A string that is not empty.
     Text,
-    /// Several of a kind.
+    /// A list of values of one type.
     List(Box<ValueKind>),
-    /// A table whose names the writer chooses, with values of a kind.
+    /// A table with free key names and values of one type.
     Map(Box<ValueKind>),
-    /// One of several kinds.
+    /// A value of one of several types.
     Either(Vec<ValueKind>),
-    /// What the words beside it say, and nothing that a schema could.
+    /// A value that only the words of [`Accepts`] describe; a schema accepts anything.
     Other,
 }
 
-/// A kind with the words that messages have for it.
+/// Accepted values of a key: a type, and its description for messages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepts {
-    /// `a whole number, at least 1`.
+    /// Description, such as `a whole number, at least 1`.
     pub words: String,
-    /// The same for programs.
+    /// Type of the value.
     pub kind: ValueKind,
 }
 
 impl ValueKind {
-    /// A whole number within `range`; TOML's whole numbers end at [`INTEGER_MAX`].
+    /// The type of whole numbers within `range`. An open end means [`super::INTEGER_MAX`], the largest of TOML.
     pub fn integer(range: &impl RangeBounds<u64>) -> Self {
         let least = match range.start_bound() {
             Bound::Included(least) => *least,
@@ -54,17 +55,17 @@ impl ValueKind {
         Self::Integer(least, most)
     }
 
-    /// A number within `range`.
+    /// The type of numbers within `range`.
     pub fn number(range: &impl RangeBounds<f64>) -> Self {
         Self::Number(range.start_bound().cloned(), range.end_bound().cloned())
     }
 
-    /// Several of a kind.
+    /// The type of lists of `of`.
     pub fn list(of: Self) -> Self {
         Self::List(Box::new(of))
     }
 
-    /// The kind with words of its own.
+    /// The type with a description of its own.
     pub fn called(self, words: impl Into<String>) -> Accepts {
         Accepts { words: words.into(), kind: self }
     }
@@ -111,7 +112,7 @@ impl From<String> for Accepts {
     }
 }
 
-/// `, at least 0 and below 1`, or nothing for a range without ends.
+/// Description of a range, such as `, at least 0 and below 1`; empty for a range without ends.
 pub fn described<T: Display>(range: &impl RangeBounds<T>) -> String {
     let low = match range.start_bound() {
         Bound::Included(low) => Some(format!("at least {low}")),

@@ -1,52 +1,53 @@
-//! What is wrong with a recipe, shown as it is written: file, line, caret, and what to do.
+//! Problems of a recipe, shown with file, line, a caret under the place, and advice.
 
 use std::fmt;
 use std::ops::Range;
 
-/// A text that values of a recipe come from: the file, or one `--set` argument.
+/// A source of recipe values: the file, or one `--set` argument.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The file's path, or `--set`.
     pub name: String,
-    /// All of it.
+    /// The whole text.
     pub text: String,
 }
 
-/// Where a key or a value stands: which source, and its bytes there.
+/// Position of a key or value: index of the source, and byte range in its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     pub source: usize,
     pub span: Range<usize>,
 }
 
-/// One thing that is wrong with a recipe.
+/// One problem of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// What is wrong.
     pub message: String,
-    /// What to do about it.
+    /// Advice on what to do; None when there is none.
     pub help: Option<String>,
-    /// Where, unless it is something that is missing from the whole file.
+    /// The place in the source. None when something is missing from the whole file.
     pub excerpt: Option<Excerpt>,
 }
 
-/// The line a problem stands on.
+/// The line with a problem, and the marked part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
     /// The recipe's path, or `--set`.
     pub source: String,
-    /// From 1.
+    /// Line number, counted from 1.
     pub line: usize,
-    /// In characters, from 1.
+    /// Column of the first marked character, counted in characters from 1.
     pub column: usize,
-    /// The whole line, without its end.
+    /// The whole line without its line break.
     pub text: String,
-    /// How many characters are meant, at least 1.
+    /// Number of marked characters, at least 1.
     pub width: usize,
 }
 
 impl Excerpt {
-    /// The first line of `span` in `source`. A span past the end points behind the last character.
+    /// Excerpt of the first line of `span` in `source`. A span past the end of the text points after the
+    /// last character.
     pub fn new(source: &Source, span: &Range<usize>) -> Self {
         let text = &source.text;
         let at = |offset: usize| (0..=offset.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);

@@ -1,52 +1,52 @@
-//! What a recipe may hold, noted by the code that reads it: the one source of hints, JSON Schema, reference page and
-//! commented recipe.
+//! Reference of all keys and tables, recorded by the code that reads them. Hints, JSON Schema, reference page and
+//! commented recipes are made from it.
 
 use indexmap::IndexMap;
 
 use crate::kind::Accepts;
 
-/// One key a recipe may hold, as documented by the code that reads it.
+/// One key, documented by the code that reads it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
-    /// The table it stands in, empty for the top level: `train`, `curriculum.phase`.
+    /// Dotted name of its table: `train`, `curriculum.phase`. Empty for the top level.
     pub section: String,
-    /// Its name.
+    /// Name of the key.
     pub name: &'static str,
-    /// What may be written.
+    /// Values that the key accepts.
     pub accepts: Accepts,
-    /// What holds when it is left out, as TOML, or a word on how it is chosen; nothing when it stays unset.
+    /// Default as TOML, or in words how it is chosen. None when the key has no default.
     pub default: Option<String>,
-    /// What it does.
+    /// Help text: the meaning of the key.
     pub help: &'static str,
-    /// Whether a recipe must have it.
+    /// Whether the key is required.
     pub required: bool,
 }
 
-/// One table a recipe may hold.
+/// One table, documented by the code that reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SectionKind {
-    /// Whether it may be written several times, as in `[[curriculum.phase]]`.
+    /// Whether the table is a list of tables, as in `[[curriculum.phase]]`.
     pub list: bool,
-    /// What it is about.
+    /// Description of the table.
     pub about: &'static str,
 }
 
-/// Every key and every table there is, documented by the code that reads them.
+/// All keys and tables, documented by the code that reads them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reference {
-    /// In the order they are read.
+    /// Keys in the order in which they are read.
     pub keys: Vec<Key>,
-    /// By dotted name, the top level's empty.
+    /// Tables by dotted name; the top level has the empty name.
     pub sections: IndexMap<String, SectionKind>,
 }
 
 impl Reference {
-    /// Keys of the table called `section`, in order.
+    /// Keys of the table `section`, in the order in which they are read.
     pub fn keys_of(&self, section: &str) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| key.section == section)
     }
 
-    /// Tables directly inside the one called `section`: dotted name, last name, what they are.
+    /// Tables directly inside `section`: dotted name, last part of the name, and description.
     pub fn tables_of<'a>(&'a self, section: &str) -> impl Iterator<Item = (&'a str, &'a str, &'a SectionKind)> {
         let prefix = if section.is_empty() { String::new() } else { format!("{section}.") };
         self.sections.iter().filter_map(move |(full, kind)| {
@@ -55,14 +55,15 @@ impl Reference {
         })
     }
 
-    /// Whether a table has a header of its own, `[train]`; the others are written inline, `synth = { cases = 8 }`.
+    /// Whether a table is written with a header, as `[train]`. Other tables are written inline, as `synth = { cases =
+    /// 8 }`.
     #[must_use]
     pub fn has_header(&self, section: &str) -> bool {
         !section.is_empty()
             && (!section.contains('.') || self.sections.get(section).is_some_and(|section| section.list))
     }
 
-    /// The header as it is written.
+    /// Header of a table: `[train]`, or `[[curriculum.phase]]` for a list of tables.
     #[must_use]
     pub fn header(&self, section: &str) -> String {
         match self.sections.get(section) {
@@ -71,7 +72,7 @@ impl Reference {
         }
     }
 
-    /// How a table is written: `[data]`, `[data] synth`, `[[curriculum.phase]] context`.
+    /// Name of a table in messages and pages: `[data]`, `[data] synth`, `[[curriculum.phase]] context`.
     pub fn place(&self, section: &str) -> String {
         match section.rsplit_once('.') {
             Some((outer, name)) if !self.has_header(section) => format!("{} {name}", self.header(outer)),
@@ -79,7 +80,7 @@ impl Reference {
         }
     }
 
-    /// An earlier table with the same keys.
+    /// An earlier table with the same keys, values and defaults; None if there is none or `section` has no keys.
     pub fn like(&self, section: &str) -> Option<&str> {
         let facts = |key: &Key| (key.name, key.accepts.clone(), key.default.clone());
         let same = |other: &&str| self.keys_of(section).map(facts).eq(self.keys_of(other).map(facts));
@@ -89,7 +90,7 @@ impl Reference {
 }
 
 impl Key {
-    /// The default as a value, where it is one and no word on how it is chosen.
+    /// The default as a TOML value. None when there is no default, or it is described in words.
     #[must_use]
     pub fn literal_default(&self) -> Option<toml::Value> {
         let mut table = format!("x = {}", self.default.as_deref()?).parse::<toml::Table>().ok()?;

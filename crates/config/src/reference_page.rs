@@ -1,4 +1,4 @@
-//! Reference pages in Markdown, made from what the code that reads a file says about each key.
+//! Writes the reference page of recipes, `docs/recipe.md`.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use crate::foreign_keys::ForeignKeys;
 use crate::reference::{Key, Reference};
 
 impl Reference {
-    /// The page, in Markdown.
+    /// The reference page in Markdown.
     #[must_use]
     pub fn markdown(&self, head: &str, foreign: &ForeignKeys) -> String {
         let mut page = head.to_owned();
@@ -16,12 +16,12 @@ impl Reference {
             let _ = write!(page, "\n## {title}\n\n{about}\n");
             match self.like(section) {
                 Some(other) => {
-                    let _ = write!(page, "\nThe keys are those of `{}`.\n", self.place(other));
+                    let _ = write!(page, "\nThe keys are the same as in `{}`.\n", self.place(other));
                 }
                 None => page.push_str(&rows(self.keys_of(section))),
             }
         }
-        page.push_str("\n## Names elsewhere\n\n| elsewhere | here |\n| --- | --- |\n");
+        page.push_str("\n## Names in other tools\n\n| other tools | Stepwise |\n| --- | --- |\n");
         for (alias, ours) in foreign.keys(&self.keys) {
             let place =
                 if ours.section.is_empty() { String::new() } else { format!(" in `{}`", self.place(&ours.section)) };
@@ -34,22 +34,22 @@ impl Reference {
         page
     }
 
-    /// Tables as a reader meets them: each before those inside it.
+    /// `section` and all tables inside it, every table before its inner tables.
     fn order<'a>(&'a self, section: &'a str) -> Vec<&'a str> {
         let inner = self.tables_of(section).flat_map(|(full, ..)| self.order(full));
         std::iter::once(section).chain(inner).collect()
     }
 }
 
-/// A table of keys.
+/// A Markdown table of keys.
 pub fn rows<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
-    let head = "\n| key | value | when left out | |\n| --- | --- | --- | --- |\n".to_owned();
+    let head = "\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
     keys.fold(head, |table, key| table + &row(key))
 }
 
 fn row(key: &Key) -> String {
     let default = match (&key.default, key.literal_default(), key.required) {
-        (_, _, true) => "must be given".to_owned(),
+        (_, _, true) => "required".to_owned(),
         (Some(default), Some(_), _) => format!("`{}`", escaped(default)),
         (Some(default), None, _) => escaped(default),
         (None, ..) => String::new(),

@@ -1,5 +1,5 @@
-//! Reads one table of a recipe key by key. Each call says the key's name, default, range and meaning once; the same
-//! calls therefore check a recipe and document it.
+//! Reads one table of a recipe key by key. Each call gives the key's name, default, range and meaning, so the same
+//! calls check a recipe and document its keys.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -16,7 +16,7 @@ use crate::reference::{Key, Reference};
 /// Words that a key accepts, each with the value that it stands for.
 pub type Words<T> = &'static [(&'static str, T)];
 
-/// What reading has brought to light so far.
+/// Everything found while reading: problems, documented keys and tables, and unknown keys.
 #[derive(Default)]
 pub struct Findings {
     problems: RefCell<Vec<(Option<Location>, Problem)>>,
@@ -35,13 +35,13 @@ impl Findings {
         self.problems.borrow_mut().push((at.cloned(), Problem { message, help, excerpt }));
     }
 
-    /// Every key and table asked for.
+    /// Every key and table that was read.
     pub fn reference(self) -> Reference {
         self.reference.into_inner()
     }
 
-    /// Every problem in the order of the file, then of the `--set` arguments; what is missing altogether comes first.
-    /// `known` are all keys there are.
+    /// All problems, in the order of the file and then of the `--set` arguments. Problems without a position come
+    /// first. `known` holds every key that exists; hints about unknown keys are made from it.
     pub fn problems(self, reference: &Reference, foreign: &ForeignKeys) -> Vec<Problem> {
         for (section, name, at) in self.unknown.take() {
             let (message, help) = foreign_keys::unknown(&section, &name, reference, foreign);
@@ -53,11 +53,11 @@ impl Findings {
     }
 }
 
-/// One table, less the keys read so far.
+/// One table of a recipe. Reading a key removes it, so the keys that remain at the end are unknown.
 pub struct Section<'a> {
-    /// Dotted, empty for the top level.
+    /// Dotted name; empty for the top level.
     name: String,
-    /// Its header or first key, if it is written at all.
+    /// Position of its header or first key; None when the table is not written.
     pub at: Option<Location>,
     entries: Table,
     findings: &'a Findings,
@@ -73,13 +73,13 @@ impl<'a> Section<'a> {
         Self { name, at, entries, findings }
     }
 
-    /// Says what the section is about, for the reference.
+    /// Sets the description of the section in the reference.
     pub fn about(self, about: &'static str) -> Self {
         self.findings.reference.borrow_mut().sections.entry(self.name.clone()).or_default().about = about;
         self
     }
 
-    /// The table `name` of this one; empty when it is not written.
+    /// Takes the inner table `name`; it is empty when it is not written. Reports a value that is no table.
     pub fn section(&mut self, name: &'static str) -> Section<'a> {
         let full = if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) };
         let (at, entries) = match self.entries.shift_remove(name) {
@@ -93,7 +93,7 @@ impl<'a> Section<'a> {
         Section::new(full, at, entries, self.findings)
     }
 
-    /// The tables `[[name]]` of this one, in order.
+    /// Takes the inner tables `[[name]]`, in order. Reports values that are no tables.
     pub fn sections(&mut self, name: &'static str) -> Vec<Section<'a>> {
         let full = format!("{}.{name}", self.name);
         self.findings.reference.borrow_mut().sections.entry(full.clone()).or_default().list = true;
@@ -120,22 +120,22 @@ impl<'a> Section<'a> {
         sections
     }
 
-    /// A table of this one that has been taken out of it already.
+    /// The inner table `name` as a section, from `entries` that were already taken out of this one.
     pub fn nested(&self, name: &str, at: Option<Location>, entries: Table) -> Section<'a> {
         Section::new(format!("{}.{name}", self.name), at, entries, self.findings)
     }
 
-    /// Takes a key out unread; where it was written.
+    /// Removes a key without reading its value. Returns its position, or None when it is not written.
     pub fn remove(&mut self, key: &str) -> Option<Location> {
         self.entries.shift_remove(key).map(|entry| entry.key)
     }
 
-    /// Takes out every key that is left, for a table whose names are the writer's own.
+    /// Removes and returns all remaining keys, for a table whose key names are free.
     pub fn drain(&mut self) -> Table {
         std::mem::take(&mut self.entries)
     }
 
-    /// A table called `name` of which nothing is written.
+    /// An empty section with the dotted name `name` and the position of this one.
     pub fn part(&self, name: &str) -> Section<'a> {
         Section::new(name.to_owned(), self.at.clone(), Table::new(), self.findings)
     }
@@ -145,29 +145,29 @@ impl<'a> Section<'a> {
         self.entries.contains_key(key)
     }
 
-    /// Where the key is written.
+    /// Position of the key; None when it is not written.
     pub fn at(&self, key: &str) -> Option<Location> {
         self.entries.get(key).map(|entry| entry.key.clone())
     }
 
-    /// For two keys that exclude each other: where the second is written, if it is in the same source as the first. A
-    /// `--set` argument simply replaces the other key of the file.
+    /// For two keys that exclude each other: the position of the second, if both are written in the same source, else
+    /// None. Keys in different sources do not conflict, because a `--set` argument replaces the other key of the file.
     pub fn rivals(&self, first: Option<&Location>, second: Option<&Location>) -> Option<Location> {
         second.filter(|second| first.is_some_and(|first| first.source == second.source)).cloned()
     }
 
-    /// Says what is wrong, pointing at `at` or else at the section.
+    /// Reports a problem at `at`, or at the position of the section.
     pub fn report(&self, at: Option<&Location>, message: impl Into<String>, help: impl Into<String>) {
         self.findings.report(at.or(self.at.as_ref()), message.into(), Some(help.into()));
     }
 
-    /// Whatever was not read is not a key.
+    /// Records every key that was not read as unknown.
     pub fn finish(self) {
         let unknown = self.entries.into_iter().map(|(name, entry)| (self.name.clone(), name, entry.key));
         self.findings.unknown.borrow_mut().extend(unknown);
     }
 
-    /// A whole number.
+    /// Reads a whole number; a wrong value is reported, and the default is returned.
     pub fn integer(
         &mut self,
         key: &'static str,
@@ -178,7 +178,7 @@ impl<'a> Section<'a> {
         self.read_integer(key, Some(default.to_string()), &range, help).unwrap_or(default)
     }
 
-    /// A whole number that may be left out; `otherwise` says what happens then.
+    /// Reads an optional whole number; `otherwise` describes the default.
     pub fn integer_or(
         &mut self,
         key: &'static str,
@@ -200,7 +200,7 @@ impl<'a> Section<'a> {
         let node = self.take(key, accepts.clone(), default, help)?;
         match node.value {
             Value::Integer(number) => {
-                // TOML ends at `INTEGER_MAX`; a larger number could not be written into the resolved recipe.
+                // A number above `INTEGER_MAX` could not be written into the resolved recipe.
                 let fits = |number: &u64| *number <= INTEGER_MAX && range.contains(number);
                 match u64::try_from(number).ok().filter(fits) {
                     Some(number) => return Some(number),
@@ -212,12 +212,12 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// A number; whole numbers will do.
+    /// Reads a number; whole numbers are accepted.
     pub fn float(&mut self, key: &'static str, default: f64, range: impl RangeBounds<f64>, help: &'static str) -> f64 {
         self.float_or(key, Some(&toml::Value::Float(default).to_string()), range, help).unwrap_or(default)
     }
 
-    /// A number that may be left out; `otherwise` says what happens then.
+    /// Reads an optional number; `otherwise` describes the default.
     pub fn float_or(
         &mut self,
         key: &'static str,
@@ -242,12 +242,12 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// True or false.
+    /// Reads true or false.
     pub fn flag(&mut self, key: &'static str, default: bool, help: &'static str) -> bool {
         self.flag_or(key, Some(&default.to_string()), help).unwrap_or(default)
     }
 
-    /// True or false, or left out; `otherwise` says what happens then.
+    /// Reads an optional true or false; `otherwise` describes the default.
     pub fn flag_or(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<bool> {
         let node = self.take(key, ValueKind::Flag.into(), otherwise.map(str::to_owned), help)?;
         match node.value {
@@ -257,7 +257,7 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// A word out of a list.
+    /// Reads a word of a fixed list.
     pub fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
@@ -269,7 +269,7 @@ impl<'a> Section<'a> {
         self.read_choice(key, words, default, standard.map(|(word, _)| format!("\"{word}\"")), help)
     }
 
-    /// A word out of a list; `otherwise` says where the default comes from.
+    /// Reads a word of a fixed list; `otherwise` describes the default.
     pub fn choice_or<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
@@ -309,12 +309,12 @@ impl<'a> Section<'a> {
         default
     }
 
-    /// Words, not empty.
+    /// Reads a string that is not blank; `otherwise` describes the default.
     pub fn text(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<String> {
         let node = self.take(key, ValueKind::Text.into(), otherwise.map(str::to_owned), help)?;
         match node.value {
             Value::Text(text) if text.trim().is_empty() => {
-                self.report(Some(&node.at), format!("`{key}` is empty"), "write something, or leave the key out");
+                self.report(Some(&node.at), format!("`{key}` is empty"), "write a value, or leave the key out");
                 None
             }
             Value::Text(text) => Some(text),
@@ -325,12 +325,12 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A path; relative ones start at the working directory.
+    /// Reads a path. Relative paths start at the working directory.
     pub fn path(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<PathBuf> {
         self.text(key, otherwise, help).map(PathBuf::from)
     }
 
-    /// Removes the key and returns what is written, after noting the key for the reference.
+    /// Documents the key in the reference, removes it and returns its value; None when it is not written.
     pub fn take(
         &mut self,
         key: &'static str,
@@ -346,7 +346,7 @@ impl<'a> Section<'a> {
         self.findings.reference.borrow_mut().keys.push(key);
     }
 
-    /// A path that must be given; `example` shows one.
+    /// Reads a required path. `example` is shown in the message about a missing key.
     pub fn path_required(&mut self, key: &'static str, example: &str, help: &'static str) -> PathBuf {
         let given = self.has(key);
         let path = self.path(key, None, help);
@@ -358,14 +358,14 @@ impl<'a> Section<'a> {
         path.unwrap_or_default()
     }
 
-    /// Notes that the key read last must be given.
+    /// Marks the key that was read last as required.
     pub fn requires(&self) {
         if let Some(noted) = self.findings.reference.borrow_mut().keys.last_mut() {
             noted.required = true;
         }
     }
 
-    /// Says that a value is of the wrong kind.
+    /// Reports a value of the wrong type.
     pub fn mismatch(&self, node: &Node, key: &str, expected: &str) {
         let number_in_quotes = matches!(&node.value, Value::Text(text) if text.trim().parse::<f64>().is_ok());
         let help = if number_in_quotes && expected.contains("number") {

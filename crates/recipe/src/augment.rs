@@ -1,5 +1,5 @@
-//! `augment = { hint_minus = 0.2, blank = { share = 0.1, fill = "noise" } }`: which conditions of the benchmark stand in
-//! lessons, and how often.
+//! Reads `augment = { hint_minus = 0.2, blank = { share = 0.1, fill = "noise" } }`: the conditions of the benchmark
+//! that are applied to training examples, and their shares.
 
 use std::sync::Arc;
 
@@ -12,20 +12,21 @@ use stepwise_config::document::{Node, Value};
 use stepwise_config::kind::{Accepts, ValueKind};
 use stepwise_config::section::Section;
 
-/// What stands in a condition's table beside the parameters that a suite gives it.
+/// Key of a condition's share. The other keys of the table are parameters of the condition, as in a suite.
 const SHARE: &str = "share";
 
-/// Sums of shares may be above 1 by what decimal fractions lose in binary.
+/// Tolerance for sums of shares above 1: decimal fractions are rounded in binary.
 pub(super) const ROUNDING: f64 = 1e-9;
 
 const ACCEPTS: &str =
     "a number from 0 to 1, a table with `share` and the condition's parameters, or a list of such tables";
 
-/// For the reference.
-const ABOUT: &str = "Shares of lessons that are asked under a condition of the benchmark, by the condition's kind (`docs/suite.md` \
-    says what each does). The answer taught is the one that is right there. Where the evidence is gone (blank, no_image, swap_far, \
-    region_mask, random_only, ...), that is to decline, in questions that can be declined and no others (`refusal` in `[data]` makes \
-    choices such questions); under swap_near it is what the other picture shows. Sentences come from the templates for training.";
+/// Description of the table in the reference.
+const ABOUT: &str = "Shares of training examples that are shown under a condition of the benchmark, by the kind of the condition \
+    (`docs/suite.md` describes the kinds). The trained answer is the one that is right under the condition. Where the evidence is gone \
+    (blank, no_image, swap_far, region_mask, random_only, ...), the right answer is to abstain; such a condition is only applied to \
+    questions with an abstain option (`refusal` in `[data]` adds one to choices). Under swap_near the right answer is what the other \
+    image shows. Inserted sentences come from the templates for training.";
 
 fn accepts() -> Accepts {
     let table = || ValueKind::Map(Box::new(ValueKind::Other));
@@ -33,36 +34,36 @@ fn accepts() -> Accepts {
     ValueKind::Either(vec![share, table(), ValueKind::list(table())]).called(ACCEPTS)
 }
 
-/// The conditions of a phase; at most one stands in a lesson.
+/// Conditions applied to the training examples of a phase. At most one is applied to an example.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Augment {
-    /// In the order of the benchmark's registry.
+    /// Conditions in the order of the benchmark's registry.
     pub conditions: Vec<Augmentation>,
 }
 
-/// One condition.
+/// One condition and its share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Augmentation {
-    /// Its kind in the benchmark's registry.
+    /// Kind of the condition in the benchmark's registry.
     pub kind: &'static str,
-    /// How likely it stands in a lesson that it applies to.
+    /// Probability of the condition in a training example that it applies to, from 0 to 1.
     pub share: f64,
-    /// As a suite would give them; those left at their defaults are absent.
+    /// Parameters as in a suite; parameters with default values are absent.
     pub parameters: toml::Table,
 }
 
 impl Augmentation {
-    /// What it does to a question. Words come from the families of templates that are for training.
+    /// The perturbation of a question, with templates of the training families.
     ///
     /// # Errors
-    /// When the parameters are not those of the kind; a recipe that was read has none such.
+    /// When the kind or a parameter does not exist. This cannot happen for a recipe that was loaded.
     pub fn perturbation(&self) -> Result<Arc<dyn Perturbation>, toml::de::Error> {
         let kind = perturb::kind(self.kind).ok_or_else(|| serde::de::Error::custom("no such kind"))?;
         build(kind, self.parameters.clone())
     }
 }
 
-/// The perturbation of a kind, with words from the training families.
+/// Builds the perturbation of a kind, with templates of the training families.
 pub fn build(kind: &PerturbationKind, mut parameters: toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error> {
     if !kind.templates.is_empty() {
         parameters.insert(FAMILIES.into(), Families::Training.name().into());
@@ -71,13 +72,13 @@ pub fn build(kind: &PerturbationKind, mut parameters: toml::Table) -> Result<Arc
 }
 
 impl Augment {
-    /// Whether every lesson is the question as it is stored.
+    /// Whether there are no conditions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()
     }
 
-    /// A kind of condition, if there is one, that takes the evidence away, so that lessons teach to decline.
+    /// The first kind of condition that removes the evidence, so that the right answer is to abstain. None without one.
     #[must_use]
     pub fn removal(&self) -> Option<&'static str> {
         self.conditions.iter().map(|one| one.kind).find(|kind| teaches_to_decline(kind))
@@ -103,7 +104,7 @@ impl Serialize for Augment {
     }
 }
 
-/// Reads `augment`; `inherited` where it is left out.
+/// Reads `augment`. Without the key the result is `inherited`.
 pub(super) fn read(section: &mut Section<'_>, inherited: &Augment) -> Augment {
     let written = section.has("augment");
     let mut table = section.section("augment").about(ABOUT);
@@ -111,14 +112,14 @@ pub(super) fn read(section: &mut Section<'_>, inherited: &Augment) -> Augment {
     for kind in KINDS {
         match untrainable(kind) {
             None => {
-                let help = "Share of the lessons it applies to that are asked under this condition of the benchmark.";
+                let help = "Share of the training examples that are shown under this condition, among those that it applies to.";
                 if let Some(node) = table.take(kind.name, accepts(), None, help) {
                     conditions.extend(read_kind(&table, kind, &node));
                 }
             }
             Some(reason) => {
                 if let Some(at) = table.remove(kind.name) {
-                    table.report(Some(&at), format!("`{}` cannot stand in a lesson", kind.name), reason);
+                    table.report(Some(&at), format!("`{}` cannot be applied to training examples", kind.name), reason);
                 }
             }
         }
@@ -126,7 +127,7 @@ pub(super) fn read(section: &mut Section<'_>, inherited: &Augment) -> Augment {
     let sum: f64 = conditions.iter().map(|condition| condition.share).sum();
     if sum > 1.0 + ROUNDING {
         let message = format!("the shares of `augment` sum to {sum}");
-        table.report(None, message, "lower them to 1 or less: a lesson stands under one condition at most");
+        table.report(None, message, "lower them to a sum of 1 or less: at most one condition is applied to an example");
     }
     table.finish();
     if written { Augment { conditions } } else { inherited.clone() }
@@ -139,7 +140,7 @@ fn read_kind(section: &Section<'_>, kind: &'static PerturbationKind, node: &Node
     }
 }
 
-/// One condition; none where its share is 0, which takes a default's condition away.
+/// Reads one condition. None when its share is 0 or it is wrong; a wrong condition is reported.
 fn read_one(section: &Section<'_>, kind: &'static PerturbationKind, node: &Node) -> Option<Augmentation> {
     let mut parameters = toml::Table::new();
     let share = match &node.value {
@@ -148,8 +149,8 @@ fn read_one(section: &Section<'_>, kind: &'static PerturbationKind, node: &Node)
                 if name == FAMILIES {
                     section.report(
                         Some(&entry.key),
-                        "lessons draw from the families for training alone",
-                        "leave `families` out: the others are held out for the benchmark",
+                        "training examples use only the template families for training",
+                        "leave `families` out: the other families are held out for the benchmark",
                     );
                 } else if name != SHARE {
                     parameters.insert(name.clone(), entry.node.plain());
@@ -168,7 +169,7 @@ fn read_one(section: &Section<'_>, kind: &'static PerturbationKind, node: &Node)
         Value::Integer(number @ 0..=1) => number as f64,
         Value::Float(_) | Value::Integer(_) => {
             let message = format!("the share of `{}` is not between 0 and 1", kind.name);
-            section.report(Some(&share.at), message, "write 0.1 for one lesson in ten");
+            section.report(Some(&share.at), message, "write 0.1 for one example in ten");
             return None;
         }
         _ => {
@@ -180,7 +181,10 @@ fn read_one(section: &Section<'_>, kind: &'static PerturbationKind, node: &Node)
         Ok(_) => (share > 0.0).then_some(Augmentation { kind: kind.name, share, parameters }),
         Err(error) => {
             let message = format!("`{}`: {}", kind.name, error.message().lines().collect::<Vec<_>>().join(" "));
-            let help = format!("its parameters are those of a suite, as in `{} = {{ share = 0.1, … }}`", kind.name);
+            let help = format!(
+                "use the parameters that the condition has in a suite, as in `{} = {{ share = 0.1, … }}`",
+                kind.name
+            );
             section.report(Some(&node.at), message, help);
             None
         }

@@ -1,4 +1,4 @@
-//! `[benchmark]`: what is tested after every epoch.
+//! Reads `[benchmark]`: the evaluation after every epoch.
 
 use std::path::PathBuf;
 
@@ -10,21 +10,21 @@ use stepwise_config::nearest::nearest;
 /// `[benchmark]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Benchmark {
-    /// The conditions asked.
+    /// Conditions that the model is evaluated under.
     pub suite: SuiteChoice,
-    /// Asks at most this many cases.
+    /// Largest number of cases to evaluate. None evaluates all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cases: Option<u64>,
-    /// Asks after each so many epochs, and always where a phase ends.
+    /// Evaluates after every so many epochs, and always at the end of a phase.
     pub every: u32,
 }
 
-/// A list of conditions.
+/// The suite, a list of conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SuiteChoice {
-    /// Nothing is tested.
+    /// Nothing is evaluated.
     None,
-    /// The built-in suite for every epoch.
+    /// The smaller built-in suite, meant for every epoch.
     Fast,
     /// The built-in suite with every condition.
     Full,
@@ -45,8 +45,11 @@ impl Serialize for SuiteChoice {
 
 pub(super) fn read(mut section: Section<'_>) -> Benchmark {
     let at = section.at("suite");
-    let written =
-        section.text("suite", Some("\"fast\""), "\"fast\", \"full\", \"none\", or the path of a suite file (`.toml`).");
+    let written = section.text(
+        "suite",
+        Some("\"fast\""),
+        "Suite of conditions: \"fast\", \"full\", \"none\", or the path of a suite file (`.toml`).",
+    );
     let suite = match written.as_deref() {
         None | Some("fast") => SuiteChoice::Fast,
         Some("full") => SuiteChoice::Full,
@@ -63,12 +66,12 @@ pub(super) fn read(mut section: Section<'_>) -> Benchmark {
     };
     let benchmark = Benchmark {
         suite,
-        max_cases: section.integer_or("max_cases", None, 1.., "Asks at most this many cases."),
+        max_cases: section.integer_or("max_cases", None, 1.., "Evaluates at most this many cases."),
         every: section.integer(
             "every",
             1,
             1..=100_000,
-            "Asks after each so many epochs, and always where a phase ends.",
+            "Evaluates after every so many epochs, and always at the end of a phase.",
         ) as u32,
     };
     section.finish();

@@ -1,47 +1,52 @@
-//! `select = { metric = "robust_accuracy", guard = "accuracy:clean", max_drop = 0.02 }`: which tested epoch is the best one,
-//! and when no better one is to be expected.
+//! Reads `select = { metric = "robust_accuracy", guard = "accuracy:clean", max_drop = 0.02 }`, which selects the best
+//! evaluated epoch, and the early stopping of the run.
 
 use serde::Serialize;
 use stepwise_config::section::Section;
 
-/// Chooses among tested epochs.
+/// Rule that selects the best evaluated epoch.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BestModelRule {
-    /// The metric that decides; none for robust accuracy, and clean accuracy where the suite attacks nothing.
+    /// Metric that decides. None means robust accuracy, or clean accuracy for a suite without attacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// The metric that must not suffer.
+    /// Guard: the metric that must not get worse by more than `max_drop`.
     pub guard: String,
-    /// How far it may lie below the highest that the base or an earlier tested epoch has had.
+    /// Largest allowed distance of the guard from its best value so far, of the base or of an evaluated epoch.
     pub max_drop: f64,
 }
 
-/// Ends a run before its time, by what [`BestModelRule`] compares.
+/// Early stopping of a run, by the metric of [`BestModelRule`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EarlyStopping {
-    /// Tested epochs in a row that are no better.
+    /// Ends the run after this many evaluated epochs in a row without improvement. None never stops early.
     #[serde(rename = "early_stopping_patience", skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
-    /// By how much an epoch must be better to count.
+    /// Smallest improvement: an epoch counts as better only if the metric is better by more than this.
     #[serde(rename = "early_stopping_threshold")]
     pub threshold: f64,
 }
 
 pub(super) fn read_select(section: &mut Section<'_>) -> BestModelRule {
     let mut table = section.section("select").about(
-        "Which tested epoch is linked as `best`: the one with the best `metric` among those that keep `guard`, which must not \
-         lie more than `max_drop` below the best that the base or an earlier tested epoch has had.",
+        "Selects the evaluated epoch that is linked as `best`: the best `metric` among the epochs whose `guard` is at most \
+         `max_drop` worse than its best value so far, of the base or of an evaluated epoch.",
     );
     let select = BestModelRule {
         metric: table.text(
             "metric",
-            Some("`robust_accuracy`, and `accuracy:clean` where the suite attacks nothing"),
-            "The metric of the benchmark's summary that decides.",
+            Some("`robust_accuracy`, or `accuracy:clean` for a suite without attacks"),
+            "Metric of the benchmark's summary that decides.",
         ),
         guard: table
-            .text("guard", Some("\"accuracy:clean\""), "The metric that must not suffer.")
+            .text("guard", Some("\"accuracy:clean\""), "Metric that must not get worse by more than `max_drop`.")
             .unwrap_or_else(|| "accuracy:clean".to_owned()),
-        max_drop: table.float("max_drop", 0.02, 0.0.., "How far `guard` may lie below the best so far."),
+        max_drop: table.float(
+            "max_drop",
+            0.02,
+            0.0..,
+            "Largest allowed distance of `guard` from its best value so far.",
+        ),
     };
     table.finish();
     select
@@ -53,10 +58,14 @@ pub(super) fn read_early_stopping(section: &mut Section<'_>) -> EarlyStopping {
         "early_stopping_patience",
         None,
         1..=100_000,
-        "Ends the run once so many tested epochs in a row were no better by `select`.",
+        "Ends the run after this many evaluated epochs in a row that were no better by `select`.",
     );
-    let threshold =
-        section.float("early_stopping_threshold", 0.0, 0.0.., "By how much an epoch must be better to count.");
+    let threshold = section.float(
+        "early_stopping_threshold",
+        0.0,
+        0.0..,
+        "An epoch counts as better only if the metric improves by more than this.",
+    );
     if threshold > 0.0 && patience.is_none() {
         section.report(
             threshold_at.as_ref(),

@@ -1,4 +1,4 @@
-//! `context`: which answers to the questions it builds on a lesson is shown with.
+//! Reads `context`: the answers to earlier questions that a training example is given as context.
 
 use serde::{Serialize, Serializer};
 use stepwise_config::document::{Table, Value};
@@ -8,18 +8,18 @@ use stepwise_config::section::Section;
 use super::augment::ROUNDING;
 use stepwise_config::nearest::nearest;
 
-/// Shares of lessons; the rest is told nothing.
+/// Shares of the training examples by the answers given as context. The remaining examples have no context.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Context {
-    /// Told the right answers.
+    /// Share with the right answers, from 0 to 1.
     pub gold: f64,
-    /// Told the right answers but one, which is plausible and wrong.
+    /// Share with the right answers except one, which is plausible and wrong; from 0 to 1.
     pub wrong: f64,
-    /// Told what the model itself answered when the phase began.
+    /// Share with the answers that the model itself gave at the start of the phase, from 0 to 1.
     pub predicted: f64,
 }
 
-/// Words for shares of everything.
+/// Words that stand for a share of 1, or of 0 for `none`.
 const WORDS: &[(&str, Context)] = &[
     ("none", Context { gold: 0.0, wrong: 0.0, predicted: 0.0 }),
     ("gold", Context { gold: 1.0, wrong: 0.0, predicted: 0.0 }),
@@ -35,17 +35,18 @@ impl Serialize for Context {
             return serializer.serialize_str(word);
         }
         let shares = [("gold", self.gold), ("wrong", self.wrong), ("predicted", self.predicted)];
-        // The first two are always written out, as they were before there was a third.
+        // `gold` and `wrong` are always written, so that digests of older recipes, which had no `predicted`, stay
+        // the same.
         let shares = shares.into_iter().filter(|(name, share)| *name != "predicted" || *share > 0.0);
         toml::Table::from_iter(shares.map(|(name, share)| (name.to_owned(), share.into()))).serialize(serializer)
     }
 }
 
-/// Reads `context`; `inherited` where it is left out, which is `otherwise` in words.
+/// Reads `context`. Without the key the result is `inherited`; `otherwise` describes that default.
 pub(super) fn read(section: &mut Section<'_>, inherited: Context, otherwise: &str) -> Context {
-    let help = "Which answers to the questions it builds on a question is shown with.";
+    let help = "Answers given as context: which answers to the questions that a question builds on.";
     let words = ValueKind::Word(WORDS.iter().map(|(word, _)| *word).collect());
-    // The shares are keys of their own, below.
+    // The shares are keys of a table of their own, read below.
     let accepts = words.called(ACCEPTS);
     let node = section.take("context", accepts, Some(otherwise.into()), help);
     let (at, entries) = match &node {
@@ -55,19 +56,26 @@ pub(super) fn read(section: &mut Section<'_>, inherited: Context, otherwise: &st
         },
         None => (None, Table::new()),
     };
-    let mut shares = section.nested("context", at, entries).about("Shares of lessons; the rest is told nothing.");
-    let gold = shares.float("gold", 0.0, 0.0..=1.0, "Share of lessons told the right answers.");
-    let wrong = shares.float("wrong", 0.0, 0.0..=1.0, "Share of lessons told the right answers but one.");
+    let mut shares = section
+        .nested("context", at, entries)
+        .about("Shares of the training examples; the remaining ones have no context.");
+    let gold = shares.float("gold", 0.0, 0.0..=1.0, "Share of examples with the right answers as context.");
+    let wrong = shares.float(
+        "wrong",
+        0.0,
+        0.0..=1.0,
+        "Share of examples with the right answers as context, except one that is wrong.",
+    );
     let predicted = shares.float(
         "predicted",
         0.0,
         0.0..=1.0,
-        "Share of lessons told what the model answered when the phase began.",
+        "Share of examples with the model's own answers from the start of the phase as context.",
     );
     let sum = gold + wrong + predicted;
     if sum > 1.0 + ROUNDING {
         let message = format!("the shares of `context` sum to {sum}");
-        shares.report(None, message, "lower them to 1 or less; the rest is told nothing");
+        shares.report(None, message, "lower them to a sum of 1 or less; the remaining examples have no context");
     }
     shares.finish();
     let Some(node) = node else { return inherited };

@@ -1,4 +1,4 @@
-//! `[curriculum]` and `[[curriculum.phase]]`: which clinical stages are learned when, and what lessons show.
+//! Reads `[curriculum]` and `[[curriculum.phase]]`: the order of the clinical stages, and what training examples show.
 
 use std::collections::BTreeMap;
 
@@ -22,39 +22,39 @@ use crate::lr_schedule::Warmup;
 /// `[curriculum]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curriculum {
-    /// Which made the phases, if they were not written one by one.
+    /// The order that made the phases. None when the phases are written one by one.
     pub order: Option<Order>,
-    /// Whether the learning rate warms up and decays anew in every phase; else one schedule spans the run.
+    /// Learning-rate schedule per phase: every phase warms up and decays. If false, one schedule spans the run.
     pub rewarm: bool,
-    /// What all phases of that order have in common.
+    /// Keys of training examples for all phases of `order`. Default values when there is no order.
     pub examples: ExampleKeys,
-    /// One after the other; at least one.
+    /// Phases in the order of training; at least one.
     pub phase: Vec<PhaseRecipe>,
 }
 
-/// The keys that `[curriculum]` sets for all phases, and a phase for itself.
+/// Keys about training examples. `[curriculum]` sets them for all phases, and a phase can override them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExampleKeys {
-    /// Share of every batch that comes again from the stages of earlier phases.
+    /// Share of every batch taken from stages of earlier phases that this phase lacks, from 0 to below 1.
     pub replay: f64,
-    /// How often a pass visits each case of a data set; 1 for those not named.
+    /// Visits to each case per pass, by data set. Data sets that are not named have 1.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub dataset_weights: BTreeMap<String, f64>,
-    /// Which answers to earlier questions a question is shown with.
+    /// Answers to earlier questions that are given as context.
     pub context: Context,
-    /// How the evidence is shown.
+    /// How the evidence region is shown.
     #[serde(skip_serializing_if = "Evidence::is_none")]
     pub evidence: Evidence,
-    /// Weight in the loss of the tokens of an answer that is a box.
+    /// Loss weight of the tokens of an answer that is a box, above 0.
     #[serde(skip_serializing_if = "is_one")]
     pub box_loss_weight: f64,
-    /// Which conditions of the benchmark lessons stand under.
+    /// Conditions of the benchmark that are applied to training examples.
     #[serde(skip_serializing_if = "Augment::is_empty")]
     pub augment: Augment,
-    /// Whether every picture is blank while the answers stay: a control of what is learned without looking.
+    /// Whether every image is blank while the answers stay. A control run: it shows how much is learned without images.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub blank_images: bool,
-    /// What ends the phase before its time.
+    /// Early-advance rule. None trains the phase to its planned end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promotion: Option<EarlyAdvance>,
 }
@@ -78,46 +78,48 @@ fn is_one(weight: &f64) -> bool {
     *weight == 1.0
 }
 
-/// A leg of the schedule.
+/// One phase of the curriculum.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PhaseRecipe {
-    /// Stands in logs and in the names of metrics.
+    /// Name of the phase in logs and in names of metrics.
     pub name: String,
-    /// Clinical stages learned, 1 to 4, ascending.
+    /// Clinical stages that the phase trains, 1 to 4, ascending.
     pub stages: Vec<u8>,
-    /// Passes over the cases, where it has no `max_steps`. A phase of an order has its part of the run's steps instead.
+    /// Passes over the cases. None when `max_steps` is set. Ignored in a phase of an order, which has its share of the
+    /// run's steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_train_epochs: Option<u32>,
-    /// Optimiser steps, instead of whole passes.
+    /// Optimiser steps of the phase. None when `num_train_epochs` sets its length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Its own warm-up; that of `[train]` when absent.
+    /// Warm-up of the phase. None uses the warm-up of `[train]`.
     #[serde(flatten)]
     pub warmup: Option<Warmup>,
-    /// Which of its lessons come when.
+    /// Sampling order of its training examples.
     #[serde(skip_serializing_if = "SamplingOrder::is_shuffled")]
     pub pacing: SamplingOrder,
-    /// Parts that stay as they are while it lasts, of those that the recipe trains.
+    /// Parts of the model that are frozen in this phase, in addition to those that the recipe never trains.
     #[serde(flatten)]
     pub freeze: Freeze,
-    /// What lessons show.
+    /// Keys about its training examples.
     #[serde(flatten)]
     pub examples: ExampleKeys,
 }
 
-/// Which lessons of a phase come when.
+/// Sampling order of the training examples of a phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplingOrder {
-    /// Case by case, shuffled, all of a case's questions together.
+    /// Cases are shuffled; all questions of a case that the phase trains come together.
     #[default]
     Shuffled,
-    /// A stage of a case at a time, the stages in turns.
+    /// Each visit takes one stage of a case; the stages take turns.
     Balanced,
-    /// A stage of a case at a time, drawn from the easiest first and from more and more of them (Platanios et al. 2019,
-    /// "Competence-based Curriculum Learning"): earlier stages before later ones, then questions that build on fewer others.
+    /// Each visit takes one stage of a case. Visits are drawn from the easiest first and then from a growing part of
+    /// them (Platanios et al. 2019, "Competence-based Curriculum Learning"). Earlier stages count as easier; within a
+    /// stage, questions that build on fewer others do.
     Competence,
 }
 
@@ -133,20 +135,20 @@ const PACING: Words<SamplingOrder> = &[
     ("competence", SamplingOrder::Competence),
 ];
 
-/// How the evidence is shown.
+/// How training examples show the evidence region of a question. Questions without a region are not affected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
-    /// As the picture shows it.
+    /// The image is shown unchanged.
     #[default]
     None,
-    /// A mark is drawn on it, in every lesson that has any.
+    /// A mark is drawn on the region in every example.
     Drawn,
-    /// A mark is drawn on it in a share of lessons that falls from all to none over the phase.
+    /// A mark is drawn on the region in a share of examples that falls from all to none over the phase.
     Fading,
-    /// Half of the lessons that have any ask where it is instead, to be answered with its box.
+    /// Half of the examples ask for the box of the region instead of the stored question.
     Box,
-    /// As `Box`, and a mark is drawn in the other half.
+    /// Like `Box`, and the other half has a mark drawn on the region.
     Both,
 }
 
@@ -165,7 +167,7 @@ const EVIDENCE_WORDS: Words<Evidence> = &[
 ];
 
 impl Serialize for Curriculum {
-    /// By its order where it has one, else by its phases: either says all.
+    /// Writes the order if there is one, else the phases. Either is enough to load the curriculum again.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Ordered<'a> {
@@ -186,7 +188,8 @@ impl Serialize for Curriculum {
     }
 }
 
-/// Reads the section. `tuning` says what the recipe trains; none where an adapter from elsewhere does.
+/// Reads the section. `tuning` is None when the recipe continues an existing adapter, whose trained parts are
+/// unknown here.
 pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Train, seed: u64) -> Curriculum {
     let (order_at, phase_at) = (section.at("order"), section.at("phase"));
     let order = order::read(&mut section);
@@ -194,28 +197,34 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
         let help = "keep one: `order` makes the phases, `[[curriculum.phase]]` writes them one by one";
         section.report(Some(&at), "`order` and phases are both given", help);
     }
-    // Of the two the later one counts: a `--set` argument over the file.
+    // If both keys are given in different sources, the later source counts: a `--set` argument replaces the file.
     let later = |at: &Option<Location>| at.as_ref().map(|at| at.source);
     let order = order.filter(|_| later(&order_at) >= later(&phase_at));
 
     let rewarm = section.flag(
         "rewarm",
         true,
-        "Warms up and decays anew in every phase; else one schedule spans the run, and phases set its peak.",
+        "Learning-rate schedule per phase: every phase warms up and decays. If false, one schedule spans the run, and phases \
+         only set its peak.",
     );
     let replay_at = section.at("replay");
     let none = ExampleKeys::default();
-    let replay = section.float("replay", none.replay, 0.0..1.0, "That of phases that have something to replay.");
+    let replay = section.float(
+        "replay",
+        none.replay,
+        0.0..1.0,
+        "`replay` of all phases for which an earlier phase has a stage that they lack.",
+    );
     let examples = ExampleKeys { replay, ..read_examples(&mut section, &none, Level::Run) };
     let mut written = section.sections("phase");
     let mut phases: Vec<PhaseRecipe> = Vec::new();
     if let Some(order) = &order {
         phases = ordered(order, seed, train, &examples);
-        // Documents the keys of a phase, none of which is written.
+        // Reads an empty phase, so that its keys are documented.
         read_phase(section.part(PHASES), tuning, train, rewarm, &examples, &[]);
     } else {
         if written.is_empty() {
-            // Without phases all stages are learned together: the phase whose every key is left out.
+            // Without phases there is one phase with default keys, which trains all stages together.
             written.push(section.part(PHASES));
         }
         for phase in written {
@@ -223,19 +232,19 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
             phases.push(phase);
         }
     }
-    // An order may have nothing to replay: then the arms of a study that has one for all orders do without.
+    // With an order this is no error: a study may set one `replay` for all its orders, and some have nothing to replay.
     if examples.replay > 0.0 && order.is_none() && phases.iter().all(|phase| phase.examples.replay == 0.0) {
         section.report(replay_at.as_ref(), NOTHING_TO_REPLAY, "remove `replay`");
     }
     section.finish();
-    // Without an order the phases have taken over what holds for all of them.
+    // Without an order every phase already holds the common keys.
     let examples = if order.is_some() { examples } else { ExampleKeys::default() };
     Curriculum { order, rewarm, examples, phase: phases }
 }
 
 const NOTHING_TO_REPLAY: &str = "there is nothing to replay: no earlier phase has a stage that this one lacks";
 
-/// The phases of an order.
+/// Makes the phases of an order.
 fn ordered(order: &Order, seed: u64, train: &Train, examples: &ExampleKeys) -> Vec<PhaseRecipe> {
     let mut phases: Vec<PhaseRecipe> = Vec::new();
     for stages in order.stages(seed) {
@@ -262,7 +271,7 @@ fn usual_name(stages: &[u8]) -> String {
     format!("s{}", stages.iter().map(ToString::to_string).collect::<Vec<_>>().concat())
 }
 
-/// Whether an earlier phase has a stage that these lack.
+/// Whether an earlier phase has a stage that is not in `stages`.
 fn has_replay(earlier: &[PhaseRecipe], stages: &[u8]) -> bool {
     earlier.iter().any(|other| other.stages.iter().any(|stage| !stages.contains(stage)))
 }
@@ -275,18 +284,23 @@ fn read_phase(
     common: &ExampleKeys,
     earlier: &[PhaseRecipe],
 ) -> PhaseRecipe {
-    let mut section = section.about("A leg of the schedule; phases follow one another as they are written.");
+    let mut section =
+        section.about("One phase of the curriculum; phases are trained in the order in which they are written.");
     let (name_at, replay_at) = (section.at("name"), section.at("replay"));
-    let name = section.text("name", Some("`s` and the stages, as in `s12`"), "Stands in logs and metric names.");
+    let name = section.text(
+        "name",
+        Some("`s` and the stages, as in `s12`"),
+        "Name of the phase in logs and in names of metrics.",
+    );
     let stages = read_stages(&mut section);
     let (epochs_at, max_steps_at) = (section.at("num_train_epochs"), section.at("max_steps"));
     let max_steps =
-        section.integer_or("max_steps", None, 1.., "Optimiser steps of the phase, instead of whole passes.");
+        section.integer_or("max_steps", None, 1.., "Optimiser steps of the phase, instead of `num_train_epochs`.");
     if let Some(at) = section.rivals(epochs_at.as_ref(), max_steps_at.as_ref()) {
         section.report(Some(&at), "`num_train_epochs` and `max_steps` are both given", "keep one of them");
     }
     let epochs = section
-        .integer_or("num_train_epochs", Some("that of `[train]`"), 1..=100_000, "Passes over the cases.")
+        .integer_or("num_train_epochs", Some("as in `[train]`"), 1..=100_000, "Passes over the cases.")
         .map_or(train.num_train_epochs, |epochs| epochs as u32);
     let mut phase = PhaseRecipe {
         name: name.unwrap_or_else(|| usual_name(&stages)),
@@ -294,13 +308,14 @@ fn read_phase(
         num_train_epochs: max_steps.is_none().then_some(epochs),
         max_steps,
         learning_rate: section
-            .float_or("learning_rate", Some("that of `[train]`"), POSITIVE, "Peak learning rate.")
+            .float_or("learning_rate", Some("as in `[train]`"), POSITIVE, "Peak learning rate.")
             .unwrap_or(train.learning_rate),
         warmup: warmup::read_of_phase(&mut section, train, rewarm, max_steps),
         pacing: section.choice(
             "pacing",
             PACING, SamplingOrder::default(),
-            "Which lessons come when: case by case, or a stage of a case at a time, the stages in turns or easy before hard.",
+            "Sampling order: whole cases in random order (shuffled), or one stage of a case per visit, with the stages in \
+             turns (balanced) or easy before hard (competence).",
         ),
         freeze: freeze::read(&mut section, tuning),
         examples: common.clone(),
@@ -310,15 +325,15 @@ fn read_phase(
     let replay = section
         .float_or(
             "replay",
-            Some("that of `[curriculum]`, where there is something to replay"),
+            Some("as in `[curriculum]`, or 0 if no earlier phase has a stage that this phase lacks"),
             0.0..1.0,
-            "Share of every batch that comes again from the stages of earlier phases, a stage of a case at a time.",
+            "Share of every batch taken from stages of earlier phases that this phase lacks, one stage of a case per visit.",
         )
         .unwrap_or(usual);
     phase.examples = ExampleKeys { replay, ..read_examples(&mut section, common, Level::Phase) };
     if !phase.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-        let message = format!("the phase name \"{}\" has more than letters, digits, `-`, `_` and `.`", phase.name);
-        section.report(name_at.as_ref(), message, "it stands in metric names and paths; shorten it");
+        let message = format!("the phase name \"{}\" may contain only letters, digits, `-`, `_` and `.`", phase.name);
+        section.report(name_at.as_ref(), message, "choose another name; it is used in metric names and paths");
     }
     if earlier.iter().any(|other| other.name == phase.name) {
         let message = format!("two phases are called \"{}\"", phase.name);
@@ -331,18 +346,18 @@ fn read_phase(
     phase
 }
 
-/// Where the keys of lessons stand.
+/// Table from which the keys about training examples are read: `[curriculum]` or a phase.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Run,
     Phase,
 }
 
-/// The keys of lessons but `replay`.
+/// Reads the keys about training examples except `replay`. Keys that are not written are taken from `common`.
 fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) -> ExampleKeys {
     let otherwise = match level {
         Level::Run => "\"none\"",
-        Level::Phase => "that of `[curriculum]`",
+        Level::Phase => "as in `[curriculum]`",
     };
     let blank_at = section.at("blank_images");
     let examples = ExampleKeys {
@@ -350,7 +365,7 @@ fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) 
         dataset_weights: dataset_weights::read(
             section,
             &common.dataset_weights,
-            if level == Level::Run { "1 for each" } else { otherwise },
+            if level == Level::Run { "1 for every data set" } else { otherwise },
         ),
         context: context::read(section, common.context, otherwise),
         evidence: section.choice_or("evidence", EVIDENCE_WORDS, common.evidence, otherwise, EVIDENCE),
@@ -359,7 +374,7 @@ fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) 
                 "box_loss_weight",
                 Some(if level == Level::Run { "1" } else { otherwise }),
                 POSITIVE,
-                "Weight in the loss of the tokens of an answer that is a box.",
+                "Loss weight of the tokens of an answer that is a box.",
             )
             .unwrap_or(common.box_loss_weight),
         augment: augment::read(section, &common.augment),
@@ -367,8 +382,8 @@ fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) 
             .flag_or(
                 "blank_images",
                 Some(if level == Level::Run { "false" } else { otherwise }),
-                "Blanks every picture and keeps the answers: a control of what is learned without looking. Marks, and conditions of \
-                 `augment` that change pictures, stand in no lesson then.",
+                "Blanks every image and keeps the answers: a control that shows how much is learned without images. Marks, and \
+                 conditions of `augment` that change images, are then not applied.",
             )
             .unwrap_or(common.blank_images),
         promotion: early_advance::read(section, common.promotion.as_ref()),
@@ -376,21 +391,22 @@ fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) 
     if let Some(kind) = examples.augment.removal().filter(|_| examples.blank_images) {
         section.report(
             blank_at.as_ref(),
-            format!("`blank_images` keeps the answers, and `{kind}` in `augment` teaches to decline"),
+            format!("`blank_images` keeps the answers, and `{kind}` in `augment` trains the model to abstain"),
             "remove one of them",
         );
     }
     examples
 }
 
-const EVIDENCE: &str = "How lessons show the evidence: as it is (none), with a mark drawn on it (drawn), with a mark in fewer and fewer \
-    lessons over the phase (fading), by asking half of the lessons that have any for its box instead (box), or by that and a mark in \
-    the other half (both). A lesson under a condition of `augment` has neither.";
+const EVIDENCE: &str = "How training examples show the evidence region of a question: not marked (none), marked (drawn), marked in a \
+    share of examples that falls from all to none over the phase (fading), half of the examples ask for the box of the region instead (box), \
+    or half ask for the box and the others are marked (both). Does not apply to questions without a region, or to examples under a \
+    condition of `augment`.";
 
 fn read_stages(section: &mut Section<'_>) -> Vec<u8> {
     const ACCEPTS: &str = "a list of stages, each 1, 2, 3 or 4";
     let all = vec![1, 2, 3, 4];
-    let help = "Clinical stages learned in the phase.";
+    let help = "Clinical stages that the phase trains.";
     let Some(node) = section.take(
         "stages",
         ValueKind::list(ValueKind::Integer(1, 4)).called(ACCEPTS),
@@ -417,7 +433,7 @@ fn read_stages(section: &mut Section<'_>) -> Vec<u8> {
         }
     }
     if elements.is_empty() {
-        section.report(Some(&node.at), "a phase without stages learns nothing", format!("write {ACCEPTS}"));
+        section.report(Some(&node.at), "a phase without stages trains nothing", format!("write {ACCEPTS}"));
     }
     stages.sort_unstable();
     stages

@@ -1,4 +1,4 @@
-//! `[data]`: which cases are learned from and tested on.
+//! Reads `[data]`: the cases for training and evaluation.
 
 use std::path::PathBuf;
 
@@ -12,42 +12,42 @@ use stepwise_data::case::Split;
 /// `[data]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Data {
-    /// Where the cases come from.
+    /// Source of the cases.
     #[serde(flatten)]
     pub source: CaseSource,
-    /// The side of the split the benchmark asks after every epoch.
+    /// Split that the benchmark evaluates after every epoch.
     pub eval_split: Split,
-    /// Uses at most this many training cases.
+    /// Largest number of training cases to use. None uses all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_samples: Option<u64>,
-    /// The option to decline that choices without one offer as well.
+    /// Text of the abstain option that is added to every choice question without one. None adds nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
 }
 
-/// Where cases come from.
+/// Source of cases.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseSource {
-    /// Folders with `cases.jsonl` and its images.
+    /// Folders that each hold `cases.jsonl` and its images; at least one.
     #[serde(serialize_with = "one_or_several")]
     Dataset(Vec<PathBuf>),
-    /// Cases generated on the spot.
+    /// Synthetic cases, generated when the run starts.
     Synth(Synth),
 }
 
 /// `[data] synth = { cases, seed, image_size }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Synth {
-    /// How many, over all sides of the split.
+    /// Number of cases over all splits.
     pub cases: u64,
-    /// Equal seeds give equal bytes.
+    /// Seed of the generator; equal seeds give identical cases and images.
     pub seed: u64,
     /// Side of the square images, in pixels.
     pub image_size: u32,
 }
 
-/// As a recipe has it: one folder stands without brackets.
+/// Writes one folder as a string and several as a list, as a recipe does.
 fn one_or_several<S: Serializer>(folders: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
     match folders {
         [one] => one.serialize(serializer),
@@ -71,11 +71,16 @@ const EVAL_SPLITS: Words<Split> = &[("validation", Split::Validation), ("test", 
 
 pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
     let written = section.at("synth");
-    let mut synth = section.section("synth").about("Cases generated on the spot.");
+    let mut synth = section.section("synth").about("Synthetic cases, generated when the run starts.");
     let generated = Synth {
-        cases: synth.integer("cases", 400, 1..=10_000_000, "How many cases to generate, over all sides of the split."),
+        cases: synth.integer("cases", 400, 1..=10_000_000, "Number of cases to generate, over all splits."),
         seed: synth
-            .integer_or("seed", Some("the recipe's `seed`"), 0..=super::INTEGER_MAX, "Equal seeds give equal cases.")
+            .integer_or(
+                "seed",
+                Some("the recipe's `seed`"),
+                0..=super::INTEGER_MAX,
+                "Seed of the generator; equal seeds give equal cases.",
+            )
             .unwrap_or(run_seed),
         image_size: synth.integer("image_size", 128, 64..=2048, "Side of the square images, in pixels.") as u32,
     };
@@ -92,33 +97,36 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
     if written.is_none() && dataset_at.is_none() {
         section.report(
             None,
-            "no cases to learn from",
+            "there are no training cases",
             "give `[data] dataset = \"FOLDER\"`, or generate cases with `[data] synth = { cases = 400 }`",
         );
     }
-    // Of two sources of cases the later one counts: a `--set` argument over the file.
+    // If both keys are given in different sources, the later source counts: a `--set` argument replaces the file.
     let later = |at: &Option<Location>| at.as_ref().map(|at| at.source);
     let dataset = dataset.filter(|_| later(&dataset_at) >= later(&written));
     let data = Data {
         source: dataset.map_or(CaseSource::Synth(generated), CaseSource::Dataset),
-        eval_split: section.choice("eval_split", EVAL_SPLITS, Split::Validation, "The side of the split the benchmark asks after every epoch. Checkpoints are chosen by it: leave `test` to a last `stepwise eval --split test --suite full`."),
+        eval_split: section.choice("eval_split", EVAL_SPLITS, Split::Validation, "Split that the benchmark evaluates after every epoch. Checkpoints are selected on it: keep `test` for a final \
+             `stepwise eval --split test --suite full`."),
         max_samples: section.integer_or("max_samples", None, 1.., "Uses at most this many training cases."),
         refusal: section.text(
             "refusal",
             None,
-            "An option such as \"cannot tell\" that every choice without an option to decline offers as well, in lessons and in the \
-             benchmark: what `augment` teaches where the evidence is gone, and `silent_failure` and `false_refusal` measure.",
+            "Abstain option, such as \"cannot tell\", that is added to every choice question without one, in training and in the \
+             benchmark. `augment` trains it as the right answer where the evidence is gone; `silent_failure` and `false_refusal` \
+             measure its use.",
         ),
     };
     section.finish();
     data
 }
 
-/// `dataset`: a folder, or several.
+/// Reads `dataset`: one folder or a list of folders. None when it is not written or names no valid folder.
 fn folders(section: &mut Section<'_>) -> Option<Vec<PathBuf>> {
     const ACCEPTS: &str = "a folder, or a list of folders";
     let accepts = ValueKind::Either(vec![ValueKind::Text, ValueKind::list(ValueKind::Text)]).called(ACCEPTS);
-    let node = section.take("dataset", accepts, None, "Folder with `cases.jsonl` and its images, or several.")?;
+    let node =
+        section.take("dataset", accepts, None, "Folder, or list of folders, with `cases.jsonl` and its images.")?;
     let elements = match &node.value {
         Value::List(elements) => elements.as_slice(),
         _ => std::slice::from_ref(&node),
@@ -131,7 +139,7 @@ fn folders(section: &mut Section<'_>) -> Option<Vec<PathBuf>> {
             }
             Value::Text(folder) if !folder.trim().is_empty() => folders.push(folder.into()),
             Value::Text(_) => {
-                section.report(Some(&element.at), "`dataset` is empty", "write something, or leave the key out");
+                section.report(Some(&element.at), "`dataset` is empty", "write a value, or leave the key out");
             }
             _ => section.mismatch(element, "dataset", ACCEPTS),
         }

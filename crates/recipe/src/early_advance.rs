@@ -1,29 +1,31 @@
-//! `promotion = { metric = "accuracy:clean:stage_1", at_least = 0.8 }`: what ends a phase before its time.
+//! Early advance: `promotion = { metric = "accuracy:clean:stage_1", at_least = 0.8 }` ends a phase before its
+//! planned steps.
 
 use serde::Serialize;
 use stepwise_config::section::Section;
 
-/// Ends a phase at the end of a tested epoch.
+/// Rule of early advance: ends a phase after an evaluated epoch, before its planned steps are done.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EarlyAdvance {
-    /// A metric of the benchmark's summary.
+    /// Id of a metric in the benchmark's summary.
     pub metric: String,
-    /// Once it is this or more.
+    /// Ends the phase once the metric is at least this. None sets no such bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_least: Option<f64>,
-    /// Once it is this or less.
+    /// Ends the phase once the metric is at most this. None sets no such bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
-    /// Once it has not become better for so many tested epochs of the phase: a plateau.
+    /// Ends the phase after this many evaluated epochs in a row without a new best value. None waits without limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
-    /// By how much it must become better to count.
+    /// Smallest improvement: a value counts as a new best only if it is better by more than this.
     pub min_delta: f64,
 }
 
 impl EarlyAdvance {
-    /// Whether a phase ends whose tested epochs came to `values`, where more is better (`higher`) or less is. An epoch in which
-    /// the metric is not defined counts as one that is no better.
+    /// Whether the phase ends. `values` are the metric's values in the evaluated epochs of the phase, None where
+    /// the metric is undefined; `higher` says whether larger values are better. An epoch without a value counts as
+    /// no improvement.
     #[must_use]
     pub fn is_due(&self, values: &[Option<f64>], higher: bool) -> bool {
         let reached = |value: f64| {
@@ -46,31 +48,39 @@ impl EarlyAdvance {
     }
 }
 
-/// Reads `promotion`; `inherited` where it is left out. An empty table is none.
+/// Reads `promotion`. Without the key the result is `inherited`; an empty table gives None.
 pub(super) fn read(section: &mut Section<'_>, inherited: Option<&EarlyAdvance>) -> Option<EarlyAdvance> {
     let written = section.has("promotion");
     let mut table = section.section("promotion").about(
-        "Ends a phase before its time, at the end of a tested epoch: a metric is reached, or has stopped rising.",
+        "Early advance: ends a phase after an evaluated epoch, once a metric reaches a value or stops improving.",
     );
-    let metric = table.text("metric", None, "A metric of the benchmark's summary, such as \"accuracy:clean:stage_1\".");
-    let at_least = table.float_or("at_least", None, .., "Ends the phase once the metric is this or more.");
-    let at_most =
-        table.float_or("at_most", None, .., "Ends the phase once the metric is this or less, where less is better.");
+    let metric = table.text("metric", None, "Metric of the benchmark's summary, such as \"accuracy:clean:stage_1\".");
+    let at_least = table.float_or("at_least", None, .., "Ends the phase once the metric is at least this.");
+    let at_most = table.float_or(
+        "at_most",
+        None,
+        ..,
+        "Ends the phase once the metric is at most this, for metrics where less is better.",
+    );
     let patience = table.integer_or(
         "patience",
         None,
         1..=100_000,
-        "Ends the phase once the metric has not become better for so many tested epochs.",
+        "Ends the phase after this many evaluated epochs in a row without improvement of the metric.",
     );
     let min_delta =
-        table.float("min_delta", 0.0, 0.0.., "By how much it must become better to count, with `patience`.");
-    // An empty table takes back what `[curriculum]` says.
+        table.float("min_delta", 0.0, 0.0.., "With `patience`: changes of at most this count as no improvement.");
+    // An empty table cancels the rule of `[curriculum]`.
     let rules = at_least.is_some() || at_most.is_some() || patience.is_some();
     if metric.is_none() && rules {
         table.report(None, "`promotion` has no metric", "name one, as in `metric = \"accuracy:clean:stage_1\"`");
     }
     if metric.is_some() && !rules {
-        table.report(None, "`promotion` never ends a phase", "give `at_least`, `at_most` or `patience`");
+        table.report(
+            None,
+            "`promotion` has no condition and would never end a phase",
+            "give `at_least`, `at_most` or `patience`",
+        );
     }
     table.finish();
     if !written {

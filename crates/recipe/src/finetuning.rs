@@ -1,4 +1,4 @@
-//! `finetuning_type` with its table: `[lora]` or `[full]`.
+//! Reads `finetuning_type` and its table: `[lora]` or `[full]`.
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -9,17 +9,17 @@ use stepwise_config::section::{Section, Words};
 use super::freeze::Freeze;
 use super::init_lora_weights::{self, InitLoraWeights};
 
-/// What is trained.
+/// Kind of training: adapters, or the model's own weights.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "finetuning_type", rename_all = "lowercase")]
-#[allow(clippy::large_enum_variant)] // A recipe has one.
+#[allow(clippy::large_enum_variant)] // There is one value per recipe.
 pub enum Tuning {
-    /// Low-rank adapters; the base stays as it is.
+    /// Low-rank adapters. The base stays frozen, except modules in `modules_to_save`.
     LoraRecipe {
         /// `[lora]`.
         lora: LoraRecipe,
     },
-    /// The model's own weights.
+    /// Full fine-tuning of the model's own weights.
     Full {
         /// `[full]`.
         full: Full,
@@ -27,7 +27,7 @@ pub enum Tuning {
 }
 
 impl Tuning {
-    /// The parts that it trains nothing of.
+    /// Parts of the model that are frozen in every phase.
     #[must_use]
     pub fn freeze(&self) -> Freeze {
         match self {
@@ -44,7 +44,7 @@ impl Tuning {
         }
     }
 
-    /// The name of its table.
+    /// Name of its table in a recipe: `lora` or `full`.
     pub(super) const fn table(&self) -> &'static str {
         match self {
             Self::LoraRecipe { .. } => "lora",
@@ -56,64 +56,65 @@ impl Tuning {
 /// `[lora]`, with PEFT's names and meanings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoraRecipe {
-    /// Rank.
+    /// Rank of the adapters.
     pub r: u32,
     /// The update is scaled by `lora_alpha / r` (by `lora_alpha / sqrt(r)` with `use_rslora`).
     pub lora_alpha: u32,
-    /// Share of an adapter's inputs that is dropped while training.
+    /// Share of an adapter's inputs dropped in training, from 0 to below 1.
     pub lora_dropout: f64,
-    /// Which linear layers get an adapter.
+    /// Linear layers that get an adapter.
     pub target_modules: TargetModules,
-    /// Which of them do not.
+    /// Exceptions from `target_modules`. None means no exceptions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_modules: Option<TargetModules>,
-    /// Scales by the square root of the rank.
+    /// Divides `lora_alpha` by the square root of the rank instead of the rank (rsLoRA).
     pub use_rslora: bool,
-    /// Learns the magnitude of every adapted weight apart from its direction.
+    /// Trains magnitude and direction of every adapted weight separately (DoRA).
     pub use_dora: bool,
-    /// What a fresh adapter's matrices are.
+    /// Initial values of the adapter's matrices.
     pub init_lora_weights: InitLoraWeights,
-    /// How many times the learning rate `lora_B` learns with (LoRA+); all learn alike when unset.
+    /// Factor on the learning rate of `lora_B` and of vectors (LoRA+), at least 1. None uses one rate for
+    /// all parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loraplus_lr_ratio: Option<f64>,
-    /// Modules that are trained whole, by whole names or their ends.
+    /// Modules that are trained and saved whole, given by their full names or the ends of their names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules_to_save: Vec<String>,
-    /// No adapters in the vision tower.
+    /// Whether the vision tower gets no adapters.
     pub freeze_vision_tower: bool,
-    /// No adapters in the connector.
+    /// Whether the connector gets no adapters.
     pub freeze_multi_modal_projector: bool,
-    /// Ranks of modules that have another than `r`.
+    /// Ranks of modules whose rank differs from `r`, by module name or regular expression.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub rank_pattern: IndexMap<String, u32>,
-    /// `lora_alpha` of modules that have another.
+    /// Values for modules whose alpha differs from `lora_alpha`, by module name or regular expression.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub alpha_pattern: IndexMap<String, u32>,
 }
 
-/// A choice of modules as PEFT writes it.
+/// A selection of modules in PEFT's notation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum TargetModules {
     /// A string: `all-linear`, or a regular expression that must match a module's whole name.
     Pattern(String),
-    /// A list: a module is meant when its name equals an element or ends in a dot and it.
+    /// A list: it selects a module whose name equals an element, or ends in a dot and an element.
     Suffixes(Vec<String>),
 }
 
 impl TargetModules {
-    /// PEFT's word for every linear layer except the output head.
+    /// PEFT's word for all linear layers except the output head.
     pub const ALL_LINEAR: &'static str = "all-linear";
 }
 
 /// `[full]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Full {
-    /// Keeps the vision tower as it is.
+    /// Whether the vision tower is frozen.
     pub freeze_vision_tower: bool,
-    /// Keeps the connector as it is.
+    /// Whether the connector is frozen.
     pub freeze_multi_modal_projector: bool,
-    /// Keeps the decoder as it is.
+    /// Whether the decoder is frozen.
     pub freeze_language_model: bool,
 }
 
@@ -125,18 +126,18 @@ enum Kind {
 
 const FINETUNING_TYPES: Words<Kind> = &[("lora", Kind::LoraRecipe), ("full", Kind::Full)];
 
-const VISION: &str = "Keeps the vision tower as it is; its features are then computed once an image.";
-const CONNECTOR: &str = "Keeps the connector between vision tower and decoder as it is.";
+const VISION: &str = "Freezes the vision tower. Image features are cached if the connector is frozen too.";
+const CONNECTOR: &str = "Freezes the connector between vision tower and decoder.";
 
 pub(super) fn read(top: &mut Section<'_>) -> Tuning {
     let kind = top.choice(
         "finetuning_type",
         FINETUNING_TYPES,
         Kind::LoraRecipe,
-        "Trains low-rank adapters, or the model's own weights.",
+        "Whether low-rank adapters or the model's own weights are trained.",
     );
     let lora_section = top.section("lora").about("Low-rank adapters, with PEFT's names and meanings.");
-    let full_section = top.section("full").about("Training of the model's own weights.");
+    let full_section = top.section("full").about("Full fine-tuning of the model's own weights.");
     let (unused, name, used) = match kind {
         Kind::LoraRecipe => (&full_section, "full", "lora"),
         Kind::Full => (&lora_section, "lora", "full"),
@@ -154,42 +155,50 @@ pub(super) fn read(top: &mut Section<'_>) -> Tuning {
 
 fn read_lora(mut section: Section<'_>) -> LoraRecipe {
     let dora_at = section.at("use_dora");
-    let r = section.integer("r", 8, 1..=4096, "Rank of the update.") as u32;
+    let r = section.integer("r", 8, 1..=4096, "Rank of the adapters.") as u32;
     let lora = LoraRecipe {
         r,
         lora_alpha: section
             .integer_or("lora_alpha", Some("twice `r`"), 1..=65536, "The update is scaled by `lora_alpha / r`.")
             .map_or(2 * r, |alpha| alpha as u32),
-        lora_dropout: section.float("lora_dropout", 0.0, 0.0..1.0, "Share of an adapter's inputs that is dropped."),
+        lora_dropout: section.float("lora_dropout", 0.0, 0.0..1.0, "Share of an adapter's inputs dropped in training."),
         target_modules: modules(
             &mut section,
             "target_modules",
             Some(TargetModules::ALL_LINEAR),
-            "Layers that get an adapter: a list of name endings, a regular expression, or `all-linear`.",
+            "Linear layers that get an adapter: a list of name endings, a regular expression, or `all-linear`.",
         )
         .unwrap_or_else(|| TargetModules::Pattern(TargetModules::ALL_LINEAR.into())),
         exclude_modules: modules(
             &mut section,
             "exclude_modules",
             None,
-            "Layers that get none although `target_modules` names them.",
+            "Layers that get no adapter although `target_modules` selects them.",
         ),
-        use_rslora: section.flag("use_rslora", false, "Scales by `lora_alpha / sqrt(r)` instead."),
-        use_dora: section.flag("use_dora", false, "Learns every adapted weight's magnitude apart from its direction."),
+        use_rslora: section.flag("use_rslora", false, "Scales the update by `lora_alpha / sqrt(r)` instead (rsLoRA)."),
+        use_dora: section.flag(
+            "use_dora",
+            false,
+            "Trains magnitude and direction of every adapted weight separately (DoRA).",
+        ),
         init_lora_weights: init_lora_weights::read(&mut section),
         loraplus_lr_ratio: section.float_or(
             "loraplus_lr_ratio",
-            Some("`lora_B` learns as `lora_A` does"),
+            Some("one learning rate for all"),
             1.0..,
-            "LoRA+: `lora_B`, and vectors, learn with so many times the learning rate.",
+            "LoRA+: factor on the learning rate of `lora_B` and of vectors.",
         ),
-        modules_to_save: texts(&mut section, "modules_to_save", "Modules that are trained and saved whole."),
-        rank_pattern: pattern(&mut section, "rank_pattern", 4096, "Ranks of modules that have another than `r`."),
+        modules_to_save: texts(
+            &mut section,
+            "modules_to_save",
+            "Modules that are trained and saved whole, given by their names or the ends of their names.",
+        ),
+        rank_pattern: pattern(&mut section, "rank_pattern", 4096, "Ranks of modules whose rank differs from `r`."),
         alpha_pattern: pattern(
             &mut section,
             "alpha_pattern",
             65536,
-            "Values of `lora_alpha` of modules that have another.",
+            "Values for modules whose alpha differs from `lora_alpha`.",
         ),
         freeze_vision_tower: section.flag("freeze_vision_tower", true, VISION),
         freeze_multi_modal_projector: section.flag("freeze_multi_modal_projector", true, CONNECTOR),
@@ -198,7 +207,7 @@ fn read_lora(mut section: Section<'_>) -> LoraRecipe {
         section.report(
             dora_at.as_ref(),
             "`use_dora` and `init_lora_weights = \"pissa\"` are both given",
-            "keep one of them: what PiSSA saves is plain LoRA, which has no magnitudes",
+            "keep one of them: PiSSA is saved as plain LoRA, which has no magnitudes",
         );
     }
     section.finish();
@@ -209,12 +218,12 @@ fn read_full(mut section: Section<'_>) -> Full {
     let full = Full {
         freeze_vision_tower: section.flag("freeze_vision_tower", true, VISION),
         freeze_multi_modal_projector: section.flag("freeze_multi_modal_projector", true, CONNECTOR),
-        freeze_language_model: section.flag("freeze_language_model", false, "Keeps the decoder as it is."),
+        freeze_language_model: section.flag("freeze_language_model", false, "Freezes the decoder."),
     };
     if full == (Full { freeze_vision_tower: true, freeze_multi_modal_projector: true, freeze_language_model: true }) {
         section.report(
             None,
-            "every part is frozen, nothing would be trained",
+            "every part is frozen, so nothing would be trained",
             "set one of the `freeze_` keys to false",
         );
     }
@@ -274,7 +283,8 @@ fn texts(section: &mut Section<'_>, key: &'static str, help: &'static str) -> Ve
     }
 }
 
-/// Whole numbers by module: a regular expression that fits a module's whole name, or its end from a dot on.
+/// Reads whole numbers from 1 to `most` by module: each key is a regular expression that must match a whole module
+/// name, or its end after a dot.
 fn pattern(section: &mut Section<'_>, key: &'static str, most: u64, help: &'static str) -> IndexMap<String, u32> {
     const ACCEPTS: &str = "a table of module names or regular expressions, each with a whole number";
     let accepts = ValueKind::Map(Box::new(ValueKind::Integer(1, most))).called(ACCEPTS);

@@ -1,8 +1,8 @@
-//! Recipe keys of other tools: names with a different spelling here, and keys that are not supported.
+//! Hints for unknown keys: misspelt keys, keys of other tools, and common keys that are not supported yet.
 
 use stepwise_config::foreign_keys::ForeignKeys;
 
-/// Names other tools (or people) use, and ours.
+/// Names that other tools or people use, each with the recipe's key.
 const ALIASES: &[(&str, &str)] = &[
     ("adam_eps", "adam_epsilon"),
     ("adapter_dropout", "lora_dropout"),
@@ -104,16 +104,16 @@ const ALIASES: &[(&str, &str)] = &[
     ("wd", "weight_decay"),
 ];
 
-/// Keys of Hugging Face, PEFT and LLaMA-Factory that mean something we do not do yet; with what to do instead, if
-/// there is something.
+/// Keys of Hugging Face, PEFT and LLaMA-Factory that are not supported yet, each with the reason or an alternative, if
+/// there is one.
 const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("bias", Some("LoRA trains no biases")),
     ("deepspeed", Some("training runs on one device")),
-    ("fp16", Some("`bf16 = true` takes as little memory")),
-    ("greater_is_better", Some("every metric of the benchmark knows its direction")),
+    ("fp16", Some("`bf16 = true` needs as little memory")),
+    ("greater_is_better", Some("the direction of every benchmark metric is fixed")),
     (
         "image_max_pixels",
-        Some("the processor scales every picture to one size; `do_image_splitting = false` takes fewer tokens"),
+        Some("the processor scales every image to one size; `do_image_splitting = false` gives fewer tokens"),
     ),
     ("load_best_model_at_end", Some("the epoch that `select` in `[train]` chooses is always linked as `best`")),
     ("metric_for_best_model", Some("write it in `[train]` as `select = { metric = \"...\" }`")),

@@ -1,20 +1,21 @@
-//! `freeze_vision_tower`, `freeze_multi_modal_projector` and `freeze_language_model` of a phase: parts that rest while it lasts.
+//! Reads `freeze_vision_tower`, `freeze_multi_modal_projector` and `freeze_language_model` of a phase: the parts of the
+//! model that are frozen in it.
 
 use serde::Serialize;
 use stepwise_config::section::Section;
 
 use super::finetuning::Tuning;
 
-/// Parts of the model that stay as they are.
+/// Frozen parts of the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Freeze {
-    /// The image encoder.
+    /// Whether the image encoder is frozen.
     #[serde(rename = "freeze_vision_tower", skip_serializing_if = "std::ops::Not::not")]
     pub vision: bool,
-    /// The connector.
+    /// Whether the connector is frozen.
     #[serde(rename = "freeze_multi_modal_projector", skip_serializing_if = "std::ops::Not::not")]
     pub connector: bool,
-    /// The decoder.
+    /// Whether the decoder is frozen.
     #[serde(rename = "freeze_language_model", skip_serializing_if = "std::ops::Not::not")]
     pub decoder: bool,
 }
@@ -35,21 +36,21 @@ const KEYS: [FreezeKey; 3] = [
         key: "freeze_vision_tower",
         part: "vision",
         phrase: "the vision tower",
-        help: "Keeps the vision tower and its adapters as they are in this phase.",
+        help: "Freezes the vision tower and its adapters in this phase.",
         flag: |freeze| &mut freeze.vision,
     },
     FreezeKey {
         key: "freeze_multi_modal_projector",
         part: "connector",
         phrase: "the connector",
-        help: "Keeps the connector and its adapter as they are in this phase.",
+        help: "Freezes the connector and its adapter in this phase.",
         flag: |freeze| &mut freeze.connector,
     },
     FreezeKey {
         key: "freeze_language_model",
         part: "decoder",
         phrase: "the decoder",
-        help: "Keeps the decoder and its adapters as they are in this phase.",
+        help: "Freezes the decoder and its adapters in this phase.",
         flag: |freeze| &mut freeze.decoder,
     },
 ];
@@ -83,8 +84,8 @@ pub(super) fn read(section: &mut Section<'_>, tuning: Option<&Tuning>) -> Freeze
         }
     }
     if last.is_some() && KEYS.iter().all(|key| *(key.flag)(&mut freeze) || *(key.flag)(&mut never)) {
-        let message = "nothing learns in this phase: it freezes every part that the recipe trains";
-        section.report(last.as_ref(), message, "leave one of its `freeze_` keys out");
+        let message = "nothing is trained in this phase: it freezes every part that the recipe trains";
+        section.report(last.as_ref(), message, "remove one of its `freeze_` keys");
     }
     freeze
 }

@@ -1,21 +1,21 @@
-//! `init_lora_weights`: a flag or a word, as in PEFT.
+//! Reads `init_lora_weights`: a flag or a word, as in PEFT.
 
 use serde::{Serialize, Serializer};
 use stepwise_config::document::Value;
 use stepwise_config::kind::ValueKind;
 use stepwise_config::section::Section;
 
-/// What a fresh adapter's matrices are.
+/// Initial values of the matrices of a newly initialised adapter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InitLoraWeights {
-    /// `true`: `lora_A` uniform, `lora_B` zero.
+    /// `true`: `lora_A` uniform, `lora_B` zero. The model's outputs do not change at first.
     #[default]
     True,
-    /// `"gaussian"`: `lora_A` normal, `lora_B` zero.
+    /// `"gaussian"`: `lora_A` normal, `lora_B` zero. The model's outputs do not change at first.
     Gaussian,
-    /// `"pissa"`: principal singular vectors of the weight, which are taken off it.
+    /// `"pissa"`: principal singular vectors of the weight, which are subtracted from the weight (Meng et al. 2024).
     Pissa,
-    /// `false`: both uniform; the model answers otherwise at once.
+    /// `false`: both matrices uniform. The model's outputs change at once.
     False,
 }
 
@@ -36,8 +36,8 @@ pub(super) fn read(section: &mut Section<'_>) -> InitLoraWeights {
     const ACCEPTS: &str = "true, false, \"gaussian\" or \"pissa\"";
     let words = ValueKind::Word(vec!["gaussian", "pissa"]);
     let accepts = ValueKind::Either(vec![ValueKind::Flag, words]).called(ACCEPTS);
-    let help = "A fresh adapter: changes nothing at first (`true`, \"gaussian\"), is random (`false`), or begins with the \
-                weight's principal singular vectors (\"pissa\", saved as plain LoRA of twice the rank).";
+    let help = "A newly initialised adapter changes nothing at first (`true`, \"gaussian\"), is random (`false`), or starts with \
+                the weight's principal singular vectors (\"pissa\", saved as plain LoRA of twice the rank).";
     let Some(node) = section.take(KEY, accepts, Some("true".into()), help) else { return InitLoraWeights::True };
     match &node.value {
         Value::Flag(true) => InitLoraWeights::True,

@@ -1,11 +1,11 @@
-//! A recipe: one TOML file that says everything a run depends on.
+//! A recipe: one TOML file with every setting of a training run.
 //!
-//! It has two tiers. The raw one is the file as written, every key and value with its place, and `--set` arguments laid
-//! over it. [`Recipe`] is the resolved one: checked, complete, written beside the results as `recipe.resolved.toml`, which
-//! loads again to the same recipe. All problems are reported at once.
+//! A recipe is read in two steps. First the file is parsed as written, with the position of every key and value, and
+//! the `--set` arguments are applied. Then the keys are checked and completed to a [`Recipe`]. The resolved recipe is
+//! written beside the results as `recipe.resolved.toml`, which loads again to the same recipe. All problems are
+//! reported at once.
 //!
-//! Relative paths start at the working directory, as with most command-line tools, so that a recipe can name its output
-//! folder the way a user would type it.
+//! Relative paths start at the working directory, as with most command-line tools.
 
 mod augment;
 mod benchmark;
@@ -61,7 +61,7 @@ pub use stepwise_config::problem::{Excerpt, Problem};
 pub use stepwise_config::reference::{Key, Reference, SectionKind};
 pub use train::{OnNonfinite, ReportTo, Train};
 
-/// The list of phases, `[[curriculum.phase]]`.
+/// Dotted name of the list of phases, `[[curriculum.phase]]`.
 const PHASES: &str = "curriculum.phase";
 
 /// A checked and complete recipe.
@@ -69,19 +69,19 @@ const PHASES: &str = "curriculum.phase";
 pub struct Recipe {
     /// Folder of the base model, in the Hugging Face layout.
     pub model_name_or_path: PathBuf,
-    /// PEFT folder whose adapter is trained on, instead of a fresh one.
+    /// PEFT folder of an adapter whose training continues. None starts from a newly initialised adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter_name_or_path: Option<PathBuf>,
     /// Folder the run writes into.
     pub output_dir: PathBuf,
-    /// Of every random draw.
+    /// Seed of all random draws.
     pub seed: u64,
-    /// Longest sequence in tokens; a longer example is an error, never cut.
+    /// Longest allowed sequence, in tokens. A longer training example is an error; nothing is truncated.
     pub cutoff_len: usize,
-    /// Whether large images are shown in tiles; as the model's processor does when unset.
+    /// Whether large images are split into tiles. None keeps the setting of the model's processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub do_image_splitting: Option<bool>,
-    /// What is trained (`finetuning_type` and its table).
+    /// Kind of training: `finetuning_type` and its table.
     #[serde(flatten)]
     pub tuning: Tuning,
     /// `[data]`.
@@ -97,20 +97,20 @@ pub struct Recipe {
 /// Why a recipe was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
-    /// The file cannot be read.
+    /// The file cannot be read, or is not UTF-8.
     #[error("{}: {source} -> check the path of the recipe, a TOML file in UTF-8", path.display())]
     Read {
-        /// Of the recipe.
+        /// Path of the recipe.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file says something wrong.
+    /// The file or a `--set` argument is wrong.
     #[error("{}", Listed(path, problems))]
     Invalid {
-        /// Of the recipe.
+        /// Path of the recipe.
         path: PathBuf,
-        /// All of them, in the order of the file.
+        /// All problems, in the order of the file.
         problems: Vec<Problem>,
     },
 }
@@ -128,20 +128,21 @@ impl fmt::Display for Listed<'_> {
 }
 
 impl Recipe {
-    /// Reads the recipe at `path`, with each of `overrides` (`lora.r=32`) laid over it.
+    /// Reads the recipe at `path` and applies each of `overrides` (`lora.r=32`) to it.
     ///
     /// # Errors
-    /// When the file cannot be read, and with every problem of its text.
+    /// When the file cannot be read, or when it or an override is wrong; the error lists every problem.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, RecipeError> {
         let text =
             stepwise_data::io::bounded::text(path).map_err(|source| RecipeError::Read { path: path.into(), source })?;
         Self::parse(path, text, overrides)
     }
 
-    /// Reads `text` as the recipe at `path`.
+    /// Reads `text` as the recipe at `path` and applies `overrides`. The path is used in messages and names the default
+    /// `output_dir`; no file is read.
     ///
     /// # Errors
-    /// With every problem of the text and of the overrides.
+    /// When the text or an override is wrong; the error lists every problem.
     pub fn parse(path: &Path, text: String, overrides: &[String]) -> Result<Self, RecipeError> {
         let invalid = |problems| RecipeError::Invalid { path: path.into(), problems };
         let Document { sources, root } =
@@ -152,14 +153,15 @@ impl Recipe {
         if problems.is_empty() { Ok(recipe) } else { Err(invalid(problems)) }
     }
 
-    /// The whole recipe as TOML, every default written out.
+    /// The whole recipe as TOML, with every default written out.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).unwrap_or_else(|error| unreachable!("a recipe is made of what TOML can say: {error}"))
+        toml::to_string(self).unwrap_or_else(|error| unreachable!("every recipe can be written as TOML: {error}"))
     }
 
-    /// SHA-256 (lower-case hexadecimal) of what decides the weights: the resolved recipe without the keys that only say
-    /// where and how often results are written. A run resumes under the same digest only.
+    /// SHA-256 (lower-case hexadecimal) of the keys that decide the weights. Keys that only set where and how often
+    /// results are written, how features are cached, and whether a failed step is skipped are left out. A run resumes
+    /// only under the same digest.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut decisive = self.clone();
@@ -168,7 +170,7 @@ impl Recipe {
         decisive.train.save_steps = 0;
         decisive.train.save_total_limit = None;
         decisive.train.report_to = Vec::new();
-        // A run that stopped may go on by skipping the step: it then equals one that skips from the start.
+        // A run that stopped may be resumed with `skip`: it then equals a run that skipped from the start.
         decisive.train.on_nonfinite = OnNonfinite::Stop;
         decisive.train.feature_cache_gb = 0.0;
         decisive.train.feature_cache_dir = None;
@@ -176,8 +178,9 @@ impl Recipe {
         hex(&Sha256::digest(decisive.to_toml()))
     }
 
-    /// As [`Recipe::digest`], of what decides how the untouched base answers the benchmark, and of more than that: recipes
-    /// that differ in their seed and curriculum alone have one base, asked one suite about the same cases.
+    /// Like [`Recipe::digest`], but without the seed and the curriculum. Recipes with equal base digests evaluate the
+    /// same untrained base with the same suite on the same cases, so they can share its answers. The reverse does not
+    /// hold: the digest also covers keys that do not affect the base.
     #[must_use]
     pub fn base_digest(&self) -> String {
         let mut asked = self.clone();
@@ -188,7 +191,7 @@ impl Recipe {
     }
 }
 
-/// Every key and table there is, in the order of the resolved recipe, documented by the code that reads them.
+/// Every key and table of a recipe, in the order of the resolved recipe, documented by the code that reads them.
 #[must_use]
 pub fn reference() -> Reference {
     let findings = Findings::new(Vec::new());
@@ -197,7 +200,7 @@ pub fn reference() -> Reference {
 }
 
 fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
-    let mut top = Section::top(root, findings).about("The model, where results go, and what is trained.");
+    let mut top = Section::top(root, findings).about("Base model, output folder and kind of training.");
     let model_name_or_path = top.path_required(
         "model_name_or_path",
         "checkpoints/tiny-base",
@@ -205,23 +208,23 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
     );
     let adapter_at = top.at("adapter_name_or_path");
     let adapter_name_or_path =
-        top.path("adapter_name_or_path", None, "PEFT folder whose adapter is trained on, instead of a fresh one.");
+        top.path("adapter_name_or_path", None, "PEFT folder of an adapter whose training continues.");
     let output_dir = top
         .path("output_dir", Some("`checkpoints/` and the recipe's file name"), "Folder the run writes into.")
         .unwrap_or_else(|| {
             Path::new("checkpoints").join(path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().as_ref())
         });
-    let seed = top.integer("seed", 42, 0..=INTEGER_MAX, "Of every random draw; equal seeds give equal runs.");
+    let seed = top.integer("seed", 42, 0..=INTEGER_MAX, "Seed of all random draws; runs with equal seeds are equal.");
     let cutoff_len = top.integer(
         "cutoff_len",
         2048,
         16..=1_048_576,
-        "Longest sequence in tokens; a longer example is an error, never cut.",
+        "Longest allowed sequence, in tokens. A longer training example is an error; nothing is truncated.",
     ) as usize;
     let do_image_splitting = top.flag_or(
         "do_image_splitting",
-        Some("as the model's processor does"),
-        "Whether large images are shown in tiles.",
+        Some("as in the model's processor"),
+        "Whether large images are split into tiles.",
     );
     let tuning = crate::finetuning::read(&mut top);
     if let (Some(_), Tuning::LoraRecipe { lora }) = (&adapter_name_or_path, &tuning)
@@ -230,7 +233,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         top.report(
             adapter_at.as_ref(),
             "`init_lora_weights` has no effect with `adapter_name_or_path`",
-            "remove one of them: an adapter that is trained on is not made anew",
+            "remove one of them: an existing adapter is not initialised again",
         );
     }
     if adapter_name_or_path.is_some() && matches!(tuning, Tuning::Full { .. }) {
@@ -240,18 +243,18 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
             "remove it, or merge the adapter into the base first with `stepwise export --format merged`",
         );
     }
-    let data = data::read(top.section("data").about("Which cases are learned from and tested on."), seed);
-    let section = top.section("train").about("Batches, optimiser, schedule, and how often to log and save.");
+    let data = data::read(top.section("data").about("Cases for training and evaluation."), seed);
+    let section = top.section("train").about("Batches, optimiser, learning-rate schedule, logging and checkpoints.");
     let patience_at = section.at("early_stopping_patience");
     let train = train::read(section, &tuning);
-    let section = top.section("curriculum").about("Which clinical stages are learned when, and what lessons show.");
+    let section = top.section("curriculum").about("Order of the clinical stages, and what training examples show.");
     let own = adapter_name_or_path.is_none().then_some(&tuning);
     let curriculum = curriculum::read(section, own, &train, seed);
-    let benchmark = benchmark::read(top.section("benchmark").about("What is tested after every epoch."));
+    let benchmark = benchmark::read(top.section("benchmark").about("Evaluation after every epoch."));
     if train.early_stopping.patience.is_some() && benchmark.suite == SuiteChoice::None {
         top.report(
             patience_at.as_ref(),
-            "`early_stopping_patience` counts tested epochs, and `benchmark.suite = \"none\"` tests none",
+            "`early_stopping_patience` counts evaluated epochs, and `benchmark.suite = \"none\"` evaluates none",
             "set `suite = \"fast\"` in `[benchmark]`, or remove `early_stopping_patience`",
         );
     }

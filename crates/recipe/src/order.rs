@@ -1,4 +1,5 @@
-//! `order = "stepwise"`, `order = [3, 1, 4, 2]`: phases by one word or a list, all at the same budget.
+//! Reads `order` (`"stepwise"`, `[3, 1, 4, 2]`, ...): one word or a list that makes the phases. All orders have the
+//! same training budget.
 
 use rand::seq::SliceRandom;
 use serde::{Serialize, Serializer};
@@ -7,28 +8,28 @@ use stepwise_config::kind::ValueKind;
 use stepwise_config::section::Section;
 use stepwise_data::random::stream;
 
-/// In which order the clinical stages are learned.
+/// Order in which the clinical stages are trained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// One after the other, from the first.
+    /// One stage after the other, from the first to the last.
     Stepwise,
-    /// One after the other, from the last.
+    /// One stage after the other, from the last to the first.
     Reverse,
-    /// The first; the first two; the first three; all.
+    /// Stage 1, then stages 1 and 2, then stages 1 to 3, then all.
     Cumulative,
-    /// All together, shuffled.
+    /// All stages together, shuffled.
     Joint,
-    /// All together, in turns.
+    /// All stages together, in turns.
     Balanced,
-    /// All together, drawn from the easiest first and from more and more of them.
+    /// All stages together, drawn from the easiest visits first and then from a growing part of all visits.
     Competence,
-    /// One after the other, as the seed draws them.
+    /// One stage after the other, in an order drawn with the seed of the run.
     Random,
-    /// One after the other as they are listed, each once; those that are missing are not learned.
+    /// The listed stages, one after the other, each once. Stages that are not listed are not trained.
     Listed(Vec<u8>),
 }
 
-/// The words, with what they stand for.
+/// Every word with its order.
 const WORDS: [(&str, Order); 7] = [
     ("stepwise", Order::Stepwise),
     ("reverse", Order::Reverse),
@@ -39,10 +40,10 @@ const WORDS: [(&str, Order); 7] = [
     ("random", Order::Random),
 ];
 
-const HELP: &str = "Phases by one word instead of `[[curriculum.phase]]`; all orders take as many steps and share them equally. The \
-    stages one after the other (stepwise), from the last to the first (reverse), as the seed draws them (random), as a list has them \
-    (such as [3, 1, 4, 2]; [4] is the last stage alone) or each added to those before (cumulative); all together, shuffled (joint), in \
-    turns (balanced), or easy before hard (competence).";
+const HELP: &str = "Makes the phases, instead of `[[curriculum.phase]]`. All orders take the same number of steps and divide them equally \
+    among their phases. One stage after the other: first to last (stepwise), last to first (reverse), in a random order (random), or as \
+    listed (`[3, 1, 4, 2]`; `[4]` trains the last stage alone). Each stage added to the earlier ones (cumulative). All stages together: \
+    shuffled (joint), in turns (balanced), or easy before hard (competence).";
 
 /// Reads `order`.
 pub(super) fn read(section: &mut Section<'_>) -> Option<Order> {
@@ -76,7 +77,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Order> {
                 }
                 _ => section.report(
                     Some(&node.at),
-                    "`order` lists no stages that can follow one another",
+                    "`order` must list at least one stage, and each stage once",
                     format!("write {said}"),
                 ),
             }
@@ -91,13 +92,13 @@ impl Serialize for Order {
         match (self, WORDS.iter().find(|(_, order)| order == self)) {
             (Self::Listed(stages), _) => stages.serialize(serializer),
             (_, Some((word, _))) => word.serialize(serializer),
-            (_, None) => unreachable!("every order but a list has a word"),
+            (_, None) => unreachable!("every order except a list has a word"),
         }
     }
 }
 
 impl Order {
-    /// The stages of each phase; the phases share the run's steps equally.
+    /// Stages of each phase, 1 to 4. The phases share the run's steps equally. `seed` decides [`Order::Random`] alone.
     #[must_use]
     pub fn stages(&self, seed: u64) -> Vec<Vec<u8>> {
         let one_by_one = |stages: [u8; 4]| stages.map(|stage| vec![stage]).to_vec();

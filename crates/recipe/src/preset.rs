@@ -1,4 +1,4 @@
-//! Recipes to start from: the committed ones, written with every other key beside them as a comment.
+//! Presets: the committed recipes, and how one is written with every other key as a comment.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -12,15 +12,15 @@ use super::Recipe;
 /// A committed recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
-    /// The file's name without its ending.
+    /// File name without its extension.
     pub name: &'static str,
-    /// What it is for.
+    /// Short description.
     pub about: &'static str,
-    /// Its text.
+    /// Text of the recipe.
     pub text: &'static str,
 }
 
-/// All of them; the first needs nothing but this repository.
+/// All presets. The first needs no files besides this repository.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "quickstart",
@@ -49,19 +49,19 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "tiny-base",
-        about: "full training from random weights, as the shipped base was made",
+        about: "full training from random weights; the shipped base was made with it",
         text: include_str!("../../../recipes/tiny-base.toml"),
     },
 ];
 
-/// Left out of a commented recipe, so that its own name decides.
+/// Key that a commented recipe leaves out, so that its default follows the new file's name.
 const NAMED_AFTER_THE_FILE: &str = "output_dir";
 
-/// Columns of a comment.
+/// Width of comment lines, in characters.
 const WIDTH: usize = 116;
 
-/// The preset as a recipe to edit: its values, and every other key as a comment with its default. None where the preset is
-/// not TOML.
+/// The preset as a recipe to edit: its values, and every other key as a comment with its default. None when the preset
+/// is not TOML.
 #[must_use]
 pub fn commented(preset: &Preset) -> Option<String> {
     let Document { sources, mut root } = Document::parse(preset.name.into(), preset.text.into(), &[]).ok()?;
@@ -71,7 +71,7 @@ pub fn commented(preset: &Preset) -> Option<String> {
     let writer = Writer { reference: &reference, source, preset };
     let mut text = format!("# A recipe for `stepwise train`, from the preset {}: {}.\n#\n", preset.name, preset.about);
     text.push_str(
-        "# Keys behind a `#` show what holds when they are left out. `stepwise check FILE` says what a run would do and\n\
+        "# Keys after a `#` show their defaults. `stepwise check FILE` shows what a run would do and\n\
          # need. For completion in editors: `stepwise schema > recipe.schema.json`, and `#:schema recipe.schema.json` as\n\
          # the first line of this file.\n\n",
     );
@@ -103,13 +103,13 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Whether the preset stays a recipe with an empty table of this name.
+    /// Whether the preset is still valid with an empty table `section` added.
     fn may_have(&self, section: &str) -> bool {
         let text = format!("{}\n[{section}]\n", self.preset.text);
         Recipe::parse(Path::new("recipe.toml"), text, &[]).is_ok()
     }
 
-    /// The keys of a table; with `all` those that are not written too, as comments.
+    /// Writes the keys of a table. With `all`, keys that are not in the preset are written as comments.
     fn keys(&self, text: &mut String, section: &str, table: &Table, all: bool) {
         let inline = |name: &str| {
             let full = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
@@ -178,10 +178,10 @@ impl Writer<'_> {
     }
 }
 
-/// What a comment says of a key.
+/// Comment about a key: help, accepted values, and a default that is described in words.
 fn told(key: &Key) -> String {
     let otherwise = match (&key.default, key.literal_default()) {
-        (Some(default), None) => format!(" When left out: {default}."),
+        (Some(default), None) => format!(" Default: {default}."),
         _ => String::new(),
     };
     let mut accepts = key.accepts.words.chars();
@@ -189,7 +189,7 @@ fn told(key: &Key) -> String {
     format!("{} {accepts}.{otherwise}", key.help)
 }
 
-/// As comment lines; nothing for nothing.
+/// `words` as wrapped comment lines; empty for no words.
 pub(super) fn comment(words: &str) -> String {
     let mut lines = String::new();
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! The reference page of recipes, `docs/recipe.md`.
+//! Writes the reference page of recipes, `docs/recipe.md`.
 
 use crate::foreign_keys::FOREIGN_KEYS;
 use crate::reference;
@@ -8,12 +8,12 @@ const HEAD: &str = "# Recipe
 <!-- Written by `stepwise schema --markdown > docs/recipe.md` from the code that reads recipes; a test compares them. -->
 
 A recipe is a TOML file. Keys have the names and meanings of Hugging Face, PEFT and LLaMA-Factory. Relative paths start at
-the working directory. `--set lora.r=32` lays a value over the file's; an element of a list is named by its number, as in
+the working directory. `--set lora.r=32` overrides a value of the file. List elements are numbered from 0, as in
 `--set curriculum.phase.0.replay=0.1`. `stepwise init` writes a commented recipe, `stepwise schema` prints the JSON Schema for
 editors, `stepwise import` translates recipes of other tools.
 ";
 
-/// The page, in Markdown.
+/// The reference page in Markdown.
 #[must_use]
 pub fn markdown() -> String {
     reference().markdown(HEAD, &FOREIGN_KEYS)
@@ -23,7 +23,7 @@ pub fn markdown() -> String {
 mod tests {
     use std::path::Path;
 
-    /// What `stepwise schema` would write over the committed files.
+    /// The committed files must equal the output of `stepwise schema`.
     #[test]
     fn the_committed_reference_and_schema_are_those_of_the_code() {
         let reference = crate::reference();
@@ -34,7 +34,7 @@ mod tests {
         ] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
             let committed = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(committed == now, "docs/{name} is not what the code says -> `{command}`");
+            assert!(committed == now, "docs/{name} differs from the code -> run `{command}`");
         }
     }
 }

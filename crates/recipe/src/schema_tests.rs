@@ -7,7 +7,7 @@ use stepwise_config::document::Document;
 
 use crate::{FOREIGN_KEYS, PRESETS, Recipe, reference};
 
-/// As much of JSON Schema as [`Reference::json_schema`] writes.
+/// Checks a value against the part of JSON Schema that [`Reference::json_schema`] uses.
 fn accepts(schema: &Value, value: &toml::Value) -> bool {
     let Some(rules) = schema.as_object() else { return schema.as_bool() == Some(true) };
     rules.iter().all(|(rule, wanted)| match (rule.as_str(), value) {
@@ -50,7 +50,7 @@ fn accepts(schema: &Value, value: &toml::Value) -> bool {
     })
 }
 
-/// The least recipe that may have a key in `section`.
+/// The smallest recipe in which a key of `section` is allowed.
 fn base(section: &str) -> String {
     let tuning = if section == "full" { "finetuning_type = \"full\"\n" } else { "" };
     format!("model_name_or_path = \"m\"\n{tuning}data.synth = {{ cases = 8 }}\n[[curriculum.phase]]\n")
@@ -77,7 +77,7 @@ fn the_schema_accepts_every_committed_recipe_and_no_misspelt_one() {
     }
 }
 
-/// What the schema has and what the reader takes are the same names: a name that it lacks is refused in every table.
+/// Schema and reader accept the same key names: in every table an unknown name is refused.
 #[test]
 fn unknown_or_misspelt_keys_are_never_dropped() {
     let reference = reference();

@@ -1,8 +1,8 @@
-//! Whole messages, whole recipes.
+//! Tests of whole recipes and whole messages.
 
 use super::*;
 
-/// The smallest recipe.
+/// The smallest valid recipe.
 const LEAST: &str = "model_name_or_path = \"base\"\ndata.synth = { cases = 8 }\n";
 
 fn parse(text: &str, overrides: &[&str]) -> Result<Recipe, RecipeError> {
@@ -160,7 +160,7 @@ fn an_order_makes_its_phases_and_stands_for_them() {
     assert_eq!(recipe, again);
     let stages: Vec<&[u8]> = recipe.curriculum.phase.iter().map(|phase| phase.stages.as_slice()).collect();
     assert_eq!(stages, [&[1][..], &[1, 2], &[1, 2, 3], &[1, 2, 3, 4]]);
-    // Nothing that came before is missing from a later phase.
+    // Later phases of a cumulative order have all earlier stages, so there is nothing to replay.
     assert!(recipe.curriculum.phase.iter().all(|phase| phase.examples.replay == 0.0));
     let reverse = parse(ORDERED, &["curriculum.order=reverse"]).expect("valid");
     let replay: Vec<f64> = reverse.curriculum.phase.iter().map(|phase| phase.examples.replay).collect();
@@ -238,7 +238,7 @@ fn a_phase_freezes_parts_that_the_recipe_trains() {
     assert_ne!(recipe.digest(), without.digest());
     assert_eq!(recipe.base_digest(), without.base_digest());
 
-    // What an adapter from elsewhere trains is known when it is read.
+    // The trained parts of an existing adapter are known only when it is loaded.
     let elsewhere = ["adapter_name_or_path=a", "curriculum.phase.0.freeze_vision_tower=true"];
     assert!(parse(&text, &elsewhere).is_ok());
     let mut said = String::new();
@@ -399,7 +399,7 @@ fn the_digest_follows_what_decides_the_weights() {
     }
 }
 
-/// The reference is made by the code that reads; this holds it to what the code does when a key is left out.
+/// The defaults in the reference equal the values of a recipe that leaves the keys out.
 #[test]
 fn the_reference_states_the_defaults_that_hold() {
     let keys = reference().keys;
@@ -470,7 +470,7 @@ fn vast_numbers_and_files_are_refused() {
     assert!(ranks.contains("write a number, at least 1 and at most 4096"), "{ranks}");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("recipe.toml");
-    // A file of holes: it takes no room on the disk.
+    // A sparse file takes no space on the disk.
     std::fs::File::create(&path).and_then(|file| file.set_len(1 << 40)).expect("made");
     let error = Recipe::load(&path, &[]).expect_err("vast").to_string();
     assert!(error.contains("is larger than the limit of 67108864 bytes -> "), "{error}");

@@ -1,5 +1,5 @@
-//! `[train]`: batches, optimiser, schedule, and how often to log and save. Names and meanings are those of Hugging
-//! Face's `TrainingArguments`.
+//! Reads `[train]`: batches, optimiser, learning-rate schedule, logging and checkpoints. Names and meanings follow
+//! Hugging Face's `TrainingArguments`.
 
 use std::ops::Bound;
 use std::path::PathBuf;
@@ -23,89 +23,90 @@ pub struct Train {
     pub per_device_train_batch_size: usize,
     /// Micro-batches in an optimiser step.
     pub gradient_accumulation_steps: usize,
-    /// Peak learning rate, of phases that name none.
+    /// Peak learning rate of phases that set none of their own.
     pub learning_rate: f64,
-    /// That of the vision tower in every phase; the phase's when unset.
+    /// Peak learning rate of the vision tower in every phase. None uses the phase's learning rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vision_tower_lr: Option<f64>,
-    /// That of the connector in every phase; the phase's when unset.
+    /// Peak learning rate of the connector in every phase. None uses the phase's learning rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_modal_projector_lr: Option<f64>,
-    /// Shape of the learning rate over the steps.
+    /// Shape of the learning-rate schedule.
     pub lr_scheduler_type: LrScheduler,
-    /// The rise at the start.
+    /// Length of the linear rise of the learning rate from 0.
     #[serde(flatten)]
     pub warmup: Warmup,
-    /// Decoupled weight decay, a step's share times the learning rate.
+    /// Decoupled weight decay: each step shrinks the weights by this share times the learning rate.
     pub weight_decay: f64,
-    /// AdamW's decay of the first moment.
+    /// Decay of AdamW's first moment, from 0 to below 1.
     pub adam_beta1: f64,
-    /// AdamW's decay of the second moment.
+    /// Decay of AdamW's second moment, from 0 to below 1.
     pub adam_beta2: f64,
-    /// Added to the root of the second moment.
+    /// Constant that AdamW adds to the square root of the second moment.
     pub adam_epsilon: f64,
-    /// Holds frozen weights of linear layers in bf16, half their memory, and multiplies them in bf16 where the processor
-    /// does (AVX-512 BF16); sums, what learns and its optimiser stay f32.
+    /// Holds frozen weights of linear layers in bf16, in half the memory, and multiplies them in bf16 where the
+    /// processor supports it (AVX-512 BF16). Sums, trained parameters and the optimiser stay f32.
     pub bf16: bool,
-    /// Holds frozen weights of linear layers in blocks of four bits (NF4), about an eighth of their memory; adapters learn
-    /// beside them (QLoRA).
+    /// Holds frozen weights of linear layers in blocks of four bits (NF4), in about an eighth of the memory. The
+    /// adapters are trained at full precision (QLoRA).
     pub load_in_4bit: bool,
-    /// With `load_in_4bit`: holds the scales of blocks in eight bits.
+    /// With `load_in_4bit`: holds the scales of the blocks in eight bits.
     pub bnb_4bit_use_double_quant: bool,
-    /// Computes each block of the model again on the way back instead of keeping what it computed: less memory, about a third
-    /// more time, the same gradients.
+    /// Recomputes each block of the model in the backward pass instead of storing its activations: less memory, about a
+    /// third more time, the same gradients.
     pub gradient_checkpointing: bool,
-    /// Gradients are scaled so that their global norm is at most this; 0 leaves them as they are.
+    /// Largest global gradient norm; larger gradients are scaled down to it. 0 sets no limit.
     pub max_grad_norm: f64,
-    /// What becomes of a step whose loss or gradient is not a number.
+    /// Handling of a step whose loss or gradient is not finite.
     pub on_nonfinite: OnNonfinite,
-    /// Passes over the cases, of phases that name none.
+    /// Passes over the cases: in each phase that sets no length of its own, or in the whole run with `order`.
     pub num_train_epochs: u32,
-    /// Stops after this many optimiser steps, whatever the epochs say.
+    /// Largest number of optimiser steps of the run. None sets no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
-    /// A log line each so many steps.
+    /// Optimiser steps between two log lines.
     pub logging_steps: u64,
-    /// A checkpoint each so many steps, beside those at the ends of epochs; 0 for those alone.
+    /// Optimiser steps between two checkpoints, in addition to the checkpoint at the end of every epoch. 0 writes only
+    /// the latter.
     pub save_steps: u64,
-    /// Keeps at most this many checkpoints, beside the best one.
+    /// Largest number of checkpoints to keep, not counting the best one. None keeps all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_total_limit: Option<usize>,
-    /// Where the log goes beside `trainer_log.jsonl`.
+    /// Log formats in addition to `trainer_log.jsonl`.
     pub report_to: Vec<ReportTo>,
-    /// How choices are answered, in training and in testing.
+    /// Form of the answers to choice questions, in training and evaluation.
     pub answer_form: AnswerForm,
-    /// Computes what the questions of a micro-batch have in common (their picture, above all) once.
+    /// Computes the prefix that questions of a micro-batch share, such as their image, only once.
     pub share_prefix: bool,
-    /// Memory for the features of pictures, in GiB; used where nothing before the decoder learns.
+    /// Memory for cached image features, in GiB. Used only while vision tower and connector are frozen.
     pub feature_cache_gb: f64,
-    /// Folder where features outlive the run.
+    /// Folder in which cached image features are kept after the run. None keeps them in memory only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature_cache_dir: Option<PathBuf>,
-    /// Room below that folder, in GiB.
+    /// Largest size of that folder, in GiB.
     pub feature_cache_disk_gb: f64,
-    /// When no better epoch is to be expected.
+    /// Early stopping of the run.
     #[serde(flatten)]
     pub early_stopping: EarlyStopping,
-    /// Which tested epoch is the best one.
+    /// Rule that selects the best evaluated epoch.
     pub select: BestModelRule,
 }
 
-/// A reader of the log.
+/// Log format in addition to `trainer_log.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReportTo {
-    /// Event files under `runs/`.
+    /// TensorBoard event files under `runs/`.
     Tensorboard,
 }
 
-/// What becomes of a step whose loss or gradient is not a number.
+/// Handling of a step whose loss or gradient is not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNonfinite {
-    /// The run ends before it, with what was learned saved.
+    /// The run ends with an error; the steps before it are saved.
     Stop,
-    /// Nothing is learned from it, which is said; too many in a row end the run all the same.
+    /// The step changes no parameter, and a warning is logged. Too many skipped steps in a row end the run.
     Skip,
 }
 
@@ -154,56 +155,56 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             .unwrap_or(usual_rate),
         vision_tower_lr: section.float_or(
             "vision_tower_lr",
-            Some("`learning_rate`, or that of the phase"),
+            Some("`learning_rate` of the phase"),
             POSITIVE,
             "Peak learning rate of the vision tower.",
         ),
         multi_modal_projector_lr: section.float_or(
             "multi_modal_projector_lr",
-            Some("`learning_rate`, or that of the phase"),
+            Some("`learning_rate` of the phase"),
             POSITIVE,
             "Peak learning rate of the connector.",
         ),
         lr_scheduler_type,
         warmup,
         weight_decay: section.float("weight_decay", 0.0, 0.0.., "Decoupled weight decay."),
-        adam_beta1: section.float("adam_beta1", 0.9, 0.0..1.0, "AdamW's decay of the first moment."),
-        adam_beta2: section.float("adam_beta2", 0.999, 0.0..1.0, "AdamW's decay of the second moment."),
-        adam_epsilon: section.float("adam_epsilon", 1e-8, POSITIVE, "Added to the root of the second moment."),
+        adam_beta1: section.float("adam_beta1", 0.9, 0.0..1.0, "Decay of AdamW's first moment."),
+        adam_beta2: section.float("adam_beta2", 0.999, 0.0..1.0, "Decay of AdamW's second moment."),
+        adam_epsilon: section.float("adam_epsilon", 1e-8, POSITIVE, "Constant added to the square root of AdamW's second moment."),
         max_grad_norm: section.float("max_grad_norm", 1.0, 0.0.., "Largest global gradient norm; 0 for no limit."),
         on_nonfinite: section.choice(
             "on_nonfinite",
             ON_NONFINITE,
             OnNonfinite::Stop,
-            "What becomes of a step whose loss or gradient is not finite: the run ends, or nothing is learned from it.",
+            "Handling of a step whose loss or gradient is not finite: the run ends (stop), or the step is skipped (skip).",
         ),
-        bf16: section.flag("bf16", false, "Holds and multiplies frozen weights in bf16; what learns stays f32."),
+        bf16: section.flag("bf16", false, "Holds and multiplies frozen weights in bf16; trained parameters stay f32."),
         gradient_checkpointing: section.flag(
             "gradient_checkpointing",
             false,
-            "Computes each block again on the way back instead of keeping it: less memory, more time, the same result.",
+            "Recomputes activations in the backward pass instead of storing them: less memory, more time, the same result.",
         ),
         load_in_4bit: section.flag("load_in_4bit", false, "Holds frozen weights in four bits (NF4), as QLoRA does."),
         bnb_4bit_use_double_quant: section.flag(
             "bnb_4bit_use_double_quant",
             true,
-            "With `load_in_4bit`: holds the scales of its blocks in eight bits.",
+            "With `load_in_4bit`: holds the scales of the blocks in eight bits.",
         ),
-        num_train_epochs: section.integer("num_train_epochs", 3, 1..=100_000, "Passes over the cases, a phase.") as u32,
-        max_steps: section.integer_or("max_steps", None, 1.., "Stops after this many optimiser steps."),
-        logging_steps: section.integer("logging_steps", 10, 1.., "A log line each so many optimiser steps."),
+        num_train_epochs: section.integer("num_train_epochs", 3, 1..=100_000, "Passes over the cases: in each phase, or in the whole run with `order`.") as u32,
+        max_steps: section.integer_or("max_steps", None, 1.., "Largest number of optimiser steps of the run."),
+        logging_steps: section.integer("logging_steps", 10, 1.., "Optimiser steps between two log lines."),
         save_steps: section.integer(
             "save_steps",
             500,
             0..,
-            "A checkpoint each so many optimiser steps, beside those at the ends of epochs; 0 for those alone.",
+            "Optimiser steps between two checkpoints, in addition to the checkpoint after every epoch. 0 writes only the latter.",
         ),
         save_total_limit: section
             .integer_or(
                 "save_total_limit",
                 None,
                 1..,
-                "Keeps at most this many checkpoints; the best one always stays.",
+                "Largest number of checkpoints to keep; the best one is always kept.",
             )
             .map(|limit| limit as usize),
         report_to: read_report_to(&mut section),
@@ -211,16 +212,16 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             "answer_form",
             ANSWER_FORMS,
             AnswerForm::Text,
-            "How choices are answered: option's words or letter.",
+            "Form of the answers to choice questions: the option's words (text) or its letter (letter).",
         ),
         share_prefix: section.flag(
             "share_prefix",
             true,
-            "Computes what the questions of a micro-batch have in common once; the result is the same.",
+            "Computes the prefix that questions of a micro-batch share, such as their image, only once. The result is the same.",
         ),
-        feature_cache_gb: section.float("feature_cache_gb", 1.0, 0.0.., "Memory for image features, in GiB."),
-        feature_cache_dir: section.path("feature_cache_dir", None, "Folder where image features outlive the run."),
-        feature_cache_disk_gb: section.float("feature_cache_disk_gb", 16.0, 0.0.., "Room below that folder, in GiB."),
+        feature_cache_gb: section.float("feature_cache_gb", 1.0, 0.0.., "Memory for cached image features, in GiB."),
+        feature_cache_dir: section.path("feature_cache_dir", None, "Folder in which cached image features are kept after the run."),
+        feature_cache_disk_gb: section.float("feature_cache_disk_gb", 16.0, 0.0.., "Largest size of that folder, in GiB."),
         early_stopping: best_epoch::read_early_stopping(&mut section),
         select: best_epoch::read_select(&mut section),
     };
@@ -229,14 +230,14 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
     {
         section.report(
             max_steps_at.as_ref(),
-            format!("the run ends after {max_steps} steps, inside the {steps} steps of warm-up"),
+            format!("the run ends after {max_steps} steps, within the {steps} steps of warm-up"),
             "lower `warmup_steps` or raise `max_steps`",
         );
     }
     if train.load_in_4bit && matches!(tuning, Tuning::Full { .. }) {
         section.report(
             four_bits_at.as_ref(),
-            "weights in four bits cannot be trained themselves",
+            "weights in four bits cannot be trained",
             "remove `load_in_4bit`, or set `finetuning_type = \"lora\"`",
         );
     }
@@ -247,7 +248,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         section.report(
             four_bits_at.as_ref(),
             "`load_in_4bit` and `init_lora_weights = \"pissa\"` are both given",
-            "keep one of them: singular vectors are those of whole weights, not of rounded ones",
+            "keep one of them: PiSSA needs the singular vectors of unquantised weights",
         );
     }
     let frozen = match tuning {
@@ -257,7 +258,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
     let parts = ["vision_tower", "multi_modal_projector"];
     for ((part, frozen), at) in parts.iter().zip(frozen).zip(rates_at) {
         if frozen && at.is_some() {
-            let message = format!("`{part}_lr` has no effect: that part is frozen");
+            let message = format!("`{part}_lr` has no effect: the part is frozen");
             section.report(at.as_ref(), message, format!("set `freeze_{part} = false`, or remove `{part}_lr`"));
         }
     }
@@ -266,14 +267,10 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
 }
 
 fn read_schedule(section: &mut Section<'_>) -> (LrScheduler, Warmup) {
-    let shape = section.choice(
-        "lr_scheduler_type",
-        LR_SCHEDULERS,
-        LrScheduler::Cosine,
-        "Shape of the learning rate over the steps.",
-    );
+    let shape =
+        section.choice("lr_scheduler_type", LR_SCHEDULERS, LrScheduler::Cosine, "Shape of the learning-rate schedule.");
     let usual = if shape == LrScheduler::Constant { 0.0 } else { 0.03 };
-    let Some((warmup, at)) = warmup::read(section, ["by `warmup_ratio`", "0.03, and 0 for `constant`"]) else {
+    let Some((warmup, at)) = warmup::read(section, ["from `warmup_ratio`", "0.03, or 0 for `constant`"]) else {
         return (shape, Warmup::Ratio(usual));
     };
     warmup::check(section, shape, warmup, &at);
@@ -283,7 +280,7 @@ fn read_schedule(section: &mut Section<'_>) -> (LrScheduler, Warmup) {
 fn read_report_to(section: &mut Section<'_>) -> Vec<ReportTo> {
     const ACCEPTS: &str = "[\"tensorboard\"] or \"none\"";
     let default = vec![ReportTo::Tensorboard];
-    let help = "Where the log goes beside `trainer_log.jsonl`.";
+    let help = "Log formats in addition to `trainer_log.jsonl`.";
     let words = ValueKind::Word(vec!["tensorboard", "none"]);
     let accepts = ValueKind::Either(vec![words.clone(), ValueKind::list(words)]).called(ACCEPTS);
     let Some(node) = section.take("report_to", accepts, Some("[\"tensorboard\"]".into()), help) else {

@@ -1,4 +1,4 @@
-//! `warmup_steps` and `warmup_ratio`: of the run, and of a phase for itself.
+//! Reads `warmup_steps` and `warmup_ratio`, for the run and for single phases.
 
 use stepwise_config::problem::Location;
 use stepwise_config::section::Section;
@@ -6,15 +6,21 @@ use stepwise_config::section::Section;
 use super::train::Train;
 use crate::lr_schedule::{LrScheduler, Warmup};
 
-/// The warm-up that is written, of two the later one: a `--set` argument over the file. And where it is written.
+/// Reads the warm-up and its position; None when neither key is written. Of two keys in different sources the later
+/// source counts: a `--set` argument replaces the file. `usual` describes the defaults of the two keys.
 pub(super) fn read(section: &mut Section<'_>, usual: [&'static str; 2]) -> Option<(Warmup, Location)> {
     let (steps_at, ratio_at) = (section.at("warmup_steps"), section.at("warmup_ratio"));
-    let steps = section.integer_or("warmup_steps", Some(usual[0]), 0.., "Optimiser steps of linear rise from 0.");
+    let steps = section.integer_or(
+        "warmup_steps",
+        Some(usual[0]),
+        0..,
+        "Optimiser steps in which the learning rate rises linearly from 0.",
+    );
     let ratio = section.float_or(
         "warmup_ratio",
         Some(usual[1]),
         0.0..1.0,
-        "The same as a share of the schedule's steps: a phase's, or all of the run's with `rewarm = false`.",
+        "Warm-up as a share of the schedule's steps: of the phase, or of the whole run with `rewarm = false`.",
     );
     if let Some(at) = section.rivals(steps_at.as_ref(), ratio_at.as_ref()) {
         section.report(Some(&at), "`warmup_steps` and `warmup_ratio` are both given", "keep one of them");
@@ -26,7 +32,7 @@ pub(super) fn read(section: &mut Section<'_>, usual: [&'static str; 2]) -> Optio
     Some((warmup, at?))
 }
 
-/// Refuses a warm-up that a schedule has no place for.
+/// Reports a warm-up with the schedule `constant`, which has none.
 pub(super) fn check(section: &Section<'_>, shape: LrScheduler, warmup: Warmup, at: &Location) {
     if shape == LrScheduler::Constant && warmup.steps(u64::from(u32::MAX)) > 0 {
         section.report(
@@ -37,14 +43,15 @@ pub(super) fn check(section: &Section<'_>, shape: LrScheduler, warmup: Warmup, a
     }
 }
 
-/// That of a phase. `rewarm` says whether phases warm up at all.
+/// Reads the warm-up of a phase; None when the phase uses the warm-up of `[train]`. With `rewarm` false one schedule
+/// spans the run, and a warm-up of a phase is reported as an error.
 pub(super) fn read_of_phase(
     section: &mut Section<'_>,
     train: &Train,
     rewarm: bool,
     max_steps: Option<u64>,
 ) -> Option<Warmup> {
-    const USUAL: &str = "that of `[train]`";
+    const USUAL: &str = "as in `[train]`";
     let (warmup, at) = read(section, [USUAL, USUAL])?;
     if !rewarm {
         section.report(
@@ -59,7 +66,7 @@ pub(super) fn read_of_phase(
     {
         section.report(
             Some(&at),
-            format!("the phase ends after {max_steps} steps, inside the {steps} steps of warm-up"),
+            format!("the phase ends after {max_steps} steps, within the {steps} steps of warm-up"),
             "lower `warmup_steps` or raise `max_steps`",
         );
     }

@@ -175,7 +175,11 @@ impl VlmPipeline {
     ///
     /// # Errors
     /// Errors of [`Processor::encode_options`].
-    pub fn score(&self, asked: &[(EncodableExample, Vec<String>)], pass: &Pass) -> Result<Vec<Vec<OptionScore>>, PipelineError> {
+    pub fn score(
+        &self,
+        asked: &[(EncodableExample, Vec<String>)],
+        pass: &Pass,
+    ) -> Result<Vec<Vec<OptionScore>>, PipelineError> {
         let mut scores = Vec::with_capacity(asked.len());
         let mut waiting = Scoring::default();
         for (example, options) in asked {
@@ -215,7 +219,12 @@ impl VlmPipeline {
     ///
     /// # Errors
     /// Errors of [`Processor::encode`].
-    pub fn generate(&self, example: &EncodableExample, max_new_tokens: usize, pass: &Pass) -> Result<Generated, PipelineError> {
+    pub fn generate(
+        &self,
+        example: &EncodableExample,
+        max_new_tokens: usize,
+        pass: &Pass,
+    ) -> Result<Generated, PipelineError> {
         let encoded = self.encode(example, true)?;
         let mut tiles = TileSet::default();
         let prompt = tiles.sequence(&encoded, &example.images, encoded.ids.clone(), Vec::new());

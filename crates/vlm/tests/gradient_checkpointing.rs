@@ -29,7 +29,11 @@ fn example(pipeline: &VlmPipeline, name: &str) -> EncodableExample {
 }
 
 /// Computes the terms of the loss and the sum of all gradient parts, by parameter name.
-fn gradients(pipeline: &mut VlmPipeline, names: &[&str], checkpointing: bool) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
+fn gradients(
+    pipeline: &mut VlmPipeline,
+    names: &[&str],
+    checkpointing: bool,
+) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
     let examples: Vec<EncodableExample> = names.iter().map(|name| example(pipeline, name)).collect();
     let batch = Batch::new(&pipeline.processor, examples.iter(), true).expect("a batch");
     let (terms, parts) = pipeline.gradients(&batch, 0.125, checkpointing, &Pass::training(7));

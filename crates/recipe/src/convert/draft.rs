@@ -1,4 +1,4 @@
-//! A recipe in the making: values at our keys, each tried by the reader of recipes.
+//! Draft of a translated recipe: values at the recipe's keys, each checked by loading a recipe with it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -12,16 +12,16 @@ use super::rules::Fate;
 use super::yaml::{Entry, Yaml};
 use crate::{Recipe, RecipeError};
 
-/// Where other data stands in for the folder that the reader of the recipe has to name.
+/// Placeholder for the folder of cases, which the user has to replace.
 const DATASET: &str = "data/cases";
 
-/// The draft.
+/// Draft of a translated recipe.
 pub(super) struct Draft<'a> {
-    /// Whether the model's own weights are trained.
+    /// Whether the recipe is full fine-tuning instead of LoRA.
     pub full: bool,
     reference: &'a Reference,
     entries: &'a [Entry],
-    /// By section and name, with a remark.
+    /// Values by section and key, each with an optional remark.
     values: IndexMap<(&'a str, &'a str), (toml::Value, Option<String>)>,
 }
 
@@ -30,39 +30,39 @@ impl<'a> Draft<'a> {
         Self { full, reference, entries, values: IndexMap::new() }
     }
 
-    /// Whether the other recipe has a key.
+    /// Whether the other tool's recipe sets `key`.
     pub fn given(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value != Yaml::Null)
     }
 
-    /// Whether it says more than 0 there.
+    /// Whether the other tool's recipe sets `key` to a number above 0.
     pub fn given_above_zero(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value.number().is_some_and(|number| number > 0.0))
     }
 
-    /// Whether it says yes there.
+    /// Whether the other tool's recipe sets `key` to true.
     pub fn given_true(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value.flag() == Some(true))
     }
 
-    /// Whether it says no there.
+    /// Whether the other tool's recipe sets `key` to false.
     pub fn given_false(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value.flag() == Some(false))
     }
 
-    /// Whether it says this word there.
+    /// Whether the other tool's recipe sets `key` to `word`.
     pub fn says(&self, key: &str, word: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value.text().as_deref() == Some(word))
     }
 
-    /// Our key of a name, in a section that other tools have something for.
+    /// The recipe's key called `name`, in the sections for which other tools have keys.
     pub fn key(&self, name: &str) -> Option<&'a Key> {
         let tuning = if self.full { "full" } else { "lora" };
         let sections = ["", tuning, "train", "lora", "full"];
         sections.into_iter().find_map(|section| self.reference.keys_of(section).find(|key| key.name == name))
     }
 
-    /// Writes a value at our key, if the reader of recipes takes it there.
+    /// Sets the key `name` of `section`, if the value is valid there.
     pub fn put(&mut self, section: &str, name: &str, value: &Yaml) -> Fate {
         let found = self.reference.keys_of(section).find(|key| key.name == name);
         match found {
@@ -71,7 +71,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Writes a value at our key, if the reader of recipes takes it there.
+    /// Sets `key`, if the value is valid there.
     pub fn put_at(&mut self, key: &'a Key, value: &Yaml) -> Fate {
         let tuning = if self.full { "full" } else { "lora" };
         if ["lora", "full"].contains(&key.section.as_str()) && key.section != tuning {
@@ -87,7 +87,7 @@ impl<'a> Draft<'a> {
         Fate::Carried
     }
 
-    /// Writes what holds in the other tool when a key is left out.
+    /// Sets a key to the default of the tool `whose`, unless the key or its rival is already set.
     pub fn put_default(&mut self, section: &str, name: &str, written: &str, whose: &str) {
         let Some(key) = self.reference.keys_of(section).find(|key| key.name == name) else { return };
         let rival = ["warmup_steps", "warmup_ratio"];
@@ -102,7 +102,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The recipe, its keys in the order of the reference.
+    /// Text of the recipe, with keys in the order of the reference.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut keys: Vec<&Key> = self.reference.keys_of("").collect();
@@ -112,8 +112,7 @@ impl<'a> Draft<'a> {
         let mut section = "";
         for key in keys {
             if key.section == "data" && key.name == "dataset" {
-                let _ =
-                    write!(text, "\n[data]\ndataset = \"{DATASET}\" # to be replaced by a folder with cases.jsonl\n");
+                let _ = write!(text, "\n[data]\ndataset = \"{DATASET}\" # replace by a folder with cases.jsonl\n");
             }
             let Some((value, remark)) = self.values.get(&(key.section.as_str(), key.name)) else { continue };
             if key.section != section {
@@ -127,7 +126,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// As people write it: small numbers with an exponent.
+/// A value as TOML; small numbers are written with an exponent.
 fn written(value: &toml::Value) -> String {
     match value {
         toml::Value::Float(number) if *number != 0.0 && number.abs() < 1e-3 => format!("{number:e}"),
@@ -135,7 +134,7 @@ fn written(value: &toml::Value) -> String {
     }
 }
 
-/// A value as a key of this kind takes it.
+/// Converts a YAML value to the type `kind`; None when that is not possible.
 fn converted(kind: &ValueKind, value: &Yaml) -> Option<toml::Value> {
     match kind {
         ValueKind::Flag => value.flag().map(Into::into),
@@ -177,12 +176,12 @@ fn converted(kind: &ValueKind, value: &Yaml) -> Option<toml::Value> {
     }
 }
 
-/// What the reader of recipes has against a value, alone in a recipe of its section.
+/// Loads a small recipe with `value` at `key`. The error is the problem that the value causes.
 fn tried(key: &Key, value: &toml::Value) -> Result<(), String> {
     let least = "model_name_or_path = \"m\"\ndata.dataset = \"d\"\n";
     let tuning = match key.section.as_str() {
         "full" => "finetuning_type = \"full\"\n",
-        // What a part is trained with is for its freezing to allow, of which a rule knows.
+        // Learning rates of parts need unfrozen parts; a rule checks the actual freezing.
         "train" => "lora.freeze_vision_tower = false\nlora.freeze_multi_modal_projector = false\n",
         _ => "",
     };
@@ -194,7 +193,7 @@ fn tried(key: &Key, value: &toml::Value) -> Result<(), String> {
     }
 }
 
-/// A problem on one line.
+/// A problem as one line.
 fn said(problem: Problem) -> String {
     match problem.help {
         Some(help) => format!("{} -> {help}", problem.message),

@@ -1,7 +1,8 @@
-//! Recipes of other tools, translated: what has a key here is carried over, what has none is listed with the reason.
+//! Translates recipes of other tools. Keys with a counterpart here are carried over; the others are listed with
+//! the reason.
 //!
-//! What is called the same is known from the reference of keys and from the table of names used elsewhere; rules are for the
-//! rest. A value is carried over only where the reader of recipes takes it.
+//! Counterparts come from the reference of keys and the table of names in other tools; rules cover the rest. A value is
+//! carried over only if it is valid in a recipe.
 
 mod draft;
 mod rules;
@@ -25,28 +26,28 @@ use yaml::{Entry, Yaml};
 /// A translated recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// The tool it is from.
+    /// Tool that the recipe was written for.
     pub tool: Tool,
-    /// Ours.
+    /// Text of the translated recipe, in TOML.
     pub recipe: String,
-    /// How many keys stand in it.
+    /// Number of keys that were carried over.
     pub carried: usize,
-    /// Those that do not, in the order of the file.
+    /// Keys that were not carried over, in the order of the file.
     pub left: Vec<Left>,
 }
 
 /// A key that was not carried over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// Counted from 1.
+    /// Line in the file, counted from 1.
     pub line: usize,
-    /// The key.
+    /// Name of the key.
     pub key: String,
-    /// Why.
+    /// Reason, with advice after ` -> ` where there is any.
     pub why: String,
 }
 
-/// Why there is no translation.
+/// Why a recipe was not translated.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file is not YAML with keys at its top level.
@@ -54,23 +55,23 @@ pub enum ImportError {
     Yaml {
         /// The file.
         path: PathBuf,
-        /// Counted from 1.
+        /// Line, counted from 1.
         line: usize,
         /// What is wrong.
         problem: String,
     },
-    /// No tool is recognised.
-    #[error("{}: its keys do not tell which tool it is for -> say it with `--from {ids}`", path.display(), ids = ids())]
+    /// The tool cannot be recognised from the keys.
+    #[error("{}: the keys do not show which tool the recipe is for -> name the tool with `--from {ids}`", path.display(), ids = ids())]
     Tool {
         /// The file.
         path: PathBuf,
     },
-    /// What was made of it is no recipe.
-    #[error("{}: what can be carried over makes no recipe:\n{error}", path.display())]
+    /// The translation is not a valid recipe.
+    #[error("{}: the keys that can be carried over make no valid recipe:\n{error}", path.display())]
     Refused {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Problems of the translation.
         error: RecipeError,
     },
 }
@@ -83,10 +84,11 @@ fn ids() -> String {
     Tool::ALL.map(Tool::id).join("|")
 }
 
-/// Translates the YAML `text` of the file `path`; `from` says of which tool it is, or else its keys do.
+/// Translates the YAML `text` of the file `path`. `from` is the tool it was written for; None recognises it from
+/// the keys.
 ///
 /// # Errors
-/// When it is no YAML, no tool is recognised, or what can be carried over makes no recipe.
+/// When the text is not a YAML mapping, no tool is recognised, or the translation is not a valid recipe.
 pub fn import(path: &Path, text: &str, from: Option<Tool>) -> Result<Imported, ImportError> {
     let entries = yaml::read(text).map_err(|error| ImportError::Yaml {
         path: path.into(),
@@ -109,22 +111,22 @@ pub fn import(path: &Path, text: &str, from: Option<Tool>) -> Result<Imported, I
         }
     }
     if tool == Tool::MsSwift && !draft.given("gradient_accumulation_steps") {
-        // It accumulates up to 16 conversations a step, whatever the batch.
+        // Without the key ms-swift accumulates up to 16 conversations per step, for any batch size.
         let batch = entries.iter().find(|entry| entry.key == "per_device_train_batch_size");
         let batch = batch.and_then(|entry| entry.value.number()).filter(|batch| *batch >= 1.0).unwrap_or(1.0);
         let steps = (16.0 / batch).ceil().to_string();
         draft.put_default("train", "gradient_accumulation_steps", &steps, tool.name());
     }
     for (section, name, value) in tool.defaults(full) {
-        // Where the file says something that has no place here, its tool's default would be a third thing.
+        // A key that the file sets but that cannot be carried over must not get the tool's default either.
         if !entries.iter().any(|entry| FOREIGN_KEYS.alias(&entry.key).unwrap_or(&entry.key) == name) {
             draft.put_default(section, name, value, tool.name());
         }
     }
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let head = comment(&format!(
-        "Translated from {name}, a recipe of {tool}, by `stepwise import`. {tool} has no clinical stages: all are learned \
-         together here; `order = \"stepwise\"` below `[curriculum]` learns them one after the other.",
+        "Translated from {name}, a recipe of {tool}, by `stepwise import`. {tool} has no clinical stages: this recipe trains \
+         all stages together; `order = \"stepwise\"` below `[curriculum]` trains them one after the other.",
         tool = tool.name(),
     ));
     let recipe = format!("{head}{}", draft.text());
@@ -153,11 +155,11 @@ fn fate(tool: Tool, Entry { key, value, .. }: &Entry, draft: &mut Draft<'_>) -> 
         return draft.put_at(key, value);
     }
     if value.flag() == Some(false) {
-        return Fate::Implied; // Nothing of the kind is done here either.
+        return Fate::Implied; // Off there, and not available here.
     }
     Fate::Left(match FOREIGN_KEYS.unsupported(ours) {
         Some(Some(instead)) => instead.to_owned(),
         Some(None) => format!("`{ours}` is not supported yet"),
-        None => "Stepwise has nothing of the kind".to_owned(),
+        None => "Stepwise has no such setting".to_owned(),
     })
 }

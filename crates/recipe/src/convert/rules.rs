@@ -1,18 +1,18 @@
-//! Keys of other tools that need more than another name: values that are written otherwise, and keys with nothing here that
-//! could stand for them.
+//! Rules for keys of other tools that need more than another name: values in another notation, and keys without
+//! a counterpart.
 
 use super::draft::Draft;
 use super::tool::Tool;
 use super::yaml::Yaml;
 
-/// What became of a key.
+/// Result of translating a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It stands in the recipe.
+    /// The key was carried over.
     Carried,
-    /// It says what is so here anyway.
+    /// The key asks for what Stepwise does anyway.
     Implied,
-    /// It has no place here, and why.
+    /// The key was not carried over, for this reason.
     Left(String),
 }
 
@@ -21,20 +21,20 @@ impl Fate {
         Self::Left(why.into())
     }
 
-    /// Implied where `so`, or else left.
+    /// [`Fate::Implied`] if `so`, else [`Fate::Left`] with the reason `otherwise`.
     fn implied_if(so: bool, otherwise: &str) -> Self {
         if so { Self::Implied } else { Self::left(otherwise) }
     }
 }
 
-const MACHINE: &str = "it decides how the machine is used, not what is learned";
-const TESTING: &str = "`[benchmark]` says what is tested after every epoch";
-const NETWORK: &str = "nothing is fetched or sent over the network";
-const TEMPLATE: &str = "the chat template is that of the model's folder";
-const DATA: &str = "Stepwise learns from case files -> bring the data into that format (`stepwise data import`, or your own \
+const MACHINE: &str = "it sets how the machine is used and does not change the training";
+const TESTING: &str = "`[benchmark]` sets the evaluation after every epoch";
+const NETWORK: &str = "nothing is downloaded or uploaded";
+const TEMPLATE: &str = "the chat template of the model's folder is used";
+const DATA: &str = "Stepwise trains on case files -> convert the data (`stepwise data import`, or write your own \
                     `cases.jsonl`) and name its folder as `[data] dataset`";
 
-/// Keys that are left wherever they say anything.
+/// Keys that are never carried over, with the reason.
 const LEFT: &[(&str, &str)] = &[
     ("attn_impl", MACHINE),
     ("attn_implementation", MACHINE),
@@ -60,7 +60,7 @@ const LEFT: &[(&str, &str)] = &[
     ("max_samples", "it counts conversations there; `[data] max_samples` counts cases"),
     ("eval_dataset", TESTING),
     ("eval_steps", TESTING),
-    ("load_best_model_at_end", "the checkpoint that the benchmark found best is always linked as `best`"),
+    ("load_best_model_at_end", "the best checkpoint by the benchmark is always linked as `best`"),
     ("metric_for_best_model", TESTING),
     ("per_device_eval_batch_size", TESTING),
     ("split_dataset_ratio", TESTING),
@@ -73,17 +73,17 @@ const LEFT: &[(&str, &str)] = &[
     ("chat_template_path", TEMPLATE),
     ("system", TEMPLATE),
     ("template", TEMPLATE),
-    ("trust_remote_code", "no code of a model is ever run"),
+    ("trust_remote_code", "code of a model is never run"),
     ("data_seed", "`seed` decides the order of the data too"),
-    ("model_type", "the model's folder says what it is"),
+    ("model_type", "the type is read from the model's folder"),
     ("plot_loss", "`report.html` and TensorBoard show the loss"),
-    ("run_name", "a run is called as its `output_dir`"),
-    ("save_only_model", "a checkpoint always holds what a resume needs"),
-    ("truncation_strategy", "nothing is ever cut: a longer conversation is refused before the run"),
-    ("truncation_mode", "nothing is ever cut: a longer conversation is refused before the run"),
+    ("run_name", "a run is named by its `output_dir`"),
+    ("save_only_model", "a checkpoint always holds everything for a resume"),
+    ("truncation_strategy", "nothing is truncated: a longer conversation is an error before the run"),
+    ("truncation_mode", "nothing is truncated: a longer conversation is an error before the run"),
 ];
 
-/// What becomes of a key that has a rule; none where its name and value say all.
+/// Translates a key that has a rule. None when there is no rule; the key is then carried over by its name.
 pub(super) fn rule(tool: Tool, key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
     if let Some(fate) = of_every_tool(key, value, draft) {
         return Some(fate);
@@ -110,7 +110,7 @@ fn of_every_tool(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate>
             Some(share) if share > 0.0 && share < 1.0 => draft.put("train", "warmup_ratio", value),
             _ => draft.put("train", "warmup_steps", value),
         },
-        "warmup_ratio" if draft.given_above_zero("warmup_steps") => Fate::left("`warmup_steps` goes before it"),
+        "warmup_ratio" if draft.given_above_zero("warmup_steps") => Fate::left("`warmup_steps` takes precedence"),
         "optim" => Fate::implied_if(
             ["adamw_torch", "adamw_torch_fused", "adamw_hf"].contains(&text.as_str()),
             "the optimiser is AdamW",
@@ -121,22 +121,23 @@ fn of_every_tool(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate>
             _ => Fate::left("a checkpoint is always written at the end of an epoch"),
         },
         "save_steps" if draft.says("save_strategy", "epoch") => Fate::left("`save_strategy` is `epoch`"),
-        "logging_strategy" => Fate::implied_if(text == "steps", "the log has a line each so many steps"),
+        "logging_strategy" => Fate::implied_if(text == "steps", "the log has a line every `logging_steps` steps"),
         "eval_strategy" | "evaluation_strategy" => Fate::implied_if(text == "no", TESTING),
         "report_to" => report_to(value, draft),
         "torch_dtype" | "dtype" => match text.as_str() {
             "float32" | "auto" => Fate::Implied,
             "bfloat16" => draft.put("train", "bf16", &Yaml::Flag(true)),
-            _ => Fate::left("numbers are held in float32, or in bfloat16 with `bf16 = true`"),
+            _ => Fate::left("weights are held in float32, or in bfloat16 with `bf16 = true`"),
         },
         "quantization_bit" | "quant_bits" => match value.number() {
             Some(4.0) => draft.put("train", "load_in_4bit", &Yaml::Flag(true)),
             _ => Fate::left("weights are held in four bits, bf16 or f32"),
         },
-        "quantization_method" | "quant_method" => {
-            Fate::implied_if(["bnb", "bitsandbytes"].contains(&text.as_str()), "four bits are those of bitsandbytes")
-        }
-        "quantization_type" | "bnb_4bit_quant_type" => Fate::implied_if(text == "nf4", "four bits are NF4"),
+        "quantization_method" | "quant_method" => Fate::implied_if(
+            ["bnb", "bitsandbytes"].contains(&text.as_str()),
+            "four-bit weights use the method of bitsandbytes",
+        ),
+        "quantization_type" | "bnb_4bit_quant_type" => Fate::implied_if(text == "nf4", "four-bit weights use NF4"),
         "bnb_4bit_compute_dtype" => match text.as_str() {
             "float32" => Fate::Implied,
             "bfloat16" => draft.put("train", "bf16", &Yaml::Flag(true)),
@@ -156,7 +157,7 @@ fn report_to(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     match others.as_slice() {
         [] => fate,
         others => Fate::left(format!(
-            "{} is not written to: TensorBoard's files and `trainer_log.jsonl` are",
+            "{} is not supported: logs are written to `trainer_log.jsonl` and TensorBoard files",
             others.join(", ")
         )),
     }
@@ -165,7 +166,7 @@ fn report_to(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
 fn of_llama_factory(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
     let text = value.text().unwrap_or_default();
     Some(match key {
-        "stage" => Fate::implied_if(text == "sft", "supervised fine-tuning is all there is"),
+        "stage" => Fate::implied_if(text == "sft", "only supervised fine-tuning is supported"),
         "finetuning_type" => tuning(&text, draft),
         "lora_target" => targets(value, draft),
         "pissa_init" if value.flag() == Some(true) => {
@@ -174,11 +175,11 @@ fn of_llama_factory(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fa
         "pissa_init" => Fate::Implied,
         "pissa_iter" => Fate::implied_if(
             !draft.given_true("pissa_init") || value.number() == Some(-1.0),
-            "singular vectors are computed to the end, not for a number of rounds",
+            "singular vectors are computed exactly, not with a number of iterations",
         ),
         "pissa_convert" => Fate::implied_if(
             !draft.given_true("pissa_init") || value.flag() == Some(true),
-            "what PiSSA makes is always saved as plain LoRA on the base's own weights",
+            "PiSSA is always saved as plain LoRA for the unchanged base weights",
         ),
         "overwrite_cache" => Fate::Implied,
         "val_size" if value.number() == Some(0.0) => Fate::Implied,
@@ -195,11 +196,11 @@ fn of_ms_swift(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
         "target_regex" => draft.put("lora", "target_modules", value),
         "freeze_llm" if !draft.full => Fate::implied_if(
             value.flag() == Some(false),
-            "adapters in the decoder are chosen by name -> name them in `[lora] exclude_modules`",
+            "adapters in the decoder are selected by name -> name them in `[lora] exclude_modules`",
         ),
         "vit_lr" if !draft.given_false("freeze_vit") => Fate::left("the vision tower is frozen"),
         "aligner_lr" if !draft.given_false("freeze_aligner") => Fate::left("the connector is frozen"),
-        "model_kwargs" => Fate::left("the processor of the model's folder decides on pixels"),
+        "model_kwargs" => Fate::left("the processor of the model's folder sets the image size"),
         "lora_dtype" => Fate::implied_if(text == "float32", "adapters are held in float32"),
         _ => return None,
     })
@@ -207,7 +208,7 @@ fn of_ms_swift(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
 
 fn of_trl(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
     Some(match key {
-        "use_peft" => Fate::Implied, // Decides between `[lora]` and `[full]` beforehand.
+        "use_peft" => Fate::Implied, // Already used to choose between `[lora]` and `[full]`.
         "load_in_4bit" if value.flag() == Some(true) && !draft.given("use_bnb_nested_quant") => {
             draft.put("train", "bnb_4bit_use_double_quant", &Yaml::Flag(false));
             draft.put("train", "load_in_4bit", value)
@@ -224,15 +225,15 @@ fn of_trl(key: &str, value: &Yaml, draft: &mut Draft<'_>) -> Option<Fate> {
     })
 }
 
-/// The type itself is decided beforehand; here, whether it is one of ours.
+/// Translates the kind of training, which was already chosen; here only its name is checked.
 fn tuning(word: &str, draft: &mut Draft<'_>) -> Fate {
     match word {
         "lora" | "full" => draft.put("", "finetuning_type", &Yaml::Text(word.to_owned())),
-        other => Fate::left(format!("`{other}` is not built; `lora` is taken instead")),
+        other => Fate::left(format!("`{other}` is not supported; `lora` is used instead")),
     }
 }
 
-/// Target modules: several, or a word for all of them.
+/// Translates target modules: a list of names, or a word for all linear layers.
 fn targets(value: &Yaml, draft: &mut Draft<'_>) -> Fate {
     let names = value.list().unwrap_or_default();
     match names.as_slice() {

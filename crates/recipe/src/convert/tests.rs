@@ -1,4 +1,4 @@
-//! Whole recipes, and whole lists of what is left.
+//! Tests of whole translated recipes and whole lists of keys that were not carried over.
 
 use super::*;
 
@@ -153,7 +153,7 @@ fn recipes_of_trl() {
     insta::assert_snapshot!(shown("full.yaml", TRL_FULL, None));
 }
 
-/// What beside plain LoRA other tools have.
+/// Adapters other than plain LoRA.
 #[test]
 fn adapters_of_every_kind() {
     const LLAMA_FACTORY: &str = "stage: sft\nmodel_name_or_path: m\nfinetuning_type: lora\nlora_rank: 8\nuse_dora: false\n\
@@ -179,7 +179,7 @@ fn what_is_no_recipe_of_a_known_tool() {
     insta::assert_snapshot!(said);
 }
 
-/// A default is written only where it differs from ours, and only at keys that are there.
+/// Every default of another tool belongs to an existing key and differs from the default here.
 #[test]
 fn defaults_of_other_tools_are_values_of_our_keys() {
     let reference = reference();

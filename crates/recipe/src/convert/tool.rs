@@ -1,8 +1,8 @@
-//! The tools whose recipes are read: how they are recognised, and what holds in them when a key is left out.
+//! Tools whose recipes can be translated: their characteristic keys and their defaults.
 
 use super::yaml::Entry;
 
-/// A tool.
+/// A tool whose recipes can be translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// LLaMA-Factory.
@@ -13,14 +13,14 @@ pub enum Tool {
     Trl,
 }
 
-/// A value that holds where the other tool's recipe says nothing, where ours would be another: section, key, TOML.
+/// Default of another tool that differs from the default here: section, key, and value as TOML.
 pub(super) type Default = (&'static str, &'static str, &'static str);
 
 impl Tool {
-    /// All of them.
+    /// All tools.
     pub const ALL: [Self; 3] = [Self::LlamaFactory, Self::MsSwift, Self::Trl];
 
-    /// For the command line.
+    /// Id for the command line, such as `llama-factory`.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Tool {
         }
     }
 
-    /// As its makers write it.
+    /// Name as its authors write it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Tool {
         }
     }
 
-    /// Keys that this tool has and the others do not.
+    /// Keys that only this tool has.
     fn own_keys(self) -> &'static [&'static str] {
         match self {
             Self::LlamaFactory => &[
@@ -106,7 +106,7 @@ impl Tool {
         }
     }
 
-    /// The tool most of whose own keys are there; none where two have as many, or none has any.
+    /// The tool with the most own keys among `entries`. None when two tools are tied, which includes no key at all.
     pub(super) fn recognise(entries: &[Entry]) -> Option<Self> {
         let count = |tool: Self| entries.iter().filter(|entry| tool.own_keys().contains(&entry.key.as_str())).count();
         let best = Self::ALL.into_iter().max_by_key(|tool| count(*tool))?;
@@ -114,7 +114,7 @@ impl Tool {
         (rivals == 1).then_some(best)
     }
 
-    /// What holds in it when a key is left out, where that differs from ours.
+    /// Defaults of the tool that differ from the defaults here. `full` says whether the recipe is full fine-tuning.
     pub(super) fn defaults(self, full: bool) -> Vec<Default> {
         let mut defaults = match self {
             Self::LlamaFactory => vec![

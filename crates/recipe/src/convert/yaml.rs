@@ -1,8 +1,8 @@
-//! The top level of a YAML file, each key with its line.
+//! Reads the top level of a YAML file, each key with its line.
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-/// A value without its place.
+/// A YAML value without its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Yaml {
     Null,
@@ -14,24 +14,27 @@ pub(super) enum Yaml {
     Table(Vec<(String, Yaml)>),
 }
 
-/// A key of the top level.
+/// A key of the top level and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
-    /// Counted from 1.
+    /// Line, counted from 1.
     pub line: usize,
     pub key: String,
     pub value: Yaml,
 }
 
-/// Why there is none.
+/// Why a text is no readable YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NotYaml {
-    /// Counted from 1.
+    /// Line, counted from 1.
     pub line: usize,
     pub problem: String,
 }
 
-/// Reads the one document of `text`, a mapping.
+/// Reads the only document of `text`, which must be a mapping.
+///
+/// # Errors
+/// When the text is not YAML, has more or fewer than one document, or is no mapping.
 pub(super) fn read(text: &str) -> Result<Vec<Entry>, NotYaml> {
     let documents = MarkedYaml::load_from_str(text)
         .map_err(|error| NotYaml { line: error.marker().line(), problem: error.info().to_owned() })?;
@@ -71,7 +74,7 @@ fn words(value: &Yaml) -> String {
 }
 
 impl Yaml {
-    /// A scalar as it would be written.
+    /// A scalar as text; None for null, lists and tables.
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Flag(flag) => Some(flag.to_string()),
@@ -82,12 +85,12 @@ impl Yaml {
         }
     }
 
-    /// A number, written in quotes or not: Python's YAML takes `1e-4` for words.
+    /// A number, also if it is a string: Python's YAML reads `1e-4` as a string, so recipes write numbers in both ways.
     pub fn number(&self) -> Option<f64> {
         self.text().and_then(|text| text.parse().ok())
     }
 
-    /// Truth, written in quotes or not.
+    /// True or false, with or without quotes; also `yes`, `no`, `on` and `off`.
     pub fn flag(&self) -> Option<bool> {
         match self.text()?.to_lowercase().as_str() {
             "true" | "yes" | "on" => Some(true),
@@ -96,7 +99,7 @@ impl Yaml {
         }
     }
 
-    /// One or several words: a list, or words with commas or blanks between them.
+    /// A list of strings, or a string with commas or spaces between the elements.
     pub fn list(&self) -> Option<Vec<String>> {
         match self {
             Self::List(elements) => elements.iter().map(Self::text).collect(),

@@ -142,9 +142,9 @@ impl Processor {
     fn tokenise(&self, expanded: &Expanded, supervised: &[Range<usize>]) -> Result<Encoded, ProcessorError> {
         let tokenised = self.tokens.encode(&expanded.text).map_err(ProcessorError::Conversation)?;
         if tokenised.ids.is_empty() {
-            return Err(ProcessorError::Conversation(
-                format!("the chat template renders this conversation to nothing -> {OWN_TEMPLATE}"),
-            ));
+            return Err(ProcessorError::Conversation(format!(
+                "the chat template renders this conversation to nothing -> {OWN_TEMPLATE}"
+            )));
         }
         let token_at = |byte: usize| {
             let problem =
