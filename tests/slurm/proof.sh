@@ -127,7 +127,7 @@ seeds = [1, 2, 3]
 primary = ["accuracy:clean"]
 
 [axes.order]
-joint = { curriculum.order = "joint" }
+joint = { curriculum.order = "shuffled" }
 stepwise = { curriculum.order = "stepwise" }
 TOML
 mkdir -p "$out"

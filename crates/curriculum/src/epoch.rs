@@ -71,12 +71,12 @@ impl Sampler {
         [fresh, made.replayed[parts.replayed].to_vec()].concat()
     }
 
-    /// Returns the visits of an epoch for the phase's own stages in random order. For [`Visits::Balanced`] the stages
+    /// Returns the visits of an epoch for the phase's own stages in random order. For [`Visits::RoundRobin`] the stages
     /// take turns.
     fn order<R: rand::Rng>(&self, phase: usize, draw: impl Fn(&str) -> R) -> Vec<Visit> {
         let mut visits = self.visits(phase, &draw);
         let Phase { stages, visits: manner, .. } = &self.phases[phase];
-        if *manner != Visits::Balanced {
+        if *manner != Visits::RoundRobin {
             visits.shuffle(&mut draw("cases"));
             return visits;
         }

@@ -36,7 +36,7 @@ pub struct Phase {
 
 /// Content and order of the visits to cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Visits {
     /// A visit takes all questions of a case that have one of the phase's stages. The order is random.
     #[default]
@@ -45,7 +45,7 @@ pub enum Visits {
     Stage,
     /// Visits as in `Stage`, with the stages taking turns. All stages get equally many visits, so the visits of a stage
     /// that fewer cases have are repeated.
-    Balanced,
+    RoundRobin,
     /// Visits as in `Stage`, but each batch is drawn from the easiest visits, and the eligible share grows during the
     /// phase (competence-based curriculum of Platanios et al., 2019, square-root schedule). Later stages are harder;
     /// within a stage, questions that build on more other questions are harder.

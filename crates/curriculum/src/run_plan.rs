@@ -65,7 +65,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// When a phase has no questions, an order has more phases than steps, a schedule ends within its warm-up, or the
-    /// promotion rule of a phase can never end the phase early.
+    /// `early_advance` rule of a phase can never end the phase early.
     pub fn new(recipe: &Recipe, cases: &[Case]) -> Result<Self, PlanError> {
         let phases = phases(recipe, cases)?;
         let plan = Sampler::new(phases, cases, cases_per_step(recipe))?;
@@ -83,9 +83,9 @@ impl RunPlan {
         Ok(run_plan)
     }
 
-    /// Checks that each schedule (of the run, or of each phase if `rewarm` is set) is longer than its warm-up.
+    /// Checks that each schedule (of the run, or of each phase if `lr_schedule_per_phase` is set) is longer than its warm-up.
     fn check_warmup(&self, recipe: &Recipe) -> Result<(), PlanError> {
-        if !recipe.curriculum.rewarm {
+        if !recipe.curriculum.lr_schedule_per_phase {
             return match recipe.train.warmup {
                 Warmup::Steps(warmup) if warmup >= self.total.max(1) => {
                     Err(PlanError::Warmup { warmup, steps: self.total })
@@ -101,24 +101,24 @@ impl RunPlan {
                     phase,
                     field: "warmup_steps",
                     what: format!("the warm-up takes {warmup} steps, but the phase has only {}", span.written),
-                    advice: "lower it, lengthen the phase, or set `rewarm = false` for one schedule over the whole run",
+                    advice: "lower it, lengthen the phase, or set `lr_schedule_per_phase = false` for one schedule over the whole run",
                 });
             }
         }
         Ok(())
     }
 
-    /// Checks that a phase with a promotion rule has an evaluated epoch before its last one. Otherwise the rule
+    /// Checks that a phase with a `early_advance` rule has an evaluated epoch before its last one. Otherwise the rule
     /// has no effect.
     fn check_promotion(&self, recipe: &Recipe) -> Result<(), PlanError> {
         let mut before = 0;
         for (phase, (span, keys)) in self.spans.iter().zip(&recipe.curriculum.phase).enumerate() {
             let epochs = span.written.div_ceil(span.steps_per_epoch.max(1)) as u32;
             let is_tested = |epoch: u32| epoch.is_multiple_of(recipe.benchmark.every);
-            if keys.examples.promotion.is_some() && !(before + 1..before + epochs).any(is_tested) {
+            if keys.examples.early_advance.is_some() && !(before + 1..before + epochs).any(is_tested) {
                 return Err(PlanError::Value {
                     phase,
-                    field: "promotion",
+                    field: "early_advance",
                     what: "no epoch before the last one of the phase is evaluated, so the rule has no effect"
                         .to_owned(),
                     advice: "give the phase more epochs, lower `every` in `[benchmark]`, or remove the rule",
@@ -251,7 +251,7 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
         max_steps: phase.max_steps.map(|steps| steps as usize),
         learning_rate: Some(phase.learning_rate),
         replay: phase.examples.replay,
-        visits: visits_of(phase.pacing),
+        visits: visits_of(phase.sampling_order),
         dataset_weights: phase.examples.dataset_weights.clone(),
     };
     let mut phases: Vec<Phase> = written.iter().map(phase).collect();
@@ -282,10 +282,10 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
 }
 
 /// The visits that a phase's sampling order makes.
-fn visits_of(pacing: SamplingOrder) -> Visits {
-    match pacing {
+fn visits_of(sampling_order: SamplingOrder) -> Visits {
+    match sampling_order {
         SamplingOrder::Shuffled => Visits::Case,
-        SamplingOrder::Balanced => Visits::Balanced,
+        SamplingOrder::RoundRobin => Visits::RoundRobin,
         SamplingOrder::Competence => Visits::Competence,
     }
 }
@@ -293,7 +293,7 @@ fn visits_of(pacing: SamplingOrder) -> Visits {
 /// The visits that the phases of an order make: one stage each, so that equal steps hold equally many questions in every order.
 fn visits_of_order(order: &Order) -> Visits {
     match order {
-        Order::Balanced => Visits::Balanced,
+        Order::RoundRobin => Visits::RoundRobin,
         Order::Competence => Visits::Competence,
         _ => Visits::Stage,
     }
@@ -404,18 +404,18 @@ mod tests {
             RunPlan::new(&recipe, &cases).err().map(|error| error.to_string())
         };
         assert_eq!(
-            refused("rewarm = false\n[[curriculum.phase]]\nmax_steps = 4\n", 1).as_deref(),
+            refused("lr_schedule_per_phase = false\n[[curriculum.phase]]\nmax_steps = 4\n", 1).as_deref(),
             Some("train.warmup_steps: a warm-up of 4 steps, and the run has 4 -> lower it, or lengthen the run")
         );
         let phase = |epochs: u32| {
             format!(
-                "rewarm = false\n[[curriculum.phase]]\nnum_train_epochs = {epochs}\npromotion = {{ metric = \"accuracy:clean\", \
+                "lr_schedule_per_phase = false\n[[curriculum.phase]]\nnum_train_epochs = {epochs}\npromotion = {{ metric = \"accuracy:clean\", \
                  at_least = 0.5 }}\n[[curriculum.phase]]\nname = \"last\"\nnum_train_epochs = 2\n"
             )
         };
         for (epochs, every, is_refused) in [(1, 1, true), (2, 1, false), (2, 2, true), (3, 2, false)] {
             let said = refused(&phase(epochs), every);
-            let expected = "curriculum.phase[0].promotion: no epoch before the last one of the phase is evaluated";
+            let expected = "curriculum.phase[0].early_advance: no epoch before the last one of the phase is evaluated";
             assert_eq!(said.is_some(), is_refused, "{epochs} {every} {said:?}");
             assert!(said.as_ref().is_none_or(|said| said.starts_with(expected)), "{said:?}");
         }

@@ -94,8 +94,8 @@ fn competence_grows_to_all_and_easy_visits_come_first() {
     assert_eq!((competence(90, 100), competence(100, 100)), (1.0, 1.0));
 
     let cases = cases(&vec![vec![1, 2, 3, 4]; 40]);
-    let pacing = Phase { visits: Visits::Competence, ..phase(&[1, 2, 3, 4], 0.0) };
-    let plan = Sampler::new(vec![pacing], &cases, 4).expect("valid");
+    let sampling_order = Phase { visits: Visits::Competence, ..phase(&[1, 2, 3, 4], 0.0) };
+    let plan = Sampler::new(vec![sampling_order], &cases, 4).expect("valid");
     let batches: Vec<Vec<SampleIndex>> = (0..plan.steps_per_epoch(0)).map(|step| plan.batch(7, 0, 0, step)).collect();
     assert!(batches.iter().all(|batch| batch.len() == 4), "the same number of visits as in any other order");
     let hardest = |batches: &[Vec<SampleIndex>]| batches.iter().flatten().map(|sample| sample.item).max();
@@ -162,7 +162,7 @@ proptest! {
         let sorted = |mut batches: Vec<Vec<SampleIndex>>| { batches.sort(); batches };
         prop_assert_eq!(sorted(joint), sorted(apart), "with the same questions");
 
-        let balanced = epoch(vec![Phase { visits: Visits::Balanced, ..phase(&[1, 2, 3, 4], 0.0) }]);
+        let balanced = epoch(vec![Phase { visits: Visits::RoundRobin, ..phase(&[1, 2, 3, 4], 0.0) }]);
         let stages: Vec<u8> = balanced.iter().map(|batch| chains[batch[0].case][batch[0].item]).collect();
         prop_assert_eq!(stages.len(), chains.iter().map(|chain| chain.iter().collect::<BTreeSet<_>>().len()).sum::<usize>());
         for turn in stages.chunks(4) {

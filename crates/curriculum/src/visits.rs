@@ -56,7 +56,7 @@ impl Sampler {
         let cases = 0..self.stages.len();
         match visits {
             Visits::Case => cases.filter(|case| has(*case, stages)).map(|case| Visit { case, stage: None }).collect(),
-            Visits::Stage | Visits::Balanced | Visits::Competence => {
+            Visits::Stage | Visits::RoundRobin | Visits::Competence => {
                 let of_case = |case: usize| {
                     let found = stages.iter().filter(move |stage| has(case, &[**stage]));
                     found.map(move |stage| Visit { case, stage: Some(*stage) })

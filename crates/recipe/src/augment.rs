@@ -25,7 +25,7 @@ const ACCEPTS: &str =
 const ABOUT: &str = "Shares of training examples that are shown under a condition of the benchmark, by the kind of the condition \
     (`docs/suite.md` describes the kinds). The trained answer is the one that is right under the condition. Where the evidence is gone \
     (blank, no_image, swap_far, region_mask, random_only, ...), the right answer is to abstain; such a condition is only applied to \
-    questions with an abstain option (`refusal` in `[data]` adds one to choices). Under swap_near the right answer is what the other \
+    questions with an abstain option (`abstain_option` in `[data]` adds one to choices). Under swap_near the right answer is what the other \
     image shows. Inserted sentences come from the templates for training.";
 
 fn accepts() -> Accepts {

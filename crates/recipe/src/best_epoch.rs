@@ -1,5 +1,4 @@
-//! Reads `select = { metric = "robust_accuracy", guard = "accuracy:clean", max_drop = 0.02 }`, which selects the best
-//! evaluated epoch, and the early stopping of the run.
+//! Selection of the best evaluated epoch (`metric_for_best_model` and its guard), and early stopping of the run.
 
 use serde::Serialize;
 use stepwise_config::section::Section;
@@ -8,11 +7,13 @@ use stepwise_config::section::Section;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BestModelRule {
     /// Metric that decides. None means robust accuracy, or clean accuracy for a suite without attacks.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "metric_for_best_model", skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
     /// Guard: the metric that must not get worse by more than `max_drop`.
+    #[serde(rename = "best_model_guard")]
     pub guard: String,
     /// Largest allowed distance of the guard from its best value so far, of the base or of an evaluated epoch.
+    #[serde(rename = "best_model_max_drop")]
     pub max_drop: f64,
 }
 
@@ -27,29 +28,27 @@ pub struct EarlyStopping {
     pub threshold: f64,
 }
 
-pub(super) fn read_select(section: &mut Section<'_>) -> BestModelRule {
-    let mut table = section.section("select").about(
-        "Selects the evaluated epoch that is linked as `best`: the best `metric` among the epochs whose `guard` is at most \
-         `max_drop` worse than its best value so far, of the base or of an evaluated epoch.",
-    );
-    let select = BestModelRule {
-        metric: table.text(
-            "metric",
+pub(super) fn read_best_model(section: &mut Section<'_>) -> BestModelRule {
+    BestModelRule {
+        metric: section.text(
+            "metric_for_best_model",
             Some("`robust_accuracy`, or `accuracy:clean` for a suite without attacks"),
-            "Metric of the benchmark's summary that decides.",
+            "Metric of the benchmark's summary that selects the epoch linked as `best`, among the epochs that keep the guard.",
         ),
-        guard: table
-            .text("guard", Some("\"accuracy:clean\""), "Metric that must not get worse by more than `max_drop`.")
+        guard: section
+            .text(
+                "best_model_guard",
+                Some("\"accuracy:clean\""),
+                "Metric that must not get worse by more than `best_model_max_drop`.",
+            )
             .unwrap_or_else(|| "accuracy:clean".to_owned()),
-        max_drop: table.float(
-            "max_drop",
+        max_drop: section.float(
+            "best_model_max_drop",
             0.02,
             0.0..,
-            "Largest allowed distance of `guard` from its best value so far.",
+            "Largest allowed distance of `best_model_guard` from its best value so far, of the base or of an evaluated epoch.",
         ),
-    };
-    table.finish();
-    select
+    }
 }
 
 pub(super) fn read_early_stopping(section: &mut Section<'_>) -> EarlyStopping {
@@ -58,7 +57,7 @@ pub(super) fn read_early_stopping(section: &mut Section<'_>) -> EarlyStopping {
         "early_stopping_patience",
         None,
         1..=100_000,
-        "Ends the run after this many evaluated epochs in a row that were no better by `select`.",
+        "Ends the run after this many evaluated epochs in a row that were no better by `metric_for_best_model`.",
     );
     let threshold = section.float(
         "early_stopping_threshold",

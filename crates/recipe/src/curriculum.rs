@@ -25,7 +25,7 @@ pub struct Curriculum {
     /// The order that made the phases. None when the phases are written one by one.
     pub order: Option<Order>,
     /// Learning-rate schedule per phase: every phase warms up and decays. If false, one schedule spans the run.
-    pub rewarm: bool,
+    pub lr_schedule_per_phase: bool,
     /// Keys of training examples for all phases of `order`. Default values when there is no order.
     pub examples: ExampleKeys,
     /// Phases in the order of training; at least one.
@@ -56,7 +56,7 @@ pub struct ExampleKeys {
     pub blank_images: bool,
     /// Early-advance rule. None trains the phase to its planned end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub promotion: Option<EarlyAdvance>,
+    pub early_advance: Option<EarlyAdvance>,
 }
 
 impl Default for ExampleKeys {
@@ -69,7 +69,7 @@ impl Default for ExampleKeys {
             box_loss_weight: 1.0,
             augment: Augment::default(),
             blank_images: false,
-            promotion: None,
+            early_advance: None,
         }
     }
 }
@@ -99,7 +99,7 @@ pub struct PhaseRecipe {
     pub warmup: Option<Warmup>,
     /// Sampling order of its training examples.
     #[serde(skip_serializing_if = "SamplingOrder::is_shuffled")]
-    pub pacing: SamplingOrder,
+    pub sampling_order: SamplingOrder,
     /// Parts of the model that are frozen in this phase, in addition to those that the recipe never trains.
     #[serde(flatten)]
     pub freeze: Freeze,
@@ -116,7 +116,7 @@ pub enum SamplingOrder {
     #[default]
     Shuffled,
     /// Each visit takes one stage of a case; the stages take turns.
-    Balanced,
+    RoundRobin,
     /// Each visit takes one stage of a case. Visits are drawn from the easiest first and then from a growing part of
     /// them (Platanios et al. 2019, "Competence-based Curriculum Learning"). Earlier stages count as easier; within a
     /// stage, questions that build on fewer others do.
@@ -129,9 +129,9 @@ impl SamplingOrder {
     }
 }
 
-const PACING: Words<SamplingOrder> = &[
+const SAMPLING_ORDERS: Words<SamplingOrder> = &[
     ("shuffled", SamplingOrder::Shuffled),
-    ("balanced", SamplingOrder::Balanced),
+    ("round_robin", SamplingOrder::RoundRobin),
     ("competence", SamplingOrder::Competence),
 ];
 
@@ -143,13 +143,13 @@ pub enum Evidence {
     #[default]
     None,
     /// A mark is drawn on the region in every example.
-    Drawn,
+    Marked,
     /// A mark is drawn on the region in a share of examples that falls from all to none over the phase.
-    Fading,
+    Curriculum,
     /// Half of the examples ask for the box of the region instead of the stored question.
     Box,
     /// Like `Box`, and the other half has a mark drawn on the region.
-    Both,
+    BoxAndMarked,
 }
 
 impl Evidence {
@@ -160,10 +160,10 @@ impl Evidence {
 
 const EVIDENCE_WORDS: Words<Evidence> = &[
     ("none", Evidence::None),
-    ("drawn", Evidence::Drawn),
-    ("fading", Evidence::Fading),
+    ("marked", Evidence::Marked),
+    ("curriculum", Evidence::Curriculum),
     ("box", Evidence::Box),
-    ("both", Evidence::Both),
+    ("box_and_marked", Evidence::BoxAndMarked),
 ];
 
 impl Serialize for Curriculum {
@@ -172,18 +172,23 @@ impl Serialize for Curriculum {
         #[derive(Serialize)]
         struct Ordered<'a> {
             order: &'a Order,
-            rewarm: bool,
+            lr_schedule_per_phase: bool,
             #[serde(flatten)]
             examples: &'a ExampleKeys,
         }
         #[derive(Serialize)]
         struct Phased<'a> {
-            rewarm: bool,
+            lr_schedule_per_phase: bool,
             phase: &'a [PhaseRecipe],
         }
         match &self.order {
-            Some(order) => Ordered { order, rewarm: self.rewarm, examples: &self.examples }.serialize(serializer),
-            None => Phased { rewarm: self.rewarm, phase: &self.phase }.serialize(serializer),
+            Some(order) => {
+                Ordered { order, lr_schedule_per_phase: self.lr_schedule_per_phase, examples: &self.examples }
+                    .serialize(serializer)
+            }
+            None => {
+                Phased { lr_schedule_per_phase: self.lr_schedule_per_phase, phase: &self.phase }.serialize(serializer)
+            }
         }
     }
 }
@@ -201,8 +206,8 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
     let later = |at: &Option<Location>| at.as_ref().map(|at| at.source);
     let order = order.filter(|_| later(&order_at) >= later(&phase_at));
 
-    let rewarm = section.flag(
-        "rewarm",
+    let lr_schedule_per_phase = section.flag(
+        "lr_schedule_per_phase",
         true,
         "Learning-rate schedule per phase: every phase warms up and decays. If false, one schedule spans the run, and phases \
          only set its peak.",
@@ -221,14 +226,14 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
     if let Some(order) = &order {
         phases = ordered(order, seed, train, &examples);
         // Reads an empty phase, so that its keys are documented.
-        read_phase(section.part(PHASES), tuning, train, rewarm, &examples, &[]);
+        read_phase(section.part(PHASES), tuning, train, lr_schedule_per_phase, &examples, &[]);
     } else {
         if written.is_empty() {
             // Without phases there is one phase with default keys, which trains all stages together.
             written.push(section.part(PHASES));
         }
         for phase in written {
-            let phase = read_phase(phase, tuning, train, rewarm, &examples, &phases);
+            let phase = read_phase(phase, tuning, train, lr_schedule_per_phase, &examples, &phases);
             phases.push(phase);
         }
     }
@@ -239,7 +244,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: Option<&Tuning>, train: &Tr
     section.finish();
     // Without an order every phase already holds the common keys.
     let examples = if order.is_some() { examples } else { ExampleKeys::default() };
-    Curriculum { order, rewarm, examples, phase: phases }
+    Curriculum { order, lr_schedule_per_phase, examples, phase: phases }
 }
 
 const NOTHING_TO_REPLAY: &str = "there is nothing to replay: no earlier phase has a stage that this one lacks";
@@ -255,7 +260,7 @@ fn ordered(order: &Order, seed: u64, train: &Train, examples: &ExampleKeys) -> V
             max_steps: None,
             learning_rate: train.learning_rate,
             warmup: None,
-            pacing: SamplingOrder::default(),
+            sampling_order: SamplingOrder::default(),
             freeze: Freeze::default(),
             examples: examples.clone(),
         };
@@ -280,7 +285,7 @@ fn read_phase(
     section: Section<'_>,
     tuning: Option<&Tuning>,
     train: &Train,
-    rewarm: bool,
+    lr_schedule_per_phase: bool,
     common: &ExampleKeys,
     earlier: &[PhaseRecipe],
 ) -> PhaseRecipe {
@@ -310,12 +315,12 @@ fn read_phase(
         learning_rate: section
             .float_or("learning_rate", Some("as in `[train]`"), POSITIVE, "Peak learning rate.")
             .unwrap_or(train.learning_rate),
-        warmup: warmup::read_of_phase(&mut section, train, rewarm, max_steps),
-        pacing: section.choice(
-            "pacing",
-            PACING, SamplingOrder::default(),
+        warmup: warmup::read_of_phase(&mut section, train, lr_schedule_per_phase, max_steps),
+        sampling_order: section.choice(
+            "sampling_order",
+            SAMPLING_ORDERS, SamplingOrder::default(),
             "Sampling order: whole cases in random order (shuffled), or one stage of a case per visit, with the stages in \
-             turns (balanced) or easy before hard (competence).",
+             turns (round_robin) or easy before hard (competence).",
         ),
         freeze: freeze::read(&mut section, tuning),
         examples: common.clone(),
@@ -386,7 +391,7 @@ fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) 
                  conditions of `augment` that change images, are then not applied.",
             )
             .unwrap_or(common.blank_images),
-        promotion: early_advance::read(section, common.promotion.as_ref()),
+        early_advance: early_advance::read(section, common.early_advance.as_ref()),
     };
     if let Some(kind) = examples.augment.removal().filter(|_| examples.blank_images) {
         section.report(
@@ -398,9 +403,9 @@ fn read_examples(section: &mut Section<'_>, common: &ExampleKeys, level: Level) 
     examples
 }
 
-const EVIDENCE: &str = "How training examples show the evidence region of a question: not marked (none), marked (drawn), marked in a \
-    share of examples that falls from all to none over the phase (fading), half of the examples ask for the box of the region instead (box), \
-    or half ask for the box and the others are marked (both). Does not apply to questions without a region, or to examples under a \
+const EVIDENCE: &str = "How training examples show the evidence region of a question: not marked (none), marked (marked), marked in a \
+    share of examples that falls from all to none over the phase (curriculum), half of the examples ask for the box of the region instead (box), \
+    or half ask for the box and the others are marked (box_and_marked). Does not apply to questions without a region, or to examples under a \
     condition of `augment`.";
 
 fn read_stages(section: &mut Section<'_>) -> Vec<u8> {

@@ -22,7 +22,7 @@ pub struct Data {
     pub max_samples: Option<u64>,
     /// Text of the abstain option that is added to every choice question without one. None adds nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<String>,
+    pub abstain_option: Option<String>,
 }
 
 /// Source of cases.
@@ -109,8 +109,8 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
         eval_split: section.choice("eval_split", EVAL_SPLITS, Split::Validation, "Split that the benchmark evaluates after every epoch. Checkpoints are selected on it: keep `test` for a final \
              `stepwise eval --split test --suite full`."),
         max_samples: section.integer_or("max_samples", None, 1.., "Uses at most this many training cases."),
-        refusal: section.text(
-            "refusal",
+        abstain_option: section.text(
+            "abstain_option",
             None,
             "Abstain option, such as \"cannot tell\", that is added to every choice question without one, in training and in the \
              benchmark. `augment` trains it as the right answer where the evidence is gone; `silent_failure` and `false_refusal` \

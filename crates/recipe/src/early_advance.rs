@@ -1,4 +1,4 @@
-//! Early advance: `promotion = { metric = "accuracy:clean:stage_1", at_least = 0.8 }` ends a phase before its
+//! Early advance: `early_advance = { metric = "accuracy:clean:stage_1", at_least = 0.8 }` ends a phase before its
 //! planned steps.
 
 use serde::Serialize;
@@ -48,10 +48,10 @@ impl EarlyAdvance {
     }
 }
 
-/// Reads `promotion`. Without the key the result is `inherited`; an empty table gives None.
+/// Reads `early_advance`. Without the key the result is `inherited`; an empty table gives None.
 pub(super) fn read(section: &mut Section<'_>, inherited: Option<&EarlyAdvance>) -> Option<EarlyAdvance> {
-    let written = section.has("promotion");
-    let mut table = section.section("promotion").about(
+    let written = section.has("early_advance");
+    let mut table = section.section("early_advance").about(
         "Early advance: ends a phase after an evaluated epoch, once a metric reaches a value or stops improving.",
     );
     let metric = table.text("metric", None, "Metric of the benchmark's summary, such as \"accuracy:clean:stage_1\".");
@@ -73,12 +73,12 @@ pub(super) fn read(section: &mut Section<'_>, inherited: Option<&EarlyAdvance>) 
     // An empty table cancels the rule of `[curriculum]`.
     let rules = at_least.is_some() || at_most.is_some() || patience.is_some();
     if metric.is_none() && rules {
-        table.report(None, "`promotion` has no metric", "name one, as in `metric = \"accuracy:clean:stage_1\"`");
+        table.report(None, "`early_advance` has no metric", "name one, as in `metric = \"accuracy:clean:stage_1\"`");
     }
     if metric.is_some() && !rules {
         table.report(
             None,
-            "`promotion` has no condition and would never end a phase",
+            "`early_advance` has no condition and would never end a phase",
             "give `at_least`, `at_most` or `patience`",
         );
     }
@@ -93,18 +93,18 @@ pub(super) fn read(section: &mut Section<'_>, inherited: Option<&EarlyAdvance>) 
 mod tests {
     use super::*;
 
-    fn promotion(at_least: Option<f64>, patience: Option<u64>) -> EarlyAdvance {
+    fn early_advance(at_least: Option<f64>, patience: Option<u64>) -> EarlyAdvance {
         EarlyAdvance { metric: "m".into(), at_least, at_most: None, patience, min_delta: 0.01 }
     }
 
     #[test]
     fn a_phase_ends_when_the_metric_is_reached_or_rises_no_more() {
-        let reached = promotion(Some(0.8), None);
+        let reached = early_advance(Some(0.8), None);
         assert!(!reached.is_due(&[Some(0.9), Some(0.7)], true), "only the last epoch counts");
         assert!(reached.is_due(&[Some(0.7), Some(0.8)], true));
-        let low = EarlyAdvance { at_most: Some(0.1), ..promotion(None, None) };
+        let low = EarlyAdvance { at_most: Some(0.1), ..early_advance(None, None) };
         assert!(low.is_due(&[Some(0.3), Some(0.1)], false) && !low.is_due(&[Some(0.1), Some(0.3)], false));
-        let plateau = promotion(None, Some(2));
+        let plateau = early_advance(None, Some(2));
         assert!(!plateau.is_due(&[Some(0.5), Some(0.6), Some(0.605)], true));
         assert!(plateau.is_due(&[Some(0.5), Some(0.6), Some(0.605), Some(0.609)], true));
         assert!(!plateau.is_due(&[Some(0.5), Some(0.4), Some(0.3), Some(0.2)], false), "less is better");

@@ -185,8 +185,12 @@ impl Recipe {
     pub fn base_digest(&self) -> String {
         let mut asked = self.clone();
         asked.seed = 0;
-        asked.curriculum =
-            Curriculum { order: None, rewarm: false, examples: ExampleKeys::default(), phase: Vec::new() };
+        asked.curriculum = Curriculum {
+            order: None,
+            lr_schedule_per_phase: false,
+            examples: ExampleKeys::default(),
+            phase: Vec::new(),
+        };
         asked.digest()
     }
 }

@@ -18,9 +18,9 @@ pub enum Order {
     /// Stage 1, then stages 1 and 2, then stages 1 to 3, then all.
     Cumulative,
     /// All stages together, shuffled.
-    Joint,
+    Shuffled,
     /// All stages together, in turns.
-    Balanced,
+    RoundRobin,
     /// All stages together, drawn from the easiest visits first and then from a growing part of all visits.
     Competence,
     /// One stage after the other, in an order drawn with the seed of the run.
@@ -34,8 +34,8 @@ const WORDS: [(&str, Order); 7] = [
     ("stepwise", Order::Stepwise),
     ("reverse", Order::Reverse),
     ("cumulative", Order::Cumulative),
-    ("joint", Order::Joint),
-    ("balanced", Order::Balanced),
+    ("shuffled", Order::Shuffled),
+    ("round_robin", Order::RoundRobin),
     ("competence", Order::Competence),
     ("random", Order::Random),
 ];
@@ -43,7 +43,7 @@ const WORDS: [(&str, Order); 7] = [
 const HELP: &str = "Makes the phases, instead of `[[curriculum.phase]]`. All orders take the same number of steps and divide them equally \
     among their phases. One stage after the other: first to last (stepwise), last to first (reverse), in a random order (random), or as \
     listed (`[3, 1, 4, 2]`; `[4]` trains the last stage alone). Each stage added to the earlier ones (cumulative). All stages together: \
-    shuffled (joint), in turns (balanced), or easy before hard (competence).";
+    in random order (shuffled), in turns (round_robin), or easy before hard (competence).";
 
 /// Reads `order`.
 pub(super) fn read(section: &mut Section<'_>) -> Option<Order> {
@@ -106,7 +106,7 @@ impl Order {
             Self::Stepwise => one_by_one([1, 2, 3, 4]),
             Self::Reverse => one_by_one([4, 3, 2, 1]),
             Self::Cumulative => (1..=4).map(|last| (1..=last).collect()).collect(),
-            Self::Joint | Self::Balanced | Self::Competence => vec![vec![1, 2, 3, 4]],
+            Self::Shuffled | Self::RoundRobin | Self::Competence => vec![vec![1, 2, 3, 4]],
             Self::Random => {
                 let mut stages = [1, 2, 3, 4];
                 stages.shuffle(&mut stream(seed, &["order of stages"]));

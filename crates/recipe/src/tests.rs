@@ -53,7 +53,7 @@ stages = [3, 2]
 learning_rate = 3e-5
 replay = 0.25
 context = "gold"
-evidence = "fading"
+evidence = "curriculum"
 augment = { hint_minus = 0.2, hint_plus = [{ share = 0.1 }, { share = 0.1, persona = "patient" }], jpeg = { share = 0.1, level = 2 } }
 
 [[curriculum.phase]]
@@ -149,7 +149,7 @@ data.synth = { cases = 8 }
 order = "cumulative"
 replay = 0.1
 context = { gold = 0.9, wrong = 0.1 }
-evidence = "drawn"
+evidence = "marked"
 augment = { blank = 0.1, hint_minus = 0.2 }
 "#;
 
@@ -170,9 +170,9 @@ fn an_order_makes_its_phases_and_stands_for_them() {
 
 #[test]
 fn an_override_takes_an_order_in_place_of_phases() {
-    let recipe = parse(LONG, &["curriculum.order=joint", "train.max_steps=40"]).expect("valid");
+    let recipe = parse(LONG, &["curriculum.order=shuffled", "train.max_steps=40"]).expect("valid");
     let Curriculum { order, phase, .. } = &recipe.curriculum;
-    assert_eq!((order.clone(), phase.len(), phase[0].stages.as_slice()), (Some(Order::Joint), 1, &[1, 2, 3, 4][..]));
+    assert_eq!((order.clone(), phase.len(), phase[0].stages.as_slice()), (Some(Order::Shuffled), 1, &[1, 2, 3, 4][..]));
 }
 
 #[test]
@@ -217,7 +217,7 @@ augment = { blank = 0.6, swap_far = 0.3, no_image = 0.2 }
         &["curriculum.phase.1.augment.region_decay=0.1"]
     ));
     insta::assert_snapshot!(message(
-        &format!("{LEAST}[curriculum]\norder = \"joint\"\naugment = 3\n[[curriculum.phase]]\nstages = [1]\n"),
+        &format!("{LEAST}[curriculum]\norder = \"shuffled\"\naugment = 3\n[[curriculum.phase]]\nstages = [1]\n"),
         &[]
     ));
     insta::assert_snapshot!(message(&format!("{LEAST}[curriculum]\nreplay = 0.1\n"), &[]));

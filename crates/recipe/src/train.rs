@@ -89,7 +89,8 @@ pub struct Train {
     #[serde(flatten)]
     pub early_stopping: EarlyStopping,
     /// Rule that selects the best evaluated epoch.
-    pub select: BestModelRule,
+    #[serde(flatten)]
+    pub best_model: BestModelRule,
 }
 
 /// Log format in addition to `trainer_log.jsonl`.
@@ -223,7 +224,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         feature_cache_dir: section.path("feature_cache_dir", None, "Folder in which cached image features are kept after the run."),
         feature_cache_disk_gb: section.float("feature_cache_disk_gb", 16.0, 0.0.., "Largest size of that folder, in GiB."),
         early_stopping: best_epoch::read_early_stopping(&mut section),
-        select: best_epoch::read_select(&mut section),
+        best_model: best_epoch::read_best_model(&mut section),
     };
     if let (Some(max_steps), Warmup::Steps(steps)) = (train.max_steps, train.warmup)
         && steps >= max_steps

@@ -20,7 +20,7 @@ pub(super) fn read(section: &mut Section<'_>, usual: [&'static str; 2]) -> Optio
         "warmup_ratio",
         Some(usual[1]),
         0.0..1.0,
-        "Warm-up as a share of the schedule's steps: of the phase, or of the whole run with `rewarm = false`.",
+        "Warm-up as a share of the schedule's steps: of the phase, or of the whole run with `lr_schedule_per_phase = false`.",
     );
     if let Some(at) = section.rivals(steps_at.as_ref(), ratio_at.as_ref()) {
         section.report(Some(&at), "`warmup_steps` and `warmup_ratio` are both given", "keep one of them");
@@ -43,21 +43,21 @@ pub(super) fn check(section: &Section<'_>, shape: LrScheduler, warmup: Warmup, a
     }
 }
 
-/// Reads the warm-up of a phase; None when the phase uses the warm-up of `[train]`. With `rewarm` false one schedule
+/// Reads the warm-up of a phase; None when the phase uses the warm-up of `[train]`. With `lr_schedule_per_phase` false one schedule
 /// spans the run, and a warm-up of a phase is reported as an error.
 pub(super) fn read_of_phase(
     section: &mut Section<'_>,
     train: &Train,
-    rewarm: bool,
+    lr_schedule_per_phase: bool,
     max_steps: Option<u64>,
 ) -> Option<Warmup> {
     const USUAL: &str = "as in `[train]`";
     let (warmup, at) = read(section, [USUAL, USUAL])?;
-    if !rewarm {
+    if !lr_schedule_per_phase {
         section.report(
             Some(&at),
             "the warm-up of a phase has no effect where one schedule spans the run",
-            "set `rewarm = true` in `[curriculum]`, or write the warm-up in `[train]`",
+            "set `lr_schedule_per_phase = true` in `[curriculum]`, or write the warm-up in `[train]`",
         );
     }
     check(section, train.lr_scheduler_type, warmup, &at);

@@ -190,7 +190,7 @@ fn ends_early(recipe: &Recipe) -> Option<&'static str> {
     if recipe.train.early_stopping.patience.is_some() {
         return Some("train.early_stopping_patience");
     }
-    recipe.curriculum.phase.iter().any(|phase| phase.examples.promotion.is_some()).then_some("promotion")
+    recipe.curriculum.phase.iter().any(|phase| phase.examples.early_advance.is_some()).then_some("early_advance")
 }
 
 /// The keys of what differs and has no reason to.

@@ -288,7 +288,7 @@ mod tests {
     fn keys_become_arguments_and_arms_keep_their_order() {
         let text = "base = \"b.toml\"\nprimary = [\"chain_accuracy\"]\nset.train.max_steps = 5\n[axes.order]\n\
             zig = { curriculum.order = \"stepwise\", train = { learning_rate = 2e-3 } }\n\
-            all = { curriculum.order = \"joint\", curriculum.augment = {} }\n\
+            all = { curriculum.order = \"shuffled\", curriculum.augment = {} }\n\
             [axes.lora]\nplain = {}\nwide = { lora.r = 64, lora.target_modules = [\"q_proj\", \"v_proj\"] }\n";
         let study = parse(text).expect("sound");
         assert_eq!((study.name.as_str(), study.output_dir.as_path()), ("order", Path::new("checkpoints/order")));
@@ -299,7 +299,7 @@ mod tests {
             arms(&study.axes[0]),
             [
                 pair("zig", "curriculum.order=\"stepwise\" train.learning_rate=0.002"),
-                pair("all", "curriculum.order=\"joint\" curriculum.augment={}")
+                pair("all", "curriculum.order=\"shuffled\" curriculum.augment={}")
             ]
         );
         assert_eq!(

@@ -71,7 +71,7 @@ const ACCEPTS: &str = "a table of reasons, `{ steps = \"...\", samples = \"...\"
 
 const HELP: &str = "Why arms are compared that are not taught the same: each reason waives only what it names, and without one arms \
      that differ in it are refused, seed by seed. Steps must be the same, samples and supervised tokens within 1 %; a phase \
-     with `promotion`, or `early_stopping_patience`, leaves the steps open and wants a reason for them. A string waives \
+     with `early_advance`, or `early_stopping_patience`, leaves the steps open and wants a reason for them. A string waives \
      samples and supervised tokens, never steps.";
 
 /// Reads the key.

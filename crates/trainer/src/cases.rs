@@ -102,7 +102,7 @@ impl Cases {
                 (cases, CaseImages::Drawn { options, numbers })
             }
         };
-        if let Some(words) = &data.refusal {
+        if let Some(words) = &data.abstain_option {
             cases.iter_mut().for_each(|case| abstain_option::offer(case, words));
         }
         let side = |split: Split| cases.iter().filter(move |case| case.split == split).cloned();

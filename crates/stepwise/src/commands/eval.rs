@@ -315,7 +315,7 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
             source: CaseSource::Synth(Synth { cases: 400, seed: 0, image_size: 128 }),
             eval_split: Split::Validation,
             max_samples: None,
-            refusal: None,
+            abstain_option: None,
         },
     };
     if let Some(folder) = &args.data {

@@ -29,7 +29,7 @@ per_device_train_batch_size = 2
 gradient_accumulation_steps = 2
 learning_rate = 5e-3
 logging_steps = 2
-select = { max_drop = 1.0 }
+best_model_max_drop = 1.0
 
 [[curriculum.phase]]
 stages = [1, 2]

@@ -16,7 +16,7 @@ primary = ["chain_accuracy", "accuracy:hint_minus"]
 
 [axes.order]
 stepwise = { curriculum.order = "stepwise" }
-joint = { curriculum.order = "joint" }
+joint = { curriculum.order = "shuffled" }
 "#;
 
 fn base() -> String {
@@ -92,12 +92,12 @@ fn runs_are_made_once_and_the_arms_compared() {
 #[test]
 fn the_base_is_asked_by_the_first_run_alone() {
     let place = furnished();
-    let joint = "joint = { curriculum.order = \"joint\" }\n";
+    let joint = "joint = { curriculum.order = \"shuffled\" }\n";
     place.edit(
         "order.toml",
         "order.toml",
         joint,
-        &format!("{joint}higher = {{ curriculum.order = \"joint\", lora.r = 3 }}\n"),
+        &format!("{joint}higher = {{ curriculum.order = \"shuffled\", lora.r = 3 }}\n"),
     );
     place.done("study order.toml --task 0");
     let base = |run: &str| format!("out/{run}/benchmark/base/outcomes.jsonl");
@@ -323,8 +323,8 @@ fn studies_that_make_no_sense_are_refused() {
     refuse("a reference that is no arm", "reference = \"joint\"", "reference = \"jiont\"");
     refuse("an arm that is no recipe", "\"stepwise\" }", "\"stepwize\" }");
     refuse("a base that is not there", "base.toml", "bsae.toml");
-    let longer = "joint = { curriculum.order = \"joint\", train.num_train_epochs = 2 }";
-    refuse("arms of unequal budget", "joint = { curriculum.order = \"joint\" }", longer);
+    let longer = "joint = { curriculum.order = \"shuffled\", train.num_train_epochs = 2 }";
+    refuse("arms of unequal budget", "joint = { curriculum.order = \"shuffled\" }", longer);
     refuse("two suites", "\"joint\" }", "\"joint\", benchmark.suite = \"fast\" }");
     refuse("no benchmark", "\"joint\" }", "\"joint\", benchmark.suite = \"none\" }");
     refuse("a model that is not there", "\"joint\" }", "\"joint\", model_name_or_path = \"no/model\" }");
@@ -337,8 +337,8 @@ fn studies_that_make_no_sense_are_refused() {
 #[test]
 fn unequal_arms_are_compared_where_the_study_says_why() {
     let place = furnished();
-    let longer = "joint = { curriculum.order = \"joint\", train.num_train_epochs = 2 }";
-    place.edit("order.toml", "other.toml", "joint = { curriculum.order = \"joint\" }", longer);
+    let longer = "joint = { curriculum.order = \"shuffled\", train.num_train_epochs = 2 }";
+    place.edit("order.toml", "other.toml", "joint = { curriculum.order = \"shuffled\" }", longer);
     // One reason for all is none for steps.
     place.edit("other.toml", "plain.toml", "seeds =", "unequal_budget = \"epochs are what is varied\"\nseeds =");
     let refused = place.refused("study plain.toml --dry-run");

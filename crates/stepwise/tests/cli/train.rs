@@ -57,7 +57,7 @@ fn values_of_the_command_line_lie_over_the_recipe() {
 }
 
 /// Four epochs of which none learns anything.
-const FLAT: &str = "train recipe.toml --set curriculum.order=joint --set train.num_train_epochs=4 \
+const FLAT: &str = "train recipe.toml --set curriculum.order=shuffled --set train.num_train_epochs=4 \
     --set train.learning_rate=1e-30 --set train.early_stopping_patience=1 --set train.save_total_limit=1";
 
 #[test]
@@ -87,7 +87,7 @@ fn a_run_that_becomes_no_better_stops_early_and_keeps_its_best_epoch() {
 #[test]
 fn a_plan_says_what_each_phase_would_teach_and_touches_nothing() {
     let place = Workplace::new();
-    let shows = "context = { gold = 0.5, wrong = 0.25 }\nevidence = \"fading\"\n\
+    let shows = "context = { gold = 0.5, wrong = 0.25 }\nevidence = \"curriculum\"\n\
                  augment = { hint_minus = 0.2, blank = { share = 0.3, fill = \"noise\" }, jpeg = [{ share = 0.1, level = 2 }] }\n";
     place.edit("recipe.toml", "more.toml", "context = \"gold\"\n", shows);
     let mut said = String::new();
@@ -119,7 +119,8 @@ fn a_plan_is_written_as_a_list_or_a_page() {
     place.done("train recipe.toml --plan=plan.html");
     assert!(place.read("plan.html").contains("11 steps, 239 training examples, 18 cases"));
     let said = place.refused("train recipe.toml --plan=plan.txt")
-        + &place.refused("train recipe.toml --plan --set curriculum.phase.0.promotion={metric=\"clen\",at_least=0.5}")
+        + &place
+            .refused("train recipe.toml --plan --set curriculum.phase.0.early_advance={metric=\"clen\",at_least=0.5}")
         + &place.refused("train recipe.toml --plan --set curriculum.order=stepwise --set train.max_steps=3")
         + &place.refused("train recipe.toml --plan --set train.warmup_steps=5");
     insta::assert_snapshot!(said);

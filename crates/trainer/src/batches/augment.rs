@@ -163,7 +163,7 @@ impl<'a> Augmenter<'a> {
             asked.condition = Some(kind.name);
             asked.perturbed = perturbed;
             told_too = kind.purpose != Purpose::EvidenceRemoved && !matches!(kind.name, "swap_same" | "flip");
-        } else if matches!(evidence, Evidence::Box | Evidence::Both)
+        } else if matches!(evidence, Evidence::Box | Evidence::BoxAndMarked)
             && uniform("box") < BOX_SHARE
             && let Some(item) = located(item)
         {
@@ -232,8 +232,8 @@ impl<'a> Augmenter<'a> {
 fn marked(evidence: Evidence, place: StepPosition) -> f64 {
     match evidence {
         Evidence::None | Evidence::Box => 0.0,
-        Evidence::Drawn | Evidence::Both => 1.0,
-        Evidence::Fading => 1.0 - place.phase_step as f64 / place.phase_total.saturating_sub(1).max(1) as f64,
+        Evidence::Marked | Evidence::BoxAndMarked => 1.0,
+        Evidence::Curriculum => 1.0 - place.phase_step as f64 / place.phase_total.saturating_sub(1).max(1) as f64,
     }
 }
 

@@ -111,33 +111,36 @@ pub struct EpochEnd<'a> {
 pub struct EvaluatedEpoch {
     /// Metrics by name, for example `benchmark/accuracy/clean`.
     pub metrics: BTreeMap<String, f64>,
-    /// Whether the promotion rule ends the phase early.
+    /// Whether the `early_advance` rule ends the phase early.
     pub advances_early: bool,
     /// Comparison of the epoch with the earlier ones; None if it was not evaluated.
     pub weighed: Option<Weighed>,
 }
 
-/// Checks that the suite measures the metrics of all promotion rules and of `train.select`. With another metric, no
+/// Checks that the suite measures the metrics of all `early_advance` rules and of `metric_for_best_model`. With another metric, no
 /// phase could end early and no epoch could be chosen.
 ///
 /// # Errors
 /// [`BenchmarkError::Unmeasured`] for the first rule whose metric is not measured.
 pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), BenchmarkError> {
-    let promotions = recipe.curriculum.phase.iter().filter_map(|phase| {
-        let promotion = phase.examples.promotion.as_ref()?;
-        Some((format!("promotion rule of phase `{}`", phase.name), Some(&promotion.metric)))
+    let early_advances = recipe.curriculum.phase.iter().filter_map(|phase| {
+        let early_advance = phase.examples.early_advance.as_ref()?;
+        Some((format!("`early_advance` rule of phase `{}`", phase.name), Some(&early_advance.metric)))
     });
-    let select = &recipe.train.select;
-    // Without a suite no epoch is chosen, so `train.select` is not checked.
-    let selecting = [("train.select.metric", select.metric.as_ref()), ("train.select.guard", Some(&select.guard))];
+    let best_model = &recipe.train.best_model;
+    // Without a suite no epoch is chosen, so `metric_for_best_model` is not checked.
+    let selecting = [
+        ("train.metric_for_best_model", best_model.metric.as_ref()),
+        ("train.best_model_guard", Some(&best_model.guard)),
+    ];
     let selecting = selecting.into_iter().filter(|_| suite.is_some()).map(|(key, metric)| (key.to_owned(), metric));
-    let rules = promotions.chain(selecting);
+    let rules = early_advances.chain(selecting);
     let known = suite.map(endpoints).unwrap_or_default();
     for (key, metric) in rules.filter_map(|(key, metric)| Some((key, metric?))) {
         if !known.contains(metric) {
             let near = nearest(metric, known.iter().map(String::as_str));
             let help = match (suite, near) {
-                (None, _) => "set `benchmark.suite`: promotion rules need a benchmark".to_owned(),
+                (None, _) => "set `benchmark.suite`: `early_advance` rules need a benchmark".to_owned(),
                 (_, Some(near)) => format!("did you mean `{near}`?"),
                 _ => "use a metric name from a run's `summary.json`, such as `accuracy:clean:stage_1`".to_owned(),
             };
@@ -185,7 +188,7 @@ impl EpochEvaluator {
         let suite = suite(recipe)?;
         check_rules(recipe, suite.as_ref())?;
         let train = &recipe.train;
-        let rule = suite.as_ref().map(|suite| Rule::new(&train.select, train.early_stopping, suite));
+        let rule = suite.as_ref().map(|suite| Rule::new(&train.best_model, train.early_stopping, suite));
         let (folder, every) = (run.join("benchmark"), recipe.benchmark.every);
         let facts = [
             ("Base", recipe.model_name_or_path.display().to_string()),
@@ -290,14 +293,14 @@ impl EpochEvaluator {
         Ok(EvaluatedEpoch { metrics: scalars, advances_early, weighed })
     }
 
-    /// Whether the promotion rule ends the phase after the last evaluated epoch.
+    /// Whether the `early_advance` rule ends the phase after the last evaluated epoch.
     fn advances_early(&self, end: EpochEnd<'_>) -> bool {
-        let Some(promotion) = &end.phase.examples.promotion else { return false };
+        let Some(early_advance) = &end.phase.examples.early_advance else { return false };
         let of_phase = self.epochs.iter().filter(|(epoch, _)| *epoch >= end.first_epoch);
-        let found: Vec<_> = of_phase.filter_map(|(_, summary)| summary.metrics.get(&promotion.metric)).collect();
+        let found: Vec<_> = of_phase.filter_map(|(_, summary)| summary.metrics.get(&early_advance.metric)).collect();
         let higher = found.last().is_none_or(|metric| metric.better != Better::Lower);
         let values: Vec<Option<f64>> = found.iter().map(|metric| metric.estimate.value).collect();
-        promotion.is_due(&values, higher)
+        early_advance.is_due(&values, higher)
     }
 
     /// Writes `report.html` about all epochs evaluated so far, and its tables as CSV into `benchmark/tables`.

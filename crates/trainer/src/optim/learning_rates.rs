@@ -42,12 +42,12 @@ impl Rates {
     }
 
     /// Learning rates of the step at `place`, with `done` completed of `planned` steps of the run. The schedule spans
-    /// the phase if `rewarm` is set, else the whole run.
+    /// the phase if `lr_schedule_per_phase` is set, else the whole run.
     #[must_use]
     pub fn at(recipe: &Recipe, place: StepPosition, (done, planned): (u64, u64)) -> Self {
         let phase = &recipe.curriculum.phase[place.phase];
         let of_phase = (place.phase_step, place.phase_total);
-        let (at, of) = if recipe.curriculum.rewarm { of_phase } else { (done, planned) };
+        let (at, of) = if recipe.curriculum.lr_schedule_per_phase { of_phase } else { (done, planned) };
         let warmup = phase.warmup.unwrap_or(recipe.train.warmup);
         Self::peak(recipe, phase).times(recipe.train.lr_scheduler_type.factor(at, warmup.steps(of), of))
     }
@@ -126,23 +126,26 @@ mod tests {
             Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
         };
         let phases = "[[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2]\n[[curriculum.phase]]\nstages = [3]\n";
-        for (rewarm, ends) in [(true, [0.0, 0.0]), (false, [0.5, 0.0])] {
+        for (lr_schedule_per_phase, ends) in [(true, [0.0, 0.0]), (false, [0.5, 0.0])] {
             let recipe = of(&format!(
-                "lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n[curriculum]\nrewarm = {rewarm}\n{phases}"
+                "lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n[curriculum]\nrewarm = {lr_schedule_per_phase}\n{phases}"
             ));
             let mut run_plan = RunPlan::new(&recipe, &cases).expect("a course");
             assert_eq!((run_plan.total, run_plan.phases(), run_plan.at(39).phase), (40, 3, 1));
             let rate =
                 |run_plan: &RunPlan, done: u64| Rates::at(&recipe, run_plan.at(done), (done, run_plan.planned)).decoder;
             // The rate of the last step is one decrement above the end value; the schedule has 20 or 40 steps.
-            let fall = if rewarm { 1.0 / 20.0 } else { 1.0 / 40.0 };
+            let fall = if lr_schedule_per_phase { 1.0 / 20.0 } else { 1.0 / 40.0 };
             let last = [19, 39].map(|done| rate(&run_plan, done));
-            assert!(last.iter().zip(ends).all(|(rate, end)| (rate - end - fall).abs() < 1e-12), "{rewarm}: {last:?}");
+            assert!(
+                last.iter().zip(ends).all(|(rate, end)| (rate - end - fall).abs() < 1e-12),
+                "{lr_schedule_per_phase}: {last:?}"
+            );
             // After an early advance the next phases begin earlier, and a schedule over the run continues unchanged.
             let (before, after) = (rate(&run_plan, 9), rate(&run_plan, 10));
             run_plan.cut(0, 10);
             assert_eq!((run_plan.total, run_plan.at(10).phase), (40, 1), "max_steps reaches into the third phase");
-            assert_eq!(rate(&run_plan, 10), if rewarm { 1.0 } else { after }, "{before}");
+            assert_eq!(rate(&run_plan, 10), if lr_schedule_per_phase { 1.0 } else { after }, "{before}");
         }
     }
 }

@@ -104,7 +104,7 @@ impl PlanSummary {
             let help = if phase.examples.blank_images {
                 "the images of the phase are blank"
             } else if kinds.iter().any(|kind| teaches_to_decline(kind)) {
-                "without the image only a question with an abstain option can be answered: set `refusal` in `[data]` to add one"
+                "without the image only a question with an abstain option can be answered: set `abstain_option` in `[data]` to add one"
             } else {
                 "they do not apply to the questions of the phase's stages"
             };
@@ -198,7 +198,10 @@ mod tests {
         assert_eq!(said.len(), 2, "{said:?}");
         for (line, phase) in said.iter().zip(["s1", "s234"]) {
             let start = format!("{phase}: no training example gets blank, swap_far -> ");
-            assert!(line.starts_with(&start) && line.ends_with("set `refusal` in `[data]` to add one"), "{line}");
+            assert!(
+                line.starts_with(&start) && line.ends_with("set `abstain_option` in `[data]` to add one"),
+                "{line}"
+            );
         }
         cases.iter_mut().for_each(|case| offer(case, "cannot be told"));
         // Questions of stage 1 can be answered on any image.

@@ -64,7 +64,7 @@ stages = [3, 4]
 num_train_epochs = 1
 replay = 0.2
 context = {{ gold = 0.3, wrong = 0.2, predicted = 0.4 }}
-evidence = "both"
+evidence = "box_and_marked"
 augment = {{ hint_minus = 0.2, blank = {{ share = 0.2, fill = "noise" }}, region_mask = 0.1, swap_near = 0.1, pgd = {{ share = 0.2, eps = 8, steps = 2, restarts = 1 }} }}
 [benchmark]
 suite = "fast"
@@ -192,7 +192,7 @@ fn a_resumed_run_differs_by_not_one_bit() {
     }
 }
 
-/// Other settings of a phase: competence pacing, early advance at a plateau, fading marks, blank images, and one
+/// Other settings of a phase: competence sampling_order, early advance at a plateau, fading marks, blank images, and one
 /// schedule over the whole run.
 #[test]
 fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
@@ -204,8 +204,8 @@ fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
         (text.find("[[curriculum.phase]]").expect("phases"), text.find("[benchmark]").expect("a suite"));
     let phases = "[curriculum]\nrewarm = false\n\
         [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 3\npacing = \"competence\"\n\
-        promotion = { metric = \"accuracy:clean\", patience = 1, min_delta = 1.0 }\n\
-        [[curriculum.phase]]\nname = \"marks\"\nstages = [3]\nnum_train_epochs = 1\nreplay = 0.3\nevidence = \"fading\"\n\
+        early_advance = { metric = \"accuracy:clean\", patience = 1, min_delta = 1.0 }\n\
+        [[curriculum.phase]]\nname = \"marks\"\nstages = [3]\nnum_train_epochs = 1\nreplay = 0.3\nevidence = \"curriculum\"\n\
         [[curriculum.phase]]\nname = \"blank\"\nstages = [4]\nnum_train_epochs = 1\nblank_images = true\npacing = \"balanced\"\n\
         context = { predicted = 0.8 }\n";
     let text = format!("{}{phases}{}", &text[..before], &text[after..]);
@@ -398,7 +398,7 @@ fn promoting(model: &Path, out: &Path) -> String {
     let text = recipe_text(model, out, "[lora]\nr = 2");
     let first = "stages = [1, 2]\nnum_train_epochs = 1\n";
     assert!(text.contains(first));
-    let rule = "promotion = { metric = \"accuracy:clean\", at_least = 0.0 }\n";
+    let rule = "early_advance = { metric = \"accuracy:clean\", at_least = 0.0 }\n";
     text.replace(first, &format!("stages = [1, 2]\nnum_train_epochs = 3\n{rule}"))
 }
 

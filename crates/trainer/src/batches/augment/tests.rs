@@ -287,7 +287,7 @@ fn contexts_are_told_in_their_shares() {
 #[test]
 fn marks_fade_over_the_phase() {
     let cases = cases();
-    let recipe = recipe("evidence = \"fading\"");
+    let recipe = recipe("evidence = \"curriculum\"");
     let augmenter = Augmenter::new(&recipe, &cases);
     let beginning = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
     let marked = |phase_step: u64| {
@@ -350,7 +350,7 @@ fn blank_images_keep_the_answers() {
 #[test]
 fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
     let cases = cases();
-    let text = "blank_images = true\nevidence = \"drawn\"\naugment = { swap_near = 0.3, hint_minus = 0.2, random_mask = 0.2, fgsm = { share = 0.2, eps = 2 } }";
+    let text = "blank_images = true\nevidence = \"marked\"\naugment = { swap_near = 0.3, hint_minus = 0.2, random_mask = 0.2, fgsm = { share = 0.2, eps = 2 } }";
     let mut hinted = 0;
     for (_, asked) in examples(&recipe(text), &cases) {
         assert!(asked.is_blank && asked.perturbed.pictures.key().starts_with("blank:"));
@@ -367,7 +367,7 @@ fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
 fn half_of_what_has_evidence_asks_where_it_is() {
     let cases = cases();
     let (mut located, mut marked, mut with_evidence) = (0.0, 0.0, 0.0);
-    for (_, asked) in examples(&recipe("evidence = \"both\""), &cases) {
+    for (_, asked) in examples(&recipe("evidence = \"box_and_marked\""), &cases) {
         let item = &cases[asked.sample.case].chain[asked.sample.item];
         if item.evidence.is_empty() || matches!(item.answer, Answer::Box { .. }) {
             assert_ne!(asked.condition, Some("evidence_box"));
