@@ -30,7 +30,7 @@ impl Rates {
     pub fn peak(recipe: &Recipe, phase: &PhaseRecipe) -> Self {
         let (train, own) = (&recipe.train, phase.learning_rate);
         let ratio = match &recipe.tuning {
-            Tuning::LoraRecipe { lora } => lora.loraplus_lr_ratio,
+            Tuning::Lora { lora } => lora.loraplus_lr_ratio,
             Tuning::Full { .. } => None,
         };
         Self {
