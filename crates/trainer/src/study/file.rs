@@ -123,7 +123,8 @@ fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
         "seeds",
         list(ACCEPTS, ValueKind::Integer(0, i64::MAX as u64)),
         Some("[1, 2, 3]".into()),
-        "Seeds; every arm has one run for each. Seeds may be added at the end after the study has begun; the report marks them.",
+        "Seeds; every arm has one run for each. Seeds may be added at the end after the study has begun; the report \
+         marks them.",
     ) else {
         return vec![1, 2, 3];
     };
@@ -160,7 +161,8 @@ fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
 
 fn read_primary(top: &mut Section<'_>) -> Vec<String> {
     const ACCEPTS: &str = "a list of metrics of the benchmark's summary, such as [\"chain_accuracy\"]";
-    const HELP: &str = "Primary endpoints, which a claim may rest on; they are fixed before the first run. Their p-values are adjusted by Holm over all arms.";
+    const HELP: &str = "Primary endpoints, which a claim may rest on; they are fixed before the first run. Their p-values are \
+        adjusted by Holm over all arms.";
     if !top.has("primary") {
         top.report(
             None,

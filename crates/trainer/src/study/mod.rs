@@ -106,7 +106,7 @@ pub enum StudyError {
         /// The cause.
         error: std::io::Error,
     },
-    /// The study file differs from the manifest of the runs that exist.
+    /// The study, its inputs or its training examples have changed since the first run.
     #[error(
         "{}: the study has changed since its first run: {what} -> undo the change, or name another `output_dir`", path.display()
     )]
