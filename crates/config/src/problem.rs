@@ -22,7 +22,7 @@ pub struct Location {
 /// One problem of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong.
+    /// The problem.
     pub message: String,
     /// Advice on what to do; None when there is none.
     pub help: Option<String>,
