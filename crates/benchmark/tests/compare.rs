@@ -231,7 +231,7 @@ not JSON
         "f:6: condition: is missing -> name the condition of the suite",
         "f:6: reply: is missing -> write the model's `reply`, or its `answer`, or a `verdict`",
         "f:6: stage: is 5 -> write 1 to 4",
-        "f:7: case_id: there is no case `case-009` -> give the cases",
+        "f:7: case_id: there is no case `case-009` -> give the evaluated cases",
         "f:8: item_id: case case-000 has no item `q9` -> name one of q1, q2, q3, q4",
         "f:9: condition: `sepia` is not in the suite `s` -> give the suite",
         "f:10: unknown variant `maybe`, expected one of ",

@@ -535,6 +535,6 @@ fn what_a_plan_can_see_is_told_before_it_is_asked() {
 
     let words = describe(&power(&plan, Some(&outcomes)));
     assert!(words.contains("\n  clean: 64 items in 4 groups, correlation 1.00, design effect 16.00,"), "{words}");
-    assert!(words.contains("\n  hint_minus: ") && words.contains(" more: 8 to 64 items, "), "{words}");
+    assert!(words.contains("\n  hint_minus: ") && words.contains(" more conditions: 8 to 64 items, "), "{words}");
     assert_eq!(words.lines().count(), 4);
 }

@@ -369,7 +369,7 @@ mod tests {
         let mut children: Vec<_> = (0..6)
             .map(|_| {
                 let mut command = Command::new(std::env::current_exe().expect("this test"));
-                command.args(["--exact", "study::claim::tests::child", "--nocapture"]).env(CHILD, &path);
+                command.args(["--exact", "claim::tests::child", "--nocapture"]).env(CHILD, &path);
                 command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started")
             })
             .collect();

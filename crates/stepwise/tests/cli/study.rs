@@ -325,10 +325,10 @@ fn studies_that_make_no_sense_are_refused() {
     refuse("a base that is not there", "base.toml", "bsae.toml");
     let longer = "joint = { curriculum.order = \"shuffled\", train.num_train_epochs = 2 }";
     refuse("arms of unequal budget", "joint = { curriculum.order = \"shuffled\" }", longer);
-    refuse("two suites", "\"joint\" }", "\"joint\", benchmark.suite = \"fast\" }");
-    refuse("no benchmark", "\"joint\" }", "\"joint\", benchmark.suite = \"none\" }");
-    refuse("a model that is not there", "\"joint\" }", "\"joint\", model_name_or_path = \"no/model\" }");
-    refuse("cases that are not there", "\"joint\" }", "\"joint\", data = { dataset = \"no/cases\" } }");
+    refuse("two suites", "\"shuffled\" }", "\"shuffled\", benchmark.suite = \"fast\" }");
+    refuse("no benchmark", "\"shuffled\" }", "\"shuffled\", benchmark.suite = \"none\" }");
+    refuse("a model that is not there", "\"shuffled\" }", "\"shuffled\", model_name_or_path = \"no/model\" }");
+    refuse("cases that are not there", "\"shuffled\" }", "\"shuffled\", data = { dataset = \"no/cases\" } }");
     said.push_str(&format!("# no such task\n{}\n", place.refused("study order.toml --task 4")));
     said.push_str(&format!("# nothing to report\n{}", place.refused("report order.toml")));
     insta::assert_snapshot!(said);

@@ -120,7 +120,7 @@ fn a_run_whose_last_test_is_not_on_record_is_not_reported() {
 #[test]
 fn arms_that_would_be_asked_about_different_cases_are_refused() {
     let place = furnished();
-    place.edit("order.toml", "order.toml", "\"joint\" }", "\"joint\", data.eval_split = \"test\" }");
+    place.edit("order.toml", "order.toml", "\"shuffled\" }", "\"shuffled\", data.eval_split = \"test\" }");
     insta::assert_snapshot!(place.refused("study order.toml --dry-run"));
 }
 
@@ -188,7 +188,7 @@ fn arms_that_are_one_and_endpoints_that_come_after_are_refused() {
         place.edit("order.toml", "other.toml", old, new);
         said.push_str(&format!("# {what}\n{}\n", place.refused("study other.toml --dry-run")));
     };
-    refuse("twins", "\"stepwise\" }", "\"joint\", train.logging_steps = 1 }");
+    refuse("twins", "\"stepwise\" }", "\"shuffled\", train.logging_steps = 1 }");
     refuse("a seed of its own", "\"stepwise\" }", "\"stepwise\", seed = 4 }");
     refuse(
         "one key in two axes",
