@@ -1,13 +1,13 @@
-//! `clean`: the question as it is stored.
+//! `clean` leaves the stored question unchanged.
 
 use serde::Deserialize;
 
 use super::{Kind, Perturbation, Perturbed, Purpose, Scene, Skip};
 
-/// The registry entry.
+/// Registry entry of `clean`.
 pub const KIND: Kind = Kind::of::<Clean>("clean", Purpose::Reference, "the question as it is stored");
 
-/// No change.
+/// Perturbation `clean`: no change.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Clean {}

@@ -82,8 +82,7 @@ impl Style {
     pub fn overhang(&self, rect: Rect, frame: Rect) -> i64 {
         let line = self.line(frame);
         match self.shape {
-            // Half the diagonal exceeds half the longer side by at most (sqrt(2) - 1) / 2 of the longer side, below 3
-            // / 14.
+            // A half axis of the ellipse exceeds half the side of the box by (sqrt(2) - 1) / 2 of the side, below 3/14.
             Shape::Ellipse => line + 1 + ((rect.x1 - rect.x0).max(rect.y1 - rect.y0) * 3 + 13) / 14,
             Shape::Point => 0,
             Shape::Box | Shape::Contour | Shape::Arrow => line,

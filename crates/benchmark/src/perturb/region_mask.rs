@@ -17,8 +17,11 @@ pub const EVIDENCE: Kind =
     Kind::of::<EvidenceMask>("region_mask", Purpose::Removal, "the evidence is covered with grey");
 
 /// Registry entry of `random_mask`, the control.
-pub const RANDOM: Kind =
-    Kind::of::<RandomMask>("random_mask", Purpose::Control, "as large an area without evidence is covered with grey");
+pub const RANDOM: Kind = Kind::of::<RandomMask>(
+    "random_mask",
+    Purpose::Control,
+    "an area of the same shape without evidence is covered with grey",
+);
 
 /// Perturbation `region_mask`: covers the evidence.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,6 +1,7 @@
-//! `region_only`: only the evidence is left of the pictures. `random_only`: only as large an area without evidence is.
+//! `region_only`, the control, shows only the evidence. `random_only` shows only an area of the same shape without
+//! evidence. The rest of the image is grey.
 //!
-//! A reader that rests on the evidence keeps its answer with the first and loses it with the second.
+//! A model that relies on the evidence keeps its answer with `region_only` and loses it with `random_only`.
 
 use std::sync::Arc;
 
@@ -10,23 +11,23 @@ use super::evidence::Marked;
 use super::masking::{Keep, Masking};
 use super::{Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
 
-/// The evidence.
+/// Registry entry of `region_only`, the control.
 pub const EVIDENCE: Kind =
     Kind::of::<EvidenceOnly>("region_only", Purpose::Control, "all but the evidence is covered with grey");
 
-/// The control.
+/// Registry entry of `random_only`.
 pub const RANDOM: Kind = Kind::of::<RandomOnly>(
     "random_only",
     Purpose::Removal,
-    "all but as large an area without evidence is covered with grey",
+    "all but an area of the same shape without evidence is covered with grey",
 );
 
-/// Keeps the evidence.
+/// Perturbation `region_only`: keeps the evidence.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct EvidenceOnly(Masking);
 
-/// Keeps the same shape elsewhere.
+/// Perturbation `random_only`: keeps the same shape away from the evidence.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct RandomOnly(Masking);

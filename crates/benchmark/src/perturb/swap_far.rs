@@ -1,13 +1,14 @@
-//! `swap_far`: the pictures of a case of another modality. They hold nothing that the question is about.
+//! `swap_far` shows the images of a case of another modality. They contain nothing that the question is about.
 
 use serde::Deserialize;
 
 use super::{Kind, Perturbation, Perturbed, Pictures, Purpose, Scene, Skip};
 
-/// The registry entry.
-pub const KIND: Kind = Kind::of::<SwapFar>("swap_far", Purpose::Removal, "pictures of a case of another modality");
+/// Registry entry of `swap_far`.
+pub const KIND: Kind = Kind::of::<SwapFar>("swap_far", Purpose::Removal, "images of a case of another modality");
 
-/// The partner of [`Pool::far`](super::Pool::far): a fixed derangement, the same for every suite.
+/// Perturbation `swap_far`. The other case is the partner of [`Pool::far`](super::Pool::far), which is the same for
+/// every suite.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapFar {}

@@ -1,4 +1,4 @@
-//! `scatter`: a veil of scattered radiation, in radiography.
+//! `scatter`: a veil of scattered radiation in radiography.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -8,11 +8,12 @@ use crate::perturb::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::raster::Raster;
 use crate::perturb::{Kind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `scatter`.
 pub const KIND: Kind =
     Kind::of::<Calibrated<Scatter>>("scatter", Purpose::Attack, "X-ray: a veil of scattered radiation, five levels");
 
-/// Mixed with itself spread over a twelfth of the shorter side, up to nothing but the veil.
+/// Corruption `scatter`. The image is mixed with a veil, the image blurred by a Gaussian with a standard deviation of a
+/// twelfth of the shorter side. Only the veil is left at full intensity.
 #[derive(Clone, Copy, Debug)]
 pub struct Scatter;
 
