@@ -1,5 +1,5 @@
-//! The arithmetic of attacks against single precision elsewhere (tests/parity/yardstick.py): real gradients of a published
-//! classifier, and the pixels that the same steps gave there, equal to the last bit.
+//! Arithmetic of attacks compared with another implementation (tests/parity/yardstick.py). With recorded gradients of a
+//! published classifier, the same steps give the same pixels, equal to the last bit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ struct Stored {
     f32: String,
 }
 
-/// The fixture's tensors.
+/// Tensors of the fixture by name.
 struct Fixture(BTreeMap<String, Stored>);
 
 impl Fixture {
@@ -40,7 +40,7 @@ impl Fixture {
     }
 }
 
-/// A respondent that knows nothing but a recorded gradient.
+/// Mock model that returns a recorded gradient.
 struct Recorded(PixelGrid);
 
 impl Respondent for Recorded {
@@ -64,7 +64,7 @@ fn equal(what: &str, found: &[f32], expected: &PixelGrid) {
 
 const PICTURES: [&str; 2] = ["drawn_1", "drawn_2"];
 
-/// Pixels after an attack on a picture of the fixture.
+/// Returns the pixels after an attack on an image of the fixture.
 fn attacked(fixture: &Fixture, picture: &str, attack: &dyn Attack) -> Vec<f32> {
     let pixels = Arc::new(fixture.get(&format!("{picture}.pixels")));
     let probe = Probe {
@@ -77,7 +77,7 @@ fn attacked(fixture: &Fixture, picture: &str, attack: &dyn Attack) -> Vec<f32> {
     };
     let target = Target { probe, objective: Objective::Nll { target: String::new() }, pixels };
     let draws: Draws = Suite::full().draws();
-    assert_eq!((draws.seed, draws.version), (24601, 1), "what the fixture was drawn with");
+    assert_eq!((draws.seed, draws.version), (24601, 1), "seed and version of the fixture's draws");
     let mut victim = Recorded(fixture.get(&format!("{picture}.gradient")));
     let mut all = attack.attack(&[target], draws, &mut victim).expect("an attack");
     let Attacked { pixels, .. } = all.remove(0);
@@ -128,7 +128,7 @@ fn every_step_of_pgd_is_projected_to_the_same_pixels() {
     }
 }
 
-/// The committed answers of the published classifier, and how many of them are said to be right.
+/// Committed answers of the published reference classifier, and the recorded number of right answers.
 #[derive(Deserialize)]
 struct Yardstick {
     gold: String,
@@ -136,7 +136,7 @@ struct Yardstick {
     answers: BTreeMap<String, String>,
 }
 
-/// Those of every picture, and the artefacts of magnetic resonance.
+/// Corruptions that apply to every image, and artefacts of magnetic resonance imaging.
 const CORRUPTIONS: [&str; 15] = [
     "gaussian_noise",
     "shot_noise",
@@ -170,7 +170,7 @@ fn the_yardstick_counts_what_its_classifier_answered() {
     let expected: BTreeSet<String> = corrupted.chain(attacked).chain(["clean".to_owned()]).collect();
     let asked: BTreeSet<String> = yardstick.answers.keys().cloned().collect();
     assert_eq!(asked, expected);
-    // The attack is an attack, and noise of its size is none.
+    // The attack lowers accuracy, and noise of the same size does not.
     let right = |condition: &str| yardstick.right[condition].split(' ').next().and_then(|n| n.parse::<usize>().ok());
     for eps in [1, 2, 4] {
         assert!(right(&format!("fgsm_{eps}")) < Some(2) && right(&format!("random_sign_{eps}")) == right("clean"));
