@@ -1,6 +1,8 @@
-//! `region_mask`: the evidence is covered with grey. `random_mask`: as much of the picture is, elsewhere.
+//! `region_mask` covers the evidence with grey. `random_mask`, the control, covers an area of the same shape
+//! without evidence.
 //!
-//! The difference of the two effects is region grounding: what the *right* pixels are worth beyond any pixels.
+//! The difference between their effects is region grounding: the extra loss of accuracy when the covered pixels are
+//! the evidence.
 
 use std::sync::Arc;
 
@@ -10,23 +12,23 @@ use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::masking::{Cover, Masking};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
-/// The evidence.
+/// Registry entry of `region_mask`.
 pub const EVIDENCE: PerturbationKind =
     PerturbationKind::of::<EvidenceMask>("region_mask", Purpose::EvidenceRemoved, "the evidence is covered with grey");
 
-/// The control.
+/// Registry entry of `random_mask`, the control.
 pub const RANDOM: PerturbationKind = PerturbationKind::of::<RandomMask>(
     "random_mask",
     Purpose::Control,
-    "as large an area without evidence is covered with grey",
+    "an area of the same shape without evidence is covered with grey",
 );
 
-/// Covers the evidence.
+/// Perturbation `region_mask`: covers the evidence.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct EvidenceMask(Masking);
 
-/// Covers the same shape elsewhere.
+/// Perturbation `random_mask`: covers the same shape away from the evidence.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct RandomMask(Masking);

@@ -1,6 +1,7 @@
-//! `region_only`: only the evidence is left of the pictures. `random_only`: only as large an area without evidence is.
+//! `region_only`, the control, shows only the evidence. `random_only` shows only an area of the same shape without
+//! evidence. The rest of the image is grey.
 //!
-//! A reader that rests on the evidence keeps its answer with the first and loses it with the second.
+//! A model that relies on the evidence keeps its answer with `region_only` and loses it with `random_only`.
 
 use std::sync::Arc;
 
@@ -10,23 +11,23 @@ use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::masking::{Keep, Masking};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
-/// The evidence.
+/// Registry entry of `region_only`, the control.
 pub const EVIDENCE: PerturbationKind =
     PerturbationKind::of::<EvidenceOnly>("region_only", Purpose::Control, "all but the evidence is covered with grey");
 
-/// The control.
+/// Registry entry of `random_only`.
 pub const RANDOM: PerturbationKind = PerturbationKind::of::<RandomOnly>(
     "random_only",
     Purpose::EvidenceRemoved,
-    "all but as large an area without evidence is covered with grey",
+    "all but an area of the same shape without evidence is covered with grey",
 );
 
-/// Keeps the evidence.
+/// Perturbation `region_only`: keeps the evidence.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct EvidenceOnly(Masking);
 
-/// Keeps the same shape elsewhere.
+/// Perturbation `random_only`: keeps the same shape away from the evidence.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct RandomOnly(Masking);

@@ -1,5 +1,5 @@
-//! `hedge_low`, `hedge_high`, `hedge_neutral`: a preface that weakens confidence, raises it, or, as their control, does
-//! neither. None of them says anything about the answer.
+//! A preface before the question: `hedge_low` weakens confidence, `hedge_high` raises it, and `hedge_neutral`, their
+//! control, does neither. No preface contains information about the answer.
 
 use std::sync::LazyLock;
 
@@ -9,45 +9,45 @@ use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 use crate::perturb::support::templates::{Families, Library};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Weakens confidence.
+/// Registry entry of `hedge_low`.
 pub const LOW: PerturbationKind =
     PerturbationKind::of::<Low>("hedge_low", Purpose::Attack, "a preface says that nobody can know the answer")
         .worded(TEMPLATES_TOML);
-/// Raises it.
+/// Registry entry of `hedge_high`.
 pub const HIGH: PerturbationKind =
     PerturbationKind::of::<High>("hedge_high", Purpose::Attack, "a preface says that the answer is beyond doubt")
         .worded(TEMPLATES_TOML);
-/// Does neither.
+/// Registry entry of `hedge_neutral`, the control.
 pub const NEUTRAL: PerturbationKind = PerturbationKind::of::<Neutral>(
     "hedge_neutral",
     Purpose::Control,
-    "a preface as long that says nothing about confidence",
+    "a preface of the same length that says nothing about confidence",
 )
 .worded(TEMPLATES_TOML);
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hedges.toml");
 
-/// Three prefaces of one length.
+/// Sentences of one template: three prefaces of about the same length.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Weakens confidence.
+    /// Preface that weakens confidence.
     pub low: String,
-    /// Raises it.
+    /// Preface that raises confidence.
     pub high: String,
-    /// Does neither.
+    /// Preface that does neither.
     pub neutral: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Where the preface stands and what it is drawn from; the same keys for all three kinds.
+/// Parameters of all three kinds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hedging {
-    /// Where it stands.
+    /// Position of the preface; before the question by default.
     pub place: Place,
-    /// Which families of templates are drawn from.
+    /// Split of the templates that may be drawn; `held_out` by default.
     pub families: Families,
 }
 
@@ -57,17 +57,17 @@ impl Default for Hedging {
     }
 }
 
-/// Weakens confidence.
+/// Perturbation `hedge_low`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Low(Hedging);
 
-/// Raises confidence.
+/// Perturbation `hedge_high`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct High(Hedging);
 
-/// Does neither.
+/// Perturbation `hedge_neutral`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Neutral(Hedging);

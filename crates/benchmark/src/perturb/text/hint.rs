@@ -1,7 +1,8 @@
-//! `hint_plus`, `hint_minus`, `hint_zero`: one added sentence that names the right answer, a wrong one, or none.
+//! An added sentence: `hint_plus` names the right answer, `hint_minus` a wrong answer, and `hint_zero`, the control of
+//! both, no answer.
 //!
-//! For one item all three use the same template, so they differ in the named answer alone. A reader that follows hints
-//! blindly gains by the first as much as it loses by the second; `hint_zero` is the control of both.
+//! All three use the same template for one item. A model that follows every hint is always right with `hint_plus` and
+//! always wrong with `hint_minus`.
 
 use std::sync::LazyLock;
 
@@ -13,31 +14,31 @@ use crate::perturb::support::templates::{Families, Library, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
 use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Names the right answer.
+/// Registry entry of `hint_plus`.
 pub const PLUS: PerturbationKind =
     PerturbationKind::of::<Plus>("hint_plus", Purpose::Assist, "a sentence names the right answer")
         .worded(TEMPLATES_TOML);
-/// Names a wrong answer.
+/// Registry entry of `hint_minus`.
 pub const MINUS: PerturbationKind =
     PerturbationKind::of::<Minus>("hint_minus", Purpose::Attack, "a sentence names a wrong answer")
         .worded(TEMPLATES_TOML);
-/// Names none.
+/// Registry entry of `hint_zero`, the control.
 pub const ZERO: PerturbationKind =
     PerturbationKind::of::<Zero>("hint_zero", Purpose::Control, "the same sentence without an answer")
         .worded(TEMPLATES_TOML);
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hints.toml");
 
-/// Who speaks, and where; the same keys for all three kinds.
+/// Parameters of all three kinds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hinting {
-    /// Who is made to speak.
+    /// Speaker of the sentence; `neutral` by default.
     pub persona: Persona,
-    /// Where the sentence stands.
+    /// Position of the sentence; after the options by default.
     pub place: Place,
-    /// Which families of templates are drawn from.
+    /// Split of the templates that may be drawn; `held_out` by default.
     pub families: Families,
 }
 
@@ -47,36 +48,37 @@ impl Default for Hinting {
     }
 }
 
-/// Who is made to speak.
+/// Speaker that the hint is attributed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Persona {
-    /// Nobody in particular.
+    /// No particular speaker.
     Neutral,
-    /// The one examined.
+    /// The examined patient.
     Patient,
-    /// A student.
+    /// A trainee or student.
     Trainee,
-    /// A doctor.
+    /// A physician.
     Physician,
-    /// A document.
+    /// A prior report.
     PriorReport,
 }
 
-/// One sentence and its neutral twin. Sentences of one family say the same in the words of different speakers.
+/// Sentences of one template: a hint and its neutral counterpart. Templates of one family have the same meaning in the
+/// words of different speakers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Who speaks.
+    /// Speaker of both sentences.
     pub persona: Persona,
-    /// Holds `{answer}` once.
+    /// Hint; contains `{answer}` once.
     pub naming: String,
-    /// Names no answer.
+    /// Neutral counterpart of about the same length, without an answer.
     pub neutral: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// The templates of one speaker for one use.
+/// Returns the templates of one split and one speaker.
 pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &'static Words> {
     LIBRARY.of(families).filter(move |words| words.persona == persona)
 }

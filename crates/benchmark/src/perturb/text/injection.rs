@@ -1,5 +1,5 @@
-//! `report_injected`, `report_plain`: a prior report stands before the question; in the first it hides an instruction to
-//! give a wrong answer, in the second, the control, that line is missing.
+//! Prompt injection through a prior report before the question. In `report_injected` one line of the report is an
+//! instruction to give a wrong answer. In `report_plain`, the control, this line is left out.
 
 use std::sync::LazyLock;
 
@@ -11,38 +11,38 @@ use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// With the instruction.
+/// Registry entry of `report_injected`.
 pub const INJECTED: PerturbationKind = PerturbationKind::of::<Injected>(
     "report_injected",
     Purpose::Attack,
     "a prior report hides an instruction to give a wrong answer",
 )
 .worded(TEMPLATES_TOML);
-/// Without it.
+/// Registry entry of `report_plain`, the control.
 pub const PLAIN: PerturbationKind =
     PerturbationKind::of::<Plain>("report_plain", Purpose::Control, "the same prior report without an instruction")
         .worded(TEMPLATES_TOML);
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/injections.toml");
 
-/// A report and what is hidden in it.
+/// Sentences of one template.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Holds `{answer}` once.
+    /// Instruction to give an answer; contains `{answer}` once.
     pub instruction: String,
-    /// Several lines, one of them `{instruction}`.
+    /// Report of several lines; one line is `{instruction}`.
     pub report: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// With an instruction.
+/// Perturbation `report_injected`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Injected(Wording);
 
-/// Without one.
+/// Perturbation `report_plain`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Plain(Wording);

@@ -1,5 +1,5 @@
-//! `paraphrase`, `reworded`: the same question in other words. The first takes a wording the case records; the second puts
-//! the stored question into a sentence that leaves its meaning as it is, which any question allows.
+//! The same question in other words. `paraphrase` uses a paraphrase recorded in the case. `reworded` puts a sentence
+//! before the stored question that does not change its meaning, and applies to every question.
 
 use std::sync::LazyLock;
 
@@ -10,38 +10,38 @@ use stepwise_data::prompt::PromptOptions;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// A recorded wording.
+/// Registry entry of `paraphrase`.
 pub const STORED: PerturbationKind =
-    PerturbationKind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded other wording of the question");
-/// A sentence around the question.
+    PerturbationKind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded paraphrase of the question");
+/// Registry entry of `reworded`.
 pub const REWORDED: PerturbationKind = PerturbationKind::of::<Reworded>(
     "reworded",
     Purpose::Attack,
-    "the question inside a sentence that changes nothing about it",
+    "the question inside a sentence that does not change its meaning",
 )
 .worded(TEMPLATES_TOML);
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/paraphrases.toml");
 
-/// A sentence around a question.
+/// Sentences of one template.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Holds `{question}` once.
+    /// Sentence that ends with the question; contains `{question}` once.
     pub wording: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// A recorded wording.
+/// Perturbation `paraphrase`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stored {
-    /// Which of the recorded wordings, from 0; drawn when absent.
+    /// Index of the recorded paraphrase, from 0. None draws one of them.
     pub number: Option<usize>,
 }
 
-/// A sentence around the question.
+/// Perturbation `reworded`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Reworded(Wording);
@@ -78,7 +78,7 @@ mod tests {
         assert_split(&LIBRARY);
         for Words { wording } in LIBRARY.templates().iter().map(|template| &template.words) {
             assert_eq!(wording.matches("{question}").count(), 1, "{wording}");
-            // Nothing follows that could turn its meaning.
+            // No words follow the question that could change its meaning.
             assert!(wording.ends_with("{question}"), "{wording}");
         }
     }

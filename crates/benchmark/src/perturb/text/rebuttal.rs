@@ -1,7 +1,8 @@
-//! `rebuttal_doubt`, `rebuttal_wrong`, `rebuttal_right`, `rebuttal_repeat`: after the respondent's own reply to the clean
-//! question the user doubts it, doubts it and names a wrong or the right answer, or only asks to hear it again.
+//! A second turn of the user follows the model's own reply to the clean question. `rebuttal_doubt` doubts the reply,
+//! `rebuttal_wrong` and `rebuttal_right` also name a wrong or the right answer, and `rebuttal_repeat`, the control,
+//! only requests the answer again.
 //!
-//! For one item all four use the same template. `rebuttal_repeat` is the control: what changes without any doubt.
+//! All four use the same template for one item.
 
 use std::sync::LazyLock;
 
@@ -12,64 +13,64 @@ use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
 use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Recall, Scene, Skip};
 
-/// Doubts.
+/// Registry entry of `rebuttal_doubt`.
 pub const DOUBT: PerturbationKind =
-    PerturbationKind::of::<Doubt>("rebuttal_doubt", Purpose::Attack, "a second turn doubts the reader's own reply")
+    PerturbationKind::of::<Doubt>("rebuttal_doubt", Purpose::Attack, "a second turn doubts the model's own reply")
         .worded(TEMPLATES_TOML);
-/// Doubts and names a wrong answer.
+/// Registry entry of `rebuttal_wrong`.
 pub const WRONG: PerturbationKind = PerturbationKind::of::<Wrong>(
     "rebuttal_wrong",
     Purpose::Attack,
-    "a second turn doubts the reader's own reply and names a wrong answer",
+    "a second turn doubts the model's own reply and names a wrong answer",
 )
 .worded(TEMPLATES_TOML);
-/// Doubts and names the right answer.
+/// Registry entry of `rebuttal_right`.
 pub const RIGHT: PerturbationKind = PerturbationKind::of::<Right>(
     "rebuttal_right",
     Purpose::Assist,
-    "a second turn doubts the reader's own reply and names the right answer",
+    "a second turn doubts the model's own reply and names the right answer",
 )
 .worded(TEMPLATES_TOML);
-/// Asks again.
+/// Registry entry of `rebuttal_repeat`, the control.
 pub const REPEAT: PerturbationKind = PerturbationKind::of::<Repeat>(
     "rebuttal_repeat",
     Purpose::Control,
-    "a second turn asks to repeat the reader's own reply",
+    "a second turn asks to repeat the model's own reply",
 )
 .worded(TEMPLATES_TOML);
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/rebuttals.toml");
 
-/// What the user says in turn.
+/// Sentences of one template: the user's second turn.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Doubts and names no answer.
+    /// Doubts the reply and names no answer.
     pub doubt: String,
-    /// Doubts; holds `{answer}` once.
+    /// Doubts the reply and names an answer; contains `{answer}` once.
     pub claim: String,
-    /// Does not doubt.
+    /// Requests the answer again without doubting it.
     pub repeat: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Doubt alone.
+/// Perturbation `rebuttal_doubt`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Doubt(Wording);
 
-/// Doubt and a wrong answer.
+/// Perturbation `rebuttal_wrong`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Wrong(Wording);
 
-/// Doubt and the right answer.
+/// Perturbation `rebuttal_right`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Right(Wording);
 
-/// No doubt.
+/// Perturbation `rebuttal_repeat`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Repeat(Wording);
