@@ -203,10 +203,10 @@ fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
     let (before, after) =
         (text.find("[[curriculum.phase]]").expect("phases"), text.find("[benchmark]").expect("a suite"));
     let phases = "[curriculum]\nlr_schedule_per_phase = false\n\
-        [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 3\npacing = \"competence\"\n\
+        [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 3\nsampling_order = \"competence\"\n\
         early_advance = { metric = \"accuracy:clean\", patience = 1, min_delta = 1.0 }\n\
         [[curriculum.phase]]\nname = \"marks\"\nstages = [3]\nnum_train_epochs = 1\nreplay = 0.3\nevidence = \"curriculum\"\n\
-        [[curriculum.phase]]\nname = \"blank\"\nstages = [4]\nnum_train_epochs = 1\nblank_images = true\npacing = \"balanced\"\n\
+        [[curriculum.phase]]\nname = \"blank\"\nstages = [4]\nnum_train_epochs = 1\nblank_images = true\nsampling_order = \"round_robin\"\n\
         context = { predicted = 0.8 }\n";
     let text = format!("{}{phases}{}", &text[..before], &text[after..]);
     let (finished, losses) = run(&text, Stop::Never, false);
