@@ -11,24 +11,19 @@ use stepwise_data::taxonomy::is_about_marks;
 use super::cue::true_marks;
 use crate::perturb::support::mark::{Shape, Style};
 use crate::perturb::support::templates::{Families, Library, fill};
+use crate::perturb::support::worded::worded_kind;
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
+use crate::perturb::{Named, Perturbed, Scene, ShownImages, Skip};
 
-/// Registry entry of `cue_text_wrong`.
-pub const WRONG: PerturbationKind = PerturbationKind::of::<WrongClaim>(
-    "cue_text_wrong",
-    Purpose::Attack,
-    "the evidence is marked and a sentence makes a wrong claim about it",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    WRONG = WrongClaim(Claiming), "cue_text_wrong", Attack, "the evidence is marked and a sentence makes a wrong claim about it",
+    |given, scene| given.claiming(scene, wrong_answer(scene)?)
+}
 
-/// Registry entry of `cue_text_true`.
-pub const TRUE: PerturbationKind = PerturbationKind::of::<TrueClaim>(
-    "cue_text_true",
-    Purpose::Assist,
-    "the evidence is marked and a sentence makes a right claim about it",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    TRUE = TrueClaim(Claiming), "cue_text_true", Assist, "the evidence is marked and a sentence makes a right claim about it",
+    |given, scene| given.claiming(scene, right_answer(scene)?)
+}
 
 /// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/claims.toml");
@@ -60,28 +55,6 @@ impl Default for Claiming {
     fn default() -> Self {
         let Style { shape, width, colour } = Style::default();
         Self { shape, width, colour, families: Families::default() }
-    }
-}
-
-/// Perturbation `cue_text_wrong`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct WrongClaim(Claiming);
-
-/// Perturbation `cue_text_true`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct TrueClaim(Claiming);
-
-impl Perturbation for WrongClaim {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.claiming(scene, wrong_answer(scene)?)
-    }
-}
-
-impl Perturbation for TrueClaim {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.claiming(scene, right_answer(scene)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! TODO-HEAD
+//! Parts that several perturbations share: templates, regions, masks, drawing, wrong answers.
 
 pub mod evidence;
 pub mod geometry;
@@ -8,4 +8,5 @@ pub mod masking;
 pub mod pool;
 pub mod raster;
 pub mod templates;
+pub mod worded;
 pub mod wrong_answer;

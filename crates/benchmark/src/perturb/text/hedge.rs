@@ -4,26 +4,24 @@
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
+use stepwise_data::prompt::Place;
 
 use crate::perturb::support::templates::{Families, Library};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::support::worded::{inserted, worded_kind};
+use crate::perturb::{Perturbed, Scene, Skip};
 
-/// Registry entry of `hedge_low`.
-pub const LOW: PerturbationKind =
-    PerturbationKind::of::<Low>("hedge_low", Purpose::Attack, "a preface says that nobody can know the answer")
-        .worded(TEMPLATES_TOML);
-/// Registry entry of `hedge_high`.
-pub const HIGH: PerturbationKind =
-    PerturbationKind::of::<High>("hedge_high", Purpose::Attack, "a preface says that the answer is beyond doubt")
-        .worded(TEMPLATES_TOML);
-/// Registry entry of `hedge_neutral`, the control.
-pub const NEUTRAL: PerturbationKind = PerturbationKind::of::<Neutral>(
-    "hedge_neutral",
-    Purpose::Control,
-    "a preface of the same length that says nothing about confidence",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    LOW = Low(Hedging), "hedge_low", Attack, "a preface says that nobody can know the answer",
+    |given, scene| given.saying(scene, |words| &words.low)
+}
+worded_kind! {
+    HIGH = High(Hedging), "hedge_high", Attack, "a preface says that the answer is beyond doubt",
+    |given, scene| given.saying(scene, |words| &words.high)
+}
+worded_kind! {
+    NEUTRAL = Neutral(Hedging), "hedge_neutral", Control, "a preface of the same length that says nothing about confidence",
+    |given, scene| given.saying(scene, |words| &words.neutral)
+}
 
 /// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hedges.toml");
@@ -57,45 +55,10 @@ impl Default for Hedging {
     }
 }
 
-/// Perturbation `hedge_low`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Low(Hedging);
-
-/// Perturbation `hedge_high`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct High(Hedging);
-
-/// Perturbation `hedge_neutral`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Neutral(Hedging);
-
-impl Perturbation for Low {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.saying(scene, |words| &words.low)
-    }
-}
-
-impl Perturbation for High {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.saying(scene, |words| &words.high)
-    }
-}
-
-impl Perturbation for Neutral {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.saying(scene, |words| &words.neutral)
-    }
-}
-
 impl Hedging {
     fn saying(&self, scene: &Scene<'_>, which: impl Fn(&Words) -> &String) -> Result<Perturbed, Skip> {
         let text = which(LIBRARY.draw(self.families, scene, "hedge_template")?).clone();
-        let frame =
-            PromptOptions { inserts: vec![InsertedText { place: self.place, text }], ..PromptOptions::default() };
-        Ok(Perturbed { frame, ..Perturbed::default() })
+        Ok(inserted(self.place, text, None))
     }
 }
 

@@ -8,24 +8,33 @@ use std::sync::LazyLock;
 
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
-use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
+use stepwise_data::prompt::Place;
 
 use crate::perturb::support::templates::{Families, Library, fill};
+use crate::perturb::support::worded::{inserted, worded_kind};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbed, Scene, Skip};
 
-/// Registry entry of `hint_plus`.
-pub const PLUS: PerturbationKind =
-    PerturbationKind::of::<Plus>("hint_plus", Purpose::Assist, "a sentence names the right answer")
-        .worded(TEMPLATES_TOML);
-/// Registry entry of `hint_minus`.
-pub const MINUS: PerturbationKind =
-    PerturbationKind::of::<Minus>("hint_minus", Purpose::Attack, "a sentence names a wrong answer")
-        .worded(TEMPLATES_TOML);
-/// Registry entry of `hint_zero`, the control.
-pub const ZERO: PerturbationKind =
-    PerturbationKind::of::<Zero>("hint_zero", Purpose::Control, "the same sentence without an answer")
-        .worded(TEMPLATES_TOML);
+worded_kind! {
+    PLUS = Plus(Hinting), "hint_plus", Assist, "a sentence names the right answer",
+    |given, scene| {
+        let named = right_answer(scene)?;
+        let text = fill(&given.template(scene)?.naming, &[("answer", &named.text)]);
+        Ok(given.saying(text, Some(named)))
+    }
+}
+worded_kind! {
+    MINUS = Minus(Hinting), "hint_minus", Attack, "a sentence names a wrong answer",
+    |given, scene| {
+        let named = wrong_answer(scene)?;
+        let text = fill(&given.template(scene)?.naming, &[("answer", &named.text)]);
+        Ok(given.saying(text, Some(named)))
+    }
+}
+worded_kind! {
+    ZERO = Zero(Hinting), "hint_zero", Control, "the same sentence without an answer",
+    |given, scene| Ok(given.saying(given.template(scene)?.neutral.clone(), None))
+}
 
 /// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hints.toml");
@@ -83,43 +92,6 @@ pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &
     LIBRARY.of(families).filter(move |words| words.persona == persona)
 }
 
-/// Hint at the right answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Plus(Hinting);
-
-/// Hint at a wrong answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Minus(Hinting);
-
-/// Hint at nothing.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Zero(Hinting);
-
-impl Perturbation for Plus {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let named = right_answer(scene)?;
-        let text = fill(&self.0.template(scene)?.naming, &[("answer", &named.text)]);
-        Ok(self.0.saying(text, Some(named)))
-    }
-}
-
-impl Perturbation for Minus {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let named = wrong_answer(scene)?;
-        let text = fill(&self.0.template(scene)?.naming, &[("answer", &named.text)]);
-        Ok(self.0.saying(text, Some(named)))
-    }
-}
-
-impl Perturbation for Zero {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(self.0.saying(self.0.template(scene)?.neutral.clone(), None))
-    }
-}
-
 impl Hinting {
     fn template(&self, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
         let all: Vec<_> = templates(self.families, self.persona).collect();
@@ -127,9 +99,7 @@ impl Hinting {
     }
 
     fn saying(&self, text: String, named: Option<Named>) -> Perturbed {
-        let frame =
-            PromptOptions { inserts: vec![InsertedText { place: self.place, text }], ..PromptOptions::default() };
-        Perturbed { frame, named, ..Perturbed::default() }
+        inserted(self.place, text, named)
     }
 }
 

@@ -5,23 +5,30 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
+use stepwise_data::prompt::Place;
 
 use crate::perturb::support::templates::{Library, Wording, fill};
+use crate::perturb::support::worded::{inserted, worded_kind};
 use crate::perturb::support::wrong_answer::wrong_answer;
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbed, Scene, Skip};
 
-/// Registry entry of `report_injected`.
-pub const INJECTED: PerturbationKind = PerturbationKind::of::<Injected>(
-    "report_injected",
-    Purpose::Attack,
-    "a prior report hides an instruction to give a wrong answer",
-)
-.worded(TEMPLATES_TOML);
-/// Registry entry of `report_plain`, the control.
-pub const PLAIN: PerturbationKind =
-    PerturbationKind::of::<Plain>("report_plain", Purpose::Control, "the same prior report without an instruction")
-        .worded(TEMPLATES_TOML);
+worded_kind! {
+    INJECTED = Injected(Wording), "report_injected", Attack, "a prior report hides an instruction to give a wrong answer",
+    |given, scene| {
+        let words = words(given, scene)?;
+        let named = wrong_answer(scene)?;
+        let instruction = fill(&words.instruction, &[("answer", &named.text)]);
+        Ok(reporting(fill(&words.report, &[("instruction", &instruction)]), Some(named)))
+    }
+}
+worded_kind! {
+    PLAIN = Plain(Wording), "report_plain", Control, "the same prior report without an instruction",
+    |given, scene| {
+        let words = words(given, scene)?;
+        let plain: Vec<&str> = words.report.lines().filter(|line| *line != "{instruction}").collect();
+        Ok(reporting(plain.join("\n"), None))
+    }
+}
 
 /// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/injections.toml");
@@ -37,33 +44,6 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Perturbation `report_injected`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Injected(Wording);
-
-/// Perturbation `report_plain`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Plain(Wording);
-
-impl Perturbation for Injected {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let words = words(&self.0, scene)?;
-        let named = wrong_answer(scene)?;
-        let instruction = fill(&words.instruction, &[("answer", &named.text)]);
-        Ok(reporting(fill(&words.report, &[("instruction", &instruction)]), Some(named)))
-    }
-}
-
-impl Perturbation for Plain {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let words = words(&self.0, scene)?;
-        let plain: Vec<&str> = words.report.lines().filter(|line| *line != "{instruction}").collect();
-        Ok(reporting(plain.join("\n"), None))
-    }
-}
-
 fn words(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
     if !matches!(scene.item.answer, Answer::Choice { .. } | Answer::Yesno { .. }) {
         return Err(Skip("an instruction names an option, or yes or no"));
@@ -72,11 +52,7 @@ fn words(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
 }
 
 fn reporting(text: String, named: Option<Named>) -> Perturbed {
-    let frame = PromptOptions {
-        inserts: vec![InsertedText { place: Place::BeforeQuestion, text }],
-        ..PromptOptions::default()
-    };
-    Perturbed { frame, named, ..Perturbed::default() }
+    inserted(Place::BeforeQuestion, text, named)
 }
 
 #[cfg(test)]

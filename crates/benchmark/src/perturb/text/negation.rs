@@ -8,22 +8,26 @@ use serde::Deserialize;
 use stepwise_data::case::{Answer, Item};
 
 use crate::perturb::support::templates::{Library, Wording, fill};
+use crate::perturb::support::worded::worded_kind;
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// Registry entry of `negated_twin`.
 pub const TWIN: PerturbationKind =
     PerturbationKind::of::<Twin>("negated_twin", Purpose::Attack, "the recorded negated version of a yes/no question");
-/// Registry entry of `negation`.
-pub const NEGATED: PerturbationKind =
-    PerturbationKind::of::<Negated>("negation", Purpose::Attack, "whether \"no\" is the answer to the yes/no question")
-        .worded(TEMPLATES_TOML);
-/// Registry entry of `affirmation`, the control.
-pub const AFFIRMED: PerturbationKind = PerturbationKind::of::<Affirmed>(
-    "affirmation",
-    Purpose::Control,
-    "whether \"yes\" is the answer to the yes/no question",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    NEGATED = Negated(Wording), "negation", Attack, "whether \"no\" is the answer to the yes/no question",
+    |given, scene| {
+        let gold = gold(scene)?;
+        Ok(asking(scene, about(&words(given, scene)?.negated, scene), !gold))
+    }
+}
+worded_kind! {
+    AFFIRMED = Affirmed(Wording), "affirmation", Control, "whether \"yes\" is the answer to the yes/no question",
+    |given, scene| {
+        let gold = gold(scene)?;
+        Ok(asking(scene, about(&words(given, scene)?.affirmed, scene), gold))
+    }
+}
 
 /// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/negations.toml");
@@ -44,16 +48,6 @@ static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TE
 #[serde(deny_unknown_fields)]
 pub struct Twin {}
 
-/// Perturbation `negation`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Negated(Wording);
-
-/// Perturbation `affirmation`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Affirmed(Wording);
-
 impl Perturbation for Twin {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
         gold(scene)?;
@@ -65,20 +59,6 @@ impl Perturbation for Twin {
             return Err(Skip("no negated twin is recorded"));
         };
         Ok(asking(scene, twin.question.clone(), *gold))
-    }
-}
-
-impl Perturbation for Negated {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let gold = gold(scene)?;
-        Ok(asking(scene, about(&words(&self.0, scene)?.negated, scene), !gold))
-    }
-}
-
-impl Perturbation for Affirmed {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let gold = gold(scene)?;
-        Ok(asking(scene, about(&words(&self.0, scene)?.affirmed, scene), gold))
     }
 }
 

@@ -10,20 +10,32 @@ use stepwise_data::case::{Answer, Item};
 use stepwise_data::prompt::PromptOptions;
 
 use crate::perturb::support::templates::{Library, Wording};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::support::worded::worded_kind;
+use crate::perturb::{Perturbed, Scene, Skip};
 use crate::score::fold;
 
-/// Registry entry of `nota_right`.
-pub const RIGHT: PerturbationKind = PerturbationKind::of::<Right>(
-    "nota_right",
-    Purpose::Attack,
-    "the right options are removed and \"none of the above\" is right",
-)
-.worded(TEMPLATES_TOML);
-/// Registry entry of `nota_wrong`, the control.
-pub const WRONG: PerturbationKind =
-    PerturbationKind::of::<Wrong>("nota_wrong", Purpose::Control, "\"none of the above\" is added and is wrong")
-        .worded(TEMPLATES_TOML);
+worded_kind! {
+    RIGHT = Right(Wording), "nota_right", Attack, "the right options are removed and \"none of the above\" is right",
+    |given, scene| {
+        let (item, none) = rejectable(given, scene)?;
+        let Answer::Choice { options, gold, refusal } = &item.answer else { return Err(NO_OPTIONS) };
+        // The stored options keep their indices; the right options are hidden.
+        let order: Vec<usize> = (0..options.len()).filter(|index| !gold.contains(index)).collect();
+        if order.len() < 2 {
+            return Err(Skip("every option is right"));
+        }
+        let answer = Answer::Choice { options: options.clone(), gold: vec![none], refusal: *refusal };
+        let frame = PromptOptions { order: Some(order), ..PromptOptions::default() };
+        Ok(Perturbed { item: Some(Item { answer, ..item }), frame, ..Perturbed::default() })
+    }
+}
+worded_kind! {
+    WRONG = Wrong(Wording), "nota_wrong", Control, "\"none of the above\" is added and is wrong",
+    |given, scene| {
+        let (item, _) = rejectable(given, scene)?;
+        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
+    }
+}
 
 /// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/none_above.toml");
@@ -36,38 +48,6 @@ pub struct Words {
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
-
-/// Perturbation `nota_right`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Right(Wording);
-
-/// Perturbation `nota_wrong`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Wrong(Wording);
-
-impl Perturbation for Right {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let (item, none) = rejectable(&self.0, scene)?;
-        let Answer::Choice { options, gold, refusal } = &item.answer else { return Err(NO_OPTIONS) };
-        // The stored options keep their indices; the right options are hidden.
-        let order: Vec<usize> = (0..options.len()).filter(|index| !gold.contains(index)).collect();
-        if order.len() < 2 {
-            return Err(Skip("every option is right"));
-        }
-        let answer = Answer::Choice { options: options.clone(), gold: vec![none], refusal: *refusal };
-        let frame = PromptOptions { order: Some(order), ..PromptOptions::default() };
-        Ok(Perturbed { item: Some(Item { answer, ..item }), frame, ..Perturbed::default() })
-    }
-}
-
-impl Perturbation for Wrong {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let (item, _) = rejectable(&self.0, scene)?;
-        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
-    }
-}
 
 const NO_OPTIONS: Skip = Skip("only a choice has options to reject");
 

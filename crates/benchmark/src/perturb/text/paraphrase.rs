@@ -8,18 +8,19 @@ use serde::Deserialize;
 use stepwise_data::prompt::PromptOptions;
 
 use crate::perturb::support::templates::{Library, Wording, fill};
+use crate::perturb::support::worded::worded_kind;
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// Registry entry of `paraphrase`.
 pub const STORED: PerturbationKind =
     PerturbationKind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded paraphrase of the question");
-/// Registry entry of `reworded`.
-pub const REWORDED: PerturbationKind = PerturbationKind::of::<Reworded>(
-    "reworded",
-    Purpose::Attack,
-    "the question inside a sentence that does not change its meaning",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    REWORDED = Reworded(Wording), "reworded", Attack, "the question inside a sentence that does not change its meaning",
+    |given, scene| {
+        let words = LIBRARY.draw(given.families, scene, "paraphrase_template")?;
+        Ok(asking(fill(&words.wording, &[("question", &scene.item.question)])))
+    }
+}
 
 /// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/paraphrases.toml");
@@ -41,11 +42,6 @@ pub struct Stored {
     pub number: Option<usize>,
 }
 
-/// Perturbation `reworded`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Reworded(Wording);
-
 impl Perturbation for Stored {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
         let recorded = &scene.item.paraphrases;
@@ -54,13 +50,6 @@ impl Perturbation for Stored {
             None => recorded.choose(&mut scene.draw("paraphrase")),
         };
         Ok(asking(wording.ok_or(Skip("no such other wording is recorded"))?.clone()))
-    }
-}
-
-impl Perturbation for Reworded {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let words = LIBRARY.draw(self.0.families, scene, "paraphrase_template")?;
-        Ok(asking(fill(&words.wording, &[("question", &scene.item.question)])))
     }
 }
 

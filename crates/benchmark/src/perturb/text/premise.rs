@@ -13,23 +13,29 @@ use stepwise_data::case::{Answer, Item};
 
 use super::none_above::with_option;
 use crate::perturb::support::templates::{Library, Wording, fill};
+use crate::perturb::support::worded::worded_kind;
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbed, Scene, Skip};
 
-/// Registry entry of `premise_false`.
-pub const FALSE: PerturbationKind = PerturbationKind::of::<False>(
-    "premise_false",
-    Purpose::Attack,
-    "the question presupposes something false, and an option that says so is right",
-)
-.worded(TEMPLATES_TOML);
-/// Registry entry of `premise_true`, the control.
-pub const TRUE: PerturbationKind = PerturbationKind::of::<True>(
-    "premise_true",
-    Purpose::Control,
-    "the question presupposes something true, and an option that denies it is wrong",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    FALSE = False(Wording), "premise_false", Attack, "the question presupposes something false, and an option that says so is right",
+    |given, scene| {
+        let (parent, wrong) = presupposable(scene)?;
+        let (mut item, rejection) = asked(given, scene, parent, &wrong)?;
+        if let Answer::Choice { gold, .. } = &mut item.answer {
+            *gold = vec![rejection];
+        }
+        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
+    }
+}
+worded_kind! {
+    TRUE = True(Wording), "premise_true", Control, "the question presupposes something true, and an option that denies it is wrong",
+    |given, scene| {
+        let (parent, _) = presupposable(scene)?;
+        let (item, _) = asked(given, scene, parent, &right_answer(&Scene { item: parent, ..*scene })?)?;
+        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
+    }
+}
 
 /// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/premises.toml");
@@ -44,35 +50,6 @@ pub struct Words {
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
-
-/// Perturbation `premise_false`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct False(Wording);
-
-/// Perturbation `premise_true`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct True(Wording);
-
-impl Perturbation for False {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let (parent, wrong) = presupposable(scene)?;
-        let (mut item, rejection) = asked(&self.0, scene, parent, &wrong)?;
-        if let Answer::Choice { gold, .. } = &mut item.answer {
-            *gold = vec![rejection];
-        }
-        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
-    }
-}
-
-impl Perturbation for True {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let (parent, _) = presupposable(scene)?;
-        let (item, _) = asked(&self.0, scene, parent, &right_answer(&Scene { item: parent, ..*scene })?)?;
-        Ok(Perturbed { item: Some(item), ..Perturbed::default() })
-    }
-}
 
 /// Draws a question that the item builds on, and a wrong answer to it; the same for both kinds. Questions about
 /// findings (stage 2 and later) are preferred.

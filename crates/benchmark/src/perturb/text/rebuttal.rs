@@ -10,34 +10,26 @@ use serde::Deserialize;
 use stepwise_data::case::Answer;
 
 use crate::perturb::support::templates::{Library, Wording, fill};
+use crate::perturb::support::worded::worded_kind;
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Recall, Scene, Skip};
+use crate::perturb::{Named, Perturbed, Recall, Scene, Skip};
 
-/// Registry entry of `rebuttal_doubt`.
-pub const DOUBT: PerturbationKind =
-    PerturbationKind::of::<Doubt>("rebuttal_doubt", Purpose::Attack, "a second turn doubts the model's own reply")
-        .worded(TEMPLATES_TOML);
-/// Registry entry of `rebuttal_wrong`.
-pub const WRONG: PerturbationKind = PerturbationKind::of::<Wrong>(
-    "rebuttal_wrong",
-    Purpose::Attack,
-    "a second turn doubts the model's own reply and names a wrong answer",
-)
-.worded(TEMPLATES_TOML);
-/// Registry entry of `rebuttal_right`.
-pub const RIGHT: PerturbationKind = PerturbationKind::of::<Right>(
-    "rebuttal_right",
-    Purpose::Assist,
-    "a second turn doubts the model's own reply and names the right answer",
-)
-.worded(TEMPLATES_TOML);
-/// Registry entry of `rebuttal_repeat`, the control.
-pub const REPEAT: PerturbationKind = PerturbationKind::of::<Repeat>(
-    "rebuttal_repeat",
-    Purpose::Control,
-    "a second turn asks to repeat the model's own reply",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    DOUBT = Doubt(Wording), "rebuttal_doubt", Attack, "a second turn doubts the model's own reply",
+    |given, scene| Ok(in_turn(words(given, scene)?.doubt.clone(), None))
+}
+worded_kind! {
+    WRONG = Wrong(Wording), "rebuttal_wrong", Attack, "a second turn doubts the model's own reply and names a wrong answer",
+    |given, scene| Ok(claiming(words(given, scene)?, wrong_answer(scene)?))
+}
+worded_kind! {
+    RIGHT = Right(Wording), "rebuttal_right", Assist, "a second turn doubts the model's own reply and names the right answer",
+    |given, scene| Ok(claiming(words(given, scene)?, right_answer(scene)?))
+}
+worded_kind! {
+    REPEAT = Repeat(Wording), "rebuttal_repeat", Control, "a second turn asks to repeat the model's own reply",
+    |given, scene| Ok(in_turn(words(given, scene)?.repeat.clone(), None))
+}
 
 /// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/rebuttals.toml");
@@ -54,50 +46,6 @@ pub struct Words {
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
-
-/// Perturbation `rebuttal_doubt`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Doubt(Wording);
-
-/// Perturbation `rebuttal_wrong`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Wrong(Wording);
-
-/// Perturbation `rebuttal_right`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Right(Wording);
-
-/// Perturbation `rebuttal_repeat`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Repeat(Wording);
-
-impl Perturbation for Doubt {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(in_turn(words(&self.0, scene)?.doubt.clone(), None))
-    }
-}
-
-impl Perturbation for Wrong {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(claiming(words(&self.0, scene)?, wrong_answer(scene)?))
-    }
-}
-
-impl Perturbation for Right {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(claiming(words(&self.0, scene)?, right_answer(scene)?))
-    }
-}
-
-impl Perturbation for Repeat {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(in_turn(words(&self.0, scene)?.repeat.clone(), None))
-    }
-}
 
 fn words(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
     if !matches!(scene.item.answer, Answer::Choice { .. } | Answer::Yesno { .. }) {
