@@ -5,55 +5,22 @@ use std::sync::Arc;
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use serde::Deserialize;
 
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::{Rect, displaced};
 use crate::perturb::support::mark::{Figure, Marks, Shape, Style};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
+use crate::perturb::support::registry::plain_kind;
+use crate::perturb::{Perturbed, Scene, ShownImages, Skip};
 
-/// Registry entry of `cue_true`.
-pub const TRUE: PerturbationKind =
-    PerturbationKind::of::<TrueCue>("cue_true", Purpose::Assist, "a mark is drawn on the evidence");
-
-/// Registry entry of `cue_wrong`.
-pub const WRONG: PerturbationKind = PerturbationKind::of::<WrongCue>(
-    "cue_wrong",
-    Purpose::Attack,
-    "a mark of the same size is drawn where the evidence is not",
-);
-
-/// Registry entry of `cue_neutral`, the control.
-pub const NEUTRAL: PerturbationKind =
-    PerturbationKind::of::<NeutralCue>("cue_neutral", Purpose::Control, "a mark is drawn in a corner without evidence");
-
-/// Side of the square that a neutral mark is drawn on, as a share of the image's shorter side.
-const CORNER: f64 = 0.12;
-
-/// Perturbation `cue_true`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct TrueCue(Style);
-
-/// Perturbation `cue_wrong`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct WrongCue(Style);
-
-/// Perturbation `cue_neutral`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct NeutralCue(Style);
-
-impl Perturbation for TrueCue {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(drawing(true_marks(scene, &self.0)?))
-    }
+plain_kind! {
+    TRUE = TrueCue(Style), "cue_true", Assist, "a mark is drawn on the evidence",
+    |given, scene| Ok(drawing(true_marks(scene, given)?))
 }
 
-impl Perturbation for WrongCue {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let style = &self.0;
+plain_kind! {
+    WRONG = WrongCue(Style), "cue_wrong", Attack, "a mark of the same size is drawn where the evidence is not",
+    |given, scene| {
+        let style = given;
         let mut rng = scene.draw("cue_wrong");
         let way = way(scene);
         let mut figures = Vec::new();
@@ -76,9 +43,10 @@ impl Perturbation for WrongCue {
     }
 }
 
-impl Perturbation for NeutralCue {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let style = &self.0;
+plain_kind! {
+    NEUTRAL = NeutralCue(Style), "cue_neutral", Control, "a mark is drawn in a corner without evidence",
+    |given, scene| {
+        let style = given;
         let mut rng = scene.draw("cue_neutral");
         let mut figures = Vec::new();
         for found in found(scene)? {
@@ -104,6 +72,9 @@ impl Perturbation for NeutralCue {
         Ok(drawing(Marks { figures, style: style.clone() }))
     }
 }
+
+/// Side of the square that a neutral mark is drawn on, as a share of the image's shorter side.
+const CORNER: f64 = 0.12;
 
 /// Returns marks on all evidence of the item.
 ///

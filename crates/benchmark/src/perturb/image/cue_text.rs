@@ -10,8 +10,8 @@ use stepwise_data::taxonomy::is_about_marks;
 
 use super::cue::true_marks;
 use crate::perturb::support::mark::{Shape, Style};
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Families, Library, fill};
-use crate::perturb::support::worded::worded_kind;
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
 use crate::perturb::{Named, Perturbed, Scene, ShownImages, Skip};
 

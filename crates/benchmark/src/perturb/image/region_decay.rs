@@ -13,21 +13,18 @@ use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::geometry::Rect;
 use crate::perturb::support::masking::{Cover, Masking, rects};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
+use crate::perturb::support::registry::plain_kind;
+use crate::perturb::{Edit, Perturbed, Scene, ShownImages};
 
-/// Registry entry of `region_decay`.
-pub const EVIDENCE: PerturbationKind = PerturbationKind::of::<EvidenceDecay>(
-    "region_decay",
-    Purpose::EvidenceRemoved,
-    "a share of the evidence is covered or blurred",
-);
+plain_kind! {
+    EVIDENCE = EvidenceDecay(Decay), "region_decay", EvidenceRemoved, "a share of the evidence is covered or blurred",
+    |given, scene| Ok(given.of(scene, given.masking().over_evidence(scene)?))
+}
 
-/// Registry entry of `random_decay`, the control.
-pub const RANDOM: PerturbationKind = PerturbationKind::of::<RandomDecay>(
-    "random_decay",
-    Purpose::Control,
-    "the same share of an area without evidence is removed",
-);
+plain_kind! {
+    RANDOM = RandomDecay(Decay), "random_decay", Control, "the same share of an area without evidence is removed",
+    |given, scene| Ok(given.of(scene, given.masking().elsewhere(scene)?))
+}
 
 /// Largest number of tiles per side of a region.
 const TILES: i64 = 8;
@@ -83,28 +80,6 @@ fn value() -> u8 {
 
 fn max_area() -> f64 {
     Masking::default().max_area
-}
-
-/// Perturbation `region_decay`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct EvidenceDecay(Decay);
-
-/// Perturbation `random_decay`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct RandomDecay(Decay);
-
-impl Perturbation for EvidenceDecay {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(self.0.of(scene, self.0.masking().over_evidence(scene)?))
-    }
-}
-
-impl Perturbation for RandomDecay {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(self.0.of(scene, self.0.masking().elsewhere(scene)?))
-    }
 }
 
 impl Decay {

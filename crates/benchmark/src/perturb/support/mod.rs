@@ -2,11 +2,12 @@
 
 pub mod evidence;
 pub mod geometry;
+pub mod inserted;
 pub mod lettering;
 pub mod mark;
 pub mod masking;
 pub mod pool;
 pub mod raster;
+pub mod registry;
 pub mod templates;
-pub mod worded;
 pub mod wrong_answer;

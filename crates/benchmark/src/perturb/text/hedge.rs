@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use stepwise_data::prompt::Place;
 
+use crate::perturb::support::inserted::inserted;
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Families, Library};
-use crate::perturb::support::worded::{inserted, worded_kind};
 use crate::perturb::{Perturbed, Scene, Skip};
 
 worded_kind! {

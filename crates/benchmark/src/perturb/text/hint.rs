@@ -10,8 +10,9 @@ use rand::seq::IndexedRandom;
 use serde::Deserialize;
 use stepwise_data::prompt::Place;
 
+use crate::perturb::support::inserted::inserted;
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Families, Library, fill};
-use crate::perturb::support::worded::{inserted, worded_kind};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
 use crate::perturb::{Named, Perturbed, Scene, Skip};
 

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use stepwise_data::case::Answer;
 use stepwise_data::prompt::Place;
 
+use crate::perturb::support::inserted::inserted;
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
-use crate::perturb::support::worded::{inserted, worded_kind};
 use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Named, Perturbed, Scene, Skip};
 

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use stepwise_data::case::{Answer, Item};
 use stepwise_data::prompt::PromptOptions;
 
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording};
-use crate::perturb::support::worded::worded_kind;
 use crate::perturb::{Perturbed, Scene, Skip};
 use crate::score::fold;
 

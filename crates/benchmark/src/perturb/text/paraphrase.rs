@@ -7,8 +7,8 @@ use rand::seq::IndexedRandom;
 use serde::Deserialize;
 use stepwise_data::prompt::PromptOptions;
 
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
-use crate::perturb::support::worded::worded_kind;
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
 /// Registry entry of `paraphrase`.

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use stepwise_data::case::{Answer, Item};
 
 use super::none_above::with_option;
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
-use crate::perturb::support::worded::worded_kind;
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
 use crate::perturb::{Named, Perturbed, Scene, Skip};
 

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use stepwise_data::case::Answer;
 
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
-use crate::perturb::support::worded::worded_kind;
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
 use crate::perturb::{Named, Perturbed, Recall, Scene, Skip};
 
