@@ -1,4 +1,4 @@
-//! Attacks and their noise control on a respondent for which all have a closed form.
+//! Attacks and their noise control on a linear model, where all outcomes have a closed form.
 
 mod common;
 
@@ -20,8 +20,8 @@ use common::{ask_again, expect};
 
 const SIDE: u32 = 32;
 
-/// Case `number` shows a flat picture, `number` grey levels from the undecided one; alternately above it (yes is right) and
-/// below (no is right).
+/// Returns case `number`. Its image has the flat grey level of [`level`], alternately above the decision threshold (yes
+/// is right) and below it (no is right).
 fn case(number: usize) -> Case {
     serde_json::from_value(json!({
         "schema": "case/1", "case_id": format!("{number:02}"), "group_id": format!("{number:02}"), "split": "test",
@@ -38,7 +38,7 @@ fn level(number: usize) -> u8 {
     if number.is_multiple_of(2) { 128 + distance } else { 128 - distance }
 }
 
-/// Clean, `attack` at `eps`, and noise of the same size.
+/// Returns a suite with the clean condition, `attack` at `eps`, and noise of the same size.
 fn suite(attack: &str, eps: f64) -> Suite {
     let text = format!(
         "name = \"a\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
@@ -69,7 +69,8 @@ fn attacked(attack: &str, eps: f64, base: Option<Linear>) -> (Run, Summary) {
     (run, summary)
 }
 
-/// Distances are 1 to 10 grey levels, two cases each, and a full step moves the mean by eps levels: how many it turns.
+/// Pairs of attack size and number of flipped answers. The images are 1 to 10 grey levels from the threshold, two cases
+/// each, and a full step moves the mean by `eps` levels.
 const TURNED: [(f64, f64); 4] = [(0.5, 0.0), (1.5, 2.0), (4.5, 8.0), (9.5, 18.0)];
 
 #[test]
@@ -79,7 +80,8 @@ fn a_signed_step_flips_exactly_the_margins_it_exceeds_and_noise_flips_none() {
             let (_, summary) = attacked(attack, eps, None);
             expect(&summary, "accuracy:clean", 1.0);
             expect(&summary, "attack_success:attack", turned / 20.0);
-            // The mean of 3,072 random signs is about 0.02, so such noise moves the mean by less than a fifth of a level.
+            // The mean of 3,072 random signs is about 0.02, so the noise moves the mean by less than a fifth of
+            // a level.
             expect(&summary, "accuracy:noise", 1.0);
             expect(&summary, "attack_success_over_noise:attack", turned / 20.0);
         }
@@ -107,14 +109,15 @@ fn a_trace_holds_the_loss_of_every_step_and_ends_where_the_reply_is() {
             .map(|outcome| (level(outcome.case_id.parse().expect("a number")), outcome.attack.expect("traced")))
             .collect()
     };
-    // The margin of a picture 1 to 10 levels away, moved towards the other side by 4.5.
+    // Margin of an image that is some levels away from the threshold, and that the attack moves 4.5 levels towards the
+    // other side.
     let distance = |level: u8| (f64::from(level) - 128.0).abs();
     let margin = |levels: f64| 1000.0 * levels / 255.0;
     for (level, trace) in traces("kind = \"pgd\"") {
         let losses: Vec<f64> = trace.losses.iter().map(|loss| loss.expect("finite")).collect();
         assert_eq!(losses.len(), 21);
         assert!(losses.windows(2).all(|pair| pair[0] < pair[1] + 1e-9), "{losses:?}");
-        assert!((losses[0] + margin(distance(level))).abs() < margin(0.3), "starts anywhere in the ball: {losses:?}");
+        assert!((losses[0] + margin(distance(level))).abs() < margin(0.3), "random start in the ball: {losses:?}");
         assert!((losses[20] - margin(4.5 - distance(level))).abs() < 0.01);
         assert!((losses[20] - trace.reached.expect("options were scored")).abs() < 1e-6);
     }
@@ -122,7 +125,7 @@ fn a_trace_holds_the_loss_of_every_step_and_ends_where_the_reply_is() {
         assert!((trace.losses[0].expect("finite") + margin(distance(level))).abs() < 0.01 && trace.losses.len() == 1);
         assert!((trace.reached.expect("scored") - margin(4.5 - distance(level))).abs() < 0.01);
     }
-    // Aimed at the other answer, its log-likelihood is what rises: half the margin.
+    // A targeted attack raises the log-likelihood of the other answer, which is half the margin.
     for (level, trace) in traces("kind = \"pgd\"\ntargeted = true") {
         let last = trace.losses[20].expect("finite");
         assert!((last - margin(4.5 - distance(level)) / 2.0).abs() < 0.01);
@@ -136,7 +139,7 @@ fn a_transferred_attack_is_made_on_the_base_and_answered_by_the_respondent() {
     for (eps, turned) in TURNED {
         let (_, same) = attacked(transfer, eps, Some(RESPONDENT));
         expect(&same, "attack_success:attack", turned / 20.0);
-        // What turns a base round that reads brightness the other way only makes this respondent surer.
+        // An attack that flips a base model with the opposite sign only increases this model's margin.
         let (run, opposite) = attacked(transfer, eps, Some(Linear { weight: -10.0, ..RESPONDENT }));
         expect(&opposite, "attack_success:attack", 0.0);
         for trace in

@@ -1,5 +1,5 @@
-//! The arithmetic of attacks against single precision elsewhere (tests/parity/yardstick.py): real gradients of a published
-//! classifier, and the pixels that the same steps gave there, equal to the last bit.
+//! Arithmetic of attacks compared with another implementation (tests/parity/yardstick.py). With recorded gradients of a
+//! published classifier, the same steps give the same pixels, equal to the last bit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ struct Stored {
     f32: String,
 }
 
-/// The fixture's tensors.
+/// Tensors of the fixture by name.
 struct Fixture(BTreeMap<String, Stored>);
 
 impl Fixture {
@@ -41,7 +41,7 @@ impl Fixture {
     }
 }
 
-/// A respondent that knows nothing but a recorded gradient.
+/// Mock model that returns a recorded gradient.
 struct Recorded(PixelGrid);
 
 impl Model for Recorded {
@@ -65,7 +65,7 @@ fn equal(what: &str, found: &[f32], expected: &PixelGrid) {
 
 const PICTURES: [&str; 2] = ["drawn_1", "drawn_2"];
 
-/// Pixels after an attack on a picture of the fixture.
+/// Returns the pixels after an attack on an image of the fixture.
 fn attacked(fixture: &Fixture, picture: &str, attack: &dyn Attack) -> Vec<f32> {
     let pixels = Arc::new(fixture.get(&format!("{picture}.pixels")));
     let query = Query {
@@ -78,7 +78,7 @@ fn attacked(fixture: &Fixture, picture: &str, attack: &dyn Attack) -> Vec<f32> {
     };
     let target = AttackTarget { query, objective: Objective::Nll { target: String::new() }, pixels };
     let rng: SuiteRng = Suite::full().rng();
-    assert_eq!((rng.seed, rng.version), (24601, 1), "what the fixture was drawn with");
+    assert_eq!((rng.seed, rng.version), (24601, 1), "seed and version of the fixture's draws");
     let mut gradient_source = Recorded(fixture.get(&format!("{picture}.gradient")));
     let mut all = attack.attack(&[target], rng, &mut gradient_source).expect("an attack");
     let AdversarialImage { pixels, .. } = all.remove(0);
@@ -129,7 +129,7 @@ fn every_step_of_pgd_is_projected_to_the_same_pixels() {
     }
 }
 
-/// The committed answers of the published classifier, and how many of them are said to be right.
+/// Committed answers of the published reference classifier, and the recorded number of right answers.
 #[derive(Deserialize)]
 struct Yardstick {
     gold: String,
@@ -137,7 +137,7 @@ struct Yardstick {
     answers: BTreeMap<String, String>,
 }
 
-/// Those of every picture, and the artefacts of magnetic resonance.
+/// Corruptions that apply to every image, and artefacts of magnetic resonance imaging.
 const CORRUPTIONS: [&str; 15] = [
     "gaussian_noise",
     "shot_noise",
@@ -171,7 +171,7 @@ fn the_yardstick_counts_what_its_classifier_answered() {
     let expected: BTreeSet<String> = corrupted.chain(attacked).chain(["clean".to_owned()]).collect();
     let asked: BTreeSet<String> = yardstick.answers.keys().cloned().collect();
     assert_eq!(asked, expected);
-    // The attack is an attack, and noise of its size is none.
+    // The attack lowers accuracy, and noise of the same size does not.
     let right = |condition: &str| yardstick.right[condition].split(' ').next().and_then(|n| n.parse::<usize>().ok());
     for eps in [1, 2, 4] {
         assert!(right(&format!("fgsm_{eps}")) < Some(2) && right(&format!("random_sign_{eps}")) == right("clean"));

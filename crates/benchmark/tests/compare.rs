@@ -1,4 +1,4 @@
-//! Two planted respondents compared, and outcomes made elsewhere: every number is known beforehand.
+//! Comparisons of two mock models, and of outcomes from another tool. All numbers are known in advance.
 
 mod common;
 
@@ -45,24 +45,25 @@ fn differences_are_b_less_a_on_what_both_answered() {
     let (suite, cases) = (suite(), cases(12));
     let blind = outcomes(&suite, &cases, BlindPrior);
     let mut follower = outcomes(&suite, &cases, HintFollower(Looker));
-    // B was not asked one clean question that A got right, and something else that A was not asked.
+    // B lacks one clean question that A answered rightly.
     let lost = follower.iter().position(|o| o.condition == "clean" && o.case_id == "case-000" && o.item_id == "q1");
     follower.remove(lost.expect("asked"));
     let found = compared(&suite, &blind, &follower);
     assert_eq!((found.both, found.a.alone, found.b.alone, found.items, found.groups), (143, 1, 0, 48, 6));
 
     let of = |id: &str| found.conditions.iter().find(|pair| pair.id == id).expect("asked of both");
-    // Of 48 clean answers the prior gets 3 + 6 + 4 + 6, of which one is not compared.
+    // The prior is right on 3 + 6 + 4 + 6 of 48 clean answers, one of which is not compared.
     let clean = of("clean");
     assert_eq!((clean.n, clean.only_a_right, clean.only_b_right), (47, 0, 47 - 18));
     assert_eq!((clean.accuracy_a, clean.accuracy_b), (Some(18.0 / 47.0), Some(1.0)));
     assert_eq!((clean.p_mcnemar, clean.adjustment), (mcnemar_exact(0, 29), Adjustment::BenjaminiHochberg));
-    // All six groups point one way: 2 of the 64 signs are as extreme, and BH over one test changes nothing.
+    // All six groups differ in the same direction, so 2 of 64 sign patterns are as extreme. The Benjamini-Hochberg
+    // correction of a single test changes nothing.
     assert_eq!((clean.p_sign_flip, clean.p_adjusted), (2.0 / 64.0, 2.0 / 64.0));
-    // The follower is wrong wherever a hint names a wrong answer, the prior as often as before.
+    // HintFollower is wrong whenever a hint names a wrong answer. The prior is wrong as often as before.
     let hint = of("hint_minus");
     assert_eq!((hint.n, hint.only_a_right, hint.only_b_right, hint.difference.value), (48, 19, 0, Some(-19.0 / 48.0)));
-    // Without the picture both fall back on one prior; Holm doubles the smaller of two p-values.
+    // Without the image both models answer by the same prior. Holm's correction doubles the smaller of two p-values.
     let blank = of("blank");
     assert_eq!((blank.difference.value, blank.difference.ci, blank.p_sign_flip), (Some(0.0), Some([0.0, 0.0]), 1.0));
     assert_eq!((hint.p_adjusted, blank.p_adjusted, hint.adjustment), (4.0 / 64.0, 1.0, Adjustment::Holm));
@@ -106,31 +107,31 @@ fn the_epochs_of_the_reference_say_what_is_more_than_clean_accuracy() {
     let (blind, looker) = (outcomes(&suite, &cases, BlindPrior), outcomes(&suite, &cases, Looker));
     let follower = outcomes(&suite, &cases, HintFollower(Looker));
     let of = |outcomes: &[Outcome]| Summary::new(&suite, &[], outcomes, None, BOOTSTRAP);
-    // Epochs that withstand hints as well as they answer: the line is the diagonal.
+    // Epochs with equal accuracy under hints and clean: the line is the diagonal.
     let epochs = vec![of(&blind), of(&looker)];
     let history = History { base: Some(of(&blind)), epochs, learned: [Some(0), Some(1), None, None] };
     let a = Side { history: Some(&history), ..side("a", &looker) };
     let reference: Vec<Summary> = history.reference().cloned().collect();
     let two = compare(&suite, a, side("b", &follower), &reference[1..], BOOTSTRAP).expect("comparable");
-    assert_eq!(two.effective_robustness, [], "two points are no line");
+    assert_eq!(two.effective_robustness, [], "two models do not give a line");
     let alike = vec![of(&looker), of(&looker), of(&looker)];
     let found = compare(&suite, a, side("b", &follower), &alike, BOOTSTRAP).expect("comparable");
-    assert_eq!(found.effective_robustness, [], "models of one clean accuracy give no direction");
-    // What answers better is misled more.
+    assert_eq!(found.effective_robustness, [], "models with the same clean accuracy do not give a line");
+    // Models with higher clean accuracy are misled more often.
     let falling = vec![of(&blind), of(&blind), of(&follower)];
     let found = compare(&suite, a, side("b", &follower), &falling, BOOTSTRAP).expect("comparable");
-    assert_eq!(found.effective_robustness, [], "a line that falls promises nothing");
+    assert_eq!(found.effective_robustness, [], "a falling line cannot be used");
     let found = compare(&suite, a, side("b", &follower), &reference, BOOTSTRAP).expect("comparable");
     let [hint] = &found.effective_robustness[..] else { panic!("one attack") };
     assert_eq!((hint.condition.as_str(), hint.points), ("hint_minus", 3));
     assert!((hint.slope - 1.0).abs() < 1e-9 && hint.intercept.abs() < 1e-9 && hint.a.abs() < 1e-9, "{hint:?}");
-    // From 47.5 of 48 right, drawn in by half an item, to 0.5 of 48: twice the log-odds of 95 to 1.
+    // From 47.5 to 0.5 of 48 right, both moved inwards by half an item: twice the log-odds of 95 to 1.
     assert!((hint.difference + 2.0 * 95f64.ln()).abs() < 1e-9, "{hint:?}");
 
     assert_eq!(found.b.retention, []);
     let stages: Vec<_> = found.a.retention.iter().map(|stage| (stage.stage, stage.best, stage.forgetting)).collect();
     assert_eq!(stages, [(1, 0.25, -0.75), (2, 0.5, -0.5), (3, 4.0 / 12.0, 4.0 / 12.0 - 1.0), (4, 0.5, -0.5)]);
-    // Stage 1 was taught before the last epoch and gained three quarters since; stage 2 was taught last.
+    // Stage 1 was trained before the last epoch and has gained 0.75 since then. Stage 2 was trained last.
     assert_eq!(found.a.backward_transfer, Some(0.75));
 }
 
@@ -140,7 +141,7 @@ fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// What a respondent said, as somebody else would write it down.
+/// Writes a model's outcomes as another tool would write them.
 fn elsewhere_lines(outcomes: &[Outcome]) -> String {
     let line = |outcome: &Outcome| {
         let (case, item, condition) = (&outcome.case_id, &outcome.item_id, &outcome.condition);
@@ -162,7 +163,7 @@ fn replies_written_elsewhere_come_to_what_our_own_run_came_to() {
         let read = foreign::read(&path, &suite, Some(&plan)).expect("sound");
         let without_keys: Vec<Outcome> = own.iter().map(|own| Outcome { key: String::new(), ..own.clone() }).collect();
         assert_eq!(read, without_keys);
-        // Our own lines are read as they are, with cases or without.
+        // Stepwise's own outcome lines are read unchanged, with or without cases.
         let path = file(&format!("own-{number}"), "");
         store::write(&path, own).expect("written");
         assert_eq!(&foreign::read(&path, &suite, None).expect("sound"), own);
@@ -187,7 +188,7 @@ fn answers_and_verdicts_are_taken_as_they_are() {
     assert_eq!(said, expected);
     assert!(read.iter().all(|outcome| outcome.group_id == "patient-000"));
 
-    // Verdicts alone need no cases: the other side knows group, stage and right answer.
+    // Verdicts alone need no cases, because the other side has group, stage and right answer.
     let all: String = (0..2)
         .flat_map(|case| (1..=4).map(move |item| (case, item)))
         .map(|(case, item)| {
@@ -231,7 +232,7 @@ not JSON
         "f:6: condition: is missing -> name the condition of the suite",
         "f:6: reply: is missing -> write the model's `reply`, or its `answer`, or a `verdict`",
         "f:6: stage: is 5 -> write 1 to 4",
-        "f:7: case_id: there is no case `case-009` -> give the cases",
+        "f:7: case_id: there is no case `case-009` -> give the evaluated cases",
         "f:8: item_id: case case-000 has no item `q9` -> name one of q1, q2, q3, q4",
         "f:9: condition: `sepia` is not in the suite `s` -> give the suite",
         "f:10: unknown variant `maybe`, expected one of ",

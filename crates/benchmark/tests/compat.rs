@@ -1,4 +1,4 @@
-//! Published scoring rules on a respondent whose value under each is known beforehand.
+//! Published scoring rules on a mock model whose value under each rule is known in advance.
 
 mod common;
 
@@ -11,7 +11,7 @@ use stepwise_data::case::Answer;
 
 use common::{ask, cases};
 
-/// Right throughout, and in words that no strict parser reads, but for "Yes.".
+/// Mock model that is always right, in words that no strict parser accepts except "Yes.".
 struct Talker;
 
 impl Policy for Talker {
@@ -43,7 +43,7 @@ fn each_rule_gives_the_talker_what_it_gives() {
     let plan = Plan::new(&suite, &cases);
     let run = ask(&plan, &mut Planted::new(&cases, Talker));
     let scores = scores(&plan, &run.outcomes);
-    // Twelve yes/no questions, six with yes; thirty-six choices.
+    // Twelve yes/no questions, six of them with the answer yes, and thirty-six choices.
     for (id, n, accuracy, strict_n, strict) in [
         ("llava_med_closed", 12, 1.0, 12, 0.5),
         ("probmed_binary", 12, 1.0, 12, 0.5),
@@ -64,13 +64,14 @@ fn each_rule_gives_the_talker_what_it_gives() {
     let other = |id: &str| -> Vec<(String, Option<f64>, Option<f64>)> {
         found(&scores, id).other.iter().map(|other| (other.measure.clone(), other.value, other.strict)).collect()
     };
-    // "Yes." is no "yes" for the exact match; strictly six true positives and six unread replies to no.
+    // The exact match rejects "Yes.". The strict parser gives six true positives and six unparsed replies to questions
+    // with the answer no.
     let strict_f1 = Some(12.0 / 18.0);
     let all = |measure: &str, value, strict| (measure.to_owned(), Some(value), strict);
     assert_eq!(other("lmms_eval_pope"), [all("f1", 0.0, strict_f1), all("yes_ratio", 0.5, Some(1.0))]);
     assert_eq!(other("vlmevalkit_pope"), [all("f1", 1.0, strict_f1)]);
     assert_eq!(other("echobench"), [all("sycophancy", 1.0, Some(0.0))]);
-    // Every reply is the option it is spelt most like.
+    // Every reply is matched to the option with the most similar spelling.
     assert_eq!(found(&scores, "omnimedvqa").n, 36);
     assert!(found(&scores, "drvd_joint").skipped.as_ref().is_some_and(|reason| reason.contains("all levels at once")));
 }

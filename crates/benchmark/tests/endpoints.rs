@@ -1,4 +1,5 @@
-//! Primary endpoints that are metrics: planted gains, and p-values counted anew over every swap of whole patients.
+//! Primary endpoints that are metrics: known gains of mock models, and p-values recomputed over all swaps of
+//! whole patients.
 
 mod common;
 
@@ -14,7 +15,7 @@ use common::{Looker, ask, cases};
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 50, seed: 0, level: 0.95 };
 
-/// Six patients of two cases each.
+/// Number of cases: six patients with two cases each.
 const CASES: usize = 12;
 
 fn parse(primary: &[&str]) -> Result<Suite, SuiteError> {
@@ -44,7 +45,7 @@ fn compared(suite: &Suite, base: &[Outcome], tuned: &[Outcome]) -> Summary {
     Summary::new(suite, &[], tuned, Some(base), BOOTSTRAP)
 }
 
-/// Right on stages 1 and 2, at its prior after.
+/// Mock model that is right on stages 1 and 2 and answers by its prior on later stages.
 struct Half;
 
 impl Policy for Half {
@@ -53,7 +54,7 @@ impl Policy for Half {
     }
 }
 
-/// Takes right hints and is wrong without them; a wrong hint it rejects. Knows every other case's answer.
+/// Mock model that is right on every second case and follows right hints on all cases. Wrong hints have no effect.
 struct Discerning;
 
 impl Policy for Discerning {
@@ -67,8 +68,8 @@ impl Policy for Discerning {
     }
 }
 
-/// The p-value of a metric, from the answers alone: the two respondents' answers to all questions of some patients are
-/// exchanged, for every choice of patients, and the metric is computed anew on each arrangement.
+/// Returns the p-value of a metric, computed from the answers alone. For every subset of patients, the two models'
+/// answers to all questions of these patients are exchanged, and the metric is computed on each arrangement.
 fn p_by_exchange(suite: &Suite, id: &str, base: &[Outcome], tuned: &[Outcome]) -> f64 {
     let patients: std::collections::BTreeSet<&str> = base.iter().map(|outcome| outcome.group_id.as_str()).collect();
     let patients: Vec<&str> = patients.into_iter().collect();
@@ -107,13 +108,14 @@ fn metrics_named_primary_are_tested_by_swapping_patients() {
     let suite = suite(&primary);
     let (base, tuned) = (outcomes(&suite, HintFollower(Half)), outcomes(&suite, Looker));
     let found = compared(&suite, &base, &tuned);
-    // Half gets no more than stages 1 and 2: K is 1, 1, 0 and 0, so its slope is -0.3 - 0.1, and the Looker's is 0. Of twelve
-    // chains, those whose third answer is the first of three and whose fourth is the first of two are right: two.
+    // Half is right only on stages 1 and 2: K is 1, 1, 0 and 0, so the slope is -0.3 - 0.1. The slope of Looker is 0.
+    // Two of twelve chains are right: the ones whose third answer is the first of three and whose fourth is the first
+    // of two.
     let chains = tested(&found, "chain_accuracy", 1.0 - 2.0 / 12.0);
     let slope = tested(&found, "stage_slope", 0.4);
-    // Without the right picture, the Looker answers what the other picture says, which is wrong; Half answers as before.
+    // With a swapped image, Looker gives the answer of the other image, which is wrong. Half answers as before.
     let reliance = tested(&found, "visual_reliance_swap", 1.0);
-    // The follower is wrong wherever a wrong answer is named.
+    // HintFollower is wrong whenever a wrong answer is named.
     let success = tested(&found, "attack_success:hint_minus", -1.0);
     for (id, test) in [
         ("chain_accuracy", chains),
@@ -123,10 +125,10 @@ fn metrics_named_primary_are_tested_by_swapping_patients() {
     ] {
         assert_eq!(test.p_swap, p_by_exchange(&suite, id, &base, &tuned), "{id}");
     }
-    // All six patients differ, and all one way: two of 64 arrangements are as extreme.
+    // All six patients differ in the same direction, so two of 64 arrangements are as extreme.
     assert_eq!((reliance.p_swap, success.p_swap), (2.0 / 64.0, 2.0 / 64.0));
 
-    // Holm over four metrics and one condition, whose smallest p-value is then taken five times.
+    // Holm's correction over four metrics and one condition multiplies the smallest p-value by five.
     let hint = found.conditions.iter().find(|condition| condition.id == "hint_minus").expect("asked");
     let hint = hint.gain_vs_base.expect("paired");
     let p = [hint.p_sign_flip, chains.p_swap, slope.p_swap, reliance.p_swap, success.p_swap];
@@ -142,12 +144,12 @@ fn metrics_named_primary_are_tested_by_swapping_patients() {
     let ids: Vec<&str> = found.primary().map(|endpoint| endpoint.id).collect();
     assert_eq!(ids.len(), 5);
     assert_eq!(ids[0], "hint_minus");
-    // Another metric has no test.
+    // A metric that is not primary has no test.
     assert_eq!((found.metrics["robust_accuracy"].primary, found.metrics["robust_accuracy"].test), (false, None));
     let json = serde_json::to_string(&found).expect("serialises");
     assert_eq!(serde_json::from_str::<Summary>(&json).expect("reads back"), found);
 
-    // A comparison says the same.
+    // A comparison gives the same tests.
     let side = |name, outcomes| Side { name, outcomes, history: None };
     let both = compare(&suite, side("a", &base), side("b", &tuned), &[], BOOTSTRAP).expect("comparable");
     for id in &primary[..4] {
@@ -161,12 +163,12 @@ fn who_takes_right_hints_and_rejects_wrong_ones_discriminates() {
     let tuned = outcomes(&suite, Discerning);
     let follower = outcomes(&suite, HintFollower(BlindPrior));
     let found = compared(&suite, &follower, &tuned);
-    // Of the follower every hint is taken: repair and capture are both 1.
+    // HintFollower follows every hint, so repair and capture are both 1.
     assert_eq!(found.estimate("hint_discrimination").and_then(|of| of.value), Some(1.0));
     assert_eq!(found.metrics["hint_discrimination"].base.and_then(|of| of.value), Some(0.0));
     let test = tested(&found, "hint_discrimination", 1.0);
     assert_eq!(test.p_swap, p_by_exchange(&suite, "hint_discrimination", &follower, &tuned));
-    assert_eq!(test.p_adjusted, test.p_swap, "alone in its family");
+    assert_eq!(test.p_adjusted, test.p_swap, "one test needs no correction");
 }
 
 #[test]
@@ -194,7 +196,7 @@ fn an_endpoint_that_is_neither_condition_nor_metric_is_refused() {
     assert!(
         message(&["bananas"]).ends_with("-> write ids of conditions, or ids of metrics from `stepwise schema --suite`")
     );
-    // A median cannot be tested by swaps.
+    // A median cannot be tested by swaps, so it cannot be primary.
     assert!(message(&["number:median_relative_error"]).contains("neither"));
 }
 

@@ -1,4 +1,4 @@
-//! The checks that tell robust respondents from badly attacked ones, on respondents of both sorts.
+//! The checks that distinguish robust models from models with failed attacks, on mock models of both kinds.
 
 mod common;
 
@@ -42,7 +42,7 @@ fn find<'a>(checks: &'a [Check], id: &str) -> &'a Check {
 
 #[test]
 fn an_honest_respondent_passes_every_check_with_the_numbers_shown() {
-    // The base turns at the same grey, so what is found there works here as well, and no better.
+    // The base has the same decision threshold, so a transferred attack works equally well, but not better.
     let checks = checks(&mut LINEAR.clone(), Linear { weight: 500.0, ..LINEAR });
     assert_eq!(failed(&checks), [""; 0], "{checks:#?}");
     let ids: Vec<&str> = checks.iter().map(|check| check.id.as_str()).collect();
@@ -66,7 +66,8 @@ fn an_honest_respondent_passes_every_check_with_the_numbers_shown() {
         ]
     );
     assert!(checks.iter().all(|check| check.verdict == CheckVerdict::Pass && check.n == 24), "{checks:#?}");
-    // Twelve are right, two each 1, 3, 5, ... levels away; the sizes come in order though the suite has them in another.
+    // Twelve are right, two each at 1, 3, 5, ... levels from the threshold. The check sorts the sizes, which the suite
+    // lists in another order.
     let sizes = &find(&checks, "accuracy_does_not_rise_with_eps:pgd").numbers;
     let names: Vec<&str> = sizes.keys().map(String::as_str).collect();
     assert_eq!(
@@ -83,7 +84,7 @@ fn an_honest_respondent_passes_every_check_with_the_numbers_shown() {
 #[test]
 fn flat_gradients_are_betrayed_by_an_attack_made_elsewhere() {
     let checks = checks(&mut Masker { inside: LINEAR, mask: Mask::Flat }, LINEAR);
-    // At 8 levels the transfer turns eight right answers more; at 4 it turns four, which chance might.
+    // At 8 levels the transfer flips eight more right answers. At 4 levels it flips four, which is within chance.
     assert_eq!(failed(&checks), ["transfer_weaker_than_white_box:pgd_8:transfer_8"]);
     let transfer = &find(&checks, "transfer_weaker_than_white_box:pgd_8:transfer_8").numbers;
     assert_eq!((transfer["accuracy, pgd_8"], transfer["accuracy, transfer_8"]), (0.5, 4.0 / 24.0));

@@ -1,4 +1,4 @@
-//! Changes of pictures on drawn cases: pure, of unchanged size, and touching no pixel they must not touch.
+//! Changes of images on synthetic cases: pure, of unchanged size, and without changes to protected pixels.
 
 mod common;
 
@@ -49,7 +49,7 @@ impl World {
     }
 }
 
-/// A suite of `clean` and these: id and the lines of its table.
+/// Returns a suite of `clean` and the given conditions, each with its id and the lines of its table.
 fn suite(conditions: &[(&str, &str)]) -> Suite {
     let mut text = "name = \"p\"\nversion = 1\nseed = 5\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n".to_owned();
     for (id, rest) in conditions {
@@ -58,7 +58,7 @@ fn suite(conditions: &[(&str, &str)]) -> Suite {
     Suite::parse(&text, "p.toml".as_ref()).expect("valid")
 }
 
-/// Entries of one condition.
+/// Returns the plan's entries of one condition.
 fn of<'a>(plan: &'a Plan<'_>, id: &'a str) -> impl Iterator<Item = Entry> + 'a {
     plan.entries.iter().copied().filter(move |entry| plan.condition(*entry).id == id)
 }
@@ -95,7 +95,7 @@ fn every_condition_of_the_full_suite_is_pure_and_keeps_the_size() {
         plan.entries.iter().map(name).collect()
     };
     assert_eq!(named(&plan), named(&again));
-    // A few entries of every condition: their pictures cost time.
+    // Only a few entries per condition, because their images are slow to make.
     let mut seen: BTreeMap<usize, usize> = BTreeMap::new();
     for &entry in &plan.entries {
         let count = seen.entry(entry.condition).or_default();
@@ -192,14 +192,15 @@ fn marks_and_words_leave_the_evidence_to_be_seen() {
     let suite = suite(&named);
     let plan = Plan::new(&suite, &world.cases);
     for (id, _) in &conditions {
-        // Findings of the drawn world are masks or polygons; only the latter have a contour.
+        // Synthetic findings are masks or polygons, and only polygons have a contour.
         assert!(of(&plan, id).count() >= if id.contains("contour") { 3 } else { 12 }, "{id} {}", of(&plan, id).count());
         for entry in of(&plan, id) {
             let (before, after) = (world.original(entry), world.shown(&plan, entry));
             let inside = in_evidence(&plan, entry);
             let changed = changed(before, &after);
             assert!(!changed.is_empty(), "{id}");
-            // Pixels of a true contour or ellipse may lie in another region's box; a point lies on its own.
+            // Pixels of a true contour or ellipse may lie in another region's box, and a point lies in the region's
+            // own box.
             if !id.starts_with("cue_true") {
                 assert!(!changed.iter().any(|(x, y)| inside(*x, *y)), "{id}");
             }
@@ -252,7 +253,8 @@ fn corruptions_reach_their_band_and_fall_level_by_level() {
             }
         }
     }
-    // Whole steps of quality and size leave gaps, and blurs and curves end before a bland picture is wiped out.
+    // JPEG quality and image size have whole steps and can miss the band. Blurs and curves have a largest intensity. So
+    // only these kinds must reach the band on every image.
     for kind in ["gaussian_noise", "shot_noise", "salt_pepper"] {
         assert_eq!(reached[kind], 20, "{kind}: {reached:?}");
     }
@@ -294,7 +296,7 @@ fn artefacts_are_of_their_own_modality() {
     }
 }
 
-/// Always says what is stored, however the picture lies.
+/// Mock model that always gives the stored answer, also for a flipped image.
 struct Unturned;
 
 impl Policy for Unturned {
@@ -341,7 +343,7 @@ fn who_follows_text_is_dominated_by_it_and_who_looks_is_not() {
     let load = |case: &Case, _: usize| world.load(case);
     let follower = ask_with(&plan, &load, &mut Planted::knowing(&plan, HintFollower(BlindPrior)));
     let mut claims = 0;
-    // The planted follower knows a claimed answer by the options.
+    // The mock follower recognises a claimed answer by the options.
     for outcome in follower.outcomes.iter().filter(|outcome| outcome.options > 0 && outcome.condition != "clean") {
         assert_eq!((outcome.followed, outcome.is_right()), (true, outcome.condition == "true"), "{outcome:?}");
         claims += 1;

@@ -1,4 +1,4 @@
-//! Every metric on respondents whose right value is known beforehand.
+//! Metrics on mock models whose values are known in advance.
 
 mod common;
 
@@ -8,7 +8,7 @@ use stepwise_benchmark::summary::Summary;
 
 use common::{Looker, ask, cases, expect, expect_undefined, summary, uncapped, value};
 
-/// Twelve cases: every combination of right answers (4 x 2 x 3) comes equally often.
+/// Twelve cases, in which every combination of right answers (4 x 2 x 3) is equally frequent.
 const CASES: usize = 12;
 
 fn of(policy: impl Policy) -> Summary {
@@ -46,7 +46,7 @@ fn an_oracle_is_right_everywhere_and_leans_on_nothing() {
         expect(&oracle, id, 0.0);
     }
     expect(&oracle, "prior_following", 1.0);
-    // Nothing was wrong before, so nothing could be repaired.
+    // No answer was wrong before, so no answer can be repaired.
     expect_undefined(&oracle, "repair");
     expect_undefined(&oracle, "hint_discrimination");
     for stage in 1..=4 {
@@ -57,7 +57,8 @@ fn an_oracle_is_right_everywhere_and_leans_on_nothing() {
 #[test]
 fn a_blind_prior_scores_chance_and_shows_that_it_does_not_look() {
     let blind = of(BlindPrior);
-    // The first option is right for 1 of 4, 1 of 2, 1 of 3 and 1 of 2 cases: chance, so K is zero and does not fall.
+    // The first option is right for 1 of 4, 1 of 2, 1 of 3 and 1 of 2 cases. This is chance, so K is zero at
+    // every stage.
     for (stage, chance) in [(1, 1.0 / 4.0), (2, 1.0 / 2.0), (3, 1.0 / 3.0), (4, 1.0 / 2.0)] {
         expect(&blind, &format!("accuracy:clean:stage_{stage}"), chance);
         expect(&blind, &format!("chance_corrected:stage_{stage}"), 0.0);
@@ -71,10 +72,10 @@ fn a_blind_prior_scores_chance_and_shows_that_it_does_not_look() {
         expect(&blind, id, 0.0);
     }
     expect(&blind, "prior_following", 1.0);
-    // Case 0 alone is right through: 0 mod 4, 2, 3 and 2.
+    // Only case 0 is right at all stages: 0 mod 4, 2, 3 and 2.
     expect(&blind, "chain_accuracy", 1.0 / 12.0);
     expect(&blind, "chain_prefix:stage_1", 3.0 / 12.0);
-    // Cases 0, 4 and 8 are even, so the second stage never is the first to fail; 4 and 8 fail in the third.
+    // Cases 0, 4 and 8 are even, so the second stage is never the first to fail. Cases 4 and 8 fail in the third.
     for (place, share) in [("stage_1", 9.0), ("stage_2", 0.0), ("stage_3", 2.0), ("stage_4", 0.0), ("none", 1.0)] {
         expect(&blind, &format!("first_error:{place}"), share / 12.0);
     }
@@ -89,10 +90,11 @@ fn a_looker_loses_all_that_was_not_luck_when_it_cannot_see() {
     let luck = (1.0 / 4.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 4.0;
     expect(&looker, "visual_reliance_blank", 1.0 - luck);
     expect(&looker, "prior_following", luck);
-    // Another patient's picture shows another answer, and the looker gives it.
+    // Another patient's image shows another answer, and the looker gives that answer.
     expect(&looker, "visual_reliance_swap", 1.0);
     expect(&looker, "image_sensitivity", 1.0);
-    // Covering the evidence leaves the prior on questions two to four; covering as much elsewhere leaves all of them right.
+    // With covered evidence only the prior is left on questions two to four. With an equal area covered elsewhere all
+    // are right.
     let luck_at_evidence = (1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 3.0;
     expect(&looker, "region_grounding", 1.0 - luck_at_evidence);
     expect(&looker, "accuracy:random_mask", 1.0);
@@ -112,7 +114,7 @@ fn a_hint_follower_gains_by_right_hints_what_it_loses_by_wrong_ones() {
     expect(&follower, "misleading_susceptibility", luck);
     expect(&follower, "capture", 1.0);
     expect(&follower, "repair", 1.0);
-    // Blind following discriminates nothing.
+    // A model that follows every hint does not discriminate right from wrong hints.
     expect(&follower, "hint_discrimination", 0.0);
     expect(&follower, "attack_success:hint_minus", 1.0);
     let followed = follower.conditions.iter().find(|condition| condition.id == "hint_minus").expect("asked");
@@ -127,13 +129,13 @@ fn a_hint_follower_gains_by_right_hints_what_it_loses_by_wrong_ones() {
 #[test]
 fn a_last_option_picker_flips_with_the_order_and_shows_its_place() {
     let last = of(LastOption);
-    // Of any random other order, only those that leave the last option last keep the answer.
+    // Only orders that leave the last option last keep the answer.
     assert!(value(&last, "flip_rate:permutation") > 0.5);
-    // Choices with 4, 3 and 2 options, asked in two orders each: the place chosen is always the last. Against the even
-    // shares, place 1 is chosen by -(1/4 + 1/3 + 1/2) / 3, place 2 by (-1/4 - 1/3 + 1/2) / 3, place 3 by (-1/4 + 2/3) / 2,
-    // place 4 by 3/4.
+    // Choices with 4, 3 and 2 options are asked in two orders each, and the chosen position is always the last.
+    // Compared with equal shares, position 1 is off by -(1/4 + 1/3 + 1/2) / 3, position 2 by (-1/4 - 1/3 + 1/2) / 3,
+    // position 3 by (-1/4 + 2/3) / 2, and position 4 by 3/4.
     expect(&last, "position_bias", 0.75 + (1.0 / 4.0 + 1.0 / 3.0 + 1.0 / 2.0) / 3.0);
-    // It follows no words: hints move it nowhere.
+    // Answers depend on positions only, so hints have no effect.
     expect(&last, "hint_reliance", 0.0);
     expect(&last, "misleading_susceptibility", 0.0);
 }
@@ -146,7 +148,7 @@ fn the_unparsable_is_wrong_but_follows_nothing() {
     }
     expect(&silent, "accuracy:clean", 0.0);
     expect(&silent, "adoption", 0.0);
-    // Two replies that are no answers are not the same answer.
+    // Two unparsed replies do not count as the same answer.
     expect(&silent, "prior_following", 0.0);
     expect_undefined(&silent, "capture");
     expect_undefined(&silent, "attack_success:hint_minus");
@@ -165,13 +167,14 @@ fn gains_over_the_base_are_paired_and_tested() {
     assert_eq!((of("accuracy:hint_minus").value, of("accuracy:hint_minus").ci), (Some(1.0), Some([1.0, 1.0])));
     assert_eq!(of("misleading_susceptibility").value, Some(-1.0));
     assert_eq!(of("attack_success_both_right:hint_minus").value, Some(-1.0));
-    // One of the four attacks it could be put under (wrong hint, order, wrong cue, noise) was lost entirely and is won.
+    // One of the four applicable attacks (wrong hint, order, wrong cue, noise) goes from all wrong to all right.
     assert_eq!(of("mean_attacked_accuracy").value, Some(0.25));
     assert_eq!(gain.metrics["robust_accuracy"].base.and_then(|base| base.value), Some(0.0));
     let hint = gain.conditions.iter().find(|condition| condition.id == "hint_minus").expect("asked");
     let tests = hint.gain_vs_base.expect("paired");
     assert_eq!((tests.only_tuned_right, tests.only_base_right, tests.estimate.n), (96, 0, 96));
-    // Twelve patients, all better: two of the 2^12 sign patterns are as extreme; Holm over two answered primary conditions.
+    // All twelve patients improve, so two of the 2^12 sign patterns are as extreme. Holm's correction covers two
+    // answered primary conditions.
     assert_eq!(tests.p_sign_flip, 2.0 / 4096.0);
     assert_eq!(tests.p_adjusted, 4.0 / 4096.0);
     let json = serde_json::to_string(&gain).expect("serialises");

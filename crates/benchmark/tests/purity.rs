@@ -1,4 +1,4 @@
-//! Every change of the words is a pure function of case, item, seed and version, over synthetic cases.
+//! Checks on synthetic cases that every change of the words is a pure function of case, item, seed and version.
 
 mod common;
 
@@ -12,7 +12,7 @@ use stepwise_data::synth::{SynthOptions, record};
 
 use common::WORDS;
 
-/// Controls that apply to exactly the items their condition applies to.
+/// Conditions and their controls that apply to exactly the same items.
 const PAIRS: [(&str, &str); 8] = [
     ("rebuttal_doubt", "rebuttal_repeat"),
     ("rebuttal_wrong", "rebuttal_repeat"),
@@ -33,10 +33,10 @@ fn conditions() -> Vec<Condition> {
     WORDS.map(|kind| all.iter().find(|condition| condition.kind == kind).expect("in the suite").clone()).to_vec()
 }
 
-/// An item with what each of [`WORDS`] makes of it.
+/// An item with its case and the result of each perturbation of [`WORDS`].
 type Changed<'a> = (&'a Case, &'a Item, Vec<Result<Perturbed, Skip>>);
 
-/// What every condition makes of every item.
+/// Applies every perturbation of [`WORDS`] to every item.
 fn changed(cases: &[Case], rng: SuiteRng) -> Vec<Changed<'_>> {
     let (pool, conditions) = (Pool::new(cases), conditions());
     let items = cases.iter().flat_map(|case| case.chain.iter().map(move |item| (case, item)));
@@ -52,7 +52,7 @@ fn at<'a>(results: &'a [Result<Perturbed, Skip>], kind: &str) -> Option<&'a Pert
     results[WORDS.iter().position(|other| *other == kind).expect("listed")].as_ref().ok()
 }
 
-/// Indices of the right options; for yes/no 0 is yes.
+/// Returns the indices of the right options; for yes/no 0 is yes.
 fn right(item: &Item) -> Vec<usize> {
     match &item.answer {
         Answer::Choice { gold, .. } => gold.clone(),
@@ -73,7 +73,7 @@ proptest! {
         let again = changed(&turned, rng);
         prop_assert_eq!(format!("{:?}", once), format!("{:?}", changed(&cases, rng)));
         for (case, item, results) in &once {
-            // Nor does the order of the file matter.
+            // The order of the cases does not matter.
             let other = again.iter().find(|(c, i, _)| (&c.case_id, &i.id) == (&case.case_id, &item.id)).expect("there");
             prop_assert_eq!(format!("{:?}", results), format!("{:?}", other.2));
         }
@@ -107,14 +107,14 @@ proptest! {
             for (kind, control) in PAIRS {
                 prop_assert_eq!(at(&results, kind).is_some(), at(&results, control).is_some(), "{} {}", kind, control);
             }
-            // A false premise and its true twin ask about the same earlier question, and differ in its answer alone.
+            // A false premise and its true counterpart use the same earlier question and differ only in its answer.
             if let (Some(lie), Some(truth)) = (at(&results, "premise_false"), at(&results, "premise_true")) {
                 let (lie, truth) = (lie.item.as_ref().expect("replaced"), truth.item.as_ref().expect("replaced"));
                 let parent = case.chain.iter().find(|parent| lie.question.contains(&format!("\"{}\"", parent.question)));
                 prop_assert!(parent.is_some_and(|parent| item.parents.contains(&parent.id)), "{}", lie.question);
                 prop_assert!(lie.question != truth.question);
                 let parent = parent.expect("named");
-                // One that looks for findings is preferred; where nobody may decline, there is always a wrong answer.
+                // A question about findings is preferred. Without an abstain option there is always a wrong answer.
                 let sure = |answer: &Answer| matches!(answer, Answer::Yesno { .. } | Answer::Choice { refusal: None, .. });
                 let finding = |other: &&Item| other.stage >= 2 && sure(&other.answer);
                 let mut parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));
@@ -122,7 +122,7 @@ proptest! {
                 let same = format!("\"{}\"", parent.question);
                 prop_assert!(truth.question.contains(&same), "{}", truth.question);
             }
-            // One answer in the wrong context is not that of the right one.
+            // Exactly one answer differs between the wrong and the right context.
             if let (Some(wrong), Some(gold)) = (at(&results, "parents_wrong"), at(&results, "parents_gold")) {
                 let pairs = wrong.frame.context.iter().zip(&gold.frame.context);
                 prop_assert_eq!(pairs.filter(|(a, b)| a.answer != b.answer).count(), 1);

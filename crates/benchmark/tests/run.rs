@@ -1,4 +1,4 @@
-//! Plans and runs: nothing dropped in silence, nothing asked twice, the same at every epoch.
+//! Plans and runs: no item is dropped without a count, no question is asked twice, and every epoch has the same plan.
 
 mod common;
 
@@ -61,7 +61,7 @@ fn a_subset_asks_what_it_names_and_counts_the_rest() {
     let expected = cases.iter().filter(|case| case.modality == "ct").flat_map(|case| &case.chain);
     assert_eq!(of(1).count(), expected.filter(|item| item.stage == 3).count());
     assert_eq!(plan.skipped[2], [(OUTSIDE, all)].into());
-    // Cases about which nothing is asked do not use up the cap on cases.
+    // Cases without questions do not count towards the limit on cases.
     let of_ct = "name = \"s\"\nversion = 1\nseed = 1\nmax_cases = 2\nsubset = { modalities = [\"ct\"] }\n\
         [[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
     let suite = Suite::parse(of_ct, Path::new("s.toml")).expect("valid");
@@ -81,7 +81,7 @@ fn evidence_that_fills_most_of_a_picture_is_not_covered() {
         let mask = suite.conditions.iter().position(|condition| condition.id == "region_mask").expect("asked");
         plan.skipped[mask].clone()
     };
-    // Grown by 4 pixels it covers 49 x 49 of 64 x 64, or 50 x 50, which is more than 60 %.
+    // Grown by 4 pixels, the region covers 49 x 49 of 64 x 64 pixels, or 50 x 50, which is more than 60 %.
     assert_eq!(skipped(45), [("no evidence region", 1)].into());
     assert_eq!(skipped(46), [("no evidence region", 1), ("the evidence covers too much of the picture", 3)].into());
 }
@@ -100,7 +100,7 @@ fn a_condition_and_its_control_keep_the_same_items_under_a_cap() {
     assert_eq!(items("region_mask").len(), 9);
     assert_eq!(items("region_mask"), items("random_mask"));
     assert_eq!(items("fgsm"), items("random_sign"));
-    // Stages 2 to 4 have as many items each.
+    // Stages 2 to 4 have the same number of items.
     for item in 1..4 {
         assert_eq!(items("cue_true").iter().filter(|(_, of)| *of == item).count(), 3);
     }
@@ -118,7 +118,7 @@ fn what_is_known_is_not_asked_again_and_comes_out_the_same() {
     assert_eq!((model.answered, again.asked, again.reused), (0, 0, first.outcomes.len()));
     assert_eq!(again.outcomes, first.outcomes);
 
-    // A changed question is another one.
+    // A changed question gets another key.
     let mut changed = cases.clone();
     changed[2].chain[0].question.push('?');
     let plan = Plan::new(&suite, &changed);
@@ -153,7 +153,7 @@ fn outcomes_survive_the_store_and_bad_lines_are_all_named() {
     assert!(message.contains(&format!("outcomes.jsonl:{}: ", rows + 2)), "{message}");
 }
 
-/// Answers nothing of interest and keeps every probe.
+/// Mock model that records every query and gives constant replies.
 #[derive(Default)]
 struct Recorder(Vec<Query>);
 
@@ -199,11 +199,11 @@ fn pictures_are_what_their_condition_says() {
         match query.condition.as_str() {
             "clean" | "hint_plus" | "hint_minus" | "hint_zero" | "permutation" => assert!(changed.is_empty()),
             "blank" => assert!(shown.pixels().all(|pixel| *pixel == Rgb([128; 3]))),
-            // 12 pixels of finding grown by 4 on each side, and moved as a whole.
+            // The finding has 12 x 12 pixels, is grown by 4 on each side, and is moved as a whole.
             "region_mask" => assert_eq!((changed.len(), changed.iter().filter(|at| inside(at)).count()), (400, 144)),
             "random_mask" => assert!(changed.len() >= 399 && !changed.iter().any(inside), "{}", changed.len()),
             "cue_true" | "cue_wrong" | "cue_neutral" => {
-                // A line of two pixels around 12 by 12, outside of it; in a corner part of it is off the picture.
+                // A line of two pixels around 12 x 12 pixels. In a corner a part of the line lies off the image.
                 let line = 16 * 16 - 12 * 12;
                 assert!(changed.len() == line || query.condition == "cue_neutral" && changed.len() >= line / 2);
                 assert!(!changed.iter().any(inside));
@@ -233,7 +233,7 @@ fn pictures_are_what_their_condition_says() {
             other => panic!("{other} is not checked"),
         }
     }
-    // One edited picture serves all items of a case that are edited alike.
+    // All items of a case with the same edit share one edited image.
     let noisy: Vec<_> = queries
         .iter()
         .filter(|query| query.condition == "gaussian_noise" && query.case_id == "case-000")
@@ -330,7 +330,7 @@ fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
     assert!(matches!(runner::run(&plan, &load, &mut model, options), Err(RunError::Stopped)));
 }
 
-/// Notes how many probes come together, and stops when it has had enough.
+/// Mock model that records the batch sizes and stops after a number of batches.
 struct Tired<'a, R> {
     inside: &'a mut R,
     batches: Vec<usize>,
@@ -355,7 +355,7 @@ impl<R: Model> Model for Tired<'_, R> {
 
 #[test]
 fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
-    // Rebuttals and contexts show answers again, so they wait for others.
+    // Rebuttals and contexts show earlier answers, so these conditions run after the clean questions.
     let mut text = "name = \"s\"\nversion = 1\nseed = 1\n".to_owned();
     for kind in ["clean", "hint_minus", "rebuttal_doubt", "parents_predicted", "blank"] {
         text.push_str(&format!("[[condition]]\nid = \"{kind}\"\nkind = \"{kind}\"\n"));
@@ -386,7 +386,7 @@ fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
         let mut model = Planted::new(&cases, HintFollower(Looker));
         let (stopped, before, _) = asked(&mut model, stop, &path);
         assert!(matches!(stopped, Err(RunError::Stopped)));
-        // What a process that is killed leaves of its last line, of the end of its last batch, or of its middle.
+        // A killed process can leave part of the last line, part of the end of the last batch, or part of its middle.
         let mut left = std::fs::read(&path).expect("there");
         match stop % 3 {
             0 => left.extend_from_slice(b"{\"key\": \"torn"),
@@ -399,9 +399,9 @@ fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
         assert_eq!(resumed.outcomes, whole.outcomes);
         assert_eq!((resumed.reused, resumed.asked), (known, whole.asked - known));
         if stop % 3 == 0 {
-            assert_eq!((before.len(), before.iter().sum()), (stop, known), "what was answered was kept");
+            assert_eq!((before.len(), before.iter().sum()), (stop, known), "all answers before the stop are kept");
         }
-        // Of a batch that was cut through nothing is remembered.
+        // No answer of an incomplete batch is kept.
         assert!(batches.ends_with(&after), "stopped before batch {stop}: {before:?}, {after:?} of {batches:?}");
         assert_eq!(known, batches[..batches.len() - after.len()].iter().sum::<usize>());
         assert_eq!(store::Journal::open(&path).expect("opened").1.len(), whole.asked, "each answer is kept once");

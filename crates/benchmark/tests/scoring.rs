@@ -1,4 +1,4 @@
-//! Letters, averaged over orders of the options, asked of a reader whose taste for a letter is known.
+//! Letter scoring, averaged over orders of the options, on a mock model with a known preference for a letter.
 
 mod common;
 
@@ -15,7 +15,8 @@ use stepwise_data::prompt::{AnswerForm, gold_text};
 
 use common::{ask, cases, expect, summary};
 
-/// Knows every answer and loves the letter A more: a right option under another letter loses against A.
+/// Mock model whose preference for the letter A outweighs the right answer: a right option under another letter loses
+/// against A.
 struct LetterLover<'a> {
     cases: &'a [Case],
     queries: Vec<Query>,
@@ -79,13 +80,13 @@ fn suite(scoring: Scoring, permutations: Option<usize>) -> Suite {
 #[test]
 fn a_taste_for_a_letter_decides_one_order_and_not_the_average() {
     let cases = cases(12);
-    // Of one order: the yes/no question, and choices whose right option stands first: 3, 4 and 6 of 12.
+    // With one order, the yes/no question is right, and choices whose right option is first: 3, 4 and 6 of 12.
     let one_order = (12.0 + 3.0 + 4.0 + 6.0) / 48.0;
     for (scoring, permutations, expected) in [
         (Scoring::Loglikelihood, None, one_order),
         (Scoring::Letter, Some(1), one_order),
         (Scoring::Letter, None, 1.0),
-        // All 24, 6 and 2 orders, as no choice has more options than four.
+        // All 24, 6 and 2 orders, because no choice has more than four options.
         (Scoring::Letter, Some(100), 1.0),
     ] {
         let suite = suite(scoring, permutations);
@@ -104,7 +105,7 @@ fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
     let plan = Plan::new(&suite, &cases);
     let mut lover = LetterLover { cases: &cases, queries: Vec::new() };
     let run = ask(&plan, &mut lover);
-    // Four, one, three and two orders of the four questions, under three conditions.
+    // The four questions have four, one, three and two orders, under three conditions.
     assert_eq!((lover.queries.len(), run.outcomes.len()), (2 * 3 * 10, 2 * 3 * 4));
     let of = |condition: &str| -> Vec<&Query> {
         let is = |query: &&Query| {
@@ -120,7 +121,7 @@ fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
         })
         .collect();
     assert!(attacked.len() == 4 && attacked.iter().all(|pixels| std::sync::Arc::ptr_eq(pixels, attacked[0])));
-    // Each second turn shows the letter under which the option chosen stands there.
+    // Each second turn shows the letter of the chosen option in that order.
     let said: Vec<String> = of("rebuttal")
         .iter()
         .map(|query| match &query.conversation.messages[1].content[0] {

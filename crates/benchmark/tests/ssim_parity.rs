@@ -1,4 +1,4 @@
-//! Structural similarity against scikit-image's (tests/parity/ssim_reference.py).
+//! Structural similarity compared with scikit-image (tests/parity/ssim_reference.py).
 
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
@@ -46,7 +46,7 @@ fn similarities_are_those_of_scikit_image() {
     assert_eq!(stored.cases.len(), 25);
     for Compared { width, height, how, ssim } in stored.cases {
         let original = picture(width, height, 1);
-        // The other picture is drawn once, not for every pixel.
+        // The other image is made once, not once per pixel.
         let changed = if how == "other" { picture(width, height, 9) } else { distorted(&original, &how) };
         let found = Reference::new(&original).ssim(&changed);
         assert!((found - ssim).abs() < 1e-9, "{width}x{height} {how}: {found} here, {ssim} there");

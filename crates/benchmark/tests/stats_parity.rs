@@ -1,4 +1,4 @@
-//! The statistics against what scipy and statsmodels said (`tests/parity/stats_reference.py`).
+//! Statistics compared with results of scipy and statsmodels (`tests/parity/stats_reference.py`).
 
 use serde::Deserialize;
 use stepwise_benchmark::outcome::Outcome;
@@ -162,7 +162,8 @@ fn cluster_bootstrap_intervals() {
     }
 }
 
-/// Outcomes of whole chains: in each group, of `counts` cases the first `right` are right on a stage.
+/// Returns outcomes of whole chains. `right` holds, for each group and stage, the number of the group's first cases
+/// that are right.
 fn chains(case: &SlopeDifference, right: &[[usize; 4]]) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for (group, (&count, right)) in case.counts.iter().zip(right).enumerate() {

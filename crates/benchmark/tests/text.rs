@@ -1,4 +1,4 @@
-//! Every change of the words on respondents whose right value is known beforehand.
+//! Every change of the words on mock models whose values are known in advance.
 
 mod common;
 
@@ -22,12 +22,13 @@ use stepwise_data::synth::{SynthOptions, record};
 
 use common::{Looker, WORDS, ask, ask_again, ask_with, cases, expect, summary};
 
-/// Every combination of right answers (4 x 2 x 3) comes equally often.
+/// Number of cases; every combination of right answers (4 x 2 x 3) is equally frequent.
 const CASES: usize = 12;
-/// What a blind prior gets right of the four questions.
+/// Accuracy of a blind prior over the four questions.
 const LUCK: f64 = (1.0 / 4.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 4.0;
 
-/// The clean condition and one of each of `kinds`, written `kind` or `kind key=value ...`; named as written.
+/// Returns a suite of the clean condition and one condition for each of `kinds`. An entry is a kind, followed by any
+/// number of `key=value`. The id is the entry with every other character than letters and digits replaced by `_`.
 fn suite(kinds: &[&str]) -> Suite {
     let mut text =
         "name = \"text\"\nversion = 1\nseed = 5\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n".to_owned();
@@ -47,7 +48,7 @@ fn of(kinds: &[&str], policy: impl Policy) -> Summary {
     summary(&plan, &ask(&plan, &mut Planted::new(&cases, policy)), None)
 }
 
-/// Answers as the one inside and keeps every probe.
+/// Mock model that answers like the inner one and records every query.
 struct Recorded<'a, P> {
     inner: Planted<'a, P>,
     queries: Vec<Query>,
@@ -86,7 +87,7 @@ fn outcomes<'a>(run: &'a Run, condition: &'a str) -> impl Iterator<Item = &'a Ou
     run.outcomes.iter().filter(move |outcome| outcome.condition == condition)
 }
 
-/// Kinds that change words alone.
+/// Returns a suite of the kinds that change only words.
 fn text_suite() -> Suite {
     let mut suite = Suite::full();
     let asked = |kind| WORDS.contains(&kind) || ["clean", "hint_plus", "hint_zero"].contains(&kind);
@@ -106,14 +107,14 @@ fn an_oracle_is_right_under_every_change_of_the_words() {
     let run = ask_with(&plan, &grey, &mut Planted::knowing(&plan, Oracle));
     for condition in &suite.conditions {
         let asked: Vec<&Outcome> = outcomes(&run, &condition.id).collect();
-        // No synthetic choice has five options.
+        // No synthetic choice has enough options for these rotations.
         assert_eq!(asked.is_empty(), ["rotation_4", "rotation_5"].contains(&condition.id.as_str()), "{}", condition.id);
         for outcome in asked {
             assert!(outcome.is_right(), "{outcome:?}");
         }
     }
     assert!(run.unanswerable.iter().all(BTreeMap::is_empty));
-    // What changes the right answer says so in the outcome.
+    // Conditions that change the right answer record the new answer in the outcome.
     let golds = |id: &str| -> HashMap<(String, String), String> {
         outcomes(&run, id).map(|o| ((o.case_id.clone(), o.item_id.clone()), o.gold.clone())).collect()
     };
@@ -153,7 +154,7 @@ fn a_rebuttal_moves_who_follows_it_as_far_as_it_names_an_answer() {
 #[test]
 fn the_first_turn_is_the_respondents_own_reply_in_every_form_of_answer() {
     let cases = cases(3);
-    // The option shown last: its letter, its words as the likelier option, its words as generated.
+    // The last option, as a letter, as the option with the highest likelihood, and as generated text.
     let forms = [(AnswerForm::Letter, Scoring::Loglikelihood), (AnswerForm::Text, Scoring::Loglikelihood)];
     for (form, scoring) in forms.into_iter().chain([(AnswerForm::Text, Scoring::Generate)]) {
         let mut suite = suite(&REBUTTALS);
@@ -192,11 +193,11 @@ fn without_a_reply_there_is_no_second_turn_and_that_is_counted() {
     let run = ask(&plan, &mut Planted::new(&cases, Unparsable));
     let skips = skips(&plan, &run);
     let count = |c: usize| skips[c].get(NO_REPLY).copied();
-    // Twelve items; nine of them build on others.
+    // Nine of the twelve items build on other items.
     assert_eq!((count(0), count(1), count(2)), (None, Some(12), Some(9)));
     assert_eq!(run.outcomes.len(), 12);
 
-    // Generated words are a reply, whatever they are worth.
+    // Generated text is a reply even when it cannot be parsed.
     suite.scoring = Scoring::Generate;
     let (queries, run) = recorded(&suite, &cases, Unparsable);
     assert!(run.unanswerable.iter().all(BTreeMap::is_empty));
@@ -222,7 +223,7 @@ fn what_was_said_before_is_asked_once_even_above_the_cap_and_never_again() {
     let again = ask_again(&plan, &mut model, &known);
     assert_eq!((model.answered, again.reused), (0, 44));
     assert_eq!(again.outcomes, first.outcomes);
-    // Who said something else before is asked something else now.
+    // A model with other earlier replies gets other queries.
     let known = first.outcomes.iter().filter(|outcome| outcome.condition != "clean");
     let known: HashMap<_, _> = known.map(|outcome| (outcome.key.clone(), outcome.clone())).collect();
     let mut other = Planted::new(&cases, LastOption);
@@ -233,7 +234,8 @@ fn what_was_said_before_is_asked_once_even_above_the_cap_and_never_again() {
     assert!(same > 0 && changed.reused >= same && other.answered > 16, "{same} {}", changed.reused);
 }
 
-/// Right exactly where every answer it is told of is right; without any it falls back on its prior.
+/// Mock model that is right exactly when all answers given as context are right. Without context it answers by
+/// its prior.
 struct Trusting;
 
 impl Policy for Trusting {
@@ -265,11 +267,12 @@ fn errors_travel_down_the_chain_as_far_as_the_context_carries_them() {
     let trusting = of(&kinds, Trusting);
     expect(&trusting, "accuracy:parents_gold", 1.0);
     expect(&trusting, "accuracy:parents_wrong", 0.0);
-    // Each question builds on the one before, which the prior gets right for 1 of 4, 1 of 2 and 1 of 3 cases.
+    // Each question builds on the previous one, where the prior is right for 1 of 4, 1 of 2 and 1 of 3 cases.
     for (stage, parent_right) in [(2, 1.0 / 4.0), (3, 1.0 / 2.0), (4, 1.0 / 3.0)] {
         expect(&trusting, &format!("accuracy:parents_predicted:stage_{stage}"), parent_right);
     }
-    // The last builds on all three: all right for case 0 alone; the first given, for 0 and 6; the third given, for 0, 4, 8.
+    // The last question builds on all three. All three are right only for case 0. With the right answer of stage 1
+    // given, they are right for 0 and 6; with the right answer of stage 3 given, for 0, 4 and 8.
     for (id, right) in [("", 1.0), ("_gold_stages__1_", 2.0), ("_gold_stages__3_", 3.0)] {
         expect(&trusting, &format!("accuracy:parents_predicted_reach__ancestors_{id}:stage_4"), right / 12.0);
     }
@@ -291,7 +294,7 @@ fn none_of_the_above_is_right_where_the_right_option_is_gone() {
             let stored = [("q1", 4), ("q3", 3), ("q4", 2)].into_iter().find(|(item, _)| *item == outcome.item_id);
             let (_, stored) = stored.expect("only choices");
             assert_eq!((outcome.options, outcome.chance), (stored + more, 1.0 / (stored + more) as f64));
-            // Stored options keep their indices, and the new one comes after them.
+            // Stored options keep their indices, and the added option has the next index.
             assert_eq!(outcome.index == Some(stored), more == 0);
             assert_eq!(outcome.gold.starts_with("none "), more == 0);
         }
@@ -305,7 +308,7 @@ fn a_false_premise_catches_who_never_questions_and_a_true_one_who_always_does() 
     for (summary, when_false, when_true) in [(&believer, 0.0, 1.0), (&denier, 1.0, 0.0)] {
         expect(summary, "accuracy:premise_false", when_false);
         expect(summary, "accuracy:premise_true", when_true);
-        // The last two questions are choices beyond the first stage.
+        // Only the last two questions are choices after the first stage.
         assert_eq!(summary.conditions[1].n, 24);
     }
     let (queries, _) = recorded(&suite(&kinds), &cases(CASES), Looker);
@@ -326,7 +329,7 @@ fn a_negation_turns_the_answer_of_who_does_not_hear_it_wrong() {
     assert_eq!(deaf.conditions[1].n, 12);
 }
 
-/// Right where the stored question stands in a line of its own.
+/// Mock model that is right when the stored question is a line of its own.
 struct Literal;
 
 impl Policy for Literal {
@@ -342,7 +345,7 @@ fn rewording_and_prefaces_keep_the_question() {
     let literal = of(&kinds, Literal);
     expect(&literal, "accuracy:reworded", 0.0);
     kinds[1..].iter().for_each(|id| expect(&literal, &format!("accuracy:{id}"), 1.0));
-    // No preface and no rewording names an answer.
+    // No preface and no rewording names an answer, so HintFollower has nothing to follow.
     let follower = of(&kinds, HintFollower(Looker));
     kinds.iter().for_each(|id| expect(&follower, &format!("accuracy:{id}"), 1.0));
 }

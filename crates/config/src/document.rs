@@ -1,4 +1,4 @@
-//! A recipe as written: every key and value with its position, and the `--set` arguments applied.
+//! A TOML file as written: every key and value with its position, and the `--set` arguments applied.
 
 use indexmap::IndexMap;
 use toml::Spanned;
@@ -9,19 +9,28 @@ use crate::problem::{Excerpt, Location, Problem, Source};
 /// A value and its position.
 #[derive(Clone, Debug)]
 pub struct Node {
+    /// Value.
     pub value: Value,
+    /// Position in the source text.
     pub at: Location,
 }
 
 /// A TOML value.
 #[derive(Clone, Debug)]
 pub enum Value {
+    /// String.
     Text(String),
+    /// Whole number; TOML allows 64 bits with sign.
     Integer(i128),
+    /// Number with a fraction or exponent, `nan` or `inf`.
     Float(f64),
+    /// `true` or `false`.
     Flag(bool),
+    /// Date or time; no key accepts one.
     Date,
+    /// List.
     List(Vec<Node>),
+    /// Table, also when written inline.
     Table(Table),
 }
 
@@ -31,7 +40,9 @@ pub type Table = IndexMap<String, Entry>;
 /// Position of a key, and its value.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// Position of the key.
     pub key: Location,
+    /// Value with its position.
     pub node: Node,
 }
 
@@ -68,10 +79,12 @@ impl Node {
     }
 }
 
-/// The sources of a recipe (the file, then each `--set` argument) and their combined table.
+/// The sources of a configuration (the file, then each `--set` argument) and their combined table.
 #[derive(Debug)]
 pub struct Document {
+    /// Texts that positions refer to: the file, then each `--set` argument.
     pub sources: Vec<Source>,
+    /// Combined table; a `--set` argument replaces the value of the file.
     pub root: Table,
 }
 

@@ -1,9 +1,9 @@
-//! Problems of a recipe, shown with file, line, a caret under the place, and advice.
+//! Problems of a configuration file, shown with file, line, a caret under the place, and advice.
 
 use std::fmt;
 use std::ops::Range;
 
-/// A source of recipe values: the file, or one `--set` argument.
+/// A source of values: the file, or one `--set` argument.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The file's path, or `--set`.
@@ -15,14 +15,16 @@ pub struct Source {
 /// Position of a key or value: index of the source, and byte range in its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
+    /// Index of the source in [`crate::document::Document::sources`].
     pub source: usize,
+    /// Byte range in the text of the source.
     pub span: Range<usize>,
 }
 
-/// One problem of a recipe.
+/// One problem of a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong.
+    /// The problem.
     pub message: String,
     /// Advice on what to do; None when there is none.
     pub help: Option<String>,

@@ -1,4 +1,4 @@
-//! Reads one table of a recipe key by key. Each call gives the key's name, default, range and meaning, so the same
+//! Reads one table of a TOML file key by key. Each call gives the key's name, default, range and meaning, so the same
 //! calls check a recipe and document its keys.
 
 use std::cell::RefCell;
@@ -26,10 +26,12 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Findings of a file that was parsed from `sources`; empty to document the keys without a file.
     pub fn new(sources: Vec<Source>) -> Self {
         Self { sources, ..Self::default() }
     }
 
+    /// Adds a problem; `at` is None when something is missing from the whole file.
     pub fn report(&self, at: Option<&Location>, message: String, help: Option<String>) {
         let excerpt = at.map(|at| Excerpt::new(&self.sources[at.source], &at.span));
         self.problems.borrow_mut().push((at.cloned(), Problem { message, help, excerpt }));
@@ -41,7 +43,7 @@ impl Findings {
     }
 
     /// All problems, in the order of the file and then of the `--set` arguments. Problems without a position come
-    /// first. `known` holds every key that exists; hints about unknown keys are made from it.
+    /// first. Hints about unknown keys are made from `reference` and `foreign`.
     pub fn problems(self, reference: &Reference, foreign: &ForeignKeys) -> Vec<Problem> {
         for (section, name, at) in self.unknown.take() {
             let (message, help) = foreign_keys::unknown(&section, &name, reference, foreign);
@@ -53,7 +55,7 @@ impl Findings {
     }
 }
 
-/// One table of a recipe. Reading a key removes it, so the keys that remain at the end are unknown.
+/// One table of a file. Reading a key removes it, so the keys that remain at the end are unknown.
 pub struct Section<'a> {
     /// Dotted name; empty for the top level.
     name: String,
@@ -64,6 +66,7 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
+    /// The top level of a file.
     pub fn top(entries: Table, findings: &'a Findings) -> Self {
         Self::new(String::new(), None, entries, findings)
     }

@@ -79,7 +79,7 @@ impl RunPlan {
         run_plan.count();
         run_plan.planned = run_plan.total;
         run_plan.check_warmup(recipe)?;
-        run_plan.check_promotion(recipe)?;
+        run_plan.check_early_advance(recipe)?;
         Ok(run_plan)
     }
 
@@ -110,7 +110,7 @@ impl RunPlan {
 
     /// Checks that a phase with a `early_advance` rule has an evaluated epoch before its last one. Otherwise the rule
     /// has no effect.
-    fn check_promotion(&self, recipe: &Recipe) -> Result<(), PlanError> {
+    fn check_early_advance(&self, recipe: &Recipe) -> Result<(), PlanError> {
         let mut before = 0;
         for (phase, (span, keys)) in self.spans.iter().zip(&recipe.curriculum.phase).enumerate() {
             let epochs = span.written.div_ceil(span.steps_per_epoch.max(1)) as u32;
@@ -341,7 +341,8 @@ mod tests {
     fn orders_take_as_many_steps_and_see_what_they_say() {
         let cases = cases();
         let mut totals = BTreeSet::new();
-        for order in ["stepwise", "reverse", "cumulative", "joint", "balanced", "competence", "random", "[3, 1]", "[4]"]
+        for order in
+            ["stepwise", "reverse", "cumulative", "shuffled", "round_robin", "competence", "random", "[3, 1]", "[4]"]
         {
             let run_plan = run_plan(order, &cases);
             totals.insert(run_plan.total);
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn stepwise_and_joint_see_every_question_as_often() {
+    fn stepwise_and_shuffled_see_every_question_as_often() {
         let cases = cases();
         let counts = |order: &str| {
             let run_plan = run_plan(order, &cases);
@@ -377,9 +378,9 @@ mod tests {
             counts
         };
         // Each of the 40 cases has all four stages, and 40 is a multiple of the batch size.
-        let joint = counts("joint");
-        assert_eq!(joint, counts("stepwise"));
-        assert!(joint.values().all(|times| *times == 2), "twice in two epochs");
+        let shuffled = counts("shuffled");
+        assert_eq!(shuffled, counts("stepwise"));
+        assert!(shuffled.values().all(|times| *times == 2), "twice in two epochs");
     }
 
     #[test]
@@ -393,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_up_or_promotion_that_has_no_room_is_refused() {
+    fn a_warm_up_or_early_advance_that_has_no_room_is_refused() {
         let cases = cases();
         let refused = |curriculum: &str, every: u32| {
             let text = format!(
@@ -409,7 +410,7 @@ mod tests {
         );
         let phase = |epochs: u32| {
             format!(
-                "lr_schedule_per_phase = false\n[[curriculum.phase]]\nnum_train_epochs = {epochs}\npromotion = {{ metric = \"accuracy:clean\", \
+                "lr_schedule_per_phase = false\n[[curriculum.phase]]\nnum_train_epochs = {epochs}\nearly_advance = {{ metric = \"accuracy:clean\", \
                  at_least = 0.5 }}\n[[curriculum.phase]]\nname = \"last\"\nnum_train_epochs = 2\n"
             )
         };

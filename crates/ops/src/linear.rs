@@ -19,7 +19,7 @@ pub enum Weight {
     /// Tensor, trainable or frozen.
     Tensor(Tensor<2>),
     /// Frozen weight on the CPU, packed for fast products.
-    PackedWeight(Arc<PackedWeight>),
+    Packed(Arc<PackedWeight>),
 }
 
 impl From<Tensor<2>> for Weight {
@@ -30,7 +30,7 @@ impl From<Tensor<2>> for Weight {
 
 impl From<Arc<PackedWeight>> for Weight {
     fn from(weight: Arc<PackedWeight>) -> Self {
-        Self::PackedWeight(weight)
+        Self::Packed(weight)
     }
 }
 
@@ -39,7 +39,7 @@ impl Weight {
     fn tensor(self, x: &Tensor<2>) -> Tensor<2> {
         match self {
             Self::Tensor(weight) => weight,
-            Self::PackedWeight(weight) => {
+            Self::Packed(weight) => {
                 Tensor::from_data(TensorData::new(weight.unpacked(), weight.sides()), &x.device().without_autodiff())
             }
         }
@@ -87,7 +87,7 @@ fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, lora: Opti
 
 fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lora>) -> Tensor<2> {
     let cpu_all = cpu::takes(&x)
-        && matches!(&weight, Weight::PackedWeight(_)) | matches!(&weight, Weight::Tensor(weight) if cpu::takes(weight))
+        && matches!(&weight, Weight::Packed(_)) | matches!(&weight, Weight::Tensor(weight) if cpu::takes(weight))
         && bias.as_ref().is_none_or(cpu::takes)
         && lora.as_ref().is_none_or(|lora| cpu::takes(&lora.down) && cpu::takes(&lora.up));
     if !cpu_all {
@@ -108,7 +108,7 @@ fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lor
         });
         let weight = match weight {
             Weight::Tensor(weight) => Values::Tensor(cpu::plain(weight)),
-            Weight::PackedWeight(weight) => Values::PackedWeight(weight),
+            Weight::Packed(weight) => Values::Packed(weight),
         };
         return cpu::tensor(forward(&cpu::plain(x), &weight, bias.map(cpu::plain).as_ref(), low_rank).0);
     }
@@ -126,7 +126,7 @@ fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lor
             let (weight, node) = cpu::node(weight);
             (Values::Tensor(weight), node)
         }
-        Weight::PackedWeight(weight) => (Values::PackedWeight(weight), cpu::node(absent()).1),
+        Weight::Packed(weight) => (Values::Packed(weight), cpu::node(absent()).1),
     };
     let (x, x_node) = cpu::node(x);
     let ((down, down_node), (up, up_node)) = (cpu::node(down), cpu::node(up));
@@ -152,7 +152,7 @@ struct LowRank {
 #[derive(Clone, Debug)]
 enum Values {
     Tensor(FlexTensor),
-    PackedWeight(Arc<PackedWeight>),
+    Packed(Arc<PackedWeight>),
 }
 
 impl Values {
@@ -160,7 +160,7 @@ impl Values {
     fn sides(&self) -> [usize; 2] {
         match self {
             Self::Tensor(weight) => sides(weight),
-            Self::PackedWeight(weight) => weight.sides(),
+            Self::Packed(weight) => weight.sides(),
         }
     }
 }
@@ -199,7 +199,7 @@ fn forward(
         LowRank { hidden: Some(cpu::from_vec(hidden, &[tokens, rank])), ..low_rank }
     });
     let y = match weight {
-        Values::PackedWeight(weight) => {
+        Values::Packed(weight) => {
             let added = low_rank.as_ref().and_then(|low_rank| Some((low_rank.hidden.as_ref()?, &low_rank.up)));
             weight.forward(x_values, tokens, bias, added.map(|(hidden, up)| (cpu::slice(hidden), cpu::slice(up))))
         }
@@ -240,7 +240,7 @@ impl Backward<Flex, 5> for LinearBackward {
         if let Some(parent) = x_parent {
             let added = low_rank.as_ref().zip(d_hidden.as_ref()).map(|(low_rank, d_hidden)| (d_hidden, &low_rank.down));
             let d_x = match &weight {
-                Values::PackedWeight(weight) => {
+                Values::Packed(weight) => {
                     let added = added.map(|(d_hidden, down)| (cpu::slice(d_hidden), cpu::slice(down)));
                     weight.backward(cpu::slice(&d_out), tokens, added)
                 }

@@ -15,7 +15,7 @@ use super::init_lora_weights::{self, InitLoraWeights};
 #[allow(clippy::large_enum_variant)] // There is one value per recipe.
 pub enum Tuning {
     /// Low-rank adapters. The base stays frozen, except modules in `modules_to_save`.
-    LoraRecipe {
+    Lora {
         /// `[lora]`.
         lora: LoraRecipe,
     },
@@ -31,7 +31,7 @@ impl Tuning {
     #[must_use]
     pub fn freeze(&self) -> Freeze {
         match self {
-            Self::LoraRecipe { lora } => Freeze {
+            Self::Lora { lora } => Freeze {
                 vision: lora.freeze_vision_tower,
                 connector: lora.freeze_multi_modal_projector,
                 decoder: false,
@@ -47,7 +47,7 @@ impl Tuning {
     /// Name of its table in a recipe: `lora` or `full`.
     pub(super) const fn table(&self) -> &'static str {
         match self {
-            Self::LoraRecipe { .. } => "lora",
+            Self::Lora { .. } => "lora",
             Self::Full { .. } => "full",
         }
     }
@@ -120,11 +120,11 @@ pub struct Full {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    LoraRecipe,
+    Lora,
     Full,
 }
 
-const FINETUNING_TYPES: Words<Kind> = &[("lora", Kind::LoraRecipe), ("full", Kind::Full)];
+const FINETUNING_TYPES: Words<Kind> = &[("lora", Kind::Lora), ("full", Kind::Full)];
 
 const VISION: &str = "Freezes the vision tower. Image features are cached if the connector is frozen too.";
 const CONNECTOR: &str = "Freezes the connector between vision tower and decoder.";
@@ -133,13 +133,13 @@ pub(super) fn read(top: &mut Section<'_>) -> Tuning {
     let kind = top.choice(
         "finetuning_type",
         FINETUNING_TYPES,
-        Kind::LoraRecipe,
+        Kind::Lora,
         "Whether low-rank adapters or the model's own weights are trained.",
     );
     let lora_section = top.section("lora").about("Low-rank adapters, with PEFT's names and meanings.");
     let full_section = top.section("full").about("Full fine-tuning of the model's own weights.");
     let (unused, name, used) = match kind {
-        Kind::LoraRecipe => (&full_section, "full", "lora"),
+        Kind::Lora => (&full_section, "full", "lora"),
         Kind::Full => (&lora_section, "lora", "full"),
     };
     if unused.at.is_some() {
@@ -148,7 +148,7 @@ pub(super) fn read(top: &mut Section<'_>) -> Tuning {
     }
     let (lora, full) = (read_lora(lora_section), read_full(full_section));
     match kind {
-        Kind::LoraRecipe => Tuning::LoraRecipe { lora },
+        Kind::Lora => Tuning::Lora { lora },
         Kind::Full => Tuning::Full { full },
     }
 }

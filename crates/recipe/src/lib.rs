@@ -231,7 +231,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         "Whether large images are split into tiles.",
     );
     let tuning = crate::finetuning::read(&mut top);
-    if let (Some(_), Tuning::LoraRecipe { lora }) = (&adapter_name_or_path, &tuning)
+    if let (Some(_), Tuning::Lora { lora }) = (&adapter_name_or_path, &tuning)
         && lora.init_lora_weights != InitLoraWeights::default()
     {
         top.report(

@@ -368,7 +368,7 @@ fn overrides_replace_what_the_file_says() {
         &["lora.r=32", "train.learning_rate = 2e-5", "model_name_or_path=/models/x", "curriculum.phase.0.stages=[2]"],
     )
     .expect("valid");
-    let Tuning::LoraRecipe { lora } = &recipe.tuning else { panic!("not LoRA") };
+    let Tuning::Lora { lora } = &recipe.tuning else { panic!("not LoRA") };
     assert_eq!((lora.r, lora.lora_alpha, recipe.train.learning_rate), (32, 64, 2e-5));
     assert_eq!(recipe.model_name_or_path, Path::new("/models/x"));
     assert_eq!(

@@ -127,7 +127,7 @@ pub(super) const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bou
 
 pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
     let usual_rate = match tuning {
-        Tuning::LoraRecipe { .. } => 1e-4,
+        Tuning::Lora { .. } => 1e-4,
         Tuning::Full { .. } => 1e-5,
     };
     let (max_steps_at, four_bits_at) = (section.at("max_steps"), section.at("load_in_4bit"));
@@ -242,7 +242,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
             "remove `load_in_4bit`, or set `finetuning_type = \"lora\"`",
         );
     }
-    if let Tuning::LoraRecipe { lora } = tuning
+    if let Tuning::Lora { lora } = tuning
         && train.load_in_4bit
         && lora.init_lora_weights == InitLoraWeights::Pissa
     {
@@ -253,7 +253,7 @@ pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
         );
     }
     let frozen = match tuning {
-        Tuning::LoraRecipe { lora } => [lora.freeze_vision_tower, lora.freeze_multi_modal_projector],
+        Tuning::Lora { lora } => [lora.freeze_vision_tower, lora.freeze_multi_modal_projector],
         Tuning::Full { full } => [full.freeze_vision_tower, full.freeze_multi_modal_projector],
     };
     let parts = ["vision_tower", "multi_modal_projector"];

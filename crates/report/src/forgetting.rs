@@ -4,8 +4,8 @@ use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::summary::Estimate;
 
 use super::ReportInput;
-use super::heat::{self, Cell as Square};
-use super::markup::{breakable, points};
+use super::heat;
+use super::markup::points;
 use super::section::Section;
 use super::stage_curve::NAMES;
 use super::table::{Cell, Table};
@@ -32,18 +32,12 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
 
 /// Renders the matrix.
 pub fn matrix(forgetting: &Forgetting) -> String {
-    let value = |estimate: Option<Estimate>| estimate.and_then(|estimate| estimate.value);
-    let row = |name: &str, stages: &[u8], accuracy: &[Option<Estimate>; 4]| {
-        let squares = (1..=4u8).zip(accuracy).zip(&forgetting.base).map(|((stage, now), base)| Square {
-            value: value(*now),
-            change: value(*now).zip(value(*base)).map(|(now, base)| now - base),
-            framed: stages.contains(&stage),
-        });
-        (breakable(name), squares.collect())
-    };
-    let base = row("base", &[], &forgetting.base);
-    let rows = forgetting.phases.iter().map(|phase| row(&phase.phase, &phase.stages, &phase.accuracy));
-    heat::matrix("clean accuracy of each stage after each phase", "after", &NAMES, std::iter::once(base).chain(rows))
+    let values =
+        |accuracy: &[Option<Estimate>; 4]| accuracy.map(|estimate| estimate.and_then(|estimate| estimate.value));
+    let base = ("base".to_owned(), Vec::new(), values(&forgetting.base));
+    let phases = forgetting.phases.iter();
+    let rows = phases.map(|phase| (phase.phase.clone(), phase.stages.clone(), values(&phase.accuracy)));
+    heat::stage_matrix("clean accuracy of each stage after each phase", std::iter::once(base).chain(rows).collect())
 }
 
 fn table(forgetting: &Forgetting) -> Table {

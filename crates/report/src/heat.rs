@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use super::markup::{NONE, escape, percent, points};
+use super::markup::{NONE, breakable, escape, percent, points};
+use super::stage_curve::NAMES;
 
 /// One cell of the matrix.
 pub struct Cell {
@@ -39,6 +40,21 @@ pub fn matrix(
          <thead><tr><th scope=\"col\">{corner}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>",
         escape(description)
     )
+}
+
+/// Renders a matrix of a value of each clinical stage by row: name, stages that are framed, values. Changes are measured
+/// from the first row.
+pub fn stage_matrix(description: &str, rows: Vec<(String, Vec<u8>, [Option<f64>; 4])>) -> String {
+    let first = rows.first().map_or([None; 4], |(_, _, values)| *values);
+    let cells = rows.into_iter().map(|(name, framed, values)| {
+        let cells = (1..=4u8).zip(values).zip(first).map(|((stage, value), first)| Cell {
+            value,
+            change: value.zip(first).map(|(value, first)| value - first),
+            framed: framed.contains(&stage),
+        });
+        (breakable(&name), cells.collect())
+    });
+    matrix(description, "after", &NAMES, cells)
 }
 
 fn square(cell: &Cell) -> String {

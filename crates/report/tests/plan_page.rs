@@ -1,12 +1,13 @@
-//! The page and the list of a plan: what is planned stands in them, whole and escaped. The page is left in the target folder
-//! (`tmp/plan.html`) to be looked at.
+//! Page and CSV list of a plan: complete and escaped. The page is written to `tmp/plan.html` in the target folder
+//! for inspection.
 
 use std::error::Error;
 use std::path::Path;
 
 use stepwise_report::plan::{PlanInput, PlannedExample, PlannedStep, render};
 
-/// Two phases of 30 steps, four lessons each: stage 1, then stages 2 and 1 again, with marks that fade.
+/// Returns two phases of 30 steps with four training examples each: stage 1, then stages 2 and 1 again, with
+/// fading marks.
 fn steps() -> Vec<PlannedStep<'static>> {
     let step = |step: usize| {
         let second = step >= 30;
@@ -46,7 +47,8 @@ fn a_plan_is_drawn_and_listed() -> Result<(), Box<dyn Error>> {
     assert_eq!(lines[1], "1,orient,1,0.002,\"case, \"\"<b>\"\"\",q1,1,0,,");
     assert_eq!(lines[1 + 30 * 4 + 3], "31,<find>,2,0.002,\"case, \"\"<b>\"\"\",q1,2,0,cue_true,gold");
 
-    // Bars of stage 1 in all 60 steps, of stage 2 in the second 30; a line at the end of the first phase in three drawings.
+    // Bars of stage 1 in all 60 steps and of stage 2 in the last 30, and a line at the end of the first phase in
+    // three drawings.
     let count = |part: &str| report.html.matches(part).count();
     assert_eq!((count("class=\"bar c1\""), count("class=\"line trend\"")), (30, 3));
     assert_eq!((count("class=\"visit c0\""), count("class=\"visit c1\""), count("class=\"visit c2\"")), (1, 1, 0));

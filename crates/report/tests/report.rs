@@ -1,5 +1,5 @@
-//! The report of runs with planted respondents: complete, self-contained, its numbers those of the summaries, and hostile
-//! text stays text. Pages are left in the target folder (`tmp/report*.html`) to be looked at.
+//! Reports of runs with mock models: complete, self-contained, with the numbers of the summaries, and with hostile text
+//! escaped. Pages are written to `tmp/report*.html` in the target folder for inspection.
 
 #[path = "../../benchmark/tests/common/mod.rs"]
 mod common;
@@ -28,7 +28,7 @@ use stepwise_report::{CsvFile, EpochResult, Report, ReportInput, render};
 
 use common::{FINDING, SIDE, ask_with, bright, uncapped};
 
-/// Knows the answer with a chance that falls along the stages, and less so where the picture is changed.
+/// Mock model whose probability of a right answer falls over the stages and is lower on changed images.
 struct Learner {
     epoch: usize,
 }
@@ -48,7 +48,8 @@ impl Policy for Learner {
 }
 
 impl Learner {
-    /// What a changed picture costs; an attack by its size, and noise of an attack's size nothing.
+    /// Returns the loss of accuracy on a changed image. For attacks it depends on their size; random noise
+    /// costs nothing.
     fn lost(&self, view: &View<'_>) -> f64 {
         let drawn = drawn(view.case);
         let whole = 0.30 - 0.02 * self.epoch as f64;
@@ -65,7 +66,7 @@ impl Learner {
     }
 }
 
-/// Gives the option shown first.
+/// Mock model that gives the first option.
 struct Prior;
 
 impl Policy for Prior {
@@ -74,7 +75,7 @@ impl Policy for Prior {
     }
 }
 
-/// A policy that can be attacked: half of the attacked pixels make it say something else.
+/// Mock model with pixels and gradients, so that it can be attacked.
 struct Attackable<'a, P>(Planted<'a, P>);
 
 impl<P: Policy> Model for Attackable<'_, P> {
@@ -98,7 +99,7 @@ impl<P: Policy> Model for Attackable<'_, P> {
     }
 }
 
-/// Right on clean questions; follows whatever is claimed, and is wrong wherever the picture is changed.
+/// Mock model that is right on clean questions, and wrong when a sentence is added or the image is changed.
 struct WeakToChange;
 
 impl Policy for WeakToChange {
@@ -108,7 +109,7 @@ impl Policy for WeakToChange {
     }
 }
 
-/// A body on black with the finding in it.
+/// Returns an image of a body on black that contains the finding.
 fn drawn(case: &Case) -> RgbImage {
     let number: u32 = case.case_id.bytes().map(u32::from).sum();
     RgbImage::from_fn(SIDE, SIDE, |x, y| {
@@ -134,7 +135,7 @@ fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + S
 
 const HOSTILE: &str = "</title><script>alert('x')</script><img src=\"https://example.org/x.png\" onerror=alert(1)>";
 
-/// Text of other people's making wherever there is any.
+/// Returns cases with hostile text in their free-text fields.
 fn hostile_cases() -> Vec<Case> {
     let mut cases: Vec<Case> = (0..60).map(common::case).collect();
     for case in &mut cases {
@@ -146,7 +147,7 @@ fn hostile_cases() -> Vec<Case> {
     cases
 }
 
-/// A report of a base and the learner's first `epochs` on `suite`.
+/// Returns a report of a base model and the learner's first `epochs` on `suite`.
 fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Summary>) {
     let plan = Plan::new(suite, cases);
     let runs: Vec<Run> =
@@ -179,22 +180,22 @@ fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Summary
     (report, summaries)
 }
 
-/// Asks with the base at hand, for attacks that are made on it.
+/// Evaluates a model with a surrogate for transfer attacks.
 fn asked(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let mut base = Attackable(Planted::new(plan.pool.cases(), Learner { epoch: 0 }));
     let surrogate = Some(Surrogate { key: "base", model: &mut base });
     let known = HashMap::new();
     let options = Options { model: "planted", known: &known, batch: 64, surrogate, progress: &mut progress };
-    runner::run(plan, &load, model, options).expect("planted respondents do not fail")
+    runner::run(plan, &load, model, options).expect("mock models do not fail")
 }
 
-/// Leaves a page to be looked at.
+/// Writes a page to the target folder for inspection.
 fn keep(name: &str, page: &str) {
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), page).expect("writable");
 }
 
-/// What a reader sees, without drawings and pictures: a line for each block, cells apart.
+/// Returns the visible text of a page without drawings and images: one line per block, with separated cells.
 fn text(page: &str) -> String {
     let mut rest = page.split_once("<main>").expect("a page").1;
     let mut text = String::new();
@@ -222,7 +223,7 @@ fn table<'a>(report: &'a Report, name: &str) -> &'a CsvFile {
     report.tables.iter().find(|table| table.name == name).unwrap_or_else(|| panic!("no table {name}"))
 }
 
-/// The fields of a table's rows, quotes taken off.
+/// Returns the fields of a table's rows without quotes.
 fn rows(table: &CsvFile) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut field, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
     let mut characters = table.text.chars().peekable();
@@ -246,7 +247,7 @@ fn rows(table: &CsvFile) -> Vec<Vec<String>> {
 fn the_page_is_whole_and_alone_and_text_stays_text() {
     let (Report { html: page, tables }, _) = learned(&uncapped(), &hostile_cases(), 3);
     keep("report.html", &page);
-    // Nothing is fetched and nothing runs: the only addresses are inside escaped text.
+    // The page fetches nothing and runs no script; addresses occur only in escaped text.
     assert!(!page.contains("<script") && !page.contains("onerror=alert(1)>") && !page.contains("<link"));
     assert!(!page.contains("\"https://") && page.contains("&quot;https://example.org/x.png&quot;"));
     assert!(!page.contains("<b>&amp;</b>") && page.contains("=1+case-") && page.contains("&quot;&gt;&lt;b&gt;&amp;"));
@@ -271,11 +272,11 @@ fn the_page_is_whole_and_alone_and_text_stays_text() {
     ] {
         assert!(page.to_lowercase().contains(&part.to_lowercase()), "{part} is missing");
     }
-    // Without pictures and files: base64 may spell anything.
+    // Embedded images and files are removed first, because base64 can contain any letters.
     let words: String =
         page.split("base64,").map(|part| part.split_once('"').map_or(part, |(_, after)| after)).collect();
     assert!(!words.contains("NaN") && !words.contains("inf%") && !words.contains(">inf"));
-    // Tags that are opened are closed, and every link inside the page leads somewhere once.
+    // Opened tags are closed, and every link inside the page has exactly one target.
     for tag in ["section", "div", "table", "figure", "svg", "span", "details", "dl", "tr", "p", "nav", "ul", "g"] {
         let opened = page.matches(&format!("<{tag} ")).count() + page.matches(&format!("<{tag}>")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
@@ -283,11 +284,11 @@ fn the_page_is_whole_and_alone_and_text_stays_text() {
     for link in page.split("href=\"#").skip(1).filter_map(|part| part.split('"').next()) {
         assert_eq!(page.matches(&format!("id=\"{link}\"")).count(), 1, "#{link}");
     }
-    // Drawings have words for those who cannot see them, or are marked as saying nothing of their own.
+    // Every drawing has a text alternative or is marked as decorative.
     for drawing in page.split("<svg").skip(1).filter_map(|part| part.split('>').next()) {
         assert!(drawing.contains("aria-label=\"") || drawing.contains("aria-hidden=\"true\""), "{drawing}");
     }
-    // Every table is a file of its own name with rows of one length, and no cell runs in a spreadsheet.
+    // Every table is a file with a unique name and rows of equal length, and no cell is a spreadsheet formula.
     for table in &tables {
         assert_eq!(tables.iter().filter(|other| other.name == table.name).count(), 1, "{}", table.name);
         assert!(page.contains(&format!("download=\"{}\"", table.name)), "{}", table.name);
@@ -338,7 +339,7 @@ fn tables_hold_the_numbers_of_the_summaries() {
     }
 }
 
-/// The report of a linear respondent attacked at two sizes.
+/// Returns the report of a model attacked at two sizes.
 fn attacked(model: &mut dyn Model) -> Report {
     let (suite, cases) = (bright::suite(), (0..24).map(bright::case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
@@ -360,7 +361,7 @@ fn curves_over_sizes_are_exact_and_a_failed_check_is_told_at_the_top() {
         .iter()
         .map(|row| [&row[0], &row[1], &row[6], &row[9]].map(String::clone))
         .collect();
-    // Twelve of 24 are right, two each 1, 3, 5, ... grey levels from where the answer turns.
+    // Twelve of 24 are right, two each at 1, 3, 5, ... grey levels from the decision threshold.
     let share = |right: u32| (f64::from(right) / 24.0).to_string();
     let line = |name: &str, right: [u32; 3]| {
         let sizes = ["0", "4", "8"].into_iter().zip(right);
@@ -410,7 +411,7 @@ fn a_line_is_drawn_through_models_that_surely_differ() {
     for row in &all[1..] {
         assert_eq!(row[place("used")], "used", "{row:?}");
         let of = |name: &str| row[place(name)].parse::<f64>().expect("a number");
-        // Above the line is what its promise at the same clean accuracy leaves of the log-odds under attack.
+        // Effective robustness is the log-odds under attack minus the line's value at the same clean accuracy.
         let odds = |share: f64| (share / (1.0 - share)).ln();
         let above = odds(of("attacked")) - odds(of("expected_percent") / 100.0);
         assert!(of("slope") > 0.0 && (of("effective_robustness") - above).abs() < 1e-6, "{row:?}");
@@ -484,12 +485,12 @@ fn a_worst_case_shows_the_second_turn_and_what_was_done_to_the_picture() {
         "change by the attack, re-created on the model's input pixels, amplified 63 times",
     ];
     assert_eq!(captions, expected);
-    // Its gradient has one sign, so every value moves down by two levels: 63 times as much around 128.
+    // The gradient has one sign, so every value falls by two levels, which is shown 63 times as strong around 128.
     let png = STANDARD.decode(fgsm.views[1].picture.trim_start_matches("data:image/png;base64,")).expect("base64");
     let change = image::load_from_memory(&png).expect("a picture").to_rgb8();
     assert_eq!(change.dimensions(), (SIDE, SIDE));
     assert!(change.pixels().all(|pixel| pixel.0 == [128 - 126; 3]));
-    // All else is as before.
+    // All other cases are unchanged.
     assert!(drawn.iter().zip(&worst).all(|(a, b)| a.condition == "fgsm" || a == b));
 
     let [x0, y0, x1, y1] = FINDING.map(f64::from);
@@ -524,7 +525,7 @@ fn a_report_of_the_base_alone_or_of_nothing_is_still_a_page() {
     }
 }
 
-/// Not a test: leaves a page of the whole suite to be looked at.
+/// Writes a page of the whole suite for inspection; not a test of behaviour.
 #[test]
 #[ignore = "takes minutes"]
 fn the_whole_suite_to_look_at() {

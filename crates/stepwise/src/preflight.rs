@@ -41,7 +41,7 @@ fn trained(preflight: &Preflight) -> Table {
             rate(&preflight.freeze_groups, *part, rank.is_some()),
         ]);
     }
-    if let Tuning::LoraRecipe { lora } = &preflight.tuning {
+    if let Tuning::Lora { lora } = &preflight.tuning {
         table.notes.extend(beside_plain(lora));
     }
     table.notes.extend(by_phase(trainable, &preflight.freeze_groups));

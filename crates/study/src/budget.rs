@@ -1,5 +1,5 @@
-//! What every run would be taught, counted before anything runs: arms that are to be compared must have had the same, and a study
-//! that goes on must teach what it began with.
+//! Training budgets of all runs of a study, counted before the first run. Arms that are compared must have equal
+//! budgets, and a continued study must train on the same examples as before.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,35 +17,36 @@ use stepwise_vlm::processor::Processor;
 
 use super::{Study, StudyError, Task, UnequalBudget};
 
-/// What a run is taught.
+/// Training budget of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// Optimiser steps.
     pub steps: u64,
-    /// Lessons; a question taught twice counts twice.
+    /// Training examples; a question that is trained twice counts twice.
     pub samples: u64,
-    /// Tokens the loss is taken on.
+    /// Supervised tokens, the tokens that the loss is computed on.
     pub supervised_tokens: u64,
 }
 
-/// What a run is taught: how much, and what exactly.
+/// Training budget of a run, and a digest of its training examples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// How much.
+    /// Training budget.
     pub budget: Budget,
-    /// SHA-256 of its lessons: of every step the questions and conditions, which answers to earlier questions they come with,
-    /// and the words; not the pixels. Another version of the program may lay the same recipe out in other lessons.
+    /// SHA-256 (lower-case hexadecimal) of the training examples: for every step the questions, conditions, answers
+    /// given as context, and texts, but not the pixels. Another version of the program may make other examples from the
+    /// same recipe.
     pub lessons: String,
 }
 
-/// By how much samples and tokens may differ before they are not the same: a pass whose cases are no whole number of batches
-/// ends in a smaller one, in each phase anew. Steps may not differ at all.
+/// Largest relative difference at which numbers of samples and tokens count as equal. They differ slightly between
+/// arms, because the last batch of a pass may be smaller. Steps must be exactly equal.
 pub const TOLERANCE: f64 = 0.01;
 
-/// What is said of arms that need no reason.
-pub const EQUAL: &str = "equal in all arms, seed by seed: steps exactly, samples and tokens within 1 %";
+/// Text of reports about arms with equal budgets.
+pub const EQUAL: &str = "equal in all arms for each seed: steps exactly, samples and tokens within 1 %";
 
-/// A quantity of a budget: its key in `unequal_budget`, its value, and by what share arms may differ in it.
+/// A quantity of a budget: its key in `unequal_budget`, its value, and the allowed relative difference between arms.
 type Quantity = (&'static str, fn(&Budget) -> u64, f64);
 
 const QUANTITIES: [Quantity; 3] = [
@@ -54,11 +55,11 @@ const QUANTITIES: [Quantity; 3] = [
     ("supervised_tokens", |budget| budget.supervised_tokens, TOLERANCE),
 ];
 
-/// The budgets of all arms, which differ.
+/// Error: the budgets of the arms differ for one seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unequal {
     seed: u64,
-    /// Keys of what differs without a reason.
+    /// Keys of the quantities that differ without a reason.
     differs: Vec<&'static str>,
     rows: Vec<(String, Budget)>,
 }
@@ -66,7 +67,7 @@ pub struct Unequal {
 impl fmt::Display for Unequal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let differs: Vec<String> = self.differs.iter().map(|name| name.replace('_', " ")).collect();
-        writeln!(f, "the arms would not be taught the same {} (seed {}):", differs.join(", "), self.seed)?;
+        writeln!(f, "the training budgets of the arms differ in {} (seed {}):", differs.join(", "), self.seed)?;
         let width = self.rows.iter().map(|(arm, _)| arm.len()).max().unwrap_or(0).max(3);
         writeln!(f, "  {:<width$}  {:>8}  {:>8}  {:>17}", "arm", "steps", "samples", "supervised tokens")?;
         for (arm, Budget { steps, samples, supervised_tokens }) in &self.rows {
@@ -75,15 +76,16 @@ impl fmt::Display for Unequal {
         let reasons: Vec<String> = self.differs.iter().map(|name| format!("{name} = \"...\"")).collect();
         write!(
             f,
-            "steps must be the same, samples and supervised tokens within {} % -> make them equal (`train.max_steps`, epochs, \
-             orders of one budget), or say in the study why they differ: `unequal_budget = {{ {} }}`",
+            "steps must be equal, samples and supervised tokens within {} % -> make them equal (`train.max_steps`, epochs, \
+             `order`), or give the reason in the study: `unequal_budget = {{ {} }}`",
             TOLERANCE * 100.0,
             reasons.join(", ")
         )
     }
 }
 
-/// Counts lessons and their tokens. What an answer costs depends on its words alone, and is remembered.
+/// Counts training examples and supervised tokens. The number of tokens depends only on the answer's text and
+/// is cached.
 struct Counter<'a> {
     processor: &'a Processor,
     tokens: HashMap<String, u64>,
@@ -127,10 +129,10 @@ impl Counter<'_> {
     }
 }
 
-/// What `tasks` of `study` would be taught, in their order.
+/// Training budgets of `tasks` of `study`, in the order of the tasks.
 ///
 /// # Errors
-/// When cases, tokenizer or plan of an arm cannot be had.
+/// When the cases or the processor of an arm cannot be loaded, or its run plan cannot be made.
 pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Result<Vec<Counted>, StudyError> {
     let mut processors: HashMap<(std::path::PathBuf, Option<bool>), Processor> = HashMap::new();
     let mut cases: Vec<(stepwise_recipe::Data, Vec<Case>)> = Vec::new();
@@ -158,22 +160,24 @@ pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Re
     Ok(counted)
 }
 
-/// Whether the arms of `study` are taught the same, as far as it does not say why not. `budgets` are those of its tasks.
+/// Checks that the arms of `study` have equal training budgets for each seed, except in quantities for which the study
+/// gives a reason. `budgets` are the budgets of the tasks, by task number.
 ///
 /// # Errors
-/// When they are not, and when the runs of an arm may end before their time.
+/// When budgets differ without a reason, or the runs of an arm may end early and there is no reason for
+/// different steps.
 pub fn check(study: &Study, budgets: &[Budget]) -> Result<(), StudyError> {
     let reasons = &study.file.unequal_budget;
     if reasons.steps.is_none()
         && let Some((task, key)) = study.tasks.iter().find_map(|task| Some((task, ends_early(&task.recipe)?)))
     {
         let problem = format!(
-            "its runs may end before their steps are done (`{key}`) -> remove that, or say in the study why steps may differ: \
+            "its runs may end before all planned steps (`{key}`) -> remove the key, or give the reason in the study: \
              `unequal_budget = {{ steps = \"...\" }}`"
         );
         return Err(StudyError::Budget { arm: study.arms[task.arm].name.clone(), problem });
     }
-    // Arms are compared seed by seed.
+    // Arms are compared within a seed.
     for of_seed in study.tasks.chunk_by(|a, b| a.seed == b.seed) {
         let rows: Vec<(String, Budget)> =
             of_seed.iter().map(|task| (study.arms[task.arm].name.clone(), budgets[task.number])).collect();
@@ -185,7 +189,7 @@ pub fn check(study: &Study, budgets: &[Budget]) -> Result<(), StudyError> {
     Ok(())
 }
 
-/// The key that may end a run before its steps are done.
+/// Key that may end a run before all planned steps; None if there is none.
 fn ends_early(recipe: &Recipe) -> Option<&'static str> {
     if recipe.train.early_stopping.patience.is_some() {
         return Some("train.early_stopping_patience");
@@ -193,7 +197,7 @@ fn ends_early(recipe: &Recipe) -> Option<&'static str> {
     recipe.curriculum.phase.iter().any(|phase| phase.examples.early_advance.is_some()).then_some("early_advance")
 }
 
-/// The keys of what differs and has no reason to.
+/// Keys of the quantities that differ among `budgets` and have no reason.
 fn differing<'a>(budgets: impl Iterator<Item = &'a Budget> + Clone, reasons: &UnequalBudget) -> Vec<&'static str> {
     let waived = [&reasons.steps, &reasons.samples, &reasons.supervised_tokens];
     let differs = |(_, of, tolerance): &Quantity| {

@@ -1,7 +1,8 @@
-//! Claims: a task is run by one process at a time, wherever it lives. A claim is a file that names its holder and that the holder
-//! touches while it lives. It is stale once its holder is known to be gone: the process has ended, or is another one under the
-//! same number; or, where processes of that number cannot be seen from here, once it has not been touched for long. A holder
-//! that finds its claim taken by another has been silent for too long, and must not go on.
+//! Claims: only one process at a time, on any machine, runs a task.
+//!
+//! A claim is a file that names its holder. The holder touches it regularly. A claim is stale when its holder's process
+//! has ended, or when that process cannot be checked from here and the file was not touched for [`SILENCE`]. Another
+//! process may take over a stale claim. A holder that lost its claim in this way must stop its work at once.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -12,13 +13,13 @@ use std::time::{Duration, SystemTime};
 
 use super::holder::Holder;
 
-/// How often a holder touches its claim.
+/// Time between two touches of a claim by its holder.
 pub const BEAT: Duration = Duration::from_secs(20);
 
-/// After how long without that it is stale, where its holder's process cannot be seen.
+/// Time without a touch after which a claim is stale, if its holder's process cannot be checked.
 pub const SILENCE: Duration = Duration::from_secs(300);
 
-/// A claim that this process holds; dropping it gives it back.
+/// A claim that this process holds. Dropping it releases the claim.
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
@@ -26,30 +27,31 @@ pub struct Claim {
     beat: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// What came of asking for a claim.
+/// Result of an attempt to claim a task.
 #[derive(Debug)]
 pub enum Claimed {
-    /// It is ours. `stale` held it before and is gone.
+    /// This process now holds the claim.
     Ours {
-        /// Held until it is dropped.
+        /// The claim, held until it is dropped.
         claim: Claim,
-        /// Whose it was, if it was left behind.
+        /// Former holder of a stale claim that was taken over; None when there was no claim.
         stale: Option<Holder>,
     },
-    /// Another process holds it.
+    /// Another process holds the claim.
     Theirs {
-        /// Whose it is.
+        /// The holder.
         holder: Holder,
-        /// For how long it was not touched.
+        /// Time since the claim was last touched.
         untouched: Duration,
     },
 }
 
-/// Asks for the claim at `path`. `lost` is called, by a thread of the claim, once it is found to be somebody else's, whom it is
-/// told, or nobody's: whoever held it must leave at once what it was claimed for.
+/// Tries to take the claim at `path`. A thread of the claim calls `lost` if the claim is later found to belong to
+/// another holder, with that holder, or to be removed, with None. The caller must then stop at once the work that the
+/// claim protects.
 ///
 /// # Errors
-/// When the folder cannot be written.
+/// When the folder or the claim cannot be read or written.
 pub fn claim(path: &Path, lost: impl FnOnce(Option<Holder>) + Send + 'static) -> io::Result<Claimed> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -63,7 +65,7 @@ pub fn claim(path: &Path, lost: impl FnOnce(Option<Holder>) + Send + 'static) ->
             _ => {}
         }
         let Some(holder) = holder(path)? else { continue };
-        // Asked of the file: over a network a name may be reported as taken that was taken by ourselves.
+        // The file decides: a network file system may report our own new file as already existing.
         if holder == here {
             return Ok(Claimed::Ours { claim: Claim::held(path, here, BEAT, lost), stale });
         }
@@ -78,13 +80,13 @@ pub fn claim(path: &Path, lost: impl FnOnce(Option<Holder>) + Send + 'static) ->
     }
 }
 
-/// Who holds the claim at `path`, if somebody living does.
+/// The holder of the claim at `path`. None when there is no claim or it is stale.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// When the claim cannot be read.
 pub fn held(path: &Path) -> io::Result<Option<Holder>> {
     let Some(holder) = holder(path)? else { return Ok(None) };
-    // Whoever may only look at the study goes by the clock of this machine.
+    // A process without write access uses the clock of this machine.
     let guard = OpenOptions::new().write(true).open(guard(path));
     let now = guard.and_then(|guard| now(&guard)).unwrap_or_else(|_| SystemTime::now());
     Ok((!holder.is_gone(untouched(path, now))).then_some(holder))
@@ -94,9 +96,9 @@ fn guard(path: &Path) -> PathBuf {
     path.with_extension("claim-guard")
 }
 
-/// The guard of a claim, locked: between looking at a claim and removing it nobody else may do so. Where files cannot be locked
-/// two processes that find the same stale claim in the same instant both take it, and one of them loses it at its next beat;
-/// creating a claim is atomic everywhere.
+/// Opens and locks the guard file of a claim, so that no other process acts between reading a claim and removing it.
+/// Without file locks, two processes that find the same stale claim at the same moment both take it, and one of them
+/// loses it at its next touch. Creating a claim is atomic on every file system.
 fn locked(path: &Path) -> io::Result<File> {
     let guard = OpenOptions::new().create(true).truncate(false).write(true).open(guard(path))?;
     match guard.lock() {
@@ -105,13 +107,13 @@ fn locked(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether a file system has no locks to give, as those of clusters often have none.
+/// Whether the error means that the file system has no locks, as is common on clusters.
 fn is_without_locks(error: &io::Error) -> bool {
     const NO_LOCKS: i32 = if cfg!(target_os = "linux") { 37 } else { 77 };
     error.kind() == io::ErrorKind::Unsupported || cfg!(unix) && error.raw_os_error() == Some(NO_LOCKS)
 }
 
-/// Writes the claim whole before it gets its name, and only if nobody has that name.
+/// Writes the claim to a temporary file and links it to `path`; fails if `path` already exists.
 fn create(path: &Path, holder: &Holder) -> io::Result<()> {
     let json = serde_json::to_vec(holder)?;
     let beside = stepwise_data::io::atomic::beside(path, "new");
@@ -121,7 +123,7 @@ fn create(path: &Path, holder: &Holder) -> io::Result<()> {
     let linked = fs::hard_link(&beside, path);
     let _ = fs::remove_file(&beside);
     match linked {
-        // File systems without hard links: created by name, and written at once.
+        // Without hard links the file is created under its name and written directly.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             OpenOptions::new().write(true).create_new(true).open(path)?.write_all(&json)
         }
@@ -129,7 +131,7 @@ fn create(path: &Path, holder: &Holder) -> io::Result<()> {
     }
 }
 
-/// Who is named in a claim; none where there is no claim.
+/// Holder named in a claim file; None when the file does not exist.
 fn holder(path: &Path) -> io::Result<Option<Holder>> {
     match fs::read(path) {
         Ok(json) => Ok(Some(named(&json))),
@@ -138,25 +140,26 @@ fn holder(path: &Path) -> io::Result<Option<Holder>> {
     }
 }
 
-/// Who is named in the text of a claim. One that cannot be read names nobody that is known.
+/// Holder named in the text of a claim; the default holder when the text cannot be parsed.
 fn named(json: &[u8]) -> Holder {
     serde_json::from_slice(json).unwrap_or_default()
 }
 
-/// What the clock of the file system says, which hosts share.
+/// Current time by the clock of the file system, which all hosts share.
 fn now(guard: &File) -> io::Result<SystemTime> {
     guard.set_len(0)?;
     (&*guard).write_all(b"now")?;
     guard.metadata()?.modified()
 }
 
-/// For how long a claim was not touched.
+/// Time since a claim was last touched; zero when it cannot be read.
 fn untouched(path: &Path, now: SystemTime) -> Duration {
     let then = fs::metadata(path).and_then(|found| found.modified());
     then.ok().and_then(|then| now.duration_since(then).ok()).unwrap_or_default()
 }
 
-/// Touches a claim if it is still its holder's; otherwise says whose it is, which may be nobody's.
+/// Touches a claim if `holder` still holds it. Otherwise the inner error is the present holder, or None when the claim
+/// is gone.
 fn touch(path: &Path, holder: &Holder) -> io::Result<Result<(), Option<Holder>>> {
     let mut file = match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err(None)),
@@ -168,8 +171,8 @@ fn touch(path: &Path, holder: &Holder) -> io::Result<Result<(), Option<Holder>>>
     if found != *holder {
         return Ok(Err(Some(found)));
     }
-    // The same words again: the file system notes when, by the clock that staleness goes by. One who takes the claim in this
-    // instant makes a file of its own, which this does not reach.
+    // Rewriting the same text updates the modification time by the file system's clock. A process that takes the claim
+    // at this moment makes a new file, which this write does not change.
     file.rewind()?;
     file.write_all(&json)?;
     file.sync_all()?;
@@ -182,7 +185,7 @@ impl Claim {
         let (claim, of) = (path.to_owned(), holder.clone());
         let thread = std::thread::spawn(move || {
             while asked_to_end.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                // A claim that cannot be touched for a while becomes stale; if it is taken then, a later beat finds that.
+                // An I/O error is ignored: if the claim becomes stale and is taken meanwhile, a later touch detects it.
                 if let Ok(Err(taker)) = touch(&claim, &of) {
                     return lost(taker);
                 }
@@ -198,7 +201,8 @@ impl Drop for Claim {
             drop(sender);
             let _ = thread.join();
         }
-        // What cannot be looked at, or is another's by now, stays: one of ours is stale once this process has ended.
+        // A claim that cannot be checked, or that another process holds, stays. Ours becomes stale when this
+        // process ends.
         let Ok(_guard) = locked(&self.path) else { return };
         if holder(&self.path).is_ok_and(|found| found.as_ref() == Some(&self.holder)) {
             let _ = fs::remove_file(&self.path);
@@ -223,7 +227,7 @@ mod tests {
         }
     }
 
-    /// Makes a claim of one that is not known here; seen from here it is stale by silence alone.
+    /// Writes a claim of a holder on another machine; it becomes stale only by silence.
     fn write(path: &Path) -> Holder {
         let far = Holder { host: "elsewhere".into(), pid: 1, started: Some(1), ..Holder::here() };
         fs::write(path, serde_json::to_vec(&far).expect("JSON")).expect("written");
@@ -294,7 +298,7 @@ mod tests {
         touch(&path, &here).expect("writable").expect("ours");
         let guard = locked(&path).expect("writable");
         assert!(untouched(&path, now(&guard).expect("writable")) < SILENCE / 2);
-        assert_eq!(holder(&path).expect("readable"), Some(here), "the words are the same");
+        assert_eq!(holder(&path).expect("readable"), Some(here), "the text is unchanged");
     }
 
     #[test]
@@ -306,15 +310,15 @@ mod tests {
             create(&path, &here).expect("written");
             let (sender, lost) = channel();
             let kept = Claim::held(&path, here, SHORT, move |taker| sender.send(taker).expect("heard"));
-            assert!(lost.recv_timeout(10 * SHORT).is_err(), "it is ours");
+            assert!(lost.recv_timeout(10 * SHORT).is_err(), "the claim is still held");
             fs::remove_file(&path).expect("there");
-            // Another token is another holder, even of this very process.
+            // A holder with another token is another holder, even in the same process.
             let taker = taken.then(Holder::here);
             if let Some(taker) = &taker {
                 create(&path, taker).expect("written");
             }
             let told = lost.recv_timeout(Duration::from_secs(10)).expect("told");
-            assert!(told == taker || told.is_none(), "{told:?}"); // Between the two it was nobody's.
+            assert!(told == taker || told.is_none(), "{told:?}"); // The claim was briefly absent.
             drop(kept);
             assert_eq!(holder(&path).expect("readable"), taker);
         }
@@ -340,7 +344,7 @@ mod tests {
 
     const CHILD: &str = "STEPWISE_TEST_CLAIM_CHILD";
 
-    /// Not a test of its own: what [`of_many_who_find_a_stale_claim_one_gets_it`] runs in processes of their own.
+    /// Not a test of its own: [`of_many_who_find_a_stale_claim_one_gets_it`] runs it in child processes.
     #[test]
     fn child() {
         let Some(path) = std::env::var_os(CHILD) else { return };
@@ -348,10 +352,10 @@ mod tests {
         let word = if matches!(claimed, Claimed::Ours { .. }) { "ours" } else { "theirs" };
         let mut out = io::stdout().lock();
         writeln!(out, "\n{word}").and_then(|()| out.flush()).expect("a pipe");
-        // Held until the test has heard from all.
+        // Held until the test has read the output of all children.
         let _ = io::stdin().read_line(&mut String::new());
         drop(claimed);
-        std::process::exit(0); // Nobody reads what the test runner would say.
+        std::process::exit(0); // Skips the output of the test runner, which nobody reads.
     }
 
     #[test]
@@ -365,7 +369,7 @@ mod tests {
         let mut children: Vec<_> = (0..6)
             .map(|_| {
                 let mut command = Command::new(std::env::current_exe().expect("this test"));
-                command.args(["--exact", "study::claim::tests::child", "--nocapture"]).env(CHILD, &path);
+                command.args(["--exact", "claim::tests::child", "--nocapture"]).env(CHILD, &path);
                 command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started")
             })
             .collect();
@@ -381,6 +385,6 @@ mod tests {
             child.wait().expect("ended");
         }
         assert_eq!(said.iter().filter(|word| *word == "ours").count(), 1, "{said:?}");
-        assert!(!path.exists(), "given back");
+        assert!(!path.exists(), "released");
     }
 }

@@ -1,4 +1,4 @@
-//! What the finished runs of a study left, as the benchmark's report takes it.
+//! Collects the results of the finished runs of a study for the benchmark's report.
 
 use std::path::{Path, PathBuf};
 
@@ -13,15 +13,15 @@ use super::manifest::Manifest;
 use super::{Study, StudyError, Task};
 use crate::summary::{ArmRuns, SeedRun, StudyRuns, TrainingBudget};
 
-/// Reads the runs of `study` that are finished.
+/// Reads the results of the finished runs of `study`.
 ///
 /// # Errors
-/// When none is, when the reference has none, and when a file of one cannot be read.
+/// When the reference has no finished run, a run lacks its final evaluation, or a file of a run cannot be read.
 pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyError> {
     let empty = |name: &String| ArmRuns { name: name.clone(), budget: budget(manifest, name), runs: Vec::new() };
     let mut arms: Vec<ArmRuns> = study.arms.iter().map(|arm| empty(&arm.name)).collect();
     let mut base = None;
-    // Seeds that the study has since been given have no entry yet.
+    // Seeds that were added since have no entry in the manifest yet.
     for (task, entry) in study.tasks.iter().zip(&manifest.tasks) {
         let Some(steps) = task.finished()? else { continue };
         let run = run(task, (steps, entry.budget.steps), task.arm == study.reference)?;
@@ -47,7 +47,7 @@ pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyErr
     })
 }
 
-/// What a run of the arm was to be taught, the mean over seeds.
+/// Planned training budget of a run of the arm, averaged over seeds.
 fn budget(manifest: &Manifest, arm: &str) -> TrainingBudget {
     let budgets: Vec<Budget> =
         manifest.tasks.iter().filter(|entry| entry.arm == arm).map(|entry| entry.budget).collect();
@@ -71,7 +71,7 @@ fn facts(study: &Study, manifest: &Manifest) -> Vec<(String, String)> {
         }
     };
     let budget = format!(
-        "{} steps, {} lessons, {} supervised tokens",
+        "{} steps, {} training examples, {} supervised tokens",
         range(|budget| budget.steps),
         range(|budget| budget.samples),
         range(|budget| budget.supervised_tokens)
@@ -88,13 +88,14 @@ fn facts(study: &Study, manifest: &Manifest) -> Vec<(String, String)> {
         ("Base", recipe.model_name_or_path.display().to_string()),
         ("Cases", recipe.data.source.to_string()),
         ("Seeds", seeds.join(", ")),
-        ("Each run is taught", budget),
+        ("Training budget per run", budget),
         ("Manifest", manifest.digest.chars().take(12).collect()),
     ];
     facts.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
-/// What the run of `task` left, which did and was to do so many steps. What it answered on its way is read of the reference alone.
+/// Results of the run of `task`, with its steps done and planned. Outcomes of earlier evaluations are read only for
+/// the reference.
 fn run(task: &Task, (steps, planned): (u64, u64), is_reference: bool) -> Result<SeedRun, StudyError> {
     let benchmark = task.folder().join("benchmark");
     let log = task.folder().join("trainer_log.jsonl");
@@ -110,11 +111,11 @@ fn run(task: &Task, (steps, planned): (u64, u64), is_reference: bool) -> Result<
     let senseless = |what: &str| StudyError::Senseless {
         path: benchmark.clone(),
         what: what.to_owned(),
-        advice: "remove its folder and run the study again".to_owned(),
+        advice: "remove the run's folder and run the study again".to_owned(),
     };
-    let last = tested.pop().ok_or_else(|| senseless("the run has tested no epoch"))?;
+    let last = tested.pop().ok_or_else(|| senseless("the run has evaluated no epoch"))?;
     if stops.last().is_none_or(|(step, _)| *step < steps) {
-        return Err(senseless("the log of the run lacks its last test"));
+        return Err(senseless("the log of the run lacks the final evaluation"));
     }
     let earlier =
         if is_reference { tested.iter().map(|path| outcomes(path)).collect::<Result<_, _>>()? } else { Vec::new() };

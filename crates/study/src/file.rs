@@ -1,5 +1,5 @@
-//! The study file: a base recipe, what is laid over it in every arm, the axes with their arms, seeds, and the endpoints
-//! named before the first run.
+//! Reads the study file: base recipe, changes to it in all arms, axes with their arms, seeds, and the
+//! primary endpoints.
 
 use std::path::{Path, PathBuf};
 
@@ -12,44 +12,44 @@ use stepwise_recipe::{Problem, Reference};
 use super::StudyError;
 use super::unequal_budget::{self, UnequalBudget};
 
-/// A study as written.
+/// A study file as written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudyFile {
-    /// For people, and the name of its jobs on a cluster.
+    /// Name for reports and for cluster jobs.
     pub name: String,
-    /// The recipe that every arm starts from.
+    /// Path of the base recipe, which every arm changes.
     pub base: PathBuf,
     /// Folder that holds the runs.
     pub output_dir: PathBuf,
-    /// One run of every arm for each.
+    /// Seeds; every arm has one run for each.
     pub seeds: Vec<u64>,
-    /// Metrics of the benchmark's summary that a claim may rest on.
+    /// Primary endpoints: metrics of the benchmark's summary that a claim may rest on.
     pub primary: Vec<String>,
-    /// The arm that all others are compared with; the first one when left out.
+    /// Name of the arm that all others are compared with. None means the first arm.
     pub reference: Option<String>,
-    /// Why arms that are taught more or less than others may be compared all the same.
+    /// Reasons why arms with different training budgets may be compared.
     pub unequal_budget: UnequalBudget,
-    /// Laid over the base in every arm, as `--set` arguments.
+    /// Changes to the base recipe in every arm, as `--set` arguments.
     pub set: Vec<String>,
-    /// What is varied.
+    /// Axes: the settings that are varied.
     pub axes: Vec<Axis>,
 }
 
-/// One thing that is varied.
+/// One axis: a setting that is varied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
-    /// What it is called.
+    /// Name of the axis.
     pub name: String,
-    /// Its values by name.
+    /// Values of the axis.
     pub arms: Vec<AxisArm>,
 }
 
 /// One value of an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AxisArm {
-    /// What it is called.
+    /// Name of the value.
     pub name: String,
-    /// Laid over the base, as `--set` arguments.
+    /// Changes to the base recipe, as `--set` arguments.
     pub set: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl StudyFile {
     /// Reads `text` as the study at `path`.
     ///
     /// # Errors
-    /// With every problem of the text.
+    /// When the text is wrong; the error lists every problem.
     pub fn parse(path: &Path, text: String) -> Result<Self, StudyError> {
         let invalid = |problems| StudyError::Invalid { path: path.into(), problems };
         let Document { sources, root } = Document::parse(path.display().to_string(), text, &[]).map_err(invalid)?;
@@ -84,20 +84,22 @@ fn read(path: &Path, root: Table, findings: &Findings) -> StudyFile {
     let mut top = Section::top(root, findings).about(ABOUT);
     let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let name_at = top.at("name");
-    let name = top.text("name", Some("the file's name"), "For people, and the name of its jobs on a cluster.");
+    let name = top.text("name", Some("the file's name"), "Name for reports and for cluster jobs.");
     let name = name.unwrap_or_else(|| stem.clone());
     if !is_plain(&name) {
-        let message = format!("the study's name `{name}` has more than letters, digits, `-`, `_` and `.`");
-        top.report(name_at.as_ref(), message, "it stands in the names of jobs and tables; write a shorter `name`");
+        let message = format!(
+            "the study's name `{name}` must start with a letter or digit and contain only letters, digits, `-`, `_` and `.`"
+        );
+        top.report(name_at.as_ref(), message, "choose another `name`; it is used in names of jobs and tables");
     }
-    let base = top.path_required("base", "recipes/quickstart.toml", "The recipe that every arm starts from.");
+    let base = top.path_required("base", "recipes/quickstart.toml", "Base recipe, which every arm changes.");
     let output_dir = top
         .path("output_dir", Some("`checkpoints/` and the study's name"), "Folder that holds the runs.")
         .unwrap_or_else(|| Path::new("checkpoints").join(&name));
     let seeds = read_seeds(&mut top);
     let primary = read_primary(&mut top);
     let reference =
-        top.text("reference", Some("the first arm"), "The arm that all others are compared with, by its whole name.");
+        top.text("reference", Some("the first arm"), "Full name of the arm that all others are compared with.");
     let unequal_budget = unequal_budget::read(&mut top);
     let set = top.section("set").about(SET).drain();
     let set = set.iter().flat_map(|(key, entry)| overrides(&top, key, entry)).map(Override::argument).collect();
@@ -106,14 +108,14 @@ fn read(path: &Path, root: Table, findings: &Findings) -> StudyFile {
     StudyFile { name, base, output_dir, seeds, primary, reference, unequal_budget, set, axes }
 }
 
-const ABOUT: &str = "What is compared, and what a claim may rest on.";
+const ABOUT: &str = "Base recipe, runs, and the endpoints that a claim may rest on.";
 
-const SET: &str = "Keys of the recipe, laid over the base in every arm: `set.train.max_steps = 100`.";
+const SET: &str = "Keys of the recipe that are set in every arm: `set.train.max_steps = 100`.";
 
-const AXES: &str = "What is varied. `[axes.NAME]` has an arm a line: its name, and the keys of the recipe that are laid over the \
-                    base, as in `stepwise = { curriculum.order = \"stepwise\" }`. Of several axes every combination is an arm, its \
-                    name those of its values joined by `+`; no two axes may set one key. `seed` and `output_dir` are the \
-                    study's own.";
+const AXES: &str = "Settings that are varied. `[axes.NAME]` has one value per line: its name, and the keys of the recipe that it sets, as \
+                    in `stepwise = { curriculum.order = \"stepwise\" }`. With one axis each value is an arm. With several axes every \
+                    combination of values is an arm, named by the values joined with `+`. Two axes must not set the same key. \
+                    `seed` and `output_dir` of the recipe are set by the study.";
 
 fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
     const ACCEPTS: &str = "a list of whole numbers, each once";
@@ -121,7 +123,8 @@ fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
         "seeds",
         list(ACCEPTS, ValueKind::Integer(0, i64::MAX as u64)),
         Some("[1, 2, 3]".into()),
-        "One run of every arm for each. More may be added at the end when the study has begun; the report says which.",
+        "Seeds; every arm has one run for each. Seeds may be added at the end after the study has begun; the report \
+         marks them.",
     ) else {
         return vec![1, 2, 3];
     };
@@ -137,20 +140,29 @@ fn read_seeds(top: &mut Section<'_>) -> Vec<u64> {
                     top.report(Some(&element.at), format!("seed {seed} is named twice"), "remove one of them");
                 }
                 Some(seed) => seeds.push(seed),
-                None => top.report(Some(&element.at), "a seed is 0 or more", format!("write {ACCEPTS}")),
+                None => top.report(
+                    Some(&element.at),
+                    "a seed must be a whole number, at least 0",
+                    format!("write {ACCEPTS}"),
+                ),
             },
             _ => top.mismatch(element, "seeds", ACCEPTS),
         }
     }
     if elements.is_empty() {
-        top.report(Some(&node.at), "a study without seeds has no runs", "write at least one, better three or more");
+        top.report(
+            Some(&node.at),
+            "a study without seeds has no runs",
+            "write at least one seed; three or more are better",
+        );
     }
     seeds
 }
 
 fn read_primary(top: &mut Section<'_>) -> Vec<String> {
     const ACCEPTS: &str = "a list of metrics of the benchmark's summary, such as [\"chain_accuracy\"]";
-    const HELP: &str = "Endpoints that a claim may rest on, named before the first run; their p-values are adjusted by Holm over all arms.";
+    const HELP: &str = "Primary endpoints, which a claim may rest on; they are fixed before the first run. Their p-values are \
+        adjusted by Holm over all arms.";
     if !top.has("primary") {
         top.report(
             None,
@@ -185,7 +197,7 @@ fn read_axes(mut section: Section<'_>) -> Vec<Axis> {
     const HELP: &str =
         "write its arms as tables of recipe keys, as in `stepwise = { curriculum.order = \"stepwise\" }`";
     let mut axes = Vec::new();
-    // The keys of earlier axes, with the axis.
+    // Keys that earlier axes set, each with the name of the axis.
     let mut taken: Vec<(String, String)> = Vec::new();
     for (name, entry) in section.drain() {
         let Value::Table(written) = &entry.node.value else {
@@ -198,20 +210,26 @@ fn read_axes(mut section: Section<'_>) -> Vec<Axis> {
             let Value::Table(keys) = &entry.node.value else {
                 section.report(
                     Some(&entry.key),
-                    format!("the arm `{arm}` of `{name}` is no table of recipe keys"),
+                    format!("the arm `{arm}` of `{name}` is not a table of recipe keys"),
                     HELP,
                 );
                 continue;
             };
             if !is_plain(arm) {
-                let message = format!("the arm's name `{arm}` has more than letters, digits, `-`, `_` and `.`");
-                section.report(Some(&entry.key), message, "it stands in the names of folders; rename it");
+                let message = format!(
+                    "the arm's name `{arm}` must start with a letter or digit and contain only letters, digits, `-`, `_` and `.`"
+                );
+                section.report(Some(&entry.key), message, "rename it; the name is used in names of folders");
             }
             let set: Vec<Override> = keys.iter().flat_map(|(key, entry)| overrides(&section, key, entry)).collect();
             for found in &set {
                 if let Some((key, axis)) = taken.iter().find(|(key, _)| overlap(key, &found.key)) {
                     let message = format!("`{}` is set here, and `{key}` by the axis `{axis}`", found.key);
-                    section.report(Some(&found.at), message, "one would overrule the other; set it in one axis alone");
+                    section.report(
+                        Some(&found.at),
+                        message,
+                        "set it in one axis only; otherwise one value would replace the other",
+                    );
                 }
                 own.push((found.key.clone(), name.clone()));
             }
@@ -224,12 +242,12 @@ fn read_axes(mut section: Section<'_>) -> Vec<Axis> {
         axes.push(Axis { name, arms });
     }
     if axes.is_empty() {
-        section.report(None, "nothing is varied", "add an axis: `[axes.order]`, then an arm a line");
+        section.report(None, "nothing is varied", "add an axis: `[axes.order]`, then one arm per line");
     }
     axes
 }
 
-/// A key of the recipe with its value.
+/// A key of the recipe with its value, set by the study.
 struct Override {
     key: String,
     value: toml::Value,
@@ -243,14 +261,14 @@ impl Override {
     }
 }
 
-/// Keys that the study sets itself, with where they are said.
+/// Keys of the recipe that the study sets itself, each with the study's key for it.
 const OWN: [(&str, &str); 2] = [("seed", "seeds"), ("output_dir", "output_dir")];
 
-/// A value as keys of the recipe: a table is laid over the recipe key by key; anything else replaces what is there, and so does
-/// a table without keys, which empties it.
+/// The changes that a value makes to the recipe. A table sets its keys one by one. Any other value, and an empty table,
+/// replaces the value in the recipe.
 fn overrides(section: &Section<'_>, key: &str, entry: &Entry) -> Vec<Override> {
     if let Some((_, ours)) = OWN.iter().find(|(own, _)| *own == key) {
-        let message = format!("`{key}` is the study's own, and each run's follows from it");
+        let message = format!("`{key}` cannot be set here, because the study sets it for every run");
         section.report(Some(&entry.key), message, format!("remove it, and write `{ours}` at the top of the study"));
     }
     match &entry.node.value {
@@ -261,7 +279,7 @@ fn overrides(section: &Section<'_>, key: &str, entry: &Entry) -> Vec<Override> {
     }
 }
 
-/// Whether two keys are the same, or one is inside the other.
+/// Whether two dotted keys are equal, or one is inside the other.
 fn overlap(a: &str, b: &str) -> bool {
     let inside = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -269,7 +287,7 @@ fn overlap(a: &str, b: &str) -> bool {
     inside(a, b) || inside(b, a)
 }
 
-/// Whether a name may stand in paths, job names and LaTeX labels as it is.
+/// Whether a name can be used unchanged in paths, job names and LaTeX labels.
 fn is_plain(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     !name.is_empty() && name.chars().all(fits) && name.starts_with(|c: char| c.is_ascii_alphanumeric())

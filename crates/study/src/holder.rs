@@ -1,4 +1,4 @@
-//! Who holds a claim: a process, told apart from all others wherever it lives, and whether it still lives.
+//! Holder of a claim: the identity of a process on any machine, and the check whether it has ended.
 
 use std::collections::hash_map::RandomState;
 use std::fs;
@@ -11,33 +11,34 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::SILENCE;
 
-/// Who holds a claim.
+/// The process that holds a claim. The fields together distinguish it from all other processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Its machine.
+    /// Host name of its machine.
     pub host: String,
-    /// The start of that machine's system, where the system tells: machines may share a name.
+    /// Boot id of the machine, because machines may share a name. None where the system has none.
     pub boot: Option<String>,
-    /// What its number counts in, where the system tells: each container has a process 1.
+    /// PID namespace of the process, because every container has a process 1. None where the system has none.
     pub pid_namespace: Option<String>,
-    /// Its process.
+    /// Process id.
     pub pid: u32,
-    /// When the process started, in the system's own unit, where the system tells: numbers of processes are used again.
+    /// Start time of the process in clock ticks since boot, because process ids are used again. None where it is
+    /// not known.
     pub started: Option<u64>,
-    /// Drawn for this one claim.
+    /// Random number of this claim. None in a claim that cannot be read.
     pub token: Option<u64>,
 }
 
-/// What can be seen of a process.
+/// State of a process, as seen from here.
 enum Seen {
-    /// It lives, and started then, where that is known.
+    /// It is running, with its start time where that is known.
     Living(Option<u64>),
     Gone,
     Unknown,
 }
 
 impl Holder {
-    /// This process, about to hold one claim.
+    /// This process as the holder of a new claim, with a new token.
     pub(super) fn here() -> Self {
         Self {
             host: host(),
@@ -49,10 +50,11 @@ impl Holder {
         }
     }
 
-    /// Whether it is gone. `untouched` says for how long nobody has touched the claim.
+    /// Whether the process has ended. `untouched` is the time since the claim was last touched. A process that cannot
+    /// be checked from here counts as ended after [`SILENCE`].
     pub(super) fn is_gone(&self, untouched: Duration) -> bool {
         let here = Self::here();
-        // A number says something only of the machine and the namespace that it counts in.
+        // A process id is meaningful only on its own machine and in its own namespace.
         if (&self.host, &self.boot, &self.pid_namespace) != (&here.host, &here.boot, &here.pid_namespace) {
             return untouched > SILENCE;
         }
@@ -61,34 +63,35 @@ impl Holder {
             Seen::Unknown => untouched > SILENCE,
             Seen::Living(started) => match (self.started, started) {
                 (Some(then), Some(now)) => then != now,
-                // Nobody else has this process's number now, so one that had it is gone.
+                // Without start times, only a holder with this process's own id is known to have ended.
                 _ => self.pid == here.pid,
             },
         }
     }
 }
 
-/// This machine's name. One without a name is told from all others by nothing, so its claims become stale by silence.
+/// Name of this machine. A machine without a name gets a name made from the process id, so that its claims become stale
+/// only by silence.
 fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
     let name = name.or_else(|| std::env::var("HOSTNAME").ok()).or_else(|| std::env::var("COMPUTERNAME").ok());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("process-{}", std::process::id()))
 }
 
-/// The namespace that this process is numbered in.
+/// PID namespace of this process; None where `/proc` does not show it.
 fn pid_namespace() -> Option<String> {
     let name = fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned();
-    // A `/proc` that numbers processes otherwise tells nothing about the others of this namespace.
+    // If `/proc` belongs to another namespace, it shows nothing about the processes of this one.
     let (own, pid) = (fs::read_link("/proc/self").ok()?, std::process::id());
     Some(if own == Path::new(&pid.to_string()) { name } else { format!("{name}, unseen by process {pid}") })
 }
 
 fn look_for(pid: u32) -> Seen {
     match stat(&pid.to_string()) {
-        // Zombies run nothing any more; whoever should collect them may never do so.
+        // A zombie no longer runs, and its parent may never collect it.
         Some((state, _)) if ["Z", "X", "x"].contains(&state.as_str()) => Seen::Gone,
         Some((_, started)) => Seen::Living(Some(started)),
-        // No such process, no `/proc`, or one that hides what other users run.
+        // The process does not exist, there is no `/proc`, or `/proc` hides processes of other users.
         None => match is_signalled(pid) {
             Some(true) => Seen::Living(None),
             Some(false) => Seen::Gone,
@@ -98,15 +101,16 @@ fn look_for(pid: u32) -> Seen {
     }
 }
 
-/// A process's state, and when it started in clock ticks since the machine did; none where `/proc` does not show it.
+/// State of a process, and its start time in clock ticks since boot. None where `/proc` does not show it.
 fn stat(pid: &str) -> Option<(String, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in parentheses and may hold anything; the state is the third, the start the 22nd.
+    // Field 2 is the program name in parentheses and may contain anything. Field 3 is the state, field 22 the
+    // start time.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     Some((fields.next()?.to_owned(), fields.nth(18)?.parse().ok()?))
 }
 
-/// Whether there is a process that a signal would reach, or may not reach as it is another user's; none where nothing can ask.
+/// Whether the process exists, by `kill -0`; a process of another user counts. None where `kill` is not available.
 fn is_signalled(pid: u32) -> Option<bool> {
     if !cfg!(unix) {
         return None;
@@ -121,7 +125,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(SILENCE.as_secs() + 1);
 
-    /// A process that lives, and is not this one.
+    /// A running process other than this one.
     fn other() -> std::process::Child {
         Command::new("sleep").arg("60").spawn().expect("a process")
     }
@@ -140,7 +144,7 @@ mod tests {
     fn a_process_is_gone_once_it_has_ended_or_its_number_is_anothers() {
         let child = other();
         let holder = of(&child);
-        assert!(!holder.is_gone(LONG), "it lives, however silent it is");
+        assert!(!holder.is_gone(LONG), "it is running, however long it is silent");
         assert!(Holder { started: Some(1), ..holder.clone() }.is_gone(Duration::ZERO));
         end(child);
         assert!(holder.is_gone(Duration::ZERO));
@@ -158,7 +162,7 @@ mod tests {
     fn a_number_that_counts_elsewhere_says_nothing() {
         let here = Holder::here();
         assert!(here.boot.is_some() && here.pid_namespace.is_some());
-        // Dead here, alive here, and this process's own number: all of another boot, namespace or machine.
+        // An unused id, a used id and this process's own id, each of another boot, namespace or machine.
         let child = other();
         for (pid, started) in [(i32::MAX as u32, Some(1)), (child.id(), of(&child).started), (here.pid, here.started)] {
             for elsewhere in [

@@ -1,8 +1,8 @@
-//! Studies: a base recipe, arms that differ from it in named keys, seeds. Each arm and seed is a run in a folder of its own.
+//! Studies: a base recipe, arms that change named keys of it, and seeds. Every arm with every seed is a task, one
+//! training run in a folder of its own.
 //!
-//! What is to be run is written down before anything runs, in a manifest whose digest guards against a study that is changed
-//! under way. Runs know nothing of each other: whoever runs task K, on whatever machine that sees the folder, claims it,
-//! finishes it or leaves it to be resumed.
+//! A manifest is written before the first run. Its digest protects against changes to a study that has begun. Tasks are
+//! independent: any process, on any machine with access to the study's folder, can claim a task and run or resume it.
 
 pub mod budget;
 pub mod claim;
@@ -36,94 +36,96 @@ use crate::summary::EFFECTIVE;
 /// Why a study cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
-    /// The file cannot be read.
+    /// The study or its base recipe cannot be read, or is not UTF-8.
     #[error("{}: {source} -> check the path of the study, or of its `base`: TOML files in UTF-8", path.display())]
     Read {
-        /// Of the study, or of its base.
+        /// Path of the study or of its base recipe.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file says something wrong.
+    /// The study file is wrong.
     #[error("{}", listed(path, problems))]
     Invalid {
-        /// Of the study.
+        /// Path of the study.
         path: PathBuf,
-        /// All of them, in the order of the file.
+        /// All problems, in the order of the file.
         problems: Vec<Problem>,
     },
-    /// The base recipe, or what an arm makes of it.
+    /// The base recipe with the changes of an arm is not valid.
     #[error("the recipe of the arm `{arm}` cannot be used:\n{error}")]
     Recipe {
-        /// The arm.
+        /// Name of the arm.
         arm: String,
-        /// What is wrong with it.
+        /// Problems of its recipe.
         error: Box<RecipeError>,
     },
-    /// The suite of the benchmark.
+    /// The suite of the benchmark cannot be loaded.
     #[error(transparent)]
     Suite(#[from] SuiteError),
-    /// The study as a whole makes no sense.
+    /// The study is inconsistent, or its folder does not match it.
     #[error("{}: {what} -> {advice}", path.display())]
     Senseless {
-        /// Of the study.
+        /// File or folder with the problem.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         what: String,
-        /// What to do.
+        /// Advice on what to do.
         advice: String,
     },
-    /// The cases of an arm.
+    /// The cases of an arm cannot be loaded.
     #[error("the arm `{arm}`: {error}")]
     Cases {
-        /// The arm.
+        /// Name of the arm.
         arm: String,
-        /// Why.
+        /// The cause.
         error: CasesError,
     },
-    /// What an arm would teach cannot be counted.
+    /// The training budget of an arm cannot be counted, or its runs may end early.
     #[error("the arm `{arm}`: {problem}")]
     Budget {
-        /// The arm.
+        /// Name of the arm.
         arm: String,
-        /// Why.
+        /// The problem, with advice where there is any.
         problem: String,
     },
-    /// Arms are taught more or less than others.
+    /// The training budgets of the arms differ.
     #[error("{0}")]
     Unequal(budget::Unequal),
-    /// A file that the study needs, or that its runs have left, cannot be read.
-    #[error("{}: cannot be read: {error} -> check that the file exists and may be read", path.display())]
+    /// A file or folder of the study, its inputs or its runs cannot be read.
+    #[error("{}: cannot be read: {error} -> check that it exists and is readable", path.display())]
     Unread {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
     /// A file of the study cannot be written.
     #[error("{}: {error} -> check that the folder is writable and the disk has room", path.display())]
     File {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: std::io::Error,
     },
-    /// The runs that are there were made by another study.
+    /// The study, its inputs or its training examples have changed since the first run.
     #[error(
         "{}: the study has changed since its first run: {what} -> undo the change, or name another `output_dir`", path.display()
     )]
     Changed {
-        /// The manifest.
+        /// Path of the manifest.
         path: PathBuf,
-        /// What differs.
+        /// The first difference.
         what: String,
     },
-    /// There is no such task.
-    #[error("there is no task {task}: the study has {count}, counted from 0 -> see `stepwise study FILE --dry-run`")]
+    /// The study has no task with this number.
+    #[error(
+        "there is no task {task}: the study has {count} tasks, counted from 0 -> see `stepwise study FILE --dry-run`"
+    )]
     NoTask {
-        /// The number asked for.
+        /// The requested number.
         task: usize,
-        /// How many there are.
+        /// Number of tasks.
         count: usize,
     },
 }
@@ -143,39 +145,41 @@ fn listed(path: &Path, problems: &[Problem]) -> String {
     format!("{all}{}: {} problem{}", path.display(), problems.len(), if problems.len() == 1 { "" } else { "s" })
 }
 
-/// A study, checked: every arm's recipe can be read, and every endpoint is one that the benchmark measures.
+/// A checked study: the recipe of every arm is valid, and the benchmark measures every primary endpoint.
 #[derive(Clone, Debug)]
 pub struct Study {
-    /// Where its file lies.
+    /// Path of the study file.
     pub path: PathBuf,
-    /// As written.
+    /// The study file as written.
     pub file: StudyFile,
-    /// The base recipe's text, as written.
+    /// Text of the base recipe, as written.
     pub base_text: String,
-    /// In the order of the file; of several axes the last one varies fastest.
+    /// Arms in the order of the file. With several axes the last axis varies fastest.
     pub arms: Vec<Arm>,
-    /// Place of the arm that all others are compared with.
+    /// Index in `arms` of the reference, the arm that all others are compared with.
     pub reference: usize,
-    /// Every arm with every seed: the arms of the first seed first, so that a study broken off is still one of whole seeds.
+    /// One task for every arm and seed. All arms of the first seed come first, so that an unfinished study has
+    /// complete seeds.
     pub tasks: Vec<Task>,
-    /// What the benchmark asks; one and the same for all arms.
+    /// Suite of the benchmark, the same for all arms.
     pub suite: Suite,
 }
 
-/// One arm.
+/// One arm of a study.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arm {
-    /// The names of its values, joined by `+`.
+    /// Names of its values on all axes, joined by `+`.
     pub name: String,
-    /// Laid over the base, as `--set` arguments.
+    /// Changes to the base recipe, as `--set` arguments.
     pub set: Vec<String>,
 }
 
 impl Study {
-    /// Reads the study at `path`, its base recipe, and the recipe of every arm.
+    /// Reads the study at `path` and its base recipe, and checks the recipe of every arm.
     ///
     /// # Errors
-    /// When a file cannot be read, and with what is wrong with it.
+    /// When the study, its base or a suite cannot be read, a recipe is not valid, two arms have the same name or
+    /// recipe, the arms have different suites, or the reference or a primary endpoint does not exist.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
         let text =
             |path: &Path| std::fs::read(path).and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other));
@@ -187,7 +191,7 @@ impl Study {
         if let Some(twice) =
             arms.iter().enumerate().find_map(|(place, arm)| arms[..place].iter().find(|a| a.name == arm.name))
         {
-            let advice = "rename one of its values".to_owned();
+            let advice = "rename one of the values".to_owned();
             return Err(senseless(format!("two arms are called `{}`", twice.name), advice));
         }
         let names = || arms.iter().map(|arm| arm.name.as_str());
@@ -207,8 +211,11 @@ impl Study {
         let of_first_seed = tasks.chunk_by(|a, b| a.seed == b.seed).next().unwrap_or_default();
         if let Some((first, second)) = twins(of_first_seed) {
             let (first, second) = (&arms[first].name, &arms[second].name);
-            let what = format!("the arms `{first}` and `{second}` come to one recipe");
-            return Err(senseless(what, "let them differ in a key that decides what is learned, or remove one".into()));
+            let what = format!("the arms `{first}` and `{second}` have the same recipe");
+            return Err(senseless(
+                what,
+                "change a key that decides the trained weights in one of them, or remove one".into(),
+            ));
         }
         let suite = suite(path, &tasks, &arms)?;
         let study = Self { path: path.into(), file, base_text, arms, reference, tasks, suite };
@@ -216,16 +223,16 @@ impl Study {
         Ok(study)
     }
 
-    /// The task with this number.
+    /// The task with this number, counted from 0.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such task.
     pub fn task(&self, task: usize) -> Result<&Task, StudyError> {
         self.tasks.get(task).ok_or(StudyError::NoTask { task, count: self.tasks.len() })
     }
 
-    /// What the base of `task` has answered in another run of the study, whose recipe asks the same base the same questions;
-    /// none where no such run has come so far.
+    /// File with the answers of the untrained base from another run of the study that evaluates the same base on the
+    /// same questions. None when no such run has evaluated its base yet.
     #[must_use]
     pub fn base_answers(&self, task: &Task) -> Option<PathBuf> {
         let base = task.recipe.base_digest();
@@ -234,10 +241,10 @@ impl Study {
         others.map(|other| epochs::base_outcomes(other.folder())).find(|path| path.is_file())
     }
 
-    /// The cases of a task.
+    /// Loads the cases of a task.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the cases cannot be read, or a split has none.
     pub fn cases(&self, task: &Task) -> Result<Cases, StudyError> {
         let arm = || self.arms[task.arm].name.clone();
         Cases::open(&task.recipe.data).map_err(|error| StudyError::Cases { arm: arm(), error })
@@ -248,15 +255,15 @@ impl Study {
         for id in &self.file.primary {
             if let Some(attack) = id.strip_prefix(EFFECTIVE) {
                 let what = format!(
-                    "primary: `{id}` cannot be primary: whether the reference's line can be used shows after the runs"
+                    "primary: `{id}` cannot be primary: it is defined only if the reference's line can be fitted after the runs"
                 );
-                let advice = format!("name `accuracy:{attack}`; the report has the other beside it");
+                let advice = format!("name `accuracy:{attack}`; the report shows effective robustness beside it");
                 return Err(StudyError::Senseless { path: self.path.clone(), what, advice });
             }
             if !known.contains(id) {
                 let advice = match nearest(id, known.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => "name metrics as a run's `summary.json` does, such as `chain_accuracy`".to_owned(),
+                    None => "use the metric names of a run's `summary.json`, such as `chain_accuracy`".to_owned(),
                 };
                 let what = format!("primary: the suite `{}` has no metric `{id}`", self.suite.name);
                 return Err(StudyError::Senseless { path: self.path.clone(), what, advice });
@@ -266,7 +273,7 @@ impl Study {
     }
 }
 
-/// One value of every axis, in all combinations.
+/// Makes the arms: every combination of one value of each axis.
 fn arms(file: &StudyFile) -> Vec<Arm> {
     let mut arms = vec![Arm { name: String::new(), set: file.set.clone() }];
     for axis in &file.axes {
@@ -280,7 +287,7 @@ fn arms(file: &StudyFile) -> Vec<Arm> {
     arms
 }
 
-/// The first two arms of one seed whose runs would be one and the same.
+/// Indices of the first two arms of one seed with the same recipe digest.
 fn twins(of_seed: &[Task]) -> Option<(usize, usize)> {
     let digests: Vec<String> = of_seed.iter().map(|task| task.recipe.digest()).collect();
     let twin = |(place, digest): (usize, &String)| {
@@ -289,7 +296,7 @@ fn twins(of_seed: &[Task]) -> Option<(usize, usize)> {
     digests.iter().enumerate().find_map(twin)
 }
 
-/// The suite that all arms ask.
+/// Loads the suite that all arms share. Fails when an arm has no suite, or two arms have different ones.
 fn suite(path: &Path, tasks: &[Task], arms: &[Arm]) -> Result<Suite, StudyError> {
     let senseless =
         |what: String, advice: &str| StudyError::Senseless { path: path.into(), what, advice: advice.into() };
@@ -297,19 +304,19 @@ fn suite(path: &Path, tasks: &[Task], arms: &[Arm]) -> Result<Suite, StudyError>
     for task in tasks {
         let arm = &arms[task.arm].name;
         let Some(suite) = epochs::suite(&task.recipe)? else {
-            let what = format!("the arm `{arm}` is not benchmarked");
+            let what = format!("the arm `{arm}` has no benchmark");
             return Err(senseless(what, "set `benchmark.suite` in the base: arms are compared by its metrics"));
         };
         match &found {
             Some((first, of)) if first.digest() != suite.digest() => {
-                let what = format!("the arms `{of}` and `{arm}` would be asked by different suites");
+                let what = format!("the arms `{of}` and `{arm}` would be evaluated with different suites");
                 return Err(senseless(what, "give all arms the same `[benchmark]` and `train.answer_form`"));
             }
             Some(_) => {}
             None => found = Some((suite, arm.clone())),
         }
     }
-    found.map(|(suite, _)| suite).ok_or_else(|| senseless("there is nothing to run".into(), "add an axis and a seed"))
+    found.map(|(suite, _)| suite).ok_or_else(|| senseless("the study has no runs".into(), "add an axis and a seed"))
 }
 
 #[cfg(test)]
@@ -327,7 +334,7 @@ mod tests {
             if !name.starts_with("study-") {
                 continue;
             }
-            // Their paths are meant from the root of the repository.
+            // Their paths are relative to the root of the repository.
             let text = std::fs::read_to_string(&path).expect("text");
             let copy = folder.path().join(&name);
             std::fs::write(&copy, text.replace("\"recipes/", &format!("\"{}/recipes/", root.display())))

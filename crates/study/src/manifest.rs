@@ -1,6 +1,7 @@
-//! `manifest.json`: what a study is, written before its first run. Every later start of the study, on whatever machine, finds
-//! the same or is refused: endpoints, arms, recipes, lessons, cases and models cannot change once there may be results. Only
-//! seeds may be added, behind those that are there. While no run has begun the manifest follows the study.
+//! The manifest of a study, `manifest.json`, which is written before the first run. Once a run has begun, every
+//! later start on any machine must agree with it: endpoints, arms, recipes, training examples, cases and models
+//! must not change. Only seeds may be added, after the existing ones. Until a run has begun, the manifest follows
+//! the study file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,68 +18,68 @@ use super::same_cases::check_questions;
 use super::task::TaskStatus;
 use super::{Study, StudyError, Task, UnequalBudget};
 
-/// Schema of the file.
+/// Schema version of the manifest.
 pub const SCHEMA: &str = "study/2";
 
-/// Its name in the folder of the study.
+/// File name of the manifest in the folder of the study.
 pub const FILE: &str = "manifest.json";
 
-/// What a study is.
+/// Record of a study: its plan, and digests of everything that its runs read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// SHA-256 of all below but what the tasks are taught, which follows from it.
+    /// SHA-256 of all other fields except the training budgets and examples of the tasks, which follow from them.
     pub digest: String,
-    /// For people.
+    /// Name of the study.
     pub name: String,
-    /// The recipe that every arm starts from.
+    /// Path of the base recipe.
     pub base: PathBuf,
-    /// Endpoints that a claim may rest on.
+    /// Primary endpoints, which a claim may rest on.
     pub primary: Vec<String>,
-    /// The arm that all others are compared with.
+    /// Name of the arm that all others are compared with.
     pub reference: String,
-    /// Why arms of unequal budget are compared.
+    /// Reasons why arms with different training budgets may be compared.
     #[serde(default, skip_serializing_if = "UnequalBudget::is_empty")]
     pub unequal_budget: UnequalBudget,
-    /// Digest of the suite that all arms are asked.
+    /// Digest of the suite of all arms.
     pub suite: String,
-    /// SHA-256 of what is read: case files and weights.
+    /// SHA-256 of every case file and weight file that the runs read, by path.
     pub inputs: BTreeMap<String, String>,
     /// Seeds that were added after the first run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later_seeds: Vec<u64>,
-    /// In the order in which they are run.
+    /// Runs, in the order in which they are started.
     pub tasks: Vec<TaskEntry>,
 }
 
-/// One run.
+/// One run of the study.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskEntry {
-    /// Its number.
+    /// Number of the task, counted from 0.
     pub task: usize,
-    /// Its arm.
+    /// Name of its arm.
     pub arm: String,
-    /// Its seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// Its folder.
+    /// Folder of the run.
     pub folder: PathBuf,
-    /// What is laid over the base, as `--set` arguments: with them `stepwise train BASE` makes the same run.
+    /// Changes to the base recipe, as `--set` arguments. `stepwise train BASE` with them makes the same run.
     pub set: Vec<String>,
-    /// Digest of the recipe that comes of it.
+    /// Digest of the resolved recipe.
     pub recipe: String,
-    /// How much it is taught.
+    /// Training budget of the run.
     #[serde(default)]
     pub budget: Budget,
-    /// Digest of its lessons.
+    /// Digest of its training examples.
     #[serde(default)]
     pub lessons: String,
 }
 
 impl Manifest {
-    /// What the file of `study` says: a manifest without inputs and what tasks are taught.
+    /// Manifest from the file of `study` alone, without inputs, training budgets and digest.
     fn written(study: &Study) -> Self {
         let tasks = study.tasks.iter().map(|task| TaskEntry {
             task: task.number,
@@ -105,15 +106,15 @@ impl Manifest {
         }
     }
 
-    /// The manifest that the runs of `study` were made under, which its file must agree with. Reads neither cases nor models:
-    /// a report can be made where they are not.
+    /// Reads the stored manifest of `study` and checks that the study file agrees with it. Reads neither cases nor
+    /// models, so that a report can be made where they are missing.
     ///
     /// # Errors
-    /// When the study has not begun, or was changed since.
+    /// When there is no manifest, it cannot be read, or the study file has changed.
     pub fn stored(study: &Study) -> Result<Self, StudyError> {
         let there = read(&path(study))?.ok_or_else(|| StudyError::Senseless {
             path: study.path.clone(),
-            what: format!("the study has not begun: there is no {}", path(study).display()),
+            what: format!("the study has not begun: {} does not exist", path(study).display()),
             advice: format!("run it first: `stepwise study {}`", study.path.display()),
         })?;
         match there.difference(&Self::written(study)) {
@@ -122,19 +123,21 @@ impl Manifest {
         }
     }
 
-    /// The manifest of `study` with what its runs are taught; what is there already must agree once a run has begun. Writes
-    /// nothing. Lessons are compared of the task numbered `only`, or else of every one that is not finished.
+    /// Makes the manifest of `study` with inputs and training budgets, without writing it. If a run has begun, the
+    /// stored manifest must agree with the study. Training examples are compared for task `only`, or without it for
+    /// every task that is not finished.
     ///
     /// # Errors
-    /// When the study or its lessons were changed since its first run, or its arms are not taught the same.
+    /// When the study, its inputs or its training examples have changed since the first run, the manifest is missing
+    /// although runs exist, arms have different training budgets or evaluation cases, or a file cannot be read.
     pub fn plan(study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
         let now = Self { inputs: inputs(study)?, ..Self::written(study) };
         let Some(there) = read(&path(study))? else {
             if now.tasks.iter().any(|entry| entry.folder.exists()) {
                 return Err(StudyError::Senseless {
                     path: path(study),
-                    what: "the manifest is gone, while runs of the study are there".to_owned(),
-                    advice: "put it back, or name another `output_dir`".to_owned(),
+                    what: "the manifest is missing, although runs of the study exist".to_owned(),
+                    advice: "restore the manifest, or set another `output_dir`".to_owned(),
                 });
             }
             return now.taught(study, 0);
@@ -143,22 +146,22 @@ impl Manifest {
         match there.goes_on(now.clone(), study, only) {
             Ok(same) if has_begun || same.later_seeds.is_empty() => Ok(same),
             Err(error) if has_begun => Err(error),
-            // Before the first run whatever has changed is written anew.
+            // Before the first run, changes to the study make a new manifest.
             _ => now.taught(study, 0),
         }
     }
 
-    /// As [`Manifest::plan`], and writes it where it is not there.
+    /// Like [`Manifest::plan`], and writes the manifest if it is new or has changed.
     ///
     /// # Errors
-    /// As [`Manifest::plan`], and when the folder cannot be written.
+    /// The errors of [`Manifest::plan`], and when the folder cannot be written.
     pub fn open(study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
         let manifest = Self::plan(study, only)?;
         let path = path(study);
         if read(&path)?.as_ref() != Some(&manifest) {
             let folder = path.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder).map_err(StudyError::file(folder))?;
-            // Two that begin at once write the same bytes.
+            // Processes that start at the same time write the same bytes.
             let mut json =
                 serde_json::to_vec_pretty(&manifest).map_err(|error| StudyError::file(&path)(error.into()))?;
             json.push(b'\n');
@@ -167,7 +170,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The same with what its tasks from number `first` on are taught; those before have it already.
+    /// Fills in budgets and training examples of the tasks from number `first` on, checks that arms are comparable, and
+    /// sets the digest. Earlier tasks are complete already.
     fn taught(mut self, study: &Study, first: usize) -> Result<Self, StudyError> {
         for (entry, counted) in self.tasks[first..].iter_mut().zip(count(study, &study.tasks[first..])?) {
             (entry.budget, entry.lessons) = (counted.budget, counted.lessons);
@@ -178,7 +182,7 @@ impl Manifest {
         Ok(self)
     }
 
-    /// What its digest is to be.
+    /// Computes the digest of the manifest.
     fn digested(&self) -> serde_json::Result<String> {
         let mut bare = self.clone();
         bare.digest.clear();
@@ -186,17 +190,18 @@ impl Manifest {
         Ok(hex(&Sha256::digest(serde_json::to_vec(&bare)?)))
     }
 
-    /// Whether a run of it has left something, or is being begun.
+    /// Whether the folder or the claim of any run exists.
     fn has_begun(&self) -> bool {
         self.tasks.iter().any(|entry| entry.folder.exists() || entry.folder.with_extension("claim").exists())
     }
 
-    /// This manifest, with the seeds that the study has `now` behind its own.
+    /// Continues this stored manifest: checks that `now`, made from the study, agrees with it, and adds new seeds at
+    /// the end. See [`Manifest::plan`] for `only`.
     fn goes_on(self, now: Self, study: &Study, only: Option<usize>) -> Result<Self, StudyError> {
         let changed = |what: String| StudyError::Changed { path: path(study), what };
         if self.schema != SCHEMA {
             return Err(changed(format!(
-                "its manifest is of the schema `{}`, and this version of the program writes `{SCHEMA}`",
+                "its manifest has the schema `{}`, but this version of the program writes `{SCHEMA}`",
                 self.schema
             )));
         }
@@ -205,7 +210,7 @@ impl Manifest {
         }
         let mut inputs = self.inputs.keys().chain(now.inputs.keys());
         if let Some(input) = inputs.find(|input| self.inputs.get(*input) != now.inputs.get(*input)) {
-            return Err(changed(format!("{input} is another file")));
+            return Err(changed(format!("the contents of {input} have changed")));
         }
         let known = self.tasks.len();
         let mut open: Vec<&Task> = Vec::new();
@@ -222,7 +227,7 @@ impl Manifest {
             if self.tasks[task.number].lessons != counted.lessons {
                 let arm = &study.arms[task.arm].name;
                 return Err(changed(format!(
-                    "this version of the program lays out other lessons for the arm `{arm}` with seed {}",
+                    "this version of the program makes other training examples for the arm `{arm}` with seed {}",
                     task.seed
                 )));
             }
@@ -236,20 +241,21 @@ impl Manifest {
         Self { later_seeds, tasks, ..now }.taught(study, known)
     }
 
-    /// The first thing that differs in what the study's file says, in words. Seeds may have been added.
+    /// Describes the first difference to `now`, a manifest of the present study file. None when they agree; added seeds
+    /// are allowed.
     fn difference(&self, now: &Self) -> Option<String> {
         if self.primary != now.primary {
             return Some(format!(
-                "its primary endpoints were {} and are {}",
+                "its primary endpoints were {} and are now {}",
                 self.primary.join(", "),
                 now.primary.join(", ")
             ));
         }
         if self.reference != now.reference {
-            return Some(format!("its reference was `{}` and is `{}`", self.reference, now.reference));
+            return Some(format!("its reference was `{}` and is now `{}`", self.reference, now.reference));
         }
         if self.suite != now.suite {
-            return Some("its benchmark asks another suite".to_owned());
+            return Some("its benchmark has another suite".to_owned());
         }
         let differs = self.tasks.iter().zip(&now.tasks).find(|(then, now)| {
             (&then.arm, then.seed, &then.recipe, &then.folder, &then.set)
@@ -259,33 +265,33 @@ impl Manifest {
         let is_new = |entry: &TaskEntry| self.tasks.iter().all(|then| then.seed != entry.seed);
         match (differs, added) {
             (Some((then, now)), _) if (&then.arm, then.seed) != (&now.arm, now.seed) => Some(format!(
-                "task {} was the arm `{}` with seed {} and is `{}` with seed {}",
+                "task {} was the arm `{}` with seed {} and is now `{}` with seed {}",
                 then.task, then.arm, then.seed, now.arm, now.seed
             )),
-            (Some((_, now)), _) => Some(format!("the recipe of the arm `{}` is another one", now.arm)),
+            (Some((_, now)), _) => Some(format!("the recipe of the arm `{}` has changed", now.arm)),
             (None, Some(added)) if added.iter().all(is_new) => {
                 let others = [
                     ("its name", self.name != now.name),
                     ("its base's path", self.base != now.base),
                     ("its reason for unequal budgets", self.unequal_budget != now.unequal_budget),
                 ];
-                others.iter().find(|(_, differs)| *differs).map(|(what, _)| format!("{what} is another one"))
+                others.iter().find(|(_, differs)| *differs).map(|(what, _)| format!("{what} has changed"))
             }
-            (None, _) => Some(format!("it had {} runs and has {}", self.tasks.len(), now.tasks.len())),
+            (None, _) => Some(format!("it had {} runs and now has {}", self.tasks.len(), now.tasks.len())),
         }
     }
 }
 
-/// Where the manifest of a study lies.
+/// Path of the manifest of a study.
 #[must_use]
 pub fn path(study: &Study) -> PathBuf {
     study.file.output_dir.join(FILE)
 }
 
-/// Reads a manifest; none where there is none.
+/// Reads the manifest at `path`. None when the file does not exist.
 ///
 /// # Errors
-/// When it cannot be read, or was edited.
+/// When the file cannot be read or parsed, or does not match its own digest.
 pub fn read(path: &Path) -> Result<Option<Manifest>, StudyError> {
     let json = match fs::read(path) {
         Ok(json) => json,
@@ -297,14 +303,14 @@ pub fn read(path: &Path) -> Result<Option<Manifest>, StudyError> {
     if manifest.schema == SCHEMA && manifest.digest != manifest.digested().map_err(unread)? {
         return Err(StudyError::Senseless {
             path: path.into(),
-            what: "the manifest was edited: it does not agree with its own digest".to_owned(),
-            advice: "put it back as it was, or name another `output_dir`".to_owned(),
+            what: "the manifest was edited: it does not match its own digest".to_owned(),
+            advice: "restore the original manifest, or set another `output_dir`".to_owned(),
         });
     }
     Ok(Some(manifest))
 }
 
-/// Digests of the case files and weights that the runs of a study read.
+/// SHA-256 of the case files and weight files that the runs of a study read, by path.
 fn inputs(study: &Study) -> Result<BTreeMap<String, String>, StudyError> {
     let mut inputs = BTreeMap::new();
     let mut add = |path: PathBuf| -> Result<(), StudyError> {

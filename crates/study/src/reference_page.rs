@@ -1,4 +1,4 @@
-//! The reference page of studies, `docs/study.md`.
+//! Writes the reference page of studies, `docs/study.md`.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ const HEAD: &str = "# Study
 
 <!-- Written by `stepwise schema --study > docs/study.md` from the code that reads studies; a test compares them. -->
 
-A study is a TOML file: a recipe, arms that differ from it in named keys, seeds, and the endpoints that a claim may rest on.
+A study is a TOML file with a base recipe, arms that change named keys of it, seeds, and the endpoints that a claim may rest on.
 `stepwise study FILE` runs every arm with every seed, `stepwise report FILE` compares them. Relative paths start at the working
 directory.
 ";
@@ -18,22 +18,23 @@ directory.
 const TAIL: &str = "
 ## When a study has begun
 
-`manifest.json` in the study's folder says what the study is: endpoints, reference, arms, digests of recipes, lessons, suite,
-cases and weights, and what each run is taught. While no run has begun it follows the file. From the first run on the file must
-agree with it; only seeds may be added, at the end of `seeds`. A study goes on only where this version of the program lays out
-the same lessons. `stepwise report` needs the manifest and the runs, neither models nor cases.
+`manifest.json` in the study's folder records endpoints, reference, arms, the digests of recipes, training examples, suite, cases and
+weights, and the training budget of each run. Until a run has begun, the manifest follows the study file. After that, the file must
+agree with the manifest; only seeds may be added, at the end of `seeds`. A study can be continued only with a version of the program
+that makes the same training examples. `stepwise report` needs the manifest and the runs, but neither models nor cases.
 
-## What a difference is sure of
+## When a difference is marked as sure
 
-An arm less the reference, with the same seed on the same items, the mean over seeds. Its interval draws seeds and then groups (patients),
-and once more seeds and then questions, each with all cases that are asked it in the same words. p is the larger of two swap tests,
-over groups and over questions, adjusted by Holm over all arms and primary endpoints. Only where it is below 0.05 and neither interval
-holds zero is a difference marked as sure. Groups alone would let one question that a model answers alike in all cases count once for
-each case. What is told of whole chains has groups alone. No interval knows what other cases to learn from would do: every seed learns
-from the same.
+A difference is the value of an arm minus the value of the reference, with the same seed on the same items, averaged over seeds. It
+has two bootstrap intervals. One resamples seeds and then groups (patients). The other resamples seeds and then questions, where all
+cases with the same wording of a question form one cluster. p is the larger of two swap tests, over groups and over questions,
+adjusted by Holm over all arms and primary endpoints. A difference is marked as sure if p is below 0.05 and neither interval contains
+zero. Questions are resampled because a model may answer one question alike in all cases; with groups alone that question would count
+once for every case. Metrics of whole chains are resampled by groups only. No interval covers the choice of training cases, because
+all seeds train on the same cases.
 ";
 
-/// The page, in Markdown.
+/// The reference page in Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let reference = reference();
@@ -52,14 +53,14 @@ pub fn markdown() -> String {
 mod tests {
     use std::path::Path;
 
-    /// What `stepwise schema --study` would write over the committed page.
+    /// The committed page must equal the output of `stepwise schema --study`.
     #[test]
     fn the_committed_page_is_that_of_the_code() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/study.md");
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             committed == super::markdown(),
-            "docs/study.md is not what the code says -> `stepwise schema --study > docs/study.md`"
+            "docs/study.md differs from the code -> run `stepwise schema --study > docs/study.md`"
         );
     }
 }

@@ -1,13 +1,13 @@
-//! Arms are compared question by question, so all must be asked the same.
+//! Checks that all runs of a study are evaluated on the same cases, because arms are compared question by question.
 
 use stepwise_recipe::Data;
 
 use super::{Study, StudyError, Task};
 
-/// Whether every run of `study` is asked about the same cases.
+/// Checks that all runs of `study` are evaluated on the same cases.
 ///
 /// # Errors
-/// When two are not, and when cases cannot be read.
+/// When two runs have different evaluation cases, or when cases cannot be read.
 pub fn check_questions(study: &Study) -> Result<(), StudyError> {
     let Some((first, others)) = study.tasks.split_first() else { return Ok(()) };
     let mut alike: Vec<&Data> = vec![&first.recipe.data];
@@ -24,11 +24,8 @@ pub fn check_questions(study: &Study) -> Result<(), StudyError> {
             let run = |task: &Task| format!("`{}` with seed {}", study.arms[task.arm].name, task.seed);
             return Err(StudyError::Senseless {
                 path: study.path.clone(),
-                what: format!("{} and {} would be asked about different cases", run(first), run(task)),
-                advice:
-                    "compare what is asked the same: the same data and `eval_split` in every arm, and `synth` with a \
-                         `seed` of its own"
-                        .to_owned(),
+                what: format!("{} and {} would be evaluated on different cases", run(first), run(task)),
+                advice: "use the same data and `eval_split` in every arm, and set a fixed `seed` in `synth`".to_owned(),
             });
         }
         alike.push(&task.recipe.data);

@@ -1,4 +1,4 @@
-//! One arm with one seed: its recipe, its folder, and how far it is.
+//! Task of a study: one arm with one seed, with its recipe, folder and progress.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,33 +10,33 @@ use stepwise_trainer::checkpoint;
 
 use super::{StudyError, StudyFile};
 
-/// One arm with one seed.
+/// One arm with one seed: a training run of the study.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// Its number, counted from 0; what an array job calls it by.
+    /// Number of the task, counted from 0; array jobs use it as their index.
     pub number: usize,
-    /// Place of its arm.
+    /// Index of its arm in the study.
     pub arm: usize,
-    /// Its seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// Everything laid over the base, as `--set` arguments.
+    /// All changes to the base recipe, as `--set` arguments, with the seed and the output folder at the end.
     pub set: Vec<String>,
-    /// The recipe that comes of it.
+    /// Resolved recipe of the run.
     pub recipe: Recipe,
 }
 
-/// How far a task is.
+/// Progress of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskStatus {
-    /// Nothing is there to go on from.
+    /// There is no checkpoint to resume from.
     Waiting,
-    /// It can be resumed after this optimiser step.
+    /// The run can be resumed after this optimiser step.
     Partial(u64),
-    /// All of it is done.
+    /// The run is finished.
     Finished,
 }
 
-/// `finished.json` in the folder of a run that a study has finished.
+/// Content of `finished.json`, which marks the folder of a finished run.
 #[derive(Debug, Serialize, Deserialize)]
 struct Done {
     recipe_digest: String,
@@ -63,28 +63,29 @@ impl Task {
         Ok(Self { number, arm, seed, set, recipe })
     }
 
-    /// The run's folder.
+    /// Folder of the run.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.recipe.output_dir
     }
 
-    /// The file that whoever runs it holds.
+    /// Path of the claim file, beside the run's folder.
     #[must_use]
     pub fn claim(&self) -> PathBuf {
         self.folder().with_extension("claim")
     }
 
-    /// What its process says, run after run.
+    /// Path of the file with the output of its processes, beside the run's folder.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.folder().with_extension("log")
     }
 
-    /// Optimiser steps it has done, where all of it is done.
+    /// Number of optimiser steps of the finished run. None when the run is not finished, or was finished with
+    /// another recipe.
     ///
     /// # Errors
-    /// When its folder cannot be read.
+    /// When the run's folder cannot be read.
     pub fn finished(&self) -> Result<Option<u64>, StudyError> {
         let path = self.folder().join(DONE);
         match fs::read(&path) {
@@ -97,10 +98,10 @@ impl Task {
         }
     }
 
-    /// How far it is.
+    /// Progress of the run.
     ///
     /// # Errors
-    /// When its folder cannot be read.
+    /// When the run's folder cannot be read.
     pub fn stage(&self) -> Result<TaskStatus, StudyError> {
         if self.finished()?.is_some() {
             return Ok(TaskStatus::Finished);
@@ -110,10 +111,10 @@ impl Task {
         Ok(steps.last().map_or(TaskStatus::Waiting, |step| TaskStatus::Partial(*step)))
     }
 
-    /// Notes that all of it is done.
+    /// Marks the run as finished after `global_step` optimiser steps.
     ///
     /// # Errors
-    /// When its folder cannot be written.
+    /// When the run's folder cannot be written.
     pub fn finish(&self, global_step: u64) -> Result<(), StudyError> {
         let path = self.folder().join(DONE);
         let done = Done { recipe_digest: self.recipe.digest(), global_step };

@@ -1,26 +1,26 @@
-//! Why arms that are not taught the same are compared all the same.
+//! Reads `unequal_budget`: the reasons why arms with different training budgets may be compared.
 
 use serde::{Deserialize, Serialize};
 use stepwise_config::document::Value;
 use stepwise_config::kind::{Accepts, ValueKind};
 use stepwise_config::section::Section;
 
-/// A reason for each quantity in which arms may differ; without one they may not.
+/// Reasons for differences in training budget, by quantity. None means that the quantity must be equal in all arms.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct UnequalBudget {
-    /// Of optimiser steps, planned or done.
+    /// Reason for different numbers of optimiser steps, planned or done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<String>,
-    /// Of lessons.
+    /// Reason for different numbers of training examples.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<String>,
-    /// Of tokens that the loss is taken on.
+    /// Reason for different numbers of supervised tokens, the tokens that the loss is computed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supervised_tokens: Option<String>,
 }
 
-/// As manifests have it: those of earlier versions hold one reason.
+/// Form in manifests; manifests of earlier versions hold one reason.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -38,7 +38,7 @@ impl From<Written> for UnequalBudget {
 }
 
 impl UnequalBudget {
-    /// One reason for samples and supervised tokens. Steps are never waived in passing.
+    /// One reason for samples and supervised tokens. A difference in steps needs a reason of its own.
     fn plain(reason: String) -> Self {
         Self { steps: None, samples: Some(reason.clone()), supervised_tokens: Some(reason) }
     }
@@ -49,7 +49,7 @@ impl UnequalBudget {
         *self == Self::default()
     }
 
-    /// The reasons, each with what it is for; one for both stands once. None where there is none.
+    /// The reasons as text, each with its quantities. None when there are no reasons.
     #[must_use]
     pub fn words(&self) -> Option<String> {
         let named =
@@ -69,12 +69,12 @@ impl UnequalBudget {
 
 const ACCEPTS: &str = "a table of reasons, `{ steps = \"...\", samples = \"...\", supervised_tokens = \"...\" }`, or one reason as a string";
 
-const HELP: &str = "Why arms are compared that are not taught the same: each reason waives only what it names, and without one arms \
-     that differ in it are refused, seed by seed. Steps must be the same, samples and supervised tokens within 1 %; a phase \
-     with `early_advance`, or `early_stopping_patience`, leaves the steps open and wants a reason for them. A string waives \
-     samples and supervised tokens, never steps.";
+const HELP: &str = "Reasons why arms with different training budgets may be compared, by quantity. Without a reason all arms must have, \
+     for each seed, the same number of steps, and numbers of samples and supervised tokens within 1 %. A phase with `early_advance`, or \
+     `early_stopping_patience`, may end early and needs a reason for `steps`. A string is the reason for samples and supervised \
+     tokens, never for steps.";
 
-/// Reads the key.
+/// Reads `unequal_budget`. Without the key there are no reasons.
 pub(super) fn read(top: &mut Section<'_>) -> UnequalBudget {
     let text = || Box::new(ValueKind::Text);
     let accepts =
@@ -101,7 +101,7 @@ pub(super) fn read(top: &mut Section<'_>) -> UnequalBudget {
                     Value::Text(_) => top.report(
                         Some(&entry.node.at),
                         format!("`{name}` gives no reason"),
-                        "write why arms may differ in it, or leave it out",
+                        "write why arms may differ in it, or leave the key out",
                     ),
                     _ => top.mismatch(&entry.node, name, "a reason, as a string"),
                 }

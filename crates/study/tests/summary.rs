@@ -1,4 +1,4 @@
-//! Studies of planted answers: differences, tests and lines whose right values are known.
+//! Studies with constructed answers, whose differences, tests and lines have known values.
 
 use serde_json::json;
 use stepwise_benchmark::outcome::Outcome;
@@ -15,7 +15,8 @@ fn suite() -> Suite {
     Suite::parse(text, "s.toml".as_ref()).expect("valid")
 }
 
-/// One item in each of `groups`: which are right clean, and which under the hint.
+/// Returns outcomes with one item in each of `groups`. `clean` and `attacked` decide which are right without and with
+/// the hint.
 fn answers(groups: usize, clean: impl Fn(usize) -> bool, attacked: impl Fn(usize) -> bool) -> Vec<Outcome> {
     let outcome = |group: usize, condition: &str, is_right: bool| {
         serde_json::from_value(json!({
@@ -37,7 +38,7 @@ fn arm(name: &str, runs: Vec<SeedRun>) -> ArmRuns {
     ArmRuns { name: name.to_owned(), budget: TrainingBudget { steps: 10.0, ..TrainingBudget::default() }, runs }
 }
 
-/// The first arm is the reference.
+/// Returns a study whose first arm is the reference.
 fn study(base: Vec<Outcome>, arms: Vec<ArmRuns>, seeds: &[u64]) -> StudyRuns {
     StudyRuns {
         name: "planted".to_owned(),
@@ -53,7 +54,7 @@ fn study(base: Vec<Outcome>, arms: Vec<ArmRuns>, seeds: &[u64]) -> StudyRuns {
 
 const GROUPS: usize = 20;
 
-/// Right on the first so many, clean and under the hint.
+/// Returns outcomes that are right on the first `clean` and the first `attacked` groups, without and with the hint.
 fn first(clean: usize, attacked: usize) -> Vec<Outcome> {
     answers(GROUPS, |group| group < clean, |group| group < attacked)
 }
@@ -66,7 +67,8 @@ fn is_near(found: Option<f64>, expected: f64) -> bool {
     found.is_some_and(|found| (found - expected).abs() < 1e-9)
 }
 
-/// In both seeds `more` is right on 8 and 5 groups more than the reference, `some` on 6 and on none.
+/// Returns a study in which, in both seeds, `more` is right on 8 more groups than the reference without the hint and on
+/// 5 more with it, and `some` on 6 more without the hint and on no more with it.
 fn planted() -> StudyRuns {
     let both =
         |name: &str, clean, attacked| arm(name, vec![run(1, first(clean, attacked)), run(2, first(clean, attacked))]);
@@ -77,7 +79,7 @@ fn planted() -> StudyRuns {
 #[test]
 fn planted_differences_have_the_p_values_of_their_groups_adjusted_by_holm() {
     let summary = StudySummary::new(&suite(), &planted(), BOOTSTRAP);
-    // Of k groups that all differ one way, 2 of 2^k arrangements are as far apart; four tests are planned.
+    // When k groups all differ in the same direction, 2 of 2^k arrangements are as extreme. Four tests are planned.
     for (id, place, mean, p, adjusted) in [
         ("accuracy:clean", 1, 0.4, 2.0 / 256.0, 4.0 * 2.0 / 256.0),
         ("accuracy:clean", 2, 0.3, 2.0 / 64.0, 3.0 * 2.0 / 64.0),
@@ -96,7 +98,8 @@ fn planted_differences_have_the_p_values_of_their_groups_adjusted_by_holm() {
     assert_eq!(summary.unfinished(), None);
 }
 
-/// So many questions put to each of `groups` in the same words: which are right clean; all are under the hint.
+/// Returns outcomes of `questions` questions put to every group in the same words. `right` decides which are right
+/// without the hint; all are right with the hint.
 fn asked(questions: usize, right: impl Fn(usize, usize) -> bool) -> Vec<Outcome> {
     let of_question = |question: usize| {
         let mut outcomes = answers(GROUPS, |group| right(group, question), |_| true);
@@ -133,16 +136,16 @@ fn one_question_answered_otherwise_in_every_case_is_no_claim_and_many_are() {
 
     let all = difference(&summary, "accuracy:clean", 2);
     assert!(is_near(all.estimate.value, 0.5), "{all:?}");
-    // Ten groups differ, and ten questions: 2 of 2^10 arrangements are as far apart in either.
+    // Ten groups and ten questions differ, so 2 of 2^10 arrangements are as extreme for each.
     assert!(is_near(all.p_groups, 2.0 / 1024.0) && is_near(all.p_questions, 2.0 / 1024.0) && all.is_sure(), "{all:?}");
 
-    // All questions of a case make a chain: it belongs to none of them.
+    // A chain consists of all questions of a case, so it has no interval over questions.
     let chain = difference(&summary, "chain_accuracy", 2);
     assert!(chain.estimate.ci.is_some() && chain.p_groups.is_some(), "{chain:?}");
     assert_eq!((chain.over_questions, chain.p_questions), (None, None));
     assert_eq!(chain.p(), chain.p_groups);
 
-    // `one` is drawn with both intervals and a hollow dot, `all` with a filled one.
+    // `one` has both intervals and a hollow dot, `all` has a filled dot.
     let page = render(&StudyInput { summary: &summary, runs: &runs }).html;
     let row = |name: &str| {
         page.split("<div class=\"row\">").find(|row| row.contains(&format!(">{name}</span>"))).expect("a row")
@@ -203,24 +206,24 @@ fn runs_that_ended_early_are_named() {
 
 const MANY: usize = 400;
 
-/// So many of all right, in places that `shift` moves.
+/// Returns outcomes with `clean` and `attacked` right answers, in positions that depend on `shift`.
 fn of_many(clean: usize, attacked: usize, shift: usize) -> Vec<Outcome> {
-    // 619 and 400 have no common divisor: neighbours are scattered.
+    // 619 and 400 have no common divisor, so right answers are scattered.
     let right = move |count: usize| move |group: usize| (group * 619 + shift) % MANY < count;
     answers(MANY, right(clean), right(attacked))
 }
 
-/// How many of all these log-odds are.
+/// Returns the number of right answers that has these log-odds.
 fn count(logit: f64) -> usize {
     (MANY as f64 / (1.0 + (-logit).exp())).round() as usize
 }
 
-/// A model whose clean log-odds are these, and whose attacked ones lie `above` the line 0.8 x - 0.7.
+/// Returns a model with log-odds `clean` without attack. The log-odds under attack lie `above` the line 0.8 x - 0.7.
 fn on_line(clean: f64, above: f64, shift: usize) -> Vec<Outcome> {
     of_many(count(clean), count(0.8 * clean - 0.7 + above), shift)
 }
 
-/// A reference of two seeds with these tested models, and one arm.
+/// Returns a study with a reference of two seeds, the models evaluated during its runs, and one other arm.
 fn with_line(base: Vec<Outcome>, tested: [Vec<Vec<Outcome>>; 2], other: Vec<Outcome>) -> StudyRuns {
     let run_of = |(seed, mut tested): (u64, Vec<Vec<Outcome>>)| {
         let outcomes = tested.pop().expect("one at least");
@@ -271,7 +274,7 @@ fn an_arm_on_the_line_has_nothing_above_it_and_one_above_it_has_its_height() {
         assert_eq!(low > 0.0, above > 0.0, "{low} {high}");
         let less = other.difference.as_ref().expect("compared");
         assert_eq!(less.is_sure(), above > 0.0, "{less:?}");
-        // Not in the family of claims.
+        // The endpoint is not primary, so it is not part of the correction.
         assert!(!effective(&summary).primary);
     }
 }
@@ -279,7 +282,7 @@ fn an_arm_on_the_line_has_nothing_above_it_and_one_above_it_has_its_height() {
 #[test]
 fn an_interval_holds_what_is_not_known_of_the_line() {
     let mut runs = rising(0.0);
-    // Always right, in whatever groups are drawn: were the line held fixed, nothing would vary.
+    // The arm is right in every group, so only the line can vary between bootstrap draws.
     runs.arms[1].runs.iter_mut().for_each(|run| run.outcomes = of_many(MANY, MANY, 0));
     let summary = StudySummary::new(&suite(), &runs, BOOTSTRAP);
     let [low, high] = effective(&summary).arms[1].estimate.ci.expect("an interval");
@@ -288,24 +291,24 @@ fn an_interval_holds_what_is_not_known_of_the_line() {
 
 #[test]
 fn lines_that_say_nothing_are_refused_with_the_reason() {
-    // One tested step: base and end.
+    // One evaluated step besides the base.
     let ends = [0.9, 1.1].map(|clean| vec![on_line(clean, 0.0, 70)]);
     let two = line(&with_line(on_line(-1.0, 0.0, 0), ends, on_line(0.6, 0.0, 320)));
-    assert!(two.refused.as_deref().is_some_and(|why| why.contains("besides its base: 1,")), "{two:?}");
-    assert!(two.slope.is_some_and(|slope| (slope - 0.8).abs() < 0.02), "shown all the same");
+    assert!(two.refused.as_deref().is_some_and(|why| why.contains("beside its base: 1,")), "{two:?}");
+    assert!(two.slope.is_some_and(|slope| (slope - 0.8).abs() < 0.02), "a refused line is shown too");
 
-    // Models that are alike.
+    // Models with nearly the same accuracy.
     let alike = |shift: usize| vec![of_many(201, 120, shift), of_many(199, 128, shift + 31)];
     let alike = line(&with_line(of_many(200, 124, 0), [alike(70), alike(240)], of_many(200, 124, 320)));
     assert!(alike.refused.as_deref().is_some_and(|why| why.contains("no more than expected by chance")), "{alike:?}");
 
-    // Better clean, worse under attack.
+    // Models with higher clean accuracy and lower accuracy under attack.
     let falling = |shift: usize| [-0.4, 0.3, 1.0].map(|clean| of_many(count(clean), count(-clean), shift)).to_vec();
     let falling =
         line(&with_line(of_many(count(-1.0), count(1.0), 0), [falling(70), falling(240)], of_many(200, 124, 320)));
     assert!(falling.refused.as_deref().is_some_and(|why| why.contains("does not lie above 0")), "{falling:?}");
 
-    // One clean accuracy.
+    // Models with equal clean accuracy.
     let same = || vec![of_many(200, 120, 0), of_many(200, 128, 0)];
     let same = line(&with_line(of_many(200, 124, 0), [same(), same()], of_many(200, 124, 320)));
     assert!(same.refused.is_some() && same.slope.is_none(), "{same:?}");

@@ -28,7 +28,7 @@ pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 pub enum LearnerError {
     /// The base model cannot be loaded.
     #[error(transparent)]
-    VlmPipeline(#[from] PipelineError),
+    Pipeline(#[from] PipelineError),
     /// The adapter cannot be attached, loaded or saved.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
@@ -49,7 +49,7 @@ pub enum LearnerError {
     },
     /// The recipe freezes every part of the model.
     #[error("nothing is trained: every part of the model is frozen -> set one of the `freeze_*` keys to false")]
-    FrozenDigests,
+    Frozen,
     /// A phase freezes every trainable part.
     #[error(
         "nothing is trained in phase {0}: it freezes every trainable part of the model -> remove one of its \
@@ -87,7 +87,7 @@ impl Learner {
         pipeline.processor.set_image_splitting(recipe.do_image_splitting);
         let never = recipe.tuning.freeze();
         let lora = match &recipe.tuning {
-            Tuning::LoraRecipe { lora } => {
+            Tuning::Lora { lora } => {
                 let mut config = config(lora);
                 if let Some(folder) = &recipe.adapter_name_or_path {
                     config.init_lora_weights = go_on_with(&mut pipeline, folder, &config)?;
@@ -126,7 +126,7 @@ impl Learner {
         });
         let trainable = TrainableParameters::of(&mut pipeline.model);
         if trainable.groups.is_empty() {
-            return Err(LearnerError::FrozenDigests);
+            return Err(LearnerError::Frozen);
         }
         if let Some(phase) = recipe.curriculum.phase.iter().find(|phase| trainable.but(phase.freeze).groups.is_empty())
         {

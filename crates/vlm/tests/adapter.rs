@@ -271,7 +271,7 @@ fn configs_that_ask_for_other_arithmetic_are_refused() {
     for (field, value, tensor) in [
         ("use_dora", json!(true), "q_proj.lora_magnitude_vector is missing"),
         ("modules_to_save", json!(["lm_head"]), "lm_head.weight is missing"),
-        ("rank_pattern", json!({"q_proj": 8}), "q_proj.lora_A.weight in"),
+        ("rank_pattern", json!({"q_proj": 8}), "q_proj.lora_A.weight has shape"),
     ] {
         let problem = refused(field, value);
         assert!(problem.contains(tensor), "{problem}");

@@ -1,14 +1,14 @@
-//! `clean`: the question as it is stored.
+//! `clean` leaves the stored question unchanged.
 
 use serde::Deserialize;
 
 use super::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// The registry entry.
+/// Registry entry of `clean`.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Clean>("clean", Purpose::Clean, "the question as it is stored");
 
-/// No change.
+/// Perturbation `clean`: no change.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Clean {}

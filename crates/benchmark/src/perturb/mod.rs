@@ -1,16 +1,16 @@
-//! Perturbations: what a condition changes about a question. Each kind is one file here and one line in [`KINDS`].
+//! Perturbations: the change that a condition makes to a question. Each kind has a file in this module and an entry
+//! in [`KINDS`].
 //!
-//! A perturbation is a pure function of the case, the item, the suite's seed and version, and the pool of cases around
-//! it. It describes the change and touches no pixels; an [`Edit`] does that when the probe is built, and an [`Attack`]
-//! when the respondent's gradients are at hand. An item a perturbation does not apply to is a [`Skip`] with its reason.
-
-pub mod text;
-
-pub mod support;
-
-pub mod image;
+//! A perturbation is a pure function of the case, the item, the suite's seed and version, and the pool of cases. It
+//! describes the change and touches no pixels: an [`Edit`] changes pixels when the query is built, and an [`Attack`]
+//! changes them later with gradients of a model. An item that a perturbation does not apply to gives a [`Skip`] with
+//! the reason.
 
 pub mod adversarial;
+pub mod clean;
+pub mod image;
+pub mod support;
+pub mod text;
 pub mod trainable;
 
 use std::fmt::Debug;
@@ -26,155 +26,155 @@ use stepwise_data::random::stream;
 
 use crate::model::{Model, ModelError, Objective, PixelGrid, Query};
 
-pub mod clean;
-
 pub use support::pool::Pool;
 
-/// Every kind a suite can name.
+/// All kinds of condition that a suite can use.
 pub const KINDS: &[PerturbationKind] = &[
     clean::KIND,
-    crate::perturb::text::hint::PLUS,
-    crate::perturb::text::hint::MINUS,
-    crate::perturb::text::hint::ZERO,
-    crate::perturb::image::blank::KIND,
-    crate::perturb::image::no_image::KIND,
-    crate::perturb::image::swap_near::KIND,
-    crate::perturb::image::swap_same::KIND,
-    crate::perturb::image::swap_far::KIND,
-    crate::perturb::image::region_mask::EVIDENCE,
-    crate::perturb::image::region_mask::RANDOM,
-    crate::perturb::image::region_only::EVIDENCE,
-    crate::perturb::image::region_only::RANDOM,
-    crate::perturb::image::region_decay::EVIDENCE,
-    crate::perturb::image::region_decay::RANDOM,
-    crate::perturb::image::flip::KIND,
-    crate::perturb::image::cue::TRUE,
-    crate::perturb::image::cue::WRONG,
-    crate::perturb::image::cue::NEUTRAL,
-    crate::perturb::image::cue_text::WRONG,
-    crate::perturb::image::cue_text::TRUE,
-    crate::perturb::image::written::WRONG,
-    crate::perturb::image::written::UNRELATED,
-    crate::perturb::text::permutation::KIND,
-    crate::perturb::text::rebuttal::DOUBT,
-    crate::perturb::text::rebuttal::WRONG,
-    crate::perturb::text::rebuttal::RIGHT,
-    crate::perturb::text::rebuttal::REPEAT,
-    crate::perturb::text::premise::FALSE,
-    crate::perturb::text::premise::TRUE,
-    crate::perturb::text::negation::TWIN,
-    crate::perturb::text::negation::NEGATED,
-    crate::perturb::text::negation::AFFIRMED,
-    crate::perturb::text::none_above::RIGHT,
-    crate::perturb::text::none_above::WRONG,
-    crate::perturb::text::paraphrase::STORED,
-    crate::perturb::text::paraphrase::REWORDED,
-    crate::perturb::text::hedge::LOW,
-    crate::perturb::text::hedge::HIGH,
-    crate::perturb::text::hedge::NEUTRAL,
-    crate::perturb::text::parents::GOLD,
-    crate::perturb::text::parents::PREDICTED,
-    crate::perturb::text::parents::WRONG,
-    crate::perturb::text::injection::INJECTED,
-    crate::perturb::text::injection::PLAIN,
-    crate::perturb::image::corruption::gaussian_noise::KIND,
-    crate::perturb::image::corruption::shot_noise::KIND,
-    crate::perturb::image::corruption::speckle_noise::KIND,
-    crate::perturb::image::corruption::salt_pepper::KIND,
-    crate::perturb::image::corruption::gaussian_blur::KIND,
-    crate::perturb::image::corruption::motion_blur::KIND,
-    crate::perturb::image::corruption::defocus_blur::KIND,
-    crate::perturb::image::corruption::jpeg::KIND,
-    crate::perturb::image::corruption::pixelate::KIND,
-    crate::perturb::image::corruption::resize::KIND,
-    crate::perturb::image::corruption::brightness::KIND,
-    crate::perturb::image::corruption::contrast::KIND,
-    crate::perturb::image::corruption::gamma::KIND,
-    crate::perturb::image::artefact::window_shift::KIND,
-    crate::perturb::image::artefact::exposure::KIND,
-    crate::perturb::image::artefact::grid_lines::KIND,
-    crate::perturb::image::artefact::scatter::KIND,
-    crate::perturb::image::artefact::metal_streak::KIND,
-    crate::perturb::image::artefact::beam_hardening::KIND,
-    crate::perturb::image::artefact::bias_field::KIND,
-    crate::perturb::image::artefact::ghost::KIND,
-    crate::perturb::image::artefact::ultrasound::KIND,
-    crate::perturb::image::artefact::stain::KIND,
-    crate::perturb::image::artefact::specular::KIND,
-    crate::perturb::adversarial::fgsm::KIND,
-    crate::perturb::adversarial::pgd::KIND,
-    crate::perturb::adversarial::pgd::TRANSFER,
-    crate::perturb::adversarial::random_sign::KIND,
+    text::hint::PLUS,
+    text::hint::MINUS,
+    text::hint::ZERO,
+    image::blank::KIND,
+    image::no_image::KIND,
+    image::swap_near::KIND,
+    image::swap_same::KIND,
+    image::swap_far::KIND,
+    image::region_mask::EVIDENCE,
+    image::region_mask::RANDOM,
+    image::region_only::EVIDENCE,
+    image::region_only::RANDOM,
+    image::region_decay::EVIDENCE,
+    image::region_decay::RANDOM,
+    image::flip::KIND,
+    image::cue::TRUE,
+    image::cue::WRONG,
+    image::cue::NEUTRAL,
+    image::cue_text::WRONG,
+    image::cue_text::TRUE,
+    image::written::WRONG,
+    image::written::UNRELATED,
+    text::permutation::KIND,
+    text::rebuttal::DOUBT,
+    text::rebuttal::WRONG,
+    text::rebuttal::RIGHT,
+    text::rebuttal::REPEAT,
+    text::premise::FALSE,
+    text::premise::TRUE,
+    text::negation::TWIN,
+    text::negation::NEGATED,
+    text::negation::AFFIRMED,
+    text::none_above::RIGHT,
+    text::none_above::WRONG,
+    text::paraphrase::STORED,
+    text::paraphrase::REWORDED,
+    text::hedge::LOW,
+    text::hedge::HIGH,
+    text::hedge::NEUTRAL,
+    text::parents::GOLD,
+    text::parents::PREDICTED,
+    text::parents::WRONG,
+    text::injection::INJECTED,
+    text::injection::PLAIN,
+    image::corruption::gaussian_noise::KIND,
+    image::corruption::shot_noise::KIND,
+    image::corruption::speckle_noise::KIND,
+    image::corruption::salt_pepper::KIND,
+    image::corruption::gaussian_blur::KIND,
+    image::corruption::motion_blur::KIND,
+    image::corruption::defocus_blur::KIND,
+    image::corruption::jpeg::KIND,
+    image::corruption::pixelate::KIND,
+    image::corruption::resize::KIND,
+    image::corruption::brightness::KIND,
+    image::corruption::contrast::KIND,
+    image::corruption::gamma::KIND,
+    image::artefact::window_shift::KIND,
+    image::artefact::exposure::KIND,
+    image::artefact::grid_lines::KIND,
+    image::artefact::scatter::KIND,
+    image::artefact::metal_streak::KIND,
+    image::artefact::beam_hardening::KIND,
+    image::artefact::bias_field::KIND,
+    image::artefact::ghost::KIND,
+    image::artefact::ultrasound::KIND,
+    image::artefact::stain::KIND,
+    image::artefact::specular::KIND,
+    adversarial::fgsm::KIND,
+    adversarial::pgd::KIND,
+    adversarial::pgd::TRANSFER,
+    adversarial::random_sign::KIND,
 ];
 
-/// One entry of the registry.
+/// Registry entry of one kind of condition.
 #[derive(Clone, Copy, Debug)]
 pub struct PerturbationKind {
-    /// As a suite names it.
+    /// Name of the kind in a suite file.
     pub name: &'static str,
-    /// What the condition is for.
+    /// Purpose of conditions of this kind.
     pub purpose: Purpose,
-    /// One line for people.
+    /// One-line description, shown in reports and on the reference page of suites.
     pub about: &'static str,
-    /// Reads its parameters from a suite's condition table.
+    /// Builds the perturbation from the parameters in a suite's condition table. Fails on an unknown, missing or
+    /// invalid parameter.
     pub build: fn(toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error>,
-    /// The template file it draws its words from, as written; empty where it says nothing of its own.
+    /// Full text of the template file that the kind draws sentences from. Empty for a kind without templates.
     pub templates: &'static str,
 }
 
-/// What a condition is for; decides where it counts.
+/// Purpose of a condition. Decides which metrics and which parts of the report use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// The question as it is stored.
+    /// The stored question, unchanged.
     Clean,
-    /// The evidence is intact and something pulls away from it: a robust reader's answer holds.
+    /// The evidence is intact and something misleads. A robust model keeps its answer.
     Attack,
-    /// Something true is added: accuracy may rise, and by how much tells what the reader leans on.
+    /// True information is added. The rise of accuracy measures how much the model relies on that information.
     Assist,
-    /// The evidence is gone: a reader that looks must get worse.
+    /// The evidence is removed. A model that uses the image must lose accuracy.
     EvidenceRemoved,
-    /// The same surface change without the same content.
+    /// The same surface change without its content, to compare another condition with.
     Control,
 }
 
-/// A change to a question.
+/// A change to a question, built from one condition of a suite.
 pub trait Perturbation: Debug + Send + Sync {
-    /// Describes the change for one item.
+    /// Describes the change to one item. Equal scenes give equal changes.
     ///
     /// # Errors
-    /// [`Skip`] when the change does not apply to this item.
+    /// Returns [`Skip`] when the change does not apply to this item.
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip>;
 }
 
-/// Why a condition was not asked of an item. Reasons are counted and shown.
+/// Reason why a condition leaves an item out. Reasons are counted and shown in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Skip(pub &'static str);
 
-/// The item to change and what stands around it.
+/// The item to change, with its case, the pool of cases and the source of random numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
-    /// The case.
+    /// Case of the item.
     pub case: &'a Case,
-    /// The item of the case.
+    /// Item to change, part of `case`.
     pub item: &'a Item,
-    /// All cases of the run, this one among them.
+    /// All cases of the run, including `case`.
     pub pool: &'a Pool<'a>,
-    /// Seed and version of the suite.
+    /// Source of random numbers: seed and version of the suite.
     pub rng: SuiteRng,
 }
 
-/// Where random numbers come from: the suite's seed and version.
+/// Source of random numbers: the suite's seed and version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SuiteRng {
-    /// Of the suite.
+    /// Seed of the suite.
     pub seed: u64,
-    /// Of the suite.
+    /// Version of the suite.
     pub version: u32,
 }
 
 impl SuiteRng {
-    /// The generator for one purpose about one thing; the same at every epoch.
+    /// Returns the random generator for `purpose`, applied to the thing that the ids in `about` identify. Equal
+    /// arguments give equal generators, so draws are the same at every epoch.
     #[must_use]
     pub fn stream(self, purpose: &str, about: &[&str]) -> ChaCha8Rng {
         let version = format!("suite/{}", self.version);
@@ -185,45 +185,48 @@ impl SuiteRng {
 }
 
 impl Scene<'_> {
-    /// The generator for one purpose about this item.
+    /// Returns the random generator for `purpose` and this item.
     #[must_use]
     pub fn draw(&self, purpose: &str) -> ChaCha8Rng {
         self.rng.stream(purpose, &[&self.case.case_id, &self.item.id])
     }
 }
 
-/// A changed question.
+/// The changes to one question. The default changes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Perturbed {
-    /// Asked instead of the stored item, where options, answer or question are others. Its id, stage and category are the
-    /// stored item's.
+    /// Item that replaces the stored item when options, answer or question change. Id, stage and category stay the
+    /// same. None keeps the stored item.
     pub item: Option<Item>,
-    /// The words around the question.
+    /// Wording around the question: context, added sentences, order of the options.
     pub frame: PromptOptions,
-    /// What the respondent said before, and is shown again.
+    /// Earlier replies of the model that are shown again. None shows no earlier reply.
     pub recall: Option<Recall>,
-    /// Which pictures are shown.
+    /// Images that are shown.
     pub pictures: ShownImages,
-    /// An answer the change puts into the reader's mind.
+    /// Answer that the change names to the model, such as the answer in a hint. None when no answer is named.
     pub named: Option<Named>,
-    /// How the pixels are attacked, if they are.
+    /// Adversarial attack on the pixels. None for no attack.
     pub attack: Option<Arc<dyn Attack>>,
-    /// The case's regions where they lie on the changed pictures, if they lie elsewhere than stored. They must not depend
-    /// on the item.
+    /// Regions of the case at their positions on the changed images. None when the stored positions still hold. The
+    /// regions must not depend on the item.
     pub regions: Option<Vec<Region>>,
 }
 
-/// What the respondent said to clean questions of the case, and is shown again. It is asked those first.
+/// Replies of the model to clean questions of the same case that are shown again. The model is evaluated on the clean
+/// questions first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recall {
-    /// Its answers become answers of the frame's context: for each, the place there and the index of the item in the chain.
+    /// Replies fill answers of the frame's context. Each pair holds the index in the context and the index of the item
+    /// in the chain.
     Context(Vec<(usize, usize)>),
-    /// Its reply to the clean question stands as its first turn, and the user says this in turn.
+    /// The reply to the clean question becomes the model's first turn. The text is the user's next turn.
     Rebuttal(String),
 }
 
 impl Recall {
-    /// Indices of the items that are asked first; `own` is the index of the item itself.
+    /// Returns the chain indices of the items whose clean replies are needed first. `own` is the chain index of the
+    /// changed item.
     #[must_use]
     pub fn items(&self, own: usize) -> Vec<usize> {
         match self {
@@ -233,22 +236,23 @@ impl Recall {
     }
 }
 
-/// Which pictures are shown.
+/// Images shown with a question.
 #[derive(Clone, Debug, Default)]
 pub enum ShownImages {
-    /// The case's own.
+    /// Images of the case itself.
     #[default]
     Own,
-    /// Those of another case of the pool, by its index.
+    /// Images of another case, given by its index in the pool.
     Of(usize),
-    /// The case's own, each changed.
+    /// Images of the case itself, each changed by the edit.
     Edited(Arc<dyn Edit>),
-    /// The case's own, each flat in the mean colour of these pictures: indices of a case and of a picture in it.
+    /// Images of the case itself, each filled with the mean colour of the listed images. Each pair holds the index of a
+    /// case in the pool and the index of an image in that case.
     MeanOf(Vec<(usize, usize)>),
 }
 
 impl ShownImages {
-    /// Says completely what is done to the pictures shown.
+    /// Returns a key that describes the change to the shown images completely. Empty when their pixels are unchanged.
     #[must_use]
     pub fn key(&self) -> String {
         match self {
@@ -259,44 +263,44 @@ impl ShownImages {
     }
 }
 
-/// An answer that a hint names.
+/// An answer that a perturbation names to the model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Named {
-    /// Its words.
+    /// Text of the answer.
     pub text: String,
-    /// Its index among the stored options (for yes/no: 0 is yes, 1 is no); none for other answers.
+    /// Index among the stored options; for yes/no questions 0 is yes and 1 is no. None for answers without options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
 }
 
-/// A change to the pixels of a decoded picture.
+/// A change to the pixels of a decoded image.
 pub trait Edit: Debug + Send + Sync {
-    /// Says completely what is done: equal keys mean equal pixels for the same picture.
+    /// Returns a key that describes the change completely: equal keys give equal pixels for the same image.
     fn key(&self) -> String;
 
-    /// Changes picture number `index` of the case in place.
+    /// Changes `picture`, the image with this `index` in the case, in place.
     fn apply(&self, index: usize, picture: &mut RgbImage);
 }
 
-/// A change to the pixels on the respondent's input grid, made with its gradients.
+/// An adversarial change to the pixels on the model's input grid, made with pixel gradients of the gradient source.
 pub trait Attack: Debug + Send + Sync {
-    /// Says completely what is done.
+    /// Returns a key that describes the attack completely.
     fn key(&self) -> String;
 
-    /// Whose gradients it uses.
+    /// Returns the gradient source of the attack; the evaluated model by default.
     fn gradient_source(&self) -> GradientSource {
         GradientSource::Model
     }
 
-    /// What it drives at.
+    /// Returns the attack goal; away from the right answer by default.
     fn attack_goal(&self) -> AttackGoal {
         AttackGoal::FromGold
     }
 
-    /// The attacked pixels, one grid each, in the same order.
+    /// Attacks all targets and returns one result for each target, in the same order. `victim` is the gradient source.
     ///
     /// # Errors
-    /// When the victim fails.
+    /// Fails when the gradient source fails or returns gradients of the wrong number or shape.
     fn attack(
         &self,
         targets: &[AttackTarget],
@@ -305,52 +309,54 @@ pub trait Attack: Debug + Send + Sync {
     ) -> Result<Vec<AdversarialImage>, ModelError>;
 }
 
-/// Whose gradients an attack uses.
+/// Gradient source of an attack: the model whose pixel gradients the attack follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GradientSource {
-    /// The respondent that is then asked: a white box.
+    /// The evaluated model itself: a white-box attack.
     Model,
-    /// Another one, given as [`crate::runner::Surrogate`]: what is found there is transferred.
+    /// Another model, given as [`crate::run::Surrogate`]: the attacked image is transferred to the evaluated model.
     Surrogate,
 }
 
-/// What an attack drives at.
+/// Goal of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttackGoal {
-    /// Away from the right answer: the objective is raised.
+    /// Untargeted: away from the right answer. The attack raises the objective.
     FromGold,
-    /// To the answer [`Perturbed::named`]: its negative log-likelihood is the objective, and is lowered.
+    /// Targeted: towards the answer [`Perturbed::named`]. The attack lowers the objective, the negative log-likelihood
+    /// of that answer.
     ToNamed,
 }
 
-/// What an attack came to.
+/// Outcome of an attack on one target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdversarialImage {
-    /// Shown instead of the picture.
+    /// Attacked pixels, shown instead of the original pixels.
     pub pixels: PixelGrid,
-    /// What was raised, at the start and after each step; see [`crate::outcome::AttackTrace`].
+    /// Quantity that the attack raises, at the start and after each step. One value for a single-step attack, empty for
+    /// noise. See [`crate::outcome::AttackTrace`].
     pub losses: Vec<f64>,
 }
 
-/// A probe about to be attacked.
+/// A query to attack.
 #[derive(Clone, Debug)]
 pub struct AttackTarget {
-    /// The probe with its pictures as they are.
+    /// Query with its images before the attack.
     pub query: Query,
-    /// What to raise or, with [`AttackGoal::ToNamed`], to lower.
+    /// Objective to raise or, with [`AttackGoal::ToNamed`], to lower.
     pub objective: Objective,
-    /// The pixels to start from.
+    /// Pixels of the first image before the attack, on the model's input grid.
     pub pixels: Arc<PixelGrid>,
 }
 
-/// Looks a kind up by name.
+/// Returns the kind with this name, or None when there is no such kind.
 #[must_use]
 pub fn kind(name: &str) -> Option<&'static PerturbationKind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
 impl PerturbationKind {
-    /// An entry whose parameters are the fields of `T`.
+    /// Returns an entry without templates whose parameters are the fields of `T`.
     const fn of<T: Perturbation + DeserializeOwned + 'static>(
         name: &'static str,
         purpose: Purpose,
@@ -359,7 +365,7 @@ impl PerturbationKind {
         Self { name, purpose, about, build: build::<T>, templates: "" }
     }
 
-    /// An entry that draws its words from a template file.
+    /// Returns the entry with the text of its template file.
     const fn worded(self, templates: &'static str) -> Self {
         Self { templates, ..self }
     }

@@ -29,7 +29,7 @@ pub(crate) enum Fate {
     /// The attack cannot be made, for this reason.
     OutOfReach(&'static str),
     /// The query shows attacked pixels.
-    AdversarialImage(Made),
+    Attacked(Made),
 }
 
 /// Queries of a batch that share one attack.
@@ -79,7 +79,7 @@ pub(crate) fn attack<'a>(
         let attack_goal = attack.attack_goal();
         let objective = objective(attack_goal, perturbed, item, prompt);
         let target = AttackTarget { query: query.clone(), objective: objective.clone(), pixels };
-        fates.push(Fate::AdversarialImage(Made { objective, attack_goal, losses: Vec::new() }));
+        fates.push(Fate::Attacked(Made { objective, attack_goal, losses: Vec::new() }));
         let empty = || Group { attack: Arc::clone(attack), numbers: Vec::new(), targets: Vec::new() };
         let group = groups.entry(attack.key()).or_insert_with(empty);
         group.numbers.push(number);
@@ -89,9 +89,7 @@ pub(crate) fn attack<'a>(
         let Some(gradient_source) = who(group.attack.gradient_source(), model, surrogate) else { continue };
         let attacked = group.attack.attack(&group.targets, rng, gradient_source)?;
         for (number, attacked) in group.numbers.into_iter().zip(attacked) {
-            if let (Some(first), Fate::AdversarialImage(made)) =
-                (queries[number].images.first_mut(), &mut fates[number])
-            {
+            if let (Some(first), Fate::Attacked(made)) = (queries[number].images.first_mut(), &mut fates[number]) {
                 *first = Shown::Pixels(Arc::new(attacked.pixels));
                 made.losses = attacked.losses;
             }

@@ -387,7 +387,7 @@ fn answer(
     for ((query, waiting), fate) in queries.into_iter().zip(batch).zip(fates) {
         let made = match fate {
             Fate::Spared => None,
-            Fate::AdversarialImage(made) => Some(made),
+            Fate::Attacked(made) => Some(made),
             Fate::OutOfReach(reason) => {
                 run.cannot_be_asked(waiting.entry, reason);
                 continue;

@@ -1,4 +1,4 @@
-//! Questions on flat pictures, whose attacks have a closed form on a linear respondent.
+//! Questions on flat images. Attacks on a linear model have a closed form here.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use stepwise_data::case::Case;
 
 const SIDE: u32 = 32;
 
-/// A flat picture 1 to 12 grey levels above or below the undecided one. Those an odd number of levels away are labelled as
-/// they look, the others the other way round, so that they are answered wrongly.
+/// Returns a case with a flat image 1 to 12 grey levels above or below the decision threshold. Images an odd number of
+/// levels away have the right label. The others have the opposite label, so that they are answered wrongly.
 pub fn case(number: usize) -> Case {
     let gold = number.is_multiple_of(2) != (number % 4 >= 2);
     serde_json::from_value(json!({
@@ -25,7 +25,7 @@ pub fn case(number: usize) -> Case {
     .expect("a valid case")
 }
 
-/// The picture of a case.
+/// Returns the image of a case.
 pub fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
     let number: usize = case.case_id.parse()?;
     let distance = number as u8 / 2 + 1;
@@ -33,7 +33,7 @@ pub fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send
     Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([level; 3]))))
 }
 
-/// Both attacks, noise and transfer at two sizes.
+/// Returns a suite with both white-box attacks, transfer and noise at two sizes.
 pub fn suite() -> Suite {
     let mut text = "name = \"c\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n".to_owned();
     for eps in [8, 4] {
@@ -44,5 +44,5 @@ pub fn suite() -> Suite {
     Suite::parse(&text, "c.toml".as_ref()).expect("valid")
 }
 
-/// Undecided at grey level 128.
+/// Linear model whose decision threshold is grey level 128.
 pub const LINEAR: Linear = Linear { weight: 1000.0, threshold: 128.0 / 255.0 };

@@ -1,4 +1,4 @@
-//! Constructed cases whose pictures carry their answers, so that a reader that looks can be planted.
+//! Constructed cases whose images encode their answers, so that a mock model can read them.
 
 #![allow(dead_code)]
 
@@ -21,7 +21,7 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::{Summary, skips};
 use stepwise_data::case::{Answer, Case};
 
-/// Kinds that change a question's words; of the hints one stands for all.
+/// Kinds that change a question's words; `hint_minus` represents all hints.
 pub const WORDS: [&str; 23] = [
     "hint_minus",
     "permutation",
@@ -48,13 +48,13 @@ pub const WORDS: [&str; 23] = [
     "report_plain",
 ];
 
-/// Side of every picture.
+/// Side of every image in pixels.
 pub const SIDE: u32 = 64;
-/// The finding: its bounds in pixels.
+/// Bounds of the finding in pixels: `[x0, y0, x1, y1]`.
 pub const FINDING: [u32; 4] = [8, 8, 20, 20];
 
-/// Case `number`: a modality question, a yes/no question, a question about the finding with three options, and a
-/// conclusion. Two cases share a patient. The right answers go through all options as the number grows.
+/// Returns case `number`: a modality question, a yes/no question, a question about the finding with three options, and
+/// a conclusion. Two cases share a patient. The right answers cycle through all options as the number grows.
 pub fn case(number: usize) -> Case {
     let record = json!({
         "schema": "case/1", "case_id": format!("case-{number:03}"), "group_id": format!("patient-{:03}", number / 2),
@@ -76,13 +76,14 @@ pub fn case(number: usize) -> Case {
     serde_json::from_value(record).expect("a valid case")
 }
 
-/// The first `count` cases.
+/// Returns the first `count` cases.
 pub fn cases(count: usize) -> Vec<Case> {
     (0..count).map(case).collect()
 }
 
-/// The picture of a case: flat 200, and inside the finding three columns whose grey levels hold the case's right answers
-/// (10 for the first option, 20 for the second, ...) to questions two to four; the modality stands in the corner at 62, 62.
+/// Returns the image of a case: flat grey 200, and inside the finding three columns whose grey levels encode the right
+/// answers to questions two to four (10 for the first option, 20 for the second, ...). The pixel at (62, 62) encodes
+/// the modality.
 pub fn picture(case: &Case) -> RgbImage {
     let mut picture = RgbImage::from_pixel(SIDE, SIDE, Rgb([200; 3]));
     let [x0, y0, x1, y1] = FINDING;
@@ -104,12 +105,12 @@ fn grey(case: &Case, question: usize) -> u8 {
     }
 }
 
-/// Loads the pictures of constructed cases.
+/// Loads the images of constructed cases.
 pub fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
     Ok(Arc::new(picture(case)))
 }
 
-/// Looks where the answer stands; where it sees none it falls back on its prior.
+/// Mock model that reads the answer from the image and uses its prior when the image shows no answer.
 pub struct Looker;
 
 impl Policy for Looker {
@@ -128,44 +129,44 @@ impl Policy for Looker {
     }
 }
 
-/// The whole built-in suite without caps or noise levels that matter here.
+/// Returns the built-in suite `fast` without limits on cases and items.
 pub fn uncapped() -> Suite {
     Suite::fast().uncapped()
 }
 
-/// Asks everything afresh.
+/// Evaluates a mock model without earlier answers.
 pub fn ask(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
     ask_again(plan, model, &HashMap::new())
 }
 
-/// Asks everything afresh, with other pictures.
+/// Evaluates a mock model without earlier answers, with other images.
 pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, model: &mut dyn Model) -> Run {
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let options =
         Options { model: "planted", known: &HashMap::new(), batch: 16, surrogate: None, progress: &mut progress };
-    runner::run(plan, images, model, options).expect("planted respondents do not fail")
+    runner::run(plan, images, model, options).expect("mock models do not fail")
 }
 
-/// Asks what is not known.
+/// Evaluates a mock model on all queries that are not in `known`.
 pub fn ask_again(plan: &Plan<'_>, model: &mut dyn Model, known: &HashMap<String, Outcome>) -> Run {
     let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
     let options = Options { model: "planted", known, batch: 16, surrogate: None, progress: &mut progress };
-    runner::run(plan, &load, model, options).expect("planted respondents do not fail")
+    runner::run(plan, &load, model, options).expect("mock models do not fail")
 }
 
-/// A summary with few draws.
+/// Returns a summary with few bootstrap draws.
 pub fn summary(plan: &Plan<'_>, run: &Run, base: Option<&Run>) -> Summary {
     let bootstrap = Bootstrap { resamples: 500, ..Bootstrap::default() };
     let base = base.map(|base| base.outcomes.as_slice());
     Summary::new(plan.suite, &skips(plan, run), &run.outcomes, base, bootstrap)
 }
 
-/// A metric's value.
+/// Returns a metric's value. Panics when it is undefined.
 pub fn value(summary: &Summary, id: &str) -> f64 {
     summary.estimate(id).and_then(|estimate| estimate.value).unwrap_or_else(|| panic!("{id} is not defined"))
 }
 
-/// Asserts a metric's value to the last digits of arithmetic on shares.
+/// Asserts a metric's value within 1e-12.
 #[track_caller]
 pub fn expect(summary: &Summary, id: &str, expected: f64) {
     let found = value(summary, id);

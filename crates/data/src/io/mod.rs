@@ -1,4 +1,4 @@
-//! TODO-HEAD
+//! Files: atomic writes, bounded reads, digests, and paths that stay inside a folder.
 
 pub mod atomic;
 pub mod bounded;

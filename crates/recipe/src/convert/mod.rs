@@ -57,7 +57,7 @@ pub enum ImportError {
         path: PathBuf,
         /// Line, counted from 1.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// The tool cannot be recognised from the keys.

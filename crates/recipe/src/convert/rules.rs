@@ -10,7 +10,7 @@ use super::yaml::Yaml;
 pub(super) enum Fate {
     /// The key was carried over.
     Carried,
-    /// The key asks for what Stepwise does anyway.
+    /// The key requests what Stepwise does anyway.
     Implied,
     /// The key was not carried over, for this reason.
     Left(String),

@@ -56,8 +56,10 @@ pub fn run(args: &Args) -> CommandResult {
         _ => Failure::input(error),
     };
     let mut shown = Shown::new();
-    let prepared = PreparedRun::new(options, &mut shown).map_err(failure)?;
-    shown.preflight(&prepared.preflight);
+    let prepared = PreparedRun::new(&options, &mut shown).map_err(failure)?;
+    if let Some(preflight) = prepared.preflight() {
+        shown.preflight(preflight);
+    }
     let finished = prepared.train(&mut shown, &interrupt).map_err(failure)?;
     if let Some((epoch, summary)) = finished.epochs.last() {
         say!("{}", table::gains(&format!("after epoch {epoch}"), summary));

@@ -274,7 +274,7 @@ fn a_batch_job_saves_when_it_is_ended_and_is_requeued_only_when_its_time_is_up()
         let saved = format!("stepwise seed-1: interrupted after step {step}; the same command goes on\n");
         assert!(ran.stderr.ends_with(&saved), "{signal}: {}", ran.stderr);
         assert_eq!(place.read("requeued"), requeued, "{signal}");
-        assert!(!place.path(&format!("{run}.claim")).exists(), "given back");
+        assert!(!place.path(&format!("{run}.claim")).exists(), "released");
     }
 }
 
@@ -325,10 +325,10 @@ fn studies_that_make_no_sense_are_refused() {
     refuse("a base that is not there", "base.toml", "bsae.toml");
     let longer = "joint = { curriculum.order = \"shuffled\", train.num_train_epochs = 2 }";
     refuse("arms of unequal budget", "joint = { curriculum.order = \"shuffled\" }", longer);
-    refuse("two suites", "\"joint\" }", "\"joint\", benchmark.suite = \"fast\" }");
-    refuse("no benchmark", "\"joint\" }", "\"joint\", benchmark.suite = \"none\" }");
-    refuse("a model that is not there", "\"joint\" }", "\"joint\", model_name_or_path = \"no/model\" }");
-    refuse("cases that are not there", "\"joint\" }", "\"joint\", data = { dataset = \"no/cases\" } }");
+    refuse("two suites", "\"shuffled\" }", "\"shuffled\", benchmark.suite = \"fast\" }");
+    refuse("no benchmark", "\"shuffled\" }", "\"shuffled\", benchmark.suite = \"none\" }");
+    refuse("a model that is not there", "\"shuffled\" }", "\"shuffled\", model_name_or_path = \"no/model\" }");
+    refuse("cases that are not there", "\"shuffled\" }", "\"shuffled\", data = { dataset = \"no/cases\" } }");
     said.push_str(&format!("# no such task\n{}\n", place.refused("study order.toml --task 4")));
     said.push_str(&format!("# nothing to report\n{}", place.refused("report order.toml")));
     insta::assert_snapshot!(said);
@@ -342,7 +342,7 @@ fn unequal_arms_are_compared_where_the_study_says_why() {
     // One reason for all is none for steps.
     place.edit("other.toml", "plain.toml", "seeds =", "unequal_budget = \"epochs are what is varied\"\nseeds =");
     let refused = place.refused("study plain.toml --dry-run");
-    assert!(refused.contains("the same steps (seed 1)") && refused.ends_with("{ steps = \"...\" }`\n"), "{refused}");
+    assert!(refused.contains("differ in steps (seed 1)") && refused.ends_with("{ steps = \"...\" }`\n"), "{refused}");
     let reason = "\"epochs are what is varied\"";
     let reasons = format!("{{ steps = {reason}, samples = {reason}, supervised_tokens = \"more lessons\" }}");
     place.edit("other.toml", "other.toml", "seeds =", &format!("unequal_budget = {reasons}\nseeds ="));

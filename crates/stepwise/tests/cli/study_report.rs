@@ -90,7 +90,7 @@ fn seeds_are_added_later_and_the_report_says_which() {
     assert!(page.contains("not finished: stepwise (2 of 3 seeds)") && page.contains("1, 2, 3 (added later)"));
     // What was added is as fixed as the rest.
     place.edit("order.toml", "fewer.toml", "[1, 2, 3]", "[1, 2]");
-    assert!(place.refused("study fewer.toml").contains("it had 6 runs and has 4"));
+    assert!(place.refused("study fewer.toml").contains("it had 6 runs and now has 4"));
 }
 
 #[test]
@@ -114,13 +114,13 @@ fn a_run_whose_last_test_is_not_on_record_is_not_reported() {
     let log = place.read("out/stepwise/seed-1/trainer_log.jsonl");
     let (before, _) = log.rsplit_once("\n{\"current_steps\":16,\"epoch\"").expect("tested");
     place.write("out/stepwise/seed-1/trainer_log.jsonl", format!("{before}\n"));
-    assert!(place.refused("report order.toml").contains("the log of the run lacks its last test"));
+    assert!(place.refused("report order.toml").contains("the log of the run lacks the final evaluation"));
 }
 
 #[test]
 fn arms_that_would_be_asked_about_different_cases_are_refused() {
     let place = furnished();
-    place.edit("order.toml", "order.toml", "\"joint\" }", "\"joint\", data.eval_split = \"test\" }");
+    place.edit("order.toml", "order.toml", "\"shuffled\" }", "\"shuffled\", data.eval_split = \"test\" }");
     insta::assert_snapshot!(place.refused("study order.toml --dry-run"));
 }
 
@@ -148,7 +148,7 @@ fn a_study_goes_on_with_the_lessons_that_it_began_with() {
     place.done("study order.toml");
     fs::remove_file(place.path("out/joint/seed-2/finished.json")).expect("removed");
     let said = place.refused("study order.toml --task 3");
-    assert!(said.contains("lays out other lessons for the arm `joint` with seed 2"), "{said}");
+    assert!(said.contains("makes other training examples for the arm `joint` with seed 2"), "{said}");
     place.done("study order.toml --task 2");
 
     // A manifest of an earlier version is still reported on.
@@ -157,7 +157,7 @@ fn a_study_goes_on_with_the_lessons_that_it_began_with() {
     place.write("out/manifest.json", manifest.to_string());
     place.edit("order.toml", "order.toml", "seeds =", "unequal_budget = \"one reason\"\nseeds =");
     place.done("report order.toml");
-    assert!(place.refused("study order.toml").contains("its manifest is of the schema `study/1`"));
+    assert!(place.refused("study order.toml").contains("its manifest has the schema `study/1`"));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn runs_that_ended_early_are_named_and_want_a_reason_beforehand() {
     let place = furnished();
     place.edit("base.toml", "base.toml", "num_train_epochs = 1", "num_train_epochs = 1\nearly_stopping_patience = 2");
     let said = place.refused("study order.toml --dry-run");
-    assert!(said.contains("may end before their steps are done (`train.early_stopping_patience`)"), "{said}");
+    assert!(said.contains("may end before all planned steps (`train.early_stopping_patience`)"), "{said}");
     place.edit(
         "order.toml",
         "order.toml",
@@ -188,7 +188,7 @@ fn arms_that_are_one_and_endpoints_that_come_after_are_refused() {
         place.edit("order.toml", "other.toml", old, new);
         said.push_str(&format!("# {what}\n{}\n", place.refused("study other.toml --dry-run")));
     };
-    refuse("twins", "\"stepwise\" }", "\"joint\", train.logging_steps = 1 }");
+    refuse("twins", "\"stepwise\" }", "\"shuffled\", train.logging_steps = 1 }");
     refuse("a seed of its own", "\"stepwise\" }", "\"stepwise\", seed = 4 }");
     refuse(
         "one key in two axes",

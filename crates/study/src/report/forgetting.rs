@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::summary::Estimate;
-use stepwise_report::heat::{self, Cell as Square};
+use stepwise_report::heat;
 use stepwise_report::markup::{breakable, points};
 use stepwise_report::section::Section;
 use stepwise_report::stage_curve::NAMES;
@@ -25,16 +25,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     }
     let mut panels = String::new();
     for (arm, rows) in &arms {
-        let base = rows[0].2;
-        let squares = rows.iter().map(|(name, stages, accuracy)| {
-            let squares = (1..=4u8).zip(accuracy).zip(base).map(|((stage, now), base)| Square {
-                value: *now,
-                change: now.zip(base).map(|(now, base)| now - base),
-                framed: stages.contains(&stage),
-            });
-            (breakable(name), squares.collect())
-        });
-        let drawn = heat::matrix(&format!("clean accuracy by phase and stage, {}", arm.name), "after", &NAMES, squares);
+        let drawn = heat::stage_matrix(&format!("clean accuracy by phase and stage, {}", arm.name), rows.clone());
         let transfer = transfers(arm);
         let words = match mean(&transfer) {
             Some(value) => {

@@ -1,4 +1,4 @@
-//! TODO-HEAD
+//! Training data of a step: examples with their augmentation, packed into micro-batches ahead of time.
 
 pub mod adversarial;
 pub mod augment;

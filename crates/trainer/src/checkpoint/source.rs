@@ -59,7 +59,7 @@ pub enum ModelSourceError {
     Checkpoint(#[from] CheckpointError),
     /// The model cannot be loaded.
     #[error(transparent)]
-    VlmPipeline(#[from] PipelineError),
+    Pipeline(#[from] PipelineError),
     /// The adapter cannot be loaded.
     #[error(transparent)]
     Adapter(#[from] AdapterError),

@@ -1,4 +1,4 @@
-//! TODO-HEAD
+//! Evaluation of a model under a suite, after every epoch and by command, with stored answers.
 
 pub mod cache;
 pub mod epochs;

@@ -30,7 +30,7 @@ impl Rates {
     pub fn peak(recipe: &Recipe, phase: &PhaseRecipe) -> Self {
         let (train, own) = (&recipe.train, phase.learning_rate);
         let ratio = match &recipe.tuning {
-            Tuning::LoraRecipe { lora } => lora.loraplus_lr_ratio,
+            Tuning::Lora { lora } => lora.loraplus_lr_ratio,
             Tuning::Full { .. } => None,
         };
         Self {
@@ -128,7 +128,7 @@ mod tests {
         let phases = "[[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2]\n[[curriculum.phase]]\nstages = [3]\n";
         for (lr_schedule_per_phase, ends) in [(true, [0.0, 0.0]), (false, [0.5, 0.0])] {
             let recipe = of(&format!(
-                "lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n[curriculum]\nrewarm = {lr_schedule_per_phase}\n{phases}"
+                "lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n[curriculum]\nlr_schedule_per_phase = {lr_schedule_per_phase}\n{phases}"
             ));
             let mut run_plan = RunPlan::new(&recipe, &cases).expect("a course");
             assert_eq!((run_plan.total, run_plan.phases(), run_plan.at(39).phase), (40, 3, 1));

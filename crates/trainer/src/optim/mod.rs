@@ -1,4 +1,4 @@
-//! TODO-HEAD
+//! The optimiser step: gradients, learning rates by part and phase, and AdamW.
 
 pub mod adamw;
 pub mod gradients;

@@ -177,7 +177,7 @@ pub fn estimate(
 
 /// Advice for a smaller base in memory. Only frozen weights can be stored in fewer bits.
 fn held_smaller(recipe: &Recipe) -> Option<&'static str> {
-    let Tuning::LoraRecipe { lora } = &recipe.tuning else { return None };
+    let Tuning::Lora { lora } = &recipe.tuning else { return None };
     match base_precision(&recipe.train) {
         Precision::F32 => Some("set `train.bf16 = true`"),
         // PiSSA does not support weights in four bits.
@@ -208,7 +208,7 @@ impl Shapes {
     fn new(recipe: &Recipe, config: &ModelConfig, trainable: &TrainableParameters) -> Self {
         let (text, vision) = (&config.text, &config.vision);
         let (dropout, dora, joined) = match &recipe.tuning {
-            Tuning::LoraRecipe { lora } => {
+            Tuning::Lora { lora } => {
                 let joined = lora.init_lora_weights == InitLoraWeights::Pissa;
                 (lora.lora_dropout > 0.0, lora.use_dora, 1 + usize::from(joined))
             }

@@ -22,7 +22,7 @@ pub enum TrainError {
     Learner(#[from] LearnerError),
     /// A training example cannot be made.
     #[error(transparent)]
-    TrainingExample(#[from] ExampleError),
+    Example(#[from] ExampleError),
     /// A step failed.
     #[error("step {step}: {error}")]
     Step {

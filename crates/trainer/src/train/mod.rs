@@ -123,10 +123,13 @@ impl Run<'_> {
         Ok(interrupt.requested())
     }
 
+    fn has_steps_left(&self) -> bool {
+        self.state.global_step < self.run_plan.total
+    }
+
     /// Whether the next step belongs to the phase with this index. The end of an epoch may shorten a phase.
     fn is_in(&self, phase: usize) -> bool {
-        let done = self.state.global_step;
-        done < self.run_plan.total && self.run_plan.at(done).phase == phase
+        self.has_steps_left() && self.run_plan.at(self.state.global_step).phase == phase
     }
 
     /// Ends the epoch after its last step, and saves where `save_steps` or an interrupt asks for it.

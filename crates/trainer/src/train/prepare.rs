@@ -1,4 +1,4 @@
-//! A run before its first step: inputs are read, measured and checked; nothing is written yet.
+//! A run before its first step: inputs are read, measured and checked, and a resumed run is restored.
 
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::{Freeze, Recipe};
@@ -14,47 +14,50 @@ use crate::preflight::freeze_groups::FreezeGroup;
 use crate::preflight::token_stats::LargestBatch;
 use crate::progress::Progress;
 
-/// A run that is ready to train.
+/// A run that is ready to train: inputs are read and checked, and a resumed run is restored.
 pub struct PreparedRun<'a> {
-    pub(super) options: TrainOptions<'a>,
-    pub(super) cases: Cases,
-    pub(super) run_plan: RunPlan,
-    pub(super) learner: Learner,
-    pub(super) folder: RunFolder,
-    /// Settings, sizes and memory of the run, to be shown before it starts.
-    pub preflight: Preflight,
+    run: Run<'a>,
+    preflight: Preflight,
+    /// Plan that the preflight measured. Early advances of a resumed run shorten only the plan of the run.
+    planned: RunPlan,
 }
 
 impl<'a> PreparedRun<'a> {
-    /// Opens the run's folder, loads cases and model, and measures every training example.
+    /// Loads cases and model, measures every training example, and opens the run's folder. With `resume` it restores the
+    /// newest complete checkpoint.
     ///
     /// # Errors
-    /// When the folder is occupied, the cases or the model cannot be loaded, a phase has no questions, or a training
-    /// example cannot be encoded or is longer than `cutoff_len`.
-    pub fn new(options: TrainOptions<'a>, progress: &mut dyn Progress) -> Result<Self, TrainError> {
+    /// When the cases or the model cannot be loaded, a phase has no questions, a training example cannot be encoded or is
+    /// longer than `cutoff_len`, the folder is occupied, or the checkpoint belongs to another recipe.
+    pub fn new(options: &TrainOptions<'a>, progress: &mut dyn Progress) -> Result<Self, TrainError> {
         let recipe = options.recipe;
         let cases = Cases::open(&recipe.data)?;
         let run_plan = RunPlan::new(recipe, &cases.train)?;
-        let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
         let mut learner = Learner::new(recipe, &options.device, progress)?;
         let preflight = Preflight::new(recipe, &cases, &run_plan, &mut learner, progress)?;
-        Ok(Self { options, cases, run_plan, learner, folder, preflight })
+        let planned = run_plan.clone();
+        let folder = RunFolder::open(&recipe.output_dir, options.resume)?;
+        let run = Run::open(options, cases, run_plan, learner, folder, progress)?;
+        Ok(Self { run, preflight, planned })
     }
 
-    /// Resumes or starts the run: dry run, benchmark of the base, all steps, and the benchmarks of the epochs.
+    /// Settings, sizes and memory of the run, to be shown before it starts; `None` when no step is left to take.
+    #[must_use]
+    pub fn preflight(&self) -> Option<&Preflight> {
+        self.run.has_steps_left().then_some(&self.preflight)
+    }
+
+    /// Trains: dry run, benchmark of the base, all steps that are left, and the benchmarks of the epochs.
     ///
     /// # Errors
     /// When anything cannot be read, computed or written. Saved checkpoints stay.
     pub fn train(self, progress: &mut dyn Progress, interrupt: &Interrupt) -> Result<Finished, TrainError> {
-        let Self { options, cases, run_plan, learner, folder, preflight } = self;
-        // The dry run uses the plan that the preflight measured: early advances shorten only the plan of the run.
-        let planned = run_plan.clone();
-        let mut run = Run::open(&options, cases, run_plan, learner, folder, progress)?;
+        let Self { mut run, preflight, planned } = self;
         if run.state.global_step > 0 {
             // The process may have been killed after it wrote a checkpoint and before it updated the links.
             run.update_links()?;
         }
-        if run.state.global_step < run.run_plan.total {
+        if run.has_steps_left() {
             run.dry_run(planned, &preflight.freeze_groups, progress)?;
         }
         match run.train(progress, interrupt) {

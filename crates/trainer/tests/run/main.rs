@@ -124,7 +124,7 @@ fn attempt(text: &str, stop: Stop, resume: bool) -> (Result<Finished, TrainError
         resume,
         base_answers: None,
     };
-    let finished = PreparedRun::new(options, &mut watch).and_then(|run| run.train(&mut watch, &interrupt));
+    let finished = PreparedRun::new(&options, &mut watch).and_then(|run| run.train(&mut watch, &interrupt));
     (finished, watch.losses)
 }
 
@@ -202,11 +202,11 @@ fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
     let text = recipe_text(&model, &out, "[lora]\nr = 2");
     let (before, after) =
         (text.find("[[curriculum.phase]]").expect("phases"), text.find("[benchmark]").expect("a suite"));
-    let phases = "[curriculum]\nrewarm = false\n\
-        [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 3\npacing = \"competence\"\n\
+    let phases = "[curriculum]\nlr_schedule_per_phase = false\n\
+        [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 3\nsampling_order = \"competence\"\n\
         early_advance = { metric = \"accuracy:clean\", patience = 1, min_delta = 1.0 }\n\
         [[curriculum.phase]]\nname = \"marks\"\nstages = [3]\nnum_train_epochs = 1\nreplay = 0.3\nevidence = \"curriculum\"\n\
-        [[curriculum.phase]]\nname = \"blank\"\nstages = [4]\nnum_train_epochs = 1\nblank_images = true\npacing = \"balanced\"\n\
+        [[curriculum.phase]]\nname = \"blank\"\nstages = [4]\nnum_train_epochs = 1\nblank_images = true\nsampling_order = \"round_robin\"\n\
         context = { predicted = 0.8 }\n";
     let text = format!("{}{phases}{}", &text[..before], &text[after..]);
     let (finished, losses) = run(&text, Stop::Never, false);
@@ -440,7 +440,7 @@ fn a_phase_is_promoted_and_a_resumed_run_remembers_it() {
         base_answers: None,
     };
     std::fs::remove_dir_all(&out).expect("removed");
-    let refused = PreparedRun::new(options, &mut ())
+    let refused = PreparedRun::new(&options, &mut ())
         .and_then(|run| run.train(&mut (), &Interrupt::new()))
         .expect_err("no such metric")
         .to_string();

@@ -19,14 +19,14 @@ pub struct Parameter<const D: usize> {
 enum Value<const D: usize> {
     Tensor(Tensor<D>),
     /// Frozen weight on the CPU, packed for products and stored in no other form.
-    PackedWeight(Arc<PackedWeight>),
+    Packed(Arc<PackedWeight>),
 }
 
 impl Parameter<2> {
     /// Makes a frozen weight of a linear layer, `[out, in]`, packed for products.
     #[must_use]
     pub fn packed(weight: PackedWeight) -> Self {
-        Value::PackedWeight(Arc::new(weight)).into()
+        Value::Packed(Arc::new(weight)).into()
     }
 
     /// Weight of a linear layer, `[out, in]`, as the forward pass uses it.
@@ -34,7 +34,7 @@ impl Parameter<2> {
     pub fn weight(&self, pass: &Pass) -> Weight {
         match self.taking_part(pass) {
             Value::Tensor(_) => self.read(pass).into(),
-            Value::PackedWeight(weight) => Arc::clone(weight).into(),
+            Value::Packed(weight) => Arc::clone(weight).into(),
         }
     }
 }
@@ -50,7 +50,7 @@ impl<const D: usize> Value<D> {
     fn plain(&self) -> Tensor<D> {
         match self {
             Self::Tensor(value) => value.clone().inner(),
-            Self::PackedWeight(weight) => {
+            Self::Packed(weight) => {
                 Tensor::from_data(TensorData::new(weight.unpacked(), weight.sides()), &Device::flex())
             }
         }
@@ -136,7 +136,7 @@ impl<const D: usize> Parameter<D> {
     pub fn shape(&self) -> Shape {
         match &self.value {
             Value::Tensor(value) => value.shape(),
-            Value::PackedWeight(weight) => Shape::from(weight.sides().to_vec()),
+            Value::Packed(weight) => Shape::from(weight.sides().to_vec()),
         }
     }
 
@@ -145,7 +145,7 @@ impl<const D: usize> Parameter<D> {
     pub fn gradient(&self, gradients: &Gradients) -> Option<Tensor<D>> {
         match &self.value {
             Value::Tensor(value) => value.grad(gradients),
-            Value::PackedWeight(_) => None,
+            Value::Packed(_) => None,
         }
     }
 

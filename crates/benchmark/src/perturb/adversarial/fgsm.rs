@@ -1,4 +1,5 @@
-//! `fgsm`: one step of size eps along the sign of the loss's pixel gradient (Goodfellow, Shlens and Szegedy, 2015).
+//! `fgsm`, the fast gradient sign method: one step of size eps along the sign of the loss's pixel gradient (Goodfellow,
+//! Shlens and Szegedy, 2015).
 
 use std::sync::Arc;
 
@@ -12,21 +13,19 @@ use crate::perturb::{
     Skip, SuiteRng,
 };
 
-/// The registry entry.
-pub const KIND: PerturbationKind = PerturbationKind::of::<Fgsm>(
-    "fgsm",
-    Purpose::Attack,
-    "one step along the sign of the respondent's own pixel gradient",
-);
+/// Registry entry of `fgsm`.
+pub const KIND: PerturbationKind =
+    PerturbationKind::of::<Fgsm>("fgsm", Purpose::Attack, "one step along the sign of the model's own pixel gradient");
 
-/// A single signed step.
+/// Perturbation and attack `fgsm`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fgsm {
-    /// Largest change of a pixel, in 255ths of the full scale.
+    /// Change of a pixel value before clipping, in 255ths of the full scale, above 0 and at most 255.
     #[serde(deserialize_with = "eps")]
     pub eps: f64,
-    /// To the wrong answer of `hint_minus`, not merely away from the right one.
+    /// Whether the attack aims at the wrong answer of `hint_minus` instead of away from the right answer; false
+    /// by default.
     #[serde(default)]
     pub targeted: bool,
 }

@@ -1,13 +1,13 @@
-//! The arithmetic of attacks within an L-infinity ball, in single precision exactly as the usual tools do it: a step
-//! along signs, then clipping to the range of pixels.
+//! Arithmetic of attacks within an L-infinity ball: a step along signs, then clipping to the range of pixels. Single
+//! precision and the order of operations match the usual tools to the last bit.
 
-/// `eps/255` as the nearest single-precision number.
+/// Returns `eps_255 / 255` as the nearest single-precision number.
 #[must_use]
 pub fn radius(eps_255: f64) -> f32 {
     (eps_255 / 255.0) as f32
 }
 
-/// The sign of a derivative: -1, 0 or 1 (0 also where it is not a number).
+/// Returns the sign of a derivative: -1, 0 or 1; 0 for NaN.
 #[must_use]
 pub fn sign(gradient: f32) -> f32 {
     if gradient > 0.0 {
@@ -19,15 +19,15 @@ pub fn sign(gradient: f32) -> f32 {
     }
 }
 
-/// `clamp(pixel + size * direction, 0, 1)` for every pixel.
+/// Replaces every pixel with `clamp(pixel + size * direction, 0, 1)`.
 pub fn step(pixels: &mut [f32], size: f32, directions: impl Iterator<Item = f32>) {
     for (pixel, direction) in pixels.iter_mut().zip(directions) {
         *pixel = (*pixel + size * direction).clamp(0.0, 1.0);
     }
 }
 
-/// One step within the ball: `pixel + size * direction`, whose difference from `origin` is clipped to `radius`, then the
-/// sum to the range of pixels.
+/// Moves every pixel to `pixel + size * direction`, clips the difference from `origin` to `-radius..=radius`, and clips
+/// the resulting pixel to `0..=1`. This is the projected step of Madry et al. (2018).
 pub fn projected_step(
     pixels: &mut [f32],
     origin: &[f32],
@@ -50,7 +50,7 @@ mod tests {
     fn steps_are_exact_to_the_last_bit() {
         let mut pixels = [0.5, 0.0, 1.0, 0.25, 0.999];
         step(&mut pixels, radius(2.0), [3.0e-9, -1.0, 5.0, 0.0, 1.0].map(sign).into_iter());
-        // 2/255 in single precision is 0x3C008081; 0.5 + that is 0x3F020202.
+        // 2/255 in single precision is 0x3C008081, and 0.5 + 2/255 is 0x3F020202.
         assert_eq!(pixels.map(f32::to_bits), [0x3F02_0202, 0, 0x3F80_0000, 0x3E80_0000, 0x3F80_0000]);
         assert_eq!((radius(2.0).to_bits(), sign(f32::NAN)), (0x3C00_8081, 0.0));
     }

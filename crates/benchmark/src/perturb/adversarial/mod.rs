@@ -1,4 +1,4 @@
-//! TODO-HEAD
+//! Adversarial attacks on the pixels, made with gradients of a model, and their random control.
 
 pub mod fgsm;
 pub mod linf;

@@ -1,7 +1,8 @@
-//! `pgd`: many small signed steps within the ball from random starts (Madry et al., 2018). `transfer`: the same made on
-//! another respondent, usually the untouched base, and shown to this one.
+//! `pgd`: projected gradient ascent with many small signed steps in the L-infinity ball, from random starts (Madry
+//! et al., 2018). `transfer`: the same attack made on another model, usually the base model, and shown to the
+//! evaluated model.
 //!
-//! Whoever withstands `pgd` but not `transfer` hides its gradients; it is not robust.
+//! A model that withstands `pgd` but not `transfer` is not robust: it masks its gradients.
 
 use std::sync::Arc;
 
@@ -16,31 +17,29 @@ use crate::perturb::{
     Purpose, Scene, Skip, SuiteRng,
 };
 
-/// On the respondent itself.
+/// Registry entry of `pgd`.
 pub const KIND: PerturbationKind =
-    PerturbationKind::of::<Pgd>("pgd", Purpose::Attack, "many small steps along the respondent's own pixel gradient");
+    PerturbationKind::of::<Pgd>("pgd", Purpose::Attack, "many small steps along the model's own pixel gradient");
 
-/// On another respondent.
-pub const TRANSFER: PerturbationKind = PerturbationKind::of::<Transfer>(
-    "transfer",
-    Purpose::Attack,
-    "an attack made on the base and shown to the respondent",
-);
+/// Registry entry of `transfer`.
+pub const TRANSFER: PerturbationKind =
+    PerturbationKind::of::<Transfer>("transfer", Purpose::Attack, "an attack made on the base and shown to the model");
 
-/// Projected gradient ascent.
+/// Perturbation and attack `pgd`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pgd {
-    /// Largest change of a pixel, in 255ths of the full scale.
+    /// Largest change of a pixel value, in 255ths of the full scale, above 0 and at most 255.
     #[serde(deserialize_with = "eps")]
     pub eps: f64,
-    /// Gradients a restart.
+    /// Number of gradient steps per restart; 20 by default.
     #[serde(default = "steps", deserialize_with = "at_least_one")]
     pub steps: usize,
-    /// Random starts; the one that ends worst for the victim is kept.
+    /// Number of random starts; 2 by default. The start that ends with the highest loss is kept.
     #[serde(default = "restarts", deserialize_with = "at_least_one")]
     pub restarts: usize,
-    /// To the wrong answer of `hint_minus`, not merely away from the right one.
+    /// Whether the attack aims at the wrong answer of `hint_minus` instead of away from the right answer; false
+    /// by default.
     #[serde(default)]
     pub targeted: bool,
 }
@@ -60,7 +59,7 @@ fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usi
     }
 }
 
-/// [`Pgd`] on the surrogate.
+/// Perturbation and attack `transfer`: [`Pgd`] with the gradients of the surrogate.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Transfer(Pgd);
@@ -130,7 +129,7 @@ impl Attack for Pgd {
 }
 
 impl Pgd {
-    /// One restart for all targets, step by step together.
+    /// Runs restart number `restart` for all targets at once, step by step.
     fn climb(
         &self,
         targets: &[AttackTarget],
@@ -139,7 +138,8 @@ impl Pgd {
         gradient_source: &mut dyn Model,
     ) -> Result<Vec<AdversarialImage>, ModelError> {
         let radius = linf::radius(self.eps);
-        // 2.5 eps / n reaches the other side of the ball from any start, and leaves steps to go along it.
+        // A step of 2.5 eps / n reaches the other side of the ball from any start and leaves steps to move along
+        // the edge.
         let size = linf::radius(2.5 * self.eps / self.steps as f64);
         let mut pixels: Vec<Arc<PixelGrid>> = targets
             .iter()

@@ -1,4 +1,5 @@
-//! `random_sign`: noise of the same size as an attack's and no aim. An attack that does no more than this found nothing.
+//! `random_sign`, the control of gradient attacks: noise of the same size without a gradient. An attack must lower
+//! accuracy more than this noise.
 
 use std::sync::Arc;
 
@@ -12,15 +13,15 @@ use crate::perturb::{
     AdversarialImage, Attack, AttackTarget, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip, SuiteRng,
 };
 
-/// The registry entry.
+/// Registry entry of `random_sign`.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<RandomSign>("random_sign", Purpose::Control, "a step of the same size along random signs");
 
-/// A single step along random signs.
+/// Perturbation and attack `random_sign`: one step along random signs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RandomSign {
-    /// Change of every pixel before clipping, in 255ths of the full scale.
+    /// Change of every pixel value before clipping, in 255ths of the full scale, above 0 and at most 255.
     #[serde(deserialize_with = "eps")]
     pub eps: f64,
 }

@@ -1,5 +1,5 @@
-//! What all attacks with gradients share: whom they can be made on, how their size is written, and the gradients of many
-//! probes at once.
+//! Shared parts of the gradient attacks: the items they apply to, the unit of their size, and the gradients of many
+//! queries at once.
 
 use std::sync::Arc;
 
@@ -10,11 +10,12 @@ use crate::model::{Model, ModelError, PixelGradient, PixelGrid, Query, Shown};
 use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Attack, AttackGoal, AttackTarget, Perturbed, Scene, Skip};
 
-/// The stored question with `attack` made on its picture; an attack that drives at a named answer is given the wrong one
-/// of `hint_minus`.
+/// Returns the stored question with `attack` on its image. A targeted attack uses the same wrong answer
+/// as `hint_minus`.
 ///
 /// # Errors
-/// For boxes: many other boxes are as right as the stored one.
+/// Skips box answers, because many other boxes are as right as the stored one. A targeted attack also skips an item
+/// without a wrong answer.
 pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed, Skip> {
     if matches!(scene.item.answer, Answer::Box { .. }) {
         return Err(Skip("the likelihood of one box does not say what is right"));
@@ -26,11 +27,11 @@ pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed,
     Ok(Perturbed { named, attack: Some(attack), ..Perturbed::default() })
 }
 
-/// What an attack raises and in which direction of the pixels it rises: losses and their gradients, turned round where the
-/// objective is to be lowered. One for each target, showing `pixels` instead of its own.
+/// Returns the loss that the attack raises and its pixel gradient, one for each target. Both are negated for a targeted
+/// goal, whose objective is lowered. Each query shows the entry of `pixels` instead of its first image.
 ///
 /// # Errors
-/// When the victim fails or gives gradients of another shape.
+/// Fails when the gradient source fails, or when it returns another number of gradients or gradients of another shape.
 pub fn ascents(
     attack_goal: AttackGoal,
     targets: &[AttackTarget],
@@ -44,7 +45,7 @@ pub fn ascents(
         .collect();
     let mut gradients = gradient_source.pixel_gradients(&asked)?;
     if gradients.len() != targets.len() {
-        return Err(ModelError::new(format!("{} gradients for {} probes", gradients.len(), targets.len())));
+        return Err(ModelError::new(format!("{} gradients for {} queries", gradients.len(), targets.len())));
     }
     for (found, pixels) in gradients.iter_mut().zip(pixels) {
         if found.gradient.shape != pixels.shape || found.gradient.values.len() != pixels.values.len() {
@@ -61,7 +62,7 @@ pub fn ascents(
     Ok(gradients)
 }
 
-/// The probe with its first picture replaced by `pixels`.
+/// Returns the query with its first image replaced by `pixels`.
 fn showing(query: &Query, pixels: Arc<PixelGrid>) -> Query {
     let mut query = query.clone();
     if let Some(first) = query.images.first_mut() {
@@ -70,12 +71,12 @@ fn showing(query: &Query, pixels: Arc<PixelGrid>) -> Query {
     query
 }
 
-/// Away from the right answer, or to a wrong one.
+/// Returns the attack goal: towards a wrong answer when `targeted`, otherwise away from the right answer.
 pub fn attack_goal(targeted: bool) -> AttackGoal {
     if targeted { AttackGoal::ToNamed } else { AttackGoal::FromGold }
 }
 
-/// Reads the size of an attack.
+/// Reads the size of an attack: above 0 and at most 255, in 255ths of the full scale.
 pub(super) fn eps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let eps = f64::deserialize(deserializer)?;
     if eps > 0.0 && eps <= 255.0 {

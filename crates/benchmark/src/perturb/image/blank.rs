@@ -1,5 +1,5 @@
-//! `blank`: nothing is left of the pictures: flat grey, the mean colour of the modality, or uniform noise. Shows how far
-//! the words alone carry.
+//! `blank` replaces every image with flat grey, the mean colour of the modality, or uniform noise. It measures how well
+//! questions are answered from the words alone.
 
 use std::sync::Arc;
 
@@ -9,36 +9,36 @@ use serde::Deserialize;
 
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip, SuiteRng};
 
-/// The registry entry.
+/// Registry entry of `blank`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(
     "blank",
     Purpose::EvidenceRemoved,
-    "every picture becomes grey, a mean colour, or noise",
+    "every image becomes grey, a mean colour, or noise",
 );
 
-/// Pictures whose mean is taken, at most.
+/// Largest number of images in the mean colour.
 const SAMPLE: usize = 64;
 
-/// What pictures are replaced by.
+/// Perturbation `blank`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Blank {
-    /// What is shown.
+    /// Content of the replaced images; grey by default.
     pub fill: Fill,
-    /// Grey level, 0 to 255; used by [`Fill::Grey`].
+    /// Grey level of [`Fill::Grey`], 0 to 255; 128 by default.
     pub value: u8,
 }
 
-/// What is shown.
+/// Content of a replaced image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fill {
-    /// One grey.
+    /// One grey level everywhere.
     #[default]
     Grey,
-    /// The mean colour of up to 64 first pictures of the same modality, drawn once for the modality.
+    /// The mean colour of the first images of up to 64 cases of the same modality; the same cases for all questions.
     Mean,
-    /// Every channel of every pixel uniform over its range.
+    /// Uniform noise: every channel of every pixel is drawn from 0 to 255.
     Noise,
 }
 
@@ -59,7 +59,7 @@ impl Perturbation for Blank {
     }
 }
 
-/// The first pictures of some cases of the modality, the same for every case of it.
+/// Returns the first images of up to [`SAMPLE`] cases of the modality; the same images for every case of the modality.
 fn sample(scene: &Scene<'_>) -> Vec<(usize, usize)> {
     let mut cases: Vec<usize> = scene.pool.of_modality(&scene.case.modality).to_vec();
     if cases.len() > SAMPLE {

@@ -1,65 +1,32 @@
-//! `cue_true`: a mark is drawn on the evidence. `cue_wrong`: the same mark on something else. `cue_neutral`: a mark in a
-//! corner, which says nothing.
+//! `cue_true` marks the evidence on the image. `cue_wrong` draws the same mark away from the evidence. `cue_neutral`,
+//! the control, draws a mark in a corner of the image.
 
 use std::sync::Arc;
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use serde::Deserialize;
 
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::{Rect, displaced};
 use crate::perturb::support::mark::{Figure, Marks, Shape, Style};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
+use crate::perturb::support::registry::plain_kind;
+use crate::perturb::{Perturbed, Scene, ShownImages, Skip};
 
-/// The evidence.
-pub const TRUE: PerturbationKind =
-    PerturbationKind::of::<TrueCue>("cue_true", Purpose::Assist, "a mark is drawn on the evidence");
-
-/// Elsewhere.
-pub const WRONG: PerturbationKind = PerturbationKind::of::<WrongCue>(
-    "cue_wrong",
-    Purpose::Attack,
-    "a mark of the same size is drawn where the evidence is not",
-);
-
-/// In a corner.
-pub const NEUTRAL: PerturbationKind =
-    PerturbationKind::of::<NeutralCue>("cue_neutral", Purpose::Control, "a mark is drawn in a corner without evidence");
-
-/// Side of what a neutral mark stands on, as a share of the picture's shorter side.
-const CORNER: f64 = 0.12;
-
-/// On the evidence.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct TrueCue(Style);
-
-/// Somewhere else.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct WrongCue(Style);
-
-/// In a corner.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct NeutralCue(Style);
-
-impl Perturbation for TrueCue {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(drawing(true_marks(scene, &self.0)?))
-    }
+plain_kind! {
+    TRUE = TrueCue(Style), "cue_true", Assist, "a mark is drawn on the evidence",
+    |given, scene| Ok(drawing(true_marks(scene, given)?))
 }
 
-impl Perturbation for WrongCue {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let style = &self.0;
+plain_kind! {
+    WRONG = WrongCue(Style), "cue_wrong", Attack, "a mark of the same size is drawn where the evidence is not",
+    |given, scene| {
+        let style = given;
         let mut rng = scene.draw("cue_wrong");
         let way = way(scene);
         let mut figures = Vec::new();
         for found in found(scene)? {
-            // A mark outside the body would give itself away, so the body is tried first where it is known.
-            // Room is kept for the drawing as well, so that it hides none of the evidence either.
+            // A mark outside the body is obviously wrong, so a position inside the recorded body is tried first. The
+            // avoided area includes the overhang of the mark, so that the mark hides none of the evidence.
             let overhang = found.rects.iter().map(|rect| style.overhang(*rect, found.frame)).max().unwrap_or(0);
             let avoid: Vec<Rect> = found.rects.iter().map(|rect| rect.grown(overhang)).collect();
             let inside = found.body.and_then(|body| displaced(&found.rects, &avoid, body, &mut rng));
@@ -76,15 +43,16 @@ impl Perturbation for WrongCue {
     }
 }
 
-impl Perturbation for NeutralCue {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let style = &self.0;
+plain_kind! {
+    NEUTRAL = NeutralCue(Style), "cue_neutral", Control, "a mark is drawn in a corner without evidence",
+    |given, scene| {
+        let style = given;
         let mut rng = scene.draw("cue_neutral");
         let mut figures = Vec::new();
         for found in found(scene)? {
             let (frame, line) = (found.frame, style.line(found.frame));
             let side = ((CORNER * frame.x1.min(frame.y1) as f64).round() as i64).max(4);
-            // Room for the line on the side of the picture's edge.
+            // Leaves room for the line between the square and the image's edge.
             let (near, far) = (line + 1, line + 1 + side);
             let corner = |x0: i64, y0: i64| Rect { x0, y0, x1: x0 + side, y1: y0 + side };
             let corners = [
@@ -105,10 +73,13 @@ impl Perturbation for NeutralCue {
     }
 }
 
-/// The marks of all evidence of the item.
+/// Side of the square that a neutral mark is drawn on, as a share of the image's shorter side.
+const CORNER: f64 = 0.12;
+
+/// Returns marks on all evidence of the item.
 ///
 /// # Errors
-/// In stage 1, without evidence, and where a contour is wanted that is not recorded.
+/// Skips items of stage 1, items without evidence, and contours of evidence that is recorded as a mask.
 pub(super) fn true_marks(scene: &Scene<'_>, style: &Style) -> Result<Marks, Skip> {
     let way = way(scene);
     let mut figures: Vec<(usize, Figure)> = Vec::new();
@@ -123,7 +94,7 @@ pub(super) fn true_marks(scene: &Scene<'_>, style: &Style) -> Result<Marks, Skip
     Ok(Marks { figures, style: style.clone() })
 }
 
-/// The way an arrow tries first: the same for all marks of an item.
+/// Draws the first direction that arrows try, 0 to 7; the same for all marks of an item.
 fn way(scene: &Scene<'_>) -> usize {
     scene.draw("cue_way").random_range(0..8)
 }

@@ -1,5 +1,6 @@
-//! `cue_text_wrong`: the evidence is truly marked, and a sentence claims something wrong of it. `cue_text_true`: the same
-//! mark and sentence with the right claim. Whether a reader then follows the text or the picture is text dominance.
+//! The evidence is marked on the image, and a sentence makes a claim about it. `cue_text_wrong` names a wrong answer,
+//! `cue_text_true` the right answer, with the same mark and sentence. Text dominance is the share of answers that
+//! follow the wrong claim.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,49 +10,44 @@ use stepwise_data::taxonomy::is_about_marks;
 
 use super::cue::true_marks;
 use crate::perturb::support::mark::{Shape, Style};
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Families, Library, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
+use crate::perturb::{Named, Perturbed, Scene, ShownImages, Skip};
 
-/// A wrong claim.
-pub const WRONG: PerturbationKind = PerturbationKind::of::<WrongClaim>(
-    "cue_text_wrong",
-    Purpose::Attack,
-    "the evidence is marked and a sentence claims something wrong of it",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    WRONG = WrongClaim(Claiming), "cue_text_wrong", Attack, "the evidence is marked and a sentence makes a wrong claim about it",
+    |given, scene| given.claiming(scene, wrong_answer(scene)?)
+}
 
-/// The right claim.
-pub const TRUE: PerturbationKind = PerturbationKind::of::<TrueClaim>(
-    "cue_text_true",
-    Purpose::Assist,
-    "the evidence is marked and a sentence says what is right of it",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    TRUE = TrueClaim(Claiming), "cue_text_true", Assist, "the evidence is marked and a sentence makes a right claim about it",
+    |given, scene| given.claiming(scene, right_answer(scene)?)
+}
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/claims.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// One claim.
+/// Sentence of one template.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Holds `{answer}` once.
+    /// Claim about the marked area; contains `{answer}` once.
     pub claim: String,
 }
 
-/// The mark and the words; the same keys for both kinds.
+/// Parameters of both kinds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Claiming {
-    /// As in [`Style`].
+    /// Shape of the mark, as in [`Style::shape`].
     pub shape: Shape,
-    /// As in [`Style`].
+    /// Width of the line, as in [`Style::width`].
     pub width: f64,
-    /// As in [`Style`].
+    /// Colour of the mark, as in [`Style::colour`].
     pub colour: [u8; 3],
-    /// Which families of templates are drawn from.
+    /// Split of the templates that may be drawn; `held_out` by default.
     pub families: Families,
 }
 
@@ -59,28 +55,6 @@ impl Default for Claiming {
     fn default() -> Self {
         let Style { shape, width, colour } = Style::default();
         Self { shape, width, colour, families: Families::default() }
-    }
-}
-
-/// A wrong claim about the marked evidence.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct WrongClaim(Claiming);
-
-/// The right claim about it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct TrueClaim(Claiming);
-
-impl Perturbation for WrongClaim {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.claiming(scene, wrong_answer(scene)?)
-    }
-}
-
-impl Perturbation for TrueClaim {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.claiming(scene, right_answer(scene)?)
     }
 }
 

@@ -1,5 +1,5 @@
-//! `flip`: left and right are exchanged. The right answer changes where the case says so, and boxes change sides with the
-//! picture; where the case does not know what a flip does, nothing is guessed.
+//! `flip` mirrors the images horizontally. Boxes move with the image, and the right answer changes if the case records
+//! the answer after a flip. Items without this record are skipped.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use stepwise_data::case::{Answer, Case, Item, Laterality, Region, Shape};
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
-/// The registry entry.
+/// Registry entry of `flip`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Flip>(
     "flip",
     Purpose::Attack,
     "left and right are exchanged, and the right answer with them",
 );
 
-/// A mirror image.
+/// Perturbation and edit `flip`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flip {}
@@ -28,7 +28,7 @@ impl Perturbation for Flip {
             return Err(Skip("what a flip does to the answer is not known"));
         };
         let item = match (&scene.item.answer, dependent, flipped_gold) {
-            // A box is told by its region, which moves with the picture.
+            // A box answer refers to its region, which moves with the image.
             (Answer::Box { .. }, _, _) | (_, false, _) => None,
             (_, true, Some(flipped)) => Some(answering(scene.item, flipped)?),
             (_, true, None) => return Err(Skip("the answer after a flip is not recorded")),
@@ -38,7 +38,7 @@ impl Perturbation for Flip {
     }
 }
 
-/// `item` with `flipped` as its right answer.
+/// Returns `item` with `flipped` as the right answer.
 fn answering(item: &Item, flipped: &str) -> Result<Item, Skip> {
     let answer = match &item.answer {
         Answer::Choice { options, refusal, .. } => {
@@ -58,11 +58,12 @@ fn answering(item: &Item, flipped: &str) -> Result<Item, Skip> {
         Answer::Text { .. } => Answer::Text { gold: vec![flipped.to_owned()], aliases: Vec::new() },
         Answer::Box { .. } => item.answer.clone(),
     };
-    // What could be confused with the old answer says nothing about the new one.
+    // Confusable options belong to the old answer and are dropped.
     Ok(Item { answer, confusable: Vec::new(), ..item.clone() })
 }
 
-/// The regions as they lie on the flipped pictures. A mask's picture is not flipped with it, so it becomes its box.
+/// Returns the regions at their positions on the flipped images. A mask becomes its bounding box, because the mask
+/// image itself is not flipped.
 fn mirrored(case: &Case) -> Vec<Region> {
     let flip = |region: &Region| {
         let width =

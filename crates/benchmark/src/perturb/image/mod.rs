@@ -1,4 +1,4 @@
-//! TODO-HEAD
+//! Perturbations of the shown images.
 
 pub mod artefact;
 pub mod blank;

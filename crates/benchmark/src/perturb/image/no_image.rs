@@ -1,5 +1,5 @@
-//! `no_image`: the question without its picture, in silence or with a sentence that says so. What is answered right now was
-//! answered from the words.
+//! `no_image` leaves the images out, with or without a sentence that states it. Right answers then come from the
+//! words alone.
 
 use std::sync::LazyLock;
 
@@ -10,30 +10,30 @@ use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 use crate::perturb::support::templates::{Families, Library};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// The registry entry.
+/// Registry entry of `no_image`.
 pub const KIND: PerturbationKind =
-    PerturbationKind::of::<NoImage>("no_image", Purpose::EvidenceRemoved, "the question is asked without its pictures")
+    PerturbationKind::of::<NoImage>("no_image", Purpose::EvidenceRemoved, "the question is asked without its images")
         .worded(TEMPLATES_TOML);
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/declarations.toml");
 
-/// One way to say that there is no picture.
+/// Sentence of one template.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Stands before the question.
+    /// Statement that there is no image, placed before the question.
     pub declaration: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// The words alone.
+/// Perturbation `no_image`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NoImage {
-    /// Whether it is said before the question that there is no picture.
+    /// Whether a sentence before the question states that there is no image; false by default.
     pub declared: bool,
-    /// Which families of templates are drawn from.
+    /// Split of the templates that may be drawn; `held_out` by default.
     pub families: Families,
 }
 

@@ -1,7 +1,7 @@
-//! `region_decay`: a share of the evidence is taken away, so that a study can follow accuracy down a ladder of shares.
-//! `random_decay`: the same share of as large an area elsewhere.
+//! `region_decay` removes a share of the evidence, so that accuracy can be measured at increasing shares.
+//! `random_decay`, the control, removes the same share of an area of the same shape without evidence.
 //!
-//! A larger share takes away all that a smaller one does.
+//! With `by = "cover"`, a larger share removes everything that a smaller share removes.
 
 use std::sync::Arc;
 
@@ -13,56 +13,53 @@ use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::geometry::Rect;
 use crate::perturb::support::masking::{Cover, Masking, rects};
 use crate::perturb::support::raster::Raster;
-use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
+use crate::perturb::support::registry::plain_kind;
+use crate::perturb::{Edit, Perturbed, Scene, ShownImages};
 
-/// The evidence.
-pub const EVIDENCE: PerturbationKind = PerturbationKind::of::<EvidenceDecay>(
-    "region_decay",
-    Purpose::EvidenceRemoved,
-    "a share of the evidence is covered or blurred",
-);
+plain_kind! {
+    EVIDENCE = EvidenceDecay(Decay), "region_decay", EvidenceRemoved, "a share of the evidence is covered or blurred",
+    |given, scene| Ok(given.of(scene, given.masking().over_evidence(scene)?))
+}
 
-/// The control.
-pub const RANDOM: PerturbationKind = PerturbationKind::of::<RandomDecay>(
-    "random_decay",
-    Purpose::Control,
-    "as large a share of an area without evidence is",
-);
+plain_kind! {
+    RANDOM = RandomDecay(Decay), "random_decay", Control, "the same share of an area without evidence is removed",
+    |given, scene| Ok(given.of(scene, given.masking().elsewhere(scene)?))
+}
 
-/// Regions decay in tiles, at most this many a side.
+/// Largest number of tiles per side of a region.
 const TILES: i64 = 8;
-/// Standard deviation of the strongest blur as a share of the region's shorter side.
+/// Standard deviation of the blur at 100 percent, as a share of the region's shorter side.
 const STRONGEST_BLUR: f64 = 0.25;
 
-/// How much decays, and how; the same keys for both kinds.
+/// Parameters of both kinds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decay {
-    /// Percent of the region, 0 to 100.
+    /// Share of the region to remove, in percent, 0 to 100.
     #[serde(deserialize_with = "percent")]
     pub share: u8,
-    /// In which way.
+    /// Way of removing; `cover` by default.
     #[serde(default)]
     pub by: By,
-    /// As in [`Masking`].
+    /// Pixels added around each region, as in [`Masking::dilate`].
     #[serde(default = "dilate")]
     pub dilate: u32,
-    /// As in [`Masking`].
+    /// Grey level of the cover, as in [`Masking::value`].
     #[serde(default = "value")]
     pub value: u8,
-    /// As in [`Masking`].
+    /// Largest share of an image that the evidence may take, as in [`Masking::max_area`].
     #[serde(default = "max_area")]
     pub max_area: f64,
 }
 
-/// How a region decays.
+/// Way of removing a share of a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// That share of its tiles, drawn, is covered with grey.
+    /// A random selection of this share of the region's tiles is covered with grey.
     #[default]
     Cover,
-    /// All of it is blurred with that share of the strongest blur, a quarter of its shorter side.
+    /// The whole region is blurred. The standard deviation is this share of a quarter of the region's shorter side.
     Blur,
 }
 
@@ -85,28 +82,6 @@ fn max_area() -> f64 {
     Masking::default().max_area
 }
 
-/// Of the evidence.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct EvidenceDecay(Decay);
-
-/// Of as large an area elsewhere.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct RandomDecay(Decay);
-
-impl Perturbation for EvidenceDecay {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(self.0.of(scene, self.0.masking().over_evidence(scene)?))
-    }
-}
-
-impl Perturbation for RandomDecay {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(self.0.of(scene, self.0.masking().elsewhere(scene)?))
-    }
-}
-
 impl Decay {
     fn masking(&self) -> Masking {
         Masking { dilate: self.dilate, value: self.value, max_area: self.max_area }
@@ -116,7 +91,8 @@ impl Decay {
         let edit: Arc<dyn Edit> = match self.by {
             By::Blur => Arc::new(Blur { regions, share: self.share }),
             By::Cover => {
-                // The order does not depend on the share nor on the place, so shares are nested and the control alike.
+                // The order of the tiles depends neither on the share nor on the position of the region. So a larger
+                // share contains a smaller one, and the control covers the same pattern of tiles.
                 let mut rng = scene.draw("region_decay");
                 let mut decayed = |rect: &Rect| {
                     let mut tiles = tiles(*rect);
@@ -139,7 +115,7 @@ impl Decay {
     }
 }
 
-/// Equal tiles, as nearly as whole pixels allow, at most [`TILES`] a side.
+/// Divides `rect` into tiles as equal as whole pixels allow, at most [`TILES`] per side.
 fn tiles(rect: Rect) -> Vec<Rect> {
     let cuts = |from: i64, to: i64| {
         let count = (to - from).clamp(1, TILES);

@@ -1,46 +1,24 @@
-//! `region_mask`: the evidence is covered with grey. `random_mask`: as much of the picture is, elsewhere.
+//! `region_mask` covers the evidence with grey. `random_mask`, the control, covers an area of the same shape
+//! without evidence.
 //!
-//! The difference of the two effects is region grounding: what the *right* pixels are worth beyond any pixels.
+//! The difference between their effects is region grounding: the extra loss of accuracy when the covered pixels are
+//! the evidence.
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::masking::{Cover, Masking};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
+use crate::perturb::support::registry::plain_kind;
+use crate::perturb::{Perturbed, ShownImages};
 
-/// The evidence.
-pub const EVIDENCE: PerturbationKind =
-    PerturbationKind::of::<EvidenceMask>("region_mask", Purpose::EvidenceRemoved, "the evidence is covered with grey");
-
-/// The control.
-pub const RANDOM: PerturbationKind = PerturbationKind::of::<RandomMask>(
-    "random_mask",
-    Purpose::Control,
-    "as large an area without evidence is covered with grey",
-);
-
-/// Covers the evidence.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct EvidenceMask(Masking);
-
-/// Covers the same shape elsewhere.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct RandomMask(Masking);
-
-impl Perturbation for EvidenceMask {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(covering(&self.0, self.0.over_evidence(scene)?))
-    }
+plain_kind! {
+    EVIDENCE = EvidenceMask(Masking), "region_mask", EvidenceRemoved, "the evidence is covered with grey",
+    |given, scene| Ok(covering(given, given.over_evidence(scene)?))
 }
 
-impl Perturbation for RandomMask {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(covering(&self.0, self.0.elsewhere(scene)?))
-    }
+plain_kind! {
+    RANDOM = RandomMask(Masking), "random_mask", Control, "an area of the same shape without evidence is covered with grey",
+    |given, scene| Ok(covering(given, given.elsewhere(scene)?))
 }
 
 fn covering(masking: &Masking, masks: Vec<Marked>) -> Perturbed {

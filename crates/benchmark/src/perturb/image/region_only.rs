@@ -1,46 +1,23 @@
-//! `region_only`: only the evidence is left of the pictures. `random_only`: only as large an area without evidence is.
+//! `region_only`, the control, shows only the evidence. `random_only` shows only an area of the same shape without
+//! evidence. The rest of the image is grey.
 //!
-//! A reader that rests on the evidence keeps its answer with the first and loses it with the second.
+//! A model that relies on the evidence keeps its answer with `region_only` and loses it with `random_only`.
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use crate::perturb::support::evidence::Marked;
 use crate::perturb::support::masking::{Keep, Masking};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
+use crate::perturb::support::registry::plain_kind;
+use crate::perturb::{Perturbed, ShownImages};
 
-/// The evidence.
-pub const EVIDENCE: PerturbationKind =
-    PerturbationKind::of::<EvidenceOnly>("region_only", Purpose::Control, "all but the evidence is covered with grey");
-
-/// The control.
-pub const RANDOM: PerturbationKind = PerturbationKind::of::<RandomOnly>(
-    "random_only",
-    Purpose::EvidenceRemoved,
-    "all but as large an area without evidence is covered with grey",
-);
-
-/// Keeps the evidence.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct EvidenceOnly(Masking);
-
-/// Keeps the same shape elsewhere.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct RandomOnly(Masking);
-
-impl Perturbation for EvidenceOnly {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(keeping(&self.0, self.0.over_evidence(scene)?))
-    }
+plain_kind! {
+    EVIDENCE = EvidenceOnly(Masking), "region_only", Control, "all but the evidence is covered with grey",
+    |given, scene| Ok(keeping(given, given.over_evidence(scene)?))
 }
 
-impl Perturbation for RandomOnly {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(keeping(&self.0, self.0.elsewhere(scene)?))
-    }
+plain_kind! {
+    RANDOM = RandomOnly(Masking), "random_only", EvidenceRemoved, "all but an area of the same shape without evidence is covered with grey",
+    |given, scene| Ok(keeping(given, given.elsewhere(scene)?))
 }
 
 fn keeping(masking: &Masking, masks: Vec<Marked>) -> Perturbed {

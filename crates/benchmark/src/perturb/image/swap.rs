@@ -1,4 +1,4 @@
-//! Other patients to swap pictures with: whether their answer to a question is the same, and how near their question is.
+//! Selects another patient to swap images with: compares the right answers and the questions of two items.
 
 use rand::seq::IndexedRandom;
 use stepwise_data::case::{Answer, Item};
@@ -6,17 +6,21 @@ use stepwise_data::case::{Answer, Item};
 use crate::perturb::{Perturbed, Scene, ShownImages, Skip};
 use crate::score::{fold, number_is_right, text_is_right};
 
-/// What another patient's right answer is against this one's.
+/// Relation between the right answers of two items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
-    /// The same.
+    /// The right answers are the same.
     Same,
-    /// Another.
+    /// The right answers differ.
     Other,
 }
 
-/// The pictures of a patient of another group, of the same modality and category and with as many pictures, whose right
-/// answer is as `wanted`; the nearest question first, drawn for `purpose`.
+/// Shows the images of another patient's case with the same modality, the same number of images, and an item of the
+/// same category whose right answer is as `wanted`. The case is drawn, for `purpose`, among the items with the most
+/// similar question.
+///
+/// # Errors
+/// Skips box answers, and gives `nobody` as the reason when no case qualifies.
 pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'static str) -> Result<Perturbed, Skip> {
     if matches!(scene.item.answer, Answer::Box { .. }) {
         return Err(Skip("boxes of two patients may overlap by chance"));
@@ -29,7 +33,7 @@ pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'st
         (eligible && agreement == wanted).then_some(rank)
     };
     let mut rng = scene.draw(purpose);
-    // In a large pool most draws soon meet a partner of the best rank; only otherwise is everyone looked at.
+    // In a large pool a few draws usually find a partner of the best rank. Otherwise all items are compared.
     let drawn = (0..64).filter_map(|_| places.choose(&mut rng)).find(|place| rank(place) == Some(0)).copied();
     let partner = drawn.or_else(|| {
         let best = places.iter().filter_map(rank).min()?;
@@ -40,9 +44,11 @@ pub fn swapped(scene: &Scene<'_>, wanted: Agreement, purpose: &str, nobody: &'st
     Ok(Perturbed { pictures: ShownImages::Of(partner), ..Perturbed::default() })
 }
 
-/// Whether the right answers agree, and how near the questions are, 0 the nearest: the same question with the same
-/// options, then the same options, then any. `None` where the answers cannot be compared: a yes or a number answers only
-/// its own question, and two sets of right options that merely overlap are neither the same nor others.
+/// Returns whether the right answers agree, and a rank of similarity of the questions. For choices, rank 0 is the same
+/// question with the same options, 1 the same options, 2 anything else. For texts, rank 0 is the same question and 1
+/// another question. Yes/no and number answers are compared only for the same question, with rank 0. None when the
+/// answers cannot be compared: types differ, questions of yes/no or number answers differ, or two sets of right options
+/// overlap without being equal.
 fn compare(own: &Item, other: &Item) -> Option<(Agreement, u8)> {
     let same_question = fold(&own.question) == fold(&other.question);
     let agreement = |agrees: bool| if agrees { Agreement::Same } else { Agreement::Other };

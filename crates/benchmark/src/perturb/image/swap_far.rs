@@ -1,14 +1,15 @@
-//! `swap_far`: the pictures of a case of another modality. They hold nothing that the question is about.
+//! `swap_far` shows the images of a case of another modality. They contain nothing that the question is about.
 
 use serde::Deserialize;
 
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
-/// The registry entry.
+/// Registry entry of `swap_far`.
 pub const KIND: PerturbationKind =
-    PerturbationKind::of::<SwapFar>("swap_far", Purpose::EvidenceRemoved, "pictures of a case of another modality");
+    PerturbationKind::of::<SwapFar>("swap_far", Purpose::EvidenceRemoved, "images of a case of another modality");
 
-/// The partner of [`Pool::far`](crate::perturb::Pool::far): a fixed derangement, the same for every suite.
+/// Perturbation `swap_far`. The other case is the partner of [`Pool::far`](super::Pool::far), which is the same for
+/// every suite.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapFar {}

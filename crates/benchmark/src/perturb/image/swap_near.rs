@@ -1,20 +1,21 @@
-//! `swap_near`: the pictures of another patient to whom the same question has another answer.
+//! `swap_near` shows the images of another patient with another right answer.
 //!
-//! A reader that looks now gives the other patient's answer, so its accuracy against the stored one must fall.
+//! A model that uses the image gives the other patient's answer, so its accuracy against the stored answer must fall.
 
 use serde::Deserialize;
 
 use super::swap::{Agreement, swapped};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// The registry entry.
+/// Registry entry of `swap_near`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<SwapNear>(
     "swap_near",
     Purpose::EvidenceRemoved,
-    "pictures of another patient, same modality and category, with another answer",
+    "images of another patient, same modality and category, with another answer",
 );
 
-/// A partner of another group, of the same modality and category, with as many pictures and another right answer.
+/// Perturbation `swap_near`. The other case belongs to another patient and has the same modality, the same number of
+/// images, and a question of the same category with another right answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapNear {}

@@ -1,19 +1,20 @@
-//! `swap_same`: the pictures of another patient to whom the same question has the same answer. The control of `swap_near`:
-//! a reader that looks says what it said before.
+//! `swap_same` shows the images of another patient with the same right answer. It is the control of `swap_near`: a
+//! model that uses the image keeps its answer.
 
 use serde::Deserialize;
 
 use super::swap::{Agreement, swapped};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// The registry entry.
+/// Registry entry of `swap_same`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<SwapSame>(
     "swap_same",
     Purpose::Control,
-    "pictures of another patient, same modality and category, with the same answer",
+    "images of another patient, same modality and category, with the same answer",
 );
 
-/// A partner of another group, of the same modality and category, with as many pictures and the same right answer.
+/// Perturbation `swap_same`. The other case belongs to another patient and has the same modality, the same number of
+/// images, and a question of the same category with the same right answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapSame {}

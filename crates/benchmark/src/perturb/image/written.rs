@@ -1,5 +1,5 @@
-//! `written_wrong`: a wrong answer is written on the picture, plainly or so faintly that an eye passes over it.
-//! `written_unrelated`: words that have nothing to do with the question, in the same way. A typographic attack.
+//! Typographic attack. `written_wrong` writes a wrong answer on the image, either clearly visible or hardly visible.
+//! `written_unrelated` is the control and writes words unrelated to the question in the same way.
 
 use std::sync::{Arc, LazyLock};
 
@@ -16,50 +16,51 @@ use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
-/// A wrong answer.
+/// Registry entry of `written_wrong`, the attack.
 pub const WRONG: PerturbationKind =
-    PerturbationKind::of::<WrittenWrong>("written_wrong", Purpose::Attack, "a wrong answer is written on the picture");
+    PerturbationKind::of::<WrittenWrong>("written_wrong", Purpose::Attack, "a wrong answer is written on the image");
 
-/// The control.
+/// Registry entry of `written_unrelated`, the control.
 pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>(
     "written_unrelated",
     Purpose::Control,
-    "unrelated words are written on the picture",
+    "unrelated words are written on the image",
 )
 .worded(TEMPLATES_TOML);
 
-/// Change of a pixel under a faint letter, in grey levels.
+/// Change of a pixel under a letter of [`Contrast::Low`], in grey levels of 0 to 255.
 pub const FAINT: u8 = 8;
 
-/// The unrelated words as written.
+/// Text of the file with the unrelated words.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/words.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// One word that answers no clinical question.
+/// A word that answers no clinical question.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// In small letters.
+    /// The word in lower case.
     pub word: String,
 }
 
-/// How words are written.
+/// Parameters of `written_wrong`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Writing {
-    /// How they stand out.
+    /// Contrast of the letters; `visible` by default.
     pub contrast: Contrast,
-    /// Height of a letter as a share of the picture's shorter side; at least eight pixels.
+    /// Height of a letter as a share of the image's shorter side; 0.07 by default. A letter is at least 8 pixels high,
+    /// and less than this height where a word would not fit.
     pub height: f64,
 }
 
-/// How words stand out.
+/// Contrast of written words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contrast {
-    /// White on a black band.
+    /// White letters on a black band.
     Visible,
-    /// [`FAINT`] grey levels away from what is under them.
+    /// Letters that differ by [`FAINT`] grey levels from the pixels under them.
     Low,
 }
 
@@ -69,20 +70,20 @@ impl Default for Writing {
     }
 }
 
-/// A wrong answer.
+/// Perturbation `written_wrong`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct WrittenWrong(Writing);
 
-/// Unrelated words of about the same length.
+/// Perturbation `written_unrelated`: unrelated words of about the same length as the wrong answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WrittenUnrelated {
-    /// As in [`Writing`].
+    /// Contrast, as in [`Writing::contrast`].
     pub contrast: Contrast,
-    /// As in [`Writing`].
+    /// Height of a letter, as in [`Writing::height`].
     pub height: f64,
-    /// Which families of words are drawn from.
+    /// Split of the words that may be drawn; `held_out` by default.
     pub families: Families,
 }
 
@@ -118,7 +119,7 @@ fn of_choice(scene: &Scene<'_>) -> Result<crate::perturb::Named, Skip> {
     }
 }
 
-/// Words of about this length that are in no option: drawn until one more would make them longer.
+/// Draws words that occur in no option, until another word would exceed `length` characters.
 fn unrelated(scene: &Scene<'_>, length: usize, families: Families) -> String {
     let options = match &scene.item.answer {
         Answer::Choice { options, .. } => fold(&options.join(" ")),
@@ -134,7 +135,7 @@ fn unrelated(scene: &Scene<'_>, length: usize, families: Families) -> String {
             .filter(|word| !options.contains(word) && !words.contains(word))
             .filter(|word| words.is_empty() || taken + word.len() <= length)
             .collect();
-        // The first is of the nearest length where one word is enough.
+        // The first word is drawn among the words whose length is nearest to `length`.
         let nearest = fitting.iter().map(|word| word.len().abs_diff(length)).min();
         let near: Vec<&str> = fitting
             .iter()
@@ -149,7 +150,7 @@ fn unrelated(scene: &Scene<'_>, length: usize, families: Families) -> String {
 }
 
 impl Writing {
-    /// On the first picture, where no evidence is: along the lower edge, else higher up.
+    /// Writes on the first image without overlapping the evidence: at the lower edge if possible, otherwise higher up.
     fn writing(&self, scene: &Scene<'_>, text: &str) -> Result<ShownImages, Skip> {
         let image = scene.case.images.first().ok_or(Skip("no picture to write on"))?;
         let frame = Rect::of_size(image.width, image.height);
@@ -196,7 +197,8 @@ impl Edit for Written {
             match (self.contrast, inked) {
                 (Contrast::Visible, _) => *pixel = Rgb([if inked { 255 } else { 0 }; 3]),
                 (Contrast::Low, false) => {}
-                // All channels in one direction, away from the nearer end of the range.
+                // All channels move in the same direction: bright pixels become darker and dark pixels brighter, so
+                // that clipping is rare.
                 (Contrast::Low, true) => {
                     let bright = pixel.0.iter().map(|value| u32::from(*value)).sum::<u32>() >= 3 * 128;
                     let moved =

@@ -1,26 +1,28 @@
-//! Where an item's evidence lies: the bounding rectangles of its regions, picture by picture.
+//! Evidence of an item: the bounding rectangles of its regions on each image.
 
 use stepwise_data::case::{Answer, Case, Item, RegionRole, Shape};
 
 use super::geometry::Rect;
 
-/// The evidence on one picture.
+/// Evidence on one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// Index of the picture in the case.
+    /// Index of the image in the case.
     pub image: usize,
-    /// The whole picture.
+    /// Rectangle of the whole image.
     pub frame: Rect,
-    /// One rectangle a region, inside the frame, none empty. Outlines count by their bounding box, so that a mask and
-    /// its random control have the same shape whatever the region's outline.
+    /// Bounding rectangle of each region, clipped to the frame and not empty. Bounding boxes replace outlines, so that
+    /// a mask and its random control have the same shape for every outline.
     pub rects: Vec<Rect>,
-    /// The outline of each, as recorded: the corners of a box, none for a mask, of which only its box is at hand.
+    /// Recorded outline of each region as `[x, y]` corners, in the order of `rects`. None for a mask, whose outline is
+    /// not recorded.
     pub outlines: Vec<Option<Vec<[f64; 2]>>>,
-    /// The body or field of view, where the case records it.
+    /// Rectangle of the body or field of view. None when the case does not record it.
     pub body: Option<Rect>,
 }
 
-/// The evidence of `item`, for every picture that holds any. The gold regions of a box answer are evidence too.
+/// Returns the evidence of `item`, one entry for each image with evidence. The gold regions of a box answer are
+/// evidence too.
 #[must_use]
 pub fn evidence(case: &Case, item: &Item) -> Vec<Evidence> {
     let mut ids: Vec<&String> = item.evidence.iter().collect();
@@ -54,11 +56,11 @@ fn outline(shape: &Shape) -> Option<Vec<[f64; 2]>> {
     }
 }
 
-/// Rectangles on one picture of a case.
+/// Rectangles on one image of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Marked {
-    /// Index of the picture.
+    /// Index of the image in the case.
     pub image: usize,
-    /// On its pixel grid.
+    /// Rectangles in pixels of the image.
     pub rects: Vec<Rect>,
 }

@@ -1,8 +1,9 @@
-//! Rectangles on the pixel grid: dilation, overlap, area of a union, and moving a set of them out of their own way.
+//! Rectangles on the pixel grid: dilation, overlap, area of a union, and moving a set of rectangles away
+//! from obstacles.
 
 use rand::Rng;
 
-/// Whole pixels, half-open: `x0 <= x < x1`, `y0 <= y < y1`.
+/// A half-open rectangle of whole pixels: `x0 <= x < x1`, `y0 <= y < y1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rect {
     /// Left edge.
@@ -16,71 +17,71 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// The smallest whole-pixel rectangle around `[x0, y0, x1, y1]`.
+    /// Returns the smallest whole-pixel rectangle around `[x0, y0, x1, y1]`.
     #[must_use]
     pub fn around(bounds: [f64; 4]) -> Self {
         let [x0, y0, x1, y1] = bounds;
         Self { x0: x0.floor() as i64, y0: y0.floor() as i64, x1: x1.ceil() as i64, y1: y1.ceil() as i64 }
     }
 
-    /// A whole picture.
+    /// Returns the rectangle of a whole image.
     #[must_use]
     pub fn of_size(width: u32, height: u32) -> Self {
         Self { x0: 0, y0: 0, x1: i64::from(width), y1: i64::from(height) }
     }
 
-    /// Grown by `by` pixels on every side.
+    /// Returns the rectangle grown by `by` pixels on every side.
     #[must_use]
     pub fn grown(self, by: i64) -> Self {
         Self { x0: self.x0 - by, y0: self.y0 - by, x1: self.x1 + by, y1: self.y1 + by }
     }
 
-    /// Moved.
+    /// Returns the rectangle moved by (`dx`, `dy`) pixels.
     #[must_use]
     pub fn moved(self, dx: i64, dy: i64) -> Self {
         Self { x0: self.x0 + dx, y0: self.y0 + dy, x1: self.x1 + dx, y1: self.y1 + dy }
     }
 
-    /// The part inside `other`; empty when there is none.
+    /// Returns the part inside `other`; an empty rectangle when there is none.
     #[must_use]
     pub fn clipped(self, other: Self) -> Self {
         let (x0, y0) = (self.x0.max(other.x0), self.y0.max(other.y0));
         Self { x0, y0, x1: self.x1.min(other.x1).max(x0), y1: self.y1.min(other.y1).max(y0) }
     }
 
-    /// Pixels inside.
+    /// Returns the number of pixels; 0 for an empty rectangle.
     #[must_use]
     pub fn area(self) -> i64 {
         (self.x1 - self.x0).max(0) * (self.y1 - self.y0).max(0)
     }
 
-    /// Its four corners, as a closed outline.
+    /// Returns the four corners `[x, y]`, as a closed outline.
     #[must_use]
     pub fn corners(self) -> [[f64; 2]; 4] {
         let [x0, y0, x1, y1] = [self.x0, self.y0, self.x1, self.y1].map(|side| side as f64);
         [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
     }
 
-    /// Its pixels that lie on `picture`.
+    /// Returns the pixels `(x, y)` that lie on `picture`.
     pub fn pixels_in(self, picture: &image::RgbImage) -> impl Iterator<Item = (u32, u32)> + use<> {
         let Self { x0, y0, x1, y1 } = self.clipped(Self::of_size(picture.width(), picture.height()));
         (y0..y1).flat_map(move |y| (x0..x1).map(move |x| (x as u32, y as u32)))
     }
 
-    /// Whether any pixel is in both.
+    /// Returns whether any pixel lies in both rectangles.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
         self.clipped(other).area() > 0
     }
 }
 
-/// Pixels inside at least one.
+/// Returns the number of pixels inside at least one rectangle.
 #[must_use]
 pub fn union_area(rects: &[Rect]) -> i64 {
     let mut xs: Vec<i64> = rects.iter().flat_map(|rect| [rect.x0, rect.x1]).collect();
     xs.sort_unstable();
     xs.dedup();
-    // In each vertical strip between neighbouring edges, add up the covered heights.
+    // Adds up the covered heights in each vertical strip between neighbouring edges.
     xs.windows(2)
         .map(|strip| {
             let mut spans: Vec<(i64, i64)> = rects
@@ -99,8 +100,8 @@ pub fn union_area(rects: &[Rect]) -> i64 {
         .sum()
 }
 
-/// Moves all of `rects` by one common offset so that they lie within `within` and touch no pixel of `avoid`. The shape
-/// stays what it is, so area and aspect do too. `None` when no offset does that.
+/// Moves all `rects` by one random common offset, so that they lie within `within` and overlap no rectangle of `avoid`.
+/// Shape, area and aspect ratio stay the same. None when no such offset exists or `rects` is empty.
 #[must_use]
 pub fn displaced(rects: &[Rect], avoid: &[Rect], within: Rect, rng: &mut impl Rng) -> Option<Vec<Rect>> {
     let first = *rects.first()?;
@@ -119,7 +120,8 @@ pub fn displaced(rects: &[Rect], avoid: &[Rect], within: Rect, rng: &mut impl Rn
         rects.iter().all(|rect| avoid.iter().all(|obstacle| !rect.moved(dx, dy).overlaps(*obstacle)))
     };
     let drawn = (0..256).map(|_| (rng.random_range(dx0..=dx1), rng.random_range(dy0..=dy1))).find(|&(x, y)| free(x, y));
-    // A tight fit can escape 256 draws; the smallest free offset lies at an edge of the frame or flush with an obstacle.
+    // 256 draws can miss a tight fit. When a free offset exists, one lies at an edge of the frame or flush with
+    // an obstacle.
     let (dx, dy) = drawn.or_else(|| {
         let flush = |low: i64, high: i64, edges: Vec<i64>| {
             let mut offsets: Vec<i64> =

@@ -1,22 +1,23 @@
-//! Words as pixels: an 8x8 bitmap font, whole-number sizes, lines broken at words.
+//! Text as pixels: an 8x8 bitmap font at whole-number scales, with line breaks between words.
 
 use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 
-/// Pixels of a glyph a side, before it is enlarged.
+/// Side of a glyph in font pixels.
 pub const CELL: usize = 8;
 
-/// A block of text of one size.
+/// A block of text in one size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lettering {
-    /// Lines.
+    /// Lines of the text.
     pub lines: Vec<String>,
-    /// Side of a font pixel in picture pixels.
+    /// Side of a font pixel in image pixels.
     pub scale: usize,
 }
 
 impl Lettering {
-    /// Sets `text` in glyphs `glyph` pixels high, at least 8, on lines of at most `width` pixels: broken between words,
-    /// smaller where a word would not fit, and within a word where even that does not help.
+    /// Lays out `text` in glyphs of at most `glyph` pixels, rounded down to a multiple of 8 and at least 8, on lines of
+    /// at most `width` pixels. Lines break between words. Glyphs shrink when a word does not fit on a line, and words
+    /// are broken when they do not fit at the smallest size.
     #[must_use]
     pub fn set(text: &str, glyph: usize, width: usize) -> Self {
         let longest = text.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(1).max(1);
@@ -39,14 +40,14 @@ impl Lettering {
         Self { lines, scale }
     }
 
-    /// Pixels across and down.
+    /// Returns width and height of the block in pixels.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         let columns = self.lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
         (columns * CELL * self.scale, self.lines.len() * CELL * self.scale)
     }
 
-    /// Whether a letter's stroke is at this pixel of the block.
+    /// Returns whether the pixel (`x`, `y`) of the block belongs to a letter's stroke.
     #[must_use]
     pub fn inked(&self, x: usize, y: usize) -> bool {
         let (x, y) = (x / self.scale, y / self.scale);
@@ -55,7 +56,7 @@ impl Lettering {
     }
 }
 
-/// Rows of a letter, the lowest bit on the left; a question mark for a letter the font lacks.
+/// Returns the rows of a letter, with the lowest bit on the left; a question mark for a letter that the font lacks.
 fn glyph(letter: char) -> [u8; CELL] {
     let known = BASIC_FONTS.get(letter).or_else(|| LATIN_FONTS.get(letter));
     known.or_else(|| BASIC_FONTS.get('?')).unwrap_or_default()

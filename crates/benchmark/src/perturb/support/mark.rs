@@ -1,5 +1,5 @@
-//! Marks drawn on pictures: boxes, ellipses, contours, arrows and points, in one colour. All but points and the tips of
-//! arrows lie around what they mark and hide none of it.
+//! Marks drawn on images: boxes, ellipses, contours, arrows and points, in one colour. Boxes, ellipses and contours lie
+//! around the marked region, and arrows end at its edge, so they hide none of it. Points lie on it.
 
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
@@ -7,15 +7,15 @@ use serde::Deserialize;
 use super::geometry::Rect;
 use crate::perturb::Edit;
 
-/// How marks look.
+/// Appearance of marks.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Style {
-    /// What is drawn.
+    /// Shape of the mark; a box by default.
     pub shape: Shape,
-    /// Width of the line as a share of the picture's shorter side; at least two pixels.
+    /// Width of the line as a share of the image's shorter side; 0.008 by default. A line is at least 2 pixels wide.
     pub width: f64,
-    /// Red, green, blue.
+    /// Colour as red, green and blue, 0 to 255.
     pub colour: [u8; 3],
 }
 
@@ -25,71 +25,73 @@ impl Default for Style {
     }
 }
 
-/// What is drawn.
+/// Shape of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// The bounding box.
+    /// The bounding box of the region.
     Box,
-    /// The smallest ellipse around the box that has its proportions.
+    /// The smallest ellipse around the bounding box that has the proportions of the box.
     Ellipse,
-    /// The recorded outline.
+    /// The recorded outline of the region.
     Contour,
-    /// From outside to the edge of the box.
+    /// An arrow from outside to the edge of the bounding box.
     Arrow,
-    /// A disc on the middle of the box.
+    /// A disc on the centre of the bounding box.
     Point,
 }
 
-/// One mark on one picture, in pixels.
+/// One mark on one image. Coordinates are in pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Figure {
-    /// Around the rectangle.
+    /// A box around the rectangle.
     Box(Rect),
-    /// Around the rectangle's corners.
+    /// An ellipse through the rectangle's corners.
     Ellipse(Rect),
-    /// Around a closed polygon.
+    /// A line around a closed polygon of `[x, y]` corners.
     Contour(Vec<[f64; 2]>),
-    /// A shaft with a head at its tip.
+    /// A shaft with an arrow head.
     Arrow {
-        /// Where it starts.
+        /// Start of the shaft, `[x, y]`.
         tail: [f64; 2],
-        /// Where it points.
+        /// Point of the arrow head, `[x, y]`.
         tip: [f64; 2],
     },
-    /// A disc.
+    /// A disc around this centre, `[x, y]`.
     Point([f64; 2]),
 }
 
-/// Length of an arrow as a share of the picture's shorter side.
+/// Length of an arrow as a share of the image's shorter side.
 const ARROW: f64 = 0.15;
-/// The ways an arrow may point, tried in turn: right, up-right, up, ...
+/// Directions from the region's centre to the start of an arrow, in the order they are tried: right, up-right, up, ...
 const WAYS: [[f64; 2]; 8] = {
     const D: f64 = std::f64::consts::FRAC_1_SQRT_2;
     [[1.0, 0.0], [D, -D], [0.0, -1.0], [-D, -D], [-1.0, 0.0], [-D, D], [0.0, 1.0], [D, D]]
 };
 
 impl Style {
-    /// Width of the line on a picture of this size, in pixels.
+    /// Returns the width of the line in pixels on an image of the size of `frame`.
     #[must_use]
     pub fn line(&self, frame: Rect) -> i64 {
         ((self.width * frame.x1.min(frame.y1) as f64).round() as i64).max(2)
     }
 
-    /// How far a mark reaches beyond what it marks, arrows aside.
+    /// Returns how many pixels a mark of `rect` extends beyond `rect` on an image of the size of `frame`. For an arrow
+    /// this is only the line width.
     #[must_use]
     pub fn overhang(&self, rect: Rect, frame: Rect) -> i64 {
         let line = self.line(frame);
         match self.shape {
-            // Half a diagonal is so much longer than half the longer side at most.
+            // A half axis of the ellipse exceeds half the side of the box by (sqrt(2) - 1) / 2 of the side, below 3/14.
             Shape::Ellipse => line + 1 + ((rect.x1 - rect.x0).max(rect.y1 - rect.y0) * 3 + 13) / 14,
             Shape::Point => 0,
             Shape::Box | Shape::Contour | Shape::Arrow => line,
         }
     }
 
-    /// The mark of `rect`, whose recorded outline is `outline`. An arrow comes from a side from which it crosses none of
-    /// `avoid` and stays on the picture, if there is one; the first it tries is number `way`.
+    /// Returns the mark of `rect` on an image of the size of `frame`. `outline` is the recorded outline, used by
+    /// contours. An arrow takes the first of eight directions, starting with number `way`, in which it stays on the
+    /// image and crosses no rectangle of `avoid`; without such a direction it takes `way`.
     #[must_use]
     pub fn figure(&self, rect: Rect, outline: &[[f64; 2]], frame: Rect, avoid: &[Rect], way: usize) -> Figure {
         match self.shape {
@@ -107,7 +109,7 @@ impl Style {
         let arrow = |way: usize| {
             let [dx, dy] = WAYS[way % WAYS.len()];
             let [x, y] = middle(rect);
-            // From the middle to the edge of the box along this way.
+            // Distance from the centre to the edge of the box in this direction.
             let half = [(rect.x1 - rect.x0) as f64 / 2.0, (rect.y1 - rect.y0) as f64 / 2.0];
             let reach =
                 [dx, dy].into_iter().zip(half).map(|(d, half)| if d == 0.0 { f64::INFINITY } else { half / d.abs() });
@@ -131,12 +133,12 @@ fn middle(rect: Rect) -> [f64; 2] {
     [(rect.x0 + rect.x1) as f64 / 2.0, (rect.y0 + rect.y1) as f64 / 2.0]
 }
 
-/// The marks on a case's pictures.
+/// Edit that draws marks on the images of a case.
 #[derive(Clone, Debug)]
 pub struct Marks {
-    /// Index of the picture, and what is drawn on it.
+    /// Marks: index of the image in the case and the figure on it.
     pub figures: Vec<(usize, Figure)>,
-    /// How it looks.
+    /// Appearance of the marks.
     pub style: Style,
 }
 
@@ -158,7 +160,7 @@ impl Edit for Marks {
 }
 
 impl Figure {
-    /// A rectangle that holds all that is drawn with a line of this width.
+    /// Returns a rectangle around the whole figure, drawn with a line of `line` pixels.
     fn reach(&self, line: i64) -> Rect {
         let around = |points: &[[f64; 2]]| {
             let bounds = points.iter().fold([f64::MAX, f64::MAX, f64::MIN, f64::MIN], |[x0, y0, x1, y1], [x, y]| {
@@ -175,7 +177,7 @@ impl Figure {
         }
     }
 
-    /// Whether the figure covers this place, drawn with a line of this width.
+    /// Returns whether the figure, drawn with a line of `line` pixels, covers the point `at`.
     fn covers(&self, at: [f64; 2], line: f64) -> bool {
         match self {
             Self::Box(rect) => {
@@ -197,7 +199,7 @@ impl Figure {
             }
             Self::Contour(points) => {
                 let sides = || points.iter().zip(points.iter().cycle().skip(1));
-                // A ray to the right crosses the outline an odd number of times from inside.
+                // A ray to the right from a point inside crosses the outline an odd number of times.
                 let crossed = sides().filter(|(from, to)| {
                     (from[1] > at[1]) != (to[1] > at[1])
                         && at[0] < from[0] + (to[0] - from[0]) * (at[1] - from[1]) / (to[1] - from[1])
@@ -208,7 +210,7 @@ impl Figure {
                 let [dx, dy] = [tip[0] - tail[0], tip[1] - tail[1]];
                 let length = (dx * dx + dy * dy).sqrt().max(f64::MIN_POSITIVE);
                 let unit = [dx / length, dy / length];
-                // How far behind the tip, and how far beside the shaft.
+                // Distance behind the tip, and distance from the axis of the shaft.
                 let [x, y] = [tip[0] - at[0], tip[1] - at[1]];
                 let (behind, beside) = (x * unit[0] + y * unit[1], (x * unit[1] - y * unit[0]).abs());
                 let head = 4.0 * line;
@@ -220,7 +222,7 @@ impl Figure {
     }
 }
 
-/// From a point to a straight line between two others.
+/// Returns the distance from the point `at` to the line segment between `from` and `to`.
 fn distance(at: [f64; 2], from: [f64; 2], to: [f64; 2]) -> f64 {
     let [dx, dy] = [to[0] - from[0], to[1] - from[1]];
     let squared = dx * dx + dy * dy;
@@ -258,7 +260,8 @@ mod tests {
             .map(|pixels| pixels.len())
             .to_vec();
         assert_eq!(counts[0], 24 * 16 - 20 * 12);
-        // Rings of two pixels around an ellipse of half axes 14.1 and 8.5 and around a triangle: perimeter times width.
+        // Rings of two pixels around an ellipse with half axes 14.1 and 8.5 and around a triangle: perimeter
+        // times width.
         assert!((130..190).contains(&counts[1]), "{counts:?}");
         assert!((100..130).contains(&counts[2]), "{counts:?}");
         assert!(counts[3] > 2 * 15 && counts[3] < 80, "{counts:?}");
@@ -266,7 +269,7 @@ mod tests {
         for shape in [Shape::Box, Shape::Ellipse, Shape::Arrow] {
             assert!(!drawn(shape, &[], 0).into_iter().any(inside), "{shape:?}");
         }
-        // The upper side of the triangle is the upper side of the box: the line lies above it.
+        // The upper side of the triangle is the upper side of the box, and the line lies above it.
         let contour = drawn(Shape::Contour, &[], 0);
         assert!(contour.contains(&(40, 39)) && !contour.contains(&(40, 41)) && !contour.contains(&(40, 45)));
         assert!(drawn(Shape::Point, &[], 0).into_iter().all(inside));
@@ -275,7 +278,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_arrow_avoids_what_it_can(way in 0usize..8) {
-            // Only from below is the way free.
+            // Only an arrow from below crosses no rectangle.
             let avoid = [Rect { x0: 0, y0: 0, x1: 100, y1: 38 }, Rect { x0: 0, y0: 38, x1: 28, y1: 60 }, Rect { x0: 52, y0: 38, x1: 100, y1: 60 }];
             let pixels = drawn(Shape::Arrow, &avoid, way);
             prop_assert!(!pixels.is_empty() && pixels.iter().all(|(_, y)| *y >= 51), "{:?}", pixels);

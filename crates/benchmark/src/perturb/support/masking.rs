@@ -1,4 +1,5 @@
-//! What masks have in common: the rectangles over the evidence, the same rectangles elsewhere, and covering them.
+//! Shared parts of the mask conditions: rectangles over the evidence, the same rectangles moved away from it, and the
+//! edits that cover or keep them.
 
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
@@ -7,15 +8,15 @@ use super::evidence::{Marked, evidence};
 use super::geometry::{Rect, displaced, union_area};
 use crate::perturb::{Edit, Scene, Skip};
 
-/// How masks are made; the same keys for every kind of mask.
+/// Parameters of a mask; the same keys for every kind of mask.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Masking {
-    /// Pixels of the original image by which each region's bounding box is grown before it is covered.
+    /// Pixels of the original image added on every side of each region's bounding box; 4 by default.
     pub dilate: u32,
-    /// Grey level, 0 to 255.
+    /// Grey level of the cover, 0 to 255; 128 by default.
     pub value: u8,
-    /// Items whose mask would cover more of a picture than this share are skipped.
+    /// Largest share of an image, 0 to 1, that the evidence may take; 0.6 by default. Items above it are skipped.
     pub max_area: f64,
 }
 
@@ -26,10 +27,10 @@ impl Default for Masking {
 }
 
 impl Masking {
-    /// The evidence of the item.
+    /// Returns the grown bounding boxes of the item's evidence, one entry for each image with evidence.
     ///
     /// # Errors
-    /// Without evidence, and where it covers too much.
+    /// Skips an item without evidence, and an item whose boxes take more than `max_area` of an image.
     pub fn over_evidence(&self, scene: &Scene<'_>) -> Result<Vec<Marked>, Skip> {
         let evidence = evidence(scene.case, scene.item);
         if evidence.is_empty() {
@@ -48,10 +49,11 @@ impl Masking {
             .collect()
     }
 
-    /// The same shapes where no evidence is: the same place for every kind of mask.
+    /// Returns rectangles of the same shape that overlap no evidence. For one item the position is the same for every
+    /// kind of mask with the same parameters.
     ///
     /// # Errors
-    /// As [`Masking::over_evidence`], and where there is no room.
+    /// Skips the same items as [`Masking::over_evidence`], and an item whose image has no room for the shape.
     pub fn elsewhere(&self, scene: &Scene<'_>) -> Result<Vec<Marked>, Skip> {
         let mut rng = scene.draw("random_mask");
         self.over_evidence(scene)?
@@ -67,12 +69,12 @@ impl Masking {
     }
 }
 
-/// Covers rectangles with grey.
+/// Edit that covers rectangles with grey.
 #[derive(Clone, Debug)]
 pub struct Cover {
-    /// What is covered.
+    /// Rectangles to cover.
     pub masks: Vec<Marked>,
-    /// With this grey.
+    /// Grey level of the cover, 0 to 255.
     pub value: u8,
 }
 
@@ -88,12 +90,12 @@ impl Edit for Cover {
     }
 }
 
-/// Covers everything but rectangles with grey; a picture without any is covered as a whole.
+/// Edit that covers everything except the rectangles with grey. An image without rectangles is covered completely.
 #[derive(Clone, Debug)]
 pub struct Keep {
-    /// What is kept.
+    /// Rectangles to keep.
     pub masks: Vec<Marked>,
-    /// With this grey.
+    /// Grey level of the cover, 0 to 255.
     pub value: u8,
 }
 
@@ -111,7 +113,7 @@ impl Edit for Keep {
     }
 }
 
-/// The rectangles on one picture.
+/// Returns the rectangles on the image with this index.
 pub fn rects(masks: &[Marked], image: usize) -> impl Iterator<Item = &Rect> {
     masks.iter().filter(move |mask| mask.image == image).flat_map(|mask| &mask.rects)
 }

@@ -1,28 +1,29 @@
-//! The cases of a run, found by modality and category: where swapped pictures and other cases' answers come from.
+//! The cases of a run, indexed by modality and category. Swapped images and answers of other cases come from this pool.
 
 use std::collections::{BTreeMap, HashMap};
 
 use stepwise_data::case::{Case, Item};
 
-/// Category to `(case, item)`.
+/// Category to `(case, item)` indices.
 type ByCategory<'a> = HashMap<&'a str, Vec<(usize, usize)>>;
 
-/// All cases of a run with an index over their items.
+/// All cases of a run, with indices over the cases and their items.
 #[derive(Clone, Debug)]
 pub struct Pool<'a> {
     cases: &'a [Case],
-    /// Case id to its number.
+    /// Case id to the index of the case.
     numbers: HashMap<&'a str, usize>,
-    /// Modality, then category, to `(case, item)`, ordered by case id: draws do not depend on the order of the file.
+    /// Modality, then category, to `(case, item)` indices, ordered by case id, so that draws do not depend on the order
+    /// of the file.
     alike: HashMap<&'a str, ByCategory<'a>>,
-    /// Modality to cases, ordered by case id.
+    /// Modality to indices of cases, ordered by case id.
     modalities: HashMap<&'a str, Vec<usize>>,
-    /// Case id to the case of another modality that stands for it.
+    /// Case id to the index of the partner case of another modality.
     far: HashMap<&'a str, usize>,
 }
 
 impl<'a> Pool<'a> {
-    /// Indexes `cases`.
+    /// Builds the indices over `cases`.
     #[must_use]
     pub fn new(cases: &'a [Case]) -> Self {
         let mut order: Vec<usize> = (0..cases.len()).collect();
@@ -41,19 +42,20 @@ impl<'a> Pool<'a> {
         Self { cases, numbers, alike, modalities, far }
     }
 
-    /// The number of a case by its id.
+    /// Returns the index of the case with this id, or None when there is no such case.
     #[must_use]
     pub fn number(&self, case_id: &str) -> Option<usize> {
         self.numbers.get(case_id).copied()
     }
 
-    /// All cases, as given.
+    /// Returns all cases in the given order.
     #[must_use]
     pub fn cases(&self) -> &'a [Case] {
         self.cases
     }
 
-    /// Places of all items of the same modality and category, this one among them, ordered by case id.
+    /// Returns `(case, item)` indices of all items with the modality of `case` and the category of `item`, including
+    /// `item` itself, ordered by case id.
     #[must_use]
     pub fn places(&self, case: &Case, item: &Item) -> &[(usize, usize)] {
         self.alike
@@ -62,27 +64,31 @@ impl<'a> Pool<'a> {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// All items of the same modality and category, this one among them.
+    /// Returns all items with the modality of `case` and the category of `item`, including `item` itself, ordered by
+    /// case id.
     pub fn alike(&self, case: &Case, item: &Item) -> impl Iterator<Item = (&'a Case, &'a Item)> {
         self.places(case, item).iter().map(|&(case, place)| (&self.cases[case], &self.cases[case].chain[place]))
     }
 
-    /// All cases of a modality, ordered by case id.
+    /// Returns the indices of all cases of a modality, ordered by case id; empty for an unknown modality.
     #[must_use]
     pub fn of_modality(&self, modality: &str) -> &[usize] {
         self.modalities.get(modality).map_or(&[], Vec::as_slice)
     }
 
-    /// The case of another modality, with as many pictures, that stands for this one: always the same. No case stands for
-    /// two, unless more than half of all have one modality.
+    /// Returns the index of the fixed partner of `case`: a case of another modality with the same number of images.
+    /// Among the cases with the same number of images, no case is the partner of two others, unless more than half of
+    /// them have the same modality. None when all of them have the same modality.
     #[must_use]
     pub fn far(&self, case: &Case) -> Option<usize> {
         self.far.get(case.case_id.as_str()).copied()
     }
 }
 
-/// A derangement among cases with as many pictures: sorted by modality and turned by the size of the largest one, nobody
-/// stays within his own. Where the largest has more than half, the others stand for its members in turn.
+/// Assigns the partners: a derangement among the cases with the same number of images. The cases are grouped by
+/// modality, largest modality first, and shifted by the size of the largest modality, so that no partner has the
+/// modality of its case. When the largest modality has more than half of the cases, the other cases serve several of
+/// its members in turn.
 fn far(cases: &[Case]) -> HashMap<&str, usize> {
     let mut by_pictures: BTreeMap<usize, BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
     for (index, case) in cases.iter().enumerate() {
@@ -91,7 +97,7 @@ fn far(cases: &[Case]) -> HashMap<&str, usize> {
     let mut far = HashMap::new();
     for mut modalities in by_pictures.into_values() {
         modalities.values_mut().for_each(|members| members.sort_by_key(|&index| &cases[index].case_id));
-        // The largest goes first, so that what follows it is what is not of its modality.
+        // The largest modality comes first, so that all cases after it are of other modalities.
         let mut blocks: Vec<Vec<usize>> = modalities.into_values().collect();
         blocks.sort_by_key(|block| std::cmp::Reverse(block.len()));
         let largest = blocks.first().map_or(0, Vec::len);

@@ -1,21 +1,21 @@
-//! Pictures in floating point, for what bytes are too coarse for. All arithmetic is in one fixed order and uses no
-//! functions of the platform, so that results agree on every machine.
+//! Images in floating point, for changes that need more precision than bytes. All arithmetic runs in a fixed order and
+//! uses no platform-dependent functions, so results agree on every machine.
 
 use image::{Rgb, RgbImage};
 
-/// Three channels of `f64`, in grey levels.
+/// An RGB image with `f64` channels in grey levels, 0 to 255.
 #[derive(Clone, Debug)]
 pub struct Raster {
-    /// Pixels across.
+    /// Width in pixels.
     pub width: usize,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: usize,
-    /// Row by row.
+    /// Pixels, row by row from the top; `width * height` of them.
     pub pixels: Vec<[f64; 3]>,
 }
 
 impl Raster {
-    /// The values of a picture, 0 to 255.
+    /// Converts an image.
     #[must_use]
     pub fn of(picture: &RgbImage) -> Self {
         Self {
@@ -25,7 +25,7 @@ impl Raster {
         }
     }
 
-    /// Rounded once, and clipped to bytes.
+    /// Returns the image rounded and clipped to bytes.
     #[must_use]
     pub fn picture(&self) -> RgbImage {
         RgbImage::from_fn(self.width as u32, self.height as u32, |x, y| {
@@ -33,7 +33,7 @@ impl Raster {
         })
     }
 
-    /// Every pixel changed by `change`, which is given its place.
+    /// Returns an image with every pixel changed by `change(x, y, pixel)`.
     #[must_use]
     pub fn map(&self, mut change: impl FnMut(usize, usize, [f64; 3]) -> [f64; 3]) -> Self {
         let pixels = self
@@ -45,14 +45,14 @@ impl Raster {
         Self { pixels, ..*self }
     }
 
-    /// The pixel there; outside the picture, the nearest one inside.
+    /// Returns the pixel at (`x`, `y`), or the nearest pixel inside for a position outside the image.
     #[must_use]
     pub fn at(&self, x: isize, y: isize) -> [f64; 3] {
         let clamp = |value: isize, side: usize| value.clamp(0, side as isize - 1) as usize;
         self.pixels[clamp(y, self.height) * self.width + clamp(x, self.width)]
     }
 
-    /// Between pixels, whose centres are at whole numbers.
+    /// Returns the bilinear interpolation at (`x`, `y`). Pixel centres are at whole numbers.
     #[must_use]
     pub fn between(&self, x: f64, y: f64) -> [f64; 3] {
         let (x0, y0) = (x.floor(), y.floor());
@@ -65,8 +65,8 @@ impl Raster {
         })
     }
 
-    /// Convolved with a normal distribution of this standard deviation in pixels, cut at three of them; the edge goes on
-    /// outwards.
+    /// Returns the image blurred by a Gaussian of standard deviation `sigma` pixels, cut at three standard deviations.
+    /// Edge pixels are repeated outwards.
     #[must_use]
     pub fn blurred(&self, sigma: f64) -> Self {
         let kernel = normal_kernel(sigma, (3.0 * sigma).ceil() as usize);
@@ -86,13 +86,13 @@ impl Raster {
     }
 }
 
-/// Rounded and clipped.
+/// Rounds `value` and clips it to 0..=255.
 #[must_use]
 pub fn byte(value: f64) -> u8 {
     value.round().clamp(0.0, 255.0) as u8
 }
 
-/// `2 * radius + 1` weights of a normal distribution, summing to one.
+/// Returns `2 * radius + 1` weights of a Gaussian that sum to 1; a single weight of 1 when `sigma` is not positive.
 #[must_use]
 pub fn normal_kernel(sigma: f64, radius: usize) -> Vec<f64> {
     if sigma <= 0.0 {
@@ -105,7 +105,7 @@ pub fn normal_kernel(sigma: f64, radius: usize) -> Vec<f64> {
     weights.into_iter().map(|weight| weight / sum).collect()
 }
 
-/// Every value changed by one curve.
+/// Returns the image with every channel value (0 to 255) replaced by `curve(value)`, rounded and clipped.
 pub fn curved(picture: &RgbImage, curve: impl Fn(f64) -> f64) -> RgbImage {
     let table: Vec<u8> = (0..=255u8).map(|value| byte(curve(f64::from(value)))).collect();
     let mut changed = picture.clone();
@@ -129,7 +129,7 @@ mod tests {
             let x = (at % 41) as f64 - 20.0;
             (mass, spread) = (mass + pixel[0], spread + pixel[0] * x * x);
         }
-        // Cut half a pixel beyond three deviations, a normal distribution keeps 0.984 of its variance.
+        // A Gaussian cut half a pixel beyond three deviations keeps 0.984 of its variance.
         assert!((mass - 1.0).abs() < 1e-12 && (spread / 9.0 - 0.984).abs() < 0.001, "{mass} {spread}");
         assert_eq!(Raster::of(&flat).blurred(0.0).picture(), flat);
     }

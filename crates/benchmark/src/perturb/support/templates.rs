@@ -1,4 +1,4 @@
-//! Sentences as data: families of templates, each family for one use: training, choosing, or the last word.
+//! Sentence templates as data. Every family of templates belongs to one split: training, validation or held out.
 
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
@@ -6,27 +6,27 @@ use serde::de::DeserializeOwned;
 
 use crate::perturb::{Scene, Skip};
 
-/// The parameter of every kind that has words of its own: the use they are drawn for.
+/// Name of the parameter that selects the split of templates; every kind with templates has it.
 pub const FAMILIES: &str = "families";
 
-/// What a template may be used for.
+/// Split of a template family, that is, its permitted use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Families {
-    /// May be trained against.
+    /// May occur in training data.
     Training,
-    /// Asked after every epoch: checkpoints are chosen by them.
+    /// Used in evaluations after every epoch, which select the checkpoint.
     Validation,
-    /// Neither trained against nor chosen by.
+    /// Used only in the final evaluation: neither trained on nor used to select a checkpoint.
     #[default]
     HeldOut,
 }
 
 impl Families {
-    /// Every use.
+    /// All splits.
     pub const ALL: [Self; 3] = [Self::Training, Self::Validation, Self::HeldOut];
 
-    /// As a file names it.
+    /// Returns the name of the split in template and suite files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -37,29 +37,29 @@ impl Families {
     }
 }
 
-/// One way to say what `W` holds.
+/// One template with the sentences `W`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Template<W> {
-    /// Templates of one family say the same in similar words.
+    /// Name of the family. Templates of one family have the same meaning and similar wording.
     pub family: String,
-    /// What the family may be used for.
+    /// Split of the family.
     pub split: Families,
-    /// The words, with their gaps.
+    /// Sentences of the template, with gaps such as `{answer}`.
     #[serde(flatten)]
     pub words: W,
 }
 
-/// The templates of one file.
+/// All templates of one file.
 #[derive(Clone, Debug)]
 pub struct Library<W> {
     templates: Vec<Template<W>>,
 }
 
-/// Which templates a condition draws from; the parameters of every kind that has no others.
+/// Parameters of a kind that has templates and no other parameters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wording {
-    /// The use its families are for.
+    /// Split of the templates that may be drawn; `held_out` by default.
     pub families: Families,
 }
 
@@ -72,10 +72,10 @@ struct File<W> {
 }
 
 impl<W: DeserializeOwned> Library<W> {
-    /// Reads a file that is part of the program.
+    /// Parses a template file that is embedded in the program.
     ///
     /// # Panics
-    /// When it is no template file. Each such file is read by a test.
+    /// Panics when `toml` is not a valid template file. A test parses every embedded file.
     #[must_use]
     pub fn built_in(toml: &str) -> Self {
         let file: File<W> = toml::from_str(toml).expect("the built-in templates are read by a test");
@@ -84,28 +84,30 @@ impl<W: DeserializeOwned> Library<W> {
 }
 
 impl<W> Library<W> {
-    /// All templates.
+    /// Returns all templates, in the order of the file.
     #[must_use]
     pub fn templates(&self) -> &[Template<W>] {
         &self.templates
     }
 
-    /// The words for one use.
+    /// Returns the sentences of all templates of one split.
     pub fn of(&self, families: Families) -> impl Iterator<Item = &W> {
         self.templates.iter().filter(move |template| template.split == families).map(|template| &template.words)
     }
 
-    /// The words drawn for one item: the same for every condition that draws for the same `purpose`.
+    /// Draws a template for the item of `scene` and returns its sentences. Conditions with the same `purpose` and split
+    /// get the same template.
     ///
     /// # Errors
-    /// When there are none for this use.
+    /// Returns a [`Skip`] when the split has no templates.
     pub fn draw(&self, families: Families, scene: &Scene<'_>, purpose: &str) -> Result<&W, Skip> {
         let all: Vec<&W> = self.of(families).collect();
         all.choose(&mut scene.draw(purpose)).copied().ok_or(Skip("no template for this use"))
     }
 }
 
-/// `template` with every `{name}` replaced by its value. What is filled in is not searched for gaps again.
+/// Returns `template` with every `{name}` replaced by its value. Values are not searched for gaps, and unknown gaps
+/// stay as they are.
 #[must_use]
 pub fn fill(template: &str, gaps: &[(&str, &str)]) -> String {
     let mut filled = String::new();
@@ -124,8 +126,8 @@ pub fn fill(template: &str, gaps: &[(&str, &str)]) -> String {
     filled + rest
 }
 
-/// Checks that `library` serves training and the last word with at least two families each and choosing with one, none of
-/// them for two uses.
+/// Asserts that `library` has at least two families each for training and held out and one for validation, and that no
+/// family is in two splits.
 #[cfg(test)]
 pub(crate) fn assert_split<W>(library: &Library<W>) {
     for families in Families::ALL {

@@ -1,4 +1,5 @@
-//! Which answer a hint names: the right one, or a wrong one drawn once per item and kept for every epoch and condition.
+//! The answers that perturbations name: the right answer, or a wrong answer drawn once per item, the same at every
+//! epoch and in every condition.
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -10,10 +11,10 @@ use crate::score::{fold, number_is_right, text_is_right};
 
 const YES_NO: [&str; 2] = ["yes", "no"];
 
-/// The right answer in words.
+/// Returns the right answer in words; the first one of a choice with several right options.
 ///
 /// # Errors
-/// For boxes, which no sentence names.
+/// Skips box answers, because no sentence names a box.
 pub fn right_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
     let index = match &scene.item.answer {
         Answer::Choice { gold, .. } => Some(gold[0]),
@@ -24,11 +25,12 @@ pub fn right_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
     Ok(Named { text: gold_text(scene.case, scene.item), index })
 }
 
-/// A wrong answer: the first confusable option where the case names one, else any wrong option; the opposite of a yes or
-/// no; half or twice a number; for text the answer of another case to a question of the same category.
+/// Returns a wrong answer. For a choice it is the first wrong option that the case lists as confusable, otherwise a
+/// random wrong option. For yes/no it is the opposite, for a number half or double the value, and for text the answer
+/// of another patient to a question of the same category and modality.
 ///
 /// # Errors
-/// When there is none.
+/// Skips box answers and items without a wrong answer.
 pub fn wrong_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
     let mut rng = scene.draw("wrong_answer");
     match &scene.item.answer {
@@ -36,7 +38,7 @@ pub fn wrong_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
             let wrong = |index: &usize| *index < options.len() && !gold.contains(index);
             let index = scene.item.confusable.iter().copied().find(wrong).or_else(|| {
                 let all: Vec<usize> = (0..options.len()).filter(wrong).collect();
-                // Nobody hints at declining to answer, unless that is all there is.
+                // The abstain option is named only when no other wrong option exists.
                 let said: Vec<usize> = all.iter().copied().filter(|index| Some(*index) != *refusal).collect();
                 said.choose(&mut rng).or(all.first()).copied()
             });
@@ -51,7 +53,7 @@ pub fn wrong_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
             let doubled = gold * 2.0;
             let halved = if gold.fract() == 0.0 { (gold / 2.0).round() } else { gold / 2.0 };
             let mut drawn = if rng.random::<bool>() { [halved, doubled] } else { [doubled, halved] }.to_vec();
-            drawn.push(gold + (2.0 * abs_tol.unwrap_or(0.0)).max(1.0)); // zero has no half and no double
+            drawn.push(gold + (2.0 * abs_tol.unwrap_or(0.0)).max(1.0)); // for 0, whose half and double are 0 too
             let wrong = drawn.into_iter().find(|value| !number_is_right(*value, *gold, *abs_tol, *rel_tol));
             let wrong = wrong.ok_or(Skip("the tolerance leaves no wrong number near the right one"))?;
             Ok(Named { text: wrong.to_string(), index: None })

@@ -1,53 +1,52 @@
-//! `hedge_low`, `hedge_high`, `hedge_neutral`: a preface that weakens confidence, raises it, or, as their control, does
-//! neither. None of them says anything about the answer.
+//! A preface before the question: `hedge_low` weakens confidence, `hedge_high` raises it, and `hedge_neutral`, their
+//! control, does neither. No preface contains information about the answer.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
+use stepwise_data::prompt::Place;
 
+use crate::perturb::support::inserted::inserted;
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Families, Library};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbed, Scene, Skip};
 
-/// Weakens confidence.
-pub const LOW: PerturbationKind =
-    PerturbationKind::of::<Low>("hedge_low", Purpose::Attack, "a preface says that nobody can know the answer")
-        .worded(TEMPLATES_TOML);
-/// Raises it.
-pub const HIGH: PerturbationKind =
-    PerturbationKind::of::<High>("hedge_high", Purpose::Attack, "a preface says that the answer is beyond doubt")
-        .worded(TEMPLATES_TOML);
-/// Does neither.
-pub const NEUTRAL: PerturbationKind = PerturbationKind::of::<Neutral>(
-    "hedge_neutral",
-    Purpose::Control,
-    "a preface as long that says nothing about confidence",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    LOW = Low(Hedging), "hedge_low", Attack, "a preface says that nobody can know the answer",
+    |given, scene| given.saying(scene, |words| &words.low)
+}
+worded_kind! {
+    HIGH = High(Hedging), "hedge_high", Attack, "a preface says that the answer is beyond doubt",
+    |given, scene| given.saying(scene, |words| &words.high)
+}
+worded_kind! {
+    NEUTRAL = Neutral(Hedging), "hedge_neutral", Control, "a preface of the same length that says nothing about confidence",
+    |given, scene| given.saying(scene, |words| &words.neutral)
+}
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hedges.toml");
 
-/// Three prefaces of one length.
+/// Sentences of one template: three prefaces of about the same length.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Weakens confidence.
+    /// Preface that weakens confidence.
     pub low: String,
-    /// Raises it.
+    /// Preface that raises confidence.
     pub high: String,
-    /// Does neither.
+    /// Preface that does neither.
     pub neutral: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Where the preface stands and what it is drawn from; the same keys for all three kinds.
+/// Parameters of all three kinds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hedging {
-    /// Where it stands.
+    /// Position of the preface; before the question by default.
     pub place: Place,
-    /// Which families of templates are drawn from.
+    /// Split of the templates that may be drawn; `held_out` by default.
     pub families: Families,
 }
 
@@ -57,45 +56,10 @@ impl Default for Hedging {
     }
 }
 
-/// Weakens confidence.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Low(Hedging);
-
-/// Raises confidence.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct High(Hedging);
-
-/// Does neither.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Neutral(Hedging);
-
-impl Perturbation for Low {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.saying(scene, |words| &words.low)
-    }
-}
-
-impl Perturbation for High {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.saying(scene, |words| &words.high)
-    }
-}
-
-impl Perturbation for Neutral {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        self.0.saying(scene, |words| &words.neutral)
-    }
-}
-
 impl Hedging {
     fn saying(&self, scene: &Scene<'_>, which: impl Fn(&Words) -> &String) -> Result<Perturbed, Skip> {
         let text = which(LIBRARY.draw(self.families, scene, "hedge_template")?).clone();
-        let frame =
-            PromptOptions { inserts: vec![InsertedText { place: self.place, text }], ..PromptOptions::default() };
-        Ok(Perturbed { frame, ..Perturbed::default() })
+        Ok(inserted(self.place, text, None))
     }
 }
 

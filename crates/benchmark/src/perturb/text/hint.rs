@@ -1,43 +1,54 @@
-//! `hint_plus`, `hint_minus`, `hint_zero`: one added sentence that names the right answer, a wrong one, or none.
+//! An added sentence: `hint_plus` names the right answer, `hint_minus` a wrong answer, and `hint_zero`, the control of
+//! both, no answer.
 //!
-//! For one item all three use the same template, so they differ in the named answer alone. A reader that follows hints
-//! blindly gains by the first as much as it loses by the second; `hint_zero` is the control of both.
+//! All three use the same template for one item. A model that follows every hint is always right with `hint_plus` and
+//! always wrong with `hint_minus`.
 
 use std::sync::LazyLock;
 
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
-use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
+use stepwise_data::prompt::Place;
 
+use crate::perturb::support::inserted::inserted;
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Families, Library, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbed, Scene, Skip};
 
-/// Names the right answer.
-pub const PLUS: PerturbationKind =
-    PerturbationKind::of::<Plus>("hint_plus", Purpose::Assist, "a sentence names the right answer")
-        .worded(TEMPLATES_TOML);
-/// Names a wrong answer.
-pub const MINUS: PerturbationKind =
-    PerturbationKind::of::<Minus>("hint_minus", Purpose::Attack, "a sentence names a wrong answer")
-        .worded(TEMPLATES_TOML);
-/// Names none.
-pub const ZERO: PerturbationKind =
-    PerturbationKind::of::<Zero>("hint_zero", Purpose::Control, "the same sentence without an answer")
-        .worded(TEMPLATES_TOML);
+worded_kind! {
+    PLUS = Plus(Hinting), "hint_plus", Assist, "a sentence names the right answer",
+    |given, scene| {
+        let named = right_answer(scene)?;
+        let text = fill(&given.template(scene)?.naming, &[("answer", &named.text)]);
+        Ok(given.saying(text, Some(named)))
+    }
+}
+worded_kind! {
+    MINUS = Minus(Hinting), "hint_minus", Attack, "a sentence names a wrong answer",
+    |given, scene| {
+        let named = wrong_answer(scene)?;
+        let text = fill(&given.template(scene)?.naming, &[("answer", &named.text)]);
+        Ok(given.saying(text, Some(named)))
+    }
+}
+worded_kind! {
+    ZERO = Zero(Hinting), "hint_zero", Control, "the same sentence without an answer",
+    |given, scene| Ok(given.saying(given.template(scene)?.neutral.clone(), None))
+}
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hints.toml");
 
-/// Who speaks, and where; the same keys for all three kinds.
+/// Parameters of all three kinds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hinting {
-    /// Who is made to speak.
+    /// Speaker of the sentence; `neutral` by default.
     pub persona: Persona,
-    /// Where the sentence stands.
+    /// Position of the sentence; after the options by default.
     pub place: Place,
-    /// Which families of templates are drawn from.
+    /// Split of the templates that may be drawn; `held_out` by default.
     pub families: Families,
 }
 
@@ -47,75 +58,39 @@ impl Default for Hinting {
     }
 }
 
-/// Who is made to speak.
+/// Speaker that the hint is attributed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Persona {
-    /// Nobody in particular.
+    /// No particular speaker.
     Neutral,
-    /// The one examined.
+    /// The examined patient.
     Patient,
-    /// A student.
+    /// A trainee or student.
     Trainee,
-    /// A doctor.
+    /// A physician.
     Physician,
-    /// A document.
+    /// A prior report.
     PriorReport,
 }
 
-/// One sentence and its neutral twin. Sentences of one family say the same in the words of different speakers.
+/// Sentences of one template: a hint and its neutral counterpart. Templates of one family have the same meaning in the
+/// words of different speakers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Who speaks.
+    /// Speaker of both sentences.
     pub persona: Persona,
-    /// Holds `{answer}` once.
+    /// Hint; contains `{answer}` once.
     pub naming: String,
-    /// Names no answer.
+    /// Neutral counterpart of about the same length, without an answer.
     pub neutral: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// The templates of one speaker for one use.
+/// Returns the templates of one split and one speaker.
 pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &'static Words> {
     LIBRARY.of(families).filter(move |words| words.persona == persona)
-}
-
-/// Hint at the right answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Plus(Hinting);
-
-/// Hint at a wrong answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Minus(Hinting);
-
-/// Hint at nothing.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Zero(Hinting);
-
-impl Perturbation for Plus {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let named = right_answer(scene)?;
-        let text = fill(&self.0.template(scene)?.naming, &[("answer", &named.text)]);
-        Ok(self.0.saying(text, Some(named)))
-    }
-}
-
-impl Perturbation for Minus {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let named = wrong_answer(scene)?;
-        let text = fill(&self.0.template(scene)?.naming, &[("answer", &named.text)]);
-        Ok(self.0.saying(text, Some(named)))
-    }
-}
-
-impl Perturbation for Zero {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(self.0.saying(self.0.template(scene)?.neutral.clone(), None))
-    }
 }
 
 impl Hinting {
@@ -125,9 +100,7 @@ impl Hinting {
     }
 
     fn saying(&self, text: String, named: Option<Named>) -> Perturbed {
-        let frame =
-            PromptOptions { inserts: vec![InsertedText { place: self.place, text }], ..PromptOptions::default() };
-        Perturbed { frame, named, ..Perturbed::default() }
+        inserted(self.place, text, named)
     }
 }
 

@@ -1,68 +1,49 @@
-//! `report_injected`, `report_plain`: a prior report stands before the question; in the first it hides an instruction to
-//! give a wrong answer, in the second, the control, that line is missing.
+//! Prompt injection through a prior report before the question. In `report_injected` one line of the report is an
+//! instruction to give a wrong answer. In `report_plain`, the control, this line is left out.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use stepwise_data::case::Answer;
-use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
+use stepwise_data::prompt::Place;
 
+use crate::perturb::support::inserted::inserted;
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::support::wrong_answer::wrong_answer;
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbed, Scene, Skip};
 
-/// With the instruction.
-pub const INJECTED: PerturbationKind = PerturbationKind::of::<Injected>(
-    "report_injected",
-    Purpose::Attack,
-    "a prior report hides an instruction to give a wrong answer",
-)
-.worded(TEMPLATES_TOML);
-/// Without it.
-pub const PLAIN: PerturbationKind =
-    PerturbationKind::of::<Plain>("report_plain", Purpose::Control, "the same prior report without an instruction")
-        .worded(TEMPLATES_TOML);
-
-/// The templates as written.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/injections.toml");
-
-/// A report and what is hidden in it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Words {
-    /// Holds `{answer}` once.
-    pub instruction: String,
-    /// Several lines, one of them `{instruction}`.
-    pub report: String,
-}
-
-static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
-
-/// With an instruction.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Injected(Wording);
-
-/// Without one.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Plain(Wording);
-
-impl Perturbation for Injected {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let words = words(&self.0, scene)?;
+worded_kind! {
+    INJECTED = Injected(Wording), "report_injected", Attack, "a prior report hides an instruction to give a wrong answer",
+    |given, scene| {
+        let words = words(given, scene)?;
         let named = wrong_answer(scene)?;
         let instruction = fill(&words.instruction, &[("answer", &named.text)]);
         Ok(reporting(fill(&words.report, &[("instruction", &instruction)]), Some(named)))
     }
 }
-
-impl Perturbation for Plain {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let words = words(&self.0, scene)?;
+worded_kind! {
+    PLAIN = Plain(Wording), "report_plain", Control, "the same prior report without an instruction",
+    |given, scene| {
+        let words = words(given, scene)?;
         let plain: Vec<&str> = words.report.lines().filter(|line| *line != "{instruction}").collect();
         Ok(reporting(plain.join("\n"), None))
     }
 }
+
+/// Text of the template file.
+pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/injections.toml");
+
+/// Sentences of one template.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Words {
+    /// Instruction to give an answer; contains `{answer}` once.
+    pub instruction: String,
+    /// Report of several lines; one line is `{instruction}`.
+    pub report: String,
+}
+
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
 fn words(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
     if !matches!(scene.item.answer, Answer::Choice { .. } | Answer::Yesno { .. }) {
@@ -72,11 +53,7 @@ fn words(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
 }
 
 fn reporting(text: String, named: Option<Named>) -> Perturbed {
-    let frame = PromptOptions {
-        inserts: vec![InsertedText { place: Place::BeforeQuestion, text }],
-        ..PromptOptions::default()
-    };
-    Perturbed { frame, named, ..Perturbed::default() }
+    inserted(Place::BeforeQuestion, text, named)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! TODO-HEAD
+//! Perturbations of the words around a question.
 
 pub mod hedge;
 pub mod hint;

@@ -1,59 +1,52 @@
-//! `negated_twin`, `negation`, `affirmation`: the same fact asked the other way round, so that yes becomes no.
-//!
-//! `negated_twin` asks the twin that the case records. `negation` asks whether "no" is the answer, which turns the right
-//! answer of any yes/no question round with certainty; `affirmation`, its control, asks in the same words whether "yes" is.
+//! Yes/no questions about the same fact in negated form. `negated_twin` uses the negated question that the case
+//! records. `negation` asks whether "no" is the answer, which inverts the right answer of every yes/no question.
+//! `affirmation`, its control, asks in the same words whether "yes" is the answer.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use stepwise_data::case::{Answer, Item};
 
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// The recorded twin.
+/// Registry entry of `negated_twin`.
 pub const TWIN: PerturbationKind =
-    PerturbationKind::of::<Twin>("negated_twin", Purpose::Attack, "the recorded negated twin of a yes/no question");
-/// Whether no is the answer.
-pub const NEGATED: PerturbationKind =
-    PerturbationKind::of::<Negated>("negation", Purpose::Attack, "whether \"no\" is the answer to the yes/no question")
-        .worded(TEMPLATES_TOML);
-/// Whether yes is the answer.
-pub const AFFIRMED: PerturbationKind = PerturbationKind::of::<Affirmed>(
-    "affirmation",
-    Purpose::Control,
-    "whether \"yes\" is the answer to the yes/no question",
-)
-.worded(TEMPLATES_TOML);
+    PerturbationKind::of::<Twin>("negated_twin", Purpose::Attack, "the recorded negated version of a yes/no question");
+worded_kind! {
+    NEGATED = Negated(Wording), "negation", Attack, "whether \"no\" is the answer to the yes/no question",
+    |given, scene| {
+        let gold = gold(scene)?;
+        Ok(asking(scene, about(&words(given, scene)?.negated, scene), !gold))
+    }
+}
+worded_kind! {
+    AFFIRMED = Affirmed(Wording), "affirmation", Control, "whether \"yes\" is the answer to the yes/no question",
+    |given, scene| {
+        let gold = gold(scene)?;
+        Ok(asking(scene, about(&words(given, scene)?.affirmed, scene), gold))
+    }
+}
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/negations.toml");
 
-/// Two questions about the answer to a question.
+/// Sentences of one template: two questions about the answer to a yes/no question.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Whether it is no; holds `{question}` once.
+    /// Asks whether the answer is "no"; contains `{question}` once.
     pub negated: String,
-    /// Whether it is yes; holds `{question}` once.
+    /// Asks whether the answer is "yes"; contains `{question}` once.
     pub affirmed: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// The recorded twin.
+/// Perturbation `negated_twin`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Twin {}
-
-/// Whether no is the answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Negated(Wording);
-
-/// Whether yes is the answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Affirmed(Wording);
 
 impl Perturbation for Twin {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
@@ -66,20 +59,6 @@ impl Perturbation for Twin {
             return Err(Skip("no negated twin is recorded"));
         };
         Ok(asking(scene, twin.question.clone(), *gold))
-    }
-}
-
-impl Perturbation for Negated {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let gold = gold(scene)?;
-        Ok(asking(scene, about(&words(&self.0, scene)?.negated, scene), !gold))
-    }
-}
-
-impl Perturbation for Affirmed {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let gold = gold(scene)?;
-        Ok(asking(scene, about(&words(&self.0, scene)?.affirmed, scene), gold))
     }
 }
 
@@ -100,7 +79,7 @@ fn about(template: &str, scene: &Scene<'_>) -> String {
 
 fn asking(scene: &Scene<'_>, question: String, gold: bool) -> Perturbed {
     let answer = Answer::Yesno { gold, pair_of: None };
-    // Other wordings are wordings of the stored question.
+    // Recorded paraphrases belong to the stored question and are dropped.
     let item = Item { question, answer, paraphrases: Vec::new(), ..scene.item.clone() };
     Perturbed { item: Some(item), ..Perturbed::default() }
 }

@@ -1,7 +1,7 @@
-//! `nota_right`, `nota_wrong`: one more option that rejects all others. In the first the right options are gone and it is
-//! right; in the second, the control, they stay and it is wrong.
+//! An added option "none of the above". In `nota_right` the right options are removed and the added option is right. In
+//! `nota_wrong`, the control, the right options stay and the added option is wrong.
 //!
-//! A reader that knows the answer rejects the rest; one that only picks the likeliest option never does.
+//! A model that only picks the most plausible option fails `nota_right`.
 
 use std::sync::LazyLock;
 
@@ -9,49 +9,17 @@ use serde::Deserialize;
 use stepwise_data::case::{Answer, Item};
 use stepwise_data::prompt::PromptOptions;
 
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording};
-use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Perturbed, Scene, Skip};
 use crate::score::fold;
 
-/// The right options are gone.
-pub const RIGHT: PerturbationKind = PerturbationKind::of::<Right>(
-    "nota_right",
-    Purpose::Attack,
-    "the right options are gone and \"none of the above\" is right",
-)
-.worded(TEMPLATES_TOML);
-/// The control.
-pub const WRONG: PerturbationKind =
-    PerturbationKind::of::<Wrong>("nota_wrong", Purpose::Control, "\"none of the above\" is added and is wrong")
-        .worded(TEMPLATES_TOML);
-
-/// The templates as written.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/none_above.toml");
-
-/// How the option is worded.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Words {
-    /// The option.
-    pub option: String,
-}
-
-static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
-
-/// It is right.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Right(Wording);
-
-/// It is wrong.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Wrong(Wording);
-
-impl Perturbation for Right {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let (item, none) = rejectable(&self.0, scene)?;
+worded_kind! {
+    RIGHT = Right(Wording), "nota_right", Attack, "the right options are removed and \"none of the above\" is right",
+    |given, scene| {
+        let (item, none) = rejectable(given, scene)?;
         let Answer::Choice { options, gold, refusal } = &item.answer else { return Err(NO_OPTIONS) };
-        // The stored options keep their indices; the right ones are not shown.
+        // The stored options keep their indices; the right options are hidden.
         let order: Vec<usize> = (0..options.len()).filter(|index| !gold.contains(index)).collect();
         if order.len() < 2 {
             return Err(Skip("every option is right"));
@@ -61,17 +29,30 @@ impl Perturbation for Right {
         Ok(Perturbed { item: Some(Item { answer, ..item }), frame, ..Perturbed::default() })
     }
 }
-
-impl Perturbation for Wrong {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let (item, _) = rejectable(&self.0, scene)?;
+worded_kind! {
+    WRONG = Wrong(Wording), "nota_wrong", Control, "\"none of the above\" is added and is wrong",
+    |given, scene| {
+        let (item, _) = rejectable(given, scene)?;
         Ok(Perturbed { item: Some(item), ..Perturbed::default() })
     }
 }
 
+/// Text of the template file.
+pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/none_above.toml");
+
+/// Wording of one template.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Words {
+    /// Text of the added option.
+    pub option: String,
+}
+
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
+
 const NO_OPTIONS: Skip = Skip("only a choice has options to reject");
 
-/// The item with the option added, and the option's index.
+/// Returns the item with the added option, and the option's index. Skips answers that are not choices, and choices with
+/// an option that begins with "none".
 fn rejectable(wording: &Wording, scene: &Scene<'_>) -> Result<(Item, usize), Skip> {
     let Answer::Choice { options, gold, refusal } = &scene.item.answer else { return Err(NO_OPTIONS) };
     if options.iter().any(|option| fold(option).split(' ').next() == Some("none")) {
@@ -80,10 +61,10 @@ fn rejectable(wording: &Wording, scene: &Scene<'_>) -> Result<(Item, usize), Ski
     with_option(scene.item, options, gold, *refusal, &LIBRARY.draw(wording.families, scene, "none_above")?.option)
 }
 
-/// `item` with one more option at the end, which is wrong, and its index.
+/// Returns `item` with `option` added at the end as a wrong option, and the index of the added option.
 ///
 /// # Errors
-/// Where declining is right: nobody knows then that the other options are wrong.
+/// Skips items whose right answer is the abstain option, because no other option is then certainly wrong.
 pub(super) fn with_option(
     item: &Item,
     options: &[String],

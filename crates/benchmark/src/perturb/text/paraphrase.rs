@@ -1,5 +1,5 @@
-//! `paraphrase`, `reworded`: the same question in other words. The first takes a wording the case records; the second puts
-//! the stored question into a sentence that leaves its meaning as it is, which any question allows.
+//! The same question in other words. `paraphrase` uses a paraphrase recorded in the case. `reworded` puts a sentence
+//! before the stored question that does not change its meaning, and applies to every question.
 
 use std::sync::LazyLock;
 
@@ -7,44 +7,40 @@ use rand::seq::IndexedRandom;
 use serde::Deserialize;
 use stepwise_data::prompt::PromptOptions;
 
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// A recorded wording.
+/// Registry entry of `paraphrase`.
 pub const STORED: PerturbationKind =
-    PerturbationKind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded other wording of the question");
-/// A sentence around the question.
-pub const REWORDED: PerturbationKind = PerturbationKind::of::<Reworded>(
-    "reworded",
-    Purpose::Attack,
-    "the question inside a sentence that changes nothing about it",
-)
-.worded(TEMPLATES_TOML);
+    PerturbationKind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded paraphrase of the question");
+worded_kind! {
+    REWORDED = Reworded(Wording), "reworded", Attack, "the question inside a sentence that does not change its meaning",
+    |given, scene| {
+        let words = LIBRARY.draw(given.families, scene, "paraphrase_template")?;
+        Ok(asking(fill(&words.wording, &[("question", &scene.item.question)])))
+    }
+}
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/paraphrases.toml");
 
-/// A sentence around a question.
+/// Sentences of one template.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Holds `{question}` once.
+    /// Sentence that ends with the question; contains `{question}` once.
     pub wording: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// A recorded wording.
+/// Perturbation `paraphrase`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stored {
-    /// Which of the recorded wordings, from 0; drawn when absent.
+    /// Index of the recorded paraphrase, from 0. None draws one of them.
     pub number: Option<usize>,
 }
-
-/// A sentence around the question.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Reworded(Wording);
 
 impl Perturbation for Stored {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
@@ -54,13 +50,6 @@ impl Perturbation for Stored {
             None => recorded.choose(&mut scene.draw("paraphrase")),
         };
         Ok(asking(wording.ok_or(Skip("no such other wording is recorded"))?.clone()))
-    }
-}
-
-impl Perturbation for Reworded {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        let words = LIBRARY.draw(self.0.families, scene, "paraphrase_template")?;
-        Ok(asking(fill(&words.wording, &[("question", &scene.item.question)])))
     }
 }
 
@@ -78,7 +67,7 @@ mod tests {
         assert_split(&LIBRARY);
         for Words { wording } in LIBRARY.templates().iter().map(|template| &template.words) {
             assert_eq!(wording.matches("{question}").count(), 1, "{wording}");
-            // Nothing follows that could turn its meaning.
+            // No words follow the question that could change its meaning.
             assert!(wording.ends_with("{question}"), "{wording}");
         }
     }

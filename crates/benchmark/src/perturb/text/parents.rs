@@ -1,6 +1,7 @@
-//! `parents_gold`, `parents_predicted`, `parents_wrong`: the question is shown with answers to the questions it builds on:
-//! the right ones, the respondent's own clean ones, or the right ones with one swapped for a plausible wrong answer.
-//! Without context it is the clean question.
+//! The question is shown with answers to the questions it builds on, given as context. `parents_gold` gives the
+//! right answers, `parents_predicted` gives the model's own answers to the clean questions, and `parents_wrong`
+//! gives the right answers with one of them replaced by a plausible wrong answer. The clean question is shown
+//! without this context.
 
 use std::collections::BTreeSet;
 
@@ -11,60 +12,60 @@ use stepwise_data::prompt::{ContextAnswer, PromptOptions, gold_text};
 use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Recall, Scene, Skip};
 
-/// Right answers.
+/// Registry entry of `parents_gold`.
 pub const GOLD: PerturbationKind = PerturbationKind::of::<Gold>(
     "parents_gold",
     Purpose::Assist,
     "the right answers to the questions it builds on are given",
 );
-/// The respondent's own.
+/// Registry entry of `parents_predicted`.
 pub const PREDICTED: PerturbationKind = PerturbationKind::of::<Predicted>(
     "parents_predicted",
     Purpose::Assist,
-    "the reader's own answers to the questions it builds on are given",
+    "the model's own answers to the questions it builds on are given",
 );
-/// One wrong answer.
+/// Registry entry of `parents_wrong`.
 pub const WRONG: PerturbationKind = PerturbationKind::of::<Wrong>(
     "parents_wrong",
     Purpose::Attack,
     "the answers to the questions it builds on are given, one of them wrong",
 );
 
-/// Which earlier questions are shown.
+/// Earlier questions that are given as context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
-    /// Those the item builds on directly.
+    /// Questions that the item builds on directly.
     #[default]
     Parents,
-    /// Those, and all that they build on in turn.
+    /// Questions that the item builds on directly or indirectly.
     Ancestors,
 }
 
-/// Right answers.
+/// Perturbation `parents_gold`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gold {
-    /// Which earlier questions are shown.
+    /// Earlier questions that are given; direct parents by default.
     pub reach: Reach,
 }
 
-/// The respondent's own answers.
+/// Perturbation `parents_predicted`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Predicted {
-    /// Which earlier questions are shown.
+    /// Earlier questions that are given; direct parents by default.
     pub reach: Reach,
-    /// Clinical stages whose questions are shown with the right answer instead: what is gained thereby tells how much the
-    /// errors of that stage cost.
+    /// Clinical stages, 1 to 4, whose questions get the right answer instead of the model's own. The gain in accuracy
+    /// measures the cost of errors in these stages.
     pub gold_stages: Vec<u8>,
 }
 
-/// Right answers but one.
+/// Perturbation `parents_wrong`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wrong {
-    /// Which earlier questions are shown.
+    /// Earlier questions that are given; direct parents by default.
     pub reach: Reach,
 }
 
@@ -81,7 +82,7 @@ impl Perturbation for Predicted {
         let mut own = Vec::new();
         for (place, &item) in earlier.iter().enumerate() {
             if !self.gold_stages.contains(&scene.case.chain[item].stage) {
-                // Filled in when the respondent has answered it.
+                // Filled in after the model is evaluated on that question.
                 context[place].answer.clear();
                 own.push((place, item));
             }
@@ -109,7 +110,7 @@ impl Perturbation for Wrong {
     }
 }
 
-/// Indices in the chain of the questions the item builds on, in the order of the chain.
+/// Returns the chain indices of the questions that the item builds on, in the order of the chain.
 fn earlier(scene: &Scene<'_>, reach: Reach) -> Result<Vec<usize>, Skip> {
     if scene.item.stage < 2 {
         return Err(Skip("the first stage builds on no earlier one"));
@@ -117,7 +118,7 @@ fn earlier(scene: &Scene<'_>, reach: Reach) -> Result<Vec<usize>, Skip> {
     let chain = &scene.case.chain;
     let mut wanted: BTreeSet<&str> = scene.item.parents.iter().map(String::as_str).collect();
     let mut found: Vec<usize> = Vec::new();
-    // Parents stand before their children, so one walk from the end meets every ancestor after its child.
+    // Parents come before their children, so one pass from the end visits every ancestor after its child.
     for (index, other) in chain.iter().enumerate().rev() {
         if wanted.contains(other.id.as_str()) {
             found.push(index);

@@ -1,4 +1,5 @@
-//! `permutation`: the options of a choice in another order. Answers should follow the words, not the places.
+//! `permutation` shows the options of a choice in another order. A model should choose the same option at its
+//! new position.
 
 use std::num::NonZeroUsize;
 
@@ -9,18 +10,19 @@ use stepwise_data::prompt::PromptOptions;
 
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// The registry entry.
+/// Registry entry of `permutation`.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Permutation>("permutation", Purpose::Attack, "the options of a choice in another order");
 
-/// Another order of the options.
+/// Perturbation `permutation`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Permutation {
-    /// Shifts the options by this many places, wrapping; a seeded random order when absent. Only choices with more options
-    /// than that are asked, so that conditions for 1, 2, ... ask every rotation of every choice once.
+    /// Number of positions to rotate the options by. None draws a random order other than the stored order. Choices
+    /// with no more options than this number are skipped, so that conditions with 1, 2, ... use every rotation of a
+    /// choice once.
     pub rotate: Option<NonZeroUsize>,
-    /// Tells several random orders of one suite apart.
+    /// Number of the random order; conditions with different numbers draw independently.
     pub draw: u32,
 }
 

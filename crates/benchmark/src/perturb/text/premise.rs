@@ -1,9 +1,9 @@
-//! `premise_false`, `premise_true`: the question takes the answer to an earlier question for granted, a wrong one or, in
-//! the control, the right one. Both offer one more option, which rejects the premise: right in the first, wrong in the
-//! second.
+//! The question presupposes an answer to an earlier question: a wrong answer in `premise_false`, the right answer in
+//! `premise_true`, the control. Both add an option that rejects the premise. This option is right in `premise_false`
+//! and wrong in `premise_true`.
 //!
-//! The earlier question is one the item builds on, and the premise contradicts what is recorded about it, so it is
-//! certainly false.
+//! The earlier question is one that the item builds on. The false premise contradicts its recorded answer, so the
+//! premise is certainly false.
 
 use std::sync::LazyLock;
 
@@ -12,70 +12,47 @@ use serde::Deserialize;
 use stepwise_data::case::{Answer, Item};
 
 use super::none_above::with_option;
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
+use crate::perturb::{Named, Perturbed, Scene, Skip};
 
-/// A wrong answer is taken for granted.
-pub const FALSE: PerturbationKind = PerturbationKind::of::<False>(
-    "premise_false",
-    Purpose::Attack,
-    "the question presupposes something false, and an option that says so is right",
-)
-.worded(TEMPLATES_TOML);
-/// The right one is.
-pub const TRUE: PerturbationKind = PerturbationKind::of::<True>(
-    "premise_true",
-    Purpose::Control,
-    "the question presupposes something true, and an option that denies it is wrong",
-)
-.worded(TEMPLATES_TOML);
-
-/// The templates as written.
-pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/premises.toml");
-
-/// A premise and its rejection.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Words {
-    /// Holds `{asked}`, `{answer}` and `{question}` once each.
-    pub premise: String,
-    /// What rejects it.
-    pub option: String,
-}
-
-static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
-
-/// Takes a wrong answer for granted.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct False(Wording);
-
-/// Takes the right answer for granted.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct True(Wording);
-
-impl Perturbation for False {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+worded_kind! {
+    FALSE = False(Wording), "premise_false", Attack, "the question presupposes something false, and an option that says so is right",
+    |given, scene| {
         let (parent, wrong) = presupposable(scene)?;
-        let (mut item, rejection) = asked(&self.0, scene, parent, &wrong)?;
+        let (mut item, rejection) = asked(given, scene, parent, &wrong)?;
         if let Answer::Choice { gold, .. } = &mut item.answer {
             *gold = vec![rejection];
         }
         Ok(Perturbed { item: Some(item), ..Perturbed::default() })
     }
 }
-
-impl Perturbation for True {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
+worded_kind! {
+    TRUE = True(Wording), "premise_true", Control, "the question presupposes something true, and an option that denies it is wrong",
+    |given, scene| {
         let (parent, _) = presupposable(scene)?;
-        let (item, _) = asked(&self.0, scene, parent, &right_answer(&Scene { item: parent, ..*scene })?)?;
+        let (item, _) = asked(given, scene, parent, &right_answer(&Scene { item: parent, ..*scene })?)?;
         Ok(Perturbed { item: Some(item), ..Perturbed::default() })
     }
 }
 
-/// A question the item builds on, drawn once for both kinds, with a wrong answer to it. Those that look for findings
-/// (stage 2 and later) are preferred.
+/// Text of the template file.
+pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/premises.toml");
+
+/// Sentences of one template.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Words {
+    /// Question with a premise; contains `{asked}`, `{answer}` and `{question}` once each.
+    pub premise: String,
+    /// Option that rejects the premise.
+    pub option: String,
+}
+
+static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
+
+/// Draws a question that the item builds on, and a wrong answer to it; the same for both kinds. Questions about
+/// findings (stage 2 and later) are preferred.
 fn presupposable<'a>(scene: &Scene<'a>) -> Result<(&'a Item, Named), Skip> {
     if scene.item.stage < 2 {
         return Err(Skip("the first stage presupposes nothing"));
@@ -93,7 +70,8 @@ fn presupposable<'a>(scene: &Scene<'a>) -> Result<(&'a Item, Named), Skip> {
     known.choose(&mut scene.draw("premise_parent")).cloned().ok_or(Skip("it builds on no question with a wrong answer"))
 }
 
-/// A wrong answer to a choice or yes/no question, unless declining is right or all that is wrong.
+/// Returns a wrong answer to a choice or yes/no question. None for other answers, and for choices whose abstain option
+/// is right or would be the wrong answer.
 fn certainly_wrong(scene: &Scene<'_>) -> Option<Named> {
     let refusal = match &scene.item.answer {
         Answer::Choice { gold, refusal, .. } if !refusal.is_some_and(|refusal| gold.contains(&refusal)) => *refusal,

@@ -1,102 +1,51 @@
-//! `rebuttal_doubt`, `rebuttal_wrong`, `rebuttal_right`, `rebuttal_repeat`: after the respondent's own reply to the clean
-//! question the user doubts it, doubts it and names a wrong or the right answer, or only asks to hear it again.
+//! A second turn of the user follows the model's own reply to the clean question. `rebuttal_doubt` doubts the reply,
+//! `rebuttal_wrong` and `rebuttal_right` also name a wrong or the right answer, and `rebuttal_repeat`, the control,
+//! only requests the answer again.
 //!
-//! For one item all four use the same template. `rebuttal_repeat` is the control: what changes without any doubt.
+//! All four use the same template for one item.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use stepwise_data::case::Answer;
 
+use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::support::wrong_answer::{right_answer, wrong_answer};
-use crate::perturb::{Named, Perturbation, PerturbationKind, Perturbed, Purpose, Recall, Scene, Skip};
+use crate::perturb::{Named, Perturbed, Recall, Scene, Skip};
 
-/// Doubts.
-pub const DOUBT: PerturbationKind =
-    PerturbationKind::of::<Doubt>("rebuttal_doubt", Purpose::Attack, "a second turn doubts the reader's own reply")
-        .worded(TEMPLATES_TOML);
-/// Doubts and names a wrong answer.
-pub const WRONG: PerturbationKind = PerturbationKind::of::<Wrong>(
-    "rebuttal_wrong",
-    Purpose::Attack,
-    "a second turn doubts the reader's own reply and names a wrong answer",
-)
-.worded(TEMPLATES_TOML);
-/// Doubts and names the right answer.
-pub const RIGHT: PerturbationKind = PerturbationKind::of::<Right>(
-    "rebuttal_right",
-    Purpose::Assist,
-    "a second turn doubts the reader's own reply and names the right answer",
-)
-.worded(TEMPLATES_TOML);
-/// Asks again.
-pub const REPEAT: PerturbationKind = PerturbationKind::of::<Repeat>(
-    "rebuttal_repeat",
-    Purpose::Control,
-    "a second turn asks to repeat the reader's own reply",
-)
-.worded(TEMPLATES_TOML);
+worded_kind! {
+    DOUBT = Doubt(Wording), "rebuttal_doubt", Attack, "a second turn doubts the model's own reply",
+    |given, scene| Ok(in_turn(words(given, scene)?.doubt.clone(), None))
+}
+worded_kind! {
+    WRONG = Wrong(Wording), "rebuttal_wrong", Attack, "a second turn doubts the model's own reply and names a wrong answer",
+    |given, scene| Ok(claiming(words(given, scene)?, wrong_answer(scene)?))
+}
+worded_kind! {
+    RIGHT = Right(Wording), "rebuttal_right", Assist, "a second turn doubts the model's own reply and names the right answer",
+    |given, scene| Ok(claiming(words(given, scene)?, right_answer(scene)?))
+}
+worded_kind! {
+    REPEAT = Repeat(Wording), "rebuttal_repeat", Control, "a second turn asks to repeat the model's own reply",
+    |given, scene| Ok(in_turn(words(given, scene)?.repeat.clone(), None))
+}
 
-/// The templates as written.
+/// Text of the template file.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/rebuttals.toml");
 
-/// What the user says in turn.
+/// Sentences of one template: the user's second turn.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Doubts and names no answer.
+    /// Doubts the reply and names no answer.
     pub doubt: String,
-    /// Doubts; holds `{answer}` once.
+    /// Doubts the reply and names an answer; contains `{answer}` once.
     pub claim: String,
-    /// Does not doubt.
+    /// Requests the answer again without doubting it.
     pub repeat: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
-
-/// Doubt alone.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Doubt(Wording);
-
-/// Doubt and a wrong answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Wrong(Wording);
-
-/// Doubt and the right answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Right(Wording);
-
-/// No doubt.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct Repeat(Wording);
-
-impl Perturbation for Doubt {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(in_turn(words(&self.0, scene)?.doubt.clone(), None))
-    }
-}
-
-impl Perturbation for Wrong {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(claiming(words(&self.0, scene)?, wrong_answer(scene)?))
-    }
-}
-
-impl Perturbation for Right {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(claiming(words(&self.0, scene)?, right_answer(scene)?))
-    }
-}
-
-impl Perturbation for Repeat {
-    fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip> {
-        Ok(in_turn(words(&self.0, scene)?.repeat.clone(), None))
-    }
-}
 
 fn words(wording: &Wording, scene: &Scene<'_>) -> Result<&'static Words, Skip> {
     if !matches!(scene.item.answer, Answer::Choice { .. } | Answer::Yesno { .. }) {

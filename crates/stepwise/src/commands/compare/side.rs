@@ -43,7 +43,7 @@ impl Found {
         }
         if path.join(RECIPE).is_file() {
             let epoch = tested(path).pop();
-            let epoch = epoch.ok_or_else(|| no_outcomes(path, "the run has tested no epoch"))?;
+            let epoch = epoch.ok_or_else(|| no_outcomes(path, "the run has evaluated no epoch"))?;
             return Self::of_run(path, path, epoch);
         }
         if path.join(STATE_FILE).is_file() {

@@ -44,8 +44,10 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
         base_answers: base_answers.as_deref(),
     };
     let mut shown = Shown::new();
-    let prepared = PreparedRun::new(options, &mut shown).map_err(Failure::run)?;
-    shown.preflight(&prepared.preflight);
+    let prepared = PreparedRun::new(&options, &mut shown).map_err(Failure::run)?;
+    if let Some(preflight) = prepared.preflight() {
+        shown.preflight(preflight);
+    }
     let finished = prepared.train(&mut shown, &interrupt).map_err(Failure::run)?;
     if finished.interrupted {
         tell!("{name}: interrupted after step {}; the same command goes on", finished.global_step);

@@ -1,4 +1,4 @@
-//! `beam_hardening`: cupping in computed tomography.
+//! `beam_hardening`: cupping artefact of computed tomography.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -7,14 +7,15 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `beam_hardening`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BeamHardening>>(
     "beam_hardening",
     Purpose::Attack,
-    "CT: the middle of the body darker than its rim, five levels",
+    "CT: the middle of the image darker than its rim, five levels",
 );
 
-/// Values shrink towards the middle, there down to a tenth, with the square of the distance from the rim.
+/// Corruption `beam_hardening`. Values at the centre fall to a tenth at full intensity. The loss falls with the square
+/// of the distance from the centre, to zero at the ellipse that touches the image's edges.
 #[derive(Clone, Copy, Debug)]
 pub struct BeamHardening;
 

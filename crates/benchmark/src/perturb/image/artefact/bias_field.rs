@@ -1,4 +1,4 @@
-//! `bias_field`: a coil that sees one side better than the other, in magnetic resonance.
+//! `bias_field`: uneven sensitivity of the coil in magnetic resonance imaging.
 
 use image::RgbImage;
 use rand::Rng;
@@ -8,15 +8,15 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `bias_field`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BiasField>>(
     "bias_field",
     Purpose::Attack,
-    "MRI: brightness drifts smoothly over the picture, five levels",
+    "MRI: brightness drifts smoothly over the image, five levels",
 );
 
-/// Values times a smooth field between a sixteenth and sixteen at full intensity: two raised to the sum of three slow waves of
-/// drawn direction and phase.
+/// Corruption `bias_field`. Values are multiplied by a smooth field, at full intensity between 1/16 and 16: two raised
+/// to four times the mean of three slow waves with random direction, wavelength and phase.
 #[derive(Clone, Copy, Debug)]
 pub struct BiasField;
 
@@ -30,7 +30,7 @@ impl Corruption for BiasField {
         let waves: Vec<([f64; 2], f64)> = (0..3)
             .map(|_| {
                 let angle = std::f64::consts::TAU * rng.random::<f64>();
-                // Half a wave to one and a half across the picture.
+                // Between 0.5 and 1.5 waves fit into the longer side.
                 let waves = std::f64::consts::TAU * (0.5 + rng.random::<f64>()) / side;
                 ([waves * libm::cos(angle), waves * libm::sin(angle)], std::f64::consts::TAU * rng.random::<f64>())
             })

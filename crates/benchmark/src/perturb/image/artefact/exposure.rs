@@ -1,4 +1,4 @@
-//! `exposure`: too few quanta for dense parts, in radiography.
+//! `exposure`: underexposed radiographs with too few quanta behind dense parts.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -10,15 +10,16 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `exposure`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Exposure>>(
     "exposure",
     Purpose::Attack,
-    "X-ray: underexposed, so that dense parts drown in counting noise, five levels",
+    "X-ray: underexposed, with counting noise in dense parts, five levels",
 );
 
-/// Grey is taken as absorption, in tens of powers over 1.5: white lets 3 % through. Quanta at an unobstructed pixel fall
-/// from a million to ten, and what is counted is shown on the old scale.
+/// Corruption `exposure`. A grey level is read as absorbance: `10^(-1.5 * value / 255)` of the quanta pass, so white
+/// passes 3 %. The quanta per unobstructed pixel fall from a million to ten. The Poisson counts are converted back to
+/// grey levels.
 #[derive(Clone, Copy, Debug)]
 pub struct Exposure;
 
@@ -27,7 +28,7 @@ impl Corruption for Exposure {
     const MODALITIES: &'static [&'static str] = XRAY;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
-        // One count a pixel: a radiograph has no colours.
+        // One draw per pixel for all channels, because a radiograph has no colours.
         let drawn = normals((picture.len() / 3).max(1), rng);
         Box::new(move |intensity| {
             let quanta = libm::exp10(6.0 - 5.0 * intensity);

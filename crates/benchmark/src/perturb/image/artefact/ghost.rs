@@ -1,4 +1,4 @@
-//! `ghost`: copies of a body that moved, in magnetic resonance.
+//! `ghost`: shifted copies of the body, caused by motion in magnetic resonance imaging.
 
 use image::RgbImage;
 use rand::Rng;
@@ -8,15 +8,15 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `ghost`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Ghost>>(
     "ghost",
     Purpose::Attack,
     "MRI: faint copies beside the body, five levels",
 );
 
-/// Mixed with its mean of two copies, moved both ways by a half, third or quarter of the picture along a drawn axis and
-/// wrapped around; up to two parts of them for one of the picture.
+/// Corruption `ghost`. The image is mixed with the mean of two copies, shifted in both directions of a random axis by a
+/// half, third or quarter of the image and wrapped around. The weight of the copies grows to 2/3.
 #[derive(Clone, Copy, Debug)]
 pub struct Ghost;
 

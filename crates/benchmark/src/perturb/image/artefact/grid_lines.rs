@@ -1,4 +1,4 @@
-//! `grid_lines`: lines of the grid that holds back scattered radiation, in radiography.
+//! `grid_lines`: lines of the anti-scatter grid in radiography.
 
 use image::RgbImage;
 use rand::Rng;
@@ -9,14 +9,15 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `grid_lines`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GridLines>>(
     "grid_lines",
     Purpose::Attack,
     "X-ray: lines of the anti-scatter grid, five levels",
 );
 
-/// Brightness swings along the picture, upright or lying, with a drawn period of 3 to 8 pixels, by up to all of it.
+/// Corruption `grid_lines`. Values are multiplied by a sine wave around 1 along a random axis, with a random period of
+/// 3 to 8 pixels. The amplitude grows to 1.
 #[derive(Clone, Copy, Debug)]
 pub struct GridLines;
 

@@ -1,4 +1,4 @@
-//! `metal_streak`: what a piece of metal does to computed tomography.
+//! `metal_streak`: streaks around a piece of metal in computed tomography.
 
 use image::RgbImage;
 use rand::Rng;
@@ -9,15 +9,16 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `metal_streak`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MetalStreak>>(
     "metal_streak",
     Purpose::Attack,
     "CT: bright and dark streaks from a piece of metal, five levels",
 );
 
-/// A white disc of a 40th of the shorter side where no evidence is, and twelve streaks through it in drawn directions,
-/// bright and dark by turns, fading with the distance; their height grows to twice the full scale.
+/// Corruption `metal_streak`. A white disc, with a radius of a 40th of the shorter side, lies where no evidence is.
+/// Twelve streaks in random directions cross it, alternately bright and dark, and fade with distance. Their height
+/// grows to twice the full scale, times a random factor of 0.5 to 1.5.
 #[derive(Clone, Copy, Debug)]
 pub struct MetalStreak;
 
@@ -38,7 +39,7 @@ impl Corruption for MetalStreak {
             .collect();
         let (disc, thin) = (side / 40.0, 0.012 * side);
         let site = site.clone();
-        // The sum of all streaks at each pixel, drawn once; intensity only scales it.
+        // The sum of all streaks and the disc at each pixel, computed once; intensity only scales them.
         let sum = values.map(|x, y, _| {
             let [dx, dy] = [x as f64 + 0.5 - cx, y as f64 + 0.5 - cy];
             let far = (dx * dx + dy * dy).sqrt();

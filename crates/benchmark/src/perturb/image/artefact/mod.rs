@@ -1,5 +1,5 @@
-//! Artefacts of one way of imaging: the machine's own faults, skipped for pictures of any other modality. Their levels
-//! are calibrated as those of all [corruptions](super::corruption).
+//! Artefacts of single imaging modalities. Cases of other modalities are skipped. Levels are calibrated in the same way
+//! as for all [corruptions](super::corruption).
 
 pub mod beam_hardening;
 pub mod bias_field;
@@ -13,15 +13,14 @@ pub mod stain;
 pub mod ultrasound;
 pub mod window_shift;
 
+use super::corruption::Site;
 use rand::Rng;
 
-use super::corruption::Site;
-
-/// Names of radiography.
+/// Modality names of radiography.
 const XRAY: &[&str] = &["xray", "radiograph", "radiography", "cr", "dx", "mammography"];
 
-/// A place drawn within the middle of the picture, between `margin` and `1 - margin` of its sides, that is in no evidence
-/// where 64 draws find one.
+/// Draws a point between `margin` and `1 - margin` of the image's sides, `[x, y]` in pixels. The point lies outside all
+/// evidence, unless 65 draws find no such point.
 fn place(site: &Site, width: usize, height: usize, margin: f64, rng: &mut impl Rng) -> [f64; 2] {
     let mut draw = || {
         let share = |rng: &mut _| margin + (1.0 - 2.0 * margin) * rand::Rng::random::<f64>(rng);
@@ -34,7 +33,7 @@ fn place(site: &Site, width: usize, height: usize, margin: f64, rng: &mut impl R
     (0..64).map(|_| draw()).find(|at| free(site, *at)).unwrap_or(first)
 }
 
-/// Whether a place is in no evidence.
+/// Returns whether a point lies outside all evidence.
 fn free(site: &Site, [x, y]: [f64; 2]) -> bool {
     !site
         .evidence
@@ -42,7 +41,7 @@ fn free(site: &Site, [x, y]: [f64; 2]) -> bool {
         .any(|rect| (rect.x0 as f64..rect.x1 as f64).contains(&x) && (rect.y0 as f64..rect.y1 as f64).contains(&y))
 }
 
-/// 1 at 0 and before, 0 at 1 and after, smooth between.
+/// Smooth step down: 1 for `at <= 0`, 0 for `at >= 1`, `1 - 3 at^2 + 2 at^3` between.
 fn fade(at: f64) -> f64 {
     let at = at.clamp(0.0, 1.0);
     1.0 - at * at * (3.0 - 2.0 * at)

@@ -1,4 +1,4 @@
-//! `scatter`: a veil of scattered radiation, in radiography.
+//! `scatter`: a veil of scattered radiation in radiography.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -8,14 +8,15 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `scatter`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Scatter>>(
     "scatter",
     Purpose::Attack,
     "X-ray: a veil of scattered radiation, five levels",
 );
 
-/// Mixed with itself spread over a twelfth of the shorter side, up to nothing but the veil.
+/// Corruption `scatter`. The image is mixed with a veil, the image blurred by a Gaussian with a standard deviation of a
+/// twelfth of the shorter side. Only the veil is left at full intensity.
 #[derive(Clone, Copy, Debug)]
 pub struct Scatter;
 

@@ -1,4 +1,4 @@
-//! `specular`: highlights of the lamp on wet surfaces.
+//! `specular`: highlights of the lamp on wet surfaces, in endoscopy and fundus photography.
 
 use image::RgbImage;
 use rand::Rng;
@@ -9,15 +9,15 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `specular`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Specular>>(
     "specular",
     Purpose::Attack,
     "endoscopy and fundus: white highlights, five levels",
 );
 
-/// Sixteen ellipses of drawn place, size and tilt; they grow with the intensity, to up to a quarter of the shorter side, and
-/// none lies on evidence.
+/// Corruption `specular`. Sixteen white ellipses have random position, size and tilt. Their half axes grow with
+/// intensity, to at most a quarter of the shorter side. Evidence stays uncovered.
 #[derive(Clone, Copy, Debug)]
 pub struct Specular;
 
@@ -48,7 +48,7 @@ impl Corruption for Specular {
                     let [dx, dy] = [at[0] - cx, at[1] - cy];
                     let (along, beside) = (dx * ux + dy * uy, (dx * uy - dy * ux) / flat);
                     let far = (along * along + beside * beside).sqrt() / (size * intensity);
-                    // White in the middle, soft over the outer half.
+                    // White in the inner half, fading over the outer half.
                     fade(2.0 * far - 1.0)
                 };
                 let white = spots.iter().map(bright).fold(0.0, f64::max);

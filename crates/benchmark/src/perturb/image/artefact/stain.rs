@@ -1,5 +1,6 @@
-//! `stain_shift`: a slide stained by other hands. Colours are split into the absorption of haematoxylin and eosin (Ruifrok
-//! and Johnston, 2001), the amounts are changed, and put together again (after Tellez et al., 2018).
+//! `stain_shift`: a slide with other amounts of stain. Colours are separated into the absorption of haematoxylin
+//! and eosin (Ruifrok and Johnston, 2001), the amounts are changed, and the colours are recombined (after Tellez et
+//! al., 2018).
 
 use image::RgbImage;
 use rand::Rng;
@@ -9,17 +10,18 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `stain_shift`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<StainShift>>(
     "stain_shift",
     Purpose::Attack,
     "histology: other amounts of haematoxylin and eosin, five levels",
 );
 
-/// Red, green and blue absorbed by one unit of haematoxylin, eosin and the rest.
+/// Absorption of red, green and blue by one unit of haematoxylin, eosin and a residual component.
 const STAINS: [[f64; 3]; 3] = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]];
 
-/// Both amounts times up to four or a quarter, each in a drawn direction and by a drawn share of that.
+/// Corruption `stain_shift`. Each of the two amounts is multiplied by a random factor, at full intensity between 2 and
+/// 4 or between 1/4 and 1/2.
 #[derive(Clone, Copy, Debug)]
 pub struct StainShift;
 
@@ -42,12 +44,12 @@ impl Corruption for StainShift {
     }
 }
 
-/// A row of numbers times a matrix.
+/// Returns the row vector `row` times `matrix`.
 fn times(row: [f64; 3], matrix: [[f64; 3]; 3]) -> [f64; 3] {
     std::array::from_fn(|column| (0..3).map(|i| row[i] * matrix[i][column]).sum())
 }
 
-/// Of a regular matrix, by its cofactors.
+/// Returns the inverse of a regular matrix, computed from cofactors.
 fn inverse(m: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
     let minor = |r: usize, c: usize| {
         let (r1, r2, c1, c2) = ((r + 1) % 3, (r + 2) % 3, (c + 1) % 3, (c + 2) % 3);

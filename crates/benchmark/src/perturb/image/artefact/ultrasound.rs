@@ -1,4 +1,4 @@
-//! `acoustic_shadow`: what lies behind something that sound does not pass.
+//! `acoustic_shadow`: the dark shadow below an object that blocks ultrasound.
 
 use image::RgbImage;
 use rand::Rng;
@@ -9,15 +9,15 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `acoustic_shadow`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<AcousticShadow>>(
     "acoustic_shadow",
     Purpose::Attack,
-    "ultrasound: a dark shadow from a drawn depth downwards, five levels",
+    "ultrasound: a dark shadow from a random depth downwards, five levels",
 );
 
-/// From a drawn place down, values fall to nothing within a wedge, whose half-width grows to 0.6 of the picture's width at
-/// its foot; it ends where a column with evidence begins.
+/// Corruption `acoustic_shadow`. Values fall to zero within a wedge that starts at a random point and widens downwards.
+/// The half-width at the lower edge grows to 0.61 of the image's width. The wedge ends at columns with evidence.
 #[derive(Clone, Copy, Debug)]
 pub struct AcousticShadow;
 
@@ -28,7 +28,7 @@ impl Corruption for AcousticShadow {
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);
         let (width, height) = (values.width as f64, values.height as f64);
-        // Every column with evidence is out of bounds from top to bottom.
+        // Columns with evidence are excluded from top to bottom.
         let mut columns = site.clone();
         columns.evidence.iter_mut().for_each(|rect| (rect.y0, rect.y1) = (0, i64::from(picture.height())));
         let [x, _] = place(&columns, values.width, values.height, 0.1, rng);

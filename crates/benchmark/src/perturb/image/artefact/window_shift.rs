@@ -1,4 +1,4 @@
-//! `window_shift`: shown in a narrower window beside the right one, in computed tomography and radiography.
+//! `window_shift`: a narrower and shifted intensity window in computed tomography and radiography.
 
 use image::RgbImage;
 use rand::Rng;
@@ -8,14 +8,15 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `window_shift`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<WindowShift>>(
     "window_shift",
     Purpose::Attack,
-    "CT and X-ray: shown in a narrower window beside the right one, five levels",
+    "CT and X-ray: a narrower and shifted intensity window, five levels",
 );
 
-/// The window moves by up to 0.45 of its width in a drawn direction and narrows down to three tenths.
+/// Corruption `window_shift`. The centre of the window moves by up to 0.45 of the full scale in a random direction, and
+/// its width shrinks to 0.3 of the full scale.
 #[derive(Clone, Copy, Debug)]
 pub struct WindowShift;
 

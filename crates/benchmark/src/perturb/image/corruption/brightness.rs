@@ -1,4 +1,4 @@
-//! `brightness`: a constant added to every value, in a drawn direction.
+//! `brightness` adds a constant to every value; the sign is random.
 
 use image::RgbImage;
 use rand::Rng;
@@ -8,14 +8,14 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `brightness`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Brightness>>(
     "brightness",
     Purpose::Attack,
     "brighter or darker, five levels of similarity",
 );
 
-/// Up to three quarters of the full scale added or taken away.
+/// Corruption `brightness`. The constant grows to three quarters of the full scale, positive or negative.
 #[derive(Clone, Copy, Debug)]
 pub struct Brightness;
 

@@ -1,4 +1,4 @@
-//! `contrast`: distances from the mean shrunk or stretched, as drawn.
+//! `contrast` shrinks or stretches the distances of values from their mean; the direction is random.
 
 use image::RgbImage;
 use rand::Rng;
@@ -8,14 +8,14 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::{Raster, curved};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `contrast`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Contrast>>(
     "contrast",
     Purpose::Attack,
     "flatter or harsher, five levels of similarity",
 );
 
-/// Distances from the mean of all values shrunk to a tenth, or stretched up to tenfold.
+/// Corruption `contrast`. Distances from the mean of all values shrink to a tenth or grow tenfold at full intensity.
 #[derive(Clone, Copy, Debug)]
 pub struct Contrast;
 

@@ -1,4 +1,4 @@
-//! `defocus_blur`: detail spread over a disc.
+//! `defocus_blur` averages each pixel over a disc.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -7,14 +7,14 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `defocus_blur`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<DefocusBlur>>(
     "defocus_blur",
     Purpose::Attack,
     "out of focus: blurred over a disc, five levels of similarity",
 );
 
-/// The radius grows to a 16th of the shorter side.
+/// Corruption `defocus_blur`. The radius grows to a 16th of the shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct DefocusBlur;
 
@@ -27,11 +27,11 @@ impl Corruption for DefocusBlur {
     }
 }
 
-/// Mean over a disc around each pixel. The disc is cut into rows of pixels, and each row's sum is the difference of two
-/// running sums, so that the time grows with the radius and not with the area.
+/// Returns the mean over a disc of `radius + 0.5` pixels around each pixel. The disc is cut into rows, and each row's
+/// sum is the difference of two running sums. So the time grows with the radius and not with the area.
 fn over_disc(sharp: &Raster, radius: f64) -> Raster {
     let reach = radius.ceil() as isize;
-    // Half the width of the disc in each row of pixels; the row through the middle is half a pixel wide at least.
+    // Half the width of the disc in row `dy`; at least half a pixel in the middle row.
     let half = |dy: isize| {
         let squared = (radius + 0.5) * (radius + 0.5) - (dy * dy) as f64;
         (squared > 0.0).then(|| squared.sqrt())
@@ -49,7 +49,7 @@ fn over_disc(sharp: &Raster, radius: f64) -> Raster {
             std::iter::once([0.0; 3]).chain(running).collect()
         })
         .collect();
-    // The integral of a row from its padded start to `x`; pixel k covers k - 0.5 to k + 0.5.
+    // Integral of a row from its padded start to `x`; pixel k covers k - 0.5 to k + 0.5.
     let integral = |row: &[[f64; 3]], x: f64| {
         let place = x + 0.5 + pad as f64;
         let whole = place.floor();

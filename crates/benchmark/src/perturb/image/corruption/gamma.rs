@@ -1,4 +1,4 @@
-//! `gamma`: every value to a power, in a drawn direction.
+//! `gamma` raises every value to a power; whether mid-tones become darker or brighter is random.
 
 use image::RgbImage;
 use rand::Rng;
@@ -8,14 +8,14 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `gamma`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Gamma>>(
     "gamma",
     Purpose::Attack,
     "mid-tones lifted or lowered, five levels of similarity",
 );
 
-/// Values as shares of the full scale raised to a power, from 1 to 8 or to an eighth.
+/// Corruption `gamma`. Values, as shares of the full scale, are raised to a power that goes from 1 to 8 or to 1/8.
 #[derive(Clone, Copy, Debug)]
 pub struct Gamma;
 

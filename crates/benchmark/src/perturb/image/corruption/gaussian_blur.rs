@@ -1,4 +1,4 @@
-//! `gaussian_blur`: detail spread normally.
+//! `gaussian_blur` blurs with a Gaussian.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -7,14 +7,14 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `gaussian_blur`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianBlur>>(
     "gaussian_blur",
     Purpose::Attack,
-    "blurred by a normal distribution, five levels of similarity",
+    "blurred with a Gaussian, five levels of similarity",
 );
 
-/// The standard deviation grows to a 24th of the shorter side.
+/// Corruption `gaussian_blur`. The standard deviation grows to a 24th of the shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianBlur;
 

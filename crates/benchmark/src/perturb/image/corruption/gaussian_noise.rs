@@ -1,4 +1,4 @@
-//! `gaussian_noise`: independent normal noise on every channel, added in floating point and clipped.
+//! `gaussian_noise` adds independent Gaussian noise to every channel in floating point, then rounds and clips.
 
 use image::RgbImage;
 use rand::Rng;
@@ -8,14 +8,14 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `gaussian_noise`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianNoise>>(
     "gaussian_noise",
     Purpose::Attack,
-    "normal noise on every pixel, five levels of similarity",
+    "Gaussian noise on every pixel, five levels of similarity",
 );
 
-/// At full intensity its deviation is the full scale.
+/// Corruption `gaussian_noise`. The standard deviation grows to the full scale, 255 grey levels.
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianNoise;
 
@@ -28,14 +28,15 @@ impl Corruption for GaussianNoise {
     }
 }
 
-/// Every value changed by `change`, which is given the noise drawn for it.
+/// Returns the image with every channel value replaced by `change(value, noise)`, rounded and clipped. `noise` has one
+/// number per channel value.
 pub(super) fn each(picture: &RgbImage, noise: &[f64], change: impl Fn(f64, f64) -> f64) -> RgbImage {
     let mut changed = picture.clone();
     changed.iter_mut().zip(noise).for_each(|(value, noise)| *value = byte(change(f64::from(*value), *noise)));
     changed
 }
 
-/// Independent standard normal numbers (Box and Muller, 1958).
+/// Draws `count` independent standard normal numbers (Box and Muller, 1958).
 pub(crate) fn normals(count: usize, rng: &mut impl Rng) -> Vec<f64> {
     let mut normals = Vec::with_capacity(count + 1);
     while normals.len() < count {
@@ -47,7 +48,7 @@ pub(crate) fn normals(count: usize, rng: &mut impl Rng) -> Vec<f64> {
     normals
 }
 
-/// Mean and deviation of a flat picture of this value after a corruption.
+/// Returns mean and standard deviation of a flat image of grey level `value` after a corruption.
 #[cfg(test)]
 pub(super) fn spread<C: Corruption>(value: u8, intensity: f64) -> (f64, f64) {
     let flat = RgbImage::from_pixel(200, 200, image::Rgb([value; 3]));

@@ -1,4 +1,4 @@
-//! `jpeg`: what the baseline format loses at low quality.
+//! `jpeg` encodes the image as baseline JPEG at low quality and decodes it again.
 
 use std::io::Cursor;
 
@@ -9,11 +9,12 @@ use rand_chacha::ChaCha8Rng;
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `jpeg`.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Calibrated<Jpeg>>("jpeg", Purpose::Attack, "JPEG of low quality, five levels of similarity");
 
-/// Quality 100 at no intensity, 5 at full. Its steps are whole, so a band may lie between two of them.
+/// Corruption `jpeg`. Quality falls from 100 at intensity 0 to 5 at intensity 1. Quality is a whole number, so a
+/// level's band can lie between two qualities.
 #[derive(Clone, Copy, Debug)]
 pub struct Jpeg;
 
@@ -26,7 +27,7 @@ impl Corruption for Jpeg {
             let mut file = Vec::new();
             let encoded = JpegEncoder::new_with_quality(&mut file, quality).encode_image(picture);
             let decoded = encoded.and_then(|()| image::load(Cursor::new(&file), ImageFormat::Jpeg));
-            // Only a picture beyond 65,535 pixels a side has no JPEG, and no case has one.
+            // Encoding fails only for images with more than 65,535 pixels per side, which no case has.
             decoded.map_or_else(|_| picture.clone(), |decoded| decoded.into_rgb8())
         })
     }

@@ -1,9 +1,12 @@
-//! Corruptions: what scanners, networks and file formats do to pictures. Each comes in five levels, and a level is not an
-//! intensity but a loss of similarity: for every picture the intensity is solved by bisection so that its structural
-//! similarity with the corrupted one reaches the level's band. So levels of different corruptions can be compared, and a
-//! bland picture is not spared nor a busy one drowned. But every intensity has an end, about twice the strongest that
-//! ImageNet-C (Hendrycks and Dietterich, 2019) uses: where a picture is so bland that not even its end reaches the band,
-//! the end is shown, as a corruption must not wipe the evidence away.
+//! Corruptions: degradations of images by scanners, transmission and file formats.
+//!
+//! Each corruption has five levels. A level is a target of structural similarity, not an intensity: for every image,
+//! bisection finds the intensity at which the similarity between original and corrupted image reaches the level's band.
+//! So levels of different corruptions, and of different images, are comparable.
+//!
+//! The largest intensity is about twice the strongest one of ImageNet-C (Hendrycks and Dietterich, 2019). An image with
+//! so little detail that even the largest intensity stays above the band is shown at the largest intensity, because a
+//! corruption must not remove the evidence.
 
 pub mod brightness;
 pub mod contrast;
@@ -20,53 +23,51 @@ pub mod shot_noise;
 pub mod speckle_noise;
 pub mod ssim;
 
+use crate::perturb::support::evidence::evidence;
+use crate::perturb::support::geometry::Rect;
+use crate::perturb::{Edit, Perturbation, Perturbed, Scene, ShownImages, Skip, SuiteRng};
+use image::RgbImage;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Deserializer};
+use ssim::Reference;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use image::RgbImage;
-use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Deserializer};
-
-use crate::perturb::support::evidence::evidence;
-use crate::perturb::support::geometry::Rect;
-use crate::perturb::{Edit, Perturbation, Perturbed, Scene, ShownImages, Skip, SuiteRng};
-use ssim::Reference;
-
-/// Structural similarity aimed at, at levels 1 to 5.
+/// Target of structural similarity at levels 1 to 5.
 pub const TARGETS: [f64; 5] = [0.95, 0.85, 0.70, 0.55, 0.40];
-/// A level's band: its target, give or take so much.
+/// Half-width of a level's band of similarity around its target.
 pub const TOLERANCE: f64 = 0.01;
-/// Intensities tried at most.
+/// Largest number of intensities that the bisection tries, before the largest intensity.
 const TRIALS: usize = 14;
 
-/// A way to spoil a picture.
+/// A corruption of an image with an intensity from 0 to 1.
 pub trait Corruption: Debug + Send + Sync + 'static {
-    /// Names its draws.
+    /// Name of the kind; part of the key of its random draws.
     const NAME: &'static str;
-    /// The modalities it occurs in, in lower-case letters; all when empty.
+    /// Modalities that the corruption applies to, in lower case without punctuation; empty means all.
     const MODALITIES: &'static [&'static str] = &[];
 
-    /// Draws all that is random, once, and gives the corrupted picture for every intensity from 0 (nothing) to 1 (the
-    /// strongest); it must fall in similarity, by and large, as the intensity grows.
+    /// Makes all random draws once and returns a function from intensity to corrupted image. Intensity 0 changes
+    /// nothing and 1 is the strongest. Similarity with the original must fall, at least roughly, as intensity grows.
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a>;
 }
 
-/// The corrupted picture at an intensity from 0 to 1.
+/// Function from an intensity, 0 to 1, to the corrupted image.
 pub type Spoil<'a> = Box<dyn Fn(f64) -> RgbImage + 'a>;
 
-/// What a corruption knows of a picture beside its pixels.
+/// Information about an image other than its pixels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Site {
-    /// The evidence of all questions about it. What is spoilt in one place only is placed elsewhere, if that can be.
+    /// Evidence of all questions of the case on this image. A local corruption is placed away from it if possible.
     pub evidence: Vec<Rect>,
 }
 
-/// A corruption at a level.
+/// Perturbation that applies the corruption `C` at a level.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
 pub struct Calibrated<C> {
-    /// 1 to 5, an index into [`TARGETS`].
+    /// Level, 1 to 5; level `n` has the target `TARGETS[n - 1]`.
     #[serde(deserialize_with = "level")]
     pub level: usize,
     #[serde(skip)]
@@ -104,7 +105,8 @@ impl<C: Corruption> Perturbation for Calibrated<C> {
     }
 }
 
-/// The corruption of one case: the same for all of its items, so they share one encoding.
+/// Edit that corrupts the images of one case. It is the same for all items of the case, so they share one
+/// image encoding.
 #[derive(Debug)]
 struct Spoilt<C> {
     level: usize,
@@ -130,14 +132,14 @@ impl<C: Corruption> Edit for Spoilt<C> {
     }
 }
 
-/// The picture of the intensity, found by bisection, whose similarity with the original comes nearest to `target`; the
-/// strongest where even that stays above.
+/// Returns the corrupted image whose similarity with the original is nearest to `target` among the intensities tried by
+/// bisection. Intensity 1 is tried when all others stay above the target.
 fn solve(original: &RgbImage, target: f64, spoil: &dyn Fn(f64) -> RgbImage) -> RgbImage {
     let reference = Reference::new(original);
     let (mut weak, mut strong) = (0.0, 1.0);
     let mut nearest: Option<(f64, RgbImage)> = None;
     for trial in 0..=TRIALS {
-        // Strong blurs take long, so the strongest is tried last, and only when all others were too weak.
+        // Strong blurs are slow, so intensity 1 is tried last and only when all others were too weak.
         let intensity = match trial {
             TRIALS if strong < 1.0 => break,
             TRIALS => 1.0,
@@ -161,8 +163,8 @@ fn solve(original: &RgbImage, target: f64, spoil: &dyn Fn(f64) -> RgbImage) -> R
     nearest.map_or_else(|| original.clone(), |(_, spoilt)| spoilt)
 }
 
-/// The extent of a blur in pixels, from its largest as a share of the shorter side; intensity is squared, as weak blurs
-/// differ most.
+/// Returns the extent of a blur in pixels: `largest`, a share of the shorter side, times the squared intensity.
+/// Squaring gives finer steps to weak blurs, whose similarity changes fastest.
 fn blur_extent(picture: &RgbImage, largest: f64, intensity: f64) -> f64 {
     largest * f64::from(picture.width().min(picture.height())) * intensity * intensity
 }

@@ -1,4 +1,4 @@
-//! `motion_blur`: detail spread along a line.
+//! `motion_blur` averages each pixel along a line.
 
 use image::RgbImage;
 use rand::Rng;
@@ -8,14 +8,14 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `motion_blur`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MotionBlur>>(
     "motion_blur",
     Purpose::Attack,
-    "blurred along a line of drawn direction, five levels of similarity",
+    "blurred along a line of random direction, five levels of similarity",
 );
 
-/// The way grows to a sixth of the shorter side; its direction is drawn.
+/// Corruption `motion_blur`. The line has a random direction and grows to a sixth of the shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct MotionBlur;
 
@@ -28,7 +28,8 @@ impl Corruption for MotionBlur {
         let sharp = Raster::of(picture);
         Box::new(move |intensity| {
             let half = blur_extent(picture, 1.0 / 12.0, intensity);
-            // The middles of equal parts of the way, each a pixel long at most; a few more, so that one more changes little.
+            // Samples are the middles of equal parts of the line, each at most a pixel long. The four additional
+            // samples keep the result smooth when the count changes by one.
             let count = (2.0 * half).ceil() as usize + 4;
             let step = |sample: usize| half * ((2 * sample + 1) as f64 / count as f64 - 1.0);
             let steps: Vec<f64> = (0..count).map(step).collect();

@@ -1,4 +1,4 @@
-//! `pixelate`: fewer pixels than there were, shown as blocks.
+//! `pixelate` shows the image in blocks of one colour.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -7,14 +7,15 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `pixelate`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Pixelate>>(
     "pixelate",
     Purpose::Attack,
     "square blocks of one colour, five levels of similarity",
 );
 
-/// Blocks of one colour, the mean of the pixels that begin in them; at full intensity a 16th of the shorter side.
+/// Corruption `pixelate`. A block has the mean colour of the pixels whose upper left corner lies in it. The side of a
+/// block grows to a 16th of the shorter side.
 #[derive(Clone, Copy, Debug)]
 pub struct Pixelate;
 
@@ -25,7 +26,7 @@ impl Corruption for Pixelate {
         let sharp = Raster::of(picture);
         let side = sharp.width.min(sharp.height) as f64;
         Box::new(move |intensity| {
-            // A block may be any number of pixels wide, so that similarity has no steps to fall down.
+            // The side of a block need not be a whole number of pixels, so that similarity falls smoothly.
             let block = 1.0 + (side / 16.0 - 1.0).max(0.0) * intensity * intensity;
             let within = |at: usize| (at as f64 / block) as usize;
             let columns = within(sharp.width) + 1;
@@ -56,7 +57,7 @@ mod tests {
         let ramp = RgbImage::from_fn(64, 64, |x, _| Rgb([x as u8 * 2; 3]));
         let spoil = Pixelate::of(&ramp, &Site::default(), &mut stream(1, &[]));
         assert_eq!(spoil(0.0), ramp);
-        // Blocks of four: columns 0 to 3 hold 0, 2, 4, 6.
+        // Blocks of four pixels: columns 0 to 3 have the values 0, 2, 4 and 6.
         assert!((0..4).all(|x| *spoil(1.0).get_pixel(x, 9) == Rgb([3; 3])));
     }
 }

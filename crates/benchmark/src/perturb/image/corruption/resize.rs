@@ -1,4 +1,4 @@
-//! `resize`: fewer pixels than there were, smoothed over.
+//! `resize` makes the image smaller and enlarges it again with smoothing.
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
@@ -7,14 +7,14 @@ use rand_chacha::ChaCha8Rng;
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `resize`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Resize>>(
     "resize",
     Purpose::Attack,
     "made smaller and larger again, five levels of similarity",
 );
 
-/// Made smaller, down to a 16th, and larger again, with a triangle filter. Whole pixels.
+/// Corruption `resize`. Sides shrink down to a 16th, rounded to whole pixels. Both steps use a triangle filter.
 #[derive(Clone, Copy, Debug)]
 pub struct Resize;
 

@@ -1,4 +1,4 @@
-//! `salt_pepper`: single pixels replaced by black or white.
+//! `salt_pepper` replaces single pixels by black or white.
 
 use image::{Rgb, RgbImage};
 use rand::Rng;
@@ -7,14 +7,15 @@ use rand_chacha::ChaCha8Rng;
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `salt_pepper`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SaltPepper>>(
     "salt_pepper",
     Purpose::Attack,
     "single pixels black or white, five levels of similarity",
 );
 
-/// Each pixel black or white with a probability that is the intensity. A stronger one spoils all that a weaker one does.
+/// Corruption `salt_pepper`. Each pixel becomes black or white with a probability equal to the intensity. A larger
+/// intensity replaces all pixels that a smaller one replaces.
 #[derive(Clone, Copy, Debug)]
 pub struct SaltPepper;
 

@@ -1,4 +1,4 @@
-//! `shot_noise`: a count of too few quanta for every channel.
+//! `shot_noise` replaces every channel value by a Poisson count, as a detector with few quanta does.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -7,14 +7,14 @@ use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `shot_noise`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<ShotNoise>>(
     "shot_noise",
     Purpose::Attack,
     "counting noise of too few quanta, five levels of similarity",
 );
 
-/// A Poisson count for every channel; white is one quantum at full intensity and `1 / intensity^2` below it.
+/// Corruption `shot_noise`. White has an expected count of `1 / intensity^2` quanta: one quantum at full intensity.
 #[derive(Clone, Copy, Debug)]
 pub struct ShotNoise;
 
@@ -30,14 +30,14 @@ impl Corruption for ShotNoise {
     }
 }
 
-/// The Poisson count of this mean that stands where a normal number stands among normal numbers: by summing probabilities
-/// where the mean is small, else by the expansion of Cornish and Fisher (1938) to its skewness.
+/// Returns the Poisson count with this `mean` at the same quantile as the standard normal number `normal`. For a mean
+/// below 20 it sums probabilities; otherwise it uses the expansion of Cornish and Fisher (1938) up to skewness.
 pub(crate) fn poisson(mean: f64, normal: f64) -> f64 {
     if mean < 20.0 {
         let rank = 0.5 * libm::erfc(-normal * std::f64::consts::FRAC_1_SQRT_2);
         let mut probability = libm::exp(-mean);
         let (mut count, mut below) = (0.0, probability);
-        // No mean below 20 gives 200 but where rounding keeps the sum below the rank.
+        // A count of 200 is reached only when rounding keeps the sum below the rank.
         while below < rank && count < 200.0 {
             count += 1.0;
             probability *= mean / count;
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn noise_grows_as_the_root_of_what_is_counted() {
-        // 100 quanta for white, so 50 for 127.5: a deviation of the root of 50 quanta of 2.55 levels each.
+        // White has 100 quanta, so 127.5 has 50. The standard deviation is sqrt(50) quanta of 2.55 levels each.
         let (mean, deviation) = spread::<ShotNoise>(128, 0.1);
         assert!((mean - 128.0).abs() < 0.5 && (deviation - 2.55 * 50.2f64.sqrt()).abs() < 0.3, "{mean} {deviation}");
         assert_eq!(spread::<ShotNoise>(0, 1.0), (0.0, 0.0));

@@ -1,4 +1,4 @@
-//! `speckle_noise`: noise in proportion to what it falls on.
+//! `speckle_noise` adds Gaussian noise in proportion to brightness.
 
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
@@ -7,14 +7,15 @@ use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// The registry entry.
+/// Registry entry of `speckle_noise`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SpeckleNoise>>(
     "speckle_noise",
     Purpose::Attack,
     "noise in proportion to brightness, five levels of similarity",
 );
 
-/// Every channel times one plus a normal number; its deviation is 2 at full intensity.
+/// Corruption `speckle_noise`. Every channel value is multiplied by 1 plus a normal number, whose standard deviation
+/// grows to 2.
 #[derive(Clone, Copy, Debug)]
 pub struct SpeckleNoise;
 

@@ -1,6 +1,7 @@
-//! Structural similarity (Wang, Bovik, Sheikh and Simoncelli, 2004) of the luma of two pictures: normal weights of
-//! deviation 1.5 over 11 by 11 pixels, K1 = 0.01, K2 = 0.03, averaged over all places where the window lies inside. As the
-//! authors advise, large pictures are first averaged over blocks, so that the shorter side comes to about 256.
+//! Structural similarity, SSIM (Wang, Bovik, Sheikh and Simoncelli, 2004), of the luma of two images. The window has
+//! Gaussian weights of standard deviation 1.5 over 11 by 11 pixels, with K1 = 0.01 and K2 = 0.03. The result is the
+//! mean over all positions where the window lies inside the image. As the authors advise, large images are first
+//! averaged over blocks, so that the shorter side is about 256 pixels.
 
 use image::RgbImage;
 
@@ -11,7 +12,7 @@ const RADIUS: usize = 5;
 const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
 const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
 
-/// A picture that others are compared with.
+/// An image to compare other images with.
 #[derive(Clone, Debug)]
 pub struct Reference {
     luma: Luma,
@@ -21,11 +22,11 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Prepares the comparisons.
+    /// Prepares comparisons with `picture`.
     #[must_use]
     pub fn new(picture: &RgbImage) -> Self {
         let luma = Luma::of(picture);
-        // A picture smaller than the window is compared in a window that fits.
+        // The window shrinks to fit an image that is smaller than the window.
         let radius = RADIUS.min((luma.width.min(luma.height).max(1) - 1) / 2);
         let kernel = normal_kernel(SIGMA, radius);
         let mean = luma.weighted(&kernel, |value| value);
@@ -33,7 +34,7 @@ impl Reference {
         Self { luma, kernel, mean, square }
     }
 
-    /// Similarity with a picture of the same size: 1 for the same one.
+    /// Returns the similarity with `picture`, which must have the same size as the reference; 1 for an identical image.
     #[must_use]
     pub fn ssim(&self, picture: &RgbImage) -> f64 {
         let other = Luma::of(picture);
@@ -52,7 +53,7 @@ impl Reference {
     }
 }
 
-/// Luma (Rec. 601) in grey levels, row by row.
+/// Luma (Rec. 601) in grey levels, 0 to 255, row by row.
 #[derive(Clone, Debug)]
 struct Luma {
     width: usize,
@@ -79,7 +80,7 @@ impl Luma {
         Self { width: columns, height: rows, values: averages.map(|(column, row)| average(column, row)).collect() }
     }
 
-    /// Weighted means of `of` the values, at every place where the window lies inside.
+    /// Returns the weighted mean of `of(value)` at every position where the window lies inside the image.
     fn weighted(&self, kernel: &[f64], of: impl Fn(f64) -> f64) -> Vec<f64> {
         let across = self.width + 1 - kernel.len();
         let down = self.height + 1 - kernel.len();

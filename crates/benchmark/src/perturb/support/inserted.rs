@@ -1,0 +1,11 @@
+//! Sentences that are added to a prompt.
+
+use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
+
+use crate::perturb::{Named, Perturbed};
+
+/// The question with `text` added at `place`; `named` is the answer that the text names, if any.
+pub fn inserted(place: Place, text: String, named: Option<Named>) -> Perturbed {
+    let frame = PromptOptions { inserts: vec![InsertedText { place, text }], ..PromptOptions::default() };
+    Perturbed { frame, named, ..Perturbed::default() }
+}
