@@ -12,7 +12,6 @@ pub mod conversation;
 pub mod dataset;
 pub mod dhash;
 pub mod image;
-mod jpeg;
 pub mod jsonl;
 pub mod near_duplicates;
 pub mod problem;
