@@ -26,6 +26,7 @@ mod preset;
 pub mod reference_page;
 #[cfg(test)]
 mod schema_tests;
+pub mod study_file;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -94,7 +95,7 @@ pub struct Recipe {
     pub benchmark: Benchmark,
 }
 
-/// Why a recipe was not loaded.
+/// Why a recipe or a study file was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// The file cannot be read, or is not UTF-8.
@@ -108,7 +109,7 @@ pub enum RecipeError {
     /// The file or a `--set` argument is wrong.
     #[error("{}", Listed(path, problems))]
     Invalid {
-        /// Path of the recipe.
+        /// Path of the file.
         path: PathBuf,
         /// All problems, in the order of the file.
         problems: Vec<Problem>,
