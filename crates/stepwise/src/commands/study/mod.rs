@@ -40,7 +40,7 @@ pub struct Args {
     /// Devices that the runs take turns on, such as `cuda:0,cuda:1`; as many runs at once unless `--jobs` says otherwise.
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "device")]
     devices: Vec<String>,
-    /// The device of every run: cpu, cuda[:n] or wgpu[:n]; the best one built in when left out.
+    /// Device of every run: `cpu`, `cuda[:n]` or `wgpu[:n]`; the best one built in when left out.
     #[arg(long)]
     device: Option<String>,
     /// Print what runs the study on a cluster or in a shell, a task at a time, and run nothing.
