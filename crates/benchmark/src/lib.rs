@@ -1,7 +1,4 @@
-//! The adversarial benchmark: perturbations of text and images, queries, scoring, metrics, statistics and reports.
-//!
-//! This crate handles text and images, not tensors. It evaluates any implementation of [`model::Model`]: a
-//! vision-language model of another crate, or a mock model of [`mock`].
+#![doc = include_str!("../README.md")]
 
 pub mod compat;
 pub mod mock;

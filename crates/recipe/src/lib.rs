@@ -1,11 +1,4 @@
-//! A recipe: one TOML file with every setting of a training run.
-//!
-//! A recipe is read in two steps. First the file is parsed as written, with the position of every key and value, and
-//! the `--set` arguments are applied. Then the keys are checked and completed to a [`Recipe`]. The resolved recipe is
-//! written beside the results as `recipe.resolved.toml`, which loads again to the same recipe. All problems are
-//! reported at once.
-//!
-//! Relative paths start at the working directory, as with most command-line tools.
+#![doc = include_str!("../README.md")]
 
 mod augment;
 mod benchmark;

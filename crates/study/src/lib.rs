@@ -1,8 +1,4 @@
-//! Studies: a base recipe, arms that change named keys of it, and seeds. Every arm with every seed is a task, one
-//! training run in a folder of its own.
-//!
-//! A manifest is written before the first run. Its digest protects against changes to a study that has begun. Tasks are
-//! independent: any process, on any machine with access to the study's folder, can claim a task and run or resume it.
+#![doc = include_str!("../README.md")]
 
 pub mod budget;
 pub mod claim;
