@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod claim;
+pub mod cluster;
 pub mod collect;
 pub mod holder;
 pub mod manifest;
@@ -106,7 +107,7 @@ pub enum StudyError {
     },
     /// The study has no task with this number.
     #[error(
-        "there is no task {task}: the study has {count} tasks, counted from 0 -> see `stepwise study FILE --dry-run`"
+        "there is no task {task}: the study has {count} tasks, counted from 0 -> see `stepwise study run FILE --dry-run`"
     )]
     NoTask {
         /// The requested number.
