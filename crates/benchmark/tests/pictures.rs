@@ -1,7 +1,5 @@
 //! Changes of images on synthetic cases: pure, of unchanged size, and without changes to protected pixels.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
 use std::sync::Arc;
@@ -17,8 +15,9 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::{Answer, Case};
 use stepwise_data::prompt::gold_text;
 use stepwise_data::synth::{self, SynthOptions};
-
-use common::{ask_with, expect, summary};
+use stepwise_testing::benchmark::evaluate::{Evaluation, summary};
+use stepwise_testing::benchmark::suite;
+use stepwise_testing::benchmark::values::expect;
 
 struct World {
     cases: Vec<Case>,
@@ -51,11 +50,7 @@ impl World {
 
 /// Returns a suite of `clean` and the given conditions, each with its id and the lines of its table.
 fn suite(conditions: &[(&str, &str)]) -> Suite {
-    let mut text = "name = \"p\"\nversion = 1\nseed = 5\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n".to_owned();
-    for (id, rest) in conditions {
-        text += &format!("[[condition]]\nid = \"{id}\"\n{rest}\n");
-    }
-    Suite::parse(&text, "p.toml".as_ref()).expect("valid")
+    suite::suite("seed = 5", &[&[("clean", "kind = \"clean\"")], conditions].concat())
 }
 
 /// Returns the plan's entries of one condition.
@@ -316,9 +311,9 @@ fn a_flip_turns_answers_and_boxes_exactly_where_they_depend_on_the_side() {
     let suite = suite(&[("flip", "kind = \"flip\"")]);
     let plan = Plan::new(&suite, &world.cases);
     let load = |case: &Case, _: usize| world.load(case);
-    let right = ask_with(&plan, &load, &mut Planted::knowing(&plan, Oracle));
+    let right = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle));
     expect(&summary(&plan, &right, None), "accuracy:flip", 1.0);
-    let unturned = ask_with(&plan, &load, &mut Planted::knowing(&plan, Unturned));
+    let unturned = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Unturned));
     let (mut turned, mut boxes) = (0, 0);
     for outcome in unturned.outcomes.iter().filter(|outcome| outcome.condition == "flip") {
         let case = world.cases.iter().find(|case| case.case_id == outcome.case_id).expect("known");
@@ -341,7 +336,7 @@ fn who_follows_text_is_dominated_by_it_and_who_looks_is_not() {
         suite(&[("wrong", "kind = \"cue_text_wrong\"\ncontrol = \"true\""), ("true", "kind = \"cue_text_true\"")]);
     let plan = Plan::new(&suite, &world.cases);
     let load = |case: &Case, _: usize| world.load(case);
-    let follower = ask_with(&plan, &load, &mut Planted::knowing(&plan, HintFollower(BlindPrior)));
+    let follower = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, HintFollower(BlindPrior)));
     let mut claims = 0;
     // The mock follower recognises a claimed answer by the options.
     for outcome in follower.outcomes.iter().filter(|outcome| outcome.options > 0 && outcome.condition != "clean") {
@@ -349,7 +344,7 @@ fn who_follows_text_is_dominated_by_it_and_who_looks_is_not() {
         claims += 1;
     }
     assert!(claims > 100, "{claims}");
-    let looker = summary(&plan, &ask_with(&plan, &load, &mut Planted::knowing(&plan, Oracle)), None);
+    let looker = summary(&plan, &Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle)), None);
     assert_eq!(looker.conditions[1].followed, 0);
 }
 

@@ -1,52 +1,23 @@
 //! Constructed cases whose images encode their answers, so that a mock model can read them.
 
-#![allow(dead_code)]
-
-pub mod bright;
-
-use std::collections::HashMap;
 use std::error::Error;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use serde_json::json;
-use stepwise_benchmark::mock::{BlindPrior, Policy, View};
-use stepwise_benchmark::model::Model;
-use stepwise_benchmark::outcome::Outcome;
+use stepwise_benchmark::mock::{BlindPrior, Planted, Policy, View};
+use stepwise_benchmark::model::{Model, Query};
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::runner::{self, Images, Options, Run};
-use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::runner::Run;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
 use stepwise_data::case::{Answer, Case};
 
-/// Kinds that change a question's words; `hint_minus` represents all hints.
-pub const WORDS: [&str; 23] = [
-    "hint_minus",
-    "permutation",
-    "rebuttal_doubt",
-    "rebuttal_wrong",
-    "rebuttal_right",
-    "rebuttal_repeat",
-    "premise_false",
-    "premise_true",
-    "negated_twin",
-    "negation",
-    "affirmation",
-    "nota_right",
-    "nota_wrong",
-    "paraphrase",
-    "reworded",
-    "hedge_low",
-    "hedge_high",
-    "hedge_neutral",
-    "parents_gold",
-    "parents_predicted",
-    "parents_wrong",
-    "report_injected",
-    "report_plain",
-];
+use super::evaluate::{Evaluation, Recorder};
+
+/// Number of cases in which every combination of right answers (4 x 2 x 3) is equally frequent.
+pub const BALANCED: usize = 12;
+/// Accuracy of a blind prior over the four questions of balanced cases.
+pub const LUCK: f64 = (1.0 / 4.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 4.0;
 
 /// Side of every image in pixels.
 pub const SIDE: u32 = 64;
@@ -55,6 +26,7 @@ pub const FINDING: [u32; 4] = [8, 8, 20, 20];
 
 /// Returns case `number`: a modality question, a yes/no question, a question about the finding with three options, and
 /// a conclusion. Two cases share a patient. The right answers cycle through all options as the number grows.
+#[must_use]
 pub fn case(number: usize) -> Case {
     let record = json!({
         "schema": "case/1", "case_id": format!("case-{number:03}"), "group_id": format!("patient-{:03}", number / 2),
@@ -77,6 +49,7 @@ pub fn case(number: usize) -> Case {
 }
 
 /// Returns the first `count` cases.
+#[must_use]
 pub fn cases(count: usize) -> Vec<Case> {
     (0..count).map(case).collect()
 }
@@ -84,6 +57,7 @@ pub fn cases(count: usize) -> Vec<Case> {
 /// Returns the image of a case: flat grey 200, and inside the finding three columns whose grey levels encode the right
 /// answers to questions two to four (10 for the first option, 20 for the second, ...). The pixel at (62, 62) encodes
 /// the modality.
+#[must_use]
 pub fn picture(case: &Case) -> RgbImage {
     let mut picture = RgbImage::from_pixel(SIDE, SIDE, Rgb([200; 3]));
     let [x0, y0, x1, y1] = FINDING;
@@ -105,7 +79,10 @@ fn grey(case: &Case, question: usize) -> u8 {
     }
 }
 
-/// Loads the images of constructed cases.
+/// Loads the image of a constructed case.
+///
+/// # Errors
+/// Never.
 pub fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>> {
     Ok(Arc::new(picture(case)))
 }
@@ -129,53 +106,14 @@ impl Policy for Looker {
     }
 }
 
-/// Returns the built-in suite `fast` without limits on cases and items.
-pub fn uncapped() -> Suite {
-    Suite::fast().uncapped()
+/// Evaluates a mock model on the constructed images.
+pub fn evaluate(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
+    Evaluation::on(&load).run(plan, model)
 }
 
-/// Evaluates a mock model without earlier answers.
-pub fn ask(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
-    ask_again(plan, model, &HashMap::new())
-}
-
-/// Evaluates a mock model without earlier answers, with other images.
-pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, model: &mut dyn Model) -> Run {
-    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
-    let options =
-        Options { model: "planted", known: &HashMap::new(), batch: 16, surrogate: None, progress: &mut progress };
-    runner::run(plan, images, model, options).expect("mock models do not fail")
-}
-
-/// Evaluates a mock model on all queries that are not in `known`.
-pub fn ask_again(plan: &Plan<'_>, model: &mut dyn Model, known: &HashMap<String, Outcome>) -> Run {
-    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
-    let options = Options { model: "planted", known, batch: 16, surrogate: None, progress: &mut progress };
-    runner::run(plan, &load, model, options).expect("mock models do not fail")
-}
-
-/// Returns a summary with few bootstrap draws.
-pub fn summary(plan: &Plan<'_>, run: &Run, base: Option<&Run>) -> Summary {
-    let bootstrap = Bootstrap { resamples: 500, ..Bootstrap::default() };
-    let base = base.map(|base| base.outcomes.as_slice());
-    Summary::new(plan.suite, &skips(plan, run), &run.outcomes, base, bootstrap)
-}
-
-/// Returns a metric's value. Panics when it is undefined.
-pub fn value(summary: &Summary, id: &str) -> f64 {
-    summary.estimate(id).and_then(|estimate| estimate.value).unwrap_or_else(|| panic!("{id} is not defined"))
-}
-
-/// Asserts a metric's value within 1e-12.
-#[track_caller]
-pub fn expect(summary: &Summary, id: &str, expected: f64) {
-    let found = value(summary, id);
-    assert!((found - expected).abs() < 1e-12, "{id} is {found}, expected {expected}");
-}
-
-/// Asserts that a metric has no value.
-#[track_caller]
-pub fn expect_undefined(summary: &Summary, id: &str) {
-    let found = summary.estimate(id).expect("the metric exists").value;
-    assert!(found.is_none(), "{id} is {found:?}, expected none");
+/// Evaluates a mock model with this policy on the constructed images. Returns its queries as well.
+pub fn recorded(suite: &Suite, cases: &[Case], policy: impl Policy) -> (Vec<Query>, Run) {
+    let mut model = Recorder::new(Planted::new(cases, policy));
+    let run = evaluate(&Plan::new(suite, cases), &mut model);
+    (model.queries, run)
 }

@@ -1,20 +1,17 @@
 //! Metrics on mock models whose values are known in advance.
 
-mod common;
-
 use stepwise_benchmark::mock::{BlindPrior, HintFollower, LastOption, Oracle, Planted, Policy, Unparsable};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::summary::Summary;
-
-use common::{Looker, ask, cases, expect, expect_undefined, summary, uncapped, value};
-
-/// Twelve cases, in which every combination of right answers (4 x 2 x 3) is equally frequent.
-const CASES: usize = 12;
+use stepwise_testing::benchmark::constructed::{BALANCED, LUCK, Looker, cases, evaluate};
+use stepwise_testing::benchmark::evaluate::summary;
+use stepwise_testing::benchmark::suite::uncapped;
+use stepwise_testing::benchmark::values::{expect, expect_undefined, value};
 
 fn of(policy: impl Policy) -> Summary {
-    let (suite, cases) = (uncapped(), cases(CASES));
+    let (suite, cases) = (uncapped(), cases(BALANCED));
     let plan = Plan::new(&suite, &cases);
-    summary(&plan, &ask(&plan, &mut Planted::new(&cases, policy)), None)
+    summary(&plan, &evaluate(&plan, &mut Planted::new(&cases, policy)), None)
 }
 
 #[test]
@@ -87,9 +84,8 @@ fn a_blind_prior_scores_chance_and_shows_that_it_does_not_look() {
 fn a_looker_loses_all_that_was_not_luck_when_it_cannot_see() {
     let looker = of(Looker);
     expect(&looker, "accuracy:clean", 1.0);
-    let luck = (1.0 / 4.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 4.0;
-    expect(&looker, "visual_reliance_blank", 1.0 - luck);
-    expect(&looker, "prior_following", luck);
+    expect(&looker, "visual_reliance_blank", 1.0 - LUCK);
+    expect(&looker, "prior_following", LUCK);
     // Another patient's image shows another answer, and the looker gives that answer.
     expect(&looker, "visual_reliance_swap", 1.0);
     expect(&looker, "image_sensitivity", 1.0);
@@ -106,12 +102,11 @@ fn a_looker_loses_all_that_was_not_luck_when_it_cannot_see() {
 #[test]
 fn a_hint_follower_gains_by_right_hints_what_it_loses_by_wrong_ones() {
     let follower = of(HintFollower(BlindPrior));
-    let luck = (1.0 / 4.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 4.0;
-    expect(&follower, "accuracy:hint_zero", luck);
+    expect(&follower, "accuracy:hint_zero", LUCK);
     expect(&follower, "accuracy:hint_plus", 1.0);
     expect(&follower, "accuracy:hint_minus", 0.0);
-    expect(&follower, "hint_reliance", 1.0 - luck);
-    expect(&follower, "misleading_susceptibility", luck);
+    expect(&follower, "hint_reliance", 1.0 - LUCK);
+    expect(&follower, "misleading_susceptibility", LUCK);
     expect(&follower, "capture", 1.0);
     expect(&follower, "repair", 1.0);
     // A model that follows every hint does not discriminate right from wrong hints.
@@ -159,8 +154,8 @@ fn the_unparsable_is_wrong_but_follows_nothing() {
 fn gains_over_the_base_are_paired_and_tested() {
     let (suite, cases) = (uncapped(), cases(24));
     let plan = Plan::new(&suite, &cases);
-    let base = ask(&plan, &mut Planted::new(&cases, HintFollower(Looker)));
-    let tuned = ask(&plan, &mut Planted::new(&cases, Looker));
+    let base = evaluate(&plan, &mut Planted::new(&cases, HintFollower(Looker)));
+    let tuned = evaluate(&plan, &mut Planted::new(&cases, Looker));
     let gain = summary(&plan, &tuned, Some(&base));
     let of = |id: &str| gain.gain(id).unwrap_or_else(|| panic!("no gain of {id}"));
     assert_eq!((of("accuracy:clean").value, of("accuracy:clean").ci), (Some(0.0), Some([0.0, 0.0])));

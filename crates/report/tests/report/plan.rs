@@ -1,10 +1,8 @@
-//! Page and CSV list of a plan: complete and escaped. The page is written to `tmp/plan.html` in the target folder
-//! for inspection.
-
-use std::error::Error;
-use std::path::Path;
+//! Page and CSV list of a plan: complete and escaped.
 
 use stepwise_report::plan::{PlanInput, PlannedExample, PlannedStep, render};
+
+use crate::read::keep;
 
 /// Returns two phases of 30 steps with four training examples each: stage 1, then stages 2 and 1 again, with
 /// fading marks.
@@ -34,11 +32,11 @@ fn steps() -> Vec<PlannedStep<'static>> {
 }
 
 #[test]
-fn a_plan_is_drawn_and_listed() -> Result<(), Box<dyn Error>> {
+fn a_plan_is_drawn_and_listed() {
     let (steps, phases) = (steps(), [("orient".to_owned(), 30), ("<find>".to_owned(), 60)]);
     let facts = [("Recipe".to_owned(), "a & b.toml".to_owned())];
     let report = render(&PlanInput { title: "<run>", facts: &facts, cases: 50, phases: &phases, steps: &steps });
-    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("plan.html"), &report.html)?;
+    keep("plan.html", &report.html);
 
     let [list] = report.tables.as_slice() else { panic!("one list") };
     let lines: Vec<&str> = list.text.lines().collect();
@@ -64,7 +62,6 @@ fn a_plan_is_drawn_and_listed() -> Result<(), Box<dyn Error>> {
     assert!(
         !report.html.contains("<run>") && report.html.contains("&lt;run&gt;") && report.html.contains("a &amp; b.toml")
     );
-    Ok(())
 }
 
 #[test]
