@@ -1,44 +1,21 @@
-//! Compares the processor with transformers, tokenizers and Pillow, as recorded in `tests/parity`.
-
-use std::path::{Path, PathBuf};
+//! The processor, compared with transformers, tokenizers and Pillow.
 
 use image::RgbImage;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use stepwise_data::conversation::{Conversation, Message};
+use stepwise_data::image::sha256_hex;
+use stepwise_testing::files::{copy_of, edit_json, parity, real, tiny};
+use stepwise_testing::model::recorded;
 use stepwise_vlm::processor::pixels::{ImageGrid, Tiles};
 use stepwise_vlm::processor::resize::{Resample, resize};
 use stepwise_vlm::processor::{Encoded, Processor, ProcessorError};
 
-fn parity() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity")
-}
-
-fn json(name: &str) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(parity().join(name)).expect(name)).expect(name)
-}
+use crate::fixtures::{facts, list};
 
 fn picture(name: &str) -> RgbImage {
     image::open(parity().join("images").join(format!("{name}.png"))).expect(name).to_rgb8()
-}
-
-/// Copies the files of `from` except the weights, and applies `replace` to the JSON of `file`.
-fn copied(from: &Path, file: &str, replace: impl Fn(&mut Value)) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    for entry in std::fs::read_dir(from).expect("listed") {
-        let path = entry.expect("listed").path();
-        let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-        if name != "model.safetensors" {
-            std::fs::copy(&path, folder.path().join(name)).expect("copied");
-        }
-    }
-    let path = folder.path().join(file);
-    let mut value: Value = serde_json::from_slice(&std::fs::read(&path).expect(file)).expect(file);
-    replace(&mut value);
-    std::fs::write(&path, value.to_string()).expect(file);
-    folder
 }
 
 /// A recorded conversation, as both fixture files hold it.
@@ -97,13 +74,12 @@ fn placeholder(processor: &Processor) -> u32 {
 fn the_tiny_folder_gives_the_same_ids_and_pixels() {
     let file = std::fs::read(parity().join("fixtures.safetensors")).expect("fixtures");
     let tensors = SafeTensors::deserialize(&file).expect("fixtures");
-    let conversations = json("fixtures.json")["conversations"].clone();
+    let conversations = facts()["conversations"].clone();
     for (name, value) in conversations.as_object().expect("conversations") {
-        let folder = copied(&parity().join("tiny"), "preprocessor_config.json", |config| {
-            if let Some(size) = value.get("size") {
-                config["size"] = size.clone();
-            }
-        });
+        let folder = copy_of(&tiny(), &["model.safetensors"]);
+        if let Some(size) = value.get("size") {
+            edit_json(&folder.path().join("preprocessor_config.json"), |config| config["size"] = size.clone());
+        }
         let recorded = Recorded::deserialize(value).expect(name);
         let mut processor = Processor::from_folder(folder.path()).expect(name);
         processor.set_image_splitting(Some(recorded.do_image_splitting));
@@ -136,16 +112,12 @@ fn check_prompt(recorded: &Recorded, value: &Value, processor: &Processor, name:
         options.iter().map(|option| option["text"].as_str().expect("text").trim_start().to_owned()).collect();
     let grids: Vec<ImageGrid> = recorded.tiles(processor).iter().map(|tiles| tiles.grid).collect();
     let (prompt, ends) = processor.encode_options(&conversation, &grids, &texts).expect(name);
-    assert_eq!(prompt.ids, ids(&value["prompt"]["input_ids"]), "{name}");
+    assert_eq!(prompt.ids, list::<u32>(&value["prompt"]["input_ids"]), "{name}");
     assert!(!prompt.supervised.iter().enumerate().any(|(index, on)| *on && !recorded.supervised.contains(&index)));
     for (option, end) in options.iter().zip(&ends) {
-        assert_eq!(*end, ids(&option["token_ids"]), "{name}: {}", option["text"]);
+        assert_eq!(*end, list::<u32>(&option["token_ids"]), "{name}: {}", option["text"]);
         assert_eq!(processor.decode(end), option["text"].as_str().expect("text").trim_start());
     }
-}
-
-fn ids(value: &Value) -> Vec<u32> {
-    Vec::deserialize(value).expect("ids")
 }
 
 #[test]
@@ -161,22 +133,17 @@ fn the_newer_layout_is_the_same_processor() {
         std::fs::copy(parity().join(from).join(file), folder.path().join(file)).expect(file);
     }
     let newer = Processor::from_folder(folder.path()).expect("newer");
-    let older = Processor::from_folder(&parity().join("tiny")).expect("older");
+    let older = Processor::from_folder(&tiny()).expect("older");
     assert_eq!(newer.digest(), older.digest());
     assert_eq!(newer.ends(), older.ends());
     assert_eq!(newer.pixels(), older.pixels());
 }
 
 #[test]
-#[allow(clippy::print_stderr)]
 fn the_real_folder_gives_the_same_ids_and_pixels() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models/smolvlm-256m-instruct");
-    if !folder.is_dir() {
-        eprintln!("skipped: ../shared is absent");
-        return;
-    }
+    let Some(folder) = real("models/smolvlm-256m-instruct") else { return };
     let mut processor = Processor::from_folder(&folder).expect("loads");
-    let cases = json("real_folder.json")["cases"].clone();
+    let cases = recorded::facts("real_folder.json")["cases"].clone();
     for case in cases.as_array().expect("cases") {
         let name = case["name"].as_str().expect("name");
         let recorded = Recorded::deserialize(case).expect(name);
@@ -189,10 +156,8 @@ fn the_real_folder_gives_the_same_ids_and_pixels() {
         }
         recorded.check(&processor, name);
         if let Some(pixels) = case.get("pixels") {
-            let mut digest = Sha256::new();
-            recorded.tiles(&processor).iter().for_each(|tiles| digest.update(&tiles.bytes));
-            let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-            assert_eq!(digest, pixels["sha256"].as_str().expect("a digest"), "{name}");
+            let bytes: Vec<u8> = recorded.tiles(&processor).iter().flat_map(|tiles| tiles.bytes.clone()).collect();
+            assert_eq!(sha256_hex(&bytes), pixels["sha256"].as_str().expect("a digest"), "{name}");
         }
     }
 }

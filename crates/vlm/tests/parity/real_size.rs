@@ -1,33 +1,25 @@
 //! One training step of a randomly initialised model with the sizes of SmolVLM-256M.
 
-mod common;
-
-use std::path::Path;
-
 use burn::tensor::Device;
-use stepwise_vlm::adapter::{LoraConfig, Targets, attach};
+use stepwise_vlm::adapter::{LoraConfig, attach};
 use stepwise_vlm::idefics3::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use stepwise_vlm::weights::RandomSource;
 
-use common::{gradients_of, tensor, values};
+use stepwise_testing::files::real;
+use stepwise_testing::model::all_linear;
+use stepwise_testing::model::parameters::{gradients_of, read, tensor};
 
 #[test]
-#[allow(clippy::print_stderr)]
 fn a_step_in_the_real_shape_is_finite() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models/smolvlm-256m-instruct");
-    if !folder.is_dir() {
-        eprintln!("skipped: ../shared is absent");
-        return;
-    }
+    let Some(folder) = real("models/smolvlm-256m-instruct") else { return };
     let config = Vlm::load_config(&folder).expect("a config");
     let (side, features, image) = (config.vision.image_size, config.features_per_tile(), config.image_token_id);
     assert_eq!((side, features), (512, 64));
     let mut source = RandomSource { seed: 5, device: Device::flex() };
     let mut model = Vlm::build(config, &mut source).expect("a model");
-    let all = Targets::Pattern("all-linear".to_owned());
-    let lora = LoraConfig { lora_dropout: 0.05, ..LoraConfig::new(8, 16.0, all) };
+    let lora = LoraConfig { lora_dropout: 0.05, ..LoraConfig::new(8, 16.0, all_linear()) };
     let modules = attach(&mut model, &lora, 5, |name| ModelPart::of(name) == ModelPart::Decoder).expect("an adapter");
     assert_eq!(modules.len(), 7 * model.config().text.num_hidden_layers);
 
@@ -41,7 +33,7 @@ fn a_step_in_the_real_shape_is_finite() {
     let encoded = model.encode(tensor(pixels, [1, 3, side, side]), None, &pass);
     let loss = model.loss(&layout, Some(model.connect(encoded, &pass)), &pass);
     // A random model predicts almost uniformly, so the loss is about the logarithm of the vocabulary size.
-    let value = values(loss.clone())[0];
+    let value = read(loss.clone())[0];
     let uniform = (model.config().text.vocab_size as f32).ln();
     assert!((value - uniform).abs() < 0.2 * uniform, "loss {value}, uniform {uniform}");
 

@@ -1,11 +1,12 @@
-//! Compares every part of the model with transformers, as recorded in `tests/parity`.
-
-mod common;
+//! Every part of the model, compared with transformers.
 
 use std::collections::HashMap;
 
 use burn::tensor::Device;
 use safetensors::SafeTensors;
+use stepwise_testing::files::{copy_of, edit_json, json, parity, tiny};
+use stepwise_testing::model::parameters::{gradients_of, read, set_trainable, tensor};
+use stepwise_testing::model::{self, model_in};
 use stepwise_vlm::Precision;
 use stepwise_vlm::generate::generate;
 use stepwise_vlm::idefics3::Vlm;
@@ -15,40 +16,40 @@ use stepwise_vlm::nn::source::{Source, WeightError};
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence};
 use stepwise_vlm::processor::Processor;
 
-use common::{CONVERSATIONS, Case, GRADIENTS, TOLERANCE};
-use common::{assert_close, facts, gradients_of, learn_everything, list, parity, reference, tensor, tiny, values};
+use crate::conversation::{CONVERSATIONS, Case, single};
+use crate::fixtures::{GRADIENTS, TOLERANCE, assert_close, deviation, facts, list, number, references};
 
 #[test]
 fn every_part_gives_the_recorded_activations() {
-    let (model, pass) = (tiny(), Pass::ANSWER);
+    let (model, pass) = (model::model(), Pass::ANSWER);
     for case in Case::all() {
         let compare = |part: &str, found: Vec<f32>| {
             assert_close(&format!("{}.{part}", case.name), &found, &case.reference(part), TOLERANCE);
         };
         let features = case.pixels().map(|pixels| {
-            compare("vision.embeddings", values(model.embed_patches(pixels.clone(), None, &pass)));
+            compare("vision.embeddings", read(model.embed_patches(pixels.clone(), None, &pass)));
             let encoded = model.encode(pixels, None, &pass);
-            compare("vision.output", values(encoded.clone()));
+            compare("vision.output", read(encoded.clone()));
             let features = model.connect(encoded, &pass);
-            compare("connector", values(features.clone()));
+            compare("connector", read(features.clone()));
             features
         });
         let whole = PackedSequences::pack(&[case.whole()], true);
-        compare("text.inputs", values(model.embed(&whole, features.clone(), &pass)));
-        compare("text.layer.1", values(model.hidden(&whole, features.clone(), &pass)));
+        compare("text.inputs", read(model.embed(&whole, features.clone(), &pass)));
+        compare("text.layer.1", read(model.hidden(&whole, features.clone(), &pass)));
         let layout = PackedSequences::pack(&[case.mean_sequence()], true);
         compare("logits", case.logits(&model, &pass));
-        compare("loss", values(model.loss(&layout, features.clone(), &pass)));
+        compare("loss", read(model.loss(&layout, features.clone(), &pass)));
         let (loss, each) = model.losses(&layout, features, &pass);
-        compare("loss", values(loss));
+        compare("loss", read(loss));
         compare("loss", vec![each.iter().sum::<f32>() / each.len() as f32]);
     }
 }
 
 #[test]
 fn greedy_answers_are_the_recorded_ones() {
-    let model = tiny();
-    let processor = Processor::from_folder(&parity().join("tiny")).expect("a processor");
+    let model = model::model();
+    let processor = Processor::from_folder(&tiny()).expect("a processor");
     for case in Case::all() {
         let expected = &case.facts["prompt"]["greedy"];
         let features = case.features(&model, &Pass::ANSWER);
@@ -60,7 +61,7 @@ fn greedy_answers_are_the_recorded_ones() {
 
 #[test]
 fn options_have_the_recorded_likelihoods_shared_or_not() {
-    let model = tiny();
+    let model = model::model();
     for case in Case::all() {
         let options = case.options();
         let score = |share: bool| -> (usize, Vec<f32>) {
@@ -78,23 +79,23 @@ fn options_have_the_recorded_likelihoods_shared_or_not() {
 
 #[test]
 fn pixel_gradients_are_the_recorded_ones() {
-    let model = tiny();
+    let model = model::model();
     for name in ["single", "split", "two_images", "multi_turn"] {
         let case = Case::load(name);
         let pixels = case.pixels().expect("images").autodiff().require_grad();
         let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
         let layout = PackedSequences::pack(&[case.mean_sequence()], true);
         let gradients = model.loss(&layout, Some(features), &GRADIENTS).backward();
-        let found = values(pixels.grad(&gradients).expect("a gradient"));
+        let found = read(pixels.grad(&gradients).expect("a gradient"));
         assert_close(name, &found, &case.reference("pixel_gradient"), TOLERANCE);
     }
 }
 
 #[test]
 fn the_tower_takes_tiles_that_are_not_square() {
-    let pixels = Case::load("single").pixels().expect("an image").slice([0..1, 0..3, 0..48, 0..64]);
-    let found = values(tiny().encode(pixels, None, &Pass::ANSWER));
-    assert_close("tower.nonsquare", &found, &reference("tower.nonsquare.output"), TOLERANCE);
+    let pixels = single().pixels().expect("an image").slice([0..1, 0..3, 0..48, 0..64]);
+    let found = read(model::model().encode(pixels, None, &Pass::ANSWER));
+    assert_close("tower.nonsquare", &found, &references().values("tower.nonsquare.output"), TOLERANCE);
 }
 
 #[test]
@@ -106,8 +107,8 @@ fn the_tower_takes_tiles_that_are_partly_empty() {
     let valid: Vec<Vec<bool>> =
         mask.chunks(PATCHES).map(|tile| tile.iter().map(|patch| *patch == 1).collect()).collect();
     let pixels = Case::load("two_images").pixels().expect("images");
-    let found = values(tiny().encode(pixels, Some(&valid), &Pass::ANSWER));
-    let expected = reference("tower.padded.output");
+    let found = read(model::model().encode(pixels, Some(&valid), &Pass::ANSWER));
+    let expected = references().values("tower.padded.output");
     let width = expected.len() / mask.len();
     let pictured = |values: &[f32]| -> Vec<f32> {
         let rows = values.chunks(width).zip(&mask).filter(|(_, patch)| **patch == 1);
@@ -138,7 +139,7 @@ impl Source for Counting {
 fn patches_of_a_partly_filled_side_take_the_recorded_positions() {
     for (side, recorded) in facts()["position_buckets"].as_object().expect("sides") {
         let side: usize = side.parse().expect("a side");
-        let mut config = common::json(&parity().join("tiny/config.json"));
+        let mut config = json(&tiny().join("config.json"));
         for (field, value) in [("image_size", side), ("patch_size", 1)] {
             config["vision_config"][field] = value.into();
         }
@@ -149,7 +150,7 @@ fn patches_of_a_partly_filled_side_take_the_recorded_positions() {
         let pixels = tensor(vec![0.0; 3 * side * side], [1, 3, side, side]);
         for (filled, expected) in (1..).zip(recorded.as_array().expect("rows")) {
             let valid: Vec<bool> = (0..side * side).map(|patch| patch < filled).collect();
-            let embedded = values(model.embed_patches(pixels.clone(), Some(&[valid]), &Pass::ANSWER));
+            let embedded = read(model.embed_patches(pixels.clone(), Some(&[valid]), &Pass::ANSWER));
             let found: Vec<usize> = (0..filled).map(|patch| embedded[patch * width] as usize).collect();
             assert_eq!(found, list::<usize>(expected), "{filled} of {side}");
         }
@@ -158,24 +159,19 @@ fn patches_of_a_partly_filled_side_take_the_recorded_positions() {
 
 #[test]
 fn a_model_held_in_bf16_answers_as_its_rounded_weights_do() {
-    let logits = |precision| {
-        let model = Vlm::load_in(precision, &parity().join("tiny"), &Device::flex()).expect("a model");
-        common::Case::load("single").logits(&model, &Pass::ANSWER)
-    };
-    let (whole, half) = (logits(Precision::F32), logits(Precision::Bf16));
-    let scale = whole.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-    let furthest = whole.iter().zip(&half).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
-    assert!(furthest > 1e-5 * scale, "weights were rounded");
-    assert!(furthest < 2e-2 * scale, "{furthest} of {scale}: bf16 keeps eight bits");
+    let logits = |precision| single().logits(&model_in(precision), &Pass::ANSWER);
+    let deviation = deviation(&logits(Precision::Bf16), &logits(Precision::F32));
+    assert!(deviation > 1e-5, "weights were rounded");
+    assert!(deviation < 2e-2, "{deviation}: bf16 keeps eight bits");
 }
 
 #[test]
 fn the_head_can_be_the_embedding_table() {
-    let folder = common::copy_of("tiny", &[]);
-    common::edit_json(&folder.path().join("config.json"), |config| config["tie_word_embeddings"] = true.into());
+    let folder = copy_of(&tiny(), &[]);
+    edit_json(&folder.path().join("config.json"), |config| config["tie_word_embeddings"] = true.into());
     let model = Vlm::load(folder.path(), &Device::flex()).expect("a model");
-    let logits = Case::load("single").logits(&model, &Pass::ANSWER);
-    assert_close("tied.logits", &logits, &reference("tied.logits"), TOLERANCE);
+    let logits = single().logits(&model, &Pass::ANSWER);
+    assert_close("tied.logits", &logits, &references().values("tied.logits"), TOLERANCE);
 }
 
 /// Packs conversations into one layout with consecutive tile numbers, and returns it with the pixels of all tiles.
@@ -187,7 +183,7 @@ fn packed(cases: &[Case], share: bool) -> (PackedSequences, Vec<f32>) {
         .map(|case| {
             let sequence = case.sequence(1.0 / supervised as f32, first_tile);
             first_tile += case.tiles;
-            pixels.extend(case.pixels().map(values).unwrap_or_default());
+            pixels.extend(case.pixels().map(read).unwrap_or_default());
             sequence
         })
         .collect();
@@ -196,7 +192,7 @@ fn packed(cases: &[Case], share: bool) -> (PackedSequences, Vec<f32>) {
 
 #[test]
 fn conversations_packed_together_equal_each_alone() {
-    let (model, pass) = (tiny(), Pass::ANSWER);
+    let (model, pass) = (model::model(), Pass::ANSWER);
     for batch in facts()["batches"].as_object().expect("batches").values() {
         let members: Vec<String> = list(&batch["members"]);
         let known = |name: &String| CONVERSATIONS.into_iter().find(|known| known == name).expect("a conversation");
@@ -204,14 +200,14 @@ fn conversations_packed_together_equal_each_alone() {
         let (layout, pixels) = packed(&cases, false);
         let pixels = tensor(pixels.clone(), [pixels.len() / (3 * 64 * 64), 3, 64, 64]);
         let features = model.connect(model.encode(pixels, None, &pass), &pass);
-        let loss = values(model.loss(&layout, Some(features.clone()), &pass));
-        assert_close("loss", &loss, &[batch["loss"].as_f64().expect("a loss") as f32], TOLERANCE);
+        let loss = read(model.loss(&layout, Some(features.clone()), &pass));
+        assert_close("loss", &loss, &[number(&batch["loss"])], TOLERANCE);
         let mut start = 0;
         for case in &cases {
             // The rows of a conversation end before its last supervised token.
             let rows: Vec<usize> = (start..start + case.supervised[case.supervised.len() - 1]).collect();
             start += rows.len();
-            let together = values(model.logits(&layout, Some(features.clone()), &rows, &pass));
+            let together = read(model.logits(&layout, Some(features.clone()), &rows, &pass));
             assert_close(case.name, &together, &case.logits(&model, &pass)[..together.len()], 1e-5);
             assert_close(case.name, &together, &case.reference("logits")[..together.len()], TOLERANCE);
         }
@@ -221,8 +217,8 @@ fn conversations_packed_together_equal_each_alone() {
 
 #[test]
 fn a_shared_tree_has_the_loss_and_all_gradients_of_separate_sequences() {
-    let mut model = tiny();
-    learn_everything(&mut model);
+    let mut model = model::model();
+    set_trainable(&mut model, true, |_| true);
     // Two prompts with three options each. One option of the first prompt is continued by further tokens.
     let mut sequences = Case::load("multi_turn").options();
     let again = Sequence { ids: sequences[2].ids.iter().copied().chain(40..60).collect(), ..sequences[2].clone() };
@@ -237,10 +233,10 @@ fn a_shared_tree_has_the_loss_and_all_gradients_of_separate_sequences() {
         let pixels = Case::load("multi_turn").pixels().expect("an image").autodiff().require_grad();
         let features = model.connect(model.encode(pixels.clone(), None, &GRADIENTS), &GRADIENTS);
         let loss = model.loss(&layout, Some(features), &GRADIENTS);
-        let value = values(loss.clone());
+        let value = read(loss.clone());
         let gradients = loss.backward();
         let mut found: HashMap<String, Vec<f32>> = gradients_of(&mut model, &gradients).into_iter().collect();
-        found.insert("pixels".to_owned(), values(pixels.grad(&gradients).expect("a gradient")));
+        found.insert("pixels".to_owned(), read(pixels.grad(&gradients).expect("a gradient")));
         (layout.rows(), value, found)
     };
     let (many, separate_loss, separate) = run(false);

@@ -1,20 +1,21 @@
 //! Model folders in other forms than one f32 file: sharded, in 16 bits, with older tensor names.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde_json::{Value, json};
-use stepwise_vlm::idefics3::Vlm;
-use stepwise_vlm::idefics3::save_model;
-use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use serde_json::Value;
+use stepwise_testing::files::{copy_of, edit_json, json, parity, tiny};
+use stepwise_testing::model;
+use stepwise_testing::model::parameters::{Values, parameters};
+use stepwise_vlm::idefics3::{Vlm, save_model};
+use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::weights::SafetensorsSource;
 
-use common::{copy_of, json, parity};
+use crate::conversation::single;
+use crate::fixtures::{TOLERANCE, assert_close};
 
 /// A tensor as stored in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +27,7 @@ struct Stored {
 
 type Tensors = BTreeMap<String, Stored>;
 
-fn read(path: &Path) -> Tensors {
+fn tensors_of(path: &Path) -> Tensors {
     let bytes = std::fs::read(path).expect("a file");
     let file = SafeTensors::deserialize(&bytes).expect("safetensors");
     let stored =
@@ -45,31 +46,18 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect()
 }
 
-/// Returns the values of every parameter of a model, by name.
-fn parameters(model: &mut Vlm) -> BTreeMap<String, Vec<f32>> {
-    struct Collect(BTreeMap<String, Vec<f32>>);
-    impl ParameterVisitor for Collect {
-        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-            self.0.insert(name.to_owned(), common::values(parameter.values()));
-        }
-    }
-    let mut collect = Collect(BTreeMap::new());
-    model.visit(&mut collect);
-    collect.0
-}
-
-fn load(folder: &Path) -> BTreeMap<String, Vec<f32>> {
+fn load(folder: &Path) -> Values {
     parameters(&mut Vlm::load(folder, &Device::flex()).expect("a model"))
 }
 
 /// Tensors of `tiny/`.
 fn stored() -> Tensors {
-    read(&parity().join("tiny/model.safetensors"))
+    tensors_of(&tiny().join("model.safetensors"))
 }
 
 /// A copy of `tiny/` with other weights.
 fn folder_with(tensors: &Tensors) -> tempfile::TempDir {
-    let folder = copy_of("tiny", &["model.safetensors"]);
+    let folder = copy_of(&tiny(), &["model.safetensors"]);
     write(&folder.path().join("model.safetensors"), tensors);
     folder
 }
@@ -82,29 +70,29 @@ fn refusal(folder: &Path) -> String {
 fn the_parameters_are_the_tensors_of_the_file() {
     let expected: BTreeMap<_, _> = stored().into_iter().map(|(name, stored)| (name, floats(&stored.bytes))).collect();
     assert_eq!(expected.len(), 59);
-    assert!(load(&parity().join("tiny")) == expected);
+    assert!(load(&tiny()) == expected);
 }
 
 #[test]
 fn both_layouts_describe_the_same_model() {
-    let old = Vlm::load_config(&parity().join("tiny")).expect("a config");
+    let old = Vlm::load_config(&tiny()).expect("a config");
     let new = Vlm::load_config(&parity().join("tiny-new-layout")).expect("a config");
     assert_eq!(
         (old.text.rope_theta(), old.text.head_dim(), old.text.kv_heads(), old.tie_word_embeddings),
         (new.text.rope_theta(), new.text.head_dim(), new.text.kv_heads(), new.tie_word_embeddings)
     );
-    let folder = copy_of("tiny-new-layout", &[]);
-    std::fs::copy(parity().join("tiny/model.safetensors"), folder.path().join("model.safetensors")).expect("copied");
+    let folder = copy_of(&parity().join("tiny-new-layout"), &[]);
+    std::fs::copy(tiny().join("model.safetensors"), folder.path().join("model.safetensors")).expect("copied");
     let mut model = Vlm::load(folder.path(), &Device::flex()).expect("a model");
-    assert!(parameters(&mut model) == load(&parity().join("tiny")));
-    let single = common::Case::load("single");
-    let logits = single.logits(&model, &stepwise_vlm::nn::parameter::Pass::ANSWER);
-    common::assert_close("single.logits", &logits, &single.reference("logits"), common::TOLERANCE);
+    assert!(parameters(&mut model) == load(&tiny()));
+    let single = single();
+    let logits = single.logits(&model, &Pass::ANSWER);
+    assert_close("single.logits", &logits, &single.reference("logits"), TOLERANCE);
 }
 
 #[test]
 fn sharded_folders_are_read_like_whole_ones() {
-    let folder = copy_of("tiny", &["model.safetensors"]);
+    let folder = copy_of(&tiny(), &["model.safetensors"]);
     let mut shards = [Tensors::new(), Tensors::new(), Tensors::new()];
     let mut places = serde_json::Map::new();
     for (index, (name, tensor)) in stored().into_iter().enumerate() {
@@ -115,13 +103,13 @@ fn sharded_folders_are_read_like_whole_ones() {
         write(&folder.path().join(format!("model-0000{shard}-of-00003.safetensors")), tensors);
     }
     let index = folder.path().join("model.safetensors.index.json");
-    std::fs::write(&index, json!({ "weight_map": places }).to_string()).expect("written");
-    assert!(load(folder.path()) == load(&parity().join("tiny")));
+    std::fs::write(&index, serde_json::json!({ "weight_map": places }).to_string()).expect("written");
+    assert!(load(folder.path()) == load(&tiny()));
 
-    common::edit_json(&index, |index| index["weight_map"]["lm_head.weight"] = "../elsewhere.safetensors".into());
+    edit_json(&index, |index| index["weight_map"]["lm_head.weight"] = "../elsewhere.safetensors".into());
     let problem = refusal(folder.path());
     assert!(problem.contains("weight_map.lm_head.weight") && problem.contains("in the same folder"), "{problem}");
-    common::edit_json(&index, |index| index["weight_map"]["lm_head.weight"] = "absent.safetensors".into());
+    edit_json(&index, |index| index["weight_map"]["lm_head.weight"] = "absent.safetensors".into());
     assert!(refusal(folder.path()).contains("absent.safetensors"));
     std::fs::write(&index, "{}").expect("written");
     assert!(refusal(folder.path()).contains("weight_map is missing"));
@@ -148,15 +136,15 @@ fn halves_are_widened_exactly() {
 
 #[test]
 fn what_is_saved_is_what_was_loaded() {
-    let mut model = common::tiny();
+    let mut model = model::model();
     let folder = tempfile::tempdir().expect("a folder");
-    save_model(&mut model, &parity().join("tiny"), folder.path(), false).expect("saved");
-    assert!(read(&folder.path().join("model.safetensors")) == stored());
+    save_model(&mut model, &tiny(), folder.path(), false).expect("saved");
+    assert!(tensors_of(&folder.path().join("model.safetensors")) == stored());
     assert!(load(folder.path()) == parameters(&mut model));
 
-    save_model(&mut model, &parity().join("tiny"), folder.path(), true).expect("saved");
+    save_model(&mut model, &tiny(), folder.path(), true).expect("saved");
     let rounded = |value: &f32| half::bf16::from_f32(*value).to_f32();
-    let expected: BTreeMap<String, Vec<f32>> =
+    let expected: Values =
         parameters(&mut model).into_iter().map(|(name, values)| (name, values.iter().map(rounded).collect())).collect();
     assert!(load(folder.path()) == expected);
 }
@@ -173,7 +161,7 @@ fn renamed(form: &str) -> Tensors {
 
 #[test]
 fn folders_under_older_names_are_the_same_models() {
-    let expected = load(&parity().join("tiny"));
+    let expected = load(&tiny());
     for form in ["without_head_class", "before_conversion"] {
         let tensors = renamed(form);
         assert!(tensors.keys().any(|name| !expected.contains_key(name)), "{form} has names of its own");
@@ -197,7 +185,7 @@ fn rows_split_off_before_the_conversion_are_put_back_and_unused_tensors_are_not_
     let ignored = keys["ignored_prefixes"][0].as_str().expect("a prefix");
     let unused = Stored { dtype: Dtype::F32, shape: vec![1], bytes: vec![0; 4] };
     tensors.insert(format!("{ignored}probe"), unused);
-    assert!(load(folder_with(&tensors).path()) == load(&parity().join("tiny")));
+    assert!(load(folder_with(&tensors).path()) == load(&tiny()));
 }
 
 #[test]
@@ -220,7 +208,7 @@ fn a_tensor_that_is_missing_or_of_another_shape_or_kind_is_named() {
     let problem = refusal(folder_with(&tensors).path());
     assert!(problem.contains(name) && problem.contains("supported are F32, F16 and BF16"), "{problem}");
 
-    let folder = copy_of("tiny", &[]);
+    let folder = copy_of(&tiny(), &[]);
     std::fs::write(folder.path().join("model.safetensors"), b"not tensors").expect("written");
     assert!(refusal(folder.path()).contains("invalid safetensors file"));
     let source = SafetensorsSource::open_model(&folder.path().join("nowhere"), &Device::flex());
