@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Contents of files by path relative to a folder.
+pub type Contents = BTreeMap<PathBuf, Vec<u8>>;
+
 /// Returns the root folder of the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
@@ -68,7 +71,7 @@ pub fn copy_of(folder: &Path, without: &[&str]) -> TempDir {
 
 /// Returns the contents of all files below a folder, by path relative to the folder.
 #[must_use]
-pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn contents(folder: &Path) -> Contents {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
@@ -91,12 +94,25 @@ pub fn assert_same_files(one: &Path, other: &Path) {
     assert_same_contents(&contents(one), &contents(other));
 }
 
-/// Asserts that the contents of two folders, as [`contents`] returns them, are equal and not empty.
+/// Asserts that two folders, given by their [`contents`], hold the same files with the same bytes, and at least one
+/// file.
 #[track_caller]
-pub fn assert_same_contents(one: &BTreeMap<PathBuf, Vec<u8>>, other: &BTreeMap<PathBuf, Vec<u8>>) {
-    assert!(!one.is_empty(), "there are files to compare");
+pub fn assert_same_contents(one: &Contents, other: &Contents) {
     assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+    assert_contained(one, other);
+}
+
+/// Asserts that the second folder holds every file of the first one with the same bytes. The first folder has at least
+/// one file.
+#[track_caller]
+pub fn assert_files_in(one: &Path, other: &Path) {
+    assert_contained(&contents(one), &contents(other));
+}
+
+#[track_caller]
+fn assert_contained(one: &Contents, other: &Contents) {
+    assert!(!one.is_empty(), "there are files to compare");
     for (file, bytes) in one {
-        assert!(other[file] == *bytes, "{} differs", file.display());
+        assert!(other.get(file) == Some(bytes), "{} differs or is missing", file.display());
     }
 }
