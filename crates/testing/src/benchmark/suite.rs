@@ -31,6 +31,23 @@ pub const WORDS: [&str; 23] = [
     "report_plain",
 ];
 
+/// Corruption kinds that apply to images of every modality.
+pub const CORRUPTIONS: [&str; 13] = [
+    "gaussian_noise",
+    "shot_noise",
+    "speckle_noise",
+    "salt_pepper",
+    "gaussian_blur",
+    "motion_blur",
+    "defocus_blur",
+    "jpeg",
+    "pixelate",
+    "resize",
+    "brightness",
+    "contrast",
+    "gamma",
+];
+
 /// Returns a suite named `s`. `head` holds keys of the suite, such as `seed = 5`; a condition is its id and the lines of
 /// its table. Panics when the suite is refused.
 #[must_use]

@@ -65,6 +65,22 @@ impl Workplace {
     /// Recipe of a run in the folder `out`: two phases of one epoch, each with a benchmark. `tuning` holds lines on the
     /// kind of training.
     fn recipe(&self, out: &str, tuning: &str) -> String {
+        let phases = r#"[[curriculum.phase]]
+stages = [1, 2]
+num_train_epochs = 1
+[[curriculum.phase]]
+stages = [3, 4]
+num_train_epochs = 1
+replay = 0.2
+context = { gold = 0.3, wrong = 0.2, predicted = 0.4 }
+evidence = "box_and_marked"
+augment = { hint_minus = 0.2, blank = { share = 0.2, fill = "noise" }, region_mask = 0.1, swap_near = 0.1, pgd = { share = 0.2, eps = 8, steps = 2, restarts = 1 } }
+"#;
+        self.recipe_of(out, tuning, "save_steps = 0", phases, "fast")
+    }
+
+    /// Recipe on a few synthetic cases. `train` holds further lines of the table `[train]`, `curriculum` the phases.
+    fn recipe_of(&self, out: &str, tuning: &str, train: &str, curriculum: &str, suite: &str) -> String {
         format!(
             r#"model_name_or_path = "{}"
 output_dir = "{}"
@@ -77,19 +93,10 @@ per_device_train_batch_size = 2
 gradient_accumulation_steps = 2
 learning_rate = 5e-3
 logging_steps = 1
-save_steps = 0
-[[curriculum.phase]]
-stages = [1, 2]
-num_train_epochs = 1
-[[curriculum.phase]]
-stages = [3, 4]
-num_train_epochs = 1
-replay = 0.2
-context = {{ gold = 0.3, wrong = 0.2, predicted = 0.4 }}
-evidence = "box_and_marked"
-augment = {{ hint_minus = 0.2, blank = {{ share = 0.2, fill = "noise" }}, region_mask = 0.1, swap_near = 0.1, pgd = {{ share = 0.2, eps = 8, steps = 2, restarts = 1 }} }}
+{train}
+{curriculum}
 [benchmark]
-suite = "fast"
+suite = "{suite}"
 max_cases = 2
 "#,
             self.model.display(),

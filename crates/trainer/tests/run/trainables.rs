@@ -11,24 +11,9 @@ use super::*;
 
 /// Recipe: three steps of the connector, four steps of the decoder, three steps of all parts.
 fn text(place: &Workplace, tuning: &str, suite: &str) -> String {
-    format!(
-        r#"model_name_or_path = "{}"
-output_dir = "{}"
-seed = 5
-{tuning}
-freeze_vision_tower = false
-freeze_multi_modal_projector = false
-[data]
-synth = {{ cases = 24, seed = 2, image_size = 64 }}
-[train]
-per_device_train_batch_size = 2
-gradient_accumulation_steps = 2
-learning_rate = 5e-3
-weight_decay = 0.1
-logging_steps = 1
-save_steps = 1
-[curriculum]
-augment = {{ pgd = {{ share = 0.2, eps = 8, steps = 2, restarts = 1 }} }}
+    let tuning = format!("{tuning}\nfreeze_vision_tower = false\nfreeze_multi_modal_projector = false");
+    let curriculum = r#"[curriculum]
+augment = { pgd = { share = 0.2, eps = 8, steps = 2, restarts = 1 } }
 [[curriculum.phase]]
 name = "connect"
 stages = [1]
@@ -41,18 +26,13 @@ stages = [1, 2]
 max_steps = 4
 freeze_vision_tower = true
 freeze_multi_modal_projector = true
-context = {{ gold = 0.3, predicted = 0.5 }}
+context = { gold = 0.3, predicted = 0.5 }
 [[curriculum.phase]]
 name = "all"
 stages = [3, 4]
 max_steps = 3
-[benchmark]
-suite = "{suite}"
-max_cases = 2
-"#,
-        place.model.display(),
-        place.path("run").display()
-    )
+"#;
+    place.recipe_of("run", &tuning, "weight_decay = 0.1\nsave_steps = 1", curriculum, suite)
 }
 
 /// Tensors of a checkpoint file, by model part.
