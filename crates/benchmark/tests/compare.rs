@@ -1,7 +1,5 @@
 //! Comparisons of two mock models, and of outcomes from another tool. All numbers are known in advance.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::compare::{Adjustment, CompareError, Comparison, History, Side, compare, foreign};
@@ -15,21 +13,18 @@ use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
-
-use common::{Looker, ask, cases};
+use stepwise_testing::benchmark::constructed::{BALANCED, Looker, cases, evaluate};
+use stepwise_testing::benchmark::suite::suite_of;
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 500, seed: 0, level: 0.95 };
 
 fn suite() -> Suite {
-    let text = "name = \"s\"\nversion = 1\nseed = 5\nprimary = [\"hint_minus\", \"blank\"]\n\
-                [[condition]]\nid = \"clean\"\nkind = \"clean\"\n[[condition]]\nid = \"hint_minus\"\nkind = \"hint_minus\"\n\
-                [[condition]]\nid = \"blank\"\nkind = \"blank\"\n";
-    Suite::parse(text, "s.toml".as_ref()).expect("valid")
+    suite_of("seed = 5\nprimary = [\"hint_minus\", \"blank\"]", &["clean", "hint_minus", "blank"])
 }
 
 fn outcomes(suite: &Suite, cases: &[Case], policy: impl Policy) -> Vec<Outcome> {
     let plan = Plan::new(suite, cases);
-    ask(&plan, &mut Planted::new(cases, policy)).outcomes
+    evaluate(&plan, &mut Planted::new(cases, policy)).outcomes
 }
 
 fn side<'a>(name: &'a str, outcomes: &'a [Outcome]) -> Side<'a> {
@@ -42,7 +37,7 @@ fn compared(suite: &Suite, a: &[Outcome], b: &[Outcome]) -> Comparison {
 
 #[test]
 fn differences_are_b_less_a_on_what_both_answered() {
-    let (suite, cases) = (suite(), cases(12));
+    let (suite, cases) = (suite(), cases(BALANCED));
     let blind = outcomes(&suite, &cases, BlindPrior);
     let mut follower = outcomes(&suite, &cases, HintFollower(Looker));
     // B lacks one clean question that A answered rightly.
@@ -103,7 +98,7 @@ fn who_disagrees_about_the_questions_is_not_compared() {
 
 #[test]
 fn the_epochs_of_the_reference_say_what_is_more_than_clean_accuracy() {
-    let (suite, cases) = (suite(), cases(12));
+    let (suite, cases) = (suite(), cases(BALANCED));
     let (blind, looker) = (outcomes(&suite, &cases, BlindPrior), outcomes(&suite, &cases, Looker));
     let follower = outcomes(&suite, &cases, HintFollower(Looker));
     let of = |outcomes: &[Outcome]| Summary::new(&suite, &[], outcomes, None, BOOTSTRAP);

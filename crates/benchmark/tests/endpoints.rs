@@ -1,8 +1,6 @@
 //! Primary endpoints that are metrics: known gains of mock models, and p-values recomputed over all swaps of
 //! whole patients.
 
-mod common;
-
 use stepwise_benchmark::compare::{Side, compare};
 use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, View};
 use stepwise_benchmark::outcome::Outcome;
@@ -11,25 +9,22 @@ use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::{Suite, SuiteError};
 use stepwise_benchmark::summary::{EndpointTest, Summary};
 
-use common::{Looker, ask, cases};
+use stepwise_testing::benchmark::constructed::{BALANCED, Looker, cases, evaluate};
+use stepwise_testing::benchmark::suite::parse_suite;
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 50, seed: 0, level: 0.95 };
 
-/// Number of cases: six patients with two cases each.
-const CASES: usize = 12;
-
 fn parse(primary: &[&str]) -> Result<Suite, SuiteError> {
-    let mut text = format!("name = \"s\"\nversion = 1\nseed = 5\nprimary = {primary:?}\n");
-    for (id, control) in
-        [("clean", ""), ("hint_zero", ""), ("hint_plus", "hint_zero"), ("hint_minus", "hint_zero"), ("swap_near", "")]
-    {
-        let kind = id;
-        text.push_str(&format!("[[condition]]\nid = \"{id}\"\nkind = \"{kind}\"\n"));
-        if !control.is_empty() {
-            text.push_str(&format!("control = \"{control}\"\n"));
-        }
-    }
-    Suite::parse(&text, "s.toml".as_ref())
+    parse_suite(
+        &format!("seed = 5\nprimary = {primary:?}"),
+        &[
+            ("clean", "kind = \"clean\""),
+            ("hint_zero", "kind = \"hint_zero\""),
+            ("hint_plus", "kind = \"hint_plus\"\ncontrol = \"hint_zero\""),
+            ("hint_minus", "kind = \"hint_minus\"\ncontrol = \"hint_zero\""),
+            ("swap_near", "kind = \"swap_near\""),
+        ],
+    )
 }
 
 fn suite(primary: &[&str]) -> Suite {
@@ -37,8 +32,8 @@ fn suite(primary: &[&str]) -> Suite {
 }
 
 fn outcomes(suite: &Suite, policy: impl Policy) -> Vec<Outcome> {
-    let cases = cases(CASES);
-    ask(&Plan::new(suite, &cases), &mut Planted::new(&cases, policy)).outcomes
+    let cases = cases(BALANCED);
+    evaluate(&Plan::new(suite, &cases), &mut Planted::new(&cases, policy)).outcomes
 }
 
 fn compared(suite: &Suite, base: &[Outcome], tuned: &[Outcome]) -> Summary {

@@ -1,16 +1,14 @@
 //! Checks on synthetic cases that every change of the words is a pure function of case, item, seed and version.
 
-mod common;
-
 use proptest::prelude::*;
 use stepwise_benchmark::perturb::{Perturbed, Pool, Recall, Scene, Skip, SuiteRng};
 use stepwise_benchmark::score::chance;
 use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_data::case::{Answer, Case, Item};
 use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
-use stepwise_data::synth::{SynthOptions, record};
-
-use common::WORDS;
+use stepwise_data::synth::SynthOptions;
+use stepwise_testing::benchmark::suite::WORDS;
+use stepwise_testing::cases::synthetic_with;
 
 /// Conditions and their controls that apply to exactly the same items.
 const PAIRS: [(&str, &str); 8] = [
@@ -25,7 +23,7 @@ const PAIRS: [(&str, &str); 8] = [
 ];
 
 fn cases(seed: u64) -> Vec<Case> {
-    (0..8).map(|index| record(index, &SynthOptions { seed, ..SynthOptions::default() })).collect()
+    synthetic_with(8, &SynthOptions { seed, ..SynthOptions::default() })
 }
 
 fn conditions() -> Vec<Condition> {

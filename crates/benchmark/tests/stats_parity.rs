@@ -7,8 +7,8 @@ use stepwise_benchmark::stats::design::{design_effect, intra_cluster_correlation
 use stepwise_benchmark::stats::paired::{mcnemar_exact, sign_flip};
 use stepwise_benchmark::stats::rate::{rule_of_three, wilson};
 use stepwise_benchmark::stats::{Bootstrap, Statistic};
-use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
+use stepwise_testing::benchmark::suite::suite_of;
 
 #[derive(Deserialize)]
 struct Reference {
@@ -184,8 +184,7 @@ fn chains(case: &SlopeDifference, right: &[[usize; 4]]) -> Vec<Outcome> {
 
 #[test]
 fn slope_differences() {
-    let suite = "name = \"s\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
-    let suite = Suite::parse(suite, "s.toml".as_ref()).expect("valid");
+    let suite = suite_of("seed = 1", &["clean"]);
     for case in reference().slope_difference {
         let (first, second) = (chains(&case, &case.first), chains(&case, &case.second));
         let summary = Summary::new(&suite, &[], &second, Some(&first), Bootstrap::default());

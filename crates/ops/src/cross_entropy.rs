@@ -1,8 +1,8 @@
 //! Output head and cross-entropy in chunks of rows, so that the logits of a whole batch never exist in memory.
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -43,12 +43,7 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weight
     let ((hidden, hidden_node), (head, head_node)) = (cpu::node(hidden), cpu::node(head));
     let (loss, losses, gradients) = forward(&hidden, &head, targets, weights, wanted);
     let loss = cpu::from_vec(vec![loss], &[1]);
-    let prepared = CrossEntropyBackward.prepare::<NoCheckpointing>([hidden_node, head_node]).compute_bound();
-    let loss = match prepared.stateful() {
-        OpsKind::Tracked(step) => step.finish(gradients, loss),
-        OpsKind::UnTracked(step) => step.finish(loss),
-    };
-    (cpu::tracked(loss), losses)
+    (cpu::recorded(CrossEntropyBackward, [hidden_node, head_node], gradients, loss), losses)
 }
 
 /// Returns `log softmax(hidden[row] head^T)[token]` for each `(row, token)` of `asked`, in nats and without a graph. On

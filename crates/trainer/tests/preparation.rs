@@ -1,12 +1,13 @@
 //! Preflight: the largest micro-batch is found, and training examples that are too long are refused.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::case::Answer;
 use stepwise_recipe::Recipe;
+use stepwise_testing::files::repository;
+use stepwise_testing::recipe;
 use stepwise_trainer::batches::examples::{ExampleBuilder, MicroBatch};
 use stepwise_trainer::batches::prefetch::BatchSource;
 use stepwise_trainer::cases::Cases;
@@ -17,8 +18,7 @@ use stepwise_trainer::preflight::plan_summary;
 
 /// Recipe with examples of many lengths on the shipped model, with original, swapped, edited and missing images.
 fn recipe(more: &str) -> Recipe {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let text = format!(
+    recipe::recipe(format!(
         r#"model_name_or_path = "{}"
 [data]
 synth = {{ cases = 24, seed = 2, image_size = 128 }}
@@ -35,9 +35,8 @@ stages = [3, 4]
 num_train_epochs = 1
 context = "gold"
 {more}"#,
-        root.join("checkpoints/tiny-base").display()
-    );
-    Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
+        repository().join("checkpoints/tiny-base").display()
+    ))
 }
 
 #[test]

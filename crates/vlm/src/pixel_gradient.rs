@@ -212,40 +212,25 @@ impl VlmPipeline {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
     use burn::tensor::Device;
     use image::{Rgb, RgbImage};
     use stepwise_data::conversation::{Conversation, Part, Role};
+    use stepwise_testing::files::{parity, tiny};
 
     use super::*;
     use crate::adapter::load_adapter;
     use crate::nn::parameter::{Parameter, ParameterVisitor};
     use crate::processor::pixels::ImageGrid;
 
-    fn parity(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity").join(name)
-    }
-
     /// The tiny model of the parity fixtures without image splitting, with a trainable adapter on every linear layer.
     fn adapted() -> VlmPipeline {
-        let mut pipeline = VlmPipeline::load(&parity("tiny"), &Device::flex()).expect("the tiny model");
+        let mut pipeline = VlmPipeline::load(&tiny(), &Device::flex()).expect("the tiny model");
         pipeline.processor.set_image_splitting(Some(false));
-        load_adapter(&mut pipeline.model, &parity("tiny-lora-all")).expect("the adapter");
-        pipeline.model.visit(&mut Learn);
+        load_adapter(&mut pipeline.model, &parity().join("tiny-lora-all")).expect("the adapter");
         pipeline.refresh();
         pipeline
-    }
-
-    struct Learn;
-
-    impl ParameterVisitor for Learn {
-        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-            if name.contains(".lora_") {
-                parameter.set_learning(true);
-            }
-        }
     }
 
     /// Counts trainable parameters and parameters with a gradient.

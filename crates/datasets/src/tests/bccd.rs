@@ -90,12 +90,7 @@ fn sides_are_the_sources_unless_a_near_duplicate_is_held_out() {
 
 #[test]
 fn faults_name_file_row_and_field() {
-    let refused = |name: &str, text: &str, expected: &str| {
-        let set = smears();
-        set.text(name, text);
-        let error = set.error("bccd");
-        assert!(error.contains(expected) && error.contains(" -> "), "{error}");
-    };
+    let refused = |file: &str, text: &str, expected: &str| smears().assert_refused("bccd", (file, text), expected);
     let xml = "Annotations/s_0.xml";
     refused(
         xml,

@@ -78,12 +78,7 @@ fn near_duplicates_of_another_run_are_kept_on_its_side() {
 
 #[test]
 fn faults_name_file_row_and_field() {
-    let refused = |name: &str, text: &str, expected: &str| {
-        let set = brain();
-        set.text(name, text);
-        let error = set.error("brain-mri");
-        assert!(error.contains(expected) && error.contains(" -> "), "{error}");
-    };
+    let refused = |file: &str, text: &str, expected: &str| brain().assert_refused("brain-mri", (file, text), expected);
     refused("glioma/1.txt", "\n0 0.5 0.5 0.1 0.1", "1.txt:2: class: is 0, but boxes in glioma/ are of class 2");
     refused("glioma/1.txt", "2 0.5 0.5 0.1", "1.txt:1: cx cy w h: ");
     refused("glioma/1.txt", "2 0.5 0.5 0.1 0.1 0.1", "1.txt:1: cx cy w h: ");

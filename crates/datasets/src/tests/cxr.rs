@@ -122,9 +122,7 @@ fn faults_name_file_row_and_field() {
         let table = fs::read_to_string(set.path(file)).expect("there");
         let refused = |from: &str, to: &str, expected: &str| {
             assert!(table.contains(from), "{from}");
-            set.text(file, &table.replacen(from, to, 1));
-            let error = set.error("cxr");
-            assert!(error.contains(expected) && error.contains(" -> "), "{error}");
+            set.assert_refused("cxr", (file, &table.replacen(from, to, 1)), expected);
         };
         if file == "structure.csv" {
             refused("40x20,5,5,10,10", "41x20,5,5,10,10", "structure.csv:2: Resolution: 41x20, but the image is 40x20");

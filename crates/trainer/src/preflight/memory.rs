@@ -328,7 +328,7 @@ fn kibibytes(path: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use stepwise_testing::recipe::recipe_on;
 
     use super::*;
 
@@ -343,12 +343,8 @@ mod tests {
     #[test]
     fn nobody_is_advised_what_the_recipe_has_or_may_not_have() {
         let advised = |more: &str| {
-            let text = format!(
-                "model_name_or_path = \"m\"\noutput_dir = \"o\"\n{more}\n[data]\nsynth = {{ cases = 12 }}\n\
-                 [[curriculum.phase]]\nstages = [1]\n[benchmark]\nsuite = \"none\"\n"
-            );
-            let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
-            held_smaller(&recipe)
+            let phase = "[[curriculum.phase]]\nstages = [1]\n[benchmark]\nsuite = \"none\"\n";
+            held_smaller(&recipe_on(12, &format!("{more}\n{phase}")))
         };
         assert_eq!(advised(""), Some("set `train.bf16 = true`"));
         assert_eq!(advised("train.bf16 = true"), Some("set `train.load_in_4bit = true`"));

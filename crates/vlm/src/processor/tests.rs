@@ -1,37 +1,17 @@
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
 use stepwise_data::conversation::Conversation;
+use stepwise_testing::files::{copy_of, edit_json, tiny};
 
 use super::*;
 
-fn tiny() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny")
-}
-
-/// A copy of the processor files of the tiny model folder.
+/// Copies the processor files of the tiny model folder.
 fn copied() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let files = [
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "preprocessor_config.json",
-        "processor_config.json",
-        "chat_template.json",
-        "generation_config.json",
-    ];
-    for file in files {
-        std::fs::copy(tiny().join(file), folder.path().join(file)).expect(file);
-    }
-    folder
+    copy_of(&tiny(), &["config.json", "model.safetensors"])
 }
 
-fn changed(file: &str, change: impl Fn(&mut Value)) -> Result<Processor, ProcessorError> {
+fn changed(file: &str, change: impl FnOnce(&mut Value)) -> Result<Processor, ProcessorError> {
     let folder = copied();
-    let path = folder.path().join(file);
-    let mut value = serde_json::from_slice(&std::fs::read(&path).expect(file)).expect(file);
-    change(&mut value);
-    std::fs::write(&path, value.to_string()).expect(file);
+    edit_json(&folder.path().join(file), change);
     Processor::from_folder(folder.path())
 }
 

@@ -1,7 +1,6 @@
 //! Augmentation of synthetic cases.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use stepwise_benchmark::perturb::support::templates::Families;
 use stepwise_benchmark::perturb::trainable::untrainable;
@@ -9,18 +8,18 @@ use stepwise_benchmark::perturb::{GradientSource, KINDS};
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::conversation::Part;
 use stepwise_data::prompt::prompt;
-use stepwise_data::synth::{SynthOptions, record};
+use stepwise_data::synth::SynthOptions;
+use stepwise_testing::cases::synthetic_with;
+use stepwise_testing::recipe::recipe_on;
 
 use super::*;
 
 fn cases() -> Vec<Case> {
-    let options = SynthOptions { seed: 4, ..SynthOptions::default() };
-    (0..60).map(|number| record(number, &options)).collect()
+    synthetic_with(60, &SynthOptions { seed: 4, ..SynthOptions::default() })
 }
 
 fn recipe(phase: &str) -> Recipe {
-    let text = format!("model_name_or_path = \"m\"\ndata.synth = {{ cases = 60 }}\n[[curriculum.phase]]\n{phase}");
-    Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
+    recipe_on(60, &format!("[[curriculum.phase]]\n{phase}"))
 }
 
 /// All questions of all cases in three epochs.
@@ -80,16 +79,23 @@ fn conditions_that_need_a_reply_or_another_model_are_those_refused() {
     let cases = cases();
     let pool = Pool::new(&cases);
     let rng = SuiteRng { seed: 1, version: VERSION };
+    let mut refused = BTreeSet::new();
     for kind in KINDS {
         let Some(perturbation) = any(kind) else { panic!("{} needs parameters not tried here", kind.name) };
         for case in &cases[..20] {
             for item in &case.chain {
                 let Ok(perturbed) = perturbation.perturb(&Scene { case, item, pool: &pool, rng }) else { continue };
-                let elsewhere =
+                let on_surrogate =
                     perturbed.attack.is_some_and(|attack| attack.gradient_source() == GradientSource::Surrogate);
-                assert!(!(elsewhere || perturbed.recall.is_some()) || untrainable(kind).is_some(), "{}", kind.name);
+                if on_surrogate || perturbed.recall.is_some() {
+                    assert!(untrainable(kind).is_some(), "{}", kind.name);
+                    refused.insert(kind.name);
+                }
             }
         }
+    }
+    for kind in ["transfer", "rebuttal_doubt", "parents_predicted"] {
+        assert!(refused.contains(kind), "{kind} is not among {refused:?}");
     }
 }
 
@@ -334,17 +340,6 @@ fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
         }
     }
     assert!(own > 20 && right > 20, "{own} {right}");
-}
-
-#[test]
-fn blank_images_keep_the_answers() {
-    let cases = cases();
-    for (_, asked) in examples(&recipe("blank_images = true\naugment = { hint_minus = 0.2 }"), &cases) {
-        assert!(asked.perturbed.pictures.key().starts_with("blank:"), "{}", asked.perturbed.pictures.key());
-        let stored = &cases[asked.sample.case];
-        let gold = stepwise_data::prompt::gold_text(stored, &stored.chain[asked.sample.item]);
-        assert_eq!(words(&cases, &asked).1, gold);
-    }
 }
 
 #[test]

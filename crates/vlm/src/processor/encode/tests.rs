@@ -1,12 +1,7 @@
-use std::path::{Path, PathBuf};
-
 use proptest::prelude::*;
+use stepwise_testing::files::tiny;
 
 use super::*;
-
-fn tiny() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny")
-}
 
 fn processor() -> Processor {
     Processor::from_folder(&tiny()).expect("loads")

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use sha2::{Digest, Sha256};
+use stepwise_data::image::sha256_hex;
 
 use super::*;
 
@@ -63,7 +63,7 @@ const PILLOW: &[Known] = &[
 fn every_filter_gives_pillows_bytes() {
     for (filter, (width, height), (to_width, to_height), expected) in PILLOW {
         let resized = resize(&drawn(*width, *height), *to_width, *to_height, *filter);
-        let digest = crate::processor::hex(&Sha256::digest(resized.as_raw()));
+        let digest = sha256_hex(resized.as_raw());
         assert_eq!(&digest[..16], *expected, "{filter:?} {width}x{height} to {to_width}x{to_height}");
     }
 }
