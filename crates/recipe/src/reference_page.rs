@@ -10,7 +10,7 @@ const HEAD: &str = "# Recipe
 A recipe is a TOML file. Keys have the names and meanings of Hugging Face, PEFT and LLaMA-Factory. Relative paths start at
 the working directory. `--set lora.r=32` overrides a value of the file. List elements are numbered from 0, as in
 `--set curriculum.phase.0.replay=0.1`. `stepwise init` writes a commented recipe, `stepwise schema` prints the JSON Schema for
-editors, `stepwise import` translates recipes of other tools.
+editors, `stepwise convert` translates recipes of other tools.
 ";
 
 /// The reference page in Markdown.

@@ -6,6 +6,7 @@
 
 pub mod budget;
 pub mod claim;
+pub mod cluster;
 pub mod collect;
 mod file;
 pub mod holder;
@@ -120,7 +121,7 @@ pub enum StudyError {
     },
     /// The study has no task with this number.
     #[error(
-        "there is no task {task}: the study has {count} tasks, counted from 0 -> see `stepwise study FILE --dry-run`"
+        "there is no task {task}: the study has {count} tasks, counted from 0 -> see `stepwise study run FILE --dry-run`"
     )]
     NoTask {
         /// The requested number.

@@ -11,7 +11,7 @@ const HEAD: &str = "# Study
 <!-- Written by `stepwise schema --study > docs/study.md` from the code that reads studies; a test compares them. -->
 
 A study is a TOML file with a base recipe, arms that change named keys of it, seeds, and the endpoints that a claim may rest on.
-`stepwise study FILE` runs every arm with every seed, `stepwise report FILE` compares them. Relative paths start at the working
+`stepwise study run FILE` runs every arm with every seed, `stepwise study report FILE` compares them. Relative paths start at the working
 directory.
 ";
 

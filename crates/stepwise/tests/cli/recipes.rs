@@ -44,13 +44,13 @@ fn import_says_what_it_could_not_carry_over() {
     place.write("broken.yaml", "a: [1\n");
     let mut said = String::new();
     for line in [
-        "import lf.yaml",
-        "import lf.yaml --out ours.toml",
-        "import lf.yaml --out ours.toml",
-        "import unclear.yaml",
-        "import unclear.yaml --from hf",
-        "import broken.yaml",
-        "import absent.yaml",
+        "convert lf.yaml",
+        "convert lf.yaml --out ours.toml",
+        "convert lf.yaml --out ours.toml",
+        "convert unclear.yaml",
+        "convert unclear.yaml --from hf",
+        "convert broken.yaml",
+        "convert absent.yaml",
     ] {
         said.push_str(&format!("$ stepwise {line}\n{}", place.run(line).shown()));
     }
