@@ -92,7 +92,7 @@ impl Dataset {
         picture_below(&self.root, image)
     }
 
-    /// Joins `relative` to the data set's folder. The file may be missing; [`inside::resolve`] checks that.
+    /// Joins `relative` to the data set's folder. The file may be missing; [`contained::resolve`] checks that.
     #[must_use]
     pub fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)

@@ -1,5 +1,5 @@
 //! A 64-bit difference hash (dHash) of an image. The hashes of copies of an image differ in a few bits;
-//! see [`crate::near`].
+//! see [`crate::near_duplicates`].
 
 use std::collections::BTreeMap;
 

@@ -12,11 +12,12 @@ use sha2::{Digest, Sha256};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::digest::{hex, sha256_file};
 use stepwise_recipe::CaseSource;
+use stepwise_recipe::study_file::UnequalBudget;
 
 use super::budget::{Budget, check, count};
 use super::same_cases::check_questions;
 use super::task::TaskStatus;
-use super::{Study, StudyError, Task, UnequalBudget};
+use super::{Study, StudyError, Task};
 
 /// Schema version of the manifest.
 pub const SCHEMA: &str = "study/2";

@@ -1,5 +1,4 @@
-//! Training: recipe, run plan, training loop, optimiser, checkpoints, logs, studies, and the benchmark
-//! after every epoch.
+#![doc = include_str!("../README.md")]
 
 pub mod optim;
 

@@ -208,7 +208,7 @@ impl Rule {
         if !fits {
             return None;
         }
-        let frame: PromptOptions = plan.condition(entry).perturbation.perturb(&plan.scene(entry)).ok()?.frame;
+        let frame: PromptOptions = plan.perturbed(entry)?.frame;
         let inserted = frame.inserts.iter().map(|insert| insert.text.as_str()).collect::<Vec<_>>().join("\n");
         let shown = prompt(case, item, &frame);
         let gold = match &item.answer {

@@ -314,7 +314,7 @@ pub trait Attack: Debug + Send + Sync {
 pub enum GradientSource {
     /// The evaluated model itself: a white-box attack.
     Model,
-    /// Another model, given as [`crate::run::Surrogate`]: the attacked image is transferred to the evaluated model.
+    /// Another model, given as [`crate::runner::Surrogate`]: the attacked image is transferred to the evaluated model.
     Surrogate,
 }
 

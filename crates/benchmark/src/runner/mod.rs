@@ -15,7 +15,7 @@ use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 pub use crate::runner::images::{Gallery, Images, pictures};
 pub use crate::runner::recall::NO_REPLY;
 
-use crate::model::{Model, ModelError, Query, Response};
+use crate::model::{Model, ModelError, Query, Response, decoded};
 use crate::outcome::Outcome;
 use crate::perturb::{Attack, GradientSource, Perturbed, ShownImages};
 use crate::plan::{Entry, Plan};
@@ -163,7 +163,7 @@ pub fn run(
     let mut cases = plan.entries.chunk_by(|a, b| a.case == b.case).peekable();
     while let Some(of_case) = cases.next() {
         for &entry in of_case {
-            let Some(perturbed) = perturb(plan, entry) else { continue };
+            let Some(perturbed) = plan.perturbed(entry) else { continue };
             if perturbed.recall.is_some() {
                 batch.recalling.push((entry, perturbed));
             } else {
@@ -261,12 +261,6 @@ fn parts(waiting: Vec<PendingQuery>) -> impl Iterator<Item = Vec<PendingQuery>> 
         pieces.push(part);
         pieces
     })
-}
-
-/// Perturbs an entry. A plan holds only entries whose perturbation applies, and perturbing is pure, so a planned entry
-/// never gives `None`.
-fn perturb(plan: &Plan<'_>, entry: Entry) -> Option<Perturbed> {
-    plan.condition(entry).perturbation.perturb(&plan.scene(entry)).ok()
 }
 
 /// Builds the prompts and the outcome key of a perturbed entry. Fails with the reason why the entry cannot be asked.
@@ -377,7 +371,7 @@ fn answer(
             item_id: item.id.clone(),
             condition: plan.condition(asked.entry).id.clone(),
             conversation: asked.prompt.conversation.clone(),
-            images: gallery.pictures(asked.entry.case, &asked.perturbed)?,
+            images: decoded(gallery.pictures(asked.entry.case, &asked.perturbed)?),
             ask: score::ask(&asked.prompt, plan.suite.scoring, plan.suite.max_new_tokens),
         });
     }
@@ -440,7 +434,7 @@ fn merged(asked: &PendingQuery, replies: &[Response]) -> Response {
 /// does not apply.
 #[must_use]
 pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Response) -> Option<Outcome> {
-    let perturbed = perturb(plan, entry)?;
+    let perturbed = plan.perturbed(entry)?;
     let (case, item) = plan.item(entry);
     let frame = PromptOptions { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
     Some(outcome(plan, entry, &perturbed, &prompt(case, item, &frame), reply))

@@ -1,17 +1,17 @@
-//! `stepwise import FILE`: a recipe of another tool, translated.
+//! `stepwise convert FILE`: a recipe of another tool, translated.
 
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
 use stepwise_data::io::atomic::write_atomic;
-use stepwise_recipe::{Left, Tool, import};
+use stepwise_recipe::{Left, Tool, convert};
 
 use crate::exit::{CommandResult, Failure};
 
 /// No recipe is as long.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Arguments of `import`.
+/// Arguments of `convert`.
 #[derive(clap::Args)]
 pub struct Args {
     /// A recipe of LLaMA-Factory, ms-swift or TRL, in YAML.
@@ -41,16 +41,16 @@ pub fn run(args: &Args) -> CommandResult {
         return Err(Failure::input(format!("{}: it exists -> name another file, or remove this one", out.display())));
     }
     let from = Tool::ALL.into_iter().find(|tool| Some(tool.id()) == args.from.as_deref());
-    let imported = import(&args.file, &text, from).map_err(Failure::input)?;
-    tell!("a recipe of {}", imported.tool.name());
-    for Left { line, key, why } in &imported.left {
+    let converted = convert(&args.file, &text, from).map_err(Failure::input)?;
+    tell!("a recipe of {}", converted.tool.name());
+    for Left { line, key, why } in &converted.left {
         tell!("{path}:{line}: {key}: not carried over: {why}");
     }
-    tell!("{} keys carried over, {} not", imported.carried, imported.left.len());
+    tell!("{} keys carried over, {} not", converted.carried, converted.left.len());
     match &args.out {
-        None => say!("{}", imported.recipe.trim_end()),
+        None => say!("{}", converted.recipe.trim_end()),
         Some(out) => {
-            write_atomic(out, imported.recipe.as_bytes())
+            write_atomic(out, converted.recipe.as_bytes())
                 .map_err(|error| Failure::run(format!("{}: {error} -> check the folder", out.display())))?;
             say!("recipe  {}", out.display());
         }

@@ -13,12 +13,12 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Split;
 use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
-use stepwise_trainer::cases::Cases;
+use stepwise_trainer::cases::{CaseImages, Cases};
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_trainer::evaluation::cache::{self, AnswerCache, model_key};
 use stepwise_trainer::evaluation::epochs;
 use stepwise_trainer::evaluation::evaluate::{AnswerStore, Evaluated, Evaluation, ModelUnderTest};
-use stepwise_trainer::evaluation::report::{LiveModels, RunReport, write_summary};
+use stepwise_trainer::evaluation::report::{LastEvaluation, LoadedModels, RunReport, write_summary};
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::progress::Progress;
 use stepwise_vlm::nn::parameter::Pass;
@@ -65,7 +65,7 @@ pub struct Args {
     /// Ask everything anew, and remember nothing.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
-    /// cpu, cuda[:n] or wgpu[:n].
+    /// `cpu`, `cuda[:n]` or `wgpu[:n]`.
     #[arg(long)]
     device: Option<String>,
     /// Print the summary as JSON.
@@ -129,10 +129,10 @@ pub fn run(args: &Args) -> CommandResult {
     };
 
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
-    let mut examiner = Examiner { args, suite: &suite, cases: &cases, cache, interrupt, shown: Shown::new() };
+    let plan = Plan::new(&suite, &cases.eval);
+    let mut examiner = Examiner { args, plan: &plan, pictures: &cases.pictures, cache, interrupt, shown: Shown::new() };
     let base = base.as_ref().map(|(key, pipeline)| ModelUnderTest { key, pipeline, pass: Pass::BASE });
     let own = ModelUnderTest { key: &own.0, pipeline: own.1, pass: Pass::ANSWER };
-    let plan = Plan::new(&suite, &cases.eval);
     if base.is_none() {
         examiner.shown.note(&describe(&power(&plan, None)));
     }
@@ -146,10 +146,11 @@ pub fn run(args: &Args) -> CommandResult {
     if args.compat {
         summary.compat = compat::scores(&plan, &answers.outcomes);
     }
-    let at_hand = LiveModels { model: own, surrogate: base };
-    let kept = Kept { args, subject: &subject, data: &data, suite: &suite, cases: &cases, device: &chosen.name };
+    let models = LoadedModels { model: own, surrogate: base };
+    let kept =
+        Kept { args, subject: &subject, data: &data, device: &chosen.name, plan: &plan, pictures: &cases.pictures };
     let report = match &args.out {
-        Some(out) => Some(kept.write(out, (&summary, &answers), of_base.as_ref(), at_hand)?),
+        Some(out) => Some(kept.write(out, (&summary, &answers), of_base.as_ref(), models)?),
         None => None,
     };
     if args.json {
@@ -176,9 +177,9 @@ struct Kept<'a> {
     args: &'a Args,
     subject: &'a ModelSource,
     data: &'a Data,
-    suite: &'a Suite,
-    cases: &'a Cases,
     device: &'a str,
+    plan: &'a Plan<'a>,
+    pictures: &'a CaseImages,
 }
 
 impl Kept<'_> {
@@ -188,11 +189,11 @@ impl Kept<'_> {
         out: &Path,
         (summary, answers): (&Summary, &Evaluated),
         of_base: Option<&Evaluated>,
-        at_hand: LiveModels<'_>,
+        models: LoadedModels<'_>,
     ) -> Result<PathBuf, Failure> {
         let title = self.args.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let untouched = of_base.map(|base| {
-            let summary = Summary::new(self.suite, &base.skips, &base.outcomes, None, Bootstrap::default());
+            let summary = Summary::new(self.plan.suite, &base.skips, &base.outcomes, None, Bootstrap::default());
             (summary, base.outcomes.as_slice())
         });
         if let Some((base, _)) = &untouched {
@@ -200,26 +201,15 @@ impl Kept<'_> {
         }
         write_summary(out, summary).map_err(Failure::run)?;
         let tested = [(TUNED.to_owned(), summary)];
-        let alone = RunReport {
-            title: &title,
-            facts: &self.facts(),
-            suite: self.suite,
-            cases: self.cases,
-            base: summary,
-            tested: &[],
-            outcomes: None,
-            at_hand: None,
-            forgetting: None,
-        };
+        let alone =
+            RunReport { title: &title, facts: &self.facts(), base: summary, tested: &[], last: None, forgetting: None };
         let reported = match &untouched {
             None => alone,
-            Some((base, of_base)) => RunReport {
-                base,
-                tested: &tested,
-                outcomes: Some((&answers.outcomes, of_base)),
-                at_hand: Some(at_hand),
-                ..alone
-            },
+            Some((base, of_base)) => {
+                let outcomes = &answers.outcomes;
+                let last = LastEvaluation { plan: self.plan, pictures: self.pictures, outcomes, base: of_base, models };
+                RunReport { base, tested: &tested, last: Some(last), ..alone }
+            }
         };
         let page = out.join("report.html");
         reported.write(&page, &out.join("tables")).map_err(Failure::run)?;
@@ -233,7 +223,7 @@ impl Kept<'_> {
             ("Model", Some(self.args.path.display().to_string())),
             ("Base", base.map(|base| base.display().to_string())),
             ("Cases", Some(self.data.source.to_string())),
-            ("Suite", Some(self.suite.name.clone())),
+            ("Suite", Some(self.plan.suite.name.clone())),
             ("Device", Some(self.device.to_owned())),
         ];
         facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
@@ -243,8 +233,8 @@ impl Kept<'_> {
 /// Asks models, and remembers what they said.
 struct Examiner<'a> {
     args: &'a Args,
-    suite: &'a Suite,
-    cases: &'a Cases,
+    plan: &'a Plan<'a>,
+    pictures: &'a CaseImages,
     cache: Option<AnswerCache>,
     interrupt: Interrupt,
     shown: Shown,
@@ -268,7 +258,7 @@ impl Examiner<'_> {
         if let Some(kept) = &kept {
             memory = memory.and_file(kept).map_err(Failure::input)?;
         }
-        let evaluation = Evaluation { name, model, surrogate, suite: self.suite, cases: self.cases };
+        let evaluation = Evaluation { name, model, surrogate, plan: self.plan, pictures: self.pictures };
         let answers = evaluation.ask(&mut memory, &mut self.shown, &self.interrupt).map_err(|error| {
             if !error.is_interrupt() {
                 return Failure::run(error);

@@ -13,7 +13,6 @@ pub mod export;
 pub mod init;
 mod plan;
 pub mod preview;
-pub mod report;
 pub mod schema;
 pub mod study;
 pub mod train;

@@ -1,4 +1,4 @@
-//! `stepwise create OUT`: a small SmolVLM from nothing.
+//! `stepwise new-model OUT`: a small SmolVLM from nothing.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use stepwise_vlm::create::{FreshConfig, FreshError, create};
 use crate::exit::{CommandResult, Failure};
 use crate::folder;
 
-/// Arguments of `create`.
+/// Arguments of `new-model`.
 #[derive(clap::Args)]
 pub struct Args {
     /// The folder to write.

@@ -1,4 +1,4 @@
-//! `stepwise create`.
+//! `stepwise new-model`.
 
 use std::fs;
 
@@ -11,10 +11,10 @@ const SIZES: &str = "vocab_size = 300\nhidden_size = 32\nintermediate_size = 64\
 fn a_model_is_written_whole_and_equal_for_a_seed() {
     let place = Workplace::empty();
     place.write("sizes.toml", SIZES);
-    let ran = place.done("create one --sizes sizes.toml --cases 3 --seed 1");
+    let ran = place.done("new-model one --sizes sizes.toml --cases 3 --seed 1");
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("one\n", ""));
-    place.done("create two --sizes sizes.toml --cases 3 --seed 1");
-    place.done("create three --sizes sizes.toml --cases 3 --seed 2");
+    place.done("new-model two --sizes sizes.toml --cases 3 --seed 1");
+    place.done("new-model three --sizes sizes.toml --cases 3 --seed 2");
     let bytes = |folder: &str, name: &str| fs::read(place.path(folder).join(name)).expect("there");
     for entry in fs::read_dir(place.path("one")).expect("a folder") {
         let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
@@ -31,7 +31,7 @@ fn sizes_that_make_no_model_are_refused_and_leave_nothing() {
     place.write("good.toml", SIZES);
     let mut said = String::new();
     for line in ["there", "new --sizes no.toml", "there/file/new --sizes good.toml --cases 3"] {
-        said.push_str(&format!("$ stepwise create {line}\n{}\n", place.refused(&format!("create {line}"))));
+        said.push_str(&format!("$ stepwise new-model {line}\n{}\n", place.refused(&format!("new-model {line}"))));
     }
     for sizes in [
         "hidden_sze = 32",
@@ -45,8 +45,8 @@ fn sizes_that_make_no_model_are_refused_and_leave_nothing() {
         "vision_intermediate_size = 0",
     ] {
         place.write("sizes.toml", sizes);
-        let refused = place.refused("create new --sizes sizes.toml --cases 3");
-        said.push_str(&format!("$ echo {sizes} > sizes.toml; stepwise create new --sizes sizes.toml\n{refused}\n"));
+        let refused = place.refused("new-model new --sizes sizes.toml --cases 3");
+        said.push_str(&format!("$ echo {sizes} > sizes.toml; stepwise new-model new --sizes sizes.toml\n{refused}\n"));
     }
     insta::assert_snapshot!(said);
     assert!(!place.path("new").exists());

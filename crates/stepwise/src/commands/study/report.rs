@@ -1,4 +1,4 @@
-//! `stepwise report STUDY`.
+//! `stepwise study report FILE`.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::folder;
 use crate::table::{Table, interval, number, p_value, signed, with_interval};
 use crate::table_markup;
 
-/// Arguments of `report`.
+/// Arguments of `study report`.
 #[derive(clap::Args)]
 pub struct Args {
     /// The study, the TOML file that was run.

@@ -1,5 +1,8 @@
 //! Reads the study file: base recipe, changes to it in all arms, axes with their arms, seeds, and the
-//! primary endpoints.
+//! primary endpoints. The crate `study` runs studies; the file is read here, where no tensors are needed.
+
+mod reference_page;
+mod unequal_budget;
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +10,11 @@ use stepwise_config::document::{Document, Entry, Table, Value};
 use stepwise_config::kind::{Accepts, ValueKind};
 use stepwise_config::problem::Location;
 use stepwise_config::section::{Findings, Section};
-use stepwise_recipe::{Problem, Reference};
 
-use super::StudyError;
-use super::unequal_budget::{self, UnequalBudget};
+use crate::{FOREIGN_KEYS, RecipeError, Reference};
+
+pub use reference_page::markdown;
+pub use unequal_budget::UnequalBudget;
 
 /// A study file as written.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,12 +62,12 @@ impl StudyFile {
     ///
     /// # Errors
     /// When the text is wrong; the error lists every problem.
-    pub fn parse(path: &Path, text: String) -> Result<Self, StudyError> {
-        let invalid = |problems| StudyError::Invalid { path: path.into(), problems };
+    pub fn parse(path: &Path, text: String) -> Result<Self, RecipeError> {
+        let invalid = |problems| RecipeError::Invalid { path: path.into(), problems };
         let Document { sources, root } = Document::parse(path.display().to_string(), text, &[]).map_err(invalid)?;
         let findings = Findings::new(sources);
         let study = read(path, root, &findings);
-        let problems: Vec<Problem> = findings.problems(&reference(), &stepwise_recipe::FOREIGN_KEYS);
+        let problems = findings.problems(&reference(), &FOREIGN_KEYS);
         if problems.is_empty() { Ok(study) } else { Err(invalid(problems)) }
     }
 }
@@ -296,9 +300,9 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stepwise_recipe::Recipe;
+    use crate::Recipe;
 
-    fn parse(text: &str) -> Result<StudyFile, StudyError> {
+    fn parse(text: &str) -> Result<StudyFile, RecipeError> {
         StudyFile::parse(Path::new("studies/order.toml"), text.to_owned())
     }
 
