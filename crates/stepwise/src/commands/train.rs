@@ -74,7 +74,7 @@ pub fn run(args: &Args) -> CommandResult {
         say!("best    {} ({best})", finished.folder.join(BEST).display());
     } else if !finished.epochs.is_empty() {
         say!(
-            "best    none: every evaluated epoch fell below the guard of `best_model_max_drop`; the newest is {}",
+            "best    none: no evaluated epoch stays within `best_model_max_drop`; the newest is {}",
             finished.folder.join(LAST).display()
         );
     }

@@ -93,12 +93,12 @@ fn an_evaluation_stops_between_two_answers_and_the_same_command_goes_on() {
     let output = child.wait_with_output().expect("ended");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(130), &b""[..]), "{rest}");
     assert!(
-        rest.contains("interrupted; what was answered is remembered: the same command goes on from here"),
+        rest.contains("interrupted; all answers so far are stored: run the same command again to continue"),
         "{rest}"
     );
     assert!(!rest.contains("tuned: "), "{rest}");
 
     let again = place.done(&line.join(" "));
     let asked = first.trim_start_matches("base: ").split(' ').next().expect("a number");
-    assert!(again.stderr.contains(&format!("base: 0 answers asked for, {asked} remembered")), "{}", again.stderr);
+    assert!(again.stderr.contains(&format!("base: 0 answers computed, {asked} reused")), "{}", again.stderr);
 }
