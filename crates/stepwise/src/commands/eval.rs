@@ -126,7 +126,7 @@ pub fn run(args: &Args) -> CommandResult {
     let key =
         |subject: &ModelSource, pipeline, adapter| model_key(subject, pipeline, kind, adapter).map_err(Failure::input);
     let own = (key(&subject, &pipeline, true)?, &pipeline);
-    // The base is a separate model, or the adapted model with its adapter switched off. A model without adapter has no base.
+    // The base is a separate model, or the adapted model with its adapter switched off. Otherwise there is no base.
     let base = match (&other, &subject.adapter) {
         (Some((base, pipeline)), _) => Some((key(base, pipeline, false)?, pipeline)),
         (None, Some(_)) => Some((key(&subject, &pipeline, false)?, &pipeline)),
