@@ -23,7 +23,12 @@ pub fn choose(name: Option<&str>) -> Result<Chosen, Failure> {
         None => (name, 0),
         Some((kind, index)) => {
             let index = index.parse::<usize>();
-            (kind, index.map_err(|_| Failure::input(format!("--device {name}: a device number is expected after the colon")))?)
+            (
+                kind,
+                index.map_err(|_| {
+                    Failure::input(format!("--device {name}: a device number is expected after the colon"))
+                })?,
+            )
         }
     };
     let device = match (kind, index) {
@@ -44,7 +49,9 @@ pub fn choose(name: Option<&str>) -> Result<Chosen, Failure> {
 
 #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
 fn not_built(name: &str, kind: &str) -> Failure {
-    Failure::input(format!("--device {name}: this program was built without this backend -> build with `--features {kind}`"))
+    Failure::input(format!(
+        "--device {name}: this program was built without this backend -> build with `--features {kind}`"
+    ))
 }
 
 /// Name of the default device: CUDA if it is built in and the machine has NVIDIA's driver, else wgpu if it is built in, else the

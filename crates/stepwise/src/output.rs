@@ -25,7 +25,9 @@ pub fn result(line: Arguments<'_>) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::BrokenPipe => process::exit(0),
         Err(error) => {
-            remark(format_args!("error: the result cannot be written: {error} -> free disk space, or name another file"));
+            remark(format_args!(
+                "error: the result cannot be written: {error} -> free disk space, or name another file"
+            ));
             process::exit(1)
         }
     }

@@ -102,9 +102,7 @@ fn footnotes(summary: &Summary) -> Vec<String> {
         [CheckVerdict::Pass, CheckVerdict::Fail, CheckVerdict::NotApplicable].map(|verdict| of(verdict).count());
     if counts[0] + counts[1] > 0 {
         let [pass, fail, idle] = counts;
-        notes.push(format!(
-            "checks against fake robustness: {pass} passed, {fail} failed, {idle} not applicable"
-        ));
+        notes.push(format!("checks against fake robustness: {pass} passed, {fail} failed, {idle} not applicable"));
     }
     for check in of(CheckVerdict::Fail) {
         let numbers = check.numbers.iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>();

@@ -43,7 +43,10 @@ pub fn run(args: &Args) -> CommandResult {
     }
     let text = std::fs::read_to_string(&args.file).map_err(|error| unreadable(error.to_string()))?;
     if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
-        return Err(Failure::input(format!("{} already exists -> name another file, or remove this one", out.display())));
+        return Err(Failure::input(format!(
+            "{} already exists -> name another file, or remove this one",
+            out.display()
+        )));
     }
     let from = Tool::ALL.into_iter().find(|tool| Some(tool.id()) == args.from.as_deref());
     let converted = convert(&args.file, &text, from).map_err(Failure::input)?;
@@ -55,8 +58,12 @@ pub fn run(args: &Args) -> CommandResult {
     match &args.out {
         None => say!("{}", converted.recipe.trim_end()),
         Some(out) => {
-            write_atomic(out, converted.recipe.as_bytes())
-                .map_err(|error| Failure::run(format!("{}: {error} -> check that the folder is writable and the disk has room", out.display())))?;
+            write_atomic(out, converted.recipe.as_bytes()).map_err(|error| {
+                Failure::run(format!(
+                    "{}: {error} -> check that the folder is writable and the disk has room",
+                    out.display()
+                ))
+            })?;
             say!("recipe  {}", out.display());
         }
     }

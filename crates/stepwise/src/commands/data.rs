@@ -73,7 +73,12 @@ pub fn run(command: &Command) -> CommandResult {
 }
 
 fn import(args: &ImportArgs) -> CommandResult {
-    let unknown = || Failure::input(format!("{}: no importer has this name -> name one of the importers in `stepwise data import --help`", args.name));
+    let unknown = || {
+        Failure::input(format!(
+            "{}: no importer has this name -> name one of the importers in `stepwise data import --help`",
+            args.name
+        ))
+    };
     let importer = importer(&args.name).ok_or_else(unknown)?;
     let report = (importer.run)(&args.src, &args.out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
     report.skipped.iter().for_each(|reason| tell!("note: {reason}"));

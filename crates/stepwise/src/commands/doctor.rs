@@ -48,7 +48,8 @@ pub fn run(args: &Args) -> CommandResult {
         say!("all is well");
         Ok(())
     } else {
-        let problem = format!("{} computes a training step differently from the cpu -> use another device", chosen.name);
+        let problem =
+            format!("{} computes a training step differently from the cpu -> use another device", chosen.name);
         Err(Failure::run(problem))
     }
 }

@@ -50,7 +50,10 @@ pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
     let subject = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
     if args.format == "peft" && subject.adapter.is_none() {
-        let problem = format!("{}: the path has no adapter -> export a full fine-tune with `--format merged`", args.path.display());
+        let problem = format!(
+            "{}: the path has no adapter -> export a full fine-tune with `--format merged`",
+            args.path.display()
+        );
         return Err(Failure::input(problem));
     }
     let chosen = device::choose(Some("cpu"))?;

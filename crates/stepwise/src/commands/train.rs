@@ -79,7 +79,10 @@ pub fn run(args: &Args) -> CommandResult {
         );
     }
     if finished.stopped_early {
-        say!("ended   early, after step {}: the metric no longer improved (`early_stopping_patience`)", finished.global_step);
+        say!(
+            "ended   early, after step {}: the metric no longer improved (`early_stopping_patience`)",
+            finished.global_step
+        );
     }
     if let Some(report) = &finished.report {
         say!("report  {}", report.display());

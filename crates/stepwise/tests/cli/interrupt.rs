@@ -27,7 +27,8 @@ fn it_saves_and_ends_with_130_and_resume_completes_the_run() {
     assert_eq!(output.status.code(), Some(130), "{rest}");
     assert!(rest.contains("finishing the step and saving; again to leave at once"), "{rest}");
     let end = rest.lines().last().expect("lines");
-    let step = end.strip_prefix("interrupted after step ").and_then(|end| end.strip_suffix(": continue with `--resume`"));
+    let step =
+        end.strip_prefix("interrupted after step ").and_then(|end| end.strip_suffix(": continue with `--resume`"));
     let step: u64 = step.unwrap_or_else(|| panic!("ends with {end}")).parse().expect("a step");
     assert!(place.path(&format!("run/checkpoint-{step}/digest.json")).is_file());
 

@@ -74,7 +74,10 @@ impl Found {
         let run = run.ok_or_else(|| no_outcomes(path, "the checkpoint is not in the folder of its run"))?;
         let log = run.join("trainer_log.jsonl");
         let ends = tested_steps(&log).map_err(|error| {
-            Failure::input(format!("{}: {error} -> restore the log, which lists the step at which each epoch ended", log.display()))
+            Failure::input(format!(
+                "{}: {error} -> restore the log, which lists the step at which each epoch ended",
+                log.display()
+            ))
         })?;
         let tested = tested(&run);
         let ended = ends.iter().find(|(epoch, step)| *step == state.global_step && tested.contains(epoch));

@@ -1,4 +1,4 @@
-//! `stepwise study run FILE`.
+//! `stepwise study run FILE`: runs all tasks of a study, or a single one, or lists them.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::table::Table;
 /// Arguments of `study run`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The study, a TOML file.
+    /// Study, a TOML file.
     study: PathBuf,
     /// Print the tasks and their state, and run nothing.
     #[arg(long, conflicts_with = "task")]
@@ -37,7 +37,12 @@ pub struct Args {
     device: Option<String>,
 }
 
-/// Runs the command.
+/// Runs the tasks, or prints them with `--dry-run`.
+///
+/// # Errors
+///
+/// [`Failure::Input`] for an invalid study, task or device; [`Failure::Run`] when runs failed; [`Failure::Held`] when other processes
+/// run the rest; [`Failure::Interrupted`] when the user interrupts the command.
 pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     if args.dry_run {
