@@ -54,8 +54,8 @@ fn not_built(name: &str, kind: &str) -> Failure {
     ))
 }
 
-/// Name of the default device: CUDA if it is built in and the machine has NVIDIA's driver, else wgpu if it is built in, else the
-/// CPU.
+/// Name of the default device: CUDA if it is built in and the machine has NVIDIA's driver, else wgpu if it is built in,
+/// else the CPU.
 fn best() -> &'static str {
     let driver = ["/dev/nvidiactl", "/dev/dxg", "C:\\Windows\\System32\\nvcuda.dll"];
     if cfg!(feature = "cuda") && driver.iter().any(|path| std::path::Path::new(path).exists()) {

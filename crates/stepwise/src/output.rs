@@ -1,7 +1,7 @@
 //! Output of all commands: results go to stdout, all other lines to stderr.
 //!
-//! When stdout is closed, as by `stepwise ... | head`, the program exits quietly with code 0. When stderr is closed, the program
-//! continues, so that a run survives the terminal that started it.
+//! When stdout is closed, as by `stepwise ... | head`, the program exits quietly with code 0. When stderr is closed,
+//! the program continues, so that a run survives the terminal that started it.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -18,8 +18,8 @@ macro_rules! tell {
     ($($part:tt)*) => { $crate::output::remark(format_args!($($part)*)) };
 }
 
-/// Writes `line` to stdout; the function behind [`say`]. Exits with code 0 when stdout is closed, and with code 1 on any other
-/// write error.
+/// Writes `line` to stdout; the function behind [`say`]. Exits with code 0 when stdout is closed, and with code 1 on
+/// any other write error.
 pub fn result(line: Arguments<'_>) {
     match writeln!(io::stdout().lock(), "{line}") {
         Ok(()) => {}

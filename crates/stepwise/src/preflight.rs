@@ -16,8 +16,8 @@ pub fn text(preflight: &Preflight) -> String {
     [trained(preflight), examples(preflight), memory(&preflight.memory)].map(|table| table.text()).join("\n\n")
 }
 
-/// Warning with advice if the run may need more memory than is free. None if it fits, or if the system does not provide the
-/// amount of free memory.
+/// Warning with advice if the run may need more memory than is free. None if it fits, or if the system does not provide
+/// the amount of free memory.
 pub fn warning(estimate: &MemoryEstimate) -> Option<String> {
     let available = available()?;
     (estimate.to_come() > available).then(|| {
@@ -79,7 +79,8 @@ fn by_phase(trainable: &TrainableParameters, freeze_groups: &[FreezeGroup]) -> V
     freeze_groups.iter().map(learning).collect()
 }
 
-/// Range of the peak learning rates over the phases that train `part`. With LoRA+, the rate of `lora_B` is added for adapters.
+/// Range of the peak learning rates over the phases that train `part`. With LoRA+, the rate of `lora_B` is
+/// added for adapters.
 fn rate(freeze_groups: &[FreezeGroup], part: ModelPart, adapters: bool) -> String {
     let rates: Vec<&Rates> = freeze_groups.iter().flat_map(|freeze_group| freeze_group.rates(part)).collect();
     let span = |ratio: f64| {

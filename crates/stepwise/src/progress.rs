@@ -1,4 +1,5 @@
-//! Progress of a command on stderr: a progress bar if stderr is a terminal, and plain lines for steps, epochs and notes.
+//! Progress of a command on stderr: a progress bar if stderr is a terminal, and plain lines for steps, epochs
+//! and notes.
 
 use std::io::IsTerminal;
 

@@ -36,8 +36,9 @@ impl Table {
     }
 }
 
-/// Formats the accuracy under each condition, compared with the base, then the main results and footnotes. A metric of a single
-/// condition, stage or attack has a colon in its id; the table shows such a metric only if it is primary. The report shows all.
+/// Formats the accuracy under each condition, compared with the base, then the main results and footnotes. A metric of
+/// a single condition, stage or attack has a colon in its id; the table shows such a metric only if it is primary. The
+/// report shows all.
 pub fn gains(title: &str, summary: &Summary) -> String {
     let head = ["", "n", "left out", "base", title, "gain [95 % interval]", "p, adjusted", "unparsed"];
     let mut rows = vec![head.map(str::to_owned)];
@@ -148,8 +149,8 @@ fn few(names: &[String]) -> String {
     }
 }
 
-/// Formats the phases with their training examples by stage, then the counts of examples that differ from the stored questions:
-/// by condition, context and blank images.
+/// Formats the phases with their training examples by stage, then the counts of examples that differ from the stored
+/// questions: by condition, context and blank images.
 pub fn plan_summary(plan_summary: &PlanSummary) -> String {
     let head = ["phase", "steps", "epochs", "rate", "stage 1", "stage 2", "stage 3", "stage 4", "examples"];
     let mut rows = vec![head.map(str::to_owned)];

@@ -18,8 +18,8 @@ pub fn markdown(table: &Table) -> String {
     lines.join("\n")
 }
 
-/// Formats a LaTeX table with rules of the package `booktabs`, the title as caption and the notes below. A table without rows
-/// becomes LaTeX comments.
+/// Formats a LaTeX table with rules of the package `booktabs`, the title as caption and the notes below. A table
+/// without rows becomes LaTeX comments.
 pub fn latex(table: &Table) -> String {
     let line =
         |cells: &[String]| format!("{} \\\\", cells.iter().map(|cell| tex(cell)).collect::<Vec<_>>().join(" & "));

@@ -1,5 +1,5 @@
-//! `stepwise check DATA`: checks a case file, lists all problems and summarises the contents. `stepwise check RECIPE`: makes the
-//! checks of `stepwise train` before its first step.
+//! `stepwise check DATA`: checks a case file, lists all problems and summarises the contents. `stepwise check RECIPE`:
+//! makes the checks of `stepwise train` before its first step.
 
 use std::path::PathBuf;
 
@@ -80,7 +80,8 @@ pub fn run(args: &Args) -> CommandResult {
     }
 }
 
-/// Loads the recipe, its cases and its model, and prints the preflight tables. Runs no training step and writes no file.
+/// Loads the recipe, its cases and its model, and prints the preflight tables. Runs no training step and
+/// writes no file.
 fn recipe(args: &Args) -> CommandResult {
     if args.json || args.taxonomy.is_some() {
         let problem = "--json and --taxonomy apply to case files only, and this is a recipe -> leave them out";

@@ -32,8 +32,8 @@ fn tools() -> clap::builder::PossibleValuesParser {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the recipe cannot be read or translated, or the output file exists; [`Failure::Run`] when the output
-/// cannot be written.
+/// [`Failure::Input`] when the recipe cannot be read or translated, or the output file exists; [`Failure::Run`] when
+/// the output cannot be written.
 pub fn run(args: &Args) -> CommandResult {
     let path = args.file.display();
     let unreadable = |problem: String| Failure::input(format!("{path}: {problem} -> check the path of the recipe"));

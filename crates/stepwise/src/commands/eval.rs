@@ -1,4 +1,5 @@
-//! `stepwise eval PATH`: runs the benchmark on a run, a checkpoint, a PEFT folder or a model, and compares it with its base.
+//! `stepwise eval PATH`: runs the benchmark on a run, a checkpoint, a PEFT folder or a model, and compares it
+//! with its base.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,8 @@ pub struct Args {
     /// Scoring of choice and yes/no questions; by default as set in the suite.
     #[arg(long, value_enum)]
     scoring: Option<ScoringChoice>,
-    /// Also score generated responses by published scoring rules, including their known faults, next to the strict score.
+    /// Also score generated responses by published scoring rules, including their known faults, next to the
+    /// strict score.
     #[arg(long)]
     compat: bool,
     /// Maximum number of cases.
@@ -58,8 +60,8 @@ pub struct Args {
     /// Write outcomes, summary, report and tables to this folder; answers already stored there are reused.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Folder of the answer cache, from which later evaluations reuse answers; by default `stepwise/answers` in the user's cache
-    /// folder. Above 1 GiB, the answers of the least recently used models are deleted.
+    /// Folder of the answer cache, from which later evaluations reuse answers; by default `stepwise/answers` in the
+    /// user's cache folder. Above 1 GiB, the answers of the least recently used models are deleted.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Use no answer cache.
@@ -94,8 +96,8 @@ enum ScoringChoice {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the model, the cases, the suite or stored outcomes cannot be used; [`Failure::Run`] when the evaluation
-/// fails or a file cannot be written; [`Failure::Interrupted`] when the user interrupts it.
+/// [`Failure::Input`] when the model, the cases, the suite or stored outcomes cannot be used; [`Failure::Run`] when the
+/// evaluation fails or a file cannot be written; [`Failure::Interrupted`] when the user interrupts it.
 pub fn run(args: &Args) -> CommandResult {
     let chosen = device::choose(args.device.as_deref())?;
     let subject = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
@@ -188,7 +190,8 @@ struct Kept<'a> {
 }
 
 impl Kept<'_> {
-    /// Writes summaries, report and tables, and returns the path of the report. The report has worst cases only if there is a base.
+    /// Writes summaries, report and tables, and returns the path of the report. The report has worst cases only if
+    /// there is a base.
     fn write(
         &self,
         out: &Path,
@@ -282,7 +285,8 @@ impl Examiner<'_> {
     }
 }
 
-/// Opens the answer cache. An unusable folder of `--cache` is an error; an unusable default folder only gives a warning.
+/// Opens the answer cache. An unusable folder of `--cache` is an error; an unusable default folder only gives
+/// a warning.
 fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
     if args.no_cache {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! `stepwise export PATH OUT`: writes an adapter as a PEFT folder, or a whole model with the adapter merged into its weights. The
-//! result is loaded again and compared with the original.
+//! `stepwise export PATH OUT`: writes an adapter as a PEFT folder, or a whole model with the adapter merged into its
+//! weights. The result is loaded again and compared with the original.
 
 use std::path::{Path, PathBuf};
 
@@ -36,16 +36,16 @@ pub struct Args {
 /// Log-likelihoods, in nats, of fixed options for a few questions: `[question][option]`.
 type Answers = Vec<Vec<f64>>;
 
-/// Largest allowed difference of a log-likelihood, in nats, between the original and the exported model, by number format. In
-/// float32, sums are rounded in another order; in bfloat16, each weight is rounded to 8 significant bits.
+/// Largest allowed difference of a log-likelihood, in nats, between the original and the exported model, by number
+/// format. In float32, sums are rounded in another order; in bfloat16, each weight is rounded to 8 significant bits.
 const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
 
 /// Exports the model or adapter, and checks the result.
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the output folder exists, or the path has nothing to export in this format; [`Failure::Run`] when the
-/// export cannot be written, or its answers differ from the original.
+/// [`Failure::Input`] when the output folder exists, or the path has nothing to export in this format; [`Failure::Run`]
+/// when the export cannot be written, or its answers differ from the original.
 pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
     let subject = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;

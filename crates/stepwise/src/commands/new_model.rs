@@ -30,8 +30,8 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the output folder exists or cannot be written, or the sizes are invalid; [`Failure::Run`] when the
-/// tokenizer cannot be made.
+/// [`Failure::Input`] when the output folder exists or cannot be written, or the sizes are invalid; [`Failure::Run`]
+/// when the tokenizer cannot be made.
 pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
     let sizes = match &args.sizes {

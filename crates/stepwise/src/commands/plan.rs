@@ -1,5 +1,5 @@
-//! `stepwise train RECIPE --plan`: prints the training examples of a run as counts by phase. Needs the cases, but neither the
-//! model nor the image files.
+//! `stepwise train RECIPE --plan`: prints the training examples of a run as counts by phase. Needs the cases, but
+//! neither the model nor the image files.
 
 use std::path::Path;
 
@@ -25,8 +25,8 @@ enum Form {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the name of the file does not end in `.csv` or `.html`, or the suite, the cases or the run plan are
-/// invalid; [`Failure::Run`] when the file cannot be written.
+/// [`Failure::Input`] when the name of the file does not end in `.csv` or `.html`, or the suite, the cases or the run
+/// plan are invalid; [`Failure::Run`] when the file cannot be written.
 pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
     let suite = epochs::suite(recipe).map_err(Failure::input)?;

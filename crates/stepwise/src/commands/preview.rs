@@ -30,8 +30,8 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the recipe, the cases or the model cannot be loaded, the case does not exist, or an example cannot be
-/// made.
+/// [`Failure::Input`] when the recipe, the cases or the model cannot be loaded, the case does not exist, or an example
+/// cannot be made.
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;

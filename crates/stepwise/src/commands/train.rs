@@ -24,8 +24,8 @@ pub struct Args {
     /// Resume from the newest complete checkpoint in the recipe's output folder.
     #[arg(long)]
     resume: bool,
-    /// Print the training examples of each phase as counts, and train nothing; with a file, also write every example with its
-    /// step, as a table (`.csv`) or a page with charts (`.html`).
+    /// Print the training examples of each phase as counts, and train nothing; with a file, also write every example
+    /// with its step, as a table (`.csv`) or a page with charts (`.html`).
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "resume")]
     plan: Option<Option<PathBuf>>,
     /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
@@ -37,8 +37,8 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the run cannot be prepared or trained, [`Failure::Run`] when it stops or a file cannot be written, and
-/// [`Failure::Interrupted`] when the user interrupts the run.
+/// [`Failure::Input`] when the run cannot be prepared or trained, [`Failure::Run`] when it stops or a file cannot be
+/// written, and [`Failure::Interrupted`] when the user interrupts the run.
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     if let Some(file) = &args.plan {

@@ -28,7 +28,8 @@ pub struct Args {
     a: PathBuf,
     /// Results to compare with A; every difference is B - A.
     b: PathBuf,
-    /// Case file, or folder with `cases.jsonl`, for scoring responses from another tool; by default the cases of the run.
+    /// Case file, or folder with `cases.jsonl`, for scoring responses from another tool; by default the cases
+    /// of the run.
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
     /// Split of these cases that was evaluated; by default all cases.
@@ -59,8 +60,8 @@ enum Format {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when one side has no outcomes, the sides used different suites, or the outcomes do not fit the suite or the
-/// cases.
+/// [`Failure::Input`] when one side has no outcomes, the sides used different suites, or the outcomes do not fit the
+/// suite or the cases.
 pub fn run(args: &Args) -> CommandResult {
     let (a, b) = (Found::at(&args.a), Found::at(&args.b));
     let (a, b) = both(a, b)?;
@@ -114,8 +115,8 @@ fn both<T>(a: Result<T, Failure>, b: Result<T, Failure>) -> Result<(T, T), Failu
     }
 }
 
-/// Finds the suite that produced the outcomes. If a summary next to the outcomes names a suite, the digests must agree, because
-/// another suite has other controls, endpoints and test families.
+/// Finds the suite that produced the outcomes. If a summary next to the outcomes names a suite, the digests must agree,
+/// because another suite has other controls, endpoints and test families.
 fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
     let mut candidates = Vec::new();
     match &args.suite {
@@ -142,8 +143,8 @@ fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
     })
 }
 
-/// Loads the cases for scoring responses from another tool. None if neither the command line nor a recipe names cases, or if no
-/// side is a file.
+/// Loads the cases for scoring responses from another tool. None if neither the command line nor a recipe names cases,
+/// or if no side is a file.
 fn cases(args: &Args, sides: [&Found; 2]) -> Result<Option<Vec<Case>>, Failure> {
     let Some(path) = &args.cases else {
         if sides.iter().all(|side| !side.is_file) {

@@ -125,8 +125,8 @@ impl From<Summary> for AskedBy {
 }
 
 impl AskedBy {
-    /// Returns `suite` with the options of the evaluation if its digest then agrees; None if it is another suite. The cap and the
-    /// scoring may come from the command line, and the answer form from the recipe.
+    /// Returns `suite` with the options of the evaluation if its digest then agrees; None if it is another suite. The
+    /// cap and the scoring may come from the command line, and the answer form from the recipe.
     pub fn recognised(&self, suite: &Suite) -> Option<Suite> {
         [suite.answer_form, AnswerForm::Text, AnswerForm::Letter].into_iter().find_map(|answer_form| {
             let mut suite = Suite { scoring: self.scoring, max_cases: self.max_cases, answer_form, ..suite.clone() };

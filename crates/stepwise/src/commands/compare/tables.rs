@@ -105,7 +105,8 @@ fn stages(comparison: &Comparison) -> Table {
     table
 }
 
-/// Table of the main results. A metric of one condition, stage or attack has a colon in its id and is shown only with `--json`.
+/// Table of the main results. A metric of one condition, stage or attack has a colon in its id and is shown
+/// only with `--json`.
 fn metrics(comparison: &Comparison) -> Table {
     let mut table = Table::new("main results", ["", "n", "A", "B", DIFFERENCE]);
     let headline = comparison.metrics.iter().filter(|(id, _)| !id.contains(':'));

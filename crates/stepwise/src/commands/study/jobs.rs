@@ -31,13 +31,13 @@ struct Running<'a> {
     began: Instant,
 }
 
-/// Runs all unfinished tasks, at most `jobs` at the same time. Slot n uses device n modulo the number of `devices`. Tasks that
-/// other processes run are checked again while own tasks run.
+/// Runs all unfinished tasks, at most `jobs` at the same time. Slot n uses device n modulo the number of `devices`.
+/// Tasks that other processes run are checked again while own tasks run.
 ///
 /// # Errors
 ///
-/// [`Failure::Run`] when runs failed, [`Failure::Held`] when other processes run the rest, [`Failure::Interrupted`] when the user
-/// interrupts the command, and any failure to read task states or start processes.
+/// [`Failure::Run`] when runs failed, [`Failure::Held`] when other processes run the rest, [`Failure::Interrupted`]
+/// when the user interrupts the command, and any failure to read task states or start processes.
 pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) -> CommandResult {
     let interrupt =
         Interrupt::listen(|| tell!("\nstopping: every run finishes its step and saves; again to leave at once"))
@@ -66,7 +66,8 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
         while left > 0 && running.len() < jobs && !interrupt.requested() {
             let Some(task) = waiting.pop_front() else { break };
             (left, looked) = (left - 1, Some(Instant::now()));
-            // The claim is checked before the state, because a process records the end of a task before it releases the claim.
+            // The claim is checked before the state, because a process records the end of a task before it
+            // releases the claim.
             if let Some(holder) = held(task)? {
                 if elsewhere.get(&task.number) != Some(&holder) {
                     say(task, &format!("is being run by {}", holder_name(&holder)));
@@ -86,7 +87,8 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
             say(task, &format!("started{on}, process {}", child.id()));
             running.push(Running { task, child, slot, began: Instant::now() });
         }
-        // With no own process left, the waiting tasks are run by other processes, or must not start because of the interrupt.
+        // With no own process left, the waiting tasks are run by other processes, or must not start because
+        // of the interrupt.
         if running.is_empty() {
             break;
         }
@@ -169,7 +171,8 @@ fn start(study: &Study, file: &Path, task: &Task, jobs: usize, device: Option<&s
     command.spawn().map_err(Failure::run)
 }
 
-/// Sends SIGTERM, after which the process finishes its step and saves. Where no signal can be sent, the process is killed.
+/// Sends SIGTERM, after which the process finishes its step and saves. Where no signal can be sent, the
+/// process is killed.
 fn stop(process: &mut Running<'_>) {
     #[cfg(unix)]
     let asked = Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status().is_ok();

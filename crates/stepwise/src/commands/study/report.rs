@@ -31,8 +31,8 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the study, its manifest or its outcomes cannot be read, or the output folder cannot be created;
-/// [`Failure::Run`] when a file cannot be written.
+/// [`Failure::Input`] when the study, its manifest or its outcomes cannot be read, or the output folder cannot be
+/// created; [`Failure::Run`] when a file cannot be written.
 pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     let manifest = Manifest::stored(&study).map_err(Failure::input)?;
@@ -67,8 +67,8 @@ pub fn run(args: &Args) -> CommandResult {
     Ok(())
 }
 
-/// Makes the tables of the report: arms by primary endpoints, differences with tests, training budget, and effective robustness
-/// with its lines.
+/// Makes the tables of the report: arms by primary endpoints, differences with tests, training budget, and effective
+/// robustness with its lines.
 fn tables(summary: &StudySummary) -> Vec<Table> {
     let primary: Vec<(&String, &Endpoint)> =
         summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
@@ -126,7 +126,7 @@ fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
 /// Name of the base in the column of arms.
 const BASE: &str = "base";
 
-const LOOKED_AT: &str = "adjusted by Benjamini and Hochberg over all secondary endpoints";
+const LOOKED_AT: &str = "adjusted by Benjamini and Hochberg over all comparisons that are not primary";
 const SURE: &str = "* adjusted p below 0.05, and both intervals exclude zero";
 
 /// Note on the test behind the p-values.

@@ -72,9 +72,9 @@ fn is_finished(task: &Task, name: &str) -> Result<bool, Failure> {
     Ok(finished)
 }
 
-/// Takes the claim of a task. If another process holds the claim, the function waits until the claim is released or stale, or until
-/// that process is known to be alive. A failed node leaves a claim that no process touches; the wait lets a requeued task take it
-/// over once it is stale.
+/// Takes the claim of a task. If another process holds the claim, the function waits until the claim is released or
+/// stale, or until that process is known to be alive. A failed node leaves a claim that no process touches; the wait
+/// lets a requeued task take it over once it is stale.
 fn claimed(task: &Task, name: &str, no_wait: bool, interrupt: &Interrupt) -> Result<Claim, Failure> {
     let (began, mut said) = (Instant::now(), None::<Instant>);
     loop {
@@ -107,14 +107,16 @@ fn claimed(task: &Task, name: &str, no_wait: bool, interrupt: &Interrupt) -> Res
     }
 }
 
-/// Returns whether the holder counts as alive: after a wait longer than [`SILENCE`], its claim was touched recently. After twice
-/// [`SILENCE`] the wait ends in any case, because a suspended process touches its claim no more but is not stale either.
+/// Returns whether the holder counts as alive: after a wait longer than [`SILENCE`], its claim was touched recently.
+/// After twice [`SILENCE`] the wait ends in any case, because a suspended process touches its claim no more but is not
+/// stale either.
 fn is_known_to_live(waited: Duration, untouched: Duration) -> bool {
     (waited > SILENCE && untouched < 3 * BEAT) || waited > 2 * SILENCE
 }
 
-/// Returns the action for a lost claim: exit at once with code [`exit::HELD`], because another process continues the run from its
-/// last checkpoint. Checkpoints are renamed into place, so that an exit at any moment leaves none half-written.
+/// Returns the action for a lost claim: exit at once with code [`exit::HELD`], because another process
+/// continues the run from its last checkpoint. Checkpoints are renamed into place, so that an exit at any
+/// moment leaves none half-written.
 fn leave(name: &str) -> impl FnOnce(Option<Holder>) + Send + 'static {
     let name = name.to_owned();
     move |taker| {
