@@ -143,8 +143,8 @@ fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
     })
 }
 
-/// Loads the cases for scoring responses from another tool. None if neither the command line nor a recipe names cases,
-/// or if no side is a file.
+/// Loads the cases for scoring responses from another tool: from `--cases`, or else from the recipe of a run. None without
+/// `--cases` if no side is a file or no side has a recipe.
 fn cases(args: &Args, sides: [&Found; 2]) -> Result<Option<Vec<Case>>, Failure> {
     let Some(path) = &args.cases else {
         if sides.iter().all(|side| !side.is_file) {

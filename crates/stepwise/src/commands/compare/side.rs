@@ -144,8 +144,8 @@ impl AskedBy {
 pub fn same_suite(a: &Found, b: &Found) -> CommandResult {
     match (&a.asked, &b.asked) {
         (Some(of_a), Some(of_b)) if of_a.suite.digest != of_b.suite.digest => Err(Failure::input(format!(
-            "{} and {} were evaluated with different suites -> evaluate both with one suite: `stepwise eval PATH --suite FILE --out DIR`, \
-             then compare the folders",
+            "{} and {} were evaluated with different suites -> evaluate both with one suite: \
+             `stepwise eval PATH --suite FILE --out DIR`, then compare the folders",
             a.name, b.name
         ))),
         _ => Ok(()),
