@@ -13,7 +13,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, NO_GRADIENTS, NO_SURROGATE, Options, Run, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
 
 use common::{ask_again, expect};
@@ -58,14 +58,14 @@ fn attacked(attack: &str, eps: f64, base: Option<Linear>) -> (Run, Summary) {
         let number: usize = case.case_id.parse()?;
         Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([level(number); 3]))))
     };
-    let mut progress = |_: runner::Progress<'_>| std::ops::ControlFlow::Continue(());
+    let mut progress = |_: runner::RunProgress<'_>| std::ops::ControlFlow::Continue(());
     let mut base = base;
     let surrogate = base.as_mut().map(|base| Surrogate { key: "base", model: base });
     let known = HashMap::new();
     let options = Options { model: "linear", known: &known, batch: 7, surrogate, progress: &mut progress };
     let run = runner::run(&plan, &load, &mut RESPONDENT.clone(), options).expect("runs");
     let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
-    let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
+    let summary = Summary::new(&suite, &run.skips(&plan), &run.outcomes, None, bootstrap);
     (run, summary)
 }
 
@@ -159,7 +159,7 @@ fn who_cannot_be_attacked_is_counted_not_dropped() {
     let plan = Plan::new(&suite, &cases);
     let mut model = stepwise_benchmark::mock::Planted::new(&cases, stepwise_benchmark::mock::Oracle);
     let run = ask_again(&plan, &mut model, &Default::default());
-    let skips = skips(&plan, &run);
+    let skips = run.skips(&plan);
     assert_eq!(
         (skips[0].get(NO_GRADIENTS), skips[1].get(NO_GRADIENTS), skips[2].get(NO_GRADIENTS)),
         (None, Some(&12), Some(&12))

@@ -18,7 +18,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::power::{describe, power};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Answer, Case};
 
 use common::{ask_with, expect, expect_undefined, value};
@@ -132,7 +132,7 @@ fn of(policy: impl Policy) -> Summary {
     let plan = Plan::new(&suite, &cases);
     let run = ask_with(&plan, &load, &mut Planted::knowing(&plan, policy));
     let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
-    Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap)
+    Summary::new(&suite, &run.skips(&plan), &run.outcomes, None, bootstrap)
 }
 
 /// Asserts the values of several metrics.

@@ -12,20 +12,20 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Options, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 
 use common::bright::{LINEAR, case, load, suite};
 
 fn checks(model: &mut dyn Model, mut base: Linear) -> Vec<Check> {
     let (suite, cases) = (suite(), (0..24).map(case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
-    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
+    let mut progress = |_: runner::RunProgress<'_>| ControlFlow::Continue(());
     let surrogate = Some(Surrogate { key: "base", model: &mut base });
     let known = HashMap::new();
     let options = Options { model: "r", known: &known, batch: 8, surrogate, progress: &mut progress };
     let run = runner::run(&plan, &load, model, options).expect("runs");
     let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
-    let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
+    let summary = Summary::new(&suite, &run.skips(&plan), &run.outcomes, None, bootstrap);
     let read: Summary = serde_json::from_str(&serde_json::to_string(&summary).expect("serialises")).expect("reads");
     assert_eq!(read, summary);
     summary.checks

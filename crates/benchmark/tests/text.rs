@@ -14,7 +14,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{NO_REPLY, Run};
 use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Answer, Case};
 use stepwise_data::conversation::{Part, Role};
 use stepwise_data::prompt::{AnswerForm, gold_text};
@@ -191,7 +191,7 @@ fn without_a_reply_there_is_no_second_turn_and_that_is_counted() {
     let (mut suite, cases) = (suite(&["rebuttal_repeat", "parents_predicted"]), cases(3));
     let plan = Plan::new(&suite, &cases);
     let run = ask(&plan, &mut Planted::new(&cases, Unparsable));
-    let skips = skips(&plan, &run);
+    let skips = run.skips(&plan);
     let count = |c: usize| skips[c].get(NO_REPLY).copied();
     // Nine of the twelve items build on other items.
     assert_eq!((count(0), count(1), count(2)), (None, Some(12), Some(9)));

@@ -20,7 +20,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Options, Run, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_benchmark::worst_cases::{self, Speaker};
 use stepwise_data::case::Case;
 use stepwise_data::random::stream;
@@ -154,7 +154,7 @@ fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Summary
         (0..=epochs).map(|epoch| asked(&plan, &mut Attackable(Planted::new(cases, Learner { epoch })))).collect();
     let bootstrap = Bootstrap { resamples: 1000, ..Bootstrap::default() };
     let summary = |run: &Run, base: Option<&Run>| {
-        Summary::new(suite, &skips(&plan, run), &run.outcomes, base.map(|base| base.outcomes.as_slice()), bootstrap)
+        Summary::new(suite, &run.skips(&plan), &run.outcomes, base.map(|base| base.outcomes.as_slice()), bootstrap)
     };
     let mut summaries = vec![summary(&runs[0], None)];
     summaries.extend(runs[1..].iter().map(|run| summary(run, Some(&runs[0]))));
@@ -182,7 +182,7 @@ fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Summary
 
 /// Evaluates a model with a surrogate for transfer attacks.
 fn asked(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
-    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
+    let mut progress = |_: runner::RunProgress<'_>| ControlFlow::Continue(());
     let mut base = Attackable(Planted::new(plan.pool.cases(), Learner { epoch: 0 }));
     let surrogate = Some(Surrogate { key: "base", model: &mut base });
     let known = HashMap::new();
@@ -343,14 +343,14 @@ fn tables_hold_the_numbers_of_the_summaries() {
 fn attacked(model: &mut dyn Model) -> Report {
     let (suite, cases) = (bright::suite(), (0..24).map(bright::case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
-    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
+    let mut progress = |_: runner::RunProgress<'_>| ControlFlow::Continue(());
     let mut base = bright::LINEAR;
     let surrogate = Some(Surrogate { key: "base", model: &mut base });
     let known = HashMap::new();
     let options = Options { model: "r", known: &known, batch: 8, surrogate, progress: &mut progress };
     let run = runner::run(&plan, &bright::load, model, options).expect("runs");
     let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
-    let base = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
+    let base = Summary::new(&suite, &run.skips(&plan), &run.outcomes, None, bootstrap);
     render(&ReportInput { title: "Attacked", facts: &[], base: &base, epochs: &[], worst: &[], forgetting: None })
 }
 
@@ -392,7 +392,7 @@ fn a_line_is_drawn_through_models_that_surely_differ() {
         let run = asked(&plan, policy);
         Summary::new(
             &suite,
-            &skips(&plan, &run),
+            &run.skips(&plan),
             &run.outcomes,
             None,
             Bootstrap { resamples: 200, ..Bootstrap::default() },
@@ -506,7 +506,7 @@ fn a_report_of_the_base_alone_or_of_nothing_is_still_a_page() {
     let run = common::ask(&plan, &mut Planted::new(&cases, Learner { epoch: 0 }));
     let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
     for outcomes in [run.outcomes.as_slice(), &[]] {
-        let base = Summary::new(&suite, &skips(&plan, &run), outcomes, None, bootstrap);
+        let base = Summary::new(&suite, &run.skips(&plan), outcomes, None, bootstrap);
         let alone =
             render(&ReportInput { title: "Base", facts: &[], base: &base, epochs: &[], worst: &[], forgetting: None });
         let same = Summary::new(&suite, &[], outcomes, Some(outcomes), bootstrap);

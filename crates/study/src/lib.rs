@@ -21,7 +21,8 @@ mod unequal_budget;
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::metrics::endpoints;
-use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_config::nearest::nearest;
 use stepwise_recipe::{Problem, RecipeError};
 use stepwise_trainer::cases::{Cases, CasesError};

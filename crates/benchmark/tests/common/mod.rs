@@ -18,7 +18,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Images, Options, Run};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Answer, Case};
 
 /// Kinds that change a question's words; `hint_minus` represents all hints.
@@ -141,7 +141,7 @@ pub fn ask(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
 
 /// Evaluates a mock model without earlier answers, with other images.
 pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, model: &mut dyn Model) -> Run {
-    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
+    let mut progress = |_: runner::RunProgress<'_>| ControlFlow::Continue(());
     let options =
         Options { model: "planted", known: &HashMap::new(), batch: 16, surrogate: None, progress: &mut progress };
     runner::run(plan, images, model, options).expect("mock models do not fail")
@@ -149,7 +149,7 @@ pub fn ask_with(plan: &Plan<'_>, images: &dyn Images, model: &mut dyn Model) -> 
 
 /// Evaluates a mock model on all queries that are not in `known`.
 pub fn ask_again(plan: &Plan<'_>, model: &mut dyn Model, known: &HashMap<String, Outcome>) -> Run {
-    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
+    let mut progress = |_: runner::RunProgress<'_>| ControlFlow::Continue(());
     let options = Options { model: "planted", known, batch: 16, surrogate: None, progress: &mut progress };
     runner::run(plan, &load, model, options).expect("mock models do not fail")
 }
@@ -158,7 +158,7 @@ pub fn ask_again(plan: &Plan<'_>, model: &mut dyn Model, known: &HashMap<String,
 pub fn summary(plan: &Plan<'_>, run: &Run, base: Option<&Run>) -> Summary {
     let bootstrap = Bootstrap { resamples: 500, ..Bootstrap::default() };
     let base = base.map(|base| base.outcomes.as_slice());
-    Summary::new(plan.suite, &skips(plan, run), &run.outcomes, base, bootstrap)
+    Summary::new(plan.suite, &run.skips(plan), &run.outcomes, base, bootstrap)
 }
 
 /// Returns a metric's value. Panics when it is undefined.
