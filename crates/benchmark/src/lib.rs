@@ -1,7 +1,4 @@
-//! The adversarial benchmark: perturbations of text and images, queries, scoring, metrics, statistics and reports.
-//!
-//! This crate handles text and images, not tensors. It evaluates any implementation of [`query::Model`]: a
-//! vision-language model of another crate, or a mock model of [`planted`].
+#![doc = include_str!("../README.md")]
 
 pub mod compare;
 pub mod compat;

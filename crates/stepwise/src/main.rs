@@ -1,7 +1,4 @@
-//! The `stepwise` command: stepwise fine-tuning of vision-language models, and the adversarial benchmark of what they learned.
-//!
-//! stdout carries results, stderr everything else. Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 3 another process
-//! runs it, 130 interrupted after a checkpoint was written.
+#![doc = include_str!("../README.md")]
 
 mod preflight;
 mod table_markup;

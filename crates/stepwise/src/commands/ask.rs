@@ -38,7 +38,7 @@ pub struct Args {
     /// Cut images into tiles or not, whatever the model's folder says.
     #[arg(long)]
     do_image_splitting: Option<bool>,
-    /// cpu, cuda[:n] or wgpu[:n].
+    /// `cpu`, `cuda[:n]` or `wgpu[:n]`.
     #[arg(long)]
     device: Option<String>,
     /// Print JSON.

@@ -13,7 +13,7 @@ use crate::exit::{CommandResult, Failure};
 /// Arguments of `doctor`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// cpu, cuda[:n] or wgpu[:n]; the best one built in when left out.
+    /// `cpu`, `cuda[:n]` or `wgpu[:n]`; the best one built in when left out.
     #[arg(long)]
     device: Option<String>,
 }

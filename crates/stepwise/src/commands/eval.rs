@@ -65,7 +65,7 @@ pub struct Args {
     /// Ask everything anew, and remember nothing.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
-    /// cpu, cuda[:n] or wgpu[:n].
+    /// `cpu`, `cuda[:n]` or `wgpu[:n]`.
     #[arg(long)]
     device: Option<String>,
     /// Print the summary as JSON.

@@ -1,7 +1,7 @@
 //! `stepwise schema`: what a recipe, a suite or a study may hold.
 
 use stepwise_benchmark::suite_reference;
-use stepwise_recipe::{reference, reference_page};
+use stepwise_recipe::{reference, reference_page, study_file};
 
 use crate::exit::{CommandResult, Failure};
 
@@ -26,7 +26,7 @@ pub fn run(args: &Args) -> CommandResult {
         return Ok(());
     }
     if args.study {
-        say!("{}", stepwise_study::markdown().trim_end());
+        say!("{}", study_file::markdown().trim_end());
         return Ok(());
     }
     if args.markdown {

@@ -28,7 +28,7 @@ pub struct Args {
     /// as `.html`.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "resume")]
     plan: Option<Option<PathBuf>>,
-    /// cpu, cuda[:n] or wgpu[:n]; the best one built in when left out.
+    /// `cpu`, `cuda[:n]` or `wgpu[:n]`; the best one built in when left out.
     #[arg(long)]
     device: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `stepwise study run` and `stepwise report`.
+//! `stepwise study run`, `stepwise study report` and `stepwise study emit`.
 
 use std::fs;
 use std::process::Stdio;

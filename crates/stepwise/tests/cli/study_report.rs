@@ -204,9 +204,3 @@ fn arms_that_are_one_and_endpoints_that_come_after_are_refused() {
     refuse("an endpoint that rests on a line", "\"chain_accuracy\"", "\"effective_robustness:hint_minus\"");
     insta::assert_snapshot!(said);
 }
-
-#[test]
-fn the_page_of_studies_is_printed() {
-    let page = Workplace::empty().done("schema --study").stdout;
-    assert!(page.starts_with("# Study\n") && page.contains("| `unequal_budget` | "), "{page}");
-}

@@ -455,7 +455,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn epochs_between_which_nothing_was_tested_are_all_found() {
+    fn all_earlier_epochs_are_found_despite_gaps() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(earlier_epochs(&folder.path().join("none")).expect("nothing yet").is_empty());
         let suite = Suite::fast();

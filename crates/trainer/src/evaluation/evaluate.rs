@@ -99,7 +99,7 @@ impl Evaluation<'_> {
     ///
     /// # Errors
     /// When an image cannot be read, the model fails, or an answer cannot be stored. After an interrupt:
-    /// [`stepwise_benchmark::run::RunError::Stopped`]; earlier answers are in the journal.
+    /// [`stepwise_benchmark::runner::RunError::Stopped`]; earlier answers are in the journal.
     pub fn ask(
         &self,
         memory: &mut AnswerStore,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stepwise_recipe::{ConvertError, Recipe, Tool, convert as translate};
+use stepwise_recipe::{ConvertError, Recipe, Tool, convert};
 
 use crate::refused;
 
@@ -13,13 +13,11 @@ use crate::refused;
 ///
 /// # Panics
 /// When a translation is not a valid recipe, or an error gives no advice.
-pub fn convert(data: &[u8]) -> Result<(), String> {
+pub fn import(data: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(data);
     let path = Path::new("recipe.yaml");
-    let converted = match translate(path, &text, None) {
-        Err(ConvertError::Tool { .. }) => {
-            Tool::ALL.into_iter().map(|tool| translate(path, &text, Some(tool))).collect()
-        }
+    let converted = match convert(path, &text, None) {
+        Err(ConvertError::Tool { .. }) => Tool::ALL.into_iter().map(|tool| convert(path, &text, Some(tool))).collect(),
         of_one => of_one.map(|converted| vec![converted]),
     };
     for converted in converted.map_err(refused)? {

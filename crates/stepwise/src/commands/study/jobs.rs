@@ -149,7 +149,7 @@ fn start(study: &Study, file: &Path, task: &Task, jobs: usize, device: Option<&s
     fs::create_dir_all(path.parent().unwrap_or(&study.file.output_dir)).map_err(unwritable)?;
     let log = OpenOptions::new().create(true).append(true).open(&path).map_err(unwritable)?;
     let mut command = Command::new(std::env::current_exe().map_err(Failure::run)?);
-    command.arg("study").arg(file).args(["--task", &task.number.to_string(), "--no-wait"]);
+    command.args(["study", "run"]).arg(file).args(["--task", &task.number.to_string(), "--no-wait"]);
     command.args(device.into_iter().flat_map(|device| ["--device", device]));
     command.stdin(Stdio::null()).stdout(log.try_clone().map_err(unwritable)?).stderr(log);
     // Runs side by side share the processor's cores instead of each taking all of them.

@@ -32,7 +32,7 @@ pub struct Args {
     /// Devices that the runs use in turn, such as `cuda:0,cuda:1`; without `--jobs`, one run per device at the same time.
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "device")]
     devices: Vec<String>,
-    /// Device of every run: cpu, cuda[:n] or wgpu[:n]; by default the best one that is built in.
+    /// Device of every run: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
     #[arg(long)]
     device: Option<String>,
 }
