@@ -6,7 +6,7 @@ use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{NO_GRADIENTS, NO_SURROGATE, Run};
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
 use stepwise_testing::benchmark::evaluate::summary;
 use stepwise_testing::benchmark::flat::{self, LINEAR};
@@ -123,7 +123,7 @@ fn items_of_a_model_without_gradients_are_counted() {
     let (suite, cases) = (suite("kind = \"fgsm\"", 2.0), constructed::cases(3));
     let plan = Plan::new(&suite, &cases);
     let run = constructed::evaluate(&plan, &mut Planted::new(&cases, Oracle));
-    let skips = skips(&plan, &run);
+    let skips = run.skips(&plan);
     assert_eq!(
         (skips[0].get(NO_GRADIENTS), skips[1].get(NO_GRADIENTS), skips[2].get(NO_GRADIENTS)),
         (None, Some(&12), Some(&12))

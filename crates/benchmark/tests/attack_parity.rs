@@ -13,7 +13,8 @@ use stepwise_benchmark::model::{
 use stepwise_benchmark::perturb::adversarial::fgsm::Fgsm;
 use stepwise_benchmark::perturb::adversarial::linf;
 use stepwise_benchmark::perturb::adversarial::random_sign::RandomSign;
-use stepwise_benchmark::perturb::{AdversarialImage, Attack, AttackTarget, SuiteRng};
+use stepwise_benchmark::perturb::{AdversarialImage, Attack, AttackTarget};
+use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::conversation::Conversation;
 use stepwise_testing::benchmark::suite::CORRUPTIONS;

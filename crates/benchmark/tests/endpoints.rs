@@ -6,7 +6,8 @@ use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::stats::Bootstrap;
-use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_benchmark::summary::{EndpointTest, Summary};
 
 use stepwise_testing::benchmark::constructed::{BALANCED, Looker, cases, evaluate};

@@ -1,7 +1,8 @@
 //! Checks on synthetic cases that every change of the words is a pure function of case, item, seed and version.
 
 use proptest::prelude::*;
-use stepwise_benchmark::perturb::{Perturbed, Pool, Recall, Scene, Skip, SuiteRng};
+use stepwise_benchmark::perturb::{Perturbed, Pool, Recall, Scene, Skip};
+use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::score::chance;
 use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_data::case::{Answer, Case, Item};

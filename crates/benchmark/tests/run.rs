@@ -177,7 +177,7 @@ fn answers_of_every_type_are_hinted_at_and_judged() {
 fn a_wrong_image_size_and_a_stop_end_the_run_with_a_reason() {
     let (suite, cases) = (uncapped(), cases(3));
     let plan = Plan::new(&suite, &cases);
-    let mut go_on = |_: runner::Progress<'_>| ControlFlow::Continue(());
+    let mut go_on = |_: runner::RunProgress<'_>| ControlFlow::Continue(());
     let small = |_: &Case, _: usize| Ok(Arc::new(RgbImage::new(3, 3)));
     let mut model = Planted::new(&cases, Oracle);
     let options = Options { model: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut go_on };
@@ -187,7 +187,7 @@ fn a_wrong_image_size_and_a_stop_end_the_run_with_a_reason() {
         "{error}"
     );
 
-    let mut stop = |progress: runner::Progress<'_>| {
+    let mut stop = |progress: runner::RunProgress<'_>| {
         assert!(!progress.fresh.is_empty() && progress.done < progress.total);
         ControlFlow::Break(())
     };
@@ -230,7 +230,7 @@ fn an_interrupted_run_keeps_its_answers_and_continues_in_the_same_batches() {
         let (mut journal, held) = store::Journal::open(path).expect("opened");
         let known = by_key(&held);
         let mut tired = Tired { inside: model, batches: Vec::new(), left: batches };
-        let mut progress = |now: runner::Progress<'_>| {
+        let mut progress = |now: runner::RunProgress<'_>| {
             journal.keep(now.fresh).expect("kept");
             ControlFlow::Continue(())
         };

@@ -60,7 +60,7 @@ fn items_without_a_reply_for_the_second_turn_are_counted() {
     let (mut suite, cases) = (suite(&["rebuttal_repeat", "parents_predicted"]), cases(3));
     let plan = Plan::new(&suite, &cases);
     let run = evaluate(&plan, &mut Planted::new(&cases, Unparsable));
-    let skips = skips(&plan, &run);
+    let skips = run.skips(&plan);
     let count = |c: usize| skips[c].get(NO_REPLY).copied();
     // Nine of the twelve items build on other items.
     assert_eq!((count(0), count(1), count(2)), (None, Some(12), Some(9)));

@@ -13,7 +13,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{NO_REPLY, Run};
 use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Answer, Case};
 use stepwise_data::conversation::{Part, Role};
 use stepwise_data::prompt::{AnswerForm, gold_text};

@@ -3,7 +3,7 @@
 use stepwise_benchmark::mock::Planted;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
 use stepwise_report::{CsvFile, Report, render};
 use stepwise_testing::benchmark::constructed::{self, cases};
@@ -105,7 +105,7 @@ fn a_page_of_the_base_alone_or_of_no_outcomes_is_sound() {
     let plan = Plan::new(&suite, &cases);
     let run = constructed::evaluate(&plan, &mut Planted::new(&cases, Learner { epoch: 0 }));
     for outcomes in [run.outcomes.as_slice(), &[]] {
-        let base = Summary::new(&suite, &skips(&plan, &run), outcomes, None, few_draws());
+        let base = Summary::new(&suite, &run.skips(&plan), outcomes, None, few_draws());
         let same = [Summary::new(&suite, &[], outcomes, Some(outcomes), few_draws())];
         for epochs in [vec![], results(&["1"], &same)] {
             let report = render(&plain(&base, &epochs));

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use stepwise_benchmark::perturb::GradientSource;
+use stepwise_benchmark::perturb::kinds::KINDS;
 use stepwise_benchmark::perturb::support::templates::Families;
 use stepwise_benchmark::perturb::trainable::untrainable;
-use stepwise_benchmark::perturb::{GradientSource, KINDS};
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::conversation::Part;
 use stepwise_data::prompt::prompt;
