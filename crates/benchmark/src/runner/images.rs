@@ -103,7 +103,10 @@ impl<'a> Gallery<'a> {
 }
 
 /// Loads an image and checks its size, because regions are given in pixels of the size that the case states.
-fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
+///
+/// # Errors
+/// [`RunError::Picture`] when the image cannot be read or has another size than its case states.
+pub fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
     let failed = |source| RunError::Picture { case_id: case.case_id.clone(), index, source };
     let picture = images.load(case, index).map_err(failed)?;
     let stated = (case.images[index].width, case.images[index].height);

@@ -14,7 +14,7 @@ mod unanswerable;
 use std::collections::BTreeMap;
 
 pub use error::RunError;
-pub use images::{Gallery, Images, pictures};
+pub use images::{Gallery, Images, load, pictures};
 pub use judge::judged;
 pub use options::{Options, RunProgress, Surrogate};
 pub use outcomes::Run;

@@ -2,6 +2,7 @@
 
 pub mod dry_run;
 pub mod freeze_groups;
+mod images;
 pub mod memory;
 pub mod plan_summary;
 pub mod token_stats;
@@ -51,11 +52,11 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Measures every training example, counts the trainable parameters, and estimates the memory. Reports conditions
-    /// of `augment` that apply to no training example as warnings.
+    /// Measures every training example, decodes every image, counts the trainable parameters, and estimates the memory.
+    /// Reports conditions of `augment` that apply to no training example as warnings.
     ///
     /// # Errors
-    /// When a training example cannot be encoded or is longer than `cutoff_len`.
+    /// When a training example cannot be encoded or is longer than `cutoff_len`, or an image is damaged or refused.
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
@@ -65,6 +66,7 @@ impl Preflight {
     ) -> Result<Self, ExampleError> {
         let processor = &learner.pipeline.processor;
         let token_stats = TokenStats::new(recipe, cases, run_plan, processor, progress)?;
+        images::check(cases, progress)?;
         PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe).iter().for_each(|line| progress.warning(line));
         let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
         let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
