@@ -20,6 +20,7 @@ mod eval;
 mod export;
 mod help;
 mod hostile;
+mod images;
 mod json;
 mod never;
 mod new_model;
