@@ -20,6 +20,3 @@ pub mod progress;
 pub mod recipe_to_model;
 pub mod selection;
 pub mod train;
-
-#[cfg(test)]
-mod testing;
