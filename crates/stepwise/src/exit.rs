@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use stepwise_study::jobs::HELD_EXIT_CODE;
 use stepwise_trainer::interrupt;
 
 /// Why a command did not do what it was asked.
@@ -16,9 +17,6 @@ pub enum Failure {
     /// Interrupted, with everything saved.
     Interrupted,
 }
-
-/// Exit code of what another process does.
-pub const HELD: u8 = 3;
 
 /// What a command returns.
 pub type CommandResult = Result<(), Failure>;
@@ -49,7 +47,7 @@ pub fn code(outcome: CommandResult) -> ExitCode {
         }
         Err(Failure::Held(text)) => {
             report(&text);
-            ExitCode::from(HELD)
+            ExitCode::from(HELD_EXIT_CODE)
         }
         Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_CODE as u8),
     }

@@ -211,7 +211,7 @@ fn what_another_machine_runs_is_left_to_it_until_it_has_been_silent_for_long() {
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert_eq!(
         ran.stderr,
-        "error: joint seed-1: is being run by process 1 on elsewhere -> leave it to that, or end that first\n"
+        "error: joint seed-1: is being run by process 1 on elsewhere -> leave the task to that process, or end that process first\n"
     );
     // Its node failed: seconds are left of the five minutes that it may be silent for, and they are waited for.
     let file = fs::OpenOptions::new().write(true).open(place.path(claim)).expect("there");
