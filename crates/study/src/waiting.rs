@@ -40,7 +40,7 @@ pub enum WaitError {
     #[error(transparent)]
     Claim(#[from] StudyError),
     /// A living process runs the task, or with `no_wait` any process that may live.
-    #[error("is being run by {0} -> leave the task to that process, or end that process first")]
+    #[error("is being run by {0} -> wait for that process, or end it first")]
     Held(Holder),
     /// An end was requested during the wait.
     #[error("interrupted while another process ran the task -> start the same command again")]

@@ -7,10 +7,16 @@ use stepwise_trainer::interrupt::Interrupt;
 use super::clock;
 use crate::exit::{CommandResult, Failure};
 
-/// Runs all tasks that are not finished, `jobs` at the same time, on the `devices` in turn.
+/// Runs all unfinished tasks, at most `jobs` at the same time, on the `devices` in turn.
+///
+/// # Errors
+///
+/// [`Failure::Run`] when runs failed, [`Failure::Held`] when other processes run the rest, [`Failure::Interrupted`]
+/// when the user interrupts the command, and any failure to read task states or start processes.
 pub fn run(study: &Study, jobs: usize, devices: &[Option<String>]) -> CommandResult {
-    let interrupt = Interrupt::listen(|| tell!("\nstopping: every run finishes its step and saves; again to leave"))
-        .map_err(Failure::run)?;
+    let interrupt =
+        Interrupt::listen(|| tell!("\nstopping: every run finishes its step and saves; again to leave at once"))
+            .map_err(Failure::run)?;
     let program = std::env::current_exe().map_err(Failure::run)?;
     let options = JobOptions { program: &program, jobs, devices };
     let ended =
@@ -19,7 +25,7 @@ pub fn run(study: &Study, jobs: usize, devices: &[Option<String>]) -> CommandRes
             JobError::File(_) | JobError::Process { .. } => Failure::run(error),
         })?;
     if interrupt.requested() {
-        tell!("interrupted: the same command goes on where the runs were left");
+        tell!("interrupted: run the same command again to continue the runs");
         return Err(Failure::Interrupted);
     }
     for (task, holder) in &ended.left {

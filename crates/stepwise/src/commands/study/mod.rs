@@ -1,4 +1,4 @@
-//! `stepwise study`: runs the arms of a study, compares them, and prints scripts for clusters.
+//! `stepwise study`: runs the arms of a study, compares them, and writes scripts for clusters.
 
 mod emit;
 mod jobs;
@@ -21,7 +21,7 @@ pub enum Command {
     Emit(emit::Args),
 }
 
-/// Runs the command.
+/// Runs a subcommand of `study`.
 pub fn run(command: &Command) -> CommandResult {
     match command {
         Command::Run(args) => run::run(args),
@@ -30,7 +30,7 @@ pub fn run(command: &Command) -> CommandResult {
     }
 }
 
-/// Hours, minutes and seconds.
+/// Formats a duration as `h:mm:ss`.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)

@@ -13,7 +13,12 @@ use crate::device;
 use crate::exit::{CommandResult, Failure};
 use crate::progress::Shown;
 
-/// Claims the task, starts or resumes its run, and marks the task as finished.
+/// Claims the task, starts or resumes its run, and records that it is finished.
+///
+/// # Errors
+///
+/// [`Failure::Held`] when another process runs the task, [`Failure::Interrupted`] when the user interrupts the run,
+/// [`Failure::Input`] for an invalid device, and [`Failure::Run`] when the run fails.
 pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> CommandResult {
     let name = study.task_name(task);
     if is_finished(task, &name)? {
@@ -29,7 +34,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
                 WaitError::Interrupted => Failure::Interrupted,
             }
         })?;
-    // The former holder of the claim may have finished the task.
+    // The previous holder may have finished the task in the meantime.
     if is_finished(task, &name)? {
         return Ok(());
     }
@@ -50,7 +55,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
     }
     let finished = prepared.train(&mut shown, &interrupt).map_err(Failure::run)?;
     if finished.interrupted {
-        tell!("{name}: interrupted after step {}; the same command goes on", finished.global_step);
+        tell!("{name}: interrupted after step {}; run the same command again to continue", finished.global_step);
         return Err(Failure::Interrupted);
     }
     task.finish(finished.global_step).map_err(Failure::run)?;
@@ -78,15 +83,17 @@ fn show(name: &str, event: &WaitEvent<'_>) {
     }
 }
 
-/// Ends this process when the claim is lost. Another process then resumes the run from its last checkpoint, so nothing more
-/// may be written. Checkpoints are renamed into place when complete, so no checkpoint is damaged.
+/// Returns the action for a lost claim: exit at once with code [`HELD_EXIT_CODE`], because another process continues the run
+/// from its last checkpoint. Checkpoints are renamed into place, so that an exit at any moment leaves none half-written.
 fn leave(name: &str) -> impl FnOnce(Option<Holder>) + Clone + Send + 'static {
     let name = name.to_owned();
     move |taker| {
-        let why = taker.map_or("its claim was removed".to_owned(), |taker| {
-            format!("{taker} has taken it over, because this process was silent for too long")
+        let why = taker.map_or("the claim was removed".to_owned(), |taker| {
+            format!("{taker} has taken the task over, because this process did not touch its claim for too long")
         });
-        tell!("error: {name}: {why} -> leave it to the process that runs it now; this process writes nothing more");
+        tell!(
+            "error: {name}: {why} -> no action is needed if the other process runs; this process writes nothing more"
+        );
         std::process::exit(HELD_EXIT_CODE.into());
     }
 }
