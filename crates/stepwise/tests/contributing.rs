@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use stepwise_benchmark::perturb::KINDS;
+use stepwise_benchmark::perturb::kinds::KINDS;
 use stepwise_datasets::IMPORTERS;
 
 const ARCHITECTURE: &str = "docs/architecture.md";
