@@ -18,7 +18,6 @@ use stepwise_trainer::evaluation::epochs;
 
 use crate::exit::{CommandResult, Failure};
 use crate::table::Table;
-use crate::table_markup;
 use side::Found;
 
 /// Arguments of `compare`.
@@ -98,8 +97,8 @@ fn print(args: &Args, comparison: &Comparison) -> CommandResult {
     }
     let write = match args.format {
         Format::Text => |table: &Table| format!("{}\n", table.text()),
-        Format::Markdown => table_markup::markdown,
-        Format::Latex => table_markup::latex,
+        Format::Markdown => Table::markdown,
+        Format::Latex => Table::latex,
     };
     let tables: Vec<String> = tables::all(comparison).iter().map(write).collect();
     say!("{}", tables.join("\n").trim_end());

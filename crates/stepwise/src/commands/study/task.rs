@@ -11,7 +11,7 @@ use stepwise_trainer::train::{PreparedRun, TrainOptions};
 use super::clock;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
-use crate::progress::Shown;
+use crate::progress::ConsoleProgress;
 
 /// Claims the task, starts or resumes its run, and records that it is finished.
 ///
@@ -48,12 +48,12 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
         resume: true,
         base_answers: base_answers.as_deref(),
     };
-    let mut shown = Shown::new();
-    let prepared = PreparedRun::new(&options, &mut shown).map_err(Failure::run)?;
+    let mut progress = ConsoleProgress::new();
+    let prepared = PreparedRun::new(&options, &mut progress).map_err(Failure::run)?;
     if let Some(preflight) = prepared.preflight() {
-        shown.preflight(preflight);
+        progress.preflight(preflight);
     }
-    let finished = prepared.train(&mut shown, &interrupt).map_err(Failure::run)?;
+    let finished = prepared.train(&mut progress, &interrupt).map_err(Failure::run)?;
     if finished.interrupted {
         tell!("{name}: interrupted after step {}; run the same command again to continue", finished.global_step);
         return Err(Failure::Interrupted);
