@@ -38,15 +38,15 @@ pub fn code(outcome: CommandResult) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Run(text)) => {
-            report(&text);
+            print_error(&text);
             ExitCode::from(1)
         }
         Err(Failure::Input(text)) => {
-            report(&text);
+            print_error(&text);
             ExitCode::from(2)
         }
         Err(Failure::Held(text)) => {
-            report(&text);
+            print_error(&text);
             ExitCode::from(HELD_EXIT_CODE)
         }
         Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_CODE as u8),
@@ -54,7 +54,7 @@ pub fn code(outcome: CommandResult) -> ExitCode {
 }
 
 /// Writes an error to stderr. Recipe problems already start with `error:`, so the prefix is not repeated.
-fn report(text: &str) {
+fn print_error(text: &str) {
     let prefix = if text.starts_with("error: ") { "" } else { "error: " };
     tell!("{prefix}{}", text.trim_end());
 }

@@ -50,11 +50,8 @@ pub fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     if let Some(folder) = &args.data {
         data.source = CaseSource::Dataset(vec![folder.clone()]);
     }
-    match args.split.as_deref() {
-        Some("train") => data.eval_split = Split::Train,
-        Some("validation") => data.eval_split = Split::Validation,
-        Some(_) => data.eval_split = Split::Test,
-        None => {}
+    if let Some(split) = args.split {
+        data.eval_split = split.into();
     }
     data
 }

@@ -24,6 +24,7 @@ use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::progress::Progress;
 use stepwise_vlm::nn::parameter::Pass;
 
+use crate::commands::split::SplitChoice;
 use crate::exit::{CommandResult, Failure};
 use crate::progress::ConsoleProgress;
 use crate::{device, folder, gains};
@@ -42,8 +43,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Split to evaluate.
-    #[arg(long, value_parser = ["train", "validation", "test"])]
-    split: Option<String>,
+    #[arg(long, value_enum)]
+    split: Option<SplitChoice>,
     /// Suite: `fast`, `full` or a suite file; by default the suite of the run, or `fast`.
     #[arg(long, value_name = "SUITE")]
     suite: Option<PathBuf>,
