@@ -47,7 +47,7 @@ impl ConsoleProgress {
 }
 
 /// Label and metric name of the main results on the line of an epoch. All other metrics are in the run's folder.
-const HEADLINE: [(&str, &str); 5] = [
+const EPOCH_METRICS: [(&str, &str); 5] = [
     ("clean", "accuracy/clean"),
     ("hint-", "accuracy/hint_minus"),
     ("blank", "accuracy/blank"),
@@ -84,13 +84,13 @@ impl Progress for ConsoleProgress {
     }
 
     fn epoch(&mut self, line: &EpochLine) {
-        let headline =
-            HEADLINE.iter().filter_map(|(label, name)| Some(format!("  {label} {}", Self::pair(line, name)?)));
-        let mut headline: String = headline.collect();
+        let results =
+            EPOCH_METRICS.iter().filter_map(|(label, name)| Some(format!("  {label} {}", Self::pair(line, name)?)));
+        let mut results: String = results.collect();
         if let Some(transfer) = line.metrics.get("forgetting/backward_transfer") {
-            headline.push_str(&format!("  earlier stages {transfer:+.3}"));
+            results.push_str(&format!("  earlier stages {transfer:+.3}"));
         }
-        self.line(&format!("epoch {}/{} ({})  loss {:.4}{headline}", line.epoch, line.epochs, line.phase, line.loss));
+        self.line(&format!("epoch {}/{} ({})  loss {:.4}{results}", line.epoch, line.epochs, line.phase, line.loss));
     }
 
     fn note(&mut self, text: &str) {

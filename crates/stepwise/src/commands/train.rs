@@ -68,6 +68,9 @@ pub fn run(args: &Args) -> CommandResult {
     let finished = prepared.train(&mut progress, &interrupt).map_err(failure)?;
     if let Some((epoch, summary)) = finished.epochs.last() {
         say!("{}", gains::text(&format!("after epoch {epoch}"), summary));
+        if summary.conditions.iter().any(|condition| condition.id == "hint_minus") {
+            say!("hint- in the lines of epochs: accuracy under misleading hints (hint_minus)");
+        }
     }
     say!("run     {}", finished.folder.display());
     if let Some(best) = &finished.best {
