@@ -117,8 +117,7 @@ impl Workplace {
     }
 
     /// Makes a folder that several tests share. It is not removed, because no test is known to be the last; it is in
-    /// the
-    /// build's folder for temporary test files.
+    /// the build's folder for temporary test files.
     fn kept() -> Self {
         Self { folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder") }
     }
@@ -199,9 +198,8 @@ impl Workplace {
         ran
     }
 
-    /// Runs the command, which must refuse its input with exit code 2, print nothing on stdout, and print an error
-    /// with advice
-    /// on stderr. Returns stderr.
+    /// Runs the command, which must refuse its input with exit code 2, print nothing on stdout, and print an error with
+    /// advice on stderr. Returns stderr.
     pub fn refused(&self, line: &str) -> String {
         let ran = self.run(line);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "stepwise {line}\n{}", ran.stderr);

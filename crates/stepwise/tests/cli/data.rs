@@ -24,8 +24,7 @@ fn a_case_is_shown_with_its_regions_and_answers() {
 }
 
 /// Writes series of brain slices with the file names of the published data set and images of synthetic cases. The
-/// images are
-/// PNG files named `.jpg`, because readers go by the content.
+/// images are PNG files named `.jpg`, because readers go by the content.
 fn slices(place: &Workplace) {
     place.done("data synth drawn --cases 12 --seed 1 --image-size 64");
     let mut number = 0;

@@ -1,6 +1,5 @@
-//! Faults during a run: a full disk, a read-only folder, images that vanish or change, and steps without a finite
-//! loss or
-//! gradient. Each ends with a clear error, and no saved training is lost.
+//! Faults during a run: a full disk, a read-only folder, images that vanish or change, and steps without a finite loss
+//! or gradient. Each ends with a clear error, and no saved training is lost.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -48,8 +47,8 @@ fn a_full_disk_ends_a_run_and_leaves_what_was_saved() {
     let place = Workplace::new();
     let line = "train recipe.toml --set benchmark.suite=none --set train.save_steps=4 --set output_dir=";
     place.done(&format!("{line}whole"));
-    // A limit of half an adapter on the length of files acts like a disk that becomes full while the adapter is
-    // written.
+    // A limit of half an adapter on the length of files acts like a disk that becomes full while
+    // the adapter is written.
     let adapter = place.path("whole/checkpoint-4/adapter_model.safetensors");
     let blocks = std::fs::metadata(adapter).expect("saved").len() / 1024;
     let full = format!("trap '' XFSZ; ulimit -f {blocks}");
@@ -203,9 +202,8 @@ fn a_picture_that_changed_before_a_run_or_an_evaluation_is_refused() {
     insta::assert_snapshot!(said);
 }
 
-/// Workplace with cases in files, where one question of a training case has a token whose embedding is NaN. Returns
-/// the name
-/// of that question, too.
+/// Workplace with cases in files, where one question of a training case has a token whose embedding is NaN. Returns the
+/// name of that question, too.
 fn with_a_poisoned_case() -> (Workplace, String) {
     let place = Workplace::new();
     place.done("data synth cases --cases 24 --seed 2 --image-size 64");
@@ -299,8 +297,8 @@ fn nothing_is_learned_from_a_step_that_is_skipped() {
     same_end(&place, "run", "kept");
 }
 
-/// Copies the adapter of the finished run and fills its `lora_A` matrices with `down` and its `lora_B` matrices with
-/// `up`.
+/// Copies the adapter of the finished run and fills its `lora_A` matrices with `down` and its
+/// `lora_B` matrices with `up`.
 fn filled(place: &Workplace, down: f32, up: f32) {
     place.copy("run/checkpoint-11", "adapter");
     let path = place.path("adapter/adapter_model.safetensors");

@@ -1,6 +1,5 @@
 //! Tests of the program: its output on stdout and stderr and its exit codes. They are one test binary, so that the
-//! small model
-//! and the finished run that most tests need are made once.
+//! small model and the finished run that most tests need are made once.
 
 #[cfg(unix)]
 mod faults;

@@ -19,9 +19,8 @@ use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::common::{RECIPE, TRAINED, Workplace};
 
-/// Pipeline of the small model, the cases of the recipe, and one training example for every question of every
-/// training case,
-/// made as in the first phase that contains its stage.
+/// Pipeline of the small model, the cases of the recipe, and one training example for every question of every training
+/// case, made as in the first phase that contains its stage.
 fn examples(place: &Workplace, overrides: &[&str]) -> (VlmPipeline, Cases, Vec<(SampleIndex, TrainingExample)>) {
     let overrides: Vec<String> = overrides.iter().map(|&set| set.to_owned()).collect();
     let recipe = Recipe::load(&place.path("recipe.toml"), &overrides).expect("a recipe");
@@ -284,8 +283,8 @@ fn never_08_memory_runs_out_late() {
 
     let ran = place.limited(&limit, &large);
     assert_ne!(ran.code, Some(0));
-    // A warning with advice came before, and the run failed before its first step, in the dry run of the largest
-    // micro-batch.
+    // A warning with advice came before, and the run failed before its first step, in the dry run of
+    // the largest micro-batch.
     let lines: Vec<&str> = ran.stderr.lines().collect();
     let place_of = |what: &str| {
         lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}: {lines:#?}"))

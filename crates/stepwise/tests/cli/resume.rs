@@ -56,8 +56,8 @@ fn a_checkpoint_with_any_file_damaged_is_passed_over_for_the_one_before() {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let whole = fs::read(&path).expect("a file");
-        // The flipped bit is in a hexadecimal digit, because a change of white space would not matter in a list of
-        // digests.
+        // The flipped bit is in a hexadecimal digit, because a change of white space would not matter
+        // in a list of digests.
         let middle = (whole.len() / 2..).find(|at| whole[*at].is_ascii_hexdigit()).expect("a digit");
         let mut flipped = whole.clone();
         flipped[middle] ^= 1;

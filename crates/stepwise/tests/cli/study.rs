@@ -101,9 +101,8 @@ fn the_base_is_asked_by_the_first_run_alone() {
     );
     place.done("study run order.toml --task 0");
     let base = |run: &str| format!("out/{run}/benchmark/base/outcomes.jsonl");
-    // A mark in the stored answers shows which runs reuse them: a run with another seed and curriculum does, a run
-    // with another
-    // rank does not, because its base may be another model.
+    // A mark in the stored answers shows which runs reuse them: a run with another seed and curriculum does, a run with
+    // another rank does not, because its base may be another model.
     let marked = place.read(&base("stepwise/seed-1")).replace("\"answer\":\"", "\"answer\":\"marked ");
     place.write(&base("stepwise/seed-1"), &marked);
     place.done("study run order.toml --task 4");
@@ -215,8 +214,8 @@ fn what_another_machine_runs_is_left_to_it_until_it_has_been_silent_for_long() {
         ran.stderr,
         "error: joint seed-1: is being run by process 1 on elsewhere -> wait for that process, or end it first\n"
     );
-    // The other machine failed: the command waits for the last seconds of the five minutes after which its claim is
-    // stale.
+    // The other machine failed: the command waits for the last seconds of the five minutes after
+    // which its claim is stale.
     let file = fs::OpenOptions::new().write(true).open(place.path(claim)).expect("there");
     file.set_modified(SystemTime::now() - Duration::from_secs(297)).expect("touched");
     let said = place.done("study run order.toml --task 1").stderr;
@@ -251,8 +250,8 @@ fn a_batch_job_saves_when_it_is_ended_and_is_requeued_only_when_its_time_is_up()
     symlink(env!("CARGO_BIN_EXE_stepwise"), place.path("bin/stepwise")).expect("a program");
     let path = format!("{}:{}", place.path("bin").display(), std::env::var("PATH").expect("programs"));
     let run = "out/stepwise/seed-1";
-    // The signal for a cancelled or preempted job reaches every process; the signal before the time limit reaches the
-    // shell only.
+    // The signal for a cancelled or preempted job reaches every process; the signal before the time limit
+    // reaches the shell only.
     for (signal, to_all, requeued) in [("-TERM", true, ""), ("-USR1", false, "requeue 7_0\n")] {
         let before = saved(&place, run);
         let mut command = Command::new("bash");
