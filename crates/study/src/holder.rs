@@ -1,6 +1,7 @@
 //! Holder of a claim: the identity of a process on any machine, and the check whether it has ended.
 
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::fs;
 use std::hash::BuildHasher;
 use std::path::Path;
@@ -67,6 +68,13 @@ impl Holder {
                 _ => self.pid == here.pid,
             },
         }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = if self.host.is_empty() { "an unknown host" } else { &self.host };
+        write!(f, "process {} on {host}", self.pid)
     }
 }
 

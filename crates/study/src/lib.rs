@@ -5,11 +5,13 @@ pub mod claim;
 pub mod cluster;
 pub mod collect;
 pub mod holder;
+pub mod jobs;
 pub mod manifest;
 pub mod report;
 mod same_cases;
 pub mod summary;
 pub mod task;
+pub mod waiting;
 
 use std::path::{Path, PathBuf};
 
@@ -212,6 +214,12 @@ impl Study {
     /// When there is no such task.
     pub fn task(&self, task: usize) -> Result<&Task, StudyError> {
         self.tasks.get(task).ok_or(StudyError::NoTask { task, count: self.tasks.len() })
+    }
+
+    /// Name of a task for messages: its arm and its seed.
+    #[must_use]
+    pub fn task_name(&self, task: &Task) -> String {
+        format!("{} seed-{}", self.arms[task.arm].name, task.seed)
     }
 
     /// File with the answers of the untrained base from another run of the study that evaluates the same base on the

@@ -217,7 +217,7 @@ impl Manifest {
         let mut open: Vec<&Task> = Vec::new();
         for task in &study.tasks[..known] {
             let is_open = only.map_or_else(
-                || task.stage().map(|stage| stage != TaskStatus::Finished),
+                || task.status().map(|status| status != TaskStatus::Finished),
                 |only| Ok(task.number == only),
             );
             if is_open? {

@@ -15,8 +15,8 @@ use stepwise_trainer::learner::Learner;
 use stepwise_trainer::preflight::Preflight;
 
 use crate::exit::{CommandResult, Failure};
-use crate::progress::Shown;
-use crate::{device, preflight};
+use crate::progress::ConsoleProgress;
+use crate::{device, preflight_tables};
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -93,11 +93,11 @@ fn recipe(args: &Args) -> CommandResult {
     let suite = epochs::suite(&recipe).map_err(Failure::input)?;
     epochs::check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
-    let mut shown = Shown::new();
-    let mut learner = Learner::new(&recipe, &chosen.device, &mut shown).map_err(Failure::input)?;
-    let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut shown).map_err(Failure::input)?;
-    say!("{}", preflight::text(&preflight));
-    if let Some(warning) = preflight::warning(&preflight.memory) {
+    let mut progress = ConsoleProgress::new();
+    let mut learner = Learner::new(&recipe, &chosen.device, &mut progress).map_err(Failure::input)?;
+    let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut progress).map_err(Failure::input)?;
+    say!("{}", preflight_tables::text(&preflight));
+    if let Some(warning) = preflight_tables::warning(&preflight.memory) {
         tell!("warning: {warning}");
     }
     Ok(())

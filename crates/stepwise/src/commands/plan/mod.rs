@@ -1,6 +1,8 @@
 //! `stepwise train RECIPE --plan`: prints the training examples of a run as counts by phase. Needs the cases, but
 //! neither the model nor the image files.
 
+mod table;
+
 use std::path::Path;
 
 use stepwise_curriculum::run_plan::RunPlan;
@@ -11,7 +13,7 @@ use stepwise_trainer::evaluation::epochs;
 use stepwise_trainer::preflight::plan_summary::{self, PlanSummary};
 
 use crate::exit::{CommandResult, Failure};
-use crate::{folder, table};
+use crate::folder;
 
 /// File format of a plan.
 enum Form {
@@ -34,7 +36,7 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?.train;
     let run_plan = RunPlan::new(recipe, &cases).map_err(Failure::input)?;
     let plan_summary = PlanSummary::new(recipe, &cases, &run_plan);
-    say!("{}", table::plan_summary(&plan_summary));
+    say!("{}", table::text(&plan_summary));
     plan_summary.idle(recipe).iter().for_each(|line| tell!("warning: {line}"));
     let Some((file, form)) = file else { return Ok(()) };
 
