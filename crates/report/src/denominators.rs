@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{escape, plural};
 use super::section::Section;
 use super::table::{Cell, Table};

@@ -2,7 +2,7 @@
 
 use stepwise_benchmark::metrics::Better;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::plot::RANKED;
 use super::section::Section;
 use super::series::{self, Series};

@@ -9,7 +9,7 @@ use stepwise_benchmark::perturb::Purpose;
 use stepwise_benchmark::perturb::kinds::kind;
 use stepwise_benchmark::summary::{ConditionSummary, Estimate, Summary};
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{NONE, breakable, difference, escape, plural, share};
 use super::section::Section;
 use super::strip::{self, Mark, Scale};

@@ -3,7 +3,7 @@
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::{Estimate, Summary};
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{escape, spoken};
 use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, tick};
 use super::section::Section;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::{MetricSummary, Summary};
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::section::Section;
 use super::table::{Cell, Table};
 

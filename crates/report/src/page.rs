@@ -1,8 +1,9 @@
 //! Page around the sections: header, contents, and how the numbers are computed.
 
+use super::input::ReportInput;
+use super::main_result;
 use super::markup::{escape, plural};
 use super::section::Section;
-use super::{ReportInput, main_result};
 
 const STYLE: &str = include_str!("style.css");
 

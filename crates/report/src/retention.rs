@@ -4,7 +4,7 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::retention::{StageAccuracies, retention, stage_accuracies};
 use stepwise_benchmark::summary::Estimate;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::plot::{Plot, RANKED};
 use super::section::Section;
 use super::series::{self, Series};

@@ -1,11 +1,11 @@
 //! Worst cases with their images, conversations and answers.
 
-use stepwise_benchmark::worst_cases::{Speaker, View};
+use stepwise_benchmark::worst_cases::{Speaker, View, WorstCase};
 
+use super::input::ReportInput;
 use super::markup::escape;
 use super::section::Section;
 use super::table::{Cell, Table};
-use super::{ReportInput, WorstCase};
 
 /// Renders the section; `None` where no case was picked.
 pub fn section(input: &ReportInput<'_>) -> Option<Section> {

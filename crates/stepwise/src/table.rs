@@ -5,8 +5,8 @@ use stepwise_benchmark::compat::CompatScore;
 use stepwise_benchmark::metrics::fake_robustness::CheckVerdict;
 use stepwise_benchmark::plan::CAPPED;
 use stepwise_benchmark::summary::{Estimate, Summary};
+use stepwise_data::prompt::ContextKind;
 use stepwise_recipe::Freeze;
-use stepwise_trainer::batches::augment::ContextKind;
 use stepwise_trainer::preflight::plan_summary::{PhaseSummary, PlanSummary};
 
 /// A table in no format yet.

@@ -9,7 +9,7 @@ use stepwise_recipe::Recipe;
 use stepwise_recipe::study_file::StudyFile;
 use stepwise_trainer::checkpoint;
 
-use super::StudyError;
+use crate::error::StudyError;
 
 /// One arm with one seed: a training run of the study.
 #[derive(Clone, Debug)]

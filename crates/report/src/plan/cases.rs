@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::PlanInput;
+use super::input::PlanInput;
 use crate::plot::steps;
 use crate::section::Section;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::bins::{Bin, bins};
-use super::{PlanInput, PlannedExample};
+use super::input::{PlanInput, PlannedExample};
 use crate::markup::{escape, percent};
 use crate::plot::WIDTH;
 use crate::section::Section;
@@ -43,7 +43,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
 /// Describes how a training example differs from the stored question.
 fn shown(example: &PlannedExample<'_>) -> Vec<String> {
     let condition = example.condition.map(|kind| format!("under {kind}"));
-    let context = example.context.map(|told| format!("with {told} answers to earlier questions as context"));
+    let context = example.context.name().map(|told| format!("with {told} answers to earlier questions as context"));
     let replayed = example.replayed.then(|| "replayed".to_owned());
     let blank = example.is_blank.then(|| "with blank images".to_owned());
     condition.into_iter().chain(context).chain(replayed).chain(blank).collect()

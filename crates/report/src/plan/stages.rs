@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::PlanInput;
 use super::bins::{Bin, bins};
+use super::input::PlanInput;
 use crate::plot::steps;
 use crate::section::Section;
 use crate::stage_curve::NAMES;

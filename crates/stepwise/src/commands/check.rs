@@ -10,7 +10,7 @@ use stepwise_data::problem::Problem;
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::learner::Learner;
 use stepwise_trainer::preflight::Preflight;
 
@@ -85,8 +85,8 @@ fn recipe(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     let run_plan = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
-    let suite = epochs::suite(&recipe).map_err(Failure::input)?;
-    epochs::check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
+    let suite = recipe_suite(&recipe).map_err(Failure::input)?;
+    check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
     let mut shown = Shown::new();
     let mut learner = Learner::new(&recipe, &chosen.device, &mut shown).map_err(Failure::input)?;

@@ -16,9 +16,10 @@ use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
 use stepwise_trainer::cases::{CaseImages, Cases};
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_trainer::evaluation::cache::{self, AnswerCache, model_key};
-use stepwise_trainer::evaluation::epochs;
 use stepwise_trainer::evaluation::evaluate::{AnswerStore, Evaluated, Evaluation, ModelUnderTest};
-use stepwise_trainer::evaluation::report::{LastEvaluation, LoadedModels, RunReport, write_summary};
+use stepwise_trainer::evaluation::files::write_summary;
+use stepwise_trainer::evaluation::report::{LastEvaluation, LoadedModels, RunReport};
+use stepwise_trainer::evaluation::suite::recipe_suite;
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::progress::Progress;
 use stepwise_vlm::nn::parameter::Pass;
@@ -321,7 +322,7 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
 }
 
 fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
-    let own = recipe.map(epochs::suite).transpose().map_err(Failure::input)?.flatten();
+    let own = recipe.map(recipe_suite).transpose().map_err(Failure::input)?.flatten();
     let mut suite = match (&args.suite, own) {
         (Some(path), _) => Suite::named(path).map_err(Failure::input)?,
         (None, own) => own.unwrap_or_else(Suite::fast),

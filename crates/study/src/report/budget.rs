@@ -1,9 +1,10 @@
 //! Planned training of each arm, and runs that ended earlier than planned.
 
+use stepwise_report::markup::escape;
 use stepwise_report::section::Section;
 use stepwise_report::table::{Cell, Table};
 
-use super::{StudyInput, escape};
+use super::input::StudyInput;
 use crate::summary::StoppedEarly;
 
 /// Renders the section.

@@ -3,14 +3,14 @@
 use std::fmt::Write;
 
 use stepwise_benchmark::summary::Estimate;
-use stepwise_report::markup::breakable;
+use stepwise_report::markup::{breakable, escape};
 use stepwise_report::plot::{ATTACKED, Plot, RANKED};
 use stepwise_report::section::Section;
 use stepwise_report::series::{self, Series};
 use stepwise_report::stage_curve::NAMES;
 use stepwise_report::table::{Cell, Table};
 
-use super::StudyInput;
+use super::input::StudyInput;
 use crate::summary::ArmRuns;
 
 /// Metric of the dashed line.
@@ -50,7 +50,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         svg.push_str(&series::draw_together(&plot, lines));
         let words = format!(
             "Clean accuracy of each stage, and accuracy under attack, over the steps of {}; the numbers are in the table",
-            super::escape(&arm.name)
+            escape(&arm.name)
         );
         let _ =
             write!(panels, "<div><h3 class=\"panel\">{}</h3>{}</div>", breakable(&arm.name), plot.svg(&words, &svg));

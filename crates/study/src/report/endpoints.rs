@@ -4,7 +4,7 @@ use stepwise_benchmark::summary::Estimate;
 use stepwise_report::section::Section;
 use stepwise_report::table::{Cell, Table};
 
-use super::{StudyInput, difference};
+use super::input::{StudyInput, difference};
 
 /// Renders the section.
 pub fn section(input: &StudyInput<'_>) -> Option<Section> {

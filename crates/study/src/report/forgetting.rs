@@ -10,7 +10,7 @@ use stepwise_report::section::Section;
 use stepwise_report::stage_curve::NAMES;
 use stepwise_report::table::{Cell, Table};
 
-use super::StudyInput;
+use super::input::StudyInput;
 use crate::summary::ArmRuns;
 
 /// Row of a matrix: name of the phase, stages that it trained on, and mean accuracy of each stage.

@@ -6,7 +6,7 @@ use stepwise_report::section::Section;
 use stepwise_report::strip::{Scale, group};
 use stepwise_report::table::{Cell, Table};
 
-use super::{BASE, StudyInput, mark};
+use super::input::{BASE, StudyInput, mark};
 use crate::summary::{Difference, Endpoint};
 
 /// Renders the section.

@@ -16,7 +16,8 @@ use stepwise_data::prompt::AnswerForm;
 use stepwise_recipe::Recipe;
 use stepwise_vlm::nn::parameter::Pass;
 
-use crate::evaluation::epochs::{BenchmarkError, EvalContext};
+use crate::evaluation::epochs::EvalContext;
+use crate::evaluation::error::BenchmarkError;
 use crate::evaluation::evaluate::{AnswerStore, Evaluation, ModelUnderTest};
 
 /// Suite with the unchanged question as the only condition.

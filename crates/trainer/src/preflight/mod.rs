@@ -16,7 +16,7 @@ use stepwise_vlm::processor::Processor;
 
 use crate::batches::examples::ExampleError;
 use crate::cases::Cases;
-use crate::evaluation::epochs::suite;
+use crate::evaluation::suite::recipe_suite;
 use crate::learner::Learner;
 use crate::parameters::TrainableParameters;
 use crate::preflight::freeze_groups::FreezeGroup;
@@ -98,7 +98,7 @@ impl Preflight {
 /// Number of tiles of all images that the benchmark shows. Equal images count once; attacked images are left out.
 /// Returns 0 when the suite cannot be read, because the run reports this error when it opens the suite.
 fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
-    let Ok(Some(suite)) = suite(recipe) else { return 0 };
+    let Ok(Some(suite)) = recipe_suite(recipe) else { return 0 };
     let plan = Plan::new(&suite, &cases.eval);
     let mut shown: HashSet<(usize, String)> = HashSet::new();
     for entry in &plan.entries {

@@ -10,7 +10,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_data::prompt::AnswerForm;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
-use stepwise_trainer::evaluation::epochs::read_forgetting;
+use stepwise_trainer::evaluation::files::read_forgetting;
 use stepwise_trainer::log::tested_steps;
 
 use crate::commands::eval::{ALONE, TUNED};
