@@ -1,12 +1,21 @@
 //! The plan: phases applied to the training cases, batch by batch.
 
+mod competence;
+mod epoch;
+mod error;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod visits;
+
 use stepwise_data::case::Case;
 
-use super::competence::depths;
-use super::epoch::LastEpoch;
-use super::error::PlanError;
-use super::phase::Phase;
-use super::replay::Shape;
+pub use error::PlanError;
+
+use crate::phase::Phase;
+use competence::depths;
+use epoch::LastEpoch;
+use replay::Shape;
 
 /// A question to train on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
