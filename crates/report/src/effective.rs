@@ -5,9 +5,9 @@ use stepwise_benchmark::summary::ConditionSummary;
 
 use super::input::ReportInput;
 use super::markup::{escape, percent};
-use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, steps, tick};
-use super::section::Section;
-use super::table::{Cell, Table};
+use super::plot::{BASE, PASSED, Plot, PlotStyle, TUNED, legend, steps, tick};
+use super::section::ReportSection;
+use super::table::{Cell, ReportTable};
 
 /// One attack with its line, or the reason why the line is refused.
 struct Fitted<'a> {
@@ -18,7 +18,7 @@ struct Fitted<'a> {
 }
 
 /// Renders the section; `None` with fewer than two epochs before the last one, because the line needs three points.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let fitted: Vec<Fitted<'_>> = input.last().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
     // Prefers attacks with a usable line, and among them primary endpoints.
     let drawn = fitted.iter().min_by_key(|fitted| (fitted.line.is_err(), !fitted.attack.primary))?;
@@ -34,7 +34,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             Cell::text(fitted.as_ref().err().map_or("used", String::as_str)),
         ]
     });
-    let table = Table::new(
+    let table = ReportTable::new(
         "effective_robustness",
         "effective robustness by attack",
         [
@@ -54,7 +54,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         .as_ref()
         .err()
         .map_or_else(String::new, |why| format!("<p class=\"tally\">No line can be used: {}.</p>", escape(why)));
-    Some(Section {
+    Some(ReportSection {
         id: "effective",
         title: "Effective robustness",
         intro: format!(
@@ -115,7 +115,7 @@ fn picture(fitted: &Fitted<'_>, name: &str) -> String {
         let ends = clipped(|x| line.intercept + line.slope * x, x_range, y_range);
         svg.push_str(&plot.line("trend", &ends, 0.0));
     }
-    let point = |style: Style, words: &str, point: &RobustnessPoint| {
+    let point = |style: PlotStyle, words: &str, point: &RobustnessPoint| {
         let mark = plot.mark(style, inside(point.clean), inside(point.attacked), 0.0);
         format!(
             "<g><title>{words}: {} clean, {} attacked</title>{mark}</g>",

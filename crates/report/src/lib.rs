@@ -28,10 +28,10 @@ mod worst_cases;
 pub use input::{EpochResult, ReportInput};
 pub use output::{CsvFile, Report};
 
-use section::Section;
+use section::ReportSection;
 
 /// All sections in page order.
-const SECTIONS: [fn(&ReportInput<'_>) -> Option<Section>; 12] = [
+const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 12] = [
     forest::section,
     stage_curve::section,
     chain_flow::section,
@@ -49,7 +49,7 @@ const SECTIONS: [fn(&ReportInput<'_>) -> Option<Section>; 12] = [
 /// Renders the HTML page and its tables.
 #[must_use]
 pub fn render(input: &ReportInput<'_>) -> Report {
-    let sections: Vec<Section> = SECTIONS.iter().filter_map(|section| section(input)).collect();
+    let sections: Vec<ReportSection> = SECTIONS.iter().filter_map(|section| section(input)).collect();
     let tables = sections.iter().flat_map(|section| &section.tables).map(|table| table.csv()).collect();
     Report { html: page::html(input, &sections), tables }
 }

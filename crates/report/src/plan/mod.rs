@@ -12,10 +12,11 @@ pub use input::{PlanInput, PlannedExample, PlannedStep};
 use super::markup::plural;
 use super::output::{CsvFile, Report};
 use super::page::Page;
-use super::section::Section;
-use super::table::{Cell, Table};
+use super::section::ReportSection;
+use super::table::{Cell, ReportTable};
 
-const SECTIONS: [fn(&PlanInput<'_>) -> Section; 4] = [stages::section, cases::section, rate::section, shows::section];
+const SECTIONS: [fn(&PlanInput<'_>) -> ReportSection; 4] =
+    [stages::section, cases::section, rate::section, shows::section];
 
 /// Renders the page and its only table, the list of all training examples.
 #[must_use]
@@ -35,7 +36,7 @@ pub fn render(input: &PlanInput<'_>) -> Report {
                  <li>A training example is one supervised question. Training examples of one case at one step share its \
                  images.</li>",
     };
-    let sections: Vec<Section> = SECTIONS.iter().map(|section| section(input)).collect();
+    let sections: Vec<ReportSection> = SECTIONS.iter().map(|section| section(input)).collect();
     Report { html: page.html(&sections), tables: vec![list(input)] }
 }
 
@@ -59,5 +60,5 @@ fn list(input: &PlanInput<'_>) -> CsvFile {
     });
     let names =
         ["step", "phase", "epoch", "learning_rate", "case_id", "question", "stage", "replayed", "condition", "context"];
-    Table::new("plan", "every training example with its step", names.map(|name| (name, name)), rows).csv()
+    ReportTable::new("plan", "every training example with its step", names.map(|name| (name, name)), rows).csv()
 }

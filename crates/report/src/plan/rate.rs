@@ -2,10 +2,10 @@
 
 use super::input::PlanInput;
 use crate::plot::steps;
-use crate::section::Section;
+use crate::section::ReportSection;
 
 /// Renders the section.
-pub fn section(input: &PlanInput<'_>) -> Section {
+pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let most = input.steps.iter().map(|step| step.learning_rate).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     // The axis is in units of a power of ten, so that labels are short for every rate.
     let power = most.log10().floor() as i32;
@@ -24,7 +24,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
     let line = plot.line("tuned", &points, 0.0);
     let name = format!("learning rate, 1e{power}").replace('-', "\u{2212}");
     let axes = input.axes(&plot, &ticks, &name);
-    Section {
+    ReportSection {
         id: "rate",
         title: "Learning rate",
         intro: "Learning rate of the decoder or, where it is frozen, of the last trainable part before it.".into(),

@@ -6,14 +6,14 @@ use super::bins::{Bin, bins};
 use super::input::{PlanInput, PlannedExample};
 use crate::markup::{escape, percent};
 use crate::plot::WIDTH;
-use crate::section::Section;
+use crate::section::ReportSection;
 
 /// Height of a row with its label, and of its strip.
 const ROW: f64 = 36.0;
 const STRIP: f64 = 14.0;
 
 /// Renders the section.
-pub fn section(input: &PlanInput<'_>) -> Section {
+pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let mut names: Vec<String> = Vec::new();
     for example in input.steps.iter().flat_map(|step| &step.examples) {
         for name in shown(example) {
@@ -28,7 +28,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
         [] => "<p class=\"tally\">Every training example is the question as stored.</p>".to_owned(),
         names => drawing(input, &bins, names),
     };
-    Section {
+    ReportSection {
         id: "shows",
         title: "Changes to training examples",
         intro: "Share of the training examples of a step that differ from the stored question; darker means more. The number is \

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use stepwise_curriculum::run_plan::RunPlan;
-use stepwise_data::check::{CheckOptions, Files, Summary, check_file, summary};
+use stepwise_data::check::{CheckOptions, CheckSummary, Files, check_file, summary};
 use stepwise_data::problem::Problem;
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::Recipe;
@@ -110,7 +110,7 @@ fn as_json(problem: &Problem) -> serde_json::Value {
     })
 }
 
-fn print_summary(found: &Summary) {
+fn print_summary(found: &CheckSummary) {
     say!(
         "{} cases in {} groups, {} images, {} regions, {} questions",
         found.cases,

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use stepwise_benchmark::summary::Estimate;
 use stepwise_report::markup::{breakable, escape};
 use stepwise_report::plot::{ATTACKED, Plot, RANKED};
-use stepwise_report::section::Section;
+use stepwise_report::section::ReportSection;
 use stepwise_report::series::{self, Series};
 use stepwise_report::stage_curve::NAMES;
-use stepwise_report::table::{Cell, Table};
+use stepwise_report::table::{Cell, ReportTable};
 
 use super::input::StudyInput;
 use crate::summary::ArmRuns;
@@ -26,7 +26,7 @@ struct Stop {
 }
 
 /// Renders the section; `None` where no arm was evaluated at more than one step.
-pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let arms: Vec<(&ArmRuns, Vec<Stop>)> =
         input.runs.arms.iter().map(|arm| (arm, stops(arm))).filter(|(_, stops)| stops.len() > 1).collect();
     let drawn: Vec<(&ArmRuns, Vec<Series>, u64)> = arms
@@ -71,7 +71,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             ]
         })
     });
-    let table = Table::new(
+    let table = ReportTable::new(
         "curves",
         "accuracy by arm and step, means over seeds",
         [
@@ -85,7 +85,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         ],
         rows,
     );
-    Some(Section {
+    Some(ReportSection {
         id: "curves",
         title: "Accuracy over the steps",
         intro: "Clean accuracy of the four stages over the steps (solid), and accuracy under attack as the mean over attack families \

@@ -2,15 +2,15 @@
 
 use stepwise_benchmark::summary::Estimate;
 use stepwise_report::markup::{breakable, escape, odds, p_value};
-use stepwise_report::section::Section;
+use stepwise_report::section::ReportSection;
 use stepwise_report::strip::{Scale, group};
-use stepwise_report::table::{Cell, Table};
+use stepwise_report::table::{Cell, ReportTable};
 
 use super::input::{StudyInput, difference, mark};
 use crate::summary::{EFFECTIVE, Endpoint, LINE_ADVICE, ReferenceLine};
 
 /// Renders the section; `None` where the suite has no attack.
-pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let lines = &input.summary.lines;
     if lines.is_empty() {
         return None;
@@ -49,7 +49,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     });
     let mut tables = vec![line_table(lines)];
     if !found.is_empty() {
-        tables.push(Table::new(
+        tables.push(ReportTable::new(
             "effective_robustness",
             "effective robustness by attack and arm",
             [
@@ -62,7 +62,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             table,
         ));
     }
-    Some(Section {
+    Some(ReportSection {
         id: "effective",
         title: "Effective robustness",
         intro: "Models with a higher clean accuracy usually have a higher accuracy under attack as well, along a line in log-odds \
@@ -79,7 +79,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
 }
 
 /// Table of the lines, with the reason where a line is refused.
-fn line_table(lines: &[ReferenceLine]) -> Table {
+fn line_table(lines: &[ReferenceLine]) -> ReportTable {
     let rows = lines.iter().map(|line| {
         [
             Cell::text(line.attack.as_str()),
@@ -90,7 +90,7 @@ fn line_table(lines: &[ReferenceLine]) -> Table {
             Cell::text(line.refused.as_deref().unwrap_or("used")),
         ]
     });
-    Table::new(
+    ReportTable::new(
         "lines",
         "lines of the reference by attack; denominators count points",
         [

@@ -10,7 +10,7 @@ mod primary;
 
 use stepwise_report::markup::{escape, plural};
 use stepwise_report::page::Page;
-use stepwise_report::section::Section;
+use stepwise_report::section::ReportSection;
 use stepwise_report::{CsvFile, Report};
 
 pub use budget::ended_early;
@@ -18,13 +18,13 @@ pub use input::StudyInput;
 
 use crate::summary::StudySummary;
 
-const SECTIONS: [fn(&StudyInput<'_>) -> Option<Section>; 6] =
+const SECTIONS: [fn(&StudyInput<'_>) -> Option<ReportSection>; 6] =
     [primary::section, effective::section, budget::section, curves::section, forgetting::section, endpoints::section];
 
 /// Renders the HTML page and its tables.
 #[must_use]
 pub fn render(input: &StudyInput<'_>) -> Report {
-    let sections: Vec<Section> = SECTIONS.iter().filter_map(|section| section(input)).collect();
+    let sections: Vec<ReportSection> = SECTIONS.iter().filter_map(|section| section(input)).collect();
     let tables: Vec<CsvFile> = sections.iter().flat_map(|section| &section.tables).map(|table| table.csv()).collect();
     let mut facts = input.runs.facts.clone();
     facts.push(("Reference".to_owned(), input.summary.reference.clone()));

@@ -21,7 +21,7 @@ use stepwise_data::prompt::{ContextAnswer, ContextKind, gold_context, gold_text}
 use stepwise_data::random::stream;
 use stepwise_recipe::{Augmentation, Context, Evidence, PhaseRecipe, Recipe, build};
 
-use crate::evaluation::predicted::Predicted;
+use crate::evaluation::predicted::PredictedAnswers;
 
 /// Version of the random draws in this file, used in place of a suite's version.
 const VERSION: u32 = 1;
@@ -56,7 +56,7 @@ pub struct Augmenter<'a> {
     wrong_parent: Arc<dyn Perturbation>,
     blank: Arc<dyn Perturbation>,
     /// Answers of the model for the current phase. Right answers are used where an answer is missing.
-    predicted: Option<Arc<Predicted>>,
+    predicted: Option<Arc<PredictedAnswers>>,
 }
 
 /// Augmentation settings of a phase.
@@ -91,7 +91,7 @@ impl<'a> Augmenter<'a> {
 
     /// Sets the answers that the model gave before the current phase.
     #[must_use]
-    pub fn with_predicted(self, predicted: Option<Arc<Predicted>>) -> Self {
+    pub fn with_predicted(self, predicted: Option<Arc<PredictedAnswers>>) -> Self {
         Self { predicted, ..self }
     }
 

@@ -28,7 +28,7 @@ const BLANK: &str = "[[condition]]\nid = \"blank\"\nkind = \"blank\"\n";
 
 /// Answers of the model by case and item.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Predicted {
+pub struct PredictedAnswers {
     /// Digest of recipe, prompts and pixel pipeline.
     digest: String,
     /// Optimiser steps before the evaluation.
@@ -36,7 +36,7 @@ pub struct Predicted {
     answers: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-impl Predicted {
+impl PredictedAnswers {
     /// Answer to an item. None if the item was not evaluated or the model gave no answer that can be shown as context.
     #[must_use]
     pub fn answer(&self, case_id: &str, item_id: &str) -> Option<&str> {

@@ -8,7 +8,7 @@ pub mod token_stats;
 
 use std::collections::HashSet;
 
-use stepwise_benchmark::perturb::ShownImages as Shown;
+use stepwise_benchmark::perturb::ShownImages;
 use stepwise_benchmark::plan::Plan;
 use stepwise_curriculum::run_plan::{RunPlan, cases_per_step};
 use stepwise_recipe::{Recipe, Tuning};
@@ -104,8 +104,8 @@ fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
     for entry in &plan.entries {
         let Some(perturbed) = plan.perturbed(*entry) else { continue };
         let case = match &perturbed.pictures {
-            Shown::Of(other) => *other,
-            Shown::Own | Shown::Edited(_) | Shown::MeanOf(_) => entry.case,
+            ShownImages::Of(other) => *other,
+            ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => entry.case,
         };
         if !perturbed.frame.without_images {
             shown.insert((case, perturbed.pictures.key()));
