@@ -210,6 +210,7 @@ impl Drop for Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::holder::SILENCE;
 
     const SHORT: Duration = Duration::from_millis(5);
 

@@ -44,7 +44,7 @@ pub struct PlannedExample<'a> {
     /// Whether the example is replayed from an earlier phase.
     pub replayed: bool,
     /// Kind of the condition that changes the example; `None` for the stored question.
-    pub condition: Option<&'a str>,
+    pub condition: Option<&'static str>,
     /// Which answers to earlier questions are given as context.
     pub context: ContextKind,
     /// Whether the images are blanked.

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use stepwise_study::claim::{self, BEAT, Claim, Claimed, SILENCE};
+use stepwise_study::claim::{self, BEAT, Claim, Claimed};
 use stepwise_study::holder::Holder;
+use stepwise_study::holder::SILENCE;
 use stepwise_study::task::TaskStatus;
 use stepwise_study::{Study, Task};
 use stepwise_trainer::interrupt::Interrupt;
