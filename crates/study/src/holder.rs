@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::claim::SILENCE;
+/// Time without a touch after which a claim is stale, if its holder's process cannot be checked.
+pub const SILENCE: Duration = Duration::from_secs(300);
 
 /// The process that holds a claim. The fields together distinguish it from all other processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,8 @@ use stepwise_data::io::digest::{hex, sha256_file};
 use stepwise_recipe::CaseSource;
 use stepwise_recipe::study_file::UnequalBudget;
 
-use super::budget::{Budget, check, count};
+use super::budget::Budget;
+use super::counted::{check, count};
 use super::same_cases::check_questions;
 use super::task::TaskStatus;
 use super::{Study, StudyError, Task};

@@ -9,9 +9,9 @@ use stepwise_recipe::Recipe;
 use stepwise_recipe::study_file::StudyFile;
 use stepwise_trainer::checkpoint;
 
-use super::StudyError;
-use super::claim;
-use super::holder::Holder;
+use crate::claim;
+use crate::error::StudyError;
+use crate::holder::Holder;
 
 /// One arm with one seed: a training run of the study.
 #[derive(Clone, Debug)]

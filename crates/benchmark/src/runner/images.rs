@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use stepwise_data::case::Case;
 
 use crate::perturb::{Perturbed, ShownImages};
-use crate::plan::{Entry, Plan};
+use crate::plan::{Plan, PlanEntry};
 use crate::runner::error::RunError;
 
 /// Source of decoded images. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` implements this trait.
@@ -117,7 +117,7 @@ fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>,
 ///
 /// # Errors
 /// [`RunError::Picture`] when an image cannot be read or has another size than its case states.
-pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: Entry) -> Result<Vec<Arc<RgbImage>>, RunError> {
+pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: PlanEntry) -> Result<Vec<Arc<RgbImage>>, RunError> {
     let Some(perturbed) = plan.perturbed(entry) else { return Ok(Vec::new()) };
     Gallery::new(plan.pool.cases(), images).pictures(entry.case, &perturbed)
 }

@@ -7,7 +7,7 @@ use stepwise_data::dhash::phash;
 use stepwise_data::image::{MAX_DIMENSION, MAX_PIXELS, decode_picture, picture_size};
 use stepwise_vlm::processor::Processor;
 
-use crate::{fixture, folder, refused, write};
+use crate::support::{fixture, folder, refused, write};
 
 /// Most pixels of an image that is also cut into tiles. Cutting larger images would take seconds each.
 const CUT: u64 = 1 << 20;

@@ -15,7 +15,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Case, Split};
 use stepwise_data::check;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::evaluation::suite::recipe_suite;
 
 use crate::commands::split::SplitChoice;
 use crate::exit::{CommandResult, Failure};
@@ -125,7 +125,7 @@ fn suite(args: &Args, sides: [&SideSource; 2]) -> Result<Suite, Failure> {
         Some(path) => candidates.push(Suite::named(path).map_err(Failure::input)?),
         None => {
             for recipe in sides.into_iter().filter_map(|side| side.recipe.as_ref()) {
-                candidates.extend(epochs::suite(recipe).map_err(Failure::input)?);
+                candidates.extend(recipe_suite(recipe).map_err(Failure::input)?);
             }
             candidates.extend([Suite::fast(), Suite::full()]);
         }

@@ -7,7 +7,7 @@ use stepwise_benchmark::compare::History;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
-use stepwise_trainer::evaluation::epochs::read_forgetting;
+use stepwise_trainer::evaluation::files::read_forgetting;
 use stepwise_trainer::log::tested_steps;
 
 use super::evaluated_suite::EvaluatedSuite;

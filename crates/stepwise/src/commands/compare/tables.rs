@@ -129,7 +129,7 @@ fn effective_robustness(comparison: &Comparison) -> Table {
         table.rows.push(vec![
             found.condition.clone(),
             found.points.to_string(),
-            signed(Some(found.slope)),
+            signed(Some(found.line.slope)),
             signed(Some(found.a)),
             signed(Some(found.b)),
             signed(Some(found.difference)),

@@ -5,7 +5,7 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Split;
 use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
 use stepwise_trainer::evaluation::cache::{self, AnswerCache};
-use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::evaluation::suite::recipe_suite;
 
 use super::{Args, ScoringChoice};
 use crate::exit::Failure;
@@ -62,7 +62,7 @@ pub fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
 ///
 /// [`Failure::Input`] when the suite cannot be loaded.
 pub fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
-    let own = recipe.map(epochs::suite).transpose().map_err(Failure::input)?.flatten();
+    let own = recipe.map(recipe_suite).transpose().map_err(Failure::input)?.flatten();
     let mut suite = match (&args.suite, own) {
         (Some(path), _) => Suite::named(path).map_err(Failure::input)?,
         (None, own) => own.unwrap_or_else(Suite::fast),

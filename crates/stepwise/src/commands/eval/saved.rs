@@ -9,7 +9,8 @@ use stepwise_recipe::Data;
 use stepwise_trainer::cases::CaseImages;
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_trainer::evaluation::evaluate::Evaluated;
-use stepwise_trainer::evaluation::report::{LastEvaluation, LoadedModels, RunReport, write_summary};
+use stepwise_trainer::evaluation::files::write_summary;
+use stepwise_trainer::evaluation::report::{LastEvaluation, LoadedModels, RunReport};
 
 use super::TUNED;
 use crate::exit::Failure;

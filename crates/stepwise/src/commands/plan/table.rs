@@ -1,7 +1,7 @@
 //! Tables of a run plan: training examples by phase, and how they differ from the stored questions.
 
+use stepwise_data::prompt::ContextKind;
 use stepwise_recipe::Freeze;
-use stepwise_trainer::batches::augment::ContextKind;
 use stepwise_trainer::preflight::plan_summary::{PhaseSummary, PlanSummary};
 
 use crate::table::aligned;

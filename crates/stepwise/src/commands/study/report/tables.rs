@@ -139,14 +139,14 @@ fn lines(summary: &StudySummary) -> Table {
     let mut table =
         Table::new(title, ["attack", "slope [95 % interval]", "intercept", "points", "clean accuracy", "used"]);
     for line in &summary.lines {
-        let slope = match (line.slope, line.slope_ci) {
+        let slope = match (line.fit.map(|fit| fit.slope), line.slope_ci) {
             (Some(slope), Some([low, high])) => format!("{slope:+.3} [{low:+.3}, {high:+.3}]"),
             (slope, _) => signed(slope),
         };
         table.rows.push(vec![
             line.attack.clone(),
             slope,
-            signed(line.intercept),
+            signed(line.fit.map(|fit| fit.intercept)),
             line.points.to_string(),
             line.clean.map_or_else(|| "-".to_owned(), |[low, high]| format!("{low:.3} to {high:.3}")),
             line.refused.as_ref().map_or_else(|| "yes".to_owned(), |reason| format!("no: {reason}")),
