@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use stepwise_trainer::interrupt::Interrupt;
 
-use crate::claim::{BEAT, Claim, Claimed, SILENCE, claim};
-use crate::holder::Holder;
+use crate::claim::{BEAT, Claim, Claimed, claim};
+use crate::holder::{Holder, SILENCE};
 use crate::{StudyError, Task};
 
 /// Time between two attempts to claim a task that another process holds.
