@@ -56,7 +56,7 @@ fn reply(query: &Query) -> Result<Response, ModelError> {
 /// Mean of the first image, 0 to 1; 0 without an image.
 fn brightness(query: &Query) -> f64 {
     match query.images.first() {
-        Some(QueryImage::Picture(image)) => {
+        Some(QueryImage::Image(image)) => {
             let sum: f64 = image.as_raw().iter().map(|value| f64::from(*value)).sum();
             sum / 255.0 / image.as_raw().len() as f64
         }

@@ -98,7 +98,7 @@ impl PolicyInput<'_> {
     #[must_use]
     pub fn picture(&self) -> Option<&RgbImage> {
         match self.query.images.first()? {
-            QueryImage::Picture(picture) => Some(picture),
+            QueryImage::Image(picture) => Some(picture),
             QueryImage::Pixels(_) => None,
         }
     }
@@ -337,7 +337,7 @@ impl LinearModel {
 
     fn shown(query: &Query) -> Result<PixelGrid, ModelError> {
         match query.images.first() {
-            Some(QueryImage::Picture(picture)) => Ok(grid(picture)),
+            Some(QueryImage::Image(picture)) => Ok(grid(picture)),
             Some(QueryImage::Pixels(pixels)) => Ok(PixelGrid::clone(pixels)),
             None => Err(ModelError::new("a linear mock model needs an image")),
         }

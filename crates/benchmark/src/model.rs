@@ -9,7 +9,7 @@ use stepwise_data::conversation::Conversation;
 #[derive(Clone, Debug)]
 pub enum QueryImage {
     /// Decoded image, before the model's own pixel pipeline.
-    Picture(Arc<RgbImage>),
+    Image(Arc<RgbImage>),
     /// Attacked pixels on the model's input grid: after resizing and tiling, before normalisation, in `0..=1`. The
     /// model must not resize them again.
     Pixels(Arc<PixelGrid>),
@@ -17,7 +17,7 @@ pub enum QueryImage {
 
 /// Wraps decoded images for a query.
 pub(crate) fn decoded(images: Vec<Arc<RgbImage>>) -> Vec<QueryImage> {
-    images.into_iter().map(QueryImage::Picture).collect()
+    images.into_iter().map(QueryImage::Image).collect()
 }
 
 /// Pixels on a model's input grid.

@@ -113,7 +113,7 @@ fn a_plan_does_not_depend_on_the_order_of_the_cases() {
         assert_eq!(key(a), key(&b));
         assert_eq!((&a.conversation, &a.ask), (&b.conversation, &b.ask));
         match (&a.images[0], &b.images[0]) {
-            (QueryImage::Picture(a), QueryImage::Picture(b)) => assert!(a == b),
+            (QueryImage::Image(a), QueryImage::Image(b)) => assert!(a == b),
             _ => panic!("nothing is attacked here"),
         }
     }

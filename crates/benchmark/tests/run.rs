@@ -69,7 +69,7 @@ fn images_are_as_their_condition_says() {
     let cases = cases(4);
     let queries = recorded(&uncapped(), &cases, Oracle).0;
     let shown = |query: &Query| match &query.images[0] {
-        QueryImage::Picture(picture) => Arc::clone(picture),
+        QueryImage::Image(picture) => Arc::clone(picture),
         QueryImage::Pixels(_) => panic!("nothing is attacked here"),
     };
     for query in &queries {

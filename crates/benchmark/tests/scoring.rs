@@ -30,7 +30,7 @@ impl Model for LetterLover<'_> {
 
     fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(query.images.first().map(|shown| match shown {
-            QueryImage::Picture(picture) => grid(picture),
+            QueryImage::Image(picture) => grid(picture),
             QueryImage::Pixels(pixels) => PixelGrid::clone(pixels),
         }))
     }
@@ -121,7 +121,7 @@ fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
         .into_iter()
         .map(|query| match &query.images[0] {
             QueryImage::Pixels(pixels) => pixels,
-            QueryImage::Picture(_) => panic!("not attacked"),
+            QueryImage::Image(_) => panic!("not attacked"),
         })
         .collect();
     assert!(attacked.len() == 4 && attacked.iter().all(|pixels| std::sync::Arc::ptr_eq(pixels, attacked[0])));

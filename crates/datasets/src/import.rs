@@ -1,6 +1,6 @@
 //! Options, summary and errors of an import.
 
-use stepwise_data::image::PictureError;
+use stepwise_data::image::ImageError;
 use stepwise_data::problem::{Problem, Problems};
 
 /// Options of an import.
@@ -32,7 +32,7 @@ pub enum ImportError {
     Problems(#[from] Problems),
     /// An image or mask cannot be read.
     #[error(transparent)]
-    Picture(#[from] PictureError),
+    Image(#[from] ImageError),
 }
 
 impl From<Problem> for ImportError {

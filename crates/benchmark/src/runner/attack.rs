@@ -60,7 +60,7 @@ pub(crate) fn attack<'a>(
         };
         let query = &queries[number];
         let grid = match (query.images.first(), who(attack.gradient_source(), model, surrogate)) {
-            (Some(QueryImage::Picture(picture)), Some(gradient_source)) => {
+            (Some(QueryImage::Image(picture)), Some(gradient_source)) => {
                 // The pixels depend on the image only, and all items of a case share the image.
                 let grid = match grids.entry((attack.gradient_source(), Arc::as_ptr(picture))) {
                     Slot::Occupied(known) => known.get().clone(),

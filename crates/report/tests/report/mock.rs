@@ -45,14 +45,14 @@ impl Learner {
         let drawn = drawn(view.case);
         let whole = 0.30 - 0.02 * self.epoch as f64;
         match view.query.images.first() {
-            Some(QueryImage::Picture(picture)) if **picture == drawn => 0.0,
+            Some(QueryImage::Image(picture)) if **picture == drawn => 0.0,
             Some(QueryImage::Pixels(_)) if view.query.condition.starts_with("random_sign") => 0.0,
             Some(QueryImage::Pixels(pixels)) => {
                 let moved =
                     pixels.values.iter().zip(&grid(&drawn).values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                 whole * f64::from(moved * 255.0) / 4.0
             }
-            Some(QueryImage::Picture(_)) | None => whole,
+            Some(QueryImage::Image(_)) | None => whole,
         }
     }
 }
@@ -76,7 +76,7 @@ impl<P: Policy> Model for Attackable<'_, P> {
 
     fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(match query.images.first() {
-            Some(QueryImage::Picture(picture)) => Some(grid(picture)),
+            Some(QueryImage::Image(picture)) => Some(grid(picture)),
             _ => None,
         })
     }

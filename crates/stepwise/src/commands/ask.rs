@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use stepwise_data::conversation::{Conversation, Part, Role};
-use stepwise_data::image::load_picture;
+use stepwise_data::image::load_image;
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::Pass;
@@ -99,7 +99,7 @@ pub fn run(args: &Args) -> CommandResult {
 
 fn example(pipeline: &VlmPipeline, args: &Args) -> Result<EncodableExample, Failure> {
     let prepare = |path: &PathBuf| {
-        let image = load_picture(path).map_err(Failure::input)?;
+        let image = load_image(path).map_err(Failure::input)?;
         pipeline.processor.prepare(&image).map(Arc::new).map_err(Failure::input)
     };
     let images = args.images.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;

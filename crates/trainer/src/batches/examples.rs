@@ -61,7 +61,7 @@ pub struct PlannedAttack {
 pub enum ExampleError {
     /// An image is missing, damaged, or differs from the recorded one.
     #[error(transparent)]
-    Picture(RunError),
+    Image(RunError),
     /// The processor cannot prepare an image.
     #[error("case {case}: {error}")]
     Processor {
@@ -229,7 +229,7 @@ impl<'a> ExampleBuilder<'a> {
             return Ok(known.clone());
         }
         let case = || self.augmenter.cases()[index].case_id.clone();
-        let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed).map_err(ExampleError::Picture)?;
+        let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed).map_err(ExampleError::Image)?;
         let mut images = Vec::new();
         for picture in shown {
             let failed = |error| ExampleError::Processor { case: case(), error };

@@ -50,7 +50,7 @@ impl<'a> VlmModel<'a> {
 
     fn prepared(&mut self, shown: &QueryImage) -> Result<Arc<Prepared>, ModelError> {
         match shown {
-            QueryImage::Picture(picture) => {
+            QueryImage::Image(picture) => {
                 let address = Arc::as_ptr(picture);
                 // The cache holds the image, so its address cannot be reused by another image.
                 if let Some((_, _, known)) = self.recent.iter().find(|(known, _, _)| *known == address) {
@@ -180,7 +180,7 @@ mod tests {
 
         let colour = |x: u32, y: u32| Rgb([(x * 2 % 256) as u8, (y * 3 % 256) as u8, ((x + y) % 256) as u8]);
         let picture = RgbImage::from_fn(120, 70, colour);
-        let seen = query(QueryImage::Picture(Arc::new(picture)));
+        let seen = query(QueryImage::Image(Arc::new(picture)));
         let grid = model.pixels(&seen).expect("prepared").expect("pixels");
         let [rows, columns] = grid.cut;
         assert!(rows * columns > 1 && grid.shape[0] == rows * columns + 1, "{:?} {:?}", grid.cut, grid.shape);
