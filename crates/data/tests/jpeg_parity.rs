@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use stepwise_data::image::{PictureError, decode_picture, load_picture, picture_size};
+use stepwise_data::image::{ImageError, decode_image, image_size, load_image};
 
 fn small_set() -> Vec<PathBuf> {
     jpegs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/jpeg"))
@@ -19,14 +19,14 @@ fn jpegs(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn equals_its_png(path: &Path) {
-    let picture = load_picture(path).expect("decodes");
-    let reference = load_picture(&path.with_extension("png")).expect("decodes");
-    assert_eq!(picture_size(path).expect("has a header"), reference.dimensions(), "{}", path.display());
+    let picture = load_image(path).expect("decodes");
+    let reference = load_image(&path.with_extension("png")).expect("decodes");
+    assert_eq!(image_size(path).expect("has a header"), reference.dimensions(), "{}", path.display());
     assert!(picture == reference, "{}: other pixels than libjpeg-turbo", path.display());
 }
 
 fn is_cut_off(bytes: &[u8]) -> bool {
-    matches!(decode_picture(bytes, Path::new("a.jpg")), Err(PictureError::CutOff(_)))
+    matches!(decode_image(bytes, Path::new("a.jpg")), Err(ImageError::CutOff(_)))
 }
 
 /// Cuts a file at every byte: as it is, with an end marker put on, and filled up with zeros.
@@ -40,10 +40,10 @@ fn is_refused_when_cut(path: &Path, step: usize) {
         assert!(is_cut_off(&cut), "{place}");
         cut.extend([0xff, 0xd9]);
         // Where only the old end marker is gone, the new one completes the file.
-        assert_eq!(decode_picture(&cut, path).is_ok(), length >= whole.len() - 2, "{place}, with an end marker");
+        assert_eq!(decode_image(&cut, path).is_ok(), length >= whole.len() - 2, "{place}, with an end marker");
         cut.truncate(length);
         cut.resize(whole.len() + 100, 0);
-        assert!(decode_picture(&cut, path).is_err(), "{place}, filled up with zeros");
+        assert!(decode_image(&cut, path).is_err(), "{place}, filled up with zeros");
     }
 }
 
@@ -61,23 +61,23 @@ fn a_cut_file_is_refused_wherever_it_is_cut() {
 fn a_cut_file_is_refused_by_name() {
     let path = small_set().remove(0);
     let bytes = fs::read(&path).expect("a file");
-    let error = decode_picture(&bytes[..bytes.len() / 2], Path::new("scan.jpg")).expect_err("cut off").to_string();
+    let error = decode_image(&bytes[..bytes.len() / 2], Path::new("scan.jpg")).expect_err("cut off").to_string();
     assert_eq!(error, "scan.jpg: cannot be decoded: the file is cut off -> copy it again from its source");
     let folder = tempfile::tempdir().expect("writable");
     let cut = folder.path().join("header.jpg");
     fs::write(&cut, &bytes[..200]).expect("written");
-    assert!(matches!(picture_size(&cut), Err(PictureError::CutOff(_))));
+    assert!(matches!(image_size(&cut), Err(ImageError::CutOff(_))));
 }
 
 #[test]
 fn bytes_behind_the_end_marker_do_not_matter() {
     for path in small_set() {
         let mut bytes = fs::read(&path).expect("a file");
-        let picture = decode_picture(&bytes, &path).expect("decodes");
+        let picture = decode_image(&bytes, &path).expect("decodes");
         // Zeros, or a second image as in the files of some cameras.
         for tail in [vec![0; 7], bytes[..bytes.len() / 2].to_vec()] {
             bytes.extend(tail);
-            assert!(decode_picture(&bytes, &path).expect("decodes") == picture, "{}", path.display());
+            assert!(decode_image(&bytes, &path).expect("decodes") == picture, "{}", path.display());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stepwise_data::image::{PictureError, decode_picture, load_mask};
+use stepwise_data::image::{ImageError, decode_image, load_mask};
 
 /// A PNG file. `bytes` are the samples of all rows, each row padded to whole bytes.
 struct Png<'a> {
@@ -82,8 +82,8 @@ fn deep(colour: u8, interlaced: bool, value: impl Fn(usize, usize) -> u16) -> Pn
     Png { width: 16, height: 16, depth: 16, colour, interlaced, chunks: &[], bytes }
 }
 
-fn decode(png: &Png<'_>) -> Result<Vec<u8>, PictureError> {
-    decode_picture(&png.write(), Path::new("scan.png")).map(image::ImageBuffer::into_raw)
+fn decode(png: &Png<'_>) -> Result<Vec<u8>, ImageError> {
+    decode_image(&png.write(), Path::new("scan.png")).map(image::ImageBuffer::into_raw)
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn twelve_bits_in_sixteen_are_refused_in_every_colour_type() {
 fn transparency_and_gamma_change_no_pixel() {
     let chunks: [(&[u8; 4], Vec<u8>); 2] = [(b"gAMA", 100_000u32.to_be_bytes().to_vec()), (b"tRNS", vec![0, 32])];
     let with = |step: usize| Png { chunks: &chunks, ..deep(0, false, move |place, _| (place * step) as u16) };
-    assert!(matches!(decode(&with(16)), Err(PictureError::NarrowRange { .. })));
+    assert!(matches!(decode(&with(16)), Err(ImageError::NarrowRange { .. })));
     assert_eq!(
         decode(&with(257)).expect("decodes"),
         decode(&deep(0, false, |place, _| 257 * place as u16)).expect("decodes")
@@ -155,12 +155,12 @@ fn a_cut_file_is_refused_unless_all_pixels_are_there() {
         let (file, pixels) = (png.write(), decode(&png).expect("decodes"));
         // Fewer than eight bytes are no PNG file.
         for length in 8..file.len() {
-            match decode_picture(&file[..length], Path::new("scan.png")) {
+            match decode_image(&file[..length], Path::new("scan.png")) {
                 Ok(picture) => assert_eq!(picture.into_raw(), pixels, "cut to {length} of {}", file.len()),
-                Err(PictureError::CutOff(_)) => {}
+                Err(ImageError::CutOff(_)) => {}
                 Err(other) => panic!("cut to {length} of {}: {other}", file.len()),
             }
-            assert!(length > file.len() - 24 || decode_picture(&file[..length], Path::new("a.png")).is_err());
+            assert!(length > file.len() - 24 || decode_image(&file[..length], Path::new("a.png")).is_err());
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{MAX_DIMENSION, MAX_FILE_BYTES, MAX_PIXELS};
 
 /// Error when a file cannot be read as an image.
 #[derive(Debug, thiserror::Error)]
-pub enum PictureError {
+pub enum ImageError {
     /// The file cannot be read.
     #[error("{}: cannot be read: {source} -> check that the file exists and may be read", path.display())]
     Io {
@@ -74,13 +74,13 @@ pub enum PictureError {
     },
 }
 
-impl PictureError {
+impl ImageError {
     /// An error of a decoder.
     pub(super) fn decode(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Decode { path: path.to_owned(), source: source.into() }
     }
 
-    /// An error while reading the file or its bytes. An early end becomes [`PictureError::CutOff`].
+    /// An error while reading the file or its bytes. An early end becomes [`ImageError::CutOff`].
     pub(super) fn read(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::UnexpectedEof => Self::CutOff(path.to_owned()),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{PictureError, decode, read_file};
+use super::{ImageError, decode, read_file};
 
 /// A set of pixels of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct Mask {
 /// Samples are compared as they are stored, so a 16-bit mask may hold small numbers.
 ///
 /// # Errors
-/// See [`super::load_picture`]; the range of 16-bit samples does not matter here.
-pub fn load_mask(path: &Path) -> Result<Mask, PictureError> {
+/// See [`super::load_image`]; the range of 16-bit samples does not matter here.
+pub fn load_mask(path: &Path) -> Result<Mask, ImageError> {
     // Conversion to 16 bits keeps every sample that is not zero above zero; conversion to 8 bits does not.
     let samples = decode(&read_file(path)?, path)?.into_rgb16();
     let (width, height) = samples.dimensions();

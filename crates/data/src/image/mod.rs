@@ -21,7 +21,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, RgbImage};
 use sha2::{Digest, Sha256};
 
-pub use error::PictureError;
+pub use error::ImageError;
 pub use mask::{Mask, load_mask};
 
 /// Largest width or height of an image, in pixels.
@@ -36,9 +36,9 @@ const MAX_ALLOC: u64 = 2 << 30;
 /// Reads and decodes a PNG or JPEG file.
 ///
 /// # Errors
-/// When the file cannot be read, or [`decode_picture`] refuses it. Every error names the file.
-pub fn load_picture(path: &Path) -> Result<RgbImage, PictureError> {
-    decode_picture(&read_file(path)?, path)
+/// When the file cannot be read, or [`decode_image`] refuses it. Every error names the file.
+pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
+    decode_image(&read_file(path)?, path)
 }
 
 /// Decodes the bytes of a PNG or JPEG file. `path` is used in error messages only.
@@ -46,7 +46,7 @@ pub fn load_picture(path: &Path) -> Result<RgbImage, PictureError> {
 /// # Errors
 /// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed the limits, are cut off or damaged, or are a 16-bit
 /// image whose samples fill less than an eighth of the 16-bit range.
-pub fn decode_picture(bytes: &[u8], path: &Path) -> Result<RgbImage, PictureError> {
+pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
     let picture = decode(bytes, path)?;
     sixteen_bits::check(&picture, path)?;
     Ok(picture.into_rgb8())
@@ -57,8 +57,8 @@ pub fn decode_picture(bytes: &[u8], path: &Path) -> Result<RgbImage, PictureErro
 /// # Errors
 /// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits, or its header is cut off
 /// or damaged.
-pub fn picture_size(path: &Path) -> Result<(u32, u32), PictureError> {
-    let file = File::open(path).map_err(|source| PictureError::Io { path: path.to_owned(), source })?;
+pub fn image_size(path: &Path) -> Result<(u32, u32), ImageError> {
+    let file = File::open(path).map_err(|source| ImageError::Io { path: path.to_owned(), source })?;
     let mut reader = BufReader::new(file);
     let ((width, height), orientation) = match format(&mut reader, path)? {
         Format::Png => {
@@ -78,12 +78,12 @@ pub fn picture_size(path: &Path) -> Result<(u32, u32), PictureError> {
 ///
 /// # Errors
 /// When the file cannot be read or is longer than [`MAX_FILE_BYTES`].
-pub fn read_file(path: &Path) -> Result<Vec<u8>, PictureError> {
-    let failed = |source| PictureError::Io { path: path.to_owned(), source };
+pub fn read_file(path: &Path) -> Result<Vec<u8>, ImageError> {
+    let failed = |source| ImageError::Io { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES { Err(PictureError::LongFile(path.to_owned())) } else { Ok(bytes) }
+    if bytes.len() as u64 > MAX_FILE_BYTES { Err(ImageError::LongFile(path.to_owned())) } else { Ok(bytes) }
 }
 
 /// Returns the SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
@@ -93,7 +93,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// Decodes an image to the samples that the file stores, EXIF orientation applied.
-fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, PictureError> {
+fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, ImageError> {
     let mut reader = Cursor::new(bytes);
     let (mut picture, orientation) = match format(&mut reader, path)? {
         Format::Png => png::decode(reader, path)?,
@@ -110,22 +110,22 @@ enum Format {
 }
 
 /// Recognises the format by the first bytes of a file, and rewinds the reader.
-fn format(reader: &mut (impl BufRead + Seek), path: &Path) -> Result<Format, PictureError> {
-    let unread = |source| PictureError::Io { path: path.to_owned(), source };
+fn format(reader: &mut (impl BufRead + Seek), path: &Path) -> Result<Format, ImageError> {
+    let unread = |source| ImageError::Io { path: path.to_owned(), source };
     let mut start = Vec::new();
     reader.by_ref().take(16).read_to_end(&mut start).map_err(unread)?;
     reader.rewind().map_err(unread)?;
     match image::guess_format(&start) {
         Ok(ImageFormat::Png) => Ok(Format::Png),
         Ok(ImageFormat::Jpeg) => Ok(Format::Jpeg),
-        _ => Err(PictureError::Format(path.to_owned())),
+        _ => Err(ImageError::Format(path.to_owned())),
     }
 }
 
 /// Checks a stated size, before memory is taken for the pixels.
-fn check_size(path: &Path, (width, height): (u32, u32)) -> Result<(), PictureError> {
+fn check_size(path: &Path, (width, height): (u32, u32)) -> Result<(), ImageError> {
     if width.max(height) > MAX_DIMENSION || u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(PictureError::TooLarge { path: path.to_owned(), width, height });
+        return Err(ImageError::TooLarge { path: path.to_owned(), width, height });
     }
     Ok(())
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> RgbImage {
-        decode_picture(bytes, Path::new("a.png")).expect("decodes")
+        decode_image(bytes, Path::new("a.png")).expect("decodes")
     }
 
     #[test]
@@ -191,8 +191,8 @@ mod tests {
         for (turn, dark, bright) in expected {
             let path = folder.path().join("a.jpg");
             std::fs::write(&path, turned_jpeg(turn)).expect("written");
-            let picture = load_picture(&path).expect("decodes");
-            assert_eq!(picture_size(&path).expect("has a header"), picture.dimensions());
+            let picture = load_image(&path).expect("decodes");
+            assert_eq!(image_size(&path).expect("has a header"), picture.dimensions());
             assert!(picture.get_pixel(dark[0], dark[1]).0[0] < 30, "{turn}");
             assert!(picture.get_pixel(bright[0], bright[1]).0[0] > 220, "{turn}");
         }
@@ -208,15 +208,15 @@ mod tests {
             include_bytes!("../../../../tests/fuzz/corpus/picture/cmyk-adobe.jpg").as_slice(),
         ] {
             std::fs::write(&path, bytes).expect("written");
-            for refused in [load_picture(&path).map(drop), picture_size(&path).map(drop)] {
-                assert!(matches!(refused, Err(PictureError::Cmyk(_))), "{refused:?}");
+            for refused in [load_image(&path).map(drop), image_size(&path).map(drop)] {
+                assert!(matches!(refused, Err(ImageError::Cmyk(_))), "{refused:?}");
             }
         }
     }
 
     #[test]
     fn hostile_and_damaged_files_are_refused_by_name() {
-        let error = |bytes: &[u8]| decode_picture(bytes, Path::new("scan.png")).expect_err("refused").to_string();
+        let error = |bytes: &[u8]| decode_image(bytes, Path::new("scan.png")).expect_err("refused").to_string();
         assert!(error(b"GIF89a\x01\0\x01\0\0\0\0;").starts_with("scan.png: is neither PNG nor JPEG"));
         let whole = png(GrayImage::new(64, 64));
         assert!(error(&whole[..whole.len() / 2]).starts_with("scan.png: cannot be decoded"));
@@ -228,7 +228,7 @@ mod tests {
         bomb[29..33].copy_from_slice(&crc.to_be_bytes());
         let message = error(&bomb);
         assert!(message.starts_with("scan.png: is 100000x100000 pixels"), "{message}");
-        let absent = load_picture(Path::new("no/such.png")).expect_err("absent").to_string();
+        let absent = load_image(Path::new("no/such.png")).expect_err("absent").to_string();
         assert!(absent.starts_with("no/such.png: cannot be read"));
     }
 

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use image::DynamicImage;
 
-use super::PictureError;
+use super::ImageError;
 
 /// Smallest distance of the lowest and the highest sample: an eighth of the 16-bit range.
 const NARROW: u16 = 8192;
@@ -33,8 +33,8 @@ const FEW: usize = 64;
 /// Refuses a 16-bit image whose samples fill less than an eighth of the 16-bit range. Other images pass.
 ///
 /// # Errors
-/// [`PictureError::NarrowRange`] with the values found.
-pub(super) fn check(picture: &DynamicImage, path: &Path) -> Result<(), PictureError> {
+/// [`ImageError::NarrowRange`] with the values found.
+pub(super) fn check(picture: &DynamicImage, path: &Path) -> Result<(), ImageError> {
     let found = match picture {
         DynamicImage::ImageLuma16(picture) => range(picture.as_raw(), 1, 1),
         DynamicImage::ImageLumaA16(picture) => range(picture.as_raw(), 2, 1),
@@ -44,7 +44,7 @@ pub(super) fn check(picture: &DynamicImage, path: &Path) -> Result<(), PictureEr
     };
     match found {
         Some((low, high, largest)) if high != 0 && low != u16::MAX && high - low < NARROW => {
-            Err(PictureError::NarrowRange { path: path.to_owned(), low, high, largest })
+            Err(ImageError::NarrowRange { path: path.to_owned(), low, high, largest })
         }
         _ => Ok(()),
     }

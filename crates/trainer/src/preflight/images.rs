@@ -32,7 +32,7 @@ pub(super) fn check(cases: &Cases, progress: &mut dyn Progress) -> Result<(), Ex
             joined.map(|loaded| loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
         for loaded in loaded {
-            loaded.map_err(ExampleError::Picture)?;
+            loaded.map_err(ExampleError::Image)?;
         }
         let done = round * threads * IMAGES_AT_ONCE + part.len();
         progress.advance("checking images", done as u64, images.len() as u64);

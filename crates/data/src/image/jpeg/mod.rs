@@ -16,7 +16,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 
-use super::{MAX_ALLOC, MAX_DIMENSION, MAX_PIXELS, PictureError, check_size};
+use super::{ImageError, MAX_ALLOC, MAX_DIMENSION, MAX_PIXELS, check_size};
 use header::Header;
 
 /// Largest number of scans of a progressive file. Encoders write about ten; each one costs a pass over the image.
@@ -26,11 +26,11 @@ const MAX_SCANS: usize = 100;
 ///
 /// # Errors
 /// When the image is too large, in CMYK, cut off or damaged.
-pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orientation), PictureError> {
+pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orientation), ImageError> {
     let header = header(bytes, path)?;
     let failed = |error| match error {
-        JpegError::UnexpectedEof => PictureError::CutOff(path.to_owned()),
-        error => PictureError::decode(path, error),
+        JpegError::UnexpectedEof => ImageError::CutOff(path.to_owned()),
+        error => ImageError::decode(path, error),
     };
     let limits = DecodeLimits {
         max_width: MAX_DIMENSION as usize,
@@ -42,10 +42,10 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orienta
     let decoder = Decoder::new_with_limits(bytes, limits).map_err(failed)?;
     let decoded = decoder.with_output_format(PixelFormat::Rgb).decode_image().map_err(failed)?;
     if !scans::are_complete(bytes) {
-        return Err(PictureError::CutOff(path.to_owned()));
+        return Err(ImageError::CutOff(path.to_owned()));
     }
     let picture = RgbImage::from_raw(header.width, header.height, decoded.data)
-        .ok_or_else(|| PictureError::decode(path, "its parts state different sizes"))?;
+        .ok_or_else(|| ImageError::decode(path, "its parts state different sizes"))?;
     Ok((picture.into(), header.orientation))
 }
 
@@ -53,23 +53,23 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(DynamicImage, Orienta
 ///
 /// # Errors
 /// When the image is too large or in CMYK, or the header is cut off or damaged.
-pub(super) fn size(reader: impl BufRead, path: &Path) -> Result<((u32, u32), Orientation), PictureError> {
+pub(super) fn size(reader: impl BufRead, path: &Path) -> Result<((u32, u32), Orientation), ImageError> {
     let Header { width, height, orientation, .. } = header(reader, path)?;
     Ok(((width, height), orientation))
 }
 
-fn header(reader: impl BufRead, path: &Path) -> Result<Header, PictureError> {
-    let header = Header::read(reader).map_err(|error| PictureError::read(path, error))?;
+fn header(reader: impl BufRead, path: &Path) -> Result<Header, ImageError> {
+    let header = Header::read(reader).map_err(|error| ImageError::read(path, error))?;
     let Some(header) = header.filter(|header| header.width > 0 && header.height > 0) else {
-        return Err(PictureError::decode(path, "its header states no size"));
+        return Err(ImageError::decode(path, "its header states no size"));
     };
     // Programs disagree whether the inks of a CMYK file are stored inverted, so its colours are not reliable.
     if header.components == 4 {
-        return Err(PictureError::Cmyk(path.to_owned()));
+        return Err(ImageError::Cmyk(path.to_owned()));
     }
     if header.bits != 8 {
         let problem = format!("it has {} bits per sample, and only 8 are supported", header.bits);
-        return Err(PictureError::decode(path, problem));
+        return Err(ImageError::decode(path, problem));
     }
     check_size(path, (header.width, header.height))?;
     Ok(header)
