@@ -12,6 +12,7 @@ pub mod dhash;
 pub mod image;
 pub mod jsonl;
 pub mod near_duplicates;
+pub mod parallel;
 pub mod problem;
 pub mod prompt;
 pub mod random;

@@ -46,6 +46,13 @@ impl<'a> Gallery<'a> {
         self.made.clear();
     }
 
+    /// Drops the cached images when they take more than `most` bytes.
+    pub(super) fn make_room(&mut self, most: u64) {
+        if self.made.values().map(|picture| picture.as_raw().len() as u64).sum::<u64>() > most {
+            self.clear();
+        }
+    }
+
     /// Returns the images shown for the case with index `case` under a perturbation, before its attack; empty where it
     /// shows no images.
     ///
@@ -55,10 +62,7 @@ impl<'a> Gallery<'a> {
         if perturbed.frame.without_images {
             return Ok(Vec::new());
         }
-        let case = match &perturbed.pictures {
-            ShownImages::Of(other) => *other,
-            ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => case,
-        };
+        let case = perturbed.shown_case(case);
         (0..self.cases[case].images.len()).map(|index| self.picture(case, index, &perturbed.pictures)).collect()
     }
 

@@ -7,6 +7,7 @@ mod images;
 mod judge;
 mod options;
 mod outcomes;
+mod pieces;
 mod prepare;
 pub(crate) mod recall;
 mod unanswerable;
@@ -18,6 +19,7 @@ pub use images::{Gallery, Images, load, pictures};
 pub use judge::judged;
 pub use options::{Options, RunProgress, Surrogate};
 pub use outcomes::Run;
+pub use pieces::DECODED_AT_ONCE;
 pub use unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_REPLY, NO_SURROGATE};
 
 use crate::model::Model;

@@ -22,6 +22,7 @@ mod help;
 mod hostile;
 mod images;
 mod json;
+mod leaks;
 mod never;
 mod new_model;
 #[cfg(unix)]

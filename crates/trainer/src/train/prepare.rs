@@ -11,6 +11,7 @@ use crate::learner::Learner;
 use crate::preflight::Preflight;
 use crate::preflight::dry_run::dry_run;
 use crate::preflight::freeze_groups::FreezeGroup;
+use crate::preflight::images;
 use crate::preflight::token_stats::LargestBatch;
 use crate::progress::Progress;
 
@@ -23,16 +24,18 @@ pub struct PreparedRun<'a> {
 }
 
 impl<'a> PreparedRun<'a> {
-    /// Loads cases and model, measures every training example, and opens the run's folder. With `resume` it restores the
-    /// newest complete checkpoint.
+    /// Loads the cases and looks at all images, loads the model, measures every training example, and opens the run's
+    /// folder. With `resume` it restores the newest complete checkpoint.
     ///
     /// # Errors
-    /// When the cases or the model cannot be loaded, a phase has no questions, a training example cannot be encoded or is
+    /// When the cases or the model cannot be loaded, an image is damaged or refused, a patient or an image is on both
+    /// sides of the split, a phase has no questions, a training example cannot be encoded or is
     /// longer than `cutoff_len`, the folder is occupied, or the checkpoint belongs to another recipe.
     pub fn new(options: &TrainOptions<'a>, progress: &mut dyn Progress) -> Result<Self, TrainError> {
         let recipe = options.recipe;
         let cases = Cases::open(&recipe.data)?;
         let run_plan = RunPlan::new(recipe, &cases.train)?;
+        images::check(&cases, progress)?;
         let mut learner = Learner::new(recipe, &options.device, progress)?;
         let preflight = Preflight::new(recipe, &cases, &run_plan, &mut learner, progress)?;
         let planned = run_plan.clone();

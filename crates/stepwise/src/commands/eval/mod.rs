@@ -4,6 +4,7 @@
 mod compat_table;
 mod evaluator;
 mod inputs;
+mod leaks;
 mod saved;
 
 use std::path::PathBuf;
@@ -109,6 +110,9 @@ pub fn run(args: &Args) -> CommandResult {
     let data = inputs::data(args, recipe.as_ref());
     let mut cases = Cases::open(&data).map_err(Failure::input)?;
     cases.identify_pictures().map_err(Failure::input)?;
+    if let Some(recipe) = &recipe {
+        leaks::warn(args, recipe, &cases);
+    }
     let suite = inputs::suite(args, recipe.as_ref())?;
     let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
     // Made before the evaluation, so that no results are lost because the folder cannot be written.
