@@ -164,9 +164,12 @@ fn evaluation_of_training_images_warns() {
     }
     // The run was trained on cases of its generator, which have no files.
     assert!(!place.done(line).stderr.contains("training data"));
-    let recipe =
-        place.read("run/recipe.toml").replace("synth = { cases = 24, seed = 2, image_size = 64 }", "dataset = \"b\"");
-    place.write("run/recipe.toml", &recipe);
+    place.edit(
+        "run/recipe.resolved.toml",
+        "run/recipe.resolved.toml",
+        "eval_split = \"validation\"\n\n[data.synth]\ncases = 24\nseed = 2\nimage_size = 64\n",
+        "eval_split = \"validation\"\ndataset = \"b\"\n",
+    );
     assert!(!place.done(line).stderr.contains("training data"));
     let text = place.read("b/cases.jsonl");
     let cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

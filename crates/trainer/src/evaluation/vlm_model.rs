@@ -241,6 +241,19 @@ mod tests {
     }
 
     #[test]
+    fn decoded_images_are_not_kept_and_prepared_ones_are_found_again() {
+        let pipeline = pipeline();
+        let interrupt = Interrupt::new();
+        let mut model = VlmModel::new(&pipeline, Pass::BASE, &interrupt);
+        let picture = Arc::new(RgbImage::from_pixel(900, 900, Rgb([9, 99, 200])));
+        let shown = QueryImage::Image(Arc::clone(&picture));
+        let first = model.prepared(&shown).expect("prepared");
+        assert!(Arc::ptr_eq(&first, &model.prepared(&shown).expect("prepared")));
+        drop(shown);
+        assert_eq!(Arc::strong_count(&picture), 1);
+    }
+
+    #[test]
     fn a_tiled_image_is_attacked_in_every_tile() {
         let mut pipeline = pipeline();
         pipeline.processor.set_image_splitting(Some(true));
