@@ -48,9 +48,9 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weight
 }
 
 /// Returns `log softmax(hidden[row] head^T)[token]` for each `(row, token)` of `asked`, in the order of `asked`, in
-/// nats and without a graph. Rows count from 0; a row may occur several times or not at all. `hidden` is `[rows,
-/// features]`, `head` is `[vocabulary, features]`. On the CPU each row is multiplied with `head` once, however many of
-/// its tokens are requested.
+/// nats and without a graph. Rows count from 0; a row may occur several times or not at all. `hidden` is
+/// `[rows, features]`, `head` is `[vocabulary, features]`. On the CPU each row is multiplied with `head` once, however
+/// many of its tokens are requested.
 ///
 /// # Panics
 /// When a row is outside `hidden` or a token is outside the vocabulary.

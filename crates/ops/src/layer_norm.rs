@@ -7,8 +7,9 @@ use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
 /// Returns layer normalisation (Ba et al. 2016), `gain * (x - mean) / sqrt(variance + epsilon) + bias`, with mean and
-/// variance over the features of a row (variance divided by the number of features). `x` and the result are `[tokens,
-/// features]`, `gain` and `bias` are `[features]`, and `epsilon` is the small positive constant of the model's config.
+/// variance over the features of a row (variance divided by the number of features). `x` and the result are
+/// `[tokens, features]`, `gain` and `bias` are `[features]`, and `epsilon` is the small positive constant of the
+/// model's config.
 ///
 /// The result rounds differently with a trainable gain or bias, because the CPU kernel then gives way to Burn's
 /// operations. `learns` requests that form for a gain and bias that are not tracked now, so that an evaluation equals a

@@ -64,9 +64,9 @@ pub fn linear(x: Tensor<2>, weight: impl std::convert::Into<Weight>, bias: Optio
     fused(x, weight.into(), bias, None)
 }
 
-/// Returns `x weight^T + bias + scale (x down^T) up^T`, `[tokens, out]` (LoRA, Hu et al. 2021). `x` is `[tokens,
-/// in]`, `weight` is `[out, in]`, and `bias` is `[out]`; None adds nothing. The sum of `weight` and the addition is
-/// never built.
+/// Returns `x weight^T + bias + scale (x down^T) up^T`, `[tokens, out]` (LoRA, Hu et al. 2021). `x` is
+/// `[tokens, in]`, `weight` is `[out, in]`, and `bias` is `[out]`; None adds nothing. The sum of `weight` and the
+/// addition is never built.
 #[must_use]
 pub fn lora_linear(
     x: Tensor<2>,

@@ -156,8 +156,8 @@ impl PackedWeight {
         }
     }
 
-    /// Returns `d weight`, `[tokens, inputs]` row by row, for `d`, `[tokens, outputs]`. `added` holds `left`, `[tokens,
-    /// rank]`, and `right`, `[rank, inputs]`; `left right` is added to the result.
+    /// Returns `d weight`, `[tokens, inputs]` row by row, for `d`, `[tokens, outputs]`. `added` holds `left`,
+    /// `[tokens, rank]`, and `right`, `[rank, inputs]`; `left right` is added to the result.
     ///
     /// # Panics
     /// When `d` or `left` has another size.
@@ -228,8 +228,8 @@ impl PackedWeight {
         }
     }
 
-    /// [`PackedWeight::turn`] for bf16 pairs, `[outputs / 2, rounded up][COLUMNS]`: pairs of neighbouring inputs become pairs
-    /// of neighbouring outputs.
+    /// [`PackedWeight::turn`] for bf16 pairs, `[outputs / 2, rounded up][COLUMNS]`: pairs of neighbouring inputs become
+    /// pairs of neighbouring outputs.
     fn turn_pairs(&self, values: &[Pair], panel: usize, out: &mut [Pair]) {
         let lanes = self.inputs.div_ceil(2);
         let inputs = panel * COLUMNS / 2..lanes.min((panel + 1) * COLUMNS / 2);

@@ -283,8 +283,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes `out = x * inverse * gain`, value by value, for one row of RMS normalisation. `inverse` is `1 /
-    /// sqrt(mean(x^2) + epsilon)`.
+    /// Computes `out = x * inverse * gain`, value by value, for one row of RMS normalisation. `inverse`
+    /// is `1 / sqrt(mean(x^2) + epsilon)`.
     fn normalise(x: &[f32], gain: &[f32], out: &mut [f32], inverse: f32) {
         for ((out, x), gain) in out.iter_mut().zip(x).zip(gain) {
             *out = x * inverse * gain;

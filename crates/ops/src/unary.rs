@@ -12,8 +12,8 @@ use burn_flex::FlexTensor;
 
 use crate::cpu;
 
-/// Kernel with one differentiable argument, and its gradient. All tensors are contiguous `f32` tensors,
-/// `[tokens, features]`.
+/// Kernel with one differentiable argument, and its gradient. All tensors are contiguous `f32`
+/// tensors, `[tokens, features]`.
 pub trait Unary: Clone + Debug + Send + Sync + 'static {
     /// Returns the output for the argument `x`, with the shape of `x`.
     fn forward(&self, x: &FlexTensor) -> FlexTensor;

@@ -63,8 +63,9 @@ impl Panel {
         }
     }
 
-    /// Replaces `out` by each column's part of `values` times `factor`, one part per row, in panels: `[head_dim /
-    /// COLUMNS, rounded up][COLUMNS][COLUMNS]`. `values` is `[queries, width]`; places without a value become zero.
+    /// Replaces `out` by each column's part of `values` times `factor`, one part per row, in panels:
+    /// `[head_dim / COLUMNS, rounded up][COLUMNS][COLUMNS]`. `values` is `[queries, width]`; places without a value
+    /// become zero.
     pub fn stacked(&self, values: &[f32], factor: f32, out: &mut Vec<f32>) {
         out.clear();
         out.resize(self.shape.head_dim.div_ceil(COLUMNS) * COLUMNS * COLUMNS, 0.0);

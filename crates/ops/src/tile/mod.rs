@@ -123,8 +123,8 @@ unsafe fn portable(inner: usize, a: *const f32, b: *const f32, out: *mut f32, st
 }
 
 /// Lays out rows as an operand of [`tile`]: `N` is [`ROWS`] for a left operand and [`COLUMNS`] for a right one.
-/// `values` holds `rows` rows of `inner` values, which begin `row_stride` apart. `out` becomes `[rows / N, rounded
-/// up][inner / DEPTH, rounded up][N]`; places without a value are zero.
+/// `values` holds `rows` rows of `inner` values, which begin `row_stride` apart. `out` becomes
+/// `[rows / N, rounded up][inner / DEPTH, rounded up][N]`; places without a value are zero.
 ///
 /// # Panics
 /// When `values` is shorter than the rows.

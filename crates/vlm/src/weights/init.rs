@@ -12,7 +12,7 @@ use crate::nn::source::{Source, WeightError};
 pub struct RandomSource {
     /// Seed of all weights; equal seeds give equal models.
     pub seed: u64,
-    /// Device for the tensors.
+    /// Device on which the tensors are made.
     pub device: Device,
 }
 
