@@ -99,8 +99,9 @@ impl PixelConfig {
         }
     }
 
-    /// Returns width and height after the first resize. The longer side is `size.longest_edge`; the other follows by the
-    /// aspect ratio, rounded up to an even number. Both are scaled down when the longer side exceeds [`LONGEST_SIDE`].
+    /// Returns width and height after the first resize. The longer side is `size.longest_edge`; the other
+    /// follows by the aspect ratio, rounded up to an even number. Both are scaled down when the longer side
+    /// exceeds [`LONGEST_SIDE`].
     fn first_size(&self, width: u32, height: u32) -> (u32, u32) {
         let longest = self.size.longest_edge;
         let ratio = f64::from(width) / f64::from(height);
