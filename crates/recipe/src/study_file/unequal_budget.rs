@@ -5,7 +5,8 @@ use stepwise_config::document::Value;
 use stepwise_config::kind::{Accepts, ValueKind};
 use stepwise_config::section::Section;
 
-/// Reasons for differences in training budget, by quantity. None means that the quantity must be equal in all arms.
+/// Reasons for differences in training budget between arms, by quantity. None means that the quantity must be equal in
+/// all arms: steps exactly, samples and supervised tokens within 1 %.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct UnequalBudget {
@@ -43,13 +44,14 @@ impl UnequalBudget {
         Self { steps: None, samples: Some(reason.clone()), supervised_tokens: Some(reason) }
     }
 
-    /// Whether no reason is given.
+    /// Returns whether no reason is given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The reasons as text, each with its quantities. None when there are no reasons.
+    /// Returns the reasons as text, each after its quantities and separated by semicolons. None when there are
+    /// no reasons.
     #[must_use]
     pub fn words(&self) -> Option<String> {
         let named =
