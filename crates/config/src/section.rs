@@ -346,7 +346,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads a path like [`Section::text`]. Relative paths start at the working directory. The path need not exist.
+    /// Reads a path like [`Section::text`]; None as there. Relative paths start at the working directory. The path need
+    /// not exist.
     pub fn path(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<PathBuf> {
         self.text(key, otherwise, help).map(PathBuf::from)
     }

@@ -13,7 +13,7 @@ pub struct Phase {
     /// Clinical stages trained on, each 1 to 4; at least one. They are the stages of a case's questions.
     pub stages: Vec<u8>,
     /// Number of epochs, above 0; a fraction is rounded up to whole batches. At most one of this and `max_steps` may be
-    /// given; with neither the phase has one epoch.
+    /// given; with None for both the phase has one epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_train_epochs: Option<f64>,
     /// Number of batches of the phase, at least 1; None when the length is given in epochs.

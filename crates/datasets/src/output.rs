@@ -18,6 +18,7 @@ use super::{ImportError, ImportReport};
 /// Id of the only image of an imported case.
 pub(super) const IMAGE: &str = "i0";
 
+/// Output folder of an import that is being written.
 pub(super) struct Output {
     root: PathBuf,
 }

@@ -30,6 +30,7 @@ pub struct EarlyStopping {
     pub threshold: f64,
 }
 
+/// Reads the keys of [`BestModelRule`] from `[train]`.
 pub(super) fn read_best_model(section: &mut Section<'_>) -> BestModelRule {
     BestModelRule {
         metric: section.text(
@@ -53,6 +54,7 @@ pub(super) fn read_best_model(section: &mut Section<'_>) -> BestModelRule {
     }
 }
 
+/// Reads the keys of [`EarlyStopping`] from `[train]`. A threshold without patience is reported.
 pub(super) fn read_early_stopping(section: &mut Section<'_>) -> EarlyStopping {
     let threshold_at = section.at("early_stopping_threshold");
     let patience = section.integer_or(

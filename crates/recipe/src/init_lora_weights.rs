@@ -33,6 +33,7 @@ impl Serialize for InitLoraWeights {
 
 const KEY: &str = "init_lora_weights";
 
+/// Reads `init_lora_weights`. A wrong value is reported and gives the default.
 pub(super) fn read(section: &mut Section<'_>) -> InitLoraWeights {
     const ACCEPTS: &str = "true, false, \"gaussian\" or \"pissa\"";
     let words = ValueKind::Word(vec!["gaussian", "pissa"]);

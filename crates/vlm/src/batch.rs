@@ -32,6 +32,7 @@ impl EncodableExample {
 pub struct Batch {
     /// Packed sequences, one per example and in the order of the examples.
     pub layout: PackedSequences,
+    /// Tiles of the batch's images.
     pub(crate) tiles: TileSet,
 }
 

@@ -10,13 +10,14 @@ use stepwise_config::section::Section;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct UnequalBudget {
-    /// Reason for different numbers of optimiser steps, planned or done.
+    /// Reason for different numbers of optimiser steps, planned or done; None allows no difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<String>,
-    /// Reason for different numbers of training examples.
+    /// Reason for different numbers of training examples; None allows a difference of 1 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<String>,
-    /// Reason for different numbers of supervised tokens, the tokens that the loss is computed on.
+    /// Reason for different numbers of supervised tokens, the tokens that the loss is computed on; None allows a
+    /// difference of 1 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supervised_tokens: Option<String>,
 }

@@ -62,7 +62,8 @@ pub(super) fn learn(model: &mut Vlm, names: &[String]) {
     model.visit(&mut Learn { names, source: None });
 }
 
-/// Like [`learn`], with the values of a PEFT adapter file, which [`check`] must have accepted before.
+/// Gives trainable copies like [`learn`], with the values of a PEFT adapter file, which [`check`] must have
+/// accepted before.
 pub(super) fn load(model: &mut Vlm, names: &[String], source: &SafetensorsSource) {
     model.visit(&mut Learn { names, source: Some(source) });
 }

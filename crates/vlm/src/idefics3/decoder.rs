@@ -113,7 +113,8 @@ impl Decoder {
         x
     }
 
-    /// Layers of [`Decoder::forward`] as blocks for gradient checkpointing; the last block returns `rows` only.
+    /// Returns the layers of [`Decoder::forward`] as blocks for gradient checkpointing; the last block returns
+    /// `rows` only.
     pub fn blocks<'a>(
         &'a self,
         angles: &'a Angles,

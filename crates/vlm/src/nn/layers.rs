@@ -14,6 +14,7 @@ pub struct Linear {
     /// Weight, `[out, in]`.
     pub(crate) weight: Parameter<2>,
     bias: Option<Parameter<1>>,
+    /// LoRA adapter of the layer; None without one.
     pub(crate) adapter: Option<LoraLayer>,
 }
 
