@@ -87,7 +87,7 @@ impl Batch {
     }
 }
 
-/// One tile of a preprocessed image.
+/// Tile of a preprocessed image.
 #[derive(Clone, Debug)]
 pub(crate) struct TileRef {
     /// Image of the tile.
@@ -126,7 +126,8 @@ impl TileSet {
         })
     }
 
-    /// Makes a sequence with the image spans of `encoded` and adds their tiles to the set.
+    /// Makes a sequence with the token ids `ids`, the `targets`, and the image spans of `encoded`, whose places must
+    /// hold in `ids` too. Adds the tiles of `images` that the spans name to the set.
     pub fn sequence(
         &mut self,
         encoded: &Encoded,

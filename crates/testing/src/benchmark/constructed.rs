@@ -14,7 +14,8 @@ use stepwise_data::case::{Answer, Case};
 
 use super::evaluate::{MockEvaluation, Recorder};
 
-/// Number of cases in which every combination of right answers (4 x 2 x 3) is equally frequent.
+/// Number of consecutive cases in which the right answers of each question are equally frequent: the least common
+/// multiple of the numbers of options, 4, 2, 3 and 2.
 pub const BALANCED: usize = 12;
 /// Accuracy of a model that guesses without looking, over the four questions of balanced cases: the mean of 1/4, 1/2,
 /// 1/3 and 1/2.

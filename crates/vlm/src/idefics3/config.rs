@@ -21,7 +21,7 @@ pub enum ConfigError {
     },
 }
 
-/// Architecture of a SmolVLM / Idefics3 model.
+/// Architecture of a SmolVLM or Idefics3 model. Values read by [`ModelConfig::from_json`] fit each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
     /// Architecture of the image encoder.

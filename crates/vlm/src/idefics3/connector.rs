@@ -43,7 +43,7 @@ impl Connector {
             .reshape([tiles * out * out, scale * scale * width])
     }
 
-    /// Calls `visitor` for every parameter, in a fixed order.
+    /// Calls `visitor` for the parameters of the projection.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.projection.visit(visitor);
     }

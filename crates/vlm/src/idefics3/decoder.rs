@@ -94,8 +94,8 @@ impl Decoder {
     }
 
     /// Returns hidden states before the final norm, `[rows, hidden]`, for `x`, `[plan.queries(), hidden]`. With `rows`
-    /// only these rows are returned, else all. Keys and values of the plan's past come from `kept`; new ones are
-    /// appended to it.
+    /// only these rows are returned, with None all. Keys and values of the plan's past come from `kept`, and new ones
+    /// are appended to it; None for a plan without past.
     pub fn forward(
         &self,
         mut x: Tensor<2>,

@@ -58,7 +58,7 @@ pub enum LoadError {
     Weights(#[from] WeightError),
 }
 
-/// Vision-language model on one device.
+/// Vision-language model (SmolVLM or Idefics3) on one device: image encoder, connector and decoder.
 #[derive(Clone, Debug)]
 pub struct Vlm {
     config: ModelConfig,
@@ -68,7 +68,7 @@ pub struct Vlm {
     device: Device,
 }
 
-/// Part of a model, as adapter targets and freezing name it.
+/// Part of a model, by which parameters are frozen and adapters are selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelPart {

@@ -167,7 +167,7 @@ pub trait ParameterVisitor {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>);
 }
 
-/// Settings of a forward pass.
+/// Settings of a forward pass: use of adapters, autodiff graph, and dropout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pass {
     /// Whether adapters and trained copies are used; without them the model equals its base.
