@@ -9,9 +9,9 @@ use crate::problem::{Excerpt, Location, Problem, Source};
 /// Value of a TOML file with its position.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Value.
+    /// Value as TOML has it, with positions inside lists and tables.
     pub value: Value,
-    /// Position in the source text.
+    /// Position of the value in the source text.
     pub at: Location,
 }
 

@@ -110,7 +110,7 @@ pub enum ReportTo {
 pub enum OnNonfinite {
     /// The run ends with an error; the steps before it are saved.
     Stop,
-    /// The step changes no parameter, and a warning is logged. Too many skipped steps in a row end the run.
+    /// The step changes no parameter, and a warning is logged. Ten failed steps in a row end the run with an error.
     Skip,
 }
 

@@ -42,7 +42,7 @@ pub struct StudyFile {
 /// Axis of a study: a setting that is varied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
-    /// Name of the axis.
+    /// Name of the axis, for reports.
     pub name: String,
     /// Values of the axis, at least one, in the order of the file.
     pub arms: Vec<AxisArm>,
