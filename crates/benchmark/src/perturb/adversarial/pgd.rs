@@ -60,7 +60,8 @@ fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usi
     }
 }
 
-/// Perturbation and attack `transfer`: [`Pgd`] with the gradients of the surrogate.
+/// Perturbation and attack `transfer`: [`Pgd`] with the gradients of the surrogate, the other model that a run is given
+/// for this purpose. It has the same parameters as [`Pgd`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Transfer(Pgd);

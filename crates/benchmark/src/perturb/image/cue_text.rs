@@ -25,7 +25,7 @@ worded_kind! {
     |given, scene| given.claiming(scene, right_answer(scene)?)
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/claims.toml`, from which the sentences are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/claims.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));

@@ -15,7 +15,7 @@ pub const KIND: PerturbationKind =
     PerturbationKind::of::<NoImage>("no_image", Purpose::EvidenceRemoved, "the question is asked without its images")
         .worded(TEMPLATES_TOML);
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/declarations.toml`, from which the sentences are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/declarations.toml");
 
 /// Sentence of one template.

@@ -28,10 +28,10 @@ pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>
 )
 .worded(TEMPLATES_TOML);
 
-/// Change of a pixel under a letter of [`Contrast::Low`], in grey levels of 0 to 255.
+/// Change of a pixel value under a letter of [`Contrast::Low`], in grey levels of 0 to 255.
 pub const FAINT: u8 = 8;
 
-/// Text of the file with the unrelated words.
+/// Text of the file with the unrelated words, `recipes/suites/words.toml`.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/words.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));

@@ -24,7 +24,7 @@ worded_kind! {
     |given, scene| given.saying(scene, |words| &words.neutral)
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/hedges.toml`, from which the prefaces are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hedges.toml");
 
 /// Sentences of one template: three prefaces of about the same length.

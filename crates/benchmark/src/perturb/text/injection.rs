@@ -31,7 +31,7 @@ worded_kind! {
     }
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/injections.toml`, from which reports and instructions are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/injections.toml");
 
 /// Sentences of one template.
@@ -39,7 +39,7 @@ pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/inj
 pub struct Words {
     /// Instruction to give an answer; contains `{answer}` once.
     pub instruction: String,
-    /// Report of several lines; one line is `{instruction}`.
+    /// Report of several lines; one line is `{instruction}`, which the control leaves out.
     pub report: String,
 }
 

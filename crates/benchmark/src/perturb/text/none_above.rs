@@ -37,7 +37,7 @@ worded_kind! {
     }
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/none_above.toml`, from which the added option is drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/none_above.toml");
 
 /// Wording of one template.

@@ -14,8 +14,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BeamHardeni
     "CT: the middle of the image darker than its rim, five levels",
 );
 
-/// Corruption `beam_hardening`. Values at the centre fall to a tenth at full intensity. The loss falls with the square
-/// of the distance from the centre, to zero at the ellipse that touches the image's edges.
+/// Corruption `beam_hardening` of CT images. Values at the centre fall to a tenth at full intensity. The loss falls
+/// with the square of the distance from the centre, to zero at the ellipse that touches the image's edges.
 #[derive(Clone, Copy, Debug)]
 pub struct BeamHardening;
 
