@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use stepwise_data::case::{Case, Item};
 
-/// Reason for items outside the subset of the suite or the condition.
+/// Reason, in [`Plan::skipped`](crate::plan::Plan::skipped), for items outside the subset of the suite or the
+/// condition.
 pub const OUTSIDE: &str = "outside the subset that the suite asks";
 
 /// Filter by stage, category and modality. An item must match every list; a list of `None` matches everything.
@@ -19,7 +20,7 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// Returns whether `item` of `case` matches the filter.
+    /// Returns whether `item` of `case` matches all three lists of the filter.
     #[must_use]
     pub fn holds(&self, case: &Case, item: &Item) -> bool {
         let among = |list: &Option<Vec<String>>, value: &str| {

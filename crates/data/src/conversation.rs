@@ -31,7 +31,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Returns a text part.
+    /// Makes a text part of `text`.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }
     }
@@ -44,7 +44,8 @@ pub struct Message {
     pub role: Role,
     /// Text and images of the turn, in the order in which they are shown.
     pub content: Vec<Part>,
-    /// Whether the loss covers the tokens of this turn, including its end. Only assistant turns can be supervised.
+    /// Whether the training loss covers the tokens of this turn, including its end. Only assistant turns can be
+    /// supervised.
     #[serde(default)]
     pub supervised: bool,
 }
@@ -57,7 +58,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Appends an unsupervised turn.
+    /// Appends an unsupervised turn of the author `role`.
     pub fn push(&mut self, role: Role, content: Vec<Part>) {
         self.messages.push(Message { role, content, supervised: false });
     }
