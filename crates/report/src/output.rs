@@ -3,7 +3,7 @@
 /// A rendered report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// HTML page.
+    /// HTML page, complete with styles and images.
     pub html: String,
     /// All tables of the page, in page order.
     pub tables: Vec<CsvFile>,
@@ -14,6 +14,6 @@ pub struct Report {
 pub struct CsvFile {
     /// File name, such as `stages.csv`.
     pub name: String,
-    /// Content of the file.
+    /// Content of the file, as CSV.
     pub text: String,
 }

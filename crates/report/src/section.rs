@@ -4,7 +4,7 @@ use super::table::ReportTable;
 
 /// One section of the page.
 pub struct ReportSection {
-    /// Anchor of the section.
+    /// Anchor of the section, unique on the page.
     pub id: &'static str,
     /// Heading.
     pub title: &'static str,
@@ -19,7 +19,7 @@ pub struct ReportSection {
 }
 
 impl ReportSection {
-    /// Renders the section as markup.
+    /// Renders the section as markup: heading, introduction, body and tables.
     pub fn markup(&self) -> String {
         let Self { id, title, intro, body, tables, half } = self;
         let class = if *half { " class=\"half\"" } else { "" };

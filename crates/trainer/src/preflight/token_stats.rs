@@ -158,13 +158,13 @@ impl TokenStats {
         token_stats
     }
 
-    /// The largest micro-batch of the run.
+    /// Returns the largest micro-batch of the run; all zero without phases.
     #[must_use]
     pub fn largest(&self) -> LargestBatch {
         LargestBatch::of(self.phases.iter().map(|phase| &phase.largest))
     }
 
-    /// Tokens of the longest training example.
+    /// Returns the number of tokens of the longest training example; 0 without phases.
     #[must_use]
     pub fn longest(&self) -> usize {
         self.phases.iter().map(|phase| phase.tokens.max).max().unwrap_or(0)
