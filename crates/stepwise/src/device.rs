@@ -12,7 +12,9 @@ pub struct ChosenDevice {
     pub device: Device,
 }
 
-/// Selects the device called `cpu`, `cuda[:n]` or `wgpu[:n]`; None selects the best available device.
+/// Selects the device called `cpu`, `cuda[:n]` or `wgpu[:n]`, where `n` is the number of the device from 0 (0 without a
+/// number). None selects CUDA if it is built in and the machine has NVIDIA's driver, else wgpu if it is built in, else
+/// the CPU. The device is not started.
 ///
 /// # Errors
 ///

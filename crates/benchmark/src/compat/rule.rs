@@ -55,6 +55,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Returns the text of the first right option.
     pub fn gold(&self) -> &str {
         &self.options[self.gold]
     }

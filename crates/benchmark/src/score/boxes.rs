@@ -29,8 +29,9 @@ pub fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     if union > 0.0 { shared / union } else { 0.0 }
 }
 
-/// Matches boxes greedily one to one, best pair first. Returns the intersection over union of every gold box with its
-/// partner; 0 for a gold box without one.
+/// Matches the boxes `found` in a response to the right boxes `gold` greedily one to one, best pair first; each box is
+/// `[left, top, right, bottom]`, all in one unit. Returns the intersection over union of every right box with its
+/// partner, in the order of `gold`; 0 for a right box without one.
 #[must_use]
 pub fn matched(found: &[[f64; 4]], gold: &[[f64; 4]]) -> Vec<f64> {
     let mut pairs: Vec<(f64, usize, usize)> = found

@@ -25,17 +25,18 @@ pub struct Evaluator<'a> {
     pub cache: Option<AnswerCache>,
     /// Stop request.
     pub interrupt: Interrupt,
-    /// Display.
+    /// Display of progress and messages.
     pub progress: ConsoleProgress,
 }
 
 impl Evaluator<'_> {
-    /// Evaluates `model`, called `name` in messages and in the folder `--out`. Transferred attacks are made on `surrogate`.
+    /// Evaluates `model`, called `name` in messages and in the folder `--out`, and stores its outcomes there.
+    /// Transferred attacks are made on `surrogate`; with None they are skipped.
     ///
     /// # Errors
     ///
-    /// [`Failure::Input`] when stored outcomes cannot be used; [`Failure::Run`] when the evaluation fails or a file cannot
-    /// be written; [`Failure::Interrupted`] when the user interrupts it.
+    /// [`Failure::Input`] when stored outcomes cannot be used; [`Failure::Run`] when the evaluation fails or a file
+    /// cannot be written; [`Failure::Interrupted`] when the user interrupts it.
     pub fn evaluate(
         &mut self,
         name: &str,
