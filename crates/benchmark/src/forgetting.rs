@@ -16,7 +16,7 @@ pub struct Forgetting {
     pub schema: String,
     /// Clean accuracy of the untouched base, stages 1 to 4; None where a stage has no items.
     pub base: [Option<Estimate>; 4],
-    /// Rows of the phases, in training order.
+    /// Rows of the finished phases, in training order; empty before the end of the first.
     pub phases: Vec<PhaseRow>,
     /// Mean change of a stage's accuracy since the first phase that trained on it (Lopez-Paz and Ranzato, 2017). None
     /// where no stage was trained on before the last phase.

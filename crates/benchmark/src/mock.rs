@@ -70,8 +70,8 @@ impl PolicyInput<'_> {
         }
     }
 
-    /// Returns the lines of system and user messages that the clean question does not have. Options under another
-    /// letter do not count as added.
+    /// Returns the lines of system and user messages that the clean question does not have; empty for the clean
+    /// question. Options under another letter do not count as added.
     #[must_use]
     pub fn added_lines(&self) -> Vec<String> {
         let lines = |conversation: &stepwise_data::conversation::Conversation| -> Vec<String> {
@@ -407,7 +407,7 @@ pub struct Masker {
     pub mask: GradientMasking,
 }
 
-/// Kind of gradient masking.
+/// Way in which a mock model masks its gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GradientMasking {
     /// Gradients are zero, as behind a rounding operation.

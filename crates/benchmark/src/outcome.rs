@@ -73,7 +73,7 @@ pub struct Outcome {
     /// Closeness of a generated box, number or text to the right answer; `None` for choices and yes/no questions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measure: Option<Measure>,
-    /// Ids of the items of the case whose answers this item builds on.
+    /// Ids of the items of the case whose answers this item builds on; empty where it builds on none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<String>,
     /// Id of the item of the case that negates this yes/no question; `None` where none is recorded.
@@ -95,7 +95,7 @@ pub struct Outcome {
 #[serde(deny_unknown_fields)]
 pub struct AttackTrace {
     /// Values on the gradient source: at the start, then after each step. A single-step attack has the start only, and
-    /// random noise has no values.
+    /// random noise has no values. `None` where a value is not finite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Option<f64>>,
     /// Value of the attacked pixels on the evaluated model; `None` unless options were scored.

@@ -22,9 +22,9 @@ pub struct Plan<'a> {
     pub suite: &'a Suite,
     /// All cases given. Swapped images may come from cases that are not evaluated.
     pub pool: Pool<'a>,
-    /// Indices of the evaluated cases in the pool, ascending.
+    /// Indices of the evaluated cases in the pool, ascending; empty where no case has an item in the suite's subset.
     pub chosen: Vec<usize>,
-    /// Questions sorted by case, item and condition.
+    /// Questions, sorted by case, item and condition.
     pub entries: Vec<PlanEntry>,
     /// For each condition of the suite, the number of items of the chosen cases that are left out, by reason.
     pub skipped: Vec<BTreeMap<&'static str, usize>>,

@@ -11,11 +11,11 @@ pub const OUTSIDE: &str = "outside the subset that the suite asks";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subset {
-    /// Clinical stages, 1 to 4.
+    /// Clinical stages, 1 to 4; None matches all stages.
     pub stages: Option<Vec<u8>>,
-    /// Categories, spelled as in the items.
+    /// Categories, spelled as in the items; None matches all categories.
     pub categories: Option<Vec<String>>,
-    /// Modalities, spelled as in the cases.
+    /// Modalities, spelled as in the cases; None matches all modalities.
     pub modalities: Option<Vec<String>>,
 }
 

@@ -26,7 +26,7 @@ use crate::score;
 /// Longest side of an embedded image, in pixels.
 const SIDE: u32 = 320;
 
-/// One mistake: an item as shown and answered.
+/// One mistake of a model: an item as shown and answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorstCase {
     /// Id of the case.
@@ -41,7 +41,7 @@ pub struct WorstCase {
     pub about: String,
     /// Conversation as shown to the model, with the model's own earlier answers where the condition repeats them.
     pub turns: Vec<Turn>,
-    /// Right answer.
+    /// Right answer in words.
     pub gold: String,
     /// Whether the base answered the same item under the same condition.
     pub base_asked: bool,
@@ -84,7 +84,7 @@ pub enum Speaker {
 /// One image of a mistake.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageView {
-    /// Caption.
+    /// Caption, as plain text.
     pub caption: String,
     /// Image as a PNG data URI, at most 320 pixels on the longest side.
     pub picture: String,

@@ -53,7 +53,7 @@ pub struct Message {
 /// Turns in order. A conversation that ends with a user turn is a prompt: the model's answer is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Conversation {
-    /// Turns, oldest first.
+    /// Turns, oldest first; empty in a new conversation.
     pub messages: Vec<Message>,
 }
 

@@ -87,7 +87,7 @@ pub struct PromptOptions {
     pub answer_form: AnswerForm,
     /// Earlier questions and answers given as context, in the order shown; empty for none.
     pub context: Vec<ContextAnswer>,
-    /// Added sentences; several at one position are shown in the order of this list.
+    /// Added sentences, empty for none; several at one position are shown in the order of this list.
     pub inserts: Vec<InsertedText>,
     /// Options to show, in this order, as indices into the question's options; options not named are not shown. None
     /// shows all options in their stored order.
@@ -103,7 +103,7 @@ pub struct PromptOptions {
 pub struct Prompt {
     /// Conversation that ends with a user turn. Its image parts are indices into [`Prompt::images`].
     pub conversation: Conversation,
-    /// Ids of the shown images of the case, in order.
+    /// Ids of the shown images of the case, in order; empty where none is shown.
     pub images: Vec<String>,
     /// Possible responses to a choice or yes/no question, in the order shown; empty for other answer types.
     pub options: Vec<String>,

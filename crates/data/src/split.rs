@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::case::Split;
 
-/// Sides of the split in the order of [`Shares`].
+/// Sides of the split in the order of [`Shares`]: train, validation, test.
 pub const SIDES: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 
 /// Shares of train, validation and test, each from 0 to 1; they sum to 1.
@@ -19,7 +19,7 @@ pub struct Group {
     pub id: String,
     /// Name of the stratum, for example a diagnosis. Each stratum is split by the shares separately.
     pub stratum: String,
-    /// Number of cases.
+    /// Number of cases in the group.
     pub cases: usize,
 }
 

@@ -1,6 +1,6 @@
 //! Files of a rendered report.
 
-/// A rendered report.
+/// A rendered report: a page and its tables, not yet written to files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// HTML page, complete with styles and images.
@@ -9,7 +9,7 @@ pub struct Report {
     pub tables: Vec<CsvFile>,
 }
 
-/// A table as a file.
+/// A table as the name and content of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvFile {
     /// File name, such as `stages.csv`.

@@ -143,15 +143,15 @@ enum Shape {
     Cross,
 }
 
-/// Style of the base.
+/// Style of the untouched base in all charts.
 pub const BASE: PlotStyle = PlotStyle { class: "base", shape: Shape::Circle };
 /// Style of the model that is compared with the base.
 pub const TUNED: PlotStyle = PlotStyle { class: "tuned", shape: Shape::Circle };
-/// Style of an earlier epoch.
+/// Style of an epoch before the last one, in all charts.
 pub const PASSED: PlotStyle = PlotStyle { class: "passed", shape: Shape::Circle };
 /// Style of accuracy under attack, in charts with [`RANKED`] series.
 pub const ATTACKED: PlotStyle = PlotStyle { class: "attacked", shape: Shape::Cross };
-/// Styles of up to four series of equal rank.
+/// Styles of up to four series of equal rank, such as the clinical stages.
 pub const RANKED: [PlotStyle; 4] = [
     PlotStyle { class: "c0", shape: Shape::Circle },
     PlotStyle { class: "c1", shape: Shape::Square },

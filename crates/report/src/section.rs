@@ -12,7 +12,7 @@ pub struct ReportSection {
     pub intro: String,
     /// Charts and other content besides the tables, as markup.
     pub body: String,
-    /// Tables with the numbers of the charts.
+    /// Tables with the numbers of the charts; empty where a section has none.
     pub tables: Vec<ReportTable>,
     /// Whether two such sections stand side by side on a wide screen.
     pub half: bool,

@@ -8,7 +8,7 @@ use crate::exit::Failure;
 pub struct ChosenDevice {
     /// Name as written on the command line, such as `cpu` or `cuda:0`, or the name of the default device.
     pub name: String,
-    /// Device for tensors.
+    /// Device on which tensors are made.
     pub device: Device,
 }
 

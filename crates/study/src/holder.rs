@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Time without a touch after which a claim is stale, if its holder's process cannot be checked.
+/// Time without a touch after which a claim is stale, if its holder's process cannot be checked. It is a choice of this
+/// crate, 15 times [`BEAT`](crate::claim::BEAT).
 pub const SILENCE: Duration = Duration::from_secs(300);
 
 /// The process that holds a claim. The fields together distinguish it from all other processes.

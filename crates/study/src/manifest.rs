@@ -38,7 +38,7 @@ pub struct Manifest {
     pub name: String,
     /// Path of the base recipe.
     pub base: PathBuf,
-    /// Primary endpoints, which a claim may rest on.
+    /// Ids of the primary endpoints, which a claim may rest on.
     pub primary: Vec<String>,
     /// Name of the arm that all others are compared with.
     pub reference: String,

@@ -25,18 +25,18 @@ pub struct Rule {
     /// Largest accepted difference of the guard from its best value, in the unit of the metric (a share of 1 for
     /// accuracies).
     pub max_drop: f64,
-    /// Early stopping of the run.
+    /// Rule by which the run stops when no epoch improves.
     pub early_stopping: EarlyStopping,
 }
 
 /// The chosen epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Metric by which the epoch was chosen.
+    /// Id of the metric by which the epoch was chosen.
     pub metric: String,
     /// Value of the metric.
     pub value: f64,
-    /// Guard metric.
+    /// Id of the guard metric, see [`Rule::guard`].
     pub guard: String,
     /// Value of the guard; None if it is not defined.
     pub guard_value: Option<f64>,
@@ -62,7 +62,7 @@ pub struct Selection {
 /// Result of comparing an epoch with the earlier ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weighed {
-    /// Message about the result.
+    /// Message for people: whether the epoch was chosen, and why not.
     pub verdict: String,
     /// Whether early stopping ends the run here.
     pub stop: bool,

@@ -11,12 +11,12 @@ use crate::retention::{StageAccuracies, backward_transfer, retention, stage_accu
 use crate::suite::Suite;
 use crate::summary::{Estimate, Summary};
 
-/// Summaries of the epochs of a run.
+/// Summaries of the base and the epochs of a run, from which a comparison computes retention and effective robustness.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Summary of the untouched base; None where it was not evaluated.
     pub base: Option<Summary>,
-    /// Summaries of the evaluated epochs, in order.
+    /// Summaries of the evaluated epochs, in order; empty where none was evaluated.
     pub epochs: Vec<Summary>,
     /// For stages 1 to 4, the index in `epochs` of the epoch that ended the first phase that trained on the stage; None
     /// where no phase did.

@@ -107,7 +107,7 @@ pub struct Perturbed {
     pub frame: PromptOptions,
     /// Earlier replies of the model that are shown again. None shows no earlier reply.
     pub recall: Option<Recall>,
-    /// Images that are shown.
+    /// Images that are shown; the case's own images by default.
     pub pictures: ShownImages,
     /// Answer that the change names to the model, such as the answer in a hint. None when no answer is named.
     pub named: Option<Named>,
@@ -131,7 +131,7 @@ pub enum Recall {
 
 impl Recall {
     /// Returns the indices, in the case's chain, of the items whose clean replies are needed first. `own` is the index
-    /// of the changed item.
+    /// of the changed item, which is the only one for a rebuttal.
     #[must_use]
     pub fn items(&self, own: usize) -> Vec<usize> {
         match self {

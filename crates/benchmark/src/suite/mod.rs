@@ -39,7 +39,8 @@ pub struct Suite {
     pub answer_form: AnswerForm,
     /// Maximum number of tokens of a generated answer.
     pub max_new_tokens: usize,
-    /// Primary endpoints, named before the run: ids of conditions (their accuracy) and ids of metrics.
+    /// Primary endpoints, named before the run: ids of conditions (their accuracy) and ids of metrics; empty where none
+    /// is named.
     pub primary: Vec<String>,
     /// Conditions in the order of the file. Exactly one is of the kind `clean`.
     pub conditions: Vec<Condition>,

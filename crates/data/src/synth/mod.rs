@@ -70,7 +70,7 @@ pub struct SynthOptions {
     pub splits: [f64; 3],
 }
 
-/// Smallest image side in pixels; in smaller images findings cannot be told apart.
+/// Smallest image side in pixels. It is a choice of this generator: in smaller images findings cannot be told apart.
 pub const MIN_IMAGE_SIZE: u32 = 64;
 
 impl Default for SynthOptions {

@@ -6,7 +6,7 @@ mod markdown;
 
 /// Contents of a table, independent of the output format.
 pub struct Table {
-    /// Title.
+    /// Title, shown above the table or as its caption.
     pub title: String,
     /// Headings of the columns.
     pub head: Vec<String>,

@@ -40,9 +40,9 @@ pub struct JobOptions<'a> {
 /// State of the tasks when no process runs any more.
 #[derive(Debug)]
 pub struct JobsSummary<'a> {
-    /// Tasks whose process failed.
+    /// Tasks whose process failed or was killed; empty when none did.
     pub failed: Vec<&'a Task>,
-    /// Tasks that are not finished, each with the process that runs it where that is known.
+    /// Tasks that are not finished, each with the process that runs it; None where no such process is known.
     pub left: Vec<(&'a Task, Option<Holder>)>,
 }
 

@@ -16,7 +16,7 @@ pub struct StudyRuns {
     pub primary: Vec<String>,
     /// Index in `arms` of the arm that all others are compared with.
     pub reference: usize,
-    /// All seeds of the study.
+    /// All seeds of the study, in its order.
     pub seeds: Vec<u64>,
     /// Seeds that were added after the first run; empty when none was.
     pub later_seeds: Vec<u64>,
@@ -33,7 +33,7 @@ pub struct ArmRuns {
     pub name: String,
     /// Planned training of its runs.
     pub budget: TrainingBudget,
-    /// Finished runs in the order of their seeds.
+    /// Finished runs in the order of their seeds; empty where none is finished.
     pub runs: Vec<SeedRun>,
 }
 
@@ -57,7 +57,7 @@ pub struct SeedRun {
     pub steps: u64,
     /// Number of optimiser steps planned.
     pub planned: u64,
-    /// Outcomes after the last epoch.
+    /// Outcomes of the evaluation after the last epoch.
     pub outcomes: Vec<Outcome>,
     /// Outcomes at every earlier evaluated step, in runs of the reference only, where they are the points of its lines;
     /// empty in other runs.

@@ -20,7 +20,7 @@ use crate::evaluation::predicted::PredictedAnswers;
 /// Number of steps that are prefetched.
 const AHEAD: usize = 2;
 
-/// Inputs from which micro-batches are made.
+/// Inputs from which the micro-batches of a run are made.
 pub struct BatchSource {
     /// Recipe of the run.
     pub recipe: Recipe,

@@ -8,7 +8,7 @@ use stepwise_recipe::Recipe;
 
 use super::{CheckpointError, clear_leftovers, steps};
 
-/// Folder of a run; returns the paths of its files.
+/// Folder of a run, and the paths of the files in it.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     root: PathBuf,

@@ -84,10 +84,10 @@ impl Skipped {
     }
 }
 
-/// A logged loss.
+/// A logged loss: the mean over the steps since the log line before.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepLoss {
-    /// Completed optimiser steps.
+    /// Completed optimiser steps at the log line.
     pub step: u64,
     /// Mean loss per supervised token, in nats.
     pub loss: f64,

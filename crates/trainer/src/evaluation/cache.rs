@@ -18,7 +18,8 @@ use crate::checkpoint::source::ModelSource;
 use crate::learner::OPTIMIZER_FILE;
 use crate::train::prompt_digest;
 
-/// Default size limit of a cache in bytes (1 GiB), applied when it is opened; about two million answers.
+/// Default size limit of a cache in bytes (1 GiB), applied when it is opened; a choice of this program, enough for
+/// about two million answers.
 pub const LIMIT: u64 = 1 << 30;
 
 const SCHEMA: &str = "answers/1";

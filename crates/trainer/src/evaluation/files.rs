@@ -39,7 +39,7 @@ pub fn base_outcomes(folder: &Path) -> PathBuf {
     folder.join("benchmark").join("base").join(OUTCOMES)
 }
 
-/// Name of the forgetting table in the benchmark folder of a run.
+/// File name of the forgetting table in the folder `benchmark` of a run.
 pub const FORGETTING: &str = "forgetting.json";
 
 /// Reads the forgetting table from `folder`, the benchmark folder of a run. None if no phase has ended.

@@ -10,7 +10,7 @@ use crate::optim::adamw::AdamW;
 use crate::optim::gradients::GradientSum;
 use crate::optim::learning_rates::Rates;
 
-/// Statistics of an optimiser step.
+/// Statistics of a completed optimiser step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stepped {
     /// Summed losses and number of supervised tokens, by clinical stage.

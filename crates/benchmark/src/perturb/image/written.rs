@@ -16,11 +16,11 @@ use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
-/// Registry entry of `written_wrong`, the attack.
+/// Registry entry of `written_wrong`, the attack: a wrong answer is written on the image.
 pub const WRONG: PerturbationKind =
     PerturbationKind::of::<WrittenWrong>("written_wrong", Purpose::Attack, "a wrong answer is written on the image");
 
-/// Registry entry of `written_unrelated`, the control.
+/// Registry entry of `written_unrelated`, the control: unrelated words are written on the image.
 pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>(
     "written_unrelated",
     Purpose::Control,
@@ -70,7 +70,7 @@ impl Default for Writing {
     }
 }
 
-/// Perturbation `written_wrong`.
+/// Perturbation `written_wrong`: writes a wrong option on the first image, beside the evidence.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct WrittenWrong(Writing);

@@ -61,6 +61,6 @@ fn outline(shape: &Shape) -> Option<Vec<[f64; 2]>> {
 pub struct Marked {
     /// Index of the image in the case, from 0.
     pub image: usize,
-    /// Rectangles in pixels of the image.
+    /// Rectangles in pixels of the image; they may overlap.
     pub rects: Vec<Rect>,
 }

@@ -136,7 +136,7 @@ fn middle(rect: Rect) -> [f64; 2] {
 /// Edit that draws marks on the images of a case.
 #[derive(Clone, Debug)]
 pub struct Marks {
-    /// Marks: index of the image in the case and the figure on it.
+    /// Marks to draw, in this order: index of the image in the case, from 0, and the figure on it.
     pub figures: Vec<(usize, Figure)>,
     /// Appearance of the marks.
     pub style: Style,

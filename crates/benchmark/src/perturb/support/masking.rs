@@ -73,7 +73,7 @@ impl Masking {
 /// Edit that covers rectangles with grey.
 #[derive(Clone, Debug)]
 pub struct Cover {
-    /// Rectangles to cover.
+    /// Rectangles to cover; an image without rectangles stays as it is.
     pub masks: Vec<Marked>,
     /// Grey level of the cover, 0 to 255.
     pub value: u8,

@@ -40,7 +40,7 @@ worded_kind! {
 /// Text of the template file `recipes/suites/hints.toml`, from which the sentences are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hints.toml");
 
-/// Parameters of all three kinds.
+/// Parameters of `hint_plus`, `hint_minus` and `hint_zero`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hinting {

@@ -11,7 +11,7 @@ use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `paraphrase`.
+/// Registry entry of `paraphrase`: a recorded paraphrase of the question.
 pub const STORED: PerturbationKind =
     PerturbationKind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded paraphrase of the question");
 worded_kind! {
@@ -25,7 +25,7 @@ worded_kind! {
 /// Text of the template file `recipes/suites/paraphrases.toml`, from which the wordings are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/paraphrases.toml");
 
-/// Sentences of one template.
+/// Sentence of one template of `reworded`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Sentence that ends with the question; contains `{question}` once.

@@ -10,7 +10,7 @@ use stepwise_data::prompt::PromptOptions;
 
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `permutation`.
+/// Registry entry of `permutation`: the options of a choice in another order.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Permutation>("permutation", Purpose::Attack, "the options of a choice in another order");
 

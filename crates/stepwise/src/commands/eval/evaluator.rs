@@ -15,7 +15,7 @@ use crate::progress::ConsoleProgress;
 
 /// Evaluates models and stores their answers.
 pub struct Evaluator<'a> {
-    /// Questions.
+    /// Questions of the suite about the cases.
     pub plan: &'a Plan<'a>,
     /// Images of the cases.
     pub images: &'a CaseImages,
@@ -23,7 +23,7 @@ pub struct Evaluator<'a> {
     pub out: Option<&'a Path>,
     /// Answer cache; None without a cache.
     pub cache: Option<AnswerCache>,
-    /// Stop request.
+    /// Request to stop the evaluation between two answers.
     pub interrupt: Interrupt,
     /// Display of progress and messages.
     pub progress: ConsoleProgress,

@@ -7,7 +7,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `beam_hardening`.
+/// Registry entry of `beam_hardening` (CT): the middle of the image darker than its rim, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BeamHardening>>(
     "beam_hardening",
     Purpose::Attack,

@@ -10,7 +10,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `stain_shift`.
+/// Registry entry of `stain_shift` (histology): other amounts of haematoxylin and eosin, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<StainShift>>(
     "stain_shift",
     Purpose::Attack,
