@@ -10,7 +10,7 @@ use crate::suite::Condition;
 /// - `error_propagation`: accuracy with the right earlier answers less accuracy with the model's own ones;
 /// - `poisoning`: accuracy with the right earlier answers less accuracy with one of them wrong;
 /// - `stage_replacement:stage_N`: accuracy in stage 4 with the model's own answers, those of stage `N` replaced by the
-///   right ones, less accuracy with all of its own answers.
+///   right ones, less accuracy with all of its own answers; several stages are joined, as in `stage_1_2`.
 ///
 /// The first two exist over stages 2 to 4 and, with the suffix `:stage_N`, for each of these stages. They need
 /// conditions whose control is of the kind `parents_gold`; the third needs a control of the kind `parents_predicted`.
