@@ -1,18 +1,19 @@
-"""Folders for recipes/study-confirm-real.toml: it asks only cases that order-real and rewarm-real trained on and never asked.
+"""Makes the data folders of recipes/study-confirm-real.toml. Its evaluation cases are cases on which order-real and rewarm-real were
+trained and never evaluated.
 
-Before it, beside the folders of recipes/studies/real.toml, whose seed is 0, the same sets with other sides:
+First import the data sets of recipes/studies/real.toml again, with another split (their seed is 0):
 
     stepwise data import cxr FOLDER data/confirm/cxr --seed 1
     stepwise data import brain-mri FOLDER data/confirm/brain-mri --seed 1
     stepwise data import bccd FOLDER data/confirm/bccd --seed 1
 
-Then, once:
+Then run once:
 
     python3 recipes/studies/new-cases.py
 
-A case stays to be asked if it was one to learn from before; every other one is learnt from. Both imports keep all cases of a patient
-on one side, and so does this. The blood smears come with sides of their own, which no seed changes: they are learnt from as before,
-and none is asked.
+A case outside the new training split is an evaluation case if it was a training case before; all other cases are training cases. Both
+imports keep all cases of a patient in one split, and so does this script. The blood smears have a published split, which does not depend
+on the seed: only their training cases are used, and none is evaluated.
 """
 
 import json
@@ -37,4 +38,4 @@ for name in ["cxr", "brain-mri", "bccd"]:
         file.writelines(json.dumps(case, ensure_ascii=False, separators=(",", ":")) + "\n" for case in cases)
     os.replace(path + ".new", path)
     sides = [case["split"] for case in cases]
-    print(f"{path}: {sides.count('train')} to learn from, {sides.count('validation')} to ask")
+    print(f"{path}: {sides.count('train')} training cases, {sides.count('validation')} evaluation cases")

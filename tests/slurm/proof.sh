@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# A study as an array job on a real Slurm: six runs on one node, one of them killed under way and requeued, one told that its time
-# is up, which saves and requeues itself, all of them finished, and these two equal to the last bit to the same runs that nobody
-# disturbed. The folder's name is one that Slurm would read otherwise if nobody quoted it.
+# Test of a study as an array job on a real Slurm: six runs on one node. One run is killed and requeued. Another gets the signal that its
+# time is up, saves, and requeues itself. All runs must finish, and these two must be bit-identical to undisturbed runs. The name of the
+# output folder contains characters that Slurm would misread without quotes.
 #
 #     tests/slurm/proof.sh PATH/TO/stepwise
 #
-# Needs Debian's slurm-wlm and munge (`apt-get install slurm-wlm munge`) and root, which slurmd runs as. Everything it starts
-# lives in a folder of its own, on ports of its own, and ends with it. Five minutes, of which Slurm waits two before it starts a
-# requeued job.
+# Needs Debian's slurm-wlm and munge (`apt-get install slurm-wlm munge`) and root, because slurmd runs as root. All daemons use their own
+# folder and ports and end with this script. It takes five minutes. Slurm waits two of them before it starts a requeued job.
 set -euo pipefail
 
 stepwise=$(realpath "${1:?the stepwise program}")
@@ -79,7 +78,7 @@ pids+=($!)
 for _ in $(seq 150); do sinfo -h -o %T 2>/dev/null | grep -q '^idle' && break; sleep 0.2; done
 sinfo
 
-# --- a study of six runs, each of some ten seconds --------------------------------------------------------------------------
+# --- a study of six runs of about ten seconds each --------------------------------------------------------------------------
 cd "$place/site"
 cat >sizes.toml <<'TOML'
 vocab_size = 400
@@ -135,26 +134,26 @@ mkdir -p "$out"
 array=$(PATH="$place/bin:$PATH" sbatch --parsable job.sh)
 echo "array job $array"
 
-# --- one of them is killed, and the time of another is up, as Slurm says it before the end of --time -------------------------
+# --- one run is killed; another gets the signal that Slurm sends before the end of --time -------------------------------------
 victim="$out/joint/seed-1"
 late="$out/stepwise/seed-1"
 checkpoint() { for _ in $(seq 600); do compgen -G "$1/checkpoint-*" >/dev/null && break; sleep 0.1; done; }
 checkpoint "$victim"
 kill -KILL "$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$victim.claim")"
 checkpoint "$late"
-# Slurm may say that this failed, and ask again, although the signal has come; whether it has shows in what the job says.
+# scancel may report a failure and retry although the signal has arrived. The output of the job shows whether it has.
 timeout 10 scancel --signal=USR1 --batch "${array}_1" || true
 for _ in $(seq 300); do squeue -h -o '%K %T' | grep -q '^[01] RUNNING' || break; sleep 0.1; done
 for run in "$victim" "$late"; do
-  if [ -e "$run/finished.json" ]; then echo "$run was ended too late to show anything" >&2; exit 1; fi
+  if [ -e "$run/finished.json" ]; then echo "$run finished before it was disturbed" >&2; exit 1; fi
 done
 echo "killed task 0 after $(ls -d "$victim"/checkpoint-* | sort -V | tail -n 1); its claim: $(cat "$victim.claim")"
 scontrol requeue "${array}_0"
-# The other one has saved, given its claim back and, as it will be resumed below, put itself into the queue.
+# The other run has saved and released its claim. It has also requeued itself, because it resumes below.
 grep "interrupted after" "$out/slurm-1.out"
 [ ! -e "$late.claim" ]
 
-# --- all of them finish ---------------------------------------------------------------------------------------------------------
+# --- all runs finish ------------------------------------------------------------------------------------------------------------
 for _ in $(seq 900); do
   [ "$(ls "$out"/*/seed-*/finished.json 2>/dev/null | wc -l)" -eq 6 ] && [ -z "$(squeue -h)" ] && break
   sleep 1
@@ -176,4 +175,4 @@ for task in 0 1; do
   done
 done
 "$stepwise" report study.toml | head -n 8
-echo "proof: six runs of an array job, one killed and requeued, one out of time, both equal to the last bit"
+echo "passed: six runs of an array job, one killed and requeued, one out of time, both bit-identical to undisturbed runs"
