@@ -265,7 +265,7 @@ fn the_page_is_whole_and_alone_and_text_stays_text() {
         "Main metrics",
         "Worst cases",
         "Denominators",
-        "Largest option log-likelihood per token",
+        "Largest log-likelihood of the option and the end of its turn",
         "data:image/png;base64,",
         "data:text/csv;charset=utf-8;base64,",
         "only a choice has options to reorder",

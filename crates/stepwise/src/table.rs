@@ -126,7 +126,8 @@ fn judged(summary: &Summary) -> String {
         "replies that are no answer"
     };
     let how = summary.scoring.describe();
-    format!("scoring: {how}; parser {}; unparsed: {unparsed}, counted as wrong", summary.parser)
+    let versions = format!("versions {} and {}", summary.scoring_version, summary.parser);
+    format!("scoring: {how}; {versions}; unparsed: {unparsed}, counted as wrong")
 }
 
 /// What was named primary, and how p-values were made; nothing without a base.

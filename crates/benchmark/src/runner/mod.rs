@@ -23,7 +23,7 @@ use crate::runner::attack::{Fate, attack};
 use crate::runner::recall::Said;
 use crate::score::closeness::measure;
 use crate::score::parse::PARSER_VERSION;
-use crate::score::{self, Scoring, letters};
+use crate::score::{self, SCORING_VERSION, Scoring, letters};
 
 /// Settings of a run.
 pub struct Options<'a> {
@@ -313,7 +313,7 @@ fn prepare(
         hash.update(part.as_bytes());
     };
     let attack = attack.unwrap_or_default();
-    for part in [options.model, PARSER_VERSION, &case.case_id, &item.id, &edit, &attack] {
+    for part in [options.model, PARSER_VERSION, SCORING_VERSION, &case.case_id, &item.id, &edit, &attack] {
         add(part);
     }
     for shown_case in sources.into_iter().chain([shown_case]) {
@@ -457,7 +457,7 @@ fn outcome(plan: &Plan<'_>, entry: Entry, perturbed: &Perturbed, prompt: &Prompt
         }
         Response::Text(text) => (Vec::new(), Some(text.clone())),
     };
-    let parser = if text.is_some() { PARSER_VERSION } else { "" };
+    let (parser, scoring) = if text.is_some() { (PARSER_VERSION, "") } else { ("", SCORING_VERSION) };
     let mut outcome = Outcome {
         key: String::new(),
         case_id: case.case_id.clone(),
@@ -477,6 +477,7 @@ fn outcome(plan: &Plan<'_>, entry: Entry, perturbed: &Perturbed, prompt: &Prompt
         named: perturbed.named.clone(),
         followed: false,
         scores,
+        scoring: scoring.to_owned(),
         reply: text,
         parser: parser.to_owned(),
         iou: judged.iou,
