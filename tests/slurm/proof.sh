@@ -95,7 +95,7 @@ image_size = 64
 patch_size = 16
 scale_factor = 2
 TOML
-"$stepwise" create model --sizes sizes.toml --cases 40 --seed 3 >/dev/null
+"$stepwise" new-model model --sizes sizes.toml --cases 40 --seed 3 >/dev/null
 cat >base.toml <<'TOML'
 model_name_or_path = "model"
 
@@ -130,7 +130,7 @@ joint = { curriculum.order = "shuffled" }
 stepwise = { curriculum.order = "stepwise" }
 TOML
 mkdir -p "$out"
-"$stepwise" study study.toml --emit slurm --device cpu >job.sh
+"$stepwise" study emit study.toml --target slurm --device cpu >job.sh
 array=$(PATH="$place/bin:$PATH" sbatch --parsable job.sh)
 echo "array job $array"
 
@@ -158,8 +158,8 @@ for _ in $(seq 900); do
   [ "$(ls "$out"/*/seed-*/finished.json 2>/dev/null | wc -l)" -eq 6 ] && [ -z "$(squeue -h)" ] && break
   sleep 1
 done
-"$stepwise" study study.toml --dry-run
-[ "$("$stepwise" study study.toml --dry-run | grep -c ' finished$')" -eq 6 ]
+"$stepwise" study run study.toml --dry-run
+[ "$("$stepwise" study run study.toml --dry-run | grep -c ' finished$')" -eq 6 ]
 grep -h "left behind by" "$out/slurm-0.out"
 grep -h "resumed after" "$out/slurm-0.out"
 grep -h "resumed after" "$out/slurm-1.out"
@@ -167,12 +167,12 @@ mkdir disturbed
 mv "$victim" disturbed/0
 mv "$late" disturbed/1
 for task in 0 1; do
-  "$stepwise" study study.toml --task "$task" --device cpu 2>/dev/null
+  "$stepwise" study run study.toml --task "$task" --device cpu 2>/dev/null
   run=$([ "$task" -eq 0 ] && echo "$victim" || echo "$late")
   last=$(ls -d "disturbed/$task"/checkpoint-* | sort -V | tail -n 1)
   for file in adapter_model.safetensors optimizer.safetensors trainer_state.json; do
     cmp "$last/$file" "$run/$(basename "$last")/$file"
   done
 done
-"$stepwise" report study.toml | head -n 8
+"$stepwise" study report study.toml | head -n 8
 echo "passed: six runs of an array job, one killed and requeued, one out of time, both bit-identical to undisturbed runs"

@@ -15,6 +15,11 @@ pub enum Shown {
     Pixels(Arc<PixelGrid>),
 }
 
+/// Wraps decoded images for a query.
+pub(crate) fn decoded(images: Vec<Arc<RgbImage>>) -> Vec<Shown> {
+    images.into_iter().map(Shown::Picture).collect()
+}
+
 /// Pixels on a model's input grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelGrid {

@@ -1,12 +1,17 @@
 //! Evaluation plan: which item is asked under which condition. A plan depends on the suite and the cases only, so every
 //! model and every epoch gets the same questions. Items left out are counted by reason.
+//!
+//! A plan is built once per evaluation and handed on to the power analysis, the run, the published scoring rules and the
+//! worst cases. It keeps only those parts of a perturbation that [`Plan::item`] needs; [`Plan::perturbed`] computes the
+//! whole perturbation again. The full suite over 2000 cases has 1.5 million entries: to keep their perturbations would
+//! take 1 GB, and to compute them again takes 5 microseconds an entry, which is little beside the model's answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngCore;
 use stepwise_data::case::{Case, Item};
 
-use crate::perturb::{Pool, Scene};
+use crate::perturb::{Perturbed, Pool, Scene};
 use crate::subset::OUTSIDE;
 use crate::suite::{Condition, Suite};
 
@@ -70,17 +75,16 @@ impl<'a> Plan<'a> {
                         continue;
                     }
                     match condition.perturbation.perturb(&scene(case, item)) {
-                        Ok(_) => applicable.push(Entry { case, item, condition: number }),
+                        Ok(perturbed) => applicable.push((Entry { case, item, condition: number }, perturbed)),
                         Err(skip) => *reasons.entry(skip.0).or_default() += 1,
                     }
                 }
             }
-            let kept = cap(suite, cases, &applicable, condition);
+            let kept = cap(suite, cases, applicable.iter().map(|(entry, _)| *entry).collect(), condition);
             if kept.len() < applicable.len() {
                 *reasons.entry(CAPPED).or_default() += applicable.len() - kept.len();
             }
-            for &entry in &kept {
-                let Ok(perturbed) = condition.perturbation.perturb(&scene(entry.case, entry.item)) else { continue };
+            for (entry, perturbed) in applicable.into_iter().filter(|(entry, _)| kept.contains(entry)) {
                 replaced.extend(perturbed.item.map(|item| (entry, item)));
                 if let Some(regions) = perturbed.regions {
                     let case = || Case { regions, ..cases[entry.case].clone() };
@@ -127,6 +131,13 @@ impl<'a> Plan<'a> {
     #[must_use]
     pub fn condition(&self, entry: Entry) -> &'a Condition {
         &self.suite.conditions[entry.condition]
+    }
+
+    /// Computes the changes that the entry's condition makes to its item. `None` where the condition does not apply to
+    /// the item, which never happens for an entry of the plan.
+    #[must_use]
+    pub fn perturbed(&self, entry: Entry) -> Option<Perturbed> {
+        self.condition(entry).perturbation.perturb(&self.scene(entry)).ok()
     }
 
     /// Returns the entry's stored item with its case, the pool and the suite's random draws.
@@ -184,16 +195,16 @@ fn choose_cases(suite: &Suite, cases: &[Case]) -> Vec<usize> {
 
 /// Keeps at most `max_items` entries, stratified by stage. The draw does not depend on the condition, so that a
 /// condition and its control keep the same items wherever both apply.
-fn cap(suite: &Suite, cases: &[Case], entries: &[Entry], condition: &Condition) -> Vec<Entry> {
+fn cap(suite: &Suite, cases: &[Case], entries: Vec<Entry>, condition: &Condition) -> BTreeSet<Entry> {
     let Some(most) = condition.max_items else {
-        return entries.to_vec();
+        return entries.into_iter().collect();
     };
-    let ranked = entries.iter().map(|&entry| {
+    let ranked = entries.into_iter().map(|entry| {
         let case = &cases[entry.case];
         let item = &case.chain[entry.item];
         (item.stage, suite.rng().stream("cap_item", &[&case.case_id, &item.id]).next_u64(), entry)
     });
-    stratified(ranked.collect(), most)
+    stratified(ranked.collect(), most).into_iter().collect()
 }
 
 /// Takes at most `most` of the elements `(stratum, rank, element)`: from each stratum in proportion to its size by

@@ -7,12 +7,13 @@ use std::fmt::Write;
 use indexmap::IndexMap;
 
 use crate::metrics::{self, Better, Clusters, Metric, OutcomeTable};
-use crate::perturb::{KINDS, PerturbationKind, Purpose};
+use crate::perturb::kinds::KINDS;
+use crate::perturb::{PerturbationKind, Purpose};
 use crate::suite::Suite;
 
 const HEAD: &str = "# Suites
 
-<!-- Written by `stepwise schema --suite > docs/suite.md` from the code that reads suites; a test compares them. -->
+<!-- Written by `cargo xtask generate` from the code that reads suites. -->
 
 A suite is a TOML file. It defines the conditions of a benchmark and the items that each condition is asked of. The suites `fast`
 and `full` are built in. `stepwise eval PATH --suite FILE` evaluates with another suite; `[benchmark] suite = \"FILE\"` in a recipe
@@ -397,16 +398,5 @@ mod tests {
         let accepted: Vec<&str> = accepted.into_iter().skip(1).step_by(2).take(KEYS.len()).collect();
         assert_eq!(accepted, KEYS.map(|(key, _)| key));
         assert_eq!(COMMON.map(|(key, _)| key), crate::suite::condition::COMMON);
-    }
-
-    /// The committed page equals the output of `stepwise schema --suite`.
-    #[test]
-    fn the_committed_page_is_that_of_the_code() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/suite.md");
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            committed == markdown(),
-            "docs/suite.md differs from the code -> run `stepwise schema --suite > docs/suite.md`"
-        );
     }
 }

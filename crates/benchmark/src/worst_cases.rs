@@ -11,11 +11,12 @@ use stepwise_data::case::Answer;
 use stepwise_data::conversation::{Conversation, Message, Part, Role};
 use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 
-use crate::model::{Model, PixelGrid, Query, Shown};
+use crate::model::{Model, PixelGrid, Query, Shown, decoded};
 use crate::outcome::Outcome;
+use crate::perturb::kinds::kind;
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::Rect;
-use crate::perturb::{Perturbed, Purpose, ShownImages, kind};
+use crate::perturb::{Perturbed, Purpose, ShownImages};
 use crate::plan::{Entry, Plan};
 use crate::runner::attack::attack;
 use crate::runner::recall::Said;
@@ -207,9 +208,7 @@ fn show(
     let &Wrong { entry, base_right, outcome, base, clean, .. } = wrong;
     let (case, item) = plan.item(entry);
     let condition = plan.condition(entry);
-    let Ok(perturbed) = condition.perturbation.perturb(&plan.scene(entry)) else {
-        return Ok(None);
-    };
+    let Some(perturbed) = plan.perturbed(entry) else { return Ok(None) };
     let frame = PromptOptions { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
     let prompt = match &perturbed.recall {
         None => prompt(case, item, &frame),
@@ -275,7 +274,7 @@ fn attack_again(
         item_id: item.id.clone(),
         condition: plan.condition(entry).id.clone(),
         conversation: prompt.conversation.clone(),
-        images: Gallery::new(plan.pool.cases(), images).pictures(entry.case, perturbed)?,
+        images: decoded(Gallery::new(plan.pool.cases(), images).pictures(entry.case, perturbed)?),
         ask: score::ask(prompt, plan.suite.scoring, plan.suite.max_new_tokens),
     };
     let LiveModels { model, surrogate } = at_hand;
@@ -313,7 +312,8 @@ fn views(
 ) -> Result<Vec<View>, RunError> {
     let clean = plan.suite.conditions.iter().position(|condition| condition.kind == "clean");
     let clean = Entry { condition: clean.unwrap_or(entry.condition), ..entry };
-    let (stored, shown) = (pictures(plan, images, clean)?, pictures(plan, images, entry)?);
+    let stored = pictures(plan, images, clean)?;
+    let shown = Gallery::new(plan.pool.cases(), images).pictures(entry.case, perturbed)?;
     let places = |(case, item)| evidence(case, item);
     let (own, moved) = (places(plan.item(clean)), places(plan.item(entry)));
     let which = own.first().map_or(0, |found| found.image);

@@ -1,71 +1,36 @@
 //! Attacks and their noise control on a linear model, where all outcomes have a closed form.
 
-mod common;
-
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use image::{Rgb, RgbImage};
-use serde_json::json;
-use stepwise_benchmark::mock::Linear;
+use stepwise_benchmark::mock::{Linear, Oracle, Planted};
+use stepwise_benchmark::model::Model;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::runner::{self, NO_GRADIENTS, NO_SURROGATE, Options, Run, Surrogate};
-use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::runner::{NO_GRADIENTS, NO_SURROGATE, Run};
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
-
-use common::{ask_again, expect};
-
-const SIDE: u32 = 32;
-
-/// Returns case `number`. Its image has the flat grey level of [`level`], alternately above the decision threshold (yes
-/// is right) and below it (no is right).
-fn case(number: usize) -> Case {
-    serde_json::from_value(json!({
-        "schema": "case/1", "case_id": format!("{number:02}"), "group_id": format!("{number:02}"), "split": "test",
-        "source": {"dataset": "constructed", "licence": "CC0-1.0"}, "modality": "ct",
-        "images": [{"id": "i", "path": "i.png", "sha256": "", "width": SIDE, "height": SIDE}],
-        "chain": [{"id": "q", "stage": 2, "category": "09", "question": "Is it bright?",
-                   "answer": {"type": "yesno", "gold": number.is_multiple_of(2)}}]
-    }))
-    .expect("a valid case")
-}
-
-fn level(number: usize) -> u8 {
-    let distance = number as u8 / 2 + 1;
-    if number.is_multiple_of(2) { 128 + distance } else { 128 - distance }
-}
+use stepwise_testing::benchmark::evaluate::summary;
+use stepwise_testing::benchmark::flat::{self, LINEAR};
+use stepwise_testing::benchmark::values::expect;
+use stepwise_testing::benchmark::{constructed, suite};
 
 /// Returns a suite with the clean condition, `attack` at `eps`, and noise of the same size.
 fn suite(attack: &str, eps: f64) -> Suite {
-    let text = format!(
-        "name = \"a\"\nversion = 1\nseed = 1\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
-         [[condition]]\nid = \"attack\"\n{attack}\neps = {eps}\ncontrol = \"noise\"\n\
-         [[condition]]\nid = \"noise\"\nkind = \"random_sign\"\neps = {eps}\ncontrol = \"clean\"\n"
-    );
-    Suite::parse(&text, "a.toml".as_ref()).expect("valid")
+    suite::suite(
+        "seed = 1",
+        &[
+            ("clean", "kind = \"clean\"".to_owned()),
+            ("attack", format!("{attack}\neps = {eps}\ncontrol = \"noise\"")),
+            ("noise", format!("kind = \"random_sign\"\neps = {eps}\ncontrol = \"clean\"")),
+        ],
+    )
 }
 
-const RESPONDENT: Linear = Linear { weight: 1000.0, threshold: 128.0 / 255.0 };
-
-fn attacked(attack: &str, eps: f64, base: Option<Linear>) -> (Run, Summary) {
-    let cases: Vec<Case> = (0..20).map(case).collect();
-    let suite = suite(attack, eps);
+fn attacked(attack: &str, eps: f64, mut base: Option<Linear>) -> (Run, Summary) {
+    let (suite, cases) = (suite(attack, eps), (0..20).map(flat::case).collect::<Vec<Case>>());
     let plan = Plan::new(&suite, &cases);
-    let load = |case: &Case, _: usize| {
-        let number: usize = case.case_id.parse()?;
-        Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([level(number); 3]))))
-    };
-    let mut progress = |_: runner::Progress<'_>| std::ops::ControlFlow::Continue(());
-    let mut base = base;
-    let surrogate = base.as_mut().map(|base| Surrogate { key: "base", model: base });
-    let known = HashMap::new();
-    let options = Options { model: "linear", known: &known, batch: 7, surrogate, progress: &mut progress };
-    let run = runner::run(&plan, &load, &mut RESPONDENT.clone(), options).expect("runs");
-    let bootstrap = Bootstrap { resamples: 200, ..Bootstrap::default() };
-    let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
+    let base = base.as_mut().map(|base| base as &mut dyn Model);
+    let run = flat::evaluate(&plan, &mut LINEAR.clone(), base);
+    let summary = summary(&plan, &run, None);
     (run, summary)
 }
 
@@ -74,7 +39,7 @@ fn attacked(attack: &str, eps: f64, base: Option<Linear>) -> (Run, Summary) {
 const TURNED: [(f64, f64); 4] = [(0.5, 0.0), (1.5, 2.0), (4.5, 8.0), (9.5, 18.0)];
 
 #[test]
-fn a_signed_step_flips_exactly_the_margins_it_exceeds_and_noise_flips_none() {
+fn a_signed_step_flips_the_margins_it_exceeds_and_noise_flips_none() {
     for (eps, turned) in TURNED {
         for attack in ["kind = \"fgsm\"", "kind = \"fgsm\"\ntargeted = true"] {
             let (_, summary) = attacked(attack, eps, None);
@@ -89,7 +54,7 @@ fn a_signed_step_flips_exactly_the_margins_it_exceeds_and_noise_flips_none() {
 }
 
 #[test]
-fn many_steps_from_anywhere_in_the_ball_end_where_one_step_on_a_linear_respondent_does() {
+fn pgd_ends_where_one_step_does_on_a_linear_model() {
     for (eps, turned) in TURNED {
         for attack in ["kind = \"pgd\"", "kind = \"pgd\"\nsteps = 5\nrestarts = 1\ntargeted = true"] {
             let (_, summary) = attacked(attack, eps, None);
@@ -99,14 +64,14 @@ fn many_steps_from_anywhere_in_the_ball_end_where_one_step_on_a_linear_responden
 }
 
 #[test]
-fn a_trace_holds_the_loss_of_every_step_and_ends_where_the_reply_is() {
+fn a_trace_holds_the_loss_of_every_step_and_ends_at_the_response() {
     let traces = |attack: &str| -> Vec<_> {
         let (run, _) = attacked(attack, 4.5, None);
         let of = |outcome: &Outcome| outcome.condition == "attack";
         run.outcomes
             .into_iter()
             .filter(of)
-            .map(|outcome| (level(outcome.case_id.parse().expect("a number")), outcome.attack.expect("traced")))
+            .map(|outcome| (flat::level(outcome.case_id.parse().expect("a number")), outcome.attack.expect("traced")))
             .collect()
     };
     // Margin of an image that is some levels away from the threshold, and that the attack moves 4.5 levels towards the
@@ -134,13 +99,13 @@ fn a_trace_holds_the_loss_of_every_step_and_ends_where_the_reply_is() {
 }
 
 #[test]
-fn a_transferred_attack_is_made_on_the_base_and_answered_by_the_respondent() {
+fn a_transfer_attack_is_made_on_the_base_and_answered_by_the_model() {
     let transfer = "kind = \"transfer\"";
     for (eps, turned) in TURNED {
-        let (_, same) = attacked(transfer, eps, Some(RESPONDENT));
+        let (_, same) = attacked(transfer, eps, Some(LINEAR));
         expect(&same, "attack_success:attack", turned / 20.0);
         // An attack that flips a base model with the opposite sign only increases this model's margin.
-        let (run, opposite) = attacked(transfer, eps, Some(Linear { weight: -10.0, ..RESPONDENT }));
+        let (run, opposite) = attacked(transfer, eps, Some(Linear { weight: -10.0, ..LINEAR }));
         expect(&opposite, "attack_success:attack", 0.0);
         for trace in
             run.outcomes.iter().filter_map(|outcome| outcome.attack.as_ref()).filter(|trace| !trace.losses.is_empty())
@@ -154,12 +119,11 @@ fn a_transferred_attack_is_made_on_the_base_and_answered_by_the_respondent() {
 }
 
 #[test]
-fn who_cannot_be_attacked_is_counted_not_dropped() {
-    let (suite, cases) = (suite("kind = \"fgsm\"", 2.0), common::cases(3));
+fn items_of_a_model_without_gradients_are_counted() {
+    let (suite, cases) = (suite("kind = \"fgsm\"", 2.0), constructed::cases(3));
     let plan = Plan::new(&suite, &cases);
-    let mut model = stepwise_benchmark::mock::Planted::new(&cases, stepwise_benchmark::mock::Oracle);
-    let run = ask_again(&plan, &mut model, &Default::default());
-    let skips = skips(&plan, &run);
+    let run = constructed::evaluate(&plan, &mut Planted::new(&cases, Oracle));
+    let skips = run.skips(&plan);
     assert_eq!(
         (skips[0].get(NO_GRADIENTS), skips[1].get(NO_GRADIENTS), skips[2].get(NO_GRADIENTS)),
         (None, Some(&12), Some(&12))

@@ -1,7 +1,5 @@
 //! Comparisons of two mock models, and of outcomes from another tool. All numbers are known in advance.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::compare::{Adjustment, CompareError, Comparison, History, Side, compare, foreign};
@@ -15,21 +13,18 @@ use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
-
-use common::{Looker, ask, cases};
+use stepwise_testing::benchmark::constructed::{BALANCED, Looker, cases, evaluate};
+use stepwise_testing::benchmark::suite::suite_of;
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 500, seed: 0, level: 0.95 };
 
 fn suite() -> Suite {
-    let text = "name = \"s\"\nversion = 1\nseed = 5\nprimary = [\"hint_minus\", \"blank\"]\n\
-                [[condition]]\nid = \"clean\"\nkind = \"clean\"\n[[condition]]\nid = \"hint_minus\"\nkind = \"hint_minus\"\n\
-                [[condition]]\nid = \"blank\"\nkind = \"blank\"\n";
-    Suite::parse(text, "s.toml".as_ref()).expect("valid")
+    suite_of("seed = 5\nprimary = [\"hint_minus\", \"blank\"]", &["clean", "hint_minus", "blank"])
 }
 
 fn outcomes(suite: &Suite, cases: &[Case], policy: impl Policy) -> Vec<Outcome> {
     let plan = Plan::new(suite, cases);
-    ask(&plan, &mut Planted::new(cases, policy)).outcomes
+    evaluate(&plan, &mut Planted::new(cases, policy)).outcomes
 }
 
 fn side<'a>(name: &'a str, outcomes: &'a [Outcome]) -> Side<'a> {
@@ -41,8 +36,8 @@ fn compared(suite: &Suite, a: &[Outcome], b: &[Outcome]) -> Comparison {
 }
 
 #[test]
-fn differences_are_b_less_a_on_what_both_answered() {
-    let (suite, cases) = (suite(), cases(12));
+fn differences_are_b_minus_a_on_items_that_both_answered() {
+    let (suite, cases) = (suite(), cases(BALANCED));
     let blind = outcomes(&suite, &cases, BlindPrior);
     let mut follower = outcomes(&suite, &cases, HintFollower(Looker));
     // B lacks one clean question that A answered rightly.
@@ -79,7 +74,7 @@ fn differences_are_b_less_a_on_what_both_answered() {
 }
 
 #[test]
-fn who_disagrees_about_the_questions_is_not_compared() {
+fn outcomes_of_different_questions_are_not_compared() {
     let (suite, cases) = (suite(), cases(3));
     let a = outcomes(&suite, &cases, Oracle);
     let mut b = a.clone();
@@ -97,13 +92,30 @@ fn who_disagrees_about_the_questions_is_not_compared() {
         "{}",
         problems[1]
     );
+    // Outcomes of another version of the scoring or the parser, which the first version of the scoring did not name.
+    let mut older = a.clone();
+    older.iter_mut().for_each(|outcome| outcome.scoring.clear());
+    let (mut read, mut read_before) = (a.clone(), a.clone());
+    for (outcomes, version) in [(&mut read, "parse/3"), (&mut read_before, "parse/2")] {
+        outcomes.iter_mut().for_each(|outcome| {
+            (outcome.scores, outcome.scoring, outcome.parser) = (Vec::new(), String::new(), version.to_owned());
+        });
+    }
+    for (one, other, said) in [
+        (&older, &a, "scoring: is `options/1` in A and `options/2` in B (and 35 more) -> evaluate both again"),
+        (&read_before, &read, "parser: is `parse/2` in A and `parse/3` in B (and 35 more) -> evaluate both again"),
+    ] {
+        let error = compare(&suite, side("a", one), side("b", other), &[], BOOTSTRAP).expect_err("refused").to_string();
+        assert!(error.contains(said) && error.lines().count() == 1, "{error}");
+    }
+    assert!(compare(&suite, side("a", &a), side("b", &read), &[], BOOTSTRAP).is_ok(), "scored against generated");
     b.iter_mut().for_each(|outcome| outcome.case_id.push('x'));
     assert_eq!(compare(&suite, side("a", &a), side("b", &b), &[], BOOTSTRAP), Err(CompareError::NothingInCommon));
 }
 
 #[test]
-fn the_epochs_of_the_reference_say_what_is_more_than_clean_accuracy() {
-    let (suite, cases) = (suite(), cases(12));
+fn effective_robustness_is_the_distance_from_the_line_through_the_epochs() {
+    let (suite, cases) = (suite(), cases(BALANCED));
     let (blind, looker) = (outcomes(&suite, &cases, BlindPrior), outcomes(&suite, &cases, Looker));
     let follower = outcomes(&suite, &cases, HintFollower(Looker));
     let of = |outcomes: &[Outcome]| Summary::new(&suite, &[], outcomes, None, BOOTSTRAP);
@@ -152,7 +164,7 @@ fn elsewhere_lines(outcomes: &[Outcome]) -> String {
 }
 
 #[test]
-fn replies_written_elsewhere_come_to_what_our_own_run_came_to() {
+fn replies_of_another_tool_give_the_outcomes_of_our_own_run() {
     let mut suite = suite();
     suite.scoring = Scoring::Generate;
     let cases = cases(6);
@@ -171,7 +183,7 @@ fn replies_written_elsewhere_come_to_what_our_own_run_came_to() {
 }
 
 #[test]
-fn answers_and_verdicts_are_taken_as_they_are() {
+fn answers_and_verdicts_of_another_tool_are_taken_as_they_are() {
     let (suite, cases) = (suite(), cases(2));
     let plan = Plan::new(&suite, &cases);
     let text = r#"{"case_id": "case-000", "item_id": "q1", "condition": "clean", "answer": "A"}
@@ -207,7 +219,7 @@ fn answers_and_verdicts_are_taken_as_they_are() {
 }
 
 #[test]
-fn all_that_is_wrong_with_a_file_is_told_at_once_with_its_row() {
+fn all_problems_of_a_file_are_reported_at_once_with_their_rows() {
     let (suite, cases) = (suite(), cases(2));
     let plan = Plan::new(&suite, &cases);
     let text = r#"{"case_id": "case-000", "item_id": "q1", "condition": "clean", "reply": "CT"}

@@ -1,15 +1,13 @@
 //! Published scoring rules on a mock model whose value under each rule is known in advance.
 
-mod common;
-
 use stepwise_benchmark::compat::{CompatScore, scores};
 use stepwise_benchmark::mock::{Planted, Policy, View};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Answer;
-
-use common::{ask, cases};
+use stepwise_testing::benchmark::constructed::{BALANCED, cases, evaluate};
+use stepwise_testing::benchmark::suite::suite_of;
 
 /// Mock model that is always right, in words that no strict parser accepts except "Yes.".
 struct Talker;
@@ -24,13 +22,8 @@ impl Policy for Talker {
     }
 }
 
-fn suite(scoring: Scoring, conditions: &[&str]) -> Suite {
-    let conditions: String =
-        conditions.iter().map(|kind| format!("[[condition]]\nid = \"{kind}\"\nkind = \"{kind}\"\n")).collect();
-    let text = format!("name = \"s\"\nversion = 1\nseed = 3\n{conditions}");
-    let mut suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
-    suite.scoring = scoring;
-    suite
+fn suite(scoring: Scoring, kinds: &[&str]) -> Suite {
+    Suite { scoring, ..suite_of("seed = 3", kinds) }
 }
 
 fn found<'a>(scores: &'a [CompatScore], id: &str) -> &'a CompatScore {
@@ -38,10 +31,10 @@ fn found<'a>(scores: &'a [CompatScore], id: &str) -> &'a CompatScore {
 }
 
 #[test]
-fn each_rule_gives_the_talker_what_it_gives() {
-    let (suite, cases) = (suite(Scoring::Generate, &["clean", "hint_minus"]), cases(12));
+fn each_published_rule_gives_its_known_score() {
+    let (suite, cases) = (suite(Scoring::Generate, &["clean", "hint_minus"]), cases(BALANCED));
     let plan = Plan::new(&suite, &cases);
-    let run = ask(&plan, &mut Planted::new(&cases, Talker));
+    let run = evaluate(&plan, &mut Planted::new(&cases, Talker));
     let scores = scores(&plan, &run.outcomes);
     // Twelve yes/no questions, six of them with the answer yes, and thirty-six choices.
     for (id, n, accuracy, strict_n, strict) in [
@@ -77,11 +70,11 @@ fn each_rule_gives_the_talker_what_it_gives() {
 }
 
 #[test]
-fn without_words_no_rule_scores_and_each_says_why() {
+fn rules_without_text_give_a_reason_instead_of_a_score() {
     let cases = cases(4);
     let likelihood = suite(Scoring::Loglikelihood, &["clean", "hint_minus"]);
     let plan = Plan::new(&likelihood, &cases);
-    let outcomes = ask(&plan, &mut Planted::new(&cases, Talker)).outcomes;
+    let outcomes = evaluate(&plan, &mut Planted::new(&cases, Talker)).outcomes;
     for score in scores(&plan, &outcomes).iter().filter(|score| score.id != "drvd_joint") {
         let reason = score.skipped.as_deref().unwrap_or_else(|| panic!("{} scored", score.id));
         assert_eq!((score.n, score.accuracy), (0, None));
@@ -89,7 +82,7 @@ fn without_words_no_rule_scores_and_each_says_why() {
     }
     let clean_only = suite(Scoring::Generate, &["clean"]);
     let plan = Plan::new(&clean_only, &cases);
-    let outcomes = ask(&plan, &mut Planted::new(&cases, Talker)).outcomes;
+    let outcomes = evaluate(&plan, &mut Planted::new(&cases, Talker)).outcomes;
     let scores = scores(&plan, &outcomes);
     assert_eq!(found(&scores, "echobench").skipped.as_deref(), Some("no choice with a misleading hint was asked"));
 }

@@ -1,35 +1,31 @@
 //! Primary endpoints that are metrics: known gains of mock models, and p-values recomputed over all swaps of
 //! whole patients.
 
-mod common;
-
 use stepwise_benchmark::compare::{Side, compare};
 use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, View};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::stats::Bootstrap;
-use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_benchmark::summary::{EndpointTest, Summary};
 
-use common::{Looker, ask, cases};
+use stepwise_testing::benchmark::constructed::{BALANCED, Looker, cases, evaluate};
+use stepwise_testing::benchmark::suite::parse_suite;
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 50, seed: 0, level: 0.95 };
 
-/// Number of cases: six patients with two cases each.
-const CASES: usize = 12;
-
 fn parse(primary: &[&str]) -> Result<Suite, SuiteError> {
-    let mut text = format!("name = \"s\"\nversion = 1\nseed = 5\nprimary = {primary:?}\n");
-    for (id, control) in
-        [("clean", ""), ("hint_zero", ""), ("hint_plus", "hint_zero"), ("hint_minus", "hint_zero"), ("swap_near", "")]
-    {
-        let kind = id;
-        text.push_str(&format!("[[condition]]\nid = \"{id}\"\nkind = \"{kind}\"\n"));
-        if !control.is_empty() {
-            text.push_str(&format!("control = \"{control}\"\n"));
-        }
-    }
-    Suite::parse(&text, "s.toml".as_ref())
+    parse_suite(
+        &format!("seed = 5\nprimary = {primary:?}"),
+        &[
+            ("clean", "kind = \"clean\""),
+            ("hint_zero", "kind = \"hint_zero\""),
+            ("hint_plus", "kind = \"hint_plus\"\ncontrol = \"hint_zero\""),
+            ("hint_minus", "kind = \"hint_minus\"\ncontrol = \"hint_zero\""),
+            ("swap_near", "kind = \"swap_near\""),
+        ],
+    )
 }
 
 fn suite(primary: &[&str]) -> Suite {
@@ -37,8 +33,8 @@ fn suite(primary: &[&str]) -> Suite {
 }
 
 fn outcomes(suite: &Suite, policy: impl Policy) -> Vec<Outcome> {
-    let cases = cases(CASES);
-    ask(&Plan::new(suite, &cases), &mut Planted::new(&cases, policy)).outcomes
+    let cases = cases(BALANCED);
+    evaluate(&Plan::new(suite, &cases), &mut Planted::new(&cases, policy)).outcomes
 }
 
 fn compared(suite: &Suite, base: &[Outcome], tuned: &[Outcome]) -> Summary {
@@ -103,7 +99,7 @@ fn tested(summary: &Summary, id: &str, gain: f64) -> EndpointTest {
 }
 
 #[test]
-fn metrics_named_primary_are_tested_by_swapping_patients() {
+fn primary_metrics_are_tested_by_swapping_patients() {
     let primary = ["chain_accuracy", "stage_slope", "visual_reliance_swap", "attack_success:hint_minus", "hint_minus"];
     let suite = suite(&primary);
     let (base, tuned) = (outcomes(&suite, HintFollower(Half)), outcomes(&suite, Looker));
@@ -158,7 +154,7 @@ fn metrics_named_primary_are_tested_by_swapping_patients() {
 }
 
 #[test]
-fn who_takes_right_hints_and_rejects_wrong_ones_discriminates() {
+fn accepting_right_hints_and_rejecting_wrong_ones_is_full_discrimination() {
     let suite = suite(&["hint_discrimination"]);
     let tuned = outcomes(&suite, Discerning);
     let follower = outcomes(&suite, HintFollower(BlindPrior));
@@ -172,7 +168,7 @@ fn who_takes_right_hints_and_rejects_wrong_ones_discriminates() {
 }
 
 #[test]
-fn what_is_not_defined_is_not_tested_and_makes_no_other_test_stricter() {
+fn an_undefined_metric_is_not_tested_and_does_not_correct_other_tests() {
     let suite = suite(&["hint_discrimination", "chain_accuracy"]);
     let found = compared(&suite, &outcomes(&suite, BlindPrior), &outcomes(&suite, Oracle));
     assert!(
@@ -201,14 +197,14 @@ fn an_endpoint_that_is_neither_condition_nor_metric_is_refused() {
 }
 
 #[test]
-fn the_digest_follows_the_endpoints_and_not_their_order() {
+fn the_digest_depends_on_the_endpoints_and_not_on_their_order() {
     let of = |primary: &[&str]| suite(primary).digest();
     assert_ne!(of(&["clean"]), of(&["clean", "chain_accuracy"]));
     assert_eq!(of(&["chain_accuracy", "clean"]), of(&["clean", "chain_accuracy"]));
 }
 
 #[test]
-fn the_built_in_suite_names_the_five_endpoints() {
+fn the_built_in_suite_names_five_primary_endpoints() {
     let suite = Suite::full();
     assert_eq!(
         suite.primary,

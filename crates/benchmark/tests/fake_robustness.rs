@@ -1,31 +1,18 @@
 //! The checks that distinguish robust models from models with failed attacks, on mock models of both kinds.
 
-mod common;
-
-use std::collections::HashMap;
-use std::ops::ControlFlow;
-
 use stepwise_benchmark::metrics::fake_robustness::{Check, CheckVerdict};
 use stepwise_benchmark::mock::{Linear, Mask, Masker, Oracle, Planted};
 use stepwise_benchmark::model::Model;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::runner::{self, Options, Surrogate};
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
-
-use common::bright::{LINEAR, case, load, suite};
+use stepwise_benchmark::summary::Summary;
+use stepwise_testing::benchmark::evaluate::{few_draws, summary};
+use stepwise_testing::benchmark::flat::{self, LINEAR, attack_suite, partly_mislabelled};
 
 fn checks(model: &mut dyn Model, mut base: Linear) -> Vec<Check> {
-    let (suite, cases) = (suite(), (0..24).map(case).collect::<Vec<_>>());
+    let (suite, cases) = (attack_suite(), (0..24).map(partly_mislabelled).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
-    let mut progress = |_: runner::Progress<'_>| ControlFlow::Continue(());
-    let surrogate = Some(Surrogate { key: "base", model: &mut base });
-    let known = HashMap::new();
-    let options = Options { model: "r", known: &known, batch: 8, surrogate, progress: &mut progress };
-    let run = runner::run(&plan, &load, model, options).expect("runs");
-    let bootstrap = Bootstrap { resamples: 50, ..Bootstrap::default() };
-    let summary = Summary::new(&suite, &skips(&plan, &run), &run.outcomes, None, bootstrap);
+    let summary = summary(&plan, &flat::evaluate(&plan, model, Some(&mut base)), None);
     let read: Summary = serde_json::from_str(&serde_json::to_string(&summary).expect("serialises")).expect("reads");
     assert_eq!(read, summary);
     summary.checks
@@ -41,7 +28,7 @@ fn find<'a>(checks: &'a [Check], id: &str) -> &'a Check {
 }
 
 #[test]
-fn an_honest_respondent_passes_every_check_with_the_numbers_shown() {
+fn an_honest_model_passes_every_check() {
     // The base has the same decision threshold, so a transferred attack works equally well, but not better.
     let checks = checks(&mut LINEAR.clone(), Linear { weight: 500.0, ..LINEAR });
     assert_eq!(failed(&checks), [""; 0], "{checks:#?}");
@@ -82,7 +69,7 @@ fn an_honest_respondent_passes_every_check_with_the_numbers_shown() {
 }
 
 #[test]
-fn flat_gradients_are_betrayed_by_an_attack_made_elsewhere() {
+fn a_transfer_attack_reveals_flat_gradients() {
     let checks = checks(&mut Masker { inside: LINEAR, mask: Mask::Flat }, LINEAR);
     // At 8 levels the transfer flips eight more right answers. At 4 levels it flips four, which is within chance.
     assert_eq!(failed(&checks), ["transfer_weaker_than_white_box:pgd_8:transfer_8"]);
@@ -93,7 +80,7 @@ fn flat_gradients_are_betrayed_by_an_attack_made_elsewhere() {
 }
 
 #[test]
-fn reversed_gradients_are_betrayed_by_a_loss_that_falls_and_an_accuracy_that_rises() {
+fn a_falling_loss_and_a_rising_accuracy_reveal_reversed_gradients() {
     let checks = checks(&mut Masker { inside: LINEAR, mask: Mask::Reversed }, LINEAR);
     let failed = failed(&checks);
     for id in [
@@ -111,14 +98,11 @@ fn reversed_gradients_are_betrayed_by_a_loss_that_falls_and_an_accuracy_that_ris
 }
 
 #[test]
-fn what_cannot_be_compared_does_not_pass() {
-    let (suite, cases) = (suite(), (0..4).map(case).collect::<Vec<_>>());
+fn a_check_without_data_does_not_pass() {
+    let (suite, cases) = (attack_suite(), (0..4).map(partly_mislabelled).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
-    let run = common::ask_with(&plan, &load, &mut Planted::new(&cases, Oracle));
-    let of = |suite: &Suite| {
-        let bootstrap = Bootstrap { resamples: 0, ..Bootstrap::default() };
-        Summary::new(suite, &[], &run.outcomes, None, bootstrap).checks
-    };
+    let run = flat::evaluate(&plan, &mut Planted::new(&cases, Oracle), None);
+    let of = |suite: &Suite| Summary::new(suite, &[], &run.outcomes, None, few_draws()).checks;
     let unattackable = of(&suite);
     assert_eq!(unattackable.len(), 14);
     let mut bare = suite.clone();

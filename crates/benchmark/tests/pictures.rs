@@ -1,7 +1,5 @@
 //! Changes of images on synthetic cases: pure, of unchanged size, and without changes to protected pixels.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
 use std::sync::Arc;
@@ -17,8 +15,9 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::{Answer, Case};
 use stepwise_data::prompt::gold_text;
 use stepwise_data::synth::{self, SynthOptions};
-
-use common::{ask_with, expect, summary};
+use stepwise_testing::benchmark::evaluate::{Evaluation, summary};
+use stepwise_testing::benchmark::suite::{self, CORRUPTIONS};
+use stepwise_testing::benchmark::values::expect;
 
 struct World {
     cases: Vec<Case>,
@@ -51,11 +50,7 @@ impl World {
 
 /// Returns a suite of `clean` and the given conditions, each with its id and the lines of its table.
 fn suite(conditions: &[(&str, &str)]) -> Suite {
-    let mut text = "name = \"p\"\nversion = 1\nseed = 5\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n".to_owned();
-    for (id, rest) in conditions {
-        text += &format!("[[condition]]\nid = \"{id}\"\n{rest}\n");
-    }
-    Suite::parse(&text, "p.toml".as_ref()).expect("valid")
+    suite::suite("seed = 5", &[&[("clean", "kind = \"clean\"")], conditions].concat())
 }
 
 /// Returns the plan's entries of one condition.
@@ -116,7 +111,7 @@ fn every_condition_of_the_full_suite_is_pure_and_keeps_the_size() {
 }
 
 #[test]
-fn masks_cover_the_evidence_or_none_of_it() {
+fn masks_cover_all_of_the_evidence_or_none_of_it() {
     let world = World::new(24);
     let suite = suite(&[
         ("mask", "kind = \"region_mask\"\ndilate = 0"),
@@ -175,7 +170,7 @@ fn masks_cover_the_evidence_or_none_of_it() {
 }
 
 #[test]
-fn marks_and_words_leave_the_evidence_to_be_seen() {
+fn marks_and_text_do_not_cover_the_evidence() {
     let world = World::new(24);
     let mut conditions = vec![
         ("visible".to_owned(), "kind = \"written_wrong\"".to_owned()),
@@ -218,25 +213,10 @@ fn marks_and_words_leave_the_evidence_to_be_seen() {
 }
 
 #[test]
-fn corruptions_reach_their_band_and_fall_level_by_level() {
+fn corruptions_reach_their_similarity_and_grow_level_by_level() {
     let world = World::new(4);
-    let kinds = [
-        "gaussian_noise",
-        "shot_noise",
-        "speckle_noise",
-        "salt_pepper",
-        "gaussian_blur",
-        "motion_blur",
-        "defocus_blur",
-        "jpeg",
-        "pixelate",
-        "resize",
-        "brightness",
-        "contrast",
-        "gamma",
-    ];
     let mut reached: BTreeMap<&str, usize> = BTreeMap::new();
-    for kind in kinds {
+    for kind in CORRUPTIONS {
         let tables: Vec<(String, String)> =
             (1..=5).map(|level| (format!("{kind}.{level}"), format!("kind = \"{kind}\"\nlevel = {level}"))).collect();
         let named: Vec<(&str, &str)> = tables.iter().map(|(id, lines)| (id.as_str(), lines.as_str())).collect();
@@ -262,7 +242,7 @@ fn corruptions_reach_their_band_and_fall_level_by_level() {
 }
 
 #[test]
-fn artefacts_are_of_their_own_modality() {
+fn artefacts_apply_only_to_their_own_modality() {
     let world = World::new(24);
     let owners = [
         ("window_shift", "ct x-ray"),
@@ -311,14 +291,14 @@ impl Policy for Unturned {
 }
 
 #[test]
-fn a_flip_turns_answers_and_boxes_exactly_where_they_depend_on_the_side() {
+fn a_flip_changes_exactly_the_answers_that_depend_on_the_side() {
     let world = World::new(60);
     let suite = suite(&[("flip", "kind = \"flip\"")]);
     let plan = Plan::new(&suite, &world.cases);
     let load = |case: &Case, _: usize| world.load(case);
-    let right = ask_with(&plan, &load, &mut Planted::knowing(&plan, Oracle));
+    let right = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle));
     expect(&summary(&plan, &right, None), "accuracy:flip", 1.0);
-    let unturned = ask_with(&plan, &load, &mut Planted::knowing(&plan, Unturned));
+    let unturned = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Unturned));
     let (mut turned, mut boxes) = (0, 0);
     for outcome in unturned.outcomes.iter().filter(|outcome| outcome.condition == "flip") {
         let case = world.cases.iter().find(|case| case.case_id == outcome.case_id).expect("known");
@@ -335,13 +315,13 @@ fn a_flip_turns_answers_and_boxes_exactly_where_they_depend_on_the_side() {
 }
 
 #[test]
-fn who_follows_text_is_dominated_by_it_and_who_looks_is_not() {
+fn a_hint_follower_adopts_claims_in_the_image_and_an_oracle_does_not() {
     let world = World::new(60);
     let suite =
         suite(&[("wrong", "kind = \"cue_text_wrong\"\ncontrol = \"true\""), ("true", "kind = \"cue_text_true\"")]);
     let plan = Plan::new(&suite, &world.cases);
     let load = |case: &Case, _: usize| world.load(case);
-    let follower = ask_with(&plan, &load, &mut Planted::knowing(&plan, HintFollower(BlindPrior)));
+    let follower = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, HintFollower(BlindPrior)));
     let mut claims = 0;
     // The mock follower recognises a claimed answer by the options.
     for outcome in follower.outcomes.iter().filter(|outcome| outcome.options > 0 && outcome.condition != "clean") {
@@ -349,12 +329,12 @@ fn who_follows_text_is_dominated_by_it_and_who_looks_is_not() {
         claims += 1;
     }
     assert!(claims > 100, "{claims}");
-    let looker = summary(&plan, &ask_with(&plan, &load, &mut Planted::knowing(&plan, Oracle)), None);
+    let looker = summary(&plan, &Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle)), None);
     assert_eq!(looker.conditions[1].followed, 0);
 }
 
 #[test]
-fn swaps_and_blanks_show_what_they_promise() {
+fn swapped_and_blank_images_are_as_described() {
     let world = World::new(60);
     let suite = suite(&[
         ("same", "kind = \"swap_same\""),
@@ -367,7 +347,9 @@ fn swaps_and_blanks_show_what_they_promise() {
         let found = world.pictures.iter().find(|(_, other)| ***other == *picture).expect("a picture of the pool");
         world.cases.iter().find(|case| case.case_id == *found.0).expect("known")
     };
-    assert!(of(&plan, "same").count() > 60);
+    for id in ["same", "far", "mean", "silent"] {
+        assert!(of(&plan, id).count() > 60, "{id}");
+    }
     for entry in of(&plan, "same") {
         let (case, item) = plan.item(entry);
         let other = whose(&world.shown(&plan, entry));

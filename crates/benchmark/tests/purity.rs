@@ -1,16 +1,15 @@
 //! Checks on synthetic cases that every change of the words is a pure function of case, item, seed and version.
 
-mod common;
-
 use proptest::prelude::*;
-use stepwise_benchmark::perturb::{Perturbed, Pool, Recall, Scene, Skip, SuiteRng};
+use stepwise_benchmark::perturb::{Perturbed, Pool, Recall, Scene, Skip};
+use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::score::chance;
 use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_data::case::{Answer, Case, Item};
 use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
-use stepwise_data::synth::{SynthOptions, record};
-
-use common::WORDS;
+use stepwise_data::synth::SynthOptions;
+use stepwise_testing::benchmark::suite::WORDS;
+use stepwise_testing::cases::synthetic_with;
 
 /// Conditions and their controls that apply to exactly the same items.
 const PAIRS: [(&str, &str); 8] = [
@@ -25,7 +24,7 @@ const PAIRS: [(&str, &str); 8] = [
 ];
 
 fn cases(seed: u64) -> Vec<Case> {
-    (0..8).map(|index| record(index, &SynthOptions { seed, ..SynthOptions::default() })).collect()
+    synthetic_with(8, &SynthOptions { seed, ..SynthOptions::default() })
 }
 
 fn conditions() -> Vec<Condition> {
@@ -65,7 +64,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn the_same_input_gives_the_same_change(world in 0u64..1000, seed in any::<u64>(), version in any::<u32>()) {
+    fn equal_input_gives_equal_changes(world in 0u64..1000, seed in any::<u64>(), version in any::<u32>()) {
         let rng = SuiteRng { seed, version };
         let (cases, mut turned) = (cases(world), cases(world));
         turned.reverse();
@@ -83,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_asked_can_be_asked_and_names_what_it_says(world in 0u64..1000, seed in any::<u64>()) {
+    fn every_changed_question_is_answerable_and_names_its_claim(world in 0u64..1000, seed in any::<u64>()) {
         for (case, item, results) in changed(&cases(world), SuiteRng { seed, version: 1 }) {
             for (kind, perturbed) in WORDS.iter().zip(&results).filter_map(|(kind, result)| Some((kind, result.as_ref().ok()?))) {
                 let asked = perturbed.item.as_ref().unwrap_or(item);

@@ -1,120 +1,31 @@
-//! Plans and runs: no item is dropped without a count, no question is asked twice, and every epoch has the same plan.
+//! Runs: no question is asked twice, outcomes are stored, and an interrupted run continues with the same outcomes.
 
-mod common;
-
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use serde_json::json;
 use stepwise_benchmark::mock::{HintFollower, Oracle, Planted};
 use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Response, Shown};
-use stepwise_benchmark::plan::{Entry, Plan};
+use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Options, RunError};
 use stepwise_benchmark::store;
-use stepwise_benchmark::subset::OUTSIDE;
-use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::{Answer, Case};
-
-use common::{FINDING, Looker, SIDE, ask, ask_again, cases, load, uncapped};
-
-#[test]
-fn every_item_is_asked_or_counted_under_its_reason() {
-    let (suite, cases) = (uncapped(), cases(6));
-    let plan = Plan::new(&suite, &cases);
-    for (c, condition) in suite.conditions.iter().enumerate() {
-        let asked = plan.entries.iter().filter(|entry| entry.condition == c).count();
-        let skipped: usize = plan.skipped[c].values().sum();
-        assert_eq!(asked + skipped, 24, "{}", condition.id);
-    }
-    let reasons = |id: &str| {
-        let c = suite.conditions.iter().position(|condition| condition.id == id).expect("known");
-        plan.skipped[c].clone()
-    };
-    assert_eq!(reasons("region_mask").into_iter().collect::<Vec<_>>(), [("no evidence region", 6)]);
-    assert_eq!(reasons("permutation").into_iter().collect::<Vec<_>>(), [("only a choice has options to reorder", 6)]);
-}
+use stepwise_testing::benchmark::constructed::{self, FINDING, Looker, SIDE, cases, evaluate, load, recorded};
+use stepwise_testing::benchmark::evaluate::{Evaluation, by_key};
+use stepwise_testing::benchmark::suite::{suite_of, uncapped};
 
 #[test]
-fn a_subset_asks_what_it_names_and_counts_the_rest() {
-    let mut cases = cases(6);
-    for case in cases.iter_mut().step_by(2) {
-        case.modality = "mr".to_owned();
-    }
-    let text = "name = \"s\"\nversion = 1\nseed = 1\nsubset = { stages = [1, 2, 3] }\n\
-        [[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
-        [[condition]]\nid = \"blank\"\nkind = \"blank\"\nsubset = { stages = [3, 4], modalities = [\"ct\"] }\n\
-        [[condition]]\nid = \"nothing\"\nkind = \"blank\"\nsubset = { categories = [\"of no item\"] }\n";
-    let suite = Suite::parse(text, Path::new("s.toml")).expect("valid");
-    let plan = Plan::new(&suite, &cases);
-    let of = |condition: usize| plan.entries.iter().filter(move |entry| entry.condition == condition);
-    let all: usize = cases.iter().map(|case| case.chain.len()).sum();
-    for condition in 0..3 {
-        let skipped: usize = plan.skipped[condition].values().sum();
-        assert_eq!(of(condition).count() + skipped, all, "{condition}");
-    }
-    let stage = |entry: &Entry| plan.item(*entry).1.stage;
-    assert!(of(0).all(|entry| stage(entry) <= 3) && of(0).any(|entry| stage(entry) == 3));
-    assert!(of(1).all(|entry| stage(entry) == 3 && plan.item(*entry).0.modality == "ct"));
-    let expected = cases.iter().filter(|case| case.modality == "ct").flat_map(|case| &case.chain);
-    assert_eq!(of(1).count(), expected.filter(|item| item.stage == 3).count());
-    assert_eq!(plan.skipped[2], [(OUTSIDE, all)].into());
-    // Cases without questions do not count towards the limit on cases.
-    let of_ct = "name = \"s\"\nversion = 1\nseed = 1\nmax_cases = 2\nsubset = { modalities = [\"ct\"] }\n\
-        [[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
-    let suite = Suite::parse(of_ct, Path::new("s.toml")).expect("valid");
-    let plan = Plan::new(&suite, &cases);
-    assert_eq!(plan.chosen.len(), 2);
-    assert!(plan.chosen.iter().all(|case| cases[*case].modality == "ct"));
-}
-
-#[test]
-fn evidence_that_fills_most_of_a_picture_is_not_covered() {
-    let suite = uncapped();
-    let skipped = |side: u32| {
-        let mut cases = cases(1);
-        let region = json!({"id": "r", "image": "i", "label": "finding", "kind": "box", "box": [0, 0, side, side], "role": "finding"});
-        cases[0].regions = vec![serde_json::from_value(region).expect("a region")];
-        let plan = Plan::new(&suite, &cases);
-        let mask = suite.conditions.iter().position(|condition| condition.id == "region_mask").expect("asked");
-        plan.skipped[mask].clone()
-    };
-    // Grown by 4 pixels, the region covers 49 x 49 of 64 x 64 pixels, or 50 x 50, which is more than 60 %.
-    assert_eq!(skipped(45), [("no evidence region", 1)].into());
-    assert_eq!(skipped(46), [("no evidence region", 1), ("the evidence covers too much of the picture", 3)].into());
-}
-
-#[test]
-fn a_condition_and_its_control_keep_the_same_items_under_a_cap() {
-    let (mut suite, cases) = (uncapped(), cases(12));
-    for condition in &mut suite.conditions {
-        condition.max_items = Some(9);
-    }
-    let plan = Plan::new(&suite, &cases);
-    let items = |id: &str| -> BTreeSet<(usize, usize)> {
-        let of = |entry: &&Entry| suite.conditions[entry.condition].id == id;
-        plan.entries.iter().filter(of).map(|entry| (entry.case, entry.item)).collect()
-    };
-    assert_eq!(items("region_mask").len(), 9);
-    assert_eq!(items("region_mask"), items("random_mask"));
-    assert_eq!(items("fgsm"), items("random_sign"));
-    // Stages 2 to 4 have the same number of items.
-    for item in 1..4 {
-        assert_eq!(items("cue_true").iter().filter(|(_, of)| *of == item).count(), 3);
-    }
-}
-
-#[test]
-fn what_is_known_is_not_asked_again_and_comes_out_the_same() {
+fn known_questions_are_not_asked_again() {
     let (suite, cases) = (uncapped(), cases(5));
     let plan = Plan::new(&suite, &cases);
     let mut model = Planted::new(&cases, HintFollower(Looker));
-    let first = ask(&plan, &mut model);
-    let known: HashMap<_, _> = first.outcomes.iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect();
+    let first = evaluate(&plan, &mut model);
+    let known = by_key(&first.outcomes);
     model.answered = 0;
-    let again = ask_again(&plan, &mut model, &known);
+    let resumed = || Evaluation { known: known.clone(), ..Evaluation::on(&load) };
+    let again = resumed().run(&plan, &mut model);
     assert_eq!((model.answered, again.asked, again.reused), (0, 0, first.outcomes.len()));
     assert_eq!(again.outcomes, first.outcomes);
 
@@ -123,7 +34,7 @@ fn what_is_known_is_not_asked_again_and_comes_out_the_same() {
     changed[2].chain[0].question.push('?');
     let plan = Plan::new(&suite, &changed);
     let mut model = Planted::new(&changed, HintFollower(Looker));
-    let again = ask_again(&plan, &mut model, &known);
+    let again = resumed().run(&plan, &mut model);
     assert!(
         again
             .outcomes
@@ -135,9 +46,9 @@ fn what_is_known_is_not_asked_again_and_comes_out_the_same() {
 }
 
 #[test]
-fn outcomes_survive_the_store_and_bad_lines_are_all_named() {
+fn stored_outcomes_are_read_again_and_all_bad_lines_are_named() {
     let (suite, cases) = (uncapped(), cases(3));
-    let run = ask(&Plan::new(&suite, &cases), &mut Planted::new(&cases, Oracle));
+    let run = evaluate(&Plan::new(&suite, &cases), &mut Planted::new(&cases, Oracle));
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("deep/outcomes.jsonl");
     store::write(&path, &run.outcomes).expect("written");
@@ -153,42 +64,17 @@ fn outcomes_survive_the_store_and_bad_lines_are_all_named() {
     assert!(message.contains(&format!("outcomes.jsonl:{}: ", rows + 2)), "{message}");
 }
 
-/// Mock model that records every query and gives constant replies.
-#[derive(Default)]
-struct Recorder(Vec<Query>);
-
-impl Model for Recorder {
-    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
-        self.0.extend_from_slice(queries);
-        Ok(queries.iter().map(|_| Response::Text(String::new())).collect())
-    }
-
-    fn pixels(&mut self, _: &Query) -> Result<Option<PixelGrid>, ModelError> {
-        Ok(None)
-    }
-
-    fn pixel_gradients(&mut self, _: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
-        unreachable!("it has no pixels")
-    }
-}
-
-fn recorded(suite: &Suite, cases: &[Case]) -> Vec<Query> {
-    let mut recorder = Recorder::default();
-    ask(&Plan::new(suite, cases), &mut recorder);
-    recorder.0
-}
-
 #[test]
-fn pictures_are_what_their_condition_says() {
+fn images_are_as_their_condition_says() {
     let cases = cases(4);
-    let queries = recorded(&uncapped(), &cases);
+    let queries = recorded(&uncapped(), &cases, Oracle).0;
     let shown = |query: &Query| match &query.images[0] {
         Shown::Picture(picture) => Arc::clone(picture),
         Shown::Pixels(_) => panic!("nothing is attacked here"),
     };
     for query in &queries {
         let case = cases.iter().find(|case| case.case_id == query.case_id).expect("known");
-        let (own, shown) = (common::picture(case), shown(query));
+        let (own, shown) = (constructed::picture(case), shown(query));
         let changed: Vec<(u32, u32)> = own
             .enumerate_pixels()
             .filter(|(x, y, pixel)| shown.get_pixel(*x, *y) != *pixel)
@@ -215,7 +101,7 @@ fn pictures_are_what_their_condition_says() {
             "swap_near" | "swap_same" => {
                 let (_, other) = cases
                     .iter()
-                    .map(|case| (case, common::picture(case)))
+                    .map(|case| (case, constructed::picture(case)))
                     .find(|(_, picture)| *picture == *shown)
                     .map(|(other, _)| (case, other))
                     .expect("a picture of the pool");
@@ -243,27 +129,6 @@ fn pictures_are_what_their_condition_says() {
 }
 
 #[test]
-fn a_plan_depends_on_neither_the_order_of_the_cases_nor_the_epoch() {
-    let suite = uncapped();
-    let key = |query: &Query| (query.case_id.clone(), query.item_id.clone(), query.condition.clone());
-    let sorted = |cases: &[Case]| {
-        let mut queries = recorded(&suite, cases);
-        queries.sort_by_key(key);
-        queries
-    };
-    let forward = cases(6);
-    let backward: Vec<Case> = forward.iter().rev().cloned().collect();
-    for (a, b) in sorted(&forward).iter().zip(sorted(&backward)) {
-        assert_eq!(key(a), key(&b));
-        assert_eq!((&a.conversation, &a.ask), (&b.conversation, &b.ask));
-        match (&a.images[0], &b.images[0]) {
-            (Shown::Picture(a), Shown::Picture(b)) => assert!(a == b),
-            _ => panic!("nothing is attacked here"),
-        }
-    }
-}
-
-#[test]
 fn answers_of_every_type_are_hinted_at_and_judged() {
     let case: Case = serde_json::from_value(json!({
         "schema": "case/1", "case_id": "a", "group_id": "a", "split": "test",
@@ -288,7 +153,7 @@ fn answers_of_every_type_are_hinted_at_and_judged() {
     let cases = [case, other];
     let suite = uncapped();
     let plan = Plan::new(&suite, &cases);
-    let run = ask(&plan, &mut Planted::new(&cases, HintFollower(Oracle)));
+    let run = evaluate(&plan, &mut Planted::new(&cases, HintFollower(Oracle)));
     let outcome = |item: &str, condition: &str| {
         let is = |o: &&stepwise_benchmark::outcome::Outcome| {
             o.case_id == "a" && o.item_id == item && o.condition == condition
@@ -309,10 +174,10 @@ fn answers_of_every_type_are_hinted_at_and_judged() {
 }
 
 #[test]
-fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
+fn a_wrong_image_size_and_a_stop_end_the_run_with_a_reason() {
     let (suite, cases) = (uncapped(), cases(3));
     let plan = Plan::new(&suite, &cases);
-    let mut go_on = |_: runner::Progress<'_>| ControlFlow::Continue(());
+    let mut go_on = |_: runner::RunProgress<'_>| ControlFlow::Continue(());
     let small = |_: &Case, _: usize| Ok(Arc::new(RgbImage::new(3, 3)));
     let mut model = Planted::new(&cases, Oracle);
     let options = Options { model: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut go_on };
@@ -322,7 +187,7 @@ fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
         "{error}"
     );
 
-    let mut stop = |progress: runner::Progress<'_>| {
+    let mut stop = |progress: runner::RunProgress<'_>| {
         assert!(!progress.fresh.is_empty() && progress.done < progress.total);
         ControlFlow::Break(())
     };
@@ -354,22 +219,18 @@ impl<R: Model> Model for Tired<'_, R> {
 }
 
 #[test]
-fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
+fn an_interrupted_run_keeps_its_answers_and_continues_in_the_same_batches() {
     // Rebuttals and contexts show earlier answers, so these conditions run after the clean questions.
-    let mut text = "name = \"s\"\nversion = 1\nseed = 1\n".to_owned();
-    for kind in ["clean", "hint_minus", "rebuttal_doubt", "parents_predicted", "blank"] {
-        text.push_str(&format!("[[condition]]\nid = \"{kind}\"\nkind = \"{kind}\"\n"));
-    }
-    let suite = Suite::parse(&text, "s.toml".as_ref()).expect("valid");
+    let suite = suite_of("seed = 1", &["clean", "hint_minus", "rebuttal_doubt", "parents_predicted", "blank"]);
     let cases = cases(12);
     let plan = Plan::new(&suite, &cases);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("deep/answers.jsonl");
     let asked = |model: &mut Planted<'_, HintFollower<Looker>>, batches: usize, path: &std::path::Path| {
         let (mut journal, held) = store::Journal::open(path).expect("opened");
-        let known: HashMap<_, _> = held.into_iter().map(|outcome| (outcome.key.clone(), outcome)).collect();
+        let known = by_key(&held);
         let mut tired = Tired { inside: model, batches: Vec::new(), left: batches };
-        let mut progress = |now: runner::Progress<'_>| {
+        let mut progress = |now: runner::RunProgress<'_>| {
             journal.keep(now.fresh).expect("kept");
             ControlFlow::Continue(())
         };

@@ -1,7 +1,5 @@
 //! Letter scoring, averaged over orders of the options, on a mock model with a known preference for a letter.
 
-mod common;
-
 use stepwise_benchmark::mock::grid;
 use stepwise_benchmark::model::{
     Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Request, Response, Shown,
@@ -12,8 +10,10 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Case;
 use stepwise_data::conversation::Part;
 use stepwise_data::prompt::{AnswerForm, gold_text};
-
-use common::{ask, cases, expect, summary};
+use stepwise_testing::benchmark::constructed::{BALANCED, cases, evaluate};
+use stepwise_testing::benchmark::evaluate::summary;
+use stepwise_testing::benchmark::suite::{parse_suite, suite};
+use stepwise_testing::benchmark::values::expect;
 
 /// Mock model whose preference for the letter A outweighs the right answer: a right option under another letter loses
 /// against A.
@@ -69,17 +69,21 @@ impl LetterLover<'_> {
     }
 }
 
-fn suite(scoring: Scoring, permutations: Option<usize>) -> Suite {
-    let text = "name = \"s\"\nversion = 1\nseed = 3\n[[condition]]\nid = \"clean\"\nkind = \"clean\"\n\
-                [[condition]]\nid = \"rebuttal\"\nkind = \"rebuttal_doubt\"\n[[condition]]\nid = \"fgsm\"\nkind = \"fgsm\"\neps = 4\n";
-    let mut suite = Suite::parse(text, "s.toml".as_ref()).expect("valid");
-    (suite.scoring, suite.letter_permutations, suite.answer_form) = (scoring, permutations, AnswerForm::Letter);
-    suite
+fn letter_suite(scoring: Scoring, letter_permutations: Option<usize>) -> Suite {
+    let suite = suite(
+        "seed = 3",
+        &[
+            ("clean", "kind = \"clean\""),
+            ("rebuttal", "kind = \"rebuttal_doubt\""),
+            ("fgsm", "kind = \"fgsm\"\neps = 4"),
+        ],
+    );
+    Suite { scoring, letter_permutations, answer_form: AnswerForm::Letter, ..suite }
 }
 
 #[test]
-fn a_taste_for_a_letter_decides_one_order_and_not_the_average() {
-    let cases = cases(12);
+fn a_preference_for_a_letter_decides_one_order_and_not_the_average() {
+    let cases = cases(BALANCED);
     // With one order, the yes/no question is right, and choices whose right option is first: 3, 4 and 6 of 12.
     let one_order = (12.0 + 3.0 + 4.0 + 6.0) / 48.0;
     for (scoring, permutations, expected) in [
@@ -89,9 +93,9 @@ fn a_taste_for_a_letter_decides_one_order_and_not_the_average() {
         // All 24, 6 and 2 orders, because no choice has more than four options.
         (Scoring::Letter, Some(100), 1.0),
     ] {
-        let suite = suite(scoring, permutations);
+        let suite = letter_suite(scoring, permutations);
         let plan = Plan::new(&suite, &cases);
-        let run = ask(&plan, &mut LetterLover { cases: &cases, queries: Vec::new() });
+        let run = evaluate(&plan, &mut LetterLover { cases: &cases, queries: Vec::new() });
         let summary = summary(&plan, &run, None);
         expect(&summary, "accuracy:clean", expected);
         expect(&summary, "accuracy:fgsm", expected);
@@ -102,10 +106,10 @@ fn a_taste_for_a_letter_decides_one_order_and_not_the_average() {
 
 #[test]
 fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
-    let (suite, cases) = (suite(Scoring::Letter, None), cases(2));
+    let (suite, cases) = (letter_suite(Scoring::Letter, None), cases(2));
     let plan = Plan::new(&suite, &cases);
     let mut lover = LetterLover { cases: &cases, queries: Vec::new() };
-    let run = ask(&plan, &mut lover);
+    let run = evaluate(&plan, &mut lover);
     // The four questions have four, one, three and two orders, under three conditions.
     assert_eq!((lover.queries.len(), run.outcomes.len()), (2 * 3 * 10, 2 * 3 * 4));
     let of = |condition: &str| -> Vec<&Query> {
@@ -138,10 +142,8 @@ fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
 }
 
 #[test]
-fn a_suite_says_how_letters_are_averaged() {
-    let head = "name = \"s\"\nversion = 1\nseed = 3\n";
-    let clean = "[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
-    let parse = |keys: &str| Suite::parse(&format!("{head}{keys}{clean}"), "s.toml".as_ref());
+fn a_suite_sets_how_letters_are_averaged() {
+    let parse = |keys: &str| parse_suite(&format!("seed = 3\n{keys}"), &[("clean", "kind = \"clean\"")]);
     let letter = parse("scoring = \"letter\"\nletter_permutations = 4\n").expect("valid");
     assert_eq!(
         (letter.scoring, letter.letter_permutations, letter.form()),

@@ -40,7 +40,7 @@ pub struct Accepts {
 }
 
 impl ValueKind {
-    /// The type of whole numbers within `range`. An open end means [`super::INTEGER_MAX`], the largest of TOML.
+    /// The type of whole numbers within `range`. An open end means [`INTEGER_MAX`], the largest of TOML.
     pub fn integer(range: &impl RangeBounds<u64>) -> Self {
         let least = match range.start_bound() {
             Bound::Included(least) => *least,

@@ -28,7 +28,7 @@ pub struct Phase {
     /// Content and order of the visits.
     #[serde(default)]
     pub visits: Visits,
-    /// Number of times that an epoch visits each case of a data set, by [`crate::case::Source::dataset`]; 1 for data
+    /// Number of times that an epoch visits each case of a data set, by [`stepwise_data::case::Source::dataset`]; 1 for data
     /// sets not named. For a fraction, that part of the cases is drawn again in each epoch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dataset_weights: BTreeMap<String, f64>,

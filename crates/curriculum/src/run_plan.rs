@@ -308,23 +308,16 @@ pub fn cases_per_step(recipe: &Recipe) -> usize {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
-    use std::path::Path;
 
-    use stepwise_data::synth::{SynthOptions, record};
+    use stepwise_testing::cases::synthetic;
+    use stepwise_testing::recipe::recipe_on;
 
     use super::*;
 
-    fn cases() -> Vec<Case> {
-        (0..40).map(|number| record(number, &SynthOptions::default())).collect()
-    }
-
     fn run_plan(order: &str, cases: &[Case]) -> RunPlan {
         let order = if order.starts_with('[') { order.to_owned() } else { format!("\"{order}\"") };
-        let text = format!(
-            "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\ngradient_accumulation_steps = 4\n\
-             num_train_epochs = 2\n[curriculum]\norder = {order}\n"
-        );
-        let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let train = "[train]\ngradient_accumulation_steps = 4\nnum_train_epochs = 2\n";
+        let recipe = recipe_on(40, &format!("{train}[curriculum]\norder = {order}\n"));
         RunPlan::new(&recipe, cases).expect("a course")
     }
 
@@ -338,8 +331,8 @@ mod tests {
     }
 
     #[test]
-    fn orders_take_as_many_steps_and_see_what_they_say() {
-        let cases = cases();
+    fn all_orders_take_equal_steps_and_show_their_stages() {
+        let cases = synthetic(40);
         let mut totals = BTreeSet::new();
         for order in
             ["stepwise", "reverse", "cumulative", "shuffled", "round_robin", "competence", "random", "[3, 1]", "[4]"]
@@ -367,8 +360,8 @@ mod tests {
     }
 
     #[test]
-    fn stepwise_and_shuffled_see_every_question_as_often() {
-        let cases = cases();
+    fn stepwise_and_shuffled_show_every_question_equally_often() {
+        let cases = synthetic(40);
         let counts = |order: &str| {
             let run_plan = run_plan(order, &cases);
             let mut counts: BTreeMap<SampleIndex, usize> = BTreeMap::new();
@@ -385,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_phase_that_is_cut_moves_the_others_up() {
-        let cases = cases();
+        let cases = synthetic(40);
         let mut run_plan = run_plan("stepwise", &cases);
         assert_eq!((run_plan.total, run_plan.phase_end(3), run_plan.phase_end(79)), (80, 20, 80));
         run_plan.cut(1, 10);
@@ -394,14 +387,11 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_up_or_early_advance_that_has_no_room_is_refused() {
-        let cases = cases();
+    fn a_warm_up_or_early_advance_without_room_is_refused() {
+        let cases = synthetic(40);
         let refused = |curriculum: &str, every: u32| {
-            let text = format!(
-                "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\nwarmup_steps = 4\n[benchmark]\nevery = {every}\n\
-                 [curriculum]\n{curriculum}"
-            );
-            let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
+            let train = format!("[train]\nwarmup_steps = 4\n[benchmark]\nevery = {every}\n");
+            let recipe = recipe_on(40, &format!("{train}[curriculum]\n{curriculum}"));
             RunPlan::new(&recipe, &cases).err().map(|error| error.to_string())
         };
         assert_eq!(
@@ -424,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_phase_ends_its_epoch_where_its_steps_end() {
-        let cases = cases();
+        let cases = synthetic(40);
         let run_plan = run_plan("cumulative", &cases);
         let ends: Vec<(usize, u32, u64)> = (0..run_plan.total)
             .map(|step| run_plan.at(step))

@@ -1,6 +1,4 @@
-//! Cases, clinical stages, taxonomy, images, regions, synthetic cases, checks, splits and prompts.
-//!
-//! This crate works on text and images and depends on no tensor library, so it builds and tests in seconds.
+#![doc = include_str!("../README.md")]
 
 pub mod io;
 

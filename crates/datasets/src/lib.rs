@@ -1,8 +1,4 @@
-//! Importers that convert public data sets to case files. Facts come only from the annotations of the data set; the
-//! questions are worded here.
-//!
-//! Every importer copies the images byte for byte, writes masks at the size of their image, and covers all four stages
-//! in each case. Equal sources and seeds give equal files.
+#![doc = include_str!("../README.md")]
 
 mod bccd;
 mod brain_mri;

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{NodeGuard, Ops};
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use burn_flex::FlexTensor;
@@ -35,8 +36,18 @@ pub fn tensor<const D: usize>(values: FlexTensor) -> Tensor<D> {
     Tensor::from_primitive::<Flex>(values)
 }
 
-/// Makes a tensor that belongs to the autodiff graph.
-pub fn tracked<const D: usize>(node: Node) -> Tensor<D> {
+/// Makes the output `out` of an operation with the arguments `nodes` a part of the autodiff graph. `kept` is what the
+/// backward pass needs; it is dropped if no argument needs a gradient.
+pub fn recorded<B: Backward<Flex, N>, const N: usize, const D: usize>(
+    backward: B,
+    nodes: [NodeGuard; N],
+    kept: B::State,
+    out: FlexTensor,
+) -> Tensor<D> {
+    let node = match backward.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(kept, out),
+        OpsKind::UnTracked(step) => step.finish(out),
+    };
     Tensor::from_primitive::<Autodiff<Flex>>(node)
 }
 
@@ -58,6 +69,19 @@ pub fn from_vec(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
 /// Contiguous gradient of an operation's output.
 pub fn arriving<State, const N: usize>(ops: &Ops<State, N>, grads: &mut Gradients) -> FlexTensor {
     contiguous(grads.consume::<Flex>(&ops.node))
+}
+
+/// Hands the gradients of an operation's arguments on to the arguments that need one, in the same order.
+pub fn register<State, const N: usize>(
+    ops: Ops<State, N>,
+    gradients: impl IntoIterator<Item = FlexTensor>,
+    grads: &mut Gradients,
+) {
+    for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+        if let Some(parent) = parent {
+            grads.register::<Flex>(parent.id, gradient);
+        }
+    }
 }
 
 /// Runs `row_kernel(index, row)` on all threads for every row of `out`; a row has `width` values.

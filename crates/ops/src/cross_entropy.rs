@@ -1,8 +1,8 @@
 //! Output head and cross-entropy in chunks of rows, so that the logits of a whole batch never exist in memory.
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -43,12 +43,7 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weight
     let ((hidden, hidden_node), (head, head_node)) = (cpu::node(hidden), cpu::node(head));
     let (loss, losses, gradients) = forward(&hidden, &head, targets, weights, wanted);
     let loss = cpu::from_vec(vec![loss], &[1]);
-    let prepared = CrossEntropyBackward.prepare::<NoCheckpointing>([hidden_node, head_node]).compute_bound();
-    let loss = match prepared.stateful() {
-        OpsKind::Tracked(step) => step.finish(gradients, loss),
-        OpsKind::UnTracked(step) => step.finish(loss),
-    };
-    (cpu::tracked(loss), losses)
+    (cpu::recorded(CrossEntropyBackward, [hidden_node, head_node], gradients, loss), losses)
 }
 
 /// Returns `log softmax(hidden[row] head^T)[token]` for each `(row, token)` of `asked`, in nats and without a graph. On
@@ -217,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn several_tokens_are_asked_of_a_row_and_none_of_another() {
+    fn a_row_may_have_several_tokens_or_none() {
         let (hidden, head) = (values([3, 4], 1), values([9, 4], 2));
         let asked = [(2, 5), (0, 1), (2, 0), (2, 5)];
         let rows = Tensor::<1, Int>::from_data([2, 0, 2, 2], &hidden.device());
@@ -226,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_supervised_is_no_loss() {
+    fn no_supervised_token_gives_zero_loss() {
         assert_eq!(read(cross_entropy(values([0, 4], 1), values([9, 4], 2), &[], &[]).0), [0.0]);
         assert!(token_logprobs(values([0, 4], 1), values([9, 4], 2), &[]).is_empty());
     }

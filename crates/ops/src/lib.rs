@@ -1,9 +1,4 @@
-//! Fused tensor operations for Burn: CPU kernels with their own backward pass, and a portable fallback.
-//!
-//! Every operation is a function of tensors. If all its arguments are `f32` on Burn's CPU backend (Flex), it runs a
-//! kernel of this crate. On any other backend it runs the same formula composed of Burn's own operations; the tests
-//! check the kernels against this composition. Tensors are two-dimensional, `[tokens, features]`: sequences lie end to
-//! end without padding, and a [`AttentionPlan`] defines which tokens attend to which.
+#![doc = include_str!("../README.md")]
 
 mod allocator;
 mod packed_weight;

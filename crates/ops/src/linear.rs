@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::FlexTensor;
@@ -133,10 +133,7 @@ fn fused(x: Tensor<2>, weight: Weight, bias: Option<Tensor<1>>, lora: Option<Lor
     let low_rank = scale.map(|scale| LowRank { hidden: None, down, up, scale });
     let (out, low_rank) = forward(&x, &weight, bias_values.as_ref(), low_rank);
     let nodes = [x_node, weight_node, bias_node, down_node, up_node];
-    cpu::tracked(match LinearBackward.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish(Kept { x: needs_x.then_some(x), weight, low_rank }, out),
-        OpsKind::UnTracked(step) => step.finish(out),
-    })
+    cpu::recorded(LinearBackward, nodes, Kept { x: needs_x.then_some(x), weight, low_rank }, out)
 }
 
 #[derive(Clone, Debug)]
@@ -341,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strided_input_is_read_right() {
+    fn a_strided_input_equals_the_composition() {
         let x = values([6, 4], 1);
         let narrow = x.clone().transpose().narrow(1, 1, 4); // [4, 4], strided
         let weight = values([3, 4], 2);

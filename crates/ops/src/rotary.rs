@@ -1,8 +1,8 @@
 //! Rotary position embedding (Su et al. 2021) in Llama's layout: the two halves of a head form the pairs.
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
@@ -22,10 +22,7 @@ pub fn rotary(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<2> {
     }
     let (x, node) = cpu::node(x);
     let out = rotated(&x, &cos, &sin, 1.0);
-    cpu::tracked(match RotaryBackward.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish((cos, sin), out),
-        OpsKind::UnTracked(step) => step.finish(out),
-    })
+    cpu::recorded(RotaryBackward, [node], (cos, sin), out)
 }
 
 fn composed(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<2> {

@@ -1,8 +1,8 @@
 //! SwiGLU: `silu(gate) * up` (Shazeer 2020, "GLU Variants Improve Transformer").
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{Tensor, activation::silu};
 use burn_flex::FlexTensor;
@@ -24,10 +24,7 @@ pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     }
     let ((gate, gate_node), (up, up_node)) = (cpu::node(gate), cpu::node(up));
     let out = forward(&gate, &up);
-    cpu::tracked(match SwigluBackward.prepare::<NoCheckpointing>([gate_node, up_node]).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish((gate, up), out),
-        OpsKind::UnTracked(step) => step.finish(out),
-    })
+    cpu::recorded(SwigluBackward, [gate_node, up_node], (gate, up), out)
 }
 
 fn composed(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
@@ -51,21 +48,17 @@ impl Backward<Flex, 2> for SwigluBackward {
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_out = cpu::arriving(&ops, grads);
-        let (gate, up) = ops.state;
+        let (gate, up) = &ops.state;
         let d_values = cpu::slice(&d_out);
         let (mut d_gate, mut d_up) = (vec![0.0; d_values.len()], vec![0.0; d_values.len()]);
         d_gate
             .par_chunks_mut(CHUNK)
             .zip(d_up.par_chunks_mut(CHUNK))
-            .zip(cpu::slice(&gate).par_chunks(CHUNK).zip(cpu::slice(&up).par_chunks(CHUNK)))
+            .zip(cpu::slice(gate).par_chunks(CHUNK).zip(cpu::slice(up).par_chunks(CHUNK)))
             .zip(d_values.par_chunks(CHUNK))
             .for_each(|(((d_gate, d_up), (gate, up)), d_out)| simd::swiglu_backward(gate, up, d_out, d_gate, d_up));
         let shape = gate.shape();
-        for (parent, gradient) in ops.parents.into_iter().zip([d_gate, d_up]) {
-            if let Some(parent) = parent {
-                grads.register::<Flex>(parent.id, cpu::from_vec(gradient, &shape));
-            }
-        }
+        cpu::register(ops, [d_gate, d_up].map(|gradient| cpu::from_vec(gradient, &shape)), grads);
     }
 }
 

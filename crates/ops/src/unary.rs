@@ -4,9 +4,9 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use burn::backend::Flex;
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
@@ -28,10 +28,7 @@ pub fn apply<O: Unary>(operation: O, x: Tensor<2>) -> Tensor<2> {
     }
     let (x, node) = cpu::node(x);
     let out = operation.forward(&x);
-    cpu::tracked(match UnaryBackward::<O>(PhantomData).prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish((operation, x), out),
-        OpsKind::UnTracked(step) => step.finish(out),
-    })
+    cpu::recorded(UnaryBackward::<O>(PhantomData), [node], (operation, x), out)
 }
 
 #[derive(Debug)]

@@ -1,11 +1,4 @@
-//! A recipe: one TOML file with every setting of a training run.
-//!
-//! A recipe is read in two steps. First the file is parsed as written, with the position of every key and value, and
-//! the `--set` arguments are applied. Then the keys are checked and completed to a [`Recipe`]. The resolved recipe is
-//! written beside the results as `recipe.resolved.toml`, which loads again to the same recipe. All problems are
-//! reported at once.
-//!
-//! Relative paths start at the working directory, as with most command-line tools.
+#![doc = include_str!("../README.md")]
 
 mod augment;
 mod benchmark;
@@ -26,6 +19,7 @@ mod preset;
 pub mod reference_page;
 #[cfg(test)]
 mod schema_tests;
+pub mod study_file;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -47,7 +41,7 @@ pub use augment::{Augment, Augmentation};
 pub use benchmark::{Benchmark, SuiteChoice};
 pub use best_epoch::{BestModelRule, EarlyStopping};
 pub use context::Context;
-pub use convert::{ImportError, Imported, Left, Tool, import};
+pub use convert::{ConvertError, Converted, Left, Tool, convert};
 pub use curriculum::{Curriculum, Evidence, ExampleKeys, PhaseRecipe, SamplingOrder};
 pub use data::{CaseSource, Data, Synth};
 pub use early_advance::EarlyAdvance;
@@ -94,7 +88,7 @@ pub struct Recipe {
     pub benchmark: Benchmark,
 }
 
-/// Why a recipe was not loaded.
+/// Why a recipe or a study file was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// The file cannot be read, or is not UTF-8.
@@ -108,7 +102,7 @@ pub enum RecipeError {
     /// The file or a `--set` argument is wrong.
     #[error("{}", Listed(path, problems))]
     Invalid {
-        /// Path of the recipe.
+        /// Path of the file.
         path: PathBuf,
         /// All problems, in the order of the file.
         problems: Vec<Problem>,

@@ -1,9 +1,4 @@
-//! Report of a run as one self-contained HTML file: no scripts, no network access, light and dark, wide
-//! and narrow screens.
-//!
-//! Every chart comes with a table of its numbers and their denominators. Every table is a CSV file as well, behind a
-//! link in the page and in a separate file. A chart is left out where the suite lacks its conditions. All text from
-//! cases, models and recipes is escaped, and a content security policy in the page blocks scripts and network access.
+#![doc = include_str!("../README.md")]
 
 mod chain_flow;
 mod denominators;

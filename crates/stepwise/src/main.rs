@@ -1,7 +1,4 @@
-//! The `stepwise` command: stepwise fine-tuning of vision-language models, and the adversarial benchmark of what they learned.
-//!
-//! stdout carries results, stderr everything else. Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 3 another process
-//! runs it, 130 interrupted after a checkpoint was written.
+#![doc = include_str!("../README.md")]
 
 mod preflight;
 mod table_markup;
@@ -33,46 +30,44 @@ enum Command {
     /// Write a commented recipe to start from.
     Init(commands::init::Args),
     /// Translate a recipe of LLaMA-Factory, ms-swift or TRL.
-    Import(commands::convert::Args),
-    /// Fine-tune as a recipe says, and benchmark against the untouched base after every epoch.
+    Convert(commands::convert::Args),
+    /// Fine-tune with a recipe, and benchmark the model against its base after every epoch.
     Train(commands::train::Args),
-    /// Benchmark a run, a checkpoint, a PEFT folder or a model, against its base.
+    /// Benchmark a run, a checkpoint, a PEFT folder or a model against its base.
     Eval(commands::eval::Args),
-    /// Compare two runs, checkpoints or files of outcomes on the questions both answered.
+    /// Compare two runs, checkpoints or outcome files on the questions that both answered.
     Compare(commands::compare::Args),
-    /// Run the arms of a study, each a run of its own, here or on a cluster.
-    Study(commands::study::Args),
-    /// Compare the arms of a study: tables for the paper, the tests, and one page with all pictures.
-    Report(commands::report::Args),
+    /// Run the arms of a study, here or on a cluster, and compare them.
+    #[command(subcommand)]
+    Study(commands::study::Command),
     /// Ask a model one question.
     Ask(commands::ask::Args),
-    /// Check a case file: every problem at once, and what it holds.
+    /// Check a case file or a recipe, list all problems at once, and summarise the contents.
     Check(commands::check::Args),
-    /// Show what a recipe's model will be taught, token by token.
+    /// Show the training examples of a case token by token, with the supervised tokens marked.
     Preview(commands::preview::Args),
-    /// Import a data set, draw synthetic cases, or look at cases.
+    /// Import a data set, generate synthetic cases, or print a case.
     #[command(subcommand)]
     Data(commands::data::Command),
-    /// Write an adapter as a PEFT folder or merged into its model.
+    /// Write an adapter as a PEFT folder, or merge it into its model.
     Export(commands::export::Args),
-    /// Say what this program runs on, and test itself there.
+    /// Show backends, threads and processor instructions, and run a self-test on the device.
     Doctor(commands::doctor::Args),
-    /// Print the JSON Schema of recipes, or their reference page.
+    /// Print the JSON Schema of recipes, or a reference page of recipes, suites or studies.
     Schema(commands::schema::Args),
-    /// Make a small model from nothing: its own tokenizer, random weights.
-    Create(commands::new_model::Args),
+    /// Create a small model with random weights and a new tokenizer.
+    NewModel(commands::new_model::Args),
 }
 
 fn main() -> ExitCode {
     stepwise_vlm::keep_freed_memory();
     let result = match Cli::parse().command {
         Command::Init(args) => commands::init::run(&args),
-        Command::Import(args) => commands::convert::run(&args),
+        Command::Convert(args) => commands::convert::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Compare(args) => commands::compare::run(&args),
-        Command::Study(args) => commands::study::run(&args),
-        Command::Report(args) => commands::report::run(&args),
+        Command::Study(command) => commands::study::run(&command),
         Command::Ask(args) => commands::ask::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
@@ -80,7 +75,7 @@ fn main() -> ExitCode {
         Command::Data(command) => commands::data::run(&command),
         Command::Export(args) => commands::export::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
-        Command::Create(args) => commands::new_model::run(&args),
+        Command::NewModel(args) => commands::new_model::run(&args),
     };
     exit::code(result)
 }

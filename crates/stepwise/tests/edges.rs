@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// For each crate, the crates that it may depend on.
-const EDGES: [(&str, &[&str]); 13] = [
+/// For each crate, the crates that it may depend on. In addition, tests may use [`TESTING`].
+const EDGES: [(&str, &[&str]); 15] = [
     ("stepwise-config", &[]),
     ("stepwise-data", &[]),
     ("stepwise-ops", &[]),
@@ -21,6 +21,8 @@ const EDGES: [(&str, &[&str]); 13] = [
         &[BENCHMARK, CONFIG, CURRICULUM, DATA, "stepwise-datasets", RECIPE, REPORT, "stepwise-study", TRAINER, VLM],
     ),
     ("stepwise-fuzzed", &[DATA, RECIPE, TRAINER, VLM]),
+    (TESTING, &[BENCHMARK, DATA, RECIPE, VLM]),
+    ("xtask", &[BENCHMARK, RECIPE]),
 ];
 
 const BENCHMARK: &str = "stepwise-benchmark";
@@ -30,6 +32,7 @@ const DATA: &str = "stepwise-data";
 const OPS: &str = "stepwise-ops";
 const RECIPE: &str = "stepwise-recipe";
 const REPORT: &str = "stepwise-report";
+const TESTING: &str = "stepwise-testing";
 const TRAINER: &str = "stepwise-trainer";
 const VLM: &str = "stepwise-vlm";
 
@@ -42,15 +45,21 @@ fn crates_use_each_other_as_drawn() {
         .expect("cargo runs");
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
     let packages = metadata["packages"].as_array().expect("packages");
-    assert_eq!(packages.len(), EDGES.len(), "a new crate needs its place in this test and in the drawing");
+    assert_eq!(
+        packages.len(),
+        EDGES.len(),
+        "a new crate needs its place in this test and in crates/xtask/src/picture.rs"
+    );
     for (name, allowed) in EDGES {
         let package = packages.iter().find(|package| package["name"] == name).expect("the crate is there");
-        let used: BTreeSet<&str> = package["dependencies"]
-            .as_array()
-            .expect("dependencies")
+        let dependencies = package["dependencies"].as_array().expect("dependencies");
+        let used: BTreeSet<&str> = dependencies
             .iter()
-            .filter_map(|dependency| dependency["name"].as_str())
-            .filter(|dependency| dependency.starts_with("stepwise"))
+            .filter_map(|dependency| Some((dependency["name"].as_str()?, dependency["kind"].as_str())))
+            .filter(|(dependency, kind)| {
+                dependency.starts_with("stepwise") && (*dependency, *kind) != (TESTING, Some("dev"))
+            })
+            .map(|(dependency, _)| dependency)
             .collect();
         let stray: Vec<_> = used.difference(&allowed.iter().copied().collect()).copied().collect();
         assert!(stray.is_empty(), "{name} uses {stray:?}");

@@ -12,10 +12,11 @@ use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_data::io::digest::hex;
 use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_recipe::Recipe;
+use stepwise_recipe::study_file::UnequalBudget;
 use stepwise_trainer::batches::augment::Augmenter;
 use stepwise_vlm::processor::Processor;
 
-use super::{Study, StudyError, Task, UnequalBudget};
+use super::{Study, StudyError, Task};
 
 /// Training budget of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,35 +1,28 @@
-//! Studies: a base recipe, arms that change named keys of it, and seeds. Every arm with every seed is a task, one
-//! training run in a folder of its own.
-//!
-//! A manifest is written before the first run. Its digest protects against changes to a study that has begun. Tasks are
-//! independent: any process, on any machine with access to the study's folder, can claim a task and run or resume it.
+#![doc = include_str!("../README.md")]
 
 pub mod budget;
 pub mod claim;
+pub mod cluster;
 pub mod collect;
-mod file;
 pub mod holder;
 pub mod manifest;
-mod reference_page;
 pub mod report;
 mod same_cases;
 pub mod summary;
 pub mod task;
-mod unequal_budget;
 
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::metrics::endpoints;
-use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_config::nearest::nearest;
-use stepwise_recipe::{Problem, RecipeError};
+use stepwise_recipe::RecipeError;
+use stepwise_recipe::study_file::{AxisArm, StudyFile};
 use stepwise_trainer::cases::{Cases, CasesError};
 use stepwise_trainer::evaluation::epochs;
 
-pub use file::{Axis, AxisArm, StudyFile, reference};
-pub use reference_page::markdown;
 pub use task::Task;
-pub use unequal_budget::UnequalBudget;
 
 use crate::summary::EFFECTIVE;
 
@@ -45,13 +38,8 @@ pub enum StudyError {
         source: std::io::Error,
     },
     /// The study file is wrong.
-    #[error("{}", listed(path, problems))]
-    Invalid {
-        /// Path of the study.
-        path: PathBuf,
-        /// All problems, in the order of the file.
-        problems: Vec<Problem>,
-    },
+    #[error(transparent)]
+    Invalid(RecipeError),
     /// The base recipe with the changes of an arm is not valid.
     #[error("the recipe of the arm `{arm}` cannot be used:\n{error}")]
     Recipe {
@@ -120,7 +108,7 @@ pub enum StudyError {
     },
     /// The study has no task with this number.
     #[error(
-        "there is no task {task}: the study has {count} tasks, counted from 0 -> see `stepwise study FILE --dry-run`"
+        "there is no task {task}: the study has {count} tasks, counted from 0 -> see `stepwise study run FILE --dry-run`"
     )]
     NoTask {
         /// The requested number.
@@ -138,11 +126,6 @@ impl StudyError {
     fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         |error| Self::File { path: path.into(), error }
     }
-}
-
-fn listed(path: &Path, problems: &[Problem]) -> String {
-    let all: String = problems.iter().map(|problem| format!("{problem}\n\n")).collect();
-    format!("{all}{}: {} problem{}", path.display(), problems.len(), if problems.len() == 1 { "" } else { "s" })
 }
 
 /// A checked study: the recipe of every arm is valid, and the benchmark measures every primary endpoint.
@@ -184,7 +167,7 @@ impl Study {
         let text =
             |path: &Path| std::fs::read(path).and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other));
         let written = text(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
-        let file = StudyFile::parse(path, written)?;
+        let file = StudyFile::parse(path, written).map_err(StudyError::Invalid)?;
         let base_text = text(&file.base).map_err(|source| StudyError::Read { path: file.base.clone(), source })?;
         let senseless = |what: String, advice: String| StudyError::Senseless { path: path.into(), what, advice };
         let arms = arms(&file);

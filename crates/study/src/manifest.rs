@@ -12,11 +12,12 @@ use sha2::{Digest, Sha256};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::digest::{hex, sha256_file};
 use stepwise_recipe::CaseSource;
+use stepwise_recipe::study_file::UnequalBudget;
 
 use super::budget::{Budget, check, count};
 use super::same_cases::check_questions;
 use super::task::TaskStatus;
-use super::{Study, StudyError, Task, UnequalBudget};
+use super::{Study, StudyError, Task};
 
 /// Schema version of the manifest.
 pub const SCHEMA: &str = "study/2";
@@ -115,7 +116,7 @@ impl Manifest {
         let there = read(&path(study))?.ok_or_else(|| StudyError::Senseless {
             path: study.path.clone(),
             what: format!("the study has not begun: {} does not exist", path(study).display()),
-            advice: format!("run it first: `stepwise study {}`", study.path.display()),
+            advice: format!("run it first: `stepwise study run {}`", study.path.display()),
         })?;
         match there.difference(&Self::written(study)) {
             Some(what) => Err(StudyError::Changed { path: path(study), what }),

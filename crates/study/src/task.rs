@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_recipe::Recipe;
+use stepwise_recipe::study_file::StudyFile;
 use stepwise_trainer::checkpoint;
 
-use super::{StudyError, StudyFile};
+use super::StudyError;
 
 /// One arm with one seed: a training run of the study.
 #[derive(Clone, Debug)]

@@ -78,55 +78,45 @@ impl ParameterVisitor for Look<'_> {
 
 #[cfg(test)]
 mod tests {
+    use stepwise_testing::model::model_with_lora;
+    use stepwise_testing::model::parameters::{set_trainable, shift};
+
     use super::*;
-    use crate::testing::model;
 
-    struct Nudge(&'static str);
-
-    impl ParameterVisitor for Nudge {
-        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-            if name.contains(self.0) {
-                parameter.replace(parameter.values() + 1e-6);
-            }
-        }
+    /// Changes the parameters whose names contain `part`.
+    fn nudge(model: &mut Vlm, part: &str) {
+        shift(model, 1e-6, |name| name.contains(part));
     }
 
     #[test]
-    fn a_frozen_tensor_that_moves_is_named_and_one_that_learns_may() {
-        let mut model = model();
-        stepwise_vlm::adapter::attach(&mut model, &crate::testing::lora(), 1, |_| true).expect("attached");
+    fn a_changed_frozen_tensor_is_named_and_a_trainable_one_may_change() {
+        let mut model = model_with_lora();
         let before = FrozenDigests::of(&mut model);
-        model.visit(&mut Nudge("lora_"));
+        nudge(&mut model, "lora_");
         assert_eq!(before.unmoved(&mut model), Ok(()));
-        model.visit(&mut Nudge("layers.1.mlp.up_proj.weight"));
+        nudge(&mut model, "layers.1.mlp.up_proj.weight");
         let name = "model.text_model.layers.1.mlp.up_proj.weight".to_owned();
         assert_eq!(before.unmoved(&mut model), Err(FrozenChanged(name)));
     }
 
     #[test]
-    fn what_a_phase_freezes_may_not_move_in_it_and_may_before_and_after() {
-        struct Rest(bool);
-        impl ParameterVisitor for Rest {
-            fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-                if name.contains("text_model") && name.contains("lora_") {
-                    parameter.set_learning(!self.0);
-                }
-            }
-        }
-        let mut model = model();
-        stepwise_vlm::adapter::attach(&mut model, &crate::testing::lora(), 1, |_| true).expect("attached");
+    fn tensors_that_a_phase_freezes_may_change_only_outside_the_phase() {
+        let set_decoder = |model: &mut Vlm, trainable| {
+            set_trainable(model, trainable, |name| name.contains("text_model") && name.contains("lora_"));
+        };
+        let mut model = model_with_lora();
         let mut frozen = FrozenDigests::of(&mut model);
-        model.visit(&mut Nudge("lora_"));
-        model.visit(&mut Rest(true));
+        nudge(&mut model, "lora_");
+        set_decoder(&mut model, false);
         let first = "model.text_model.layers.0.mlp.down_proj.lora_A.weight".to_owned();
         assert_eq!(frozen.unmoved(&mut model), Err(FrozenChanged(first.clone())), "the freezing was not recorded");
         frozen.rest(&mut model);
         assert_eq!(frozen.unmoved(&mut model), Ok(()));
-        model.visit(&mut Nudge("vision_model.encoder.layers.0.mlp.fc1.lora_"));
+        nudge(&mut model, "vision_model.encoder.layers.0.mlp.fc1.lora_");
         assert_eq!(frozen.unmoved(&mut model), Ok(()), "another part is still trained");
-        model.visit(&mut Nudge("text_model.layers.0.mlp.down_proj.lora_A"));
+        nudge(&mut model, "text_model.layers.0.mlp.down_proj.lora_A");
         assert_eq!(frozen.unmoved(&mut model), Err(FrozenChanged(first)));
-        model.visit(&mut Rest(false));
+        set_decoder(&mut model, true);
         frozen.rest(&mut model);
         assert_eq!(frozen.unmoved(&mut model), Ok(()));
     }

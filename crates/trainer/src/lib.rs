@@ -1,5 +1,4 @@
-//! Training: recipe, run plan, training loop, optimiser, checkpoints, logs, studies, and the benchmark
-//! after every epoch.
+#![doc = include_str!("../README.md")]
 
 pub mod optim;
 
@@ -21,6 +20,3 @@ pub mod progress;
 pub mod recipe_to_model;
 pub mod selection;
 pub mod train;
-
-#[cfg(test)]
-mod testing;

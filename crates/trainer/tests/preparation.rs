@@ -1,12 +1,13 @@
 //! Preflight: the largest micro-batch is found, and training examples that are too long are refused.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::case::Answer;
 use stepwise_recipe::Recipe;
+use stepwise_testing::files::repository;
+use stepwise_testing::recipe;
 use stepwise_trainer::batches::examples::{ExampleBuilder, MicroBatch};
 use stepwise_trainer::batches::prefetch::BatchSource;
 use stepwise_trainer::cases::Cases;
@@ -17,8 +18,7 @@ use stepwise_trainer::preflight::plan_summary;
 
 /// Recipe with examples of many lengths on the shipped model, with original, swapped, edited and missing images.
 fn recipe(more: &str) -> Recipe {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let text = format!(
+    recipe::recipe(format!(
         r#"model_name_or_path = "{}"
 [data]
 synth = {{ cases = 24, seed = 2, image_size = 128 }}
@@ -35,13 +35,12 @@ stages = [3, 4]
 num_train_epochs = 1
 context = "gold"
 {more}"#,
-        root.join("checkpoints/tiny-base").display()
-    );
-    Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
+        repository().join("checkpoints/tiny-base").display()
+    ))
 }
 
 #[test]
-fn the_largest_batch_goes_first() {
+fn the_dry_run_takes_the_largest_micro_batch() {
     let recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
@@ -88,7 +87,7 @@ fn the_largest_batch_goes_first() {
 }
 
 #[test]
-fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
+fn an_example_longer_than_cutoff_len_is_refused_before_the_run() {
     let mut recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
@@ -105,7 +104,7 @@ fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
 }
 
 #[test]
-fn answers_that_are_boxes_weigh_as_their_phase_says() {
+fn box_answers_have_the_loss_weight_of_their_phase() {
     let recipe = recipe("evidence = \"box\"\nbox_loss_weight = 0.5\n");
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");

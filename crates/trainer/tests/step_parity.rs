@@ -1,49 +1,32 @@
 //! Comparison of optimiser steps with PEFT and torch: losses, gradient norms, parameters after steps, accumulation.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use burn::tensor::Device;
 use serde_json::Value;
-use stepwise_data::conversation::{Conversation, Message};
-use stepwise_data::image::load_picture;
 use stepwise_recipe::lr_schedule::{LrScheduler, Warmup};
+use stepwise_testing::files::parity;
+use stepwise_testing::model::parameters::{set_trainable, trainable_parameters};
+use stepwise_testing::model::recorded::{References, example, facts};
+use stepwise_testing::model::{pipeline, pipeline_in, pipeline_with};
 use stepwise_trainer::batches::examples::{MicroBatch, TrainingExample};
 use stepwise_trainer::optim::adamw::{AdamW, AdamWConfig};
 use stepwise_trainer::optim::learning_rates::Rates;
 use stepwise_trainer::optim::step::{StepOptions, Stepped, step};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::load_adapter;
-use stepwise_vlm::batch::EncodableExample;
-use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::pipeline::VlmPipeline;
-use stepwise_vlm::weights::SafetensorsSource;
 
-fn parity() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity")
-}
+/// Prefix of parameter names in PEFT's files.
+const PREFIX: &str = "base_model.model.";
 
-fn facts() -> Value {
-    serde_json::from_slice(&std::fs::read(parity().join("fixtures.json")).expect("fixtures.json")).expect("JSON")
-}
-
-fn pipeline() -> VlmPipeline {
-    let mut pipeline = VlmPipeline::load(&parity().join("tiny"), &Device::flex()).expect("the tiny model");
-    pipeline.processor.set_image_splitting(Some(false));
-    pipeline
-}
-
-/// A recorded conversation as a training example.
-fn example(pipeline: &VlmPipeline, name: &str) -> TrainingExample {
-    let facts = facts();
-    let recorded = &facts["conversations"][name];
-    let messages: Vec<Message> = serde_json::from_value(recorded["messages"].clone()).expect("messages");
-    let images = recorded["images"].as_array().expect("images").iter().map(|image| {
-        let path = parity().join("images").join(format!("{}.png", image.as_str().expect("a name")));
-        Arc::new(pipeline.processor.prepare(&load_picture(&path).expect("a picture")).expect("tiles"))
-    });
-    let example = EncodableExample { conversation: Conversation { messages }, images: images.collect() };
+/// Returns a recorded conversation as a training example.
+fn training_example(pipeline: &VlmPipeline, name: &str) -> TrainingExample {
+    let example = example(pipeline, name);
     TrainingExample { example, stage: 1, condition: None, weight: 1.0, attack: None, name: name.to_owned() }
+}
+
+/// Returns the conversation with a recorded name as a training example.
+fn named(pipeline: &VlmPipeline, name: &Value) -> TrainingExample {
+    training_example(pipeline, name.as_str().expect("a name"))
 }
 
 fn micro_batch(pipeline: &VlmPipeline, examples: &[TrainingExample]) -> MicroBatch {
@@ -62,45 +45,38 @@ fn near(what: &str, mine: f64, recorded: &Value, tolerance: f64) {
     assert!((mine - recorded).abs() <= tolerance * recorded.abs(), "{what}: {mine} against {recorded}");
 }
 
-/// Compares every trainable parameter with the fixture `{after}.{prefix}NAME`, where the reference gradient
-/// is not noise.
-struct SameParameters<'a> {
-    references: &'a SafetensorsSource,
-    after: &'a str,
-    gradients: &'a str,
-    prefix: &'a str,
-    /// Largest accepted difference of a value; a small fraction of one step.
+/// Asserts that every trainable parameter NAME with a recorded tensor `{after}NAME` equals that tensor within
+/// `tolerance`, a small fraction of one step, where the reference gradient `{gradients}NAME` is not noise. Returns the
+/// number of compared parameters.
+fn compare_parameters(
+    model: &mut Vlm,
+    references: &References,
+    [after, gradients]: [&str; 2],
     tolerance: f32,
-    compared: usize,
-}
-
-impl ParameterVisitor for SameParameters<'_> {
-    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        let after = self.references.any(&format!("{}.{}{name}", self.after, self.prefix));
-        let (true, Ok((_, after))) = (parameter.learns(), after) else { return };
-        let gradient = self.references.any(&format!("{}.{}{name}", self.gradients, self.prefix)).expect("a gradient").1;
-        let mine: Vec<f32> = parameter.values().into_data().try_to_vec().expect("f32");
-        for ((mine, after), gradient) in mine.iter().zip(&after).zip(&gradient) {
+) -> usize {
+    let mut compared = 0;
+    for (name, values) in trainable_parameters(model) {
+        let Some(after) = references.get(&format!("{after}{name}")) else { continue };
+        let gradient = references.values(&format!("{gradients}{name}"));
+        for ((mine, after), gradient) in values.iter().zip(&after).zip(&gradient) {
             // AdamW's steps have about the size of the learning rate even for tiny gradients, which are rounding noise.
             if gradient.abs() > 1e-5 {
-                assert!((mine - after).abs() < self.tolerance, "{name}: {mine} against {after}");
+                assert!((mine - after).abs() < tolerance, "{name}: {mine} against {after}");
             }
         }
-        self.compared += 1;
+        compared += 1;
     }
+    compared
 }
 
 #[test]
 fn three_lora_steps_equal_peft_and_torch() {
-    let facts = facts();
-    let references = SafetensorsSource::open(&[parity().join("fixtures.safetensors")], &Device::flex()).expect("opens");
+    let facts = facts("fixtures.json");
+    let references = References::open("fixtures.safetensors");
     for (which, folder) in [("lora", "tiny-lora"), ("lora_all", "tiny-lora-all")] {
         let recorded = &facts["training"][which];
-        let mut pipeline = pipeline();
-        load_adapter(&mut pipeline.model, &parity().join(folder)).expect("the adapter");
-        pipeline.refresh();
-        let example = example(&pipeline, recorded["conversation"].as_str().expect("a name"));
-        let micro_batches = [micro_batch(&pipeline, &[example])];
+        let mut pipeline = pipeline_with(folder);
+        let micro_batches = [micro_batch(&pipeline, &[named(&pipeline, &recorded["conversation"])])];
         let mut optimizer = optimizer();
         for index in 0..3 {
             let Stepped { tally, grad_norm } =
@@ -108,17 +84,10 @@ fn three_lora_steps_equal_peft_and_torch() {
             near("loss", tally.loss(), &recorded["losses"][index], 1e-4);
             near("gradient norm", grad_norm, &recorded["global_grad_norms"][index], 1e-3);
             if index != 1 {
-                let (after, gradients) = (format!("{which}.step.{}", index + 1), format!("{which}.grad"));
-                let mut same = SameParameters {
-                    references: &references,
-                    after: &after,
-                    gradients: &gradients,
-                    prefix: "base_model.model.",
-                    tolerance: 2e-5,
-                    compared: 0,
-                };
-                pipeline.model.visit(&mut same);
-                assert_eq!(same.compared, 2 * recorded["targets"].as_array().expect("targets").len());
+                let after = format!("{which}.step.{}.{PREFIX}", index + 1);
+                let gradients = format!("{which}.grad.{PREFIX}");
+                let compared = compare_parameters(&mut pipeline.model, &references, [&after, &gradients], 2e-5);
+                assert_eq!(compared, 2 * recorded["targets"].as_array().expect("targets").len());
             }
         }
         let last = step(&mut pipeline, &mut optimizer, &micro_batches, OPTIONS).expect("a step").tally;
@@ -129,9 +98,8 @@ fn three_lora_steps_equal_peft_and_torch() {
 /// DoRA, `modules_to_save`, LoRA+ with PEFT's groups, and a learning rate for each part.
 #[test]
 fn three_steps_of_every_kind_equal_peft_and_torch() {
-    let text = std::fs::read(parity().join("variants.json")).expect("variants.json");
-    let facts: Value = serde_json::from_slice(&text).expect("JSON");
-    let references = SafetensorsSource::open(&[parity().join("variants.safetensors")], &Device::flex()).expect("opens");
+    let facts = facts("variants.json");
+    let references = References::open("variants.safetensors");
     let number = |value: &Value| value.as_f64().expect("a number");
     let same = Rates::same(number(&facts["adamw"]["lr"]));
     let plus = Rates { loraplus_ratio: number(&facts["loraplus_lr_ratio"]), ..same };
@@ -149,27 +117,18 @@ fn three_steps_of_every_kind_equal_peft_and_torch() {
         ("saved", "saved.rates", parts, 19),
     ] {
         let recorded = &facts[record]["losses"];
-        let mut pipeline = pipeline();
-        load_adapter(&mut pipeline.model, &parity().join(format!("tiny-lora-{kind}"))).expect("the adapter");
-        pipeline.refresh();
-        let example = example(&pipeline, facts["conversation"].as_str().expect("a name"));
-        let micro_batches = [micro_batch(&pipeline, &[example])];
+        let mut pipeline = pipeline_with(&format!("tiny-lora-{kind}"));
+        let micro_batches = [micro_batch(&pipeline, &[named(&pipeline, &facts["conversation"])])];
         let (mut optimizer, options) = (optimizer(), StepOptions { rates, ..OPTIONS });
         for index in 0..4 {
             let loss = step(&mut pipeline, &mut optimizer, &micro_batches, options).expect("a step").tally.loss();
             near(record, loss, &recorded[index], 1e-4);
             if [0, 2].contains(&index) {
-                let (after, gradients) = (format!("{record}.step.{}", index + 1), format!("{kind}.grad"));
-                let mut same = SameParameters {
-                    references: &references,
-                    after: &after,
-                    gradients: &gradients,
-                    prefix: "base_model.model.",
-                    tolerance: 2e-5 * rates.loraplus_ratio as f32,
-                    compared: 0,
-                };
-                pipeline.model.visit(&mut same);
-                assert_eq!(same.compared, tensors, "{record}");
+                let after = format!("{record}.step.{}.{PREFIX}", index + 1);
+                let gradients = format!("{kind}.grad.{PREFIX}");
+                let tolerance = 2e-5 * rates.loraplus_ratio as f32;
+                let compared = compare_parameters(&mut pipeline.model, &references, [&after, &gradients], tolerance);
+                assert_eq!(compared, tensors, "{record}");
             }
         }
     }
@@ -178,8 +137,7 @@ fn three_steps_of_every_kind_equal_peft_and_torch() {
 /// Loss over supervised tokens, accumulation, clipping, AdamW and the schedule with warm-up together.
 #[test]
 fn ten_steps_equal_the_curve_of_trl() {
-    let file = std::fs::read(parity().join("sft.json")).expect("sft.json");
-    let recorded: Value = serde_json::from_slice(&file).expect("JSON");
+    let recorded = facts("sft.json");
     let settings = &recorded["settings"];
     let number = |key: &str| settings[key].as_f64().expect("a number");
     let whole = |key: &str| settings[key].as_u64().expect("a whole number");
@@ -187,11 +145,9 @@ fn ten_steps_equal_the_curve_of_trl() {
     let warmup = Warmup::Steps(whole("warmup_steps"));
     let (batch, accumulated) = (whole("per_device_train_batch_size"), whole("gradient_accumulation_steps"));
 
-    let mut pipeline = pipeline();
-    load_adapter(&mut pipeline.model, &parity().join("tiny-lora")).expect("the adapter");
-    pipeline.refresh();
+    let mut pipeline = pipeline_with("tiny-lora");
     let taught = recorded["taught"].as_array().expect("names").iter().map(|name| {
-        let mut example = example(&pipeline, name.as_str().expect("a name"));
+        let mut example = named(&pipeline, name);
         // TRL supervises the completion, here the last answer. Earlier answers belong to the prompt.
         let messages = &mut example.example.conversation.messages;
         let earlier = messages.len() - 1;
@@ -222,71 +178,46 @@ fn ten_steps_equal_the_curve_of_trl() {
 }
 
 #[test]
-fn a_step_beside_a_base_in_four_bits_equals_qlora() {
-    let references = SafetensorsSource::open(&[parity().join("qlora.safetensors")], &Device::flex()).expect("opens");
+fn a_step_on_a_four_bit_base_equals_qlora() {
+    let references = References::open("qlora.safetensors");
     let precision = Precision::Nf4 { double_quant: true, bf16: false };
-    let mut pipeline =
-        VlmPipeline::load_in(precision, &parity().join("tiny"), &Device::flex()).expect("the tiny model");
-    pipeline.processor.set_image_splitting(Some(false));
+    let mut pipeline = pipeline_in(precision);
     load_adapter(&mut pipeline.model, &parity().join("tiny-lora")).expect("the adapter");
     pipeline.refresh();
-    let micro_batches = [micro_batch(&pipeline, &[example(&pipeline, "multi_turn")])];
+    let micro_batches = [micro_batch(&pipeline, &[training_example(&pipeline, "multi_turn")])];
     step(&mut pipeline, &mut optimizer(), &micro_batches, OPTIONS).expect("a step");
-    let mut same = SameParameters {
-        references: &references,
-        after: "step.1",
-        gradients: "grad",
-        prefix: "base_model.model.",
-        tolerance: 2e-5,
-        compared: 0,
-    };
-    pipeline.model.visit(&mut same);
-    assert_eq!(same.compared, 28);
+    let names = ["step.1.", "grad."].map(|start| format!("{start}{PREFIX}"));
+    let compared = compare_parameters(&mut pipeline.model, &references, names.each_ref().map(String::as_str), 2e-5);
+    assert_eq!(compared, 28);
 }
 
 #[test]
 fn a_full_fine_tuning_step_equals_torch() {
-    struct SetFree;
-    impl ParameterVisitor for SetFree {
-        fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
-            parameter.set_learning(true);
-        }
-    }
-    let facts = facts();
+    let facts = facts("fixtures.json");
     let recorded = &facts["training"]["full"];
-    let references = SafetensorsSource::open(&[parity().join("fixtures.safetensors")], &Device::flex()).expect("opens");
+    let references = References::open("fixtures.safetensors");
     let mut pipeline = pipeline();
-    pipeline.model.visit(&mut SetFree);
+    set_trainable(&mut pipeline.model, true, |_| true);
     pipeline.refresh();
-    let example = example(&pipeline, recorded["conversation"].as_str().expect("a name"));
+    let example = named(&pipeline, &recorded["conversation"]);
     // The reference also decays norms and biases. Stepwise does not, like Hugging Face's Trainer: a difference of 1e-5.
     let mut optimizer = optimizer();
     let micro_batches = [micro_batch(&pipeline, &[example])];
     let first = step(&mut pipeline, &mut optimizer, &micro_batches, OPTIONS).expect("a step");
     near("loss", first.tally.loss(), &recorded["losses"][0], 1e-4);
     near("gradient norm", first.grad_norm, &recorded["global_grad_norm"], 1e-4);
-    let mut same = SameParameters {
-        references: &references,
-        after: "full.step.1",
-        gradients: "full.grad",
-        prefix: "",
-        tolerance: 2e-5,
-        compared: 0,
-    };
-    pipeline.model.visit(&mut same);
-    assert_eq!(same.compared, 9);
+    let compared = compare_parameters(&mut pipeline.model, &references, ["full.step.1.", "full.grad."], 2e-5);
+    assert_eq!(compared, 9);
 }
 
 /// Guards against averaging the loss over micro-batches instead of supervised tokens.
 #[test]
-fn accumulation_counts_every_supervised_token_alike() {
-    let facts = facts();
+fn accumulation_counts_every_supervised_token_equally() {
+    let facts = facts("fixtures.json");
     let recorded = &facts["training"]["accumulated"];
     let fresh = || {
-        let mut pipeline = pipeline();
-        load_adapter(&mut pipeline.model, &parity().join("tiny-lora")).expect("the adapter");
-        pipeline.refresh();
-        let examples = ["multi_turn", "two_images"].map(|name| example(&pipeline, name));
+        let pipeline = pipeline_with("tiny-lora");
+        let examples = ["multi_turn", "two_images"].map(|name| training_example(&pipeline, name));
         (pipeline, examples)
     };
     let run = |micro_batches: &dyn Fn([TrainingExample; 2]) -> Vec<Vec<TrainingExample>>| {
@@ -307,27 +238,15 @@ fn accumulation_counts_every_supervised_token_alike() {
 /// Eight training examples in eight micro-batches or in one give the same step.
 #[test]
 fn eight_micro_batches_of_one_equal_one_of_eight() {
-    struct Values(Vec<f32>);
-    impl ParameterVisitor for Values {
-        fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
-            if parameter.learns() {
-                self.0.extend(parameter.values().into_data().try_to_vec::<f32>().expect("f32"));
-            }
-        }
-    }
     let names = ["single", "multi_turn", "strip", "two_images", "small", "text_only", "split", "single"];
     let after = |each: usize| {
-        let mut pipeline = pipeline();
-        load_adapter(&mut pipeline.model, &parity().join("tiny-lora")).expect("the adapter");
-        pipeline.refresh();
-        let examples = names.map(|name| example(&pipeline, name));
+        let mut pipeline = pipeline_with("tiny-lora");
+        let examples = names.map(|name| training_example(&pipeline, name));
         let micro_batches: Vec<MicroBatch> =
             examples.chunks(each).map(|examples| micro_batch(&pipeline, examples)).collect();
         assert_eq!(micro_batches.len(), names.len() / each);
         let stepped = step(&mut pipeline, &mut optimizer(), &micro_batches, OPTIONS).expect("a step");
-        let mut values = Values(Vec::new());
-        pipeline.model.visit(&mut values);
-        (stepped, values.0)
+        (stepped, trainable_parameters(&mut pipeline.model).into_values().flatten().collect::<Vec<f32>>())
     };
     let ((apart, moved_apart), (together, moved_together)) = (after(1), after(8));
     assert_eq!(apart.tally.tokens(), together.tally.tokens());

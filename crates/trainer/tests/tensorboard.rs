@@ -2,13 +2,13 @@
 //! the package tensorboard.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Command;
 
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
+use stepwise_testing::files::parity;
 use stepwise_trainer::log::{MetricsLine, Pace, Resumed, RunLog, StepLine};
 
 fn line(step: u64, loss: f64) -> StepLine {
@@ -34,7 +34,7 @@ fn line(step: u64, loss: f64) -> StepLine {
 
 #[test]
 #[allow(clippy::print_stderr)]
-fn tensorboard_reads_what_the_log_says() {
+fn tensorboard_reads_the_logged_values() {
     let Some(python) = std::env::var_os("STEPWISE_PYTHON") else {
         eprintln!("skipped: STEPWISE_PYTHON is not set");
         return;
@@ -68,7 +68,7 @@ fn tensorboard_reads_what_the_log_says() {
     // Steps 5 to 8 are written again and must occur once, with the new values.
     write(Some(4), 5..=8, 2.0);
 
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/read_events.py");
+    let script = parity().join("read_events.py");
     let output = Command::new(python).arg(script).arg(run.path()).output().expect("the Python starts");
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{complained}");

@@ -1,4 +1,4 @@
-//! Vision-language model: processor, packed batches, SmolVLM/Idefics3, LoRA adapters, weights, scoring, generation.
+#![doc = include_str!("../README.md")]
 
 pub mod nn;
 

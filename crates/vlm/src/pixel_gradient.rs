@@ -213,40 +213,25 @@ impl VlmPipeline {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
     use burn::tensor::Device;
     use image::{Rgb, RgbImage};
     use stepwise_data::conversation::{Conversation, Part, Role};
+    use stepwise_testing::files::{parity, tiny};
 
     use super::*;
     use crate::adapter::load_adapter;
     use crate::nn::parameter::{Parameter, ParameterVisitor};
     use crate::processor::pixels::ImageGrid;
 
-    fn parity(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity").join(name)
-    }
-
     /// The tiny model of the parity fixtures without image splitting, with a trainable adapter on every linear layer.
     fn adapted() -> VlmPipeline {
-        let mut pipeline = VlmPipeline::load(&parity("tiny"), &Device::flex()).expect("the tiny model");
+        let mut pipeline = VlmPipeline::load(&tiny(), &Device::flex()).expect("the tiny model");
         pipeline.processor.set_image_splitting(Some(false));
-        load_adapter(&mut pipeline.model, &parity("tiny-lora-all")).expect("the adapter");
-        pipeline.model.visit(&mut Learn);
+        load_adapter(&mut pipeline.model, &parity().join("tiny-lora-all")).expect("the adapter");
         pipeline.refresh();
         pipeline
-    }
-
-    struct Learn;
-
-    impl ParameterVisitor for Learn {
-        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-            if name.contains(".lora_") {
-                parameter.set_learning(true);
-            }
-        }
     }
 
     /// Counts trainable parameters and parameters with a gradient.
@@ -308,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_are_each_alone_but_for_rounding() {
+    fn gradients_of_a_batch_equal_single_gradients_up_to_rounding() {
         let pipeline = adapted();
         for pass in [Pass::ANSWER, Pass::BASE] {
             let asked = asked(&pipeline);
@@ -324,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_those_of_scoring_and_slopes_those_of_differences() {
+    fn values_equal_scores_and_gradients_equal_differences() {
         let pipeline = adapted();
         let unit = picture(&pipeline, 2);
         let one = example(&pipeline, std::slice::from_ref(&unit), "How is its margin?");
@@ -353,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_the_pixels_gets_a_gradient() {
+    fn only_the_pixels_get_a_gradient() {
         let mut pipeline = adapted();
         let asked = asked(&pipeline);
         let waiting: Vec<_> = asked.iter().map(|(example, objective)| pipeline.asked(example, objective)).collect();
@@ -367,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_gradient_is_refused() {
+    fn questions_without_a_gradient_are_refused() {
         let pipeline = adapted();
         let unit = picture(&pipeline, 1);
         let nll = PixelObjective::Nll { target: "no".to_owned() };

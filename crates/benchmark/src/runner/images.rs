@@ -7,10 +7,9 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 use stepwise_data::case::Case;
 
-use crate::model::Shown;
 use crate::perturb::{Perturbed, ShownImages};
 use crate::plan::{Entry, Plan};
-use crate::runner::RunError;
+use crate::runner::error::RunError;
 
 /// Source of decoded images. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` implements this trait.
 pub trait Images {
@@ -47,11 +46,12 @@ impl<'a> Gallery<'a> {
         self.made.clear();
     }
 
-    /// Returns the images shown for the case with index `case` under a perturbation; empty where it shows no images.
+    /// Returns the images shown for the case with index `case` under a perturbation, before its attack; empty where it
+    /// shows no images.
     ///
     /// # Errors
     /// [`RunError::Picture`] when an image cannot be read or has another size than its case states.
-    pub fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Shown>, RunError> {
+    pub fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Arc<RgbImage>>, RunError> {
         if perturbed.frame.without_images {
             return Ok(Vec::new());
         }
@@ -59,9 +59,7 @@ impl<'a> Gallery<'a> {
             ShownImages::Of(other) => *other,
             ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => case,
         };
-        (0..self.cases[case].images.len())
-            .map(|index| self.picture(case, index, &perturbed.pictures).map(Shown::Picture))
-            .collect()
+        (0..self.cases[case].images.len()).map(|index| self.picture(case, index, &perturbed.pictures)).collect()
     }
 
     fn picture(&mut self, case: usize, index: usize, pictures: &ShownImages) -> Result<Arc<RgbImage>, RunError> {
@@ -120,15 +118,6 @@ fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>,
 /// # Errors
 /// [`RunError::Picture`] when an image cannot be read or has another size than its case states.
 pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: Entry) -> Result<Vec<Arc<RgbImage>>, RunError> {
-    let Ok(perturbed) = plan.condition(entry).perturbation.perturb(&plan.scene(entry)) else {
-        return Ok(Vec::new());
-    };
-    let shown = Gallery::new(plan.pool.cases(), images).pictures(entry.case, &perturbed)?;
-    Ok(shown
-        .into_iter()
-        .filter_map(|shown| match shown {
-            Shown::Picture(picture) => Some(picture),
-            Shown::Pixels(_) => None,
-        })
-        .collect())
+    let Some(perturbed) = plan.perturbed(entry) else { return Ok(Vec::new()) };
+    Gallery::new(plan.pool.cases(), images).pictures(entry.case, &perturbed)
 }

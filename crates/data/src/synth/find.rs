@@ -58,11 +58,8 @@ fn named(asker: &mut Asker) {
 
 /// Category 11: which sign accompanies the findings.
 fn sign(asker: &mut Asker, gold: &str) {
-    let wordings = words(["Which sign is present?", "What sign does the image show?"]);
-    let mut values = Sign::names();
-    values.push(CANNOT_TELL);
-    let evidence = asker.regions.get("sign").map(|region| region.id.clone()).into_iter().collect();
-    asker.choice(11, &wordings, &values, gold, None, evidence);
+    let wordings = ["Which sign is present?", "What sign does the image show?"];
+    name_of(asker, (11, "sign"), wordings, Sign::names(), gold);
 }
 
 /// Categories 12, 13 and 16: boxes, quadrants and marks.
@@ -105,9 +102,19 @@ fn count(asker: &mut Asker) {
 
 /// Category 15: device or foreign body.
 fn device(asker: &mut Asker, gold: &str) {
-    let wordings = words(["Which device is present?", "What device does the image show?"]);
-    let mut values = Device::names();
-    values.push(CANNOT_TELL);
-    let evidence = asker.regions.get("device").map(|region| region.id.clone()).into_iter().collect();
-    asker.choice(15, &wordings, &values, gold, None, evidence);
+    let wordings = ["Which device is present?", "What device does the image show?"];
+    name_of(asker, (15, "device"), wordings, Device::names(), gold);
+}
+
+/// Adds a question of a category that asks for the name of what the region `region` shows, if there is such a region.
+fn name_of(
+    asker: &mut Asker,
+    (category, region): (u8, &str),
+    wordings: [&str; 2],
+    mut names: Vec<&'static str>,
+    gold: &str,
+) {
+    names.push(CANNOT_TELL);
+    let evidence = asker.regions.get(region).map(|region| region.id.clone()).into_iter().collect();
+    asker.choice(category, &words(wordings), &names, gold, None, evidence);
 }

@@ -49,7 +49,7 @@ fn slices_are_described_by_their_box() {
 }
 
 #[test]
-fn neighbours_stay_together_and_every_tumour_is_on_every_side() {
+fn neighbouring_slices_stay_on_one_side_of_the_split() {
     let set = brain();
     let (_, dataset) = set.import("brain-mri");
     let groups = |folder: &str| {
@@ -66,7 +66,7 @@ fn neighbours_stay_together_and_every_tumour_is_on_every_side() {
 }
 
 #[test]
-fn near_duplicates_of_another_run_are_kept_on_its_side() {
+fn near_duplicates_of_another_run_are_kept_on_its_side_of_the_split() {
     let set = brain();
     set.near_copy("meningioma/1.jpg", "glioma/41.jpg");
     let (report, dataset) = set.import("brain-mri");
@@ -78,12 +78,7 @@ fn near_duplicates_of_another_run_are_kept_on_its_side() {
 
 #[test]
 fn faults_name_file_row_and_field() {
-    let refused = |name: &str, text: &str, expected: &str| {
-        let set = brain();
-        set.text(name, text);
-        let error = set.error("brain-mri");
-        assert!(error.contains(expected) && error.contains(" -> "), "{error}");
-    };
+    let refused = |file: &str, text: &str, expected: &str| brain().assert_refused("brain-mri", (file, text), expected);
     refused("glioma/1.txt", "\n0 0.5 0.5 0.1 0.1", "1.txt:2: class: is 0, but boxes in glioma/ are of class 2");
     refused("glioma/1.txt", "2 0.5 0.5 0.1", "1.txt:1: cx cy w h: ");
     refused("glioma/1.txt", "2 0.5 0.5 0.1 0.1 0.1", "1.txt:1: cx cy w h: ");

@@ -76,6 +76,14 @@ impl Set {
         (report, dataset)
     }
 
+    /// Writes `text` to the file `file` and asserts that the import is refused with the message `expected` and advice.
+    #[track_caller]
+    fn assert_refused(&self, name: &str, (file, text): (&str, &str), expected: &str) {
+        self.text(file, text);
+        let error = self.error(name);
+        assert!(error.contains(expected) && error.contains(" -> "), "{error}");
+    }
+
     fn error(&self, name: &str) -> String {
         self.import_to(name, "refused", 0).expect_err("refused").to_string()
     }

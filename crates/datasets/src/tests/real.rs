@@ -1,21 +1,16 @@
 //! Import of the real data sets, where these are present.
-#![allow(clippy::print_stderr)]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use stepwise_data::case::{Case, Split};
+use stepwise_testing::files::real as real_folder;
 
 use super::{importer, sound};
 use crate::ImportOptions;
 
 /// Imports and checks a real data set. Returns its cases and the notes of the import; None when the data set is absent.
 fn real(name: &str) -> Option<(Vec<Case>, Vec<String>)> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
-    if !source.is_dir() {
-        eprintln!("skipped: ../shared is absent");
-        return None;
-    }
+    let source = real_folder(&format!("data/{name}"))?;
     let folder = tempfile::tempdir().expect("writable");
     let importer = importer(name).expect("known");
     let report = (importer.run)(&source, folder.path(), &ImportOptions::default()).expect("imports");

@@ -10,9 +10,9 @@ mod panel;
 
 use std::sync::Arc;
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
@@ -55,15 +55,8 @@ pub fn attention(
     }
     let ((q, q_node), (k, k_node), (v, v_node)) = (cpu::node(q), cpu::node(k), cpu::node(v));
     let (out, log_sums) = kernel::forward(&q, &k, &v, plan, shape);
-    cpu::tracked(
-        match AttentionBackward.prepare::<NoCheckpointing>([q_node, k_node, v_node]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => {
-                let kept = Kept { q, k, v, out: out.clone(), log_sums, plan: Arc::clone(plan), shape };
-                step.finish(kept, out)
-            }
-            OpsKind::UnTracked(step) => step.finish(out),
-        },
-    )
+    let kept = Kept { q, k, v, out: out.clone(), log_sums, plan: Arc::clone(plan), shape };
+    cpu::recorded(AttentionBackward, [q_node, k_node, v_node], kept, out)
 }
 
 /// Values of the forward pass that the backward pass needs.
@@ -87,13 +80,10 @@ impl Backward<Flex, 3> for AttentionBackward {
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_out = cpu::arriving(&ops, grads);
-        let kept = ops.state;
-        let gradients = kernel::backward(&kept, &d_out);
-        for ((parent, gradient), of) in ops.parents.into_iter().zip(gradients).zip([&kept.q, &kept.k, &kept.v]) {
-            if let Some(parent) = parent {
-                grads.register::<Flex>(parent.id, cpu::from_vec(gradient, &of.shape()));
-            }
-        }
+        let kept = &ops.state;
+        let shapes = [&kept.q, &kept.k, &kept.v].map(|argument| argument.shape());
+        let gradients = kernel::backward(kept, &d_out).into_iter().zip(shapes);
+        cpu::register(ops, gradients.map(|(gradient, shape)| cpu::from_vec(gradient, &shape)), grads);
     }
 }
 

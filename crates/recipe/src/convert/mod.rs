@@ -25,7 +25,7 @@ use yaml::{Entry, Yaml};
 
 /// A translated recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Imported {
+pub struct Converted {
     /// Tool that the recipe was written for.
     pub tool: Tool,
     /// Text of the translated recipe, in TOML.
@@ -49,7 +49,7 @@ pub struct Left {
 
 /// Why a recipe was not translated.
 #[derive(Debug, thiserror::Error)]
-pub enum ImportError {
+pub enum ConvertError {
     /// The file is not YAML with keys at its top level.
     #[error("{}:{line}: {problem} -> a recipe of {tools} is expected, in YAML", path.display(), tools = tools())]
     Yaml {
@@ -89,13 +89,13 @@ fn ids() -> String {
 ///
 /// # Errors
 /// When the text is not a YAML mapping, no tool is recognised, or the translation is not a valid recipe.
-pub fn import(path: &Path, text: &str, from: Option<Tool>) -> Result<Imported, ImportError> {
-    let entries = yaml::read(text).map_err(|error| ImportError::Yaml {
+pub fn convert(path: &Path, text: &str, from: Option<Tool>) -> Result<Converted, ConvertError> {
+    let entries = yaml::read(text).map_err(|error| ConvertError::Yaml {
         path: path.into(),
         line: error.line,
         problem: error.problem,
     })?;
-    let tool = from.or_else(|| Tool::recognise(&entries)).ok_or_else(|| ImportError::Tool { path: path.into() })?;
+    let tool = from.or_else(|| Tool::recognise(&entries)).ok_or_else(|| ConvertError::Tool { path: path.into() })?;
     let reference = reference();
     let full = is_full(tool, &entries);
     let mut draft = Draft::new(full, &reference, &entries);
@@ -125,14 +125,14 @@ pub fn import(path: &Path, text: &str, from: Option<Tool>) -> Result<Imported, I
     }
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let head = comment(&format!(
-        "Translated from {name}, a recipe of {tool}, by `stepwise import`. {tool} has no clinical stages: this recipe trains \
+        "Translated from {name}, a recipe of {tool}, by `stepwise convert`. {tool} has no clinical stages: this recipe trains \
          all stages together; `order = \"stepwise\"` below `[curriculum]` trains them one after the other.",
         tool = tool.name(),
     ));
     let recipe = format!("{head}{}", draft.text());
     match Recipe::parse(Path::new("recipe.toml"), recipe.clone(), &[]) {
-        Ok(_) => Ok(Imported { tool, recipe, carried, left }),
-        Err(error) => Err(ImportError::Refused { path: path.into(), error }),
+        Ok(_) => Ok(Converted { tool, recipe, carried, left }),
+        Err(error) => Err(ConvertError::Refused { path: path.into(), error }),
     }
 }
 

@@ -127,9 +127,9 @@ lora_colour: blue
 const TRL_FULL: &str = "model_name_or_path: m\ndataset_name: d\noutput_dir: o\nlora_r: 4\nlearning_rate: '2e-5'\n";
 
 fn shown(name: &str, text: &str, from: Option<Tool>) -> String {
-    match import(Path::new(name), text, from) {
+    match convert(Path::new(name), text, from) {
         Err(error) => format!("error: {error}"),
-        Ok(Imported { tool, recipe, carried, left }) => {
+        Ok(Converted { tool, recipe, carried, left }) => {
             let left: String =
                 left.iter().map(|Left { line, key, why }| format!("{name}:{line}: {key}: {why}\n")).collect();
             format!("{} ({carried} carried)\n{left}---\n{recipe}", tool.name())
@@ -198,7 +198,7 @@ fn defaults_of_other_tools_are_values_of_our_keys() {
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[ -~\n\t\u{e9}]{0,200}") {
-        let _ = import(Path::new("x.yaml"), &text, Some(Tool::Trl)).map_err(|error| error.to_string());
+        let _ = convert(Path::new("x.yaml"), &text, Some(Tool::Trl)).map_err(|error| error.to_string());
     }
 
     #[test]
@@ -206,7 +206,7 @@ proptest::proptest! {
         let keys = reference().keys;
         let text = format!("model_name_or_path: m\n{}: {value}\n", keys[index % keys.len()].name);
         for tool in Tool::ALL {
-            let _ = import(Path::new("x.yaml"), &text, Some(tool)).map_err(|error| error.to_string());
+            let _ = convert(Path::new("x.yaml"), &text, Some(tool)).map_err(|error| error.to_string());
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `stepwise eval PATH`: the benchmark of a run, a checkpoint, a PEFT folder or a model, against its base.
+//! `stepwise eval PATH`: runs the benchmark on a run, a checkpoint, a PEFT folder or a model, and compares it
+//! with its base.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +14,12 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Split;
 use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
-use stepwise_trainer::cases::Cases;
+use stepwise_trainer::cases::{CaseImages, Cases};
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_trainer::evaluation::cache::{self, AnswerCache, model_key};
 use stepwise_trainer::evaluation::epochs;
 use stepwise_trainer::evaluation::evaluate::{AnswerStore, Evaluated, Evaluation, ModelUnderTest};
-use stepwise_trainer::evaluation::report::{LiveModels, RunReport, write_summary};
+use stepwise_trainer::evaluation::report::{LastEvaluation, LoadedModels, RunReport, write_summary};
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::progress::Progress;
 use stepwise_vlm::nn::parameter::Pass;
@@ -32,40 +33,41 @@ use crate::table;
 /// Arguments of `eval`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run, a checkpoint, a PEFT folder or a model folder.
+    /// Run, checkpoint, PEFT folder or model folder.
     path: PathBuf,
-    /// Folder of the base model; what the adapter or run names when left out.
+    /// Folder of the base model; by default the one that the adapter or run names.
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
-    /// Folder with `cases.jsonl`; the run's own cases when left out, synthetic ones where there is no run.
+    /// Folder with `cases.jsonl`; by default the cases of the run, or synthetic cases if there is no run.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The side of the split that is asked.
+    /// Split to evaluate.
     #[arg(long, value_parser = ["train", "validation", "test"])]
     split: Option<String>,
-    /// `fast`, `full`, or a suite file; the run's own, or the fast one, when left out.
+    /// Suite: `fast`, `full` or a suite file; by default the suite of the run, or `fast`.
     #[arg(long, value_name = "SUITE")]
     suite: Option<PathBuf>,
-    /// How choices and yes/no questions are decided; as the suite says when left out.
+    /// Scoring of choice and yes/no questions; by default as set in the suite.
     #[arg(long, value_enum)]
     scoring: Option<ScoringChoice>,
-    /// Score generated replies by published rules as well, faults included, beside the strict score.
+    /// Also score generated responses by published scoring rules, including their known faults, next to the
+    /// strict score.
     #[arg(long)]
     compat: bool,
-    /// Ask at most so many cases.
+    /// Maximum number of cases.
     #[arg(long, value_parser = at_least_one)]
     max_cases: Option<usize>,
-    /// Keep outcomes, summary, report and its tables in this folder; questions answered there already are not asked again.
+    /// Write outcomes, summary, report and tables to this folder; answers already stored there are reused.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Remember answers in this folder, so that no model is asked the same twice; `stepwise/answers` in the user's cache
-    /// folder when left out. Above 1 GiB, the models asked longest ago are forgotten.
+    /// Folder of the answer cache, from which later evaluations reuse answers; by default `stepwise/answers` in the
+    /// user's cache folder. Above 1 GiB, the answers of the least recently used models are deleted.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Ask everything anew, and remember nothing.
+    /// Use no answer cache.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
-    /// cpu, cuda[:n] or wgpu[:n].
+    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
     #[arg(long)]
     device: Option<String>,
     /// Print the summary as JSON.
@@ -73,16 +75,16 @@ pub struct Args {
     json: bool,
 }
 
-/// A count of cases.
+/// Parses a number of cases, at least 1.
 fn at_least_one(written: &str) -> Result<usize, String> {
     match written.parse() {
-        Ok(0) => Err("asks nothing: write at least 1".to_owned()),
+        Ok(0) => Err("is too small: write at least 1".to_owned()),
         Ok(count) => Ok(count),
-        Err(_) => Err("is no count of cases: write a whole number, at least 1".to_owned()),
+        Err(_) => Err("is not a number of cases: write a whole number, at least 1".to_owned()),
     }
 }
 
-/// As in a suite.
+/// Scoring method; the same values as in a suite.
 #[derive(Clone, Copy, ValueEnum)]
 enum ScoringChoice {
     Loglikelihood,
@@ -90,7 +92,12 @@ enum ScoringChoice {
     Generate,
 }
 
-/// Runs the command.
+/// Evaluates the base and the model, and prints the comparison.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the model, the cases, the suite or stored outcomes cannot be used; [`Failure::Run`] when the
+/// evaluation fails or a file cannot be written; [`Failure::Interrupted`] when the user interrupts it.
 pub fn run(args: &Args) -> CommandResult {
     let chosen = device::choose(args.device.as_deref())?;
     let subject = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
@@ -103,7 +110,7 @@ pub fn run(args: &Args) -> CommandResult {
     cases.identify_pictures().map_err(Failure::input)?;
     let suite = suite(args, recipe.as_ref())?;
     let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
-    // Before the work, so that none is lost to a folder that cannot be written.
+    // Made before the evaluation, so that no results are lost because the folder cannot be written.
     if let Some(out) = &args.out {
         folder::make(out)?;
     }
@@ -121,7 +128,7 @@ pub fn run(args: &Args) -> CommandResult {
     let key =
         |subject: &ModelSource, pipeline, adapter| model_key(subject, pipeline, kind, adapter).map_err(Failure::input);
     let own = (key(&subject, &pipeline, true)?, &pipeline);
-    // The base is another folder, the adapted model with its adapter off, or - a model alone - not there.
+    // The base is a separate model, or the adapted model with its adapter switched off. Otherwise there is no base.
     let base = match (&other, &subject.adapter) {
         (Some((base, pipeline)), _) => Some((key(base, pipeline, false)?, pipeline)),
         (None, Some(_)) => Some((key(&subject, &pipeline, false)?, &pipeline)),
@@ -129,10 +136,10 @@ pub fn run(args: &Args) -> CommandResult {
     };
 
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
-    let mut examiner = Examiner { args, suite: &suite, cases: &cases, cache, interrupt, shown: Shown::new() };
+    let plan = Plan::new(&suite, &cases.eval);
+    let mut examiner = Examiner { args, plan: &plan, pictures: &cases.pictures, cache, interrupt, shown: Shown::new() };
     let base = base.as_ref().map(|(key, pipeline)| ModelUnderTest { key, pipeline, pass: Pass::BASE });
     let own = ModelUnderTest { key: &own.0, pipeline: own.1, pass: Pass::ANSWER };
-    let plan = Plan::new(&suite, &cases.eval);
     if base.is_none() {
         examiner.shown.note(&describe(&power(&plan, None)));
     }
@@ -146,10 +153,11 @@ pub fn run(args: &Args) -> CommandResult {
     if args.compat {
         summary.compat = compat::scores(&plan, &answers.outcomes);
     }
-    let at_hand = LiveModels { model: own, surrogate: base };
-    let kept = Kept { args, subject: &subject, data: &data, suite: &suite, cases: &cases, device: &chosen.name };
+    let models = LoadedModels { model: own, surrogate: base };
+    let kept =
+        Kept { args, subject: &subject, data: &data, device: &chosen.name, plan: &plan, pictures: &cases.pictures };
     let report = match &args.out {
-        Some(out) => Some(kept.write(out, (&summary, &answers), of_base.as_ref(), at_hand)?),
+        Some(out) => Some(kept.write(out, (&summary, &answers), of_base.as_ref(), models)?),
         None => None,
     };
     if args.json {
@@ -166,33 +174,34 @@ pub fn run(args: &Args) -> CommandResult {
     Ok(())
 }
 
-/// What a model is called, and the folder of its answers, beside `base`: one that has a base, and one that has none.
+/// Name of a model that has a base, and of its subfolder of outcomes; the base's subfolder is `base`.
 pub const TUNED: &str = "tuned";
-/// The same of a model alone.
+/// Name of a model without a base, and of its subfolder of outcomes.
 pub const ALONE: &str = "model";
 
-/// What the folder of `--out` says about the model.
+/// Contents of the folder `--out`.
 struct Kept<'a> {
     args: &'a Args,
     subject: &'a ModelSource,
     data: &'a Data,
-    suite: &'a Suite,
-    cases: &'a Cases,
     device: &'a str,
+    plan: &'a Plan<'a>,
+    pictures: &'a CaseImages,
 }
 
 impl Kept<'_> {
-    /// Writes summaries, report and tables; gives the report's path. Worst cases are those of a model against its base.
+    /// Writes summaries, report and tables, and returns the path of the report. The report has worst cases only if
+    /// there is a base.
     fn write(
         &self,
         out: &Path,
         (summary, answers): (&Summary, &Evaluated),
         of_base: Option<&Evaluated>,
-        at_hand: LiveModels<'_>,
+        models: LoadedModels<'_>,
     ) -> Result<PathBuf, Failure> {
         let title = self.args.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let untouched = of_base.map(|base| {
-            let summary = Summary::new(self.suite, &base.skips, &base.outcomes, None, Bootstrap::default());
+            let summary = Summary::new(self.plan.suite, &base.skips, &base.outcomes, None, Bootstrap::default());
             (summary, base.outcomes.as_slice())
         });
         if let Some((base, _)) = &untouched {
@@ -200,51 +209,40 @@ impl Kept<'_> {
         }
         write_summary(out, summary).map_err(Failure::run)?;
         let tested = [(TUNED.to_owned(), summary)];
-        let alone = RunReport {
-            title: &title,
-            facts: &self.facts(),
-            suite: self.suite,
-            cases: self.cases,
-            base: summary,
-            tested: &[],
-            outcomes: None,
-            at_hand: None,
-            forgetting: None,
-        };
+        let alone =
+            RunReport { title: &title, facts: &self.facts(), base: summary, tested: &[], last: None, forgetting: None };
         let reported = match &untouched {
             None => alone,
-            Some((base, of_base)) => RunReport {
-                base,
-                tested: &tested,
-                outcomes: Some((&answers.outcomes, of_base)),
-                at_hand: Some(at_hand),
-                ..alone
-            },
+            Some((base, of_base)) => {
+                let outcomes = &answers.outcomes;
+                let last = LastEvaluation { plan: self.plan, pictures: self.pictures, outcomes, base: of_base, models };
+                RunReport { base, tested: &tested, last: Some(last), ..alone }
+            }
         };
         let page = out.join("report.html");
         reported.write(&page, &out.join("tables")).map_err(Failure::run)?;
         Ok(page)
     }
 
-    /// What stands in the report's head.
+    /// Facts for the head of the report, as pairs of name and value.
     fn facts(&self) -> Vec<(String, String)> {
         let base = self.subject.base.as_ref().or(self.subject.adapter.as_ref().map(|_| &self.subject.model));
         let facts = [
             ("Model", Some(self.args.path.display().to_string())),
             ("Base", base.map(|base| base.display().to_string())),
             ("Cases", Some(self.data.source.to_string())),
-            ("Suite", Some(self.suite.name.clone())),
+            ("Suite", Some(self.plan.suite.name.clone())),
             ("Device", Some(self.device.to_owned())),
         ];
         facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 }
 
-/// Asks models, and remembers what they said.
+/// Evaluates models and stores their answers.
 struct Examiner<'a> {
     args: &'a Args,
-    suite: &'a Suite,
-    cases: &'a Cases,
+    plan: &'a Plan<'a>,
+    pictures: &'a CaseImages,
     cache: Option<AnswerCache>,
     interrupt: Interrupt,
     shown: Shown,
@@ -268,18 +266,18 @@ impl Examiner<'_> {
         if let Some(kept) = &kept {
             memory = memory.and_file(kept).map_err(Failure::input)?;
         }
-        let evaluation = Evaluation { name, model, surrogate, suite: self.suite, cases: self.cases };
+        let evaluation = Evaluation { name, model, surrogate, plan: self.plan, pictures: self.pictures };
         let answers = evaluation.ask(&mut memory, &mut self.shown, &self.interrupt).map_err(|error| {
             if !error.is_interrupt() {
                 return Failure::run(error);
             }
             self.shown.note(match &self.cache {
-                Some(_) => "interrupted; what was answered is remembered: the same command goes on from here",
-                None => "interrupted; nothing is remembered under `--no-cache`",
+                Some(_) => "interrupted; all answers so far are stored: run the same command again to continue",
+                None => "interrupted; no answers are stored because of `--no-cache`",
             });
             Failure::Interrupted
         })?;
-        self.shown.note(&format!("{name}: {} answers asked for, {} remembered", answers.asked, answers.remembered));
+        self.shown.note(&format!("{name}: {} answers computed, {} reused", answers.asked, answers.remembered));
         if let Some(kept) = &kept {
             store::write(kept, &answers.outcomes).map_err(Failure::run)?;
         }
@@ -287,14 +285,15 @@ impl Examiner<'_> {
     }
 }
 
-/// Where answers are remembered. A folder that was named must do; the user's own is gone without where it cannot be had.
+/// Opens the answer cache. An unusable folder of `--cache` is an error; an unusable default folder only gives
+/// a warning.
 fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
     if args.no_cache {
         return Ok(None);
     }
     if let Some(folder) = &args.cache {
         return AnswerCache::open(folder, cache::LIMIT).map(Some).map_err(|error| {
-            Failure::input(format!("{}: {error} -> name a folder that can be made and written", folder.display()))
+            Failure::input(format!("{}: {error} -> name a folder that can be created and written", folder.display()))
         });
     }
     let Some(folder) = AnswerCache::default_folder() else { return Ok(None) };
@@ -302,12 +301,13 @@ fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
         Ok(cache) => Ok(Some(cache)),
         Err(error) => {
             let folder = folder.display();
-            tell!("warning: {folder}: {error}: no answers are remembered -> name another folder with `--cache DIR`");
+            tell!("warning: {folder}: {error}: answers are not stored -> name another folder with `--cache DIR`");
             Ok(None)
         }
     }
 }
 
+/// Cases to evaluate: from the command line, the recipe of the run, or 400 synthetic cases.
 fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     let mut data = match recipe {
         Some(recipe) => recipe.data.clone(),
@@ -330,6 +330,7 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     data
 }
 
+/// Suite to evaluate, with the changes of the recipe and the command line.
 fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
     let own = recipe.map(epochs::suite).transpose().map_err(Failure::input)?.flatten();
     let mut suite = match (&args.suite, own) {

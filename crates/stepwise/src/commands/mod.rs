@@ -1,4 +1,4 @@
-//! One file or folder a command.
+//! Commands of the program; each has a file or folder of its own.
 
 pub mod convert;
 pub mod new_model;
@@ -13,7 +13,6 @@ pub mod export;
 pub mod init;
 mod plan;
 pub mod preview;
-pub mod report;
 pub mod schema;
 pub mod study;
 pub mod train;

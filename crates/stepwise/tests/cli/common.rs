@@ -298,7 +298,7 @@ fn copy(from: &Path, to: &Path) {
 static SHARED: LazyLock<Workplace> = LazyLock::new(|| {
     let place = Workplace::kept();
     place.write("sizes.toml", SIZES);
-    place.done("create model --sizes sizes.toml --cases 40 --seed 3");
+    place.done("new-model model --sizes sizes.toml --cases 40 --seed 3");
     place
 });
 

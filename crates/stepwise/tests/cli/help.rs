@@ -8,12 +8,14 @@ fn every_command_has_its_help() {
     let commands = [
         "",
         "init",
-        "import",
+        "convert",
         "train",
         "eval",
         "compare",
         "study",
-        "report",
+        "study run",
+        "study report",
+        "study emit",
         "ask",
         "check",
         "preview",
@@ -24,7 +26,7 @@ fn every_command_has_its_help() {
         "export",
         "doctor",
         "schema",
-        "create",
+        "new-model",
     ];
     let mut pages = String::new();
     for command in commands {

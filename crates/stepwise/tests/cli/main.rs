@@ -13,7 +13,6 @@ mod ask;
 mod check;
 mod common;
 mod compare;
-mod create;
 mod data;
 mod doctor;
 mod errors;
@@ -23,6 +22,8 @@ mod help;
 mod hostile;
 mod json;
 mod never;
+mod new_model;
+mod options;
 #[cfg(unix)]
 mod pipe;
 mod preview;

@@ -1,4 +1,4 @@
-//! `stepwise init`, `schema`, `import`, and `check` of a recipe.
+//! `stepwise init`, `schema`, `convert`, and `check` of a recipe.
 
 use crate::common::Workplace;
 
@@ -24,17 +24,21 @@ fn init_writes_a_recipe_that_runs_and_never_over_another() {
 }
 
 #[test]
-fn the_schema_and_the_page_are_those_of_the_repository() {
+fn schema_prints_the_reference_of_the_library() {
     let place = Workplace::empty();
-    let files = [("schema", "recipe.schema.json"), ("schema --markdown", "recipe.md"), ("schema --suite", "suite.md")];
-    for (line, name) in files {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
-        assert_eq!(place.done(line).stdout, std::fs::read_to_string(path).expect("committed"), "{name}");
+    let schema = serde_json::to_string_pretty(&stepwise_recipe::reference().json_schema()).expect("JSON") + "\n";
+    for (line, wanted) in [
+        ("schema", schema),
+        ("schema --markdown", stepwise_recipe::reference_page::markdown()),
+        ("schema --suite", stepwise_benchmark::suite_reference::markdown()),
+        ("schema --study", stepwise_recipe::study_file::markdown()),
+    ] {
+        assert_eq!(place.done(line).stdout, wanted, "{line}");
     }
 }
 
 #[test]
-fn import_says_what_it_could_not_carry_over() {
+fn convert_says_what_it_could_not_carry_over() {
     let place = Workplace::empty();
     place.write(
         "lf.yaml",
@@ -44,13 +48,13 @@ fn import_says_what_it_could_not_carry_over() {
     place.write("broken.yaml", "a: [1\n");
     let mut said = String::new();
     for line in [
-        "import lf.yaml",
-        "import lf.yaml --out ours.toml",
-        "import lf.yaml --out ours.toml",
-        "import unclear.yaml",
-        "import unclear.yaml --from hf",
-        "import broken.yaml",
-        "import absent.yaml",
+        "convert lf.yaml",
+        "convert lf.yaml --out ours.toml",
+        "convert lf.yaml --out ours.toml",
+        "convert unclear.yaml",
+        "convert unclear.yaml --from hf",
+        "convert broken.yaml",
+        "convert absent.yaml",
     ] {
         said.push_str(&format!("$ stepwise {line}\n{}", place.run(line).shown()));
     }

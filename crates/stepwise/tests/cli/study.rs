@@ -1,4 +1,4 @@
-//! `stepwise study` and `stepwise report`.
+//! `stepwise study run`, `stepwise study report` and `stepwise study emit`.
 
 use std::fs;
 use std::process::Stdio;
@@ -36,14 +36,14 @@ pub fn furnished() -> Workplace {
 /// The finished study, and what was said.
 pub static STUDIED: LazyLock<(Workplace, String)> = LazyLock::new(|| {
     let place = furnished();
-    let said = place.done("study order.toml --jobs 2").stderr;
+    let said = place.done("study run order.toml --jobs 2").stderr;
     (place, said)
 });
 
 #[test]
 fn a_dry_run_counts_what_every_run_is_taught_and_touches_nothing() {
     let place = furnished();
-    insta::assert_snapshot!(place.done("study order.toml --dry-run").shown());
+    insta::assert_snapshot!(place.done("study run order.toml --dry-run").shown());
     assert!(!place.path("out").exists());
 }
 
@@ -56,12 +56,12 @@ fn runs_are_made_once_and_the_arms_compared() {
         assert_eq!(words, ["started", "finished"], "{said}");
     }
     let log = place.read("out/joint/seed-1/trainer_log.jsonl");
-    let again = place.done("study order.toml");
+    let again = place.done("study run order.toml");
     insta::assert_snapshot!("a finished study", again.shown());
     assert_eq!(place.read("out/joint/seed-1/trainer_log.jsonl"), log);
     assert!(!place.path("out/joint/seed-1.claim").exists());
 
-    insta::assert_snapshot!("the report of a study", place.done("report order.toml").shown());
+    insta::assert_snapshot!("the report of a study", place.done("study report order.toml").shown());
     let latex = place.read("out/report/report.tex");
     assert!(latex.contains(
         "\\toprule\narm & endpoint & difference [95 \\% interval] & over questions & seeds that agree & p & p adjusted"
@@ -99,14 +99,14 @@ fn the_base_is_asked_by_the_first_run_alone() {
         joint,
         &format!("{joint}higher = {{ curriculum.order = \"shuffled\", lora.r = 3 }}\n"),
     );
-    place.done("study order.toml --task 0");
+    place.done("study run order.toml --task 0");
     let base = |run: &str| format!("out/{run}/benchmark/base/outcomes.jsonl");
     // A mark on what it answered shows who took it from there: another seed and curriculum, but not what may be another model.
     let marked = place.read(&base("stepwise/seed-1")).replace("\"answer\":\"", "\"answer\":\"marked ");
     place.write(&base("stepwise/seed-1"), &marked);
-    place.done("study order.toml --task 4");
+    place.done("study run order.toml --task 4");
     assert_eq!(place.read(&base("joint/seed-2")), marked);
-    place.done("study order.toml --task 2");
+    place.done("study run order.toml --task 2");
     assert!(!place.read(&base("higher/seed-1")).contains("marked"));
 }
 
@@ -114,7 +114,7 @@ fn the_base_is_asked_by_the_first_run_alone() {
 fn a_killed_run_is_taken_over_and_ends_as_one_that_was_never_killed() {
     let place = furnished();
     let mut child =
-        place.command(&["study", "order.toml", "--task", "0"]).stderr(Stdio::null()).spawn().expect("started");
+        place.command(&["study", "run", "order.toml", "--task", "0"]).stderr(Stdio::null()).spawn().expect("started");
     let began = Instant::now();
     while !place.path("out/stepwise/seed-1/checkpoint-2").is_dir() {
         assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint");
@@ -124,8 +124,8 @@ fn a_killed_run_is_taken_over_and_ends_as_one_that_was_never_killed() {
     child.wait().expect("ended");
     assert!(!place.path("out/stepwise/seed-1/finished.json").exists(), "it was killed too late to show anything");
     assert!(place.path("out/stepwise/seed-1.claim").is_file(), "nobody gives a killed run's claim back");
-    assert!(place.done("study order.toml --dry-run").stdout.contains("stopped after step"));
-    let said = place.done("study order.toml --task 0").stderr;
+    assert!(place.done("study run order.toml --dry-run").stdout.contains("stopped after step"));
+    let said = place.done("study run order.toml --task 0").stderr;
     assert!(said.contains("left behind by process") && said.contains("resumed after step"), "{said}");
     assert!(said.ends_with("stepwise seed-1: finished after step 16\n"), "{said}");
     for name in
@@ -134,7 +134,7 @@ fn a_killed_run_is_taken_over_and_ends_as_one_that_was_never_killed() {
         let file = |place: &Workplace| fs::read(place.path(&format!("out/stepwise/seed-1/{name}"))).expect("there");
         assert!(file(&place) == file(&STUDIED.0), "{name} differs");
     }
-    assert!(place.done("study order.toml --task 0").stderr.contains("finished before"));
+    assert!(place.done("study run order.toml --task 0").stderr.contains("finished before"));
 }
 
 #[cfg(unix)]
@@ -143,7 +143,7 @@ fn ctrl_c_saves_all_runs_and_the_same_command_goes_on() {
     let place = furnished();
     place.edit("base.toml", "base.toml", "num_train_epochs = 1", "num_train_epochs = 30");
     let mut child =
-        place.command(&["study", "order.toml", "--jobs", "2"]).stderr(Stdio::piped()).spawn().expect("started");
+        place.command(&["study", "run", "order.toml", "--jobs", "2"]).stderr(Stdio::piped()).spawn().expect("started");
     let began = Instant::now();
     let runs = ["out/stepwise/seed-1", "out/joint/seed-1"];
     while !runs.iter().all(|run| place.path(run).join("checkpoint-2").is_dir()) {
@@ -156,11 +156,11 @@ fn ctrl_c_saves_all_runs_and_the_same_command_goes_on() {
     std::io::Read::read_to_string(&mut child.stderr.take().expect("piped"), &mut said).expect("text");
     assert_eq!(child.wait().expect("ended").code(), Some(130), "{said}");
     assert_eq!(said.matches("saved and stopped after").count(), 2, "{said}");
-    assert!(said.ends_with("interrupted: the same command goes on where the runs were left\n"), "{said}");
+    assert!(said.ends_with("interrupted: run the same command again to continue the runs\n"), "{said}");
     for run in runs {
         assert!(!place.path(&format!("{run}.claim")).exists() && !place.path(run).join("finished.json").exists());
     }
-    let states = place.done("study order.toml --dry-run").stdout;
+    let states = place.done("study run order.toml --dry-run").stdout;
     assert_eq!(states.matches("stopped after step").count(), 2, "{states}");
     assert_eq!(states.matches("to be run").count(), 2, "{states}");
 }
@@ -169,7 +169,7 @@ fn ctrl_c_saves_all_runs_and_the_same_command_goes_on() {
 fn two_studies_at_once_share_the_runs() {
     let place = furnished();
     let both = [(); 2].map(|()| {
-        let mut command = place.command(&["study", "order.toml"]);
+        let mut command = place.command(&["study", "run", "order.toml"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
     });
     let both = both.map(|child| Ran::from(child.wait_with_output().expect("ended")));
@@ -193,7 +193,7 @@ fn what_another_machine_runs_is_left_to_it_until_it_has_been_silent_for_long() {
     let place = furnished();
     let claim = "out/joint/seed-1.claim";
     place.write(claim, r#"{"host":"elsewhere","pid":1,"started":1}"#);
-    let ran = place.run("study order.toml --jobs 2");
+    let ran = place.run("study run order.toml --jobs 2");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{}", ran.stderr);
     assert_eq!(
         ran.stderr.matches("] joint seed-1: is being run by process 1 on elsewhere\n").count(),
@@ -207,23 +207,23 @@ fn what_another_machine_runs_is_left_to_it_until_it_has_been_silent_for_long() {
         " finished, is being run by process 1 on elsewhere\nerror: the study is not finished: 1 run left to other processes \
          -> start the same command again once they have ended\n"
     );
-    let ran = place.run("study order.toml --task 1 --no-wait");
+    let ran = place.run("study run order.toml --task 1 --no-wait");
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert_eq!(
         ran.stderr,
-        "error: joint seed-1: is being run by process 1 on elsewhere -> leave it to that, or end that first\n"
+        "error: joint seed-1: is being run by process 1 on elsewhere -> wait for that process, or end it first\n"
     );
     // Its node failed: seconds are left of the five minutes that it may be silent for, and they are waited for.
     let file = fs::OpenOptions::new().write(true).open(place.path(claim)).expect("there");
     file.set_modified(SystemTime::now() - Duration::from_secs(297)).expect("touched");
-    let said = place.done("study order.toml --task 1").stderr;
+    let said = place.done("study run order.toml --task 1").stderr;
     let words = [
         "joint seed-1: is being run by process 1 on elsewhere; waited 0:00:00, taken over after 0:00:0",
         "joint seed-1: left behind by process 1 on elsewhere, taken over\n",
         "joint seed-1: finished after step 16\n",
     ];
     assert!(words.iter().all(|words| said.matches(words).count() == 1), "{said}");
-    place.done("study order.toml");
+    place.done("study run order.toml");
 }
 
 /// The last step of a run that is saved.
@@ -241,7 +241,7 @@ fn a_batch_job_saves_when_it_is_ended_and_is_requeued_only_when_its_time_is_up()
     use std::process::Command;
     let place = furnished();
     place.edit("base.toml", "base.toml", "num_train_epochs = 1", "num_train_epochs = 30");
-    place.write("job.sh", place.done("study order.toml --emit slurm --device cpu").stdout);
+    place.write("job.sh", place.done("study emit order.toml --target slurm --device cpu").stdout);
     place.write("requeued", "");
     place.write("bin/scontrol", "#!/bin/sh\necho \"$@\" >>requeued\n");
     fs::set_permissions(place.path("bin/scontrol"), fs::Permissions::from_mode(0o755)).expect("a program");
@@ -271,7 +271,7 @@ fn a_batch_job_saves_when_it_is_ended_and_is_requeued_only_when_its_time_is_up()
         let ran = Ran::from(job.wait_with_output().expect("ended"));
         assert_eq!(ran.code, Some(130), "{signal}: {}", ran.stderr);
         let step = saved(&place, run).expect("a checkpoint");
-        let saved = format!("stepwise seed-1: interrupted after step {step}; the same command goes on\n");
+        let saved = format!("stepwise seed-1: interrupted after step {step}; run the same command again to continue\n");
         assert!(ran.stderr.ends_with(&saved), "{signal}: {}", ran.stderr);
         assert_eq!(place.read("requeued"), requeued, "{signal}");
         assert!(!place.path(&format!("{run}.claim")).exists(), "released");
@@ -288,11 +288,11 @@ fn a_batch_script_quotes_what_slurm_and_the_shell_read() {
         "output_dir = \"out\"",
         "name = \"order\"\noutput_dir = 'runs at 50% \"'",
     );
-    let ran = place.run_args(&["study", "my study's.toml", "--emit", "slurm"]);
+    let ran = place.run_args(&["study", "emit", "my study's.toml", "--target", "slurm"]);
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert!(lines.contains(&r#"#SBATCH --output="runs at 50%% \"/slurm-%a.out""#), "{}", ran.stdout);
     assert!(
-        lines.contains(&r#"stepwise study 'my study'\''s.toml' --task "$SLURM_ARRAY_TASK_ID" &"#),
+        lines.contains(&r#"stepwise study run 'my study'\''s.toml' --task "$SLURM_ARRAY_TASK_ID" &"#),
         "{}",
         ran.stdout
     );
@@ -305,7 +305,7 @@ fn a_batch_script_quotes_what_slurm_and_the_shell_read() {
 fn what_runs_it_elsewhere_is_printed_whole() {
     let place = furnished();
     for target in ["slurm", "kubernetes", "shell"] {
-        let ran = place.done(&format!("study order.toml --emit {target} --device cpu"));
+        let ran = place.done(&format!("study emit order.toml --target {target} --device cpu"));
         insta::assert_snapshot!(format!("emit {target}"), ran.stdout);
     }
     assert!(place.path("out/manifest.json").is_file());
@@ -317,7 +317,7 @@ fn studies_that_make_no_sense_are_refused() {
     let mut said = String::new();
     let mut refuse = |what: &str, old: &str, new: &str| {
         place.edit("order.toml", "other.toml", old, new);
-        said.push_str(&format!("# {what}\n{}\n", place.refused("study other.toml --dry-run")));
+        said.push_str(&format!("# {what}\n{}\n", place.refused("study run other.toml --dry-run")));
     };
     refuse("an endpoint that no suite has", "chain_accuracy", "chain_acuracy");
     refuse("a reference that is no arm", "reference = \"joint\"", "reference = \"jiont\"");
@@ -329,8 +329,8 @@ fn studies_that_make_no_sense_are_refused() {
     refuse("no benchmark", "\"shuffled\" }", "\"shuffled\", benchmark.suite = \"none\" }");
     refuse("a model that is not there", "\"shuffled\" }", "\"shuffled\", model_name_or_path = \"no/model\" }");
     refuse("cases that are not there", "\"shuffled\" }", "\"shuffled\", data = { dataset = \"no/cases\" } }");
-    said.push_str(&format!("# no such task\n{}\n", place.refused("study order.toml --task 4")));
-    said.push_str(&format!("# nothing to report\n{}", place.refused("report order.toml")));
+    said.push_str(&format!("# no such task\n{}\n", place.refused("study run order.toml --task 4")));
+    said.push_str(&format!("# nothing to report\n{}", place.refused("study report order.toml")));
     insta::assert_snapshot!(said);
 }
 
@@ -341,12 +341,12 @@ fn unequal_arms_are_compared_where_the_study_says_why() {
     place.edit("order.toml", "other.toml", "joint = { curriculum.order = \"shuffled\" }", longer);
     // One reason for all is none for steps.
     place.edit("other.toml", "plain.toml", "seeds =", "unequal_budget = \"epochs are what is varied\"\nseeds =");
-    let refused = place.refused("study plain.toml --dry-run");
+    let refused = place.refused("study run plain.toml --dry-run");
     assert!(refused.contains("differ in steps (seed 1)") && refused.ends_with("{ steps = \"...\" }`\n"), "{refused}");
     let reason = "\"epochs are what is varied\"";
     let reasons = format!("{{ steps = {reason}, samples = {reason}, supervised_tokens = \"more lessons\" }}");
     place.edit("other.toml", "other.toml", "seeds =", &format!("unequal_budget = {reasons}\nseeds ="));
-    let ran = place.done("study other.toml --dry-run");
+    let ran = place.done("study run other.toml --dry-run");
     let said =
         "budget     may differ in steps and samples: epochs are what is varied; supervised tokens: more lessons\n";
     assert!(ran.stdout.ends_with(said), "{}", ran.stdout);
@@ -370,10 +370,10 @@ fn a_study_that_changed_since_its_first_run_is_refused() {
             if what == "arms" { "reference = \"both\"" } else { "reference = \"joint\"" },
         );
         place.write("order.toml", text);
-        said.push_str(&format!("# {what}\n{}\n", place.refused("study order.toml")));
+        said.push_str(&format!("# {what}\n{}\n", place.refused("study run order.toml")));
     }
     place.write("order.toml", STUDY);
     fs::write(place.path("model/model.safetensors"), b"another").expect("written");
-    said.push_str(&format!("# the base\n{}", place.refused("study order.toml")));
+    said.push_str(&format!("# the base\n{}", place.refused("study run order.toml")));
     insta::assert_snapshot!(said);
 }

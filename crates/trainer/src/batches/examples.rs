@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use stepwise_benchmark::model::{ModelError, Shown};
-use stepwise_benchmark::perturb::{Attack, AttackGoal, Perturbed, ShownImages, SuiteRng};
+use stepwise_benchmark::model::ModelError;
+use stepwise_benchmark::perturb::{Attack, AttackGoal, Perturbed, ShownImages};
+use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::runner::{Gallery, RunError};
 use stepwise_curriculum::SampleIndex;
 use stepwise_curriculum::run_plan::StepPosition;
@@ -230,9 +231,7 @@ impl<'a> ExampleBuilder<'a> {
         let case = || self.augmenter.cases()[index].case_id.clone();
         let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed).map_err(ExampleError::Picture)?;
         let mut images = Vec::new();
-        for shown in shown {
-            // Attacked pixels are made later, from the original image.
-            let Shown::Picture(picture) = shown else { continue };
+        for picture in shown {
             let failed = |error| ExampleError::Processor { case: case(), error };
             images.push(Arc::new(self.processor.prepare(&picture).map_err(failed)?));
         }

@@ -16,7 +16,7 @@ use crate::selection::Selection;
 /// Name of the state file.
 pub const STATE_FILE: &str = "trainer_state.json";
 
-/// Version of the derivation of random numbers from seeds ([`stepwise_curriculum::random::stream`]). A run can only be
+/// Version of the derivation of random numbers from seeds ([`stepwise_data::random::stream`]). A run can only be
 /// continued with the same version.
 pub const RANDOM_SCHEME: &str = "chacha8-sha256/1";
 
@@ -59,7 +59,7 @@ pub struct TrainerState {
     pub untested: bool,
     /// Seed of the recipe.
     pub seed: u64,
-    /// Digest of the recipe: [`crate::recipe::Recipe::digest`].
+    /// Digest of the recipe: [`stepwise_recipe::Recipe::digest`].
     pub recipe_digest: String,
     /// Digest of prompt wording, template, tokenizer and pixel pipeline.
     pub prompt_digest: String,

@@ -12,7 +12,8 @@ use stepwise_benchmark::power::{describe, power};
 use stepwise_benchmark::runner::RunError;
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::store::{self, StoreError};
-use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_benchmark::summary::Summary;
 use stepwise_config::nearest::nearest;
 use stepwise_recipe::{PhaseRecipe, Recipe, SuiteChoice};
@@ -21,7 +22,7 @@ use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::cases::Cases;
 use crate::evaluation::evaluate::{AnswerStore, Evaluated, Evaluation, ModelUnderTest};
-use crate::evaluation::report::{LiveModels, RunReport, file, write_json, write_summary};
+use crate::evaluation::report::{LastEvaluation, LoadedModels, RunReport, file, write_json, write_summary};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::selection::{Best, Rule, Selection, Weighed};
@@ -242,8 +243,9 @@ impl EpochEvaluator {
         let Some(suite) = &self.suite else { return Ok(()) };
         let folder = self.folder.join("base");
         let model = ModelUnderTest { key: &self.base_key, pipeline: eval_context.pipeline, pass: Pass::BASE };
-        let Evaluated { outcomes, skips, .. } = self.ask(suite, "base", model, None, eval_context)?;
-        eval_context.progress.note(&describe(&power(&Plan::new(suite, &eval_context.cases.eval), Some(&outcomes))));
+        let plan = Plan::new(suite, &eval_context.cases.eval);
+        let Evaluated { outcomes, skips, .. } = self.ask(&plan, "base", model, None, eval_context)?;
+        eval_context.progress.note(&describe(&power(&plan, Some(&outcomes))));
         let summary = Summary::new(suite, &skips, &outcomes, None, Bootstrap::default());
         write_summary(&folder, &summary)?;
         self.forgetting.get_or_insert_with(|| Forgetting::new(&summary));
@@ -272,7 +274,8 @@ impl EpochEvaluator {
         let key = format!("{name}:{}", self.digest);
         let model = ModelUnderTest { key: &key, pipeline: eval_context.pipeline, pass: Pass::ANSWER };
         let base = base.map(|pipeline| ModelUnderTest { key: &self.base_key, pipeline, pass: Pass::BASE });
-        let Evaluated { outcomes, skips, .. } = self.ask(suite, &name, model, base, eval_context)?;
+        let plan = Plan::new(suite, &eval_context.cases.eval);
+        let Evaluated { outcomes, skips, .. } = self.ask(&plan, &name, model, base, eval_context)?;
         let summary = Summary::new(suite, &skips, &outcomes, Some(base_outcomes), Bootstrap::default());
         write_summary(&self.folder.join(&name), &summary)?;
         let mut scalars = scalars(&summary);
@@ -288,8 +291,10 @@ impl EpochEvaluator {
             write_json(&self.folder.join(FORGETTING), forgetting)?;
             scalars.extend(forgotten(forgetting));
         }
-        let at_hand = LiveModels { model, surrogate: base };
-        self.write_report(&outcomes, at_hand, eval_context.cases, selection.best.as_ref())?;
+        let models = LoadedModels { model, surrogate: base };
+        let pictures = &eval_context.cases.pictures;
+        let last = LastEvaluation { plan: &plan, pictures, outcomes: &outcomes, base: base_outcomes, models };
+        self.write_report(base_summary, last, selection.best.as_ref())?;
         Ok(EvaluatedEpoch { metrics: scalars, advances_early, weighed })
     }
 
@@ -303,25 +308,22 @@ impl EpochEvaluator {
         early_advance.is_due(&values, higher)
     }
 
-    /// Writes `report.html` about all epochs evaluated so far, and its tables as CSV into `benchmark/tables`.
-    /// `outcomes` are the outcomes of the last epoch.
+    /// Writes `report.html` about the base and all epochs evaluated so far, and its tables as CSV into
+    /// `benchmark/tables`. `last` is the evaluation of the last epoch.
     fn write_report(
         &self,
-        outcomes: &[Outcome],
-        at_hand: LiveModels<'_>,
-        cases: &Cases,
+        base: &Summary,
+        last: LastEvaluation<'_>,
         best: Option<&Best>,
     ) -> Result<(), BenchmarkError> {
-        let (Some(suite), Some((base_outcomes, base))) = (&self.suite, &self.base) else { return Ok(()) };
         let tested: Vec<_> = self.epochs.iter().map(|(epoch, summary)| (epoch.to_string(), summary)).collect();
         let run = self.folder.parent().unwrap_or(&self.folder);
         let title = run.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let outcomes = Some((outcomes, base_outcomes.as_slice()));
         let forgetting = self.forgetting.as_ref();
         let chosen = best.map_or_else(|| "no epoch fulfils the guard".to_owned(), ToString::to_string);
         let facts: Vec<_> = self.facts.iter().cloned().chain([("Best".to_owned(), chosen)]).collect();
-        let (title, facts, tested, at_hand) = (&title, &facts, &tested, Some(at_hand));
-        RunReport { title, facts, suite, cases, base, tested, outcomes, at_hand, forgetting }
+        let (title, facts, tested, last) = (&title, &facts, &tested, Some(last));
+        RunReport { title, facts, base, tested, last, forgetting }
             .write(&run.join("report.html"), &self.folder.join("tables"))
     }
 
@@ -329,7 +331,7 @@ impl EpochEvaluator {
     /// the evaluation is complete, its answers are in a journal file in the same folder.
     fn ask(
         &self,
-        suite: &Suite,
+        plan: &Plan<'_>,
         name: &str,
         model: ModelUnderTest<'_>,
         surrogate: Option<ModelUnderTest<'_>>,
@@ -337,7 +339,7 @@ impl EpochEvaluator {
     ) -> Result<Evaluated, BenchmarkError> {
         let folder = self.folder.join(name);
         let (path, journal) = (folder.join(OUTCOMES), folder.join("outcomes.part.jsonl"));
-        let evaluation = Evaluation { name, model, surrogate, suite, cases: eval_context.cases };
+        let evaluation = Evaluation { name, model, surrogate, plan, pictures: &eval_context.cases.pictures };
         let mut memory = AnswerStore::journal(&journal)?.and_file(&path)?;
         if let Some(answers) = self.base_answers.as_ref().filter(|_| model.pass == Pass::BASE) {
             memory = memory.and_file(answers)?;
@@ -453,7 +455,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn epochs_between_which_nothing_was_tested_are_all_found() {
+    fn all_earlier_epochs_are_found_despite_gaps() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(earlier_epochs(&folder.path().join("none")).expect("nothing yet").is_empty());
         let suite = Suite::fast();

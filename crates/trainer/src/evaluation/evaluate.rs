@@ -8,12 +8,10 @@ use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{Options, Surrogate, run};
 use stepwise_benchmark::store::{self, Journal, StoreError};
-use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::skips;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
-use crate::cases::Cases;
+use crate::cases::CaseImages;
 use crate::evaluation::epochs::BenchmarkError;
 use crate::evaluation::vlm_model::VlmModel;
 use crate::interrupt::Interrupt;
@@ -33,7 +31,7 @@ pub struct ModelUnderTest<'a> {
     pub pass: Pass,
 }
 
-/// One evaluation: a model, a suite and the cases.
+/// One evaluation: a model and the plan of its questions.
 #[derive(Clone, Copy)]
 pub struct Evaluation<'a> {
     /// Name of the evaluation in progress messages.
@@ -43,10 +41,10 @@ pub struct Evaluation<'a> {
     /// Gradient source of transferred attacks: the untouched base of an adapted model. If None, conditions with
     /// transferred attacks are skipped, and the skips are counted.
     pub surrogate: Option<ModelUnderTest<'a>>,
-    /// The suite of conditions.
-    pub suite: &'a Suite,
-    /// Cases; their evaluation split is used.
-    pub cases: &'a Cases,
+    /// Questions of the suite about the evaluation cases.
+    pub plan: &'a Plan<'a>,
+    /// Source of the cases' images.
+    pub pictures: &'a CaseImages,
 }
 
 /// Answer store: known answers, and the journal to which new answers are appended.
@@ -101,14 +99,13 @@ impl Evaluation<'_> {
     ///
     /// # Errors
     /// When an image cannot be read, the model fails, or an answer cannot be stored. After an interrupt:
-    /// [`stepwise_benchmark::run::RunError::Stopped`]; earlier answers are in the journal.
+    /// [`stepwise_benchmark::runner::RunError::Stopped`]; earlier answers are in the journal.
     pub fn ask(
         &self,
         memory: &mut AnswerStore,
         progress: &mut dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Evaluated, BenchmarkError> {
-        let plan = Plan::new(self.suite, &self.cases.eval);
         let task = format!("benchmark {}", self.name);
         let AnswerStore { known, journal } = memory;
         let mut unkept = None;
@@ -127,12 +124,12 @@ impl Evaluation<'_> {
             },
         };
         let mut model = VlmModel::new(self.model.pipeline, self.model.pass, interrupt);
-        let ran = run(&plan, &self.cases.pictures, &mut model, options);
+        let ran = run(self.plan, self.pictures, &mut model, options);
         if let Some(error) = unkept {
             return Err(error.into());
         }
         let run = ran?;
-        let skips = skips(&plan, &run);
+        let skips = run.skips(self.plan);
         Ok(Evaluated { outcomes: run.outcomes, skips, asked: run.asked, remembered: run.reused })
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::suite::Suite;
 use stepwise_curriculum::run_plan::StepPosition;
 use stepwise_data::case::{Case, Item};
@@ -15,7 +16,6 @@ use stepwise_data::prompt::AnswerForm;
 use stepwise_recipe::Recipe;
 use stepwise_vlm::nn::parameter::Pass;
 
-use crate::cases::Cases;
 use crate::evaluation::epochs::{BenchmarkError, EvalContext};
 use crate::evaluation::evaluate::{AnswerStore, Evaluation, ModelUnderTest};
 
@@ -88,9 +88,9 @@ impl Predicted {
         let taught: BTreeSet<u8> =
             recipe.curriculum.phase[..=place.phase].iter().flat_map(|phase| phase.stages.iter().copied()).collect();
         let eval: Vec<Case> = eval_context.cases.train.iter().filter_map(|case| parents(case, &taught)).collect();
-        let asked = Cases { train: Vec::new(), eval, pictures: eval_context.cases.pictures.clone() };
         std::fs::create_dir_all(&folder).map_err(failed)?;
         let blank = phase.examples.blank_images;
+        let suite = suite(recipe.train.answer_form, blank);
         let evaluation = Evaluation {
             name: &format!("own answers before {}", phase.name),
             model: ModelUnderTest {
@@ -99,8 +99,8 @@ impl Predicted {
                 pass: Pass::ANSWER,
             },
             surrogate: None,
-            suite: &suite(recipe.train.answer_form, blank),
-            cases: &asked,
+            plan: &Plan::new(&suite, &eval),
+            pictures: &eval_context.cases.pictures,
         };
         let answered =
             evaluation.ask(&mut AnswerStore::journal(&journal)?, eval_context.progress, eval_context.interrupt)?;
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_taught_questions_build_on_is_asked_and_nothing_else() {
+    fn only_the_parents_of_trained_questions_are_asked() {
         let case = record(3, &SynthOptions::default());
         let asked = parents(&case, &BTreeSet::from([4])).expect("the last stage builds on others");
         for item in &asked.chain {

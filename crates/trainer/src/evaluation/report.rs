@@ -5,14 +5,13 @@ use std::path::Path;
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::runner::Surrogate;
-use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::runner::{RunError, Surrogate};
 use stepwise_benchmark::summary::Summary;
 use stepwise_benchmark::worst_cases;
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_report::{self, EpochResult, ReportInput, WorstCase};
 
-use crate::cases::Cases;
+use crate::cases::CaseImages;
 use crate::evaluation::epochs::BenchmarkError;
 use crate::evaluation::evaluate::ModelUnderTest;
 use crate::evaluation::vlm_model::VlmModel;
@@ -27,25 +26,34 @@ pub struct RunReport<'a> {
     pub title: &'a str,
     /// Facts in the head of the report, as name and value.
     pub facts: &'a [(String, String)],
-    /// The suite of conditions.
-    pub suite: &'a Suite,
-    /// Cases; their evaluation split was used.
-    pub cases: &'a Cases,
     /// Summary of the untouched base, or of the evaluated model if there is no separate base.
     pub base: &'a Summary,
     /// Models compared with the base, in order. Each has a label, for example the number of its epoch.
     pub tested: &'a [(String, &'a Summary)],
-    /// Outcomes of the last model and of the base. The worst cases are chosen from them; None shows no cases.
-    pub outcomes: Option<(&'a [Outcome], &'a [Outcome])>,
-    /// The last model, used to re-create attacked images. If None, attacked images are left out.
-    pub at_hand: Option<LiveModels<'a>>,
+    /// Evaluation of the last model, from which the worst cases are chosen; None shows no cases.
+    pub last: Option<LastEvaluation<'a>>,
     /// Forgetting table of the run; None if no phase has ended.
     pub forgetting: Option<&'a Forgetting>,
 }
 
+/// Evaluation of the last model of a report, whose mistakes are shown.
+#[derive(Clone, Copy)]
+pub struct LastEvaluation<'a> {
+    /// Questions of the evaluation.
+    pub plan: &'a Plan<'a>,
+    /// Source of the cases' images.
+    pub pictures: &'a CaseImages,
+    /// Outcomes of the model.
+    pub outcomes: &'a [Outcome],
+    /// Outcomes of the base.
+    pub base: &'a [Outcome],
+    /// Loaded models that re-create attacked images.
+    pub models: LoadedModels<'a>,
+}
+
 /// Models that are loaded, so that their attacks can be repeated.
 #[derive(Clone, Copy)]
-pub struct LiveModels<'a> {
+pub struct LoadedModels<'a> {
     /// The evaluated model.
     pub model: ModelUnderTest<'a>,
     /// Gradient source of transferred attacks.
@@ -58,11 +66,7 @@ impl RunReport<'_> {
     /// # Errors
     /// When an image cannot be read, an attack cannot be repeated, or a file cannot be written.
     pub fn write(&self, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
-        let plan = Plan::new(self.suite, &self.cases.eval);
-        let worst = match self.outcomes {
-            Some((own, base)) => self.worst(&plan, own, base)?,
-            None => Vec::new(),
-        };
+        let worst = self.last.map_or_else(|| Ok(Vec::new()), LastEvaluation::worst)?;
         let tested: Vec<EpochResult<'_>> =
             self.tested.iter().map(|(label, summary)| EpochResult { label, summary }).collect();
         let Self { title, facts, base, forgetting, .. } = *self;
@@ -75,16 +79,18 @@ impl RunReport<'_> {
         }
         Ok(())
     }
+}
 
-    fn worst(&self, plan: &Plan<'_>, own: &[Outcome], base: &[Outcome]) -> Result<Vec<WorstCase>, BenchmarkError> {
-        let pick = |at_hand| worst_cases::pick(plan, &self.cases.pictures, own, base, WORST, at_hand);
-        let Some(LiveModels { model, surrogate }) = self.at_hand else { return Ok(pick(None)?) };
+impl LastEvaluation<'_> {
+    fn worst(self) -> Result<Vec<WorstCase>, RunError> {
+        let LoadedModels { model, surrogate } = self.models;
         // Not interruptible: the evaluation is complete, and a resumed run would not write this report again.
         let never = Interrupt::new();
         let mut model = VlmModel::new(model.pipeline, model.pass, &never);
         let mut surrogate = surrogate.map(|of| (of.key, VlmModel::new(of.pipeline, of.pass, &never)));
         let surrogate = surrogate.as_mut().map(|(key, model)| Surrogate { key, model });
-        Ok(pick(Some(worst_cases::LiveModels { model: &mut model, surrogate }))?)
+        let models = worst_cases::LiveModels { model: &mut model, surrogate };
+        worst_cases::pick(self.plan, self.pictures, self.outcomes, self.base, WORST, Some(models))
     }
 }
 

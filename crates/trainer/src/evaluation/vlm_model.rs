@@ -152,11 +152,9 @@ fn pixel_objective(objective: &Objective) -> PixelObjective {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use burn::tensor::Device;
     use image::{Rgb, RgbImage};
     use stepwise_data::conversation::{Conversation, Part, Role};
+    use stepwise_testing::model::pipeline;
 
     use super::*;
 
@@ -174,9 +172,8 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_in_tiles_is_attacked_in_every_one_of_them() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
-        let mut pipeline = VlmPipeline::load(&folder, &Device::flex()).expect("the tiny model");
+    fn a_tiled_image_is_attacked_in_every_tile() {
+        let mut pipeline = pipeline();
         pipeline.processor.set_image_splitting(Some(true));
         let interrupt = Interrupt::new();
         let mut model = VlmModel::new(&pipeline, Pass::BASE, &interrupt);

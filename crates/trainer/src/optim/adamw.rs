@@ -153,64 +153,47 @@ impl ParameterVisitor for Move<'_> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+    use stepwise_testing::model::model_with_lora;
+    use stepwise_testing::model::parameters::{parameters, set_trainable};
+
     use super::*;
-    use crate::testing::{lora, model};
 
     const CONFIG: AdamWConfig = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
 
-    /// Makes the adapters of a part trainable or frozen.
-    struct Learn(ModelPart, bool);
-
-    impl ParameterVisitor for Learn {
-        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-            if ModelPart::of(name) == self.0 && name.contains(".lora_") {
-                parameter.set_learning(self.1);
-            }
+    /// Returns the adapter values of a part, and a gradient of 0.5 for each value.
+    fn halves(model: &mut Vlm, part: ModelPart) -> (Vec<Vec<f32>>, GradientSum) {
+        let adapters = parameters(model).into_iter().filter(|(name, _)| is_adapter_of(part, name));
+        let (mut values, mut gradients) = (Vec::new(), GradientSum::default());
+        for (name, of_name) in adapters {
+            gradients.by_name.insert(name, Tensor::full([of_name.len()], 0.5, &Device::flex()));
+            values.push(of_name);
         }
+        (values, gradients)
     }
 
-    /// Collects the adapter values of a part and adds a gradient of 0.5 for each value.
-    struct Halves(ModelPart, Vec<f32>, GradientSum);
-
-    impl ParameterVisitor for Halves {
-        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-            if ModelPart::of(name) == self.0 && name.contains(".lora_") {
-                let flat = parameter.values().flatten::<1>(0, D - 1);
-                self.1.extend(flat.clone().into_data().try_to_vec::<f32>().expect("f32"));
-                self.2.by_name.insert(name.to_owned(), flat.ones_like() * 0.5);
-            }
-        }
-    }
-
-    fn halves(model: &mut Vlm, part: ModelPart) -> (Vec<f32>, GradientSum) {
-        let mut halves = Halves(part, Vec::new(), GradientSum::default());
-        model.visit(&mut halves);
-        (halves.1, halves.2)
+    fn is_adapter_of(part: ModelPart, name: &str) -> bool {
+        ModelPart::of(name) == part && name.contains(".lora_")
     }
 
     #[test]
-    fn a_part_that_rests_takes_no_step_and_its_first_one_is_a_first_one() {
-        let fresh = || {
-            let mut model = model();
-            stepwise_vlm::adapter::attach(&mut model, &lora(), 1, |_| true).expect("attached");
-            model
-        };
+    fn a_frozen_part_takes_no_step_and_later_starts_from_fresh_moments() {
         let (decoder, rates) = (ModelPart::Decoder, Rates::same(1e-3));
-        let mut model = fresh();
+        let mut model = model_with_lora();
         let mut optimizer = AdamW::new(CONFIG);
         let (before, mut gradients) = halves(&mut model, decoder);
         gradients.by_name.extend(halves(&mut model, ModelPart::Vision).1.by_name);
-        model.visit(&mut Learn(decoder, false));
+        set_trainable(&mut model, false, |name| is_adapter_of(decoder, name));
         for _ in 0..3 {
             optimizer.step(&mut model, &gradients, rates);
         }
         assert_eq!(halves(&mut model, decoder).0, before, "not even by weight decay");
         assert!(optimizer.tensors().iter().all(|moment| moment.name.contains("vision_model")));
         assert_eq!(ModelPart::ALL.map(|part| optimizer.steps(part)), [3, 3, 0]);
-        model.visit(&mut Learn(decoder, true));
+        set_trainable(&mut model, true, |name| is_adapter_of(decoder, name));
         optimizer.step(&mut model, &gradients, rates);
 
-        let mut alone = fresh();
+        let mut alone = model_with_lora();
         let mut first = AdamW::new(CONFIG);
         first.step(&mut alone, &gradients, rates);
         let moved = halves(&mut alone, decoder).0;

@@ -88,15 +88,14 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use stepwise_curriculum::run_plan::RunPlan;
-    use stepwise_data::synth::{SynthOptions, record};
+    use stepwise_testing::cases::synthetic;
+    use stepwise_testing::recipe::recipe_on;
 
     use super::*;
 
     #[test]
-    fn a_parameter_learns_with_the_rate_of_its_part_and_kind() {
+    fn a_parameter_has_the_rate_of_its_part_and_kind() {
         let rates = Rates { vision: 1.0, connector: 2.0, decoder: 3.0, loraplus_ratio: 10.0 }.times(0.5);
         assert_eq!(rates.of("model.vision_model.x.lora_A.weight", 2), 0.5);
         assert_eq!(rates.of("model.vision_model.x.lora_B.weight", 2), 5.0);
@@ -106,30 +105,29 @@ mod tests {
     }
 
     #[test]
-    fn logs_name_the_rate_of_the_last_part_that_learns() {
-        let text = "model_name_or_path = \"m\"\ndata.synth = { cases = 8 }\n[lora]\nfreeze_vision_tower = false\n\
-            [train]\nlearning_rate = 1e-3\nvision_tower_lr = 1e-5\n[[curriculum.phase]]\nstages = [1]\n\
-            freeze_language_model = true\n[[curriculum.phase]]\nstages = [2]\n";
-        let recipe = Recipe::parse(Path::new("r.toml"), text.to_owned(), &[]).expect("valid");
+    fn logs_show_the_rate_of_the_last_trainable_part() {
+        let recipe = recipe_on(
+            8,
+            "[lora]\nfreeze_vision_tower = false\n[train]\nlearning_rate = 1e-3\nvision_tower_lr = 1e-5\n\
+             [[curriculum.phase]]\nstages = [1]\nfreeze_language_model = true\n[[curriculum.phase]]\nstages = [2]\n",
+        );
         let named = |phase: &PhaseRecipe| Rates::peak(&recipe, phase).named(&recipe, phase);
         assert_eq!(recipe.curriculum.phase.iter().map(named).collect::<Vec<_>>(), [1e-5, 1e-3]);
     }
 
     #[test]
-    fn max_steps_shortens_the_phase_it_falls_into_with_its_schedule() {
-        let cases: Vec<_> = (0..40).map(|number| record(number, &SynthOptions::default())).collect();
-        let of = |lines: &str| {
-            let text = format!(
-                "model_name_or_path = \"m\"\ndata.synth = {{ cases = 40 }}\n[train]\ngradient_accumulation_steps = 4\n\
-                 learning_rate = 1.0\nwarmup_steps = 0\n{lines}"
-            );
-            Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
-        };
-        let phases = "[[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2]\n[[curriculum.phase]]\nstages = [3]\n";
+    fn max_steps_shortens_a_phase_and_its_schedule() {
+        let cases = synthetic(40);
         for (lr_schedule_per_phase, ends) in [(true, [0.0, 0.0]), (false, [0.5, 0.0])] {
-            let recipe = of(&format!(
-                "lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n[curriculum]\nlr_schedule_per_phase = {lr_schedule_per_phase}\n{phases}"
-            ));
+            let recipe = recipe_on(
+                40,
+                &format!(
+                    "[train]\ngradient_accumulation_steps = 4\nlearning_rate = 1.0\nwarmup_steps = 0\n\
+                     lr_scheduler_type = \"linear\"\nnum_train_epochs = 2\nmax_steps = 40\n\
+                     [curriculum]\nlr_schedule_per_phase = {lr_schedule_per_phase}\n[[curriculum.phase]]\nstages = [1]\n\
+                     [[curriculum.phase]]\nstages = [2]\n[[curriculum.phase]]\nstages = [3]\n"
+                ),
+            );
             let mut run_plan = RunPlan::new(&recipe, &cases).expect("a course");
             assert_eq!((run_plan.total, run_plan.phases(), run_plan.at(39).phase), (40, 3, 1));
             let rate =

@@ -138,24 +138,17 @@ fn culprits(pipeline: &mut VlmPipeline, micro_batches: &[&MicroBatch]) -> Vec<St
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::Arc;
 
-    use burn::tensor::{Device, Tensor};
     use image::RgbImage;
     use stepwise_data::conversation::{Conversation, Part, Role};
-    use stepwise_vlm::adapter::{LoraConfig, Targets, attach};
+    use stepwise_testing::model::parameters::{replace, trainable_parameters};
+    use stepwise_testing::model::{attach_new, lora, pipeline};
+    use stepwise_vlm::adapter::{LoraConfig, Targets};
     use stepwise_vlm::batch::EncodableExample;
-    use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
     use super::*;
     use crate::optim::adamw::AdamWConfig;
-    use crate::testing::lora;
-
-    fn pipeline() -> VlmPipeline {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
-        VlmPipeline::load(&folder, &Device::flex()).expect("the tiny model")
-    }
 
     /// A question with or without an image.
     fn asked(pipeline: &VlmPipeline, picture: bool) -> EncodableExample {
@@ -179,47 +172,13 @@ mod tests {
     fn lost(pipeline: &mut VlmPipeline, micro_batches: &[MicroBatch]) -> (&'static str, f64, Vec<String>) {
         let rates = Rates { vision: 0.1, connector: 0.1, decoder: 0.1, loraplus_ratio: 1.0 };
         let options = StepOptions { rates, max_grad_norm: 1.0, dropout_key: 0, gradient_checkpointing: false };
-        let before = learned(pipeline);
+        let before = trainable_parameters(&mut pipeline.model);
         let mut optimizer = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 });
         let StepError::NotFinite { what, value, names } =
             step(pipeline, &mut optimizer, micro_batches, options).expect_err("not finite");
-        assert_eq!(learned(pipeline), before);
+        assert_eq!(trainable_parameters(&mut pipeline.model), before);
         assert!(optimizer.tensors().is_empty(), "no moments");
         (what, value, names)
-    }
-
-    /// Values of all trainable parameters.
-    fn learned(pipeline: &mut VlmPipeline) -> Vec<f32> {
-        let mut values = Vec::new();
-        change(pipeline, |_, parameter| {
-            if parameter.learns {
-                values.extend_from_slice(&parameter.values);
-            }
-        });
-        values
-    }
-
-    struct Numbers {
-        learns: bool,
-        values: Vec<f32>,
-    }
-
-    /// Calls `with` for the values of every parameter, which it may change.
-    fn change(pipeline: &mut VlmPipeline, with: impl FnMut(&str, &mut Numbers)) {
-        struct Change<F>(F);
-        impl<F: FnMut(&str, &mut Numbers)> ParameterVisitor for Change<F> {
-            fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-                let held = parameter.values();
-                let values: Vec<f32> = held.clone().into_data().try_to_vec().expect("numbers");
-                let mut numbers = Numbers { learns: parameter.learns(), values: values.clone() };
-                (self.0)(name, &mut numbers);
-                if numbers.values != values {
-                    let flat = Tensor::<1>::from_floats(numbers.values.as_slice(), &held.device());
-                    parameter.replace(flat.reshape(held.shape()));
-                }
-            }
-        }
-        pipeline.model.visit(&mut Change(with));
     }
 
     #[test]
@@ -228,13 +187,13 @@ mod tests {
         // Only examples with an image have a gradient at the connector.
         let config =
             LoraConfig { target_modules: Targets::List(vec!["modality_projection.proj".to_owned()]), ..lora() };
-        attach(&mut pipeline.model, &config, 1, |_| true).expect("attached");
+        attach_new(&mut pipeline.model, &config);
         pipeline.refresh();
         // The product B·A is zero, so the loss is unchanged; the gradient of A is multiplied by B and overflows.
-        change(&mut pipeline, |name, numbers| match name.rsplit_once(".lora_") {
-            Some((_, "A.weight")) => numbers.values.fill(0.0),
-            Some((_, "B.weight")) => numbers.values.fill(1e30),
-            _ => {}
+        replace(&mut pipeline.model, |name, values| match name.rsplit_once(".lora_")? {
+            (_, "A.weight") => Some(vec![0.0; values.len()]),
+            (_, "B.weight") => Some(vec![1e30; values.len()]),
+            _ => None,
         });
         let (shown, told) = (asked(&pipeline, true), asked(&pipeline, false));
         let of_both = together(&pipeline, vec![told, shown], &["a/q1", "b/q1"]);
@@ -249,22 +208,23 @@ mod tests {
         // feature depends on the model, so both signs are tried.
         let values = [f32::MAX, f32::MIN].map(|vast| {
             let mut pipeline = pipeline();
-            attach(&mut pipeline.model, &lora(), 1, |_| true).expect("attached");
+            attach_new(&mut pipeline.model, &lora());
             pipeline.refresh();
             let question = asked(&pipeline, true);
             let mut impossible = together(&pipeline, vec![question], &["b/q1"]);
             impossible.batch.layout.predictions.truncate(1);
             let token = impossible.batch.layout.predictions[0].token as usize;
             let vocabulary = pipeline.model.config().text.vocab_size;
-            change(&mut pipeline, |name, numbers| match name {
-                "model.text_model.norm.weight" => numbers.values.iter_mut().for_each(|value| *value *= 1000.0),
+            replace(&mut pipeline.model, |name, values| match name {
+                "model.text_model.norm.weight" => Some(values.iter().map(|value| value * 1000.0).collect()),
                 "lm_head.weight" => {
-                    let width = numbers.values.len() / vocabulary;
-                    let row = &mut numbers.values[token * width..(token + 1) * width];
+                    let (width, mut values) = (values.len() / vocabulary, values.to_vec());
+                    let row = &mut values[token * width..(token + 1) * width];
                     row.fill(0.0);
                     row[0] = vast;
+                    Some(values)
                 }
-                _ => {}
+                _ => None,
             });
             let (what, value, names) = lost(&mut pipeline, &[impossible]);
             assert_eq!((what, names), ("the loss", vec!["b/q1".to_owned()]));

@@ -71,13 +71,13 @@ impl ParameterVisitor for Look<'_> {
 
 #[cfg(test)]
 mod tests {
+    use stepwise_testing::model::model_with_lora;
+
     use super::*;
-    use crate::testing::{lora, model};
 
     #[test]
     fn a_tensor_without_a_gradient_is_named() {
-        let mut model = model();
-        stepwise_vlm::adapter::attach(&mut model, &lora(), 1, |_| true).expect("attached");
+        let mut model = model_with_lora();
         let nothing = GradientSum::default();
         let all = reached(&mut model, &nothing, true).expect_err("nothing has a gradient");
         assert!(all.first.starts_with("model.vision_model.") && all.count > 20, "{all:?}");

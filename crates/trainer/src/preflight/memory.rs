@@ -328,12 +328,12 @@ fn kibibytes(path: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use stepwise_testing::recipe::recipe_on;
 
     use super::*;
 
     #[test]
-    fn what_takes_most_is_advised_upon_first() {
+    fn advice_starts_with_the_largest_use() {
         let one = |bytes, advice| MemoryUse { what: "", bytes, advice };
         let of = |uses| MemoryEstimate { uses, reached: 0 }.advice();
         assert_eq!(of(vec![one(1, Some("a")), one(3, Some("b")), one(2, None)]), "b, then a");
@@ -341,14 +341,10 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_advised_what_the_recipe_has_or_may_not_have() {
+    fn advice_leaves_out_settings_that_the_recipe_has_or_excludes() {
         let advised = |more: &str| {
-            let text = format!(
-                "model_name_or_path = \"m\"\noutput_dir = \"o\"\n{more}\n[data]\nsynth = {{ cases = 12 }}\n\
-                 [[curriculum.phase]]\nstages = [1]\n[benchmark]\nsuite = \"none\"\n"
-            );
-            let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
-            held_smaller(&recipe)
+            let phase = "[[curriculum.phase]]\nstages = [1]\n[benchmark]\nsuite = \"none\"\n";
+            held_smaller(&recipe_on(12, &format!("{more}\n{phase}")))
         };
         assert_eq!(advised(""), Some("set `train.bf16 = true`"));
         assert_eq!(advised("train.bf16 = true"), Some("set `train.load_in_4bit = true`"));

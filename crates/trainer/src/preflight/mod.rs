@@ -102,7 +102,7 @@ fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
     let plan = Plan::new(&suite, &cases.eval);
     let mut shown: HashSet<(usize, String)> = HashSet::new();
     for entry in &plan.entries {
-        let Ok(perturbed) = plan.condition(*entry).perturbation.perturb(&plan.scene(*entry)) else { continue };
+        let Some(perturbed) = plan.perturbed(*entry) else { continue };
         let case = match &perturbed.pictures {
             Shown::Of(other) => *other,
             Shown::Own | Shown::Edited(_) | Shown::MeanOf(_) => entry.case,

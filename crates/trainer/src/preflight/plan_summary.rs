@@ -167,27 +167,23 @@ pub fn steps<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use stepwise_data::abstain_option::offer;
     use stepwise_data::case::Answer;
-    use stepwise_data::synth::{SynthOptions, record};
+    use stepwise_testing::cases::synthetic;
+    use stepwise_testing::recipe::recipe_on;
 
     use super::*;
 
     fn idle(cases: &[Case], augment: &str) -> Vec<String> {
-        let text = format!(
-            "model_name_or_path = \"m\"\ndata.synth = {{ cases = 8 }}\n[curriculum]\naugment = {augment}\n\
-             [[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2, 3, 4]\n"
-        );
-        let recipe = Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let phases = "[[curriculum.phase]]\nstages = [1]\n[[curriculum.phase]]\nstages = [2, 3, 4]\n";
+        let recipe = recipe_on(8, &format!("[curriculum]\naugment = {augment}\n{phases}"));
         let run_plan = RunPlan::new(&recipe, cases).expect("a course");
         PlanSummary::new(&recipe, cases, &run_plan).idle(&recipe)
     }
 
     #[test]
-    fn a_condition_that_no_lesson_stands_under_is_named() {
-        let mut cases: Vec<Case> = (0..40).map(|number| record(number, &SynthOptions::default())).collect();
+    fn a_condition_without_training_examples_is_named() {
+        let mut cases = synthetic(40);
         for item in cases.iter_mut().flat_map(|case| &mut case.chain) {
             if let Answer::Choice { refusal, .. } = &mut item.answer {
                 *refusal = None;

@@ -10,25 +10,10 @@ use stepwise_vlm::weights::SafetensorsSource;
 use super::*;
 
 /// Recipe: three steps of the connector, four steps of the decoder, three steps of all parts.
-fn text(model: &Path, out: &Path, tuning: &str, suite: &str) -> String {
-    format!(
-        r#"model_name_or_path = "{}"
-output_dir = "{}"
-seed = 5
-{tuning}
-freeze_vision_tower = false
-freeze_multi_modal_projector = false
-[data]
-synth = {{ cases = 24, seed = 2, image_size = 64 }}
-[train]
-per_device_train_batch_size = 2
-gradient_accumulation_steps = 2
-learning_rate = 5e-3
-weight_decay = 0.1
-logging_steps = 1
-save_steps = 1
-[curriculum]
-augment = {{ pgd = {{ share = 0.2, eps = 8, steps = 2, restarts = 1 }} }}
+fn text(place: &Workplace, tuning: &str, suite: &str) -> String {
+    let tuning = format!("{tuning}\nfreeze_vision_tower = false\nfreeze_multi_modal_projector = false");
+    let curriculum = r#"[curriculum]
+augment = { pgd = { share = 0.2, eps = 8, steps = 2, restarts = 1 } }
 [[curriculum.phase]]
 name = "connect"
 stages = [1]
@@ -41,18 +26,13 @@ stages = [1, 2]
 max_steps = 4
 freeze_vision_tower = true
 freeze_multi_modal_projector = true
-context = {{ gold = 0.3, predicted = 0.5 }}
+context = { gold = 0.3, predicted = 0.5 }
 [[curriculum.phase]]
 name = "all"
 stages = [3, 4]
 max_steps = 3
-[benchmark]
-suite = "{suite}"
-max_cases = 2
-"#,
-        model.display(),
-        out.display()
-    )
+"#;
+    place.recipe_of("run", &tuning, "weight_decay = 0.1\nsave_steps = 1", curriculum, suite)
 }
 
 /// Tensors of a checkpoint file, by model part.
@@ -76,20 +56,17 @@ fn moved(before: &Path, after: &Path, file: &str) -> Vec<ModelPart> {
 /// Runs three phases, checks which parts changed in each, and compares with a run that was interrupted in every phase.
 fn three_phases(tuning: &str, suite: &str, weights: &str) {
     use ModelPart::{Connector, Decoder, Vision};
-    let folder = tempfile::tempdir().expect("a folder");
-    let model = model(folder.path());
-    let out = folder.path().join("run");
-    let text = text(&model, &out, tuning, suite);
-    let recipe = Recipe::parse(Path::new("test.toml"), text.clone(), &[]).expect("a recipe");
-    let fresh = folder.path().join("fresh");
+    let place = Workplace::new();
+    let out = place.path("run");
+    let text = text(&place, tuning, suite);
+    let fresh = place.path("fresh");
     std::fs::create_dir(&fresh).expect("a folder");
-    let mut learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
+    let mut learner = Learner::new(&recipe(text.as_str()), &Device::flex(), &mut ()).expect("a learner");
     learner.save(&fresh).expect("saved");
 
     let (finished, losses) = run(&text, Stop::Never, false);
     assert_eq!(finished.global_step, 10);
-    let kept = folder.path().join("kept");
-    std::fs::rename(&out, &kept).expect("moved");
+    let kept = place.set_aside("run");
     let at = |step: u64| kept.join(checkpoint::name(step));
     assert_eq!(moved(&fresh, &at(3), weights), [Connector]);
     assert_eq!(moved(&at(3), &at(7), weights), [Decoder]);
@@ -100,55 +77,40 @@ fn three_phases(tuning: &str, suite: &str, weights: &str) {
     assert_eq!(steps(10), [(Vision, 3), (Connector, 6), (Decoder, 7)].into());
 
     // Interrupted within each phase, and in the benchmark at the end of the second phase.
-    let mut parted = Vec::new();
     let tested = suite != "none";
     let within = if tested { Stop::Within("benchmark epoch-2") } else { Stop::After(7) };
-    for (place, stop) in [Stop::After(2), Stop::After(5), within, Stop::After(8), Stop::Never].into_iter().enumerate() {
-        let (stopped, rest) = run(&text, stop, place > 0);
-        assert_eq!(stopped.interrupted, place < 4, "{place}");
-        parted.extend(rest);
-    }
-    assert_eq!(parted, losses);
+    let stops = [Stop::After(2), Stop::After(5), within, Stop::After(8), Stop::Never];
+    assert_eq!(run_in_parts(&text, &stops, false).1, losses);
     for step in [5, 7, 10] {
-        let (kept, again) = (contents(&at(step)), contents(&out.join(checkpoint::name(step))));
-        assert_eq!(kept.keys().collect::<Vec<_>>(), again.keys().collect::<Vec<_>>());
-        for (file, bytes) in &kept {
-            assert!(again[file] == *bytes, "{} after step {step} differs", file.display());
-        }
+        assert_same_files(&at(step), &out.join(checkpoint::name(step)));
     }
     if tested {
-        let (kept, again) = (contents(&kept.join("benchmark")), contents(&out.join("benchmark")));
-        for (file, bytes) in &kept {
-            assert!(again[file] == *bytes, "benchmark/{} differs", file.display());
-        }
+        assert_files_in(&kept.join("benchmark"), &out.join("benchmark"));
     }
 }
 
 #[test]
-fn a_part_moves_in_the_phases_that_let_it_and_resuming_changes_no_bit() {
+fn adapters_change_only_in_phases_that_train_their_part() {
     three_phases("[lora]\nr = 2\nlora_dropout = 0.1", "fast", "adapter_model.safetensors");
 }
 
 #[test]
-fn so_do_magnitudes_and_modules_trained_whole() {
+fn dora_and_modules_to_save_change_only_in_phases_that_train_their_part() {
     let dora = "[lora]\nr = 2\nlora_dropout = 0.1\nuse_dora = true\n\
                 modules_to_save = [\"lm_head\", \"modality_projection.proj\"]";
     three_phases(dora, "none", "adapter_model.safetensors");
 }
 
 #[test]
-fn so_do_the_models_own_weights() {
+fn full_fine_tuning_changes_only_the_parts_of_the_phase() {
     three_phases("finetuning_type = \"full\"\n[full]", "none", "model.safetensors");
 }
 
 #[test]
-fn a_phase_in_which_nothing_learns_is_refused_before_the_run() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let model = model(folder.path());
-    let out = folder.path().join("run");
+fn a_phase_that_trains_nothing_is_refused_before_the_run() {
     let vision = "[lora]\nr = 2\ntarget_modules = [\"fc1\"]";
-    let text = text(&model, &out, vision, "none");
-    let recipe = Recipe::parse(Path::new("test.toml"), text, &[]).expect("a recipe");
+    let place = Workplace::new();
+    let recipe = recipe(text(&place, vision, "none"));
     let refused =
         Learner::new(&recipe, &Device::flex(), &mut ()).err().expect("the tower alone has adapters").to_string();
     assert!(refused.starts_with("nothing is trained in phase connect: "), "{refused}");

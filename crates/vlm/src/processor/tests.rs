@@ -1,42 +1,22 @@
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
 use stepwise_data::conversation::Conversation;
+use stepwise_testing::files::{copy_of, edit_json, tiny};
 
 use super::*;
 
-fn tiny() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny")
-}
-
-/// A copy of the processor files of the tiny model folder.
+/// Copies the processor files of the tiny model folder.
 fn copied() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let files = [
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "preprocessor_config.json",
-        "processor_config.json",
-        "chat_template.json",
-        "generation_config.json",
-    ];
-    for file in files {
-        std::fs::copy(tiny().join(file), folder.path().join(file)).expect(file);
-    }
-    folder
+    copy_of(&tiny(), &["config.json", "model.safetensors"])
 }
 
-fn changed(file: &str, change: impl Fn(&mut Value)) -> Result<Processor, ProcessorError> {
+fn changed(file: &str, change: impl FnOnce(&mut Value)) -> Result<Processor, ProcessorError> {
     let folder = copied();
-    let path = folder.path().join(file);
-    let mut value = serde_json::from_slice(&std::fs::read(&path).expect(file)).expect(file);
-    change(&mut value);
-    std::fs::write(&path, value.to_string()).expect(file);
+    edit_json(&folder.path().join(file), change);
     Processor::from_folder(folder.path())
 }
 
 #[test]
-fn the_digest_changes_with_everything_that_decides() {
+fn the_digest_changes_with_every_setting_that_has_an_effect() {
     let processor = Processor::from_folder(&tiny()).expect("loads");
     let digest = processor.digest();
     assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{digest}");
@@ -132,14 +112,14 @@ fn a_bad_file_is_refused_with_its_name() {
 }
 
 #[test]
-fn a_template_that_says_nothing_is_refused_when_it_is_used() {
+fn a_template_without_output_is_refused_when_it_is_used() {
     let silent = changed("chat_template.json", |value| value["chat_template"] = "".into()).expect("loads");
     let error = silent.encode(&Conversation::default(), &[], true).expect_err("refused").to_string();
     assert!(error.starts_with("the chat template renders this conversation to nothing -> "), "{error}");
 }
 
 #[test]
-fn older_places_of_the_template_are_found() {
+fn templates_in_tokenizer_config_are_found() {
     let folder = copied();
     let template = "T{{ messages[0].content[0].text }}";
     std::fs::remove_file(folder.path().join("chat_template.json")).expect("removed");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stepwise_recipe::{ImportError, Recipe, Tool, import as translate};
+use stepwise_recipe::{ConvertError, Recipe, Tool, convert};
 
 use crate::refused;
 
@@ -16,12 +16,12 @@ use crate::refused;
 pub fn import(data: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(data);
     let path = Path::new("recipe.yaml");
-    let imported = match translate(path, &text, None) {
-        Err(ImportError::Tool { .. }) => Tool::ALL.into_iter().map(|tool| translate(path, &text, Some(tool))).collect(),
-        of_one => of_one.map(|imported| vec![imported]),
+    let converted = match convert(path, &text, None) {
+        Err(ConvertError::Tool { .. }) => Tool::ALL.into_iter().map(|tool| convert(path, &text, Some(tool))).collect(),
+        of_one => of_one.map(|converted| vec![converted]),
     };
-    for imported in imported.map_err(refused)? {
-        Recipe::parse(Path::new("recipe.toml"), imported.recipe, &[]).expect("what was translated is a recipe");
+    for converted in converted.map_err(refused)? {
+        Recipe::parse(Path::new("recipe.toml"), converted.recipe, &[]).expect("what was translated is a recipe");
     }
     Ok(())
 }

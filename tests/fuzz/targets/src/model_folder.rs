@@ -23,7 +23,7 @@ pub const NAMES: [&str; 7] = [
     "tokenizer.json",
 ];
 
-/// Loads a model folder of the files in [`NAMES`] and the weights of a tiny model, and encodes a conversation with an
+/// Loads a model folder of the files in `NAMES` and the weights of a tiny model, and encodes a conversation with an
 /// image. Empty files are left out.
 ///
 /// # Errors

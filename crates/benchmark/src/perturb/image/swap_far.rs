@@ -8,7 +8,7 @@ use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, 
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<SwapFar>("swap_far", Purpose::EvidenceRemoved, "images of a case of another modality");
 
-/// Perturbation `swap_far`. The other case is the partner of [`Pool::far`](super::Pool::far), which is the same for
+/// Perturbation `swap_far`. The other case is the partner of [`Pool::far`](crate::perturb::Pool::far), which is the same for
 /// every suite.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

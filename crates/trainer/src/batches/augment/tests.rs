@@ -1,26 +1,26 @@
 //! Augmentation of synthetic cases.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
+use stepwise_benchmark::perturb::GradientSource;
+use stepwise_benchmark::perturb::kinds::KINDS;
 use stepwise_benchmark::perturb::support::templates::Families;
 use stepwise_benchmark::perturb::trainable::untrainable;
-use stepwise_benchmark::perturb::{GradientSource, KINDS};
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::conversation::Part;
 use stepwise_data::prompt::prompt;
-use stepwise_data::synth::{SynthOptions, record};
+use stepwise_data::synth::SynthOptions;
+use stepwise_testing::cases::synthetic_with;
+use stepwise_testing::recipe::recipe_on;
 
 use super::*;
 
 fn cases() -> Vec<Case> {
-    let options = SynthOptions { seed: 4, ..SynthOptions::default() };
-    (0..60).map(|number| record(number, &options)).collect()
+    synthetic_with(60, &SynthOptions { seed: 4, ..SynthOptions::default() })
 }
 
 fn recipe(phase: &str) -> Recipe {
-    let text = format!("model_name_or_path = \"m\"\ndata.synth = {{ cases = 60 }}\n[[curriculum.phase]]\n{phase}");
-    Recipe::parse(Path::new("r.toml"), text, &[]).unwrap_or_else(|error| panic!("{error}"))
+    recipe_on(60, &format!("[[curriculum.phase]]\n{phase}"))
 }
 
 /// All questions of all cases in three epochs.
@@ -76,20 +76,27 @@ fn sentences(templates: &str, split: Families) -> BTreeSet<String> {
 }
 
 #[test]
-fn conditions_that_need_a_reply_or_another_model_are_those_refused() {
+fn conditions_that_need_a_reply_or_another_model_are_untrainable() {
     let cases = cases();
     let pool = Pool::new(&cases);
     let rng = SuiteRng { seed: 1, version: VERSION };
+    let mut refused = BTreeSet::new();
     for kind in KINDS {
         let Some(perturbation) = any(kind) else { panic!("{} needs parameters not tried here", kind.name) };
         for case in &cases[..20] {
             for item in &case.chain {
                 let Ok(perturbed) = perturbation.perturb(&Scene { case, item, pool: &pool, rng }) else { continue };
-                let elsewhere =
+                let on_surrogate =
                     perturbed.attack.is_some_and(|attack| attack.gradient_source() == GradientSource::Surrogate);
-                assert!(!(elsewhere || perturbed.recall.is_some()) || untrainable(kind).is_some(), "{}", kind.name);
+                if on_surrogate || perturbed.recall.is_some() {
+                    assert!(untrainable(kind).is_some(), "{}", kind.name);
+                    refused.insert(kind.name);
+                }
             }
         }
+    }
+    for kind in ["transfer", "rebuttal_doubt", "parents_predicted"] {
+        assert!(refused.contains(kind), "{kind} is not among {refused:?}");
     }
 }
 
@@ -100,7 +107,7 @@ fn any(kind: &PerturbationKind) -> Option<Arc<dyn Perturbation>> {
 }
 
 #[test]
-fn no_held_out_sentence_can_stand_in_a_lesson() {
+fn no_held_out_sentence_occurs_in_training_examples() {
     let cases = cases();
     let worded: Vec<_> =
         KINDS.iter().filter(|kind| !kind.templates.is_empty() && untrainable(kind).is_none()).collect();
@@ -135,7 +142,7 @@ fn no_held_out_sentence_can_stand_in_a_lesson() {
 }
 
 #[test]
-fn shares_are_met_among_the_lessons_a_condition_applies_to() {
+fn shares_are_met_among_the_examples_that_a_condition_applies_to() {
     let cases = cases();
     let all = examples(&recipe("augment = { hint_plus = 0.1, hint_minus = 0.25, permutation = 0.3 }"), &cases);
     let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
@@ -160,7 +167,7 @@ fn shares_are_met_among_the_lessons_a_condition_applies_to() {
 }
 
 #[test]
-fn a_lesson_is_a_function_of_seed_epoch_case_and_question() {
+fn a_training_example_depends_on_seed_epoch_case_and_question_only() {
     let cases = cases();
     let written = "augment = { hint_minus = 0.3, blank = 0.3, swap_near = 0.2 }\ncontext = { gold = 0.4, wrong = 0.3 }";
     let recipe = recipe(written);
@@ -182,7 +189,7 @@ fn a_lesson_is_a_function_of_seed_epoch_case_and_question() {
 }
 
 #[test]
-fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
+fn every_condition_is_trained_with_its_right_answer() {
     let cases = cases();
     let mut taught = BTreeSet::new();
     for kind in KINDS.iter().filter(|kind| untrainable(kind).is_none()) {
@@ -240,7 +247,7 @@ fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
 }
 
 #[test]
-fn a_swapped_picture_is_asked_about_as_its_own_case_is() {
+fn the_answer_about_a_swapped_image_is_that_of_its_own_case() {
     let cases = cases();
     let mut swapped = 0;
     for (_, asked) in examples(&recipe("augment = { swap_near = 1 }\ncontext = \"gold\""), &cases) {
@@ -257,7 +264,7 @@ fn a_swapped_picture_is_asked_about_as_its_own_case_is() {
 }
 
 #[test]
-fn contexts_are_told_in_their_shares() {
+fn contexts_are_given_in_their_shares() {
     let cases = cases();
     let mut counts: BTreeMap<ContextKind, f64> = BTreeMap::new();
     for (_, asked) in examples(&recipe("context = { gold = 0.5, wrong = 0.2 }"), &cases) {
@@ -304,7 +311,7 @@ fn marks_fade_over_the_phase() {
 }
 
 #[test]
-fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
+fn predicted_context_holds_the_models_answers_and_falls_back_to_the_right_ones() {
     let cases = cases();
     let recipe = recipe("context = \"predicted\"");
     let said = cases.iter().filter(|case| case.case_id.ends_with(['0', '2', '4'])).map(|case| {
@@ -337,18 +344,7 @@ fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
 }
 
 #[test]
-fn blank_images_keep_the_answers() {
-    let cases = cases();
-    for (_, asked) in examples(&recipe("blank_images = true\naugment = { hint_minus = 0.2 }"), &cases) {
-        assert!(asked.perturbed.pictures.key().starts_with("blank:"), "{}", asked.perturbed.pictures.key());
-        let stored = &cases[asked.sample.case];
-        let gold = stepwise_data::prompt::gold_text(stored, &stored.chain[asked.sample.item]);
-        assert_eq!(words(&cases, &asked).1, gold);
-    }
-}
-
-#[test]
-fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
+fn blank_images_keep_the_answers_and_get_no_image_conditions() {
     let cases = cases();
     let text = "blank_images = true\nevidence = \"marked\"\naugment = { swap_near = 0.3, hint_minus = 0.2, random_mask = 0.2, fgsm = { share = 0.2, eps = 2 } }";
     let mut hinted = 0;
@@ -364,7 +360,7 @@ fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
 }
 
 #[test]
-fn half_of_what_has_evidence_asks_where_it_is() {
+fn half_of_the_questions_with_evidence_ask_for_its_box() {
     let cases = cases();
     let (mut located, mut marked, mut with_evidence) = (0.0, 0.0, 0.0);
     for (_, asked) in examples(&recipe("evidence = \"box_and_marked\""), &cases) {

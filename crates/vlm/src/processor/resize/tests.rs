@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use sha2::{Digest, Sha256};
+use stepwise_data::image::sha256_hex;
 
 use super::*;
 
@@ -63,13 +63,13 @@ const PILLOW: &[Known] = &[
 fn every_filter_gives_pillows_bytes() {
     for (filter, (width, height), (to_width, to_height), expected) in PILLOW {
         let resized = resize(&drawn(*width, *height), *to_width, *to_height, *filter);
-        let digest = crate::processor::hex(&Sha256::digest(resized.as_raw()));
+        let digest = sha256_hex(resized.as_raw());
         assert_eq!(&digest[..16], *expected, "{filter:?} {width}x{height} to {to_width}x{to_height}");
     }
 }
 
 #[test]
-fn the_height_goes_first_only_where_it_loses_more_than_twice_as_much() {
+fn the_height_is_resized_first_only_if_it_shrinks_more_than_twice_as_much() {
     let picture = RgbImage::new(100, 121);
     assert!(vertical_first(&picture, 50, 20));
     assert!(!vertical_first(&RgbImage::new(100, 120), 50, 20));
@@ -78,7 +78,7 @@ fn the_height_goes_first_only_where_it_loses_more_than_twice_as_much() {
 }
 
 #[test]
-fn no_pixels_are_no_panic() {
+fn empty_images_do_not_panic() {
     assert_eq!(resize(&RgbImage::new(0, 3), 2, 2, Resample::Lanczos), RgbImage::new(2, 2));
     assert_eq!(resize(&drawn(3, 3), 0, 2, Resample::Lanczos).dimensions(), (0, 2));
 }

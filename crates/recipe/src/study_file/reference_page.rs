@@ -1,0 +1,50 @@
+//! Writes the reference page of studies, `docs/study.md`.
+
+use std::fmt::Write;
+
+use stepwise_config::reference_page::rows;
+
+use super::reference;
+
+const HEAD: &str = "# Study
+
+<!-- Written by `cargo xtask generate` from the code that reads studies. -->
+
+A study is a TOML file with a base recipe, arms that change named keys of it, seeds, and the endpoints that a claim may rest on.
+`stepwise study run FILE` runs every arm with every seed, `stepwise study report FILE` compares them. Relative paths start at the working
+directory.
+";
+
+const TAIL: &str = "
+## When a study has begun
+
+`manifest.json` in the study's folder records endpoints, reference, arms, the digests of recipes, training examples, suite, cases and
+weights, and the training budget of each run. Until a run has begun, the manifest follows the study file. After that, the file must
+agree with the manifest; only seeds may be added, at the end of `seeds`. A study can be continued only with a version of the program
+that makes the same training examples. `stepwise study report` needs the manifest and the runs, but neither models nor cases.
+
+## When a difference is marked as sure
+
+A difference is the value of an arm minus the value of the reference, with the same seed on the same items, averaged over seeds. It
+has two bootstrap intervals. One resamples seeds and then groups (patients). The other resamples seeds and then questions, where all
+cases with the same wording of a question form one cluster. p is the larger of two swap tests, over groups and over questions,
+adjusted by Holm over all arms and primary endpoints. A difference is marked as sure if p is below 0.05 and neither interval contains
+zero. Questions are resampled because a model may answer one question alike in all cases; with groups alone that question would count
+once for every case. Metrics of whole chains are resampled by groups only. No interval covers the choice of training cases, because
+all seeds train on the same cases.
+";
+
+/// The reference page in Markdown.
+#[must_use]
+pub fn markdown() -> String {
+    let reference = reference();
+    let mut page = HEAD.to_owned();
+    for (section, kind) in &reference.sections {
+        let title = if section.is_empty() { "Top level".to_owned() } else { format!("`{section}`") };
+        let _ = writeln!(page, "\n## {title}\n\n{}", kind.about);
+        if reference.keys_of(section).next().is_some() {
+            page.push_str(&rows(reference.keys_of(section)));
+        }
+    }
+    page + TAIL
+}

@@ -1,0 +1,219 @@
+//! `stepwise study report FILE`: compares the arms of a study, and writes the report and its tables.
+
+use std::path::PathBuf;
+
+use stepwise_benchmark::stats::Bootstrap;
+use stepwise_study::Study;
+use stepwise_study::collect::collect;
+use stepwise_study::manifest::Manifest;
+use stepwise_study::report::{StudyInput, ended_early, render};
+use stepwise_study::summary::{Difference, EFFECTIVE, Endpoint, LINE_ADVICE, StudySummary};
+
+use crate::exit::{CommandResult, Failure};
+use crate::folder;
+use crate::table::{Table, interval, number, p_value, signed, with_interval};
+use crate::table_markup;
+
+/// Arguments of `study report`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Study, the TOML file that was run.
+    study: PathBuf,
+    /// Output folder; by default `report` in the study's folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print the summary as JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Writes `report.html`, `report.md`, `report.tex`, `summary.json` and CSV tables, and prints the tables.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the study, its manifest or its outcomes cannot be read, or the output folder cannot be
+/// created; [`Failure::Run`] when a file cannot be written.
+pub fn run(args: &Args) -> CommandResult {
+    let study = Study::load(&args.study).map_err(Failure::input)?;
+    let manifest = Manifest::stored(&study).map_err(Failure::input)?;
+    let runs = collect(&study, &manifest).map_err(Failure::input)?;
+    let summary = StudySummary::new(&study.suite, &runs, Bootstrap::default());
+    let report = render(&StudyInput { summary: &summary, runs: &runs });
+    let tables = tables(&summary);
+    let joined = |of: fn(&Table) -> String| tables.iter().map(of).collect::<Vec<_>>().join("\n");
+
+    let out = args.out.clone().unwrap_or_else(|| study.file.output_dir.join("report"));
+    folder::make(&out.join("tables"))?;
+    let json = serde_json::to_string_pretty(&summary).map_err(Failure::run)?;
+    folder::write(&out.join("report.html"), &report.html)?;
+    folder::write(&out.join("report.md"), &joined(table_markup::markdown))?;
+    folder::write(&out.join("report.tex"), &joined(table_markup::latex))?;
+    folder::write(&out.join("summary.json"), &json)?;
+    for table in &report.tables {
+        folder::write(&out.join("tables").join(&table.name), &table.text)?;
+    }
+    if args.json {
+        say!("{json}");
+        return Ok(());
+    }
+    say!("{}", tables.iter().map(Table::text).collect::<Vec<_>>().join("\n\n"));
+    say!("\nreport  {}", out.join("report.html").display());
+    say!(
+        "tables  {} and {}, CSV in {}",
+        out.join("report.md").display(),
+        out.join("report.tex").display(),
+        out.join("tables").display()
+    );
+    Ok(())
+}
+
+/// Makes the tables of the report: arms by primary endpoints, differences with tests, training budget, and effective
+/// robustness with its lines.
+fn tables(summary: &StudySummary) -> Vec<Table> {
+    let primary: Vec<(&String, &Endpoint)> =
+        summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
+    let effective: Vec<(&String, &Endpoint)> =
+        summary.endpoints.iter().filter(|(id, _)| id.starts_with(EFFECTIVE)).collect();
+    let mut tables = vec![values(summary, &primary), differences(summary, &primary), budget(summary)];
+    if !summary.lines.is_empty() {
+        tables.push(lines(summary));
+    }
+    if !effective.is_empty() {
+        let mut table = differences(summary, &effective);
+        table.title = format!("effective robustness minus {}, log-odds", summary.reference);
+        table.notes = vec![format!(
+            "{}; {LOOKED_AT}; tests and intervals over questions keep the line fixed. {SURE}",
+            tested(summary)
+        )];
+        tables.push(table);
+    }
+    if summary.unfinished().is_some() {
+        tables.iter_mut().for_each(|table| table.title.insert_str(0, "NOT FINISHED: "));
+    }
+    tables
+}
+
+fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
+    let mut table =
+        Table::new(format!("study {}: arms by primary endpoints, mean over seeds", summary.name), ["arm", "seeds"]);
+    table.head.extend(endpoints.iter().map(|(id, _)| (*id).clone()));
+    let cell = |estimate: &stepwise_benchmark::summary::Estimate| match (estimate.value, estimate.ci) {
+        (Some(value), Some([low, high])) => format!("{value:.3} [{low:.3}, {high:.3}]"),
+        (value, _) => number(value),
+    };
+    let base = endpoints.iter().map(|(_, endpoint)| cell(&endpoint.base));
+    table.rows.push([BASE.to_owned(), String::new()].into_iter().chain(base).collect());
+    for (place, (name, seeds)) in summary.arms.iter().enumerate() {
+        let found = endpoints.iter().map(|(_, endpoint)| cell(&endpoint.arms[place].estimate));
+        table
+            .rows
+            .push([name.clone(), format!("{} of {}", seeds.len(), summary.seeds)].into_iter().chain(found).collect());
+    }
+    table.notes.push(format!(
+        "95 % intervals over seeds and then {} groups; {} draws; suite {}",
+        summary.groups, summary.resamples, summary.suite.name
+    ));
+    if let Some(lacking) = summary.unfinished() {
+        table.notes.push(format!("this study is not finished: {lacking}; p is adjusted over all planned comparisons"));
+    }
+    if !summary.later_seeds.is_empty() {
+        let seeds: Vec<String> = summary.later_seeds.iter().map(u64::to_string).collect();
+        table.notes.push(format!("seeds added after the first run: {}", seeds.join(", ")));
+    }
+    table
+}
+
+/// Name of the base in the column of arms.
+const BASE: &str = "base";
+
+const LOOKED_AT: &str = "adjusted by Benjamini and Hochberg over all comparisons that are not primary";
+const SURE: &str = "* adjusted p below 0.05, and both intervals exclude zero";
+
+/// Note on the test behind the p-values.
+fn tested(summary: &StudySummary) -> String {
+    let over = summary.questions.map_or_else(
+        || {
+            "over groups; runs of an earlier version do not record questions, so results do not extend to other questions"
+                .to_owned()
+        },
+        |questions| format!("the larger p of the tests over {} groups and over {questions} questions", summary.groups),
+    );
+    format!("p: swap test, two-sided, {over}")
+}
+
+fn differences(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
+    let title = format!("difference from {}, paired by seed and item", summary.reference);
+    let mut table = Table::new(
+        title,
+        ["arm", "endpoint", "difference [95 % interval]", "over questions", "seeds that agree", "p", "p adjusted"],
+    );
+    let base = endpoints.iter().filter_map(|(id, endpoint)| row(BASE, id, endpoint.base_difference.as_ref()));
+    table.rows.extend(base);
+    for (place, (name, _)) in summary.arms.iter().enumerate() {
+        let of_arm =
+            endpoints.iter().filter_map(|(id, endpoint)| row(name, id, endpoint.arms[place].difference.as_ref()));
+        table.rows.extend(of_arm);
+    }
+    table.notes.push(format!(
+        "{}; adjusted by Holm over all arms and primary endpoints; rows of the base are {LOOKED_AT}. {SURE}",
+        tested(summary)
+    ));
+    table
+}
+
+fn row(arm: &str, id: &str, difference: Option<&Difference>) -> Option<Vec<String>> {
+    let difference = difference?;
+    let p = |p: Option<f64>| p.map_or_else(|| "-".to_owned(), p_value);
+    let mark = if difference.is_sure() { " *" } else { "" };
+    Some(vec![
+        arm.to_owned(),
+        id.strip_prefix(EFFECTIVE).unwrap_or(id).to_owned(),
+        with_interval(&difference.estimate),
+        difference.over_questions.map_or_else(|| "-".to_owned(), interval),
+        format!("{} of {}", difference.agreeing, difference.by_seed.len()),
+        p(difference.p()),
+        p(difference.p_adjusted) + mark,
+    ])
+}
+
+/// Table of the planned training budget of each arm, with a note on runs that stopped early.
+fn budget(summary: &StudySummary) -> Table {
+    let title = "training budget of a run by arm, mean over seeds";
+    let mut table = Table::new(title, ["arm", "steps", "samples", "supervised tokens"]);
+    for ((name, _), budget) in summary.arms.iter().zip(&summary.budget) {
+        let counts = [budget.steps, budget.samples, budget.supervised_tokens];
+        table.rows.push([name.clone()].into_iter().chain(counts.map(|count| count.round().to_string())).collect());
+    }
+    if !summary.ended_early.is_empty() {
+        table.notes.push(format!("stopped early: {}", ended_early(&summary.ended_early)));
+    }
+    table
+}
+
+/// Table of the lines of the reference, with the reason for each line that is not used.
+fn lines(summary: &StudySummary) -> Table {
+    let title = format!(
+        "lines of {} under attack, log-odds: effective robustness is the distance above the line",
+        summary.reference
+    );
+    let mut table =
+        Table::new(title, ["attack", "slope [95 % interval]", "intercept", "points", "clean accuracy", "used"]);
+    for line in &summary.lines {
+        let slope = match (line.slope, line.slope_ci) {
+            (Some(slope), Some([low, high])) => format!("{slope:+.3} [{low:+.3}, {high:+.3}]"),
+            (slope, _) => signed(slope),
+        };
+        table.rows.push(vec![
+            line.attack.clone(),
+            slope,
+            signed(line.intercept),
+            line.points.to_string(),
+            line.clean.map_or_else(|| "-".to_owned(), |[low, high]| format!("{low:.3} to {high:.3}")),
+            line.refused.as_ref().map_or_else(|| "yes".to_owned(), |reason| format!("no: {reason}")),
+        ]);
+    }
+    if summary.lines.iter().all(|line| line.refused.is_some()) {
+        table.notes.push(format!("no line can be used: {LINE_ADVICE}"));
+    }
+    table
+}

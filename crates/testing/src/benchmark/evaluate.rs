@@ -1,0 +1,86 @@
+//! Evaluations of mock models.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use stepwise_benchmark::mock::{Planted, Policy};
+use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Response};
+use stepwise_benchmark::outcome::Outcome;
+use stepwise_benchmark::plan::Plan;
+use stepwise_benchmark::runner::{self, Images, Options, Run, RunProgress, Surrogate};
+use stepwise_benchmark::stats::Bootstrap;
+use stepwise_benchmark::summary::Summary;
+
+/// An evaluation, with the settings that tests change.
+pub struct Evaluation<'a> {
+    /// Loader of the images.
+    pub images: &'a dyn Images,
+    /// Outcomes whose questions are not asked again, by key.
+    pub known: HashMap<String, Outcome>,
+    /// Model that transfer attacks are made on.
+    pub surrogate: Option<&'a mut dyn Model>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Creates an evaluation with these images, without known outcomes and without a surrogate.
+    #[must_use]
+    pub fn on(images: &'a dyn Images) -> Self {
+        Self { images, known: HashMap::new(), surrogate: None }
+    }
+
+    /// Evaluates a model that does not fail.
+    pub fn run(self, plan: &Plan<'_>, model: &mut dyn Model) -> Run {
+        let mut progress = |_: RunProgress<'_>| ControlFlow::Continue(());
+        let surrogate = self.surrogate.map(|model| Surrogate { key: "base", model });
+        let options = Options { model: "mock", known: &self.known, batch: 16, surrogate, progress: &mut progress };
+        runner::run(plan, self.images, model, options).expect("mock models do not fail")
+    }
+}
+
+/// Returns outcomes by their keys, as an evaluation takes known ones.
+#[must_use]
+pub fn by_key<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> HashMap<String, Outcome> {
+    outcomes.into_iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect()
+}
+
+/// Returns a summary with few bootstrap draws, compared with `base` if there is one.
+#[must_use]
+pub fn summary(plan: &Plan<'_>, run: &Run, base: Option<&Run>) -> Summary {
+    let base = base.map(|base| base.outcomes.as_slice());
+    Summary::new(plan.suite, &run.skips(plan), &run.outcomes, base, few_draws())
+}
+
+/// Returns bootstrap settings with few draws, for tests that do not check intervals.
+#[must_use]
+pub fn few_draws() -> Bootstrap {
+    Bootstrap { resamples: 100, ..Bootstrap::default() }
+}
+
+/// Mock model that answers by its policy and records every query.
+pub struct Recorder<'a, P> {
+    inner: Planted<'a, P>,
+    /// Queries so far.
+    pub queries: Vec<Query>,
+}
+
+impl<'a, P> Recorder<'a, P> {
+    /// Creates a model that answers like `inner`.
+    pub fn new(inner: Planted<'a, P>) -> Self {
+        Self { inner, queries: Vec::new() }
+    }
+}
+
+impl<P: Policy> Model for Recorder<'_, P> {
+    fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
+        self.queries.extend_from_slice(queries);
+        self.inner.reply(queries)
+    }
+
+    fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
+        self.inner.pixels(query)
+    }
+
+    fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
+        self.inner.pixel_gradients(attacked)
+    }
+}

@@ -1,0 +1,118 @@
+//! Fixture files and folders of the repository, and comparison of folders.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Contents of files by path relative to a folder.
+pub type Contents = BTreeMap<PathBuf, Vec<u8>>;
+
+/// Returns the root folder of the repository.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Returns the folder of the parity fixtures, `tests/parity`.
+#[must_use]
+pub fn parity() -> PathBuf {
+    repository().join("tests/parity")
+}
+
+/// Returns the model folder of the parity fixtures: the tiny model, with its processor files.
+#[must_use]
+pub fn tiny() -> PathBuf {
+    parity().join("tiny")
+}
+
+/// Returns a real model folder or data set next to the repository, such as `models/NAME`. None when it is absent; the
+/// test that needs it is then skipped, which is reported on stderr.
+#[must_use]
+#[allow(clippy::print_stderr)]
+pub fn real(name: &str) -> Option<PathBuf> {
+    let folder = repository().join("../shared").join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: {name} is absent");
+    None
+}
+
+/// Reads a JSON file.
+#[must_use]
+pub fn json(path: &Path) -> Value {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Changes a JSON file in place.
+pub fn edit_json(path: &Path, edit: impl FnOnce(&mut Value)) {
+    let mut value = json(path);
+    edit(&mut value);
+    fs::write(path, value.to_string()).expect("written");
+}
+
+/// Copies the files of `folder`, which has no folders inside, to a temporary folder, except the files named in
+/// `without`.
+#[must_use]
+pub fn copy_of(folder: &Path, without: &[&str]) -> TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("a file");
+        if !without.iter().any(|name| entry.file_name() == *name) {
+            fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("copied");
+        }
+    }
+    copy
+}
+
+/// Returns the contents of all files below a folder, by path relative to the folder.
+#[must_use]
+pub fn contents(folder: &Path) -> Contents {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).expect("below the folder").to_path_buf();
+                files.insert(name, fs::read(&path).expect("a file"));
+            }
+        }
+    }
+    files
+}
+
+/// Asserts that two folders hold the same files with the same bytes, and at least one file.
+#[track_caller]
+pub fn assert_same_files(one: &Path, other: &Path) {
+    assert_same_contents(&contents(one), &contents(other));
+}
+
+/// Asserts that two folders, given by their [`contents`], hold the same files with the same bytes, and at least one
+/// file.
+#[track_caller]
+pub fn assert_same_contents(one: &Contents, other: &Contents) {
+    assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+    assert_contained(one, other);
+}
+
+/// Asserts that the second folder holds every file of the first one with the same bytes. The first folder has at least
+/// one file.
+#[track_caller]
+pub fn assert_files_in(one: &Path, other: &Path) {
+    assert_contained(&contents(one), &contents(other));
+}
+
+#[track_caller]
+fn assert_contained(one: &Contents, other: &Contents) {
+    assert!(!one.is_empty(), "there are files to compare");
+    for (file, bytes) in one {
+        assert!(other.get(file) == Some(bytes), "{} differs or is missing", file.display());
+    }
+}

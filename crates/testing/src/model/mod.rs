@@ -1,0 +1,72 @@
+//! The tiny model of the parity fixtures: a few thousand random weights.
+
+pub mod parameters;
+pub mod recorded;
+
+use burn::tensor::Device;
+use stepwise_vlm::Precision;
+use stepwise_vlm::adapter::{LoraConfig, Targets, attach, load_adapter};
+use stepwise_vlm::idefics3::Vlm;
+use stepwise_vlm::pipeline::VlmPipeline;
+
+use crate::files::{parity, tiny};
+
+/// Loads the tiny model.
+#[must_use]
+pub fn model() -> Vlm {
+    model_in(Precision::F32)
+}
+
+/// Loads the tiny model with its linear weights in `precision`.
+#[must_use]
+pub fn model_in(precision: Precision) -> Vlm {
+    Vlm::load_in(precision, &tiny(), &Device::flex()).expect("the tiny model")
+}
+
+/// Loads the tiny model with its processor. Images are not split into tiles.
+#[must_use]
+pub fn pipeline() -> VlmPipeline {
+    pipeline_in(Precision::F32)
+}
+
+/// Loads the tiny model as [`pipeline`] does, with its linear weights in `precision`.
+#[must_use]
+pub fn pipeline_in(precision: Precision) -> VlmPipeline {
+    let mut pipeline = VlmPipeline::load_in(precision, &tiny(), &Device::flex()).expect("the tiny model");
+    pipeline.processor.set_image_splitting(Some(false));
+    pipeline
+}
+
+/// Loads the tiny model as [`pipeline`] does, with a trainable adapter of the parity fixtures.
+#[must_use]
+pub fn pipeline_with(adapter: &str) -> VlmPipeline {
+    let mut pipeline = pipeline();
+    load_adapter(&mut pipeline.model, &parity().join(adapter)).expect("an adapter");
+    pipeline.refresh();
+    pipeline
+}
+
+/// Returns a LoRA config of rank 2 for all linear layers.
+#[must_use]
+pub fn lora() -> LoraConfig {
+    LoraConfig::new(2, 4.0, all_linear())
+}
+
+/// Returns the targets that select all linear layers.
+#[must_use]
+pub fn all_linear() -> Targets {
+    Targets::Pattern("all-linear".to_owned())
+}
+
+/// Attaches a newly initialised adapter. Returns the names of its modules.
+pub fn attach_new(model: &mut Vlm, config: &LoraConfig) -> Vec<String> {
+    attach(model, config, 1, |_| true).expect("attached")
+}
+
+/// Loads the tiny model and attaches a newly initialised adapter of [`lora`].
+#[must_use]
+pub fn model_with_lora() -> Vlm {
+    let mut model = model();
+    attach_new(&mut model, &lora());
+    model
+}

@@ -1,0 +1,60 @@
+//! Recorded conversations and tensors of the parity fixtures.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use serde_json::Value;
+use stepwise_data::conversation::Conversation;
+use stepwise_data::image::load_picture;
+use stepwise_vlm::batch::EncodableExample;
+use stepwise_vlm::pipeline::VlmPipeline;
+use stepwise_vlm::weights::SafetensorsSource;
+
+use crate::files::{json, parity};
+
+/// Reads a JSON file of the parity fixtures.
+#[must_use]
+pub fn facts(file: &str) -> Value {
+    json(&parity().join(file))
+}
+
+/// Tensors of a safetensors file of the parity fixtures.
+pub struct References(SafetensorsSource);
+
+impl References {
+    /// Opens a file.
+    #[must_use]
+    pub fn open(file: &str) -> Self {
+        Self(SafetensorsSource::open(&[parity().join(file)], &Device::flex()).expect(file))
+    }
+
+    /// Returns the values of a tensor. Panics when there is no such tensor.
+    #[must_use]
+    #[track_caller]
+    pub fn values(&self, name: &str) -> Vec<f32> {
+        self.get(name).unwrap_or_else(|| panic!("no tensor {name}"))
+    }
+
+    /// Returns the values of a tensor, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Vec<f32>> {
+        self.0.any(name).ok().map(|(_, values)| values)
+    }
+
+    /// Returns what follows `prefix` in the names of tensors, in the order of the names.
+    pub fn after<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.names().filter_map(move |name| name.strip_prefix(prefix))
+    }
+}
+
+/// Returns a conversation recorded in `fixtures.json` as an example for `pipeline`.
+#[must_use]
+pub fn example(pipeline: &VlmPipeline, name: &str) -> EncodableExample {
+    let recorded = &facts("fixtures.json")["conversations"][name];
+    let messages = serde_json::from_value(recorded["messages"].clone()).expect("messages");
+    let images = recorded["images"].as_array().expect("images").iter().map(|image| {
+        let path = parity().join("images").join(format!("{}.png", image.as_str().expect("a name")));
+        Arc::new(pipeline.processor.prepare(&load_picture(&path).expect("an image")).expect("tiles"))
+    });
+    EncodableExample { conversation: Conversation { messages }, images: images.collect() }
+}

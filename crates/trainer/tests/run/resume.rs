@@ -1,0 +1,97 @@
+//! A resumed run equals an uninterrupted one.
+
+use stepwise_trainer::checkpoint::source::ModelSource;
+
+use super::*;
+
+#[test]
+fn a_resumed_run_is_bit_identical() {
+    let place = Workplace::new();
+    let run_folder = place.path("run");
+    let text = place.recipe("run", "[lora]\nr = 2\nlora_dropout = 0.1\ntarget_modules = \"all-linear\"");
+    let (finished, losses) = run(&text, Stop::Never, false);
+    assert!(!finished.interrupted && finished.report.is_some());
+    let last = losses.last().expect("steps").0;
+    assert!(losses.iter().all(|(_, loss)| loss.is_finite()) && last > 4);
+    let kept = place.set_aside("run");
+
+    // Within the first phase, during the evaluation for predicted answers, and within the second phase.
+    let (stopped, mut parted) = run(&text, Stop::After(3), false);
+    assert!(stopped.interrupted && stopped.global_step == 3);
+    parted.extend(run_in_parts(&text, &[Stop::Within("benchmark own answers before s34")], true).1);
+    assert!(run_folder.join("predicted/phase-2.part.jsonl").is_file());
+    parted.extend(run_in_parts(&text, &[Stop::After(last - 2)], true).1);
+    // The current model cannot replace the answers it gave before the phase.
+    let (answers, moved) = (run_folder.join("predicted/phase-2.json"), place.path("answers.json"));
+    std::fs::rename(&answers, &moved).expect("answers were kept");
+    let refused = attempt(&text, Stop::Never, true).0.expect_err("the answers are gone").to_string();
+    assert!(refused.contains("phase `s34` already started -> restore the file"), "{refused}");
+    std::fs::rename(&moved, &answers).expect("moved back");
+    parted.extend(run_in_parts(&text, &[Stop::Never], true).1);
+    assert_eq!(parted, losses);
+
+    let name = checkpoint::name(last);
+    assert_same_files(&kept.join(&name), &run_folder.join(&name));
+    assert_files_in(&kept.join("benchmark"), &run_folder.join("benchmark"));
+}
+
+/// Other settings of a phase: competence order, early advance at a plateau, fading marks, blank images, and one
+/// schedule over the whole run.
+#[test]
+fn a_resumed_run_of_another_curriculum_is_bit_identical() {
+    let place = Workplace::new();
+    let run_folder = place.path("run");
+    let text = place.recipe("run", "[lora]\nr = 2");
+    let (before, after) =
+        (text.find("[[curriculum.phase]]").expect("phases"), text.find("[benchmark]").expect("a suite"));
+    let phases = "[curriculum]\nlr_schedule_per_phase = false\n\
+        [[curriculum.phase]]\nstages = [1, 2]\nnum_train_epochs = 3\nsampling_order = \"competence\"\n\
+        early_advance = { metric = \"accuracy:clean\", patience = 1, min_delta = 1.0 }\n\
+        [[curriculum.phase]]\nname = \"marks\"\nstages = [3]\nnum_train_epochs = 1\nreplay = 0.3\nevidence = \"curriculum\"\n\
+        [[curriculum.phase]]\nname = \"blank\"\nstages = [4]\nnum_train_epochs = 1\nblank_images = true\nsampling_order = \"round_robin\"\n\
+        context = { predicted = 0.8 }\n";
+    let text = format!("{}{phases}{}", &text[..before], &text[after..]);
+    let (finished, losses) = run(&text, Stop::Never, false);
+    let planned = losses.len() as u64;
+    assert_eq!(finished.global_step, planned);
+    let kept = place.set_aside("run");
+    let stops = [3, planned - 6, planned - 2].map(Stop::After);
+    let parted = run_in_parts(&text, &[&stops[..], &[Stop::Never]].concat(), false).1;
+    assert_eq!(parted, losses);
+    let ledger = json(&run_folder.join("benchmark/forgetting.json"));
+    assert_eq!(ledger["phases"][0]["epoch"], 2, "a plateau of one epoch ends the phase of three");
+    let ends: Vec<Value> = log(&run_folder).into_iter().filter(|line| line["forgetting"].is_object()).collect();
+    assert_eq!(
+        ends.iter().map(|line| line["phase"].as_str()).collect::<Vec<_>>(),
+        [Some("s12"), Some("marks"), Some("blank")]
+    );
+    assert_eq!(ends[2]["forgetting"], ledger, "the log contains the forgetting table");
+    let name = checkpoint::name(finished.global_step);
+    assert_same_files(&kept.join(&name), &run_folder.join(&name));
+}
+
+/// Other adapters than plain LoRA: a checkpoint also restores PiSSA's initial product and the trained
+/// copies of `modules_to_save`.
+#[test]
+fn a_resumed_run_of_another_adapter_is_bit_identical() {
+    let place = Workplace::new();
+    for (kind, keys) in [
+        ("pissa", "init_lora_weights = \"pissa\"\nrank_pattern = { q_proj = 3 }\nuse_rslora = true"),
+        (
+            "dora",
+            "use_dora = true\nloraplus_lr_ratio = 4\nmodules_to_save = [\"lm_head\", \"modality_projection.proj\"]",
+        ),
+    ] {
+        let lora = format!("[lora]\nr = 2\nlora_dropout = 0.1\nfreeze_multi_modal_projector = false\n{keys}");
+        let text = place.recipe(kind, &lora).replace("\"fast\"", "\"none\"");
+        let (finished, losses) = run(&text, Stop::Never, false);
+        let kept = place.set_aside(kind);
+        let (resumed, parted) = run_in_parts(&text, &[Stop::After(2), Stop::Never], false);
+        assert!(resumed.global_step == finished.global_step && finished.global_step > 4);
+        assert_eq!(parted, losses, "{kind}");
+        let name = checkpoint::name(finished.global_step);
+        assert_same_files(&kept.join(&name), &place.path(kind).join(&name));
+        let source = ModelSource::find(&place.path(kind), None).expect("a model");
+        source.load(&Device::flex(), None).expect("loads");
+    }
+}
