@@ -7,9 +7,9 @@ use crate::model::Response;
 use crate::outcome::Outcome;
 use crate::perturb::Perturbed;
 use crate::plan::{Entry, Plan};
-use crate::score::{self, SCORING_VERSION};
 use crate::score::closeness::measure;
 use crate::score::parse::PARSER_VERSION;
+use crate::score::{self, SCORING_VERSION};
 
 /// Judges a response that another tool collected for `entry`. Returns `None` where the entry's condition
 /// does not apply.
