@@ -71,7 +71,7 @@ fn weighed(side: u32) -> (Scale, usize, usize) {
 #[test]
 fn few_large_images_are_in_memory_at_once() {
     let (small, outcomes, loads) = weighed(200);
-    assert_eq!((small.calls, small.queries), (1, outcomes), "small images are answered together");
+    assert_eq!((small.calls, small.queries), (6, outcomes), "the questions of a case are answered together");
     assert_eq!(loads, 6);
     let (large, same, loads) = weighed(4000);
     assert_eq!((large.queries, same), (outcomes, outcomes));

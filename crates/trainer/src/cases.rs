@@ -61,9 +61,9 @@ pub enum CasesError {
 /// The cases of a run.
 #[derive(Debug)]
 pub struct Cases {
-    /// Training cases.
+    /// Training cases, at most `max_samples` of the recipe.
     pub train: Vec<Case>,
-    /// Evaluation cases.
+    /// Evaluation cases: all cases of the recipe's `eval_split`.
     pub eval: Vec<Case>,
     /// Source of their images.
     pub pictures: CaseImages,
@@ -96,7 +96,8 @@ pub enum CaseImages {
 }
 
 impl Cases {
-    /// Loads or generates the cases that `[data]` describes, and splits them into training and evaluation cases.
+    /// Loads or generates the cases that `[data]` describes, adds its abstain option to choices that have none, and
+    /// splits them into training and evaluation cases. Images are read only when they are needed.
     ///
     /// # Errors
     /// When a dataset cannot be read, a case id occurs twice, a patient or an image file is on two sides of the split,
@@ -173,10 +174,10 @@ impl CasePlace {
 }
 
 impl Cases {
-    /// Makes the `sha256` of every evaluation image identify its content, so that answers can be stored under it.
-    /// Image files are compared with their recorded digests. Synthetic images get a name made of the generator's
-    /// version, seed, size and case number. A file that cannot be read is not an error here: it is reported when the
-    /// image is shown.
+    /// Makes the `sha256` of every evaluation image identify its content, so that answers can be stored under it. Image
+    /// files are compared with their recorded digests. In synthetic cases `sha256` is replaced, in place, by a name
+    /// made of the generator's version, seed, size and case number. A file that cannot be read is not an error here: it
+    /// is reported when the image is shown.
     ///
     /// # Errors
     /// When an image file differs from its recorded digest.
@@ -208,7 +209,7 @@ impl Cases {
 }
 
 impl CaseImages {
-    /// Images of the cases of a data set.
+    /// Creates the source of the images of the cases of a data set. Nothing is read yet.
     #[must_use]
     pub fn of(dataset: &Dataset) -> Self {
         Self::Files { places: CasePlace::all(dataset).collect() }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{MAX_DIMENSION, MAX_FILE_BYTES, MAX_PIXELS};
 
-/// Error when a file cannot be read as an image.
+/// Reason why a file cannot be read as an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The file cannot be read.

@@ -28,7 +28,7 @@ pub fn load_mask(path: &Path) -> Result<Mask, ImageError> {
 }
 
 impl Mask {
-    /// Returns the box `[x0, y0, x1, y1]` around the pixels inside, half-open; None when the mask is empty.
+    /// Returns the box `[x0, y0, x1, y1]` in pixels around the pixels inside, half-open; None when the mask is empty.
     #[must_use]
     pub fn bounds(&self) -> Option<[f64; 4]> {
         let mut bounds: Option<[u32; 4]> = None;
@@ -45,13 +45,14 @@ impl Mask {
         self.inside.iter().filter(|inside| **inside).count()
     }
 
-    /// Returns the number of pixels inside both masks. The masks must have the same size.
+    /// Returns the number of pixels inside both masks. The masks must have the same size; otherwise the number has no
+    /// meaning.
     #[must_use]
     pub fn overlap(&self, other: &Self) -> usize {
         self.inside.iter().zip(&other.inside).filter(|(one, other)| **one && **other).count()
     }
 
-    /// Returns the mean `[x, y]` of the centres of the pixels inside; None when the mask is empty.
+    /// Returns the mean `[x, y]`, in pixels, of the centres of the pixels inside; None when the mask is empty.
     #[must_use]
     pub fn centroid(&self) -> Option<[f64; 2]> {
         let (mut count, mut sum_x, mut sum_y) = (0u64, 0u64, 0u64);

@@ -24,16 +24,18 @@ use sha2::{Digest, Sha256};
 pub use error::ImageError;
 pub use mask::{Mask, load_mask};
 
-/// Largest width or height of an image, in pixels.
+/// Largest width or height of an image, in pixels. Larger files are refused, so that a damaged or hostile file cannot
+/// exhaust the memory.
 pub const MAX_DIMENSION: u32 = 16_384;
-/// Largest number of pixels of an image.
+/// Largest number of pixels of an image. Larger files are refused, for the reason of [`MAX_DIMENSION`].
 pub const MAX_PIXELS: u64 = 100_000_000;
-/// Largest size of an image file, in bytes.
+/// Largest size of an image file, in bytes (256 MiB). Larger files are refused, for the reason of [`MAX_DIMENSION`].
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Largest allocation for decoding one image, in bytes: [`MAX_PIXELS`] of the widest samples and a copy.
 const MAX_ALLOC: u64 = 2 << 30;
 
-/// Reads and decodes a PNG or JPEG file.
+/// Reads and decodes a PNG or JPEG file to 8-bit RGB. 16-bit samples are scaled, alpha is dropped, and the EXIF
+/// orientation is applied.
 ///
 /// # Errors
 /// When the file cannot be read, or [`decode_image`] refuses it. Every error names the file.
@@ -41,10 +43,10 @@ pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
     decode_image(&read_file(path)?, path)
 }
 
-/// Decodes the bytes of a PNG or JPEG file. `path` is used in error messages only.
+/// Decodes the bytes of a PNG or JPEG file, as [`load_image`] does. `path` is used in error messages only.
 ///
 /// # Errors
-/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed the limits, are cut off or damaged, or are a 16-bit
+/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed [`MAX_DIMENSION`] or [`MAX_PIXELS`], are cut off or damaged, or are a 16-bit
 /// image whose samples fill less than an eighth of the 16-bit range.
 pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
     let picture = decode(bytes, path)?;
@@ -52,7 +54,8 @@ pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
     Ok(picture.into_rgb8())
 }
 
-/// Returns width and height of the decoded image, EXIF orientation applied. Reads only the header of the file.
+/// Returns width and height, in pixels, of the decoded image, EXIF orientation applied. Reads only the header of the
+/// file.
 ///
 /// # Errors
 /// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits, or its header is cut off

@@ -25,6 +25,7 @@ mod json;
 mod leaks;
 mod never;
 mod new_model;
+mod options;
 #[cfg(unix)]
 mod pipe;
 mod preview;

@@ -48,7 +48,7 @@ pub struct MemoryUse {
     pub what: &'static str,
     /// Size in bytes.
     pub bytes: u64,
-    /// How to reduce it; None if it cannot be reduced.
+    /// How to reduce it, as an instruction; None if it cannot be reduced.
     pub advice: Option<&'static str>,
 }
 
@@ -65,19 +65,19 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    /// Peak memory in bytes.
+    /// Returns the estimated peak memory of the process in bytes.
     #[must_use]
     pub fn peak(&self) -> u64 {
         self.uses.iter().map(|one| one.bytes).sum::<u64>().max(self.reached)
     }
 
-    /// Bytes that are needed in addition to the memory in use now.
+    /// Returns the number of bytes that are needed in addition to the memory in use now.
     #[must_use]
     pub fn to_come(&self) -> u64 {
         self.peak().saturating_sub(self.held)
     }
 
-    /// Advice for reducing memory, for the largest use first.
+    /// Returns the advice for reducing memory, for the largest use first, as one sentence without a full stop.
     #[must_use]
     pub fn advice(&self) -> String {
         let mut uses: Vec<&MemoryUse> = self.uses.iter().collect();
@@ -90,7 +90,7 @@ impl MemoryEstimate {
     }
 }
 
-/// Tile counts of the images of a run.
+/// Sizes of the images of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageStats {
     /// Distinct tiles of all training examples.
@@ -116,7 +116,22 @@ pub struct DecodedBytes {
     pub temporary: u64,
 }
 
-/// Estimates the memory of a run before its first step. `trainable` and `largest` belong to one freeze group.
+impl DecodedBytes {
+    /// Memory that the images of the benchmark add to its answers, and to a step if small freed blocks are `kept`.
+    fn beside(&self, stepping: u64, answering: u64, kept: bool) -> u64 {
+        match kept {
+            // Small blocks take the place of a step's freed tensors. Large ones are additional.
+            true if self.temporary > LARGEST_KEPT => self.temporary + self.tested.saturating_sub(stepping),
+            true => (self.tested + self.temporary).saturating_sub(stepping),
+            // Images are changed before the questions about them are answered.
+            false => self.tested + self.temporary.saturating_sub(answering),
+        }
+    }
+}
+
+/// Estimates the memory of a run before its first step; call it when the model is loaded, because the memory in use now
+/// is measured. `config` describes the model; `trainable` and `largest` belong to one freeze group; `pictures` are the
+/// sizes of the images of the run.
 #[must_use]
 pub fn estimate(
     recipe: &Recipe,
@@ -159,21 +174,17 @@ pub fn estimate(
     // Attacks need the gradient of an image's pixels through image encoder and decoder.
     let attack = (tile + encode) * most + ATTACKED_ROWS * decoder;
     let tests = recipe.benchmark.suite != SuiteChoice::None;
-    let answering = if tests { (SCORED_ROWS * wide).max(attack) * VALUE + decoded.tiles * tile_bytes } else { 0 };
-    // Images are changed before the questions about them are answered.
-    let shown = if tests { decoded.tested + decoded.temporary.saturating_sub(answering) } else { 0 };
-    let test = [
-        MemoryUse { what: "the benchmark", bytes: answering, advice: None },
-        MemoryUse {
-            what: "decoded images",
-            bytes: shown.max(decoded.learned),
-            advice: Some("make large images smaller"),
-        },
-    ];
+    let answering = (SCORED_ROWS * wide).max(attack) * VALUE + decoded.tiles * tile_bytes;
     let sum = |uses: &[MemoryUse]| uses.iter().map(|one| one.bytes).sum::<u64>();
+    let (stepping, answering) = (sum(&step), if tests { answering } else { 0 });
     // Small freed blocks stay with the allocator, and a step can rarely reuse the blocks of the benchmark: both add up.
     let kept = SCORED_ROWS * config.text.intermediate_size as u64 * VALUE <= LARGEST_KEPT;
-    let hardest: Vec<MemoryUse> = match (kept, sum(&step) >= sum(&test)) {
+    let shown = if tests { decoded.beside(stepping, answering, kept) } else { decoded.learned };
+    let test = [
+        MemoryUse { what: "the benchmark", bytes: answering, advice: None },
+        MemoryUse { what: "decoded images", bytes: shown, advice: Some("make large images smaller") },
+    ];
+    let hardest: Vec<MemoryUse> = match (kept, stepping >= sum(&test)) {
         (true, _) => step.into_iter().chain(test).collect(),
         (false, true) => step.to_vec(),
         (false, false) => test.to_vec(),
@@ -323,8 +334,8 @@ fn held() -> u64 {
     kibibytes("/proc/self/status", "VmRSS:").unwrap_or(0) * 1024
 }
 
-/// Bytes of memory that this process can still get: the minimum over the machine, the control group, and the process
-/// limit (`ulimit -v`). None if the system provides none of them.
+/// Returns the number of bytes of memory that this process can still get: the minimum over the machine, the control
+/// group, and the process limit (`ulimit -v`). None if the system provides none of them, as outside Linux.
 #[must_use]
 pub fn available() -> Option<u64> {
     let machine = kibibytes("/proc/meminfo", "MemAvailable:").map(|kibibytes| kibibytes * 1024);
@@ -360,7 +371,7 @@ mod tests {
     #[test]
     fn advice_starts_with_the_largest_use() {
         let one = |bytes, advice| MemoryUse { what: "", bytes, advice };
-        let of = |uses| MemoryEstimate { uses, held, reached: 0 }.advice();
+        let of = |uses| MemoryEstimate { uses, ..MemoryEstimate::default() }.advice();
         assert_eq!(of(vec![one(1, Some("a")), one(3, Some("b")), one(2, None)]), "b, then a");
         assert_eq!(of(vec![one(2, None)]), "use a machine with more memory");
     }
