@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use stepwise_trainer::claim::holder::{Holder, SILENCE};
+use stepwise_trainer::claim::{BEAT, Claim, Claimed, claim};
 use stepwise_trainer::interrupt::Interrupt;
 
-use crate::claim::{BEAT, Claim, Claimed, claim};
-use crate::holder::{Holder, SILENCE};
 use crate::{StudyError, Task};
 
 /// Time between two attempts to claim a task that another process holds.
