@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::Workplace;
+use crate::common::{Ran, Workplace};
 
 /// A run of two steps on a data set with masks, on an adapter that goes on, with a suite file.
 fn ran() -> Workplace {
@@ -152,9 +152,12 @@ fn a_run_without_digests_is_resumed_with_a_warning_but_never_after_its_end() {
     std::fs::remove_file(place.path("whole/inputs.json")).expect("there");
     let kept: Vec<String> = place.read("cases/cases.jsonl").lines().map(str::to_owned).collect();
     place.write("cases/cases.jsonl", kept[kept.len() / 2..].join("\n"));
-    let said = place.refused(line);
+    let Ran { code, stderr: said, .. } = place.run(line);
+    assert_eq!(code, Some(2), "{said}");
     assert!(
-        said.contains("the checkpoint is from a run of ") && said.contains(" steps, and recipe and cases now give "),
+        said.contains("error: whole/checkpoint-")
+            && said.contains("the checkpoint is from a run of ")
+            && said.contains(" steps, and recipe and cases now give "),
         "{said}"
     );
 }

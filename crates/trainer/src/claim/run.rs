@@ -26,7 +26,7 @@ pub enum RunClaimError {
     #[error(transparent)]
     Folder(#[from] CheckpointError),
     /// The claim cannot be read or written.
-    #[error("{}: {error} -> name another `output_dir`, or check that the folder is writable and the disk has room", path.display())]
+    #[error("{}: {error} -> check that the folder is writable and the disk has room, or name another `output_dir`", path.display())]
     File {
         /// Path of the claim.
         path: PathBuf,

@@ -1,6 +1,5 @@
 //! Files of a model folder, and digests of many files at once.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use stepwise_data::io::digest::sha256_file;
@@ -20,14 +19,10 @@ const UNREADABLE: &str = "not readable";
 /// Files per thread between two reports of progress.
 const BATCH: usize = 16;
 
-/// Paths of the files of a model or adapter that loading may read, sorted.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub(super) fn read_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// Paths of the files of a model or adapter that loading may read, sorted. Empty where the folder cannot be read.
+pub(super) fn read_files(folder: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
+    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let is_read = path.extension().is_some_and(|end| ENDS.iter().any(|other| end == *other));
         if is_read && path.file_name().is_some_and(|name| name != OPTIMIZER_FILE) && path.is_file() {
             paths.push(path);
@@ -38,7 +33,7 @@ pub(super) fn read_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         paths.retain(|path| path.extension().is_some_and(|end| end != PICKLED));
     }
     paths.sort_unstable();
-    Ok(paths)
+    paths
 }
 
 /// SHA-256 of each file, computed by all threads of the machine; [`UNREADABLE`] for a file that cannot be read.
@@ -78,7 +73,7 @@ mod tests {
         let gone = folder.path().join("gone");
         borrowed.insert(7, &gone);
         assert_eq!(digests(&borrowed, &mut ())[7], UNREADABLE);
-        assert_eq!(read_files(folder.path()).expect("readable"), paths);
+        assert_eq!(read_files(folder.path()), paths);
     }
 
     #[test]
@@ -88,7 +83,7 @@ mod tests {
             for name in other {
                 std::fs::write(folder.path().join(name), "x").expect("writable");
             }
-            let paths = read_files(folder.path()).expect("readable");
+            let paths = read_files(folder.path());
             paths
                 .iter()
                 .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())

@@ -44,25 +44,17 @@ pub struct Inputs {
 
 impl Inputs {
     /// Reads all files that `recipe` names and computes their digests: files of the model and the adapter, `cases` with
-    /// their images and masks, and `suite`. An image that cannot be read is recorded as such; the run reports it when the
-    /// image is shown.
-    ///
-    /// # Errors
-    /// When the folder of the model or the adapter cannot be read; with the path.
-    pub fn of(
-        recipe: &Recipe,
-        cases: &Cases,
-        suite: Option<&Suite>,
-        progress: &mut dyn Progress,
-    ) -> Result<Self, (PathBuf, io::Error)> {
+    /// their images and masks, and `suite`. What cannot be read is recorded as such, or not at all: the run reports it in
+    /// its own words when it needs the file.
+    #[must_use]
+    pub fn of(recipe: &Recipe, cases: &Cases, suite: Option<&Suite>, progress: &mut dyn Progress) -> Self {
         let mut files: Vec<(&str, PathBuf)> = Vec::new();
         let folders = [
             ("model_name_or_path", Some(&recipe.model_name_or_path)),
             ("adapter_name_or_path", recipe.adapter_name_or_path.as_ref()),
         ];
         for (key, folder) in folders.into_iter().filter_map(|(key, folder)| Some((key, folder?))) {
-            let found = read_files(folder).map_err(|error| (folder.clone(), error))?;
-            files.extend(found.into_iter().map(|path| (key, path)));
+            files.extend(read_files(folder).into_iter().map(|path| (key, path)));
         }
         files.extend(shown_files(cases).into_iter().map(|path| (DATA, path)));
         let paths: Vec<&Path> = files.iter().map(|(_, path)| path.as_path()).collect();
@@ -75,7 +67,7 @@ impl Inputs {
         if let Some(suite) = suite {
             digests.insert("benchmark.suite".to_owned(), conditions(&recipe.benchmark.suite, suite));
         }
-        Ok(Self { schema: SCHEMA.to_owned(), digests })
+        Self { schema: SCHEMA.to_owned(), digests }
     }
 
     /// Reads the inputs that the run in the folder `run` recorded. None where it recorded none.

@@ -114,14 +114,6 @@ pub enum TrainError {
         /// Cause.
         error: std::io::Error,
     },
-    /// A file or folder that the recipe names cannot be read.
-    #[error("{}: {error} -> check that it exists and is readable", path.display())]
-    Unread {
-        /// File or folder.
-        path: PathBuf,
-        /// Cause.
-        error: std::io::Error,
-    },
     /// A trainable tensor gets no gradient.
     #[error(transparent)]
     Unreached(#[from] Unreached),
