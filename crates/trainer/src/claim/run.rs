@@ -18,7 +18,7 @@ pub enum RunClaimError {
         /// Folder of the run.
         folder: PathBuf,
         /// The other process.
-        holder: Holder,
+        holder: Box<Holder>,
         /// Time since its claim was last touched.
         untouched: Duration,
     },
@@ -92,7 +92,7 @@ pub fn claim_run(
     match claimed.map_err(|error| RunClaimError::File { path, error })? {
         Claimed::Ours { claim, stale } => Ok((claim, stale)),
         Claimed::Theirs { holder, untouched } => {
-            Err(RunClaimError::Held { folder: folder.to_owned(), holder, untouched })
+            Err(RunClaimError::Held { folder: folder.to_owned(), holder: Box::new(holder), untouched })
         }
     }
 }

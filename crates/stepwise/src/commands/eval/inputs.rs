@@ -11,8 +11,8 @@ use stepwise_trainer::evaluation::suite::recipe_suite;
 use super::{Args, ScoringChoice};
 use crate::exit::Failure;
 
-/// Opens the answer cache. An unusable folder of `--cache` is an error; an unusable default folder only gives
-/// a warning. None without a cache.
+/// Opens the answer cache that the options select. An unusable folder of `--cache` is an error; an unusable default
+/// folder only gives a warning on stderr. None with `--no-cache`, without a default folder, or after that warning.
 ///
 /// # Errors
 ///
@@ -61,7 +61,8 @@ pub fn cases(args: &Args, recipe: Option<&Recipe>) -> Result<(Data, Cases), Fail
     Ok((data, found.map_err(Failure::input)?))
 }
 
-/// Source and split of the cases to evaluate: from the command line, the recipe of the run, or 400 synthetic cases.
+/// Returns source and split of the cases to evaluate: from the command line, the recipe of the run, or 400 synthetic
+/// cases. `recipe` is None where the path belongs to no run.
 fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     let mut data = match recipe {
         Some(recipe) => recipe.data.clone(),
@@ -81,7 +82,8 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     data
 }
 
-/// Suite to evaluate, with the changes of the recipe and the command line.
+/// Loads the suite to evaluate, from the command line or the recipe (`fast` without both), with the answer form of the
+/// recipe and the scoring and case limit of the command line.
 ///
 /// # Errors
 ///
