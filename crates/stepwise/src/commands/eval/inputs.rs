@@ -47,12 +47,9 @@ pub fn cases(args: &Args, recipe: Option<&Recipe>) -> Result<(Data, Cases), Fail
     let mut data = data(args, recipe);
     let found = match Cases::for_evaluation(&data) {
         Err(CasesError::NoSplit { splits, place, .. }) if args.data.is_some() && args.split.is_none() => {
-            match splits.keys().collect::<Vec<_>>()[..] {
-                [split @ (Split::Validation | Split::Test)] => {
-                    tell!("{place}: all cases are {} cases: this split is evaluated", word(*split));
-                    data.eval_split = *split;
-                }
-                _ => {}
+            if let [split @ (Split::Validation | Split::Test)] = splits.keys().collect::<Vec<_>>()[..] {
+                tell!("{place}: all cases are {} cases: this split is evaluated", word(*split));
+                data.eval_split = *split;
             }
             Cases::for_evaluation(&data)
         }
