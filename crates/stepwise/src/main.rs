@@ -8,6 +8,7 @@ mod device;
 mod exit;
 mod folder;
 mod gains;
+mod lost_claim;
 mod preflight_tables;
 mod progress;
 mod table;

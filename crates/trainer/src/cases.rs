@@ -1,6 +1,6 @@
 //! The cases of a run and their images, read from dataset folders or generated synthetically.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +46,16 @@ pub enum CasesError {
         /// The file, what is wrong, and what to do.
         problem: String,
     },
+    /// The split to evaluate has no cases.
+    #[error("no {} cases in {place}: it has {} -> name a split that has cases, such as `--split {}`", word(*split), counts(splits), most(splits))]
+    NoSplit {
+        /// The split.
+        split: Split,
+        /// Dataset that was searched.
+        place: String,
+        /// Number of cases of the splits that have any.
+        splits: BTreeMap<Split, usize>,
+    },
     /// A split has no cases.
     #[error("no {split} cases in {place} -> {help}")]
     Empty {
@@ -56,6 +66,25 @@ pub enum CasesError {
         /// Advice.
         help: &'static str,
     },
+}
+
+/// Name of a split, as `--split` and the case files write it.
+#[must_use]
+pub fn word(split: Split) -> &'static str {
+    match split {
+        Split::Train => "train",
+        Split::Validation => "validation",
+        Split::Test => "test",
+    }
+}
+
+fn counts(splits: &BTreeMap<Split, usize>) -> String {
+    splits.iter().map(|(split, count)| format!("{count} {} cases", word(*split))).collect::<Vec<_>>().join(" and ")
+}
+
+/// Last split with cases: test, or else validation, or else train.
+fn most(splits: &BTreeMap<Split, usize>) -> &'static str {
+    splits.keys().next_back().map_or("train", |split| word(*split))
 }
 
 /// The cases of a run.
@@ -103,10 +132,32 @@ impl Cases {
     /// When a dataset cannot be read, a case id occurs twice, a patient or an image file is on two sides of the split,
     /// also in different folders, or a split has no cases.
     pub fn open(data: &Data) -> Result<Self, CasesError> {
-        let place = match &data.source {
-            CaseSource::Dataset(_) => data.source.to_string(),
-            CaseSource::Synth(_) => "the synthetic cases".to_owned(),
-        };
+        let (cases, _) = Self::read(data)?;
+        let empty = |split, help| CasesError::Empty { split, place: place(data), help };
+        if cases.train.is_empty() {
+            return Err(empty("training", "set `split = \"train\"` in some cases; `stepwise check` counts the splits"));
+        }
+        if cases.eval.is_empty() {
+            return Err(empty("evaluation", "set `[data] eval_split` to a split that has cases, or add some cases"));
+        }
+        Ok(cases)
+    }
+
+    /// Like [`Cases::open`] for an evaluation alone: only the evaluation split must have cases, because external test sets
+    /// have no training cases.
+    ///
+    /// # Errors
+    /// When a dataset cannot be read, a case id occurs twice, or the evaluation split has no cases.
+    pub fn for_evaluation(data: &Data) -> Result<Self, CasesError> {
+        let (cases, splits) = Self::read(data)?;
+        match cases.eval.is_empty() {
+            false => Ok(cases),
+            true => Err(CasesError::NoSplit { split: data.eval_split, place: place(data), splits }),
+        }
+    }
+
+    /// The cases of both sides, and the number of cases of each split.
+    fn read(data: &Data) -> Result<(Self, BTreeMap<Split, usize>), CasesError> {
         let (mut cases, pictures) = match &data.source {
             CaseSource::Dataset(folders) => read(folders)?,
             CaseSource::Synth(asked) => {
@@ -128,14 +179,16 @@ impl Cases {
         let mut train: Vec<Case> = side(Split::Train).collect();
         train.truncate(data.max_samples.map_or(usize::MAX, |most| most as usize));
         let eval: Vec<Case> = side(data.eval_split).collect();
-        let empty = |split, help| CasesError::Empty { split, place: place.clone(), help };
-        if train.is_empty() {
-            return Err(empty("training", "set `split = \"train\"` in some cases; `stepwise check` counts the splits"));
-        }
-        if eval.is_empty() {
-            return Err(empty("evaluation", "set `[data] eval_split` to a split that has cases, or add some cases"));
-        }
-        Ok(Self { train, eval, pictures })
+        let mut splits = BTreeMap::new();
+        cases.iter().for_each(|case| *splits.entry(case.split).or_default() += 1);
+        Ok((Self { train, eval, pictures }, splits))
+    }
+}
+
+fn place(data: &Data) -> String {
+    match &data.source {
+        CaseSource::Dataset(_) => data.source.to_string(),
+        CaseSource::Synth(_) => "the synthetic cases".to_owned(),
     }
 }
 

@@ -46,7 +46,7 @@ impl CaseBatch {
             return self.waiting.push(asked);
         };
         self.said.hear(plan, entry, outcome);
-        let (condition, question) = (plan.condition(entry).id.clone(), plan.item(entry).1.question.clone());
+        let (condition, question) = (plan.condition(entry).id.clone(), plan.stored_question(entry).to_owned());
         run.outcomes.push(Outcome { condition, question, ..outcome.clone() });
         run.reused += 1;
     }
