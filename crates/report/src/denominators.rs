@@ -9,7 +9,7 @@ use super::table::{Cell, ReportTable};
 
 /// Renders the section.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let last = input.last();
+    let last = input.model();
     let total =
         |of: fn(&stepwise_benchmark::summary::ConditionSummary) -> usize| last.conditions.iter().map(of).sum::<usize>();
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
@@ -39,7 +39,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
             plural(last.cases, "case"),
             last.max_cases.map_or_else(String::new, |most| format!(" (the suite asks at most {most})")),
             plural(last.conditions.len(), "condition"),
-            escape(&input.last_label()),
+            escape(&input.model_label()),
             plural(total(|condition| condition.n), "question"),
             total(|condition| condition.right),
             total(|condition| condition.wrong),
@@ -53,7 +53,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
 }
 
 fn by_condition(input: &ReportInput<'_>) -> ReportTable {
-    let last = input.last();
+    let last = input.model();
     let rows = last.conditions.iter().map(|condition| {
         let reasons: Vec<String> =
             condition.skipped_by_reason.iter().map(|(reason, count)| format!("{count} {reason}")).collect();

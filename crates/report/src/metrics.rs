@@ -41,7 +41,7 @@ const COLUMNS: [(&str, &str); 6] = [
 
 /// Renders the section.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
-    let last = input.last();
+    let last = input.model();
     let spoken_for: BTreeSet<String> = last
         .conditions
         .iter()

@@ -12,7 +12,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     if input.worst.is_empty() {
         return None;
     }
-    let figures: String = input.worst.iter().map(|case| figure(case, &input.last_label())).collect();
+    let figures: String = input.worst.iter().map(|case| figure(case, &input.model_label())).collect();
     Some(ReportSection {
         id: "worst",
         title: "Worst cases",

@@ -8,8 +8,11 @@ mod device;
 mod exit;
 mod folder;
 mod gains;
+mod heartbeat;
 mod preflight_tables;
 mod progress;
+mod source;
+mod standings_table;
 mod table;
 
 use std::process::ExitCode;

@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
             learner,
             folder,
             log,
-            pace: Pace::start(done),
+            pace: Pace::start(),
             evaluator,
             saved: done,
             state,

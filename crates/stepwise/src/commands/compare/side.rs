@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::compare::History;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Recipe;
-use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
+use stepwise_trainer::checkpoint::{Delivered, STATE_FILE, TrainerState};
 use stepwise_trainer::evaluation::files::read_forgetting;
+use stepwise_trainer::evaluation::suite::recipe_suite;
 use stepwise_trainer::log::tested_steps;
+use stepwise_trainer::selection::Rule;
+use stepwise_trainer::standings::Standings;
 
 use super::evaluated_suite::EvaluatedSuite;
 use crate::commands::eval::{ALONE, TUNED};
@@ -27,6 +30,10 @@ pub struct SideSource {
     pub recipe: Option<Recipe>,
     /// Summaries of the run's epochs up to this one; None if the path belongs to no run.
     pub history: Option<History>,
+    /// Epoch and checkpoint of a run that the outcomes belong to; None if the path is not the folder of a run.
+    pub checkpoint: Option<String>,
+    /// All evaluated epochs of a run; None if the path is not the folder of a run.
+    pub standings: Option<Standings>,
     /// Whether the path is a file, which may come from another tool.
     pub is_file: bool,
     /// Suite and options of the evaluation; None without a summary next to the outcomes.
@@ -44,9 +51,7 @@ impl SideSource {
             return Self::of(path, path.to_owned(), path.with_file_name("summary.json"), None);
         }
         if path.join(RECIPE).is_file() {
-            let epoch = tested(path).pop();
-            let epoch = epoch.ok_or_else(|| no_outcomes(path, "the run has evaluated no epoch"))?;
-            return Self::of_run(path, path, epoch);
+            return Self::of_delivered(path);
         }
         if path.join(STATE_FILE).is_file() {
             return Self::of_checkpoint(path);
@@ -62,6 +67,53 @@ impl SideSource {
         let advice =
             "a JSONL file, or a folder with recipe.resolved.toml, trainer_state.json or outcomes.jsonl is expected";
         Err(Failure::input(format!("{}: {what} -> {advice}", path.display())))
+    }
+
+    /// Finds the epoch of the delivered checkpoint of a run, and says which one it is. Where that checkpoint was not
+    /// evaluated, the newest evaluated epoch is taken.
+    fn of_delivered(path: &Path) -> Result<Self, Failure> {
+        let all = tested(path);
+        let newest = all.last().copied().ok_or_else(|| no_outcomes(path, "the run has evaluated no epoch"))?;
+        let delivered = Delivered::of_run(path);
+        let of_delivered = delivered.as_ref().and_then(|delivered| delivered.epoch(path));
+        let of_delivered = of_delivered.filter(|epoch| all.contains(epoch));
+        let epoch = of_delivered.unwrap_or(newest);
+        if let Some(delivered) = &delivered {
+            delivered.warnings.iter().for_each(|warning| tell!("warning: {warning}"));
+        }
+        let name = path.display();
+        let label = match (&delivered, of_delivered) {
+            (Some(delivered), Some(_)) => {
+                tell!("{delivered}; its answers are those of epoch {epoch}");
+                format!("epoch {epoch} ({})", delivered.label())
+            }
+            (Some(delivered), None) => {
+                let folder = delivered.folder.display();
+                tell!("{folder} was not evaluated: the answers of epoch {epoch}, the newest evaluated one, are taken");
+                format!("epoch {epoch} (newest evaluated)")
+            }
+            (None, _) => {
+                tell!(
+                    "{name}: the run has no checkpoint: the answers of epoch {epoch}, the newest evaluated one, are taken"
+                );
+                format!("epoch {epoch} (newest evaluated)")
+            }
+        };
+        let found = Self::of_run(path, path, epoch)?;
+        let mut history = found.history.unwrap_or_default();
+        let mut ranked: Vec<(u32, &Summary)> =
+            all.iter().copied().filter(|tested| *tested <= epoch).zip(&history.epochs).collect();
+        let later: Vec<u32> = all.into_iter().filter(|tested| *tested > epoch).collect();
+        let summaries = summaries(path, &later)?;
+        ranked.extend(later.iter().copied().zip(&summaries));
+        let suite = found.recipe.as_ref().and_then(|recipe| Some((recipe, recipe_suite(recipe).ok()??)));
+        let standings = suite.map(|(recipe, suite)| {
+            let train = &recipe.train;
+            let rule = Rule::new(&train.best_model, train.early_stopping, &suite);
+            Standings::new(&rule, ranked, of_delivered)
+        });
+        history.later = summaries;
+        Ok(Self { history: Some(history), checkpoint: Some(label), standings, ..found })
     }
 
     /// Finds the epoch that ended at a checkpoint.
@@ -86,13 +138,9 @@ impl SideSource {
     fn of_run(path: &Path, run: &Path, epoch: u32) -> Result<Self, Failure> {
         let recipe = Recipe::load(&run.join(RECIPE), &[]).map_err(Failure::input)?;
         let epochs: Vec<u32> = tested(run).into_iter().filter(|tested| *tested <= epoch).collect();
-        let mut summaries = Vec::new();
-        for epoch in &epochs {
-            let file = folder(run, *epoch).join("summary.json");
-            summaries.push(read_summary(&file)?.ok_or_else(|| missing(&file))?);
-        }
+        let summaries = summaries(run, &epochs)?;
         let base = read_summary(&run.join("benchmark/base/summary.json"))?;
-        let history = History { base, epochs: summaries, learned: learned(run, &epochs)? };
+        let history = History { base, epochs: summaries, later: Vec::new(), learned: learned(run, &epochs)? };
         let folder = folder(run, epoch);
         let found = Self::of(path, folder.join(OUTCOMES), folder.join("summary.json"), Some(recipe))?;
         Ok(Self { history: Some(history), ..found })
@@ -103,8 +151,26 @@ impl SideSource {
         // A summary next to a file with another name may belong to other outcomes, so it is ignored.
         let own = !is_file || path.file_name().is_some_and(|name| name == OUTCOMES);
         let evaluated_suite = if own { read_summary(&summary)?.map(EvaluatedSuite::from) } else { None };
-        Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, evaluated_suite })
+        Ok(Self {
+            name: path.display().to_string(),
+            outcomes,
+            recipe,
+            history: None,
+            checkpoint: None,
+            standings: None,
+            is_file,
+            evaluated_suite,
+        })
     }
+}
+
+/// Reads the summaries of these epochs of a run.
+fn summaries(run: &Path, epochs: &[u32]) -> Result<Vec<Summary>, Failure> {
+    let read = |epoch: &u32| {
+        let file = folder(run, *epoch).join("summary.json");
+        read_summary(&file)?.ok_or_else(|| missing(&file))
+    };
+    epochs.iter().map(read).collect()
 }
 
 fn folder(run: &Path, epoch: u32) -> PathBuf {
