@@ -141,7 +141,7 @@ fn picture(fitted: &Fitted<'_>, model: &str, name: &str) -> String {
     };
     let others = fitted.reference.iter().map(|(name, point)| named(name, point));
     let all: Vec<_> = std::iter::once(named(model, &fitted.model)).chain(others).collect();
-    svg.push_str(&names(&plot, &all));
+    svg.push_str(&names(&plot, &all, &[]));
     plot.svg(&format!("Accuracy under {name} against clean accuracy in log-odds; the numbers are in the table"), &svg)
 }
 

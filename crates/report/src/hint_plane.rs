@@ -44,6 +44,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let value = |estimate: &Estimate| estimate.value.unwrap_or_default();
     let trail: Vec<(f64, f64)> = places.iter().map(|(_, _, capture, repair)| (value(capture), value(repair))).collect();
     svg.push_str(&plot.line("trail", &trail, 0.0));
+    let mut intervals = Vec::new();
     for (place, label, capture, repair) in &places {
         let style: PlotStyle = match *place {
             0 => BASE,
@@ -56,6 +57,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
         if *place == 0 || *place == model {
             drawn.extend(capture.ci.map(|ci| plot.across(style.class, y, ci)));
             drawn.extend(repair.ci.map(|ci| plot.interval(style.class, x, 0.0, ci)));
+            intervals.extend(capture.ci.map(|[low, high]| [(low, y), (high, y)]));
+            intervals.extend(repair.ci.map(|[low, high]| [(x, low), (x, high)]));
         }
         svg.push_str(&format!(
             "<g><title>{}: capture {}, repair {}</title>{drawn}{}</g>",
@@ -69,7 +72,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let named = |(place, _, capture, repair): &(usize, String, Estimate, Estimate)| {
         (value(capture), value(repair), short(*place))
     };
-    svg.push_str(&names(&plot, &places.iter().map(named).collect::<Vec<_>>()));
+    svg.push_str(&names(&plot, &places.iter().map(named).collect::<Vec<_>>(), &intervals));
     let mut entries = vec![(BASE, "base".to_owned())];
     if places.len() > 2 {
         entries.push((PASSED, "other epochs".to_owned()));

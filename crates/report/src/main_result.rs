@@ -110,11 +110,7 @@ fn others(input: &ReportInput<'_>, id: &str) -> String {
             format!("{} {gain}{remark}", escape(&epoch.name()))
         })
         .collect();
-    if gains.is_empty() {
-        String::new()
-    } else {
-        format!("<p class=\"about\">Not delivered: {}.</p>", gains.join(", "))
-    }
+    if gains.is_empty() { String::new() } else { format!("<p class=\"about\">Other epochs: {}.</p>", gains.join(", ")) }
 }
 
 fn verdict(gain: Estimate) -> &'static str {

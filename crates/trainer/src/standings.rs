@@ -125,3 +125,83 @@ impl Standings {
 fn base(summary: &Summary, id: &str) -> Option<f64> {
     summary.metrics.get(id)?.base?.value
 }
+
+#[cfg(test)]
+mod tests {
+    use stepwise_benchmark::metrics::Better;
+    use stepwise_benchmark::stats::bootstrap::Bootstrap;
+    use stepwise_benchmark::suite::Suite;
+    use stepwise_benchmark::summary::MetricSummary;
+    use stepwise_recipe::EarlyStopping;
+
+    use super::*;
+
+    /// Summary of an epoch with clean and robust accuracy; the base has 0.6 and 0.3.
+    fn epoch(clean: f64, robust: f64) -> Summary {
+        let mut summary =
+            Summary::new(&Suite::fast(), &[], &[], None, Bootstrap { resamples: 1, ..Bootstrap::default() });
+        summary.metrics.clear();
+        for (id, value, base) in [("accuracy:clean", clean, 0.6), ("robust_accuracy", robust, 0.3)] {
+            let of = |value: f64| Estimate { value: Some(value), ci: None, n: 100 };
+            let metric = MetricSummary {
+                label: id.into(),
+                better: Better::Higher,
+                estimate: of(value),
+                base: Some(of(base)),
+                gain_vs_base: Some(of(value - base)),
+                primary: false,
+                test: None,
+            };
+            summary.metrics.insert(id.into(), metric);
+        }
+        summary
+    }
+
+    fn standings(epochs: &[(f64, f64)], delivered: Option<u32>) -> Standings {
+        let rule = Rule {
+            metric: "robust_accuracy".into(),
+            guard: "accuracy:clean".into(),
+            max_drop: 0.02,
+            early_stopping: EarlyStopping { patience: None, threshold: 0.0 },
+        };
+        let summaries: Vec<Summary> = epochs.iter().map(|(clean, robust)| epoch(*clean, *robust)).collect();
+        Standings::new(&rule, (1..).zip(&summaries), delivered)
+    }
+
+    #[test]
+    fn a_better_epoch_outside_the_guard_is_named_next_to_a_delivered_one_below_the_base() {
+        let found = standings(&[(0.59, 0.27), (0.5, 0.42)], Some(1));
+        let remarks: Vec<&str> = found.epochs.iter().map(Standing::remark).collect();
+        assert_eq!(remarks, ["delivered", "outside the guard"]);
+        assert_eq!(
+            found.warning().expect("a warning"),
+            "the delivered checkpoint is not better than the untouched base in robust_accuracy (epoch 1: 0.270, base \
+             0.300); better, but outside the guard, because accuracy:clean is more than 0.02 worse than its best value: \
+             epoch 2: 0.420, base 0.300"
+        );
+        // A delivered epoch that is better leaves only the rejected one to name.
+        let found = standings(&[(0.59, 0.35), (0.5, 0.42)], Some(1)).warning().expect("a note");
+        assert!(found.starts_with("not delivered, outside the guard"), "{found}");
+        assert_eq!(standings(&[(0.59, 0.35), (0.6, 0.42)], Some(2)).warning(), None);
+        assert_eq!(standings(&[], None).warning(), None);
+    }
+
+    #[test]
+    fn a_plain_line_says_that_no_epoch_is_better_than_the_base() {
+        let found = standings(&[(0.6, 0.29), (0.6, 0.3)], Some(2)).warning().expect("a warning");
+        assert_eq!(
+            found,
+            "no epoch is better than the untouched base in robust_accuracy (epoch 1: 0.290, base 0.300; epoch 2: 0.300, \
+             base 0.300)"
+        );
+    }
+
+    #[test]
+    fn the_guard_is_the_best_value_of_the_base_and_all_epochs() {
+        let keeps = |epochs: &[(f64, f64)]| -> Vec<bool> {
+            standings(epochs, None).epochs.iter().map(|standing| standing.keeps_guard).collect()
+        };
+        assert_eq!(keeps(&[(0.58, 0.4), (0.61, 0.4), (0.59, 0.4)]), [false, true, true]);
+        assert_eq!(keeps(&[(0.57, 0.4)]), [false], "the base has 0.6");
+    }
+}

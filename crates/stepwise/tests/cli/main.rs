@@ -14,6 +14,7 @@ mod check;
 mod common;
 mod compare;
 mod data;
+mod delivered;
 mod doctor;
 mod errors;
 mod eval;
