@@ -114,7 +114,7 @@ fn results(finished: &Finished) {
         }
         (None, _) => {}
     }
-    if let Some(table) = standings_table::table("\nall evaluated epochs".to_owned(), standings) {
-        say!("{}\n", table.text());
+    if let Some(table) = standings_table::table("all evaluated epochs".to_owned(), standings) {
+        say!("\n{}\n", table.text());
     }
 }
