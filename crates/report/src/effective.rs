@@ -19,7 +19,9 @@ struct Fitted<'a> {
     model: RobustnessPoint,
 }
 
-/// Renders the section; `None` with fewer than two epochs besides the model, because the line needs three points.
+/// Renders the section `effective`: accuracy under an attack against clean accuracy in log-odds, the line fitted to the
+/// base and the other epochs, and the height of the model above it, for one attack of every family. `None` where no
+/// attack has three such points, which takes at least two epochs besides the model.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let fitted: Vec<Fitted<'_>> = input.model().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
     // Prefers attacks with a usable line, and among them primary endpoints.

@@ -10,7 +10,8 @@ use super::point_names::names;
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 
-/// Renders the section; `None` where the suite has no hints or no item with hints was answered.
+/// Renders the section `hints`: repair by right hints against capture by wrong hints, for the base and every epoch, as
+/// a chart with a table. `None` where the suite has no hints or no item with hints was answered.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let stops = input.stops();
     let model = input.model_index().map_or(0, |index| index + 1);

@@ -8,7 +8,7 @@ use crate::markup;
 use crate::plot::Plot;
 use crate::training_curve::TrainingCurve;
 
-/// Content of a report.
+/// Content of a report about one run.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportInput<'a> {
     /// Title: the name of the run.
@@ -17,7 +17,7 @@ pub struct ReportInput<'a> {
     pub facts: &'a [(String, String)],
     /// Summary of the base without adapter, on the same suite.
     pub base: &'a Summary,
-    /// Evaluated epochs in order, each summarised against the base.
+    /// Evaluated epochs in order, each summarised against the base; without epochs the report is about the base.
     pub epochs: &'a [EpochResult<'a>],
     /// Index in `epochs` of the delivered checkpoint, which the report is about; `None` for the last epoch.
     pub delivered: Option<usize>,
@@ -25,7 +25,7 @@ pub struct ReportInput<'a> {
     pub warning: Option<&'a str>,
     /// Loss and learning rate of the training; `None` for a model without a log.
     pub training: Option<&'a TrainingCurve>,
-    /// Items that the delivered checkpoint got wrong, shown with their images.
+    /// Items that the delivered checkpoint got wrong, shown with their images; empty leaves the section out.
     pub worst: &'a [WorstCase],
     /// Accuracy of every stage after every phase; `None` for a run without phases.
     pub forgetting: Option<&'a Forgetting>,

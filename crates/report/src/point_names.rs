@@ -77,7 +77,8 @@ mod tests {
         assert!(apart.contains("&lt;2&gt;"), "{apart}");
         // A name beside an interval moves above it.
         let beside = names(&plot, &[point(0.2, "base")], &[[(0.1, 0.5), (0.4, 0.5)]]);
-        let y: f64 = beside.split("y=\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok()).expect("a place");
+        let y: f64 =
+            beside.split("y=\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok()).expect("a place");
         assert!(y < plot.y(0.5) - 3.0, "{beside}");
         // Twenty marks in one place have room for few names, and the first keeps its own.
         let crowd: Vec<_> = (0..20).map(|number| point(0.5, &format!("epoch {number}"))).collect();

@@ -23,7 +23,12 @@ fn plant(place: &Workplace, epoch: u32, robust: f64, clean: f64) {
 /// A place with the finished run and an image.
 fn place() -> Workplace {
     let place = Workplace::with_run();
-    place.edit("run/recipe.resolved.toml", "run/recipe.resolved.toml", "best_model_max_drop = 1.0", "best_model_max_drop = 0.02");
+    place.edit(
+        "run/recipe.resolved.toml",
+        "run/recipe.resolved.toml",
+        "best_model_max_drop = 1.0",
+        "best_model_max_drop = 0.02",
+    );
     place
 }
 

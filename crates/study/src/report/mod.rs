@@ -29,7 +29,7 @@ const SECTIONS: [fn(&StudyInput<'_>) -> Option<ReportSection>; 7] = [
     endpoints::section,
 ];
 
-/// Renders the HTML page and its tables.
+/// Renders the HTML page of the study, which needs no other file, and its tables as CSV. No file is written.
 #[must_use]
 pub fn render(input: &StudyInput<'_>) -> Report {
     let sections: Vec<ReportSection> = SECTIONS.iter().filter_map(|section| section(input)).collect();

@@ -383,7 +383,10 @@ fn the_best_checkpoint_is_delivered_and_else_the_newest_with_the_reason() {
     // `best` leads nowhere: the newest is taken, and that is said.
     fs::remove_dir_all(run.path().join("checkpoint-4")).expect("removed");
     let (step, reason, warnings) = told(run.path());
-    assert_eq!((step, reason.as_str()), (12, "run/checkpoint-12 is taken: the newest (`last`), because `best` leads nowhere"));
+    assert_eq!(
+        (step, reason.as_str()),
+        (12, "run/checkpoint-12 is taken: the newest (`last`), because `best` leads nowhere")
+    );
     assert_eq!(
         warnings,
         ["run/best: leads to checkpoint-4, which is no checkpoint -> restore that folder, or name another checkpoint"]

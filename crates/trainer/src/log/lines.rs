@@ -29,7 +29,7 @@ pub struct StepLine {
     pub remaining_time: String,
     /// Name of the phase.
     pub phase: String,
-    /// Mean loss by clinical stage, for stages with supervised tokens.
+    /// Mean loss per supervised token, in nats, by clinical stage, for stages with supervised tokens.
     pub stage_loss: BTreeMap<u8, f64>,
     /// Number of supervised tokens in the means.
     pub supervised_tokens: u64,
@@ -59,9 +59,9 @@ pub struct MetricsLine<'a> {
     pub phase: &'a str,
     /// Metrics of the benchmark by name; empty if the epoch was not evaluated.
     pub metrics: &'a BTreeMap<String, f64>,
-    /// Best epoch so far.
+    /// Best epoch so far; None if no epoch was chosen.
     pub best: Option<&'a Best>,
-    /// Forgetting table, if the epoch ended a phase.
+    /// Forgetting table, if the epoch ended a phase; otherwise None.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forgetting: Option<&'a Forgetting>,
 }

@@ -11,7 +11,8 @@ use crate::table::cell::{number, p_value, signed, with_interval};
 
 const DIFFERENCE: &str = "B - A [95 % interval]";
 
-/// Makes all tables that have rows or notes, starting with the two sides.
+/// Makes all tables that have rows or notes, starting with the two sides: epochs of runs, primary endpoints,
+/// conditions, stages, main results, effective robustness and retention.
 pub fn all(comparison: &Comparison, sources: [&SideSource; 2]) -> Vec<Table> {
     let standings = ["A", "B"].into_iter().zip(sources).filter_map(|(letter, source)| {
         standings_table::table(format!("epochs of {letter}, {}", source.name), source.standings.as_ref()?)
