@@ -61,17 +61,23 @@ const EPOCH_METRICS: [(&str, &str); 5] = [
 ];
 
 impl Progress for ConsoleProgress {
+    fn begin(&mut self, task: &str, done: u64, total: u64) {
+        self.task = task.to_owned();
+        self.bar.reset();
+        self.bar.set_message(self.task.clone());
+        self.bar.set_length(total);
+        // The pace of a task does not include what was done before it.
+        self.bar.set_position(done);
+        self.bar.reset_eta();
+        if !self.bar.is_hidden() {
+            self.heartbeat.pause();
+        }
+        self.heartbeat.advance(task, done, total);
+    }
+
     fn advance(&mut self, task: &str, done: u64, total: u64) {
         if self.task != task {
-            self.task = task.to_owned();
-            self.bar.reset();
-            self.bar.set_message(self.task.clone());
-            // The pace of a task does not include what was done before it.
-            self.bar.set_position(done);
-            self.bar.reset_eta();
-            if !self.bar.is_hidden() {
-                self.heartbeat.pause();
-            }
+            self.begin(task, done, total);
         }
         self.bar.set_length(total);
         self.bar.set_position(done);

@@ -111,6 +111,7 @@ impl Evaluation<'_> {
         interrupt: &Interrupt,
     ) -> Result<Evaluated, BenchmarkError> {
         let (task, began) = (format!("benchmark {}", self.name), Instant::now());
+        progress.begin(&task, 0, self.plan.entries.len() as u64);
         let AnswerStore { known, journal } = memory;
         let mut unkept = None;
         let mut surrogate = self.surrogate.map(|of| (of.key, VlmModel::new(of.pipeline, of.pass, interrupt)));

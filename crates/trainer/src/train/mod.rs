@@ -171,6 +171,7 @@ impl Run<'_> {
             Err(error) if error.is_interrupt() => return Ok(None),
             predicted => predicted?.map(Arc::new),
         };
+        progress.begin("train", done, self.run_plan.total);
         self.stopwatch.started = Instant::now();
         let source = self.batch_source(self.run_plan.clone(), predicted);
         Ok(Some(Prefetcher::start(source, done, self.run_plan.phase_end(done))))
