@@ -2,22 +2,33 @@
 
 use std::path::Path;
 
+use stepwise_trainer::checkpoint::Delivered;
 use stepwise_trainer::checkpoint::source::ModelSource;
 
 use crate::exit::Failure;
 
-/// Finds the model at `path`. For the folder of a run, writes to stderr which checkpoint is taken, and why.
+/// Finds the model at `path`. Writes a warning to stderr for each link of a run that leads nowhere. The caller says which
+/// checkpoint is taken ([`announce`]) once its input is accepted.
 ///
 /// # Errors
 ///
 /// [`Failure::Input`] when there is no model at `path`.
 pub fn find(path: &Path, base: Option<&Path>) -> Result<ModelSource, Failure> {
     let source = ModelSource::find(path, base).map_err(Failure::input)?;
+    source.delivered.iter().for_each(warn);
+    Ok(source)
+}
+
+/// Writes to stderr which checkpoint of a run is taken, and why; nothing for another model.
+pub fn announce(source: &ModelSource) {
     if let Some(delivered) = &source.delivered {
-        delivered.warnings.iter().for_each(|warning| tell!("warning: {warning}"));
         tell!("{delivered}");
     }
-    Ok(source)
+}
+
+/// Writes a warning to stderr for each link of a run that leads nowhere.
+pub fn warn(delivered: &Delivered) {
+    delivered.warnings.iter().for_each(|warning| tell!("warning: {warning}"));
 }
 
 /// Name of the model at `path` for titles: the path, with the checkpoint if the path is a run.

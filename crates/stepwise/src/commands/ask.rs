@@ -65,6 +65,7 @@ pub fn run(args: &Args) -> CommandResult {
     }
     let pipeline = source.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
     let example = example(&pipeline, args)?;
+    source::announce(&source);
     let prompt = pipeline.encode(&example, true).map_err(Failure::input)?;
     let generated = pipeline.generate(&example, args.max_new_tokens, &Pass::ANSWER).map_err(Failure::run)?;
     let text = pipeline.processor.decode(&generated.ids);

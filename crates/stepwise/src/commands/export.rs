@@ -62,6 +62,7 @@ pub fn run(args: &Args) -> CommandResult {
     let mut pipeline = source.load(&chosen.device, None).map_err(Failure::input)?;
     let before = answers(&pipeline)?;
     folder::make(&args.out)?;
+    source::announce(&source);
     let (again, tolerance) = if let (Some(adapter), "peft") = (&source.adapter, args.format.as_str()) {
         let config = load_adapter(&mut pipeline.model, adapter).map_err(Failure::input)?;
         let base = source.model.display().to_string();

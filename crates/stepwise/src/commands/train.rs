@@ -11,7 +11,7 @@ use super::plan;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
 use crate::progress::ConsoleProgress;
-use crate::{gains, standings_table};
+use crate::{gains, source, standings_table};
 
 /// Arguments of `train`.
 #[derive(clap::Args)]
@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> CommandResult {
         );
     }
     if let Some(delivered) = &finished.delivered {
-        delivered.warnings.iter().for_each(|warning| tell!("warning: {warning}"));
+        source::warn(delivered);
     }
     if finished.stopped_early {
         say!(

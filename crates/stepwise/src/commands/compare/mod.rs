@@ -94,6 +94,7 @@ pub fn run(args: &Args) -> CommandResult {
     let side_b =
         Side { checkpoint: b.checkpoint.as_deref(), outcomes: &of_b, history: b.history.as_ref(), name: &b.name };
     let comparison = compare(&suite, side_a, side_b, &reference, Bootstrap::default()).map_err(Failure::input)?;
+    [&a, &b].into_iter().filter_map(|side| side.note.as_ref()).for_each(|note| tell!("{note}"));
     print(args, &comparison, [&a, &b])
 }
 

@@ -16,9 +16,14 @@ use stepwise_trainer::standings::Standings;
 use super::evaluated_suite::EvaluatedSuite;
 use crate::commands::eval::{ALONE, TUNED};
 use crate::exit::Failure;
+use crate::source;
 
 const RECIPE: &str = "recipe.resolved.toml";
 const OUTCOMES: &str = "outcomes.jsonl";
+
+/// Name of an epoch that is taken in place of the delivered checkpoint, and the answers taken.
+const NEW: &str = "newest evaluated";
+const NEWEST: &str = "the answers are those of the newest evaluated epoch,";
 
 /// Files of one side of a comparison.
 pub struct SideSource {
@@ -32,6 +37,8 @@ pub struct SideSource {
     pub history: Option<History>,
     /// Epoch and checkpoint of a run that the outcomes belong to; None if the path is not the folder of a run.
     pub checkpoint: Option<String>,
+    /// Which checkpoint of a run is taken, and why; None if the path is not the folder of a run.
+    pub note: Option<String>,
     /// All evaluated epochs of a run; None if the path is not the folder of a run.
     pub standings: Option<Standings>,
     /// Whether the path is a file, which may come from another tool.
@@ -78,25 +85,19 @@ impl SideSource {
         let of_delivered = delivered.as_ref().and_then(|delivered| delivered.epoch(path));
         let of_delivered = of_delivered.filter(|epoch| all.contains(epoch));
         let epoch = of_delivered.unwrap_or(newest);
-        if let Some(delivered) = &delivered {
-            delivered.warnings.iter().for_each(|warning| tell!("warning: {warning}"));
-        }
+        delivered.iter().for_each(source::warn);
         let name = path.display();
-        let label = match (&delivered, of_delivered) {
-            (Some(delivered), Some(_)) => {
-                tell!("{delivered}; its answers are those of epoch {epoch}");
-                format!("epoch {epoch} ({})", delivered.label())
-            }
+        let (note, label) = match (&delivered, of_delivered) {
+            (Some(delivered), Some(_)) => (
+                format!("{delivered}; its answers are those of epoch {epoch}"),
+                format!("epoch {epoch} ({})", delivered.label()),
+            ),
             (Some(delivered), None) => {
                 let folder = delivered.folder.display();
-                tell!("{folder} was not evaluated: the answers of epoch {epoch}, the newest evaluated one, are taken");
-                format!("epoch {epoch} (newest evaluated)")
+                (format!("{folder} was not evaluated: {NEWEST} {epoch}"), format!("epoch {epoch} ({NEW})"))
             }
             (None, _) => {
-                tell!(
-                    "{name}: the run has no checkpoint: the answers of epoch {epoch}, the newest evaluated one, are taken"
-                );
-                format!("epoch {epoch} (newest evaluated)")
+                (format!("{name}: the run has no checkpoint: {NEWEST} {epoch}"), format!("epoch {epoch} ({NEW})"))
             }
         };
         let found = Self::of_run(path, path, epoch)?;
@@ -113,7 +114,7 @@ impl SideSource {
             Standings::new(&rule, ranked, of_delivered)
         });
         history.later = summaries;
-        Ok(Self { history: Some(history), checkpoint: Some(label), standings, ..found })
+        Ok(Self { history: Some(history), checkpoint: Some(label), note: Some(note), standings, ..found })
     }
 
     /// Finds the epoch that ended at a checkpoint.
@@ -157,6 +158,7 @@ impl SideSource {
             recipe,
             history: None,
             checkpoint: None,
+            note: None,
             standings: None,
             is_file,
             evaluated_suite,

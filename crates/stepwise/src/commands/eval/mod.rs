@@ -137,6 +137,7 @@ pub fn run(args: &Args) -> CommandResult {
         (None, None) => None,
     };
 
+    [Some(&source), other.as_ref().map(|(base, _)| base)].into_iter().flatten().for_each(source::announce);
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
     let plan = Plan::new(&suite, &cases.eval);
     let images = &cases.pictures;
