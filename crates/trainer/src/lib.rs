@@ -21,4 +21,5 @@ pub mod log;
 pub mod progress;
 pub mod recipe_to_model;
 pub mod selection;
+pub mod standings;
 pub mod train;

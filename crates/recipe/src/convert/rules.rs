@@ -76,7 +76,7 @@ const LEFT: &[(&str, &str)] = &[
     ("trust_remote_code", "code of a model is never run"),
     ("data_seed", "`seed` decides the order of the data too"),
     ("model_type", "the type is read from the model's folder"),
-    ("plot_loss", "`report.html` and TensorBoard show the loss"),
+    ("plot_loss", "`report.html` (written after a benchmark) and TensorBoard draw the loss"),
     ("run_name", "a run is named by its `output_dir`"),
     ("save_only_model", "a checkpoint always holds everything for a resume"),
     ("truncation_strategy", "nothing is truncated: a longer conversation is an error before the run"),

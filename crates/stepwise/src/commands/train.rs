@@ -7,14 +7,14 @@ use stepwise_study::cluster::quoted;
 use stepwise_trainer::checkpoint::{BEST, LAST};
 use stepwise_trainer::claim::run::{RunClaimError, claim_run};
 use stepwise_trainer::interrupt::Interrupt;
-use stepwise_trainer::train::{PreparedRun, TrainError, TrainOptions};
+use stepwise_trainer::train::{Finished, PreparedRun, TrainError, TrainOptions};
 
 use super::plan;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
-use crate::gains;
 use crate::lost_claim::leave;
 use crate::progress::ConsoleProgress;
+use crate::{gains, source, standings_table};
 
 /// Arguments of `train`.
 #[derive(clap::Args)]
@@ -49,6 +49,7 @@ pub fn run(args: &Args) -> CommandResult {
         return plan::run(&recipe, &args.recipe, file.as_deref());
     }
     let recipe_text = std::fs::read_to_string(&args.recipe).map_err(Failure::input)?;
+    let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
     let interrupt =
         Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
@@ -73,18 +74,12 @@ pub fn run(args: &Args) -> CommandResult {
         TrainError::Stopped { .. } | TrainError::File { .. } => Failure::run(error),
         _ => Failure::input(error),
     };
-    let mut progress = ConsoleProgress::new();
     let prepared = PreparedRun::new(&options, &mut progress).map_err(failure)?;
     if let Some(preflight) = prepared.preflight() {
         progress.preflight(preflight);
     }
     let finished = prepared.train(&mut progress, &interrupt).map_err(failure)?;
-    if let Some((epoch, summary)) = finished.epochs.last() {
-        say!("{}", gains::text(&format!("after epoch {epoch}"), summary));
-        if summary.conditions.iter().any(|condition| condition.id == "hint_minus") {
-            say!("hint- in the lines of epochs: accuracy under misleading hints (hint_minus)");
-        }
-    }
+    results(&finished);
     say!("run     {}", finished.folder.display());
     if let Some(best) = &finished.best {
         say!("best    {} ({best})", finished.folder.join(BEST).display());
@@ -93,6 +88,9 @@ pub fn run(args: &Args) -> CommandResult {
             "best    none: no evaluated epoch stays within `best_model_max_drop`; the newest is {}",
             finished.folder.join(LAST).display()
         );
+    }
+    if let Some(delivered) = &finished.delivered {
+        source::warn(delivered);
     }
     if finished.stopped_early {
         say!(
@@ -119,4 +117,27 @@ fn resuming(args: &Args) -> String {
     words.extend(args.device.iter().flat_map(|device| ["--device".to_owned(), device.clone()]));
     words.push("--resume".to_owned());
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// Prints the results of the delivered epoch, and all epochs next to it. Where the delivered checkpoint is at the end of no
+/// evaluated epoch, as after an interrupt, the newest evaluated epoch is shown.
+fn results(finished: &Finished) {
+    let Some(standings) = &finished.standings else { return };
+    let delivered = standings.delivered().map(|standing| standing.epoch);
+    let shown = finished.epochs.iter().find(|(epoch, _)| Some(*epoch) == delivered).or(finished.epochs.last());
+    let Some((epoch, summary)) = shown else { return };
+    say!("{}", gains::text(&format!("after epoch {epoch}"), summary));
+    if summary.conditions.iter().any(|condition| condition.id == "hint_minus") {
+        say!("hint- in the lines of epochs: accuracy under misleading hints (hint_minus)");
+    }
+    match (&finished.delivered, delivered) {
+        (Some(of_run), Some(epoch)) => say!("this table: epoch {epoch}, the delivered checkpoint ({})", of_run.label()),
+        (Some(of_run), None) => {
+            say!("this table: epoch {epoch}, the newest evaluated one; {} was not evaluated", of_run.label());
+        }
+        (None, _) => {}
+    }
+    if let Some(table) = standings_table::table("all evaluated epochs".to_owned(), standings) {
+        say!("\n{}\n", table.text());
+    }
 }

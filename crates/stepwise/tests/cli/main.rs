@@ -17,6 +17,7 @@ mod claimed;
 mod common;
 mod compare;
 mod data;
+mod delivered;
 mod doctor;
 mod errors;
 mod eval;

@@ -84,7 +84,7 @@ impl<'a> Run<'a> {
             learner,
             folder,
             log,
-            pace: Pace::start(done),
+            pace: Pace::start(),
             evaluator,
             saved: done,
             state,

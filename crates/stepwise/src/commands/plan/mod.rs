@@ -16,6 +16,7 @@ use stepwise_trainer::preflight::plan_summary::{self, PlanSummary};
 
 use crate::exit::{CommandResult, Failure};
 use crate::folder;
+use crate::heartbeat::Heartbeat;
 
 /// File format of a plan.
 enum Form {
@@ -35,6 +36,7 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
     let suite = recipe_suite(recipe).map_err(Failure::input)?;
     check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
+    let _heartbeat = Heartbeat::start("planning the training examples");
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     leaks::check(&cases).map_err(Failure::input)?;
     let cases = cases.train;

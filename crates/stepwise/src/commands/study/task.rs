@@ -47,7 +47,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
         resume: true,
         base_answers: base_answers.as_deref(),
     };
-    let mut progress = ConsoleProgress::new();
+    let mut progress = ConsoleProgress::new("loading cases and model");
     let prepared = PreparedRun::new(&options, &mut progress).map_err(Failure::run)?;
     if let Some(preflight) = prepared.preflight() {
         progress.preflight(preflight);
