@@ -20,6 +20,8 @@ struct Step {
     conversations: u64,
     /// The step in words.
     words: String,
+    /// Whether every device of the tool adds as many conversations to the step.
+    per_device: bool,
     /// Whether micro-batch and step are defaults of the tool.
     defaults: (bool, bool),
 }
@@ -49,7 +51,7 @@ pub(super) fn put(tool: Tool, draft: &mut Draft<'_>, processes: Option<u64>, dat
         None => without_data(&step, name, micro * accumulation),
         Some(data) => with_data(&step, name, draft, data, micro * accumulation),
     }];
-    if processes.is_none() {
+    if processes.is_none() && step.per_device {
         notes.push(format!(
             "{name} multiplies the step by the number of devices: for N devices there, multiply \
              `gradient_accumulation_steps` by N"
@@ -100,7 +102,13 @@ fn step(tool: Tool, draft: &Draft<'_>, processes: u64) -> Step {
             (conversations, words, accumulated.is_none())
         }
     };
-    Step { micro, conversations, words, defaults: (given.is_none(), whole) }
+    let fixed = match tool {
+        Tool::LlamaFactoryV1 => global.is_some(),
+        Tool::MegatronSwift => true,
+        Tool::MsSwift => accumulated.is_none(),
+        _ => false,
+    };
+    Step { micro, conversations, words, per_device: !fixed, defaults: (given.is_none(), whole) }
 }
 
 /// Cases in a micro-batch and accumulation whose questions come nearest to the conversations of `step`.

@@ -17,9 +17,20 @@ pub(super) enum Value {
 /// Longest text after expansion, in bytes, so that a script cannot fill the memory.
 const MOST: usize = 1 << 20;
 
+/// Longest text of one variable, sum or list, in characters, and deepest nesting, so that a hostile script takes no time.
+const LONGEST: usize = 4096;
+const DEEPEST: usize = 4;
+
 /// Replaces `$NAME`, `${NAME}`, `${NAME:-default}`, `"${NAME[@]}"`, `$((1 + 2))` and `$(expr 1 + 2)` in a statement.
 /// Quotes stay. What has no value stays as it is.
 pub(super) fn expanded(text: &str, variables: &Variables) -> String {
+    nested(text, variables, 0)
+}
+
+fn nested(text: &str, variables: &Variables, depth: usize) -> String {
+    if depth > DEEPEST {
+        return text.to_owned();
+    }
     let letters: Vec<char> = text.chars().collect();
     let (mut found, mut at) = (String::new(), 0);
     let (mut single, mut double) = (false, false);
@@ -40,7 +51,7 @@ pub(super) fn expanded(text: &str, variables: &Variables) -> String {
                 double = !double;
             }
             '$' if !single => {
-                if let Some((value, next)) = value(&letters, at, variables) {
+                if let Some((value, next)) = value(&letters, at, variables, depth) {
                     found.push_str(&protected(&value, double));
                     at = next;
                     continue;
@@ -56,7 +67,7 @@ pub(super) fn expanded(text: &str, variables: &Variables) -> String {
 
 /// The words of `"${NAME[@]}"` at `at`, quoted, and the position behind it.
 fn list(letters: &[char], at: usize, variables: &Variables) -> Option<(String, usize)> {
-    let end = (at + 1..letters.len()).find(|index| letters[*index] == '"')?;
+    let end = (at + 1..letters.len().min(at + LONGEST)).find(|index| letters[*index] == '"')?;
     let inner: String = letters[at + 1..end].iter().collect();
     let name =
         inner.strip_prefix("${")?.strip_suffix("[@]}").or_else(|| inner.strip_prefix("${")?.strip_suffix("[*]}"))?;
@@ -72,7 +83,7 @@ fn quoted(words: &[String]) -> String {
 }
 
 /// The value of the variable or sum that begins with `$` at `at`, and the position behind it. None when it has none.
-fn value(letters: &[char], at: usize, variables: &Variables) -> Option<(String, usize)> {
+fn value(letters: &[char], at: usize, variables: &Variables, depth: usize) -> Option<(String, usize)> {
     let text = |value: &Value| match value {
         Value::Text(text) => text.clone(),
         Value::List(words) => words.join(" "),
@@ -81,7 +92,7 @@ fn value(letters: &[char], at: usize, variables: &Variables) -> Option<(String, 
         '(' => {
             let end = closing(letters, at + 1)?;
             let inner: String = letters[at + 2..end].iter().collect();
-            let inner = expanded(&inner, variables);
+            let inner = nested(&inner, variables, depth + 1);
             let sum = match inner.trim().strip_prefix('(').and_then(|sum| sum.strip_suffix(')')) {
                 Some(sum) => named(sum, variables),
                 None => inner.trim().strip_prefix("expr ")?.to_owned(),
@@ -89,7 +100,7 @@ fn value(letters: &[char], at: usize, variables: &Variables) -> Option<(String, 
             Some((arithmetic(&sum)?.to_string(), end + 1))
         }
         '{' => {
-            let end = (at + 2..letters.len()).find(|index| letters[*index] == '}')?;
+            let end = (at + 2..letters.len().min(at + LONGEST)).find(|index| letters[*index] == '}')?;
             let inner: String = letters[at + 2..end].iter().collect();
             let name: String = inner.chars().take_while(|letter| is_name(*letter)).collect();
             let rest = &inner[name.len()..];
@@ -119,11 +130,11 @@ fn is_name(letter: char) -> bool {
 /// Position of the `)` that closes the `(` at `at`.
 fn closing(letters: &[char], at: usize) -> Option<usize> {
     let mut open = 0_usize;
-    for (index, letter) in letters.iter().enumerate().skip(at) {
+    for (index, letter) in letters.iter().enumerate().skip(at).take(LONGEST) {
         match letter {
             '(' => open += 1,
             ')' => {
-                open -= 1;
+                open = open.saturating_sub(1);
                 if open == 0 {
                     return Some(index);
                 }
