@@ -123,7 +123,7 @@ fn run(task: &Task, (steps, planned): (u64, u64), is_reference: bool) -> Result<
         if is_reference { tested.iter().map(|path| outcomes(path)).collect::<Result<_, _>>()? } else { Vec::new() };
     let forgetting =
         read_forgetting(&benchmark).map_err(|error| StudyError::unread(&benchmark)(std::io::Error::other(error)))?;
-    let delivered = Delivered::of_run(&task.folder()).map(|delivered| (delivered.step, delivered.label()));
+    let delivered = Delivered::of_run(task.folder()).map(|delivered| (delivered.step, delivered.label()));
     Ok(SeedRun { seed: task.seed, steps, planned, delivered, outcomes: outcomes(&last)?, earlier, stops, forgetting })
 }
 
