@@ -15,6 +15,7 @@ mod jpeg;
 pub mod jsonl;
 pub mod near_duplicates;
 pub mod problem;
+pub mod problem_groups;
 pub mod prompt;
 pub mod random;
 pub mod split;

@@ -11,6 +11,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use stepwise_data::io::encoding::without_mark;
+
 use super::holder::Holder;
 
 /// Time between two touches of a claim by its holder.
@@ -139,7 +141,7 @@ fn holder(path: &Path) -> io::Result<Option<Holder>> {
 
 /// Holder named in the text of a claim; the default holder when the text cannot be parsed.
 fn named(json: &[u8]) -> Holder {
-    serde_json::from_slice(json).unwrap_or_default()
+    serde_json::from_slice(without_mark(json)).unwrap_or_default()
 }
 
 /// Current time by the clock of the file system, which all hosts share.

@@ -9,8 +9,9 @@ use image::RgbImage;
 use stepwise_data::abstain_option;
 use stepwise_data::case::{Case, Split};
 use stepwise_data::check;
-use stepwise_data::dataset::{DatasetImageError, image_below, image_path};
+use stepwise_data::dataset::{CASE_FILE, DatasetImageError, image_below, image_path};
 use stepwise_data::io::digest::sha256_file;
+use stepwise_data::jsonl::CaseReader;
 use stepwise_data::synth::{self, SynthOptions};
 use stepwise_recipe::{CaseSource, Data};
 
@@ -180,6 +181,17 @@ impl CaseImages {
     pub fn below(root: &Path, cases: &[Case]) -> Self {
         let root: Arc<Path> = root.into();
         Self::Files { folders: cases.iter().map(|case| (case.case_id.clone(), Arc::clone(&root))).collect() }
+    }
+
+    /// Case file of a case and its line there, counted from 1. None for synthetic cases, and where the file no longer has
+    /// the case.
+    #[must_use]
+    pub fn line_of(&self, case_id: &str) -> Option<(PathBuf, usize)> {
+        let Self::Files { folders } = self else { return None };
+        let file = folders.get(case_id)?.join(CASE_FILE);
+        let mut lines = CaseReader::open(&file).ok()?;
+        let row = lines.position(|case| case.is_ok_and(|case| case.case_id == case_id))? + 1;
+        Some((file, row))
     }
 
     /// Loads image number `index` of `case`, counted from 0.

@@ -129,8 +129,15 @@ fn contradict(one: (&Case, &Item), other: (&Case, &Item)) -> bool {
             let accepted: Vec<String> = b.iter().chain(others).map(|text| fold(text)).collect();
             !a.iter().chain(aliases).any(|text| accepted.contains(&fold(text)))
         }
-        (Answer::Number { gold: a, abs_tol, rel_tol, .. }, Answer::Number { gold: b, .. }) => {
-            (a - b).abs() > abs_tol.unwrap_or(0.0).max(rel_tol.unwrap_or(0.0) * a.abs())
+        // As with texts, one of the two questions must accept the answer of the other.
+        (
+            Answer::Number { gold: a, abs_tol, rel_tol, .. },
+            Answer::Number { gold: b, abs_tol: other_abs, rel_tol: other_rel, .. },
+        ) => {
+            let accepted = |gold: &f64, abs: &Option<f64>, rel: &Option<f64>| {
+                (a - b).abs() <= abs.unwrap_or(0.0).max(rel.unwrap_or(0.0) * gold.abs())
+            };
+            !accepted(a, abs_tol, rel_tol) && !accepted(b, other_abs, other_rel)
         }
         (Answer::Box { gold: a, .. }, Answer::Box { gold: b, .. }) => {
             let boxes = |case: &Case, ids: &[String]| {

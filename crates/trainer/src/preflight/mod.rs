@@ -4,6 +4,7 @@ pub mod dry_run;
 pub mod freeze_groups;
 pub mod memory;
 pub mod plan_summary;
+pub mod texts;
 pub mod token_stats;
 
 use std::collections::HashSet;
@@ -22,6 +23,7 @@ use crate::parameters::TrainableParameters;
 use crate::preflight::freeze_groups::FreezeGroup;
 use crate::preflight::memory::{ImageStats, MemoryEstimate};
 use crate::preflight::plan_summary::PlanSummary;
+use crate::preflight::texts::TextCheck;
 use crate::preflight::token_stats::TokenStats;
 use crate::progress::Progress;
 
@@ -55,7 +57,8 @@ impl Preflight {
     /// of `augment` that apply to no training example as warnings.
     ///
     /// # Errors
-    /// When a training example cannot be encoded or is longer than `cutoff_len`.
+    /// When a text of a question has a special token, or a training example or a question is longer than `cutoff_len` or
+    /// `max_position_embeddings`.
     pub fn new(
         recipe: &Recipe,
         cases: &Cases,
@@ -64,11 +67,18 @@ impl Preflight {
         progress: &mut dyn Progress,
     ) -> Result<Self, ExampleError> {
         let processor = &learner.pipeline.processor;
-        let token_stats = TokenStats::new(recipe, cases, run_plan, processor, progress)?;
+        let positions = learner.pipeline.model.config().text.max_position_embeddings;
+        // A suite that cannot be read is left out here, because the run reports the error when it opens the suite.
+        let suite = recipe_suite(recipe).ok().flatten();
+        let plan = suite.as_ref().map(|suite| Plan::new(suite, &cases.eval));
+        let (images, answer_form) = (&cases.pictures, recipe.train.answer_form);
+        let texts = TextCheck { processor, images, answer_form, cutoff_len: Some(recipe.cutoff_len), positions };
+        texts.check(cases.train.iter().chain(&cases.eval), plan.as_ref(), progress)?;
+        let token_stats = TokenStats::new(recipe, cases, run_plan, (processor, positions), progress)?;
         PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe).iter().for_each(|line| progress.warning(line));
         let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
         let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
-        let (learned, tested) = (token_stats.tiles as u64, tested(recipe, cases, processor));
+        let (learned, tested) = (token_stats.tiles as u64, plan.as_ref().map_or(0, |plan| tested(plan, processor)));
         let pictures = ImageStats { learned, tested, most: most.unwrap_or(0) };
         let trainable = TrainableParameters::of(&mut learner.pipeline.model);
         let freeze_groups = FreezeGroup::all(recipe, &token_stats);
@@ -96,10 +106,7 @@ impl Preflight {
 }
 
 /// Number of tiles of all images that the benchmark shows. Equal images count once; attacked images are left out.
-/// Returns 0 when the suite cannot be read, because the run reports this error when it opens the suite.
-fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
-    let Ok(Some(suite)) = recipe_suite(recipe) else { return 0 };
-    let plan = Plan::new(&suite, &cases.eval);
+fn tested(plan: &Plan<'_>, processor: &Processor) -> u64 {
     let mut shown: HashSet<(usize, String)> = HashSet::new();
     for entry in &plan.entries {
         let Some(perturbed) = plan.perturbed(*entry) else { continue };
@@ -111,6 +118,6 @@ fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
             shown.insert((case, perturbed.pictures.key()));
         }
     }
-    let images = shown.iter().flat_map(|(case, _)| &cases.eval[*case].images);
+    let images = shown.iter().flat_map(|(case, _)| &plan.pool.cases()[*case].images);
     images.map(|image| processor.grid(image.width, image.height).tiles() as u64).sum()
 }

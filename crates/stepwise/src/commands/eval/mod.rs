@@ -21,6 +21,7 @@ use stepwise_trainer::evaluation::cache::model_key;
 use stepwise_trainer::evaluation::evaluate::ModelUnderTest;
 use stepwise_trainer::evaluation::report::LoadedModels;
 use stepwise_trainer::interrupt::Interrupt;
+use stepwise_trainer::preflight::texts::TextCheck;
 use stepwise_trainer::progress::Progress;
 use stepwise_vlm::nn::parameter::Pass;
 
@@ -138,7 +139,13 @@ pub fn run(args: &Args) -> CommandResult {
 
     let interrupt = Interrupt::listen(|| tell!("\nstopping; again to leave at once")).map_err(Failure::run)?;
     let plan = Plan::new(&suite, &cases.eval);
-    let (images, progress) = (&cases.pictures, ConsoleProgress::new());
+    let (images, mut progress) = (&cases.pictures, ConsoleProgress::new());
+    for pipeline in std::iter::once(&pipeline).chain(other.as_ref().map(|(_, pipeline)| pipeline)) {
+        let positions = pipeline.model.config().text.max_position_embeddings;
+        let (processor, answer_form) = (&pipeline.processor, suite.form());
+        let texts = TextCheck { processor, images, answer_form, cutoff_len: None, positions };
+        texts.check([], Some(&plan), &mut progress).map_err(Failure::input)?;
+    }
     let mut evaluator = Evaluator { plan: &plan, images, out: args.out.as_deref(), cache, interrupt, progress };
     let base = base.as_ref().map(|(key, pipeline)| ModelUnderTest { key, pipeline, pass: Pass::BASE });
     let own = ModelUnderTest { key: &own.0, pipeline: own.1, pass: Pass::ANSWER };
