@@ -67,7 +67,7 @@ pub struct Recipe {
     pub output_dir: PathBuf,
     /// Seed of all random draws.
     pub seed: u64,
-    /// Longest allowed sequence, in tokens. A longer training example is an error; nothing is truncated.
+    /// Longest allowed sequence, in tokens. A longer question or training example is an error; nothing is truncated.
     pub cutoff_len: usize,
     /// Whether large images are split into tiles. None keeps the setting of the model's processor.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -214,7 +214,7 @@ fn read(path: &Path, root: Table, findings: &Findings) -> Recipe {
         "cutoff_len",
         2048,
         16..=1_048_576,
-        "Longest allowed sequence, in tokens. A longer training example is an error; nothing is truncated.",
+        "Longest allowed sequence, in tokens. A longer question or training example is an error; nothing is truncated.",
     ) as usize;
     let do_image_splitting = top.flag_or(
         "do_image_splitting",
