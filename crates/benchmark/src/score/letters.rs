@@ -9,8 +9,8 @@ use crate::model::{OptionLikelihood, Response};
 use crate::rng::SuiteRng;
 
 /// Returns the orders in which the options `shown` (stored indices) are presented to the model; the first is the order
-/// shown. Without `permutations` these are all rotations. With `permutations` they are that many different orders,
-/// drawn by item, or all orders where there are fewer. They do not depend on the condition, so a condition and its
+/// shown. Where `permutations` is None these are all rotations, otherwise that many different orders, drawn from `rng`
+/// by case and item, or all orders where there are fewer. They do not depend on the condition, so a condition and its
 /// control use the same orders.
 #[must_use]
 pub fn orders(
@@ -44,7 +44,7 @@ fn rotated(shown: &[usize], shift: usize) -> Vec<usize> {
 /// Combines the responses to several orders into one: for each option, in the order shown first, the logarithm of its
 /// mean probability among the letters. The probabilities of the letters, each with the end of its turn, sum to 1 within
 /// one order. All scores are NaN where a response does not consist of one score per letter; there are no scores
-/// without orders.
+/// without orders. `orders` and `replies` correspond by index; an order lists stored indices.
 #[must_use]
 pub fn averaged(orders: &[Vec<usize>], replies: &[Response]) -> Response {
     let Some(first) = orders.first() else { return Response::Options(Vec::new()) };

@@ -53,8 +53,9 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Measures every training example, counts the trainable parameters, and estimates the memory. Reports conditions
-    /// of `augment` that apply to no training example as warnings.
+    /// Measures every training example, counts the trainable parameters of `learner`, and estimates the memory. Reports
+    /// conditions of `augment` that apply to no training example as warnings. No image is decoded, and nothing is
+    /// trained.
     ///
     /// # Errors
     /// When a text of a question has a special token, or a training example or a question is longer than `cutoff_len` or

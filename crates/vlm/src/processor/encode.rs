@@ -8,12 +8,12 @@ use super::image_tokens::{Expanded, IMAGE};
 use super::pixels::ImageGrid;
 use super::{Processor, ProcessorError};
 
-/// A tokenised conversation.
+/// Tokenised conversation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoded {
-    /// Token ids.
+    /// Token ids of the whole conversation, image tokens included.
     pub ids: Vec<u32>,
-    /// One span per tile of every image, in order of appearance.
+    /// One span per tile of every image, in order of appearance; empty without images.
     pub images: Vec<ImageSpan>,
     /// Whether each token is a target of the loss; as long as `ids`.
     pub supervised: Vec<bool>,
@@ -30,16 +30,16 @@ impl Encoded {
 /// Advice for a chat template that does not fit the model.
 const OWN_TEMPLATE: &str = "use the chat template from the folder of the model";
 
-/// A run of image tokens, whose embeddings are replaced by the features of one tile.
+/// Run of image tokens, whose embeddings are replaced by the features of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSpan {
-    /// Index of the first token.
+    /// Index of the first token in [`Encoded::ids`], from 0.
     pub start: usize,
-    /// Number of tokens.
+    /// Number of tokens, equal to the number of features per tile.
     pub len: usize,
-    /// Index of the image, in order of appearance in the conversation.
+    /// Index of the image, from 0, in order of appearance in the conversation.
     pub image: usize,
-    /// Index of the tile in its image.
+    /// Index of the tile in its image, from 0: the grid row by row, then the whole image.
     pub tile: usize,
 }
 
@@ -62,7 +62,7 @@ impl Processor {
         self.tokenise(&expanded, &supervised)
     }
 
-    /// Encodes `conversation` with its generation prompt, and each of `options` as the tokens that training supervises
+    /// Encodes `conversation`, which ends before the answer, with its generation prompt, and each of `options` as the tokens that training supervises
     /// when the option is the answer: the option and the end of its turn. Without the end, an option that is the
     /// beginning of another one would be at least as likely as the other, whatever the model answers. Returns the prompt
     /// and the tokens of each option, in order.
