@@ -63,7 +63,8 @@ fn line(equal: &[&Located]) -> String {
     }
     let (what, advice) = split(text);
     let advice = if advice.is_empty() { String::new() } else { format!(" -> {advice}") };
-    format!("{place}: {what} (and {} more{}){advice}", others.len(), rows(others))
+    let elsewhere: Vec<&Located> = others.iter().copied().filter(|other| other.row != first.row).collect();
+    format!("{place}: {what} (and {} more{}){advice}", others.len(), rows(&elsewhere))
 }
 
 fn rows(problems: &[&Located]) -> String {

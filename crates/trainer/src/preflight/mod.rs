@@ -2,18 +2,17 @@
 
 pub mod dry_run;
 pub mod freeze_groups;
+mod image_stats;
+pub mod images;
+pub mod leaks;
 pub mod memory;
 pub mod plan_summary;
 pub mod texts;
 pub mod token_stats;
 
-use std::collections::HashSet;
-
-use stepwise_benchmark::perturb::ShownImages;
 use stepwise_benchmark::plan::Plan;
 use stepwise_curriculum::run_plan::{RunPlan, cases_per_step};
 use stepwise_recipe::{Recipe, Tuning};
-use stepwise_vlm::processor::Processor;
 
 use crate::batches::examples::ExampleError;
 use crate::cases::Cases;
@@ -21,7 +20,7 @@ use crate::evaluation::suite::recipe_suite;
 use crate::learner::Learner;
 use crate::parameters::TrainableParameters;
 use crate::preflight::freeze_groups::FreezeGroup;
-use crate::preflight::memory::{ImageStats, MemoryEstimate};
+use crate::preflight::memory::MemoryEstimate;
 use crate::preflight::plan_summary::PlanSummary;
 use crate::preflight::texts::TextCheck;
 use crate::preflight::token_stats::TokenStats;
@@ -77,10 +76,7 @@ impl Preflight {
         texts.check(cases.train.iter().chain(&cases.eval), plan.as_ref(), progress)?;
         let token_stats = TokenStats::new(recipe, cases, run_plan, (processor, positions), progress)?;
         PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe).iter().for_each(|line| progress.warning(line));
-        let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
-        let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
-        let (learned, tested) = (token_stats.tiles as u64, plan.as_ref().map_or(0, |plan| tested(plan, processor)));
-        let pictures = ImageStats { learned, tested, most: most.unwrap_or(0) };
+        let pictures = image_stats::of(cases, plan.as_ref(), processor, token_stats.tiles as u64);
         let trainable = TrainableParameters::of(&mut learner.pipeline.model);
         let freeze_groups = FreezeGroup::all(recipe, &token_stats);
         let config = learner.pipeline.model.config();
@@ -104,21 +100,4 @@ impl Preflight {
             memory,
         })
     }
-}
-
-/// Number of tiles of all images that the benchmark shows. Equal images count once; attacked images are left out.
-fn tested(plan: &Plan<'_>, processor: &Processor) -> u64 {
-    let mut shown: HashSet<(usize, String)> = HashSet::new();
-    for entry in &plan.entries {
-        let Some(perturbed) = plan.perturbed(*entry) else { continue };
-        let case = match &perturbed.pictures {
-            ShownImages::Of(other) => *other,
-            ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => entry.case,
-        };
-        if !perturbed.frame.without_images {
-            shown.insert((case, perturbed.pictures.key()));
-        }
-    }
-    let images = shown.iter().flat_map(|(case, _)| &plan.pool.cases()[*case].images);
-    images.map(|image| processor.grid(image.width, image.height).tiles() as u64).sum()
 }

@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use stepwise_benchmark::perturb::ShownImages;
 use stepwise_benchmark::plan::{Plan, PlanEntry};
 use stepwise_data::case::{Case, Item, Split};
 use stepwise_data::conversation::{Conversation, Part};
@@ -15,7 +14,7 @@ use stepwise_data::prompt::{AnswerForm, Prompt, PromptOptions, prompt};
 use stepwise_vlm::processor::pixels::ImageGrid;
 use stepwise_vlm::processor::{Processor, ProcessorError};
 
-use crate::cases::CaseImages;
+use crate::cases::{CaseImages, CasePlace};
 use crate::progress::Progress;
 
 /// Number of texts that one thread checks at a time.
@@ -112,10 +111,7 @@ impl TextCheck<'_> {
             Text::Asked(plan, entry) => {
                 let perturbed = plan.perturbed(entry).filter(|perturbed| perturbed.recall.is_none())?;
                 let (case, item) = plan.item(entry);
-                let shown = match perturbed.pictures {
-                    ShownImages::Of(other) => &plan.pool.cases()[other],
-                    ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => case,
-                };
+                let shown = &plan.pool.cases()[perturbed.shown_case(entry.case)];
                 let frame = PromptOptions { answer_form: plan.suite.form(), ..perturbed.frame };
                 (prompt(case, item, &frame), shown, [None, Some(self.positions())])
             }
@@ -213,8 +209,8 @@ impl TextCheck<'_> {
             Split::Test => "test",
         };
         let field = format!("case \"{}\" ({side}), question \"{}\"{of}", case.case_id, item.id);
-        match self.images.line_of(&case.case_id) {
-            Some((file, row)) => Problem::new(file, what, advice).at_row(row),
+        match self.images.place(&case.case_id) {
+            Some(CasePlace { file, row }) => Problem::new(file.as_ref(), what, advice).at_row(*row),
             None => Problem::new("synthetic cases", what, advice),
         }
         .in_field(field)
