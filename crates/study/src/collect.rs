@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::store;
 use stepwise_benchmark::summary::Summary;
+use stepwise_data::io::encoding::without_mark;
 use stepwise_trainer::checkpoint::Delivered;
 use stepwise_trainer::evaluation::files::read_forgetting;
 use stepwise_trainer::log::tested_steps;
@@ -133,5 +134,5 @@ fn outcomes(path: &Path) -> Result<Vec<Outcome>, StudyError> {
 
 fn summary(path: &PathBuf) -> Result<Summary, StudyError> {
     let json = std::fs::read(path).map_err(StudyError::unread(path))?;
-    serde_json::from_slice(&json).map_err(|error| StudyError::unread(path)(error.into()))
+    serde_json::from_slice(without_mark(&json)).map_err(|error| StudyError::unread(path)(error.into()))
 }
