@@ -9,6 +9,7 @@ mod exit;
 mod folder;
 mod gains;
 mod heartbeat;
+mod lost_claim;
 mod preflight_tables;
 mod progress;
 mod source;

@@ -11,8 +11,10 @@ pub mod preflight;
 
 pub mod cases;
 pub mod checkpoint;
+pub mod claim;
 pub mod environment;
 pub mod frozen;
+pub mod inputs;
 pub mod interrupt;
 pub mod learner;
 pub mod log;

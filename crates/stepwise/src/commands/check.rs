@@ -12,7 +12,7 @@ use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::learner::Learner;
-use stepwise_trainer::preflight::Preflight;
+use stepwise_trainer::preflight::{Preflight, images};
 
 use crate::exit::{CommandResult, Failure};
 use crate::heartbeat::Heartbeat;
@@ -96,6 +96,7 @@ fn recipe(args: &Args) -> CommandResult {
     let suite = recipe_suite(&recipe).map_err(Failure::input)?;
     check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
+    images::check(&cases, &mut progress).map_err(Failure::input)?;
     let mut learner = Learner::new(&recipe, &chosen.device, &mut progress).map_err(Failure::input)?;
     let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut progress).map_err(Failure::input)?;
     say!("{}", preflight_tables::text(&preflight));

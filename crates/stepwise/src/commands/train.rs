@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use stepwise_recipe::Recipe;
+use stepwise_study::cluster::quoted;
 use stepwise_trainer::checkpoint::{BEST, LAST};
+use stepwise_trainer::claim::run::{RunClaimError, claim_run};
 use stepwise_trainer::interrupt::Interrupt;
 use stepwise_trainer::train::{Finished, PreparedRun, TrainError, TrainOptions};
 
 use super::plan;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
+use crate::lost_claim::leave;
 use crate::progress::ConsoleProgress;
 use crate::{gains, source, standings_table};
 
@@ -37,8 +40,9 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the run cannot be prepared or trained, [`Failure::Run`] when it stops or a file cannot be
-/// written, and [`Failure::Interrupted`] when the user interrupts the run.
+/// [`Failure::Input`] when the run cannot be prepared or trained, [`Failure::Held`] when another process trains in the
+/// output folder, [`Failure::Run`] when the run stops or a file cannot be written, and [`Failure::Interrupted`] when the
+/// user interrupts the run.
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     if let Some(file) = &args.plan {
@@ -49,6 +53,15 @@ pub fn run(args: &Args) -> CommandResult {
     let chosen = device::choose(args.device.as_deref())?;
     let interrupt =
         Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
+    let folder = recipe.output_dir.display().to_string();
+    // Held until the command ends. Claimed first, so that a second process ends before it reads anything.
+    let (_claim, left_by) = claim_run(&recipe.output_dir, leave(&folder)).map_err(|error| match error {
+        RunClaimError::Held { .. } => Failure::Held(error.to_string()),
+        RunClaimError::Folder(_) | RunClaimError::File { .. } => Failure::input(error),
+    })?;
+    if let Some(holder) = left_by {
+        tell!("{folder}: left behind by {holder}, which has ended: taken over");
+    }
     let options = TrainOptions {
         recipe: &recipe,
         recipe_text: &recipe_text,
@@ -88,11 +101,12 @@ pub fn run(args: &Args) -> CommandResult {
     if let Some(report) = &finished.report {
         say!("report  {}", report.display());
     }
-    say!("next    stepwise eval {} --suite full --split test", finished.folder.display());
     if finished.interrupted {
+        say!("next    {}", resuming(args));
         tell!("interrupted after step {}: continue with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);
     }
+    say!("next    stepwise eval {} --suite full --split test", quoted(&finished.folder.to_string_lossy()));
     Ok(())
 }
 
@@ -117,4 +131,13 @@ fn results(finished: &Finished) {
     if let Some(table) = standings_table::table("all evaluated epochs".to_owned(), standings) {
         say!("\n{}\n", table.text());
     }
+}
+
+/// Command line that resumes the run, with the arguments of this one.
+fn resuming(args: &Args) -> String {
+    let mut words = vec!["stepwise".to_owned(), "train".to_owned(), args.recipe.to_string_lossy().into_owned()];
+    words.extend(args.overrides.iter().flat_map(|written| ["--set".to_owned(), written.clone()]));
+    words.extend(args.device.iter().flat_map(|device| ["--device".to_owned(), device.clone()]));
+    words.push("--resume".to_owned());
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }

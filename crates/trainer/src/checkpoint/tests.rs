@@ -265,18 +265,17 @@ fn state() -> TrainerState {
 }
 
 #[test]
-fn a_state_is_read_again_exactly_and_checks_its_recipe_and_prompts() {
+fn a_state_is_read_again_exactly_and_checks_its_prompts() {
     let folder = tempfile::tempdir().expect("writable");
     let state = state();
     state.write(folder.path()).expect("written");
     assert_eq!(TrainerState::read(folder.path()).expect("there"), state);
     let steps = [(ModelPart::Vision, 9), (ModelPart::Connector, 9), (ModelPart::Decoder, 4)];
     assert_eq!(state.steps(), steps.into());
-    assert_eq!(state.continues("r", "p"), Ok(()));
-    assert_eq!(state.continues("x", "p"), Err(Incompatible::Recipe));
-    assert_eq!(state.continues("r", "x"), Err(Incompatible::Prompt));
+    assert_eq!(state.continues("p"), Ok(()));
+    assert_eq!(state.continues("x"), Err(Incompatible::Prompt));
     let other = TrainerState { random_scheme: "other/1".into(), ..state };
-    assert_eq!(other.continues("r", "p"), Err(Incompatible::RandomScheme));
+    assert_eq!(other.continues("p"), Err(Incompatible::RandomScheme));
     fs::write(folder.path().join(STATE_FILE), "{\"global_step\": 1}").expect("writable");
     assert!(TrainerState::read(folder.path()).expect_err("incomplete").to_string().contains("missing field"));
 }

@@ -19,7 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
 /// Queries sent to the model at once.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// A model under evaluation.
 #[derive(Clone, Copy)]

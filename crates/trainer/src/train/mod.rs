@@ -1,6 +1,7 @@
 //! Training loop: phases, epochs and steps, with a benchmark of the base at the start and of the model
 //! after its epochs.
 
+mod begun;
 mod epoch_end;
 mod error;
 mod prepare;

@@ -159,7 +159,7 @@ fn cases(args: &Args, sides: [&SideSource; 2]) -> Result<Option<Vec<Case>>, Fail
             return Ok(None);
         }
         let recipe = sides.into_iter().find_map(|side| side.recipe.as_ref());
-        return recipe.map(|recipe| Ok(Cases::open(&recipe.data).map_err(Failure::input)?.eval)).transpose();
+        return recipe.map(|recipe| Ok(Cases::for_evaluation(&recipe.data).map_err(Failure::input)?.eval)).transpose();
     };
     let split = args.split.map(Split::from);
     let cases = check::load(path).map_err(Failure::input)?.cases;

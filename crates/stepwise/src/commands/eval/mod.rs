@@ -4,6 +4,7 @@
 mod compat_table;
 mod evaluator;
 mod inputs;
+mod leaks;
 mod saved;
 
 use std::path::PathBuf;
@@ -15,7 +16,6 @@ use stepwise_benchmark::power::{describe, power};
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::summary::Summary;
 use stepwise_recipe::Recipe;
-use stepwise_trainer::cases::Cases;
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_trainer::evaluation::cache::model_key;
 use stepwise_trainer::evaluation::evaluate::ModelUnderTest;
@@ -107,9 +107,11 @@ pub fn run(args: &Args) -> CommandResult {
         Some(path) => Some(Recipe::load(path, &[]).map_err(Failure::input)?),
         None => None,
     };
-    let data = inputs::data(args, recipe.as_ref());
-    let mut cases = Cases::open(&data).map_err(Failure::input)?;
+    let (data, mut cases) = inputs::cases(args, recipe.as_ref())?;
     cases.identify_pictures().map_err(Failure::input)?;
+    if let Some(recipe) = &recipe {
+        leaks::warn(args, recipe, &cases);
+    }
     let suite = inputs::suite(args, recipe.as_ref())?;
     let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
     // Made before the evaluation, so that no results are lost because the folder cannot be written.

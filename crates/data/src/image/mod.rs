@@ -1,22 +1,28 @@
 //! Decoding of PNG and JPEG files, masks, and digests of files. All images are decoded here.
 //!
 //! Every image becomes 8-bit RGB. Grey is repeated over the channels. 16-bit samples are scaled over their whole range
-//! (`round(v / 257)`) and never clipped. An alpha channel is dropped, not blended, as in Pillow's `convert("RGB")`. The
-//! EXIF orientation is applied, so coordinates refer to the image as it is displayed.
+//! (`round(v / 257)`) and never clipped; images that fill only a small part of that range are refused. An alpha channel
+//! is dropped, not blended, as in Pillow's `convert("RGB")`. The EXIF orientation is applied, so coordinates refer to
+//! the image as it is displayed.
 //!
-//! PNG files give exactly the pixels that Pillow gives. The JPEG standard leaves the arithmetic open: results differ
-//! from Pillow's libjpeg by one grey level in a few pixels of a thousand, and by up to five levels in files that store
-//! colour at half resolution.
+//! PNG and JPEG files give exactly the pixels that Pillow gives. Files that are cut off are refused.
+
+mod error;
+mod jpeg;
+mod mask;
+mod png;
+mod sixteen_bits;
 
 use std::fs::File;
-use std::io::{self, Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, RgbImage};
 use sha2::{Digest, Sha256};
 
-use crate::jpeg;
+pub use error::ImageError;
+pub use mask::{Mask, load_mask};
 
 /// Largest width or height of an image, in pixels. Larger files are refused, so that a damaged or hostile file cannot
 /// exhaust the memory.
@@ -28,60 +34,11 @@ pub const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Largest allocation for decoding one image, in bytes: [`MAX_PIXELS`] of the widest samples and a copy.
 const MAX_ALLOC: u64 = 2 << 30;
 
-/// Reason why a file cannot be read as an image.
-#[derive(Debug, thiserror::Error)]
-pub enum ImageError {
-    /// The file cannot be read.
-    #[error("{}: cannot be read: {source} -> check that the file exists and may be read", path.display())]
-    Io {
-        /// Path of the file.
-        path: PathBuf,
-        /// Error of the operating system.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is longer than [`MAX_FILE_BYTES`].
-    #[error("{}: is longer than {MAX_FILE_BYTES} bytes -> check that it is an image, and shrink it", .0.display())]
-    LongFile(PathBuf),
-    /// The file is neither PNG nor JPEG.
-    #[error("{}: is neither PNG nor JPEG -> convert it to PNG", .0.display())]
-    Format(PathBuf),
-    /// The file is a JPEG with four colour components (CMYK).
-    #[error(
-        "{}: is a CMYK JPEG, whose colours depend on a printer's colour profile -> save it again as RGB or greyscale",
-        .0.display()
-    )]
-    Cmyk(PathBuf),
-    /// The image exceeds [`MAX_DIMENSION`] or [`MAX_PIXELS`].
-    #[error(
-        "{}: is {width}x{height} pixels; at most {MAX_DIMENSION} a side and {MAX_PIXELS} in all are allowed -> shrink it",
-        path.display()
-    )]
-    TooLarge {
-        /// Path of the file.
-        path: PathBuf,
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
-    /// The file is damaged, or uses a feature that is not supported.
-    #[error("{}: cannot be decoded: {source} -> the file may be damaged; save it again as PNG", path.display())]
-    Decode {
-        /// Path of the file.
-        path: PathBuf,
-        /// Error of the decoder.
-        #[source]
-        source: image::ImageError,
-    },
-}
-
 /// Reads and decodes a PNG or JPEG file to 8-bit RGB. 16-bit samples are scaled, alpha is dropped, and the EXIF
 /// orientation is applied.
 ///
 /// # Errors
-/// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits or is damaged. Every error
-/// names the file.
+/// When the file cannot be read, or [`decode_image`] refuses it. Every error names the file.
 pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
     decode_image(&read_file(path)?, path)
 }
@@ -89,85 +46,30 @@ pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
 /// Decodes the bytes of a PNG or JPEG file, as [`load_image`] does. `path` is used in error messages only.
 ///
 /// # Errors
-/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed [`MAX_DIMENSION`] or [`MAX_PIXELS`], or are
-/// damaged.
+/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed [`MAX_DIMENSION`] or [`MAX_PIXELS`], are cut off or damaged, or are a 16-bit
+/// image whose samples fill less than an eighth of the 16-bit range.
 pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
-    Ok(decode(bytes, path)?.into_rgb8())
-}
-
-/// Reads a mask from an image file. A pixel is inside where any of its colour samples is not zero; alpha is ignored.
-///
-/// # Errors
-/// See [`load_image`].
-pub fn load_mask(path: &Path) -> Result<Mask, ImageError> {
-    let picture = load_image(path)?;
-    let (width, height) = picture.dimensions();
-    Ok(Mask { width, height, inside: picture.pixels().map(|pixel| pixel.0 != [0; 3]).collect() })
-}
-
-/// A set of pixels of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mask {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Whether each pixel is inside, row by row; `width * height` values.
-    pub inside: Vec<bool>,
-}
-
-impl Mask {
-    /// Returns the box `[x0, y0, x1, y1]` in pixels around the pixels inside, half-open; None when the mask is empty.
-    #[must_use]
-    pub fn bounds(&self) -> Option<[f64; 4]> {
-        let mut bounds: Option<[u32; 4]> = None;
-        for (x, y) in self.pixels() {
-            let [x0, y0, x1, y1] = bounds.unwrap_or([x, y, x, y]);
-            bounds = Some([x0.min(x), y0.min(y), x1.max(x + 1), y1.max(y + 1)]);
-        }
-        bounds.map(|bounds| bounds.map(f64::from))
-    }
-
-    /// Returns the number of pixels inside.
-    #[must_use]
-    pub fn area(&self) -> usize {
-        self.inside.iter().filter(|inside| **inside).count()
-    }
-
-    /// Returns the number of pixels inside both masks. The masks must have the same size; otherwise the number has no
-    /// meaning.
-    #[must_use]
-    pub fn overlap(&self, other: &Self) -> usize {
-        self.inside.iter().zip(&other.inside).filter(|(one, other)| **one && **other).count()
-    }
-
-    /// Returns the mean `[x, y]`, in pixels, of the centres of the pixels inside; None when the mask is empty.
-    #[must_use]
-    pub fn centroid(&self) -> Option<[f64; 2]> {
-        let (mut count, mut sum_x, mut sum_y) = (0u64, 0u64, 0u64);
-        for (x, y) in self.pixels() {
-            (count, sum_x, sum_y) = (count + 1, sum_x + u64::from(x), sum_y + u64::from(y));
-        }
-        (count > 0).then(|| [sum_x as f64 / count as f64 + 0.5, sum_y as f64 / count as f64 + 0.5])
-    }
-
-    fn pixels(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let width = self.width.max(1) as usize;
-        let inside = self.inside.iter().enumerate().filter(|(_, inside)| **inside);
-        inside.map(move |(place, _)| ((place % width) as u32, (place / width) as u32))
-    }
+    let picture = decode(bytes, path)?;
+    sixteen_bits::check(&picture, path)?;
+    Ok(picture.into_rgb8())
 }
 
 /// Returns width and height, in pixels, of the decoded image, EXIF orientation applied. Reads only the header of the
 /// file.
 ///
 /// # Errors
-/// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits or has a damaged header.
+/// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits, or its header is cut off
+/// or damaged.
 pub fn image_size(path: &Path) -> Result<(u32, u32), ImageError> {
-    let failed = |source| ImageError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let (decoder, orientation) = decoder(io::BufReader::new(file), path)?;
-    let (width, height) = decoder.dimensions();
+    let file = File::open(path).map_err(|source| ImageError::Io { path: path.to_owned(), source })?;
+    let mut reader = BufReader::new(file);
+    let ((width, height), orientation) = match format(&mut reader, path)? {
+        Format::Png => {
+            let (decoder, orientation) = png::header(reader, path)?;
+            (decoder.dimensions(), orientation)
+        }
+        Format::Jpeg => jpeg::size(reader, path)?,
+    };
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
     match orientation {
         Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH => Ok((height, width)),
@@ -193,45 +95,42 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Decodes an image to the samples that the file stores, EXIF orientation applied.
 fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, ImageError> {
-    let (decoder, orientation) = decoder(Cursor::new(bytes), path)?;
-    let mut picture =
-        DynamicImage::from_decoder(decoder).map_err(|source| ImageError::Decode { path: path.to_owned(), source })?;
+    let mut reader = Cursor::new(bytes);
+    let (mut picture, orientation) = match format(&mut reader, path)? {
+        Format::Png => png::decode(reader, path)?,
+        Format::Jpeg => jpeg::decode(bytes, path)?,
+    };
     picture.apply_orientation(orientation);
     Ok(picture)
 }
 
-fn decoder<'a, R: io::BufRead + io::Seek + 'a>(
-    reader: R,
-    path: &Path,
-) -> Result<(impl ImageDecoder + 'a, Orientation), ImageError> {
-    let failed = |source| ImageError::Decode { path: path.to_owned(), source };
+/// Format of an image file.
+enum Format {
+    Png,
+    Jpeg,
+}
+
+/// Recognises the format by the first bytes of a file, and rewinds the reader.
+fn format(reader: &mut (impl BufRead + Seek), path: &Path) -> Result<Format, ImageError> {
     let unread = |source| ImageError::Io { path: path.to_owned(), source };
-    let mut reader = ImageReader::new(reader).with_guessed_format().map_err(unread)?;
-    match reader.format() {
-        Some(ImageFormat::Png) => {}
-        Some(ImageFormat::Jpeg) => {
-            let mut inner = reader.into_inner();
-            // The decoder guesses whether the inks of a CMYK file are stored inverted, so its colours are not reliable.
-            if jpeg::components(&mut inner).map_err(unread)? == Some(4) {
-                return Err(ImageError::Cmyk(path.to_owned()));
-            }
-            inner.rewind().map_err(unread)?;
-            reader = ImageReader::with_format(inner, ImageFormat::Jpeg);
-        }
-        _ => return Err(ImageError::Format(path.to_owned())),
+    let mut start = Vec::new();
+    reader.by_ref().take(16).read_to_end(&mut start).map_err(unread)?;
+    reader.rewind().map_err(unread)?;
+    match image::guess_format(&start) {
+        Ok(ImageFormat::Png) => Ok(Format::Png),
+        Ok(ImageFormat::Jpeg) => Ok(Format::Jpeg),
+        _ => Err(ImageError::Format(path.to_owned())),
     }
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_ALLOC);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(failed)?;
-    let (width, height) = decoder.dimensions();
-    let pixels = u64::from(width) * u64::from(height);
-    if width.max(height) > MAX_DIMENSION || pixels > MAX_PIXELS {
+}
+
+/// Checks a stated size, before memory is taken for the pixels.
+fn check_size(path: &Path, (width, height): (u32, u32)) -> Result<(), ImageError> {
+    if width.max(height) > MAX_DIMENSION || u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(ImageError::TooLarge { path: path.to_owned(), width, height });
     }
-    let orientation = decoder.orientation().map_err(failed)?;
-    Ok((decoder, orientation))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -308,8 +207,8 @@ mod tests {
         let path = folder.path().join("scan.jpg");
         // The same image without a statement on inversion, and with the one that Adobe's programs write.
         for bytes in [
-            include_bytes!("../../../tests/fuzz/corpus/picture/cmyk.jpg").as_slice(),
-            include_bytes!("../../../tests/fuzz/corpus/picture/cmyk-adobe.jpg").as_slice(),
+            include_bytes!("../../../../tests/fuzz/corpus/picture/cmyk.jpg").as_slice(),
+            include_bytes!("../../../../tests/fuzz/corpus/picture/cmyk-adobe.jpg").as_slice(),
         ] {
             std::fs::write(&path, bytes).expect("written");
             for refused in [load_image(&path).map(drop), image_size(&path).map(drop)] {
@@ -340,17 +239,6 @@ mod tests {
         !bytes.iter().fold(!0u32, |crc, byte| {
             (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
         })
-    }
-
-    #[test]
-    fn a_mask_knows_its_bounds_area_and_centre() {
-        let mut mask = Mask { width: 4, height: 3, inside: vec![false; 12] };
-        assert_eq!((mask.bounds(), mask.centroid(), mask.area()), (None, None, 0));
-        mask.inside[5] = true;
-        mask.inside[10] = true;
-        assert_eq!(mask.bounds(), Some([1.0, 1.0, 3.0, 3.0]));
-        assert_eq!(mask.centroid(), Some([2.0, 2.0]));
-        assert_eq!((mask.area(), mask.overlap(&mask)), (2, 2));
     }
 
     #[test]
