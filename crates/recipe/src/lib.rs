@@ -43,7 +43,7 @@ pub use benchmark::{Benchmark, SuiteChoice};
 pub use best_epoch::{BestModelRule, EarlyStopping};
 pub use changes::KeyChange;
 pub use context::Context;
-pub use convert::{ConvertError, Converted, Left, Tool, convert};
+pub use convert::{ConvertError, Converted, Fate, Found, Purpose, Questions, Request, Tool, Translated, convert};
 pub use curriculum::{Curriculum, Evidence, ExampleKeys, PhaseRecipe, SamplingOrder};
 pub use data::{CaseSource, Data, Synth};
 pub use early_advance::EarlyAdvance;

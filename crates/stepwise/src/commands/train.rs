@@ -110,6 +110,15 @@ pub fn run(args: &Args) -> CommandResult {
     Ok(())
 }
 
+/// Command line that resumes the run, with the arguments of this one.
+fn resuming(args: &Args) -> String {
+    let mut words = vec!["stepwise".to_owned(), "train".to_owned(), args.recipe.to_string_lossy().into_owned()];
+    words.extend(args.overrides.iter().flat_map(|written| ["--set".to_owned(), written.clone()]));
+    words.extend(args.device.iter().flat_map(|device| ["--device".to_owned(), device.clone()]));
+    words.push("--resume".to_owned());
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// Prints the results of the delivered epoch, and all epochs next to it. Where the delivered checkpoint is at the end of no
 /// evaluated epoch, as after an interrupt, the newest evaluated epoch is shown.
 fn results(finished: &Finished) {
@@ -131,13 +140,4 @@ fn results(finished: &Finished) {
     if let Some(table) = standings_table::table("all evaluated epochs".to_owned(), standings) {
         say!("\n{}\n", table.text());
     }
-}
-
-/// Command line that resumes the run, with the arguments of this one.
-fn resuming(args: &Args) -> String {
-    let mut words = vec!["stepwise".to_owned(), "train".to_owned(), args.recipe.to_string_lossy().into_owned()];
-    words.extend(args.overrides.iter().flat_map(|written| ["--set".to_owned(), written.clone()]));
-    words.extend(args.device.iter().flat_map(|device| ["--device".to_owned(), device.clone()]));
-    words.push("--resume".to_owned());
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
