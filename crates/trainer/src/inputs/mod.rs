@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_data::case::{Case, Shape};
-use stepwise_data::dataset::{CASE_FILE, image_path};
+use stepwise_data::dataset::{image_path, root_of};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::digest::hex;
 use stepwise_data::synth::WORLD_VERSION;
@@ -118,10 +118,11 @@ const DATA: &str = "data";
 /// Paths of the image and mask files of the cases, each once. A path outside the folder of its data set is left out,
 /// because it is never read.
 fn shown_files(cases: &Cases) -> Vec<PathBuf> {
-    let CaseImages::Files { folders } = &cases.pictures else { return Vec::new() };
+    let CaseImages::Files { places } = &cases.pictures else { return Vec::new() };
     let mut paths: Vec<PathBuf> = Vec::new();
     for case in cases.train.iter().chain(&cases.eval) {
-        let Some(root) = folders.get(&case.case_id) else { continue };
+        let Some(place) = places.get(&case.case_id) else { continue };
+        let root = root_of(&place.file);
         let masks = case.regions.iter().filter_map(|region| match &region.shape {
             Shape::Mask { path, .. } => Some(path),
             Shape::Box { .. } | Shape::Polygon { .. } => None,
@@ -138,9 +139,7 @@ fn shown_files(cases: &Cases) -> Vec<PathBuf> {
 /// Digests of the records of the cases, and their number and order.
 fn texts(cases: &Cases) -> BTreeMap<String, String> {
     let place = |case: &Case| match &cases.pictures {
-        CaseImages::Files { folders } => {
-            folders.get(&case.case_id).map(|root| root.join(CASE_FILE).display().to_string())
-        }
+        CaseImages::Files { places } => places.get(&case.case_id).map(|place| place.file.display().to_string()),
         CaseImages::Drawn { .. } => None,
     };
     let mut found = BTreeMap::new();
