@@ -8,8 +8,12 @@ mod device;
 mod exit;
 mod folder;
 mod gains;
+mod heartbeat;
+mod lost_claim;
 mod preflight_tables;
 mod progress;
+mod source;
+mod standings_table;
 mod table;
 
 use std::process::ExitCode;

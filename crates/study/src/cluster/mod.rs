@@ -8,7 +8,7 @@ mod slurm;
 use std::path::{Path, PathBuf};
 
 use crate::Study;
-use quote::quoted;
+pub use quote::quoted;
 
 /// Scheduler that runs the tasks of a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub enum ScriptError {
     },
 }
 
-/// Script or manifest that runs all tasks of `study`, on `device` if given.
+/// Returns the text of a script or manifest that runs all tasks of `study`, each on `device`; None uses the default
+/// device. No file is written.
 ///
 /// # Errors
 /// When the path of the study file, or for Slurm the output folder, cannot be written into a script.

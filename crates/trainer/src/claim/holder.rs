@@ -6,27 +6,32 @@ use std::fs;
 use std::hash::BuildHasher;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// Time without a touch after which a claim is stale, if its holder's process cannot be checked.
+use super::utc::utc;
+
+/// Time without a touch after which a claim is stale, if its holder's process cannot be checked. It is a choice of this
+/// crate, 15 times [`BEAT`](super::BEAT).
 pub const SILENCE: Duration = Duration::from_secs(300);
 
 /// The process that holds a claim. The fields together distinguish it from all other processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Host name of its machine.
+    /// Host name of its machine; empty in a claim that cannot be read.
     pub host: String,
     /// Boot id of the machine, because machines may share a name. None where the system has none.
     pub boot: Option<String>,
     /// PID namespace of the process, because every container has a process 1. None where the system has none.
     pub pid_namespace: Option<String>,
-    /// Process id.
+    /// Process id; 0 in a claim that cannot be read.
     pub pid: u32,
     /// Start time of the process in clock ticks since boot, because process ids are used again. None where it is
     /// not known.
     pub started: Option<u64>,
+    /// Time at which the claim was made, in seconds since 1970 (UTC). None where it is not recorded.
+    pub since: Option<u64>,
     /// Random number of this claim. None in a claim that cannot be read.
     pub token: Option<u64>,
 }
@@ -48,6 +53,7 @@ impl Holder {
             pid_namespace: pid_namespace(),
             pid: std::process::id(),
             started: stat("self").map(|(_, started)| started),
+            since: SystemTime::UNIX_EPOCH.elapsed().ok().map(|since| since.as_secs()),
             token: Some(RandomState::new().hash_one(std::process::id())),
         }
     }
@@ -56,8 +62,7 @@ impl Holder {
     /// be checked from here counts as ended after [`SILENCE`].
     pub(super) fn is_gone(&self, untouched: Duration) -> bool {
         let here = Self::here();
-        // A process id is meaningful only on its own machine and in its own namespace.
-        if (&self.host, &self.boot, &self.pid_namespace) != (&here.host, &here.boot, &here.pid_namespace) {
+        if !self.is_beside(&here) {
             return untouched > SILENCE;
         }
         match look_for(self.pid) {
@@ -72,10 +77,19 @@ impl Holder {
     }
 }
 
+impl Holder {
+    /// Whether both processes are on the same machine and in the same namespace, where process ids have the same
+    /// meaning.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        (&self.host, &self.boot, &self.pid_namespace) == (&other.host, &other.boot, &other.pid_namespace)
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = if self.host.is_empty() { "an unknown host" } else { &self.host };
-        write!(f, "process {} on {host}", self.pid)
+        write!(f, "process {} on {host}", self.pid)?;
+        self.since.map_or(Ok(()), |since| write!(f, " (since {})", utc(since)))
     }
 }
 
