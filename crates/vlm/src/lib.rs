@@ -15,4 +15,4 @@ pub mod pixel_gradient;
 pub mod processor;
 pub mod weights;
 
-pub use stepwise_ops::{Precision, keep_freed_memory};
+pub use stepwise_ops::{Precision, keep_freed_memory, values_of};

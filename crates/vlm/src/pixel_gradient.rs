@@ -5,6 +5,7 @@
 //! the gradient of each objective.
 
 use burn::tensor::{Gradients, Tensor, TensorData};
+use stepwise_ops::values_of;
 
 use crate::batch::{EncodableExample, TileSet};
 use crate::nn::parameter::Pass;
@@ -173,11 +174,11 @@ impl VlmPipeline {
         };
         let mut values = Vec::with_capacity(asked.len());
         let weigh = |logprobs: &[f32]| {
-            let (mut weights, mut logprobs) = (Vec::with_capacity(logprobs.len()), logprobs);
+            let (mut weights, mut logprobs) = (Vec::with_capacity(logprobs.len()), logprobs.iter());
             for Queries { objective, ends, .. } in asked {
                 let rates = ends.iter().map(|end| {
-                    let own = logprobs.split_off(..end.len()).unwrap_or_default();
-                    own.iter().map(|logprob| f64::from(*logprob)).sum::<f64>() / end.len() as f64
+                    let own = logprobs.by_ref().take(end.len());
+                    own.map(|logprob| f64::from(*logprob)).sum::<f64>() / end.len() as f64
                 });
                 let (value, slopes) = objective.at(&rates.collect::<Vec<_>>());
                 values.push(value);
@@ -188,12 +189,12 @@ impl VlmPipeline {
             weights
         };
         let gradients = self.model.reweighted_loss(&layout, Some(features), &plain, weigh).backward();
-        let all = unit.grad(&gradients).map(|gradient| gradient.into_data().convert::<f32>());
-        let all = all.and_then(|data| data.try_to_vec::<f32>().ok()).unwrap_or_default();
-        let mut all = all.as_slice();
+        // Every question shows its first image, so the loss always depends on the pixels.
+        let all = values_of(unit.grad(&gradients).expect("pixels have a gradient"));
+        let mut all = all.into_iter();
         let slopes = asked.iter().zip(values).map(|(asked, value)| {
-            let own = all.split_off(..asked.tiles * self.processor.tile_size()).unwrap_or_default();
-            PixelSlope { value, gradient: own.to_vec() }
+            let gradient = all.by_ref().take(asked.tiles * self.processor.tile_size()).collect();
+            PixelSlope { value, gradient }
         });
         (slopes.collect(), gradients)
     }

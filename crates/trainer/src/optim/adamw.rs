@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::tensor::{Device, Tensor, TensorData};
 use stepwise_vlm::idefics3::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::values_of;
 use stepwise_vlm::weights::NamedTensor;
 
 use crate::optim::gradients::GradientSum;
@@ -82,7 +83,7 @@ impl AdamW {
         let mut tensors = Vec::new();
         for (name, moments) in &self.moments {
             for (prefix, moment) in MOMENTS.iter().zip(moments) {
-                let values: Vec<f32> = moment.clone().into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+                let values = values_of(moment.clone());
                 tensors.push(NamedTensor { name: format!("{prefix}{name}"), shape: vec![values.len()], values });
             }
         }

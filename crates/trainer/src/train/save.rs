@@ -2,6 +2,7 @@
 
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::values_of;
 
 use super::{Run, TrainError};
 use crate::checkpoint::{self, BEST, CheckpointError, LAST};
@@ -88,8 +89,7 @@ struct Look(Option<String>);
 impl ParameterVisitor for Look {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
         if self.0.is_none() && parameter.learns() {
-            let values = parameter.values().into_data().convert::<f32>().try_to_vec::<f32>();
-            let finite = values.is_ok_and(|values| values.iter().all(|value| value.is_finite()));
+            let finite = values_of(parameter.values()).iter().all(|value| value.is_finite());
             self.0 = (!finite).then(|| name.to_owned());
         }
     }

@@ -122,7 +122,7 @@ pub(super) fn principal(linear: &Linear, rank: usize, scale: f32) -> Result<Init
     }
     let weight = linear.weight.values();
     let device = weight.device();
-    let values: Vec<f32> = weight.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+    let values = stepwise_ops::values_of(weight);
     let triplets = svd::leading(&values, [outputs, inputs], rank);
     let (mut down, mut up) = (vec![0.0; rank * inputs], vec![0.0; outputs * rank]);
     for (index, triplet) in triplets.iter().enumerate() {

@@ -217,7 +217,7 @@ struct Learned(Vec<NamedTensor>);
 impl Learned {
     fn push<const D: usize>(&mut self, name: String, values: Tensor<D>) {
         let shape = values.dims().to_vec();
-        let values = values.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+        let values = stepwise_ops::values_of(values);
         self.0.push(NamedTensor { name: key(&name), shape, values });
     }
 }

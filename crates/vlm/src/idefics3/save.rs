@@ -54,7 +54,7 @@ impl ParameterVisitor for Collect {
         self.0.push(NamedTensor {
             name: name.to_owned(),
             shape: values.dims().to_vec(),
-            values: values.into_data().convert::<f32>().try_to_vec().unwrap_or_default(),
+            values: stepwise_ops::values_of(values),
         });
     }
 }
