@@ -43,7 +43,7 @@ fn corrupt(name: &str, picture: &RgbImage, target: &Path) -> Result<(), Box<dyn 
     let cases: Vec<Case> = vec![serde_json::from_value(case)?];
     let pool = Pool::new(&cases);
     let scene = Scene { case: &cases[0], item: &cases[0].chain[0], pool: &pool, rng: Suite::full().rng() };
-    for kind in perturb::KINDS {
+    for kind in perturb::kinds::KINDS {
         for level in 1..=LEVELS {
             let parameters = [("level".to_owned(), level.into())].into_iter().collect();
             // Kinds without levels refuse the key, and artefacts of other modalities skip the case.

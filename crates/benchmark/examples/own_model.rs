@@ -14,10 +14,10 @@ use stepwise_benchmark::model::{
     Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Request, Response, Shown,
 };
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::runner::{Options, Progress, run};
+use stepwise_benchmark::runner::{Options, RunProgress, run};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
 use stepwise_data::synth::{SynthOptions, case};
 
@@ -83,10 +83,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         known: &HashMap::new(),
         batch: 64,
         surrogate: None,
-        progress: &mut |_: Progress<'_>| ControlFlow::Continue(()),
+        progress: &mut |_: RunProgress<'_>| ControlFlow::Continue(()),
     };
     let answered = run(&plan, &load, &mut LengthByBrightness, options)?;
-    let summary = Summary::new(&suite, &skips(&plan, &answered), &answered.outcomes, None, Bootstrap::default());
+    let summary = Summary::new(&suite, &answered.skips(&plan), &answered.outcomes, None, Bootstrap::default());
 
     println!("{:<24} {:>6} {:>9}  95 % interval", "condition", "n", "accuracy");
     for condition in &summary.conditions {

@@ -3,7 +3,7 @@
 //!     cargo run --release -p stepwise-benchmark --example own_perturbation
 //!
 //! A suite in memory takes any type that implements `Perturbation`. Suite files name the kinds of the registry
-//! (`perturb::KINDS`) only; docs/contributing.md says how a kind is added to it.
+//! (`perturb::kinds::KINDS`) only; docs/contributing.md says how a kind is added to it.
 #![allow(clippy::print_stdout)] // A program for people, not a library.
 
 use std::collections::HashMap;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 use stepwise_benchmark::mock::{BlindPrior, HintFollower, Planted};
 use stepwise_benchmark::perturb::{Named, Perturbation, Perturbed, Purpose, Scene, Skip};
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::runner::{Options, Progress, run};
+use stepwise_benchmark::runner::{Options, RunProgress, run};
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::subset::Subset;
 use stepwise_benchmark::suite::{Condition, Suite};
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Answer, Case};
 use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 use stepwise_data::synth::{SynthOptions, case};
@@ -73,10 +73,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         known: &HashMap::new(),
         batch: 64,
         surrogate: None,
-        progress: &mut |_: Progress<'_>| ControlFlow::Continue(()),
+        progress: &mut |_: RunProgress<'_>| ControlFlow::Continue(()),
     };
     let answered = run(&plan, &load, &mut model, options)?;
-    let summary = Summary::new(&suite, &skips(&plan, &answered), &answered.outcomes, None, Bootstrap::default());
+    let summary = Summary::new(&suite, &answered.skips(&plan), &answered.outcomes, None, Bootstrap::default());
     for condition in summary.conditions.iter().filter(|condition| ["clean", "vote"].contains(&condition.id.as_str())) {
         println!(
             "{}: {} of {} right, {} follow the vote",

@@ -1,24 +1,25 @@
 #![doc = include_str!("../README.md")]
 
-pub mod compat;
-pub mod mock;
-pub mod model;
-pub mod power;
-pub mod retention;
-pub mod runner;
-mod suite_file;
-pub mod suite_reference;
-pub mod worst_cases;
-
 pub mod compare;
+pub mod compat;
+pub mod effective_robustness;
 pub mod forgetting;
 pub mod metrics;
+pub mod mock;
+pub mod model;
 pub mod outcome;
 pub mod perturb;
 pub mod plan;
+pub mod power;
+pub mod retention;
+pub mod rng;
+pub mod runner;
 pub mod score;
 pub mod stats;
 pub mod store;
 pub mod subset;
 pub mod suite;
+pub mod suite_file;
+pub mod suite_reference;
 pub mod summary;
+pub mod worst_cases;

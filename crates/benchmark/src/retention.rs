@@ -55,7 +55,7 @@ pub fn backward_transfer(epochs: &[StageAccuracies], learned: [Option<usize>; 4]
             Some(epochs[last][stage]? - epochs[learned][stage]?)
         })
         .collect();
-    crate::metrics::share(changes.iter().sum(), changes.len() as f64)
+    crate::metrics::metric::share(changes.iter().sum(), changes.len() as f64)
 }
 
 #[cfg(test)]

@@ -7,15 +7,15 @@ use stepwise_config::nearest::nearest;
 use stepwise_data::prompt::AnswerForm;
 use toml::Spanned;
 
-use super::suite::Suite;
-use super::suite::condition::Condition;
 use crate::metrics;
 use crate::perturb::support::templates::Families;
 use crate::score::Scoring;
 use crate::subset::Subset;
+use crate::suite::Suite;
+use crate::suite::condition::{Condition, LISTED};
 
-/// Advice that names the command with the reference page of suites.
-pub(super) const LISTED: &str = " -> see `stepwise schema --suite` for the valid keys and values";
+const FAST: &str = include_str!("../../../recipes/suites/fast.toml");
+const FULL: &str = include_str!("../../../recipes/suites/full.toml");
 
 /// Why a suite was not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,52 @@ fn default_max_new_tokens() -> usize {
 }
 
 impl Suite {
+    /// Returns the built-in suite `fast` or `full`; `None` for any other name.
+    #[must_use]
+    pub fn built_in(name: &str) -> Option<Self> {
+        match name {
+            "fast" => Some(Self::fast()),
+            "full" => Some(Self::full()),
+            _ => None,
+        }
+    }
+
+    /// Returns the suite that a user names: `fast`, `full`, or the path of a file.
+    ///
+    /// # Errors
+    /// The errors of [`Suite::load`].
+    pub fn named(name: &Path) -> Result<Self, SuiteError> {
+        name.to_str().and_then(Self::built_in).map_or_else(|| Self::load(name), Ok)
+    }
+
+    /// Returns the built-in suite for the evaluation after every epoch.
+    ///
+    /// # Panics
+    /// Never: a test reads the built-in file.
+    #[must_use]
+    pub fn fast() -> Self {
+        Self::parse(FAST, Path::new("fast.toml")).expect("the built-in suite is read by a test")
+    }
+
+    /// Returns the built-in suite with every kind of condition, for the final evaluation.
+    ///
+    /// # Panics
+    /// Never: a test reads the built-in file.
+    #[must_use]
+    pub fn full() -> Self {
+        Self::parse(FULL, Path::new("full.toml")).expect("the built-in suite is read by a test")
+    }
+
+    /// Reads and validates a suite file.
+    ///
+    /// # Errors
+    /// [`SuiteError::Read`] when the file cannot be read; [`SuiteError::Content`] with all problems of the file.
+    pub fn load(path: &Path) -> Result<Self, SuiteError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
     /// Reads a suite from TOML; messages name `path`.
     ///
     /// # Errors
@@ -168,3 +214,6 @@ impl Suite {
         others.into_iter().filter(|id| !metrics.contains(id)).map(problem).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

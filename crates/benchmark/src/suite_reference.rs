@@ -7,7 +7,8 @@ use std::fmt::Write;
 use indexmap::IndexMap;
 
 use crate::metrics::{self, Better, Clusters, Metric, OutcomeTable};
-use crate::perturb::{KINDS, PerturbationKind, Purpose};
+use crate::perturb::kinds::KINDS;
+use crate::perturb::{PerturbationKind, Purpose};
 use crate::suite::Suite;
 
 const HEAD: &str = "# Suites

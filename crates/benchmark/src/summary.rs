@@ -12,8 +12,6 @@ use crate::metrics::family::representatives;
 use crate::metrics::{self, Better, Clusters, Metric, OutcomeTable, attack};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
-use crate::plan::Plan;
-use crate::runner::Run;
 use crate::score::parse::PARSER_VERSION;
 use crate::score::{Scoring, Verdict};
 use crate::stats::correction::{benjamini_hochberg, holm};
@@ -203,22 +201,9 @@ pub struct PrimaryEndpoint<'a> {
     pub p_adjusted: Option<f64>,
 }
 
-/// Returns, for each condition, the number of items left out by reason: by the plan, or because the model could
-/// not be asked.
-#[must_use]
-pub fn skips(plan: &Plan<'_>, run: &Run) -> Vec<BTreeMap<String, usize>> {
-    plan.skipped
-        .iter()
-        .enumerate()
-        .map(|(number, reasons)| {
-            let unanswerable = run.unanswerable.get(number).into_iter().flatten();
-            reasons.iter().chain(unanswerable).map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
-        })
-        .collect()
-}
-
 impl Summary {
-    /// Summarises a model's outcomes, paired with the outcomes of the base where given. `skips` come from [`skips`].
+    /// Summarises a model's outcomes, paired with the outcomes of the base where given. `skips` holds,
+    /// for each condition, the number of items left out by reason, as [`Run::skips`](crate::runner::Run::skips) counts them.
     #[must_use]
     pub fn new(
         suite: &Suite,

@@ -13,9 +13,10 @@ use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 
 use crate::model::{Model, PixelGrid, Query, Shown, decoded};
 use crate::outcome::Outcome;
+use crate::perturb::kinds::kind;
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::Rect;
-use crate::perturb::{Perturbed, Purpose, ShownImages, kind};
+use crate::perturb::{Perturbed, Purpose, ShownImages};
 use crate::plan::{Entry, Plan};
 use crate::runner::attack::attack;
 use crate::runner::recall::Said;

@@ -6,7 +6,7 @@ use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{NO_GRADIENTS, NO_SURROGATE, Run};
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
 use stepwise_testing::benchmark::evaluate::summary;
 use stepwise_testing::benchmark::flat::{self, LINEAR};
@@ -39,7 +39,7 @@ fn attacked(attack: &str, eps: f64, mut base: Option<Linear>) -> (Run, Summary) 
 const TURNED: [(f64, f64); 4] = [(0.5, 0.0), (1.5, 2.0), (4.5, 8.0), (9.5, 18.0)];
 
 #[test]
-fn a_signed_step_flips_exactly_the_margins_it_exceeds_and_noise_flips_none() {
+fn a_signed_step_flips_the_margins_it_exceeds_and_noise_flips_none() {
     for (eps, turned) in TURNED {
         for attack in ["kind = \"fgsm\"", "kind = \"fgsm\"\ntargeted = true"] {
             let (_, summary) = attacked(attack, eps, None);
@@ -54,7 +54,7 @@ fn a_signed_step_flips_exactly_the_margins_it_exceeds_and_noise_flips_none() {
 }
 
 #[test]
-fn many_steps_from_anywhere_in_the_ball_end_where_one_step_on_a_linear_respondent_does() {
+fn pgd_ends_where_one_step_does_on_a_linear_model() {
     for (eps, turned) in TURNED {
         for attack in ["kind = \"pgd\"", "kind = \"pgd\"\nsteps = 5\nrestarts = 1\ntargeted = true"] {
             let (_, summary) = attacked(attack, eps, None);
@@ -64,7 +64,7 @@ fn many_steps_from_anywhere_in_the_ball_end_where_one_step_on_a_linear_responden
 }
 
 #[test]
-fn a_trace_holds_the_loss_of_every_step_and_ends_where_the_reply_is() {
+fn a_trace_holds_the_loss_of_every_step_and_ends_at_the_response() {
     let traces = |attack: &str| -> Vec<_> {
         let (run, _) = attacked(attack, 4.5, None);
         let of = |outcome: &Outcome| outcome.condition == "attack";
@@ -99,7 +99,7 @@ fn a_trace_holds_the_loss_of_every_step_and_ends_where_the_reply_is() {
 }
 
 #[test]
-fn a_transferred_attack_is_made_on_the_base_and_answered_by_the_respondent() {
+fn a_transfer_attack_is_made_on_the_base_and_answered_by_the_model() {
     let transfer = "kind = \"transfer\"";
     for (eps, turned) in TURNED {
         let (_, same) = attacked(transfer, eps, Some(LINEAR));
@@ -119,11 +119,11 @@ fn a_transferred_attack_is_made_on_the_base_and_answered_by_the_respondent() {
 }
 
 #[test]
-fn who_cannot_be_attacked_is_counted_not_dropped() {
+fn items_of_a_model_without_gradients_are_counted() {
     let (suite, cases) = (suite("kind = \"fgsm\"", 2.0), constructed::cases(3));
     let plan = Plan::new(&suite, &cases);
     let run = constructed::evaluate(&plan, &mut Planted::new(&cases, Oracle));
-    let skips = skips(&plan, &run);
+    let skips = run.skips(&plan);
     assert_eq!(
         (skips[0].get(NO_GRADIENTS), skips[1].get(NO_GRADIENTS), skips[2].get(NO_GRADIENTS)),
         (None, Some(&12), Some(&12))

@@ -13,7 +13,8 @@ use stepwise_benchmark::model::{
 use stepwise_benchmark::perturb::adversarial::fgsm::Fgsm;
 use stepwise_benchmark::perturb::adversarial::linf;
 use stepwise_benchmark::perturb::adversarial::random_sign::RandomSign;
-use stepwise_benchmark::perturb::{AdversarialImage, Attack, AttackTarget, SuiteRng};
+use stepwise_benchmark::perturb::{AdversarialImage, Attack, AttackTarget};
+use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::conversation::Conversation;
 use stepwise_testing::benchmark::suite::CORRUPTIONS;
@@ -103,7 +104,7 @@ fn fgsm_gives_the_same_pixels() {
 }
 
 #[test]
-fn random_signs_are_drawn_and_added_the_same() {
+fn random_signs_give_the_same_pixels() {
     let fixture = Fixture::open();
     for picture in PICTURES {
         for eps in [1, 2, 4] {
@@ -114,7 +115,7 @@ fn random_signs_are_drawn_and_added_the_same() {
 }
 
 #[test]
-fn every_step_of_pgd_is_projected_to_the_same_pixels() {
+fn every_pgd_step_gives_the_same_pixels() {
     let fixture = Fixture::open();
     for picture in PICTURES {
         let get = |name: String| fixture.get(&format!("{picture}.{name}"));
@@ -139,7 +140,7 @@ struct Yardstick {
 }
 
 #[test]
-fn the_yardstick_counts_what_its_classifier_answered() {
+fn the_reference_classifiers_counts_follow_from_its_answers() {
     let yardstick: Yardstick =
         serde_json::from_str(include_str!("../../../tests/parity/yardstick.json")).expect("the yardstick");
     let slices = yardstick.gold.len();

@@ -36,7 +36,7 @@ fn compared(suite: &Suite, a: &[Outcome], b: &[Outcome]) -> Comparison {
 }
 
 #[test]
-fn differences_are_b_less_a_on_what_both_answered() {
+fn differences_are_b_minus_a_on_items_that_both_answered() {
     let (suite, cases) = (suite(), cases(BALANCED));
     let blind = outcomes(&suite, &cases, BlindPrior);
     let mut follower = outcomes(&suite, &cases, HintFollower(Looker));
@@ -74,7 +74,7 @@ fn differences_are_b_less_a_on_what_both_answered() {
 }
 
 #[test]
-fn who_disagrees_about_the_questions_is_not_compared() {
+fn outcomes_of_different_questions_are_not_compared() {
     let (suite, cases) = (suite(), cases(3));
     let a = outcomes(&suite, &cases, Oracle);
     let mut b = a.clone();
@@ -97,7 +97,7 @@ fn who_disagrees_about_the_questions_is_not_compared() {
 }
 
 #[test]
-fn the_epochs_of_the_reference_say_what_is_more_than_clean_accuracy() {
+fn effective_robustness_is_the_distance_from_the_line_through_the_epochs() {
     let (suite, cases) = (suite(), cases(BALANCED));
     let (blind, looker) = (outcomes(&suite, &cases, BlindPrior), outcomes(&suite, &cases, Looker));
     let follower = outcomes(&suite, &cases, HintFollower(Looker));
@@ -147,7 +147,7 @@ fn elsewhere_lines(outcomes: &[Outcome]) -> String {
 }
 
 #[test]
-fn replies_written_elsewhere_come_to_what_our_own_run_came_to() {
+fn replies_of_another_tool_give_the_outcomes_of_our_own_run() {
     let mut suite = suite();
     suite.scoring = Scoring::Generate;
     let cases = cases(6);
@@ -166,7 +166,7 @@ fn replies_written_elsewhere_come_to_what_our_own_run_came_to() {
 }
 
 #[test]
-fn answers_and_verdicts_are_taken_as_they_are() {
+fn answers_and_verdicts_of_another_tool_are_taken_as_they_are() {
     let (suite, cases) = (suite(), cases(2));
     let plan = Plan::new(&suite, &cases);
     let text = r#"{"case_id": "case-000", "item_id": "q1", "condition": "clean", "answer": "A"}
@@ -202,7 +202,7 @@ fn answers_and_verdicts_are_taken_as_they_are() {
 }
 
 #[test]
-fn all_that_is_wrong_with_a_file_is_told_at_once_with_its_row() {
+fn all_problems_of_a_file_are_reported_at_once_with_their_rows() {
     let (suite, cases) = (suite(), cases(2));
     let plan = Plan::new(&suite, &cases);
     let text = r#"{"case_id": "case-000", "item_id": "q1", "condition": "clean", "reply": "CT"}

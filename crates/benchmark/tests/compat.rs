@@ -31,7 +31,7 @@ fn found<'a>(scores: &'a [CompatScore], id: &str) -> &'a CompatScore {
 }
 
 #[test]
-fn each_rule_gives_the_talker_what_it_gives() {
+fn each_published_rule_gives_its_known_score() {
     let (suite, cases) = (suite(Scoring::Generate, &["clean", "hint_minus"]), cases(BALANCED));
     let plan = Plan::new(&suite, &cases);
     let run = evaluate(&plan, &mut Planted::new(&cases, Talker));
@@ -70,7 +70,7 @@ fn each_rule_gives_the_talker_what_it_gives() {
 }
 
 #[test]
-fn without_words_no_rule_scores_and_each_says_why() {
+fn rules_without_text_give_a_reason_instead_of_a_score() {
     let cases = cases(4);
     let likelihood = suite(Scoring::Loglikelihood, &["clean", "hint_minus"]);
     let plan = Plan::new(&likelihood, &cases);

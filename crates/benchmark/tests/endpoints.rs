@@ -6,7 +6,8 @@ use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::stats::Bootstrap;
-use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_benchmark::summary::{EndpointTest, Summary};
 
 use stepwise_testing::benchmark::constructed::{BALANCED, Looker, cases, evaluate};
@@ -98,7 +99,7 @@ fn tested(summary: &Summary, id: &str, gain: f64) -> EndpointTest {
 }
 
 #[test]
-fn metrics_named_primary_are_tested_by_swapping_patients() {
+fn primary_metrics_are_tested_by_swapping_patients() {
     let primary = ["chain_accuracy", "stage_slope", "visual_reliance_swap", "attack_success:hint_minus", "hint_minus"];
     let suite = suite(&primary);
     let (base, tuned) = (outcomes(&suite, HintFollower(Half)), outcomes(&suite, Looker));
@@ -153,7 +154,7 @@ fn metrics_named_primary_are_tested_by_swapping_patients() {
 }
 
 #[test]
-fn who_takes_right_hints_and_rejects_wrong_ones_discriminates() {
+fn accepting_right_hints_and_rejecting_wrong_ones_is_full_discrimination() {
     let suite = suite(&["hint_discrimination"]);
     let tuned = outcomes(&suite, Discerning);
     let follower = outcomes(&suite, HintFollower(BlindPrior));
@@ -167,7 +168,7 @@ fn who_takes_right_hints_and_rejects_wrong_ones_discriminates() {
 }
 
 #[test]
-fn what_is_not_defined_is_not_tested_and_makes_no_other_test_stricter() {
+fn an_undefined_metric_is_not_tested_and_does_not_correct_other_tests() {
     let suite = suite(&["hint_discrimination", "chain_accuracy"]);
     let found = compared(&suite, &outcomes(&suite, BlindPrior), &outcomes(&suite, Oracle));
     assert!(
@@ -196,14 +197,14 @@ fn an_endpoint_that_is_neither_condition_nor_metric_is_refused() {
 }
 
 #[test]
-fn the_digest_follows_the_endpoints_and_not_their_order() {
+fn the_digest_depends_on_the_endpoints_and_not_on_their_order() {
     let of = |primary: &[&str]| suite(primary).digest();
     assert_ne!(of(&["clean"]), of(&["clean", "chain_accuracy"]));
     assert_eq!(of(&["chain_accuracy", "clean"]), of(&["clean", "chain_accuracy"]));
 }
 
 #[test]
-fn the_built_in_suite_names_the_five_endpoints() {
+fn the_built_in_suite_names_five_primary_endpoints() {
     let suite = Suite::full();
     assert_eq!(
         suite.primary,

@@ -28,7 +28,7 @@ fn find<'a>(checks: &'a [Check], id: &str) -> &'a Check {
 }
 
 #[test]
-fn an_honest_respondent_passes_every_check_with_the_numbers_shown() {
+fn an_honest_model_passes_every_check() {
     // The base has the same decision threshold, so a transferred attack works equally well, but not better.
     let checks = checks(&mut LINEAR.clone(), Linear { weight: 500.0, ..LINEAR });
     assert_eq!(failed(&checks), [""; 0], "{checks:#?}");
@@ -69,7 +69,7 @@ fn an_honest_respondent_passes_every_check_with_the_numbers_shown() {
 }
 
 #[test]
-fn flat_gradients_are_betrayed_by_an_attack_made_elsewhere() {
+fn a_transfer_attack_reveals_flat_gradients() {
     let checks = checks(&mut Masker { inside: LINEAR, mask: Mask::Flat }, LINEAR);
     // At 8 levels the transfer flips eight more right answers. At 4 levels it flips four, which is within chance.
     assert_eq!(failed(&checks), ["transfer_weaker_than_white_box:pgd_8:transfer_8"]);
@@ -80,7 +80,7 @@ fn flat_gradients_are_betrayed_by_an_attack_made_elsewhere() {
 }
 
 #[test]
-fn reversed_gradients_are_betrayed_by_a_loss_that_falls_and_an_accuracy_that_rises() {
+fn a_falling_loss_and_a_rising_accuracy_reveal_reversed_gradients() {
     let checks = checks(&mut Masker { inside: LINEAR, mask: Mask::Reversed }, LINEAR);
     let failed = failed(&checks);
     for id in [
@@ -98,7 +98,7 @@ fn reversed_gradients_are_betrayed_by_a_loss_that_falls_and_an_accuracy_that_ris
 }
 
 #[test]
-fn what_cannot_be_compared_does_not_pass() {
+fn a_check_without_data_does_not_pass() {
     let (suite, cases) = (attack_suite(), (0..4).map(partly_mislabelled).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
     let run = flat::evaluate(&plan, &mut Planted::new(&cases, Oracle), None);

@@ -15,7 +15,7 @@ fn of(policy: impl Policy) -> Summary {
 }
 
 #[test]
-fn an_oracle_is_right_everywhere_and_leans_on_nothing() {
+fn an_oracle_is_always_right_and_relies_on_nothing() {
     let oracle = of(Oracle);
     for condition in oracle.conditions.iter().filter(|condition| condition.n > 0) {
         assert_eq!((condition.right, condition.accuracy), (condition.n, Some(1.0)), "{}", condition.id);
@@ -52,7 +52,7 @@ fn an_oracle_is_right_everywhere_and_leans_on_nothing() {
 }
 
 #[test]
-fn a_blind_prior_scores_chance_and_shows_that_it_does_not_look() {
+fn a_blind_prior_has_chance_accuracy_and_no_visual_reliance() {
     let blind = of(BlindPrior);
     // The first option is right for 1 of 4, 1 of 2, 1 of 3 and 1 of 2 cases. This is chance, so K is zero at
     // every stage.
@@ -81,7 +81,7 @@ fn a_blind_prior_scores_chance_and_shows_that_it_does_not_look() {
 }
 
 #[test]
-fn a_looker_loses_all_that_was_not_luck_when_it_cannot_see() {
+fn a_looker_falls_to_chance_without_the_image() {
     let looker = of(Looker);
     expect(&looker, "accuracy:clean", 1.0);
     expect(&looker, "visual_reliance_blank", 1.0 - LUCK);
@@ -100,7 +100,7 @@ fn a_looker_loses_all_that_was_not_luck_when_it_cannot_see() {
 }
 
 #[test]
-fn a_hint_follower_gains_by_right_hints_what_it_loses_by_wrong_ones() {
+fn a_hint_follower_gains_by_right_hints_and_loses_by_wrong_ones() {
     let follower = of(HintFollower(BlindPrior));
     expect(&follower, "accuracy:hint_zero", LUCK);
     expect(&follower, "accuracy:hint_plus", 1.0);
@@ -122,7 +122,7 @@ fn a_hint_follower_gains_by_right_hints_what_it_loses_by_wrong_ones() {
 }
 
 #[test]
-fn a_last_option_picker_flips_with_the_order_and_shows_its_place() {
+fn choosing_the_last_option_gives_flips_and_a_position_bias() {
     let last = of(LastOption);
     // Only orders that leave the last option last keep the answer.
     assert!(value(&last, "flip_rate:permutation") > 0.5);
@@ -136,7 +136,7 @@ fn a_last_option_picker_flips_with_the_order_and_shows_its_place() {
 }
 
 #[test]
-fn the_unparsable_is_wrong_but_follows_nothing() {
+fn unparsable_replies_are_wrong_and_follow_nothing() {
     let silent = of(Unparsable);
     for condition in silent.conditions.iter().filter(|condition| condition.n > 0) {
         assert_eq!((condition.unparsed, condition.followed, condition.right), (condition.n, 0, 0), "{}", condition.id);

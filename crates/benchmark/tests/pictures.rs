@@ -111,7 +111,7 @@ fn every_condition_of_the_full_suite_is_pure_and_keeps_the_size() {
 }
 
 #[test]
-fn masks_cover_the_evidence_or_none_of_it() {
+fn masks_cover_all_of_the_evidence_or_none_of_it() {
     let world = World::new(24);
     let suite = suite(&[
         ("mask", "kind = \"region_mask\"\ndilate = 0"),
@@ -170,7 +170,7 @@ fn masks_cover_the_evidence_or_none_of_it() {
 }
 
 #[test]
-fn marks_and_words_leave_the_evidence_to_be_seen() {
+fn marks_and_text_do_not_cover_the_evidence() {
     let world = World::new(24);
     let mut conditions = vec![
         ("visible".to_owned(), "kind = \"written_wrong\"".to_owned()),
@@ -213,7 +213,7 @@ fn marks_and_words_leave_the_evidence_to_be_seen() {
 }
 
 #[test]
-fn corruptions_reach_their_band_and_fall_level_by_level() {
+fn corruptions_reach_their_similarity_and_grow_level_by_level() {
     let world = World::new(4);
     let mut reached: BTreeMap<&str, usize> = BTreeMap::new();
     for kind in CORRUPTIONS {
@@ -242,7 +242,7 @@ fn corruptions_reach_their_band_and_fall_level_by_level() {
 }
 
 #[test]
-fn artefacts_are_of_their_own_modality() {
+fn artefacts_apply_only_to_their_own_modality() {
     let world = World::new(24);
     let owners = [
         ("window_shift", "ct x-ray"),
@@ -291,7 +291,7 @@ impl Policy for Unturned {
 }
 
 #[test]
-fn a_flip_turns_answers_and_boxes_exactly_where_they_depend_on_the_side() {
+fn a_flip_changes_exactly_the_answers_that_depend_on_the_side() {
     let world = World::new(60);
     let suite = suite(&[("flip", "kind = \"flip\"")]);
     let plan = Plan::new(&suite, &world.cases);
@@ -315,7 +315,7 @@ fn a_flip_turns_answers_and_boxes_exactly_where_they_depend_on_the_side() {
 }
 
 #[test]
-fn who_follows_text_is_dominated_by_it_and_who_looks_is_not() {
+fn a_hint_follower_adopts_claims_in_the_image_and_an_oracle_does_not() {
     let world = World::new(60);
     let suite =
         suite(&[("wrong", "kind = \"cue_text_wrong\"\ncontrol = \"true\""), ("true", "kind = \"cue_text_true\"")]);
@@ -334,7 +334,7 @@ fn who_follows_text_is_dominated_by_it_and_who_looks_is_not() {
 }
 
 #[test]
-fn swaps_and_blanks_show_what_they_promise() {
+fn swapped_and_blank_images_are_as_described() {
     let world = World::new(60);
     let suite = suite(&[
         ("same", "kind = \"swap_same\""),

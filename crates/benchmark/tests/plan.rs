@@ -12,7 +12,7 @@ use stepwise_testing::benchmark::constructed::{cases, recorded};
 use stepwise_testing::benchmark::suite::{suite, suite_of, uncapped};
 
 #[test]
-fn every_item_is_asked_or_counted_under_its_reason() {
+fn every_item_is_asked_or_counted_under_a_reason() {
     let (suite, cases) = (uncapped(), cases(6));
     let plan = Plan::new(&suite, &cases);
     for (c, condition) in suite.conditions.iter().enumerate() {
@@ -29,7 +29,7 @@ fn every_item_is_asked_or_counted_under_its_reason() {
 }
 
 #[test]
-fn a_subset_asks_what_it_names_and_counts_the_rest() {
+fn items_outside_a_subset_are_counted() {
     let mut cases = cases(6);
     for case in cases.iter_mut().step_by(2) {
         case.modality = "mr".to_owned();
@@ -63,7 +63,7 @@ fn a_subset_asks_what_it_names_and_counts_the_rest() {
 }
 
 #[test]
-fn evidence_that_fills_most_of_a_picture_is_not_covered() {
+fn evidence_that_fills_most_of_an_image_is_not_masked() {
     let suite = uncapped();
     let skipped = |side: u32| {
         let mut cases = cases(1);
@@ -79,7 +79,7 @@ fn evidence_that_fills_most_of_a_picture_is_not_covered() {
 }
 
 #[test]
-fn a_condition_and_its_control_keep_the_same_items_under_a_cap() {
+fn a_condition_and_its_control_have_the_same_items_under_a_cap() {
     let (mut suite, cases) = (uncapped(), cases(12));
     for condition in &mut suite.conditions {
         condition.max_items = Some(9);
@@ -99,7 +99,7 @@ fn a_condition_and_its_control_keep_the_same_items_under_a_cap() {
 }
 
 #[test]
-fn a_plan_depends_on_neither_the_order_of_the_cases_nor_the_epoch() {
+fn a_plan_does_not_depend_on_the_order_of_the_cases() {
     let suite = uncapped();
     let key = |query: &Query| (query.case_id.clone(), query.item_id.clone(), query.condition.clone());
     let sorted = |cases: &[Case]| {

@@ -1,7 +1,8 @@
 //! Checks on synthetic cases that every change of the words is a pure function of case, item, seed and version.
 
 use proptest::prelude::*;
-use stepwise_benchmark::perturb::{Perturbed, Pool, Recall, Scene, Skip, SuiteRng};
+use stepwise_benchmark::perturb::{Perturbed, Pool, Recall, Scene, Skip};
+use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::score::chance;
 use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_data::case::{Answer, Case, Item};
@@ -63,7 +64,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn the_same_input_gives_the_same_change(world in 0u64..1000, seed in any::<u64>(), version in any::<u32>()) {
+    fn equal_input_gives_equal_changes(world in 0u64..1000, seed in any::<u64>(), version in any::<u32>()) {
         let rng = SuiteRng { seed, version };
         let (cases, mut turned) = (cases(world), cases(world));
         turned.reverse();
@@ -81,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_asked_can_be_asked_and_names_what_it_says(world in 0u64..1000, seed in any::<u64>()) {
+    fn every_changed_question_is_answerable_and_names_its_claim(world in 0u64..1000, seed in any::<u64>()) {
         for (case, item, results) in changed(&cases(world), SuiteRng { seed, version: 1 }) {
             for (kind, perturbed) in WORDS.iter().zip(&results).filter_map(|(kind, result)| Some((kind, result.as_ref().ok()?))) {
                 let asked = perturbed.item.as_ref().unwrap_or(item);

@@ -17,7 +17,7 @@ use stepwise_testing::benchmark::evaluate::{Evaluation, by_key};
 use stepwise_testing::benchmark::suite::{suite_of, uncapped};
 
 #[test]
-fn what_is_known_is_not_asked_again_and_comes_out_the_same() {
+fn known_questions_are_not_asked_again() {
     let (suite, cases) = (uncapped(), cases(5));
     let plan = Plan::new(&suite, &cases);
     let mut model = Planted::new(&cases, HintFollower(Looker));
@@ -46,7 +46,7 @@ fn what_is_known_is_not_asked_again_and_comes_out_the_same() {
 }
 
 #[test]
-fn outcomes_survive_the_store_and_bad_lines_are_all_named() {
+fn stored_outcomes_are_read_again_and_all_bad_lines_are_named() {
     let (suite, cases) = (uncapped(), cases(3));
     let run = evaluate(&Plan::new(&suite, &cases), &mut Planted::new(&cases, Oracle));
     let folder = tempfile::tempdir().expect("a folder");
@@ -65,7 +65,7 @@ fn outcomes_survive_the_store_and_bad_lines_are_all_named() {
 }
 
 #[test]
-fn pictures_are_what_their_condition_says() {
+fn images_are_as_their_condition_says() {
     let cases = cases(4);
     let queries = recorded(&uncapped(), &cases, Oracle).0;
     let shown = |query: &Query| match &query.images[0] {
@@ -174,10 +174,10 @@ fn answers_of_every_type_are_hinted_at_and_judged() {
 }
 
 #[test]
-fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
+fn a_wrong_image_size_and_a_stop_end_the_run_with_a_reason() {
     let (suite, cases) = (uncapped(), cases(3));
     let plan = Plan::new(&suite, &cases);
-    let mut go_on = |_: runner::Progress<'_>| ControlFlow::Continue(());
+    let mut go_on = |_: runner::RunProgress<'_>| ControlFlow::Continue(());
     let small = |_: &Case, _: usize| Ok(Arc::new(RgbImage::new(3, 3)));
     let mut model = Planted::new(&cases, Oracle);
     let options = Options { model: "p", known: &HashMap::new(), batch: 4, surrogate: None, progress: &mut go_on };
@@ -187,7 +187,7 @@ fn a_broken_picture_and_a_stop_end_the_run_with_a_reason() {
         "{error}"
     );
 
-    let mut stop = |progress: runner::Progress<'_>| {
+    let mut stop = |progress: runner::RunProgress<'_>| {
         assert!(!progress.fresh.is_empty() && progress.done < progress.total);
         ControlFlow::Break(())
     };
@@ -219,7 +219,7 @@ impl<R: Model> Model for Tired<'_, R> {
 }
 
 #[test]
-fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
+fn an_interrupted_run_keeps_its_answers_and_continues_in_the_same_batches() {
     // Rebuttals and contexts show earlier answers, so these conditions run after the clean questions.
     let suite = suite_of("seed = 1", &["clean", "hint_minus", "rebuttal_doubt", "parents_predicted", "blank"]);
     let cases = cases(12);
@@ -230,7 +230,7 @@ fn a_run_cut_short_keeps_its_answers_and_goes_on_in_the_same_batches() {
         let (mut journal, held) = store::Journal::open(path).expect("opened");
         let known = by_key(&held);
         let mut tired = Tired { inside: model, batches: Vec::new(), left: batches };
-        let mut progress = |now: runner::Progress<'_>| {
+        let mut progress = |now: runner::RunProgress<'_>| {
             journal.keep(now.fresh).expect("kept");
             ControlFlow::Continue(())
         };

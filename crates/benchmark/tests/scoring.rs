@@ -82,7 +82,7 @@ fn letter_suite(scoring: Scoring, letter_permutations: Option<usize>) -> Suite {
 }
 
 #[test]
-fn a_taste_for_a_letter_decides_one_order_and_not_the_average() {
+fn a_preference_for_a_letter_decides_one_order_and_not_the_average() {
     let cases = cases(BALANCED);
     // With one order, the yes/no question is right, and choices whose right option is first: 3, 4 and 6 of 12.
     let one_order = (12.0 + 3.0 + 4.0 + 6.0) / 48.0;
@@ -141,7 +141,7 @@ fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
 }
 
 #[test]
-fn a_suite_says_how_letters_are_averaged() {
+fn a_suite_sets_how_letters_are_averaged() {
     let parse = |keys: &str| parse_suite(&format!("seed = 3\n{keys}"), &[("clean", "kind = \"clean\"")]);
     let letter = parse("scoring = \"letter\"\nletter_permutations = 4\n").expect("valid");
     assert_eq!(

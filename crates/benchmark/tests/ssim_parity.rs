@@ -40,7 +40,7 @@ fn distorted(original: &RgbImage, how: &str) -> RgbImage {
 }
 
 #[test]
-fn similarities_are_those_of_scikit_image() {
+fn similarities_equal_those_of_scikit_image() {
     let stored: Stored =
         serde_json::from_str(include_str!("../../../tests/parity/ssim.json")).expect("the committed reference");
     assert_eq!(stored.cases.len(), 25);
@@ -54,7 +54,7 @@ fn similarities_are_those_of_scikit_image() {
 }
 
 #[test]
-fn pictures_smaller_than_the_window_are_compared_too() {
+fn images_smaller_than_the_window_are_compared() {
     for side in [1, 2, 7, 10] {
         let (one, other) = (picture(side, side + 3, 1), picture(side, side + 3, 9));
         assert!((Reference::new(&one).ssim(&one) - 1.0).abs() < 1e-12);

@@ -103,7 +103,7 @@ fn close(ours: f64, theirs: f64, tolerance: f64, what: &str) {
 }
 
 #[test]
-fn wilson_intervals() {
+fn wilson_intervals_equal_the_reference() {
     for case in reference().wilson {
         let ours = wilson(case.successes, case.trials).expect("trials");
         for (ours, theirs) in ours.into_iter().zip(case.interval) {
@@ -113,21 +113,21 @@ fn wilson_intervals() {
 }
 
 #[test]
-fn bounds_where_none_was_seen() {
+fn bounds_after_no_event_equal_the_reference() {
     for case in reference().none_seen {
         close(rule_of_three(case.trials).expect("trials"), case.bound, 1e-9, &format!("none of {}", case.trials));
     }
 }
 
 #[test]
-fn exact_mcnemar() {
+fn exact_mcnemar_p_values_equal_the_reference() {
     for case in reference().mcnemar {
         close(mcnemar_exact(case.b, case.c), case.p, 1e-10, &format!("{} against {}", case.b, case.c));
     }
 }
 
 #[test]
-fn adjusted_p_values() {
+fn adjusted_p_values_equal_the_reference() {
     for case in reference().corrections {
         for (ours, theirs) in holm(&case.p).into_iter().zip(case.holm) {
             close(ours, theirs, 1e-12, "Holm");
@@ -139,14 +139,14 @@ fn adjusted_p_values() {
 }
 
 #[test]
-fn sign_flips() {
+fn sign_flip_p_values_equal_the_reference() {
     for case in reference().sign_flip {
         close(sign_flip(&case.differences, 1), case.p, case.tolerance, &format!("{:?}", case.differences));
     }
 }
 
 #[test]
-fn cluster_bootstrap_intervals() {
+fn cluster_bootstrap_intervals_are_near_the_reference() {
     for case in reference().cluster_bootstrap {
         let groups = case.sizes.len();
         let statistic = Statistic {
@@ -183,7 +183,7 @@ fn chains(case: &SlopeDifference, right: &[[usize; 4]]) -> Vec<Outcome> {
 }
 
 #[test]
-fn slope_differences() {
+fn slope_differences_equal_the_reference() {
     let suite = suite_of("seed = 1", &["clean"]);
     for case in reference().slope_difference {
         let (first, second) = (chains(&case, &case.first), chains(&case, &case.second));
@@ -197,7 +197,7 @@ fn slope_differences() {
 }
 
 #[test]
-fn design_effects_and_detectable_differences() {
+fn design_effects_and_detectable_differences_equal_the_reference() {
     let reference = reference();
     for case in reference.design {
         let rho = intra_cluster_correlation(&case.clusters).expect("clusters");

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_take_as_many_steps_and_see_what_they_say() {
+    fn all_orders_take_equal_steps_and_show_their_stages() {
         let cases = synthetic(40);
         let mut totals = BTreeSet::new();
         for order in
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn stepwise_and_shuffled_see_every_question_as_often() {
+    fn stepwise_and_shuffled_show_every_question_equally_often() {
         let cases = synthetic(40);
         let counts = |order: &str| {
             let run_plan = run_plan(order, &cases);
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_up_or_early_advance_that_has_no_room_is_refused() {
+    fn a_warm_up_or_early_advance_without_room_is_refused() {
         let cases = synthetic(40);
         let refused = |curriculum: &str, every: u32| {
             let train = format!("[train]\nwarmup_steps = 4\n[benchmark]\nevery = {every}\n");

@@ -43,7 +43,7 @@ fn chains() -> impl Strategy<Value = Vec<Vec<u8>>> {
 }
 
 #[test]
-fn a_data_set_is_visited_as_often_as_its_weight_says() {
+fn data_sets_are_visited_in_proportion_to_their_weights() {
     let mut cases = cases(&vec![vec![1]; 30]);
     for (index, case) in cases.iter_mut().enumerate() {
         case.source.dataset = ["a", "b", "c"][index % 3].into();
@@ -72,7 +72,7 @@ fn a_data_set_is_visited_as_often_as_its_weight_says() {
 }
 
 #[test]
-fn replay_keeps_the_weights_that_data_sets_were_taught_with() {
+fn replay_keeps_the_weights_of_the_data_sets() {
     let mut cases = cases(&vec![vec![1, 2]; 40]);
     for (index, case) in cases.iter_mut().enumerate() {
         case.source.dataset = ["a", "b"][usize::from(index >= 10)].into();
@@ -88,7 +88,7 @@ fn replay_keeps_the_weights_that_data_sets_were_taught_with() {
 }
 
 #[test]
-fn competence_grows_to_all_and_easy_visits_come_first() {
+fn competence_grows_to_one_and_easy_visits_come_first() {
     assert!((competence(0, 100) - 0.1).abs() < 1e-12);
     assert!((0..100).all(|done| competence(done, 100) <= competence(done + 1, 100)));
     assert_eq!((competence(90, 100), competence(100, 100)), (1.0, 1.0));
@@ -107,7 +107,7 @@ fn competence_grows_to_all_and_easy_visits_come_first() {
 
 proptest! {
     #[test]
-    fn an_epoch_holds_every_fresh_question_once_and_replay_its_share(
+    fn an_epoch_holds_every_new_question_once_and_the_share_of_replay(
         chains in chains(), batch in 1usize..5, replay in prop_oneof![Just(0.0), 0.05f64..0.6], seed: u64, epoch in 0usize..3,
     ) {
         let cases = cases(&chains);
@@ -148,7 +148,7 @@ proptest! {
     }
 
     #[test]
-    fn visits_by_stage_hold_the_questions_that_stages_one_by_one_hold(chains in chains(), seed: u64) {
+    fn visits_by_stage_hold_the_same_questions_as_single_stage_phases(chains in chains(), seed: u64) {
         let cases = cases(&chains);
         let epoch = |phases: Vec<Phase>| {
             let plan = Sampler::new(phases, &cases, 1).expect("valid");
@@ -171,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn a_batch_depends_on_nothing_but_its_place(chains in chains(), seed: u64, step in 0usize..4, paced: bool) {
+    fn a_batch_depends_only_on_its_step(chains in chains(), seed: u64, step in 0usize..4, paced: bool) {
         let cases = cases(&chains);
         let visits = if paced { Visits::Competence } else { Visits::Case };
         let plan = || {
@@ -188,7 +188,7 @@ proptest! {
 }
 
 #[test]
-fn epochs_and_seeds_have_orders_of_their_own() {
+fn every_epoch_and_seed_has_its_own_order() {
     let cases = cases(&vec![vec![1]; 40]);
     let plan = Sampler::new(vec![phase(&[1], 0.0)], &cases, 40).expect("valid");
     let orders: BTreeSet<Vec<SampleIndex>> =
@@ -197,7 +197,7 @@ fn epochs_and_seeds_have_orders_of_their_own() {
 }
 
 #[test]
-fn replay_draws_all_before_any_twice() {
+fn replay_draws_every_case_once_before_any_case_twice() {
     let cases = cases(&vec![vec![1, 2, 2]; 12]);
     let plan = Sampler::new(vec![phase(&[1], 0.0), phase(&[2], 0.5)], &cases, 1).expect("valid");
     let mut times: BTreeMap<SampleIndex, usize> = BTreeMap::new();
@@ -223,7 +223,7 @@ fn parts_of_epochs_are_rounded_up_to_steps() {
 }
 
 #[test]
-fn plans_that_make_no_sense_are_refused() {
+fn invalid_plans_are_refused() {
     let cases = cases(&[vec![1, 2]]);
     let message = |phases: Vec<Phase>| Sampler::new(phases, &cases, 1).expect_err("refused").to_string();
     assert!(message(vec![phase(&[5], 0.0)]).starts_with("curriculum.phase[0].stages: [5] are not valid stages"));

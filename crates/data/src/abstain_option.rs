@@ -46,7 +46,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_right_and_what_is_confusable_stay(index in 0u64..400) {
+        fn right_and_confusable_options_keep_their_text(index in 0u64..400) {
             let mut case = record(index, &SynthOptions::default());
             for item in &mut case.chain {
                 // Removes the abstain option, so that the case is like one from a data set without any.
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stands_at_any_place() {
+    fn the_abstain_option_takes_different_positions() {
         let places: std::collections::BTreeSet<usize> = (0..60)
             .flat_map(|index| {
                 let mut case = record(index, &SynthOptions::default());

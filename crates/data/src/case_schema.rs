@@ -310,14 +310,14 @@ mod tests {
     }
 
     #[test]
-    fn the_full_case_is_the_full_type() {
+    fn the_full_case_has_every_key_of_the_type() {
         assert_eq!(faults(&full()), []);
         let case: Case = serde_json::from_value(full()).expect("reads");
         assert_eq!(serde_json::to_value(case).expect("writes"), full(), "a key of the type is missing in the test");
     }
 
     #[test]
-    fn shape_and_type_agree_on_every_key() {
+    fn schema_and_type_agree_on_every_key() {
         let mut all = Vec::new();
         pointers(&full(), "", &mut all);
         let substitutes =
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_anywhere_is_a_fault_with_the_nearest_name() {
+    fn an_unknown_key_is_a_fault_that_names_the_nearest_key() {
         let mut all = vec![String::new()];
         pointers(&full(), "", &mut all);
         for pointer in all {

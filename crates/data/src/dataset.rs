@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_loaded_by_file_or_folder() {
+    fn a_saved_data_set_is_loaded_by_file_or_folder() {
         let folder = tempfile::tempdir().expect("writable");
         let file = folder.path().join(CASE_FILE);
         let case: Case = serde_json::from_str(LINE).expect("reads");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_read_from_the_folder_and_nowhere_else() {
+    fn images_are_read_only_from_the_folder() {
         let outer = tempfile::tempdir().expect("writable");
         let root = outer.path().join("set");
         fs::create_dir(&root).expect("created");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_case_files_are_refused() {
+    fn files_without_cases_are_refused() {
         assert_eq!(load("").expect_err("refused"), ["cases.jsonl: contains no case -> write one case on each line"]);
         let [problem] = &load(b"\x89PNG\xff".as_slice()).expect_err("refused")[..] else { panic!("one problem") };
         assert!(problem.starts_with("cases.jsonl:1:1: is not UTF-8"), "{problem}");

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resized_or_brightened_picture_is_near_and_another_is_far() {
+    fn a_resized_or_brightened_image_is_near_and_another_is_far() {
         let picture = blobs(200, 160, 0.3);
         let smaller = resize(&picture, 130, 90, FilterType::Triangle);
         let mut brighter = picture.clone();
@@ -159,13 +159,13 @@ mod tests {
         }
 
         #[test]
-        fn the_text_form_is_read_back(hash: u64) {
+        fn a_hash_written_as_text_is_read_again(hash: u64) {
             prop_assert_eq!(parse_phash(&phash_hex(hash)), Some(hash));
         }
     }
 
     #[test]
-    fn other_texts_are_no_hash() {
+    fn malformed_hashes_are_refused() {
         for text in ["", "0123", "0123456789ABCDEF", "+123456789abcdef", "0123456789abcdef0"] {
             assert_eq!(parse_phash(text), None, "{text}");
         }

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_of_printing_inks_is_refused() {
+    fn a_cmyk_jpeg_is_refused() {
         let folder = tempfile::tempdir().expect("writable");
         let path = folder.path().join("scan.jpg");
         // The same image without a statement on inversion, and with the one that Adobe's programs write.

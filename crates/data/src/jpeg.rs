@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_frame_tells_and_what_comes_before_it_is_passed_over() {
+    fn the_frame_header_gives_the_number_of_components() {
         let of = |parts: &[&[u8]]| components(parts.concat().as_slice()).expect("read from memory");
         let frame: &[u8] = b"\xff\xc2\0\x14\x08\0\x0c\0\x14\x04";
         // A Huffman table, whose code lies among the frame codes; a comment that contains a frame marker; fill bytes.

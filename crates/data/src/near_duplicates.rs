@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_are_near_and_others_are_not() {
+    fn copies_are_near_duplicates_and_other_images_are_not() {
         let picture = body(1, 200, 150);
         let thumbnail = Thumbnail::of(&picture);
         let smaller = resize(&picture, 90, 70, FilterType::Triangle);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_pictures_are_near_only_when_equal() {
+    fn plain_images_are_near_duplicates_only_when_equal() {
         let plain = |level| Thumbnail::of(&RgbImage::from_pixel(40, 30, Rgb([level; 3])));
         assert!(
             plain(9).is_near(&plain(9))
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn only_wanted_candidates_are_looked_at_and_each_once() {
+    fn only_wanted_candidates_are_loaded_and_each_once() {
         let pictures = [body(1, 80, 60), body(2, 80, 60), body(1, 160, 120), body(1, 81, 61)];
         let hashes: Vec<u64> = pictures.iter().map(phash).collect();
         let mut looked = Vec::new();

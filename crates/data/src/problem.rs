@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_reads_from_file_to_advice() {
+    fn a_problem_is_written_from_file_to_advice() {
         let problem = Problem::new("a/cases.jsonl", "is 5", "use 1 to 4").at_row(3).in_field("chain[0].stage");
         assert_eq!(problem.to_string(), "a/cases.jsonl:3: chain[0].stage: is 5 -> use 1 to 4");
         let syntax = Problem::new("c", "not JSON", "correct it").at_row(3).at_column(9);

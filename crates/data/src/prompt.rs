@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_follow_the_order_shown_and_the_answer_follows_the_letters() {
+    fn letters_follow_the_shown_order_and_the_answer_follows_the_letters() {
         let case = case();
         let frame =
             PromptOptions { answer_form: AnswerForm::Letter, order: Some(vec![2, 1, 0]), ..PromptOptions::default() };
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn inserts_and_context_stand_where_they_belong() {
+    fn inserted_text_and_context_stand_at_their_places() {
         let case = case();
         let insert = |place, text: &str| InsertedText { place, text: text.into() };
         let frame = PromptOptions {
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_left_out_is_not_shown_and_the_others_keep_their_index() {
+    fn an_omitted_option_is_not_shown_and_the_others_keep_their_index() {
         let case = case();
         let frame =
             PromptOptions { answer_form: AnswerForm::Letter, order: Some(vec![2, 1]), ..PromptOptions::default() };
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_turn_repeats_what_form_the_answer_takes() {
+    fn a_second_turn_repeats_the_answer_form() {
         let case = case();
         let first = prompt(&case, &case.chain[0], &PromptOptions::default());
         let second = first.clone().once_more(&case.chain[0], AnswerForm::Text, "CT", "Are you sure?");
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_go_on_after_z() {
+    fn letters_continue_after_z_with_two_letters() {
         assert_eq!(["A", "Z", "AA", "AZ", "BA"].map(str::to_owned), [0, 25, 26, 51, 52].map(letter));
     }
 }

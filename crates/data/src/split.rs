@@ -143,7 +143,7 @@ mod tests {
         }
 
         #[test]
-        fn joined_places_are_the_connected_ones(links in prop::collection::vec((0usize..9, 0usize..9), 0..12)) {
+        fn joined_indices_are_the_connected_ones(links in prop::collection::vec((0usize..9, 0usize..9), 0..12)) {
             let joined = join(9, links.iter().copied());
             let mut reach = [[false; 9]; 9];
             (0..9).for_each(|i| reach[i][i] = true);

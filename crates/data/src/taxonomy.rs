@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_bad_syntax_have_a_place() {
+    fn unknown_keys_and_bad_syntax_are_reported_with_their_line() {
         assert!(problems("schema = \n").starts_with("t.toml:1:"));
         let misspelt = EMBEDDED.replacen("needs", "nedes", 1);
         let row = EMBEDDED[..EMBEDDED.find("needs").expect("there")].matches('\n').count() + 1;

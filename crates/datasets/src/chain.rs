@@ -210,7 +210,7 @@ mod tests {
     use stepwise_data::case::{RegionRole, Shape};
 
     #[test]
-    fn options_are_mixed_by_question_and_neighbours_are_confusable() {
+    fn options_are_shuffled_and_neighbours_are_confusable() {
         let scale = ["none", "few", "some", "many"];
         let mut places = [0; 4];
         for case in 0..200 {
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_are_different_values_and_heavy_ones_come_often() {
+    fn draws_are_distinct_and_heavy_values_come_often() {
         let pool = [("a", 90), ("b", 5), ("c", 5), ("never", 0)];
         let mut first = 0;
         for round in 0..100 {

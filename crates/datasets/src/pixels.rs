@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_union_holds_the_pixels_of_all() {
+    fn a_union_holds_the_pixels_of_all_masks() {
         assert_eq!(union(&[mask(&["#.."]), mask(&["..#"])]), Some(mask(&["#.#"])));
         assert_eq!(union(&[]), None);
     }

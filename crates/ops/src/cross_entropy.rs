@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn several_tokens_are_asked_of_a_row_and_none_of_another() {
+    fn a_row_may_have_several_tokens_or_none() {
         let (hidden, head) = (values([3, 4], 1), values([9, 4], 2));
         let asked = [(2, 5), (0, 1), (2, 0), (2, 5)];
         let rows = Tensor::<1, Int>::from_data([2, 0, 2, 2], &hidden.device());
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_supervised_is_no_loss() {
+    fn no_supervised_token_gives_zero_loss() {
         assert_eq!(read(cross_entropy(values([0, 4], 1), values([9, 4], 2), &[], &[]).0), [0.0]);
         assert!(token_logprobs(values([0, 4], 1), values([9, 4], 2), &[]).is_empty());
     }

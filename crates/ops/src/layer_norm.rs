@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn gain_and_bias_that_learn_get_their_gradients() {
+    fn trainable_gain_and_bias_get_gradients() {
         let row = |seed| values([1, 6], seed).squeeze_dim::<1>(0).autodiff().require_grad();
         let (gain, bias) = (row(8), row(9));
         let grads = layer_norm(values([4, 6], 1), gain.clone(), bias.clone(), 1e-5, false).sum().backward();

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strided_input_is_read_right() {
+    fn a_strided_input_equals_the_composition() {
         let x = values([6, 4], 1);
         let narrow = x.clone().transpose().narrow(1, 1, 4); // [4, 4], strided
         let weight = values([3, 4], 2);

@@ -177,7 +177,7 @@ mod tests {
     use super::{Into, Target, View, product};
 
     #[test]
-    fn transposed_and_added_products() {
+    fn products_of_transposed_operands_are_added() {
         let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // [2, 3]
         let mut out = [10.0; 4];
         product(Target::new(&mut out, 2), Into::Add, 2.0, View::new(&a, 2, 3), View::new(&a, 2, 3).transposed());

@@ -166,14 +166,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_rise_and_hold_zero() {
+    fn levels_rise_and_include_zero() {
         let dynamic = dynamic_levels();
         assert!(dynamic.windows(2).all(|pair| pair[0] < pair[1]) && LEVELS.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!((dynamic[usize::from(MIDDLE)], dynamic[255]), (0.0, 1.0));
     }
 
     #[test]
-    fn half_way_the_lower_level_is_taken_and_nothing_leaves_the_ends() {
+    fn ties_round_down_and_values_beyond_the_ends_are_clamped() {
         let rounded: Vec<u8> = [-9.0, 0.0, 0.5, 0.500_001, 1.0, 7.0].map(|value| nearest(&[0.0, 1.0], value)).to_vec();
         assert_eq!(rounded, [0, 0, 0, 1, 1, 1]);
     }
@@ -197,7 +197,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_is_within_half_a_gap_of_its_own(
+        fn every_value_is_rounded_to_a_near_level(
             values in prop::collection::vec(-3.0_f32..3.0, 1..300), double_quant: bool, cut in 0.0..1.0_f64,
         ) {
             let held = Nf4::new(&values, double_quant);

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gain_that_learns_gets_its_gradient() {
+    fn a_trainable_gain_gets_a_gradient() {
         let gain = values([1, 6], 8).squeeze_dim::<1>(0).autodiff().require_grad();
         let grads = rms_norm(values([4, 6], 1), gain.clone(), 1e-5, false).sum().backward();
         assert!(gain.grad(&grads).is_some());

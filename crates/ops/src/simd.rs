@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn reductions_take_the_values_after_the_last_full_chunk() {
+    fn reductions_include_the_values_after_the_last_full_chunk() {
         let x: Vec<f32> = (0..37).map(|i| i as f32).collect();
         assert_eq!(super::dot(&x, &x), (0..37).map(|i| (i * i) as f32).sum::<f32>());
         assert_eq!(super::max(&x), 36.0);

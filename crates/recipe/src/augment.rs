@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use stepwise_benchmark::perturb::kinds::KINDS;
 use stepwise_benchmark::perturb::support::templates::{FAMILIES, Families};
 use stepwise_benchmark::perturb::trainable::{teaches_to_decline, untrainable};
-use stepwise_benchmark::perturb::{self, KINDS, Perturbation, PerturbationKind};
+use stepwise_benchmark::perturb::{self, Perturbation, PerturbationKind};
 use stepwise_config::document::{Node, Value};
 use stepwise_config::kind::{Accepts, ValueKind};
 use stepwise_config::section::Section;
@@ -58,7 +59,7 @@ impl Augmentation {
     /// # Errors
     /// When the kind or a parameter does not exist. This cannot happen for a recipe that was loaded.
     pub fn perturbation(&self) -> Result<Arc<dyn Perturbation>, toml::de::Error> {
-        let kind = perturb::kind(self.kind).ok_or_else(|| serde::de::Error::custom("no such kind"))?;
+        let kind = perturb::kinds::kind(self.kind).ok_or_else(|| serde::de::Error::custom("no such kind"))?;
         build(kind, self.parameters.clone())
     }
 }

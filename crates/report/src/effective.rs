@@ -1,6 +1,6 @@
 //! Effective robustness: accuracy under an attack beyond the accuracy that clean accuracy predicts.
 
-use stepwise_benchmark::metrics::robustness::{Point, Trend, logit};
+use stepwise_benchmark::effective_robustness::{Point, Trend, logit};
 use stepwise_benchmark::summary::ConditionSummary;
 
 use super::ReportInput;

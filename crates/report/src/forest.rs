@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use stepwise_benchmark::metrics::Better;
-use stepwise_benchmark::perturb::{Purpose, kind};
+use stepwise_benchmark::perturb::Purpose;
+use stepwise_benchmark::perturb::kinds::kind;
 use stepwise_benchmark::summary::{ConditionSummary, Estimate, Summary};
 
 use super::ReportInput;

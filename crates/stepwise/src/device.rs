@@ -1,25 +1,34 @@
-//! `--device`: where the model lives.
+//! The option `--device`: choice of the device that holds the model.
 
 use burn::tensor::Device;
 
 use crate::exit::Failure;
 
-/// The name as written on the command line, and the device.
+/// A device and its name.
 pub struct Chosen {
-    /// `cpu`, `cuda:0`, ...
+    /// Name as written on the command line, such as `cpu` or `cuda:0`, or the name of the default device.
     pub name: String,
-    /// For tensors.
+    /// Device for tensors.
     pub device: Device,
 }
 
-/// Takes `cpu`, `cuda[:n]` or `wgpu[:n]`; without a name the best one there is.
+/// Selects the device called `cpu`, `cuda[:n]` or `wgpu[:n]`; None selects the best available device.
+///
+/// # Errors
+///
+/// [`Failure::Input`] for an unknown name, an invalid number, or a backend that this program was built without.
 pub fn choose(name: Option<&str>) -> Result<Chosen, Failure> {
     let name = name.unwrap_or(best());
     let (kind, index) = match name.split_once(':') {
         None => (name, 0),
         Some((kind, index)) => {
             let index = index.parse::<usize>();
-            (kind, index.map_err(|_| Failure::input(format!("--device {name}: a number is expected after the colon")))?)
+            (
+                kind,
+                index.map_err(|_| {
+                    Failure::input(format!("--device {name}: a device number is expected after the colon"))
+                })?,
+            )
         }
     };
     let device = match (kind, index) {
@@ -40,10 +49,13 @@ pub fn choose(name: Option<&str>) -> Result<Chosen, Failure> {
 
 #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
 fn not_built(name: &str, kind: &str) -> Failure {
-    Failure::input(format!("--device {name}: this program was built without it -> build with `--features {kind}`"))
+    Failure::input(format!(
+        "--device {name}: this program was built without this backend -> build with `--features {kind}`"
+    ))
 }
 
-/// CUDA where this program has it and the machine has NVIDIA's driver, then wgpu where this program has it, then the CPU.
+/// Name of the default device: CUDA if it is built in and the machine has NVIDIA's driver, else wgpu if it is built in,
+/// else the CPU.
 fn best() -> &'static str {
     let driver = ["/dev/nvidiactl", "/dev/dxg", "C:\\Windows\\System32\\nvcuda.dll"];
     if cfg!(feature = "cuda") && driver.iter().any(|path| std::path::Path::new(path).exists()) {

@@ -1,41 +1,41 @@
-//! How a command ends: its exit code, and the one report of what went wrong.
+//! Results and exit codes of commands, and the report of an error on stderr.
 
 use std::fmt::Display;
 use std::process::ExitCode;
 
 use stepwise_trainer::interrupt;
 
-/// Why a command did not do what it was asked.
+/// Reason why a command failed.
 pub enum Failure {
-    /// The input is wrong: recipe, data, folders, arguments.
+    /// The recipe, data, folders or arguments are wrong; exit code 2.
     Input(String),
-    /// The work failed.
+    /// The command failed while it ran; exit code 1.
     Run(String),
-    /// Another process does it, or some of it.
+    /// Another process runs the task, or part of the study; exit code [`HELD`].
     Held(String),
-    /// Interrupted, with everything saved.
+    /// The command was interrupted and has already reported that itself; exit code 130 and no error line.
     Interrupted,
 }
 
-/// Exit code of what another process does.
+/// Exit code when another process runs the task, or part of the study.
 pub const HELD: u8 = 3;
 
-/// What a command returns.
+/// Result of a command.
 pub type CommandResult = Result<(), Failure>;
 
 impl Failure {
-    /// The input is wrong.
+    /// Makes a [`Failure::Input`] with the text of `error`.
     pub fn input(error: impl Display) -> Self {
         Self::Input(error.to_string())
     }
 
-    /// The work failed.
+    /// Makes a [`Failure::Run`] with the text of `error`.
     pub fn run(error: impl Display) -> Self {
         Self::Run(error.to_string())
     }
 }
 
-/// Reports a failure on stderr and gives the exit code.
+/// Writes a failure to stderr and returns the exit code of the program.
 pub fn code(outcome: CommandResult) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,7 +55,7 @@ pub fn code(outcome: CommandResult) -> ExitCode {
     }
 }
 
-/// The problems of a recipe, each with its excerpt, say `error:` themselves.
+/// Writes an error to stderr. Recipe problems already start with `error:`, so the prefix is not repeated.
 fn report(text: &str) {
     let prefix = if text.starts_with("error: ") { "" } else { "error: " };
     tell!("{prefix}{}", text.trim_end());

@@ -31,31 +31,31 @@ enum Command {
     Init(commands::init::Args),
     /// Translate a recipe of LLaMA-Factory, ms-swift or TRL.
     Convert(commands::convert::Args),
-    /// Fine-tune as a recipe says, and benchmark against the untouched base after every epoch.
+    /// Fine-tune with a recipe, and benchmark the model against its base after every epoch.
     Train(commands::train::Args),
-    /// Benchmark a run, a checkpoint, a PEFT folder or a model, against its base.
+    /// Benchmark a run, a checkpoint, a PEFT folder or a model against its base.
     Eval(commands::eval::Args),
-    /// Compare two runs, checkpoints or files of outcomes on the questions both answered.
+    /// Compare two runs, checkpoints or outcome files on the questions that both answered.
     Compare(commands::compare::Args),
     /// Run the arms of a study, here or on a cluster, and compare them.
     #[command(subcommand)]
     Study(commands::study::Command),
     /// Ask a model one question.
     Ask(commands::ask::Args),
-    /// Check a case file: every problem at once, and what it holds.
+    /// Check a case file or a recipe, list all problems at once, and summarise the contents.
     Check(commands::check::Args),
-    /// Show what a recipe's model will be taught, token by token.
+    /// Show the training examples of a case token by token, with the supervised tokens marked.
     Preview(commands::preview::Args),
-    /// Import a data set, draw synthetic cases, or look at cases.
+    /// Import a data set, generate synthetic cases, or print a case.
     #[command(subcommand)]
     Data(commands::data::Command),
-    /// Write an adapter as a PEFT folder or merged into its model.
+    /// Write an adapter as a PEFT folder, or merge it into its model.
     Export(commands::export::Args),
-    /// Say what this program runs on, and test itself there.
+    /// Show backends, threads and processor instructions, and run a self-test on the device.
     Doctor(commands::doctor::Args),
-    /// Print the JSON Schema of recipes, or their reference page.
+    /// Print the JSON Schema of recipes, or a reference page of recipes, suites or studies.
     Schema(commands::schema::Args),
-    /// Make a small model from nothing: its own tokenizer, random weights.
+    /// Create a small model with random weights and a new tokenizer.
     NewModel(commands::new_model::Args),
 }
 

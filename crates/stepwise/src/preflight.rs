@@ -1,4 +1,4 @@
-//! What is known of a run before its first step, for people.
+//! Preflight tables: trainable parameters, training data and estimated memory of a run before its first step.
 
 use stepwise_recipe::{Freeze, InitLoraWeights, LoraRecipe, Tuning};
 use stepwise_trainer::optim::learning_rates::Rates;
@@ -11,12 +11,13 @@ use stepwise_vlm::idefics3::ModelPart;
 
 use crate::table::Table;
 
-/// Tables of what is trained, of its lessons, and of memory.
+/// Formats the tables of trainable parameters, training data and estimated memory.
 pub fn text(preflight: &Preflight) -> String {
     [trained(preflight), examples(preflight), memory(&preflight.memory)].map(|table| table.text()).join("\n\n")
 }
 
-/// What to lower where the run may not fit; none where it does, or the system does not tell.
+/// Warning with advice if the run may need more memory than is free. None if it fits, or if the system does not provide
+/// the amount of free memory.
 pub fn warning(estimate: &MemoryEstimate) -> Option<String> {
     let available = available()?;
     (estimate.to_come() > available).then(|| {
@@ -31,7 +32,7 @@ pub fn warning(estimate: &MemoryEstimate) -> Option<String> {
 
 fn trained(preflight: &Preflight) -> Table {
     let trainable = &preflight.trainable;
-    let mut table = Table::new("what is trained", ["part: modules", "rank", "parameters", "rate"]);
+    let mut table = Table::new("trainable parameters", ["part: modules", "rank", "parameters", "rate"]);
     for Group { part, rank, modules, parameters } in &trainable.groups {
         let modules: Vec<String> = modules.iter().map(|(name, count)| format!("{count} {name}")).collect();
         table.rows.push(vec![
@@ -51,7 +52,7 @@ fn trained(preflight: &Preflight) -> Table {
     table
 }
 
-/// What makes the adapters other than plain LoRA.
+/// Note that lists the LoRA options in use, such as DoRA or dropout; None for plain LoRA.
 fn beside_plain(lora: &LoraRecipe) -> Option<String> {
     let said = [
         (lora.use_rslora, "rsLoRA".to_owned()),
@@ -64,7 +65,7 @@ fn beside_plain(lora: &LoraRecipe) -> Option<String> {
     (!said.is_empty()).then(|| format!("adapters: {}", said.join(", ")))
 }
 
-/// Which parts learn in which phases, where that differs.
+/// Notes that list the trained parts of each freeze group; empty if no phase freezes a part.
 fn by_phase(trainable: &TrainableParameters, freeze_groups: &[FreezeGroup]) -> Vec<String> {
     if freeze_groups.iter().all(|freeze_group| freeze_group.freeze == Freeze::default()) {
         return Vec::new();
@@ -73,12 +74,13 @@ fn by_phase(trainable: &TrainableParameters, freeze_groups: &[FreezeGroup]) -> V
         let phases: Vec<&str> = phases.iter().map(|(name, _)| name.as_str()).collect();
         let trainable = trainable.but(*freeze);
         let parts = ModelPart::ALL.into_iter().filter(|part| trainable.learns(*part)).map(ModelPart::name);
-        format!("learning in {}: {}", phases.join(", "), parts.collect::<Vec<_>>().join(", "))
+        format!("trained in {}: {}", phases.join(", "), parts.collect::<Vec<_>>().join(", "))
     };
     freeze_groups.iter().map(learning).collect()
 }
 
-/// Peak learning rates of the phases that a part learns in; with LoRA+ those of `lora_B`, too.
+/// Range of the peak learning rates over the phases that train `part`. With LoRA+, the rate of `lora_B` is
+/// added for adapters.
 fn rate(freeze_groups: &[FreezeGroup], part: ModelPart, adapters: bool) -> String {
     let rates: Vec<&Rates> = freeze_groups.iter().flat_map(|freeze_group| freeze_group.rates(part)).collect();
     let span = |ratio: f64| {
@@ -97,7 +99,7 @@ fn examples(preflight: &Preflight) -> Table {
     let head = [
         "phase",
         "steps",
-        "lessons",
+        "examples",
         "tokens p50",
         "p95",
         "max",
@@ -108,7 +110,7 @@ fn examples(preflight: &Preflight) -> Table {
         "p95",
         "max",
     ];
-    let mut table = Table::new("what is learned", head);
+    let mut table = Table::new("training data", head);
     for phase in &preflight.token_stats.phases {
         let mut row = vec![phase.name.clone(), phase.steps.to_string(), phase.examples.to_string()];
         for Percentiles { p50, p95, max } in [phase.tokens, phase.supervised, phase.image] {
@@ -127,7 +129,7 @@ fn examples(preflight: &Preflight) -> Table {
         preflight.cases_per_step,
     ));
     table.notes.push(format!(
-        "nothing is cut: the longest lesson has {} tokens, cutoff_len is {}",
+        "nothing is truncated: the longest example has {} tokens, cutoff_len is {}",
         preflight.token_stats.longest(),
         preflight.cutoff_len
     ));
@@ -135,7 +137,7 @@ fn examples(preflight: &Preflight) -> Table {
 }
 
 fn memory(estimate: &MemoryEstimate) -> Table {
-    let mut table = Table::new("memory at most, estimated", ["", "MiB"]);
+    let mut table = Table::new("estimated peak memory", ["", "MiB"]);
     for one in &estimate.uses {
         table.rows.push(vec![one.what.to_owned(), mebibytes(one.bytes)]);
     }
@@ -151,7 +153,7 @@ fn shown(rate: f64) -> String {
     if rate < 1e-3 { format!("{rate:e}") } else { rate.to_string() }
 }
 
-/// Digits in threes.
+/// Formats a count with commas between groups of three digits.
 fn grouped(count: usize) -> String {
     let digits = count.to_string();
     let threes: Vec<&str> =

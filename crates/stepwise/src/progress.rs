@@ -1,4 +1,5 @@
-//! Shows a run: a bar on a terminal, one plain line per `logging_steps` elsewhere. All of it on stderr.
+//! Progress of a command on stderr: a progress bar if stderr is a terminal, and plain lines for steps, epochs
+//! and notes.
 
 use std::io::IsTerminal;
 
@@ -9,14 +10,14 @@ use stepwise_trainer::progress::{EpochLine, Progress};
 
 use crate::preflight;
 
-/// Shows on stderr.
+/// Progress display on stderr.
 pub struct Shown {
     bar: ProgressBar,
     task: String,
 }
 
 impl Shown {
-    /// Ready to show.
+    /// Makes a display; the bar is hidden if stderr is not a terminal.
     pub fn new() -> Self {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -25,7 +26,7 @@ impl Shown {
         Self { bar: style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)), task: String::new() }
     }
 
-    /// Shows sizes, trainable parameters and memory of a run before it starts, and a warning where memory may not suffice.
+    /// Shows the preflight tables of a run, and a warning if memory may not suffice.
     pub fn preflight(&mut self, preflight: &Preflight) {
         self.line(&preflight::text(preflight));
         if let Some(warning) = preflight::warning(&preflight.memory) {
@@ -33,7 +34,7 @@ impl Shown {
         }
     }
 
-    /// A metric with its gain over the base.
+    /// Formats a benchmark metric with its gain over the base; None if the epoch has no such metric.
     fn pair(line: &EpochLine, name: &str) -> Option<String> {
         let value = line.metrics.get(&format!("benchmark/{name}"))?;
         let gain = line.metrics.get(&format!("gain/{name}"));
@@ -45,10 +46,10 @@ impl Shown {
     }
 }
 
-/// What the line of an epoch shows of its benchmark: label, and name of the metric. The rest is in the run's folder.
+/// Label and metric name of the main results on the line of an epoch. All other metrics are in the run's folder.
 const HEADLINE: [(&str, &str); 5] = [
     ("clean", "accuracy/clean"),
-    ("misled", "accuracy/hint_minus"),
+    ("hint-", "accuracy/hint_minus"),
     ("blank", "accuracy/blank"),
     ("fgsm", "accuracy/fgsm"),
     ("chains", "chain_accuracy"),

@@ -1,4 +1,4 @@
-//! Tables for people: what was measured, against the base, with intervals; and what is going to be taught.
+//! Text tables for the terminal: results against the base with intervals, and the plan of a run.
 
 use indexmap::IndexMap;
 use stepwise_benchmark::compat::CompatScore;
@@ -9,25 +9,25 @@ use stepwise_recipe::Freeze;
 use stepwise_trainer::batches::augment::ContextKind;
 use stepwise_trainer::preflight::plan_summary::{PhaseSummary, PlanSummary};
 
-/// A table in no format yet.
+/// Contents of a table, independent of the output format.
 pub struct Table {
-    /// What it shows.
+    /// Title.
     pub title: String,
-    /// Of the columns.
+    /// Headings of the columns.
     pub head: Vec<String>,
-    /// As many cells each as the head has.
+    /// Rows; each has as many cells as `head`.
     pub rows: Vec<Vec<String>>,
-    /// What stands below it.
+    /// Notes below the table, one line each.
     pub notes: Vec<String>,
 }
 
 impl Table {
-    /// An empty one.
+    /// Makes a table without rows and notes.
     pub fn new<const N: usize>(title: impl Into<String>, head: [&str; N]) -> Self {
         Self { title: title.into(), head: head.map(str::to_owned).to_vec(), rows: Vec::new(), notes: Vec::new() }
     }
 
-    /// As aligned text.
+    /// Formats the table as text with aligned columns. Without rows, the headings are left out.
     pub fn text(&self) -> String {
         let rows: Vec<&Vec<String>> = std::iter::once(&self.head).chain(&self.rows).collect();
         let table = if self.rows.is_empty() { String::new() } else { aligned(&rows) };
@@ -36,8 +36,9 @@ impl Table {
     }
 }
 
-/// Conditions of a summary beside those of the base and, below an empty line, its headline metrics. Metrics of one condition,
-/// stage or attack have a colon in their id; but for the primary ones, the report has them.
+/// Formats the accuracy under each condition, compared with the base, then the main results and footnotes. A metric of
+/// a single condition, stage or attack has a colon in its id; the table shows such a metric only if it is primary. The
+/// report shows all.
 pub fn gains(title: &str, summary: &Summary) -> String {
     let head = ["", "n", "left out", "base", title, "gain [95 % interval]", "p, adjusted", "unparsed"];
     let mut rows = vec![head.map(str::to_owned)];
@@ -75,10 +76,10 @@ pub fn gains(title: &str, summary: &Summary) -> String {
     std::iter::once(aligned(&rows)).chain(footnotes(summary)).collect::<Vec<_>>().join("\n")
 }
 
-/// Names listed before the rest is only counted.
+/// Maximum number of names in a list; the others are only counted.
 const NAMED: usize = 4;
 
-/// What was left out and why, what was capped, and whether the attacks can be believed.
+/// Notes on scoring, tests, left-out questions with reasons, caps, and checks against fake robustness.
 fn footnotes(summary: &Summary) -> Vec<String> {
     let mut notes = vec![String::new(), judged(summary)];
     notes.extend(tests(summary));
@@ -95,16 +96,14 @@ fn footnotes(summary: &Summary) -> Vec<String> {
     }
     notes.extend(reasons.into_iter().map(|(reason, (count, of))| format!("left out {count}: {reason} ({})", few(&of))));
     if let Some(most) = summary.max_cases.filter(|most| *most <= summary.cases) {
-        notes.push(format!("the suite asks {most} cases at most"));
+        notes.push(format!("the suite uses at most {most} cases"));
     }
     let of = |verdict| summary.checks.iter().filter(move |check| check.verdict == verdict);
     let counts =
         [CheckVerdict::Pass, CheckVerdict::Fail, CheckVerdict::NotApplicable].map(|verdict| of(verdict).count());
     if counts[0] + counts[1] > 0 {
         let [pass, fail, idle] = counts;
-        notes.push(format!(
-            "checks against fake robustness: {pass} passed, {fail} failed, {idle} with nothing to compare"
-        ));
+        notes.push(format!("checks against fake robustness: {pass} passed, {fail} failed, {idle} not applicable"));
     }
     for check in of(CheckVerdict::Fail) {
         let numbers = check.numbers.iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>();
@@ -113,23 +112,23 @@ fn footnotes(summary: &Summary) -> Vec<String> {
     notes
 }
 
-/// Whether a base was asked the same.
+/// Returns whether the summary compares the model with a base.
 fn is_paired(summary: &Summary) -> bool {
     summary.conditions.iter().any(|condition| condition.gain_vs_base.is_some())
 }
 
-/// How replies became right, wrong or unparsed.
+/// Note on the scoring rule, the parser and unparsed responses.
 fn judged(summary: &Summary) -> String {
     let unparsed = if is_paired(summary) {
-        "replies that are no answer, its own and the base's"
+        "responses without a valid answer, of the model and of the base"
     } else {
-        "replies that are no answer"
+        "responses without a valid answer"
     };
     let how = summary.scoring.describe();
     format!("scoring: {how}; parser {}; unparsed: {unparsed}, counted as wrong", summary.parser)
 }
 
-/// What was named primary, and how p-values were made; nothing without a base.
+/// Note on the primary endpoints and on the computation of p-values; None without a base.
 fn tests(summary: &Summary) -> Option<String> {
     let primary: Vec<&str> = summary.primary().map(|endpoint| endpoint.id).collect();
     is_paired(summary).then(|| {
@@ -138,7 +137,7 @@ fn tests(summary: &Summary) -> Option<String> {
             named => format!("by Holm over the primary endpoints ({}), ", named.join(", ")),
         };
         format!(
-            "p: sign flips or swaps of whole groups, adjusted {holm}by Benjamini and Hochberg over the other conditions"
+            "p: sign-flip or swap test over groups, adjusted {holm}by Benjamini and Hochberg over the other conditions"
         )
     })
 }
@@ -150,9 +149,10 @@ fn few(names: &[String]) -> String {
     }
 }
 
-/// Phases with what they teach, and below an empty line how lessons differ from the questions as they are stored.
+/// Formats the phases with their training examples by stage, then the counts of examples that differ from the stored
+/// questions: by condition, context and blank images.
 pub fn plan_summary(plan_summary: &PlanSummary) -> String {
-    let head = ["phase", "steps", "epochs", "rate", "stage 1", "stage 2", "stage 3", "stage 4", "lessons"];
+    let head = ["phase", "steps", "epochs", "rate", "stage 1", "stage 2", "stage 3", "stage 4", "examples"];
     let mut rows = vec![head.map(str::to_owned)];
     for phase in &plan_summary.phases {
         let [first, second, third, fourth] = phase.stages.map(|count| count.to_string());
@@ -181,7 +181,7 @@ pub fn plan_summary(plan_summary: &PlanSummary) -> String {
         sum(&|phase| phase.examples()),
     ]);
 
-    let mut shows = vec![["phase", "lessons with", "count", "share"].map(str::to_owned)];
+    let mut shows = vec![["phase", "examples with", "count", "share"].map(str::to_owned)];
     for phase in &plan_summary.phases {
         let context = phase.context.iter().filter_map(|(context, count)| match context {
             ContextKind::Nothing => None,
@@ -189,14 +189,14 @@ pub fn plan_summary(plan_summary: &PlanSummary) -> String {
             ContextKind::Wrong => Some(("a wrong answer to an earlier question", *count)),
             ContextKind::Predicted => Some(("the model's own answers to earlier questions", *count)),
         });
-        let blank = (phase.blank > 0).then_some(("blank pictures", phase.blank));
+        let blank = (phase.blank > 0).then_some(("blank images", phase.blank));
         for (what, count) in phase.conditions.iter().map(|(kind, count)| (*kind, *count)).chain(context).chain(blank) {
             let share = format!("{:.1} %", 100.0 * count as f64 / phase.examples().max(1) as f64);
             shows.push([phase.name.clone(), what.to_owned(), count.to_string(), share]);
         }
     }
     let shows = match shows.len() {
-        1 => "every lesson is the question as it is stored".to_owned(),
+        1 => "every example is the question as it is stored".to_owned(),
         _ => aligned(&shows),
     };
     let freezing = plan_summary.phases.iter().filter(|phase| phase.freeze != Freeze::default());
@@ -204,17 +204,17 @@ pub fn plan_summary(plan_summary: &PlanSummary) -> String {
     format!("{}{frozen}\n\n{shows}", aligned(&rows))
 }
 
-/// Two decimals at most.
+/// Formats a number with at most two decimals.
 fn shortest(value: f64) -> String {
     ((value * 100.0).round() / 100.0).to_string()
 }
 
-/// A probability in three digits; the smallest are said to be small, not to be none.
+/// Formats a p-value with three decimals; a value below 0.001 becomes `<.001`.
 pub fn p_value(p: f64) -> String {
     if p < 0.001 { "<.001".to_owned() } else { format!("{p:.3}") }
 }
 
-/// Published scoring rules beside the strict score.
+/// Table of the scores by published scoring rules, next to the strict scores.
 pub fn compat(scores: &[CompatScore]) -> Table {
     let mut table = Table::new("published scoring rules", ["", "n", "as published", "n", "strict", "difference"]);
     for score in scores {
@@ -246,17 +246,17 @@ pub fn compat(scores: &[CompatScore]) -> Table {
     table
 }
 
-/// Three decimals, a dash for nothing.
+/// Formats a number with three decimals; None becomes a dash.
 pub fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
 }
 
-/// The same with its sign.
+/// Formats a number with its sign and three decimals; None becomes a dash.
 pub fn signed(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"))
 }
 
-/// A difference with its interval.
+/// Formats a difference with its sign, followed by its confidence interval if there is one.
 pub fn with_interval(estimate: &Estimate) -> String {
     match (estimate.value, estimate.ci) {
         (Some(value), Some(ci)) => format!("{value:+.3} {}", interval(ci)),
@@ -264,12 +264,12 @@ pub fn with_interval(estimate: &Estimate) -> String {
     }
 }
 
-/// Of a difference.
+/// Formats the confidence interval of a difference.
 pub fn interval([low, high]: [f64; 2]) -> String {
     format!("[{low:+.3}, {high:+.3}]")
 }
 
-/// The first column to the left, all others to the right.
+/// Aligns rows of cells: the first column to the left, all others to the right.
 fn aligned(rows: &[impl AsRef<[String]>]) -> String {
     let columns = rows.first().map_or(0, |row| row.as_ref().len());
     let width = |column: usize| rows.iter().map(|row| row.as_ref()[column].chars().count()).max().unwrap_or(0);

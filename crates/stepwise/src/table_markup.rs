@@ -1,8 +1,8 @@
-//! Tables for papers and pages.
+//! Formats tables as Markdown and LaTeX.
 
 use crate::table::Table;
 
-/// A Markdown table with its title before it and its notes below.
+/// Formats a Markdown table with its title above and its notes below.
 pub fn markdown(table: &Table) -> String {
     let escaped = |cell: &String| cell.trim().replace('|', "\\|");
     let line = |cells: &[String]| format!("| {} |", cells.iter().map(escaped).collect::<Vec<_>>().join(" | "));
@@ -18,7 +18,8 @@ pub fn markdown(table: &Table) -> String {
     lines.join("\n")
 }
 
-/// A LaTeX table with rules of the package `booktabs`, its title as caption and its notes below.
+/// Formats a LaTeX table with rules of the package `booktabs`, the title as caption and the notes below. A table
+/// without rows becomes LaTeX comments.
 pub fn latex(table: &Table) -> String {
     let line =
         |cells: &[String]| format!("{} \\\\", cells.iter().map(|cell| tex(cell)).collect::<Vec<_>>().join(" & "));
@@ -41,7 +42,7 @@ pub fn latex(table: &Table) -> String {
     lines.join("\n")
 }
 
-/// The words with LaTeX's own characters made plain, and hyphens before digits as minus signs.
+/// Escapes the special characters of LaTeX, and writes a hyphen before a number as a minus sign.
 fn tex(text: &str) -> String {
     let mut escaped = String::new();
     let mut characters = text.trim().chars().peekable();

@@ -33,7 +33,7 @@ pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyErr
     let base = base.ok_or_else(|| StudyError::Senseless {
         path: study.path.clone(),
         what: format!("the reference `{}` has no finished run", study.arms[study.reference].name),
-        advice: format!("run the study first: `stepwise study {}`", study.path.display()),
+        advice: format!("run the study first: `stepwise study run {}`", study.path.display()),
     })?;
     Ok(StudyRuns {
         name: study.file.name.clone(),

@@ -14,7 +14,8 @@ pub mod task;
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::metrics::endpoints;
-use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_config::nearest::nearest;
 use stepwise_recipe::RecipeError;
 use stepwise_recipe::study_file::{AxisArm, StudyFile};

@@ -116,7 +116,7 @@ impl Manifest {
         let there = read(&path(study))?.ok_or_else(|| StudyError::Senseless {
             path: study.path.clone(),
             what: format!("the study has not begun: {} does not exist", path(study).display()),
-            advice: format!("run it first: `stepwise study {}`", study.path.display()),
+            advice: format!("run it first: `stepwise study run {}`", study.path.display()),
         })?;
         match there.difference(&Self::written(study)) {
             Some(what) => Err(StudyError::Changed { path: path(study), what }),

@@ -294,7 +294,7 @@ fn lines_that_say_nothing_are_refused_with_the_reason() {
     // One evaluated step besides the base.
     let ends = [0.9, 1.1].map(|clean| vec![on_line(clean, 0.0, 70)]);
     let two = line(&with_line(on_line(-1.0, 0.0, 0), ends, on_line(0.6, 0.0, 320)));
-    assert!(two.refused.as_deref().is_some_and(|why| why.contains("beside its base: 1,")), "{two:?}");
+    assert!(two.refused.as_deref().is_some_and(|why| why.contains("besides its base: 1,")), "{two:?}");
     assert!(two.slope.is_some_and(|slope| (slope - 0.8).abs() < 0.02), "a refused line is shown too");
 
     // Models with nearly the same accuracy.

@@ -1,8 +1,4 @@
-//! Set-up that tests of several crates share: fixture files, synthetic cases, recipes, mock evaluations and the tiny
-//! model. Only ever a dev-dependency.
-//!
-//! Unit tests of a crate must not use helpers whose types belong to that crate: cargo builds the crate once for its
-//! unit tests and once for this crate, so the types differ. Integration tests have no such limit.
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "benchmark")]
 pub mod benchmark;

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_tells_nobody_who_ran_it() {
+    fn the_recorded_command_line_hides_the_home_folder() {
         let arguments =
             ["/home/ada/.cargo/bin/stepwise", "train", "/home/ada/r.toml", "--set", "output_dir=/home/ada/x"];
         let arguments: Vec<String> = arguments.map(str::to_owned).into();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_processor_is_named_where_the_system_tells() {
+    fn the_processor_is_named_if_the_system_reports_it() {
         let text = "processor\t: 0\nmodel name\t: AMD EPYC 9R14 96-Core: rev 1\nflags\t: fpu\n";
         assert_eq!(model_name(text).as_deref(), Some("AMD EPYC 9R14 96-Core: rev 1"));
         assert_eq!(model_name("processor : 0\n"), None);

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frozen_tensor_that_moves_is_named_and_one_that_learns_may() {
+    fn a_changed_frozen_tensor_is_named_and_a_trainable_one_may_change() {
         let mut model = model_with_lora();
         let before = FrozenDigests::of(&mut model);
         nudge(&mut model, "lora_");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_phase_freezes_may_not_move_in_it_and_may_before_and_after() {
+    fn tensors_that_a_phase_freezes_may_change_only_outside_the_phase() {
         let set_decoder = |model: &mut Vlm, trainable| {
             set_trainable(model, trainable, |name| name.contains("text_model") && name.contains("lora_"));
         };

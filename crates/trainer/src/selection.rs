@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_robust_is_chosen_among_those_that_keep_clean_accuracy() {
+    fn the_most_robust_epoch_above_the_guard_is_chosen() {
         let run = [(0.47, Some(0.9)), (0.60, Some(0.3)), (0.58, Some(0.4)), (0.57, Some(0.8)), (0.61, Some(0.4))];
         for metric in ["robust_accuracy", "attack_success"] {
             let found = chosen(&rule(metric, None), &run);
@@ -217,13 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn equal_epochs_leave_the_earlier_one_and_what_is_not_defined_is_not_chosen() {
+    fn the_earlier_of_equal_epochs_is_chosen_and_an_undefined_metric_never() {
         let found = chosen(&rule("robust_accuracy", None), &[(0.6, None), (0.6, Some(0.3)), (0.6, Some(0.3))]);
         assert_eq!(epochs(&found), [None, Some(2), Some(2)]);
     }
 
     #[test]
-    fn a_run_ends_after_as_many_epochs_that_were_no_better() {
+    fn a_run_ends_after_patience_epochs_without_improvement() {
         let flat = [(0.6, Some(0.3)), (0.6, Some(0.31)), (0.6, Some(0.31)), (0.5, Some(0.9))];
         let stops = |rule: &Rule| chosen(rule, &flat).iter().map(|(_, stop)| *stop).collect::<Vec<_>>();
         assert_eq!(stops(&rule("robust_accuracy", Some(2))), [false, false, false, true]);

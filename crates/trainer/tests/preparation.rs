@@ -40,7 +40,7 @@ context = "gold"
 }
 
 #[test]
-fn the_largest_batch_goes_first() {
+fn the_dry_run_takes_the_largest_micro_batch() {
     let recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
@@ -87,7 +87,7 @@ fn the_largest_batch_goes_first() {
 }
 
 #[test]
-fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
+fn an_example_longer_than_cutoff_len_is_refused_before_the_run() {
     let mut recipe = recipe("");
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");
@@ -104,7 +104,7 @@ fn a_lesson_longer_than_cutoff_len_is_refused_before_the_run() {
 }
 
 #[test]
-fn answers_that_are_boxes_weigh_as_their_phase_says() {
+fn box_answers_have_the_loss_weight_of_their_phase() {
     let recipe = recipe("evidence = \"box\"\nbox_loss_weight = 0.5\n");
     let cases = Cases::open(&recipe.data).expect("cases");
     let run_plan = RunPlan::new(&recipe, &cases.train).expect("a course");

@@ -178,7 +178,7 @@ fn ten_steps_equal_the_curve_of_trl() {
 }
 
 #[test]
-fn a_step_beside_a_base_in_four_bits_equals_qlora() {
+fn a_step_on_a_four_bit_base_equals_qlora() {
     let references = References::open("qlora.safetensors");
     let precision = Precision::Nf4 { double_quant: true, bf16: false };
     let mut pipeline = pipeline_in(precision);
@@ -212,7 +212,7 @@ fn a_full_fine_tuning_step_equals_torch() {
 
 /// Guards against averaging the loss over micro-batches instead of supervised tokens.
 #[test]
-fn accumulation_counts_every_supervised_token_alike() {
+fn accumulation_counts_every_supervised_token_equally() {
     let facts = facts("fixtures.json");
     let recorded = &facts["training"]["accumulated"];
     let fresh = || {

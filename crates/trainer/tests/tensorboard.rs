@@ -34,7 +34,7 @@ fn line(step: u64, loss: f64) -> StepLine {
 
 #[test]
 #[allow(clippy::print_stderr)]
-fn tensorboard_reads_what_the_log_says() {
+fn tensorboard_reads_the_logged_values() {
     let Some(python) = std::env::var_os("STEPWISE_PYTHON") else {
         eprintln!("skipped: STEPWISE_PYTHON is not set");
         return;

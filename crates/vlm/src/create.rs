@@ -220,7 +220,7 @@ mod tests {
     use crate::processor::Processor;
 
     #[test]
-    fn a_fresh_folder_loads_and_its_tokenizer_keeps_every_byte() {
+    fn a_created_folder_loads_and_its_tokenizer_keeps_every_byte() {
         let folder = tempfile::tempdir().expect("a folder");
         let sizes = FreshConfig { vocab_size: 400, ..FreshConfig::default() };
         let texts = (0..50).map(|number| format!("How many findings are there? {number}"));

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_filled_and_then_left_as_it_is() {
+    fn memory_is_filled_up_to_its_limit() {
         let limits = FeatureLimits { memory_bytes: 50, ..FeatureLimits::default() };
         let mut cache = FeatureCache::new(&limits, "m");
         for number in 0..3 {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn features_on_disk_outlive_the_store_and_a_broken_file_counts_as_absent() {
+    fn features_on_disk_are_read_again_and_a_damaged_file_counts_as_absent() {
         let folder = tempfile::tempdir().expect("a folder");
         let limits = FeatureLimits { memory_bytes: 0, folder: Some(folder.path().into()), disk_bytes: 100 };
         let mut cache = FeatureCache::new(&limits, "m");

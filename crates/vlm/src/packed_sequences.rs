@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_common_beginning_is_laid_out_once() {
+    fn a_shared_prefix_is_laid_out_once() {
         let prompt = 0..20;
         let sequences = [
             sequence(prompt.clone().chain([50, 51]), &[20, 21]),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn short_beginnings_and_other_pictures_are_not_shared() {
+    fn short_prefixes_and_other_images_are_not_shared() {
         let short = [sequence(0..10, &[]), sequence((0..3).chain(70..77), &[])];
         assert_eq!(PackedSequences::pack(&short, true).rows(), 20);
         let mut pictures = [sequence(0..20, &[]), sequence(0..20, &[])];
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_may_end_where_another_goes_on() {
+    fn a_sequence_may_be_the_prefix_of_another() {
         let sequences = [sequence(0..20, &[]), sequence(0..24, &[23])];
         let layout = PackedSequences::pack(&sequences, true);
         assert_eq!((layout.rows(), layout.predictions[0].row), (23, 22));

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_are_each_alone_but_for_rounding() {
+    fn gradients_of_a_batch_equal_single_gradients_up_to_rounding() {
         let pipeline = adapted();
         for pass in [Pass::ANSWER, Pass::BASE] {
             let asked = asked(&pipeline);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_those_of_scoring_and_slopes_those_of_differences() {
+    fn values_equal_scores_and_gradients_equal_differences() {
         let pipeline = adapted();
         let unit = picture(&pipeline, 2);
         let one = example(&pipeline, std::slice::from_ref(&unit), "How is its margin?");
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_the_pixels_gets_a_gradient() {
+    fn only_the_pixels_get_a_gradient() {
         let mut pipeline = adapted();
         let asked = asked(&pipeline);
         let waiting: Vec<_> = asked.iter().map(|(example, objective)| pipeline.asked(example, objective)).collect();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_gradient_is_refused() {
+    fn questions_without_a_gradient_are_refused() {
         let pipeline = adapted();
         let unit = picture(&pipeline, 1);
         let nll = PixelObjective::Nll { target: "no".to_owned() };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stepwise_benchmark::perturb::KINDS;
+use stepwise_benchmark::perturb::kinds::KINDS;
 use stepwise_benchmark::suite_reference;
 use stepwise_recipe::{reference, reference_page, study_file};
 

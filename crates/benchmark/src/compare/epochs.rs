@@ -4,8 +4,8 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::MetricPair;
-use crate::metrics::robustness::{Point, Trend};
+use super::metric_pair::MetricPair;
+use crate::effective_robustness::{Point, Trend};
 use crate::perturb::Purpose;
 use crate::retention::{StageAccuracies, backward_transfer, retention, stage_accuracies};
 use crate::suite::Suite;

@@ -1,24 +1,24 @@
 //! Comparison of two models on the same questions. A is the reference, B is compared with A, and every difference is B
 //! less A on the questions that both answered.
 
+mod epochs;
 pub mod foreign;
+mod metric_pair;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::Better;
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
 use crate::score::Verdict;
 use crate::stats::Bootstrap;
 use crate::suite::{Suite, SuiteName};
-use crate::summary::{ConditionSummary, EndpointTest, Estimate, MetricSummary, Summary};
-
-pub mod epochs;
+use crate::summary::{ConditionSummary, Estimate, Summary};
 
 pub use epochs::{EffectiveRobustness, History, StageRetention};
+pub use metric_pair::MetricPair;
 
 /// Schema name of a comparison's JSON.
 pub const SCHEMA: &str = "compare/1";
@@ -135,27 +135,6 @@ pub struct StagePair {
     pub chance_corrected: MetricPair,
 }
 
-/// Comparison of one metric.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MetricPair {
-    /// Label shown to people.
-    pub label: String,
-    /// Direction of improvement.
-    pub better: Better,
-    /// Value of A; None for metrics that are defined on both models together.
-    pub a: Option<Estimate>,
-    /// Value of B; None for metrics that are defined on both models together.
-    pub b: Option<Estimate>,
-    /// Value of B less value of A.
-    pub difference: Estimate,
-    /// Whether the metric was named a primary endpoint before the run.
-    #[serde(default)]
-    pub primary: bool,
-    /// Test of the difference; None where the metric is not primary or the difference is not defined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test: Option<EndpointTest>,
-}
-
 /// Reason why two sides cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompareError {
@@ -223,7 +202,7 @@ pub fn compare(
         })
         .collect();
     let metrics: IndexMap<String, MetricPair> =
-        summary.metrics.iter().filter_map(|(id, metric)| Some((id.clone(), metric_pair(metric)?))).collect();
+        summary.metrics.iter().filter_map(|(id, metric)| Some((id.clone(), MetricPair::of(metric)?))).collect();
     let clean = &suite.clean().id;
     let stages = (1..=4)
         .filter_map(|stage| {
@@ -273,20 +252,6 @@ fn condition_pair(condition: &ConditionSummary) -> Option<ConditionPair> {
         p_sign_flip: gain.p_sign_flip,
         p_adjusted: gain.p_adjusted,
         adjustment: if condition.primary { Adjustment::Holm } else { Adjustment::BenjaminiHochberg },
-    })
-}
-
-fn metric_pair(metric: &MetricSummary) -> Option<MetricPair> {
-    let difference = metric.gain_vs_base?;
-    let b = Some(metric.estimate).filter(|_| metric.base.is_some());
-    Some(MetricPair {
-        label: metric.label.clone(),
-        better: metric.better,
-        a: metric.base,
-        b,
-        difference,
-        primary: metric.primary,
-        test: metric.test,
     })
 }
 

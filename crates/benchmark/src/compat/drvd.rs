@@ -4,7 +4,7 @@
 
 use stepwise_data::prompt::letter;
 
-use super::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, Reading, Rule, Scored};
 
 pub(super) const RULE: Rule = Rule {
     id: "drvd_single",
@@ -20,8 +20,8 @@ fn score(readings: &[Reading<'_>]) -> Scored {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::outcome;
     use super::*;
+    use crate::compat::rule::tests::outcome;
     use crate::score::Verdict;
 
     #[test]

@@ -5,7 +5,8 @@
 //! A response of one capital letter is that option. For all other responses the published rule uses a language model;
 //! here the strict parser takes its place.
 
-use super::{Asks, OtherScore, Reading, Rule, Scored, share, single_letter};
+use super::rule::{Asks, Reading, Rule, Scored, share, single_letter};
+use super::score::OtherScore;
 
 pub(super) const RULE: Rule = Rule {
     id: "echobench",
@@ -36,8 +37,8 @@ fn named(reading: &Reading<'_>) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::outcome;
     use super::*;
+    use crate::compat::rule::tests::outcome;
     use crate::outcome::Outcome;
     use crate::score::Verdict;
 

@@ -4,7 +4,7 @@
 //! A response that contains "yes" or "no" but not the right word adds nothing to the list of hits, so it leaves the
 //! denominator; only a response with neither word counts as wrong. "Normal" contains "no".
 
-use super::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, Reading, Rule, Scored};
 
 pub(super) const RULE: Rule = Rule {
     id: "llava_med_closed",
@@ -43,8 +43,8 @@ fn normalised(reply: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::yes_no;
     use super::RULE;
+    use crate::compat::rule::tests::yes_no;
 
     #[test]
     fn a_wrong_answer_is_lost_and_an_empty_one_is_wrong() {

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use super::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, Reading, Rule, Scored};
 
 pub(super) const RULE: Rule = Rule {
     id: "omnimedvqa",
@@ -96,8 +96,8 @@ fn longest(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::outcome;
     use super::*;
+    use crate::compat::rule::tests::outcome;
     use crate::score::Verdict;
 
     #[test]

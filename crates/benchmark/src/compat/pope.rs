@@ -1,7 +1,8 @@
 //! lmms-eval, `tasks/pope/utils.py` at 75571cf: a yes/no response is right where it equals the right word in lower
 //! case, so "Yes." is wrong. The ratio of yes is computed from the right answers, so it does not depend on the model.
 
-use super::{Asks, OtherScore, Reading, Rule, Scored, f1, share, strict_f1};
+use super::rule::{Asks, Reading, Rule, Scored, f1, share, strict_f1};
+use super::score::OtherScore;
 
 pub(super) const RULE: Rule = Rule {
     id: "lmms_eval_pope",
@@ -35,8 +36,8 @@ fn other(measure: &str, value: Option<f64>, strict: Option<f64>) -> OtherScore {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::yes_no;
     use super::RULE;
+    use crate::compat::rule::tests::yes_no;
 
     #[test]
     fn a_full_stop_is_an_error() {

@@ -2,7 +2,7 @@
 //! with a capital letter, or equals that word with or without a full stop. "Normal", "None" and "Nodule" contain "No";
 //! "Yes and No" is right for every question.
 
-use super::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, Reading, Rule, Scored};
 
 pub(super) const RULE: Rule = Rule {
     id: "probmed_binary",
@@ -23,8 +23,8 @@ fn score(readings: &[Reading<'_>]) -> Scored {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::yes_no;
     use super::RULE;
+    use crate::compat::rule::tests::yes_no;
 
     #[test]
     fn a_word_that_begins_with_no_is_a_no() {

@@ -11,7 +11,7 @@ use rand::Rng;
 use stepwise_data::prompt::letter;
 use stepwise_data::random::stream;
 
-use super::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, Reading, Rule, Scored};
 
 pub(super) const RULE: Rule = Rule {
     id: "vlmevalkit_choice",
@@ -57,8 +57,8 @@ fn only(reading: &Reading<'_>, is: impl Fn(usize) -> bool) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::outcome;
     use super::*;
+    use crate::compat::rule::tests::outcome;
     use crate::score::Verdict;
 
     fn options() -> Vec<String> {

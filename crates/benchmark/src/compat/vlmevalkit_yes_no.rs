@@ -2,7 +2,8 @@
 //! no the other way round; otherwise it is unknown. Accuracy counts unknown as wrong. F1, the main result, counts
 //! unknown as no, so abstaining costs nothing where no is right.
 
-use super::{Asks, OtherScore, Reading, Rule, Scored, f1, strict_f1};
+use super::rule::{Asks, Reading, Rule, Scored, f1, strict_f1};
+use super::score::OtherScore;
 
 pub(super) const RULE: Rule = Rule {
     id: "vlmevalkit_pope",
@@ -36,9 +37,9 @@ fn said(reply: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Reading;
-    use super::super::tests::{outcome, yes_no};
     use super::{RULE, score};
+    use crate::compat::rule::Reading;
+    use crate::compat::rule::tests::{outcome, yes_no};
     use crate::score::Verdict;
 
     #[test]

@@ -1,6 +1,7 @@
 //! Accuracy under every condition, and its difference from the accuracy under the condition's control.
 
-use super::{Better, Metric, OutcomeTable, paired};
+use super::metric::{Better, Metric, paired};
+use super::outcome_table::OutcomeTable;
 use crate::perturb::Purpose;
 
 /// Returns `accuracy:ID` and `accuracy:ID:stage_N` of every condition, and `effect:ID` of every condition with

@@ -1,7 +1,8 @@
 //! Attack success: how often an attack turns a right answer wrong, and how often into the answer it names.
 
 use super::family::attacks;
-use super::{Better, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::{ItemRow, OutcomeTable};
 use crate::suite::Condition;
 
 /// Returns `attack_success:ID` of every attack, `attack_success_over_noise:ID` of attacks whose control is noise of
@@ -58,7 +59,7 @@ pub fn on_items_both_got_right(tuned: &OutcomeTable<'_>, base: &OutcomeTable<'_>
     attacks(tuned)
         .map(|(c, condition)| {
             let of = |table: &OutcomeTable<'_>, other: &OutcomeTable<'_>| {
-                let right = |row: &super::ItemRow<'_>| row.right(clean) == Some(1.0);
+                let right = |row: &ItemRow<'_>| row.right(clean) == Some(1.0);
                 // Both tables hold the same items in the same order.
                 let both: Vec<bool> = table.rows.iter().zip(&other.rows).map(|(a, b)| right(a) && right(b)).collect();
                 let kept =

@@ -1,7 +1,7 @@
 //! Box metrics: overlap of given and right boxes, on clean questions.
 
-use super::outcome_table::one_if;
-use super::{Better, ItemRow, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::{ItemRow, OutcomeTable, one_if};
 use crate::score::closeness::Measure;
 
 /// Thresholds of intersection over union, with their spelling in metric ids.

@@ -1,7 +1,8 @@
 //! Accuracy of whole chains, and the stage of the first error. Only cases with all four stages count. A stage is right
 //! if all of its items are.
 
-use super::{Better, ItemRow, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::{ItemRow, OutcomeTable};
 
 /// Returns `chain_prefix:stage_N`, `chain_accuracy`, `chain_conditional:stage_N` and `first_error:*`.
 #[must_use]

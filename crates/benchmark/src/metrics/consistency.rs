@@ -1,6 +1,7 @@
 //! Flip rate: whether answers stay the same where the right answer does.
 
-use super::{Better, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::OutcomeTable;
 use crate::perturb::Purpose;
 
 /// Returns `flip_rate:ID` of every condition except the clean one. Items whose right answer is another one under the

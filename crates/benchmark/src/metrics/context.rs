@@ -1,6 +1,7 @@
 //! Effect of earlier answers given as context: right answers, the model's own answers, and wrong answers.
 
-use super::{Better, ClusterSums, Metric, OutcomeTable, paired};
+use super::metric::{Better, Metric, paired};
+use super::outcome_table::{ClusterSums, OutcomeTable};
 use crate::suite::Condition;
 
 /// Returns `error_propagation`, `poisoning` and `stage_replacement` for the conditions with earlier answers.

@@ -1,8 +1,8 @@
 //! Effect of marks on the image: on the evidence, elsewhere, and with a text that contradicts the image.
 
+use super::metric::{Better, Metric, paired};
+use super::outcome_table::OutcomeTable;
 use stepwise_data::taxonomy::is_about_marks;
-
-use super::{Better, Metric, OutcomeTable, paired};
 
 /// Returns `cue_gain`, `cue_alignment_accuracy`, `cue_harm` and `text_dominance`. Where there are several shapes of
 /// mark, the metrics of the box carry no suffix.

@@ -1,7 +1,8 @@
 //! Accuracy by the size of an attack, on the same items at every size, so that a curve changes because of the attack
 //! and not because of other items.
 
-use super::{Better, ItemRow, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::{ItemRow, OutcomeTable};
 use crate::suite::Condition;
 
 /// Kinds of condition that have a size. Targeted attacks are left out, because they are another attack.

@@ -6,10 +6,11 @@
 //! than chance explains at 5 % (one-sided exact sign test on the items that differ), so that one unlucky item raises
 //! no alarm.
 
+use super::metric::share;
+use super::outcome_table::{ItemRow, OutcomeTable};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{ItemRow, OutcomeTable, share};
 use crate::stats::paired::mcnemar_exact;
 use crate::suite::Condition;
 

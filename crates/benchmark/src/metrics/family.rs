@@ -1,7 +1,7 @@
 //! Families of attacks. Attacks that are variants of one another form a family, so that a suite with twenty levels of
 //! noise and one hint is not mostly about noise.
 
-use super::OutcomeTable;
+use super::outcome_table::OutcomeTable;
 use crate::perturb::Purpose;
 use crate::suite::Condition;
 
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn every_kind_of_a_family_is_a_registered_attack() {
         for name in FAMILIES.iter().flat_map(|(_, kinds)| *kinds) {
-            let kind = perturb::kind(name).unwrap_or_else(|| panic!("{name} is not registered"));
+            let kind = perturb::kinds::kind(name).unwrap_or_else(|| panic!("{name} is not registered"));
             assert_eq!(kind.purpose, Purpose::Attack, "{name}");
         }
     }

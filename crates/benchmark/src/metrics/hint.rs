@@ -1,7 +1,7 @@
 //! Effect of hints: how far the model follows them, and whether it tells good hints from bad ones.
 
-use super::outcome_table::one_if;
-use super::{Better, Metric, OutcomeTable, paired, share};
+use super::metric::{Better, Metric, paired, share};
+use super::outcome_table::{OutcomeTable, one_if};
 use crate::score::Verdict;
 use crate::suite::Condition;
 

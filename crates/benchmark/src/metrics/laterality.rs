@@ -1,6 +1,7 @@
 //! Left and right: on a mirrored image some questions have another right answer.
 
-use super::{Better, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::OutcomeTable;
 
 /// Returns `laterality_accuracy` and `laterality_blindness`, on the items whose right answer changes when the image
 /// is mirrored.

@@ -1,6 +1,7 @@
 //! Number metrics: the share within tolerance, and the median relative error, on clean questions.
 
-use super::{Better, ItemRow, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::{ItemRow, OutcomeTable};
 use crate::score::closeness::Measure;
 use crate::stats::Statistic;
 

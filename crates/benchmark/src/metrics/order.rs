@@ -1,7 +1,7 @@
 //! Order effects: whether answers follow the position of an option instead of its meaning.
 
-use super::outcome_table::one_if;
-use super::{Better, Metric, OutcomeTable, share};
+use super::metric::{Better, Metric, share};
+use super::outcome_table::{OutcomeTable, one_if};
 use crate::stats::Statistic;
 
 /// Returns `all_orders_accuracy`, `circular_accuracy` and `position_bias`; empty where the suite has no other order of

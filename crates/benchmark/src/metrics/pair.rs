@@ -1,6 +1,7 @@
 //! Pair accuracy: a question and its negated counterpart must both be answered rightly.
 
-use super::{Better, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::OutcomeTable;
 
 /// Returns `pair_accuracy` and `negation_pair_accuracy`. Answering "yes" to everything is right on half of the
 /// questions and on none of the pairs.

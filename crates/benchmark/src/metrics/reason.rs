@@ -1,7 +1,7 @@
 //! Right for the wrong reason: a right conclusion although an answer that it builds on was wrong.
 
-use super::outcome_table::one_if;
-use super::{Better, ItemRow, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::{ItemRow, OutcomeTable, one_if};
 
 /// Returns `right_for_the_wrong_reason`.
 #[must_use]

@@ -1,8 +1,8 @@
 //! Abstention: whether the model declines when the evidence is removed. Only questions with an abstain option count,
 //! and only where abstaining is not the right answer.
 
-use super::outcome_table::one_if;
-use super::{Better, ItemRow, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::{ItemRow, OutcomeTable, one_if};
 
 /// Returns `silent_failure:ID` of every condition that removes the evidence, and `false_refusal` with the evidence
 /// present. The two belong together: a model that always declines never fails silently.

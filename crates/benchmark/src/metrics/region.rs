@@ -1,6 +1,7 @@
 //! Visual grounding: effect of covering the evidence, and of covering everything else.
 
-use super::{Better, Metric, OutcomeTable, paired};
+use super::metric::{Better, Metric, paired};
+use super::outcome_table::OutcomeTable;
 
 /// Returns `region_grounding` and `visual_grounding`.
 #[must_use]

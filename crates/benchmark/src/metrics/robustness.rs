@@ -1,9 +1,9 @@
-//! Accuracy over all attacks at once, and how much of it exceeds what clean accuracy predicts.
+//! Accuracy over all attacks at once.
 
 use super::family::{attacks, representatives};
-use super::{Better, Metric, OutcomeTable, share};
+use super::metric::{Better, Metric, share};
+use super::outcome_table::OutcomeTable;
 use crate::stats::Statistic;
-use crate::summary::Summary;
 
 /// Returns `robust_accuracy`, `worst_case_accuracy` and `mean_attacked_accuracy`.
 #[must_use]
@@ -61,143 +61,5 @@ fn mean(table: &OutcomeTable<'_>, attacks: &[usize]) -> Metric {
         better: Better::Higher,
         n,
         statistic: Statistic { columns, formula },
-    }
-}
-
-/// Line of attacked against clean accuracy, fitted to reference points on the logit scale, where such lines are
-/// straight (Taori et al., 2020; Miller et al., 2021).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Trend {
-    /// Attacked log-odds where the clean log-odds are zero.
-    pub intercept: f64,
-    /// Change of the attacked log-odds per unit of clean log-odds.
-    pub slope: f64,
-    /// Number of points to which the line was fitted.
-    pub points: usize,
-}
-
-/// Clean and attacked accuracy of one model.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
-    /// Accuracy on clean questions, 0 to 1.
-    pub clean: f64,
-    /// Accuracy under the attack, 0 to 1.
-    pub attacked: f64,
-    /// Number of items in the smaller of the two denominators; shares of 0 and 1 are moved inwards by half an item.
-    pub n: usize,
-}
-
-impl Point {
-    /// Reads clean accuracy and accuracy under `condition` from a summary; None where either is not defined.
-    #[must_use]
-    pub fn of(summary: &Summary, condition: &str) -> Option<Self> {
-        let clean = summary.estimate("accuracy:clean")?;
-        let attacked = summary.estimate(&format!("accuracy:{condition}"))?;
-        Some(Self { clean: clean.value?, attacked: attacked.value?, n: clean.n.min(attacked.n) })
-    }
-
-    /// Log-odds of clean and attacked accuracy, clean first.
-    fn logits(self) -> [f64; 2] {
-        let edge = 0.5 / self.n.max(1) as f64;
-        [self.clean, self.attacked].map(|share| logit(share.clamp(edge, 1.0 - edge)))
-    }
-}
-
-/// Log-odds of a share strictly between 0 and 1.
-#[must_use]
-pub fn logit(share: f64) -> f64 {
-    (share / (1.0 - share)).ln()
-}
-
-impl Trend {
-    /// Smallest number of reference points to which a line is fitted.
-    pub const FEWEST: usize = 3;
-
-    /// Fits the line of clean accuracy and accuracy under `attack` to the reference models.
-    ///
-    /// # Errors
-    /// Returns the reason why no line can be used: there are fewer than [`Self::FEWEST`] models; the 95 % intervals of
-    /// the lowest and the highest clean accuracy overlap, so that the direction of the line is unknown; or the line
-    /// does not rise.
-    pub fn of(reference: &[&Summary], attack: &str) -> Result<Self, String> {
-        let points: Vec<Point> = reference.iter().filter_map(|summary| Point::of(summary, attack)).collect();
-        if points.len() < Self::FEWEST {
-            return Err(format!(
-                "the reference has {} evaluated models, and a line needs {}",
-                points.len(),
-                Self::FEWEST
-            ));
-        }
-        let intervals = || reference.iter().filter_map(|summary| summary.estimate("accuracy:clean")?.ci);
-        let lowest = intervals().map(|[_, high]| high).fold(f64::INFINITY, f64::min);
-        let highest = intervals().map(|[low, _]| low).fold(f64::NEG_INFINITY, f64::max);
-        let trend = Self::fit(&points).filter(|_| lowest < highest);
-        let trend =
-            trend.ok_or("the clean accuracies of the reference do not clearly differ: their intervals overlap")?;
-        if trend.slope <= 0.0 {
-            return Err(format!("the slope of the line, {:.2}, is not above 0", trend.slope));
-        }
-        Ok(trend)
-    }
-
-    /// Fits a line by least squares. The points should be epochs without unusual robustness, such as epochs of runs
-    /// trained on all stages shuffled. None with fewer than two different clean accuracies.
-    #[must_use]
-    pub fn fit(points: &[Point]) -> Option<Self> {
-        let logits: Vec<[f64; 2]> = points.iter().map(|point| point.logits()).collect();
-        let count = logits.len() as f64;
-        let mean = |place: usize| logits.iter().map(|point| point[place]).sum::<f64>() / count;
-        let (x, y) = (mean(0), mean(1));
-        let spread: f64 = logits.iter().map(|point| (point[0] - x).powi(2)).sum();
-        let together: f64 = logits.iter().map(|point| (point[0] - x) * (point[1] - y)).sum();
-        let slope = together / spread;
-        // Clean accuracies that differ only by rounding give no direction.
-        (spread > 1e-12 * count).then_some(Self { intercept: y - slope * x, slope, points: points.len() })
-    }
-
-    /// Returns the effective robustness: the point's attacked log-odds less the trend's at its clean accuracy. Above
-    /// zero the model is more robust than its clean accuracy explains.
-    #[must_use]
-    pub fn residual(&self, point: Point) -> f64 {
-        let [clean, attacked] = point.logits();
-        attacked - (self.intercept + self.slope * clean)
-    }
-
-    /// Returns the accuracy under the attack that the trend predicts at a clean accuracy strictly between 0 and 1.
-    #[must_use]
-    pub fn expected(&self, clean: f64) -> f64 {
-        1.0 / (1.0 + (-(self.intercept + self.slope * logit(clean))).exp())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A point with the given log-odds.
-    fn point(clean: f64, attacked: f64) -> Point {
-        let share = |logit: f64| 1.0 / (1.0 + (-logit).exp());
-        Point { clean: share(clean), attacked: share(attacked), n: 1_000_000 }
-    }
-
-    #[test]
-    fn points_on_a_line_have_no_residual_and_one_above_it_has_its_height() {
-        let on: Vec<Point> = [-1.0, 0.0, 0.5, 2.0].map(|clean| point(clean, 0.8 * clean - 0.7)).to_vec();
-        let trend = Trend::fit(&on).expect("different clean accuracies");
-        assert!((trend.slope - 0.8).abs() < 1e-9 && (trend.intercept + 0.7).abs() < 1e-9, "{trend:?}");
-        assert!(on.iter().all(|point| trend.residual(*point).abs() < 1e-9));
-        assert!((trend.residual(point(1.5, 0.8 * 1.5 - 0.7 + 0.4)) - 0.4).abs() < 1e-9);
-        let promised = trend.expected(point(1.5, 0.0).clean);
-        assert!((logit(promised) - (0.8 * 1.5 - 0.7)).abs() < 1e-9, "{promised}");
-    }
-
-    #[test]
-    fn one_clean_accuracy_makes_no_trend_and_a_perfect_share_no_infinity() {
-        assert_eq!(Trend::fit(&[]), None);
-        assert_eq!(Trend::fit(&[point(0.3, 0.1), point(0.3, 0.2)]), None);
-        let edge = Point { clean: 1.0, attacked: 0.0, n: 10 };
-        let trend = Trend::fit(&[edge, point(0.0, 0.0)]).expect("a line");
-        // Half an item of ten: log-odds of 19 to 1.
-        assert!((trend.slope + 1.0).abs() < 1e-9 && trend.intercept.abs() < 1e-9, "{trend:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! Decline of accuracy along the clinical stages, corrected for chance: without the correction a decline may only be a
 //! decline of the chance level.
 
-use super::{Better, ClusterSums, Metric, OutcomeTable, share};
+use super::metric::{Better, Metric, share};
+use super::outcome_table::{ClusterSums, OutcomeTable};
 
 /// Returns `chance_corrected:stage_N`, `stage_slope`, `stage_fall` and `stage_largest_step`.
 #[must_use]

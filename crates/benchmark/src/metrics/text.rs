@@ -1,8 +1,8 @@
 //! Text metrics: how much of a right answer was given, on clean questions. Exact match alone scores wording, and recall
 //! alone rewards long answers, so both are shown.
 
-use super::outcome_table::one_if;
-use super::{Better, Metric, OutcomeTable};
+use super::metric::{Better, Metric};
+use super::outcome_table::{OutcomeTable, one_if};
 use crate::score::closeness::Measure;
 
 /// Score computed from the fields `exact`, `alias`, `recall` and `f1` of a text measure.

@@ -1,6 +1,7 @@
 //! Visual reliance: accuracy lost when the image is blank, missing or another patient's.
 
-use super::{Better, Metric, OutcomeTable, paired};
+use super::metric::{Better, Metric, paired};
+use super::outcome_table::OutcomeTable;
 
 /// Returns `visual_reliance_blank`, `visual_reliance_no_image`, `prior_following`, `visual_reliance_swap`,
 /// `image_sensitivity` and `image_unrest`.

@@ -1,5 +1,5 @@
 //! Perturbations: the change that a condition makes to a question. Each kind has a file in this module and an entry
-//! in [`KINDS`].
+//! in [`KINDS`](kinds::KINDS).
 //!
 //! A perturbation is a pure function of the case, the item, the suite's seed and version, and the pool of cases. It
 //! describes the change and touches no pixels: an [`Edit`] changes pixels when the query is built, and an [`Attack`]
@@ -7,8 +7,10 @@
 //! the reason.
 
 pub mod adversarial;
+mod attack;
 pub mod clean;
 pub mod image;
+pub mod kinds;
 pub mod support;
 pub mod text;
 pub mod trainable;
@@ -22,88 +24,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use stepwise_data::case::{Case, Item, Region};
 use stepwise_data::prompt::PromptOptions;
-use stepwise_data::random::stream;
 
-use crate::model::{Model, ModelError, Objective, PixelGrid, Query};
-
+pub use attack::{AdversarialImage, Attack, AttackGoal, AttackTarget, GradientSource};
 pub use support::pool::Pool;
 
-/// All kinds of condition that a suite can use.
-pub const KINDS: &[PerturbationKind] = &[
-    clean::KIND,
-    text::hint::PLUS,
-    text::hint::MINUS,
-    text::hint::ZERO,
-    image::blank::KIND,
-    image::no_image::KIND,
-    image::swap_near::KIND,
-    image::swap_same::KIND,
-    image::swap_far::KIND,
-    image::region_mask::EVIDENCE,
-    image::region_mask::RANDOM,
-    image::region_only::EVIDENCE,
-    image::region_only::RANDOM,
-    image::region_decay::EVIDENCE,
-    image::region_decay::RANDOM,
-    image::flip::KIND,
-    image::cue::TRUE,
-    image::cue::WRONG,
-    image::cue::NEUTRAL,
-    image::cue_text::WRONG,
-    image::cue_text::TRUE,
-    image::written::WRONG,
-    image::written::UNRELATED,
-    text::permutation::KIND,
-    text::rebuttal::DOUBT,
-    text::rebuttal::WRONG,
-    text::rebuttal::RIGHT,
-    text::rebuttal::REPEAT,
-    text::premise::FALSE,
-    text::premise::TRUE,
-    text::negation::TWIN,
-    text::negation::NEGATED,
-    text::negation::AFFIRMED,
-    text::none_above::RIGHT,
-    text::none_above::WRONG,
-    text::paraphrase::STORED,
-    text::paraphrase::REWORDED,
-    text::hedge::LOW,
-    text::hedge::HIGH,
-    text::hedge::NEUTRAL,
-    text::parents::GOLD,
-    text::parents::PREDICTED,
-    text::parents::WRONG,
-    text::injection::INJECTED,
-    text::injection::PLAIN,
-    image::corruption::gaussian_noise::KIND,
-    image::corruption::shot_noise::KIND,
-    image::corruption::speckle_noise::KIND,
-    image::corruption::salt_pepper::KIND,
-    image::corruption::gaussian_blur::KIND,
-    image::corruption::motion_blur::KIND,
-    image::corruption::defocus_blur::KIND,
-    image::corruption::jpeg::KIND,
-    image::corruption::pixelate::KIND,
-    image::corruption::resize::KIND,
-    image::corruption::brightness::KIND,
-    image::corruption::contrast::KIND,
-    image::corruption::gamma::KIND,
-    image::artefact::window_shift::KIND,
-    image::artefact::exposure::KIND,
-    image::artefact::grid_lines::KIND,
-    image::artefact::scatter::KIND,
-    image::artefact::metal_streak::KIND,
-    image::artefact::beam_hardening::KIND,
-    image::artefact::bias_field::KIND,
-    image::artefact::ghost::KIND,
-    image::artefact::ultrasound::KIND,
-    image::artefact::stain::KIND,
-    image::artefact::specular::KIND,
-    adversarial::fgsm::KIND,
-    adversarial::pgd::KIND,
-    adversarial::pgd::TRANSFER,
-    adversarial::random_sign::KIND,
-];
+use crate::rng::SuiteRng;
 
 /// Registry entry of one kind of condition.
 #[derive(Clone, Copy, Debug)]
@@ -161,27 +86,6 @@ pub struct Scene<'a> {
     pub pool: &'a Pool<'a>,
     /// Source of random numbers: seed and version of the suite.
     pub rng: SuiteRng,
-}
-
-/// Source of random numbers: the suite's seed and version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SuiteRng {
-    /// Seed of the suite.
-    pub seed: u64,
-    /// Version of the suite.
-    pub version: u32,
-}
-
-impl SuiteRng {
-    /// Returns the random generator for `purpose`, applied to the thing that the ids in `about` identify. Equal
-    /// arguments give equal generators, so draws are the same at every epoch.
-    #[must_use]
-    pub fn stream(self, purpose: &str, about: &[&str]) -> ChaCha8Rng {
-        let version = format!("suite/{}", self.version);
-        let mut key = vec![version.as_str(), purpose];
-        key.extend_from_slice(about);
-        stream(self.seed, &key)
-    }
 }
 
 impl Scene<'_> {
@@ -280,79 +184,6 @@ pub trait Edit: Debug + Send + Sync {
 
     /// Changes `picture`, the image with this `index` in the case, in place.
     fn apply(&self, index: usize, picture: &mut RgbImage);
-}
-
-/// An adversarial change to the pixels on the model's input grid, made with pixel gradients of the gradient source.
-pub trait Attack: Debug + Send + Sync {
-    /// Returns a key that describes the attack completely.
-    fn key(&self) -> String;
-
-    /// Returns the gradient source of the attack; the evaluated model by default.
-    fn gradient_source(&self) -> GradientSource {
-        GradientSource::Model
-    }
-
-    /// Returns the attack goal; away from the right answer by default.
-    fn attack_goal(&self) -> AttackGoal {
-        AttackGoal::FromGold
-    }
-
-    /// Attacks all targets and returns one result for each target, in the same order. `victim` is the gradient source.
-    ///
-    /// # Errors
-    /// Fails when the gradient source fails or returns gradients of the wrong number or shape.
-    fn attack(
-        &self,
-        targets: &[AttackTarget],
-        rng: SuiteRng,
-        gradient_source: &mut dyn Model,
-    ) -> Result<Vec<AdversarialImage>, ModelError>;
-}
-
-/// Gradient source of an attack: the model whose pixel gradients the attack follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GradientSource {
-    /// The evaluated model itself: a white-box attack.
-    Model,
-    /// Another model, given as [`crate::runner::Surrogate`]: the attacked image is transferred to the evaluated model.
-    Surrogate,
-}
-
-/// Goal of an attack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttackGoal {
-    /// Untargeted: away from the right answer. The attack raises the objective.
-    FromGold,
-    /// Targeted: towards the answer [`Perturbed::named`]. The attack lowers the objective, the negative log-likelihood
-    /// of that answer.
-    ToNamed,
-}
-
-/// Outcome of an attack on one target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdversarialImage {
-    /// Attacked pixels, shown instead of the original pixels.
-    pub pixels: PixelGrid,
-    /// Quantity that the attack raises, at the start and after each step. One value for a single-step attack, empty for
-    /// noise. See [`crate::outcome::AttackTrace`].
-    pub losses: Vec<f64>,
-}
-
-/// A query to attack.
-#[derive(Clone, Debug)]
-pub struct AttackTarget {
-    /// Query with its images before the attack.
-    pub query: Query,
-    /// Objective to raise or, with [`AttackGoal::ToNamed`], to lower.
-    pub objective: Objective,
-    /// Pixels of the first image before the attack, on the model's input grid.
-    pub pixels: Arc<PixelGrid>,
-}
-
-/// Returns the kind with this name, or None when there is no such kind.
-#[must_use]
-pub fn kind(name: &str) -> Option<&'static PerturbationKind> {
-    KINDS.iter().find(|kind| kind.name == name)
 }
 
 impl PerturbationKind {

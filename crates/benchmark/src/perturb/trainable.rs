@@ -30,13 +30,13 @@ pub fn untrainable(kind: &PerturbationKind) -> Option<&'static str> {
 /// Whether the right answer under a kind of condition is the abstain option. False for unknown kinds.
 #[must_use]
 pub fn teaches_to_decline(kind: &str) -> bool {
-    super::kind(kind).is_some_and(|kind| kind.purpose == Purpose::EvidenceRemoved && kind.name != "swap_near")
+    super::kinds::kind(kind).is_some_and(|kind| kind.purpose == Purpose::EvidenceRemoved && kind.name != "swap_near")
 }
 
 #[cfg(test)]
 mod tests {
     use super::UNTRAINABLE;
-    use crate::perturb::kind;
+    use crate::perturb::kinds::kind;
 
     #[test]
     fn every_untrainable_kind_is_registered() {

@@ -11,8 +11,10 @@ use stepwise_data::prompt::Prompt;
 
 use crate::model::{Model, ModelError, Objective, OptionScore, PixelGrid, Query, Response, Shown};
 use crate::outcome::AttackTrace;
-use crate::perturb::{Attack, AttackGoal, AttackTarget, GradientSource, Perturbed, SuiteRng};
-use crate::runner::{NO_GRADIENTS, NO_PICTURE, NO_SURROGATE, Surrogate};
+use crate::perturb::{Attack, AttackGoal, AttackTarget, GradientSource, Perturbed};
+use crate::rng::SuiteRng;
+use crate::runner::options::Surrogate;
+use crate::runner::unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_SURROGATE};
 
 /// Attack on one query, before the query is answered.
 #[derive(Clone, Debug)]

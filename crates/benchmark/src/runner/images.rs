@@ -9,7 +9,7 @@ use stepwise_data::case::Case;
 
 use crate::perturb::{Perturbed, ShownImages};
 use crate::plan::{Entry, Plan};
-use crate::runner::RunError;
+use crate::runner::error::RunError;
 
 /// Source of decoded images. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` implements this trait.
 pub trait Images {

@@ -8,9 +8,7 @@ use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 use crate::outcome::Outcome;
 use crate::perturb::Recall;
 use crate::plan::{Entry, Plan};
-
-/// Reason for items whose condition shows an earlier response again where there is none.
-pub const NO_REPLY: &str = "the respondent gave no reply that could be shown again";
+use crate::runner::unanswerable::NO_REPLY;
 
 /// Clean outcomes by index of the case and index of the item.
 #[derive(Debug, Default)]

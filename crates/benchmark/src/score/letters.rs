@@ -6,7 +6,7 @@
 use rand::seq::SliceRandom;
 
 use crate::model::{OptionScore, Response};
-use crate::perturb::SuiteRng;
+use crate::rng::SuiteRng;
 
 /// Returns the orders in which the options `shown` (stored indices) are presented to the model; the first is the order
 /// shown. Without `permutations` these are all rotations. With `permutations` they are that many different orders,

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::perturb::kinds::{KINDS, kind};
 use crate::perturb::support::templates::{FAMILIES, Families};
-use crate::perturb::{self, Perturbation, Purpose};
+use crate::perturb::{Perturbation, Purpose};
 use crate::subset::Subset;
-use crate::suite_file::LISTED;
+
+/// Advice that names the command with the reference page of suites.
+pub(crate) const LISTED: &str = " -> see `stepwise schema --suite` for the valid keys and values";
 
 /// Names of the keys that every condition has.
 pub(crate) const COMMON: [&str; 5] = ["id", "kind", "control", "max_items", "subset"];
@@ -65,7 +68,7 @@ impl Condition {
     /// a required parameter.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let build = perturb::kind(self.kind).map(|kind| kind.build);
+        let build = kind(self.kind).map(|kind| kind.build);
         let mut own = self.parameters.clone();
         own.remove(FAMILIES);
         // The derived `Debug` text holds every parameter.
@@ -82,8 +85,8 @@ impl Condition {
         }
         let common: Common =
             common.try_into().map_err(|error: toml::de::Error| format!("condition: {}{LISTED}", error.message()))?;
-        let names = || perturb::KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
-        let kind = perturb::kind(&common.kind).ok_or_else(|| {
+        let names = || KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+        let kind = kind(&common.kind).ok_or_else(|| {
             format!("condition `{}`: there is no kind `{}` -> write one of {}", common.id, common.kind, names())
         })?;
         if common.id.is_empty() || !common.id.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {

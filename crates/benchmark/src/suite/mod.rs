@@ -1,25 +1,20 @@
 //! Suite: the conditions of a benchmark, the items they are asked of, and the seed. A suite is a TOML file.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stepwise_data::prompt::{AnswerForm, PROMPT_VERSION};
 
 pub use self::condition::Condition;
-pub use super::suite_file::SuiteError;
 
-use crate::perturb::{self, SuiteRng};
+use crate::perturb;
+use crate::perturb::kinds::kind;
+use crate::rng::SuiteRng;
 use crate::score::{Scoring, parse::PARSER_VERSION};
 use crate::subset::Subset;
 
 pub(crate) mod condition;
-#[cfg(test)]
-mod tests;
-
-const FAST: &str = include_str!("../../../../recipes/suites/fast.toml");
-const FULL: &str = include_str!("../../../../recipes/suites/full.toml");
 
 /// A validated suite.
 #[derive(Clone, Debug)]
@@ -50,52 +45,6 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Returns the built-in suite `fast` or `full`; `None` for any other name.
-    #[must_use]
-    pub fn built_in(name: &str) -> Option<Self> {
-        match name {
-            "fast" => Some(Self::fast()),
-            "full" => Some(Self::full()),
-            _ => None,
-        }
-    }
-
-    /// Returns the suite that a user names: `fast`, `full`, or the path of a file.
-    ///
-    /// # Errors
-    /// The errors of [`Suite::load`].
-    pub fn named(name: &Path) -> Result<Self, SuiteError> {
-        name.to_str().and_then(Self::built_in).map_or_else(|| Self::load(name), Ok)
-    }
-
-    /// Returns the built-in suite for the evaluation after every epoch.
-    ///
-    /// # Panics
-    /// Never: a test reads the built-in file.
-    #[must_use]
-    pub fn fast() -> Self {
-        Self::parse(FAST, Path::new("fast.toml")).expect("the built-in suite is read by a test")
-    }
-
-    /// Returns the built-in suite with every kind of condition, for the final evaluation.
-    ///
-    /// # Panics
-    /// Never: a test reads the built-in file.
-    #[must_use]
-    pub fn full() -> Self {
-        Self::parse(FULL, Path::new("full.toml")).expect("the built-in suite is read by a test")
-    }
-
-    /// Reads and validates a suite file.
-    ///
-    /// # Errors
-    /// [`SuiteError::Read`] when the file cannot be read; [`SuiteError::Content`] with all problems of the file.
-    pub fn load(path: &Path) -> Result<Self, SuiteError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, path)
-    }
-
     /// Returns how choices are answered: by letter with [`Scoring::Letter`], else as the file says.
     #[must_use]
     pub fn form(&self) -> AnswerForm {
@@ -125,7 +74,7 @@ impl Suite {
     /// Returns the condition of the kind `clean`.
     ///
     /// # Panics
-    /// When there is none, which [`Suite::parse`] refuses.
+    /// When there is none, which `Suite::parse` refuses.
     #[must_use]
     pub fn clean(&self) -> &Condition {
         self.conditions
@@ -178,7 +127,7 @@ impl Suite {
             self.form(),
             self.max_new_tokens
         ));
-        let kinds = self.conditions.iter().filter_map(|condition| perturb::kind(condition.kind));
+        let kinds = self.conditions.iter().filter_map(|condition| kind(condition.kind));
         let templates = kinds.map(|kind| without_comments(kind.templates));
         templates.collect::<BTreeSet<_>>().iter().for_each(|templates| add(templates));
         for condition in &self.conditions {

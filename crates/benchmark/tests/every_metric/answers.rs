@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_reader_whose_replies_cannot_be_read_is_wrong_and_shows_no_bias() {
+fn unparsable_replies_are_wrong_and_show_no_bias() {
     let wordy = of(Wordy(Oracle));
     for condition in &wordy.conditions {
         assert_eq!((condition.right, condition.followed), (0, 0), "{}", condition.id);
@@ -37,7 +37,7 @@ fn a_reader_whose_replies_cannot_be_read_is_wrong_and_shows_no_bias() {
 }
 
 #[test]
-fn who_always_declines_fails_aloud_and_refuses_falsely() {
+fn always_declining_is_no_silent_failure_but_a_false_refusal() {
     let decliner = of(Decliner(Oracle));
     expect_all(
         &decliner,
@@ -48,7 +48,7 @@ fn who_always_declines_fails_aloud_and_refuses_falsely() {
 }
 
 #[test]
-fn whoever_picks_the_last_place_is_never_right_in_a_full_circle() {
+fn the_last_position_is_never_right_in_all_rotations() {
     let last = of(LastOption);
     expect_all(&last, &[("circular_accuracy", 0.0), ("all_orders_accuracy", 0.0)]);
     let circle = last.estimate("circular_accuracy").expect("known");
@@ -76,7 +76,7 @@ impl Policy for NearMiss {
 }
 
 #[test]
-fn near_misses_are_measured() {
+fn near_misses_have_the_known_closeness() {
     let near = of(NearMiss);
     // Half of the width overlaps, so the overlap is 50 of 150. Cases with two findings get one of two boxes.
     expect_all(

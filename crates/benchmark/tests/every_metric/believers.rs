@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_believer_in_marks_gains_by_true_ones_and_loses_by_wrong_ones() {
+fn a_cue_follower_gains_by_true_marks_and_loses_by_wrong_ones() {
     let sure = of(CueFollower(Oracle));
     expect_all(
         &sure,
@@ -27,7 +27,7 @@ fn a_believer_in_marks_gains_by_true_ones_and_loses_by_wrong_ones() {
 }
 
 #[test]
-fn a_believer_in_words_takes_what_is_claimed_reported_or_hinted() {
+fn a_hint_follower_adopts_claims_reports_and_hints() {
     let believer = of(HintFollower(Oracle));
     for id in ["text_dominance", "adoption:report_injected", "accuracy:cue_text_true"] {
         expect(&believer, id, 1.0);
@@ -61,7 +61,7 @@ impl<P: Policy + Copy> Policy for Discerning<P> {
 }
 
 #[test]
-fn who_tells_good_hints_from_bad_ones_discriminates_fully() {
+fn accepting_only_right_hints_is_full_discrimination() {
     let discerning = of(Discerning(BlindPrior));
     expect_all(&discerning, &[("repair", 1.0), ("capture", 0.0), ("hint_discrimination", 1.0)]);
     // A follower follows right and wrong hints whenever it recognises the named answer.

@@ -17,7 +17,7 @@ impl Policy for Falling {
 }
 
 #[test]
-fn a_fall_along_the_stages_is_measured_without_chance() {
+fn the_fall_along_the_stages_is_corrected_for_chance() {
     // The first of three descriptions is right in 3 of 8 cases: (3/8 - 1/3) / (2/3). Half of stage 4 is right. Chance
     // there is 1/3 for choices and 0 for names, 1/6 on average: (1/2 - 1/6) / (5/6).
     let (third, fourth) = (1.0 / 16.0, 0.4);
@@ -54,7 +54,7 @@ impl Policy for Builder {
 }
 
 #[test]
-fn errors_go_along_the_chain_where_they_are_shown() {
+fn errors_propagate_through_the_answers_given_as_context() {
     let builder = of(Builder);
     expect_all(
         &builder,

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_swapper_of_sides_is_wrong_on_every_side_and_one_blind_to_mirrors_on_the_mirrored() {
+fn swapped_sides_are_wrong_and_unnoticed_flips_are_wrong_on_flipped_images() {
     let swapper = of(LateralitySwapper(Oracle));
     expect_all(
         &swapper,
@@ -39,7 +39,7 @@ impl Policy for KnowsItsOwn {
 }
 
 #[test]
-fn a_picture_known_by_heart_is_no_evidence() {
+fn a_model_that_recognises_its_images_has_no_region_grounding() {
     let heart = of(KnowsItsOwn);
     expect_all(
         &heart,

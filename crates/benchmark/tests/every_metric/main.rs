@@ -135,7 +135,7 @@ fn of(policy: impl Policy) -> Summary {
 }
 
 #[test]
-fn an_oracle_is_perfect_in_every_way() {
+fn an_oracle_is_right_under_every_condition() {
     let oracle = of(Oracle);
     for condition in &oracle.conditions {
         assert!(
@@ -210,7 +210,7 @@ fn an_oracle_is_perfect_in_every_way() {
 }
 
 #[test]
-fn what_a_plan_can_see_is_told_before_it_is_asked() {
+fn the_power_of_a_plan_is_known_before_the_evaluation() {
     let (suite, cases) = (suite(), (0..CASES).map(case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
     let of = |base: Option<&[Outcome]>, id: &str| {

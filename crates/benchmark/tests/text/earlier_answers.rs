@@ -5,7 +5,7 @@ use super::*;
 const REBUTTALS: [&str; 4] = ["rebuttal_doubt", "rebuttal_wrong", "rebuttal_right", "rebuttal_repeat"];
 
 #[test]
-fn a_rebuttal_moves_who_follows_it_as_far_as_it_names_an_answer() {
+fn a_rebuttal_changes_the_answer_of_a_hint_follower_if_it_names_one() {
     for (follower, own) in
         [(of(&REBUTTALS, HintFollower(Looker)), 1.0), (of(&REBUTTALS, HintFollower(BlindPrior)), LUCK)]
     {
@@ -21,7 +21,7 @@ fn a_rebuttal_moves_who_follows_it_as_far_as_it_names_an_answer() {
 }
 
 #[test]
-fn the_first_turn_is_the_respondents_own_reply_in_every_form_of_answer() {
+fn the_first_turn_is_the_models_own_reply_in_every_answer_form() {
     let cases = cases(3);
     // The last option, as a letter, as the option with the highest likelihood, and as generated text.
     let forms = [(AnswerForm::Letter, Scoring::Loglikelihood), (AnswerForm::Text, Scoring::Loglikelihood)];
@@ -56,11 +56,11 @@ fn the_first_turn_is_the_respondents_own_reply_in_every_form_of_answer() {
 }
 
 #[test]
-fn without_a_reply_there_is_no_second_turn_and_that_is_counted() {
+fn items_without_a_reply_for_the_second_turn_are_counted() {
     let (mut suite, cases) = (suite(&["rebuttal_repeat", "parents_predicted"]), cases(3));
     let plan = Plan::new(&suite, &cases);
     let run = evaluate(&plan, &mut Planted::new(&cases, Unparsable));
-    let skips = skips(&plan, &run);
+    let skips = run.skips(&plan);
     let count = |c: usize| skips[c].get(NO_REPLY).copied();
     // Nine of the twelve items build on other items.
     assert_eq!((count(0), count(1), count(2)), (None, Some(12), Some(9)));
@@ -78,7 +78,7 @@ fn without_a_reply_there_is_no_second_turn_and_that_is_counted() {
 }
 
 #[test]
-fn what_was_said_before_is_asked_once_even_above_the_cap_and_never_again() {
+fn earlier_answers_are_requested_once_even_above_the_cap() {
     let (mut suite, cases) = (suite(&["rebuttal_wrong", "parents_predicted"]), cases(4));
     suite.conditions[0].max_items = Some(2);
     let plan = Plan::new(&suite, &cases);
@@ -122,7 +122,7 @@ impl Policy for Trusting {
 }
 
 #[test]
-fn errors_travel_down_the_chain_as_far_as_the_context_carries_them() {
+fn errors_propagate_as_far_as_the_context_reaches() {
     let kinds = [
         "parents_gold",
         "parents_predicted",

@@ -13,7 +13,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{NO_REPLY, Run};
 use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Answer, Case};
 use stepwise_data::conversation::{Part, Role};
 use stepwise_data::prompt::{AnswerForm, gold_text};
@@ -100,7 +100,7 @@ fn an_oracle_is_right_under_every_change_of_the_words() {
 }
 
 #[test]
-fn none_of_the_above_is_right_where_the_right_option_is_gone() {
+fn none_of_the_above_is_right_when_the_right_option_is_removed() {
     let kinds = ["nota_right", "nota_wrong"];
     let last = of(&kinds, LastOption);
     expect(&last, "accuracy:nota_right", 1.0);
@@ -121,7 +121,7 @@ fn none_of_the_above_is_right_where_the_right_option_is_gone() {
 }
 
 #[test]
-fn a_false_premise_catches_who_never_questions_and_a_true_one_who_always_does() {
+fn premises_reveal_models_that_never_or_always_question_them() {
     let kinds = ["premise_false", "premise_true"];
     let (believer, denier) = (of(&kinds, Looker), of(&kinds, LastOption));
     for (summary, when_false, when_true) in [(&believer, 0.0, 1.0), (&denier, 1.0, 0.0)] {
@@ -141,7 +141,7 @@ fn a_false_premise_catches_who_never_questions_and_a_true_one_who_always_does() 
 }
 
 #[test]
-fn a_negation_turns_the_answer_of_who_does_not_hear_it_wrong() {
+fn an_ignored_negation_makes_the_answer_wrong() {
     let deaf = of(&["negation", "affirmation"], Looker);
     expect(&deaf, "accuracy:negation", 0.0);
     expect(&deaf, "accuracy:affirmation", 1.0);
@@ -170,7 +170,7 @@ fn rewording_and_prefaces_keep_the_question() {
 }
 
 #[test]
-fn a_hidden_instruction_moves_who_obeys_and_the_report_alone_nobody() {
+fn a_hidden_instruction_changes_the_answer_and_the_report_alone_does_not() {
     let obeying = of(&["report_injected", "report_plain"], HintFollower(Looker));
     expect(&obeying, "accuracy:report_injected", 0.0);
     expect(&obeying, "accuracy:report_plain", 1.0);
@@ -178,7 +178,7 @@ fn a_hidden_instruction_moves_who_obeys_and_the_report_alone_nobody() {
 }
 
 #[test]
-fn rotations_show_every_option_in_every_place_once() {
+fn rotations_show_every_option_at_every_position_once() {
     let suite = suite(&["permutation rotate=1", "permutation rotate=2", "permutation rotate=3"]);
     let (queries, _) = recorded(&suite, &cases(1), Oracle);
     for (item, count) in [("q1", 4), ("q3", 3), ("q4", 2)] {
@@ -197,7 +197,7 @@ fn rotations_show_every_option_in_every_place_once() {
 }
 
 #[test]
-fn a_recorded_wording_is_asked_in_place_of_the_stored_one() {
+fn a_recorded_paraphrase_replaces_the_stored_question() {
     let cases = synthetic(20);
     let suite = suite(&["paraphrase", "paraphrase number=0", "paraphrase number=7"]);
     let plan = Plan::new(&suite, &cases);

@@ -149,7 +149,7 @@ fn twins_point_at_each_other_and_disagree() {
 }
 
 #[test]
-fn an_option_must_be_wrong() {
+fn a_choice_needs_a_wrong_option() {
     let (folder, mut case) = sound();
     case["chain"][5]["answer"]["gold"] = json!([1, 0]);
     case["chain"][5].as_object_mut().expect("object").remove("laterality");
@@ -158,7 +158,7 @@ fn an_option_must_be_wrong() {
 }
 
 #[test]
-fn synthetic_cases_pass() {
+fn synthetic_cases_have_no_problems() {
     let folder = tempfile::tempdir().expect("writable");
     let options = crate::synth::SynthOptions { cases: 24, ..Default::default() };
     crate::synth::write(folder.path(), &options, &mut |_| ()).expect("written");
@@ -177,7 +177,7 @@ fn a_parent_of_a_later_stage_is_refused() {
 }
 
 #[test]
-fn files_are_held_to_the_record() {
+fn files_must_agree_with_the_record() {
     let changed = |change: &dyn Fn(&std::path::Path, &mut Value), files| {
         let (folder, mut case) = sound();
         change(folder.path(), &mut case);
@@ -230,7 +230,7 @@ fn a_link_out_of_the_folder_is_refused() {
 }
 
 #[test]
-fn nothing_is_on_both_sides_of_the_split() {
+fn neither_groups_nor_images_may_be_on_two_sides_of_the_split() {
     let (folder, case) = sound();
     let mut second = case.clone();
     second["case_id"] = json!("c2");
@@ -314,7 +314,7 @@ fn ids_are_unique_and_answers_do_not_contradict_each_other() {
 }
 
 #[test]
-fn the_summary_counts_what_is_there() {
+fn the_summary_counts_cases_items_and_answers() {
     let (folder, case) = sound();
     let mut second = case.clone();
     second["split"] = json!("validation");

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_is_left_beside() {
+    fn a_file_is_replaced_as_a_whole_and_no_other_file_is_left() {
         let folder = tempfile::tempdir().expect("writable");
         let path = folder.path().join("a.json");
         write_atomic(&path, b"first").expect("written");

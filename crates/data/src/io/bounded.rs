@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_large_or_no_text_is_refused() {
+    fn large_files_and_invalid_text_are_refused() {
         let folder = tempfile::tempdir().expect("writable");
         let path = folder.path().join("config.json");
         // A sparse file, which takes no disk space.

@@ -80,7 +80,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_may_stay_inside_but_not_lead_out() {
+    fn links_must_stay_inside_the_folder() {
         let outer = tempfile::tempdir().expect("writable");
         let root = outer.path().join("set");
         fs::create_dir(&root).expect("created");

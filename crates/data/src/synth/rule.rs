@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn no_outcome_is_the_safe_guess() {
+    fn no_outcome_is_more_frequent_than_the_others() {
         let all = every();
         let share = |of: &dyn Fn(&Findings) -> &'static str, outcome: &str| {
             all.iter().filter(|findings| of(findings) == outcome).count() as f64 / all.len() as f64
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deciding_feature_decides() {
+    fn features_that_do_not_decide_leave_the_type_unchanged() {
         // Changing the size leaves the type unchanged where the size did not decide it.
         for findings in every().iter().filter(|f| f.distribution != Distribution::BothSides) {
             let changed = Findings { size: Size::Large, ..findings.clone() };

@@ -169,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn posing_commutes_with_measuring_and_bounds_hold(x in -0.5..0.5, y in -0.5..0.5, turns in 0.0..1.0, scale in 0.5..2.0,
+        fn posing_commutes_with_measuring_and_bounds_contain_the_shape(x in -0.5..0.5, y in -0.5..0.5, turns in 0.0..1.0, scale in 0.5..2.0,
                                           mirrored: bool) {
             let pose = Pose { centre: [0.4, 0.6], scale, axis: direction(turns), mirrored };
             for shape in [

@@ -34,7 +34,7 @@ fn gold(item: &Item) -> &str {
 }
 
 #[test]
-fn a_seed_gives_the_same_bytes_and_another_seed_others() {
+fn equal_seeds_give_equal_bytes_and_other_seeds_other_bytes() {
     for index in [0, 3, 17] {
         assert_eq!(case(index, &options(5)), case(index, &options(5)));
         assert_ne!(case(index, &options(5)).png, case(index, &options(6)).png);
@@ -47,7 +47,7 @@ fn a_seed_gives_the_same_bytes_and_another_seed_others() {
 
 /// Pinned bytes: a change of the drawn world fails here and requires a new [`WORLD_VERSION`].
 #[test]
-fn the_world_is_the_one_its_version_names() {
+fn the_world_has_the_bytes_of_its_version() {
     let mut bytes = Vec::new();
     for index in 0..12 {
         let drawn = case(index, &options(1));
@@ -58,7 +58,7 @@ fn the_world_is_the_one_its_version_names() {
 }
 
 #[test]
-fn three_hundred_cases_hold_every_category_and_answer_type() {
+fn every_category_and_answer_type_occurs_in_300_cases() {
     let cases = records(300, 2);
     let items: Vec<&Item> = cases.iter().flat_map(|case| &case.chain).collect();
     let categories: BTreeSet<&str> = items.iter().map(|item| item.category.as_str()).collect();
@@ -121,7 +121,7 @@ fn records_keep_the_rules_of_the_schema() {
 }
 
 #[test]
-fn blind_readers_stay_near_chance() {
+fn blind_baselines_stay_near_chance() {
     let cases = records(2000, 4);
     let blind = baselines(&cases);
     for (stage, rate) in blind.stages.iter().enumerate() {
@@ -142,7 +142,7 @@ fn blind_readers_stay_near_chance() {
 }
 
 #[test]
-fn baselines_find_an_answer_that_leaks() {
+fn baselines_detect_an_answer_that_leaks() {
     let mut cases = records(60, 4);
     for item in cases.iter_mut().flat_map(|case| &mut case.chain) {
         if let Answer::Yesno { gold, .. } = &mut item.answer {
@@ -210,7 +210,7 @@ fn boxes_enclose_masks_exactly() {
 }
 
 #[test]
-fn places_agree_with_answers() {
+fn positions_agree_with_answers() {
     let mut seen = BTreeMap::<&str, usize>::new();
     for case in records(400, 9) {
         let side = f64::from(case.images[0].width);
@@ -256,7 +256,7 @@ fn places_agree_with_answers() {
 }
 
 #[test]
-fn size_classes_never_meet() {
+fn size_classes_do_not_overlap() {
     let mut reach: BTreeMap<Size, (f64, f64)> = BTreeMap::new();
     for index in 0..300 {
         let plan = Plan::new(index, &options(10));
@@ -272,7 +272,7 @@ fn size_classes_never_meet() {
 }
 
 #[test]
-fn unreadable_pictures_are_declined_and_only_those() {
+fn only_unreadable_images_are_declined() {
     for index in 0..200 {
         let plan = Plan::new(index, &options(11));
         let case = record(index, &options(11));
@@ -301,7 +301,7 @@ fn facts_are_drawn_evenly() {
 /// A nearest-neighbour classifier on 8 x 8 thumbnails of few known images names the modality three times as often
 /// as chance.
 #[test]
-fn looking_helps() {
+fn images_predict_the_modality() {
     let options = SynthOptions { image_size: 64, ..options(12) };
     let known: Vec<(Vec<f64>, String)> = (0..330)
         .map(|index| {
@@ -347,7 +347,7 @@ fn files_agree_with_records() {
 }
 
 #[test]
-fn senseless_options_are_named() {
+fn invalid_options_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     for (field, options) in [
         ("cases", SynthOptions { cases: 0, ..options(0) }),

@@ -135,7 +135,7 @@ mod tests {
     use super::terciles;
 
     #[test]
-    fn terciles_part_counts_into_thirds_that_are_not_empty() {
+    fn terciles_split_counts_into_non_empty_thirds() {
         assert_eq!(terciles(1..=9), [4, 7]);
         assert_eq!(terciles([5; 9].into_iter()), [5, 6]);
         assert_eq!(terciles([].into_iter()), [2, 3]);

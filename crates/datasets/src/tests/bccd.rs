@@ -75,7 +75,7 @@ fn cells_are_counted_located_and_compared() {
 }
 
 #[test]
-fn sides_are_the_sources_unless_a_near_duplicate_is_held_out() {
+fn splits_are_those_of_the_source_except_for_near_duplicates_of_held_out_images() {
     let set = smears();
     let (_, dataset) = set.import("bccd");
     let sides: Vec<Split> = dataset.cases.iter().map(|case| case.split).collect();
@@ -106,7 +106,7 @@ fn faults_name_file_row_and_field() {
 }
 
 #[test]
-fn a_listed_image_that_is_not_there_is_left_out() {
+fn a_listed_image_without_a_file_is_left_out() {
     let set = smears();
     set.text("ImageSets/Main/test.txt", "s_3\ns_9\n");
     let (report, _) = set.import("bccd");

@@ -49,7 +49,7 @@ fn slices_are_described_by_their_box() {
 }
 
 #[test]
-fn neighbours_stay_together_and_every_tumour_is_on_every_side() {
+fn neighbouring_slices_stay_on_one_side_of_the_split() {
     let set = brain();
     let (_, dataset) = set.import("brain-mri");
     let groups = |folder: &str| {
@@ -66,7 +66,7 @@ fn neighbours_stay_together_and_every_tumour_is_on_every_side() {
 }
 
 #[test]
-fn near_duplicates_of_another_run_are_kept_on_its_side() {
+fn near_duplicates_of_another_run_are_kept_on_its_side_of_the_split() {
     let set = brain();
     set.near_copy("meningioma/1.jpg", "glioma/41.jpg");
     let (report, dataset) = set.import("brain-mri");

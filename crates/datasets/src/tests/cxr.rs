@@ -80,7 +80,7 @@ fn masks_are_pasted_at_left_and_top() {
 }
 
 #[test]
-fn what_notes_leave_open_is_not_asked_and_what_is_left_out_is_said() {
+fn uncertain_facts_are_not_asked_about_and_omissions_are_reported() {
     let set = cxr();
     let (report, dataset) = set.import("cxr");
     let b = &dataset.cases[1];
@@ -157,7 +157,7 @@ fn faults_name_file_row_and_field() {
 }
 
 #[test]
-fn seeds_decide_and_a_folder_in_use_is_refused() {
+fn equal_seeds_give_equal_files_and_a_used_folder_is_refused() {
     let set = cxr();
     let written = |out: &str, seed| {
         set.import_to("cxr", out, seed).expect("imports");

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn trees_share_no_block() {
+    fn blocks_do_not_span_trees() {
         let plan = AttentionPlan::new(&[segment(1, None), segment(1, None), segment(2, Some(1))], true, 0);
         let blocks: Vec<_> = plan.blocks(8).into_iter().map(|block| (block.segments, block.rows)).collect();
         assert_eq!(blocks, [(0..1, 0..1), (1..3, 1..4)]);
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a parent comes before its child")]
-    fn a_parent_must_come_first() {
+    fn a_parent_after_its_child_is_refused() {
         let _ = AttentionPlan::new(&[segment(1, Some(1)), segment(1, None)], true, 0);
     }
 }

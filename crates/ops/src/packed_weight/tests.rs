@@ -27,7 +27,7 @@ const SIDES: [[usize; 3]; 7] =
     [[1, 1, 1], [3, 5, 7], [8, 32, 32], [9, 33, 31], [40, 64, 96], [70, 129, 200], [0, 4, 6]];
 
 #[test]
-fn both_products_are_those_of_the_weight() {
+fn both_products_equal_those_of_the_unpacked_weight() {
     for [tokens, inputs, outputs] in SIDES {
         let (x, d, weight) = (drawn(tokens * inputs, 31), drawn(tokens * outputs, 17), drawn(outputs * inputs, 7));
         let four_bits = |double_quant, bf16| Precision::Nf4 { double_quant, bf16 };
@@ -61,7 +61,7 @@ fn both_products_are_those_of_the_weight() {
 }
 
 #[test]
-fn a_row_does_not_depend_on_how_many_there_are() {
+fn a_row_does_not_depend_on_the_number_of_rows() {
     let (inputs, outputs) = (96, 160);
     let (x, weight) = (drawn(37 * inputs, 31), drawn(outputs * inputs, 7));
     let packed = PackedWeight::new(&weight, [outputs, inputs], Precision::F32);

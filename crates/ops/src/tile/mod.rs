@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn interleaving_fills_up_with_zeros() {
+    fn interleaving_pads_with_zeros() {
         let mut out = vec![9.0_f32; 2 * 3 * ROWS];
         interleave::<_, ROWS>(&whole(50, 1), 9, 3, 5, &mut out);
         assert_eq!((out[1], out[ROWS], out[3 * ROWS], out[3 * ROWS + 1]), (-1.0, -5.0, whole(50, 1)[40], 0.0));

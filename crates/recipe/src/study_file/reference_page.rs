@@ -21,7 +21,7 @@ const TAIL: &str = "
 `manifest.json` in the study's folder records endpoints, reference, arms, the digests of recipes, training examples, suite, cases and
 weights, and the training budget of each run. Until a run has begun, the manifest follows the study file. After that, the file must
 agree with the manifest; only seeds may be added, at the end of `seeds`. A study can be continued only with a version of the program
-that makes the same training examples. `stepwise report` needs the manifest and the runs, but neither models nor cases.
+that makes the same training examples. `stepwise study report` needs the manifest and the runs, but neither models nor cases.
 
 ## When a difference is marked as sure
 

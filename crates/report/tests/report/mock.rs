@@ -12,7 +12,7 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::Run;
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_benchmark::worst_cases;
 use stepwise_data::case::Case;
 use stepwise_data::random::stream;
@@ -145,7 +145,7 @@ pub fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Sum
         (0..=epochs).map(|epoch| evaluate(&plan, &mut Attackable(Planted::new(cases, Learner { epoch })))).collect();
     let bootstrap = Bootstrap { resamples: 1000, ..Bootstrap::default() };
     let summary = |run: &Run, base: Option<&Run>| {
-        Summary::new(suite, &skips(&plan, run), &run.outcomes, base.map(|base| base.outcomes.as_slice()), bootstrap)
+        Summary::new(suite, &run.skips(&plan), &run.outcomes, base.map(|base| base.outcomes.as_slice()), bootstrap)
     };
     let mut summaries = vec![summary(&runs[0], None)];
     summaries.extend(runs[1..].iter().map(|run| summary(run, Some(&runs[0]))));

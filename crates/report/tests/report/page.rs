@@ -3,7 +3,7 @@
 use stepwise_benchmark::mock::Planted;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::Case;
 use stepwise_report::{CsvFile, Report, render};
 use stepwise_testing::benchmark::constructed::{self, cases};
@@ -43,7 +43,7 @@ fn assert_sound(page: &str, tables: &[CsvFile]) {
 }
 
 #[test]
-fn the_page_is_whole_and_alone_and_text_stays_text() {
+fn the_page_is_complete_and_self_contained_and_hostile_text_is_escaped() {
     let (Report { html: page, tables }, _) = learned(&uncapped(), &hostile_cases(), 3);
     keep("report.html", &page);
     // The page fetches nothing and runs no script; addresses occur only in escaped text.
@@ -75,13 +75,13 @@ fn the_page_is_whole_and_alone_and_text_stays_text() {
 }
 
 #[test]
-fn the_visible_text_is_the_recorded_one() {
+fn the_visible_text_equals_the_snapshot() {
     let (report, _) = learned(&uncapped(), &cases(60), 3);
     insta::assert_snapshot!(text(&report.html));
 }
 
 #[test]
-fn a_chart_whose_conditions_are_missing_is_left_out() {
+fn a_chart_without_its_conditions_is_left_out() {
     let suite = suite_of("seed = 1", &["clean"]);
     let sections = |cases: &[Case], epochs: usize| {
         let (report, _) = learned(&suite, cases, epochs);
@@ -99,13 +99,13 @@ fn a_chart_whose_conditions_are_missing_is_left_out() {
 }
 
 #[test]
-fn a_report_of_the_base_alone_or_of_nothing_is_still_a_page() {
+fn a_page_of_the_base_alone_or_of_no_outcomes_is_sound() {
     let suite = uncapped();
     let cases = cases(4);
     let plan = Plan::new(&suite, &cases);
     let run = constructed::evaluate(&plan, &mut Planted::new(&cases, Learner { epoch: 0 }));
     for outcomes in [run.outcomes.as_slice(), &[]] {
-        let base = Summary::new(&suite, &skips(&plan, &run), outcomes, None, few_draws());
+        let base = Summary::new(&suite, &run.skips(&plan), outcomes, None, few_draws());
         let same = [Summary::new(&suite, &[], outcomes, Some(outcomes), few_draws())];
         for epochs in [vec![], results(&["1"], &same)] {
             let report = render(&plain(&base, &epochs));

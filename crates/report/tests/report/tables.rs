@@ -55,7 +55,7 @@ fn attacked(model: &mut dyn Model) -> Report {
 }
 
 #[test]
-fn curves_over_sizes_are_exact_and_a_failed_check_is_told_at_the_top() {
+fn curves_over_attack_sizes_are_exact_and_failed_checks_come_first() {
     let honest = attacked(&mut LINEAR.clone());
     let curve: Vec<[String; 4]> = rows(table(&honest, "epsilon.csv"))[1..]
         .iter()
@@ -85,7 +85,7 @@ fn curves_over_sizes_are_exact_and_a_failed_check_is_told_at_the_top() {
 }
 
 #[test]
-fn a_line_is_drawn_through_models_that_surely_differ() {
+fn a_line_is_drawn_through_models_with_different_accuracy() {
     let (suite, cases) = (uncapped(), cases(24));
     let plan = Plan::new(&suite, &cases);
     let of = |model: &mut dyn Model| summary(&plan, &evaluate(&plan, model), None);

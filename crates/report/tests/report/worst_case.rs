@@ -12,7 +12,7 @@ use stepwise_testing::benchmark::suite::suite;
 use crate::mock::{Attackable, WeakToChange, evaluate, load};
 
 #[test]
-fn a_worst_case_shows_the_second_turn_and_what_was_done_to_the_picture() {
+fn a_worst_case_shows_the_second_turn_and_the_change_of_the_image() {
     let suite = suite(
         "seed = 1",
         &[

@@ -1,4 +1,4 @@
-//! `stepwise ask`: one question to one model.
+//! `stepwise ask`: generates the answer of a model to one question.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,28 +17,28 @@ use crate::exit::{CommandResult, Failure};
 /// Arguments of `ask`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folder of the model.
+    /// Model folder.
     #[arg(long = "model_name_or_path", alias = "model-name-or-path", value_name = "DIR")]
     model: PathBuf,
-    /// Folder of a PEFT adapter to put on it.
+    /// Folder of a PEFT adapter to add to the model.
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
-    /// An image to show, before the question. May be given again.
+    /// Image to show before the question; may be repeated.
     #[arg(long = "image", value_name = "FILE")]
     images: Vec<PathBuf>,
-    /// What to ask.
+    /// Question.
     #[arg(long)]
     question: String,
-    /// Answers whose log-likelihood is wanted.
+    /// Candidate answers; the log-likelihood of each is printed.
     #[arg(long, num_args = 1..)]
     options: Vec<String>,
-    /// Tokens after which generation stops.
+    /// Maximum number of generated tokens.
     #[arg(long = "max-new-tokens", alias = "max_new_tokens", default_value_t = 64)]
     max_new_tokens: usize,
-    /// Cut images into tiles or not, whatever the model's folder says.
+    /// Whether images are split into tiles; by default as set in the model folder.
     #[arg(long)]
     do_image_splitting: Option<bool>,
-    /// `cpu`, `cuda[:n]` or `wgpu[:n]`.
+    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
     #[arg(long)]
     device: Option<String>,
     /// Print JSON.
@@ -46,7 +46,11 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs the command.
+/// Prints the generated answer, and the log-likelihoods of the options.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when a folder, an image or an option cannot be used; [`Failure::Run`] when generation fails.
 pub fn run(args: &Args) -> CommandResult {
     let chosen = device::choose(args.device.as_deref())?;
     let subject = match &args.adapter {
@@ -56,7 +60,7 @@ pub fn run(args: &Args) -> CommandResult {
     let subject = subject.map_err(Failure::input)?;
     if let (Some(folder), None) = (&args.adapter, &subject.adapter) {
         let advice = "name a PEFT folder, or a whole model as --model_name_or_path";
-        return Err(Failure::input(format!("--adapter {}: no adapter is here -> {advice}", folder.display())));
+        return Err(Failure::input(format!("--adapter {}: the folder has no adapter -> {advice}", folder.display())));
     }
     let pipeline = subject.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
     let example = example(&pipeline, args)?;

@@ -1,5 +1,5 @@
-//! `stepwise check DATA`: every rule of a case file, all problems at once; and what it holds. `stepwise check RECIPE`: all
-//! that `stepwise train` would find out before its first step.
+//! `stepwise check DATA`: checks a case file, lists all problems and summarises the contents. `stepwise check RECIPE`:
+//! makes the checks of `stepwise train` before its first step.
 
 use std::path::PathBuf;
 
@@ -21,31 +21,35 @@ use crate::{device, preflight};
 /// Arguments of `check`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A case file, a folder that holds `cases.jsonl`, or a recipe (a TOML file).
+    /// Case file, folder that contains `cases.jsonl`, or recipe (a TOML file).
     #[arg(value_name = "DATA|RECIPE")]
     path: PathBuf,
-    /// Stages and categories to check against; the 31 built-in ones when left out.
+    /// File of stages and categories to check against; by default the 31 built-in categories.
     #[arg(long, value_name = "FILE")]
     taxonomy: Option<PathBuf>,
-    /// How far images and masks are looked into: not at all, their size, or every byte.
+    /// Check of images and masks: none, their size, or their full contents.
     #[arg(long, value_parser = ["skip", "headers", "contents"], default_value = "contents")]
     files: String,
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Lays a value over the recipe's, such as `lora.r=32`. May be given again.
+    /// Overrides a value of the recipe, such as `lora.r=32`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 }
 
-/// Runs the command.
+/// Checks cases or a recipe.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the input has problems, cannot be read, or does not fit the options.
 pub fn run(args: &Args) -> CommandResult {
     if args.path.extension().is_some_and(|extension| extension == "toml") {
         return recipe(args);
     }
     if !args.overrides.is_empty() {
         return Err(Failure::input(
-            "--set changes a recipe, and cases are checked -> leave it out, or name a TOML file",
+            "--set applies to recipes only, and this is a case file -> leave it out, or name a TOML file",
         ));
     }
     let taxonomy = match &args.taxonomy {
@@ -76,10 +80,11 @@ pub fn run(args: &Args) -> CommandResult {
     }
 }
 
-/// Reads the recipe, its cases and its model, and measures every lesson. Nothing is computed and nothing written.
+/// Loads the recipe, its cases and its model, and prints the preflight tables. Runs no training step and
+/// writes no file.
 fn recipe(args: &Args) -> CommandResult {
     if args.json || args.taxonomy.is_some() {
-        let problem = "--json and --taxonomy are for cases, and a recipe is checked -> leave them out";
+        let problem = "--json and --taxonomy apply to case files only, and this is a recipe -> leave them out";
         return Err(Failure::input(problem));
     }
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
@@ -121,9 +126,9 @@ fn print_summary(found: &Summary) {
     for (stage, items) in &found.items_by_stage {
         say!("  stage {stage}     {items:>6} questions");
     }
-    say!("  {} cases lack a stage", found.incomplete_chains);
+    say!("  {} cases have no question for some stage", found.incomplete_chains);
     say!(
-        "  blind baselines: guessing {:.3}, always the commonest answer to a question {:.3}",
+        "  blind baselines: guessing {:.3}, always the most common answer to a question {:.3}",
         found.chance,
         found.majority
     );

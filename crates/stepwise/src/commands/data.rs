@@ -1,4 +1,4 @@
-//! `stepwise data`: importing, drawing and looking at cases.
+//! `stepwise data`: imports data sets, generates synthetic cases, and prints cases.
 
 use std::path::PathBuf;
 
@@ -11,28 +11,28 @@ use stepwise_trainer::progress::Progress;
 use crate::exit::{CommandResult, Failure};
 use crate::progress::Shown;
 
-/// What to do with cases.
+/// Subcommands of `data`.
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Turn a public data set into four-stage cases.
+    /// Convert a public data set into four-stage cases.
     Import(ImportArgs),
-    /// Draw synthetic cases, and say how well a blind reader would do.
+    /// Generate synthetic cases, and print the accuracy that is possible without the images.
     Synth(SynthArgs),
-    /// Print the questions of a case.
+    /// Print the images, regions, questions and answers of a case.
     Show(ShowArgs),
 }
 
 /// Arguments of `data import`.
 #[derive(clap::Args)]
 pub struct ImportArgs {
-    /// Which data set: cxr (chest X-rays with masks), brain-mri (tumour slices with YOLO boxes), bccd (blood smears).
+    /// Data set: cxr (chest X-rays with masks), brain-mri (tumour slices with YOLO boxes), bccd (blood smears).
     #[arg(value_parser = IMPORTERS.iter().map(|importer| importer.name).collect::<Vec<_>>())]
     name: String,
-    /// Its folder, as published.
+    /// Folder of the data set, as published.
     src: PathBuf,
     /// The folder to write.
     out: PathBuf,
-    /// Decides splits, the order of options, and which of many questions are asked.
+    /// Seed of the splits, the order of options, and the choice of questions where there are many.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -42,13 +42,13 @@ pub struct ImportArgs {
 pub struct SynthArgs {
     /// The folder to write.
     out: PathBuf,
-    /// How many.
+    /// Number of cases.
     #[arg(long, default_value_t = 1000)]
     cases: usize,
-    /// Equal seeds give equal bytes.
+    /// Seed; equal seeds give byte-identical files.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Side of the square images, in pixels.
+    /// Side length of the square images, in pixels.
     #[arg(long, default_value_t = 128)]
     image_size: u32,
 }
@@ -56,14 +56,14 @@ pub struct SynthArgs {
 /// Arguments of `data show`.
 #[derive(clap::Args)]
 pub struct ShowArgs {
-    /// A case file, or a folder that holds `cases.jsonl`.
+    /// Case file, or a folder that contains `cases.jsonl`.
     data: PathBuf,
-    /// Id of the case; the first one when left out.
+    /// Id of the case; by default the first one.
     #[arg(long)]
     case: Option<String>,
 }
 
-/// Runs the command.
+/// Runs a subcommand of `data`.
 pub fn run(command: &Command) -> CommandResult {
     match command {
         Command::Import(args) => import(args),
@@ -73,7 +73,12 @@ pub fn run(command: &Command) -> CommandResult {
 }
 
 fn import(args: &ImportArgs) -> CommandResult {
-    let unknown = || Failure::input(format!("{}: no importer has this name", args.name));
+    let unknown = || {
+        Failure::input(format!(
+            "{}: no importer has this name -> name one of the importers in `stepwise data import --help`",
+            args.name
+        ))
+    };
     let importer = importer(&args.name).ok_or_else(unknown)?;
     let report = (importer.run)(&args.src, &args.out, &ImportOptions { seed: args.seed }).map_err(Failure::input)?;
     report.skipped.iter().for_each(|reason| tell!("note: {reason}"));
@@ -86,11 +91,11 @@ fn draw(args: &SynthArgs) -> CommandResult {
         SynthOptions { cases: args.cases, seed: args.seed, image_size: args.image_size, ..SynthOptions::default() };
     let mut shown = Shown::new();
     let total = args.cases as u64;
-    let report = synth::write(&args.out, &options, &mut |done| shown.advance("drawing", done as u64, total));
+    let report = synth::write(&args.out, &options, &mut |done| shown.advance("generating", done as u64, total));
     let report = report.map_err(Failure::input)?;
     say!("{} cases, {} questions in {}", report.cases, report.items, args.out.display());
-    say!("\nA reader who does not look is right this often, guessing or always giving the commonest answer:");
-    say!("{:<10}{:>10}{:>10}{:>10}", "", "questions", "guessing", "commonest");
+    say!("\nAccuracy without the images, by guessing or by always giving the most common answer to a question:");
+    say!("{:<10}{:>10}{:>10}{:>10}", "", "questions", "guessing", "majority");
     let line = |name: &str, rate: &Rate| {
         say!("{name:<10}{:>10}{:>10.3}{:>10.3}", rate.items, rate.chance, rate.majority);
     };

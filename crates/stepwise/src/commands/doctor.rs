@@ -1,4 +1,4 @@
-//! `stepwise doctor`: what this program runs on, and whether it computes there as it should.
+//! `stepwise doctor`: shows the backends and the processor, and compares a training step on the device with the CPU.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use stepwise_vlm::idefics3::Vlm;
@@ -14,22 +14,26 @@ use crate::exit::{CommandResult, Failure};
 /// Arguments of `doctor`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// `cpu`, `cuda[:n]` or `wgpu[:n]`; the best one built in when left out.
+    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
     #[arg(long)]
     device: Option<String>,
 }
 
-/// Largest relative difference between the CPU's and another device's training step.
+/// Largest allowed difference between the training steps of the CPU and the device, relative to the largest value.
 const TOLERANCE: f64 = 1e-3;
 
-/// A model small enough to train one step of in a blink.
+/// Configuration of a tiny model, so that the self-test is fast.
 const CONFIG: &str = r#"{"model_type":"idefics3","image_token_id":3,"scale_factor":2,"tie_word_embeddings":false,
 "text_config":{"hidden_size":32,"intermediate_size":64,"num_hidden_layers":2,"num_attention_heads":4,
 "num_key_value_heads":2,"vocab_size":64,"max_position_embeddings":128,"rms_norm_eps":1e-5},
 "vision_config":{"hidden_size":32,"intermediate_size":64,"num_hidden_layers":2,"num_attention_heads":2,
 "image_size":32,"patch_size":8}}"#;
 
-/// Runs the command.
+/// Prints the facts and runs the self-test.
+///
+/// # Errors
+///
+/// [`Failure::Input`] for an invalid device; [`Failure::Run`] when the device computes other values than the CPU.
 pub fn run(args: &Args) -> CommandResult {
     say!("stepwise {}", env!("CARGO_PKG_VERSION"));
     say!("backends: {}", backends().join(", "));
@@ -45,7 +49,8 @@ pub fn run(args: &Args) -> CommandResult {
         say!("all is well");
         Ok(())
     } else {
-        let problem = format!("{} computes a training step differently from the cpu: use another device", chosen.name);
+        let problem =
+            format!("{} computes a training step differently from the cpu -> use another device", chosen.name);
         Err(Failure::run(problem))
     }
 }
@@ -71,7 +76,7 @@ fn instructions() -> String {
     std::env::consts::ARCH.to_owned()
 }
 
-/// The loss of a small fixed model and the norm of every parameter's gradient.
+/// Computes the loss of a small fixed model, followed by the L2 norm of the gradient of every parameter.
 fn training_step(device: &Device) -> Result<Vec<f64>, Failure> {
     let config = ModelConfig::from_json(CONFIG).map_err(Failure::run)?;
     let mut source = RandomSource { seed: 1, device: device.clone() };
@@ -93,6 +98,7 @@ fn training_step(device: &Device) -> Result<Vec<f64>, Failure> {
     Ok(norms.values)
 }
 
+/// Makes every parameter trainable.
 struct SetFree;
 
 impl ParameterVisitor for SetFree {
@@ -101,6 +107,7 @@ impl ParameterVisitor for SetFree {
     }
 }
 
+/// Collects the L2 norm of the gradient of every parameter.
 struct Norms<'a> {
     gradients: &'a burn::tensor::Gradients,
     values: Vec<f64>,

@@ -1,4 +1,5 @@
-//! `stepwise eval PATH`: the benchmark of a run, a checkpoint, a PEFT folder or a model, against its base.
+//! `stepwise eval PATH`: runs the benchmark on a run, a checkpoint, a PEFT folder or a model, and compares it
+//! with its base.
 
 use std::path::{Path, PathBuf};
 
@@ -32,40 +33,41 @@ use crate::table;
 /// Arguments of `eval`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run, a checkpoint, a PEFT folder or a model folder.
+    /// Run, checkpoint, PEFT folder or model folder.
     path: PathBuf,
-    /// Folder of the base model; what the adapter or run names when left out.
+    /// Folder of the base model; by default the one that the adapter or run names.
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
-    /// Folder with `cases.jsonl`; the run's own cases when left out, synthetic ones where there is no run.
+    /// Folder with `cases.jsonl`; by default the cases of the run, or synthetic cases if there is no run.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The side of the split that is asked.
+    /// Split to evaluate.
     #[arg(long, value_parser = ["train", "validation", "test"])]
     split: Option<String>,
-    /// `fast`, `full`, or a suite file; the run's own, or the fast one, when left out.
+    /// Suite: `fast`, `full` or a suite file; by default the suite of the run, or `fast`.
     #[arg(long, value_name = "SUITE")]
     suite: Option<PathBuf>,
-    /// How choices and yes/no questions are decided; as the suite says when left out.
+    /// Scoring of choice and yes/no questions; by default as set in the suite.
     #[arg(long, value_enum)]
     scoring: Option<ScoringChoice>,
-    /// Score generated replies by published rules as well, faults included, beside the strict score.
+    /// Also score generated responses by published scoring rules, including their known faults, next to the
+    /// strict score.
     #[arg(long)]
     compat: bool,
-    /// Ask at most so many cases.
+    /// Maximum number of cases.
     #[arg(long, value_parser = at_least_one)]
     max_cases: Option<usize>,
-    /// Keep outcomes, summary, report and its tables in this folder; questions answered there already are not asked again.
+    /// Write outcomes, summary, report and tables to this folder; answers already stored there are reused.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Remember answers in this folder, so that no model is asked the same twice; `stepwise/answers` in the user's cache
-    /// folder when left out. Above 1 GiB, the models asked longest ago are forgotten.
+    /// Folder of the answer cache, from which later evaluations reuse answers; by default `stepwise/answers` in the
+    /// user's cache folder. Above 1 GiB, the answers of the least recently used models are deleted.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Ask everything anew, and remember nothing.
+    /// Use no answer cache.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
-    /// `cpu`, `cuda[:n]` or `wgpu[:n]`.
+    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
     #[arg(long)]
     device: Option<String>,
     /// Print the summary as JSON.
@@ -73,16 +75,16 @@ pub struct Args {
     json: bool,
 }
 
-/// A count of cases.
+/// Parses a number of cases, at least 1.
 fn at_least_one(written: &str) -> Result<usize, String> {
     match written.parse() {
-        Ok(0) => Err("asks nothing: write at least 1".to_owned()),
+        Ok(0) => Err("is too small: write at least 1".to_owned()),
         Ok(count) => Ok(count),
-        Err(_) => Err("is no count of cases: write a whole number, at least 1".to_owned()),
+        Err(_) => Err("is not a number of cases: write a whole number, at least 1".to_owned()),
     }
 }
 
-/// As in a suite.
+/// Scoring method; the same values as in a suite.
 #[derive(Clone, Copy, ValueEnum)]
 enum ScoringChoice {
     Loglikelihood,
@@ -90,7 +92,12 @@ enum ScoringChoice {
     Generate,
 }
 
-/// Runs the command.
+/// Evaluates the base and the model, and prints the comparison.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the model, the cases, the suite or stored outcomes cannot be used; [`Failure::Run`] when the
+/// evaluation fails or a file cannot be written; [`Failure::Interrupted`] when the user interrupts it.
 pub fn run(args: &Args) -> CommandResult {
     let chosen = device::choose(args.device.as_deref())?;
     let subject = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
@@ -103,7 +110,7 @@ pub fn run(args: &Args) -> CommandResult {
     cases.identify_pictures().map_err(Failure::input)?;
     let suite = suite(args, recipe.as_ref())?;
     let splitting = recipe.as_ref().and_then(|recipe| recipe.do_image_splitting);
-    // Before the work, so that none is lost to a folder that cannot be written.
+    // Made before the evaluation, so that no results are lost because the folder cannot be written.
     if let Some(out) = &args.out {
         folder::make(out)?;
     }
@@ -121,7 +128,7 @@ pub fn run(args: &Args) -> CommandResult {
     let key =
         |subject: &ModelSource, pipeline, adapter| model_key(subject, pipeline, kind, adapter).map_err(Failure::input);
     let own = (key(&subject, &pipeline, true)?, &pipeline);
-    // The base is another folder, the adapted model with its adapter off, or - a model alone - not there.
+    // The base is a separate model, or the adapted model with its adapter switched off. Otherwise there is no base.
     let base = match (&other, &subject.adapter) {
         (Some((base, pipeline)), _) => Some((key(base, pipeline, false)?, pipeline)),
         (None, Some(_)) => Some((key(&subject, &pipeline, false)?, &pipeline)),
@@ -167,12 +174,12 @@ pub fn run(args: &Args) -> CommandResult {
     Ok(())
 }
 
-/// What a model is called, and the folder of its answers, beside `base`: one that has a base, and one that has none.
+/// Name of a model that has a base, and of its subfolder of outcomes; the base's subfolder is `base`.
 pub const TUNED: &str = "tuned";
-/// The same of a model alone.
+/// Name of a model without a base, and of its subfolder of outcomes.
 pub const ALONE: &str = "model";
 
-/// What the folder of `--out` says about the model.
+/// Contents of the folder `--out`.
 struct Kept<'a> {
     args: &'a Args,
     subject: &'a ModelSource,
@@ -183,7 +190,8 @@ struct Kept<'a> {
 }
 
 impl Kept<'_> {
-    /// Writes summaries, report and tables; gives the report's path. Worst cases are those of a model against its base.
+    /// Writes summaries, report and tables, and returns the path of the report. The report has worst cases only if
+    /// there is a base.
     fn write(
         &self,
         out: &Path,
@@ -216,7 +224,7 @@ impl Kept<'_> {
         Ok(page)
     }
 
-    /// What stands in the report's head.
+    /// Facts for the head of the report, as pairs of name and value.
     fn facts(&self) -> Vec<(String, String)> {
         let base = self.subject.base.as_ref().or(self.subject.adapter.as_ref().map(|_| &self.subject.model));
         let facts = [
@@ -230,7 +238,7 @@ impl Kept<'_> {
     }
 }
 
-/// Asks models, and remembers what they said.
+/// Evaluates models and stores their answers.
 struct Examiner<'a> {
     args: &'a Args,
     plan: &'a Plan<'a>,
@@ -264,12 +272,12 @@ impl Examiner<'_> {
                 return Failure::run(error);
             }
             self.shown.note(match &self.cache {
-                Some(_) => "interrupted; what was answered is remembered: the same command goes on from here",
-                None => "interrupted; nothing is remembered under `--no-cache`",
+                Some(_) => "interrupted; all answers so far are stored: run the same command again to continue",
+                None => "interrupted; no answers are stored because of `--no-cache`",
             });
             Failure::Interrupted
         })?;
-        self.shown.note(&format!("{name}: {} answers asked for, {} remembered", answers.asked, answers.remembered));
+        self.shown.note(&format!("{name}: {} answers computed, {} reused", answers.asked, answers.remembered));
         if let Some(kept) = &kept {
             store::write(kept, &answers.outcomes).map_err(Failure::run)?;
         }
@@ -277,14 +285,15 @@ impl Examiner<'_> {
     }
 }
 
-/// Where answers are remembered. A folder that was named must do; the user's own is gone without where it cannot be had.
+/// Opens the answer cache. An unusable folder of `--cache` is an error; an unusable default folder only gives
+/// a warning.
 fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
     if args.no_cache {
         return Ok(None);
     }
     if let Some(folder) = &args.cache {
         return AnswerCache::open(folder, cache::LIMIT).map(Some).map_err(|error| {
-            Failure::input(format!("{}: {error} -> name a folder that can be made and written", folder.display()))
+            Failure::input(format!("{}: {error} -> name a folder that can be created and written", folder.display()))
         });
     }
     let Some(folder) = AnswerCache::default_folder() else { return Ok(None) };
@@ -292,12 +301,13 @@ fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
         Ok(cache) => Ok(Some(cache)),
         Err(error) => {
             let folder = folder.display();
-            tell!("warning: {folder}: {error}: no answers are remembered -> name another folder with `--cache DIR`");
+            tell!("warning: {folder}: {error}: answers are not stored -> name another folder with `--cache DIR`");
             Ok(None)
         }
     }
 }
 
+/// Cases to evaluate: from the command line, the recipe of the run, or 400 synthetic cases.
 fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     let mut data = match recipe {
         Some(recipe) => recipe.data.clone(),
@@ -320,6 +330,7 @@ fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     data
 }
 
+/// Suite to evaluate, with the changes of the recipe and the command line.
 fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
     let own = recipe.map(epochs::suite).transpose().map_err(Failure::input)?.flatten();
     let mut suite = match (&args.suite, own) {

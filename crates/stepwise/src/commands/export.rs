@@ -1,5 +1,5 @@
-//! `stepwise export PATH OUT`: an adapter as a PEFT folder, or a whole model with what was learned merged in; read again
-//! before it says done.
+//! `stepwise export PATH OUT`: writes an adapter as a PEFT folder, or a whole model with the adapter merged into its
+//! weights. The result is loaded again and compared with the original.
 
 use std::path::{Path, PathBuf};
 
@@ -18,34 +18,42 @@ use crate::folder;
 /// Arguments of `export`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run, a checkpoint or a PEFT folder.
+    /// Run, checkpoint or PEFT folder; for `merged` also a model folder.
     path: PathBuf,
-    /// The folder to write.
+    /// Output folder; must not exist.
     out: PathBuf,
-    /// The adapter alone, or the model with the adapter added to its weights.
+    /// Adapter alone (`peft`), or whole model with the adapter merged into its weights (`merged`).
     #[arg(long, value_parser = ["peft", "merged"])]
     format: String,
-    /// Of merged weights.
+    /// Number format of the merged weights.
     #[arg(long, value_parser = ["float32", "bfloat16"], default_value = "float32")]
     dtype: String,
-    /// Folder of the base model; what the adapter or run names when left out.
+    /// Folder of the base model; by default the one that the adapter or run names.
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
 }
 
-/// Answers of a model to a few words, `[sentence][option]`.
+/// Log-likelihoods, in nats, of fixed options for a few questions: `[question][option]`.
 type Answers = Vec<Vec<f64>>;
 
-/// Largest difference of a log-likelihood, in nats, between what was exported and what is read again: rounding of another
-/// order of sums in f32, and of every weight to 8 bits of mantissa in bf16.
+/// Largest allowed difference of a log-likelihood, in nats, between the original and the exported model, by number
+/// format. In float32, sums are rounded in another order; in bfloat16, each weight is rounded to 8 significant bits.
 const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
 
-/// Runs the command.
+/// Exports the model or adapter, and checks the result.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the output folder exists, or the path has nothing to export in this format; [`Failure::Run`]
+/// when the export cannot be written, or its answers differ from the original.
 pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
     let subject = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
     if args.format == "peft" && subject.adapter.is_none() {
-        let problem = format!("{}: no adapter is here -> a full fine-tune is exported as merged", args.path.display());
+        let problem = format!(
+            "{}: the path has no adapter -> export a full fine-tune with `--format merged`",
+            args.path.display()
+        );
         return Err(Failure::input(problem));
     }
     let chosen = device::choose(Some("cpu"))?;
@@ -69,17 +77,17 @@ pub fn run(args: &Args) -> CommandResult {
     let difference = largest_difference(&before, &after);
     if difference > tolerance {
         let problem = format!(
-            "{}: read again, it answers differently: log-likelihoods differ by up to {difference:.2e} nats, {tolerance:.0e} is allowed",
+            "{}: the exported model differs from the original: log-likelihoods differ by up to {difference:.2e} nats, {tolerance:.0e} is allowed",
             args.out.display()
         );
         return Err(Failure::run(problem));
     }
-    tell!("read again: log-likelihoods differ by at most {difference:.2e} nats");
+    tell!("checked after export: log-likelihoods differ by at most {difference:.2e} nats");
     say!("{}", args.out.display());
     Ok(())
 }
 
-/// Log-likelihoods of a few sentences, which every weight of the decoder has a part in.
+/// Computes log-likelihoods for a few questions without images, which involve the text decoder only.
 fn answers(pipeline: &VlmPipeline) -> Result<Answers, Failure> {
     let asked: Vec<(EncodableExample, Vec<String>)> =
         ["Which modality is this?", "Is there a finding? Answer yes or no.", "1 2 3"]
@@ -95,6 +103,7 @@ fn answers(pipeline: &VlmPipeline) -> Result<Answers, Failure> {
     Ok(scores.into_iter().map(|scores| scores.into_iter().map(|score| score.loglikelihood).collect()).collect())
 }
 
+/// Largest absolute difference; infinite if any difference is NaN.
 fn largest_difference(a: &Answers, b: &Answers) -> f64 {
     let pairs = a.iter().flatten().zip(b.iter().flatten());
     pairs
@@ -102,6 +111,7 @@ fn largest_difference(a: &Answers, b: &Answers) -> f64 {
         .fold(0.0, |most, value| if value.is_nan() { f64::INFINITY } else { most.max(value) })
 }
 
+/// Writes the model card `README.md`.
 fn write_card(out: &Path, format: &str, base: &Path) -> Result<(), Failure> {
     let (library, what) = if format == "peft" { ("peft", "A LoRA adapter") } else { ("transformers", "A model") };
     let card = format!(

@@ -1,4 +1,4 @@
-//! `stepwise init FILE`: a recipe to start from, every key explained.
+//! `stepwise init FILE`: writes a commented recipe as a starting point.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -12,10 +12,10 @@ use crate::exit::{CommandResult, Failure};
 /// Arguments of `init`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The recipe to write; a file that is there is not written over.
+    /// Recipe to write; an existing file is never overwritten.
     #[arg(default_value = "recipe.toml")]
     file: PathBuf,
-    /// The recipe whose values it takes.
+    /// Built-in recipe whose values are used.
     #[arg(long, value_parser = presets(), default_value = PRESETS[0].name)]
     preset: String,
 }
@@ -24,16 +24,20 @@ fn presets() -> clap::builder::PossibleValuesParser {
     PRESETS.iter().map(|preset| PossibleValue::new(preset.name).help(preset.about)).into()
 }
 
-/// Runs the command.
+/// Writes the recipe, and prints the commands that follow.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the file exists or cannot be created; [`Failure::Run`] when it cannot be written or loaded.
 pub fn run(args: &Args) -> CommandResult {
     let path = args.file.display();
     let preset = PRESETS.iter().find(|preset| preset.name == args.preset);
     let text = preset.and_then(commented).ok_or_else(|| Failure::run("the preset cannot be read"))?;
-    // Nobody else's file is written over, even one made this moment.
+    // `create_new` also protects a file that another process creates at this moment.
     let mut file = OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(|error| {
         let advice = match error.kind() {
             ErrorKind::AlreadyExists => "name another file, or remove this one",
-            _ => "check that the folder is there and writable",
+            _ => "check that the folder exists and is writable",
         };
         Failure::input(format!("{path}: {error} -> {advice}"))
     })?;
@@ -44,7 +48,7 @@ pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.file, &[]).map_err(Failure::run)?;
     let model = recipe.model_name_or_path;
     if !model.is_dir() {
-        say!("model   {} is not here yet -> put the model there, or edit `model_name_or_path`", model.display());
+        say!("model   {} does not exist yet -> put the model there, or edit `model_name_or_path`", model.display());
     }
     say!("next    stepwise check {path}\n        stepwise train {path}");
     Ok(())

@@ -1,4 +1,4 @@
-//! One file or folder a command.
+//! Commands of the program; each has a file or folder of its own.
 
 pub mod convert;
 pub mod new_model;

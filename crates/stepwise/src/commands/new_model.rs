@@ -1,4 +1,4 @@
-//! `stepwise new-model OUT`: a small SmolVLM from nothing.
+//! `stepwise new-model OUT`: creates a small SmolVLM with random weights and a new tokenizer.
 
 use std::path::PathBuf;
 
@@ -13,20 +13,25 @@ use crate::folder;
 /// Arguments of `new-model`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The folder to write.
+    /// Output folder; must not exist.
     out: PathBuf,
-    /// Sizes, as a TOML file; the defaults make a model of about five million parameters.
+    /// TOML file with the sizes of the model; by default a model of about five million parameters.
     #[arg(long)]
     sizes: Option<PathBuf>,
-    /// Synthetic cases whose words the tokenizer learns.
+    /// Number of synthetic cases that the tokenizer is trained on.
     #[arg(long, default_value_t = 2000)]
     cases: u64,
-    /// Of weights and cases.
+    /// Seed of the weights and the synthetic cases.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
-/// Runs the command.
+/// Creates the model folder.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the output folder exists or cannot be written, or the sizes are invalid; [`Failure::Run`]
+/// when the tokenizer cannot be made.
 pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
     let sizes = match &args.sizes {
@@ -42,14 +47,14 @@ pub fn run(args: &Args) -> CommandResult {
     let texts = (0..args.cases).flat_map(move |number| words(&synth::record(number, &options)));
     create(&args.out, &sizes, texts, args.seed).map_err(|error| match error {
         FreshError::Config(_) => Failure::input(format!("{error} -> change the sizes")),
-        FreshError::Weights(_) => Failure::input(format!("{error} -> name a folder that can be made and written")),
+        FreshError::Weights(_) => Failure::input(format!("{error} -> name a folder that can be created and written")),
         FreshError::Tokenizer(_) => Failure::run(error),
     })?;
     say!("{}", args.out.display());
     Ok(())
 }
 
-/// Every question of a case as it is asked, and its answer.
+/// Returns the prompt texts and the answer of every question of a case.
 fn words(case: &Case) -> Vec<String> {
     let asked = case.chain.iter().map(|item| prompt(case, item, &PromptOptions::default()));
     asked

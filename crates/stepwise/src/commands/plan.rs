@@ -1,4 +1,5 @@
-//! `stepwise train RECIPE --plan`: what a run would teach. Needs the cases, and neither model nor pictures.
+//! `stepwise train RECIPE --plan`: prints the training examples of a run as counts by phase. Needs the cases, but
+//! neither the model nor the image files.
 
 use std::path::Path;
 
@@ -12,13 +13,20 @@ use stepwise_trainer::preflight::plan_summary::{self, PlanSummary};
 use crate::exit::{CommandResult, Failure};
 use crate::{folder, table};
 
-/// How a plan is written.
+/// File format of a plan.
 enum Form {
+    /// Table of training examples, `.csv`.
     List,
+    /// Page with charts, `.html`.
     Page,
 }
 
-/// Says what each phase would teach, and writes the whole plan to `file`.
+/// Prints the counts of training examples by phase, and writes the whole plan to `file` if one is given.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the name of the file does not end in `.csv` or `.html`, or the suite, the cases or the run
+/// plan are invalid; [`Failure::Run`] when the file cannot be written.
 pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
     let suite = epochs::suite(recipe).map_err(Failure::input)?;
@@ -82,7 +90,7 @@ fn form(file: &Path) -> Result<Form, Failure> {
         Some("csv") => Ok(Form::List),
         Some("html") => Ok(Form::Page),
         _ => Err(Failure::input(format!(
-            "{}: a plan is a list or a page -> end its name in .csv or .html",
+            "{}: a plan is written as a table or a page -> use a file name that ends in .csv or .html",
             file.display()
         ))),
     }

@@ -1,4 +1,4 @@
-//! `stepwise preview RECIPE`: what the model will be shown, word for word, with what it is to learn marked.
+//! `stepwise preview RECIPE`: prints the training examples of a case as text, with the supervised tokens marked.
 
 use std::path::PathBuf;
 
@@ -16,17 +16,22 @@ use crate::exit::{CommandResult, Failure};
 /// Arguments of `preview`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The recipe.
+    /// Recipe, a TOML file.
     recipe: PathBuf,
-    /// Lays a value over the recipe's, such as `lora.r=32`. May be given again.
+    /// Overrides a value of the recipe, such as `lora.r=32`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// The training case, counted from 0.
+    /// Index of the training case, from 0.
     #[arg(long, default_value_t = 0)]
     case: usize,
 }
 
-/// Runs the command.
+/// Prints one training example for each question of the chosen case.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the recipe, the cases or the model cannot be loaded, the case does not exist, or an example
+/// cannot be made.
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
@@ -44,7 +49,7 @@ pub fn run(args: &Args) -> CommandResult {
         say!("image {}: {} x {} pixels, {}", image.id, image.width, image.height, image.path);
     }
     for (index, item) in case.chain.iter().enumerate() {
-        // As the first phase of its stage teaches it, or else as the first phase would.
+        // The first phase that contains the stage of the item, or else the first phase of all.
         let phase = recipe.curriculum.phase.iter().position(|phase| phase.stages.contains(&item.stage));
         let sample = SampleIndex { case: args.case, item: index };
         let lesson = examples.of(run_plan.beginning(phase.unwrap_or(0)), sample).map_err(Failure::input)?;
@@ -64,7 +69,7 @@ pub fn run(args: &Args) -> CommandResult {
     Ok(())
 }
 
-/// The tokens as text: supervised ones between `[[` and `]]`, runs of image features counted.
+/// Formats tokens as text: supervised tokens between `[[` and `]]`, consecutive image tokens as a count.
 fn marked(processor: &Processor, ids: &[u32], supervised: &[bool]) -> String {
     let words = processor.token_strings(ids);
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! `stepwise schema`: what a recipe, a suite or a study may hold.
+//! `stepwise schema`: JSON Schema of recipes, and reference pages of recipes, suites and studies.
 
 use stepwise_benchmark::suite_reference;
 use stepwise_recipe::{reference, reference_page, study_file};
@@ -8,18 +8,18 @@ use crate::exit::{CommandResult, Failure};
 /// Arguments of `schema`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The reference page instead, in Markdown.
+    /// Print the reference page of recipes in Markdown instead of the JSON Schema.
     #[arg(long)]
     markdown: bool,
-    /// The reference page of suites: their keys, kinds of conditions, parameters and metrics.
+    /// Print the reference page of suites: keys, kinds of conditions, parameters and metrics.
     #[arg(long, conflicts_with = "markdown")]
     suite: bool,
-    /// The reference page of studies.
+    /// Print the reference page of studies.
     #[arg(long, conflicts_with_all = ["markdown", "suite"])]
     study: bool,
 }
 
-/// Runs the command.
+/// Prints the chosen reference.
 pub fn run(args: &Args) -> CommandResult {
     if args.suite {
         say!("{}", suite_reference::markdown().trim_end());

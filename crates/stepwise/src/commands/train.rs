@@ -1,4 +1,4 @@
-//! `stepwise train RECIPE`.
+//! `stepwise train RECIPE`: fine-tunes and evaluates a model, or prints the plan of the run.
 
 use std::path::PathBuf;
 
@@ -16,24 +16,29 @@ use crate::table;
 /// Arguments of `train`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The recipe, a TOML file.
+    /// Recipe, a TOML file.
     recipe: PathBuf,
-    /// Lays a value over the recipe's, such as `lora.r=32`. May be given again.
+    /// Overrides a value of the recipe, such as `lora.r=32`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Go on from the newest complete checkpoint of the recipe's output folder.
+    /// Resume from the newest complete checkpoint in the recipe's output folder.
     #[arg(long)]
     resume: bool,
-    /// Say what each phase would teach, and train nothing; with a file, write every lesson at its step as `.csv`, or draw them
-    /// as `.html`.
+    /// Print the training examples of each phase as counts, and train nothing; with a file, also write every example
+    /// with its step, as a table (`.csv`) or a page with charts (`.html`).
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with = "resume")]
     plan: Option<Option<PathBuf>>,
-    /// `cpu`, `cuda[:n]` or `wgpu[:n]`; the best one built in when left out.
+    /// Device: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
     #[arg(long)]
     device: Option<String>,
 }
 
-/// Runs the command.
+/// Trains the recipe, or prints its plan, and prints the results.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the run cannot be prepared or trained, [`Failure::Run`] when it stops or a file cannot be
+/// written, and [`Failure::Interrupted`] when the user interrupts the run.
 pub fn run(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.recipe, &args.overrides).map_err(Failure::input)?;
     if let Some(file) = &args.plan {
@@ -69,19 +74,22 @@ pub fn run(args: &Args) -> CommandResult {
         say!("best    {} ({best})", finished.folder.join(BEST).display());
     } else if !finished.epochs.is_empty() {
         say!(
-            "best    none: every tested epoch lost more than `select` allows; the newest is {}",
+            "best    none: no evaluated epoch stays within `best_model_max_drop`; the newest is {}",
             finished.folder.join(LAST).display()
         );
     }
     if finished.stopped_early {
-        say!("ended   early, after step {}: no better epoch was to be expected", finished.global_step);
+        say!(
+            "ended   early, after step {}: the metric no longer improved (`early_stopping_patience`)",
+            finished.global_step
+        );
     }
     if let Some(report) = &finished.report {
         say!("report  {}", report.display());
     }
     say!("next    stepwise eval {} --suite full --split test", finished.folder.display());
     if finished.interrupted {
-        tell!("interrupted after step {}: go on with `--resume`", finished.global_step);
+        tell!("interrupted after step {}: continue with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);
     }
     Ok(())

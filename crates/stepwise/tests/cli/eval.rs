@@ -82,12 +82,12 @@ fn what_is_kept_is_not_asked_again() {
     assert_eq!(second["conditions"][0]["accuracy"], 1.0);
 }
 
-/// How many answers of base and adapted model were asked for and remembered, as the command said.
+/// Numbers of computed and reused answers of the base and the adapted model, as printed by the command.
 fn counted(said: &str) -> Vec<(usize, usize)> {
     let number = |text: &str| text.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
     let lines = said.lines().filter_map(|line| {
         let counts = ["base: ", "tuned: ", "model: "].into_iter().find_map(|name| line.strip_prefix(name))?;
-        let (asked, remembered) = counts.split_once(" answers asked for, ")?;
+        let (asked, remembered) = counts.split_once(" answers computed, ")?;
         Some((number(asked), number(remembered)))
     });
     lines.collect()

@@ -27,7 +27,8 @@ fn it_saves_and_ends_with_130_and_resume_completes_the_run() {
     assert_eq!(output.status.code(), Some(130), "{rest}");
     assert!(rest.contains("finishing the step and saving; again to leave at once"), "{rest}");
     let end = rest.lines().last().expect("lines");
-    let step = end.strip_prefix("interrupted after step ").and_then(|end| end.strip_suffix(": go on with `--resume`"));
+    let step =
+        end.strip_prefix("interrupted after step ").and_then(|end| end.strip_suffix(": continue with `--resume`"));
     let step: u64 = step.unwrap_or_else(|| panic!("ends with {end}")).parse().expect("a step");
     assert!(place.path(&format!("run/checkpoint-{step}/digest.json")).is_file());
 
@@ -93,12 +94,12 @@ fn an_evaluation_stops_between_two_answers_and_the_same_command_goes_on() {
     let output = child.wait_with_output().expect("ended");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(130), &b""[..]), "{rest}");
     assert!(
-        rest.contains("interrupted; what was answered is remembered: the same command goes on from here"),
+        rest.contains("interrupted; all answers so far are stored: run the same command again to continue"),
         "{rest}"
     );
     assert!(!rest.contains("tuned: "), "{rest}");
 
     let again = place.done(&line.join(" "));
     let asked = first.trim_start_matches("base: ").split(' ').next().expect("a number");
-    assert!(again.stderr.contains(&format!("base: 0 answers asked for, {asked} remembered")), "{}", again.stderr);
+    assert!(again.stderr.contains(&format!("base: 0 answers computed, {asked} reused")), "{}", again.stderr);
 }

@@ -1,4 +1,4 @@
-//! `stepwise init`, `schema`, `import`, and `check` of a recipe.
+//! `stepwise init`, `schema`, `convert`, and `check` of a recipe.
 
 use crate::common::Workplace;
 
@@ -38,7 +38,7 @@ fn schema_prints_the_reference_of_the_library() {
 }
 
 #[test]
-fn import_says_what_it_could_not_carry_over() {
+fn convert_says_what_it_could_not_carry_over() {
     let place = Workplace::empty();
     place.write(
         "lf.yaml",

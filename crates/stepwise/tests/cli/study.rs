@@ -1,4 +1,4 @@
-//! `stepwise study run` and `stepwise report`.
+//! `stepwise study run`, `stepwise study report` and `stepwise study emit`.
 
 use std::fs;
 use std::process::Stdio;
@@ -156,7 +156,7 @@ fn ctrl_c_saves_all_runs_and_the_same_command_goes_on() {
     std::io::Read::read_to_string(&mut child.stderr.take().expect("piped"), &mut said).expect("text");
     assert_eq!(child.wait().expect("ended").code(), Some(130), "{said}");
     assert_eq!(said.matches("saved and stopped after").count(), 2, "{said}");
-    assert!(said.ends_with("interrupted: the same command goes on where the runs were left\n"), "{said}");
+    assert!(said.ends_with("interrupted: run the same command again to continue the runs\n"), "{said}");
     for run in runs {
         assert!(!place.path(&format!("{run}.claim")).exists() && !place.path(run).join("finished.json").exists());
     }
@@ -211,7 +211,7 @@ fn what_another_machine_runs_is_left_to_it_until_it_has_been_silent_for_long() {
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert_eq!(
         ran.stderr,
-        "error: joint seed-1: is being run by process 1 on elsewhere -> leave it to that, or end that first\n"
+        "error: joint seed-1: is being run by process 1 on elsewhere -> wait for that process, or end it first\n"
     );
     // Its node failed: seconds are left of the five minutes that it may be silent for, and they are waited for.
     let file = fs::OpenOptions::new().write(true).open(place.path(claim)).expect("there");
@@ -271,7 +271,7 @@ fn a_batch_job_saves_when_it_is_ended_and_is_requeued_only_when_its_time_is_up()
         let ran = Ran::from(job.wait_with_output().expect("ended"));
         assert_eq!(ran.code, Some(130), "{signal}: {}", ran.stderr);
         let step = saved(&place, run).expect("a checkpoint");
-        let saved = format!("stepwise seed-1: interrupted after step {step}; the same command goes on\n");
+        let saved = format!("stepwise seed-1: interrupted after step {step}; run the same command again to continue\n");
         assert!(ran.stderr.ends_with(&saved), "{signal}: {}", ran.stderr);
         assert_eq!(place.read("requeued"), requeued, "{signal}");
         assert!(!place.path(&format!("{run}.claim")).exists(), "released");

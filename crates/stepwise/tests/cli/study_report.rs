@@ -169,7 +169,7 @@ fn runs_that_ended_early_are_named_and_want_a_reason_beforehand() {
     let place = finished();
     place.edit("out/joint/seed-2/finished.json", "out/joint/seed-2/finished.json", "step\": 16", "step\": 12");
     let said = place.done("study report order.toml").stdout;
-    assert!(said.contains("ended before their time: joint seed 2 after 12 of 16 steps\n"), "{said}");
+    assert!(said.contains("stopped early: joint seed 2 after 12 of 16 steps\n"), "{said}");
 
     let place = furnished();
     place.edit("base.toml", "base.toml", "num_train_epochs = 1", "num_train_epochs = 1\nearly_stopping_patience = 2");

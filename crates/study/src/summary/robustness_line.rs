@@ -1,7 +1,7 @@
 //! Lines of a study's reference arm: the accuracy under an attack that its clean accuracy predicts.
 
 use serde::{Deserialize, Serialize};
-use stepwise_benchmark::metrics::robustness::{Point, Trend};
+use stepwise_benchmark::effective_robustness::{Point, Trend};
 use stepwise_benchmark::metrics::{Better, Clusters, Metric, OutcomeTable, family};
 use stepwise_benchmark::stats::{Bootstrap, Statistic};
 use stepwise_benchmark::suite::Suite;

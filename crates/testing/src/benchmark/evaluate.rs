@@ -7,9 +7,9 @@ use stepwise_benchmark::mock::{Planted, Policy};
 use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Response};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::runner::{self, Images, Options, Progress, Run, Surrogate};
+use stepwise_benchmark::runner::{self, Images, Options, Run, RunProgress, Surrogate};
 use stepwise_benchmark::stats::Bootstrap;
-use stepwise_benchmark::summary::{Summary, skips};
+use stepwise_benchmark::summary::Summary;
 
 /// An evaluation, with the settings that tests change.
 pub struct Evaluation<'a> {
@@ -30,7 +30,7 @@ impl<'a> Evaluation<'a> {
 
     /// Evaluates a model that does not fail.
     pub fn run(self, plan: &Plan<'_>, model: &mut dyn Model) -> Run {
-        let mut progress = |_: Progress<'_>| ControlFlow::Continue(());
+        let mut progress = |_: RunProgress<'_>| ControlFlow::Continue(());
         let surrogate = self.surrogate.map(|model| Surrogate { key: "base", model });
         let options = Options { model: "mock", known: &self.known, batch: 16, surrogate, progress: &mut progress };
         runner::run(plan, self.images, model, options).expect("mock models do not fail")
@@ -47,7 +47,7 @@ pub fn by_key<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> HashMap<St
 #[must_use]
 pub fn summary(plan: &Plan<'_>, run: &Run, base: Option<&Run>) -> Summary {
     let base = base.map(|base| base.outcomes.as_slice());
-    Summary::new(plan.suite, &skips(plan, run), &run.outcomes, base, few_draws())
+    Summary::new(plan.suite, &run.skips(plan), &run.outcomes, base, few_draws())
 }
 
 /// Returns bootstrap settings with few draws, for tests that do not check intervals.

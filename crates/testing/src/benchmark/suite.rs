@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::suite_file::SuiteError;
 
 /// Kinds that change a question's words; `hint_minus` represents all hints.
 pub const WORDS: [&str; 23] = [

@@ -11,9 +11,8 @@ mod tests;
 use std::sync::Arc;
 
 use rand::{Rng, RngCore};
-use stepwise_benchmark::perturb::{
-    self, Perturbation, PerturbationKind, Perturbed, Pool, Purpose, Scene, ShownImages, SuiteRng,
-};
+use stepwise_benchmark::perturb::{self, Perturbation, PerturbationKind, Perturbed, Pool, Purpose, Scene, ShownImages};
+use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::score::fold;
 use stepwise_curriculum::SampleIndex;
 use stepwise_curriculum::run_plan::StepPosition;
@@ -238,13 +237,14 @@ fn marked(evidence: Evidence, place: StepPosition) -> f64 {
 }
 
 fn built(condition: &Augmentation) -> (f64, &'static PerturbationKind, Arc<dyn Perturbation>) {
-    let kind = perturb::kind(condition.kind).unwrap_or_else(|| unreachable!("a recipe names kinds of the registry"));
+    let kind =
+        perturb::kinds::kind(condition.kind).unwrap_or_else(|| unreachable!("a recipe names kinds of the registry"));
     let perturbation = condition.perturbation();
     (condition.share, kind, perturbation.unwrap_or_else(|error| unreachable!("the recipe was checked: {error}")))
 }
 
 fn plain(name: &str) -> Arc<dyn Perturbation> {
-    let kind = perturb::kind(name).unwrap_or_else(|| unreachable!("`{name}` is in the registry"));
+    let kind = perturb::kinds::kind(name).unwrap_or_else(|| unreachable!("`{name}` is in the registry"));
     build(kind, toml::Table::new()).unwrap_or_else(|error| unreachable!("`{name}` needs no parameter: {error}"))
 }
 

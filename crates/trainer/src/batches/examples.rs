@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use stepwise_benchmark::model::ModelError;
-use stepwise_benchmark::perturb::{Attack, AttackGoal, Perturbed, ShownImages, SuiteRng};
+use stepwise_benchmark::perturb::{Attack, AttackGoal, Perturbed, ShownImages};
+use stepwise_benchmark::rng::SuiteRng;
 use stepwise_benchmark::runner::{Gallery, RunError};
 use stepwise_curriculum::SampleIndex;
 use stepwise_curriculum::run_plan::StepPosition;

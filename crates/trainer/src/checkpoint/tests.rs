@@ -23,7 +23,7 @@ fn names(run: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_checkpoint_is_whole_and_nothing_is_left_beside() {
+fn a_checkpoint_is_complete_and_no_other_file_is_left() {
     let run = tempfile::tempdir().expect("writable");
     let path = save(run.path(), 200, "weights");
     verify(&path).expect("whole");
@@ -49,7 +49,7 @@ fn a_failed_save_leaves_the_old_checkpoint_and_nothing_else() {
 }
 
 #[test]
-fn the_newest_complete_checkpoint_is_found_past_torn_ones() {
+fn the_newest_complete_checkpoint_is_found_behind_damaged_ones() {
     let run = tempfile::tempdir().expect("writable");
     for step in [9, 10, 100, 1000] {
         save(run.path(), step, "weights");
@@ -78,7 +78,7 @@ fn the_newest_complete_checkpoint_is_found_past_torn_ones() {
 }
 
 #[test]
-fn a_list_that_leads_out_of_the_checkpoint_is_refused() {
+fn a_digest_list_with_paths_outside_the_checkpoint_is_refused() {
     let run = tempfile::tempdir().expect("writable");
     let path = save(run.path(), 1, "weights");
     for outside in ["/etc/hostname", "../secret", "a/../../b"] {
@@ -89,7 +89,7 @@ fn a_list_that_leads_out_of_the_checkpoint_is_refused() {
 }
 
 #[test]
-fn leftovers_are_cleared_and_a_checkpoint_that_stepped_aside_returns() {
+fn leftovers_are_cleared_and_a_renamed_checkpoint_is_restored() {
     let run = tempfile::tempdir().expect("writable");
     save(run.path(), 1, "one");
     save(run.path(), 2, "two");
@@ -117,7 +117,7 @@ fn leftovers_are_cleared_and_a_checkpoint_that_stepped_aside_returns() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_replaced_and_never_take_a_folders_place() {
+fn links_are_replaced_and_never_replace_a_folder() {
     let run = tempfile::tempdir().expect("writable");
     assert_eq!(linked(run.path(), BEST), None);
     save(run.path(), 1, "one");
@@ -177,9 +177,10 @@ mod killed {
 
     const CHILD: &str = "STEPWISE_TEST_CHECKPOINT_CHILD";
 
-    /// Not a test itself: saves checkpoints in an endless loop, each one twice, into the folder named
-    /// by the environment.
+    /// Saves checkpoints in an endless loop, each one twice, into the folder named by the environment. Runs in a separate
+    /// process, started by [`a_killed_process_leaves_its_last_saved_checkpoint_complete`].
     #[test]
+    #[ignore = "started by another test"]
     fn child() {
         let Some(run) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
         for step in 1.. {
@@ -194,12 +195,12 @@ mod killed {
     }
 
     #[test]
-    fn at_any_moment_the_last_saved_checkpoint_is_there_and_whole() {
+    fn a_killed_process_leaves_its_last_saved_checkpoint_complete() {
         let mut random = stepwise_data::random::stream(7, &["kill"]);
         for _ in 0..20 {
             let run = tempfile::tempdir().expect("writable");
             let mut child = Command::new(std::env::current_exe().expect("this test"))
-                .args(["--exact", "checkpoint::tests::killed::child", "--nocapture"])
+                .args(["--exact", "checkpoint::tests::killed::child", "--ignored", "--nocapture"])
                 .env(CHILD, run.path())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -264,7 +265,7 @@ fn state() -> TrainerState {
 }
 
 #[test]
-fn a_state_returns_to_the_last_bit_and_says_whom_it_fits() {
+fn a_state_is_read_again_exactly_and_checks_its_recipe_and_prompts() {
     let folder = tempfile::tempdir().expect("writable");
     let state = state();
     state.write(folder.path()).expect("written");
@@ -282,7 +283,7 @@ fn a_state_returns_to_the_last_bit_and_says_whom_it_fits() {
 
 proptest! {
     #[test]
-    fn the_limit_holds_and_spares_the_best_and_the_newest(
+    fn pruning_keeps_the_limit_the_best_and_the_newest(
         present in prop::collection::btree_set(0u64..50, 1..20),
         limit in 1usize..6,
         best in prop::option::of(0u64..50),
@@ -306,7 +307,7 @@ proptest! {
     }
 
     #[test]
-    fn a_torn_checkpoint_is_recognised(
+    fn a_damaged_checkpoint_is_recognised(
         content in prop::collection::vec(any::<u8>(), 1..300),
         file in 0usize..3,
         at in any::<prop::sample::Index>(),

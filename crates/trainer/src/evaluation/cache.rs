@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cache_keeps_to_its_limit_and_to_what_was_used_last() {
+    fn a_cache_keeps_the_most_recently_used_files_within_its_limit() {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = AnswerCache::open(folder.path(), LIMIT).expect("made");
         let paths = ["a", "b", "c"].map(|key| cache.journal(key).expect("made"));

@@ -12,7 +12,8 @@ use stepwise_benchmark::power::{describe, power};
 use stepwise_benchmark::runner::RunError;
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
 use stepwise_benchmark::store::{self, StoreError};
-use stepwise_benchmark::suite::{Suite, SuiteError};
+use stepwise_benchmark::suite::Suite;
+use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_benchmark::summary::Summary;
 use stepwise_config::nearest::nearest;
 use stepwise_recipe::{PhaseRecipe, Recipe, SuiteChoice};
@@ -454,7 +455,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn epochs_between_which_nothing_was_tested_are_all_found() {
+    fn all_earlier_epochs_are_found_despite_gaps() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(earlier_epochs(&folder.path().join("none")).expect("nothing yet").is_empty());
         let suite = Suite::fast();

@@ -8,7 +8,6 @@ use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{Options, Surrogate, run};
 use stepwise_benchmark::store::{self, Journal, StoreError};
-use stepwise_benchmark::summary::skips;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
@@ -130,7 +129,7 @@ impl Evaluation<'_> {
             return Err(error.into());
         }
         let run = ran?;
-        let skips = skips(self.plan, &run);
+        let skips = run.skips(self.plan);
         Ok(Evaluated { outcomes: run.outcomes, skips, asked: run.asked, remembered: run.reused })
     }
 }

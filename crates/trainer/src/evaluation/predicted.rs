@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_taught_questions_build_on_is_asked_and_nothing_else() {
+    fn only_the_parents_of_trained_questions_are_asked() {
         let case = record(3, &SynthOptions::default());
         let asked = parents(&case, &BTreeSet::from([4])).expect("the last stage builds on others");
         for item in &asked.chain {

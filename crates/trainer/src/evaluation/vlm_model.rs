@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_in_tiles_is_attacked_in_every_one_of_them() {
+    fn a_tiled_image_is_attacked_in_every_tile() {
         let mut pipeline = pipeline();
         pipeline.processor.set_image_splitting(Some(true));
         let interrupt = Interrupt::new();

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_reported_once_and_nothing_is_lost_when_there_is_room_again() {
+    fn a_full_disk_is_reported_once_and_no_record_is_lost() {
         let disk = Disk(Arc::new(Mutex::new((Vec::new(), 10))));
         let mut file = Appender::new(disk.clone(), 0);
         let mut append = |record: &str| {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_back_is_bounded() {
+    fn records_waiting_for_a_full_disk_are_bounded() {
         let mut file = Appender::new(Disk(Arc::new(Mutex::new((Vec::new(), 0)))), 0);
         for _ in 0..10 {
             file.push(&vec![b'x'; HELD_BACK / 4]);
@@ -131,7 +131,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_kernels_full_device_neither_stops_nor_panics() {
+    fn a_full_device_is_reported_without_a_panic() {
         let device = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
         let mut file = Appender::new(device, 0);
         file.push(b"x");

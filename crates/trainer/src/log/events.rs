@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_decodes() {
+    fn written_events_are_decoded_again() {
         let folder = tempfile::tempdir().expect("writable");
         let mut events = Events::open(folder.path(), None).expect("writable");
         events.scalar("train/loss", 7, 1.25);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_says_so_and_a_new_one_starts_clean() {
+    fn a_resumed_run_is_marked_and_a_new_run_starts_empty() {
         let folder = tempfile::tempdir().expect("writable");
         let write = |resumed, step| {
             let mut events = Events::open(folder.path(), resumed).expect("writable");
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files_hold_no_host() {
+    fn file_names_hold_no_host_name() {
         let folder = tempfile::tempdir().expect("writable");
         Events::open(folder.path(), None).expect("writable");
         let name = fs::read_dir(folder.path()).expect("there").next().expect("one").expect("there").file_name();

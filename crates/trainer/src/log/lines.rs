@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_as_python_writes_them() {
+    fn times_are_written_like_in_python() {
         // str(timedelta(seconds=...))
         for (seconds, written) in
             [(0, "0:00:00"), (3_661, "1:01:01"), (86_400, "1 day, 0:00:00"), (183_845, "2 days, 3:04:05")]
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_takes_as_long_as_the_pace_says() {
+    fn the_remaining_time_follows_from_the_pace() {
         assert_eq!(remaining(Duration::from_secs(20), 4, 10), Duration::from_secs(50));
         assert_eq!(remaining(Duration::from_secs(20), 0, 10), Duration::ZERO);
         assert_eq!(remaining(Duration::from_secs(u64::MAX), 1, u64::MAX), Duration::MAX);

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_token_counts_the_same() {
+    fn every_token_counts_equally() {
         let (mut one, mut other) = (Tally::default(), Tally::default());
         one.add(1, 3.0);
         other.add(1, 1.0);

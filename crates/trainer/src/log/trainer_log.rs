@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_log_has_no_line_twice_and_none_torn() {
+    fn a_resumed_log_has_no_line_twice_and_no_incomplete_line() {
         let folder = tempfile::tempdir().expect("writable");
         let path = folder.path().join("trainer_log.jsonl");
         let log = |resumed: Option<u64>, steps: std::ops::RangeInclusive<u64>| {
@@ -130,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_is_cut_even_when_its_step_counts() {
+    fn an_incomplete_last_line_is_removed() {
         let resumed = Resumed { step: 9, untested: false };
         assert_eq!(up_to(b"{\"current_steps\":1}\n{\"current_steps\":2}", resumed), b"{\"current_steps\":1}\n");
         assert_eq!(up_to(b"\xff\xfe\n{\"current_steps\":1}\nnull\n", resumed), b"{\"current_steps\":1}\n");
     }
 
     #[test]
-    fn the_end_of_an_epoch_that_is_tested_again_is_not_told_twice() {
+    fn the_end_of_an_epoch_that_is_evaluated_again_is_logged_once() {
         let log =
             b"{\"current_steps\":4,\"metrics\":{}}\n{\"current_steps\":8}\n{\"current_steps\":8,\"metrics\":{}}\n";
         let kept = |untested| up_to(log, Resumed { step: 8, untested }).split(|byte| *byte == b'\n').count() - 1;

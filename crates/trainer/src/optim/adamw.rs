@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_rests_takes_no_step_and_its_first_one_is_a_first_one() {
+    fn a_frozen_part_takes_no_step_and_later_starts_from_fresh_moments() {
         let (decoder, rates) = (ModelPart::Decoder, Rates::same(1e-3));
         let mut model = model_with_lora();
         let mut optimizer = AdamW::new(CONFIG);

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_learns_with_the_rate_of_its_part_and_kind() {
+    fn a_parameter_has_the_rate_of_its_part_and_kind() {
         let rates = Rates { vision: 1.0, connector: 2.0, decoder: 3.0, loraplus_ratio: 10.0 }.times(0.5);
         assert_eq!(rates.of("model.vision_model.x.lora_A.weight", 2), 0.5);
         assert_eq!(rates.of("model.vision_model.x.lora_B.weight", 2), 5.0);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_name_the_rate_of_the_last_part_that_learns() {
+    fn logs_show_the_rate_of_the_last_trainable_part() {
         let recipe = recipe_on(
             8,
             "[lora]\nfreeze_vision_tower = false\n[train]\nlearning_rate = 1e-3\nvision_tower_lr = 1e-5\n\
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn max_steps_shortens_the_phase_it_falls_into_with_its_schedule() {
+    fn max_steps_shortens_a_phase_and_its_schedule() {
         let cases = synthetic(40);
         for (lr_schedule_per_phase, ends) in [(true, [0.0, 0.0]), (false, [0.5, 0.0])] {
             let recipe = recipe_on(

@@ -333,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_most_is_advised_upon_first() {
+    fn advice_starts_with_the_largest_use() {
         let one = |bytes, advice| MemoryUse { what: "", bytes, advice };
         let of = |uses| MemoryEstimate { uses, reached: 0 }.advice();
         assert_eq!(of(vec![one(1, Some("a")), one(3, Some("b")), one(2, None)]), "b, then a");
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_advised_what_the_recipe_has_or_may_not_have() {
+    fn advice_leaves_out_settings_that_the_recipe_has_or_excludes() {
         let advised = |more: &str| {
             let phase = "[[curriculum.phase]]\nstages = [1]\n[benchmark]\nsuite = \"none\"\n";
             held_smaller(&recipe_on(12, &format!("{more}\n{phase}")))

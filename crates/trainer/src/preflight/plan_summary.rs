@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_no_lesson_stands_under_is_named() {
+    fn a_condition_without_training_examples_is_named() {
         let mut cases = synthetic(40);
         for item in cases.iter_mut().flat_map(|case| &mut case.chain) {
             if let Answer::Choice { refusal, .. } = &mut item.answer {

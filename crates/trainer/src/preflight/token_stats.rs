@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_are_the_nearest() {
+    fn percentiles_are_nearest_ranks() {
         let spread = |counts: &[usize]| Percentiles::of(counts.iter().copied());
         assert_eq!(spread(&[]), Percentiles::default());
         assert_eq!(spread(&[7]), Percentiles { p50: 7, p95: 7, max: 7 });

@@ -58,7 +58,7 @@ fn attacks_transfer_from_the_base_whose_adapter_is_off() {
 }
 
 #[test]
-fn a_benchmark_that_was_interrupted_is_made_to_its_end() {
+fn an_interrupted_benchmark_is_completed() {
     let place = Workplace::new();
     let text = place.recipe("run", "[lora]\nr = 2");
     let (_, losses) = run(&text, Stop::Never, false);
@@ -80,7 +80,7 @@ fn a_benchmark_that_was_interrupted_is_made_to_its_end() {
 }
 
 #[test]
-fn a_run_killed_after_an_interrupted_benchmark_was_made_and_before_it_was_saved_makes_it_again() {
+fn a_run_killed_before_it_saved_a_benchmark_repeats_the_benchmark() {
     let place = Workplace::new();
     let out = place.path("run");
     let text = place.recipe("run", "[lora]\nr = 2");

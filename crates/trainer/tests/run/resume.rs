@@ -5,7 +5,7 @@ use stepwise_trainer::checkpoint::source::ModelSource;
 use super::*;
 
 #[test]
-fn a_resumed_run_differs_by_not_one_bit() {
+fn a_resumed_run_is_bit_identical() {
     let place = Workplace::new();
     let run_folder = place.path("run");
     let text = place.recipe("run", "[lora]\nr = 2\nlora_dropout = 0.1\ntarget_modules = \"all-linear\"");
@@ -38,7 +38,7 @@ fn a_resumed_run_differs_by_not_one_bit() {
 /// Other settings of a phase: competence order, early advance at a plateau, fading marks, blank images, and one
 /// schedule over the whole run.
 #[test]
-fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
+fn a_resumed_run_of_another_curriculum_is_bit_identical() {
     let place = Workplace::new();
     let run_folder = place.path("run");
     let text = place.recipe("run", "[lora]\nr = 2");
@@ -73,7 +73,7 @@ fn a_resumed_run_of_any_curriculum_differs_by_not_one_bit() {
 /// Other adapters than plain LoRA: a checkpoint also restores PiSSA's initial product and the trained
 /// copies of `modules_to_save`.
 #[test]
-fn a_resumed_run_with_any_adapter_differs_by_not_one_bit() {
+fn a_resumed_run_of_another_adapter_is_bit_identical() {
     let place = Workplace::new();
     for (kind, keys) in [
         ("pissa", "init_lora_weights = \"pissa\"\nrank_pattern = { q_proj = 3 }\nuse_rslora = true"),

@@ -90,24 +90,24 @@ fn three_phases(tuning: &str, suite: &str, weights: &str) {
 }
 
 #[test]
-fn a_part_moves_in_the_phases_that_let_it_and_resuming_changes_no_bit() {
+fn adapters_change_only_in_phases_that_train_their_part() {
     three_phases("[lora]\nr = 2\nlora_dropout = 0.1", "fast", "adapter_model.safetensors");
 }
 
 #[test]
-fn so_do_magnitudes_and_modules_trained_whole() {
+fn dora_and_modules_to_save_change_only_in_phases_that_train_their_part() {
     let dora = "[lora]\nr = 2\nlora_dropout = 0.1\nuse_dora = true\n\
                 modules_to_save = [\"lm_head\", \"modality_projection.proj\"]";
     three_phases(dora, "none", "adapter_model.safetensors");
 }
 
 #[test]
-fn so_do_the_models_own_weights() {
+fn full_fine_tuning_changes_only_the_parts_of_the_phase() {
     three_phases("finetuning_type = \"full\"\n[full]", "none", "model.safetensors");
 }
 
 #[test]
-fn a_phase_in_which_nothing_learns_is_refused_before_the_run() {
+fn a_phase_that_trains_nothing_is_refused_before_the_run() {
     let vision = "[lora]\nr = 2\ntarget_modules = [\"fc1\"]";
     let place = Workplace::new();
     let recipe = recipe(text(&place, vision, "none"));

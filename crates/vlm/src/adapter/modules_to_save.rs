@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_is_meant_by_its_end_and_with_all_below_it() {
+    fn a_module_is_named_by_its_last_parts_and_includes_its_submodules() {
         let holds = |wanted: &str, name: &str| holds(&[wanted.to_owned()], name);
         assert!(holds("lm_head", "lm_head"));
         assert!(holds("modality_projection.proj", "model.connector.modality_projection.proj"));

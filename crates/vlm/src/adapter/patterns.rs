@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_name_that_fits_counts_and_ranks_change_scales() {
+    fn the_first_matching_pattern_sets_rank_and_scale() {
         let config = config(&[(r"layers\.1\..*", 16), ("q_proj", 2)], &[("q_proj", 6.0)]);
         let patterns = Patterns::new(&config, &modules()).expect("patterns");
         let found = modules().iter().map(|module| (patterns.rank(module), patterns.scale(module))).collect::<Vec<_>>();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_whole_parts_and_without_effect_are_refused() {
+    fn pattern_names_match_whole_parts_and_unused_patterns_are_refused() {
         let refused = |name: &str| {
             let config = config(&[(name, 2)], &[]);
             Patterns::new(&config, &modules()).err().expect("refused").to_string()

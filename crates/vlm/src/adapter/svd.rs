@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_products_are_those_the_matrix_was_made_of() {
+    fn singular_values_and_products_equal_the_known_ones() {
         for [rows, columns] in [[40, 30], [30, 40], [6, 6], [7, 90]] {
             // A double singular value: from one start vector, Lanczos finds only one of its two vectors.
             let values = [6.0, 5.0, 5.0, 2.0, 1.0, 0.5];

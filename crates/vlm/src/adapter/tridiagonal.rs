@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_is_one_of_the_matrix() {
+    fn every_pair_is_an_eigenpair_of_the_matrix() {
         for size in [1usize, 2, 5, 60] {
             let diagonal: Vec<f64> = (0..size).map(|i| ((i * 13) % 7) as f64 - 2.0).collect();
             let beside: Vec<f64> =

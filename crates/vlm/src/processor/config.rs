@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_is_as_in_the_original() {
+    fn absent_fields_have_the_defaults_of_transformers() {
         let config = with("do_pad", json!(true)).expect("valid");
         assert_eq!((config.resample, config.rescale_factor), (Resample::Lanczos, 1.0 / 255.0));
         assert_eq!((config.image_mean, config.image_std), ([0.5; 3], [0.5; 3]));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_names_its_field() {
+    fn every_error_names_its_field() {
         let edge = |length: Value| json!({ "longest_edge": length });
         let cases = [
             ("resample", json!(0), "resample: is 0"),

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cut_image_is_expanded_as_the_original_does() {
+    fn a_tiled_image_is_expanded_as_in_transformers() {
         let grids = [ImageGrid { rows: 1, columns: 2 }, ImageGrid::default()];
         let expanded = Expanded::new("a<image>b<image>", &grids, 2).expect("expands");
         let expected = "a<fake_token_around_image><row_1_col_1><image><image><fake_token_around_image><row_1_col_2>\

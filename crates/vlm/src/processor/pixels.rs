@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_shapes_are_cut_without_loss() {
+    fn images_of_unusual_shapes_fill_all_tiles() {
         for (width, height) in [(1, 1), (1, 4000), (4000, 1), (63, 64), (129, 2)] {
             let tiles = config(128, 64).tiles(&RgbImage::new(width, height), None).expect("cut");
             assert_eq!(tiles.bytes.len(), tiles.grid.tiles() * 3 * 64 * 64, "{width} x {height}");
@@ -202,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_whose_last_pixel_is_lost_to_rounding_is_still_a_tile() {
+    fn a_line_is_a_tile_although_rounding_loses_its_last_pixel() {
         // 1 / 49 * 49 is a little less than 1 in floating point.
         let tiles = config(49, 49).tiles(&RgbImage::new(1, 4000), None).expect("cut");
         assert_eq!((tiles.grid, tiles.bytes.len()), (ImageGrid::default(), 3 * 49 * 49));
     }
 
     #[test]
-    fn tiles_are_the_picture_row_by_row() {
+    fn tiles_are_the_image_row_by_row() {
         // The image already has its final size, so only the whole-image tile is resized.
         let picture = RgbImage::from_fn(4, 2, |x, y| image::Rgb([x as u8, y as u8, 9]));
         let tiles = config(4, 2).tiles(&picture, None).expect("cut");

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_differ_or_fails_says_so() {
+    fn unsupported_and_failing_templates_are_refused() {
         let error = |template: &str| rendered(template).expect_err(template).to_string();
         assert!(error("{{ messages | tojson }}").contains("tojson"));
         assert!(error("{{ raise_exception('roles must alternate') }}").contains("roles must alternate"));

@@ -16,7 +16,7 @@ fn changed(file: &str, change: impl FnOnce(&mut Value)) -> Result<Processor, Pro
 }
 
 #[test]
-fn the_digest_changes_with_everything_that_decides() {
+fn the_digest_changes_with_every_setting_that_has_an_effect() {
     let processor = Processor::from_folder(&tiny()).expect("loads");
     let digest = processor.digest();
     assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{digest}");
@@ -112,14 +112,14 @@ fn a_bad_file_is_refused_with_its_name() {
 }
 
 #[test]
-fn a_template_that_says_nothing_is_refused_when_it_is_used() {
+fn a_template_without_output_is_refused_when_it_is_used() {
     let silent = changed("chat_template.json", |value| value["chat_template"] = "".into()).expect("loads");
     let error = silent.encode(&Conversation::default(), &[], true).expect_err("refused").to_string();
     assert!(error.starts_with("the chat template renders this conversation to nothing -> "), "{error}");
 }
 
 #[test]
-fn older_places_of_the_template_are_found() {
+fn templates_in_tokenizer_config_are_found() {
     let folder = copied();
     let template = "T{{ messages[0].content[0].text }}";
     std::fs::remove_file(folder.path().join("chat_template.json")).expect("removed");

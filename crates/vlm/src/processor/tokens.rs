@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_truncates_or_pads_does_not() {
+    fn truncation_in_the_file_has_no_effect() {
         let bytes = changed(|value| {
             value["truncation"] =
                 serde_json::json!({ "direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0 });
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_breaks_off_anywhere_is_refused() {
+    fn a_truncated_file_is_refused() {
         let decoder = TOKENIZER.windows(10).position(|bytes| bytes == b"\"decoder\":").expect("it has one");
         for length in (0..TOKENIZER.len()).step_by(997).chain(decoder..decoder + 60) {
             assert!(Tokens::from_bytes(&TOKENIZER[..length]).is_err(), "{length} bytes");

@@ -50,7 +50,7 @@ fn a_saved_adapter_is_read_again_unchanged() {
 }
 
 #[test]
-fn pissa_is_saved_as_pefts_conversion_and_taken_apart_again() {
+fn pissa_is_saved_like_pefts_conversion_and_restored() {
     let (mut model, config) = adapted("tiny-lora-pissa");
     let first = saved(&mut model, &config);
     let mut ours = model::model();
@@ -95,7 +95,7 @@ fn refusal(folder: &Path) -> String {
 }
 
 #[test]
-fn tensors_that_are_wrong_missing_or_too_many_are_named() {
+fn wrong_missing_and_unexpected_tensors_are_named() {
     let key = format!("{PREFIX}model.text_model.layers.1.mlp.up_proj.lora_A.weight");
     let missing = refusal_of_tensors(|tensors| tensors.retain(|tensor| tensor.name != key));
     assert!(missing.contains(&format!(": tensor {key} is missing")), "{missing}");
@@ -114,7 +114,7 @@ fn tensors_that_are_wrong_missing_or_too_many_are_named() {
 }
 
 #[test]
-fn configs_that_ask_for_other_arithmetic_are_refused() {
+fn configs_with_unsupported_settings_are_refused() {
     let refused = |field: &str, value: Value| {
         let folder = copy_of(&parity().join("tiny-lora"), &[]);
         edit_json(&folder.path().join("adapter_config.json"), |config| config[field] = value);

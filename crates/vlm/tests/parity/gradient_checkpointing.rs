@@ -33,7 +33,7 @@ fn freeze(model: &mut Vlm, parts: &[ModelPart]) {
 }
 
 #[test]
-fn checkpointed_gradients_are_those_of_one_pass() {
+fn gradients_with_checkpointing_equal_those_of_one_pass() {
     use ModelPart::{Connector, Decoder, Vision};
     // Dropout masks are drawn again in the backward pass, so one adapter has dropout.
     let dropping = copy_of(&parity().join("tiny-lora-all"), &[]);
@@ -66,7 +66,7 @@ fn checkpointed_gradients_are_those_of_one_pass() {
 }
 
 #[test]
-fn an_adapter_that_rests_drops_nothing_and_what_it_sees_is_remembered_while_it_is_on() {
+fn a_frozen_adapter_has_no_dropout_and_its_features_are_cached_apart_from_the_bases() {
     let dropping = copy_of(&parity().join("tiny-lora-all"), &[]);
     edit_json(&dropping.path().join("adapter_config.json"), |config| config["lora_dropout"] = 0.5.into());
     let mut pipeline = pipeline();

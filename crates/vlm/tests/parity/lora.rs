@@ -86,7 +86,7 @@ fn a_frozen_base_gets_no_gradient_and_a_switched_off_adapter_leaves_it_exact() {
 }
 
 #[test]
-fn an_adapter_replaces_the_one_before() {
+fn an_adapter_replaces_the_previous_one() {
     let (mut model, _) = adapted("tiny-lora-all");
     load_adapter(&mut model, &parity().join("tiny-lora")).expect("an adapter");
     let logits = Case::load("multi_turn").logits(&model, &Pass::ANSWER);
@@ -102,7 +102,7 @@ fn an_adapter_replaces_the_one_before() {
 }
 
 #[test]
-fn dropout_acts_in_training_alone_and_keeps_the_mean() {
+fn dropout_acts_only_in_training_and_keeps_the_mean() {
     let case = single();
     let mut model = model::model();
     let folder = copy_of(&parity().join("tiny-lora"), &[]);

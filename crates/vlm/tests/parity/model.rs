@@ -47,7 +47,7 @@ fn every_part_gives_the_recorded_activations() {
 }
 
 #[test]
-fn greedy_answers_are_the_recorded_ones() {
+fn greedy_answers_equal_the_recorded_ones() {
     let model = model::model();
     let processor = Processor::from_folder(&tiny()).expect("a processor");
     for case in Case::all() {
@@ -60,7 +60,7 @@ fn greedy_answers_are_the_recorded_ones() {
 }
 
 #[test]
-fn options_have_the_recorded_likelihoods_shared_or_not() {
+fn options_have_the_recorded_likelihoods_with_and_without_a_shared_prefix() {
     let model = model::model();
     for case in Case::all() {
         let options = case.options();
@@ -78,7 +78,7 @@ fn options_have_the_recorded_likelihoods_shared_or_not() {
 }
 
 #[test]
-fn pixel_gradients_are_the_recorded_ones() {
+fn pixel_gradients_equal_the_recorded_ones() {
     let model = model::model();
     for name in ["single", "split", "two_images", "multi_turn"] {
         let case = Case::load(name);
@@ -92,14 +92,14 @@ fn pixel_gradients_are_the_recorded_ones() {
 }
 
 #[test]
-fn the_tower_takes_tiles_that_are_not_square() {
+fn the_vision_tower_accepts_tiles_that_are_not_square() {
     let pixels = single().pixels().expect("an image").slice([0..1, 0..3, 0..48, 0..64]);
     let found = read(model::model().encode(pixels, None, &Pass::ANSWER));
     assert_close("tower.nonsquare", &found, &references().values("tower.nonsquare.output"), TOLERANCE);
 }
 
 #[test]
-fn the_tower_takes_tiles_that_are_partly_empty() {
+fn the_vision_tower_accepts_partly_empty_tiles() {
     const PATCHES: usize = 16;
     let file = std::fs::read(parity().join("fixtures.safetensors")).expect("fixtures");
     let fixtures = SafeTensors::deserialize(&file).expect("fixtures");
@@ -158,7 +158,7 @@ fn patches_of_a_partly_filled_side_take_the_recorded_positions() {
 }
 
 #[test]
-fn a_model_held_in_bf16_answers_as_its_rounded_weights_do() {
+fn a_bf16_model_is_near_its_f32_original() {
     let logits = |precision| single().logits(&model_in(precision), &Pass::ANSWER);
     let deviation = deviation(&logits(Precision::Bf16), &logits(Precision::F32));
     assert!(deviation > 1e-5, "weights were rounded");

@@ -121,7 +121,7 @@ fn check_prompt(recorded: &Recorded, value: &Value, processor: &Processor, name:
 }
 
 #[test]
-fn the_newer_layout_is_the_same_processor() {
+fn both_folder_layouts_give_the_same_processor() {
     let folder = tempfile::tempdir().expect("a folder");
     for (from, file) in [
         ("tiny", "tokenizer.json"),
@@ -163,7 +163,7 @@ fn the_real_folder_gives_the_same_ids_and_pixels() {
 }
 
 #[test]
-fn lanczos_is_pillows() {
+fn lanczos_resizing_equals_pillow() {
     let file = std::fs::read(parity().join("lanczos.safetensors")).expect("fixtures");
     let tensors = SafeTensors::deserialize(&file).expect("fixtures");
     assert!(tensors.len() > 5);

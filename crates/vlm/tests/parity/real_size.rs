@@ -12,7 +12,7 @@ use stepwise_testing::model::all_linear;
 use stepwise_testing::model::parameters::{gradients_of, read, tensor};
 
 #[test]
-fn a_step_in_the_real_shape_is_finite() {
+fn a_step_of_a_model_of_real_size_is_finite() {
     let Some(folder) = real("models/smolvlm-256m-instruct") else { return };
     let config = Vlm::load_config(&folder).expect("a config");
     let (side, features, image) = (config.vision.image_size, config.features_per_tile(), config.image_token_id);

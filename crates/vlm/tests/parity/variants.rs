@@ -69,7 +69,7 @@ fn merged_adapters_of_every_kind_give_pefts_logits() {
 }
 
 #[test]
-fn the_same_masks_give_pefts_loss_and_gradients_in_training() {
+fn equal_dropout_masks_give_pefts_loss_and_gradients() {
     let dropout = &facts()["dropout"];
     for record in ["pattern", "dora", "pissa"] {
         let (mut model, _) = adapted(&format!("tiny-lora-{record}"));
@@ -82,7 +82,7 @@ fn the_same_masks_give_pefts_loss_and_gradients_in_training() {
 }
 
 #[test]
-fn with_the_adapter_off_the_base_is_untouched() {
+fn the_base_is_unchanged_while_the_adapter_is_off() {
     let base = predicted(&model::model(), &Pass::ANSWER);
     for folder in ["tiny-lora-pattern", "tiny-lora-dora", "tiny-lora-saved", "tiny-lora-pissa"] {
         let (mut model, _) = adapted(folder);
@@ -101,7 +101,7 @@ fn few() -> Targets {
 }
 
 #[test]
-fn pissa_begins_with_pefts_product_and_answers_as_the_base() {
+fn pissa_starts_from_pefts_product_and_keeps_the_outputs() {
     let mut model = model::model();
     let config = LoraConfig { init_lora_weights: InitLoraWeights::Pissa, ..LoraConfig::new(4, 8.0, few()) };
     let chosen = attach_new(&mut model, &config);
@@ -120,7 +120,7 @@ fn pissa_begins_with_pefts_product_and_answers_as_the_base() {
 
 /// PiSSA is slow on large models, so progress is reported.
 #[test]
-fn whoever_waits_for_adapters_is_told_how_many_there_are() {
+fn progress_of_a_pissa_initialisation_is_reported() {
     let config = LoraConfig { init_lora_weights: InitLoraWeights::Pissa, ..LoraConfig::new(4, 8.0, few()) };
     let mut told = Vec::new();
     let chosen = attach_watched(&mut model::model(), &config, 1, |_| true, &mut |done, all| told.push((done, all)));
@@ -131,7 +131,7 @@ fn whoever_waits_for_adapters_is_told_how_many_there_are() {
 
 /// All kinds of adapters work on bf16 and four-bit bases, and newly initialised ones leave outputs unchanged.
 #[test]
-fn a_base_in_fewer_bits_takes_every_kind() {
+fn every_kind_of_adapter_works_on_bf16_and_four_bit_bases() {
     // `off` bounds the deviation from f32 products with the same weights. It is larger for bf16, which rounds
     // inputs, too.
     for (precision, off) in [(Precision::Bf16, 0.05), (Precision::Nf4 { double_quant: true, bf16: false }, 1e-4)] {
@@ -165,7 +165,7 @@ fn a_base_in_fewer_bits_takes_every_kind() {
 }
 
 #[test]
-fn every_way_to_begin_draws_as_peft_does() {
+fn initial_weights_have_pefts_distributions() {
     let mean_and_deviation = |values: &[f32]| {
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         (mean, (values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / values.len() as f32).sqrt())
@@ -195,7 +195,7 @@ fn every_way_to_begin_draws_as_peft_does() {
 }
 
 #[test]
-fn what_cannot_be_attached_is_refused_and_changes_nothing() {
+fn an_invalid_adapter_is_refused_and_changes_nothing() {
     let base = predicted(&model::model(), &Pass::ANSWER);
     let all = LoraConfig::new(4, 8.0, all_linear());
     let refused = |config: LoraConfig| {

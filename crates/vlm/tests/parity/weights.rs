@@ -67,7 +67,7 @@ fn refusal(folder: &Path) -> String {
 }
 
 #[test]
-fn the_parameters_are_the_tensors_of_the_file() {
+fn the_parameters_equal_the_tensors_of_the_file() {
     let expected: BTreeMap<_, _> = stored().into_iter().map(|(name, stored)| (name, floats(&stored.bytes))).collect();
     assert_eq!(expected.len(), 59);
     assert!(load(&tiny()) == expected);
@@ -91,7 +91,7 @@ fn both_layouts_describe_the_same_model() {
 }
 
 #[test]
-fn sharded_folders_are_read_like_whole_ones() {
+fn sharded_folders_are_read_like_single_files() {
     let folder = copy_of(&tiny(), &["model.safetensors"]);
     let mut shards = [Tensors::new(), Tensors::new(), Tensors::new()];
     let mut places = serde_json::Map::new();
@@ -116,7 +116,7 @@ fn sharded_folders_are_read_like_whole_ones() {
 }
 
 #[test]
-fn halves_are_widened_exactly() {
+fn half_precision_weights_are_widened_exactly() {
     type Halves = (Dtype, fn(f32) -> [u8; 2], fn([u8; 2]) -> f32);
     let kinds: [Halves; 2] = [
         (Dtype::F16, |x| half::f16::from_f32(x).to_le_bytes(), |bytes| half::f16::from_le_bytes(bytes).to_f32()),
@@ -135,7 +135,7 @@ fn halves_are_widened_exactly() {
 }
 
 #[test]
-fn what_is_saved_is_what_was_loaded() {
+fn a_saved_model_equals_the_loaded_one() {
     let mut model = model::model();
     let folder = tempfile::tempdir().expect("a folder");
     save_model(&mut model, &tiny(), folder.path(), false).expect("saved");
@@ -160,7 +160,7 @@ fn renamed(form: &str) -> Tensors {
 }
 
 #[test]
-fn folders_under_older_names_are_the_same_models() {
+fn folders_with_older_names_give_the_same_model() {
     let expected = load(&tiny());
     for form in ["without_head_class", "before_conversion"] {
         let tensors = renamed(form);
@@ -170,7 +170,7 @@ fn folders_under_older_names_are_the_same_models() {
 }
 
 #[test]
-fn rows_split_off_before_the_conversion_are_put_back_and_unused_tensors_are_not_read() {
+fn split_rows_are_joined_and_unused_tensors_are_not_read() {
     const LAST: usize = 3;
     let (keys, mut tensors) = (old_keys(), renamed("before_conversion"));
     for (name, rest) in keys["appended_rows"].as_object().expect("names") {
@@ -189,7 +189,7 @@ fn rows_split_off_before_the_conversion_are_put_back_and_unused_tensors_are_not_
 }
 
 #[test]
-fn a_tensor_that_is_missing_or_of_another_shape_or_kind_is_named() {
+fn a_tensor_that_is_missing_or_has_another_shape_or_type_is_named() {
     let name = "model.text_model.norm.weight";
     let mut tensors = stored();
     let mut tensor = tensors.remove(name).expect("a tensor");

@@ -9,9 +9,9 @@ use super::linf;
 use super::white_box::{ascents, attack_goal, attacked, eps};
 use crate::model::{Model, ModelError, PixelGrid};
 use crate::perturb::{
-    AdversarialImage, Attack, AttackGoal, AttackTarget, Perturbation, PerturbationKind, Perturbed, Purpose, Scene,
-    Skip, SuiteRng,
+    AdversarialImage, Attack, AttackGoal, AttackTarget, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip,
 };
+use crate::rng::SuiteRng;
 
 /// Registry entry of `fgsm`.
 pub const KIND: PerturbationKind =

@@ -14,8 +14,9 @@ use super::white_box::{ascents, attack_goal, attacked, eps};
 use crate::model::{Model, ModelError, PixelGrid};
 use crate::perturb::{
     AdversarialImage, Attack, AttackGoal, AttackTarget, GradientSource, Perturbation, PerturbationKind, Perturbed,
-    Purpose, Scene, Skip, SuiteRng,
+    Purpose, Scene, Skip,
 };
+use crate::rng::SuiteRng;
 
 /// Registry entry of `pgd`.
 pub const KIND: PerturbationKind =

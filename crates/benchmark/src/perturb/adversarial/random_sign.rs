@@ -10,8 +10,9 @@ use super::linf;
 use super::white_box::{attacked, eps};
 use crate::model::{Model, ModelError, PixelGrid};
 use crate::perturb::{
-    AdversarialImage, Attack, AttackTarget, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip, SuiteRng,
+    AdversarialImage, Attack, AttackTarget, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip,
 };
+use crate::rng::SuiteRng;
 
 /// Registry entry of `random_sign`.
 pub const KIND: PerturbationKind =

@@ -7,7 +7,8 @@ use image::{Rgb, RgbImage};
 use rand::{Rng, RngCore};
 use serde::Deserialize;
 
-use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip, SuiteRng};
+use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
+use crate::rng::SuiteRng;
 
 /// Registry entry of `blank`.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(

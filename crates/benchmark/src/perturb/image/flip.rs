@@ -94,7 +94,8 @@ impl Edit for Flip {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perturb::{Pool, SuiteRng};
+    use crate::perturb::Pool;
+    use crate::rng::SuiteRng;
     use serde_json::{Value, json};
 
     fn flipped(answer: Value, laterality: Value) -> Result<(Option<Answer>, Vec<Region>), Skip> {

@@ -1,4 +1,4 @@
-//! `stepwise compare A B`: two runs, checkpoints or files of outcomes on the questions both answered.
+//! `stepwise compare A B`: compares two runs, checkpoints or outcome files on the questions that both answered.
 
 mod side;
 mod tables;
@@ -24,23 +24,24 @@ use side::Found;
 /// Arguments of `compare`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The reference: a run, a checkpoint, a folder that `eval --out` or a run's benchmark wrote, or a file of outcomes.
+    /// Reference: a run, a checkpoint, a folder written by `eval --out` or by a run's benchmark, or an outcome file.
     a: PathBuf,
-    /// What is compared with it; every difference is B less A.
+    /// Results to compare with A; every difference is B - A.
     b: PathBuf,
-    /// Case file, or folder with `cases.jsonl`, to judge replies made elsewhere by; a run's own cases when left out.
+    /// Case file, or folder with `cases.jsonl`, for scoring responses from another tool; by default the cases
+    /// of the run.
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
-    /// The side of the split of those cases that was asked; all when left out.
+    /// Split of these cases that was evaluated; by default all cases.
     #[arg(long, value_parser = ["train", "validation", "test"])]
     split: Option<String>,
-    /// The suite that was asked: `fast`, `full`, or a file; a run's own, or the fast one, when left out.
+    /// Suite that was evaluated: `fast`, `full` or a file; by default the suite of the run, or a built-in one.
     #[arg(long, value_name = "SUITE")]
     suite: Option<PathBuf>,
-    /// A run whose base and epochs show how robustness goes with clean accuracy; A when left out. May be given again.
+    /// Run whose base and epochs give the line of robust against clean accuracy; by default A; may be repeated.
     #[arg(long, value_name = "RUN")]
     reference: Vec<PathBuf>,
-    /// How tables are written.
+    /// Format of the tables.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Print everything as JSON.
@@ -55,7 +56,12 @@ enum Format {
     Latex,
 }
 
-/// Runs the command.
+/// Prints the comparison.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when one side has no outcomes, the sides used different suites, or the outcomes do not fit the
+/// suite or the cases.
 pub fn run(args: &Args) -> CommandResult {
     let (a, b) = (Found::at(&args.a), Found::at(&args.b));
     let (a, b) = both(a, b)?;
@@ -71,7 +77,7 @@ pub fn run(args: &Args) -> CommandResult {
 
     let mut reference: Vec<Summary> = Vec::new();
     for path in &args.reference {
-        let what = "is no run with tested epochs -> name a run with a benchmark";
+        let what = "is not a run with evaluated epochs -> name a run with a benchmark";
         let history = Found::at(path)?.history;
         let history = history.ok_or_else(|| Failure::input(format!("{}: {what}", path.display())))?;
         reference.extend(history.reference().cloned());
@@ -100,7 +106,7 @@ fn print(args: &Args, comparison: &Comparison) -> CommandResult {
     Ok(())
 }
 
-/// Both, or what is wrong with both.
+/// Returns both values, or the errors of both sides together.
 fn both<T>(a: Result<T, Failure>, b: Result<T, Failure>) -> Result<(T, T), Failure> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
@@ -109,8 +115,8 @@ fn both<T>(a: Result<T, Failure>, b: Result<T, Failure>) -> Result<(T, T), Failu
     }
 }
 
-/// The suite that asked. Where the outcomes say which it was it must be that one, or controls, endpoints and families of tests
-/// would be another's.
+/// Finds the suite that produced the outcomes. If a summary next to the outcomes names a suite, the digests must agree,
+/// because another suite has other controls, endpoints and test families.
 fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
     let mut candidates = Vec::new();
     match &args.suite {
@@ -129,15 +135,16 @@ fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
         let (side, name) = (&side.name, &asked.suite.name);
         Failure::input(match &args.suite {
             Some(path) => format!(
-                "--suite {}: {side} was asked by another suite, `{name}` -> name the file that asked it, as it was then",
+                "--suite {}: {side} was evaluated with another suite, `{name}` -> name the unchanged file of that suite",
                 path.display()
             ),
-            None => format!("{side}: was asked by the suite `{name}`, which is not at hand -> name it with `--suite FILE`"),
+            None => format!("{side}: was evaluated with the suite `{name}`, which is not found -> name it with `--suite FILE`"),
         })
     })
 }
 
-/// The cases replies are judged by; none where nobody names them.
+/// Loads the cases for scoring responses from another tool: from `--cases`, or else from the recipe of a run. None without
+/// `--cases` if no side is a file or no side has a recipe.
 fn cases(args: &Args, sides: [&Found; 2]) -> Result<Option<Vec<Case>>, Failure> {
     let Some(path) = &args.cases else {
         if sides.iter().all(|side| !side.is_file) {
@@ -155,7 +162,7 @@ fn cases(args: &Args, sides: [&Found; 2]) -> Result<Option<Vec<Case>>, Failure> 
     let cases = check::load(path).map_err(Failure::input)?.cases;
     let asked: Vec<Case> = cases.into_iter().filter(|case| split.is_none_or(|split| case.split == split)).collect();
     if asked.is_empty() {
-        return Err(Failure::input(format!("{}: no cases on that side of the split -> name another", path.display())));
+        return Err(Failure::input(format!("{}: no cases in this split -> name another split", path.display())));
     }
     Ok(Some(asked))
 }

@@ -1,4 +1,4 @@
-//! What A or B turned out to be: where its outcomes lie, which recipe asked for them, and how its epochs went.
+//! Lookup of one side of a comparison: outcome file, recipe of the run, and history of its epochs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,24 +19,28 @@ use crate::exit::{CommandResult, Failure};
 const RECIPE: &str = "recipe.resolved.toml";
 const OUTCOMES: &str = "outcomes.jsonl";
 
-/// One of the two.
+/// One side of a comparison.
 pub struct Found {
-    /// As it was named.
+    /// Path as given on the command line.
     pub name: String,
-    /// Its outcomes.
+    /// Path of the outcome file.
     pub outcomes: PathBuf,
-    /// Of the run it belongs to.
+    /// Recipe of the run; None if the path belongs to no run.
     pub recipe: Option<Recipe>,
-    /// The epochs of the run up to this one.
+    /// Summaries of the run's epochs up to this one; None if the path belongs to no run.
     pub history: Option<History>,
-    /// Whether it was named as a file, which may be made elsewhere.
+    /// Whether the path is a file, which may come from another tool.
     pub is_file: bool,
-    /// What asked, where a summary lies beside the outcomes.
+    /// Suite and options of the evaluation; None without a summary next to the outcomes.
     pub asked: Option<AskedBy>,
 }
 
 impl Found {
-    /// Finds out what `path` is.
+    /// Finds the outcomes that belong to `path`: an outcome file, a run, a checkpoint, or a folder with outcomes.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Input`] when there are no outcomes, or a file of the run is missing or invalid.
     pub fn at(path: &Path) -> Result<Self, Failure> {
         if path.is_file() {
             return Self::of(path, path.to_owned(), path.with_file_name("summary.json"), None);
@@ -56,25 +60,28 @@ impl Found {
         if path.join(OUTCOMES).is_file() {
             return Self::of(path, path.join(OUTCOMES), path.join("summary.json"), None);
         }
-        let what = "neither a file of outcomes nor a run, a checkpoint or a folder with outcomes";
+        let what = "neither an outcome file nor a run, a checkpoint or a folder with outcomes";
         let advice =
             "a JSONL file, or a folder with recipe.resolved.toml, trainer_state.json or outcomes.jsonl is expected";
         Err(Failure::input(format!("{}: {what} -> {advice}", path.display())))
     }
 
-    /// The epoch that a checkpoint ended.
+    /// Finds the epoch that ended at a checkpoint.
     fn of_checkpoint(path: &Path) -> Result<Self, Failure> {
         let state = TrainerState::read(path).map_err(Failure::input)?;
         let run = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
         let run = run.filter(|run| run.join(RECIPE).is_file());
-        let run = run.ok_or_else(|| no_outcomes(path, "the checkpoint is away from its run"))?;
+        let run = run.ok_or_else(|| no_outcomes(path, "the checkpoint is not in the folder of its run"))?;
         let log = run.join("trainer_log.jsonl");
         let ends = tested_steps(&log).map_err(|error| {
-            Failure::input(format!("{}: {error} -> it tells which epoch ended at a step; bring it back", log.display()))
+            Failure::input(format!(
+                "{}: {error} -> restore the log, which lists the step at which each epoch ended",
+                log.display()
+            ))
         })?;
         let tested = tested(&run);
         let ended = ends.iter().find(|(epoch, step)| *step == state.global_step && tested.contains(epoch));
-        let (epoch, _) = ended.ok_or_else(|| no_outcomes(path, "no tested epoch ends at this checkpoint"))?;
+        let (epoch, _) = ended.ok_or_else(|| no_outcomes(path, "no evaluated epoch ends at this checkpoint"))?;
         Self::of_run(path, &run, *epoch)
     }
 
@@ -95,14 +102,14 @@ impl Found {
 
     fn of(path: &Path, outcomes: PathBuf, summary: PathBuf, recipe: Option<Recipe>) -> Result<Self, Failure> {
         let is_file = path.is_file();
-        // Beside a single file may lie a summary of anything; only its own folder's counts.
+        // A summary next to a file with another name may belong to other outcomes, so it is ignored.
         let own = !is_file || path.file_name().is_some_and(|name| name == OUTCOMES);
         let asked = if own { read_summary(&summary)?.map(AskedBy::from) } else { None };
         Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, asked })
     }
 }
 
-/// The suite that asked, and what a command line may have changed of it.
+/// Suite of an evaluation, and the options that the command line may have changed.
 #[derive(PartialEq)]
 pub struct AskedBy {
     /// Name, version and digest.
@@ -118,8 +125,8 @@ impl From<Summary> for AskedBy {
 }
 
 impl AskedBy {
-    /// `suite` as it was asked, if it is the one: its cap and its scoring may have been laid over it, and the form of answers is
-    /// the recipe's.
+    /// Returns `suite` with the options of the evaluation if its digest then agrees; None if it is another suite. The
+    /// cap and the scoring may come from the command line, and the answer form from the recipe.
     pub fn recognised(&self, suite: &Suite) -> Option<Suite> {
         [suite.answer_form, AnswerForm::Text, AnswerForm::Letter].into_iter().find_map(|answer_form| {
             let mut suite = Suite { scoring: self.scoring, max_cases: self.max_cases, answer_form, ..suite.clone() };
@@ -129,12 +136,16 @@ impl AskedBy {
     }
 }
 
-/// Refuses outcomes of different suites, where both say which it was.
+/// Checks that both sides used the same suite, if both have a summary.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the digests of the suites differ.
 pub fn same_suite(a: &Found, b: &Found) -> CommandResult {
     match (&a.asked, &b.asked) {
         (Some(of_a), Some(of_b)) if of_a.suite.digest != of_b.suite.digest => Err(Failure::input(format!(
-            "{} and {} were asked by different suites -> ask both by one: `stepwise eval PATH --suite FILE --out DIR`, \
-             then compare the folders",
+            "{} and {} were evaluated with different suites -> evaluate both with one suite: \
+             `stepwise eval PATH --suite FILE --out DIR`, then compare the folders",
             a.name, b.name
         ))),
         _ => Ok(()),
@@ -145,7 +156,7 @@ fn folder(run: &Path, epoch: u32) -> PathBuf {
     run.join("benchmark").join(format!("epoch-{epoch}"))
 }
 
-/// The epochs of a run that have outcomes, in order.
+/// Returns the epochs of a run that have outcomes, in ascending order.
 fn tested(run: &Path) -> Vec<u32> {
     let entries = fs::read_dir(run.join("benchmark")).into_iter().flatten().flatten();
     let number = |name: &str| name.strip_prefix("epoch-")?.parse().ok();
@@ -157,7 +168,7 @@ fn tested(run: &Path) -> Vec<u32> {
     epochs
 }
 
-/// For each stage, the place among `tested` epochs of the one that ended the first phase that taught it.
+/// For stages 1 to 4, the index in `tested` of the epoch that ended the first phase that trained on the stage.
 fn learned(run: &Path, tested: &[u32]) -> Result<[Option<usize>; 4], Failure> {
     let Some(forgetting) = read_forgetting(&run.join("benchmark")).map_err(Failure::input)? else {
         return Ok([None; 4]);
@@ -171,15 +182,15 @@ fn read_summary(path: &Path) -> Result<Option<Summary>, Failure> {
         return Ok(None);
     }
     let text = fs::read(path)
-        .map_err(|error| Failure::input(format!("{}: {error} -> see that it may be read", path.display())))?;
-    let advice = "it is written by another version of stepwise, or damaged: evaluate again";
+        .map_err(|error| Failure::input(format!("{}: {error} -> check that the file is readable", path.display())))?;
+    let advice = "the file is damaged or written by another version of stepwise: evaluate again";
     serde_json::from_slice(&text)
         .map(Some)
         .map_err(|error| Failure::input(format!("{}: {error} -> {advice}", path.display())))
 }
 
 fn missing(path: &Path) -> Failure {
-    Failure::input(format!("{}: is missing -> evaluate again", path.display()))
+    Failure::input(format!("{} is missing -> evaluate again", path.display()))
 }
 
 fn no_outcomes(path: &Path, what: &str) -> Failure {

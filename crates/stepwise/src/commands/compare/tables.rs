@@ -1,4 +1,4 @@
-//! A comparison as tables.
+//! Tables of a comparison.
 
 use stepwise_benchmark::compare::{Adjustment, Comparison, MetricPair, SideSummary};
 use stepwise_benchmark::perturb::Purpose;
@@ -8,7 +8,7 @@ use crate::table::{Table, number, p_value, signed, with_interval};
 
 const DIFFERENCE: &str = "B - A [95 % interval]";
 
-/// All tables that have something to show, the one on who is compared first.
+/// Makes all tables that have rows or notes, starting with the two sides.
 pub fn all(comparison: &Comparison) -> Vec<Table> {
     let tables = [
         sides(comparison),
@@ -23,19 +23,19 @@ pub fn all(comparison: &Comparison) -> Vec<Table> {
 }
 
 fn sides(comparison: &Comparison) -> Table {
-    let mut table = Table::new("what is compared", ["", "path", "answers", "left out"]);
+    let mut table = Table::new("sides", ["", "path", "answers", "left out"]);
     for (letter, side) in [("A", &comparison.a), ("B", &comparison.b)] {
         let cells = [letter.to_owned(), side.name.clone(), side.outcomes.to_string(), side.alone.to_string()];
         table.rows.push(cells.into());
     }
     table.notes.push(format!(
-        "suite {}: {} answers of both to {} items in {} groups, by which all intervals and sign flips are clustered",
+        "suite {}: both sides have {} answers to {} items in {} groups; intervals and sign flips are clustered by group",
         comparison.suite.name, comparison.both, comparison.items, comparison.groups
     ));
     table
 }
 
-/// What was named before the run, conditions and metrics in one family of tests.
+/// Table of the primary endpoints, which were named before the run. Conditions and metrics are one family of tests.
 fn endpoints(comparison: &Comparison) -> Table {
     let mut table = Table::new("primary endpoints", ["", "n", "A", "B", DIFFERENCE, "test", "p", "adjusted by Holm"]);
     for pair in comparison.conditions.iter().filter(|pair| pair.primary) {
@@ -59,7 +59,7 @@ fn endpoints(comparison: &Comparison) -> Table {
     }
     if !table.rows.is_empty() {
         table.notes.push(
-            "named before the run; the tests flip the sign of, or swap between A and B, whole groups, two-sided"
+            "named before the run; two-sided tests that flip the sign of whole groups or swap them between A and B"
                 .to_owned(),
         );
     }
@@ -89,8 +89,8 @@ fn conditions(comparison: &Comparison) -> Table {
         ]);
     }
     table.notes.push(
-        "adjusted: the sign-flip p by Holm among all endpoints named primary before the run, by Benjamini and Hochberg \
-         (BH) among the other conditions"
+        "adjusted: the sign-flip p, by Holm over the primary endpoints, by Benjamini and Hochberg (BH) over the other \
+         conditions"
             .to_owned(),
     );
     table
@@ -105,9 +105,10 @@ fn stages(comparison: &Comparison) -> Table {
     table
 }
 
-/// Metrics of one condition, stage or attack have a colon in their id; the JSON has them.
+/// Table of the main results. A metric of one condition, stage or attack has a colon in its id and is shown
+/// only with `--json`.
 fn metrics(comparison: &Comparison) -> Table {
-    let mut table = Table::new("headline metrics", ["", "n", "A", "B", DIFFERENCE]);
+    let mut table = Table::new("main results", ["", "n", "A", "B", DIFFERENCE]);
     let headline = comparison.metrics.iter().filter(|(id, _)| !id.contains(':'));
     let defined = headline.filter(|(_, pair)| pair.difference.value.is_some());
     table.rows.extend(defined.map(|(id, pair)| row(id.clone(), pair)));
@@ -136,7 +137,7 @@ fn effective_robustness(comparison: &Comparison) -> Table {
     let attacked = comparison.conditions.iter().any(|pair| pair.purpose == Purpose::Attack);
     if table.rows.is_empty() && attacked {
         let why =
-            "the reference runs have not three tested models whose clean accuracy surely differs, on a line that rises";
+            "a rising line needs three evaluated models of the reference runs whose clean accuracies clearly differ";
         table.notes.push(format!("not shown: {why} -> name one with `--reference RUN`"));
     }
     table

@@ -1,4 +1,4 @@
-//! `stepwise study emit FILE`.
+//! `stepwise study emit FILE`: prints a script that runs the tasks of a study with a scheduler.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::exit::{CommandResult, Failure};
 /// Arguments of `study emit`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The study, a TOML file.
+    /// Study, a TOML file.
     study: PathBuf,
     /// Scheduler that runs the tasks.
     #[arg(long, value_enum)]
@@ -31,7 +31,11 @@ enum Target {
     Shell,
 }
 
-/// Runs the command.
+/// Writes the manifest if needed, and prints the script.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the study is invalid or has changed since its first run, or the manifest cannot be written.
 pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     Manifest::open(&study, None).map_err(Failure::input)?;

@@ -14,16 +14,16 @@ use stepwise_trainer::interrupt::{self, Interrupt};
 use super::{clock, held, holder_name, name};
 use crate::exit::{self, CommandResult, Failure};
 
-/// How often the processes are looked after.
+/// Interval between checks of the running processes.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How often tasks that are held elsewhere are looked at again.
+/// Interval between checks of tasks that other processes run.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// How often a line says how far they are.
+/// Interval between progress lines.
 const LINE: Duration = Duration::from_secs(60);
 
-/// A process under way.
+/// A running process of a task.
 struct Running<'a> {
     task: &'a Task,
     child: Child,
@@ -31,11 +31,17 @@ struct Running<'a> {
     began: Instant,
 }
 
-/// Runs all tasks that are not finished, `jobs` at once; slot n uses device n, counted round. Those that other processes run are
-/// looked at again for as long as there is something else to do.
+/// Runs all unfinished tasks, at most `jobs` at the same time. Slot n uses device n modulo the number of `devices`.
+/// Tasks that other processes run are checked again while own tasks run.
+///
+/// # Errors
+///
+/// [`Failure::Run`] when runs failed, [`Failure::Held`] when other processes run the rest, [`Failure::Interrupted`]
+/// when the user interrupts the command, and any failure to read task states or start processes.
 pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) -> CommandResult {
-    let interrupt = Interrupt::listen(|| tell!("\nstopping: every run finishes its step and saves; again to leave"))
-        .map_err(Failure::run)?;
+    let interrupt =
+        Interrupt::listen(|| tell!("\nstopping: every run finishes its step and saves; again to leave at once"))
+            .map_err(Failure::run)?;
     let say = |task: &Task, what: &str| {
         tell!("[{}/{}] {}: {what}", task.number + 1, study.tasks.len(), name(study, task));
     };
@@ -55,12 +61,13 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
             stopping = true;
             running.iter_mut().for_each(stop);
         }
-        // Each task that waits is looked at once; those that are held elsewhere wait for the next time.
+        // Each waiting task is checked once per round; a task that another process runs waits for the next round.
         let mut left = if looked.is_none_or(|at| at.elapsed() > LOOK) { waiting.len() } else { 0 };
         while left > 0 && running.len() < jobs && !interrupt.requested() {
             let Some(task) = waiting.pop_front() else { break };
             (left, looked) = (left - 1, Some(Instant::now()));
-            // Whoever finishes a task notes that first and gives the claim back then.
+            // The claim is checked before the state, because a process records the end of a task before it
+            // releases the claim.
             if let Some(holder) = held(task)? {
                 if elsewhere.get(&task.number) != Some(&holder) {
                     say(task, &format!("is being run by {}", holder_name(&holder)));
@@ -80,7 +87,8 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
             say(task, &format!("started{on}, process {}", child.id()));
             running.push(Running { task, child, slot, began: Instant::now() });
         }
-        // What waits now is held elsewhere, or is not to be begun any more.
+        // With no own process left, the waiting tasks are run by other processes, or must not start because
+        // of the interrupt.
         if running.is_empty() {
             break;
         }
@@ -95,7 +103,7 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
             match status.code() {
                 Some(0) => say(task, &format!("finished in {took}")),
                 Some(interrupt::EXIT_CODE) if stopping => say(task, &format!("saved and stopped after {took}")),
-                // Another process was faster.
+                // Another process claimed the task first.
                 Some(code) if code == i32::from(exit::HELD) => waiting.push_back(task),
                 code => {
                     failed.push(name(study, task));
@@ -114,7 +122,7 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
         std::thread::sleep(TICK);
     }
     if interrupt.requested() {
-        tell!("interrupted: the same command goes on where the runs were left");
+        tell!("interrupted: run the same command again to continue the runs");
         return Err(Failure::Interrupted);
     }
     for task in &waiting {
@@ -124,7 +132,7 @@ pub fn run(study: &Study, file: &Path, jobs: usize, devices: &[Option<String>]) 
     if !failed.is_empty() {
         let (many, names) = (runs(failed.len()), failed.join(", "));
         return Err(Failure::run(format!(
-            "{many} failed: {names} -> read the logs, mend the cause, and start the same command again"
+            "{many} failed: {names} -> read the logs, fix the cause, and start the same command again"
         )));
     }
     if !waiting.is_empty() {
@@ -140,7 +148,7 @@ fn runs(count: usize) -> String {
     if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
 }
 
-/// Starts the process of a task. It stands in a process group of its own, so that a Ctrl-C reaches it once, from here.
+/// Starts the process of a task in a process group of its own, so that Ctrl-C stops it only through [`stop`].
 fn start(study: &Study, file: &Path, task: &Task, jobs: usize, device: Option<&str>) -> Result<Child, Failure> {
     let path = task.log();
     let unwritable = |error| {
@@ -149,10 +157,10 @@ fn start(study: &Study, file: &Path, task: &Task, jobs: usize, device: Option<&s
     fs::create_dir_all(path.parent().unwrap_or(&study.file.output_dir)).map_err(unwritable)?;
     let log = OpenOptions::new().create(true).append(true).open(&path).map_err(unwritable)?;
     let mut command = Command::new(std::env::current_exe().map_err(Failure::run)?);
-    command.arg("study").arg(file).args(["--task", &task.number.to_string(), "--no-wait"]);
+    command.args(["study", "run"]).arg(file).args(["--task", &task.number.to_string(), "--no-wait"]);
     command.args(device.into_iter().flat_map(|device| ["--device", device]));
     command.stdin(Stdio::null()).stdout(log.try_clone().map_err(unwritable)?).stderr(log);
-    // Runs side by side share the processor's cores instead of each taking all of them.
+    // Concurrent runs share the processor's cores; otherwise each would use all of them.
     const THREADS: &str = "RAYON_NUM_THREADS";
     if jobs > 1 && std::env::var_os(THREADS).is_none() {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -163,18 +171,19 @@ fn start(study: &Study, file: &Path, task: &Task, jobs: usize, device: Option<&s
     command.spawn().map_err(Failure::run)
 }
 
-/// Asks a process to finish its step and save.
+/// Sends SIGTERM, after which the process finishes its step and saves. Where no signal can be sent, the
+/// process is killed.
 fn stop(process: &mut Running<'_>) {
     #[cfg(unix)]
     let asked = Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status().is_ok();
     #[cfg(not(unix))]
     let asked = false;
     if !asked {
-        let _ = process.child.kill(); // It is resumed from its last checkpoint.
+        let _ = process.child.kill(); // The run resumes from its last checkpoint.
     }
 }
 
-/// The task's name and its last logged step.
+/// Formats the name of a task and its last logged step.
 fn how_far(study: &Study, task: &Task) -> String {
     let step = fs::read_to_string(task.folder().join("trainer_log.jsonl")).ok().and_then(|log| {
         let last = serde_json::from_str::<serde_json::Value>(log.lines().last()?).ok()?;
@@ -183,8 +192,8 @@ fn how_far(study: &Study, task: &Task) -> String {
     format!("{} step {}", name(study, task), step.unwrap_or_default())
 }
 
-/// The last line of a log that says something.
+/// Returns the last line of a log that is not blank.
 fn last_words(log: &Path) -> String {
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing").to_owned()
+    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("the log is empty").to_owned()
 }

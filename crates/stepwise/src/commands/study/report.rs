@@ -1,4 +1,4 @@
-//! `stepwise study report FILE`.
+//! `stepwise study report FILE`: compares the arms of a study, and writes the report and its tables.
 
 use std::path::PathBuf;
 
@@ -17,9 +17,9 @@ use crate::table_markup;
 /// Arguments of `study report`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The study, the TOML file that was run.
+    /// Study, the TOML file that was run.
     study: PathBuf,
-    /// Where the report goes; `report` below the study's folder when left out.
+    /// Output folder; by default `report` in the study's folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print the summary as JSON instead of tables.
@@ -27,7 +27,12 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs the command.
+/// Writes `report.html`, `report.md`, `report.tex`, `summary.json` and CSV tables, and prints the tables.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the study, its manifest or its outcomes cannot be read, or the output folder cannot be
+/// created; [`Failure::Run`] when a file cannot be written.
 pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     let manifest = Manifest::stored(&study).map_err(Failure::input)?;
@@ -62,8 +67,8 @@ pub fn run(args: &Args) -> CommandResult {
     Ok(())
 }
 
-/// What a paper shows: arms by primary endpoints, their differences with tests, what they were taught, and effective robustness
-/// with its lines.
+/// Makes the tables of the report: arms by primary endpoints, differences with tests, training budget, and effective
+/// robustness with its lines.
 fn tables(summary: &StudySummary) -> Vec<Table> {
     let primary: Vec<(&String, &Endpoint)> =
         summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
@@ -75,9 +80,9 @@ fn tables(summary: &StudySummary) -> Vec<Table> {
     }
     if !effective.is_empty() {
         let mut table = differences(summary, &effective);
-        table.title = format!("effective robustness less {}, log-odds", summary.reference);
+        table.title = format!("effective robustness minus {}, log-odds", summary.reference);
         table.notes = vec![format!(
-            "{}; {LOOKED_AT}; tests and intervals over questions hold the line fixed. {SURE}",
+            "{}; {LOOKED_AT}; tests and intervals over questions keep the line fixed. {SURE}",
             tested(summary)
         )];
         tables.push(table);
@@ -109,7 +114,7 @@ fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
         summary.groups, summary.resamples, summary.suite.name
     ));
     if let Some(lacking) = summary.unfinished() {
-        table.notes.push(format!("this study is not finished: {lacking}; p is adjusted over all that is planned"));
+        table.notes.push(format!("this study is not finished: {lacking}; p is adjusted over all planned comparisons"));
     }
     if !summary.later_seeds.is_empty() {
         let seeds: Vec<String> = summary.later_seeds.iter().map(u64::to_string).collect();
@@ -118,26 +123,26 @@ fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
     table
 }
 
-/// What stands for the untouched base among arms.
+/// Name of the base in the column of arms.
 const BASE: &str = "base";
 
-const LOOKED_AT: &str = "adjusted by Benjamini and Hochberg over all that is not primary";
-const SURE: &str = "* adjusted p below 0.05 and no interval with zero";
+const LOOKED_AT: &str = "adjusted by Benjamini and Hochberg over all comparisons that are not primary";
+const SURE: &str = "* adjusted p below 0.05, and both intervals exclude zero";
 
-/// What p is.
+/// Note on the test behind the p-values.
 fn tested(summary: &StudySummary) -> String {
     let over = summary.questions.map_or_else(
         || {
-            "over groups; the runs, of an earlier version, do not say their questions, and so nothing here speaks of others"
+            "over groups; runs of an earlier version do not record questions, so results do not extend to other questions"
                 .to_owned()
         },
-        |questions| format!("the larger of that over {} groups and that over {questions} questions", summary.groups),
+        |questions| format!("the larger p of the tests over {} groups and over {questions} questions", summary.groups),
     );
     format!("p: swap test, two-sided, {over}")
 }
 
 fn differences(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
-    let title = format!("less {}, paired by seed and item", summary.reference);
+    let title = format!("difference from {}, paired by seed and item", summary.reference);
     let mut table = Table::new(
         title,
         ["arm", "endpoint", "difference [95 % interval]", "over questions", "seeds that agree", "p", "p adjusted"],
@@ -150,7 +155,7 @@ fn differences(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Ta
         table.rows.extend(of_arm);
     }
     table.notes.push(format!(
-        "{}; adjusted by Holm over all arms and primary endpoints; of the base, which is no arm, {LOOKED_AT}. {SURE}",
+        "{}; adjusted by Holm over all arms and primary endpoints; rows of the base are {LOOKED_AT}. {SURE}",
         tested(summary)
     ));
     table
@@ -171,24 +176,26 @@ fn row(arm: &str, id: &str, difference: Option<&Difference>) -> Option<Vec<Strin
     ])
 }
 
-/// What a run of each arm was to be taught, and which runs ended before that.
+/// Table of the planned training budget of each arm, with a note on runs that stopped early.
 fn budget(summary: &StudySummary) -> Table {
-    let title = "what a run of each arm is taught, mean over seeds";
+    let title = "training budget of a run by arm, mean over seeds";
     let mut table = Table::new(title, ["arm", "steps", "samples", "supervised tokens"]);
     for ((name, _), budget) in summary.arms.iter().zip(&summary.budget) {
         let counts = [budget.steps, budget.samples, budget.supervised_tokens];
         table.rows.push([name.clone()].into_iter().chain(counts.map(|count| count.round().to_string())).collect());
     }
     if !summary.ended_early.is_empty() {
-        table.notes.push(format!("ended before their time: {}", ended_early(&summary.ended_early)));
+        table.notes.push(format!("stopped early: {}", ended_early(&summary.ended_early)));
     }
     table
 }
 
-/// The reference's lines, with why one is not used.
+/// Table of the lines of the reference, with the reason for each line that is not used.
 fn lines(summary: &StudySummary) -> Table {
-    let title =
-        format!("lines of {} under attack, log-odds: effective robustness is what lies above", summary.reference);
+    let title = format!(
+        "lines of {} under attack, log-odds: effective robustness is the distance above the line",
+        summary.reference
+    );
     let mut table =
         Table::new(title, ["attack", "slope [95 % interval]", "intercept", "points", "clean accuracy", "used"]);
     for line in &summary.lines {

@@ -1,4 +1,4 @@
-//! `stepwise study run FILE`.
+//! `stepwise study run FILE`: runs all tasks of a study, or a single one, or lists them.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::table::Table;
 /// Arguments of `study run`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The study, a TOML file.
+    /// Study, a TOML file.
     study: PathBuf,
     /// Print the tasks and their state, and run nothing.
     #[arg(long, conflicts_with = "task")]
@@ -23,13 +23,15 @@ pub struct Args {
     /// Run only the task with this number, as an array job on a cluster does.
     #[arg(long, value_name = "K", conflicts_with_all = ["jobs", "devices"])]
     task: Option<usize>,
-    /// Exit at once when another process runs the task, instead of waiting until that process is known to be alive or gone.
+    /// Exit at once when another process runs the task, instead of waiting until that process is known to be
+    /// alive or gone.
     #[arg(long, requires = "task")]
     no_wait: bool,
     /// Number of runs at the same time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
-    /// Devices that the runs use in turn, such as `cuda:0,cuda:1`; without `--jobs`, one run per device at the same time.
+    /// Devices that the runs use in turn, such as `cuda:0,cuda:1`; without `--jobs`, one run per device at
+    /// the same time.
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "device")]
     devices: Vec<String>,
     /// Device of every run: `cpu`, `cuda[:n]` or `wgpu[:n]`; by default the best one that is built in.
@@ -37,7 +39,12 @@ pub struct Args {
     device: Option<String>,
 }
 
-/// Runs the command.
+/// Runs the tasks, or prints them with `--dry-run`.
+///
+/// # Errors
+///
+/// [`Failure::Input`] for an invalid study, task or device; [`Failure::Run`] when runs failed; [`Failure::Held`] when
+/// other processes run the rest; [`Failure::Interrupted`] when the user interrupts the command.
 pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
     if args.dry_run {

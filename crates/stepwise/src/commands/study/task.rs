@@ -1,4 +1,4 @@
-//! Runs one task in this process, once no other runs it.
+//! Runs one task in this process, as soon as no other process runs it.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,18 @@ use crate::device;
 use crate::exit::{self, CommandResult, Failure};
 use crate::progress::Shown;
 
-/// How often somebody else's claim is asked for again.
+/// Interval between attempts to take the claim of another process.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often a line says how long it has been waited for.
+/// Interval between lines on the waiting time.
 const LINE: Duration = Duration::from_secs(60);
 
-/// Claims the task, goes on where it was left, and notes that it is done.
+/// Claims the task, starts or resumes its run, and records that it is finished.
+///
+/// # Errors
+///
+/// [`Failure::Held`] when another process runs the task, [`Failure::Interrupted`] when the user interrupts the run,
+/// [`Failure::Input`] for an invalid device, and [`Failure::Run`] when the run fails.
 pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> CommandResult {
     let name = super::name(study, task);
     if is_finished(task, &name)? {
@@ -29,7 +34,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
     let interrupt =
         Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
     let claim = claimed(task, &name, no_wait, &interrupt)?;
-    // Whoever held it until now may have finished it.
+    // The previous holder may have finished the task in the meantime.
     if is_finished(task, &name)? {
         return Ok(());
     }
@@ -50,7 +55,7 @@ pub fn run(study: &Study, task: &Task, device: Option<&str>, no_wait: bool) -> C
     }
     let finished = prepared.train(&mut shown, &interrupt).map_err(Failure::run)?;
     if finished.interrupted {
-        tell!("{name}: interrupted after step {}; the same command goes on", finished.global_step);
+        tell!("{name}: interrupted after step {}; run the same command again to continue", finished.global_step);
         return Err(Failure::Interrupted);
     }
     task.finish(finished.global_step).map_err(Failure::run)?;
@@ -67,8 +72,9 @@ fn is_finished(task: &Task, name: &str) -> Result<bool, Failure> {
     Ok(finished)
 }
 
-/// The claim of a task. Where another process holds it, it is waited for until it is given back or stale, or that process is known
-/// to live: a node that failed leaves a claim that nobody touches, and its task is started anew at once.
+/// Takes the claim of a task. If another process holds the claim, the function waits until the claim is released or
+/// stale, or until that process is known to be alive. A failed node leaves a claim that no process touches; the wait
+/// lets a requeued task take it over once it is stale.
 fn claimed(task: &Task, name: &str, no_wait: bool, interrupt: &Interrupt) -> Result<Claim, Failure> {
     let (began, mut said) = (Instant::now(), None::<Instant>);
     loop {
@@ -82,7 +88,7 @@ fn claimed(task: &Task, name: &str, no_wait: bool, interrupt: &Interrupt) -> Res
             Claimed::Theirs { holder, untouched } => {
                 let who = holder_name(&holder);
                 if no_wait || is_known_to_live(began.elapsed(), untouched) {
-                    let advice = "leave it to that, or end that first";
+                    let advice = "wait for that process, or end it first";
                     return Err(Failure::Held(format!("{name}: is being run by {who} -> {advice}")));
                 }
                 if said.is_none_or(|said| said.elapsed() > LINE) {
@@ -101,21 +107,28 @@ fn claimed(task: &Task, name: &str, no_wait: bool, interrupt: &Interrupt) -> Res
     }
 }
 
-/// Whether a holder that was waited for lives: after as long as makes a claim stale it still touches its own. One whose process
-/// is there but stopped never does, and is not waited for without end.
+/// Returns whether the holder counts as alive: after a wait longer than [`SILENCE`], its claim was touched recently.
+/// After twice [`SILENCE`] the wait ends in any case, because a suspended process touches its claim no more but is not
+/// stale either.
 fn is_known_to_live(waited: Duration, untouched: Duration) -> bool {
     (waited > SILENCE && untouched < 3 * BEAT) || waited > 2 * SILENCE
 }
 
-/// What is done once the claim is lost: another process goes on with the run from its last checkpoint, so nothing is written
-/// any more. Checkpoints are renamed into place, so leaving at any moment tears none.
+/// Returns the action for a lost claim: exit at once with code [`exit::HELD`], because another process
+/// continues the run from its last checkpoint. Checkpoints are renamed into place, so that an exit at any
+/// moment leaves none half-written.
 fn leave(name: &str) -> impl FnOnce(Option<Holder>) + Send + 'static {
     let name = name.to_owned();
     move |taker| {
-        let why = taker.map_or("its claim was removed".to_owned(), |taker| {
-            format!("{} has taken it over, as this process was silent for too long", holder_name(&taker))
+        let why = taker.map_or("the claim was removed".to_owned(), |taker| {
+            format!(
+                "{} has taken the task over, because this process did not touch its claim for too long",
+                holder_name(&taker)
+            )
         });
-        tell!("error: {name}: {why} -> leave it to whoever runs it now; nothing more is written from here");
+        tell!(
+            "error: {name}: {why} -> no action is needed if the other process runs; this process writes nothing more"
+        );
         std::process::exit(exit::HELD.into());
     }
 }
@@ -127,10 +140,10 @@ mod tests {
     #[test]
     fn the_silent_are_waited_for_and_the_living_are_not_for_ever() {
         let second = Duration::from_secs(1);
-        assert!(!is_known_to_live(Duration::ZERO, Duration::ZERO), "it may be ending");
+        assert!(!is_known_to_live(Duration::ZERO, Duration::ZERO), "the holder may be about to end");
         assert!(!is_known_to_live(SILENCE, second));
         assert!(is_known_to_live(SILENCE + second, BEAT));
-        // One that was killed while it was waited for is silent, but not yet for long enough.
+        // A holder that was killed during the wait is silent, but not yet for long enough.
         assert!(!is_known_to_live(SILENCE + second, SILENCE / 2));
         assert!(is_known_to_live(2 * SILENCE + second, SILENCE * 2));
     }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use stepwise_benchmark::perturb::GradientSource;
+use stepwise_benchmark::perturb::kinds::KINDS;
 use stepwise_benchmark::perturb::support::templates::Families;
 use stepwise_benchmark::perturb::trainable::untrainable;
-use stepwise_benchmark::perturb::{GradientSource, KINDS};
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::conversation::Part;
 use stepwise_data::prompt::prompt;
@@ -75,7 +76,7 @@ fn sentences(templates: &str, split: Families) -> BTreeSet<String> {
 }
 
 #[test]
-fn conditions_that_need_a_reply_or_another_model_are_those_refused() {
+fn conditions_that_need_a_reply_or_another_model_are_untrainable() {
     let cases = cases();
     let pool = Pool::new(&cases);
     let rng = SuiteRng { seed: 1, version: VERSION };
@@ -106,7 +107,7 @@ fn any(kind: &PerturbationKind) -> Option<Arc<dyn Perturbation>> {
 }
 
 #[test]
-fn no_held_out_sentence_can_stand_in_a_lesson() {
+fn no_held_out_sentence_occurs_in_training_examples() {
     let cases = cases();
     let worded: Vec<_> =
         KINDS.iter().filter(|kind| !kind.templates.is_empty() && untrainable(kind).is_none()).collect();
@@ -141,7 +142,7 @@ fn no_held_out_sentence_can_stand_in_a_lesson() {
 }
 
 #[test]
-fn shares_are_met_among_the_lessons_a_condition_applies_to() {
+fn shares_are_met_among_the_examples_that_a_condition_applies_to() {
     let cases = cases();
     let all = examples(&recipe("augment = { hint_plus = 0.1, hint_minus = 0.25, permutation = 0.3 }"), &cases);
     let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
@@ -166,7 +167,7 @@ fn shares_are_met_among_the_lessons_a_condition_applies_to() {
 }
 
 #[test]
-fn a_lesson_is_a_function_of_seed_epoch_case_and_question() {
+fn a_training_example_depends_on_seed_epoch_case_and_question_only() {
     let cases = cases();
     let written = "augment = { hint_minus = 0.3, blank = 0.3, swap_near = 0.2 }\ncontext = { gold = 0.4, wrong = 0.3 }";
     let recipe = recipe(written);
@@ -188,7 +189,7 @@ fn a_lesson_is_a_function_of_seed_epoch_case_and_question() {
 }
 
 #[test]
-fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
+fn every_condition_is_trained_with_its_right_answer() {
     let cases = cases();
     let mut taught = BTreeSet::new();
     for kind in KINDS.iter().filter(|kind| untrainable(kind).is_none()) {
@@ -246,7 +247,7 @@ fn every_condition_is_taught_with_the_answer_that_is_right_under_it() {
 }
 
 #[test]
-fn a_swapped_picture_is_asked_about_as_its_own_case_is() {
+fn the_answer_about_a_swapped_image_is_that_of_its_own_case() {
     let cases = cases();
     let mut swapped = 0;
     for (_, asked) in examples(&recipe("augment = { swap_near = 1 }\ncontext = \"gold\""), &cases) {
@@ -263,7 +264,7 @@ fn a_swapped_picture_is_asked_about_as_its_own_case_is() {
 }
 
 #[test]
-fn contexts_are_told_in_their_shares() {
+fn contexts_are_given_in_their_shares() {
     let cases = cases();
     let mut counts: BTreeMap<ContextKind, f64> = BTreeMap::new();
     for (_, asked) in examples(&recipe("context = { gold = 0.5, wrong = 0.2 }"), &cases) {
@@ -310,7 +311,7 @@ fn marks_fade_over_the_phase() {
 }
 
 #[test]
-fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
+fn predicted_context_holds_the_models_answers_and_falls_back_to_the_right_ones() {
     let cases = cases();
     let recipe = recipe("context = \"predicted\"");
     let said = cases.iter().filter(|case| case.case_id.ends_with(['0', '2', '4'])).map(|case| {
@@ -343,7 +344,7 @@ fn what_the_model_answered_is_told_and_what_it_did_not_say_is_right() {
 }
 
 #[test]
-fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
+fn blank_images_keep_the_answers_and_get_no_image_conditions() {
     let cases = cases();
     let text = "blank_images = true\nevidence = \"marked\"\naugment = { swap_near = 0.3, hint_minus = 0.2, random_mask = 0.2, fgsm = { share = 0.2, eps = 2 } }";
     let mut hinted = 0;
@@ -359,7 +360,7 @@ fn on_blank_pictures_stands_nothing_that_is_about_pictures() {
 }
 
 #[test]
-fn half_of_what_has_evidence_asks_where_it_is() {
+fn half_of_the_questions_with_evidence_ask_for_its_box() {
     let cases = cases();
     let (mut located, mut marked, mut with_evidence) = (0.0, 0.0, 0.0);
     for (_, asked) in examples(&recipe("evidence = \"box_and_marked\""), &cases) {

@@ -28,7 +28,7 @@ fn refusal(processor: &Processor, conversation: &Conversation) -> String {
 }
 
 #[test]
-fn words_that_are_special_tokens_are_refused_by_name() {
+fn text_with_special_tokens_is_refused_by_name() {
     let processor = processor();
     let words =
         ["<image>", "<end_of_utterance>", "<row_1_col_1>", "<global-img>", "<|im_start|>", "<fake_token_around_image>"];
@@ -45,7 +45,7 @@ fn words_that_are_special_tokens_are_refused_by_name() {
 }
 
 #[test]
-fn words_that_join_to_special_tokens_are_refused() {
+fn parts_that_join_to_special_tokens_are_refused() {
     let processor = processor();
     for [left, right, token] in [["<ima", "ge>", "<image>"], ["<end_of_", "utterance>", "<end_of_utterance>"]] {
         assert!(refusal(&processor, &asked(&[left, right])).contains(&format!("contains {token:?}")));
@@ -72,7 +72,7 @@ fn images_and_grids_must_agree() {
 }
 
 #[test]
-fn only_an_assistants_words_are_supervised() {
+fn only_text_of_the_assistant_may_be_supervised() {
     let processor = processor();
     let message = |role, content| Message { role, content, supervised: true };
     let user = Conversation { messages: vec![message(Role::User, vec![Part::text("a")])] };
@@ -95,7 +95,7 @@ fn an_answer_that_shares_a_token_with_its_prompt_is_refused() {
 }
 
 #[test]
-fn a_template_that_answers_otherwise_than_it_prompts_is_refused() {
+fn a_template_that_contradicts_its_generation_prompt_is_refused() {
     let template = "{% for m in messages %}{{ m.role }}{{ m.content[0].text }}\n{% endfor %}\
                     {% if add_generation_prompt %}Reply: {% endif %}";
     let error = with_template(template).encode(&asked(&["a"]).answered("b"), &[], false).expect_err("refused");
@@ -103,7 +103,7 @@ fn a_template_that_answers_otherwise_than_it_prompts_is_refused() {
 }
 
 #[test]
-fn a_supervised_turn_without_a_word_or_an_end_is_refused() {
+fn a_supervised_turn_without_text_is_refused() {
     // The blank before the answer belongs to the prompt, and trailing blanks are not supervised, so an empty answer
     // leaves no supervised text.
     let template = "{% for m in messages %}{{ ' ' if m.role == 'assistant' }}{{ m.content[0].text }}{% endfor %}\

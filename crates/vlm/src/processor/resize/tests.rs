@@ -69,7 +69,7 @@ fn every_filter_gives_pillows_bytes() {
 }
 
 #[test]
-fn the_height_goes_first_only_where_it_loses_more_than_twice_as_much() {
+fn the_height_is_resized_first_only_if_it_shrinks_more_than_twice_as_much() {
     let picture = RgbImage::new(100, 121);
     assert!(vertical_first(&picture, 50, 20));
     assert!(!vertical_first(&RgbImage::new(100, 120), 50, 20));
@@ -78,7 +78,7 @@ fn the_height_goes_first_only_where_it_loses_more_than_twice_as_much() {
 }
 
 #[test]
-fn no_pixels_are_no_panic() {
+fn empty_images_do_not_panic() {
     assert_eq!(resize(&RgbImage::new(0, 3), 2, 2, Resample::Lanczos), RgbImage::new(2, 2));
     assert_eq!(resize(&drawn(3, 3), 0, 2, Resample::Lanczos).dimensions(), (0, 2));
 }

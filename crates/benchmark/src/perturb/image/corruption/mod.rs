@@ -25,7 +25,8 @@ pub mod ssim;
 
 use crate::perturb::support::evidence::evidence;
 use crate::perturb::support::geometry::Rect;
-use crate::perturb::{Edit, Perturbation, Perturbed, Scene, ShownImages, Skip, SuiteRng};
+use crate::perturb::{Edit, Perturbation, Perturbed, Scene, ShownImages, Skip};
+use crate::rng::SuiteRng;
 use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Deserializer};

@@ -1,4 +1,7 @@
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::perturb::kinds::KINDS;
 
 fn problems(text: &str) -> String {
     Suite::parse(text, Path::new("s.toml")).expect_err("invalid").to_string()
@@ -10,7 +13,7 @@ const CLEAN: &str = "[[condition]]\nid = \"clean\"\nkind = \"clean\"\n";
 #[test]
 fn the_full_suite_holds_every_kind() {
     let suite = Suite::full();
-    for kind in perturb::KINDS {
+    for kind in KINDS {
         assert!(suite.conditions.iter().any(|condition| condition.kind == kind.name), "{}", kind.name);
     }
 }

@@ -1,0 +1,44 @@
+//! One metric of two models.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Better;
+use crate::summary::{EndpointTest, Estimate, MetricSummary};
+
+/// Comparison of one metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricPair {
+    /// Label shown to people.
+    pub label: String,
+    /// Direction of improvement.
+    pub better: Better,
+    /// Value of A; None for metrics that are defined on both models together.
+    pub a: Option<Estimate>,
+    /// Value of B; None for metrics that are defined on both models together.
+    pub b: Option<Estimate>,
+    /// Value of B less value of A.
+    pub difference: Estimate,
+    /// Whether the metric was named a primary endpoint before the run.
+    #[serde(default)]
+    pub primary: bool,
+    /// Test of the difference; None where the metric is not primary or the difference is not defined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<EndpointTest>,
+}
+
+impl MetricPair {
+    /// Reads the pair from a summary of B against A; None where the summary has no difference.
+    pub(super) fn of(metric: &MetricSummary) -> Option<Self> {
+        let difference = metric.gain_vs_base?;
+        let b = Some(metric.estimate).filter(|_| metric.base.is_some());
+        Some(Self {
+            label: metric.label.clone(),
+            better: metric.better,
+            a: metric.base,
+            b,
+            difference,
+            primary: metric.primary,
+            test: metric.test,
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! Adversarial attacks: the trait, its input and its result.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::model::{Model, ModelError, Objective, PixelGrid, Query};
+use crate::rng::SuiteRng;
+
+/// An adversarial change to the pixels on the model's input grid, made with pixel gradients of the gradient source.
+pub trait Attack: Debug + Send + Sync {
+    /// Returns a key that describes the attack completely.
+    fn key(&self) -> String;
+
+    /// Returns the gradient source of the attack; the evaluated model by default.
+    fn gradient_source(&self) -> GradientSource {
+        GradientSource::Model
+    }
+
+    /// Returns the attack goal; away from the right answer by default.
+    fn attack_goal(&self) -> AttackGoal {
+        AttackGoal::FromGold
+    }
+
+    /// Attacks all targets and returns one result for each target, in the same order. `victim` is the gradient source.
+    ///
+    /// # Errors
+    /// Fails when the gradient source fails or returns gradients of the wrong number or shape.
+    fn attack(
+        &self,
+        targets: &[AttackTarget],
+        rng: SuiteRng,
+        gradient_source: &mut dyn Model,
+    ) -> Result<Vec<AdversarialImage>, ModelError>;
+}
+
+/// Gradient source of an attack: the model whose pixel gradients the attack follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GradientSource {
+    /// The evaluated model itself: a white-box attack.
+    Model,
+    /// Another model, given as [`crate::runner::Surrogate`]: the attacked image is transferred to the evaluated model.
+    Surrogate,
+}
+
+/// Goal of an attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttackGoal {
+    /// Untargeted: away from the right answer. The attack raises the objective.
+    FromGold,
+    /// Targeted: towards the answer [`Perturbed::named`](super::Perturbed::named). The attack lowers the objective, the negative log-likelihood
+    /// of that answer.
+    ToNamed,
+}
+
+/// Outcome of an attack on one target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdversarialImage {
+    /// Attacked pixels, shown instead of the original pixels.
+    pub pixels: PixelGrid,
+    /// Quantity that the attack raises, at the start and after each step. One value for a single-step attack, empty for
+    /// noise. See [`crate::outcome::AttackTrace`].
+    pub losses: Vec<f64>,
+}
+
+/// A query to attack.
+#[derive(Clone, Debug)]
+pub struct AttackTarget {
+    /// Query with its images before the attack.
+    pub query: Query,
+    /// Objective to raise or, with [`AttackGoal::ToNamed`], to lower.
+    pub objective: Objective,
+    /// Pixels of the first image before the attack, on the model's input grid.
+    pub pixels: Arc<PixelGrid>,
+}

@@ -1,0 +1,86 @@
+//! Judged responses as outcomes.
+
+use stepwise_data::case::Answer;
+use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
+
+use crate::model::Response;
+use crate::outcome::Outcome;
+use crate::perturb::Perturbed;
+use crate::plan::{Entry, Plan};
+use crate::score;
+use crate::score::closeness::measure;
+use crate::score::parse::PARSER_VERSION;
+
+/// Judges a response that another tool collected for `entry`. Returns `None` where the entry's condition
+/// does not apply.
+#[must_use]
+pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Response) -> Option<Outcome> {
+    let perturbed = plan.perturbed(entry)?;
+    let (case, item) = plan.item(entry);
+    let frame = PromptOptions { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
+    Some(outcome(plan, entry, &perturbed, &prompt(case, item, &frame), reply))
+}
+
+pub(super) fn outcome(
+    plan: &Plan<'_>,
+    entry: Entry,
+    perturbed: &Perturbed,
+    prompt: &Prompt,
+    reply: &Response,
+) -> Outcome {
+    let (case, item) = plan.item(entry);
+    let judged = score::judge(case, item, prompt, plan.suite.form(), reply);
+    let (scores, text) = match reply {
+        Response::Options(shown) => {
+            let mut scores: Vec<_> = prompt.stored.iter().zip(shown).collect();
+            scores.sort_by_key(|(stored, _)| **stored);
+            (scores.into_iter().map(|(_, score)| (*score).into()).collect(), None)
+        }
+        Response::Text(text) => (Vec::new(), Some(text.clone())),
+    };
+    let parser = if text.is_some() { PARSER_VERSION } else { "" };
+    let mut outcome = Outcome {
+        key: String::new(),
+        case_id: case.case_id.clone(),
+        group_id: case.group_id.clone(),
+        item_id: item.id.clone(),
+        stage: item.stage,
+        category: item.category.clone(),
+        question: item.question.clone(),
+        condition: plan.condition(entry).id.clone(),
+        verdict: judged.verdict,
+        answer: judged.answer,
+        index: judged.index,
+        position: judged.position,
+        options: prompt.options.len(),
+        gold: stepwise_data::prompt::gold_text(case, item),
+        chance: score::chance(&item.answer, prompt),
+        named: perturbed.named.clone(),
+        followed: false,
+        scores,
+        reply: text,
+        parser: parser.to_owned(),
+        iou: judged.iou,
+        measure: measure(case, item, reply),
+        parents: item.parents.clone(),
+        pair_of: pair_of(&item.answer),
+        refusal: refusal(&item.answer),
+        attack: None,
+    };
+    outcome.followed = outcome.named.as_ref().is_some_and(|named| outcome.gives(named));
+    outcome
+}
+
+fn pair_of(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Yesno { pair_of, .. } => pair_of.clone(),
+        _ => None,
+    }
+}
+
+fn refusal(answer: &Answer) -> Option<usize> {
+    match answer {
+        Answer::Choice { gold, refusal, .. } => refusal.filter(|refusal| !gold.contains(refusal)),
+        _ => None,
+    }
+}

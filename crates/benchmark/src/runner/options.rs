@@ -1,0 +1,42 @@
+//! Settings and progress of a run.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use crate::model::Model;
+use crate::outcome::Outcome;
+
+/// Settings of a run.
+pub struct Options<'a> {
+    /// Digest of the model: base weights, adapter, pixel pipeline and template. Every outcome's key contains the
+    /// digest, so two different models must not share one.
+    pub model: &'a str,
+    /// Known outcomes by [`Outcome::key`]; their questions are not asked again.
+    pub known: &'a HashMap<String, Outcome>,
+    /// Minimum number of questions in every batch but the last; a batch always holds whole cases. Within a batch,
+    /// questions without an attack are answered first, then the questions of each attack.
+    pub batch: usize,
+    /// Model whose gradients transfer attacks use. `None` counts the items of such attacks as [`NO_SURROGATE`](super::NO_SURROGATE).
+    pub surrogate: Option<Surrogate<'a>>,
+    /// Called after every part of a batch. [`ControlFlow::Break`] stops the run with [`RunError::Stopped`](super::RunError::Stopped).
+    pub progress: &'a mut dyn FnMut(RunProgress<'_>) -> ControlFlow<()>,
+}
+
+/// Another model with the same pixel pipeline, usually the base model of the evaluated adapter.
+pub struct Surrogate<'a> {
+    /// Digest of this model, computed as [`Options::model`].
+    pub key: &'a str,
+    /// The model. Only its gradients are used; it answers no queries.
+    pub model: &'a mut dyn Model,
+}
+
+/// RunProgress of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunProgress<'a> {
+    /// Plan entries that are answered, reused or counted as unanswerable.
+    pub done: usize,
+    /// All entries of the plan.
+    pub total: usize,
+    /// Outcomes of the queries answered since the last call; may be empty.
+    pub fresh: &'a [Outcome],
+}

@@ -1,0 +1,59 @@
+//! Outcomes of a run, collected while it goes on.
+
+use std::collections::BTreeMap;
+
+use crate::outcome::Outcome;
+use crate::plan::{Entry, Plan};
+use crate::runner::error::RunError;
+use crate::runner::options::{Options, RunProgress};
+
+/// Outcomes of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// Outcomes sorted by case id, item id and position of the condition in the suite.
+    pub outcomes: Vec<Outcome>,
+    /// Number of outcomes that this run asked for.
+    pub asked: usize,
+    /// Number of outcomes taken from [`Options::known`].
+    pub reused: usize,
+    /// For each condition of the suite, the number of planned items that could not be asked, by reason:
+    /// [`NO_GRADIENTS`](super::NO_GRADIENTS), [`NO_PICTURE`](super::NO_PICTURE), [`NO_SURROGATE`](super::NO_SURROGATE) or
+    /// [`NO_REPLY`](super::NO_REPLY).
+    pub unanswerable: Vec<BTreeMap<&'static str, usize>>,
+}
+
+impl Run {
+    /// Adds answered entries and reports progress. Fails with [`RunError::Stopped`] when the callback breaks.
+    pub(super) fn keep(
+        &mut self,
+        plan: &Plan<'_>,
+        answered: Vec<(Entry, Outcome)>,
+        options: &mut Options<'_>,
+    ) -> Result<(), RunError> {
+        let fresh: Vec<Outcome> = answered.into_iter().map(|(_, outcome)| outcome).collect();
+        let unanswerable: usize = self.unanswerable.iter().flat_map(BTreeMap::values).sum();
+        let done = self.outcomes.len() + fresh.len() + unanswerable;
+        let flow = (options.progress)(RunProgress { done, total: plan.entries.len(), fresh: &fresh });
+        self.asked += fresh.len();
+        self.outcomes.extend(fresh);
+        if flow.is_break() { Err(RunError::Stopped) } else { Ok(()) }
+    }
+
+    /// Returns, for each condition, the number of items left out by reason: by the plan, or because the model could
+    /// not be asked.
+    #[must_use]
+    pub fn skips(&self, plan: &Plan<'_>) -> Vec<BTreeMap<String, usize>> {
+        plan.skipped
+            .iter()
+            .enumerate()
+            .map(|(number, reasons)| {
+                let unanswerable = self.unanswerable.get(number).into_iter().flatten();
+                reasons.iter().chain(unanswerable).map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
+            })
+            .collect()
+    }
+
+    pub(super) fn cannot_be_asked(&mut self, entry: Entry, reason: &'static str) {
+        *self.unanswerable[entry.condition].entry(reason).or_default() += 1;
+    }
+}
