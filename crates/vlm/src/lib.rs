@@ -3,8 +3,10 @@
 pub mod nn;
 
 pub mod create;
+pub mod fault;
 pub mod feature_cache;
 pub mod idefics3;
+pub mod misplaced;
 pub mod packed_sequences;
 pub mod pipeline;
 

@@ -174,11 +174,11 @@ impl VlmPipeline {
         };
         let mut values = Vec::with_capacity(asked.len());
         let weigh = |logprobs: &[f32]| {
-            let (mut weights, mut logprobs) = (Vec::with_capacity(logprobs.len()), logprobs.iter());
+            let (mut weights, mut logprobs) = (Vec::with_capacity(logprobs.len()), logprobs);
             for Queries { objective, ends, .. } in asked {
                 let rates = ends.iter().map(|end| {
-                    let own = logprobs.by_ref().take(end.len());
-                    own.map(|logprob| f64::from(*logprob)).sum::<f64>() / end.len() as f64
+                    let own = logprobs.split_off(..end.len()).unwrap_or_default();
+                    own.iter().map(|logprob| f64::from(*logprob)).sum::<f64>() / end.len() as f64
                 });
                 let (value, slopes) = objective.at(&rates.collect::<Vec<_>>());
                 values.push(value);

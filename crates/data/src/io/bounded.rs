@@ -22,14 +22,25 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a UTF-8 text file of at most [`LARGEST`] bytes.
+/// Byte order mark of UTF-8, which editors on Windows write at the start of a file.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a UTF-8 text file of at most [`LARGEST`] bytes. A byte order mark at its start is left out.
 ///
 /// # Errors
-/// When [`bytes`] fails, or the content is not UTF-8; the message gives the first invalid byte, counted from 1.
+/// When [`bytes`] fails, or the content is not UTF-8; the message gives the first invalid byte, counted from 1, or the
+/// encoding if a byte order mark tells it.
 pub fn text(path: &Path) -> io::Result<String> {
-    String::from_utf8(bytes(path)?).map_err(|error| {
-        let place = error.utf8_error().valid_up_to() + 1;
-        io::Error::new(io::ErrorKind::InvalidData, format!("is not UTF-8 from byte {place} on"))
+    let mut bytes = bytes(path)?;
+    if bytes.starts_with(MARK) {
+        bytes.drain(..MARK.len());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let problem = match error.as_bytes() {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "is UTF-16: save it as UTF-8".to_owned(),
+            _ => format!("is not UTF-8 from byte {} on", error.utf8_error().valid_up_to() + 1),
+        };
+        io::Error::new(io::ErrorKind::InvalidData, problem)
     })
 }
 
@@ -48,5 +59,9 @@ mod tests {
         assert_eq!(bytes(&path).expect_err("too large").kind(), io::ErrorKind::FileTooLarge);
         std::fs::write(&path, b"ab\xff").expect("written");
         assert_eq!(text(&path).expect_err("no text").to_string(), "is not UTF-8 from byte 3 on");
+        std::fs::write(&path, b"\xef\xbb\xbf{}").expect("written");
+        assert_eq!(text(&path).expect("a text"), "{}", "without its byte order mark");
+        std::fs::write(&path, b"\xff\xfe{\0}\0").expect("written");
+        assert_eq!(text(&path).expect_err("no text").to_string(), "is UTF-16: save it as UTF-8");
     }
 }

@@ -90,6 +90,22 @@ impl AdamW {
         tensors
     }
 
+    /// Name of the parameter to which a saved tensor belongs; None if the name has no moment prefix.
+    #[must_use]
+    pub fn parameter_of(tensor: &str) -> Option<&str> {
+        MOMENTS.iter().find_map(|prefix| tensor.strip_prefix(prefix))
+    }
+
+    /// Name of the first saved tensor with a value that is not finite; None if all are finite.
+    #[must_use]
+    pub fn not_finite(&self) -> Option<String> {
+        let mut moments = self.moments.iter().flat_map(|(name, moments)| {
+            MOMENTS.iter().zip(moments).map(move |(prefix, moment)| (prefix, name, moment))
+        });
+        let finite = |moment: &Tensor<1>| values_of(moment.clone()).iter().all(|value| value.is_finite());
+        moments.find(|(_, _, moment)| !finite(moment)).map(|(prefix, name, _)| format!("{prefix}{name}"))
+    }
+
     /// Restores saved moments and the step counts of the parts. Tensors without a moment prefix are ignored.
     pub fn restore(
         &mut self,

@@ -9,7 +9,7 @@ use crate::checkpoint::{self, BEST, CheckpointError, LAST};
 use crate::progress::Progress;
 
 impl Run<'_> {
-    /// Writes a checkpoint of the current state, unless a frozen tensor changed or a trained one is not finite.
+    /// Writes a checkpoint of the current state, unless a frozen tensor changed, or a trained one or its moments are not finite.
     pub(super) fn save(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let done = self.state.global_step;
         let position = self.run_plan.at(done - 1);
@@ -22,7 +22,7 @@ impl Run<'_> {
         let root = self.folder.root().to_path_buf();
         let learner = &mut self.learner;
         self.frozen.unmoved(&mut learner.pipeline.model)?;
-        if let Some(name) = not_finite(&mut learner.pipeline.model) {
+        if let Some(name) = not_finite(&mut learner.pipeline.model).or_else(|| learner.optimizer.not_finite()) {
             return Err(TrainError::Ruined(name));
         }
         let mut beside = None;

@@ -16,11 +16,14 @@ use std::path::Path;
 use image::RgbImage;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use stepwise_data::io::atomic::write_atomic;
 
 pub use config::ConfigError;
 pub use encode::{Encoded, ImageSpan};
+pub use folder::stated_splitting;
 pub use tiles::{Prepared, PreparedPixels};
 
+use crate::fault::Fault;
 use pixels::{PixelConfig, PixelError, Tiles};
 use template::{ChatTemplate, TemplateError};
 use tokens::Tokens;
@@ -32,13 +35,8 @@ const PIPELINE_VERSION: u32 = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessorError {
     /// A file of the folder is missing, too large or malformed.
-    #[error("{path}: {problem}")]
-    Folder {
-        /// Path of the file.
-        path: String,
-        /// Problem, with advice after ` -> `.
-        problem: String,
-    },
+    #[error(transparent)]
+    Folder(#[from] Fault),
     /// The chat template cannot be compiled, or fails on this conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -54,8 +52,13 @@ pub enum ProcessorError {
         token: String,
     },
     /// Images, supervised answers or options do not fit the rendered or tokenised conversation.
-    #[error("{0}")]
-    Conversation(String),
+    #[error("{problem} -> {advice}")]
+    Conversation {
+        /// What does not fit.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
 }
 
 /// Tokenizer, chat template and image preprocessing of one model folder.
@@ -94,6 +97,29 @@ impl Processor {
         self.splitting = splitting;
     }
 
+    /// Whether large images are split into tiles.
+    #[must_use]
+    pub fn image_splitting(&self) -> bool {
+        self.splitting.unwrap_or(self.pixels.do_image_splitting)
+    }
+
+    /// Writes the image preprocessing settings of the model folder `base` to `folder`, with the image splitting of this
+    /// processor, so that the folder is read as this processor reads images. Does nothing if the processor splits as
+    /// `base` states. Returns whether a file was written.
+    ///
+    /// # Errors
+    /// When the settings of `base` cannot be read, or the file cannot be written.
+    pub fn save_image_splitting(&self, base: &Path, folder: &Path) -> Result<bool, ProcessorError> {
+        if self.image_splitting() == self.pixels.do_image_splitting {
+            return Ok(false);
+        }
+        let (name, settings) = folder::with_splitting(base, self.image_splitting())?;
+        let path = folder.join(name);
+        write_atomic(&path, format!("{settings:#}\n").as_bytes())
+            .map_err(|error| Fault::new(&path, error, "check that the folder is writable and the disk has room"))?;
+        Ok(true)
+    }
+
     /// Resizes an image and cuts it into tiles.
     ///
     /// # Errors
@@ -127,7 +153,7 @@ impl Processor {
     #[must_use]
     pub fn digest(&self) -> String {
         let mut pixels = self.pixels.clone();
-        pixels.do_image_splitting = self.splitting.unwrap_or(pixels.do_image_splitting);
+        pixels.do_image_splitting = self.image_splitting();
         let parts = json!({
             "version": PIPELINE_VERSION,
             "tokenizer": self.tokenizer_digest,
