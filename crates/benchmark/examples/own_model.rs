@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use stepwise_benchmark::model::{
-    Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Request, Response, Shown,
+    Model, ModelError, Objective, OptionLikelihood, PixelGradient, PixelGrid, Query, QueryImage, Request, Response,
 };
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{Options, RunProgress, run};
@@ -49,18 +49,18 @@ fn reply(query: &Query) -> Result<Response, ModelError> {
     };
     let sign = if brightness(query) < 0.4 { 1.0 } else { -1.0 };
     // Option scores are log-likelihoods summed over tokens; the benchmark divides them by the number of tokens.
-    let score = |option: &String| OptionScore { loglikelihood: sign * option.len() as f64, tokens: 1 };
+    let score = |option: &String| OptionLikelihood { loglikelihood: sign * option.len() as f64, tokens: 1 };
     Ok(Response::Options(options.iter().map(score).collect()))
 }
 
 /// Mean of the first image, 0 to 1; 0 without an image.
 fn brightness(query: &Query) -> f64 {
     match query.images.first() {
-        Some(Shown::Picture(image)) => {
+        Some(QueryImage::Image(image)) => {
             let sum: f64 = image.as_raw().iter().map(|value| f64::from(*value)).sum();
             sum / 255.0 / image.as_raw().len() as f64
         }
-        Some(Shown::Pixels(grid)) => {
+        Some(QueryImage::Pixels(grid)) => {
             let sum: f64 = grid.values.iter().map(|value| f64::from(*value)).sum();
             sum / grid.values.len() as f64
         }

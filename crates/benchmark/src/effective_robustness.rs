@@ -1,22 +1,22 @@
 //! Effective robustness: accuracy under an attack beyond the accuracy that clean accuracy predicts.
 
+use serde::{Deserialize, Serialize};
+
 use crate::summary::Summary;
 
 /// Line of attacked against clean accuracy, fitted to reference points on the logit scale, where such lines are
-/// straight (Taori et al., 2020; Miller et al., 2021).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Trend {
-    /// Attacked log-odds where the clean log-odds are zero.
-    pub intercept: f64,
+/// straight (Taori et al., 2020; Miller et al., 2021). The effective robustness of a model is its height above the line.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RobustnessLine {
     /// Change of the attacked log-odds per unit of clean log-odds.
     pub slope: f64,
-    /// Number of points to which the line was fitted.
-    pub points: usize,
+    /// Attacked log-odds where the clean log-odds are zero.
+    pub intercept: f64,
 }
 
 /// Clean and attacked accuracy of one model.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
+pub struct RobustnessPoint {
     /// Accuracy on clean questions, 0 to 1.
     pub clean: f64,
     /// Accuracy under the attack, 0 to 1.
@@ -25,13 +25,19 @@ pub struct Point {
     pub n: usize,
 }
 
-impl Point {
+impl RobustnessPoint {
     /// Reads clean accuracy and accuracy under `condition` from a summary; None where either is not defined.
     #[must_use]
     pub fn of(summary: &Summary, condition: &str) -> Option<Self> {
         let clean = summary.estimate("accuracy:clean")?;
         let attacked = summary.estimate(&format!("accuracy:{condition}"))?;
         Some(Self { clean: clean.value?, attacked: attacked.value?, n: clean.n.min(attacked.n) })
+    }
+
+    /// Reads the points of the reference models to which a line is fitted: those with both accuracies.
+    #[must_use]
+    pub fn all(reference: &[&Summary], attack: &str) -> Vec<Self> {
+        reference.iter().filter_map(|summary| Self::of(summary, attack)).collect()
     }
 
     /// Log-odds of clean and attacked accuracy, clean first.
@@ -47,7 +53,7 @@ pub fn logit(share: f64) -> f64 {
     (share / (1.0 - share)).ln()
 }
 
-impl Trend {
+impl RobustnessLine {
     /// Smallest number of reference points to which a line is fitted.
     pub const FEWEST: usize = 3;
 
@@ -58,7 +64,7 @@ impl Trend {
     /// the lowest and the highest clean accuracy overlap, so that the direction of the line is unknown; or the line
     /// does not rise.
     pub fn of(reference: &[&Summary], attack: &str) -> Result<Self, String> {
-        let points: Vec<Point> = reference.iter().filter_map(|summary| Point::of(summary, attack)).collect();
+        let points = RobustnessPoint::all(reference, attack);
         if points.len() < Self::FEWEST {
             return Err(format!(
                 "the reference has {} evaluated models, and a line needs {}",
@@ -69,19 +75,19 @@ impl Trend {
         let intervals = || reference.iter().filter_map(|summary| summary.estimate("accuracy:clean")?.ci);
         let lowest = intervals().map(|[_, high]| high).fold(f64::INFINITY, f64::min);
         let highest = intervals().map(|[low, _]| low).fold(f64::NEG_INFINITY, f64::max);
-        let trend = Self::fit(&points).filter(|_| lowest < highest);
-        let trend =
-            trend.ok_or("the clean accuracies of the reference do not clearly differ: their intervals overlap")?;
-        if trend.slope <= 0.0 {
-            return Err(format!("the slope of the line, {:.2}, is not above 0", trend.slope));
+        let line = Self::fit(&points).filter(|_| lowest < highest);
+        let line =
+            line.ok_or("the clean accuracies of the reference do not clearly differ: their intervals overlap")?;
+        if line.slope <= 0.0 {
+            return Err(format!("the slope of the line, {:.2}, is not above 0", line.slope));
         }
-        Ok(trend)
+        Ok(line)
     }
 
     /// Fits a line by least squares. The points should be epochs without unusual robustness, such as epochs of runs
     /// trained on all stages shuffled. None with fewer than two different clean accuracies.
     #[must_use]
-    pub fn fit(points: &[Point]) -> Option<Self> {
+    pub fn fit(points: &[RobustnessPoint]) -> Option<Self> {
         let logits: Vec<[f64; 2]> = points.iter().map(|point| point.logits()).collect();
         let count = logits.len() as f64;
         let mean = |place: usize| logits.iter().map(|point| point[place]).sum::<f64>() / count;
@@ -90,18 +96,18 @@ impl Trend {
         let together: f64 = logits.iter().map(|point| (point[0] - x) * (point[1] - y)).sum();
         let slope = together / spread;
         // Clean accuracies that differ only by rounding give no direction.
-        (spread > 1e-12 * count).then_some(Self { intercept: y - slope * x, slope, points: points.len() })
+        (spread > 1e-12 * count).then_some(Self { slope, intercept: y - slope * x })
     }
 
-    /// Returns the effective robustness: the point's attacked log-odds less the trend's at its clean accuracy. Above
+    /// Returns the effective robustness: the point's attacked log-odds less the line's at its clean accuracy. Above
     /// zero the model is more robust than its clean accuracy explains.
     #[must_use]
-    pub fn residual(&self, point: Point) -> f64 {
+    pub fn residual(&self, point: RobustnessPoint) -> f64 {
         let [clean, attacked] = point.logits();
         attacked - (self.intercept + self.slope * clean)
     }
 
-    /// Returns the accuracy under the attack that the trend predicts at a clean accuracy strictly between 0 and 1.
+    /// Returns the accuracy under the attack that the line predicts at a clean accuracy strictly between 0 and 1.
     #[must_use]
     pub fn expected(&self, clean: f64) -> f64 {
         1.0 / (1.0 + (-(self.intercept + self.slope * logit(clean))).exp())
@@ -113,29 +119,29 @@ mod tests {
     use super::*;
 
     /// A point with the given log-odds.
-    fn point(clean: f64, attacked: f64) -> Point {
+    fn point(clean: f64, attacked: f64) -> RobustnessPoint {
         let share = |logit: f64| 1.0 / (1.0 + (-logit).exp());
-        Point { clean: share(clean), attacked: share(attacked), n: 1_000_000 }
+        RobustnessPoint { clean: share(clean), attacked: share(attacked), n: 1_000_000 }
     }
 
     #[test]
     fn points_on_a_line_have_no_residual_and_one_above_it_has_its_height() {
-        let on: Vec<Point> = [-1.0, 0.0, 0.5, 2.0].map(|clean| point(clean, 0.8 * clean - 0.7)).to_vec();
-        let trend = Trend::fit(&on).expect("different clean accuracies");
-        assert!((trend.slope - 0.8).abs() < 1e-9 && (trend.intercept + 0.7).abs() < 1e-9, "{trend:?}");
-        assert!(on.iter().all(|point| trend.residual(*point).abs() < 1e-9));
-        assert!((trend.residual(point(1.5, 0.8 * 1.5 - 0.7 + 0.4)) - 0.4).abs() < 1e-9);
-        let promised = trend.expected(point(1.5, 0.0).clean);
+        let on: Vec<RobustnessPoint> = [-1.0, 0.0, 0.5, 2.0].map(|clean| point(clean, 0.8 * clean - 0.7)).to_vec();
+        let line = RobustnessLine::fit(&on).expect("different clean accuracies");
+        assert!((line.slope - 0.8).abs() < 1e-9 && (line.intercept + 0.7).abs() < 1e-9, "{line:?}");
+        assert!(on.iter().all(|point| line.residual(*point).abs() < 1e-9));
+        assert!((line.residual(point(1.5, 0.8 * 1.5 - 0.7 + 0.4)) - 0.4).abs() < 1e-9);
+        let promised = line.expected(point(1.5, 0.0).clean);
         assert!((logit(promised) - (0.8 * 1.5 - 0.7)).abs() < 1e-9, "{promised}");
     }
 
     #[test]
     fn one_clean_accuracy_makes_no_trend_and_a_perfect_share_no_infinity() {
-        assert_eq!(Trend::fit(&[]), None);
-        assert_eq!(Trend::fit(&[point(0.3, 0.1), point(0.3, 0.2)]), None);
-        let edge = Point { clean: 1.0, attacked: 0.0, n: 10 };
-        let trend = Trend::fit(&[edge, point(0.0, 0.0)]).expect("a line");
+        assert_eq!(RobustnessLine::fit(&[]), None);
+        assert_eq!(RobustnessLine::fit(&[point(0.3, 0.1), point(0.3, 0.2)]), None);
+        let edge = RobustnessPoint { clean: 1.0, attacked: 0.0, n: 10 };
+        let line = RobustnessLine::fit(&[edge, point(0.0, 0.0)]).expect("a line");
         // Half an item of ten: log-odds of 19 to 1.
-        assert!((trend.slope + 1.0).abs() < 1e-9 && trend.intercept.abs() < 1e-9, "{trend:?}");
+        assert!((line.slope + 1.0).abs() < 1e-9 && line.intercept.abs() < 1e-9, "{line:?}");
     }
 }

@@ -9,7 +9,7 @@ use stepwise_data::conversation::{Part, Role};
 use stepwise_data::prompt::{PromptOptions, gold_text, prompt};
 
 use crate::model::{
-    Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Request, Response, Shown,
+    Model, ModelError, Objective, OptionLikelihood, PixelGradient, PixelGrid, Query, QueryImage, Request, Response,
 };
 use crate::perturb::support::evidence::evidence;
 use crate::perturb::support::geometry::Rect;
@@ -21,12 +21,12 @@ use crate::score::fold;
 pub trait Policy {
     /// Returns the text of the answer. Where options are scored and the text is none of them, every option gets the
     /// log-likelihood NaN.
-    fn say(&self, view: &View<'_>) -> String;
+    fn say(&self, view: &PolicyInput<'_>) -> String;
 }
 
 /// Input of a policy: the query and, unlike for a real model, the case with its right answers.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct PolicyInput<'a> {
     /// Case of the query.
     pub case: &'a Case,
     /// Item of the query. With [`Planted::knowing`], the item that a condition puts in place of the stored one.
@@ -35,7 +35,7 @@ pub struct View<'a> {
     pub query: &'a Query,
 }
 
-impl View<'_> {
+impl PolicyInput<'_> {
     /// Returns the right answer as text.
     #[must_use]
     pub fn gold(&self) -> String {
@@ -98,8 +98,8 @@ impl View<'_> {
     #[must_use]
     pub fn picture(&self) -> Option<&RgbImage> {
         match self.query.images.first()? {
-            Shown::Picture(picture) => Some(picture),
-            Shown::Pixels(_) => None,
+            QueryImage::Image(picture) => Some(picture),
+            QueryImage::Pixels(_) => None,
         }
     }
 }
@@ -109,7 +109,7 @@ impl View<'_> {
 pub struct Oracle;
 
 impl Policy for Oracle {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         view.gold()
     }
 }
@@ -119,7 +119,7 @@ impl Policy for Oracle {
 pub struct HintFollower<P>(pub P);
 
 impl<P: Policy> Policy for HintFollower<P> {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let own = self.0.say(view);
         let mut candidates = view.options();
         candidates.push(view.gold());
@@ -140,7 +140,7 @@ impl<P: Policy> Policy for HintFollower<P> {
 pub struct BlindPrior;
 
 impl Policy for BlindPrior {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         match &view.item.answer {
             Answer::Choice { options, .. } => options[0].clone(),
             Answer::Yesno { .. } => "yes".to_owned(),
@@ -156,7 +156,7 @@ impl Policy for BlindPrior {
 pub struct LastOption;
 
 impl Policy for LastOption {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         view.options().pop().unwrap_or_else(|| BlindPrior.say(view))
     }
 }
@@ -166,7 +166,7 @@ impl Policy for LastOption {
 pub struct Unparsable;
 
 impl Policy for Unparsable {
-    fn say(&self, _: &View<'_>) -> String {
+    fn say(&self, _: &PolicyInput<'_>) -> String {
         "I think that several answers are possible".to_owned()
     }
 }
@@ -177,7 +177,7 @@ impl Policy for Unparsable {
 pub struct Wordy<P>(pub P);
 
 impl<P: Policy> Policy for Wordy<P> {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         format!("The answer is {}.", self.0.say(view))
     }
 }
@@ -187,7 +187,7 @@ impl<P: Policy> Policy for Wordy<P> {
 pub struct LateralitySwapper<P>(pub P);
 
 impl<P: Policy> Policy for LateralitySwapper<P> {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let said = self.0.say(view);
         let swap = |word| match word {
             "left" => "right",
@@ -204,7 +204,7 @@ impl<P: Policy> Policy for LateralitySwapper<P> {
 pub struct CueFollower<P>(pub P);
 
 impl<P: Policy> Policy for CueFollower<P> {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let Some(mark) = view.picture().and_then(marked) else { return self.0.say(view) };
         let evidence = evidence(view.case, view.item);
         let is_marked = evidence.iter().flat_map(|on| &on.rects).all(|rect| rect.clipped(mark) == *rect);
@@ -228,7 +228,7 @@ fn marked(picture: &RgbImage) -> Option<Rect> {
 pub struct Decliner<P>(pub P);
 
 impl<P: Policy> Policy for Decliner<P> {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         match &view.item.answer {
             Answer::Choice { options, refusal: Some(refusal), .. } => options[*refusal].clone(),
             _ => self.0.say(view),
@@ -264,7 +264,7 @@ impl<'a, P: Policy> Planted<'a, P> {
         Self { asked: asked.collect(), ..Self::new(plan.pool.cases(), policy) }
     }
 
-    fn view<'b>(&'b self, query: &'b Query) -> Result<View<'b>, ModelError> {
+    fn view<'b>(&'b self, query: &'b Query) -> Result<PolicyInput<'b>, ModelError> {
         let stored = || {
             let case = *self.cases.get(query.case_id.as_str())?;
             Some((case, case.chain.iter().find(|item| item.id == query.item_id)?))
@@ -272,7 +272,7 @@ impl<'a, P: Policy> Planted<'a, P> {
         let asked = self.asked.get(&[query.case_id.as_str(), &query.item_id, &query.condition]).copied();
         asked
             .or_else(stored)
-            .map(|(case, item)| View { case, item, query })
+            .map(|(case, item)| PolicyInput { case, item, query })
             .ok_or_else(|| ModelError::new(format!("no item {} in case {}", query.item_id, query.case_id)))
     }
 }
@@ -302,7 +302,7 @@ impl<P: Policy> Model for Planted<'_, P> {
 }
 
 /// Scores `said` with -0.1 per token and every other option with -5 per token; all NaN where `said` is not an option.
-fn likelihoods(options: &[String], said: &str) -> Vec<OptionScore> {
+fn likelihoods(options: &[String], said: &str) -> Vec<OptionLikelihood> {
     let known = options.iter().any(|option| option == said);
     options
         .iter()
@@ -313,7 +313,7 @@ fn likelihoods(options: &[String], said: &str) -> Vec<OptionScore> {
                 (true, true) => -0.1,
                 (true, false) => -5.0,
             };
-            OptionScore { loglikelihood: each * tokens as f64, tokens }
+            OptionLikelihood { loglikelihood: each * tokens as f64, tokens }
         })
         .collect()
 }
@@ -322,14 +322,14 @@ fn likelihoods(options: &[String], said: &str) -> Vec<OptionScore> {
 /// of "yes" are `weight * (mean pixel - threshold)`. A signed step of size eps moves the mean by exactly eps while
 /// nothing is clipped.
 #[derive(Clone, Copy, Debug)]
-pub struct Linear {
+pub struct LinearModel {
     /// Change of the log-odds of "yes" per unit of the mean pixel.
     pub weight: f64,
     /// Mean pixel, 0 to 1, at which "yes" and "no" are equally likely.
     pub threshold: f64,
 }
 
-impl Linear {
+impl LinearModel {
     fn odds(&self, pixels: &[f32]) -> f64 {
         let mean = pixels.iter().map(|value| f64::from(*value)).sum::<f64>() / pixels.len().max(1) as f64;
         self.weight * (mean - self.threshold)
@@ -337,8 +337,8 @@ impl Linear {
 
     fn shown(query: &Query) -> Result<PixelGrid, ModelError> {
         match query.images.first() {
-            Some(Shown::Picture(picture)) => Ok(grid(picture)),
-            Some(Shown::Pixels(pixels)) => Ok(PixelGrid::clone(pixels)),
+            Some(QueryImage::Image(picture)) => Ok(grid(picture)),
+            Some(QueryImage::Pixels(pixels)) => Ok(PixelGrid::clone(pixels)),
             None => Err(ModelError::new("a linear mock model needs an image")),
         }
     }
@@ -353,13 +353,13 @@ pub fn grid(picture: &RgbImage) -> PixelGrid {
     PixelGrid { shape: vec![1, 3, height, width], cut: [0, 0], values }
 }
 
-impl Model for Linear {
+impl Model for LinearModel {
     fn reply(&mut self, queries: &[Query]) -> Result<Vec<Response>, ModelError> {
         queries
             .iter()
             .map(|query| {
                 let odds = self.odds(&Self::shown(query)?.values);
-                let of = |option: &String| OptionScore {
+                let of = |option: &String| OptionLikelihood {
                     loglikelihood: if option == "yes" { odds / 2.0 } else { -odds / 2.0 },
                     tokens: 1,
                 };
@@ -396,18 +396,18 @@ impl Model for Linear {
     }
 }
 
-/// A [`Linear`] mock model with masked gradients: attacks that use them fail, so the model looks robust and is not.
+/// A [`LinearModel`] with masked gradients: attacks that use them fail, so the model looks robust and is not.
 #[derive(Clone, Copy, Debug)]
 pub struct Masker {
     /// Model that gives the answers.
-    pub inside: Linear,
+    pub inside: LinearModel,
     /// Kind of masking.
-    pub mask: Mask,
+    pub mask: GradientMasking,
 }
 
 /// Kind of gradient masking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mask {
+pub enum GradientMasking {
     /// Gradients are zero, as behind a rounding operation.
     Flat,
     /// Gradients point in the opposite direction.
@@ -426,8 +426,8 @@ impl Model for Masker {
     fn pixel_gradients(&mut self, attacked: &[(Query, Objective)]) -> Result<Vec<PixelGradient>, ModelError> {
         let mut gradients = self.inside.pixel_gradients(attacked)?;
         let factor = match self.mask {
-            Mask::Flat => 0.0,
-            Mask::Reversed => -1.0,
+            GradientMasking::Flat => 0.0,
+            GradientMasking::Reversed => -1.0,
         };
         gradients.iter_mut().flat_map(|found| &mut found.gradient.values).for_each(|slope| *slope *= factor);
         Ok(gradients)

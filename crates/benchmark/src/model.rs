@@ -7,17 +7,17 @@ use stepwise_data::conversation::Conversation;
 
 /// An image as shown to the model.
 #[derive(Clone, Debug)]
-pub enum Shown {
+pub enum QueryImage {
     /// Decoded image, before the model's own pixel pipeline.
-    Picture(Arc<RgbImage>),
+    Image(Arc<RgbImage>),
     /// Attacked pixels on the model's input grid: after resizing and tiling, before normalisation, in `0..=1`. The
     /// model must not resize them again.
     Pixels(Arc<PixelGrid>),
 }
 
 /// Wraps decoded images for a query.
-pub(crate) fn decoded(images: Vec<Arc<RgbImage>>) -> Vec<Shown> {
-    images.into_iter().map(Shown::Picture).collect()
+pub(crate) fn decoded(images: Vec<Arc<RgbImage>>) -> Vec<QueryImage> {
+    images.into_iter().map(QueryImage::Image).collect()
 }
 
 /// Pixels on a model's input grid.
@@ -56,14 +56,14 @@ pub struct Query {
     /// Conversation that ends with a user turn; its image parts index [`Query::images`].
     pub conversation: Conversation,
     /// Images shown.
-    pub images: Vec<Shown>,
+    pub images: Vec<QueryImage>,
     /// Kind of response requested.
     pub ask: Request,
 }
 
 /// Log-likelihood of one option.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OptionScore {
+pub struct OptionLikelihood {
     /// Natural log-likelihood, summed over the option's tokens.
     pub loglikelihood: f64,
     /// Number of tokens summed.
@@ -74,7 +74,7 @@ pub struct OptionScore {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
     /// One score per option, in the order of the query.
-    Options(Vec<OptionScore>),
+    Options(Vec<OptionLikelihood>),
     /// Generated text.
     Text(String),
 }
@@ -142,7 +142,7 @@ pub trait Model {
     fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError>;
 
     /// Returns value and pixel gradient of each objective at the pixels that its query shows, in the same order. The
-    /// first image of every query must be [`Shown::Pixels`].
+    /// first image of every query must be [`QueryImage::Pixels`].
     ///
     /// # Errors
     /// When the model fails.

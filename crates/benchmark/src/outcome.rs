@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::OptionScore;
+use crate::model::OptionLikelihood;
 use crate::perturb::Named;
 use crate::score::closeness::Measure;
 use crate::score::{Verdict, fold};
@@ -112,8 +112,8 @@ pub struct Score {
     pub tokens: usize,
 }
 
-impl From<OptionScore> for Score {
-    fn from(score: OptionScore) -> Self {
+impl From<OptionLikelihood> for Score {
+    fn from(score: OptionLikelihood) -> Self {
         let loglikelihood = Some(score.loglikelihood).filter(|value| value.is_finite());
         Self { loglikelihood, tokens: score.tokens }
     }

@@ -25,18 +25,18 @@ pub struct Plan<'a> {
     /// Indices of the evaluated cases in the pool, ascending.
     pub chosen: Vec<usize>,
     /// Questions sorted by case, item and condition.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<PlanEntry>,
     /// For each condition of the suite, the number of items of the chosen cases that are left out, by reason.
     pub skipped: Vec<BTreeMap<&'static str, usize>>,
     /// Items that replace the stored item where a condition changes options, answer or question.
-    replaced: BTreeMap<Entry, Item>,
+    replaced: BTreeMap<PlanEntry, Item>,
     /// Cases with moved regions, by case and condition, where the condition moves regions.
     moved: BTreeMap<(usize, usize), Case>,
 }
 
 /// One item under one condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Entry {
+pub struct PlanEntry {
     /// Index of the case in the pool.
     pub case: usize,
     /// Index of the item in its chain.
@@ -75,7 +75,7 @@ impl<'a> Plan<'a> {
                         continue;
                     }
                     match condition.perturbation.perturb(&scene(case, item)) {
-                        Ok(perturbed) => applicable.push((Entry { case, item, condition: number }, perturbed)),
+                        Ok(perturbed) => applicable.push((PlanEntry { case, item, condition: number }, perturbed)),
                         Err(skip) => *reasons.entry(skip.0).or_default() += 1,
                     }
                 }
@@ -99,7 +99,7 @@ impl<'a> Plan<'a> {
         // A repeated answer needs its clean question, even above the cap or outside the subset of the clean condition.
         if let Some(clean) = suite.conditions.iter().position(|condition| condition.kind == "clean") {
             for (case, item) in recalled {
-                if entries.insert(Entry { case, item, condition: clean }) {
+                if entries.insert(PlanEntry { case, item, condition: clean }) {
                     let inside = asks(suite, &suite.conditions[clean], &cases[case], item);
                     lower(&mut skipped[clean], if inside { CAPPED } else { OUTSIDE });
                 }
@@ -111,7 +111,7 @@ impl<'a> Plan<'a> {
     /// Returns case and item of an entry, with the regions and the item that the entry's condition puts in place of
     /// the stored ones.
     #[must_use]
-    pub fn item(&self, entry: Entry) -> (&Case, &Item) {
+    pub fn item(&self, entry: PlanEntry) -> (&Case, &Item) {
         let stored = &self.pool.cases()[entry.case];
         let case = self.moved.get(&(entry.case, entry.condition)).unwrap_or(stored);
         (case, self.replaced.get(&entry).unwrap_or(&case.chain[entry.item]))
@@ -119,30 +119,30 @@ impl<'a> Plan<'a> {
 
     /// Returns the entry of an item under a condition, or `None` where the plan does not ask it.
     #[must_use]
-    pub fn entry(&self, case_id: &str, item_id: &str, condition: &str) -> Option<Entry> {
+    pub fn entry(&self, case_id: &str, item_id: &str, condition: &str) -> Option<PlanEntry> {
         let case = self.pool.number(case_id)?;
         let item = self.pool.cases()[case].chain.iter().position(|item| item.id == item_id)?;
         let condition = self.suite.conditions.iter().position(|of_suite| of_suite.id == condition)?;
-        let entry = Entry { case, item, condition };
+        let entry = PlanEntry { case, item, condition };
         self.entries.binary_search(&entry).is_ok().then_some(entry)
     }
 
     /// Returns the condition of an entry.
     #[must_use]
-    pub fn condition(&self, entry: Entry) -> &'a Condition {
+    pub fn condition(&self, entry: PlanEntry) -> &'a Condition {
         &self.suite.conditions[entry.condition]
     }
 
     /// Computes the changes that the entry's condition makes to its item. `None` where the condition does not apply to
     /// the item, which never happens for an entry of the plan.
     #[must_use]
-    pub fn perturbed(&self, entry: Entry) -> Option<Perturbed> {
+    pub fn perturbed(&self, entry: PlanEntry) -> Option<Perturbed> {
         self.condition(entry).perturbation.perturb(&self.scene(entry)).ok()
     }
 
     /// Returns the entry's stored item with its case, the pool and the suite's random draws.
     #[must_use]
-    pub fn scene(&self, entry: Entry) -> Scene<'_> {
+    pub fn scene(&self, entry: PlanEntry) -> Scene<'_> {
         let case = &self.pool.cases()[entry.case];
         Scene { case, item: &case.chain[entry.item], pool: &self.pool, rng: self.suite.rng() }
     }
@@ -195,7 +195,7 @@ fn choose_cases(suite: &Suite, cases: &[Case]) -> Vec<usize> {
 
 /// Keeps at most `max_items` entries, stratified by stage. The draw does not depend on the condition, so that a
 /// condition and its control keep the same items wherever both apply.
-fn cap(suite: &Suite, cases: &[Case], entries: Vec<Entry>, condition: &Condition) -> BTreeSet<Entry> {
+fn cap(suite: &Suite, cases: &[Case], entries: Vec<PlanEntry>, condition: &Condition) -> BTreeSet<PlanEntry> {
     let Some(most) = condition.max_items else {
         return entries.into_iter().collect();
     };

@@ -11,13 +11,13 @@ use stepwise_data::case::Answer;
 use stepwise_data::conversation::{Conversation, Message, Part, Role};
 use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 
-use crate::model::{Model, PixelGrid, Query, Shown, decoded};
+use crate::model::{Model, PixelGrid, Query, QueryImage, decoded};
 use crate::outcome::Outcome;
 use crate::perturb::kinds::kind;
 use crate::perturb::support::evidence::{Evidence, evidence};
 use crate::perturb::support::geometry::Rect;
 use crate::perturb::{Perturbed, Purpose, ShownImages};
-use crate::plan::{Entry, Plan};
+use crate::plan::{Plan, PlanEntry};
 use crate::runner::attack::attack;
 use crate::runner::recall::Said;
 use crate::runner::{Gallery, Images, RunError, Surrogate, pictures};
@@ -56,7 +56,7 @@ pub struct WorstCase {
     /// Answer that the condition suggests.
     pub named: Option<String>,
     /// Images: as stored, as shown, and the difference, where they differ.
-    pub views: Vec<View>,
+    pub views: Vec<ImageView>,
 }
 
 /// One turn of a conversation.
@@ -81,7 +81,7 @@ pub enum Speaker {
 
 /// One image of a mistake.
 #[derive(Clone, Debug, PartialEq)]
-pub struct View {
+pub struct ImageView {
     /// Caption.
     pub caption: String,
     /// Image as a data URI, at most 320 pixels on the longest side.
@@ -115,7 +115,7 @@ pub fn pick(
     most: usize,
     mut at_hand: Option<LiveModels<'_>>,
 ) -> Result<Vec<WorstCase>, RunError> {
-    let asked: BTreeMap<Key<'_>, Entry> = plan
+    let asked: BTreeMap<Key<'_>, PlanEntry> = plan
         .entries
         .iter()
         .map(|&entry| {
@@ -179,7 +179,7 @@ fn key(outcome: &Outcome) -> Key<'_> {
 
 /// A mistake with the outcomes to compare it with.
 struct Wrong<'a> {
-    entry: Entry,
+    entry: PlanEntry,
     base_right: bool,
     sureness: f64,
     outcome: &'a Outcome,
@@ -188,7 +188,7 @@ struct Wrong<'a> {
 }
 
 /// Log-likelihood per token of the chosen option minus that of the right one; 0 where no option was chosen or scored.
-fn sureness(plan: &Plan<'_>, entry: Entry, outcome: &Outcome) -> f64 {
+fn sureness(plan: &Plan<'_>, entry: PlanEntry, outcome: &Outcome) -> f64 {
     let mean = |index: usize| {
         let score = outcome.scores.get(index)?;
         Some(score.loglikelihood? / score.tokens.max(1) as f64)
@@ -263,7 +263,7 @@ fn turns(conversation: &Conversation) -> Vec<Turn> {
 fn attack_again(
     plan: &Plan<'_>,
     images: &dyn Images,
-    entry: Entry,
+    entry: PlanEntry,
     perturbed: &Perturbed,
     prompt: &Prompt,
     at_hand: &mut LiveModels<'_>,
@@ -285,7 +285,7 @@ fn attack_again(
     let asked = std::iter::once((perturbed, item, prompt));
     attack(asked, &mut queries, plan.suite.rng(), &mut **model, surrogate)?;
     match (model.pixels(&clean)?, queries[0].images.first()) {
-        (Some(before), Some(Shown::Pixels(after))) => Ok(moved(&before, after)),
+        (Some(before), Some(QueryImage::Pixels(after))) => Ok(moved(&before, after)),
         _ => Ok(None),
     }
 }
@@ -309,19 +309,19 @@ fn moved(before: &PixelGrid, after: &PixelGrid) -> Option<Drawn> {
 fn views(
     plan: &Plan<'_>,
     images: &dyn Images,
-    entry: Entry,
+    entry: PlanEntry,
     perturbed: &Perturbed,
     change: Option<Drawn>,
-) -> Result<Vec<View>, RunError> {
+) -> Result<Vec<ImageView>, RunError> {
     let clean = plan.suite.conditions.iter().position(|condition| condition.kind == "clean");
-    let clean = Entry { condition: clean.unwrap_or(entry.condition), ..entry };
+    let clean = PlanEntry { condition: clean.unwrap_or(entry.condition), ..entry };
     let stored = pictures(plan, images, clean)?;
     let shown = Gallery::new(plan.pool.cases(), images).pictures(entry.case, perturbed)?;
     let places = |(case, item)| evidence(case, item);
     let (own, moved) = (places(plan.item(clean)), places(plan.item(entry)));
     let which = own.first().map_or(0, |found| found.image);
     let Some(before) = stored.get(which) else { return Ok(Vec::new()) };
-    let view = |caption: String, picture: &RgbImage, found: &[Evidence]| View {
+    let view = |caption: String, picture: &RgbImage, found: &[Evidence]| ImageView {
         caption,
         picture: data_uri(picture),
         size: picture.dimensions().into(),

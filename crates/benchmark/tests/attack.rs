@@ -1,6 +1,6 @@
 //! Attacks and their noise control on a linear model, where all outcomes have a closed form.
 
-use stepwise_benchmark::mock::{Linear, Oracle, Planted};
+use stepwise_benchmark::mock::{LinearModel, Oracle, Planted};
 use stepwise_benchmark::model::Model;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
@@ -25,7 +25,7 @@ fn suite(attack: &str, eps: f64) -> Suite {
     )
 }
 
-fn attacked(attack: &str, eps: f64, mut base: Option<Linear>) -> (Run, Summary) {
+fn attacked(attack: &str, eps: f64, mut base: Option<LinearModel>) -> (Run, Summary) {
     let (suite, cases) = (suite(attack, eps), (0..20).map(flat::case).collect::<Vec<Case>>());
     let plan = Plan::new(&suite, &cases);
     let base = base.as_mut().map(|base| base as &mut dyn Model);
@@ -105,7 +105,7 @@ fn a_transfer_attack_is_made_on_the_base_and_answered_by_the_model() {
         let (_, same) = attacked(transfer, eps, Some(LINEAR));
         expect(&same, "attack_success:attack", turned / 20.0);
         // An attack that flips a base model with the opposite sign only increases this model's margin.
-        let (run, opposite) = attacked(transfer, eps, Some(Linear { weight: -10.0, ..LINEAR }));
+        let (run, opposite) = attacked(transfer, eps, Some(LinearModel { weight: -10.0, ..LINEAR }));
         expect(&opposite, "attack_success:attack", 0.0);
         for trace in
             run.outcomes.iter().filter_map(|outcome| outcome.attack.as_ref()).filter(|trace| !trace.losses.is_empty())

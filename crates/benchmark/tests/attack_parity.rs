@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use stepwise_benchmark::model::{
-    Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Request, Response, Shown,
+    Model, ModelError, Objective, PixelGradient, PixelGrid, Query, QueryImage, Request, Response,
 };
 use stepwise_benchmark::perturb::adversarial::fgsm::Fgsm;
 use stepwise_benchmark::perturb::adversarial::linf;
@@ -75,7 +75,7 @@ fn attacked(fixture: &Fixture, picture: &str, attack: &dyn Attack) -> Vec<f32> {
         item_id: "q".to_owned(),
         condition: "attack".to_owned(),
         conversation: Conversation::default(),
-        images: vec![Shown::Pixels(Arc::clone(&pixels))],
+        images: vec![QueryImage::Pixels(Arc::clone(&pixels))],
         ask: Request::Options(Vec::new()),
     };
     let target = AttackTarget { query, objective: Objective::Nll { target: String::new() }, pixels };

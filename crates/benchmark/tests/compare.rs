@@ -119,7 +119,10 @@ fn effective_robustness_is_the_distance_from_the_line_through_the_epochs() {
     let found = compare(&suite, a, side("b", &follower), &reference, BOOTSTRAP).expect("comparable");
     let [hint] = &found.effective_robustness[..] else { panic!("one attack") };
     assert_eq!((hint.condition.as_str(), hint.points), ("hint_minus", 3));
-    assert!((hint.slope - 1.0).abs() < 1e-9 && hint.intercept.abs() < 1e-9 && hint.a.abs() < 1e-9, "{hint:?}");
+    assert!(
+        (hint.line.slope - 1.0).abs() < 1e-9 && hint.line.intercept.abs() < 1e-9 && hint.a.abs() < 1e-9,
+        "{hint:?}"
+    );
     // From 47.5 to 0.5 of 48 right, both moved inwards by half an item: twice the log-odds of 95 to 1.
     assert!((hint.difference + 2.0 * 95f64.ln()).abs() < 1e-9, "{hint:?}");
 

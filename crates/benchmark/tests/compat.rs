@@ -1,7 +1,7 @@
 //! Published scoring rules on a mock model whose value under each rule is known in advance.
 
 use stepwise_benchmark::compat::{CompatScore, scores};
-use stepwise_benchmark::mock::{Planted, Policy, View};
+use stepwise_benchmark::mock::{Planted, Policy, PolicyInput};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
@@ -13,7 +13,7 @@ use stepwise_testing::benchmark::suite::suite_of;
 struct Talker;
 
 impl Policy for Talker {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         match &view.item.answer {
             Answer::Yesno { gold: true, .. } => "Yes.".to_owned(),
             Answer::Yesno { gold: false, .. } => "Normal, no finding".to_owned(),

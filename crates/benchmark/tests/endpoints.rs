@@ -2,7 +2,7 @@
 //! whole patients.
 
 use stepwise_benchmark::compare::{Side, compare};
-use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, View};
+use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, PolicyInput};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::stats::Bootstrap;
@@ -45,7 +45,7 @@ fn compared(suite: &Suite, base: &[Outcome], tuned: &[Outcome]) -> Summary {
 struct Half;
 
 impl Policy for Half {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         if view.item.stage <= 2 { Oracle.say(view) } else { BlindPrior.say(view) }
     }
 }
@@ -54,7 +54,7 @@ impl Policy for Half {
 struct Discerning;
 
 impl Policy for Discerning {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let number: usize = view.case.case_id.trim_start_matches("case-").parse().expect("a number");
         match view.query.condition.as_str() {
             "hint_plus" => view.gold(),

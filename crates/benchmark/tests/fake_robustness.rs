@@ -1,7 +1,7 @@
 //! The checks that distinguish robust models from models with failed attacks, on mock models of both kinds.
 
 use stepwise_benchmark::metrics::fake_robustness::{Check, CheckVerdict};
-use stepwise_benchmark::mock::{Linear, Mask, Masker, Oracle, Planted};
+use stepwise_benchmark::mock::{GradientMasking, LinearModel, Masker, Oracle, Planted};
 use stepwise_benchmark::model::Model;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::suite::Suite;
@@ -9,7 +9,7 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_testing::benchmark::evaluate::{few_draws, summary};
 use stepwise_testing::benchmark::flat::{self, LINEAR, attack_suite, partly_mislabelled};
 
-fn checks(model: &mut dyn Model, mut base: Linear) -> Vec<Check> {
+fn checks(model: &mut dyn Model, mut base: LinearModel) -> Vec<Check> {
     let (suite, cases) = (attack_suite(), (0..24).map(partly_mislabelled).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
     let summary = summary(&plan, &flat::evaluate(&plan, model, Some(&mut base)), None);
@@ -30,7 +30,7 @@ fn find<'a>(checks: &'a [Check], id: &str) -> &'a Check {
 #[test]
 fn an_honest_model_passes_every_check() {
     // The base has the same decision threshold, so a transferred attack works equally well, but not better.
-    let checks = checks(&mut LINEAR.clone(), Linear { weight: 500.0, ..LINEAR });
+    let checks = checks(&mut LINEAR.clone(), LinearModel { weight: 500.0, ..LINEAR });
     assert_eq!(failed(&checks), [""; 0], "{checks:#?}");
     let ids: Vec<&str> = checks.iter().map(|check| check.id.as_str()).collect();
     assert_eq!(
@@ -70,7 +70,7 @@ fn an_honest_model_passes_every_check() {
 
 #[test]
 fn a_transfer_attack_reveals_flat_gradients() {
-    let checks = checks(&mut Masker { inside: LINEAR, mask: Mask::Flat }, LINEAR);
+    let checks = checks(&mut Masker { inside: LINEAR, mask: GradientMasking::Flat }, LINEAR);
     // At 8 levels the transfer flips eight more right answers. At 4 levels it flips four, which is within chance.
     assert_eq!(failed(&checks), ["transfer_weaker_than_white_box:pgd_8:transfer_8"]);
     let transfer = &find(&checks, "transfer_weaker_than_white_box:pgd_8:transfer_8").numbers;
@@ -81,7 +81,7 @@ fn a_transfer_attack_reveals_flat_gradients() {
 
 #[test]
 fn a_falling_loss_and_a_rising_accuracy_reveal_reversed_gradients() {
-    let checks = checks(&mut Masker { inside: LINEAR, mask: Mask::Reversed }, LINEAR);
+    let checks = checks(&mut Masker { inside: LINEAR, mask: GradientMasking::Reversed }, LINEAR);
     let failed = failed(&checks);
     for id in [
         "loss_does_not_fall:pgd_8",

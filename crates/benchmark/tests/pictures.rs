@@ -5,17 +5,17 @@ use std::error::Error;
 use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
-use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, View};
+use stepwise_benchmark::mock::{BlindPrior, HintFollower, Oracle, Planted, Policy, PolicyInput};
 use stepwise_benchmark::perturb::image::corruption::ssim::Reference;
 use stepwise_benchmark::perturb::image::corruption::{TARGETS, TOLERANCE};
 use stepwise_benchmark::perturb::support::evidence::evidence;
-use stepwise_benchmark::plan::{Entry, Plan};
+use stepwise_benchmark::plan::{Plan, PlanEntry};
 use stepwise_benchmark::runner;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::{Answer, Case};
 use stepwise_data::prompt::gold_text;
 use stepwise_data::synth::{self, SynthOptions};
-use stepwise_testing::benchmark::evaluate::{Evaluation, summary};
+use stepwise_testing::benchmark::evaluate::{MockEvaluation, summary};
 use stepwise_testing::benchmark::suite::{self, CORRUPTIONS};
 use stepwise_testing::benchmark::values::expect;
 
@@ -36,14 +36,14 @@ impl World {
         Ok(Arc::clone(&self.pictures[&case.case_id]))
     }
 
-    fn shown(&self, plan: &Plan<'_>, entry: Entry) -> Arc<RgbImage> {
+    fn shown(&self, plan: &Plan<'_>, entry: PlanEntry) -> Arc<RgbImage> {
         let load = |case: &Case, _: usize| self.load(case);
         let mut shown = runner::pictures(plan, &load, entry).expect("pictures are there");
         assert_eq!(shown.len(), 1);
         shown.remove(0)
     }
 
-    fn original(&self, entry: Entry) -> &RgbImage {
+    fn original(&self, entry: PlanEntry) -> &RgbImage {
         &self.pictures[&self.cases[entry.case].case_id]
     }
 }
@@ -54,11 +54,11 @@ fn suite(conditions: &[(&str, &str)]) -> Suite {
 }
 
 /// Returns the plan's entries of one condition.
-fn of<'a>(plan: &'a Plan<'_>, id: &'a str) -> impl Iterator<Item = Entry> + 'a {
+fn of<'a>(plan: &'a Plan<'_>, id: &'a str) -> impl Iterator<Item = PlanEntry> + 'a {
     plan.entries.iter().copied().filter(move |entry| plan.condition(*entry).id == id)
 }
 
-fn in_evidence(plan: &Plan<'_>, entry: Entry) -> impl Fn(u32, u32) -> bool + use<> {
+fn in_evidence(plan: &Plan<'_>, entry: PlanEntry) -> impl Fn(u32, u32) -> bool + use<> {
     let case = &plan.pool.cases()[entry.case];
     let rects: Vec<_> = evidence(case, &case.chain[entry.item]).into_iter().flat_map(|found| found.rects).collect();
     move |x, y| {
@@ -83,7 +83,7 @@ fn every_condition_of_the_full_suite_is_pure_and_keeps_the_size() {
     let reversed: Vec<Case> = world.cases.iter().rev().cloned().collect();
     let again = Plan::new(&suite, &reversed);
     let named = |plan: &Plan<'_>| -> BTreeSet<(String, String, String)> {
-        let name = |entry: &Entry| {
+        let name = |entry: &PlanEntry| {
             let (case, item) = plan.item(*entry);
             (plan.condition(*entry).id.clone(), case.case_id.clone(), item.id.clone())
         };
@@ -98,7 +98,7 @@ fn every_condition_of_the_full_suite_is_pure_and_keeps_the_size() {
         if *count > 2 {
             continue;
         }
-        let other = Entry { case: world.cases.len() - 1 - entry.case, ..entry };
+        let other = PlanEntry { case: world.cases.len() - 1 - entry.case, ..entry };
         let load = |case: &Case, _: usize| world.load(case);
         let first = runner::pictures(&plan, &load, entry).expect("pictures are there");
         assert_eq!(first, runner::pictures(&again, &load, other).expect("there"), "{}", plan.condition(entry).id);
@@ -280,7 +280,7 @@ fn artefacts_apply_only_to_their_own_modality() {
 struct Unturned;
 
 impl Policy for Unturned {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let stored = synth::record(
             view.case.case_id[8..].parse().expect("an index"),
             &SynthOptions { image_size: 96, ..SynthOptions::default() },
@@ -296,9 +296,9 @@ fn a_flip_changes_exactly_the_answers_that_depend_on_the_side() {
     let suite = suite(&[("flip", "kind = \"flip\"")]);
     let plan = Plan::new(&suite, &world.cases);
     let load = |case: &Case, _: usize| world.load(case);
-    let right = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle));
+    let right = MockEvaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle));
     expect(&summary(&plan, &right, None), "accuracy:flip", 1.0);
-    let unturned = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Unturned));
+    let unturned = MockEvaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Unturned));
     let (mut turned, mut boxes) = (0, 0);
     for outcome in unturned.outcomes.iter().filter(|outcome| outcome.condition == "flip") {
         let case = world.cases.iter().find(|case| case.case_id == outcome.case_id).expect("known");
@@ -321,7 +321,7 @@ fn a_hint_follower_adopts_claims_in_the_image_and_an_oracle_does_not() {
         suite(&[("wrong", "kind = \"cue_text_wrong\"\ncontrol = \"true\""), ("true", "kind = \"cue_text_true\"")]);
     let plan = Plan::new(&suite, &world.cases);
     let load = |case: &Case, _: usize| world.load(case);
-    let follower = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, HintFollower(BlindPrior)));
+    let follower = MockEvaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, HintFollower(BlindPrior)));
     let mut claims = 0;
     // The mock follower recognises a claimed answer by the options.
     for outcome in follower.outcomes.iter().filter(|outcome| outcome.options > 0 && outcome.condition != "clean") {
@@ -329,7 +329,7 @@ fn a_hint_follower_adopts_claims_in_the_image_and_an_oracle_does_not() {
         claims += 1;
     }
     assert!(claims > 100, "{claims}");
-    let looker = summary(&plan, &Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle)), None);
+    let looker = summary(&plan, &MockEvaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle)), None);
     assert_eq!(looker.conditions[1].followed, 0);
 }
 

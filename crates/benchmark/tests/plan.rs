@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use stepwise_benchmark::mock::Oracle;
-use stepwise_benchmark::model::{Query, Shown};
-use stepwise_benchmark::plan::{Entry, Plan};
+use stepwise_benchmark::model::{Query, QueryImage};
+use stepwise_benchmark::plan::{Plan, PlanEntry};
 use stepwise_benchmark::subset::OUTSIDE;
 use stepwise_data::case::Case;
 use stepwise_testing::benchmark::constructed::{cases, recorded};
@@ -49,7 +49,7 @@ fn items_outside_a_subset_are_counted() {
         let skipped: usize = plan.skipped[condition].values().sum();
         assert_eq!(of(condition).count() + skipped, all, "{condition}");
     }
-    let stage = |entry: &Entry| plan.item(*entry).1.stage;
+    let stage = |entry: &PlanEntry| plan.item(*entry).1.stage;
     assert!(of(0).all(|entry| stage(entry) <= 3) && of(0).any(|entry| stage(entry) == 3));
     assert!(of(1).all(|entry| stage(entry) == 3 && plan.item(*entry).0.modality == "ct"));
     let expected = cases.iter().filter(|case| case.modality == "ct").flat_map(|case| &case.chain);
@@ -86,7 +86,7 @@ fn a_condition_and_its_control_have_the_same_items_under_a_cap() {
     }
     let plan = Plan::new(&suite, &cases);
     let items = |id: &str| -> BTreeSet<(usize, usize)> {
-        let of = |entry: &&Entry| suite.conditions[entry.condition].id == id;
+        let of = |entry: &&PlanEntry| suite.conditions[entry.condition].id == id;
         plan.entries.iter().filter(of).map(|entry| (entry.case, entry.item)).collect()
     };
     assert_eq!(items("region_mask").len(), 9);
@@ -113,7 +113,7 @@ fn a_plan_does_not_depend_on_the_order_of_the_cases() {
         assert_eq!(key(a), key(&b));
         assert_eq!((&a.conversation, &a.ask), (&b.conversation, &b.ask));
         match (&a.images[0], &b.images[0]) {
-            (Shown::Picture(a), Shown::Picture(b)) => assert!(a == b),
+            (QueryImage::Image(a), QueryImage::Image(b)) => assert!(a == b),
             _ => panic!("nothing is attacked here"),
         }
     }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 use serde_json::json;
 use stepwise_benchmark::mock::{HintFollower, Oracle, Planted};
-use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Response, Shown};
+use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, QueryImage, Response};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Options, RunError};
 use stepwise_benchmark::store;
 use stepwise_data::case::{Answer, Case};
 use stepwise_testing::benchmark::constructed::{self, FINDING, Looker, SIDE, cases, evaluate, load, recorded};
-use stepwise_testing::benchmark::evaluate::{Evaluation, by_key};
+use stepwise_testing::benchmark::evaluate::{MockEvaluation, by_key};
 use stepwise_testing::benchmark::suite::{suite_of, uncapped};
 
 #[test]
@@ -24,7 +24,7 @@ fn known_questions_are_not_asked_again() {
     let first = evaluate(&plan, &mut model);
     let known = by_key(&first.outcomes);
     model.answered = 0;
-    let resumed = || Evaluation { known: known.clone(), ..Evaluation::on(&load) };
+    let resumed = || MockEvaluation { known: known.clone(), ..MockEvaluation::on(&load) };
     let again = resumed().run(&plan, &mut model);
     assert_eq!((model.answered, again.asked, again.reused), (0, 0, first.outcomes.len()));
     assert_eq!(again.outcomes, first.outcomes);
@@ -69,8 +69,8 @@ fn images_are_as_their_condition_says() {
     let cases = cases(4);
     let queries = recorded(&uncapped(), &cases, Oracle).0;
     let shown = |query: &Query| match &query.images[0] {
-        Shown::Picture(picture) => Arc::clone(picture),
-        Shown::Pixels(_) => panic!("nothing is attacked here"),
+        QueryImage::Image(picture) => Arc::clone(picture),
+        QueryImage::Pixels(_) => panic!("nothing is attacked here"),
     };
     for query in &queries {
         let case = cases.iter().find(|case| case.case_id == query.case_id).expect("known");

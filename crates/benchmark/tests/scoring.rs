@@ -2,7 +2,7 @@
 
 use stepwise_benchmark::mock::grid;
 use stepwise_benchmark::model::{
-    Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Request, Response, Shown,
+    Model, ModelError, Objective, OptionLikelihood, PixelGradient, PixelGrid, Query, QueryImage, Request, Response,
 };
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::score::Scoring;
@@ -30,8 +30,8 @@ impl Model for LetterLover<'_> {
 
     fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(query.images.first().map(|shown| match shown {
-            Shown::Picture(picture) => grid(picture),
-            Shown::Pixels(pixels) => PixelGrid::clone(pixels),
+            QueryImage::Image(picture) => grid(picture),
+            QueryImage::Pixels(pixels) => PixelGrid::clone(pixels),
         }))
     }
 
@@ -61,7 +61,7 @@ impl LetterLover<'_> {
             .collect();
         let knows = |option: &String| lines.contains(&format!("{option}. {gold}").as_str()) || *option == gold;
         let loves = |option: &String| option == "A";
-        let score = |option: &String| OptionScore {
+        let score = |option: &String| OptionLikelihood {
             loglikelihood: f64::from(u8::from(knows(option))) + 3.0 * f64::from(u8::from(loves(option))),
             tokens: 1,
         };
@@ -120,8 +120,8 @@ fn every_rotation_is_asked_once_under_one_attack_and_repeats_its_own_letter() {
     let attacked: Vec<_> = of("fgsm")
         .into_iter()
         .map(|query| match &query.images[0] {
-            Shown::Pixels(pixels) => pixels,
-            Shown::Picture(_) => panic!("not attacked"),
+            QueryImage::Pixels(pixels) => pixels,
+            QueryImage::Image(_) => panic!("not attacked"),
         })
         .collect();
     assert!(attacked.len() == 4 && attacked.iter().all(|pixels| std::sync::Arc::ptr_eq(pixels, attacked[0])));

@@ -4,7 +4,8 @@ use stepwise_data::case::Case;
 use stepwise_recipe::lr_schedule::Warmup;
 use stepwise_recipe::{Order, Recipe, SamplingOrder};
 
-use crate::{Phase, PlanError, SampleIndex, Sampler, Visits};
+use crate::phase::{Phase, Visits};
+use crate::sampler::{PlanError, SampleIndex, Sampler};
 
 /// Run plan: the phases of a run, one after the other.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 
 use crate::case::{Case, Image, Split};
-use crate::image::{PictureError, decode_picture, read_file, sha256_hex};
+use crate::image::{ImageError, decode_image, read_file, sha256_hex};
 use crate::io::contained::{self, InsideError};
 use crate::jsonl::{CaseReader, CaseWriter};
 use crate::problem::{Problem, Problems};
@@ -15,13 +15,13 @@ pub const CASE_FILE: &str = "cases.jsonl";
 
 /// Error when the image of a case cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum DatasetPictureError {
+pub enum DatasetImageError {
     /// The path names no file inside the data set's folder.
     #[error(transparent)]
     Inside(#[from] InsideError),
     /// The file cannot be read or decoded as an image.
     #[error(transparent)]
-    Picture(#[from] PictureError),
+    Image(#[from] ImageError),
     /// The file's digest differs from the digest recorded in the case.
     #[error("{} changed after its digest was recorded -> restore the file, or record its digest again", .0.display())]
     Changed(PathBuf),
@@ -36,20 +36,20 @@ pub enum DatasetPictureError {
 /// # Errors
 /// When the path leads out of the folder or names no file, when the file cannot be read or decoded, or when its digest
 /// differs from the recorded one.
-pub fn picture_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetPictureError> {
-    let path = picture_path(root, &image.path)?;
+pub fn image_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetImageError> {
+    let path = image_path(root, &image.path)?;
     let bytes = read_file(&path)?;
     if !image.sha256.is_empty() && sha256_hex(&bytes) != image.sha256 {
-        return Err(DatasetPictureError::Changed(path));
+        return Err(DatasetImageError::Changed(path));
     }
-    Ok(decode_picture(&bytes, &path)?)
+    Ok(decode_image(&bytes, &path)?)
 }
 
 /// Returns the path of the image file at `path`, relative to the folder `root`.
 ///
 /// # Errors
 /// When the path leads out of the folder or names no file.
-pub fn picture_path(root: &Path, path: &str) -> Result<PathBuf, DatasetPictureError> {
+pub fn image_path(root: &Path, path: &str) -> Result<PathBuf, DatasetImageError> {
     Ok(contained::resolve(root, path)?)
 }
 
@@ -87,9 +87,9 @@ impl Dataset {
     /// Reads and decodes an image of one of the cases.
     ///
     /// # Errors
-    /// See [`picture_below`].
-    pub fn picture(&self, image: &Image) -> Result<RgbImage, DatasetPictureError> {
-        picture_below(&self.root, image)
+    /// See [`image_below`].
+    pub fn picture(&self, image: &Image) -> Result<RgbImage, DatasetImageError> {
+        image_below(&self.root, image)
     }
 
     /// Joins `relative` to the data set's folder. The file may be missing; [`contained::resolve`] checks that.
@@ -189,9 +189,9 @@ mod tests {
         assert_eq!(picture("a.png").expect("decodes").get_pixel(2, 1).0, [7; 3]);
         let absolute = outer.path().join("b.png").display().to_string();
         for path in ["../b.png", &absolute] {
-            assert!(matches!(picture(path), Err(DatasetPictureError::Inside(InsideError::Path(_)))), "{path}");
+            assert!(matches!(picture(path), Err(DatasetImageError::Inside(InsideError::Path(_)))), "{path}");
         }
-        assert!(matches!(picture("c.png"), Err(DatasetPictureError::Picture(_))));
+        assert!(matches!(picture("c.png"), Err(DatasetImageError::Image(_))));
         let digest = sha256_hex(&fs::read(root.join("a.png")).expect("there"));
         assert!(recorded("a.png", &digest).is_ok());
         fs::copy(outer.path().join("b.png"), root.join("a.png")).expect("copied");

@@ -29,7 +29,7 @@ const MAX_ALLOC: u64 = 2 << 30;
 
 /// Error when a file cannot be read as an image.
 #[derive(Debug, thiserror::Error)]
-pub enum PictureError {
+pub enum ImageError {
     /// The file cannot be read.
     #[error("{}: cannot be read: {source} -> check that the file exists and may be read", path.display())]
     Io {
@@ -80,24 +80,24 @@ pub enum PictureError {
 /// # Errors
 /// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits or is damaged. Every error
 /// names the file.
-pub fn load_picture(path: &Path) -> Result<RgbImage, PictureError> {
-    decode_picture(&read_file(path)?, path)
+pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
+    decode_image(&read_file(path)?, path)
 }
 
 /// Decodes the bytes of a PNG or JPEG file. `path` is used in error messages only.
 ///
 /// # Errors
 /// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed the limits or are damaged.
-pub fn decode_picture(bytes: &[u8], path: &Path) -> Result<RgbImage, PictureError> {
+pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
     Ok(decode(bytes, path)?.into_rgb8())
 }
 
 /// Reads a mask from an image file. A pixel is inside where any of its colour samples is not zero; alpha is ignored.
 ///
 /// # Errors
-/// See [`load_picture`].
-pub fn load_mask(path: &Path) -> Result<Mask, PictureError> {
-    let picture = load_picture(path)?;
+/// See [`load_image`].
+pub fn load_mask(path: &Path) -> Result<Mask, ImageError> {
+    let picture = load_image(path)?;
     let (width, height) = picture.dimensions();
     Ok(Mask { width, height, inside: picture.pixels().map(|pixel| pixel.0 != [0; 3]).collect() })
 }
@@ -158,8 +158,8 @@ impl Mask {
 ///
 /// # Errors
 /// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits or has a damaged header.
-pub fn picture_size(path: &Path) -> Result<(u32, u32), PictureError> {
-    let failed = |source| PictureError::Io { path: path.to_owned(), source };
+pub fn image_size(path: &Path) -> Result<(u32, u32), ImageError> {
+    let failed = |source| ImageError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let (decoder, orientation) = decoder(io::BufReader::new(file), path)?;
     let (width, height) = decoder.dimensions();
@@ -174,12 +174,12 @@ pub fn picture_size(path: &Path) -> Result<(u32, u32), PictureError> {
 ///
 /// # Errors
 /// When the file cannot be read or is longer than [`MAX_FILE_BYTES`].
-pub fn read_file(path: &Path) -> Result<Vec<u8>, PictureError> {
-    let failed = |source| PictureError::Io { path: path.to_owned(), source };
+pub fn read_file(path: &Path) -> Result<Vec<u8>, ImageError> {
+    let failed = |source| ImageError::Io { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES { Err(PictureError::LongFile(path.to_owned())) } else { Ok(bytes) }
+    if bytes.len() as u64 > MAX_FILE_BYTES { Err(ImageError::LongFile(path.to_owned())) } else { Ok(bytes) }
 }
 
 /// Returns the SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
@@ -188,10 +188,10 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, PictureError> {
+fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, ImageError> {
     let (decoder, orientation) = decoder(Cursor::new(bytes), path)?;
     let mut picture =
-        DynamicImage::from_decoder(decoder).map_err(|source| PictureError::Decode { path: path.to_owned(), source })?;
+        DynamicImage::from_decoder(decoder).map_err(|source| ImageError::Decode { path: path.to_owned(), source })?;
     picture.apply_orientation(orientation);
     Ok(picture)
 }
@@ -199,9 +199,9 @@ fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, PictureError> {
 fn decoder<'a, R: io::BufRead + io::Seek + 'a>(
     reader: R,
     path: &Path,
-) -> Result<(impl ImageDecoder + 'a, Orientation), PictureError> {
-    let failed = |source| PictureError::Decode { path: path.to_owned(), source };
-    let unread = |source| PictureError::Io { path: path.to_owned(), source };
+) -> Result<(impl ImageDecoder + 'a, Orientation), ImageError> {
+    let failed = |source| ImageError::Decode { path: path.to_owned(), source };
+    let unread = |source| ImageError::Io { path: path.to_owned(), source };
     let mut reader = ImageReader::new(reader).with_guessed_format().map_err(unread)?;
     match reader.format() {
         Some(ImageFormat::Png) => {}
@@ -209,12 +209,12 @@ fn decoder<'a, R: io::BufRead + io::Seek + 'a>(
             let mut inner = reader.into_inner();
             // The decoder guesses whether the inks of a CMYK file are stored inverted, so its colours are not reliable.
             if jpeg::components(&mut inner).map_err(unread)? == Some(4) {
-                return Err(PictureError::Cmyk(path.to_owned()));
+                return Err(ImageError::Cmyk(path.to_owned()));
             }
             inner.rewind().map_err(unread)?;
             reader = ImageReader::with_format(inner, ImageFormat::Jpeg);
         }
-        _ => return Err(PictureError::Format(path.to_owned())),
+        _ => return Err(ImageError::Format(path.to_owned())),
     }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOC);
@@ -223,7 +223,7 @@ fn decoder<'a, R: io::BufRead + io::Seek + 'a>(
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if width.max(height) > MAX_DIMENSION || pixels > MAX_PIXELS {
-        return Err(PictureError::TooLarge { path: path.to_owned(), width, height });
+        return Err(ImageError::TooLarge { path: path.to_owned(), width, height });
     }
     let orientation = decoder.orientation().map_err(failed)?;
     Ok((decoder, orientation))
@@ -243,7 +243,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> RgbImage {
-        decode_picture(bytes, Path::new("a.png")).expect("decodes")
+        decode_image(bytes, Path::new("a.png")).expect("decodes")
     }
 
     #[test]
@@ -290,8 +290,8 @@ mod tests {
         for (turn, dark, bright) in expected {
             let path = folder.path().join("a.jpg");
             std::fs::write(&path, turned_jpeg(turn)).expect("written");
-            let picture = load_picture(&path).expect("decodes");
-            assert_eq!(picture_size(&path).expect("has a header"), picture.dimensions());
+            let picture = load_image(&path).expect("decodes");
+            assert_eq!(image_size(&path).expect("has a header"), picture.dimensions());
             assert!(picture.get_pixel(dark[0], dark[1]).0[0] < 30, "{turn}");
             assert!(picture.get_pixel(bright[0], bright[1]).0[0] > 220, "{turn}");
         }
@@ -307,15 +307,15 @@ mod tests {
             include_bytes!("../../../tests/fuzz/corpus/picture/cmyk-adobe.jpg").as_slice(),
         ] {
             std::fs::write(&path, bytes).expect("written");
-            for refused in [load_picture(&path).map(drop), picture_size(&path).map(drop)] {
-                assert!(matches!(refused, Err(PictureError::Cmyk(_))), "{refused:?}");
+            for refused in [load_image(&path).map(drop), image_size(&path).map(drop)] {
+                assert!(matches!(refused, Err(ImageError::Cmyk(_))), "{refused:?}");
             }
         }
     }
 
     #[test]
     fn hostile_and_damaged_files_are_refused_by_name() {
-        let error = |bytes: &[u8]| decode_picture(bytes, Path::new("scan.png")).expect_err("refused").to_string();
+        let error = |bytes: &[u8]| decode_image(bytes, Path::new("scan.png")).expect_err("refused").to_string();
         assert!(error(b"GIF89a\x01\0\x01\0\0\0\0;").starts_with("scan.png: is neither PNG nor JPEG"));
         let whole = png(GrayImage::new(64, 64));
         assert!(error(&whole[..whole.len() / 2]).starts_with("scan.png: cannot be decoded"));
@@ -327,7 +327,7 @@ mod tests {
         bomb[29..33].copy_from_slice(&crc.to_be_bytes());
         let message = error(&bomb);
         assert!(message.starts_with("scan.png: is 100000x100000 pixels"), "{message}");
-        let absent = load_picture(Path::new("no/such.png")).expect_err("absent").to_string();
+        let absent = load_image(Path::new("no/such.png")).expect_err("absent").to_string();
         assert!(absent.starts_with("no/such.png: cannot be read"));
     }
 

@@ -53,6 +53,32 @@ pub struct ContextAnswer {
     pub answer: String,
 }
 
+/// Which answers to earlier questions are given as context in a training example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ContextKind {
+    /// No answers.
+    Nothing,
+    /// The right answers.
+    Gold,
+    /// The right answers, except one that is replaced by a wrong answer.
+    Wrong,
+    /// The answers of the model before the phase.
+    Predicted,
+}
+
+impl ContextKind {
+    /// Name in recipes; None for [`ContextKind::Nothing`].
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Gold => Some("gold"),
+            Self::Wrong => Some("wrong"),
+            Self::Predicted => Some("predicted"),
+        }
+    }
+}
+
 /// Everything about a prompt that does not come from the case. The default frame gives the clean question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PromptOptions {

@@ -4,6 +4,7 @@ mod bccd;
 mod brain_mri;
 mod chain;
 mod cxr;
+mod import;
 mod output;
 mod pixels;
 mod sides;
@@ -12,8 +13,7 @@ mod tests;
 
 use std::path::Path;
 
-use stepwise_data::image::PictureError;
-use stepwise_data::problem::{Problem, Problems};
+pub use import::{ImportError, ImportOptions, ImportReport};
 
 /// Importer of one public data set.
 #[derive(Clone, Copy, Debug)]
@@ -50,42 +50,4 @@ pub const IMPORTERS: &[Importer] = &[
 #[must_use]
 pub fn importer(name: &str) -> Option<&'static Importer> {
     IMPORTERS.iter().find(|importer| importer.name == name)
-}
-
-/// Options of an import.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ImportOptions {
-    /// Seed of all random draws: the split (where the source has none), the order of options, and the choice
-    /// of questions.
-    pub seed: u64,
-}
-
-/// Summary of an import.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImportReport {
-    /// Number of cases written.
-    pub cases: usize,
-    /// Number of questions written.
-    pub items: usize,
-    /// Number of regions written.
-    pub regions: usize,
-    /// Notes on what was left out or moved to another side of the split, and why; one line each.
-    pub skipped: Vec<String>,
-}
-
-/// Error of an import. No case file was written.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// Annotations contradict themselves or their images, or a file cannot be read or written.
-    #[error(transparent)]
-    Problems(#[from] Problems),
-    /// An image or mask cannot be read.
-    #[error(transparent)]
-    Picture(#[from] PictureError),
-}
-
-impl From<Problem> for ImportError {
-    fn from(problem: Problem) -> Self {
-        Self::Problems(problem.into())
-    }
 }

@@ -9,7 +9,7 @@ use image::{GrayImage, ImageFormat};
 use stepwise_data::case::{Case, Image};
 use stepwise_data::dataset::{CASE_FILE, Dataset};
 use stepwise_data::dhash::{phash, phash_hex};
-use stepwise_data::image::{Mask, decode_picture, read_file, sha256_hex};
+use stepwise_data::image::{Mask, decode_image, read_file, sha256_hex};
 use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::problem::Problem;
 
@@ -43,7 +43,7 @@ impl Output {
     /// Copies an image file byte for byte to `images/<name>` and returns its record.
     pub(super) fn image(&self, source: &Path, name: &str, orientation: Option<&str>) -> Result<Image, ImportError> {
         let bytes = read_file(source)?;
-        let picture = decode_picture(&bytes, source)?;
+        let picture = decode_image(&bytes, source)?;
         let path = format!("images/{name}");
         self.write(&path, &bytes)?;
         Ok(Image {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use stepwise_data::case::{Case, Split};
 use stepwise_data::dhash::parse_phash;
-use stepwise_data::image::load_picture;
+use stepwise_data::image::load_image;
 use stepwise_data::near_duplicates::{Thumbnail, near_duplicates};
 use stepwise_data::split::{Group, Shares, assign, join};
 
@@ -78,7 +78,7 @@ fn joined(root: &Path, cases: &[Case]) -> Vec<usize> {
     }
     let hashes: Vec<u64> = images.iter().map(|image| image.2).collect();
     // An error is not expected here, because the images were decoded when they were copied.
-    let thumbnail = |place: usize| load_picture(&root.join(images[place].1)).ok().as_ref().map(Thumbnail::of);
+    let thumbnail = |place: usize| load_image(&root.join(images[place].1)).ok().as_ref().map(Thumbnail::of);
     let pairs = near_duplicates(&hashes, |one, other| images[one].0 != images[other].0, thumbnail);
     let joined = join(cases.len(), pairs.into_iter().map(|(one, other)| (images[one].0, images[other].0)));
     groups.into_iter().map(|group| joined[group]).collect()

@@ -8,7 +8,6 @@ use stepwise_config::kind::ValueKind;
 use stepwise_config::problem::Location;
 use stepwise_config::section::{Section, Words};
 
-use super::PHASES;
 use super::augment::{self, Augment};
 use super::context::{self, Context};
 use super::early_advance::{self, EarlyAdvance};
@@ -18,6 +17,9 @@ use super::order::{self, Order};
 use super::train::{POSITIVE, Train};
 use super::{dataset_weights, warmup};
 use crate::lr_schedule::Warmup;
+
+/// Dotted name of the list of phases, `[[curriculum.phase]]`.
+const PHASES: &str = "curriculum.phase";
 
 /// `[curriculum]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -315,14 +317,14 @@ fn read_phase(
         learning_rate: section
             .float_or("learning_rate", Some("as in `[train]`"), POSITIVE, "Peak learning rate.")
             .unwrap_or(train.learning_rate),
-        warmup: warmup::read_of_phase(&mut section, train, lr_schedule_per_phase, max_steps),
+        warmup: warmup::read_of_phase(&mut section, train.lr_scheduler_type, lr_schedule_per_phase, max_steps),
         sampling_order: section.choice(
             "sampling_order",
             SAMPLING_ORDERS, SamplingOrder::default(),
             "Sampling order: whole cases in random order (shuffled), or one stage of a case per visit, with the stages in \
              turns (round_robin) or easy before hard (competence).",
         ),
-        freeze: freeze::read(&mut section, tuning),
+        freeze: freeze::read(&mut section, tuning.map(|tuning| (tuning.freeze(), tuning.table()))),
         examples: common.clone(),
     };
     let has_replay = has_replay(earlier, &phase.stages);

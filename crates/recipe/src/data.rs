@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 use stepwise_config::document::Value;
-use stepwise_config::kind::ValueKind;
+use stepwise_config::kind::{INTEGER_MAX, ValueKind};
 use stepwise_config::problem::Location;
 use stepwise_config::section::{Section, Words};
 use stepwise_data::case::Split;
@@ -78,7 +78,7 @@ pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
             .integer_or(
                 "seed",
                 Some("the recipe's `seed`"),
-                0..=super::INTEGER_MAX,
+                0..=INTEGER_MAX,
                 "Seed of the generator; equal seeds give equal cases.",
             )
             .unwrap_or(run_seed),

@@ -4,8 +4,6 @@
 use serde::Serialize;
 use stepwise_config::section::Section;
 
-use super::finetuning::Tuning;
-
 /// Frozen parts of the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Freeze {
@@ -64,19 +62,20 @@ impl Freeze {
     }
 }
 
-/// Reads the keys of a phase. `tuning` says what the recipe trains; `None` when an existing adapter decides that.
-pub(super) fn read(section: &mut Section<'_>, tuning: Option<&Tuning>) -> Freeze {
+/// Reads the keys of a phase. `untrained` holds the parts that no phase trains, and the table of the recipe that says
+/// so; `None` when an existing adapter decides which parts are trained.
+pub(super) fn read(section: &mut Section<'_>, untrained: Option<(Freeze, &str)>) -> Freeze {
     let mut freeze = Freeze::default();
-    let mut never = tuning.map(Tuning::freeze).unwrap_or_default();
+    let mut never = untrained.map(|(parts, _)| parts).unwrap_or_default();
     let mut last = None;
     for FreezeKey { key, phrase, help, flag, .. } in KEYS {
         let at = section.at(key);
         if !section.flag(key, false, help) {
             continue;
         }
-        if let Some(tuning) = tuning.filter(|_| *flag(&mut never)) {
+        if let Some((_, table)) = untrained.filter(|_| *flag(&mut never)) {
             let message = format!("`{key}` has no effect: {phrase} learns in no phase");
-            let help = format!("remove it, or set `{key} = false` in `[{}]`", tuning.table());
+            let help = format!("remove it, or set `{key} = false` in `[{table}]`");
             section.report(at.as_ref(), message, help);
         } else {
             *flag(&mut freeze) = true;

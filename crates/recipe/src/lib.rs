@@ -55,9 +55,6 @@ pub use stepwise_config::problem::{Excerpt, Problem};
 pub use stepwise_config::reference::{Key, Reference, SectionKind};
 pub use train::{OnNonfinite, ReportTo, Train};
 
-/// Dotted name of the list of phases, `[[curriculum.phase]]`.
-const PHASES: &str = "curriculum.phase";
-
 /// A checked and complete recipe.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recipe {

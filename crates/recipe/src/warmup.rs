@@ -3,7 +3,6 @@
 use stepwise_config::problem::Location;
 use stepwise_config::section::Section;
 
-use super::train::Train;
 use crate::lr_schedule::{LrScheduler, Warmup};
 
 /// Reads the warm-up and its position; None when neither key is written. Of two keys in different sources the later
@@ -43,11 +42,11 @@ pub(super) fn check(section: &Section<'_>, shape: LrScheduler, warmup: Warmup, a
     }
 }
 
-/// Reads the warm-up of a phase; None when the phase uses the warm-up of `[train]`. With `lr_schedule_per_phase` false one schedule
+/// Reads the warm-up of a phase with the schedule `shape`; None when the phase uses the warm-up of `[train]`. With `lr_schedule_per_phase` false one schedule
 /// spans the run, and a warm-up of a phase is reported as an error.
 pub(super) fn read_of_phase(
     section: &mut Section<'_>,
-    train: &Train,
+    shape: LrScheduler,
     lr_schedule_per_phase: bool,
     max_steps: Option<u64>,
 ) -> Option<Warmup> {
@@ -60,7 +59,7 @@ pub(super) fn read_of_phase(
             "set `lr_schedule_per_phase = true` in `[curriculum]`, or write the warm-up in `[train]`",
         );
     }
-    check(section, train.lr_scheduler_type, warmup, &at);
+    check(section, shape, warmup, &at);
     if let (Warmup::Steps(steps), Some(max_steps)) = (warmup, max_steps)
         && steps >= max_steps
     {

@@ -5,12 +5,12 @@ use std::fmt::Write;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::Summary;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{escape, percent};
 use super::plot::WIDTH;
-use super::section::Section;
+use super::section::ReportSection;
 use super::stage_curve::NAMES;
-use super::table::{Cell, Table};
+use super::table::{Cell, ReportTable};
 
 /// Room left of the first column and right of the last column.
 const LEFT: f64 = 8.0;
@@ -24,7 +24,7 @@ const GAP: f64 = 7.0;
 const TOP: f64 = 22.0;
 
 /// Renders the section; `None` where no case has questions of all four stages.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let chains = input.last().estimate("chain_accuracy").filter(|estimate| estimate.n > 0)?.n;
     let mut panels = panel("base", input.base)?;
     if input.is_compared() {
@@ -35,7 +35,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         .zip(1..)
         .map(|(name, stage)| format!("<span><i class=\"swatch error-{stage}\"></i>first error in {name}</span>"))
         .collect();
-    Some(Section {
+    Some(ReportSection {
         id: "chains",
         title: "First error in each chain",
         intro: format!(
@@ -132,7 +132,7 @@ fn band(class: &str, [from, to]: [f64; 2], [top, end]: [f64; 2], height: f64) ->
     )
 }
 
-fn tables(input: &ReportInput<'_>) -> Vec<Table> {
+fn tables(input: &ReportInput<'_>) -> Vec<ReportTable> {
     let last = input.last();
     let row = |name: String, id: &str| {
         let better = last.metrics.get(id).map_or(Better::Neither, |metric| metric.better);
@@ -148,7 +148,7 @@ fn tables(input: &ReportInput<'_>) -> Vec<Table> {
     };
     let columns = |first| [("part", first), ("base", "base"), ("now", "model"), ("gain", "change, percentage points")];
     vec![
-        Table::new(
+        ReportTable::new(
             "chains",
             "share of chains right through each stage, and right in a stage given that all earlier stages are right",
             columns("right"),
@@ -156,7 +156,7 @@ fn tables(input: &ReportInput<'_>) -> Vec<Table> {
                 .chain(of("chain_conditional", "given all before,", 2..=4))
                 .map(|(name, id)| row(name, &id)),
         ),
-        Table::new(
+        ReportTable::new(
             "first_error",
             "stage of the first error",
             columns("first error"),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{escape, plural};
-use super::section::Section;
-use super::table::{Cell, Table};
+use super::section::ReportSection;
+use super::table::{Cell, ReportTable};
 
 /// Renders the section.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let last = input.last();
     let total =
         |of: fn(&stepwise_benchmark::summary::ConditionSummary) -> usize| last.conditions.iter().map(of).sum::<usize>();
@@ -28,9 +28,9 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     if !reasons.is_empty() {
         let rows = reasons.into_iter().map(|(reason, count)| [Cell::text(reason), Cell::Count(count)]);
         let columns = [("reason", "reason"), ("questions", "questions")];
-        tables.insert(0, Table::new("skipped", "reasons why questions were left out", columns, rows).open());
+        tables.insert(0, ReportTable::new("skipped", "reasons why questions were left out", columns, rows).open());
     }
-    Some(Section {
+    Some(ReportSection {
         id: "denominators",
         title: "Denominators",
         intro: format!(
@@ -52,7 +52,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     })
 }
 
-fn by_condition(input: &ReportInput<'_>) -> Table {
+fn by_condition(input: &ReportInput<'_>) -> ReportTable {
     let last = input.last();
     let rows = last.conditions.iter().map(|condition| {
         let reasons: Vec<String> =
@@ -71,7 +71,7 @@ fn by_condition(input: &ReportInput<'_>) -> Table {
             Cell::text(reasons.join("; ")),
         ]
     });
-    Table::new(
+    ReportTable::new(
         "denominators",
         "answers by condition",
         [

@@ -1,29 +1,29 @@
 //! Effective robustness: accuracy under an attack beyond the accuracy that clean accuracy predicts.
 
-use stepwise_benchmark::effective_robustness::{Point, Trend, logit};
+use stepwise_benchmark::effective_robustness::{RobustnessLine, RobustnessPoint, logit};
 use stepwise_benchmark::summary::ConditionSummary;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{escape, percent};
-use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, steps, tick};
-use super::section::Section;
-use super::table::{Cell, Table};
+use super::plot::{BASE, PASSED, Plot, PlotStyle, TUNED, legend, steps, tick};
+use super::section::ReportSection;
+use super::table::{Cell, ReportTable};
 
 /// One attack with its line, or the reason why the line is refused.
 struct Fitted<'a> {
     attack: &'a ConditionSummary,
-    trend: Result<Trend, String>,
-    reference: Vec<Point>,
-    last: Point,
+    line: Result<RobustnessLine, String>,
+    reference: Vec<RobustnessPoint>,
+    last: RobustnessPoint,
 }
 
 /// Renders the section; `None` with fewer than two epochs before the last one, because the line needs three points.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let fitted: Vec<Fitted<'_>> = input.last().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
     // Prefers attacks with a usable line, and among them primary endpoints.
-    let drawn = fitted.iter().min_by_key(|fitted| (fitted.trend.is_err(), !fitted.attack.primary))?;
-    let rows = fitted.iter().map(|Fitted { attack, trend, last, .. }| {
-        let line = trend.as_ref().ok();
+    let drawn = fitted.iter().min_by_key(|fitted| (fitted.line.is_err(), !fitted.attack.primary))?;
+    let rows = fitted.iter().map(|Fitted { attack, line: fitted, last, .. }| {
+        let line = fitted.as_ref().ok();
         [
             Cell::text(attack.id.as_str()),
             Cell::Share(input.last().estimate("accuracy:clean")),
@@ -31,10 +31,10 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             Cell::Number(line.map(|line| line.expected(last.clean.clamp(1e-6, 1.0 - 1e-6)) * 100.0)),
             Cell::Number(line.map(|line| line.residual(*last))),
             Cell::Number(line.map(|line| line.slope)),
-            Cell::text(trend.as_ref().err().map_or("used", String::as_str)),
+            Cell::text(fitted.as_ref().err().map_or("used", String::as_str)),
         ]
     });
-    let table = Table::new(
+    let table = ReportTable::new(
         "effective_robustness",
         "effective robustness by attack",
         [
@@ -50,11 +50,11 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     );
     let shown = escape(&drawn.attack.id);
     let refused = drawn
-        .trend
+        .line
         .as_ref()
         .err()
         .map_or_else(String::new, |why| format!("<p class=\"tally\">No line can be used: {}.</p>", escape(why)));
-    Some(Section {
+    Some(ReportSection {
         id: "effective",
         title: "Effective robustness",
         intro: format!(
@@ -79,11 +79,11 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
 fn fit<'a>(input: &ReportInput<'a>, attack: &'a ConditionSummary) -> Option<Fitted<'a>> {
     let (_, before) = input.epochs.split_last()?;
     let summaries: Vec<_> = std::iter::once(input.base).chain(before.iter().map(|epoch| epoch.summary)).collect();
-    let reference: Vec<Point> = summaries.iter().filter_map(|summary| Point::of(summary, &attack.id)).collect();
-    let last = Point::of(input.last(), &attack.id)?;
-    let trend = Trend::of(&summaries, &attack.id);
-    let is_told = attack.representative && reference.len() >= Trend::FEWEST;
-    is_told.then_some(Fitted { attack, trend, reference, last })
+    let reference = RobustnessPoint::all(&summaries, &attack.id);
+    let last = RobustnessPoint::of(input.last(), &attack.id)?;
+    let line = RobustnessLine::of(&summaries, &attack.id);
+    let is_told = attack.representative && reference.len() >= RobustnessLine::FEWEST;
+    is_told.then_some(Fitted { attack, line, reference, last })
 }
 
 /// Draws accuracy under attack against clean accuracy, both in log-odds.
@@ -111,11 +111,11 @@ fn picture(fitted: &Fitted<'_>, name: &str) -> String {
     };
     let plot = Plot::new(300.0, x_range, y_range);
     let mut svg = plot.axes(&labels(y_range), &labels(x_range), "clean accuracy, %", "under attack, %");
-    if let Ok(trend) = &fitted.trend {
-        let ends = clipped(|x| trend.intercept + trend.slope * x, x_range, y_range);
+    if let Ok(line) = &fitted.line {
+        let ends = clipped(|x| line.intercept + line.slope * x, x_range, y_range);
         svg.push_str(&plot.line("trend", &ends, 0.0));
     }
-    let point = |style: Style, words: &str, point: &Point| {
+    let point = |style: PlotStyle, words: &str, point: &RobustnessPoint| {
         let mark = plot.mark(style, inside(point.clean), inside(point.attacked), 0.0);
         format!(
             "<g><title>{words}: {} clean, {} attacked</title>{mark}</g>",

@@ -2,11 +2,11 @@
 
 use stepwise_benchmark::metrics::Better;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::plot::RANKED;
-use super::section::Section;
+use super::section::ReportSection;
 use super::series::{self, Series};
-use super::table::{Cell, Table};
+use super::table::{Cell, ReportTable};
 
 const CURVES: [(&str, &str); 3] = [
     ("accuracy:clean", "clean"),
@@ -15,7 +15,7 @@ const CURVES: [(&str, &str); 3] = [
 ];
 
 /// Renders the section; `None` before the first epoch.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let stops = input.stops();
     let all: Vec<Series> =
         CURVES.iter().zip(RANKED).map(|((id, name), style)| Series::of(style, *name, id, stops.clone())).collect();
@@ -37,7 +37,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             Cell::Gain(summary.gain(robust), Better::Higher),
         ]
     });
-    let table = Table::new(
+    let table = ReportTable::new(
         "epochs",
         "accuracy by epoch",
         [
@@ -51,7 +51,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         ],
         rows,
     );
-    Some(Section {
+    Some(ReportSection {
         id: "epochs",
         title: "Accuracy by epoch",
         intro:

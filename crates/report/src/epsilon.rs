@@ -6,12 +6,12 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::metrics::fake_robustness::{Check, CheckVerdict};
 use stepwise_benchmark::summary::Summary;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{escape, plain, plural};
 use super::plot::{Plot, RANKED, tick};
-use super::section::Section;
+use super::section::ReportSection;
 use super::series::{self, Series};
-use super::table::{Cell, Table};
+use super::table::{Cell, ReportTable};
 
 const KINDS: [(&str, &str); 4] = [
     ("pgd", "PGD, many steps"),
@@ -21,7 +21,7 @@ const KINDS: [(&str, &str); 4] = [
 ];
 
 /// Renders the section; `None` where no check of pixel attacks applies.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let last = input.last();
     if last.checks.iter().all(|check| check.verdict == CheckVerdict::NotApplicable) {
         return None;
@@ -38,7 +38,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         tables.insert(0, numbers(input));
     }
     let curve = "The curves show accuracy against the size of the attack, on the items answered at every size. ";
-    Some(Section {
+    Some(ReportSection {
         id: "epsilon",
         title: "Pixel attacks and checks of their strength",
         intro: format!(
@@ -102,7 +102,7 @@ fn curves(panels_of: &[(String, Vec<Series>)]) -> String {
     format!("{}<div class=\"panels\">{panels}</div>", lines.map_or_else(String::new, series::names))
 }
 
-fn numbers(input: &ReportInput<'_>) -> Table {
+fn numbers(input: &ReportInput<'_>) -> ReportTable {
     let last = input.last();
     let rows = KINDS.iter().flat_map(|(kind, name)| {
         sizes(last, kind).into_iter().map(move |(eps, id)| {
@@ -115,7 +115,7 @@ fn numbers(input: &ReportInput<'_>) -> Table {
             ]
         })
     });
-    Table::new(
+    ReportTable::new(
         "epsilon",
         "accuracy by size of the attack",
         [
@@ -150,7 +150,7 @@ fn summary_of_checks(checks: &[Check]) -> String {
     )
 }
 
-fn checks(input: &ReportInput<'_>) -> Table {
+fn checks(input: &ReportInput<'_>) -> ReportTable {
     let of_base: IndexMap<&str, CheckVerdict> =
         input.base.checks.iter().map(|check| (check.id.as_str(), check.verdict)).collect();
     let rows = input.last().checks.iter().map(|check| {
@@ -165,7 +165,7 @@ fn checks(input: &ReportInput<'_>) -> Table {
             Cell::text(if check.reason.is_empty() { numbers.join("; ") } else { check.reason.clone() }),
         ]
     });
-    Table::new(
+    ReportTable::new(
         "checks",
         "checks against fake robustness",
         [

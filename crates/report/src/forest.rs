@@ -9,11 +9,11 @@ use stepwise_benchmark::perturb::Purpose;
 use stepwise_benchmark::perturb::kinds::kind;
 use stepwise_benchmark::summary::{ConditionSummary, Estimate, Summary};
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{NONE, breakable, difference, escape, plural, share};
-use super::section::Section;
+use super::section::ReportSection;
 use super::strip::{self, Mark, Scale};
-use super::table::{Cell, Table};
+use super::table::{Cell, ReportTable};
 
 const GROUPS: [(Purpose, &str, &str); 5] = [
     (Purpose::Clean, "Clean", "question and image as stored"),
@@ -37,7 +37,7 @@ fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
 }
 
 /// Renders the section.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let (last, is_gain) = (input.last(), input.is_compared());
     let scale = Scale::new(last.conditions.iter().map(|condition| mark(condition, is_gain)), is_gain);
     let mut rows = scale.axis("");
@@ -74,7 +74,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
                 .to_owned(),
         )
     };
-    Some(Section {
+    Some(ReportSection {
         id: "conditions",
         title,
         intro,
@@ -129,7 +129,7 @@ fn is_counted(condition: &ConditionSummary) -> bool {
     condition.representative && condition.n > 0
 }
 
-fn numbers(summary: &Summary) -> Table {
+fn numbers(summary: &Summary) -> ReportTable {
     let rows = summary.conditions.iter().map(|condition| {
         let gain = condition.gain_vs_base;
         [
@@ -144,7 +144,7 @@ fn numbers(summary: &Summary) -> Table {
             Cell::P(gain.map(|gain| gain.p_adjusted)),
         ]
     });
-    Table::new(
+    ReportTable::new(
         "conditions",
         "accuracy by condition, paired with the base",
         [

@@ -3,21 +3,21 @@
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::summary::Estimate;
 
-use super::ReportInput;
 use super::heat;
+use super::input::ReportInput;
 use super::markup::points;
-use super::section::Section;
+use super::section::ReportSection;
 use super::stage_curve::NAMES;
-use super::table::{Cell, Table};
+use super::table::{Cell, ReportTable};
 
 /// Renders the section; `None` before the end of the first phase.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let forgetting = input.forgetting.filter(|forgetting| !forgetting.phases.is_empty())?;
     let transfer = match forgetting.backward_transfer {
         Some(transfer) => format!("<p class=\"tally\">Backward transfer {} percentage points</p>", points(transfer)),
         None => String::new(),
     };
-    Some(Section {
+    Some(ReportSection {
         id: "forgetting",
         title: "Accuracy after each phase",
         intro: "Clean accuracy of every stage after every phase. A frame marks the stages that the phase was trained on; the \
@@ -40,14 +40,14 @@ pub fn matrix(forgetting: &Forgetting) -> String {
     heat::stage_matrix("clean accuracy of each stage after each phase", std::iter::once(base).chain(rows).collect())
 }
 
-fn table(forgetting: &Forgetting) -> Table {
+fn table(forgetting: &Forgetting) -> ReportTable {
     let row = |name: &str, step: u64, accuracy: &[Option<Estimate>; 4]| {
         let [first, second, third, fourth] = accuracy.map(Cell::Share);
         [Cell::text(name), Cell::Count(step as usize), first, second, third, fourth]
     };
     let base = row("base", 0, &forgetting.base);
     let rows = forgetting.phases.iter().map(|phase| row(&phase.phase, phase.step, &phase.accuracy));
-    Table::new(
+    ReportTable::new(
         "forgetting",
         "clean accuracy by phase and stage",
         [

@@ -7,7 +7,7 @@ use super::markup::{NONE, breakable, escape, percent, points};
 use super::stage_curve::NAMES;
 
 /// One cell of the matrix.
-pub struct Cell {
+pub struct HeatCell {
     /// Share of 1; `None` shows n/a.
     pub value: Option<f64>,
     /// Change as a share of 1; it determines the tint.
@@ -24,7 +24,7 @@ pub fn matrix(
     description: &str,
     corner: &str,
     columns: &[&str],
-    rows: impl IntoIterator<Item = (String, Vec<Cell>)>,
+    rows: impl IntoIterator<Item = (String, Vec<HeatCell>)>,
 ) -> String {
     let head: String = columns.iter().map(|column| format!("<th scope=\"col\">{}</th>", escape(column))).collect();
     let mut body = String::new();
@@ -47,7 +47,7 @@ pub fn matrix(
 pub fn stage_matrix(description: &str, rows: Vec<(String, Vec<u8>, [Option<f64>; 4])>) -> String {
     let first = rows.first().map_or([None; 4], |(_, _, values)| *values);
     let cells = rows.into_iter().map(|(name, framed, values)| {
-        let cells = (1..=4u8).zip(values).zip(first).map(|((stage, value), first)| Cell {
+        let cells = (1..=4u8).zip(values).zip(first).map(|((stage, value), first)| HeatCell {
             value,
             change: value.zip(first).map(|(value, first)| value - first),
             framed: framed.contains(&stage),
@@ -57,7 +57,7 @@ pub fn stage_matrix(description: &str, rows: Vec<(String, Vec<u8>, [Option<f64>;
     matrix(description, "after", &NAMES, cells)
 }
 
-fn square(cell: &Cell) -> String {
+fn square(cell: &HeatCell) -> String {
     let Some(value) = cell.value else { return format!("<td>{NONE}</td>") };
     let change = cell.change.unwrap_or_default();
     let level = LEVELS.iter().filter(|level| change.abs() >= **level).count();
@@ -79,10 +79,10 @@ mod tests {
 
     #[test]
     fn a_change_is_told_by_tint_and_by_number() {
-        let markup = square(&Cell { value: Some(0.5), change: Some(-0.06), framed: true });
+        let markup = square(&HeatCell { value: Some(0.5), change: Some(-0.06), framed: true });
         assert!(markup.contains("class=\"square fell2 framed\"") && markup.contains("\u{2212}6.0"), "{markup}");
-        let markup = square(&Cell { value: Some(0.5), change: Some(0.004), framed: false });
+        let markup = square(&HeatCell { value: Some(0.5), change: Some(0.004), framed: false });
         assert!(markup.contains("class=\"square\"") && markup.contains("+0.4"), "{markup}");
-        assert!(square(&Cell { value: None, change: None, framed: false }).contains("n/a"));
+        assert!(square(&HeatCell { value: None, change: None, framed: false }).contains("n/a"));
     }
 }

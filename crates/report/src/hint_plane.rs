@@ -3,14 +3,14 @@
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::{Estimate, Summary};
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{escape, spoken};
-use super::plot::{BASE, PASSED, Plot, Style, TUNED, legend, tick};
-use super::section::Section;
-use super::table::{Cell, Table};
+use super::plot::{BASE, PASSED, Plot, PlotStyle, TUNED, legend, tick};
+use super::section::ReportSection;
+use super::table::{Cell, ReportTable};
 
 /// Renders the section; `None` where the suite has no hints or no item with hints was answered.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let stops = input.stops();
     let places: Vec<(String, Estimate, Estimate)> = stops
         .iter()
@@ -43,7 +43,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     svg.push_str(&plot.line("trail", &trail, 0.0));
     for (number, (label, capture, repair)) in places.iter().enumerate() {
         let is_last = number + 1 == places.len();
-        let style: Style = match number {
+        let style: PlotStyle = match number {
             0 => BASE,
             _ if is_last => TUNED,
             _ => PASSED,
@@ -70,7 +70,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     if input.is_compared() {
         entries.push((TUNED, escape(&input.last_label())));
     }
-    Some(Section {
+    Some(ReportSection {
         id: "hints",
         title: "Right and wrong hints",
         intro:
@@ -85,7 +85,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     })
 }
 
-fn table(stops: &[(f64, String, &Summary)]) -> Table {
+fn table(stops: &[(f64, String, &Summary)]) -> ReportTable {
     let rows = stops.iter().map(|(_, label, summary)| {
         [
             Cell::text(label.as_str()),
@@ -95,7 +95,7 @@ fn table(stops: &[(f64, String, &Summary)]) -> Table {
             Cell::Gain(summary.gain("hint_discrimination"), Better::Higher),
         ]
     });
-    Table::new(
+    ReportTable::new(
         "hints",
         "capture, repair and their difference by epoch",
         [

@@ -9,9 +9,11 @@ mod forest;
 mod forgetting;
 pub mod heat;
 mod hint_plane;
+mod input;
 mod main_result;
 pub mod markup;
 mod metrics;
+mod output;
 pub mod page;
 pub mod plan;
 pub mod plot;
@@ -23,106 +25,13 @@ pub mod strip;
 pub mod table;
 mod worst_cases;
 
-use stepwise_benchmark::forgetting::Forgetting;
-use stepwise_benchmark::summary::Summary;
+pub use input::{EpochResult, ReportInput};
+pub use output::{CsvFile, Report};
 
-pub use stepwise_benchmark::worst_cases::WorstCase;
-
-use plot::Plot;
-use section::Section;
-
-/// Content of a report.
-#[derive(Clone, Copy, Debug)]
-pub struct ReportInput<'a> {
-    /// Title: the name of the run.
-    pub title: &'a str,
-    /// Facts about the run as name and value: model, recipe, seed, device.
-    pub facts: &'a [(String, String)],
-    /// Summary of the base without adapter, on the same suite.
-    pub base: &'a Summary,
-    /// Evaluated epochs in order, each summarised against the base. The report is about the last one.
-    pub epochs: &'a [EpochResult<'a>],
-    /// Items that the last epoch got wrong, shown with their images.
-    pub worst: &'a [WorstCase],
-    /// Accuracy of every stage after every phase; `None` for a run without phases.
-    pub forgetting: Option<&'a Forgetting>,
-}
-
-/// One evaluation of the trained model.
-#[derive(Clone, Copy, Debug)]
-pub struct EpochResult<'a> {
-    /// Number of the epoch, such as `1` or `2.5`, or the name of another evaluated model.
-    pub label: &'a str,
-    /// Summary of the evaluation, with gains over the base.
-    pub summary: &'a Summary,
-}
-
-impl EpochResult<'_> {
-    fn name(&self) -> String {
-        let is_number = self.label.parse::<f64>().is_ok();
-        if is_number { format!("epoch {}", self.label) } else { self.label.to_owned() }
-    }
-}
-
-/// A rendered report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// HTML page.
-    pub html: String,
-    /// All tables of the page, in page order.
-    pub tables: Vec<CsvFile>,
-}
-
-/// A table as a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CsvFile {
-    /// File name, such as `stages.csv`.
-    pub name: String,
-    /// Content of the file.
-    pub text: String,
-}
-
-impl<'a> ReportInput<'a> {
-    /// Returns the summary that the report is about: the last epoch, or the base without epochs.
-    fn last(&self) -> &'a Summary {
-        self.epochs.last().map_or(self.base, |epoch| epoch.summary)
-    }
-
-    /// Returns the name of the last epoch, or `base` without epochs.
-    fn last_label(&self) -> String {
-        self.epochs.last().map_or_else(|| "base".to_owned(), EpochResult::name)
-    }
-
-    /// Returns whether there are epochs to compare with the base.
-    fn is_compared(&self) -> bool {
-        !self.epochs.is_empty()
-    }
-
-    /// Returns the base and all epochs as position on an axis, name and summary.
-    fn stops(&self) -> Vec<(f64, String, &'a Summary)> {
-        let epochs = self.epochs.iter().map(|epoch| (epoch.name(), epoch.summary));
-        let all = std::iter::once(("base".to_owned(), self.base)).chain(epochs);
-        all.enumerate().map(|(place, (name, summary))| (place as f64, name, summary)).collect()
-    }
-
-    /// Returns a plot whose horizontal axis holds the base and all epochs.
-    fn over_epochs(&self, y_range: [f64; 2]) -> Plot {
-        Plot::new(300.0, [-0.35, self.epochs.len() as f64 + 0.35], y_range)
-    }
-
-    /// Returns the tick labels of that axis as markup. Labels that do not fit side by side are left out; the
-    /// last one stays.
-    fn epoch_ticks(&self) -> Vec<(f64, String)> {
-        let labels = self.epochs.iter().map(|epoch| markup::escape(epoch.label));
-        let all: Vec<String> = std::iter::once("base".to_owned()).chain(labels).collect();
-        let (every, last) = (all.len().div_ceil(9), all.len() - 1);
-        let kept = all.into_iter().enumerate().filter(|(place, _)| (last - place).is_multiple_of(every));
-        kept.map(|(place, label)| (place as f64, label)).collect()
-    }
-}
+use section::ReportSection;
 
 /// All sections in page order.
-const SECTIONS: [fn(&ReportInput<'_>) -> Option<Section>; 12] = [
+const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 12] = [
     forest::section,
     stage_curve::section,
     chain_flow::section,
@@ -140,7 +49,7 @@ const SECTIONS: [fn(&ReportInput<'_>) -> Option<Section>; 12] = [
 /// Renders the HTML page and its tables.
 #[must_use]
 pub fn render(input: &ReportInput<'_>) -> Report {
-    let sections: Vec<Section> = SECTIONS.iter().filter_map(|section| section(input)).collect();
+    let sections: Vec<ReportSection> = SECTIONS.iter().filter_map(|section| section(input)).collect();
     let tables = sections.iter().flat_map(|section| &section.tables).map(|table| table.csv()).collect();
     Report { html: page::html(input, &sections), tables }
 }

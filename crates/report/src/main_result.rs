@@ -2,8 +2,8 @@
 
 use stepwise_benchmark::summary::{Estimate, Summary};
 
-use super::ReportInput;
 use super::epsilon;
+use super::input::ReportInput;
 use super::markup::{escape, percent, plural, points, share};
 
 /// Metrics on cards: id, name and explanation.

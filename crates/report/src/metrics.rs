@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::{MetricSummary, Summary};
 
-use super::ReportInput;
-use super::section::Section;
-use super::table::{Cell, Table};
+use super::input::ReportInput;
+use super::section::ReportSection;
+use super::table::{Cell, ReportTable};
 
 /// Metrics in the open table, together with the attack success of family representatives. A folded table
 /// has all metrics.
@@ -40,7 +40,7 @@ const COLUMNS: [(&str, &str); 6] = [
 ];
 
 /// Renders the section.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let last = input.last();
     let spoken_for: BTreeSet<String> = last
         .conditions
@@ -52,13 +52,13 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         metric.estimate.value.is_some() && (SHOWN.contains(&id) || spoken_for.contains(id))
     };
     let shown = last.metrics.iter().filter(|(id, metric)| is_shown(id, metric)).map(|metric| row(input.base, metric));
-    let mut tables = vec![Table::new("behaviour", "main metrics", COLUMNS, shown).open()];
+    let mut tables = vec![ReportTable::new("behaviour", "main metrics", COLUMNS, shown).open()];
     if input.is_compared() && last.primary().next().is_some() {
         tables.insert(0, endpoints(last).open());
     }
     let all = last.metrics.iter().map(|metric| row(input.base, metric));
-    tables.push(Table::new("metrics", format!("all {} metrics", last.metrics.len()), COLUMNS, all));
-    Some(Section {
+    tables.push(ReportTable::new("metrics", format!("all {} metrics", last.metrics.len()), COLUMNS, all));
+    Some(ReportSection {
         id: "metrics",
         title: "Metrics",
         intro: "Shares are in percent; n/a means that a metric has no items. Gains use the items that both answered."
@@ -70,7 +70,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
 }
 
 /// Table of the primary endpoints with their tests.
-fn endpoints(summary: &Summary) -> Table {
+fn endpoints(summary: &Summary) -> ReportTable {
     let rows = summary.primary().map(|endpoint| {
         [
             Cell::text(endpoint.id),
@@ -82,7 +82,7 @@ fn endpoints(summary: &Summary) -> Table {
             Cell::P(endpoint.p_adjusted),
         ]
     });
-    Table::new(
+    ReportTable::new(
         "primary",
         "primary endpoints: named before the run, adjusted together by Holm",
         [

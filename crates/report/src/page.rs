@@ -1,8 +1,9 @@
 //! Page around the sections: header, contents, and how the numbers are computed.
 
+use super::input::ReportInput;
+use super::main_result;
 use super::markup::{escape, plural};
-use super::section::Section;
-use super::{ReportInput, main_result};
+use super::section::ReportSection;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -22,7 +23,7 @@ pub struct Page<'a> {
 
 impl Page<'_> {
     /// Renders the page.
-    pub fn html(&self, sections: &[Section]) -> String {
+    pub fn html(&self, sections: &[ReportSection]) -> String {
         let Self { title, headline, method, .. } = self;
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -33,11 +34,11 @@ impl Page<'_> {
              <ul class=\"method\">{method}</ul></section></div></main></body></html>\n",
             escape(title),
             self.header(sections),
-            sections.iter().map(Section::markup).collect::<String>(),
+            sections.iter().map(ReportSection::markup).collect::<String>(),
         )
     }
 
-    fn header(&self, sections: &[Section]) -> String {
+    fn header(&self, sections: &[ReportSection]) -> String {
         let facts = self.facts.iter();
         let facts: String = facts
             .map(|(name, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value)))
@@ -58,7 +59,7 @@ impl Page<'_> {
 }
 
 /// Renders the page about one run.
-pub fn html(input: &ReportInput<'_>, sections: &[Section]) -> String {
+pub fn html(input: &ReportInput<'_>, sections: &[ReportSection]) -> String {
     let summary = input.last();
     let mut facts: Vec<(String, String)> = input.facts.to_vec();
     facts.push((

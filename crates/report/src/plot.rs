@@ -90,7 +90,7 @@ impl Plot {
     }
 
     /// Draws a mark, shifted right by `shift` SVG units.
-    pub fn mark(&self, style: Style, x: f64, y: f64, shift: f64) -> String {
+    pub fn mark(&self, style: PlotStyle, x: f64, y: f64, shift: f64) -> String {
         style.at(self.x(x) + shift, self.y(y))
     }
 
@@ -122,7 +122,7 @@ pub fn tick(value: f64) -> String {
 
 /// Look of a series: a colour and a shape, so that series differ without colour as well.
 #[derive(Clone, Copy)]
-pub struct Style {
+pub struct PlotStyle {
     /// Class in the page's style sheet.
     pub class: &'static str,
     shape: Shape,
@@ -138,22 +138,22 @@ enum Shape {
 }
 
 /// Style of the base.
-pub const BASE: Style = Style { class: "base", shape: Shape::Circle };
+pub const BASE: PlotStyle = PlotStyle { class: "base", shape: Shape::Circle };
 /// Style of the model that is compared with the base.
-pub const TUNED: Style = Style { class: "tuned", shape: Shape::Circle };
+pub const TUNED: PlotStyle = PlotStyle { class: "tuned", shape: Shape::Circle };
 /// Style of an earlier epoch.
-pub const PASSED: Style = Style { class: "passed", shape: Shape::Circle };
+pub const PASSED: PlotStyle = PlotStyle { class: "passed", shape: Shape::Circle };
 /// Style of accuracy under attack, in charts with [`RANKED`] series.
-pub const ATTACKED: Style = Style { class: "attacked", shape: Shape::Cross };
+pub const ATTACKED: PlotStyle = PlotStyle { class: "attacked", shape: Shape::Cross };
 /// Styles of up to four series of equal rank.
-pub const RANKED: [Style; 4] = [
-    Style { class: "c0", shape: Shape::Circle },
-    Style { class: "c1", shape: Shape::Square },
-    Style { class: "c2", shape: Shape::Triangle },
-    Style { class: "c3", shape: Shape::Diamond },
+pub const RANKED: [PlotStyle; 4] = [
+    PlotStyle { class: "c0", shape: Shape::Circle },
+    PlotStyle { class: "c1", shape: Shape::Square },
+    PlotStyle { class: "c2", shape: Shape::Triangle },
+    PlotStyle { class: "c3", shape: Shape::Diamond },
 ];
 
-impl Style {
+impl PlotStyle {
     /// Draws the mark at a position in SVG units.
     fn at(self, x: f64, y: f64) -> String {
         let class = self.class;
@@ -175,7 +175,7 @@ impl Style {
 }
 
 /// Renders a legend. Names are markup.
-pub fn legend(entries: &[(Style, String)]) -> String {
+pub fn legend(entries: &[(PlotStyle, String)]) -> String {
     let entries: String = entries
         .iter()
         .map(|(style, name)| {

@@ -4,15 +4,15 @@ use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::retention::{StageAccuracies, retention, stage_accuracies};
 use stepwise_benchmark::summary::Estimate;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::plot::{Plot, RANKED};
-use super::section::Section;
+use super::section::ReportSection;
 use super::series::{self, Series};
 use super::stage_curve::NAMES;
-use super::table::{Cell, Table};
+use super::table::{Cell, ReportTable};
 
 /// Renders the section; `None` before the first epoch, or where no stage has an item.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let (stops, last) = (input.stops(), input.last());
     let id = |stage: usize| format!("accuracy:clean:stage_{}", stage + 1);
     let lines = NAMES.iter().zip(RANKED).enumerate();
@@ -39,7 +39,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
             Cell::Points(of(kept[stage].map(|kept| kept.forgetting()))),
         ]
     });
-    let table = Table::new(
+    let table = ReportTable::new(
         "retention",
         "clean accuracy by stage and epoch",
         [
@@ -52,7 +52,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
         ],
         rows,
     );
-    Some(Section {
+    Some(ReportSection {
         id: "retention",
         title: "Forgetting by stage",
         intro: "Clean accuracy of each stage. Forgetting is the best accuracy of the base and all earlier epochs minus the \

@@ -1,9 +1,9 @@
 //! One section of the page: introduction, charts and tables.
 
-use super::table::Table;
+use super::table::ReportTable;
 
 /// One section of the page.
-pub struct Section {
+pub struct ReportSection {
     /// Anchor of the section.
     pub id: &'static str,
     /// Heading.
@@ -13,17 +13,17 @@ pub struct Section {
     /// Charts and other content besides the tables, as markup.
     pub body: String,
     /// Tables with the numbers of the charts.
-    pub tables: Vec<Table>,
+    pub tables: Vec<ReportTable>,
     /// Whether two such sections stand side by side on a wide screen.
     pub half: bool,
 }
 
-impl Section {
+impl ReportSection {
     /// Renders the section as markup.
     pub fn markup(&self) -> String {
         let Self { id, title, intro, body, tables, half } = self;
         let class = if *half { " class=\"half\"" } else { "" };
-        let tables: String = tables.iter().map(Table::markup).collect();
+        let tables: String = tables.iter().map(ReportTable::markup).collect();
         format!(
             "<section id=\"{id}\"{class} aria-labelledby=\"{id}-title\"><h2 id=\"{id}-title\">{title}</h2><p>{intro}</p>{body}{tables}</section>"
         )

@@ -3,12 +3,12 @@
 use stepwise_benchmark::summary::{Estimate, Summary};
 
 use super::markup::{escape, spoken};
-use super::plot::{Plot, Style, legend, steps, tick};
+use super::plot::{Plot, PlotStyle, legend, steps, tick};
 
 /// One line of a chart.
 pub struct Series {
     /// Style of the line and its marks.
-    pub style: Style,
+    pub style: PlotStyle,
     /// Name in the legend.
     pub name: String,
     /// Points as position on the horizontal axis, name of the position, and estimate.
@@ -18,7 +18,7 @@ pub struct Series {
 impl Series {
     /// Collects the estimates of the metric `id` over summaries. Estimates without a value are left out.
     pub fn of<'a>(
-        style: Style,
+        style: PlotStyle,
         name: impl Into<String>,
         id: &str,
         stops: impl IntoIterator<Item = (f64, String, &'a Summary)>,

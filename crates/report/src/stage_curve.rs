@@ -3,18 +3,18 @@
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::Summary;
 
-use super::ReportInput;
+use super::input::ReportInput;
 use super::markup::{difference, escape};
 use super::plot::{BASE, Plot, TUNED};
-use super::section::Section;
+use super::section::ReportSection;
 use super::series::{self, Series};
-use super::table::{Cell, Table};
+use super::table::{Cell, ReportTable};
 
 /// Names of the clinical stages.
 pub const NAMES: [&str; 4] = ["1 Orient", "2 Find", "3 Describe", "4 Conclude"];
 
 /// Renders the section; `None` where no stage has an item.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let last = input.last();
     let of = |style, name: String, summary| Series {
         style,
@@ -39,7 +39,7 @@ pub fn section(input: &ReportInput<'_>) -> Option<Section> {
     let x_ticks: Vec<_> = NAMES.iter().zip(1..).map(|(name, stage)| (f64::from(stage), (*name).to_owned())).collect();
     let plot = Plot::new(290.0, [0.6, 4.4], [y_ticks[0].0, y_ticks[y_ticks.len() - 1].0]);
     let svg = plot.axes(&y_ticks, &x_ticks, "clinical stage", "above chance, %") + &series::draw(&plot, &all);
-    Some(Section {
+    Some(ReportSection {
         id: "stages",
         title: "Accuracy by clinical stage",
         intro: "Clean accuracy corrected for chance: 0 is a random pick, 100 is always right. The slope belongs to a \
@@ -76,7 +76,7 @@ fn slopes(input: &ReportInput<'_>) -> String {
     )
 }
 
-fn table(input: &ReportInput<'_>) -> Table {
+fn table(input: &ReportInput<'_>) -> ReportTable {
     let last = input.last();
     let row = |name: &str, id: &str, cell: fn(Option<stepwise_benchmark::summary::Estimate>) -> Cell| {
         let better = last.metrics.get(id).map_or(Better::Neither, |metric| metric.better);
@@ -89,7 +89,7 @@ fn table(input: &ReportInput<'_>) -> Table {
     let along = [("slope a stage", "stage_slope"), ("fall, stage 1 to 4", "stage_fall")]
         .into_iter()
         .map(|(name, id)| row(name, id, Cell::Points));
-    Table::new(
+    ReportTable::new(
         "stages",
         "chance-corrected accuracy by stage",
         [("stage", "stage"), ("base", "base"), ("now", "model"), ("gain", "gain, percentage points")],

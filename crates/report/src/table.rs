@@ -7,11 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::Estimate;
 
-use super::CsvFile;
 use super::markup::{NONE, breakable, difference, escape, odds, p_value, plain, share};
+use super::output::CsvFile;
 
 /// One table of a page.
-pub struct Table {
+pub struct ReportTable {
     /// Name of the CSV file without extension.
     name: &'static str,
     /// Caption as plain text.
@@ -53,7 +53,7 @@ impl Cell {
     }
 }
 
-impl Table {
+impl ReportTable {
     /// Creates a folded table. Columns are (name in CSV, heading as markup); the first cell of each row is
     /// the row's heading.
     pub fn new<const N: usize>(
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn one_table_twice() {
         let found = Estimate { value: Some(0.125), ci: Some([-0.5, 0.25]), n: 8 };
-        let table = Table::new(
+        let table = ReportTable::new(
             "t",
             "a <table>",
             [("name", "name"), ("gain", "gain, points"), ("p", "p"), ("slope", "slope")],

@@ -1,19 +1,19 @@
 //! Worst cases with their images, conversations and answers.
 
-use stepwise_benchmark::worst_cases::{Speaker, View};
+use stepwise_benchmark::worst_cases::{ImageView, Speaker, WorstCase};
 
+use super::input::ReportInput;
 use super::markup::escape;
-use super::section::Section;
-use super::table::{Cell, Table};
-use super::{ReportInput, WorstCase};
+use super::section::ReportSection;
+use super::table::{Cell, ReportTable};
 
 /// Renders the section; `None` where no case was picked.
-pub fn section(input: &ReportInput<'_>) -> Option<Section> {
+pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     if input.worst.is_empty() {
         return None;
     }
     let figures: String = input.worst.iter().map(|case| figure(case, &input.last_label())).collect();
-    Some(Section {
+    Some(ReportSection {
         id: "worst",
         title: "Worst cases",
         intro: "Items that are right without attack and wrong under an attack, and clean items that are wrong although the base was \
@@ -70,7 +70,7 @@ fn figure(case: &WorstCase, label: &str) -> String {
     )
 }
 
-fn view(view: &View) -> String {
+fn view(view: &ImageView) -> String {
     let [width, height] = view.size;
     let outlines: String = view
         .outlines
@@ -89,7 +89,7 @@ fn view(view: &View) -> String {
     )
 }
 
-fn table(worst: &[WorstCase]) -> Table {
+fn table(worst: &[WorstCase]) -> ReportTable {
     let words = |text: &Option<String>| Cell::text(text.clone().unwrap_or_default());
     let rows = worst.iter().map(|case| {
         [
@@ -109,7 +109,7 @@ fn table(worst: &[WorstCase]) -> Table {
             words(&case.clean),
         ]
     });
-    Table::new(
+    ReportTable::new(
         "worst_cases",
         "answers to the worst cases",
         [

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use crate::exit::Failure;
 
 /// A device and its name.
-pub struct Chosen {
+pub struct ChosenDevice {
     /// Name as written on the command line, such as `cpu` or `cuda:0`, or the name of the default device.
     pub name: String,
     /// Device for tensors.
@@ -17,7 +17,7 @@ pub struct Chosen {
 /// # Errors
 ///
 /// [`Failure::Input`] for an unknown name, an invalid number, or a backend that this program was built without.
-pub fn choose(name: Option<&str>) -> Result<Chosen, Failure> {
+pub fn choose(name: Option<&str>) -> Result<ChosenDevice, Failure> {
     let name = name.unwrap_or(best());
     let (kind, index) = match name.split_once(':') {
         None => (name, 0),
@@ -44,7 +44,7 @@ pub fn choose(name: Option<&str>) -> Result<Chosen, Failure> {
         ("wgpu", _) => return Err(not_built(name, kind)),
         _ => return Err(Failure::input(format!("--device {name}: cpu, cuda[:n] or wgpu[:n] is expected"))),
     };
-    Ok(Chosen { name: name.to_owned(), device })
+    Ok(ChosenDevice { name: name.to_owned(), device })
 }
 
 #[cfg(not(all(feature = "cuda", feature = "wgpu")))]

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use stepwise_study::jobs::HELD_EXIT_CODE;
 use stepwise_trainer::interrupt;
 
 /// Reason why a command failed.
@@ -11,14 +12,11 @@ pub enum Failure {
     Input(String),
     /// The command failed while it ran; exit code 1.
     Run(String),
-    /// Another process runs the task, or part of the study; exit code [`HELD`].
+    /// Another process runs the task, or part of the study; exit code [`HELD_EXIT_CODE`].
     Held(String),
     /// The command was interrupted and has already reported that itself; exit code 130 and no error line.
     Interrupted,
 }
-
-/// Exit code when another process runs the task, or part of the study.
-pub const HELD: u8 = 3;
 
 /// Result of a command.
 pub type CommandResult = Result<(), Failure>;
@@ -40,23 +38,23 @@ pub fn code(outcome: CommandResult) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Run(text)) => {
-            report(&text);
+            print_error(&text);
             ExitCode::from(1)
         }
         Err(Failure::Input(text)) => {
-            report(&text);
+            print_error(&text);
             ExitCode::from(2)
         }
         Err(Failure::Held(text)) => {
-            report(&text);
-            ExitCode::from(HELD)
+            print_error(&text);
+            ExitCode::from(HELD_EXIT_CODE)
         }
         Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_CODE as u8),
     }
 }
 
 /// Writes an error to stderr. Recipe problems already start with `error:`, so the prefix is not repeated.
-fn report(text: &str) {
+fn print_error(text: &str) {
     let prefix = if text.starts_with("error: ") { "" } else { "error: " };
     tell!("{prefix}{}", text.trim_end());
 }

@@ -1,8 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod preflight;
-mod table_markup;
-
 #[macro_use]
 mod output;
 
@@ -10,6 +7,8 @@ mod commands;
 mod device;
 mod exit;
 mod folder;
+mod gains;
+mod preflight_tables;
 mod progress;
 mod table;
 

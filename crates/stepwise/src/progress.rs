@@ -8,15 +8,15 @@ use stepwise_trainer::log::StepLine;
 use stepwise_trainer::preflight::Preflight;
 use stepwise_trainer::progress::{EpochLine, Progress};
 
-use crate::preflight;
+use crate::preflight_tables;
 
 /// Progress display on stderr.
-pub struct Shown {
+pub struct ConsoleProgress {
     bar: ProgressBar,
     task: String,
 }
 
-impl Shown {
+impl ConsoleProgress {
     /// Makes a display; the bar is hidden if stderr is not a terminal.
     pub fn new() -> Self {
         let target =
@@ -28,8 +28,8 @@ impl Shown {
 
     /// Shows the preflight tables of a run, and a warning if memory may not suffice.
     pub fn preflight(&mut self, preflight: &Preflight) {
-        self.line(&preflight::text(preflight));
-        if let Some(warning) = preflight::warning(&preflight.memory) {
+        self.line(&preflight_tables::text(preflight));
+        if let Some(warning) = preflight_tables::warning(&preflight.memory) {
             self.warning(&warning);
         }
     }
@@ -47,7 +47,7 @@ impl Shown {
 }
 
 /// Label and metric name of the main results on the line of an epoch. All other metrics are in the run's folder.
-const HEADLINE: [(&str, &str); 5] = [
+const EPOCH_METRICS: [(&str, &str); 5] = [
     ("clean", "accuracy/clean"),
     ("hint-", "accuracy/hint_minus"),
     ("blank", "accuracy/blank"),
@@ -55,7 +55,7 @@ const HEADLINE: [(&str, &str); 5] = [
     ("chains", "chain_accuracy"),
 ];
 
-impl Progress for Shown {
+impl Progress for ConsoleProgress {
     fn advance(&mut self, task: &str, done: u64, total: u64) {
         if self.task != task {
             self.task = task.to_owned();
@@ -84,13 +84,13 @@ impl Progress for Shown {
     }
 
     fn epoch(&mut self, line: &EpochLine) {
-        let headline =
-            HEADLINE.iter().filter_map(|(label, name)| Some(format!("  {label} {}", Self::pair(line, name)?)));
-        let mut headline: String = headline.collect();
+        let results =
+            EPOCH_METRICS.iter().filter_map(|(label, name)| Some(format!("  {label} {}", Self::pair(line, name)?)));
+        let mut results: String = results.collect();
         if let Some(transfer) = line.metrics.get("forgetting/backward_transfer") {
-            headline.push_str(&format!("  earlier stages {transfer:+.3}"));
+            results.push_str(&format!("  earlier stages {transfer:+.3}"));
         }
-        self.line(&format!("epoch {}/{} ({})  loss {:.4}{headline}", line.epoch, line.epochs, line.phase, line.loss));
+        self.line(&format!("epoch {}/{} ({})  loss {:.4}{results}", line.epoch, line.epochs, line.phase, line.loss));
     }
 
     fn note(&mut self, text: &str) {

@@ -1,7 +1,7 @@
 //! Claims: only one process at a time, on any machine, runs a task.
 //!
 //! A claim is a file that names its holder. The holder touches it regularly. A claim is stale when its holder's process
-//! has ended, or when that process cannot be checked from here and the file was not touched for [`SILENCE`]. Another
+//! has ended, or when that process cannot be checked from here and the file was not touched for [`SILENCE`](crate::holder::SILENCE). Another
 //! process may take over a stale claim. A holder that lost its claim in this way must stop its work at once.
 
 use std::fs::{self, File, OpenOptions};
@@ -15,9 +15,6 @@ use super::holder::Holder;
 
 /// Time between two touches of a claim by its holder.
 pub const BEAT: Duration = Duration::from_secs(20);
-
-/// Time without a touch after which a claim is stale, if its holder's process cannot be checked.
-pub const SILENCE: Duration = Duration::from_secs(300);
 
 /// A claim that this process holds. Dropping it releases the claim.
 #[derive(Debug)]
@@ -213,6 +210,7 @@ impl Drop for Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::holder::SILENCE;
 
     const SHORT: Duration = Duration::from_millis(5);
 

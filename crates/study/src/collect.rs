@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::store;
 use stepwise_benchmark::summary::Summary;
-use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::evaluation::files::read_forgetting;
 use stepwise_trainer::log::tested_steps;
 
 use super::budget::{Budget, EQUAL};
@@ -119,8 +119,8 @@ fn run(task: &Task, (steps, planned): (u64, u64), is_reference: bool) -> Result<
     }
     let earlier =
         if is_reference { tested.iter().map(|path| outcomes(path)).collect::<Result<_, _>>()? } else { Vec::new() };
-    let forgetting = epochs::read_forgetting(&benchmark)
-        .map_err(|error| StudyError::unread(&benchmark)(std::io::Error::other(error)))?;
+    let forgetting =
+        read_forgetting(&benchmark).map_err(|error| StudyError::unread(&benchmark)(std::io::Error::other(error)))?;
     Ok(SeedRun { seed: task.seed, steps, planned, outcomes: outcomes(&last)?, earlier, stops, forgetting })
 }
 

@@ -1,6 +1,7 @@
 //! Holder of a claim: the identity of a process on any machine, and the check whether it has ended.
 
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::fs;
 use std::hash::BuildHasher;
 use std::path::Path;
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::claim::SILENCE;
+/// Time without a touch after which a claim is stale, if its holder's process cannot be checked.
+pub const SILENCE: Duration = Duration::from_secs(300);
 
 /// The process that holds a claim. The fields together distinguish it from all other processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,13 @@ impl Holder {
                 _ => self.pid == here.pid,
             },
         }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = if self.host.is_empty() { "an unknown host" } else { &self.host };
+        write!(f, "process {} on {host}", self.pid)
     }
 }
 

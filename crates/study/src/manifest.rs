@@ -14,7 +14,8 @@ use stepwise_data::io::digest::{hex, sha256_file};
 use stepwise_recipe::CaseSource;
 use stepwise_recipe::study_file::UnequalBudget;
 
-use super::budget::{Budget, check, count};
+use super::budget::Budget;
+use super::counted::{check, count};
 use super::same_cases::check_questions;
 use super::task::TaskStatus;
 use super::{Study, StudyError, Task};
@@ -217,7 +218,7 @@ impl Manifest {
         let mut open: Vec<&Task> = Vec::new();
         for task in &study.tasks[..known] {
             let is_open = only.map_or_else(
-                || task.stage().map(|stage| stage != TaskStatus::Finished),
+                || task.status().map(|status| status != TaskStatus::Finished),
                 |only| Ok(task.number == only),
             );
             if is_open? {

@@ -9,7 +9,9 @@ use stepwise_recipe::Recipe;
 use stepwise_recipe::study_file::StudyFile;
 use stepwise_trainer::checkpoint;
 
-use super::StudyError;
+use crate::claim;
+use crate::error::StudyError;
+use crate::holder::Holder;
 
 /// One arm with one seed: a training run of the study.
 #[derive(Clone, Debug)]
@@ -76,6 +78,15 @@ impl Task {
         self.folder().with_extension("claim")
     }
 
+    /// Process that holds the claim of the task. None when there is no claim or it is stale.
+    ///
+    /// # Errors
+    /// When the claim cannot be read.
+    pub fn holder(&self) -> Result<Option<Holder>, StudyError> {
+        let path = self.claim();
+        claim::held(&path).map_err(StudyError::file(&path))
+    }
+
     /// Path of the file with the output of its processes, beside the run's folder.
     #[must_use]
     pub fn log(&self) -> PathBuf {
@@ -103,7 +114,7 @@ impl Task {
     ///
     /// # Errors
     /// When the run's folder cannot be read.
-    pub fn stage(&self) -> Result<TaskStatus, StudyError> {
+    pub fn status(&self) -> Result<TaskStatus, StudyError> {
         if self.finished()?.is_some() {
             return Ok(TaskStatus::Finished);
         }

@@ -1,11 +1,14 @@
 //! Studies with constructed answers, whose differences, tests and lines have known values.
 
 use serde_json::json;
+use stepwise_benchmark::effective_robustness::RobustnessLine;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_study::report::{StudyInput, render};
-use stepwise_study::summary::{ArmRuns, Difference, Endpoint, Line, SeedRun, StudyRuns, StudySummary, TrainingBudget};
+use stepwise_study::summary::{
+    ArmRuns, Difference, Endpoint, ReferenceLine, SeedRun, StudyRuns, StudySummary, TrainingBudget,
+};
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 200, seed: 0, level: 0.95 };
 
@@ -242,7 +245,7 @@ fn effective(summary: &StudySummary) -> &Endpoint {
     summary.endpoints.get("effective_robustness:hint_minus").expect("a line that can be used")
 }
 
-fn line(runs: &StudyRuns) -> Line {
+fn line(runs: &StudyRuns) -> ReferenceLine {
     let summary = StudySummary::new(&suite(), runs, BOOTSTRAP);
     assert_eq!(summary.lines.len(), 1);
     let refused = summary.lines[0].refused.is_some();
@@ -256,7 +259,7 @@ fn line(runs: &StudyRuns) -> Line {
 fn a_planted_line_is_found_with_its_points_and_range() {
     let found = line(&rising(0.0));
     assert_eq!((found.refused, found.points), (None, 7));
-    let (slope, intercept) = (found.slope.expect("a slope"), found.intercept.expect("an intercept"));
+    let RobustnessLine { slope, intercept } = found.fit.expect("a line");
     assert!((slope - 0.8).abs() < 0.02 && (intercept + 0.7).abs() < 0.02, "{slope} {intercept}");
     let [low, high] = found.slope_ci.expect("an interval");
     assert!(0.0 < low && low < 0.8 && 0.8 < high && high - low < 1.0, "{low} {high}");
@@ -295,7 +298,7 @@ fn lines_that_say_nothing_are_refused_with_the_reason() {
     let ends = [0.9, 1.1].map(|clean| vec![on_line(clean, 0.0, 70)]);
     let two = line(&with_line(on_line(-1.0, 0.0, 0), ends, on_line(0.6, 0.0, 320)));
     assert!(two.refused.as_deref().is_some_and(|why| why.contains("besides its base: 1,")), "{two:?}");
-    assert!(two.slope.is_some_and(|slope| (slope - 0.8).abs() < 0.02), "a refused line is shown too");
+    assert!(two.fit.is_some_and(|line| (line.slope - 0.8).abs() < 0.02), "a refused line is shown too");
 
     // Models with nearly the same accuracy.
     let alike = |shift: usize| vec![of_many(201, 120, shift), of_many(199, 128, shift + 31)];
@@ -311,5 +314,5 @@ fn lines_that_say_nothing_are_refused_with_the_reason() {
     // Models with equal clean accuracy.
     let same = || vec![of_many(200, 120, 0), of_many(200, 128, 0)];
     let same = line(&with_line(of_many(200, 124, 0), [same(), same()], of_many(200, 124, 320)));
-    assert!(same.refused.is_some() && same.slope.is_none(), "{same:?}");
+    assert!(same.refused.is_some() && same.fit.is_none(), "{same:?}");
 }

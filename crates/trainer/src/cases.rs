@@ -9,7 +9,7 @@ use image::RgbImage;
 use stepwise_data::abstain_option;
 use stepwise_data::case::{Case, Split};
 use stepwise_data::check;
-use stepwise_data::dataset::{DatasetPictureError, picture_below, picture_path};
+use stepwise_data::dataset::{DatasetImageError, image_below, image_path};
 use stepwise_data::io::digest::sha256_file;
 use stepwise_data::synth::{self, SynthOptions};
 use stepwise_recipe::{CaseSource, Data};
@@ -153,10 +153,10 @@ impl Cases {
             CaseImages::Files { folders } => {
                 let images = self.eval.iter().flat_map(|case| case.images.iter().map(move |image| (case, image)));
                 for (case, image) in images {
-                    let path = folders.get(&case.case_id).and_then(|root| picture_path(root, &image.path).ok());
+                    let path = folders.get(&case.case_id).and_then(|root| image_path(root, &image.path).ok());
                     let Some(path) = path else { continue };
                     if sha256_file(&path).is_ok_and(|(digest, _)| digest != image.sha256) {
-                        let problem = DatasetPictureError::Changed(path).to_string();
+                        let problem = DatasetImageError::Changed(path).to_string();
                         return Err(CasesError::Changed { case_id: case.case_id.clone(), problem });
                     }
                 }
@@ -191,7 +191,7 @@ impl CaseImages {
             Self::Files { folders } => {
                 let root = folders.get(&case.case_id).ok_or("no folder has this case")?;
                 let image = case.images.get(index).ok_or("the case has no such image")?;
-                Ok(Arc::new(picture_below(root, image)?))
+                Ok(Arc::new(image_below(root, image)?))
             }
             Self::Drawn { options, numbers } => {
                 let number = numbers.get(&case.case_id).ok_or("no synthetic case has this id")?;

@@ -216,7 +216,8 @@ impl Learner {
                 }
             }
         }
-        self.optimizer.restore(steps, self.saved_moments(&folder.join(OPTIMIZER_FILE), &device)?, &device);
+        let moments = self.saved_moments(&folder.join(OPTIMIZER_FILE), &device)?;
+        self.optimizer.restore(steps, moments, &device);
         Ok(())
     }
 

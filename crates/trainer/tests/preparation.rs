@@ -111,13 +111,14 @@ fn box_answers_have_the_loss_weight_of_their_phase() {
     let learner = Learner::new(&recipe, &Device::flex(), &mut ()).expect("a learner");
     let mut examples = ExampleBuilder::new(&recipe, &cases, &learner.pipeline.processor);
     let mut weighed = [0, 0];
-    for step in plan_summary::steps(&recipe, &cases.train, &run_plan) {
-        for planned in step.examples {
-            let stored = &cases.train[planned.sample.case].chain[planned.sample.item].answer;
+    for (done, step) in (0..).zip(plan_summary::steps(&recipe, &cases.train, &run_plan)) {
+        let place = run_plan.at(done);
+        for (planned, sample) in step.examples.into_iter().zip(run_plan.samples(place)) {
+            let stored = &cases.train[sample.case].chain[sample.item].answer;
             let is_box = planned.condition == Some("evidence_box") || matches!(stored, Answer::Box { .. });
-            let example = examples.of(step.place, planned.sample).expect("a lesson");
+            let example = examples.of(place, sample).expect("a lesson");
             let micro_batch = MicroBatch::new(&learner.pipeline.processor, &[example], true, 4096).expect("packed");
-            let expected = if is_box && step.place.phase == 1 { 0.5 } else { 1.0 };
+            let expected = if is_box && place.phase == 1 { 0.5 } else { 1.0 };
             let predictions = &micro_batch.batch.layout.predictions;
             assert!(!predictions.is_empty() && predictions.iter().all(|prediction| prediction.weight == expected));
             weighed[usize::from(expected < 1.0)] += 1;

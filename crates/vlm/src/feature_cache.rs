@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
+use stepwise_data::io::digest::hex;
 
 /// Size limits and folder of the image-feature cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Disk {
     }
 
     fn path(&self, digest: &TileDigest) -> PathBuf {
-        self.folder.join(crate::processor::hex(digest))
+        self.folder.join(hex(digest))
     }
 
     fn has_room(&self) -> bool {
@@ -175,7 +176,7 @@ mod tests {
         assert!(again.get(&[2; 32], &Device::flex()).is_none(), "two files of 64 bytes fill 100");
         assert!(FeatureCache::new(&limits, "other").get(&[1; 32], &Device::flex()).is_none());
 
-        let file = folder.path().join("m").join(crate::processor::hex(&[1; 32]));
+        let file = folder.path().join("m").join(hex(&[1; 32]));
         let mut bytes = fs::read(&file).expect("there");
         bytes[50] ^= 1;
         fs::write(&file, &bytes).expect("written");

@@ -69,7 +69,7 @@ fn ending(path: &Path) -> String {
 
 fn is_gguf(path: &Path) -> bool {
     let mut magic = [0; 4];
-    let read = || fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok();
+    let mut read = || fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok();
     !path.is_dir() && (ending(path) == "gguf" || (path.is_file() && read() && magic == *b"GGUF"))
 }
 

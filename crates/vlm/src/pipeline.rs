@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use sha2::{Digest, Sha256};
+use stepwise_data::io::digest::hex;
 use stepwise_ops::Precision;
 
 use crate::batch::{Batch, EncodableExample, TileRef, TileSet};
@@ -15,7 +16,7 @@ use crate::idefics3::checkpointed::Seen;
 use crate::idefics3::{LoadError, ModelPart, Vlm};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use crate::packed_sequences::{PackedSequences, Sequence, Target};
-use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError, hex};
+use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError};
 
 /// Rows (tokens or patches) of one forward pass in inference: enough to use all cores, small enough for any memory.
 /// Scoring collects four times as many.

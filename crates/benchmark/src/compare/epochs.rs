@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::metric_pair::MetricPair;
-use crate::effective_robustness::{Point, Trend};
+use crate::effective_robustness::{RobustnessLine, RobustnessPoint};
 use crate::perturb::Purpose;
 use crate::retention::{StageAccuracies, backward_transfer, retention, stage_accuracies};
 use crate::suite::Suite;
@@ -72,10 +72,9 @@ impl History {
 pub struct EffectiveRobustness {
     /// Id of the attack's condition.
     pub condition: String,
-    /// Slope of the line: change of the attacked log-odds per unit of clean log-odds.
-    pub slope: f64,
-    /// Intercept of the line: attacked log-odds where the clean log-odds are zero.
-    pub intercept: f64,
+    /// Line of the reference epochs.
+    #[serde(flatten)]
+    pub line: RobustnessLine,
     /// Number of epochs to which the line was fitted.
     pub points: usize,
     /// Effective robustness of A: attacked log-odds of A less the line's at A's clean accuracy.
@@ -100,15 +99,14 @@ pub(super) fn effective_robustness(
         .iter()
         .filter(|condition| condition.purpose == Purpose::Attack)
         .filter_map(|condition| {
-            let trend = Trend::of(&reference, &condition.id).ok()?;
+            let line = RobustnessLine::of(&reference, &condition.id).ok()?;
             let (clean, attacked) = (clean?, metrics.get(&format!("accuracy:{}", condition.id))?);
-            let a = trend.residual(point(clean.a?, attacked.a?)?);
-            let b = trend.residual(point(clean.b?, attacked.b?)?);
+            let a = line.residual(point(clean.a?, attacked.a?)?);
+            let b = line.residual(point(clean.b?, attacked.b?)?);
             Some(EffectiveRobustness {
                 condition: condition.id.clone(),
-                slope: trend.slope,
-                intercept: trend.intercept,
-                points: trend.points,
+                line,
+                points: RobustnessPoint::all(&reference, &condition.id).len(),
                 a,
                 b,
                 difference: b - a,
@@ -117,6 +115,6 @@ pub(super) fn effective_robustness(
         .collect()
 }
 
-fn point(clean: Estimate, attacked: Estimate) -> Option<Point> {
-    Some(Point { clean: clean.value?, attacked: attacked.value?, n: clean.n.min(attacked.n) })
+fn point(clean: Estimate, attacked: Estimate) -> Option<RobustnessPoint> {
+    Some(RobustnessPoint { clean: clean.value?, attacked: attacked.value?, n: clean.n.min(attacked.n) })
 }

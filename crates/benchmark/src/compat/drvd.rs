@@ -4,9 +4,9 @@
 
 use stepwise_data::prompt::letter;
 
-use super::rule::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, PublishedRule, Reading, Scored};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: PublishedRule = PublishedRule {
     id: "drvd_single",
     source: "DrVD-Bench, compute_choice_metric.py --type single",
     fault: "raw equality with the letter: format is scored, not skill",

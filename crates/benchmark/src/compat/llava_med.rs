@@ -4,9 +4,9 @@
 //! A response that contains "yes" or "no" but not the right word adds nothing to the list of hits, so it leaves the
 //! denominator; only a response with neither word counts as wrong. "Normal" contains "no".
 
-use super::rule::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, PublishedRule, Reading, Scored};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: PublishedRule = PublishedRule {
     id: "llava_med_closed",
     source: "LLaVA-Med, llava/eval/run_eval.py @635c532",
     fault: "a wrong yes or no leaves the denominator; words are found inside others",

@@ -18,10 +18,10 @@ use crate::plan::Plan;
 
 pub use score::{CompatScore, OtherScore};
 
-use rule::Rule;
+use rule::PublishedRule;
 
 /// All rules that can be computed from single responses.
-const RULES: &[Rule] = &[
+const RULES: &[PublishedRule] = &[
     llava_med::RULE,
     probmed::RULE,
     pope::RULE,

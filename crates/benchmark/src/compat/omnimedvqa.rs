@@ -9,9 +9,9 @@
 
 use std::collections::HashMap;
 
-use super::rule::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, PublishedRule, Reading, Scored};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: PublishedRule = PublishedRule {
     id: "omnimedvqa",
     source: "OmniMedVQA, Multi-Modality-Arena utils/medicalqa.py @bd2999a",
     fault: "the option spelt most like the response is taken, whatever the response means",

@@ -1,10 +1,10 @@
 //! lmms-eval, `tasks/pope/utils.py` at 75571cf: a yes/no response is right where it equals the right word in lower
 //! case, so "Yes." is wrong. The ratio of yes is computed from the right answers, so it does not depend on the model.
 
-use super::rule::{Asks, Reading, Rule, Scored, f1, share, strict_f1};
+use super::rule::{Asks, PublishedRule, Reading, Scored, f1, share, strict_f1};
 use super::score::OtherScore;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: PublishedRule = PublishedRule {
     id: "lmms_eval_pope",
     source: "lmms-eval, lmms_eval/tasks/pope/utils.py @75571cf",
     fault: "exact match, so `Yes.` is wrong; the yes ratio is computed from the right answers",

@@ -2,9 +2,9 @@
 //! with a capital letter, or equals that word with or without a full stop. "Normal", "None" and "Nodule" contain "No";
 //! "Yes and No" is right for every question.
 
-use super::rule::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, PublishedRule, Reading, Scored};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: PublishedRule = PublishedRule {
     id: "probmed_binary",
     source: "ProbMed, eval/calculate_score.py, get_score_binary",
     fault: "`No` is found inside Normal, None and Nodule",

@@ -8,7 +8,7 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 
 /// A published rule.
-pub(super) struct Rule {
+pub(super) struct PublishedRule {
     /// Machine-readable id.
     pub id: &'static str,
     /// Publication and file of the rule.
@@ -82,7 +82,7 @@ impl Scored {
     }
 }
 
-impl Rule {
+impl PublishedRule {
     /// Scores the responses among `outcomes` that the rule is about, which answer entries of `plan`.
     pub fn apply(&self, plan: &Plan<'_>, outcomes: &[Outcome]) -> CompatScore {
         let of_kind = |outcome: &Outcome| self.is_about(plan, outcome);
@@ -189,7 +189,7 @@ pub(super) mod tests {
     }
 
     /// Scores the yes/no responses `(gold, reply)` by `rule`: right and counted responses.
-    pub(in crate::compat) fn yes_no(rule: &Rule, replies: &[(&str, &str)]) -> (usize, usize) {
+    pub(in crate::compat) fn yes_no(rule: &PublishedRule, replies: &[(&str, &str)]) -> (usize, usize) {
         let unparsed = outcome(Verdict::Unparsed);
         let reading = |&(gold, reply): &(&str, _)| Reading {
             outcome: &unparsed,

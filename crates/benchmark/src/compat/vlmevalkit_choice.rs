@@ -11,9 +11,9 @@ use rand::Rng;
 use stepwise_data::prompt::letter;
 use stepwise_data::random::stream;
 
-use super::rule::{Asks, Reading, Rule, Scored};
+use super::rule::{Asks, PublishedRule, Reading, Scored};
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: PublishedRule = PublishedRule {
     id: "vlmevalkit_choice",
     source: "VLMEvalKit, vlmeval/dataset/utils/multiple_choice.py @e8e78f0",
     fault: "a response that cannot be parsed gets a random option",

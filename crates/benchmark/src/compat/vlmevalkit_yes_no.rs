@@ -2,10 +2,10 @@
 //! no the other way round; otherwise it is unknown. Accuracy counts unknown as wrong. F1, the main result, counts
 //! unknown as no, so abstaining costs nothing where no is right.
 
-use super::rule::{Asks, Reading, Rule, Scored, f1, strict_f1};
+use super::rule::{Asks, PublishedRule, Reading, Scored, f1, strict_f1};
 use super::score::OtherScore;
 
-pub(super) const RULE: Rule = Rule {
+pub(super) const RULE: PublishedRule = PublishedRule {
     id: "vlmevalkit_pope",
     source: "VLMEvalKit, vlmeval/dataset/utils/yorn.py",
     fault: "an unparsed response counts as a no in F1",

@@ -9,7 +9,7 @@ use image::RgbImage;
 use stepwise_data::case::{Answer, Item};
 use stepwise_data::prompt::Prompt;
 
-use crate::model::{Model, ModelError, Objective, OptionScore, PixelGrid, Query, Response, Shown};
+use crate::model::{Model, ModelError, Objective, OptionLikelihood, PixelGrid, Query, QueryImage, Response};
 use crate::outcome::AttackTrace;
 use crate::perturb::{Attack, AttackGoal, AttackTarget, GradientSource, Perturbed};
 use crate::rng::SuiteRng;
@@ -25,7 +25,7 @@ pub(crate) struct Made {
 }
 
 /// Result of the attack step for one query.
-pub(crate) enum Fate {
+pub(crate) enum AttackResult {
     /// The query has no attack.
     Spared,
     /// The attack cannot be made, for this reason.
@@ -42,25 +42,25 @@ struct Group {
 }
 
 /// Replaces the first image of every attacked query by attacked pixels. `asked` gives perturbation, item and prompt of
-/// each query. Without a surrogate, queries with a transfer attack are [`Fate::OutOfReach`].
+/// each query. Without a surrogate, queries with a transfer attack are [`AttackResult::OutOfReach`].
 pub(crate) fn attack<'a>(
     asked: impl Iterator<Item = (&'a Perturbed, &'a Item, &'a Prompt)>,
     queries: &mut [Query],
     rng: SuiteRng,
     model: &mut dyn Model,
     surrogate: &mut Option<Surrogate<'_>>,
-) -> Result<Vec<Fate>, ModelError> {
+) -> Result<Vec<AttackResult>, ModelError> {
     let mut fates = Vec::with_capacity(queries.len());
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     let mut grids: HashMap<(GradientSource, *const RgbImage), Option<Arc<PixelGrid>>> = HashMap::new();
     for (number, (perturbed, item, prompt)) in asked.enumerate() {
         let Some(attack) = &perturbed.attack else {
-            fates.push(Fate::Spared);
+            fates.push(AttackResult::Spared);
             continue;
         };
         let query = &queries[number];
         let grid = match (query.images.first(), who(attack.gradient_source(), model, surrogate)) {
-            (Some(Shown::Picture(picture)), Some(gradient_source)) => {
+            (Some(QueryImage::Image(picture)), Some(gradient_source)) => {
                 // The pixels depend on the image only, and all items of a case share the image.
                 let grid = match grids.entry((attack.gradient_source(), Arc::as_ptr(picture))) {
                     Slot::Occupied(known) => known.get().clone(),
@@ -74,14 +74,14 @@ pub(crate) fn attack<'a>(
         let pixels = match grid {
             Ok(pixels) => pixels,
             Err(reason) => {
-                fates.push(Fate::OutOfReach(reason));
+                fates.push(AttackResult::OutOfReach(reason));
                 continue;
             }
         };
         let attack_goal = attack.attack_goal();
         let objective = objective(attack_goal, perturbed, item, prompt);
         let target = AttackTarget { query: query.clone(), objective: objective.clone(), pixels };
-        fates.push(Fate::Attacked(Made { objective, attack_goal, losses: Vec::new() }));
+        fates.push(AttackResult::Attacked(Made { objective, attack_goal, losses: Vec::new() }));
         let empty = || Group { attack: Arc::clone(attack), numbers: Vec::new(), targets: Vec::new() };
         let group = groups.entry(attack.key()).or_insert_with(empty);
         group.numbers.push(number);
@@ -91,8 +91,10 @@ pub(crate) fn attack<'a>(
         let Some(gradient_source) = who(group.attack.gradient_source(), model, surrogate) else { continue };
         let attacked = group.attack.attack(&group.targets, rng, gradient_source)?;
         for (number, attacked) in group.numbers.into_iter().zip(attacked) {
-            if let (Some(first), Fate::Attacked(made)) = (queries[number].images.first_mut(), &mut fates[number]) {
-                *first = Shown::Pixels(Arc::new(attacked.pixels));
+            if let (Some(first), AttackResult::Attacked(made)) =
+                (queries[number].images.first_mut(), &mut fates[number])
+            {
+                *first = QueryImage::Pixels(Arc::new(attacked.pixels));
                 made.losses = attacked.losses;
             }
         }
@@ -147,8 +149,13 @@ impl Made {
 
 /// Computes the value that an attack raises from the scores of the options shown. `None` where the target is
 /// not an option.
-fn raised(objective: &Objective, attack_goal: AttackGoal, options: &[String], scores: &[OptionScore]) -> Option<f64> {
-    let rate = |score: &OptionScore| score.loglikelihood / score.tokens as f64;
+fn raised(
+    objective: &Objective,
+    attack_goal: AttackGoal,
+    options: &[String],
+    scores: &[OptionLikelihood],
+) -> Option<f64> {
+    let rate = |score: &OptionLikelihood| score.loglikelihood / score.tokens as f64;
     match objective {
         Objective::Margin { gold, .. } => {
             let others = scores.iter().enumerate().filter(|(place, _)| place != gold);

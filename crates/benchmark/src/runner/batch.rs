@@ -7,8 +7,8 @@ use stepwise_data::prompt::Prompt;
 use crate::model::{Model, ModelError, Query, Response, decoded};
 use crate::outcome::Outcome;
 use crate::perturb::Perturbed;
-use crate::plan::{Entry, Plan};
-use crate::runner::attack::{Fate, attack};
+use crate::plan::{Plan, PlanEntry};
+use crate::runner::attack::{AttackResult, attack};
 use crate::runner::error::RunError;
 use crate::runner::images::Gallery;
 use crate::runner::judge::outcome;
@@ -21,15 +21,22 @@ use crate::score::{self, letters};
 /// Questions of some cases that wait for a response. The questions in `recalling` repeat earlier answers, so
 /// they come last.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct CaseBatch {
     waiting: Vec<PendingQuery>,
-    pub recalling: Vec<(Entry, Perturbed)>,
+    pub recalling: Vec<(PlanEntry, Perturbed)>,
     said: Said,
 }
 
-impl Batch {
+impl CaseBatch {
     /// Adds a known outcome to `run`, or queues the question.
-    pub fn take(&mut self, plan: &Plan<'_>, entry: Entry, perturbed: Perturbed, options: &Options<'_>, run: &mut Run) {
+    pub fn take(
+        &mut self,
+        plan: &Plan<'_>,
+        entry: PlanEntry,
+        perturbed: Perturbed,
+        options: &Options<'_>,
+        run: &mut Run,
+    ) {
         let asked = match prepare(plan, entry, perturbed, options, &self.said) {
             Ok(asked) => asked,
             Err(reason) => return run.cannot_be_asked(entry, reason),
@@ -105,7 +112,7 @@ fn answer(
     options: &mut Options<'_>,
     batch: &[PendingQuery],
     run: &mut Run,
-) -> Result<Vec<(Entry, Outcome)>, RunError> {
+) -> Result<Vec<(PlanEntry, Outcome)>, RunError> {
     let mut queries = Vec::with_capacity(batch.len());
     for asked in batch {
         let (case, item) = plan.item(asked.entry);
@@ -123,9 +130,9 @@ fn answer(
     let (mut sent, mut asked) = (Vec::new(), Vec::new());
     for ((query, waiting), fate) in queries.into_iter().zip(batch).zip(fates) {
         let made = match fate {
-            Fate::Spared => None,
-            Fate::Attacked(made) => Some(made),
-            Fate::OutOfReach(reason) => {
+            AttackResult::Spared => None,
+            AttackResult::Attacked(made) => Some(made),
+            AttackResult::OutOfReach(reason) => {
                 run.cannot_be_asked(waiting.entry, reason);
                 continue;
             }

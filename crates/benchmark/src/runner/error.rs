@@ -9,7 +9,7 @@ use crate::model::ModelError;
 pub enum RunError {
     /// An image cannot be read, or its size differs from the size that its case states.
     #[error("case {case_id}, image {index}: {source}; `stepwise check` lists all such files")]
-    Picture {
+    Image {
         /// Id of the case.
         case_id: String,
         /// Index of the image in the case, from 0.

@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use stepwise_data::case::Case;
 
 use crate::perturb::{Perturbed, ShownImages};
-use crate::plan::{Entry, Plan};
+use crate::plan::{Plan, PlanEntry};
 use crate::runner::error::RunError;
 
 /// Source of decoded images. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` implements this trait.
@@ -50,7 +50,7 @@ impl<'a> Gallery<'a> {
     /// shows no images.
     ///
     /// # Errors
-    /// [`RunError::Picture`] when an image cannot be read or has another size than its case states.
+    /// [`RunError::Image`] when an image cannot be read or has another size than its case states.
     pub fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Arc<RgbImage>>, RunError> {
         if perturbed.frame.without_images {
             return Ok(Vec::new());
@@ -104,7 +104,7 @@ impl<'a> Gallery<'a> {
 
 /// Loads an image and checks its size, because regions are given in pixels of the size that the case states.
 fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
-    let failed = |source| RunError::Picture { case_id: case.case_id.clone(), index, source };
+    let failed = |source| RunError::Image { case_id: case.case_id.clone(), index, source };
     let picture = images.load(case, index).map_err(failed)?;
     let stated = (case.images[index].width, case.images[index].height);
     if picture.dimensions() != stated {
@@ -116,8 +116,8 @@ fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>,
 /// Returns the images that an entry shows, before attacks. Empty where the condition shows no images or does not apply.
 ///
 /// # Errors
-/// [`RunError::Picture`] when an image cannot be read or has another size than its case states.
-pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: Entry) -> Result<Vec<Arc<RgbImage>>, RunError> {
+/// [`RunError::Image`] when an image cannot be read or has another size than its case states.
+pub fn pictures(plan: &Plan<'_>, images: &dyn Images, entry: PlanEntry) -> Result<Vec<Arc<RgbImage>>, RunError> {
     let Some(perturbed) = plan.perturbed(entry) else { return Ok(Vec::new()) };
     Gallery::new(plan.pool.cases(), images).pictures(entry.case, &perturbed)
 }

@@ -6,7 +6,7 @@ use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 use crate::model::Response;
 use crate::outcome::Outcome;
 use crate::perturb::Perturbed;
-use crate::plan::{Entry, Plan};
+use crate::plan::{Plan, PlanEntry};
 use crate::score;
 use crate::score::closeness::measure;
 use crate::score::parse::PARSER_VERSION;
@@ -14,7 +14,7 @@ use crate::score::parse::PARSER_VERSION;
 /// Judges a response that another tool collected for `entry`. Returns `None` where the entry's condition
 /// does not apply.
 #[must_use]
-pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Response) -> Option<Outcome> {
+pub fn judged(plan: &Plan<'_>, entry: PlanEntry, reply: &Response) -> Option<Outcome> {
     let perturbed = plan.perturbed(entry)?;
     let (case, item) = plan.item(entry);
     let frame = PromptOptions { answer_form: plan.suite.form(), ..perturbed.frame.clone() };
@@ -23,7 +23,7 @@ pub fn judged(plan: &Plan<'_>, entry: Entry, reply: &Response) -> Option<Outcome
 
 pub(super) fn outcome(
     plan: &Plan<'_>,
-    entry: Entry,
+    entry: PlanEntry,
     perturbed: &Perturbed,
     prompt: &Prompt,
     reply: &Response,

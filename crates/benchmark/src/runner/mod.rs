@@ -23,7 +23,7 @@ pub use unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_REPLY, NO_SURROGATE};
 use crate::model::Model;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::runner::batch::Batch;
+use crate::runner::batch::CaseBatch;
 
 /// Evaluates `model` on `plan` and returns one outcome per answered entry. Known outcomes are reused.
 ///
@@ -38,7 +38,7 @@ pub fn run(
 ) -> Result<Run, RunError> {
     let mut gallery = Gallery::new(plan.pool.cases(), images);
     let mut run = Run { unanswerable: vec![BTreeMap::new(); plan.suite.conditions.len()], ..Run::default() };
-    let mut batch = Batch::default();
+    let mut batch = CaseBatch::default();
     let mut planned = 0;
     let mut cases = plan.entries.chunk_by(|a, b| a.case == b.case).peekable();
     while let Some(of_case) = cases.next() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::outcome::Outcome;
-use crate::plan::{Entry, Plan};
+use crate::plan::{Plan, PlanEntry};
 use crate::runner::error::RunError;
 use crate::runner::options::{Options, RunProgress};
 
@@ -27,7 +27,7 @@ impl Run {
     pub(super) fn keep(
         &mut self,
         plan: &Plan<'_>,
-        answered: Vec<(Entry, Outcome)>,
+        answered: Vec<(PlanEntry, Outcome)>,
         options: &mut Options<'_>,
     ) -> Result<(), RunError> {
         let fresh: Vec<Outcome> = answered.into_iter().map(|(_, outcome)| outcome).collect();
@@ -53,7 +53,7 @@ impl Run {
             .collect()
     }
 
-    pub(super) fn cannot_be_asked(&mut self, entry: Entry, reason: &'static str) {
+    pub(super) fn cannot_be_asked(&mut self, entry: PlanEntry, reason: &'static str) {
         *self.unanswerable[entry.condition].entry(reason).or_default() += 1;
     }
 }

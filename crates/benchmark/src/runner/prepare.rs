@@ -5,7 +5,7 @@ use stepwise_data::case::Answer;
 use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 
 use crate::perturb::{Attack, GradientSource, Perturbed, ShownImages};
-use crate::plan::{Entry, Plan};
+use crate::plan::{Plan, PlanEntry};
 use crate::runner::options::Options;
 use crate::runner::recall::Said;
 use crate::runner::unanswerable::NO_SURROGATE;
@@ -14,7 +14,7 @@ use crate::score::{self, Scoring, letters};
 
 /// An entry with its prompt, waiting for its response.
 pub(super) struct PendingQuery {
-    pub entry: Entry,
+    pub entry: PlanEntry,
     pub key: String,
     pub prompt: Prompt,
     /// Further orders of the options with their prompts; empty unless [`Scoring::Letter`] averages over orders.
@@ -25,7 +25,7 @@ pub(super) struct PendingQuery {
 /// Builds the prompts and the outcome key of a perturbed entry. Fails with the reason why the entry cannot be asked.
 pub(super) fn prepare(
     plan: &Plan<'_>,
-    entry: Entry,
+    entry: PlanEntry,
     perturbed: Perturbed,
     options: &Options<'_>,
     said: &Said,
@@ -92,7 +92,7 @@ pub(super) fn prepare(
 /// drawn per item.
 fn attack_key(
     plan: &Plan<'_>,
-    entry: Entry,
+    entry: PlanEntry,
     attack: &dyn Attack,
     options: &Options<'_>,
 ) -> Result<String, &'static str> {

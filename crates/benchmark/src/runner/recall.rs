@@ -7,7 +7,7 @@ use stepwise_data::prompt::{Prompt, PromptOptions, prompt};
 
 use crate::outcome::Outcome;
 use crate::perturb::Recall;
-use crate::plan::{Entry, Plan};
+use crate::plan::{Plan, PlanEntry};
 use crate::runner::unanswerable::NO_REPLY;
 
 /// Clean outcomes by index of the case and index of the item.
@@ -18,7 +18,7 @@ pub struct Said {
 
 impl Said {
     /// Stores the outcome of a clean question. Outcomes of other conditions are ignored.
-    pub fn hear(&mut self, plan: &Plan<'_>, entry: Entry, outcome: &Outcome) {
+    pub fn hear(&mut self, plan: &Plan<'_>, entry: PlanEntry, outcome: &Outcome) {
         if plan.condition(entry).kind == "clean" {
             self.outcomes.insert((entry.case, entry.item), outcome.clone());
         }
@@ -32,7 +32,7 @@ impl Said {
         &self,
         case: &Case,
         item: &Item,
-        entry: Entry,
+        entry: PlanEntry,
         mut frame: PromptOptions,
         recall: &Recall,
     ) -> Result<Prompt, &'static str> {
@@ -56,7 +56,7 @@ impl Said {
     }
 
     /// Returns the earlier response as text: the generated text, or the chosen option as `first` shows it.
-    fn reply(&self, entry: Entry, first: &Prompt) -> Option<String> {
+    fn reply(&self, entry: PlanEntry, first: &Prompt) -> Option<String> {
         let outcome = self.outcomes.get(&(entry.case, entry.item))?;
         // Found by stored index, because `first` may show the options in another order than the answered prompt.
         let chosen = || {

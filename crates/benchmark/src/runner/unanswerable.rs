@@ -6,7 +6,7 @@ pub const NO_GRADIENTS: &str = "the respondent gives no pixel gradients";
 /// Reason for items that show no image to attack.
 pub const NO_PICTURE: &str = "there is no picture to attack";
 
-/// Reason for items whose attack needs [`Options::surrogate`] where none is given.
+/// Reason for items whose attack needs [`Options::surrogate`](super::options::Options::surrogate) where none is given.
 pub const NO_SURROGATE: &str = "there is no other model to make the attack on";
 
 /// Reason for items whose condition shows an earlier response again where there is none.

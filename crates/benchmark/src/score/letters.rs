@@ -5,7 +5,7 @@
 
 use rand::seq::SliceRandom;
 
-use crate::model::{OptionScore, Response};
+use crate::model::{OptionLikelihood, Response};
 use crate::rng::SuiteRng;
 
 /// Returns the orders in which the options `shown` (stored indices) are presented to the model; the first is the order
@@ -64,12 +64,12 @@ pub fn averaged(orders: &[Vec<usize>], replies: &[Response]) -> Response {
         // Sorted, so that equal sets have equal sums and a tie stays a tie.
         probabilities.sort_unstable_by(f64::total_cmp);
         let mean = probabilities.iter().sum::<f64>() / probabilities.len() as f64;
-        OptionScore { loglikelihood: mean.ln(), tokens: 1 }
+        OptionLikelihood { loglikelihood: mean.ln(), tokens: 1 }
     };
     Response::Options(found.into_iter().map(score).collect())
 }
 
-fn softmax(scores: &[OptionScore]) -> Vec<f64> {
+fn softmax(scores: &[OptionLikelihood]) -> Vec<f64> {
     let rates: Vec<f64> = scores.iter().map(|score| score.loglikelihood / score.tokens.max(1) as f64).collect();
     let largest = rates.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = rates.iter().map(|rate| (rate - largest).exp()).collect();
@@ -85,7 +85,7 @@ mod tests {
     const DRAWS: SuiteRng = SuiteRng { seed: 1, version: 1 };
 
     fn letters(likelihoods: &[f64]) -> Response {
-        let score = |likelihood: &f64| OptionScore { loglikelihood: likelihood.ln(), tokens: 1 };
+        let score = |likelihood: &f64| OptionLikelihood { loglikelihood: likelihood.ln(), tokens: 1 };
         Response::Options(likelihoods.iter().map(score).collect())
     }
 

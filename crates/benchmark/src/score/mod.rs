@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use stepwise_data::case::{Answer, Case, Item};
 use stepwise_data::prompt::{AnswerForm, Prompt};
 
-use crate::model::{OptionScore, Request, Response};
+use crate::model::{OptionLikelihood, Request, Response};
 
 pub mod boxes;
 pub mod letters;
@@ -140,8 +140,8 @@ pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply:
 
 /// Position of the largest log-likelihood per token, the first among equals. None where a score is NaN, or where there
 /// are not as many scores as options.
-fn most_likely(scores: &[OptionScore], options: usize) -> Option<usize> {
-    let mean = |score: &OptionScore| score.loglikelihood / score.tokens.max(1) as f64;
+fn most_likely(scores: &[OptionLikelihood], options: usize) -> Option<usize> {
+    let mean = |score: &OptionLikelihood| score.loglikelihood / score.tokens.max(1) as f64;
     if scores.len() != options || scores.is_empty() || scores.iter().any(|score| mean(score).is_nan()) {
         return None;
     }
@@ -170,8 +170,8 @@ fn generated(right: bool, answer: String) -> Judged {
 mod tests {
     use super::*;
 
-    fn scores(values: &[(f64, usize)]) -> Vec<OptionScore> {
-        values.iter().map(|&(loglikelihood, tokens)| OptionScore { loglikelihood, tokens }).collect()
+    fn scores(values: &[(f64, usize)]) -> Vec<OptionLikelihood> {
+        values.iter().map(|&(loglikelihood, tokens)| OptionLikelihood { loglikelihood, tokens }).collect()
     }
 
     #[test]

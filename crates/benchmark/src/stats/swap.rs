@@ -12,7 +12,7 @@ const ENUMERATED: usize = 13;
 const DRAWS: usize = 10_000;
 
 /// Statistics of the two arms for one seed: the same statistic over the same groups.
-pub type Pair<'a> = (&'a Statistic, &'a Statistic);
+pub type SwapPair<'a> = (&'a Statistic, &'a Statistic);
 
 /// Returns the p-value of no difference between two arms, two-sided on the absolute difference of the means over seeds.
 /// Under the null hypothesis the arms are interchangeable within a group. The values of each group are therefore
@@ -23,7 +23,7 @@ pub type Pair<'a> = (&'a Statistic, &'a Statistic);
 /// The p-value is about other cases with the same seeds, not about other seeds: no test can generalise from three seeds
 /// to others. None where the difference is not defined.
 #[must_use]
-pub fn swap(pairs: &[Pair<'_>], groups: usize, seed: u64) -> Option<f64> {
+pub fn swap(pairs: &[SwapPair<'_>], groups: usize, seed: u64) -> Option<f64> {
     let moves = Moves::new(pairs, groups);
     let observed = moves.difference(|_| false)?.abs();
     // Sums in another order may differ in their last bits.
@@ -41,7 +41,7 @@ pub fn swap(pairs: &[Pair<'_>], groups: usize, seed: u64) -> Option<f64> {
 
 /// Changes of the sums of the two arms when groups are swapped, over the columns of all seeds.
 struct Moves<'a> {
-    pairs: &'a [Pair<'a>],
+    pairs: &'a [SwapPair<'a>],
     /// One row for each group in which the arms differ: second arm less first, by column.
     gaps: Vec<Vec<f64>>,
     first: Vec<f64>,
@@ -49,8 +49,8 @@ struct Moves<'a> {
 }
 
 impl<'a> Moves<'a> {
-    fn new(pairs: &'a [Pair<'a>], groups: usize) -> Self {
-        let columns = |side: fn(&Pair<'a>) -> &'a Statistic| -> Vec<&'a Vec<f64>> {
+    fn new(pairs: &'a [SwapPair<'a>], groups: usize) -> Self {
+        let columns = |side: fn(&SwapPair<'a>) -> &'a Statistic| -> Vec<&'a Vec<f64>> {
             pairs.iter().flat_map(|pair| &side(pair).columns).collect()
         };
         let (a, b) = (columns(|pair| pair.0), columns(|pair| pair.1));

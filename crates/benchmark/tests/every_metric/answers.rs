@@ -65,7 +65,7 @@ fn the_last_position_is_never_right_in_all_rotations() {
 struct NearMiss;
 
 impl Policy for NearMiss {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         match &view.item.answer {
             Answer::Number { gold, .. } => (gold * 1.1).round().to_string(),
             Answer::Box { .. } => "[25, 20, 35, 30]".to_owned(),

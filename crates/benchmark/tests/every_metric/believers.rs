@@ -54,7 +54,7 @@ fn a_hint_follower_adopts_claims_reports_and_hints() {
 struct Discerning<P>(P);
 
 impl<P: Policy + Copy> Policy for Discerning<P> {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let hinted = HintFollower(self.0).say(view);
         if hinted == view.gold() { hinted } else { self.0.say(view) }
     }

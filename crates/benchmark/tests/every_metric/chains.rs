@@ -7,7 +7,7 @@ use super::*;
 struct Falling;
 
 impl Policy for Falling {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         match (view.item.stage, &view.item.answer) {
             (3, _) => BlindPrior.say(view),
             (4, Answer::Text { .. }) => view.wrong(),
@@ -41,11 +41,11 @@ fn the_fall_along_the_stages_is_corrected_for_chance() {
 struct Builder;
 
 impl Policy for Builder {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let lines = view.added_lines();
         let misled = view.case.chain.iter().any(|parent| {
             let asked = format!("- {} ", parent.question);
-            let right = View { item: parent, ..*view }.gold();
+            let right = PolicyInput { item: parent, ..*view }.gold();
             lines.iter().any(|line| line.strip_prefix(&asked).is_some_and(|answer| answer != right))
         });
         let errs = lines.is_empty() && view.item.id == "present";

@@ -15,9 +15,9 @@ fn swapped_sides_are_wrong_and_unnoticed_flips_are_wrong_on_flipped_images() {
 
     struct Stored;
     impl Policy for Stored {
-        fn say(&self, view: &View<'_>) -> String {
+        fn say(&self, view: &PolicyInput<'_>) -> String {
             let stored = view.case.chain.iter().find(|item| item.id == view.item.id).expect("its own item");
-            View { item: stored, ..*view }.gold()
+            PolicyInput { item: stored, ..*view }.gold()
         }
     }
     let blind = of(Stored);
@@ -29,7 +29,7 @@ fn swapped_sides_are_wrong_and_unnoticed_flips_are_wrong_on_flipped_images() {
 struct KnowsItsOwn;
 
 impl Policy for KnowsItsOwn {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let own = grey(view.case).expect("numbered");
         let half = (SIDE * SIDE / 2) as usize;
         let sees_own =

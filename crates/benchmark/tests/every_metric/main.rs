@@ -13,8 +13,8 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 use serde_json::json;
 use stepwise_benchmark::mock::{
-    BlindPrior, CueFollower, Decliner, HintFollower, LastOption, LateralitySwapper, Oracle, Planted, Policy, View,
-    Wordy,
+    BlindPrior, CueFollower, Decliner, HintFollower, LastOption, LateralitySwapper, Oracle, Planted, Policy,
+    PolicyInput, Wordy,
 };
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
@@ -23,7 +23,7 @@ use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Answer, Case};
 
-use stepwise_testing::benchmark::evaluate::{Evaluation, summary};
+use stepwise_testing::benchmark::evaluate::{MockEvaluation, summary};
 use stepwise_testing::benchmark::suite;
 use stepwise_testing::benchmark::values::{expect, expect_all, expect_undefined, value};
 
@@ -131,7 +131,7 @@ fn suite() -> Suite {
 fn of(policy: impl Policy) -> Summary {
     let (suite, cases) = (suite(), (0..CASES).map(case).collect::<Vec<_>>());
     let plan = Plan::new(&suite, &cases);
-    summary(&plan, &Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, policy)), None)
+    summary(&plan, &MockEvaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, policy)), None)
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn the_power_of_a_plan_is_known_before_the_evaluation() {
     assert!((before.detectable.expect("items") - 2.801_585 * (5.5f64 * 0.2 / 64.0).sqrt()).abs() < 1e-6);
 
     // All answers of a patient are right or all are wrong. The correlation is 1, so 16 answers count as one.
-    let run = Evaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle));
+    let run = MockEvaluation::on(&load).run(&plan, &mut Planted::knowing(&plan, Oracle));
     let mut outcomes = run.outcomes;
     for outcome in outcomes.iter_mut().filter(|outcome| outcome.group_id == "patient-1") {
         outcome.verdict = stepwise_benchmark::score::Verdict::Wrong;

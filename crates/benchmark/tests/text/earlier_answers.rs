@@ -88,13 +88,13 @@ fn earlier_answers_are_requested_once_even_above_the_cap() {
     let first = evaluate(&plan, &mut model);
     assert_eq!((model.answered, first.outcomes.len()), (16 + 16 + 12, 16 + 16 + 12));
     model.answered = 0;
-    let again = Evaluation { known: by_key(&first.outcomes), ..Evaluation::on(&load) }.run(&plan, &mut model);
+    let again = MockEvaluation { known: by_key(&first.outcomes), ..MockEvaluation::on(&load) }.run(&plan, &mut model);
     assert_eq!((model.answered, again.reused), (0, 44));
     assert_eq!(again.outcomes, first.outcomes);
     // A model with other earlier replies gets other queries.
     let known = by_key(first.outcomes.iter().filter(|outcome| outcome.condition != "clean"));
     let mut other = Planted::new(&cases, LastOption);
-    let changed = Evaluation { known, ..Evaluation::on(&load) }.run(&plan, &mut other);
+    let changed = MockEvaluation { known, ..MockEvaluation::on(&load) }.run(&plan, &mut other);
     let right = first.outcomes.iter().filter(|outcome| outcome.condition == "clean");
     let last = |o: &&Outcome| o.index == Some(o.options - 1);
     let same = right.filter(last).count();
@@ -106,7 +106,7 @@ fn earlier_answers_are_requested_once_even_above_the_cap() {
 struct Trusting;
 
 impl Policy for Trusting {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let told: Vec<String> =
             view.added_lines().into_iter().filter_map(|line| line.strip_prefix("- ").map(str::to_owned)).collect();
         if told.is_empty() {

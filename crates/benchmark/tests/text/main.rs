@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use image::RgbImage;
-use stepwise_benchmark::mock::{BlindPrior, HintFollower, LastOption, Oracle, Planted, Policy, Unparsable, View};
+use stepwise_benchmark::mock::{
+    BlindPrior, HintFollower, LastOption, Oracle, Planted, Policy, PolicyInput, Unparsable,
+};
 use stepwise_benchmark::model::Query;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
@@ -18,7 +20,7 @@ use stepwise_data::case::{Answer, Case};
 use stepwise_data::conversation::{Part, Role};
 use stepwise_data::prompt::{AnswerForm, gold_text};
 use stepwise_testing::benchmark::constructed::{BALANCED, LUCK, Looker, cases, evaluate, load, recorded};
-use stepwise_testing::benchmark::evaluate::{Evaluation, by_key, summary};
+use stepwise_testing::benchmark::evaluate::{MockEvaluation, by_key, summary};
 use stepwise_testing::benchmark::suite::{self, WORDS};
 use stepwise_testing::benchmark::values::expect;
 use stepwise_testing::cases::synthetic;
@@ -70,7 +72,7 @@ fn an_oracle_is_right_under_every_change_of_the_words() {
         let image = &case.images[index];
         Ok(Arc::new(RgbImage::new(image.width, image.height)))
     };
-    let run = Evaluation::on(&grey).run(&plan, &mut Planted::knowing(&plan, Oracle));
+    let run = MockEvaluation::on(&grey).run(&plan, &mut Planted::knowing(&plan, Oracle));
     for condition in &suite.conditions {
         let asked: Vec<&Outcome> = outcomes(&run, &condition.id).collect();
         // No synthetic choice has enough options for these rotations.
@@ -152,7 +154,7 @@ fn an_ignored_negation_makes_the_answer_wrong() {
 struct Literal;
 
 impl Policy for Literal {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let asked = words(view.query, 0);
         if asked.lines().any(|line| line == view.item.question) { view.gold() } else { "what?".to_owned() }
     }

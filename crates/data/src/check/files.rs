@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Faults, Files};
 use crate::case::{Case, Image, Shape};
 use crate::dhash::{parse_phash, phash};
-use crate::image::{decode_picture, load_mask, picture_size, read_file, sha256_hex};
+use crate::image::{decode_image, image_size, load_mask, read_file, sha256_hex};
 use crate::io::contained::{self, is_inside};
 
 pub(super) fn check(case: &Case, files: Files, faults: &mut Faults) {
@@ -56,7 +56,7 @@ fn existing(relative: &str, field: &str, faults: &mut Faults) -> Option<PathBuf>
 /// for `image`.
 fn sized(relative: &str, image: &Image, field: &str, faults: &mut Faults) -> Option<PathBuf> {
     let path = existing(relative, field, faults)?;
-    match picture_size(&path) {
+    match image_size(&path) {
         Ok((width, height)) => {
             if (width, height) != (image.width, image.height) {
                 let what = format!("is {width}x{height} pixels, not {}x{}", image.width, image.height);
@@ -86,7 +86,7 @@ fn check_image(image: &Image, path: &Path, at: &str, faults: &mut Faults) {
         faults.add(format!("{at}.sha256"), what, "restore the file, or record its digest");
     }
     let recorded = image.phash.as_deref().and_then(parse_phash);
-    match decode_picture(&bytes, path) {
+    match decode_image(&bytes, path) {
         Ok(picture) => {
             let found = phash(&picture);
             if let Some(recorded) = recorded.filter(|recorded| *recorded != found) {

@@ -16,7 +16,7 @@ use crate::dataset::{Dataset, Lines};
 use crate::problem::{Problem, Problems};
 use crate::taxonomy::Taxonomy;
 
-pub use summary::{CategoryCount, Summary, summary};
+pub use summary::{CategoryCount, CheckSummary, summary};
 
 /// How far the files that cases name are checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

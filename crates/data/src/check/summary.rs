@@ -11,7 +11,7 @@ use crate::taxonomy::AnswerType;
 
 /// Counts and image-free baselines of a data set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct CheckSummary {
     /// Number of cases.
     pub cases: usize,
     /// Number of groups.
@@ -46,15 +46,15 @@ pub struct Summary {
 pub struct CategoryCount {
     /// Number of questions.
     pub items: usize,
-    /// [`Summary::chance`] within the category.
+    /// [`CheckSummary::chance`] within the category.
     pub chance: f64,
-    /// [`Summary::majority`] within the category.
+    /// [`CheckSummary::majority`] within the category.
     pub majority: f64,
 }
 
 /// Computes the summary of a data set.
 #[must_use]
-pub fn summary(dataset: &Dataset) -> Summary {
+pub fn summary(dataset: &Dataset) -> CheckSummary {
     let cases = &dataset.cases;
     let items = || cases.iter().flat_map(|case| case.chain.iter().map(move |item| (case, item)));
     let blind = baselines(cases);
@@ -62,7 +62,7 @@ pub fn summary(dataset: &Dataset) -> Summary {
         let count = CategoryCount { items: rate.items, chance: rate.chance, majority: rate.majority };
         (id.clone(), count)
     };
-    Summary {
+    CheckSummary {
         cases: cases.len(),
         groups: cases.iter().map(|case| &case.group_id).collect::<BTreeSet<_>>().len(),
         images: cases.iter().map(|case| case.images.len()).sum(),

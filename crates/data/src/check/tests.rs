@@ -7,7 +7,7 @@ use super::*;
 use crate::case::Split;
 use crate::dataset::CASE_FILE;
 use crate::dhash::{phash, phash_hex};
-use crate::image::{load_picture, sha256_hex};
+use crate::image::{load_image, sha256_hex};
 
 /// Writes the image and mask of one valid case to a new folder. Returns the folder and the case.
 fn sound() -> (tempfile::TempDir, Value) {
@@ -18,7 +18,7 @@ fn sound() -> (tempfile::TempDir, Value) {
     picture.save(folder.path().join("a.png")).expect("saved");
     mask.save(folder.path().join("m.png")).expect("saved");
     let bytes = fs::read(folder.path().join("a.png")).expect("there");
-    let hash = phash(&load_picture(&folder.path().join("a.png")).expect("decodes"));
+    let hash = phash(&load_image(&folder.path().join("a.png")).expect("decodes"));
     let case = json!({"schema": "case/1", "case_id": "c1", "group_id": "g1", "split": "train",
         "source": {"dataset": "d", "licence": "cc0"}, "modality": "ct",
         "images": [{"id": "i0", "path": "a.png", "sha256": sha256_hex(&bytes), "phash": phash_hex(hash),
@@ -206,7 +206,7 @@ fn files_must_agree_with_the_record() {
     );
     let other = |folder: &std::path::Path, _: &mut Value| {
         let path = folder.join("a.png");
-        load_picture(&path).expect("decodes").save(path).expect("saved");
+        load_image(&path).expect("decodes").save(path).expect("saved");
     };
     one(changed(&other, Files::Contents), "images[0].sha256: is");
     assert_eq!(changed(&other, Files::Headers), [""; 0]);
@@ -243,7 +243,7 @@ fn neither_groups_nor_images_may_be_on_two_sides_of_the_split() {
         found[1].starts_with("cases.jsonl:2: images[0].sha256: the same image is in train (row 1) and test (row 2)")
     );
     // Another group and another file: a slightly brighter copy of the image, and a different image.
-    let picture = load_picture(&folder.path().join("a.png")).expect("decodes");
+    let picture = load_image(&folder.path().join("a.png")).expect("decodes");
     second["group_id"] = json!("g2");
     second["images"][0]["path"] = json!("b.png");
     let path = folder.path().join("b.png");
@@ -265,7 +265,7 @@ fn neither_groups_nor_images_may_be_on_two_sides_of_the_split() {
 #[test]
 fn near_duplicates_without_a_recorded_hash_are_found_too() {
     let (folder, mut case) = sound();
-    let mut copy = load_picture(&folder.path().join("a.png")).expect("decodes");
+    let mut copy = load_image(&folder.path().join("a.png")).expect("decodes");
     copy.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| value.saturating_add(3)));
     let path = folder.path().join("b.png");
     copy.save(&path).expect("saved");

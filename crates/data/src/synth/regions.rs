@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::raster;
 use super::scene::Scene;
 use super::shape::Shape;
-use crate::case::{Region, RegionRole, Shape as PlanSummary};
+use crate::case::{Region, RegionRole, Shape as RegionShape};
 
 /// Id of the only image of a case.
 pub(super) const IMAGE: &str = "i0";
@@ -87,7 +87,7 @@ impl Regions {
     /// Adds a box region around the mask and returns its id; None where the mask is empty.
     fn add(&mut self, id: &str, label: &str, role: RegionRole, mask: &GrayImage) -> Option<String> {
         let bounds = raster::bounds(mask)?;
-        let shape = PlanSummary::Box { bounds };
+        let shape = RegionShape::Box { bounds };
         self.all.push(Region { id: id.into(), image: IMAGE.into(), label: label.into(), shape, role });
         Some(id.into())
     }
@@ -101,7 +101,7 @@ impl Regions {
         mask_path: &dyn Fn(&str) -> String,
     ) {
         if let Some(bounds) = raster::bounds(&mask) {
-            let shape = PlanSummary::Mask { path: mask_path(id), bounds };
+            let shape = RegionShape::Mask { path: mask_path(id), bounds };
             self.all.push(Region { id: id.into(), image: IMAGE.into(), label: label.into(), shape, role });
             self.masks.push((id.into(), mask));
         }

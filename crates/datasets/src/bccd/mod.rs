@@ -13,7 +13,8 @@ use stepwise_data::case::{Case, Region, RegionRole, SCHEMA, Shape, Source, Split
 use stepwise_data::problem::{Problem, Problems};
 
 use super::output::{IMAGE, Output, read_text, slug};
-use super::{ImportError, ImportOptions, ImportReport, sides};
+use crate::import::{ImportError, ImportOptions, ImportReport};
+use crate::sides;
 use voc::{CELLS, Smear};
 
 const DATASET: &str = "bccd";

@@ -5,7 +5,7 @@ use std::path::Path;
 use roxmltree::{Document, Node};
 use stepwise_data::problem::{Problem, Problems};
 
-use crate::ImportError;
+use crate::import::ImportError;
 use crate::output::read_text;
 
 /// A class of cells.

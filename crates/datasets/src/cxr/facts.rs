@@ -9,7 +9,7 @@ use stepwise_data::problem::Problem;
 use super::classes::{CLASSES, Class, HEART, LEFT_LUNG, RIGHT_LUNG};
 use super::diagnosis;
 use super::tables::Picture;
-use crate::ImportError;
+use crate::import::ImportError;
 use crate::pixels::{parts, union};
 
 /// Smallest share of a lung that a finding covers when the lung counts as affected.

@@ -18,7 +18,8 @@ use stepwise_data::problem::{Problem, Problems};
 
 use super::output::{IMAGE, Output, slug};
 use super::pixels::paste;
-use super::{ImportError, ImportOptions, ImportReport, sides};
+use crate::import::{ImportError, ImportOptions, ImportReport};
+use crate::sides;
 use classes::CLASSES;
 use facts::{Facts, Marked};
 use tables::Marking;

@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 
 use stepwise_data::problem::{Problem, Problems};
 
-use crate::ImportError;
+use crate::import::ImportError;
 
 /// A row of `metadata.csv`: one image.
 pub(super) struct Picture {

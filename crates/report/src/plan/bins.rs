@@ -1,6 +1,6 @@
 //! Groups neighbouring steps into bins where a plan has more steps than a chart can show.
 
-use super::{PlanInput, PlannedExample};
+use super::input::{PlanInput, PlannedExample, PlannedStep};
 
 /// Maximum number of bins.
 const MOST: usize = 110;
@@ -18,7 +18,7 @@ pub struct Bin<'a> {
 /// Divides all steps into bins of equal length; the last bin may be shorter.
 pub fn bins<'a>(input: &PlanInput<'a>) -> Vec<Bin<'a>> {
     let length = input.steps.len().div_ceil(MOST).max(1);
-    let bin = |(number, steps): (usize, &'a [super::PlannedStep<'a>])| Bin {
+    let bin = |(number, steps): (usize, &'a [PlannedStep<'a>])| Bin {
         start: number * length,
         end: number * length + steps.len(),
         examples: steps.iter().flat_map(|step| &step.examples).collect(),

@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use super::PlanInput;
+use super::input::PlanInput;
 use crate::plot::steps;
-use crate::section::Section;
+use crate::section::ReportSection;
 
 /// Maximum number of marks in the chart.
 const MOST: usize = 6000;
 
 /// Renders the section.
-pub fn section(input: &PlanInput<'_>) -> Section {
+pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let mut visits: Vec<(usize, usize, u8)> = Vec::new();
     for (step, planned) in input.steps.iter().enumerate() {
         visits.extend(planned.examples.iter().map(|example| (step, example.case, example.stage)));
@@ -37,7 +37,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
         1 => String::new(),
         every => format!(" Only every {every}th case is drawn."),
     };
-    Section {
+    ReportSection {
         id: "cases",
         title: "Cases by step",
         intro: format!("A dash marks a case that a step trains on, in the colour of the stage.{drawn}"),

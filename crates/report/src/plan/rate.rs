@@ -1,12 +1,12 @@
 //! Chart of the learning rate over the steps.
 
-use super::PlanInput;
+use super::input::PlanInput;
 use crate::plot::steps;
-use crate::section::Section;
+use crate::section::ReportSection;
 
 /// Renders the section.
-pub fn section(input: &PlanInput<'_>) -> Section {
-    let most = input.steps.iter().map(|step| step.rate).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+pub fn section(input: &PlanInput<'_>) -> ReportSection {
+    let most = input.steps.iter().map(|step| step.learning_rate).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     // The axis is in units of a power of ten, so that labels are short for every rate.
     let power = most.log10().floor() as i32;
     let unit = 10f64.powi(power);
@@ -15,12 +15,16 @@ pub fn section(input: &PlanInput<'_>) -> Section {
         .map(|value| (value, ((value * 10.0).round() / 10.0).to_string()))
         .collect();
     let plot = input.plot(270.0, [0.0, ticks[ticks.len() - 1].0]);
-    let points: Vec<(f64, f64)> =
-        input.steps.iter().enumerate().map(|(step, planned)| (step as f64 + 0.5, planned.rate / unit)).collect();
+    let points: Vec<(f64, f64)> = input
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(step, planned)| (step as f64 + 0.5, planned.learning_rate / unit))
+        .collect();
     let line = plot.line("tuned", &points, 0.0);
     let name = format!("learning rate, 1e{power}").replace('-', "\u{2212}");
     let axes = input.axes(&plot, &ticks, &name);
-    Section {
+    ReportSection {
         id: "rate",
         title: "Learning rate",
         intro: "Learning rate of the decoder or, where it is frozen, of the last trainable part before it.".into(),

@@ -3,17 +3,17 @@
 use std::fmt::Write;
 
 use super::bins::{Bin, bins};
-use super::{PlanInput, PlannedExample};
+use super::input::{PlanInput, PlannedExample};
 use crate::markup::{escape, percent};
 use crate::plot::WIDTH;
-use crate::section::Section;
+use crate::section::ReportSection;
 
 /// Height of a row with its label, and of its strip.
 const ROW: f64 = 36.0;
 const STRIP: f64 = 14.0;
 
 /// Renders the section.
-pub fn section(input: &PlanInput<'_>) -> Section {
+pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let mut names: Vec<String> = Vec::new();
     for example in input.steps.iter().flat_map(|step| &step.examples) {
         for name in shown(example) {
@@ -28,7 +28,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
         [] => "<p class=\"tally\">Every training example is the question as stored.</p>".to_owned(),
         names => drawing(input, &bins, names),
     };
-    Section {
+    ReportSection {
         id: "shows",
         title: "Changes to training examples",
         intro: "Share of the training examples of a step that differ from the stored question; darker means more. The number is \
@@ -43,7 +43,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
 /// Describes how a training example differs from the stored question.
 fn shown(example: &PlannedExample<'_>) -> Vec<String> {
     let condition = example.condition.map(|kind| format!("under {kind}"));
-    let context = example.context.map(|told| format!("with {told} answers to earlier questions as context"));
+    let context = example.context.name().map(|told| format!("with {told} answers to earlier questions as context"));
     let replayed = example.replayed.then(|| "replayed".to_owned());
     let blank = example.is_blank.then(|| "with blank images".to_owned());
     condition.into_iter().chain(context).chain(replayed).chain(blank).collect()

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use super::PlanInput;
 use super::bins::{Bin, bins};
+use super::input::PlanInput;
 use crate::plot::steps;
-use crate::section::Section;
+use crate::section::ReportSection;
 use crate::stage_curve::NAMES;
 
 /// Renders the section.
-pub fn section(input: &PlanInput<'_>) -> Section {
+pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let bins = bins(input);
     let share = |bin: &Bin<'_>, count: usize| count as f64 / (bin.end - bin.start) as f64;
     let most = bins.iter().map(|bin| share(bin, bin.examples.len())).fold(1.0, f64::max);
@@ -41,7 +41,7 @@ pub fn section(input: &PlanInput<'_>) -> Section {
         .enumerate()
         .map(|(place, name)| format!("<span><i class=\"swatch bar-c{place}\"></i>{name}</span>"))
         .collect();
-    Section {
+    ReportSection {
         id: "stages",
         title: "Stages by step",
         intro: "Training examples per step, stacked by stage from stage 1 upwards. With many steps, each bar is the mean of \

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 use rand::Rng;
 use stepwise_benchmark::forgetting::Forgetting;
-use stepwise_benchmark::mock::{HintFollower, Linear, Planted, Policy, View, grid};
-use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, Response, Shown};
+use stepwise_benchmark::mock::{HintFollower, LinearModel, Planted, Policy, PolicyInput, grid};
+use stepwise_benchmark::model::{Model, ModelError, Objective, PixelGradient, PixelGrid, Query, QueryImage, Response};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::Run;
 use stepwise_benchmark::stats::Bootstrap;
@@ -18,7 +18,7 @@ use stepwise_data::case::Case;
 use stepwise_data::random::stream;
 use stepwise_report::{EpochResult, Report, ReportInput, render};
 use stepwise_testing::benchmark::constructed::{self, FINDING, SIDE};
-use stepwise_testing::benchmark::evaluate::Evaluation;
+use stepwise_testing::benchmark::evaluate::MockEvaluation;
 
 /// Mock model whose probability of a right answer falls over the stages and is lower on changed images.
 pub struct Learner {
@@ -26,7 +26,7 @@ pub struct Learner {
 }
 
 impl Policy for Learner {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let draw = |purpose: &str| stream(7, &[purpose, &view.case.case_id, &view.item.id]).random::<f64>();
         let skill = 0.95 - 0.12 * f64::from(view.item.stage - 1) + 0.045 * self.epoch as f64;
         let skill = skill - self.lost(view);
@@ -41,18 +41,18 @@ impl Policy for Learner {
 impl Learner {
     /// Returns the loss of accuracy on a changed image. For attacks it depends on their size; random noise
     /// costs nothing.
-    fn lost(&self, view: &View<'_>) -> f64 {
+    fn lost(&self, view: &PolicyInput<'_>) -> f64 {
         let drawn = drawn(view.case);
         let whole = 0.30 - 0.02 * self.epoch as f64;
         match view.query.images.first() {
-            Some(Shown::Picture(picture)) if **picture == drawn => 0.0,
-            Some(Shown::Pixels(_)) if view.query.condition.starts_with("random_sign") => 0.0,
-            Some(Shown::Pixels(pixels)) => {
+            Some(QueryImage::Image(picture)) if **picture == drawn => 0.0,
+            Some(QueryImage::Pixels(_)) if view.query.condition.starts_with("random_sign") => 0.0,
+            Some(QueryImage::Pixels(pixels)) => {
                 let moved =
                     pixels.values.iter().zip(&grid(&drawn).values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                 whole * f64::from(moved * 255.0) / 4.0
             }
-            Some(Shown::Picture(_)) | None => whole,
+            Some(QueryImage::Image(_)) | None => whole,
         }
     }
 }
@@ -61,7 +61,7 @@ impl Learner {
 pub struct Prior;
 
 impl Policy for Prior {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         view.options().swap_remove(0)
     }
 }
@@ -76,7 +76,7 @@ impl<P: Policy> Model for Attackable<'_, P> {
 
     fn pixels(&mut self, query: &Query) -> Result<Option<PixelGrid>, ModelError> {
         Ok(match query.images.first() {
-            Some(Shown::Picture(picture)) => Some(grid(picture)),
+            Some(QueryImage::Image(picture)) => Some(grid(picture)),
             _ => None,
         })
     }
@@ -86,7 +86,7 @@ impl<P: Policy> Model for Attackable<'_, P> {
             .iter()
             .map(|(query, _)| (query.clone(), Objective::Margin { options: vec!["yes".into(), "no".into()], gold: 0 }))
             .collect();
-        Linear { weight: 1.0, threshold: 0.5 }.pixel_gradients(&yes_no)
+        LinearModel { weight: 1.0, threshold: 0.5 }.pixel_gradients(&yes_no)
     }
 }
 
@@ -94,7 +94,7 @@ impl<P: Policy> Model for Attackable<'_, P> {
 pub struct WeakToChange;
 
 impl Policy for WeakToChange {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let is_changed = view.picture().is_none_or(|picture| *picture != drawn(view.case));
         if is_changed || !view.added_lines().is_empty() { view.wrong() } else { view.gold() }
     }
@@ -173,7 +173,7 @@ pub fn learned(suite: &Suite, cases: &[Case], epochs: usize) -> (Report, Vec<Sum
 /// Evaluates a model. Transfer attacks are made on the learner before its first epoch.
 pub fn evaluate(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
     let mut base = Attackable(Planted::new(plan.pool.cases(), Learner { epoch: 0 }));
-    Evaluation { surrogate: Some(&mut base), ..Evaluation::on(&load) }.run(plan, model)
+    MockEvaluation { surrogate: Some(&mut base), ..MockEvaluation::on(&load) }.run(plan, model)
 }
 
 /// Returns the results of epochs with these labels.

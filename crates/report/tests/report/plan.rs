@@ -1,5 +1,6 @@
 //! Page and CSV list of a plan: complete and escaped.
 
+use stepwise_data::prompt::ContextKind;
 use stepwise_report::plan::{PlanInput, PlannedExample, PlannedStep, render};
 
 use crate::read::keep;
@@ -18,13 +19,13 @@ fn steps() -> Vec<PlannedStep<'static>> {
                 stage: if second && !replayed { 2 } else { 1 },
                 replayed,
                 condition: (second && (step - 30) % 30 < 10 && place > 1).then_some("cue_true"),
-                context: (place == 3).then_some("gold"),
+                context: if place == 3 { ContextKind::Gold } else { ContextKind::Nothing },
                 is_blank: false,
             }
         };
         PlannedStep {
             epoch: if second { 2 } else { 1 },
-            rate: 2e-3 * (1.0 - (step % 30) as f64 / 30.0),
+            learning_rate: 2e-3 * (1.0 - (step % 30) as f64 / 30.0),
             examples: (0..4).map(example).collect(),
         }
     };
@@ -73,13 +74,13 @@ fn a_long_plan_stays_small() {
         stage: 1 + (case % 4) as u8,
         replayed: false,
         condition: None,
-        context: None,
+        context: ContextKind::Nothing,
         is_blank: false,
     };
     let steps: Vec<PlannedStep<'_>> = (0..9000)
         .map(|step| PlannedStep {
             epoch: 1,
-            rate: 0.0,
+            learning_rate: 0.0,
             examples: (0..8).map(|place| example(step * 8 + place)).collect(),
         })
         .collect();

@@ -1,6 +1,6 @@
 //! Tables and curves: they hold the numbers of the summaries.
 
-use stepwise_benchmark::mock::{Mask, Masker, Planted};
+use stepwise_benchmark::mock::{GradientMasking, Masker, Planted};
 use stepwise_benchmark::model::Model;
 use stepwise_benchmark::plan::Plan;
 use stepwise_report::{Report, render};
@@ -77,7 +77,7 @@ fn curves_over_attack_sizes_are_exact_and_failed_checks_come_first() {
     assert!(honest.html.contains("14 checks against fake robustness: 14 passed, 0 failed, 0 not applicable."));
     assert!(!honest.html.contains("\u{2718} failed"));
 
-    let reversed = attacked(&mut Masker { inside: LINEAR, mask: Mask::Reversed });
+    let reversed = attacked(&mut Masker { inside: LINEAR, mask: GradientMasking::Reversed });
     let top = reversed.html.split("<section id=").next().expect("a head");
     assert!(top.contains("checks against fake robustness failed"), "{top}");
     let failed = rows(table(&reversed, "checks.csv")).iter().filter(|row| row[2] == "\u{2718} failed").count();

@@ -6,7 +6,7 @@ use stepwise_benchmark::mock::{Oracle, Planted};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::worst_cases::{self, Speaker};
 use stepwise_testing::benchmark::constructed::{FINDING, SIDE, cases};
-use stepwise_testing::benchmark::evaluate::Evaluation;
+use stepwise_testing::benchmark::evaluate::MockEvaluation;
 use stepwise_testing::benchmark::suite::suite;
 
 use crate::mock::{Attackable, WeakToChange, evaluate, load};
@@ -26,7 +26,7 @@ fn a_worst_case_shows_the_second_turn_and_the_change_of_the_image() {
     let cases = cases(8);
     let plan = Plan::new(&suite, &cases);
     let tuned = evaluate(&plan, &mut Attackable(Planted::new(&cases, WeakToChange)));
-    let base = Evaluation::on(&load).run(&plan, &mut Planted::new(&cases, Oracle));
+    let base = MockEvaluation::on(&load).run(&plan, &mut Planted::new(&cases, Oracle));
     let worst = worst_cases::pick(&plan, &load, &tuned.outcomes, &base.outcomes, 8, None).expect("pictures are there");
     let of = |condition: &str| worst.iter().find(|case| case.condition == condition).expect("one of each");
 

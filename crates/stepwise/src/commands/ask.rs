@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use stepwise_data::conversation::{Conversation, Part, Role};
-use stepwise_data::image::load_picture;
+use stepwise_data::image::load_image;
 use stepwise_trainer::checkpoint::source::ModelSource;
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::Pass;
@@ -53,16 +53,16 @@ pub struct Args {
 /// [`Failure::Input`] when a folder, an image or an option cannot be used; [`Failure::Run`] when generation fails.
 pub fn run(args: &Args) -> CommandResult {
     let chosen = device::choose(args.device.as_deref())?;
-    let subject = match &args.adapter {
+    let source = match &args.adapter {
         Some(adapter) => ModelSource::find(adapter, Some(&args.model)),
         None => ModelSource::find(&args.model, None),
     };
-    let subject = subject.map_err(Failure::input)?;
-    if let (Some(folder), None) = (&args.adapter, &subject.adapter) {
+    let source = source.map_err(Failure::input)?;
+    if let (Some(folder), None) = (&args.adapter, &source.adapter) {
         let advice = "name a PEFT folder, or a whole model as --model_name_or_path";
         return Err(Failure::input(format!("--adapter {}: the folder has no adapter -> {advice}", folder.display())));
     }
-    let pipeline = subject.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
+    let pipeline = source.load(&chosen.device, args.do_image_splitting).map_err(Failure::input)?;
     let example = example(&pipeline, args)?;
     let prompt = pipeline.encode(&example, true).map_err(Failure::input)?;
     let generated = pipeline.generate(&example, args.max_new_tokens, &Pass::ANSWER).map_err(Failure::run)?;
@@ -70,8 +70,8 @@ pub fn run(args: &Args) -> CommandResult {
     let options = match args.options.is_empty() {
         true => Vec::new(),
         false => {
-            let asked = [(example, args.options.clone())];
-            pipeline.score(&asked, &Pass::ANSWER).map_err(Failure::input)?.remove(0)
+            let queries = [(example, args.options.clone())];
+            pipeline.score(&queries, &Pass::ANSWER).map_err(Failure::input)?.remove(0)
         }
     };
     if args.json {
@@ -99,8 +99,8 @@ pub fn run(args: &Args) -> CommandResult {
 
 fn example(pipeline: &VlmPipeline, args: &Args) -> Result<EncodableExample, Failure> {
     let prepare = |path: &PathBuf| {
-        let picture = load_picture(path).map_err(Failure::input)?;
-        pipeline.processor.prepare(&picture).map(Arc::new).map_err(Failure::input)
+        let image = load_image(path).map_err(Failure::input)?;
+        pipeline.processor.prepare(&image).map(Arc::new).map_err(Failure::input)
     };
     let images = args.images.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
     let mut content: Vec<Part> = (0..images.len()).map(|index| Part::Image { index }).collect();

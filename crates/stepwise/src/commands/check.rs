@@ -5,18 +5,18 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use stepwise_curriculum::run_plan::RunPlan;
-use stepwise_data::check::{CheckOptions, Files, Summary, check_file, summary};
+use stepwise_data::check::{CheckOptions, CheckSummary, Files, check_file, summary};
 use stepwise_data::problem::Problem;
 use stepwise_data::taxonomy::Taxonomy;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::learner::Learner;
 use stepwise_trainer::preflight::Preflight;
 
 use crate::exit::{CommandResult, Failure};
-use crate::progress::Shown;
-use crate::{device, preflight};
+use crate::progress::ConsoleProgress;
+use crate::{device, preflight_tables};
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -90,14 +90,14 @@ fn recipe(args: &Args) -> CommandResult {
     let recipe = Recipe::load(&args.path, &args.overrides).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?;
     let run_plan = RunPlan::new(&recipe, &cases.train).map_err(Failure::input)?;
-    let suite = epochs::suite(&recipe).map_err(Failure::input)?;
-    epochs::check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
+    let suite = recipe_suite(&recipe).map_err(Failure::input)?;
+    check_rules(&recipe, suite.as_ref()).map_err(Failure::input)?;
     let chosen = device::choose(Some("cpu"))?;
-    let mut shown = Shown::new();
-    let mut learner = Learner::new(&recipe, &chosen.device, &mut shown).map_err(Failure::input)?;
-    let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut shown).map_err(Failure::input)?;
-    say!("{}", preflight::text(&preflight));
-    if let Some(warning) = preflight::warning(&preflight.memory) {
+    let mut progress = ConsoleProgress::new();
+    let mut learner = Learner::new(&recipe, &chosen.device, &mut progress).map_err(Failure::input)?;
+    let preflight = Preflight::new(&recipe, &cases, &run_plan, &mut learner, &mut progress).map_err(Failure::input)?;
+    say!("{}", preflight_tables::text(&preflight));
+    if let Some(warning) = preflight_tables::warning(&preflight.memory) {
         tell!("warning: {warning}");
     }
     Ok(())
@@ -110,7 +110,7 @@ fn as_json(problem: &Problem) -> serde_json::Value {
     })
 }
 
-fn print_summary(found: &Summary) {
+fn print_summary(found: &CheckSummary) {
     say!(
         "{} cases in {} groups, {} images, {} regions, {} questions",
         found.cases,

@@ -9,7 +9,7 @@ use stepwise_datasets::{IMPORTERS, ImportOptions, importer};
 use stepwise_trainer::progress::Progress;
 
 use crate::exit::{CommandResult, Failure};
-use crate::progress::Shown;
+use crate::progress::ConsoleProgress;
 
 /// Subcommands of `data`.
 #[derive(clap::Subcommand)]
@@ -89,9 +89,9 @@ fn import(args: &ImportArgs) -> CommandResult {
 fn draw(args: &SynthArgs) -> CommandResult {
     let options =
         SynthOptions { cases: args.cases, seed: args.seed, image_size: args.image_size, ..SynthOptions::default() };
-    let mut shown = Shown::new();
+    let mut progress = ConsoleProgress::new();
     let total = args.cases as u64;
-    let report = synth::write(&args.out, &options, &mut |done| shown.advance("generating", done as u64, total));
+    let report = synth::write(&args.out, &options, &mut |done| progress.advance("generating", done as u64, total));
     let report = report.map_err(Failure::input)?;
     say!("{} cases, {} questions in {}", report.cases, report.items, args.out.display());
     say!("\nAccuracy without the images, by guessing or by always giving the most common answer to a question:");

@@ -81,7 +81,7 @@ fn training_step(device: &Device) -> Result<Vec<f64>, Failure> {
     let config = ModelConfig::from_json(CONFIG).map_err(Failure::run)?;
     let mut source = RandomSource { seed: 1, device: device.clone() };
     let mut model = Vlm::build(config, &mut source).map_err(Failure::run)?;
-    model.visit(&mut SetFree);
+    model.visit(&mut AllTrainable);
     let pass = Pass::training(0);
     let pixels: Vec<f32> = (0..3 * 32 * 32).map(|index| ((index * 37 % 101) as f32) / 50.0 - 1.0).collect();
     let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, 32, 32]), device);
@@ -93,27 +93,28 @@ fn training_step(device: &Device) -> Result<Vec<f64>, Failure> {
     };
     let (loss, rows) = model.losses(&PackedSequences::pack(&[sequence], true), Some(features), &pass);
     let gradients = loss.backward();
-    let mut norms = Norms { gradients: &gradients, values: vec![rows.iter().map(|loss| f64::from(*loss)).sum()] };
+    let mut norms =
+        GradientNorms { gradients: &gradients, values: vec![rows.iter().map(|loss| f64::from(*loss)).sum()] };
     model.visit(&mut norms);
     Ok(norms.values)
 }
 
 /// Makes every parameter trainable.
-struct SetFree;
+struct AllTrainable;
 
-impl ParameterVisitor for SetFree {
+impl ParameterVisitor for AllTrainable {
     fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
         parameter.set_learning(true);
     }
 }
 
 /// Collects the L2 norm of the gradient of every parameter.
-struct Norms<'a> {
+struct GradientNorms<'a> {
     gradients: &'a burn::tensor::Gradients,
     values: Vec<f64>,
 }
 
-impl ParameterVisitor for Norms<'_> {
+impl ParameterVisitor for GradientNorms<'_> {
     fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
         if let Some(gradient) = parameter.gradient(self.gradients) {
             self.values.push(values_of(gradient).iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt());

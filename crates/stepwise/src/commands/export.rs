@@ -50,8 +50,8 @@ const TOLERANCE: [(&str, f64); 2] = [("float32", 1e-3), ("bfloat16", 0.5)];
 /// when the export cannot be written, or its answers differ from the original.
 pub fn run(args: &Args) -> CommandResult {
     folder::must_be_new(&args.out)?;
-    let subject = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
-    if args.format == "peft" && subject.adapter.is_none() {
+    let source = ModelSource::find(&args.path, args.base.as_deref()).map_err(Failure::input)?;
+    if args.format == "peft" && source.adapter.is_none() {
         let problem = format!(
             "{}: the path has no adapter -> export a full fine-tune with `--format merged`",
             args.path.display()
@@ -59,25 +59,25 @@ pub fn run(args: &Args) -> CommandResult {
         return Err(Failure::input(problem));
     }
     let chosen = device::choose(Some("cpu"))?;
-    let mut pipeline = subject.load(&chosen.device, None).map_err(Failure::input)?;
+    let mut pipeline = source.load(&chosen.device, None).map_err(Failure::input)?;
     let before = answers(&pipeline)?;
     folder::make(&args.out)?;
-    let (again, tolerance) = if let (Some(adapter), "peft") = (&subject.adapter, args.format.as_str()) {
+    let (again, tolerance) = if let (Some(adapter), "peft") = (&source.adapter, args.format.as_str()) {
         let config = load_adapter(&mut pipeline.model, adapter).map_err(Failure::input)?;
-        let base = subject.model.display().to_string();
+        let base = source.model.display().to_string();
         save_adapter(&mut pipeline.model, &config, &base, &args.out).map_err(Failure::run)?;
-        let written = ModelSource::find(&args.out, Some(&subject.model)).map_err(Failure::run)?;
+        let written = ModelSource::find(&args.out, Some(&source.model)).map_err(Failure::run)?;
         (written, TOLERANCE[0].1)
     } else {
         merge(&mut pipeline.model);
         let bf16 = args.dtype == "bfloat16";
-        save_model(&mut pipeline.model, &subject.model, &args.out, bf16).map_err(Failure::run)?;
+        save_model(&mut pipeline.model, &source.model, &args.out, bf16).map_err(Failure::run)?;
         (ModelSource::find(&args.out, None).map_err(Failure::run)?, TOLERANCE[usize::from(bf16)].1)
     };
-    let own_splitting = pipeline.processor.save_image_splitting(&subject.model, &args.out).map_err(Failure::run)?;
+    let own_splitting = pipeline.processor.save_image_splitting(&source.model, &args.out).map_err(Failure::run)?;
     // A merged folder is complete; the processor of a PEFT folder is loaded from the base.
     let note = (own_splitting && args.format == "peft").then(|| splitting_note(pipeline.processor.image_splitting()));
-    write_card(&args.out, &args.format, &subject.model, note.as_deref())?;
+    write_card(&args.out, &args.format, &source.model, note.as_deref())?;
     let after = answers(&again.load(&chosen.device, None).map_err(Failure::run)?)?;
     let difference = largest_difference(&before, &after);
     if difference > tolerance {
@@ -105,7 +105,7 @@ fn answers(pipeline: &VlmPipeline) -> Result<Answers, Failure> {
     };
     let pixels = (0..grid.tiles() * processor.tile_size()).map(|index| (index * 37 % 101) as f32 / 100.0);
     let image = Arc::new(processor.repainted(grid, pixels.collect()).map_err(Failure::run)?);
-    let asked: Vec<(EncodableExample, Vec<String>)> = [
+    let queries: Vec<(EncodableExample, Vec<String>)> = [
         ("Which modality is this?", vec![image]),
         ("Which modality is this?", Vec::new()),
         ("Is there a finding? Answer yes or no.", Vec::new()),
@@ -120,7 +120,7 @@ fn answers(pipeline: &VlmPipeline) -> Result<Answers, Failure> {
         (EncodableExample { conversation, images }, options)
     })
     .collect();
-    let scores = pipeline.score(&asked, &Pass::ANSWER).map_err(Failure::run)?;
+    let scores = pipeline.score(&queries, &Pass::ANSWER).map_err(Failure::run)?;
     Ok(scores.into_iter().map(|scores| scores.into_iter().map(|score| score.loglikelihood).collect()).collect())
 }
 

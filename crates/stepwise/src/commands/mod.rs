@@ -1,18 +1,18 @@
-//! Commands of the program; each has a file or folder of its own.
-
-pub mod convert;
-pub mod new_model;
+//! Commands, one file or folder each, and what several of them share.
 
 pub mod ask;
 pub mod check;
 pub mod compare;
+pub mod convert;
 pub mod data;
 pub mod doctor;
 pub mod eval;
 pub mod export;
 pub mod init;
+pub mod new_model;
 mod plan;
 pub mod preview;
 pub mod schema;
+mod split;
 pub mod study;
 pub mod train;

@@ -56,15 +56,15 @@ pub fn run(args: &Args) -> CommandResult {
 
 /// Returns the prompt texts and the answer of every question of a case.
 fn words(case: &Case) -> Vec<String> {
-    let asked = case.chain.iter().map(|item| prompt(case, item, &PromptOptions::default()));
-    asked
+    let prompts = case.chain.iter().map(|item| prompt(case, item, &PromptOptions::default()));
+    prompts
         .flat_map(|prompt| {
-            let said = prompt.conversation.messages.into_iter().flat_map(|message| message.content);
-            let said = said.filter_map(|part| match part {
+            let parts = prompt.conversation.messages.into_iter().flat_map(|message| message.content);
+            let texts = parts.filter_map(|part| match part {
                 stepwise_data::conversation::Part::Text { text } => Some(text),
                 stepwise_data::conversation::Part::Image { .. } => None,
             });
-            said.chain([format!(" {}", prompt.answer)]).collect::<Vec<_>>()
+            texts.chain([format!(" {}", prompt.answer)]).collect::<Vec<_>>()
         })
         .collect()
 }

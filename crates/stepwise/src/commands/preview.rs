@@ -52,16 +52,16 @@ pub fn run(args: &Args) -> CommandResult {
         // The first phase that contains the stage of the item, or else the first phase of all.
         let phase = recipe.curriculum.phase.iter().position(|phase| phase.stages.contains(&item.stage));
         let sample = SampleIndex { case: args.case, item: index };
-        let lesson = examples.of(run_plan.beginning(phase.unwrap_or(0)), sample).map_err(Failure::input)?;
-        let encoded = pipeline.encode(&lesson.example, false).map_err(Failure::input)?;
+        let example = examples.of(run_plan.beginning(phase.unwrap_or(0)), sample).map_err(Failure::input)?;
+        let encoded = pipeline.encode(&example.example, false).map_err(Failure::input)?;
         let features: usize = encoded.images.iter().map(|span| span.len).sum();
         let supervised = encoded.supervised.iter().filter(|on| **on).count();
         say!(
             "\n{} (stage {}, category {}{}): {} tokens, {features} of them image, {supervised} supervised",
-            lesson.name,
+            example.name,
             item.stage,
             item.category,
-            lesson.condition.map_or_else(String::new, |condition| format!(", under {condition}")),
+            example.condition.map_or_else(String::new, |condition| format!(", under {condition}")),
             encoded.ids.len()
         );
         say!("{}", marked(&pipeline.processor, &encoded.ids, &encoded.supervised));

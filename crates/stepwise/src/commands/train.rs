@@ -10,8 +10,8 @@ use stepwise_trainer::train::{PreparedRun, TrainError, TrainOptions};
 use super::plan;
 use crate::device;
 use crate::exit::{CommandResult, Failure};
-use crate::progress::Shown;
-use crate::table;
+use crate::gains;
+use crate::progress::ConsoleProgress;
 
 /// Arguments of `train`.
 #[derive(clap::Args)]
@@ -60,14 +60,17 @@ pub fn run(args: &Args) -> CommandResult {
         TrainError::Stopped { .. } | TrainError::File { .. } => Failure::run(error),
         _ => Failure::input(error),
     };
-    let mut shown = Shown::new();
-    let prepared = PreparedRun::new(&options, &mut shown).map_err(failure)?;
+    let mut progress = ConsoleProgress::new();
+    let prepared = PreparedRun::new(&options, &mut progress).map_err(failure)?;
     if let Some(preflight) = prepared.preflight() {
-        shown.preflight(preflight);
+        progress.preflight(preflight);
     }
-    let finished = prepared.train(&mut shown, &interrupt).map_err(failure)?;
+    let finished = prepared.train(&mut progress, &interrupt).map_err(failure)?;
     if let Some((epoch, summary)) = finished.epochs.last() {
-        say!("{}", table::gains(&format!("after epoch {epoch}"), summary));
+        say!("{}", gains::text(&format!("after epoch {epoch}"), summary));
+        if summary.conditions.iter().any(|condition| condition.id == "hint_minus") {
+            say!("hint- in the lines of epochs: accuracy under misleading hints (hint_minus)");
+        }
     }
     say!("run     {}", finished.folder.display());
     if let Some(best) = &finished.best {

@@ -1,4 +1,4 @@
-//! What an adapter's folder or a model's weights can have wrong, met by `stepwise train` and `stepwise ask`.
+//! Errors in adapter folders and model weights, as reported by `stepwise train` and `stepwise ask`.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn with_adapter() -> Workplace {
 #[test]
 fn what_an_adapter_cannot_be_is_refused() {
     let place = with_adapter();
-    // The same folder under another name, its config changed.
+    // Copies the adapter folder and changes its configuration.
     let config = |name: &str, changes: Value| {
         place.copy("peft", name);
         let mut config: Value = serde_json::from_str(&place.read("peft/adapter_config.json")).expect("JSON");
@@ -85,7 +85,7 @@ fn weights_in_shards_that_do_not_fit_are_refused() {
     index("absent", r#"{"weight_map": {"lm_head.weight": "model-00001-of-00001.safetensors"}}"#);
     index("twice", r#"{"weight_map": {"lm_head.weight": "model.safetensors", "model.x": "again.safetensors"}}"#);
     place.copy("model/model.safetensors", "twice/again.safetensors");
-    // A tensor of whole numbers in the place of the head's weights: only its header tells.
+    // The head's weights become integers; only the file's header shows this.
     place.copy("model", "integers");
     let file = place.path("integers/model.safetensors");
     let mut bytes = fs::read(&file).expect("there");

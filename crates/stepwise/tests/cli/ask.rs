@@ -40,7 +40,7 @@ fn json_has_ids_text_logprobs_and_options() {
         assert!(!ids(&option["token_ids"]).is_empty());
         assert!(option["loglikelihood"].as_f64().is_some_and(|value| value < 0.0), "{option}");
     }
-    // A picture takes one token a feature, each the same.
+    // An image takes one token per image feature, always the image token.
     let with = ids(&answer["prompt_token_ids"]);
     let without = ask(&place, &["--max-new-tokens", "1"]);
     assert!(without.get("options").is_none());
@@ -68,7 +68,7 @@ fn people_read_the_answer_and_then_the_options() {
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!((lines.len(), lines[0]), (3, ""));
     assert!(lines[1].ends_with(" tokens  CT") && lines[2].ends_with(" tokens  MRI"), "{lines:?}");
-    // A logarithm has more digits than one processor shares with the next.
+    // The last digits of log-likelihoods differ between processors.
     let measured = regex::Regex::new(r"-\d+\.\d{4}").expect("a pattern");
     insta::assert_snapshot!(measured.replace_all(&ran.shown(), "-LIKELY"));
 }

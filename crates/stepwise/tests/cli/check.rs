@@ -10,7 +10,7 @@ fn place() -> Workplace {
     place
 }
 
-/// Rewrites the case in a row, counted from 1.
+/// Rewrites the case in row `row`, counted from 1.
 fn change(place: &Workplace, row: usize, change: impl Fn(&mut Value)) {
     let text = place.read("cases/cases.jsonl");
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! A folder to run the command in, a small model, a finished run, and what the command said in a form that can be compared.
+//! Test set-up: folders to run the command in, a small model, a finished run, and output without varying values.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-/// A model of some eighty thousand parameters: nothing to be learned, all to be run.
+/// Sizes of a model with about 80,000 parameters, too small to learn a task but with every part of a large model.
 const SIZES: &str = "vocab_size = 400\nhidden_size = 32\nintermediate_size = 64\nnum_hidden_layers = 2\n\
     num_attention_heads = 4\nnum_key_value_heads = 2\nvision_hidden_size = 32\nvision_intermediate_size = 64\n\
     vision_num_hidden_layers = 1\nvision_num_attention_heads = 2\nimage_size = 64\npatch_size = 16\nscale_factor = 2\n";
 
-/// Two phases of one epoch on drawn cases, each followed by the benchmark of [`SUITE`].
+/// Recipe of two phases of one epoch each on synthetic cases, each followed by the benchmark of [`SUITE`].
 pub const RECIPE: &str = r#"model_name_or_path = "model"
 output_dir = "run"
 seed = 5
@@ -46,7 +46,7 @@ suite = "suite.toml"
 max_cases = 2
 "#;
 
-/// One condition of each way in which a condition is made: words, picture, gradient, and a control.
+/// Suite with one condition of each kind: text, image, gradient, transferred attack, and a control.
 pub const SUITE: &str = r#"name = "short"
 version = 1
 seed = 1
@@ -84,12 +84,12 @@ kind = "random_sign"
 eps = 4
 "#;
 
-/// A folder that commands are run in, gone afterwards.
+/// Temporary folder in which commands run.
 pub struct Workplace {
     folder: tempfile::TempDir,
 }
 
-/// How a command ended.
+/// Exit code and output of a command.
 pub struct Ran {
     pub code: Option<i32>,
     pub stdout: String,
@@ -97,32 +97,32 @@ pub struct Ran {
 }
 
 impl Workplace {
-    /// An empty one.
+    /// Makes an empty folder.
     pub fn empty() -> Self {
         Self { folder: tempfile::tempdir().expect("a folder") }
     }
 
-    /// With `model`, `recipe.toml` and `suite.toml`.
+    /// Makes a folder with `model`, `recipe.toml` and `suite.toml`.
     pub fn new() -> Self {
         let place = Self::empty();
         place.furnish();
         place
     }
 
-    /// The same with the finished run of that recipe in `run`.
+    /// Like [`Workplace::new`], and with the finished run of that recipe in `run`.
     pub fn with_run() -> Self {
         let place = Self::new();
         copy(&TRAINED.0.path("run"), &place.path("run"));
         place
     }
 
-    /// One that several tests start from. Nothing tells when the last of them has ended, so it stays where the build keeps
-    /// what its tests leave.
+    /// Makes a folder that several tests share. It is not removed, because no test is known to be the last; it is in
+    /// the build's folder for temporary test files.
     fn kept() -> Self {
         Self { folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder") }
     }
 
-    /// Copies a file or folder out of another workplace.
+    /// Copies a file or folder from another workplace.
     pub fn bring(&self, other: &Self, name: &str) {
         copy(&other.path(name), &self.path(name));
     }
@@ -147,26 +147,26 @@ impl Workplace {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Writes `to` as `from` with every `old` made `new`; there must be one.
+    /// Writes `to` with the text of `from`, in which `new` replaces every `old`. Panics if there is no `old`.
     pub fn edit(&self, from: &str, to: &str, old: &str, new: &str) {
         let text = self.read(from);
         assert!(text.contains(old), "{from} has no {old}");
         self.write(to, text.replace(old, new));
     }
 
-    /// Copies a file or folder.
+    /// Copies a file or folder within the workplace.
     pub fn copy(&self, from: &str, to: &str) {
         copy(&self.path(from), &self.path(to));
     }
 
-    /// The command, not started yet.
+    /// Prepares the command without starting it.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.program(env!("CARGO_BIN_EXE_stepwise"));
         command.args(args);
         command
     }
 
-    /// Runs the command after a shell has limited it, as in `ulimit -f 40`.
+    /// Runs the command in a shell with limits, such as `ulimit -f 40`.
     #[cfg(unix)]
     pub fn limited(&self, limits: &str, line: &str) -> Ran {
         let mut shell = self.program("sh");
@@ -177,12 +177,12 @@ impl Workplace {
     fn program(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.folder.path()).env_remove("COLUMNS");
-        // What one test asked must not be remembered by another, nor in the home of whoever runs the tests.
+        // Each workplace has its own answer cache, so tests neither share answers nor write to the user's cache folder.
         command.env("XDG_CACHE_HOME", self.path("caches")).env("LOCALAPPDATA", self.path("caches"));
         command
     }
 
-    /// Runs the command with the arguments of a line, which are parted by spaces.
+    /// Runs the command with arguments that are separated by spaces.
     pub fn run(&self, line: &str) -> Ran {
         self.run_args(&line.split_whitespace().collect::<Vec<_>>())
     }
@@ -191,14 +191,15 @@ impl Workplace {
         self.command(args).output().expect("the command starts").into()
     }
 
-    /// Runs the command, which must do what it is asked.
+    /// Runs the command, which must succeed.
     pub fn done(&self, line: &str) -> Ran {
         let ran = self.run(line);
         assert_eq!(ran.code, Some(0), "stepwise {line}\n{}\n{}", ran.stdout, ran.stderr);
         ran
     }
 
-    /// Runs the command, which must refuse its input with nothing on stdout, and say what is wrong and what to do.
+    /// Runs the command, which must refuse its input with exit code 2, print nothing on stdout, and print an error with
+    /// advice on stderr. Returns stderr.
     pub fn refused(&self, line: &str) -> String {
         let ran = self.run(line);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "stepwise {line}\n{}", ran.stderr);
@@ -217,7 +218,7 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
-    /// All of it, times and measured numbers hidden.
+    /// Exit code and output as one text, with times and measured numbers hidden.
     pub fn shown(&self) -> String {
         let code = self.code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
         let part = |name: &str, text: &str| match text.is_empty() {
@@ -227,7 +228,7 @@ impl Ran {
         format!("exit {code}\n{}{}", part("stdout", &self.stdout), part("stderr", &self.stderr))
     }
 
-    /// The same with the steps hidden at which it happened to be.
+    /// Like [`Ran::shown`], with step numbers hidden that depend on timing.
     pub fn shown_at_some_step(&self) -> String {
         static STEP: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r"\b(after step |checkpoint-|case synth-\d+-|images/synth-\d+-)\d+").expect("a pattern")
@@ -235,18 +236,18 @@ impl Ran {
         STEP.replace_all(&self.shown(), "${1}N").into_owned()
     }
 
-    /// The last lines of stderr from the one that begins with `error: `.
+    /// Rest of stderr from the last `error: `; empty without one.
     pub fn error(&self) -> &str {
         self.stderr.rfind("error: ").map_or("", |start| &self.stderr[start..])
     }
 
-    /// stdout as JSON.
+    /// Parses stdout as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
 
-/// What differs from run to run or from processor to processor is hidden, each digit by `#` so that columns stay.
+/// Hides values that differ between runs or processors. Each digit becomes `#`, so that columns keep their width.
 fn steady(text: &str) -> String {
     static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
         let regex = |pattern| Regex::new(pattern).expect("a pattern");
@@ -262,7 +263,7 @@ fn steady(text: &str) -> String {
             (regex(r"(loss|grad|differ by at most) [#\d.]+(?:e-?\d+)?"), "${1} #"),
         ]
     });
-    // A signed number keeps its width.
+    // A sign is hidden too, with the width kept.
     let signed =
         PATTERNS[1].0.replace_all(
             text,
@@ -275,7 +276,7 @@ fn steady(text: &str) -> String {
     PATTERNS[3].0.replace_all(&text, PATTERNS[3].1).into_owned()
 }
 
-/// Copies a file, or a folder with all in it; links become what they point at, as relative links stay within a run.
+/// Copies a file, or a folder with its contents. Symbolic links in folders are copied as links.
 fn copy(from: &Path, to: &Path) {
     if from.is_dir() {
         fs::create_dir_all(to).expect("made");
@@ -294,7 +295,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Where the model is made.
+/// Workplace with the small model.
 static SHARED: LazyLock<Workplace> = LazyLock::new(|| {
     let place = Workplace::kept();
     place.write("sizes.toml", SIZES);
@@ -302,7 +303,7 @@ static SHARED: LazyLock<Workplace> = LazyLock::new(|| {
     place
 });
 
-/// The finished run of [`RECIPE`], and what training said.
+/// Workplace with the finished run of [`RECIPE`], and the output of `stepwise train`.
 pub static TRAINED: LazyLock<(Workplace, Ran)> = LazyLock::new(|| {
     let place = Workplace::kept();
     place.furnish();

@@ -2,10 +2,10 @@
 
 use crate::common::Workplace;
 
-/// The guide to outcomes, whose example is run here.
+/// Page on outcome files; the tests run its example.
 const GUIDE: &str = include_str!("../../../../docs/outcomes.md");
 
-/// The fenced blocks of the guide: what stands behind the fence, and what it holds.
+/// Fenced blocks of the page: text after the opening fence, and contents.
 fn blocks() -> Vec<(&'static str, &'static str)> {
     let mut blocks = Vec::new();
     let mut rest = GUIDE;
@@ -18,7 +18,7 @@ fn blocks() -> Vec<(&'static str, &'static str)> {
     blocks
 }
 
-/// With the files of the guide.
+/// Workplace with the files of the page.
 fn guided() -> Workplace {
     let place = Workplace::empty();
     for (head, body) in blocks() {
@@ -61,14 +61,14 @@ fn json_holds_everything() {
 fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
     let place = Workplace::with_run();
     let base = place.done("compare run/benchmark/base run");
-    // How many answers differ depends on the processor.
+    // The number of answers that differ depends on the processor.
     let counts = regex::Regex::new(r"\] +\d+ +\d+ +\d+, \d+ ").expect("a pattern");
     insta::assert_snapshot!(counts.replace_all(&base.shown(), "]  COUNTS "));
-    // What the benchmark of the last epoch said of the same two.
+    // The summary of the last epoch compares the same two models.
     let found = place.done("compare run/benchmark/base run --json").json();
     let summary: serde_json::Value =
         serde_json::from_str(&place.read("run/benchmark/epoch-2/summary.json")).expect("JSON");
-    // An attack made on the base is not shown to the base, so the two have nothing in common there.
+    // The base is not evaluated under an attack that was made on the base, so that condition has no common items.
     let both = summary["conditions"].as_array().expect("a list").iter().filter(|of| of["gain_vs_base"].is_object());
     assert_eq!(found["conditions"].as_array().map(Vec::len), Some(5));
     for (pair, condition) in found["conditions"].as_array().expect("a list").iter().zip(both) {
@@ -76,7 +76,7 @@ fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
         assert_eq!(pair["difference"]["ci"], condition["gain_vs_base"]["ci"]);
         assert_eq!(pair["p_adjusted"], condition["gain_vs_base"]["p_adjusted"]);
     }
-    // The checkpoint that ended the last epoch is the run; the one before it is not.
+    // The checkpoint at the end of the last epoch equals the run; the previous checkpoint does not.
     let same = place.done("compare run run/checkpoint-11 --json").json();
     let other = place.done("compare run run/checkpoint-5 --json").json();
     let differs = |found: &serde_json::Value| {
@@ -88,7 +88,7 @@ fn a_run_is_compared_with_its_base_its_checkpoint_and_answers_made_elsewhere() {
     };
     assert!(!differs(&same));
     assert_eq!(other["b"]["retention"].as_array().map(Vec::len), Some(0));
-    // One verdict made elsewhere takes group, stage and right answer from the run.
+    // A verdict of another tool gets its group, stage and right answer from the outcomes of the run.
     let first: serde_json::Value =
         serde_json::from_str(place.read("run/benchmark/epoch-2/outcomes.jsonl").lines().next().expect("a line"))
             .expect("JSON");
@@ -129,7 +129,7 @@ fn what_cannot_be_compared_is_refused() {
     ] {
         said.push_str(&format!("$ stepwise compare {line}\n{}\n", place.refused(&format!("compare {line}"))));
     }
-    // Each line of a file made elsewhere that cannot be taken.
+    // Lines of an outcome file from another tool that must be refused.
     let line = |case: &str, item: &str, condition: &str, more: &str| {
         format!("{{\"case_id\": \"{case}\", \"item_id\": \"{item}\", \"condition\": \"{condition}\", {more}}}\n")
     };
@@ -147,7 +147,7 @@ fn what_cannot_be_compared_is_refused() {
     let compared = "compare a.jsonl lines.jsonl --cases cases.jsonl --suite full.toml";
     said.push_str(&format!("$ stepwise {compared}\n{}\n", place.refused(compared)));
     insta::assert_snapshot!(said);
-    // Named, it is known although the run capped its cases.
+    // A suite that is named is recognised although the run limited its cases.
     let found = place.done("compare run/benchmark/base run/benchmark/epoch-2 --suite suite.toml --json").json();
     let digest =
         |path: &str| serde_json::from_str::<serde_json::Value>(&place.read(path)).expect("JSON")["suite"].clone();

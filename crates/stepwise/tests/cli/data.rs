@@ -23,7 +23,8 @@ fn a_case_is_shown_with_its_regions_and_answers() {
     assert!(third.stdout.starts_with("synth-1-000002 (") && third.stdout != first.stdout, "{}", third.stdout);
 }
 
-/// Runs of brain slices as published, painted with drawn cases: what a file is, its bytes say, not its name.
+/// Writes series of brain slices with the file names of the published data set and images of synthetic cases. The
+/// images are PNG files named `.jpg`, because readers go by the content.
 fn slices(place: &Workplace) {
     place.done("data synth drawn --cases 12 --seed 1 --image-size 64");
     let mut number = 0;

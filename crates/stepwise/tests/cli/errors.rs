@@ -1,10 +1,10 @@
-//! What a recipe, a model folder, a suite or a device can have wrong, met by `stepwise train`.
+//! Errors in recipes, model folders, suites and devices, as reported by `stepwise train`.
 
 use serde_json::{Value, json};
 
 use crate::common::Workplace;
 
-/// What `train` says to these arguments after the recipe, one line after the other.
+/// Errors of `stepwise train recipe.toml` with each of the `lines` as further arguments.
 fn said(place: &Workplace, lines: &[&str]) -> String {
     let say = |line: &&str| {
         let refused = place.refused(&format!("train recipe.toml {line}"));
@@ -78,7 +78,7 @@ fn model_folders() {
     };
     set("headless", "\"head_dim\": 8", "\"head_dim\": 0");
     set("grey", "\"num_channels\": 3", "\"num_channels\": 1");
-    // Weights of another number of tokens would be refused before: only the tokenizer is another's.
+    // Only the tokenizer has more tokens. Weights with another number of tokens would be refused earlier.
     broken("fewer-tokens");
     place.edit(
         "fewer-tokens/tokenizer.json",
@@ -156,7 +156,7 @@ fn data_sets() {
     place.write("only-train/cases.jsonl", side("train"));
     place.write("only-test/cases.jsonl", side("test"));
     place.write("broken/cases.jsonl", "{\"schema\": \"case/2\"}\n[]\n");
-    // Each is a case by its form alone: whoever asks it would have to guess what is meant.
+    // Each case has a valid form, but its question has no defined right answer, evidence or image.
     let senseless = [
         ("gold", "/chain/0/answer/gold", json!([99])),
         ("no-gold", "/chain/0/answer/gold", json!([])),
@@ -182,7 +182,7 @@ fn what_shows_only_in_the_middle_of_a_run() {
     place.done("data synth cases --cases 12 --seed 1 --image-size 64");
     for entry in std::fs::read_dir(place.path("cases/images")).expect("a folder") {
         let path = entry.expect("an entry").path();
-        // Training pictures only: which are those, the file says.
+        // Removes the images of training cases only.
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("UTF-8").to_owned();
         let text = place.read("cases/cases.jsonl");
         let case = text.lines().find(|line| line.contains(&format!("\"case_id\":\"{name}\""))).expect("a case");

@@ -9,7 +9,7 @@ use crate::common::{TRAINED, Workplace};
 fn a_run_is_compared_with_its_base_as_its_last_epoch_was() {
     let ran = TRAINED.0.done("eval run");
     insta::assert_snapshot!(ran.shown());
-    // The best checkpoint may be an earlier one; asked of the last, the same questions get the same answers.
+    // `run` would select the best checkpoint, which may be an earlier one; the last one is compared here.
     let last = TRAINED.0.done("eval run/last --json").json();
     let trained: Value = serde_json::from_str(&TRAINED.0.read("run/benchmark/epoch-2/summary.json")).expect("JSON");
     assert_eq!(last, trained);
@@ -25,7 +25,7 @@ fn json_is_the_summary() {
     for condition in summary["conditions"].as_array().expect("a list") {
         assert!(condition["n"].is_u64() && condition["kind"].is_string(), "{condition}");
         if condition["id"] == "transfer" {
-            // The attack is made on the base, so the base itself is not asked.
+            // The attack is made on the base, so the base is not evaluated under it.
             assert!(condition["n"].as_u64() > Some(0) && condition["base"]["value"].is_null(), "{condition}");
             continue;
         }
@@ -35,7 +35,7 @@ fn json_is_the_summary() {
         }
     }
     let metrics = summary["metrics"].as_object().expect("an object");
-    // Details of a condition or stage stand here and not in the table.
+    // Metrics of one condition or stage are in the JSON but not in the table.
     for id in ["robust_accuracy", "visual_reliance_blank", "chain_accuracy", "accuracy:clean:stage_1"] {
         assert!(metrics[id]["n"].is_u64() && metrics[id]["label"].is_string(), "{id}: {}", metrics[id]);
     }
@@ -72,7 +72,7 @@ fn what_is_kept_is_not_asked_again() {
     assert_eq!(place.read("kept/summary.json").trim(), first.stdout.trim());
     let outcomes = ["kept/base/outcomes.jsonl", "kept/tuned/outcomes.jsonl"].map(|name| place.read(name));
     assert!(outcomes[0].lines().count() > 5 && outcomes[0].contains("synth-1-"), "{}", outcomes[0]);
-    // An answer that no model gave shows where the second summary comes from.
+    // An edited answer shows that the second summary is made from the stored outcomes.
     let right = ["wrong", "unparsed"].iter().fold(outcomes[1].clone(), |text, verdict| {
         text.replace(&format!("\"verdict\":\"{verdict}\""), "\"verdict\":\"right\"")
     });
@@ -106,13 +106,13 @@ fn nothing_is_asked_twice_unless_it_changed() {
     let all = |counts: &[(usize, usize)]| counts.iter().map(|(asked, known)| (0, asked + known)).collect::<Vec<_>>();
     let (again, retold) = ask("run/last");
     assert_eq!((again, &retold), (all(&first), &told));
-    // The model of a checkpoint's copy is the same model, and its base is anybody's.
+    // A copy of a checkpoint is the same model, and its base is shared with the original.
     place.copy("run/checkpoint-11", "elsewhere");
     let (copy, _) = ask("elsewhere --base model --suite suite.toml");
     assert_eq!(copy, all(&first));
     let (alone, _) = ask("model --suite suite.toml");
     assert_eq!(alone, [all(&first)[0]]);
-    // Other weights, other pictures, another folder, or none: asked anew.
+    // With other weights, other images, another cache folder or no cache, all answers are computed again.
     place.copy("run/checkpoint-5", "older");
     let (older, _) = ask("older --base model --suite suite.toml");
     assert_eq!((older[0], older[1].1), (all(&first)[0], 0));
@@ -120,20 +120,20 @@ fn nothing_is_asked_twice_unless_it_changed() {
     assert_eq!(elsewhere, first);
     assert_eq!(std::fs::read_dir(place.path("there")).expect("made").count(), 2);
     assert_eq!(ask("run/last --no-cache").0, first);
-    let pictures = std::fs::read_dir(place.path("cases/images")).expect("pictures");
-    for path in pictures.map(|entry| entry.expect("a picture").path()) {
-        let mut picture = image::open(&path).expect("a picture").to_rgb8();
+    let pictures = std::fs::read_dir(place.path("cases/images")).expect("images");
+    for path in pictures.map(|entry| entry.expect("an image").path()) {
+        let mut picture = image::open(&path).expect("an image").to_rgb8();
         picture.get_pixel_mut(0, 0).0[0] ^= 64;
         picture.save(&path).expect("written");
     }
-    // Not what was recorded: refused until it is recorded anew.
+    // Images that differ from their recorded digests are refused until the digests are updated.
     let refused = place.refused("eval run/last --data cases --split train --max-cases 1 --json");
     assert!(refused.contains("changed after its digest was recorded"), "{refused}");
     let text = place.read("cases/cases.jsonl");
     let recorded = text.lines().map(|line| {
         let mut case: serde_json::Value = serde_json::from_str(line).expect("JSON");
         let path = place.path("cases").join(case["images"][0]["path"].as_str().expect("a path"));
-        case["images"][0]["sha256"] = sha256_hex(&std::fs::read(path).expect("a picture")).into();
+        case["images"][0]["sha256"] = sha256_hex(&std::fs::read(path).expect("an image")).into();
         format!("{case}\n")
     });
     place.write("cases/cases.jsonl", recorded.collect::<String>());
@@ -154,7 +154,7 @@ fn a_folder_holds_all_that_an_epoch_of_a_run_leaves() {
         assert!(!place.read(&format!("kept/{name}")).is_empty(), "{name}");
     }
     assert!(place.read("kept/tables/denominators.csv").contains("transfer"), "the attack on the base was made");
-    // A model alone is reported as what others are compared with.
+    // A model without a base is reported as the base.
     place.done("eval model --suite suite.toml --max-cases 1 --out alone");
     assert!(place.read("alone/report.html").contains("of the base"));
     assert!(!place.path("alone/base").exists());
@@ -162,7 +162,7 @@ fn a_folder_holds_all_that_an_epoch_of_a_run_leaves() {
 
 #[test]
 fn published_rules_stand_beside_the_strict_score() {
-    // Option scores hold no words to read; every rule says so.
+    // Option scoring gives no response text, so no published rule can be applied.
     insta::assert_snapshot!(TRAINED.0.done("eval run --max-cases 1 --compat").shown());
     let generated = TRAINED.0.done("eval run --max-cases 2 --scoring generate --compat --json").json();
     assert_eq!((&generated["scoring"], &generated["parser"]), (&"generate".into(), &"parse/2".into()));

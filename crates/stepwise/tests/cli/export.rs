@@ -22,7 +22,7 @@ fn what_is_written_is_said() {
     );
 }
 
-/// What an adapter has beside plain LoRA goes with it, into a PEFT folder and into the merged weights.
+/// DoRA and the other additions to plain LoRA are exported too, into a PEFT folder and into merged weights.
 #[test]
 fn adapters_of_every_kind_answer_as_their_run_does() {
     let place = Workplace::new();

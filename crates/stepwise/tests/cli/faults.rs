@@ -1,5 +1,5 @@
-//! What happens to a run from outside: a full disk, a folder that may not be written, pictures that vanish or change, steps of
-//! which nothing can be learned. Each ends clearly, and nothing that was learned is lost.
+//! Faults during a run: a full disk, a read-only folder, images that vanish or change, and steps without a finite loss
+//! or gradient. Each ends with a clear error, and no saved training is lost.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -12,7 +12,7 @@ use stepwise_trainer::checkpoint::{newest_complete, steps, verify};
 
 use crate::common::{Ran, Workplace};
 
-/// Every file of a checkpoint, by name.
+/// Name and content of every file of a checkpoint, sorted by name.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -23,7 +23,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// The newest checkpoint of one run is that of another, byte for byte.
+/// Asserts that the newest checkpoints of two runs are byte-identical.
 fn same_end(place: &Workplace, one: &str, other: &str) {
     let newest = [one, other].map(|run| newest_complete(&place.path(run)).expect("readable"));
     assert_eq!(newest[0], newest[1]);
@@ -47,7 +47,8 @@ fn a_full_disk_ends_a_run_and_leaves_what_was_saved() {
     let place = Workplace::new();
     let line = "train recipe.toml --set benchmark.suite=none --set train.save_steps=4 --set output_dir=";
     place.done(&format!("{line}whole"));
-    // No file may be longer than half an adapter: what a disk does that has room for the rest.
+    // A limit of half an adapter on the length of files acts like a disk that becomes full while
+    // the adapter is written.
     let adapter = place.path("whole/checkpoint-4/adapter_model.safetensors");
     let blocks = std::fs::metadata(adapter).expect("saved").len() / 1024;
     let full = format!("trap '' XFSZ; ulimit -f {blocks}");
@@ -86,7 +87,7 @@ fn a_full_disk_ends_a_benchmark_and_its_answers_are_not_asked_again() {
     assert_eq!(outcomes, whole);
 }
 
-/// Runs the command as a user who may not write where a folder is read-only; none where that user cannot be had.
+/// Runs the command as a user without write access to read-only folders; None if the test cannot become such a user.
 #[allow(clippy::print_stderr)]
 fn as_nobody(place: &Workplace, line: &str) -> Option<Ran> {
     let mut command = place.command(&line.split_whitespace().collect::<Vec<_>>());
@@ -124,12 +125,13 @@ fn a_read_only_folder_is_refused_and_stays_as_it_was() {
     assert!(!place.path("locked/run").exists());
 }
 
-/// A run whose training pictures are spoiled after its first step, and then mended.
+/// Runs training, damages all images with `spoil` after the first step, and resumes after restoring them.
+/// Returns exit code and error of the run that stopped.
 fn spoiled(spoil: impl Fn(&Path)) -> String {
     let place = Workplace::new();
     place.done("data synth cases --cases 24 --seed 2 --image-size 64");
     let line = "train recipe.toml --set benchmark.suite=none --set train.logging_steps=1";
-    // The recipe draws its cases; these are in files.
+    // Cases in files instead of synthetic cases of the recipe.
     place.edit(
         "recipe.toml",
         "recipe.toml",
@@ -149,9 +151,9 @@ fn spoiled(spoil: impl Fn(&Path)) -> String {
     while !text.lines().any(|line| line.starts_with("step ")) {
         assert!(said.read_line(&mut text).expect("text") > 0, "ended before its first step: {text}");
     }
-    // What is in memory by then is learned; the second phase reads them all again.
-    for entry in std::fs::read_dir(place.path("cases/images")).expect("pictures") {
-        spoil(&entry.expect("a picture").path());
+    // Images in memory are still trained on; the second phase reads all images again.
+    for entry in std::fs::read_dir(place.path("cases/images")).expect("images") {
+        spoil(&entry.expect("an image").path());
     }
     said.read_to_string(&mut text).expect("text");
     let ran = Ran { code: child.wait().expect("ended").code(), stdout: String::new(), stderr: text };
@@ -176,7 +178,7 @@ fn a_picture_that_vanishes_during_a_run_stops_it_and_nothing_is_lost() {
 #[test]
 fn a_picture_that_changes_during_a_run_stops_it_and_nothing_is_lost() {
     insta::assert_snapshot!(spoiled(|path| {
-        let mut picture = image::open(path).expect("a picture").to_rgb8();
+        let mut picture = image::open(path).expect("an image").to_rgb8();
         picture.get_pixel_mut(0, 0).0[0] ^= 1;
         picture.save(path).expect("written");
     }));
@@ -186,8 +188,8 @@ fn a_picture_that_changes_during_a_run_stops_it_and_nothing_is_lost() {
 fn a_picture_that_changed_before_a_run_or_an_evaluation_is_refused() {
     let place = Workplace::with_run();
     place.done("data synth cases --cases 24 --seed 2 --image-size 64");
-    for entry in std::fs::read_dir(place.path("cases/images")).expect("pictures") {
-        std::fs::copy(place.path("cases/images/synth-2-000000.png"), entry.expect("a picture").path()).expect("copied");
+    for entry in std::fs::read_dir(place.path("cases/images")).expect("images") {
+        std::fs::copy(place.path("cases/images/synth-2-000000.png"), entry.expect("an image").path()).expect("copied");
     }
     place.edit("recipe.toml", "files.toml", "synth = { cases = 24, seed = 2, image_size = 64 }", "dataset = \"cases\"");
     let mut said = String::new();
@@ -200,7 +202,8 @@ fn a_picture_that_changed_before_a_run_or_an_evaluation_is_refused() {
     insta::assert_snapshot!(said);
 }
 
-/// A workplace with cases in files, of which one training case holds a token whose embedding is no number.
+/// Workplace with cases in files, where one question of a training case has a token whose embedding is NaN. Returns the
+/// name of that question, too.
 fn with_a_poisoned_case() -> (Workplace, String) {
     let place = Workplace::new();
     place.done("data synth cases --cases 24 --seed 2 --image-size 64");
@@ -213,7 +216,7 @@ fn with_a_poisoned_case() -> (Workplace, String) {
         format!("{}/{}", case["case_id"].as_str().expect("an id"), case["chain"][0]["id"].as_str().expect("an id"));
     place.write("cases/cases.jsonl", cases.iter().map(|case| format!("{case}\n")).collect::<String>());
 
-    // The sign's two bytes are two tokens, as no word of the tokenizer holds it.
+    // The character's two bytes are two tokens, because no token of the vocabulary contains the character.
     let tokenizer: Value = serde_json::from_str(&place.read("model/tokenizer.json")).expect("JSON");
     let token = tokenizer["model"]["vocab"]["\u{a4}"].as_u64().expect("every byte has its token") as usize;
     let path = place.path("model/model.safetensors");
@@ -247,7 +250,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_names_the_question() {
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.error().contains(&format!("the loss is NaN at {name} -> ")), "{}", ran.error());
     insta::assert_snapshot!(ran.error());
-    // What was learned before is saved, and a run that skips the step goes on from there.
+    // Earlier steps are saved, and a run that skips the step resumes after them.
     let done: u64 = ran
         .error()
         .rsplit_once("stopped after step ")
@@ -279,13 +282,13 @@ fn nothing_is_learned_from_a_step_that_is_skipped() {
     let skipped: Vec<&Value> = lines.iter().filter(|line| line.get("skipped").is_some()).collect();
     assert!(skipped.len() == 1 && skipped[0]["current_steps"] == step, "{skipped:?}");
     assert!(lines.iter().all(|line| line.get("loss").is_none_or(|loss| loss.as_f64().is_some_and(f64::is_finite))));
-    // Weights and moments before and after are the same.
+    // The skipped step changes neither weights nor moments.
     let [before, after] = [step - 1, step].map(|step| files(&place.path(&format!("run/checkpoint-{step}"))));
     for name in ["adapter_model.safetensors", "optimizer.safetensors"] {
         let of = |files: &[(String, Vec<u8>)]| files.iter().find(|(file, _)| file == name).expect("there").1.clone();
         assert!(of(&before) == of(&after), "{name}");
     }
-    // The optimiser has taken a step fewer than the run; a run that goes on after it knows.
+    // The optimiser has taken one step fewer than the run; a resumed run uses its own count.
     place.copy("run", "kept");
     for later in step + 1..=11 {
         std::fs::remove_dir_all(place.path(&format!("run/checkpoint-{later}"))).expect("there");
@@ -294,7 +297,8 @@ fn nothing_is_learned_from_a_step_that_is_skipped() {
     same_end(&place, "run", "kept");
 }
 
-/// The adapter of a finished run, its matrices filled with two numbers.
+/// Copies the adapter of the finished run and fills its `lora_A` matrices with `down` and its
+/// `lora_B` matrices with `up`.
 fn filled(place: &Workplace, down: f32, up: f32) {
     place.copy("run/checkpoint-11", "adapter");
     let path = place.path("adapter/adapter_model.safetensors");
@@ -315,7 +319,7 @@ fn filled(place: &Workplace, down: f32, up: f32) {
 #[test]
 fn a_gradient_that_is_infinite_stops_the_run_or_is_skipped() {
     let place = Workplace::with_run();
-    // The model answers as its base, and whatever changes the adapter changes the answer beyond measure.
+    // With `lora_A` zero, the model equals its base, but the gradient overflows.
     filled(&place, 0.0, 1e30);
     let line = format!("train recipe.toml {QUIET} --set adapter_name_or_path=adapter --set output_dir=");
     let stopped = place.run(&format!("{line}stop"));

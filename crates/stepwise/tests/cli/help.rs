@@ -1,4 +1,4 @@
-//! What each command says of itself.
+//! Help texts of the commands.
 
 use crate::common::Workplace;
 

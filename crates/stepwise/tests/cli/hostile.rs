@@ -1,10 +1,10 @@
-//! Files made to do harm: each is refused by name, with what to do, before anything large is held.
+//! Malicious files: each is refused with its name and advice before a large amount of memory is used.
 
 use serde_json::{Value, json};
 
 use crate::common::Workplace;
 
-/// A PNG whose header promises so many pixels, with a correct checksum and little data behind it.
+/// PNG whose header has this width and height and a correct checksum, but almost no data.
 fn png_bomb(width: u32, height: u32) -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend(width.to_be_bytes());
@@ -17,11 +17,11 @@ fn png_bomb(width: u32, height: u32) -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec(), header, crc.to_be_bytes().to_vec(), data.to_vec()].concat()
 }
 
-/// A JPEG whose frame promises 65,535 pixels a side.
+/// JPEG whose frame header states 65,535 pixels per side.
 const JPEG_BOMB: &[u8] = b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03\x01\x11\0\x02\x11\0\x03\x11\0\
     \xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0\0\0\0\0\xff\xd9";
 
-/// Twelve drawn cases below `cases`, each line through `change` with its row, counted from 1.
+/// Writes twelve synthetic cases to `cases`, each changed by `change`, which gets the row counted from 1.
 fn cases(change: impl Fn(usize, &mut Value)) -> Workplace {
     let place = Workplace::empty();
     place.done("data synth cases --cases 12 --seed 1 --image-size 64");
@@ -35,7 +35,7 @@ fn cases(change: impl Fn(usize, &mut Value)) -> Workplace {
     place
 }
 
-/// Checks the cases in an address space that no bomb would fit.
+/// Runs `check` with an address space of 8 GiB, too small for the stated sizes.
 #[cfg(unix)]
 fn checked(place: &Workplace) -> String {
     let ran = place.limited("ulimit -v 8388608", "check cases");
@@ -96,7 +96,7 @@ fn bytes_and_numbers_that_are_none_are_told_by_row() {
     insta::assert_snapshot!(place.run("check cases").shown());
 }
 
-/// A safetensors file with this header, said to be so long.
+/// Safetensors file with this header and this stated header length.
 fn safetensors(length: u64, header: &str) -> Vec<u8> {
     [&length.to_le_bytes(), header.as_bytes(), &[0; 64]].concat()
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C.
+//! Ctrl-C during training and evaluation.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -50,7 +50,7 @@ fn it_saves_and_ends_with_130_and_resume_completes_the_run() {
 #[test]
 fn twice_leaves_at_once() {
     let place = Workplace::new();
-    // Steps long enough to be left in the middle.
+    // Long steps, so that the second Ctrl-C arrives during a step.
     let line = "train recipe.toml --set benchmark.suite=none --set train.gradient_accumulation_steps=32 \
                 --set data.synth.cases=200 --set train.logging_steps=1";
     let mut child = place

@@ -1,11 +1,10 @@
-//! What `--json` gives to programs: every key with the kind of its value, so that none goes or changes unnoticed.
+//! Output of `--json`: every key with the type of its value, so that no key is removed or changed unnoticed.
 
 use serde_json::{Map, Value};
 
 use crate::common::{TRAINED, Workplace};
 
-/// The kinds in the place of values; of a list its first element. Of many objects those with the same
-/// keys are told by the first.
+/// Replaces values by their types. A list is described by its first element, objects with the same keys by the first.
 fn kinds(value: &Value) -> Value {
     match value {
         Value::Null => "null".into(),
@@ -18,7 +17,7 @@ fn kinds(value: &Value) -> Value {
     }
 }
 
-/// The kind of a key's value. Whether a measured number is there depends on what a model answered.
+/// Type of a key's value. Measured values may be null, depending on the model's answers.
 fn kind(key: &str, value: &Value) -> Value {
     match key {
         "value" | "ci" => "measured, or null".into(),
@@ -26,7 +25,7 @@ fn kind(key: &str, value: &Value) -> Value {
     }
 }
 
-/// The names of values with the same keys stand together, before the first of those values.
+/// Joins the names of values that have the same keys, and describes the first of these values.
 fn groups(all: &Map<String, Value>) -> Value {
     let mut groups: Vec<(Vec<&str>, Vec<&String>, &Value)> = Vec::new();
     for (name, value) in all {
@@ -53,7 +52,7 @@ fn programs_find_every_key() {
         "eval run --max-cases 1 --json",
         "compare run/checkpoint-5 run --json",
     ] {
-        // Problems of cases stand on stdout, too.
+        // Problems in cases are on stdout too, with exit code 2.
         let found = kinds(&place.run(line).json());
         let pretty = serde_json::to_string_pretty(&found).expect("JSON");
         said.push_str(&format!("$ stepwise {line}\n{pretty}\n\n"));

@@ -1,4 +1,4 @@
-//! A run that is killed twenty times, at random moments of every kind of work, and goes on each time.
+//! A run that is killed twenty times, at random moments of every kind of work, and resumed each time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,27 +11,27 @@ use stepwise_trainer::checkpoint::newest_complete;
 
 use crate::common::Workplace;
 
-/// What the run is at when the time until it is killed begins to count.
+/// Work at whose start the delay before the kill begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
-    /// Anything: it has just been started.
+    /// Any work: the process was just started.
     Starting,
-    /// Steps.
+    /// Training steps.
     Stepping,
-    /// A checkpoint.
+    /// Writing a checkpoint.
     Saving,
-    /// Questions of the benchmark.
+    /// Benchmark after an epoch.
     Testing,
 }
 
-/// The kinds of work, and milliseconds after their beginning within which it is killed.
+/// Kinds of work, with the longest delay before the kill in milliseconds.
 const MOMENTS: [(Work, u64); 4] =
     [(Work::Starting, 1500), (Work::Stepping, 40), (Work::Saving, 8), (Work::Testing, 60)];
 
 const LINE: &str =
     "train recipe.toml --set train.save_steps=1 --set train.logging_steps=1 --set train.save_total_limit=3";
 
-/// Kills a run twenty times, more than one run if one ends before, and compares each with one that was left alone.
+/// Kills a run twenty times, with a new run when one finishes earlier, and compares each run with an undisturbed one.
 pub fn twenty_times() {
     let whole = Workplace::new();
     whole.done(LINE);
@@ -57,7 +57,7 @@ pub fn twenty_times() {
     assert_eq!(killed.values().copied().collect::<Vec<_>>(), [5; 4], "{killed:?}");
 }
 
-/// Starts the run, or goes on with it, and kills it some time after it has begun `work`. False where it came to its end.
+/// Starts or resumes the run, and kills it `delay` after it has begun `work`. Returns false if the run finished before.
 fn kill(place: &Workplace, work: Work, delay: Duration) -> bool {
     let run = place.path("run");
     let before = Before::of(&run);
@@ -89,7 +89,7 @@ fn kill(place: &Workplace, work: Work, delay: Duration) -> bool {
     true
 }
 
-/// What a run had left when it was started again.
+/// State of a run before it is started again.
 struct Before {
     step: u64,
     answers: u64,
@@ -115,21 +115,21 @@ fn names(folder: &Path) -> Vec<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Bytes of answers in journals.
+/// Total length of the answer journals, in bytes.
 fn answers(run: &Path) -> u64 {
     let tested = run.join("benchmark");
     let journals = names(&tested).into_iter().map(|name| tested.join(name).join("outcomes.part.jsonl"));
     journals.filter_map(|path| std::fs::metadata(path).ok()).map(|about| about.len()).sum()
 }
 
-/// The last step of the log.
+/// Last step in the log; 0 without one.
 fn logged(run: &Path) -> u64 {
     let log = std::fs::read_to_string(run.join("trainer_log.jsonl")).unwrap_or_default();
     let steps = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()?["current_steps"].as_u64());
     steps.max().unwrap_or(0)
 }
 
-/// Every file and link of a run but those that tell the time, and the log without its times.
+/// Content of every file and target of every link of a run, without the times in the log and without files of times.
 fn left(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![run.to_path_buf()];

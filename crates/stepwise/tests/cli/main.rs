@@ -1,5 +1,5 @@
-//! The command as a user meets it: what it prints, where, and how it ends. One test program, so that the small model and the
-//! finished run that most tests start from are made once.
+//! Tests of the program: its output on stdout and stderr and its exit codes. They are one test binary, so that the
+//! small model and the finished run that most tests need are made once.
 
 #[cfg(unix)]
 mod faults;

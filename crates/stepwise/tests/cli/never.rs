@@ -1,4 +1,4 @@
-//! What must never happen: fifteen things that have hurt users of training tools, each held by the test that has its name.
+//! Fifteen failures of training tools that must never happen. Each test is named after one of them.
 
 use std::path::Path;
 
@@ -19,7 +19,8 @@ use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::common::{RECIPE, TRAINED, Workplace};
 
-/// The reader of the small model, the recipe's training cases, and every lesson of each as its first phase teaches it.
+/// Pipeline of the small model, the cases of the recipe, and one training example for every question of every training
+/// case, made as in the first phase that contains its stage.
 fn examples(place: &Workplace, overrides: &[&str]) -> (VlmPipeline, Cases, Vec<(SampleIndex, TrainingExample)>) {
     let overrides: Vec<String> = overrides.iter().map(|&set| set.to_owned()).collect();
     let recipe = Recipe::load(&place.path("recipe.toml"), &overrides).expect("a recipe");
@@ -35,7 +36,9 @@ fn examples(place: &Workplace, overrides: &[&str]) -> (VlmPipeline, Cases, Vec<(
             let sample = SampleIndex { case, item };
             made.push((
                 sample,
-                making.of(run_plan.beginning(phase.expect("every stage is taught")), sample).expect("a lesson"),
+                making
+                    .of(run_plan.beginning(phase.expect("every stage is trained")), sample)
+                    .expect("a training example"),
             ));
         }
     }
@@ -43,7 +46,7 @@ fn examples(place: &Workplace, overrides: &[&str]) -> (VlmPipeline, Cases, Vec<(
     (pipeline, cases, made)
 }
 
-/// Rewrites a file of a model's folder.
+/// Changes a JSON file of a model folder.
 fn change(place: &Workplace, file: &str, change: impl Fn(&mut Value)) {
     let mut value: Value = serde_json::from_str(&place.read(file)).expect("JSON");
     change(&mut value);
@@ -59,21 +62,21 @@ fn never_01_image_tokens_differ_from_image_features() {
         let (pipeline, _, made) = examples(&place, &set.each_ref().map(String::as_str));
         let config = pipeline.model.config();
         let mut tiles_seen = 0;
-        for (_, lesson) in made.iter().step_by(9) {
-            let encoded = pipeline.encode(&lesson.example, false).expect("encodes");
+        for (_, example) in made.iter().step_by(9) {
+            let encoded = pipeline.encode(&example.example, false).expect("encodes");
             let tokens = encoded.ids.iter().filter(|id| **id == config.image_token_id).count();
-            let tiles: usize = lesson.example.images.iter().map(|image| image.grid.tiles()).sum();
-            assert_eq!(tokens, tiles * config.features_per_tile(), "{size} {splitting} {}", lesson.name);
+            let tiles: usize = example.example.images.iter().map(|image| image.grid.tiles()).sum();
+            assert_eq!(tokens, tiles * config.features_per_tile(), "{size} {splitting} {}", example.name);
             assert_eq!(encoded.images.iter().map(|span| span.len).sum::<usize>(), tokens);
             let batch =
-                MicroBatch::new(&pipeline.processor, std::slice::from_ref(lesson), true, 8192).expect("packs").batch;
+                MicroBatch::new(&pipeline.processor, std::slice::from_ref(example), true, 8192).expect("packs").batch;
             assert_eq!(batch.tiles(), tiles);
             assert!(pipeline.losses(&batch, &Pass::ANSWER).1.iter().all(|loss| loss.is_finite()));
             tiles_seen = tiles_seen.max(tiles);
         }
         assert_eq!(tiles_seen > 1, splitting, "{size} {splitting}");
     }
-    // Files that would make them differ are refused.
+    // Model folders in which the numbers would differ are refused.
     let mut said = String::new();
     for (file, key, value) in [
         ("processor_config.json", "image_seq_len", json!(5)),
@@ -94,23 +97,23 @@ fn never_02_a_wrong_label_mask_trains() {
     for form in ["text", "letter"] {
         let (pipeline, cases, made) = examples(&place, &[&format!("train.answer_form={form}")]);
         assert!(made.len() > 60);
-        for (sample, lesson) in &made {
+        for (sample, example) in &made {
             let case = &cases.train[sample.case];
             let answer_form = if form == "text" { AnswerForm::Text } else { AnswerForm::Letter };
             let answer =
                 prompt(case, &case.chain[sample.item], &PromptOptions { answer_form, ..PromptOptions::default() })
                     .answer;
-            let encoded = pipeline.encode(&lesson.example, false).expect("encodes");
+            let encoded = pipeline.encode(&example.example, false).expect("encodes");
             let learned: Vec<u32> =
                 encoded.ids.iter().zip(&encoded.supervised).filter(|(_, on)| **on).map(|(id, _)| *id).collect();
-            // One run of tokens, the last ones but for the line's end: the answer and what ends it, and nothing else.
+            // The supervised tokens are contiguous: the answer and its end token, and nothing else.
             let first = encoded.supervised.iter().position(|on| *on).expect("an answer");
-            assert!(encoded.supervised[first..first + learned.len()].iter().all(|on| *on), "{}", lesson.name);
+            assert!(encoded.supervised[first..first + learned.len()].iter().all(|on| *on), "{}", example.name);
             let words: String = pipeline.processor.token_strings(&learned).concat();
-            assert_eq!(words, format!(" {answer}<end_of_utterance>"), "{}", lesson.name);
+            assert_eq!(words, format!(" {answer}<end_of_utterance>"), "{}", example.name);
         }
     }
-    // Templates whose answers begin otherwise than their prompts end, or in the middle of a token, would move the mask.
+    // A template would shift the mask if its answers did not start where its prompts end, or started within a token.
     let mut said = String::new();
     for (old, new) in [("'Assistant:'", "'Answer:'"), ("'Assistant:'", "'Assistant: '")] {
         let place = Workplace::new();
@@ -135,7 +138,7 @@ fn never_03_a_resume_differs_by_a_bit() {
 
 const ASK: &str = "--question what? --max-new-tokens 1 --options CT MRI --json";
 
-/// Log-likelihoods of two answers.
+/// Log-likelihoods of the options for the model `who`.
 pub fn likelihoods(place: &Workplace, who: &str) -> Vec<f64> {
     let answer = place.done(&format!("ask --model_name_or_path {who} {ASK}")).json();
     let options = answer["options"].as_array().expect("a list");
@@ -148,7 +151,7 @@ fn never_04_an_exported_adapter_has_no_effect_or_another_one_elsewhere() {
     place.done("export run run/peft --format peft");
     let [run, base] = ["run", "model"].map(|who| likelihoods(&place, who));
     assert_ne!(run, base);
-    // Nothing but the adapter's own folder and the base, in another place.
+    // Only the adapter folder and the base, in another workplace.
     let elsewhere = Workplace::empty();
     for name in ["adapter_config.json", "adapter_model.safetensors"] {
         elsewhere
@@ -160,7 +163,7 @@ fn never_04_an_exported_adapter_has_no_effect_or_another_one_elsewhere() {
         elsewhere.write(&format!("base/{name}"), std::fs::read(&path).expect("a file"));
     }
     assert_eq!(likelihoods(&elsewhere, "base --adapter adapter"), run);
-    // One whose tensors match no module is refused, and does not answer as the base.
+    // An adapter whose tensors match no module is refused, instead of answering like the base.
     elsewhere.edit("adapter/adapter_config.json", "adapter/adapter_config.json", "q_proj", "q_projection");
     insta::assert_snapshot!(elsewhere.refused(&format!("ask --model_name_or_path base --adapter adapter {ASK}")));
 }
@@ -177,7 +180,7 @@ fn never_05_merged_weights_answer_differently() {
         }
         assert_ne!(merged, base, "{dtype} answers as the base does");
     }
-    // And to every question of the benchmark: no answer is another one.
+    // All answers in the benchmark are equal too.
     place.done("data synth cases --cases 24 --seed 1 --image-size 64");
     place.done("eval float32 --base model --suite suite.toml --data cases --out merged");
     place.done("eval run --suite suite.toml --data cases --out run-again");
@@ -204,7 +207,7 @@ fn never_06_a_test_uses_another_template_resize_or_system_prompt_than_the_traini
     ] {
         let place = Workplace::with_run();
         change(&place, &format!("model/{file}"), |content| {
-            // A system prompt that training did not have.
+            // A system prompt that was not used in training.
             let system = || json!(format!("System: be brief\n{}", content[key].as_str().expect("a template")));
             let value = value.clone().unwrap_or_else(system);
             assert_ne!(content[key], value);
@@ -220,12 +223,12 @@ fn never_06_a_test_uses_another_template_resize_or_system_prompt_than_the_traini
 
 #[test]
 fn never_07_a_score_depends_on_a_lenient_parser() {
-    // Published rules, some of which guess what was meant, stand beside the score and do not touch it.
+    // Published rules, some of which guess the intended answer, are reported next to the score and do not change it.
     let strict = TRAINED.0.done("eval run --max-cases 2 --scoring generate --json").json();
     let with_rules = TRAINED.0.done("eval run --max-cases 2 --scoring generate --compat --json").json();
     assert_eq!((&strict["metrics"], &strict["conditions"]), (&with_rules["metrics"], &with_rules["conditions"]));
     assert!(strict.get("compat").is_none() && with_rules["compat"].as_array().is_some_and(|rules| rules.len() > 5));
-    // Whatever has to be guessed is no answer.
+    // A response that must be guessed is not an answer.
     let case = stepwise_data::synth::record(0, &stepwise_data::synth::SynthOptions::default());
     let item = case.chain.iter().find(|item| matches!(item.answer, Answer::Choice { .. })).expect("a choice");
     let asked = prompt(&case, item, &PromptOptions::default());
@@ -253,7 +256,7 @@ fn never_08_memory_runs_out_late() {
     let small = "train recipe.toml --set benchmark.suite=none --set train.max_steps=1 --set data.synth.cases=900";
     let large =
         format!("{small} --set train.per_device_train_batch_size=600 --set train.gradient_accumulation_steps=1");
-    // Addresses that the small run takes, and half of what the large one needs beyond them.
+    // The address space of the small run, plus half of the additional memory of the large run.
     let mut child = place
         .command(&format!("{small} --set output_dir=small").split(' ').collect::<Vec<_>>())
         .stderr(std::process::Stdio::null())
@@ -280,7 +283,8 @@ fn never_08_memory_runs_out_late() {
 
     let ran = place.limited(&limit, &large);
     assert_ne!(ran.code, Some(0));
-    // It was said before, with what to lower; and it happened before the first step, in the largest micro-batch.
+    // A warning with advice came before, and the run failed before its first step, in the dry run of
+    // the largest micro-batch.
     let lines: Vec<&str> = ran.stderr.lines().collect();
     let place_of = |what: &str| {
         lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}: {lines:#?}"))
@@ -290,14 +294,14 @@ fn never_08_memory_runs_out_late() {
     let trying = place_of("dry run of the largest micro-batch: ");
     assert!(warned < trying && trying < place_of("memory allocation of "), "{lines:#?}");
     assert!(!ran.stderr.contains("\nstep "), "{}", ran.stderr);
-    // What was advised helps.
+    // Following the advice helps.
     let ran = place.limited(&limit, &format!("{small} --resume"));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
 
 #[test]
 fn never_09_an_unknown_or_misspelt_key_is_dropped() {
-    // Every key there is, with a letter too many.
+    // Every key of a recipe with one extra letter.
     let mut tried = 0;
     for key in reference().keys {
         let section = key.section.replace("curriculum.phase", "curriculum.phase.0");
@@ -309,7 +313,7 @@ fn never_09_an_unknown_or_misspelt_key_is_dropped() {
         tried += 1;
     }
     assert!(tried > 100, "{tried}");
-    // In suites, cases and studies as well.
+    // Misspelt keys in suites, cases and studies.
     let place = Workplace::new();
     place.done("data synth cases --cases 12 --seed 1 --image-size 64");
     place.edit("suite.toml", "misspelt.toml", "control =", "contrl =");
@@ -366,11 +370,13 @@ fn never_11_a_loss_is_averaged_over_micro_batches_instead_of_supervised_tokens()
             assert!((apart - together).abs() < 1e-4 * together, "{key}: {apart} apart, {together} together");
         }
     }
-    // Cases differ in how many tokens their answers have, so the mean of means would be another number.
+    // Answers differ in their number of tokens, so a mean of means would give another loss.
     let (_, _, made) = examples(&place, &[]);
     let mut lengths: Vec<usize> = made
         .iter()
-        .map(|(_, lesson)| lesson.example.conversation.messages.last().map_or(0, |answer| format!("{answer:?}").len()))
+        .map(|(_, example)| {
+            example.example.conversation.messages.last().map_or(0, |answer| format!("{answer:?}").len())
+        })
         .collect();
     lengths.dedup();
     assert!(lengths.len() > 10);
@@ -380,7 +386,7 @@ fn never_11_a_loss_is_averaged_over_micro_batches_instead_of_supervised_tokens()
 fn never_12_a_deep_or_turned_picture_is_clipped_or_turned_unnoticed() {
     let place = Workplace::new();
     let save = |name: &str, picture: &dyn Fn(&Path)| picture(&place.path(name));
-    // Sixteen bits: what fits into eight is the darkest 256th of them.
+    // 16-bit images: clipping to 8 bits would keep only the darkest 256th of the values.
     let deep = ImageBuffer::<Luma<u16>, _>::from_fn(64, 64, |x, y| Luma([(x * 1000 + y * 24) as u16]));
     let scaled = ImageBuffer::<Luma<u8>, _>::from_fn(64, 64, |x, y| {
         Luma([(f64::from(deep.get_pixel(x, y).0[0]) / 257.0).round() as u8])
@@ -393,7 +399,7 @@ fn never_12_a_deep_or_turned_picture_is_clipped_or_turned_unnoticed() {
     assert_eq!(asked("deep.png"), asked("scaled.png"));
     assert_ne!(asked("deep.png"), asked("clipped.png"));
 
-    // Six in EXIF: the picture is seen a quarter turned.
+    // EXIF orientation 6: the image is shown turned by 90 degrees.
     let lying = ImageBuffer::<Luma<u8>, _>::from_fn(64, 48, |x, y| Luma([(x * 3 + y) as u8]));
     let jpeg = |turn: Option<u8>| {
         let mut bytes = Vec::new();
@@ -413,7 +419,7 @@ fn never_12_a_deep_or_turned_picture_is_clipped_or_turned_unnoticed() {
     assert_eq!(asked("turned.jpg"), asked("upright.png"));
     assert_ne!(asked("turned.jpg"), asked("lying.jpg"));
 
-    // Formats in which white may be stored as 0 are not guessed at.
+    // Formats in which 0 may mean white are refused, because the meaning would be a guess.
     place.write("scan.dcm", [&[0u8; 128][..], b"DICM"].concat());
     place.write("scan.tif", b"II*\0\x08\0\0\0\0\0\0\0\0\0");
     let refused =
@@ -430,8 +436,8 @@ fn never_13_patients_near_duplicates_or_paraphrases_are_on_both_sides_of_a_split
     let of = |split: &str| cases.iter().position(|case| case["split"] == split).expect("a case");
     let (train, test) = (of("train"), of("test"));
     let picture = |case: usize| cases[case]["images"][0]["path"].as_str().expect("a path").to_owned();
-    // The same picture a little brighter.
-    let mut brighter = image::open(place.path("cases").join(picture(train))).expect("a picture").to_rgb8();
+    // The same image, slightly brighter.
+    let mut brighter = image::open(place.path("cases").join(picture(train))).expect("an image").to_rgb8();
     brighter.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|value| value.saturating_add(2)));
     brighter.save(place.path("cases/images/brighter.png")).expect("saved");
     let digest =
@@ -459,11 +465,11 @@ fn never_13_patients_near_duplicates_or_paraphrases_are_on_both_sides_of_a_split
             .unwrap_or_else(|| panic!("{name}: {}", ran.stdout));
         said.push_str(&format!("{name}: {problem}\n"));
         if name != "near-duplicate" {
-            // What needs no look into the pictures is refused by whoever reads cases.
+            // Every command that reads cases refuses problems that show without reading images.
             said.push_str(&place.refused("train recipe.toml --set data.dataset=cases"));
         }
     }
-    // Phrases that the benchmark asks in are not learned from.
+    // Training with the held-out sentences of the benchmark is refused.
     let held_out = "curriculum.augment={ hint_plus = { share = 0.1, families = \"held_out\" } }";
     let ran = place.run_args(&["train", "recipe.toml", "--set", held_out]);
     assert_eq!(ran.code, Some(2));
@@ -472,7 +478,7 @@ fn never_13_patients_near_duplicates_or_paraphrases_are_on_both_sides_of_a_split
 
 #[test]
 fn never_14_an_unparsed_reply_counts_as_right_or_as_fooled() {
-    // An untrained model says nothing that could be read.
+    // An untrained model gives no response that can be parsed.
     let summary = TRAINED.0.done("eval model --suite suite.toml --max-cases 6 --scoring generate --json").json();
     let (mut unparsed, mut hinted) = (0, 0);
     for condition in summary["conditions"].as_array().expect("a list") {
@@ -486,14 +492,14 @@ fn never_14_an_unparsed_reply_counts_as_right_or_as_fooled() {
         hinted += if condition["id"] == "hint_minus" { count("unparsed") } else { 0 };
     }
     assert!(unparsed > 50 && hinted > 5, "{unparsed} {hinted}");
-    // Where every reply is unparsed, nobody was right and nobody was fooled.
+    // If no response is right, both accuracies are 0.
     for (metric, value) in [("robust_accuracy", 0.0), ("accuracy:clean", 0.0)] {
         let all = summary["conditions"].as_array().expect("a list").iter().all(|condition| condition["right"] == 0);
         assert!(!all || summary["metrics"][metric]["value"].as_f64() == Some(value), "{metric}");
     }
 }
 
-/// System calls that reach another machine. Starting a process takes a pair of sockets, which reaches none.
+/// Calls that reach another machine. `socketpair`, which starting a process uses, reaches none and is not listed.
 #[cfg(target_os = "linux")]
 const REACHING: [&str; 8] = ["connect", "bind", "listen", "accept4", "socket", "getaddrinfo", "sendto", "recvfrom"];
 
@@ -501,10 +507,10 @@ const REACHING: [&str; 8] = ["connect", "bind", "listen", "accept4", "socket", "
 #[cfg(target_os = "linux")]
 #[allow(clippy::print_stderr)]
 fn never_15_a_command_but_fetch_uses_the_network() {
-    // There is no `fetch` yet, so no command may.
+    // There is no command `fetch`, so no command may use the network.
     let help = Workplace::empty().done("--help").stdout;
     assert!(!help.contains("  fetch "), "the command `fetch` needs its exception here: {help}");
-    // The program cannot: it has no call by which another machine could be reached.
+    // The program cannot use the network: it links none of these calls.
     let program = env!("CARGO_BIN_EXE_stepwise");
     let Ok(listed) = std::process::Command::new("nm").args(["--dynamic", "--undefined-only", program]).output() else {
         eprintln!("skipped: nm is absent");
@@ -516,7 +522,7 @@ fn never_15_a_command_but_fetch_uses_the_network() {
     assert!(called.contains(&"openat") || called.contains(&"open64"), "nm lists what is called: {called:?}");
     let reaching: Vec<&&str> = called.iter().filter(|name| REACHING.contains(name)).collect();
     assert!(reaching.is_empty(), "the program calls {reaching:?}");
-    // And does not: in a space of its own that has no network, a run and its evaluation come to their end.
+    // The program does not use the network: a run and an evaluation finish in a namespace without a network.
     let alone = std::process::Command::new("unshare").args(["-rn", "true"]).status();
     if !alone.is_ok_and(|status| status.success()) {
         eprintln!("skipped: no space without a network can be had");

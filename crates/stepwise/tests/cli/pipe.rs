@@ -1,4 +1,4 @@
-//! Output that nobody reads any more.
+//! Output whose reader has closed the pipe.
 
 use std::process::Stdio;
 

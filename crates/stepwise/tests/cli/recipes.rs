@@ -87,7 +87,7 @@ fn check_says_what_a_run_would_do_and_need() {
     assert!(!place.path("run").exists());
 }
 
-/// On the shipped model: the estimate before the first step, and the most that the process then held.
+/// Compares the estimate before the first step with the measured peak, on the shipped model.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_memory_estimate_is_within_a_quarter_of_the_measured_peak() {

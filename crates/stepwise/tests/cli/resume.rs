@@ -46,7 +46,7 @@ fn a_torn_checkpoint_is_skipped_and_the_one_before_it_goes_on() {
     assert!(fs::read(weights).expect("there") == fs::read(whole).expect("there"), "other weights than the first time");
 }
 
-/// A byte flipped, the end cut off, or the file gone: each of them, in each file of the newest checkpoint.
+/// Damages each file of the newest checkpoint in three ways: a bit flipped, the end cut off, the file removed.
 #[test]
 fn a_checkpoint_with_any_file_damaged_is_passed_over_for_the_one_before() {
     let place = Workplace::with_run();
@@ -56,7 +56,8 @@ fn a_checkpoint_with_any_file_damaged_is_passed_over_for_the_one_before() {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let whole = fs::read(&path).expect("a file");
-        // In the middle of a value, also of the list of digests: white space there means nothing.
+        // The flipped bit is in a hexadecimal digit, because a change of white space would not matter
+        // in a list of digests.
         let middle = (whole.len() / 2..).find(|at| whole[*at].is_ascii_hexdigit()).expect("a digit");
         let mut flipped = whole.clone();
         flipped[middle] ^= 1;

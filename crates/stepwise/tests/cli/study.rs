@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::common::{RECIPE, Ran, Workplace};
 
-/// Two arms of one budget: 16 training cases are whole batches of every stage.
+/// Study of two arms with equal budgets: 16 training cases fill whole batches in every stage.
 const STUDY: &str = r#"base = "base.toml"
 output_dir = "out"
 seeds = [1, 2]
@@ -33,7 +33,7 @@ pub fn furnished() -> Workplace {
     place
 }
 
-/// The finished study, and what was said.
+/// Workplace with the finished study, and stderr of the command.
 pub static STUDIED: LazyLock<(Workplace, String)> = LazyLock::new(|| {
     let place = furnished();
     let said = place.done("study run order.toml --jobs 2").stderr;
@@ -74,7 +74,7 @@ fn runs_are_made_once_and_the_arms_compared() {
         let summary: serde_json::Value = serde_json::from_str(&place.read(&path)).expect("JSON");
         summary["metrics"]["accuracy:clean"]["value"].as_f64().expect("a share")
     };
-    // The study's numbers are those of its runs.
+    // The values of the study equal the values of its runs.
     for (arm, name, epoch) in [(0, "stepwise", 4), (1, "joint", 1)] {
         let each = [of_run(name, 1, epoch), of_run(name, 2, epoch)];
         assert_eq!(accuracy["arms"][arm]["by_seed"], serde_json::json!(each));
@@ -101,7 +101,8 @@ fn the_base_is_asked_by_the_first_run_alone() {
     );
     place.done("study run order.toml --task 0");
     let base = |run: &str| format!("out/{run}/benchmark/base/outcomes.jsonl");
-    // A mark on what it answered shows who took it from there: another seed and curriculum, but not what may be another model.
+    // A mark in the stored answers shows which runs reuse them: a run with another seed and curriculum does, a run with
+    // another rank does not, because its base may be another model.
     let marked = place.read(&base("stepwise/seed-1")).replace("\"answer\":\"", "\"answer\":\"marked ");
     place.write(&base("stepwise/seed-1"), &marked);
     place.done("study run order.toml --task 4");
@@ -174,7 +175,7 @@ fn two_studies_at_once_share_the_runs() {
     });
     let both = both.map(|child| Ran::from(child.wait_with_output().expect("ended")));
     let said = format!("{}\n{}", both[0].stderr, both[1].stderr);
-    // Whoever ends first may leave a run to the other, and says so.
+    // The process that ends first may leave a run to the other process, and reports it.
     assert!(both.iter().any(|ran| ran.code == Some(0)), "{said}");
     for ran in &both {
         let left = ran.stderr.contains("not finished, is being run by process");
@@ -213,7 +214,8 @@ fn what_another_machine_runs_is_left_to_it_until_it_has_been_silent_for_long() {
         ran.stderr,
         "error: joint seed-1: is being run by process 1 on elsewhere -> wait for that process, or end it first\n"
     );
-    // Its node failed: seconds are left of the five minutes that it may be silent for, and they are waited for.
+    // The other machine failed: the command waits for the last seconds of the five minutes after
+    // which its claim is stale.
     let file = fs::OpenOptions::new().write(true).open(place.path(claim)).expect("there");
     file.set_modified(SystemTime::now() - Duration::from_secs(297)).expect("touched");
     let said = place.done("study run order.toml --task 1").stderr;
@@ -226,7 +228,7 @@ fn what_another_machine_runs_is_left_to_it_until_it_has_been_silent_for_long() {
     place.done("study run order.toml");
 }
 
-/// The last step of a run that is saved.
+/// Step of the newest checkpoint of a run; None without a checkpoint.
 #[cfg(unix)]
 fn saved(place: &Workplace, run: &str) -> Option<u64> {
     let entries = fs::read_dir(place.path(run)).ok()?.flatten();
@@ -248,7 +250,8 @@ fn a_batch_job_saves_when_it_is_ended_and_is_requeued_only_when_its_time_is_up()
     symlink(env!("CARGO_BIN_EXE_stepwise"), place.path("bin/stepwise")).expect("a program");
     let path = format!("{}:{}", place.path("bin").display(), std::env::var("PATH").expect("programs"));
     let run = "out/stepwise/seed-1";
-    // Slurm's signal to a job that is cancelled or preempted reaches every process; the one before its time is up, the shell.
+    // The signal for a cancelled or preempted job reaches every process; the signal before the time limit
+    // reaches the shell only.
     for (signal, to_all, requeued) in [("-TERM", true, ""), ("-USR1", false, "requeue 7_0\n")] {
         let before = saved(&place, run);
         let mut command = Command::new("bash");
@@ -339,7 +342,7 @@ fn unequal_arms_are_compared_where_the_study_says_why() {
     let place = furnished();
     let longer = "joint = { curriculum.order = \"shuffled\", train.num_train_epochs = 2 }";
     place.edit("order.toml", "other.toml", "joint = { curriculum.order = \"shuffled\" }", longer);
-    // One reason for all is none for steps.
+    // A single reason covers samples and tokens, but not steps.
     place.edit("other.toml", "plain.toml", "seeds =", "unequal_budget = \"epochs are what is varied\"\nseeds =");
     let refused = place.refused("study run plain.toml --dry-run");
     assert!(refused.contains("differ in steps (seed 1)") && refused.ends_with("{ steps = \"...\" }`\n"), "{refused}");

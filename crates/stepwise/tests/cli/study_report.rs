@@ -1,11 +1,11 @@
-//! What a study has on record: its manifest, and reports that are made from it.
+//! Manifest of a study, and reports made from it.
 
 use std::fs;
 
 use crate::common::Workplace;
 use crate::study::{STUDIED, furnished};
 
-/// The finished study in a folder of its own.
+/// Copy of the finished study in its own workplace.
 fn finished() -> Workplace {
     let place = furnished();
     place.bring(&STUDIED.0, "out");
@@ -25,7 +25,7 @@ fn a_report_needs_neither_model_nor_cases() {
     fs::remove_dir_all(place.path("out/report")).expect("removed");
     place.done("study report order.toml");
     assert_eq!(place.read("out/report/summary.json"), with_model);
-    // The study itself needs it.
+    // Running the study needs the model.
     assert!(place.refused("study run order.toml").contains("model"));
 }
 
@@ -88,7 +88,7 @@ fn seeds_are_added_later_and_the_report_says_which() {
     }
     let page = place.read("out/report/report.html");
     assert!(page.contains("not finished: stepwise (2 of 3 seeds)") && page.contains("1, 2, 3 (added later)"));
-    // What was added is as fixed as the rest.
+    // Added seeds cannot be removed again.
     place.edit("order.toml", "fewer.toml", "[1, 2, 3]", "[1, 2]");
     assert!(place.refused("study run fewer.toml").contains("it had 6 runs and now has 4"));
 }
@@ -155,7 +155,7 @@ fn a_study_goes_on_with_the_lessons_that_it_began_with() {
     assert!(said.contains("makes other training examples for the arm `joint` with seed 2"), "{said}");
     place.done("study run order.toml --task 2");
 
-    // A manifest of an earlier version is still reported on.
+    // A report can be made from a manifest of an earlier version, but the study cannot be continued.
     manifest["schema"] = "study/1".into();
     manifest["unequal_budget"] = "one reason".into();
     place.write("out/manifest.json", manifest.to_string());

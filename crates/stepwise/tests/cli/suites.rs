@@ -1,4 +1,4 @@
-//! What a suite file can have wrong, met by `stepwise eval`.
+//! Errors in suite files, as reported by `stepwise eval`.
 
 use crate::common::{SUITE, Workplace};
 
@@ -24,7 +24,7 @@ fn what_a_suite_must_not_say_is_told_with_its_line() {
         ("steps", SUITE.replace("steps = 2", "steps = 0")),
         ("level", condition("id = \"worst\"\nkind = \"jpeg\"\nlevel = 6")),
         ("share", condition("id = \"decay\"\nkind = \"region_decay\"\nshare = 101")),
-        // All at once.
+        // Several problems, all listed at once.
         ("several", condition("id = \"a b\"\nkind = \"blank\"").replace("\"hint_minus\"]", "\"hint\"]")),
     ];
     let mut said = String::new();

@@ -56,7 +56,7 @@ fn values_of_the_command_line_lie_over_the_recipe() {
     assert!(place.read("elsewhere/recipe.resolved.toml").contains("max_steps = 1"));
 }
 
-/// Four epochs of which none learns anything.
+/// Command line of a run of four epochs with a learning rate so small that no weight changes.
 const FLAT: &str = "train recipe.toml --set curriculum.order=shuffled --set train.num_train_epochs=4 \
     --set train.learning_rate=1e-30 --set train.early_stopping_patience=1 --set train.save_total_limit=1";
 
@@ -78,7 +78,7 @@ fn a_run_that_becomes_no_better_stops_early_and_keeps_its_best_epoch() {
     let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
     let named: Vec<u64> = lines.filter_map(|line| line["best"]["step"].as_u64()).collect();
     assert_eq!(named, [best, best]);
-    // It has ended: going on trains nothing.
+    // The run has ended, so resuming it trains nothing.
     let again = place.done(&format!("{FLAT} --resume"));
     assert_eq!(again.stdout, ran.stdout);
     assert!(!again.stderr.contains("\nstep "), "{}", again.stderr);

@@ -1,13 +1,14 @@
 //! Planned training of each arm, and runs that ended earlier than planned.
 
-use stepwise_report::section::Section;
-use stepwise_report::table::{Cell, Table};
+use stepwise_report::markup::escape;
+use stepwise_report::section::ReportSection;
+use stepwise_report::table::{Cell, ReportTable};
 
-use super::{StudyInput, escape};
+use super::input::StudyInput;
 use crate::summary::StoppedEarly;
 
 /// Renders the section.
-pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let rows = input.summary.arms.iter().zip(&input.summary.budget).map(|((name, _), budget)| {
         let number = |value: f64| Cell::Count(value.round() as usize);
         [Cell::text(name.as_str()), number(budget.steps), number(budget.samples), number(budget.supervised_tokens)]
@@ -16,7 +17,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         [] => String::new(),
         runs => format!("<p class=\"tally bad\">Ended before their planned steps: {}.</p>", escape(&ended_early(runs))),
     };
-    Some(Section {
+    Some(ReportSection {
         id: "budget",
         title: "Planned training of each arm",
         intro: "Training of one run, as the mean over seeds, counted before the first run: optimiser steps, training examples (a \
@@ -24,7 +25,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             .into(),
         body: early,
         tables: vec![
-            Table::new(
+            ReportTable::new(
                 "budget",
                 "planned training of one run of each arm",
                 [

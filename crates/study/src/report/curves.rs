@@ -3,14 +3,14 @@
 use std::fmt::Write;
 
 use stepwise_benchmark::summary::Estimate;
-use stepwise_report::markup::breakable;
+use stepwise_report::markup::{breakable, escape};
 use stepwise_report::plot::{ATTACKED, Plot, RANKED};
-use stepwise_report::section::Section;
+use stepwise_report::section::ReportSection;
 use stepwise_report::series::{self, Series};
 use stepwise_report::stage_curve::NAMES;
-use stepwise_report::table::{Cell, Table};
+use stepwise_report::table::{Cell, ReportTable};
 
-use super::StudyInput;
+use super::input::StudyInput;
 use crate::summary::ArmRuns;
 
 /// Metric of the dashed line.
@@ -26,7 +26,7 @@ struct Stop {
 }
 
 /// Renders the section; `None` where no arm was evaluated at more than one step.
-pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let arms: Vec<(&ArmRuns, Vec<Stop>)> =
         input.runs.arms.iter().map(|arm| (arm, stops(arm))).filter(|(_, stops)| stops.len() > 1).collect();
     let drawn: Vec<(&ArmRuns, Vec<Series>, u64)> = arms
@@ -50,7 +50,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         svg.push_str(&series::draw_together(&plot, lines));
         let words = format!(
             "Clean accuracy of each stage, and accuracy under attack, over the steps of {}; the numbers are in the table",
-            super::escape(&arm.name)
+            escape(&arm.name)
         );
         let _ =
             write!(panels, "<div><h3 class=\"panel\">{}</h3>{}</div>", breakable(&arm.name), plot.svg(&words, &svg));
@@ -71,7 +71,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             ]
         })
     });
-    let table = Table::new(
+    let table = ReportTable::new(
         "curves",
         "accuracy by arm and step, means over seeds",
         [
@@ -85,7 +85,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         ],
         rows,
     );
-    Some(Section {
+    Some(ReportSection {
         id: "curves",
         title: "Accuracy over the steps",
         intro: "Clean accuracy of the four stages over the steps (solid), and accuracy under attack as the mean over attack families \

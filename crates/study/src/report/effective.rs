@@ -1,16 +1,16 @@
 //! Effective robustness of every arm, and the lines of the reference that it is measured from.
 
 use stepwise_benchmark::summary::Estimate;
-use stepwise_report::markup::{breakable, odds, p_value};
-use stepwise_report::section::Section;
+use stepwise_report::markup::{breakable, escape, odds, p_value};
+use stepwise_report::section::ReportSection;
 use stepwise_report::strip::{Scale, group};
-use stepwise_report::table::{Cell, Table};
+use stepwise_report::table::{Cell, ReportTable};
 
-use super::{StudyInput, difference, escape, mark};
-use crate::summary::{EFFECTIVE, Endpoint, LINE_ADVICE, Line};
+use super::input::{StudyInput, difference, mark};
+use crate::summary::{EFFECTIVE, Endpoint, LINE_ADVICE, ReferenceLine};
 
 /// Renders the section; `None` where the suite has no attack.
-pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let lines = &input.summary.lines;
     if lines.is_empty() {
         return None;
@@ -49,7 +49,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
     });
     let mut tables = vec![line_table(lines)];
     if !found.is_empty() {
-        tables.push(Table::new(
+        tables.push(ReportTable::new(
             "effective_robustness",
             "effective robustness by attack and arm",
             [
@@ -62,7 +62,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             table,
         ));
     }
-    Some(Section {
+    Some(ReportSection {
         id: "effective",
         title: "Effective robustness",
         intro: "Models with a higher clean accuracy usually have a higher accuracy under attack as well, along a line in log-odds \
@@ -79,18 +79,18 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
 }
 
 /// Table of the lines, with the reason where a line is refused.
-fn line_table(lines: &[Line]) -> Table {
+fn line_table(lines: &[ReferenceLine]) -> ReportTable {
     let rows = lines.iter().map(|line| {
         [
             Cell::text(line.attack.as_str()),
-            Cell::Odds(Some(Estimate { value: line.slope, ci: line.slope_ci, n: line.points })),
-            Cell::Number(line.intercept),
+            Cell::Odds(Some(Estimate { value: line.fit.map(|line| line.slope), ci: line.slope_ci, n: line.points })),
+            Cell::Number(line.fit.map(|line| line.intercept)),
             Cell::Number(line.clean.map(|[low, _]| low * 100.0)),
             Cell::Number(line.clean.map(|[_, high]| high * 100.0)),
             Cell::text(line.refused.as_deref().unwrap_or("used")),
         ]
     });
-    Table::new(
+    ReportTable::new(
         "lines",
         "lines of the reference by attack; denominators count points",
         [

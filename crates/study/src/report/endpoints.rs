@@ -1,13 +1,13 @@
 //! Table of every endpoint of every arm.
 
 use stepwise_benchmark::summary::Estimate;
-use stepwise_report::section::Section;
-use stepwise_report::table::{Cell, Table};
+use stepwise_report::section::ReportSection;
+use stepwise_report::table::{Cell, ReportTable};
 
-use super::{StudyInput, difference};
+use super::input::{StudyInput, difference};
 
 /// Renders the section.
-pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let rows = input.summary.endpoints.iter().flat_map(|(id, endpoint)| {
         input.rows(endpoint).map(move |(name, estimate, by_seed, found)| {
             let value = |estimate: Estimate| {
@@ -35,7 +35,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         })
     });
     let count = input.summary.endpoints.len();
-    Some(Section {
+    Some(ReportSection {
         id: "endpoints",
         title: "All endpoints",
         intro: format!(
@@ -43,7 +43,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
              endpoints were named before the first run. No claim rests on the others."
         ),
         body: String::new(),
-        tables: vec![Table::new(
+        tables: vec![ReportTable::new(
             "endpoints",
             "every endpoint of every arm",
             [

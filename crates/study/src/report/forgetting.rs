@@ -6,18 +6,18 @@ use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::summary::Estimate;
 use stepwise_report::heat;
 use stepwise_report::markup::{breakable, points};
-use stepwise_report::section::Section;
+use stepwise_report::section::ReportSection;
 use stepwise_report::stage_curve::NAMES;
-use stepwise_report::table::{Cell, Table};
+use stepwise_report::table::{Cell, ReportTable};
 
-use super::StudyInput;
+use super::input::StudyInput;
 use crate::summary::ArmRuns;
 
 /// Row of a matrix: name of the phase, stages that it trained on, and mean accuracy of each stage.
 type Row = (String, Vec<u8>, [Option<f64>; 4]);
 
 /// Renders the section; `None` where no run recorded its phases.
-pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let arms: Vec<(&ArmRuns, Vec<Row>)> =
         input.runs.arms.iter().map(|arm| (arm, rows(arm))).filter(|(_, rows)| !rows.is_empty()).collect();
     if arms.is_empty() {
@@ -47,7 +47,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
             [Cell::text(arm.name.as_str()), Cell::text(name.as_str()), first, second, third, fourth]
         })
     });
-    Some(Section {
+    Some(ReportSection {
         id: "forgetting",
         title: "Accuracy after each phase",
         intro: "Clean accuracy of every stage after every phase, as the mean over seeds. A frame marks the stages that the phase was \
@@ -55,7 +55,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
                 since the first phase trained on it; brackets hold the value of each seed. Denominators in the table count seeds."
             .into(),
         body: format!("<div class=\"panels\">{panels}</div>"),
-        tables: vec![Table::new(
+        tables: vec![ReportTable::new(
             "forgetting",
             "clean accuracy by arm, phase and stage",
             [

@@ -5,35 +5,26 @@ mod curves;
 mod effective;
 mod endpoints;
 mod forgetting;
+mod input;
 mod primary;
 
-use stepwise_benchmark::summary::Estimate;
 use stepwise_report::markup::{escape, plural};
 use stepwise_report::page::Page;
-use stepwise_report::section::Section;
-use stepwise_report::strip::Mark;
+use stepwise_report::section::ReportSection;
 use stepwise_report::{CsvFile, Report};
 
 pub use budget::ended_early;
+pub use input::StudyInput;
 
-use crate::summary::{Difference, Endpoint, StudyRuns, StudySummary};
+use crate::summary::StudySummary;
 
-/// Content of the report.
-#[derive(Clone, Copy, Debug)]
-pub struct StudyInput<'a> {
-    /// Comparison of the arms.
-    pub summary: &'a StudySummary,
-    /// Outcomes that the comparison was computed from.
-    pub runs: &'a StudyRuns,
-}
-
-const SECTIONS: [fn(&StudyInput<'_>) -> Option<Section>; 6] =
+const SECTIONS: [fn(&StudyInput<'_>) -> Option<ReportSection>; 6] =
     [primary::section, effective::section, budget::section, curves::section, forgetting::section, endpoints::section];
 
 /// Renders the HTML page and its tables.
 #[must_use]
 pub fn render(input: &StudyInput<'_>) -> Report {
-    let sections: Vec<Section> = SECTIONS.iter().filter_map(|section| section(input)).collect();
+    let sections: Vec<ReportSection> = SECTIONS.iter().filter_map(|section| section(input)).collect();
     let tables: Vec<CsvFile> = sections.iter().flat_map(|section| &section.tables).map(|table| table.csv()).collect();
     let mut facts = input.runs.facts.clone();
     facts.push(("Reference".to_owned(), input.summary.reference.clone()));
@@ -46,47 +37,6 @@ pub fn render(input: &StudyInput<'_>) -> Report {
         method: &method(input),
     };
     Report { html: page.html(&sections), tables }
-}
-
-/// Name of the untouched base in rows of arms.
-const BASE: &str = "base, untouched";
-
-/// Row of an endpoint: name, mean over seeds, value of each seed, difference from the reference.
-type Row<'a> = (&'a str, Estimate, &'a [Option<f64>], Option<&'a Difference>);
-
-impl<'a> StudyInput<'a> {
-    /// Returns the rows of the base and all arms.
-    fn rows(&self, endpoint: &'a Endpoint) -> impl Iterator<Item = Row<'a>> {
-        let base: Row<'a> = (BASE, endpoint.base, &[], endpoint.base_difference.as_ref());
-        let arms = self.summary.arms.iter().zip(&endpoint.arms);
-        let arm = |((name, _), arm): (&'a (String, Vec<u64>), &'a crate::summary::ArmEndpoint)| {
-            (name.as_str(), arm.estimate, arm.by_seed.as_slice(), arm.difference.as_ref())
-        };
-        std::iter::once(base).chain(arms.map(arm))
-    }
-
-    /// Returns the base and all arms but the reference, each with its difference from the reference.
-    fn others(&self, endpoint: &'a Endpoint) -> impl Iterator<Item = (&'a str, Option<&'a Difference>)> {
-        let reference = self.summary.reference.as_str();
-        let rows = self.rows(endpoint).enumerate();
-        rows.filter(move |(place, (name, ..))| *place == 0 || *name != reference)
-            .map(|(_, (name, _, _, difference))| (name, difference))
-    }
-}
-
-/// Returns the mark of a difference from the reference, with both intervals.
-fn mark(found: Option<&Difference>) -> Mark {
-    let defined = found.filter(|difference| difference.estimate.value.is_some());
-    Mark {
-        found: difference(defined),
-        other: defined.and_then(|difference| difference.over_questions),
-        is_sure: defined.is_some_and(Difference::is_sure),
-    }
-}
-
-/// Returns the difference from the reference as an estimate.
-fn difference(found: Option<&Difference>) -> Option<Estimate> {
-    found.map(|difference| difference.estimate)
 }
 
 /// Renders a warning about unfinished arms; empty for a finished study.

@@ -2,15 +2,15 @@
 
 use stepwise_benchmark::metrics::Better;
 use stepwise_report::markup::{breakable, difference as in_points, escape, p_value};
-use stepwise_report::section::Section;
+use stepwise_report::section::ReportSection;
 use stepwise_report::strip::{Scale, group};
-use stepwise_report::table::{Cell, Table};
+use stepwise_report::table::{Cell, ReportTable};
 
-use super::{BASE, StudyInput, mark};
+use super::input::{BASE, StudyInput, mark};
 use crate::summary::{Difference, Endpoint};
 
 /// Renders the section.
-pub fn section(input: &StudyInput<'_>) -> Option<Section> {
+pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let primary: Vec<(&String, &Endpoint)> =
         input.summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
     let mut rows = String::new();
@@ -28,7 +28,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<Section> {
         rows.push_str(&scale.axis("minus the reference, percentage points"));
     }
     let reference = escape(&input.summary.reference);
-    Some(Section {
+    Some(ReportSection {
         id: "primary",
         title: "Primary endpoints by arm",
         intro: format!(
@@ -51,7 +51,7 @@ fn result(difference: Option<&Difference>) -> String {
 }
 
 /// Table of arms by primary endpoints; the untouched base comes first.
-fn arms(input: &StudyInput<'_>, primary: &[(&String, &Endpoint)]) -> Table {
+fn arms(input: &StudyInput<'_>, primary: &[(&String, &Endpoint)]) -> ReportTable {
     let columns = [("arm".to_owned(), "arm".to_owned()), ("seeds".to_owned(), "seeds".to_owned())];
     let columns = columns.into_iter().chain(primary.iter().map(|(id, _)| ((*id).clone(), breakable(id))));
     let base: Vec<Cell> = [Cell::text(BASE), Cell::Count(0)]
@@ -62,7 +62,7 @@ fn arms(input: &StudyInput<'_>, primary: &[(&String, &Endpoint)]) -> Table {
         let found = primary.iter().map(|(_, endpoint)| Cell::Share(Some(endpoint.arms[place].estimate)));
         [Cell::text(name.as_str()), Cell::Count(seeds.len())].into_iter().chain(found).collect()
     });
-    Table::wide(
+    ReportTable::wide(
         "arms",
         "arms by primary endpoints, mean over seeds",
         columns,

@@ -2,87 +2,26 @@
 //! seeds and groups or questions; tests are adjusted over the endpoints that were named before the first run.
 
 mod difference;
-mod robustness_line;
+mod reference_line;
+mod runs;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::metrics::{self, Better, Clusters, Metric, OutcomeTable};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::stats::correction::{benjamini_hochberg, holm};
 use stepwise_benchmark::suite::{Suite, SuiteName};
-use stepwise_benchmark::summary::{Estimate, Summary};
+use stepwise_benchmark::summary::Estimate;
 
 pub use difference::Difference;
-pub use robustness_line::{EFFECTIVE, LINE_ADVICE, Line};
+pub use reference_line::{EFFECTIVE, LINE_ADVICE, ReferenceLine};
+pub use runs::{ArmRuns, SeedRun, StudyRuns, TrainingBudget};
 
 use difference::{Clustered, Sides, bounded, values};
 
 /// Schema version of a study's JSON report.
 pub const SCHEMA: &str = "study-report/2";
-
-/// Outcomes of all runs of a study.
-#[derive(Clone, Debug)]
-pub struct StudyRuns {
-    /// Name of the study.
-    pub name: String,
-    /// Facts for the report as name and value: base, cases, budget.
-    pub facts: Vec<(String, String)>,
-    /// Ids of the primary endpoints, named before the first run.
-    pub primary: Vec<String>,
-    /// Index in `arms` of the arm that all others are compared with.
-    pub reference: usize,
-    /// All seeds of the study.
-    pub seeds: Vec<u64>,
-    /// Seeds that were added after the first run.
-    pub later_seeds: Vec<u64>,
-    /// Outcomes of the untouched base.
-    pub base: Vec<Outcome>,
-    /// Arms in the order of the study.
-    pub arms: Vec<ArmRuns>,
-}
-
-/// The runs of one arm.
-#[derive(Clone, Debug)]
-pub struct ArmRuns {
-    /// Name of the arm.
-    pub name: String,
-    /// Planned training of its runs.
-    pub budget: TrainingBudget,
-    /// Finished runs in the order of their seeds.
-    pub runs: Vec<SeedRun>,
-}
-
-/// Planned training of one run of an arm, as the mean over seeds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TrainingBudget {
-    /// Number of optimiser steps.
-    pub steps: f64,
-    /// Number of training examples; a question trained on twice counts twice.
-    pub samples: f64,
-    /// Number of tokens that the loss is computed on.
-    pub supervised_tokens: f64,
-}
-
-/// One finished run.
-#[derive(Clone, Debug)]
-pub struct SeedRun {
-    /// Seed of the run.
-    pub seed: u64,
-    /// Optimiser steps done.
-    pub steps: u64,
-    /// Optimiser steps planned.
-    pub planned: u64,
-    /// Outcomes after the last epoch.
-    pub outcomes: Vec<Outcome>,
-    /// Outcomes at every earlier evaluated step, in runs of the reference only; they are the points of its lines.
-    pub earlier: Vec<Vec<Outcome>>,
-    /// Optimiser steps done and summary, for the base and for every evaluated epoch of this run.
-    pub stops: Vec<(u64, Summary)>,
-    /// Accuracies after each phase; `None` for a run without recorded phases.
-    pub forgetting: Option<Forgetting>,
-}
 
 /// Comparison of a study's arms, by endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,7 +52,7 @@ pub struct StudySummary {
     /// Bootstrap draws of every interval.
     pub resamples: usize,
     /// Lines of the reference, used and refused: one attack per family.
-    pub lines: Vec<Line>,
+    pub lines: Vec<ReferenceLine>,
     /// Endpoints by id; primary endpoints come first.
     pub endpoints: IndexMap<String, Endpoint>,
 }
@@ -176,14 +115,13 @@ impl StudySummary {
         let finished = || runs.arms.iter().flat_map(|arm| &arm.runs);
         let all = || finished().flat_map(|run| run.earlier.iter().chain([&run.outcomes])).flatten().chain(&runs.base);
         let (groups, questions) = (Clusters::new(all()), Clusters::of_questions(all()));
-        let lines = crate::summary::robustness_line::lines(suite, &groups, runs, &bootstrap);
+        let lines = reference_line::lines(suite, &groups, runs, &bootstrap);
         let measured = |groups: &Clusters<'_>, outcomes: &[Outcome], is_drawn: bool| {
             let ledger = OutcomeTable::new(suite, groups, outcomes);
             let wanted = |metric: &Metric| is_shown(&metric.id) || runs.primary.contains(&metric.id);
             let used = lines.iter().filter(|(line, _)| line.refused.is_none());
-            let effective = used.filter_map(|(line, points)| {
-                crate::summary::robustness_line::effective(&ledger, line, is_drawn.then_some(points))
-            });
+            let effective =
+                used.filter_map(|(line, points)| reference_line::effective(&ledger, line, is_drawn.then_some(points)));
             metrics::all(&ledger).into_iter().filter(wanted).chain(effective).collect::<Vec<_>>()
         };
         let measure = |outcomes: &[Outcome]| measured(&groups, outcomes, true);

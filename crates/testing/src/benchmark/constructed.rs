@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use serde_json::json;
-use stepwise_benchmark::mock::{BlindPrior, Planted, Policy, View};
+use stepwise_benchmark::mock::{BlindPrior, Planted, Policy, PolicyInput};
 use stepwise_benchmark::model::{Model, Query};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::Run;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::{Answer, Case};
 
-use super::evaluate::{Evaluation, Recorder};
+use super::evaluate::{MockEvaluation, Recorder};
 
 /// Number of cases in which every combination of right answers (4 x 2 x 3) is equally frequent.
 pub const BALANCED: usize = 12;
@@ -91,7 +91,7 @@ pub fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send
 pub struct Looker;
 
 impl Policy for Looker {
-    fn say(&self, view: &View<'_>) -> String {
+    fn say(&self, view: &PolicyInput<'_>) -> String {
         let question = view.case.chain.iter().position(|item| item.id == view.item.id).expect("its own item");
         let (x, y) =
             if question == 0 { (62, 62) } else { (FINDING[0] + 4 * (question as u32 - 1) + 1, FINDING[1] + 1) };
@@ -108,7 +108,7 @@ impl Policy for Looker {
 
 /// Evaluates a mock model on the constructed images.
 pub fn evaluate(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
-    Evaluation::on(&load).run(plan, model)
+    MockEvaluation::on(&load).run(plan, model)
 }
 
 /// Evaluates a mock model with this policy on the constructed images. Returns its queries as well.

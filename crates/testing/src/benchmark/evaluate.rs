@@ -12,7 +12,7 @@ use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::summary::Summary;
 
 /// An evaluation, with the settings that tests change.
-pub struct Evaluation<'a> {
+pub struct MockEvaluation<'a> {
     /// Loader of the images.
     pub images: &'a dyn Images,
     /// Outcomes whose questions are not asked again, by key.
@@ -21,7 +21,7 @@ pub struct Evaluation<'a> {
     pub surrogate: Option<&'a mut dyn Model>,
 }
 
-impl<'a> Evaluation<'a> {
+impl<'a> MockEvaluation<'a> {
     /// Creates an evaluation with these images, without known outcomes and without a surrogate.
     #[must_use]
     pub fn on(images: &'a dyn Images) -> Self {

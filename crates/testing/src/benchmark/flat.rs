@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
 use serde_json::json;
-use stepwise_benchmark::mock::Linear;
+use stepwise_benchmark::mock::LinearModel;
 use stepwise_benchmark::model::Model;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::Run;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Case;
 
-use super::evaluate::Evaluation;
+use super::evaluate::MockEvaluation;
 use super::suite::suite;
 
 const SIDE: u32 = 32;
 
 /// Linear model whose decision threshold is grey level 128.
-pub const LINEAR: Linear = Linear { weight: 1000.0, threshold: 128.0 / 255.0 };
+pub const LINEAR: LinearModel = LinearModel { weight: 1000.0, threshold: 128.0 / 255.0 };
 
 /// Returns the grey level of image `number`: 1, 1, 2, 2, 3, ... levels from the decision threshold, above it for even
 /// numbers and below it for odd ones.
@@ -74,5 +74,5 @@ pub fn attack_suite() -> Suite {
 
 /// Evaluates a model on the flat images. Transfer attacks are made on `base`, if there is one.
 pub fn evaluate(plan: &Plan<'_>, model: &mut dyn Model, base: Option<&mut dyn Model>) -> Run {
-    Evaluation { surrogate: base, ..Evaluation::on(&load) }.run(plan, model)
+    MockEvaluation { surrogate: base, ..MockEvaluation::on(&load) }.run(plan, model)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use serde_json::Value;
 use stepwise_data::conversation::Conversation;
-use stepwise_data::image::load_picture;
+use stepwise_data::image::load_image;
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::weights::SafetensorsSource;
@@ -54,7 +54,7 @@ pub fn example(pipeline: &VlmPipeline, name: &str) -> EncodableExample {
     let messages = serde_json::from_value(recorded["messages"].clone()).expect("messages");
     let images = recorded["images"].as_array().expect("images").iter().map(|image| {
         let path = parity().join("images").join(format!("{}.png", image.as_str().expect("a name")));
-        Arc::new(pipeline.processor.prepare(&load_picture(&path).expect("an image")).expect("tiles"))
+        Arc::new(pipeline.processor.prepare(&load_image(&path).expect("an image")).expect("tiles"))
     });
     EncodableExample { conversation: Conversation { messages }, images: images.collect() }
 }

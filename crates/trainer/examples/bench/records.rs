@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use serde_json::{Value, json};
-use stepwise_benchmark::model::{Model, Objective, PixelGradient, PixelGrid, Query, Request, Response, Shown};
-use stepwise_benchmark::model::{ModelError, OptionScore};
+use stepwise_benchmark::model::{Model, Objective, PixelGradient, PixelGrid, Query, QueryImage, Request, Response};
+use stepwise_benchmark::model::{ModelError, OptionLikelihood};
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{Options, run};
 use stepwise_benchmark::suite::Suite;
@@ -74,7 +74,7 @@ pub fn write(args: &Args) -> Result<(), Failure> {
         [fs::File::create(args.out.join("eval-text.jsonl"))?, fs::File::create(args.out.join("eval-image.jsonl"))?];
     for query in &recorder.0 {
         let Request::Options(options) = &query.ask else { continue };
-        let Some(Shown::Picture(picture)) = query.images.first() else { continue };
+        let Some(QueryImage::Image(picture)) = query.images.first() else { continue };
         let image = gallery.save(picture)?;
         let case = cases.iter().find(|case| case.case_id == query.case_id).ok_or("a probe is about a case")?;
         let condition = query.condition.as_str();
@@ -137,7 +137,7 @@ impl Model for Recorder {
         self.0.extend(queries.iter().cloned());
         let reply = |query: &Query| match &query.ask {
             Request::Options(options) => {
-                Response::Options(vec![OptionScore { loglikelihood: 0.0, tokens: 1 }; options.len()])
+                Response::Options(vec![OptionLikelihood { loglikelihood: 0.0, tokens: 1 }; options.len()])
             }
             Request::Generate { .. } => Response::Text(String::new()),
         };
@@ -194,7 +194,7 @@ fn index_images(record: &mut Value) {
 impl Record {
     /// The question with its image; with the answer if `supervised`.
     pub fn example(&self, processor: &Processor, supervised: bool) -> Result<EncodableExample, Failure> {
-        let picture = stepwise_data::image::load_picture(&self.image)?;
+        let picture = stepwise_data::image::load_image(&self.image)?;
         let question = Conversation { messages: self.messages.clone() };
         let shows = question.messages.iter().flat_map(|message| &message.content);
         let images = shows.filter(|part| matches!(part, Part::Image { .. })).count();

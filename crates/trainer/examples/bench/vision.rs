@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use burn::tensor::{Tensor, TensorData};
 use serde_json::{Map, Value, json};
-use stepwise_data::image::load_picture;
+use stepwise_data::image::load_image;
 use stepwise_vlm::nn::parameter::Pass;
 
 use crate::measure::{Peaks, adapted, since};
@@ -40,7 +40,7 @@ pub fn run(common: &Common, args: &Args) -> Result<Map<String, Value>, Failure> 
     let side = pipeline.model.config().vision.image_size;
     let mut pixels = Vec::new();
     for tile in 0..args.tiles {
-        let prepared = pipeline.processor.prepare(&load_picture(&paths[tile % paths.len()])?)?;
+        let prepared = pipeline.processor.prepare(&load_image(&paths[tile % paths.len()])?)?;
         let mut unit = pipeline.processor.unit_pixels(&prepared);
         pipeline.processor.pixels().normalise(&mut unit, side);
         pixels.extend(unit);

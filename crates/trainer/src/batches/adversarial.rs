@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use stepwise_benchmark::model::{ModelError, Objective, Query, Request, Shown};
+use stepwise_benchmark::model::{ModelError, Objective, Query, QueryImage, Request};
 use stepwise_benchmark::perturb::AttackTarget;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
@@ -74,7 +74,7 @@ fn attack(example: &mut TrainingExample, attacked: &PlannedAttack, pipeline: &Vl
         item_id,
         condition: "lesson".to_owned(),
         conversation: attacked.question.clone(),
-        images: std::iter::once(Arc::clone(&pixels)).chain(others).map(Shown::Pixels).collect(),
+        images: std::iter::once(Arc::clone(&pixels)).chain(others).map(QueryImage::Pixels).collect(),
         ask: Request::Generate { max_new_tokens: 1 },
     };
     let objective = Objective::Nll { target: attacked.target.clone() };

@@ -17,11 +17,11 @@ use stepwise_benchmark::score::fold;
 use stepwise_curriculum::SampleIndex;
 use stepwise_curriculum::run_plan::StepPosition;
 use stepwise_data::case::{Answer, Case, Item};
-use stepwise_data::prompt::{ContextAnswer, gold_context, gold_text};
+use stepwise_data::prompt::{ContextAnswer, ContextKind, gold_context, gold_text};
 use stepwise_data::random::stream;
 use stepwise_recipe::{Augmentation, Context, Evidence, PhaseRecipe, Recipe, build};
 
-use crate::evaluation::predicted::Predicted;
+use crate::evaluation::predicted::PredictedAnswers;
 
 /// Version of the random draws in this file, used in place of a suite's version.
 const VERSION: u32 = 1;
@@ -31,32 +31,6 @@ const BOX_SHARE: f64 = 0.5;
 
 /// Name of the condition under which such examples are counted.
 const EVIDENCE_BOX: &str = "evidence_box";
-
-/// Which answers to earlier questions are given as context in a training example.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ContextKind {
-    /// No answers.
-    Nothing,
-    /// The right answers.
-    Gold,
-    /// The right answers, except one that is replaced by a wrong answer.
-    Wrong,
-    /// The answers of the model before the phase.
-    Predicted,
-}
-
-impl ContextKind {
-    /// Name in recipes; None for [`ContextKind::Nothing`].
-    #[must_use]
-    pub fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Nothing => None,
-            Self::Gold => Some("gold"),
-            Self::Wrong => Some("wrong"),
-            Self::Predicted => Some("predicted"),
-        }
-    }
-}
 
 /// A question with its augmentation.
 #[derive(Clone, Debug)]
@@ -82,7 +56,7 @@ pub struct Augmenter<'a> {
     wrong_parent: Arc<dyn Perturbation>,
     blank: Arc<dyn Perturbation>,
     /// Answers of the model for the current phase. Right answers are used where an answer is missing.
-    predicted: Option<Arc<Predicted>>,
+    predicted: Option<Arc<PredictedAnswers>>,
 }
 
 /// Augmentation settings of a phase.
@@ -117,7 +91,7 @@ impl<'a> Augmenter<'a> {
 
     /// Sets the answers that the model gave before the current phase.
     #[must_use]
-    pub fn with_predicted(self, predicted: Option<Arc<Predicted>>) -> Self {
+    pub fn with_predicted(self, predicted: Option<Arc<PredictedAnswers>>) -> Self {
         Self { predicted, ..self }
     }
 

@@ -19,7 +19,7 @@ use stepwise_vlm::processor::{Prepared, Processor, ProcessorError};
 
 use crate::batches::augment::{AugmentedQuestion, Augmenter};
 use crate::cases::Cases;
-use crate::evaluation::predicted::Predicted;
+use crate::evaluation::predicted::PredictedAnswers;
 
 /// Size limit of the cache of preprocessed images, in bytes (512 MiB).
 pub(crate) const PICTURE_BYTES: usize = 512 << 20;
@@ -61,7 +61,7 @@ pub struct PlannedAttack {
 pub enum ExampleError {
     /// An image is missing, damaged, or differs from the recorded one.
     #[error(transparent)]
-    Picture(RunError),
+    Image(RunError),
     /// The processor cannot prepare an image.
     #[error("case {case}: {error}")]
     Processor {
@@ -156,7 +156,7 @@ impl<'a> ExampleBuilder<'a> {
         recipe: &Recipe,
         cases: &'a Cases,
         processor: &'a Processor,
-        predicted: Option<Arc<Predicted>>,
+        predicted: Option<Arc<PredictedAnswers>>,
     ) -> Self {
         Self {
             processor,
@@ -182,17 +182,17 @@ impl<'a> ExampleBuilder<'a> {
     /// Makes the same training example with images that have a size but no pixels. This is enough to count tokens and
     /// tiles, because no perturbation changes the size of an image.
     #[must_use]
-    pub fn plan_summary(&self, place: StepPosition, sample: SampleIndex) -> TrainingExample {
+    pub fn without_pixels(&self, place: StepPosition, sample: SampleIndex) -> TrainingExample {
         let asked = self.augmenter.asked(place, sample);
         let index = shown(&asked);
         let images = if asked.perturbed.frame.without_images {
             Vec::new()
         } else {
-            let plan_summary = |(number, image): (usize, &Image)| {
+            let sized = |(number, image): (usize, &Image)| {
                 let same = format!("{index}:{number}:{}", asked.perturbed.pictures.key());
                 Arc::new(Prepared::outline(self.processor.grid(image.width, image.height), &same))
             };
-            self.augmenter.cases()[index].images.iter().enumerate().map(plan_summary).collect()
+            self.augmenter.cases()[index].images.iter().enumerate().map(sized).collect()
         };
         self.example(place, asked, images)
     }
@@ -229,7 +229,7 @@ impl<'a> ExampleBuilder<'a> {
             return Ok(known.clone());
         }
         let case = || self.augmenter.cases()[index].case_id.clone();
-        let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed).map_err(ExampleError::Picture)?;
+        let shown = self.gallery.pictures(asked.sample.case, &asked.perturbed).map_err(ExampleError::Image)?;
         let mut images = Vec::new();
         for picture in shown {
             let failed = |error| ExampleError::Processor { case: case(), error };

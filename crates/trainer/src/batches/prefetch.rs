@@ -15,7 +15,7 @@ use stepwise_vlm::processor::Processor;
 use crate::batches::adversarial::PendingBatch;
 use crate::batches::examples::{ExampleBuilder, ExampleError, MicroBatch, TrainingExample};
 use crate::cases::Cases;
-use crate::evaluation::predicted::Predicted;
+use crate::evaluation::predicted::PredictedAnswers;
 
 /// Number of steps that are prefetched.
 const AHEAD: usize = 2;
@@ -31,7 +31,7 @@ pub struct BatchSource {
     /// Processor of the model, for tokens and pixels.
     pub processor: Processor,
     /// Answers that the model gave before the current phase; None if no example needs them.
-    pub predicted: Option<Arc<Predicted>>,
+    pub predicted: Option<Arc<PredictedAnswers>>,
 }
 
 impl BatchSource {

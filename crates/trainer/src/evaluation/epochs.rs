@@ -5,70 +5,28 @@ use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::metrics::Better;
-use stepwise_benchmark::metrics::endpoints;
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::power::{describe, power};
-use stepwise_benchmark::runner::RunError;
 use stepwise_benchmark::stats::bootstrap::Bootstrap;
-use stepwise_benchmark::store::{self, StoreError};
+use stepwise_benchmark::store;
 use stepwise_benchmark::suite::Suite;
-use stepwise_benchmark::suite_file::SuiteError;
 use stepwise_benchmark::summary::Summary;
-use stepwise_config::nearest::nearest;
-use stepwise_recipe::{PhaseRecipe, Recipe, SuiteChoice};
+use stepwise_recipe::{PhaseRecipe, Recipe};
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::cases::Cases;
+use crate::evaluation::error::BenchmarkError;
 use crate::evaluation::evaluate::{AnswerStore, Evaluated, Evaluation, ModelUnderTest};
-use crate::evaluation::report::{LastEvaluation, LoadedModels, RunReport, file, write_json, write_summary};
+use crate::evaluation::files::{
+    FORGETTING, OUTCOMES, earlier_epochs, forgotten, read_forgetting, scalars, write_json, write_summary,
+};
+use crate::evaluation::report::{LastEvaluation, LoadedModels, RunReport};
+use crate::evaluation::suite::{check_rules, recipe_suite};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::selection::{Best, Rule, Selection, Weighed};
-
-/// Why a benchmark failed or was interrupted.
-#[derive(Debug, thiserror::Error)]
-pub enum BenchmarkError {
-    /// The suite cannot be read.
-    #[error(transparent)]
-    Suite(#[from] SuiteError),
-    /// A question cannot be evaluated, or the evaluation was interrupted.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// Outcomes cannot be read or stored.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A rule of the recipe uses a metric that the suite does not measure.
-    #[error("{key}: the benchmark does not measure `{metric}` -> {help}")]
-    Unmeasured {
-        /// Key or rule of the recipe.
-        key: String,
-        /// Name of the metric.
-        metric: String,
-        /// Advice.
-        help: String,
-    },
-    /// The predicted answers of a phase that has started are missing.
-    #[error(
-        "{path}: the file is missing or belongs to another run, and phase `{phase}` already started -> restore the \
-         file, or resume from the last checkpoint of the previous phase"
-    )]
-    Predicted {
-        /// File of the answers.
-        path: String,
-        /// Name of the phase.
-        phase: String,
-    },
-    /// A file of the benchmark cannot be read or written.
-    #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
-    File {
-        /// Path of the file.
-        path: String,
-        /// Cause.
-        error: std::io::Error,
-    },
-}
 
 /// State of the benchmark of a run.
 pub struct EpochEvaluator {
@@ -118,39 +76,6 @@ pub struct EvaluatedEpoch {
     pub weighed: Option<Weighed>,
 }
 
-/// Checks that the suite measures the metrics of all `early_advance` rules and of `metric_for_best_model`. With another metric, no
-/// phase could end early and no epoch could be chosen.
-///
-/// # Errors
-/// [`BenchmarkError::Unmeasured`] for the first rule whose metric is not measured.
-pub fn check_rules(recipe: &Recipe, suite: Option<&Suite>) -> Result<(), BenchmarkError> {
-    let early_advances = recipe.curriculum.phase.iter().filter_map(|phase| {
-        let early_advance = phase.examples.early_advance.as_ref()?;
-        Some((format!("`early_advance` rule of phase `{}`", phase.name), Some(&early_advance.metric)))
-    });
-    let best_model = &recipe.train.best_model;
-    // Without a suite no epoch is chosen, so `metric_for_best_model` is not checked.
-    let selecting = [
-        ("train.metric_for_best_model", best_model.metric.as_ref()),
-        ("train.best_model_guard", Some(&best_model.guard)),
-    ];
-    let selecting = selecting.into_iter().filter(|_| suite.is_some()).map(|(key, metric)| (key.to_owned(), metric));
-    let rules = early_advances.chain(selecting);
-    let known = suite.map(endpoints).unwrap_or_default();
-    for (key, metric) in rules.filter_map(|(key, metric)| Some((key, metric?))) {
-        if !known.contains(metric) {
-            let near = nearest(metric, known.iter().map(String::as_str));
-            let help = match (suite, near) {
-                (None, _) => "set `benchmark.suite`: `early_advance` rules need a benchmark".to_owned(),
-                (_, Some(near)) => format!("did you mean `{near}`?"),
-                _ => "use a metric name from a run's `summary.json`, such as `accuracy:clean:stage_1`".to_owned(),
-            };
-            return Err(BenchmarkError::Unmeasured { key, metric: metric.clone(), help });
-        }
-    }
-    Ok(())
-}
-
 /// Evaluation context: model, cases, progress and interrupt.
 pub struct EvalContext<'a> {
     /// The model in training.
@@ -161,14 +86,6 @@ pub struct EvalContext<'a> {
     pub progress: &'a mut dyn Progress,
     /// Stops the evaluation between two answers. Earlier answers are kept and not computed again.
     pub interrupt: &'a Interrupt,
-}
-
-impl BenchmarkError {
-    /// Whether the benchmark was interrupted. Earlier answers are kept.
-    #[must_use]
-    pub fn is_interrupt(&self) -> bool {
-        matches!(self, Self::Run(RunError::Stopped))
-    }
 }
 
 impl EpochEvaluator {
@@ -186,7 +103,7 @@ impl EpochEvaluator {
         through: u32,
         base_answers: Option<&Path>,
     ) -> Result<Self, BenchmarkError> {
-        let suite = suite(recipe)?;
+        let suite = recipe_suite(recipe)?;
         check_rules(recipe, suite.as_ref())?;
         let train = &recipe.train;
         let rule = suite.as_ref().map(|suite| Rule::new(&train.best_model, train.early_stopping, suite));
@@ -347,7 +264,7 @@ impl EpochEvaluator {
         let answers = evaluation.ask(&mut memory, eval_context.progress, eval_context.interrupt)?;
         store::write(&path, &answers.outcomes)?;
         // All answers are in the outcome file now.
-        std::fs::remove_file(&journal).map_err(|error| file(&journal, error))?;
+        std::fs::remove_file(&journal).map_err(|error| BenchmarkError::file(&journal, error))?;
         Ok(answers)
     }
 
@@ -361,114 +278,5 @@ impl EpochEvaluator {
     #[must_use]
     pub fn into_epochs(self) -> Vec<(u32, Summary)> {
         self.epochs
-    }
-}
-
-/// Suite of the recipe's `[benchmark]`, with its case limit and answer form. None for `suite = "none"`.
-///
-/// # Errors
-/// When the suite file cannot be read.
-pub fn suite(recipe: &Recipe) -> Result<Option<Suite>, SuiteError> {
-    let mut suite = match &recipe.benchmark.suite {
-        SuiteChoice::None => return Ok(None),
-        SuiteChoice::Fast => Suite::fast(),
-        SuiteChoice::Full => Suite::full(),
-        SuiteChoice::File(path) => Suite::load(path)?,
-    };
-    let most = recipe.benchmark.max_cases.map(|most| most as usize);
-    suite.max_cases = suite.max_cases.into_iter().chain(most).min();
-    suite.answer_form = recipe.train.answer_form;
-    Ok(Some(suite))
-}
-
-/// Summaries of an earlier start of the run, in order. Epochs without a complete benchmark are missing.
-fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, BenchmarkError> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(file(folder, error)),
-    };
-    let mut epochs = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|error| file(folder, error))?;
-        let name = entry.file_name();
-        let epoch = name.to_str().and_then(|name| name.strip_prefix("epoch-")).and_then(|number| number.parse().ok());
-        let path = entry.path().join("summary.json");
-        let Some(epoch) = epoch.filter(|_| path.is_file()) else { continue };
-        let json = std::fs::read(&path).map_err(|error| file(&path, error))?;
-        epochs.push((epoch, serde_json::from_slice(&json).map_err(|error| file(&path, error.into()))?));
-    }
-    epochs.sort_unstable_by_key(|(epoch, _)| *epoch);
-    Ok(epochs)
-}
-
-/// Name of the outcome file in the folder of an epoch's benchmark.
-const OUTCOMES: &str = "outcomes.jsonl";
-
-/// Path of the outcome file of the untouched base, for the run in `folder`.
-#[must_use]
-pub fn base_outcomes(folder: &Path) -> PathBuf {
-    folder.join("benchmark").join("base").join(OUTCOMES)
-}
-
-/// Name of the forgetting table in the benchmark folder of a run.
-pub const FORGETTING: &str = "forgetting.json";
-
-/// Reads the forgetting table from the benchmark folder of a run. None if no phase has ended.
-///
-/// # Errors
-/// When the file cannot be read or is invalid.
-pub fn read_forgetting(folder: &Path) -> Result<Option<Forgetting>, BenchmarkError> {
-    let path = folder.join(FORGETTING);
-    match std::fs::read(&path) {
-        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| file(&path, error.into())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(file(&path, error)),
-    }
-}
-
-/// Last row of the forgetting table as named numbers.
-fn forgotten(forgetting: &Forgetting) -> BTreeMap<String, f64> {
-    let by_stage = (1..).zip(forgetting.forgotten());
-    let by_stage = by_stage.filter_map(|(stage, lost)| Some((format!("forgetting/stage_{stage}"), lost?)));
-    let transfer = forgetting.backward_transfer.map(|transfer| ("forgetting/backward_transfer".to_owned(), transfer));
-    by_stage.chain(transfer).collect()
-}
-
-/// A summary as named numbers: the metrics, and their gains over the base. `/` separates the levels of a name.
-fn scalars(summary: &Summary) -> BTreeMap<String, f64> {
-    let mut scalars = BTreeMap::new();
-    let mut put = |group: &str, id: &str, value: Option<f64>| {
-        if let Some(value) = value {
-            scalars.insert(format!("{group}/{}", id.replace(':', "/")), value);
-        }
-    };
-    for (id, metric) in &summary.metrics {
-        put("benchmark", id, metric.estimate.value);
-        put("gain", id, metric.gain_vs_base.and_then(|gain| gain.value));
-    }
-    scalars
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_earlier_epochs_are_found_despite_gaps() {
-        let folder = tempfile::tempdir().expect("a folder");
-        assert!(earlier_epochs(&folder.path().join("none")).expect("nothing yet").is_empty());
-        let suite = Suite::fast();
-        let summary = Summary::new(&suite, &[], &[], None, Bootstrap { resamples: 1, ..Bootstrap::default() });
-        for name in ["epoch-10", "epoch-2", "epoch-4", "base", "tables"] {
-            let folder = folder.path().join(name);
-            std::fs::create_dir_all(&folder).expect("made");
-            write_summary(&folder, &summary).expect("written");
-        }
-        // An interrupted epoch has no summary yet.
-        std::fs::create_dir_all(folder.path().join("epoch-12")).expect("made");
-        let found = earlier_epochs(folder.path()).expect("read");
-        assert_eq!(found.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [2, 4, 10]);
-        assert_eq!(found[0].1, summary);
     }
 }

@@ -12,7 +12,7 @@ use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::cases::CaseImages;
-use crate::evaluation::epochs::BenchmarkError;
+use crate::evaluation::error::BenchmarkError;
 use crate::evaluation::vlm_model::VlmModel;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;

@@ -2,7 +2,10 @@
 
 pub mod cache;
 pub mod epochs;
+pub mod error;
 pub mod evaluate;
+pub mod files;
 pub mod predicted;
 pub mod report;
+pub mod suite;
 pub mod vlm_model;

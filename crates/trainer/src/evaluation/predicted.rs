@@ -16,7 +16,8 @@ use stepwise_data::prompt::AnswerForm;
 use stepwise_recipe::Recipe;
 use stepwise_vlm::nn::parameter::Pass;
 
-use crate::evaluation::epochs::{BenchmarkError, EvalContext};
+use crate::evaluation::epochs::EvalContext;
+use crate::evaluation::error::BenchmarkError;
 use crate::evaluation::evaluate::{AnswerStore, Evaluation, ModelUnderTest};
 
 /// Suite with the unchanged question as the only condition.
@@ -27,7 +28,7 @@ const BLANK: &str = "[[condition]]\nid = \"blank\"\nkind = \"blank\"\n";
 
 /// Answers of the model by case and item.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Predicted {
+pub struct PredictedAnswers {
     /// Digest of recipe, prompts and pixel pipeline.
     digest: String,
     /// Optimiser steps before the evaluation.
@@ -35,7 +36,7 @@ pub struct Predicted {
     answers: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-impl Predicted {
+impl PredictedAnswers {
     /// Answer to an item. None if the item was not evaluated or the model gave no answer that can be shown as context.
     #[must_use]
     pub fn answer(&self, case_id: &str, item_id: &str) -> Option<&str> {

@@ -8,11 +8,12 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{RunError, Surrogate};
 use stepwise_benchmark::summary::Summary;
 use stepwise_benchmark::worst_cases;
+use stepwise_benchmark::worst_cases::WorstCase;
 use stepwise_data::io::atomic::write_atomic;
-use stepwise_report::{self, EpochResult, ReportInput, WorstCase};
+use stepwise_report::{self, EpochResult, ReportInput};
 
 use crate::cases::CaseImages;
-use crate::evaluation::epochs::BenchmarkError;
+use crate::evaluation::error::BenchmarkError;
 use crate::evaluation::evaluate::ModelUnderTest;
 use crate::evaluation::vlm_model::VlmModel;
 use crate::interrupt::Interrupt;
@@ -72,10 +73,10 @@ impl RunReport<'_> {
         let Self { title, facts, base, forgetting, .. } = *self;
         let rendered =
             stepwise_report::render(&ReportInput { title, facts, base, epochs: &tested, worst: &worst, forgetting });
-        std::fs::create_dir_all(tables).map_err(|error| file(tables, error))?;
+        std::fs::create_dir_all(tables).map_err(|error| BenchmarkError::file(tables, error))?;
         let tables = rendered.tables.iter().map(|table| (tables.join(&table.name), &table.text));
         for (path, text) in tables.chain([(report.to_path_buf(), &rendered.html)]) {
-            write_atomic(&path, text.as_bytes()).map_err(|error| file(&path, error))?;
+            write_atomic(&path, text.as_bytes()).map_err(|error| BenchmarkError::file(&path, error))?;
         }
         Ok(())
     }
@@ -92,21 +93,4 @@ impl LastEvaluation<'_> {
         let models = worst_cases::LiveModels { model: &mut model, surrogate };
         worst_cases::pick(self.plan, self.pictures, self.outcomes, self.base, WORST, Some(models))
     }
-}
-
-/// Writes `summary.json` into a folder.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_summary(folder: &Path, summary: &Summary) -> Result<(), BenchmarkError> {
-    write_json(&folder.join("summary.json"), summary)
-}
-
-pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), BenchmarkError> {
-    let json = serde_json::to_vec_pretty(value).map_err(|error| file(path, error.into()))?;
-    write_atomic(path, &json).map_err(|error| file(path, error))
-}
-
-pub(crate) fn file(path: &Path, error: std::io::Error) -> BenchmarkError {
-    BenchmarkError::File { path: path.display().to_string(), error }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stepwise_benchmark::model::{
-    Model, ModelError, Objective, OptionScore, PixelGradient, PixelGrid, Query, Request, Response, Shown,
+    Model, ModelError, Objective, OptionLikelihood, PixelGradient, PixelGrid, Query, QueryImage, Request, Response,
 };
 use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::nn::parameter::Pass;
@@ -48,9 +48,9 @@ impl<'a> VlmModel<'a> {
         Ok(EncodableExample { conversation: query.conversation.clone(), images })
     }
 
-    fn prepared(&mut self, shown: &Shown) -> Result<Arc<Prepared>, ModelError> {
+    fn prepared(&mut self, shown: &QueryImage) -> Result<Arc<Prepared>, ModelError> {
         match shown {
-            Shown::Picture(picture) => {
+            QueryImage::Image(picture) => {
                 let address = Arc::as_ptr(picture);
                 // The cache holds the image, so its address cannot be reused by another image.
                 if let Some((_, _, known)) = self.recent.iter().find(|(known, _, _)| *known == address) {
@@ -63,7 +63,7 @@ impl<'a> VlmModel<'a> {
                 self.recent.push((address, Arc::clone(picture), Arc::clone(&prepared)));
                 Ok(prepared)
             }
-            Shown::Pixels(pixels) => {
+            QueryImage::Pixels(pixels) => {
                 let [rows, columns] = pixels.cut;
                 let prepared = self.pipeline.processor.repainted(ImageGrid { rows, columns }, pixels.values.clone());
                 Ok(Arc::new(prepared.map_err(ModelError::new)?))
@@ -97,7 +97,7 @@ impl Model for VlmModel<'_> {
         for (place, scores) in places.into_iter().zip(scores) {
             let scores = scores
                 .into_iter()
-                .map(|score| OptionScore { loglikelihood: score.loglikelihood, tokens: score.token_ids.len() });
+                .map(|score| OptionLikelihood { loglikelihood: score.loglikelihood, tokens: score.token_ids.len() });
             replies[place] = Some(Response::Options(scores.collect()));
         }
         Ok(replies.into_iter().flatten().collect())
@@ -113,7 +113,7 @@ impl Model for VlmModel<'_> {
         let mut shapes = Vec::with_capacity(attacked.len());
         let mut asked = Vec::with_capacity(attacked.len());
         for (query, objective) in attacked {
-            let Some(Shown::Pixels(pixels)) = query.images.first() else {
+            let Some(QueryImage::Pixels(pixels)) = query.images.first() else {
                 return Err(ModelError::new("an attack needs an image given as pixels"));
             };
             shapes.push((pixels.shape.clone(), pixels.cut));
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    fn query(shown: Shown) -> Query {
+    fn query(shown: QueryImage) -> Query {
         let mut conversation = Conversation::default();
         conversation.push(Role::User, vec![Part::Image { index: 0 }, Part::text("Which modality is shown?")]);
         Query {
@@ -180,13 +180,13 @@ mod tests {
 
         let colour = |x: u32, y: u32| Rgb([(x * 2 % 256) as u8, (y * 3 % 256) as u8, ((x + y) % 256) as u8]);
         let picture = RgbImage::from_fn(120, 70, colour);
-        let seen = query(Shown::Picture(Arc::new(picture)));
+        let seen = query(QueryImage::Image(Arc::new(picture)));
         let grid = model.pixels(&seen).expect("prepared").expect("pixels");
         let [rows, columns] = grid.cut;
         assert!(rows * columns > 1 && grid.shape[0] == rows * columns + 1, "{:?} {:?}", grid.cut, grid.shape);
 
         // An image and its pixels get the same scores.
-        let painted = query(Shown::Pixels(Arc::new(grid.clone())));
+        let painted = query(QueryImage::Pixels(Arc::new(grid.clone())));
         let replies = model.reply(&[seen, painted.clone()]).expect("replies");
         let rates = |reply: &Response| match reply {
             Response::Options(scores) => scores.iter().map(|score| score.loglikelihood).collect::<Vec<_>>(),
@@ -198,7 +198,7 @@ mod tests {
 
         let objective = Objective::Margin { options: vec!["CT".to_owned(), "MRI".to_owned()], gold: 1 };
         let mut slope = |grid: PixelGrid| {
-            let asked = [(query(Shown::Pixels(Arc::new(grid))), objective.clone())];
+            let asked = [(query(QueryImage::Pixels(Arc::new(grid))), objective.clone())];
             model.pixel_gradients(&asked).expect("a gradient").remove(0)
         };
         let at = slope(grid.clone());

@@ -8,7 +8,7 @@ pub mod token_stats;
 
 use std::collections::HashSet;
 
-use stepwise_benchmark::perturb::ShownImages as Shown;
+use stepwise_benchmark::perturb::ShownImages;
 use stepwise_benchmark::plan::Plan;
 use stepwise_curriculum::run_plan::{RunPlan, cases_per_step};
 use stepwise_recipe::{Recipe, Tuning};
@@ -16,7 +16,7 @@ use stepwise_vlm::processor::Processor;
 
 use crate::batches::examples::ExampleError;
 use crate::cases::Cases;
-use crate::evaluation::epochs::suite;
+use crate::evaluation::suite::recipe_suite;
 use crate::learner::Learner;
 use crate::parameters::TrainableParameters;
 use crate::preflight::freeze_groups::FreezeGroup;
@@ -98,14 +98,14 @@ impl Preflight {
 /// Number of tiles of all images that the benchmark shows. Equal images count once; attacked images are left out.
 /// Returns 0 when the suite cannot be read, because the run reports this error when it opens the suite.
 fn tested(recipe: &Recipe, cases: &Cases, processor: &Processor) -> u64 {
-    let Ok(Some(suite)) = suite(recipe) else { return 0 };
+    let Ok(Some(suite)) = recipe_suite(recipe) else { return 0 };
     let plan = Plan::new(&suite, &cases.eval);
     let mut shown: HashSet<(usize, String)> = HashSet::new();
     for entry in &plan.entries {
         let Some(perturbed) = plan.perturbed(*entry) else { continue };
         let case = match &perturbed.pictures {
-            Shown::Of(other) => *other,
-            Shown::Own | Shown::Edited(_) | Shown::MeanOf(_) => entry.case,
+            ShownImages::Of(other) => *other,
+            ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => entry.case,
         };
         if !perturbed.frame.without_images {
             shown.insert((case, perturbed.pictures.key()));

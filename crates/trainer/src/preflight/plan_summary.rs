@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use stepwise_curriculum::SampleIndex;
-use stepwise_curriculum::run_plan::{RunPlan, StepPosition};
+use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_data::case::Case;
+use stepwise_data::prompt::ContextKind;
 use stepwise_recipe::{Freeze, PhaseRecipe, Recipe};
+use stepwise_report::plan::{PlannedExample, PlannedStep};
 
 use stepwise_benchmark::perturb::trainable::teaches_to_decline;
 
-use crate::batches::augment::{AugmentedQuestion, Augmenter, ContextKind};
+use crate::batches::augment::{AugmentedQuestion, Augmenter};
 use crate::optim::learning_rates::Rates;
 
 /// Counts of the training examples of a run, by phase.
@@ -56,7 +58,7 @@ impl PlanSummary {
     pub fn new(recipe: &Recipe, cases: &[Case], run_plan: &RunPlan) -> Self {
         let mut phases: Vec<PhaseSummary> = Vec::new();
         for (done, step) in (1..).zip(steps(recipe, cases, run_plan)) {
-            let place = step.place;
+            let place = run_plan.at(done - 1);
             if place.phase_step == 0 {
                 let phase = &recipe.curriculum.phase[place.phase];
                 phases.push(PhaseSummary {
@@ -115,53 +117,33 @@ impl PlanSummary {
     }
 }
 
-/// A future optimiser step.
-#[derive(Clone, Debug)]
-pub struct PlannedStep {
-    /// Step position.
-    pub place: StepPosition,
-    /// Learning rate of the step as the log shows it; see [`Rates::named`].
-    pub learning_rate: f64,
-    /// Training examples of the step.
-    pub examples: Vec<PlannedExample>,
-}
-
-/// A training example of a future step.
-#[derive(Clone, Debug)]
-pub struct PlannedExample {
-    /// Indices of case and item.
-    pub sample: SampleIndex,
-    /// Clinical stage, 1 to 4.
-    pub stage: u8,
-    /// Whether the example is replayed from an earlier phase.
-    pub replayed: bool,
-    /// Which answers to earlier questions are given as context.
-    pub context: ContextKind,
-    /// Kind of condition; None if the question is shown as stored.
-    pub condition: Option<&'static str>,
-    /// Whether the images are blanked because of the phase's `blank_images`.
-    pub is_blank: bool,
-}
-
 /// Iterates over all steps of `run_plan` with their training examples. `cases` are the training cases.
 pub fn steps<'a>(
     recipe: &'a Recipe,
     cases: &'a [Case],
     run_plan: &'a RunPlan,
-) -> impl Iterator<Item = PlannedStep> + use<'a> {
+) -> impl Iterator<Item = PlannedStep<'a>> + use<'a> {
     let augmenter = Augmenter::new(recipe, cases);
     (0..run_plan.total).map(move |done| {
         let place = run_plan.at(done);
         let phase = &recipe.curriculum.phase[place.phase];
         let example = |sample: SampleIndex| {
-            let asked = augmenter.asked(place, sample);
-            let stage = cases[sample.case].chain[sample.item].stage;
-            let replayed = !phase.stages.contains(&stage);
-            let AugmentedQuestion { context, condition, is_blank, .. } = asked;
-            PlannedExample { sample, stage, replayed, context, condition, is_blank }
+            let AugmentedQuestion { context, condition, is_blank, .. } = augmenter.asked(place, sample);
+            let (case, item) = (&cases[sample.case], &cases[sample.case].chain[sample.item]);
+            PlannedExample {
+                case: sample.case,
+                case_id: &case.case_id,
+                question: &item.id,
+                stage: item.stage,
+                replayed: !phase.stages.contains(&item.stage),
+                condition,
+                context,
+                is_blank,
+            }
         };
         let learning_rate = Rates::at(recipe, place, (done, run_plan.planned)).named(recipe, phase);
-        PlannedStep { place, learning_rate, examples: run_plan.samples(place).into_iter().map(example).collect() }
+        let examples = run_plan.samples(place).into_iter().map(example).collect();
+        PlannedStep { epoch: place.epochs_before as usize + 1, learning_rate, examples }
     })
 }
 

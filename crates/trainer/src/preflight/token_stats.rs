@@ -185,7 +185,7 @@ impl Part {
             let place = run_plan.at(step);
             let plan = run_plan.micro_batches(place, recipe.train.per_device_train_batch_size);
             for (micro_batch, samples) in plan.iter().enumerate() {
-                let together: Vec<_> = samples.iter().map(|sample| examples.plan_summary(place, *sample)).collect();
+                let together: Vec<_> = samples.iter().map(|sample| examples.without_pixels(place, *sample)).collect();
                 // No length limit here, because the error names the longest example of the whole run.
                 let packed = MicroBatch::new(processor, &together, recipe.train.share_prefix, usize::MAX)?;
                 let layout = &packed.batch.layout;

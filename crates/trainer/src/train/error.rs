@@ -5,7 +5,7 @@ use stepwise_curriculum::PlanError;
 use crate::batches::examples::ExampleError;
 use crate::cases::CasesError;
 use crate::checkpoint::{self, CheckpointError, Incompatible};
-use crate::evaluation::epochs::BenchmarkError;
+use crate::evaluation::error::BenchmarkError;
 use crate::frozen::FrozenChanged;
 use crate::learner::LearnerError;
 use crate::optim::step::StepError;

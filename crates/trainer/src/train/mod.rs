@@ -26,7 +26,7 @@ use crate::cases::Cases;
 use crate::checkpoint::{RunFolder, StepLoss, TrainerState};
 use crate::environment::peak_memory_mib;
 use crate::evaluation::epochs::{EpochEvaluator, EvalContext};
-use crate::evaluation::predicted::Predicted;
+use crate::evaluation::predicted::PredictedAnswers;
 use crate::frozen::FrozenDigests;
 use crate::interrupt::Interrupt;
 use crate::learner::Learner;
@@ -160,7 +160,7 @@ impl Run<'_> {
         let pipeline = &self.learner.pipeline;
         let mut context = EvalContext { pipeline, cases: &self.cases, progress, interrupt };
         let place = (position, first);
-        let predicted = match Predicted::at((self.recipe, &digest), self.folder.root(), place, &mut context) {
+        let predicted = match PredictedAnswers::at((self.recipe, &digest), self.folder.root(), place, &mut context) {
             Err(error) if error.is_interrupt() => return Ok(None),
             predicted => predicted?.map(Arc::new),
         };
@@ -181,7 +181,7 @@ impl Run<'_> {
         }
     }
 
-    fn batch_source(&self, run_plan: RunPlan, predicted: Option<Arc<Predicted>>) -> BatchSource {
+    fn batch_source(&self, run_plan: RunPlan, predicted: Option<Arc<PredictedAnswers>>) -> BatchSource {
         BatchSource {
             recipe: self.recipe.clone(),
             cases: Arc::clone(&self.cases),

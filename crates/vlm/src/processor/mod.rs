@@ -17,6 +17,7 @@ use image::RgbImage;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::digest::hex;
 
 pub use config::ConfigError;
 pub use encode::{Encoded, ImageSpan};
@@ -189,10 +190,6 @@ impl Processor {
     pub fn token_strings(&self, ids: &[u32]) -> Vec<String> {
         self.tokens.strings(ids)
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

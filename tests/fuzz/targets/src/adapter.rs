@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use stepwise_vlm::adapter::{load_adapter, save_adapter};
 use stepwise_vlm::idefics3::Vlm;
 
-use crate::{files, fixture, folder, refused, write};
+use crate::support::{files, fixture, folder, refused, write};
 
 thread_local! {
     static BASE: Vlm = Vlm::load(&fixture("tiny"), &Device::flex()).expect("the tiny model");

@@ -5,7 +5,7 @@ use stepwise_data::dataset::CASE_FILE;
 use stepwise_data::prompt::gold_context;
 use stepwise_data::prompt::{AnswerForm, PromptOptions, prompt};
 
-use crate::{folder, refused, write};
+use crate::support::{folder, refused, write};
 
 /// Image and mask files that the cases can refer to.
 const FILES: [(&str, &[u8]); 3] = [

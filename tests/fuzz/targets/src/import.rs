@@ -4,7 +4,7 @@ use std::path::Path;
 
 use stepwise_recipe::{ConvertError, Recipe, Tool, convert};
 
-use crate::refused;
+use crate::support::refused;
 
 /// Translates a YAML recipe of LLaMA-Factory, ms-swift or TRL. If the keys do not identify the tool, each is tried.
 ///

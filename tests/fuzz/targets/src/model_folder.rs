@@ -9,8 +9,8 @@ use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::pipeline::VlmPipeline;
 use stepwise_vlm::processor::Processor;
 
+use crate::support::{files, fixture, folder, refused, write};
 use crate::template::conversation;
-use crate::{files, fixture, folder, refused, write};
 
 /// File names, in the order of their contents in the input. The tokenizer comes last because it is the longest.
 pub const NAMES: [&str; 7] = [

@@ -4,10 +4,10 @@ use std::cell::OnceCell;
 use std::path::Path;
 
 use stepwise_data::dhash::phash;
-use stepwise_data::image::{MAX_DIMENSION, MAX_PIXELS, decode_picture, picture_size};
+use stepwise_data::image::{MAX_DIMENSION, MAX_PIXELS, decode_image, image_size};
 use stepwise_vlm::processor::Processor;
 
-use crate::{fixture, folder, refused, write};
+use crate::support::{fixture, folder, refused, write};
 
 /// Most pixels of an image that is also cut into tiles. Cutting larger images would take seconds each.
 const CUT: u64 = 1 << 20;
@@ -27,8 +27,8 @@ thread_local! {
 pub fn picture(data: &[u8]) -> Result<(), String> {
     let place = folder();
     write(place.path(), "picture", data);
-    let size = picture_size(&place.path().join("picture")).map_err(refused);
-    let picture = decode_picture(data, Path::new("picture")).map_err(refused)?;
+    let size = image_size(&place.path().join("picture")).map_err(refused);
+    let picture = decode_image(data, Path::new("picture")).map_err(refused)?;
     let (width, height) = picture.dimensions();
     assert_eq!(size, Ok((width, height)), "the header states another size");
     let pixels = u64::from(width) * u64::from(height);

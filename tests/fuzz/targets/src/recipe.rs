@@ -4,7 +4,7 @@ use std::path::Path;
 
 use stepwise_recipe::Recipe;
 
-use crate::{files, refused};
+use crate::support::{files, refused};
 
 /// Parses a TOML recipe, followed by `--set` arguments, one per line. An accepted recipe is written with all its values
 /// and read again.

@@ -6,7 +6,7 @@ use std::path::Path;
 use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_vlm::processor::template::ChatTemplate;
 
-use crate::refused;
+use crate::support::refused;
 
 /// A conversation with a system turn, an image, a question, an answer and a second question.
 pub(crate) fn conversation() -> Conversation {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer};
 use stepwise_data::case::Answer;
 
-use crate::model::{Model, ModelError, PixelGradient, PixelGrid, Query, Shown};
+use crate::model::{Model, ModelError, PixelGradient, PixelGrid, Query, QueryImage};
 use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Attack, AttackGoal, AttackTarget, Perturbed, Scene, Skip};
 
@@ -66,7 +66,7 @@ pub fn ascents(
 fn showing(query: &Query, pixels: Arc<PixelGrid>) -> Query {
     let mut query = query.clone();
     if let Some(first) = query.images.first_mut() {
-        *first = Shown::Pixels(pixels);
+        *first = QueryImage::Pixels(pixels);
     }
     query
 }

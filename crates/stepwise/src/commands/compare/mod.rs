@@ -1,5 +1,6 @@
 //! `stepwise compare A B`: compares two runs, checkpoints or outcome files on the questions that both answered.
 
+mod evaluated_suite;
 mod side;
 mod tables;
 
@@ -14,12 +15,13 @@ use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Case, Split};
 use stepwise_data::check;
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::evaluation::suite::recipe_suite;
 
+use crate::commands::split::SplitChoice;
 use crate::exit::{CommandResult, Failure};
 use crate::table::Table;
-use crate::table_markup;
-use side::Found;
+use evaluated_suite::same_suite;
+use side::SideSource;
 
 /// Arguments of `compare`.
 #[derive(clap::Args)]
@@ -33,8 +35,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
     /// Split of these cases that was evaluated; by default all cases.
-    #[arg(long, value_parser = ["train", "validation", "test"])]
-    split: Option<String>,
+    #[arg(long, value_enum)]
+    split: Option<SplitChoice>,
     /// Suite that was evaluated: `fast`, `full` or a file; by default the suite of the run, or a built-in one.
     #[arg(long, value_name = "SUITE")]
     suite: Option<PathBuf>,
@@ -63,14 +65,14 @@ enum Format {
 /// [`Failure::Input`] when one side has no outcomes, the sides used different suites, or the outcomes do not fit the
 /// suite or the cases.
 pub fn run(args: &Args) -> CommandResult {
-    let (a, b) = (Found::at(&args.a), Found::at(&args.b));
+    let (a, b) = (SideSource::at(&args.a), SideSource::at(&args.b));
     let (a, b) = both(a, b)?;
-    side::same_suite(&a, &b)?;
+    same_suite(&a, &b)?;
     let suite = suite(args, [&a, &b])?;
     let cases = cases(args, [&a, &b])?;
     let uncapped = suite.uncapped();
     let plan = cases.as_ref().map(|cases| Plan::new(&uncapped, cases));
-    let read = |found: &Found| foreign::read(&found.outcomes, &suite, plan.as_ref()).map_err(Failure::input);
+    let read = |side: &SideSource| foreign::read(&side.outcomes, &suite, plan.as_ref()).map_err(Failure::input);
     let (mut of_a, mut of_b) = both(read(&a), read(&b))?;
     foreign::fill(&mut of_a, &of_b);
     foreign::fill(&mut of_b, &of_a);
@@ -78,7 +80,7 @@ pub fn run(args: &Args) -> CommandResult {
     let mut reference: Vec<Summary> = Vec::new();
     for path in &args.reference {
         let what = "is not a run with evaluated epochs -> name a run with a benchmark";
-        let history = Found::at(path)?.history;
+        let history = SideSource::at(path)?.history;
         let history = history.ok_or_else(|| Failure::input(format!("{}: {what}", path.display())))?;
         reference.extend(history.reference().cloned());
     }
@@ -98,8 +100,8 @@ fn print(args: &Args, comparison: &Comparison) -> CommandResult {
     }
     let write = match args.format {
         Format::Text => |table: &Table| format!("{}\n", table.text()),
-        Format::Markdown => table_markup::markdown,
-        Format::Latex => table_markup::latex,
+        Format::Markdown => Table::markdown,
+        Format::Latex => Table::latex,
     };
     let tables: Vec<String> = tables::all(comparison).iter().map(write).collect();
     say!("{}", tables.join("\n").trim_end());
@@ -117,22 +119,23 @@ fn both<T>(a: Result<T, Failure>, b: Result<T, Failure>) -> Result<(T, T), Failu
 
 /// Finds the suite that produced the outcomes. If a summary next to the outcomes names a suite, the digests must agree,
 /// because another suite has other controls, endpoints and test families.
-fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
+fn suite(args: &Args, sides: [&SideSource; 2]) -> Result<Suite, Failure> {
     let mut candidates = Vec::new();
     match &args.suite {
         Some(path) => candidates.push(Suite::named(path).map_err(Failure::input)?),
         None => {
             for recipe in sides.into_iter().filter_map(|side| side.recipe.as_ref()) {
-                candidates.extend(epochs::suite(recipe).map_err(Failure::input)?);
+                candidates.extend(recipe_suite(recipe).map_err(Failure::input)?);
             }
             candidates.extend([Suite::fast(), Suite::full()]);
         }
     }
-    let Some((side, asked)) = sides.into_iter().find_map(|side| Some((side, side.asked.as_ref()?))) else {
+    let Some((side, evaluated)) = sides.into_iter().find_map(|side| Some((side, side.evaluated_suite.as_ref()?)))
+    else {
         return Ok(candidates.swap_remove(0));
     };
-    candidates.iter().find_map(|suite| asked.recognised(suite)).ok_or_else(|| {
-        let (side, name) = (&side.name, &asked.suite.name);
+    candidates.iter().find_map(|suite| evaluated.recognised(suite)).ok_or_else(|| {
+        let (side, name) = (&side.name, &evaluated.suite.name);
         Failure::input(match &args.suite {
             Some(path) => format!(
                 "--suite {}: {side} was evaluated with another suite, `{name}` -> name the unchanged file of that suite",
@@ -145,7 +148,7 @@ fn suite(args: &Args, sides: [&Found; 2]) -> Result<Suite, Failure> {
 
 /// Loads the cases for scoring responses from another tool: from `--cases`, or else from the recipe of a run. None without
 /// `--cases` if no side is a file or no side has a recipe.
-fn cases(args: &Args, sides: [&Found; 2]) -> Result<Option<Vec<Case>>, Failure> {
+fn cases(args: &Args, sides: [&SideSource; 2]) -> Result<Option<Vec<Case>>, Failure> {
     let Some(path) = &args.cases else {
         if sides.iter().all(|side| !side.is_file) {
             return Ok(None);
@@ -153,16 +156,11 @@ fn cases(args: &Args, sides: [&Found; 2]) -> Result<Option<Vec<Case>>, Failure> 
         let recipe = sides.into_iter().find_map(|side| side.recipe.as_ref());
         return recipe.map(|recipe| Ok(Cases::open(&recipe.data).map_err(Failure::input)?.eval)).transpose();
     };
-    let split = match args.split.as_deref() {
-        Some("train") => Some(Split::Train),
-        Some("validation") => Some(Split::Validation),
-        Some(_) => Some(Split::Test),
-        None => None,
-    };
+    let split = args.split.map(Split::from);
     let cases = check::load(path).map_err(Failure::input)?.cases;
-    let asked: Vec<Case> = cases.into_iter().filter(|case| split.is_none_or(|split| case.split == split)).collect();
-    if asked.is_empty() {
+    let selected: Vec<Case> = cases.into_iter().filter(|case| split.is_none_or(|split| case.split == split)).collect();
+    if selected.is_empty() {
         return Err(Failure::input(format!("{}: no cases in this split -> name another split", path.display())));
     }
-    Ok(Some(asked))
+    Ok(Some(selected))
 }

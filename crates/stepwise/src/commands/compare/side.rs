@@ -4,23 +4,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::compare::History;
-use stepwise_benchmark::score::Scoring;
-use stepwise_benchmark::suite::{Suite, SuiteName};
 use stepwise_benchmark::summary::Summary;
-use stepwise_data::prompt::AnswerForm;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::{STATE_FILE, TrainerState};
-use stepwise_trainer::evaluation::epochs::read_forgetting;
+use stepwise_trainer::evaluation::files::read_forgetting;
 use stepwise_trainer::log::tested_steps;
 
+use super::evaluated_suite::EvaluatedSuite;
 use crate::commands::eval::{ALONE, TUNED};
-use crate::exit::{CommandResult, Failure};
+use crate::exit::Failure;
 
 const RECIPE: &str = "recipe.resolved.toml";
 const OUTCOMES: &str = "outcomes.jsonl";
 
-/// One side of a comparison.
-pub struct Found {
+/// Files of one side of a comparison.
+pub struct SideSource {
     /// Path as given on the command line.
     pub name: String,
     /// Path of the outcome file.
@@ -32,10 +30,10 @@ pub struct Found {
     /// Whether the path is a file, which may come from another tool.
     pub is_file: bool,
     /// Suite and options of the evaluation; None without a summary next to the outcomes.
-    pub asked: Option<AskedBy>,
+    pub evaluated_suite: Option<EvaluatedSuite>,
 }
 
-impl Found {
+impl SideSource {
     /// Finds the outcomes that belong to `path`: an outcome file, a run, a checkpoint, or a folder with outcomes.
     ///
     /// # Errors
@@ -53,8 +51,8 @@ impl Found {
         if path.join(STATE_FILE).is_file() {
             return Self::of_checkpoint(path);
         }
-        let asked = [TUNED, ALONE].map(|name| path.join(name).join(OUTCOMES));
-        if let Some(outcomes) = asked.into_iter().find(|outcomes| outcomes.is_file()) {
+        let candidates = [TUNED, ALONE].map(|name| path.join(name).join(OUTCOMES));
+        if let Some(outcomes) = candidates.into_iter().find(|outcomes| outcomes.is_file()) {
             return Self::of(path, outcomes, path.join("summary.json"), None);
         }
         if path.join(OUTCOMES).is_file() {
@@ -104,51 +102,8 @@ impl Found {
         let is_file = path.is_file();
         // A summary next to a file with another name may belong to other outcomes, so it is ignored.
         let own = !is_file || path.file_name().is_some_and(|name| name == OUTCOMES);
-        let asked = if own { read_summary(&summary)?.map(AskedBy::from) } else { None };
-        Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, asked })
-    }
-}
-
-/// Suite of an evaluation, and the options that the command line may have changed.
-#[derive(PartialEq)]
-pub struct AskedBy {
-    /// Name, version and digest.
-    pub suite: SuiteName,
-    scoring: Scoring,
-    max_cases: Option<usize>,
-}
-
-impl From<Summary> for AskedBy {
-    fn from(summary: Summary) -> Self {
-        Self { suite: summary.suite, scoring: summary.scoring, max_cases: summary.max_cases }
-    }
-}
-
-impl AskedBy {
-    /// Returns `suite` with the options of the evaluation if its digest then agrees; None if it is another suite. The
-    /// cap and the scoring may come from the command line, and the answer form from the recipe.
-    pub fn recognised(&self, suite: &Suite) -> Option<Suite> {
-        [suite.answer_form, AnswerForm::Text, AnswerForm::Letter].into_iter().find_map(|answer_form| {
-            let mut suite = Suite { scoring: self.scoring, max_cases: self.max_cases, answer_form, ..suite.clone() };
-            suite.letter_permutations = suite.letter_permutations.filter(|_| suite.scoring == Scoring::Letter);
-            (suite.digest() == self.suite.digest).then_some(suite)
-        })
-    }
-}
-
-/// Checks that both sides used the same suite, if both have a summary.
-///
-/// # Errors
-///
-/// [`Failure::Input`] when the digests of the suites differ.
-pub fn same_suite(a: &Found, b: &Found) -> CommandResult {
-    match (&a.asked, &b.asked) {
-        (Some(of_a), Some(of_b)) if of_a.suite.digest != of_b.suite.digest => Err(Failure::input(format!(
-            "{} and {} were evaluated with different suites -> evaluate both with one suite: \
-             `stepwise eval PATH --suite FILE --out DIR`, then compare the folders",
-            a.name, b.name
-        ))),
-        _ => Ok(()),
+        let evaluated_suite = if own { read_summary(&summary)?.map(EvaluatedSuite::from) } else { None };
+        Ok(Self { name: path.display().to_string(), outcomes, recipe, history: None, is_file, evaluated_suite })
     }
 }
 
@@ -173,8 +128,8 @@ fn learned(run: &Path, tested: &[u32]) -> Result<[Option<usize>; 4], Failure> {
     let Some(forgetting) = read_forgetting(&run.join("benchmark")).map_err(Failure::input)? else {
         return Ok([None; 4]);
     };
-    let place = |phase: usize| tested.iter().position(|epoch| *epoch == forgetting.phases[phase].epoch);
-    Ok(forgetting.learned().map(|phase| phase.and_then(place)))
+    let index = |phase: usize| tested.iter().position(|epoch| *epoch == forgetting.phases[phase].epoch);
+    Ok(forgetting.learned().map(|phase| phase.and_then(index)))
 }
 
 fn read_summary(path: &Path) -> Result<Option<Summary>, Failure> {

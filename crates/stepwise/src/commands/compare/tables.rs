@@ -4,7 +4,8 @@ use stepwise_benchmark::compare::{Adjustment, Comparison, MetricPair, SideSummar
 use stepwise_benchmark::perturb::Purpose;
 use stepwise_benchmark::summary::EndpointTest;
 
-use crate::table::{Table, number, p_value, signed, with_interval};
+use crate::table::Table;
+use crate::table::cell::{number, p_value, signed, with_interval};
 
 const DIFFERENCE: &str = "B - A [95 % interval]";
 
@@ -128,7 +129,7 @@ fn effective_robustness(comparison: &Comparison) -> Table {
         table.rows.push(vec![
             found.condition.clone(),
             found.points.to_string(),
-            signed(Some(found.slope)),
+            signed(Some(found.line.slope)),
             signed(Some(found.a)),
             signed(Some(found.b)),
             signed(Some(found.difference)),

@@ -38,13 +38,14 @@ enum Target {
 /// [`Failure::Input`] when the study is invalid or has changed since its first run, or the manifest cannot be written.
 pub fn run(args: &Args) -> CommandResult {
     let study = Study::load(&args.study).map_err(Failure::input)?;
-    Manifest::open(&study, None).map_err(Failure::input)?;
-    tell!("manifest  {}", manifest::path(&study).display());
     let scheduler = match args.target {
         Target::Slurm => Scheduler::Slurm,
         Target::Kubernetes => Scheduler::Kubernetes,
         Target::Shell => Scheduler::Shell,
     };
-    say!("{}", cluster::script(scheduler, &study, args.device.as_deref()).trim_end());
+    let script = cluster::script(scheduler, &study, args.device.as_deref()).map_err(Failure::input)?;
+    Manifest::open(&study, None).map_err(Failure::input)?;
+    tell!("manifest  {}", manifest::path(&study).display());
+    say!("{}", script.trim_end());
     Ok(())
 }

@@ -8,11 +8,7 @@ mod task;
 
 use std::time::Duration;
 
-use stepwise_study::claim;
-use stepwise_study::holder::Holder;
-use stepwise_study::{Study, StudyError, Task};
-
-use crate::exit::{CommandResult, Failure};
+use crate::exit::CommandResult;
 
 /// Subcommands of `study`.
 #[derive(clap::Subcommand)]
@@ -34,35 +30,8 @@ pub fn run(command: &Command) -> CommandResult {
     }
 }
 
-/// Name of a task in messages: arm and seed.
-fn name(study: &Study, task: &Task) -> String {
-    format!("{} seed-{}", study.arms[task.arm].name, task.seed)
-}
-
-/// Failure for a claim file that cannot be read or written.
-fn claim_failed(task: &Task, error: &std::io::Error) -> Failure {
-    let path = task.claim();
-    Failure::run(format!("{}: {error} -> check that the folder is writable and the disk has room", path.display()))
-}
-
-/// Process and host of a holder, for messages.
-fn holder_name(holder: &Holder) -> String {
-    format!("process {} on {}", holder.pid, if holder.host.is_empty() { "an unknown host" } else { &holder.host })
-}
-
 /// Formats a duration as `h:mm:ss`.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
-/// Process that runs the task now; None if no process does.
-fn held(task: &Task) -> Result<Option<Holder>, Failure> {
-    claim::held(&task.claim()).map_err(|error| claim_failed(task, &error))
-}
-
-impl From<StudyError> for Failure {
-    fn from(error: StudyError) -> Self {
-        Self::input(error)
-    }
 }

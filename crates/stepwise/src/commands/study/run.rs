@@ -7,7 +7,7 @@ use stepwise_study::budget::EQUAL;
 use stepwise_study::manifest::Manifest;
 use stepwise_study::task::TaskStatus;
 
-use super::{held, holder_name, jobs, task};
+use super::{jobs, task};
 use crate::device;
 use crate::exit::{CommandResult, Failure};
 use crate::table::Table;
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> CommandResult {
         device::choose(name.as_deref())?; // An invalid name is reported once here, not by every run.
     }
     let jobs = args.jobs.map_or(devices.len(), |jobs| jobs as usize);
-    jobs::run(&study, &args.study, jobs, &devices)?;
+    jobs::run(&study, jobs, &devices)?;
     say!("study   {}", study.file.output_dir.display());
     say!("next    stepwise study report {}", args.study.display());
     Ok(())
@@ -79,9 +79,9 @@ fn overview(study: &Study, manifest: &Manifest) -> Result<Table, Failure> {
     let title = format!("study {}: {} arms, {} seeds", manifest.name, study.arms.len(), study.file.seeds.len());
     let mut table = Table::new(title, ["task", "arm", "seed", "steps", "samples", "supervised tokens", "state"]);
     for (task, entry) in study.tasks.iter().zip(&manifest.tasks) {
-        let state = match (task.stage().map_err(Failure::run)?, held(task)?) {
+        let state = match (task.status().map_err(Failure::run)?, task.holder().map_err(Failure::run)?) {
             (TaskStatus::Finished, _) => "finished".to_owned(),
-            (_, Some(holder)) => format!("run by {}", holder_name(&holder)),
+            (_, Some(holder)) => format!("run by {holder}"),
             (TaskStatus::Partial(step), None) => format!("stopped after step {step}"),
             (TaskStatus::Waiting, None) => "to be run".to_owned(),
         };

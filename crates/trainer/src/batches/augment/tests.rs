@@ -318,7 +318,7 @@ fn predicted_context_holds_the_models_answers_and_falls_back_to_the_right_ones()
         let answers = case.chain.iter().map(|item| (item.id.clone(), format!("my {}", item.id)));
         (case.case_id.clone(), answers.collect())
     });
-    let predicted = Arc::new(Predicted::of(said.collect()));
+    let predicted = Arc::new(PredictedAnswers::of(said.collect()));
     let augmenter = Augmenter::new(&recipe, &cases).with_predicted(Some(predicted));
     let place = RunPlan::new(&recipe, &cases).expect("a course").beginning(0);
     let (mut own, mut right) = (0, 0);

@@ -1,12 +1,21 @@
 //! The plan: phases applied to the training cases, batch by batch.
 
+mod competence;
+mod epoch;
+mod error;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod visits;
+
 use stepwise_data::case::Case;
 
-use super::competence::depths;
-use super::epoch::LastEpoch;
-use super::error::PlanError;
-use super::phase::Phase;
-use super::replay::Shape;
+pub use error::PlanError;
+
+use crate::phase::Phase;
+use competence::depths;
+use epoch::LastEpoch;
+use replay::Shape;
 
 /// A question to train on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,17 +29,17 @@ pub struct SampleIndex {
 /// Assignment of the questions of the training cases to the phases, epochs and steps of a run.
 #[derive(Clone, Debug)]
 pub struct Sampler {
-    pub(super) phases: Vec<Phase>,
-    pub(super) batch_size: usize,
+    phases: Vec<Phase>,
+    batch_size: usize,
     /// Data set of each case.
-    pub(super) datasets: Vec<String>,
+    datasets: Vec<String>,
     /// Stage of each question of each case.
-    pub(super) stages: Vec<Vec<u8>>,
+    stages: Vec<Vec<u8>>,
     /// Number of questions that each question of each case builds on, directly or not.
-    pub(super) depths: Vec<Vec<usize>>,
+    depths: Vec<Vec<usize>>,
     /// Numbers of visits and batches in an epoch of each phase.
-    pub(super) shapes: Vec<Shape>,
-    pub(super) last: LastEpoch,
+    shapes: Vec<Shape>,
+    last: LastEpoch,
 }
 
 impl Sampler {

@@ -1,12 +1,12 @@
 //! Lines of a study's reference arm: the accuracy under an attack that its clean accuracy predicts.
 
 use serde::{Deserialize, Serialize};
-use stepwise_benchmark::effective_robustness::{Point, Trend};
+use stepwise_benchmark::effective_robustness::{RobustnessLine, RobustnessPoint};
 use stepwise_benchmark::metrics::{Better, Clusters, Metric, OutcomeTable, family};
 use stepwise_benchmark::stats::{Bootstrap, Statistic};
 use stepwise_benchmark::suite::Suite;
 
-use super::StudyRuns;
+use super::runs::StudyRuns;
 
 /// Prefix of the ids of effective robustness.
 pub const EFFECTIVE: &str = "effective_robustness:";
@@ -18,9 +18,8 @@ pub const LINE_ADVICE: &str = "effective robustness needs a reference that is ev
 /// Minimum number of evaluated steps of a run besides the base. A line through the base and one step would always fit.
 const FEWEST_STEPS: usize = 2;
 
-/// Line of the accuracy under one attack over the clean accuracy, both in log-odds, fitted by least squares to the base
-/// and to every evaluated step of all runs of the reference (Taori et al., 2020). The effective robustness of an arm is
-/// its height above the line.
+/// Line of the accuracy under one attack over the clean accuracy, fitted to the base and to every evaluated step of all
+/// runs of the reference.
 ///
 /// A line is used where all of the following hold, and refused otherwise:
 /// - A run of the reference was evaluated at two steps or more, so that there are three points with the base.
@@ -32,15 +31,14 @@ const FEWEST_STEPS: usize = 2;
 /// Intervals of effective robustness fit the line again in every draw of groups. They do not draw the reference's seeds
 /// for the line, and the swap test holds the line fixed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Line {
+pub struct ReferenceLine {
     /// Id of the attack's condition.
     pub attack: String,
-    /// Log-odds under attack per clean log-odds; `None` where all points have the same clean accuracy.
-    pub slope: Option<f64>,
+    /// The fitted line; `None` where all points have the same clean accuracy.
+    #[serde(flatten)]
+    pub fit: Option<RobustnessLine>,
     /// 95 % interval (low, high) of the slope over groups.
     pub slope_ci: Option<[f64; 2]>,
-    /// Log-odds under attack where the clean log-odds are zero.
-    pub intercept: Option<f64>,
     /// Number of points: the base and every evaluated step of every seed.
     pub points: usize,
     /// Lowest and highest clean accuracy of the points, 0 to 1.
@@ -67,12 +65,12 @@ fn counted(ledger: &OutcomeTable<'_>, attack: usize) -> (Vec<Vec<f64>>, usize) {
 }
 
 /// Returns the point with these sums of the four columns; `None` where no item was answered.
-fn point(sums: &[f64], n: usize) -> Option<Point> {
+fn point(sums: &[f64], n: usize) -> Option<RobustnessPoint> {
     let share = |right: f64, asked: f64| (asked > 0.0).then(|| right / asked);
-    Some(Point { clean: share(sums[0], sums[1])?, attacked: share(sums[2], sums[3])?, n })
+    Some(RobustnessPoint { clean: share(sums[0], sums[1])?, attacked: share(sums[2], sums[3])?, n })
 }
 
-fn points(sums: &[f64], items: &[usize]) -> Option<Vec<Point>> {
+fn points(sums: &[f64], items: &[usize]) -> Option<Vec<RobustnessPoint>> {
     sums.chunks_exact(4).zip(items).map(|(sums, n)| point(sums, *n)).collect()
 }
 
@@ -87,29 +85,28 @@ impl Points {
         Self { columns: columns.into_iter().flatten().collect(), items }
     }
 
-    fn statistic(&self, formula: impl Fn(&[Point]) -> Option<f64> + Send + Sync + 'static) -> Statistic {
+    fn statistic(&self, formula: impl Fn(&[RobustnessPoint]) -> Option<f64> + Send + Sync + 'static) -> Statistic {
         let items = self.items.clone();
         let formula = Box::new(move |sums: &[f64]| formula(&points(sums, &items)?));
         Statistic { columns: self.columns.clone(), formula }
     }
 
-    fn line(&self, attack: &str, steps: usize, bootstrap: &Bootstrap, groups: usize) -> Line {
+    fn line(&self, attack: &str, steps: usize, bootstrap: &Bootstrap, groups: usize) -> ReferenceLine {
         let sums: Vec<f64> = self.columns.iter().map(|column| column.iter().sum()).collect();
         let found = points(&sums, &self.items).unwrap_or_default();
-        let trend = Trend::fit(&found);
+        let fitted = RobustnessLine::fit(&found);
         let centre: Vec<f64> = found.iter().map(|point| point.clean).collect();
         let clean = (!found.is_empty()).then(|| ends(centre.iter().copied()));
-        let slope = self.statistic(|points| Some(Trend::fit(points)?.slope));
+        let slope = self.statistic(|points| Some(RobustnessLine::fit(points)?.slope));
         let chance = self.statistic(move |points| {
             let [low, high] = ends(points.iter().zip(&centre).map(|(point, centre)| point.clean - centre));
             Some(high - low)
         });
         let intervals = bootstrap.intervals(&[slope, chance], groups);
-        let mut line = Line {
+        let mut line = ReferenceLine {
             attack: attack.to_owned(),
-            slope: trend.map(|trend| trend.slope),
-            slope_ci: intervals[0].filter(|_| trend.is_some()),
-            intercept: trend.map(|trend| trend.intercept),
+            fit: fitted,
+            slope_ci: intervals[0].filter(|_| fitted.is_some()),
             points: self.items.len(),
             clean,
             refused: None,
@@ -119,7 +116,7 @@ impl Points {
     }
 }
 
-impl Line {
+impl ReferenceLine {
     /// Returns why the line is refused. `steps` is the number of evaluated steps of one run, `chance` the range of
     /// clean accuracy that equal models would show.
     fn refusal(&self, steps: usize, chance: Option<f64>) -> Option<String> {
@@ -128,8 +125,8 @@ impl Line {
                 "evaluated steps of the reference besides its base: {steps}, but a line needs {FEWEST_STEPS}"
             ));
         }
-        let (Some(slope), Some([least, most]), Some([low, high]), Some(chance)) =
-            (self.slope, self.clean, self.slope_ci, chance)
+        let (Some(RobustnessLine { slope, .. }), Some([least, most]), Some([low, high]), Some(chance)) =
+            (self.fit, self.clean, self.slope_ci, chance)
         else {
             return Some("all points have the same clean accuracy, or there are fewer than two groups".to_owned());
         };
@@ -151,7 +148,7 @@ pub(super) fn lines(
     groups: &Clusters<'_>,
     runs: &StudyRuns,
     bootstrap: &Bootstrap,
-) -> Vec<(Line, Points)> {
+) -> Vec<(ReferenceLine, Points)> {
     let reference = &runs.arms[runs.reference].runs;
     let tested = reference.iter().flat_map(|run| run.earlier.iter().chain([&run.outcomes]));
     // All seeds start from the same base, so it counts once.
@@ -169,19 +166,19 @@ pub(super) fn lines(
 /// Effective robustness: log-odds under an attack minus the log-odds that the line predicts at the run's
 /// clean accuracy. With `drawn`, every draw of groups fits the line again to these points; with `None` the
 /// line is held fixed.
-pub(super) fn effective(ledger: &OutcomeTable<'_>, line: &Line, drawn: Option<&Points>) -> Option<Metric> {
+pub(super) fn effective(ledger: &OutcomeTable<'_>, line: &ReferenceLine, drawn: Option<&Points>) -> Option<Metric> {
     let attack = ledger.suite.conditions.iter().position(|condition| condition.id == line.attack)?;
     let (mut columns, n) = counted(ledger, attack);
-    let fixed = Trend { intercept: line.intercept?, slope: line.slope?, points: line.points };
+    let fixed = line.fit?;
     let items = drawn.map(|points| points.items.clone());
     columns.extend(drawn.iter().flat_map(|points| points.columns.iter().cloned()));
     let formula = Box::new(move |sums: &[f64]| {
-        let (own, line) = sums.split_at(4);
-        let trend = match &items {
-            Some(items) => Trend::fit(&points(line, items)?)?,
+        let (own, reference) = sums.split_at(4);
+        let line = match &items {
+            Some(items) => RobustnessLine::fit(&points(reference, items)?)?,
             None => fixed,
         };
-        Some(trend.residual(point(own, n)?))
+        Some(line.residual(point(own, n)?))
     });
     Some(Metric {
         id: format!("{EFFECTIVE}{}", line.attack),

@@ -1,7 +1,7 @@
 //! Validation of the phases of a plan.
 
-use super::phase::Phase;
-use super::sampler::Sampler;
+use super::Sampler;
+use crate::phase::Phase;
 
 /// Error when the phases give no valid plan.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

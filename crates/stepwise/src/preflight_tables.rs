@@ -43,7 +43,7 @@ fn trained(preflight: &Preflight) -> Table {
         ]);
     }
     if let Tuning::Lora { lora } = &preflight.tuning {
-        table.notes.extend(beside_plain(lora));
+        table.notes.extend(lora_options(lora));
     }
     table.notes.extend(by_phase(trainable, &preflight.freeze_groups));
     let frozen: Vec<String> =
@@ -53,16 +53,16 @@ fn trained(preflight: &Preflight) -> Table {
 }
 
 /// Note that lists the LoRA options in use, such as DoRA or dropout; None for plain LoRA.
-fn beside_plain(lora: &LoraRecipe) -> Option<String> {
-    let said = [
+fn lora_options(lora: &LoraRecipe) -> Option<String> {
+    let options = [
         (lora.use_rslora, "rsLoRA".to_owned()),
         (lora.use_dora, "DoRA".to_owned()),
         (lora.init_lora_weights == InitLoraWeights::Pissa, "PiSSA".to_owned()),
         (lora.loraplus_lr_ratio.is_some(), "LoRA+".to_owned()),
         (lora.lora_dropout > 0.0, format!("dropout {}", lora.lora_dropout)),
     ];
-    let said: Vec<String> = said.into_iter().filter_map(|(so, name)| so.then_some(name)).collect();
-    (!said.is_empty()).then(|| format!("adapters: {}", said.join(", ")))
+    let options: Vec<String> = options.into_iter().filter_map(|(is_set, name)| is_set.then_some(name)).collect();
+    (!options.is_empty()).then(|| format!("adapters: {}", options.join(", ")))
 }
 
 /// Notes that list the trained parts of each freeze group; empty if no phase freezes a part.
@@ -70,13 +70,13 @@ fn by_phase(trainable: &TrainableParameters, freeze_groups: &[FreezeGroup]) -> V
     if freeze_groups.iter().all(|freeze_group| freeze_group.freeze == Freeze::default()) {
         return Vec::new();
     }
-    let learning = |FreezeGroup { freeze, phases, .. }: &FreezeGroup| {
+    let trained = |FreezeGroup { freeze, phases, .. }: &FreezeGroup| {
         let phases: Vec<&str> = phases.iter().map(|(name, _)| name.as_str()).collect();
         let trainable = trainable.but(*freeze);
         let parts = ModelPart::ALL.into_iter().filter(|part| trainable.learns(*part)).map(ModelPart::name);
         format!("trained in {}: {}", phases.join(", "), parts.collect::<Vec<_>>().join(", "))
     };
-    freeze_groups.iter().map(learning).collect()
+    freeze_groups.iter().map(trained).collect()
 }
 
 /// Range of the peak learning rates over the phases that train `part`. With LoRA+, the rate of `lora_B` is
@@ -86,7 +86,7 @@ fn rate(freeze_groups: &[FreezeGroup], part: ModelPart, adapters: bool) -> Strin
     let span = |ratio: f64| {
         let peaks = rates.iter().map(|rates| rates.of_part(part) * ratio);
         let (low, high) = (peaks.clone().fold(f64::INFINITY, f64::min), peaks.fold(0.0, f64::max));
-        if low == high { shown(low) } else { format!("{} to {}", shown(low), shown(high)) }
+        if low == high { rate_text(low) } else { format!("{} to {}", rate_text(low), rate_text(high)) }
     };
     match rates.first().map(|rates| rates.loraplus_ratio) {
         None => "frozen in every phase".to_owned(),
@@ -149,7 +149,7 @@ fn mebibytes(bytes: u64) -> String {
     format!("{:.0}", bytes as f64 / f64::from(1 << 20))
 }
 
-fn shown(rate: f64) -> String {
+fn rate_text(rate: f64) -> String {
     if rate < 1e-3 { format!("{rate:e}") } else { rate.to_string() }
 }
 

@@ -1,17 +1,19 @@
 //! `stepwise train RECIPE --plan`: prints the training examples of a run as counts by phase. Needs the cases, but
 //! neither the model nor the image files.
 
+mod table;
+
 use std::path::Path;
 
 use stepwise_curriculum::run_plan::RunPlan;
 use stepwise_recipe::Recipe;
-use stepwise_report::plan::{PlanInput, PlannedExample, PlannedStep, render};
+use stepwise_report::plan::{PlanInput, PlannedStep, render};
 use stepwise_trainer::cases::Cases;
-use stepwise_trainer::evaluation::epochs;
+use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::preflight::plan_summary::{self, PlanSummary};
 
 use crate::exit::{CommandResult, Failure};
-use crate::{folder, table};
+use crate::folder;
 
 /// File format of a plan.
 enum Form {
@@ -29,40 +31,19 @@ enum Form {
 /// plan are invalid; [`Failure::Run`] when the file cannot be written.
 pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let file = file.map(|file| Ok::<_, Failure>((file, form(file)?))).transpose()?;
-    let suite = epochs::suite(recipe).map_err(Failure::input)?;
-    epochs::check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
+    let suite = recipe_suite(recipe).map_err(Failure::input)?;
+    check_rules(recipe, suite.as_ref()).map_err(Failure::input)?;
     let cases = Cases::open(&recipe.data).map_err(Failure::input)?.train;
     let run_plan = RunPlan::new(recipe, &cases).map_err(Failure::input)?;
     let plan_summary = PlanSummary::new(recipe, &cases, &run_plan);
-    say!("{}", table::plan_summary(&plan_summary));
+    say!("{}", table::text(&plan_summary));
     plan_summary.idle(recipe).iter().for_each(|line| tell!("warning: {line}"));
     let Some((file, form)) = file else { return Ok(()) };
 
-    let planned: Vec<plan_summary::PlannedStep> = plan_summary::steps(recipe, &cases, &run_plan).collect();
-    let example = |example: &plan_summary::PlannedExample| {
-        let case = &cases[example.sample.case];
-        PlannedExample {
-            case: example.sample.case,
-            case_id: &case.case_id,
-            question: &case.chain[example.sample.item].id,
-            stage: example.stage,
-            replayed: example.replayed,
-            condition: example.condition,
-            context: example.context.name(),
-            is_blank: example.is_blank,
-        }
-    };
-    let steps: Vec<PlannedStep<'_>> = planned
-        .iter()
-        .map(|step| PlannedStep {
-            epoch: step.place.epochs_before as usize + 1,
-            rate: step.learning_rate,
-            examples: step.examples.iter().map(example).collect(),
-        })
-        .collect();
+    let steps: Vec<PlannedStep<'_>> = plan_summary::steps(recipe, &cases, &run_plan).collect();
     let mut phases: Vec<(String, usize)> = Vec::new();
-    for (done, step) in (1..).zip(&planned) {
-        let name = &recipe.curriculum.phase[step.place.phase].name;
+    for done in 1..=steps.len() {
+        let name = &recipe.curriculum.phase[run_plan.at(done as u64 - 1).phase].name;
         match phases.last_mut() {
             Some((last, end)) if last == name => *end = done,
             _ => phases.push((name.clone(), done)),

@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 use stepwise_data::case::Case;
 
-use super::sampler::Sampler;
+use super::Sampler;
 use super::visits::Visit;
 
 /// Share of the visits that are eligible at the first step.

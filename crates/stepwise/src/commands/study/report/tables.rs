@@ -1,75 +1,15 @@
-//! `stepwise study report FILE`: compares the arms of a study, and writes the report and its tables.
+//! Tables of a study's report.
 
-use std::path::PathBuf;
-
-use stepwise_benchmark::stats::Bootstrap;
-use stepwise_study::Study;
-use stepwise_study::collect::collect;
-use stepwise_study::manifest::Manifest;
-use stepwise_study::report::{StudyInput, ended_early, render};
+use stepwise_benchmark::summary::Estimate;
+use stepwise_study::report::ended_early;
 use stepwise_study::summary::{Difference, EFFECTIVE, Endpoint, LINE_ADVICE, StudySummary};
 
-use crate::exit::{CommandResult, Failure};
-use crate::folder;
-use crate::table::{Table, interval, number, p_value, signed, with_interval};
-use crate::table_markup;
-
-/// Arguments of `study report`.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Study, the TOML file that was run.
-    study: PathBuf,
-    /// Output folder; by default `report` in the study's folder.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Print the summary as JSON instead of tables.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Writes `report.html`, `report.md`, `report.tex`, `summary.json` and CSV tables, and prints the tables.
-///
-/// # Errors
-///
-/// [`Failure::Input`] when the study, its manifest or its outcomes cannot be read, or the output folder cannot be
-/// created; [`Failure::Run`] when a file cannot be written.
-pub fn run(args: &Args) -> CommandResult {
-    let study = Study::load(&args.study).map_err(Failure::input)?;
-    let manifest = Manifest::stored(&study).map_err(Failure::input)?;
-    let runs = collect(&study, &manifest).map_err(Failure::input)?;
-    let summary = StudySummary::new(&study.suite, &runs, Bootstrap::default());
-    let report = render(&StudyInput { summary: &summary, runs: &runs });
-    let tables = tables(&summary);
-    let joined = |of: fn(&Table) -> String| tables.iter().map(of).collect::<Vec<_>>().join("\n");
-
-    let out = args.out.clone().unwrap_or_else(|| study.file.output_dir.join("report"));
-    folder::make(&out.join("tables"))?;
-    let json = serde_json::to_string_pretty(&summary).map_err(Failure::run)?;
-    folder::write(&out.join("report.html"), &report.html)?;
-    folder::write(&out.join("report.md"), &joined(table_markup::markdown))?;
-    folder::write(&out.join("report.tex"), &joined(table_markup::latex))?;
-    folder::write(&out.join("summary.json"), &json)?;
-    for table in &report.tables {
-        folder::write(&out.join("tables").join(&table.name), &table.text)?;
-    }
-    if args.json {
-        say!("{json}");
-        return Ok(());
-    }
-    say!("{}", tables.iter().map(Table::text).collect::<Vec<_>>().join("\n\n"));
-    say!("\nreport  {}", out.join("report.html").display());
-    say!(
-        "tables  {} and {}, CSV in {}",
-        out.join("report.md").display(),
-        out.join("report.tex").display(),
-        out.join("tables").display()
-    );
-    Ok(())
-}
+use crate::table::Table;
+use crate::table::cell::{interval, number, p_value, signed, with_interval};
 
 /// Makes the tables of the report: arms by primary endpoints, differences with tests, training budget, and effective
 /// robustness with its lines.
-fn tables(summary: &StudySummary) -> Vec<Table> {
+pub fn all(summary: &StudySummary) -> Vec<Table> {
     let primary: Vec<(&String, &Endpoint)> =
         summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
     let effective: Vec<(&String, &Endpoint)> =
@@ -97,7 +37,7 @@ fn values(summary: &StudySummary, endpoints: &[(&String, &Endpoint)]) -> Table {
     let mut table =
         Table::new(format!("study {}: arms by primary endpoints, mean over seeds", summary.name), ["arm", "seeds"]);
     table.head.extend(endpoints.iter().map(|(id, _)| (*id).clone()));
-    let cell = |estimate: &stepwise_benchmark::summary::Estimate| match (estimate.value, estimate.ci) {
+    let cell = |estimate: &Estimate| match (estimate.value, estimate.ci) {
         (Some(value), Some([low, high])) => format!("{value:.3} [{low:.3}, {high:.3}]"),
         (value, _) => number(value),
     };
@@ -199,14 +139,14 @@ fn lines(summary: &StudySummary) -> Table {
     let mut table =
         Table::new(title, ["attack", "slope [95 % interval]", "intercept", "points", "clean accuracy", "used"]);
     for line in &summary.lines {
-        let slope = match (line.slope, line.slope_ci) {
+        let slope = match (line.fit.map(|fit| fit.slope), line.slope_ci) {
             (Some(slope), Some([low, high])) => format!("{slope:+.3} [{low:+.3}, {high:+.3}]"),
             (slope, _) => signed(slope),
         };
         table.rows.push(vec![
             line.attack.clone(),
             slope,
-            signed(line.intercept),
+            signed(line.fit.map(|fit| fit.intercept)),
             line.points.to_string(),
             line.clean.map_or_else(|| "-".to_owned(), |[low, high]| format!("{low:.3} to {high:.3}")),
             line.refused.as_ref().map_or_else(|| "yes".to_owned(), |reason| format!("no: {reason}")),

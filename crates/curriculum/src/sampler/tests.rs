@@ -5,6 +5,7 @@ use stepwise_data::case::Case;
 
 use super::competence::competence;
 use super::*;
+use crate::phase::Visits;
 
 fn phase(stages: &[u8], replay: f64) -> Phase {
     Phase {

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::reshuffle::drawn;
-use super::sampler::Sampler;
+use super::Sampler;
 use super::visits::Visit;
+use crate::reshuffle::drawn;
 
 /// Numbers of visits and batches in an epoch of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Sampler {
     /// of the last such phase.
     pub(super) fn replay_pool(&self, phase: usize) -> Vec<(Visit, f64)> {
         let weight = |case: usize, stage: u8| {
-            let of_phase = |earlier: &super::Phase| {
+            let of_phase = |earlier: &crate::phase::Phase| {
                 let weight = earlier.dataset_weights.get(&self.datasets[case]).copied().unwrap_or(1.0);
                 (earlier.stages.contains(&stage) && weight > 0.0).then_some(weight)
             };

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::seq::{SliceRandom, index};
 use stepwise_data::random::stream;
 
+use super::Sampler;
 use super::competence::competence;
-use super::phase::{Phase, Visits};
-use super::reshuffle::drawn;
-use super::sampler::Sampler;
 use super::visits::Visit;
+use crate::phase::{Phase, Visits};
+use crate::reshuffle::drawn;
 
 /// Visits of an epoch.
 #[derive(Debug)]

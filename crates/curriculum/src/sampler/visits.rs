@@ -1,8 +1,8 @@
 //! The visits of an epoch: which cases are visited, for which stages, and how often.
 
-use super::phase::{Phase, Visits};
-use super::reshuffle::drawn;
-use super::sampler::{SampleIndex, Sampler};
+use super::{SampleIndex, Sampler};
+use crate::phase::{Phase, Visits};
+use crate::reshuffle::drawn;
 
 /// A visit to a case.
 #[derive(Clone, Copy, Debug)]

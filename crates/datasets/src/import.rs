@@ -1,0 +1,42 @@
+//! Options, summary and errors of an import.
+
+use stepwise_data::image::ImageError;
+use stepwise_data::problem::{Problem, Problems};
+
+/// Options of an import.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Seed of all random draws: the split (where the source has none), the order of options, and the choice
+    /// of questions.
+    pub seed: u64,
+}
+
+/// Summary of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportReport {
+    /// Number of cases written.
+    pub cases: usize,
+    /// Number of questions written.
+    pub items: usize,
+    /// Number of regions written.
+    pub regions: usize,
+    /// Notes on what was left out or moved to another side of the split, and why; one line each.
+    pub skipped: Vec<String>,
+}
+
+/// Error of an import. No case file was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Annotations contradict themselves or their images, or a file cannot be read or written.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// An image or mask cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
+
+impl From<Problem> for ImportError {
+    fn from(problem: Problem) -> Self {
+        Self::Problems(problem.into())
+    }
+}

@@ -1,0 +1,88 @@
+//! Planned steps and training examples: content of the report.
+
+use stepwise_data::prompt::ContextKind;
+
+use crate::plot::Plot;
+
+/// Content of the report.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanInput<'a> {
+    /// Title: the name of the run.
+    pub title: &'a str,
+    /// Facts about the plan as name and value.
+    pub facts: &'a [(String, String)],
+    /// Number of cases in the training data.
+    pub cases: usize,
+    /// Name of each phase and the number of steps done at its end; at least one phase.
+    pub phases: &'a [(String, usize)],
+    /// Optimiser steps in order; at least one.
+    pub steps: &'a [PlannedStep<'a>],
+}
+
+/// One optimiser step of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedStep<'a> {
+    /// Epoch of the run, from 1.
+    pub epoch: usize,
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Training examples of the step.
+    pub examples: Vec<PlannedExample<'a>>,
+}
+
+/// One training example: a supervised question.
+#[derive(Clone, Debug)]
+pub struct PlannedExample<'a> {
+    /// Index of the case in the training data.
+    pub case: usize,
+    /// Id of the case.
+    pub case_id: &'a str,
+    /// Id of the question in the case.
+    pub question: &'a str,
+    /// Clinical stage, 1 to 4.
+    pub stage: u8,
+    /// Whether the example is replayed from an earlier phase.
+    pub replayed: bool,
+    /// Kind of the condition that changes the example; `None` for the stored question.
+    pub condition: Option<&'static str>,
+    /// Which answers to earlier questions are given as context.
+    pub context: ContextKind,
+    /// Whether the images are blanked.
+    pub is_blank: bool,
+}
+
+impl PlanInput<'_> {
+    /// Returns a plot over all steps.
+    pub(super) fn plot(&self, height: f64, y_range: [f64; 2]) -> Plot {
+        Plot::new(height, [0.0, self.steps.len() as f64], y_range)
+    }
+
+    /// Draws the axes of such a plot, with a line at the end of each phase but the last.
+    pub(super) fn axes(&self, plot: &Plot, y_ticks: &[(f64, String)], y_name: &str) -> String {
+        let ends = std::iter::once(0).chain(self.phases.iter().map(|(_, end)| *end));
+        let mut x_ticks: Vec<(f64, String)> = Vec::new();
+        for end in ends {
+            // Labels that would overlap are left out; the last one stays.
+            let room = self.steps.len() as f64 / 11.0;
+            if end == self.steps.len() {
+                x_ticks.retain(|(other, _)| end as f64 - other >= room);
+            } else if x_ticks.last().is_some_and(|(other, _)| end as f64 - other < room) {
+                continue;
+            }
+            x_ticks.push((end as f64, end.to_string()));
+        }
+        let mut svg = plot.axes(y_ticks, &x_ticks, "optimiser steps; a line ends each phase", y_name);
+        if let [(low, _), .., (high, _)] = y_ticks {
+            for (_, end) in &self.phases[..self.phases.len() - 1] {
+                svg.push_str(&plot.line("trend", &[(*end as f64, *low), (*end as f64, *high)], 0.0));
+            }
+        }
+        svg
+    }
+
+    /// Returns the name of the phase of a step, counted from 0.
+    pub(super) fn phase(&self, step: usize) -> &str {
+        let found = self.phases.iter().find(|(_, end)| step < *end);
+        found.map_or("", |(name, _)| name)
+    }
+}

@@ -1,0 +1,83 @@
+//! Cases, suite and answer cache that the command line and the recipe of a run select.
+
+use stepwise_benchmark::score::Scoring;
+use stepwise_benchmark::suite::Suite;
+use stepwise_data::case::Split;
+use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
+use stepwise_trainer::evaluation::cache::{self, AnswerCache};
+use stepwise_trainer::evaluation::suite::recipe_suite;
+
+use super::{Args, ScoringChoice};
+use crate::exit::Failure;
+
+/// Opens the answer cache. An unusable folder of `--cache` is an error; an unusable default folder only gives
+/// a warning. None without a cache.
+///
+/// # Errors
+///
+/// [`Failure::Input`] for an unusable folder of `--cache`.
+pub fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
+    if args.no_cache {
+        return Ok(None);
+    }
+    if let Some(folder) = &args.cache {
+        return AnswerCache::open(folder, cache::LIMIT).map(Some).map_err(|error| {
+            Failure::input(format!("{}: {error} -> name a folder that can be created and written", folder.display()))
+        });
+    }
+    let Some(folder) = AnswerCache::default_folder() else { return Ok(None) };
+    match AnswerCache::open(&folder, cache::LIMIT) {
+        Ok(cache) => Ok(Some(cache)),
+        Err(error) => {
+            let folder = folder.display();
+            tell!("warning: {folder}: {error}: answers are not stored -> name another folder with `--cache DIR`");
+            Ok(None)
+        }
+    }
+}
+
+/// Cases to evaluate: from the command line, the recipe of the run, or 400 synthetic cases.
+pub fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
+    let mut data = match recipe {
+        Some(recipe) => recipe.data.clone(),
+        None => Data {
+            source: CaseSource::Synth(Synth { cases: 400, seed: 0, image_size: 128 }),
+            eval_split: Split::Validation,
+            max_samples: None,
+            abstain_option: None,
+        },
+    };
+    if let Some(folder) = &args.data {
+        data.source = CaseSource::Dataset(vec![folder.clone()]);
+    }
+    if let Some(split) = args.split {
+        data.eval_split = split.into();
+    }
+    data
+}
+
+/// Suite to evaluate, with the changes of the recipe and the command line.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the suite cannot be loaded.
+pub fn suite(args: &Args, recipe: Option<&Recipe>) -> Result<Suite, Failure> {
+    let own = recipe.map(recipe_suite).transpose().map_err(Failure::input)?.flatten();
+    let mut suite = match (&args.suite, own) {
+        (Some(path), _) => Suite::named(path).map_err(Failure::input)?,
+        (None, own) => own.unwrap_or_else(Suite::fast),
+    };
+    if let Some(recipe) = recipe {
+        suite.answer_form = recipe.train.answer_form;
+    }
+    if let Some(chosen) = args.scoring {
+        suite.scoring = match chosen {
+            ScoringChoice::Loglikelihood => Scoring::Loglikelihood,
+            ScoringChoice::Letter => Scoring::Letter,
+            ScoringChoice::Generate => Scoring::Generate,
+        };
+        suite.letter_permutations = suite.letter_permutations.filter(|_| suite.scoring == Scoring::Letter);
+    }
+    suite.max_cases = args.max_cases.or(suite.max_cases);
+    Ok(suite)
+}

@@ -1,0 +1,122 @@
+//! Table of results: accuracy under each condition and the main metrics, compared with the base.
+
+use indexmap::IndexMap;
+use stepwise_benchmark::metrics::fake_robustness::CheckVerdict;
+use stepwise_benchmark::plan::CAPPED;
+use stepwise_benchmark::summary::Summary;
+
+use crate::table::aligned;
+use crate::table::cell::{number, p_value, with_interval};
+
+/// Formats the accuracy under each condition, compared with the base, then the main results and footnotes. A metric of
+/// a single condition, stage or attack has a colon in its id; the table shows such a metric only if it is primary. The
+/// report shows all.
+pub fn text(title: &str, summary: &Summary) -> String {
+    let head = ["", "n", "left out", "base", title, "gain [95 % interval]", "p, adjusted", "unparsed"];
+    let mut rows = vec![head.map(str::to_owned)];
+    let is_paired = is_paired(summary);
+    for condition in &summary.conditions {
+        let gain = condition.gain_vs_base.as_ref();
+        rows.push([
+            condition.id.clone(),
+            condition.n.to_string(),
+            condition.skipped.to_string(),
+            number(condition.base.and_then(|base| base.value)),
+            number(condition.accuracy),
+            gain.map_or_else(String::new, |gain| with_interval(&gain.estimate)),
+            gain.map_or_else(String::new, |gain| p_value(gain.p_adjusted)),
+            match (is_paired, condition.unparsed_base) {
+                (false, _) => condition.unparsed.to_string(),
+                (true, None) => format!("{}, -", condition.unparsed),
+                (true, Some(base)) => format!("{}, {base}", condition.unparsed),
+            },
+        ]);
+    }
+    rows.push(Default::default());
+    for (id, metric) in summary.metrics.iter().filter(|(id, metric)| metric.primary || !id.contains(':')) {
+        rows.push([
+            id.clone(),
+            metric.estimate.n.to_string(),
+            String::new(),
+            number(metric.base.and_then(|base| base.value)),
+            number(metric.estimate.value),
+            metric.gain_vs_base.as_ref().map_or_else(String::new, with_interval),
+            metric.test.map_or_else(String::new, |test| p_value(test.p_adjusted)),
+            String::new(),
+        ]);
+    }
+    std::iter::once(aligned(&rows)).chain(footnotes(summary)).collect::<Vec<_>>().join("\n")
+}
+
+/// Maximum number of names in a list; the others are only counted.
+const NAMED: usize = 4;
+
+/// Notes on scoring, tests, left-out questions with reasons, caps, and checks against fake robustness.
+fn footnotes(summary: &Summary) -> Vec<String> {
+    let mut notes = vec![String::new(), judged(summary)];
+    notes.extend(tests(summary));
+    let mut reasons: IndexMap<&str, (usize, Vec<String>)> = IndexMap::new();
+    for condition in &summary.conditions {
+        for (reason, count) in &condition.skipped_by_reason {
+            let (all, conditions) = reasons.entry(reason).or_default();
+            *all += count;
+            conditions.push(match condition.max_items.filter(|_| reason == CAPPED) {
+                Some(most) => format!("{} at {most}", condition.id),
+                None => condition.id.clone(),
+            });
+        }
+    }
+    notes.extend(reasons.into_iter().map(|(reason, (count, of))| format!("left out {count}: {reason} ({})", few(&of))));
+    if let Some(most) = summary.max_cases.filter(|most| *most <= summary.cases) {
+        notes.push(format!("the suite uses at most {most} cases"));
+    }
+    let of = |verdict| summary.checks.iter().filter(move |check| check.verdict == verdict);
+    let counts =
+        [CheckVerdict::Pass, CheckVerdict::Fail, CheckVerdict::NotApplicable].map(|verdict| of(verdict).count());
+    if counts[0] + counts[1] > 0 {
+        let [pass, fail, idle] = counts;
+        notes.push(format!("checks against fake robustness: {pass} passed, {fail} failed, {idle} not applicable"));
+    }
+    for check in of(CheckVerdict::Fail) {
+        let numbers = check.numbers.iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>();
+        notes.push(format!("FAILED: {} ({} items; {})", check.label, check.n, numbers.join(", ")));
+    }
+    notes
+}
+
+/// Returns whether the summary compares the model with a base.
+fn is_paired(summary: &Summary) -> bool {
+    summary.conditions.iter().any(|condition| condition.gain_vs_base.is_some())
+}
+
+/// Note on the scoring rule, the parser and unparsed responses.
+fn judged(summary: &Summary) -> String {
+    let unparsed = if is_paired(summary) {
+        "responses without a valid answer, of the model and of the base"
+    } else {
+        "responses without a valid answer"
+    };
+    let how = summary.scoring.describe();
+    format!("scoring: {how}; parser {}; unparsed: {unparsed}, counted as wrong", summary.parser)
+}
+
+/// Note on the primary endpoints and on the computation of p-values; None without a base.
+fn tests(summary: &Summary) -> Option<String> {
+    let primary: Vec<&str> = summary.primary().map(|endpoint| endpoint.id).collect();
+    is_paired(summary).then(|| {
+        let holm = match primary.as_slice() {
+            [] => String::new(),
+            named => format!("by Holm over the primary endpoints ({}), ", named.join(", ")),
+        };
+        format!(
+            "p: sign-flip or swap test over groups, adjusted {holm}by Benjamini and Hochberg over the other conditions"
+        )
+    })
+}
+
+fn few(names: &[String]) -> String {
+    match names.split_at_checked(NAMED) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(", "),
+    }
+}

@@ -1,0 +1,31 @@
+//! Text of the numbers in table cells.
+
+use stepwise_benchmark::summary::Estimate;
+
+/// Formats a number with three decimals; None becomes a dash.
+pub fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
+}
+
+/// Formats a number with its sign and three decimals; None becomes a dash.
+pub fn signed(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"))
+}
+
+/// Formats a difference with its sign, followed by its confidence interval if there is one.
+pub fn with_interval(estimate: &Estimate) -> String {
+    match (estimate.value, estimate.ci) {
+        (Some(value), Some(ci)) => format!("{value:+.3} {}", interval(ci)),
+        (value, _) => signed(value),
+    }
+}
+
+/// Formats the confidence interval of a difference.
+pub fn interval([low, high]: [f64; 2]) -> String {
+    format!("[{low:+.3}, {high:+.3}]")
+}
+
+/// Formats a p-value with three decimals; a value below 0.001 becomes `<.001`.
+pub fn p_value(p: f64) -> String {
+    if p < 0.001 { "<.001".to_owned() } else { format!("{p:.3}") }
+}
