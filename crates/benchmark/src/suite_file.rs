@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stepwise_config::nearest::nearest;
+use stepwise_config::path::resolved;
+use stepwise_data::io::bounded;
 use stepwise_data::prompt::AnswerForm;
 use toml::Spanned;
 
@@ -77,9 +79,12 @@ impl Suite {
     /// Returns the suite that a user names: `fast`, `full`, or the path of a file.
     ///
     /// # Errors
-    /// The errors of [`Suite::load`].
+    /// The errors of [`Suite::load`], and [`SuiteError::Content`] for a path without a meaning.
     pub fn named(name: &Path) -> Result<Self, SuiteError> {
-        name.to_str().and_then(Self::built_in).map_or_else(|| Self::load(name), Ok)
+        if let Some(suite) = name.to_str().and_then(Self::built_in) {
+            return Ok(suite);
+        }
+        Self::load(&resolved(name).map_err(|error| SuiteError::Content(vec![format!("{}: {error}", name.display())]))?)
     }
 
     /// Returns the built-in suite for the evaluation after every epoch.
@@ -105,8 +110,7 @@ impl Suite {
     /// # Errors
     /// [`SuiteError::Read`] when the file cannot be read; [`SuiteError::Content`] with all problems of the file.
     pub fn load(path: &Path) -> Result<Self, SuiteError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
+        let text = bounded::text(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 

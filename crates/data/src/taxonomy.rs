@@ -1,12 +1,12 @@
 //! Taxonomy of clinical stages and question categories, read from a TOML file. Stepwise's own taxonomy is built in.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::io::bounded;
 use crate::problem::{Problem, Problems};
 
 /// Name of the only taxonomy schema that this version reads.
@@ -101,7 +101,7 @@ impl Taxonomy {
     /// When the file cannot be read, is not valid TOML of this schema, or breaks a rule of the taxonomy. All broken
     /// rules are reported at once.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let text = fs::read_to_string(path).map_err(|error| {
+        let text = bounded::text(path).map_err(|error| {
             Problem::new(path, format!("cannot be read: {error}"), "check that the file exists and may be read")
         })?;
         let taxonomy: Self = toml::from_str(&text).map_err(|error| {
@@ -167,6 +167,8 @@ impl Taxonomy {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use super::holder::Holder;
+use stepwise_data::io::bounded;
 
 /// Time between two touches of a claim by its holder.
 pub const BEAT: Duration = Duration::from_secs(20);
@@ -130,7 +131,7 @@ fn create(path: &Path, holder: &Holder) -> io::Result<()> {
 
 /// Holder named in a claim file; None when the file does not exist.
 fn holder(path: &Path) -> io::Result<Option<Holder>> {
-    match fs::read(path) {
+    match bounded::bytes(path) {
         Ok(json) => Ok(Some(named(&json))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -163,7 +164,7 @@ fn touch(path: &Path, holder: &Holder) -> io::Result<Result<(), Option<Holder>>>
         opened => opened?,
     };
     let mut json = Vec::new();
-    file.read_to_end(&mut json)?;
+    (&mut file).take(bounded::LARGEST).read_to_end(&mut json)?;
     let found = named(&json);
     if found != *holder {
         return Ok(Err(Some(found)));

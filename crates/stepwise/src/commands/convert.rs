@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
 use stepwise_recipe::{Left, Tool, convert};
 
 use crate::exit::{CommandResult, Failure};
@@ -41,7 +42,7 @@ pub fn run(args: &Args) -> CommandResult {
     if bytes > MOST_BYTES {
         return Err(unreadable(format!("{bytes} bytes are too many for a recipe")));
     }
-    let text = std::fs::read_to_string(&args.file).map_err(|error| unreadable(error.to_string()))?;
+    let text = bounded::text(&args.file).map_err(|error| unreadable(error.to_string()))?;
     if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
         return Err(Failure::input(format!(
             "{} already exists -> name another file, or remove this one",

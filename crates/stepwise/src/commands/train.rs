@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use stepwise_config::path::quoted;
+use stepwise_data::io::bounded;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::{BEST, LAST};
 use stepwise_trainer::interrupt::Interrupt;
@@ -44,7 +46,9 @@ pub fn run(args: &Args) -> CommandResult {
     if let Some(file) = &args.plan {
         return plan::run(&recipe, &args.recipe, file.as_deref());
     }
-    let recipe_text = std::fs::read_to_string(&args.recipe).map_err(Failure::input)?;
+    let recipe_text = bounded::text(&args.recipe).map_err(|error| {
+        Failure::input(format!("{}: {error} -> check that the file is readable", args.recipe.display()))
+    })?;
     let chosen = device::choose(args.device.as_deref())?;
     let interrupt =
         Interrupt::listen(|| tell!("\nfinishing the step and saving; again to leave at once")).map_err(Failure::run)?;
@@ -90,7 +94,7 @@ pub fn run(args: &Args) -> CommandResult {
     if let Some(report) = &finished.report {
         say!("report  {}", report.display());
     }
-    say!("next    stepwise eval {} --suite full --split test", finished.folder.display());
+    say!("next    stepwise eval {} --suite full --split test", quoted(&finished.folder));
     if finished.interrupted {
         tell!("interrupted after step {}: continue with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);

@@ -63,12 +63,6 @@ impl RunFolder {
         self.root.join("report.html")
     }
 
-    /// Path of `benchmark/epoch-N` for epoch N.
-    #[must_use]
-    pub fn benchmark(&self, epoch: u32) -> PathBuf {
-        self.root.join("benchmark").join(format!("epoch-{epoch}"))
-    }
-
     /// Writes `recipe.toml` as the user wrote it, and `recipe.resolved.toml` with all defaults filled in.
     ///
     /// # Errors

@@ -2,11 +2,11 @@
 //! and every random draw depend only on the seed and the step.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
 use stepwise_vlm::idefics3::ModelPart;
 
 use super::CheckpointError;
@@ -161,7 +161,7 @@ impl TrainerState {
     /// When the file is missing or is not a state of this version.
     pub fn read(checkpoint: &Path) -> Result<Self, CheckpointError> {
         let path = checkpoint.join(STATE_FILE);
-        let json = fs::read(&path).map_err(CheckpointError::io(&path))?;
+        let json = bounded::bytes(&path).map_err(CheckpointError::io(&path))?;
         serde_json::from_slice(&json).map_err(|error| CheckpointError::Io { path, source: error.into() })
     }
 

@@ -70,9 +70,21 @@ impl RunReport<'_> {
         let worst = self.last.map_or_else(|| Ok(Vec::new()), LastEvaluation::worst)?;
         let tested: Vec<EpochResult<'_>> =
             self.tested.iter().map(|(label, summary)| EpochResult { label, summary }).collect();
-        let Self { title, facts, base, forgetting, .. } = *self;
-        let rendered =
-            stepwise_report::render(&ReportInput { title, facts, base, epochs: &tested, worst: &worst, forgetting });
+        let Self { title, base, forgetting, .. } = *self;
+        let withheld = self.last.map_or(0, |last| worst_cases::credentialed(last.plan));
+        let mut facts = self.facts.to_vec();
+        if withheld > 0 {
+            let text = format!("without images and texts of {withheld} cases, whose data sets need credentials");
+            facts.push(("Worst cases".to_owned(), text));
+        }
+        let rendered = stepwise_report::render(&ReportInput {
+            title,
+            facts: &facts,
+            base,
+            epochs: &tested,
+            worst: &worst,
+            forgetting,
+        });
         std::fs::create_dir_all(tables).map_err(|error| BenchmarkError::file(tables, error))?;
         let tables = rendered.tables.iter().map(|table| (tables.join(&table.name), &table.text));
         for (path, text) in tables.chain([(report.to_path_buf(), &rendered.html)]) {

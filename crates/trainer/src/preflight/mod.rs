@@ -4,6 +4,7 @@ pub mod dry_run;
 pub mod freeze_groups;
 pub mod memory;
 pub mod plan_summary;
+pub mod schedule_notes;
 pub mod token_stats;
 
 use std::collections::HashSet;
@@ -51,8 +52,8 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Measures every training example, counts the trainable parameters, and estimates the memory. Reports conditions
-    /// of `augment` that apply to no training example as warnings.
+    /// Measures every training example, counts the trainable parameters, and estimates the memory. Warns of conditions
+    /// of `augment` that apply to no training example and of epochs whose learning rate is 0.
     ///
     /// # Errors
     /// When a training example cannot be encoded or is longer than `cutoff_len`.
@@ -65,7 +66,10 @@ impl Preflight {
     ) -> Result<Self, ExampleError> {
         let processor = &learner.pipeline.processor;
         let token_stats = TokenStats::new(recipe, cases, run_plan, processor, progress)?;
-        PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe).iter().for_each(|line| progress.warning(line));
+        let idle = PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe);
+        let warnings = [idle, schedule_notes::warnings(recipe, run_plan)].concat();
+        warnings.iter().for_each(|line| progress.warning(line));
+        schedule_notes::single_steps(recipe, run_plan).iter().for_each(|line| progress.note(line));
         let images = cases.train.iter().chain(&cases.eval).flat_map(|case| &case.images);
         let most = images.map(|image| processor.grid(image.width, image.height).tiles() as u64).max();
         let (learned, tested) = (token_stats.tiles as u64, tested(recipe, cases, processor));

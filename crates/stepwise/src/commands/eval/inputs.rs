@@ -7,33 +7,34 @@ use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
 use stepwise_trainer::evaluation::cache::{self, AnswerCache};
 use stepwise_trainer::evaluation::suite::recipe_suite;
 
+use super::evaluator::NoCache;
 use super::{Args, ScoringChoice};
 use crate::exit::Failure;
 
-/// Opens the answer cache. An unusable folder of `--cache` is an error; an unusable default folder only gives
-/// a warning. None without a cache.
+/// Opens the answer cache. An unusable folder of `--cache` is an error; a default folder that is unusable or not known only
+/// gives a warning.
 ///
 /// # Errors
 ///
 /// [`Failure::Input`] for an unusable folder of `--cache`.
-pub fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
+pub fn cache(args: &Args) -> Result<Result<AnswerCache, NoCache>, Failure> {
     if args.no_cache {
-        return Ok(None);
+        return Ok(Err(NoCache::Refused));
     }
     if let Some(folder) = &args.cache {
-        return AnswerCache::open(folder, cache::LIMIT).map(Some).map_err(|error| {
+        return AnswerCache::open(folder, cache::LIMIT).map(Ok).map_err(|error| {
             Failure::input(format!("{}: {error} -> name a folder that can be created and written", folder.display()))
         });
     }
-    let Some(folder) = AnswerCache::default_folder() else { return Ok(None) };
-    match AnswerCache::open(&folder, cache::LIMIT) {
-        Ok(cache) => Ok(Some(cache)),
-        Err(error) => {
-            let folder = folder.display();
-            tell!("warning: {folder}: {error}: answers are not stored -> name another folder with `--cache DIR`");
-            Ok(None)
-        }
-    }
+    let problem = match AnswerCache::default_folder() {
+        None => "the environment names no home folder for the answer cache".to_owned(),
+        Some(folder) => match AnswerCache::open(&folder, cache::LIMIT) {
+            Ok(cache) => return Ok(Ok(cache)),
+            Err(error) => format!("{}: {error}", folder.display()),
+        },
+    };
+    tell!("warning: {problem}: answers are not stored -> name a folder with `--cache DIR`");
+    Ok(Err(NoCache::Unusable))
 }
 
 /// Cases to evaluate: from the command line, the recipe of the run, or 400 synthetic cases.
