@@ -24,6 +24,7 @@ mod json;
 mod never;
 mod new_model;
 #[cfg(unix)]
+mod paths;
 mod pipe;
 mod preview;
 mod recipes;
