@@ -28,14 +28,14 @@ pub struct PixelGrid {
     /// Rows and columns of tiles; an overview of the whole image follows as the last tile. `[0, 0]` for an image
     /// of one tile.
     pub cut: [usize; 2],
-    /// Row-major values; their number is the product of `shape`.
+    /// Row-major values in `0..=1`, or derivatives with respect to them; their number is the product of `shape`.
     pub values: Vec<f32>,
 }
 
 /// Kind of response that a query requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
-    /// Log-likelihood of each text as the assistant's whole answer.
+    /// Log-likelihood of each text as the assistant's whole answer: the text and the end of the turn.
     Options(Vec<String>),
     /// Text generated greedily.
     Generate {
@@ -55,18 +55,18 @@ pub struct Query {
     pub condition: String,
     /// Conversation that ends with a user turn; its image parts index [`Query::images`].
     pub conversation: Conversation,
-    /// Images shown.
+    /// Images shown, in the order in which the conversation names them; empty where none is shown.
     pub images: Vec<QueryImage>,
     /// Kind of response requested.
     pub ask: Request,
 }
 
-/// Log-likelihood of one option.
+/// Log-likelihood of one option as the whole answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptionLikelihood {
-    /// Natural log-likelihood, summed over the option's tokens.
+    /// Natural log-likelihood, summed over the tokens of the option and the end of its turn.
     pub loglikelihood: f64,
-    /// Number of tokens summed.
+    /// Number of tokens summed, with the end of the turn.
     pub tokens: usize,
 }
 
@@ -75,7 +75,7 @@ pub struct OptionLikelihood {
 pub enum Response {
     /// One score per option, in the order of the query.
     Options(Vec<OptionLikelihood>),
-    /// Generated text.
+    /// Generated text without special tokens.
     Text(String),
 }
 
@@ -83,14 +83,14 @@ pub enum Response {
 /// the right answer, or lowers the loss of the answer it targets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Objective {
-    /// `max over other options of log p(other) - log p(gold)`, each log-likelihood divided by its token count.
+    /// `max over other options of log p(other) - log p(gold)`, with the log-likelihoods of [`OptionLikelihood`].
     Margin {
         /// The options, as in [`Request::Options`].
         options: Vec<String>,
         /// Index of the right option.
         gold: usize,
     },
-    /// Mean negative log-likelihood over the tokens of an answer.
+    /// Negative log-likelihood of an answer, with the end of its turn.
     Nll {
         /// Text of the answer: the right answer, or the answer that a targeted attack aims at.
         target: String,

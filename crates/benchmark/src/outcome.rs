@@ -22,12 +22,13 @@ pub struct Outcome {
     pub group_id: String,
     /// Id of the item in the case.
     pub item_id: String,
-    /// Clinical stage, 1 to 4.
+    /// Clinical stage, 1 to 4; 0 where another tool gave none.
     pub stage: u8,
     /// Category in the taxonomy.
     pub category: String,
-    /// Question of the asked item, without hints or rewordings of the condition; empty where unknown. Many cases share
-    /// a question, and answers to one question are not independent, so studies cluster by question as well.
+    /// Question of the stored item, also where the condition asks another one (a negation, a false premise, a hint);
+    /// empty where unknown. Many cases share a question, and answers to one question are not independent, so studies
+    /// cluster by question as well.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub question: String,
     /// Id of the condition in the suite.
@@ -40,7 +41,7 @@ pub struct Outcome {
     /// Stored index of the chosen option (for yes/no: 0 is yes, 1 is no); `None` where no option was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// Position at which the chosen option was shown, from 0.
+    /// Position at which the chosen option was shown, from 0; `None` where no option was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
     /// Number of options shown; 0 where the answer is not chosen among options.
@@ -59,6 +60,10 @@ pub struct Outcome {
     /// Scores of the options, in stored order; empty where the answer was generated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<Score>,
+    /// Version of the rule that decided among scored options ([`crate::score::SCORING_VERSION`]); empty where text
+    /// was generated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scoring: String,
     /// Generated text; `None` where options were scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
@@ -66,16 +71,17 @@ pub struct Outcome {
     /// options were scored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub parser: String,
-    /// Mean intersection over union of boxes, 0 to 1; `None` for other answers.
+    /// Agreement of boxes: the sum of the overlaps (intersection over union) of matched boxes over the larger of the
+    /// numbers of right and given boxes, 0 to 1. `None` for other answers and where unparsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iou: Option<f64>,
-    /// Closeness of a generated box, number or text to the right answer.
+    /// Closeness of a generated box, number or text to the right answer; `None` for choices and yes/no questions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measure: Option<Measure>,
-    /// Ids of the items of the case whose answers this item builds on.
+    /// Ids of the items of the case whose answers this item builds on; empty where it builds on none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<String>,
-    /// Id of the item of the case that negates this yes/no question.
+    /// Id of the item of the case that negates this yes/no question; `None` where none is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair_of: Option<String>,
     /// Stored index of the abstain option; `None` where there is none or abstaining is right.
@@ -86,15 +92,15 @@ pub struct Outcome {
     pub attack: Option<AttackTrace>,
 }
 
-/// Values of an attack's objective, which tell a robust model from a model with masked gradients. Every value is per
-/// token and is the quantity that the attack raises: the lead of the likeliest wrong option over the right one, the
-/// negative log-likelihood of the right answer, or, for a targeted attack, the log-likelihood of the target. `None`
-/// where not finite.
+/// Values of an attack's objective, which tell a robust model from a model with masked gradients. Every value is in nats
+/// and is the quantity that the attack raises: the lead of the likeliest wrong option over the right one, the negative
+/// log-likelihood of the right answer, or, for a targeted attack, the log-likelihood of the target. `None` where not
+/// finite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttackTrace {
     /// Values on the gradient source: at the start, then after each step. A single-step attack has the start only, and
-    /// random noise has no values.
+    /// random noise has no values. `None` where a value is not finite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Option<f64>>,
     /// Value of the attacked pixels on the evaluated model; `None` unless options were scored.
@@ -106,9 +112,9 @@ pub struct AttackTrace {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
-    /// Natural log-likelihood, summed over the tokens; `None` where not finite.
+    /// Natural log-likelihood, summed over the tokens of the option and the end of its turn; `None` where not finite.
     pub loglikelihood: Option<f64>,
-    /// Number of tokens summed.
+    /// Number of tokens summed, with the end of the turn.
     pub tokens: usize,
 }
 
@@ -126,14 +132,15 @@ impl Outcome {
         self.verdict == Verdict::Right
     }
 
-    /// Returns whether the model's answer is `named`: the same stored option, or the same text.
+    /// Returns whether the model's answer is `named`: the same stored option, or the same text where neither is an
+    /// option. False where unparsed.
     #[must_use]
     pub fn gives(&self, named: &Named) -> bool {
         match (named.index, self.index, &self.answer) {
             (Some(named), Some(given), _) => named == given,
             (None, None, Some(answer)) => {
-                // A number has one canonical form, and text normalisation would remove its decimal point.
-                *answer == named.text || (answer.parse::<f64>().is_err() && *answer == fold(&named.text))
+                // Texts are stored normalised, numbers and boxes in one canonical form.
+                *answer == named.text || *answer == fold(&named.text)
             }
             _ => false,
         }

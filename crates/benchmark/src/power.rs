@@ -7,11 +7,12 @@ use super::stats::design::{design_effect, intra_cluster_correlation, minimum_det
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 
-/// Assumed correlation within groups where no outcomes are known.
+/// Correlation of right answers within groups, 0 to 1, that is assumed where no outcomes are known. It is a choice of
+/// this benchmark.
 pub const ASSUMED_CORRELATION: f64 = 0.3;
 
-/// Assumed share of items that one of two models gets right and the other wrong. The true share is unknown until both
-/// models are evaluated.
+/// Assumed share of items, 0 to 1, that one of two models gets right and the other wrong. It is a choice of this
+/// benchmark: the true share is unknown until both models are evaluated.
 pub const ASSUMED_DISCORDANT: f64 = 0.2;
 
 /// Detectable difference under one condition of a plan.
@@ -33,15 +34,16 @@ pub struct Power {
     pub correlation: f64,
     /// Whether `correlation` was estimated from known outcomes; otherwise it is [`ASSUMED_CORRELATION`].
     pub is_estimated: bool,
-    /// Factor by which clustering multiplies the variance.
+    /// Factor by which clustering multiplies the variance: `1 + (group_size - 1) * correlation` (Kish, 1965).
     pub design_effect: f64,
     /// Smallest difference between the accuracies of two models, as a share from 0 to 1, that is detected with a power
     /// of 80 % at a level of 5 % under [`ASSUMED_DISCORDANT`]. None without items.
     pub detectable: Option<f64>,
 }
 
-/// Computes the power of every condition of the plan, in plan order. `base` holds known outcomes of the base model; the
-/// correlation is then estimated from whether its answers under the condition are right.
+/// Computes the power of every condition of the plan, in the order of the suite. `base` holds known outcomes of the
+/// base model, from which the correlation is estimated where they allow it; where it is None, [`ASSUMED_CORRELATION`]
+/// is used.
 #[must_use]
 pub fn power(plan: &Plan<'_>, base: Option<&[Outcome]>) -> Vec<Power> {
     let mut sizes: Vec<BTreeMap<&str, usize>> = vec![BTreeMap::new(); plan.suite.conditions.len()];
@@ -101,7 +103,7 @@ impl fmt::Display for Power {
 }
 
 /// Returns the text printed before a run: the assumptions, one line for each condition with `is_shown`, and one line
-/// for all other conditions that have items.
+/// for all other conditions that have items. Lines are joined by line feeds, without one at the end.
 #[must_use]
 pub fn describe(power: &[Power]) -> String {
     let mut lines = vec![format!(

@@ -13,7 +13,7 @@ use crate::metrics::{self, Better, Clusters, Metric, OutcomeTable, attack};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
 use crate::score::parse::PARSER_VERSION;
-use crate::score::{Scoring, Verdict};
+use crate::score::{SCORING_VERSION, Scoring, Verdict};
 use crate::stats::correction::{benjamini_hochberg, holm};
 use crate::stats::paired::{mcnemar_exact, sign_flip};
 use crate::stats::rate::{rule_of_three, wilson};
@@ -33,6 +33,9 @@ pub struct Summary {
     pub suite: SuiteName,
     /// How choices and yes/no questions were scored.
     pub scoring: Scoring,
+    /// Version of the rule that decides among scored options.
+    #[serde(default)]
+    pub scoring_version: String,
     /// Version of the parser of generated text.
     #[serde(default)]
     pub parser: String,
@@ -234,6 +237,7 @@ impl Summary {
             schema: SCHEMA.to_owned(),
             suite: suite.into(),
             scoring: suite.scoring,
+            scoring_version: SCORING_VERSION.to_owned(),
             parser: PARSER_VERSION.to_owned(),
             cases,
             max_cases: suite.max_cases,

@@ -28,7 +28,7 @@ fn outcomes(suite: &Suite, cases: &[Case], policy: impl Policy) -> Vec<Outcome> 
 }
 
 fn side<'a>(name: &'a str, outcomes: &'a [Outcome]) -> Side<'a> {
-    Side { name, outcomes, history: None }
+    Side { name, checkpoint: None, outcomes, history: None }
 }
 
 fn compared(suite: &Suite, a: &[Outcome], b: &[Outcome]) -> Comparison {
@@ -92,6 +92,23 @@ fn outcomes_of_different_questions_are_not_compared() {
         "{}",
         problems[1]
     );
+    // Outcomes of another version of the scoring or the parser, which the first version of the scoring did not name.
+    let mut older = a.clone();
+    older.iter_mut().for_each(|outcome| outcome.scoring.clear());
+    let (mut read, mut read_before) = (a.clone(), a.clone());
+    for (outcomes, version) in [(&mut read, "parse/3"), (&mut read_before, "parse/2")] {
+        outcomes.iter_mut().for_each(|outcome| {
+            (outcome.scores, outcome.scoring, outcome.parser) = (Vec::new(), String::new(), version.to_owned());
+        });
+    }
+    for (one, other, said) in [
+        (&older, &a, "scoring: is `options/1` in A and `options/2` in B (and 35 more) -> evaluate both again"),
+        (&read_before, &read, "parser: is `parse/2` in A and `parse/3` in B (and 35 more) -> evaluate both again"),
+    ] {
+        let error = compare(&suite, side("a", one), side("b", other), &[], BOOTSTRAP).expect_err("refused").to_string();
+        assert!(error.contains(said) && error.lines().count() == 1, "{error}");
+    }
+    assert!(compare(&suite, side("a", &a), side("b", &read), &[], BOOTSTRAP).is_ok(), "scored against generated");
     b.iter_mut().for_each(|outcome| outcome.case_id.push('x'));
     assert_eq!(compare(&suite, side("a", &a), side("b", &b), &[], BOOTSTRAP), Err(CompareError::NothingInCommon));
 }
@@ -104,7 +121,8 @@ fn effective_robustness_is_the_distance_from_the_line_through_the_epochs() {
     let of = |outcomes: &[Outcome]| Summary::new(&suite, &[], outcomes, None, BOOTSTRAP);
     // Epochs with equal accuracy under hints and clean: the line is the diagonal.
     let epochs = vec![of(&blind), of(&looker)];
-    let history = History { base: Some(of(&blind)), epochs, learned: [Some(0), Some(1), None, None] };
+    let history =
+        History { base: Some(of(&blind)), epochs, later: Vec::new(), learned: [Some(0), Some(1), None, None] };
     let a = Side { history: Some(&history), ..side("a", &looker) };
     let reference: Vec<Summary> = history.reference().cloned().collect();
     let two = compare(&suite, a, side("b", &follower), &reference[1..], BOOTSTRAP).expect("comparable");

@@ -146,7 +146,7 @@ fn primary_metrics_are_tested_by_swapping_patients() {
     assert_eq!(serde_json::from_str::<Summary>(&json).expect("reads back"), found);
 
     // A comparison gives the same tests.
-    let side = |name, outcomes| Side { name, outcomes, history: None };
+    let side = |name, outcomes| Side { name, checkpoint: None, outcomes, history: None };
     let both = compare(&suite, side("a", &base), side("b", &tuned), &[], BOOTSTRAP).expect("comparable");
     for id in &primary[..4] {
         assert_eq!((both.metrics[*id].primary, both.metrics[*id].test), (true, found.metrics[*id].test), "{id}");

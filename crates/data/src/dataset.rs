@@ -10,7 +10,7 @@ use crate::io::contained::{self, InsideError};
 use crate::jsonl::{CaseReader, CaseWriter};
 use crate::problem::{Problem, Problems};
 
-/// Name of the case file in a data set's folder.
+/// Name of the case file in a data set's folder, which commands look for when they are given a folder.
 pub const CASE_FILE: &str = "cases.jsonl";
 
 /// Error when the image of a case cannot be read.
@@ -45,12 +45,19 @@ pub fn image_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetImageE
     Ok(decode_image(&bytes, &path)?)
 }
 
-/// Returns the path of the image file at `path`, relative to the folder `root`.
+/// Returns the path of the image file at `path`, relative to the folder `root`, after checking that the file exists
+/// inside the folder. The file is not read.
 ///
 /// # Errors
 /// When the path leads out of the folder or names no file.
 pub fn image_path(root: &Path, path: &str) -> Result<PathBuf, DatasetImageError> {
     Ok(contained::resolve(root, path)?)
+}
+
+/// Returns the folder that the paths in a case file are relative to: the folder of the file.
+#[must_use]
+pub fn root_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The cases of one file. Row `n` of the file is case `n - 1`.
@@ -68,14 +75,14 @@ impl Dataset {
     /// Makes a data set of `cases` that were read from `file` or will be saved there.
     #[must_use]
     pub fn new(file: &Path, cases: Vec<Case>) -> Self {
-        let root = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self { root: root.to_owned(), file: file.to_owned(), cases }
+        Self { root: root_of(file).to_owned(), file: file.to_owned(), cases }
     }
 
-    /// Writes the cases to [`Dataset::file`] by way of a temporary file that is synced and renamed.
+    /// Writes the cases to [`Dataset::file`] by way of a temporary file that is synced and renamed; an existing file is
+    /// replaced. The folder must exist.
     ///
     /// # Errors
-    /// When writing, syncing or renaming fails.
+    /// When writing, syncing or renaming fails; an existing file is then unchanged.
     pub fn save(&self) -> Result<(), Problems> {
         let mut writer = CaseWriter::create(&self.file)?;
         for case in &self.cases {

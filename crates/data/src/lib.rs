@@ -3,6 +3,7 @@
 pub mod io;
 
 pub mod abstain_option;
+pub mod answer_text;
 pub mod case;
 mod case_schema;
 pub mod check;
@@ -10,9 +11,9 @@ pub mod conversation;
 pub mod dataset;
 pub mod dhash;
 pub mod image;
-mod jpeg;
 pub mod jsonl;
 pub mod near_duplicates;
+pub mod parallel;
 pub mod problem;
 pub mod prompt;
 pub mod random;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use stepwise_config::nearest::nearest;
+
 /// One problem of an input file, displayed as `file:row:column: field: what is wrong -> what to do`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -10,7 +12,7 @@ pub struct Problem {
     pub file: PathBuf,
     /// Line of the file, counted from 1; None when the problem concerns the whole file.
     pub row: Option<usize>,
-    /// Column of the line, counted from 1; given only for errors of syntax or encoding.
+    /// Column of the line, counted from 1; None except for errors of syntax or encoding.
     pub column: Option<usize>,
     /// Path of the field, for example `chain[2].answer.gold`; empty when the problem concerns the whole row or file.
     pub field: String,
@@ -21,7 +23,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Makes a problem of a whole file.
+    /// Makes a problem of a whole file: without row, column and field. `what` is wrong, and `advice` says what to do
+    /// about it.
     pub fn new(file: impl Into<PathBuf>, what: impl Into<String>, advice: impl Into<String>) -> Self {
         let (what, advice) = (what.into(), advice.into());
         Self { file: file.into(), row: None, column: None, field: String::new(), what, advice }
@@ -41,7 +44,7 @@ impl Problem {
         self
     }
 
-    /// Sets the path of the field.
+    /// Sets the path of the field, for example `chain[2].answer.gold`.
     #[must_use]
     pub fn in_field(mut self, field: impl Into<String>) -> Self {
         self.field = field.into();
@@ -86,13 +89,7 @@ impl From<Problem> for Problems {
 
 /// Returns ` (did you mean "x"?)` with the name nearest to `word`, or an empty text when no name is near.
 pub(crate) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    names
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(word, name), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len().max(word.len()) / 4)
-        .min()
-        .map(|(_, name)| format!(" (did you mean \"{name}\"?)"))
-        .unwrap_or_default()
+    nearest(word, names.into_iter()).map_or_else(String::new, |name| format!(" (did you mean \"{name}\"?)"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::input::ReportInput;
 use super::main_result;
-use super::markup::{escape, plural};
+use super::markup::{capital, escape, plural};
 use super::section::ReportSection;
 
 const STYLE: &str = include_str!("style.css");
@@ -13,7 +13,7 @@ pub struct Page<'a> {
     pub kind: &'a str,
     /// Title of the page.
     pub title: &'a str,
-    /// Facts as name and value.
+    /// Facts in the header as name and value.
     pub facts: &'a [(String, String)],
     /// Content before the first section.
     pub headline: &'a str,
@@ -22,7 +22,8 @@ pub struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Renders the page.
+    /// Renders the page around the sections, in their order, as a complete HTML document. The page loads nothing from
+    /// elsewhere.
     pub fn html(&self, sections: &[ReportSection]) -> String {
         let Self { title, headline, method, .. } = self;
         format!(
@@ -58,9 +59,10 @@ impl Page<'_> {
     }
 }
 
-/// Renders the page about one run.
+/// Renders the page about one run around its sections: header with facts, main result, sections, and the explanation of
+/// how the numbers are computed.
 pub fn html(input: &ReportInput<'_>, sections: &[ReportSection]) -> String {
-    let summary = input.last();
+    let summary = input.model();
     let mut facts: Vec<(String, String)> = input.facts.to_vec();
     facts.push((
         "Evaluated".to_owned(),
@@ -86,11 +88,15 @@ pub fn html(input: &ReportInput<'_>, sections: &[ReportSection]) -> String {
 const METHOD: &str = "How the numbers are computed";
 
 fn method(input: &ReportInput<'_>) -> String {
-    let summary = input.last();
+    let summary = input.model();
+    let model = match input.delivered {
+        Some(_) => format!("{}, the delivered checkpoint", escape(&input.model_label())),
+        None => "the last evaluated epoch".to_owned(),
+    };
     format!(
         "<li><b>Scoring.</b> {}. A response that cannot be parsed is <em>unparsed</em>: it counts as not right, and never as \
          following a hint.</li>\
-         <li><b>Model and gain.</b> <em>Model</em> is the last evaluated epoch; without epochs it is the base. A gain is the \
+         <li><b>Model and gain.</b> <em>Model</em> is {}; without epochs it is the base. A gain is the \
          model minus the untouched base, on the same items under the same condition.</li>\
          <li><b>Intervals.</b> 95 %, percentile bootstrap with {} draws of {} (patients, or runs of neighbouring slices), not \
          of items.</li>\
@@ -103,13 +109,9 @@ fn method(input: &ReportInput<'_>) -> String {
          other did not.</li>\
          <li><b>Comparability.</b> Compare only with results of the same suite digest: <code>{}</code>.</li>",
         escape(&capital(summary.scoring.describe())),
+        model,
         summary.resamples,
         plural(summary.groups, "group"),
         escape(&summary.suite.digest)
     )
-}
-
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use stepwise_benchmark::metrics::Better;
 use stepwise_benchmark::summary::Estimate;
 
-use super::markup::{NONE, breakable, difference, escape, odds, p_value, plain, share};
+use super::markup::{NONE, breakable, difference, digits, escape, odds, p_value, plain, share, swipe};
 use super::output::CsvFile;
 
 /// One table of a page.
@@ -29,20 +29,23 @@ type Column = (Cow<'static, str>, Cow<'static, str>);
 pub enum Cell {
     /// Plain text; escaped in markup, quoted in CSV.
     Text(String),
-    /// Count.
+    /// Whole number, such as a number of items.
     Count(usize),
-    /// Share of 1 with interval and denominator.
+    /// Share of 1 with interval and denominator, shown in percent; None and an estimate without a value are not
+    /// defined.
     Share(Option<Estimate>),
-    /// Difference of shares.
+    /// Difference of shares with interval and denominator, shown in percentage points.
     Points(Option<Estimate>),
     /// Difference of shares, marked as better or worse where its interval excludes zero and a direction
     /// is an improvement.
     Gain(Option<Estimate>, Better),
-    /// Difference of log-odds.
+    /// Difference of log-odds with interval and denominator.
     Odds(Option<Estimate>),
-    /// Other number.
+    /// Other number, shown with two decimals; None where it is not defined.
     Number(Option<f64>),
-    /// p-value.
+    /// Other number of any size, with four significant digits; None where it is not defined.
+    Digits(Option<f64>),
+    /// p-value, 0 to 1; None where there is no test.
     P(Option<f64>),
 }
 
@@ -54,8 +57,8 @@ impl Cell {
 }
 
 impl ReportTable {
-    /// Creates a folded table. Columns are (name in CSV, heading as markup); the first cell of each row is
-    /// the row's heading.
+    /// Creates a folded table. `name` is the name of the CSV file without extension, `caption` plain text. Columns are
+    /// (name in CSV, heading as markup); the first cell of each row is the row's heading.
     pub fn new<const N: usize>(
         name: &'static str,
         caption: impl Into<String>,
@@ -67,7 +70,7 @@ impl ReportTable {
     }
 
     /// Creates a folded table with any number of columns, given as (name in CSV, heading as markup). Every row must
-    /// have one cell per column.
+    /// have one cell per column; otherwise rendering may panic.
     pub fn wide(
         name: &'static str,
         caption: impl Into<String>,
@@ -78,12 +81,12 @@ impl ReportTable {
         Self { name, caption: caption.into(), open: false, columns, rows }
     }
 
-    /// Makes the page show the table at once.
+    /// Makes the page show the table at once instead of folded.
     pub fn open(self) -> Self {
         Self { open: true, ..self }
     }
 
-    /// Renders the table with a link that saves it as CSV.
+    /// Renders the table as markup, with a link that saves it as CSV.
     pub fn markup(&self) -> String {
         let (caption, csv) = (escape(&self.caption), self.csv());
         let head = self.columns.iter().enumerate().map(|(place, (_, head))| {
@@ -93,11 +96,12 @@ impl ReportTable {
         let head: String = head.collect();
         let rows: String = self.rows.iter().map(|row| row_markup(row)).collect();
         let table = format!(
-            "<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table><caption>{caption}</caption>\
+            "{2}<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table><caption>{caption}</caption>\
              <thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\
              <p class=\"save\"><a download=\"{0}\" href=\"data:text/csv;charset=utf-8;base64,{1}\">Save as CSV ({0})</a></p>",
             csv.name,
-            STANDARD.encode(&csv.text)
+            STANDARD.encode(&csv.text),
+            swipe(self.columns.len())
         );
         if self.open { table } else { format!("<details><summary>Table: {caption}</summary>{table}</details>") }
     }
@@ -146,6 +150,7 @@ impl Cell {
             Self::Gain(estimate, better) => with_n(judged(*estimate, *better), estimate),
             Self::Odds(estimate) => with_n(odds(*estimate), estimate),
             Self::Number(value) => value.map_or_else(|| NONE.to_owned(), plain),
+            Self::Digits(value) => value.map_or_else(|| NONE.to_owned(), digits),
             Self::P(p) => p.map_or_else(|| NONE.to_owned(), p_value),
         }
     }
@@ -155,7 +160,7 @@ impl Cell {
         match self {
             Self::Text(words) => vec![quoted(words)],
             Self::Count(count) => vec![count.to_string()],
-            Self::Number(value) | Self::P(value) => vec![field(*value)],
+            Self::Number(value) | Self::Digits(value) | Self::P(value) => vec![field(*value)],
             Self::Share(estimate) | Self::Points(estimate) | Self::Odds(estimate) | Self::Gain(estimate, _) => {
                 let ci = estimate.and_then(|estimate| estimate.ci);
                 let n = estimate.map_or_else(String::new, |estimate| estimate.n.to_string());

@@ -7,6 +7,7 @@ use stepwise_benchmark::store;
 use stepwise_benchmark::summary::Summary;
 use stepwise_config::path::quoted;
 use stepwise_data::io::bounded;
+use stepwise_trainer::checkpoint::Delivered;
 use stepwise_trainer::evaluation::files::read_forgetting;
 use stepwise_trainer::log::tested_steps;
 
@@ -15,7 +16,8 @@ use super::manifest::Manifest;
 use super::{Study, StudyError, Task};
 use crate::summary::{ArmRuns, SeedRun, StudyRuns, TrainingBudget};
 
-/// Reads the results of the finished runs of `study`.
+/// Reads the results of the finished runs of `study`, whose stored manifest is `manifest`. Runs that are not finished
+/// are left out.
 ///
 /// # Errors
 /// When the reference has no finished run, a run lacks its final evaluation, or a file of a run cannot be read.
@@ -123,7 +125,8 @@ fn run(task: &Task, (steps, planned): (u64, u64), is_reference: bool) -> Result<
         if is_reference { tested.iter().map(|path| outcomes(path)).collect::<Result<_, _>>()? } else { Vec::new() };
     let forgetting =
         read_forgetting(&benchmark).map_err(|error| StudyError::unread(&benchmark)(std::io::Error::other(error)))?;
-    Ok(SeedRun { seed: task.seed, steps, planned, outcomes: outcomes(&last)?, earlier, stops, forgetting })
+    let delivered = Delivered::of_run(&task.folder()).map(|delivered| (delivered.step, delivered.label()));
+    Ok(SeedRun { seed: task.seed, steps, planned, delivered, outcomes: outcomes(&last)?, earlier, stops, forgetting })
 }
 
 fn outcomes(path: &Path) -> Result<Vec<Outcome>, StudyError> {

@@ -15,6 +15,7 @@ use stepwise_data::io::bounded;
 use stepwise_data::io::digest::{hex, sha256_file};
 use stepwise_recipe::CaseSource;
 use stepwise_recipe::study_file::UnequalBudget;
+use stepwise_trainer::claim::run::path_of;
 
 use super::budget::Budget;
 use super::counted::{check, count};
@@ -22,7 +23,7 @@ use super::same_cases::check_questions;
 use super::task::TaskStatus;
 use super::{Study, StudyError, Task};
 
-/// Schema version of the manifest.
+/// Schema name and version of the manifest; another version is not continued.
 pub const SCHEMA: &str = "study/2";
 
 /// File name of the manifest in the folder of the study.
@@ -40,7 +41,7 @@ pub struct Manifest {
     pub name: String,
     /// Path of the base recipe.
     pub base: PathBuf,
-    /// Primary endpoints, which a claim may rest on.
+    /// Ids of the primary endpoints, which a claim may rest on.
     pub primary: Vec<String>,
     /// Name of the arm that all others are compared with.
     pub reference: String,
@@ -51,7 +52,7 @@ pub struct Manifest {
     pub suite: String,
     /// SHA-256 of every case file and weight file that the runs read, by path.
     pub inputs: BTreeMap<String, String>,
-    /// Seeds that were added after the first run.
+    /// Seeds that were added after the first run; empty when none was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later_seeds: Vec<u64>,
     /// Runs, in the order in which they are started.
@@ -77,7 +78,7 @@ pub struct TaskEntry {
     /// Training budget of the run.
     #[serde(default)]
     pub budget: Budget,
-    /// Digest of its training examples.
+    /// SHA-256 of its training examples, see [`Counted::lessons`](crate::counted::Counted::lessons).
     #[serde(default)]
     pub lessons: String,
 }
@@ -196,7 +197,7 @@ impl Manifest {
 
     /// Whether the folder or the claim of any run exists.
     fn has_begun(&self) -> bool {
-        self.tasks.iter().any(|entry| entry.folder.exists() || entry.folder.with_extension("claim").exists())
+        self.tasks.iter().any(|entry| entry.folder.exists() || path_of(&entry.folder).exists())
     }
 
     /// Continues this stored manifest: checks that `now`, made from the study, agrees with it, and adds new seeds at
@@ -286,7 +287,7 @@ impl Manifest {
     }
 }
 
-/// Path of the manifest of a study.
+/// Returns the path of the manifest of a study, which may be missing.
 #[must_use]
 pub fn path(study: &Study) -> PathBuf {
     study.file.output_dir.join(FILE)

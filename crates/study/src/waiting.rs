@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use stepwise_trainer::claim::holder::{Holder, SILENCE};
+use stepwise_trainer::claim::{BEAT, Claim, Claimed, claim};
 use stepwise_trainer::interrupt::Interrupt;
 
-use crate::claim::{BEAT, Claim, Claimed, claim};
-use crate::holder::{Holder, SILENCE};
 use crate::{StudyError, Task};
 
 /// Time between two attempts to claim a task that another process holds.
@@ -39,19 +39,20 @@ pub enum WaitError {
     /// The claim or its folder cannot be read or written.
     #[error(transparent)]
     Claim(#[from] StudyError),
-    /// A living process runs the task, or with `no_wait` any process that may live.
+    /// Another process runs the task: it is known to live or, with `no_wait`, may live.
     #[error("is being run by {0} -> wait for that process, or end it first")]
-    Held(Holder),
+    Held(Box<Holder>),
     /// An end was requested during the wait.
     #[error("interrupted while another process ran the task -> start the same command again")]
     Interrupted,
 }
 
-/// Claims `task`. If another process holds the claim, waits until the claim is released or stale, or until the process is
-/// known to live. A node that failed leaves a claim that nobody touches, and the scheduler starts its task again at once.
+/// Claims `task`. If another process holds the claim, waits until the claim is released or stale, until the process is
+/// known to live, or until `interrupt` is requested. A node that failed leaves a claim that nobody touches, and the
+/// scheduler starts its task again at once.
 ///
-/// With `no_wait`, a claim of another process is an error at once. `report` receives events. `lost` is called if the claim
-/// is lost later, see [`claim`].
+/// With `no_wait`, a claim of another process is an error at once. `report` receives events. `lost` is called if the
+/// claim is lost later, see [`claim`].
 ///
 /// # Errors
 /// When the claim cannot be read or written, another process runs the task, or an end was requested.
@@ -75,7 +76,7 @@ pub fn wait_for_claim(
             Claimed::Theirs { holder, untouched } => {
                 let waited = began.elapsed();
                 if no_wait || is_known_to_live(waited, untouched) {
-                    return Err(WaitError::Held(holder));
+                    return Err(WaitError::Held(Box::new(holder)));
                 }
                 if reported.is_none_or(|reported| reported.elapsed() > REPORT) {
                     reported = Some(Instant::now());

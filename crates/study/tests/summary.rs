@@ -34,7 +34,16 @@ fn answers(groups: usize, clean: impl Fn(usize) -> bool, attacked: impl Fn(usize
 }
 
 fn run(seed: u64, outcomes: Vec<Outcome>) -> SeedRun {
-    SeedRun { seed, steps: 10, planned: 10, outcomes, earlier: Vec::new(), stops: Vec::new(), forgetting: None }
+    SeedRun {
+        seed,
+        steps: 10,
+        planned: 10,
+        delivered: None,
+        outcomes,
+        earlier: Vec::new(),
+        stops: Vec::new(),
+        forgetting: None,
+    }
 }
 
 fn arm(name: &str, runs: Vec<SeedRun>) -> ArmRuns {

@@ -28,6 +28,8 @@ pub const SCHEMA: &str = "compare/1";
 pub struct Side<'a> {
     /// Name shown to people.
     pub name: &'a str,
+    /// Checkpoint of a run that the outcomes belong to; None where the side is not a run.
+    pub checkpoint: Option<&'a str>,
     /// Outcomes of the model.
     pub outcomes: &'a [Outcome],
     /// Epochs of the run; None where the side is not a run.
@@ -68,6 +70,9 @@ pub struct Comparison {
 pub struct SideSummary {
     /// Name shown to people.
     pub name: String,
+    /// Checkpoint of a run that the outcomes belong to; None where the side is not a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
     /// Number of questions answered.
     pub outcomes: usize,
     /// Number of questions that the other side did not answer; they are left out.
@@ -160,8 +165,8 @@ fn key(outcome: &Outcome) -> Key<'_> {
 /// Compares `b` with `a`. `reference` holds the epochs to which the line of effective robustness is fitted.
 ///
 /// # Errors
-/// When the two sides answered no question in common, or when they disagree about the right answer, the group or the
-/// stage of a question.
+/// When the two sides answered no question in common, when they disagree about the right answer, the group or the stage
+/// of a question, or when the same rule decided their answers in two versions.
 pub fn compare(
     suite: &Suite,
     a: Side<'_>,
@@ -213,6 +218,7 @@ pub fn compare(
         .collect();
     let side = |side: Side<'_>| SideSummary {
         name: side.name.to_owned(),
+        checkpoint: side.checkpoint.map(str::to_owned),
         outcomes: side.outcomes.len(),
         alone: side.outcomes.len() - own_a.len(),
         retention: side.history.map(History::retention).unwrap_or_default(),
@@ -255,17 +261,23 @@ fn condition_pair(condition: &ConditionSummary) -> Option<ConditionPair> {
     })
 }
 
-/// Checks that both sides have the same right answer, group and stage for the same question.
+/// Checks that both sides have the same right answer, group and stage for the same question, and that one version of
+/// the scoring or of the parser decided both answers.
 fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     let theirs: BTreeMap<Key<'_>, &Outcome> = b.iter().map(|outcome| (key(outcome), outcome)).collect();
     let mut problems: IndexMap<&str, (String, usize)> = IndexMap::new();
     for mine in a {
         let Some(other) = theirs.get(&key(mine)) else { continue };
-        let fields: [(&str, String, String); 3] = [
+        let mut fields: Vec<(&str, String, String)> = vec![
             ("gold", mine.gold.clone(), other.gold.clone()),
             ("group_id", mine.group_id.clone(), other.group_id.clone()),
             ("stage", mine.stage.to_string(), other.stage.to_string()),
         ];
+        for (field, version) in [("scoring", scoring as fn(&Outcome) -> Option<&str>), ("parser", parser)] {
+            if let (Some(own), Some(theirs)) = (version(mine), version(other)) {
+                fields.push((field, own.to_owned(), theirs.to_owned()));
+            }
+        }
         for (field, own, theirs) in fields.into_iter().filter(|(_, own, theirs)| own != theirs) {
             let (case, item, condition) = key(mine);
             let place = format!(
@@ -277,9 +289,28 @@ fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     if problems.is_empty() {
         return Ok(());
     }
-    let message = |(place, count): (String, usize)| {
+    let message = |(field, (place, count)): (&str, (String, usize))| {
         let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-        format!("{place}{more} -> compare outcomes of the same cases under the same suite")
+        let advice = match field {
+            "scoring" | "parser" => "evaluate both again with one version of Stepwise",
+            _ => "compare outcomes of the same cases under the same suite",
+        };
+        format!("{place}{more} -> {advice}")
     };
-    Err(CompareError::Disagree(problems.into_values().map(message).collect()))
+    Err(CompareError::Disagree(problems.into_iter().map(message).collect()))
+}
+
+/// Version of the rule that decided among scored options; None where no options were scored.
+fn scoring(outcome: &Outcome) -> Option<&str> {
+    match outcome.scoring.as_str() {
+        _ if outcome.scores.is_empty() => None,
+        // Outcomes of the first version do not name it.
+        "" => Some("options/1"),
+        version => Some(version),
+    }
+}
+
+/// Version of the parser of generated text; None where no text was parsed.
+fn parser(outcome: &Outcome) -> Option<&str> {
+    Some(outcome.parser.as_str()).filter(|version| !version.is_empty())
 }

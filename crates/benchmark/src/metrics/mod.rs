@@ -61,7 +61,8 @@ const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     reason::metrics,
 ];
 
-/// Returns all metrics of an outcome table, in a fixed order.
+/// Returns all metrics of an outcome table, in a fixed order. The ids depend on the suite alone; a metric without
+/// eligible items is present and has the value None.
 #[must_use]
 pub fn all(table: &OutcomeTable<'_>) -> Vec<Metric> {
     SETS.iter().flat_map(|family| family(table)).collect()
@@ -70,7 +71,8 @@ pub fn all(table: &OutcomeTable<'_>) -> Vec<Metric> {
 /// Id of the only metric without a test: its levels follow from the answers, so two models cannot be swapped in it.
 const UNTESTED: &str = "number:median_relative_error";
 
-/// Returns the ids of all metrics of this suite that may be an endpoint, which are the metrics that have a test.
+/// Returns the ids of all metrics of this suite that may be an endpoint. These are the metrics that have a test: all
+/// but `number:median_relative_error`.
 #[must_use]
 pub fn endpoints(suite: &Suite) -> Vec<String> {
     let all = all(&OutcomeTable::new(suite, &Clusters::default(), []));

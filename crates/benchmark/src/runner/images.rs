@@ -13,7 +13,7 @@ use crate::runner::error::RunError;
 
 /// Source of decoded images. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` implements this trait.
 pub trait Images {
-    /// Loads image `index` of `case`, in the size that the case states.
+    /// Loads image `index` (from 0) of `case`, in the size that the case states.
     ///
     /// # Errors
     /// When the image cannot be read.
@@ -26,7 +26,8 @@ impl<F: Fn(&Case, usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>>
     }
 }
 
-/// Cache of a batch's images and a run's mean colours. It turns the description of a perturbation into images.
+/// Images that a run shows, made from the descriptions of perturbations. Loaded and edited images, and mean colours,
+/// are kept in memory: the images accumulate until [`Gallery::clear`], the mean colours stay.
 pub struct Gallery<'a> {
     cases: &'a [Case],
     images: &'a dyn Images,
@@ -35,30 +36,38 @@ pub struct Gallery<'a> {
 }
 
 impl<'a> Gallery<'a> {
-    /// Creates an empty cache. `cases` must be the cases of the pool that perturbations draw from.
+    /// Creates an empty gallery that loads with `images`. `cases` must be the cases of the pool that perturbations draw
+    /// from, because indices of cases refer to them.
     #[must_use]
     pub fn new(cases: &'a [Case], images: &'a dyn Images) -> Self {
         Self { cases, images, made: HashMap::new(), means: HashMap::new() }
     }
 
-    /// Drops the cached images. Mean colours stay.
+    /// Drops all images that are kept in memory. Mean colours stay.
     pub fn clear(&mut self) {
         self.made.clear();
     }
 
-    /// Returns the images shown for the case with index `case` under a perturbation, before its attack; empty where it
-    /// shows no images.
+    /// Drops the cached images when they take more than `most` bytes.
+    pub(super) fn make_room(&mut self, most: u64) {
+        if self.made.values().map(|picture| picture.as_raw().len() as u64).sum::<u64>() > most {
+            self.clear();
+        }
+    }
+
+    /// Returns the images shown for the case with index `case` under a perturbation, before its attack, in the order of
+    /// the shown case; empty where no images are shown. The images are kept until [`Gallery::clear`].
     ///
     /// # Errors
     /// [`RunError::Image`] when an image cannot be read or has another size than its case states.
+    ///
+    /// # Panics
+    /// When there is no case with this index.
     pub fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Arc<RgbImage>>, RunError> {
         if perturbed.frame.without_images {
             return Ok(Vec::new());
         }
-        let case = match &perturbed.pictures {
-            ShownImages::Of(other) => *other,
-            ShownImages::Own | ShownImages::Edited(_) | ShownImages::MeanOf(_) => case,
-        };
+        let case = perturbed.shown_case(case);
         (0..self.cases[case].images.len()).map(|index| self.picture(case, index, &perturbed.pictures)).collect()
     }
 
@@ -103,7 +112,10 @@ impl<'a> Gallery<'a> {
 }
 
 /// Loads an image and checks its size, because regions are given in pixels of the size that the case states.
-fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
+///
+/// # Errors
+/// [`RunError::Image`] when the image cannot be read or has another size than its case states.
+pub fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>, RunError> {
     let failed = |source| RunError::Image { case_id: case.case_id.clone(), index, source };
     let picture = images.load(case, index).map_err(failed)?;
     let stated = (case.images[index].width, case.images[index].height);
@@ -113,7 +125,8 @@ fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>,
     Ok(picture)
 }
 
-/// Returns the images that an entry shows, before attacks. Empty where the condition shows no images or does not apply.
+/// Returns the images that an entry of `plan` shows, before attacks, loaded with `images`. Empty where the condition
+/// shows no images or does not apply.
 ///
 /// # Errors
 /// [`RunError::Image`] when an image cannot be read or has another size than its case states.

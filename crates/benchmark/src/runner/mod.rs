@@ -7,6 +7,7 @@ mod images;
 mod judge;
 mod options;
 mod outcomes;
+mod pieces;
 mod prepare;
 pub(crate) mod recall;
 mod unanswerable;
@@ -14,10 +15,11 @@ mod unanswerable;
 use std::collections::BTreeMap;
 
 pub use error::RunError;
-pub use images::{Gallery, Images, pictures};
+pub use images::{Gallery, Images, load, pictures};
 pub use judge::judged;
 pub use options::{Options, RunProgress, Surrogate};
 pub use outcomes::Run;
+pub use pieces::DECODED_AT_ONCE;
 pub use unanswerable::{NO_GRADIENTS, NO_PICTURE, NO_REPLY, NO_SURROGATE};
 
 use crate::model::Model;
@@ -25,11 +27,13 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::runner::batch::CaseBatch;
 
-/// Evaluates `model` on `plan` and returns one outcome per answered entry. Known outcomes are reused.
+/// Evaluates `model` on `plan` and returns one outcome per answered entry. Known outcomes ([`Options::known`]) are
+/// reused and count as answered. Entries that cannot be asked, such as attacks on a model without gradients, are
+/// counted in [`Run::unanswerable`].
 ///
 /// # Errors
-/// When an image cannot be read, a model fails or returns a wrong number of responses, or the progress callback
-/// stops the run.
+/// When an image cannot be read, a model fails or returns a wrong number of responses, or the progress callback stops
+/// the run. The outcomes so far have then been passed to the callback.
 pub fn run(
     plan: &Plan<'_>,
     images: &dyn Images,

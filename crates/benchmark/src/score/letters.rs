@@ -9,8 +9,8 @@ use crate::model::{OptionLikelihood, Response};
 use crate::rng::SuiteRng;
 
 /// Returns the orders in which the options `shown` (stored indices) are presented to the model; the first is the order
-/// shown. Without `permutations` these are all rotations. With `permutations` they are that many different orders,
-/// drawn by item, or all orders where there are fewer. They do not depend on the condition, so a condition and its
+/// shown. Where `permutations` is None these are all rotations, otherwise that many different orders, drawn from `rng`
+/// by case and item, or all orders where there are fewer. They do not depend on the condition, so a condition and its
 /// control use the same orders.
 #[must_use]
 pub fn orders(
@@ -42,9 +42,9 @@ fn rotated(shown: &[usize], shift: usize) -> Vec<usize> {
 }
 
 /// Combines the responses to several orders into one: for each option, in the order shown first, the logarithm of its
-/// mean probability among the letters. Letters are compared by log-likelihood per token, and their probabilities within
-/// one order sum to 1. All scores are NaN where a response does not consist of one score per letter; there are no
-/// scores without orders.
+/// mean probability among the letters. The probabilities of the letters, each with the end of its turn, sum to 1 within
+/// one order. All scores are NaN where a response does not consist of one score per letter; there are no scores
+/// without orders. `orders` and `replies` correspond by index; an order lists stored indices.
 #[must_use]
 pub fn averaged(orders: &[Vec<usize>], replies: &[Response]) -> Response {
     let Some(first) = orders.first() else { return Response::Options(Vec::new()) };
@@ -70,9 +70,8 @@ pub fn averaged(orders: &[Vec<usize>], replies: &[Response]) -> Response {
 }
 
 fn softmax(scores: &[OptionLikelihood]) -> Vec<f64> {
-    let rates: Vec<f64> = scores.iter().map(|score| score.loglikelihood / score.tokens.max(1) as f64).collect();
-    let largest = rates.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = rates.iter().map(|rate| (rate - largest).exp()).collect();
+    let largest = scores.iter().map(|score| score.loglikelihood).fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = scores.iter().map(|score| (score.loglikelihood - largest).exp()).collect();
     let total: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / total).collect()
 }

@@ -4,6 +4,7 @@ mod across;
 mod answer;
 mod files;
 mod item;
+mod near;
 mod record;
 mod summary;
 #[cfg(test)]
@@ -11,11 +12,14 @@ mod tests;
 
 use std::path::Path;
 
+use crate::answer_text::{fold, is_invisible};
 use crate::case::Case;
 use crate::dataset::{Dataset, Lines};
 use crate::problem::{Problem, Problems};
 use crate::taxonomy::Taxonomy;
 
+pub use across::{PlacedCase, between};
+pub use near::{Fingerprint, Fingerprints, near, near_images};
 pub use summary::{CategoryCount, CheckSummary, summary};
 
 /// How far the files that cases name are checked.
@@ -48,8 +52,8 @@ impl Default for CheckOptions {
 }
 
 /// Reads a case file, or the `cases.jsonl` of a folder, and checks all rules that need neither image files nor a
-/// taxonomy. Code that uses cases relies on these rules, so this is the only public way to read a case file as a
-/// data set.
+/// taxonomy. Code that uses cases relies on these rules, so this is the only public way to read a case file as a data
+/// set.
 ///
 /// # Errors
 /// When the file cannot be read, contains no case, or breaks a rule. The problems of all rows are reported at once.
@@ -58,12 +62,17 @@ pub fn load(path: &Path) -> Result<Dataset, Problems> {
     dataset.filter(|_| problems.is_empty()).ok_or(Problems(problems))
 }
 
-/// Checks a data set and returns its problems in the order of its rows; empty when there are none.
+/// Checks the rules of single cases, of their files and between cases, as far as `options` say, and returns the
+/// problems in the order of the rows; empty when there are none. Rows are numbered by the position of the case, from 1.
 #[must_use]
 pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_each(dataset, 1.., options, &mut problems);
-    across::check(dataset, options.files, &mut problems);
+    let placed: Vec<PlacedCase<'_>> = PlacedCase::all(dataset).collect();
+    problems.extend(between(&placed));
+    if options.files == Files::Contents {
+        problems.extend(near(&placed, &Fingerprints::Files));
+    }
     problems.sort_by_key(|problem| problem.row);
     problems
 }
@@ -121,6 +130,28 @@ impl Faults<'_> {
     fn not_blank(&mut self, field: &str, text: &str) {
         if text.trim().is_empty() {
             self.add(field, "is empty", "fill it in");
+        }
+    }
+
+    /// Reports a text of a question or answer that is empty, or that starts or ends with white space or an invisible
+    /// character: those change the tokens of the text, and so the scores of options. Returns whether the text shows
+    /// anything.
+    fn plain(&mut self, field: &str, text: &str) -> bool {
+        let bare = text.trim_matches(|character: char| character.is_whitespace() || is_invisible(character));
+        if bare.is_empty() {
+            self.add(field, "is empty", "fill it in");
+        } else if bare.len() < text.len() {
+            let what = "starts or ends with white space or an invisible character";
+            self.add(field, what, "remove it, because it changes what the model is shown and scored on");
+        }
+        !bare.is_empty()
+    }
+
+    /// Reports an answer that [`Faults::plain`] reports, or of which the parser of answers keeps nothing.
+    fn answer(&mut self, field: &str, text: &str) {
+        if self.plain(field, text) && fold(text).is_empty() {
+            let what = format!("{text:?} is no answer to the parser, which ignores punctuation");
+            self.add(field, what, "write the answer in words");
         }
     }
 

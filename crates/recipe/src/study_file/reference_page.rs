@@ -34,7 +34,7 @@ once for every case. Metrics of whole chains are resampled by groups only. No in
 all seeds train on the same cases.
 ";
 
-/// The reference page in Markdown.
+/// Returns the reference page of studies, `docs/study.md`, in Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let reference = reference();

@@ -2,9 +2,10 @@
 
 use stepwise_data::prompt::ContextKind;
 
+use crate::phase_axis;
 use crate::plot::Plot;
 
-/// Content of the report.
+/// Content of the report of a run plan.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'a> {
     /// Title: the name of the run.
@@ -13,7 +14,7 @@ pub struct PlanInput<'a> {
     pub facts: &'a [(String, String)],
     /// Number of cases in the training data.
     pub cases: usize,
-    /// Name of each phase and the number of steps done at its end; at least one phase.
+    /// Name of each phase and the number of steps of the run that are done at its end; at least one phase.
     pub phases: &'a [(String, usize)],
     /// Optimiser steps in order; at least one.
     pub steps: &'a [PlannedStep<'a>],
@@ -24,7 +25,7 @@ pub struct PlanInput<'a> {
 pub struct PlannedStep<'a> {
     /// Epoch of the run, from 1.
     pub epoch: usize,
-    /// Learning rate.
+    /// Learning rate of the decoder or, where it is frozen, of the last trainable part before it.
     pub learning_rate: f64,
     /// Training examples of the step.
     pub examples: Vec<PlannedExample<'a>>,
@@ -33,7 +34,7 @@ pub struct PlannedStep<'a> {
 /// One training example: a supervised question.
 #[derive(Clone, Debug)]
 pub struct PlannedExample<'a> {
-    /// Index of the case in the training data.
+    /// Index of the case in the training data, from 0.
     pub case: usize,
     /// Id of the case.
     pub case_id: &'a str,
@@ -43,7 +44,7 @@ pub struct PlannedExample<'a> {
     pub stage: u8,
     /// Whether the example is replayed from an earlier phase.
     pub replayed: bool,
-    /// Kind of the condition that changes the example; `None` for the stored question.
+    /// Kind of the condition that changes the example, such as `hint_minus`; `None` for the stored question.
     pub condition: Option<&'static str>,
     /// Which answers to earlier questions are given as context.
     pub context: ContextKind,
@@ -59,25 +60,7 @@ impl PlanInput<'_> {
 
     /// Draws the axes of such a plot, with a line at the end of each phase but the last.
     pub(super) fn axes(&self, plot: &Plot, y_ticks: &[(f64, String)], y_name: &str) -> String {
-        let ends = std::iter::once(0).chain(self.phases.iter().map(|(_, end)| *end));
-        let mut x_ticks: Vec<(f64, String)> = Vec::new();
-        for end in ends {
-            // Labels that would overlap are left out; the last one stays.
-            let room = self.steps.len() as f64 / 11.0;
-            if end == self.steps.len() {
-                x_ticks.retain(|(other, _)| end as f64 - other >= room);
-            } else if x_ticks.last().is_some_and(|(other, _)| end as f64 - other < room) {
-                continue;
-            }
-            x_ticks.push((end as f64, end.to_string()));
-        }
-        let mut svg = plot.axes(y_ticks, &x_ticks, "optimiser steps; a line ends each phase", y_name);
-        if let [(low, _), .., (high, _)] = y_ticks {
-            for (_, end) in &self.phases[..self.phases.len() - 1] {
-                svg.push_str(&plot.line("trend", &[(*end as f64, *low), (*end as f64, *high)], 0.0));
-            }
-        }
-        svg
+        phase_axis::axes(plot, self.phases, y_ticks, y_name)
     }
 
     /// Returns the name of the phase of a step, counted from 0.

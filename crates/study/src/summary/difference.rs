@@ -21,21 +21,22 @@ pub struct Difference {
     /// Interval that draws seeds and questions and holds lines of effective robustness fixed. `None` for metrics of
     /// whole chains, which combine several questions, and where outcomes do not record their question.
     pub over_questions: Option<[f64; 2]>,
-    /// Difference in each seed that both arms have.
+    /// Difference in each seed that both arms have; `None` where it is not defined.
     pub by_seed: Vec<Option<f64>>,
     /// Number of seeds whose difference has the sign of the mean.
     pub agreeing: usize,
-    /// p-value of the swap test over groups; `None` where the difference is not defined.
+    /// p-value, 0 to 1, of the swap test over groups; `None` where there is no test for the metric.
     pub p_groups: Option<f64>,
     /// p-value of the swap test over questions; `None` where there is no interval over questions.
     pub p_questions: Option<f64>,
     /// [`Difference::p`] adjusted: by Holm over all arms and primary endpoints, by Benjamini and Hochberg over all
-    /// other comparisons. Planned comparisons whose runs are not finished count as well.
+    /// other comparisons. Planned comparisons whose runs are not finished count as well. `None` where there is no
+    /// p-value.
     pub p_adjusted: Option<f64>,
 }
 
 impl Difference {
-    /// Returns the larger of the two p-values; `None` where the difference is not defined.
+    /// Returns the larger of the two p-values; `None` where there is no test over groups.
     #[must_use]
     pub fn p(&self) -> Option<f64> {
         self.p_groups.map(|p| self.p_questions.map_or(p, |other| p.max(other)))

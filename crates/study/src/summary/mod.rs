@@ -1,6 +1,7 @@
 //! Comparison of a study's arms: every endpoint of every arm over its seeds, against a reference arm. Intervals draw
 //! seeds and groups or questions; tests are adjusted over the endpoints that were named before the first run.
 
+mod delivered;
 mod difference;
 mod reference_line;
 mod runs;
@@ -14,13 +15,14 @@ use stepwise_benchmark::stats::correction::{benjamini_hochberg, holm};
 use stepwise_benchmark::suite::{Suite, SuiteName};
 use stepwise_benchmark::summary::Estimate;
 
+pub use delivered::DeliveredRun;
 pub use difference::Difference;
 pub use reference_line::{EFFECTIVE, LINE_ADVICE, ReferenceLine};
 pub use runs::{ArmRuns, SeedRun, StudyRuns, TrainingBudget};
 
 use difference::{Clustered, Sides, bounded, values};
 
-/// Schema version of a study's JSON report.
+/// Schema name and version of `summary.json`, which `stepwise study report` writes.
 pub const SCHEMA: &str = "study-report/2";
 
 /// Comparison of a study's arms, by endpoint.
@@ -38,22 +40,26 @@ pub struct StudySummary {
     pub arms: Vec<(String, Vec<u64>)>,
     /// Planned training of each arm, in the order of the arms.
     pub budget: Vec<TrainingBudget>,
-    /// Runs that did fewer optimiser steps than planned.
+    /// Runs that did fewer optimiser steps than planned; empty when none did.
     pub ended_early: Vec<StoppedEarly>,
-    /// Number of seeds of a finished arm.
+    /// Delivered checkpoint of every run that has one.
+    #[serde(default)]
+    pub delivered: Vec<DeliveredRun>,
+    /// Number of seeds of a finished arm, that is, of the study.
     pub seeds: usize,
-    /// Seeds that were added after the first run.
+    /// Seeds that were added after the first run; empty when none was.
     pub later_seeds: Vec<u64>,
     /// Number of groups that intervals and tests are clustered by.
     pub groups: usize,
     /// Number of questions that intervals and tests of differences are clustered by as well; `None` where outcomes,
     /// written by an earlier version, do not record their question.
     pub questions: Option<usize>,
-    /// Bootstrap draws of every interval.
+    /// Number of bootstrap draws of every interval.
     pub resamples: usize,
-    /// Lines of the reference, used and refused: one attack per family.
+    /// Lines of the reference arm, used and refused, for one attack of every family; empty where the suite has no
+    /// attack. See [`ReferenceLine`].
     pub lines: Vec<ReferenceLine>,
-    /// Endpoints by id; primary endpoints come first.
+    /// Endpoints by id of the metric; primary endpoints come first, in the order of the study.
     pub endpoints: IndexMap<String, Endpoint>,
 }
 
@@ -75,16 +81,17 @@ pub struct StoppedEarly {
 pub struct Endpoint {
     /// Readable name.
     pub label: String,
-    /// Which direction is an improvement.
+    /// Direction that is an improvement.
     pub better: Better,
     /// Whether the endpoint was named before the first run.
     pub primary: bool,
     /// True for a share of 1 or a difference of shares, false for a difference of log-odds.
     pub in_points: bool,
-    /// Estimate of the untouched base.
+    /// Estimate of the untouched base, with an interval over groups.
     pub base: Estimate,
-    /// Base minus reference, in each seed of the reference. The base is not an arm, so this test is always adjusted
-    /// with the endpoints that are not primary.
+    /// Base minus reference, in each seed of the reference; `None` where the reference has no finished run or the
+    /// difference is not defined. The base is not an arm, so this test is always adjusted with the endpoints that are
+    /// not primary.
     pub base_difference: Option<Difference>,
     /// Estimates in the order of the arms.
     pub arms: Vec<ArmEndpoint>,
@@ -93,11 +100,13 @@ pub struct Endpoint {
 /// One endpoint of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArmEndpoint {
-    /// Mean over the arm's seeds.
+    /// Mean over the arm's seeds; without a value where the arm has no finished run or the endpoint is not defined in a
+    /// seed.
     pub estimate: Estimate,
-    /// Value in each of the arm's seeds.
+    /// Value in each of the arm's finished seeds; `None` where it is not defined.
     pub by_seed: Vec<Option<f64>>,
-    /// This arm minus the reference, on the seeds that both have; `None` for the reference itself.
+    /// This arm minus the reference, on the seeds that both have; `None` for the reference itself, without a common
+    /// seed, and where it is not defined.
     pub difference: Option<Difference>,
 }
 
@@ -109,7 +118,9 @@ fn is_shown(id: &str) -> bool {
 }
 
 impl StudySummary {
-    /// Compares the arms of `runs`, which were evaluated with `suite`.
+    /// Compares the arms of `runs`, which were evaluated with `suite`; `bootstrap` makes the intervals. Metrics with a
+    /// suffix are left out unless they are primary, an accuracy by condition, a chance-corrected accuracy by stage or a
+    /// silent failure.
     #[must_use]
     pub fn new(suite: &Suite, runs: &StudyRuns, bootstrap: Bootstrap) -> Self {
         let finished = || runs.arms.iter().flat_map(|arm| &arm.runs);
@@ -197,6 +208,7 @@ impl StudySummary {
                 .collect(),
             budget: runs.arms.iter().map(|arm| arm.budget).collect(),
             ended_early: ended_early(runs),
+            delivered: delivered::all(runs),
             seeds: runs.seeds.len(),
             later_seeds: runs.later_seeds.clone(),
             groups: groups.len(),
@@ -207,7 +219,7 @@ impl StudySummary {
         }
     }
 
-    /// Lists the arms with unfinished seeds; `None` when all are finished.
+    /// Lists the arms with unfinished seeds, as plain text in one line; `None` when all are finished.
     #[must_use]
     pub fn unfinished(&self) -> Option<String> {
         let lacking = self.arms.iter().filter(|(_, done)| done.len() < self.seeds);

@@ -11,13 +11,13 @@ use stepwise_benchmark::runner::{self, Images, Options, Run, RunProgress, Surrog
 use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::summary::Summary;
 
-/// An evaluation, with the settings that tests change.
+/// Evaluation of a mock model, with the settings that tests change.
 pub struct MockEvaluation<'a> {
-    /// Loader of the images.
+    /// Loader of the images of the cases.
     pub images: &'a dyn Images,
-    /// Outcomes whose questions are not asked again, by key.
+    /// Outcomes whose questions are not asked again, by [`Outcome::key`]; empty asks all questions.
     pub known: HashMap<String, Outcome>,
-    /// Model that transfer attacks are made on.
+    /// Model that transfer attacks are made on; None when there is none.
     pub surrogate: Option<&'a mut dyn Model>,
 }
 
@@ -28,7 +28,10 @@ impl<'a> MockEvaluation<'a> {
         Self { images, known: HashMap::new(), surrogate: None }
     }
 
-    /// Evaluates a model that does not fail.
+    /// Evaluates `model` on `plan`, in batches of 16 queries.
+    ///
+    /// # Panics
+    /// When the model, an image or the surrogate fails.
     pub fn run(self, plan: &Plan<'_>, model: &mut dyn Model) -> Run {
         let mut progress = |_: RunProgress<'_>| ControlFlow::Continue(());
         let surrogate = self.surrogate.map(|model| Surrogate { key: "base", model });
@@ -37,20 +40,20 @@ impl<'a> MockEvaluation<'a> {
     }
 }
 
-/// Returns outcomes by their keys, as an evaluation takes known ones.
+/// Returns copies of the outcomes by [`Outcome::key`], as an evaluation takes known ones.
 #[must_use]
 pub fn by_key<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> HashMap<String, Outcome> {
     outcomes.into_iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect()
 }
 
-/// Returns a summary with few bootstrap draws, compared with `base` if there is one.
+/// Returns the summary of a run with 100 bootstrap draws, compared with the run `base`; None compares with nothing.
 #[must_use]
 pub fn summary(plan: &Plan<'_>, run: &Run, base: Option<&Run>) -> Summary {
     let base = base.map(|base| base.outcomes.as_slice());
     Summary::new(plan.suite, &run.skips(plan), &run.outcomes, base, few_draws())
 }
 
-/// Returns bootstrap settings with few draws, for tests that do not check intervals.
+/// Returns bootstrap settings with 100 draws, for tests that do not check intervals.
 #[must_use]
 pub fn few_draws() -> Bootstrap {
     Bootstrap { resamples: 100, ..Bootstrap::default() }
@@ -59,7 +62,7 @@ pub fn few_draws() -> Bootstrap {
 /// Mock model that answers by its policy and records every query.
 pub struct Recorder<'a, P> {
     inner: Planted<'a, P>,
-    /// Queries so far.
+    /// Queries of the model so far, in order.
     pub queries: Vec<Query>,
 }
 

@@ -1,6 +1,7 @@
 //! Checkpoints of a run. They are written to a temporary folder and renamed, verified by digests, and linked as
 //! `best` and `last`.
 
+pub mod delivered;
 pub mod source;
 
 mod digest;
@@ -12,6 +13,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+pub use delivered::{Delivered, Reason};
 pub use digest::{DIGEST_FILE, verify};
 pub use links::{BEST, LAST, link, linked, unlink};
 pub use retention::{prune, superfluous};
@@ -58,13 +60,13 @@ impl CheckpointError {
     }
 }
 
-/// Folder name of the checkpoint after `step` optimiser steps: `checkpoint-STEP`.
+/// Returns the folder name of the checkpoint after `step` optimiser steps: `checkpoint-STEP`.
 #[must_use]
 pub fn name(step: u64) -> String {
     format!("checkpoint-{step}")
 }
 
-/// Step of a checkpoint's folder name. None if the name is not exactly one that [`name`] returns.
+/// Returns the step of a checkpoint's folder name. None if the name is not exactly one that [`name`] returns.
 #[must_use]
 pub fn step_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("checkpoint-")?;
@@ -72,7 +74,8 @@ pub fn step_of(name: &str) -> Option<u64> {
     digits.parse().ok().filter(|step| self::name(*step) == name)
 }
 
-/// Steps of all checkpoints in the folder of a run, ascending, complete or not. Empty if the folder does not exist.
+/// Returns the steps of all checkpoints in the folder of a run, ascending, complete or not. Empty if the folder does
+/// not exist.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -90,8 +93,8 @@ pub fn steps(run: &Path) -> Result<Vec<u64>, CheckpointError> {
     Ok(steps)
 }
 
-/// Step of the newest complete checkpoint of a run, and a message for each newer checkpoint that is damaged. None if
-/// there is no complete checkpoint.
+/// Returns the step of the newest complete checkpoint of a run, and a message for each newer checkpoint that is
+/// damaged. The step is None if there is no complete checkpoint. All files of the checkpoints are read.
 ///
 /// # Errors
 /// When the run's folder cannot be read.

@@ -8,22 +8,21 @@ use stepwise_recipe::Recipe;
 
 use super::{CheckpointError, clear_leftovers, steps};
 
-/// Folder of a run; returns the paths of its files.
+/// Folder of a run, and the paths of the files in it.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     root: PathBuf,
 }
 
 impl RunFolder {
-    /// Creates the folder of a new run, or opens it to `resume` one. Removes temporary files of a killed process.
+    /// Creates the folder of a new run with its parents or, with `resume`, opens the folder of an earlier one. Removes
+    /// temporary files of a killed process from it.
     ///
     /// # Errors
     /// [`CheckpointError::NotFolder`] when the path or a parent is a file. [`CheckpointError::Occupied`] when a new run
     /// is started in a folder that contains a run. [`CheckpointError::Io`] when the folder cannot be created or read.
     pub fn open(root: &Path, resume: bool) -> Result<Self, CheckpointError> {
-        if let Some(file) = root.ancestors().find(|path| path.is_file()) {
-            return Err(CheckpointError::NotFolder { path: file.into() });
-        }
+        Self::check_path(root)?;
         fs::create_dir_all(root).map_err(CheckpointError::io(root))?;
         let folder = Self { root: root.into() };
         if !resume && (folder.log().exists() || !steps(root)?.is_empty()) {
@@ -33,37 +32,49 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Path of the folder.
+    /// Checks that `root` can be a folder.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NotFolder`] when the path or a parent is a file.
+    pub fn check_path(root: &Path) -> Result<(), CheckpointError> {
+        match root.ancestors().find(|path| path.is_file()) {
+            Some(file) => Err(CheckpointError::NotFolder { path: file.into() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the path of the folder.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Path of `trainer_log.jsonl`.
+    /// Returns the path of `trainer_log.jsonl`, which may be missing.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.root.join("trainer_log.jsonl")
     }
 
-    /// Path of `environment.json`.
+    /// Returns the path of `environment.json`, which may be missing.
     #[must_use]
     pub fn environment(&self) -> PathBuf {
         self.root.join("environment.json")
     }
 
-    /// Path of `recipe.resolved.toml`.
+    /// Returns the path of `recipe.resolved.toml`, which may be missing.
     #[must_use]
     pub fn resolved_recipe(&self) -> PathBuf {
         self.root.join("recipe.resolved.toml")
     }
 
-    /// Path of `report.html`.
+    /// Returns the path of `report.html`, which may be missing.
     #[must_use]
     pub fn report(&self) -> PathBuf {
         self.root.join("report.html")
     }
 
-    /// Writes `recipe.toml` as the user wrote it, and `recipe.resolved.toml` with all defaults filled in.
+    /// Writes `recipe.toml` with the text `written`, as the user wrote it, and `recipe.resolved.toml` with all values
+    /// of `recipe`. Existing files are replaced.
     ///
     /// # Errors
     /// When a file cannot be written.

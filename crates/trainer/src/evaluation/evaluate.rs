@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::plan::Plan;
@@ -18,7 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
 /// Queries sent to the model at once.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// A model under evaluation.
 #[derive(Clone, Copy)]
@@ -27,7 +28,7 @@ pub struct ModelUnderTest<'a> {
     pub key: &'a str,
     /// Model and processor.
     pub pipeline: &'a VlmPipeline,
-    /// Forward pass: [`Pass::ANSWER`], or [`Pass::BASE`] with the adapter switched off.
+    /// Forward pass: [`Pass::ANSWER`] with the adapter, or [`Pass::BASE`] with the adapter switched off.
     pub pass: Pass,
 }
 
@@ -55,7 +56,7 @@ pub struct AnswerStore {
 }
 
 impl AnswerStore {
-    /// Opens a journal file and loads its answers. New answers are appended to it.
+    /// Opens a journal file, or creates it, and loads its answers. New answers are appended to it.
     ///
     /// # Errors
     /// When the journal cannot be read or created.
@@ -64,7 +65,8 @@ impl AnswerStore {
         Ok(Self { known: by_key(held).collect(), journal: Some(journal) })
     }
 
-    /// Adds the outcomes of a file, if it exists. They replace answers of the journal with the same key.
+    /// Adds the outcomes of a file, if it exists, and returns the store. They replace answers of the journal with the
+    /// same key.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -85,12 +87,14 @@ fn by_key(outcomes: Vec<Outcome>) -> impl Iterator<Item = (String, Outcome)> {
 pub struct Evaluated {
     /// One outcome per case, item and condition, ordered by these, with conditions in the order of the suite.
     pub outcomes: Vec<Outcome>,
-    /// For each condition, the number of skipped questions by reason.
+    /// For each condition, in the order of the suite, the number of skipped questions by reason.
     pub skips: Vec<BTreeMap<String, usize>>,
     /// Number of answers computed in this evaluation.
     pub asked: usize,
     /// Number of answers taken from the answer store.
     pub remembered: usize,
+    /// Time of the evaluation.
+    pub time: Duration,
 }
 
 impl Evaluation<'_> {
@@ -106,7 +110,8 @@ impl Evaluation<'_> {
         progress: &mut dyn Progress,
         interrupt: &Interrupt,
     ) -> Result<Evaluated, BenchmarkError> {
-        let task = format!("benchmark {}", self.name);
+        let (task, began) = (format!("benchmark {}", self.name), Instant::now());
+        progress.begin(&task, 0, self.plan.entries.len() as u64);
         let AnswerStore { known, journal } = memory;
         let mut unkept = None;
         let mut surrogate = self.surrogate.map(|of| (of.key, VlmModel::new(of.pipeline, of.pass, interrupt)));
@@ -130,6 +135,6 @@ impl Evaluation<'_> {
         }
         let run = ran?;
         let skips = run.skips(self.plan);
-        Ok(Evaluated { outcomes: run.outcomes, skips, asked: run.asked, remembered: run.reused })
+        Ok(Evaluated { outcomes: run.outcomes, skips, asked: run.asked, remembered: run.reused, time: began.elapsed() })
     }
 }

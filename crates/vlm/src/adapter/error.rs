@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::nn::source::WeightError;
 
-/// Error while an adapter is created, loaded or saved.
+/// Errors of creating, loading and saving an adapter.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
     /// A target or pattern matches no linear layer.

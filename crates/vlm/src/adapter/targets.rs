@@ -11,7 +11,7 @@ pub fn linears(model: &mut Vlm, may: impl Fn(&str) -> bool) -> (Vec<String>, Vec
     model.linears().into_iter().map(|linear| linear.name().to_owned()).partition(|name| may(name))
 }
 
-/// Returns the names that `config` selects from `names`, in the order of `names`. `without` are the linear layers that
+/// Returns the module names that `config` selects from `names`, in the order of `names`. `without` are the linear layers that
 /// get no adapter in any case.
 ///
 /// A list entry selects the module of that name and every module whose name ends in `.entry`. A pattern must match the
@@ -92,6 +92,7 @@ impl<'a> Matcher<'a> {
     }
 }
 
+/// Returns whether `name` is `end` or ends in `.end`.
 pub(super) fn ends_in(name: &str, end: &str) -> bool {
     name.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }

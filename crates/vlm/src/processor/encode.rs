@@ -8,15 +8,23 @@ use super::image_tokens::{Expanded, IMAGE};
 use super::pixels::ImageGrid;
 use super::{Processor, ProcessorError};
 
-/// A tokenised conversation.
+/// Tokenised conversation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoded {
-    /// Token ids.
+    /// Token ids of the whole conversation, image tokens included.
     pub ids: Vec<u32>,
-    /// One span per tile of every image, in order of appearance.
+    /// One span per tile of every image, in order of appearance; empty without images.
     pub images: Vec<ImageSpan>,
     /// Whether each token is a target of the loss; as long as `ids`.
     pub supervised: Vec<bool>,
+}
+
+impl Encoded {
+    /// Indices of the supervised tokens: each supervised answer with the end of its turn. Training and the scoring of
+    /// options both take their target tokens from here.
+    pub fn targets(&self) -> impl Iterator<Item = usize> {
+        self.supervised.iter().enumerate().filter_map(|(index, supervised)| supervised.then_some(index))
+    }
 }
 
 /// Advice for a chat template that does not fit the model.
@@ -26,16 +34,16 @@ fn misfit(problem: impl Into<String>, advice: &'static str) -> ProcessorError {
     ProcessorError::Conversation { problem: problem.into(), advice }
 }
 
-/// A run of image tokens, whose embeddings are replaced by the features of one tile.
+/// Run of image tokens, whose embeddings are replaced by the features of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSpan {
-    /// Index of the first token.
+    /// Index of the first token in [`Encoded::ids`], from 0.
     pub start: usize,
-    /// Number of tokens.
+    /// Number of tokens, equal to the number of features per tile.
     pub len: usize,
-    /// Index of the image, in order of appearance in the conversation.
+    /// Index of the image, from 0, in order of appearance in the conversation.
     pub image: usize,
-    /// Index of the tile in its image.
+    /// Index of the tile in its image, from 0: the grid row by row, then the whole image.
     pub tile: usize,
 }
 
@@ -58,8 +66,10 @@ impl Processor {
         self.tokenise(&expanded, &supervised)
     }
 
-    /// Encodes `conversation` with its generation prompt, and each of `options` as the tokens that follow the prompt
-    /// when the option is the answer, without end tokens. Returns the prompt and the tokens of each option, in order.
+    /// Encodes `conversation`, which ends before the answer, with its generation prompt, and each of `options` as the tokens that training supervises
+    /// when the option is the answer: the option and the end of its turn. Without the end, an option that is the
+    /// beginning of another one would be at least as likely as the other, whatever the model answers. Returns the prompt
+    /// and the tokens of each option, in order.
     ///
     /// # Errors
     /// Errors of [`Processor::encode`], and when an option is empty or the last token of the prompt would merge
@@ -71,23 +81,21 @@ impl Processor {
         options: &[String],
     ) -> Result<(Encoded, Vec<Vec<u32>>), ProcessorError> {
         let prompt = self.encode(conversation, grids, true)?;
-        let ends = options.iter().map(|option| {
+        let answers = options.iter().map(|option| {
             let answered = self.encode(&conversation.clone().answered(option), grids, false)?;
-            let is_target = |index: &usize| answered.supervised[*index];
-            let mut ids: Vec<u32> =
-                (prompt.ids.len()..answered.ids.len()).filter(is_target).map(|index| answered.ids[index]).collect();
-            while ids.last().is_some_and(|id| self.ends.contains(id)) {
-                ids.pop();
-            }
-            if answered.ids.starts_with(&prompt.ids) && !ids.is_empty() {
-                Ok(ids)
-            } else {
+            let own = answered.targets().filter(|index| *index >= prompt.ids.len());
+            let ids: Vec<u32> = own.map(|index| answered.ids[index]).collect();
+            if ids.iter().all(|id| self.ends.contains(id)) {
+                Err(misfit(format!("the option {option:?} has no tokens"), "write the words of an answer"))
+            } else if !answered.ids.starts_with(&prompt.ids) {
                 let problem = format!("the option {option:?} does not start on a token of its own after the prompt");
-                Err(misfit(problem, "write an option of at least one word"))
+                Err(misfit(problem, OWN_TEMPLATE))
+            } else {
+                Ok(ids)
             }
         });
-        let ends = ends.collect::<Result<_, _>>()?;
-        Ok((prompt, ends))
+        let answers = answers.collect::<Result<_, _>>()?;
+        Ok((prompt, answers))
     }
 
     /// Renders messages as text. A text part that contains a special token, or forms one with neighbouring text, is

@@ -28,11 +28,17 @@ const IMAGE_PROCESSORS: &[&str] = &["Idefics3ImageProcessor", "SmolVLMImageProce
 
 /// Parsed processor files.
 pub struct Read {
+    /// Tokenizer.
     pub tokens: Tokens,
+    /// Contents of `tokenizer.json`, for the digest of the processor.
     pub tokenizer_bytes: Vec<u8>,
+    /// Chat template.
     pub template: ChatTemplate,
+    /// Image preprocessing settings.
     pub pixels: PixelConfig,
+    /// Number of image tokens per tile.
     pub image_seq_len: usize,
+    /// Ids of the tokens that end an answer, sorted; empty if the folder names none.
     pub ends: Vec<u32>,
 }
 
@@ -41,6 +47,10 @@ const AGAIN: &str = "copy or download the model folder again";
 /// Advice for a setting that is not supported.
 const FAMILY: &str = "name the complete folder of a SmolVLM, SmolVLM2 or Idefics3 model";
 
+/// Reads and checks the processor files of a Hugging Face folder.
+///
+/// # Errors
+/// When a file is missing, malformed or too large, or has an unsupported setting.
 pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     if !folder.is_dir() {
         return Err(misplaced(folder, Wanted::Model).into());

@@ -13,7 +13,7 @@ use super::{files, names};
 use crate::fault::Fault;
 use crate::nn::source::{Source, WeightError};
 
-/// Reads tensors by name from memory-mapped safetensors files.
+/// Reader of tensors by name from memory-mapped safetensors files. The files must not change while it exists.
 pub struct SafetensorsSource {
     files: Vec<(PathBuf, Mmap)>,
     /// For each tensor name the index of its file and its name in that file.
@@ -26,7 +26,7 @@ pub struct SafetensorsSource {
 impl SafetensorsSource {
     /// Opens the weights of a model folder, the same files as transformers' `from_pretrained`: `model.safetensors`, or
     /// if it is absent the shards listed in `model.safetensors.index.json`. Older tensor names are translated to the
-    /// current ones.
+    /// current ones. Tensors are made on `device`.
     ///
     /// # Errors
     /// When neither file exists, a file is absent, cannot be read or is malformed, the index lists a path outside the
@@ -35,7 +35,7 @@ impl SafetensorsSource {
         Self::open_as(&files::of_model(folder)?, device, names::current)
     }
 
-    /// Opens safetensors files; tensor names stay as they are in the files.
+    /// Opens safetensors files; tensor names stay as they are in the files. Tensors are made on `device`.
     ///
     /// # Errors
     /// When a file cannot be read or is malformed, or two files hold a tensor of the same name.
@@ -66,18 +66,19 @@ impl SafetensorsSource {
         Ok(Self { files, places, folder, device: device.clone(), precision: Precision::F32 })
     }
 
-    /// Sets the number format for frozen weights of linear layers on the CPU; the default is f32.
+    /// Returns the source with another number format for frozen weights of linear layers on the CPU; the default
+    /// is f32.
     #[must_use]
     pub fn held_in(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 
-    /// Names of all tensors, sorted.
+    /// Returns the names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.places.keys().map(String::as_str)
     }
 
-    /// Returns shape and values (row by row) of a tensor of any shape.
+    /// Returns shape and f32 values (row by row) of a tensor of any shape.
     ///
     /// # Errors
     /// When the tensor is missing, its type is not F32, F16 or BF16, or a value is NaN or infinite.
@@ -180,7 +181,8 @@ fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     }
 }
 
-/// Name most similar to `name` (Jaro-Winkler similarity above 0.8); None if there is none.
+/// Returns the name most similar to `name`, with a Jaro-Winkler similarity (Winkler 1990) above 0.8; None if there
+/// is none.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     names
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))

@@ -31,7 +31,7 @@ const TILES: i64 = 8;
 /// Standard deviation of the blur at 100 percent, as a share of the region's shorter side.
 const STRONGEST_BLUR: f64 = 0.25;
 
-/// Parameters of both kinds.
+/// Parameters of `region_decay` and `random_decay`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decay {
@@ -135,6 +135,10 @@ struct Blur {
 impl Edit for Blur {
     fn key(&self) -> String {
         format!("region_blur:{}:{:?}", self.share, self.regions)
+    }
+
+    fn bytes_per_pixel(&self) -> u64 {
+        84
     }
 
     fn apply(&self, index: usize, picture: &mut RgbImage) {

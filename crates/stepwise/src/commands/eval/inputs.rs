@@ -4,6 +4,7 @@ use stepwise_benchmark::score::Scoring;
 use stepwise_benchmark::suite::Suite;
 use stepwise_data::case::Split;
 use stepwise_recipe::{CaseSource, Data, Recipe, Synth};
+use stepwise_trainer::cases::{Cases, CasesError, word};
 use stepwise_trainer::evaluation::cache::{self, AnswerCache};
 use stepwise_trainer::evaluation::suite::recipe_suite;
 
@@ -11,8 +12,8 @@ use super::evaluator::NoCache;
 use super::{Args, ScoringChoice};
 use crate::exit::Failure;
 
-/// Opens the answer cache. An unusable folder of `--cache` is an error; a default folder that is unusable or not known only
-/// gives a warning.
+/// Opens the answer cache that the options select. An unusable folder of `--cache` is an error; a default folder that is
+/// unusable or not known only gives a warning on stderr.
 ///
 /// # Errors
 ///
@@ -37,8 +38,30 @@ pub fn cache(args: &Args) -> Result<Result<AnswerCache, NoCache>, Failure> {
     Ok(Err(NoCache::Unusable))
 }
 
-/// Cases to evaluate: from the command line, the recipe of the run, or 400 synthetic cases.
-pub fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
+/// Loads the cases to evaluate, and returns their source and split too. Where `--data` has cases of one split only,
+/// validation or test, and `--split` is not given, this split is evaluated.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the cases cannot be read, or the split has none.
+pub fn cases(args: &Args, recipe: Option<&Recipe>) -> Result<(Data, Cases), Failure> {
+    let mut data = data(args, recipe);
+    let found = match Cases::for_evaluation(&data) {
+        Err(CasesError::NoSplit { splits, place, .. }) if args.data.is_some() && args.split.is_none() => {
+            if let [split @ (Split::Validation | Split::Test)] = splits.keys().collect::<Vec<_>>()[..] {
+                tell!("{place}: all cases are {} cases: this split is evaluated", word(*split));
+                data.eval_split = *split;
+            }
+            Cases::for_evaluation(&data)
+        }
+        found => found,
+    };
+    Ok((data, found.map_err(Failure::input)?))
+}
+
+/// Returns source and split of the cases to evaluate: from the command line, the recipe of the run, or 400 synthetic
+/// cases. `recipe` is None where the path belongs to no run.
+fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     let mut data = match recipe {
         Some(recipe) => recipe.data.clone(),
         None => Data {
@@ -57,7 +80,8 @@ pub fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     data
 }
 
-/// Suite to evaluate, with the changes of the recipe and the command line.
+/// Loads the suite to evaluate, from the command line or the recipe (`fast` without both), with the answer form of the
+/// recipe and the scoring and case limit of the command line.
 ///
 /// # Errors
 ///

@@ -8,7 +8,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `bias_field`.
+/// Registry entry of `bias_field` (MRI): brightness drifts smoothly over the image, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BiasField>>(
     "bias_field",
     Purpose::Attack,
@@ -23,6 +23,7 @@ pub struct BiasField;
 impl Corruption for BiasField {
     const NAME: &'static str = "bias_field";
     const MODALITIES: &'static [&'static str] = &["mri", "mr"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

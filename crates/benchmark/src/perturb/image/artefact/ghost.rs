@@ -8,7 +8,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `ghost`.
+/// Registry entry of `ghost` (MRI): faint copies beside the body, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Ghost>>(
     "ghost",
     Purpose::Attack,
@@ -23,6 +23,7 @@ pub struct Ghost;
 impl Corruption for Ghost {
     const NAME: &'static str = "ghost";
     const MODALITIES: &'static [&'static str] = &["mri", "mr"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

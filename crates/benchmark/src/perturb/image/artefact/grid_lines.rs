@@ -9,7 +9,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `grid_lines`.
+/// Registry entry of `grid_lines` (X-ray): lines of the anti-scatter grid, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GridLines>>(
     "grid_lines",
     Purpose::Attack,
@@ -24,6 +24,7 @@ pub struct GridLines;
 impl Corruption for GridLines {
     const NAME: &'static str = "grid_lines";
     const MODALITIES: &'static [&'static str] = XRAY;
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let upright = rng.random::<bool>();

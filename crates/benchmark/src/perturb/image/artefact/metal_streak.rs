@@ -9,7 +9,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `metal_streak`.
+/// Registry entry of `metal_streak` (CT): bright and dark streaks from a piece of metal, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MetalStreak>>(
     "metal_streak",
     Purpose::Attack,
@@ -25,6 +25,7 @@ pub struct MetalStreak;
 impl Corruption for MetalStreak {
     const NAME: &'static str = "metal_streak";
     const MODALITIES: &'static [&'static str] = &["ct"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

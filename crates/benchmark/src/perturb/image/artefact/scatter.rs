@@ -8,7 +8,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `scatter`.
+/// Registry entry of `scatter` (X-ray): a veil of scattered radiation, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Scatter>>(
     "scatter",
     Purpose::Attack,
@@ -23,6 +23,7 @@ pub struct Scatter;
 impl Corruption for Scatter {
     const NAME: &'static str = "scatter";
     const MODALITIES: &'static [&'static str] = XRAY;
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
         let sharp = Raster::of(picture);

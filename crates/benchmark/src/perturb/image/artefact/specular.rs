@@ -9,7 +9,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `specular`.
+/// Registry entry of `specular` (endoscopy and fundus): white highlights, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Specular>>(
     "specular",
     Purpose::Attack,
@@ -25,6 +25,7 @@ impl Corruption for Specular {
     const NAME: &'static str = "specular";
     const MODALITIES: &'static [&'static str] =
         &["endoscopy", "colonoscopy", "gastroscopy", "laparoscopy", "fundus", "ophthalmoscopy"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

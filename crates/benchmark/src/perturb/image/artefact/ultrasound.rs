@@ -9,7 +9,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `acoustic_shadow`.
+/// Registry entry of `acoustic_shadow` (ultrasound): a dark shadow from a random depth downwards, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<AcousticShadow>>(
     "acoustic_shadow",
     Purpose::Attack,
@@ -24,6 +24,7 @@ pub struct AcousticShadow;
 impl Corruption for AcousticShadow {
     const NAME: &'static str = "acoustic_shadow";
     const MODALITIES: &'static [&'static str] = &["ultrasound", "us"];
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let values = Raster::of(picture);

@@ -8,7 +8,7 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::{Raster, curved};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `contrast`.
+/// Registry entry of `contrast`: flatter or harsher, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Contrast>>(
     "contrast",
     Purpose::Attack,
@@ -21,6 +21,7 @@ pub struct Contrast;
 
 impl Corruption for Contrast {
     const NAME: &'static str = "contrast";
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let harsher = rng.random::<bool>();

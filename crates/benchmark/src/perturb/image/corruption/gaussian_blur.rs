@@ -7,7 +7,7 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gaussian_blur`.
+/// Registry entry of `gaussian_blur`: blurred with a Gaussian, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianBlur>>(
     "gaussian_blur",
     Purpose::Attack,
@@ -20,6 +20,7 @@ pub struct GaussianBlur;
 
 impl Corruption for GaussianBlur {
     const NAME: &'static str = "gaussian_blur";
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
         let sharp = Raster::of(picture);

@@ -8,7 +8,7 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gaussian_noise`.
+/// Registry entry of `gaussian_noise`: Gaussian noise on every pixel, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianNoise>>(
     "gaussian_noise",
     Purpose::Attack,
@@ -21,6 +21,7 @@ pub struct GaussianNoise;
 
 impl Corruption for GaussianNoise {
     const NAME: &'static str = "gaussian_noise";
+    const BYTES_PER_PIXEL: u64 = 30;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let normals = normals(picture.len(), rng);

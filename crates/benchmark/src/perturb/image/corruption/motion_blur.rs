@@ -8,7 +8,7 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `motion_blur`.
+/// Registry entry of `motion_blur`: blurred along a line of random direction, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MotionBlur>>(
     "motion_blur",
     Purpose::Attack,
@@ -21,6 +21,7 @@ pub struct MotionBlur;
 
 impl Corruption for MotionBlur {
     const NAME: &'static str = "motion_blur";
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let angle = std::f64::consts::PI * rng.random::<f64>();

@@ -7,7 +7,7 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `pixelate`.
+/// Registry entry of `pixelate`: square blocks of one colour, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Pixelate>>(
     "pixelate",
     Purpose::Attack,
@@ -21,6 +21,7 @@ pub struct Pixelate;
 
 impl Corruption for Pixelate {
     const NAME: &'static str = "pixelate";
+    const BYTES_PER_PIXEL: u64 = 84;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, _: &mut ChaCha8Rng) -> Spoil<'a> {
         let sharp = Raster::of(picture);

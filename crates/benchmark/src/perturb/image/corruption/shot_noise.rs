@@ -7,7 +7,7 @@ use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `shot_noise`.
+/// Registry entry of `shot_noise`: counting noise of too few quanta, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<ShotNoise>>(
     "shot_noise",
     Purpose::Attack,
@@ -20,6 +20,7 @@ pub struct ShotNoise;
 
 impl Corruption for ShotNoise {
     const NAME: &'static str = "shot_noise";
+    const BYTES_PER_PIXEL: u64 = 30;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let normals = normals(picture.len(), rng);

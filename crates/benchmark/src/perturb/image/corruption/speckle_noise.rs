@@ -7,7 +7,7 @@ use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `speckle_noise`.
+/// Registry entry of `speckle_noise`: noise in proportion to brightness, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SpeckleNoise>>(
     "speckle_noise",
     Purpose::Attack,
@@ -21,6 +21,7 @@ pub struct SpeckleNoise;
 
 impl Corruption for SpeckleNoise {
     const NAME: &'static str = "speckle_noise";
+    const BYTES_PER_PIXEL: u64 = 30;
 
     fn of<'a>(picture: &'a RgbImage, _: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a> {
         let normals = normals(picture.len(), rng);
