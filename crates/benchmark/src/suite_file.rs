@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stepwise_config::nearest::nearest;
+use stepwise_config::path::resolved;
 use stepwise_data::io::bounded;
 use stepwise_data::prompt::AnswerForm;
 use toml::Spanned;
@@ -78,9 +79,12 @@ impl Suite {
     /// Returns the suite that a user names: `fast`, `full`, or the path of a file.
     ///
     /// # Errors
-    /// The errors of [`Suite::load`].
+    /// The errors of [`Suite::load`], and [`SuiteError::Content`] for a path without a meaning.
     pub fn named(name: &Path) -> Result<Self, SuiteError> {
-        name.to_str().and_then(Self::built_in).map_or_else(|| Self::load(name), Ok)
+        if let Some(suite) = name.to_str().and_then(Self::built_in) {
+            return Ok(suite);
+        }
+        Self::load(&resolved(name).map_err(|error| SuiteError::Content(vec![format!("{}: {error}", name.display())]))?)
     }
 
     /// Returns the built-in suite for the evaluation after every epoch.

@@ -106,7 +106,7 @@ pub struct LiveModels<'a> {
 /// attack where the base was right. `tuned` and `base` are outcomes of entries of `plan`; others are ignored. Mistakes
 /// where the base was right come first, then the most confident ones. A case appears once; a condition appears again
 /// only when the other conditions have no further case. Attacked images are re-created with `at_hand`; with `None` they
-/// are left out.
+/// are left out. Mistakes that would show a case whose data set needs credentials are left out.
 ///
 /// # Errors
 /// When an image cannot be read, or a model fails while an attack is re-created.
@@ -144,7 +144,7 @@ pub fn pick(
             Purpose::Clean => base_right,
             Purpose::Assist | Purpose::EvidenceRemoved | Purpose::Control => false,
         };
-        if counts {
+        if counts && !shows_credentialed(plan, entry) {
             wrong.push(Wrong { entry, base_right, sureness: sureness(plan, entry, outcome), outcome, base, clean });
         }
     }
@@ -171,6 +171,20 @@ pub fn pick(
     }
     let show = |wrong| show(plan, images, &said, wrong, at_hand.as_mut());
     picked.into_iter().map(show).filter_map(Result::transpose).collect()
+}
+
+/// Number of cases in `plan` whose data sets need credentials.
+#[must_use]
+pub fn credentialed(plan: &Plan<'_>) -> usize {
+    let cases: BTreeSet<usize> = plan.entries.iter().map(|entry| entry.case).collect();
+    cases.into_iter().filter(|case| plan.pool.cases()[*case].source.credentialed).count()
+}
+
+/// Whether an item shows text or images of a case whose data set needs credentials: its own, or images of another case.
+fn shows_credentialed(plan: &Plan<'_>, entry: PlanEntry) -> bool {
+    let is_credentialed = |case: usize| plan.pool.cases()[case].source.credentialed;
+    let shown = plan.perturbed(entry).map(|perturbed| perturbed.pictures);
+    is_credentialed(entry.case) || matches!(shown, Some(ShownImages::Of(other)) if is_credentialed(other))
 }
 
 /// Ids of case, item and condition.

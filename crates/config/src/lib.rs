@@ -5,6 +5,7 @@ pub mod foreign_keys;
 mod json_schema;
 pub mod kind;
 pub mod nearest;
+pub mod path;
 pub mod problem;
 pub mod reference;
 pub mod reference_page;

@@ -4,12 +4,13 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::ops::RangeBounds;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::document::{Entry, Node, Table, Value};
 use crate::foreign_keys::{self, ForeignKeys};
 use crate::kind::{Accepts, INTEGER_MAX, ValueKind, described};
 use crate::nearest::nearest;
+use crate::path::{Unresolved, resolved};
 use crate::problem::{Excerpt, Location, Problem, Source};
 use crate::reference::{Key, Reference};
 
@@ -349,7 +350,15 @@ impl<'a> Section<'a> {
     /// Reads a path like [`Section::text`]; None as there. Relative paths start at the working directory. The path need
     /// not exist.
     pub fn path(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<PathBuf> {
-        self.text(key, otherwise, help).map(PathBuf::from)
+        let at = self.at(key);
+        let written = self.text(key, otherwise, help)?;
+        self.resolved(at.as_ref(), &written)
+    }
+
+    /// Resolves a path that is written at `at`. Reports a path that cannot be resolved, and returns None.
+    pub fn resolved(&self, at: Option<&Location>, written: &str) -> Option<PathBuf> {
+        let path = resolved(Path::new(written));
+        path.map_err(|Unresolved { problem, advice }| self.report(at, format!("\"{written}\": {problem}"), advice)).ok()
     }
 
     /// Documents the key in the reference, removes it and returns its value unchecked; None when it is not written.

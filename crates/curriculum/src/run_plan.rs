@@ -97,13 +97,15 @@ impl RunPlan {
             };
         }
         for (phase, (span, keys)) in self.spans.iter().zip(&recipe.curriculum.phase).enumerate() {
+            let steps = if span.steps == 0 { span.written } else { span.steps };
             if let Warmup::Steps(warmup) = keys.warmup.unwrap_or(recipe.train.warmup)
-                && warmup >= span.written.max(1)
+                && warmup >= steps.max(1)
             {
+                let cut = if steps < span.written { " within the `max_steps` of the run" } else { "" };
                 return Err(PlanError::Value {
                     phase,
                     field: "warmup_steps",
-                    what: format!("the warm-up takes {warmup} steps, but the phase has only {}", span.written),
+                    what: format!("the warm-up takes {warmup} steps, but the phase has only {steps}{cut}"),
                     advice: "lower it, lengthen the phase, or set `lr_schedule_per_phase = false` for one schedule over the whole run",
                 });
             }

@@ -62,7 +62,8 @@ pub struct Source {
     pub revision: Option<String>,
     /// Licence of the image, as the source states it.
     pub licence: String,
-    /// Whether access to the data set needs credentials. Recorded for information only.
+    /// Whether access to the data set needs credentials. Reports can be passed on, so they show neither images nor texts of
+    /// such a case.
     #[serde(default)]
     pub credentialed: bool,
 }

@@ -102,7 +102,7 @@ impl Dataset {
     /// Joins `relative` to the data set's folder. The file may be missing; [`contained::resolve`] checks that.
     #[must_use]
     pub fn path(&self, relative: &str) -> PathBuf {
-        self.root.join(relative)
+        contained::below(&self.root, relative)
     }
 
     /// Iterates over the cases on one side of the split, each with its index in [`Dataset::cases`].
@@ -124,7 +124,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// Reads a case file, or the `cases.jsonl` of a folder. Fails only when the file cannot be opened.
     pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
-        let file = if path.is_dir() { path.join(CASE_FILE) } else { path.to_owned() };
+        let file = if path.is_dir() { contained::below(path, CASE_FILE) } else { path.to_owned() };
         let (mut cases, mut rows, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for (place, line) in CaseReader::open(&file)?.enumerate() {
             match line {

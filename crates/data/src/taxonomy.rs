@@ -167,6 +167,7 @@ impl Taxonomy {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
 
     #[test]

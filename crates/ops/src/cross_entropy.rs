@@ -10,6 +10,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::matmul::{Into, Target, View, product};
+use crate::values::values_of;
 use crate::{cpu, simd};
 
 /// Rows per chunk: logits of 64 rows over 49,280 tokens take 12.6 MB.
@@ -33,8 +34,8 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weight
         let logprobs = composed_logprobs(hidden, head, targets);
         let weights = TensorData::new(weights.to_vec(), [rows]);
         let weights = Tensor::<1>::from_data(weights, &logprobs.device().without_autodiff());
-        let losses = logprobs.clone().inner().neg().into_data().convert::<f32>();
-        return ((logprobs * weights).sum().neg(), losses.try_to_vec().unwrap_or_default());
+        let losses = values_of(logprobs.clone().inner().neg());
+        return ((logprobs * weights).sum().neg(), losses);
     }
     let wanted = [hidden.is_tracked(), head.is_tracked()];
     if wanted == [false, false] {
@@ -64,8 +65,7 @@ pub fn token_logprobs(hidden: Tensor<2>, head: Tensor<2>, asked: &[(usize, u32)]
         let rows =
             Tensor::<1, Int>::from_data(TensorData::new(rows, [asked.len()]), &hidden.device().without_autodiff());
         let tokens: Vec<u32> = asked.iter().map(|(_, token)| *token).collect();
-        let logprobs = composed_logprobs(hidden.inner().select(0, rows), head.inner(), &tokens);
-        return logprobs.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+        return values_of(composed_logprobs(hidden.inner().select(0, rows), head.inner(), &tokens));
     }
     let mut of_row: Vec<Vec<usize>> = vec![Vec::new(); rows];
     for (place, (row, _)) in asked.iter().enumerate() {

@@ -19,6 +19,7 @@ mod swiglu;
 mod testing;
 mod tile;
 mod unary;
+mod values;
 
 pub use allocator::keep_freed_memory;
 pub use attention::attention;
@@ -31,3 +32,4 @@ pub use packed_weight::{PackedWeight, Precision};
 pub use rms_norm::rms_norm;
 pub use rotary::rotary;
 pub use swiglu::swiglu;
+pub use values::values_of;

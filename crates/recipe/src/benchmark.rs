@@ -55,7 +55,9 @@ pub(super) fn read(mut section: Section<'_>) -> Benchmark {
         None | Some("fast") => SuiteChoice::Fast,
         Some("full") => SuiteChoice::Full,
         Some("none") => SuiteChoice::None,
-        Some(path) if path.ends_with(".toml") => SuiteChoice::File(path.into()),
+        Some(path) if path.ends_with(".toml") => {
+            section.resolved(at.as_ref(), path).map_or(SuiteChoice::Fast, SuiteChoice::File)
+        }
         Some(word) => {
             let help = match nearest(word, ["fast", "full", "none"].into_iter()) {
                 Some(near) => format!("did you mean \"{near}\"? A suite file ends in `.toml`"),

@@ -135,10 +135,14 @@ fn folders(section: &mut Section<'_>) -> Option<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = Vec::new();
     for element in elements {
         match &element.value {
-            Value::Text(folder) if folders.iter().any(|other| other.as_os_str() == folder.as_str()) => {
-                section.report(Some(&element.at), format!("\"{folder}\" is named twice"), "remove one of them");
+            Value::Text(folder) if !folder.trim().is_empty() => {
+                let Some(resolved) = section.resolved(Some(&element.at), folder) else { continue };
+                if folders.contains(&resolved) {
+                    section.report(Some(&element.at), format!("\"{folder}\" is named twice"), "remove one of them");
+                } else {
+                    folders.push(resolved);
+                }
             }
-            Value::Text(folder) if !folder.trim().is_empty() => folders.push(folder.into()),
             Value::Text(_) => {
                 section.report(Some(&element.at), "`dataset` is empty", "write a value, or leave the key out");
             }

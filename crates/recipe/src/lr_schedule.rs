@@ -30,10 +30,15 @@ pub enum Warmup {
 }
 
 impl Warmup {
-    /// Returns the number of warm-up steps of a schedule with `total_steps` steps, like
-    /// transformers' `TrainingArguments.get_warmup_steps`.
+    /// Returns the number of warm-up steps of a schedule with `total_steps` steps, like transformers'
+    /// `TrainingArguments.get_warmup_steps`. One case differs: a schedule of a single step has no warm-up. In
+    /// transformers a share above 0 is rounded up to this step, which then has the rate 0, and nothing is trained. In
+    /// longer schedules only the first step can have the rate 0.
     #[must_use]
     pub fn steps(self, total_steps: u64) -> u64 {
+        if total_steps <= 1 {
+            return 0;
+        }
         match self {
             Self::Steps(steps) => steps,
             Self::Ratio(ratio) => (total_steps as f64 * ratio).ceil() as u64,
@@ -94,6 +99,23 @@ mod tests {
         assert_eq!(Warmup::Ratio(0.03).steps(101), 4);
         assert_eq!(Warmup::Ratio(0.1).steps(15), 2);
         assert_eq!(Warmup::Steps(4).steps(15), 4);
+    }
+
+    #[test]
+    fn every_schedule_has_a_step_with_a_rate_above_0() {
+        let warmups = [0.0, 0.03, 0.1, 0.5, 0.99].map(Warmup::Ratio).into_iter();
+        let warmups = warmups.chain([0, 1, 2, 3, 100].map(Warmup::Steps));
+        for (total, warmup) in (1..=12).flat_map(|total| warmups.clone().map(move |warmup| (total, warmup))) {
+            for shape in
+                [LrScheduler::Cosine, LrScheduler::Linear, LrScheduler::Constant, LrScheduler::ConstantWithWarmup]
+            {
+                let factors: Vec<f64> = (0..total).map(|done| shape.factor(done, warmup.steps(total), total)).collect();
+                let zeros = factors.iter().filter(|factor| **factor == 0.0).count();
+                let expected = usize::from(total > 1 && shape != LrScheduler::Constant && warmup.steps(total) > 0);
+                assert_eq!(zeros, expected, "{shape:?} {warmup:?} {total}: {factors:?}");
+                assert!(total > 1 || factors == [1.0], "{shape:?} {warmup:?}: {factors:?}");
+            }
+        }
     }
 
     #[test]

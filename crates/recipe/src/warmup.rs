@@ -13,7 +13,7 @@ pub(super) fn read(section: &mut Section<'_>, usual: [&'static str; 2]) -> Optio
         "warmup_steps",
         Some(usual[0]),
         0..,
-        "Optimiser steps in which the learning rate rises linearly from 0.",
+        "Optimiser steps in which the learning rate rises linearly from 0. A schedule of a single step has no warm-up.",
     );
     let ratio = section.float_or(
         "warmup_ratio",

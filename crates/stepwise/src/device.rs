@@ -21,21 +21,18 @@ pub struct ChosenDevice {
 /// [`Failure::Input`] for an unknown name, an invalid number, or a backend that this program was built without.
 pub fn choose(name: Option<&str>) -> Result<ChosenDevice, Failure> {
     let name = name.unwrap_or(best());
-    let (kind, index) = match name.split_once(':') {
-        None => (name, 0),
-        Some((kind, index)) => {
-            let index = index.parse::<usize>();
-            (
-                kind,
-                index.map_err(|_| {
-                    Failure::input(format!("--device {name}: a device number is expected after the colon"))
-                })?,
-            )
-        }
-    };
+    let failed = |problem: &str| Failure::input(format!("--device {name}: {problem}"));
+    let (kind, number) = name.split_once(':').map_or((name, "0"), |(kind, number)| (kind, number));
+    if !["cpu", "cuda", "wgpu"].contains(&kind) {
+        return Err(failed("there is no such device -> write `cpu`, `cuda`, `cuda:N`, `wgpu` or `wgpu:N`"));
+    }
+    if kind == "cpu" && number != "0" {
+        return Err(failed("the CPU has no number -> write `cpu`"));
+    }
+    let index = number.parse::<usize>().map_err(|_| {
+        failed(&format!("{number:?} is not the number of a device -> write a whole number, as in `{kind}:0`"))
+    })?;
     let device = match (kind, index) {
-        ("cpu", 0) => Device::flex(),
-        ("cpu", _) => return Err(Failure::input(format!("--device {name}: there is one cpu, written `cpu`"))),
         #[cfg(feature = "cuda")]
         ("cuda", index) => Device::cuda(index),
         #[cfg(feature = "wgpu")]
@@ -44,7 +41,7 @@ pub fn choose(name: Option<&str>) -> Result<ChosenDevice, Failure> {
         ("cuda", _) => return Err(not_built(name, kind)),
         #[cfg(not(feature = "wgpu"))]
         ("wgpu", _) => return Err(not_built(name, kind)),
-        _ => return Err(Failure::input(format!("--device {name}: cpu, cuda[:n] or wgpu[:n] is expected"))),
+        _ => Device::flex(),
     };
     Ok(ChosenDevice { name: name.to_owned(), device })
 }
@@ -52,7 +49,8 @@ pub fn choose(name: Option<&str>) -> Result<ChosenDevice, Failure> {
 #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
 fn not_built(name: &str, kind: &str) -> Failure {
     Failure::input(format!(
-        "--device {name}: this program was built without this backend -> build with `--features {kind}`"
+        "--device {name}: this program was built without this backend -> use `--device cpu`, or build with \
+         `--features {kind}`"
     ))
 }
 

@@ -10,6 +10,7 @@ mod folder;
 mod gains;
 mod heartbeat;
 mod lost_claim;
+mod path_arguments;
 mod preflight_tables;
 mod progress;
 mod source;
@@ -18,7 +19,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Stepwise fine-tuning of vision-language models, with an adversarial benchmark after every epoch.
 #[derive(Parser)]
@@ -64,7 +65,9 @@ enum Command {
 
 fn main() -> ExitCode {
     stepwise_vlm::keep_freed_memory();
-    let result = match Cli::parse().command {
+    let matches = path_arguments::resolving(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let result = match cli.command {
         Command::Init(args) => commands::init::run(&args),
         Command::Convert(args) => commands::convert::run(&args),
         Command::Train(args) => commands::train::run(&args),

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::outcome::Outcome;
 use stepwise_benchmark::store;
 use stepwise_benchmark::summary::Summary;
+use stepwise_config::path::quoted;
+use stepwise_data::io::bounded;
 use stepwise_data::io::encoding::without_mark;
 use stepwise_trainer::checkpoint::Delivered;
 use stepwise_trainer::evaluation::files::read_forgetting;
@@ -36,7 +38,7 @@ pub fn collect(study: &Study, manifest: &Manifest) -> Result<StudyRuns, StudyErr
     let base = base.ok_or_else(|| StudyError::Senseless {
         path: study.path.clone(),
         what: format!("the reference `{}` has no finished run", study.arms[study.reference].name),
-        advice: format!("run the study first: `stepwise study run {}`", study.path.display()),
+        advice: format!("run the study first: `stepwise study run {}`", quoted(&study.path)),
     })?;
     Ok(StudyRuns {
         name: study.file.name.clone(),
@@ -133,6 +135,6 @@ fn outcomes(path: &Path) -> Result<Vec<Outcome>, StudyError> {
 }
 
 fn summary(path: &PathBuf) -> Result<Summary, StudyError> {
-    let json = std::fs::read(path).map_err(StudyError::unread(path))?;
+    let json = bounded::bytes(path).map_err(StudyError::unread(path))?;
     serde_json::from_slice(without_mark(&json)).map_err(|error| StudyError::unread(path)(error.into()))
 }

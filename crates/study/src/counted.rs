@@ -11,6 +11,7 @@ use stepwise_data::io::digest::hex;
 use stepwise_data::prompt::{PromptOptions, prompt};
 use stepwise_recipe::Recipe;
 use stepwise_trainer::batches::augment::Augmenter;
+use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::processor::Processor;
 
 use crate::budget::{Budget, Unequal, differing};
@@ -97,6 +98,8 @@ pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Re
         let model = &task.recipe.model_name_or_path;
         let key = (model.clone(), task.recipe.do_image_splitting);
         if !processors.contains_key(&key) {
+            // A model of another kind is refused by its type, not by a file that its folder lacks.
+            Vlm::load_config(model).map_err(|error| failed(error.to_string()))?;
             let processor = Processor::from_folder(model).map_err(|error| failed(error.to_string()))?;
             processors.insert(key.clone(), processor);
         }

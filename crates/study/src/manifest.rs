@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use stepwise_config::path::quoted;
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
 use stepwise_data::io::digest::{hex, sha256_file};
 use stepwise_data::io::encoding::without_mark;
 use stepwise_recipe::CaseSource;
@@ -119,7 +121,7 @@ impl Manifest {
         let there = read(&path(study))?.ok_or_else(|| StudyError::Senseless {
             path: study.path.clone(),
             what: format!("the study has not begun: {} does not exist", path(study).display()),
-            advice: format!("run it first: `stepwise study run {}`", study.path.display()),
+            advice: format!("run it first: `stepwise study run {}`", quoted(&study.path)),
         })?;
         match there.difference(&Self::written(study)) {
             Some(what) => Err(StudyError::Changed { path: path(study), what }),
@@ -297,7 +299,7 @@ pub fn path(study: &Study) -> PathBuf {
 /// # Errors
 /// When the file cannot be read or parsed, or does not match its own digest.
 pub fn read(path: &Path) -> Result<Option<Manifest>, StudyError> {
-    let json = match fs::read(path) {
+    let json = match bounded::bytes(path) {
         Ok(json) => json,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StudyError::unread(path)(error)),

@@ -1,10 +1,10 @@
 //! Task of a study: one arm with one seed, with its recipe, folder and progress.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
 use stepwise_data::io::encoding::without_mark;
 use stepwise_recipe::Recipe;
 use stepwise_recipe::study_file::StudyFile;
@@ -101,7 +101,7 @@ impl Task {
     /// When the run's folder cannot be read.
     pub fn finished(&self) -> Result<Option<u64>, StudyError> {
         let path = self.folder().join(DONE);
-        match fs::read(&path) {
+        match bounded::bytes(&path) {
             Ok(json) => {
                 let done = serde_json::from_slice::<Done>(without_mark(&json)).ok();
                 Ok(done.filter(|done| done.recipe_digest == self.recipe.digest()).map(|done| done.global_step))

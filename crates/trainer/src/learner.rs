@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::recipe_to_model::{base_precision, initial_weights, is_frozen};
-use burn::tensor::Device;
+use burn::tensor::{Device, Shape, Tensor, TensorData};
 use stepwise_recipe::{Freeze, LoraRecipe, Recipe, TargetModules, Tuning};
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{self, AdapterError, LoraConfig, Targets, load_adapter, save_adapter};
+use stepwise_vlm::fault::Fault;
 use stepwise_vlm::feature_cache::FeatureLimits;
 use stepwise_vlm::idefics3::ModelPart;
 use stepwise_vlm::idefics3::save_model;
@@ -179,7 +180,8 @@ impl Learner {
 
     /// Writes the trained weights and the optimiser's moments into `folder`, which must exist. The folder becomes a
     /// PEFT folder (adapter config and weights) or, in full fine-tuning, a complete model folder; the moments are in
-    /// `optimizer.safetensors`. Existing files are replaced.
+    /// `optimizer.safetensors`. Existing files are replaced. If the recipe sets another image splitting
+    /// than the base, the folder states it.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -190,6 +192,7 @@ impl Learner {
             }
             None => save_model(&mut self.pipeline.model, &self.base, folder, false)?,
         }
+        self.pipeline.processor.save_image_splitting(&self.base, folder).map_err(PipelineError::from)?;
         write_safetensors(&folder.join(OPTIMIZER_FILE), &self.optimizer.tensors(), false)?;
         Ok(())
     }
@@ -198,7 +201,7 @@ impl Learner {
     /// part. Afterwards everything that the recipe trains is trainable.
     ///
     /// # Errors
-    /// When a file of the checkpoint cannot be read or has other shapes.
+    /// When a file of the checkpoint cannot be read, has other tensors or shapes, or holds values that are not finite.
     pub fn restore(&mut self, folder: &Path, steps: BTreeMap<ModelPart, u64>) -> Result<(), LearnerError> {
         let device = self.pipeline.model.device().clone();
         match &self.lora {
@@ -210,19 +213,37 @@ impl Learner {
             }
             None => {
                 let source = SafetensorsSource::open_model(folder, &device)?;
-                let mut restore = Restore { source, problem: None };
+                let mut restore = Restore { source, place: folder.display().to_string(), problem: None };
                 self.pipeline.model.visit(&mut restore);
                 if let Some(problem) = restore.problem {
                     return Err(problem.into());
                 }
             }
         }
-        let saved = SafetensorsSource::open(&[folder.join(OPTIMIZER_FILE)], &device)?;
-        let names: Vec<String> = saved.names().map(str::to_owned).collect();
-        let moments = names.into_iter().map(|name| saved.any(&name).map(|(_, values)| (name, values)));
-        let moments = moments.collect::<Result<Vec<_>, _>>()?;
+        let moments = self.saved_moments(&folder.join(OPTIMIZER_FILE), &device)?;
         self.optimizer.restore(steps, moments, &device);
         Ok(())
+    }
+
+    /// Reads the optimiser's moments of a checkpoint, which must belong to the trained parameters.
+    fn saved_moments(&mut self, file: &Path, device: &Device) -> Result<Vec<(String, Vec<f32>)>, WeightError> {
+        let mut sizes = Sizes::default();
+        self.pipeline.model.visit(&mut sizes);
+        let saved = SafetensorsSource::open(&[file.to_owned()], device)?;
+        let moment = |name: &str| {
+            let (found, values) = saved.any(name)?;
+            let parameter = AdamW::parameter_of(name).filter(|parameter| self.trained.contains(*parameter));
+            let Some(size) = parameter.and_then(|parameter| sizes.0.get(parameter)) else {
+                let problem = format!("tensor {name} belongs to no parameter that the recipe trains");
+                return Err(Fault::new(file, problem, "use an earlier checkpoint of the run").into());
+            };
+            if found != [*size] {
+                let (name, place, expected) = (name.to_owned(), file.display().to_string(), vec![*size]);
+                return Err(WeightError::Shape { name, place, found, expected });
+            }
+            Ok((name.to_owned(), values))
+        };
+        saved.names().map(moment).collect()
     }
 }
 
@@ -284,6 +305,16 @@ fn targets(modules: &TargetModules) -> Targets {
     }
 }
 
+/// Collects the number of values of every parameter.
+#[derive(Default)]
+struct Sizes(BTreeMap<String, usize>);
+
+impl ParameterVisitor for Sizes {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+        self.0.insert(name.to_owned(), parameter.shape().num_elements());
+    }
+}
+
 struct SetLearning<F>(F);
 
 impl<F: Fn(&str) -> bool> ParameterVisitor for SetLearning<F> {
@@ -304,24 +335,34 @@ impl ParameterVisitor for Trained {
     }
 }
 
-/// Overwrites every parameter with the tensor of the same name in a model folder.
+/// Overwrites every parameter with the tensor of the same name in a model folder. Keeps the first problem; parameters
+/// after it stay as they are.
 struct Restore {
     source: SafetensorsSource,
+    place: String,
     problem: Option<WeightError>,
+}
+
+impl Restore {
+    fn read(&self, name: &str, shape: &Shape) -> Result<TensorData, WeightError> {
+        let (found, values) = self.source.any(name)?;
+        if found != shape.to_vec() {
+            let (name, place, expected) = (name.to_owned(), self.place.clone(), shape.to_vec());
+            return Err(WeightError::Shape { name, place, found, expected });
+        }
+        Ok(TensorData::new(values, found))
+    }
 }
 
 impl ParameterVisitor for Restore {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        let shape = parameter.shape();
-        match self.source.any(name) {
-            Ok((_, values)) if values.len() == shape.num_elements() => {
+        if self.problem.is_some() {
+            return;
+        }
+        match self.read(name, &parameter.shape()) {
+            Ok(data) => {
                 let device = parameter.values().device();
-                let data = burn::tensor::TensorData::new(values, shape);
-                parameter.replace(burn::tensor::Tensor::from_data(data, &device));
-            }
-            Ok((found, _)) => {
-                let (name, place, expected) = (name.to_owned(), "the checkpoint".to_owned(), shape.to_vec());
-                self.problem = Some(WeightError::Shape { name, place, found, expected });
+                parameter.replace(Tensor::from_data(data, &device));
             }
             Err(problem) => self.problem = Some(problem),
         }

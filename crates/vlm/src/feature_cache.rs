@@ -67,9 +67,8 @@ impl FeatureCache {
         self.keep(digest, features.clone());
         if let Some(disk) = &mut self.disk
             && disk.has_room()
-            && let Ok(values) = features.clone().into_data().convert::<f32>().try_to_vec::<f32>()
         {
-            disk.write(&digest, features.dims(), &values);
+            disk.write(&digest, features.dims(), &stepwise_ops::values_of(features.clone()));
         }
     }
 

@@ -49,7 +49,7 @@ pub fn generate(
 }
 
 fn likeliest(logits: Tensor<2>) -> (u32, f32) {
-    let logprobs: Vec<f32> = log_softmax(logits, 1).into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+    let logprobs = stepwise_ops::values_of(log_softmax(logits, 1));
     // The first of equal values wins, like torch.argmax on the CPU.
     let best = logprobs
         .iter()

@@ -3,8 +3,10 @@
 pub mod nn;
 
 pub mod create;
+pub mod fault;
 pub mod feature_cache;
 pub mod idefics3;
+pub mod misplaced;
 pub mod packed_sequences;
 pub mod pipeline;
 
@@ -15,4 +17,4 @@ pub mod pixel_gradient;
 pub mod processor;
 pub mod weights;
 
-pub use stepwise_ops::{Precision, keep_freed_memory};
+pub use stepwise_ops::{Precision, keep_freed_memory, values_of};

@@ -5,6 +5,7 @@
 //! the gradient of each objective.
 
 use burn::tensor::{Gradients, Tensor, TensorData};
+use stepwise_ops::values_of;
 
 use crate::batch::{EncodableExample, TileSet, answered};
 use crate::nn::parameter::Pass;
@@ -190,12 +191,12 @@ impl VlmPipeline {
             weights
         };
         let gradients = self.model.reweighted_loss(&layout, Some(features), &plain, weigh).backward();
-        let all = unit.grad(&gradients).map(|gradient| gradient.into_data().convert::<f32>());
-        let all = all.and_then(|data| data.try_to_vec::<f32>().ok()).unwrap_or_default();
-        let mut all = all.as_slice();
+        // Every question shows its first image, so the loss always depends on the pixels.
+        let all = values_of(unit.grad(&gradients).expect("pixels have a gradient"));
+        let mut all = all.into_iter();
         let slopes = asked.iter().zip(values).map(|(asked, value)| {
-            let own = all.split_off(..asked.tiles * self.processor.tile_size()).unwrap_or_default();
-            PixelSlope { value, gradient: own.to_vec() }
+            let gradient = all.by_ref().take(asked.tiles * self.processor.tile_size()).collect();
+            PixelSlope { value, gradient }
         });
         (slopes.collect(), gradients)
     }

@@ -47,5 +47,9 @@ mod tests {
         assert_eq!(bytes(&path).expect_err("too large").kind(), io::ErrorKind::FileTooLarge);
         std::fs::write(&path, b"ab\xff").expect("written");
         assert_eq!(text(&path).expect_err("no text").to_string(), "is not UTF-8 from byte 3 on");
+        std::fs::write(&path, b"\xef\xbb\xbf{}").expect("written");
+        assert_eq!(text(&path).expect("a text"), "{}", "without its byte order mark");
+        std::fs::write(&path, b"\xff\xfe{\0}\0").expect("written");
+        assert_eq!(text(&path).expect_err("no text").to_string(), "is UTF-16: save it as UTF-8");
     }
 }

@@ -36,6 +36,12 @@ pub fn is_inside(path: &str) -> bool {
         && !path.contains(['\\', ':', '\0'])
 }
 
+/// Joins `relative` to the folder `root`. In the current folder, `.`, the result has no `./`.
+#[must_use]
+pub fn below(root: &Path, relative: &str) -> PathBuf {
+    if root == Path::new(".") { relative.into() } else { root.join(relative) }
+}
+
 /// Joins `relative` to the folder `root` and checks that it is a file inside that folder. Links are followed for the
 /// check; the returned path is the unresolved one.
 ///
@@ -45,7 +51,7 @@ pub fn resolve(root: &Path, relative: &str) -> Result<PathBuf, InsideError> {
     if !is_inside(relative) {
         return Err(InsideError::Path(relative.to_owned()));
     }
-    let path = root.join(relative);
+    let path = below(root, relative);
     let real = |path: &Path| path.canonicalize().map_err(|source| InsideError::Io { path: path.to_owned(), source });
     let found = real(&path)?;
     if !found.starts_with(real(root)?) {

@@ -15,7 +15,7 @@ pub struct Segment {
     /// start of a sequence.
     pub parent: Option<usize>,
     /// Whether the segment's tokens are queries only: they attend to their ancestors, and no token attends to them. A
-    /// silent segment needs an ancestor with tokens, else its attention output is NaN.
+    /// silent segment with tokens needs an ancestor with tokens.
     pub silent: bool,
 }
 
@@ -62,7 +62,8 @@ impl AttentionPlan {
     /// same segment.
     ///
     /// # Panics
-    /// When a parent does not come before its child, a parent is silent, or `past` exceeds the number of tokens.
+    /// When a parent does not come before its child, a parent is silent, a silent segment has tokens but no ancestor with
+    /// tokens, or `past` exceeds the number of tokens.
     #[must_use]
     pub fn new(segments: &[Segment], causal: bool, past: usize) -> Self {
         let mut placed: Vec<Placed> = Vec::with_capacity(segments.len());
@@ -84,6 +85,9 @@ impl AttentionPlan {
                     (ancestors, above.tree)
                 }
             };
+            // Attention to nothing at all would be NaN.
+            let attends = ancestors.iter().any(|above| !placed[*above].own.is_empty());
+            assert!(!segment.silent || own.is_empty() || attends, "a silent segment has an ancestor with tokens");
             placed.push(Placed { own, ancestors, tree, silent: segment.silent });
         }
         assert!(past <= start, "the past lies within the plan");
@@ -219,6 +223,18 @@ mod tests {
         let plan = AttentionPlan::new(&[segment(5, None)], true, 4);
         let blocks = plan.blocks(64);
         assert_eq!((blocks.len(), blocks[0].rows.clone(), plan.seen(&blocks[0])[0]), (1, 4..5, (0, 5)));
+    }
+
+    #[test]
+    fn silent_segments_attend_to_an_ancestor_with_tokens() {
+        let silent = |len, parent| Segment { len, parent, silent: true };
+        let attends =
+            |segments: &[Segment]| std::panic::catch_unwind(|| AttentionPlan::new(segments, false, 0)).is_ok();
+        assert!(attends(&[segment(1, None), silent(3, Some(0))]));
+        assert!(attends(&[segment(2, None), segment(0, Some(0)), silent(3, Some(1))]));
+        assert!(attends(&[segment(0, None), silent(0, Some(0))]), "without tokens, nothing attends");
+        assert!(!attends(&[segment(0, None), silent(3, Some(0))]));
+        assert!(!attends(&[silent(3, None)]));
     }
 
     #[test]

@@ -11,6 +11,32 @@ use stepwise_testing::benchmark::suite::suite;
 
 use crate::mock::{Attackable, WeakToChange, evaluate, load};
 
+/// A report can be passed on, so it shows no case of a data set that needs credentials.
+#[test]
+fn cases_of_data_sets_that_need_credentials_are_not_shown() {
+    let conditions = [("clean", "kind = \"clean\""), ("hint_minus", "kind = \"hint_minus\"")];
+    let suite = suite("seed = 1", &conditions);
+    let shown = |credentialed: fn(usize) -> bool| {
+        let mut cases = cases(8);
+        let marked = cases.iter_mut().enumerate().filter(|(index, _)| credentialed(*index));
+        marked.for_each(|(_, case)| case.source.credentialed = true);
+        let plan = Plan::new(&suite, &cases);
+        let tuned = evaluate(&plan, &mut Planted::new(&cases, WeakToChange));
+        let base = MockEvaluation::on(&load).run(&plan, &mut Planted::new(&cases, Oracle));
+        let worst =
+            worst_cases::pick(&plan, &load, &tuned.outcomes, &base.outcomes, 8, None).expect("images are there");
+        let marked: Vec<&str> =
+            cases.iter().filter(|case| case.source.credentialed).map(|case| case.case_id.as_str()).collect();
+        assert_eq!(worst_cases::credentialed(&plan), marked.len());
+        assert!(worst.iter().all(|case| !marked.contains(&case.case_id.as_str())));
+        worst.len()
+    };
+    let all = shown(|_| false);
+    assert!(all > 1);
+    assert!((1..all).contains(&shown(|index| index % 2 == 0)));
+    assert_eq!(shown(|_| true), 0);
+}
+
 #[test]
 fn a_worst_case_shows_the_second_turn_and_the_change_of_the_image() {
     let suite = suite(

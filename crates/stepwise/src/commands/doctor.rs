@@ -5,6 +5,7 @@ use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::idefics3::config::ModelConfig;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor, Pass};
 use stepwise_vlm::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
+use stepwise_vlm::values_of;
 use stepwise_vlm::weights::RandomSource;
 
 use crate::device;
@@ -116,8 +117,7 @@ struct GradientNorms<'a> {
 impl ParameterVisitor for GradientNorms<'_> {
     fn visit<const D: usize>(&mut self, _: &str, parameter: &mut Parameter<D>) {
         if let Some(gradient) = parameter.gradient(self.gradients) {
-            let values: Vec<f32> = gradient.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
-            self.values.push(values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt());
+            self.values.push(values_of(gradient).iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt());
         }
     }
 }

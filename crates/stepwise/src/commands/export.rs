@@ -2,6 +2,7 @@
 //! weights. The result is loaded again and compared with the original.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use stepwise_data::conversation::{Conversation, Part, Role};
 use stepwise_trainer::checkpoint::source::ModelSource;
@@ -10,6 +11,7 @@ use stepwise_vlm::batch::EncodableExample;
 use stepwise_vlm::idefics3::save_model;
 use stepwise_vlm::nn::parameter::Pass;
 use stepwise_vlm::pipeline::VlmPipeline;
+use stepwise_vlm::processor::pixels::ImageGrid;
 
 use crate::device;
 use crate::exit::{CommandResult, Failure};
@@ -75,7 +77,10 @@ pub fn run(args: &Args) -> CommandResult {
         save_model(&mut pipeline.model, &source.model, &args.out, bf16).map_err(Failure::run)?;
         (ModelSource::find(&args.out, None).map_err(Failure::run)?, TOLERANCE[usize::from(bf16)].1)
     };
-    write_card(&args.out, &args.format, &source.model)?;
+    let own_splitting = pipeline.processor.save_image_splitting(&source.model, &args.out).map_err(Failure::run)?;
+    // A merged folder is complete; the processor of a PEFT folder is loaded from the base.
+    let note = (own_splitting && args.format == "peft").then(|| splitting_note(pipeline.processor.image_splitting()));
+    write_card(&args.out, &args.format, &source.model, note.as_deref())?;
     let after = answers(&again.load(&chosen.device, None).map_err(Failure::run)?)?;
     let difference = largest_difference(&before, &after);
     if difference > tolerance {
@@ -86,22 +91,38 @@ pub fn run(args: &Args) -> CommandResult {
         return Err(Failure::run(problem));
     }
     tell!("checked after export: log-likelihoods differ by at most {difference:.2e} nats");
+    if let Some(note) = note {
+        tell!("{note}");
+    }
     say!("{}", args.out.display());
     Ok(())
 }
 
-/// Computes log-likelihoods for a few questions without images, which involve the text decoder only.
+/// Computes log-likelihoods for a few questions, one of them about an image, so that every weight takes part. The image
+/// is split into tiles if the processor splits images.
 fn answers(pipeline: &VlmPipeline) -> Result<Answers, Failure> {
-    let queries: Vec<(EncodableExample, Vec<String>)> =
-        ["Which modality is this?", "Is there a finding? Answer yes or no.", "1 2 3"]
-            .iter()
-            .map(|question| {
-                let mut conversation = Conversation::default();
-                conversation.push(Role::User, vec![Part::text(*question)]);
-                let options = ["yes", "no", "CT", "[10, 20, 30, 40]"].map(str::to_owned).to_vec();
-                (EncodableExample { conversation, images: Vec::new() }, options)
-            })
-            .collect();
+    let processor = &pipeline.processor;
+    let grid = match processor.image_splitting() {
+        true => ImageGrid { rows: 1, columns: 2 },
+        false => ImageGrid::default(),
+    };
+    let pixels = (0..grid.tiles() * processor.tile_size()).map(|index| (index * 37 % 101) as f32 / 100.0);
+    let image = Arc::new(processor.repainted(grid, pixels.collect()).map_err(Failure::run)?);
+    let queries: Vec<(EncodableExample, Vec<String>)> = [
+        ("Which modality is this?", vec![image]),
+        ("Which modality is this?", Vec::new()),
+        ("Is there a finding? Answer yes or no.", Vec::new()),
+        ("1 2 3", Vec::new()),
+    ]
+    .into_iter()
+    .map(|(question, images)| {
+        let mut conversation = Conversation::default();
+        let shown = (0..images.len()).map(|index| Part::Image { index });
+        conversation.push(Role::User, shown.chain([Part::text(question)]).collect());
+        let options = ["yes", "no", "CT", "[10, 20, 30, 40]"].map(str::to_owned).to_vec();
+        (EncodableExample { conversation, images }, options)
+    })
+    .collect();
     let scores = pipeline.score(&queries, &Pass::ANSWER).map_err(Failure::run)?;
     Ok(scores.into_iter().map(|scores| scores.into_iter().map(|score| score.loglikelihood).collect()).collect())
 }
@@ -114,12 +135,70 @@ fn largest_difference(a: &Answers, b: &Answers) -> f64 {
         .fold(0.0, |most, value| if value.is_nan() { f64::INFINITY } else { most.max(value) })
 }
 
-/// Writes the model card `README.md`.
-fn write_card(out: &Path, format: &str, base: &Path) -> Result<(), Failure> {
+/// Says how to use an adapter whose image splitting differs from the setting of its base.
+fn splitting_note(splitting: bool) -> String {
+    let python = if splitting { "True" } else { "False" };
+    format!(
+        "The adapter was trained with `do_image_splitting = {splitting}`, unlike the setting of its base. Stepwise reads \
+         the value from this folder; in transformers, set `processor.image_processor.do_image_splitting = {python}`."
+    )
+}
+
+/// Writes the model card `README.md`, with `note` at its end.
+fn write_card(out: &Path, format: &str, base: &Path, note: Option<&str>) -> Result<(), Failure> {
     let (library, what) = if format == "peft" { ("peft", "A LoRA adapter") } else { ("transformers", "A model") };
-    let card = format!(
+    let mut card = format!(
         "---\nlibrary_name: {library}\nbase_model: {}\n---\n\n{what} made by Stepwise. Not for clinical use.\n",
         base.display()
     );
+    if let Some(note) = note {
+        card.push_str(&format!("\n{note}\n"));
+    }
     std::fs::write(out.join("README.md"), card).map_err(Failure::run)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+
+    use super::*;
+
+    /// Doubles one weight of a part of the model.
+    struct Change(&'static str);
+
+    impl ParameterVisitor for Change {
+        fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
+            if name.contains(self.0) {
+                parameter.replace(parameter.values() * 2.0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_check_after_an_export_exercises_every_part_of_the_model_and_the_splitting_of_images() {
+        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/tiny");
+        let load = || VlmPipeline::load(&tiny, &Device::flex()).expect("the tiny model");
+        let before = answers(&load()).unwrap_or_else(|_| panic!("answers"));
+        let apart = |pipeline: VlmPipeline| {
+            largest_difference(&before, &answers(&pipeline).unwrap_or_else(|_| panic!("answers")))
+        };
+        assert!(apart(load()) < TOLERANCE[0].1);
+        for weight in [
+            "vision_model.embeddings.patch_embedding.weight",
+            "vision_model.encoder.layers.1.mlp.fc1.weight",
+            "connector.modality_projection.proj.weight",
+            "text_model.layers.1.mlp.up_proj.weight",
+            "lm_head.weight",
+        ] {
+            let mut changed = load();
+            changed.model.visit(&mut Change(weight));
+            changed.refresh();
+            let apart = apart(changed);
+            assert!(apart > TOLERANCE[0].1, "{weight}: {apart}");
+        }
+        let mut whole = load();
+        whole.processor.set_image_splitting(Some(!whole.processor.image_splitting()));
+        assert!(apart(whole) > TOLERANCE[0].1, "image splitting");
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
+use stepwise_config::path::quoted;
 use stepwise_recipe::{PRESETS, Recipe, commented};
 
 use crate::exit::{CommandResult, Failure};
@@ -50,6 +51,7 @@ pub fn run(args: &Args) -> CommandResult {
     if !model.is_dir() {
         say!("model   {} does not exist yet -> put the model there, or edit `model_name_or_path`", model.display());
     }
-    say!("next    stepwise check {path}\n        stepwise train {path}");
+    let quoted = quoted(&args.file);
+    say!("next    stepwise check {quoted}\n        stepwise train {quoted}");
     Ok(())
 }

@@ -41,7 +41,8 @@ pub fn run(args: &Args) -> CommandResult {
             let failed = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
             let text =
                 bounded::text(path).map_err(|error| failed(format!("{error} -> check the path of the sizes")))?;
-            toml::from_str(&text).map_err(|error| failed(error.to_string()))?
+            toml::from_str(&text)
+                .map_err(|error| failed(format!("{} -> correct the sizes", error.to_string().trim_end())))?
         }
     };
     let options = SynthOptions { seed: args.seed, ..SynthOptions::default() };

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use stepwise_config::path::{quoted, quoted_word};
 use stepwise_data::io::bounded;
 use stepwise_recipe::Recipe;
-use stepwise_study::cluster::quoted;
 use stepwise_trainer::checkpoint::{BEST, LAST};
 use stepwise_trainer::claim::run::{RunClaimError, claim_run};
 use stepwise_trainer::interrupt::Interrupt;
@@ -49,7 +49,9 @@ pub fn run(args: &Args) -> CommandResult {
     if let Some(file) = &args.plan {
         return plan::run(&recipe, &args.recipe, file.as_deref());
     }
-    let recipe_text = bounded::text(&args.recipe).map_err(Failure::input)?;
+    let recipe_text = bounded::text(&args.recipe).map_err(|error| {
+        Failure::input(format!("{}: {error} -> check that the file is readable", args.recipe.display()))
+    })?;
     let mut progress = ConsoleProgress::new("loading cases and model");
     let chosen = device::choose(args.device.as_deref())?;
     let interrupt =
@@ -107,17 +109,17 @@ pub fn run(args: &Args) -> CommandResult {
         tell!("interrupted after step {}: continue with `--resume`", finished.global_step);
         return Err(Failure::Interrupted);
     }
-    say!("next    stepwise eval {} --suite full --split test", quoted(&finished.folder.to_string_lossy()));
+    say!("next    stepwise eval {} --suite full --split test", quoted(&finished.folder));
     Ok(())
 }
 
 /// Command line that resumes the run, with the arguments of this one.
 fn resuming(args: &Args) -> String {
-    let mut words = vec!["stepwise".to_owned(), "train".to_owned(), args.recipe.to_string_lossy().into_owned()];
-    words.extend(args.overrides.iter().flat_map(|written| ["--set".to_owned(), written.clone()]));
-    words.extend(args.device.iter().flat_map(|device| ["--device".to_owned(), device.clone()]));
+    let mut words = vec!["stepwise train".to_owned(), quoted(&args.recipe)];
+    words.extend(args.overrides.iter().map(|written| format!("--set {}", quoted_word(written))));
+    words.extend(args.device.iter().map(|device| format!("--device {}", quoted_word(device))));
     words.push("--resume".to_owned());
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    words.join(" ")
 }
 
 /// Prints the results of the delivered epoch, and all epochs next to it. Where the delivered checkpoint is at the end of no

@@ -87,8 +87,23 @@ fn model_folders() {
         "\"added_tokens\": [{\"id\": 5000, \"content\": \"<more>\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \
          \"normalized\": false, \"special\": true}, ",
     );
+    let other = |name: &str, model_type: &str, class: &str| {
+        let config = json!({ "architectures": [class], "model_type": model_type, "vision_config": { "depth": 2 } });
+        place.write(&format!("{name}/config.json"), config.to_string());
+    };
+    other("qwen", "qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration");
+    other("gemma", "gemma3", "Gemma3ForConditionalGeneration");
+    place.write("quantised.gguf", "GGUF");
+    place.write("pickled/config.json", place.read("model/config.json"));
+    place.write("pickled/pytorch_model.bin", "");
     let folders = [
         "nowhere",
+        "HuggingFaceTB/SmolVLM-256M-Instruct",
+        "quantised.gguf",
+        "model/model.safetensors",
+        "pickled",
+        "qwen",
+        "gemma",
         "run",
         "no-weights",
         "no-tokenizer",

@@ -1,5 +1,7 @@
 //! `stepwise export`.
 
+use serde_json::{Value, json};
+
 use crate::common::{TRAINED, Workplace};
 use crate::never::likelihoods;
 
@@ -62,4 +64,76 @@ fn what_cannot_be_exported_is_refused() {
     insta::assert_snapshot!(said);
     assert!(!place.path("new").exists());
     assert!(TRAINED.0.path("run/last").exists());
+}
+
+/// A run that splits images otherwise than its base is used as it was trained wherever it is opened, and so are its
+/// exports. Each way round, in the older and the newer layout of a base, with an adapter and with whole weights.
+#[test]
+fn the_image_splitting_of_a_run_goes_with_it() {
+    let place = Workplace::new();
+    place.done("data synth cases --cases 3 --image-size 64");
+    place.copy("cases/images/synth-0-000000.png", "image.png");
+    let settings = |folder: &str, file: &str| -> Value {
+        serde_json::from_str(&place.read(&format!("{folder}/{file}"))).expect("JSON")
+    };
+    for (name, trained, newer, tuning) in [
+        ("split", true, false, "lora.r=2"),
+        ("whole", false, false, "lora.r=2"),
+        ("nested", false, true, "lora.r=2"),
+        ("full", false, false, "finetuning_type=full"),
+    ] {
+        let base = format!("{name}-base");
+        place.copy("model", &base);
+        let (file, key) = match newer {
+            true => ("processor_config.json", "/image_processor/do_image_splitting"),
+            false => ("preprocessor_config.json", "/do_image_splitting"),
+        };
+        let mut pixels = settings(&base, "preprocessor_config.json");
+        pixels["do_image_splitting"] = (!trained).into();
+        pixels["size"]["longest_edge"] = 128.into();
+        if newer {
+            let mut processor = settings(&base, "processor_config.json");
+            processor["image_processor"] = pixels;
+            place.write(&format!("{base}/{file}"), processor.to_string());
+            std::fs::remove_file(place.path(&base).join("preprocessor_config.json")).expect("removed");
+        } else {
+            place.write(&format!("{base}/{file}"), pixels.to_string());
+        }
+        let short = "--set train.max_steps=2 --set benchmark.suite=none";
+        place.done(&format!(
+            "train recipe.toml --set model_name_or_path={base} --set output_dir={name} --set do_image_splitting={trained} \
+             {short} --set {tuning}"
+        ));
+        let ask = |model: &str, more: &str| {
+            let answer = place
+                .done(&format!(
+                    "ask --model_name_or_path {model} {more} --image image.png --question what? --json --options CT"
+                ))
+                .json();
+            let tokens = answer["prompt_token_ids"].as_array().expect("a list").len();
+            (tokens, answer["options"][0]["loglikelihood"].as_f64().expect("a number"))
+        };
+        let run = ask(name, "");
+        // Five tiles or one of four tokens each, with their marks: 53 tokens or 26.
+        assert_eq!(run.0 > 40, trained, "{name}");
+        assert_eq!(ask(&base, "").0 > 40, !trained, "{base}");
+        let same = |other: (usize, f64), what: &str| {
+            assert!(other.0 == run.0 && (other.1 - run.1).abs() < 1e-3, "{name}: {what}: {other:?} instead of {run:?}");
+        };
+        let said = place.done(&format!("export {name} {name}-merged --format merged"));
+        assert!(!said.stderr.contains("do_image_splitting"), "{}", said.stderr);
+        assert_eq!(settings(&format!("{name}-merged"), file).pointer(key), Some(&json!(trained)), "{name}");
+        same(ask(&format!("{name}-merged"), ""), "merged");
+        place.done(&format!("eval {name} --max-cases 1 --no-cache --suite suite.toml"));
+        if name == "full" {
+            continue;
+        }
+        same(ask(&base, &format!("--adapter {name}")), "the run as an adapter");
+        let said = place.done(&format!("export {name} {name}-peft --format peft"));
+        let python = if trained { "True" } else { "False" };
+        for text in [said.stderr, place.read(&format!("{name}-peft/README.md"))] {
+            assert!(text.contains(&format!("`processor.image_processor.do_image_splitting = {python}`")), "{text}");
+        }
+        same(ask(&base, &format!("--adapter {name}-peft")), "PEFT");
+    }
 }

@@ -31,6 +31,7 @@ mod never;
 mod new_model;
 mod options;
 #[cfg(unix)]
+mod paths;
 mod pipe;
 mod preview;
 mod recipes;

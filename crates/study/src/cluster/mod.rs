@@ -2,13 +2,12 @@
 //! `stepwise study run FILE --task K` in a folder that all machines share; nothing else stands between scheduler and run.
 
 mod kubernetes;
-mod quote;
 mod slurm;
 
 use std::path::{Path, PathBuf};
 
 use crate::Study;
-pub use quote::quoted;
+use stepwise_config::path::quoted_word;
 
 /// Scheduler that runs the tasks of a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +59,8 @@ struct TaskCommand<'a> {
 impl TaskCommand<'_> {
     /// Command line of the task `number`: a number, or a shell variable in quotes.
     fn command(&self, number: &str) -> String {
-        let device = self.device.map_or_else(String::new, |device| format!(" --device {}", quoted(device)));
-        format!("stepwise study run {} --task {number}{device}", quoted(self.file))
+        let device = self.device.map_or_else(String::new, |device| format!(" --device {}", quoted_word(device)));
+        format!("stepwise study run {} --task {number}{device}", quoted_word(self.file))
     }
 }
 

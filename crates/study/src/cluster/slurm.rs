@@ -1,6 +1,7 @@
 //! Batch script with an array job for Slurm.
 
-use super::quote::batch_quoted;
+use stepwise_config::path::is_plain;
+
 use super::{ScriptError, TaskCommand, writable};
 use crate::Study;
 
@@ -42,4 +43,18 @@ fi
 exit \"$code\"
 "
     ))
+}
+
+/// Quotes a word of an `#SBATCH` line, where Slurm reads double quotes and backslashes.
+fn batch_quoted(word: &str) -> String {
+    if is_plain(word) { word.to_owned() } else { format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\"")) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn words_with_blanks_and_quotes_reach_slurm_whole() {
+        assert_eq!(super::batch_quoted("out/order/slurm-%a.out"), "out/order/slurm-%a.out");
+        assert_eq!(super::batch_quoted(r#"a "b" \c"#), r#""a \"b\" \\c""#);
+    }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
+use stepwise_data::io::bounded;
 use stepwise_data::io::digest::sha256_file;
 use stepwise_data::io::encoding::without_mark;
 
@@ -60,7 +61,8 @@ pub(super) fn describe(folder: &Path) -> Result<Vec<u8>, CheckpointError> {
 /// [`CheckpointError::Torn`] for the first file that is missing or differs, `digest.json` included.
 pub fn verify(checkpoint: &Path) -> Result<(), CheckpointError> {
     let torn = |reason: String| CheckpointError::Torn { path: checkpoint.into(), reason };
-    let text = fs::read(checkpoint.join(DIGEST_FILE)).map_err(|error| torn(format!("{DIGEST_FILE}: {error}")))?;
+    let text =
+        bounded::bytes(&checkpoint.join(DIGEST_FILE)).map_err(|error| torn(format!("{DIGEST_FILE}: {error}")))?;
     let Ok(digests) = serde_json::from_slice::<Digests>(without_mark(&text)) else {
         return Err(torn(format!("{DIGEST_FILE} is damaged")));
     };

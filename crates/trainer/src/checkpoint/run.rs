@@ -73,12 +73,6 @@ impl RunFolder {
         self.root.join("report.html")
     }
 
-    /// Returns the path of `benchmark/epoch-N`, the results of epoch N of the run (from 1), which may be missing.
-    #[must_use]
-    pub fn benchmark(&self, epoch: u32) -> PathBuf {
-        self.root.join("benchmark").join(format!("epoch-{epoch}"))
-    }
-
     /// Writes `recipe.toml` with the text `written`, as the user wrote it, and `recipe.resolved.toml` with all values
     /// of `recipe`. Existing files are replaced.
     ///

@@ -1,5 +1,6 @@
 //! Model source: the path of a run, a checkpoint, a PEFT folder or a model folder, and how to load it.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use crate::recipe_to_model::precision;
@@ -8,7 +9,10 @@ use serde_json::Value;
 use stepwise_data::io::bounded;
 use stepwise_vlm::Precision;
 use stepwise_vlm::adapter::{AdapterError, load_adapter};
+use stepwise_vlm::fault::Fault;
+use stepwise_vlm::misplaced::{Wanted, misplaced};
 use stepwise_vlm::pipeline::{PipelineError, VlmPipeline};
+use stepwise_vlm::processor::stated_splitting;
 
 use crate::checkpoint::{self, CheckpointError, Delivered, STATE_FILE, TrainerState};
 use crate::train::prompt_digest;
@@ -33,24 +37,26 @@ pub struct ModelSource {
 /// Why a model source cannot be found or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelSourceError {
-    /// The path is none of the accepted kinds.
-    #[error(
-        "{0}: neither a run, a checkpoint, a PEFT folder nor a model folder -> name a folder with recipe.resolved.toml, adapter_config.json or config.json"
-    )]
-    Unknown(String),
     /// The path is a link to nothing.
     #[error("{0}: leads to {1}, which does not exist -> restore that folder, or name the run or another checkpoint")]
     Nowhere(String, String),
     /// The run has no complete checkpoint.
     #[error("{0}: the run has no complete checkpoint yet -> start the training, or continue it with `--resume`")]
     NoCheckpoint(String),
-    /// A file is missing or invalid.
-    #[error("{path}: {problem}")]
-    File {
-        /// Path of the file.
+    /// The path is none of the accepted kinds, or a file is missing or invalid.
+    #[error(transparent)]
+    File(#[from] Fault),
+    /// The checkpoint was trained with the other image splitting.
+    #[error(
+        "{path}: the model was trained with `do_image_splitting = {trained}`, and is loaded with {} -> leave \
+         `--do_image_splitting` out, or set it to {trained}",
+        !trained
+    )]
+    Splitting {
+        /// Folder of the checkpoint.
         path: String,
-        /// What is wrong, and what to do.
-        problem: String,
+        /// Image splitting in training.
+        trained: bool,
     },
     /// The checkpoint was trained with other prompts, another tokenizer or another pixel pipeline.
     #[error(
@@ -118,12 +124,27 @@ impl ModelSource {
             let base = trained_from.filter(|base| base != path);
             return Ok(Self { adapter: None, model: path.to_path_buf(), base, recipe, checkpoint, delivered: None });
         }
-        Err(ModelSourceError::Unknown(path.display().to_string()))
+        Err(misplaced(path, Wanted::Source).into())
+    }
+
+    /// Image splitting with which the model is used: the value of the run's recipe, or without a recipe the value that an
+    /// adapter folder states. None is the setting of the model folder.
+    ///
+    /// # Errors
+    /// When a file that states the value cannot be read.
+    pub fn image_splitting(&self) -> Result<Option<bool>, ModelSourceError> {
+        match (&self.recipe, &self.adapter) {
+            (Some(recipe), _) => {
+                let table = read_recipe(recipe)?;
+                Ok(table.get("do_image_splitting").and_then(toml::Value::as_bool))
+            }
+            (None, Some(adapter)) => Ok(stated_splitting(adapter).map_err(PipelineError::from)?),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Verifies the checkpoint, if it is one, and loads the model and its adapter to `device`, in the precision of the
-    /// run's recipe (f32 without a recipe). `image_splitting` overrides the processor's setting; None uses the setting
-    /// of the model folder.
+    /// run's recipe (f32 without a recipe). `image_splitting` overrides [`ModelSource::image_splitting`].
     ///
     /// # Errors
     /// When a file is missing or invalid, or when the checkpoint was trained with other prompts, another tokenizer or
@@ -137,60 +158,73 @@ impl ModelSource {
             None => Precision::F32,
         };
         let mut pipeline = VlmPipeline::load_in(precision, &self.model, device)?;
-        pipeline.processor.set_image_splitting(image_splitting);
+        pipeline.processor.set_image_splitting(match image_splitting {
+            Some(stated) => Some(stated),
+            None => self.image_splitting()?,
+        });
         if let Some(adapter) = &self.adapter {
             load_adapter(&mut pipeline.model, adapter)?;
             pipeline.refresh();
         }
-        if let Some(checkpoint) = &self.checkpoint
-            && TrainerState::read(checkpoint)?.prompt_digest != prompt_digest(&pipeline)
-        {
-            return Err(ModelSourceError::Digest { path: checkpoint.display().to_string() });
+        if let Some(checkpoint) = &self.checkpoint {
+            check_digest(checkpoint, &mut pipeline)?;
         }
         Ok(pipeline)
     }
 }
 
-fn read_recipe(path: &Path) -> Result<toml::Table, ModelSourceError> {
-    let failed = |problem: String| ModelSourceError::File { path: path.display().to_string(), problem };
-    let text = bounded::text(path).map_err(|error| failed(format!("{error} -> check its permissions")))?;
-    text.parse().map_err(|error: toml::de::Error| {
-        failed(format!("{} -> the file was changed after the run: restore it, or train again", error.message()))
-    })
-}
-
-fn base_of_recipe(path: &Path) -> Result<PathBuf, ModelSourceError> {
-    let table = read_recipe(path)?;
-    match table.get("model_name_or_path").and_then(toml::Value::as_str) {
-        Some(base) => Ok(base.into()),
-        None => Err(ModelSourceError::File {
-            path: path.display().to_string(),
-            problem: "model_name_or_path is missing -> the file was changed after the run: restore it, or train again"
-                .to_owned(),
-        }),
+/// Checks that the model is loaded with the prompts, the tokenizer and the pixel pipeline of its training.
+fn check_digest(checkpoint: &Path, pipeline: &mut VlmPipeline) -> Result<(), ModelSourceError> {
+    let trained = TrainerState::read(checkpoint)?.prompt_digest;
+    if trained == prompt_digest(pipeline) {
+        return Ok(());
+    }
+    let path = checkpoint.display().to_string();
+    let other = !pipeline.processor.image_splitting();
+    pipeline.processor.set_image_splitting(Some(other));
+    match trained == prompt_digest(pipeline) {
+        true => Err(ModelSourceError::Splitting { path, trained: other }),
+        false => Err(ModelSourceError::Digest { path }),
     }
 }
 
+/// Advice for a resolved recipe that cannot be read.
+const CHANGED: &str = "the file was changed after the run: restore it, or train again";
+
+fn read_recipe(path: &Path) -> Result<toml::Table, Fault> {
+    let text = bounded::text(path).map_err(|error| Fault::new(path, error, "check its permissions"))?;
+    text.parse().map_err(|error: toml::de::Error| Fault::new(path, error.message(), CHANGED))
+}
+
+fn base_of_recipe(path: &Path) -> Result<PathBuf, Fault> {
+    let table = read_recipe(path)?;
+    let base = table.get("model_name_or_path").and_then(toml::Value::as_str).map(PathBuf::from);
+    base.ok_or_else(|| Fault::new(path, "model_name_or_path is missing", CHANGED))
+}
+
 /// Precision of the base in the run, so that the evaluation uses the same arithmetic.
-fn precision_of_recipe(path: &Path) -> Result<Precision, ModelSourceError> {
+fn precision_of_recipe(path: &Path) -> Result<Precision, Fault> {
     let table = read_recipe(path)?;
     let flag = |key: &str| table.get("train").and_then(|train| train.get(key)).and_then(toml::Value::as_bool);
     let flag = |key: &str| flag(key).unwrap_or(false);
     Ok(precision(flag("bf16"), flag("load_in_4bit"), flag("bnb_4bit_use_double_quant")))
 }
 
-fn base_of_adapter(path: &Path) -> Result<PathBuf, ModelSourceError> {
-    let failed = |problem: String| ModelSourceError::File { path: path.display().to_string(), problem };
-    let unread = |error: &dyn std::fmt::Display| failed(format!("{error} -> name a complete folder saved by PEFT"));
+fn base_of_adapter(path: &Path) -> Result<PathBuf, Fault> {
+    let unread = |error: &dyn Display| Fault::new(path, error, "name a folder that PEFT saved, complete");
     let text = bounded::text(path).map_err(|error| unread(&error))?;
     let json: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
     match json.get("base_model_name_or_path").and_then(Value::as_str) {
         Some(base) if Path::new(base).is_dir() => Ok(base.into()),
-        Some(base) => Err(failed(format!(
-            "the base model {base} is not a folder on this machine -> name its folder with `--base DIR`"
-        ))),
-        None => Err(failed(
-            "base_model_name_or_path is missing -> name the folder of the base model with `--base DIR`".to_owned(),
+        Some(base) => Err(Fault::new(
+            path,
+            format!("the base model {base} is not a folder on this machine, and nothing is downloaded"),
+            "name its folder with `--base DIR`",
+        )),
+        None => Err(Fault::new(
+            path,
+            "base_model_name_or_path is missing",
+            "name the folder of the base model with `--base DIR`",
         )),
     }
 }

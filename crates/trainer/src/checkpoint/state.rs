@@ -2,11 +2,11 @@
 //! and every random draw depend only on the seed and the step.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
 use stepwise_data::io::encoding::without_mark;
 use stepwise_vlm::idefics3::ModelPart;
 
@@ -181,7 +181,7 @@ impl TrainerState {
     /// When the file is missing or is not a state of this version.
     pub fn read(checkpoint: &Path) -> Result<Self, CheckpointError> {
         let path = checkpoint.join(STATE_FILE);
-        let json = fs::read(&path).map_err(CheckpointError::io(&path))?;
+        let json = bounded::bytes(&path).map_err(CheckpointError::io(&path))?;
         serde_json::from_slice(without_mark(&json)).map_err(|error| CheckpointError::Io { path, source: error.into() })
     }
 

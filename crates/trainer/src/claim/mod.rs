@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use holder::Holder;
+use stepwise_data::io::bounded;
 use stepwise_data::io::encoding::without_mark;
 
 /// Time between two touches of a claim by its holder; well below [`SILENCE`](holder::SILENCE), so that a few
@@ -156,7 +157,7 @@ fn create(path: &Path, holder: &Holder) -> io::Result<()> {
 
 /// Holder named in a claim file; None when the file does not exist.
 fn holder(path: &Path) -> io::Result<Option<Holder>> {
-    match fs::read(path) {
+    match bounded::bytes(path) {
         Ok(json) => Ok(Some(named(&json))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -189,7 +190,7 @@ fn touch(path: &Path, holder: &Holder) -> io::Result<Result<(), Option<Holder>>>
         opened => opened?,
     };
     let mut json = Vec::new();
-    file.read_to_end(&mut json)?;
+    (&mut file).take(bounded::LARGEST).read_to_end(&mut json)?;
     let found = named(&json);
     if found != *holder {
         return Ok(Err(Some(found)));

@@ -73,6 +73,10 @@ pub struct EpochEnd<'a> {
     pub first_epoch: u32,
     /// Whether the epoch is the last one of its phase.
     pub ends_phase: bool,
+    /// Whether a step of the run so far had a learning rate above 0. Before such a step no epoch is chosen.
+    pub run_trained: bool,
+    /// Whether a step of the phase so far had a learning rate above 0. Before such a step the phase is not ended early.
+    pub phase_trained: bool,
 }
 
 /// Results of an epoch's benchmark.
@@ -217,11 +221,20 @@ impl EpochEvaluator {
         let loss = eval_loss(&plan, &outcomes);
         scalars.extend(loss.map(|loss| (EVAL_LOSS.to_owned(), loss)));
         let weigh = |rule| selection.weigh(rule, base_summary, (epoch, end.step), &summary);
-        let weighed = self.rule.as_ref().map(weigh);
+        let weighed = self.rule.as_ref().filter(|_| end.run_trained).map(weigh);
         let stops = weighed.as_ref().is_some_and(|weighed| weighed.stop);
         self.epochs.push((epoch, summary));
         self.asked.add(time, asked as u64);
-        let advances_early = !end.ends_phase && self.advances_early(end);
+        let mut advances_early = !end.ends_phase && self.advances_early(end);
+        let progress = &mut eval_context.progress;
+        if self.rule.is_some() && !end.run_trained {
+            progress.note(&format!("epoch {epoch} is not chosen: no step has had a learning rate above 0 yet"));
+        }
+        if advances_early && !end.phase_trained {
+            advances_early = false;
+            let name = &end.phase.name;
+            progress.note(&format!("{name}: `early_advance` waits for a step with a learning rate above 0"));
+        }
         if let (true, Some(forgetting), Some((_, summary))) =
             (end.ends_phase || advances_early || stops, &mut self.forgetting, self.epochs.last())
         {

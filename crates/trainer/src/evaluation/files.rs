@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use stepwise_benchmark::forgetting::Forgetting;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
 use stepwise_data::io::encoding::without_mark;
 
 use crate::evaluation::error::BenchmarkError;
@@ -24,7 +25,7 @@ pub(super) fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, Bench
         let epoch = name.to_str().and_then(|name| name.strip_prefix("epoch-")).and_then(|number| number.parse().ok());
         let path = entry.path().join("summary.json");
         let Some(epoch) = epoch.filter(|_| path.is_file()) else { continue };
-        let json = std::fs::read(&path).map_err(|error| BenchmarkError::file(&path, error))?;
+        let json = bounded::bytes(&path).map_err(|error| BenchmarkError::file(&path, error))?;
         epochs.push((
             epoch,
             serde_json::from_slice(without_mark(&json)).map_err(|error| BenchmarkError::file(&path, error.into()))?,
@@ -52,7 +53,7 @@ pub const FORGETTING: &str = "forgetting.json";
 /// When the file cannot be read or is invalid.
 pub fn read_forgetting(folder: &Path) -> Result<Option<Forgetting>, BenchmarkError> {
     let path = folder.join(FORGETTING);
-    match std::fs::read(&path) {
+    match bounded::bytes(&path) {
         Ok(json) => serde_json::from_slice(without_mark(&json))
             .map(Some)
             .map_err(|error| BenchmarkError::file(&path, error.into())),

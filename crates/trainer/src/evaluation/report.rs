@@ -75,7 +75,14 @@ impl RunReport<'_> {
     /// When an image cannot be read, an attack cannot be repeated, or a file cannot be written.
     pub fn write(&self, report: &Path, tables: &Path) -> Result<(), BenchmarkError> {
         let worst = self.model.map_or_else(|| Ok(Vec::new()), ModelEvaluation::worst)?;
-        let Self { title, facts, base, tested: epochs, delivered, warning, training, forgetting, .. } = *self;
+        let withheld = self.model.map_or(0, |model| worst_cases::credentialed(model.plan));
+        let mut facts = self.facts.to_vec();
+        if withheld > 0 {
+            let text = format!("without images and texts of {withheld} cases, whose data sets need credentials");
+            facts.push(("Worst cases".to_owned(), text));
+        }
+        let Self { title, base, tested: epochs, delivered, warning, training, forgetting, .. } = *self;
+        let facts = &facts;
         let input = ReportInput { title, facts, base, epochs, delivered, warning, training, worst: &worst, forgetting };
         let rendered = stepwise_report::render(&input);
         std::fs::create_dir_all(tables).map_err(|error| BenchmarkError::file(tables, error))?;

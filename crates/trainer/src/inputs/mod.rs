@@ -17,6 +17,7 @@ use stepwise_benchmark::suite::{Condition, Suite};
 use stepwise_data::case::{Case, Shape};
 use stepwise_data::dataset::{image_path, root_of};
 use stepwise_data::io::atomic::write_atomic;
+use stepwise_data::io::bounded;
 use stepwise_data::io::digest::hex;
 use stepwise_data::io::encoding::without_mark;
 use stepwise_data::synth::WORLD_VERSION;
@@ -76,7 +77,7 @@ impl Inputs {
     /// # Errors
     /// When the file cannot be read or is not one of this version.
     pub fn read(run: &Path) -> io::Result<Option<Self>> {
-        let json = match std::fs::read(run.join(INPUTS_FILE)) {
+        let json = match bounded::bytes(&run.join(INPUTS_FILE)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             json => json?,
         };

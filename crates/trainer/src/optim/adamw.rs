@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::tensor::{Device, Tensor, TensorData};
 use stepwise_vlm::idefics3::{ModelPart, Vlm};
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::values_of;
 use stepwise_vlm::weights::NamedTensor;
 
 use crate::optim::gradients::GradientSum;
@@ -83,11 +84,27 @@ impl AdamW {
         let mut tensors = Vec::new();
         for (name, moments) in &self.moments {
             for (prefix, moment) in MOMENTS.iter().zip(moments) {
-                let values: Vec<f32> = moment.clone().into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+                let values = values_of(moment.clone());
                 tensors.push(NamedTensor { name: format!("{prefix}{name}"), shape: vec![values.len()], values });
             }
         }
         tensors
+    }
+
+    /// Name of the parameter to which a saved tensor belongs; None if the name has no moment prefix.
+    #[must_use]
+    pub fn parameter_of(tensor: &str) -> Option<&str> {
+        MOMENTS.iter().find_map(|prefix| tensor.strip_prefix(prefix))
+    }
+
+    /// Name of the first saved tensor with a value that is not finite; None if all are finite.
+    #[must_use]
+    pub fn not_finite(&self) -> Option<String> {
+        let mut moments = self.moments.iter().flat_map(|(name, moments)| {
+            MOMENTS.iter().zip(moments).map(move |(prefix, moment)| (prefix, name, moment))
+        });
+        let finite = |moment: &Tensor<1>| values_of(moment.clone()).iter().all(|value| value.is_finite());
+        moments.find(|(_, _, moment)| !finite(moment)).map(|(prefix, name, _)| format!("{prefix}{name}"))
     }
 
     /// Restores saved moments, named as by [`AdamW::tensors`], and the step counts of the parts. Tensors with other

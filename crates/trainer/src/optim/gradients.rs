@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Gradients, Tensor};
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::values_of;
 
 /// Gradients of the trainable parameters by name, each flattened to `[values]`.
 #[derive(Clone, Debug, Default)]
@@ -41,9 +42,9 @@ impl GradientSum {
     }
 }
 
-/// Value of a tensor with one element; NaN if it cannot be read.
+/// Value of a tensor with one element.
 pub(crate) fn scalar(tensor: Tensor<1>) -> f32 {
-    tensor.inner().into_data().convert::<f32>().try_to_vec::<f32>().map_or(f32::NAN, |values| values[0])
+    values_of(tensor.inner())[0]
 }
 
 struct Collect<'a> {

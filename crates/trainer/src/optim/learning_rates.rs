@@ -1,7 +1,9 @@
 //! Learning rates of the model parts, and the ratio between `lora_B` and `lora_A` (LoRA+, Hayou et al., 2024).
 
+use std::ops::Range;
+
 use crate::recipe_to_model::is_frozen;
-use stepwise_curriculum::run_plan::StepPosition;
+use stepwise_curriculum::run_plan::{RunPlan, StepPosition};
 use stepwise_recipe::{PhaseRecipe, Recipe, Tuning};
 use stepwise_vlm::idefics3::ModelPart;
 
@@ -55,6 +57,12 @@ impl Rates {
         Self::peak(recipe, phase).times(recipe.train.lr_scheduler_type.factor(at, warmup.steps(of), of))
     }
 
+    /// Whether one of the `steps` of the run, counted from 0, has a learning rate above 0.
+    #[must_use]
+    pub fn train_within(recipe: &Recipe, run_plan: &RunPlan, mut steps: Range<u64>) -> bool {
+        steps.any(|done| Self::at(recipe, run_plan.at(done), (done, run_plan.planned)).decoder > 0.0)
+    }
+
     /// Returns the learning rate shown in logs: the rate of the last part that `phase` trains, in the order vision
     /// tower, connector, decoder.
     #[must_use]
@@ -92,7 +100,6 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
-    use stepwise_curriculum::run_plan::RunPlan;
     use stepwise_testing::cases::synthetic;
     use stepwise_testing::recipe::recipe_on;
 

@@ -7,6 +7,7 @@ pub mod images;
 pub mod leaks;
 pub mod memory;
 pub mod plan_summary;
+pub mod schedule_notes;
 pub mod texts;
 pub mod token_stats;
 
@@ -52,9 +53,9 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Measures every training example, counts the trainable parameters of `learner`, and estimates the memory. Reports
-    /// conditions of `augment` that apply to no training example as warnings. No image is decoded, and nothing is
-    /// trained.
+    /// Measures every training example, counts the trainable parameters of `learner`, and estimates the memory. Warns of
+    /// conditions of `augment` that apply to no training example, and of epochs whose learning rate is 0. No image is
+    /// decoded, and nothing is trained.
     ///
     /// # Errors
     /// When a text of a question has a special token, or a training example or a question is longer than `cutoff_len` or
@@ -75,7 +76,10 @@ impl Preflight {
         let texts = TextCheck { processor, images, answer_form, cutoff_len: Some(recipe.cutoff_len), positions };
         texts.check(cases.train.iter().chain(&cases.eval), plan.as_ref(), progress)?;
         let token_stats = TokenStats::new(recipe, cases, run_plan, (processor, positions), progress)?;
-        PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe).iter().for_each(|line| progress.warning(line));
+        let idle = PlanSummary::new(recipe, &cases.train, run_plan).idle(recipe);
+        let warnings = [idle, schedule_notes::warnings(recipe, run_plan)].concat();
+        warnings.iter().for_each(|line| progress.warning(line));
+        schedule_notes::single_steps(recipe, run_plan).iter().for_each(|line| progress.note(line));
         let pictures = image_stats::of(cases, plan.as_ref(), processor, token_stats.tiles as u64);
         let trainable = TrainableParameters::of(&mut learner.pipeline.model);
         let freeze_groups = FreezeGroup::all(recipe, &token_stats);

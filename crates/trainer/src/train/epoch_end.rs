@@ -7,6 +7,8 @@ use super::{Run, TrainError};
 use crate::evaluation::epochs::{EpochEnd, EvalContext, EvaluatedEpoch};
 use crate::interrupt::Interrupt;
 use crate::log::MetricsLine;
+use crate::optim::learning_rates::Rates;
+use crate::preflight::schedule_notes;
 use crate::progress::{EpochLine, Progress};
 
 impl<'a> Run<'a> {
@@ -54,9 +56,12 @@ impl<'a> Run<'a> {
             self.state.stopped_early = true;
         } else if advances_early {
             let steps = position.phase_step + 1;
+            let before = schedule_notes::all(self.recipe, &self.run_plan);
             self.run_plan.cut(position.phase, steps);
             self.state.advanced_early.insert(position.phase, steps);
             progress.note(&format!("{}: `early_advance` ended the phase after {steps} steps", end.phase.name));
+            let after = schedule_notes::all(self.recipe, &self.run_plan);
+            after.iter().filter(|line| !before.contains(line)).for_each(|line| progress.note(line));
         }
         let ends_phase = end.ends_phase || advances_early || stops;
         let warnings = self.log.metrics(&MetricsLine {
@@ -91,12 +96,15 @@ impl<'a> Run<'a> {
     /// Description of the epoch that ends with the last step.
     fn epoch_end(&self, position: StepPosition) -> EpochEnd<'a> {
         let step = self.state.global_step;
+        let trained = |first| Rates::train_within(self.recipe, &self.run_plan, first..step);
         EpochEnd {
             epoch: position.epochs_before + 1,
             step,
             phase: &self.recipe.curriculum.phase[position.phase],
             first_epoch: position.epochs_before + 1 - position.epoch,
             ends_phase: position.phase_step + 1 == position.phase_total || step == self.run_plan.total,
+            run_trained: trained(0),
+            phase_trained: trained(step - position.phase_step - 1),
         }
     }
 

@@ -2,13 +2,14 @@
 
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
+use stepwise_vlm::values_of;
 
 use super::{Run, TrainError};
 use crate::checkpoint::{self, BEST, CheckpointError, LAST};
 use crate::progress::Progress;
 
 impl Run<'_> {
-    /// Writes a checkpoint of the current state, unless a frozen tensor changed or a trained one is not finite.
+    /// Writes a checkpoint of the current state, unless a frozen tensor changed, or a trained one or its moments are not finite.
     pub(super) fn save(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
         let done = self.state.global_step;
         let position = self.run_plan.at(done - 1);
@@ -21,7 +22,7 @@ impl Run<'_> {
         let root = self.folder.root().to_path_buf();
         let learner = &mut self.learner;
         self.frozen.unmoved(&mut learner.pipeline.model)?;
-        if let Some(name) = not_finite(&mut learner.pipeline.model) {
+        if let Some(name) = not_finite(&mut learner.pipeline.model).or_else(|| learner.optimizer.not_finite()) {
             return Err(TrainError::Ruined(name));
         }
         let mut beside = None;
@@ -88,8 +89,7 @@ struct Look(Option<String>);
 impl ParameterVisitor for Look {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
         if self.0.is_none() && parameter.learns() {
-            let values = parameter.values().into_data().convert::<f32>().try_to_vec::<f32>();
-            let finite = values.is_ok_and(|values| values.iter().all(|value| value.is_finite()));
+            let finite = values_of(parameter.values()).iter().all(|value| value.is_finite());
             self.0 = (!finite).then(|| name.to_owned());
         }
     }

@@ -1,6 +1,7 @@
 //! Complete runs on a newly initialised model: their files, and the equality of resumed and uninterrupted runs.
 
 mod benchmark;
+mod damaged;
 mod early_advance;
 mod resume;
 mod trainables;

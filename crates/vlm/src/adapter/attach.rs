@@ -50,11 +50,10 @@ pub fn attach_watched(
     if let Some(frozen) = whole.iter().find(|name| !allowed(name)) {
         return Err(AdapterError::Frozen(frozen.clone()));
     }
-    let names = model.linears().into_iter().map(|linear| linear.name().to_owned());
-    let names: Vec<String> =
-        names.filter(|name| allowed(name) && !modules_to_save::holds(&config.modules_to_save, name)).collect();
-    let chosen = targets::select(config, &names)?;
-    let patterns = Patterns::new(config, &chosen)?;
+    let (names, without) =
+        targets::linears(model, |name| allowed(name) && !modules_to_save::holds(&config.modules_to_save, name));
+    let chosen = targets::select(config, &names, &without)?;
+    let patterns = Patterns::new(config, &chosen, &[names, without].concat())?;
     let device = model.device().clone();
     // Singular vectors are slow, so layers run in parallel. Each layer draws from a stream of its own.
     let adapter = |linear: &&mut Linear| {
@@ -72,7 +71,7 @@ pub fn attach_watched(
     for (linear, adapter) in linears.iter_mut().zip(adapters) {
         linear.adapter = adapter;
     }
-    modules_to_save::learn(model, &whole);
+    modules_to_save::learn(model, whole.into_iter().map(|name| (name, None)).collect());
     Ok(chosen)
 }
 
@@ -125,7 +124,7 @@ pub(super) fn principal(linear: &Linear, rank: usize, scale: f32) -> Result<Init
     }
     let weight = linear.weight.values();
     let device = weight.device();
-    let values: Vec<f32> = weight.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+    let values = stepwise_ops::values_of(weight);
     let triplets = svd::leading(&values, [outputs, inputs], rank);
     let (mut down, mut up) = (vec![0.0; rank * inputs], vec![0.0; outputs * rank]);
     for (index, triplet) in triplets.iter().enumerate() {
@@ -154,7 +153,7 @@ pub fn take_apart(model: &mut Vlm, config: &LoraConfig) -> Result<(), AdapterErr
     let linears = model.linears();
     let adapted = linears.iter().filter(|linear| linear.adapter.is_some());
     let adapted: Vec<String> = adapted.map(|linear| linear.name().to_owned()).collect();
-    let patterns = Patterns::new(config, &adapted)?;
+    let patterns = Patterns::new(config, &adapted, &adapted)?;
     for linear in linears {
         let scale = patterns.scale(linear.name());
         if let Some(adapter) = linear.adapter.as_mut().filter(|adapter| adapter.initial.is_none()) {

@@ -1,12 +1,13 @@
 //! Errors of the adapter module.
 
+use crate::fault::Fault;
 use crate::nn::source::WeightError;
 
 /// Errors of creating, loading and saving an adapter.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
-    /// A target, exclusion or pattern matches no linear layer, or the exclusions leave no target.
-    #[error("{field}: {target:?} matches no linear layer -> {}", near(nearest, "name some, or write \"all-linear\""))]
+    /// A target or pattern matches no linear layer.
+    #[error("{field}: {target:?} matches no linear layer -> {}", layers(field, target, nearest))]
     NoMatch {
         /// Config key that holds the target, such as `target_modules`.
         field: &'static str,
@@ -15,6 +16,22 @@ pub enum AdapterError {
         /// Most similar module name; `None` when none is similar.
         nearest: Option<String>,
     },
+    /// A target or pattern matches linear layers, but only layers that get no adapter.
+    #[error("{field}: {target:?} matches only linear layers without an adapter, such as {layer} -> {}", adapted(field))]
+    Without {
+        /// Config key that holds the target, such as `target_modules`.
+        field: &'static str,
+        /// Target or pattern as written in the config.
+        target: String,
+        /// First such layer.
+        layer: String,
+    },
+    /// No linear layer is left to adapt.
+    #[error(
+        "target_modules: no linear layer is left to adapt -> exclude fewer in `exclude_modules`, or set the `freeze_*` \
+         key of a part to false"
+    )]
+    NoneLeft,
     /// An entry of `modules_to_save` matches no module.
     #[error("modules_to_save: {target:?} matches no module -> {}", near(nearest, "name one, such as \"lm_head\""))]
     NoModule {
@@ -57,16 +74,38 @@ pub enum AdapterError {
         problem: String,
     },
     /// `adapter_config.json` is missing, malformed or has an unsupported setting.
-    #[error("{path}: {problem}")]
-    Config {
-        /// Path of the file.
-        path: String,
-        /// Problem, with advice after ` -> `.
-        problem: String,
-    },
+    #[error(transparent)]
+    Config(Fault),
     /// A weight file cannot be read or written, or its tensors do not fit the config.
     #[error(transparent)]
     Weights(#[from] WeightError),
+}
+
+/// Advice for a target or pattern that matches no linear layer.
+fn layers(field: &str, target: &str, nearest: &Option<String>) -> String {
+    let otherwise = match field {
+        "target_modules" => "name some, or write \"all-linear\"",
+        "exclude_modules" => "name some, or leave it out",
+        _ => {
+            "write a regular expression for the end of module names, such as \"q_proj\" or \"layers\\.0\\..*\", or \
+             remove the entry"
+        }
+    };
+    match nearest {
+        // Only a string can equal a name: the entry of a list would have matched it.
+        Some(near) if near == target => format!(
+            "write a list, [{target:?}]: a string is a regular expression that must match the whole name of a module"
+        ),
+        nearest => near(nearest, otherwise),
+    }
+}
+
+/// Advice for a target or pattern that matches only layers without an adapter.
+fn adapted(field: &str) -> &'static str {
+    match field {
+        "rank_pattern" | "alpha_pattern" => "add these layers to `target_modules`, or remove the entry",
+        _ => "name others: a layer gets no adapter if a `freeze_*` key freezes its part or `modules_to_save` holds it",
+    }
 }
 
 fn near(nearest: &Option<String>, otherwise: &str) -> String {

@@ -1,84 +1,27 @@
 //! Reading and writing PEFT adapter folders: `adapter_config.json` and `adapter_model.safetensors`.
 
-use std::io::Write;
 use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
 use serde_json::{Map, Value, json};
 
+use super::config_file::CONFIG;
 use super::patterns::Patterns;
-use super::{AdapterError, InitLoraWeights, LoraConfig, attach, modules_to_save, targets};
+use super::{AdapterError, InitLoraWeights, LoraConfig, attach, config_file, modules_to_save, targets};
+use crate::fault::Fault;
 use crate::idefics3::Vlm;
+use crate::misplaced::{Wanted, other_weights};
 use crate::nn::lora::{LoraLayer, Magnitude};
 use crate::nn::parameter::{Parameter, ParameterVisitor};
 use crate::nn::source::WeightError;
-use crate::weights::{NamedTensor, SafetensorsSource, write_safetensors};
+use crate::weights::{NamedTensor, SafetensorsSource, write_file, write_safetensors};
+
+/// Name of the file of an adapter's tensors.
+const TENSORS: &str = "adapter_model.safetensors";
 
 /// Returns the key of a parameter in a PEFT adapter file.
 pub(super) fn key(name: &str) -> String {
     format!("base_model.model.{name}")
-}
-
-/// Whether this value of a PEFT setting is supported. Settings that do not change the computation accept any value.
-fn built(field: &str, value: &Value) -> bool {
-    match field {
-        "peft_type" => value == "LORA",
-        "bias" => value == "none",
-        "fan_in_fan_out" | "lora_bias" | "use_qalora" => value == false,
-        // Other initialisations change the base weights, so the weights in the base folder would not fit the adapter.
-        "init_lora_weights" => {
-            value.is_boolean() || ["gaussian", "eva", "orthogonal", "pissa"].iter().any(|way| value == way)
-        }
-        "layers_to_transform"
-        | "layer_replication"
-        | "trainable_token_indices"
-        | "target_parameters"
-        | "alora_invocation_tokens"
-        | "arrow_config"
-        | "kasa_config"
-        | "monteclora_config"
-        | "use_bdlora"
-        | "velora_config" => {
-            value.is_null()
-                || value.as_object().is_some_and(Map::is_empty)
-                || value.as_array().is_some_and(Vec::is_empty)
-        }
-        _ => true,
-    }
-}
-
-fn read_config(folder: &Path) -> Result<LoraConfig, AdapterError> {
-    let path = folder.join("adapter_config.json");
-    let problem = |problem: String| AdapterError::Config { path: path.display().to_string(), problem };
-    let unread = |what: &dyn std::fmt::Display| problem(format!("{what} -> name a folder that PEFT saved, complete"));
-    let text = stepwise_data::io::bounded::text(&path).map_err(|error| unread(&error))?;
-    let raw: Value = serde_json::from_str(&text).map_err(|error| unread(&error))?;
-    let fields = raw.as_object().ok_or_else(|| unread(&"a JSON object is expected"))?;
-    if let Some((field, value)) = fields.iter().find(|(field, value)| !built(field, value)) {
-        let instead = match field.as_str() {
-            "init_lora_weights" => " -> save it in PEFT with `path_initial_model_for_weight_conversion`",
-            _ => " -> train the adapter without it",
-        };
-        return Err(problem(format!("{field} is {value}, which is not supported{instead}")));
-    }
-    let config: LoraConfig = serde_json::from_value(raw).map_err(|error| unread(&error))?;
-    let finite = config.lora_alpha.is_finite() && config.alpha_pattern.values().all(|alpha| alpha.is_finite());
-    if config.r == 0
-        || config.rank_pattern.values().any(|rank| *rank == 0)
-        || !finite
-        || !(0.0..1.0).contains(&config.lora_dropout)
-    {
-        return Err(problem(
-            "r is at least 1, lora_alpha is finite, lora_dropout is at least 0 and below 1 -> correct it".to_owned(),
-        ));
-    }
-    if config.use_dora && config.init_lora_weights == InitLoraWeights::Pissa {
-        return Err(problem(
-            "use_dora with init_lora_weights \"pissa\" is not supported -> train the adapter with one of them"
-                .to_owned(),
-        ));
-    }
-    Ok(config)
 }
 
 /// Loads a PEFT folder and attaches its adapter to `model` in place of any earlier adapter, ready for inference or
@@ -92,15 +35,19 @@ fn read_config(folder: &Path) -> Result<LoraConfig, AdapterError> {
 /// When a file is missing or malformed, the config has an unsupported setting, a target matches no module, a weight has
 /// fewer singular values than PiSSA needs, or the file does not hold exactly the tensors that the config requires.
 pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, AdapterError> {
-    let config = read_config(folder)?;
-    let file = folder.join("adapter_model.safetensors");
+    let config = config_file::read(folder)?;
+    let file = folder.join(TENSORS);
+    if !file.is_file() {
+        let absent = || ("there is no such file".to_owned(), "name a folder that PEFT saved, complete".to_owned());
+        let (problem, advice) = other_weights(folder, Wanted::Adapter).unwrap_or_else(absent);
+        return Err(WeightError::from(Fault::new(&file, problem, advice)).into());
+    }
     let place = file.display().to_string();
     let source = SafetensorsSource::open(std::slice::from_ref(&file), model.device())?;
     let whole = modules_to_save::parameters(model, &config)?;
-    let names = model.linears().into_iter().map(|linear| linear.name().to_owned());
-    let names: Vec<String> = names.filter(|name| !modules_to_save::holds(&config.modules_to_save, name)).collect();
-    let chosen = targets::select(&config, &names)?;
-    let patterns = Patterns::new(&config, &chosen)?;
+    let (names, without) = targets::linears(model, |name| !modules_to_save::holds(&config.modules_to_save, name));
+    let chosen = targets::select(&config, &names, &without)?;
+    let patterns = Patterns::new(&config, &chosen, &[names, without].concat())?;
     let parts: &[&str] = match config.use_dora {
         true => &["lora_A.weight", "lora_B.weight", "lora_magnitude_vector"],
         false => &["lora_A.weight", "lora_B.weight"],
@@ -108,12 +55,10 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
     let of_adapters = chosen.iter().flat_map(|name| parts.iter().map(move |part| key(&format!("{name}.{part}"))));
     let expected: Vec<String> = of_adapters.chain(whole.iter().map(|name| key(name))).collect();
     if let Some(stray) = source.names().find(|name| !expected.iter().any(|expected| expected == name)) {
-        let problem = format!(
-            "tensor {stray} belongs to no module that adapter_config.json targets -> name a folder that PEFT saved, complete"
-        );
-        return Err(WeightError::Format { path: place, problem }.into());
+        let problem = format!("tensor {stray} belongs to no module that adapter_config.json targets");
+        return Err(WeightError::from(Fault::new(&file, problem, "name a folder that PEFT saved, complete")).into());
     }
-    modules_to_save::check(model, &whole, &source, &place)?;
+    let copies = modules_to_save::read(model, &whole, &source, &place)?;
     let device = model.device().clone();
     let mut adapters = Vec::new();
     for linear in model.linears() {
@@ -146,7 +91,7 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
     for (linear, adapter) in model.linears().into_iter().zip(adapters) {
         linear.adapter = adapter;
     }
-    modules_to_save::load(model, &whole, &source);
+    modules_to_save::learn(model, copies);
     Ok(config)
 }
 
@@ -203,14 +148,8 @@ pub fn save_adapter(model: &mut Vlm, config: &LoraConfig, base: &str, folder: &P
         "use_dora": config.use_dora,
         "use_rslora": config.use_rslora,
     });
-    write_safetensors(&folder.join("adapter_model.safetensors"), &written.0, false)?;
-    let path = folder.join("adapter_config.json");
-    let failed = |error: std::io::Error| WeightError::File { path: path.display().to_string(), error };
-    let beside = path.with_extension(format!("json.{}.tmp", std::process::id()));
-    let mut file = std::fs::File::create(&beside).map_err(failed)?;
-    let text = format!("{description:#}\n");
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&beside, &path).map_err(failed)?;
+    write_safetensors(&folder.join(TENSORS), &written.0, false)?;
+    write_file(&folder.join(CONFIG), format!("{description:#}\n").as_bytes())?;
     Ok(())
 }
 
@@ -220,7 +159,7 @@ struct Learned(Vec<NamedTensor>);
 impl Learned {
     fn push<const D: usize>(&mut self, name: String, values: Tensor<D>) {
         let shape = values.dims().to_vec();
-        let values = values.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+        let values = stepwise_ops::values_of(values);
         self.0.push(NamedTensor { name: key(&name), shape, values });
     }
 }

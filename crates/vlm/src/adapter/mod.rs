@@ -5,6 +5,7 @@ mod modules_to_save;
 mod svd;
 
 mod config;
+mod config_file;
 mod error;
 mod folder;
 mod patterns;

@@ -1,5 +1,7 @@
 //! `modules_to_save`: modules that are trained in full, as a trainable copy next to the frozen original.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Tensor, TensorData};
 
 use super::targets::{ends_in, nearest_module};
@@ -57,70 +59,66 @@ impl ParameterVisitor for Names {
     }
 }
 
-/// Gives each parameter of `names` a trainable copy of its values, and removes every other copy.
-pub(super) fn learn(model: &mut Vlm, names: &[String]) {
-    model.visit(&mut Learn { names, source: None });
+/// Values of trained copies by parameter name; `None` stands for the values of the original.
+pub(super) type Copies = BTreeMap<String, Option<Vec<f32>>>;
+
+/// Gives each parameter of `copies` a trainable copy, and removes every other copy. Given values must fit the
+/// parameter's shape, as [`read`] makes sure.
+pub(super) fn learn(model: &mut Vlm, copies: Copies) {
+    model.visit(&mut Learn(copies));
 }
 
-/// Gives trainable copies like [`learn`], with the values of a PEFT adapter file, which [`check`] must have
-/// accepted before.
-pub(super) fn load(model: &mut Vlm, names: &[String], source: &SafetensorsSource) {
-    model.visit(&mut Learn { names, source: Some(source) });
-}
+struct Learn(Copies);
 
-struct Learn<'a> {
-    names: &'a [String],
-    source: Option<&'a SafetensorsSource>,
-}
-
-impl ParameterVisitor for Learn<'_> {
+impl ParameterVisitor for Learn {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
         parameter.end_beside(false);
-        if !self.names.iter().any(|wanted| wanted == name) {
-            return;
+        if let Some(copy) = self.0.remove(name) {
+            let (values, shape) = (parameter.values(), parameter.shape());
+            let device = values.device();
+            parameter
+                .learn_beside(copy.map_or(values, |copy| Tensor::from_data(TensorData::new(copy, shape), &device)));
         }
-        let (values, shape) = (parameter.values(), parameter.shape());
-        let read = self.source.and_then(|source| source.any(&super::folder::key(name)).ok());
-        let copy = read.map(|(_, read)| Tensor::from_data(TensorData::new(read, shape), &values.device()));
-        parameter.learn_beside(copy.unwrap_or(values));
     }
 }
 
-/// Checks that a PEFT adapter file holds each parameter of `names` in the model's shape. `place` is the path
-/// for errors.
+/// Reads each parameter of `names` from a PEFT adapter file. `place` is the path for errors.
 ///
 /// # Errors
-/// With the first parameter that is missing or has another shape.
-pub(super) fn check(
+/// With the first parameter that is missing, has another shape, or has values that are not finite.
+pub(super) fn read(
     model: &mut Vlm,
     names: &[String],
     source: &SafetensorsSource,
     place: &str,
-) -> Result<(), WeightError> {
-    let mut check = Check { names, source, place, problem: None };
-    model.visit(&mut check);
-    check.problem.map_or(Ok(()), Err)
+) -> Result<Copies, WeightError> {
+    let mut read = Read { names, source, place, copies: Ok(Copies::new()) };
+    model.visit(&mut read);
+    read.copies
 }
 
-struct Check<'a> {
+struct Read<'a> {
     names: &'a [String],
     source: &'a SafetensorsSource,
     place: &'a str,
-    problem: Option<WeightError>,
+    copies: Result<Copies, WeightError>,
 }
 
-impl ParameterVisitor for Check<'_> {
+impl ParameterVisitor for Read<'_> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>) {
-        if self.problem.is_some() || !self.names.iter().any(|wanted| wanted == name) {
+        let Ok(copies) = &mut self.copies else { return };
+        if !self.names.iter().any(|wanted| wanted == name) {
             return;
         }
-        let (name, expected) = (super::folder::key(name), parameter.shape().to_vec());
-        match self.source.any(&name) {
-            Ok((found, _)) if found == expected => {}
-            Ok((found, _)) => {
-                self.problem = Some(WeightError::Shape { name, place: self.place.to_owned(), found, expected });
+        let (key, expected) = (super::folder::key(name), parameter.shape().to_vec());
+        match self.source.any(&key) {
+            Ok((found, values)) if found == expected => {
+                copies.insert(name.to_owned(), Some(values));
             }
-            Err(problem) => self.problem = Some(problem),
+            Ok((found, _)) => {
+                self.copies = Err(WeightError::Shape { name: key, place: self.place.to_owned(), found, expected });
+            }
+            Err(problem) => self.copies = Err(problem),
         }
     }
 }

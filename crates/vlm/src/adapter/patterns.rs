@@ -14,16 +14,17 @@ pub(super) struct Patterns<'a> {
 }
 
 impl<'a> Patterns<'a> {
-    /// Compiles the patterns of `config`. `adapted` holds the names of all modules that get an adapter.
+    /// Compiles the patterns of `config`. `adapted` holds the names of all modules that get an adapter, `linears` the
+    /// names of all linear layers of the model.
     ///
     /// # Errors
     /// When a pattern is not a regular expression, or matches none of the `adapted` modules and so would have
     /// no effect.
-    pub fn new(config: &'a LoraConfig, adapted: &[String]) -> Result<Self, AdapterError> {
+    pub fn new(config: &'a LoraConfig, adapted: &[String], linears: &[String]) -> Result<Self, AdapterError> {
         Ok(Self {
             config,
-            ranks: compiled("rank_pattern", &config.rank_pattern, adapted)?,
-            alphas: compiled("alpha_pattern", &config.alpha_pattern, adapted)?,
+            ranks: compiled("rank_pattern", &config.rank_pattern, adapted, linears)?,
+            alphas: compiled("alpha_pattern", &config.alpha_pattern, adapted, linears)?,
         })
     }
 
@@ -53,6 +54,7 @@ fn compiled<T: Copy>(
     field: &'static str,
     patterns: &IndexMap<String, T>,
     adapted: &[String],
+    linears: &[String],
 ) -> Result<Vec<(Regex, T)>, AdapterError> {
     let one = |(name, value): (&String, &T)| {
         // PEFT's `re.match(rf"(.*\.)?({name})$", module)`.
@@ -62,8 +64,11 @@ fn compiled<T: Copy>(
             problem: problem.to_string(),
         })?;
         if !adapted.iter().any(|module| fits(&pattern, module)) {
-            let nearest = nearest_module(name, adapted);
-            return Err(AdapterError::NoMatch { field, target: name.clone(), nearest });
+            let target = name.clone();
+            return Err(match linears.iter().find(|layer| fits(&pattern, layer)) {
+                Some(layer) => AdapterError::Without { field, target, layer: layer.clone() },
+                None => AdapterError::NoMatch { field, nearest: nearest_module(name, adapted), target },
+            });
         }
         Ok((pattern, *value))
     };
@@ -92,7 +97,7 @@ mod tests {
     #[test]
     fn the_first_matching_pattern_sets_rank_and_scale() {
         let config = config(&[(r"layers\.1\..*", 16), ("q_proj", 2)], &[("q_proj", 6.0)]);
-        let patterns = Patterns::new(&config, &modules()).expect("patterns");
+        let patterns = Patterns::new(&config, &modules(), &modules()).expect("patterns");
         let found = modules().iter().map(|module| (patterns.rank(module), patterns.scale(module))).collect::<Vec<_>>();
         assert_eq!(found, [(2, 3.0), (16, 6.0 / 16.0), (4, 2.0)]);
     }
@@ -100,10 +105,18 @@ mod tests {
     #[test]
     fn pattern_names_match_whole_parts_and_unused_patterns_are_refused() {
         let refused = |name: &str| {
-            let config = config(&[(name, 2)], &[]);
-            Patterns::new(&config, &modules()).err().expect("refused").to_string()
+            let (config, all) = (config(&[(name, 2)], &[]), [modules(), vec!["model.x.fc1".to_owned()]].concat());
+            Patterns::new(&config, &modules(), &all).err().expect("refused").to_string()
         };
         assert!(refused("proj").contains("rank_pattern"), "an end inside a part fits nothing");
+        assert!(
+            refused("zzz").contains("-> write a regular expression for the end of module names, such as \"q_proj\"")
+        );
+        assert!(!refused("zzz").contains("all-linear"));
+        assert!(
+            refused("fc1")
+                .ends_with("such as model.x.fc1 -> add these layers to `target_modules`, or remove the entry")
+        );
         assert!(refused("q_porj").ends_with(r#"the nearest is "q_proj""#));
         assert!(refused("(").contains("not a regular expression"));
     }

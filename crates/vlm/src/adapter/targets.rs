@@ -3,19 +3,26 @@
 use fancy_regex::Regex;
 
 use super::{AdapterError, LoraConfig, Targets};
+use crate::idefics3::Vlm;
 use crate::weights::nearest;
 
-/// Returns the module names that `config` selects from `names`, in the order of `names`.
+/// Returns the names of the linear layers that `may` get an adapter, and the names of the others.
+pub fn linears(model: &mut Vlm, may: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
+    model.linears().into_iter().map(|linear| linear.name().to_owned()).partition(|name| may(name))
+}
+
+/// Returns the module names that `config` selects from `names`, in the order of `names`. `without` are the linear layers that
+/// get no adapter in any case.
 ///
 /// A list entry selects the module of that name and every module whose name ends in `.entry`. A pattern must match the
 /// whole name. `all-linear` selects all names. Exclusions are removed afterwards.
 ///
 /// # Errors
 /// When a list entry or pattern matches none of `names`, a pattern is not a regular expression, or no module remains.
-pub fn select(config: &LoraConfig, names: &[String]) -> Result<Vec<String>, AdapterError> {
-    let wanted = Matcher::new("target_modules", &config.target_modules, names)?;
+pub fn select(config: &LoraConfig, names: &[String], without: &[String]) -> Result<Vec<String>, AdapterError> {
+    let wanted = Matcher::new("target_modules", &config.target_modules, names, without)?;
     let unwanted = match &config.exclude_modules {
-        Some(targets) => Some(Matcher::new("exclude_modules", targets, names)?),
+        Some(targets) => Some(Matcher::new("exclude_modules", targets, names, without)?),
         None => None,
     };
     let chosen: Vec<String> = names
@@ -24,8 +31,7 @@ pub fn select(config: &LoraConfig, names: &[String]) -> Result<Vec<String>, Adap
         .cloned()
         .collect();
     if chosen.is_empty() {
-        let target = format!("{:?} without {:?}", config.target_modules, config.exclude_modules);
-        return Err(AdapterError::NoMatch { field: "target_modules", target, nearest: None });
+        return Err(AdapterError::NoneLeft);
     }
     Ok(chosen)
 }
@@ -38,11 +44,18 @@ enum Matcher<'a> {
 
 impl<'a> Matcher<'a> {
     /// Compiles `targets`. A target that matches none of `names` is an error, because it would have no effect.
-    fn new(field: &'static str, targets: &'a Targets, names: &[String]) -> Result<Self, AdapterError> {
-        let no_match = |target: &str| AdapterError::NoMatch {
-            field,
-            target: target.to_owned(),
-            nearest: nearest_module(target, names),
+    fn new(
+        field: &'static str,
+        targets: &'a Targets,
+        names: &[String],
+        without: &[String],
+    ) -> Result<Self, AdapterError> {
+        let no_match = |target: &str, matches: &dyn Fn(&str) -> bool| {
+            let target = target.to_owned();
+            match without.iter().find(|layer| matches(layer)) {
+                Some(layer) => AdapterError::Without { field, target, layer: layer.clone() },
+                None => AdapterError::NoMatch { field, nearest: nearest_module(&target, names), target },
+            }
         };
         match targets {
             Targets::Pattern(pattern) if pattern == "all-linear" => Ok(Self::All),
@@ -53,12 +66,16 @@ impl<'a> Matcher<'a> {
                     problem: problem.to_string(),
                 })?;
                 let matcher = Self::Whole(whole);
-                if names.iter().any(|name| matcher.takes(name)) { Ok(matcher) } else { Err(no_match(pattern)) }
+                if names.iter().any(|name| matcher.takes(name)) {
+                    Ok(matcher)
+                } else {
+                    Err(no_match(pattern, &|name| matcher.takes(name)))
+                }
             }
             Targets::List(ends) => {
                 for end in ends {
                     if !names.iter().any(|name| ends_in(name, end)) {
-                        return Err(no_match(end));
+                        return Err(no_match(end, &|name| ends_in(name, end)));
                     }
                 }
                 Ok(Self::Ends(ends))
@@ -111,7 +128,8 @@ mod tests {
 
     #[test]
     fn lists_match_ends_and_patterns_match_whole_names() {
-        let chosen = |targets, exclude| select(&config(targets, exclude), &names()).map(|chosen| chosen.len()).ok();
+        let chosen =
+            |targets, exclude| select(&config(targets, exclude), &names(), &[]).map(|chosen| chosen.len()).ok();
         assert_eq!(chosen(list(&["q_proj"]), None), Some(2));
         assert_eq!(chosen(list(&["proj"]), None), None);
         assert_eq!(chosen(Targets::Pattern("q_proj".into()), None), None);
@@ -122,7 +140,21 @@ mod tests {
 
     #[test]
     fn a_target_that_matches_nothing_names_the_nearest() {
-        let error = select(&config(list(&["q_porj"]), None), &names()).expect_err("no match").to_string();
+        let refused = |targets, exclude| {
+            let without = ["model.vision_model.fc1".to_owned()];
+            select(&config(targets, exclude), &names(), &without).expect_err("no match").to_string()
+        };
+        let error = refused(list(&["q_porj"]), None);
         assert_eq!(error, r#"target_modules: "q_porj" matches no linear layer -> the nearest is "q_proj""#);
+        let error = refused(Targets::Pattern("q_proj".to_owned()), None);
+        assert!(error.contains(r#"-> write a list, ["q_proj"]: a string is a regular expression"#), "{error}");
+        let error = refused(list(&["q_proj"]), Some(list(&["zzz"])));
+        assert!(error.starts_with("exclude_modules: ") && error.ends_with("or leave it out"), "{error}");
+        for targets in [list(&["fc1"]), Targets::Pattern(".*fc1".to_owned())] {
+            let error = refused(targets, None);
+            assert!(error.contains("matches only linear layers without an adapter, such as model.vision_model.fc1"));
+        }
+        let error = refused(list(&["q_proj"]), Some(list(&["q_proj"])));
+        assert!(error.contains("no linear layer is left"), "{error}");
     }
 }

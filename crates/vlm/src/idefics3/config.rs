@@ -153,7 +153,6 @@ impl ModelConfig {
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         #[derive(Deserialize)]
         struct Raw {
-            model_type: String,
             vision_config: VisionConfig,
             text_config: TextConfig,
             image_token_id: u32,
@@ -161,6 +160,9 @@ impl ModelConfig {
             #[serde(default)]
             tie_word_embeddings: Option<bool>,
         }
+        let value: Value = serde_json::from_str(text)?;
+        // Checked first: the configs of other models lack fields, and their error would name a field only.
+        check_types(&value)?;
         let raw: Raw = serde_json::from_str(text)?;
         let config = Self {
             tie_word_embeddings: raw.tie_word_embeddings.or(raw.text_config.tie_word_embeddings).unwrap_or(false),
@@ -169,12 +171,6 @@ impl ModelConfig {
             image_token_id: raw.image_token_id,
             scale_factor: raw.scale_factor,
         };
-        unless(
-            matches!(raw.model_type.as_str(), "idefics3" | "smolvlm"),
-            "model_type",
-            &raw.model_type,
-            "only idefics3 and smolvlm are supported",
-        )?;
         config.checked()
     }
 
@@ -254,6 +250,32 @@ impl ModelConfig {
             "it must be smaller than text_config.vocab_size",
         )?;
         Ok(self)
+    }
+}
+
+/// Checks the types of the model and of its decoder. The classes in `architectures` make the error easier to read.
+fn check_types(config: &Value) -> Result<(), ConfigError> {
+    let found = |config: &Value| {
+        let stated = config.get("model_type").map_or_else(|| "missing".to_owned(), Value::to_string);
+        match config.get("architectures").and_then(|classes| classes.get(0)).and_then(Value::as_str) {
+            Some(class) => format!("{stated} ({class})"),
+            None => stated,
+        }
+    };
+    let is = |config: &Value, types: &[&str]| {
+        let stated = config.get("model_type").and_then(Value::as_str);
+        stated.is_some_and(|stated| types.contains(&stated))
+    };
+    let expected = "only \"idefics3\" and \"smolvlm\" are supported, the types of Idefics3, SmolVLM and SmolVLM2";
+    unless(is(config, &["idefics3", "smolvlm"]), "model_type", found(config), expected)?;
+    let decoder = config.get("text_config").filter(|decoder| decoder.get("model_type").is_some());
+    let expected = "only a Llama decoder is supported, \"llama\"";
+    match decoder {
+        // The original training code called its Llama decoder "vllama3".
+        Some(decoder) if !is(decoder, &["llama", "vllama3"]) => {
+            unless(false, "text_config.model_type", found(decoder), expected)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -12,8 +12,11 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use stepwise_data::io::bounded;
 use stepwise_ops::{AttentionPlan, Precision, Segment};
 
+use crate::fault::Fault;
+use crate::misplaced::{Wanted, misplaced};
 use crate::nn::source::{Source, WeightError};
 use crate::packed_sequences::PackedSequences;
 use crate::weights::SafetensorsSource;
@@ -29,24 +32,11 @@ use vision::VisionTower;
 /// Errors of loading a model folder.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The folder does not exist or has no `config.json`.
-    #[error(
-        "{folder}: no config.json found -> pass a Hugging Face folder with config.json, tokenizer.json and model.safetensors"
-    )]
-    Absent {
-        /// Path of the folder.
-        folder: String,
-    },
-    /// `config.json` cannot be read.
-    #[error("{path}: {error} -> copy or download the model folder again, and check its read permissions")]
-    File {
-        /// Path of the file.
-        path: String,
-        /// Error of the operating system.
-        error: std::io::Error,
-    },
+    /// The folder does not exist or has no `config.json`, or `config.json` cannot be read.
+    #[error(transparent)]
+    Folder(#[from] Fault),
     /// `config.json` is malformed or describes an unsupported model.
-    #[error("{path}: {error} -> pass the complete folder of a SmolVLM or Idefics3 model")]
+    #[error("{path}: {error} -> name the complete folder of a SmolVLM, SmolVLM2 or Idefics3 model")]
     Config {
         /// Path of the file.
         path: String,
@@ -149,13 +139,13 @@ impl Vlm {
     /// When the file is missing, malformed, or describes an unsupported model.
     pub fn load_config(folder: &Path) -> Result<ModelConfig, LoadError> {
         let path = folder.join("config.json");
-        let name = path.display().to_string();
         if !path.is_file() {
-            return Err(LoadError::Absent { folder: folder.display().to_string() });
+            return Err(misplaced(folder, Wanted::Model).into());
         }
-        let text =
-            stepwise_data::io::bounded::text(&path).map_err(|error| LoadError::File { path: name.clone(), error })?;
-        ModelConfig::from_json(&text).map_err(|error| LoadError::Config { path: name, error })
+        let text = bounded::text(&path).map_err(|error| {
+            Fault::new(&path, error, "copy or download the model folder again, and check its read permissions")
+        })?;
+        ModelConfig::from_json(&text).map_err(|error| LoadError::Config { path: path.display().to_string(), error })
     }
 
     /// Returns the architecture of the model.
@@ -173,6 +163,9 @@ impl Vlm {
     /// Returns outputs of the image encoder, `[tiles * patches, vision width]`, for normalised pixels
     /// `[tiles, channels, height, width]`. `valid` holds for each tile and patch whether it contains image rather than
     /// padding; None means that all do.
+    ///
+    /// # Panics
+    /// When a tile has no patch with image: its features would mean nothing.
     #[must_use]
     pub fn encode(&self, pixels: Tensor<4>, valid: Option<&[Vec<bool>]>, pass: &Pass) -> Tensor<2> {
         self.vision.forward(pixels, valid, pass)

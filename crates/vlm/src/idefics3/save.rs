@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use crate::fault::Fault;
 use crate::idefics3::Vlm;
 use crate::nn::parameter::{Parameter, ParameterVisitor};
 use crate::nn::source::WeightError;
-use crate::weights::{NamedTensor, write_safetensors};
+use crate::weights::{NamedTensor, write_file, write_safetensors};
 
 /// Files that a loadable folder has in addition to its weights.
 const COMPANIONS: [&str; 12] = [
@@ -38,7 +39,9 @@ pub fn save_model(model: &mut Vlm, base: &Path, folder: &Path, bf16: bool) -> Re
         let (from, to) = (base.join(name), folder.join(name));
         // `base` can be `folder` itself, and copying a file onto itself empties it.
         if from.is_file() && !to.exists() {
-            std::fs::copy(&from, to).map_err(|error| WeightError::File { path: from.display().to_string(), error })?;
+            let content = std::fs::read(&from)
+                .map_err(|error| Fault::new(&from, error, "check that the file exists and can be read"))?;
+            write_file(&to, &content)?;
         }
     }
     Ok(())
@@ -55,7 +58,7 @@ impl ParameterVisitor for Collect {
         self.0.push(NamedTensor {
             name: name.to_owned(),
             shape: values.dims().to_vec(),
-            values: values.into_data().convert::<f32>().try_to_vec().unwrap_or_default(),
+            values: stepwise_ops::values_of(values),
         });
     }
 }

@@ -80,6 +80,9 @@ impl VisionTower {
     /// Returns features, `[tiles * patches, hidden]`, patches row by row, for normalised pixels
     /// `[tiles, channels, height, width]`. `valid` holds for each tile and patch whether it contains image (Idefics3's
     /// patch attention mask); None means that all do.
+    ///
+    /// # Panics
+    /// When a tile has no patch with image.
     pub fn forward(&self, pixels: Tensor<4>, valid: Option<&[Vec<bool>]>, pass: &Pass) -> Tensor<2> {
         let embedded = self.embed(pixels.clone(), valid, pass);
         let [tiles, _, height, width] = pixels.dims();
@@ -224,6 +227,7 @@ impl Packing {
             let before = order.len();
             order.extend(with(true));
             let picture = order.len() - before;
+            assert!(picture > 0, "every tile has a patch with image");
             order.extend(with(false));
             segments.push(stepwise_ops::Segment { len: picture, parent: None, silent: false });
             let parent = Some(segments.len() - 1);

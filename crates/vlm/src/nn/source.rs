@@ -4,12 +4,13 @@ use burn::tensor::{Device, Tensor};
 use stepwise_ops::{PackedWeight, Precision};
 
 use super::parameter::Parameter;
+use crate::fault::Fault;
 
 /// Errors of reading and writing weights.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightError {
     /// A file cannot be written or copied.
-    #[error("{path}: {error}")]
+    #[error("{path}: {error} -> check that the folder is writable and the disk has room")]
     File {
         /// Path of the file.
         path: String,
@@ -17,13 +18,8 @@ pub enum WeightError {
         error: std::io::Error,
     },
     /// A file is missing, unreadable or malformed.
-    #[error("{path}: {problem}")]
-    Format {
-        /// Path of the file or folder.
-        path: String,
-        /// Problem, with advice after ` -> `.
-        problem: String,
-    },
+    #[error(transparent)]
+    Format(#[from] Fault),
     /// A tensor is missing.
     #[error("{place}: tensor {name} is missing{} -> use config and weights of the same model", nearest.as_ref().map_or(String::new(), |nearest| format!(" (most similar: {nearest})")))]
     Missing {
@@ -36,7 +32,8 @@ pub enum WeightError {
     },
     /// A tensor has another shape than the config requires.
     #[error(
-        "{place}: tensor {name} has shape {found:?}, the config requires {expected:?} -> use config and weights of the same model"
+        "{place}: tensor {name} has shape {found:?}, the config requires {expected:?} -> use config and weights of the \
+         same model, and an adapter on the base that it was trained on"
     )]
     Shape {
         /// Hugging Face name of the tensor.
@@ -47,6 +44,23 @@ pub enum WeightError {
         found: Vec<usize>,
         /// Shape that the config requires.
         expected: Vec<usize>,
+    },
+    /// A tensor has values that are NaN or infinite.
+    #[error(
+        "{path}: tensor {name} has {count} values that are not finite, the first is {value} at {index:?} -> use an \
+         earlier checkpoint, or download or convert the file again (in float32 or bfloat16 if float16 is too narrow)"
+    )]
+    NotFinite {
+        /// Path of the file.
+        path: String,
+        /// Name of the tensor in the file.
+        name: String,
+        /// Number of such values.
+        count: usize,
+        /// First such value.
+        value: f32,
+        /// Index of the first such value in each dimension of the tensor.
+        index: Vec<usize>,
     },
 }
 

@@ -30,6 +30,10 @@ impl Encoded {
 /// Advice for a chat template that does not fit the model.
 const OWN_TEMPLATE: &str = "use the chat template from the folder of the model";
 
+fn misfit(problem: impl Into<String>, advice: &'static str) -> ProcessorError {
+    ProcessorError::Conversation { problem: problem.into(), advice }
+}
+
 /// Run of image tokens, whose embeddings are replaced by the features of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSpan {
@@ -81,14 +85,14 @@ impl Processor {
             let answered = self.encode(&conversation.clone().answered(option), grids, false)?;
             let own = answered.targets().filter(|index| *index >= prompt.ids.len());
             let ids: Vec<u32> = own.map(|index| answered.ids[index]).collect();
-            let problem = if ids.iter().all(|id| self.ends.contains(id)) {
-                format!("the option {option:?} has no tokens -> write the words of an answer")
+            if ids.iter().all(|id| self.ends.contains(id)) {
+                Err(misfit(format!("the option {option:?} has no tokens"), "write the words of an answer"))
             } else if !answered.ids.starts_with(&prompt.ids) {
-                format!("the option {option:?} does not start on a token of its own after the prompt -> {OWN_TEMPLATE}")
+                let problem = format!("the option {option:?} does not start on a token of its own after the prompt");
+                Err(misfit(problem, OWN_TEMPLATE))
             } else {
-                return Ok(ids);
-            };
-            Err(ProcessorError::Conversation(problem))
+                Ok(ids)
+            }
         });
         let answers = answers.collect::<Result<_, _>>()?;
         Ok((prompt, answers))
@@ -126,9 +130,8 @@ impl Processor {
         if placeholders == shown {
             Ok(rendered)
         } else {
-            let problem =
-                format!("the chat template writes {IMAGE} {placeholders} times for {shown} images -> {OWN_TEMPLATE}");
-            Err(ProcessorError::Conversation(problem))
+            let problem = format!("the chat template writes {IMAGE} {placeholders} times for {shown} images");
+            Err(misfit(problem, OWN_TEMPLATE))
         }
     }
 
@@ -140,7 +143,7 @@ impl Processor {
             let words_alone = message.content.iter().all(|part| matches!(part, Part::Text { .. }));
             if message.role != Role::Assistant || !words_alone {
                 let problem = format!("turn {index} is supervised: only text of an assistant turn can be supervised");
-                return Err(ProcessorError::Conversation(problem));
+                return Err(misfit(problem, "supervise assistant turns without images only"));
             }
             let before = self.template.render(&messages[..index], true)?;
             let through = self.template.render(&messages[..=index], false)?;
@@ -149,30 +152,30 @@ impl Processor {
                 Ok(range)
             } else {
                 let problem = "the chat template renders a supervised answer differently from its generation prompt";
-                Err(ProcessorError::Conversation(format!("{problem} -> {OWN_TEMPLATE}")))
+                Err(misfit(problem, OWN_TEMPLATE))
             }
         });
         ranges.collect()
     }
 
     fn tokenise(&self, expanded: &Expanded, supervised: &[Range<usize>]) -> Result<Encoded, ProcessorError> {
-        let tokenised = self.tokens.encode(&expanded.text).map_err(ProcessorError::Conversation)?;
+        let tokenised = self.tokens.encode(&expanded.text).map_err(|problem| {
+            misfit(format!("tokenizer.json: {problem}"), "use the tokenizer of the model's own folder")
+        })?;
         if tokenised.ids.is_empty() {
-            return Err(ProcessorError::Conversation(format!(
-                "the chat template renders this conversation to nothing -> {OWN_TEMPLATE}"
-            )));
+            return Err(misfit("the chat template renders this conversation to nothing", OWN_TEMPLATE));
         }
         let token_at = |byte: usize| {
-            let problem =
-                || format!("a token spans the boundary at byte {byte} of the rendered conversation -> {OWN_TEMPLATE}");
-            tokenised.at(byte).ok_or_else(|| ProcessorError::Conversation(problem()))
+            let problem = || format!("a token spans the boundary at byte {byte} of the rendered conversation");
+            tokenised.at(byte).ok_or_else(|| misfit(problem(), OWN_TEMPLATE))
         };
         let tokens = |bytes: Range<usize>| Ok::<_, ProcessorError>(token_at(bytes.start)?..token_at(bytes.end)?);
         let mut images = Vec::with_capacity(expanded.tiles.len());
         for (bytes, image, tile) in &expanded.tiles {
             let span = tokens(bytes.clone())?;
             if span.len() != self.image_seq_len {
-                return Err(ProcessorError::Conversation(format!("{IMAGE} is not a single token of this tokenizer")));
+                let problem = format!("{IMAGE} is not a single token of this tokenizer");
+                return Err(misfit(problem, "use the tokenizer of the model's own folder"));
             }
             images.push(ImageSpan { start: span.start, len: span.len(), image: *image, tile: *tile });
         }

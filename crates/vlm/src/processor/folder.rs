@@ -1,16 +1,27 @@
 //! Reads the processor files of a Hugging Face folder, in the older and the newer layout.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use serde_json::Value;
-use stepwise_data::io::{bounded, encoding};
+use stepwise_data::io::bounded;
 
 use super::ProcessorError;
 use super::config::PixelConfig;
 use super::image_tokens::END_OF_UTTERANCE;
 use super::template::ChatTemplate;
 use super::tokens::Tokens;
+use crate::fault::Fault;
+use crate::misplaced::{Wanted, misplaced};
+
+/// File of the image preprocessing settings.
+const PREPROCESSOR: &str = "preprocessor_config.json";
+/// File of the processor. Newer folders keep the image preprocessing settings in its object [`NESTED`].
+const PROCESSOR: &str = "processor_config.json";
+const NESTED: &str = "image_processor";
+/// Key of the image preprocessing settings: whether large images are split into tiles.
+const SPLITTING: &str = "do_image_splitting";
 
 const PROCESSORS: &[&str] = &["Idefics3Processor", "SmolVLMProcessor"];
 const IMAGE_PROCESSORS: &[&str] = &["Idefics3ImageProcessor", "SmolVLMImageProcessor"];
@@ -31,14 +42,24 @@ pub struct Read {
     pub ends: Vec<u32>,
 }
 
+/// Advice for a file that is malformed.
+const AGAIN: &str = "copy or download the model folder again";
+/// Advice for a setting that is not supported.
+const FAMILY: &str = "name the complete folder of a SmolVLM, SmolVLM2 or Idefics3 model";
+
 /// Reads and checks the processor files of a Hugging Face folder.
 ///
 /// # Errors
 /// When a file is missing, malformed or too large, or has an unsupported setting.
 pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
-    let tokenizer_bytes = bytes(folder, "tokenizer.json")?;
-    let tokens = Tokens::from_bytes(&tokenizer_bytes).map_err(|error| problem(folder, "tokenizer.json", error))?;
-    let processor = optional_json(folder, "processor_config.json")?;
+    if !folder.is_dir() {
+        return Err(misplaced(folder, Wanted::Model).into());
+    }
+    let tokenizer_bytes = text(folder, "tokenizer.json")?.into_bytes();
+    let tokens = Tokens::from_bytes(&tokenizer_bytes);
+    let tokens = tokens
+        .map_err(|error| problem(folder, "tokenizer.json", error, "use the tokenizer of the model's own folder"))?;
+    let processor = optional_json(folder, PROCESSOR)?;
     let words = optional_json(folder, "tokenizer_config.json")?;
     let pixels = pixels(folder, processor.as_ref())?;
     let image_seq_len = image_seq_len(folder, processor.as_ref())?;
@@ -49,47 +70,71 @@ pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     Ok(Read { tokens, tokenizer_bytes, template, pixels, image_seq_len, ends })
 }
 
-fn problem(folder: &Path, file: &str, problem: impl ToString) -> ProcessorError {
-    let mut problem = problem.to_string();
-    if !problem.contains(" -> ") {
-        problem.push_str(" -> copy or download the model folder again");
-    }
-    ProcessorError::Folder { path: folder.join(file).display().to_string(), problem }
-}
-
-fn bytes(folder: &Path, file: &str) -> Result<Vec<u8>, ProcessorError> {
-    let path = folder.join(file);
-    if !path.is_file() {
-        return Err(problem(folder, file, "there is no such file -> name a complete Hugging Face folder"));
-    }
-    bounded::bytes(&path).map_err(|error| problem(folder, file, error))
+fn problem(folder: &Path, file: &str, problem: impl Display, advice: &str) -> ProcessorError {
+    Fault::new(&folder.join(file), problem, advice).into()
 }
 
 fn text(folder: &Path, file: &str) -> Result<String, ProcessorError> {
-    encoding::text(bytes(folder, file)?).map_err(|error| problem(folder, file, error))
+    let path = folder.join(file);
+    if !path.is_file() {
+        return Err(problem(folder, file, "there is no such file", "name a complete Hugging Face folder"));
+    }
+    bounded::text(&path).map_err(|error| problem(folder, file, error, AGAIN))
 }
 
 fn json(folder: &Path, file: &str) -> Result<Value, ProcessorError> {
-    serde_json::from_str(&text(folder, file)?).map_err(|error| problem(folder, file, error))
+    serde_json::from_str(&text(folder, file)?).map_err(|error| problem(folder, file, error, AGAIN))
 }
 
 fn optional_json(folder: &Path, file: &str) -> Result<Option<Value>, ProcessorError> {
     folder.join(file).is_file().then(|| json(folder, file)).transpose()
 }
 
-/// Reads the image preprocessing settings, which newer folders keep inside `processor_config.json`.
+/// Returns `do_image_splitting` as the image preprocessing settings of `folder` state it; `None` if the folder has no such
+/// settings, or they do not state it. PEFT folders have them if they were saved together with a processor.
+///
+/// # Errors
+/// When a file cannot be read or is malformed.
+pub fn stated_splitting(folder: &Path) -> Result<Option<bool>, ProcessorError> {
+    if ![PREPROCESSOR, PROCESSOR].iter().any(|file| folder.join(file).is_file()) {
+        return Ok(None);
+    }
+    let stated = |settings: &Value| settings.get(SPLITTING).and_then(Value::as_bool);
+    let nested = optional_json(folder, PROCESSOR)?.and_then(|processor| processor.get(NESTED).cloned());
+    Ok(match nested {
+        Some(nested) => stated(&nested),
+        None => optional_json(folder, PREPROCESSOR)?.as_ref().and_then(stated),
+    })
+}
+
+/// Returns the file with the image preprocessing settings of the model folder `base` as its name and its content, with
+/// `do_image_splitting` set to `splitting`.
+pub fn with_splitting(base: &Path, splitting: bool) -> Result<(&'static str, Value), ProcessorError> {
+    if let Some(mut processor) = optional_json(base, PROCESSOR)?
+        && let Some(nested) = processor.get_mut(NESTED).and_then(Value::as_object_mut)
+    {
+        nested.insert(SPLITTING.to_owned(), splitting.into());
+        return Ok((PROCESSOR, processor));
+    }
+    let mut settings = json(base, PREPROCESSOR)?;
+    if let Some(settings) = settings.as_object_mut() {
+        settings.insert(SPLITTING.to_owned(), splitting.into());
+    }
+    Ok((PREPROCESSOR, settings))
+}
+
+/// Reads the image preprocessing settings.
 fn pixels(folder: &Path, processor: Option<&Value>) -> Result<PixelConfig, ProcessorError> {
     if let Some(processor) = processor {
-        check_class(folder, "processor_config.json", processor, "processor_class", PROCESSORS)?;
+        check_class(folder, PROCESSOR, processor, "processor_class", PROCESSORS)?;
     }
-    let nested = processor.and_then(|processor| processor.get("image_processor")).cloned();
-    let (value, file) = match nested {
-        Some(nested) => (nested, "processor_config.json"),
-        None => (json(folder, "preprocessor_config.json")?, "preprocessor_config.json"),
+    let (value, file) = match processor.and_then(|processor| processor.get(NESTED)).cloned() {
+        Some(nested) => (nested, PROCESSOR),
+        None => (json(folder, PREPROCESSOR)?, PREPROCESSOR),
     };
     check_class(folder, file, &value, "processor_class", PROCESSORS)?;
     check_class(folder, file, &value, "image_processor_type", IMAGE_PROCESSORS)?;
-    PixelConfig::from_json(&value).map_err(|error| problem(folder, file, error))
+    PixelConfig::from_json(&value).map_err(|error| problem(folder, file, error, FAMILY))
 }
 
 /// Refuses unsupported classes. The suffixes `Fast` and `Pil` are ignored: they name implementations of the same class.
@@ -100,7 +145,7 @@ fn check_class(folder: &Path, file: &str, value: &Value, field: &str, known: &[&
     if known.contains(&class) {
         return Ok(());
     }
-    Err(problem(folder, file, format!("{field}: is {stated}: {} are supported", known.join(" and "))))
+    Err(problem(folder, file, format!("{field}: is {stated}: {} are supported", known.join(" and ")), FAMILY))
 }
 
 fn image_seq_len(folder: &Path, processor: Option<&Value>) -> Result<usize, ProcessorError> {
@@ -110,7 +155,7 @@ fn image_seq_len(folder: &Path, processor: Option<&Value>) -> Result<usize, Proc
         _ => {
             let stated = stated.map_or("missing".to_owned(), ToString::to_string);
             let expected = "the number of image tokens per tile, 1 to 65536, is expected";
-            Err(problem(folder, "processor_config.json", format!("image_seq_len: is {stated}: {expected}")))
+            Err(problem(folder, PROCESSOR, format!("image_seq_len: is {stated}: {expected}"), FAMILY))
         }
     }
 }
@@ -125,13 +170,11 @@ fn template(
         return Ok((text(folder, "chat_template.jinja")?, "chat_template.jinja"));
     }
     let own = optional_json(folder, "chat_template.json")?;
-    let places =
-        [(own.as_ref(), "chat_template.json"), (processor, "processor_config.json"), (words, "tokenizer_config.json")];
+    let places = [(own.as_ref(), "chat_template.json"), (processor, PROCESSOR), (words, "tokenizer_config.json")];
     let found = places.into_iter().find_map(|(json, file)| default_template(json?).map(|template| (template, file)));
     found.ok_or_else(|| {
-        let problem_text =
-            "no chat template here, in chat_template.json, processor_config.json or tokenizer_config.json -> add the instruct model's";
-        problem(folder, "chat_template.jinja", problem_text)
+        let absent = "no chat template here, in chat_template.json, processor_config.json or tokenizer_config.json";
+        problem(folder, "chat_template.jinja", absent, "add the template of the instruct model")
     })
 }
 
@@ -165,7 +208,7 @@ fn ends(folder: &Path, tokens: &Tokens) -> Result<Vec<u32>, ProcessorError> {
     for stated in listed {
         let id = stated.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| tokens.knows(*id));
         let unknown = || format!("eos_token_id: {stated} is not a token of tokenizer.json");
-        ends.push(id.ok_or_else(|| problem(folder, "generation_config.json", unknown()))?);
+        ends.push(id.ok_or_else(|| problem(folder, "generation_config.json", unknown(), AGAIN))?);
     }
     ends.extend(tokens.id(END_OF_UTTERANCE));
     ends.sort_unstable();

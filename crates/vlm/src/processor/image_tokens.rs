@@ -43,11 +43,12 @@ impl Expanded {
         if pieces.len() - 1 != grids.len() {
             let shown = pieces.len() - 1;
             let problem = format!("the conversation shows {shown} images, but grids are given for {}", grids.len());
-            return Err(ProcessorError::Conversation(problem));
+            let advice = "give one image for each image of the conversation";
+            return Err(ProcessorError::Conversation { problem, advice });
         }
         if let Some(grid) = grids.iter().find(|grid| (grid.rows == 0) != (grid.columns == 0)) {
             let problem = format!("an image of {} x {} tiles: both or neither must be 0", grid.rows, grid.columns);
-            return Err(ProcessorError::Conversation(problem));
+            return Err(ProcessorError::Conversation { problem, advice: "use the grid that the processor returns" });
         }
         let mut expanded = Self::default();
         let mut read = 0;

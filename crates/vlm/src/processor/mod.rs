@@ -16,12 +16,15 @@ use std::path::Path;
 use image::RgbImage;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use stepwise_data::io::atomic::write_atomic;
 use stepwise_data::io::digest::hex;
 
 pub use config::ConfigError;
 pub use encode::{Encoded, ImageSpan};
+pub use folder::stated_splitting;
 pub use tiles::{Prepared, PreparedPixels};
 
+use crate::fault::Fault;
 use pixels::{PixelConfig, PixelError, Tiles};
 use template::{ChatTemplate, TemplateError};
 use tokens::Tokens;
@@ -33,13 +36,8 @@ const PIPELINE_VERSION: u32 = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessorError {
     /// A file of the folder is missing, too large or malformed.
-    #[error("{path}: {problem}")]
-    Folder {
-        /// Path of the file.
-        path: String,
-        /// Problem, with advice after ` -> `.
-        problem: String,
-    },
+    #[error(transparent)]
+    Folder(#[from] Fault),
     /// The chat template cannot be compiled, or fails on this conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -54,10 +52,14 @@ pub enum ProcessorError {
         /// Special token as written in the tokenizer.
         token: String,
     },
-    /// Images, supervised answers or options do not fit the rendered or tokenised conversation, as the
-    /// message describes.
-    #[error("{0}")]
-    Conversation(String),
+    /// Images, supervised answers or options do not fit the rendered or tokenised conversation.
+    #[error("{problem} -> {advice}")]
+    Conversation {
+        /// What does not fit.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
 }
 
 /// Tokenizer, chat template and image preprocessing of one model folder.
@@ -97,6 +99,29 @@ impl Processor {
         self.splitting = splitting;
     }
 
+    /// Whether large images are split into tiles.
+    #[must_use]
+    pub fn image_splitting(&self) -> bool {
+        self.splitting.unwrap_or(self.pixels.do_image_splitting)
+    }
+
+    /// Writes the image preprocessing settings of the model folder `base` to `folder`, with the image splitting of this
+    /// processor, so that the folder is read as this processor reads images. Does nothing if the processor splits as
+    /// `base` states. Returns whether a file was written.
+    ///
+    /// # Errors
+    /// When the settings of `base` cannot be read, or the file cannot be written.
+    pub fn save_image_splitting(&self, base: &Path, folder: &Path) -> Result<bool, ProcessorError> {
+        if self.image_splitting() == self.pixels.do_image_splitting {
+            return Ok(false);
+        }
+        let (name, settings) = folder::with_splitting(base, self.image_splitting())?;
+        let path = folder.join(name);
+        write_atomic(&path, format!("{settings:#}\n").as_bytes())
+            .map_err(|error| Fault::new(&path, error, "check that the folder is writable and the disk has room"))?;
+        Ok(true)
+    }
+
     /// Resizes an image and cuts it into tiles, split or not according to [`Processor::set_image_splitting`] and
     /// the folder.
     ///
@@ -131,7 +156,7 @@ impl Processor {
     #[must_use]
     pub fn digest(&self) -> String {
         let mut pixels = self.pixels.clone();
-        pixels.do_image_splitting = self.splitting.unwrap_or(pixels.do_image_splitting);
+        pixels.do_image_splitting = self.image_splitting();
         let parts = json!({
             "version": PIPELINE_VERSION,
             "tokenizer": self.tokenizer_digest,

@@ -146,7 +146,7 @@ fn horizontally(image: &RgbImage, width: u32, filter: Resample) -> RgbImage {
             pixel.copy_from_slice(&sums.map(byte));
         }
     });
-    RgbImage::from_raw(width, image.height(), out).unwrap_or_default()
+    RgbImage::from_raw(width, image.height(), out).expect("three bytes per pixel")
 }
 
 /// Resizes vertically. Whole rows are added instead of single columns, so that the compiler uses vector instructions.
@@ -166,7 +166,7 @@ fn vertically(image: &RgbImage, height: u32, filter: Resample) -> RgbImage {
             out.iter_mut().zip(sums.iter()).for_each(|(out, sum)| *out = byte(*sum));
         },
     );
-    RgbImage::from_raw(image.width(), height, out).unwrap_or_default()
+    RgbImage::from_raw(image.width(), height, out).expect("three bytes per pixel")
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl Processor {
                 like.tiles(),
                 size * like.tiles()
             );
-            return Err(ProcessorError::Conversation(problem));
+            return Err(ProcessorError::Conversation { problem, advice: "give all pixels of the prepared image" });
         }
         let digests = unit
             .chunks(size)

@@ -141,10 +141,7 @@ impl Tokenised {
 }
 
 fn not_byte_level(problem: &str) -> String {
-    format!(
-        "tokenizer.json: {problem}: only byte-level tokenizers that add nothing to a text are supported -> use the \
-         tokenizer of the model's own folder"
-    )
+    format!("{problem}: only byte-level tokenizers that add nothing to a text are supported")
 }
 
 fn lengths(tokenizer: &Tokenizer) -> Vec<u32> {

@@ -1,5 +1,6 @@
 //! Reading, writing and random initialisation of weights in Hugging Face folders.
 
+mod files;
 mod init;
 mod names;
 mod read;
@@ -9,4 +10,5 @@ pub use init::RandomSource;
 pub(crate) use init::normal;
 pub use read::SafetensorsSource;
 pub(crate) use read::nearest;
+pub(crate) use write::write_file;
 pub use write::{NamedTensor, write_safetensors};

@@ -9,7 +9,8 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use stepwise_ops::Precision;
 
-use super::names;
+use super::{files, names};
+use crate::fault::Fault;
 use crate::nn::source::{Source, WeightError};
 
 /// Reader of tensors by name from memory-mapped safetensors files. The files must not change while it exists.
@@ -23,44 +24,15 @@ pub struct SafetensorsSource {
 }
 
 impl SafetensorsSource {
-    /// Opens the shards listed in `model.safetensors.index.json` of `folder`, or `model.safetensors` if there is no
-    /// index. Older tensor names are translated to the current ones of transformers. Tensors are made on `device`.
+    /// Opens the weights of a model folder, the same files as transformers' `from_pretrained`: `model.safetensors`, or
+    /// if it is absent the shards listed in `model.safetensors.index.json`. Older tensor names are translated to the
+    /// current ones. Tensors are made on `device`.
     ///
     /// # Errors
-    /// When neither file exists, a file cannot be read or is malformed, the index lists a path outside the folder, or
-    /// two shards hold the same tensor.
+    /// When neither file exists, a file is absent, cannot be read or is malformed, the index lists a path outside the
+    /// folder, or two shards hold the same tensor.
     pub fn open_model(folder: &Path, device: &Device) -> Result<Self, WeightError> {
-        let index = folder.join("model.safetensors.index.json");
-        if !index.is_file() {
-            let whole = folder.join("model.safetensors");
-            if !whole.is_file() {
-                let problem = "no weights found, neither model.safetensors nor model.safetensors.index.json \
-                    with its shards -> download the complete model folder";
-                return Err(WeightError::Format { path: folder.display().to_string(), problem: problem.to_owned() });
-            }
-            return Self::open_as(&[whole], device, names::current);
-        }
-        let text = stepwise_data::io::bounded::text(&index).map_err(|error| at(&index, error))?;
-        let format = |problem: String| WeightError::Format { path: index.display().to_string(), problem };
-        let json: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|error| format(format!("{error} -> copy or download the file again")))?;
-        let map = json.get("weight_map").and_then(serde_json::Value::as_object).ok_or_else(|| {
-            format("weight_map is missing, the map from tensor names to shards -> download the index again".to_owned())
-        })?;
-        let mut shards: Vec<PathBuf> = Vec::new();
-        for (tensor, shard) in map {
-            let name = shard.as_str().unwrap_or_default();
-            if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-                return Err(format(format!(
-                    "weight_map.{tensor} is {shard}, not a file name -> write the name of a shard in the same folder"
-                )));
-            }
-            let path = folder.join(name);
-            if !shards.contains(&path) {
-                shards.push(path);
-            }
-        }
-        Self::open_as(&shards, device, names::current)
+        Self::open_as(&files::of_model(folder)?, device, names::current)
     }
 
     /// Opens safetensors files; tensor names stay as they are in the files. Tensors are made on `device`.
@@ -75,16 +47,16 @@ impl SafetensorsSource {
         let mut files = Vec::new();
         let mut places = BTreeMap::new();
         for path in paths {
-            let file = File::open(path).map_err(|error| at(path, error))?;
-            let mapped = map(&file).map_err(|error| at(path, error))?;
+            let file = File::open(path).map_err(|error| at(path, &error))?;
+            let mapped = map(&file).map_err(|error| at(path, &error))?;
             let tensors = parse(path, &mapped)?;
             // Sorted, so that the same files always give the same error.
             let mut names = tensors.names();
             names.sort_unstable();
             for name in names {
                 if places.insert(named(name), (files.len(), name.to_owned())).is_some() {
-                    let problem = format!("tensor {name} is also in another shard -> remove one of the two");
-                    return Err(WeightError::Format { path: path.display().to_string(), problem });
+                    let problem = format!("tensor {name} is also in another shard");
+                    return Err(Fault::new(path, problem, "remove one of the two").into());
                 }
             }
             files.push((path.clone(), mapped));
@@ -109,7 +81,7 @@ impl SafetensorsSource {
     /// Returns shape and f32 values (row by row) of a tensor of any shape.
     ///
     /// # Errors
-    /// When the tensor is missing or its type is not F32, F16 or BF16.
+    /// When the tensor is missing, its type is not F32, F16 or BF16, or a value is NaN or infinite.
     pub fn any(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>), WeightError> {
         let missing = || WeightError::Missing {
             name: name.to_owned(),
@@ -120,15 +92,35 @@ impl SafetensorsSource {
         let (path, mapped) = &self.files[*file];
         let tensors = parse(path, mapped)?;
         let view = tensors.tensor(stored).map_err(|error| malformed(path, &error))?;
-        let values = to_f32(view.dtype(), view.data()).ok_or_else(|| WeightError::Format {
-            path: path.display().to_string(),
-            problem: format!(
-                "tensor {name} has type {:?}, supported are F32, F16 and BF16 -> convert it",
-                view.dtype()
-            ),
+        let values = to_f32(view.dtype(), view.data()).ok_or_else(|| {
+            let problem = format!("tensor {name} has type {:?}, supported are F32, F16 and BF16", view.dtype());
+            Fault::new(path, problem, "save the model in one of these types")
         })?;
-        Ok((view.shape().to_vec(), values))
+        match not_finite(&values, view.shape()) {
+            None => Ok((view.shape().to_vec(), values)),
+            Some((count, value, index)) => {
+                let path = path.display().to_string();
+                Err(WeightError::NotFinite { path, name: stored.clone(), count, value, index })
+            }
+        }
     }
+}
+
+/// Number of values that are NaN or infinite, the first of them and its index in each dimension of `shape`. None if all
+/// are finite.
+fn not_finite(values: &[f32], shape: &[usize]) -> Option<(usize, f32, Vec<usize>)> {
+    // The largest magnitude, compared as integers, takes one fast pass: NaN and infinity have the largest exponent.
+    let largest = values.iter().fold(0, |most: u32, value| most.max(value.to_bits() & !(1 << 31)));
+    if largest < f32::INFINITY.to_bits() {
+        return None;
+    }
+    let first = values.iter().position(|value| !value.is_finite())?;
+    let (mut rest, mut index) = (first, vec![0; shape.len()]);
+    for (place, side) in index.iter_mut().zip(shape).rev() {
+        *place = rest % side;
+        rest /= side;
+    }
+    Some((values.iter().filter(|value| !value.is_finite()).count(), values[first], index))
 }
 
 impl Source for SafetensorsSource {
@@ -168,13 +160,12 @@ fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, WeightErro
 }
 
 fn malformed(path: &Path, error: &safetensors::SafeTensorError) -> WeightError {
-    let problem = format!("invalid safetensors file: {error} -> copy or download the file again");
-    WeightError::Format { path: path.display().to_string(), problem }
+    let problem = format!("invalid safetensors file: {error}");
+    Fault::new(path, problem, "copy or download the file again").into()
 }
 
-fn at(path: &Path, error: std::io::Error) -> WeightError {
-    let problem = format!("{error} -> copy or download the folder again, and check the file's read permissions");
-    WeightError::Format { path: path.display().to_string(), problem }
+fn at(path: &Path, error: &std::io::Error) -> WeightError {
+    Fault::new(path, error, "copy or download the folder again, and check the file's read permissions").into()
 }
 
 fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {

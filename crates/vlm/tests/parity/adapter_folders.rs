@@ -141,12 +141,99 @@ fn configs_with_unsupported_settings_are_refused() {
         let problem = refused(field, value);
         assert!(problem.contains(tensor), "{problem}");
     }
-    let problem = refused("rank_pattern", json!({"q_proj": 0}));
-    assert!(problem.contains("r is at least 1"), "{problem}");
-    let problem = refused("r", json!(0));
-    assert!(problem.contains("r is at least 1"), "{problem}");
+    for (field, value, expected) in [
+        ("r", json!(0), "r is 0 -> set a rank of at least 1"),
+        ("rank_pattern", json!({"q_proj": 0}), "rank_pattern has rank 0 for \"q_proj\" -> set a rank of at least 1"),
+        ("lora_alpha", json!(1e300), "lora_alpha is inf -> set a finite number"),
+        ("alpha_pattern", json!({"q_proj": 1e300}), "alpha_pattern has inf for \"q_proj\" -> "),
+        ("lora_dropout", json!(1), "lora_dropout is 1 -> set a number from 0 to below 1"),
+    ] {
+        let problem = refused(field, value);
+        assert!(problem.contains(expected), "{problem}");
+    }
     let problem = refused("target_modules", json!(["q_porj"]));
     assert!(problem.contains(r#"the nearest is "q_proj""#), "{problem}");
+}
+
+#[test]
+fn tensors_that_are_not_finite_are_named_in_every_part_of_an_adapter() {
+    for (folder, tensor) in [
+        ("tiny-lora", "model.text_model.layers.1.mlp.up_proj.lora_A.weight"),
+        ("tiny-lora-all", "model.vision_model.encoder.layers.0.mlp.fc1.lora_B.weight"),
+        ("tiny-lora-dora", "lora_magnitude_vector"),
+        ("tiny-lora-saved", "lm_head.weight"),
+        ("tiny-lora-pissa", "lora_A.weight"),
+    ] {
+        for value in [f32::NAN, f32::INFINITY] {
+            let folder = copy_of(&parity().join(folder), &[]);
+            let file = folder.path().join(TENSORS);
+            // Only the bytes are changed: the functions of Stepwise do not read such a file.
+            let mut bytes = fs::read(&file).expect("tensors");
+            let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+            let places: Value = serde_json::from_slice(&bytes[8..8 + header]).expect("JSON");
+            let mut names = places.as_object().expect("an object").iter();
+            let (name, place) = names.find(|(name, _)| name.ends_with(tensor)).expect(tensor);
+            let start = 8 + header + place["data_offsets"][0].as_u64().expect("a number") as usize;
+            bytes[start + 4..start + 8].copy_from_slice(&value.to_le_bytes());
+            fs::write(&file, bytes).expect("written");
+            let problem = refusal(folder.path());
+            let expected =
+                format!("{}: tensor {name} has 1 values that are not finite, the first is {value}", file.display());
+            assert!(problem.starts_with(&expected) && problem.contains(" -> "), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn a_pickled_adapter_says_how_to_convert_it() {
+    let folder = copy_of(&parity().join("tiny-lora"), &[TENSORS]);
+    assert!(refusal(folder.path()).contains(&format!("{TENSORS}: there is no such file -> ")));
+    for name in ["adapter_model.bin", "adapter_model.pt"] {
+        let file = folder.path().join(name);
+        fs::write(&file, "").expect("written");
+        let problem = refusal(folder.path());
+        assert!(problem.contains(&format!("the weights are in {name}, and pickled")), "{problem}");
+        assert!(problem.contains(&format!("torch.load(\"{}\", weights_only=True)", file.display())), "{problem}");
+        fs::remove_file(file).expect("removed");
+    }
+    let refused = |path: &str| refusal(Path::new(path));
+    assert!(refused("someone/adapter").contains("`hf download someone/adapter --local-dir DIR`"));
+    assert!(refused(&tiny().display().to_string()).contains("this is a whole model, and a PEFT adapter is expected"));
+}
+
+#[test]
+fn patterns_advise_what_patterns_can_be() {
+    let refused = |config: &LoraConfig| {
+        let frozen = |name: &str| !name.contains("vision_model");
+        attach(&mut model::model(), config, 1, frozen).expect_err("refused").to_string()
+    };
+    let lora = || LoraConfig::new(2, 4.0, Targets::List(names(&["q_proj"])));
+    let ranks = |name: &str| LoraConfig { rank_pattern: [(name.to_owned(), 3)].into_iter().collect(), ..lora() };
+    let alphas = |name: &str| LoraConfig { alpha_pattern: [(name.to_owned(), 3.0)].into_iter().collect(), ..lora() };
+    for (config, expected) in [
+        (
+            ranks("zzz"),
+            "rank_pattern: \"zzz\" matches no linear layer -> write a regular expression for the end of module",
+        ),
+        (
+            alphas("zzz"),
+            "alpha_pattern: \"zzz\" matches no linear layer -> write a regular expression for the end of module",
+        ),
+        (ranks("up_proj"), "layers.0.mlp.up_proj -> add these layers to `target_modules`, or remove the entry"),
+        (ranks("fc1"), "such as model.vision_model.encoder.layers.0.mlp.fc1 -> add these layers to `target_modules`"),
+        (
+            LoraConfig::new(2, 4.0, Targets::List(names(&["fc1"]))),
+            "a layer gets no adapter if a `freeze_*` key freezes its part",
+        ),
+        (LoraConfig::new(2, 4.0, Targets::Pattern("q_proj".to_owned())), "-> write a list, [\"q_proj\"]"),
+        (
+            LoraConfig { exclude_modules: Some(Targets::Pattern("all-linear".to_owned())), ..lora() },
+            "no linear layer is left to adapt -> exclude fewer",
+        ),
+    ] {
+        let problem = refused(&config);
+        assert!(problem.contains(expected) && !problem.contains("\"all-linear\""), "{problem}");
+    }
 }
 
 /// Returns the names as a list of target modules.

@@ -118,6 +118,15 @@ fn the_vision_tower_accepts_partly_empty_tiles() {
     assert_close("tower.padded", &pictured(&found), &pictured(&expected), TOLERANCE);
 }
 
+#[test]
+#[should_panic(expected = "every tile has a patch with image")]
+fn a_tile_without_image_is_no_input_of_the_vision_tower() {
+    let pixels = Case::load("two_images").pixels().expect("images");
+    let mut valid = vec![vec![true; 16]; pixels.dims()[0]];
+    valid[1] = vec![false; 16];
+    let _ = model::model().encode(pixels, Some(&valid), &Pass::ANSWER);
+}
+
 /// Weights of a model: rows of the position table hold their index, all other values are zero.
 struct Counting(Device);
 

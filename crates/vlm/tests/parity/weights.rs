@@ -10,9 +10,11 @@ use serde_json::Value;
 use stepwise_testing::files::{copy_of, edit_json, json, parity, tiny};
 use stepwise_testing::model;
 use stepwise_testing::model::parameters::{Values, parameters};
+use stepwise_vlm::Precision;
 use stepwise_vlm::idefics3::{Vlm, save_model};
 use stepwise_vlm::nn::parameter::Pass;
-use stepwise_vlm::weights::SafetensorsSource;
+use stepwise_vlm::processor::Processor;
+use stepwise_vlm::weights::{SafetensorsSource, write_safetensors};
 
 use crate::conversation::single;
 use crate::fixtures::{TOLERANCE, assert_close};
@@ -110,9 +112,200 @@ fn sharded_folders_are_read_like_single_files() {
     let problem = refusal(folder.path());
     assert!(problem.contains("weight_map.lm_head.weight") && problem.contains("in the same folder"), "{problem}");
     edit_json(&index, |index| index["weight_map"]["lm_head.weight"] = "absent.safetensors".into());
-    assert!(refusal(folder.path()).contains("absent.safetensors"));
-    std::fs::write(&index, "{}").expect("written");
-    assert!(refusal(folder.path()).contains("weight_map is missing"));
+    let problem = refusal(folder.path());
+    assert!(
+        problem.contains("the shard absent.safetensors, which should hold lm_head.weight, is absent -> "),
+        "{problem}"
+    );
+    for empty in ["{}", "{\"weight_map\": {}}"] {
+        std::fs::write(&index, empty).expect("written");
+        assert!(refusal(folder.path()).contains("weight_map is missing or empty"));
+    }
+}
+
+/// Tensors of `tiny/`, all values multiplied by a factor.
+fn scaled(factor: f32) -> Tensors {
+    let scale = |stored: Stored| {
+        let bytes = floats(&stored.bytes).into_iter().flat_map(|value| (value * factor).to_le_bytes()).collect();
+        Stored { bytes, ..stored }
+    };
+    stored().into_iter().map(|(name, stored)| (name, scale(stored))).collect()
+}
+
+/// Writes an index that places every tensor in `shard`.
+fn write_index(folder: &Path, name: &str, shard: &str) {
+    let map: serde_json::Map<String, Value> = stored().into_keys().map(|name| (name, shard.into())).collect();
+    std::fs::write(folder.join(name), serde_json::json!({ "weight_map": map }).to_string()).expect("written");
+}
+
+/// The choice of `from_pretrained` in transformers 5.23, `_get_resolved_checkpoint_files`.
+#[test]
+fn a_folder_with_several_weights_is_read_as_transformers_reads_it() {
+    let folder = copy_of(&tiny(), &["model.safetensors"]);
+    let path = |name: &str| folder.path().join(name);
+    let is = |factor: f32| load(folder.path()) == load(folder_with(&scaled(factor)).path());
+    write(&path("model-00001-of-00001.safetensors"), &scaled(2.0));
+    write_index(folder.path(), "model.safetensors.index.json", "model-00001-of-00001.safetensors");
+    assert!(is(2.0), "shards alone");
+    write(&path("model.safetensors"), &scaled(3.0));
+    assert!(is(3.0), "a whole file goes before an index");
+    std::fs::write(path("model.safetensors.index.json"), "{").expect("written");
+    assert!(is(3.0), "an index that is not used may be damaged");
+    std::fs::remove_file(path("model-00001-of-00001.safetensors")).expect("removed");
+    write_index(folder.path(), "model.safetensors.index.json", "model-00001-of-00001.safetensors");
+    assert!(is(3.0), "or stale");
+    std::fs::remove_file(path("model.safetensors")).expect("removed");
+    assert!(refusal(folder.path()).contains("the shard model-00001-of-00001.safetensors"), "an index without shards");
+
+    // The file that the config names goes before all others.
+    write(&path("model.safetensors"), &scaled(3.0));
+    write(&path("other.safetensors"), &scaled(5.0));
+    write_index(folder.path(), "other.safetensors.index.json", "other.safetensors");
+    for name in ["other.safetensors", "other.safetensors.index.json"] {
+        edit_json(&path("config.json"), |config| config["transformers_weights"] = name.into());
+        assert!(is(5.0), "{name}");
+    }
+    for name in ["../other.safetensors", "other.bin", "absent.safetensors"] {
+        edit_json(&path("config.json"), |config| config["transformers_weights"] = name.into());
+        let problem = refusal(folder.path());
+        assert!(problem.contains("config.json: transformers_weights is ") && problem.contains(" -> "), "{problem}");
+    }
+    edit_json(&path("config.json"), |config| config["transformers_weights"] = Value::Null);
+    assert!(is(3.0));
+}
+
+#[test]
+fn a_folder_with_weights_of_another_format_says_how_to_convert_them() {
+    for (file, expected) in [
+        ("pytorch_model.bin", "convert to safetensors in Python"),
+        ("pytorch_model-00001-of-00002.bin", "convert to safetensors in Python"),
+        ("consolidated.00.pth", "convert to safetensors in Python"),
+        ("model-q4_k_m.gguf", "name the original folder"),
+    ] {
+        let folder = copy_of(&tiny(), &["model.safetensors"]);
+        std::fs::write(folder.path().join(file), "").expect("written");
+        let problem = refusal(folder.path());
+        assert!(problem.contains(&format!("the weights are in {file}")) && problem.contains(expected), "{problem}");
+    }
+}
+
+/// Values of a type in which NaN and infinity are written, as bytes.
+fn encoded(dtype: Dtype, value: f32) -> Vec<u8> {
+    match dtype {
+        Dtype::F16 => half::f16::from_f32(value).to_le_bytes().to_vec(),
+        Dtype::BF16 => half::bf16::from_f32(value).to_le_bytes().to_vec(),
+        _ => value.to_le_bytes().to_vec(),
+    }
+}
+
+#[test]
+fn values_that_are_not_finite_are_refused_in_every_type_precision_and_part() {
+    let precisions = [
+        Precision::F32,
+        Precision::Bf16,
+        Precision::Nf4 { double_quant: false, bf16: false },
+        Precision::Nf4 { double_quant: true, bf16: true },
+    ];
+    let names = [
+        "model.vision_model.embeddings.patch_embedding.weight",
+        "model.vision_model.encoder.layers.1.layer_norm1.bias",
+        "model.connector.modality_projection.proj.weight",
+        "model.text_model.embed_tokens.weight",
+        "model.text_model.layers.1.mlp.down_proj.weight",
+        "lm_head.weight",
+    ];
+    let kinds = [(Dtype::F32, f32::NAN), (Dtype::F16, f32::INFINITY), (Dtype::BF16, f32::NEG_INFINITY)];
+    for (number, name) in names.into_iter().enumerate() {
+        let (dtype, value) = kinds[number % kinds.len()];
+        let mut tensors = stored();
+        let tensor = tensors.get_mut(name).expect("a tensor");
+        let mut values = floats(&tensor.bytes);
+        let last = values.len() - 1;
+        (values[3], values[last]) = (value, value);
+        let bytes = values.iter().flat_map(|value| encoded(dtype, *value)).collect();
+        *tensor = Stored { dtype, bytes, ..tensor.clone() };
+        let folder = folder_with(&tensors);
+        for precision in precisions {
+            let problem = Vlm::load_in(precision, folder.path(), &Device::flex()).expect_err(name).to_string();
+            let file = folder.path().join("model.safetensors");
+            let expected =
+                format!("{}: tensor {name} has 2 values that are not finite, the first is {value}", file.display());
+            assert!(problem.starts_with(&expected) && problem.contains(" -> "), "{problem}");
+        }
+    }
+    // The largest finite values are none.
+    let mut tensors = stored();
+    let tensor = tensors.get_mut("lm_head.weight").expect("a tensor");
+    tensor.bytes[..8].copy_from_slice(&[f32::MAX.to_le_bytes(), f32::MIN.to_le_bytes()].concat());
+    load(folder_with(&tensors).path());
+}
+
+#[test]
+fn the_first_value_that_is_not_finite_is_given_by_its_index() {
+    let mut tensors = stored();
+    let tensor = tensors.get_mut("lm_head.weight").expect("a tensor");
+    let place = (7 * tensor.shape[1] + 5) * 4;
+    tensor.bytes[place..place + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let problem = refusal(folder_with(&tensors).path());
+    assert!(problem.contains("has 1 values that are not finite, the first is NaN at [7, 5] -> "), "{problem}");
+}
+
+#[test]
+fn byte_order_marks_of_json_files_are_left_out() {
+    let expected = load(&tiny());
+    let processor = Processor::from_folder(&tiny()).expect("loads");
+    let folder = copy_of(&tiny(), &[]);
+    for entry in std::fs::read_dir(folder.path()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            let text = std::fs::read_to_string(&path).expect("a text");
+            std::fs::write(&path, format!("\u{feff}{text}")).expect("written");
+        }
+    }
+    assert!(load(folder.path()) == expected);
+    assert_eq!(Processor::from_folder(folder.path()).expect("loads").digest(), processor.digest());
+    let config = folder.path().join("config.json");
+    std::fs::write(&config, b"\xff\xfe{\0}\0").expect("written");
+    assert!(refusal(folder.path()).contains("config.json: is UTF-16: save it as UTF-8 -> "));
+}
+
+#[test]
+fn a_failed_write_leaves_nothing_beside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("taken.safetensors");
+    std::fs::create_dir_all(path.join("inside")).expect("made");
+    let problem = write_safetensors(&path, &[], false).expect_err("a folder is in the way").to_string();
+    assert!(
+        problem.contains("taken.safetensors: ") && problem.contains(" -> check that the folder is writable"),
+        "{problem}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+}
+
+/// Configs of other models, as far as the field that a reader of SmolVLM would miss first.
+#[test]
+fn other_models_are_refused_by_their_type() {
+    for (model_type, class) in [
+        ("qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration"),
+        ("llama", "LlamaForCausalLM"),
+        ("llava", "LlavaForConditionalGeneration"),
+        ("gemma3", "Gemma3ForConditionalGeneration"),
+        ("idefics2", "Idefics2ForConditionalGeneration"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = serde_json::json!({ "architectures": [class], "model_type": model_type, "vision_config": {} });
+        std::fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
+        let problem = refusal(folder.path());
+        let expected =
+            format!("config.json: model_type is \"{model_type}\" ({class}): only \"idefics3\" and \"smolvlm\"");
+        assert!(problem.contains(&expected) && problem.contains(" -> name the complete folder"), "{problem}");
+    }
+    let folder = copy_of(&tiny(), &[]);
+    let config = folder.path().join("config.json");
+    edit_json(&config, |config| config["text_config"]["model_type"] = "qwen2".into());
+    assert!(refusal(folder.path()).contains("text_config.model_type is \"qwen2\": only a Llama decoder"));
+    edit_json(&config, |config| drop(config.as_object_mut().expect("an object").remove("model_type")));
+    assert!(refusal(folder.path()).contains("model_type is missing: only"));
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use stepwise_benchmark::compare::History;
 use stepwise_benchmark::summary::Summary;
+use stepwise_config::path::quoted;
+use stepwise_data::io::bounded;
 use stepwise_data::io::encoding::without_mark;
 use stepwise_recipe::Recipe;
 use stepwise_trainer::checkpoint::{Delivered, STATE_FILE, TrainerState};
@@ -205,7 +207,7 @@ fn read_summary(path: &Path) -> Result<Option<Summary>, Failure> {
     if !path.is_file() {
         return Ok(None);
     }
-    let text = fs::read(path)
+    let text = bounded::bytes(path)
         .map_err(|error| Failure::input(format!("{}: {error} -> check that the file is readable", path.display())))?;
     let advice = "the file is damaged or written by another version of stepwise: evaluate again";
     serde_json::from_slice(without_mark(&text))
@@ -218,6 +220,6 @@ fn missing(path: &Path) -> Failure {
 }
 
 fn no_outcomes(path: &Path, what: &str) -> Failure {
-    let path = path.display();
-    Failure::input(format!("{path}: {what} -> `stepwise eval {path} --out DIR`, then compare DIR"))
+    let quoted = quoted(path);
+    Failure::input(format!("{}: {what} -> `stepwise eval {quoted} --out DIR`, then compare DIR", path.display()))
 }

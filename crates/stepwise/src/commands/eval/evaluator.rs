@@ -13,6 +13,15 @@ use stepwise_trainer::progress::Progress;
 use crate::exit::Failure;
 use crate::progress::ConsoleProgress;
 
+/// Why answers are not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoCache {
+    /// The option `--no-cache`.
+    Refused,
+    /// The default folder is not known or cannot be used.
+    Unusable,
+}
+
 /// Evaluates models and stores their answers.
 pub struct Evaluator<'a> {
     /// Questions of the suite about the cases.
@@ -21,8 +30,8 @@ pub struct Evaluator<'a> {
     pub images: &'a CaseImages,
     /// Folder `--out`; None if results are not kept.
     pub out: Option<&'a Path>,
-    /// Answer cache; None without a cache.
-    pub cache: Option<AnswerCache>,
+    /// Answer cache, or the reason why there is none.
+    pub cache: Result<AnswerCache, NoCache>,
     /// Request to stop the evaluation between two answers.
     pub interrupt: Interrupt,
     /// Display of progress and messages.
@@ -44,11 +53,11 @@ impl Evaluator<'_> {
         surrogate: Option<ModelUnderTest<'_>>,
     ) -> Result<Evaluated, Failure> {
         let mut answer_store = match &self.cache {
-            Some(cache) => {
+            Ok(cache) => {
                 let journal = cache.journal(model.key).map_err(Failure::run)?;
                 AnswerStore::journal(&journal).map_err(Failure::run)?
             }
-            None => AnswerStore::default(),
+            Err(_) => AnswerStore::default(),
         };
         let stored = self.out.map(|out| out.join(name).join("outcomes.jsonl"));
         if let Some(stored) = &stored {
@@ -60,8 +69,11 @@ impl Evaluator<'_> {
                 return Failure::run(error);
             }
             self.progress.note(match &self.cache {
-                Some(_) => "interrupted; all answers so far are stored: run the same command again to continue",
-                None => "interrupted; no answers are stored because of `--no-cache`",
+                Ok(_) => "interrupted; all answers so far are stored: run the same command again to continue",
+                Err(NoCache::Refused) => "interrupted; no answers are stored because of `--no-cache`",
+                Err(NoCache::Unusable) => {
+                    "interrupted; no answers are stored, because there is no usable cache folder: name one with `--cache DIR`"
+                }
             });
             Failure::Interrupted
         })?;

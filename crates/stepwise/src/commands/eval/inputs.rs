@@ -8,33 +8,34 @@ use stepwise_trainer::cases::{Cases, CasesError, word};
 use stepwise_trainer::evaluation::cache::{self, AnswerCache};
 use stepwise_trainer::evaluation::suite::recipe_suite;
 
+use super::evaluator::NoCache;
 use super::{Args, ScoringChoice};
 use crate::exit::Failure;
 
-/// Opens the answer cache that the options select. An unusable folder of `--cache` is an error; an unusable default
-/// folder only gives a warning on stderr. None with `--no-cache`, without a default folder, or after that warning.
+/// Opens the answer cache that the options select. An unusable folder of `--cache` is an error; a default folder that is
+/// unusable or not known only gives a warning on stderr.
 ///
 /// # Errors
 ///
 /// [`Failure::Input`] for an unusable folder of `--cache`.
-pub fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
+pub fn cache(args: &Args) -> Result<Result<AnswerCache, NoCache>, Failure> {
     if args.no_cache {
-        return Ok(None);
+        return Ok(Err(NoCache::Refused));
     }
     if let Some(folder) = &args.cache {
-        return AnswerCache::open(folder, cache::LIMIT).map(Some).map_err(|error| {
+        return AnswerCache::open(folder, cache::LIMIT).map(Ok).map_err(|error| {
             Failure::input(format!("{}: {error} -> name a folder that can be created and written", folder.display()))
         });
     }
-    let Some(folder) = AnswerCache::default_folder() else { return Ok(None) };
-    match AnswerCache::open(&folder, cache::LIMIT) {
-        Ok(cache) => Ok(Some(cache)),
-        Err(error) => {
-            let folder = folder.display();
-            tell!("warning: {folder}: {error}: answers are not stored -> name another folder with `--cache DIR`");
-            Ok(None)
-        }
-    }
+    let problem = match AnswerCache::default_folder() {
+        None => "the environment names no home folder for the answer cache".to_owned(),
+        Some(folder) => match AnswerCache::open(&folder, cache::LIMIT) {
+            Ok(cache) => return Ok(Ok(cache)),
+            Err(error) => format!("{}: {error}", folder.display()),
+        },
+    };
+    tell!("warning: {problem}: answers are not stored -> name a folder with `--cache DIR`");
+    Ok(Err(NoCache::Unusable))
 }
 
 /// Loads the cases to evaluate, and returns their source and split too. Where `--data` has cases of one split only,

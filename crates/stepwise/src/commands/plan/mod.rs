@@ -13,6 +13,7 @@ use stepwise_trainer::cases::Cases;
 use stepwise_trainer::evaluation::suite::{check_rules, recipe_suite};
 use stepwise_trainer::preflight::leaks;
 use stepwise_trainer::preflight::plan_summary::{self, PlanSummary};
+use stepwise_trainer::preflight::schedule_notes;
 
 use crate::exit::{CommandResult, Failure};
 use crate::folder;
@@ -43,7 +44,9 @@ pub fn run(recipe: &Recipe, path: &Path, file: Option<&Path>) -> CommandResult {
     let run_plan = RunPlan::new(recipe, &cases).map_err(Failure::input)?;
     let plan_summary = PlanSummary::new(recipe, &cases, &run_plan);
     say!("{}", table::text(&plan_summary));
-    plan_summary.idle(recipe).iter().for_each(|line| tell!("warning: {line}"));
+    let warnings = [plan_summary.idle(recipe), schedule_notes::warnings(recipe, &run_plan)].concat();
+    warnings.iter().for_each(|line| tell!("warning: {line}"));
+    schedule_notes::single_steps(recipe, &run_plan).iter().for_each(|line| tell!("{line}"));
     let Some((file, form)) = file else { return Ok(()) };
 
     let steps: Vec<PlannedStep<'_>> = plan_summary::steps(recipe, &cases, &run_plan).collect();

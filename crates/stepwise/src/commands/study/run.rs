@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use stepwise_config::path::quoted;
 use stepwise_study::Study;
 use stepwise_study::budget::EQUAL;
 use stepwise_study::manifest::Manifest;
@@ -70,7 +71,7 @@ pub fn run(args: &Args) -> CommandResult {
     let jobs = args.jobs.map_or(devices.len(), |jobs| jobs as usize);
     jobs::run(&study, jobs, &devices)?;
     say!("study   {}", study.file.output_dir.display());
-    say!("next    stepwise study report {}", args.study.display());
+    say!("next    stepwise study report {}", quoted(&args.study));
     Ok(())
 }
 
