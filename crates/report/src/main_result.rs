@@ -1,5 +1,6 @@
 //! Main result of a report, with a few further numbers on cards.
 
+use stepwise_benchmark::stats::FEWEST_CLUSTERS;
 use stepwise_benchmark::summary::{Estimate, Summary};
 
 use super::epsilon;
@@ -96,20 +97,24 @@ fn hero(input: &ReportInput<'_>, last: &Summary) -> String {
     )
 }
 
-fn verdict(gain: Estimate) -> &'static str {
-    match gain.ci {
-        Some([low, _]) if low > 0.0 => "Better than its base: the interval lies above zero.",
-        Some([_, high]) if high < 0.0 => "Worse than its base: the interval lies below zero.",
-        Some(_) => "No difference shown: the interval includes zero.",
-        None => "Too few groups for an interval.",
+/// Says what the gain shows. A claim needs enough patients and questions, whatever the interval is.
+fn verdict(gain: Estimate) -> String {
+    match gain.value.filter(|_| gain.is_clear()) {
+        Some(value) if value > 0.0 => "Better than its base: the interval lies above zero.".into(),
+        Some(_) => "Worse than its base: the interval lies below zero.".into(),
+        None if gain.clusters < FEWEST_CLUSTERS => format!(
+            "No claim: the number rests on {} patients or questions, and a claim needs {FEWEST_CLUSTERS} of both.",
+            gain.clusters
+        ),
+        None => "No difference shown.".into(),
     }
 }
 
 fn tone(gain: Estimate) -> &'static str {
-    match gain.ci {
-        Some([low, _]) if low > 0.0 => "up",
-        Some([_, high]) if high < 0.0 => "down",
-        _ => "even",
+    match gain.value.filter(|_| gain.is_clear()) {
+        Some(value) if value > 0.0 => "up",
+        Some(_) => "down",
+        None => "even",
     }
 }
 

@@ -77,9 +77,8 @@ fn endpoints(summary: &Summary) -> ReportTable {
             Cell::Share(endpoint.base),
             Cell::Share(Some(endpoint.estimate)),
             Cell::Gain(endpoint.gain, endpoint.better),
-            Cell::text(endpoint.test),
-            Cell::P(endpoint.p),
-            Cell::P(endpoint.p_adjusted),
+            Cell::P(endpoint.gain.and_then(|gain| gain.p)),
+            Cell::P(endpoint.gain.and_then(|gain| gain.p_adjusted)),
         ]
     });
     ReportTable::new(
@@ -90,7 +89,6 @@ fn endpoints(summary: &Summary) -> ReportTable {
             ("base", "base"),
             ("now", "model"),
             ("gain", "gain, percentage points"),
-            ("test", "test"),
             ("p", "p"),
             ("p_adjusted", "p, adjusted"),
         ],

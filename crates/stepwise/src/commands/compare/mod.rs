@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use stepwise_benchmark::compare::{Comparison, Side, compare, foreign};
 use stepwise_benchmark::plan::Plan;
-use stepwise_benchmark::stats::Bootstrap;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::summary::Summary;
 use stepwise_data::case::{Case, Split};
@@ -89,7 +88,7 @@ pub fn run(args: &Args) -> CommandResult {
     }
     let side_a = Side { name: &a.name, outcomes: &of_a, history: a.history.as_ref() };
     let side_b = Side { name: &b.name, outcomes: &of_b, history: b.history.as_ref() };
-    let comparison = compare(&suite, side_a, side_b, &reference, Bootstrap::default()).map_err(Failure::input)?;
+    let comparison = compare(&suite, side_a, side_b, &reference).map_err(Failure::input)?;
     print(args, &comparison)
 }
 
