@@ -153,11 +153,13 @@ for groups, mean_size, spread in [(8, 3, 0.5), (30, 4, 2.0)]:
         "mean_size": counts.mean(),
     })
 
-z = scipy.stats.norm.ppf(0.975) + scipy.stats.norm.ppf(0.8)
-reference["minimum_detectable_difference"] = [
-    {"pairs": n, "discordant": p, "design_effect": deff, "difference": float(z * np.sqrt(deff * p / n))}
-    for n, p, deff in [(2000, 0.2, 1.48), (64, 0.35, 1.0)]
-]
+reference["minimum_detectable_difference"] = []
+for n, p, deff, degrees, level in [(2000, 0.2, 1.48, 59, 0.05), (64, 0.35, 1.0, 7, 0.01)]:
+    t = scipy.stats.t(degrees)
+    difference = float((t.ppf(1 - level / 2) + t.ppf(0.8)) * np.sqrt(deff * p / n))
+    reference["minimum_detectable_difference"].append({
+        "pairs": n, "discordant": p, "design_effect": deff, "degrees": degrees, "level": level, "difference": difference,
+    })
 
 path = pathlib.Path(__file__).with_name("stats.json")
 lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in reference.items()]
