@@ -26,7 +26,8 @@ pub struct RobustnessPoint {
 }
 
 impl RobustnessPoint {
-    /// Reads clean accuracy and accuracy under `condition` from a summary; None where either is not defined.
+    /// Reads clean accuracy and accuracy under the condition with id `condition` from a summary. None where the summary
+    /// lacks one of them or it has no value.
     #[must_use]
     pub fn of(summary: &Summary, condition: &str) -> Option<Self> {
         let clean = summary.estimate("accuracy:clean")?;
@@ -34,7 +35,8 @@ impl RobustnessPoint {
         Some(Self { clean: clean.value?, attacked: attacked.value?, n: clean.n.min(attacked.n) })
     }
 
-    /// Reads the points of the reference models to which a line is fitted: those with both accuracies.
+    /// Reads the points of the reference models to which a line is fitted, in their order. `attack` is the id of a
+    /// condition; models without both accuracies are left out.
     #[must_use]
     pub fn all(reference: &[&Summary], attack: &str) -> Vec<Self> {
         reference.iter().filter_map(|summary| Self::of(summary, attack)).collect()
@@ -47,7 +49,8 @@ impl RobustnessPoint {
     }
 }
 
-/// Log-odds of a share strictly between 0 and 1.
+/// Computes the log-odds, `ln(share / (1 - share))`, of a share strictly between 0 and 1; infinite or NaN for other
+/// values.
 #[must_use]
 pub fn logit(share: f64) -> f64 {
     (share / (1.0 - share)).ln()
@@ -57,7 +60,8 @@ impl RobustnessLine {
     /// Smallest number of reference points to which a line is fitted.
     pub const FEWEST: usize = 3;
 
-    /// Fits the line of clean accuracy and accuracy under `attack` to the reference models.
+    /// Fits the line of clean accuracy and accuracy under the condition with id `attack` to the summaries of the
+    /// reference models.
     ///
     /// # Errors
     /// Returns the reason why no line can be used: there are fewer than [`Self::FEWEST`] models; the 95 % intervals of

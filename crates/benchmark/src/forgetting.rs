@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::retention::{StageAccuracies, backward_transfer, retention};
 use crate::summary::{Estimate, Summary};
 
-/// Schema name of `forgetting.json`.
+/// Schema name and version of `forgetting.json`, which a training run writes.
 pub const SCHEMA: &str = "forgetting/1";
 
 /// Clean accuracy of the four stages before the first phase and after every phase.
@@ -16,7 +16,7 @@ pub struct Forgetting {
     pub schema: String,
     /// Clean accuracy of the untouched base, stages 1 to 4; None where a stage has no items.
     pub base: [Option<Estimate>; 4],
-    /// Rows of the phases, in training order.
+    /// Rows of the finished phases, in training order; empty before the end of the first.
     pub phases: Vec<PhaseRow>,
     /// Mean change of a stage's accuracy since the first phase that trained on it (Lopez-Paz and Ranzato, 2017). None
     /// where no stage was trained on before the last phase.
@@ -50,13 +50,15 @@ fn values(accuracy: &[Option<Estimate>; 4]) -> StageAccuracies {
 }
 
 impl Forgetting {
-    /// Starts a matrix without phases from the summary of the base.
+    /// Creates a matrix without phases from `base`, the summary of the untouched base model.
     #[must_use]
     pub fn new(base: &Summary) -> Self {
         Self { schema: SCHEMA.to_owned(), base: accuracy(base), phases: Vec::new(), backward_transfer: None }
     }
 
-    /// Adds the row of a finished phase and updates the backward transfer.
+    /// Adds the row of a finished phase and updates the backward transfer. `stages` are the clinical stages that the
+    /// phase trained on, without replayed ones; `epoch` and `step` are the completed epochs and optimiser steps of the
+    /// run; `summary` is the evaluation at the end of the phase.
     pub fn push(&mut self, phase: &str, stages: &[u8], epoch: u32, step: u64, summary: &Summary) {
         let row =
             PhaseRow { phase: phase.to_owned(), stages: stages.to_vec(), epoch, step, accuracy: accuracy(summary) };
@@ -64,8 +66,8 @@ impl Forgetting {
         self.count();
     }
 
-    /// Removes the rows of phases that ended after epoch `epoch` of the run: a run resumed before their end trains
-    /// them again.
+    /// Removes the rows of phases that ended after epoch `epoch` of the run, and updates the backward transfer: a run
+    /// resumed before their end trains them again.
     pub fn keep_through(&mut self, epoch: u32) {
         self.phases.retain(|row| row.epoch <= epoch);
         self.count();
@@ -76,14 +78,16 @@ impl Forgetting {
         self.backward_transfer = backward_transfer(&accuracies, self.learned());
     }
 
-    /// For stages 1 to 4, the index in `phases` of the first phase that trained on the stage; None where no phase did.
+    /// Returns, for stages 1 to 4, the index in `phases` of the first phase that trained on the stage; None where no
+    /// phase did.
     #[must_use]
     pub fn learned(&self) -> [Option<usize>; 4] {
         [1, 2, 3, 4].map(|stage| self.phases.iter().position(|row| row.stages.contains(&stage)))
     }
 
-    /// For stages 1 to 4, the best accuracy of the base and the earlier phases less the accuracy after the last phase
-    /// (Chaudhry et al., 2018); negative where the last accuracy is the best. None without phases or without items.
+    /// Computes, for stages 1 to 4, the best accuracy of the base and the earlier phases less the accuracy after the
+    /// last phase (Chaudhry et al., 2018); negative where the last accuracy is the best. None without phases or where a
+    /// stage has no items.
     #[must_use]
     pub fn forgotten(&self) -> [Option<f64>; 4] {
         let stops = std::iter::once(&self.base).chain(self.phases.iter().map(|row| &row.accuracy));
@@ -91,7 +95,8 @@ impl Forgetting {
         kept.map(|kept| kept.map(|kept| kept.forgetting()))
     }
 
-    /// Returns the matrix as a Markdown table; accuracies of stages that the phase itself trained on are bold.
+    /// Returns the matrix as a Markdown table, followed by a line with the backward transfer. Accuracies of stages that
+    /// the phase itself trained on are bold; a dash marks a stage without items.
     #[must_use]
     pub fn markdown(&self) -> String {
         let cell = |estimate: Option<Estimate>, taught: bool| match estimate.and_then(|estimate| estimate.value) {

@@ -17,10 +17,10 @@ use crate::perturb::support::mark::Style;
 use crate::plan::Plan;
 use crate::score::fold;
 
-/// Behaviour of a mock model.
+/// Behaviour of a mock model: a function from a question to the text of its answer.
 pub trait Policy {
-    /// Returns the text of the answer. Where options are scored and the text is none of them, every option gets the
-    /// log-likelihood NaN.
+    /// Returns the text of the answer to the question in `view`. Where options are scored and the text is none of them,
+    /// every option gets the log-likelihood NaN.
     fn say(&self, view: &PolicyInput<'_>) -> String;
 }
 
@@ -70,8 +70,8 @@ impl PolicyInput<'_> {
         }
     }
 
-    /// Returns the lines of system and user messages that the clean question does not have. Options under another
-    /// letter do not count as added.
+    /// Returns the lines of system and user messages that the clean question does not have; empty for the clean
+    /// question. Options under another letter do not count as added.
     #[must_use]
     pub fn added_lines(&self) -> Vec<String> {
         let lines = |conversation: &stepwise_data::conversation::Conversation| -> Vec<String> {
@@ -94,7 +94,7 @@ impl PolicyInput<'_> {
         added
     }
 
-    /// Returns the first image; `None` without images and for attacked pixels.
+    /// Returns the first image; None where the query shows no image or attacked pixels.
     #[must_use]
     pub fn picture(&self) -> Option<&RgbImage> {
         match self.query.images.first()? {
@@ -104,7 +104,7 @@ impl PolicyInput<'_> {
     }
 }
 
-/// Always gives the right answer.
+/// Policy that always gives the right answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Oracle;
 
@@ -114,7 +114,8 @@ impl Policy for Oracle {
     }
 }
 
-/// Gives the answer that an added line names. Without such a line it behaves like the inner policy.
+/// Policy that gives the answer that an added line of the prompt names. Without such a line it gives the answer of the
+/// inner policy.
 #[derive(Clone, Copy, Debug)]
 pub struct HintFollower<P>(pub P);
 
@@ -135,7 +136,7 @@ impl<P: Policy> Policy for HintFollower<P> {
     }
 }
 
-/// Ignores the image: always gives the first stored option, "yes", or a fixed number, text or box.
+/// Policy that ignores the image: it always gives the first stored option, "yes", or a fixed number, text or box.
 #[derive(Clone, Copy, Debug)]
 pub struct BlindPrior;
 
@@ -151,7 +152,7 @@ impl Policy for BlindPrior {
     }
 }
 
-/// Gives the option shown last, or the answer of [`BlindPrior`] where there are no options.
+/// Policy that gives the option shown last, or the answer of [`BlindPrior`] where there are no options.
 #[derive(Clone, Copy, Debug)]
 pub struct LastOption;
 
@@ -161,7 +162,7 @@ impl Policy for LastOption {
     }
 }
 
-/// Gives a text that cannot be parsed.
+/// Policy that gives a text that the strict parser cannot parse.
 #[derive(Clone, Copy, Debug)]
 pub struct Unparsable;
 
@@ -171,8 +172,8 @@ impl Policy for Unparsable {
     }
 }
 
-/// Puts the inner policy's answer into a sentence, which the strict parser rejects: a format failure and not
-/// a wrong answer.
+/// Policy that puts the inner policy's answer into a sentence, which the strict parser rejects: a format failure and
+/// not a wrong answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Wordy<P>(pub P);
 
@@ -182,7 +183,7 @@ impl<P: Policy> Policy for Wordy<P> {
     }
 }
 
-/// Exchanges "left" and "right" in the inner policy's answer.
+/// Policy that exchanges the words "left" and "right" in the inner policy's answer.
 #[derive(Clone, Copy, Debug)]
 pub struct LateralitySwapper<P>(pub P);
 
@@ -198,8 +199,8 @@ impl<P: Policy> Policy for LateralitySwapper<P> {
     }
 }
 
-/// Follows drawn marks: right where the mark encloses all evidence, wrong where it does not. Without a mark it behaves
-/// like the inner policy. Marks are found by the colour of the default style.
+/// Policy that follows drawn marks: right where the mark encloses all evidence, wrong where it does not. Without a mark
+/// it gives the answer of the inner policy. Marks are found by the colour of the default style.
 #[derive(Clone, Copy, Debug)]
 pub struct CueFollower<P>(pub P);
 
@@ -223,7 +224,7 @@ fn marked(picture: &RgbImage) -> Option<Rect> {
     })
 }
 
-/// Chooses the abstain option where there is one. Otherwise it behaves like the inner policy.
+/// Policy that chooses the abstain option where there is one. Otherwise it gives the answer of the inner policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Decliner<P>(pub P);
 
@@ -236,7 +237,8 @@ impl<P: Policy> Policy for Decliner<P> {
     }
 }
 
-/// Mock model that answers by its policy and gives no pixel gradients.
+/// Mock model that answers by its policy. It gives no pixel gradients: its pixels are None, and its gradients are an
+/// error.
 #[derive(Debug)]
 pub struct Planted<'a, P> {
     cases: HashMap<&'a str, &'a Case>,
@@ -405,7 +407,7 @@ pub struct Masker {
     pub mask: GradientMasking,
 }
 
-/// Kind of gradient masking.
+/// Way in which a mock model masks its gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GradientMasking {
     /// Gradients are zero, as behind a rounding operation.

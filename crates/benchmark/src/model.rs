@@ -28,7 +28,7 @@ pub struct PixelGrid {
     /// Rows and columns of tiles; an overview of the whole image follows as the last tile. `[0, 0]` for an image
     /// of one tile.
     pub cut: [usize; 2],
-    /// Row-major values; their number is the product of `shape`.
+    /// Row-major values in `0..=1`, or derivatives with respect to them; their number is the product of `shape`.
     pub values: Vec<f32>,
 }
 
@@ -55,7 +55,7 @@ pub struct Query {
     pub condition: String,
     /// Conversation that ends with a user turn; its image parts index [`Query::images`].
     pub conversation: Conversation,
-    /// Images shown.
+    /// Images shown, in the order in which the conversation names them; empty where none is shown.
     pub images: Vec<QueryImage>,
     /// Kind of response requested.
     pub ask: Request,
@@ -75,7 +75,7 @@ pub struct OptionLikelihood {
 pub enum Response {
     /// One score per option, in the order of the query.
     Options(Vec<OptionLikelihood>),
-    /// Generated text.
+    /// Generated text without special tokens.
     Text(String),
 }
 

@@ -22,7 +22,7 @@ pub struct Outcome {
     pub group_id: String,
     /// Id of the item in the case.
     pub item_id: String,
-    /// Clinical stage, 1 to 4.
+    /// Clinical stage, 1 to 4; 0 where another tool gave none.
     pub stage: u8,
     /// Category in the taxonomy.
     pub category: String,
@@ -40,7 +40,7 @@ pub struct Outcome {
     /// Stored index of the chosen option (for yes/no: 0 is yes, 1 is no); `None` where no option was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// Position at which the chosen option was shown, from 0.
+    /// Position at which the chosen option was shown, from 0; `None` where no option was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
     /// Number of options shown; 0 where the answer is not chosen among options.
@@ -66,16 +66,17 @@ pub struct Outcome {
     /// options were scored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub parser: String,
-    /// Mean intersection over union of boxes, 0 to 1; `None` for other answers.
+    /// Agreement of boxes: the sum of the overlaps (intersection over union) of matched boxes over the larger of the
+    /// numbers of right and given boxes, 0 to 1. `None` for other answers and where unparsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iou: Option<f64>,
-    /// Closeness of a generated box, number or text to the right answer.
+    /// Closeness of a generated box, number or text to the right answer; `None` for choices and yes/no questions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measure: Option<Measure>,
-    /// Ids of the items of the case whose answers this item builds on.
+    /// Ids of the items of the case whose answers this item builds on; empty where it builds on none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<String>,
-    /// Id of the item of the case that negates this yes/no question.
+    /// Id of the item of the case that negates this yes/no question; `None` where none is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair_of: Option<String>,
     /// Stored index of the abstain option; `None` where there is none or abstaining is right.
@@ -94,7 +95,7 @@ pub struct Outcome {
 #[serde(deny_unknown_fields)]
 pub struct AttackTrace {
     /// Values on the gradient source: at the start, then after each step. A single-step attack has the start only, and
-    /// random noise has no values.
+    /// random noise has no values. `None` where a value is not finite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Option<f64>>,
     /// Value of the attacked pixels on the evaluated model; `None` unless options were scored.
@@ -126,7 +127,8 @@ impl Outcome {
         self.verdict == Verdict::Right
     }
 
-    /// Returns whether the model's answer is `named`: the same stored option, or the same text.
+    /// Returns whether the model's answer is `named`: the same stored option, or the same text where neither is an
+    /// option. False where unparsed.
     #[must_use]
     pub fn gives(&self, named: &Named) -> bool {
         match (named.index, self.index, &self.answer) {

@@ -22,9 +22,9 @@ pub struct Plan<'a> {
     pub suite: &'a Suite,
     /// All cases given. Swapped images may come from cases that are not evaluated.
     pub pool: Pool<'a>,
-    /// Indices of the evaluated cases in the pool, ascending.
+    /// Indices of the evaluated cases in the pool, ascending; empty where no case has an item in the suite's subset.
     pub chosen: Vec<usize>,
-    /// Questions sorted by case, item and condition.
+    /// Questions, sorted by case, item and condition.
     pub entries: Vec<PlanEntry>,
     /// For each condition of the suite, the number of items of the chosen cases that are left out, by reason.
     pub skipped: Vec<BTreeMap<&'static str, usize>>,
@@ -39,17 +39,19 @@ pub struct Plan<'a> {
 pub struct PlanEntry {
     /// Index of the case in the pool.
     pub case: usize,
-    /// Index of the item in its chain.
+    /// Index of the item in the chain of the case.
     pub item: usize,
     /// Index of the condition in the suite.
     pub condition: usize,
 }
 
-/// Reason for items above a condition's `max_items`.
+/// Reason, in [`Plan::skipped`], for items above a condition's `max_items`.
 pub const CAPPED: &str = "above the condition's cap on items";
 
 impl<'a> Plan<'a> {
-    /// Plans `suite` over `cases`. The clean question of every answer that another condition repeats is always planned.
+    /// Plans `suite` over `cases`, whose ids must be unique. Items outside a subset, above a cap, or to which a
+    /// condition does not apply are counted in [`Plan::skipped`]. The clean question of every answer that another
+    /// condition repeats is always planned.
     #[must_use]
     pub fn new(suite: &'a Suite, cases: &'a [Case]) -> Self {
         let pool = Pool::new(cases);
@@ -108,8 +110,11 @@ impl<'a> Plan<'a> {
         Self { suite, pool, chosen, entries: entries.into_iter().collect(), skipped, replaced, moved }
     }
 
-    /// Returns case and item of an entry, with the regions and the item that the entry's condition puts in place of
-    /// the stored ones.
+    /// Returns case and item of an entry, with the regions and the item that the entry's condition puts in place of the
+    /// stored ones.
+    ///
+    /// # Panics
+    /// When the pool has no such case or item.
     #[must_use]
     pub fn item(&self, entry: PlanEntry) -> (&Case, &Item) {
         let stored = &self.pool.cases()[entry.case];
@@ -117,7 +122,7 @@ impl<'a> Plan<'a> {
         (case, self.replaced.get(&entry).unwrap_or(&case.chain[entry.item]))
     }
 
-    /// Returns the entry of an item under a condition, or `None` where the plan does not ask it.
+    /// Returns the entry of an item under a condition, all given by id; None where the plan does not ask it.
     #[must_use]
     pub fn entry(&self, case_id: &str, item_id: &str, condition: &str) -> Option<PlanEntry> {
         let case = self.pool.number(case_id)?;
@@ -140,7 +145,8 @@ impl<'a> Plan<'a> {
         self.condition(entry).perturbation.perturb(&self.scene(entry)).ok()
     }
 
-    /// Returns the entry's stored item with its case, the pool and the suite's random draws.
+    /// Returns the input of the entry's perturbation: the stored item with its case, the pool and the suite's random
+    /// draws.
     #[must_use]
     pub fn scene(&self, entry: PlanEntry) -> Scene<'_> {
         let case = &self.pool.cases()[entry.case];

@@ -9,7 +9,8 @@ use super::stats::inference::smallest_p;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 
-/// Assumed correlation within groups where no outcomes are known.
+/// Correlation of right answers within groups, 0 to 1, that is assumed where no outcomes are known. It is a choice of
+/// this benchmark.
 pub const ASSUMED_CORRELATION: f64 = 0.3;
 
 /// Assumed correlation of the difference between two models within a question: the value where each model's accuracy
@@ -133,7 +134,7 @@ impl fmt::Display for Power {
 }
 
 /// Returns the text printed before a run: the assumptions, one line for each condition with `is_shown`, and one line
-/// for all other conditions that have items.
+/// for all other conditions that have items. Lines are joined by line feeds, without one at the end.
 #[must_use]
 pub fn describe(power: &[Power]) -> String {
     let mut lines = vec![format!(

@@ -6,14 +6,14 @@ use crate::summary::Summary;
 /// Accuracy of one clinical stage over the epochs of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retention {
-    /// Largest accuracy of any epoch but the last.
+    /// Largest accuracy of any epoch but the last, 0 to 1.
     pub best: f64,
-    /// Accuracy after the last epoch.
+    /// Accuracy after the last epoch, 0 to 1.
     pub last: f64,
 }
 
 impl Retention {
-    /// Forgetting: best less last (Chaudhry et al., 2018). Negative where the last epoch is the best.
+    /// Computes the forgetting: best less last (Chaudhry et al., 2018). Negative where the last epoch is the best.
     #[must_use]
     pub fn forgetting(&self) -> f64 {
         self.best - self.last
@@ -23,14 +23,14 @@ impl Retention {
 /// Clean accuracy of stages 1 to 4 after one epoch; None where a stage has no items.
 pub type StageAccuracies = [Option<f64>; 4];
 
-/// Reads the clean accuracies of the stages from the summary of one epoch.
+/// Reads the clean accuracies of stages 1 to 4 from the summary of one epoch; None where a stage has no items.
 #[must_use]
 pub fn stage_accuracies(summary: &Summary) -> StageAccuracies {
     [1, 2, 3, 4].map(|stage| summary.estimate(&format!("accuracy:clean:stage_{stage}")).and_then(|found| found.value))
 }
 
-/// Returns the best and the last accuracy of stages 1 to 4. None with fewer than two epochs, or where a stage has
-/// no items.
+/// Returns the best and the last accuracy of stages 1 to 4; `epochs` are in training order. None with fewer than two
+/// epochs, or where a stage has no items.
 #[must_use]
 pub fn retention(epochs: &[StageAccuracies]) -> [Option<Retention>; 4] {
     [0, 1, 2, 3].map(|stage| {

@@ -13,8 +13,8 @@ pub struct SuiteRng {
 }
 
 impl SuiteRng {
-    /// Returns the random generator for `purpose`, applied to the thing that the ids in `about` identify. Equal
-    /// arguments give equal generators, so draws are the same at every epoch.
+    /// Returns the random generator for the draws named `purpose` about the thing that the ids in `about` identify,
+    /// such as case and item. Equal arguments give equal generators, so draws are the same at every epoch.
     #[must_use]
     pub fn stream(self, purpose: &str, about: &[&str]) -> ChaCha8Rng {
         let version = format!("suite/{}", self.version);

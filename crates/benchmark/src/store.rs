@@ -42,8 +42,9 @@ pub struct Journal {
 const TORN: &[u8] = b"torn\n\n";
 
 impl Journal {
-    /// Opens or creates a journal and returns the outcomes of its complete batches. A batch that is incomplete or was
-    /// written by another version is ignored, and its questions are asked again.
+    /// Opens the journal at `path`, or creates it with its folders, and returns the outcomes of its complete batches. A
+    /// batch that is incomplete or was written by another version is ignored, and its questions are asked again. An
+    /// incomplete last batch is closed in the file.
     ///
     /// # Errors
     /// When the folder or the file cannot be created, read or written.
@@ -74,7 +75,8 @@ impl Journal {
         Ok((Self { path: path.to_owned(), file }, held))
     }
 
-    /// Appends a batch of outcomes. The operating system has them when this returns; they are not synced to the disk.
+    /// Appends the outcomes as one batch; nothing is written for an empty slice. The operating system has them when
+    /// this returns; they are not synced to the disk.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -93,7 +95,8 @@ impl Journal {
     }
 }
 
-/// Writes all outcomes to `path` atomically and creates the parent folder where it is missing.
+/// Writes all outcomes to `path`, one JSON line each, and creates the parent folder where it is missing. An existing
+/// file is replaced atomically.
 ///
 /// # Errors
 /// When the file cannot be written; an existing file at `path` is then unchanged.
@@ -110,7 +113,7 @@ pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), StoreError> {
     file.commit().map_err(io_error)
 }
 
-/// Reads all outcomes of a file.
+/// Reads all outcomes of a JSON Lines file; empty lines are ignored.
 ///
 /// # Errors
 /// [`StoreError::Io`] when the file cannot be read; [`StoreError::Lines`] with every line that is not an outcome.

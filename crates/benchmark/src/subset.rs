@@ -3,23 +3,24 @@
 use serde::Deserialize;
 use stepwise_data::case::{Case, Item};
 
-/// Reason for items outside the subset of the suite or the condition.
+/// Reason, in [`Plan::skipped`](crate::plan::Plan::skipped), for items outside the subset of the suite or the
+/// condition.
 pub const OUTSIDE: &str = "outside the subset that the suite asks";
 
 /// Filter by stage, category and modality. An item must match every list; a list of `None` matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subset {
-    /// Clinical stages, 1 to 4.
+    /// Clinical stages, 1 to 4; None matches all stages.
     pub stages: Option<Vec<u8>>,
-    /// Categories, spelled as in the items.
+    /// Categories, spelled as in the items; None matches all categories.
     pub categories: Option<Vec<String>>,
-    /// Modalities, spelled as in the cases.
+    /// Modalities, spelled as in the cases; None matches all modalities.
     pub modalities: Option<Vec<String>>,
 }
 
 impl Subset {
-    /// Returns whether `item` of `case` matches the filter.
+    /// Returns whether `item` of `case` matches all three lists of the filter.
     #[must_use]
     pub fn holds(&self, case: &Case, item: &Item) -> bool {
         let among = |list: &Option<Vec<String>>, value: &str| {

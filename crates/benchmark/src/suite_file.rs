@@ -28,7 +28,7 @@ pub enum SuiteError {
         /// Error of the file system.
         source: std::io::Error,
     },
-    /// The content of the file is invalid.
+    /// The content of the file is invalid: every problem that was found.
     #[error("{}", .0.join("\n"))]
     Content(
         /// One message per problem, each with file and line.
@@ -100,7 +100,7 @@ impl Suite {
         Self::parse(FULL, Path::new("full.toml")).expect("the built-in suite is read by a test")
     }
 
-    /// Reads and validates a suite file.
+    /// Reads and validates the suite file at `path`.
     ///
     /// # Errors
     /// [`SuiteError::Read`] when the file cannot be read; [`SuiteError::Content`] with all problems of the file.
@@ -110,7 +110,7 @@ impl Suite {
         Self::parse(&text, path)
     }
 
-    /// Reads a suite from TOML; messages name `path`.
+    /// Reads and validates a suite from TOML text. `path` is only named in messages; no file is read.
     ///
     /// # Errors
     /// [`SuiteError::Content`] with all problems of the text.

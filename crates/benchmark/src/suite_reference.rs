@@ -196,7 +196,7 @@ static PARAMETERS: &[Parameter] = &[
     ),
 ];
 
-/// Renders the reference page in Markdown.
+/// Renders the reference page of suites, `docs/suite.md`, in Markdown, from the code that reads suites.
 #[must_use]
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();

@@ -26,7 +26,7 @@ use crate::score;
 /// Longest side of an embedded image, in pixels.
 const SIDE: u32 = 320;
 
-/// One mistake: an item as shown and answered.
+/// One mistake of a model: an item as shown and answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorstCase {
     /// Id of the case.
@@ -37,25 +37,27 @@ pub struct WorstCase {
     pub stage: u8,
     /// Id of the condition.
     pub condition: String,
-    /// Description of the condition's kind.
+    /// Description of the condition's kind, as in the registry of kinds.
     pub about: String,
     /// Conversation as shown to the model, with the model's own earlier answers where the condition repeats them.
     pub turns: Vec<Turn>,
-    /// Right answer.
+    /// Right answer in words.
     pub gold: String,
     /// Whether the base answered the same item under the same condition.
     pub base_asked: bool,
-    /// Answer of the base; `None` when unparsed.
+    /// Answer of the base; `None` when it was unparsed or the base was not asked.
     pub base: Option<String>,
-    /// Whether the base's answer was right.
+    /// Whether the base's answer was right; false where the base was not asked.
     pub base_right: bool,
     /// Answer of the model; `None` when unparsed.
     pub now: Option<String>,
-    /// Answer of the model to the clean question; `None` where this is the clean question or its answer was unparsed.
+    /// Answer of the model to the clean question; `None` where this is the clean question, or its answer was unparsed
+    /// or is unknown.
     pub clean: Option<String>,
-    /// Answer that the condition suggests.
+    /// Answer that the condition suggests; `None` where it suggests none.
     pub named: Option<String>,
-    /// Images: as stored, as shown, and the difference, where they differ.
+    /// Images, each with a caption: as stored, as shown, and the amplified change, where they differ. Empty for a case
+    /// without images.
     pub views: Vec<ImageView>,
 }
 
@@ -82,13 +84,13 @@ pub enum Speaker {
 /// One image of a mistake.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageView {
-    /// Caption.
+    /// Caption, as plain text.
     pub caption: String,
-    /// Image as a data URI, at most 320 pixels on the longest side.
+    /// Image as a PNG data URI, at most 320 pixels on the longest side.
     pub picture: String,
     /// Width and height of the image in pixels, before it was made smaller; outlines use these pixels.
     pub size: [u32; 2],
-    /// Corners of each evidence region, in pixels of `size`.
+    /// Corners `[x, y]` of each evidence region, in pixels of `size`; empty where no evidence is marked.
     pub outlines: Vec<Vec<[f64; 2]>>,
 }
 
@@ -96,14 +98,15 @@ pub struct ImageView {
 pub struct LiveModels<'a> {
     /// The evaluated model.
     pub model: &'a mut dyn Model,
-    /// Model whose gradients transfer attacks used.
+    /// Model whose gradients transfer attacks used; with None their attacked images are left out.
     pub surrogate: Option<Surrogate<'a>>,
 }
 
 /// Picks at most `most` mistakes of the `tuned` model: wrong under an attack and right without it, or wrong without
-/// attack where the base was right. Mistakes where the base was right come first, then the most confident ones. A case
-/// appears once; a condition appears again only when the other conditions have no further case. Attacked images are
-/// re-created with `at_hand`; with `None` they are left out.
+/// attack where the base was right. `tuned` and `base` are outcomes of entries of `plan`; others are ignored. Mistakes
+/// where the base was right come first, then the most confident ones. A case appears once; a condition appears again
+/// only when the other conditions have no further case. Attacked images are re-created with `at_hand`; with `None` they
+/// are left out.
 ///
 /// # Errors
 /// When an image cannot be read, or a model fails while an attack is re-created.

@@ -6,21 +6,21 @@ use toml::de::{DeTable, DeValue};
 
 use crate::problem::{Excerpt, Location, Problem, Source};
 
-/// A value and its position.
+/// Value of a TOML file with its position.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Value.
+    /// Value as TOML has it, with positions inside lists and tables.
     pub value: Value,
-    /// Position in the source text.
+    /// Position of the value in the source text.
     pub at: Location,
 }
 
-/// A TOML value.
+/// TOML value; tables and lists keep the position of everything inside.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// String.
     Text(String),
-    /// Whole number; TOML allows 64 bits with sign.
+    /// Whole number. A number that does not fit becomes `i128::MAX`, which is outside every range.
     Integer(i128),
     /// Number with a fraction or exponent, `nan` or `inf`.
     Float(f64),
@@ -34,10 +34,10 @@ pub enum Value {
     Table(Table),
 }
 
-/// A table, with its keys in the order of the file.
+/// Table: key names with position and value, in the order of the file.
 pub type Table = IndexMap<String, Entry>;
 
-/// Position of a key, and its value.
+/// Key of a table: its position and its value.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Position of the key.
@@ -47,7 +47,8 @@ pub struct Entry {
 }
 
 impl Value {
-    /// Name of the type for messages: `a string`, `a whole number`, ...
+    /// Returns the name of the type for messages: `a string`, `a whole number`, `a number with a fraction`,
+    /// `true or false`, `a date`, `a list` or `a table`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
@@ -62,7 +63,8 @@ impl Value {
 }
 
 impl Node {
-    /// The value without its position. A date becomes the string `a date`, because no key accepts either.
+    /// Returns the value without its position. A date becomes the string `a date`, because no key accepts either. A
+    /// whole number beyond the range of TOML becomes the largest of TOML.
     pub fn plain(&self) -> toml::Value {
         match &self.value {
             Value::Text(text) => text.clone().into(),
@@ -79,7 +81,7 @@ impl Node {
     }
 }
 
-/// The sources of a configuration (the file, then each `--set` argument) and their combined table.
+/// Sources of a configuration (the file, then each `--set` argument) and their combined table.
 #[derive(Debug)]
 pub struct Document {
     /// Texts that positions refer to: the file, then each `--set` argument.
@@ -89,7 +91,10 @@ pub struct Document {
 }
 
 impl Document {
-    /// Parses `text` and applies each of `overrides` (`lora.r=32`) to it. `name` is the file's path, for messages.
+    /// Parses `text` and applies each of `overrides`, the arguments of `--set` such as `lora.r=32`, to it in
+    /// order. `name` is the file's path, for messages. An override replaces a value of the file or adds a key;
+    /// a value that is not TOML is taken as a string. Elements of a list are named by their number from 0, as
+    /// in `curriculum.phase.0.replay=0.1`.
     ///
     /// # Errors
     /// When the text is not TOML or an override is malformed; all problems are returned.

@@ -3,35 +3,39 @@
 use crate::nearest::nearest;
 use crate::reference::{Key, Reference};
 
-/// Names that other tools use for keys of a file format.
+/// Names that other tools use for keys of a file format. [`Findings::problems`](crate::section::Findings::problems)
+/// makes hints from them, and the reference page lists them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ForeignKeys {
-    /// Name in another tool, and name of the key here.
+    /// Pairs of a name in another tool and the name of the key here.
     pub aliases: &'static [(&'static str, &'static str)],
-    /// Keys without a counterpart here, with what to do instead if there is something.
+    /// Pairs of a key without a counterpart here and advice on what to do instead; None when there is no advice.
     pub unsupported: &'static [(&'static str, Option<&'static str>)],
 }
 
 impl ForeignKeys {
-    /// Name here of a key that other tools call `name`.
+    /// Returns the name here of a key that other tools call `name`; None when `name` is no such alias.
     #[must_use]
     pub fn alias(&self, name: &str) -> Option<&'static str> {
         self.aliases.iter().find(|(alias, _)| *alias == name).map(|(_, ours)| *ours)
     }
 
-    /// `Some` when `name` is a key of other tools that is not supported here; the inner value says what to do instead.
+    /// Returns `Some` when `name` is a key of other tools that is not supported here, else None. The inner value is
+    /// advice on what to do instead; None when there is no advice.
     #[must_use]
     pub fn unsupported(&self, name: &str) -> Option<Option<&'static str>> {
         self.unsupported.iter().find(|(unsupported, _)| *unsupported == name).map(|(_, instead)| *instead)
     }
 
-    /// Every alias with the key of `known` that it stands for.
+    /// Returns every alias with the key of `known` that it stands for, in the order of [`ForeignKeys::aliases`]. An
+    /// alias whose key is not in `known` is left out.
     pub fn keys<'a>(&self, known: &'a [Key]) -> impl Iterator<Item = (&'static str, &'a Key)> {
         self.aliases.iter().filter_map(|(alias, ours)| Some((*alias, owner(ours, "", known)?)))
     }
 }
 
-/// Message and help for a name that is not a key of `section`. `known` holds all keys.
+/// Returns message and help for a name that is not a key of `section`. The help is None when the section has no keys.
+/// `reference` holds all keys and tables.
 pub(crate) fn unknown(
     section: &str,
     name: &str,

@@ -4,33 +4,33 @@
 use std::fmt::{self, Display};
 use std::ops::{Bound, RangeBounds};
 
-/// The largest whole number of TOML.
+/// Largest whole number of TOML, 2^63 - 1. Larger numbers are refused for every key.
 pub const INTEGER_MAX: u64 = i64::MAX as u64;
 
-/// Type of a value.
+/// Type of the values that a key accepts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ValueKind {
-    /// Reads true or false.
+    /// True or false.
     Flag,
-    /// A whole number from the first to the second bound, both included.
+    /// Whole number from the first to the second bound, both included.
     Integer(u64, u64),
-    /// A finite number between two bounds.
+    /// Finite number between the first and the second bound; whole numbers are accepted.
     Number(Bound<f64>, Bound<f64>),
-    /// One of these words.
+    /// One of these words, as a string.
     Word(Vec<&'static str>),
-    /// A string that is not empty.
+    /// String that is not empty.
     Text,
-    /// A list of values of one type.
+    /// List of values of one type.
     List(Box<ValueKind>),
-    /// A table with free key names and values of one type.
+    /// Table with free key names and values of one type.
     Map(Box<ValueKind>),
-    /// A value of one of several types.
+    /// Value of one of several types.
     Either(Vec<ValueKind>),
-    /// A value that only the words of [`Accepts`] describe; a schema accepts anything.
+    /// Value that only the words of [`Accepts`] describe; the JSON Schema accepts anything.
     Other,
 }
 
-/// Accepted values of a key: a type, and its description for messages.
+/// Accepted values of a key: a type, and its description for messages and the reference page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepts {
     /// Description, such as `a whole number, at least 1`.
@@ -40,7 +40,7 @@ pub struct Accepts {
 }
 
 impl ValueKind {
-    /// The type of whole numbers within `range`. An open end means [`INTEGER_MAX`], the largest of TOML.
+    /// Returns the type of whole numbers within `range`. An open start means 0, an open end means [`INTEGER_MAX`].
     pub fn integer(range: &impl RangeBounds<u64>) -> Self {
         let least = match range.start_bound() {
             Bound::Included(least) => *least,
@@ -55,17 +55,17 @@ impl ValueKind {
         Self::Integer(least, most)
     }
 
-    /// The type of numbers within `range`.
+    /// Returns the type of finite numbers within `range`.
     pub fn number(range: &impl RangeBounds<f64>) -> Self {
         Self::Number(range.start_bound().cloned(), range.end_bound().cloned())
     }
 
-    /// The type of lists of `of`.
+    /// Returns the type of lists with elements of type `of`.
     pub fn list(of: Self) -> Self {
         Self::List(Box::new(of))
     }
 
-    /// The type with a description of its own.
+    /// Returns the type with the description `words` in place of the description made from the type.
     pub fn called(self, words: impl Into<String>) -> Accepts {
         Accepts { words: words.into(), kind: self }
     }
@@ -112,7 +112,7 @@ impl From<String> for Accepts {
     }
 }
 
-/// Description of a range, such as `, at least 0 and below 1`; empty for a range without ends.
+/// Returns the description of a range, such as `, at least 0 and below 1`; empty for a range without ends.
 pub fn described<T: Display>(range: &impl RangeBounds<T>) -> String {
     let low = match range.start_bound() {
         Bound::Included(low) => Some(format!("at least {low}")),

@@ -1,7 +1,8 @@
 //! Suggestion for a misspelt word.
 
 /// Returns the candidate nearest to a misspelt `word` by Damerau-Levenshtein distance. The distance may be at most a
-/// third of the longer word's length in characters; None when no candidate is that near.
+/// third of the longer word's length in characters; None when no candidate is that near. Of equally near candidates,
+/// the first in alphabetical order is returned.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
-/// A source of values: the file, or one `--set` argument.
+/// Source of values: the file, or one `--set` argument.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The file's path, or `--set`.
+    /// Path of the file, or `--set`.
     pub name: String,
-    /// The whole text.
+    /// Whole text of the file or argument.
     pub text: String,
 }
 
@@ -21,35 +21,35 @@ pub struct Location {
     pub span: Range<usize>,
 }
 
-/// One problem of a configuration file.
+/// Problem of a configuration file. `Display` writes it with excerpt, caret and help, over several lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The problem.
+    /// Description of the problem, without advice.
     pub message: String,
     /// Advice on what to do; None when there is none.
     pub help: Option<String>,
-    /// The place in the source. None when something is missing from the whole file.
+    /// Place in the source; None when something is missing from the whole file.
     pub excerpt: Option<Excerpt>,
 }
 
-/// The line with a problem, and the marked part of it.
+/// Line with a problem, and the marked part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The recipe's path, or `--set`.
+    /// Path of the file, or `--set`.
     pub source: String,
     /// Line number, counted from 1.
     pub line: usize,
     /// Column of the first marked character, counted in characters from 1.
     pub column: usize,
-    /// The whole line without its line break.
+    /// Whole line without its line break; a tab becomes a space.
     pub text: String,
     /// Number of marked characters, at least 1.
     pub width: usize,
 }
 
 impl Excerpt {
-    /// Excerpt of the first line of `span` in `source`. A span past the end of the text points after the
-    /// last character.
+    /// Makes the excerpt of the first line of `span`, a byte range in the text of `source`. A span past the end of the
+    /// text points after the last character.
     pub fn new(source: &Source, span: &Range<usize>) -> Self {
         let text = &source.text;
         let at = |offset: usize| (0..=offset.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);

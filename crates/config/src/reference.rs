@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use crate::kind::Accepts;
 
-/// One key, documented by the code that reads it.
+/// Key of a file format, documented by the code that reads it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     /// Dotted name of its table: `train`, `curriculum.phase`. Empty for the top level.
@@ -14,39 +14,40 @@ pub struct Key {
     pub name: &'static str,
     /// Values that the key accepts.
     pub accepts: Accepts,
-    /// Default as TOML, or in words how it is chosen. None when the key has no default.
+    /// Default as TOML, or in words how it is chosen; None when the key has no default.
     pub default: Option<String>,
     /// Help text: the meaning of the key.
     pub help: &'static str,
-    /// Whether the key is required.
+    /// Whether a file without the key is refused.
     pub required: bool,
 }
 
-/// One table, documented by the code that reads it.
+/// Table of a file format, documented by the code that reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SectionKind {
     /// Whether the table is a list of tables, as in `[[curriculum.phase]]`.
     pub list: bool,
-    /// Description of the table.
+    /// Description of the table; empty when there is none.
     pub about: &'static str,
 }
 
-/// All keys and tables, documented by the code that reads them.
+/// All keys and tables of a file format, documented by the code that reads them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reference {
     /// Keys in the order in which they are read.
     pub keys: Vec<Key>,
-    /// Tables by dotted name; the top level has the empty name.
+    /// Tables by dotted name, in the order in which they are read; the top level has the empty name.
     pub sections: IndexMap<String, SectionKind>,
 }
 
 impl Reference {
-    /// Keys of the table `section`, in the order in which they are read.
+    /// Returns the keys of the table with the dotted name `section`, in the order in which they are read.
     pub fn keys_of(&self, section: &str) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| key.section == section)
     }
 
-    /// Tables directly inside `section`: dotted name, last part of the name, and description.
+    /// Returns the tables directly inside `section`: dotted name, last part of the name, and description. The empty
+    /// `section` is the top level.
     pub fn tables_of<'a>(&'a self, section: &str) -> impl Iterator<Item = (&'a str, &'a str, &'a SectionKind)> {
         let prefix = if section.is_empty() { String::new() } else { format!("{section}.") };
         self.sections.iter().filter_map(move |(full, kind)| {
@@ -55,15 +56,15 @@ impl Reference {
         })
     }
 
-    /// Whether a table is written with a header, as `[train]`. Other tables are written inline, as `synth = { cases =
-    /// 8 }`.
+    /// Returns whether a table is written with a header, as `[train]` or `[[curriculum.phase]]`. Other tables are
+    /// written inline, as `synth = { cases = 8 }`.
     #[must_use]
     pub fn has_header(&self, section: &str) -> bool {
         !section.is_empty()
             && (!section.contains('.') || self.sections.get(section).is_some_and(|section| section.list))
     }
 
-    /// Header of a table: `[train]`, or `[[curriculum.phase]]` for a list of tables.
+    /// Returns the header of a table: `[train]`, or `[[curriculum.phase]]` for a list of tables.
     #[must_use]
     pub fn header(&self, section: &str) -> String {
         match self.sections.get(section) {
@@ -72,7 +73,7 @@ impl Reference {
         }
     }
 
-    /// Name of a table in messages and pages: `[data]`, `[data] synth`, `[[curriculum.phase]] context`.
+    /// Returns the name of a table in messages and pages: `[data]`, `[data] synth`, `[[curriculum.phase]] context`.
     pub fn place(&self, section: &str) -> String {
         match section.rsplit_once('.') {
             Some((outer, name)) if !self.has_header(section) => format!("{} {name}", self.header(outer)),
@@ -80,7 +81,8 @@ impl Reference {
         }
     }
 
-    /// An earlier table with the same keys, values and defaults; None if there is none or `section` has no keys.
+    /// Returns the first table before `section` with the same keys, values and defaults. None if there is none or
+    /// `section` has no keys.
     pub fn like(&self, section: &str) -> Option<&str> {
         let facts = |key: &Key| (key.name, key.accepts.clone(), key.default.clone());
         let same = |other: &&str| self.keys_of(section).map(facts).eq(self.keys_of(other).map(facts));
@@ -90,7 +92,7 @@ impl Reference {
 }
 
 impl Key {
-    /// The default as a TOML value. None when there is no default, or it is described in words.
+    /// Returns the default as a TOML value; None when there is no default, or it is described in words.
     #[must_use]
     pub fn literal_default(&self) -> Option<toml::Value> {
         let mut table = format!("x = {}", self.default.as_deref()?).parse::<toml::Table>().ok()?;

@@ -6,7 +6,7 @@ use crate::foreign_keys::ForeignKeys;
 use crate::reference::{Key, Reference};
 
 impl Reference {
-    /// The reference page in Markdown.
+    /// Returns the reference page in Markdown: `head`, a table of keys for each section, and the names of `foreign`.
     #[must_use]
     pub fn markdown(&self, head: &str, foreign: &ForeignKeys) -> String {
         let mut page = head.to_owned();
@@ -41,7 +41,7 @@ impl Reference {
     }
 }
 
-/// A Markdown table of keys.
+/// Returns a Markdown table of `keys` with the columns key, value, default and meaning, after an empty line.
 pub fn rows<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
     let head = "\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
     keys.fold(head, |table, key| table + &row(key))

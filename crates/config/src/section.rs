@@ -16,7 +16,7 @@ use crate::reference::{Key, Reference};
 /// Words that a key accepts, each with the value that it stands for.
 pub type Words<T> = &'static [(&'static str, T)];
 
-/// Everything found while reading: problems, documented keys and tables, and unknown keys.
+/// Results of reading a file: problems, documented keys and tables, and unknown keys. [`Section`]s add to it.
 #[derive(Default)]
 pub struct Findings {
     problems: RefCell<Vec<(Option<Location>, Problem)>>,
@@ -26,24 +26,29 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Findings of a file that was parsed from `sources`; empty to document the keys without a file.
+    /// Makes empty findings of a file that was parsed from `sources`. Without sources, keys are documented without
+    /// a file.
     pub fn new(sources: Vec<Source>) -> Self {
         Self { sources, ..Self::default() }
     }
 
-    /// Adds a problem; `at` is None when something is missing from the whole file.
+    /// Adds a problem with an excerpt of the place `at`; None when something is missing from the whole file. `help` is
+    /// advice, None when there is none.
+    ///
+    /// # Panics
+    /// When `at` names a source that was not given to [`Findings::new`].
     pub fn report(&self, at: Option<&Location>, message: String, help: Option<String>) {
         let excerpt = at.map(|at| Excerpt::new(&self.sources[at.source], &at.span));
         self.problems.borrow_mut().push((at.cloned(), Problem { message, help, excerpt }));
     }
 
-    /// Every key and table that was read.
+    /// Returns every key and table that was read.
     pub fn reference(self) -> Reference {
         self.reference.into_inner()
     }
 
-    /// All problems, in the order of the file and then of the `--set` arguments. Problems without a position come
-    /// first. Hints about unknown keys are made from `reference` and `foreign`.
+    /// Returns all problems, in the order of the file and then of the `--set` arguments; empty when there is none.
+    /// Problems without a position come first. Hints about unknown keys are made from `reference` and `foreign`.
     pub fn problems(self, reference: &Reference, foreign: &ForeignKeys) -> Vec<Problem> {
         for (section, name, at) in self.unknown.take() {
             let (message, help) = foreign_keys::unknown(&section, &name, reference, foreign);
@@ -55,18 +60,18 @@ impl Findings {
     }
 }
 
-/// One table of a file. Reading a key removes it, so the keys that remain at the end are unknown.
+/// Table of a file that is being read. Reading a key removes it, so the keys that remain at the end are unknown.
 pub struct Section<'a> {
     /// Dotted name; empty for the top level.
     name: String,
-    /// Position of its header or first key; None when the table is not written.
+    /// Position of the header or first key of the table; None when the table is not written.
     pub at: Option<Location>,
     entries: Table,
     findings: &'a Findings,
 }
 
 impl<'a> Section<'a> {
-    /// The top level of a file.
+    /// Makes the section of the top level of a file. All that is read from it is recorded in `findings`.
     pub fn top(entries: Table, findings: &'a Findings) -> Self {
         Self::new(String::new(), None, entries, findings)
     }
@@ -76,13 +81,14 @@ impl<'a> Section<'a> {
         Self { name, at, entries, findings }
     }
 
-    /// Sets the description of the section in the reference.
+    /// Sets the description of the section in the reference, and returns the section.
     pub fn about(self, about: &'static str) -> Self {
         self.findings.reference.borrow_mut().sections.entry(self.name.clone()).or_default().about = about;
         self
     }
 
-    /// Takes the inner table `name`; it is empty when it is not written. Reports a value that is no table.
+    /// Takes the inner table `name` out of this one and returns it as a section; empty when it is not written. Reports
+    /// a value that is no table.
     pub fn section(&mut self, name: &'static str) -> Section<'a> {
         let full = if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) };
         let (at, entries) = match self.entries.shift_remove(name) {
@@ -96,7 +102,8 @@ impl<'a> Section<'a> {
         Section::new(full, at, entries, self.findings)
     }
 
-    /// Takes the inner tables `[[name]]`, in order. Reports values that are no tables.
+    /// Takes the inner tables `[[name]]` out of this one and returns them in order; empty when none is written. Reports
+    /// values that are no tables, and leaves them out.
     pub fn sections(&mut self, name: &'static str) -> Vec<Section<'a>> {
         let full = format!("{}.{name}", self.name);
         self.findings.reference.borrow_mut().sections.entry(full.clone()).or_default().list = true;
@@ -123,12 +130,13 @@ impl<'a> Section<'a> {
         sections
     }
 
-    /// The inner table `name` as a section, from `entries` that were already taken out of this one.
+    /// Makes the inner table `name` from `entries` that were already taken out of this one. `at` is its position, None
+    /// when it is not written.
     pub fn nested(&self, name: &str, at: Option<Location>, entries: Table) -> Section<'a> {
         Section::new(format!("{}.{name}", self.name), at, entries, self.findings)
     }
 
-    /// Removes a key without reading its value. Returns its position, or None when it is not written.
+    /// Removes a key without reading or documenting it. Returns its position; None when it is not written.
     pub fn remove(&mut self, key: &str) -> Option<Location> {
         self.entries.shift_remove(key).map(|entry| entry.key)
     }
@@ -138,39 +146,42 @@ impl<'a> Section<'a> {
         std::mem::take(&mut self.entries)
     }
 
-    /// An empty section with the dotted name `name` and the position of this one.
+    /// Makes an empty section with the whole dotted name `name` and the position of this one, for a table that is
+    /// not written.
     pub fn part(&self, name: &str) -> Section<'a> {
         Section::new(name.to_owned(), self.at.clone(), Table::new(), self.findings)
     }
 
-    /// Whether the key is written.
+    /// Returns whether the key is written and not read yet.
     pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
-    /// Position of the key; None when it is not written.
+    /// Returns the position of a key; None when it is not written or was read already.
     pub fn at(&self, key: &str) -> Option<Location> {
         self.entries.get(key).map(|entry| entry.key.clone())
     }
 
-    /// For two keys that exclude each other: the position of the second, if both are written in the same source, else
-    /// None. Keys in different sources do not conflict, because a `--set` argument replaces the other key of the file.
+    /// Returns for two keys that exclude each other the position of the second, if both are written in the same source,
+    /// else None. Keys in different sources do not conflict, because a `--set` argument replaces the other key of the
+    /// file. `first` and `second` are the positions of the keys, None when a key is not written.
     pub fn rivals(&self, first: Option<&Location>, second: Option<&Location>) -> Option<Location> {
         second.filter(|second| first.is_some_and(|first| first.source == second.source)).cloned()
     }
 
-    /// Reports a problem at `at`, or at the position of the section.
+    /// Reports a problem at `at`; None takes the position of the section. `help` is advice on what to do.
     pub fn report(&self, at: Option<&Location>, message: impl Into<String>, help: impl Into<String>) {
         self.findings.report(at.or(self.at.as_ref()), message.into(), Some(help.into()));
     }
 
-    /// Records every key that was not read as unknown.
+    /// Ends the reading of the table and records every key that was not read as unknown.
     pub fn finish(self) {
         let unknown = self.entries.into_iter().map(|(name, entry)| (self.name.clone(), name, entry.key));
         self.findings.unknown.borrow_mut().extend(unknown);
     }
 
-    /// Reads a whole number; a wrong value is reported, and the default is returned.
+    /// Reads a whole number within `range` and documents the key with `default` and `help`. Returns the default when
+    /// the key is not written. A wrong value is reported, and the default is returned.
     pub fn integer(
         &mut self,
         key: &'static str,
@@ -181,7 +192,8 @@ impl<'a> Section<'a> {
         self.read_integer(key, Some(default.to_string()), &range, help).unwrap_or(default)
     }
 
-    /// Reads an optional whole number; `otherwise` describes the default.
+    /// Reads an optional whole number within `range`; `otherwise` describes the default in the reference, None when
+    /// there is none. Returns None when the key is not written or its value is wrong, which is reported.
     pub fn integer_or(
         &mut self,
         key: &'static str,
@@ -215,12 +227,14 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// Reads a number; whole numbers are accepted.
+    /// Reads a number within `range`; whole numbers are accepted. Returns the default when the key is not written or
+    /// its value is wrong, which is reported.
     pub fn float(&mut self, key: &'static str, default: f64, range: impl RangeBounds<f64>, help: &'static str) -> f64 {
         self.float_or(key, Some(&toml::Value::Float(default).to_string()), range, help).unwrap_or(default)
     }
 
-    /// Reads an optional number; `otherwise` describes the default.
+    /// Reads an optional number within `range`; `otherwise` describes the default in the reference, None when there is
+    /// none. Returns None when the key is not written or its value is wrong, which is reported.
     pub fn float_or(
         &mut self,
         key: &'static str,
@@ -245,12 +259,13 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// Reads true or false.
+    /// Reads true or false. Returns the default when the key is not written or its value is wrong, which is reported.
     pub fn flag(&mut self, key: &'static str, default: bool, help: &'static str) -> bool {
         self.flag_or(key, Some(&default.to_string()), help).unwrap_or(default)
     }
 
-    /// Reads an optional true or false; `otherwise` describes the default.
+    /// Reads an optional true or false; `otherwise` describes the default in the reference, None when there is none.
+    /// Returns None when the key is not written or its value is wrong, which is reported.
     pub fn flag_or(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<bool> {
         let node = self.take(key, ValueKind::Flag.into(), otherwise.map(str::to_owned), help)?;
         match node.value {
@@ -260,7 +275,8 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// Reads a word of a fixed list.
+    /// Reads one of `words` and returns the value that it stands for. Returns the default when the key is not written
+    /// or its value is wrong, which is reported.
     pub fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
@@ -272,7 +288,8 @@ impl<'a> Section<'a> {
         self.read_choice(key, words, default, standard.map(|(word, _)| format!("\"{word}\"")), help)
     }
 
-    /// Reads a word of a fixed list; `otherwise` describes the default.
+    /// Reads one of `words` like [`Section::choice`]; `otherwise` describes the default in the reference in place of
+    /// the default's word.
     pub fn choice_or<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
@@ -312,7 +329,8 @@ impl<'a> Section<'a> {
         default
     }
 
-    /// Reads a string that is not blank; `otherwise` describes the default.
+    /// Reads a string that is not blank; `otherwise` describes the default in the reference, None when there is none.
+    /// Returns None when the key is not written or its value is wrong, which is reported.
     pub fn text(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<String> {
         let node = self.take(key, ValueKind::Text.into(), otherwise.map(str::to_owned), help)?;
         match node.value {
@@ -328,12 +346,15 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads a path. Relative paths start at the working directory.
+    /// Reads a path like [`Section::text`]; None as there. Relative paths start at the working directory. The path need
+    /// not exist.
     pub fn path(&mut self, key: &'static str, otherwise: Option<&str>, help: &'static str) -> Option<PathBuf> {
         self.text(key, otherwise, help).map(PathBuf::from)
     }
 
-    /// Documents the key in the reference, removes it and returns its value; None when it is not written.
+    /// Documents the key in the reference, removes it and returns its value unchecked; None when it is not written.
+    /// `accepts` describes the values, `default` is the default as TOML or in words (None when there is none), `help`
+    /// is the meaning.
     pub fn take(
         &mut self,
         key: &'static str,
@@ -349,7 +370,7 @@ impl<'a> Section<'a> {
         self.findings.reference.borrow_mut().keys.push(key);
     }
 
-    /// Reads a required path. `example` is shown in the message about a missing key.
+    /// Reads a required path. A missing key is reported with `example` as the value to write, and gives an empty path.
     pub fn path_required(&mut self, key: &'static str, example: &str, help: &'static str) -> PathBuf {
         let given = self.has(key);
         let path = self.path(key, None, help);
@@ -361,14 +382,15 @@ impl<'a> Section<'a> {
         path.unwrap_or_default()
     }
 
-    /// Marks the key that was read last as required.
+    /// Marks the key that was read last, in any section of these findings, as required in the reference.
     pub fn requires(&self) {
         if let Some(noted) = self.findings.reference.borrow_mut().keys.last_mut() {
             noted.required = true;
         }
     }
 
-    /// Reports a value of the wrong type.
+    /// Reports at `node` that its value has the wrong type for `key`. `expected` describes the values that the
+    /// key accepts.
     pub fn mismatch(&self, node: &Node, key: &str, expected: &str) {
         let number_in_quotes = matches!(&node.value, Value::Text(text) if text.trim().parse::<f64>().is_ok());
         let help = if number_in_quotes && expected.contains("number") {

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A phase of the curriculum: the stages trained on, its length and its sampling.
+/// Phase of a curriculum: the stages trained on, its length and its sampling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// Name of the phase in logs and metric names.
     pub name: String,
-    /// Clinical stages trained on, each 1 to 4; at least one.
+    /// Clinical stages trained on, each 1 to 4; at least one. They are the stages of a case's questions.
     pub stages: Vec<u8>,
     /// Number of epochs, above 0; a fraction is rounded up to whole batches. At most one of this and `max_steps` may be
-    /// given; with neither the phase has one epoch.
+    /// given; with None for both the phase has one epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_train_epochs: Option<f64>,
-    /// Number of batches of the phase, at least 1.
+    /// Number of batches of the phase, at least 1; None when the length is given in epochs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<usize>,
     /// Peak learning rate of the phase, above 0; None uses the learning rate of the run.
@@ -28,8 +28,9 @@ pub struct Phase {
     /// Content and order of the visits.
     #[serde(default)]
     pub visits: Visits,
-    /// Number of times that an epoch visits each case of a data set, by [`stepwise_data::case::Source::dataset`]; 1 for data
-    /// sets not named. For a fraction, that part of the cases is drawn again in each epoch.
+    /// Number of times that an epoch visits each case of a data set, at least 0, by
+    /// [`stepwise_data::case::Source::dataset`]; 1 for data sets not named. For a fraction, that part of the cases is
+    /// drawn again in each epoch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dataset_weights: BTreeMap<String, f64>,
 }

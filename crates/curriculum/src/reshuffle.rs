@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rand::seq::SliceRandom;
 
-/// Returns the values at `places` of an endless sequence that repeats the pool, reshuffled for each repetition. `key`
-/// gives the random generator of a repetition, counted from 0.
+/// Returns the values at `places`, counted from 0, of an endless sequence that repeats the pool, reshuffled for each
+/// repetition. `key` gives the random generator of a repetition, counted from 0.
 ///
 /// # Panics
 /// When the pool is empty and `places` is not.

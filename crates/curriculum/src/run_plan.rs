@@ -7,7 +7,7 @@ use stepwise_recipe::{Order, Recipe, SamplingOrder};
 use crate::phase::{Phase, Visits};
 use crate::sampler::{PlanError, SampleIndex, Sampler};
 
-/// Run plan: the phases of a run, one after the other.
+/// Plan of a run: its phases one after the other, and the training data of every optimiser step.
 #[derive(Clone, Debug)]
 pub struct RunPlan {
     plan: Sampler,
@@ -17,12 +17,13 @@ pub struct RunPlan {
     most: Option<u64>,
     /// Number of steps after which the run was stopped early.
     ended: Option<u64>,
-    /// Optimiser steps of the whole run as planned, before any early stopping or early advance. Length of a
-    /// learning-rate schedule over the whole run.
+    /// Number of optimiser steps of the whole run as planned, before any early stopping or early advance. It is the
+    /// length of a learning-rate schedule over the whole run.
     pub planned: u64,
-    /// Optimiser steps of the whole run, after early stopping and early advances.
+    /// Number of optimiser steps of the whole run, after early stopping and early advances.
     pub total: u64,
-    /// Number of epochs of the whole run. The last one may be cut short by `max_steps`.
+    /// Number of epochs of the whole run, after early stopping and early advances. The last one may be cut short
+    /// by `max_steps`.
     pub epochs: u32,
 }
 
@@ -42,27 +43,27 @@ impl PhaseSpan {
     }
 }
 
-/// Step position: phase, epoch and step within the run plan.
+/// Position of an optimiser step: phase, epoch and step within the run plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepPosition {
     /// Index of the phase, from 0.
     pub phase: usize,
-    /// Completed epochs of this phase.
+    /// Completed epochs of this phase before the step.
     pub epoch: u32,
-    /// Completed epochs of the whole run.
+    /// Completed epochs of the whole run before the step.
     pub epochs_before: u32,
-    /// Completed steps of this epoch.
+    /// Completed steps of this epoch before the step.
     pub step: u64,
-    /// Completed steps of this phase.
+    /// Completed steps of this phase before the step.
     pub phase_step: u64,
-    /// Number of steps of this phase.
+    /// Number of steps of this phase within `max_steps`.
     pub phase_total: u64,
-    /// Whether this is the last step of its epoch.
+    /// Whether this is the last step of its epoch, of its phase or of the run.
     pub ends_epoch: bool,
 }
 
 impl RunPlan {
-    /// Plans the run of `recipe` on the training cases `cases`.
+    /// Plans the run of `recipe` on the training cases `cases`. Equal recipes and cases give equal plans.
     ///
     /// # Errors
     /// When a phase has no questions, an order has more phases than steps, a schedule ends within its warm-up, or the
@@ -84,7 +85,8 @@ impl RunPlan {
         Ok(run_plan)
     }
 
-    /// Checks that each schedule (of the run, or of each phase if `lr_schedule_per_phase` is set) is longer than its warm-up.
+    /// Checks that each schedule (of the run, or of each phase if `lr_schedule_per_phase` is set) is longer than
+    /// its warm-up.
     fn check_warmup(&self, recipe: &Recipe) -> Result<(), PlanError> {
         if !recipe.curriculum.lr_schedule_per_phase {
             return match recipe.train.warmup {
@@ -143,7 +145,8 @@ impl RunPlan {
         self.epochs = self.total.checked_sub(1).map_or(0, |last| self.at(last).epochs_before + 1);
     }
 
-    /// Ends a phase after `steps` of its steps (early advance). The following phases begin earlier.
+    /// Ends a phase, counted from 0, after `steps` of its steps (early advance). The following phases begin earlier,
+    /// and [`RunPlan::total`] and [`RunPlan::epochs`] change. More steps than the phase has are ignored.
     ///
     /// # Panics
     /// When there is no such phase.
@@ -152,26 +155,34 @@ impl RunPlan {
         self.count();
     }
 
-    /// Ends the run after `done` steps (early stopping).
+    /// Ends the run after `done` steps (early stopping). [`RunPlan::total`] and [`RunPlan::epochs`] change.
     pub fn end_after(&mut self, done: u64) {
         self.ended = Some(done);
         self.count();
     }
 
-    /// First step after the phase that contains step `done`, both counted from 0; at most [`RunPlan::total`].
+    /// Returns the number of steps completed when the phase that contains step `done`, counted from 0, ends; at
+    /// most [`RunPlan::total`].
+    ///
+    /// # Panics
+    /// When the run has no step `done`.
     #[must_use]
     pub fn phase_end(&self, done: u64) -> u64 {
         let place = self.at(done);
         (done - place.phase_step + place.phase_total).min(self.total)
     }
 
-    /// Samples (case and question) of the step at `place`.
+    /// Returns the samples (case and question) of the step at `place`, the questions of a case together.
     #[must_use]
     pub fn samples(&self, place: StepPosition) -> Vec<SampleIndex> {
         self.plan.batch(self.seed, place.phase, place.epoch as usize, place.step as usize)
     }
 
-    /// Samples of the step at `place`, split into micro-batches of `cases` cases each.
+    /// Returns the samples of the step at `place`, split into micro-batches of `cases` cases each. The last one may
+    /// be smaller.
+    ///
+    /// # Panics
+    /// When `cases` is 0.
     #[must_use]
     pub fn micro_batches(&self, place: StepPosition, cases: usize) -> Vec<Vec<SampleIndex>> {
         let samples = self.samples(place);
@@ -179,13 +190,13 @@ impl RunPlan {
         of_one_case.chunks(cases).map(<[&[SampleIndex]]>::concat).collect()
     }
 
-    /// Number of phases.
+    /// Returns the number of phases, including phases that get no steps.
     #[must_use]
     pub fn phases(&self) -> usize {
         self.spans.len()
     }
 
-    /// Position of the first step of a phase, even if the run ends before it.
+    /// Returns the position of the first step of a phase, counted from 0, even if the run ends before it.
     ///
     /// # Panics
     /// When there is no such phase.
@@ -203,10 +214,10 @@ impl RunPlan {
         }
     }
 
-    /// Position of step `done`, counted from 0.
+    /// Returns the position of step `done`, counted from 0.
     ///
     /// # Panics
-    /// When the run has no such step.
+    /// When the phases together have no such step.
     #[must_use]
     pub fn at(&self, done: u64) -> StepPosition {
         let (mut before, mut epochs_before) = (0, 0);
@@ -227,7 +238,10 @@ impl RunPlan {
         unreachable!("step {done} of {before}")
     }
 
-    /// Completed epochs after `done` steps, as a fraction.
+    /// Returns the completed epochs of the run after `done` steps, as a fraction; 0 for no steps.
+    ///
+    /// # Panics
+    /// When the phases together have fewer steps.
     #[must_use]
     pub fn epoch_at(&self, done: u64) -> f64 {
         match done.checked_sub(1) {
@@ -241,8 +255,8 @@ impl RunPlan {
     }
 }
 
-/// The phases of the recipe in the form that the plan needs. The phases of an `order` have no own number of epochs: the
-/// steps of the run, whose number is the same for every order, are divided equally among them.
+/// Returns the phases of the recipe in the form that the plan needs. The phases of an `order` have no own number of
+/// epochs: the steps of the run, whose number is the same for every order, are divided equally among them.
 fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
     let written = &recipe.curriculum.phase;
     let phase = |phase: &stepwise_recipe::PhaseRecipe| Phase {
@@ -282,7 +296,7 @@ fn phases(recipe: &Recipe, cases: &[Case]) -> Result<Vec<Phase>, PlanError> {
     Ok(phases)
 }
 
-/// The visits that a phase's sampling order makes.
+/// Returns the visits that a phase's sampling order makes.
 fn visits_of(sampling_order: SamplingOrder) -> Visits {
     match sampling_order {
         SamplingOrder::Shuffled => Visits::Case,
@@ -291,7 +305,8 @@ fn visits_of(sampling_order: SamplingOrder) -> Visits {
     }
 }
 
-/// The visits that the phases of an order make: one stage each, so that equal steps hold equally many questions in every order.
+/// Returns the visits that the phases of an order make: one stage each, so that equal steps hold equally many questions
+/// in every order.
 fn visits_of_order(order: &Order) -> Visits {
     match order {
         Order::RoundRobin => Visits::RoundRobin,
@@ -300,7 +315,7 @@ fn visits_of_order(order: &Order) -> Visits {
     }
 }
 
-/// Case visits in one optimiser step: batch size times gradient accumulation steps.
+/// Returns the number of case visits in one optimiser step: batch size times gradient accumulation steps.
 #[must_use]
 pub fn cases_per_step(recipe: &Recipe) -> usize {
     recipe.train.per_device_train_batch_size * recipe.train.gradient_accumulation_steps

@@ -5,11 +5,12 @@ use rand::Rng;
 use crate::case::{Answer, Case};
 use crate::random::stream;
 
-/// Adds `words` as the abstain option to every choice of the case that has none.
+/// Adds `words` as the abstain option, in place, to every choice of the case that has none. Other answers stay as they
+/// are.
 ///
-/// The option's place is drawn from case id and question id, and the indices of right and confusable options are
-/// adjusted. When a choice already has an option with these words (compared without case and outer blanks), that option
-/// becomes the abstain option in its place, unless it is a right answer.
+/// The option's place is drawn from case id and question id, so it is the same in every run, and the indices of right
+/// and confusable options are adjusted. When a choice already has an option with these words (compared without case and
+/// outer blanks), that option becomes the abstain option in its place, unless it is a right answer.
 pub fn offer(case: &mut Case, words: &str) {
     for item in &mut case.chain {
         let Answer::Choice { options, gold, refusal: refusal @ None } = &mut item.answer else { continue };

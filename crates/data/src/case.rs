@@ -32,7 +32,7 @@ pub struct Case {
     pub risk_tier: Option<String>,
     /// Images, at least one.
     pub images: Vec<Image>,
-    /// Organs, findings, devices and reference areas.
+    /// Organs, findings, devices and reference areas on the images; empty when none is recorded.
     #[serde(default)]
     pub regions: Vec<Region>,
     /// Questions, at least one; parents come before their children.
@@ -77,8 +77,8 @@ pub struct Image {
     pub path: String,
     /// SHA-256 of the file's bytes, 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// Difference hash of the image (64 bits, 16 lower-case hexadecimal digits); near-duplicates differ in few bits.
-    /// None when not recorded.
+    /// Difference hash of the image (64 bits, 16 lower-case hexadecimal digits, see [`crate::dhash::phash`]);
+    /// near-duplicates differ in few bits. None when not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phash: Option<String>,
     /// Width in pixels.
@@ -100,7 +100,7 @@ pub struct Region {
     pub image: String,
     /// Name of the structure, for example `nodule`.
     pub label: String,
-    /// Outline of the region.
+    /// Outline of the region, in pixels of its image.
     #[serde(flatten)]
     pub shape: Shape,
     /// Kind of region.
@@ -171,24 +171,24 @@ pub struct Item {
     pub id: String,
     /// Clinical stage, 1 to 4.
     pub stage: u8,
-    /// Id of the category in the taxonomy, two digits.
+    /// Id of the category in the taxonomy (see [`crate::taxonomy`]), two digits in Stepwise's own one.
     pub category: String,
-    /// Ids of the questions whose answers this one builds on. They come earlier in the chain and have the same or an
-    /// earlier stage.
+    /// Ids of the questions whose answers this one builds on; empty when it builds on none. They come earlier in the
+    /// chain and have the same or an earlier stage.
     #[serde(default)]
     pub parents: Vec<String>,
     /// Question as it is asked.
     pub question: String,
     /// Right answer.
     pub answer: Answer,
-    /// Ids of the regions that hold the evidence.
+    /// Ids of the regions that hold the evidence; empty when none is recorded.
     #[serde(default)]
     pub evidence: Vec<String>,
     /// Indices of wrong options that are easily confused with the right one; empty for answers without options. A
     /// misleading hint names the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusable: Vec<usize>,
-    /// Other wordings of the same question.
+    /// Other wordings of the same question; empty when none is recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paraphrases: Vec<String>,
     /// Reason why the answer is right; None when not recorded.
@@ -260,9 +260,11 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Laterality {
-    /// Whether the flip changes the answer.
+    /// Whether the flip changes the right answer.
     pub dependent: bool,
-    /// Text of the right answer after the flip; None when the answer does not change or is not recorded.
+    /// Right answer after the flip, as text: the option's words for a choice, `yes` or `no`, or the number or text
+    /// itself; for box answers it is not read, because the boxes move with the image. None when the answer does not
+    /// change or is not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flipped_gold: Option<String>,
 }

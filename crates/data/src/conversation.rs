@@ -31,7 +31,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Returns a text part.
+    /// Makes a text part of `text`.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }
     }
@@ -44,7 +44,8 @@ pub struct Message {
     pub role: Role,
     /// Text and images of the turn, in the order in which they are shown.
     pub content: Vec<Part>,
-    /// Whether the loss covers the tokens of this turn, including its end. Only assistant turns can be supervised.
+    /// Whether the training loss covers the tokens of this turn, including its end. Only assistant turns can be
+    /// supervised.
     #[serde(default)]
     pub supervised: bool,
 }
@@ -52,12 +53,12 @@ pub struct Message {
 /// Turns in order. A conversation that ends with a user turn is a prompt: the model's answer is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Conversation {
-    /// Turns, oldest first.
+    /// Turns, oldest first; empty in a new conversation.
     pub messages: Vec<Message>,
 }
 
 impl Conversation {
-    /// Appends an unsupervised turn.
+    /// Appends an unsupervised turn of the author `role`.
     pub fn push(&mut self, role: Role, content: Vec<Part>) {
         self.messages.push(Message { role, content, supervised: false });
     }

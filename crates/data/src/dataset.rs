@@ -10,7 +10,7 @@ use crate::io::contained::{self, InsideError};
 use crate::jsonl::{CaseReader, CaseWriter};
 use crate::problem::{Problem, Problems};
 
-/// Name of the case file in a data set's folder.
+/// Name of the case file in a data set's folder, which commands look for when they are given a folder.
 pub const CASE_FILE: &str = "cases.jsonl";
 
 /// Error when the image of a case cannot be read.
@@ -45,7 +45,8 @@ pub fn image_below(root: &Path, image: &Image) -> Result<RgbImage, DatasetImageE
     Ok(decode_image(&bytes, &path)?)
 }
 
-/// Returns the path of the image file at `path`, relative to the folder `root`.
+/// Returns the path of the image file at `path`, relative to the folder `root`, after checking that the file exists
+/// inside the folder. The file is not read.
 ///
 /// # Errors
 /// When the path leads out of the folder or names no file.
@@ -72,10 +73,11 @@ impl Dataset {
         Self { root: root.to_owned(), file: file.to_owned(), cases }
     }
 
-    /// Writes the cases to [`Dataset::file`] by way of a temporary file that is synced and renamed.
+    /// Writes the cases to [`Dataset::file`] by way of a temporary file that is synced and renamed; an existing file is
+    /// replaced. The folder must exist.
     ///
     /// # Errors
-    /// When writing, syncing or renaming fails.
+    /// When writing, syncing or renaming fails; an existing file is then unchanged.
     pub fn save(&self) -> Result<(), Problems> {
         let mut writer = CaseWriter::create(&self.file)?;
         for case in &self.cases {

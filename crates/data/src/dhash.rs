@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use image::RgbImage;
 
-/// Computes the difference hash of an image.
+/// Computes the 64-bit difference hash (dHash) of an image.
 ///
-/// The luma is averaged over a grid of 9 x 8 equal areas. Each bit compares two neighbours in a row and is set when the
-/// left one is darker. Bits are ordered row by row, the most significant first.
+/// The luma (ITU-R BT.601: 0.299 red + 0.587 green + 0.114 blue) is averaged over a grid of equal areas, 9 across and 8
+/// down. Each of the 8 x 8 bits compares two neighbours in a row and is set when the left one is darker. Bits are
+/// ordered row by row from the top left, the most significant first. An image without pixels has the hash 0.
 #[must_use]
 pub fn phash(picture: &RgbImage) -> u64 {
     let sums = luma_sums(picture, 9, 8);
@@ -71,14 +72,14 @@ pub fn parse_phash(text: &str) -> Option<u64> {
     hexadecimal.then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// Returns the number of differing bits, 0 to 64.
+/// Returns the number of bits in which two hashes differ, 0 to 64.
 #[must_use]
 pub fn hamming(one: u64, other: u64) -> u32 {
     (one ^ other).count_ones()
 }
 
-/// Finds all pairs of hashes that differ in at most `bits` bits. Returns pairs of indices in ascending order, the
-/// smaller index of each pair first.
+/// Finds all pairs of hashes that differ in at most `bits` bits, below 64. Returns pairs of indices into `hashes` in
+/// ascending order, the smaller index of each pair first; empty when no two hashes are that near.
 #[must_use]
 pub fn pairs_within(hashes: &[u64], bits: u32) -> Vec<(usize, usize)> {
     // Hashes that differ in at most n bits agree in at least one of n + 1 bands of bits, so only these are compared.

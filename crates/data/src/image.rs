@@ -18,16 +18,17 @@ use sha2::{Digest, Sha256};
 
 use crate::jpeg;
 
-/// Largest width or height of an image, in pixels.
+/// Largest width or height of an image, in pixels. Larger files are refused, so that a damaged or hostile file cannot
+/// exhaust the memory.
 pub const MAX_DIMENSION: u32 = 16_384;
-/// Largest number of pixels of an image.
+/// Largest number of pixels of an image. Larger files are refused, for the reason of [`MAX_DIMENSION`].
 pub const MAX_PIXELS: u64 = 100_000_000;
-/// Largest size of an image file, in bytes.
+/// Largest size of an image file, in bytes (256 MiB). Larger files are refused, for the reason of [`MAX_DIMENSION`].
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Largest allocation for decoding one image, in bytes: [`MAX_PIXELS`] of the widest samples and a copy.
 const MAX_ALLOC: u64 = 2 << 30;
 
-/// Error when a file cannot be read as an image.
+/// Reason why a file cannot be read as an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The file cannot be read.
@@ -75,7 +76,8 @@ pub enum ImageError {
     },
 }
 
-/// Reads and decodes a PNG or JPEG file.
+/// Reads and decodes a PNG or JPEG file to 8-bit RGB. 16-bit samples are scaled, alpha is dropped, and the EXIF
+/// orientation is applied.
 ///
 /// # Errors
 /// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits or is damaged. Every error
@@ -84,10 +86,11 @@ pub fn load_image(path: &Path) -> Result<RgbImage, ImageError> {
     decode_image(&read_file(path)?, path)
 }
 
-/// Decodes the bytes of a PNG or JPEG file. `path` is used in error messages only.
+/// Decodes the bytes of a PNG or JPEG file, as [`load_image`] does. `path` is used in error messages only.
 ///
 /// # Errors
-/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed the limits or are damaged.
+/// When the bytes are neither PNG nor JPEG, are a CMYK JPEG, exceed [`MAX_DIMENSION`] or [`MAX_PIXELS`], or are
+/// damaged.
 pub fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, ImageError> {
     Ok(decode(bytes, path)?.into_rgb8())
 }
@@ -114,7 +117,7 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Returns the box `[x0, y0, x1, y1]` around the pixels inside, half-open; None when the mask is empty.
+    /// Returns the box `[x0, y0, x1, y1]` in pixels around the pixels inside, half-open; None when the mask is empty.
     #[must_use]
     pub fn bounds(&self) -> Option<[f64; 4]> {
         let mut bounds: Option<[u32; 4]> = None;
@@ -131,13 +134,14 @@ impl Mask {
         self.inside.iter().filter(|inside| **inside).count()
     }
 
-    /// Returns the number of pixels inside both masks. The masks must have the same size.
+    /// Returns the number of pixels inside both masks. The masks must have the same size; otherwise the number has no
+    /// meaning.
     #[must_use]
     pub fn overlap(&self, other: &Self) -> usize {
         self.inside.iter().zip(&other.inside).filter(|(one, other)| **one && **other).count()
     }
 
-    /// Returns the mean `[x, y]` of the centres of the pixels inside; None when the mask is empty.
+    /// Returns the mean `[x, y]`, in pixels, of the centres of the pixels inside; None when the mask is empty.
     #[must_use]
     pub fn centroid(&self) -> Option<[f64; 2]> {
         let (mut count, mut sum_x, mut sum_y) = (0u64, 0u64, 0u64);
@@ -154,7 +158,8 @@ impl Mask {
     }
 }
 
-/// Returns width and height of the decoded image, EXIF orientation applied. Reads only the header of the file.
+/// Returns width and height, in pixels, of the decoded image, EXIF orientation applied. Reads only the header of the
+/// file.
 ///
 /// # Errors
 /// When the file cannot be read, is neither PNG nor JPEG, is a CMYK JPEG, exceeds the limits or has a damaged header.

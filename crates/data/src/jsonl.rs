@@ -11,7 +11,8 @@ use crate::case_schema;
 use crate::io::atomic::AtomicFile;
 use crate::problem::{Problem, Problems};
 
-/// Largest length of a line of a case file in bytes, line end included.
+/// Largest length of a line of a case file in bytes (64 MiB), line end included. It bounds the memory that a file which
+/// is no case file can take.
 pub const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// Iterator over the cases of a file. It yields the case of each line, or all problems of that line.
@@ -26,7 +27,7 @@ pub struct CaseReader {
 }
 
 impl CaseReader {
-    /// Opens a case file.
+    /// Opens a case file for reading line by line.
     ///
     /// # Errors
     /// When the file cannot be opened.
@@ -35,8 +36,8 @@ impl CaseReader {
         Ok(Self { path: path.to_owned(), reader: BufReader::new(file), row: 0, done: false })
     }
 
-    /// Number of the line read last, counted from 1; 0 before the first line. Once the iterator has returned `None` at
-    /// the end of the file, this is one more than the number of lines.
+    /// Returns the number of the line read last, counted from 1; 0 before the first line. Once the iterator has
+    /// returned `None` at the end of the file, this is one more than the number of lines.
     #[must_use]
     pub fn row(&self) -> usize {
         self.row
@@ -108,7 +109,7 @@ pub struct CaseWriter {
 }
 
 impl CaseWriter {
-    /// Creates the temporary file from which `path` will be made.
+    /// Creates the temporary file from which `path` will be made. The folder of `path` must exist.
     ///
     /// # Errors
     /// When the file cannot be created in the folder of `path`.

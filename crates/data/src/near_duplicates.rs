@@ -8,7 +8,7 @@ use image::RgbImage;
 
 use crate::dhash::{luma_sums, pairs_within};
 
-/// Largest number of differing hash bits at which two images are compared.
+/// Largest number of differing bits, of 64, of the hashes of two images that are compared by their thumbnails.
 pub const CANDIDATE_BITS: u32 = 6;
 
 /// Smallest Pearson correlation of the thumbnails of two near-duplicates.
@@ -49,11 +49,11 @@ impl Thumbnail {
     }
 }
 
-/// Finds the pairs of near-duplicates among images with these difference hashes.
+/// Finds the pairs of near-duplicates among images with the difference hashes `hashes`.
 ///
 /// Only pairs for which `wanted` is true are compared. `thumbnail` is called with an index into `hashes`, at most once
 /// for each image; an image for which it returns None has no near-duplicates. Returns the pairs of indices in ascending
-/// order, the smaller index of each pair first.
+/// order, the smaller index of each pair first; empty when there are none.
 pub fn near_duplicates(
     hashes: &[u64],
     wanted: impl Fn(usize, usize) -> bool,

@@ -10,7 +10,7 @@ pub struct Problem {
     pub file: PathBuf,
     /// Line of the file, counted from 1; None when the problem concerns the whole file.
     pub row: Option<usize>,
-    /// Column of the line, counted from 1; given only for errors of syntax or encoding.
+    /// Column of the line, counted from 1; None except for errors of syntax or encoding.
     pub column: Option<usize>,
     /// Path of the field, for example `chain[2].answer.gold`; empty when the problem concerns the whole row or file.
     pub field: String,
@@ -21,7 +21,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Makes a problem of a whole file.
+    /// Makes a problem of a whole file: without row, column and field. `what` is wrong, and `advice` says what to do
+    /// about it.
     pub fn new(file: impl Into<PathBuf>, what: impl Into<String>, advice: impl Into<String>) -> Self {
         let (what, advice) = (what.into(), advice.into());
         Self { file: file.into(), row: None, column: None, field: String::new(), what, advice }
@@ -41,7 +42,7 @@ impl Problem {
         self
     }
 
-    /// Sets the path of the field.
+    /// Sets the path of the field, for example `chain[2].answer.gold`.
     #[must_use]
     pub fn in_field(mut self, field: impl Into<String>) -> Self {
         self.field = field.into();

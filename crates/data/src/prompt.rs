@@ -27,7 +27,7 @@ pub enum AnswerForm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// In a system turn.
+    /// In a system turn before the user turn.
     System,
     /// In the user turn, just before the question.
     BeforeQuestion,
@@ -62,12 +62,13 @@ pub enum ContextKind {
     Gold,
     /// The right answers, except one that is replaced by a wrong answer.
     Wrong,
-    /// The answers of the model before the phase.
+    /// The answers that the model gave before the training phase began.
     Predicted,
 }
 
 impl ContextKind {
-    /// Name in recipes; None for [`ContextKind::Nothing`].
+    /// Returns the name of the kind in the key `context` of recipes; None for [`ContextKind::Nothing`], which has no
+    /// name.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         match self {
@@ -82,11 +83,11 @@ impl ContextKind {
 /// Everything about a prompt that does not come from the case. The default frame gives the clean question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PromptOptions {
-    /// Form in which a choice is answered.
+    /// Right response in the form that the prompt asks for; the first one where several are right.
     pub answer_form: AnswerForm,
-    /// Earlier questions and answers given as context.
+    /// Earlier questions and answers given as context, in the order shown; empty for none.
     pub context: Vec<ContextAnswer>,
-    /// Added sentences; several at one position are shown in the order of this list.
+    /// Added sentences, empty for none; several at one position are shown in the order of this list.
     pub inserts: Vec<InsertedText>,
     /// Options to show, in this order, as indices into the question's options; options not named are not shown. None
     /// shows all options in their stored order.
@@ -102,7 +103,7 @@ pub struct PromptOptions {
 pub struct Prompt {
     /// Conversation that ends with a user turn. Its image parts are indices into [`Prompt::images`].
     pub conversation: Conversation,
-    /// Ids of the shown images of the case, in order.
+    /// Ids of the shown images of the case, in order; empty where none is shown.
     pub images: Vec<String>,
     /// Possible responses to a choice or yes/no question, in the order shown; empty for other answer types.
     pub options: Vec<String>,
@@ -113,7 +114,8 @@ pub struct Prompt {
     pub answer: String,
 }
 
-/// Renders the question `item` of `case` in `frame`.
+/// Renders the question `item` of `case` in `frame`: images, added sentences, question, options and instruction, each
+/// text on a line of its own.
 ///
 /// # Panics
 /// When `frame.order` names an option twice or an option that does not exist; when letters are asked for and the first
@@ -149,7 +151,8 @@ impl Prompt {
     }
 }
 
-/// Returns the right response as text, as it is shown when the answer is given as context.
+/// Returns the right response to the question `item` of `case` as text, as it is shown when the answer is given as
+/// context; the first one where several are right. Boxes are in percent.
 ///
 /// # Panics
 /// When the answer has no right option or text, or names a region or image that the case lacks. The case checks rule
@@ -159,7 +162,8 @@ pub fn gold_text(case: &Case, item: &Item) -> String {
     gold_reply(case, item, &PromptOptions::default())
 }
 
-/// Formats a box `[x0, y0, x1, y1]` in pixels as text: four whole numbers in percent of the image's sides.
+/// Formats a box `[x0, y0, x1, y1]` in pixels as text, `[left, top, right, bottom]`: four whole numbers in percent of
+/// `width` and `height`, the image's sides in pixels. Coordinates beyond the image are clipped.
 #[must_use]
 pub fn box_text(bounds: [f64; 4], width: u32, height: u32) -> String {
     let on_grid = |value: f64, side: u32| (value / f64::from(side) * BOX_GRID).round().clamp(0.0, BOX_GRID);
@@ -261,7 +265,11 @@ fn region_text(case: &Case, region: &Region) -> String {
     box_text(region.shape.bounds(), image.width, image.height)
 }
 
-/// Returns the parents of `item` with their right answers, in the order of the chain. Only direct parents are included.
+/// Returns the parents of `item` with their right answers, in the order of the chain; empty without parents. Only
+/// direct parents are included.
+///
+/// # Panics
+/// As [`gold_text`], for the answers of the parents.
 #[must_use]
 pub fn gold_context(case: &Case, item: &Item) -> Vec<ContextAnswer> {
     let parents = case.chain.iter().filter(|other| item.parents.contains(&other.id));

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::case::Split;
 
-/// Sides of the split in the order of [`Shares`].
+/// Sides of the split in the order of [`Shares`]: train, validation, test.
 pub const SIDES: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 
 /// Shares of train, validation and test, each from 0 to 1; they sum to 1.
@@ -19,7 +19,7 @@ pub struct Group {
     pub id: String,
     /// Name of the stratum, for example a diagnosis. Each stratum is split by the shares separately.
     pub stratum: String,
-    /// Number of cases.
+    /// Number of cases in the group.
     pub cases: usize,
 }
 
@@ -29,8 +29,9 @@ pub fn are_shares(shares: Shares) -> bool {
     shares.iter().all(|share| (0.0..=1.0).contains(share)) && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6
 }
 
-/// Assigns each group to a side of the split and returns the sides by group id. The result does not depend on the order
-/// of the groups.
+/// Assigns each group to a side of the split and returns the sides by group id. `shares` must be valid (see
+/// [`are_shares`]). The result does not depend on the order of the groups; groups with equal ids and strata count as
+/// one.
 ///
 /// Within a stratum the groups are sorted by a hash of (seed, id). Each group goes to the side that lacks the most
 /// cases at that point; of equal sides to the first. The shares are met as closely as whole groups allow, even in sets
@@ -67,8 +68,8 @@ fn order_key(seed: u64, id: &str) -> [u8; 32] {
     Sha256::new().chain_update(seed.to_le_bytes()).chain_update("split").chain_update(id).finalize().into()
 }
 
-/// Computes the connected components of `count` nodes that are joined by `links`. Returns for each node the smallest
-/// node of its component.
+/// Computes the connected components of `count` nodes, numbered from 0, that are joined by the pairs in `links`.
+/// Returns for each node the smallest node of its component.
 ///
 /// # Panics
 /// When a link names a node that is not below `count`.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::{Problem, Problems};
 
-/// Name of the only taxonomy schema that this version reads.
+/// Name of the only taxonomy schema that this version reads, which every taxonomy file states in the key `schema`.
 pub const TAXONOMY_SCHEMA: &str = "taxonomy/1";
 
 const EMBEDDED: &str = include_str!("../../../recipes/taxonomy/stepwise-31.toml");
@@ -118,13 +118,13 @@ impl Taxonomy {
         if problems.is_empty() { Ok(taxonomy) } else { Err(Problems(problems)) }
     }
 
-    /// Returns the category with this id, if there is one.
+    /// Returns the category with this id; None when the taxonomy has none.
     #[must_use]
     pub fn category(&self, id: &str) -> Option<&Category> {
         self.categories.iter().find(|category| category.id == id)
     }
 
-    /// Returns the stage with this number, if there is one.
+    /// Returns the stage with this number, 1 to 4; None for other numbers.
     #[must_use]
     pub fn stage(&self, number: u8) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.number == number)

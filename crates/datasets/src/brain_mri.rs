@@ -34,6 +34,11 @@ struct Slice {
     size: [f64; 2],
 }
 
+/// Imports the data set in the folder `source` into the new folder `out`, as
+/// [`Importer::run`](crate::Importer::run) describes.
+///
+/// # Errors
+/// When a folder or box file is unreadable or wrong, there is no slice with a box, or a file cannot be read or written.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
     let mut skipped = Vec::new();
     let mut slices = Vec::new();

@@ -14,7 +14,7 @@ use stepwise_data::taxonomy::Taxonomy;
 /// Taxonomy that gives the stage of each category.
 static TAXONOMY: LazyLock<Taxonomy> = LazyLock::new(Taxonomy::default);
 
-/// Parts of a question that do not depend on the answer type.
+/// Parts of a question that do not depend on the answer type. Methods add parts and return the question.
 #[derive(Clone, Default)]
 pub(super) struct Ask {
     category: &'static str,
@@ -26,6 +26,7 @@ pub(super) struct Ask {
 }
 
 impl Ask {
+    /// Makes a question of the taxonomy category `category`, such as `01`, with one wording and no parents.
     pub(super) fn new(category: &'static str, question: impl Into<String>) -> Self {
         Self { category, question: question.into(), ..Self::default() }
     }
@@ -65,6 +66,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
+    /// Makes an empty chain of the case `case_id`. `width` and `height` are the size of its image in pixels.
     pub(super) fn new(seed: u64, case_id: &str, width: u32, height: u32) -> Self {
         Self { seed, case_id: case_id.to_owned(), width, height, items: Vec::new() }
     }
@@ -94,7 +96,11 @@ impl Chain {
         self.push(ask, answer, confusable, laterality)
     }
 
-    /// Adds a choice of one step of an ordered scale. The neighbouring steps are marked as easily confused.
+    /// Adds a choice among the steps of an ordered scale, where `step` (from 0) is right. The neighbouring steps are
+    /// marked as easily confused. Returns the id of the question.
+    ///
+    /// # Panics
+    /// When `step` is outside the scale.
     pub(super) fn ordinal(&mut self, ask: Ask, scale: &[&str], step: usize) -> String {
         let near: Vec<&str> =
             [step.wrapping_sub(1), step + 1].iter().filter_map(|place| scale.get(*place).copied()).collect();
@@ -132,11 +138,12 @@ impl Chain {
         self.number(ask, gold, Some(0.0), None)
     }
 
-    /// Adds a question for a count with the relative tolerance `tolerance`.
+    /// Adds a question for a count with the relative tolerance `tolerance`, for example 0.1 for 10 %.
     pub(super) fn estimate(&mut self, ask: Ask, gold: usize, tolerance: f64) -> String {
         self.number(ask, gold, None, Some(tolerance))
     }
 
+    /// Returns the questions in the order in which they were added.
     pub(super) fn finish(self) -> Vec<Item> {
         self.items
     }

@@ -6,8 +6,8 @@ use stepwise_data::problem::{Problem, Problems};
 /// Options of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
-    /// Seed of all random draws: the split (where the source has none), the order of options, and the choice
-    /// of questions.
+    /// Seed of all random draws: the split (where the source has none), the order of options, and the choice of
+    /// questions. Equal seeds give equal cases.
     pub seed: u64,
 }
 
@@ -20,11 +20,12 @@ pub struct ImportReport {
     pub items: usize,
     /// Number of regions written.
     pub regions: usize,
-    /// Notes on what was left out or moved to another side of the split, and why; one line each.
+    /// Notes on what was left out or moved to another side of the split, and why; one line each. Empty when
+    /// nothing was.
     pub skipped: Vec<String>,
 }
 
-/// Error of an import. No case file was written.
+/// Errors of an import. No case file was written; images and masks may have been written.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Annotations contradict themselves or their images, or a file cannot be read or written.

@@ -15,19 +15,20 @@ use std::path::Path;
 
 pub use import::{ImportError, ImportOptions, ImportReport};
 
-/// Importer of one public data set.
+/// Importer of one public data set. It reads unpacked files and downloads nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Importer {
-    /// Name on the command line.
+    /// Name on the command line, such as `brain-mri`.
     pub name: &'static str,
-    /// One line about the data set and the files that are read.
+    /// Short description of the data set and of the files that are read.
     pub about: &'static str,
-    /// Reads the data set in the first folder and writes `cases.jsonl`, `images/` and, if there are masks, `masks/` to
-    /// the second folder.
+    /// Function that reads the data set in the first folder and writes `cases.jsonl`, `images/` and, if there
+    /// are masks, `masks/` to the second folder. The second folder is created; an error is returned when it
+    /// holds a `cases.jsonl`.
     pub run: fn(&Path, &Path, &ImportOptions) -> Result<ImportReport, ImportError>,
 }
 
-/// All importers.
+/// All importers, in the order of lists on the command line.
 pub const IMPORTERS: &[Importer] = &[
     Importer {
         name: "cxr",
@@ -46,7 +47,7 @@ pub const IMPORTERS: &[Importer] = &[
     },
 ];
 
-/// Returns the importer with this name, if there is one.
+/// Returns the importer with the name `name`; None if there is none.
 #[must_use]
 pub fn importer(name: &str) -> Option<&'static Importer> {
     IMPORTERS.iter().find(|importer| importer.name == name)

@@ -18,12 +18,16 @@ use super::{ImportError, ImportReport};
 /// Id of the only image of an imported case.
 pub(super) const IMAGE: &str = "i0";
 
+/// Output folder of an import that is being written.
 pub(super) struct Output {
     root: PathBuf,
 }
 
 impl Output {
-    /// Creates the folder. Refuses a folder that already contains a case file.
+    /// Creates the folder and its `images/`.
+    ///
+    /// # Errors
+    /// When the folder already contains a case file, or cannot be created.
     pub(super) fn create(root: &Path) -> Result<Self, ImportError> {
         let cases = root.join(CASE_FILE);
         if cases.exists() {
@@ -35,12 +39,15 @@ impl Output {
         Ok(output)
     }
 
-    /// Path of the folder.
+    /// Returns the path of the folder.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Copies an image file byte for byte to `images/<name>` and returns its record.
+    ///
+    /// # Errors
+    /// When the source cannot be read or decoded, or the copy cannot be written.
     pub(super) fn image(&self, source: &Path, name: &str, orientation: Option<&str>) -> Result<Image, ImportError> {
         let bytes = read_file(source)?;
         let picture = decode_image(&bytes, source)?;
@@ -57,7 +64,11 @@ impl Output {
         })
     }
 
-    /// Writes a mask as an 8-bit image of 0 and 255 to `masks/<name>.png` and returns that path.
+    /// Writes a mask as an 8-bit image of 0 and 255 to `masks/<name>.png` and returns that path, relative to
+    /// the folder.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub(super) fn mask(&self, name: &str, mask: &Mask) -> Result<String, ImportError> {
         let path = format!("masks/{name}.png");
         fs::create_dir_all(self.root.join("masks")).map_err(|error| unwritable(&self.root.join("masks"), &error))?;
@@ -76,7 +87,10 @@ impl Output {
         Ok(path)
     }
 
-    /// Writes the case file, sorted by case id, and returns the summary of the import.
+    /// Writes the case file, sorted by case id, and returns the summary of the import. `skipped` are its notes.
+    ///
+    /// # Errors
+    /// When the cases contradict the format, or the file cannot be written.
     pub(super) fn finish(self, mut cases: Vec<Case>, skipped: Vec<String>) -> Result<ImportReport, ImportError> {
         cases.sort_by(|one, other| one.case_id.cmp(&other.case_id));
         let report = ImportReport {
@@ -101,6 +115,9 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
 
 /// Returns the sorted paths in a folder whose extension is one of `extensions` (in lower case; the case of the file's
 /// extension does not matter).
+///
+/// # Errors
+/// When the folder cannot be read.
 pub(super) fn list(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ImportError> {
     let failed = |error: std::io::Error| {
         let advice = "give the data set's own folder, unpacked and with its files in their original places";
@@ -118,7 +135,10 @@ pub(super) fn list(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, I
     Ok(found)
 }
 
-/// Reads the text of an annotation file.
+/// Returns the text of an annotation file.
+///
+/// # Errors
+/// When the file cannot be read or is not UTF-8.
 pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
     fs::read_to_string(path).map_err(|error| {
         let advice = "check that the file exists, may be read and is UTF-8";
@@ -126,7 +146,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, ImportError> {
     })
 }
 
-/// Converts a name to a part of an id: ASCII letters become lower case, digits stay, all other characters
+/// Returns a name as a part of an id: ASCII letters become lower case, digits stay, all other characters
 /// become hyphens.
 pub(super) fn slug(name: &str) -> String {
     name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }).collect()

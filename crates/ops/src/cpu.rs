@@ -10,34 +10,41 @@ use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-/// A tensor of the CPU backend as a node of the autodiff graph.
+/// Tensor of the CPU backend as a node of the autodiff graph.
 pub type Node = burn::backend::tensor::FloatTensor<Autodiff<Flex>>;
 
-/// Whether the kernels of this crate support the tensor: `f32` on the CPU backend.
+/// Returns whether the kernels of this crate support the tensor: `f32` on the CPU backend, with or without autodiff.
 pub fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.dtype() == DType::F32 && tensor.device().without_autodiff() == Device::flex()
 }
 
-/// Contiguous values without the autodiff graph. Panics unless [`takes`] is true.
+/// Returns the tensor's values, contiguous and without the autodiff graph.
+///
+/// # Panics
+/// When [`takes`] is false for the tensor.
 pub fn plain<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     contiguous(tensor.inner().try_into_primitive::<Flex>().expect("checked with `takes`"))
 }
 
-/// Contiguous values and their autodiff node. A constant becomes a node without gradient. Panics unless
-/// [`takes`] is true.
+/// Returns the tensor's contiguous values and their autodiff node. A tensor without graph becomes a node
+/// without gradient.
+///
+/// # Panics
+/// When [`takes`] is false for the tensor.
 pub fn node<const D: usize>(tensor: Tensor<D>) -> (FlexTensor, NodeGuard) {
     let tensor: Node = tensor.autodiff().try_into_primitive::<Autodiff<Flex>>().expect("checked with `takes`");
     let (values, node) = tensor.into_parts();
     (contiguous(values), node)
 }
 
-/// Makes a tensor without an autodiff graph.
+/// Makes a tensor without an autodiff graph from values of the CPU backend. `D` is the number of their dimensions.
 pub fn tensor<const D: usize>(values: FlexTensor) -> Tensor<D> {
     Tensor::from_primitive::<Flex>(values)
 }
 
-/// Makes the output `out` of an operation with the arguments `nodes` a part of the autodiff graph. `kept` is what the
-/// backward pass needs; it is dropped if no argument needs a gradient.
+/// Makes a tensor from the output `out` of an operation and adds the operation to the autodiff graph. `nodes` are
+/// the operation's arguments. `kept` holds the values that the backward pass needs; it is dropped if no argument
+/// needs a gradient.
 pub fn recorded<B: Backward<Flex, N>, const N: usize, const D: usize>(
     backward: B,
     nodes: [NodeGuard; N],
@@ -51,27 +58,32 @@ pub fn recorded<B: Backward<Flex, N>, const N: usize, const D: usize>(
     Tensor::from_primitive::<Autodiff<Flex>>(node)
 }
 
-/// Copies the values row by row unless they are contiguous already.
+/// Returns the values in row order without gaps. They are copied only when they are not contiguous yet.
 pub fn contiguous(values: FlexTensor) -> FlexTensor {
     if values.as_slice::<f32>().is_some() { values } else { values.to_contiguous() }
 }
 
-/// Values of a contiguous tensor. Panics for another layout or type.
+/// Returns the values of a contiguous `f32` tensor in row order.
+///
+/// # Panics
+/// When the tensor is not contiguous or has another type.
 pub fn slice(values: &FlexTensor) -> &[f32] {
     values.as_slice::<f32>().expect("contiguous f32")
 }
 
-/// Makes a tensor of `shape` from values in row order.
+/// Makes a tensor of `shape` from values in row order. The number of values is the product of `shape`.
 pub fn from_vec(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, Shape::from(shape.to_vec())))
 }
 
-/// Contiguous gradient of an operation's output.
+/// Takes the gradient of an operation's output out of `grads` and returns it, contiguous. For use in a backward step,
+/// where the gradient exists.
 pub fn arriving<State, const N: usize>(ops: &Ops<State, N>, grads: &mut Gradients) -> FlexTensor {
     contiguous(grads.consume::<Flex>(&ops.node))
 }
 
-/// Hands the gradients of an operation's arguments on to the arguments that need one, in the same order.
+/// Adds the gradients of an operation's arguments to `grads`. `gradients` follow the order of the arguments; gradients
+/// of arguments that need none are dropped.
 pub fn register<State, const N: usize>(
     ops: Ops<State, N>,
     gradients: impl IntoIterator<Item = FlexTensor>,
@@ -84,7 +96,8 @@ pub fn register<State, const N: usize>(
     }
 }
 
-/// Runs `row_kernel(index, row)` on all threads for every row of `out`; a row has `width` values.
+/// Runs `row_kernel(index, row)` on all threads for every row of `out`, in any order. A row has `width` values, and
+/// `index` counts from 0. Does nothing when `width` is 0.
 pub fn each_row(out: &mut [f32], width: usize, row_kernel: impl Fn(usize, &mut [f32]) + Sync + Send) {
     if width == 0 || out.is_empty() {
         return;
@@ -98,8 +111,8 @@ pub fn each_row(out: &mut [f32], width: usize, row_kernel: impl Fn(usize, &mut [
     });
 }
 
-/// Makes a tensor with the shape of `x` row by row on all threads. The arguments of `row_kernel` are the row of `x`,
-/// the row of the result, and the range of both in the values.
+/// Makes a tensor with the shape of `x`, `[rows, width]`, row by row on all threads. The arguments of `row_kernel` are
+/// the row of `x`, the row of the result (zeros, to be filled), and the range of both in the values.
 pub fn map_rows(x: &FlexTensor, row_kernel: impl Fn(&[f32], &mut [f32], Range<usize>) + Sync + Send) -> FlexTensor {
     let (values, shape) = (slice(x), x.shape());
     let width = shape[1];

@@ -18,8 +18,9 @@ const ROWS: usize = 64;
 /// Returns the loss `sum_i weights[i] * -log softmax(hidden[i] head^T)[targets[i]]`, shape `[1]`, and the unweighted
 /// negative log-likelihood of every row in nats.
 ///
-/// `hidden` is `[rows, features]`, `head` is `[vocabulary, features]`. With weights of 1 the loss is the summed
-/// negative log-likelihood. Other weights, also negative ones, give any linear function of the log-probabilities.
+/// `hidden` is `[rows, features]`, `head` is `[vocabulary, features]`, and `targets` are token ids. With weights of 1
+/// the loss is the summed negative log-likelihood. Other weights, also negative ones, give any linear function of the
+/// log-probabilities. The loss has gradients with respect to `hidden` and `head`; the list of terms has none.
 ///
 /// # Panics
 /// When `targets` or `weights` do not have one value per row of `hidden`, or a target is outside the vocabulary.
@@ -46,8 +47,9 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Tensor<2>, targets: &[u32], weight
     (cpu::recorded(CrossEntropyBackward, [hidden_node, head_node], gradients, loss), losses)
 }
 
-/// Returns `log softmax(hidden[row] head^T)[token]` for each `(row, token)` of `asked`, in nats and without a graph. On
-/// the CPU each row of `hidden`, `[rows, features]`, is multiplied with `head`, `[vocabulary, features]`, once, however
+/// Returns `log softmax(hidden[row] head^T)[token]` for each `(row, token)` of `asked`, in the order of `asked`, in
+/// nats and without a graph. Rows count from 0; a row may occur several times or not at all. `hidden` is
+/// `[rows, features]`, `head` is `[vocabulary, features]`. On the CPU each row is multiplied with `head` once, however
 /// many of its tokens are requested.
 ///
 /// # Panics

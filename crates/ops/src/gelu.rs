@@ -8,10 +8,11 @@ use rayon::prelude::*;
 use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
-/// Values per task.
+/// Number of values that one task of the thread pool computes.
 const CHUNK: usize = 16_384;
 
-/// Returns `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`; `x` and the result are `[tokens, features]`.
+/// Returns GELU with the tanh approximation (Hendrycks and Gimpel 2016),
+/// `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, of each value. `x` and the result are `[tokens, features]`.
 #[must_use]
 pub fn gelu_tanh(x: Tensor<2>) -> Tensor<2> {
     if cpu::takes(&x) { apply(Gelu, x) } else { composed(x) }

@@ -6,9 +6,14 @@ use burn_flex::FlexTensor;
 use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
-/// Returns `gain * (x - mean) / sqrt(variance + epsilon) + bias` with mean and variance over features. `x` and the
-/// result are `[tokens, features]`, `gain` and `bias` are `[features]`. `learns` forces the composed form although
-/// neither gain nor bias is tracked now, so that the values equal a pass in which one of them is trained.
+/// Returns layer normalisation (Ba et al. 2016), `gain * (x - mean) / sqrt(variance + epsilon) + bias`, with mean and
+/// variance over the features of a row (variance divided by the number of features). `x` and the result are
+/// `[tokens, features]`, `gain` and `bias` are `[features]`, and `epsilon` is the small positive constant of the
+/// model's config.
+///
+/// The result rounds differently with a trainable gain or bias, because the CPU kernel then gives way to Burn's
+/// operations. `learns` requests that form for a gain and bias that are not tracked now, so that an evaluation equals a
+/// pass in which one of them is trained.
 #[must_use]
 pub fn layer_norm(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f32, learns: bool) -> Tensor<2> {
     // The kernel has no gradient for gain and bias: trainable ones take the composition. LoRA adapters

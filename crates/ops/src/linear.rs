@@ -12,13 +12,13 @@ use burn_flex::FlexTensor;
 use crate::matmul::{Into, Target, View, product};
 use crate::{PackedWeight, cpu, simd};
 
-/// Weight of a linear layer, `[out, in]` as in PyTorch.
+/// Weight of a linear layer, `[out features, in features]` as in PyTorch.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // Made and taken apart within one call.
 pub enum Weight {
-    /// Tensor, trainable or frozen.
+    /// Burn tensor, trainable or frozen, on any device.
     Tensor(Tensor<2>),
-    /// Frozen weight on the CPU, packed for fast products.
+    /// Frozen weight on the CPU, packed for fast products. Its products never give it a gradient.
     Packed(Arc<PackedWeight>),
 }
 
@@ -46,24 +46,27 @@ impl Weight {
     }
 }
 
-/// Low-rank addition to a weight: `scale * up * down`.
+/// Low-rank addition to a weight (LoRA, Hu et al. 2021): `scale * up * down`, `[out features, in features]`.
 #[derive(Clone, Debug)]
 pub struct Lora {
     /// PEFT's `lora_A`, `[rank, in]`.
     pub down: Tensor<2>,
     /// PEFT's `lora_B`, `[out, rank]`.
     pub up: Tensor<2>,
-    /// Factor of the addition: `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
+    /// Factor of the addition: `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA (Kalajdzievski 2023).
     pub scale: f32,
 }
 
-/// Returns `x weight^T + bias`, `[tokens, out]`; `x` is `[tokens, in]`, `bias` is `[out]`.
+/// Returns `x weight^T + bias`, `[tokens, out]`. `x` is `[tokens, in]`, `weight` is `[out, in]`, and `bias` is `[out]`;
+/// None adds nothing. Away from the CPU a packed weight is unpacked to the device of `x` at every call.
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: impl std::convert::Into<Weight>, bias: Option<Tensor<1>>) -> Tensor<2> {
     fused(x, weight.into(), bias, None)
 }
 
-/// Returns `x weight^T + bias + scale (x down^T) up^T`, `[tokens, out]`; `x` is `[tokens, in]`, `bias` is `[out]`.
+/// Returns `x weight^T + bias + scale (x down^T) up^T`, `[tokens, out]` (LoRA, Hu et al. 2021). `x` is
+/// `[tokens, in]`, `weight` is `[out, in]`, and `bias` is `[out]`; None adds nothing. The sum of `weight` and the
+/// addition is never built.
 #[must_use]
 pub fn lora_linear(
     x: Tensor<2>,

@@ -4,7 +4,7 @@
 /// Products with fewer multiplications run on one thread.
 const PARALLEL_FROM: usize = 1 << 20;
 
-/// View of a strided matrix inside a slice.
+/// View of a matrix inside a slice. Its rows or columns may lie further apart than their length (strides).
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     values: &'a [f32],
@@ -15,18 +15,24 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Views the start of `values` as a matrix of `rows` x `columns`, row by row.
+    /// Views the first `rows * columns` values as a matrix of `rows` x `columns`, row by row.
+    ///
+    /// # Panics
+    /// When the slice is shorter than the matrix.
     pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
         Self::strided(values, rows, columns, columns)
     }
 
-    /// Views the start of `values` as a matrix with rows `row_stride` values apart. Panics when it exceeds the slice.
+    /// Views the start of `values` as a matrix of `rows` x `columns` whose rows begin `row_stride` values apart.
+    ///
+    /// # Panics
+    /// When the matrix exceeds the slice.
     pub fn strided(values: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
         assert!(reach(rows, columns, row_stride, 1) <= values.len(), "view within its slice");
         Self { values, rows, columns, row_stride, column_stride: 1 }
     }
 
-    /// Exchanges rows and columns.
+    /// Returns a view of the same values with rows and columns exchanged. No value is copied.
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -43,8 +49,8 @@ fn reach(rows: usize, columns: usize, row_stride: usize, column_stride: usize) -
     if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row_stride + (columns - 1) * column_stride + 1 }
 }
 
-/// Destination of a product: a matrix at `pointer` with rows `row_stride` apart. Several tasks may hold targets in one
-/// buffer if the targets' rows and columns are disjoint.
+/// Destination of a product: a matrix inside a buffer whose rows begin `row_stride` values apart. Several tasks may
+/// hold targets in one buffer if the targets' rows and columns are disjoint.
 #[derive(Clone, Copy)]
 pub struct Target {
     pointer: *mut f32,
@@ -56,12 +62,15 @@ pub struct Target {
 unsafe impl Send for Target {}
 
 impl Target {
-    /// Makes a matrix that fills `values` row by row.
+    /// Makes a target that fills `values` row by row, with `columns` values per row.
     pub fn new(values: &mut [f32], columns: usize) -> Self {
         Self::part(values, 0, columns)
     }
 
-    /// Makes a matrix whose first value is at `offset` and whose rows are `row_stride` apart.
+    /// Makes a target whose first value is `values[offset]` and whose rows begin `row_stride` values apart.
+    ///
+    /// # Panics
+    /// When `offset` exceeds the slice.
     pub fn part(values: &mut [f32], offset: usize, row_stride: usize) -> Self {
         let values = &mut values[offset..];
         Self { pointer: values.as_mut_ptr(), length: values.len(), row_stride }
@@ -79,31 +88,40 @@ pub struct Shared<'a> {
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
-    /// Shares a buffer for the duration of the borrow.
+    /// Shares a buffer among tasks for the duration of the borrow.
     pub fn new(values: &'a mut [f32]) -> Self {
         Self { pointer: values.as_mut_ptr(), length: values.len(), buffer: std::marker::PhantomData }
     }
 
     /// Shares room for `length` values in the spare capacity of `values`. The room is uninitialised: write before
-    /// reading. Panics when the spare capacity is smaller.
+    /// reading. The length of `values` does not change.
+    ///
+    /// # Panics
+    /// When the spare capacity is smaller than `length`.
     pub fn spare(values: &'a mut Vec<f32>, length: usize) -> Self {
         let spare = values.spare_capacity_mut();
         assert!(length <= spare.len(), "spare capacity for the values");
         Self { pointer: spare.as_mut_ptr().cast(), length, buffer: std::marker::PhantomData }
     }
 
-    /// Returns a pointer to `length` values from `offset` on. Code that writes through it must make sure that no other
-    /// task accesses these values.
+    /// Returns a pointer to the `length` values from index `offset` on. Code that writes through it must make sure that
+    /// no other task accesses these values.
+    ///
+    /// # Panics
+    /// When the values exceed the buffer.
     pub fn pointer(&self, offset: usize, length: usize) -> *mut f32 {
         assert!(offset + length <= self.length, "place within its buffer");
         // SAFETY: inside the buffer.
         unsafe { self.pointer.add(offset) }
     }
 
-    /// Returns the `length` values from `offset` on.
+    /// Returns the `length` values from index `offset` on.
     ///
     /// # Safety
     /// The values must have been written before, and no other task may access them while the slice lives.
+    ///
+    /// # Panics
+    /// When the values exceed the buffer.
     #[allow(clippy::mut_from_ref)] // Purpose of this type; the safety contract is above.
     pub unsafe fn slice(&self, offset: usize, length: usize) -> &mut [f32] {
         assert!(offset + length <= self.length, "slice within its buffer");
@@ -112,17 +130,21 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// Whether a product replaces the values of its target or is added to them.
+/// Effect of a product on its target.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Into {
-    /// Replace.
+    /// The product replaces the target's values.
     Set,
-    /// Add.
+    /// The product is added to the target's values.
     Add,
 }
 
-/// Computes `target = factor * a * b`, or `+=` for [`Into::Add`]; large products use all threads. Panics
-/// when sizes disagree.
+/// Computes `target = factor * a * b`, or `target += factor * a * b` with [`Into::Add`]. Products with 2^20 or more
+/// multiplications use all threads.
+///
+/// # Panics
+/// When the columns of `a` differ from the rows of `b`, the product does not fit the target, or `a` has no columns and
+/// `into` is [`Into::Set`].
 pub fn product(target: Target, into: Into, factor: f32, a: View<'_>, b: View<'_>) {
     let work = a.rows * a.columns * b.columns;
     let threads = if work < PARALLEL_FROM || rayon::current_num_threads() == 1 {

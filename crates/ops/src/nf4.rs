@@ -28,7 +28,7 @@ const LEVELS: [f32; 16] = [
     1.0,
 ];
 
-/// Values quantised to four bits.
+/// Values quantised to four bits (NF4, Dettmers et al. 2023), with one scale per block of 64 values.
 #[derive(Clone, Debug)]
 pub struct Nf4 {
     /// Level indices, two per byte, the first in the upper four bits.
@@ -50,7 +50,8 @@ enum Scales {
 }
 
 impl Nf4 {
-    /// Quantises `values`; with `double_quant` also the scales of the blocks.
+    /// Quantises `values` in blocks of 64; the last block may be shorter. With `double_quant` the scales of the blocks
+    /// are quantised to eight bits as well.
     pub fn new(values: &[f32], double_quant: bool) -> Self {
         let scales: Vec<f32> = values.chunks(BLOCK).map(largest).collect();
         let rounded: Vec<u8> = values
@@ -69,7 +70,10 @@ impl Nf4 {
         Self { levels, scales: if double_quant { Scales::quantised(&scales) } else { Scales::Plain(scales) } }
     }
 
-    /// Dequantises into `out` the values from index `start` on.
+    /// Fills `out` with the dequantised values from index `start` on.
+    ///
+    /// # Panics
+    /// When `start + out.len()` exceeds the number of values rounded up to an even number.
     pub fn read(&self, start: usize, out: &mut [f32]) {
         let mut at = start;
         let mut rest = out;
@@ -86,7 +90,7 @@ impl Nf4 {
         }
     }
 
-    /// Memory of levels and scales in bytes.
+    /// Returns the memory of levels and scales in bytes.
     pub fn bytes(&self) -> usize {
         let scales = match &self.scales {
             Scales::Plain(scales) => scales.len() * 4,

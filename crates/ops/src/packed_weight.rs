@@ -8,24 +8,25 @@ use crate::nf4::Nf4;
 use crate::simd;
 use crate::tile::{COLUMNS, Lane, Pair, ROWS, interleave, tile};
 
-/// Number format of a [`PackedWeight`] weight.
+/// Number format in which a [`PackedWeight`] stores its values and computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// 32-bit floats.
+    /// 32-bit floats; products are computed in f32.
     F32,
-    /// Rounded to bf16. On processors with AVX512-BF16 the other operand of a product is rounded to bf16 too; elsewhere
-    /// it stays f32. Sums are always f32.
+    /// Values rounded to bf16. On processors with AVX512-BF16 the other operand of a product is rounded to bf16 too;
+    /// elsewhere it stays f32. Sums are always f32.
     Bf16,
-    /// NF4 in blocks of 64 values, dequantised panel by panel during a product.
+    /// Values quantised to NF4 (Dettmers et al. 2023, QLoRA) in blocks of 64, dequantised panel by panel during
+    /// a product.
     Nf4 {
-        /// Whether the scales of blocks are stored in eight bits (double quantisation).
+        /// Whether the scales of the blocks are stored in eight bits (double quantisation) instead of f32.
         double_quant: bool,
-        /// Whether products compute as with [`Precision::Bf16`]; otherwise in f32.
+        /// Whether products compute as with [`Precision::Bf16`]; false computes in f32.
         bf16: bool,
     },
 }
 
-/// Weight of a linear layer, `[outputs, inputs]`, stored in panels of 32 outputs (NF4: row by row) and in
+/// Frozen weight of a linear layer, `[outputs, inputs]`. It is stored in panels of 32 outputs (NF4: row by row) and in
 /// no other form.
 #[derive(Clone, Debug)]
 pub struct PackedWeight {
@@ -59,19 +60,19 @@ impl PackedWeight {
         Self { outputs, inputs, precision, values }
     }
 
-    /// Shape of the weight, `[outputs, inputs]`.
+    /// Returns the shape of the weight, `[outputs, inputs]`.
     #[must_use]
     pub fn sides(&self) -> [usize; 2] {
         [self.outputs, self.inputs]
     }
 
-    /// Number format of the values.
+    /// Returns the number format that was given to [`PackedWeight::new`].
     #[must_use]
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// Memory of the values in bytes.
+    /// Returns the memory of the stored values in bytes, including padding and the scales of NF4.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.values {
@@ -81,7 +82,7 @@ impl PackedWeight {
         }
     }
 
-    /// Unpacks the weight to f32, `[outputs, inputs]` row by row. Rounding by bf16 or NF4 remains.
+    /// Returns the weight in f32, `[outputs, inputs]` row by row. Rounding by bf16 or NF4 remains.
     #[must_use]
     pub fn unpacked(&self) -> Vec<f32> {
         let mut weight = vec![0.0; self.outputs * self.inputs];
@@ -110,8 +111,12 @@ impl PackedWeight {
         }
     }
 
-    /// Returns `x weight^T + bias`, `[tokens, outputs]`, for `x`, `[tokens, inputs]`. `added` holds `left`,
-    /// `[tokens, rank]`, and `right`, `[outputs, rank]`; `left right^T` is added to the result.
+    /// Returns `x weight^T + bias`, `[tokens, outputs]` row by row, for `x`, `[tokens, inputs]`. `bias` is `[outputs]`;
+    /// None adds nothing. `added` holds `left`, `[tokens, rank]`, and `right`, `[outputs, rank]`; `left right^T` is
+    /// added to the result.
+    ///
+    /// # Panics
+    /// When `x`, `bias` or `left` has another size.
     pub(crate) fn forward(
         &self,
         x: &[f32],
@@ -151,8 +156,11 @@ impl PackedWeight {
         }
     }
 
-    /// Returns `d weight`, `[tokens, inputs]`, for `d`, `[tokens, outputs]`. `added` holds `left`, `[tokens, rank]`,
-    /// and `right`, `[rank, inputs]`; `left right` is added to the result.
+    /// Returns `d weight`, `[tokens, inputs]` row by row, for `d`, `[tokens, outputs]`. `added` holds `left`,
+    /// `[tokens, rank]`, and `right`, `[rank, inputs]`; `left right` is added to the result.
+    ///
+    /// # Panics
+    /// When `d` or `left` has another size.
     pub(crate) fn backward(&self, d: &[f32], tokens: usize, added: Option<(&[f32], &[f32])>) -> Vec<f32> {
         let rank = added.map_or(0, |(_, right)| right.len() / self.inputs.max(1));
         let panel = |panel: usize, out: &mut [f32]| {
@@ -220,8 +228,8 @@ impl PackedWeight {
         }
     }
 
-    /// [`PackedWeight::turn`] for bf16 pairs, `[outputs / 2, rounded up][COLUMNS]`: pairs of neighbouring inputs become pairs
-    /// of neighbouring outputs.
+    /// [`PackedWeight::turn`] for bf16 pairs, `[outputs / 2, rounded up][COLUMNS]`: pairs of neighbouring inputs become
+    /// pairs of neighbouring outputs.
     fn turn_pairs(&self, values: &[Pair], panel: usize, out: &mut [Pair]) {
         let lanes = self.inputs.div_ceil(2);
         let inputs = panel * COLUMNS / 2..lanes.min((panel + 1) * COLUMNS / 2);

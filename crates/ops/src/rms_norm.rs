@@ -6,9 +6,13 @@ use burn_flex::FlexTensor;
 use crate::unary::{Unary, apply};
 use crate::{cpu, simd};
 
-/// Returns `gain * x / sqrt(mean(x^2) + epsilon)` with the mean over features. `x` and the result are
-/// `[tokens, features]`, `gain` is `[features]`. `learns` forces the composed form although the gain is not tracked
-/// now, so that the values equal a pass in which the gain is trained.
+/// Returns RMS normalisation (Zhang and Sennrich 2019), `gain * x / sqrt(mean(x^2) + epsilon)`, with the mean over the
+/// features of a row. `x` and the result are `[tokens, features]`, `gain` is `[features]`, and `epsilon` is the small
+/// positive constant of the model's config.
+///
+/// The result rounds differently with a trainable gain, because the CPU kernel then gives way to Burn's operations.
+/// `learns` requests that form for a gain that is not tracked now, so that an evaluation equals a pass in which it
+/// is trained.
 #[must_use]
 pub fn rms_norm(x: Tensor<2>, gain: Tensor<1>, epsilon: f32, learns: bool) -> Tensor<2> {
     // The kernel has no gradient for the gain: a trainable one takes the composition. LoRA adapters keep it frozen.

@@ -60,7 +60,7 @@ macro_rules! dispatched {
 }
 
 dispatched! {
-    /// Computes `out = gate * sigmoid(gate) * up`.
+    /// Computes `out = gate * sigmoid(gate) * up`, value by value; values after the shortest slice stay.
     fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
         for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
             *out = gate * sigmoid(*gate) * up;
@@ -69,7 +69,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes the gradients of [`swiglu`] with respect to both arguments.
+    /// Fills `d_gate` and `d_up` with the gradients of [`swiglu`] with respect to `gate` and `up`. `d_out` is the
+    /// gradient of the output; values after the shortest slice stay.
     fn swiglu_backward(gate: &[f32], up: &[f32], d_out: &[f32], d_gate: &mut [f32], d_up: &mut [f32]) {
         for i in 0..d_out.len().min(gate.len()).min(up.len()).min(d_gate.len()).min(d_up.len()) {
             let s = sigmoid(gate[i]);
@@ -82,10 +83,12 @@ dispatched! {
 
 /// `2 * sqrt(2 / pi)`, the factor that makes `x * sigmoid(argument)` equal the tanh form of GELU.
 const GELU_SCALE: f32 = 1.595_769_1;
+/// Coefficient of the cubic term in the tanh form of GELU (Hendrycks and Gimpel 2016).
 const GELU_CUBIC: f32 = 0.044_715;
 
 dispatched! {
-    /// Computes `out = gelu(x)` in the tanh form, as the equivalent `x * sigmoid(2 z)` with `z` the argument of tanh.
+    /// Computes `out = gelu(x)`, value by value, in the tanh form (Hendrycks and Gimpel 2016), written as the
+    /// equivalent `x * sigmoid(2 z)` with `z` the argument of tanh.
     fn gelu(x: &[f32], out: &mut [f32]) {
         for (out, x) in out.iter_mut().zip(x) {
             *out = x * sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
@@ -94,7 +97,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes the gradient of [`gelu`].
+    /// Fills `d_x` with the gradient of [`gelu`] with respect to `x`. `d_out` is the gradient of the output.
     fn gelu_backward(x: &[f32], d_out: &[f32], d_x: &mut [f32]) {
         for ((d_x, x), d_out) in d_x.iter_mut().zip(x).zip(d_out) {
             let s = sigmoid(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
@@ -105,7 +108,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Returns the largest value; negative infinity for an empty slice.
+    /// Returns the largest value of `x`; negative infinity for an empty slice.
     fn max(x: &[f32]) -> f32 {
         let mut lanes = [f32::NEG_INFINITY; LANES];
         let chunks = x.chunks_exact(LANES);
@@ -120,7 +123,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Replaces `x` by `exp(x - shift)` and returns the sum.
+    /// Replaces each value of `x` by `exp(x - shift)` and returns the sum of the new values. The argument of `exp` is
+    /// clamped to -87..88.
     fn exp_and_sum(x: &mut [f32], shift: f32) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let whole = x.len() / LANES * LANES;
@@ -141,7 +145,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes `x *= factor`.
+    /// Multiplies each value of `x` by `factor` in place.
     fn scale(x: &mut [f32], factor: f32) {
         for value in x {
             *value *= factor;
@@ -150,7 +154,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes `out += factor * x`.
+    /// Computes `out += factor * x`, value by value; values of `out` after the end of `x` stay.
     fn add_scaled(out: &mut [f32], x: &[f32], factor: f32) {
         for (out, x) in out.iter_mut().zip(x) {
             *out += factor * x;
@@ -159,7 +163,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Returns the dot product of `x` and `y`.
+    /// Returns the dot product of `x` and `y`, which have equal lengths.
     fn dot(x: &[f32], y: &[f32]) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let (x_chunks, y_chunks) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
@@ -173,7 +177,7 @@ dispatched! {
     }
 }
 
-/// One value per column of a panel.
+/// One value per column of a panel of the attention kernel.
 pub type Columns = [f32; COLUMNS];
 
 dispatched! {
@@ -190,7 +194,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Replaces each value of `x`, `[rows, COLUMNS]`, by `exp(x - shift of its column)` and returns each column's sum.
+    /// Replaces each value of `x`, `[rows, COLUMNS]`, by `exp(x - shift of its column)` and returns each column's sum
+    /// of the new values. The argument of `exp` is clamped to -87..88.
     fn column_exp_and_sum(x: &mut [f32], shift: &Columns) -> Columns {
         let mut sums = [0.0; COLUMNS];
         for row in x.chunks_exact_mut(COLUMNS) {
@@ -219,7 +224,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Returns the sum of `x`.
+    /// Returns the sum of `x`; 0 for an empty slice.
     fn sum(x: &[f32]) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let chunks = x.chunks_exact(LANES);
@@ -234,7 +239,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// Returns the sum of `(x - from)^2`.
+    /// Returns the sum of `(x - from)^2` over the values of `x`.
     fn square_distance(x: &[f32], from: f32) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let chunks = x.chunks_exact(LANES);
@@ -249,7 +254,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes `out = (x - mean) * inverse * gain + bias`.
+    /// Computes `out = (x - mean) * inverse * gain + bias`, value by value, for one row of layer normalisation.
+    /// `inverse` is `1 / sqrt(variance + epsilon)`.
     fn standardise(x: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32], mean: f32, inverse: f32) {
         for (((out, x), gain), bias) in out.iter_mut().zip(x).zip(gain).zip(bias) {
             *out = (x - mean) * inverse * gain + bias;
@@ -258,8 +264,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes the gradient of [`standardise`] with respect to `x` for one row, where `mean` and `inverse`
-    /// depend on `x`.
+    /// Fills `d_x` with the gradient of [`standardise`] with respect to `x` for one row, where `mean` and `inverse`
+    /// depend on `x`. `d_out` is the gradient of the output.
     fn standardise_backward(x: &[f32], gain: &[f32], d_out: &[f32], d_x: &mut [f32], mean: f32, inverse: f32) {
         let (mut plain, mut along) = ([0.0_f32; LANES], [0.0_f32; LANES]);
         let n = x.len().min(gain.len()).min(d_out.len()).min(d_x.len());
@@ -277,7 +283,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes `out = x * inverse * gain`.
+    /// Computes `out = x * inverse * gain`, value by value, for one row of RMS normalisation. `inverse`
+    /// is `1 / sqrt(mean(x^2) + epsilon)`.
     fn normalise(x: &[f32], gain: &[f32], out: &mut [f32], inverse: f32) {
         for ((out, x), gain) in out.iter_mut().zip(x).zip(gain) {
             *out = x * inverse * gain;
@@ -286,7 +293,8 @@ dispatched! {
 }
 
 dispatched! {
-    /// Computes the gradient of RMS normalisation with respect to `x` for one row, where `inverse` depends on `x`.
+    /// Fills `d_x` with the gradient of [`normalise`] with respect to `x` for one row, where `inverse` depends on `x`.
+    /// `d_out` is the gradient of the output.
     fn normalise_backward(x: &[f32], gain: &[f32], d_out: &[f32], d_x: &mut [f32], inverse: f32) {
         let mut lanes = [0.0_f32; LANES];
         let n = x.len().min(gain.len()).min(d_out.len()).min(d_x.len());

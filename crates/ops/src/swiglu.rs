@@ -13,7 +13,8 @@ use crate::{cpu, simd};
 /// Values per task: few enough to stay in cache, enough to outweigh the cost of a task.
 const CHUNK: usize = 16_384;
 
-/// Returns `silu(gate) * up`; arguments and result are `[tokens, features]`.
+/// Returns `silu(gate) * up` (SwiGLU, Shazeer 2020), value by value, where `silu(x) = x * sigmoid(x)`. Arguments and
+/// result have equal shapes, `[tokens, features]`.
 #[must_use]
 pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     if !cpu::takes(&gate) || !cpu::takes(&up) {

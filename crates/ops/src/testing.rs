@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Reproducible tensor with values between -2 and 2.
+/// Returns a pseudo-random tensor of `shape` on the CPU with values between -2 and 2, the same for the same `seed`.
 pub fn values(shape: [usize; 2], seed: u32) -> Tensor<2> {
     let mut state = seed.wrapping_mul(0x9E37_79B9).wrapping_add(0x85EB_CA6B);
     let drawn: Vec<f32> = (0..shape[0] * shape[1])
@@ -16,12 +16,13 @@ pub fn values(shape: [usize; 2], seed: u32) -> Tensor<2> {
     Tensor::from_data(TensorData::new(drawn, shape), &Device::flex())
 }
 
-/// Values of a tensor in row order.
+/// Returns the values of an `f32` tensor in row order. Panics for another type.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().expect("f32")
 }
 
-/// Panics if a value differs by more than 1e-5 of the largest reference value, which counts as at least 0.1.
+/// Panics if the lengths differ or a value of `mine` differs from `reference` by more than 1e-5 of the largest absolute
+/// reference value, which counts as at least 0.1. `name` begins the message.
 pub fn close(name: &str, mine: &[f32], reference: &[f32]) {
     assert_eq!(mine.len(), reference.len(), "{name}: lengths");
     let scale = reference.iter().fold(0.1_f32, |most, value| most.max(value.abs()));
@@ -30,8 +31,8 @@ pub fn close(name: &str, mine: &[f32], reference: &[f32]) {
     }
 }
 
-/// Checks that a kernel and its composition agree: values without a graph, then values and all gradients with every
-/// argument tracked alone and with all tracked together.
+/// Panics unless a kernel and its composition agree: values without a graph, then values and all gradients with every
+/// argument tracked alone and with all tracked together. [`close`] defines the tolerance.
 pub fn same_gradients<const N: usize>(
     arguments: [Tensor<2>; N],
     kernel: impl Fn([Tensor<2>; N]) -> Tensor<2>,

@@ -12,16 +12,21 @@ use burn_flex::FlexTensor;
 
 use crate::cpu;
 
-/// A kernel and its gradient. All tensors are contiguous `[tokens, features]`.
+/// Kernel with one differentiable argument, and its gradient. All tensors are contiguous `f32`
+/// tensors, `[tokens, features]`.
 pub trait Unary: Clone + Debug + Send + Sync + 'static {
-    /// Computes the output.
+    /// Returns the output for the argument `x`, with the shape of `x`.
     fn forward(&self, x: &FlexTensor) -> FlexTensor;
 
-    /// Computes the gradient with respect to `x` from the gradient of the output.
+    /// Returns the gradient with respect to `x`, with the shape of `x`. `d_out` is the gradient of the output.
     fn backward(&self, x: &FlexTensor, d_out: &FlexTensor) -> FlexTensor;
 }
 
-/// Runs a kernel on `x`, for which [`cpu::takes`] must be true.
+/// Returns the output of a kernel for `x`, `[tokens, features]`. When `x` is tracked, the output is part of its
+/// autodiff graph.
+///
+/// # Panics
+/// When [`cpu::takes`] is false for `x`.
 pub fn apply<O: Unary>(operation: O, x: Tensor<2>) -> Tensor<2> {
     if !x.is_tracked() {
         return cpu::tensor(operation.forward(&cpu::plain(x)));

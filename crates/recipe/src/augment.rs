@@ -38,23 +38,23 @@ fn accepts() -> Accepts {
 /// Conditions applied to the training examples of a phase. At most one is applied to an example.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Augment {
-    /// Conditions in the order of the benchmark's registry.
+    /// Conditions in the order of the benchmark's registry of kinds; empty applies none.
     pub conditions: Vec<Augmentation>,
 }
 
-/// One condition and its share.
+/// Condition of the benchmark with the share of training examples that it is applied to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Augmentation {
-    /// Kind of the condition in the benchmark's registry.
+    /// Id of the condition's kind in the benchmark's registry, such as `hint_minus`.
     pub kind: &'static str,
-    /// Probability of the condition in a training example that it applies to, from 0 to 1.
+    /// Probability of the condition in a training example that it applies to, above 0 and at most 1.
     pub share: f64,
     /// Parameters as in a suite; parameters with default values are absent.
     pub parameters: toml::Table,
 }
 
 impl Augmentation {
-    /// The perturbation of a question, with templates of the training families.
+    /// Builds the perturbation that changes a question under this condition, with templates of the training families.
     ///
     /// # Errors
     /// When the kind or a parameter does not exist. This cannot happen for a recipe that was loaded.
@@ -64,7 +64,11 @@ impl Augmentation {
     }
 }
 
-/// Builds the perturbation of a kind, with templates of the training families.
+/// Builds the perturbation of a kind from its parameters as in a suite. A kind with templates gets the families of
+/// templates for training, in place of a `families` parameter.
+///
+/// # Errors
+/// When a parameter does not exist or its value is wrong.
 pub fn build(kind: &PerturbationKind, mut parameters: toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error> {
     if !kind.templates.is_empty() {
         parameters.insert(FAMILIES.into(), Families::Training.name().into());
@@ -73,13 +77,14 @@ pub fn build(kind: &PerturbationKind, mut parameters: toml::Table) -> Result<Arc
 }
 
 impl Augment {
-    /// Whether there are no conditions.
+    /// Returns whether there are no conditions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()
     }
 
-    /// The first kind of condition that removes the evidence, so that the right answer is to abstain. None without one.
+    /// Returns the first kind of condition that removes the evidence, so that the right answer is to abstain. None
+    /// without one.
     #[must_use]
     pub fn removal(&self) -> Option<&'static str> {
         self.conditions.iter().map(|one| one.kind).find(|kind| teaches_to_decline(kind))

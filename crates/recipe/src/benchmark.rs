@@ -7,28 +7,28 @@ use stepwise_config::section::Section;
 
 use stepwise_config::nearest::nearest;
 
-/// `[benchmark]`.
+/// Table `[benchmark]` of a recipe: the evaluation after every epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Benchmark {
     /// Conditions that the model is evaluated under.
     pub suite: SuiteChoice,
-    /// Largest number of cases to evaluate. None evaluates all.
+    /// Largest number of cases to evaluate, at least 1; None evaluates all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cases: Option<u64>,
-    /// Evaluates after every so many epochs, and always at the end of a phase.
+    /// Number of epochs of the run between two evaluations, at least 1. The end of a phase is always evaluated.
     pub every: u32,
 }
 
-/// The suite, a list of conditions.
+/// Choice of the suite, which is a list of conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SuiteChoice {
-    /// Nothing is evaluated.
+    /// Nothing is evaluated (`"none"`).
     None,
-    /// The smaller built-in suite, meant for every epoch.
+    /// The smaller built-in suite, meant for every epoch (`"fast"`).
     Fast,
-    /// The built-in suite with every condition.
+    /// The built-in suite with every condition (`"full"`).
     Full,
-    /// A suite file.
+    /// Path of a suite file, which ends in `.toml`.
     File(PathBuf),
 }
 
@@ -43,6 +43,7 @@ impl Serialize for SuiteChoice {
     }
 }
 
+/// Reads `[benchmark]`. Wrong values are reported.
 pub(super) fn read(mut section: Section<'_>) -> Benchmark {
     let at = section.at("suite");
     let written = section.text(

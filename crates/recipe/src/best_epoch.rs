@@ -6,13 +6,15 @@ use stepwise_config::section::Section;
 /// Rule that selects the best evaluated epoch.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BestModelRule {
-    /// Metric that decides. None means robust accuracy, or clean accuracy for a suite without attacks.
+    /// Id of the metric in the benchmark's summary that decides. None means robust accuracy, or clean accuracy for a
+    /// suite without attacks.
     #[serde(rename = "metric_for_best_model", skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// Guard: the metric that must not get worse by more than `max_drop`.
+    /// Guard: id of the metric that must not get worse by more than `max_drop`.
     #[serde(rename = "best_model_guard")]
     pub guard: String,
-    /// Largest allowed distance of the guard from its best value so far, of the base or of an evaluated epoch.
+    /// Largest allowed distance, at least 0, of the guard from its best value so far. The base model and the evaluated
+    /// epochs count.
     #[serde(rename = "best_model_max_drop")]
     pub max_drop: f64,
 }
@@ -23,11 +25,12 @@ pub struct EarlyStopping {
     /// Ends the run after this many evaluated epochs in a row without improvement. None never stops early.
     #[serde(rename = "early_stopping_patience", skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
-    /// Smallest improvement: an epoch counts as better only if the metric is better by more than this.
+    /// Smallest improvement, at least 0: an epoch counts as better only if the metric is better by more than this.
     #[serde(rename = "early_stopping_threshold")]
     pub threshold: f64,
 }
 
+/// Reads the keys of [`BestModelRule`] from `[train]`.
 pub(super) fn read_best_model(section: &mut Section<'_>) -> BestModelRule {
     BestModelRule {
         metric: section.text(
@@ -51,6 +54,7 @@ pub(super) fn read_best_model(section: &mut Section<'_>) -> BestModelRule {
     }
 }
 
+/// Reads the keys of [`EarlyStopping`] from `[train]`. A threshold without patience is reported.
 pub(super) fn read_early_stopping(section: &mut Section<'_>) -> EarlyStopping {
     let threshold_at = section.at("early_stopping_threshold");
     let patience = section.integer_or(

@@ -8,7 +8,8 @@ use stepwise_config::section::Section;
 use super::augment::ROUNDING;
 use stepwise_config::nearest::nearest;
 
-/// Shares of the training examples by the answers given as context. The remaining examples have no context.
+/// Shares of the training examples by the answers to earlier questions that are given as context. The sum is at most 1,
+/// and the remaining examples have no context.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Context {
     /// Share with the right answers, from 0 to 1.

@@ -21,14 +21,16 @@ use crate::lr_schedule::Warmup;
 /// Dotted name of the list of phases, `[[curriculum.phase]]`.
 const PHASES: &str = "curriculum.phase";
 
-/// `[curriculum]`.
+/// Table `[curriculum]` of a recipe: the phases of training and the content of training examples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curriculum {
     /// The order that made the phases. None when the phases are written one by one.
     pub order: Option<Order>,
-    /// Learning-rate schedule per phase: every phase warms up and decays. If false, one schedule spans the run.
+    /// Whether every phase has a learning-rate schedule of its own, with warm-up and decay. If false, one schedule
+    /// spans the run.
     pub lr_schedule_per_phase: bool,
-    /// Keys of training examples for all phases of `order`. Default values when there is no order.
+    /// Keys of training examples for all phases of `order`. Default values when there is no order, because each phase
+    /// then holds its own keys.
     pub examples: ExampleKeys,
     /// Phases in the order of training; at least one.
     pub phase: Vec<PhaseRecipe>,
@@ -37,26 +39,27 @@ pub struct Curriculum {
 /// Keys about training examples. `[curriculum]` sets them for all phases, and a phase can override them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExampleKeys {
-    /// Share of every batch taken from stages of earlier phases that this phase lacks, from 0 to below 1.
+    /// Share of every batch taken from stages of earlier phases that this phase lacks, at least 0 and below 1.
     pub replay: f64,
-    /// Visits to each case per pass, by data set. Data sets that are not named have 1.
+    /// Visits to each case per pass over the cases, at least 0, by data set (`source.dataset` of a case). Data sets
+    /// that are not named have 1.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub dataset_weights: BTreeMap<String, f64>,
-    /// Answers to earlier questions that are given as context.
+    /// Shares of examples with answers to earlier questions as context.
     pub context: Context,
-    /// How the evidence region is shown.
+    /// Way in which the evidence region is shown.
     #[serde(skip_serializing_if = "Evidence::is_none")]
     pub evidence: Evidence,
-    /// Loss weight of the tokens of an answer that is a box, above 0.
+    /// Loss weight of the tokens of an answer that is a box, above 0. Other tokens have weight 1.
     #[serde(skip_serializing_if = "is_one")]
     pub box_loss_weight: f64,
-    /// Conditions of the benchmark that are applied to training examples.
+    /// Conditions of the benchmark that are applied to training examples, with their shares.
     #[serde(skip_serializing_if = "Augment::is_empty")]
     pub augment: Augment,
     /// Whether every image is blank while the answers stay. A control run: it shows how much is learned without images.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub blank_images: bool,
-    /// Early-advance rule. None trains the phase to its planned end.
+    /// Early-advance rule; None trains the phase to its planned end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_advance: Option<EarlyAdvance>,
 }
@@ -80,32 +83,32 @@ fn is_one(weight: &f64) -> bool {
     *weight == 1.0
 }
 
-/// One phase of the curriculum.
+/// Phase of the curriculum, from `[[curriculum.phase]]` or from an order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PhaseRecipe {
-    /// Name of the phase in logs and in names of metrics.
+    /// Name of the phase in logs, paths and names of metrics: letters, digits, `-`, `_` and `.`.
     pub name: String,
     /// Clinical stages that the phase trains, 1 to 4, ascending.
     pub stages: Vec<u8>,
-    /// Passes over the cases. None when `max_steps` is set. Ignored in a phase of an order, which has its share of the
-    /// run's steps.
+    /// Passes over the cases, at least 1. None when `max_steps` is set. Ignored in a phase of an order, which has its
+    /// share of the run's steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_train_epochs: Option<u32>,
-    /// Optimiser steps of the phase. None when `num_train_epochs` sets its length.
+    /// Optimiser steps of the phase, at least 1. None when `num_train_epochs` sets its length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
-    /// Peak learning rate.
+    /// Peak learning rate, above 0.
     pub learning_rate: f64,
-    /// Warm-up of the phase. None uses the warm-up of `[train]`.
+    /// Warm-up of the phase; None uses the warm-up of `[train]`.
     #[serde(flatten)]
     pub warmup: Option<Warmup>,
-    /// Sampling order of its training examples.
+    /// Sampling order of the phase's training examples.
     #[serde(skip_serializing_if = "SamplingOrder::is_shuffled")]
     pub sampling_order: SamplingOrder,
-    /// Parts of the model that are frozen in this phase, in addition to those that the recipe never trains.
+    /// Parts of the model that are frozen in this phase, in addition to the parts that the recipe never trains.
     #[serde(flatten)]
     pub freeze: Freeze,
-    /// Keys about its training examples.
+    /// Keys about the phase's training examples.
     #[serde(flatten)]
     pub examples: ExampleKeys,
 }
@@ -114,14 +117,14 @@ pub struct PhaseRecipe {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplingOrder {
-    /// Cases are shuffled; all questions of a case that the phase trains come together.
+    /// Whole cases in random order; all questions of a case that the phase trains come together.
     #[default]
     Shuffled,
-    /// Each visit takes one stage of a case; the stages take turns.
+    /// One stage of a case per visit; the stages take turns.
     RoundRobin,
-    /// Each visit takes one stage of a case. Visits are drawn from the easiest first and then from a growing part of
-    /// them (Platanios et al. 2019, "Competence-based Curriculum Learning"). Earlier stages count as easier; within a
-    /// stage, questions that build on fewer others do.
+    /// One stage of a case per visit. Visits are drawn from the easiest first and then from a growing part of them
+    /// (Platanios et al. 2019, "Competence-based Curriculum Learning"). Earlier stages count as easier; within a stage,
+    /// questions that build on fewer others count as easier.
     Competence,
 }
 
@@ -137,7 +140,7 @@ const SAMPLING_ORDERS: Words<SamplingOrder> = &[
     ("competence", SamplingOrder::Competence),
 ];
 
-/// How training examples show the evidence region of a question. Questions without a region are not affected.
+/// Way in which training examples show the evidence region of a question. Questions without a region are not affected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {

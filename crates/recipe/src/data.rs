@@ -9,7 +9,7 @@ use stepwise_config::problem::Location;
 use stepwise_config::section::{Section, Words};
 use stepwise_data::case::Split;
 
-/// `[data]`.
+/// Table `[data]` of a recipe: the cases for training and evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Data {
     /// Source of the cases.
@@ -17,15 +17,15 @@ pub struct Data {
     pub source: CaseSource,
     /// Split that the benchmark evaluates after every epoch.
     pub eval_split: Split,
-    /// Largest number of training cases to use. None uses all.
+    /// Largest number of training cases to use, at least 1; None uses all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_samples: Option<u64>,
-    /// Text of the abstain option that is added to every choice question without one. None adds nothing.
+    /// Text of the abstain option that is added to every choice question without one; None adds nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abstain_option: Option<String>,
 }
 
-/// Source of cases.
+/// Source of cases: folders, or the generator of synthetic cases.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseSource {
@@ -36,14 +36,14 @@ pub enum CaseSource {
     Synth(Synth),
 }
 
-/// `[data] synth = { cases, seed, image_size }`.
+/// Settings of synthetic cases: `[data] synth = { cases, seed, image_size }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Synth {
-    /// Number of cases over all splits.
+    /// Number of cases over all splits, 1 to 10,000,000.
     pub cases: u64,
     /// Seed of the generator; equal seeds give identical cases and images.
     pub seed: u64,
-    /// Side of the square images, in pixels.
+    /// Side of the square images in pixels, 64 to 2048.
     pub image_size: u32,
 }
 
@@ -69,6 +69,7 @@ impl std::fmt::Display for CaseSource {
 
 const EVAL_SPLITS: Words<Split> = &[("validation", Split::Validation), ("test", Split::Test)];
 
+/// Reads `[data]`. `run_seed` is the default seed of synthetic cases. Missing cases are reported.
 pub(super) fn read(mut section: Section<'_>, run_seed: u64) -> Data {
     let written = section.at("synth");
     let mut synth = section.section("synth").about("Synthetic cases, generated when the run starts.");

@@ -4,28 +4,30 @@
 use serde::Serialize;
 use stepwise_config::section::Section;
 
-/// Rule of early advance: ends a phase after an evaluated epoch, before its planned steps are done.
+/// Rule of early advance: ends a phase after an evaluated epoch, before its planned steps are done. The phase ends as
+/// soon as one of the conditions holds; at least one is given.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EarlyAdvance {
     /// Id of a metric in the benchmark's summary.
     pub metric: String,
-    /// Ends the phase once the metric is at least this. None sets no such bound.
+    /// Ends the phase once the metric is at least this; None sets no such bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_least: Option<f64>,
-    /// Ends the phase once the metric is at most this. None sets no such bound.
+    /// Ends the phase once the metric is at most this; None sets no such bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
-    /// Ends the phase after this many evaluated epochs in a row without a new best value. None waits without limit.
+    /// Ends the phase after this many evaluated epochs in a row without a new best value; None waits without limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
-    /// Smallest improvement: a value counts as a new best only if it is better by more than this.
+    /// Smallest improvement, at least 0: with `patience`, a value counts as a new best only if it is better by more
+    /// than this.
     pub min_delta: f64,
 }
 
 impl EarlyAdvance {
-    /// Whether the phase ends. `values` are the metric's values in the evaluated epochs of the phase, None where
-    /// the metric is undefined; `higher` says whether larger values are better. An epoch without a value counts as
-    /// no improvement.
+    /// Returns whether the phase ends now. `values` are the metric's values in the evaluated epochs of the phase, in
+    /// order, None where the metric is undefined; `higher` says whether larger values are better. An epoch without a
+    /// value counts as no improvement.
     #[must_use]
     pub fn is_due(&self, values: &[Option<f64>], higher: bool) -> bool {
         let reached = |value: f64| {

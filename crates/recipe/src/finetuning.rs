@@ -9,25 +9,26 @@ use stepwise_config::section::{Section, Words};
 use super::freeze::Freeze;
 use super::init_lora_weights::{self, InitLoraWeights};
 
-/// Kind of training: adapters, or the model's own weights.
+/// Kind of training (`finetuning_type`): adapters, or the model's own weights.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "finetuning_type", rename_all = "lowercase")]
 #[allow(clippy::large_enum_variant)] // There is one value per recipe.
 pub enum Tuning {
     /// Low-rank adapters. The base stays frozen, except modules in `modules_to_save`.
     Lora {
-        /// `[lora]`.
+        /// Table `[lora]`.
         lora: LoraRecipe,
     },
     /// Full fine-tuning of the model's own weights.
     Full {
-        /// `[full]`.
+        /// Table `[full]`.
         full: Full,
     },
 }
 
 impl Tuning {
-    /// Parts of the model that are frozen in every phase.
+    /// Returns the parts of the model that are frozen in every phase. With LoRA the decoder is never among them; a
+    /// frozen part then gets no adapters.
     #[must_use]
     pub fn freeze(&self) -> Freeze {
         match self {
@@ -44,7 +45,7 @@ impl Tuning {
         }
     }
 
-    /// Name of its table in a recipe: `lora` or `full`.
+    /// Returns the name of its table in a recipe: `lora` or `full`.
     pub(super) const fn table(&self) -> &'static str {
         match self {
             Self::Lora { .. } => "lora",
@@ -53,61 +54,65 @@ impl Tuning {
     }
 }
 
-/// `[lora]`, with PEFT's names and meanings.
+/// Table `[lora]` of a recipe, with PEFT's names and meanings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoraRecipe {
-    /// Rank of the adapters.
+    /// Rank of the adapters, 1 to 4096.
     pub r: u32,
-    /// The update is scaled by `lora_alpha / r` (by `lora_alpha / sqrt(r)` with `use_rslora`).
+    /// Numerator of the scale: the update is scaled by `lora_alpha / r` (by `lora_alpha / sqrt(r)` with `use_rslora`).
     pub lora_alpha: u32,
-    /// Share of an adapter's inputs dropped in training, from 0 to below 1.
+    /// Share of an adapter's inputs dropped in training, at least 0 and below 1.
     pub lora_dropout: f64,
     /// Linear layers that get an adapter.
     pub target_modules: TargetModules,
-    /// Exceptions from `target_modules`. None means no exceptions.
+    /// Exceptions from `target_modules`; None means no exceptions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_modules: Option<TargetModules>,
-    /// Divides `lora_alpha` by the square root of the rank instead of the rank (rsLoRA).
+    /// Whether the scale is `lora_alpha / sqrt(r)` instead of `lora_alpha / r` (rsLoRA, Kalajdzievski 2023).
     pub use_rslora: bool,
-    /// Trains magnitude and direction of every adapted weight separately (DoRA).
+    /// Whether magnitude and direction of every adapted weight are trained separately (DoRA, Liu et al. 2024).
     pub use_dora: bool,
     /// Initial values of the adapter's matrices.
     pub init_lora_weights: InitLoraWeights,
-    /// Factor on the learning rate of `lora_B` and of vectors (LoRA+), at least 1. None uses one rate for
-    /// all parameters.
+    /// Factor on the learning rate of `lora_B` and of vectors (LoRA+, Hayou et al. 2024), at least 1. None uses one
+    /// rate for all parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loraplus_lr_ratio: Option<f64>,
-    /// Modules that are trained and saved whole, given by their full names or the ends of their names.
+    /// Modules that are trained and saved whole, given by their full names or the ends of their names. Empty trains
+    /// adapters only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules_to_save: Vec<String>,
-    /// Whether the vision tower gets no adapters.
+    /// Whether the vision tower is frozen and gets no adapters.
     pub freeze_vision_tower: bool,
-    /// Whether the connector gets no adapters.
+    /// Whether the connector between vision tower and decoder is frozen and gets no adapter.
     pub freeze_multi_modal_projector: bool,
-    /// Ranks of modules whose rank differs from `r`, by module name or regular expression.
+    /// Ranks of modules whose rank differs from `r`, by module name or regular expression that matches the end of
+    /// a name.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub rank_pattern: IndexMap<String, u32>,
-    /// Values for modules whose alpha differs from `lora_alpha`, by module name or regular expression.
+    /// Numerators of modules whose alpha differs from `lora_alpha`, by module name or regular expression that matches
+    /// the end of a name.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub alpha_pattern: IndexMap<String, u32>,
 }
 
-/// A selection of modules in PEFT's notation.
+/// Selection of modules in PEFT's notation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum TargetModules {
-    /// A string: `all-linear`, or a regular expression that must match a module's whole name.
+    /// String: `all-linear`, or a regular expression that must match a module's whole name.
     Pattern(String),
-    /// A list: it selects a module whose name equals an element, or ends in a dot and an element.
+    /// List: it selects a module whose name equals an element, or ends in a dot and an element.
     Suffixes(Vec<String>),
 }
 
 impl TargetModules {
-    /// PEFT's word for all linear layers except the output head.
+    /// PEFT's word for all linear layers except the output head; the default of `target_modules`.
     pub const ALL_LINEAR: &'static str = "all-linear";
 }
 
-/// `[full]`.
+/// Table `[full]` of a recipe: the parts of the model that full fine-tuning leaves out. At least one part is
+/// not frozen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Full {
     /// Whether the vision tower is frozen.
@@ -129,6 +134,7 @@ const FINETUNING_TYPES: Words<Kind> = &[("lora", Kind::Lora), ("full", Kind::Ful
 const VISION: &str = "Freezes the vision tower. Image features are cached if the connector is frozen too.";
 const CONNECTOR: &str = "Freezes the connector between vision tower and decoder.";
 
+/// Reads `finetuning_type` and its table. The table of the other kind is reported when it is written.
 pub(super) fn read(top: &mut Section<'_>) -> Tuning {
     let kind = top.choice(
         "finetuning_type",

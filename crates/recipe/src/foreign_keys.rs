@@ -123,7 +123,8 @@ const UNSUPPORTED: &[(&str, Option<&str>)] = &[
     ("resume_from_checkpoint", Some("continue a run with `stepwise train RECIPE --resume`")),
 ];
 
-/// Keys of Hugging Face, PEFT, LLaMA-Factory, ms-swift and TRL that users may write in a recipe.
+/// Keys of Hugging Face, PEFT, LLaMA-Factory, ms-swift and TRL that users may write in a recipe. Recipe messages, the
+/// reference page and [`convert`](crate::convert()) use them.
 pub const FOREIGN_KEYS: ForeignKeys = ForeignKeys { aliases: ALIASES, unsupported: UNSUPPORTED };
 
 #[cfg(test)]

@@ -4,16 +4,16 @@
 use serde::Serialize;
 use stepwise_config::section::Section;
 
-/// Frozen parts of the model.
+/// Parts of the model that are frozen, with their adapters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Freeze {
-    /// Whether the image encoder is frozen.
+    /// Whether the image encoder (vision tower) is frozen.
     #[serde(rename = "freeze_vision_tower", skip_serializing_if = "std::ops::Not::not")]
     pub vision: bool,
-    /// Whether the connector is frozen.
+    /// Whether the connector between image encoder and decoder is frozen.
     #[serde(rename = "freeze_multi_modal_projector", skip_serializing_if = "std::ops::Not::not")]
     pub connector: bool,
-    /// Whether the decoder is frozen.
+    /// Whether the decoder (language model) is frozen.
     #[serde(rename = "freeze_language_model", skip_serializing_if = "std::ops::Not::not")]
     pub decoder: bool,
 }
@@ -54,7 +54,8 @@ const KEYS: [FreezeKey; 3] = [
 ];
 
 impl Freeze {
-    /// Names of the frozen parts, separated by commas; empty when nothing is frozen.
+    /// Returns the names of the frozen parts, `vision`, `connector` and `decoder`, separated by commas; empty when
+    /// nothing is frozen.
     #[must_use]
     pub fn names(mut self) -> String {
         let frozen = KEYS.iter().filter(|key| *(key.flag)(&mut self)).map(|key| key.part);
@@ -62,8 +63,8 @@ impl Freeze {
     }
 }
 
-/// Reads the keys of a phase. `untrained` holds the parts that no phase trains, and the table of the recipe that says
-/// so; `None` when an existing adapter decides which parts are trained.
+/// Reads the keys of a phase. `untrained` holds the parts that no phase trains, and the table of the recipe that
+/// freezes them; None when an existing adapter decides which parts are trained.
 pub(super) fn read(section: &mut Section<'_>, untrained: Option<(Freeze, &str)>) -> Freeze {
     let mut freeze = Freeze::default();
     let mut never = untrained.map(|(parts, _)| parts).unwrap_or_default();

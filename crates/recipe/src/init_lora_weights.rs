@@ -8,12 +8,13 @@ use stepwise_config::section::Section;
 /// Initial values of the matrices of a newly initialised adapter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InitLoraWeights {
-    /// `true`: `lora_A` uniform, `lora_B` zero. The model's outputs do not change at first.
+    /// `true`: `lora_A` uniform (Kaiming), `lora_B` zero. The model's outputs do not change at first.
     #[default]
     True,
     /// `"gaussian"`: `lora_A` normal, `lora_B` zero. The model's outputs do not change at first.
     Gaussian,
-    /// `"pissa"`: principal singular vectors of the weight, which are subtracted from the weight (Meng et al. 2024).
+    /// `"pissa"`: principal singular values and vectors of the weight, which are subtracted from the weight (PiSSA,
+    /// Meng et al. 2024). The model's outputs do not change at first except for rounding.
     Pissa,
     /// `false`: both matrices uniform. The model's outputs change at once.
     False,
@@ -32,6 +33,7 @@ impl Serialize for InitLoraWeights {
 
 const KEY: &str = "init_lora_weights";
 
+/// Reads `init_lora_weights`. A wrong value is reported and gives the default.
 pub(super) fn read(section: &mut Section<'_>) -> InitLoraWeights {
     const ACCEPTS: &str = "true, false, \"gaussian\" or \"pissa\"";
     let words = ValueKind::Word(vec!["gaussian", "pissa"]);

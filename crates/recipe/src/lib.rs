@@ -55,45 +55,46 @@ pub use stepwise_config::problem::{Excerpt, Problem};
 pub use stepwise_config::reference::{Key, Reference, SectionKind};
 pub use train::{OnNonfinite, ReportTo, Train};
 
-/// A checked and complete recipe.
+/// Checked and complete recipe. Every key has its value, and the rules between keys hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recipe {
     /// Folder of the base model, in the Hugging Face layout.
     pub model_name_or_path: PathBuf,
-    /// PEFT folder of an adapter whose training continues. None starts from a newly initialised adapter.
+    /// PEFT folder of an adapter whose training continues; None starts from a newly initialised adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter_name_or_path: Option<PathBuf>,
-    /// Folder the run writes into.
+    /// Folder that the run writes into.
     pub output_dir: PathBuf,
-    /// Seed of all random draws.
+    /// Seed of all random draws; runs with equal seeds are equal.
     pub seed: u64,
-    /// Longest allowed sequence, in tokens. A longer training example is an error; nothing is truncated.
+    /// Longest allowed sequence in tokens, 16 to 1,048,576. A longer training example is an error; nothing
+    /// is truncated.
     pub cutoff_len: usize,
-    /// Whether large images are split into tiles. None keeps the setting of the model's processor.
+    /// Whether large images are split into tiles; None keeps the setting of the model's processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub do_image_splitting: Option<bool>,
     /// Kind of training: `finetuning_type` and its table.
     #[serde(flatten)]
     pub tuning: Tuning,
-    /// `[data]`.
+    /// Table `[data]`.
     pub data: Data,
-    /// `[train]`.
+    /// Table `[train]`.
     pub train: Train,
-    /// `[curriculum]`.
+    /// Table `[curriculum]`.
     pub curriculum: Curriculum,
-    /// `[benchmark]`.
+    /// Table `[benchmark]`.
     pub benchmark: Benchmark,
 }
 
-/// Why a recipe or a study file was not loaded.
+/// Errors of loading a recipe or a study file.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// The file cannot be read, or is not UTF-8.
     #[error("{}: {source} -> check the path of the recipe, a TOML file in UTF-8", path.display())]
     Read {
-        /// Path of the recipe.
+        /// Path of the file.
         path: PathBuf,
-        /// The cause.
+        /// Error of the operating system, or of the decoding.
         source: std::io::Error,
     },
     /// The file or a `--set` argument is wrong.
@@ -119,7 +120,7 @@ impl fmt::Display for Listed<'_> {
 }
 
 impl Recipe {
-    /// Reads the recipe at `path` and applies each of `overrides` (`lora.r=32`) to it.
+    /// Reads the recipe at `path` and applies each of `overrides`, the arguments of `--set` such as `lora.r=32`, to it.
     ///
     /// # Errors
     /// When the file cannot be read, or when it or an override is wrong; the error lists every problem.
@@ -144,15 +145,15 @@ impl Recipe {
         if problems.is_empty() { Ok(recipe) } else { Err(invalid(problems)) }
     }
 
-    /// The whole recipe as TOML, with every default written out.
+    /// Returns the whole recipe as TOML, with every default written out. It is itself a valid recipe.
     #[must_use]
     pub fn to_toml(&self) -> String {
         toml::to_string(self).unwrap_or_else(|error| unreachable!("every recipe can be written as TOML: {error}"))
     }
 
-    /// SHA-256 (lower-case hexadecimal) of the keys that decide the weights. Keys that only set where and how often
-    /// results are written, how features are cached, and whether a failed step is skipped are left out. A run resumes
-    /// only under the same digest.
+    /// Returns the SHA-256 (lower-case hexadecimal) of the keys that decide the weights. Keys that only set where and
+    /// how often results are written, how features are cached, and whether a failed step is skipped are left out. A run
+    /// resumes only under the same digest.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut decisive = self.clone();
@@ -169,9 +170,9 @@ impl Recipe {
         hex(&Sha256::digest(decisive.to_toml()))
     }
 
-    /// Like [`Recipe::digest`], but without the seed and the curriculum. Recipes with equal base digests evaluate the
-    /// same untrained base with the same suite on the same cases, so they can share its answers. The reverse does not
-    /// hold: the digest also covers keys that do not affect the base.
+    /// Returns a digest like [`Recipe::digest`], but without the seed and the curriculum. Recipes with equal base
+    /// digests evaluate the same untrained base with the same suite on the same cases, so they can share its answers.
+    /// The reverse does not hold: the digest also covers keys that do not affect the base.
     #[must_use]
     pub fn base_digest(&self) -> String {
         let mut asked = self.clone();
@@ -186,7 +187,8 @@ impl Recipe {
     }
 }
 
-/// Every key and table of a recipe, in the order of the resolved recipe, documented by the code that reads them.
+/// Returns every key and table of a recipe, in the order of the resolved recipe, documented by the code that
+/// reads them.
 #[must_use]
 pub fn reference() -> Reference {
     let findings = Findings::new(Vec::new());

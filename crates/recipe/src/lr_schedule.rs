@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-/// Shape of the learning rate over the optimiser steps, with the names of transformers.
+/// Shape of the learning rate over the optimiser steps, with the names and formulas of transformers' `get_scheduler`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LrScheduler {
@@ -18,19 +18,20 @@ pub enum LrScheduler {
     ConstantWithWarmup,
 }
 
-/// Length of the warm-up, a linear increase from 0.
+/// Length of the warm-up, in which the learning rate rises linearly from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Warmup {
     /// Length in optimiser steps.
     #[serde(rename = "warmup_steps")]
     Steps(u64),
-    /// Length as a share of all steps, 0 to 1, rounded up to whole steps.
+    /// Length as a share of all steps, at least 0 and below 1, rounded up to whole steps.
     #[serde(rename = "warmup_ratio")]
     Ratio(f64),
 }
 
 impl Warmup {
-    /// Warm-up steps of a schedule with `total_steps` steps, like `TrainingArguments.get_warmup_steps`.
+    /// Returns the number of warm-up steps of a schedule with `total_steps` steps, like
+    /// transformers' `TrainingArguments.get_warmup_steps`.
     #[must_use]
     pub fn steps(self, total_steps: u64) -> u64 {
         match self {
@@ -41,8 +42,9 @@ impl Warmup {
 }
 
 impl LrScheduler {
-    /// Factor of the peak learning rate, 0 to 1, for the optimiser step after `steps_done` steps. The first step has
-    /// `steps_done` 0. With a warm-up its factor is 0, as in transformers.
+    /// Returns the factor of the peak learning rate, 0 to 1, for the optimiser step after `steps_done` steps. The first
+    /// step has `steps_done` 0; with a warm-up its factor is 0, as in transformers. `warmup_steps` and `total_steps`
+    /// are lengths in steps; [`LrScheduler::Constant`] ignores both.
     #[must_use]
     pub fn factor(self, steps_done: u64, warmup_steps: u64, total_steps: u64) -> f64 {
         if self == Self::Constant {

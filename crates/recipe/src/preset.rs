@@ -9,18 +9,18 @@ use stepwise_config::reference::{Key, Reference};
 
 use super::Recipe;
 
-/// A committed recipe.
+/// Recipe of the folder `recipes/`, compiled into the program.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
-    /// File name without its extension.
+    /// File name without its extension, by which the command line selects the preset.
     pub name: &'static str,
-    /// Short description.
+    /// Short description for lists, a phrase without a full stop.
     pub about: &'static str,
-    /// Text of the recipe.
+    /// Text of the recipe, in TOML.
     pub text: &'static str,
 }
 
-/// All presets. The first needs no files besides this repository.
+/// All presets, in the order of lists. The first needs no files besides this repository.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "quickstart",
@@ -60,8 +60,8 @@ const NAMED_AFTER_THE_FILE: &str = "output_dir";
 /// Width of comment lines, in characters.
 const WIDTH: usize = 116;
 
-/// The preset as a recipe to edit: its values, and every other key as a comment with its default. None when the preset
-/// is not TOML.
+/// Returns the preset as a recipe to edit: its values, and every other key as a comment with its default. `output_dir`
+/// is left out, so that it follows the new file's name. None when the preset is not TOML.
 #[must_use]
 pub fn commented(preset: &Preset) -> Option<String> {
     let Document { sources, mut root } = Document::parse(preset.name.into(), preset.text.into(), &[]).ok()?;
@@ -189,7 +189,7 @@ fn told(key: &Key) -> String {
     format!("{} {accepts}.{otherwise}", key.help)
 }
 
-/// `words` as wrapped comment lines; empty for no words.
+/// Returns `words` as wrapped comment lines; empty for no words.
 pub(super) fn comment(words: &str) -> String {
     let mut lines = String::new();
     let mut line = String::new();

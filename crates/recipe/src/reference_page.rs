@@ -13,7 +13,7 @@ the working directory. `--set lora.r=32` overrides a value of the file. List ele
 editors, `stepwise convert` translates recipes of other tools.
 ";
 
-/// The reference page in Markdown.
+/// Returns the reference page of recipes, `docs/recipe.md`, in Markdown.
 #[must_use]
 pub fn markdown() -> String {
     reference().markdown(HEAD, &FOREIGN_KEYS)

@@ -16,74 +16,77 @@ use super::init_lora_weights::InitLoraWeights;
 use super::warmup;
 use crate::lr_schedule::{LrScheduler, Warmup};
 
-/// `[train]`.
+/// Table `[train]` of a recipe: batches, optimiser, learning-rate schedule, logging and checkpoints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Train {
-    /// Cases in a micro-batch.
+    /// Number of cases in a micro-batch, 1 to 65,536.
     pub per_device_train_batch_size: usize,
-    /// Micro-batches in an optimiser step.
+    /// Number of micro-batches in an optimiser step, 1 to 65,536. The loss is averaged over all their
+    /// supervised tokens.
     pub gradient_accumulation_steps: usize,
-    /// Peak learning rate of phases that set none of their own.
+    /// Peak learning rate, above 0, of phases that set none of their own.
     pub learning_rate: f64,
-    /// Peak learning rate of the vision tower in every phase. None uses the phase's learning rate.
+    /// Peak learning rate of the vision tower in every phase, above 0. None uses the phase's learning rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vision_tower_lr: Option<f64>,
-    /// Peak learning rate of the connector in every phase. None uses the phase's learning rate.
+    /// Peak learning rate of the connector in every phase, above 0. None uses the phase's learning rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_modal_projector_lr: Option<f64>,
     /// Shape of the learning-rate schedule.
     pub lr_scheduler_type: LrScheduler,
-    /// Length of the linear rise of the learning rate from 0.
+    /// Length of the warm-up, of each schedule that sets none of its own.
     #[serde(flatten)]
     pub warmup: Warmup,
-    /// Decoupled weight decay: each step shrinks the weights by this share times the learning rate.
+    /// Decoupled weight decay (AdamW, Loshchilov and Hutter 2019), at least 0: each step shrinks the weights by this
+    /// share times the learning rate.
     pub weight_decay: f64,
-    /// Decay of AdamW's first moment, from 0 to below 1.
+    /// Decay of AdamW's first moment, at least 0 and below 1.
     pub adam_beta1: f64,
-    /// Decay of AdamW's second moment, from 0 to below 1.
+    /// Decay of AdamW's second moment, at least 0 and below 1.
     pub adam_beta2: f64,
-    /// Constant that AdamW adds to the square root of the second moment.
+    /// Constant, above 0, that AdamW adds to the square root of the second moment.
     pub adam_epsilon: f64,
-    /// Holds frozen weights of linear layers in bf16, in half the memory, and multiplies them in bf16 where the
+    /// Whether frozen weights of linear layers are held in bf16, in half the memory, and multiplied in bf16 where the
     /// processor supports it (AVX-512 BF16). Sums, trained parameters and the optimiser stay f32.
     pub bf16: bool,
-    /// Holds frozen weights of linear layers in blocks of four bits (NF4), in about an eighth of the memory. The
-    /// adapters are trained at full precision (QLoRA).
+    /// Whether frozen weights of linear layers are held in blocks of four bits (NF4), in about an eighth of the memory.
+    /// The adapters are trained at full precision (QLoRA, Dettmers et al. 2023).
     pub load_in_4bit: bool,
-    /// With `load_in_4bit`: holds the scales of the blocks in eight bits.
+    /// Whether the scales of the blocks are held in eight bits; only with `load_in_4bit`.
     pub bnb_4bit_use_double_quant: bool,
-    /// Recomputes each block of the model in the backward pass instead of storing its activations: less memory, about a
-    /// third more time, the same gradients.
+    /// Whether each block of the model is computed again in the backward pass, and its activations are not stored (Chen
+    /// et al. 2016): less memory, about a third more time, the same gradients.
     pub gradient_checkpointing: bool,
-    /// Largest global gradient norm; larger gradients are scaled down to it. 0 sets no limit.
+    /// Largest global norm of the gradient; a larger gradient is scaled down to it. 0 sets no limit.
     pub max_grad_norm: f64,
     /// Handling of a step whose loss or gradient is not finite.
     pub on_nonfinite: OnNonfinite,
-    /// Passes over the cases: in each phase that sets no length of its own, or in the whole run with `order`.
+    /// Passes over the cases, at least 1: in each phase that sets no length of its own, or in the whole run
+    /// with `order`.
     pub num_train_epochs: u32,
-    /// Largest number of optimiser steps of the run. None sets no limit.
+    /// Largest number of optimiser steps of the run, at least 1; None sets no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
-    /// Optimiser steps between two log lines.
+    /// Number of optimiser steps between two log lines, at least 1.
     pub logging_steps: u64,
-    /// Optimiser steps between two checkpoints, in addition to the checkpoint at the end of every epoch. 0 writes only
-    /// the latter.
+    /// Number of optimiser steps between two checkpoints, in addition to the checkpoint at the end of every epoch. 0
+    /// writes only the latter.
     pub save_steps: u64,
-    /// Largest number of checkpoints to keep, not counting the best one. None keeps all.
+    /// Largest number of checkpoints to keep, at least 1, not counting the best one; None keeps all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_total_limit: Option<usize>,
-    /// Log formats in addition to `trainer_log.jsonl`.
+    /// Log formats in addition to `trainer_log.jsonl`; empty writes only that file.
     pub report_to: Vec<ReportTo>,
     /// Form of the answers to choice questions, in training and evaluation.
     pub answer_form: AnswerForm,
-    /// Computes the prefix that questions of a micro-batch share, such as their image, only once.
+    /// Whether the prefix that questions of a micro-batch share, such as their image, is computed only once.
     pub share_prefix: bool,
-    /// Memory for cached image features, in GiB. Used only while vision tower and connector are frozen.
+    /// Memory for cached image features in GiB, at least 0. Used only while vision tower and connector are frozen.
     pub feature_cache_gb: f64,
-    /// Folder in which cached image features are kept after the run. None keeps them in memory only.
+    /// Folder in which cached image features are kept after the run; None keeps them in memory only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature_cache_dir: Option<PathBuf>,
-    /// Largest size of that folder, in GiB.
+    /// Largest size of `feature_cache_dir` in GiB, at least 0.
     pub feature_cache_disk_gb: f64,
     /// Early stopping of the run.
     #[serde(flatten)]
@@ -97,17 +100,17 @@ pub struct Train {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReportTo {
-    /// TensorBoard event files under `runs/`.
+    /// TensorBoard event files in the folder `runs/` of the run.
     Tensorboard,
 }
 
-/// Handling of a step whose loss or gradient is not finite.
+/// Handling of a step whose loss or gradient is not finite (infinite or NaN).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNonfinite {
     /// The run ends with an error; the steps before it are saved.
     Stop,
-    /// The step changes no parameter, and a warning is logged. Too many skipped steps in a row end the run.
+    /// The step changes no parameter, and a warning is logged. Ten failed steps in a row end the run with an error.
     Skip,
 }
 
@@ -125,6 +128,7 @@ const ANSWER_FORMS: Words<AnswerForm> = &[("text", AnswerForm::Text), ("letter",
 /// Finite numbers above zero.
 pub(super) const POSITIVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Unbounded);
 
+/// Reads `[train]`. `tuning` decides the default learning rate and which keys have no effect, which is reported.
 pub(super) fn read(mut section: Section<'_>, tuning: &Tuning) -> Train {
     let usual_rate = match tuning {
         Tuning::Lora { .. } => 1e-4,

@@ -42,8 +42,8 @@ pub(super) fn check(section: &Section<'_>, shape: LrScheduler, warmup: Warmup, a
     }
 }
 
-/// Reads the warm-up of a phase with the schedule `shape`; None when the phase uses the warm-up of `[train]`. With `lr_schedule_per_phase` false one schedule
-/// spans the run, and a warm-up of a phase is reported as an error.
+/// Reads the warm-up of a phase with the schedule `shape`; None when the phase uses the warm-up of `[train]`. With
+/// `lr_schedule_per_phase` false one schedule spans the run, and a warm-up of a phase is reported as an error.
 pub(super) fn read_of_phase(
     section: &mut Section<'_>,
     shape: LrScheduler,

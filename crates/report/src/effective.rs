@@ -17,7 +17,9 @@ struct Fitted<'a> {
     last: RobustnessPoint,
 }
 
-/// Renders the section; `None` with fewer than two epochs before the last one, because the line needs three points.
+/// Renders the section `effective`: accuracy under an attack against clean accuracy in log-odds, the line fitted to the
+/// base and the earlier epochs, and the height of the last epoch above it, for one attack of every family. `None` where
+/// no attack has three such points, which takes at least two epochs before the last one.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let fitted: Vec<Fitted<'_>> = input.last().conditions.iter().filter_map(|attack| fit(input, attack)).collect();
     // Prefers attacks with a usable line, and among them primary endpoints.

@@ -14,7 +14,8 @@ const CURVES: [(&str, &str); 3] = [
     ("robust_accuracy", "robust: right clean and under one attack of every family"),
 ];
 
-/// Renders the section; `None` before the first epoch.
+/// Renders the section `epochs`: clean, attacked and robust accuracy of the base and every epoch, as a chart with a
+/// table of gains. `None` before the first epoch, or where none of these accuracies has a value.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let stops = input.stops();
     let all: Vec<Series> =

@@ -33,7 +33,8 @@ fn placed(condition: &ConditionSummary, is_gain: bool) -> Option<Estimate> {
     if is_gain { condition.gain_vs_base.map(|gain| gain.estimate) } else { Some(condition.estimate()) }
 }
 
-/// Renders the section.
+/// Renders the section `conditions`: a forest plot of the last epoch's gain over the base under every condition,
+/// grouped by purpose, with a table of tests. Without epochs it shows the accuracies of the base. Never `None`.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let (last, is_gain) = (input.last(), input.is_compared());
     let scale = Scale::new(last.conditions.iter().map(|condition| mark(condition, is_gain)), is_gain);

@@ -10,7 +10,8 @@ use super::section::ReportSection;
 use super::stage_curve::NAMES;
 use super::table::{Cell, ReportTable};
 
-/// Renders the section; `None` before the end of the first phase.
+/// Renders the section `forgetting`: the clean accuracy of every stage after every phase as a matrix, and the backward
+/// transfer. `None` for a run without phases and before the end of the first phase.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let forgetting = input.forgetting.filter(|forgetting| !forgetting.phases.is_empty())?;
     let transfer = match forgetting.backward_transfer {
@@ -30,7 +31,8 @@ pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     })
 }
 
-/// Renders the matrix.
+/// Renders the matrix of clean accuracies as markup: a row for the base and each phase, a column for each stage. Cells
+/// are tinted by their change from the base, and framed where the phase trained on the stage.
 pub fn matrix(forgetting: &Forgetting) -> String {
     let values =
         |accuracy: &[Option<Estimate>; 4]| accuracy.map(|estimate| estimate.and_then(|estimate| estimate.value));

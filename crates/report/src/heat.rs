@@ -8,18 +8,20 @@ use super::stage_curve::NAMES;
 
 /// One cell of the matrix.
 pub struct HeatCell {
-    /// Share of 1; `None` shows n/a.
+    /// Share, 0 to 1; `None` shows n/a.
     pub value: Option<f64>,
-    /// Change as a share of 1; it determines the tint.
+    /// Change, as a difference of shares, that determines the tint; `None` and 0 give no tint and no number.
     pub change: Option<f64>,
-    /// Whether the cell has a frame.
+    /// Whether the cell has a frame, which a caller uses to mark it, such as a stage that was trained on.
     pub framed: bool,
 }
 
 /// Absolute changes at which the tint becomes stronger.
 const LEVELS: [f64; 3] = [0.01, 0.05, 0.15];
 
-/// Renders the matrix. Row names and `corner` are markup; `description` and column names are plain text.
+/// Renders the matrix as markup. `description` is the caption, `corner` the heading of the column of row names, and
+/// `rows` hold a name and one cell per column. Row names and `corner` are markup; `description` and column names are
+/// plain text.
 pub fn matrix(
     description: &str,
     corner: &str,
@@ -42,8 +44,8 @@ pub fn matrix(
     )
 }
 
-/// Renders a matrix of a value of each clinical stage by row: name, stages that are framed, values. Changes are measured
-/// from the first row.
+/// Renders a matrix of shares of the four clinical stages as markup. Each row has a name (plain text), the stages (1 to
+/// 4) whose cells are framed, and the values of stages 1 to 4. Changes are measured from the first row.
 pub fn stage_matrix(description: &str, rows: Vec<(String, Vec<u8>, [Option<f64>; 4])>) -> String {
     let first = rows.first().map_or([None; 4], |(_, _, values)| *values);
     let cells = rows.into_iter().map(|(name, framed, values)| {

@@ -9,7 +9,8 @@ use super::plot::{BASE, PASSED, Plot, PlotStyle, TUNED, legend, tick};
 use super::section::ReportSection;
 use super::table::{Cell, ReportTable};
 
-/// Renders the section; `None` where the suite has no hints or no item with hints was answered.
+/// Renders the section `hints`: repair by right hints against capture by wrong hints, for the base and every epoch, as
+/// a chart with a table. `None` where the suite has no hints or no item with hints was answered.
 pub fn section(input: &ReportInput<'_>) -> Option<ReportSection> {
     let stops = input.stops();
     let places: Vec<(String, Estimate, Estimate)> = stops

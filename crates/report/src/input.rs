@@ -7,7 +7,7 @@ use stepwise_benchmark::worst_cases::WorstCase;
 use crate::markup;
 use crate::plot::Plot;
 
-/// Content of a report.
+/// Content of a report about one run.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportInput<'a> {
     /// Title: the name of the run.
@@ -16,9 +16,10 @@ pub struct ReportInput<'a> {
     pub facts: &'a [(String, String)],
     /// Summary of the base without adapter, on the same suite.
     pub base: &'a Summary,
-    /// Evaluated epochs in order, each summarised against the base. The report is about the last one.
+    /// Evaluated epochs in order, each summarised against the base. The report is about the last one, or about the base
+    /// where there are none.
     pub epochs: &'a [EpochResult<'a>],
-    /// Items that the last epoch got wrong, shown with their images.
+    /// Items that the last epoch got wrong, shown with their images; empty leaves the section out.
     pub worst: &'a [WorstCase],
     /// Accuracy of every stage after every phase; `None` for a run without phases.
     pub forgetting: Option<&'a Forgetting>,

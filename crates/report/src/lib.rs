@@ -46,7 +46,8 @@ const SECTIONS: [fn(&ReportInput<'_>) -> Option<ReportSection>; 12] = [
     denominators::section,
 ];
 
-/// Renders the HTML page and its tables.
+/// Renders the report of one run: the HTML page, which needs no other file, and its tables as CSV. Sections without
+/// content are left out. No file is written.
 #[must_use]
 pub fn render(input: &ReportInput<'_>) -> Report {
     let sections: Vec<ReportSection> = SECTIONS.iter().filter_map(|section| section(input)).collect();

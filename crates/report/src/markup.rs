@@ -22,13 +22,13 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Escapes text. A text without spaces may break after `_` and `:`.
+/// Escapes text as [`escape`] does, and lets a text without spaces, such as an id, break after `_` and `:`.
 pub fn breakable(text: &str) -> String {
     let escaped = escape(text);
     if text.contains(' ') { escaped } else { escaped.replace('_', "_<wbr>").replace(':', ":<wbr>") }
 }
 
-/// Formats a count with its noun: `3 items`, `1 item`.
+/// Formats a count with its noun, which gets an `s` unless the count is 1: `3 items`, `1 item`.
 pub fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
@@ -50,7 +50,7 @@ fn number(value: f64) -> String {
     if text == "-0.0" { "0.0".to_owned() } else { text.replace('-', "\u{2212}") }
 }
 
-/// Formats a p-value as `0.012` or `< 0.001`, as markup.
+/// Formats a p-value, 0 to 1, as `0.012` or, below 0.001, as `< 0.001`, as markup.
 pub fn p_value(p: f64) -> String {
     if p < 0.001 { "&lt;\u{202f}0.001".to_owned() } else { format!("{p:.3}") }
 }
@@ -61,27 +61,31 @@ pub fn plain(value: f64) -> String {
     if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "\u{2212}") }
 }
 
-/// Markup for a number that is not defined.
+/// Markup for a number that is not defined, `n/a`, which the formatting functions use.
 pub const NONE: &str = "<span class=\"none\">n/a</span>";
 
-/// Formats a share with its interval, such as `43.2 % [40.1, 46.0]`, as markup.
+/// Formats a share of 1 with its 95 % interval, such as `43.2 % [40.1, 46.0]`, as markup. Without an estimate or value
+/// the result is [`NONE`]; without an interval only the share is shown.
 pub fn share(estimate: Option<Estimate>) -> String {
     with_interval(estimate, percent, |bound| number(bound * 100.0))
 }
 
-/// Formats a difference with its interval in percentage points, such as `+3.1 [-0.2, +6.0]`, as markup.
+/// Formats a difference of shares with its 95 % interval in percentage points, such as `+3.1 [-0.2, +6.0]`, as markup.
+/// Without an estimate or value the result is [`NONE`].
 pub fn difference(estimate: Option<Estimate>) -> String {
     with_interval(estimate, points, points)
 }
 
-/// Formats a difference of log-odds with its interval, such as `+0.31 [-0.02, +0.60]`, as markup.
+/// Formats a difference of log-odds with its 95 % interval, such as `+0.31 [-0.02, +0.60]`, as markup. Without an
+/// estimate or value the result is [`NONE`].
 pub fn odds(estimate: Option<Estimate>) -> String {
     let signed =
         |value: f64| if value > 0.0 && plain(value) != "0.00" { format!("+{}", plain(value)) } else { plain(value) };
     with_interval(estimate, signed, signed)
 }
 
-/// Formats an estimate without markup, such as `43.2 % [40.1, 46.0] of 120`, for tooltips in a chart.
+/// Formats an estimate of a share without markup, such as `43.2 % [40.1, 46.0] of 120`, for tooltips in a chart. A
+/// value that is not defined is `n/a`.
 pub fn spoken(estimate: Estimate) -> String {
     let value = estimate.value.map_or_else(|| "n/a".to_owned(), percent);
     let interval = estimate

@@ -1,19 +1,19 @@
 //! Files of a rendered report.
 
-/// A rendered report.
+/// A rendered report: a page and its tables, not yet written to files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// HTML page.
+    /// HTML page, complete with styles and images.
     pub html: String,
     /// All tables of the page, in page order.
     pub tables: Vec<CsvFile>,
 }
 
-/// A table as a file.
+/// A table as the name and content of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvFile {
     /// File name, such as `stages.csv`.
     pub name: String,
-    /// Content of the file.
+    /// Content of the file, as CSV.
     pub text: String,
 }

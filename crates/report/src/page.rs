@@ -16,7 +16,7 @@ pub struct Page<'a> {
     pub kind: &'a str,
     /// Title of the page.
     pub title: &'a str,
-    /// Facts as name and value.
+    /// Facts in the header as name and value.
     pub facts: &'a [(String, String)],
     /// Content before the first section.
     pub headline: &'a str,
@@ -25,7 +25,8 @@ pub struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Renders the page.
+    /// Renders the page around the sections, in their order, as a complete HTML document. The page loads nothing from
+    /// elsewhere.
     pub fn html(&self, sections: &[ReportSection]) -> String {
         let Self { title, headline, method, .. } = self;
         format!(
@@ -61,7 +62,8 @@ impl Page<'_> {
     }
 }
 
-/// Renders the page about one run.
+/// Renders the page about one run around its sections: header with facts, main result, sections, and the explanation of
+/// how the numbers are computed.
 pub fn html(input: &ReportInput<'_>, sections: &[ReportSection]) -> String {
     let summary = input.last();
     let mut facts: Vec<(String, String)> = input.facts.to_vec();

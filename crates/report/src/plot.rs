@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// Width of every plot in SVG units. The page scales plots to the width of their column.
+/// Width of every plot in SVG units, which `viewBox` uses. The page scales plots to the width of their column.
 pub const WIDTH: f64 = 440.0;
 
 /// Plot area with a horizontal and a vertical scale.
@@ -18,7 +18,8 @@ const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
 
 impl Plot {
-    /// Creates a plot of this height (SVG units) over these ranges (low, high).
+    /// Creates a plot of this height, in SVG units with the labels of the axes, over the ranges `[low, high]` of the
+    /// values. A low bound must differ from its high bound.
     pub fn new(height: f64, x_range: [f64; 2], y_range: [f64; 2]) -> Self {
         Self { height, x_range, y_range }
     }
@@ -34,7 +35,8 @@ impl Plot {
         self.height - BOTTOM - share * (self.height - TOP - BOTTOM)
     }
 
-    /// Draws grid lines with labels for `y_ticks`, labels for `x_ticks`, and the names of both axes.
+    /// Draws grid lines with labels for `y_ticks`, labels for `x_ticks` (each a value and its label), and the names of
+    /// both axes. Returns SVG; labels and names are markup.
     pub fn axes(&self, y_ticks: &[(f64, String)], x_ticks: &[(f64, String)], x_name: &str, y_name: &str) -> String {
         let mut svg = String::new();
         for (value, label) in y_ticks {
@@ -62,14 +64,16 @@ impl Plot {
         svg
     }
 
-    /// Draws a line through points, shifted right by `shift` SVG units.
+    /// Draws a line of the style class `class` through points `(x, y)` in values of the axes, shifted right by `shift`
+    /// SVG units. Returns SVG.
     pub fn line(&self, class: &str, points: &[(f64, f64)], shift: f64) -> String {
         let places: Vec<String> =
             points.iter().map(|(x, y)| format!("{:.1},{:.1}", self.x(*x) + shift, self.y(*y))).collect();
         format!("<polyline class=\"line {class}\" points=\"{}\"/>", places.join(" "))
     }
 
-    /// Draws a vertical interval at `x`, shifted right by `shift` SVG units.
+    /// Draws a vertical interval from `low` to `high` at `x`, all in values of the axes, shifted right by `shift` SVG
+    /// units. Returns SVG.
     pub fn interval(&self, class: &str, x: f64, shift: f64, [low, high]: [f64; 2]) -> String {
         let (x, low, high) = (self.x(x) + shift, self.y(low), self.y(high));
         format!(
@@ -79,7 +83,7 @@ impl Plot {
         )
     }
 
-    /// Draws a horizontal interval at `y`.
+    /// Draws a horizontal interval from `low` to `high` at `y`, all in values of the axes. Returns SVG.
     pub fn across(&self, class: &str, y: f64, [low, high]: [f64; 2]) -> String {
         let (y, low, high) = (self.y(y), self.x(low), self.x(high));
         format!(
@@ -89,12 +93,14 @@ impl Plot {
         )
     }
 
-    /// Draws a mark, shifted right by `shift` SVG units.
+    /// Draws a mark of the series' style at (`x`, `y`) in values of the axes, shifted right by `shift` SVG units.
+    /// Returns SVG.
     pub fn mark(&self, style: PlotStyle, x: f64, y: f64, shift: f64) -> String {
         style.at(self.x(x) + shift, self.y(y))
     }
 
-    /// Wraps `inside` in an SVG element with a text description for screen readers.
+    /// Wraps `inside`, drawn with this plot, in an SVG element. `description` is read by screen readers; it is markup
+    /// without double quotes.
     pub fn svg(&self, description: &str, inside: &str) -> String {
         format!(
             "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{description}\">{inside}</svg>",
@@ -104,7 +110,7 @@ impl Plot {
 }
 
 /// Returns round tick values that divide `[low, high]` into about `count` parts. The first is at or below `low`, the
-/// last at or above `high`.
+/// last at or above `high`; there are at least two.
 pub fn steps(low: f64, high: f64, count: f64) -> Vec<f64> {
     let raw = ((high - low) / count).max(1e-6);
     let power = 10f64.powf(raw.log10().floor());
@@ -114,7 +120,7 @@ pub fn steps(low: f64, high: f64, count: f64) -> Vec<f64> {
     (first..=last.max(first + 1)).map(|place| place as f64 * step).collect()
 }
 
-/// Formats a tick label in percent (at most one decimal), with a minus sign U+2212.
+/// Formats a share of 1 as a tick label in percent (at most one decimal, without the sign %), with a minus sign U+2212.
 pub fn tick(value: f64) -> String {
     let text = format!("{}", (value * 1000.0).round() / 10.0);
     if text == "-0" { "0".to_owned() } else { text.replace('-', "\u{2212}") }
@@ -137,15 +143,15 @@ enum Shape {
     Cross,
 }
 
-/// Style of the base.
+/// Style of the untouched base in all charts.
 pub const BASE: PlotStyle = PlotStyle { class: "base", shape: Shape::Circle };
 /// Style of the model that is compared with the base.
 pub const TUNED: PlotStyle = PlotStyle { class: "tuned", shape: Shape::Circle };
-/// Style of an earlier epoch.
+/// Style of an epoch before the last one, in all charts.
 pub const PASSED: PlotStyle = PlotStyle { class: "passed", shape: Shape::Circle };
 /// Style of accuracy under attack, in charts with [`RANKED`] series.
 pub const ATTACKED: PlotStyle = PlotStyle { class: "attacked", shape: Shape::Cross };
-/// Styles of up to four series of equal rank.
+/// Styles of up to four series of equal rank, such as the clinical stages.
 pub const RANKED: [PlotStyle; 4] = [
     PlotStyle { class: "c0", shape: Shape::Circle },
     PlotStyle { class: "c1", shape: Shape::Square },
@@ -174,7 +180,7 @@ impl PlotStyle {
     }
 }
 
-/// Renders a legend. Names are markup.
+/// Renders a legend as markup: for each entry its mark and its name. Names are markup.
 pub fn legend(entries: &[(PlotStyle, String)]) -> String {
     let entries: String = entries
         .iter()

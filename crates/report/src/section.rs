@@ -4,7 +4,7 @@ use super::table::ReportTable;
 
 /// One section of the page.
 pub struct ReportSection {
-    /// Anchor of the section.
+    /// Anchor of the section, unique on the page.
     pub id: &'static str,
     /// Heading.
     pub title: &'static str,
@@ -12,14 +12,14 @@ pub struct ReportSection {
     pub intro: String,
     /// Charts and other content besides the tables, as markup.
     pub body: String,
-    /// Tables with the numbers of the charts.
+    /// Tables with the numbers of the charts; empty where a section has none.
     pub tables: Vec<ReportTable>,
     /// Whether two such sections stand side by side on a wide screen.
     pub half: bool,
 }
 
 impl ReportSection {
-    /// Renders the section as markup.
+    /// Renders the section as markup: heading, introduction, body and tables.
     pub fn markup(&self) -> String {
         let Self { id, title, intro, body, tables, half } = self;
         let class = if *half { " class=\"half\"" } else { "" };

@@ -11,12 +11,13 @@ pub struct Series {
     pub style: PlotStyle,
     /// Name in the legend.
     pub name: String,
-    /// Points as position on the horizontal axis, name of the position, and estimate.
+    /// Points: position on the horizontal axis, name of the position for the tooltip, and estimate.
     pub points: Vec<(f64, String, Estimate)>,
 }
 
 impl Series {
-    /// Collects the estimates of the metric `id` over summaries. Estimates without a value are left out.
+    /// Collects the estimates of the metric `id` over summaries. `stops` holds position on the axis, name of the
+    /// position and summary. Summaries without the metric or a value are left out.
     pub fn of<'a>(
         style: PlotStyle,
         name: impl Into<String>,
@@ -36,10 +37,11 @@ pub fn is_empty(all: &[Series]) -> bool {
     all.iter().all(|series| series.points.is_empty())
 }
 
-/// Empty range for [`ticks`]: the axis covers the values only.
+/// Empty range for [`ticks`], with which the axis covers the values only.
 pub const NOTHING: [f64; 2] = [1.0, 0.0];
 
-/// Returns ticks that cover all values and intervals, at least `[low, high]`, and a range of at least 0.1.
+/// Returns ticks of a vertical axis, value and label in percent, that cover all values and intervals, at least the
+/// shares `[low, high]`, and a range of at least 0.1.
 pub fn ticks(all: &[Series], [low, high]: [f64; 2]) -> Vec<(f64, String)> {
     let estimates = all.iter().flat_map(|series| &series.points).map(|(_, _, estimate)| estimate);
     let ends = estimates.flat_map(|estimate| estimate.ci.into_iter().flatten().chain(estimate.value));
@@ -48,13 +50,13 @@ pub fn ticks(all: &[Series], [low, high]: [f64; 2]) -> Vec<(f64, String)> {
     steps(low - missing, high + missing, 5.0).into_iter().map(|value| (value, tick(value))).collect()
 }
 
-/// Draws all lines with intervals. Lines are shifted sideways so that they do not hide each other; every point has its
-/// numbers as a tooltip.
+/// Draws all lines with their intervals as SVG. Lines are shifted sideways so that they do not hide each other; every
+/// point has its numbers as a tooltip.
 pub fn draw(plot: &Plot, all: &[Series]) -> String {
     drawn(plot, all, 8.0)
 }
 
-/// Draws all lines without a sideways shift, for axes with many positions.
+/// Draws all lines as [`draw`] does, but without a sideways shift, for axes with many positions.
 pub fn draw_together(plot: &Plot, all: &[Series]) -> String {
     drawn(plot, all, 0.0)
 }
@@ -82,7 +84,7 @@ fn drawn(plot: &Plot, all: &[Series], apart: f64) -> String {
     svg
 }
 
-/// Renders the legend.
+/// Renders the legend of the lines that have points, as markup.
 pub fn names(all: &[Series]) -> String {
     let drawn = all.iter().filter(|series| !series.points.is_empty());
     legend(&drawn.map(|series| (series.style, escape(&series.name))).collect::<Vec<_>>())

@@ -24,7 +24,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Creates a scale that covers all marks with their intervals: differences around zero, or shares from 0 to 1.
+    /// Creates a scale that covers all marks with their intervals. With `is_gain`, values are differences, and the
+    /// scale covers at least -0.05 to 0.05; otherwise they are shares, and it covers at least 0 to 1.
     pub fn new(marks: impl Iterator<Item = Mark>, is_gain: bool) -> Self {
         let ends = marks.flat_map(|mark| {
             let (value, ci) = mark.found.map_or((None, None), |found| (found.value, found.ci));
@@ -35,7 +36,7 @@ impl Scale {
         Self { ticks: steps(low, high, 6.0), is_gain, label: tick }
     }
 
-    /// Changes the tick labels from percent to plain numbers.
+    /// Changes the tick labels from percent to plain numbers with two decimals.
     pub fn plain(self) -> Self {
         let label = |value: f64| format!("{}", (value * 100.0).round() / 100.0).replace('-', "\u{2212}");
         Self { label, ..self }
@@ -47,7 +48,7 @@ impl Scale {
         (value - low) / (high - low) * 100.0
     }
 
-    /// Renders tick labels and the name of the axis; an empty name is left out.
+    /// Renders a row with the tick labels and, below them, the name of the axis (markup); an empty name is left out.
     pub fn axis(&self, name: &str) -> String {
         let mut svg: String = self
             .ticks
@@ -67,7 +68,8 @@ impl Scale {
         )
     }
 
-    /// Renders one row. `name`, `about` (its tooltip) and `result` are markup.
+    /// Renders one row as markup: name, mark on the scale, and result. `name`, `about` (its tooltip) and `result` are
+    /// markup.
     pub fn row(&self, (name, about): (&str, &str), mark: Mark, result: &str) -> String {
         let mut svg: String = self
             .ticks
@@ -99,7 +101,7 @@ impl Scale {
     }
 }
 
-/// Renders a heading between rows. Both arguments are markup.
+/// Renders a heading between rows, with an explanation beside it. Both arguments are markup.
 pub fn group(name: &str, about: &str) -> String {
     format!("<div class=\"group\"><b>{name}</b> <span>{about}</span></div>")
 }

@@ -29,20 +29,21 @@ type Column = (Cow<'static, str>, Cow<'static, str>);
 pub enum Cell {
     /// Plain text; escaped in markup, quoted in CSV.
     Text(String),
-    /// Count.
+    /// Whole number, such as a number of items.
     Count(usize),
-    /// Share of 1 with interval and denominator.
+    /// Share of 1 with interval and denominator, shown in percent; None and an estimate without a value are not
+    /// defined.
     Share(Option<Estimate>),
-    /// Difference of shares.
+    /// Difference of shares with interval and denominator, shown in percentage points.
     Points(Option<Estimate>),
     /// Difference of shares, marked as better or worse where a claim may rest on it and a direction
     /// is an improvement.
     Gain(Option<Estimate>, Better),
-    /// Difference of log-odds.
+    /// Difference of log-odds with interval and denominator.
     Odds(Option<Estimate>),
-    /// Other number.
+    /// Other number, shown with two decimals; None where it is not defined.
     Number(Option<f64>),
-    /// p-value.
+    /// p-value, 0 to 1; None where there is no test.
     P(Option<f64>),
 }
 
@@ -54,8 +55,8 @@ impl Cell {
 }
 
 impl ReportTable {
-    /// Creates a folded table. Columns are (name in CSV, heading as markup); the first cell of each row is
-    /// the row's heading.
+    /// Creates a folded table. `name` is the name of the CSV file without extension, `caption` plain text. Columns are
+    /// (name in CSV, heading as markup); the first cell of each row is the row's heading.
     pub fn new<const N: usize>(
         name: &'static str,
         caption: impl Into<String>,
@@ -67,7 +68,7 @@ impl ReportTable {
     }
 
     /// Creates a folded table with any number of columns, given as (name in CSV, heading as markup). Every row must
-    /// have one cell per column.
+    /// have one cell per column; otherwise rendering may panic.
     pub fn wide(
         name: &'static str,
         caption: impl Into<String>,
@@ -78,12 +79,12 @@ impl ReportTable {
         Self { name, caption: caption.into(), open: false, columns, rows }
     }
 
-    /// Makes the page show the table at once.
+    /// Makes the page show the table at once instead of folded.
     pub fn open(self) -> Self {
         Self { open: true, ..self }
     }
 
-    /// Renders the table with a link that saves it as CSV.
+    /// Renders the table as markup, with a link that saves it as CSV.
     pub fn markup(&self) -> String {
         let (caption, csv) = (escape(&self.caption), self.csv());
         let head = self.columns.iter().enumerate().map(|(place, (_, head))| {

@@ -8,11 +8,13 @@ use crate::exit::Failure;
 pub struct ChosenDevice {
     /// Name as written on the command line, such as `cpu` or `cuda:0`, or the name of the default device.
     pub name: String,
-    /// Device for tensors.
+    /// Device on which tensors are made.
     pub device: Device,
 }
 
-/// Selects the device called `cpu`, `cuda[:n]` or `wgpu[:n]`; None selects the best available device.
+/// Selects the device called `cpu`, `cuda[:n]` or `wgpu[:n]`, where `n` is the number of the device from 0 (0 without a
+/// number). None selects CUDA if it is built in and the machine has NVIDIA's driver, else wgpu if it is built in, else
+/// the CPU. The device is not started.
 ///
 /// # Errors
 ///

@@ -33,7 +33,8 @@ impl Failure {
     }
 }
 
-/// Writes a failure to stderr and returns the exit code of the program.
+/// Writes a failure to stderr, except an interrupt, and returns the exit code of the program: 0 for success, and else
+/// the code of the [`Failure`].
 pub fn code(outcome: CommandResult) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

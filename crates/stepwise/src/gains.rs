@@ -8,9 +8,9 @@ use stepwise_benchmark::summary::Summary;
 use crate::table::aligned;
 use crate::table::cell::{number, p_value, with_interval};
 
-/// Formats the accuracy under each condition, compared with the base, then the main results and footnotes. A metric of
-/// a single condition, stage or attack has a colon in its id; the table shows such a metric only if it is primary. The
-/// report shows all.
+/// Formats the accuracy under each condition, compared with the base, then the main results and footnotes. `title`
+/// heads the column of the model. A metric of a single condition, stage or attack has a colon in its id; the table
+/// shows such a metric only if it is primary. The report shows all.
 pub fn text(title: &str, summary: &Summary) -> String {
     let head = ["", "n", "left out", "base", title, "gain [95 % interval]", "p, adjusted", "unparsed"];
     let mut rows = vec![head.map(str::to_owned)];

@@ -11,13 +11,13 @@ use stepwise_vlm::idefics3::ModelPart;
 
 use crate::table::Table;
 
-/// Formats the tables of trainable parameters, training data and estimated memory.
+/// Formats the tables of trainable parameters, training data and estimated memory as text.
 pub fn text(preflight: &Preflight) -> String {
     [trained(preflight), examples(preflight), memory(&preflight.memory)].map(|table| table.text()).join("\n\n")
 }
 
-/// Warning with advice if the run may need more memory than is free. None if it fits, or if the system does not provide
-/// the amount of free memory.
+/// Returns a warning with advice if the run may need more memory than is free. None if it fits, or if the system does
+/// not provide the amount of free memory.
 pub fn warning(estimate: &MemoryEstimate) -> Option<String> {
     let available = available()?;
     (estimate.to_come() > available).then(|| {

@@ -8,19 +8,20 @@ use stepwise_recipe::study_file::UnequalBudget;
 /// Training budget of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
-    /// Optimiser steps.
+    /// Number of optimiser steps.
     pub steps: u64,
-    /// Training examples; a question that is trained twice counts twice.
+    /// Number of training examples; a question that is trained twice counts twice.
     pub samples: u64,
-    /// Supervised tokens, the tokens that the loss is computed on.
+    /// Number of supervised tokens, the tokens that the loss is computed on.
     pub supervised_tokens: u64,
 }
 
-/// Largest relative difference at which numbers of samples and tokens count as equal. They differ slightly between
-/// arms, because the last batch of a pass may be smaller. Steps must be exactly equal.
+/// Largest relative difference, 0 to 1, at which numbers of samples and tokens count as equal. They differ slightly
+/// between arms, because the last batch of a pass may be smaller. Steps must be exactly equal. The value is a choice of
+/// this crate.
 pub const TOLERANCE: f64 = 0.01;
 
-/// Text of reports about arms with equal budgets.
+/// Words with which reports and the overview of tasks describe arms with equal budgets.
 pub const EQUAL: &str = "equal in all arms for each seed: steps exactly, samples and tokens within 1 %";
 
 /// A quantity of a budget: its key in `unequal_budget`, its value, and the allowed relative difference between arms.

@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use super::holder::Holder;
 
-/// Time between two touches of a claim by its holder.
+/// Time between two touches of a claim by its holder; well below [`SILENCE`](crate::holder::SILENCE), so that a few
+/// missed touches do no harm.
 pub const BEAT: Duration = Duration::from_secs(20);
 
 /// A claim that this process holds. Dropping it releases the claim.
@@ -43,9 +44,9 @@ pub enum Claimed {
     },
 }
 
-/// Tries to take the claim at `path`. A thread of the claim calls `lost` if the claim is later found to belong to
-/// another holder, with that holder, or to be removed, with None. The caller must then stop at once the work that the
-/// claim protects.
+/// Tries to take the claim at `path`; its folder is created, and a guard file beside it. A stale claim is taken over. A
+/// thread of the claim calls `lost` if the claim is later found to belong to another holder, with that holder, or to be
+/// removed, with None. The caller must then stop at once the work that the claim protects.
 ///
 /// # Errors
 /// When the folder or the claim cannot be read or written.
@@ -77,7 +78,7 @@ pub fn claim(path: &Path, lost: impl FnOnce(Option<Holder>) + Send + 'static) ->
     }
 }
 
-/// The holder of the claim at `path`. None when there is no claim or it is stale.
+/// Returns the holder of the claim at `path`. None when there is no claim or it is stale. The claim is not changed.
 ///
 /// # Errors
 /// When the claim cannot be read.

@@ -13,7 +13,8 @@ use super::manifest::Manifest;
 use super::{Study, StudyError, Task};
 use crate::summary::{ArmRuns, SeedRun, StudyRuns, TrainingBudget};
 
-/// Reads the results of the finished runs of `study`.
+/// Reads the results of the finished runs of `study`, whose stored manifest is `manifest`. Runs that are not finished
+/// are left out.
 ///
 /// # Errors
 /// When the reference has no finished run, a run lacks its final evaluation, or a file of a run cannot be read.

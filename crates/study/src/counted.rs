@@ -74,7 +74,8 @@ impl Counter<'_> {
     }
 }
 
-/// Training budgets of `tasks` of `study`, in the order of the tasks.
+/// Counts the training budgets of `tasks` of `study`, in the order of the tasks. Reads the cases and the tokenizer, but
+/// no weights and images.
 ///
 /// # Errors
 /// When the cases or the processor of an arm cannot be loaded, or its run plan cannot be made.
@@ -106,11 +107,14 @@ pub fn count<'a>(study: &Study, tasks: impl IntoIterator<Item = &'a Task>) -> Re
 }
 
 /// Checks that the arms of `study` have equal training budgets for each seed, except in quantities for which the study
-/// gives a reason. `budgets` are the budgets of the tasks, by task number.
+/// gives a reason. `budgets` are the budgets of all tasks, by task number.
 ///
 /// # Errors
-/// When budgets differ without a reason, or the runs of an arm may end early and there is no reason for
-/// different steps.
+/// When budgets differ without a reason, or the runs of an arm may end early and there is no reason for different
+/// steps.
+///
+/// # Panics
+/// When `budgets` has fewer entries than the study has tasks.
 pub fn check(study: &Study, budgets: &[Budget]) -> Result<(), StudyError> {
     let reasons = &study.file.unequal_budget;
     if reasons.steps.is_none()

@@ -37,14 +37,17 @@ pub struct Study {
 /// One arm of a study.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arm {
-    /// Names of its values on all axes, joined by `+`.
+    /// Names of its values on all axes, joined by `+`; unique in the study.
     pub name: String,
-    /// Changes to the base recipe, as `--set` arguments.
+    /// Changes to the base recipe, as `--set` arguments `KEY=VALUE`.
     pub set: Vec<String>,
 }
 
 impl Study {
-    /// Name of a task for messages: its arm and its seed.
+    /// Returns the name of a task for messages: its arm and its seed.
+    ///
+    /// # Panics
+    /// When the task belongs to another study with more arms.
     #[must_use]
     pub fn task_name(&self, task: &Task) -> String {
         format!("{} seed-{}", self.arms[task.arm].name, task.seed)
@@ -98,7 +101,7 @@ impl Study {
         Ok(study)
     }
 
-    /// The task with this number, counted from 0.
+    /// Returns the task with the number `task`, counted from 0.
     ///
     /// # Errors
     /// When there is no such task.
@@ -106,8 +109,8 @@ impl Study {
         self.tasks.get(task).ok_or(StudyError::NoTask { task, count: self.tasks.len() })
     }
 
-    /// File with the answers of the untrained base from another run of the study that evaluates the same base on the
-    /// same questions. None when no such run has evaluated its base yet.
+    /// Returns the file with the answers of the untrained base from another run of the study that evaluates the same
+    /// base on the same questions. None when no such run has evaluated its base yet.
     #[must_use]
     pub fn base_answers(&self, task: &Task) -> Option<PathBuf> {
         let base = task.recipe.base_digest();
@@ -116,7 +119,7 @@ impl Study {
         others.map(|other| base_outcomes(other.folder())).find(|path| path.is_file())
     }
 
-    /// Loads the cases of a task.
+    /// Loads the cases of a task and splits them into training and evaluation cases.
     ///
     /// # Errors
     /// When the cases cannot be read, or a split has none.

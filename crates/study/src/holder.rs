@@ -10,19 +10,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Time without a touch after which a claim is stale, if its holder's process cannot be checked.
+/// Time without a touch after which a claim is stale, if its holder's process cannot be checked. It is a choice of this
+/// crate, 15 times [`BEAT`](crate::claim::BEAT).
 pub const SILENCE: Duration = Duration::from_secs(300);
 
 /// The process that holds a claim. The fields together distinguish it from all other processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Host name of its machine.
+    /// Host name of its machine; empty in a claim that cannot be read.
     pub host: String,
     /// Boot id of the machine, because machines may share a name. None where the system has none.
     pub boot: Option<String>,
     /// PID namespace of the process, because every container has a process 1. None where the system has none.
     pub pid_namespace: Option<String>,
-    /// Process id.
+    /// Process id; 0 in a claim that cannot be read.
     pub pid: u32,
     /// Start time of the process in clock ticks since boot, because process ids are used again. None where it is
     /// not known.

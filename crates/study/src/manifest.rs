@@ -20,7 +20,7 @@ use super::same_cases::check_questions;
 use super::task::TaskStatus;
 use super::{Study, StudyError, Task};
 
-/// Schema version of the manifest.
+/// Schema name and version of the manifest; another version is not continued.
 pub const SCHEMA: &str = "study/2";
 
 /// File name of the manifest in the folder of the study.
@@ -38,7 +38,7 @@ pub struct Manifest {
     pub name: String,
     /// Path of the base recipe.
     pub base: PathBuf,
-    /// Primary endpoints, which a claim may rest on.
+    /// Ids of the primary endpoints, which a claim may rest on.
     pub primary: Vec<String>,
     /// Name of the arm that all others are compared with.
     pub reference: String,
@@ -49,7 +49,7 @@ pub struct Manifest {
     pub suite: String,
     /// SHA-256 of every case file and weight file that the runs read, by path.
     pub inputs: BTreeMap<String, String>,
-    /// Seeds that were added after the first run.
+    /// Seeds that were added after the first run; empty when none was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub later_seeds: Vec<u64>,
     /// Runs, in the order in which they are started.
@@ -75,7 +75,7 @@ pub struct TaskEntry {
     /// Training budget of the run.
     #[serde(default)]
     pub budget: Budget,
-    /// Digest of its training examples.
+    /// SHA-256 of its training examples, see [`Counted::lessons`](crate::counted::Counted::lessons).
     #[serde(default)]
     pub lessons: String,
 }
@@ -284,7 +284,7 @@ impl Manifest {
     }
 }
 
-/// Path of the manifest of a study.
+/// Returns the path of the manifest of a study, which may be missing.
 #[must_use]
 pub fn path(study: &Study) -> PathBuf {
     study.file.output_dir.join(FILE)

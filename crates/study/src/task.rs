@@ -18,7 +18,7 @@ use crate::holder::Holder;
 pub struct Task {
     /// Number of the task, counted from 0; array jobs use it as their index.
     pub number: usize,
-    /// Index of its arm in the study.
+    /// Index of its arm in [`Study::arms`](crate::Study::arms).
     pub arm: usize,
     /// Seed of the run.
     pub seed: u64,
@@ -66,19 +66,19 @@ impl Task {
         Ok(Self { number, arm, seed, set, recipe })
     }
 
-    /// Folder of the run.
+    /// Returns the folder of the run, which may be missing.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.recipe.output_dir
     }
 
-    /// Path of the claim file, beside the run's folder.
+    /// Returns the path of the claim file, beside the run's folder. The file exists while a process runs the task.
     #[must_use]
     pub fn claim(&self) -> PathBuf {
         self.folder().with_extension("claim")
     }
 
-    /// Process that holds the claim of the task. None when there is no claim or it is stale.
+    /// Returns the process that holds the claim of the task. None when there is no claim or it is stale.
     ///
     /// # Errors
     /// When the claim cannot be read.
@@ -87,14 +87,14 @@ impl Task {
         claim::held(&path).map_err(StudyError::file(&path))
     }
 
-    /// Path of the file with the output of its processes, beside the run's folder.
+    /// Returns the path of the file with the output of its processes, beside the run's folder. It may be missing.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.folder().with_extension("log")
     }
 
-    /// Number of optimiser steps of the finished run. None when the run is not finished, or was finished with
-    /// another recipe.
+    /// Returns the number of optimiser steps of the finished run. None when the run is not finished, or was finished
+    /// with another recipe.
     ///
     /// # Errors
     /// When the run's folder cannot be read.
@@ -110,7 +110,8 @@ impl Task {
         }
     }
 
-    /// Progress of the run.
+    /// Returns the progress of the run: finished, resumable from a checkpoint, or waiting. Checkpoints are not
+    /// verified.
     ///
     /// # Errors
     /// When the run's folder cannot be read.
@@ -123,7 +124,8 @@ impl Task {
         Ok(steps.last().map_or(TaskStatus::Waiting, |step| TaskStatus::Partial(*step)))
     }
 
-    /// Marks the run as finished after `global_step` optimiser steps.
+    /// Marks the run as finished after `global_step` optimiser steps, by `finished.json` in its folder, which must
+    /// exist.
     ///
     /// # Errors
     /// When the run's folder cannot be written.

@@ -39,7 +39,7 @@ pub enum WaitError {
     /// The claim or its folder cannot be read or written.
     #[error(transparent)]
     Claim(#[from] StudyError),
-    /// A living process runs the task, or with `no_wait` any process that may live.
+    /// Another process runs the task: it is known to live or, with `no_wait`, may live.
     #[error("is being run by {0} -> wait for that process, or end it first")]
     Held(Holder),
     /// An end was requested during the wait.
@@ -47,11 +47,12 @@ pub enum WaitError {
     Interrupted,
 }
 
-/// Claims `task`. If another process holds the claim, waits until the claim is released or stale, or until the process is
-/// known to live. A node that failed leaves a claim that nobody touches, and the scheduler starts its task again at once.
+/// Claims `task`. If another process holds the claim, waits until the claim is released or stale, until the process is
+/// known to live, or until `interrupt` is requested. A node that failed leaves a claim that nobody touches, and the
+/// scheduler starts its task again at once.
 ///
-/// With `no_wait`, a claim of another process is an error at once. `report` receives events. `lost` is called if the claim
-/// is lost later, see [`claim`].
+/// With `no_wait`, a claim of another process is an error at once. `report` receives events. `lost` is called if the
+/// claim is lost later, see [`claim`].
 ///
 /// # Errors
 /// When the claim cannot be read or written, another process runs the task, or an end was requested.

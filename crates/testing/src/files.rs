@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Contents of files by path relative to a folder.
+/// Contents of files, by path relative to a folder.
 pub type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Returns the root folder of the repository.
@@ -42,13 +42,19 @@ pub fn real(name: &str) -> Option<PathBuf> {
 }
 
 /// Reads a JSON file.
+///
+/// # Panics
+/// When the file cannot be read or is not JSON.
 #[must_use]
 pub fn json(path: &Path) -> Value {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Changes a JSON file in place.
+/// Changes a JSON file in place: reads it, applies `edit`, and writes it without line breaks.
+///
+/// # Panics
+/// When the file cannot be read or written, or is not JSON.
 pub fn edit_json(path: &Path, edit: impl FnOnce(&mut Value)) {
     let mut value = json(path);
     edit(&mut value);
@@ -56,7 +62,10 @@ pub fn edit_json(path: &Path, edit: impl FnOnce(&mut Value)) {
 }
 
 /// Copies the files of `folder`, which has no folders inside, to a temporary folder, except the files named in
-/// `without`.
+/// `without`. The copy is deleted when the returned value is dropped.
+///
+/// # Panics
+/// When a file cannot be read or written.
 #[must_use]
 pub fn copy_of(folder: &Path, without: &[&str]) -> TempDir {
     let copy = tempfile::tempdir().expect("a folder");
@@ -69,7 +78,10 @@ pub fn copy_of(folder: &Path, without: &[&str]) -> TempDir {
     copy
 }
 
-/// Returns the contents of all files below a folder, by path relative to the folder.
+/// Returns the contents of all files below a folder, inner folders included, by path relative to the folder.
+///
+/// # Panics
+/// When a file or folder cannot be read.
 #[must_use]
 pub fn contents(folder: &Path) -> Contents {
     let mut files = BTreeMap::new();

@@ -53,9 +53,9 @@ pub enum CasesError {
 /// The cases of a run.
 #[derive(Debug)]
 pub struct Cases {
-    /// Training cases.
+    /// Training cases, at most `max_samples` of the recipe.
     pub train: Vec<Case>,
-    /// Evaluation cases.
+    /// Evaluation cases: all cases of the recipe's `eval_split`.
     pub eval: Vec<Case>,
     /// Source of their images.
     pub pictures: CaseImages,
@@ -79,7 +79,8 @@ pub enum CaseImages {
 }
 
 impl Cases {
-    /// Loads or generates the cases that `[data]` describes, and splits them into training and evaluation cases.
+    /// Loads or generates the cases that `[data]` describes, adds its abstain option to choices that have none, and
+    /// splits them into training and evaluation cases. Images are read only when they are needed.
     ///
     /// # Errors
     /// When a dataset cannot be read, a case id occurs twice, or a split has no cases.
@@ -141,10 +142,10 @@ fn read(folders: &[PathBuf]) -> Result<(Vec<Case>, CaseImages), CasesError> {
 }
 
 impl Cases {
-    /// Makes the `sha256` of every evaluation image identify its content, so that answers can be stored under it.
-    /// Image files are compared with their recorded digests. Synthetic images get a name made of the generator's
-    /// version, seed, size and case number. A file that cannot be read is not an error here: it is reported when the
-    /// image is shown.
+    /// Makes the `sha256` of every evaluation image identify its content, so that answers can be stored under it. Image
+    /// files are compared with their recorded digests. In synthetic cases `sha256` is replaced, in place, by a name
+    /// made of the generator's version, seed, size and case number. A file that cannot be read is not an error here: it
+    /// is reported when the image is shown.
     ///
     /// # Errors
     /// When an image file differs from its recorded digest.
@@ -175,7 +176,7 @@ impl Cases {
 }
 
 impl CaseImages {
-    /// Images of `cases` that all lie in the dataset folder `root`.
+    /// Creates the source of the images of `cases`, which all lie in the dataset folder `root`. Nothing is read yet.
     #[must_use]
     pub fn below(root: &Path, cases: &[Case]) -> Self {
         let root: Arc<Path> = root.into();

@@ -22,7 +22,8 @@ pub struct Environment {
     pub architecture: String,
     /// Model name of the processor; None if the system does not provide it.
     pub cpu: Option<String>,
-    /// Instruction sets of the processor that decide which kernels run. They affect the last bits of results.
+    /// Instruction sets of the processor that decide which kernels run; empty on processors other than x86-64. They
+    /// affect the last bits of results.
     pub cpu_features: Vec<String>,
     /// Number of threads that can run in parallel.
     pub threads: usize,
@@ -37,7 +38,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Describes this machine and process. `engine` is the tensor library with its version, `device` the chosen device.
+    /// Describes this machine and process. `engine` is the tensor library with its version, `device` the chosen device;
+    /// `seeds` and `digests` are recorded as given, by name.
     #[must_use]
     pub fn here(engine: &str, device: &str, seeds: BTreeMap<String, u64>, digests: BTreeMap<String, String>) -> Self {
         let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
@@ -56,7 +58,7 @@ impl Environment {
         }
     }
 
-    /// Writes the file at `path`.
+    /// Writes the description as JSON to `path`, atomically. The folder must exist.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -67,7 +69,7 @@ impl Environment {
     }
 }
 
-/// Peak resident memory of this process in MiB, from Linux's `/proc`. None on other systems.
+/// Reads the peak resident memory of this process in MiB from Linux's `/proc`. None on other systems.
 #[must_use]
 pub fn peak_memory_mib() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;

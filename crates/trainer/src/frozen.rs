@@ -11,7 +11,7 @@ use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 /// SHA-256 digests of tensors by name.
 type Digests = BTreeMap<String, [u8; 32]>;
 
-/// Digests of the frozen tensors.
+/// Digests of the frozen tensors, with which later changes are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FrozenDigests {
     /// Tensors that no phase trains.
@@ -35,7 +35,8 @@ impl FrozenDigests {
         Self { never: digests(model, &Digests::new()), resting: Digests::new() }
     }
 
-    /// Replaces the digests of the current phase. To be called after the phase's freezing was applied to `model`.
+    /// Replaces the digests of the tensors that are frozen in the current phase only. To be called after the phase's
+    /// freezing was applied to `model`.
     pub fn rest(&mut self, model: &mut Vlm) {
         self.resting = digests(model, &self.never);
     }

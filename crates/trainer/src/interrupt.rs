@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Exit code of a run that was interrupted, after its checkpoint was written.
+/// Exit code of a process that an interrupt ended: 128 plus the number of SIGINT, as shells use it.
 pub const EXIT_CODE: i32 = 130;
 
-/// Stop request, shared by all clones.
+/// Request to stop in an orderly way, shared by all clones.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
@@ -36,12 +36,12 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Requests an orderly end.
+    /// Requests an orderly end, on all clones.
     pub fn request(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether an end was requested. The run then finishes its step, saves and returns.
+    /// Returns whether an end was requested. The run then finishes its step, saves and returns.
     #[must_use]
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)

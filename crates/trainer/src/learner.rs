@@ -76,7 +76,8 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// Loads the recipe's base model, attaches or loads its adapter, and makes trainable what the recipe trains.
+    /// Loads the recipe's base model to `device`, attaches or loads its adapter, and makes trainable what the recipe
+    /// trains.
     ///
     /// # Errors
     /// When the model or adapter cannot be loaded, a target module matches nothing, the adapter differs from `[lora]`,
@@ -138,8 +139,9 @@ impl Learner {
         Ok(Self { pipeline, optimizer, lora, base, precision, limits, trained, freeze })
     }
 
-    /// Freezes `freeze` in addition to what the recipe never trains. Returns whether anything changed. Frozen
-    /// parameters take no optimiser step, and their moments stay unchanged.
+    /// Freezes the parts `freeze`, in place of those of the earlier call and in addition to what the recipe never
+    /// trains, and empties the feature cache. Returns whether anything changed. Frozen parameters take no optimiser
+    /// step, and their moments stay unchanged.
     pub fn freeze(&mut self, freeze: Freeze) -> bool {
         if freeze == self.freeze {
             return false;
@@ -153,7 +155,7 @@ impl Learner {
         true
     }
 
-    /// Optimiser steps of the trained parts whose step count differs from `all`.
+    /// Returns the optimiser steps of the trained parts whose step count differs from `all`.
     #[must_use]
     pub fn steps_other_than(&self, all: u64) -> BTreeMap<ModelPart, u64> {
         let parts: BTreeSet<ModelPart> = self.trained.iter().map(|name| ModelPart::of(name)).collect();
@@ -175,8 +177,9 @@ impl Learner {
         Ok(Some(base))
     }
 
-    /// Writes the trained weights and the optimiser's moments. The folder becomes a PEFT folder, or in full fine-tuning
-    /// a complete model folder.
+    /// Writes the trained weights and the optimiser's moments into `folder`, which must exist. The folder becomes a
+    /// PEFT folder (adapter config and weights) or, in full fine-tuning, a complete model folder; the moments are in
+    /// `optimizer.safetensors`. Existing files are replaced.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -191,8 +194,8 @@ impl Learner {
         Ok(())
     }
 
-    /// Restores weights and moments from a checkpoint. `steps` are the optimiser steps of each part. Afterwards
-    /// everything that the recipe trains is trainable.
+    /// Restores weights and moments from the checkpoint `folder`, in place. `steps` are the optimiser steps of each
+    /// part. Afterwards everything that the recipe trains is trainable.
     ///
     /// # Errors
     /// When a file of the checkpoint cannot be read or has other shapes.

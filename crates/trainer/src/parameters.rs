@@ -33,7 +33,7 @@ pub struct TrainableParameters {
 }
 
 impl TrainableParameters {
-    /// Counts the parameters of `model`.
+    /// Counts the trainable and frozen parameters of `model`, which is not changed.
     pub fn of(model: &mut Vlm) -> Self {
         let mut count = Count {
             ranks: BTreeMap::new(),
@@ -43,7 +43,8 @@ impl TrainableParameters {
         count.trainable
     }
 
-    /// Trainable parameters in a phase that freezes the parts `freeze`.
+    /// Returns the trainable parameters in a phase that freezes the parts `freeze`; those of the frozen parts are
+    /// counted as resting.
     #[must_use]
     pub fn but(&self, freeze: Freeze) -> Self {
         let (resting, groups): (Vec<Group>, Vec<Group>) =
@@ -52,19 +53,20 @@ impl TrainableParameters {
         Self { groups, resting, frozen: self.frozen.clone() }
     }
 
-    /// Total number of trainable values.
+    /// Returns the total number of trainable values.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.groups.iter().map(|group| group.parameters).sum()
     }
 
-    /// Whether any parameter of a part is trainable.
+    /// Returns whether any parameter of a part is trainable.
     #[must_use]
     pub fn learns(&self, part: ModelPart) -> bool {
         self.groups.iter().any(|group| group.part == part)
     }
 
-    /// Whether modules whose name ends in `name` are trainable or have a trainable adapter.
+    /// Returns whether modules of a part whose name ends in the component `name`, such as `q_proj`, are trainable or
+    /// have a trainable adapter.
     #[must_use]
     pub fn module_learns(&self, part: ModelPart, name: &str) -> bool {
         self.groups.iter().any(|group| group.part == part && group.modules.contains_key(name))

@@ -18,24 +18,25 @@ const ROUNDING: f64 = 1e-9;
 /// Rule for choosing the best epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// Metric by which epochs are compared.
+    /// Id of the metric by which epochs are compared.
     pub metric: String,
-    /// Metric that must stay within `max_drop` of its best value.
+    /// Id of the metric that must stay within `max_drop` of its best value.
     pub guard: String,
-    /// Largest accepted difference of the guard from its best value.
+    /// Largest accepted difference of the guard from its best value, in the unit of the metric (a share of 1 for
+    /// accuracies).
     pub max_drop: f64,
-    /// Early stopping of the run.
+    /// Rule by which the run stops when no epoch improves.
     pub early_stopping: EarlyStopping,
 }
 
 /// The chosen epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Metric by which the epoch was chosen.
+    /// Id of the metric by which the epoch was chosen.
     pub metric: String,
     /// Value of the metric.
     pub value: f64,
-    /// Guard metric.
+    /// Id of the guard metric, see [`Rule::guard`].
     pub guard: String,
     /// Value of the guard; None if it is not defined.
     pub guard_value: Option<f64>,
@@ -61,14 +62,14 @@ pub struct Selection {
 /// Result of comparing an epoch with the earlier ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weighed {
-    /// Message about the result.
+    /// Message for people: whether the epoch was chosen, and why not.
     pub verdict: String,
     /// Whether early stopping ends the run here.
     pub stop: bool,
 }
 
 impl Rule {
-    /// Rule of the recipe for `suite`. If no metric is set, it is `robust_accuracy` for a suite with
+    /// Creates the rule of the recipe for `suite`. If no metric is set, it is `robust_accuracy` for a suite with
     /// attacks, else `accuracy:clean`.
     #[must_use]
     pub fn new(select: &BestModelRule, early_stopping: EarlyStopping, suite: &Suite) -> Self {
@@ -97,8 +98,8 @@ fn sign(summary: &Summary, id: &str) -> f64 {
 }
 
 impl Selection {
-    /// Compares an epoch, evaluated after `step` optimiser steps, with the base and the earlier epochs, and
-    /// updates the choice.
+    /// Compares an epoch, evaluated after `step` optimiser steps with the result `summary`, with the base and the
+    /// earlier epochs, and updates the choice. An epoch whose metric is not defined is not chosen.
     pub fn weigh(&mut self, rule: &Rule, base: &Summary, (epoch, step): (u32, u64), summary: &Summary) -> Weighed {
         let Rule { metric, guard, max_drop, early_stopping } = rule;
         let (up, guard_up) = (sign(summary, metric), sign(summary, guard));

@@ -10,17 +10,17 @@ use crate::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use crate::processor::pixels::ImageGrid;
 use crate::processor::{Encoded, Prepared, Processor, ProcessorError};
 
-/// Conversation with its preprocessed images.
+/// Conversation with its preprocessed images, ready to be encoded as tokens.
 #[derive(Clone, Debug)]
 pub struct EncodableExample {
-    /// Messages of the conversation.
+    /// Messages of the conversation, with the turns that are supervised.
     pub conversation: Conversation,
     /// Images in order of appearance in the conversation.
     pub images: Vec<Arc<Prepared>>,
 }
 
 impl EncodableExample {
-    /// Tile grid of each image.
+    /// Returns the tile grid of each image, in order of appearance.
     #[must_use]
     pub fn grids(&self) -> Vec<ImageGrid> {
         self.images.iter().map(|image| image.grid).collect()
@@ -30,17 +30,18 @@ impl EncodableExample {
 /// Packed batch with its image tiles.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Packed sequences, one per example.
+    /// Packed sequences, one per example and in the order of the examples.
     pub layout: PackedSequences,
+    /// Tiles of the batch's images.
     pub(crate) tiles: TileSet,
 }
 
 impl Batch {
     /// Packs examples for training; every supervised token has weight 1. With `share`, shared prefixes and equal tiles
-    /// are computed once.
+    /// are computed once; without it, each example has rows and tiles of its own.
     ///
     /// # Errors
-    /// When [`Processor::encode`] fails.
+    /// When [`Processor::encode`] fails for an example.
     pub fn new<'a>(
         processor: &Processor,
         examples: impl IntoIterator<Item = &'a EncodableExample>,
@@ -49,10 +50,10 @@ impl Batch {
         Self::weighted(processor, examples.into_iter().map(|example| (example, 1.0)), share)
     }
 
-    /// [`Batch::new`] with a weight for each example, which all its supervised tokens get in the loss.
+    /// Packs examples like [`Batch::new`], each with a weight that all its supervised tokens get in the loss.
     ///
     /// # Errors
-    /// When [`Processor::encode`] fails.
+    /// When [`Processor::encode`] fails for an example.
     pub fn weighted<'a>(
         processor: &Processor,
         examples: impl IntoIterator<Item = (&'a EncodableExample, f32)>,
@@ -73,26 +74,30 @@ impl Batch {
 }
 
 impl Batch {
-    /// Digests of the batch's tiles; tiles with equal digests have equal pixels.
+    /// Returns the SHA-256 digest of each tile of the batch, in order of first appearance. Tiles with equal digests
+    /// have equal pixels.
     pub fn tile_digests(&self) -> impl Iterator<Item = [u8; 32]> {
         self.tiles.tiles.iter().map(TileRef::digest)
     }
 
-    /// Number of tiles to encode. Equal tiles count once if the batch was packed with `share`.
+    /// Returns the number of tiles to encode. Equal tiles count once if the batch was packed with `share`.
     #[must_use]
     pub fn tiles(&self) -> usize {
         self.tiles.tiles.len()
     }
 }
 
-/// One tile of a preprocessed image.
+/// Tile of a preprocessed image.
 #[derive(Clone, Debug)]
 pub(crate) struct TileRef {
+    /// Image of the tile.
     pub prepared: Arc<Prepared>,
+    /// Index of the tile in its image, from 0.
     pub tile: usize,
 }
 
 impl TileRef {
+    /// Returns the digest of the tile's pixels.
     pub fn digest(&self) -> TileDigest {
         self.prepared.digests[self.tile]
     }
@@ -101,12 +106,15 @@ impl TileRef {
 /// Tiles of a batch, numbered in order of appearance. Equal tiles have one number unless `apart` is set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TileSet {
+    /// Tiles in order of first appearance; the index is the tile's number.
     pub tiles: Vec<TileRef>,
     numbers: HashMap<TileDigest, usize>,
     apart: bool,
 }
 
 impl TileSet {
+    /// Returns the number of a tile, and adds the tile to the set unless an equal one is in it. A set with `apart` adds
+    /// every tile. `tile` counts from 0 within `prepared`.
     pub fn number(&mut self, prepared: &Arc<Prepared>, tile: usize) -> usize {
         let digest = prepared.digests[tile];
         if self.apart {
@@ -118,7 +126,8 @@ impl TileSet {
         })
     }
 
-    /// Makes a sequence with the image spans of `encoded` and adds their tiles to the set.
+    /// Makes a sequence with the token ids `ids`, the `targets`, and the image spans of `encoded`, whose places must
+    /// hold in `ids` too. Adds the tiles of `images` that the spans name to the set.
     pub fn sequence(
         &mut self,
         encoded: &Encoded,

@@ -19,23 +19,25 @@ use crate::idefics3::save_model;
 use crate::nn::source::WeightError;
 use crate::weights::RandomSource;
 
-/// Sizes of a new model.
+/// Sizes of a new model. Field names are the names of `config.json`, with `vision_` for the image encoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FreshConfig {
-    /// Largest size of the tokenizer's vocabulary, including special tokens.
+    /// Largest size of the tokenizer's vocabulary, including special tokens. The vocabulary is smaller when the text
+    /// gives fewer tokens.
     pub vocab_size: usize,
-    /// Width of the decoder.
+    /// Width of the decoder. Divided by `num_attention_heads` and rounded down it gives the width of a head, which must
+    /// be even.
     pub hidden_size: usize,
     /// Width inside the decoder's feed-forward layers.
     pub intermediate_size: usize,
     /// Number of decoder layers.
     pub num_hidden_layers: usize,
-    /// Number of query heads of the decoder.
+    /// Number of query heads of the decoder; a multiple of `num_key_value_heads`.
     pub num_attention_heads: usize,
     /// Number of key/value heads of the decoder.
     pub num_key_value_heads: usize,
-    /// Width of the image encoder.
+    /// Width of the image encoder; a multiple of `vision_num_attention_heads`.
     pub vision_hidden_size: usize,
     /// Width inside the image encoder's feed-forward layers.
     pub vision_intermediate_size: usize,
@@ -43,7 +45,7 @@ pub struct FreshConfig {
     pub vision_num_hidden_layers: usize,
     /// Number of attention heads of the image encoder.
     pub vision_num_attention_heads: usize,
-    /// Side of a tile in pixels.
+    /// Side of a tile in pixels; a multiple of `patch_size * scale_factor`.
     pub image_size: usize,
     /// Side of a patch in pixels.
     pub patch_size: usize,
@@ -74,13 +76,13 @@ impl Default for FreshConfig {
 /// Errors of creating a model folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FreshError {
-    /// Training the tokenizer failed.
+    /// Training the tokenizer failed, with the message of the tokenizers crate.
     #[error("training the tokenizer failed: {0} -> add more text, or change `vocab_size`")]
     Tokenizer(String),
-    /// The sizes are invalid.
+    /// The sizes do not fit each other or are out of range.
     #[error(transparent)]
     Config(#[from] crate::idefics3::config::ConfigError),
-    /// A file cannot be written.
+    /// A file or the folder cannot be written.
     #[error(transparent)]
     Weights(#[from] WeightError),
 }
@@ -103,8 +105,9 @@ fn special_tokens() -> Vec<String> {
     tokens
 }
 
-/// Writes a loadable model of the given sizes to `folder`. The tokenizer is trained on `texts`; the weights are
-/// drawn from `seed`.
+/// Writes a loadable model of the given sizes to `folder`, which is created if it is missing: `config.json`,
+/// `model.safetensors` in f32, tokenizer, chat template and processor files. Existing files are replaced. A byte-level
+/// BPE tokenizer is trained on `texts`. The weights are drawn from `seed`, see [`RandomSource`].
 ///
 /// # Errors
 /// When training the tokenizer fails, the sizes are invalid, or a file cannot be written.

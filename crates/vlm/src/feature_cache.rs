@@ -19,7 +19,8 @@ pub struct FeatureLimits {
     pub memory_bytes: u64,
     /// Folder of the cache on disk, which later runs reuse; `None` caches in memory only.
     pub folder: Option<PathBuf>,
-    /// Limit of the cache on disk, in bytes, for each model. Writing stops once it is reached.
+    /// Limit of the cache on disk, in bytes, for each model. Writing stops once it is reached; 0, the default,
+    /// writes nothing.
     pub disk_bytes: u64,
 }
 
@@ -32,7 +33,7 @@ impl Default for FeatureLimits {
 /// SHA-256 of a tile's pixels.
 pub(crate) type TileDigest = [u8; 32];
 
-/// Cache of image features by the digest of their tile.
+/// Cache of image features by the digest of their tile, for one model.
 pub(crate) struct FeatureCache {
     known: HashMap<TileDigest, Tensor<2>>,
     bytes: u64,
@@ -42,12 +43,14 @@ pub(crate) struct FeatureCache {
 
 impl FeatureCache {
     /// Creates a cache for one model, empty in memory. `model` is a digest of its processor, image encoder and
-    /// connector, and the name of its folder on disk.
+    /// connector, and the name of its folder on disk, which is created. If that fails, nothing is cached on disk.
     pub fn new(limits: &FeatureLimits, model: &str) -> Self {
         let disk = limits.folder.as_ref().map(|folder| Disk::open(&folder.join(model), limits.disk_bytes));
         Self { known: HashMap::new(), bytes: 0, most: limits.memory_bytes, disk }
     }
 
+    /// Returns the features of a tile, `[features_per_tile, text width]`, from memory or else from disk. Returns None
+    /// if the tile is in neither, or its file is damaged.
     pub fn get(&mut self, digest: &TileDigest, device: &Device) -> Option<Tensor<2>> {
         if let Some(features) = self.known.get(digest) {
             return Some(features.clone());
@@ -58,6 +61,8 @@ impl FeatureCache {
         Some(features)
     }
 
+    /// Stores the features of a tile, `[features_per_tile, text width]`, in memory and on disk, each while it has room.
+    /// A failure to write is not reported.
     pub fn insert(&mut self, digest: TileDigest, features: &Tensor<2>) {
         self.keep(digest, features.clone());
         if let Some(disk) = &mut self.disk

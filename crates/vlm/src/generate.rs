@@ -7,17 +7,18 @@ use crate::idefics3::Vlm;
 use crate::nn::parameter::Pass;
 use crate::packed_sequences::{PackedSequences, Sequence};
 
-/// Generated tokens.
+/// Tokens of a generated answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Generated {
     /// Token ids, including the end token if one was generated.
     pub ids: Vec<u32>,
-    /// Natural log-probability of each token.
+    /// Natural log-probability of each token, in the order of `ids`.
     pub logprobs: Vec<f32>,
 }
 
 /// Generates greedily after `prompt`: appends the most probable token until it is one of the token ids `ends` or there
-/// are `max_new_tokens`. `features` are the image features of the prompt, as in [`Vlm::embed`].
+/// are `max_new_tokens`. `features` are the image features of the prompt, as in [`Vlm::embed`]; None without images. Of
+/// equally probable tokens the one with the smallest id is taken.
 ///
 /// # Panics
 /// When the prompt is empty, or contains images and `features` is None.

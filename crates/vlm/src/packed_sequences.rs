@@ -8,32 +8,32 @@ use stepwise_ops::Segment;
 /// shared prefix costs an additional segment of attention.
 const WORTH_SHARING: usize = 4;
 
-/// One sequence of tokens before packing.
+/// Sequence of tokens before packing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sequence {
     /// Token ids, including image placeholders.
     pub ids: Vec<u32>,
-    /// Runs of image placeholders, one per tile.
+    /// Runs of image placeholders, one per tile; empty without images.
     pub tiles: Vec<TileSpan>,
-    /// Tokens to predict, with their weights.
+    /// Tokens to predict, with their weights. Without targets, all tokens get a row and none is predicted.
     pub targets: Vec<Target>,
 }
 
-/// Run of image placeholders that are replaced by all features of one tile.
+/// Run of image placeholders in a sequence that are replaced by all features of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileSpan {
-    /// Index of the first placeholder in the sequence.
+    /// Index of the first placeholder in the sequence, from 0.
     pub start: usize,
     /// Number of placeholders, equal to the number of features per tile.
     pub len: usize,
-    /// Index of the tile in the features that the model receives.
+    /// Number of the tile, from 0, in the features that the model receives.
     pub tile: usize,
 }
 
 /// Token that is predicted from the tokens before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Target {
-    /// Index in the sequence, at least 1.
+    /// Index in the sequence, from 0; at least 1, because the first token has no token before it.
     pub index: usize,
     /// Factor of the token's negative log-likelihood in the loss.
     pub weight: f32,
@@ -47,9 +47,9 @@ pub struct PackedSequences {
     pub ids: Vec<u32>,
     /// Position of each row in its sequence, from 0.
     pub positions: Vec<u32>,
-    /// Image feature of each row, as `(tile, feature)`; None for text.
+    /// Image feature of each row, as `(tile, feature)`, both counted from 0; None for text.
     pub features: Vec<Option<(usize, usize)>>,
-    /// Segments of the attention plan: which rows attend to which.
+    /// Segments of the attention plan in order of the rows; they define which rows attend to which.
     pub segments: Vec<Segment>,
     /// Predictions, in the order of the sequences and of each sequence's targets.
     pub predictions: Vec<Prediction>,
@@ -60,13 +60,13 @@ pub struct PackedSequences {
 /// Prediction of one token from one row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
-    /// Row whose output predicts the token.
+    /// Row, from 0, whose output predicts the token.
     pub row: usize,
     /// Id of the predicted token.
     pub token: u32,
     /// Factor of the token's negative log-likelihood in the loss.
     pub weight: f32,
-    /// Index of the sequence that the prediction belongs to.
+    /// Index of the sequence that the prediction belongs to, from 0.
     pub sequence: usize,
 }
 
@@ -74,8 +74,8 @@ pub struct Prediction {
 type Key = (u32, Option<(usize, usize)>);
 
 impl PackedSequences {
-    /// Packs `sequences`. With `share`, a prefix that several sequences share gets one set of rows, from which
-    /// they branch off.
+    /// Packs `sequences`. With `share`, a prefix of at least four tokens that several sequences share gets one set of
+    /// rows, from which they branch off. Without it, every sequence has rows of its own.
     ///
     /// # Panics
     /// When a sequence is empty, a tile span or target lies outside its sequence, or a target is the first token.
@@ -102,7 +102,7 @@ impl PackedSequences {
         layout
     }
 
-    /// Number of rows to compute.
+    /// Returns the number of rows to compute.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.ids.len()

@@ -22,13 +22,13 @@ use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError};
 /// Scoring collects four times as many.
 pub(crate) const ROWS_AT_ONCE: usize = 4096;
 
-/// Error while a model is loaded or an input is computed.
+/// Errors of loading a model with its processor and of computing with them.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The processor cannot be loaded, or refuses an input.
+    /// The processor cannot be loaded, or an input cannot be encoded.
     #[error(transparent)]
     Processor(#[from] ProcessorError),
     /// Model and processor disagree about tiles or tokens, as described in the field.
@@ -44,18 +44,18 @@ pub enum PipelineError {
     NoGradient(&'static str),
 }
 
-/// Likelihood of an answer option.
+/// Likelihood of an answer option after a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptionScore {
-    /// Tokens of the option when it follows the prompt.
+    /// Tokens of the option when it follows the prompt, without end tokens.
     pub token_ids: Vec<u32>,
     /// Log-likelihood of the option in nats, summed over its tokens.
     pub loglikelihood: f64,
 }
 
-/// A model and the processor of the same folder.
+/// Model and the processor of the same folder.
 pub struct VlmPipeline {
-    /// Model with its adapters. Call [`VlmPipeline::refresh`] after changing it.
+    /// Model with its adapters. Call [`VlmPipeline::refresh`] after changing it, because image features are cached.
     pub model: Vlm,
     /// Processor: tokenizer, chat template and image preprocessing.
     pub processor: Processor,
@@ -78,7 +78,7 @@ enum Sight {
 }
 
 impl VlmPipeline {
-    /// Loads a Hugging Face folder with weights in f32.
+    /// Loads a Hugging Face folder with weights in f32, all of them frozen.
     ///
     /// # Errors
     /// When a file is missing or malformed, a setting is not supported, or model and processor do not fit each other.
@@ -86,8 +86,8 @@ impl VlmPipeline {
         Self::load_in(Precision::F32, folder, device)
     }
 
-    /// Like [`VlmPipeline::load`], with the frozen weights of linear layers stored and multiplied in `precision`. Precisions
-    /// other than f32 are supported on the CPU only.
+    /// Loads a folder like [`VlmPipeline::load`], with the frozen weights of linear layers stored and multiplied in
+    /// `precision`. Precisions other than f32 are supported on the CPU only.
     ///
     /// # Errors
     /// Errors of [`VlmPipeline::load`], and when `precision` is not f32 on a device other than the CPU.
@@ -99,7 +99,7 @@ impl VlmPipeline {
         Self::new(model, Processor::from_folder(folder)?)
     }
 
-    /// Combines a model and its processor.
+    /// Combines a model and its processor, with the image-feature cache of [`VlmPipeline::refresh`].
     ///
     /// # Errors
     /// When they differ in the side of a tile or the number of tokens per tile, or the tokenizer has ids beyond the
@@ -129,7 +129,7 @@ impl VlmPipeline {
         Ok(pipeline)
     }
 
-    /// Encodes one example. With `answering`, the text ends with the generation prompt.
+    /// Encodes one example. With `answering`, the text ends with the template's generation prompt.
     ///
     /// # Errors
     /// Errors of [`Processor::encode`].
@@ -146,8 +146,8 @@ impl VlmPipeline {
 
     /// Returns the negative log-likelihood of each predicted token, in nats, and the gradients of `share` times their
     /// weighted sum, as parts to be added. Without `gradient_checkpointing` there is one part, or none when no
-    /// trainable parameter took part. With `gradient_checkpointing`, the forward pass keeps only the inputs of the
-    /// model's blocks, and the backward pass gives several parts.
+    /// trainable parameter took part. With `gradient_checkpointing` (Chen et al. 2016), the forward pass keeps only the
+    /// inputs of the model's blocks, and the backward pass gives several parts.
     #[must_use]
     pub fn gradients(
         &self,
@@ -172,7 +172,9 @@ impl VlmPipeline {
         self.model.checkpointed(&batch.layout, seen, share, pass)
     }
 
-    /// Returns the log-likelihood of every option of every example, in the order given.
+    /// Returns for every example the log-likelihood of each of its options, in the order given. Each element of `asked`
+    /// is an example, whose conversation ends before the answer, and the texts of its options. Equal prefixes and tiles
+    /// are computed once.
     ///
     /// # Errors
     /// Errors of [`Processor::encode_options`].
@@ -216,7 +218,8 @@ impl VlmPipeline {
         }
     }
 
-    /// Generates an answer to one example by greedy decoding, with at most `max_new_tokens` tokens.
+    /// Generates an answer to one example by greedy decoding, with at most `max_new_tokens` tokens. The answer ends
+    /// earlier after an end token of the processor ([`Processor::ends`]), which is included.
     ///
     /// # Errors
     /// Errors of [`Processor::encode`].
@@ -279,15 +282,16 @@ impl VlmPipeline {
         Tensor::from_data(pixels, self.model.device())
     }
 
-    /// Decides whether image features can be cached, and clears the cache. Call it whenever adapters are attached,
-    /// weights change, or parameters become trainable or frozen. Features are cached in up to 1 GiB of memory.
+    /// Decides again whether image features can be cached, and clears the cache. Call it whenever adapters are
+    /// attached, weights change, or parameters become trainable or frozen. Features are cached in up to 1 GiB of memory
+    /// and not on disk.
     pub fn refresh(&mut self) {
         self.remember(&FeatureLimits::default());
     }
 
-    /// Like [`VlmPipeline::refresh`], with other limits of the cache. Nothing is cached if the image encoder or the
-    /// connector is trainable. Features that depend on adapters are cached in memory only, and only for passes with
-    /// adapters on.
+    /// Does the same as [`VlmPipeline::refresh`], with other limits of the cache. Nothing is cached if the image
+    /// encoder or the connector is trainable. Features that depend on adapters are cached in memory only, and only for
+    /// passes with adapters on.
     pub fn remember(&mut self, limits: &FeatureLimits) {
         let digest = limits.folder.is_some().then(|| Sha256::new_with_prefix(self.processor.digest()));
         let mut seeing = Seeing { encoder_learns: false, connector_learns: false, adapted: false, digest };

@@ -12,29 +12,30 @@ use crate::packed_sequences::{PackedSequences, Sequence, Target, TileSpan};
 use crate::pipeline::{PipelineError, ROWS_AT_ONCE, VlmPipeline};
 use crate::processor::Encoded;
 
-/// Function to differentiate. Log-likelihoods are means over the tokens of an answer, in nats.
+/// Function of an image's pixels to differentiate. Log-likelihoods are means over the tokens of an answer, in nats.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PixelObjective {
     /// Negative log-likelihood of an answer.
     Nll {
-        /// Text of the answer.
+        /// Text of the answer, not empty.
         target: String,
     },
     /// Log-likelihood of the likeliest wrong option minus the log-likelihood of the right option.
     Margin {
         /// Texts of all options, at least two.
         options: Vec<String>,
-        /// Index of the right option in `options`.
+        /// Index of the right option in `options`, from 0.
         gold: usize,
     },
 }
 
-/// Value and pixel gradient of an objective.
+/// Value and pixel gradient of a [`PixelObjective`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PixelSlope {
-    /// Value of the objective, in nats per token.
+    /// Value of the objective at the given image, in nats per token.
     pub value: f64,
-    /// Gradient with respect to the pixels of the first image in 0..1, `[tiles, 3, side, side]`.
+    /// Gradient with respect to the pixels, in 0..1, of the first image of the example: `[tiles, 3, side, side]` row
+    /// by row.
     pub gradient: Vec<f32>,
 }
 
@@ -92,9 +93,9 @@ impl Queries<'_> {
 }
 
 impl VlmPipeline {
-    /// Returns the value and the pixel gradient of each objective, in the order given. Gradients are with respect
-    /// to the first image of an example. Several questions share one pass. The grouping changes gradients by
-    /// rounding only.
+    /// Returns the value and the pixel gradient of each objective, in the order given. Gradients are with respect to
+    /// the first image of an example. The settings `gradients` and `dropout` of `pass` are ignored. Several questions
+    /// share one pass. The grouping changes gradients by rounding only.
     ///
     /// # Errors
     /// Errors of [`crate::processor::Processor::encode_options`], and when an example has no image, a margin has fewer

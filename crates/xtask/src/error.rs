@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-/// Why the generated files cannot be written or are not current.
+/// Reason why the generated files cannot be written or are not current.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The arguments are wrong.
+    /// The arguments are wrong; the text shows the usage.
     #[error("{0}")]
     Usage(&'static str),
     /// A file cannot be read or written.
@@ -39,7 +39,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Wraps an error about the file at `path`.
+    /// Returns a function that wraps an error of the file system about the file at `path`, for `map_err`.
     pub fn file(path: PathBuf) -> impl FnOnce(std::io::Error) -> Self {
         |source| Self::File { path, source }
     }

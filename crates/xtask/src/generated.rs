@@ -13,7 +13,8 @@ use crate::workspace::Workspace;
 /// Page with generated blocks between written text.
 const CONTRIBUTING: &str = "docs/contributing.md";
 
-/// Writes every generated file whose content changed, and returns these files.
+/// Writes every generated file below the repository's root `root` whose content changed, and returns these files as
+/// paths relative to `root`; empty when all were current.
 ///
 /// # Errors
 /// When a file cannot be read, made or written.
@@ -26,7 +27,7 @@ pub fn write(root: &Path) -> Result<Vec<&'static str>, Error> {
     Ok(stale.into_iter().map(|(file, _)| file).collect())
 }
 
-/// Checks that every generated file is current.
+/// Checks that every generated file below the repository's root `root` is current. Writes nothing.
 ///
 /// # Errors
 /// [`Error::Stale`] with all files that differ; another error when a file cannot be read or made.

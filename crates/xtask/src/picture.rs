@@ -80,10 +80,10 @@ impl Drawn<'_> {
     }
 }
 
-/// The drawing as an SVG file that is readable on light and dark pages.
+/// Draws the crates of `workspace` as an SVG file that is readable on light and dark pages.
 ///
 /// # Errors
-/// When a crate is not in the workspace, or an arrow would cross a box.
+/// When a placed crate is not in the workspace, or an arrow would cross a box.
 pub fn svg(workspace: &Workspace) -> Result<String, Error> {
     let drawn = placed(workspace)?;
     let rows = drawn.iter().map(|one| one.row).max().unwrap_or_default() + 1;

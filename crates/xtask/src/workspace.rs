@@ -24,7 +24,7 @@ pub struct Member {
 /// All crates of the workspace, in alphabetical order.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    /// The crates.
+    /// The crates, ordered by name.
     pub members: Vec<Member>,
 }
 
@@ -49,20 +49,20 @@ impl Workspace {
         Ok(Self { members })
     }
 
-    /// The crate with this name.
+    /// Returns the crate with this name, without the prefix `stepwise-`; None where the workspace has none.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| member.name == name)
     }
 
-    /// Whether `from` reaches `to` over at least one other crate.
+    /// Returns whether `from` reaches the crate named `to` over at least one other crate.
     #[must_use]
     pub fn reaches_indirectly(&self, from: &Member, to: &str) -> bool {
         let through = from.uses.iter().filter(|name| *name != to).filter_map(|name| self.member(name));
         through.into_iter().any(|between| between.uses.contains(to) || self.reaches_indirectly(between, to))
     }
 
-    /// Whether the crate needs Burn, itself or through a crate that it uses.
+    /// Returns whether the crate needs Burn, itself or through a crate that it uses.
     #[must_use]
     pub fn has_tensors(&self, member: &Member) -> bool {
         member.burn || member.uses.iter().filter_map(|name| self.member(name)).any(|used| self.has_tensors(used))

@@ -11,33 +11,34 @@ use crate::retention::{StageAccuracies, backward_transfer, retention, stage_accu
 use crate::suite::Suite;
 use crate::summary::{Estimate, Summary};
 
-/// Summaries of the epochs of a run.
+/// Summaries of the base and the epochs of a run, from which a comparison computes retention and effective robustness.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Summary of the untouched base; None where it was not evaluated.
     pub base: Option<Summary>,
-    /// Summaries of the evaluated epochs, in order.
+    /// Summaries of the evaluated epochs, in order; empty where none was evaluated.
     pub epochs: Vec<Summary>,
     /// For stages 1 to 4, the index in `epochs` of the epoch that ended the first phase that trained on the stage; None
     /// where no phase did.
     pub learned: [Option<usize>; 4],
 }
 
-/// Accuracy of one stage over the epochs of a run.
+/// Clean accuracy of one stage over the epochs of a run, and how much of it was forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageRetention {
     /// Clinical stage, 1 to 4.
     pub stage: u8,
-    /// Largest clean accuracy of any epoch but the last.
+    /// Largest clean accuracy of any epoch but the last, 0 to 1.
     pub best: f64,
-    /// Clean accuracy after the last epoch.
+    /// Clean accuracy after the last epoch, 0 to 1.
     pub last: f64,
     /// Best less last; negative where the last epoch is the best.
     pub forgetting: f64,
 }
 
 impl History {
-    /// Iterates over the points of the reference line of effective robustness: the base and all epochs.
+    /// Iterates over the points to which the line of effective robustness is fitted: first the base where it was
+    /// evaluated, then all epochs.
     pub fn reference(&self) -> impl Iterator<Item = &Summary> {
         self.base.iter().chain(&self.epochs)
     }
@@ -46,7 +47,8 @@ impl History {
         self.epochs.iter().map(stage_accuracies).collect()
     }
 
-    /// Returns the accuracies of the stages that have items; empty with fewer than two epochs.
+    /// Returns the best and the last clean accuracy of every stage that has items, in the order of stages; empty with
+    /// fewer than two epochs.
     #[must_use]
     pub fn retention(&self) -> Vec<StageRetention> {
         let stages = (1..).zip(retention(&self.accuracies()));
@@ -58,8 +60,8 @@ impl History {
             .collect()
     }
 
-    /// Returns the mean change of a stage's accuracy since the first phase that trained on it; None where no stage was
-    /// trained on before the last epoch.
+    /// Computes the backward transfer (Lopez-Paz and Ranzato, 2017): the mean change of a stage's accuracy since the
+    /// first phase that trained on it. None where no stage was trained on before the last epoch.
     #[must_use]
     pub fn backward_transfer(&self) -> Option<f64> {
         backward_transfer(&self.accuracies(), self.learned)
@@ -72,14 +74,14 @@ impl History {
 pub struct EffectiveRobustness {
     /// Id of the attack's condition.
     pub condition: String,
-    /// Line of the reference epochs.
+    /// Line of the reference epochs: attacked against clean accuracy on the logit scale.
     #[serde(flatten)]
     pub line: RobustnessLine,
     /// Number of epochs to which the line was fitted.
     pub points: usize,
     /// Effective robustness of A: attacked log-odds of A less the line's at A's clean accuracy.
     pub a: f64,
-    /// Effective robustness of B.
+    /// Effective robustness of B: attacked log-odds of B less the line's at B's clean accuracy.
     pub b: f64,
     /// B less A: the part of the gain that clean accuracy does not explain.
     pub difference: f64,

@@ -36,8 +36,10 @@ struct Line {
 /// Key that every line of Stepwise's own files has and no line of another tool has.
 const OWN_KEY: &str = "chance";
 
-/// Reads outcomes. Responses and answers are judged by the strict parser against the cases of `plan`, which must be a
-/// plan of `suite` without caps. Without a plan, every line of another tool must have a verdict.
+/// Reads the outcomes of a file of another tool, described in `docs/outcomes.md`; lines that Stepwise wrote itself are
+/// accepted too. Responses and answers are judged by the strict parser against the cases of `plan`, which must be a
+/// plan of `suite` without caps; a verdict in the line wins over the parser. Where `plan` is None, every line of
+/// another tool must have a verdict, and its outcome lacks what only the case says ([`fill`] adds it).
 ///
 /// # Errors
 /// When the file cannot be read. Otherwise with all lines that are no outcome, lack a key, name a case, item or
@@ -178,8 +180,9 @@ fn not_asked(plan: &Plan<'_>, case_id: &str, item_id: &str, condition: &str) -> 
     format!("condition: `{condition}` does not apply to item {item_id} of case {case_id} -> leave the line out")
 }
 
-/// Completes `outcomes` that have no case with the values of the same questions in `from`, the outcomes of the other
-/// side: group, stage, category, question, parents, right answer and chance.
+/// Completes, in place, the `outcomes` that were read without cases, from the outcomes of the same items in `from`, the
+/// other side of a comparison: group, stage, category, question, parents and, from the same condition, right answer and
+/// chance. Outcomes of items that `from` lacks stay as they are.
 pub fn fill(outcomes: &mut [Outcome], from: &[Outcome]) {
     let known: HashMap<_, &Outcome> = from.iter().map(|outcome| (super::key(outcome), outcome)).collect();
     let cases: HashMap<(&str, &str), &Outcome> =

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::Better;
 use crate::summary::{Estimate, MetricSummary};
 
-/// Comparison of one metric.
+/// Comparison of one metric between two models, A and B.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricPair {
     /// Label shown to people.
@@ -16,7 +16,7 @@ pub struct MetricPair {
     pub a: Option<Estimate>,
     /// Value of B; None for metrics that are defined on both models together.
     pub b: Option<Estimate>,
-    /// Value of B less value of A.
+    /// Value of B less value of A, with its interval.
     pub difference: Estimate,
     /// Whether the metric was named a primary endpoint before the run.
     #[serde(default)]

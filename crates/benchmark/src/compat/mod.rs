@@ -39,8 +39,9 @@ const OUT_OF_REACH: &[(&str, &str, &str)] = &[(
     "scores one response to a prompt that asks all levels at once, and a suite asks one question at a time",
 )];
 
-/// Scores the responses among `outcomes`, which answer entries of `plan`, by every published rule. A rule that cannot
-/// be applied is returned with the reason in `skipped`.
+/// Scores the responses among `outcomes`, which answer entries of `plan`, by every published rule, and returns one
+/// score per rule in a fixed order. Outcomes that a rule is not about are left out. A rule that cannot be applied is
+/// returned with the reason in `skipped`.
 #[must_use]
 pub fn scores(plan: &Plan<'_>, outcomes: &[Outcome]) -> Vec<CompatScore> {
     let out_of_reach =

@@ -44,7 +44,9 @@ impl Asks {
 
 /// A response and its question.
 pub(super) struct Reading<'a> {
+    /// Judged outcome of the response.
     pub outcome: &'a Outcome,
+    /// Generated text of the response.
     pub reply: &'a str,
     /// Texts of the options in the order shown; `yes` and `no` for a yes/no question.
     pub options: Vec<String>,
@@ -55,6 +57,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Returns the text of the first right option.
     pub fn gold(&self) -> &str {
         &self.options[self.gold]
     }

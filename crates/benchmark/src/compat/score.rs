@@ -9,20 +9,20 @@ pub struct CompatScore {
     pub id: String,
     /// Publication and file of the rule.
     pub source: String,
-    /// Fault of the rule; empty for a rule that cannot be computed from single responses.
+    /// Fault of the rule in words; empty for a rule that cannot be computed from single responses.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub fault: String,
-    /// Number of responses in the rule's denominator.
+    /// Number of responses in the rule's denominator; 0 for a skipped rule.
     pub n: usize,
     /// Accuracy by the rule, 0 to 1; None where its denominator is 0.
     pub accuracy: Option<f64>,
-    /// Number of responses in the strict denominator: all responses that the rule is about.
+    /// Number of responses in the strict denominator: all generated responses that the rule is about.
     pub strict_n: usize,
-    /// Accuracy by the strict parser, 0 to 1.
+    /// Accuracy by the strict parser, 0 to 1; None for a skipped rule.
     pub strict_accuracy: Option<f64>,
-    /// Accuracy by the rule less accuracy by the strict parser.
+    /// Accuracy by the rule less accuracy by the strict parser; None where either is None.
     pub difference: Option<f64>,
-    /// Further numbers that the rule publishes.
+    /// Further numbers that the rule publishes; empty for most rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other: Vec<OtherScore>,
     /// Reason why there is no score; None where there is a score.
@@ -35,9 +35,9 @@ pub struct CompatScore {
 pub struct OtherScore {
     /// Name of the number: `f1`, `yes_ratio` or `sycophancy`.
     pub measure: String,
-    /// Value by the rule; None where it is not defined.
+    /// Value by the rule; None where its denominator is 0.
     pub value: Option<f64>,
-    /// Value by the strict parser; None where it is not defined.
+    /// Value by the strict parser; None where its denominator is 0.
     pub strict: Option<f64>,
 }
 

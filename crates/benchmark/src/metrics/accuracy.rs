@@ -4,8 +4,14 @@ use super::metric::{Better, Metric, paired};
 use super::outcome_table::OutcomeTable;
 use crate::perturb::Purpose;
 
-/// Returns `accuracy:ID` and `accuracy:ID:stage_N` of every condition, and `effect:ID` of every condition with
-/// a control.
+/// Returns the accuracies of all conditions; `ID` is the id of a condition:
+///
+/// - `accuracy:ID`: share of right answers among the items evaluated under the condition;
+/// - `accuracy:ID:stage_N`: the same share among the items of clinical stage `N`, 1 to 4;
+/// - `effect:ID`, only for conditions with a control: share of right answers under the condition less the share under
+///   its control, on the items evaluated under both.
+///
+/// A metric without such items is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();

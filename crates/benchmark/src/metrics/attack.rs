@@ -5,8 +5,16 @@ use super::metric::{Better, Metric};
 use super::outcome_table::{ItemRow, OutcomeTable};
 use crate::suite::Condition;
 
-/// Returns `attack_success:ID` of every attack, `attack_success_over_noise:ID` of attacks whose control is noise of
-/// random signs, and `adoption:ID` of attacks that name an answer.
+/// Returns the success of every attack; `ID` is the id of its condition:
+///
+/// - `attack_success:ID`: share of wrong answers under the attack among the items that are right clean;
+/// - `adoption:ID`, only for attacks that name a wrong answer and have a control: share of answers under the attack
+///   that are the named one, less the share of the same answer under the control, on the items evaluated under both.
+///   Hints are left out, because [`hint::metrics`](super::hint::metrics) covers them;
+/// - `attack_success_over_noise:ID`, only for attacks whose control is noise of random signs: share of wrong answers
+///   under the attack less the share under the noise, among the items that are right clean.
+///
+/// A metric without such items is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();
@@ -49,10 +57,12 @@ fn names_an_answer(condition: &Condition) -> bool {
         || (matches!(condition.kind, "fgsm" | "pgd" | "transfer") && condition.flag("targeted"))
 }
 
-/// Returns `attack_success_both_right` of every attack: the difference of attack success, `tuned` less `base`, on
-/// the items that *both* models got right clean. Plain attack success is over each model's own right items, so
-/// its difference also changes with clean accuracy. Both tables must hold the same items in the same order, as
-/// after [`OutcomeTable::common`].
+/// Returns `attack_success_both_right:ID` of every attack: the difference of attack success, `tuned` less `base`, on
+/// the items that *both* models got right clean. Plain attack success is over each model's own right items, so its
+/// difference also changes with clean accuracy. A metric without such items is not defined.
+///
+/// Both tables must hold the same items in the same order, as after [`OutcomeTable::common`]; the function does not
+/// check this.
 #[must_use]
 pub fn on_items_both_got_right(tuned: &OutcomeTable<'_>, base: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = tuned.clean();

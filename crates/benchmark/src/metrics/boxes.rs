@@ -7,9 +7,16 @@ use crate::score::closeness::Measure;
 /// Thresholds of intersection over union, with their spelling in metric ids.
 const THRESHOLDS: [(f64, &str); 3] = [(0.3, "30"), (0.5, "50"), (0.75, "75")];
 
-/// Returns `box:iou`, `box:acc_*` and `box:none_given`; every item has the same weight. Boxes are matched one to one so
-/// that the sum of overlaps is largest. Shares are over the larger of the numbers of right and given boxes, so a
-/// superfluous box costs as much as a missing one.
+/// Returns the box metrics, over the items with a box answer that were evaluated clean:
+///
+/// - `box:iou`: mean intersection over union of the boxes;
+/// - `box:acc_30`, `box:acc_50`, `box:acc_75`: share of boxes that overlap the matched right box by at least 0.3, 0.5
+///   or 0.75;
+/// - `box:none_given`: share of items whose response contains no box.
+///
+/// Boxes are matched one to one so that the sum of overlaps is largest. For each item, `box:iou` and `box:acc_*` are
+/// divided by the larger of the numbers of right and given boxes, so a superfluous box costs as much as a missing one;
+/// every item has the same weight. A metric without such items is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let mean = |value: &dyn Fn(&[f64]) -> f64| {

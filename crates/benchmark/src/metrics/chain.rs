@@ -4,7 +4,17 @@
 use super::metric::{Better, Metric};
 use super::outcome_table::{ItemRow, OutcomeTable};
 
-/// Returns `chain_prefix:stage_N`, `chain_accuracy`, `chain_conditional:stage_N` and `first_error:*`.
+/// Returns the chain metrics, as shares of the cases that have items of all four stages and were evaluated clean on all
+/// items. A stage is right if all of its items are.
+///
+/// - `chain_prefix:stage_N`: stages 1 to `N` are right;
+/// - `chain_accuracy`: all four stages are right;
+/// - `chain_conditional:stage_N`, for stages 2 to 4: stage `N` is right, among the cases whose earlier stages are all
+///   right;
+/// - `first_error:stage_N`: stage `N` is the first one that is not right;
+/// - `first_error:none`: no stage has an error.
+///
+/// A metric without such cases is not defined; where groups are questions instead of patients, no case counts.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

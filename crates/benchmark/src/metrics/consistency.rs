@@ -4,8 +4,10 @@ use super::metric::{Better, Metric};
 use super::outcome_table::OutcomeTable;
 use crate::perturb::Purpose;
 
-/// Returns `flip_rate:ID` of every condition except the clean one. Items whose right answer is another one under the
-/// condition are left out, because there the answer should change.
+/// Returns `flip_rate:ID` of every condition except the clean one: the share of items whose answer under condition `ID`
+/// differs from the clean answer. An unparsed response differs from every answer. Items whose right answer changes
+/// under the condition are left out, because there the answer should change. A metric without items evaluated under
+/// both conditions is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

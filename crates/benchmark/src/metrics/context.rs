@@ -4,7 +4,17 @@ use super::metric::{Better, Metric, paired};
 use super::outcome_table::{ClusterSums, OutcomeTable};
 use crate::suite::Condition;
 
-/// Returns `error_propagation`, `poisoning` and `stage_replacement` for the conditions with earlier answers.
+/// Returns the effect of earlier answers given as context, as accuracy lost or gained on the items evaluated under both
+/// conditions of a comparison:
+///
+/// - `error_propagation`: accuracy with the right earlier answers less accuracy with the model's own ones;
+/// - `poisoning`: accuracy with the right earlier answers less accuracy with one of them wrong;
+/// - `stage_replacement:stage_N`: accuracy in stage 4 with the model's own answers, those of stage `N` replaced by the
+///   right ones, less accuracy with all of its own answers; several stages are joined, as in `stage_1_2`.
+///
+/// The first two exist over stages 2 to 4 and, with the suffix `:stage_N`, for each of these stages. They need
+/// conditions whose control is of the kind `parents_gold`; the third needs a control of the kind `parents_predicted`.
+/// Other conditions are left out. A metric without such items is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let mut metrics = Vec::new();

@@ -4,8 +4,17 @@ use super::metric::{Better, Metric, paired};
 use super::outcome_table::OutcomeTable;
 use stepwise_data::taxonomy::is_about_marks;
 
-/// Returns `cue_gain`, `cue_alignment_accuracy`, `cue_harm` and `text_dominance`. Where there are several shapes of
-/// mark, the metrics of the box carry no suffix.
+/// Returns the effect of marks on the image:
+///
+/// - `cue_gain`: accuracy with a mark on the evidence less clean accuracy, on the items evaluated under both;
+/// - `cue_alignment_accuracy`: accuracy with a mark on the evidence, on the questions about marks; with the suffixes
+///   `:no_mark` and `:wrong_mark`, accuracy on the same questions clean and with a mark elsewhere (the latter needs a
+///   condition `cue_wrong` whose control is the true mark);
+/// - `cue_harm`: clean accuracy less accuracy with a mark away from the evidence;
+/// - `text_dominance`: share of answers that follow a wrong claim about a true mark.
+///
+/// Where there are several shapes of mark, the metrics of the condition with default parameters carry no suffix, and
+/// the others end in the id of their condition. A metric without such items is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

@@ -8,7 +8,10 @@ use crate::suite::Condition;
 /// Kinds of condition that have a size. Targeted attacks are left out, because they are another attack.
 const KINDS: [&str; 4] = ["fgsm", "pgd", "transfer", "random_sign"];
 
-/// Returns `eps_accuracy:KIND:EPS` for every kind with at least two sizes; size 0 is the clean question.
+/// Returns `eps_accuracy:KIND:EPS` for each of the kinds `fgsm`, `pgd`, `transfer` and `random_sign` that the suite has
+/// untargeted with at least two sizes. It is the accuracy under the attack of size `EPS`, in 255ths of the full scale;
+/// size 0 is the clean question. All sizes of a kind share the items that were evaluated at every size; without such
+/// items the metric is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     KINDS.iter().flat_map(|kind| of_kind(table, kind)).collect()

@@ -17,7 +17,8 @@ use crate::suite::Condition;
 /// Result of one check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// Machine-readable id: the check and, after colons, the conditions or the kind it compares.
+    /// Machine-readable id: the name of the check (see [`checks`]) and, after colons, the conditions or the kind it
+    /// compares.
     pub id: String,
     /// Label shown to people.
     pub label: String,
@@ -25,7 +26,7 @@ pub struct Check {
     pub verdict: CheckVerdict,
     /// Number of items in the comparison.
     pub n: usize,
-    /// Compared numbers, by name.
+    /// Compared numbers by name, such as accuracies and p-values; empty where the check does not apply.
     pub numbers: IndexMap<String, f64>,
     /// Reason why the check does not apply; empty where it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -40,7 +41,7 @@ pub enum CheckVerdict {
     Pass,
     /// A sign that the attack failed: robustness measured with this attack is not credible.
     Fail,
-    /// Nothing to compare.
+    /// There is nothing to compare: the suite lacks the conditions, or no item was evaluated under all of them.
     NotApplicable,
 }
 
@@ -50,8 +51,16 @@ const LEVEL: f64 = 0.05;
 /// Share of the loss's whole rise by which the loss may fall on the way, because steps of one size overshoot.
 const FALL: f64 = 0.1;
 
-/// Runs all checks that the suite's conditions allow. A check without conditions yields one
-/// [`CheckVerdict::NotApplicable`] entry.
+/// Runs five checks, each on every condition or pair of conditions of the suite that it applies to:
+///
+/// - `accuracy_does_not_rise_with_eps`: accuracy under untargeted `fgsm` and `pgd` does not rise with the size;
+/// - `loss_does_not_fall`: the mean loss of `pgd` and `transfer` does not fall along the steps by more than a tenth of
+///   its whole rise;
+/// - `pgd_at_least_as_strong_as_fgsm`: `pgd` leaves no more items right than `fgsm` of the same size;
+/// - `at_least_as_strong_as_noise`: `fgsm` and `pgd` leave no more items right than `random_sign` of the same size;
+/// - `transfer_weaker_than_white_box`: `pgd` leaves no more items right than `transfer` of the same size.
+///
+/// A check without conditions yields one [`CheckVerdict::NotApplicable`] entry.
 #[must_use]
 pub fn checks(table: &OutcomeTable<'_>) -> Vec<Check> {
     let families: [(&str, &str, Vec<Check>); 5] = [

@@ -35,14 +35,15 @@ const FAMILIES: &[(&str, &[&str])] = &[
     ("gradient", &["fgsm", "pgd", "transfer"]),
 ];
 
-/// Returns the family of a kind.
+/// Returns the family of the kind of condition with this name; a kind outside the list of families is its own family.
 #[must_use]
 pub fn family(kind: &'static str) -> &'static str {
     FAMILIES.iter().find(|(_, kinds)| kinds.contains(&kind)).map_or(kind, |(family, _)| family)
 }
 
-/// Returns the representative of every family of attacks, as condition numbers in the order of the suite's families. An
-/// attack that a primary endpoint is about is preferred, then the level nearest to 3 of 5, then the first in the suite.
+/// Returns one attack of every family, as indices of conditions in the suite, in the order in which the families occur
+/// there. Within a family, an attack that a primary endpoint is about comes first, then the level nearest to 3 of 5,
+/// then the first in the suite. Empty where the suite has no attack.
 #[must_use]
 pub fn representatives(table: &OutcomeTable<'_>) -> Vec<usize> {
     let mut chosen: Vec<(&str, usize)> = Vec::new();
@@ -61,7 +62,7 @@ pub fn representatives(table: &OutcomeTable<'_>) -> Vec<usize> {
     chosen.into_iter().map(|(_, c)| c).collect()
 }
 
-/// Iterates over all attacks of the suite with their condition numbers.
+/// Iterates over the conditions of the suite whose purpose is attack, each with its index in the suite.
 pub fn attacks<'a>(table: &OutcomeTable<'a>) -> impl Iterator<Item = (usize, &'a Condition)> + use<'a> {
     table.conditions().filter(|(_, condition)| condition.purpose == Purpose::Attack)
 }

@@ -62,7 +62,8 @@ const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     reason::metrics,
 ];
 
-/// Returns all metrics of an outcome table, in a fixed order.
+/// Returns all metrics of an outcome table, in a fixed order. The ids depend on the suite alone; a metric without
+/// eligible items is present and has the value None.
 #[must_use]
 pub fn all(table: &OutcomeTable<'_>) -> Vec<Metric> {
     SETS.iter().flat_map(|family| family(table)).collect()

@@ -5,7 +5,10 @@ use super::outcome_table::{ItemRow, OutcomeTable};
 use crate::score::closeness::Measure;
 use crate::stats::{Sampling, Statistic};
 
-/// Returns `number:within_tolerance` and `number:median_relative_error`.
+/// Returns two metrics over the items with a number answer that were evaluated clean: `number:within_tolerance`, the
+/// share of numbers within their tolerance, and `number:median_relative_error`, the median of `|given - right| /
+/// |right|`. In the median a response without a number counts as an infinite error, and a number given where 0 is right
+/// is left out. A metric without such items is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

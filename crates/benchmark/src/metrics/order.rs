@@ -3,8 +3,16 @@
 use super::metric::{Better, Metric, share};
 use super::outcome_table::{OutcomeTable, one_if};
 
-/// Returns `all_orders_accuracy`, `circular_accuracy` and `position_bias`; empty where the suite has no other order of
-/// the options.
+/// Returns the order effects, over the choices evaluated in their stored order and in at least one other order:
+///
+/// - `all_orders_accuracy`: share that is right in every evaluated order;
+/// - `circular_accuracy`: share that is right under every rotation of the options, over the choices evaluated under all
+///   of them; only where the suite has rotations;
+/// - `position_bias`: how much more often the most chosen position is chosen than the least chosen one, each relative
+///   to an even share of its questions. Sampling alone keeps it above zero, so compare values and do not test against
+///   zero.
+///
+/// Empty where the suite has no other order of the options; a metric without such choices is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

@@ -3,7 +3,9 @@
 use super::metric::{Better, Metric};
 use super::outcome_table::{ItemRow, OutcomeTable, one_if};
 
-/// Returns `right_for_the_wrong_reason`.
+/// Returns `right_for_the_wrong_reason`: among the items of stage 4 that are right clean, the share for which an item
+/// that they build on, directly or indirectly, is wrong. Items that build on no other item, or on an item that was not
+/// evaluated clean, are left out; without items the metric is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

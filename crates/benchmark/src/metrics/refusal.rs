@@ -4,8 +4,11 @@
 use super::metric::{Better, Metric};
 use super::outcome_table::{ItemRow, OutcomeTable, one_if};
 
-/// Returns `silent_failure:ID` of every condition that removes the evidence, and `false_refusal` with the evidence
-/// present. The two belong together: a model that always declines never fails silently.
+/// Returns `false_refusal`, the share of clean questions that are answered with the abstain option, and
+/// `silent_failure:ID` of every condition `blank`, `no_image` or `region_mask`, the share of questions that are
+/// answered with another option although the evidence is removed; an unparsed response is no answer. Only questions
+/// with an abstain option that is not the right answer count; without them a metric is not defined. The two belong
+/// together: a model that always declines never fails silently.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

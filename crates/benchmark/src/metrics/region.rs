@@ -3,7 +3,14 @@
 use super::metric::{Better, Metric, paired};
 use super::outcome_table::OutcomeTable;
 
-/// Returns `region_grounding` and `visual_grounding`.
+/// Returns the visual grounding of answers, on the items evaluated under all conditions of a comparison:
+///
+/// - `region_grounding`, for every `region_mask` whose control is `random_mask`: accuracy lost by covering the evidence
+///   less accuracy lost by covering an area of the same shape elsewhere;
+/// - `visual_grounding`, for every `region_only` where the suite has a `region_mask`: accuracy with only the evidence
+///   visible less accuracy with the evidence covered.
+///
+/// A metric without such items is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

@@ -5,7 +5,17 @@ use super::metric::{Better, Metric, share};
 use super::outcome_table::OutcomeTable;
 use crate::stats::Statistic;
 
-/// Returns `robust_accuracy`, `worst_case_accuracy` and `mean_attacked_accuracy`.
+/// Returns accuracy over several attacks at once:
+///
+/// - `robust_accuracy`: share of items that are right clean and under one attack of every family (see
+///   [`representatives`]);
+/// - `worst_case_accuracy`: share of items that are right clean and under every attack of the suite;
+/// - `mean_attacked_accuracy`: accuracy under one attack of every family, as the mean over the families with equal
+///   weights.
+///
+/// The first two count the items evaluated clean and under at least one of the attacks, each under the attacks that
+/// apply to it. An item to which more attacks apply must withstand more, so values of suites with other attacks are not
+/// comparable. A metric without such items is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let representatives = representatives(table);

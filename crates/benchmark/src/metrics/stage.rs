@@ -4,7 +4,16 @@
 use super::metric::{Better, Metric, share};
 use super::outcome_table::{ClusterSums, OutcomeTable};
 
-/// Returns `chance_corrected:stage_N`, `stage_slope`, `stage_fall` and `stage_largest_step`.
+/// Returns the decline of clean accuracy along the stages, in chance-corrected accuracy `(accuracy - chance) / (1 -
+/// chance)`; `chance` is the mean probability that a random pick is right:
+///
+/// - `chance_corrected:stage_N`: value of stage `N`, 1 to 4;
+/// - `stage_slope`: least-squares slope over stages 1 to 4;
+/// - `stage_fall`: value of stage 1 less value of stage 4;
+/// - `stage_largest_step`: largest fall from one stage to the next.
+///
+/// The last three count the cases that have all four stages and were evaluated clean on all items. A metric without
+/// items, or whose chance level is 1, is not defined; nor are the last three where groups are questions.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

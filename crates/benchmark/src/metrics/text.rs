@@ -16,7 +16,14 @@ const SCORES: [(&str, &str, Score); 4] = [
     ("text:token_f1", "texts, F1 of words", |_, _, _, f1| f1),
 ];
 
-/// Returns `text:exact`, `text:alias`, `text:token_recall` and `text:token_f1`.
+/// Returns the text metrics, as means over the items with a text answer that were evaluated clean:
+///
+/// - `text:exact`: share of answers equal to a right text after normalisation;
+/// - `text:alias`: share of answers equal to a right text or an alias;
+/// - `text:token_recall`: share of the words of the right text that the answer contains;
+/// - `text:token_f1`: harmonic mean of precision and recall over words (Rajpurkar et al., 2016).
+///
+/// Without such items the metrics are not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let of = |(id, label, score): (&str, &str, Score)| {

@@ -3,8 +3,18 @@
 use super::metric::{Better, Metric, paired};
 use super::outcome_table::OutcomeTable;
 
-/// Returns `visual_reliance_blank`, `visual_reliance_no_image`, `prior_following`, `visual_reliance_swap`,
-/// `image_sensitivity` and `image_unrest`.
+/// Returns the reliance on the image, on the items evaluated clean and under the condition:
+///
+/// - `visual_reliance_blank`, `visual_reliance_no_image`: clean accuracy less accuracy with a blank image or without an
+///   image;
+/// - `prior_following`, `prior_following_no_image`: share of answers that equal the clean answer although the image is
+///   blank or missing;
+/// - `visual_reliance_swap`: clean accuracy less accuracy with the image of another patient whose right answer differs;
+/// - `image_sensitivity`: share of answers that change with this image; an unparsed response has not changed;
+/// - `image_unrest`: share of answers that change with the image of another patient whose right answer is the same.
+///
+/// A metric exists only where the suite has its condition (`blank`, `no_image`, `swap_near`, `swap_same`). Without such
+/// items it is not defined.
 #[must_use]
 pub fn metrics(table: &OutcomeTable<'_>) -> Vec<Metric> {
     let clean = table.clean();

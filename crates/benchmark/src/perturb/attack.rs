@@ -8,7 +8,8 @@ use crate::rng::SuiteRng;
 
 /// An adversarial change to the pixels on the model's input grid, made with pixel gradients of the gradient source.
 pub trait Attack: Debug + Send + Sync {
-    /// Returns a key that describes the attack completely.
+    /// Returns a key that describes the attack completely: its kind and all its parameters. Queries whose attacks have
+    /// equal keys are attacked together.
     fn key(&self) -> String;
 
     /// Returns the gradient source of the attack; the evaluated model by default.
@@ -21,10 +22,11 @@ pub trait Attack: Debug + Send + Sync {
         AttackGoal::FromGold
     }
 
-    /// Attacks all targets and returns one result for each target, in the same order. `victim` is the gradient source.
+    /// Attacks all targets and returns one result for each target, in the same order. `rng` gives the random draws of
+    /// the suite, and `gradient_source` is the model that [`Attack::gradient_source`] names.
     ///
     /// # Errors
-    /// Fails when the gradient source fails or returns gradients of the wrong number or shape.
+    /// When the gradient source fails or returns gradients of the wrong number or shape.
     fn attack(
         &self,
         targets: &[AttackTarget],
@@ -57,8 +59,8 @@ pub enum AttackGoal {
 pub struct AdversarialImage {
     /// Attacked pixels, shown instead of the original pixels.
     pub pixels: PixelGrid,
-    /// Quantity that the attack raises, at the start and after each step. One value for a single-step attack, empty for
-    /// noise. See [`crate::outcome::AttackTrace`].
+    /// Quantity that the attack raises, on the gradient source: at the start and after each step. One value for a
+    /// single-step attack, empty for noise. See [`crate::outcome::AttackTrace`].
     pub losses: Vec<f64>,
 }
 
@@ -67,8 +69,9 @@ pub struct AdversarialImage {
 pub struct AttackTarget {
     /// Query with its images before the attack.
     pub query: Query,
-    /// Objective to raise or, with [`AttackGoal::ToNamed`], to lower.
+    /// Function of the model's answer to raise or, with [`AttackGoal::ToNamed`], to lower.
     pub objective: Objective,
-    /// Pixels of the first image before the attack, on the model's input grid.
+    /// Pixels of the first image before the attack, in `0..=1` on the model's input grid: after resizing and tiling,
+    /// before normalisation.
     pub pixels: Arc<PixelGrid>,
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `clean`.
+/// Registry entry of `clean`: the question as it is stored.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Clean>("clean", Purpose::Clean, "the question as it is stored");
 

@@ -33,14 +33,14 @@ use crate::rng::SuiteRng;
 /// Registry entry of one kind of condition.
 #[derive(Clone, Copy, Debug)]
 pub struct PerturbationKind {
-    /// Name of the kind in a suite file.
+    /// Name of the kind in a suite file, unique among all kinds.
     pub name: &'static str,
     /// Purpose of conditions of this kind.
     pub purpose: Purpose,
     /// One-line description, shown in reports and on the reference page of suites.
     pub about: &'static str,
-    /// Builds the perturbation from the parameters in a suite's condition table. Fails on an unknown, missing or
-    /// invalid parameter.
+    /// Builds the perturbation from the parameters in a suite's condition table, which are the keys that not every
+    /// condition has. Fails on an unknown, missing or invalid parameter.
     pub build: fn(toml::Table) -> Result<Arc<dyn Perturbation>, toml::de::Error>,
     /// Full text of the template file that the kind draws sentences from. Empty for a kind without templates.
     pub templates: &'static str,
@@ -71,7 +71,7 @@ pub trait Perturbation: Debug + Send + Sync {
     fn perturb(&self, scene: &Scene<'_>) -> Result<Perturbed, Skip>;
 }
 
-/// Reason why a condition leaves an item out. Reasons are counted and shown in reports.
+/// Reason why a condition leaves an item out, as words for people. Reasons are counted and shown in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Skip(pub &'static str);
 
@@ -89,7 +89,8 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Returns the random generator for `purpose` and this item.
+    /// Returns the random generator for `purpose` and this item. Equal purposes give equal draws for the same item, at
+    /// every epoch and in every condition.
     #[must_use]
     pub fn draw(&self, purpose: &str) -> ChaCha8Rng {
         self.rng.stream(purpose, &[&self.case.case_id, &self.item.id])
@@ -106,7 +107,7 @@ pub struct Perturbed {
     pub frame: PromptOptions,
     /// Earlier replies of the model that are shown again. None shows no earlier reply.
     pub recall: Option<Recall>,
-    /// Images that are shown.
+    /// Images that are shown; the case's own images by default.
     pub pictures: ShownImages,
     /// Answer that the change names to the model, such as the answer in a hint. None when no answer is named.
     pub named: Option<Named>,
@@ -129,8 +130,8 @@ pub enum Recall {
 }
 
 impl Recall {
-    /// Returns the chain indices of the items whose clean replies are needed first. `own` is the chain index of the
-    /// changed item.
+    /// Returns the indices, in the case's chain, of the items whose clean replies are needed first. `own` is the index
+    /// of the changed item, which is the only one for a rebuttal.
     #[must_use]
     pub fn items(&self, own: usize) -> Vec<usize> {
         match self {
@@ -146,7 +147,7 @@ pub enum ShownImages {
     /// Images of the case itself.
     #[default]
     Own,
-    /// Images of another case, given by its index in the pool.
+    /// Images of another case, given by its index in the pool, from 0.
     Of(usize),
     /// Images of the case itself, each changed by the edit.
     Edited(Arc<dyn Edit>),
@@ -182,7 +183,7 @@ pub trait Edit: Debug + Send + Sync {
     /// Returns a key that describes the change completely: equal keys give equal pixels for the same image.
     fn key(&self) -> String;
 
-    /// Changes `picture`, the image with this `index` in the case, in place.
+    /// Changes `picture`, the image with this `index` in the case (from 0), in place.
     fn apply(&self, index: usize, picture: &mut RgbImage);
 }
 

@@ -21,13 +21,15 @@ const UNTRAINABLE: &[(&str, &str)] = &[
     ("random_decay", "it is the control of `region_decay`; use `random_mask`"),
 ];
 
-/// Advice why a kind of condition cannot be used in training and what to do instead. None if it can be used.
+/// Returns the reason why a kind of condition cannot be used in training, with what to do instead. None if it can be
+/// used.
 #[must_use]
 pub fn untrainable(kind: &PerturbationKind) -> Option<&'static str> {
     UNTRAINABLE.iter().find(|(name, _)| *name == kind.name).map(|(_, reason)| *reason)
 }
 
-/// Whether the right answer under a kind of condition is the abstain option. False for unknown kinds.
+/// Returns whether the right answer under the kind of condition with this name is the abstain option: true for every
+/// kind that removes the evidence except `swap_near`, false for all others and for unknown names.
 #[must_use]
 pub fn teaches_to_decline(kind: &str) -> bool {
     super::kinds::kind(kind).is_some_and(|kind| kind.purpose == Purpose::EvidenceRemoved && kind.name != "swap_near")

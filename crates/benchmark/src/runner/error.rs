@@ -17,7 +17,7 @@ pub enum RunError {
         /// Cause of the failure.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The model failed.
+    /// The model failed, or returned another number of responses than it got queries.
     #[error(transparent)]
     Model(ModelError),
     /// The progress callback stopped the run, or the model was asked to stop.

@@ -13,7 +13,7 @@ use crate::runner::error::RunError;
 
 /// Source of decoded images. Every `Fn(&Case, usize) -> Result<Arc<RgbImage>, _>` implements this trait.
 pub trait Images {
-    /// Loads image `index` of `case`, in the size that the case states.
+    /// Loads image `index` (from 0) of `case`, in the size that the case states.
     ///
     /// # Errors
     /// When the image cannot be read.
@@ -26,7 +26,8 @@ impl<F: Fn(&Case, usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send + Sync>>>
     }
 }
 
-/// Cache of a batch's images and a run's mean colours. It turns the description of a perturbation into images.
+/// Images that a run shows, made from the descriptions of perturbations. Loaded and edited images, and mean colours,
+/// are kept in memory: the images accumulate until [`Gallery::clear`], the mean colours stay.
 pub struct Gallery<'a> {
     cases: &'a [Case],
     images: &'a dyn Images,
@@ -35,22 +36,26 @@ pub struct Gallery<'a> {
 }
 
 impl<'a> Gallery<'a> {
-    /// Creates an empty cache. `cases` must be the cases of the pool that perturbations draw from.
+    /// Creates an empty gallery that loads with `images`. `cases` must be the cases of the pool that perturbations draw
+    /// from, because indices of cases refer to them.
     #[must_use]
     pub fn new(cases: &'a [Case], images: &'a dyn Images) -> Self {
         Self { cases, images, made: HashMap::new(), means: HashMap::new() }
     }
 
-    /// Drops the cached images. Mean colours stay.
+    /// Drops all images that are kept in memory. Mean colours stay.
     pub fn clear(&mut self) {
         self.made.clear();
     }
 
-    /// Returns the images shown for the case with index `case` under a perturbation, before its attack; empty where it
-    /// shows no images.
+    /// Returns the images shown for the case with index `case` under a perturbation, before its attack, in the order of
+    /// the shown case; empty where no images are shown. The images are kept until [`Gallery::clear`].
     ///
     /// # Errors
     /// [`RunError::Image`] when an image cannot be read or has another size than its case states.
+    ///
+    /// # Panics
+    /// When there is no case with this index.
     pub fn pictures(&mut self, case: usize, perturbed: &Perturbed) -> Result<Vec<Arc<RgbImage>>, RunError> {
         if perturbed.frame.without_images {
             return Ok(Vec::new());
@@ -113,7 +118,8 @@ fn load(images: &dyn Images, case: &Case, index: usize) -> Result<Arc<RgbImage>,
     Ok(picture)
 }
 
-/// Returns the images that an entry shows, before attacks. Empty where the condition shows no images or does not apply.
+/// Returns the images that an entry of `plan` shows, before attacks, loaded with `images`. Empty where the condition
+/// shows no images or does not apply.
 ///
 /// # Errors
 /// [`RunError::Image`] when an image cannot be read or has another size than its case states.

@@ -11,8 +11,8 @@ use crate::score;
 use crate::score::closeness::measure;
 use crate::score::parse::PARSER_VERSION;
 
-/// Judges a response that another tool collected for `entry`. Returns `None` where the entry's condition
-/// does not apply.
+/// Judges a response that another tool collected for `entry` and returns the outcome, without a key. None where the
+/// entry's condition does not apply to the item.
 #[must_use]
 pub fn judged(plan: &Plan<'_>, entry: PlanEntry, reply: &Response) -> Option<Outcome> {
     let perturbed = plan.perturbed(entry)?;

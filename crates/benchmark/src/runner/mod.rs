@@ -25,11 +25,13 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::runner::batch::CaseBatch;
 
-/// Evaluates `model` on `plan` and returns one outcome per answered entry. Known outcomes are reused.
+/// Evaluates `model` on `plan` and returns one outcome per answered entry. Known outcomes ([`Options::known`]) are
+/// reused and count as answered. Entries that cannot be asked, such as attacks on a model without gradients, are
+/// counted in [`Run::unanswerable`].
 ///
 /// # Errors
-/// When an image cannot be read, a model fails or returns a wrong number of responses, or the progress callback
-/// stops the run.
+/// When an image cannot be read, a model fails or returns a wrong number of responses, or the progress callback stops
+/// the run. The outcomes so far have then been passed to the callback.
 pub fn run(
     plan: &Plan<'_>,
     images: &dyn Images,

@@ -30,12 +30,12 @@ pub struct Surrogate<'a> {
     pub model: &'a mut dyn Model,
 }
 
-/// RunProgress of a run.
+/// Progress of a run, as passed to [`Options::progress`].
 #[derive(Clone, Copy, Debug)]
 pub struct RunProgress<'a> {
-    /// Plan entries that are answered, reused or counted as unanswerable.
+    /// Number of plan entries that are answered, reused or counted as unanswerable.
     pub done: usize,
-    /// All entries of the plan.
+    /// Number of all entries of the plan.
     pub total: usize,
     /// Outcomes of the queries answered since the last call; may be empty.
     pub fresh: &'a [Outcome],

@@ -12,7 +12,7 @@ use crate::runner::options::{Options, RunProgress};
 pub struct Run {
     /// Outcomes sorted by case id, item id and position of the condition in the suite.
     pub outcomes: Vec<Outcome>,
-    /// Number of outcomes that this run asked for.
+    /// Number of outcomes for which this run asked the model.
     pub asked: usize,
     /// Number of outcomes taken from [`Options::known`].
     pub reused: usize,
@@ -39,8 +39,8 @@ impl Run {
         if flow.is_break() { Err(RunError::Stopped) } else { Ok(()) }
     }
 
-    /// Returns, for each condition, the number of items left out by reason: by the plan, or because the model could
-    /// not be asked.
+    /// Returns, for each condition of the suite, the number of items left out by reason: by `plan`, or because the
+    /// model could not be asked. A condition that leaves out no item has an empty map.
     #[must_use]
     pub fn skips(&self, plan: &Plan<'_>) -> Vec<BTreeMap<String, usize>> {
         plan.skipped

@@ -1,13 +1,16 @@
 //! Reasons why a planned item cannot be asked.
 
-/// Reason for items whose attack needs pixel gradients that the model does not give.
+/// Reason, in [`Run::unanswerable`](super::Run::unanswerable), for items whose attack needs pixel gradients that the
+/// model does not give.
 pub const NO_GRADIENTS: &str = "the respondent gives no pixel gradients";
 
-/// Reason for items that show no image to attack.
+/// Reason, in [`Run::unanswerable`](super::Run::unanswerable), for attacked items that show no image.
 pub const NO_PICTURE: &str = "there is no picture to attack";
 
-/// Reason for items whose attack needs [`Options::surrogate`](super::options::Options::surrogate) where none is given.
+/// Reason, in [`Run::unanswerable`](super::Run::unanswerable), for items whose attack needs
+/// [`Options::surrogate`](super::options::Options::surrogate) where none is given.
 pub const NO_SURROGATE: &str = "there is no other model to make the attack on";
 
-/// Reason for items whose condition shows an earlier response again where there is none.
+/// Reason, in [`Run::unanswerable`](super::Run::unanswerable), for items whose condition shows an earlier response
+/// again where there is none.
 pub const NO_REPLY: &str = "the respondent gave no reply that could be shown again";

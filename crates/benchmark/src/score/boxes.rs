@@ -3,9 +3,9 @@
 use stepwise_data::case::Case;
 use stepwise_data::prompt::BOX_GRID;
 
-/// Returns the bounds `[left, top, right, bottom]` of the gold regions in percent of the image's sides. Scaling the
-/// axes does not change intersection over union, so comparing in percent equals comparing in pixels. Ids without a
-/// region or an image are left out.
+/// Returns the bounds `[left, top, right, bottom]` of the gold regions with these ids, in percent of the sides of their
+/// images. Scaling the axes does not change intersection over union, so comparing in percent equals comparing in
+/// pixels. Ids without a region or an image are left out.
 #[must_use]
 pub fn gold(case: &Case, ids: &[String]) -> Vec<[f64; 4]> {
     ids.iter()
@@ -19,7 +19,8 @@ pub fn gold(case: &Case, ids: &[String]) -> Vec<[f64; 4]> {
         .collect()
 }
 
-/// Intersection over union of two boxes `[left, top, right, bottom]`; 0 where the union is empty.
+/// Computes the intersection over union, 0 to 1, of two boxes `[left, top, right, bottom]` in one unit; 0 where the
+/// union is empty.
 #[must_use]
 pub fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     let area = |[x0, y0, x1, y1]: [f64; 4]| (x1 - x0).max(0.0) * (y1 - y0).max(0.0);
@@ -28,8 +29,9 @@ pub fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     if union > 0.0 { shared / union } else { 0.0 }
 }
 
-/// Matches boxes greedily one to one, best pair first. Returns the intersection over union of every gold box with its
-/// partner; 0 for a gold box without one.
+/// Matches the boxes `found` in a response to the right boxes `gold` greedily one to one, best pair first; each box is
+/// `[left, top, right, bottom]`, all in one unit. Returns the intersection over union of every right box with its
+/// partner, in the order of `gold`; 0 for a right box without one.
 #[must_use]
 pub fn matched(found: &[[f64; 4]], gold: &[[f64; 4]]) -> Vec<f64> {
     let mut pairs: Vec<(f64, usize, usize)> = found

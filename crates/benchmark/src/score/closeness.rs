@@ -42,8 +42,8 @@ pub enum Measure {
     },
 }
 
-/// Measures the response `reply` to `item` of `case`. None where the item is a choice or a yes/no question, or where
-/// the response consists of option scores.
+/// Measures how close the response `reply` to `item` of `case` came. None where the item is a choice or a yes/no
+/// question, or where the response consists of option scores.
 #[must_use]
 pub fn measure(case: &Case, item: &Item, reply: &Response) -> Option<Measure> {
     let Response::Text(text) = reply else { return None };

@@ -9,8 +9,8 @@ use crate::model::{OptionLikelihood, Response};
 use crate::rng::SuiteRng;
 
 /// Returns the orders in which the options `shown` (stored indices) are presented to the model; the first is the order
-/// shown. Without `permutations` these are all rotations. With `permutations` they are that many different orders,
-/// drawn by item, or all orders where there are fewer. They do not depend on the condition, so a condition and its
+/// shown. Where `permutations` is None these are all rotations, otherwise that many different orders, drawn from `rng`
+/// by case and item, or all orders where there are fewer. They do not depend on the condition, so a condition and its
 /// control use the same orders.
 #[must_use]
 pub fn orders(
@@ -41,10 +41,10 @@ fn rotated(shown: &[usize], shift: usize) -> Vec<usize> {
     shown.iter().cycle().skip(shift).take(shown.len()).copied().collect()
 }
 
-/// Combines the responses to several orders into one: for each option, in the order shown first, the logarithm of its
-/// mean probability among the letters. Letters are compared by log-likelihood per token, and their probabilities within
-/// one order sum to 1. All scores are NaN where a response does not consist of one score per letter; there are no
-/// scores without orders.
+/// Combines the responses to several orders into one: for each option, in the first order, the logarithm of its mean
+/// probability among the letters. `orders` and `replies` correspond by index; an order lists stored indices. Letters
+/// are compared by log-likelihood per token, and their probabilities within one order sum to 1. All scores are NaN
+/// where a response does not consist of one score per letter; there are no scores without orders.
 #[must_use]
 pub fn averaged(orders: &[Vec<usize>], replies: &[Response]) -> Response {
     let Some(first) = orders.first() else { return Response::Options(Vec::new()) };

@@ -75,10 +75,10 @@ pub struct Judged {
     pub answer: Option<String>,
     /// Stored index of the chosen option (for yes/no: 0 is yes, 1 is no); None where unparsed or generated freely.
     pub index: Option<usize>,
-    /// Position, from 0, in which that option was shown.
+    /// Position, from 0, in which that option was shown; None where `index` is None.
     pub position: Option<usize>,
-    /// For boxes, the sum of the overlaps (intersection over union) under the greedy matching, divided by the larger
-    /// number of boxes.
+    /// For boxes, the sum of the overlaps (intersection over union) under the greedy matching, divided by the larger of
+    /// the numbers of right and given boxes, 0 to 1. None for other answers and where unparsed.
     pub iou: Option<f64>,
 }
 
@@ -97,7 +97,8 @@ pub fn ask(prompt: &Prompt, scoring: Scoring, max_new_tokens: usize) -> Request 
     }
 }
 
-/// Probability, 0 to 1, that a random pick among the options of `prompt` is right; 0 where there are no options.
+/// Returns the probability, 0 to 1, that a random pick among the options of `prompt` is right; 0 for answers without
+/// options.
 #[must_use]
 pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
     match answer {
@@ -111,6 +112,9 @@ pub fn chance(answer: &Answer, prompt: &Prompt) -> f64 {
 }
 
 /// Judges the response `reply` to `prompt`, which was rendered from `item` of `case` with the answer form `form`.
+/// Option scores are decided by the largest log-likelihood per token, and texts are read by the strict parser. A
+/// response that is no answer of the expected kind is unparsed; so are option scores that are NaN or whose number
+/// differs from the number of options.
 #[must_use]
 pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply: &Response) -> Judged {
     match reply {

@@ -11,8 +11,8 @@ use super::fold;
 /// as punctuation.
 pub const PARSER_VERSION: &str = "parse/2";
 
-/// Parses a number with the unit of the question or without a unit, with or without a full stop at the end. None where
-/// the response is anything else.
+/// Parses a number with or without `unit`, the unit of the question, and with or without a full stop at the end. None
+/// where the response is anything else, exponents and separators included.
 #[must_use]
 pub fn number(reply: &str, unit: Option<&str>) -> Option<f64> {
     let mut rest = reply.trim();
@@ -23,8 +23,8 @@ pub fn number(reply: &str, unit: Option<&str>) -> Option<f64> {
     decimal(rest)
 }
 
-/// Parses one or several boxes, each `[left, top, right, bottom]` in percent, with only spaces and commas between them.
-/// None where the response is anything else, or where a box is off the image or has no area.
+/// Parses one or several boxes, each `[left, top, right, bottom]` in percent of the image's sides, with only spaces and
+/// commas between them. None where the response is anything else, or where a box is off the image or has no area.
 #[must_use]
 pub fn boxes(reply: &str) -> Option<Vec<[f64; 4]>> {
     let mut rest = reply.trim();
@@ -44,7 +44,8 @@ pub fn boxes(reply: &str) -> Option<Vec<[f64; 4]>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// Returns the position of the option that a generated response names by its words, its letter, or both if they agree.
+/// Returns the position, from 0 in the order that `prompt` shows, of the option that a generated response names by its
+/// words, its letter, or both if they agree. Where the words of one option are the letter of another, `form` decides.
 /// None where no option, or more than one, fits.
 #[must_use]
 pub fn option(reply: &str, prompt: &Prompt, answer: &Answer, form: AnswerForm) -> Option<usize> {

@@ -23,15 +23,16 @@ pub fn fold(text: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether `text` equals a right text or an alias after [`fold`].
+/// Returns whether `text` equals a right text of `gold` or one of the `aliases` after [`fold`].
 #[must_use]
 pub fn text_is_right(text: &str, gold: &[String], aliases: &[String]) -> bool {
     let folded = fold(text);
     gold.iter().chain(aliases).any(|right| fold(right) == folded)
 }
 
-/// Whether `value` lies within the larger of the two tolerances of `gold`, limits included: `abs_tol`, or `rel_tol`
-/// times the absolute value of `gold`. Without tolerances the values must be equal.
+/// Returns whether `value` lies within the larger of the two tolerances of `gold`, limits included: `abs_tol`, in the
+/// unit of the values, or `rel_tol` times the absolute value of `gold`. A tolerance that is None is 0; with both None
+/// the values must be equal.
 #[must_use]
 pub fn number_is_right(value: f64, gold: f64, abs_tol: Option<f64>, rel_tol: Option<f64>) -> bool {
     let tolerance = abs_tol.unwrap_or(0.0).max(rel_tol.unwrap_or(0.0) * gold.abs());

@@ -29,7 +29,7 @@ struct Common {
 /// One condition of a suite.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// Id in outcomes, metrics and reports.
+    /// Id in outcomes, metrics and reports, unique in the suite.
     pub id: String,
     /// Name of the perturbation's kind.
     pub kind: &'static str,
@@ -48,7 +48,8 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Returns a parameter that is a number, such as `eps` or `level`; `None` where it is left out or no number.
+    /// Returns the value of a parameter that is a number, such as `eps` or `level`; None where the suite leaves it out
+    /// or gives no number. Defaults are not filled in.
     #[must_use]
     pub fn number(&self, parameter: &str) -> Option<f64> {
         match self.parameters.get(parameter)? {
@@ -58,7 +59,7 @@ impl Condition {
         }
     }
 
-    /// Returns a parameter that is true or false; false where it is left out.
+    /// Returns the value of a parameter that is true or false; false where the suite leaves it out.
     #[must_use]
     pub fn flag(&self, parameter: &str) -> bool {
         self.parameters.get(parameter).and_then(toml::Value::as_bool).unwrap_or_default()

@@ -16,7 +16,7 @@ use crate::subset::Subset;
 
 pub(crate) mod condition;
 
-/// A validated suite.
+/// A validated suite: the conditions of a benchmark, the items they are asked of, and the seed.
 #[derive(Clone, Debug)]
 pub struct Suite {
     /// Readable name; no part of the digest.
@@ -25,20 +25,22 @@ pub struct Suite {
     pub version: u32,
     /// Seed of every random draw.
     pub seed: u64,
-    /// Maximum number of cases; the choice is stratified and fixed by the seed. `None` asks all cases.
+    /// Maximum number of cases; the choice is stratified by modality, stage and category, and fixed by the seed. `None`
+    /// asks all cases.
     pub max_cases: Option<usize>,
     /// Filter of the items of every condition.
     pub subset: Subset,
-    /// How choices and yes/no questions are scored.
+    /// Method by which choices and yes/no questions are scored.
     pub scoring: Scoring,
     /// With [`Scoring::Letter`]: number of orders of the options in which a choice is asked; `None` asks all rotations.
     pub letter_permutations: Option<usize>,
     /// Whether a choice is answered with its words or its letter, as written in the file; [`Suite::form`] is the
     /// form in use.
     pub answer_form: AnswerForm,
-    /// Maximum number of generated tokens.
+    /// Maximum number of tokens of a generated answer.
     pub max_new_tokens: usize,
-    /// Primary endpoints, named before the run: ids of conditions (their accuracy) and ids of metrics.
+    /// Primary endpoints, named before the run: ids of conditions (their accuracy) and ids of metrics; empty where none
+    /// is named.
     pub primary: Vec<String>,
     /// Conditions in the order of the file. Exactly one is of the kind `clean`.
     pub conditions: Vec<Condition>,
@@ -51,7 +53,8 @@ impl Suite {
         if self.scoring == Scoring::Letter { AnswerForm::Letter } else { self.answer_form }
     }
 
-    /// Returns a copy of the suite without caps on cases and items.
+    /// Returns a copy of the suite without `max_cases` and without the `max_items` of its conditions. Its digest
+    /// differs.
     #[must_use]
     pub fn uncapped(&self) -> Self {
         let mut suite = Self { max_cases: None, ..self.clone() };
@@ -59,7 +62,8 @@ impl Suite {
         suite
     }
 
-    /// Returns whether a condition attacks with the gradients of a surrogate model.
+    /// Returns whether a condition attacks with the gradients of a surrogate model, so that a run needs
+    /// [`Options::surrogate`](crate::runner::Options::surrogate).
     #[must_use]
     pub fn needs_surrogate(&self) -> bool {
         self.conditions.iter().any(|condition| condition.kind == perturb::adversarial::pgd::TRANSFER.name)
@@ -74,7 +78,7 @@ impl Suite {
     /// Returns the condition of the kind `clean`.
     ///
     /// # Panics
-    /// When there is none, which `Suite::parse` refuses.
+    /// When there is none, which [`Suite::parse`] refuses.
     #[must_use]
     pub fn clean(&self) -> &Condition {
         self.conditions
@@ -83,20 +87,21 @@ impl Suite {
             .expect("a checked suite has a clean condition")
     }
 
-    /// Returns the condition with this id.
+    /// Returns the condition with this id; None where the suite has none.
     #[must_use]
     pub fn condition(&self, id: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.id == id)
     }
 
-    /// Returns whether `id` is a primary endpoint and a metric. An id that is also a condition's id
-    /// means the condition.
+    /// Returns whether `id` is a primary endpoint and a metric. An id that is also a condition's id means the
+    /// condition, so the result is then false.
     #[must_use]
     pub fn is_primary_metric(&self, id: &str) -> bool {
         self.primary.iter().any(|primary| primary == id) && self.condition(id).is_none()
     }
 
-    /// Returns whether a primary endpoint is this condition, or a metric whose id ends in the condition's id.
+    /// Returns whether a primary endpoint is the condition with the id `condition`, or a metric whose id ends in this
+    /// id.
     #[must_use]
     pub fn claims(&self, condition: &str) -> bool {
         let bears = |id: &String| id.rsplit(':').next() == Some(condition);

@@ -3,7 +3,7 @@
 use super::Sampler;
 use crate::phase::Phase;
 
-/// Error when the phases give no valid plan.
+/// Errors of phases that give no valid plan.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
     /// A value of a phase is invalid.
@@ -11,7 +11,7 @@ pub enum PlanError {
     Value {
         /// Index of the phase, from 0.
         phase: usize,
-        /// Name of the field.
+        /// Name of the field of [`Phase`], which is also the key in the recipe.
         field: &'static str,
         /// Description of the problem.
         what: String,
@@ -39,12 +39,17 @@ pub enum PlanError {
         /// Number of steps of the run.
         steps: u64,
     },
-    /// The plan would contain no training data: there is no phase, or the batch size is 0.
+    /// The plan would contain no training data: there is no phase, or the batch size is 0. The text is problem
+    /// and advice.
     #[error("curriculum: {0}")]
     Empty(&'static str),
 }
 
 impl Sampler {
+    /// Checks the values of a phase.
+    ///
+    /// # Errors
+    /// With the first value that is out of range, contradicts another value, or leaves the phase without visits.
     pub(super) fn check(&self, phase: usize) -> Result<(), PlanError> {
         let wrong = |field, what: String, advice| Err(PlanError::Value { phase, field, what, advice });
         let Phase { stages, num_train_epochs, max_steps, learning_rate, replay, dataset_weights, .. } =

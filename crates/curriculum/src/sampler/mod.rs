@@ -17,16 +17,16 @@ use competence::depths;
 use epoch::LastEpoch;
 use replay::Shape;
 
-/// A question to train on.
+/// Question to train on, by its place in the training cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SampleIndex {
-    /// Index of the case among the cases that the plan was made from.
+    /// Index of the case, from 0, among the cases that the plan was made from.
     pub case: usize,
-    /// Index of the question in the chain of the case.
+    /// Index of the question, from 0, in the chain of the case.
     pub item: usize,
 }
 
-/// Assignment of the questions of the training cases to the phases, epochs and steps of a run.
+/// Assignment of the questions of the training cases to the phases, epochs and batches of a run.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     phases: Vec<Phase>,
@@ -43,7 +43,8 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Makes a plan over `cases` with `batch_size` visits in each batch.
+    /// Makes a plan over `cases` with `batch_size` visits in each batch. A visit takes questions of one case, as
+    /// [`Visits`](crate::Visits) defines.
     ///
     /// # Errors
     /// When there is no phase or `batch_size` is 0, when a value of a phase is invalid, when no case has a question of
@@ -78,7 +79,7 @@ impl Sampler {
         &self.phases
     }
 
-    /// Returns the number of batches in an epoch of this phase.
+    /// Returns the number of batches in an epoch of this phase, counted from 0.
     ///
     /// # Panics
     /// When there is no such phase.
@@ -87,8 +88,8 @@ impl Sampler {
         self.shapes[phase].steps
     }
 
-    /// Returns the total number of batches of this phase: `max_steps`, or `num_train_epochs` epochs (1 when neither is
-    /// given) rounded up to whole batches.
+    /// Returns the total number of batches of this phase, counted from 0: `max_steps`, or `num_train_epochs` epochs (1
+    /// when neither is given) rounded up to whole batches.
     ///
     /// # Panics
     /// When there is no such phase.
@@ -101,8 +102,9 @@ impl Sampler {
         }
     }
 
-    /// Returns the questions of one batch, the questions of a case together. `epoch` counts within the phase and `step`
-    /// within the epoch, both from 0. Empty after the last step of an epoch.
+    /// Returns the questions of one batch, the questions of a case together. Equal arguments give equal batches.
+    /// `phase` counts from 0, `epoch` counts within the phase and `step` within the epoch, both from 0. Empty after the
+    /// last step of an epoch.
     ///
     /// # Panics
     /// When there is no such phase.

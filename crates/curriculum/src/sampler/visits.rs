@@ -4,7 +4,7 @@ use super::{SampleIndex, Sampler};
 use crate::phase::{Phase, Visits};
 use crate::reshuffle::drawn;
 
-/// A visit to a case.
+/// Visit to a case: the questions of one or all stages of the phase.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Visit {
     /// Index of the case in the plan.

@@ -48,8 +48,8 @@ impl Default for CheckOptions {
 }
 
 /// Reads a case file, or the `cases.jsonl` of a folder, and checks all rules that need neither image files nor a
-/// taxonomy. Code that uses cases relies on these rules, so this is the only public way to read a case file as a
-/// data set.
+/// taxonomy. Code that uses cases relies on these rules, so this is the only public way to read a case file as a data
+/// set.
 ///
 /// # Errors
 /// When the file cannot be read, contains no case, or breaks a rule. The problems of all rows are reported at once.
@@ -58,7 +58,8 @@ pub fn load(path: &Path) -> Result<Dataset, Problems> {
     dataset.filter(|_| problems.is_empty()).ok_or(Problems(problems))
 }
 
-/// Checks a data set and returns its problems in the order of its rows; empty when there are none.
+/// Checks the rules of single cases, of their files and between cases, as far as `options` say, and returns the
+/// problems in the order of the rows; empty when there are none. Rows are numbered by the position of the case, from 1.
 #[must_use]
 pub fn check(dataset: &Dataset, options: &CheckOptions) -> Vec<Problem> {
     let mut problems = Vec::new();

@@ -22,19 +22,21 @@ pub struct CheckSummary {
     pub regions: usize,
     /// Number of questions.
     pub items: usize,
-    /// Number of cases on each side of the split.
+    /// Number of cases on each side of the split; a side without cases is left out, as are empty entries of the other
+    /// maps.
     pub cases_by_split: BTreeMap<Split, usize>,
     /// Number of questions on each side of the split.
     pub items_by_split: BTreeMap<Split, usize>,
     /// Number of questions by stage.
     pub items_by_stage: BTreeMap<u8, usize>,
-    /// Counts and baselines by category id.
+    /// Counts and baselines by category id; categories without questions are left out.
     pub categories: BTreeMap<String, CategoryCount>,
     /// Number of questions by answer type.
     pub items_by_answer: BTreeMap<AnswerType, usize>,
     /// Number of cases without a question of at least one stage.
     pub incomplete_chains: usize,
-    /// Expected accuracy, 0 to 1, of a uniform draw from the options offered; see [`crate::synth::baselines`].
+    /// Expected accuracy, 0 to 1, of a uniform draw from the options offered; 0 without questions. See
+    /// [`crate::synth::baselines`].
     pub chance: f64,
     /// Accuracy, 0 to 1, of always giving the answer that was most often right in the other half of the cases;
     /// see [`crate::synth::baselines`].
@@ -44,7 +46,7 @@ pub struct CheckSummary {
 /// Count and image-free baselines of a category.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct CategoryCount {
-    /// Number of questions.
+    /// Number of questions of the category.
     pub items: usize,
     /// [`CheckSummary::chance`] within the category.
     pub chance: f64,
@@ -52,7 +54,8 @@ pub struct CategoryCount {
     pub majority: f64,
 }
 
-/// Computes the summary of a data set.
+/// Counts cases, images, regions and questions of a data set, and computes the accuracy that can be reached on it
+/// without looking at the images. Image files are not read.
 #[must_use]
 pub fn summary(dataset: &Dataset) -> CheckSummary {
     let cases = &dataset.cases;

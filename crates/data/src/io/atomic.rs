@@ -15,7 +15,8 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Creates the temporary file from which `target` will be made.
+    /// Creates the temporary file from which `target` will be made. The folder must exist; an earlier `target` stays
+    /// until [`AtomicFile::commit`].
     ///
     /// # Errors
     /// When the file cannot be created in the target's folder.
@@ -66,10 +67,12 @@ impl Drop for AtomicFile {
     }
 }
 
-/// Writes `bytes` to `path` in one step, by way of a temporary file (see [`AtomicFile`]).
+/// Writes `bytes` to `path` in one step, by way of a temporary file in the same folder (see [`AtomicFile`]). An
+/// existing file is replaced; the folder must exist.
 ///
 /// # Errors
-/// When writing, syncing or renaming fails.
+/// When writing, syncing or renaming fails; an existing file is then unchanged, except when only the folder could not
+/// be synced.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes)?;
@@ -77,7 +80,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Returns `path` with `.{suffix}-{process id}` appended, for example `checkpoint-200.tmp-4711`: a name in the same
-/// folder that no other process uses.
+/// folder that no other process on this machine uses.
 #[must_use]
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// Error when a recorded path names no file inside the data set's folder.
+/// Reason why a recorded path names no file inside the data set's folder.
 #[derive(Debug, thiserror::Error)]
 pub enum InsideError {
     /// The path is empty or absolute, contains `..`, begins with `./`, or differs in meaning between systems.

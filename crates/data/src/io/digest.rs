@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of a file in lower-case hexadecimal, and the number of its bytes.
+/// Computes the SHA-256 of a file. Returns the digest in lower-case hexadecimal and the number of bytes of the file.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -26,7 +26,7 @@ pub fn sha256_file(path: &Path) -> io::Result<(String, u64)> {
     }
 }
 
-/// Lower-case hexadecimal text of `bytes`.
+/// Formats `bytes` as lower-case hexadecimal digits, two for each byte.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

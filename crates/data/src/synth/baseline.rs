@@ -27,11 +27,12 @@ pub struct Baselines {
     pub overall: Rate,
     /// Scores of stages 1 to 4.
     pub stages: [Rate; 4],
-    /// Scores by category id.
+    /// Scores by category id; categories without questions are left out.
     pub categories: BTreeMap<String, Rate>,
 }
 
-/// Scores the two blind methods on `cases`. Shares are 0 where there are no questions.
+/// Scores the two blind methods, chance and majority, on `cases`; the majority method learns on one half of the cases
+/// and is scored on the other, by turns. Shares are 0 where there are no questions.
 #[must_use]
 pub fn baselines(cases: &[Case]) -> Baselines {
     let half = |odd: usize| cases.iter().skip(odd).step_by(2);

@@ -49,11 +49,11 @@ pub use write::{SynthError, SynthReport, write};
 use crate::case::Case;
 use crate::image::sha256_hex;
 
-/// Data set name recorded in every synthetic case.
+/// Data set name recorded in every synthetic case, in `source.dataset`.
 pub const DATASET: &str = "stepwise-synth";
 
-/// Version of the drawn world, recorded as the data set's revision. Equal versions, options and indices give
-/// equal bytes.
+/// Version of the drawn world, recorded in `source.revision` of every synthetic case. Equal versions, options and
+/// indices give equal bytes.
 pub const WORLD_VERSION: &str = "world/1";
 
 /// Options of the generator.
@@ -70,7 +70,7 @@ pub struct SynthOptions {
     pub splits: [f64; 3],
 }
 
-/// Smallest image side in pixels; in smaller images findings cannot be told apart.
+/// Smallest image side in pixels. It is a choice of this generator: in smaller images findings cannot be told apart.
 pub const MIN_IMAGE_SIZE: u32 = 64;
 
 impl Default for SynthOptions {
@@ -92,7 +92,8 @@ pub struct SynthCase {
     pub masks: Vec<(String, GrayImage)>,
 }
 
-/// Draws case `index`. An image side below [`MIN_IMAGE_SIZE`] is raised to it.
+/// Draws case `index`, counted from 0, in memory; no file is written. Equal arguments give equal cases. An image side
+/// below [`MIN_IMAGE_SIZE`] is raised to it.
 #[must_use]
 pub fn case(index: u64, options: &SynthOptions) -> SynthCase {
     let plan = record::Plan::new(index, options);

@@ -15,9 +15,9 @@ use crate::problem::Problems;
 /// Summary of a completed [`write()`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct SynthReport {
-    /// Number of cases.
+    /// Number of cases written.
     pub cases: usize,
-    /// Number of questions.
+    /// Number of questions of all cases.
     pub items: usize,
     /// Scores that can be reached without looking at the images.
     pub baselines: Baselines,
@@ -26,7 +26,7 @@ pub struct SynthReport {
 /// Error of [`write()`].
 #[derive(Debug, thiserror::Error)]
 pub enum SynthError {
-    /// An option has an invalid value.
+    /// An option has an invalid value; nothing has been written.
     #[error("{field}: {problem} -> {advice}")]
     Options {
         /// Name of the option.
@@ -36,7 +36,7 @@ pub enum SynthError {
         /// Advice for a valid value.
         advice: &'static str,
     },
-    /// The case file exists already.
+    /// The case file exists already; nothing has been written.
     #[error("{}: exists already -> choose another folder, or remove it first", .0.display())]
     Exists(PathBuf),
     /// A file could not be written.
@@ -53,7 +53,9 @@ pub enum SynthError {
     Cases(#[from] Problems),
 }
 
-/// Writes `options.cases` cases under `out`. After each case calls `progress` with the number of cases written so far.
+/// Writes `options.cases` cases under the folder `out`, which is created: images as PNG into `images/`, masks into
+/// `masks/`, and the records into `cases.jsonl`. After each case calls `progress` with the number of cases written so
+/// far.
 ///
 /// `cases.jsonl` is written to a temporary file and gets its name only after every image that it names is on disk. An
 /// interrupted run leaves images without a case file, never a case file with missing images.

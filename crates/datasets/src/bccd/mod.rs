@@ -21,6 +21,12 @@ const DATASET: &str = "bccd";
 /// Licence in the data set's LICENSE file.
 const LICENCE: &str = "MIT";
 
+/// Imports the data set in the folder `source` into the new folder `out`, as
+/// [`Importer::run`](crate::Importer::run) describes.
+///
+/// # Errors
+/// When a list or annotation is unreadable or wrong, an annotation does not fit its image, there is no case, or a file
+/// cannot be written.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
     let (mut skipped, mut problems, mut smears) = (Vec::new(), Vec::new(), Vec::new());
     for (name, (split, listed_in)) in sets(source)? {

@@ -9,6 +9,8 @@ use crate::output::IMAGE;
 /// Relative tolerance of red cell counts. Red cells crowd, overlap and are cut by the image's edges.
 const RED_TOLERANCE: f64 = 0.1;
 
+/// Returns the question chain of the smear of case `case_id`. `limits` are the smallest red cell counts of the middle
+/// and of the upper third of all smears. `seed` decides random draws.
 pub(super) fn ask(smear: &Smear, case_id: &str, limits: [usize; 2], seed: u64) -> Vec<Item> {
     let [width, height] = smear.size;
     let mut chain = Chain::new(seed, case_id, width, height);

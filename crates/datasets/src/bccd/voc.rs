@@ -8,7 +8,7 @@ use stepwise_data::problem::{Problem, Problems};
 use crate::import::ImportError;
 use crate::output::read_text;
 
-/// A class of cells.
+/// Class of cells.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cell {
     /// Name in the annotations.
@@ -19,12 +19,16 @@ pub(super) struct Cell {
     prefix: &'static str,
 }
 
+/// Class of white blood cells.
 pub(super) const WHITE: &Cell = &Cell { name: "WBC", label: "white blood cell", prefix: "wbc" };
+/// Class of red blood cells.
 pub(super) const RED: &Cell = &Cell { name: "RBC", label: "red blood cell", prefix: "rbc" };
+/// Class of platelets.
 pub(super) const PLATELET: &Cell = &Cell { name: "Platelets", label: "platelet", prefix: "platelet" };
+/// All classes, in the order of questions.
 pub(super) const CELLS: [&Cell; 3] = [WHITE, RED, PLATELET];
 
-/// Returns the region id of cell number `place`, from 0, of a class.
+/// Returns the region id of a cell of a class. `place` counts the cells of the class from 0; ids count from 1.
 pub(super) fn id(cell: &Cell, place: usize) -> String {
     format!("{}-{}", cell.prefix, place + 1)
 }
@@ -40,24 +44,31 @@ pub(super) struct Smear {
 }
 
 impl Smear {
+    /// Returns the boxes of a class, in the order of the annotation.
     pub(super) fn of(&self, cell: &Cell) -> &[[f64; 4]] {
         CELLS.iter().position(|other| *other == cell).map_or(&[], |place| &self.boxes[place])
     }
 
+    /// Returns the boxes of the white blood cells.
     pub(super) fn white(&self) -> &[[f64; 4]] {
         self.of(WHITE)
     }
 
+    /// Returns the boxes of the red blood cells.
     pub(super) fn red(&self) -> &[[f64; 4]] {
         self.of(RED)
     }
 
+    /// Returns the boxes of the platelets.
     pub(super) fn platelets(&self) -> &[[f64; 4]] {
         self.of(PLATELET)
     }
 }
 
-/// Reads an annotation. Reports all its problems at once.
+/// Reads an annotation.
+///
+/// # Errors
+/// When the file cannot be read, is not XML, or has wrong values or unknown classes; all problems are reported.
 pub(super) fn read(path: &Path) -> Result<Smear, ImportError> {
     let text = read_text(path)?;
     let document = Document::parse(&text).map_err(|error| {
@@ -120,7 +131,8 @@ fn child<'a, 'b>(node: Node<'a, 'b>, name: &str) -> Option<Node<'a, 'b>> {
     node.children().find(|child| child.has_tag_name(name))
 }
 
-/// Returns the smallest counts of the middle and of the upper third of `counts`.
+/// Returns the smallest counts of the middle and of the upper third of `counts`; 2 and 3 without counts. The first is
+/// at least 2, the second larger than the first.
 pub(super) fn terciles(counts: impl Iterator<Item = usize>) -> [usize; 2] {
     let mut counts: Vec<usize> = counts.collect();
     counts.sort_unstable();

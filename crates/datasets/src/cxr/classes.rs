@@ -2,24 +2,28 @@
 
 use stepwise_data::case::RegionRole;
 
-/// A class of structures.
+/// Class of structures that are marked in the data set.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Class {
-    /// Name in the column `Template Name`.
+    /// Name in the column `Template Name` of `structure.csv`.
     pub(super) name: &'static str,
     /// Name in regions and questions.
     pub(super) label: &'static str,
+    /// Kind of structure: organ, finding or device.
     pub(super) role: RegionRole,
     /// Lower-case parts of words by which clinical notes mention the structure. When the notes mention it, a missing
     /// mark does not prove that it is absent.
     pub(super) mentions: &'static [&'static str],
 }
 
+/// Label of the patient's right lung.
 pub(super) const RIGHT_LUNG: &str = "right lung";
+/// Label of the patient's left lung.
 pub(super) const LEFT_LUNG: &str = "left lung";
+/// Label of the heart and the mediastinum, which are marked together.
 pub(super) const HEART: &str = "heart and mediastinum";
 
-/// All classes that are imported.
+/// All classes that are imported, in the order in which questions name them.
 pub(super) const CLASSES: &[Class] = &[
     class("Right Lung", RIGHT_LUNG, RegionRole::Organ, &[]),
     class("Left Lung", LEFT_LUNG, RegionRole::Organ, &[]),

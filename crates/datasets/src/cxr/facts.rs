@@ -19,16 +19,19 @@ const SPARED: f64 = 0.001;
 /// Smallest share of the image that a separate part of a finding must cover to be counted.
 pub(super) const REGION: f64 = 0.001;
 
-/// A marked structure.
+/// Structure that is marked on the image.
 pub(super) struct Marked {
+    /// Class of the structure.
     pub(super) class: &'static Class,
     /// Region of the structure; None when only its presence is known.
     pub(super) region: Option<Region>,
+    /// Mask of the structure on the whole image; None when the data set has none.
     pub(super) mask: Option<Mask>,
 }
 
-/// A finding and the measurements of its masks.
+/// Finding and the measurements of its masks. Shares are between 0 and 1.
 pub(super) struct Finding {
+    /// Label of the finding's class.
     pub(super) label: &'static str,
     /// Region of the whole finding; None when it is marked in several regions.
     pub(super) region: Option<Region>,
@@ -57,17 +60,22 @@ impl Finding {
 
 /// Facts that the questions on one image are made from.
 pub(super) struct Facts {
+    /// Width of the image in pixels.
     pub(super) width: u32,
+    /// Height of the image in pixels.
     pub(super) height: u32,
     /// View as recorded in the table.
     pub(super) view: String,
+    /// Recorded diagnosis, in the words of questions.
     pub(super) diagnosis: String,
+    /// Marked structures, in the order of the table.
     pub(super) marked: Vec<Marked>,
     /// Clinical notes in lower case, with a blank before and after.
     notes: String,
 }
 
 impl Facts {
+    /// Collects the facts of an image from its row of the table, its size and its marked structures.
     pub(super) fn of(picture: &Picture, image: &Image, marked: Vec<Marked>) -> Self {
         Self {
             width: image.width,
@@ -79,7 +87,11 @@ impl Facts {
         }
     }
 
-    /// Returns an error when the marked lungs contradict the radiological orientation. `table` is named in the error.
+    /// Checks that the marked lungs agree with the radiological orientation: the patient's right is on the left of the
+    /// image. `table` is named in the error.
+    ///
+    /// # Errors
+    /// When both lungs are marked and the right one does not lie to the left of the left one.
     pub(super) fn check_sides(&self, table: &Path) -> Result<(), ImportError> {
         let middle = |label| self.mask(label)?.centroid().map(|[x, _]| x);
         match (middle(RIGHT_LUNG), middle(LEFT_LUNG)) {
@@ -127,7 +139,8 @@ impl Facts {
         own.filter_map(|marked| marked.region.as_ref()).map(|region| region.id.as_str()).collect()
     }
 
-    /// Returns the region with this label; None when there is none or more than one.
+    /// Returns the region with this label; None when there is none or more than one, or when only its presence
+    /// is known.
     pub(super) fn region(&self, label: &str) -> Option<&Region> {
         let mut own = self.marked.iter().filter(|marked| marked.class.label == label);
         match (own.next(), own.next()) {
@@ -148,7 +161,7 @@ impl Facts {
         Some(left.filter(|inside| **inside).count() as f64 / heart.area() as f64)
     }
 
-    /// Returns the findings that have a mask.
+    /// Returns the measured findings that have a mask, in the order of the classes.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let lungs = [RIGHT_LUNG, LEFT_LUNG].map(|label| self.mask(label));
         let measured = |label| {
@@ -174,6 +187,9 @@ impl Facts {
     }
 }
 
+/// View from back to front, as questions name it.
 pub(super) const PA: &str = "posteroanterior (PA)";
+/// View from front to back, as questions name it.
 pub(super) const AP: &str = "anteroposterior (AP)";
+/// View from the side, as questions name it.
 pub(super) const LATERAL: &str = "lateral";

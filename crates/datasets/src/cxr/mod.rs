@@ -26,6 +26,12 @@ use tables::Marking;
 
 const DATASET: &str = "covid-19-chest-xray-segmentations";
 
+/// Imports the data set in the folder `source` into the new folder `out`, as
+/// [`Importer::run`](crate::Importer::run) describes.
+///
+/// # Errors
+/// When a table is unreadable or wrong, an image or mask cannot be read or contradicts the table, the marked lungs
+/// contradict the orientation, or a file cannot be written.
 pub(super) fn import(source: &Path, out: &Path, options: &ImportOptions) -> Result<ImportReport, ImportError> {
     let metadata = source.join("metadata.csv");
     let structure = source.join("structure.csv");

@@ -6,24 +6,33 @@ use stepwise_data::problem::{Problem, Problems};
 
 use crate::import::ImportError;
 
-/// A row of `metadata.csv`: one image.
+/// Row of `metadata.csv`: one image. Values are as in the table, without surrounding white space.
 pub(super) struct Picture {
     /// Line of the file, from 1.
     pub(super) row: usize,
+    /// Id of the patient; not empty.
     pub(super) patient: String,
+    /// Recorded diagnosis; not empty.
     pub(super) finding: String,
+    /// View, such as `PA`; may be empty.
     pub(super) view: String,
+    /// Modality; only images with `X-ray` are imported.
     pub(super) modality: String,
+    /// Name of the image file in `images/`.
     pub(super) filename: String,
+    /// Licence of the image; not empty.
     pub(super) licence: String,
+    /// Clinical notes; may be empty.
     pub(super) notes: String,
 }
 
-/// A row of `structure.csv`: one marked structure.
+/// Row of `structure.csv`: one marked structure.
 pub(super) struct Marking {
     /// Line of the file, from 1.
     pub(super) row: usize,
+    /// Name of the structure's class.
     pub(super) class: String,
+    /// Name of the image file that the structure is marked on.
     pub(super) filename: String,
     /// Path of the mask, relative to the data set's folder; None when the row has no mask.
     pub(super) mask: Option<String>,
@@ -33,6 +42,10 @@ pub(super) struct Marking {
     pub(super) place: [u32; 4],
 }
 
+/// Reads `metadata.csv` at `path`.
+///
+/// # Errors
+/// When the table cannot be read, lacks a column, or has wrong values; all problems are reported.
 pub(super) fn pictures(path: &Path) -> Result<Vec<Picture>, ImportError> {
     let columns = ["patientid", "finding", "view", "modality", "filename", "license", "clinical_notes"];
     read(path, columns, |row, [patient, finding, view, modality, filename, licence, notes], problems| {
@@ -51,6 +64,10 @@ pub(super) fn pictures(path: &Path) -> Result<Vec<Picture>, ImportError> {
     })
 }
 
+/// Reads `structure.csv` at `path`.
+///
+/// # Errors
+/// When the table cannot be read, lacks a column, or has wrong values; all problems are reported.
 pub(super) fn markings(path: &Path) -> Result<Vec<Marking>, ImportError> {
     let columns = ["Template Name", "Filename", "Mask", "Resolution", "Left", "Top", "Width", "Height"];
     read(path, columns, |row, [class, filename, mask, resolution, left, top, width, height], problems| {

@@ -79,6 +79,8 @@ impl Dense {
     }
 }
 
+/// Computes [`crate::attention()`] with Burn's operations, on any device and with gradients. Arguments, shapes and
+/// result are the same; the caller has checked the shapes. Without query rows, returns `q`.
 pub fn attention(
     q: Tensor<2>,
     k: Tensor<2>,

@@ -15,8 +15,9 @@ use crate::matmul::Shared;
 use crate::tile::{COLUMNS, ROWS, interleave, tile};
 use crate::{AttentionPlan, cpu, simd};
 
-/// Returns the attention output, `[queries, width]`, and for the backward pass the logarithm of each row's sum of
-/// exponentials, `[heads, queries]`.
+/// Returns the attention output, `[queries, width]`, and for the backward pass the natural logarithm of each row's sum
+/// of exponentials, `[heads, queries]`. `q` is `[queries, width]`; `k` and `v` are `[keys, kv_width]`; all are
+/// contiguous and fit `plan` and `shape`.
 pub fn forward(
     q: &FlexTensor,
     k: &FlexTensor,
@@ -75,7 +76,8 @@ pub fn forward(
     (cpu::from_vec(out, &[queries, shape.width()]), log_sums)
 }
 
-/// Returns the gradients with respect to `q`, `k` and `v` for the gradient of the output.
+/// Returns the gradients with respect to `q`, `k` and `v`, in this order and in row order with the shapes of the
+/// arguments. `d_out` is the gradient of the output, `[queries, width]`.
 pub fn backward(kept: &Kept, d_out: &FlexTensor) -> [Vec<f32>; 3] {
     let Kept { plan, shape, .. } = kept;
     let mut d_q = vec![0.0; plan.queries() * shape.width()];

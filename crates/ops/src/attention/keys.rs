@@ -5,11 +5,12 @@ use crate::attention::heads::Heads;
 use crate::attention::plan::Block;
 use crate::tile::{COLUMNS, ROWS, interleave};
 
-/// Layout of one tree of segments.
+/// Layout of one tree of segments: a root segment and all its descendants in the plan. Its keys lie in tiles
+/// of [`ROWS`].
 pub struct Tree {
-    /// Query rows in blocks.
+    /// Blocks of neighbouring query rows, in the order of the plan.
     pub blocks: Vec<Block>,
-    /// Indices of the segments whose tokens are keys, in order.
+    /// Indices of the plan's segments whose tokens are keys, that is all but the silent ones of this tree, ascending.
     pub segments: Vec<usize>,
     /// First tile and number of tiles of each of the plan's segments; zeros for segments of other trees.
     places: Vec<(usize, usize)>,
@@ -18,7 +19,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Makes the layouts of all trees of a plan, with query blocks of at most `height` rows.
+    /// Makes the layout of every tree of a plan, in order of the tree numbers. A query block has at most `height` rows.
     pub fn all(plan: &AttentionPlan, height: usize) -> Vec<Self> {
         let count = plan.segments().iter().map(|placed| placed.tree + 1).max().unwrap_or(0);
         let empty =
@@ -37,18 +38,19 @@ impl Tree {
         trees
     }
 
-    /// First tile of a segment of the tree.
+    /// Returns the first tile of a segment, counted from 0 within the tree. `segment` is an index of the plan; the
+    /// result is 0 for a segment of another tree.
     pub fn first_tile(&self, segment: usize) -> usize {
         self.places[segment].0
     }
 
-    /// Number of keys of a segment of the tree, rounded up to whole tiles.
+    /// Returns the number of a segment's keys, rounded up to whole tiles; 0 for a segment of another tree.
     pub fn whole_rows(&self, segment: usize) -> usize {
         self.places[segment].1 * ROWS
     }
 
-    /// Lays out one head of `values`, `[keys, kv_width]`, as left operands with the head's features as
-    /// inner side: `[tiles][head_dim][ROWS]`.
+    /// Lays out head `kv_head` of `values`, `[keys, kv_width]`, as left operands with the head's features as inner
+    /// side. Returns `[tiles][head_dim][ROWS]`, with zeros where a tile has no key.
     pub fn by_key(&self, plan: &AttentionPlan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
         let mut out = vec![0.0; self.tiles * shape.head_dim * ROWS];
         for segment in &self.segments {
@@ -62,8 +64,9 @@ impl Tree {
         out
     }
 
-    /// Lays out one head of `values`, `[keys, kv_width]`, as left operands with the keys as inner side: for each
-    /// segment `[head_dim / ROWS, rounded up][tiles of the segment * ROWS][ROWS]`.
+    /// Lays out head `kv_head` of `values`, `[keys, kv_width]`, as left operands with the keys as inner side. Returns
+    /// for each segment `[head_dim / ROWS, rounded up][tiles of the segment * ROWS][ROWS]`, with zeros where a tile has
+    /// no key or feature.
     pub fn by_feature(&self, plan: &AttentionPlan, values: &[f32], kv_head: usize, shape: Heads) -> Vec<f32> {
         let mut out = vec![0.0; self.tiles * ROWS * feature_tiles(shape) * ROWS];
         for segment in &self.segments {
@@ -80,18 +83,18 @@ impl Tree {
         out
     }
 
-    /// Index of a segment's first value in [`Tree::by_feature`].
+    /// Returns the index of a segment's first value in the result of [`Tree::by_feature`].
     pub fn feature_offset(&self, segment: usize, shape: Heads) -> usize {
         self.first_tile(segment) * ROWS * feature_tiles(shape) * ROWS
     }
 }
 
-/// Number of tiles for the features of a head.
+/// Returns the number of tiles of [`ROWS`] features that hold one head.
 pub fn feature_tiles(shape: Heads) -> usize {
     shape.head_dim.div_ceil(ROWS)
 }
 
-/// Number of panels for the features of a head.
+/// Returns the number of panels of [`COLUMNS`] features that hold one head.
 pub fn feature_panels(shape: Heads) -> usize {
     shape.head_dim.div_ceil(COLUMNS)
 }

@@ -22,7 +22,8 @@ pub(crate) use composed::Dense;
 use crate::{AttentionPlan, cpu};
 use heads::Heads;
 
-/// Returns `softmax(q k^T / sqrt(head_dim)) v`, where the plan defines the keys that each query attends to.
+/// Returns `softmax(q k^T / sqrt(head_dim)) v` (Vaswani et al. 2017), where the plan defines the keys that each query
+/// attends to.
 ///
 /// `q` and the result are `[plan.queries(), heads * head_dim]`; `k` and `v` are
 /// `[plan.keys(), kv_heads * head_dim]`. Each run of `heads / kv_heads` neighbouring query heads shares one
@@ -30,7 +31,7 @@ use heads::Heads;
 /// logarithm of each row's sum (Dao et al. 2022, FlashAttention).
 ///
 /// # Panics
-/// When `heads` is not a multiple of `kv_heads`, or the shapes do not match the plan.
+/// When `heads` is not a multiple of `kv_heads`, either is 0, or the shapes do not match the plan.
 #[must_use]
 pub fn attention(
     q: Tensor<2>,

@@ -6,7 +6,8 @@ use crate::attention::plan::Block;
 use crate::simd::Columns;
 use crate::tile::COLUMNS;
 
-/// Queries of one tree and one key/value head as columns of a panel.
+/// Queries of one tree and one key/value head as columns of a panel. A panel has [`COLUMNS`] columns; the columns after
+/// the last query are unused.
 pub struct Panel {
     /// Query row and head of each used column.
     columns: Vec<(usize, usize)>,
@@ -16,8 +17,11 @@ pub struct Panel {
     shape: Heads,
 }
 
-/// Makes the panels of one key/value head on a block of rows. They hold every pair of a row and a query head
-/// of the group.
+/// Makes the panels of the key/value head `kv_head` (counted from 0) on a block of rows. Together they hold every pair
+/// of a row of the block and a query head that shares the key/value head.
+///
+/// # Panics
+/// When a row of the block lies in none of the block's segments.
 pub fn panels(plan: &AttentionPlan, block: &Block, kv_head: usize, shape: Heads) -> Vec<Panel> {
     let first = kv_head * shape.group();
     let heads: Vec<usize> = (first..first + shape.group()).collect();
@@ -34,18 +38,20 @@ pub fn panels(plan: &AttentionPlan, block: &Block, kv_head: usize, shape: Heads)
     .collect()
 }
 
-/// Number of rows per block that fills a panel: a row takes one column per head of a group.
+/// Returns the number of rows per block that fills a panel, at least 1: a row takes one column per query head of
+/// a group.
 pub fn block_rows(shape: Heads) -> usize {
     (COLUMNS / shape.group()).max(1)
 }
 
 impl Panel {
-    /// Query row and head of each used column.
+    /// Returns the query row (counted from the plan's first query) and the head of each used column.
     pub fn columns(&self) -> &[(usize, usize)] {
         &self.columns
     }
 
-    /// Fills `out` with each column's part of `values`, `[queries, width]`, times `factor`: `[head_dim][COLUMNS]`.
+    /// Replaces `out` by each column's part of `values` times `factor`, one part per column: `[head_dim][COLUMNS]`.
+    /// `values` is `[queries, width]`; unused columns become zero.
     pub fn side_by_side(&self, values: &[f32], factor: f32, out: &mut Vec<f32>) {
         out.clear();
         out.resize(self.shape.head_dim * COLUMNS, 0.0);
@@ -57,8 +63,9 @@ impl Panel {
         }
     }
 
-    /// Fills `out` with each column's part of `values` times `factor`, one part per row, in panels:
-    /// `[head_dim / COLUMNS, rounded up][COLUMNS][COLUMNS]`.
+    /// Replaces `out` by each column's part of `values` times `factor`, one part per row, in panels:
+    /// `[head_dim / COLUMNS, rounded up][COLUMNS][COLUMNS]`. `values` is `[queries, width]`; places without a value
+    /// become zero.
     pub fn stacked(&self, values: &[f32], factor: f32, out: &mut Vec<f32>) {
         out.clear();
         out.resize(self.shape.head_dim.div_ceil(COLUMNS) * COLUMNS * COLUMNS, 0.0);
@@ -73,8 +80,9 @@ impl Panel {
         }
     }
 
-    /// Sets the scores of keys that a column does not attend to to `value`. `scores` are those of `segment`: the first
-    /// `seen` keys have some column that attends to them, and later rows only fill the last tile.
+    /// Writes `value` over the scores of keys that a column does not attend to. `scores`, `[keys][COLUMNS]`, belong to
+    /// the keys of `segment`. Some column attends to each of the first `seen` keys; later rows only fill the last tile
+    /// and are overwritten in every column.
     pub fn hide(&self, plan: &AttentionPlan, segment: usize, seen: usize, scores: &mut [f32], value: f32) {
         let shown: [usize; COLUMNS] = std::array::from_fn(|column| match self.columns.get(column) {
             Some((row, _)) => plan.keys_seen(segment, self.segments[column], row + self.past).min(seen),
@@ -90,7 +98,7 @@ impl Panel {
         }
     }
 
-    /// Returns `of(query row, head)` for each used column and zero for the others.
+    /// Returns `of(query row, head)` for each used column and zero for each unused one.
     pub fn each(&self, of: impl Fn(usize, usize) -> f32) -> Columns {
         std::array::from_fn(|column| self.columns.get(column).map_or(0.0, |(row, head)| of(*row, *head)))
     }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::attention::Dense;
 
-/// A run of neighbouring tokens. A token attends to every token of the segment's ancestors. Inside its own segment it
+/// Run of neighbouring tokens. A token attends to every token of the segment's ancestors. Inside its own segment it
 /// attends to itself and the tokens before it; in a plan that is not causal, to all tokens of the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -19,7 +19,7 @@ pub struct Segment {
     pub silent: bool,
 }
 
-/// Which tokens attend to which, for tokens laid end to end.
+/// Tokens laid end to end, and for each token the tokens that it attends to.
 ///
 /// A plain batch has one segment without parent per sequence. Several questions about one image are a segment for the
 /// image and one child segment per question: the image is computed once, and each question attends to the image and
@@ -30,6 +30,7 @@ pub struct AttentionPlan {
     causal: bool,
     past: usize,
     total: usize,
+    /// Index tensors and mask of the composed form, made at its first use; empty when only the CPU kernel has run.
     pub(crate) dense: OnceLock<Dense>,
 }
 
@@ -56,8 +57,9 @@ pub(crate) struct Block {
 }
 
 impl AttentionPlan {
-    /// Builds a plan over `segments`. The first `past` tokens are keys only, cached by an earlier pass; all other
-    /// tokens are queries too. `causal` hides later tokens of the same segment.
+    /// Builds a plan over `segments`, whose tokens follow each other in this order. The first `past` tokens are
+    /// keys only, cached by an earlier pass; all other tokens are queries too. `causal` hides later tokens of the
+    /// same segment.
     ///
     /// # Panics
     /// When a parent does not come before its child, a parent is silent, or `past` exceeds the number of tokens.
@@ -88,37 +90,40 @@ impl AttentionPlan {
         Self { segments: placed, causal, past, total: start, dense: OnceLock::new() }
     }
 
-    /// Builds a plan of independent sequences with the given lengths in tokens.
+    /// Builds a plan of independent sequences with the given lengths in tokens, without cached tokens. `causal` hides
+    /// later tokens of the same sequence.
     #[must_use]
     pub fn sequences(lengths: &[usize], causal: bool) -> Self {
         let segments: Vec<Segment> = lengths.iter().map(|&len| Segment { len, parent: None, silent: false }).collect();
         Self::new(&segments, causal, 0)
     }
 
-    /// Number of tokens that are keys only.
+    /// Returns the number of leading tokens that are keys only.
     #[must_use]
     pub fn past(&self) -> usize {
         self.past
     }
 
-    /// Number of key rows: all tokens, including silent ones.
+    /// Returns the number of key rows: all tokens, including silent ones, which no token attends to.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.total
     }
 
-    /// Number of query rows: all tokens after the past.
+    /// Returns the number of query rows: all tokens after the past.
     #[must_use]
     pub fn queries(&self) -> usize {
         self.total - self.past
     }
 
+    /// Returns the segments in the order given to [`AttentionPlan::new`].
     pub(crate) fn segments(&self) -> &[Placed] {
         &self.segments
     }
 
-    /// Divides the query rows into blocks of at most `height` rows of one tree. A block may hold several short
-    /// segments: scoring the keys of their common ancestors costs as much for one row as for a full block.
+    /// Divides the query rows into blocks of at most `height` (at least 1) rows of one tree, in order. A block may
+    /// hold several short segments: scoring the keys of their common ancestors costs as much for one row as for a
+    /// full block.
     pub(crate) fn blocks(&self, height: usize) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
         for (segment, placed) in self.segments.iter().enumerate() {
@@ -140,7 +145,8 @@ impl AttentionPlan {
         blocks
     }
 
-    /// Segments with keys that some row of the block attends to, as `(segment, number of its first keys)`, in order.
+    /// Returns the segments with keys that some row of the block attends to, as `(segment, number of its first keys)`,
+    /// in ascending order of segments. The number is never 0.
     pub(crate) fn seen(&self, block: &Block) -> Vec<(usize, usize)> {
         let mut seen: Vec<(usize, usize)> = Vec::new();
         for segment in block.segments.clone() {
@@ -157,7 +163,8 @@ impl AttentionPlan {
         seen
     }
 
-    /// Number of leading keys of segment `of` that the token `row` of `segment` attends to.
+    /// Returns the number of leading keys of segment `of` that the token `row` of `segment` attends to. `row` counts
+    /// from the first key of the plan. The result is 0 unless `of` is an ancestor of `segment` or `segment` itself.
     pub(crate) fn keys_seen(&self, of: usize, segment: usize, row: usize) -> usize {
         let own = &self.segments[of].own;
         match self.segments[segment].ancestors.contains(&of) {

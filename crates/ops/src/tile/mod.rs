@@ -11,13 +11,18 @@ mod x86;
 
 pub use pair::Pair;
 
-/// Number of rows of a tile. A left operand is laid out as `[rows / ROWS][inner][ROWS]`.
+/// Number of rows of a tile. A left operand is laid out as `[rows / ROWS][inner][ROWS]`. Eight rows of 32 columns fill
+/// 16 vector registers of AVX-512.
 pub const ROWS: usize = 8;
-/// Number of columns of a tile. A right operand is laid out as `[columns / COLUMNS][inner][COLUMNS]`.
+/// Number of columns of a tile. A right operand is laid out as `[columns / COLUMNS][inner][COLUMNS]`. A row of a tile
+/// fills two vector registers of AVX-512.
 pub const COLUMNS: usize = 32;
 
-/// Computes `out = a b`, or `+=` if `add`, for one tile. `a` is `[inner][ROWS]`, `b` is `[inner][COLUMNS]`, and `out`
-/// has rows `stride` apart. Panics when a slice is too short.
+/// Computes `out = a b`, or `out += a b` if `add`, for one tile of [`ROWS`] x [`COLUMNS`]. `a` is `[inner][ROWS]`, `b`
+/// is `[inner][COLUMNS]`, and the rows of `out` begin `stride` values apart.
+///
+/// # Panics
+/// When an operand or `out` is too short, or `stride` is less than [`COLUMNS`].
 pub fn tile(inner: usize, a: &[f32], b: &[f32], out: &mut [f32], stride: usize, add: bool) {
     assert!(a.len() >= inner * ROWS && b.len() >= inner * COLUMNS, "operands hold the inner side");
     assert!(stride >= COLUMNS && out.len() >= (ROWS - 1) * stride + COLUMNS, "target holds the tile");
@@ -25,25 +30,28 @@ pub fn tile(inner: usize, a: &[f32], b: &[f32], out: &mut [f32], stride: usize, 
     unsafe { f32::tile_at(inner, a.as_ptr(), b.as_ptr(), out.as_mut_ptr(), stride, add) }
 }
 
-/// Element of an operand: one f32 value of the inner side, or a pair of bf16 values.
+/// Element of an operand along the inner side of a product: one f32 value, or a pair of bf16 values.
 pub trait Lane: Copy + Default + Send + Sync + 'static {
-    /// Number of inner values in one lane.
+    /// Number of inner values in one lane: 1 for f32, 2 for a pair.
     const DEPTH: usize;
 
-    /// Buffers of lanes that are kept between products.
+    /// Returns the process-wide pool of buffers that are kept between products.
     fn buffers() -> &'static Buffers<Self>;
 
-    /// Reads the lane that starts at `values[at]`; values beyond the end are zero.
+    /// Makes the lane that starts at `values[at]`. Values beyond the end are zero.
     fn take(values: &[f32], at: usize) -> Self;
 
-    /// [`tile`] without bounds checks; `inner` counts lanes.
+    /// Computes [`tile`] without bounds checks; `inner` counts lanes.
     ///
     /// # Safety
     /// The operands and the target must be as long as [`tile`] requires, and no other task may access the target.
+    ///
+    /// # Panics
+    /// For pairs of bf16, when the processor lacks AVX512-BF16 ([`Pair::native`]).
     unsafe fn tile_at(inner: usize, a: *const Self, b: *const Self, out: *mut f32, stride: usize, add: bool);
 }
 
-/// Pool of reusable buffers. Allocating new memory takes about a tenth of a product's time.
+/// Pool of reusable buffers, shared by all threads. Allocating new memory takes about a tenth of a product's time.
 pub struct Buffers<L>(Mutex<Vec<Vec<L>>>);
 
 impl<L: Lane> Buffers<L> {
@@ -51,14 +59,15 @@ impl<L: Lane> Buffers<L> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Takes a buffer of `length` lanes with unspecified values.
+    /// Takes a buffer of `length` lanes with unspecified values out of the pool. Makes a new one when the pool
+    /// is empty.
     pub fn take(&self, length: usize) -> Vec<L> {
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         buffer.resize(length, L::default());
         buffer
     }
 
-    /// Returns a buffer to the pool for the next product.
+    /// Puts a buffer into the pool for later products. The pool keeps its memory until the process ends.
     pub fn give(&self, buffer: Vec<L>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
@@ -114,8 +123,11 @@ unsafe fn portable(inner: usize, a: *const f32, b: *const f32, out: *mut f32, st
 }
 
 /// Lays out rows as an operand of [`tile`]: `N` is [`ROWS`] for a left operand and [`COLUMNS`] for a right one.
-/// `values` holds `rows` rows of `inner` values, `row_stride` apart. `out` becomes
+/// `values` holds `rows` rows of `inner` values, which begin `row_stride` apart. `out` becomes
 /// `[rows / N, rounded up][inner / DEPTH, rounded up][N]`; places without a value are zero.
+///
+/// # Panics
+/// When `values` is shorter than the rows.
 pub fn interleave<L: Lane, const N: usize>(
     values: &[f32],
     rows: usize,

@@ -2,13 +2,13 @@
 
 use super::{Buffers, Lane};
 
-/// Two bf16 values, the first in the lower 16 bits.
+/// Two bf16 values, neighbours along the inner side of a product. The first is in the lower 16 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Pair(u32);
 
 impl Pair {
-    /// Rounds both values to the nearest bf16, ties to even.
+    /// Makes a pair of both values, each rounded to the nearest bf16, ties to even.
     #[inline(always)]
     pub fn new(first: f32, second: f32) -> Self {
         Self(round(first) | round(second) << 16)
@@ -20,7 +20,7 @@ impl Pair {
         [f32::from_bits(self.0 << 16), f32::from_bits(self.0 & 0xffff_0000)]
     }
 
-    /// Whether this processor multiplies pairs (AVX512-BF16).
+    /// Returns whether this processor has instructions that multiply pairs (AVX512-BF16). [`Lane::tile_at`] needs them.
     pub fn native() -> bool {
         #[cfg(target_arch = "x86_64")]
         return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");

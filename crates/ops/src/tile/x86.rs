@@ -4,7 +4,11 @@ use std::arch::x86_64::*;
 
 use super::{COLUMNS, ROWS};
 
-/// Tile product with all eight rows and both vectors of the panel at once: sixteen sums in registers.
+/// Computes the tile product of [`super::tile`] with all eight rows and both vectors of the panel at once: sixteen sums
+/// in registers.
+///
+/// # Safety
+/// The processor must have AVX-512F, and the operands and `out` must be as long as [`super::tile`] requires.
 #[target_feature(enable = "avx512f")]
 pub unsafe fn avx512(inner: usize, a: *const f32, b: *const f32, out: *mut f32, stride: usize, add: bool) {
     // SAFETY: the caller guarantees that every address is in bounds.
@@ -23,7 +27,11 @@ pub unsafe fn avx512(inner: usize, a: *const f32, b: *const f32, out: *mut f32, 
     }
 }
 
-/// [`avx512`] over pairs of bf16; a pair is the 32 bits of a [`super::Pair`].
+/// Computes [`avx512`] over pairs of bf16. `inner` counts pairs, and a pair is the 32 bits of a [`super::Pair`].
+///
+/// # Safety
+/// The processor must have AVX-512F and AVX512-BF16, and the operands and `out` must be as long as
+/// [`super::tile`] requires.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub unsafe fn avx512_pairs(inner: usize, a: *const i32, b: *const i32, out: *mut f32, stride: usize, add: bool) {
     // SAFETY: the caller guarantees that every address is in bounds; both vector types have 512 bits.
@@ -57,7 +65,11 @@ unsafe fn store(sums: [[__m512; 2]; ROWS], out: *mut f32, stride: usize, add: bo
     }
 }
 
-/// Tile product with four rows and two vectors at a time, because AVX2 has only 16 registers.
+/// Computes the tile product of [`super::tile`] with four rows and two vectors at a time, because AVX2 has only
+/// 16 registers.
+///
+/// # Safety
+/// The processor must have AVX2 and FMA, and the operands and `out` must be as long as [`super::tile`] requires.
 #[target_feature(enable = "avx2,fma")]
 pub unsafe fn avx2(inner: usize, a: *const f32, b: *const f32, out: *mut f32, stride: usize, add: bool) {
     for (top, left) in [(0, 0), (0, 16), (4, 0), (4, 16)] {

@@ -26,43 +26,47 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// Makes an empty draft. `reference` is the reference of recipes, and `entries` are the keys of the other
+    /// tool's recipe.
     pub fn new(full: bool, reference: &'a Reference, entries: &'a [Entry]) -> Self {
         Self { full, reference, entries, values: IndexMap::new() }
     }
 
-    /// Whether the other tool's recipe sets `key`.
+    /// Returns whether the other tool's recipe sets `key` to a value other than null.
     pub fn given(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value != Yaml::Null)
     }
 
-    /// Whether the other tool's recipe sets `key` to a number above 0.
+    /// Returns whether the other tool's recipe sets `key` to a number above 0.
     pub fn given_above_zero(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value.number().is_some_and(|number| number > 0.0))
     }
 
-    /// Whether the other tool's recipe sets `key` to true.
+    /// Returns whether the other tool's recipe sets `key` to true.
     pub fn given_true(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value.flag() == Some(true))
     }
 
-    /// Whether the other tool's recipe sets `key` to false.
+    /// Returns whether the other tool's recipe sets `key` to false.
     pub fn given_false(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value.flag() == Some(false))
     }
 
-    /// Whether the other tool's recipe sets `key` to `word`.
+    /// Returns whether the other tool's recipe sets `key` to `word`.
     pub fn says(&self, key: &str, word: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key && entry.value.text().as_deref() == Some(word))
     }
 
-    /// The recipe's key called `name`, in the sections for which other tools have keys.
+    /// Returns the recipe's key called `name`, from the sections for which other tools have keys; None if there
+    /// is none.
     pub fn key(&self, name: &str) -> Option<&'a Key> {
         let tuning = if self.full { "full" } else { "lora" };
         let sections = ["", tuning, "train", "lora", "full"];
         sections.into_iter().find_map(|section| self.reference.keys_of(section).find(|key| key.name == name))
     }
 
-    /// Sets the key `name` of `section`, if the value is valid there.
+    /// Sets the key `name` of `section` to `value`, if the value is valid there. Returns [`Fate::Carried`], or
+    /// [`Fate::Left`] with the reason.
     pub fn put(&mut self, section: &str, name: &str, value: &Yaml) -> Fate {
         let found = self.reference.keys_of(section).find(|key| key.name == name);
         match found {
@@ -71,7 +75,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Sets `key`, if the value is valid there.
+    /// Sets `key` to `value`, if the value is valid there and the key has an effect with this kind of training. Returns
+    /// [`Fate::Carried`], or [`Fate::Left`] with the reason.
     pub fn put_at(&mut self, key: &'a Key, value: &Yaml) -> Fate {
         let tuning = if self.full { "full" } else { "lora" };
         if ["lora", "full"].contains(&key.section.as_str()) && key.section != tuning {
@@ -87,7 +92,8 @@ impl<'a> Draft<'a> {
         Fate::Carried
     }
 
-    /// Sets a key to the default of the tool `whose`, unless the key or its rival is already set.
+    /// Sets a key to the default `written` (TOML) of the tool `whose`, with a remark. Does nothing if there is no such
+    /// key, or if the key is already set; of `warmup_steps` and `warmup_ratio` only one may be set.
     pub fn put_default(&mut self, section: &str, name: &str, written: &str, whose: &str) {
         let Some(key) = self.reference.keys_of(section).find(|key| key.name == name) else { return };
         let rival = ["warmup_steps", "warmup_ratio"];
@@ -102,7 +108,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Text of the recipe, with keys in the order of the reference.
+    /// Returns the text of the recipe, with keys in the order of the reference.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut keys: Vec<&Key> = self.reference.keys_of("").collect();

@@ -23,20 +23,20 @@ use draft::Draft;
 use rules::Fate;
 use yaml::{Entry, Yaml};
 
-/// A translated recipe.
+/// Translated recipe of another tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
     /// Tool that the recipe was written for.
     pub tool: Tool,
-    /// Text of the translated recipe, in TOML.
+    /// Text of the translated recipe, in TOML. It is a valid recipe; its folder of cases is a placeholder.
     pub recipe: String,
     /// Number of keys that were carried over.
     pub carried: usize,
-    /// Keys that were not carried over, in the order of the file.
+    /// Keys that were not carried over, in the order of the file; empty when all were.
     pub left: Vec<Left>,
 }
 
-/// A key that was not carried over.
+/// Key of another tool's recipe that was not carried over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
     /// Line in the file, counted from 1.
@@ -47,29 +47,29 @@ pub struct Left {
     pub why: String,
 }
 
-/// Why a recipe was not translated.
+/// Errors of translating a recipe of another tool.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
     /// The file is not YAML with keys at its top level.
     #[error("{}:{line}: {problem} -> a recipe of {tools} is expected, in YAML", path.display(), tools = tools())]
     Yaml {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// Line, counted from 1.
         line: usize,
-        /// The problem.
+        /// Problem at the line.
         problem: String,
     },
     /// The tool cannot be recognised from the keys.
     #[error("{}: the keys do not show which tool the recipe is for -> name the tool with `--from {ids}`", path.display(), ids = ids())]
     Tool {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The translation is not a valid recipe.
     #[error("{}: the keys that can be carried over make no valid recipe:\n{error}", path.display())]
     Refused {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// Problems of the translation.
         error: RecipeError,
@@ -84,8 +84,9 @@ fn ids() -> String {
     Tool::ALL.map(Tool::id).join("|")
 }
 
-/// Translates the YAML `text` of the file `path`. `from` is the tool it was written for; None recognises it from
-/// the keys.
+/// Translates the YAML `text`, a recipe of another tool. `path` is the file's path, for messages; no file is read or
+/// written. `from` is the tool it was written for; None recognises the tool from the keys. Where the text does not set
+/// a key, the tool's default is written if it differs from the default here.
 ///
 /// # Errors
 /// When the text is not a YAML mapping, no tool is recognised, or the translation is not a valid recipe.

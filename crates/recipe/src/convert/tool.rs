@@ -2,14 +2,14 @@
 
 use super::yaml::Entry;
 
-/// A tool whose recipes can be translated.
+/// Tool whose recipes can be translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
-    /// LLaMA-Factory.
+    /// LLaMA-Factory: the YAML files of `llamafactory-cli train`.
     LlamaFactory,
-    /// ms-swift.
+    /// ms-swift: the YAML files of `swift sft`.
     MsSwift,
-    /// TRL's `sft` command.
+    /// TRL: the YAML files of `trl sft`.
     Trl,
 }
 
@@ -17,10 +17,10 @@ pub enum Tool {
 pub(super) type Default = (&'static str, &'static str, &'static str);
 
 impl Tool {
-    /// All tools.
+    /// All tools, in the order in which messages name them.
     pub const ALL: [Self; 3] = [Self::LlamaFactory, Self::MsSwift, Self::Trl];
 
-    /// Id for the command line, such as `llama-factory`.
+    /// Returns the id for the command line: `llama-factory`, `ms-swift` or `trl`.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Tool {
         }
     }
 
-    /// Name as its authors write it.
+    /// Returns the name as its authors write it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -106,7 +106,8 @@ impl Tool {
         }
     }
 
-    /// The tool with the most own keys among `entries`. None when two tools are tied, which includes no key at all.
+    /// Returns the tool with the most own keys among `entries`. None when two tools are tied, which includes no key
+    /// at all.
     pub(super) fn recognise(entries: &[Entry]) -> Option<Self> {
         let count = |tool: Self| entries.iter().filter(|entry| tool.own_keys().contains(&entry.key.as_str())).count();
         let best = Self::ALL.into_iter().max_by_key(|tool| count(*tool))?;
@@ -114,7 +115,8 @@ impl Tool {
         (rivals == 1).then_some(best)
     }
 
-    /// Defaults of the tool that differ from the defaults here. `full` says whether the recipe is full fine-tuning.
+    /// Returns the defaults of the tool that differ from the defaults here. `full` says whether the recipe is
+    /// full fine-tuning.
     pub(super) fn defaults(self, full: bool) -> Vec<Default> {
         let mut defaults = match self {
             Self::LlamaFactory => vec![

@@ -2,7 +2,7 @@
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-/// A YAML value without its position.
+/// YAML value without its position. Aliases and invalid values become null.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Yaml {
     Null,
@@ -14,20 +14,23 @@ pub(super) enum Yaml {
     Table(Vec<(String, Yaml)>),
 }
 
-/// A key of the top level and its value.
+/// Key of the top level and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     /// Line, counted from 1.
     pub line: usize,
+    /// Name of the key; `?` for a key that is no scalar.
     pub key: String,
+    /// Value of the key.
     pub value: Yaml,
 }
 
-/// Why a text is no readable YAML.
+/// Error of a text that is no readable YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NotYaml {
     /// Line, counted from 1.
     pub line: usize,
+    /// Problem at the line.
     pub problem: String,
 }
 
@@ -74,7 +77,7 @@ fn words(value: &Yaml) -> String {
 }
 
 impl Yaml {
-    /// A scalar as text; None for null, lists and tables.
+    /// Returns a scalar as text without surrounding white space; None for null, lists and tables.
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Flag(flag) => Some(flag.to_string()),
@@ -85,12 +88,13 @@ impl Yaml {
         }
     }
 
-    /// A number, also if it is a string: Python's YAML reads `1e-4` as a string, so recipes write numbers in both ways.
+    /// Returns a number, also if it is a string: Python's YAML reads `1e-4` as a string, so recipes write numbers in
+    /// both ways. None for all other values.
     pub fn number(&self) -> Option<f64> {
         self.text().and_then(|text| text.parse().ok())
     }
 
-    /// True or false, with or without quotes; also `yes`, `no`, `on` and `off`.
+    /// Returns true or false, with or without quotes, also for `yes`, `no`, `on` and `off`; None for all other values.
     pub fn flag(&self) -> Option<bool> {
         match self.text()?.to_lowercase().as_str() {
             "true" | "yes" | "on" => Some(true),
@@ -99,7 +103,8 @@ impl Yaml {
         }
     }
 
-    /// A list of strings, or a string with commas or spaces between the elements.
+    /// Returns a list of strings, also from a string with commas or spaces between the elements. None for null, tables,
+    /// and lists with an element that is no scalar.
     pub fn list(&self) -> Option<Vec<String>> {
         match self {
             Self::List(elements) => elements.iter().map(Self::text).collect(),

@@ -16,52 +16,53 @@ use crate::{FOREIGN_KEYS, RecipeError, Reference};
 pub use reference_page::markdown;
 pub use unequal_budget::UnequalBudget;
 
-/// A study file as written.
+/// Checked study file, with defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudyFile {
-    /// Name for reports and for cluster jobs.
+    /// Name for reports and for cluster jobs: letters, digits, `-`, `_` and `.`, the first a letter or digit.
     pub name: String,
     /// Path of the base recipe, which every arm changes.
     pub base: PathBuf,
-    /// Folder that holds the runs.
+    /// Folder that holds the runs of all arms.
     pub output_dir: PathBuf,
-    /// Seeds; every arm has one run for each.
+    /// Seeds, at least one and each once; every arm has one run for each.
     pub seeds: Vec<u64>,
-    /// Primary endpoints: metrics of the benchmark's summary that a claim may rest on.
+    /// Primary endpoints: ids of metrics of the benchmark's summary that a claim may rest on; at least one.
     pub primary: Vec<String>,
-    /// Name of the arm that all others are compared with. None means the first arm.
+    /// Full name of the arm that all others are compared with; None means the first arm.
     pub reference: Option<String>,
     /// Reasons why arms with different training budgets may be compared.
     pub unequal_budget: UnequalBudget,
-    /// Changes to the base recipe in every arm, as `--set` arguments.
+    /// Changes to the base recipe in every arm, as `--set` arguments such as `train.max_steps=100`.
     pub set: Vec<String>,
-    /// Axes: the settings that are varied.
+    /// Axes: the settings that are varied, at least one. Every combination of their values is an arm.
     pub axes: Vec<Axis>,
 }
 
-/// One axis: a setting that is varied.
+/// Axis of a study: a setting that is varied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
-    /// Name of the axis.
+    /// Name of the axis, for reports.
     pub name: String,
-    /// Values of the axis.
+    /// Values of the axis, at least one, in the order of the file.
     pub arms: Vec<AxisArm>,
 }
 
-/// One value of an axis.
+/// Value of an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AxisArm {
-    /// Name of the value.
+    /// Name of the value. The names of an arm's values, joined with `+`, are the name of the arm.
     pub name: String,
-    /// Changes to the base recipe, as `--set` arguments.
+    /// Changes that the value makes to the base recipe, as `--set` arguments.
     pub set: Vec<String>,
 }
 
 impl StudyFile {
-    /// Reads `text` as the study at `path`.
+    /// Reads `text` as the study at `path`. The path is used in messages and names the study by default; no file
+    /// is read.
     ///
     /// # Errors
-    /// When the text is wrong; the error lists every problem.
+    /// When the text is wrong; the error lists every problem. The base recipe is not checked.
     pub fn parse(path: &Path, text: String) -> Result<Self, RecipeError> {
         let invalid = |problems| RecipeError::Invalid { path: path.into(), problems };
         let Document { sources, root } = Document::parse(path.display().to_string(), text, &[]).map_err(invalid)?;
@@ -72,7 +73,7 @@ impl StudyFile {
     }
 }
 
-/// Every key of a study file, documented by the code that reads it.
+/// Returns every key and table of a study file, documented by the code that reads them.
 #[must_use]
 pub fn reference() -> Reference {
     let findings = Findings::new(Vec::new());

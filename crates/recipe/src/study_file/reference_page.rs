@@ -35,7 +35,7 @@ exploratory. Metrics of whole chains vary groups and seeds only. No interval cov
 train on the same cases.
 ";
 
-/// The reference page in Markdown.
+/// Returns the reference page of studies, `docs/study.md`, in Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let reference = reference();

@@ -5,17 +5,19 @@ use stepwise_config::document::Value;
 use stepwise_config::kind::{Accepts, ValueKind};
 use stepwise_config::section::Section;
 
-/// Reasons for differences in training budget, by quantity. None means that the quantity must be equal in all arms.
+/// Reasons for differences in training budget between arms, by quantity. None means that the quantity must be equal in
+/// all arms: steps exactly, samples and supervised tokens within 1 %.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct UnequalBudget {
-    /// Reason for different numbers of optimiser steps, planned or done.
+    /// Reason for different numbers of optimiser steps, planned or done; None allows no difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<String>,
-    /// Reason for different numbers of training examples.
+    /// Reason for different numbers of training examples; None allows a difference of 1 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<String>,
-    /// Reason for different numbers of supervised tokens, the tokens that the loss is computed on.
+    /// Reason for different numbers of supervised tokens, the tokens that the loss is computed on; None allows a
+    /// difference of 1 %.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supervised_tokens: Option<String>,
 }
@@ -43,13 +45,14 @@ impl UnequalBudget {
         Self { steps: None, samples: Some(reason.clone()), supervised_tokens: Some(reason) }
     }
 
-    /// Whether no reason is given.
+    /// Returns whether no reason is given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The reasons as text, each with its quantities. None when there are no reasons.
+    /// Returns the reasons as text, each after its quantities and separated by semicolons. None when there are
+    /// no reasons.
     #[must_use]
     pub fn words(&self) -> Option<String> {
         let named =

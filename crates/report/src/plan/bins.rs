@@ -7,15 +7,15 @@ const MOST: usize = 110;
 
 /// Range of neighbouring steps.
 pub struct Bin<'a> {
-    /// First step, from 0.
+    /// Index of the first step, from 0.
     pub start: usize,
-    /// Step after the last one.
+    /// Index of the step after the last one.
     pub end: usize,
     /// Training examples of these steps.
     pub examples: Vec<&'a PlannedExample<'a>>,
 }
 
-/// Divides all steps into bins of equal length; the last bin may be shorter.
+/// Divides all steps into at most 110 bins of equal length, so that a chart can show them; the last bin may be shorter.
 pub fn bins<'a>(input: &PlanInput<'a>) -> Vec<Bin<'a>> {
     let length = input.steps.len().div_ceil(MOST).max(1);
     let bin = |(number, steps): (usize, &'a [PlannedStep<'a>])| Bin {

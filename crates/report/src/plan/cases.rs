@@ -9,7 +9,8 @@ use crate::section::ReportSection;
 /// Maximum number of marks in the chart.
 const MOST: usize = 6000;
 
-/// Renders the section.
+/// Renders the section `cases`: a chart of the cases that each step trains on, in the colour of the stage. With more
+/// than 6000 marks, only every nth case is drawn.
 pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let mut visits: Vec<(usize, usize, u8)> = Vec::new();
     for (step, planned) in input.steps.iter().enumerate() {

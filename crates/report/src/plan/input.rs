@@ -4,7 +4,7 @@ use stepwise_data::prompt::ContextKind;
 
 use crate::plot::Plot;
 
-/// Content of the report.
+/// Content of the report of a run plan.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'a> {
     /// Title: the name of the run.
@@ -13,7 +13,7 @@ pub struct PlanInput<'a> {
     pub facts: &'a [(String, String)],
     /// Number of cases in the training data.
     pub cases: usize,
-    /// Name of each phase and the number of steps done at its end; at least one phase.
+    /// Name of each phase and the number of steps of the run that are done at its end; at least one phase.
     pub phases: &'a [(String, usize)],
     /// Optimiser steps in order; at least one.
     pub steps: &'a [PlannedStep<'a>],
@@ -24,7 +24,7 @@ pub struct PlanInput<'a> {
 pub struct PlannedStep<'a> {
     /// Epoch of the run, from 1.
     pub epoch: usize,
-    /// Learning rate.
+    /// Learning rate of the decoder or, where it is frozen, of the last trainable part before it.
     pub learning_rate: f64,
     /// Training examples of the step.
     pub examples: Vec<PlannedExample<'a>>,
@@ -33,7 +33,7 @@ pub struct PlannedStep<'a> {
 /// One training example: a supervised question.
 #[derive(Clone, Debug)]
 pub struct PlannedExample<'a> {
-    /// Index of the case in the training data.
+    /// Index of the case in the training data, from 0.
     pub case: usize,
     /// Id of the case.
     pub case_id: &'a str,
@@ -43,7 +43,7 @@ pub struct PlannedExample<'a> {
     pub stage: u8,
     /// Whether the example is replayed from an earlier phase.
     pub replayed: bool,
-    /// Kind of the condition that changes the example; `None` for the stored question.
+    /// Kind of the condition that changes the example, such as `hint_minus`; `None` for the stored question.
     pub condition: Option<&'static str>,
     /// Which answers to earlier questions are given as context.
     pub context: ContextKind,

@@ -18,7 +18,11 @@ use super::table::{Cell, ReportTable};
 const SECTIONS: [fn(&PlanInput<'_>) -> ReportSection; 4] =
     [stages::section, cases::section, rate::section, shows::section];
 
-/// Renders the page and its only table, the list of all training examples.
+/// Renders the HTML page of a run plan and its only table, the list of all training examples as CSV. No file is
+/// written.
+///
+/// # Panics
+/// When the plan has no phase.
 #[must_use]
 pub fn render(input: &PlanInput<'_>) -> Report {
     let examples = input.steps.iter().map(|step| step.examples.len()).sum::<usize>();

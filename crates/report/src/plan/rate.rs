@@ -4,7 +4,7 @@ use super::input::PlanInput;
 use crate::plot::steps;
 use crate::section::ReportSection;
 
-/// Renders the section.
+/// Renders the section `rate`: a chart of the learning rate over the steps.
 pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let most = input.steps.iter().map(|step| step.learning_rate).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     // The axis is in units of a power of ten, so that labels are short for every rate.

@@ -12,7 +12,8 @@ use crate::section::ReportSection;
 const ROW: f64 = 36.0;
 const STRIP: f64 = 14.0;
 
-/// Renders the section.
+/// Renders the section `shows`: for each kind of change to the stored question (condition, context, replay, blank
+/// images), a strip of the share of training examples with this change over the steps.
 pub fn section(input: &PlanInput<'_>) -> ReportSection {
     let mut names: Vec<String> = Vec::new();
     for example in input.steps.iter().flat_map(|step| &step.examples) {

@@ -63,7 +63,11 @@ pub struct ShowArgs {
     case: Option<String>,
 }
 
-/// Runs a subcommand of `data`.
+/// Runs a subcommand of `data`, which prints its results and, except for `show`, writes a data set.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the data set cannot be read or written, or the case does not exist.
 pub fn run(command: &Command) -> CommandResult {
     match command {
         Command::Import(args) => import(args),

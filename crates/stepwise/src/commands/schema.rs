@@ -19,7 +19,11 @@ pub struct Args {
     study: bool,
 }
 
-/// Prints the chosen reference.
+/// Prints the chosen reference: the JSON Schema of recipes, or a page in Markdown.
+///
+/// # Errors
+///
+/// [`Failure::Run`] when the schema cannot be formatted as JSON.
 pub fn run(args: &Args) -> CommandResult {
     if args.suite {
         say!("{}", suite_reference::markdown().trim_end());

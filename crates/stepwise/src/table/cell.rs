@@ -2,17 +2,18 @@
 
 use stepwise_benchmark::summary::Estimate;
 
-/// Formats a number with three decimals; None becomes a dash.
+/// Formats a number with three decimals; None, a value that is not defined, becomes a dash.
 pub fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
 }
 
-/// Formats a number with its sign and three decimals; None becomes a dash.
+/// Formats a number with its sign and three decimals; None, a value that is not defined, becomes a dash.
 pub fn signed(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"))
 }
 
-/// Formats a difference with its sign, followed by its confidence interval if there is one.
+/// Formats a difference with its sign and three decimals, followed by its 95 % interval if there is one; a dash where
+/// it is not defined.
 pub fn with_interval(estimate: &Estimate) -> String {
     match (estimate.value, estimate.ci) {
         (Some(value), Some(ci)) => format!("{value:+.3} {}", interval(ci)),

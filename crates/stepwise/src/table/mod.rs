@@ -6,7 +6,7 @@ mod markdown;
 
 /// Contents of a table, independent of the output format.
 pub struct Table {
-    /// Title.
+    /// Title, shown above the table or as its caption.
     pub title: String,
     /// Headings of the columns.
     pub head: Vec<String>,
@@ -17,7 +17,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Makes a table without rows and notes.
+    /// Makes a table without rows and notes; `head` are the headings of the columns.
     pub fn new<const N: usize>(title: impl Into<String>, head: [&str; N]) -> Self {
         Self { title: title.into(), head: head.map(str::to_owned).to_vec(), rows: Vec::new(), notes: Vec::new() }
     }
@@ -31,7 +31,11 @@ impl Table {
     }
 }
 
-/// Aligns rows of cells: the first column to the left, all others to the right.
+/// Aligns rows of cells as text: the first column to the left, all others to the right. The first row determines the
+/// number of columns.
+///
+/// # Panics
+/// When a row has fewer cells than the first row.
 pub fn aligned(rows: &[impl AsRef<[String]>]) -> String {
     let columns = rows.first().map_or(0, |row| row.as_ref().len());
     let width = |column: usize| rows.iter().map(|row| row.as_ref()[column].chars().count()).max().unwrap_or(0);

@@ -35,7 +35,8 @@ pub enum ScriptError {
     },
 }
 
-/// Script or manifest that runs all tasks of `study`, on `device` if given.
+/// Returns the text of a script or manifest that runs all tasks of `study`, each on `device`; None uses the default
+/// device. No file is written.
 ///
 /// # Errors
 /// When the path of the study file, or for Slurm the output folder, cannot be written into a script.

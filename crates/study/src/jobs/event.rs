@@ -13,7 +13,7 @@ pub enum JobEvent<'a> {
     FinishedBefore(&'a Task),
     /// Another process finished the task while it waited.
     FinishedElsewhere(&'a Task),
-    /// Another process runs the task.
+    /// Another process runs the task: its holder. Reported when the holder is first seen.
     Held(&'a Task, &'a Holder),
     /// A process was started.
     Started {
@@ -48,7 +48,7 @@ pub enum JobEvent<'a> {
         took: Duration,
         /// File with its output.
         log: PathBuf,
-        /// Last line of its output that is not empty.
+        /// Last line of its output that is not empty; None if there is none.
         last_line: Option<String>,
     },
     /// Progress of all processes, about once a minute.

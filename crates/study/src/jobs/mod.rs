@@ -15,7 +15,8 @@ use crate::{Study, StudyError, Task};
 pub use event::JobEvent;
 use queue::Queue;
 
-/// Exit code of a process that runs nothing because another process holds the claim of its task.
+/// Exit code of a process that runs nothing because another process holds the claim of its task; the parent process
+/// then lets the task wait.
 pub const HELD_EXIT_CODE: u8 = 3;
 
 /// Time between two looks at the child processes.
@@ -29,18 +30,19 @@ const REPORT: Duration = Duration::from_secs(60);
 pub struct JobOptions<'a> {
     /// The program `stepwise`.
     pub program: &'a Path,
-    /// Number of processes at the same time.
+    /// Number of processes at the same time, at least 1.
     pub jobs: usize,
-    /// Devices that the processes use in turn, with None for the default device. No devices: all use the default.
+    /// Devices that the processes use in turn, with None for the default device. With an empty list all processes use
+    /// the default device.
     pub devices: &'a [Option<String>],
 }
 
 /// State of the tasks when no process runs any more.
 #[derive(Debug)]
 pub struct JobsSummary<'a> {
-    /// Tasks whose process failed.
+    /// Tasks whose process failed or was killed; empty when none did.
     pub failed: Vec<&'a Task>,
-    /// Tasks that are not finished, each with the process that runs it where that is known.
+    /// Tasks that are not finished, each with the process that runs it; None where no such process is known.
     pub left: Vec<(&'a Task, Option<Holder>)>,
 }
 
@@ -63,12 +65,14 @@ pub enum JobError {
     },
 }
 
-/// Runs all tasks of `study` that are not finished, `options.jobs` at the same time. Tasks that other processes run are looked
-/// at again as long as one of these processes runs. After a request for an end, starts no further process and ends when all
-/// processes have saved and ended. `report` receives events.
+/// Runs all tasks of `study` that are not finished as child processes, `options.jobs` at the same time, and waits until
+/// none runs. The output of a task is appended to its log. Tasks that other processes run are looked at again as long
+/// as a child process runs. After `interrupt` was requested, starts no further process and returns when all processes
+/// have saved and ended. `report` receives events.
 ///
 /// # Errors
-/// When the state of a task cannot be read, or a process cannot be started.
+/// When the state of a task cannot be read, its log cannot be written, or a process cannot be started. A failed task is
+/// no error; see [`JobsSummary::failed`].
 pub fn run<'a>(
     study: &'a Study,
     options: JobOptions<'a>,

@@ -21,8 +21,11 @@ pub(super) struct Process<'a> {
 }
 
 impl<'a> Process<'a> {
-    /// Starts the process of `task` on `device`. Its output is appended to the log of the task. The process is in a process
-    /// group of its own, so that a Ctrl-C reaches it only once, through [`Process::stop`].
+    /// Starts the process of `task` on `device` (None for the default). Its output is appended to the log of the task.
+    /// The process is in a process group of its own, so that a Ctrl-C reaches it only once, through [`Process::stop`].
+    ///
+    /// # Errors
+    /// When the log cannot be written, or the process cannot be started.
     pub fn start(
         task: &'a Task,
         study: &Path,
@@ -61,7 +64,7 @@ impl<'a> Process<'a> {
         }
     }
 
-    /// Last logged optimiser step of the run; 0 before the first.
+    /// Returns the last logged optimiser step of the run; 0 before the first, or where the log cannot be read.
     pub fn step(&self) -> u64 {
         let step = fs::read_to_string(self.task.folder().join("trainer_log.jsonl")).ok().and_then(|log| {
             let last = serde_json::from_str::<serde_json::Value>(log.lines().last()?).ok()?;

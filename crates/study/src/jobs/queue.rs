@@ -29,7 +29,10 @@ pub(super) struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    /// Queue of the tasks that are not finished; reports those that are.
+    /// Creates the queue of the tasks that are not finished; reports those that are.
+    ///
+    /// # Errors
+    /// When the state of a task cannot be read.
     pub fn new(
         study: &'a Study,
         options: JobOptions<'a>,
@@ -54,8 +57,11 @@ impl<'a> Queue<'a> {
         })
     }
 
-    /// Starts processes for waiting tasks while there are free slots. Looks at each waiting task once; a task that another
-    /// process holds goes to the end of the queue.
+    /// Starts processes for waiting tasks while there are free slots. Looks at each waiting task once; a task that
+    /// another process holds goes to the end of the queue.
+    ///
+    /// # Errors
+    /// When the state or the claim of a task cannot be read, or a process cannot be started.
     pub fn start(&mut self, interrupt: &Interrupt, report: &mut dyn FnMut(JobEvent<'_>)) -> Result<(), JobError> {
         if self.looked.is_some_and(|at| at.elapsed() <= LOOK) {
             return Ok(());
@@ -93,7 +99,10 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
-    /// Collects processes that have ended.
+    /// Collects processes that have ended, and reports how.
+    ///
+    /// # Errors
+    /// When the state of a process cannot be read.
     pub fn collect(&mut self, report: &mut dyn FnMut(JobEvent<'_>)) -> Result<(), JobError> {
         let mut still = Vec::new();
         for mut process in std::mem::take(&mut self.running) {
@@ -130,13 +139,13 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Last logged steps of the running tasks.
+    /// Returns the last logged steps of the running tasks as an event.
     pub fn progress(&self) -> JobEvent<'a> {
         let steps = self.running.iter().map(|process| (process.task, process.step())).collect();
         JobEvent::Progress { steps, waiting: self.waiting.len() }
     }
 
-    /// Tasks that failed, and tasks that still wait.
+    /// Returns the tasks that failed, and the tasks that still wait.
     pub fn summary(mut self) -> JobsSummary<'a> {
         let left = self.waiting.iter().map(|task| (*task, self.holders.remove(&task.number))).collect();
         JobsSummary { failed: self.failed, left }

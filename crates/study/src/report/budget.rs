@@ -7,7 +7,8 @@ use stepwise_report::table::{Cell, ReportTable};
 use super::input::StudyInput;
 use crate::summary::StoppedEarly;
 
-/// Renders the section.
+/// Renders the section `budget`: the planned training of one run of each arm, as the mean over seeds, and the runs that
+/// ended earlier. Never `None`.
 pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let rows = input.summary.arms.iter().zip(&input.summary.budget).map(|((name, _), budget)| {
         let number = |value: f64| Cell::Count(value.round() as usize);
@@ -42,7 +43,7 @@ pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     })
 }
 
-/// Lists runs that did fewer optimiser steps than planned, as text.
+/// Lists runs that did fewer optimiser steps than planned, as plain text in one line; empty for no runs.
 #[must_use]
 pub fn ended_early(runs: &[StoppedEarly]) -> String {
     let words =

@@ -25,7 +25,8 @@ struct Stop {
     attacked: Option<Estimate>,
 }
 
-/// Renders the section; `None` where no arm was evaluated at more than one step.
+/// Renders the section `curves`: clean accuracy of the four stages and accuracy under attack over the optimiser steps,
+/// as means over seeds, with one chart per arm. `None` where no arm was evaluated at more than one step.
 pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let arms: Vec<(&ArmRuns, Vec<Stop>)> =
         input.runs.arms.iter().map(|arm| (arm, stops(arm))).filter(|(_, stops)| stops.len() > 1).collect();

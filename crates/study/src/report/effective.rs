@@ -9,7 +9,8 @@ use stepwise_report::table::{Cell, ReportTable};
 use super::input::{StudyInput, difference, mark};
 use crate::summary::{EFFECTIVE, Endpoint, LINE_ADVICE, ReferenceLine};
 
-/// Renders the section; `None` where the suite has no attack.
+/// Renders the section `effective`: the effective robustness of every arm minus the reference, and the lines of the
+/// reference that it is measured from. `None` where the suite has no attack.
 pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let lines = &input.summary.lines;
     if lines.is_empty() {

@@ -6,7 +6,8 @@ use stepwise_report::table::{Cell, ReportTable};
 
 use super::input::{StudyInput, difference};
 
-/// Renders the section.
+/// Renders the section `endpoints`: one table of every endpoint of every arm with its difference from the reference and
+/// tests. Never `None`.
 pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let rows = input.summary.endpoints.iter().flat_map(|(id, endpoint)| {
         input.rows(endpoint).map(move |(name, estimate, by_seed, found)| {

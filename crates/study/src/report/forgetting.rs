@@ -16,7 +16,8 @@ use crate::summary::ArmRuns;
 /// Row of a matrix: name of the phase, stages that it trained on, and mean accuracy of each stage.
 type Row = (String, Vec<u8>, [Option<f64>; 4]);
 
-/// Renders the section; `None` where no run recorded its phases.
+/// Renders the section `forgetting`: the clean accuracy of every stage after every phase, as means over seeds, with one
+/// matrix per arm, and the backward transfer. `None` where no run recorded its phases.
 pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let arms: Vec<(&ArmRuns, Vec<Row>)> =
         input.runs.arms.iter().map(|arm| (arm, rows(arm))).filter(|(_, rows)| !rows.is_empty()).collect();

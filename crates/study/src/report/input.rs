@@ -5,12 +5,12 @@ use stepwise_report::strip::Mark;
 
 use crate::summary::{ArmEndpoint, Difference, Endpoint, StudyRuns, StudySummary};
 
-/// Content of the report.
+/// Content of the report of a study.
 #[derive(Clone, Copy, Debug)]
 pub struct StudyInput<'a> {
     /// Comparison of the arms.
     pub summary: &'a StudySummary,
-    /// Outcomes that the comparison was computed from.
+    /// Outcomes that the comparison was computed from, with facts for the header.
     pub runs: &'a StudyRuns,
 }
 

@@ -21,7 +21,7 @@ use crate::summary::StudySummary;
 const SECTIONS: [fn(&StudyInput<'_>) -> Option<ReportSection>; 6] =
     [primary::section, effective::section, budget::section, curves::section, forgetting::section, endpoints::section];
 
-/// Renders the HTML page and its tables.
+/// Renders the HTML page of the study, which needs no other file, and its tables as CSV. No file is written.
 #[must_use]
 pub fn render(input: &StudyInput<'_>) -> Report {
     let sections: Vec<ReportSection> = SECTIONS.iter().filter_map(|section| section(input)).collect();

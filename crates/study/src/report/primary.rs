@@ -10,7 +10,8 @@ use stepwise_report::table::{Cell, ReportTable};
 use super::input::{BASE, StudyInput, mark};
 use crate::summary::{Difference, Endpoint};
 
-/// Renders the section.
+/// Renders the section `primary`: the difference of every arm from the reference in every primary endpoint, as forest
+/// plots, and a table of arms by primary endpoints. Never `None`.
 pub fn section(input: &StudyInput<'_>) -> Option<ReportSection> {
     let primary: Vec<(&String, &Endpoint)> =
         input.summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();

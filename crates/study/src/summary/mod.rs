@@ -37,11 +37,11 @@ pub struct StudySummary {
     pub arms: Vec<(String, Vec<u64>)>,
     /// Planned training of each arm, in the order of the arms.
     pub budget: Vec<TrainingBudget>,
-    /// Runs that did fewer optimiser steps than planned.
+    /// Runs that did fewer optimiser steps than planned; empty when none did.
     pub ended_early: Vec<StoppedEarly>,
-    /// Number of seeds of a finished arm.
+    /// Number of seeds of a finished arm, that is, of the study.
     pub seeds: usize,
-    /// Seeds that were added after the first run.
+    /// Seeds that were added after the first run; empty when none was.
     pub later_seeds: Vec<u64>,
     /// Number of groups (patients) that intervals and tests are clustered by.
     pub groups: usize,
@@ -49,7 +49,7 @@ pub struct StudySummary {
     pub questions: usize,
     /// Lines of the reference, used and refused: one attack per family.
     pub lines: Vec<ReferenceLine>,
-    /// Endpoints by id; primary endpoints come first.
+    /// Endpoints by id of the metric; primary endpoints come first, in the order of the study.
     pub endpoints: IndexMap<String, Endpoint>,
 }
 
@@ -71,16 +71,17 @@ pub struct StoppedEarly {
 pub struct Endpoint {
     /// Readable name.
     pub label: String,
-    /// Which direction is an improvement.
+    /// Direction that is an improvement.
     pub better: Better,
     /// Whether the endpoint was named before the first run.
     pub primary: bool,
     /// True for a share of 1 or a difference of shares, false for a difference of log-odds.
     pub in_points: bool,
-    /// Estimate of the untouched base.
+    /// Estimate of the untouched base, with an interval over groups.
     pub base: Estimate,
-    /// Base minus reference, in each seed of the reference. The base is not an arm, so this test is always adjusted
-    /// with the endpoints that are not primary.
+    /// Base minus reference, in each seed of the reference; `None` where the reference has no finished run or the
+    /// difference is not defined. The base is not an arm, so this test is always adjusted with the endpoints that are
+    /// not primary.
     pub base_difference: Option<Difference>,
     /// Estimates in the order of the arms.
     pub arms: Vec<ArmEndpoint>,
@@ -89,11 +90,13 @@ pub struct Endpoint {
 /// One endpoint of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArmEndpoint {
-    /// Mean over the arm's seeds.
+    /// Mean over the arm's seeds; without a value where the arm has no finished run or the endpoint is not defined in a
+    /// seed.
     pub estimate: Estimate,
-    /// Value in each of the arm's seeds.
+    /// Value in each of the arm's finished seeds; `None` where it is not defined.
     pub by_seed: Vec<Option<f64>>,
-    /// This arm minus the reference, on the seeds that both have; `None` for the reference itself.
+    /// This arm minus the reference, on the seeds that both have; `None` for the reference itself, without a common
+    /// seed, and where it is not defined.
     pub difference: Option<Difference>,
 }
 
@@ -105,7 +108,9 @@ fn is_shown(id: &str) -> bool {
 }
 
 impl StudySummary {
-    /// Compares the arms of `runs`, which were evaluated with `suite`.
+    /// Compares the arms of `runs`, which were evaluated with `suite`; `bootstrap` makes the intervals. Metrics with a
+    /// suffix are left out unless they are primary, an accuracy by condition, a chance-corrected accuracy by stage or a
+    /// silent failure.
     #[must_use]
     pub fn new(suite: &Suite, runs: &StudyRuns) -> Self {
         let finished = || runs.arms.iter().flat_map(|arm| &arm.runs);
@@ -192,7 +197,7 @@ impl StudySummary {
         }
     }
 
-    /// Lists the arms with unfinished seeds; `None` when all are finished.
+    /// Lists the arms with unfinished seeds, as plain text in one line; `None` when all are finished.
     #[must_use]
     pub fn unfinished(&self) -> Option<String> {
         let lacking = self.arms.iter().filter(|(_, done)| done.len() < self.seeds);

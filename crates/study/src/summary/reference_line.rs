@@ -9,10 +9,11 @@ use stepwise_benchmark::suite::Suite;
 
 use super::runs::StudyRuns;
 
-/// Prefix of the ids of effective robustness.
+/// Prefix of the ids of effective robustness; the id of the attack's condition follows.
 pub const EFFECTIVE: &str = "effective_robustness:";
 
-/// Advice for a study without usable lines.
+/// Advice that reports give for a study in which no [`ReferenceLine`] can be used, so that effective robustness is not
+/// defined.
 pub const LINE_ADVICE: &str = "effective robustness needs a reference that is evaluated several times at different clean \
      accuracies: train it for several epochs, or with a curriculum.order that has phases";
 
@@ -42,7 +43,7 @@ pub struct ReferenceLine {
     pub slope_ci: Option<[f64; 2]>,
     /// Number of points: the base and every evaluated step of every seed.
     pub points: usize,
-    /// Lowest and highest clean accuracy of the points, 0 to 1.
+    /// Lowest and highest clean accuracy of the points, 0 to 1; `None` without points.
     pub clean: Option<[f64; 2]>,
     /// Why the line is refused; `None` where it is used.
     pub refused: Option<String>,

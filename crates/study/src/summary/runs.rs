@@ -10,17 +10,17 @@ use stepwise_benchmark::summary::Summary;
 pub struct StudyRuns {
     /// Name of the study.
     pub name: String,
-    /// Facts for the report as name and value: base, cases, budget.
+    /// Facts for the header of the report as name and value: base, cases, seeds, budget, manifest.
     pub facts: Vec<(String, String)>,
     /// Ids of the primary endpoints, named before the first run.
     pub primary: Vec<String>,
     /// Index in `arms` of the arm that all others are compared with.
     pub reference: usize,
-    /// All seeds of the study.
+    /// All seeds of the study, in its order.
     pub seeds: Vec<u64>,
-    /// Seeds that were added after the first run.
+    /// Seeds that were added after the first run; empty when none was.
     pub later_seeds: Vec<u64>,
-    /// Outcomes of the untouched base.
+    /// Outcomes of the untouched base, from a run of the reference.
     pub base: Vec<Outcome>,
     /// Arms in the order of the study.
     pub arms: Vec<ArmRuns>,
@@ -33,7 +33,7 @@ pub struct ArmRuns {
     pub name: String,
     /// Planned training of its runs.
     pub budget: TrainingBudget,
-    /// Finished runs in the order of their seeds.
+    /// Finished runs in the order of their seeds; empty where none is finished.
     pub runs: Vec<SeedRun>,
 }
 
@@ -53,13 +53,14 @@ pub struct TrainingBudget {
 pub struct SeedRun {
     /// Seed of the run.
     pub seed: u64,
-    /// Optimiser steps done.
+    /// Number of optimiser steps done.
     pub steps: u64,
-    /// Optimiser steps planned.
+    /// Number of optimiser steps planned.
     pub planned: u64,
-    /// Outcomes after the last epoch.
+    /// Outcomes of the evaluation after the last epoch.
     pub outcomes: Vec<Outcome>,
-    /// Outcomes at every earlier evaluated step, in runs of the reference only; they are the points of its lines.
+    /// Outcomes at every earlier evaluated step, in runs of the reference only, where they are the points of its lines;
+    /// empty in other runs.
     pub earlier: Vec<Vec<Outcome>>,
     /// Optimiser steps done and summary, for the base and for every evaluated epoch of this run.
     pub stops: Vec<(u64, Summary)>,

@@ -14,18 +14,21 @@ use stepwise_data::case::{Answer, Case};
 
 use super::evaluate::{MockEvaluation, Recorder};
 
-/// Number of cases in which every combination of right answers (4 x 2 x 3) is equally frequent.
+/// Number of consecutive cases in which the right answers of each question are equally frequent: the least common
+/// multiple of the numbers of options, 4, 2, 3 and 2.
 pub const BALANCED: usize = 12;
-/// Accuracy of a blind prior over the four questions of balanced cases.
+/// Accuracy of a model that guesses without looking, over the four questions of balanced cases: the mean of 1/4, 1/2,
+/// 1/3 and 1/2.
 pub const LUCK: f64 = (1.0 / 4.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 4.0;
 
-/// Side of every image in pixels.
+/// Side of every constructed image in pixels.
 pub const SIDE: u32 = 64;
-/// Bounds of the finding in pixels: `[x0, y0, x1, y1]`.
+/// Box of the finding in pixels, `[x0, y0, x1, y1]`, without the last column and row.
 pub const FINDING: [u32; 4] = [8, 8, 20, 20];
 
-/// Returns case `number`: a modality question, a yes/no question, a question about the finding with three options, and
-/// a conclusion. Two cases share a patient. The right answers cycle through all options as the number grows.
+/// Returns case `number`, counted from 0: a modality question, a yes/no question, a question about the finding with
+/// three options, and a conclusion. Two cases share a patient. The right answers cycle through all options as the
+/// number grows.
 #[must_use]
 pub fn case(number: usize) -> Case {
     let record = json!({
@@ -48,15 +51,15 @@ pub fn case(number: usize) -> Case {
     serde_json::from_value(record).expect("a valid case")
 }
 
-/// Returns the first `count` cases.
+/// Returns the first `count` constructed cases.
 #[must_use]
 pub fn cases(count: usize) -> Vec<Case> {
     (0..count).map(case).collect()
 }
 
-/// Returns the image of a case: flat grey 200, and inside the finding three columns whose grey levels encode the right
-/// answers to questions two to four (10 for the first option, 20 for the second, ...). The pixel at (62, 62) encodes
-/// the modality.
+/// Returns the image of a constructed case: flat grey 200, and inside the finding three columns whose grey levels
+/// encode the right answers to questions two to four (10 for the first option, 20 for the second, ...). The pixel at
+/// (62, 62) encodes the modality.
 #[must_use]
 pub fn picture(case: &Case) -> RgbImage {
     let mut picture = RgbImage::from_pixel(SIDE, SIDE, Rgb([200; 3]));
@@ -79,7 +82,7 @@ fn grey(case: &Case, question: usize) -> u8 {
     }
 }
 
-/// Loads the image of a constructed case.
+/// Makes the image of a constructed case, for any index of the image. The signature is the loader's of an evaluation.
 ///
 /// # Errors
 /// Never.
@@ -106,12 +109,13 @@ impl Policy for Looker {
     }
 }
 
-/// Evaluates a mock model on the constructed images.
+/// Evaluates a mock model on the constructed images, without known outcomes and without a surrogate.
 pub fn evaluate(plan: &Plan<'_>, model: &mut dyn Model) -> Run {
     MockEvaluation::on(&load).run(plan, model)
 }
 
-/// Evaluates a mock model with this policy on the constructed images. Returns its queries as well.
+/// Evaluates a mock model that answers by `policy` on the constructed images. Returns its queries, in order, and
+/// the run.
 pub fn recorded(suite: &Suite, cases: &[Case], policy: impl Policy) -> (Vec<Query>, Run) {
     let mut model = Recorder::new(Planted::new(cases, policy));
     let run = evaluate(&Plan::new(suite, cases), &mut model);

@@ -10,13 +10,13 @@ use stepwise_benchmark::plan::Plan;
 use stepwise_benchmark::runner::{self, Images, Options, Run, RunProgress, Surrogate};
 use stepwise_benchmark::summary::Summary;
 
-/// An evaluation, with the settings that tests change.
+/// Evaluation of a mock model, with the settings that tests change.
 pub struct MockEvaluation<'a> {
-    /// Loader of the images.
+    /// Loader of the images of the cases.
     pub images: &'a dyn Images,
-    /// Outcomes whose questions are not asked again, by key.
+    /// Outcomes whose questions are not asked again, by [`Outcome::key`]; empty asks all questions.
     pub known: HashMap<String, Outcome>,
-    /// Model that transfer attacks are made on.
+    /// Model that transfer attacks are made on; None when there is none.
     pub surrogate: Option<&'a mut dyn Model>,
 }
 
@@ -27,7 +27,10 @@ impl<'a> MockEvaluation<'a> {
         Self { images, known: HashMap::new(), surrogate: None }
     }
 
-    /// Evaluates a model that does not fail.
+    /// Evaluates `model` on `plan`, in batches of 16 queries.
+    ///
+    /// # Panics
+    /// When the model, an image or the surrogate fails.
     pub fn run(self, plan: &Plan<'_>, model: &mut dyn Model) -> Run {
         let mut progress = |_: RunProgress<'_>| ControlFlow::Continue(());
         let surrogate = self.surrogate.map(|model| Surrogate { key: "base", model });
@@ -36,7 +39,7 @@ impl<'a> MockEvaluation<'a> {
     }
 }
 
-/// Returns outcomes by their keys, as an evaluation takes known ones.
+/// Returns copies of the outcomes by [`Outcome::key`], as an evaluation takes known ones.
 #[must_use]
 pub fn by_key<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> HashMap<String, Outcome> {
     outcomes.into_iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect()
@@ -52,7 +55,7 @@ pub fn summary(plan: &Plan<'_>, run: &Run, base: Option<&Run>) -> Summary {
 /// Mock model that answers by its policy and records every query.
 pub struct Recorder<'a, P> {
     inner: Planted<'a, P>,
-    /// Queries so far.
+    /// Queries of the model so far, in order.
     pub queries: Vec<Query>,
 }
 

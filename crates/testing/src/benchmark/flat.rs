@@ -17,18 +17,18 @@ use super::suite::suite;
 
 const SIDE: u32 = 32;
 
-/// Linear model whose decision threshold is grey level 128.
+/// Linear model whose decision threshold is grey level 128 of 255.
 pub const LINEAR: LinearModel = LinearModel { weight: 1000.0, threshold: 128.0 / 255.0 };
 
-/// Returns the grey level of image `number`: 1, 1, 2, 2, 3, ... levels from the decision threshold, above it for even
-/// numbers and below it for odd ones.
+/// Returns the grey level of image `number`, 0 to 253: 1, 1, 2, 2, 3, ... levels from the decision threshold 128, above
+/// it for even numbers and below it for odd ones.
 #[must_use]
 pub fn level(number: usize) -> u8 {
     let distance = number as u8 / 2 + 1;
     if number.is_multiple_of(2) { 128 + distance } else { 128 - distance }
 }
 
-/// Returns case `number` with its right label.
+/// Returns case `number`, counted from 0, with the question whether its image is bright and its right label.
 #[must_use]
 pub fn case(number: usize) -> Case {
     labelled(number, number.is_multiple_of(2))
@@ -52,7 +52,7 @@ fn labelled(number: usize, gold: bool) -> Case {
     .expect("a valid case")
 }
 
-/// Loads the image of a case.
+/// Makes the flat image of a case, whose id is its number, with the grey level of [`level`].
 ///
 /// # Errors
 /// When the id of the case is not a number.
@@ -61,7 +61,8 @@ pub fn load(case: &Case, _: usize) -> Result<Arc<RgbImage>, Box<dyn Error + Send
     Ok(Arc::new(RgbImage::from_pixel(SIDE, SIDE, Rgb([level; 3]))))
 }
 
-/// Returns a suite with both white-box attacks, transfer and noise at two sizes.
+/// Returns a suite of a clean condition and the attacks `fgsm`, `pgd`, `transfer` and `random_sign`, each with `eps` 8
+/// and 4 (in levels of 255).
 #[must_use]
 pub fn attack_suite() -> Suite {
     let attacks = [8, 4].into_iter().flat_map(|eps| {
@@ -72,7 +73,10 @@ pub fn attack_suite() -> Suite {
     suite("seed = 1", &[clean].into_iter().chain(attacks).collect::<Vec<_>>())
 }
 
-/// Evaluates a model on the flat images. Transfer attacks are made on `base`, if there is one.
+/// Evaluates a model on the flat images. Transfer attacks are made on `base`; None has no surrogate.
+///
+/// # Panics
+/// When the model, an image or the surrogate fails.
 pub fn evaluate(plan: &Plan<'_>, model: &mut dyn Model, base: Option<&mut dyn Model>) -> Run {
     MockEvaluation { surrogate: base, ..MockEvaluation::on(&load) }.run(plan, model)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use stepwise_benchmark::suite::Suite;
 use stepwise_benchmark::suite_file::SuiteError;
 
-/// Kinds that change a question's words; `hint_minus` represents all hints.
+/// Kinds of conditions that change a question's words; `hint_minus` represents all hints.
 pub const WORDS: [&str; 23] = [
     "hint_minus",
     "permutation",
@@ -32,7 +32,7 @@ pub const WORDS: [&str; 23] = [
     "report_plain",
 ];
 
-/// Corruption kinds that apply to images of every modality.
+/// Kinds of corruptions that apply to images of every modality.
 pub const CORRUPTIONS: [&str; 13] = [
     "gaussian_noise",
     "shot_noise",
@@ -49,14 +49,17 @@ pub const CORRUPTIONS: [&str; 13] = [
     "gamma",
 ];
 
-/// Returns a suite named `s`. `head` holds keys of the suite, such as `seed = 5`; a condition is its id and the lines of
-/// its table. Panics when the suite is refused.
+/// Returns a suite named `s`. `head` holds keys of the suite in TOML, such as `seed = 5`; a condition is its id and the
+/// lines of its table.
+///
+/// # Panics
+/// When the suite is refused.
 #[must_use]
 pub fn suite(head: &str, conditions: &[(impl AsRef<str>, impl AsRef<str>)]) -> Suite {
     parse_suite(head, conditions).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Parses a suite as [`suite`] does.
+/// Parses a suite from the arguments of [`suite`].
 ///
 /// # Errors
 /// When the suite is refused.
@@ -68,7 +71,11 @@ pub fn parse_suite(head: &str, conditions: &[(impl AsRef<str>, impl AsRef<str>)]
     Suite::parse(&text, Path::new("s.toml"))
 }
 
-/// Returns a suite with one condition of each kind, with default parameters and the kind as its id.
+/// Returns a suite with one condition of each of `kinds`, with default parameters and the kind as its id. `head` is as
+/// in [`suite`].
+///
+/// # Panics
+/// When the suite is refused.
 #[must_use]
 pub fn suite_of(head: &str, kinds: &[&str]) -> Suite {
     let conditions: Vec<_> = kinds.iter().map(|kind| (*kind, format!("kind = \"{kind}\""))).collect();

@@ -2,21 +2,24 @@
 
 use stepwise_benchmark::summary::Summary;
 
-/// Returns a metric's value. Panics when it is undefined.
+/// Returns the value of the metric `id` in a summary.
+///
+/// # Panics
+/// When the summary has no such metric, or the metric is undefined.
 #[must_use]
 #[track_caller]
 pub fn value(summary: &Summary, id: &str) -> f64 {
     summary.estimate(id).and_then(|estimate| estimate.value).unwrap_or_else(|| panic!("{id} is not defined"))
 }
 
-/// Asserts a metric's value within 1e-12.
+/// Asserts that the metric `id` has the value `expected` within 1e-12. Panics also when the metric is undefined.
 #[track_caller]
 pub fn expect(summary: &Summary, id: &str, expected: f64) {
     let found = value(summary, id);
     assert!((found - expected).abs() < 1e-12, "{id} is {found}, expected {expected}");
 }
 
-/// Asserts the values of several metrics as [`expect`] does.
+/// Asserts the values of several metrics, pairs of id and value, each as [`expect`] does.
 #[track_caller]
 pub fn expect_all(summary: &Summary, expected: &[(&str, f64)]) {
     for (id, expected) in expected {
@@ -24,7 +27,7 @@ pub fn expect_all(summary: &Summary, expected: &[(&str, f64)]) {
     }
 }
 
-/// Asserts that a metric has no value.
+/// Asserts that the metric `id` is in the summary and has no value.
 #[track_caller]
 pub fn expect_undefined(summary: &Summary, id: &str) {
     let found = summary.estimate(id).expect("the metric exists").value;

@@ -11,25 +11,25 @@ use stepwise_vlm::pipeline::VlmPipeline;
 
 use crate::files::{parity, tiny};
 
-/// Loads the tiny model.
+/// Loads the tiny model of the parity fixtures in f32, with all weights frozen and without an adapter.
 #[must_use]
 pub fn model() -> Vlm {
     model_in(Precision::F32)
 }
 
-/// Loads the tiny model with its linear weights in `precision`.
+/// Loads the tiny model with the weights of its linear layers in `precision`.
 #[must_use]
 pub fn model_in(precision: Precision) -> Vlm {
     Vlm::load_in(precision, &tiny(), &Device::flex()).expect("the tiny model")
 }
 
-/// Loads the tiny model with its processor. Images are not split into tiles.
+/// Loads the tiny model with its processor, in f32. Images are not split into tiles.
 #[must_use]
 pub fn pipeline() -> VlmPipeline {
     pipeline_in(Precision::F32)
 }
 
-/// Loads the tiny model as [`pipeline`] does, with its linear weights in `precision`.
+/// Loads the tiny model as [`pipeline`] does, with the weights of its linear layers in `precision`.
 #[must_use]
 pub fn pipeline_in(precision: Precision) -> VlmPipeline {
     let mut pipeline = VlmPipeline::load_in(precision, &tiny(), &Device::flex()).expect("the tiny model");
@@ -37,7 +37,11 @@ pub fn pipeline_in(precision: Precision) -> VlmPipeline {
     pipeline
 }
 
-/// Loads the tiny model as [`pipeline`] does, with a trainable adapter of the parity fixtures.
+/// Loads the tiny model as [`pipeline`] does, with the trainable adapter in the folder `adapter` of the
+/// parity fixtures.
+///
+/// # Panics
+/// When there is no such adapter.
 #[must_use]
 pub fn pipeline_with(adapter: &str) -> VlmPipeline {
     let mut pipeline = pipeline();
@@ -46,7 +50,7 @@ pub fn pipeline_with(adapter: &str) -> VlmPipeline {
     pipeline
 }
 
-/// Returns a LoRA config of rank 2 for all linear layers.
+/// Returns a LoRA config of rank 2 and alpha 4 for all linear layers, with PEFT's defaults otherwise.
 #[must_use]
 pub fn lora() -> LoraConfig {
     LoraConfig::new(2, 4.0, all_linear())
@@ -58,12 +62,16 @@ pub fn all_linear() -> Targets {
     Targets::Pattern("all-linear".to_owned())
 }
 
-/// Attaches a newly initialised adapter. Returns the names of its modules.
+/// Attaches an adapter of `config`, newly initialised with seed 1, to the whole model. Returns the names of
+/// its modules.
+///
+/// # Panics
+/// When the config does not fit the model.
 pub fn attach_new(model: &mut Vlm, config: &LoraConfig) -> Vec<String> {
     attach(model, config, 1, |_| true).expect("attached")
 }
 
-/// Loads the tiny model and attaches a newly initialised adapter of [`lora`].
+/// Loads the tiny model and attaches a newly initialised adapter of the config [`lora`].
 #[must_use]
 pub fn model_with_lora() -> Vlm {
     let mut model = model();

@@ -6,27 +6,27 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use stepwise_vlm::idefics3::Vlm;
 use stepwise_vlm::nn::parameter::{Parameter, ParameterVisitor};
 
-/// Values of tensors by the name of the parameter.
+/// Values of tensors in row order, by the name of the parameter.
 pub type Values = BTreeMap<String, Vec<f32>>;
 
-/// Returns the values of a tensor in row order, without an autodiff graph.
+/// Returns the values of an `f32` tensor in row order, without an autodiff graph. Panics for another type.
 #[must_use]
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.inner().into_data().try_to_vec().expect("f32 values")
 }
 
-/// Makes a tensor on the CPU.
+/// Makes a tensor of `shape` on the CPU from values in row order.
 #[must_use]
 pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
-/// Returns the values of every parameter.
+/// Returns the values of every parameter, adapters included, by name.
 pub fn parameters(model: &mut Vlm) -> Values {
     collect(model, |_| true)
 }
 
-/// Returns the values of every trainable parameter.
+/// Returns the values of every trainable parameter, by name.
 pub fn trainable_parameters(model: &mut Vlm) -> Values {
     collect(model, |learns| learns)
 }
@@ -45,7 +45,7 @@ fn collect(model: &mut Vlm, wanted: fn(bool) -> bool) -> Values {
     collect.0
 }
 
-/// Returns the gradient of every parameter that has one.
+/// Returns the gradient of every parameter that has one, by name.
 pub fn gradients_of(model: &mut Vlm, gradients: &Gradients) -> Values {
     struct Collect<'a>(&'a Gradients, Values);
     impl ParameterVisitor for Collect<'_> {
@@ -60,8 +60,8 @@ pub fn gradients_of(model: &mut Vlm, gradients: &Gradients) -> Values {
     collect.1
 }
 
-/// Replaces the values of every parameter for which `new_values` returns some. A trainable parameter stays trainable
-/// and a frozen one frozen.
+/// Replaces the values of every parameter for which `new_values` returns some. `new_values` receives name and present
+/// values; None keeps them. A trainable parameter stays trainable and a frozen one frozen.
 pub fn replace(model: &mut Vlm, new_values: impl FnMut(&str, &[f32]) -> Option<Vec<f32>>) {
     struct Replace<F>(F);
     impl<F: FnMut(&str, &[f32]) -> Option<Vec<f32>>> ParameterVisitor for Replace<F> {
@@ -74,12 +74,12 @@ pub fn replace(model: &mut Vlm, new_values: impl FnMut(&str, &[f32]) -> Option<V
     model.visit(&mut Replace(new_values));
 }
 
-/// Adds `by` to every value of the parameters that `chosen` selects by name.
+/// Adds `by` in place to every value of the parameters that `chosen` selects by name.
 pub fn shift(model: &mut Vlm, by: f32, chosen: impl Fn(&str) -> bool) {
     replace(model, |name, values| chosen(name).then(|| values.iter().map(|value| value + by).collect()));
 }
 
-/// Makes the parameters that `chosen` selects by name trainable, or freezes them.
+/// Makes the parameters that `chosen` selects by name trainable (true) or frozen (false).
 pub fn set_trainable(model: &mut Vlm, trainable: bool, chosen: impl Fn(&str) -> bool) {
     struct Set<F>(F, bool);
     impl<F: Fn(&str) -> bool> ParameterVisitor for Set<F> {

@@ -12,42 +12,55 @@ use stepwise_vlm::weights::SafetensorsSource;
 
 use crate::files::{json, parity};
 
-/// Reads a JSON file of the parity fixtures.
+/// Reads the JSON file with the path `file` below the parity fixtures.
+///
+/// # Panics
+/// When the file cannot be read or is not JSON.
 #[must_use]
 pub fn facts(file: &str) -> Value {
     json(&parity().join(file))
 }
 
-/// Tensors of a safetensors file of the parity fixtures.
+/// Tensors of a safetensors file of the parity fixtures, recorded from the reference implementation.
 pub struct References(SafetensorsSource);
 
 impl References {
-    /// Opens a file.
+    /// Opens the safetensors file with the path `file` below the parity fixtures.
+    ///
+    /// # Panics
+    /// When the file cannot be read or is malformed.
     #[must_use]
     pub fn open(file: &str) -> Self {
         Self(SafetensorsSource::open(&[parity().join(file)], &Device::flex()).expect(file))
     }
 
-    /// Returns the values of a tensor. Panics when there is no such tensor.
+    /// Returns the values of the tensor `name` in row order.
+    ///
+    /// # Panics
+    /// When there is no such tensor.
     #[must_use]
     #[track_caller]
     pub fn values(&self, name: &str) -> Vec<f32> {
         self.get(name).unwrap_or_else(|| panic!("no tensor {name}"))
     }
 
-    /// Returns the values of a tensor, if there is one.
+    /// Returns the values of the tensor `name` in row order; None when there is no such tensor.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Vec<f32>> {
         self.0.any(name).ok().map(|(_, values)| values)
     }
 
-    /// Returns what follows `prefix` in the names of tensors, in the order of the names.
+    /// Returns, in the order of the names, the part after `prefix` of every tensor name that starts with it.
     pub fn after<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.names().filter_map(move |name| name.strip_prefix(prefix))
     }
 }
 
-/// Returns a conversation recorded in `fixtures.json` as an example for `pipeline`.
+/// Returns the conversation `name` recorded in `fixtures.json` of the parity fixtures as an example for `pipeline`,
+/// with images cut into tiles by its processor.
+///
+/// # Panics
+/// When there is no such conversation, or an image cannot be read.
 #[must_use]
 pub fn example(pipeline: &VlmPipeline, name: &str) -> EncodableExample {
     let recorded = &facts("fixtures.json")["conversations"][name];

@@ -25,7 +25,8 @@ pub enum PendingBatch {
 
 impl PendingBatch {
     /// Packs the training examples. If one of them has an attack, none is packed until [`PendingBatch::finish`]. With
-    /// `share`, equal prefixes and images are computed once.
+    /// `share`, equal prefixes and images are computed once. `cutoff_len` is the largest number of tokens of an
+    /// example.
     ///
     /// # Errors
     /// See [`MicroBatch::new`].
@@ -41,7 +42,8 @@ impl PendingBatch {
         MicroBatch::new(processor, &examples, share, cutoff_len).map(Self::Ready)
     }
 
-    /// Makes the pending attacks on the model of `pipeline` and packs the examples.
+    /// Makes the pending attacks on the current model of `pipeline`, replaces the attacked images, and packs the
+    /// examples; a complete micro-batch is returned as it is. `share` and `cutoff_len` are as in [`PendingBatch::new`].
     ///
     /// # Errors
     /// See [`MicroBatch::new`]. Also when a gradient cannot be computed.

@@ -37,17 +37,18 @@ const EVIDENCE_BOX: &str = "evidence_box";
 pub struct AugmentedQuestion {
     /// Indices of case and question.
     pub sample: SampleIndex,
-    /// Kind of the applied condition; None if there is none.
+    /// Kind of the applied condition, or `evidence_box` for a question that asks for the location of the evidence; None
+    /// if the question is as stored.
     pub condition: Option<&'static str>,
     /// Which answers to earlier questions are given as context.
     pub context: ContextKind,
     /// Whether the images are blanked because of the phase's `blank_images`, in addition to the condition.
     pub is_blank: bool,
-    /// The change of the question. If it has an item, the item contains the answer that is right under the condition.
+    /// Change of the question. If it has an item, the item contains the answer that is right under the condition.
     pub perturbed: Perturbed,
 }
 
-/// Chooses the augmentation of each training example.
+/// Chooses the augmentation of each training example: condition, context and mark on the evidence.
 pub struct Augmenter<'a> {
     seed: u64,
     pool: Pool<'a>,
@@ -70,6 +71,9 @@ struct Legend {
 impl<'a> Augmenter<'a> {
     /// Creates the augmenter for `recipe`. `cases` are its training cases; images and answers of other cases are also
     /// taken from them.
+    ///
+    /// # Panics
+    /// When a condition of the recipe is unknown or has invalid parameters, which a checked recipe excludes.
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &'a [Case]) -> Self {
         let legend = |phase: &PhaseRecipe| Legend {
@@ -89,19 +93,23 @@ impl<'a> Augmenter<'a> {
         }
     }
 
-    /// Sets the answers that the model gave before the current phase.
+    /// Sets the answers that the model gave before the current phase. With None, examples with predicted context get
+    /// the right answers.
     #[must_use]
     pub fn with_predicted(self, predicted: Option<Arc<PredictedAnswers>>) -> Self {
         Self { predicted, ..self }
     }
 
-    /// The training cases.
+    /// Returns the training cases.
     #[must_use]
     pub fn cases(&self) -> &'a [Case] {
         self.pool.cases()
     }
 
-    /// The question `sample` with its augmentation for the step at `place`.
+    /// Returns the question `sample` with its augmentation for the step at `place`. Equal arguments give equal results.
+    ///
+    /// # Panics
+    /// When there is no such phase, case or question.
     #[must_use]
     pub fn asked(&self, place: StepPosition, sample: SampleIndex) -> AugmentedQuestion {
         let Legend { context, evidence, blank_images, conditions } = &self.phases[place.phase];
@@ -161,7 +169,7 @@ impl<'a> Augmenter<'a> {
         asked
     }
 
-    /// Seed and version of the random numbers for the epoch of `place`.
+    /// Returns the seed and version of the random numbers for the epoch of `place`; all steps of an epoch share them.
     #[must_use]
     pub fn rng(&self, place: StepPosition) -> SuiteRng {
         let epoch = place.epochs_before.to_string();

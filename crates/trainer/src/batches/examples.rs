@@ -35,7 +35,8 @@ pub struct TrainingExample {
     pub name: String,
     /// Kind of the condition applied to the question; None if the question is shown as stored.
     pub condition: Option<&'static str>,
-    /// Weight of the answer's tokens in the loss.
+    /// Factor on the loss of the answer's tokens; 1 except for box answers, whose weight is the phase's
+    /// `box_loss_weight`.
     pub weight: f32,
     /// Attack on the first image, made on the current model just before the step; None without an attack.
     pub attack: Option<PlannedAttack>,
@@ -48,7 +49,7 @@ pub struct PlannedAttack {
     pub attack: Arc<dyn Attack>,
     /// Seed and version of the attack's random numbers.
     pub rng: SuiteRng,
-    /// The question without the answer.
+    /// Conversation with the question, without the answer.
     pub question: Conversation,
     /// Answer that the attack makes less likely, or more likely if its goal is a named answer.
     pub target: String,
@@ -98,16 +99,17 @@ pub enum ExampleError {
 pub struct MicroBatch {
     /// Packed sequences and image tiles: the input of the model.
     pub batch: Batch,
-    /// Clinical stage of each example.
+    /// Clinical stage, 1 to 4, of each example.
     pub stages: Vec<u8>,
-    /// Name of each example.
+    /// Name of each example, `case_id/item_id`.
     pub names: Vec<String>,
     /// The examples before packing, so that each can be examined alone.
     pub examples: Vec<EncodableExample>,
 }
 
 impl MicroBatch {
-    /// Packs training examples. If `share`, equal prefixes and images are computed once.
+    /// Packs training examples for one forward and backward pass. If `share`, equal prefixes and images are computed
+    /// once.
     ///
     /// # Errors
     /// When an example cannot be encoded or has more than `cutoff_len` tokens.
@@ -130,7 +132,7 @@ impl MicroBatch {
     }
 }
 
-/// Makes training examples, with a cache of preprocessed images.
+/// Makes the training examples of a run, with a cache of preprocessed images.
 pub struct ExampleBuilder<'a> {
     processor: &'a Processor,
     answer_form: AnswerForm,
@@ -144,13 +146,16 @@ pub struct ExampleBuilder<'a> {
 }
 
 impl<'a> ExampleBuilder<'a> {
-    /// Training examples of `recipe` from the training cases. Without answers of the model for `context = "predicted"`.
+    /// Creates a builder of training examples of `recipe` from the training cases of `cases`. It has no answers of the
+    /// model, so examples with predicted context (`context = { predicted = ... }`) get the right answers; see
+    /// [`ExampleBuilder::context`].
     #[must_use]
     pub fn new(recipe: &Recipe, cases: &'a Cases, processor: &'a Processor) -> Self {
         Self::context(recipe, cases, processor, None)
     }
 
-    /// Like [`ExampleBuilder::new`], with the answers that the model gave before the current phase.
+    /// Creates a builder like [`ExampleBuilder::new`], with the answers that the model gave before the current phase;
+    /// None gives the right answers as context.
     #[must_use]
     pub fn context(
         recipe: &Recipe,
@@ -170,6 +175,7 @@ impl<'a> ExampleBuilder<'a> {
     }
 
     /// Makes the training example of `sample` for the step at `place`: condition, context, images and right answer.
+    /// Equal arguments give equal examples.
     ///
     /// # Errors
     /// When an image cannot be read or prepared.
@@ -179,8 +185,8 @@ impl<'a> ExampleBuilder<'a> {
         Ok(self.example(place, asked, images))
     }
 
-    /// Makes the same training example with images that have a size but no pixels. This is enough to count tokens and
-    /// tiles, because no perturbation changes the size of an image.
+    /// Makes the training example of [`ExampleBuilder::of`] with images that have a size but no pixels. This is enough
+    /// to count tokens and tiles, because no perturbation changes the size of an image.
     #[must_use]
     pub fn without_pixels(&self, place: StepPosition, sample: SampleIndex) -> TrainingExample {
         let asked = self.augmenter.asked(place, sample);

@@ -20,7 +20,7 @@ use crate::evaluation::predicted::PredictedAnswers;
 /// Number of steps that are prefetched.
 const AHEAD: usize = 2;
 
-/// Inputs from which micro-batches are made.
+/// Inputs from which the micro-batches of a run are made.
 pub struct BatchSource {
     /// Recipe of the run.
     pub recipe: Recipe,
@@ -46,8 +46,8 @@ impl BatchSource {
         all.iter().map(made).collect()
     }
 
-    /// Micro-batch number `index` of step `done`, both counted from 0, with images before any attack. None if the step
-    /// has no such micro-batch.
+    /// Makes micro-batch number `index` of step `done`, both counted from 0, with images before any attack and right
+    /// answers as predicted context. None if the step has no such micro-batch.
     ///
     /// # Errors
     /// When a training example cannot be made.
@@ -76,7 +76,7 @@ pub struct Prefetcher {
 }
 
 impl Prefetcher {
-    /// Starts to prefetch the steps `done..end`, counted from 0.
+    /// Starts a background thread that prefetches the steps `done..end`, counted from 0, at most two steps ahead.
     #[must_use]
     pub fn start(source: BatchSource, done: u64, end: u64) -> Self {
         let (sender, ready) = sync_channel(AHEAD);
@@ -94,13 +94,13 @@ impl Prefetcher {
         Self { ready: Some(ready), thread: Some(thread) }
     }
 
-    /// Waits for the pending batches of the next step and returns them.
+    /// Waits for the pending batches of the next step and returns them. After an error no further step follows.
     ///
     /// # Errors
     /// When a training example of the step cannot be made.
     ///
     /// # Panics
-    /// When the background thread panicked, or after the last step.
+    /// When the background thread panicked, after an error, or after the last step.
     pub fn take(&mut self) -> Result<Vec<PendingBatch>, ExampleError> {
         match self.ready.as_ref().map(Receiver::recv) {
             Some(Ok(made)) => made,

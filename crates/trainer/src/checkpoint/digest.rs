@@ -9,7 +9,7 @@ use stepwise_data::io::digest::sha256_file;
 
 use super::CheckpointError;
 
-/// Name of the digest file.
+/// Name of the digest file in a checkpoint, which [`verify`] reads.
 pub const DIGEST_FILE: &str = "digest.json";
 
 const SCHEMA: &str = "digest/1";
@@ -52,11 +52,11 @@ pub(super) fn describe(folder: &Path) -> Result<Vec<u8>, CheckpointError> {
     Ok(json)
 }
 
-/// Checks that a checkpoint is complete and undamaged: every file in its `digest.json` exists with the recorded
-/// size and digest.
+/// Checks that a checkpoint is complete and undamaged: every file in its `digest.json` exists with the recorded size
+/// and digest. Further files are ignored.
 ///
 /// # Errors
-/// [`CheckpointError::Torn`] for the first file that is missing or differs.
+/// [`CheckpointError::Torn`] for the first file that is missing or differs, `digest.json` included.
 pub fn verify(checkpoint: &Path) -> Result<(), CheckpointError> {
     let torn = |reason: String| CheckpointError::Torn { path: checkpoint.into(), reason };
     let text = fs::read(checkpoint.join(DIGEST_FILE)).map_err(|error| torn(format!("{DIGEST_FILE}: {error}")))?;

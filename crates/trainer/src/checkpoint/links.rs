@@ -8,12 +8,13 @@ use stepwise_data::io::atomic::{beside, sync_folder};
 
 use super::{CheckpointError, name, step_of};
 
-/// Name of the link to the checkpoint of the best epoch.
+/// Name of the link, in the folder of a run, to the checkpoint of the best epoch.
 pub const BEST: &str = "best";
-/// Name of the link to the newest checkpoint.
+/// Name of the link, in the folder of a run, to the newest checkpoint.
 pub const LAST: &str = "last";
 
-/// Makes the link `link_name` of a run point to the checkpoint of `step`.
+/// Makes the link `link_name` in the folder `run` point to the checkpoint of `step`. An existing link is replaced
+/// atomically. The checkpoint need not exist.
 ///
 /// # Errors
 /// When the link cannot be created, for example because a folder with this name exists.
@@ -30,7 +31,7 @@ pub fn link(run: &Path, link_name: &str, step: u64) -> Result<(), CheckpointErro
     sync_folder(run).map_err(CheckpointError::io(run))
 }
 
-/// Removes the link `link_name` of a run, if there is one.
+/// Removes the link `link_name` in the folder `run`, if there is one.
 ///
 /// # Errors
 /// When the link cannot be removed.
@@ -42,7 +43,8 @@ pub fn unlink(run: &Path, link_name: &str) -> Result<(), CheckpointError> {
     }
 }
 
-/// Step of the checkpoint to which the link points; None if there is no such link.
+/// Returns the step of the checkpoint to which the link `link_name` in the folder `run` points. None if there is no
+/// such link or its target is no checkpoint name. The checkpoint itself is not looked at.
 #[must_use]
 pub fn linked(run: &Path, link_name: &str) -> Option<u64> {
     fs::read_link(run.join(link_name)).ok().and_then(|target| step_of(&target.to_string_lossy()))

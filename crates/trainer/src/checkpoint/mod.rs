@@ -58,13 +58,13 @@ impl CheckpointError {
     }
 }
 
-/// Folder name of the checkpoint after `step` optimiser steps: `checkpoint-STEP`.
+/// Returns the folder name of the checkpoint after `step` optimiser steps: `checkpoint-STEP`.
 #[must_use]
 pub fn name(step: u64) -> String {
     format!("checkpoint-{step}")
 }
 
-/// Step of a checkpoint's folder name. None if the name is not exactly one that [`name`] returns.
+/// Returns the step of a checkpoint's folder name. None if the name is not exactly one that [`name`] returns.
 #[must_use]
 pub fn step_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix("checkpoint-")?;
@@ -72,7 +72,8 @@ pub fn step_of(name: &str) -> Option<u64> {
     digits.parse().ok().filter(|step| self::name(*step) == name)
 }
 
-/// Steps of all checkpoints in the folder of a run, ascending, complete or not. Empty if the folder does not exist.
+/// Returns the steps of all checkpoints in the folder of a run, ascending, complete or not. Empty if the folder does
+/// not exist.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -90,8 +91,8 @@ pub fn steps(run: &Path) -> Result<Vec<u64>, CheckpointError> {
     Ok(steps)
 }
 
-/// Step of the newest complete checkpoint of a run, and a message for each newer checkpoint that is damaged. None if
-/// there is no complete checkpoint.
+/// Returns the step of the newest complete checkpoint of a run, and a message for each newer checkpoint that is
+/// damaged. The step is None if there is no complete checkpoint. All files of the checkpoints are read.
 ///
 /// # Errors
 /// When the run's folder cannot be read.

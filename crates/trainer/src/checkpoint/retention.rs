@@ -7,9 +7,9 @@ use stepwise_data::io::atomic::beside;
 
 use super::{BEST, CheckpointError, linked, name, steps};
 
-/// Steps of the checkpoints `present` that are to be removed after `saved` was written. The newest `limit` checkpoints
-/// (at least one) stay, and also the best one. Checkpoints later than `saved` are from before a resume. They are
-/// neither counted nor removed, because the run will write them again.
+/// Returns the steps of the checkpoints `present` that are to be removed after `saved` was written, ascending. The
+/// newest `limit` checkpoints (at least one) stay, and also the checkpoint of step `best`. Checkpoints later than
+/// `saved` are from before a resume. They are neither counted nor removed, because the run will write them again.
 #[must_use]
 pub fn superfluous(present: &[u64], limit: usize, best: Option<u64>, saved: u64) -> Vec<u64> {
     let mut steps: Vec<u64> = present.iter().copied().filter(|step| *step <= saved).collect();
@@ -22,8 +22,8 @@ pub fn superfluous(present: &[u64], limit: usize, best: Option<u64>, saved: u64)
     steps
 }
 
-/// Removes the checkpoints of a run beyond `limit`, after the checkpoint `saved` was written. Returns
-/// the removed steps.
+/// Removes the checkpoints of a run that [`superfluous`] names, after the checkpoint of step `saved` was written; the
+/// checkpoint linked as `best` stays. Returns the removed steps.
 ///
 /// # Errors
 /// When a folder cannot be read or removed.

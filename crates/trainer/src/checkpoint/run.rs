@@ -8,14 +8,15 @@ use stepwise_recipe::Recipe;
 
 use super::{CheckpointError, clear_leftovers, steps};
 
-/// Folder of a run; returns the paths of its files.
+/// Folder of a run, and the paths of the files in it.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     root: PathBuf,
 }
 
 impl RunFolder {
-    /// Creates the folder of a new run, or opens it to `resume` one. Removes temporary files of a killed process.
+    /// Creates the folder of a new run with its parents or, with `resume`, opens the folder of an earlier one. Removes
+    /// temporary files of a killed process from it.
     ///
     /// # Errors
     /// [`CheckpointError::NotFolder`] when the path or a parent is a file. [`CheckpointError::Occupied`] when a new run
@@ -33,43 +34,44 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Path of the folder.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Path of `trainer_log.jsonl`.
+    /// Returns the path of `trainer_log.jsonl`, which may be missing.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.root.join("trainer_log.jsonl")
     }
 
-    /// Path of `environment.json`.
+    /// Returns the path of `environment.json`, which may be missing.
     #[must_use]
     pub fn environment(&self) -> PathBuf {
         self.root.join("environment.json")
     }
 
-    /// Path of `recipe.resolved.toml`.
+    /// Returns the path of `recipe.resolved.toml`, which may be missing.
     #[must_use]
     pub fn resolved_recipe(&self) -> PathBuf {
         self.root.join("recipe.resolved.toml")
     }
 
-    /// Path of `report.html`.
+    /// Returns the path of `report.html`, which may be missing.
     #[must_use]
     pub fn report(&self) -> PathBuf {
         self.root.join("report.html")
     }
 
-    /// Path of `benchmark/epoch-N` for epoch N.
+    /// Returns the path of `benchmark/epoch-N`, the results of epoch N of the run (from 1), which may be missing.
     #[must_use]
     pub fn benchmark(&self, epoch: u32) -> PathBuf {
         self.root.join("benchmark").join(format!("epoch-{epoch}"))
     }
 
-    /// Writes `recipe.toml` as the user wrote it, and `recipe.resolved.toml` with all defaults filled in.
+    /// Writes `recipe.toml` with the text `written`, as the user wrote it, and `recipe.resolved.toml` with all values
+    /// of `recipe`. Existing files are replaced.
     ///
     /// # Errors
     /// When a file cannot be written.

@@ -69,12 +69,13 @@ pub enum ModelSourceError {
 const RECIPE: &str = "recipe.resolved.toml";
 
 impl ModelSource {
-    /// Determines what `path` is. For a run, the checkpoint `best` is taken, or `last` if there is none. `base`
-    /// overrides the base model named by the adapter or the run.
+    /// Determines what `path` is: a run, a checkpoint, a PEFT folder or a model folder. For a run, the checkpoint
+    /// `best` is taken, or `last` if there is none. `base` overrides the base model that the adapter or the run names.
+    /// No weights are read.
     ///
     /// # Errors
-    /// When the path is none of the accepted kinds, the run has no checkpoint, or the recipe or adapter config
-    /// cannot be read.
+    /// When the path is none of the accepted kinds, the run has no checkpoint, or the recipe or adapter config cannot
+    /// be read.
     pub fn find(path: &Path, base: Option<&Path>) -> Result<Self, ModelSourceError> {
         if path.join(RECIPE).is_file() {
             let linked = [BEST, LAST].iter().filter_map(|name| checkpoint::linked(path, name));
@@ -104,8 +105,9 @@ impl ModelSource {
         Err(ModelSourceError::Unknown(path.display().to_string()))
     }
 
-    /// Loads the model and its adapter, in the precision of the run's recipe (f32 without a recipe). `image_splitting`
-    /// overrides the processor's setting; None uses the setting of the model folder.
+    /// Verifies the checkpoint, if it is one, and loads the model and its adapter to `device`, in the precision of the
+    /// run's recipe (f32 without a recipe). `image_splitting` overrides the processor's setting; None uses the setting
+    /// of the model folder.
     ///
     /// # Errors
     /// When a file is missing or invalid, or when the checkpoint was trained with other prompts, another tokenizer or

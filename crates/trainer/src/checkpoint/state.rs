@@ -13,7 +13,7 @@ use super::CheckpointError;
 use crate::log::Tally;
 use crate::selection::Selection;
 
-/// Name of the state file.
+/// Name of the state file in a checkpoint.
 pub const STATE_FILE: &str = "trainer_state.json";
 
 /// Version of the derivation of random numbers from seeds ([`stepwise_data::random::stream`]). A run can only be
@@ -34,10 +34,11 @@ pub struct TrainerState {
     pub epoch: u32,
     /// Completed optimiser steps of the current epoch.
     pub step_in_epoch: u64,
-    /// Steps that were skipped because their loss or gradient was not finite.
+    /// Numbers of steps that were skipped because their loss or gradient was not finite.
     #[serde(default, skip_serializing_if = "Skipped::is_none")]
     pub skipped: Skipped,
-    /// Optimiser steps of the parts that took fewer steps than the run because a phase froze them.
+    /// Optimiser steps of the parts that took fewer steps than the run because a phase froze them; other parts are
+    /// missing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub optimizer_steps: BTreeMap<ModelPart, u64>,
     /// Number of steps of the phases that ended early by `early_advance`, by phase index.
@@ -47,7 +48,7 @@ pub struct TrainerState {
     pub since_line: Tally,
     /// Losses since the epoch began.
     pub since_epoch: Tally,
-    /// Last logged losses, oldest first.
+    /// Last 100 logged losses, oldest first.
     pub loss_history: Vec<StepLoss>,
     /// State of the choice of the best epoch.
     pub selection: Selection,
@@ -59,7 +60,7 @@ pub struct TrainerState {
     pub untested: bool,
     /// Seed of the recipe.
     pub seed: u64,
-    /// Digest of the recipe: [`stepwise_recipe::Recipe::digest`].
+    /// Digest of the recipe's settings that affect the weights: [`stepwise_recipe::Recipe::digest`].
     pub recipe_digest: String,
     /// Digest of prompt wording, template, tokenizer and pixel pipeline.
     pub prompt_digest: String,
@@ -83,10 +84,10 @@ impl Skipped {
     }
 }
 
-/// A logged loss.
+/// A logged loss: the mean over the steps since the log line before.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepLoss {
-    /// Completed optimiser steps.
+    /// Completed optimiser steps at the log line.
     pub step: u64,
     /// Mean loss per supervised token, in nats.
     pub loss: f64,
@@ -111,7 +112,7 @@ pub enum Incompatible {
 }
 
 impl TrainerState {
-    /// State of a run before its first step.
+    /// Creates the state of a run before its first step, with the seed of the recipe and both digests.
     #[must_use]
     pub fn new(seed: u64, recipe_digest: String, prompt_digest: String) -> Self {
         Self {
@@ -136,14 +137,14 @@ impl TrainerState {
         }
     }
 
-    /// Number of optimiser steps of each model part.
+    /// Returns the number of optimiser steps of each model part, without skipped steps.
     #[must_use]
     pub fn steps(&self) -> BTreeMap<ModelPart, u64> {
         let all = self.global_step.saturating_sub(self.skipped.steps);
         ModelPart::ALL.into_iter().map(|part| (part, self.optimizer_steps.get(&part).copied().unwrap_or(all))).collect()
     }
 
-    /// Writes the state into the folder of a checkpoint.
+    /// Writes the state as [`STATE_FILE`] into the folder of a checkpoint, which must exist.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -165,7 +166,8 @@ impl TrainerState {
         serde_json::from_slice(&json).map_err(|error| CheckpointError::Io { path, source: error.into() })
     }
 
-    /// Checks that a run with these digests can continue this state.
+    /// Checks that a run with these digests of recipe and prompts, and with the random scheme of this program, can
+    /// continue this state.
     ///
     /// # Errors
     /// The first difference: recipe, prompts, or scheme of random numbers.

@@ -7,8 +7,9 @@ use stepwise_data::io::atomic::{beside, sync_folder};
 
 use super::{BEST, CheckpointError, DIGEST_FILE, LAST, digest, name, step_of};
 
-/// Writes the checkpoint of `step` and returns its folder. `fill` writes the files into a temporary folder. The digests
-/// are added, and the folder is synced to disk and renamed. An existing checkpoint of the same step is replaced.
+/// Writes the checkpoint of `step` into the folder `run` and returns its folder. `fill` writes the files into the
+/// temporary folder that it is given. The digests are added, and the folder is synced to disk and renamed. An existing
+/// checkpoint of the same step is replaced.
 ///
 /// # Errors
 /// When `fill` fails or the file system reports an error. The temporary folder is then removed.

@@ -18,7 +18,8 @@ use crate::checkpoint::source::ModelSource;
 use crate::learner::OPTIMIZER_FILE;
 use crate::train::prompt_digest;
 
-/// Default size limit of a cache in bytes (1 GiB), applied when it is opened; about two million answers.
+/// Default size limit of a cache in bytes (1 GiB), applied when it is opened; a choice of this program, enough for
+/// about two million answers.
 pub const LIMIT: u64 = 1 << 30;
 
 const SCHEMA: &str = "answers/1";
@@ -30,8 +31,8 @@ pub struct AnswerCache {
 }
 
 impl AnswerCache {
-    /// Opens the cache in `folder`, or creates it. If it holds more than `limit` bytes, the least recently used
-    /// files are deleted.
+    /// Opens the cache in `folder`, or creates it. If its files hold more than `limit` bytes, the least recently used
+    /// ones are deleted until they hold no more.
     ///
     /// # Errors
     /// When the folder cannot be created, read or changed.
@@ -67,8 +68,8 @@ impl AnswerCache {
         Ok(path)
     }
 
-    /// Default folder of the answer cache: `stepwise/answers` in the user's cache folder. None if the environment
-    /// defines no cache folder.
+    /// Returns the default folder of the answer cache: `stepwise/answers` in the user's cache folder. It need not
+    /// exist. None if the environment defines no cache folder.
     #[must_use]
     pub fn default_folder() -> Option<PathBuf> {
         let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -82,8 +83,9 @@ impl AnswerCache {
 }
 
 /// Computes the key of a model: a SHA-256 over weights, adapter, tokenizer, prompts, pixel pipeline and the program's
-/// version. `kind` is the kind of device, because rounding differs between kinds. With `adapter` false the adapter is
-/// left out, so that all adapters of one base share the key of this base.
+/// version. `subject` names the folders, `pipeline` is the loaded model. `kind` is the kind of device, because rounding
+/// differs between kinds. With `adapter` false the adapter is left out, so that all adapters of one base share the key
+/// of this base.
 ///
 /// # Errors
 /// When a file of the model cannot be read.

@@ -27,7 +27,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::selection::{Best, Rule, Selection, Weighed};
 
-/// State of the benchmark of a run.
+/// Benchmark of a run in progress: suite, rule for the best epoch, and results so far.
 pub struct EpochEvaluator {
     suite: Option<Suite>,
     /// Rule for choosing the best epoch; None without a suite.
@@ -58,7 +58,7 @@ pub struct EpochEnd<'a> {
     pub step: u64,
     /// Phase of the epoch.
     pub phase: &'a PhaseRecipe,
-    /// Number of the phase's first epoch.
+    /// Number of the phase's first epoch in the run, from 1.
     pub first_epoch: u32,
     /// Whether the epoch is the last one of its phase.
     pub ends_phase: bool,
@@ -67,7 +67,7 @@ pub struct EpochEnd<'a> {
 /// Results of an epoch's benchmark.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EvaluatedEpoch {
-    /// Metrics by name, for example `benchmark/accuracy/clean`.
+    /// Metrics by name, for example `benchmark/accuracy/clean`; empty if the epoch was not evaluated.
     pub metrics: BTreeMap<String, f64>,
     /// Whether the `early_advance` rule ends the phase early.
     pub advances_early: bool,
@@ -89,8 +89,9 @@ pub struct EvalContext<'a> {
 
 impl EpochEvaluator {
     /// Prepares the benchmark of `[benchmark]` in the folder `run`. `prompt_digest` identifies prompts and pixel
-    /// pipeline. In a resumed run, results of epochs later than `through` are dropped and computed again.
-    /// `base_answers` is an outcome file; its answers of the same base on the same device are reused.
+    /// pipeline, and `device` names the device. In a resumed run, results of epochs later than `through` are dropped
+    /// and computed again; `through` is 0 in a new run. `base_answers` is an outcome file; its answers of the same base
+    /// on the same device are reused.
     ///
     /// # Errors
     /// When the suite or an earlier result cannot be read, or a rule uses a metric that the suite does not measure.
@@ -138,20 +139,21 @@ impl EpochEvaluator {
         })
     }
 
-    /// Whether the benchmark runs after this epoch: every `every` epochs and at the end of each phase. False
+    /// Returns whether the benchmark runs after this epoch: every `every` epochs and at the end of each phase. False
     /// without a suite.
     #[must_use]
     pub fn is_due(&self, end: EpochEnd<'_>) -> bool {
         self.suite.is_some() && (end.ends_phase || end.epoch.is_multiple_of(self.every))
     }
 
-    /// Whether the suite has transferred attacks. [`EpochEvaluator::epoch`] then needs the base.
+    /// Returns whether the suite has transferred attacks, for which [`EpochEvaluator::epoch`] needs the base.
     #[must_use]
     pub fn needs_surrogate(&self) -> bool {
         self.suite.as_ref().is_some_and(Suite::needs_surrogate)
     }
 
-    /// Evaluates the untouched base. Answers from an earlier start of the run are reused.
+    /// Evaluates the untouched base and writes outcomes and summary into `benchmark/base`. Answers from an earlier
+    /// start of the run are reused. Does nothing without a suite.
     ///
     /// # Errors
     /// When the evaluation fails or is interrupted, or a file cannot be read or written.
@@ -169,9 +171,10 @@ impl EpochEvaluator {
         Ok(())
     }
 
-    /// Evaluates the model after an epoch, updates `selection`, and writes summary and report. Returns the metrics; at
-    /// the end of a phase they include forgetting. `base` is the gradient source of transferred attacks, used with its
-    /// adapter off. Does nothing without a suite or before [`EpochEvaluator::base`].
+    /// Evaluates the model after an epoch, updates `selection`, and writes outcomes, summary and report. Returns the
+    /// metrics; at the end of a phase they include forgetting. `base` is the gradient source of transferred attacks,
+    /// used with its adapter off; with None their conditions are skipped. Does nothing without a suite or before
+    /// [`EpochEvaluator::base`].
     ///
     /// # Errors
     /// When the evaluation fails or is interrupted, or a file cannot be read or written.
@@ -267,13 +270,13 @@ impl EpochEvaluator {
         Ok(answers)
     }
 
-    /// Forgetting table of the completed phases; None before the base was evaluated.
+    /// Returns the forgetting table of the completed phases; None before the base was evaluated.
     #[must_use]
     pub fn forgetting(&self) -> Option<&Forgetting> {
         self.forgetting.as_ref()
     }
 
-    /// Summaries of all evaluated epochs, in order.
+    /// Returns the numbers and summaries of all evaluated epochs, in order.
     #[must_use]
     pub fn into_epochs(self) -> Vec<(u32, Summary)> {
         self.epochs

@@ -50,7 +50,7 @@ pub enum BenchmarkError {
 }
 
 impl BenchmarkError {
-    /// Whether the benchmark was interrupted. Earlier answers are kept.
+    /// Returns whether the benchmark was interrupted and did not fail. Earlier answers are kept.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
         matches!(self, Self::Run(RunError::Stopped))

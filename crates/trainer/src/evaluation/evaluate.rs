@@ -27,7 +27,7 @@ pub struct ModelUnderTest<'a> {
     pub key: &'a str,
     /// Model and processor.
     pub pipeline: &'a VlmPipeline,
-    /// Forward pass: [`Pass::ANSWER`], or [`Pass::BASE`] with the adapter switched off.
+    /// Forward pass: [`Pass::ANSWER`] with the adapter, or [`Pass::BASE`] with the adapter switched off.
     pub pass: Pass,
 }
 
@@ -55,7 +55,7 @@ pub struct AnswerStore {
 }
 
 impl AnswerStore {
-    /// Opens a journal file and loads its answers. New answers are appended to it.
+    /// Opens a journal file, or creates it, and loads its answers. New answers are appended to it.
     ///
     /// # Errors
     /// When the journal cannot be read or created.
@@ -64,7 +64,8 @@ impl AnswerStore {
         Ok(Self { known: by_key(held).collect(), journal: Some(journal) })
     }
 
-    /// Adds the outcomes of a file, if it exists. They replace answers of the journal with the same key.
+    /// Adds the outcomes of a file, if it exists, and returns the store. They replace answers of the journal with the
+    /// same key.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -85,7 +86,7 @@ fn by_key(outcomes: Vec<Outcome>) -> impl Iterator<Item = (String, Outcome)> {
 pub struct Evaluated {
     /// One outcome per case, item and condition, ordered by these, with conditions in the order of the suite.
     pub outcomes: Vec<Outcome>,
-    /// For each condition, the number of skipped questions by reason.
+    /// For each condition, in the order of the suite, the number of skipped questions by reason.
     pub skips: Vec<BTreeMap<String, usize>>,
     /// Number of answers computed in this evaluation.
     pub asked: usize,

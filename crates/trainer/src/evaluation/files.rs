@@ -33,16 +33,16 @@ pub(super) fn earlier_epochs(folder: &Path) -> Result<Vec<(u32, Summary)>, Bench
 /// Name of the outcome file in the folder of an epoch's benchmark.
 pub(super) const OUTCOMES: &str = "outcomes.jsonl";
 
-/// Path of the outcome file of the untouched base, for the run in `folder`.
+/// Returns the path of the outcome file of the untouched base, for the run in `folder`. The file may be missing.
 #[must_use]
 pub fn base_outcomes(folder: &Path) -> PathBuf {
     folder.join("benchmark").join("base").join(OUTCOMES)
 }
 
-/// Name of the forgetting table in the benchmark folder of a run.
+/// File name of the forgetting table in the folder `benchmark` of a run.
 pub const FORGETTING: &str = "forgetting.json";
 
-/// Reads the forgetting table from the benchmark folder of a run. None if no phase has ended.
+/// Reads the forgetting table from `folder`, the benchmark folder of a run. None if no phase has ended.
 ///
 /// # Errors
 /// When the file cannot be read or is invalid.
@@ -78,7 +78,7 @@ pub(super) fn scalars(summary: &Summary) -> BTreeMap<String, f64> {
     scalars
 }
 
-/// Writes `summary.json` into a folder.
+/// Writes `summary.json` into a folder, which must exist. An existing file is replaced.
 ///
 /// # Errors
 /// When the file cannot be written.

@@ -37,7 +37,8 @@ pub struct PredictedAnswers {
 }
 
 impl PredictedAnswers {
-    /// Answer to an item. None if the item was not evaluated or the model gave no answer that can be shown as context.
+    /// Returns the answer of the model to an item. None if the item was not evaluated or the model gave no answer that
+    /// can be shown as context.
     #[must_use]
     pub fn answer(&self, case_id: &str, item_id: &str) -> Option<&str> {
         self.answers.get(case_id)?.get(item_id).map(String::as_str)
@@ -49,8 +50,9 @@ impl PredictedAnswers {
         Self { answers, ..Self::default() }
     }
 
-    /// Returns the answers for the phase at `place`, before which `step` optimiser steps are done. Reads them from the
-    /// run folder `run`, or evaluates the model now. None if no example of the phase gets predicted answers as context.
+    /// Returns the answers for the phase at `place`, before which `step` optimiser steps are done. `digest` identifies
+    /// recipe, prompts and pixel pipeline. Reads the answers from `predicted/` in the run folder `run`, or evaluates
+    /// the model now and writes them there. None if no example of the phase gets predicted answers as context.
     ///
     /// # Errors
     /// When the evaluation fails or is interrupted, when a file cannot be read or written, and when the phase has

@@ -57,12 +57,13 @@ pub struct LastEvaluation<'a> {
 pub struct LoadedModels<'a> {
     /// The evaluated model.
     pub model: ModelUnderTest<'a>,
-    /// Gradient source of transferred attacks.
+    /// Gradient source of transferred attacks; with None images under these attacks are left out.
     pub surrogate: Option<ModelUnderTest<'a>>,
 }
 
 impl RunReport<'_> {
-    /// Writes the HTML page to the file `report` and its CSV tables into the folder `tables`.
+    /// Writes the HTML page to the file `report` and its CSV tables into the folder `tables`, which is created.
+    /// Existing files are replaced.
     ///
     /// # Errors
     /// When an image cannot be read, an attack cannot be repeated, or a file cannot be written.

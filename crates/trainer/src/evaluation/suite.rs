@@ -8,7 +8,8 @@ use stepwise_recipe::{Recipe, SuiteChoice};
 
 use crate::evaluation::error::BenchmarkError;
 
-/// Suite of the recipe's `[benchmark]`, with its case limit and answer form. None for `suite = "none"`.
+/// Returns the suite of the recipe's `[benchmark]`, with the answer form of the recipe and the smaller of both case
+/// limits. None for `suite = "none"`.
 ///
 /// # Errors
 /// When the suite file cannot be read.
@@ -25,8 +26,9 @@ pub fn recipe_suite(recipe: &Recipe) -> Result<Option<Suite>, SuiteError> {
     Ok(Some(suite))
 }
 
-/// Checks that the suite measures the metrics of all `early_advance` rules and of `metric_for_best_model`. With another metric, no
-/// phase could end early and no epoch could be chosen.
+/// Checks that `suite` measures the metrics of all `early_advance` rules, of `metric_for_best_model` and of
+/// `best_model_guard`. With another metric, no phase could end early and no epoch could be chosen. Without a suite only
+/// the `early_advance` rules are checked, and every such rule is an error.
 ///
 /// # Errors
 /// [`BenchmarkError::Unmeasured`] for the first rule whose metric is not measured.

@@ -14,7 +14,7 @@ use stepwise_vlm::processor::pixels::ImageGrid;
 
 use crate::interrupt::Interrupt;
 
-/// A model that answers the queries of the benchmark.
+/// A vision-language model that answers the queries of the benchmark.
 pub struct VlmModel<'a> {
     pipeline: &'a VlmPipeline,
     pass: Pass,
@@ -32,8 +32,8 @@ const SCORED_AT_ONCE: usize = 256;
 const GRADIENTS_AT_ONCE: usize = 16;
 
 impl<'a> VlmModel<'a> {
-    /// Uses the adapted model ([`Pass::ANSWER`]) or its base ([`Pass::BASE`]). After a requested interrupt, every query
-    /// fails with [`ModelError::Stopped`].
+    /// Creates the connection to the adapted model ([`Pass::ANSWER`]) or its base ([`Pass::BASE`]) of `pipeline`. After
+    /// `interrupt` was requested, every query fails with [`ModelError::Stopped`].
     #[must_use]
     pub fn new(pipeline: &'a VlmPipeline, pass: Pass, interrupt: &'a Interrupt) -> Self {
         Self { pipeline, pass, interrupt, recent: Vec::new() }

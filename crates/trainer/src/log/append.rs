@@ -40,7 +40,8 @@ impl Appender {
         }
     }
 
-    /// Writes all added records. Returns an error only if the previous flush did not fail.
+    /// Writes all added records. Returns the error of a failed write, but None if the previous flush failed as well;
+    /// unwritten records are kept.
     pub fn flush(&mut self) -> Option<io::Error> {
         match self.write() {
             Ok(()) => {

@@ -24,8 +24,9 @@ pub struct Events {
 }
 
 impl Events {
-    /// Creates a new event file in `folder`. After a resume from step `resumed`, TensorBoard ignores later steps of the
-    /// older files. If None, the older event files of the folder are removed, because they belong to another run.
+    /// Creates a new event file in `folder`, which is created. After a resume from step `resumed`, TensorBoard ignores
+    /// later steps of the older files. If None, the older event files of the folder are removed, because they belong to
+    /// another run.
     ///
     /// # Errors
     /// When the folder cannot be read or written.
@@ -60,12 +61,12 @@ impl Events {
         Ok(events)
     }
 
-    /// Adds a scalar, which is written by the next [`Events::flush`].
+    /// Adds the value of the scalar `tag` at `step`, which is written by the next [`Events::flush`].
     pub fn scalar(&mut self, tag: &str, step: u64, value: f64) {
         self.summary(tensorboard_rs::summary::scalar(tag, value as f32), step);
     }
 
-    /// Adds Markdown for TensorBoard's text page, which is written by the next [`Events::flush`].
+    /// Adds Markdown under `tag` for TensorBoard's text page, which is written by the next [`Events::flush`].
     pub fn text(&mut self, tag: &str, step: u64, markdown: &str) {
         let mut plugin = SummaryMetadata_PluginData::new();
         plugin.set_plugin_name("text".into());
@@ -90,7 +91,8 @@ impl Events {
         self.summary(summary, step);
     }
 
-    /// Writes all added events. Returns an error only if the previous flush did not fail.
+    /// Writes all added events. Returns the error of a failed write, but None if the previous flush failed as well;
+    /// unwritten events are kept for the next flush.
     pub fn flush(&mut self) -> Option<io::Error> {
         self.file.flush()
     }

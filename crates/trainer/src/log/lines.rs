@@ -30,7 +30,7 @@ pub struct StepLine {
     pub remaining_time: String,
     /// Name of the phase.
     pub phase: String,
-    /// Mean loss by clinical stage, for stages with supervised tokens.
+    /// Mean loss per supervised token, in nats, by clinical stage, for stages with supervised tokens.
     pub stage_loss: BTreeMap<u8, f64>,
     /// Number of supervised tokens in the means.
     pub supervised_tokens: u64,
@@ -56,9 +56,9 @@ pub struct MetricsLine<'a> {
     pub phase: &'a str,
     /// Metrics of the benchmark by name; empty if the epoch was not evaluated.
     pub metrics: &'a BTreeMap<String, f64>,
-    /// Best epoch so far.
+    /// Best epoch so far; None if no epoch was chosen.
     pub best: Option<&'a Best>,
-    /// Forgetting table, if the epoch ended a phase.
+    /// Forgetting table, if the epoch ended a phase; otherwise None.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forgetting: Option<&'a Forgetting>,
 }
@@ -71,13 +71,15 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Starts the clock; `steps_done` steps were completed before.
+    /// Starts the clock of this process; `steps_done` steps were completed before.
     #[must_use]
     pub fn start(steps_done: u64) -> Self {
         Self { began: Instant::now(), first: steps_done }
     }
 
-    /// Elapsed time since the start, and remaining time to `total` steps at the same pace, both as `h:mm:ss`.
+    /// Returns the elapsed time since the start, and the remaining time to `total` steps at the same pace, both as
+    /// `h:mm:ss`. `current` is the number of completed steps of the run; before the first step of this process the
+    /// remaining time is 0.
     #[must_use]
     pub fn times(&self, current: u64, total: u64) -> (String, String) {
         let elapsed = self.began.elapsed();

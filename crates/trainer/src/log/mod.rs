@@ -26,7 +26,7 @@ pub struct RunLog {
 
 impl RunLog {
     /// Opens `trainer_log.jsonl` in the folder of a run, and event files in `runs/` if `tensorboard`. In a `resumed`
-    /// run, lines after the resumed step are dropped from both.
+    /// run, lines after the resumed step are dropped from both; with None, earlier logs in the folder are replaced.
     ///
     /// # Errors
     /// When a file cannot be read or opened.
@@ -36,8 +36,8 @@ impl RunLog {
         Ok(Self { lines: TrainerLog::open(&run.join("trainer_log.jsonl"), resumed)?, events })
     }
 
-    /// Writes a line, and its numbers as scalars `train/*`, `phase/NAME/loss` and `stage/N/loss`. Returns warnings
-    /// about failed writes.
+    /// Writes a line, and its numbers as TensorBoard scalars `train/*`, `phase/NAME/loss` and `stage/N/loss`. Returns
+    /// warnings about failed writes; empty if all went well.
     #[must_use]
     pub fn step(&mut self, line: &StepLine) -> Vec<String> {
         if let Some(events) = &mut self.events {
@@ -61,7 +61,8 @@ impl RunLog {
         self.flush()
     }
 
-    /// Writes the metrics of an epoch, each under its own tag in TensorBoard. Returns warnings about failed writes.
+    /// Writes the metrics of an epoch, each under its own tag in TensorBoard, and the forgetting table as text. Returns
+    /// warnings about failed writes; empty if all went well.
     #[must_use]
     pub fn metrics(&mut self, line: &MetricsLine<'_>) -> Vec<String> {
         if let Some(events) = &mut self.events {
@@ -76,7 +77,8 @@ impl RunLog {
         self.flush()
     }
 
-    /// Writes that a step was skipped, and why. Returns warnings about failed writes.
+    /// Writes that the step with this number, counted from 1, was skipped, and why. Returns warnings about failed
+    /// writes; empty if all went well.
     #[must_use]
     pub fn skipped(&mut self, step: u64, why: &str) -> Vec<String> {
         self.lines.append(&serde_json::json!({ "current_steps": step, "skipped": why }));

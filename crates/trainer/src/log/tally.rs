@@ -12,7 +12,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds the loss of one token, in nats.
+    /// Adds the loss, in nats, of one supervised token of a question of the clinical stage `stage`.
     pub fn add(&mut self, stage: u8, loss: f64) {
         let sum = self.stages.entry(stage).or_default();
         *sum = (sum.0 + loss, sum.1 + 1);
@@ -26,19 +26,19 @@ impl Tally {
         }
     }
 
-    /// Number of tokens.
+    /// Returns the number of tokens of all stages.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.stages.values().map(|(_, tokens)| tokens).sum()
     }
 
-    /// Mean loss over all tokens, in nats; 0 without tokens.
+    /// Computes the mean loss over all tokens, in nats; 0 without tokens.
     #[must_use]
     pub fn loss(&self) -> f64 {
         self.stages.values().map(|(loss, _)| loss).sum::<f64>() / self.tokens().max(1) as f64
     }
 
-    /// Mean loss over the tokens of each stage, in nats.
+    /// Computes the mean loss over the tokens of each stage, in nats; stages without tokens are left out.
     #[must_use]
     pub fn stage_loss(&self) -> BTreeMap<u8, f64> {
         self.stages.iter().map(|(stage, (loss, tokens))| (*stage, loss / *tokens as f64)).collect()

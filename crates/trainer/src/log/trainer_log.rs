@@ -9,7 +9,7 @@ use stepwise_data::io::atomic::write_atomic;
 
 use super::append::Appender;
 
-/// The open log file.
+/// The open file `trainer_log.jsonl`.
 pub struct TrainerLog {
     file: Appender,
 }
@@ -23,7 +23,8 @@ struct EpochEnd {
     _metrics: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Completed epochs of a run with the number of optimiser steps at their end, in order.
+/// Reads the completed epochs of a run from its log at `path`: number of the epoch and optimiser steps at its end, in
+/// order. Epochs without a benchmark are included.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -78,7 +79,8 @@ impl TrainerLog {
         }
     }
 
-    /// Writes all added lines. Returns an error only if the previous flush did not fail.
+    /// Writes all added lines. Returns the error of a failed write, but None if the previous flush failed as well;
+    /// unwritten lines are kept for the next flush.
     pub fn flush(&mut self) -> Option<io::Error> {
         self.file.flush()
     }

@@ -13,9 +13,9 @@ use crate::optim::learning_rates::Rates;
 /// Hyperparameters of AdamW without the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWConfig {
-    /// Decay rate of the first moment.
+    /// Decay rate of the first moment, 0 to 1.
     pub beta1: f64,
-    /// Decay rate of the second moment.
+    /// Decay rate of the second moment, 0 to 1.
     pub beta2: f64,
     /// Constant added to the square root of the bias-corrected second moment.
     pub epsilon: f64,
@@ -42,8 +42,8 @@ impl AdamW {
         Self { config, steps: BTreeMap::new(), moments: BTreeMap::new() }
     }
 
-    /// Updates every trainable parameter that has a gradient. Increments the step count of each part with
-    /// a trainable parameter.
+    /// Updates, in place, every trainable parameter of `model` that has a gradient in `gradients`, with the learning
+    /// rates `rates`. Increments the step count of each part with a trainable parameter.
     pub fn step(&mut self, model: &mut Vlm, gradients: &GradientSum, rates: Rates) {
         let mut learning = Learning::default();
         model.visit(&mut learning);
@@ -53,7 +53,7 @@ impl AdamW {
         model.visit(&mut Move { optimizer: self, gradients, rates });
     }
 
-    /// Number of optimiser steps of a part.
+    /// Returns the number of optimiser steps of a part; 0 before the first.
     #[must_use]
     pub fn steps(&self, part: ModelPart) -> u64 {
         self.steps.get(&part).copied().unwrap_or(0)
@@ -76,7 +76,8 @@ impl AdamW {
         value * decay - first / root * (learning_rate / bias1)
     }
 
-    /// Moments as named tensors `[values]` for a safetensors file. The caller stores the step counts.
+    /// Returns the moments as named tensors `[values]` for a safetensors file: `exp_avg.NAME` and `exp_avg_sq.NAME`.
+    /// The caller stores the step counts.
     #[must_use]
     pub fn tensors(&self) -> Vec<NamedTensor> {
         let mut tensors = Vec::new();
@@ -89,7 +90,8 @@ impl AdamW {
         tensors
     }
 
-    /// Restores saved moments and the step counts of the parts. Tensors without a moment prefix are ignored.
+    /// Restores saved moments, named as by [`AdamW::tensors`], and the step counts of the parts. Tensors with other
+    /// names are ignored, and moments of other parameters stay.
     pub fn restore(
         &mut self,
         steps: BTreeMap<ModelPart, u64>,

@@ -13,25 +13,27 @@ pub struct GradientSum {
 }
 
 impl GradientSum {
-    /// Adds the gradients of one backward pass through `model`.
+    /// Adds the gradients of one backward pass to the sums. `model` is the model of the pass; its parameters are not
+    /// changed.
     pub fn add(&mut self, model: &mut Vlm, gradients: &Gradients) {
         model.visit(&mut Collect { gradients, sum: self });
     }
 
-    /// Returns the gradient of a parameter, `[values]`. None if no gradient reached it.
+    /// Returns the gradient of the parameter `name`, flattened to `[values]`. None if no gradient reached it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Tensor<1>> {
         self.by_name.get(name)
     }
 
-    /// Euclidean norm over all parameters together; squares of each tensor are summed in f32, the tensors in f64.
+    /// Computes the Euclidean norm over all parameters together; squares of each tensor are summed in f32, the tensors
+    /// in f64.
     #[must_use]
     pub fn norm(&self) -> f64 {
         let squares = self.by_name.values().map(|gradient| f64::from(scalar(gradient.clone().square().sum())));
         squares.sum::<f64>().sqrt()
     }
 
-    /// Multiplies every gradient by `factor`.
+    /// Multiplies every gradient by `factor`, in place.
     pub fn scale(&mut self, factor: f64) {
         for gradient in self.by_name.values_mut() {
             *gradient = gradient.clone() * factor;

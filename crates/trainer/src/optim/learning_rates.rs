@@ -19,13 +19,13 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The same learning rate for all parts, without LoRA+.
+    /// Returns the same learning rate for all parts, without LoRA+.
     #[must_use]
     pub const fn same(rate: f64) -> Self {
         Self { vision: rate, connector: rate, decoder: rate, loraplus_ratio: 1.0 }
     }
 
-    /// Peak learning rates of a phase.
+    /// Returns the peak learning rates of a phase, before warm-up and schedule.
     #[must_use]
     pub fn peak(recipe: &Recipe, phase: &PhaseRecipe) -> Self {
         let (train, own) = (&recipe.train, phase.learning_rate);
@@ -41,8 +41,11 @@ impl Rates {
         }
     }
 
-    /// Learning rates of the step at `place`, with `done` completed of `planned` steps of the run. The schedule spans
-    /// the phase if `lr_schedule_per_phase` is set, else the whole run.
+    /// Computes the learning rates of the step at `place`, with `done` completed of `planned` steps of the run. The
+    /// schedule spans the phase if `lr_schedule_per_phase` is set, else the whole run.
+    ///
+    /// # Panics
+    /// When the recipe has no such phase.
     #[must_use]
     pub fn at(recipe: &Recipe, place: StepPosition, (done, planned): (u64, u64)) -> Self {
         let phase = &recipe.curriculum.phase[place.phase];
@@ -52,7 +55,8 @@ impl Rates {
         Self::peak(recipe, phase).times(recipe.train.lr_scheduler_type.factor(at, warmup.steps(of), of))
     }
 
-    /// Learning rate shown in logs: the rate of the last trained part, in the order vision tower, connector, decoder.
+    /// Returns the learning rate shown in logs: the rate of the last part that `phase` trains, in the order vision
+    /// tower, connector, decoder.
     #[must_use]
     pub fn named(&self, recipe: &Recipe, phase: &PhaseRecipe) -> f64 {
         let never = recipe.tuning.freeze();
@@ -60,14 +64,14 @@ impl Rates {
         self.of_part(ModelPart::ALL.into_iter().rev().find(learns).unwrap_or(ModelPart::Decoder))
     }
 
-    /// All rates multiplied by `factor`. The LoRA+ ratio stays.
+    /// Multiplies all rates by `factor`. The LoRA+ ratio stays.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {
         let Self { vision, connector, decoder, loraplus_ratio } = self;
         Self { vision: factor * vision, connector: factor * connector, decoder: factor * decoder, loraplus_ratio }
     }
 
-    /// Learning rate of a part, without the LoRA+ ratio.
+    /// Returns the learning rate of a part, without the LoRA+ ratio.
     #[must_use]
     pub fn of_part(&self, part: ModelPart) -> f64 {
         match part {
@@ -77,8 +81,8 @@ impl Rates {
         }
     }
 
-    /// Learning rate of the parameter `name` with `axes` dimensions. With LoRA+, the groups are those of PEFT's
-    /// `create_loraplus_optimizer`: `lora_B` and all one-dimensional parameters use the ratio.
+    /// Returns the learning rate of the parameter `name` with `axes` dimensions. With LoRA+, the groups are those of
+    /// PEFT's `create_loraplus_optimizer`: `lora_B` and all one-dimensional parameters use the ratio.
     #[must_use]
     pub fn of(&self, name: &str, axes: usize) -> f64 {
         let rate = self.of_part(ModelPart::of(name));

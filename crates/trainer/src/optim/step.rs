@@ -10,12 +10,12 @@ use crate::optim::adamw::AdamW;
 use crate::optim::gradients::GradientSum;
 use crate::optim::learning_rates::Rates;
 
-/// Statistics of an optimiser step.
+/// Statistics of a completed optimiser step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stepped {
     /// Summed losses and number of supervised tokens, by clinical stage.
     pub tally: Tally,
-    /// Global gradient norm before clipping.
+    /// Euclidean norm of the gradient over all trainable parameters, before clipping.
     pub grad_norm: f64,
 }
 
@@ -39,7 +39,7 @@ pub enum StepError {
 }
 
 impl StepError {
-    /// Message without advice: what is not finite, and in which training examples.
+    /// Returns the message without advice: what is not finite, and in which training examples.
     #[must_use]
     pub fn cause(&self) -> String {
         let Self::NotFinite { what, value, names } = self;
@@ -71,12 +71,12 @@ pub struct StepOptions {
     pub gradient_checkpointing: bool,
 }
 
-/// Takes one optimiser step over `micro_batches`. The loss is the weighted sum over all supervised
-/// tokens divided by their number, so that the split into micro-batches does not matter. Gradients are
-/// clipped like `torch.nn.utils.clip_grad_norm_`.
+/// Takes one optimiser step over `micro_batches` and changes the parameters of `pipeline` in place. The loss is the
+/// weighted sum over all supervised tokens divided by their number, so that the split into micro-batches does not
+/// matter. Gradients are clipped like `torch.nn.utils.clip_grad_norm_`.
 ///
 /// # Errors
-/// When the loss or the gradient norm is not finite.
+/// When the loss or the gradient norm is not finite. Parameters and optimiser are then unchanged.
 pub fn step(
     pipeline: &mut VlmPipeline,
     optimizer: &mut AdamW,

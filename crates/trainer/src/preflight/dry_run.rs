@@ -25,9 +25,10 @@ pub struct Unreached {
     pub count: usize,
 }
 
-/// Computes the loss and gradients of `micro_batch` and checks that every trainable tensor has a gradient. Gradients of
-/// zeros are accepted: in a newly initialised adapter `lora_B` is zero, and so is the gradient of `lora_A`. Tensors of
-/// the vision tower and the connector are only checked if the micro-batch has images.
+/// Computes the loss and gradients of `micro_batch` and checks that every trainable tensor has a gradient; no parameter
+/// is changed. `dropout_key` is the random key of the dropout masks, and `gradient_checkpointing` as in the recipe.
+/// Gradients of zeros are accepted: in a newly initialised adapter `lora_B` is zero, and so is the gradient of
+/// `lora_A`. Tensors of the vision tower and the connector are only checked if the micro-batch has images.
 ///
 /// # Errors
 /// When a trainable tensor has no gradient.

@@ -19,7 +19,7 @@ pub struct FreezeGroup {
 }
 
 impl FreezeGroup {
-    /// Freeze groups of a recipe, in the order of their first phases.
+    /// Returns the freeze groups of a recipe, in the order of their first phases.
     #[must_use]
     pub fn all(recipe: &Recipe, token_stats: &TokenStats) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
@@ -38,7 +38,7 @@ impl FreezeGroup {
         found
     }
 
-    /// Peak learning rates of the phases; empty if the group freezes `part`.
+    /// Iterates over the peak learning rates of the phases; empty if the group freezes `part`.
     pub fn rates(&self, part: ModelPart) -> impl Iterator<Item = &Rates> {
         self.phases.iter().map(|(_, rates)| rates).filter(move |_| !is_frozen(self.freeze, part))
     }

@@ -48,7 +48,7 @@ pub struct MemoryUse {
     pub what: &'static str,
     /// Size in bytes.
     pub bytes: u64,
-    /// How to reduce it; None if it cannot be reduced.
+    /// How to reduce it, as an instruction; None if it cannot be reduced.
     pub advice: Option<&'static str>,
 }
 
@@ -63,19 +63,19 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    /// Peak memory in bytes.
+    /// Returns the estimated peak memory of the process in bytes.
     #[must_use]
     pub fn peak(&self) -> u64 {
         self.uses.iter().map(|one| one.bytes).sum::<u64>().max(self.reached)
     }
 
-    /// Bytes that are needed in addition to the memory in use now.
+    /// Returns the number of bytes that are needed in addition to the memory in use now.
     #[must_use]
     pub fn to_come(&self) -> u64 {
         self.peak().saturating_sub(self.uses.first().map_or(0, |held| held.bytes))
     }
 
-    /// Advice for reducing memory, for the largest use first.
+    /// Returns the advice for reducing memory, for the largest use first, as one sentence without a full stop.
     #[must_use]
     pub fn advice(&self) -> String {
         let mut uses: Vec<&MemoryUse> = self.uses.iter().collect();
@@ -99,7 +99,9 @@ pub struct ImageStats {
     pub most: u64,
 }
 
-/// Estimates the memory of a run before its first step. `trainable` and `largest` belong to one freeze group.
+/// Estimates the memory of a run before its first step; call it when the model is loaded, because the memory in use now
+/// is measured. `config` describes the model; `trainable` and `largest` belong to one freeze group; `pictures` are the
+/// tile counts of the run.
 #[must_use]
 pub fn estimate(
     recipe: &Recipe,
@@ -298,8 +300,8 @@ fn held() -> u64 {
     kibibytes("/proc/self/status", "VmRSS:").unwrap_or(0) * 1024
 }
 
-/// Bytes of memory that this process can still get: the minimum over the machine, the control group, and the process
-/// limit (`ulimit -v`). None if the system provides none of them.
+/// Returns the number of bytes of memory that this process can still get: the minimum over the machine, the control
+/// group, and the process limit (`ulimit -v`). None if the system provides none of them, as outside Linux.
 #[must_use]
 pub fn available() -> Option<u64> {
     let machine = kibibytes("/proc/meminfo", "MemAvailable:").map(|kibibytes| kibibytes * 1024);

@@ -51,8 +51,9 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// Measures every training example, counts the trainable parameters, and estimates the memory. Reports conditions
-    /// of `augment` that apply to no training example as warnings.
+    /// Measures every training example, counts the trainable parameters of `learner`, and estimates the memory. Reports
+    /// conditions of `augment` that apply to no training example as warnings. No image is decoded, and nothing is
+    /// trained.
     ///
     /// # Errors
     /// When a training example cannot be encoded or is longer than `cutoff_len`.

@@ -45,7 +45,7 @@ pub struct PhaseSummary {
 }
 
 impl PhaseSummary {
-    /// Number of all training examples of the phase.
+    /// Returns the number of all training examples of the phase, with repetitions.
     #[must_use]
     pub fn examples(&self) -> usize {
         self.stages.iter().sum()
@@ -93,8 +93,8 @@ impl PlanSummary {
 const EXPECTED: f64 = 5.0;
 
 impl PlanSummary {
-    /// Warnings about conditions of `augment` that apply to no training example although their share is large enough.
-    /// Returns one line for each phase that has such conditions.
+    /// Returns warnings about conditions of `augment` that apply to no training example although at least five are
+    /// expected: one line for each phase that has such conditions, empty if no phase has any.
     #[must_use]
     pub fn idle(&self, recipe: &Recipe) -> Vec<String> {
         let of_phase = |(plan_summary, phase): (&PhaseSummary, &PhaseRecipe)| {

@@ -19,7 +19,7 @@ const STEPS_AT_ONCE: u64 = 8;
 /// Percentiles of counts, by the nearest-rank method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
-    /// Median.
+    /// Median (50th percentile).
     pub p50: usize,
     /// 95th percentile.
     pub p95: usize,
@@ -57,13 +57,13 @@ pub struct LargestBatch {
     pub micro_batch: usize,
     /// Decoder rows (tokens) that are computed. A prefix shared by several examples counts once.
     pub rows: usize,
-    /// Image tiles.
+    /// Number of image tiles.
     pub tiles: usize,
-    /// Training examples.
+    /// Number of training examples.
     pub examples: usize,
-    /// Cases; consecutive examples of one case count once.
+    /// Number of cases; consecutive examples of one case count once.
     pub cases: usize,
-    /// Supervised tokens, for which the model predicts a distribution.
+    /// Number of supervised tokens, for which the model predicts a distribution.
     pub predictions: usize,
 }
 
@@ -158,13 +158,13 @@ impl TokenStats {
         token_stats
     }
 
-    /// The largest micro-batch of the run.
+    /// Returns the largest micro-batch of the run; all zero without phases.
     #[must_use]
     pub fn largest(&self) -> LargestBatch {
         LargestBatch::of(self.phases.iter().map(|phase| &phase.largest))
     }
 
-    /// Tokens of the longest training example.
+    /// Returns the number of tokens of the longest training example; 0 without phases.
     #[must_use]
     pub fn longest(&self) -> usize {
         self.phases.iter().map(|phase| phase.tokens.max).max().unwrap_or(0)

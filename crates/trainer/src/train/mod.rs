@@ -53,9 +53,9 @@ pub struct TrainOptions<'a> {
     pub device: Device,
     /// Name of the device in `environment.json`.
     pub device_name: &'a str,
-    /// Whether to continue from the newest complete checkpoint.
+    /// Whether to continue from the newest complete checkpoint in the recipe's `output_dir`.
     pub resume: bool,
-    /// Outcome file of another run's base; answers of the same base are reused.
+    /// Outcome file of another run's base; answers of the same base are reused. None reuses none.
     pub base_answers: Option<&'a Path>,
 }
 
@@ -68,9 +68,9 @@ pub struct Finished {
     pub global_step: u64,
     /// Whether the run was interrupted; it can then be resumed.
     pub interrupted: bool,
-    /// Path of the report; None if there is none.
+    /// Path of the report; None if no epoch was evaluated.
     pub report: Option<PathBuf>,
-    /// Benchmark summaries of the evaluated epochs, in order.
+    /// Number and benchmark summary of the evaluated epochs, in order.
     pub epochs: Vec<(u32, Summary)>,
     /// Epoch that is linked as `best`; None if no epoch was evaluated or none fulfils the guard.
     pub best: Option<Best>,

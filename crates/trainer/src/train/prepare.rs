@@ -41,13 +41,16 @@ impl<'a> PreparedRun<'a> {
         Ok(Self { run, preflight, planned })
     }
 
-    /// Settings, sizes and memory of the run, to be shown before it starts; `None` when no step is left to take.
+    /// Returns the settings, sizes and memory of the run, to be shown before it starts; `None` when no step is left to
+    /// take.
     #[must_use]
     pub fn preflight(&self) -> Option<&Preflight> {
         self.run.has_steps_left().then_some(&self.preflight)
     }
 
-    /// Trains: dry run, benchmark of the base, all steps that are left, and the benchmarks of the epochs.
+    /// Trains: dry run, benchmark of the base, all steps that are left, and the benchmarks of the epochs. Writes
+    /// checkpoints, log and report into the run's folder. After `interrupt` was requested, it saves and returns with
+    /// [`Finished::interrupted`](super::Finished::interrupted).
     ///
     /// # Errors
     /// When anything cannot be read, computed or written. Saved checkpoints stay.

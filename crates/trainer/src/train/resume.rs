@@ -18,7 +18,8 @@ use crate::learner::Learner;
 use crate::log::{Pace, Resumed, RunLog};
 use crate::progress::Progress;
 
-/// Digest of everything that turns a case into tokens and pixels: prompt version, tokenizer, template, pixel pipeline.
+/// Returns the digest of everything that turns a case into tokens and pixels: prompt version, tokenizer, template,
+/// pixel pipeline. Checkpoints record it.
 #[must_use]
 pub fn prompt_digest(pipeline: &VlmPipeline) -> String {
     format!("{PROMPT_VERSION}:{}", pipeline.processor.digest())

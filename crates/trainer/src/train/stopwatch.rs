@@ -13,6 +13,7 @@ pub(super) struct Stopwatch {
 }
 
 impl Stopwatch {
+    /// Starts a stopwatch now, without steps.
     pub fn start() -> Self {
         Self { started: Instant::now(), waited: 0.0, steps: 0 }
     }

@@ -17,9 +17,9 @@ use crate::weights::normal;
 const WATCHED_PER_THREAD: usize = 8;
 
 /// Attaches a newly initialised adapter, in place of any earlier one, to every linear layer that `config` selects and
-/// `allowed` accepts, and makes the modules of `modules_to_save` trainable. Returns the names of the adapted modules,
-/// in the model's order. The output head never receives an adapter. Random values depend on `seed` and the module name
-/// only. On an error the model is unchanged.
+/// `allowed` accepts, and makes the modules of `modules_to_save` trainable. `allowed` receives Hugging Face names of
+/// modules and parameters. Returns the names of the adapted modules, in the model's order. The output head never
+/// receives an adapter. Random values depend on `seed` and the module name only. On an error the model is unchanged.
 ///
 /// # Errors
 /// When a target, exclusion or pattern matches no allowed linear layer or is not a regular expression, when an entry of
@@ -34,8 +34,8 @@ pub fn attach(
     attach_watched(model, config, seed, allowed, &mut |_, _| ())
 }
 
-/// Like [`attach`], and calls `watch(done, total)` after each group of layers, with the number of adapters created so
-/// far and in all. PiSSA takes about half a minute for a model of 256M parameters.
+/// Does the same as [`attach`], and calls `watch(done, total)` after each group of layers, with the number of adapters
+/// created so far and in all. PiSSA takes about half a minute for a model of 256M parameters.
 ///
 /// # Errors
 /// Errors of [`attach`].
@@ -114,6 +114,9 @@ fn fresh(
 /// Returns PiSSA's initial product of a layer, negated. With `U S V^T` the truncated singular value decomposition of
 /// the weight, `down` is `sqrt(S / scale) V^T`, `[rank, in]`, and `up` is `-U sqrt(S / scale)`, `[out, rank]` (Meng et
 /// al. 2024).
+///
+/// # Errors
+/// When the weight has fewer than `rank` singular values.
 pub(super) fn principal(linear: &Linear, rank: usize, scale: f32) -> Result<Initial, AdapterError> {
     let [inputs, outputs] = linear.sides();
     let available = inputs.min(outputs);
@@ -141,9 +144,9 @@ pub(super) fn principal(linear: &Linear, rank: usize, scale: f32) -> Result<Init
     })
 }
 
-/// Splits adapters loaded from a folder that [`save_adapter`](super::save_adapter) wrote for the PiSSA `config`.
-/// The first half of each rank is the trainable adapter; the second half is the negated initial product, which
-/// stays frozen.
+/// Splits adapters in place that were loaded from a folder that [`save_adapter`](super::save_adapter) wrote for the
+/// PiSSA `config`. The first half of each rank becomes the trainable adapter; the second half is the negated initial
+/// product, which stays frozen. Adapters that are split already stay as they are.
 ///
 /// # Errors
 /// When a rank or alpha pattern of `config` is not a regular expression or matches no adapted module.

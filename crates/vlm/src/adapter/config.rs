@@ -4,11 +4,11 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// A selection of modules, as PEFT's `target_modules` and `exclude_modules` write it.
+/// Selection of modules, as PEFT's `target_modules` and `exclude_modules` write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Targets {
-    /// A regular expression that must match the whole module name, or `all-linear` for every linear layer.
+    /// Regular expression that must match the whole module name, or `all-linear` for every linear layer.
     Pattern(String),
     /// Module names. An entry `q_proj` selects the module `q_proj` and every module whose name ends in `.q_proj`.
     List(Vec<String>),
@@ -34,7 +34,8 @@ pub enum InitLoraWeights {
 pub struct LoraConfig {
     /// Rank of the adapters, at least 1.
     pub r: usize,
-    /// Numerator of the scale: adapter outputs are multiplied by `lora_alpha / r`.
+    /// Numerator of the scale: adapter outputs are multiplied by `lora_alpha / r`, or by `lora_alpha / sqrt(r)`
+    /// with `use_rslora`.
     pub lora_alpha: f32,
     /// Probability of dropping an input of an adapter in training, 0 up to, not including, 1.
     #[serde(default)]
@@ -47,12 +48,12 @@ pub struct LoraConfig {
     /// Whether the scale is `lora_alpha / sqrt(r)` instead of `lora_alpha / r` (rsLoRA, Kalajdzievski 2023).
     #[serde(default)]
     pub use_rslora: bool,
-    /// Ranks that replace `r`, by regular expression over the end of a module name. The first expression that
-    /// matches applies.
+    /// Ranks that replace `r`, by regular expression over the end of a module name. The first expression that matches
+    /// applies; a module that none matches has rank `r`.
     #[serde(default, deserialize_with = "null_is_none")]
     pub rank_pattern: IndexMap<String, usize>,
     /// Numerators that replace `lora_alpha`, by regular expression over the end of a module name. The first expression
-    /// that matches applies.
+    /// that matches applies; a module that none matches has `lora_alpha`.
     #[serde(default, deserialize_with = "null_is_none")]
     pub alpha_pattern: IndexMap<String, f32>,
     /// Initial values of a newly initialised adapter.
@@ -61,13 +62,14 @@ pub struct LoraConfig {
     /// Whether adapters are DoRA: the adapted weight is split into magnitude and direction (Liu et al. 2024).
     #[serde(default)]
     pub use_dora: bool,
-    /// Modules that are trained and saved in full instead of by an adapter, named by whole name or last parts.
+    /// Modules that are trained and saved in full instead of by an adapter, named by whole name or last parts. Empty
+    /// trains adapters only.
     #[serde(default, deserialize_with = "null_is_none")]
     pub modules_to_save: Vec<String>,
 }
 
 impl LoraConfig {
-    /// Creates a config with PEFT's defaults for all other settings.
+    /// Creates a config with rank `r`, and with PEFT's defaults for all settings that are not arguments.
     #[must_use]
     pub fn new(r: usize, lora_alpha: f32, target_modules: Targets) -> Self {
         Self {

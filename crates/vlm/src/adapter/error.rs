@@ -2,10 +2,10 @@
 
 use crate::nn::source::WeightError;
 
-/// Error while an adapter is created, loaded or saved.
+/// Errors of creating, loading and saving an adapter.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
-    /// A target or pattern matches no linear layer.
+    /// A target, exclusion or pattern matches no linear layer, or the exclusions leave no target.
     #[error("{field}: {target:?} matches no linear layer -> {}", near(nearest, "name some, or write \"all-linear\""))]
     NoMatch {
         /// Config key that holds the target, such as `target_modules`.

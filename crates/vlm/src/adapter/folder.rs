@@ -82,7 +82,8 @@ fn read_config(folder: &Path) -> Result<LoraConfig, AdapterError> {
 }
 
 /// Loads a PEFT folder and attaches its adapter to `model` in place of any earlier adapter, ready for inference or
-/// further training. Returns the adapter's config. On an error the model is unchanged.
+/// further training. Reads `adapter_config.json` and `adapter_model.safetensors`. Returns the adapter's config. On an
+/// error the model is unchanged.
 ///
 /// An unconverted PiSSA adapter applies to a weight without its principal singular vectors, so these vectors are
 /// computed again from the base weight.
@@ -149,8 +150,10 @@ pub fn load_adapter(model: &mut Vlm, folder: &Path) -> Result<LoraConfig, Adapte
     Ok(config)
 }
 
-/// Writes the model's adapter to `folder`, which must exist, in PEFT's format. `target_modules` lists full module
-/// names, so that PEFT adapts exactly these modules. `base` becomes `base_model_name_or_path`.
+/// Writes the model's adapter to `folder`, which must exist, in PEFT's format: `adapter_config.json` and
+/// `adapter_model.safetensors`. Existing files are replaced. `config` holds the settings that the adapter was made
+/// with. `target_modules` lists full module names, so that PEFT adapts exactly these modules. `base` becomes
+/// `base_model_name_or_path`. The model is not changed.
 ///
 /// A PiSSA adapter is written like PEFT's `path_initial_model_for_weight_conversion`: as plain LoRA of twice the rank
 /// on the original base weights.

@@ -18,7 +18,8 @@ pub use folder::{load_adapter, save_adapter};
 
 use crate::idefics3::Vlm;
 
-/// Sets the dropout probability (0 up to, not including, 1) of every adapter. Dropout acts in training passes only.
+/// Sets the dropout probability of every adapter to `share`, at least 0 and below 1. Dropout acts in training
+/// passes only.
 pub fn set_dropout(model: &mut Vlm, share: f32) {
     for linear in model.linears() {
         if let Some(adapter) = &mut linear.adapter {
@@ -28,7 +29,8 @@ pub fn set_dropout(model: &mut Vlm, share: f32) {
 }
 
 /// Adds every adapter to its base weight and removes the adapter (PEFT's `merge_and_unload`). Trained copies of
-/// `modules_to_save` replace the original modules and are frozen.
+/// `modules_to_save` replace the original modules and are frozen. A merged packed weight becomes an f32 tensor. A pass
+/// without adapters then gives the same as a pass with adapters.
 pub fn merge(model: &mut Vlm) {
     crate::adapter::modules_to_save::merge(model);
     for linear in model.linears() {

@@ -9,13 +9,14 @@ use crate::nn::parameter::{Parameter, ParameterVisitor};
 use crate::nn::source::WeightError;
 use crate::weights::SafetensorsSource;
 
-/// Whether the module `name` is one of `modules` or lies inside one. `modules` holds whole names or their last parts.
+/// Returns whether the module `name` is one of `modules` or lies inside one. `modules` holds whole names or their
+/// last parts.
 pub(super) fn holds(modules: &[String], name: &str) -> bool {
     let above = name.match_indices('.').map(|(end, _)| &name[..end]).chain([name]);
     above.into_iter().any(|module| modules.iter().any(|wanted| ends_in(module, wanted)))
 }
 
-/// Returns the names of all parameters in the modules of `modules_to_save`.
+/// Returns the names of all parameters in the modules of `modules_to_save`; empty when the list is empty.
 ///
 /// # Errors
 /// When an entry matches no module, or matches the head or embedding of a model in which both share one matrix.
@@ -61,7 +62,8 @@ pub(super) fn learn(model: &mut Vlm, names: &[String]) {
     model.visit(&mut Learn { names, source: None });
 }
 
-/// Like [`learn`], with the values of a PEFT adapter file, which [`check`] must have accepted before.
+/// Gives trainable copies like [`learn`], with the values of a PEFT adapter file, which [`check`] must have
+/// accepted before.
 pub(super) fn load(model: &mut Vlm, names: &[String], source: &SafetensorsSource) {
     model.visit(&mut Learn { names, source: Some(source) });
 }

@@ -14,7 +14,7 @@ pub(super) struct Patterns<'a> {
 }
 
 impl<'a> Patterns<'a> {
-    /// Compiles the patterns of `config`.
+    /// Compiles the patterns of `config`. `adapted` holds the names of all modules that get an adapter.
     ///
     /// # Errors
     /// When a pattern is not a regular expression, or matches none of the `adapted` modules and so would have
@@ -27,12 +27,13 @@ impl<'a> Patterns<'a> {
         })
     }
 
-    /// Returns the rank of a module's adapter.
+    /// Returns the rank of a module's adapter: the value of the first matching rank pattern, else `r`.
     pub fn rank(&self, module: &str) -> usize {
         first(&self.ranks, module).unwrap_or(self.config.r)
     }
 
-    /// Returns the scale of a module's adapter.
+    /// Returns the factor of a module's adapter: alpha over rank, or alpha over the root of the rank with rsLoRA. Alpha
+    /// is the value of the first matching alpha pattern, else `lora_alpha`.
     pub fn scale(&self, module: &str) -> f32 {
         let alpha = first(&self.alphas, module).unwrap_or(self.config.lora_alpha);
         self.config.scale(self.rank(module), alpha)

@@ -6,10 +6,13 @@ use stepwise_data::random::stream;
 
 use super::tridiagonal;
 
-/// A singular value with its left and right singular vectors, each of length 1.
+/// Singular value with its left and right singular vectors, each of length 1.
 pub(super) struct Triplet {
+    /// Singular value, at least 0.
     pub value: f64,
+    /// Left singular vector, one value per row of the matrix.
     pub left: Vec<f64>,
+    /// Right singular vector, one value per column of the matrix.
     pub right: Vec<f64>,
 }
 

@@ -5,7 +5,7 @@ use fancy_regex::Regex;
 use super::{AdapterError, LoraConfig, Targets};
 use crate::weights::nearest;
 
-/// Returns the names that `config` selects from `names`, in the order of `names`.
+/// Returns the module names that `config` selects from `names`, in the order of `names`.
 ///
 /// A list entry selects the module of that name and every module whose name ends in `.entry`. A pattern must match the
 /// whole name. `all-linear` selects all names. Exclusions are removed afterwards.
@@ -75,6 +75,7 @@ impl<'a> Matcher<'a> {
     }
 }
 
+/// Returns whether `name` is `end` or ends in `.end`.
 pub(super) fn ends_in(name: &str, end: &str) -> bool {
     name.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }

@@ -11,7 +11,7 @@ use crate::nn::checkpointing::Blocks;
 use crate::nn::parameter::Pass;
 use crate::packed_sequences::PackedSequences;
 
-/// Form in which the images of a layout are given.
+/// Form in which the images of packed sequences are given to the checkpointed pass.
 pub(crate) enum Seen {
     /// Image features, `[tiles * features_per_tile, text width]`, if encoder and connector are frozen;
     /// None without tiles.
@@ -23,8 +23,8 @@ pub(crate) enum Seen {
 }
 
 impl Vlm {
-    /// Returns the unweighted terms of [`Vlm::losses`] and the gradients of `share` times the loss, several per call:
-    /// one for each block and each part outside the blocks.
+    /// Returns the unweighted terms of [`Vlm::losses`] and the gradients of `share` times the loss. There are several
+    /// gradients to be added: one for each block and each part outside the blocks.
     pub(crate) fn checkpointed(
         &self,
         layout: &PackedSequences,

@@ -9,10 +9,10 @@ pub enum ConfigError {
     /// The text is not JSON, or a field is missing or has another type.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// A value is invalid or not supported.
+    /// A value is out of range, does not fit another value, or is not supported.
     #[error("{field} is {found}: {expected}")]
     Unsupported {
-        /// Dotted path of the field.
+        /// Path of the field in `config.json`, parts joined by dots.
         field: &'static str,
         /// Value in the file.
         found: String,
@@ -21,22 +21,24 @@ pub enum ConfigError {
     },
 }
 
-/// Architecture of a SmolVLM / Idefics3 model.
+/// Architecture of a SmolVLM or Idefics3 model. Values read by [`ModelConfig::from_json`] fit each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
-    /// Image encoder.
+    /// Architecture of the image encoder.
     pub vision: VisionConfig,
-    /// Language model.
+    /// Architecture of the language model.
     pub text: TextConfig,
     /// Id of the token that stands for one image feature.
     pub image_token_id: u32,
-    /// Side, in patches, of the square of neighbouring patches that pixel shuffle joins to one feature.
+    /// Side, in patches, of the square of neighbouring patches that pixel shuffle joins to one feature. It divides the
+    /// number of patches per side.
     pub scale_factor: usize,
     /// Whether the embedding table is also the output head.
     pub tie_word_embeddings: bool,
 }
 
-/// Architecture of the SigLIP image encoder.
+/// Architecture of the SigLIP image encoder (Zhai et al. 2023). Field names are the names of `vision_config`
+/// in `config.json`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct VisionConfig {
     /// Width of a patch's hidden state.
@@ -45,26 +47,27 @@ pub struct VisionConfig {
     pub intermediate_size: usize,
     /// Number of layers.
     pub num_hidden_layers: usize,
-    /// Number of attention heads.
+    /// Number of attention heads; it divides `hidden_size`.
     pub num_attention_heads: usize,
     /// Side of a tile in pixels.
     pub image_size: usize,
-    /// Side of a patch in pixels.
+    /// Side of a patch in pixels; it divides `image_size`.
     pub patch_size: usize,
     /// Number of colour channels; only 3 is supported.
     #[serde(default = "three")]
     pub num_channels: usize,
-    /// Epsilon that layer normalisation adds to the variance.
+    /// Epsilon that layer normalisation adds to the variance; 1e-6 if absent.
     #[serde(default = "layer_norm_eps")]
     pub layer_norm_eps: f64,
-    /// Standard deviation of newly initialised weights in transformers; Stepwise does not use it.
+    /// Standard deviation of newly initialised weights in transformers, 0.02 if absent. Stepwise does not use it.
     #[serde(default = "initializer_range")]
     pub initializer_range: f64,
     #[serde(default = "gelu_tanh")]
     hidden_act: String,
 }
 
-/// Architecture of the Llama decoder.
+/// Architecture of the Llama decoder (Touvron et al. 2023). Field names are the names of `text_config`
+/// in `config.json`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct TextConfig {
     /// Width of a token's hidden state.
@@ -73,7 +76,7 @@ pub struct TextConfig {
     pub intermediate_size: usize,
     /// Number of layers.
     pub num_hidden_layers: usize,
-    /// Number of query heads.
+    /// Number of query heads; a multiple of the number of key/value heads.
     pub num_attention_heads: usize,
     /// Number of key/value heads; None means as many as query heads.
     #[serde(default)]
@@ -81,13 +84,13 @@ pub struct TextConfig {
     /// Width of a head; None means `hidden_size / num_attention_heads`.
     #[serde(default)]
     head_dim: Option<usize>,
-    /// Number of token ids.
+    /// Number of token ids: rows of the embedding table and of the output head.
     pub vocab_size: usize,
-    /// Longest supported sequence in tokens.
+    /// Longest sequence, in tokens, that the model was made for.
     pub max_position_embeddings: usize,
     /// Epsilon that RMS normalisation adds to the mean square.
     pub rms_norm_eps: f32,
-    /// Standard deviation of newly initialised weights in transformers; Stepwise does not use it.
+    /// Standard deviation of newly initialised weights in transformers, 0.02 if absent. Stepwise does not use it.
     #[serde(default = "initializer_range")]
     pub initializer_range: f64,
     #[serde(default)]
@@ -107,7 +110,7 @@ pub struct TextConfig {
 }
 
 impl VisionConfig {
-    /// Number of patches along a side of a tile.
+    /// Returns the number of patches along a side of a tile.
     #[must_use]
     pub fn patches_per_side(&self) -> usize {
         self.image_size / self.patch_size
@@ -115,19 +118,20 @@ impl VisionConfig {
 }
 
 impl TextConfig {
-    /// Number of key/value heads.
+    /// Returns the number of key/value heads; as many as query heads if the config does not state it.
     #[must_use]
     pub fn kv_heads(&self) -> usize {
         self.num_key_value_heads.unwrap_or(self.num_attention_heads)
     }
 
-    /// Width of an attention head.
+    /// Returns the width of an attention head; `hidden_size / num_attention_heads` if the config does not state it.
     #[must_use]
     pub fn head_dim(&self) -> usize {
         self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads)
     }
 
-    /// Base of the rotary angles: `rope_theta`, in newer configs inside `rope_parameters`; 10,000 if absent.
+    /// Returns the base of the rotary angles (Su et al. 2021): `rope_theta`, in newer configs inside `rope_parameters`;
+    /// 10,000 if absent.
     #[must_use]
     pub fn rope_theta(&self) -> f64 {
         let newer = self.rope_parameters.as_ref().and_then(|rope| rope.get("rope_theta")).and_then(Value::as_f64);
@@ -136,13 +140,13 @@ impl TextConfig {
 }
 
 impl ModelConfig {
-    /// Number of image features per tile.
+    /// Returns the number of image features per tile, which is the number of image tokens per tile in a prompt.
     #[must_use]
     pub fn features_per_tile(&self) -> usize {
         (self.vision.patches_per_side() / self.scale_factor).pow(2)
     }
 
-    /// Parses the text of a `config.json`.
+    /// Parses the text of a `config.json` and checks the values.
     ///
     /// # Errors
     /// When the text is not JSON, a field is missing, or a value is invalid or not supported.

@@ -7,14 +7,20 @@ use crate::nn::layers::Linear;
 use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 
+/// Connector between image encoder and decoder.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
+    /// Linear layer from `scale * scale` joined patches to the decoder's width.
     pub projection: Linear,
     /// Side of the square of neighbouring patches that pixel shuffle joins to one feature.
     scale: usize,
 }
 
 impl Connector {
+    /// Reads the connector's weights from `source`.
+    ///
+    /// # Errors
+    /// When a tensor is missing, cannot be read, or has another shape than `config` requires.
     pub fn read(source: &mut dyn Source, config: &ModelConfig) -> Result<Self, WeightError> {
         let scale = config.scale_factor;
         let sides = [config.vision.hidden_size * scale * scale, config.text.hidden_size];
@@ -22,7 +28,8 @@ impl Connector {
         Ok(Self { projection, scale })
     }
 
-    /// Projects `x`, `[tiles * side * side, width]`, to `[tiles * (side / scale)^2, text width]`.
+    /// Joins and projects patches: `x` is `[tiles * side * side, width]`, the result
+    /// `[tiles * (side / scale)^2, text width]`. `side` is the number of patches along a side of a tile.
     pub fn forward(&self, x: Tensor<2>, side: usize, pass: &Pass) -> Tensor<2> {
         self.projection.forward(self.shuffled(x, side), pass)
     }
@@ -36,6 +43,7 @@ impl Connector {
             .reshape([tiles * out * out, scale * scale * width])
     }
 
+    /// Calls `visitor` for the parameters of the projection.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.projection.visit(visitor);
     }

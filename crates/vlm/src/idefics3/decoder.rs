@@ -11,9 +11,12 @@ use crate::nn::layers::{Linear, RmsNorm, Table};
 use crate::nn::parameter::{ParameterVisitor, Pass};
 use crate::nn::source::{Source, WeightError};
 
+/// Llama decoder with embedding table and output head.
 #[derive(Clone, Debug)]
 pub(crate) struct Decoder {
+    /// Embedding table, `[vocabulary, hidden]`.
     pub embeddings: Table,
+    /// Layers in order of computation.
     pub layers: Vec<DecoderLayer>,
     final_norm: RmsNorm,
     /// Output head, `[vocabulary, hidden]`; None if the embedding table is the head.
@@ -21,16 +24,24 @@ pub(crate) struct Decoder {
     config: TextConfig,
 }
 
+/// Decoder layer: attention, then feed-forward, each after a normalisation and with a residual connection.
 #[derive(Clone, Debug)]
 pub(crate) struct DecoderLayer {
     norm1: RmsNorm,
+    /// Projection to queries.
     pub q: Linear,
+    /// Projection to keys.
     pub k: Linear,
+    /// Projection to values.
     pub v: Linear,
+    /// Projection of the attention output to the hidden state.
     pub o: Linear,
     norm2: RmsNorm,
+    /// Projection to the gate of the feed-forward part.
     pub gate: Linear,
+    /// Projection that the gate multiplies.
     pub up: Linear,
+    /// Projection of the feed-forward part back to the hidden state.
     pub down: Linear,
     heads: [usize; 2],
 }
@@ -41,10 +52,14 @@ pub(crate) struct Angles {
     sin: Tensor<2>,
 }
 
-/// Cache of keys and values of earlier tokens, one pair per layer.
+/// Cache of keys and values of earlier tokens: for each layer keys and values, `[tokens, kv_heads * head_dim]`.
 pub(crate) type Kept = Vec<(Tensor<2>, Tensor<2>)>;
 
 impl Decoder {
+    /// Reads the decoder's weights from `source`.
+    ///
+    /// # Errors
+    /// When a tensor is missing, cannot be read, or has another shape than `config` requires.
     pub fn read(source: &mut dyn Source, config: &ModelConfig) -> Result<Self, WeightError> {
         let prefix = "model.text_model";
         let text = &config.text;
@@ -61,7 +76,8 @@ impl Decoder {
         Ok(Self { embeddings, layers, final_norm, head, config: text.clone() })
     }
 
-    /// Rotary angles of tokens at `positions`: position times `theta^(-2 i / head_dim)`.
+    /// Returns cosines and sines of the rotary angles (Su et al. 2021) of tokens at `positions`, counted from 0. Angle
+    /// `i` is the position times `theta^(-2 i / head_dim)`.
     pub fn angles(&self, positions: &[u32], device: &Device) -> Angles {
         let head_dim = self.config.head_dim();
         let half = head_dim / 2;
@@ -78,8 +94,8 @@ impl Decoder {
     }
 
     /// Returns hidden states before the final norm, `[rows, hidden]`, for `x`, `[plan.queries(), hidden]`. With `rows`
-    /// only these rows are returned, else all. Keys and values of the plan's past come from `kept`; new ones are
-    /// appended to it.
+    /// only these rows are returned, with None all. Keys and values of the plan's past come from `kept`, and new ones
+    /// are appended to it; None for a plan without past.
     pub fn forward(
         &self,
         mut x: Tensor<2>,
@@ -97,7 +113,8 @@ impl Decoder {
         x
     }
 
-    /// Layers of [`Decoder::forward`] as blocks for gradient checkpointing; the last block returns `rows` only.
+    /// Returns the layers of [`Decoder::forward`] as blocks for gradient checkpointing; the last block returns
+    /// `rows` only.
     pub fn blocks<'a>(
         &'a self,
         angles: &'a Angles,
@@ -112,16 +129,17 @@ impl Decoder {
         self.layers.iter().enumerate().map(block).collect()
     }
 
-    /// Applies the final norm. Call it with the rows that need logits only.
+    /// Returns `x`, `[rows, hidden]`, after the final norm. Call it only with the rows that need logits.
     pub fn normalise(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         self.final_norm.forward(x, pass)
     }
 
-    /// Weight of the output head, `[vocabulary, hidden]`.
+    /// Returns the weight of the output head, `[vocabulary, hidden]`; the embedding table if the model ties both.
     pub fn head(&self, pass: &Pass) -> Tensor<2> {
         self.head.as_ref().unwrap_or(&self.embeddings).weight.read(pass)
     }
 
+    /// Calls `visitor` for every parameter, in a fixed order.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.embeddings.visit(visitor);
         for layer in &mut self.layers {

@@ -42,7 +42,7 @@ pub enum LoadError {
     File {
         /// Path of the file.
         path: String,
-        /// Reason.
+        /// Error of the operating system.
         error: std::io::Error,
     },
     /// `config.json` is malformed or describes an unsupported model.
@@ -50,7 +50,7 @@ pub enum LoadError {
     Config {
         /// Path of the file.
         path: String,
-        /// Problem in the file.
+        /// Problem in the file, without the path.
         error: ConfigError,
     },
     /// The weights are missing, malformed, or do not match the config.
@@ -58,7 +58,7 @@ pub enum LoadError {
     Weights(#[from] WeightError),
 }
 
-/// Vision-language model on one device.
+/// Vision-language model (SmolVLM or Idefics3) on one device: image encoder, connector and decoder.
 #[derive(Clone, Debug)]
 pub struct Vlm {
     config: ModelConfig,
@@ -68,7 +68,7 @@ pub struct Vlm {
     device: Device,
 }
 
-/// Part of a model, as adapter targets and freezing name it.
+/// Part of a model, by which parameters are frozen and adapters are selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelPart {
@@ -84,7 +84,7 @@ impl ModelPart {
     /// All parts in the order of computation.
     pub const ALL: [Self; 3] = [Self::Vision, Self::Connector, Self::Decoder];
 
-    /// Name of the part in tables: `vision`, `connector` or `decoder`.
+    /// Returns the name of the part in tables: `vision`, `connector` or `decoder`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -94,7 +94,8 @@ impl ModelPart {
         }
     }
 
-    /// Part that the parameter with this Hugging Face name belongs to.
+    /// Returns the part that the parameter with this Hugging Face name belongs to. Names outside vision model and
+    /// connector belong to the decoder.
     #[must_use]
     pub fn of(name: &str) -> Self {
         if name.starts_with("model.vision_model.") {
@@ -108,7 +109,8 @@ impl ModelPart {
 }
 
 impl Vlm {
-    /// Builds the model that `config` describes with the weights of `source`.
+    /// Builds the model that `config` describes with the weights of `source`, on the device of `source`. All parameters
+    /// are frozen.
     ///
     /// # Errors
     /// When a tensor is missing, cannot be read, or has another shape than the config requires.
@@ -122,7 +124,8 @@ impl Vlm {
         })
     }
 
-    /// Loads a model from `config.json` and the safetensors of a Hugging Face folder, with weights in f32.
+    /// Loads a model from `config.json` and the safetensors of a Hugging Face folder, with weights in f32. All
+    /// parameters are frozen.
     ///
     /// # Errors
     /// When a file is missing or malformed, the config is not supported, or the weights do not match it.
@@ -130,17 +133,17 @@ impl Vlm {
         Self::load_in(Precision::F32, folder, device)
     }
 
-    /// [`Vlm::load`] with the weights of linear layers stored and multiplied in `precision`. It only applies to the
-    /// CPU; other devices use f32.
+    /// Loads a model like [`Vlm::load`], with the weights of linear layers stored and multiplied in `precision`. The
+    /// precision only applies to the CPU; other devices use f32.
     ///
     /// # Errors
-    /// Same as for [`Vlm::load`].
+    /// Errors of [`Vlm::load`].
     pub fn load_in(precision: Precision, folder: &Path, device: &Device) -> Result<Self, LoadError> {
         let config = Self::load_config(folder)?;
         Ok(Self::build(config, &mut SafetensorsSource::open_model(folder, device)?.held_in(precision))?)
     }
 
-    /// Reads `config.json` of a Hugging Face folder.
+    /// Reads and checks `config.json` of a Hugging Face folder, without the weights.
     ///
     /// # Errors
     /// When the file is missing, malformed, or describes an unsupported model.
@@ -155,13 +158,13 @@ impl Vlm {
         ModelConfig::from_json(&text).map_err(|error| LoadError::Config { path: name, error })
     }
 
-    /// Architecture of the model.
+    /// Returns the architecture of the model.
     #[must_use]
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
 
-    /// Device of the model's tensors.
+    /// Returns the device of the model's tensors.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
@@ -176,14 +179,14 @@ impl Vlm {
     }
 
     /// Returns patch plus position embeddings, the input of the image encoder's first layer:
-    /// `[tiles * patches, vision width]`. Arguments as in [`Vlm::encode`].
+    /// `[tiles * patches, vision width]`. The arguments are those of [`Vlm::encode`].
     #[must_use]
     pub fn embed_patches(&self, pixels: Tensor<4>, valid: Option<&[Vec<bool>]>, pass: &Pass) -> Tensor<2> {
         self.vision.embed(pixels, valid, pass)
     }
 
-    /// Returns image features for the decoder, `[tiles * features_per_tile, text width]`, from
-    /// outputs of [`Vlm::encode`].
+    /// Returns image features for the decoder, `[tiles * features_per_tile, text width]`. `encoded` is an output of
+    /// [`Vlm::encode`] for whole tiles, `[tiles * patches, vision width]`.
     #[must_use]
     pub fn connect(&self, encoded: Tensor<2>, pass: &Pass) -> Tensor<2> {
         self.connector.forward(encoded, self.config.vision.patches_per_side(), pass)
@@ -234,7 +237,11 @@ impl Vlm {
         Tensor::from_data(TensorData::new(values, [length]), &self.device)
     }
 
-    /// Returns hidden states of all rows before the final norm, `[rows, text width]`.
+    /// Returns the hidden states of all rows before the final norm, `[rows, text width]`. `features` are as
+    /// in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
     #[must_use]
     pub fn hidden(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<2> {
         self.hidden_of(layout, features, None, pass)
@@ -260,13 +267,22 @@ impl Vlm {
         self.decoder.normalise(self.hidden_of(layout, features, Some(rows), pass), pass)
     }
 
-    /// Returns the weighted sum of negative log-likelihoods over the layout's predictions, shape `[1]`, in nats.
+    /// Returns the weighted sum of negative log-likelihoods over the layout's predictions, shape `[1]`, in
+    /// nats. The weights are [`Prediction::weight`](crate::packed_sequences::Prediction::weight); `features`
+    /// are as in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
     #[must_use]
     pub fn loss(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Tensor<1> {
         self.losses(layout, features, pass).0
     }
 
-    /// Returns [`Vlm::loss`] and the unweighted negative log-likelihood of each prediction, in nats.
+    /// Returns [`Vlm::loss`] and the unweighted negative log-likelihood of each prediction, in nats and in the order
+    /// of `layout.predictions`.
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
     #[must_use]
     pub fn losses(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> (Tensor<1>, Vec<f32>) {
         let tokens: Vec<u32> = layout.predictions.iter().map(|prediction| prediction.token).collect();
@@ -275,7 +291,11 @@ impl Vlm {
     }
 
     /// Returns [`Vlm::loss`] with weights that depend on the log-probabilities. `weigh` maps the log-probabilities of
-    /// the layout's predictions to one weight per prediction; the layout's own weights are ignored.
+    /// the layout's predictions, in nats, to one weight per prediction; the layout's own weights are ignored. The
+    /// weights are constants in the gradient.
+    ///
+    /// # Panics
+    /// When `weigh` returns another number of weights, or the layout contains images and `features` is None.
     #[must_use]
     pub fn reweighted_loss(
         &self,
@@ -291,7 +311,11 @@ impl Vlm {
         stepwise_ops::cross_entropy(hidden, head, &tokens, &weigh(&logprobs)).0
     }
 
-    /// Returns the natural log-probability of each of the layout's predictions, in order.
+    /// Returns the natural log-probability of each of the layout's predictions, in order and without a graph.
+    /// `features` are as in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
     #[must_use]
     pub fn logprobs(&self, layout: &PackedSequences, features: Option<Tensor<2>>, pass: &Pass) -> Vec<f32> {
         // Several predictions can come from the same row, for example the options of one question.
@@ -305,7 +329,11 @@ impl Vlm {
         stepwise_ops::token_logprobs(hidden, self.decoder.head(pass), &asked)
     }
 
-    /// Returns the next-token logits of the given rows, `[rows.len(), vocabulary]`.
+    /// Returns the next-token logits of the given rows of the layout (from 0, in any order),
+    /// `[rows.len(), vocabulary]`. `features` are as in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout contains images and `features` is None.
     #[must_use]
     pub fn logits(
         &self,
@@ -323,6 +351,10 @@ impl Vlm {
     }
 
     /// Starts generation after the one sequence of `layout`. Returns the state and the first logits, `[1, vocabulary]`.
+    /// `features` are as in [`Vlm::embed`].
+    ///
+    /// # Panics
+    /// When the layout has another number of segments than one, or contains images and `features` is None.
     pub(crate) fn decode(
         &self,
         layout: &PackedSequences,
@@ -336,14 +368,15 @@ impl Vlm {
         (decoding, logits)
     }
 
-    /// Calls `visitor` for every parameter in a fixed order.
+    /// Calls `visitor` for every parameter, adapters included, in the order image encoder, connector, decoder.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         self.vision.visit(visitor);
         self.connector.visit(visitor);
         self.decoder.visit(visitor);
     }
 
-    /// Returns every linear layer that can have an adapter, in a fixed order.
+    /// Returns every linear layer that can have an adapter, in the order image encoder, connector, decoder. The output
+    /// head is not among them.
     pub fn linears(&mut self) -> Vec<&mut Linear> {
         let mut linears = Vec::new();
         for layer in &mut self.vision.layers {

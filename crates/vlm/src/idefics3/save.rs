@@ -23,9 +23,10 @@ const COMPANIONS: [&str; 12] = [
     "merges.txt",
 ];
 
-/// Writes the model's weights without LoRA parameters to `folder/model.safetensors`, as f32 or bf16. A trained copy
-/// (`modules_to_save`) is written in place of its original. Configs, tokenizer and chat template are copied from the
-/// folder `base`; files that exist in `folder` are kept.
+/// Writes the model's weights without LoRA parameters to `folder/model.safetensors`, as f32 or, with `bf16`, rounded to
+/// bf16. `folder` must exist; an existing weight file is replaced. A trained copy (`modules_to_save`) is written in
+/// place of its original. Configs, tokenizer and chat template are copied from the folder `base`; such files that exist
+/// in `folder` are kept.
 ///
 /// # Errors
 /// When a file cannot be read or written.

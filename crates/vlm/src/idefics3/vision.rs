@@ -20,24 +20,36 @@ pub(crate) struct VisionTower {
     patch_weight: Parameter<4>,
     patch_bias: Parameter<1>,
     positions: Table,
+    /// Layers in order of computation.
     pub layers: Vec<VisionLayer>,
     final_norm: LayerNorm,
 }
 
+/// Image encoder layer: attention, then feed-forward, each after a normalisation and with a residual connection.
 #[derive(Clone, Debug)]
 pub(crate) struct VisionLayer {
     norm1: LayerNorm,
+    /// Projection to queries.
     pub q: Linear,
+    /// Projection to keys.
     pub k: Linear,
+    /// Projection to values.
     pub v: Linear,
+    /// Projection of the attention output to the hidden state.
     pub out: Linear,
     norm2: LayerNorm,
+    /// Projection into the feed-forward part.
     pub fc1: Linear,
+    /// Projection of the feed-forward part back to the hidden state.
     pub fc2: Linear,
     heads: usize,
 }
 
 impl VisionTower {
+    /// Reads the image encoder's weights from `source`.
+    ///
+    /// # Errors
+    /// When a tensor is missing, cannot be read, or has another shape than `config` requires.
     pub fn read(source: &mut dyn Source, config: &VisionConfig) -> Result<Self, WeightError> {
         let prefix = "model.vision_model";
         let (width, patch, channels) = (config.hidden_size, config.patch_size, config.num_channels);
@@ -88,8 +100,8 @@ impl VisionTower {
         }
     }
 
-    /// Layers and final norm of [`VisionTower::forward`] as blocks for gradient checkpointing, for
-    /// tiles without padding.
+    /// Returns layers and final norm of [`VisionTower::forward`] as blocks for gradient checkpointing. `plan` has one
+    /// sequence per tile, so the blocks serve tiles without padding.
     pub fn blocks<'a>(&'a self, plan: &'a Arc<AttentionPlan>) -> Vec<Block<'a>> {
         let layers = self.layers.iter();
         let layers = layers.map(|layer| -> Block<'a> { Box::new(move |x, pass| layer.forward(x, plan, pass)) });
@@ -120,6 +132,7 @@ impl VisionTower {
         x + self.positions.weight.read(pass).select(0, places)
     }
 
+    /// Calls `visitor` for every parameter, in a fixed order.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         visitor.visit(&format!("{}.weight", self.patch_name), &mut self.patch_weight);
         visitor.visit(&format!("{}.bias", self.patch_name), &mut self.patch_bias);

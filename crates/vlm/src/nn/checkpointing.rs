@@ -5,7 +5,7 @@ use burn::tensor::{Gradients, Tensor};
 
 use super::parameter::Pass;
 
-/// One block: a function from hidden states to hidden states.
+/// Function from hidden states to hidden states, both `[rows, features]`, for one block of the model.
 pub(crate) type Block<'a> = Box<dyn Fn(Tensor<2>, &Pass) -> Tensor<2> + 'a>;
 
 /// Blocks after their forward pass.
@@ -17,8 +17,9 @@ pub(crate) struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    /// Runs `blocks` on `x` one after the other and returns their output too. The pass has no autodiff graph, because
-    /// Burn frees a dropped graph only at the next backward pass.
+    /// Runs `blocks` on `x`, `[rows, features]`, one after the other. Returns the blocks with their stored inputs, and
+    /// the output of the last block, `[rows, features]` (gradient checkpointing, Chen et al. 2016, arXiv 1604.06174).
+    /// The output has no autodiff graph, because Burn frees a dropped graph only at the next backward pass.
     pub fn run(blocks: Vec<Block<'a>>, x: Tensor<2>, pass: &'a Pass) -> (Self, Tensor<2>) {
         let there = pass.without_gradients();
         let mut x = x.inner();
@@ -30,8 +31,9 @@ impl<'a> Blocks<'a> {
         (Self { blocks, inputs, pass }, x)
     }
 
-    /// Returns the gradient of the first block's input for the gradient `d_out` of the output. Gradients of the
-    /// parameters are added to `found`, one entry per block.
+    /// Computes each block again with gradients, from last to first. `d_out` is the gradient of the output of
+    /// [`Blocks::run`]. Appends the gradients of the parameters to `found`, one entry per block, and returns the
+    /// gradient of the first block's input.
     pub fn backward(self, mut d_out: Tensor<2>, found: &mut Vec<Gradients>) -> Tensor<2> {
         for (block, input) in self.blocks.into_iter().zip(self.inputs).rev() {
             let input = input.autodiff().require_grad();

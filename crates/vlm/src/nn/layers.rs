@@ -14,6 +14,7 @@ pub struct Linear {
     /// Weight, `[out, in]`.
     pub(crate) weight: Parameter<2>,
     bias: Option<Parameter<1>>,
+    /// LoRA adapter of the layer; None without one.
     pub(crate) adapter: Option<LoraLayer>,
 }
 
@@ -36,20 +37,21 @@ impl Linear {
         Ok(Self { name, weight, bias, adapter: None })
     }
 
-    /// Hugging Face module name, for example `model.text_model.layers.0.self_attn.q_proj`.
+    /// Returns the Hugging Face module name, for example `model.text_model.layers.0.self_attn.q_proj`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Sizes `[in, out]`.
+    /// Returns the sizes `[in, out]`, the reverse of the weight's shape.
     #[must_use]
     pub fn sides(&self) -> [usize; 2] {
         let shape = self.weight.shape();
         [shape[1], shape[0]]
     }
 
-    /// Output of the layer, `[tokens, out]`, for `x`, `[tokens, in]`.
+    /// Returns the output of the layer, `[tokens, out]`, for `x`, `[tokens, in]`. The adapter takes part if
+    /// `pass.adapters` is set.
     pub(crate) fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let (weight, bias) = (self.weight.weight(pass), self.bias.as_ref().map(|bias| bias.read(pass)));
         match self.adapter.as_ref().filter(|_| pass.adapters) {
@@ -58,6 +60,7 @@ impl Linear {
         }
     }
 
+    /// Calls `visitor` for weight, bias and adapter parameters, in this order.
     pub(crate) fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         visitor.visit(&format!("{}.weight", self.name), &mut self.weight);
         if let Some(bias) = &mut self.bias {
@@ -79,24 +82,30 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
+    /// Reads `name.weight` and `name.bias`, each `[width]`, from `source`. `epsilon` is added to the variance.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
     pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
         let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
         let bias = Parameter::frozen(source.vector(&format!("{name}.bias"), width)?);
         Ok(Self { name, gain, bias, epsilon })
     }
 
+    /// Returns the normalised rows of `x`, `[tokens, features]`.
     pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let learns = self.gain.learns_in(pass) || self.bias.learns_in(pass);
         stepwise_ops::layer_norm(x, self.gain.read(pass), self.bias.read(pass), self.epsilon, learns)
     }
 
+    /// Calls `visitor` for gain and bias.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         visitor.visit(&format!("{}.weight", self.name), &mut self.gain);
         visitor.visit(&format!("{}.bias", self.name), &mut self.bias);
     }
 }
 
-/// RMS normalisation with gain.
+/// RMS normalisation (Zhang and Sennrich 2019) with gain.
 #[derive(Clone, Debug)]
 pub(crate) struct RmsNorm {
     name: String,
@@ -105,21 +114,27 @@ pub(crate) struct RmsNorm {
 }
 
 impl RmsNorm {
+    /// Reads `name.weight`, `[width]`, from `source`. `epsilon` is added to the mean square.
+    ///
+    /// # Errors
+    /// When the tensor is missing or has another shape.
     pub fn read(source: &mut dyn Source, name: String, width: usize, epsilon: f32) -> Result<Self, WeightError> {
         let gain = Parameter::frozen(source.vector(&format!("{name}.weight"), width)?);
         Ok(Self { name, gain, epsilon })
     }
 
+    /// Returns the normalised rows of `x`, `[tokens, features]`.
     pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         stepwise_ops::rms_norm(x, self.gain.read(pass), self.epsilon, self.gain.learns_in(pass))
     }
 
+    /// Calls `visitor` for the gain.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         visitor.visit(&format!("{}.weight", self.name), &mut self.gain);
     }
 }
 
-/// Embedding table.
+/// Embedding table, or output head of the same form.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     name: String,
@@ -128,11 +143,16 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// Reads `name.weight`, `[rows, width]`, from `source`.
+    ///
+    /// # Errors
+    /// When the tensor is missing or has another shape.
     pub fn read(source: &mut dyn Source, name: String, [rows, width]: [usize; 2]) -> Result<Self, WeightError> {
         let weight = Parameter::frozen(source.matrix(&format!("{name}.weight"), [rows, width])?);
         Ok(Self { name, weight })
     }
 
+    /// Calls `visitor` for the table.
     pub fn visit(&mut self, visitor: &mut impl ParameterVisitor) {
         visitor.visit(&format!("{}.weight", self.name), &mut self.weight);
     }

@@ -11,13 +11,13 @@ use super::parameter::{Parameter, ParameterVisitor, Pass};
 /// LoRA adapter of one linear layer.
 #[derive(Clone, Debug)]
 pub struct LoraLayer {
-    /// `lora_A`, `[r, in]`.
+    /// Matrix `lora_A`, `[r, in]`.
     pub down: Parameter<2>,
-    /// `lora_B`, `[out, r]`.
+    /// Matrix `lora_B`, `[out, r]`.
     pub up: Parameter<2>,
-    /// Factor of the low-rank product: `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
+    /// Factor of the low-rank product: `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA (Kalajdzievski 2023).
     pub scale: f32,
-    /// Probability that an input value of `lora_A` is dropped in training.
+    /// Probability, at least 0 and below 1, that an input value of `lora_A` is dropped in training.
     pub dropout: f32,
     /// Initial product that PiSSA subtracts from the weight; None for other variants.
     pub initial: Option<Initial>,
@@ -38,24 +38,25 @@ pub struct Initial {
     pub up: Parameter<2>,
 }
 
-/// DoRA's magnitude vector.
+/// Magnitude vector of DoRA (Liu et al. 2024): the trained norm of each row of the adapted weight.
 #[derive(Clone, Debug)]
 pub struct Magnitude {
-    /// `lora_magnitude_vector`, `[out]`.
+    /// Vector `lora_magnitude_vector`, `[out]`.
     pub values: Parameter<1>,
     /// Sum of squares of each row of the weight without the adapter, `[out]`.
     squares: Tensor<1>,
 }
 
 impl Magnitude {
-    /// Magnitude of the frozen `weight` plus a newly initialised adapter, so that DoRA's rescaling starts at 1.
+    /// Creates the magnitude of the frozen `weight` plus a newly initialised adapter, so that DoRA's rescaling starts
+    /// at 1.
     pub(crate) fn fresh(weight: &Parameter<2>, down: &Tensor<2>, up: &Tensor<2>, scale: f32) -> Self {
         let squares = row_squares(weight.values());
         let norms = norms(&squares, weight.weight(&Pass::BASE), down.clone(), up.clone(), scale);
         Self { values: Parameter::learning(norms), squares }
     }
 
-    /// Magnitude with trained `values`, `[out]`, on the frozen `weight`.
+    /// Creates a magnitude with trained `values`, `[out]`, on the frozen `weight`.
     pub(crate) fn learned(weight: &Parameter<2>, values: Tensor<1>) -> Self {
         Self { values: Parameter::learning(values), squares: row_squares(weight.values()) }
     }
@@ -77,14 +78,14 @@ fn norms(squares: &Tensor<1>, weight: Weight, down: Tensor<2>, up: Tensor<2>, sc
 }
 
 impl LoraLayer {
-    /// Makes a plain, trainable adapter.
+    /// Makes a plain, trainable adapter from `lora_A`, `[r, in]`, and `lora_B`, `[out, r]`.
     pub(crate) fn plain(down: Tensor<2>, up: Tensor<2>, scale: f32, dropout: f32) -> Self {
         let (down, up) = (Parameter::learning(down), Parameter::learning(up));
         Self { down, up, scale, dropout, initial: None, magnitude: None }
     }
 
-    /// Output of the adapted layer, `[tokens, out]`, for `x`, `[tokens, in]`; `bias` is `[out]`. The layer's `name`
-    /// selects the dropout mask.
+    /// Returns the output of the adapted layer, `[tokens, out]`, for `x`, `[tokens, in]`; `bias` is `[out]`. The
+    /// layer's `name` selects the dropout mask.
     pub(crate) fn forward(
         &self,
         name: &str,
@@ -127,7 +128,8 @@ impl LoraLayer {
         }
     }
 
-    /// Returns `lora_A` and `lora_B` of an equivalent plain adapter. The magnitude of DoRA is not included.
+    /// Returns `lora_A` and `lora_B` of an equivalent plain adapter, with PiSSA's initial product as the second half of
+    /// the rank. The magnitude of DoRA is not included.
     pub(crate) fn joined(&self) -> (Tensor<2>, Tensor<2>) {
         let (down, up) = (self.down.values(), self.up.values());
         match &self.initial {
@@ -151,6 +153,7 @@ impl LoraLayer {
         }
     }
 
+    /// Calls `visitor` for the adapter's parameters. `name` is the module name.
     pub(crate) fn visit(&mut self, name: &str, visitor: &mut impl ParameterVisitor) {
         visitor.visit(&format!("{name}.lora_A.weight"), &mut self.down);
         visitor.visit(&format!("{name}.lora_B.weight"), &mut self.up);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Gradients, Shape, Tensor, TensorData};
 use stepwise_ops::{PackedWeight, Weight};
 
-/// A tensor of the model. A trainable parameter is a leaf of the autodiff graph; a frozen one has no graph.
+/// Tensor of the model. A trainable parameter is a leaf of the autodiff graph; a frozen one has no graph.
 #[derive(Clone, Debug)]
 pub struct Parameter<const D: usize> {
     value: Value<D>,
@@ -23,13 +23,14 @@ enum Value<const D: usize> {
 }
 
 impl Parameter<2> {
-    /// Makes a frozen weight of a linear layer, `[out, in]`, packed for products.
+    /// Makes a frozen weight of a linear layer, `[out, in]`, from a weight packed for products on the CPU.
     #[must_use]
     pub fn packed(weight: PackedWeight) -> Self {
         Value::Packed(Arc::new(weight)).into()
     }
 
-    /// Weight of a linear layer, `[out, in]`, as the forward pass uses it.
+    /// Returns the weight of a linear layer, `[out, in]`, as the forward pass uses it: packed, or as
+    /// in [`Parameter::read`].
     #[must_use]
     pub fn weight(&self, pass: &Pass) -> Weight {
         match self.taking_part(pass) {
@@ -58,32 +59,33 @@ impl<const D: usize> Value<D> {
 }
 
 impl<const D: usize> Parameter<D> {
-    /// Makes a frozen parameter.
+    /// Makes a frozen parameter. An autodiff graph of `value` is dropped.
     #[must_use]
     pub fn frozen(value: Tensor<D>) -> Self {
         Value::Tensor(value.inner()).into()
     }
 
-    /// Makes a trainable parameter.
+    /// Makes a trainable parameter. An autodiff graph of `value` is dropped; the parameter becomes a leaf of its own.
     #[must_use]
     pub fn learning(value: Tensor<D>) -> Self {
         Value::Tensor(value.inner().autodiff().require_grad()).into()
     }
 
-    /// Whether the parameter is trainable.
+    /// Returns whether the parameter is trainable.
     #[must_use]
     pub fn learns(&self) -> bool {
         matches!(&self.value, Value::Tensor(value) if value.is_require_grad())
     }
 
-    /// Whether the parameter is trainable and `pass` belongs to a training step. True also when the pass has no graph
-    /// because gradient checkpointing runs it again later.
+    /// Returns whether the parameter is trainable and `pass` belongs to a training step. True also when the pass has no
+    /// graph because gradient checkpointing runs it again later.
     #[must_use]
     pub fn learns_in(&self, pass: &Pass) -> bool {
         pass.dropout.is_some() && self.learns()
     }
 
-    /// Makes the parameter trainable or freezes it; the values stay.
+    /// Makes the parameter trainable (true) or frozen (false); the values stay. A packed weight that becomes trainable
+    /// is unpacked to f32 and stays a tensor afterwards.
     pub fn set_learning(&mut self, learns: bool) {
         if learns != self.learns() {
             let value = self.values();
@@ -91,7 +93,8 @@ impl<const D: usize> Parameter<D> {
         }
     }
 
-    /// Tensor as the forward pass uses it: with autodiff graph if the pass keeps gradients, else without.
+    /// Returns the tensor as the forward pass uses it: with autodiff graph if the pass keeps gradients, else without.
+    /// With `pass.adapters` unset, a parameter with a trained copy gives its original values.
     #[must_use]
     pub fn read(&self, pass: &Pass) -> Tensor<D> {
         match self.taking_part(pass) {
@@ -104,7 +107,7 @@ impl<const D: usize> Parameter<D> {
         self.original.as_ref().filter(|_| !pass.adapters).unwrap_or(&self.value)
     }
 
-    /// Current values without an autodiff graph; those of the trained copy if there is one.
+    /// Returns the current values in f32 without an autodiff graph; the values of the trained copy if there is one.
     #[must_use]
     pub fn values(&self) -> Tensor<D> {
         self.value.plain()
@@ -118,7 +121,7 @@ impl<const D: usize> Parameter<D> {
         self.original.get_or_insert(before);
     }
 
-    /// Whether a copy replaces the original values.
+    /// Returns whether a trained copy replaces the original values.
     pub(crate) fn is_beside(&self) -> bool {
         self.original.is_some()
     }
@@ -131,7 +134,7 @@ impl<const D: usize> Parameter<D> {
         }
     }
 
-    /// Shape of the values.
+    /// Returns the shape of the values.
     #[must_use]
     pub fn shape(&self) -> Shape {
         match &self.value {
@@ -140,7 +143,7 @@ impl<const D: usize> Parameter<D> {
         }
     }
 
-    /// Gradient of the parameter; None if it is frozen or did not take part in the pass.
+    /// Returns the gradient of the parameter; None if it is frozen or did not take part in the pass.
     #[must_use]
     pub fn gradient(&self, gradients: &Gradients) -> Option<Tensor<D>> {
         match &self.value {
@@ -149,42 +152,46 @@ impl<const D: usize> Parameter<D> {
         }
     }
 
-    /// Replaces the values; a trainable parameter stays trainable and a frozen one frozen.
+    /// Replaces the values in place; a trainable parameter stays trainable and a frozen one frozen. A packed weight
+    /// becomes a tensor. `value` has the same shape.
     pub fn replace(&mut self, value: Tensor<D>) {
         self.value = if self.learns() { Self::learning(value) } else { Self::frozen(value) }.value;
     }
 }
 
-/// Visitor of all parameters of a model in a fixed order.
+/// Visitor of all parameters of a model in a fixed order, for example with [`Vlm::visit`](crate::idefics3::Vlm::visit).
 pub trait ParameterVisitor {
-    /// Visits one parameter; `name` is its Hugging Face name, or for an adapter the module name plus a LoRA suffix.
+    /// Visits one parameter, which may be changed in place. `name` is its Hugging Face name. Parameters of adapters
+    /// have the module name with `.lora_A.weight`, `.lora_B.weight` or `.lora_magnitude_vector`; PiSSA's frozen initial
+    /// product has `.lora_A.initial` and `.lora_B.initial`.
     fn visit<const D: usize>(&mut self, name: &str, parameter: &mut Parameter<D>);
 }
 
-/// Settings of a forward pass.
+/// Settings of a forward pass: use of adapters, autodiff graph, and dropout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pass {
     /// Whether adapters and trained copies are used; without them the model equals its base.
     pub adapters: bool,
     /// Whether an autodiff graph is built.
     pub gradients: bool,
-    /// Seed of the dropout masks in a training step; None outside training.
+    /// Seed of the dropout masks in a training step; None outside training, where nothing is dropped.
     pub dropout: Option<u64>,
 }
 
 impl Pass {
-    /// Evaluation with adapters.
+    /// Evaluation with adapters, without gradients and dropout.
     pub const ANSWER: Self = Self { adapters: true, gradients: false, dropout: None };
-    /// Evaluation of the base model, without adapters.
+    /// Evaluation of the base model, without adapters, gradients and dropout.
     pub const BASE: Self = Self { adapters: false, gradients: false, dropout: None };
 
-    /// Training step with adapters, gradients, and dropout masks drawn from `key`.
+    /// Returns a training step with adapters, gradients, and dropout masks drawn from the seed `key`. Equal keys give
+    /// equal masks.
     #[must_use]
     pub fn training(key: u64) -> Self {
         Self { adapters: true, gradients: true, dropout: Some(key) }
     }
 
-    /// Same pass without an autodiff graph; the values are bit-identical.
+    /// Returns the same pass without an autodiff graph. The computed values are bit-identical.
     #[must_use]
     pub fn without_gradients(self) -> Self {
         Self { gradients: false, ..self }

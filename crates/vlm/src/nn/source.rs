@@ -13,7 +13,7 @@ pub enum WeightError {
     File {
         /// Path of the file.
         path: String,
-        /// Reason.
+        /// Error of the operating system.
         error: std::io::Error,
     },
     /// A file is missing, unreadable or malformed.
@@ -21,7 +21,7 @@ pub enum WeightError {
     Format {
         /// Path of the file or folder.
         path: String,
-        /// Problem and advice.
+        /// Problem, with advice after ` -> `.
         problem: String,
     },
     /// A tensor is missing.
@@ -50,25 +50,26 @@ pub enum WeightError {
     },
 }
 
-/// Source of a model's weights: a folder or a random seed.
+/// Source of a model's weights, such as a folder or a random seed.
 pub trait Source {
-    /// Returns the values of one tensor, row by row.
+    /// Returns the values of the tensor with the Hugging Face name `name`, row by row.
     ///
     /// # Errors
-    /// When the tensor is missing, cannot be read, or has another shape.
+    /// When the tensor is missing, cannot be read, or has another shape than `shape`.
     fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError>;
 
-    /// Device for the tensors.
+    /// Returns the device on which the tensors are made.
     fn device(&self) -> &Device;
 
-    /// Number format for frozen weights of linear layers on the CPU; other devices use f32.
+    /// Returns the number format for frozen weights of linear layers on the CPU; other devices use f32. The default
+    /// is f32.
     fn precision(&self) -> Precision {
         Precision::F32
     }
 }
 
 impl dyn Source + '_ {
-    /// Reads a vector.
+    /// Reads the vector with the Hugging Face name `name`, `[length]`.
     ///
     /// # Errors
     /// When [`Source::values`] fails.
@@ -76,7 +77,7 @@ impl dyn Source + '_ {
         self.tensor(name, [length])
     }
 
-    /// Reads a matrix, `[out, in]` as in PyTorch.
+    /// Reads the matrix with the Hugging Face name `name` and the shape `sides`, `[out, in]` as in PyTorch.
     ///
     /// # Errors
     /// When [`Source::values`] fails.
@@ -84,8 +85,8 @@ impl dyn Source + '_ {
         self.tensor(name, sides)
     }
 
-    /// Reads the frozen weight of a linear layer, `[out, in]` as in PyTorch: packed on the CPU, a tensor
-    /// on other devices.
+    /// Reads the frozen weight of a linear layer with the shape `sides`, `[out, in]` as in PyTorch: packed in
+    /// [`Source::precision`] on the CPU, an f32 tensor on other devices.
     ///
     /// # Errors
     /// When [`Source::values`] fails.
@@ -97,7 +98,8 @@ impl dyn Source + '_ {
         Ok(Parameter::packed(PackedWeight::new(&values, sides, self.precision())))
     }
 
-    /// Reads a convolution kernel, `[out, in, height, width]`.
+    /// Reads the convolution kernel with the Hugging Face name `name` and the shape `sides`,
+    /// `[out, in, height, width]`.
     ///
     /// # Errors
     /// When [`Source::values`] fails.

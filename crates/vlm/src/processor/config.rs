@@ -17,30 +17,31 @@ const TILES_A_SIDE: u32 = 32;
 /// Side length, in the form `{"longest_edge": N}` of `preprocessor_config.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LongestEdge {
-    /// Length of the longer side, in pixels.
+    /// Length of the longer side, in pixels; at least 1.
     pub longest_edge: u32,
 }
 
 /// Image preprocessing settings. Field names are those of `preprocessor_config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PixelConfig {
-    /// Whether large images are split into tiles.
+    /// Whether large images are split into tiles; true if absent in the file.
     pub do_image_splitting: bool,
     /// Length of the longer side after the first resize, in pixels.
     pub size: LongestEdge,
     /// Side of a square tile, in pixels.
     pub max_image_size: LongestEdge,
-    /// Resampling filter.
+    /// Resampling filter; Lanczos if absent in the file.
     pub resample: Resample,
     /// Factor that maps a byte to 0..1: 1/255.
     pub rescale_factor: f64,
-    /// Mean of each channel (R, G, B), subtracted in normalisation.
+    /// Mean of each channel (R, G, B) in 0..1, subtracted in normalisation; 0.5 if absent in the file.
     pub image_mean: [f64; 3],
-    /// Standard deviation of each channel (R, G, B), by which normalisation divides.
+    /// Standard deviation of each channel (R, G, B) in 0..1, above 0, by which normalisation divides; 0.5 if absent in
+    /// the file.
     pub image_std: [f64; 3],
 }
 
-/// A preprocessing setting that is missing, malformed or not supported.
+/// Error of a preprocessing setting that is missing, malformed or not supported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct ConfigError {
@@ -51,11 +52,12 @@ pub struct ConfigError {
 }
 
 impl PixelConfig {
-    /// Reads the settings from the object of `preprocessor_config.json`, or from `image_processor`
-    /// of `processor_config.json`.
+    /// Reads the settings from the object of `preprocessor_config.json`, or from `image_processor` of
+    /// `processor_config.json`. Absent fields take the defaults of transformers.
     ///
     /// # Errors
-    /// When a field is missing without a default, is malformed, or has an unsupported value.
+    /// When a field is missing without a default, is malformed, or has an unsupported value, or a tile is so small that
+    /// an image would have more than 32 tiles along a side.
     pub fn from_json(value: &Value) -> Result<Self, ConfigError> {
         // `do_pad` is ignored: padding batches images of different sizes, but here all tiles have one size.
         for switch in ["do_resize", "do_rescale", "do_normalize"] {

@@ -8,12 +8,12 @@ use super::image_tokens::{Expanded, IMAGE};
 use super::pixels::ImageGrid;
 use super::{Processor, ProcessorError};
 
-/// A tokenised conversation.
+/// Tokenised conversation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoded {
-    /// Token ids.
+    /// Token ids of the whole conversation, image tokens included.
     pub ids: Vec<u32>,
-    /// One span per tile of every image, in order of appearance.
+    /// One span per tile of every image, in order of appearance; empty without images.
     pub images: Vec<ImageSpan>,
     /// Whether each token is a target of the loss; as long as `ids`.
     pub supervised: Vec<bool>,
@@ -22,16 +22,16 @@ pub struct Encoded {
 /// Advice for a chat template that does not fit the model.
 const OWN_TEMPLATE: &str = "use the chat template from the folder of the model";
 
-/// A run of image tokens, whose embeddings are replaced by the features of one tile.
+/// Run of image tokens, whose embeddings are replaced by the features of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSpan {
-    /// Index of the first token.
+    /// Index of the first token in [`Encoded::ids`], from 0.
     pub start: usize,
-    /// Number of tokens.
+    /// Number of tokens, equal to the number of features per tile.
     pub len: usize,
-    /// Index of the image, in order of appearance in the conversation.
+    /// Index of the image, from 0, in order of appearance in the conversation.
     pub image: usize,
-    /// Index of the tile in its image.
+    /// Index of the tile in its image, from 0: the grid row by row, then the whole image.
     pub tile: usize,
 }
 
@@ -54,8 +54,9 @@ impl Processor {
         self.tokenise(&expanded, &supervised)
     }
 
-    /// Encodes `conversation` with its generation prompt, and each of `options` as the tokens that follow the prompt
-    /// when the option is the answer, without end tokens. Returns the prompt and the tokens of each option, in order.
+    /// Encodes `conversation`, which ends before the answer, with its generation prompt, and each of `options` as the
+    /// tokens that follow the prompt when the option is the answer, without end tokens. `grids` holds the tile grid of
+    /// each image. Returns the prompt and the tokens of each option, in order.
     ///
     /// # Errors
     /// Errors of [`Processor::encode`], and when an option is empty or the last token of the prompt would merge

@@ -17,14 +17,24 @@ const IMAGE_PROCESSORS: &[&str] = &["Idefics3ImageProcessor", "SmolVLMImageProce
 
 /// Parsed processor files.
 pub struct Read {
+    /// Tokenizer.
     pub tokens: Tokens,
+    /// Contents of `tokenizer.json`, for the digest of the processor.
     pub tokenizer_bytes: Vec<u8>,
+    /// Chat template.
     pub template: ChatTemplate,
+    /// Image preprocessing settings.
     pub pixels: PixelConfig,
+    /// Number of image tokens per tile.
     pub image_seq_len: usize,
+    /// Ids of the tokens that end an answer, sorted; empty if the folder names none.
     pub ends: Vec<u32>,
 }
 
+/// Reads and checks the processor files of a Hugging Face folder.
+///
+/// # Errors
+/// When a file is missing, malformed or too large, or has an unsupported setting.
 pub fn read(folder: &Path) -> Result<Read, ProcessorError> {
     let tokenizer_bytes = bytes(folder, "tokenizer.json")?;
     let tokens = Tokens::from_bytes(&tokenizer_bytes).map_err(|error| problem(folder, "tokenizer.json", error))?;

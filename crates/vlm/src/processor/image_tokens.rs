@@ -14,25 +14,27 @@ const GLOBAL: &str = "<global-img>";
 /// Token that ends a turn in the templates of Idefics3 and SmolVLM.
 pub const END_OF_UTTERANCE: &str = "<end_of_utterance>";
 
-/// Whether Idefics3 and SmolVLM use the token to structure turns and images, even if it is not marked as special.
+/// Returns whether Idefics3 and SmolVLM use the token to structure turns and images, even if it is not marked
+/// as special.
 pub fn is_structural(token: &str) -> bool {
     [IMAGE, FAKE, GLOBAL, END_OF_UTTERANCE].contains(&token) || token.starts_with("<row_")
 }
 
-/// A rendered conversation with its images expanded.
+/// Rendered conversation with its images expanded to image tokens.
 #[derive(Debug, Default)]
 pub struct Expanded {
     /// Text with all image tokens.
     pub text: String,
     /// For every tile: byte range of its placeholders in `text`, index of the image, index of the tile in the image.
+    /// Indices count from 0.
     pub tiles: Vec<(Range<usize>, usize, usize)>,
     /// For every piece of text between images: first byte in the rendered text, first byte in `text`.
     moves: Vec<(usize, usize)>,
 }
 
 impl Expanded {
-    /// Replaces each placeholder in `rendered` by the image tokens of its grid, with `image_seq_len` placeholders
-    /// per tile.
+    /// Replaces each placeholder in `rendered` by the image tokens of its grid, with `image_seq_len` placeholders per
+    /// tile. `grids` holds one grid per image, in order of appearance.
     ///
     /// # Errors
     /// When the number of placeholders differs from the number of grids, or only one side of a grid is 0.

@@ -29,7 +29,7 @@ use tokens::Tokens;
 /// Version in [`Processor::digest`]. Raise it whenever a change of this code gives other tokens or pixels for a folder.
 const PIPELINE_VERSION: u32 = 2;
 
-/// Error while a processor is loaded or an input is encoded.
+/// Errors of loading a processor and of encoding an input.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessorError {
     /// A file of the folder is missing, too large or malformed.
@@ -54,7 +54,8 @@ pub enum ProcessorError {
         /// Special token as written in the tokenizer.
         token: String,
     },
-    /// Images, supervised answers or options do not fit the rendered or tokenised conversation.
+    /// Images, supervised answers or options do not fit the rendered or tokenised conversation, as the
+    /// message describes.
     #[error("{0}")]
     Conversation(String),
 }
@@ -90,12 +91,14 @@ impl Processor {
         })
     }
 
-    /// Overrides whether large images are split into tiles; `None` restores the setting of the folder.
+    /// Sets whether large images are split into tiles: true splits, false gives each image one tile, None restores
+    /// `do_image_splitting` of the folder. The setting changes [`Processor::digest`].
     pub fn set_image_splitting(&mut self, splitting: Option<bool>) {
         self.splitting = splitting;
     }
 
-    /// Resizes an image and cuts it into tiles.
+    /// Resizes an image and cuts it into tiles, split or not according to [`Processor::set_image_splitting`] and
+    /// the folder.
     ///
     /// # Errors
     /// When the image has no pixels.
@@ -109,14 +112,14 @@ impl Processor {
         &self.pixels
     }
 
-    /// Number of image tokens per tile.
+    /// Returns the number of image tokens per tile.
     #[must_use]
     pub fn image_seq_len(&self) -> usize {
         self.image_seq_len
     }
 
-    /// Ids of the tokens that end an answer: `eos_token_id` of `generation_config.json` and
-    /// `<end_of_utterance>`. Sorted.
+    /// Returns the ids of the tokens that end an answer, sorted: `eos_token_id` of `generation_config.json` and
+    /// `<end_of_utterance>`. Empty if the folder has neither.
     #[must_use]
     pub fn ends(&self) -> &[u32] {
         &self.ends
@@ -147,19 +150,21 @@ impl Processor {
         self.tokens.largest_id()
     }
 
-    /// Returns the id of a token, or `None` if the vocabulary does not have it.
+    /// Returns the id of a token, for example `<image>`; None if the vocabulary does not have it.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<u32> {
         self.tokens.id(token)
     }
 
-    /// Decodes ids to text, without special tokens and surrounding white space.
+    /// Returns the text of token ids, without special tokens and surrounding white space. Empty when the ids cannot
+    /// be decoded.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         self.tokens.decode(ids)
     }
 
-    /// Decodes each id alone, special tokens included.
+    /// Returns the text of each id decoded alone, special tokens included. An id that cannot be decoded gives an
+    /// empty text.
     #[must_use]
     pub fn token_strings(&self, ids: &[u32]) -> Vec<String> {
         self.tokens.strings(ids)

@@ -8,7 +8,7 @@ pub use super::config::{LongestEdge, PixelConfig};
 use super::config::LONGEST_SIDE;
 use super::resize::resize;
 
-/// Tile grid of an image. Both sides are 0 for an unsplit image, which has the whole-image tile alone.
+/// Tile grid of an image. Both numbers are 0 for an unsplit image, which has the whole-image tile alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ImageGrid {
     /// Number of rows of tiles.
@@ -25,19 +25,19 @@ impl ImageGrid {
     }
 }
 
-/// An image cut into 8-bit tiles.
+/// Image cut into 8-bit tiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiles {
-    /// Tile grid.
+    /// Numbers of rows and columns of tiles.
     pub grid: ImageGrid,
     /// Side of a tile, in pixels.
     pub side: usize,
-    /// RGB values, `[tiles, 3, side, side]`: the grid row by row, then the whole image.
+    /// RGB values, `[tiles, 3, side, side]` row by row: the tiles of the grid row by row, then the whole image.
     pub bytes: Vec<u8>,
 }
 
 impl Tiles {
-    /// Returns the SHA-256 of one tile's bytes.
+    /// Returns the SHA-256 of the bytes of tile `tile`, counted from 0.
     ///
     /// # Panics
     /// When `tile` is out of range.
@@ -48,7 +48,7 @@ impl Tiles {
     }
 }
 
-/// An image with a side of 0 pixels.
+/// Error of an image with a side of 0 pixels.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the image is {width} x {height} pixels: both sides must be at least 1 -> replace the image")]
 pub struct PixelError {
@@ -59,7 +59,8 @@ pub struct PixelError {
 }
 
 impl PixelConfig {
-    /// Resizes `picture` and cuts it into tiles. `splitting` overrides `do_image_splitting`; `None` keeps it.
+    /// Resizes `picture` as Idefics3 does and cuts it into tiles. `splitting` overrides `do_image_splitting`; None
+    /// keeps it. A split image gets a tile of the whole image in addition.
     ///
     /// # Errors
     /// When the image has no pixels.
@@ -83,7 +84,7 @@ impl PixelConfig {
         Ok(cut(&whole, Some(&picture), side))
     }
 
-    /// Returns the tile grid of an image of this size, in pixels. `splitting` overrides `do_image_splitting`; `None`
+    /// Returns the tile grid of an image of `width` x `height` pixels. `splitting` overrides `do_image_splitting`; None
     /// keeps it. A side of 0 counts as 1.
     #[must_use]
     pub fn grid(&self, width: u32, height: u32, splitting: Option<bool>) -> ImageGrid {
@@ -98,8 +99,9 @@ impl PixelConfig {
         }
     }
 
-    /// Returns width and height after the first resize. The longer side is `size.longest_edge`; the other follows by the
-    /// aspect ratio, rounded up to an even number. Both are scaled down when the longer side exceeds [`LONGEST_SIDE`].
+    /// Returns width and height after the first resize. The longer side is `size.longest_edge`; the other
+    /// follows by the aspect ratio, rounded up to an even number. Both are scaled down when the longer side
+    /// exceeds [`LONGEST_SIDE`].
     fn first_size(&self, width: u32, height: u32) -> (u32, u32) {
         let longest = self.size.longest_edge;
         let ratio = f64::from(width) / f64::from(height);
@@ -126,8 +128,8 @@ impl PixelConfig {
         bytes.iter().map(|byte| table[usize::from(*byte)]).collect()
     }
 
-    /// Normalises values in 0..1 of tiles `[tiles, 3, side, side]` in place: subtracts the mean of each channel, and
-    /// divides by its standard deviation.
+    /// Normalises values in 0..1 of tiles, `[tiles, 3, side, side]`, in place: subtracts the mean of each channel, and
+    /// divides by its standard deviation. `side` is the side of a tile in pixels.
     pub fn normalise(&self, values: &mut [f32], side: usize) {
         for (plane, values) in values.chunks_mut(side * side).enumerate() {
             let (mean, std) = (self.image_mean[plane % 3] as f32, self.image_std[plane % 3] as f32);

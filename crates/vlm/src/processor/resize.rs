@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 /// Fraction bits of the weights: 32 bits less 8 for the pixel and 2 of headroom.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 
-/// Resampling filter, with Pillow's numbering.
+/// Resampling filter with its number in Pillow, which model folders use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8")]
 pub enum Resample {
-    /// 1: sinc windowed by a sinc, with three lobes.
+    /// Number 1: sinc windowed by a sinc, with three lobes.
     Lanczos,
-    /// 2: triangle filter.
+    /// Number 2: triangle filter.
     Bilinear,
-    /// 3: cubic convolution with a = -0.5.
+    /// Number 3: cubic convolution with a = -0.5 (Keys 1981).
     Bicubic,
 }
 
@@ -72,7 +72,8 @@ struct Window {
     weights: Vec<i32>,
 }
 
-/// Resizes `image` to `width` x `height` pixels. An image without pixels gives a black image.
+/// Returns `image` resized to `width` x `height` pixels with Pillow's arithmetic. An image without pixels gives a
+/// black image.
 #[must_use]
 pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Resample) -> RgbImage {
     if width == 0 || height == 0 || image.is_empty() {

@@ -13,7 +13,7 @@ const FUEL: u64 = 2_000_000;
 /// Most bytes of a template. Real templates have up to some ten thousand.
 const LONGEST: usize = 1 << 20;
 
-/// A compiled chat template.
+/// Compiled chat template.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     /// File of the template, for errors.
@@ -23,7 +23,7 @@ pub struct ChatTemplate {
     special_tokens: BTreeMap<String, String>,
 }
 
-/// A chat template that cannot be compiled or rendered.
+/// Error of a chat template that cannot be compiled or rendered.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: chat template: {problem} -> use the chat template of the model's own folder", file.display())]
 pub struct TemplateError {
@@ -62,20 +62,20 @@ impl ChatTemplate {
         Ok(Self { file: file.to_owned(), environment, source: source.to_owned(), special_tokens })
     }
 
-    /// Source text of the template.
+    /// Returns the source text of the template.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Special tokens by name, such as `bos_token`.
+    /// Returns the texts of special tokens by name, such as `bos_token`. Empty if the folder names none.
     #[must_use]
     pub fn special_tokens(&self) -> &BTreeMap<String, String> {
         &self.special_tokens
     }
 
-    /// Renders `messages` as text, followed by the generation prompt if `add_generation_prompt`. An image is rendered
-    /// as a placeholder.
+    /// Returns `messages` as text, followed by the generation prompt if `add_generation_prompt`. An image is rendered
+    /// as a placeholder, `<image>` in the templates of Idefics3 and SmolVLM.
     ///
     /// # Errors
     /// When the template raises an error, uses an unsupported filter, or exceeds the step limit.

@@ -9,12 +9,12 @@ use super::pixels::{ImageGrid, Tiles};
 use super::{Processor, ProcessorError};
 use crate::feature_cache::TileDigest;
 
-/// An image cut into tiles, with a digest per tile.
+/// Image cut into tiles, with a digest per tile, as the model and the feature cache take it.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Pixels of all tiles.
+    /// Pixels of all tiles, before normalisation.
     pub pixels: PreparedPixels,
-    /// Tile grid.
+    /// Numbers of rows and columns of tiles.
     pub grid: ImageGrid,
     /// Digest of each tile's pixels. Tiles with equal digests have equal image features.
     pub(crate) digests: Vec<TileDigest>,
@@ -23,15 +23,16 @@ pub struct Prepared {
 /// Pixels of a prepared image, before normalisation.
 #[derive(Clone, Debug)]
 pub enum PreparedPixels {
-    /// Bytes, as cut from an image file.
+    /// Bytes, as cut from an image file. Their features may be cached.
     Cut(Tiles),
-    /// Values in 0..1, `[tiles, 3, side, side]`, as an attack gives them. Empty for [`Prepared::outline`].
+    /// Values in 0..1, `[tiles, 3, side, side]`, as an attack gives them; their features are never cached. Empty
+    /// for [`Prepared::outline`].
     Unit(Arc<Vec<f32>>),
 }
 
 impl Prepared {
     /// Creates an image without pixels, for counting tokens and tiles only: the model cannot encode it. Images with
-    /// equal `name` and grid count as equal.
+    /// equal `name` and grid have equal digests.
     #[must_use]
     pub fn outline(grid: ImageGrid, name: &str) -> Self {
         let digest = |tile: usize| Sha256::digest(format!("{tile}:{name}")).into();
@@ -41,13 +42,13 @@ impl Prepared {
 }
 
 impl Processor {
-    /// Returns the tile grid of an image of this size, in pixels. A side of 0 counts as 1.
+    /// Returns the tile grid of an image of `width` x `height` pixels. A side of 0 counts as 1.
     #[must_use]
     pub fn grid(&self, width: u32, height: u32) -> ImageGrid {
         self.pixels().grid(width, height, self.splitting)
     }
 
-    /// Resizes an image, cuts it into tiles and digests them.
+    /// Resizes an image, cuts it into tiles and computes the digest of each tile.
     ///
     /// # Errors
     /// When the image has no pixels.
@@ -57,7 +58,8 @@ impl Processor {
         Ok(Prepared { grid: tiles.grid, digests, pixels: PreparedPixels::Cut(tiles) })
     }
 
-    /// Creates an image of grid `like` from the pixels `unit`, `[tiles, 3, side, side]` in 0..1.
+    /// Creates an image with the grid `like` from the pixels `unit`, `[tiles, 3, side, side]` in 0..1, for example
+    /// after an attack.
     ///
     /// # Errors
     /// When `unit` has another length than the tiles of the grid.
@@ -83,7 +85,7 @@ impl Processor {
         Ok(Prepared { grid: like, digests, pixels: PreparedPixels::Unit(Arc::new(unit)) })
     }
 
-    /// Number of values of one tile: `3 * side * side`.
+    /// Returns the number of values of one tile: `3 * side * side`.
     #[must_use]
     pub fn tile_size(&self) -> usize {
         3 * (self.pixels().max_image_size.longest_edge as usize).pow(2)

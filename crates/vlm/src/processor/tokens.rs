@@ -6,7 +6,7 @@ use tokenizers::Tokenizer;
 
 use super::image_tokens::{FAKE, IMAGE, is_structural};
 
-/// A byte-level tokenizer.
+/// Byte-level tokenizer of a model folder.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     tokenizer: Tokenizer,
@@ -18,10 +18,10 @@ pub struct Tokens {
     special: Vec<String>,
 }
 
-/// A tokenised text.
+/// Tokenised text.
 #[derive(Debug)]
 pub struct Tokenised {
-    /// Token ids.
+    /// Token ids, in the order of the text.
     pub ids: Vec<u32>,
     /// First byte of each token, followed by the length of the text.
     starts: Vec<usize>,
@@ -57,33 +57,34 @@ impl Tokens {
         Ok(Self { tokenizer, lengths, added, special })
     }
 
-    /// Returns a special token that `text` contains, or `None`.
+    /// Returns a special token that `text` contains, the first in sorted order; None if it contains none.
     pub fn special_in(&self, text: &str) -> Option<&str> {
         self.special.iter().map(String::as_str).find(|token| text.contains(token))
     }
 
-    /// Returns a special token that occurs in `a` and `b` with different counts, or `None`.
+    /// Returns the first special token, in sorted order, whose counts in `a` and `b` differ; None if all counts
+    /// are equal.
     pub fn unequal_special(&self, a: &str, b: &str) -> Option<&str> {
         let unequal = |token: &&str| a.matches(token).count() != b.matches(token).count();
         self.special.iter().map(String::as_str).find(unequal)
     }
 
-    /// Returns the id of a token, or `None` if the vocabulary does not have it.
+    /// Returns the id of a token; None if the vocabulary does not have it.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
     }
 
-    /// Returns the largest id of the vocabulary, added tokens included.
+    /// Returns the largest id of the vocabulary, added tokens included; 0 for an empty vocabulary.
     pub fn largest_id(&self) -> u32 {
         self.tokenizer.get_vocab(true).into_values().max().unwrap_or(0)
     }
 
-    /// Whether the vocabulary has a token of this id.
+    /// Returns whether the vocabulary has a token of this id, added tokens included.
     pub fn knows(&self, id: u32) -> bool {
         self.added.contains_key(&id) || self.tokenizer.id_to_token(id).is_some()
     }
 
-    /// Tokenises `text`.
+    /// Tokenises `text`, which may contain special tokens.
     ///
     /// # Errors
     /// When the tokenizer fails, or the tokens do not add up to the text.
@@ -116,20 +117,22 @@ impl Tokens {
         if at == text.len() { Ok(starts) } else { Err(not_byte_level("its tokens do not add up to the text")) }
     }
 
-    /// Decodes ids to text, without special tokens and surrounding white space.
+    /// Returns the text of token ids, without special tokens and surrounding white space. Empty when the ids cannot
+    /// be decoded.
     pub fn decode(&self, ids: &[u32]) -> String {
         self.tokenizer.decode(ids, true).unwrap_or_default().trim().to_owned()
     }
 
-    /// Decodes each id alone, special tokens included.
+    /// Returns the text of each id decoded alone, special tokens included, in the order of `ids`. An id that cannot be
+    /// decoded gives an empty text.
     pub fn strings(&self, ids: &[u32]) -> Vec<String> {
         ids.iter().map(|id| self.tokenizer.decode(&[*id], false).unwrap_or_default()).collect()
     }
 }
 
 impl Tokenised {
-    /// Returns the index of the token that starts at `byte` of the text, or `None`. The end of the text gives the
-    /// number of tokens.
+    /// Returns the index of the token that starts at `byte` of the text; None if no token starts there. The end of the
+    /// text gives the number of tokens.
     pub fn at(&self, byte: usize) -> Option<usize> {
         self.starts.binary_search(&byte).ok()
     }

@@ -12,7 +12,7 @@ use crate::nn::source::{Source, WeightError};
 pub struct RandomSource {
     /// Seed of all weights; equal seeds give equal models.
     pub seed: u64,
-    /// Device for the tensors.
+    /// Device on which the tensors are made.
     pub device: Device,
 }
 
@@ -45,7 +45,8 @@ fn deviation(name: &str, shape: &[usize]) -> f64 {
     }
 }
 
-/// Draws `count` values of a normal distribution with mean 0 and standard deviation `std` (Box and Muller 1958).
+/// Draws `count` values of a normal distribution with mean 0 and standard deviation `std` (Box and Muller 1958). Equal
+/// `seed` and `key` give equal values.
 pub(crate) fn normal(seed: u64, key: &[&str], count: usize, std: f64) -> Vec<f32> {
     let mut random = stream(seed, key);
     let mut uniform = move || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;

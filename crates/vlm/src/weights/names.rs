@@ -4,7 +4,7 @@
 //! checkpoints, before conversion to transformers, decoder and projection are directly under `model`, and embedding and
 //! head can be split into two tensors.
 
-/// Current name of the tensor `name`; a current name is returned unchanged.
+/// Returns the current name of the tensor `name`; a current name is returned unchanged.
 pub(super) fn current(name: &str) -> String {
     let after_model = name.strip_prefix("model.");
     let starts = |rest: &str, parts: &[&str]| parts.iter().any(|part| rest.starts_with(part));
@@ -16,7 +16,7 @@ pub(super) fn current(name: &str) -> String {
     }
 }
 
-/// Name of the tensor that can hold the last rows of tensor `name` in original checkpoints; None if `name`
+/// Returns the name of the tensor that can hold the last rows of tensor `name` in original checkpoints; None if `name`
 /// is never split.
 pub(super) fn split_off(name: &str) -> Option<&'static str> {
     match name {

@@ -12,7 +12,7 @@ use stepwise_ops::Precision;
 use super::names;
 use crate::nn::source::{Source, WeightError};
 
-/// Reads tensors by name from memory-mapped safetensors files.
+/// Reader of tensors by name from memory-mapped safetensors files. The files must not change while it exists.
 pub struct SafetensorsSource {
     files: Vec<(PathBuf, Mmap)>,
     /// For each tensor name the index of its file and its name in that file.
@@ -24,7 +24,7 @@ pub struct SafetensorsSource {
 
 impl SafetensorsSource {
     /// Opens the shards listed in `model.safetensors.index.json` of `folder`, or `model.safetensors` if there is no
-    /// index. Older tensor names are translated to the current ones.
+    /// index. Older tensor names are translated to the current ones of transformers. Tensors are made on `device`.
     ///
     /// # Errors
     /// When neither file exists, a file cannot be read or is malformed, the index lists a path outside the folder, or
@@ -63,7 +63,7 @@ impl SafetensorsSource {
         Self::open_as(&shards, device, names::current)
     }
 
-    /// Opens safetensors files; tensor names stay as they are in the files.
+    /// Opens safetensors files; tensor names stay as they are in the files. Tensors are made on `device`.
     ///
     /// # Errors
     /// When a file cannot be read or is malformed, or two files hold a tensor of the same name.
@@ -94,18 +94,19 @@ impl SafetensorsSource {
         Ok(Self { files, places, folder, device: device.clone(), precision: Precision::F32 })
     }
 
-    /// Sets the number format for frozen weights of linear layers on the CPU; the default is f32.
+    /// Returns the source with another number format for frozen weights of linear layers on the CPU; the default
+    /// is f32.
     #[must_use]
     pub fn held_in(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 
-    /// Names of all tensors, sorted.
+    /// Returns the names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.places.keys().map(String::as_str)
     }
 
-    /// Returns shape and values (row by row) of a tensor of any shape.
+    /// Returns shape and f32 values (row by row) of a tensor of any shape.
     ///
     /// # Errors
     /// When the tensor is missing or its type is not F32, F16 or BF16.
@@ -189,7 +190,8 @@ fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     }
 }
 
-/// Name most similar to `name` (Jaro-Winkler similarity above 0.8); None if there is none.
+/// Returns the name most similar to `name`, with a Jaro-Winkler similarity (Winkler 1990) above 0.8; None if there
+/// is none.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     names
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))

@@ -10,20 +10,20 @@ use safetensors::tensor::TensorView;
 
 use crate::nn::source::WeightError;
 
-/// A tensor to write.
+/// Tensor to write to a safetensors file.
 #[derive(Clone, Debug)]
 pub struct NamedTensor {
     /// Name in the file.
     pub name: String,
-    /// Shape.
+    /// Length of each dimension; the product is the number of values.
     pub shape: Vec<usize>,
     /// Values, row by row.
     pub values: Vec<f32>,
 }
 
-/// Writes `tensors` to `path` as f32, or with `bf16` rounded to the nearest bf16. The metadata is
-/// `format: pt`, which PyTorch tools expect. The file is written under a temporary name, synced, and renamed,
-/// so that it is never incomplete.
+/// Writes `tensors` to `path` as f32, or with `bf16` rounded to the nearest bf16. The folder must exist; an existing
+/// file is replaced. The metadata is `format: pt`, which PyTorch tools expect. The file is written under a temporary
+/// name beside `path`, synced, and renamed, so that it is never incomplete.
 ///
 /// # Errors
 /// When the file cannot be written, or a tensor's number of values does not match its shape.

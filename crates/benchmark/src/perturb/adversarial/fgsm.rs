@@ -13,11 +13,12 @@ use crate::perturb::{
 };
 use crate::rng::SuiteRng;
 
-/// Registry entry of `fgsm`.
+/// Registry entry of `fgsm`: one step along the sign of the model's own pixel gradient.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Fgsm>("fgsm", Purpose::Attack, "one step along the sign of the model's own pixel gradient");
 
-/// Perturbation and attack `fgsm`.
+/// Perturbation and attack `fgsm`: the fast gradient sign method, one step along the sign of the pixel gradient
+/// (Goodfellow, Shlens and Szegedy, 2015).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fgsm {

@@ -1,7 +1,8 @@
 //! Arithmetic of attacks within an L-infinity ball: a step along signs, then clipping to the range of pixels. Single
 //! precision and the order of operations match the usual tools to the last bit.
 
-/// Returns `eps_255 / 255` as the nearest single-precision number.
+/// Converts a size in 255ths of the full scale to a share of the full scale: the nearest single-precision number to
+/// `eps_255 / 255`.
 #[must_use]
 pub fn radius(eps_255: f64) -> f32 {
     (eps_255 / 255.0) as f32
@@ -19,15 +20,18 @@ pub fn sign(gradient: f32) -> f32 {
     }
 }
 
-/// Replaces every pixel with `clamp(pixel + size * direction, 0, 1)`.
+/// Replaces every pixel with `clamp(pixel + size * direction, 0, 1)`, in place. `size` is in shares of the full scale,
+/// and `directions` must give one value per pixel; pixels after the last direction stay as they are.
 pub fn step(pixels: &mut [f32], size: f32, directions: impl Iterator<Item = f32>) {
     for (pixel, direction) in pixels.iter_mut().zip(directions) {
         *pixel = (*pixel + size * direction).clamp(0.0, 1.0);
     }
 }
 
-/// Moves every pixel to `pixel + size * direction`, clips the difference from `origin` to `-radius..=radius`, and clips
-/// the resulting pixel to `0..=1`. This is the projected step of Madry et al. (2018).
+/// Moves every pixel, in place, to `pixel + size * direction`, clips the difference from `origin` to
+/// `-radius..=radius`, and clips the resulting pixel to `0..=1`. This is the projected step of Madry et al. (2018).
+/// `size` and `radius` are in shares of the full scale; `origin` holds the pixels before the attack. All sequences must
+/// have one value per pixel; pixels after the shortest one stay as they are.
 pub fn projected_step(
     pixels: &mut [f32],
     origin: &[f32],

@@ -18,15 +18,16 @@ use crate::perturb::{
 };
 use crate::rng::SuiteRng;
 
-/// Registry entry of `pgd`.
+/// Registry entry of `pgd`: many small steps along the model's own pixel gradient.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Pgd>("pgd", Purpose::Attack, "many small steps along the model's own pixel gradient");
 
-/// Registry entry of `transfer`.
+/// Registry entry of `transfer`: an attack made on the base and shown to the model.
 pub const TRANSFER: PerturbationKind =
     PerturbationKind::of::<Transfer>("transfer", Purpose::Attack, "an attack made on the base and shown to the model");
 
-/// Perturbation and attack `pgd`.
+/// Perturbation and attack `pgd`: projected gradient ascent from random starts in the L-infinity ball (Madry et al.,
+/// 2018).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pgd {
@@ -60,7 +61,8 @@ fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usi
     }
 }
 
-/// Perturbation and attack `transfer`: [`Pgd`] with the gradients of the surrogate.
+/// Perturbation and attack `transfer`: [`Pgd`] with the gradients of the surrogate, the other model that a run is given
+/// for this purpose. It has the same parameters as [`Pgd`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Transfer(Pgd);

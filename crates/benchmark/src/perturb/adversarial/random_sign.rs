@@ -14,7 +14,7 @@ use crate::perturb::{
 };
 use crate::rng::SuiteRng;
 
-/// Registry entry of `random_sign`.
+/// Registry entry of `random_sign`: a step of the same size along random signs.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<RandomSign>("random_sign", Purpose::Control, "a step of the same size along random signs");
 

@@ -10,8 +10,8 @@ use crate::model::{Model, ModelError, PixelGradient, PixelGrid, Query, QueryImag
 use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Attack, AttackGoal, AttackTarget, Perturbed, Scene, Skip};
 
-/// Returns the stored question with `attack` on its image. A targeted attack uses the same wrong answer
-/// as `hint_minus`.
+/// Returns the change that leaves the stored question as it is and puts `attack` on its image. For a targeted attack it
+/// also names the wrong answer that `hint_minus` names.
 ///
 /// # Errors
 /// Skips box answers, because many other boxes are as right as the stored one. A targeted attack also skips an item
@@ -27,11 +27,12 @@ pub fn attacked(scene: &Scene<'_>, attack: Arc<dyn Attack>) -> Result<Perturbed,
     Ok(Perturbed { named, attack: Some(attack), ..Perturbed::default() })
 }
 
-/// Returns the loss that the attack raises and its pixel gradient, one for each target. Both are negated for a targeted
-/// goal, whose objective is lowered. Each query shows the entry of `pixels` instead of its first image.
+/// Returns, for each target in order, the loss that the attack raises and its pixel gradient. Both are negated for a
+/// targeted goal, whose objective is lowered. `pixels` has one entry per target, which the query shows instead of its
+/// first image.
 ///
 /// # Errors
-/// Fails when the gradient source fails, or when it returns another number of gradients or gradients of another shape.
+/// When the gradient source fails, or when it returns another number of gradients or gradients of another shape.
 pub fn ascents(
     attack_goal: AttackGoal,
     targets: &[AttackTarget],

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::rng::SuiteRng;
 
-/// Registry entry of `blank`.
+/// Registry entry of `blank`: every image becomes grey, a mean colour, or noise.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(
     "blank",
     Purpose::EvidenceRemoved,
@@ -20,7 +20,7 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Blank>(
 /// Largest number of images in the mean colour.
 const SAMPLE: usize = 64;
 
-/// Perturbation `blank`.
+/// Perturbation `blank`: every image becomes grey, a mean colour, or noise.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Blank {

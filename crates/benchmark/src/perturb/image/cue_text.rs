@@ -25,19 +25,19 @@ worded_kind! {
     |given, scene| given.claiming(scene, right_answer(scene)?)
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/claims.toml`, from which the sentences are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/claims.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Sentence of one template.
+/// Sentence of one template of `cue_text_wrong` and `cue_text_true`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Claim about the marked area; contains `{answer}` once.
     pub claim: String,
 }
 
-/// Parameters of both kinds.
+/// Parameters of `cue_text_wrong` and `cue_text_true`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Claiming {

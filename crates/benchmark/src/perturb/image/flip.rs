@@ -10,14 +10,14 @@ use stepwise_data::case::{Answer, Case, Item, Laterality, Region, Shape};
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
-/// Registry entry of `flip`.
+/// Registry entry of `flip`: left and right are exchanged, and the right answer with them.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Flip>(
     "flip",
     Purpose::Attack,
     "left and right are exchanged, and the right answer with them",
 );
 
-/// Perturbation and edit `flip`.
+/// Perturbation and edit `flip`: mirrors the images horizontally, with their regions and the right answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flip {}

@@ -10,15 +10,15 @@ use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 use crate::perturb::support::templates::{Families, Library};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `no_image`.
+/// Registry entry of `no_image`: the question is asked without its images.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<NoImage>("no_image", Purpose::EvidenceRemoved, "the question is asked without its images")
         .worded(TEMPLATES_TOML);
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/declarations.toml`, from which the sentences are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/declarations.toml");
 
-/// Sentence of one template.
+/// Sentence of one template of `no_image`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Statement that there is no image, placed before the question.
@@ -27,7 +27,7 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Perturbation `no_image`.
+/// Perturbation `no_image`: leaves the images out of choices and yes/no questions.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NoImage {

@@ -31,7 +31,7 @@ const TILES: i64 = 8;
 /// Standard deviation of the blur at 100 percent, as a share of the region's shorter side.
 const STRONGEST_BLUR: f64 = 0.25;
 
-/// Parameters of both kinds.
+/// Parameters of `region_decay` and `random_decay`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decay {

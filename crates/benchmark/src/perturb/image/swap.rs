@@ -9,15 +9,15 @@ use crate::score::{fold, number_is_right, text_is_right};
 /// Relation between the right answers of two items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
-    /// The right answers are the same.
+    /// The right answers are the same (for numbers, within the tolerance).
     Same,
     /// The right answers differ.
     Other,
 }
 
 /// Shows the images of another patient's case with the same modality, the same number of images, and an item of the
-/// same category whose right answer is as `wanted`. The case is drawn, for `purpose`, among the items with the most
-/// similar question.
+/// same category whose right answer is as `wanted`. The case is drawn among the items with the most similar question;
+/// `purpose` names the random draw, so that two conditions draw independently.
 ///
 /// # Errors
 /// Skips box answers, and gives `nobody` as the reason when no case qualifies.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 
-/// Registry entry of `swap_far`.
+/// Registry entry of `swap_far`: images of a case of another modality.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<SwapFar>("swap_far", Purpose::EvidenceRemoved, "images of a case of another modality");
 

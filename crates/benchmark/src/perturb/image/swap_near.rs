@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::swap::{Agreement, swapped};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `swap_near`.
+/// Registry entry of `swap_near`: images of another patient, same modality and category, with another answer.
 pub const KIND: PerturbationKind = PerturbationKind::of::<SwapNear>(
     "swap_near",
     Purpose::EvidenceRemoved,

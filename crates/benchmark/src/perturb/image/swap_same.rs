@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::swap::{Agreement, swapped};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `swap_same`.
+/// Registry entry of `swap_same`: images of another patient, same modality and category, with the same answer.
 pub const KIND: PerturbationKind = PerturbationKind::of::<SwapSame>(
     "swap_same",
     Purpose::Control,

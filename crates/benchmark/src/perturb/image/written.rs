@@ -16,11 +16,11 @@ use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Edit, Perturbation, PerturbationKind, Perturbed, Purpose, Scene, ShownImages, Skip};
 use crate::score::fold;
 
-/// Registry entry of `written_wrong`, the attack.
+/// Registry entry of `written_wrong`, the attack: a wrong answer is written on the image.
 pub const WRONG: PerturbationKind =
     PerturbationKind::of::<WrittenWrong>("written_wrong", Purpose::Attack, "a wrong answer is written on the image");
 
-/// Registry entry of `written_unrelated`, the control.
+/// Registry entry of `written_unrelated`, the control: unrelated words are written on the image.
 pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>(
     "written_unrelated",
     Purpose::Control,
@@ -28,10 +28,10 @@ pub const UNRELATED: PerturbationKind = PerturbationKind::of::<WrittenUnrelated>
 )
 .worded(TEMPLATES_TOML);
 
-/// Change of a pixel under a letter of [`Contrast::Low`], in grey levels of 0 to 255.
+/// Change of a pixel value under a letter of [`Contrast::Low`], in grey levels of 0 to 255.
 pub const FAINT: u8 = 8;
 
-/// Text of the file with the unrelated words.
+/// Text of the file with the unrelated words, `recipes/suites/words.toml`.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/words.toml");
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
@@ -70,7 +70,7 @@ impl Default for Writing {
     }
 }
 
-/// Perturbation `written_wrong`.
+/// Perturbation `written_wrong`: writes a wrong option on the first image, beside the evidence.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct WrittenWrong(Writing);

@@ -7,7 +7,7 @@ use super::geometry::Rect;
 /// Evidence on one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// Index of the image in the case.
+    /// Index of the image in the case, from 0.
     pub image: usize,
     /// Rectangle of the whole image.
     pub frame: Rect,
@@ -21,8 +21,8 @@ pub struct Evidence {
     pub body: Option<Rect>,
 }
 
-/// Returns the evidence of `item`, one entry for each image with evidence. The gold regions of a box answer are
-/// evidence too.
+/// Returns the evidence of `item`, one entry for each image with evidence, in the order of the images; empty where the
+/// item has none. The gold regions of a box answer are evidence too. Regions outside their image are left out.
 #[must_use]
 pub fn evidence(case: &Case, item: &Item) -> Vec<Evidence> {
     let mut ids: Vec<&String> = item.evidence.iter().collect();
@@ -59,8 +59,8 @@ fn outline(shape: &Shape) -> Option<Vec<[f64; 2]>> {
 /// Rectangles on one image of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Marked {
-    /// Index of the image in the case.
+    /// Index of the image in the case, from 0.
     pub image: usize,
-    /// Rectangles in pixels of the image.
+    /// Rectangles in pixels of the image; they may overlap.
     pub rects: Vec<Rect>,
 }

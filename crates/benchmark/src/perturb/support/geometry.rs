@@ -17,20 +17,21 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// Returns the smallest whole-pixel rectangle around `[x0, y0, x1, y1]`.
+    /// Returns the smallest whole-pixel rectangle around `[x0, y0, x1, y1]`: left, top, right and bottom edge in
+    /// pixels.
     #[must_use]
     pub fn around(bounds: [f64; 4]) -> Self {
         let [x0, y0, x1, y1] = bounds;
         Self { x0: x0.floor() as i64, y0: y0.floor() as i64, x1: x1.ceil() as i64, y1: y1.ceil() as i64 }
     }
 
-    /// Returns the rectangle of a whole image.
+    /// Returns the rectangle of a whole image of this size in pixels.
     #[must_use]
     pub fn of_size(width: u32, height: u32) -> Self {
         Self { x0: 0, y0: 0, x1: i64::from(width), y1: i64::from(height) }
     }
 
-    /// Returns the rectangle grown by `by` pixels on every side.
+    /// Returns the rectangle grown by `by` pixels on every side, also beyond the image.
     #[must_use]
     pub fn grown(self, by: i64) -> Self {
         Self { x0: self.x0 - by, y0: self.y0 - by, x1: self.x1 + by, y1: self.y1 + by }
@@ -55,14 +56,14 @@ impl Rect {
         (self.x1 - self.x0).max(0) * (self.y1 - self.y0).max(0)
     }
 
-    /// Returns the four corners `[x, y]`, as a closed outline.
+    /// Returns the four corners `[x, y]` in pixels, from the upper left one clockwise, as a closed outline.
     #[must_use]
     pub fn corners(self) -> [[f64; 2]; 4] {
         let [x0, y0, x1, y1] = [self.x0, self.y0, self.x1, self.y1].map(|side| side as f64);
         [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
     }
 
-    /// Returns the pixels `(x, y)` that lie on `picture`.
+    /// Iterates over the pixels `(x, y)` of the rectangle that lie on `picture`, row by row.
     pub fn pixels_in(self, picture: &image::RgbImage) -> impl Iterator<Item = (u32, u32)> + use<> {
         let Self { x0, y0, x1, y1 } = self.clipped(Self::of_size(picture.width(), picture.height()));
         (y0..y1).flat_map(move |y| (x0..x1).map(move |x| (x as u32, y as u32)))
@@ -101,7 +102,8 @@ pub fn union_area(rects: &[Rect]) -> i64 {
 }
 
 /// Moves all `rects` by one random common offset, so that they lie within `within` and overlap no rectangle of `avoid`.
-/// Shape, area and aspect ratio stay the same. None when no such offset exists or `rects` is empty.
+/// Shape, area and aspect ratio stay the same. None when no such offset exists or `rects` is empty. The draws depend on
+/// `rng` alone.
 #[must_use]
 pub fn displaced(rects: &[Rect], avoid: &[Rect], within: Rect, rng: &mut impl Rng) -> Option<Vec<Rect>> {
     let first = *rects.first()?;

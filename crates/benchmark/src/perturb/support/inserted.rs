@@ -4,7 +4,8 @@ use stepwise_data::prompt::{InsertedText, Place, PromptOptions};
 
 use crate::perturb::{Named, Perturbed};
 
-/// The question with `text` added at `place`; `named` is the answer that the text names, if any.
+/// Returns the change that adds `text` to the question at `place`. `named` is the answer that the text names; None
+/// where it names none.
 pub fn inserted(place: Place, text: String, named: Option<Named>) -> Perturbed {
     let frame = PromptOptions { inserts: vec![InsertedText { place, text }], ..PromptOptions::default() };
     Perturbed { frame, named, ..Perturbed::default() }

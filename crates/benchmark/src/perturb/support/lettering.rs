@@ -2,7 +2,7 @@
 
 use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 
-/// Side of a glyph in font pixels.
+/// Side of a glyph of the built-in bitmap font, in font pixels.
 pub const CELL: usize = 8;
 
 /// A block of text in one size.
@@ -15,9 +15,9 @@ pub struct Lettering {
 }
 
 impl Lettering {
-    /// Lays out `text` in glyphs of at most `glyph` pixels, rounded down to a multiple of 8 and at least 8, on lines of
-    /// at most `width` pixels. Lines break between words. Glyphs shrink when a word does not fit on a line, and words
-    /// are broken when they do not fit at the smallest size.
+    /// Lays out `text` on lines of at most `width` pixels, in glyphs of at most `glyph` pixels, rounded down to a
+    /// multiple of 8 and at least 8. Lines break between words. Glyphs shrink when a word does not fit on a line, and
+    /// words are broken when they do not fit at the smallest size. An empty text gives no lines.
     #[must_use]
     pub fn set(text: &str, glyph: usize, width: usize) -> Self {
         let longest = text.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(1).max(1);
@@ -47,7 +47,8 @@ impl Lettering {
         (columns * CELL * self.scale, self.lines.len() * CELL * self.scale)
     }
 
-    /// Returns whether the pixel (`x`, `y`) of the block belongs to a letter's stroke.
+    /// Returns whether the pixel (`x`, `y`) of the block, counted from its upper left corner, belongs to a letter's
+    /// stroke. False outside the block.
     #[must_use]
     pub fn inked(&self, x: usize, y: usize) -> bool {
         let (x, y) = (x / self.scale, y / self.scale);

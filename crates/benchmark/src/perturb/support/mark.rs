@@ -15,7 +15,7 @@ pub struct Style {
     pub shape: Shape,
     /// Width of the line as a share of the image's shorter side; 0.008 by default. A line is at least 2 pixels wide.
     pub width: f64,
-    /// Colour as red, green and blue, 0 to 255.
+    /// Colour as red, green and blue, 0 to 255; `[255, 64, 64]` by default.
     pub colour: [u8; 3],
 }
 
@@ -89,9 +89,9 @@ impl Style {
         }
     }
 
-    /// Returns the mark of `rect` on an image of the size of `frame`. `outline` is the recorded outline, used by
-    /// contours. An arrow takes the first of eight directions, starting with number `way`, in which it stays on the
-    /// image and crosses no rectangle of `avoid`; without such a direction it takes `way`.
+    /// Returns the mark of `rect` on an image of the size of `frame`. `outline` is the recorded outline `[x, y]` in
+    /// pixels, used by contours only. An arrow takes the first of eight directions, starting with number `way` (from
+    /// 0), in which it stays on the image and crosses no rectangle of `avoid`; without such a direction it takes `way`.
     #[must_use]
     pub fn figure(&self, rect: Rect, outline: &[[f64; 2]], frame: Rect, avoid: &[Rect], way: usize) -> Figure {
         match self.shape {
@@ -136,7 +136,7 @@ fn middle(rect: Rect) -> [f64; 2] {
 /// Edit that draws marks on the images of a case.
 #[derive(Clone, Debug)]
 pub struct Marks {
-    /// Marks: index of the image in the case and the figure on it.
+    /// Marks to draw, in this order: index of the image in the case, from 0, and the figure on it.
     pub figures: Vec<(usize, Figure)>,
     /// Appearance of the marks.
     pub style: Style,

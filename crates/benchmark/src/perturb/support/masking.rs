@@ -27,7 +27,8 @@ impl Default for Masking {
 }
 
 impl Masking {
-    /// Returns the grown bounding boxes of the item's evidence, one entry for each image with evidence.
+    /// Returns the bounding boxes of the item's evidence, grown by `dilate` pixels and clipped to the image, one entry
+    /// for each image with evidence.
     ///
     /// # Errors
     /// Skips an item without evidence, and an item whose boxes take more than `max_area` of an image.
@@ -49,8 +50,8 @@ impl Masking {
             .collect()
     }
 
-    /// Returns rectangles of the same shape that overlap no evidence. For one item the position is the same for every
-    /// kind of mask with the same parameters.
+    /// Returns the rectangles of [`Masking::over_evidence`], moved within their image so that they overlap no evidence.
+    /// For one item the position is the same for every kind of mask with the same parameters.
     ///
     /// # Errors
     /// Skips the same items as [`Masking::over_evidence`], and an item whose image has no room for the shape.
@@ -72,7 +73,7 @@ impl Masking {
 /// Edit that covers rectangles with grey.
 #[derive(Clone, Debug)]
 pub struct Cover {
-    /// Rectangles to cover.
+    /// Rectangles to cover; an image without rectangles stays as it is.
     pub masks: Vec<Marked>,
     /// Grey level of the cover, 0 to 255.
     pub value: u8,
@@ -113,7 +114,7 @@ impl Edit for Keep {
     }
 }
 
-/// Returns the rectangles on the image with this index.
+/// Iterates over the rectangles of `masks` on the image with index `image` (from 0).
 pub fn rects(masks: &[Marked], image: usize) -> impl Iterator<Item = &Rect> {
     masks.iter().filter(move |mask| mask.image == image).flat_map(|mask| &mask.rects)
 }

@@ -23,7 +23,7 @@ pub struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    /// Builds the indices over `cases`.
+    /// Builds the indices over `cases`, whose ids must be unique.
     #[must_use]
     pub fn new(cases: &'a [Case]) -> Self {
         let mut order: Vec<usize> = (0..cases.len()).collect();
@@ -42,7 +42,7 @@ impl<'a> Pool<'a> {
         Self { cases, numbers, alike, modalities, far }
     }
 
-    /// Returns the index of the case with this id, or None when there is no such case.
+    /// Returns the index, from 0, of the case with this id; None when there is no such case.
     #[must_use]
     pub fn number(&self, case_id: &str) -> Option<usize> {
         self.numbers.get(case_id).copied()
@@ -55,7 +55,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Returns `(case, item)` indices of all items with the modality of `case` and the category of `item`, including
-    /// `item` itself, ordered by case id.
+    /// `item` itself, ordered by case id. Empty where the pool holds no such item.
     #[must_use]
     pub fn places(&self, case: &Case, item: &Item) -> &[(usize, usize)] {
         self.alike
@@ -78,7 +78,7 @@ impl<'a> Pool<'a> {
 
     /// Returns the index of the fixed partner of `case`: a case of another modality with the same number of images.
     /// Among the cases with the same number of images, no case is the partner of two others, unless more than half of
-    /// them have the same modality. None when all of them have the same modality.
+    /// them have the same modality. None when all of them have the same modality, and for a case outside the pool.
     #[must_use]
     pub fn far(&self, case: &Case) -> Option<usize> {
         self.far.get(case.case_id.as_str()).copied()

@@ -15,7 +15,7 @@ pub struct Raster {
 }
 
 impl Raster {
-    /// Converts an image.
+    /// Converts an image of bytes to floating point without scaling.
     #[must_use]
     pub fn of(picture: &RgbImage) -> Self {
         Self {
@@ -25,7 +25,7 @@ impl Raster {
         }
     }
 
-    /// Returns the image rounded and clipped to bytes.
+    /// Returns the image with every value rounded and clipped to bytes.
     #[must_use]
     pub fn picture(&self) -> RgbImage {
         RgbImage::from_fn(self.width as u32, self.height as u32, |x, y| {
@@ -45,14 +45,22 @@ impl Raster {
         Self { pixels, ..*self }
     }
 
-    /// Returns the pixel at (`x`, `y`), or the nearest pixel inside for a position outside the image.
+    /// Returns the pixel at column `x` and row `y`, counted from 0 at the upper left; for a position outside the image
+    /// the nearest pixel inside.
+    ///
+    /// # Panics
+    /// When the image is empty.
     #[must_use]
     pub fn at(&self, x: isize, y: isize) -> [f64; 3] {
         let clamp = |value: isize, side: usize| value.clamp(0, side as isize - 1) as usize;
         self.pixels[clamp(y, self.height) * self.width + clamp(x, self.width)]
     }
 
-    /// Returns the bilinear interpolation at (`x`, `y`). Pixel centres are at whole numbers.
+    /// Returns the bilinear interpolation at (`x`, `y`). Pixel centres are at whole numbers; positions outside repeat
+    /// the edge.
+    ///
+    /// # Panics
+    /// When the image is empty.
     #[must_use]
     pub fn between(&self, x: f64, y: f64) -> [f64; 3] {
         let (x0, y0) = (x.floor(), y.floor());
@@ -105,7 +113,8 @@ pub fn normal_kernel(sigma: f64, radius: usize) -> Vec<f64> {
     weights.into_iter().map(|weight| weight / sum).collect()
 }
 
-/// Returns the image with every channel value (0 to 255) replaced by `curve(value)`, rounded and clipped.
+/// Returns the image with every channel value (0 to 255) replaced by `curve(value)`, rounded and clipped. `curve` is
+/// called once for each of the 256 values.
 pub fn curved(picture: &RgbImage, curve: impl Fn(f64) -> f64) -> RgbImage {
     let table: Vec<u8> = (0..=255u8).map(|value| byte(curve(f64::from(value)))).collect();
     let mut changed = picture.clone();

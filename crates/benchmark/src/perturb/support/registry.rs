@@ -24,7 +24,7 @@ macro_rules! wrapped_perturbation {
 /// Defines a kind of condition without templates: `CONSTANT = Type(Parameters), "name", Purpose, "description", perturb`.
 macro_rules! plain_kind {
     ($constant:ident = $kind:ident($parameters:ty), $name:literal, $purpose:ident, $about:literal, $perturb:expr) => {
-        #[doc = concat!("Registry entry of `", $name, "`.")]
+        #[doc = concat!("Registry entry of `", $name, "`: ", $about, ".")]
         pub const $constant: $crate::perturb::PerturbationKind =
             $crate::perturb::PerturbationKind::of::<$kind>($name, $crate::perturb::Purpose::$purpose, $about);
 
@@ -36,7 +36,7 @@ macro_rules! plain_kind {
 /// `TEMPLATES_TOML`.
 macro_rules! worded_kind {
     ($constant:ident = $kind:ident($parameters:ty), $name:literal, $purpose:ident, $about:literal, $perturb:expr) => {
-        #[doc = concat!("Registry entry of `", $name, "`.")]
+        #[doc = concat!("Registry entry of `", $name, "`: ", $about, ".")]
         pub const $constant: $crate::perturb::PerturbationKind =
             $crate::perturb::PerturbationKind::of::<$kind>($name, $crate::perturb::Purpose::$purpose, $about)
                 .worded(TEMPLATES_TOML);

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use crate::perturb::{Scene, Skip};
 
-/// Name of the parameter that selects the split of templates; every kind with templates has it.
+/// Name of the parameter that selects the split of templates; every kind with templates has it, and [`Families`] lists
+/// its values.
 pub const FAMILIES: &str = "families";
 
 /// Split of a template family, that is, its permitted use.
@@ -23,7 +24,7 @@ pub enum Families {
 }
 
 impl Families {
-    /// All splits.
+    /// All splits, in the order training, validation, held out.
     pub const ALL: [Self; 3] = [Self::Training, Self::Validation, Self::HeldOut];
 
     /// Returns the name of the split in template and suite files.
@@ -90,13 +91,13 @@ impl<W> Library<W> {
         &self.templates
     }
 
-    /// Returns the sentences of all templates of one split.
+    /// Iterates over the sentences of all templates of one split, in the order of the file.
     pub fn of(&self, families: Families) -> impl Iterator<Item = &W> {
         self.templates.iter().filter(move |template| template.split == families).map(|template| &template.words)
     }
 
-    /// Draws a template for the item of `scene` and returns its sentences. Conditions with the same `purpose` and split
-    /// get the same template.
+    /// Draws a template of the split `families` for the item of `scene` and returns its sentences. Conditions with the
+    /// same `purpose`, which names the random draw, and the same split get the same template.
     ///
     /// # Errors
     /// Returns a [`Skip`] when the split has no templates.
@@ -106,8 +107,8 @@ impl<W> Library<W> {
     }
 }
 
-/// Returns `template` with every `{name}` replaced by its value. Values are not searched for gaps, and unknown gaps
-/// stay as they are.
+/// Returns `template` with every `{name}` replaced by its value. `gaps` holds pairs of name and value. Values are not
+/// searched for gaps, and unknown gaps stay as they are.
 #[must_use]
 pub fn fill(template: &str, gaps: &[(&str, &str)]) -> String {
     let mut filled = String::new();

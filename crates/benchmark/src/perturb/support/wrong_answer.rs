@@ -25,9 +25,10 @@ pub fn right_answer(scene: &Scene<'_>) -> Result<Named, Skip> {
     Ok(Named { text: gold_text(scene.case, scene.item), index })
 }
 
-/// Returns a wrong answer. For a choice it is the first wrong option that the case lists as confusable, otherwise a
-/// random wrong option. For yes/no it is the opposite, for a number half or double the value, and for text the answer
-/// of another patient to a question of the same category and modality.
+/// Returns a wrong answer, the same one at every epoch and in every condition. For a choice it is the first wrong
+/// option that the case lists as confusable, otherwise a random wrong option. For yes/no it is the opposite, for a
+/// number half or double the value or, where neither is wrong, a larger number, and for text the answer of another
+/// patient to a question of the same category and modality.
 ///
 /// # Errors
 /// Skips box answers and items without a wrong answer.

@@ -24,7 +24,7 @@ worded_kind! {
     |given, scene| given.saying(scene, |words| &words.neutral)
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/hedges.toml`, from which the prefaces are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hedges.toml");
 
 /// Sentences of one template: three prefaces of about the same length.
@@ -34,13 +34,13 @@ pub struct Words {
     pub low: String,
     /// Preface that raises confidence.
     pub high: String,
-    /// Preface that does neither.
+    /// Preface that neither weakens nor raises confidence.
     pub neutral: String,
 }
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Parameters of all three kinds.
+/// Parameters of `hedge_low`, `hedge_high` and `hedge_neutral`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hedging {

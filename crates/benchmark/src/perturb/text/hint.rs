@@ -37,10 +37,10 @@ worded_kind! {
     |given, scene| Ok(given.saying(given.template(scene)?.neutral.clone(), None))
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/hints.toml`, from which the sentences are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/hints.toml");
 
-/// Parameters of all three kinds.
+/// Parameters of `hint_plus`, `hint_minus` and `hint_zero`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hinting {
@@ -88,7 +88,8 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Returns the templates of one split and one speaker.
+/// Iterates over the built-in templates of one split and one speaker, in the order of the file; empty where there is
+/// none.
 pub fn templates(families: Families, persona: Persona) -> impl Iterator<Item = &'static Words> {
     LIBRARY.of(families).filter(move |words| words.persona == persona)
 }

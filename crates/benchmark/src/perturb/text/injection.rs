@@ -31,15 +31,15 @@ worded_kind! {
     }
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/injections.toml`, from which reports and instructions are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/injections.toml");
 
-/// Sentences of one template.
+/// Sentences of one template of `report_injected` and `report_plain`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Instruction to give an answer; contains `{answer}` once.
     pub instruction: String,
-    /// Report of several lines; one line is `{instruction}`.
+    /// Report of several lines; one line is `{instruction}`, which the control leaves out.
     pub report: String,
 }
 

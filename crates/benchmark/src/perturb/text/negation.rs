@@ -11,7 +11,7 @@ use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `negated_twin`.
+/// Registry entry of `negated_twin`: the recorded negated version of a yes/no question.
 pub const TWIN: PerturbationKind =
     PerturbationKind::of::<Twin>("negated_twin", Purpose::Attack, "the recorded negated version of a yes/no question");
 worded_kind! {
@@ -29,7 +29,7 @@ worded_kind! {
     }
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/negations.toml`, from which the questions are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/negations.toml");
 
 /// Sentences of one template: two questions about the answer to a yes/no question.
@@ -43,7 +43,7 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Perturbation `negated_twin`.
+/// Perturbation `negated_twin`: asks the negated yes/no question that the case records instead of the stored one.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Twin {}

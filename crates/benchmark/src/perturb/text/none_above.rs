@@ -37,13 +37,13 @@ worded_kind! {
     }
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/none_above.toml`, from which the added option is drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/none_above.toml");
 
-/// Wording of one template.
+/// Wording of one template of `nota_right` and `nota_wrong`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Text of the added option.
+    /// Text of the added option, such as "none of the above".
     pub option: String,
 }
 

@@ -11,7 +11,7 @@ use crate::perturb::support::registry::worded_kind;
 use crate::perturb::support::templates::{Library, Wording, fill};
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `paraphrase`.
+/// Registry entry of `paraphrase`: a recorded paraphrase of the question.
 pub const STORED: PerturbationKind =
     PerturbationKind::of::<Stored>("paraphrase", Purpose::Attack, "a recorded paraphrase of the question");
 worded_kind! {
@@ -22,10 +22,10 @@ worded_kind! {
     }
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/paraphrases.toml`, from which the wordings are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/paraphrases.toml");
 
-/// Sentences of one template.
+/// Sentence of one template of `reworded`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
     /// Sentence that ends with the question; contains `{question}` once.
@@ -34,11 +34,12 @@ pub struct Words {
 
 static LIBRARY: LazyLock<Library<Words>> = LazyLock::new(|| Library::built_in(TEMPLATES_TOML));
 
-/// Perturbation `paraphrase`.
+/// Perturbation `paraphrase`: asks in the words of a paraphrase that the case records.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stored {
-    /// Index of the recorded paraphrase, from 0. None draws one of them.
+    /// Index of the recorded paraphrase, from 0; items without this paraphrase are skipped. None draws one of the
+    /// recorded paraphrases.
     pub number: Option<usize>,
 }
 

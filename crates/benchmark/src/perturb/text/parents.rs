@@ -12,19 +12,19 @@ use stepwise_data::prompt::{ContextAnswer, PromptOptions, gold_text};
 use crate::perturb::support::wrong_answer::wrong_answer;
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Recall, Scene, Skip};
 
-/// Registry entry of `parents_gold`.
+/// Registry entry of `parents_gold`: the right answers to the questions it builds on are given.
 pub const GOLD: PerturbationKind = PerturbationKind::of::<Gold>(
     "parents_gold",
     Purpose::Assist,
     "the right answers to the questions it builds on are given",
 );
-/// Registry entry of `parents_predicted`.
+/// Registry entry of `parents_predicted`: the model's own answers to the questions it builds on are given.
 pub const PREDICTED: PerturbationKind = PerturbationKind::of::<Predicted>(
     "parents_predicted",
     Purpose::Assist,
     "the model's own answers to the questions it builds on are given",
 );
-/// Registry entry of `parents_wrong`.
+/// Registry entry of `parents_wrong`: the answers to the questions it builds on are given, one of them wrong.
 pub const WRONG: PerturbationKind = PerturbationKind::of::<Wrong>(
     "parents_wrong",
     Purpose::Attack,
@@ -42,7 +42,7 @@ pub enum Reach {
     Ancestors,
 }
 
-/// Perturbation `parents_gold`.
+/// Perturbation `parents_gold`: shows the right answers to the earlier questions as context.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gold {
@@ -50,18 +50,19 @@ pub struct Gold {
     pub reach: Reach,
 }
 
-/// Perturbation `parents_predicted`.
+/// Perturbation `parents_predicted`: shows the model's own clean answers to the earlier questions as context.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Predicted {
     /// Earlier questions that are given; direct parents by default.
     pub reach: Reach,
-    /// Clinical stages, 1 to 4, whose questions get the right answer instead of the model's own. The gain in accuracy
-    /// measures the cost of errors in these stages.
+    /// Clinical stages, 1 to 4, whose questions get the right answer instead of the model's own; empty by default. The
+    /// gain in accuracy measures the cost of errors in these stages.
     pub gold_stages: Vec<u8>,
 }
 
-/// Perturbation `parents_wrong`.
+/// Perturbation `parents_wrong`: shows the right answers to the earlier questions as context, one of them replaced by a
+/// wrong answer.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wrong {

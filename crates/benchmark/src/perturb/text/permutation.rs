@@ -10,11 +10,11 @@ use stepwise_data::prompt::PromptOptions;
 
 use crate::perturb::{Perturbation, PerturbationKind, Perturbed, Purpose, Scene, Skip};
 
-/// Registry entry of `permutation`.
+/// Registry entry of `permutation`: the options of a choice in another order.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Permutation>("permutation", Purpose::Attack, "the options of a choice in another order");
 
-/// Perturbation `permutation`.
+/// Perturbation `permutation`: shows the options of a choice in another order.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Permutation {
@@ -22,7 +22,8 @@ pub struct Permutation {
     /// with no more options than this number are skipped, so that conditions with 1, 2, ... use every rotation of a
     /// choice once.
     pub rotate: Option<NonZeroUsize>,
-    /// Number of the random order; conditions with different numbers draw independently.
+    /// Number of the random order, 0 by default; conditions with different numbers draw independently. Without effect
+    /// where `rotate` is given.
     pub draw: u32,
 }
 

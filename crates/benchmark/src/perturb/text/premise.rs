@@ -37,13 +37,14 @@ worded_kind! {
     }
 }
 
-/// Text of the template file.
+/// Text of the template file `recipes/suites/premises.toml`, from which premises and options are drawn.
 pub const TEMPLATES_TOML: &str = include_str!("../../../../../recipes/suites/premises.toml");
 
-/// Sentences of one template.
+/// Sentences of one template of `premise_false` and `premise_true`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Words {
-    /// Question with a premise; contains `{asked}`, `{answer}` and `{question}` once each.
+    /// Question with a premise; contains `{asked}` (the earlier question), `{answer}` (the presupposed answer to it)
+    /// and `{question}` (the item's own question) once each.
     pub premise: String,
     /// Option that rejects the premise.
     pub option: String,

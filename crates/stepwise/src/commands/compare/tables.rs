@@ -10,7 +10,8 @@ use crate::table::cell::{number, p_or_dash, p_value, signed, with_interval};
 
 const DIFFERENCE: &str = "B - A [95 % interval]";
 
-/// Makes all tables that have rows or notes, starting with the two sides.
+/// Makes all tables that have rows or notes, starting with the two sides: primary endpoints, conditions, stages, main
+/// results, effective robustness and retention.
 pub fn all(comparison: &Comparison) -> Vec<Table> {
     let tables = [
         sides(comparison),

@@ -5,7 +5,8 @@ use stepwise_benchmark::compat::CompatScore;
 use crate::table::Table;
 use crate::table::cell::{number, signed};
 
-/// Table of the scores by published scoring rules, next to the strict scores.
+/// Makes the table of the scores by published scoring rules, next to the strict scores; rules without a score are
+/// listed below with the reason.
 pub fn table(scores: &[CompatScore]) -> Table {
     let mut table = Table::new("published scoring rules", ["", "n", "as published", "n", "strict", "difference"]);
     for score in scores {

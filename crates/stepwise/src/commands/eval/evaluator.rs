@@ -15,7 +15,7 @@ use crate::progress::ConsoleProgress;
 
 /// Evaluates models and stores their answers.
 pub struct Evaluator<'a> {
-    /// Questions.
+    /// Questions of the suite about the cases.
     pub plan: &'a Plan<'a>,
     /// Images of the cases.
     pub images: &'a CaseImages,
@@ -23,19 +23,20 @@ pub struct Evaluator<'a> {
     pub out: Option<&'a Path>,
     /// Answer cache; None without a cache.
     pub cache: Option<AnswerCache>,
-    /// Stop request.
+    /// Request to stop the evaluation between two answers.
     pub interrupt: Interrupt,
-    /// Display.
+    /// Display of progress and messages.
     pub progress: ConsoleProgress,
 }
 
 impl Evaluator<'_> {
-    /// Evaluates `model`, called `name` in messages and in the folder `--out`. Transferred attacks are made on `surrogate`.
+    /// Evaluates `model`, called `name` in messages and in the folder `--out`, and stores its outcomes there.
+    /// Transferred attacks are made on `surrogate`; with None they are skipped.
     ///
     /// # Errors
     ///
-    /// [`Failure::Input`] when stored outcomes cannot be used; [`Failure::Run`] when the evaluation fails or a file cannot
-    /// be written; [`Failure::Interrupted`] when the user interrupts it.
+    /// [`Failure::Input`] when stored outcomes cannot be used; [`Failure::Run`] when the evaluation fails or a file
+    /// cannot be written; [`Failure::Interrupted`] when the user interrupts it.
     pub fn evaluate(
         &mut self,
         name: &str,

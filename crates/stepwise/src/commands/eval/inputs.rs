@@ -10,8 +10,8 @@ use stepwise_trainer::evaluation::suite::recipe_suite;
 use super::{Args, ScoringChoice};
 use crate::exit::Failure;
 
-/// Opens the answer cache. An unusable folder of `--cache` is an error; an unusable default folder only gives
-/// a warning. None without a cache.
+/// Opens the answer cache that the options select. An unusable folder of `--cache` is an error; an unusable default
+/// folder only gives a warning on stderr. None with `--no-cache`, without a default folder, or after that warning.
 ///
 /// # Errors
 ///
@@ -36,7 +36,8 @@ pub fn cache(args: &Args) -> Result<Option<AnswerCache>, Failure> {
     }
 }
 
-/// Cases to evaluate: from the command line, the recipe of the run, or 400 synthetic cases.
+/// Returns the cases to evaluate: from the command line, the recipe of the run, or 400 synthetic cases. `recipe` is
+/// None where the path belongs to no run.
 pub fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     let mut data = match recipe {
         Some(recipe) => recipe.data.clone(),
@@ -56,7 +57,8 @@ pub fn data(args: &Args, recipe: Option<&Recipe>) -> Data {
     data
 }
 
-/// Suite to evaluate, with the changes of the recipe and the command line.
+/// Loads the suite to evaluate, from the command line or the recipe (`fast` without both), with the answer form of the
+/// recipe and the scoring and case limit of the command line.
 ///
 /// # Errors
 ///

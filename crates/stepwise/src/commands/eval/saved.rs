@@ -31,8 +31,9 @@ pub struct SavedResults<'a> {
 }
 
 impl SavedResults<'_> {
-    /// Writes summaries, report and tables, and returns the path of the report. The report has worst cases only if
-    /// there is a base.
+    /// Writes summaries, report and tables into the folder `out`, which must exist, and returns the path of the report.
+    /// `of_base` is the evaluation of the base; with None the report has no comparison and no worst cases. `models`
+    /// re-create attacked images.
     ///
     /// # Errors
     ///

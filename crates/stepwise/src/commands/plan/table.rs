@@ -6,8 +6,8 @@ use stepwise_trainer::preflight::plan_summary::{PhaseSummary, PlanSummary};
 
 use crate::table::aligned;
 
-/// Formats the phases with their training examples by stage, then the counts of examples that differ from the stored
-/// questions: by condition, context and blank images.
+/// Formats two tables as text: the phases with their training examples by stage, and the counts of examples that differ
+/// from the stored questions, by condition, context and blank images.
 pub fn text(plan_summary: &PlanSummary) -> String {
     let head = ["phase", "steps", "epochs", "rate", "stage 1", "stage 2", "stage 3", "stage 4", "examples"];
     let mut rows = vec![head.map(str::to_owned)];

@@ -22,6 +22,10 @@ pub enum Command {
 }
 
 /// Runs a subcommand of `study`.
+///
+/// # Errors
+///
+/// The failures of the subcommand.
 pub fn run(command: &Command) -> CommandResult {
     match command {
         Command::Run(args) => run::run(args),

@@ -7,15 +7,15 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `beam_hardening`.
+/// Registry entry of `beam_hardening` (CT): the middle of the image darker than its rim, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BeamHardening>>(
     "beam_hardening",
     Purpose::Attack,
     "CT: the middle of the image darker than its rim, five levels",
 );
 
-/// Corruption `beam_hardening`. Values at the centre fall to a tenth at full intensity. The loss falls with the square
-/// of the distance from the centre, to zero at the ellipse that touches the image's edges.
+/// Corruption `beam_hardening` of CT images. Values at the centre fall to a tenth at full intensity. The loss falls
+/// with the square of the distance from the centre, to zero at the ellipse that touches the image's edges.
 #[derive(Clone, Copy, Debug)]
 pub struct BeamHardening;
 

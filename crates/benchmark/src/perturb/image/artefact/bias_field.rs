@@ -8,7 +8,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `bias_field`.
+/// Registry entry of `bias_field` (MRI): brightness drifts smoothly over the image, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<BiasField>>(
     "bias_field",
     Purpose::Attack,

@@ -10,7 +10,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `exposure`.
+/// Registry entry of `exposure` (X-ray): underexposed, with counting noise in dense parts, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Exposure>>(
     "exposure",
     Purpose::Attack,

@@ -8,7 +8,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `ghost`.
+/// Registry entry of `ghost` (MRI): faint copies beside the body, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Ghost>>(
     "ghost",
     Purpose::Attack,

@@ -9,7 +9,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `grid_lines`.
+/// Registry entry of `grid_lines` (X-ray): lines of the anti-scatter grid, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GridLines>>(
     "grid_lines",
     Purpose::Attack,

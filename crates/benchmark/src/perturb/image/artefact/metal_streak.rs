@@ -9,7 +9,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `metal_streak`.
+/// Registry entry of `metal_streak` (CT): bright and dark streaks from a piece of metal, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MetalStreak>>(
     "metal_streak",
     Purpose::Attack,

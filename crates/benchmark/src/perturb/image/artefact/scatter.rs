@@ -8,7 +8,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `scatter`.
+/// Registry entry of `scatter` (X-ray): a veil of scattered radiation, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Scatter>>(
     "scatter",
     Purpose::Attack,

@@ -9,7 +9,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `specular`.
+/// Registry entry of `specular` (endoscopy and fundus): white highlights, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Specular>>(
     "specular",
     Purpose::Attack,

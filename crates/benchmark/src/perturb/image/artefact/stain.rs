@@ -10,7 +10,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `stain_shift`.
+/// Registry entry of `stain_shift` (histology): other amounts of haematoxylin and eosin, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<StainShift>>(
     "stain_shift",
     Purpose::Attack,
@@ -20,8 +20,8 @@ pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<StainShift>
 /// Absorption of red, green and blue by one unit of haematoxylin, eosin and a residual component.
 const STAINS: [[f64; 3]; 3] = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]];
 
-/// Corruption `stain_shift`. Each of the two amounts is multiplied by a random factor, at full intensity between 2 and
-/// 4 or between 1/4 and 1/2.
+/// Corruption `stain_shift` of histology images. The amounts of haematoxylin and eosin are each multiplied by a random
+/// factor, at full intensity between 2 and 4 or between 1/4 and 1/2.
 #[derive(Clone, Copy, Debug)]
 pub struct StainShift;
 

@@ -9,7 +9,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `acoustic_shadow`.
+/// Registry entry of `acoustic_shadow` (ultrasound): a dark shadow from a random depth downwards, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<AcousticShadow>>(
     "acoustic_shadow",
     Purpose::Attack,

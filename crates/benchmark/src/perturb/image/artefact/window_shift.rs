@@ -8,7 +8,7 @@ use crate::perturb::image::corruption::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `window_shift`.
+/// Registry entry of `window_shift` (CT and X-ray): a narrower and shifted intensity window, five levels.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<WindowShift>>(
     "window_shift",
     Purpose::Attack,

@@ -8,7 +8,7 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `brightness`.
+/// Registry entry of `brightness`: brighter or darker, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Brightness>>(
     "brightness",
     Purpose::Attack,

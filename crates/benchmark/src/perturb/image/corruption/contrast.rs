@@ -8,7 +8,7 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::{Raster, curved};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `contrast`.
+/// Registry entry of `contrast`: flatter or harsher, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Contrast>>(
     "contrast",
     Purpose::Attack,

@@ -7,7 +7,7 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `defocus_blur`.
+/// Registry entry of `defocus_blur`: out of focus: blurred over a disc, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<DefocusBlur>>(
     "defocus_blur",
     Purpose::Attack,

@@ -8,7 +8,7 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::curved;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gamma`.
+/// Registry entry of `gamma`: mid-tones lifted or lowered, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Gamma>>(
     "gamma",
     Purpose::Attack,

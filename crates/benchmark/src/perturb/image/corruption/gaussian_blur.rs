@@ -7,7 +7,7 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gaussian_blur`.
+/// Registry entry of `gaussian_blur`: blurred with a Gaussian, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianBlur>>(
     "gaussian_blur",
     Purpose::Attack,

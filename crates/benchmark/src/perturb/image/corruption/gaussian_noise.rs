@@ -8,7 +8,7 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::byte;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `gaussian_noise`.
+/// Registry entry of `gaussian_noise`: Gaussian noise on every pixel, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<GaussianNoise>>(
     "gaussian_noise",
     Purpose::Attack,

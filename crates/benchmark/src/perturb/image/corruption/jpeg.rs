@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `jpeg`.
+/// Registry entry of `jpeg`: JPEG of low quality, five levels of similarity.
 pub const KIND: PerturbationKind =
     PerturbationKind::of::<Calibrated<Jpeg>>("jpeg", Purpose::Attack, "JPEG of low quality, five levels of similarity");
 

@@ -35,9 +35,10 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Target of structural similarity at levels 1 to 5.
+/// Target of structural similarity (SSIM, 1 for identical images) at levels 1 to 5. The values are a choice of this
+/// benchmark.
 pub const TARGETS: [f64; 5] = [0.95, 0.85, 0.70, 0.55, 0.40];
-/// Half-width of a level's band of similarity around its target.
+/// Half-width of a level's band of similarity (SSIM) around its target.
 pub const TOLERANCE: f64 = 0.01;
 /// Largest number of intensities that the bisection tries, before the largest intensity.
 const TRIALS: usize = 14;
@@ -49,8 +50,9 @@ pub trait Corruption: Debug + Send + Sync + 'static {
     /// Modalities that the corruption applies to, in lower case without punctuation; empty means all.
     const MODALITIES: &'static [&'static str] = &[];
 
-    /// Makes all random draws once and returns a function from intensity to corrupted image. Intensity 0 changes
-    /// nothing and 1 is the strongest. Similarity with the original must fall, at least roughly, as intensity grows.
+    /// Makes all random draws once and returns a function from intensity to corrupted image. `site` tells where the
+    /// evidence lies, which local corruptions avoid. Intensity 0 changes nothing and 1 is the strongest. Similarity
+    /// with the original must fall, at least roughly, as intensity grows.
     fn of<'a>(picture: &'a RgbImage, site: &Site, rng: &mut ChaCha8Rng) -> Spoil<'a>;
 }
 
@@ -60,7 +62,8 @@ pub type Spoil<'a> = Box<dyn Fn(f64) -> RgbImage + 'a>;
 /// Information about an image other than its pixels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Site {
-    /// Evidence of all questions of the case on this image. A local corruption is placed away from it if possible.
+    /// Bounding rectangles, in pixels, of the evidence of all questions of the case on this image. A local corruption
+    /// is placed away from it if possible.
     pub evidence: Vec<Rect>,
 }
 

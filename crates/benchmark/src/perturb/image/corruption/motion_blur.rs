@@ -8,7 +8,7 @@ use super::{Calibrated, Corruption, Site, Spoil, blur_extent};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `motion_blur`.
+/// Registry entry of `motion_blur`: blurred along a line of random direction, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<MotionBlur>>(
     "motion_blur",
     Purpose::Attack,

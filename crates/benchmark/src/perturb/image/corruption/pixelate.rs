@@ -7,7 +7,7 @@ use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::support::raster::Raster;
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `pixelate`.
+/// Registry entry of `pixelate`: square blocks of one colour, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Pixelate>>(
     "pixelate",
     Purpose::Attack,

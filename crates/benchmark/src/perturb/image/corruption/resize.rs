@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `resize`.
+/// Registry entry of `resize`: made smaller and larger again, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<Resize>>(
     "resize",
     Purpose::Attack,

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `salt_pepper`.
+/// Registry entry of `salt_pepper`: single pixels black or white, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SaltPepper>>(
     "salt_pepper",
     Purpose::Attack,

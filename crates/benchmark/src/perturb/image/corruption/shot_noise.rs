@@ -7,7 +7,7 @@ use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `shot_noise`.
+/// Registry entry of `shot_noise`: counting noise of too few quanta, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<ShotNoise>>(
     "shot_noise",
     Purpose::Attack,

@@ -7,7 +7,7 @@ use super::gaussian_noise::{each, normals};
 use super::{Calibrated, Corruption, Site, Spoil};
 use crate::perturb::{PerturbationKind, Purpose};
 
-/// Registry entry of `speckle_noise`.
+/// Registry entry of `speckle_noise`: noise in proportion to brightness, five levels of similarity.
 pub const KIND: PerturbationKind = PerturbationKind::of::<Calibrated<SpeckleNoise>>(
     "speckle_noise",
     Purpose::Attack,

@@ -22,7 +22,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Prepares comparisons with `picture`.
+    /// Prepares comparisons with `picture`, which must not be empty.
     #[must_use]
     pub fn new(picture: &RgbImage) -> Self {
         let luma = Luma::of(picture);
@@ -34,7 +34,11 @@ impl Reference {
         Self { luma, kernel, mean, square }
     }
 
-    /// Returns the similarity with `picture`, which must have the same size as the reference; 1 for an identical image.
+    /// Returns the structural similarity with `picture`: 1 for an identical image, lower for other images and possibly
+    /// below 0.
+    ///
+    /// # Panics
+    /// May panic when `picture` has another size than the reference.
     #[must_use]
     pub fn ssim(&self, picture: &RgbImage) -> f64 {
         let other = Luma::of(picture);

@@ -8,7 +8,8 @@ use crate::table::Table;
 use crate::table::cell::{number, p_value, signed, with_interval};
 
 /// Makes the tables of the report: arms by primary endpoints, differences with tests, training budget, and effective
-/// robustness with its lines.
+/// robustness with its lines; the last two tables are left out where there are no lines or no line can be used. Titles
+/// of an unfinished study say so.
 pub fn all(summary: &StudySummary) -> Vec<Table> {
     let primary: Vec<(&String, &Endpoint)> =
         summary.endpoints.iter().filter(|(_, endpoint)| endpoint.primary).collect();
