@@ -303,19 +303,18 @@ impl<P: Policy> Model for Planted<'_, P> {
     }
 }
 
-/// Scores `said` with -0.1 per token and every other option with -5 per token; all NaN where `said` is not an option.
+/// Scores `said` with -0.1 and every other option with -5; all NaN where `said` is not an option.
 fn likelihoods(options: &[String], said: &str) -> Vec<OptionLikelihood> {
     let known = options.iter().any(|option| option == said);
     options
         .iter()
         .map(|option| {
-            let tokens = option.split_whitespace().count().max(1);
-            let each = match (known, option == said) {
+            let loglikelihood = match (known, option == said) {
                 (false, _) => f64::NAN,
                 (true, true) => -0.1,
                 (true, false) => -5.0,
             };
-            OptionLikelihood { loglikelihood: each * tokens as f64, tokens }
+            OptionLikelihood { loglikelihood, tokens: option.split_whitespace().count() + 1 }
         })
         .collect()
 }

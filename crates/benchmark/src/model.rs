@@ -35,7 +35,7 @@ pub struct PixelGrid {
 /// Kind of response that a query requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
-    /// Log-likelihood of each text as the assistant's whole answer.
+    /// Log-likelihood of each text as the assistant's whole answer: the text and the end of the turn.
     Options(Vec<String>),
     /// Text generated greedily.
     Generate {
@@ -61,12 +61,12 @@ pub struct Query {
     pub ask: Request,
 }
 
-/// Log-likelihood of one option.
+/// Log-likelihood of one option as the whole answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptionLikelihood {
-    /// Natural log-likelihood, summed over the option's tokens.
+    /// Natural log-likelihood, summed over the tokens of the option and the end of its turn.
     pub loglikelihood: f64,
-    /// Number of tokens summed.
+    /// Number of tokens summed, with the end of the turn.
     pub tokens: usize,
 }
 
@@ -83,14 +83,14 @@ pub enum Response {
 /// the right answer, or lowers the loss of the answer it targets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Objective {
-    /// `max over other options of log p(other) - log p(gold)`, each log-likelihood divided by its token count.
+    /// `max over other options of log p(other) - log p(gold)`, with the log-likelihoods of [`OptionLikelihood`].
     Margin {
         /// The options, as in [`Request::Options`].
         options: Vec<String>,
         /// Index of the right option.
         gold: usize,
     },
-    /// Mean negative log-likelihood over the tokens of an answer.
+    /// Negative log-likelihood of an answer, with the end of its turn.
     Nll {
         /// Text of the answer: the right answer, or the answer that a targeted attack aims at.
         target: String,

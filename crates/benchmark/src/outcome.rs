@@ -59,6 +59,10 @@ pub struct Outcome {
     /// Scores of the options, in stored order; empty where the answer was generated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<Score>,
+    /// Version of the rule that decided among scored options ([`crate::score::SCORING_VERSION`]); empty where text
+    /// was generated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scoring: String,
     /// Generated text; `None` where options were scored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
@@ -87,10 +91,10 @@ pub struct Outcome {
     pub attack: Option<AttackTrace>,
 }
 
-/// Values of an attack's objective, which tell a robust model from a model with masked gradients. Every value is per
-/// token and is the quantity that the attack raises: the lead of the likeliest wrong option over the right one, the
-/// negative log-likelihood of the right answer, or, for a targeted attack, the log-likelihood of the target. `None`
-/// where not finite.
+/// Values of an attack's objective, which tell a robust model from a model with masked gradients. Every value is in nats
+/// and is the quantity that the attack raises: the lead of the likeliest wrong option over the right one, the negative
+/// log-likelihood of the right answer, or, for a targeted attack, the log-likelihood of the target. `None` where not
+/// finite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttackTrace {
@@ -107,9 +111,9 @@ pub struct AttackTrace {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
-    /// Natural log-likelihood, summed over the tokens; `None` where not finite.
+    /// Natural log-likelihood, summed over the tokens of the option and the end of its turn; `None` where not finite.
     pub loglikelihood: Option<f64>,
-    /// Number of tokens summed.
+    /// Number of tokens summed, with the end of the turn.
     pub tokens: usize,
 }
 
@@ -134,8 +138,8 @@ impl Outcome {
         match (named.index, self.index, &self.answer) {
             (Some(named), Some(given), _) => named == given,
             (None, None, Some(answer)) => {
-                // A number has one canonical form, and text normalisation would remove its decimal point.
-                *answer == named.text || (answer.parse::<f64>().is_err() && *answer == fold(&named.text))
+                // Texts are stored normalised, numbers and boxes in one canonical form.
+                *answer == named.text || *answer == fold(&named.text)
             }
             _ => false,
         }

@@ -190,18 +190,15 @@ struct Wrong<'a> {
     clean: Option<&'a Outcome>,
 }
 
-/// Log-likelihood per token of the chosen option minus that of the right one; 0 where no option was chosen or scored.
+/// Log-likelihood of the chosen option minus the one of the right option; 0 where no option was chosen or scored.
 fn sureness(plan: &Plan<'_>, entry: PlanEntry, outcome: &Outcome) -> f64 {
-    let mean = |index: usize| {
-        let score = outcome.scores.get(index)?;
-        Some(score.loglikelihood? / score.tokens.max(1) as f64)
-    };
+    let score = |index: usize| outcome.scores.get(index)?.loglikelihood;
     let right = match &plan.item(entry).1.answer {
-        Answer::Choice { gold, .. } => gold.iter().filter_map(|&index| mean(index)).reduce(f64::max),
-        Answer::Yesno { gold, .. } => mean(usize::from(!gold)),
+        Answer::Choice { gold, .. } => gold.iter().filter_map(|&index| score(index)).reduce(f64::max),
+        Answer::Yesno { gold, .. } => score(usize::from(!gold)),
         _ => None,
     };
-    outcome.index.and_then(mean).zip(right).map_or(0.0, |(chosen, right)| chosen - right)
+    outcome.index.and_then(score).zip(right).map_or(0.0, |(chosen, right)| chosen - right)
 }
 
 fn show(

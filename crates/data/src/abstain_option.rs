@@ -2,19 +2,20 @@
 
 use rand::Rng;
 
+use crate::answer_text::fold;
 use crate::case::{Answer, Case};
 use crate::random::stream;
 
 /// Adds `words` as the abstain option, in place, to every choice of the case that has none. Other answers stay as they
 /// are.
 ///
-/// The option's place is drawn from case id and question id, so it is the same in every run, and the indices of right
-/// and confusable options are adjusted. When a choice already has an option with these words (compared without case and
-/// outer blanks), that option becomes the abstain option in its place, unless it is a right answer.
+/// The option's place is drawn from case id and question id, so it is the same in every run, and the indices of right and confusable options are
+/// adjusted. When a choice already has an option with these words (compared as answers are, by [`fold`]), that option
+/// becomes the abstain option in its place, unless it is a right answer.
 pub fn offer(case: &mut Case, words: &str) {
     for item in &mut case.chain {
         let Answer::Choice { options, gold, refusal: refusal @ None } = &mut item.answer else { continue };
-        if let Some(place) = options.iter().position(|option| option.trim().eq_ignore_ascii_case(words.trim())) {
+        if let Some(place) = options.iter().position(|option| fold(option) == fold(words)) {
             *refusal = (!gold.contains(&place)).then_some(place);
             continue;
         }

@@ -3,6 +3,7 @@
 pub mod io;
 
 pub mod abstain_option;
+pub mod answer_text;
 pub mod case;
 mod case_schema;
 pub mod check;

@@ -97,7 +97,8 @@ fn judged(summary: &Summary) -> String {
         "responses without a valid answer"
     };
     let how = summary.scoring.describe();
-    format!("scoring: {how}; parser {}; unparsed: {unparsed}, counted as wrong", summary.parser)
+    let versions = format!("versions {} and {}", summary.scoring_version, summary.parser);
+    format!("scoring: {how}; {versions}; unparsed: {unparsed}, counted as wrong")
 }
 
 /// Note on the primary endpoints and on the computation of p-values; None without a base.

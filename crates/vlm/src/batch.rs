@@ -64,8 +64,7 @@ impl Batch {
             .into_iter()
             .map(|(example, weight)| {
                 let encoded = processor.encode(&example.conversation, &example.grids(), false)?;
-                let places = encoded.supervised.iter().enumerate().filter(|(_, on)| **on);
-                let targets = places.map(|(index, _)| Target { index, weight }).collect();
+                let targets = encoded.targets().map(|index| Target { index, weight }).collect();
                 Ok(tiles.sequence(&encoded, &example.images, encoded.ids.clone(), targets))
             })
             .collect::<Result<Vec<_>, ProcessorError>>()?;
@@ -101,6 +100,14 @@ impl TileRef {
     pub fn digest(&self) -> TileDigest {
         self.prepared.digests[self.tile]
     }
+}
+
+/// Returns `prompt` followed by `answer`, a result of [`Processor::encode_options`], and the tokens of the answer as
+/// targets of weight 1.
+pub(crate) fn answered(prompt: &Encoded, answer: &[u32]) -> (Vec<u32>, Vec<Target>) {
+    let ids: Vec<u32> = prompt.ids.iter().chain(answer).copied().collect();
+    let targets = (prompt.ids.len()..ids.len()).map(|index| Target { index, weight: 1.0 }).collect();
+    (ids, targets)
 }
 
 /// Tiles of a batch, numbered in order of appearance. Equal tiles have one number unless `apart` is set.

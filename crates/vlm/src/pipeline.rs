@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 use stepwise_data::io::digest::hex;
 use stepwise_ops::Precision;
 
-use crate::batch::{Batch, EncodableExample, TileRef, TileSet};
+use crate::batch::{Batch, EncodableExample, TileRef, TileSet, answered};
 use crate::feature_cache::{FeatureCache, FeatureLimits};
 use crate::generate::{Generated, generate};
 use crate::idefics3::checkpointed::Seen;
 use crate::idefics3::{LoadError, ModelPart, Vlm};
 use crate::nn::parameter::{Parameter, ParameterVisitor, Pass};
-use crate::packed_sequences::{PackedSequences, Sequence, Target};
+use crate::packed_sequences::{PackedSequences, Sequence};
 use crate::processor::{Encoded, PreparedPixels, Processor, ProcessorError};
 
 /// Rows (tokens or patches) of one forward pass in inference: enough to use all cores, small enough for any memory.
@@ -44,12 +44,13 @@ pub enum PipelineError {
     NoGradient(&'static str),
 }
 
-/// Likelihood of an answer option after a prompt.
+/// Likelihood of an answer option as the whole answer of the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptionScore {
-    /// Tokens of the option when it follows the prompt, without end tokens.
+    /// Tokens of the option when it follows the prompt, with the end of its turn.
     pub token_ids: Vec<u32>,
-    /// Log-likelihood of the option in nats, summed over its tokens.
+    /// Log-likelihood in nats, summed over `token_ids`: the logarithm of the probability that the model answers with
+    /// this option and ends its turn.
     pub loglikelihood: f64,
 }
 
@@ -173,8 +174,8 @@ impl VlmPipeline {
     }
 
     /// Returns for every example the log-likelihood of each of its options, in the order given. Each element of `asked`
-    /// is an example, whose conversation ends before the answer, and the texts of its options. Equal prefixes and tiles
-    /// are computed once.
+    /// is an example, whose conversation ends before the answer, and the texts of its options. An option is scored with
+    /// the end of its turn, as training supervises it. Equal prefixes and tiles are computed once.
     ///
     /// # Errors
     /// Errors of [`Processor::encode_options`].
@@ -186,10 +187,10 @@ impl VlmPipeline {
         let mut scores = Vec::with_capacity(asked.len());
         let mut waiting = Scoring::default();
         for (example, options) in asked {
-            let (prompt, ends) = self.processor.encode_options(&example.conversation, &example.grids(), options)?;
-            waiting.push(&prompt, &ends, example);
+            let (prompt, answers) = self.processor.encode_options(&example.conversation, &example.grids(), options)?;
+            waiting.push(&prompt, &answers, example);
             scores.push(
-                ends.into_iter().map(|token_ids| OptionScore { token_ids, loglikelihood: 0.0 }).collect::<Vec<_>>(),
+                answers.into_iter().map(|token_ids| OptionScore { token_ids, loglikelihood: 0.0 }).collect::<Vec<_>>(),
             );
             if waiting.tokens >= ROWS_AT_ONCE * 4 {
                 self.settle(std::mem::take(&mut waiting), &mut scores, pass);
@@ -344,13 +345,12 @@ struct Scoring {
 }
 
 impl Scoring {
-    fn push(&mut self, prompt: &Encoded, ends: &[Vec<u32>], example: &EncodableExample) {
+    fn push(&mut self, prompt: &Encoded, answers: &[Vec<u32>], example: &EncodableExample) {
         self.examples += 1;
         self.tokens += prompt.ids.len();
-        for end in ends {
-            let ids: Vec<u32> = prompt.ids.iter().chain(end).copied().collect();
-            let targets = (prompt.ids.len()..ids.len()).map(|index| Target { index, weight: 1.0 }).collect();
-            self.tokens += end.len();
+        for answer in answers {
+            let (ids, targets) = answered(prompt, answer);
+            self.tokens += answer.len();
             self.sequences.push(self.tiles.sequence(prompt, &example.images, ids, targets));
         }
     }

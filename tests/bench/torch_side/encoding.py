@@ -53,10 +53,13 @@ class Encoder:
         return Question(prompt, answered[len(prompt) :])
 
     def option(self, record: Record, option: str) -> Question:
-        """`option` alone: how likely the end of the turn is says nothing about it."""
+        """`option` through the end of its turn, the tokens that training supervises."""
         question = self.question(record, option)
-        end = question.reply.index(self.tokenizer.convert_tokens_to_ids(self.end))
-        return Question(question.prompt, question.reply[:end])
+        return Question(question.prompt, self._supervised(question.reply))
+
+    def _supervised(self, reply: list[int]) -> list[int]:
+        end = self.tokenizer.convert_tokens_to_ids(self.end)
+        return reply[: reply.index(end) + 1]
 
     def _tokens(self, messages: list[dict], generation_prompt: bool) -> list[int]:
         text = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation_prompt)
@@ -65,14 +68,13 @@ class Encoder:
 
     def batch(self, questions: list[Question]) -> dict[str, torch.Tensor]:
         """Padded on the right to the longest; labels on the reply through the end of its turn."""
-        end = self.tokenizer.convert_tokens_to_ids(self.end)
         longest = max(len(question.prompt) + len(question.reply) for question in questions)
         ids = torch.full((len(questions), longest), self.tokenizer.pad_token_id)
         mask = torch.zeros_like(ids)
         labels = torch.full_like(ids, IGNORED)
         for row, question in enumerate(questions):
             start, tokens = len(question.prompt), question.prompt + question.reply
-            supervised = question.reply[: question.reply.index(end) + 1]
+            supervised = self._supervised(question.reply)
             ids[row, : len(tokens)] = torch.tensor(tokens)
             mask[row, : len(tokens)] = 1
             labels[row, start : start + len(supervised)] = torch.tensor(supervised)

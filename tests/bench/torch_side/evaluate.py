@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> dict:
         scores = scoring.score(asked, pixels)
         seconds = measure.now(device) - prepared
         prepare_seconds += prepared - before
-        answer = everything[asked.record].options[most_likely(scores, asked.options)]
+        answer = everything[asked.record].options[most_likely(scores)]
         rows.append((asked.record, answer, scores, [len(option) for option in asked.options], seconds))
     names = ("records", "answers", "log_likelihoods", "option_tokens", "seconds")
     columns = zip(*sorted(rows), strict=True)

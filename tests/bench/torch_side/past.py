@@ -28,10 +28,8 @@ class SharedPrefix:
             self.features = model.features(self.network, pixels)
             self.cache = DynamicCache(config=self.network.config)
         first = self._read(asked.prompt).expand(len(asked.options), -1, -1)
-        # An option's last token predicts nothing that is asked.
+        # An option's last token, the end of its turn, predicts nothing that is asked.
         inputs = [option[:-1] for option in asked.options]
-        if not any(inputs):
-            return log_likelihoods(first, asked.options)
         cache = copy.deepcopy(self.cache)
         cache.batch_repeat_interleave(len(inputs))
         rest = self.network(input_ids=padded(inputs, pixels.device), past_key_values=cache, use_cache=True).logits

@@ -15,7 +15,7 @@ class Asked:
     record: int
     image: Path
     prompt: list[int]
-    # Each option's tokens as they follow the prompt, without the end of the turn.
+    # Each option's tokens as they follow the prompt, through the end of the turn.
     options: list[list[int]]
 
 
@@ -39,7 +39,6 @@ def log_likelihoods(logits: torch.Tensor, options: list[list[int]]) -> list[floa
     ]
 
 
-def most_likely(scores: list[float], options: list[list[int]]) -> int:
-    """The largest log-likelihood a token wins, the first among equals."""
-    means = [score / len(option) for score, option in zip(scores, options, strict=True)]
-    return means.index(max(means))
+def most_likely(scores: list[float]) -> int:
+    """The largest log-likelihood wins, the first among equals."""
+    return scores.index(max(scores))

@@ -75,4 +75,5 @@ TINY = {
     },
 }
 
-OPTIONS = (" CT", " MRI", " X-ray")
+# The last option begins with another one: only the end of the turn tells the two apart.
+OPTIONS = (" CT", " MRI", " X-ray", " X-ray of the chest")

@@ -9,6 +9,8 @@ from transformers import Idefics3ImageProcessor, Idefics3Processor
 from . import pictures
 
 IGNORED = -100
+# Ends every turn in the chat template. It is supervised with the answer.
+END_OF_TURN = "<end_of_utterance>"
 
 
 @dataclass
@@ -72,7 +74,7 @@ def image_options(case: dict) -> dict:
 
 
 def supervised_labels(processor: Idefics3Processor, messages: list[dict], ids: torch.Tensor) -> torch.Tensor:
-    """Labels of each supervised answer, from the space after `Assistant:` through `<end_of_utterance>`."""
+    """Labels of each supervised answer, from the space after `Assistant:` through the end of its turn."""
     tokenizer = processor.tokenizer
     expanded = tokenizer.decode(ids[0], skip_special_tokens=False, clean_up_tokenization_spaces=False)
     again = tokenizer(expanded, return_offsets_mapping=True)
@@ -82,7 +84,7 @@ def supervised_labels(processor: Idefics3Processor, messages: list[dict], ids: t
     for message in messages:
         if not message["supervised"]:
             continue
-        reply = f" {message['content'][0]['text']}<end_of_utterance>"
+        reply = f" {message['content'][0]['text']}{END_OF_TURN}"
         start = expanded.index("Assistant:" + reply, cursor) + len("Assistant:")
         cursor = start + len(reply)
         for place, (first, last) in enumerate(again["offset_mapping"]):

@@ -3,7 +3,7 @@
 import torch
 from transformers import GenerationConfig, Idefics3ForConditionalGeneration
 
-from .encoding import Encoded
+from .encoding import END_OF_TURN, Encoded
 
 NEW_TOKENS = 12
 
@@ -77,10 +77,10 @@ def greedy(model: Idefics3ForConditionalGeneration, prompt: Encoded) -> dict:
 
 @torch.no_grad()
 def options(model: Idefics3ForConditionalGeneration, tokenizer, prompt: Encoded, texts: tuple[str, ...]) -> list[dict]:
-    """Returns the log-likelihood of each text after the generation prompt, summed over its tokens."""
+    """Returns the log-likelihood of each text with the end of its turn, summed over the tokens after the prompt."""
     scored = []
     for text in texts:
-        added = torch.tensor([tokenizer(text)["input_ids"]])
+        added = torch.tensor([tokenizer(text + END_OF_TURN)["input_ids"]])
         inputs = prompt.inputs()
         inputs["input_ids"] = torch.cat([prompt.input_ids, added], dim=1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])

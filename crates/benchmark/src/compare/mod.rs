@@ -162,8 +162,8 @@ fn key(outcome: &Outcome) -> Key<'_> {
 /// Compares `b` with `a`. `reference` holds the epochs to which the line of effective robustness is fitted.
 ///
 /// # Errors
-/// When the two sides answered no question in common, or when they disagree about the right answer, the group or the
-/// stage of a question.
+/// When the two sides answered no question in common, when they disagree about the right answer, the group or the stage
+/// of a question, or when the same rule decided their answers in two versions.
 pub fn compare(suite: &Suite, a: Side<'_>, b: Side<'_>, reference: &[Summary]) -> Result<Comparison, CompareError> {
     let (keys_a, keys_b): (BTreeSet<_>, BTreeSet<_>) =
         (a.outcomes.iter().map(key).collect(), b.outcomes.iter().map(key).collect());
@@ -252,17 +252,23 @@ fn condition_pair(condition: &ConditionSummary) -> Option<ConditionPair> {
     })
 }
 
-/// Checks that both sides have the same right answer, group and stage for the same question.
+/// Checks that both sides have the same right answer, group and stage for the same question, and that one version of
+/// the scoring or of the parser decided both answers.
 fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     let theirs: BTreeMap<Key<'_>, &Outcome> = b.iter().map(|outcome| (key(outcome), outcome)).collect();
     let mut problems: IndexMap<&str, (String, usize)> = IndexMap::new();
     for mine in a {
         let Some(other) = theirs.get(&key(mine)) else { continue };
-        let fields: [(&str, String, String); 3] = [
+        let mut fields: Vec<(&str, String, String)> = vec![
             ("gold", mine.gold.clone(), other.gold.clone()),
             ("group_id", mine.group_id.clone(), other.group_id.clone()),
             ("stage", mine.stage.to_string(), other.stage.to_string()),
         ];
+        for (field, version) in [("scoring", scoring as fn(&Outcome) -> Option<&str>), ("parser", parser)] {
+            if let (Some(own), Some(theirs)) = (version(mine), version(other)) {
+                fields.push((field, own.to_owned(), theirs.to_owned()));
+            }
+        }
         for (field, own, theirs) in fields.into_iter().filter(|(_, own, theirs)| own != theirs) {
             let (case, item, condition) = key(mine);
             let place = format!(
@@ -274,9 +280,28 @@ fn agree(a: &[Outcome], b: &[Outcome]) -> Result<(), CompareError> {
     if problems.is_empty() {
         return Ok(());
     }
-    let message = |(place, count): (String, usize)| {
+    let message = |(field, (place, count)): (&str, (String, usize))| {
         let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-        format!("{place}{more} -> compare outcomes of the same cases under the same suite")
+        let advice = match field {
+            "scoring" | "parser" => "evaluate both again with one version of Stepwise",
+            _ => "compare outcomes of the same cases under the same suite",
+        };
+        format!("{place}{more} -> {advice}")
     };
-    Err(CompareError::Disagree(problems.into_values().map(message).collect()))
+    Err(CompareError::Disagree(problems.into_iter().map(message).collect()))
+}
+
+/// Version of the rule that decided among scored options; None where no options were scored.
+fn scoring(outcome: &Outcome) -> Option<&str> {
+    match outcome.scoring.as_str() {
+        _ if outcome.scores.is_empty() => None,
+        // Outcomes of the first version do not name it.
+        "" => Some("options/1"),
+        version => Some(version),
+    }
+}
+
+/// Version of the parser of generated text; None where no text was parsed.
+fn parser(outcome: &Outcome) -> Option<&str> {
+    Some(outcome.parser.as_str()).filter(|version| !version.is_empty())
 }

@@ -155,18 +155,17 @@ fn raised(
     options: &[String],
     scores: &[OptionLikelihood],
 ) -> Option<f64> {
-    let rate = |score: &OptionLikelihood| score.loglikelihood / score.tokens as f64;
     match objective {
         Objective::Margin { gold, .. } => {
             let others = scores.iter().enumerate().filter(|(place, _)| place != gold);
-            let rival = others.map(|(_, score)| rate(score)).max_by(f64::total_cmp)?;
-            Some(rival - rate(scores.get(*gold)?))
+            let rival = others.map(|(_, score)| score.loglikelihood).max_by(f64::total_cmp)?;
+            Some(rival - scores.get(*gold)?.loglikelihood)
         }
         Objective::Nll { target } => {
-            let score = scores.get(options.iter().position(|option| option == target)?)?;
+            let score = scores.get(options.iter().position(|option| option == target)?)?.loglikelihood;
             Some(match attack_goal {
-                AttackGoal::FromGold => -rate(score),
-                AttackGoal::ToNamed => rate(score),
+                AttackGoal::FromGold => -score,
+                AttackGoal::ToNamed => score,
             })
         }
     }

@@ -7,9 +7,9 @@ use crate::model::Response;
 use crate::outcome::Outcome;
 use crate::perturb::Perturbed;
 use crate::plan::{Plan, PlanEntry};
-use crate::score;
 use crate::score::closeness::measure;
 use crate::score::parse::PARSER_VERSION;
+use crate::score::{self, SCORING_VERSION};
 
 /// Judges a response that another tool collected for `entry` and returns the outcome, without a key. None where the
 /// entry's condition does not apply to the item.
@@ -38,7 +38,7 @@ pub(super) fn outcome(
         }
         Response::Text(text) => (Vec::new(), Some(text.clone())),
     };
-    let parser = if text.is_some() { PARSER_VERSION } else { "" };
+    let (parser, scoring) = if text.is_some() { (PARSER_VERSION, "") } else { ("", SCORING_VERSION) };
     let mut outcome = Outcome {
         key: String::new(),
         case_id: case.case_id.clone(),
@@ -58,6 +58,7 @@ pub(super) fn outcome(
         named: perturbed.named.clone(),
         followed: false,
         scores,
+        scoring: scoring.to_owned(),
         reply: text,
         parser: parser.to_owned(),
         iou: judged.iou,

@@ -10,7 +10,7 @@ use crate::runner::options::Options;
 use crate::runner::recall::Said;
 use crate::runner::unanswerable::NO_SURROGATE;
 use crate::score::parse::PARSER_VERSION;
-use crate::score::{self, Scoring, letters};
+use crate::score::{self, SCORING_VERSION, Scoring, letters};
 
 /// An entry with its prompt, waiting for its response.
 pub(super) struct PendingQuery {
@@ -66,7 +66,7 @@ pub(super) fn prepare(
         hash.update(part.as_bytes());
     };
     let attack = attack.unwrap_or_default();
-    for part in [options.model, PARSER_VERSION, &case.case_id, &item.id, &edit, &attack] {
+    for part in [options.model, PARSER_VERSION, SCORING_VERSION, &case.case_id, &item.id, &edit, &attack] {
         add(part);
     }
     for shown_case in sources.into_iter().chain([shown_case]) {

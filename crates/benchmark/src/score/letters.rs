@@ -41,10 +41,10 @@ fn rotated(shown: &[usize], shift: usize) -> Vec<usize> {
     shown.iter().cycle().skip(shift).take(shown.len()).copied().collect()
 }
 
-/// Combines the responses to several orders into one: for each option, in the first order, the logarithm of its mean
-/// probability among the letters. `orders` and `replies` correspond by index; an order lists stored indices. Letters
-/// are compared by log-likelihood per token, and their probabilities within one order sum to 1. All scores are NaN
-/// where a response does not consist of one score per letter; there are no scores without orders.
+/// Combines the responses to several orders into one: for each option, in the order shown first, the logarithm of its
+/// mean probability among the letters. The probabilities of the letters, each with the end of its turn, sum to 1 within
+/// one order. All scores are NaN where a response does not consist of one score per letter; there are no scores
+/// without orders. `orders` and `replies` correspond by index; an order lists stored indices.
 #[must_use]
 pub fn averaged(orders: &[Vec<usize>], replies: &[Response]) -> Response {
     let Some(first) = orders.first() else { return Response::Options(Vec::new()) };
@@ -70,9 +70,8 @@ pub fn averaged(orders: &[Vec<usize>], replies: &[Response]) -> Response {
 }
 
 fn softmax(scores: &[OptionLikelihood]) -> Vec<f64> {
-    let rates: Vec<f64> = scores.iter().map(|score| score.loglikelihood / score.tokens.max(1) as f64).collect();
-    let largest = rates.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = rates.iter().map(|rate| (rate - largest).exp()).collect();
+    let largest = scores.iter().map(|score| score.loglikelihood).fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = scores.iter().map(|score| (score.loglikelihood - largest).exp()).collect();
     let total: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / total).collect()
 }

@@ -1,11 +1,19 @@
 //! From a response to a verdict: right, wrong, or unparsed.
 //!
-//! Choices and yes/no questions are decided by **option log-likelihood divided by the option's token count**: the
-//! option with the largest mean wins, the first shown one among equals. With [`Scoring::Letter`] a choice is decided by
-//! the probabilities of its letters, averaged over orders of the options; with [`Scoring::Generate`] all answers are
-//! generated and parsed. Numbers, texts and boxes are always generated greedily and parsed by the strict parser in
-//! [`parse`], which accepts a response as a whole or not at all. Unparsed counts as wrong for accuracy, and never as
-//! following a hint.
+//! Choices and yes/no questions are decided by the **log-likelihood of the option as the whole answer**, summed over its
+//! tokens and the end of its turn: the largest wins, the first shown one among equals. With [`Scoring::Letter`] a choice
+//! is decided by the probabilities of its letters, averaged over orders of the options; with [`Scoring::Generate`] all
+//! answers are generated and parsed. Numbers, texts and boxes are always generated greedily and parsed by the strict
+//! parser in [`parse`], which accepts a response as a whole or not at all. Unparsed counts as wrong for accuracy, and
+//! never as following a hint.
+//!
+//! The sum is not divided by a length. Because the end of the turn is scored, no option is the beginning of another, so
+//! the sums are log-probabilities of answers that exclude each other: the winner is the likeliest answer among the
+//! options, and an option with a probability above one half always wins. lm-evaluation-harness calls the sum `acc` (there
+//! without an end). Its `acc_norm` divides by the option's length, because its prompts do not show the options and a long
+//! option is only one of many wordings. Here the prompt shows the options. A mean per token would favour long options:
+//! once an option has begun, the model copies the rest with a probability near 1, and the copied tokens dilute the one
+//! token that decides. A mean would also halve the differences between letters, of which each has one token and its end.
 
 pub mod closeness;
 
@@ -22,11 +30,17 @@ pub mod words;
 
 pub use words::{fold, number_is_right, text_is_right};
 
+/// Version of the rule that decides among options. The version is part of every suite's digest and of every outcome's
+/// key, and it is stored in summaries and with every outcome whose options were scored. `options/2` adds the end of the
+/// turn and compares sums. `options/1` left the end out and compared means per token, so that an option which begins
+/// another one won.
+pub const SCORING_VERSION: &str = "options/2";
+
 /// Scoring method of choices and yes/no questions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scoring {
-    /// Largest option log-likelihood per token.
+    /// Largest log-likelihood of the option and the end of its turn.
     #[default]
     Loglikelihood,
     /// Choices by the probabilities of their letters, averaged over orders of the options; yes/no questions
@@ -42,12 +56,13 @@ impl Scoring {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Loglikelihood => {
-                "choice and yes/no: largest option log-likelihood per token; number, text and box: greedy generation read \
-                 by the strict parser"
+                "choice and yes/no: largest log-likelihood of the option and the end of its turn; number, text and box: \
+                 greedy generation read by the strict parser"
             }
             Self::Letter => {
                 "choice: largest probability of the option's letter, averaged over orders of the options; yes/no: largest \
-                 option log-likelihood per token; number, text and box: greedy generation read by the strict parser"
+                 log-likelihood of the option and the end of its turn; number, text and box: greedy generation read by \
+                 the strict parser"
             }
             Self::Generate => "greedy generation read by the strict parser",
         }
@@ -142,15 +157,14 @@ pub fn judge(case: &Case, item: &Item, prompt: &Prompt, form: AnswerForm, reply:
     }
 }
 
-/// Position of the largest log-likelihood per token, the first among equals. None where a score is NaN, or where there
-/// are not as many scores as options.
+/// Position of the largest log-likelihood, the first among equals. None where a score is NaN, or where there are not as
+/// many scores as options.
 fn most_likely(scores: &[OptionLikelihood], options: usize) -> Option<usize> {
-    let mean = |score: &OptionLikelihood| score.loglikelihood / score.tokens.max(1) as f64;
-    if scores.len() != options || scores.is_empty() || scores.iter().any(|score| mean(score).is_nan()) {
+    if scores.len() != options || scores.is_empty() || scores.iter().any(|score| score.loglikelihood.is_nan()) {
         return None;
     }
-    let best = scores.iter().map(mean).fold(f64::NEG_INFINITY, f64::max);
-    scores.iter().position(|score| mean(score) == best)
+    let best = scores.iter().map(|score| score.loglikelihood).fold(f64::NEG_INFINITY, f64::max);
+    scores.iter().position(|score| score.loglikelihood == best)
 }
 
 fn chosen(item: &Item, prompt: &Prompt, position: Option<usize>) -> Judged {
@@ -179,9 +193,10 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_per_token_decides_and_the_first_wins_a_draw() {
-        assert_eq!(most_likely(&scores(&[(-3.0, 1), (-4.0, 4), (-2.0, 1)]), 3), Some(1));
-        assert_eq!(most_likely(&scores(&[(-2.0, 1), (-4.0, 2)]), 2), Some(0));
+    fn the_sum_decides_whatever_the_length_and_the_first_wins_a_draw() {
+        // "no" is said with a probability of 0.6; the long option has 0.3, of which its first token takes all.
+        assert_eq!(most_likely(&scores(&[(0.3f64.ln(), 8), (0.6f64.ln(), 2)]), 2), Some(1));
+        assert_eq!(most_likely(&scores(&[(-3.0, 2), (-2.0, 9), (-2.0, 2)]), 3), Some(1));
         assert_eq!(most_likely(&scores(&[(f64::NEG_INFINITY, 1), (-4.0, 2)]), 2), Some(1));
     }
 

@@ -1,24 +1,27 @@
 //! The strict parser. A response counts as a whole: words around a number or a box make it unparsed, because guessing
 //! its meaning would score the parser and not the model.
 
+use stepwise_data::answer_text::canonical;
 use stepwise_data::case::Answer;
 use stepwise_data::prompt::{AnswerForm, BOX_GRID, Prompt, letter};
 
 use super::fold;
 
 /// Version of the rules in this file and of [`fold`]. The version is part of every suite's digest, and it is stored
-/// in summaries and with every parsed response. `parse/2` keeps signs such as `<` and `-`, which `parse/1` dropped
-/// as punctuation.
-pub const PARSER_VERSION: &str = "parse/2";
+/// in summaries and with every parsed response. `parse/3` keeps every sign that changes the meaning (`%`, `*`, `°`,
+/// arrows, the point of "1.5") and unifies spellings of the same characters. `parse/2` kept `<`, `+`, `-` and the like;
+/// `parse/1` dropped all signs as punctuation.
+pub const PARSER_VERSION: &str = "parse/3";
 
 /// Parses a number with or without `unit`, the unit of the question, and with or without a full stop at the end. None
 /// where the response is anything else, exponents and separators included.
 #[must_use]
 pub fn number(reply: &str, unit: Option<&str>) -> Option<f64> {
+    let reply = canonical(reply);
     let mut rest = reply.trim();
     rest = rest.strip_suffix('.').unwrap_or(rest);
-    if let Some(unit) = unit.filter(|unit| !unit.is_empty()) {
-        rest = rest.strip_suffix(unit).unwrap_or(rest).trim_end();
+    if let Some(unit) = unit.map(canonical).filter(|unit| !unit.is_empty()) {
+        rest = rest.strip_suffix(unit.as_str()).unwrap_or(rest).trim_end();
     }
     decimal(rest)
 }
@@ -27,6 +30,7 @@ pub fn number(reply: &str, unit: Option<&str>) -> Option<f64> {
 /// commas between them. None where the response is anything else, or where a box is off the image or has no area.
 #[must_use]
 pub fn boxes(reply: &str) -> Option<Vec<[f64; 4]>> {
+    let reply = canonical(reply);
     let mut rest = reply.trim();
     rest = rest.strip_suffix('.').unwrap_or(rest);
     let mut found = Vec::new();
@@ -97,6 +101,12 @@ mod tests {
         for reply in ["", "about 3", "3 cm", "3 4", "1e3", "inf", "NaN", "three", "1,000", ".", "1.2.3"] {
             assert_eq!(number(reply, Some("mm")), None, "{reply}");
         }
+        // Spellings of the same characters: a minus sign, full-width digits, a space that does not break, either mu.
+        for (reply, unit, value) in
+            [("\u{2212}2", "mm", -2.0), ("３.５ ㎜", "mm", 3.5), ("3\u{A0}mm", "mm", 3.0), ("12 µm", "μm", 12.0)]
+        {
+            assert_eq!(number(reply, Some(unit)), Some(value), "{reply}");
+        }
     }
 
     #[test]
@@ -136,6 +146,15 @@ mod tests {
         let shown = Prompt { options: vec!["<5 mm".into(), ">5 mm".into()], stored: vec![0, 1], ..prompt.clone() };
         let sized = |reply| option(reply, &shown, &sizes, AnswerForm::Text);
         assert_eq!(["< 5 mm", "B. >5 mm", "5 mm", "A. >5 mm"].map(sized), [Some(0), Some(1), None, None]);
+        let signed =
+            Answer::Choice { options: ["T2", "T2*", "-1.5"].map(Into::into).to_vec(), gold: vec![0], refusal: None };
+        let shown =
+            Prompt { options: ["T2", "T2*", "-1.5"].map(Into::into).to_vec(), stored: vec![0, 1, 2], ..prompt.clone() };
+        let told = |reply| option(reply, &shown, &signed, AnswerForm::Text);
+        assert_eq!(
+            ["t2.", "T2*", "**B. T2***", "(B) T2*", "A. T2*", "C. \u{2212}1.5", "1.5", "**A**"].map(told),
+            [Some(0), Some(1), Some(1), Some(1), None, Some(2), None, Some(0)]
+        );
         let yes_no = Prompt { options: vec!["yes".into(), "no".into()], stored: vec![0, 1], ..prompt };
         let said = |reply| option(reply, &yes_no, &Answer::Yesno { gold: true, pair_of: None }, AnswerForm::Text);
         assert_eq!(["Yes.", "NO", "Normal", "None", "a"].map(said), [Some(0), Some(1), None, None, None]);

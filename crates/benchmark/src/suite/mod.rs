@@ -11,7 +11,7 @@ pub use self::condition::Condition;
 use crate::perturb;
 use crate::perturb::kinds::kind;
 use crate::rng::SuiteRng;
-use crate::score::{Scoring, parse::PARSER_VERSION};
+use crate::score::{SCORING_VERSION, Scoring, parse::PARSER_VERSION};
 use crate::subset::Subset;
 
 pub(crate) mod condition;
@@ -119,6 +119,7 @@ impl Suite {
         };
         add(PROMPT_VERSION);
         add(PARSER_VERSION);
+        add(SCORING_VERSION);
         // Primary endpoints are adjusted together, so they belong to the digest; their order does not matter.
         self.primary.iter().collect::<BTreeSet<_>>().into_iter().for_each(|id| add(id));
         add(&format!(

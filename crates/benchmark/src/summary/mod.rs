@@ -13,8 +13,8 @@ use crate::metrics::fake_robustness::{self, Check};
 use crate::metrics::{Better, Crossing, OutcomeTable};
 use crate::outcome::Outcome;
 use crate::perturb::Purpose;
-use crate::score::Scoring;
 use crate::score::parse::PARSER_VERSION;
+use crate::score::{SCORING_VERSION, Scoring};
 use crate::stats::{FEWEST_CLUSTERS, Inference};
 use crate::suite::{Suite, SuiteName};
 
@@ -35,6 +35,9 @@ pub struct Summary {
     pub suite: SuiteName,
     /// How choices and yes/no questions were scored.
     pub scoring: Scoring,
+    /// Version of the rule that decides among scored options.
+    #[serde(default)]
+    pub scoring_version: String,
     /// Version of the parser of generated text.
     #[serde(default)]
     pub parser: String,
@@ -268,6 +271,7 @@ impl Summary {
             schema: SCHEMA.to_owned(),
             suite: suite.into(),
             scoring: suite.scoring,
+            scoring_version: SCORING_VERSION.to_owned(),
             parser: PARSER_VERSION.to_owned(),
             cases,
             max_cases: suite.max_cases,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::Files;
+use crate::answer_text::fold;
 use crate::case::{Answer, Case, Item, Split};
 use crate::dataset::Dataset;
 use crate::dhash::{parse_phash, phash};
@@ -92,14 +93,14 @@ fn near_duplicates(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
 /// Finds questions whose right answer contradicts the answer of an earlier question with the same images and wording.
 /// Returns the indices of both cases and the index of the question in the later case.
 fn contradictions(dataset: &Dataset) -> Vec<(usize, usize, usize)> {
-    /// Digests of the images, and the wording.
-    type Question<'a> = (Vec<&'a str>, &'a str);
+    /// Digests of the images, and the normalised wording.
+    type Question<'a> = (Vec<&'a str>, String);
     let mut asked: BTreeMap<Question, Vec<(usize, &Item)>> = BTreeMap::new();
     let mut found = Vec::new();
     for (place, case) in dataset.cases.iter().enumerate() {
         let images: Vec<&str> = case.images.iter().map(|image| image.sha256.as_str()).collect();
         for (index, item) in case.chain.iter().enumerate() {
-            let earlier = asked.entry((images.clone(), item.question.trim())).or_default();
+            let earlier = asked.entry((images.clone(), fold(&item.question))).or_default();
             if let Some((first, _)) =
                 earlier.iter().find(|(first, other)| contradict((&dataset.cases[*first], other), (case, item)))
             {
@@ -118,13 +119,15 @@ fn contradict(one: (&Case, &Item), other: (&Case, &Item)) -> bool {
             // contradict each other.
             let denied = |options: &[String], right: &[usize], others: &[String], others_right: &[usize]| {
                 let wrong = others.iter().enumerate().filter(|(index, _)| !others_right.contains(index));
-                right.iter().filter_map(|index| options.get(*index)).any(|text| wrong.clone().any(|(_, no)| no == text))
+                let wrong: Vec<String> = wrong.map(|(_, text)| fold(text)).collect();
+                right.iter().filter_map(|index| options.get(*index)).any(|text| wrong.contains(&fold(text)))
             };
             denied(a, right_a, b, right_b) || denied(b, right_b, a, right_a)
         }
         (Answer::Yesno { gold: a, .. }, Answer::Yesno { gold: b, .. }) => a != b,
         (Answer::Text { gold: a, aliases }, Answer::Text { gold: b, aliases: others }) => {
-            !a.iter().chain(aliases).any(|text| b.contains(text) || others.contains(text))
+            let accepted: Vec<String> = b.iter().chain(others).map(|text| fold(text)).collect();
+            !a.iter().chain(aliases).any(|text| accepted.contains(&fold(text)))
         }
         (Answer::Number { gold: a, abs_tol, rel_tol, .. }, Answer::Number { gold: b, .. }) => {
             (a - b).abs() > abs_tol.unwrap_or(0.0).max(rel_tol.unwrap_or(0.0) * a.abs())

@@ -1,6 +1,7 @@
 //! Rules of each answer type.
 
 use super::{Faults, region_ids};
+use crate::answer_text::fold;
 use crate::case::{Answer, Case, Item};
 
 pub(super) fn check(case: &Case, item: &Item, at: &str, faults: &mut Faults) {
@@ -32,7 +33,7 @@ pub(super) fn check(case: &Case, item: &Item, at: &str, faults: &mut Faults) {
             }
             for (key, words) in [("gold", gold), ("aliases", aliases)] {
                 for (place, text) in words.iter().enumerate() {
-                    faults.not_blank(&format!("{}[{place}]", field(key)), text);
+                    faults.answer(&format!("{}[{place}]", field(key)), text);
                 }
             }
         }
@@ -48,7 +49,10 @@ pub(super) fn check(case: &Case, item: &Item, at: &str, faults: &mut Faults) {
                 faults.add(field("iou_ok"), format!("is {iou_ok}"), "use a number above 0 and at most 1");
             }
         }
-        Answer::Number { gold, abs_tol, rel_tol, .. } => {
+        Answer::Number { gold, unit, abs_tol, rel_tol } => {
+            if let Some(unit) = unit.as_ref().filter(|unit| !unit.is_empty()) {
+                faults.plain(&field("unit"), unit);
+            }
             if !gold.is_finite() {
                 faults.add(field("gold"), format!("is {gold}"), "use a finite number");
             }
@@ -68,12 +72,17 @@ fn check_options(options: &[String], field: &str, faults: &mut Faults) {
     if options.len() < 2 {
         faults.add(field, format!("has {}", options.len()), "give at least two");
     }
+    let mut known: Vec<String> = Vec::with_capacity(options.len());
     for (place, option) in options.iter().enumerate() {
-        faults.not_blank(&format!("{field}[{place}]"), option);
+        let field = format!("{field}[{place}]");
+        faults.answer(&field, option);
+        let folded = fold(option);
+        if let Some(first) = known.iter().position(|other| *other == folded).filter(|_| !folded.is_empty()) {
+            let what = format!("{option:?} is the same answer as {:?} to the parser", options[first]);
+            faults.add(field, what, "make them differ in more than case, punctuation and variants of characters");
+        }
+        known.push(folded);
     }
-    // Options that differ only in case or outer blanks are the same answer.
-    let folded: Vec<String> = options.iter().map(|option| option.trim().to_lowercase()).collect();
-    faults.all_different(|place| format!("{field}[{place}]"), folded.iter().map(String::as_str));
 }
 
 fn check_places(places: &[usize], options: &[String], field: &str, faults: &mut Faults) {

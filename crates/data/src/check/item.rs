@@ -1,6 +1,7 @@
 //! Rules of a question chain: stages, categories, parents, evidence, wordings and the effect of a left-right flip.
 
 use super::{Faults, answer, region_ids};
+use crate::answer_text::fold;
 use crate::case::{Answer, Case, Item, Laterality};
 use crate::taxonomy::Taxonomy;
 
@@ -12,7 +13,7 @@ pub(super) fn check_chain(case: &Case, taxonomy: Option<&Taxonomy>, faults: &mut
     for (index, item) in case.chain.iter().enumerate() {
         let at = format!("chain[{index}]");
         faults.not_blank(&format!("{at}.id"), &item.id);
-        faults.not_blank(&format!("{at}.question"), &item.question);
+        faults.plain(&format!("{at}.question"), &item.question);
         check_kind(item, taxonomy, &at, faults);
         check_parents(case, index, &at, faults);
         for (place, id) in item.evidence.iter().enumerate() {
@@ -20,7 +21,7 @@ pub(super) fn check_chain(case: &Case, taxonomy: Option<&Taxonomy>, faults: &mut
         }
         faults.all_different(|place| format!("{at}.evidence[{place}]"), item.evidence.iter().map(String::as_str));
         for (place, paraphrase) in item.paraphrases.iter().enumerate() {
-            faults.not_blank(&format!("{at}.paraphrases[{place}]"), paraphrase);
+            faults.plain(&format!("{at}.paraphrases[{place}]"), paraphrase);
         }
         let wordings = std::iter::once(&item.question).chain(&item.paraphrases).map(String::as_str);
         faults.all_different(|place| format!("{at}.paraphrases[{}]", place.saturating_sub(1)), wordings);
@@ -78,9 +79,11 @@ fn check_laterality(item: &Item, at: &str, faults: &mut Faults) {
         faults.add(field, "is given for an answer that a flip does not change", "remove it, or set dependent to true");
         return;
     }
-    faults.not_blank(&field, flipped);
+    faults.answer(&field, flipped);
     let same = match &item.answer {
-        Answer::Choice { options, gold, .. } => gold.iter().any(|index| options.get(*index) == Some(flipped)),
+        Answer::Choice { options, gold, .. } => {
+            gold.iter().filter_map(|index| options.get(*index)).any(|right| fold(right) == fold(flipped))
+        }
         Answer::Yesno { gold, .. } => match flipped.as_str() {
             "yes" => *gold,
             "no" => !*gold,

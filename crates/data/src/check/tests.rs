@@ -102,7 +102,51 @@ fn each_broken_rule_is_reported_once_at_its_field() {
             json!(["Where is the nodule?"]),
             "chain[3].paraphrases[0]: \"Where is the nodule?\" appears",
         ),
-        ("/chain/0/answer/options", json!(["CT", "ct ", "X"]), "chain[0].answer.options[1]: \"ct\" appears twice"),
+        (
+            "/chain/0/answer/options",
+            json!(["CT", "ct.", "X"]),
+            "chain[0].answer.options[1]: \"ct.\" is the same answer as \"CT\" to the parser -> make them differ",
+        ),
+        (
+            "/chain/0/answer/options",
+            json!(["CT", "CT\u{200B}a", "cta"]),
+            "chain[0].answer.options[2]: \"cta\" is the same",
+        ),
+        ("/chain/0/answer/options", json!(["5 µm", "5 μm", "6"]), "chain[0].answer.options[1]: \"5 μm\" is the same"),
+        (
+            "/chain/0/answer/options",
+            json!(["a", "?", "b"]),
+            "chain[0].answer.options[1]: \"?\" is no answer to the parser",
+        ),
+        ("/chain/6/answer/gold", json!(["(-)"]), "chain[6].answer.gold[0]: \"(-)\" is no answer to the parser"),
+        ("/chain/6/answer/aliases", json!(["..."]), "chain[6].answer.aliases[0]: \"...\" is no answer"),
+        (
+            "/chain/0/answer/options",
+            json!(["CT ", "MRI", "X"]),
+            "chain[0].answer.options[0]: starts or ends with white",
+        ),
+        ("/chain/0/answer/options", json!(["CT", "\u{A0}MRI", "X"]), "chain[0].answer.options[1]: starts or ends with"),
+        (
+            "/chain/0/answer/options",
+            json!(["CT", "MRI", "X\u{200B}"]),
+            "chain[0].answer.options[2]: starts or ends with",
+        ),
+        ("/chain/6/answer/gold", json!(["granuloma\n"]), "chain[6].answer.gold[0]: starts or ends with white space"),
+        ("/chain/6/answer/aliases", json!([" a granuloma"]), "chain[6].answer.aliases[0]: starts or ends with white"),
+        ("/chain/4/question", json!("How large? "), "chain[4].question: starts or ends with white space"),
+        (
+            "/chain/4/question",
+            json!("\u{FEFF}How large?"),
+            "chain[4].question: starts or ends with white space or an inv",
+        ),
+        ("/chain/3/paraphrases", json!(["\tMark it."]), "chain[3].paraphrases[0]: starts or ends with white space"),
+        ("/chain/4/answer/unit", json!(" mm"), "chain[4].answer.unit: starts or ends with white space"),
+        ("/chain/5/laterality/flipped_gold", json!("left "), "chain[5].laterality.flipped_gold: starts or ends with"),
+        (
+            "/chain/5/laterality/flipped_gold",
+            json!("Right."),
+            "chain[5].laterality.flipped_gold: \"Right.\" is also right",
+        ),
         ("/chain/0/answer/gold", json!([]), "chain[0].answer.gold: is empty"),
         ("/chain/0/answer/gold", json!([3]), "chain[0].answer.gold: there is no option 3 -> use an index from 0 to 2"),
         ("/chain/0/answer/gold", json!([0, 0]), "chain[0].answer.gold: option 0 is named twice"),
@@ -145,6 +189,16 @@ fn twins_point_at_each_other_and_disagree() {
         *case.pointer_mut(pointer).expect(pointer) = value;
         let found = problems(&folder, &[case], Files::Skip);
         assert!(found.iter().any(|problem| problem.contains(expected)), "{expected}: {found:#?}");
+    }
+}
+
+#[test]
+fn options_that_differ_in_a_sign_are_two_answers() {
+    for options in [["5", "5%"], ["T2*", "T2"], ["↑ signal", "↓ signal"], ["A←B", "A→B"], ["10²", "102"], ["1.5", "15"]]
+    {
+        let (folder, mut case) = sound();
+        case["chain"][0]["answer"] = json!({"type": "choice", "options": options, "gold": [0]});
+        assert_eq!(problems(&folder, &[case], Files::Skip), [""; 0], "{options:?}");
     }
 }
 
@@ -295,6 +349,8 @@ fn ids_are_unique_and_answers_do_not_contradict_each_other() {
         ("/chain/4/answer/gold", json!(6.0), true),
         ("/chain/3/answer/gold", json!(["r2"]), true),
         ("/chain/6/answer/gold", json!(["cyst"]), false), // both accept the alias
+        ("/chain/6/answer", json!({"type": "text", "gold": ["Granuloma."]}), false),
+        ("/chain/0/answer/options", json!(["X-ray", "MRI", "ct"]), true), // the right option is the wrong one there
         ("/chain/6/answer", json!({"type": "text", "gold": ["cyst"]}), true),
     ] {
         let mut second = case.clone();

@@ -63,7 +63,7 @@ fn the_page_is_complete_and_self_contained_and_hostile_text_is_escaped() {
         "Main metrics",
         "Worst cases",
         "Denominators",
-        "Largest option log-likelihood per token",
+        "Largest log-likelihood of the option and the end of its turn",
         "data:image/png;base64,",
         "data:text/csv;charset=utf-8;base64,",
         "only a choice has options to reorder",

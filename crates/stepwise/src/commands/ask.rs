@@ -29,7 +29,7 @@ pub struct Args {
     /// Question.
     #[arg(long)]
     question: String,
-    /// Candidate answers; the log-likelihood of each is printed.
+    /// Candidate answers; the log-likelihood of each with the end of its turn is printed.
     #[arg(long, num_args = 1..)]
     options: Vec<String>,
     /// Maximum number of generated tokens.

@@ -23,6 +23,7 @@ mod hostile;
 mod json;
 mod never;
 mod new_model;
+mod options;
 #[cfg(unix)]
 mod pipe;
 mod preview;

@@ -42,8 +42,8 @@ pub fn run(common: &Common) -> Result<Map<String, Value>, Failure> {
         let scored = pipeline.score(batch, &Pass::ANSWER)?;
         let each = since(before) / batch.len() as f64;
         for ((_, options), scored) in batch.iter().zip(scored) {
-            let rate = |index: usize| scored[index].loglikelihood / scored[index].token_ids.len() as f64;
-            let best = (1..options.len()).fold(0, |best, index| if rate(index) > rate(best) { index } else { best });
+            let score = |index: usize| scored[index].loglikelihood;
+            let best = (1..options.len()).fold(0, |best, index| if score(index) > score(best) { index } else { best });
             answers.push(options[best].clone());
             scores.push(scored.iter().map(|score| score.loglikelihood).collect::<Vec<_>>());
             option_tokens.push(scored.iter().map(|score| score.token_ids.len()).collect::<Vec<_>>());

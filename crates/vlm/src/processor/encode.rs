@@ -19,6 +19,14 @@ pub struct Encoded {
     pub supervised: Vec<bool>,
 }
 
+impl Encoded {
+    /// Indices of the supervised tokens: each supervised answer with the end of its turn. Training and the scoring of
+    /// options both take their target tokens from here.
+    pub fn targets(&self) -> impl Iterator<Item = usize> {
+        self.supervised.iter().enumerate().filter_map(|(index, supervised)| supervised.then_some(index))
+    }
+}
+
 /// Advice for a chat template that does not fit the model.
 const OWN_TEMPLATE: &str = "use the chat template from the folder of the model";
 
@@ -54,9 +62,10 @@ impl Processor {
         self.tokenise(&expanded, &supervised)
     }
 
-    /// Encodes `conversation`, which ends before the answer, with its generation prompt, and each of `options` as the
-    /// tokens that follow the prompt when the option is the answer, without end tokens. `grids` holds the tile grid of
-    /// each image. Returns the prompt and the tokens of each option, in order.
+    /// Encodes `conversation`, which ends before the answer, with its generation prompt, and each of `options` as the tokens that training supervises
+    /// when the option is the answer: the option and the end of its turn. Without the end, an option that is the
+    /// beginning of another one would be at least as likely as the other, whatever the model answers. Returns the prompt
+    /// and the tokens of each option, in order.
     ///
     /// # Errors
     /// Errors of [`Processor::encode`], and when an option is empty or the last token of the prompt would merge
@@ -68,23 +77,21 @@ impl Processor {
         options: &[String],
     ) -> Result<(Encoded, Vec<Vec<u32>>), ProcessorError> {
         let prompt = self.encode(conversation, grids, true)?;
-        let ends = options.iter().map(|option| {
+        let answers = options.iter().map(|option| {
             let answered = self.encode(&conversation.clone().answered(option), grids, false)?;
-            let is_target = |index: &usize| answered.supervised[*index];
-            let mut ids: Vec<u32> =
-                (prompt.ids.len()..answered.ids.len()).filter(is_target).map(|index| answered.ids[index]).collect();
-            while ids.last().is_some_and(|id| self.ends.contains(id)) {
-                ids.pop();
-            }
-            if answered.ids.starts_with(&prompt.ids) && !ids.is_empty() {
-                Ok(ids)
+            let own = answered.targets().filter(|index| *index >= prompt.ids.len());
+            let ids: Vec<u32> = own.map(|index| answered.ids[index]).collect();
+            let problem = if ids.iter().all(|id| self.ends.contains(id)) {
+                format!("the option {option:?} has no tokens -> write the words of an answer")
+            } else if !answered.ids.starts_with(&prompt.ids) {
+                format!("the option {option:?} does not start on a token of its own after the prompt -> {OWN_TEMPLATE}")
             } else {
-                let problem = format!("the option {option:?} does not start on a token of its own after the prompt");
-                Err(ProcessorError::Conversation(problem))
-            }
+                return Ok(ids);
+            };
+            Err(ProcessorError::Conversation(problem))
         });
-        let ends = ends.collect::<Result<_, _>>()?;
-        Ok((prompt, ends))
+        let answers = answers.collect::<Result<_, _>>()?;
+        Ok((prompt, answers))
     }
 
     /// Renders messages as text. A text part that contains a special token, or forms one with neighbouring text, is

@@ -111,12 +111,12 @@ fn check_prompt(recorded: &Recorded, value: &Value, processor: &Processor, name:
     let texts: Vec<String> =
         options.iter().map(|option| option["text"].as_str().expect("text").trim_start().to_owned()).collect();
     let grids: Vec<ImageGrid> = recorded.tiles(processor).iter().map(|tiles| tiles.grid).collect();
-    let (prompt, ends) = processor.encode_options(&conversation, &grids, &texts).expect(name);
+    let (prompt, answers) = processor.encode_options(&conversation, &grids, &texts).expect(name);
     assert_eq!(prompt.ids, list::<u32>(&value["prompt"]["input_ids"]), "{name}");
     assert!(!prompt.supervised.iter().enumerate().any(|(index, on)| *on && !recorded.supervised.contains(&index)));
-    for (option, end) in options.iter().zip(&ends) {
-        assert_eq!(*end, list::<u32>(&option["token_ids"]), "{name}: {}", option["text"]);
-        assert_eq!(processor.decode(end), option["text"].as_str().expect("text").trim_start());
+    for (option, answer) in options.iter().zip(&answers) {
+        assert_eq!(*answer, list::<u32>(&option["token_ids"]), "{name}: {}", option["text"]);
+        assert_eq!(processor.decode(answer), option["text"].as_str().expect("text").trim_start());
     }
 }
 

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use stepwise_data::prompt::letter;
 use stepwise_testing::files::tiny;
 
 use super::*;
@@ -95,6 +96,22 @@ fn an_answer_that_shares_a_token_with_its_prompt_is_refused() {
 }
 
 #[test]
+fn no_option_is_the_beginning_of_another() {
+    let processor = processor();
+    let options: Vec<String> = (0..60)
+        .map(letter)
+        .chain(["effusion", "effusion left", "effusion left and small"].map(str::to_owned))
+        .collect();
+    let (_, answers) = processor.encode_options(&asked(&["a"]), &[], &options).expect("encodes");
+    for (place, answer) in answers.iter().enumerate() {
+        let begins = |other: &usize| *other != place && answers[*other].starts_with(answer);
+        assert_eq!((0..answers.len()).find(begins), None, "{}", options[place]);
+    }
+    let empty = processor.encode_options(&asked(&["a"]), &[], &[String::new()]).expect_err("refused").to_string();
+    assert!(empty.contains("the option \"\" has no tokens -> write"), "{empty}");
+}
+
+#[test]
 fn a_template_that_contradicts_its_generation_prompt_is_refused() {
     let template = "{% for m in messages %}{{ m.role }}{{ m.content[0].text }}\n{% endfor %}\
                     {% if add_generation_prompt %}Reply: {% endif %}";
@@ -116,8 +133,7 @@ fn a_supervised_turn_without_text_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// For all texts, the supervised tokens are the answer and its end token, and the tokens of an option are
-    /// the answer.
+    /// For all texts, the supervised tokens are the answer and its end token, and so are the tokens of an option.
     #[test]
     fn the_supervised_tokens_are_the_answer(question in ".{0,40}", answer in "\\PC{1,30}", rows in 0_usize..3) {
         thread_local!(static PROCESSOR: Processor = processor());
@@ -127,13 +143,13 @@ proptest! {
             conversation.push(Role::User, parts);
             let grids = [ImageGrid { rows, columns: rows }];
             let options = [answer.clone()];
-            let (prompt, ends) = processor.encode_options(&conversation, &grids, &options).expect("encodes");
+            let (prompt, answers) = processor.encode_options(&conversation, &grids, &options).expect("encodes");
             let encoded = processor.encode(&conversation.answered(&answer), &grids, false).expect("encodes");
             let targets: Vec<u32> =
                 encoded.ids.iter().zip(&encoded.supervised).filter(|(_, on)| **on).map(|(id, _)| *id).collect();
-            prop_assert_eq!(&targets[..targets.len() - 1], &ends[0]);
+            prop_assert_eq!(&targets, &answers[0]);
             prop_assert_eq!(targets.last().copied(), processor.token_id("<end_of_utterance>"));
-            prop_assert_eq!(processor.decode(&ends[0]), answer.trim());
+            prop_assert_eq!(processor.decode(&answers[0]), answer.trim());
             prop_assert!(encoded.ids.starts_with(&prompt.ids));
             prop_assert!(prompt.supervised.iter().all(|on| !on));
             let spans: usize = encoded.images.iter().map(|span| span.len).sum();

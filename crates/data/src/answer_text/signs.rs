@@ -1,0 +1,24 @@
+//! Points and minus signs that belong to a number or a word, told apart from full stops and hyphens by their neighbours.
+
+use super::characters::is_of_word;
+
+/// Whether `character` belongs to the number around it: the point, comma or colon of "1.5", "1,5" and "1:2", the point of
+/// ".5", and the minus of "-2" and "-.5".
+pub(super) fn is_of_number(character: char, before: Option<char>, next: [Option<char>; 2]) -> bool {
+    let is_digit = |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
+    let is_in_word = |character: Option<char>| character.is_some_and(is_of_word);
+    match character {
+        '.' | ',' | ':' if is_digit(before) => is_digit(next[0]),
+        '.' => !is_in_word(before) && before != Some('.') && is_digit(next[0]),
+        '-' => !is_in_word(before) && (is_digit(next[0]) || next[0] == Some('.') && is_digit(next[1])),
+        _ => false,
+    }
+}
+
+/// Whether `character` is the minus of a negative finding, after a word as in "HER2-" or in brackets as in "HER2 (-)".
+/// `folded` is the text before it; without a word there is nothing to negate.
+pub(super) fn is_suffix_minus(character: char, before: Option<char>, next: Option<char>, folded: &str) -> bool {
+    let is_in_word = |character: Option<char>| character.is_some_and(is_of_word);
+    let in_brackets = before == Some('(') && next == Some(')') && folded.trim_end().ends_with(is_of_word);
+    character == '-' && (in_brackets || is_in_word(before) && !is_in_word(next))
+}
