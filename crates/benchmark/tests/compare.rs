@@ -107,10 +107,10 @@ fn outcomes_of_different_questions_are_not_compared() {
         (&older, &a, "scoring: is `options/1` in A and `options/2` in B (and 35 more) -> evaluate both again"),
         (&read_before, &read, "parser: is `parse/2` in A and `parse/3` in B (and 35 more) -> evaluate both again"),
     ] {
-        let error = compare(&suite, side("a", one), side("b", other), &[], BOOTSTRAP).expect_err("refused").to_string();
+        let error = compare(&suite, side("a", one), side("b", other), &[]).expect_err("refused").to_string();
         assert!(error.contains(said) && error.lines().count() == 1, "{error}");
     }
-    assert!(compare(&suite, side("a", &a), side("b", &read), &[], BOOTSTRAP).is_ok(), "scored against generated");
+    assert!(compare(&suite, side("a", &a), side("b", &read), &[]).is_ok(), "scored against generated");
     b.iter_mut().for_each(|outcome| outcome.case_id.push('x'));
     assert_eq!(compare(&suite, side("a", &a), side("b", &b), &[]), Err(CompareError::NothingInCommon));
 }

@@ -69,6 +69,8 @@ fn a_blind_prior_has_chance_accuracy_and_no_visual_reliance() {
         expect(&blind, id, 0.0);
     }
     expect(&blind, "prior_following", 1.0);
+    // The same answer with every image: the prior of a question cancels.
+    expect(&blind, "image_score", 0.5);
     // Only case 0 is right at all stages: 0 mod 4, 2, 3 and 2.
     expect(&blind, "chain_accuracy", 1.0 / 12.0);
     expect(&blind, "chain_prefix:stage_1", 3.0 / 12.0);
@@ -89,6 +91,7 @@ fn a_looker_falls_to_chance_without_the_image() {
     // Another patient's image shows another answer, and the looker gives that answer.
     expect(&looker, "visual_reliance_swap", 1.0);
     expect(&looker, "image_sensitivity", 1.0);
+    expect(&looker, "image_score", 1.0);
     // With covered evidence only the prior is left on questions two to four. With an equal area covered elsewhere all
     // are right.
     let luck_at_evidence = (1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 2.0) / 3.0;

@@ -8,7 +8,12 @@ use super::input::ReportInput;
 use super::markup::{escape, percent, plural, points, share};
 
 /// Metrics on cards: id, name and explanation.
-const CARDS: [(&str, &str, &str); 6] = [
+const CARDS: [(&str, &str, &str); 7] = [
+    (
+        "image_score",
+        "Paired image score",
+        "how often the right answer is likelier with the own image than with the image of another patient; 50 % is blind",
+    ),
     ("accuracy:clean", "Clean accuracy", "unchanged questions and images"),
     ("mean_attacked_accuracy", "Accuracy under attack", "mean over attack families"),
     ("chain_accuracy", "Complete chains", "all four stages right"),

@@ -11,7 +11,7 @@ use super::table::{Cell, ReportTable};
 
 /// Metrics in the open table, together with the attack success of family representatives. A folded table
 /// has all metrics.
-const SHOWN: [&str; 16] = [
+const SHOWN: [&str; 18] = [
     "robust_accuracy",
     "worst_case_accuracy",
     "mean_attacked_accuracy",
@@ -20,6 +20,8 @@ const SHOWN: [&str; 16] = [
     "hint_discrimination",
     "visual_reliance_blank",
     "visual_reliance_swap",
+    "image_score",
+    "image_score_control",
     "image_sensitivity",
     "region_grounding",
     "cue_gain",

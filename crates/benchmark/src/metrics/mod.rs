@@ -17,6 +17,7 @@ pub mod epsilon;
 pub mod fake_robustness;
 pub mod family;
 pub mod hint;
+pub mod image_score;
 pub mod laterality;
 pub mod metric;
 pub mod number;
@@ -44,6 +45,7 @@ const SETS: &[fn(&OutcomeTable<'_>) -> Vec<Metric>] = &[
     robustness::metrics,
     stage::metrics,
     hint::metrics,
+    image_score::metrics,
     vision::metrics,
     region::metrics,
     cue::metrics,
