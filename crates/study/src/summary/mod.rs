@@ -108,7 +108,7 @@ fn is_shown(id: &str) -> bool {
 }
 
 impl StudySummary {
-    /// Compares the arms of `runs`, which were evaluated with `suite`; `bootstrap` makes the intervals. Metrics with a
+    /// Compares the arms of `runs`, which were evaluated with `suite`. Metrics with a
     /// suffix are left out unless they are primary, an accuracy by condition, a chance-corrected accuracy by stage or a
     /// silent failure.
     #[must_use]
